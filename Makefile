@@ -1,0 +1,51 @@
+# The two commands a newcomer needs: make demo, make test. Each makes .venv first if it has to.
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types imports lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/run ## The whole service in one process, from sign-up to silence (ARGS="--once --json")
+	@$(BIN)/newsletter demo $(ARGS)
+
+test: .venv/dev ## Every test, in parallel; what needs a real server is skipped where there is none, and said (ARGS="-k feed")
+	@$(BIN)/pytest -n auto $(ARGS)
+
+check: lint types imports test ## What CI runs: format, lint, types, imports, tests
+
+lint: .venv/dev ## ruff: format and lint
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: .venv/dev ## mypy --strict
+	@$(BIN)/mypy
+
+imports: .venv/dev ## Imports run one way
+	@$(BIN)/lint-imports --no-cache
+
+lock: .venv/dev ## Pin the newest versions, with hashes
+	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-header --group build pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-header --group build --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove .venv and everything the service wrote into var/
+	@rm -rf .venv var
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.11 ..."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing; on Debian: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/run: .venv/bin/python requirements.lock pyproject.toml
+	@echo "Installing the pinned packages into .venv ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev: .venv/run requirements-dev.lock
+	@echo "Installing the pinned packages for development into .venv ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
