@@ -1,0 +1,169 @@
+"""The database: two kinds of session, and the rules that make SQLite and PostgreSQL behave alike.
+
+`reading()` cannot write: PostgreSQL's transaction is READ ONLY, SQLite's connection is `query_only`. Pages that answer
+GET and HEAD get nothing else, so the database itself holds that a GET never writes. `writing()` commits on leaving and
+rolls back on any exception; nothing else in the project commits.
+"""
+
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Engine, Enum, Integer, MetaData, Table, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session
+from sqlalchemy.types import TypeDecorator
+
+type_of_key = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER key
+
+Begin = Callable[[], AbstractContextManager[Session]]
+
+
+class Moment(TypeDecorator[datetime]):
+    """An instant: aware in Python, UTC in the database. A naive time is refused rather than guessed."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse what has no zone; store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give back an aware UTC time, whatever the database keeps."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _values(kind: type[StrEnum]) -> list[str]:
+    return [member.value for member in kind]
+
+
+class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
+    """A row. Keys are bigint, times aware UTC, enums text, and every constraint has a predictable name."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        int: type_of_key,
+        datetime: Moment,
+        StrEnum: Enum(StrEnum, native_enum=False, create_constraint=False, length=24, values_callable=_values),
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+    }
+
+    @classmethod
+    def __table_cls__(cls, *args: Any, **kwargs: Any) -> Table:
+        # A number once given is never given again, also on SQLite: a link that outlives its row must not fit another.
+        return Table(*args, sqlite_autoincrement=True, **kwargs)
+
+
+class _Turnstile:
+    """A first-in, first-out lock: SQLite has one writer, and its own waiting is a lottery that starves somebody."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+
+    def __enter__(self) -> None:
+        turn = threading.Event()
+        with self._guard:
+            self._waiting.append(turn)
+            if self._waiting[0] is turn:
+                turn.set()
+        turn.wait()
+
+    def __exit__(self, *_: object) -> None:
+        with self._guard:
+            self._waiting.popleft()
+            if self._waiting:
+                self._waiting[0].set()
+
+
+class Database:
+    """One database, by its URL (`sqlite:///...` or `postgresql+psycopg://...`)."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        self._turnstile = _Turnstile() if self.is_sqlite else None
+        if self.is_sqlite:
+            self.engine = _sqlite(url, query_only=False)
+            self._reader = _sqlite(url, query_only=True)
+        else:
+            self.engine = _postgresql(url)
+            self._reader = self.engine.execution_options(postgresql_readonly=True)
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction that is committed on leaving, or rolled back whole."""
+        with ExitStack() as stack:
+            if self._turnstile:
+                stack.enter_context(self._turnstile)
+            session = stack.enter_context(Session(self.engine, expire_on_commit=False))
+            stack.enter_context(session.begin())
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A transaction in which the database refuses every write."""
+        with Session(self._reader) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._reader.dispose()
+        self.engine.dispose()
+
+
+def _postgresql(url: str) -> Engine:
+    # Parameters are hidden from errors and logs: they are addresses and tokens.
+    settings = "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"
+    return create_engine(
+        url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": 10, "options": settings}
+    )
+
+
+def _sqlite(url: str, *, query_only: bool) -> Engine:
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the driver's own implicit BEGIN would be deferred
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # a sign-up that was answered with 202 survives a power cut
+            "foreign_keys=ON",
+            "recursive_triggers=ON",  # without it REPLACE would delete a ledger row past the trigger
+            f"query_only={'ON' if query_only else 'OFF'}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        # IMMEDIATE takes the write lock at once: of two reads that both turn into writes, one could only fail.
+        connection.exec_driver_sql("BEGIN" if query_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def without_password(url: str) -> str:
+    """The URL fit for a log or an error message."""
+    return re.sub(r"(?<=:)[^:@/]+(?=@)", "***", url)

@@ -1,0 +1,100 @@
+"""Newsletters: what a visitor subscribes to."""
+
+import re
+from datetime import datetime
+from zoneinfo import available_timezones
+
+from sqlalchemy import String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from newsletter import addresses
+from newsletter.database import Base
+from newsletter.errors import Malformed, NotFound
+
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+BRAND = re.compile(r"#[0-9a-f]{6}")
+
+
+class Newsletter(Base):
+    """A newsletter and who answers for it (GDPR Art. 13(1)(a); RFC 2919 List-Id)."""
+
+    __tablename__ = "newsletters"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    slug: Mapped[str] = mapped_column(String(40), unique=True)
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(default="")
+    publisher: Mapped[str]
+    sender: Mapped[str]  # the address in From; letters carry the publisher's name with it
+    reply_to: Mapped[str]
+    postal_address: Mapped[str]
+    language: Mapped[str] = mapped_column(String(35))  # BCP 47
+    zone: Mapped[str] = mapped_column(String(64))  # IANA
+    list_id: Mapped[str] = mapped_column(String(255), unique=True)
+    brand: Mapped[str] = mapped_column(String(7))
+    return_path_domain: Mapped[str | None] = mapped_column(String(255), default=None)
+    created_at: Mapped[datetime]
+
+
+def add(
+    session: Session,
+    *,
+    slug: str,
+    name: str,
+    publisher: str,
+    sender: str,
+    postal_address: str,
+    now: datetime,
+    description: str = "",
+    reply_to: str | None = None,
+    language: str = "en",
+    zone: str = "UTC",
+    brand: str = "#0f5c6e",
+) -> Newsletter:
+    """Begin a newsletter. Its List-Id is `slug.domain of the sender`, and never changes afterwards."""
+    if not SLUG.fullmatch(slug):
+        raise Malformed("slug", f"“{slug}” cannot stand in a web address: use a to z, 0 to 9 and -, up to 40 of them.")
+    if zone not in available_timezones():
+        raise Malformed("zone", f"“{zone}” is not a time zone; name one like Europe/Berlin.")
+    if not BRAND.fullmatch(brand.lower()):
+        raise Malformed("brand", f"“{brand}” is not a colour like #0f5c6e.")
+    for field, value in (("name", name), ("publisher", publisher), ("postal_address", postal_address)):
+        if not value.strip() or not value.isprintable():
+            raise Malformed(field, "Enter it in one line of plain text; letters have to show it.")
+    if by_slug(session, slug):
+        raise Malformed("slug", f"There is a newsletter “{slug}” already.")
+    sender = addresses.envelope(addresses.parse(sender, field="sender").written)
+    newsletter = Newsletter(
+        slug=slug,
+        name=name.strip(),
+        description=description.strip(),
+        publisher=publisher.strip(),
+        sender=sender,
+        reply_to=addresses.envelope(addresses.parse(reply_to, field="reply_to").written) if reply_to else sender,
+        postal_address=postal_address.strip(),
+        language=language,
+        zone=zone,
+        list_id=f"{slug}.{sender.rpartition('@')[2]}",
+        brand=brand.lower(),
+        created_at=now,
+    )
+    session.add(newsletter)
+    session.flush()
+    return newsletter
+
+
+def by_slug(session: Session, slug: str) -> Newsletter | None:
+    """The newsletter of that slug."""
+    return session.scalar(select(Newsletter).where(Newsletter.slug == slug))
+
+
+def named(session: Session, slug: str) -> Newsletter:
+    """The newsletter of that slug. Raises NotFound in words for an operator or a visitor."""
+    if newsletter := by_slug(session, slug):
+        return newsletter
+    raise NotFound(f"There is no newsletter “{slug}” here.")
+
+
+def every(session: Session) -> list[Newsletter]:
+    """All newsletters, in the order in which they began."""
+    return list(session.scalars(select(Newsletter).order_by(Newsletter.id)))
