@@ -70,6 +70,7 @@ def fingerprint(keyring: Keyring, address_key: str, *, key: str | None = None) -
 
 
 def fold(keyring: Keyring, address_key: str) -> str:
-    """The fingerprint that limits count by: spellings with another case or +tag reach the same inbox, so count as one."""
+    """The fingerprint that limits count by: another case or +tag reaches the same inbox, so it counts as the same."""
     local, _, domain = address_key.rpartition("@")
-    return f"{keyring.newest}:{text(keyring.mac('fold', f'{local.partition("+")[0]}@{domain}'.encode()))}"
+    inbox = local.partition("+")[0] + "@" + domain
+    return f"{keyring.newest}:{text(keyring.mac('fold', inbox.encode()))}"

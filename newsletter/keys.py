@@ -1,4 +1,4 @@
-"""The keyring: every token and MAC names the key it was made with, so keys can be changed without breaking old links."""
+"""The keyring: every token and MAC names its key, so keys can be changed without breaking old links."""
 
 import base64
 import hmac
@@ -66,7 +66,7 @@ def text(mac: bytes) -> str:
 
 
 def raw(encoded: str) -> bytes:
-    """What `text` made, as bytes again. Raises ValueError for anything else, also for a second spelling of the same bytes."""
+    """What `text` made, as bytes again. Raises ValueError for all else, also for a second spelling of the same bytes."""
     decoded = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
     if text(decoded) != encoded:
         raise ValueError("not canonical")
