@@ -1,0 +1,261 @@
+"""What pages and letters are given: the usual, the far too long, the empty and the hostile."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+NOON = datetime(2026, 10, 22, 12, tzinfo=UTC)
+
+NEWSLETTER = {
+    "slug": "morning-letter",
+    "name": "Morning Letter",
+    "description": "What happened overnight, and what it changes about your day.",
+    "publisher": "The Example Courier",
+    "sender": "letters@courier.example",
+    "reply_to": "answers@courier.example",
+    "postal_address": "1 Paper Street, 00000 Exampleton",
+    "language": "en",
+    "zone": "Europe/Berlin",
+    "brand": "#0f5c6e",
+}
+LONG = NEWSLETTER | {
+    "slug": "grundstuecksverkehrsgenehmigung-zweitau",
+    "name": "Council and Planning: votes, building notices and consultations in the old town and the nine villages",
+    "description": "Grundstücksverkehrsgenehmigungszuständigkeitsübertragungsverordnungsentwurfsbegründungen, "
+    "and what else was decided, told so that you know until when you can object to it and where. " * 3,
+    "publisher": "The Joint Publishing Office of the Old Town, the New Town and the Nine Villages on Both Rivers",
+    "sender": "letters-of-the-joint-publishing-office@newsletters.joint-publishing-office.example",
+    "reply_to": "answers-to-the-joint-publishing-office@newsletters.joint-publishing-office.example",
+    "postal_address": "Joint Publishing Office, third floor, rear building, 128 to 130 Long Quay on the River, 00000 Exampleton",
+    "language": "de-AT",
+    "brand": "#ffd400",
+}
+HEBREW = NEWSLETTER | {"name": "מכתב הבוקר", "language": "he", "brand": "#7a1fa2"}
+
+WORDING = {
+    "id": 4,
+    "language": "en",
+    "text": "I ask The Example Courier (1 Paper Street, 00000 Exampleton) to send the newsletter Morning Letter to my "
+    "e-mail address. I can stop this at any time, free of charge and without giving a reason: with the link in every "
+    "letter, or by writing to answers@courier.example.",
+}
+LONG_WORDING = WORDING | {"language": "de-AT", "text": WORDING["text"] * 5}
+ADDRESS = "g•••e@p•••.example"
+LONG_ADDRESS = "g•••e@n•••.joint-publishing-office-of-the-nine-villages-on-both-rivers.example"
+
+TITLES = [
+    "The footbridge opens on Monday, four weeks early",
+    "Night buses will wait for the last train",
+    "Two designs for the market hall roof, and one budget",
+    "Library fines are gone; the books came home anyway",
+    "The last apples go to the school kitchens",
+]
+LONG_TITLE = (
+    "How to read a building notice, and what the yellow board on the fence in front of the former dye works actually "
+    "allows its owner to do: Grundstücksverkehrsgenehmigungszuständigkeitsübertragungsverordnungsentwurf, part 2"
+)
+HOSTILE_TITLE = "{{ 7*7 }} <script>alert(1)</script> =?utf-8?q?=0ABcc:_x=40y.z?= \" ' & {% include 'base.html' %}"
+
+
+def picture(number: int = 1, alt: str = "A footbridge over a wide river.") -> dict[str, object]:
+    return {"url": f"https://letters.example/pictures/{number}.png", "width": 1104, "height": 620, "alt": alt}
+
+
+def article(title: str, number: int = 1, **changes: object) -> dict[str, object]:
+    return {
+        "title": title,
+        "url": f"https://courier.example/articles/{number}?from=letter&part={number}",
+        "excerpt": "The old piers are sounder than the plans said. Still missing: the lights on the handrail, and a name.",
+        "source": "Town",
+        "author": None,
+        "minutes": 4,
+        "picture": picture(number) if number % 3 else None,
+    } | changes
+
+
+def issue(articles: list[dict[str, object]], **changes: object) -> dict[str, object]:
+    return {
+        "number": 912,
+        "title": "The footbridge opens on Monday, and the night bus learns to wait",
+        "date": "Thursday 22 October 2026",
+        "sent_at": NOON,
+        "articles": articles,
+    } | changes
+
+
+ISSUE = issue([article(title, number) for number, title in enumerate(TITLES, start=1)])
+BARE_ISSUE = issue([article("One line", excerpt="", source=None, minutes=None, picture=None)], title="One line")
+LONG_ISSUE = issue(
+    [
+        article(
+            LONG_TITLE,
+            number,
+            excerpt="The board says four things in the words of an office, and one of them counts for you. " * 6,
+            source="Notices of the Joint Publishing Office of the Old Town, the New Town and the Nine Villages",
+            author="The night desk, with the help of everybody who was still awake",
+            picture=picture(number, alt=LONG_TITLE),
+        )
+        for number in range(1, 25)
+    ],
+    title=LONG_TITLE,
+    number=14206,
+)
+
+ROW = {"slug": "morning-letter", "name": "Morning Letter", "schedule": "Every weekday at 07:00.", "since": NOON}
+LONG_ROW = ROW | {"name": LONG["name"], "slug": LONG["slug"], "schedule": None}
+SITE = {"publisher": "The Example Courier", "newsletter": NEWSLETTER}
+LONG_SITE = {"publisher": LONG["publisher"], "newsletter": LONG}
+NOBODY = {"publisher": "The Example Courier", "newsletter": None}
+
+SIGNUP = SITE | {
+    "wording": WORDING,
+    "form": "5f2b9c",
+    "confirm_within": "72 hours",
+    "schedule": "Every weekday at 07:00, in your own time zone.",
+    "latest": {"url": "/archive/morning-letter/912", "titles": TITLES},
+    "values": {"email": "", "name": ""},
+    "errors": {},
+}
+
+
+def outbox_letter(number: int, subject: str, to: str = "garden.gate@post.example") -> dict[str, object]:
+    return {"url": f"/outbox/{number}", "at": NOON + timedelta(seconds=number), "to": to, "subject": subject}
+
+
+LETTER = {
+    "subject": "Please confirm: Morning Letter",
+    "sender": "The Example Courier <letters@courier.example>",
+    "to": "garden.gate@post.example",
+    "at": NOON,
+    "unsubscribe": "<https://letters.example/u/k1.AAECAwQFBgcICQoLDA0ODw>",
+}
+
+# template: {case: context}
+PAGES: dict[str, dict[str, dict[str, object]]] = {
+    "signup": {
+        "usual": SIGNUP,
+        "wrong": SIGNUP
+        | {
+            "values": {"email": "garden.gate@post", "name": ""},
+            "errors": {
+                "email": "Enter the whole address, like name@example.org. “garden.gate@post” stops before the ending.",
+                "consent": "Tick the box if you agree; without that we may not write to you.",
+            },
+        },
+        "stale": SIGNUP | {"errors": {"wording": "The words of the form have changed. Please read them once more."}},
+        "long": SIGNUP
+        | LONG_SITE
+        | {
+            "wording": LONG_WORDING,
+            "latest": {"url": "/archive/x/1", "titles": [LONG_TITLE] * 9},
+            "values": {"email": "a" * 300 + "@" + "b" * 300, "name": "n" * 300},
+            "errors": {"email": "Too long: " + "a" * 300, "name": "Too long: " + "n" * 300, "consent": "Tick the box."},
+        },
+        "empty": SIGNUP | {"newsletter": NEWSLETTER | {"description": ""}, "latest": None, "schedule": None},
+        "hebrew": SIGNUP | {"newsletter": HEBREW},
+    },
+    "newsletters": {
+        "usual": NOBODY | {"newsletters": [NEWSLETTER, LONG, HEBREW]},
+        "empty": NOBODY | {"newsletters": []},
+    },
+    "check_inbox": {
+        "usual": SITE
+        | {"newsletters": [ROW], "sender": "letters@courier.example", "confirm_within": "72 hours", "outbox": False},
+        "long": LONG_SITE
+        | {"newsletters": [LONG_ROW, ROW, ROW], "sender": LONG["sender"], "confirm_within": "72 hours", "outbox": True},
+    },
+    "confirm": {
+        "usual": SITE | {"address": ADDRESS, "newsletters": [ROW], "wording": WORDING},
+        "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW], "wording": LONG_WORDING},
+    },
+    "confirmed": {
+        "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
+        "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW]},
+    },
+    "already_confirmed": {
+        "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
+        "empty": SITE | {"address": None, "newsletters": [ROW, LONG_ROW]},
+    },
+    "link_expired": {"usual": SITE, "empty": NOBODY},
+    "unsubscribe": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
+    "unsubscribed": {"usual": SITE | {"everything": False}, "all": LONG_SITE | {"everything": True}},
+    "never": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
+    "never_done": {"usual": SITE, "long": LONG_SITE},
+    "preferences": {
+        "usual": SITE
+        | {"address": ADDRESS, "subscriptions": [ROW], "others": [LONG, HEBREW], "stopped": [], "saved": False},
+        "saved": SITE
+        | {
+            "address": LONG_ADDRESS,
+            "subscriptions": [ROW, LONG_ROW],
+            "others": [],
+            "stopped": ["The Weekend Reader"],
+            "saved": True,
+        },
+        "empty": NOBODY
+        | {"address": ADDRESS, "subscriptions": [], "others": [NEWSLETTER], "stopped": [], "saved": True},
+    },
+    "archive": {
+        "usual": NOBODY
+        | {"newsletters": [NEWSLETTER | {"latest": ISSUE}, LONG | {"latest": LONG_ISSUE}, HEBREW | {"latest": None}]},
+        "empty": NOBODY | {"newsletters": []},
+    },
+    "archive_newsletter": {
+        "usual": SITE | {"issues": [ISSUE, BARE_ISSUE | {"number": 911}, LONG_ISSUE | {"number": 910}]},
+        "empty": LONG_SITE | {"issues": []},
+    },
+    "archive_issue": {
+        "usual": SITE | {"issue": ISSUE},
+        "long": LONG_SITE | {"issue": LONG_ISSUE},
+        "bare": {"publisher": HEBREW["publisher"], "newsletter": HEBREW, "issue": BARE_ISSUE},
+    },
+    "outbox": {
+        "usual": NOBODY
+        | {
+            "letters": [
+                outbox_letter(3, "The footbridge opens on Monday"),
+                outbox_letter(2, LONG_TITLE, "a" * 60 + "@" + "b" * 60 + ".example"),
+            ]
+            + [outbox_letter(1, "Please confirm: Morning Letter")] * 12,
+            "total": 14206,
+            "zone": "Europe/Berlin",
+        },
+        "empty": NOBODY | {"letters": [], "total": 0, "zone": "UTC"},
+    },
+    "outbox_letter": {
+        "usual": NOBODY
+        | {
+            "letter": LETTER,
+            "views": {"html": "letter.html", "text": "letter.txt", "source": "letter.eml.txt"},
+            "zone": "Europe/Berlin",
+        },
+        "long": NOBODY
+        | {
+            "letter": LETTER | {"subject": LONG_TITLE, "unsubscribe": None},
+            "views": {"html": None, "text": "letter.txt", "source": "letter.eml.txt"},
+            "zone": "UTC",
+        },
+    },
+    "refused": {
+        "usual": SITE
+        | {
+            "title": "This link is not complete",
+            "explanation": "A part of it is missing.",
+            "remedy": "Open it once more from the letter.",
+        },
+        "empty": NOBODY
+        | {"title": "The form is too large", "explanation": "At most 64 kB are accepted.", "remedy": None},
+    },
+    "not_found": {"usual": NOBODY, "site": SITE},
+    "trouble": {"usual": SITE, "empty": {"publisher": None, "newsletter": None}},
+}
+
+EXHIBITS: dict[str, dict[str, object]] = {
+    "_signup_form": {
+        "newsletter": NEWSLETTER,
+        "wording": SimpleNamespace(language="en", text=WORDING["text"]),
+        "confirm_within": "72 hours",
+        "values": {"email": "", "name": ""},
+        "errors": {},
+    },
+    "_confirm_words": {"newsletters": [ROW], "wording": SimpleNamespace(language="en", text=WORDING["text"])},
+}
