@@ -1,0 +1,58 @@
+"""Postmen: whoever carries letters away. One Protocol; the outbox and the SMTP postman answer to the same contract."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+
+class Fate(StrEnum):
+    """What became of a parcel."""
+
+    TAKEN = "taken"  # the responsibility is theirs (RFC 5321 section 4.2.5)
+    REFUSED = "refused"  # for good, and because of this recipient
+    LATER = "later"  # not now: a transient reply, or a fault of ours or the relay's that is not the reader's
+    IN_DOUBT = "in_doubt"  # all of it was sent, and no answer came
+    UNTOUCHED = "untouched"  # nobody was told of it
+
+
+class Reply(NamedTuple):
+    """What the mail server said. It names no reader: addresses are replaced by `<address>`."""
+
+    code: int | None  # RFC 5321 section 4.2; None: it said nothing, and `text` is our own account
+    status: str | None  # RFC 3463, such as 5.1.1; None: the server gives no enhanced status codes
+    text: str
+
+
+class Parcel(NamedTuple):
+    """A delivery ready to carry."""
+
+    delivery: int
+    attempt: int
+    sender: str  # the envelope's, RFC 5321 section 4.1.1.2
+    recipient: str  # its domain as A-labels
+    body: Sequence[bytes]  # the whole letter in pieces, CRLF, without dot-stuffing
+    begin_by: float  # time.monotonic(): not begun by then, it goes back untouched
+
+
+class Report(NamedTuple):
+    """What became of one parcel, when."""
+
+    delivery: int
+    attempt: int
+    fate: Fate
+    reply: Reply | None
+    at: datetime
+
+
+class Postman(Protocol):
+    """Carries parcels away."""
+
+    def carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], *, stop: Callable[[], bool]) -> None:
+        """Pull a parcel when a connection is free; exactly one Report for each pulled, before returning.
+
+        Never raises for a letter. No further parcel is pulled once `stop()` is true, or once nobody takes letters any
+        more: what was not pulled is still the caller's. A parcel whose `begin_by` has passed before its recipient was
+        named to anybody comes back UNTOUCHED. Letters arrive byte for byte as given. `report` is called from the
+        thread that called `carry`.
+        """
