@@ -1,0 +1,50 @@
+"""What every test can ask for: real databases, real servers, closed doors to the rest of the world."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from pytest_socket import socket_allow_hosts
+
+from newsletter.database import Begin, Database
+
+pytest_plugins = [
+    "tests.servers.run",
+    "tests.servers.missing",
+    "tests.servers.sqlite",
+    "tests.servers.postgresql",
+    "tests.servers.redis",
+    "tests.servers.smtp_sink",
+    "tests.servers.chromium",
+]
+
+MARKS = {"postgresql_url": "postgresql", "redis_url": "redis", "smtp_sink": "smtp", "chromium": "browser"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that asks for a server carries its mark."""
+    for item in items:
+        for fixture in MARKS.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(MARKS[fixture])
+
+
+def pytest_runtest_setup() -> None:
+    """No test reaches beyond this machine; pytest-socket opens the doors again afterwards."""
+    socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database of the test's own, empty and migrated; each behaviour is tested on SQLite and on PostgreSQL."""
+    with closing(Database(request.getfixturevalue(f"{request.param}_url"))) as database:
+        yield database
+
+
+@pytest.fixture
+def begin(database: Database) -> Begin:
+    return database.writing
+
+
+@pytest.fixture
+def reading(database: Database) -> Begin:
+    return database.reading

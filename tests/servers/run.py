@@ -1,0 +1,66 @@
+"""One test run, of one process or (pytest-xdist) of several."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.servers.server import Server
+
+
+class Run:
+    """What all processes of a test run share: a folder, and a pipe that ends when the run does."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self.folder = folder
+        self.number = number  # of this process, from 0
+        self._servers: list[Server] = []
+
+    def serve(self, command: list[str | Path], folder: Path, *, user: str) -> Server:
+        """Start a server that outlives this process and ends with the run."""
+        with (self.folder / "alive").open("rb") as pipe:
+            self._servers.append(Server(command, folder, user=user, alive=pipe))
+        return self._servers[-1]
+
+    def once(self, name: str, make: Callable[[], str]) -> str:
+        """What `make` returned to the process that asked first; the others wait for it and get the same."""
+        answer = self.folder / name
+        with (self.folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not answer.exists():
+                answer.write_text(make())
+        return answer.read_text()
+
+
+RUN = pytest.StashKey[Run]()
+PIPE = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if worker := getattr(config, "workerinput", None):
+        config.stash[RUN] = Run(Path(worker["run"]), int(worker["workerid"].removeprefix("gw")))
+        return
+    folder = Path(tempfile.mkdtemp(prefix="newsletter-run-"))
+    os.mkfifo(folder / "alive")
+    config.stash[PIPE] = os.open(folder / "alive", os.O_RDWR)  # to write only would wait for a reader
+    config.stash[RUN] = Run(folder, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node) -> None:
+    node.workerinput["run"] = str(node.config.stash[RUN].folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if pipe := config.stash.get(PIPE, None):
+        os.close(pipe)
+        shutil.rmtree(config.stash[RUN].folder)
+
+
+@pytest.fixture(scope="session")
+def run(pytestconfig: pytest.Config) -> Run:
+    return pytestconfig.stash[RUN]

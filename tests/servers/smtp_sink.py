@@ -1,0 +1,71 @@
+"""Postfix's smtp-sink: a real SMTP server that takes every letter and writes it down."""
+
+from collections.abc import Iterator
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.servers.missing import missing
+from tests.servers.server import Server, ServerError, find, folder_for, free_port, listens
+
+USER = "nobody"
+
+
+class Letter(NamedTuple):
+    """A letter as it crossed the wire."""
+
+    sender: str
+    recipients: list[str]
+    source: bytes  # header and body, lines ended by \n
+
+    @property
+    def message(self) -> EmailMessage:
+        return BytesParser(policy=default).parsebytes(self.source)
+
+
+class SmtpSink:
+    """A running smtp-sink."""
+
+    def __init__(self, port: int, folder: Path) -> None:
+        self.host = "127.0.0.1"
+        self.port = port
+        self.url = f"smtp://127.0.0.1:{port}"
+        self._folder = folder
+
+    def letters(self) -> list[Letter]:
+        """What was taken so far, in the order of its coming."""
+        dumps = sorted(self._folder.glob("letter.*"), key=lambda dump: dump.stat().st_mtime_ns)
+        return [_read(dump.read_bytes()) for dump in dumps]
+
+
+def _read(dump: bytes) -> Letter:
+    # smtp-sink puts records of its own first; the last of them is a Received field on three lines.
+    lines = dump.split(b"\n")
+    received = next(number for number, line in enumerate(lines) if line.startswith(b"Received: "))
+    records = [line.decode().split(": ", 1) for line in lines[:received]]
+    senders = [_address(value) for name, value in records if name == "X-Mail-Args"]
+    recipients = [_address(value) for name, value in records if name == "X-Rcpt-Args"]
+    return Letter(senders[0], recipients, b"\n".join(lines[received + 3 :]).removesuffix(b"\n"))
+
+
+def _address(arguments: str) -> str:
+    return arguments.partition("<")[2].partition(">")[0]
+
+
+@pytest.fixture
+def smtp_sink() -> Iterator[SmtpSink]:
+    """A real SMTP server of the test's own."""
+    port = free_port()
+    folder = folder_for(USER)
+    program = find("smtp-sink") or missing("smtp-sink")
+    server = Server([program, "-d", folder / "letter.", f"127.0.0.1:{port}", "100"], folder, user=USER)
+    try:
+        server.wait_until(lambda: listens(port))
+    except ServerError as error:
+        missing("smtp-sink", str(error))
+    yield SmtpSink(port, folder)
+    server.stop()
