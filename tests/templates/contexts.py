@@ -25,7 +25,7 @@ LONG = NEWSLETTER | {
     "publisher": "The Joint Publishing Office of the Old Town, the New Town and the Nine Villages on Both Rivers",
     "sender": "letters-of-the-joint-publishing-office@newsletters.joint-publishing-office.example",
     "reply_to": "answers-to-the-joint-publishing-office@newsletters.joint-publishing-office.example",
-    "postal_address": "Joint Publishing Office, third floor, rear building, 128 to 130 Long Quay on the River, 00000 Exampleton",
+    "postal_address": "Joint Publishing Office, third floor, rear building, 128 to 130 Long Quay, 00000 Exampleton",
     "language": "de-AT",
     "brand": "#ffd400",
 }
@@ -64,7 +64,7 @@ def article(title: str, number: int = 1, **changes: object) -> dict[str, object]
     return {
         "title": title,
         "url": f"https://courier.example/articles/{number}?from=letter&part={number}",
-        "excerpt": "The old piers are sounder than the plans said. Still missing: the lights on the handrail, and a name.",
+        "excerpt": "The old piers are sounder than the plans said. Still missing: the lights, and a name.",
         "source": "Town",
         "author": None,
         "minutes": 4,
@@ -129,7 +129,7 @@ LETTER = {
     "unsubscribe": "<https://letters.example/u/k1.AAECAwQFBgcICQoLDA0ODw>",
 }
 
-# template: {case: context}
+# Each template's cases, and the context of each.
 PAGES: dict[str, dict[str, dict[str, object]]] = {
     "signup": {
         "usual": SIGNUP,
