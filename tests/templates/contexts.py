@@ -259,3 +259,40 @@ EXHIBITS: dict[str, dict[str, object]] = {
     },
     "_confirm_words": {"newsletters": [ROW], "wording": SimpleNamespace(language="en", text=WORDING["text"])},
 }
+
+# What mail merge puts into a letter in place of each reader's own; opaque to the templates.
+FIELD = {
+    "confirm": "MARKconfirmMARK",
+    "never": "MARKneverMARK",
+    "requested_at": "MARKrequestedatMARK",
+    "expires_at": "MARKexpiresatMARK",
+    "unsubscribe": "MARKunsubscribeMARK",
+    "preferences": "MARKpreferencesMARK",
+}
+CONFIRMATION = {
+    "newsletter": NEWSLETTER,
+    "newsletters": [ROW],
+    "wording": WORDING,
+    "signup_url": "https://letters.example/n/morning-letter",
+    "field": FIELD,
+}
+DIGEST = {
+    "newsletter": NEWSLETTER,
+    "issue": ISSUE,
+    "archive_url": "https://letters.example/archive/morning-letter/912",
+    "archive_index_url": "https://letters.example/archive/morning-letter",
+    "signup_url": "https://letters.example/n/morning-letter",
+    "field": FIELD,
+}
+LETTERS: dict[str, dict[str, dict[str, object]]] = {
+    "confirmation": {
+        "usual": CONFIRMATION,
+        "long": CONFIRMATION | {"newsletter": LONG, "newsletters": [LONG_ROW, ROW, LONG_ROW], "wording": LONG_WORDING},
+    },
+    "digest": {
+        "usual": DIGEST,
+        "long": DIGEST | {"newsletter": LONG, "issue": LONG_ISSUE},
+        "bare": DIGEST | {"newsletter": HEBREW, "issue": BARE_ISSUE},
+        "hostile": DIGEST | {"issue": issue([article(HOSTILE_TITLE, excerpt=HOSTILE_TITLE)], title=HOSTILE_TITLE)},
+    },
+}
