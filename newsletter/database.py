@@ -125,7 +125,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A transaction in which the database refuses every write."""
-        with Session(self._reader) as session, session.begin():
+        with Session(self._reader, expire_on_commit=False) as session, session.begin():
             yield session
 
     def close(self) -> None:

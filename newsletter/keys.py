@@ -66,7 +66,7 @@ def text(mac: bytes) -> str:
 
 
 def raw(encoded: str) -> bytes:
-    """What `text` made, as bytes again. Raises ValueError for all else, also for a second spelling of the same bytes."""
+    """What `text` made, as bytes again. Raises ValueError for anything else, or another spelling of them."""
     decoded = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
     if text(decoded) != encoded:
         raise ValueError("not canonical")

@@ -44,7 +44,7 @@ class Links:
         return f"{self.base_url}/{PATHS[purpose]}/{self.token(purpose, *ids, key=key)}"
 
     def token(self, purpose: Purpose, *ids: int, key: str | None = None) -> str:
-        """The signed ids; the same arguments and key always give the same token, so a repeated letter is the same bytes."""
+        """The signed ids. Same arguments, same key: same token, so that a repeated letter is the same bytes."""
         key = key or self._keyring.newest
         payload = b"".join(_varint(number) for number in ids)
         return f"{key}.{text(payload + self._keyring.mac(purpose, payload, key=key)[:MAC_BYTES])}"

@@ -1,0 +1,1 @@
+"""Letters, and what it takes to get each of them to its reader exactly once."""

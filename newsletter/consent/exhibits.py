@@ -1,0 +1,31 @@
+"""Exhibits: what was shown, kept once under the hash of its content."""
+
+import hashlib
+
+from sqlalchemy import String, insert, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from newsletter.database import Base
+
+
+class Exhibit(Base):
+    """A form, a confirm page or a letter's template as people saw it. Never changed, never deleted."""
+
+    __tablename__ = "exhibits"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(24))
+    body: Mapped[bytes]
+
+
+def sha256(body: bytes) -> str:
+    """The name that this content has, here and in every export."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def keep(session: Session, kind: str, body: bytes) -> str:
+    """Keep what was shown and return its name; keeping the same content twice keeps it once."""
+    name = sha256(body)
+    if session.scalar(select(Exhibit.sha256).where(Exhibit.sha256 == name)) is None:
+        session.execute(insert(Exhibit).values(sha256=name, kind=kind, body=body))
+    return name

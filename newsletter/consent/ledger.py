@@ -1,0 +1,140 @@
+"""The ledger of consent: appended, never changed, and free of personal data.
+
+An entry says that something happened to a *subject*, a random name. What tells who that was and how it happened lies
+in `evidence`, bound to the entry by HMAC-SHA-256(salt, body): deleting the evidence erases the person, and without the
+salt the digest cannot be guessed (GDPR Art. 7(1) and 17(3)(b)). Addresses of machines lie in `traces`, which no hash covers,
+so that they can go early.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from newsletter.consent.wordings import Wording
+from newsletter.database import Base
+from newsletter.newsletters import Newsletter
+
+TRACE_KEPT = timedelta(days=30)  # enough to look into abuse; the proof does not rest on it
+
+
+class Event(StrEnum):
+    """What can happen between a subject and a newsletter."""
+
+    REQUESTED = "requested"  # somebody entered the address
+    CONFIRMED = "confirmed"  # the inbox's owner agreed
+    WITHDRAWN = "withdrawn"
+    REFUSED = "refused"  # "never mail this address"
+    LAPSED = "lapsed"  # not confirmed in time; the address is deleted
+
+
+class Entry(Base):
+    """One fact. Triggers refuse UPDATE, DELETE and TRUNCATE without exception."""
+
+    __tablename__ = "ledger"
+    __table_args__ = (UniqueConstraint("subject", "ordinal"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    subject: Mapped[bytes] = mapped_column(LargeBinary(16))
+    ordinal: Mapped[int]
+    event: Mapped[Event]
+    newsletter_id: Mapped[int | None] = mapped_column(ForeignKey("newsletters.id"))
+    wording_id: Mapped[int | None] = mapped_column(ForeignKey("wordings.id"))
+    at: Mapped[datetime]
+    evidence_digest: Mapped[bytes] = mapped_column(LargeBinary(32))
+    leaf: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
+class Evidence(Base):
+    """What tells who and how; deleting the row erases it."""
+
+    __tablename__ = "evidence"
+    __table_args__ = {"info": {"personal": {"by": "entry_id", "on_erasure": "delete", "export": True}}}  # noqa: RUF012
+
+    entry_id: Mapped[int] = mapped_column(ForeignKey("ledger.id"), primary_key=True)
+    salt: Mapped[bytes] = mapped_column(LargeBinary(32))
+    body: Mapped[bytes]
+
+
+class Trace(NamedTuple):
+    """Where a request came from."""
+
+    ip: str | None
+    user_agent: str | None
+
+
+class TraceRow(Base):
+    """Kept for abuse control only, and gone at `expires_at`."""
+
+    __tablename__ = "traces"
+    __table_args__ = {"info": {"personal": {"by": "entry_id", "on_erasure": "delete", "export": True}}}  # noqa: RUF012
+
+    entry_id: Mapped[int] = mapped_column(ForeignKey("ledger.id"), primary_key=True)
+    ip: Mapped[str | None] = mapped_column(String(45))
+    user_agent: Mapped[str | None]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+def append(
+    session: Session,
+    subject: bytes,
+    event: Event,
+    *,
+    newsletter: Newsletter | None = None,
+    wording: Wording | None = None,
+    evidence: Mapping[str, str],
+    trace: Trace | None,
+    now: datetime,
+) -> Entry:
+    """Add a fact. Whoever appends holds the subscriber's row locked, so ordinals have no gaps and no doubles."""
+    last = session.scalar(select(func.max(Entry.ordinal)).where(Entry.subject == subject))
+    salt, body = secrets.token_bytes(32), canonical(evidence)
+    entry = Entry(
+        subject=subject,
+        ordinal=(last or 0) + 1,
+        event=event,
+        newsletter_id=newsletter.id if newsletter else None,
+        wording_id=wording.id if wording else None,
+        at=now,
+        evidence_digest=hmac.digest(salt, body, "sha256"),
+        leaf=b"",
+    )
+    entry.leaf = leaf(entry)
+    session.add(entry)
+    session.flush()
+    session.add(Evidence(entry_id=entry.id, salt=salt, body=body))
+    if trace:
+        session.add(TraceRow(entry_id=entry.id, ip=trace.ip, user_agent=trace.user_agent, expires_at=now + TRACE_KEPT))
+    session.flush()
+    return entry
+
+
+def canonical(evidence: Mapping[str, str]) -> bytes:
+    """Evidence as bytes that are the same for the same content: sorted keys, UTF-8, no blanks."""
+    return json.dumps(dict(evidence), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def leaf(entry: Entry) -> bytes:
+    """SHA-256(0x00 || columns, each after its length): a leaf hash of RFC 6962 section 2.1 over the whole entry."""
+    columns = (
+        entry.subject,
+        str(entry.ordinal).encode(),
+        entry.event.encode(),
+        str(entry.newsletter_id or "").encode(),
+        str(entry.wording_id or "").encode(),
+        entry.at.astimezone(UTC).isoformat(timespec="microseconds").encode(),
+        entry.evidence_digest,
+    )
+    return hashlib.sha256(b"\x00" + b"".join(len(c).to_bytes(4, "big") + c for c in columns)).digest()
+
+
+def history(session: Session, subject: bytes) -> list[Entry]:
+    """All facts about a subject, oldest first."""
+    return list(session.scalars(select(Entry).where(Entry.subject == subject).order_by(Entry.ordinal)))

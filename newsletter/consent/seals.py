@@ -1,0 +1,33 @@
+"""Seals: every so often the ledger's new entries are bound together under one Merkle root (RFC 6962 section 2.1)."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from newsletter.database import Base
+
+
+class Seal(Base):
+    """One root, and a MAC over it by a key that is not in the database."""
+
+    __tablename__ = "seals"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    previous_id: Mapped[int | None] = mapped_column(ForeignKey("seals.id"), unique=True)
+    root: Mapped[bytes] = mapped_column(LargeBinary(32))
+    size: Mapped[int]
+    key_id: Mapped[str] = mapped_column(String(8))
+    mac: Mapped[bytes] = mapped_column(LargeBinary(32))
+    sealed_at: Mapped[datetime]
+
+
+class Leaf(Base):
+    """A ledger entry's place in a seal; an entry without one is sealed next, however late it was committed."""
+
+    __tablename__ = "leaves"
+
+    seal_id: Mapped[int] = mapped_column(ForeignKey("seals.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    entry_id: Mapped[int] = mapped_column(ForeignKey("ledger.id"), unique=True)
+    leaf: Mapped[bytes] = mapped_column(LargeBinary(32))

@@ -1,0 +1,80 @@
+"""Continuous group commit: as soon as one commit returns, what has arrived meanwhile is written with the next."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy.exc import OperationalError
+
+from newsletter.database import Begin
+from newsletter.post import records
+from newsletter.post.postman import Report
+
+GROUP = 64  # reports to a commit: what a crash can make arrive twice is bounded by it
+SPACING = 0.005  # seconds between two commits: SQLite's other writers get their turn
+RETRY = 1.0  # seconds before an absent database is tried again
+
+log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Writes reports from a thread of its own, so that carrying never waits for a commit.
+
+    Leaving the context waits until everything is written; if the database is away it keeps what it knows and tries
+    again, because a report that is lost is a letter that arrives twice.
+    """
+
+    def __init__(self, begin: Begin, carrier: int, *, clock: Callable[[], datetime]) -> None:
+        self._begin = begin
+        self._carrier = carrier
+        self._clock = clock
+        self._reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
+        self.recorded = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self._reports.put(None)
+        self._thread.join()
+
+    def report(self, report: Report) -> None:
+        """Take a report; never blocks."""
+        self._reports.put(report)
+
+    def _write(self) -> None:
+        while group := self._next_group():
+            self._commit(group)
+            time.sleep(SPACING)
+
+    def _next_group(self) -> list[Report]:
+        """What has arrived, at least one; empty at the end."""
+        group: list[Report] = []
+        while len(group) < GROUP:
+            try:
+                report = self._reports.get(block=not group)
+            except queue.Empty:
+                break
+            if report is None:
+                self._reports.put(None)  # for the next round, after what is in this group
+                break
+            group.append(report)
+        return group
+
+    def _commit(self, group: list[Report]) -> None:
+        while True:
+            try:
+                with self._begin() as session:
+                    self.recorded += records.record(session, self._carrier, group, now=self._clock())
+            except OperationalError:
+                log.warning("the database is away; %d results are kept and written when it is back", len(group))
+                time.sleep(RETRY)
+            else:
+                return

@@ -1,0 +1,29 @@
+"""The whole schema: importing this module makes every table known to the metadata."""
+
+from newsletter import newsletters, operators
+from newsletter.consent import exhibits, ledger, seals, signups, subscribers, suppressions, wordings
+from newsletter.content import articles, digests, feeds, issues, pictures
+from newsletter.database import Base
+from newsletter.post import carriers, deliveries, letters
+
+ROOMS = (
+    newsletters,
+    operators,
+    exhibits,
+    wordings,
+    subscribers,
+    signups,
+    ledger,
+    seals,
+    suppressions,
+    feeds,
+    articles,
+    pictures,
+    digests,
+    issues,
+    letters,
+    carriers,
+    deliveries,
+)
+
+metadata = Base.metadata

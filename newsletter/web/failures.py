@@ -1,0 +1,85 @@
+"""Errors as answers: what the house says in its own words becomes a status and a page, or JSON where JSON was asked."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from newsletter.errors import LinkExpired, LinkUnreadable, Malformed, NotFound, Refused
+from newsletter.web.guards import TooLarge
+from newsletter.web.site import Site
+
+log = logging.getLogger(__name__)
+
+STATUS: dict[type[Refused], int] = {
+    NotFound: 404,
+    LinkUnreadable: 404,
+    LinkExpired: 410,
+    TooLarge: 413,
+    Malformed: 422,
+    Refused: 400,
+}
+TITLES: dict[type[Refused], str] = {
+    LinkUnreadable: "This link is not complete",
+    TooLarge: "The form is too large",
+    Malformed: "Something in the form cannot be used",
+    Refused: "We could not accept that",
+}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every failure in the house's own look."""
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _trouble)
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a program asks: it sent JSON, or prefers it to HTML."""
+    sent, accepted = request.headers.get("content-type", ""), request.headers.get("accept", "")
+    return sent.startswith("application/json") or ("json" in accepted and "html" not in accepted)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    kind = next(kind for kind in type(error).__mro__ if kind in STATUS)
+    status = STATUS[kind]
+    if wants_json(request):
+        field = error.field if isinstance(error, Malformed) else "request"
+        return JSONResponse({"errors": {field: str(error)}}, status)
+    site: Site = request.app.state.site
+    if kind is NotFound:
+        return site.page("not_found", status=status)
+    if kind is LinkExpired:
+        return site.page("link_expired", status=status)
+    return site.page("refused", status=status, title=TITLES[kind], explanation=str(error), remedy=None)
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if wants_json(request):
+        return JSONResponse({"errors": {"request": error.detail}}, error.status_code)
+    site: Site = request.app.state.site
+    headers: Any = error.headers
+    if error.status_code == 404:
+        answer = site.page("not_found", status=404)
+    else:
+        answer = site.page(
+            "refused",
+            status=error.status_code,
+            title="That does not work here",
+            explanation=f"The server answered: {error.detail}.",
+            remedy=None,
+        )
+    answer.headers.update(headers or {})
+    return answer
+
+
+def _trouble(request: Request, error: Exception) -> Response:
+    # The type only: the message of a foreign exception may hold an address or a token.
+    log.error("a page failed with %s", type(error).__name__)
+    if wants_json(request):
+        return JSONResponse({"errors": {"request": "That does not work just now; nothing was lost."}}, 500)
+    site: Site = request.app.state.site
+    return site.page("trouble", status=500)

@@ -1,0 +1,77 @@
+"""What every answer carries, and what no request may be: plain ASGI around the whole site."""
+
+import logging
+import re
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from newsletter.errors import Refused
+
+BODY_LIMIT = 64 * 1024  # bytes; the longest honest form is far below
+
+PRIVATE = re.compile(r"^/(?:u|confirm|never|preferences)/")
+_TOKEN = re.compile(r"(?<=/)(u|confirm|never|preferences)/[^\s?#]+(?:\?\S*)?")
+
+# No script, no third party, no frame around a button that somebody is to press (standards: clickjacking).
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "frame-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+class TooLarge(Refused):
+    """That is more than a form of ours can hold: 64 kB is the most."""
+
+
+class Guards:
+    """Refuses bodies over 64 KiB while they arrive, and puts the security headers on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, counting what arrives and dressing what leaves."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        arrived = 0
+
+        async def limited() -> Message:
+            nonlocal arrived
+            message = await receive()
+            arrived += len(message.get("body", b""))
+            if arrived > BODY_LIMIT:
+                raise TooLarge
+            return message
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _protect(MutableHeaders(scope=message), scope["path"])
+            await send(message)
+
+        await self.app(scope, limited, guarded)
+
+
+def _protect(headers: MutableHeaders, path: str) -> None:
+    headers.setdefault("Content-Security-Policy", POLICY)
+    headers["Referrer-Policy"] = "no-referrer"
+    headers["X-Content-Type-Options"] = "nosniff"
+    if PRIVATE.match(path):
+        headers["Cache-Control"] = "no-store"
+        headers["X-Robots-Tag"] = "noindex, nofollow"
+
+
+class TokensHidden(logging.Filter):
+    """Takes tokens out of access logs: a log that leaks must not let its reader act for a subscriber."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record's arguments; every record passes."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(_hidden(value) for value in record.args)
+        return True
+
+
+def _hidden(value: Any) -> Any:
+    return _TOKEN.sub(r"\1/…", value) if isinstance(value, str) else value

@@ -1,0 +1,100 @@
+"""What every page of one site shares, made once at the start and handed to each request."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment
+from sqlalchemy.orm import Session
+
+from newsletter import templating
+from newsletter.consent.ledger import Trace
+from newsletter.database import Database
+from newsletter.doorbell import Doorbell
+from newsletter.keys import Keyring, keyring
+from newsletter.links import Links
+from newsletter.newsletters import Newsletter
+from newsletter.settings import Settings
+
+
+@dataclass(frozen=True)
+class Site:
+    """The web process's composition: what the pages are made of and act on."""
+
+    settings: Settings
+    database: Database
+    keyring: Keyring
+    links: Links
+    doorbell: Doorbell
+    templates: Environment = field(default_factory=templating.environment)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @classmethod
+    def build(cls, settings: Settings, doorbell: Doorbell) -> "Site":
+        """The site that the settings describe."""
+        keys = keyring(settings)
+        return cls(settings, Database(settings.database), keys, Links(keys, settings.base_url), doorbell)
+
+    def page(
+        self, name: str, *, status: int = 200, newsletter: Newsletter | None = None, **context: Any
+    ) -> HTMLResponse:
+        """A rendered page of templates/pages."""
+        publisher = context.pop("publisher", newsletter.publisher if newsletter else None)
+        template = self.templates.get_template(f"pages/{name}.html")
+        return HTMLResponse(template.render(publisher=publisher, newsletter=newsletter, **context), status)
+
+
+def site(request: Request) -> Site:
+    """The site that a request came to."""
+    found: Site = request.app.state.site
+    return found
+
+
+Here = Annotated[Site, Depends(site)]
+
+
+def reading(here: Here) -> Iterator[Session]:
+    """A session for GET and HEAD: the database refuses to write in it."""
+    with here.database.reading() as session:
+        yield session
+
+
+def writing(here: Here) -> Iterator[Session]:
+    """A session for POST. It commits before the answer leaves, so a 200 is never followed by a failed commit."""
+    with here.database.writing() as session:
+        yield session
+
+
+Reading = Annotated[Session, Depends(reading, scope="function")]
+Writing = Annotated[Session, Depends(writing, scope="function")]
+
+
+def trace(request: Request, here: Here) -> Trace:
+    """Where a request came from: the peer, or what a trusted proxy says of it (X-Forwarded-For, from the right)."""
+    return Trace(ip=_client(request, here), user_agent=request.headers.get("user-agent", "")[:300] or None)
+
+
+Origin = Annotated[Trace, Depends(trace)]
+
+
+def _client(request: Request, here: Site) -> str | None:
+    hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+    peer = request.client.host if request.client else None
+    while hops and peer and _trusted(peer, here):
+        peer = hops.pop()
+    try:
+        return str(ip_address(peer)) if peer else None
+    except ValueError:
+        return None
+
+
+def _trusted(peer: str, here: Site) -> bool:
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return False
+    return any(address in network for network in here.settings.trusted_proxies)
