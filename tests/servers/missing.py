@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Generator
 from typing import NoReturn
 
 import pytest
@@ -20,17 +21,16 @@ def missing(server: str, why: str = "not found") -> NoReturn:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # outermost: what is printed here comes after pytest's own summary
-def pytest_sessionfinish(session: pytest.Session):
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skips = _for_want_of_a_server(reporter) if reporter else Counter()
     in_ci = os.environ.get("CI", "").lower() in ("1", "true")
     if skips and in_ci and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    result = yield
-    if skips:
+    yield
+    if reporter and skips:
         verdict = "FAILED, because CI must not skip" if in_ci else "Skipped"
         reporter.write_line(f"{verdict} for want of a server: {_in_one_line(skips)}", red=in_ci, yellow=not in_ci)
-    return result
 
 
 def _for_want_of_a_server(reporter: pytest.TerminalReporter) -> Counter[str]:

@@ -22,6 +22,7 @@ USER = "postgres"
 SETTINGS = {
     "fsync": "off",  # the cluster is thrown away; a crash of the machine ends the tests as well
     "full_page_writes": "off",
+    "max_wal_size": "128MB",
     "listen_addresses": "",  # only the socket in its folder, so nobody else on the machine can use it
     "max_connections": "300",
     "timezone": "Pacific/Chatham",  # 12:45 or 13:45 from UTC: whoever leans on the server's zone is found out
@@ -35,7 +36,7 @@ def postgresql_template(run: Run) -> URL:
     try:
         server = make_url(run.once("postgresql", lambda: server_url(run)))
         return make_url(run.once("template", lambda: lay_template(server)))
-    except (ServerError, OperationalError) as error:
+    except (ServerError, OSError, OperationalError) as error:
         missing("PostgreSQL", str(error).splitlines()[0])
 
 
@@ -100,9 +101,15 @@ def start(run: Run, programs: Path) -> str:
 
 def initialise(programs: Path, home: Path) -> None:
     """Make an empty cluster: UTF-8, sorted by code point, open to whoever reaches its socket."""
-    command = [programs / "initdb", "-D", home / "data", "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
+    options = ["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
     done = subprocess.run(
-        command, cwd=home, env=environment(), capture_output=True, text=True, check=False, **run_as(USER)
+        [str(programs / "initdb"), "-D", str(home / "data"), *options],
+        cwd=home,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,  # its last words say more than its status
+        **run_as(USER),
     )
     if done.returncode:
         raise ServerError((done.stderr.strip() or "initdb failed").splitlines()[-1])

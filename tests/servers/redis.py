@@ -37,7 +37,7 @@ def emptied(url: str) -> str:
 def start(port: int) -> Server:
     """Start a Redis that keeps nothing on disk."""
     folder = folder_for(USER)
-    command = [program(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+    command = [str(program()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     server = Server(command, folder, user=USER)
     try:
         server.wait_until(lambda: listens(port))

@@ -4,8 +4,9 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,11 +21,17 @@ class Run:
         self.number = number  # of this process, from 0
         self._servers: list[Server] = []
 
-    def serve(self, command: list[str | Path], folder: Path, *, user: str) -> Server:
+    def serve(self, command: Sequence[str | Path], folder: Path, *, user: str) -> Server:
         """Start a server that outlives this process and ends with the run."""
         with (self.folder / "alive").open("rb") as pipe:
             self._servers.append(Server(command, folder, user=user, alive=pipe))
         return self._servers[-1]
+
+    def end(self) -> None:
+        """See the servers out, in the process that was started first."""
+        for server in self._servers:
+            server.stop()
+        shutil.rmtree(self.folder)
 
     def once(self, name: str, make: Callable[[], str]) -> str:
         """What `make` returned to the process that asked first; the others wait for it and get the same."""
@@ -51,14 +58,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node) -> None:
+def pytest_configure_node(node: Any) -> None:
     node.workerinput["run"] = str(node.config.stash[RUN].folder)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if pipe := config.stash.get(PIPE, None):
         os.close(pipe)
-        shutil.rmtree(config.stash[RUN].folder)
+        config.stash[RUN].end()
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 DEADLINE = 20  # seconds for a server to answer; a loaded machine needs a few
 
@@ -36,7 +36,9 @@ class Server:
     It ends when `alive` does, or with us where no such file is given. Root lends it the name of `user`.
     """
 
-    def __init__(self, command: list[str | Path], folder: Path, *, user: str, alive: IO[bytes] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], folder: Path, *, user: str, alive: IO[bytes] | None = None
+    ) -> None:
         self._log = (folder / "log").open("w+b")  # open here too, to be read when the folder is gone
         self._process = subprocess.Popen(
             ["sh", "-c", KEEPER, "keeper", folder, *command],
@@ -71,14 +73,25 @@ class Server:
 
 
 def folder_for(user: str) -> Path:
-    """A new folder for a server that runs as `user`; for another user than us in /tmp, where every user can go."""
-    folder = Path(tempfile.mkdtemp(prefix="newsletter-", dir="/tmp" if os.geteuid() == 0 else None))
+    """A new folder for a server that runs as `user`, where that user can go.
+
+    It lies in memory where there is room: a copy of a database takes 16 ms there, and 300 ms on a slow disk.
+    """
+    folder = Path(
+        tempfile.mkdtemp(prefix="newsletter-", dir=_roomy_memory() or ("/tmp" if os.geteuid() == 0 else None))
+    )
     if os.geteuid() == 0:
         shutil.chown(folder, user)
     return folder
 
 
-def run_as(user: str) -> dict:
+def _roomy_memory() -> Path | None:
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
+    return memory if roomy else None
+
+
+def run_as(user: str) -> dict[str, Any]:
     """Popen's arguments to give up root for `user`; nothing changes for anybody else."""
     if os.geteuid() != 0:
         return {}
@@ -105,4 +118,4 @@ def listens(port: int) -> bool:
 def free_port() -> int:
     """A port of this machine that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+        return int(listener.getsockname()[1])

@@ -1,0 +1,20 @@
+"""A test that commits does so in a database of its own."""
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+
+@pytest.mark.parametrize("turn", ["first", "second"])
+def test_what_one_test_commits_no_other_test_meets(turn, begin, reading):
+    with begin() as session:
+        session.execute(text("CREATE TABLE mine (turn TEXT)"))
+        session.execute(text("INSERT INTO mine VALUES (:turn)"), {"turn": turn})
+    with reading() as session:
+        assert session.scalars(text("SELECT turn FROM mine")).all() == [turn]
+
+
+@pytest.mark.postgresql
+def test_the_server_lives_in_a_zone_that_nobody_may_lean_on(postgresql_url):
+    with psycopg.connect(postgresql_url.replace("+psycopg", "")) as connection:
+        assert connection.execute("SHOW timezone").fetchone() == ("Pacific/Chatham",)

@@ -1,0 +1,52 @@
+"""What a test run says, and what it leaves behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.servers.server import listens
+from tests.waiting import eventually
+
+PLUGINS = [word for name in ("run", "missing", "redis", "chromium") for word in ("-p", f"tests.servers.{name}")]
+
+
+def a_run(folder: Path, test: str, **environment: str) -> subprocess.Popen:
+    """pytest, started on one test alone."""
+    (folder / "pytest.ini").touch()
+    (folder / "test_alone.py").write_text(test)
+    return subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *PLUGINS, "test_alone.py"],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if name != "CI"} | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+TWO_SKIPS = """
+import pytest
+def test_of_a_page(chromium): pass
+def test_of_the_moon(): pytest.skip("it is cloudy")
+"""
+
+
+@pytest.mark.parametrize(("ci", "status", "verdict"), [("false", 0, "Skipped"), ("true", 1, "FAILED")])
+def test_the_last_line_says_what_was_skipped_for_want_of_a_server(tmp_path, ci, status, verdict):
+    with a_run(tmp_path, TWO_SKIPS, CI=ci, PATH=str(tmp_path)) as run:
+        last = run.communicate()[0].splitlines()[-1]
+    assert run.returncode == status
+    assert last.startswith(verdict)
+    assert last.endswith("for want of a server: 1 test without Chromium: not found; apt install chromium")
+
+
+def test_a_server_ends_with_its_run_even_when_that_is_killed(tmp_path, redis_url):
+    test = "def test(redis_url):\n    print(redis_url, flush=True)\n    input()\n"
+    with a_run(tmp_path, test, PYTEST_ADDOPTS="-s", TMPDIR=str(tmp_path)) as run:
+        port = int(run.stdout.readline().partition("127.0.0.1:")[2].partition("/")[0])
+        assert listens(port)
+        run.send_signal(signal.SIGKILL)
+    assert eventually(lambda: not listens(port))
