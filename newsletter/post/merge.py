@@ -1,49 +1,241 @@
-"""Mail merge: a letter is laid out once, and cut where its readers differ."""
+"""Mail merge: a letter is laid out once, and cut where its readers differ.
 
-from collections.abc import Collection, Iterable, Mapping
-from email.message import EmailMessage
+A template prints `marker("name")` where a field is to stand. `lay_out` encodes the whole letter, headers and all, and
+cuts it at the markers: in the *encoded* bytes, so that a letter to one reader costs one pass over its few fields and
+shares everything else with all others. That works because a field in a part stands at the start of a quoted-printable
+line of its own, between soft breaks: whatever it holds, its neighbours stay as they are.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from email.message import EmailMessage, MIMEPart
 from enum import StrEnum
+from hashlib import sha256
+from html import escape
+from itertools import pairwise
 from typing import Any, NamedTuple
 
+from newsletter.errors import NewsletterError
+from newsletter.post import mime, quoted_printable
 
-def marker(name: str) -> str:
-    """What a template prints where the field `name` is to stand: letters and digits, which no escaping changes."""
-    return name
+# New in each process, so that no title and no name can be a marker: nobody outside ever sees one.
+SECRET = secrets.token_hex(8)
+MARKER = re.compile(rf"Q{SECRET}Q([a-z][a-z0-9_]*)Z")
+
+LONGEST_VALUE = 400  # octets of a field in a header line; lay_out sees to it that the line then has at most 998
+
+
+class FieldError(NewsletterError):
+    """A field of the mail merge cannot be filled."""
 
 
 class Kind(StrEnum):
-    """How a field's value is written, decided by where its marker stands."""
+    """How a field is written; where its marker stands decides."""
 
-    ADDRESS = "address"
-    VERBATIM = "verbatim"
-    WORDS = "words"
-    TEXT = "text"
-    HTML = "html"
+    ADDRESS = "address"  # To: an address alone, its domain as A-labels
+    WORDS = "words"  # Subject: text in any script
+    VERBATIM = "verbatim"  # any other header: printable ASCII, never encoded
+    TEXT = "text"  # the text/plain part
+    HTML = "html"  # the text/html part: escaped
 
 
 class Cut(NamedTuple):
-    """Where a field stands in the encoded letter."""
+    """Where a field goes into the encoded letter."""
 
     position: int
     field: str
     kind: Kind
 
 
-class Sheet:
-    """A letter laid out: what all its readers get, and where they differ."""
+class Gap(NamedTuple):
+    """A place for a field between two encoded pieces."""
 
-    body: bytes
-    cuts: list[Cut]
+    field: str
+    kind: Kind
+
+
+Piece = bytes | Gap
+
+
+class Sheet:
+    """A letter laid out. `body` and `cuts` are all of it: stored and loaded, they make the same letters again."""
 
     def __init__(self, *, body: bytes, cuts: Iterable[Iterable[Any]]) -> None:
         self.body = body
         self.cuts = [Cut(position, field, Kind(kind)) for position, field, kind in cuts]
+        self.fields = frozenset(cut.field for cut in self.cuts)
+        edges = [0, *(cut.position for cut in self.cuts), len(body)]
+        self._first, *rest = [body[start:end] for start, end in pairwise(edges)]
+        self._rest = [(WRITERS[cut.kind], cut.field, piece) for cut, piece in zip(self.cuts, rest, strict=True)]
+
+    @property
+    def sha256(self) -> str:
+        """Of the cuts as JSON, a line break, and the body."""
+        return sha256(json.dumps(self.cuts).encode() + b"\n" + self.body).hexdigest()
 
     def fill(self, values: Mapping[str, str]) -> list[bytes]:
-        """The letter to one reader, in pieces."""
-        raise NotImplementedError
+        """The letter to one reader, in pieces; all but the fields are shared with everybody's.
+
+        Raises FieldError, before anything is written, when a value is missing, unknown or not fit for its place.
+        """
+        if values.keys() != self.fields:
+            odd = ", ".join(sorted(values.keys() ^ self.fields))
+            raise FieldError(f"the letter and the values differ in their fields: {odd}")
+        pieces = [self._first]
+        for write, field, piece in self._rest:
+            try:
+                pieces.append(write(values[field]))
+            except ValueError as error:
+                raise FieldError(f"the field {field} cannot be filled: {error}") from None
+            pieces.append(piece)
+        return pieces
+
+
+def marker(name: str) -> str:
+    """What a template prints where the field stands: a word of ASCII letters, digits and _, which no escaping changes.
+
+    Good for `lay_out` in this process; what was laid out is good for ever.
+    """
+    mark = f"Q{SECRET}Q{name}Z"
+    if not MARKER.fullmatch(mark):
+        raise FieldError(f"a field's name is made of a to z, 0 to 9 and _, not {name!r}")
+    return mark
 
 
 def lay_out(message: EmailMessage, fields: Collection[str]) -> Sheet:
-    """Serialise a multipart/alternative letter once and cut it at the markers of `fields`."""
-    raise NotImplementedError
+    """Encode a multipart/alternative letter of mime.LETTER, and cut it at the markers of `fields`.
+
+    The same message gives the same bytes, boundary included. Raises FieldError when a field stands nowhere, when one
+    stands that is not named, or where none can.
+    """
+    if message.get_content_type() != "multipart/alternative":
+        raise FieldError("a letter is multipart/alternative: text and HTML")
+    parts = [[*_part(part)] for part in message.iter_parts()]
+    # "=_" occurs in no quoted-printable line, so neither does the boundary (RFC 2045 section 6.7)
+    boundary = b"=_" + _cut(piece for part in parts for piece in part).sha256[:32].encode()
+    pieces = [*_headers(message), b"MIME-Version: 1.0\r\n"]
+    pieces.append(b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n' % boundary)
+    for part in parts:
+        pieces += [b"\r\n--%b\r\n" % boundary, *part]
+    sheet = _cut([*pieces, b"\r\n--%b--\r\n" % boundary])
+    if sheet.fields != set(fields):
+        odd = ", ".join(sorted(sheet.fields ^ set(fields)))
+        raise FieldError(f"the letter and the list of its fields differ: {odd}")
+    return sheet
+
+
+def _cut(pieces: Iterable[Piece]) -> Sheet:
+    body = bytearray()
+    cuts = []
+    for piece in pieces:
+        if isinstance(piece, Gap):
+            cuts.append(Cut(len(body), *piece))
+        else:
+            body += piece
+    return Sheet(body=bytes(body), cuts=cuts)
+
+
+def _part(part: MIMEPart) -> Iterator[Piece]:
+    subtype = part.get_content_subtype()
+    yield b'Content-Type: text/%b; charset="utf-8"\r\n' % subtype.encode("ascii")
+    yield b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    kind = Kind.HTML if subtype == "html" else Kind.TEXT
+    before, *rest = MARKER.split(quoted_printable.LINE_BREAK.sub("\n", part.get_content()))
+    yield quoted_printable.encode(before)
+    for field, after in zip(rest[::2], rest[1::2], strict=True):
+        if before and not before.endswith("\n"):
+            yield quoted_printable.SOFT_BREAK
+        yield Gap(field, kind)
+        if not after.startswith("\n"):
+            yield quoted_printable.SOFT_BREAK
+        yield quoted_printable.encode(after)
+        before = after
+
+
+def _headers(message: EmailMessage) -> Iterator[Piece]:
+    for name, value in message.items():
+        key = name.lower()
+        if key.startswith("content-") or key == "mime-version":
+            continue
+        if not MARKER.search(value):
+            yield mime.LETTER.fold_binary(name, value)
+        elif key == "to":
+            yield from _address(name, value)
+        elif key in mime.TEXTS:
+            yield from _words(name, value)
+        else:
+            yield from _verbatim(name, value)
+
+
+def _address(name: str, value: str) -> Iterator[Piece]:
+    found = MARKER.fullmatch(value)
+    if not found:
+        raise FieldError(f"{name} holds one field and nothing else")
+    yield b"%b:" % name.encode("ascii")
+    yield Gap(found[1], Kind.ADDRESS)
+    yield b"\r\n"
+
+
+def _words(name: str, value: str) -> Iterator[Piece]:
+    # Each piece of a text with fields is encoded: encoded-words on lines of their own are read without the blanks
+    # between them (RFC 2047 section 6.2), so a field's neighbours need not know whether it is empty.
+    yield b"%b:" % name.encode("ascii")
+    static, *rest = MARKER.split(mime.BLANKS.sub(" ", value).strip(" "))
+    yield _lines(static).replace(b"\r\n", b"", 1)
+    for field, after in zip(rest[::2], rest[1::2], strict=True):
+        yield Gap(field, Kind.WORDS)
+        yield _lines(after)
+    yield b"\r\n"
+
+
+def _verbatim(name: str, value: str) -> Iterator[Piece]:
+    for line in mime.LETTER.fold(name, value).splitlines(keepends=True):
+        static, *rest = MARKER.split(line)
+        longest = len(MARKER.sub("", line.rstrip())) + LONGEST_VALUE * len(rest[::2])
+        if longest > mime.LONGEST_LINE:
+            raise FieldError(f"{name} has too much on one line for its fields")
+        yield static.encode("ascii")
+        for field, after in zip(rest[::2], rest[1::2], strict=True):
+            yield Gap(field, Kind.VERBATIM)
+            yield after.encode("ascii")
+
+
+def _lines(text: str) -> bytes:
+    return "".join(f"\r\n {word}" for word in mime.encoded_words(text)).encode("ascii")
+
+
+def _write_address(value: str) -> bytes:
+    """An address beside "To:", or below it where it is too long for that.
+
+    A local part that is not ASCII stands as it is (RFC 6532): such a letter goes to relays with SMTPUTF8 only.
+    """
+    if "=?" in value or not mime.ADDRESS.fullmatch(value):
+        raise ValueError("this is not an address")
+    return (b" " if len(value) <= mime.LINE - len("To: ") else b"\r\n ") + value.encode()
+
+
+def _write_words(value: str) -> bytes:
+    if mime.CONTROLS.search(value):
+        raise ValueError("it has a control character, and stands in a header")
+    return _lines(mime.folded(value))
+
+
+def _write_verbatim(value: str) -> bytes:
+    if len(value) > LONGEST_VALUE or "=?" in value or not mime.VERBATIM.fullmatch(value):
+        raise ValueError(f"in this header it is printable ASCII, at most {LONGEST_VALUE} characters, and not encoded")
+    return value.encode("ascii")
+
+
+def _write_html(value: str) -> bytes:
+    return quoted_printable.encode(escape(value))
+
+
+WRITERS: dict[Kind, Callable[[str], bytes]] = {
+    Kind.ADDRESS: _write_address,
+    Kind.WORDS: _write_words,
+    Kind.VERBATIM: _write_verbatim,
+    Kind.TEXT: quoted_printable.encode,
+    Kind.HTML: _write_html,
+}
