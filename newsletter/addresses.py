@@ -48,6 +48,8 @@ def _reason(error: EmailNotValidError) -> str:
 
 def envelope(written: str) -> str:
     """The address as SMTP takes it: the domain as A-labels (RFC 5890), the local part untouched."""
+    if written.isascii():
+        return written  # it passed `parse` once, and carrying a million letters should not ask a million times
     found = validate_email(written, check_deliverability=False, strict=True)
     return f"{found.local_part}@{found.ascii_domain}"
 

@@ -16,10 +16,10 @@ from newsletter.keys import Keyring
 from newsletter.newsletters import Newsletter
 
 
-def signup_of(session: Session, ids: tuple[int, ...]) -> Signup:
-    """The sign-up that a link names, locked. Raises LinkExpired where it is deleted or another one took its number."""
+def signup_of(session: Session, ids: tuple[int, ...], *, lock: bool) -> Signup:
+    """The sign-up that a link names. Raises LinkExpired where it is deleted or another one took its number."""
     number, nonce = ids
-    signup = session.get(Signup, number, with_for_update=True)
+    signup = session.get(Signup, number, with_for_update=lock)
     if signup is None or signup.nonce != nonce:
         raise LinkExpired
     return signup
@@ -30,13 +30,12 @@ def confirm(
 ) -> bool:
     """The inbox's owner agrees to what was asked for; False if that was so before, and nothing changes.
 
-    Raises LinkExpired after 72 hours, and for an address that was meanwhile said never to be written to.
+    Raises LinkExpired where `is_open` would: a used link never brings back what was left since.
     """
-    if signup.state == State.CONFIRMED:
-        return False
     subscriber = subscribers.by_key(session, signup.address_key)
-    if signup.state != State.ASKED or signups.expired(signup, now=now) or subscriber is None:
-        raise LinkExpired
+    if not is_open(session, signup, now=now):
+        return False
+    assert subscriber is not None
     wording = session.get_one(Wording, signup.wording_id)
     for newsletter in _newsletters(session, signup.newsletters):
         ledger.append(
@@ -58,6 +57,22 @@ def confirm(
     return True
 
 
+def is_open(session: Session, signup: Signup, *, now: datetime) -> bool:
+    """Whether a sign-up waits to be confirmed; False if it was confirmed and still holds.
+
+    Raises LinkExpired after 72 hours, for an address that is not to be written to, and for a confirmation whose
+    newsletters have all been left since: the page must not say "you are subscribed" to somebody who is not.
+    """
+    if signup.state == State.ASKED and not signups.expired(signup, now=now):
+        return True
+    subscriber = session.scalar(select(Subscriber).where(Subscriber.address_key == signup.address_key))
+    standing = subscribers.subscriptions(session, subscriber.id) if subscriber else {}
+    holds = any(standing[n].standing == Standing.SUBSCRIBED for n in signup.newsletters if n in standing)
+    if signup.state == State.CONFIRMED and holds:
+        return False
+    raise LinkExpired
+
+
 def withdraw(
     session: Session,
     subscriber: Subscriber,
@@ -67,7 +82,7 @@ def withdraw(
     trace: Trace | None,
     now: datetime,
 ) -> list[int]:
-    """Stop these newsletters at once (GDPR Art. 7(3)); returns those that were stopped now. Repeating it is harmless."""
+    """Stop these newsletters at once (GDPR Art. 7(3)); returns those stopped now. Repeating it is harmless."""
     standing = subscribers.subscriptions(session, subscriber.id)
     stopped = [number for number in newsletters if number in standing and standing[number].standing != Standing.LEFT]
     for newsletter in _newsletters(session, stopped):

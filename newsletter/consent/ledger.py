@@ -2,15 +2,15 @@
 
 An entry says that something happened to a *subject*, a random name. What tells who that was and how it happened lies
 in `evidence`, bound to the entry by HMAC-SHA-256(salt, body): deleting the evidence erases the person, and without the
-salt the digest cannot be guessed (GDPR Art. 7(1) and 17(3)(b)). Addresses of machines lie in `traces`, which no hash covers,
-so that they can go early.
+salt the digest cannot be guessed (GDPR Art. 7(1) and 17(3)(b)). Addresses of machines lie in `traces`, which no hash
+covers, so that they can go early.
 """
 
 import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from typing import NamedTuple
 from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from newsletter.consent.subscribers import Standing
 from newsletter.consent.wordings import Wording
 from newsletter.database import Base
 from newsletter.newsletters import Newsletter
@@ -114,6 +115,23 @@ def append(
         session.add(TraceRow(entry_id=entry.id, ip=trace.ip, user_agent=trace.user_agent, expires_at=now + TRACE_KEPT))
     session.flush()
     return entry
+
+
+def standing(history: Iterable[Event]) -> Standing | None:
+    """What a subject's facts about one newsletter come to, oldest first; None if there is nothing between them."""
+    today: Standing | None = None
+    confirmed = False
+    for event in history:
+        match event:
+            case Event.REQUESTED:
+                today = Standing.ASKED
+            case Event.CONFIRMED:
+                today, confirmed = Standing.SUBSCRIBED, True
+            case Event.WITHDRAWN:
+                today = Standing.LEFT
+            case Event.LAPSED:
+                today = Standing.LEFT if confirmed else None
+    return today
 
 
 def canonical(evidence: Mapping[str, str]) -> bytes:

@@ -41,6 +41,7 @@ class Letter(Base):
     issue_id: Mapped[int | None] = mapped_column(ForeignKey("issues.id"), default=None)
     signup_id: Mapped[int | None] = mapped_column(ForeignKey("signups.id", ondelete="SET NULL"), default=None)
     priority: Mapped[int] = mapped_column(SmallInteger)
+    audience: Mapped[int]  # how many deliveries it was written for, counted once; they add up to it for ever
     written_at: Mapped[datetime]
 
 
@@ -73,6 +74,7 @@ def write(
     language: str,
     priority: Priority,
     now: datetime,
+    audience: int = 1,
     design: str = "standard",
     issue_id: int | None = None,
     signup_id: int | None = None,
@@ -85,6 +87,7 @@ def write(
         issue_id=issue_id,
         signup_id=signup_id,
         priority=priority,
+        audience=audience,
         written_at=now,
     )
     session.add(letter)

@@ -19,6 +19,7 @@ from newsletter.keys import Keyring, keyring
 from newsletter.links import Links
 from newsletter.newsletters import Newsletter
 from newsletter.settings import Settings
+from newsletter.web.catalogue import Catalogue
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,20 @@ class Site:
     keyring: Keyring
     links: Links
     doorbell: Doorbell
+    catalogue: Catalogue
     templates: Environment = field(default_factory=templating.environment)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @classmethod
     def build(cls, settings: Settings, doorbell: Doorbell) -> "Site":
         """The site that the settings describe."""
-        keys = keyring(settings)
-        return cls(settings, Database(settings.database), keys, Links(keys, settings.base_url), doorbell)
+        keys, database = keyring(settings), Database(settings.database)
+        return cls(settings, database, keys, Links(keys, settings.base_url), doorbell, Catalogue(database))
+
+    @property
+    def shows_outbox(self) -> bool:
+        """Whether letters lie where the site's mail reader finds them, and only this machine can look."""
+        return not self.settings.smtp_url and self.settings.is_local
 
     def page(
         self, name: str, *, status: int = 200, newsletter: Newsletter | None = None, **context: Any

@@ -1,0 +1,112 @@
+"""newsletter issues: draft, look at, send and follow an issue."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from newsletter import newsletters, operators, templating
+from newsletter.cli import house
+from newsletter.content import issues
+from newsletter.content.issues import Issue
+from newsletter.errors import NotFound
+from newsletter.post import mailings
+from newsletter.post.deliveries import sums
+from newsletter.post.letters import Letter
+
+app = typer.Typer(help="Issues: dated editions of a newsletter.", no_args_is_help=True)
+
+Number = Annotated[int, typer.Argument(help="The issue's id, as `issues status` lists it.")]
+
+
+@app.command()
+def draft(
+    newsletter: Annotated[str, typer.Argument(help="The newsletter's slug.")],
+    articles: Annotated[int, typer.Option(help="How many of the newest articles at most.")] = 12,
+    title: Annotated[str | None, typer.Option(help="The subject; by default from the headlines.")] = None,
+    as_json: house.Json = False,
+) -> None:
+    """Draft an issue by hand from the newest articles that no issue has had."""
+    with house.database() as database, database.writing() as session:
+        found = newsletters.named(session, newsletter)
+        issue = issues.draft(session, found, articles=articles, title=title, now=house.now())
+        _act(session, "issue drafted", issue)
+        answer = _row(issue)
+    house.show(answer, as_json=as_json, text=f"Issue {answer['issue']} is drafted: {answer['title']}")
+
+
+@app.command()
+def preview(
+    number: Number,
+    part: Annotated[str, typer.Option(help="html, text or source.")] = "text",
+    to: Annotated[Path | None, typer.Option(help="Write it into this file.")] = None,
+) -> None:
+    """Show the letter as its readers will get it; links that are each reader's own stand there by name."""
+    settings = house.configured()
+    with house.database(settings) as database, database.reading() as session:
+        issue = _issue(session, number)
+        shown = mailings.preview(session, issue, templates=templating.environment(), base_url=settings.base_url)
+    if part not in shown:
+        raise typer.BadParameter("name one of html, text and source", param_hint="--part")
+    if to:
+        to.write_text(shown[part], encoding="utf-8")
+    else:
+        house.out.print(shown[part], markup=False)
+
+
+@app.command()
+def send(number: Number, as_json: house.Json = False) -> None:
+    """Approve a drafted issue as it stands, and let the workers send it."""
+    with house.database() as database, database.writing() as session:
+        issue = _issue(session, number)
+        issues.approve(session, issue, actor=house.actor(), now=house.now())
+        _act(session, "issue approved", issue)
+        answer = _row(issue)
+    text = f"Issue {number} is approved; the workers begin within seconds. Follow it: newsletter issues status {number}"
+    house.show(answer, as_json=as_json, text=text)
+
+
+@app.command()
+def status(
+    number: Annotated[int | None, typer.Argument(help="One issue; without it the newest twenty.")] = None,
+    as_json: house.Json = False,
+) -> None:
+    """Where issues stand, and for each letter the sum that has to come to its audience."""
+    with house.database() as database, database.reading() as session:
+        newest = select(Issue).order_by(Issue.id.desc()).limit(20)
+        found = [_issue(session, number)] if number else session.scalars(newest).all()
+        rows = [{**_row(issue), **_counts(session, issue)} for issue in found]
+    answer: Any = rows[0] if number else rows
+    house.show(answer, as_json=as_json, text="\n".join(_line(row) for row in rows) or "No issue yet.")
+
+
+def _issue(session: Session, number: int) -> Issue:
+    if issue := session.get(Issue, number):
+        return issue
+    raise NotFound(f"There is no issue {number}.")
+
+
+def _act(session: Session, verb: str, issue: Issue) -> None:
+    operators.act(session, actor=house.actor(), verb=verb, subject=f"issue:{issue.id}", now=house.now())
+
+
+def _row(issue: Issue) -> dict[str, Any]:
+    return {"issue": issue.id, "number": issue.number, "status": issue.status.value, "title": issue.title}
+
+
+def _counts(session: Session, issue: Issue) -> dict[str, Any]:
+    letter = session.scalar(select(Letter).where(Letter.issue_id == issue.id))
+    if letter is None:
+        return {"audience": None}
+    return {"audience": letter.audience, **{status.value: n for status, n in sums(session, letter.id).items()}}
+
+
+def _line(row: dict[str, Any]) -> str:
+    head = f"{row['issue']:>5}  {row['status']:<9}  {row['title']}"
+    if row["audience"] is None:
+        return head
+    counted = {name: n for name, n in row.items() if name not in ("issue", "number", "status", "title", "audience")}
+    parts = " + ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in counted.items() if n) or "0"
+    return f"{head}\n       audience {row['audience']:,} = {parts}"

@@ -1,0 +1,59 @@
+"""Composing: a folder of templates and what it is about become a letter with every header it owes.
+
+A folder holds subject.txt, body.txt and body.html. What differs between readers is printed as a marker, and filled in
+by mail merge when the letter is carried.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from jinja2 import Environment
+
+from newsletter.newsletters import Newsletter
+from newsletter.post import merge, mime
+from newsletter.post.merge import Sheet, marker
+
+ENVELOPE = ("to", "message_id", "date", "unsubscribe")  # every letter's header has these fields
+
+
+def compose(
+    templates: Environment,
+    kind: str,
+    *,
+    newsletter: Newsletter,
+    base_url: str,
+    stream: str,
+    fields: Collection[str],
+    **context: Any,
+) -> Sheet:
+    """The letter, laid out once. `stream` tells mailbox providers which of our mail this is (Feedback-ID)."""
+    names = {*ENVELOPE, *fields}
+
+    def render(part: str) -> str:
+        template = templates.get_template(f"letters/{kind}/{part}")
+        return template.render(newsletter=newsletter, field={name: marker(name) for name in names} | said, **context)
+
+    said = context.pop("said", {})
+    headers = _headers(newsletter, base_url=base_url, stream=stream, subject=render("subject.txt"))
+    return merge.lay_out(mime.letter(headers, text=render("body.txt"), html=render("body.html")), names)
+
+
+def _headers(newsletter: Newsletter, *, base_url: str, stream: str, subject: str) -> dict[str, str]:
+    """RFC 5322, 2369, 2919, 3834 and 8058; List-* stand as they are, or Gmail does not see them."""
+    return {
+        "From": mime.mailbox(newsletter.publisher, newsletter.sender),
+        "Reply-To": newsletter.reply_to,
+        "To": marker("to"),
+        "Subject": subject,
+        "Date": marker("date"),
+        "Message-ID": marker("message_id"),
+        "List-Id": f"<{newsletter.list_id}>",
+        "List-Unsubscribe": f"<{marker('unsubscribe')}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        "List-Help": f"<{base_url}/n/{newsletter.slug}>",
+        "List-Archive": f"<{base_url}/archive/{newsletter.slug}>",
+        "List-Owner": f"<mailto:{newsletter.reply_to}>",
+        "List-Post": "NO",
+        "Auto-Submitted": "auto-generated",
+        "Feedback-ID": f"{stream}:{newsletter.slug}:{newsletter.sender.rpartition('@')[2]}",
+    }

@@ -1,0 +1,75 @@
+"""The site, put together."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import Response
+from fastapi.staticfiles import StaticFiles
+
+from newsletter import broker, colours, settings
+from newsletter.doorbell import Doorbell
+from newsletter.errors import Misconfigured, NotFound
+from newsletter.newsletters import BRAND
+from newsletter.settings import Settings
+from newsletter.web import archive, consent, failures, forms, outbox, signup
+from newsletter.web.guards import Guards, TokensHidden
+from newsletter.web.site import Site
+
+
+def create_app(configured: Settings | None = None, doorbell: Doorbell | None = None) -> FastAPI:
+    """The site of these settings, or of the environment's (`uvicorn --factory newsletter.web:create_app`).
+
+    Without a doorbell of its own process it rings the workers through Redis, and refuses to start where none is set.
+    """
+    configured = configured or settings.load()
+    app = FastAPI(title="Newsletter", openapi_url=None, lifespan=_lifespan)
+    app.state.site = Site.build(configured, doorbell or _through_redis(configured))
+    failures.install(app)
+    app.add_middleware(Guards)
+    for router in (signup.router, consent.router, archive.router):
+        app.include_router(router)
+    if app.state.site.shows_outbox:
+        app.include_router(outbox.router)
+    app.add_api_route("/brand/{colour}.css", brand, methods=["GET", "HEAD"])
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    for route in app.routes:
+        _answers_head(route)
+    logging.getLogger("uvicorn.access").addFilter(TokensHidden())
+    return app
+
+
+def brand(colour: str) -> Response:
+    """A newsletter's colour as a stylesheet: no page carries an inline style."""
+    if not BRAND.fullmatch(f"#{colour}"):
+        raise NotFound
+    return Response(colours.stylesheet(f"#{colour}"), media_type="text/css", headers=archive.FOREVER)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    site: Site = app.state.site
+    # What this release shows is what the wordings have to name, before the first visitor sees it.
+    with site.database.writing() as session:
+        forms.publish_current(session, site.templates, now=datetime.now(UTC))
+    yield
+    site.database.close()
+
+
+def _through_redis(configured: Settings) -> Doorbell:
+    if configured.redis_url:
+        return broker.doorbell(broker.connect(configured.redis_url))
+    raise Misconfigured(
+        "NEWSLETTER_REDIS_URL: not set. A web process of its own needs it to ring the workers; "
+        "for everything in one process use: newsletter serve"
+    )
+
+
+def _answers_head(route: object) -> None:
+    """HEAD is GET without a body, on every page: mail scanners ask so (RFC 9110 section 9.3.2)."""
+    methods = getattr(route, "methods", None)
+    if methods and "GET" in methods:
+        methods.add("HEAD")
