@@ -1,0 +1,184 @@
+"""Both letters with the usual, the far too long and the hostile: what mail programs and the law ask of them."""
+
+import quopri
+import re
+
+import pytest
+from selectolax.lexbor import LexborHTMLParser
+
+from newsletter import colours, templating
+from tests.templates.contexts import (
+    CONFIRMATION,
+    DIGEST,
+    FIELD,
+    HOSTILE_TITLE,
+    LETTERS,
+    LONG_ISSUE,
+    NEWSLETTER,
+    TITLES,
+    WORDING,
+)
+
+ENVIRONMENT = templating.environment()
+CASES = [(kind, case) for kind, cases in LETTERS.items() for case in cases]
+
+
+def written(kind, part, context):
+    return ENVIRONMENT.get_template(f"letters/{kind}/{part}").render(context)
+
+
+def body(kind, context):
+    return LexborHTMLParser(written(kind, "body.html", context))
+
+
+@pytest.fixture(params=CASES, ids="-".join)
+def letter(request):
+    kind, case = request.param
+    return body(kind, LETTERS[kind][case])
+
+
+def test_language_and_direction_stand_on_the_first_wrapper_for_mail_programs_drop_the_body(letter):
+    wrapper = letter.css_first("body > *")
+    assert wrapper.tag == "div"
+    assert wrapper.attributes["role"] == "article"
+    for element in (wrapper, letter.css_first("html")):
+        assert element.attributes["lang"] == "en"
+        assert element.attributes["dir"] == "ltr"
+
+
+def test_every_table_is_layout_and_says_so(letter):
+    assert letter.css("table")
+    assert all(table.attributes.get("role") == "presentation" for table in letter.css("table"))
+
+
+def test_every_picture_has_a_description_a_size_and_our_own_address(letter):
+    for image in letter.css("img"):
+        assert image.attributes["alt"]
+        assert int(image.attributes["width"]) <= 600
+        assert int(image.attributes["height"]) > 0
+        assert image.attributes["src"].startswith("https://letters.example/")
+
+
+def test_nothing_is_loaded_but_pictures(letter):
+    assert not letter.css("script, link, iframe, form, svg, object, video")
+    assert "url(" not in letter.html
+    assert "@import" not in letter.html
+
+
+def test_style_is_for_the_dark_only_so_a_letter_reads_well_without_it(letter):
+    style = letter.css_first("style").text()
+    before_the_dark = style.partition("@media (prefers-color-scheme: dark)")[0]
+    assert "color:" not in before_the_dark
+    for node in letter.css("td.ink, td.soft, h1, h2 a"):
+        assert "color:#" in node.attributes["style"] or node.css("img")
+
+
+def test_the_preheader_is_hidden_and_padded(letter):
+    preheader = letter.css_first("body > div > div")
+    assert "display:none" in preheader.attributes["style"]
+    assert preheader.text().count("\N{ZERO WIDTH NON-JOINER}") == 40
+
+
+def test_the_text_part_has_every_link_of_its_reader_and_the_postal_address():
+    for kind, case in CASES:
+        context = LETTERS[kind][case]
+        text = written(kind, "body.txt", context)
+        wanted = ("confirm", "never") if kind == "confirmation" else ("unsubscribe", "preferences")
+        assert all(f"\n{FIELD[name]}\n" in text for name in wanted)
+        assert context["newsletter"]["postal_address"] in text
+        assert "\n-- \n" in text
+
+
+def test_the_longest_letter_stays_below_what_mail_programs_cut():
+    assert len(LONG_ISSUE["articles"]) == 24
+    html = written("digest", "body.html", LETTERS["digest"]["long"]).encode()
+    assert len(html) < 90_000
+    assert len(quopri.encodestring(html)) < 90_000
+
+
+def test_the_brand_is_legible_in_both_lights():
+    html = written("digest", "body.html", LETTERS["digest"]["long"])
+    accents = colours.accents("#ffd400")
+    assert '<a class="call" href="https://courier.example/articles/1' in html
+    assert f"color:{accents.light}" in html
+    assert f".call {{ color: {accents.dark} !important; }}" in html
+
+
+def test_a_confirmation_has_one_button_one_way_out_and_no_picture():
+    for context in LETTERS["confirmation"].values():
+        letter = body("confirmation", context)
+        assert not letter.css("img")
+        assert len(letter.css("a.press")) == 1
+        links = {link.attributes["href"] for link in letter.css("a")}
+        assert links == {FIELD["confirm"], FIELD["never"], f"mailto:{context['newsletter']['reply_to']}"}
+        assert len(letter.html.encode()) <= 20_000
+
+
+@pytest.mark.parametrize("part", ["body.html", "body.txt"])
+def test_a_confirmation_says_who_asks_what_for_when_until_when_and_in_which_words(part):
+    said = written("confirmation", part, CONFIRMATION)
+    wanted = (NEWSLETTER["publisher"], NEWSLETTER["postal_address"], "Morning Letter", "Every weekday at 07:00.")
+    for fact in (*wanted, FIELD["requested_at"], FIELD["expires_at"], WORDING["text"], "You can stop at any time"):
+        assert fact in said
+
+
+def test_a_confirmation_may_be_for_several_newsletters():
+    assert written("confirmation", "subject.txt", CONFIRMATION).strip() == "Please confirm: Morning Letter"
+    both = CONFIRMATION | {"newsletters": [{"name": "A", "schedule": None}, {"name": "B", "schedule": None}]}
+    assert written("confirmation", "subject.txt", both).strip() == "Please confirm: A and B"
+    assert "\nA\nB\n" in written("confirmation", "body.txt", both)
+
+
+@pytest.mark.parametrize("part", ["body.html", "body.txt"])
+def test_both_parts_of_a_digest_hold_every_headline_and_its_link(part):
+    said = written("digest", part, DIGEST)
+    for number, title in enumerate(TITLES, start=1):
+        address = f"https://courier.example/articles/{number}?from=letter&part={number}"
+        assert title in said
+        assert (address.replace("&", "&amp;") if part == "body.html" else f"\n{address}\n") in said
+
+
+def test_a_digest_can_be_left_at_its_top_and_at_its_end():
+    links = [link.attributes["href"] for link in body("digest", DIGEST).css("a")]
+    assert FIELD["unsubscribe"] in links[:2]
+    assert FIELD["unsubscribe"] in links[-4:]
+    assert FIELD["preferences"] in links[-4:]
+    text = written("digest", "body.txt", DIGEST)
+    assert text.count(FIELD["unsubscribe"]) == 2
+    assert text.index(FIELD["unsubscribe"]) < text.index(TITLES[0])
+
+
+def test_the_first_picture_is_wide_and_the_others_stand_beside_their_words():
+    widths = [image.attributes["width"] for image in body("digest", DIGEST).css("img")]
+    assert widths == ["552", "150", "150", "150"]
+    heights = [image.attributes["height"] for image in body("digest", DIGEST).css("img")]
+    assert heights[:2] == ["310", "84"]
+
+
+def test_an_article_of_which_little_is_known_leaves_no_gaps():
+    text = written("digest", "body.txt", LETTERS["digest"]["bare"])
+    assert "1. One line\nhttps://courier.example/articles/1?from=letter&part=1\n" in text
+    assert "None" not in text
+    assert "1 piece." in text
+
+
+def test_a_publisher_s_own_words_carry_their_language_in_a_letter_whose_rest_is_english():
+    heading = body("digest", LETTERS["digest"]["bare"]).css_first("h1")
+    assert (heading.attributes["lang"], heading.attributes["dir"]) == ("he", "rtl")
+    assert "lang" not in body("digest", DIGEST).css_first("h1").attributes
+
+
+def test_a_title_from_a_feed_is_text_whatever_it_holds():
+    context = LETTERS["digest"]["hostile"]
+    assert written("digest", "subject.txt", context).strip() == HOSTILE_TITLE
+    assert f"1. {HOSTILE_TITLE}\n" in written("digest", "body.txt", context)
+    html = body("digest", context)
+    assert html.css_first("h2").text() == HOSTILE_TITLE
+    assert html.css_first("title").text() == HOSTILE_TITLE
+    assert not html.css("script")
+
+
+def test_the_text_part_has_no_markup():
+    for kind, case in CASES:
+        if case != "hostile":
+            assert not re.search(r"<[a-z/!]|&(?:amp|#\d+|[a-z]+);", written(kind, "body.txt", LETTERS[kind][case]))

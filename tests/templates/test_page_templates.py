@@ -1,0 +1,141 @@
+"""Every page with the usual, the far too long and the empty: what holds for all of them."""
+
+import re
+
+import pytest
+from selectolax.lexbor import LexborHTMLParser
+
+from newsletter import templating
+from tests.templates.contexts import EXHIBITS, HOSTILE_TITLE, PAGES, SIGNUP, article, issue
+
+ENVIRONMENT = templating.environment()
+CASES = [(name, case) for name, cases in PAGES.items() for case in cases]
+
+
+def page(name, context):
+    return LexborHTMLParser(ENVIRONMENT.get_template(f"pages/{name}.html").render(context))
+
+
+@pytest.fixture(params=CASES, ids="-".join)
+def drawn(request):
+    name, case = request.param
+    return page(name, PAGES[name][case])
+
+
+def test_every_page_template_has_a_case():
+    files = {path.stem for path in (templating.templates_dir() / "pages").glob("[!_]*.html")}
+    assert files == PAGES.keys()
+
+
+def test_a_page_has_a_title_one_headline_and_a_language(drawn):
+    title, dash, publisher = drawn.css_first("title").text().rpartition(" \N{EN DASH} ")
+    assert title
+    assert dash
+    assert publisher
+    assert len(drawn.css("h1")) == 1
+    assert drawn.css_first("html").attributes["lang"] == "en"
+    assert drawn.css_first("meta[name=referrer]").attributes["content"] == "no-referrer"
+
+
+def test_a_page_loads_nothing_from_anybody_else_but_an_article_s_own_picture(drawn):
+    for node in drawn.css("link[href], script[src], iframe[src]"):
+        address = node.attributes.get("href") or node.attributes.get("src")
+        assert not re.match(r"(?i)[a-z]+:|//", address)
+
+
+def test_a_page_has_no_inline_style_and_no_script(drawn):
+    assert not drawn.css("[style], style, script")
+    assert not [name for node in drawn.css("*") for name in node.attributes if name.startswith("on")]
+
+
+def test_every_control_has_a_label_and_every_picture_a_description(drawn):
+    controls = drawn.css("input:not([type=hidden]), select, textarea")
+    inside = drawn.css("label input, label select, label textarea")
+    named = [control for control in controls if drawn.css(f'label[for="{control.attributes.get("id")}"]')]
+    assert len(controls) == len(inside) + len(named)
+    assert all("alt" in image.attributes for image in drawn.css("img"))
+
+
+def test_an_id_is_used_once_and_whatever_points_to_one_finds_it(drawn):
+    ids = [node.attributes["id"] for node in drawn.css("[id]")]
+    assert len(ids) == len(set(ids))
+    pointed = [name for node in drawn.css("[aria-describedby]") for name in node.attributes["aria-describedby"].split()]
+    pointed += [node.attributes["aria-labelledby"] for node in drawn.css("[aria-labelledby]")]
+    pointed += [node.attributes["href"][1:] for node in drawn.css('a[href^="#"]')]
+    assert set(pointed) <= set(ids)
+
+
+def test_what_changes_something_is_a_post_with_a_button(drawn):
+    for form in drawn.css("form"):
+        assert form.attributes["method"] == "post"
+        assert len(form.css("button")) == 1
+
+
+@pytest.mark.parametrize("case", PAGES["signup"])
+def test_consent_is_never_ticked_beforehand(case):
+    consent = page("signup", PAGES["signup"][case]).css_first("input[name=consent]")
+    assert consent.attributes["value"] == "true"
+    assert "checked" not in consent.attributes
+
+
+def test_the_sign_up_form_posts_the_fields_of_the_contract():
+    form = page("signup", SIGNUP).css_first("form")
+    assert form.attributes["action"] == "/subscribe"
+    names = {field.attributes["name"]: field.attributes.get("value") for field in form.css("input")}
+    assert names == {
+        "newsletters": "morning-letter",
+        "wording": "4",
+        "form": "5f2b9c",
+        "email": "",
+        "name": "",
+        "consent": "true",
+    }
+
+
+def test_a_wrong_field_is_named_on_top_and_described_beside_it():
+    drawn = page("signup", PAGES["signup"]["wrong"])
+    notice = drawn.css_first("[role=alert]")
+    assert [link.attributes["href"] for link in notice.css("a")] == ["#email", "#consent"]
+    email = drawn.css_first("#email")
+    assert email.attributes["aria-invalid"] == "true"
+    assert "email-error" in email.attributes["aria-describedby"]
+    assert email.attributes["value"] == "garden.gate@post"
+
+
+def test_the_information_of_article_13_stands_before_the_button():
+    form = ENVIRONMENT.get_template("pages/_signup_form.html").render(EXHIBITS["_signup_form"])
+    told = form[: form.index("<button")]
+    for fact in ("1 Paper Street", "answers@courier.example", "Art. 6(1)(a)", "72 hours", "third year", "complain"):
+        assert fact in told
+
+
+@pytest.mark.parametrize("name", EXHIBITS)
+def test_an_exhibit_is_what_the_page_shows(name):
+    alone = ENVIRONMENT.get_template(f"pages/{name}.html").render(EXHIBITS[name])
+    whole, usual = {"_signup_form": ("signup", SIGNUP), "_confirm_words": ("confirm", PAGES["confirm"]["usual"])}[name]
+    assert alone.strip() in ENVIRONMENT.get_template(f"pages/{whole}.html").render(usual)
+
+
+def test_the_stored_words_are_shown_in_full_before_one_confirms():
+    drawn = page("confirm", PAGES["confirm"]["long"])
+    assert PAGES["confirm"]["long"]["wording"]["text"] in drawn.css_first(".read").text()
+
+
+def test_the_goodbye_names_no_address_so_it_is_the_same_after_erasure():
+    for context in PAGES["unsubscribed"].values():
+        html = ENVIRONMENT.get_template("pages/unsubscribed.html").render(context)
+        assert "@" not in html
+        assert "•" not in html
+
+
+def test_a_title_from_a_feed_is_text_whatever_it_holds():
+    hostile = issue([article(HOSTILE_TITLE, excerpt=HOSTILE_TITLE)], title=HOSTILE_TITLE)
+    drawn = page("archive_issue", PAGES["archive_issue"]["usual"] | {"issue": hostile})
+    assert drawn.css_first("h1").text() == HOSTILE_TITLE
+    assert drawn.css_first("h3").text() == HOSTILE_TITLE
+    assert not drawn.css("script")
+
+
+def test_a_letter_is_shown_in_a_frame_that_can_run_and_send_nothing():
+    for frame in page("outbox_letter", PAGES["outbox_letter"]["usual"]).css("iframe"):
+        assert set(frame.attributes["sandbox"].split()) == {"allow-popups", "allow-popups-to-escape-sandbox"}

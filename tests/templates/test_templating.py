@@ -1,0 +1,75 @@
+from datetime import UTC, datetime
+
+import pytest
+from jinja2 import UndefinedError
+
+from newsletter import templating
+
+NOON = datetime(2026, 10, 22, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def environment():
+    return templating.environment()
+
+
+def test_templates_are_found_beside_the_package_in_a_checkout():
+    assert (templating.templates_dir() / "base.html").is_file()
+
+
+def test_a_name_that_was_not_given_fails(environment):
+    with pytest.raises(UndefinedError, match="newsletter"):
+        environment.from_string("{{ newsletter }}").render()
+
+
+def test_html_is_escaped_and_text_is_not(environment):
+    context = {"title": '<b> & "b" {{ 7*7 }}', "url": "/"}
+    html = environment.from_string("{{ title }}").render(context)
+    assert html == "&lt;b&gt; &amp; &#34;b&#34; {{ 7*7 }}"
+    assert environment.autoescape("letters/digest/body.txt") is False
+    assert environment.autoescape("letters/digest/body.html") is True
+
+
+@pytest.mark.parametrize(
+    ("zone", "written"),
+    [
+        ("Europe/Berlin", "Thursday 22 October 2026 at 14:00:00 (UTC+2)"),
+        ("America/New_York", "Thursday 22 October 2026 at 08:00:00 (UTC−4)"),  # noqa: RUF001, a true minus
+        ("Asia/Kathmandu", "Thursday 22 October 2026 at 17:45:00 (UTC+5:45)"),
+        ("Pacific/Kiritimati", "Friday 23 October 2026 at 02:00:00 (UTC+14)"),
+        ("UTC", "Thursday 22 October 2026 at 12:00:00 (UTC)"),
+    ],
+)
+def test_a_moment_is_told_with_the_offset_of_its_zone(zone, written):
+    assert templating.exactly(templating.local(NOON, zone)) == written
+
+
+def test_the_hour_that_comes_twice_is_told_apart():
+    first, second = (datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1))
+    assert templating.when(templating.local(first, "Europe/Berlin")) == "Sunday 25 October 2026 at 02:30 (UTC+2)"
+    assert templating.when(templating.local(second, "Europe/Berlin")) == "Sunday 25 October 2026 at 02:30 (UTC+1)"
+
+
+def test_a_time_without_a_zone_is_refused():
+    with pytest.raises(ValueError, match="without a zone"):
+        templating.when(NOON.replace(tzinfo=None))
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"), [(["A"], "A"), (["A", "B"], "A and B"), (iter(["A", "B", "C"]), "A, B and C")]
+)
+def test_names_are_listed_as_in_a_sentence(names, sentence):
+    assert templating.listed(names) == sentence
+
+
+def test_a_title_is_one_line_whatever_breaks_it_came_with():
+    assert templating.one_line(" A\r\n\ttitle\N{LINE SEPARATOR}in parts ") == "A title in parts"
+
+
+def test_an_address_is_written_without_its_scheme():
+    assert templating.plainly("https://letters.example/n/morning/") == "letters.example/n/morning"
+
+
+@pytest.mark.parametrize(("language", "way"), [("en", "ltr"), ("de-AT", "ltr"), ("he", "rtl"), ("AR-EG", "rtl")])
+def test_a_language_has_a_direction(language, way):
+    assert templating.direction(language) == way
