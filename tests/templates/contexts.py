@@ -177,7 +177,11 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
     },
     "link_expired": {"usual": SITE, "empty": NOBODY},
     "unsubscribe": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
-    "unsubscribed": {"usual": SITE | {"everything": False}, "all": LONG_SITE | {"everything": True}},
+    "unsubscribed": {
+        "usual": SITE | {"everything": False},
+        "all": LONG_SITE | {"everything": True},
+        "gone": {"publisher": None, "newsletter": None, "everything": False},
+    },
     "never": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
     "never_done": {"usual": SITE, "long": LONG_SITE},
     "preferences": {
