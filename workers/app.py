@@ -20,7 +20,7 @@ def make_app(broker_url: str | None) -> Celery:
         beat_scheduler="celery.beat:Scheduler",  # keeps no file: a start rings everywhere
         broker_connection_retry_on_startup=True,
         task_acks_late=True,  # a ring that was cut short is rung again, in an hour at the latest
-        worker_concurrency=len(Room),  # a thread each, so that nothing in one room keeps another waiting
+        worker_concurrency=len(Room),  # a thread for each: one that is busy keeps no other waiting
         worker_hijack_root_logger=False,
         worker_pool="threads",
         worker_prefetch_multiplier=1,

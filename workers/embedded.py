@@ -21,6 +21,7 @@ def embedded(app: Celery) -> Iterator[None]:
 
     One at a time in a process: what waits in the memory transport belongs to all.
     """
+    app.set_default()  # another app may have been made since; tasks of one that is not the default are never answered
     ready = threading.Event()
     worker: Any = WorkController(
         app=app,

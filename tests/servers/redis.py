@@ -2,7 +2,9 @@
 
 import importlib.util
 import os
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,20 @@ def redis_url(run: Run) -> Iterator[str]:
     server = start(port)
     yield f"redis://127.0.0.1:{port}/0"
     server.stop()
+
+
+@contextmanager
+def frozen(url: str) -> Iterator[None]:
+    """A Redis that takes connections and never answers."""
+    if os.environ.get("TEST_REDIS_URL"):
+        pytest.skip("a Redis that is not ours cannot be frozen")
+    with Redis.from_url(url) as redis:
+        process = redis.info("server")["process_id"]
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
 
 
 def emptied(url: str) -> str:

@@ -1,0 +1,149 @@
+"""Ringing never waits, whatever the broker does."""
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from hypothesis import given
+from hypothesis import strategies as st
+from redis import Redis
+
+from newsletter import broker
+from newsletter.doorbell import CoalescingDoorbell, Room
+from tests.servers.redis import frozen
+from tests.waiting import eventually
+
+
+class Bell:
+    """Something to ring that can be held, like a broker that does not answer."""
+
+    def __init__(self) -> None:
+        self.rung: list[Room] = []
+        self.touched = threading.Event()
+        self._free = threading.Event()
+        self._free.set()
+
+    def send(self, room: Room) -> None:
+        self.touched.set()
+        assert self._free.wait(5)
+        self.rung.append(room)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self._free.clear()
+        yield
+        self._free.set()
+
+
+def test_a_ring_is_sent():
+    bell = Bell()
+    with closing(CoalescingDoorbell(bell.send)) as doorbell:
+        doorbell.ring(Room.FEEDS)
+        assert eventually(lambda: bell.rung) == [Room.FEEDS]
+
+
+def test_rings_during_a_send_that_hangs_return_at_once_and_become_one():
+    bell = Bell()
+    with closing(CoalescingDoorbell(bell.send)) as doorbell:
+        with bell.held():
+            doorbell.ring(Room.URGENT)
+            assert bell.touched.wait(5)
+            for _ in range(100):
+                doorbell.ring(Room.URGENT)
+                doorbell.ring(Room.BULK)
+            assert bell.rung == []
+        assert eventually(lambda: len(bell.rung) >= 3)
+    assert bell.rung == [Room.URGENT, Room.URGENT, Room.BULK]
+
+
+@given(st.lists(st.sampled_from(Room)))
+def test_every_room_that_was_rung_is_told_and_no_other(rooms):
+    bell = Bell()
+    with closing(CoalescingDoorbell(bell.send)) as doorbell:
+        for room in rooms:
+            doorbell.ring(room)
+    assert set(bell.rung) == set(rooms)
+    assert len(bell.rung) <= len(rooms)
+
+
+def test_a_lost_ring_is_survived_and_reported_once_a_minute_without_the_brokers_words(caplog):
+    sent = []
+    time = [0]
+
+    def send(room: Room) -> None:
+        sent.append(room)
+        raise ConnectionError("redis://:secret@redis.example refused")
+
+    with closing(CoalescingDoorbell(send, clock=lambda: time[0])) as doorbell, caplog.at_level(logging.WARNING):
+        for now, lines in [(0, 1), (59, 1), (60, 2)]:
+            time[0] = now
+            sent.clear()
+            doorbell.ring(Room.BULK)
+            doorbell.ring(Room.BULK)
+            eventually(lambda: sent)
+            assert eventually(lambda lines=lines: len(caplog.records) == lines)
+    assert set(caplog.messages) == {"A ring was lost (ConnectionError); the beat will ring again"}
+
+
+def test_after_closing_nothing_rings():
+    bell = Bell()
+    doorbell = CoalescingDoorbell(bell.send)
+    doorbell.close()
+    doorbell.ring(Room.BULK)
+    assert bell.rung == []
+    assert "doorbell" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_closing_does_not_wait_for_a_send_that_hangs():
+    bell = Bell()
+    doorbell = CoalescingDoorbell(bell.send)
+    with bell.held():
+        doorbell.ring(Room.BULK)
+        assert bell.touched.wait(5)
+        doorbell.close(within=0.01)
+        assert bell.rung == []
+    eventually(lambda: "doorbell" not in [thread.name for thread in threading.enumerate()])
+
+
+FORK = """
+import os, threading
+from newsletter.doorbell import CoalescingDoorbell, Room
+rung = threading.Event()
+doorbell = CoalescingDoorbell(lambda room: rung.set())
+doorbell.ring(Room.URGENT)
+assert rung.wait(5)
+rung.clear()
+if child := os.fork():
+    _, status = os.waitpid(child, 0)
+    raise SystemExit(os.waitstatus_to_exitcode(status))
+doorbell.ring(Room.URGENT)
+os._exit(not rung.wait(5))
+"""
+
+
+def test_a_doorbell_rings_in_a_forked_process_too():
+    assert subprocess.run([sys.executable, "-c", FORK], check=False).returncode == 0
+
+
+def test_a_frozen_redis_holds_nobody_up_and_a_thawed_one_hears_the_ring(redis_url):
+    with (
+        Redis.from_url(redis_url) as redis,
+        broker.connect(redis_url) as app,
+        closing(broker.doorbell(app)) as doorbell,
+    ):
+        doorbell.ring(Room.FEEDS)
+        eventually(lambda: redis.llen("feeds") == 1)
+        with frozen(redis_url):
+            for _ in range(100):
+                doorbell.ring(Room.URGENT)
+        eventually(lambda: redis.llen("urgent") >= 1)
+
+
+def test_an_absent_redis_costs_the_ring_and_nothing_else(caplog):
+    with broker.connect("redis://127.0.0.1:1/0") as app, closing(broker.doorbell(app)) as doorbell:
+        doorbell.ring(Room.URGENT)
+        eventually(lambda: caplog.messages)
+    assert caplog.messages == ["A ring was lost (OperationalError); the beat will ring again"]
