@@ -18,6 +18,7 @@ def make_app(broker_url: str | None) -> Celery:
     app.conf.update(
         beat_schedule=beat.schedule(),
         beat_scheduler="celery.beat:Scheduler",  # keeps no file: a start rings everywhere
+        broker_connection_max_retries=None,  # a Redis that is away for a night is back some time
         broker_connection_retry_on_startup=True,
         task_acks_late=True,  # a ring that was cut short is rung again, in an hour at the latest
         worker_concurrency=len(Room),  # a thread for each: one that is busy keeps no other waiting
