@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.servers.redis",
     "tests.servers.smtp_sink",
     "tests.servers.chromium",
+    "tests.stage",
 ]
 
 MARKS = {"postgresql_url": "postgresql", "redis_url": "redis", "smtp_sink": "smtp", "chromium": "browser"}

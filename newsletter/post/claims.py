@@ -52,7 +52,7 @@ def claim(session: Session, carrier: int, *, limit: int, urgent: bool, key: str,
         )
         .returning(Delivery.id, Delivery.status)
     )
-    taken = session.execute(take, execution_options={"synchronize_session": False}).tuples()
+    taken = session.execute(take, execution_options={"synchronize_session": False})
     claimed = [delivery for delivery, status in taken if status == Status.CLAIMED]
     return _details(session, claimed)
 

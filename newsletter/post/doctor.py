@@ -76,7 +76,7 @@ def _standings(session: Session) -> Iterator[Finding]:
         .join(Subscriber, Subscriber.subject == Entry.subject)
         .where(Entry.newsletter_id.is_not(None))
         .order_by(Subscriber.id, Entry.newsletter_id, Entry.ordinal)
-    ).tuples()
+    )
     told: dict[tuple[int, int | None], Standing] = {}
     for key, group in groupby(entries, key=lambda row: (row[0], row[1])):
         if today := ledger.standing(event for _, _, event in group):

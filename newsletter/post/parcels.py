@@ -36,7 +36,7 @@ class Packer:
             self._sheets.popitem(last=False)
         missing = needed - self._sheets.keys()
         if missing:
-            senders = dict(session.execute(select(Newsletter.id, Newsletter.sender)).tuples().all())
+            senders = dict(session.execute(select(Newsletter.id, Newsletter.sender)).all())
             newsletter = {each.variant: each.newsletter for each in claimed}
             for variant in session.scalars(select(Variant).where(Variant.id.in_(missing))):
                 self._sheets[variant.id] = (variant.sheet(), senders[newsletter[variant.id]])

@@ -34,10 +34,8 @@ def create_app(configured: Settings | None = None, doorbell: Doorbell | None = N
         app.include_router(router)
     if app.state.site.shows_outbox:
         app.include_router(outbox.router)
-    app.add_api_route("/brand/{colour}.css", brand, methods=["GET", "HEAD"])
+    app.add_api_route("/brand/{colour}.css", brand, methods=["GET"])
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
-    for route in app.routes:
-        _answers_head(route)
     logging.getLogger("uvicorn.access").addFilter(TokensHidden())
     return app
 
@@ -66,10 +64,3 @@ def _through_redis(configured: Settings) -> Doorbell:
         "NEWSLETTER_REDIS_URL: not set. A web process of its own needs it to ring the workers; "
         "for everything in one process use: newsletter serve"
     )
-
-
-def _answers_head(route: object) -> None:
-    """HEAD is GET without a body, on every page: mail scanners ask so (RFC 9110 section 9.3.2)."""
-    methods = getattr(route, "methods", None)
-    if methods and "GET" in methods:
-        methods.add("HEAD")

@@ -58,6 +58,11 @@ class Catalogue:
                 self._read_at = time.monotonic()
             return self._offers
 
+    def forget(self) -> None:
+        """Read the offers again at the next request."""
+        with self._lock:
+            self._read_at = -FRESH
+
 
 def _read(session: Session) -> Offers:
     return Offers(

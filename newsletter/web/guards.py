@@ -26,7 +26,7 @@ class TooLarge(Refused):
 
 
 class Guards:
-    """Refuses bodies over 64 KiB while they arrive, and puts the security headers on every answer."""
+    """Refuses bodies over 64 KiB while they arrive, answers HEAD, and puts the security headers on every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -37,6 +37,9 @@ class Guards:
             await self.app(scope, receive, send)
             return
         arrived = 0
+        # HEAD is GET without a body, on every page: mail scanners ask so (RFC 9110 section 9.3.2).
+        head = scope["method"] == "HEAD"
+        scope = {**scope, "method": "GET"} if head else scope
 
         async def limited() -> Message:
             nonlocal arrived
@@ -49,6 +52,8 @@ class Guards:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 _protect(MutableHeaders(scope=message), scope["path"])
+            elif head:
+                message = {**message, "body": b""}
             await send(message)
 
         await self.app(scope, limited, guarded)
