@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
@@ -33,6 +34,7 @@ def install(app: FastAPI) -> None:
     """Answer every failure in the house's own look."""
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _no_such_page)
     app.add_exception_handler(Exception, _trouble)
 
 
@@ -74,6 +76,11 @@ def _http(request: Request, error: Exception) -> Response:
         )
     answer.headers.update(headers or {})
     return answer
+
+
+def _no_such_page(request: Request, _: Exception) -> Response:
+    """A path whose number is no number: there is no such page."""
+    return _refused(request, NotFound())
 
 
 def _trouble(request: Request, error: Exception) -> Response:
