@@ -1,7 +1,7 @@
 """Postmen: whoever carries letters away. One Protocol; the outbox and the SMTP postman answer to the same contract."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -56,3 +56,8 @@ class Postman(Protocol):
         named to anybody comes back UNTOUCHED. Letters arrive byte for byte as given. `report` is called from the
         thread that called `carry`.
         """
+
+
+def clock() -> datetime:
+    """The time that a postman writes on reports, unless it is given another."""
+    return datetime.now(UTC)

@@ -1,0 +1,67 @@
+"""The SMTP postman: a plain dialogue with one relay, letter after letter."""
+
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from newsletter.post.dialogue import Dialogue, NoConnectionError, Patience, connect
+from newsletter.post.pace import Pace
+from newsletter.post.postman import Fate, Parcel, Reply, Report, clock
+from newsletter.relays import Relay
+
+
+class SmtpPostman:
+    """A Postman who takes letters to one relay, at most as fast as the relay's rate allows.
+
+    Where the relay cannot be reached, the letter in hand is LATER, and no other is pulled. So it is when a connection
+    ends before a single letter was decided over it: a relay in trouble is not knocked at again for each letter.
+    """
+
+    def __init__(
+        self,
+        relay: Relay,
+        *,
+        ehlo_name: str,
+        tls: ssl.SSLContext | None = None,
+        patience: Patience | None = None,
+        clock: Callable[[], datetime] = clock,
+    ) -> None:
+        self._relay = relay
+        self._ehlo_name = ehlo_name
+        self._tls = tls or ssl.create_default_context()
+        self._patience = patience or Patience()
+        self._clock = clock
+        self._pace = Pace(relay.rate)
+
+    def carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], *, stop: Callable[[], bool]) -> None:
+        """Carry letters as the Postman contract says."""
+        dialogue = None
+        try:
+            while self._pace.wait(stop) and (parcel := next(parcels, None)):
+                try:
+                    dialogue = dialogue or self._connect()
+                except NoConnectionError as error:
+                    report(self._report(parcel, Fate.LATER, error.reply))
+                    return
+                report(self._report(parcel, *self._deliver(dialogue, parcel)))
+                if dialogue.is_over:
+                    if not dialogue.decided:
+                        return
+                    dialogue = None
+        finally:
+            if dialogue:
+                dialogue.close()
+
+    def _connect(self) -> Dialogue:
+        return connect(self._relay, ehlo_name=self._ehlo_name, tls=self._tls, patience=self._patience)
+
+    def _deliver(self, dialogue: Dialogue, parcel: Parcel) -> tuple[Fate, Reply | None]:
+        begun = time.monotonic()
+        fate, reply = dialogue.deliver(parcel)
+        if fate is not Fate.UNTOUCHED:
+            self._pace.begun(begun)
+        return fate, reply
+
+    def _report(self, parcel: Parcel, fate: Fate, reply: Reply | None) -> Report:
+        return Report(parcel.delivery, parcel.attempt, fate, reply, self._clock())
