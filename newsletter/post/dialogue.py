@@ -124,7 +124,7 @@ class Dialogue:
         stuffed = body.replace(b"\n.", b"\n..")  # RFC 5321 section 4.5.2
         opening = b"." if body.startswith(b".") else b""
         ending = b".\r\n" if body.endswith(b"\r\n") else b"\r\n.\r\n"
-        # In one piece: had sending failed, the dot at its end would not have left, and there were no doubt.
+        # In one piece: where sending fails, the dot at its end has not left, and there is no doubt.
         self._client.send(opening + stuffed + ending)
         self._stage = Stage.SENT
         self._wait(self._patience.verdict)

@@ -53,6 +53,6 @@ def unfit(parcel: Parcel) -> tuple[Fate, Reply] | None:
     """What is wrong with an envelope before anybody is asked: a line break in it would be a command of its own."""
     if not ENVELOPE.fullmatch(parcel.recipient):
         return Fate.REFUSED, BAD_RECIPIENT
-    if not ENVELOPE.fullmatch(parcel.sender):
+    if not (parcel.sender.isascii() and ENVELOPE.fullmatch(parcel.sender)):
         return Fate.LATER, BAD_SENDER
     return None

@@ -165,8 +165,9 @@ def test_an_address_that_fits_no_envelope_is_refused_and_the_others_go_on(way, r
     assert [letter.recipient for letter in way.arrived()] == ["reader-2@example.org"]
 
 
-def test_a_sender_that_fits_no_envelope_is_not_the_readers_fault(way):
-    reports = carry(way, a_parcel(1, sender="b@x>\r\nDATA"), a_parcel(2))
+@pytest.mark.parametrize("sender", ["b@x>\r\nDATA", "größe@bounces.example", ""])
+def test_a_sender_that_fits_no_envelope_is_not_the_readers_fault(way, sender):
+    reports = carry(way, a_parcel(1, sender=sender), a_parcel(2))
     assert [report.fate for report in reports] == [Fate.LATER, Fate.TAKEN]
     assert reports[0].reply.status == "5.1.7"
 

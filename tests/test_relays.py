@@ -1,0 +1,65 @@
+import pytest
+
+from newsletter.errors import Misconfigured
+from newsletter.relays import Relay
+
+
+@pytest.mark.parametrize(
+    ("url", "relay"),
+    [
+        ("smtp://localhost", Relay(host="localhost", port=25)),
+        ("smtp://mail.example:2525/", Relay(host="mail.example", port=2525)),
+        ("smtp://me:pw@mail.example", Relay(host="mail.example", port=587, user="me", password="pw")),
+        ("smtps://[::1]", Relay(scheme="smtps", host="::1", port=465)),
+        ("smtp://h?rate=0.5&connections=5&weight=2", Relay(host="h", port=25, rate=0.5, connections=5, weight=2)),
+        (
+            "smtps://a%40b.example:p%2F%3Aw@h:1",
+            Relay(scheme="smtps", host="h", port=1, user="a@b.example", password="p/:w"),
+        ),
+    ],
+)
+def test_a_relay_is_read_from_its_url(url, relay):
+    assert Relay.parse(url) == relay
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "mail.example",
+        "http://mail.example",
+        "smtp://",
+        "smtp://:25",
+        "smtp://h:port",
+        "smtp://h:99999",
+        "smtp://h/path",
+        "smtp://h#part",
+        "smtp://[::1",
+        "smtp://h?pool=2",
+        "smtp://h?rate=fast",
+        "smtp://h?rate=0",
+        "smtp://h?rate=-1",
+        "smtp://h?rate=nan",
+        "smtp://h?rate=inf",
+        "smtp://h?rate=1&rate=2",
+        "smtp://h?connections=1.5",
+        "smtp://h?weight=",
+        "smtp://user@h",
+        "smtp://:pw@h",
+    ],
+)
+def test_what_is_no_relay_is_refused(url):
+    with pytest.raises(Misconfigured):
+        Relay.parse(url)
+
+
+@pytest.mark.parametrize("password", ["se/cret", "se?cret", "se#cret", "12/cret", "12?cret", "12?rate=cret", "[cret"])
+def test_no_message_repeats_a_password_that_was_not_percent_encoded(password):
+    with pytest.raises(Misconfigured) as refusal:
+        Relay.parse(f"smtp://user:{password}@mail.example")
+    assert "cret" not in str(refusal.value)
+
+
+def test_user_and_password_are_hidden():
+    assert repr(Relay.parse("smtp://news:secret@h")).count("secret") == 0
+    assert "news" not in repr(Relay.parse("smtp://news:secret@h"))
