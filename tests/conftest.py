@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from hypothesis import settings
 from pytest_socket import socket_allow_hosts
 
 from newsletter.database import Begin, Database
@@ -18,6 +19,9 @@ pytest_plugins = [
     "tests.servers.chromium",
     "tests.stage",
 ]
+
+settings.register_profile("patient", settings(), deadline=None)  # a machine may be busy
+settings.load_profile("patient")
 
 MARKS = {"postgresql_url": "postgresql", "redis_url": "redis", "smtp_sink": "smtp", "chromium": "browser"}
 

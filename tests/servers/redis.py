@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
@@ -21,7 +22,7 @@ USER = "nobody"
 def redis_url(run: Run) -> Iterator[str]:
     """The URL of an empty Redis."""
     if told := os.environ.get("TEST_REDIS_URL"):
-        yield emptied(f"{told.rstrip('/')}/{run.number}")
+        yield emptied(urlsplit(told)._replace(path=f"/{run.number}").geturl())
         return
     port = free_port()
     server = start(port)

@@ -1,6 +1,5 @@
 """A test that commits does so in a database of its own."""
 
-import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -12,9 +11,3 @@ def test_what_one_test_commits_no_other_test_meets(turn, begin, reading):
         session.execute(text("INSERT INTO mine VALUES (:turn)"), {"turn": turn})
     with reading() as session:
         assert session.scalars(text("SELECT turn FROM mine")).all() == [turn]
-
-
-@pytest.mark.postgresql
-def test_the_server_lives_in_a_zone_that_nobody_may_lean_on(postgresql_url):
-    with psycopg.connect(postgresql_url.replace("+psycopg", "")) as connection:
-        assert connection.execute("SHOW timezone").fetchone() == ("Pacific/Chatham",)

@@ -21,7 +21,7 @@ def a_run(folder: Path, test: str, **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *PLUGINS, "test_alone.py"],
         cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "CI"} | environment,
+        env={name: value for name, value in os.environ.items() if name not in ("CI", "TEST_REDIS_URL")} | environment,
         stdout=subprocess.PIPE,
         text=True,
     )
