@@ -63,7 +63,7 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if pipe := config.stash.get(PIPE, None):
+    if (pipe := config.stash.get(PIPE, None)) is not None:  # 0 where standard input is closed
         os.close(pipe)
         config.stash[RUN].end()
 
