@@ -1,5 +1,1 @@
-"""The `newsletter` command."""
-
-from newsletter.cli.app import main
-
-__all__ = ["main"]
+"""The `newsletter` command: a module for each part of it, put together in app.py."""

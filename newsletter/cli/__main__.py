@@ -1,3 +1,5 @@
-from newsletter.cli import main
+"""`python -m newsletter.cli` is the same command."""
+
+from newsletter.cli.app import main
 
 main()

@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, SmallInteger, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.consent import exhibits
 from newsletter.content.issues import Issue  # noqa: F401 - the foreign key's table
 from newsletter.database import Base
 from newsletter.post.merge import Sheet
@@ -96,7 +95,7 @@ def write(
         letter_id=letter.id,
         language=language,
         design=design,
-        sha256=exhibits.sha256(sheet.body),
+        sha256=sheet.sha256,
         body=sheet.body,
         cuts=[list(cut) for cut in sheet.cuts],
     )
