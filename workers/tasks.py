@@ -1,23 +1,44 @@
 """The tasks: one for each room, without arguments. A lost, late or repeated one is harmless."""
 
 from collections.abc import Callable
+from threading import Lock
 
 from celery import Celery
 
-from newsletter.broker import task_name
 from newsletter.doorbell import Doorbell, Room
+from workers.app import answer
 from workers.works import Works
 
 
 def register(app: Celery, works: Callable[[], Works], doorbell: Callable[[], Doorbell]) -> None:
-    """Make each room answer its bell; while more is due it rings again, so that no ring is long."""
+    """Make each room answer its bell."""
     for room in Room:
-        app.task(name=task_name(room))(_answer(room, works, doorbell))
+        answer(app, room, Shift(room, works, doorbell))
 
 
-def _answer(room: Room, works: Callable[[], Works], doorbell: Callable[[], Doorbell]) -> Callable[[], None]:
-    def answer() -> None:
-        if works().ring(room):
-            doorbell().ring(room)
+class Shift:
+    """One worker in a room at a time: a room that is rung often must not fill every thread of the process.
 
-    return answer
+    Whoever comes while somebody works there leaves at once; the one at work then rings again, as it does when more is
+    due, so that no ring is long and none is lost.
+    """
+
+    def __init__(self, room: Room, works: Callable[[], Works], doorbell: Callable[[], Doorbell]) -> None:
+        self._room = room
+        self._works = works
+        self._doorbell = doorbell
+        self._busy = Lock()
+        self._again = False
+
+    def __call__(self) -> None:
+        """Do what is due, unless somebody is at it."""
+        self._again = True  # before looking: whoever is about to leave looks at it afterwards
+        if not self._busy.acquire(blocking=False):
+            return
+        try:
+            self._again = False
+            more = self._works().ring(self._room)
+        finally:
+            self._busy.release()
+        if more or self._again:
+            self._doorbell().ring(self._room)

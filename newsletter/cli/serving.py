@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Annotated
 
 import typer
@@ -57,16 +57,10 @@ def bring_up_to_date(settings: Settings) -> None:
 @contextmanager
 def working(settings: Settings) -> Iterator[FastAPI]:
     """The site, with worker and beat in the threads of this process."""
-    made = works.build(settings)
-    celery = make_app(None)
-    doorbell = broker.doorbell(celery)
-    register(celery, lambda: made, lambda: doorbell)
-    try:
+    with closing(works.build(settings)) as made, make_app(None) as celery, closing(broker.doorbell(celery)) as doorbell:
+        register(celery, lambda: made, lambda: doorbell)
         with embedded(celery):
             yield create_app(settings, doorbell)
-    finally:
-        doorbell.close()
-        made.close()
 
 
 @contextmanager

@@ -30,6 +30,7 @@ class Claimed(NamedTuple):
     subscriber: int | None
     signup: int | None
     nonce: int | None
+    name: str | None
 
 
 def claim(session: Session, carrier: int, *, limit: int, urgent: bool, key: str, now: datetime) -> list[Claimed]:
@@ -111,6 +112,7 @@ def _details(session: Session, claimed: list[int]) -> list[Claimed]:
             Delivery.subscriber_id,
             Letter.signup_id,
             Signup.nonce,
+            Subscriber.name,
         )
         .join(Letter, Letter.id == Delivery.letter_id)
         .outerjoin(Signup, Signup.id == Letter.signup_id)

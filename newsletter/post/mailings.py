@@ -35,7 +35,7 @@ def lay_out(session: Session, issue: Issue, *, templates: Environment, base_url:
         newsletter=newsletter,
         base_url=base_url,
         stream=f"issue{issue.id}",
-        fields=("preferences",),
+        fields=("preferences", "greeting"),
         issue={
             "number": issue.number,
             "title": issue.title,
@@ -55,6 +55,7 @@ def preview(session: Session, issue: Issue, *, templates: Environment, base_url:
         "to": "reader@example.org",
         "date": format_datetime(issue.run_at.replace(microsecond=0)),
         "message_id": "<preview@example.org>",
+        "greeting": "Dear reader,",
     }
     source = b"".join(sheet.fill(values))
     message = message_from_bytes(source, policy=policy.default)

@@ -57,6 +57,7 @@ class Packer:
             "to": recipient,
             "date": format_datetime(claimed.first_tried_at.replace(microsecond=0)),
             "message_id": f"<{claimed.delivery}.{identity}@{domain}>",
+            "greeting": f"Dear {claimed.name}," if claimed.name else "Dear reader,",
         }
         if claimed.subscriber is not None:
             values["unsubscribe"] = url(Purpose.UNSUBSCRIBE, claimed.subscriber, claimed.newsletter, key=key)

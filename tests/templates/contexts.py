@@ -272,6 +272,7 @@ FIELD = {
     "expires_at": "MARKexpiresatMARK",
     "unsubscribe": "MARKunsubscribeMARK",
     "preferences": "MARKpreferencesMARK",
+    "greeting": "MARKgreetingMARK",
 }
 CONFIRMATION = {
     "newsletter": NEWSLETTER,
