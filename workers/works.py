@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from jinja2 import Environment
-from newsletter.post.outbox import Outbox
-from newsletter.post.smtp import SmtpPostman
 
 from newsletter import templating
 from newsletter.content import digests, feeds, pictures
@@ -23,8 +21,10 @@ from newsletter.links import Links
 from newsletter.post import confirmations, mailings, records
 from newsletter.post.carriers import Heart, Watch
 from newsletter.post.dispatch import Dispatcher
+from newsletter.post.outbox import Outbox
 from newsletter.post.parcels import Packer
 from newsletter.post.postman import Postman
+from newsletter.post.smtp import SmtpPostman
 from newsletter.privacy import retention
 from newsletter.settings import Settings
 

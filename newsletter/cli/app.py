@@ -25,7 +25,7 @@ for command in (demo.demo, serving.serve, serving.migrate, checks.doctor):
 
 
 def main() -> None:
-    """Run the command. What goes wrong is told in words; what none of our errors explains is a bug and keeps its trace."""
+    """Run the command; what goes wrong is told in words, unless it is a bug: that keeps its traceback."""
     try:
         app()
     except Misconfigured as error:
