@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving() -> Iterator[LocalHttp]:
+def local_http() -> Iterator[LocalHttp]:
     """Run the server while the block runs."""
     handler = type("Handler", (Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)

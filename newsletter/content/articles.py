@@ -1,12 +1,17 @@
 """Articles: what the feeds have offered, each once."""
 
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
+from newsletter.content.entries import Entry
 from newsletter.database import Base
+
+if TYPE_CHECKING:
+    from newsletter.content.feeds import Feed
 
 WANTED = text("picture_url IS NOT NULL AND picture_tried_at IS NULL")
 
@@ -37,3 +42,62 @@ class Article(Base):
     edited_at: Mapped[datetime | None] = mapped_column(default=None)
     picture_sha256: Mapped[str | None] = mapped_column(ForeignKey("pictures.sha256"), index=True, default=None)
     picture_tried_at: Mapped[datetime | None] = mapped_column(default=None)
+
+    feed: Mapped["Feed"] = relationship(init=False, lazy="raise", viewonly=True)
+
+
+def absorb(session: Session, feed_id: int, entries: Collection[Entry], *, now: datetime, printed: Select[int]) -> int:
+    """Take in what a feed offers; returns how many articles are new.
+
+    An entry that is known by its identity is edited in place and keeps its date, so that a feed which touches its
+    entries up does not send them again. What is in `printed` (ids of articles) stays as its readers have it.
+    """
+    identities = [entry.identity for entry in entries]
+    found = select(Article, Article.id.in_(printed)).where(Article.feed_id == feed_id)
+    known = {
+        each.identity: (each, fixed) for each, fixed in session.execute(found.where(Article.identity.in_(identities)))
+    }
+    new = [entry for entry in entries if entry.identity not in known]
+    # Feeds put the newest first. Where they give no date, the higher id has to tell.
+    session.add_all(_article(feed_id, entry, now) for entry in reversed(new))
+    for entry in entries:
+        article, fixed = known.get(entry.identity, (None, True))
+        if article and not fixed:
+            _edit(article, entry, now)
+    session.flush()
+    return len(new)
+
+
+def _article(feed_id: int, entry: Entry, now: datetime) -> Article:
+    return Article(
+        feed_id=feed_id,
+        identity=entry.identity,
+        published_at=min(entry.published_at or now, now),
+        first_seen_at=now,
+        **_words(entry),
+    )
+
+
+def _words(entry: Entry) -> dict[str, Any]:
+    """What an editor may change after publication."""
+    return {
+        "url": entry.url,
+        "title": entry.title,
+        "summary": entry.summary,
+        "html": entry.html,
+        "author": entry.author,
+        "categories": list(entry.categories),
+        "picture_url": entry.picture.url if entry.picture else None,
+        "picture_alt": entry.picture.alt if entry.picture else "",
+    }
+
+
+def _edit(article: Article, entry: Entry, now: datetime) -> None:
+    changed = {name: value for name, value in _words(entry).items() if getattr(article, name) != value}
+    if not changed:
+        return
+    for name, value in changed.items():
+        setattr(article, name, value)
+    article.edited_at = now
+    if "picture_url" in changed:
+        article.picture_sha256 = article.picture_tried_at = None

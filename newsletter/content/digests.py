@@ -1,12 +1,28 @@
 """Digests: the rules that turn articles into issues, on a schedule."""
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, String, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from newsletter.content import issues, recurrence
+from newsletter.content.issues import Issue, Status
 from newsletter.database import Base
+from newsletter.errors import Malformed
+from newsletter.newsletters import Newsletter
+
+MOST = 100  # articles in an issue
+SCHEDULER = "scheduler"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How many articles an issue takes at most, and whether a person approves it or it leaves by itself."""
+
+    articles: int
+    send: str  # approve or automatic
 
 
 class Digest(Base):
@@ -24,3 +40,84 @@ class Digest(Base):
     starts_at: Mapped[datetime]
     last_run_at: Mapped[datetime | None] = mapped_column(default=None)
     active: Mapped[bool] = mapped_column(default=True)
+
+
+def add(
+    session: Session,
+    newsletter: Newsletter,
+    *,
+    name: str,
+    cron: str,
+    now: datetime,
+    articles: int = 12,
+    automatic: bool = False,
+    zone: str | None = None,
+    starts_at: datetime | None = None,
+) -> Digest:
+    """Let a newsletter come out on a schedule, by the clocks of its own zone unless another is named."""
+    if not 1 <= articles <= MOST:
+        raise Malformed("articles", f"An issue takes 1 to {MOST} articles.")
+    if not name.strip() or not name.isprintable() or len(name) > 80:
+        raise Malformed("name", "Give the digest a name of at most 80 characters in one line.")
+    if session.scalar(select(Digest.id).where(Digest.newsletter_id == newsletter.id, Digest.name == name.strip())):
+        raise Malformed("name", f"“{newsletter.name}” has a digest “{name.strip()}” already.")
+    recurrence.check(cron, zone or newsletter.zone)
+    rule = Rule(articles, "automatic" if automatic else "approve")
+    digest = Digest(
+        newsletter_id=newsletter.id,
+        name=name.strip(),
+        rule=asdict(rule),
+        cron=" ".join(cron.split()),
+        zone=zone or newsletter.zone,
+        starts_at=starts_at or now,
+    )
+    session.add(digest)
+    session.flush()
+    return digest
+
+
+def every(session: Session) -> list[tuple[Digest, Newsletter]]:
+    """All digests with their newsletters."""
+    both = select(Digest, Newsletter).join(Newsletter, Newsletter.id == Digest.newsletter_id)
+    return [(digest, newsletter) for digest, newsletter in session.execute(both.order_by(Newsletter.slug, Digest.id))]
+
+
+def upcoming(digest: Digest, *, now: datetime, count: int) -> list[datetime]:
+    """When the digest comes out next, in UTC."""
+    return recurrence.next_runs(digest.cron, digest.zone, after=max(now, digest.starts_at), count=count)
+
+
+def draft_due(session: Session, *, now: datetime) -> list[Issue]:
+    """Make the issues that are due: one for each digest, of its newest missed run only, however long we were down."""
+    active = select(Digest.id).where(Digest.active, Digest.starts_at <= now).order_by(Digest.newsletter_id, Digest.id)
+    drafted = [_draft(session, digest, now=now) for digest in session.scalars(active).all()]
+    return [issue for issue in drafted if issue]
+
+
+def _draft(session: Session, digest_id: int, *, now: datetime) -> Issue | None:
+    if _due(session.get_one(Digest, digest_id), now) is None:
+        return None
+    # Looked at again with the row locked: of two workers, the second finds that the run has been made.
+    digest = session.get_one(Digest, digest_id, with_for_update=True, populate_existing=True)
+    run = _due(digest, now)
+    if run is None:
+        return None
+    rule = Rule(**digest.rule)
+    issue = issues.draft(
+        session,
+        session.get_one(Newsletter, digest.newsletter_id),
+        articles=rule.articles,
+        now=now,
+        digest_id=digest.id,
+        run_at=run,
+        window_from=digest.last_run_at or digest.starts_at,
+    )
+    digest.last_run_at = run
+    if rule.send == "automatic" and issue.status is Status.DRAFTED:
+        issues.approve(session, issue, actor=SCHEDULER, now=now)
+    return issue
+
+
+def _due(digest: Digest, now: datetime) -> datetime | None:
+    since = digest.last_run_at or digest.starts_at
+    return recurrence.latest_run(digest.cron, digest.zone, after=since, until=now) if digest.active else None

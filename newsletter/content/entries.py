@@ -45,7 +45,10 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
-    """An entry as its feed gives it. `title` is text, `summary` and `content` are HTML that nobody has looked at."""
+    """An entry as its feed gives it: `title` is text, `summary` and `content` are HTML that nobody has looked at.
+
+    `base` is what relative links in it start from: its xml:base, else the feed's own address.
+    """
 
     identity: str = ""
     link: str = ""
@@ -79,10 +82,10 @@ def compose(raw: Raw) -> Entry | None:
         url=url,
         title=excerpt(title, MAX_TITLE) or excerpt(text, MAX_MADE_TITLE) or excerpt(_short(url), MAX_TITLE),
         summary=excerpt(text, MAX_SUMMARY),
-        html=sanitise(body, base=url or web_address(raw.base)),
+        html=sanitise(body, base=web_address(raw.base)),
         author=excerpt(one_line(raw.author), MAX_NAME),
         published_at=raw.published_at,
-        picture=_picture(raw, body, url),
+        picture=_picture(raw, body),
         categories=_categories(raw.categories),
     )
 
@@ -116,12 +119,12 @@ def _categories(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in unique if name)[:MAX_CATEGORIES]
 
 
-def _picture(raw: Raw, body: str, url: str | None) -> Picture | None:
+def _picture(raw: Raw, body: str) -> Picture | None:
     """The picture that the feed names for the entry, else the first in its text that is not tiny."""
     if named := web_address(raw.picture, raw.base):
         return Picture(url=named)
     for image in LexborHTMLParser(bounded(body)).css("img[src]") if "<img" in body.lower() else ():
-        source = web_address(image.attributes["src"] or "", url or raw.base)
+        source = web_address(image.attributes["src"] or "", raw.base)
         if source and not _is_tiny(image):
             return Picture(url=source, alt=excerpt(one_line(image.attributes.get("alt") or ""), MAX_TITLE))
     return None

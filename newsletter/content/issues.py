@@ -2,11 +2,21 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, exists, func, select, update
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column
 
+from newsletter.content import editions, selection
+from newsletter.content.articles import Article
+from newsletter.content.editions import Edition
+from newsletter.content.pictures import Picture
+from newsletter.content.selection import Candidate
 from newsletter.database import Base
+from newsletter.errors import Refused
+from newsletter.newsletters import Newsletter
+
+POOL = 500  # of the newest articles are looked at
 
 
 class Status(StrEnum):
@@ -19,6 +29,17 @@ class Status(StrEnum):
     SENT = "sent"
     CANCELLED = "cancelled"
     SKIPPED = "skipped"
+
+
+# From which status an issue may come to each; drafted and skipped are where it begins.
+ARROWS = {
+    Status.APPROVED: (Status.DRAFTED,),
+    Status.SENDING: (Status.APPROVED, Status.PAUSED),
+    Status.PAUSED: (Status.SENDING,),
+    Status.SENT: (Status.SENDING,),
+    Status.CANCELLED: (Status.DRAFTED, Status.APPROVED, Status.SENDING, Status.PAUSED),
+}
+PRINTED = (Status.APPROVED, Status.SENDING, Status.PAUSED, Status.SENT)
 
 
 class Issue(Base):
@@ -57,3 +78,130 @@ class IssueArticle(Base):
     article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"), primary_key=True, index=True)
     digest_id: Mapped[int | None] = mapped_column(ForeignKey("digests.id"))
     position: Mapped[int]
+
+
+def draft(
+    session: Session,
+    newsletter: Newsletter,
+    *,
+    articles: int,
+    now: datetime,
+    title: str | None = None,
+    digest_id: int | None = None,
+    run_at: datetime | None = None,
+    window_from: datetime | None = None,
+) -> Issue:
+    """Make an issue of the newest articles, at most so many, that no other issue has that was not cancelled.
+
+    If there are none, a digest's issue is skipped; one by hand is refused.
+    """
+    _alone(session, newsletter.id)
+    chosen = selection.choose(_offered(session, newsletter.id), limit=articles)
+    if not chosen and digest_id is None:
+        raise Refused("There is nothing to draft: every article has been in an issue already.")
+    issue = Issue(
+        newsletter_id=newsletter.id,
+        digest_id=digest_id,
+        title=title or (editions.headline([article.title for article in chosen]) if chosen else "Nothing new"),
+        status=Status.DRAFTED if chosen else Status.SKIPPED,
+        run_at=run_at or now,
+        window_from=window_from,
+        window_to=run_at or now,
+        drafted_at=now,
+    )
+    session.add(issue)
+    session.flush()
+    session.add_all(
+        IssueArticle(issue_id=issue.id, article_id=article.id, digest_id=digest_id, position=position)
+        for position, article in enumerate(chosen)
+    )
+    session.flush()
+    return issue
+
+
+def edition(session: Session, issue: Issue, *, base_url: str = "") -> Edition:
+    """What readers see of an issue; pictures lie under `base_url`. Before approval, the number is the next one."""
+    rows = session.execute(
+        select(Article, Picture)
+        .join(IssueArticle, IssueArticle.article_id == Article.id)
+        .outerjoin(Picture, Picture.sha256 == Article.picture_sha256)
+        .where(IssueArticle.issue_id == issue.id)
+        .order_by(IssueArticle.position)
+        .options(joinedload(Article.feed))
+    )
+    return Edition(
+        number=issue.number or _next_number(session, issue.newsletter_id),
+        title=issue.title,
+        articles=tuple(editions.piece(article, picture, base_url=base_url) for article, picture in rows),
+    )
+
+
+def content_sha(session: Session, issue: Issue) -> str:
+    """A hash over what readers will see: what was approved is what leaves."""
+    return editions.digest_of(edition(session, issue))
+
+
+def printed() -> Select[int]:
+    """The ids of the articles that stand in an approved issue or a later one; they are not edited any more."""
+    return (
+        select(IssueArticle.article_id).join(Issue, Issue.id == IssueArticle.issue_id).where(Issue.status.in_(PRINTED))
+    )
+
+
+def approve(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
+    """Release a drafted issue as it stands. It gets its number, and its articles are not edited any more."""
+    _alone(session, issue.newsletter_id)
+    number, sha = _next_number(session, issue.newsletter_id), content_sha(session, issue)
+    _move(session, issue, Status.APPROVED, number=number, approved_sha=sha, approved_at=now, actor=actor)
+
+
+def begin_sending(session: Session, issue: Issue, *, now: datetime) -> None:
+    """Begin to send an approved issue whose time has come, or go on with a paused one."""
+    if issue.run_at > now:
+        raise Refused(f"Issue {issue.id} is meant for {issue.run_at:%Y-%m-%d %H:%M} UTC; that is yet to come.")
+    _move(session, issue, Status.SENDING)
+
+
+def pause(session: Session, issue: Issue) -> None:
+    """Hold an issue that is leaving; what has left has left."""
+    _move(session, issue, Status.PAUSED)
+
+
+def finish(session: Session, issue: Issue, *, now: datetime) -> None:
+    """Call an issue sent: nothing of it is owed any more."""
+    _move(session, issue, Status.SENT, sent_at=now)
+
+
+def cancel(session: Session, issue: Issue) -> None:
+    """Give an issue up. Its articles are free for the next one."""
+    _move(session, issue, Status.CANCELLED)
+    session.execute(update(IssueArticle).where(IssueArticle.issue_id == issue.id).values(digest_id=None))
+
+
+def _move(session: Session, issue: Issue, to: Status, **values: Any) -> None:
+    """Take an arrow, if the issue still is where the arrow begins: of two who try, one is refused."""
+    step = update(Issue).where(Issue.id == issue.id, Issue.status.in_(ARROWS[to]))
+    moved = session.scalar(step.values(status=to, **values).returning(Issue.id))
+    session.refresh(issue)
+    if moved is None:
+        raise Refused(f"Issue {issue.id} is {issue.status}; so it cannot be {to}.")
+
+
+def _alone(session: Session, newsletter_id: int) -> None:
+    """Let nobody else draft or number for this newsletter until the transaction ends."""
+    session.execute(select(Newsletter.id).where(Newsletter.id == newsletter_id).with_for_update(key_share=True))
+
+
+def _offered(session: Session, newsletter_id: int) -> list[Candidate]:
+    """The newest articles of the newsletter's feeds that are in no issue, or in cancelled ones only."""
+    live = exists().where(
+        IssueArticle.article_id == Article.id, IssueArticle.issue_id == Issue.id, Issue.status != Status.CANCELLED
+    )
+    mine = select(Article.id, Article.published_at, Article.title)
+    mine = mine.where(Article.feed.has(newsletter_id=newsletter_id), ~live)
+    newest = mine.order_by(Article.published_at.desc(), Article.id.desc()).limit(POOL)
+    return [Candidate(*row) for row in session.execute(newest)]
+
+
+def _next_number(session: Session, newsletter_id: int) -> int:
+    return (session.scalar(select(func.max(Issue.number)).where(Issue.newsletter_id == newsletter_id)) or 0) + 1

@@ -1,14 +1,28 @@
 """Pictures: copies of the articles' lead pictures, kept under the hash of their content and shown from our own host.
 
-A letter never points at a stranger's server, which would see who reads it and when.
+A letter never points at a stranger's server, which would see who reads it and when. A picture that could not be copied
+is not shown.
 """
 
-from datetime import datetime
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
 
-from sqlalchemy import String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import String, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.database import Base
+from newsletter.content.articles import Article
+from newsletter.content.destinations import FetchError
+from newsletter.content.fetching import Fetcher
+from newsletter.content.measuring import measure
+from newsletter.database import Base, Begin
+
+MAX_BYTES = 2_000_000
+SMALLEST, LARGEST = 100, 8000  # pixels; smaller is an icon, larger would choke a phone
+RECENT = timedelta(days=30)
+HANDS = 8  # pictures fetched at the same time
 
 
 class Picture(Base):
@@ -22,3 +36,52 @@ class Picture(Base):
     height: Mapped[int]
     body: Mapped[bytes]
     found_at: Mapped[datetime]
+
+
+def gather(begin: Begin, fetcher: Fetcher, *, now: datetime, limit: int = 20) -> int:
+    """Copy the lead pictures of recent articles, the newest first, each tried once; returns how many were tried."""
+    with begin() as session:
+        wanted = _claim(session, now=now, limit=limit)
+    with ThreadPoolExecutor(HANDS) as hands:  # no transaction is open here
+        found = hands.map(partial(_fetch, fetcher, now), wanted.values())
+        for article_id, picture in zip(wanted, found, strict=True):
+            if picture:
+                with begin() as session:
+                    _keep(session, article_id, picture)
+    return len(wanted)
+
+
+def _claim(session: Session, *, now: datetime, limit: int) -> dict[int, str]:
+    """Which article wants which picture. Trying is remembered before it is done: no picture can hold up the others."""
+    untried = select(Article.id).where(Article.picture_url.is_not(None), Article.picture_tried_at.is_(None))
+    recent = untried.where(Article.first_seen_at > now - RECENT).order_by(
+        Article.published_at.desc(), Article.id.desc()
+    )
+    free = recent.limit(limit).with_for_update(skip_locked=True).cte("free")
+    take = update(Article).where(Article.id == free.c.id).values(picture_tried_at=now)
+    rows = session.execute(
+        take.returning(Article.id, Article.picture_url), execution_options={"synchronize_session": False}
+    )
+    return {article_id: url for article_id, url in rows if url}
+
+
+def _fetch(fetcher: Fetcher, now: datetime, url: str) -> Picture | None:
+    try:
+        body = fetcher.fetch(url, limit=MAX_BYTES).body
+    except FetchError:
+        return None
+    found = measure(body) if body else None
+    if body is None or found is None or found.width < SMALLEST or max(found.width, found.height) > LARGEST:
+        return None
+    sha256 = hashlib.sha256(body).hexdigest()
+    return Picture(sha256=sha256, body=body, found_at=now, **found._asdict())
+
+
+def _keep(session: Session, article_id: int, picture: Picture) -> None:
+    if session.get(Picture, picture.sha256) is None:
+        try:
+            with session.begin_nested():
+                session.add(picture)
+        except IntegrityError:
+            pass  # another worker has kept the same file meanwhile
+    session.execute(update(Article).where(Article.id == article_id).values(picture_sha256=picture.sha256))
