@@ -74,7 +74,6 @@ class Show:
             feeds.add(session, newsletters.named(session, SLUG), self.feed, now=house.now())
         self.site.doorbell.ring(Room.FEEDS)
         until(self._feed_answered, "the feed to be fetched")
-        until(self._pictures_tried, "the articles' pictures")
         self._done("The feed is fetched", f"{self._counts()['articles']} articles")
 
     def _feed_answered(self) -> bool:
@@ -83,11 +82,6 @@ class Show:
         if feed.error:
             raise Stuck(f"The feed cannot be used: {feed.error}")
         return feed.checked_at is not None
-
-    def _pictures_tried(self) -> bool:
-        with self.site.database.reading() as session:
-            newest = session.scalars(select(Article).order_by(Article.published_at.desc()).limit(ARTICLES)).all()
-        return all(article.picture_url is None or article.picture_tried_at for article in newest)
 
     def _sign_up(self, readers: int) -> None:
         with ThreadPoolExecutor(4) as crowd:
@@ -121,7 +115,8 @@ class Show:
         issue = until(self._issue, "the scheduler to draft the issue")
         self._done("The scheduler drafted an issue", issue.title)
         until(lambda: self._status() in (Status.SENT, Status.SKIPPED), "the issue's last delivery to be recorded")
-        self._done("The worker sent it", " + ".join(f"{n} {s}" for s, n in self._counts()["issue"].items() if n))
+        counts = self._counts()["issue"]
+        self._done("The worker sent it", f"{counts['sent']} of {counts['audience']} letters")
 
     def _issue(self) -> Issue | None:
         with self.site.database.reading() as session:

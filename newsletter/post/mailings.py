@@ -28,7 +28,7 @@ SQLITE_MOST = 20_000  # readers
 def lay_out(session: Session, issue: Issue, *, templates: Environment, base_url: str) -> Sheet:
     """The issue's letter, as its readers will get it."""
     newsletter = session.get_one(Newsletter, issue.newsletter_id)
-    edition = issues.edition(session, issue)
+    edition = issues.edition(session, issue, base_url=base_url)
     return compose(
         templates,
         "digest",
@@ -37,12 +37,12 @@ def lay_out(session: Session, issue: Issue, *, templates: Environment, base_url:
         stream=f"issue{issue.id}",
         fields=("preferences", "greeting"),
         issue={
-            "number": issue.number,
-            "title": issue.title,
+            "number": edition.number,
+            "title": edition.title,
             "date": templating.day(templating.local(issue.run_at, newsletter.zone)),
             "articles": edition.articles,
         },
-        archive_url=f"{base_url}/archive/{newsletter.slug}/{issue.number}",
+        archive_url=f"{base_url}/archive/{newsletter.slug}/{edition.number}",
         archive_index_url=f"{base_url}/archive/{newsletter.slug}",
         signup_url=f"{base_url}/n/{newsletter.slug}",
     )
