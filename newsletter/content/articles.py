@@ -2,16 +2,13 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, select, text
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, func, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.content.entries import Entry
 from newsletter.database import Base
-
-if TYPE_CHECKING:
-    from newsletter.content.feeds import Feed
 
 WANTED = text("picture_url IS NOT NULL AND picture_tried_at IS NULL")
 
@@ -43,8 +40,6 @@ class Article(Base):
     picture_sha256: Mapped[str | None] = mapped_column(ForeignKey("pictures.sha256"), index=True, default=None)
     picture_tried_at: Mapped[datetime | None] = mapped_column(default=None)
 
-    feed: Mapped["Feed"] = relationship(init=False, lazy="raise", viewonly=True)
-
 
 def absorb(session: Session, feed_id: int, entries: Collection[Entry], *, now: datetime, printed: Select[int]) -> int:
     """Take in what a feed offers; returns how many articles are new.
@@ -66,6 +61,12 @@ def absorb(session: Session, feed_id: int, entries: Collection[Entry], *, now: d
             _edit(article, entry, now)
     session.flush()
     return len(new)
+
+
+def count(session: Session, feed_id: int, *, since: datetime | None = None) -> int:
+    """How many articles a feed has given, or has given first at that time or later."""
+    given = select(func.count()).where(Article.feed_id == feed_id)
+    return session.scalar(given.where(Article.first_seen_at >= since) if since else given) or 0
 
 
 def _article(feed_id: int, entry: Entry, now: datetime) -> Article:

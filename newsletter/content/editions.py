@@ -8,6 +8,7 @@ from datetime import datetime
 from urllib.parse import urljoin
 
 from newsletter.content.articles import Article
+from newsletter.content.feeds import Feed
 from newsletter.content.pictures import Picture
 from newsletter.content.sanitising import excerpt, plain_text
 
@@ -51,14 +52,14 @@ class Edition:
     articles: tuple[Piece, ...]
 
 
-def piece(article: Article, picture: Picture | None, *, base_url: str) -> Piece:
-    """The article as it is shown. Its row's feed must be loaded."""
+def piece(article: Article, feed: Feed, picture: Picture | None, *, base_url: str) -> Piece:
+    """The article as it is shown."""
     return Piece(
         title=article.title,
-        url=article.url or urljoin(article.feed.url, "/"),  # without a page of its own: its publisher's front page
+        url=article.url or urljoin(feed.url, "/"),  # without a page of its own: its publisher's front page
         excerpt=article.summary,
         html=article.html,
-        source=article.feed.title or None,
+        source=feed.title or None,
         author=article.author or None,
         minutes=_minutes(article.html),
         published_at=article.published_at,

@@ -1,28 +1,17 @@
 """Feeds: where articles come from, and when each is to be asked again."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
-from urllib.parse import urlsplit
 
 from sqlalchemy import ForeignKey, UniqueConstraint, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.content import articles, issues
-from newsletter.content.decoding import NotAFeed
-from newsletter.content.destinations import FetchError
-from newsletter.content.entries import ParsedFeed, web_address
-from newsletter.content.fetching import Answer, Fetcher
-from newsletter.content.reading import read
-from newsletter.database import Base, Begin
+from newsletter.content.entries import web_address
+from newsletter.database import Base
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
 
-INTERVAL = timedelta(minutes=20)
-LONGEST_WAIT = timedelta(days=1)  # between two attempts at a feed that keeps failing
 LEASE = timedelta(minutes=2)  # how long a worker has a feed to itself
-HANDS = 8  # feeds asked at the same time
 
 
 class Feed(Base):
@@ -54,15 +43,6 @@ class Due:
     last_modified: str | None
 
 
-@dataclass(frozen=True)
-class Visit:
-    """What asking a feed has come to: nothing new (no feed), what it offers, or an error."""
-
-    answer: Answer | None = None
-    feed: ParsedFeed | None = None
-    error: str | None = None
-
-
 def add(session: Session, newsletter: Newsletter, url: str, *, now: datetime) -> Feed:
     """Let a newsletter read a feed; it is asked at once, and only then turns out to be one."""
     address = web_address(url.strip())
@@ -87,20 +67,6 @@ def make_due(session: Session, *, now: datetime) -> None:
     session.execute(update(Feed).values(next_try_at=now))
 
 
-def refresh_due(begin: Begin, fetcher: Fetcher, *, now: datetime, limit: int = 20) -> int:
-    """Ask the feeds that are due, some at a time, and take in what they offer; returns how many were asked.
-
-    A feed that fails keeps its reason and is tried again later and later; the others go on.
-    """
-    with begin() as session:
-        due = claim_due(session, now=now, limit=limit)
-    with ThreadPoolExecutor(HANDS) as hands:  # no transaction is open here
-        for feed, visit in zip(due, hands.map(partial(_ask, fetcher), due), strict=True):
-            with begin() as session:
-                _record(session, feed, visit, now=now)
-    return len(due)
-
-
 def claim_due(session: Session, *, now: datetime, limit: int) -> list[Due]:
     """Take the feeds longest due, for this worker alone, until the lease runs out."""
     free = (
@@ -117,30 +83,3 @@ def claim_due(session: Session, *, now: datetime, limit: int) -> list[Due]:
         .returning(Feed.id, Feed.url, Feed.etag, Feed.last_modified)
     )
     return [Due(*row) for row in session.execute(take, execution_options={"synchronize_session": False})]
-
-
-def _ask(fetcher: Fetcher, due: Due) -> Visit:
-    """Fetch and read one feed. What is wrong with it is an answer too."""
-    try:
-        answer = fetcher.fetch(due.url, etag=due.etag, last_modified=due.last_modified)
-        if answer.body is None:
-            return Visit(answer)
-        return Visit(answer, read(answer.body, url=answer.url, content_type=answer.content_type))
-    except (FetchError, NotAFeed) as error:
-        return Visit(error=str(error))
-
-
-def _record(session: Session, due: Due, visit: Visit, *, now: datetime) -> None:
-    feed = session.get_one(Feed, due.id, with_for_update=True)
-    feed.checked_at, feed.error = now, visit.error
-    feed.failures = feed.failures + 1 if visit.error else 0
-    feed.next_try_at = now + _wait(feed.failures)
-    if visit.answer and visit.feed:
-        feed.etag, feed.last_modified = visit.answer.etag, visit.answer.last_modified
-        feed.title = visit.feed.title or feed.title or urlsplit(feed.url).netloc
-        articles.absorb(session, feed.id, visit.feed.entries, now=now, printed=issues.printed())
-
-
-def _wait(failures: int) -> timedelta:
-    """Until the next attempt: twice as long after every failure but the first."""
-    return min(INTERVAL * (1 << min(max(failures - 1, 0), 10)), LONGEST_WAIT)

@@ -5,11 +5,12 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, exists, func, select, update
-from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.content import editions, selection
 from newsletter.content.articles import Article
 from newsletter.content.editions import Edition
+from newsletter.content.feeds import Feed
 from newsletter.content.pictures import Picture
 from newsletter.content.selection import Candidate
 from newsletter.database import Base
@@ -122,17 +123,17 @@ def draft(
 def edition(session: Session, issue: Issue, *, base_url: str = "") -> Edition:
     """What readers see of an issue; pictures lie under `base_url`. Before approval, the number is the next one."""
     rows = session.execute(
-        select(Article, Picture)
+        select(Article, Feed, Picture)
         .join(IssueArticle, IssueArticle.article_id == Article.id)
+        .join(Feed, Feed.id == Article.feed_id)
         .outerjoin(Picture, Picture.sha256 == Article.picture_sha256)
         .where(IssueArticle.issue_id == issue.id)
         .order_by(IssueArticle.position)
-        .options(joinedload(Article.feed))
     )
     return Edition(
         number=issue.number or _next_number(session, issue.newsletter_id),
         title=issue.title,
-        articles=tuple(editions.piece(article, picture, base_url=base_url) for article, picture in rows),
+        articles=tuple(editions.piece(*row, base_url=base_url) for row in rows),
     )
 
 
@@ -197,8 +198,8 @@ def _offered(session: Session, newsletter_id: int) -> list[Candidate]:
     live = exists().where(
         IssueArticle.article_id == Article.id, IssueArticle.issue_id == Issue.id, Issue.status != Status.CANCELLED
     )
-    mine = select(Article.id, Article.published_at, Article.title)
-    mine = mine.where(Article.feed.has(newsletter_id=newsletter_id), ~live)
+    mine = select(Article.id, Article.published_at, Article.title).join(Feed, Feed.id == Article.feed_id)
+    mine = mine.where(Feed.newsletter_id == newsletter_id, ~live)
     newest = mine.order_by(Article.published_at.desc(), Article.id.desc()).limit(POOL)
     return [Candidate(*row) for row in session.execute(newest)]
 

@@ -1,0 +1,105 @@
+"""newsletter digests: the rules that turn articles into issues, and when they come round."""
+
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from newsletter import newsletters, operators
+from newsletter.cli import house
+from newsletter.content import digests
+
+app = typer.Typer(help="Digests: which articles make an issue, and when.", no_args_is_help=True)
+
+
+@app.command()
+def add(
+    newsletter: Annotated[str, typer.Option(help="The newsletter's slug.")],
+    cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday: “0 7 * * 1-5” is workdays at seven.")],
+    name: Annotated[str, typer.Option(help="What you call it.")] = "Digest",
+    zone: Annotated[str | None, typer.Option(help="By whose clocks; by default the newsletter's zone.")] = None,
+    articles: Annotated[int, typer.Option(help="How many articles at most.")] = 12,
+    automatic: Annotated[
+        bool, typer.Option(help="Send without asking; otherwise somebody approves each issue.")
+    ] = False,
+    as_json: house.Json = False,
+) -> None:
+    """Let a newsletter come out on a schedule, with the newest articles that no issue has had. None: no issue."""
+    now = house.now()
+    with house.database() as database, database.writing() as session:
+        digest = digests.add(
+            session,
+            newsletters.named(session, newsletter),
+            name=name,
+            cron=cron,
+            zone=zone,
+            articles=articles,
+            automatic=automatic,
+            now=now,
+        )
+        subject = f"digest:{digest.id}"
+        operators.act(session, actor=house.actor(), verb="digest added", subject=subject, now=now)
+        runs = _runs(digest, newsletter, count=1)
+        answer = {"digest": digest.id, "next": runs[0]["at"]}
+    house.show(answer, as_json=as_json, text=f"Digest {answer['digest']} is added. Its first run:\n{_line(runs[0])}")
+
+
+@app.command("list")
+def listed(as_json: house.Json = False) -> None:
+    """List the digests with their rules."""
+    with house.database() as database, database.reading() as session:
+        rows = [
+            {
+                "digest": digest.id,
+                "newsletter": newsletter.slug,
+                "name": digest.name,
+                "cron": digest.cron,
+                "zone": digest.zone,
+                **digest.rule,
+                "active": digest.active,
+                "last_run_at": digest.last_run_at,
+            }
+            for digest, newsletter in digests.every(session)
+        ]
+    lines = [
+        f"{row['digest']:>4}  {row['newsletter']:<20} {row['name']}: “{row['cron']}” in {row['zone']}, "
+        f"at most {row['articles']} articles, {'sent by itself' if row['send'] == 'automatic' else 'approved by hand'}"
+        for row in rows
+    ]
+    house.show(rows, as_json=as_json, text="\n".join(lines) or "No digest yet. Add one: newsletter digests add")
+
+
+@app.command()
+def upcoming(
+    count: Annotated[int, typer.Option(min=1, max=1000, help="How many runs to show.")] = 10,
+    as_json: house.Json = False,
+) -> None:
+    """Show the next runs, by the clocks of each digest's zone."""
+    with house.database() as database, database.reading() as session:
+        rows = [
+            run
+            for digest, newsletter in digests.every(session)
+            if digest.active
+            for run in _runs(digest, newsletter.slug, count=count)
+        ]
+    rows = sorted(rows, key=lambda row: row["utc"])[:count]
+    house.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "Nothing is scheduled.")
+
+
+def _runs(digest: digests.Digest, newsletter: str, *, count: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "digest": digest.id,
+            "newsletter": newsletter,
+            "name": digest.name,
+            "zone": digest.zone,
+            "at": run.astimezone(ZoneInfo(digest.zone)).isoformat(),
+            "utc": run.isoformat(),
+        }
+        for run in digests.upcoming(digest, now=house.now(), count=count)
+    ]
+
+
+def _line(row: dict[str, Any]) -> str:
+    day, _, clock = row["at"].partition("T")
+    return f"{day} {clock[:5]} {row['at'][-6:]}  {row['zone']:<20} {row['newsletter']:<20} {row['name']}"

@@ -1,0 +1,78 @@
+"""newsletter feeds: where articles come from."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.orm import Session
+
+from newsletter import newsletters, operators
+from newsletter.cli import house
+from newsletter.content import articles, feeds, pictures, refreshing
+from newsletter.content.fetching import HttpFetcher
+
+app = typer.Typer(help="Feeds: RSS, Atom, RDF or JSON Feed.", no_args_is_help=True)
+
+
+@app.command()
+def add(
+    url: Annotated[str, typer.Argument(help="The feed's address.")],
+    newsletter: Annotated[str, typer.Option(help="The slug of the newsletter that reads it.")],
+    as_json: house.Json = False,
+) -> None:
+    """Let a newsletter read a feed. The workers ask it within minutes; `feeds refresh` asks it now."""
+    with house.database() as database, database.writing() as session:
+        feed = feeds.add(session, newsletters.named(session, newsletter), url, now=house.now())
+        subject = f"feed:{feed.id}"
+        operators.act(session, actor=house.actor(), verb="feed added", subject=subject, now=house.now())
+        answer = {"feed": feed.id, "url": feed.url}
+    house.show(answer, as_json=as_json, text=f"Feed {answer['feed']} is added. Ask it now: newsletter feeds refresh")
+
+
+@app.command("list")
+def listed(as_json: house.Json = False) -> None:
+    """List the feeds, what they gave, and what is wrong with them."""
+    with house.database() as database, database.reading() as session:
+        rows = _rows(session)
+    house.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "No feed yet. Add one: newsletter feeds add")
+
+
+@app.command()
+def refresh(as_json: house.Json = False) -> None:
+    """Ask every feed now, and fetch the pictures of what is new. Exit code 1 if a feed could not be read."""
+    settings, now = house.configured(), house.now()
+    fetcher = HttpFetcher(allow=settings.feed_allow)
+    with house.database(settings) as database:
+        with database.writing() as session:
+            feeds.make_due(session, now=now)
+        while refreshing.refresh_due(database.writing, fetcher, now=now):
+            pass
+        while pictures.gather(database.writing, fetcher, now=now):
+            pass
+        with database.reading() as session:
+            rows = _rows(session, since=now)
+    house.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "No feed yet.")
+    raise typer.Exit(any(row["error"] for row in rows))
+
+
+def _rows(session: Session, since: datetime | None = None) -> list[dict[str, Any]]:
+    return [
+        {
+            "feed": feed.id,
+            "newsletter": newsletter.slug,
+            "url": feed.url,
+            "title": feed.title,
+            "articles": articles.count(session, feed.id),
+            **({"new": articles.count(session, feed.id, since=since)} if since else {}),
+            "checked_at": feed.checked_at,
+            "next_try_at": feed.next_try_at,
+            "error": feed.error,
+        }
+        for feed, newsletter in feeds.every(session)
+    ]
+
+
+def _line(row: dict[str, Any]) -> str:
+    fresh = f", {row['new']} new" if "new" in row else ""
+    state = row["error"] or (f"{row['articles']} articles{fresh}" if row["checked_at"] else "not asked yet")
+    return f"{row['feed']:>4}  {row['newsletter']:<20} {row['title'] or row['url']}\n      {row['url']}\n      {state}"

@@ -1,0 +1,72 @@
+"""Refreshing: the feeds that are due are asked, and what they offer is taken in."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from urllib.parse import urlsplit
+
+from sqlalchemy.orm import Session
+
+from newsletter.content import articles, feeds, issues
+from newsletter.content.decoding import NotAFeed
+from newsletter.content.destinations import FetchError
+from newsletter.content.entries import ParsedFeed
+from newsletter.content.feeds import Due, Feed
+from newsletter.content.fetching import Answer, Fetcher
+from newsletter.content.reading import read
+from newsletter.database import Begin
+
+INTERVAL = timedelta(minutes=20)
+LONGEST_WAIT = timedelta(days=1)  # between two attempts at a feed that keeps failing
+HANDS = 8  # feeds asked at the same time
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What asking a feed has come to: nothing new (no feed), what it offers, or an error."""
+
+    answer: Answer | None = None
+    feed: ParsedFeed | None = None
+    error: str | None = None
+
+
+def refresh_due(begin: Begin, fetcher: Fetcher, *, now: datetime, limit: int = 20) -> int:
+    """Ask the feeds that are due, some at a time, and take in what they offer; returns how many were asked.
+
+    A feed that fails keeps its reason and is tried again later and later; the others go on.
+    """
+    with begin() as session:
+        due = feeds.claim_due(session, now=now, limit=limit)
+    with ThreadPoolExecutor(HANDS) as hands:  # no transaction is open here
+        for feed, visit in zip(due, hands.map(partial(_ask, fetcher), due), strict=True):
+            with begin() as session:
+                _record(session, feed, visit, now=now)
+    return len(due)
+
+
+def _ask(fetcher: Fetcher, due: Due) -> Visit:
+    """Fetch and read one feed. What is wrong with it is an answer too."""
+    try:
+        answer = fetcher.fetch(due.url, etag=due.etag, last_modified=due.last_modified)
+        if answer.body is None:
+            return Visit(answer)
+        return Visit(answer, read(answer.body, url=answer.url, content_type=answer.content_type))
+    except (FetchError, NotAFeed) as error:
+        return Visit(error=str(error))
+
+
+def _record(session: Session, due: Due, visit: Visit, *, now: datetime) -> None:
+    feed = session.get_one(Feed, due.id, with_for_update=True)
+    feed.checked_at, feed.error = now, visit.error
+    feed.failures = feed.failures + 1 if visit.error else 0
+    feed.next_try_at = now + _wait(feed.failures)
+    if visit.answer and visit.feed:
+        feed.etag, feed.last_modified = visit.answer.etag, visit.answer.last_modified
+        feed.title = visit.feed.title or feed.title or urlsplit(feed.url).netloc
+        articles.absorb(session, feed.id, visit.feed.entries, now=now, printed=issues.printed())
+
+
+def _wait(failures: int) -> timedelta:
+    """Until the next attempt: twice as long after every failure but the first."""
+    return min(INTERVAL * (1 << min(max(failures - 1, 0), 10)), LONGEST_WAIT)
