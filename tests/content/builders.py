@@ -1,0 +1,74 @@
+"""What tests about content begin with: a newsletter, a feed, entries, and a fetcher with its answers on a shelf."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from newsletter import newsletters
+from newsletter.content import articles, feeds, issues
+from newsletter.content.destinations import FetchError
+from newsletter.content.entries import Entry, Picture
+from newsletter.content.feeds import Feed
+from newsletter.content.fetching import MAX_BYTES, Answer
+from newsletter.newsletters import Newsletter
+from tests.clock import NOON
+
+
+def a_newsletter(session: Session, slug: str = "morning", *, zone: str = "Europe/Berlin") -> Newsletter:
+    return newsletters.add(
+        session,
+        slug=slug,
+        name=f"The {slug.capitalize()} Letter",
+        publisher="Example Press",
+        sender="letters@press.example",
+        postal_address="1 Street, 00000 Town",
+        zone=zone,
+        now=NOON,
+    )
+
+
+def a_feed(session: Session, newsletter: Newsletter, name: str = "town") -> Feed:
+    feed = feeds.add(session, newsletter, f"https://press.example/{name}.xml", now=NOON)
+    feed.title = name.capitalize()
+    return feed
+
+
+def an_entry(name: str, **changes) -> Entry:
+    given = {
+        "identity": f"tag:{name}",
+        "url": f"https://press.example/{name}",
+        "title": f"About {name}",
+        "summary": f"All about {name}.",
+        "html": f"<p>All about {name}.</p>",
+    }
+    return Entry(**{**given, **changes})
+
+
+def publish(session: Session, feed: Feed, *names: str, now: datetime = NOON, **changes) -> int:
+    """Let the feed offer entries of these names, the newest first."""
+    entries = [an_entry(name, **changes) for name in names]
+    return articles.absorb(session, feed.id, entries, now=now, printed=issues.printed())
+
+
+def with_picture(name: str) -> Entry:
+    return an_entry(name, picture=Picture(url=f"https://press.example/{name}.png", alt=f"A picture of {name}"))
+
+
+@dataclass
+class Shelf:
+    """A fetcher that has what it has: bytes, or a reason for having none."""
+
+    answers: dict[str, bytes | FetchError] = field(default_factory=dict)
+    etags: dict[str, str] = field(default_factory=dict)
+
+    def fetch(
+        self, url: str, *, etag: str | None = None, last_modified: str | None = None, limit: int = MAX_BYTES
+    ) -> Answer:
+        answer = self.answers.get(url, FetchError("The server answered 404 Not Found."))
+        if isinstance(answer, FetchError):
+            raise answer
+        if len(answer) > limit:
+            raise FetchError(f"It is larger than {limit / 1e6:g} MB.")
+        known = self.etags.get(url)
+        return Answer(url=url, body=None if etag and etag == known else answer, etag=known)

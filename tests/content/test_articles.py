@@ -1,0 +1,110 @@
+import json
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+
+from newsletter.content import articles, issues
+from newsletter.content.articles import Article
+from newsletter.content.entries import Picture
+from newsletter.content.parsing import parse
+from tests.clock import NOON
+from tests.content.builders import a_feed, a_newsletter, publish
+
+LATER = NOON + timedelta(hours=1)
+
+
+def titles(session) -> list[str]:
+    return list(session.scalars(select(Article.title).order_by(Article.published_at.desc(), Article.id.desc())))
+
+
+def test_an_entry_becomes_one_article_however_often_it_is_offered(begin):
+    with begin() as session:
+        feed = a_feed(session, a_newsletter(session))
+        assert publish(session, feed, "bus", "bridge") == 2
+        assert publish(session, feed, "orchard", "bus", "bridge", now=LATER) == 1
+        assert titles(session) == ["About orchard", "About bus", "About bridge"]
+
+
+def test_two_feeds_may_offer_the_same(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        assert publish(session, a_feed(session, newsletter, "town"), "bus") == 1
+        assert publish(session, a_feed(session, newsletter, "transport"), "bus") == 1
+
+
+def test_the_database_itself_refuses_an_article_twice(begin):
+    with begin() as session:
+        publish(session, a_feed(session, a_newsletter(session)), "bus")
+        (row,) = session.execute(select(Article.__table__)).mappings().all()
+        with pytest.raises(IntegrityError), session.begin_nested():
+            session.execute(insert(Article.__table__).values({**row, "id": row["id"] + 1}))
+
+
+def test_an_edit_is_taken_over_and_keeps_the_date(begin):
+    with begin() as session:
+        feed = a_feed(session, a_newsletter(session))
+        publish(session, feed, "bus", published_at=NOON - timedelta(days=1))
+        assert publish(session, feed, "bus", title="The bus waits", published_at=NOON, now=LATER) == 0
+        article = session.scalars(select(Article)).one()
+        assert (article.title, article.edited_at) == ("The bus waits", LATER)
+        assert (article.published_at, article.first_seen_at) == (NOON - timedelta(days=1), NOON)
+
+
+def test_what_has_not_changed_is_not_edited(begin):
+    with begin() as session:
+        feed = a_feed(session, a_newsletter(session))
+        publish(session, feed, "bus", categories=("Town",))
+        publish(session, feed, "bus", categories=("Town",), now=LATER)
+        assert session.scalars(select(Article.edited_at)).one() is None
+
+
+def test_another_picture_is_fetched_again(begin):
+    with begin() as session:
+        feed = a_feed(session, a_newsletter(session))
+        publish(session, feed, "bus", picture=Picture(url="https://press.example/a.png"))
+        article = session.scalars(select(Article)).one()
+        article.picture_tried_at = NOON
+        publish(session, feed, "bus", picture=Picture(url="https://press.example/b.png"), now=LATER)
+        assert (article.picture_url, article.picture_tried_at) == ("https://press.example/b.png", None)
+
+
+def test_what_stands_in_an_approved_issue_is_not_edited_any_more(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        feed = a_feed(session, newsletter)
+        publish(session, feed, "bus")
+        issue = issues.draft(session, newsletter, articles=5, now=NOON)
+        publish(session, feed, "bus", title="The bus waits")
+        assert titles(session) == ["The bus waits"]
+        issues.approve(session, issue, actor="tests", now=NOON)
+        publish(session, feed, "bus", "orchard", title="The bus is late")
+        assert sorted(titles(session)) == ["The bus is late", "The bus waits"]
+        assert issues.content_sha(session, issue) == issue.approved_sha
+
+
+def test_a_date_in_the_future_is_the_time_of_discovery(begin):
+    with begin() as session:
+        feed = a_feed(session, a_newsletter(session))
+        publish(session, feed, "bus", published_at=NOON + timedelta(days=365))
+        assert session.scalars(select(Article.published_at)).one() == NOON
+
+
+def test_what_a_database_cannot_hold_does_not_come_so_far(begin):
+    odd = {"id": "x" * 5000, "title": "a\x00b\ud800c 𝄞", "content_html": "<p>\x00\ud800</p>", "url": "/" + "é" * 500}
+    body = json.dumps({"version": "https://jsonfeed.org/version/1.1", "items": [odd]}).encode()
+    entries = parse(body, url="https://press.example/feed.json").entries
+    with begin() as session:
+        feed = a_feed(session, a_newsletter(session))
+        assert articles.absorb(session, feed.id, entries, now=NOON, printed=issues.printed()) == 1
+        assert titles(session) == ["a b c 𝄞"]
+
+
+def test_articles_are_counted(begin):
+    with begin() as session:
+        feed = a_feed(session, a_newsletter(session))
+        publish(session, feed, "bus", "bridge")
+        publish(session, feed, "orchard", now=LATER)
+        assert articles.count(session, feed.id) == 3
+        assert articles.count(session, feed.id, since=LATER) == 1

@@ -1,0 +1,184 @@
+from datetime import timedelta
+from threading import Barrier, Thread
+
+import pytest
+from sqlalchemy import select
+
+from newsletter.content import feeds, refreshing
+from newsletter.content.articles import Article
+from newsletter.content.destinations import FetchError
+from newsletter.content.feeds import LEASE, Feed
+from newsletter.content.fetching import HttpFetcher
+from newsletter.content.refreshing import INTERVAL, LONGEST_WAIT
+from newsletter.errors import Malformed
+from tests.clock import NOON
+from tests.content.builders import Shelf, a_feed, a_newsletter
+from tests.local_http import LocalHttp
+
+TOWN = "https://press.example/town.xml"
+
+
+def rss(*names: str, title: str = "Town news") -> bytes:
+    items = "".join(f"<item><title>{name}</title><link>/{name}</link></item>" for name in names)
+    return f"<rss version='2.0'><channel><title>{title}</title>{items}</channel></rss>".encode()
+
+
+def feed_row(begin, url: str = TOWN) -> Feed:
+    with begin() as session:
+        return session.scalars(select(Feed).where(Feed.url == url)).one()
+
+
+def titles(begin) -> list[str]:
+    with begin() as session:
+        return sorted(session.scalars(select(Article.title)))
+
+
+def test_what_a_feed_offers_is_taken_in(begin):
+    with begin() as session:
+        a_feed(session, a_newsletter(session))
+    shelf = Shelf({TOWN: rss("bus", "bridge")}, {TOWN: '"1"'})
+    assert refreshing.refresh_due(begin, shelf, now=NOON) == 1
+    feed = feed_row(begin)
+    assert titles(begin) == ["bridge", "bus"]
+    assert (feed.title, feed.etag, feed.error, feed.checked_at) == ("Town news", '"1"', None, NOON)
+    assert feed.next_try_at == NOON + INTERVAL
+
+
+def test_a_feed_is_left_alone_until_its_time(begin):
+    with begin() as session:
+        a_feed(session, a_newsletter(session))
+    shelf = Shelf({TOWN: rss("bus")})
+    assert refreshing.refresh_due(begin, shelf, now=NOON) == 1
+    assert refreshing.refresh_due(begin, shelf, now=NOON + INTERVAL - timedelta(seconds=1)) == 0
+    assert refreshing.refresh_due(begin, shelf, now=NOON + INTERVAL) == 1
+
+
+def test_a_feed_that_has_not_changed_keeps_what_is_known(begin):
+    with begin() as session:
+        a_feed(session, a_newsletter(session))
+    shelf = Shelf({TOWN: rss("bus")}, {TOWN: '"1"'})
+    refreshing.refresh_due(begin, shelf, now=NOON)
+    refreshing.refresh_due(begin, shelf, now=NOON + INTERVAL)
+    feed = feed_row(begin)
+    assert (feed.title, feed.etag, feed.checked_at) == ("Town news", '"1"', NOON + INTERVAL)
+
+
+def test_a_feed_that_fails_says_why_and_the_others_go_on(begin):
+    bombs = {
+        "gone": FetchError("The server answered 404 Not Found."),
+        "page": b"<!doctype html><html>",
+        "laughs": b'<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><rss>&b;</rss>',
+        "empty": b"",
+        "picture": b"\x89PNG\r\n",
+    }
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for name in [*bombs, "town"]:
+            a_feed(session, newsletter, name)
+    answers = {f"https://press.example/{name}.xml": answer for name, answer in bombs.items()}
+    assert refreshing.refresh_due(begin, Shelf({**answers, TOWN: rss("bus")}), now=NOON) == 6
+    assert titles(begin) == ["bus"]
+    errors = {name: feed_row(begin, f"https://press.example/{name}.xml").error for name in bombs}
+    assert errors == {
+        "gone": "The server answered 404 Not Found.",
+        "page": "It is a web page, not a feed. Look there for the address of its feed.",
+        "laughs": "It declares a document type with rules or entities of its own, which are not read.",
+        "empty": "It is neither XML nor a JSON Feed.",
+        "picture": "It is neither XML nor a JSON Feed.",
+    }
+
+
+def test_a_feed_that_keeps_failing_is_asked_less_and_less_until_it_answers(begin):
+    with begin() as session:
+        a_feed(session, a_newsletter(session))
+    now, waits = NOON, []
+    for _ in range(9):
+        refreshing.refresh_due(begin, Shelf(), now=now)
+        waits.append(feed_row(begin).next_try_at - now)
+        now += waits[-1]
+    assert waits[:4] == [INTERVAL, INTERVAL * 2, INTERVAL * 4, INTERVAL * 8]
+    assert waits[-1] == LONGEST_WAIT
+    refreshing.refresh_due(begin, Shelf({TOWN: rss("bus")}), now=now)
+    feed = feed_row(begin)
+    assert (feed.failures, feed.error, feed.next_try_at) == (0, None, now + INTERVAL)
+
+
+def test_a_feed_without_a_title_is_called_by_its_host(begin):
+    with begin() as session:
+        a_feed(session, a_newsletter(session)).title = ""
+    refreshing.refresh_due(begin, Shelf({TOWN: rss("bus", title="")}), now=NOON)
+    assert feed_row(begin).title == "press.example"
+
+
+def test_the_internet_is_asked_in_the_same_way(begin, site: LocalHttp):
+    good = site.put("/good.xml", rss("bus"), etag='"1"')
+    bad = [
+        site.put("/private.xml", status=302, headers={"Location": "http://169.254.169.254/latest/meta-data/"}),
+        site.put("/loop.xml", status=302, headers={"Location": "/loop.xml"}),
+        site.put("/large.xml", b"x" * 10_000_000),
+        site.url("/missing.xml"),
+        "http://localhost:1/feed.xml",
+    ]
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for url in [good, *bad]:
+            feeds.add(session, newsletter, url, now=NOON)
+    refreshing.refresh_due(begin, HttpFetcher(allow=[f"127.0.0.1:{site.port}"]), now=NOON)
+    assert titles(begin) == ["bus"]
+    assert [feed_row(begin, url).error for url in bad] == [
+        "169.254.169.254 is at 169.254.169.254, which is not a public address.",
+        "It redirects more than 3 times.",
+        "It is larger than 5 MB.",
+        "The server answered 404 Not Found.",
+        "localhost is at 127.0.0.1, which is not a public address.",
+    ]
+
+
+def test_a_feed_that_is_claimed_is_not_claimed_again_before_its_lease_is_over(begin):
+    with begin() as session:
+        a_feed(session, a_newsletter(session))
+        assert len(feeds.claim_due(session, now=NOON, limit=5)) == 1
+        assert feeds.claim_due(session, now=NOON + LEASE / 2, limit=5) == []
+        assert len(feeds.claim_due(session, now=NOON + LEASE, limit=5)) == 1
+
+
+def test_two_workers_share_the_feeds(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for number in range(20):
+            a_feed(session, newsletter, f"feed{number}")
+    together, claimed = Barrier(2), []
+
+    def claim() -> None:
+        together.wait()
+        with begin() as session:
+            claimed.extend(due.id for due in feeds.claim_due(session, now=NOON, limit=15))
+
+    workers = [Thread(target=claim) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(claimed) == len(set(claimed)) >= 15
+
+
+@pytest.mark.parametrize(
+    "url", ["", "press.example", "ftp://press.example/", "javascript:alert(1)", "http://", "/feed"]
+)
+def test_what_is_no_address_is_not_added(begin, url):
+    with begin() as session, pytest.raises(Malformed) as caught:
+        feeds.add(session, a_newsletter(session), url, now=NOON)
+    assert caught.value.field == "url"
+
+
+def test_a_newsletter_reads_a_feed_once(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        a_feed(session, newsletter)
+        a_feed(session, a_newsletter(session, "evening"))
+        with pytest.raises(Malformed, match="already"):
+            a_feed(session, newsletter)
+        assert [(feed.url, reader.slug) for feed, reader in feeds.every(session)] == [
+            (TOWN, "evening"),
+            (TOWN, "morning"),
+        ]
