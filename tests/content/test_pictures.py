@@ -1,0 +1,139 @@
+import hashlib
+import struct
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from newsletter.content import articles, issues, pictures
+from newsletter.content.articles import Article
+from newsletter.content.destinations import FetchError
+from newsletter.content.measuring import Measure, measure
+from newsletter.content.pictures import MAX_BYTES, RECENT, Picture
+from tests.clock import NOON
+from tests.content.builders import Shelf, a_feed, a_newsletter, with_picture
+from tests.shared_data import shared
+
+sizes = st.integers(1, 16383)
+
+
+def png(width: int, height: int, body: bytes = b"") -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height) + body
+
+
+def jpeg(width: int, height: int) -> bytes:
+    exif = b"\xff\xe1" + struct.pack(">H", 10) + b"Exif\0\0\xff\xc0"
+    return b"\xff\xd8" + exif + b"\xff\xff\xc2" + struct.pack(">HBHHB", 11, 8, height, width, 1) + b"\x01\x11\x00"
+
+
+def webp(kind: bytes, body: bytes) -> bytes:
+    return b"RIFF" + bytes(4) + b"WEBP" + kind + bytes(4) + body
+
+
+@given(sizes, sizes)
+def test_every_kind_of_image_is_measured(width, height):
+    three = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
+    lossless = struct.pack("<BI", 0x2F, (width - 1) | (height - 1) << 14)
+    assert measure(png(width, height)) == Measure("image/png", width, height)
+    assert measure(jpeg(width, height)) == Measure("image/jpeg", width, height)
+    assert measure(b"GIF89a" + struct.pack("<HH", width, height)) == Measure("image/gif", width, height)
+    assert measure(webp(b"VP8X", bytes(4) + three)) == Measure("image/webp", width, height)
+    assert measure(webp(b"VP8L", lossless)) == Measure("image/webp", width, height)
+    frame = b"\x00\x00\x00\x9d\x01\x2a" + struct.pack("<HH", width, height)
+    assert measure(webp(b"VP8 ", frame)) == Measure("image/webp", width, height)
+
+
+@given(
+    st.sampled_from([png(5, 5), jpeg(5, 5), b"GIF89a\5\0\5\0", webp(b"VP8X", bytes(10)), b"\xff\xd8\xff"]), st.data()
+)
+def test_a_file_that_is_cut_off_or_damaged_is_no_accident(file, data):
+    cut = file[: data.draw(st.integers(0, len(file)))] + data.draw(st.binary(max_size=40))
+    assert measure(cut) is None or isinstance(measure(cut), Measure)
+
+
+@pytest.mark.parametrize("file", [b"", b"<svg/>", b"<html>", b"BM" + bytes(60), b"GIF88a\5\0\5\0", b"RIFF" + bytes(60)])
+def test_anything_else_is_no_picture(file):
+    assert measure(file) is None
+
+
+def test_pictures_of_a_publisher_are_measured():
+    folder = shared("feeds/18f") / "img"
+    assert {file.name: measure(file.read_bytes()) for file in folder.iterdir()} == {
+        "TDP-checkin--emotion-chart.jpg": Measure("image/jpeg", 1622, 1081),
+        "dawson-home.png": Measure("image/png", 2294, 1652),
+        "example1-senior-executives-part4.png": Measure("image/png", 1142, 642),
+        "hyder.png": Measure("image/png", 280, 353),
+        "jonnalagadda.jpg": Measure("image/jpeg", 221, 320),
+        "portfolio-scope.png": Measure("image/png", 1210, 626),
+        "refreshed-screenshot-collage.jpg": Measure("image/jpeg", 1200, 800),
+    }
+
+
+@pytest.fixture
+def offered(begin):
+    """Let a feed offer articles with pictures of these names."""
+    with begin() as session:
+        feed = a_feed(session, a_newsletter(session))
+
+    def offer(*names: str, now=NOON) -> None:
+        with begin() as session:
+            entries = [with_picture(name) for name in names]
+            articles.absorb(session, feed.id, entries, now=now, printed=issues.printed())
+
+    return offer
+
+
+def shown(begin) -> dict[str, str | None]:
+    with begin() as session:
+        return dict(session.execute(select(Article.title, Article.picture_sha256)).all())
+
+
+def test_a_picture_is_kept_under_the_hash_of_its_content(begin, offered):
+    offered("bus", "bridge")
+    file = png(600, 400)
+    shelf = Shelf({"https://press.example/bus.png": file, "https://press.example/bridge.png": file})
+    assert pictures.gather(begin, shelf, now=NOON) == 2
+    sha256 = hashlib.sha256(file).hexdigest()
+    assert shown(begin) == {"About bus": sha256, "About bridge": sha256}
+    with begin() as session:
+        kept = session.scalars(select(Picture)).one()
+        assert (kept.sha256, kept.type, kept.width, kept.height, kept.body) == (sha256, "image/png", 600, 400, file)
+
+
+def test_a_picture_is_tried_once(begin, offered):
+    offered("bus")
+    assert pictures.gather(begin, Shelf(), now=NOON) == 1
+    assert pictures.gather(begin, Shelf({"https://press.example/bus.png": png(600, 400)}), now=NOON) == 0
+    assert shown(begin) == {"About bus": None}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *[png(99, 600), png(9000, 600), png(600, 9000), b"<svg/>", b"", png(600, 400, bytes(MAX_BYTES))],
+        FetchError("The server answered 404 Not Found."),
+    ],
+    ids=["narrow", "wide", "tall", "svg", "empty", "large", "missing"],
+)
+def test_what_is_no_fit_picture_is_not_shown_and_the_others_are(begin, offered, file):
+    offered("bus", "bridge")
+    good = png(600, 400)
+    pictures.gather(
+        begin, Shelf({"https://press.example/bus.png": file, "https://press.example/bridge.png": good}), now=NOON
+    )
+    assert shown(begin) == {"About bus": None, "About bridge": hashlib.sha256(good).hexdigest()}
+
+
+def test_old_articles_need_no_picture_any_more(begin, offered):
+    offered("bus")
+    assert pictures.gather(begin, Shelf(), now=NOON + RECENT) == 0
+
+
+def test_the_newest_articles_get_their_pictures_first(begin, offered):
+    offered("bridge", "bus")
+    offered("orchard", now=NOON + timedelta(hours=1))
+    shelf = Shelf({f"https://press.example/{name}.png": png(600, 400) for name in ("bus", "bridge", "orchard")})
+    assert pictures.gather(begin, shelf, now=NOON, limit=2) == 2
+    assert sorted(title for title, sha in shown(begin).items() if sha) == ["About bridge", "About orchard"]
