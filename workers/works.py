@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from jinja2 import Environment
 
 from newsletter import templating
-from newsletter.content import digests, feeds, pictures
+from newsletter.content import digests, pictures, refreshing
 from newsletter.content.fetching import Fetcher, HttpFetcher
 from newsletter.database import Database
 from newsletter.doorbell import Room
@@ -80,7 +80,7 @@ class Works:
     def _feeds(self) -> bool:
         """Ask the feeds that are due, then fetch the pictures of what is new."""
         most = 20
-        asked = feeds.refresh_due(self.database.writing, self.fetcher, now=self.now(), limit=most)
+        asked = refreshing.refresh_due(self.database.writing, self.fetcher, now=self.now(), limit=most)
         pictures.gather(self.database.writing, self.fetcher, now=self.now(), limit=most)
         return asked == most
 
