@@ -5,19 +5,32 @@ GET and HEAD get nothing else, so the database itself holds that a GET never wri
 rolls back on any exception; nothing else in the project commits.
 """
 
-import re
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, dataclass_transform
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Engine, Enum, Integer, MetaData, Table, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Engine,
+    Enum,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    true,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
+
+from newsletter.turnstile import take_turns
 
 type_of_key = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER key
 
@@ -76,50 +89,25 @@ class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
         return Table(*args, sqlite_autoincrement=True, **kwargs)
 
 
-class _Turnstile:
-    """A first-in, first-out lock: SQLite has one writer, and its own waiting is a lottery that starves somebody."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._waiting: deque[threading.Event] = deque()
-
-    def __enter__(self) -> None:
-        turn = threading.Event()
-        with self._guard:
-            self._waiting.append(turn)
-            if self._waiting[0] is turn:
-                turn.set()
-        turn.wait()
-
-    def __exit__(self, *_: object) -> None:
-        with self._guard:
-            self._waiting.popleft()
-            if self._waiting:
-                self._waiting[0].set()
-
-
 class Database:
     """One database, by its URL (`sqlite:///...` or `postgresql+psycopg://...`)."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
-        self._turnstile = _Turnstile() if self.is_sqlite else None
         if self.is_sqlite:
             self.engine = _sqlite(url, query_only=False)
             self._reader = _sqlite(url, query_only=True)
         else:
             self.engine = _postgresql(url)
-            self._reader = self.engine.execution_options(postgresql_readonly=True)
+            # A reader sees one state of things from its first statement to its last, as on SQLite: what doctor counts
+            # in one table fits what it counts in the next.
+            self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A transaction that is committed on leaving, or rolled back whole."""
-        with ExitStack() as stack:
-            if self._turnstile:
-                stack.enter_context(self._turnstile)
-            session = stack.enter_context(Session(self.engine, expire_on_commit=False))
-            stack.enter_context(session.begin())
+        """A transaction that is committed on leaving, or rolled back whole. It begins with its first statement."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
@@ -134,16 +122,42 @@ class Database:
         self.engine.dispose()
 
 
+def insert_once(session: Session, row: type[Base], **values: Any) -> bool:
+    """Insert a row unless a constraint says that it is there already; returns whether it was inserted.
+
+    Of two transactions that insert the same, the second waits for the first, and then learns that it is there.
+    """
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    once = dialect.insert(row).values(values).on_conflict_do_nothing()
+    return session.scalar(once.returning(true())) is not None
+
+
 def _postgresql(url: str) -> Engine:
     # Parameters are hidden from errors and logs: they are addresses and tokens.
     settings = "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"
-    return create_engine(
+    engine = create_engine(
         url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": 10, "options": settings}
     )
 
+    @event.listens_for(engine, "handle_error")
+    def _on_error(context: ExceptionContext) -> None:
+        # After its first line PostgreSQL quotes the row that it refuses, and errors are logged.
+        for error in (context.original_exception, context.sqlalchemy_exception):
+            if error:
+                error.args = tuple(str(part).partition("\n")[0] for part in error.args)
+
+    return engine
+
 
 def _sqlite(url: str, *, query_only: bool) -> Engine:
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        connect_args={"timeout": 30, "check_same_thread": False},
+        max_overflow=10
+        if query_only
+        else -1,  # writers wait at the turnstile; a full pool would be a second, unfair line
+    )
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _: Any) -> None:
@@ -157,14 +171,8 @@ def _sqlite(url: str, *, query_only: bool) -> Engine:
         ):
             connection.execute(f"PRAGMA {pragma}")
 
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Any) -> None:
-        # IMMEDIATE takes the write lock at once: of two reads that both turn into writes, one could only fail.
-        connection.exec_driver_sql("BEGIN" if query_only else "BEGIN IMMEDIATE")
-
+    if query_only:
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    else:
+        take_turns(engine)
     return engine
-
-
-def without_password(url: str) -> str:
-    """The URL fit for a log or an error message."""
-    return re.sub(r"(?<=:)[^:@/]+(?=@)", "***", url)

@@ -1,0 +1,202 @@
+"""What holds for the database, whichever it is."""
+
+import traceback
+from contextlib import closing
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import delete, insert, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.orm import Session
+
+from newsletter.consent.exhibits import Exhibit
+from newsletter.consent.ledger import Evidence
+from newsletter.consent.subscribers import Subscriber
+from newsletter.database import Database, insert_once
+from newsletter.errors import Unavailable
+from newsletter.operators import Act, Operator
+from tests.clock import NOON
+
+AN_ACT = {"actor": "cli:ana", "verb": "approved", "subject": "issue:1", "fields": {}, "at": NOON}
+
+WRITES = [
+    "INSERT INTO operators (address, role, created_at) VALUES ('a', 'b', '2026-01-01')",
+    "UPDATE operators SET role = 'owner'",
+    "DELETE FROM operators",
+    "CREATE TABLE loot (id INTEGER)",
+    "DROP TABLE traces",
+    "DROP TRIGGER ledger_refuses_update ON ledger",
+]
+
+
+def operators(session: Session) -> list[str]:
+    return list(session.scalars(select(Operator.address).order_by(Operator.id)))
+
+
+def an_operator(address: str, **given: Any) -> Operator:
+    return Operator(address=address, role="editor", **{"created_at": NOON, **given})
+
+
+def run(session_of: Any, statement: Any) -> None:
+    with session_of() as session:
+        session.execute(statement)
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_reader_cannot_write_not_even_in_plain_sql(begin, reading, database, write):
+    if database.is_sqlite:
+        write = write.removesuffix(" ON ledger")
+    with begin() as session:
+        session.add(an_operator("ana@example.org"))
+    with pytest.raises(DBAPIError, match=r"readonly|read-only"):
+        run(reading, text(write))
+    run(begin, text(write))  # the control: it is the reader that is refused, not the statement
+
+
+def test_a_reader_cannot_write_through_objects_either(reading):
+    def write() -> None:
+        with reading() as session:
+            session.add(an_operator("ana@example.org"))
+
+    with pytest.raises(DBAPIError, match=r"readonly|read-only"):
+        write()
+    with reading() as session:
+        assert operators(session) == []
+
+
+def test_readers_and_writers_take_turns_on_the_same_connections(begin, reading):
+    for number in range(10):
+        with begin() as session:
+            session.add(an_operator(f"{number}@example.org"))
+        with reading() as session:
+            assert len(operators(session)) == number + 1
+
+
+def test_a_reader_sees_one_state_of_things_from_first_to_last(begin, reading):
+    with reading() as session:
+        before = operators(session)
+        with begin() as writer:
+            writer.add(an_operator("ana@example.org"))
+        assert operators(session) == before
+    with reading() as session:
+        assert operators(session) == ["ana@example.org"]
+
+
+def test_a_writer_that_raises_leaves_nothing_of_what_it_wrote(begin, reading):
+    def half() -> None:
+        with begin() as session:
+            session.add(an_operator("ana@example.org"))
+            session.flush()
+            session.execute(insert(Act), [AN_ACT])
+            raise Unavailable
+
+    with pytest.raises(Unavailable):
+        half()
+    with reading() as session:
+        assert operators(session) == []
+        assert session.scalars(select(Act)).all() == []
+
+
+def test_a_commit_that_is_refused_leaves_nothing_either(begin, reading):
+    def twice() -> None:
+        with begin() as session:
+            session.add_all([an_operator("ana@example.org"), an_operator("ana@example.org")])
+
+    with pytest.raises(IntegrityError):
+        twice()
+    with reading() as session:
+        assert operators(session) == []
+
+
+def test_what_was_written_can_be_read_after_the_session(begin):
+    with begin() as session:
+        session.add(operator := an_operator("ana@example.org"))
+    assert (operator.id, operator.created_at) == (1, NOON)
+
+
+def test_a_time_without_a_zone_is_refused(begin):
+    with pytest.raises(StatementError, match="without a zone"):
+        run(begin, insert(Operator).values(address="a", role="b", created_at=datetime(2026, 3, 14, 12)))  # noqa: DTZ001 - the case
+
+
+BERLIN, CHATHAM = ZoneInfo("Europe/Berlin"), ZoneInfo("Pacific/Chatham")
+GIVEN = [
+    datetime(2026, 3, 14, 12, 0, 0, 1, tzinfo=UTC),
+    datetime(2026, 3, 14, 12, 0, 0, 999_999, tzinfo=UTC),
+    datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN, fold=0),  # the hour that comes twice
+    datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN, fold=1),
+    datetime(2026, 3, 29, 1, 59, 59, 999_999, tzinfo=BERLIN),
+    datetime(2026, 4, 5, 3, 45, tzinfo=CHATHAM),
+    datetime(1, 1, 2, tzinfo=UTC),
+    datetime(9999, 12, 30, 23, 59, 59, 999_999, tzinfo=timezone(-timedelta(hours=12))),
+]
+TIMES = [
+    time.astimezone(UTC) for time in GIVEN
+]  # Python compares two times of one zone by what the clock on the wall says
+
+
+def test_an_instant_comes_back_as_it_was_and_sorts_by_what_it_is(begin, reading):
+    with begin() as session:
+        session.add_all([an_operator(str(number), created_at=time) for number, time in enumerate(GIVEN)])
+    with reading() as session:
+        found = dict(session.execute(select(Operator.address, Operator.created_at)).all())
+        assert [found[str(number)] for number in range(len(TIMES))] == TIMES
+        assert {time.tzinfo for time in found.values()} == {UTC}
+        by_time = list(session.scalars(select(Operator.created_at).order_by(Operator.created_at)))
+        assert by_time == sorted(by_time)
+        for time in TIMES:
+            later = session.scalars(select(Operator.created_at).where(Operator.created_at > time)).all()
+            assert sorted(later) == sorted(other for other in TIMES if other > time)
+
+
+def test_a_number_once_given_is_never_given_again(begin):
+    with begin() as session:
+        session.add_all([first := an_operator("a"), newest := an_operator("b")])
+    run(begin, delete(Operator))
+    with begin() as session:
+        session.add(another := an_operator("c"))
+    assert another.id > newest.id > first.id
+
+
+def test_a_row_that_leads_nowhere_is_refused(begin):
+    with pytest.raises(IntegrityError):
+        run(begin, insert(Evidence).values(entry_id=12, salt=b"", body=b""))
+
+
+def test_of_a_row_that_is_there_already_nothing_changes(begin, reading):
+    with begin() as session:
+        assert insert_once(session, Exhibit, sha256="a" * 64, kind="form", body=b"first")
+        assert not insert_once(session, Exhibit, sha256="a" * 64, kind="form", body=b"second")
+        assert insert_once(session, Exhibit, sha256="b" * 64, kind="form", body=b"third")
+    with reading() as session:
+        assert list(session.scalars(select(Exhibit.body).order_by(Exhibit.sha256))) == [b"first", b"third"]
+
+
+def test_what_the_database_refuses_is_told_without_the_values(begin):
+    with begin() as session:
+        session.add(Subscriber(address="ana@example.org", address_key="ana@example.org", created_at=NOON))
+    again = insert(Subscriber).values(
+        subject=b"s" * 16, address="ana@example.org", address_key="ana@example.org", created_at=NOON
+    )
+    with pytest.raises(IntegrityError) as refused:
+        run(begin, again)
+    logged = "".join(traceback.format_exception(refused.value))
+    assert "address_key" in logged
+    assert "example.org" not in logged.replace('address="ana@example.org"', "")
+
+
+def test_the_same_text_is_the_same_bytes_whatever_the_alphabet(begin, reading):
+    written = "Zoë Müller, Ζωή, 佐藤 🌱 e\u0301"
+    with begin() as session:
+        session.add(an_operator(written))
+    with reading() as session:
+        assert operators(session) == [written]
+
+
+def test_an_absent_database_is_an_error_and_not_a_wait(tmp_path):
+    with closing(Database(f"sqlite:///{tmp_path}/nowhere/file.sqlite")) as database:
+        for _ in range(3):
+            with pytest.raises(DBAPIError):
+                run(database.writing, text("SELECT 1"))
