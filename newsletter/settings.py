@@ -1,19 +1,22 @@
 """Settings: environment variables with the prefix NEWSLETTER_, read once, at the edge.
 
-A value comes from `NEWSLETTER_X`, from the file that `NEWSLETTER_X_FILE` names (a mounted secret), or from `.env`.
-Unknown names and malformed values are reported together, in one message that names all of them and repeats no secret.
+A value comes from `NEWSLETTER_X`, from the file that `NEWSLETTER_X_FILE` names (a mounted secret), or from `.env`; an
+empty one counts as not set. Unknown names and malformed values are reported together, in one message that names all of
+them and repeats no value that may be a secret, nor the part of one.
 """
 
 import os
+import re
 import socket
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -22,6 +25,8 @@ from newsletter.relays import Relay
 
 PREFIX = "NEWSLETTER_"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+BROKERS = ("redis", "rediss", "redis+socket")
+EHLO = re.compile(r"[A-Za-z0-9.-]+|\[[A-Za-z0-9.:]+\]")  # a domain or an address literal, RFC 5321 section 4.1.2
 
 
 def _parts(value: Any) -> Any:
@@ -36,15 +41,23 @@ def _relays(value: Any) -> Any:
 
 
 def _keys(value: Any) -> Any:
-    pairs = [tuple(part.partition(":")[::2]) for part in _parts(value)] if isinstance(value, str) else value
-    for name, key in pairs:
+    """Pairs of id and key. What is wrong is told by its place: an id may be the piece of a key that has a comma."""
+    pairs = tuple(tuple(part.partition(":")[::2]) for part in _parts(value)) if isinstance(value, str) else value
+    for place, (name, key) in enumerate(pairs, start=1):
         if not (name.isascii() and name.isalnum() and len(name) <= 8):
-            raise ValueError("a key's id is one to eight letters or digits, as in k1:...")
+            raise ValueError(f"number {place} has no id of one to eight letters or digits before a colon, as in k1:...")
         if len(key) < 32:
-            raise ValueError(f"the key {name!r} is shorter than 32 characters")
+            raise ValueError(f"number {place} has a key of fewer than 32 characters")
     if len({name for name, _ in pairs}) != len(pairs):
         raise ValueError("two keys have the same id")
-    return tuple(pairs)
+    return pairs
+
+
+def _networks(value: Any) -> Any:
+    try:
+        return tuple(ip_network(part) if isinstance(part, str) else part for part in _parts(value))
+    except ValueError as error:
+        raise ValueError(f"{error}; name proxies like 10.0.0.1 or 10.0.0.0/8") from None
 
 
 class Settings(BaseModel):
@@ -59,41 +72,51 @@ class Settings(BaseModel):
     base_url: str = "http://localhost:8000"
     secret_keys: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_keys)] = Field(default=(), repr=False)
     data_dir: Path = Path("var")
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_parts)] = ()
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
     feed_allow: Annotated[tuple[str, ...], BeforeValidator(_parts)] = ()
 
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
         try:
-            name = make_url(value).drivername if value else "sqlite"
-        except ArgumentError:
+            url = make_url(value or "sqlite:///file")
+        except (ArgumentError, ValueError):  # ValueError where the port is none: a password with a "/" looks like one
             raise ValueError("this is not a database URL") from None
-        if name == "postgresql":
-            return value.replace("postgresql:", "postgresql+psycopg:", 1)
-        if name not in ("sqlite", "postgresql+psycopg"):
+        if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+            raise ValueError("name a file after sqlite:///; a database in memory would be another one for each reader")
+        if url.drivername not in ("sqlite", "postgresql", "postgresql+psycopg"):
             raise ValueError("the database is sqlite:///... or postgresql+psycopg://...")
-        return value
+        return value.replace("postgresql:", "postgresql+psycopg:", 1) if url.drivername == "postgresql" else value
 
     @field_validator("redis_url")
     @classmethod
     def _known_broker(cls, value: str | None) -> str | None:
-        if value and urlsplit(value).scheme not in ("redis", "rediss", "redis+socket", "unix"):
+        if value and value.partition("://")[0] not in BROKERS:
             raise ValueError("this is not a Redis URL, such as redis://localhost:6379/0")
         return value or None
+
+    @field_validator("ehlo_name")
+    @classmethod
+    def _one_name(cls, value: str) -> str:
+        if not EHLO.fullmatch(value):
+            raise ValueError("enter this machine's full name, such as mail.example.org")
+        return value
 
     @field_validator("base_url")
     @classmethod
     def _whole_url(cls, value: str) -> str:
-        url = urlsplit(value)
-        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
-            raise ValueError("enter the site's whole address, such as https://letters.example.org")
+        # A path is refused because the pages link to each other from the root.
+        if not _is_site(value):
+            raise ValueError("enter the site's address without a path, such as https://letters.example.org")
         return value.rstrip("/")
 
     @property
     def database(self) -> str:
         """The database's URL; by default a SQLite file in the data folder."""
-        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'newsletter.db'}"
+        if self.database_url:
+            return self.database_url
+        file = URL.create("sqlite", database=str(self.data_dir.resolve() / "newsletter.db"))
+        return file.render_as_string(hide_password=False)
 
     @property
     def is_local(self) -> bool:
@@ -101,11 +124,22 @@ class Settings(BaseModel):
         return urlsplit(self.base_url).hostname in LOOPBACK
 
 
+def _is_site(value: str) -> bool:
+    try:
+        url = urlsplit(value)
+        named = bool(url.hostname) and url.port != 0
+    except ValueError:  # no port, or brackets around nothing
+        return False
+    plain = value.isascii() and value.isprintable() and not set(value) & set(' "<>\\^`{|}@')
+    return plain and named and url.scheme in ("http", "https") and value.rstrip("/") == f"{url.scheme}://{url.netloc}"
+
+
 def load(environ: Mapping[str, str] | None = None, *, dotenv: Path | None = Path(".env"), **given: Any) -> Settings:
     """Read the settings; `given` ones (from command line options) win. Raises Misconfigured naming everything wrong."""
-    written = {k: v for k, v in dotenv_values(dotenv).items() if v is not None} if dotenv and dotenv.is_file() else {}
+    # Nothing is expanded: a password may hold ${...}, and means it.
+    written = dotenv_values(dotenv, interpolate=False) if dotenv and dotenv.is_file() else {}
     found = {**written, **(os.environ if environ is None else environ)}
-    values, wrong = _named({k: v for k, v in found.items() if k.startswith(PREFIX)})
+    values, wrong = _named({name: value for name, value in found.items() if name.startswith(PREFIX) and value})
     try:
         settings = Settings(**{**values, **given})
     except ValidationError as error:
@@ -119,20 +153,33 @@ def load(environ: Mapping[str, str] | None = None, *, dotenv: Path | None = Path
 
 def _named(found: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     """Values by field name, with files read; and what is wrong with the names."""
+    known = {PREFIX + field.upper(): field for field in Settings.model_fields}
     values: dict[str, Any] = {}
     wrong: list[str] = []
     for name, value in sorted(found.items()):
-        field = name.removeprefix(PREFIX).lower()
-        secret = field.removesuffix("_file")
-        if field in Settings.model_fields:
-            values[field] = value
-        elif secret == field or secret not in Settings.model_fields:
+        setting = name.removesuffix("_FILE")
+        if name in known:
+            values[known[name]] = value
+        elif setting == name or setting not in known:
             wrong.append(f"{name}: there is no setting of that name")
-        elif PREFIX + secret.upper() in found:
-            wrong.append(f"{name}: {PREFIX}{secret.upper()} is set as well; keep one of them")
+        elif setting in found:
+            wrong.append(f"{name}: {setting} is set as well; keep one of them")
         else:
             try:
-                values[secret] = Path(value).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                wrong.append(f"{name}: {error.strerror}: {value}")
+                values[known[setting]] = _read(Path(value))
+            except ValueError as error:
+                wrong.append(f"{name}: {error}")
     return values, wrong
+
+
+def _read(path: Path) -> str:
+    """What is in a file. Raises ValueError without the path: it may be the secret itself, put in the wrong place."""
+    try:
+        content = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"the file that it names cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError("the file that it names is not text in UTF-8") from None
+    if not content:
+        raise ValueError("the file that it names is empty")
+    return content

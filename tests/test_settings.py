@@ -1,0 +1,254 @@
+"""Settings: what each is when nobody says, what is refused, and that no secret is repeated."""
+
+import os
+import subprocess
+import sys
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from newsletter import settings
+from newsletter.errors import Misconfigured
+from newsletter.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+KEY, OLD_KEY = "n" * 40, "o" * 40
+
+
+def load(dotenv: Path | None = None, **found: str) -> Settings:
+    return settings.load({f"NEWSLETTER_{name}": value for name, value in found.items()}, dotenv=dotenv)
+
+
+def complaint(dotenv: Path | None = None, **found: str) -> str:
+    with pytest.raises(Misconfigured) as refused:
+        load(dotenv, **found)
+    return str(refused.value)
+
+
+def test_with_nothing_set_the_service_is_a_local_one_with_files_in_var():
+    found = load()
+    assert found.database == f"sqlite:///{Path('var').resolve()}/newsletter.db"
+    assert found.redis_url is None
+    assert found.smtp_url == ()
+    assert found.ehlo_name
+    assert found.base_url == "http://localhost:8000"
+    assert found.is_local
+    assert found.secret_keys == ()
+    assert found.data_dir == Path("var")
+    assert found.trusted_proxies == ()
+    assert found.feed_allow == ()
+
+
+def test_every_setting_of_the_contract_is_read_from_the_environment():
+    found = load(
+        DATABASE_URL="postgresql+psycopg://news:pw@db.example/news",
+        REDIS_URL="redis://redis.example:6379/0",
+        SMTP_URL="smtp://me:pw@one.example:587?rate=14&connections=5&weight=2, smtps://two.example",
+        EHLO_NAME="letters.example.org",
+        BASE_URL="https://letters.example.org/",
+        SECRET_KEYS=f"k2:{KEY},k1:{OLD_KEY}",
+        DATA_DIR="/srv/newsletter",
+        TRUSTED_PROXIES="10.0.0.1, 192.168.0.0/16,::1",
+        FEED_ALLOW="news.internal,10.1.2.3",
+    )
+    assert found.database == "postgresql+psycopg://news:pw@db.example/news"
+    assert found.redis_url == "redis://redis.example:6379/0"
+    assert [(relay.host, relay.port, relay.rate) for relay in found.smtp_url] == [
+        ("one.example", 587, 14.0),
+        ("two.example", 465, None),
+    ]
+    assert found.ehlo_name == "letters.example.org"
+    assert found.base_url == "https://letters.example.org"
+    assert not found.is_local
+    assert found.secret_keys == (("k2", KEY), ("k1", OLD_KEY))
+    assert found.data_dir == Path("/srv/newsletter")
+    assert found.trusted_proxies == (ip_network("10.0.0.1"), ip_network("192.168.0.0/16"), ip_network("::1"))
+    assert found.feed_allow == ("news.internal", "10.1.2.3")
+    assert set(Settings.model_fields) == {
+        *("database_url", "redis_url", "smtp_url", "ehlo_name", "base_url"),
+        *("secret_keys", "data_dir", "trusted_proxies", "feed_allow"),
+    }
+
+
+def test_what_other_programs_set_is_none_of_our_business():
+    assert settings.load({"SMTP_URL": "nonsense", "newsletter_x": "1", "PATH": "/bin"}, dotenv=None) == load()
+
+
+def test_an_empty_value_counts_as_not_set():
+    assert load(**{name.upper(): "" for name in Settings.model_fields}) == load()
+
+
+def test_settings_come_from_a_dotenv_file_word_for_word_and_the_environment_wins(tmp_path):
+    dotenv = tmp_path / ".env"
+    dotenv.write_text(
+        "# ours\nNEWSLETTER_BASE_URL=https://written.example\nOTHER=1\nEMPTY\n"
+        "NEWSLETTER_SMTP_URL='smtp://me:${HOME}$PATH@mail.example'\n"
+    )
+    found = load(dotenv)
+    assert found.base_url == "https://written.example"
+    assert found.smtp_url[0].password == "${HOME}$PATH"
+    assert load(dotenv, BASE_URL="https://given.example").base_url == "https://given.example"
+
+
+def test_what_the_command_line_gives_wins_over_everything():
+    environ = {"NEWSLETTER_BASE_URL": "https://letters.example.org"}
+    assert settings.load(environ, dotenv=None, base_url="http://127.0.0.1:9000").base_url == "http://127.0.0.1:9000"
+
+
+def test_a_secret_is_read_from_the_file_that_is_named(tmp_path):
+    (tmp_path / "relay").write_text("smtp://me:pw@mail.example\n")
+    assert load(SMTP_URL_FILE=str(tmp_path / "relay")).smtp_url[0].password == "pw"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "No such file"), (b"", "empty"), (b"\n", "empty"), (b"\xff\xfe", "UTF-8")]
+)
+def test_a_file_that_holds_no_setting_is_refused_and_not_taken_for_none(tmp_path, content, reason):
+    if content is not None:
+        (tmp_path / "key").write_bytes(content)
+    said = complaint(SECRET_KEYS_FILE=str(tmp_path / "key"))
+    assert "NEWSLETTER_SECRET_KEYS_FILE" in said
+    assert reason in said
+
+
+def test_a_setting_given_twice_is_refused(tmp_path):
+    (tmp_path / "key").write_text(f"k1:{KEY}")
+    said = complaint(SECRET_KEYS=f"k1:{KEY}", SECRET_KEYS_FILE=str(tmp_path / "key"))
+    assert "NEWSLETTER_SECRET_KEYS is set as well" in said
+
+
+MALFORMED = {
+    "DATABASE_URL": ["mysql://db/news", "nonsense", "sqlite://", "sqlite:///:memory:", "postgres://db/news"],
+    "REDIS_URL": ["localhost:6379", "http://localhost", "unix:///run/redis.sock"],
+    "SMTP_URL": ["mail.example", "smtp://h,,http://h", "smtp://me@h", "smtp://h?rate=-1"],
+    "EHLO_NAME": ["my host", "a\nb", "höst.example"],
+    "BASE_URL": [
+        *("letters.example.org", "ftp://letters.example.org", "http://", "https://:443", "https://[::1"),
+        *("https://letters.example.org/news", "https://letters.example.org?a=b", "https://letters.example.org#a"),
+        *("https://me:pw@letters.example.org", "https://straße.example", "https://let ters.example.org"),
+        *("https://letters.example.org:port", "https://letters.example.org:99999", "https://a<b>.example"),
+    ],
+    "SECRET_KEYS": [
+        *("k1", f"k1:{'s' * 31}", f":{KEY}", f"k-1:{KEY}", f"ninechars:{KEY}", f"k1:{KEY},k1:{OLD_KEY}"),
+        *(f"k1:{KEY},,k2", f"schlüßl:{KEY}", KEY),
+    ],
+    "TRUSTED_PROXIES": ["proxy.example", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.1,everybody"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in MALFORMED.items() for value in values])
+def test_a_malformed_value_is_refused_by_its_name_in_one_line(name, value):
+    said = complaint(**{name: value}).splitlines()
+    assert len(said) == 2
+    assert said[1].startswith(f"  NEWSLETTER_{name}: ")
+
+
+def test_all_that_is_wrong_is_named_in_one_message(tmp_path):
+    (tmp_path / ".env").write_text("NEWSLETTER_COLOUR=blue\n")
+    said = complaint(
+        tmp_path / ".env",
+        SMTP_URI="smtp://h",
+        Base_Url="https://letters.example.org",
+        FILE="x",
+        EHLO_NAME_FILE=str(tmp_path / "nothing"),
+        **{name: values[0] for name, values in MALFORMED.items() if name != "EHLO_NAME"},
+    )
+    expected = {"COLOUR", "SMTP_URI", "Base_Url", "FILE", "EHLO_NAME_FILE", *MALFORMED} - {"EHLO_NAME"}
+    assert {line.strip().partition(":")[0] for line in said.splitlines()[1:]} == {
+        f"NEWSLETTER_{name}" for name in expected
+    }
+
+
+SECRETS = [
+    {"DATABASE_URL": "mysql://news:hush@db.example/news"},
+    {"DATABASE_URL": "postgresql://news:hush@db.example:hush/news"},
+    {"REDIS_URL": "http://:hush@redis.example"},
+    {"REDIS_URL": "//:hush@redis.example℀"},
+    {"SMTP_URL": "smtp://me:hush/1@mail.example"},
+    {"SMTP_URL": "smtp://me:a,hush@mail.example"},
+    {"SMTP_URL": "imap://me:hush@mail.example"},
+    {"SECRET_KEYS": "hush"},
+    {"SECRET_KEYS": "k1:hush"},
+    {"SECRET_KEYS": f"k1:{KEY},hush"},
+    {"SECRET_KEYS": f"k1:{KEY},hush,hush:"},
+    {"SECRET_KEYS_FILE": "k1:hush"},
+    {"SMTP_URL_FILE": "smtp://me:hush@mail.example"},
+    {"SMTP_URL": "smtp://me:hush@mail.example", "SMTP_URL_FILE": "hush"},
+    {"SECRET_KEY": "hush"},
+    {"BASE_URL": "https://me:hush@letters.example.org"},
+]
+
+
+@pytest.mark.parametrize("found", SECRETS, ids=str)
+def test_no_complaint_repeats_a_secret_or_a_piece_of_one(found):
+    assert "hush" not in complaint(**found)
+
+
+def test_no_secret_stands_in_what_is_shown_of_the_settings():
+    found = load(
+        DATABASE_URL="postgresql://news:hush@db.example/news",
+        REDIS_URL="redis://:hush@redis.example",
+        SMTP_URL="smtp://hush:hush@mail.example",
+        SECRET_KEYS=f"k1:{'hush' * 10}",
+    )
+    assert "hush" not in f"{found!r} {found} {found.smtp_url!r}"
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("postgresql://u:postgresql@db/news", "postgresql+psycopg://u:postgresql@db/news"),
+        ("postgresql+psycopg://u:p@db/news", "postgresql+psycopg://u:p@db/news"),
+        ("postgresql:///news?host=/run/postgresql", "postgresql+psycopg:///news?host=/run/postgresql"),
+        ("sqlite:////srv/news.db", "sqlite:////srv/news.db"),
+    ],
+)
+def test_the_database_is_sqlite_or_postgresql_by_its_usual_url(given, used):
+    assert load(DATABASE_URL=given).database == used
+
+
+def test_a_data_folder_may_have_any_name(tmp_path):
+    folder = tmp_path / "what? 100% #1"
+    assert settings.make_url(load(DATA_DIR=str(folder)).database).database == str(folder / "newsletter.db")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "local"),
+    [
+        ("http://localhost:8000", True),
+        ("http://LOCALHOST", True),
+        ("http://127.0.0.1:8000", True),
+        ("http://[::1]:8000", True),
+        ("https://localhost.example.org", False),
+        ("https://letters.example.org", False),
+        ("http://10.0.0.1", False),
+        ("http://0.0.0.0:8000", False),
+    ],
+)
+def test_only_a_loopback_address_is_local(base_url, local):
+    assert load(BASE_URL=base_url).is_local == local
+
+
+def test_settings_do_not_change_after_the_start():
+    with pytest.raises(ValueError, match="frozen"):
+        load().base_url = "http://other.example"
+
+
+def test_the_command_ends_with_2_and_names_what_is_wrong(tmp_path):
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")}
+    wrong = {"NEWSLETTER_SMTP_URL": "smtp://me:hush/@h", "NEWSLETTER_SMPT": "x", "NEWSLETTER_BASE_URL": "nowhere"}
+    done = subprocess.run(
+        [sys.executable, "-m", "newsletter.cli", "doctor"],
+        cwd=tmp_path,
+        env={**environ, **wrong, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert [name in done.stderr for name in wrong] == [True] * 3
+    assert "hush" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not any(tmp_path.iterdir())
