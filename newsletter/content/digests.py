@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.content import issues, recurrence
-from newsletter.content.issues import Issue, Status
+from newsletter.content.issues import Issue, Run, Status
 from newsletter.database import Base
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
@@ -99,8 +99,8 @@ def _draft(session: Session, digest_id: int, *, now: datetime) -> Issue | None:
         return None
     # Looked at again with the row locked: of two workers, the second finds that the run has been made.
     digest = session.get_one(Digest, digest_id, with_for_update=True, populate_existing=True)
-    run = _due(digest, now)
-    if run is None:
+    at = _due(digest, now)
+    if at is None:
         return None
     rule = Rule(**digest.rule)
     issue = issues.draft(
@@ -108,11 +108,9 @@ def _draft(session: Session, digest_id: int, *, now: datetime) -> Issue | None:
         session.get_one(Newsletter, digest.newsletter_id),
         articles=rule.articles,
         now=now,
-        digest_id=digest.id,
-        run_at=run,
-        window_from=digest.last_run_at or digest.starts_at,
+        run=Run(digest.id, at=at, since=digest.last_run_at or digest.starts_at),
     )
-    digest.last_run_at = run
+    digest.last_run_at = at
     if rule.send == "automatic" and issue.status is Status.DRAFTED:
         issues.approve(session, issue, actor=SCHEDULER, now=now)
     return issue

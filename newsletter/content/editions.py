@@ -75,6 +75,8 @@ def digest_of(edition: Edition) -> str:
 
 def headline(titles: Sequence[str]) -> str:
     """A subject from the first titles: as many of two as fit into one line of a mail program."""
+    if not titles:
+        return "Nothing new"
     both = f"{titles[0].rstrip('.')}, and {titles[1]}" if len(titles) > 1 else titles[0]
     return both if len(both) <= MAX_HEADLINE else excerpt(titles[0], MAX_HEADLINE)
 

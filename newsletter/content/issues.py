@@ -1,5 +1,7 @@
 """Issues: dated editions of a newsletter, each on its way from drafted to sent."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -81,6 +83,15 @@ class IssueArticle(Base):
     position: Mapped[int]
 
 
+@dataclass(frozen=True)
+class Run:
+    """A run of a digest: when it is, and since when the digest has not run."""
+
+    digest_id: int
+    at: datetime
+    since: datetime
+
+
 def draft(
     session: Session,
     newsletter: Newsletter,
@@ -88,35 +99,29 @@ def draft(
     articles: int,
     now: datetime,
     title: str | None = None,
-    digest_id: int | None = None,
-    run_at: datetime | None = None,
-    window_from: datetime | None = None,
+    run: Run | None = None,
 ) -> Issue:
     """Make an issue of the newest articles, at most so many, that no other issue has that was not cancelled.
 
-    If there are none, a digest's issue is skipped; one by hand is refused.
+    If there are none, a digest's run is skipped; an issue by hand is refused.
     """
     _alone(session, newsletter.id)
     chosen = selection.choose(_offered(session, newsletter.id), limit=articles)
-    if not chosen and digest_id is None:
+    if not (chosen or run):
         raise Refused("There is nothing to draft: every article has been in an issue already.")
     issue = Issue(
         newsletter_id=newsletter.id,
-        digest_id=digest_id,
-        title=title or (editions.headline([article.title for article in chosen]) if chosen else "Nothing new"),
+        digest_id=run.digest_id if run else None,
+        title=title or editions.headline([article.title for article in chosen]),
         status=Status.DRAFTED if chosen else Status.SKIPPED,
-        run_at=run_at or now,
-        window_from=window_from,
-        window_to=run_at or now,
+        run_at=run.at if run else now,
+        window_from=run.since if run else None,
+        window_to=run.at if run else now,
         drafted_at=now,
     )
     session.add(issue)
     session.flush()
-    session.add_all(
-        IssueArticle(issue_id=issue.id, article_id=article.id, digest_id=digest_id, position=position)
-        for position, article in enumerate(chosen)
-    )
-    session.flush()
+    _fill(session, issue, chosen)
     return issue
 
 
@@ -202,6 +207,14 @@ def _offered(session: Session, newsletter_id: int) -> list[Candidate]:
     mine = mine.where(Feed.newsletter_id == newsletter_id, ~live)
     newest = mine.order_by(Article.published_at.desc(), Article.id.desc()).limit(POOL)
     return [Candidate(*row) for row in session.execute(newest)]
+
+
+def _fill(session: Session, issue: Issue, chosen: Sequence[Candidate]) -> None:
+    session.add_all(
+        IssueArticle(issue_id=issue.id, article_id=article.id, digest_id=issue.digest_id, position=position)
+        for position, article in enumerate(chosen)
+    )
+    session.flush()
 
 
 def _next_number(session: Session, newsletter_id: int) -> int:

@@ -27,8 +27,8 @@ parsed = TypeAdapter(ParsedFeed)
 def read(body: bytes, *, url: str, content_type: str = "", seconds: int = MAX_SECONDS) -> ParsedFeed:
     """Parse what came from `url`, within so many seconds of processor time. Raises NotAFeed with the reason."""
     head = json.dumps({"url": url, "content_type": content_type, "seconds": seconds}).encode()
-    command = [sys.executable, "-m", __name__]
-    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-P", "-m", __name__]  # -P: a file in the working directory is no module of ours
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and our own module
             command, input=head + b"\n" + body, env=environment, capture_output=True, timeout=3 * seconds, check=False

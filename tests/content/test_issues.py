@@ -100,7 +100,7 @@ def test_an_issue_goes_along_its_arrows_only(desk, here):
 
 def test_an_issue_does_not_leave_before_its_time(desk):
     session, newsletter = desk
-    issue = issues.draft(session, newsletter, articles=2, run_at=LATER, now=NOON)
+    issue = issues.draft(session, newsletter, articles=2, now=LATER)
     issues.approve(session, issue, actor="tests", now=NOON)
     with pytest.raises(Refused, match="yet to come"):
         issues.begin_sending(session, issue, now=NOON)
@@ -158,6 +158,7 @@ def test_the_hash_covers_what_readers_see_and_nothing_else(desk):
 @pytest.mark.parametrize(
     ("titles", "subject"),
     [
+        ([], "Nothing new"),
         (["One"], "One"),
         (["One.", "Two", "Three"], "One, and Two"),
         (["One " * 10, "Two " * 15], "One " * 9 + "One"),
