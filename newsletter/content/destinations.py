@@ -69,7 +69,7 @@ class Exemption:
         except ValueError:
             host, port = None, None
         if not host or parts.netloc != written or "@" in written:
-            raise Misconfigured(f"“{written}” is neither a host, an address nor a network that feeds may come from.")
+            raise Misconfigured(f"NEWSLETTER_FEED_ALLOW: “{written}” is neither a host, an address nor a network.")
         try:
             return cls(ip_network(host), port)
         except ValueError:

@@ -82,6 +82,12 @@ def every(session: Session) -> list[tuple[Digest, Newsletter]]:
     return [(digest, newsletter) for digest, newsletter in session.execute(both.order_by(Newsletter.slug, Digest.id))]
 
 
+def schedule(session: Session, newsletter_id: int) -> str | None:
+    """How often a newsletter comes, in a sentence: its readers are told before they agree. None without a digest."""
+    active = select(Digest).where(Digest.newsletter_id == newsletter_id, Digest.active).order_by(Digest.id)
+    return " ".join(recurrence.in_words(each.cron, each.zone) for each in session.scalars(active)) or None
+
+
 def upcoming(digest: Digest, *, now: datetime, count: int) -> list[datetime]:
     """When the digest comes out next, in UTC."""
     return recurrence.next_runs(digest.cron, digest.zone, after=max(now, digest.starts_at), count=count)

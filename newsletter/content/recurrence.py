@@ -30,6 +30,11 @@ def check(cron: str, zone: str) -> None:
         raise Malformed("cron", f"“{cron}” is a day that never comes.") from None
 
 
+def in_words(cron: str, zone: str) -> str:
+    """A schedule as a sentence: "At 07:00 on Monday through Friday (Europe/Berlin)."."""
+    return f"{CronSim(cron, datetime(2000, 1, 1)).explain()} ({zone})."  # noqa: DTZ001 - wall-clock time has no zone
+
+
 def next_runs(cron: str, zone: str, *, after: datetime, count: int) -> list[datetime]:
     """The next runs later than `after`, in UTC, each later than the one before."""
     return list(islice(runs(cron, zone, after=after), count))
