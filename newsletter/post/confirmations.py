@@ -15,6 +15,7 @@ from newsletter.consent.ledger import Event, Trace
 from newsletter.consent.signups import Signup, State
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
+from newsletter.content import digests
 from newsletter.database import Begin
 from newsletter.keys import Keyring
 from newsletter.newsletters import Newsletter
@@ -105,7 +106,7 @@ def _ask(
         base_url=base_url,
         stream="confirmation",
         fields=("confirm", "never"),
-        newsletters=[{"name": newsletter.name, "schedule": None} for newsletter in wanted],
+        newsletters=[{"name": each.name, "schedule": digests.schedule(session, each.id)} for each in wanted],
         wording=wording,
         signup_url=f"{base_url}/n/{first.slug}",
         said={

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from newsletter import addresses
 from newsletter.consent import signups
 from newsletter.consent.ledger import Trace
+from newsletter.content import digests
 from newsletter.doorbell import Room
 from newsletter.newsletters import Newsletter
 from newsletter.web.archive import latest
@@ -104,7 +105,7 @@ def _page(here: Site, session: Session, newsletter: Newsletter, *, status: int =
         wording=wording,
         form=wording.form_exhibit,
         confirm_within=CONFIRM_WITHIN,
-        schedule=None,
+        schedule=digests.schedule(session, newsletter.id),
         latest=latest(session, newsletter),
         **{"values": {"email": "", "name": ""}, "errors": {}, **filled},
     )
