@@ -74,11 +74,11 @@ def digest_of(edition: Edition) -> str:
 
 
 def headline(titles: Sequence[str]) -> str:
-    """A subject from the first titles: as many of two as fit into one line of a mail program."""
+    """A subject from the first title, in one line of a mail program: "The bridge opens, and 11 more"."""
     if not titles:
         return "Nothing new"
-    both = f"{titles[0].rstrip('.')}, and {titles[1]}" if len(titles) > 1 else titles[0]
-    return both if len(both) <= MAX_HEADLINE else excerpt(titles[0], MAX_HEADLINE)
+    more = f", and {len(titles) - 1} more" if len(titles) > 1 else ""
+    return excerpt(titles[0].rstrip(".") if more else titles[0], MAX_HEADLINE - len(more)) + more
 
 
 def _image(article: Article, picture: Picture, base_url: str) -> Image:

@@ -1,5 +1,6 @@
 """Refreshing: the feeds that are due are asked, and what they offer is taken in."""
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +21,8 @@ from newsletter.database import Begin
 INTERVAL = timedelta(minutes=20)
 LONGEST_WAIT = timedelta(days=1)  # between two attempts at a feed that keeps failing
 HANDS = 8  # feeds asked at the same time
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ def _ask(fetcher: Fetcher, due: Due) -> Visit:
         return Visit(answer, read(answer.body, url=answer.url, content_type=answer.content_type))
     except (FetchError, NotAFeed) as error:
         return Visit(error=str(error))
+    except Exception:  # one feed that meets a bug of ours must not keep the others waiting
+        log.exception("feed %d could not be asked", due.id)
+        return Visit(error="An error of ours has kept it from being read; the log says which.")
 
 
 def _record(session: Session, due: Due, visit: Visit, *, now: datetime) -> None:

@@ -39,6 +39,7 @@ familiar = nh3.Cleaner(
     tags={*TAGS, *RELATED}, attributes=ATTRIBUTES, clean_content_tags=UNREAD, url_relative="pass_through"
 )
 blocks = nh3.Cleaner(tags=BLOCKS, attributes=NO_ATTRIBUTES, clean_content_tags=UNREAD)
+SENTENCE_END = re.compile(r"[.!?。！？]['\")\]’”»]*(?=\s)|[。！？]")
 
 
 def sanitise(html: str, *, base: str | None = None) -> str:
@@ -70,9 +71,12 @@ def one_line(text: str) -> str:
 
 
 def excerpt(text: str, limit: int) -> str:
-    """At most `limit` characters of a line of text, cut between words and marked with an ellipsis."""
+    """At most `limit` characters of a line of text: whole sentences if they fill half of it, else whole words and "…"."""
     if len(text) <= limit:
         return text
+    sentences = [end.end() for end in SENTENCE_END.finditer(text, 0, limit + 1) if end.end() <= limit]
+    if sentences and sentences[-1] > limit // 2:
+        return text[: sentences[-1]]
     words, _, _ = text[:limit].rpartition(" ")
     kept = words if len(words) > limit // 2 else text[: limit - 1]  # Chinese has no blanks to cut at
     return kept.rstrip(" ,;:.-\u2013") + "…"

@@ -57,16 +57,16 @@ def with_picture(name: str) -> Entry:
 
 @dataclass
 class Shelf:
-    """A fetcher that has what it has: bytes, or a reason for having none."""
+    """A fetcher that has what it has: bytes, or a reason for having none, or a bug."""
 
-    answers: dict[str, bytes | FetchError] = field(default_factory=dict)
+    answers: dict[str, bytes | Exception] = field(default_factory=dict)
     etags: dict[str, str] = field(default_factory=dict)
 
     def fetch(
         self, url: str, *, etag: str | None = None, last_modified: str | None = None, limit: int = MAX_BYTES
     ) -> Answer:
         answer = self.answers.get(url, FetchError("The server answered 404 Not Found."))
-        if isinstance(answer, FetchError):
+        if isinstance(answer, Exception):
             raise answer
         if len(answer) > limit:
             raise FetchError(f"It is larger than {limit / 1e6:g} MB.")

@@ -160,10 +160,11 @@ def test_the_hash_covers_what_readers_see_and_nothing_else(desk):
     [
         ([], "Nothing new"),
         (["One"], "One"),
-        (["One.", "Two", "Three"], "One, and Two"),
-        (["One " * 10, "Two " * 15], "One " * 9 + "One"),
-        (["Word " * 30, "Two"], "Word " * 17 + "Word…"),
+        (["One."], "One."),
+        (["One.", "Two", "Three"], "One, and 2 more"),
+        (["Word " * 30], "Word " * 17 + "Word…"),
+        (["Word " * 30, "Two"], "Word " * 14 + "Word…, and 1 more"),
     ],
 )
-def test_the_subject_is_made_of_the_first_headlines(titles, subject):
+def test_the_subject_is_the_first_headline_and_how_many_more(titles, subject):
     assert headline([title.strip() for title in titles]) == subject

@@ -70,13 +70,14 @@ def test_a_feed_that_fails_says_why_and_the_others_go_on(begin):
         "laughs": b'<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><rss>&b;</rss>',
         "empty": b"",
         "picture": b"\x89PNG\r\n",
+        "bug": ZeroDivisionError("a bug of ours"),
     }
     with begin() as session:
         newsletter = a_newsletter(session)
         for name in [*bombs, "town"]:
             a_feed(session, newsletter, name)
     answers = {f"https://press.example/{name}.xml": answer for name, answer in bombs.items()}
-    assert refreshing.refresh_due(begin, Shelf({**answers, TOWN: rss("bus")}), now=NOON) == 6
+    assert refreshing.refresh_due(begin, Shelf({**answers, TOWN: rss("bus")}), now=NOON) == 7
     assert titles(begin) == ["bus"]
     errors = {name: feed_row(begin, f"https://press.example/{name}.xml").error for name in bombs}
     assert errors == {
@@ -85,6 +86,7 @@ def test_a_feed_that_fails_says_why_and_the_others_go_on(begin):
         "laughs": "It declares a document type with rules or entities of its own, which are not read.",
         "empty": "It is neither XML nor a JSON Feed.",
         "picture": "It is neither XML nor a JSON Feed.",
+        "bug": "An error of ours has kept it from being read; the log says which.",
     }
 
 
