@@ -32,7 +32,7 @@ def test_a_draft_takes_the_newest_articles(desk):
     session, newsletter = desk
     issue = issues.draft(session, newsletter, articles=2, now=NOON)
     assert headlines(session, issue) == ["About bus", "About bridge"]
-    assert (issue.title, issue.status, issue.number) == ("About bus, and About bridge", Status.DRAFTED, None)
+    assert (issue.title, issue.status, issue.number) == ("About bus, and 1 more", Status.DRAFTED, None)
 
 
 def test_the_next_draft_takes_what_is_left_and_then_there_is_none(desk):

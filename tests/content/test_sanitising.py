@@ -122,7 +122,13 @@ def test_too_long_a_text_is_cut_between_elements():
 def test_an_excerpt_is_a_beginning_and_never_too_long(text, limit):
     short = excerpt(text, limit)
     assert len(short) <= limit
-    assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
+    assert text.startswith(short) or (short.endswith("…") and text.startswith(short[:-1]))
+
+
+def test_an_excerpt_ends_with_a_whole_sentence_where_that_is_not_too_short():
+    assert excerpt("The bridge opens. Nobody signed for 3.5 years.", 30) == "The bridge opens."
+    assert excerpt("Oh. The bridge nobody would sign for", 20) == "Oh. The bridge…"
+    assert excerpt("建国周年纪念。华表和平鸽", 8) == "建国周年纪念。"
 
 
 def test_an_excerpt_ends_with_a_whole_word():
