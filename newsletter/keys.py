@@ -5,10 +5,12 @@ import hmac
 import os
 import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from newsletter.errors import Misconfigured
-from newsletter.settings import Settings
+from newsletter.settings import LEAST, Settings
 
 
 class Keyring:
@@ -28,7 +30,7 @@ class Keyring:
         return iter(self._keys)
 
     def mac(self, purpose: str, message: bytes, *, key: str | None = None) -> bytes:
-        """The 32-byte HMAC-SHA-256 of a message for one purpose, with the newest key or the one named."""
+        """The 32-byte HMAC-SHA-256 of a message for one purpose, with the newest key or the one named (KeyError)."""
         derived = hmac.digest(self._keys[key or self.newest], purpose.encode(), "sha256")
         return hmac.digest(derived, message, "sha256")
 
@@ -39,25 +41,37 @@ def keyring(settings: Settings) -> Keyring:
         return Keyring(settings.secret_keys)
     if not settings.database.startswith("sqlite"):
         raise Misconfigured(
-            "NEWSLETTER_SECRET_KEYS: not set. Every process needs the same keys, kept outside the database; "
-            f"make one with: NEWSLETTER_SECRET_KEYS=k1:{'<40 random characters>'}"
+            "NEWSLETTER_SECRET_KEYS: not set. Every process needs the same keys, kept outside the database; make one "
+            "with: python -c \"import secrets; print('k1:' + secrets.token_urlsafe(32))\""
         )
     return Keyring([("k1", _kept(settings.data_dir / "secret_key"))])
 
 
 def _kept(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        # O_EXCL: of two processes that start at once, one makes the key and the other reads it.
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32))
-    except FileExistsError:
-        pass
-    if not (key := path.read_text(encoding="ascii").strip()):
+    """The key in this file, made if it is not there: once, also by two processes that start at the same time."""
+    if not path.exists():
+        _make(path)
+    key = path.read_text(encoding="ascii", errors="replace").strip()
+    if len(key) < LEAST or not key.isascii():
         raise Misconfigured(
-            f"{path} is empty. Put the key back from a backup: without it no link in a sent letter works."
+            f"{path} is damaged. Put the key back from a backup: without it no link in a sent letter works."
         )
     return key
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Written in full under another name, and only then given this one: nobody ever reads half a key, and a link never
+    # takes the place of a file that is there.
+    with NamedTemporaryFile("w", encoding="ascii", dir=path.parent, prefix=f".{path.name}-") as file:  # mode 0600
+        file.write(secrets.token_urlsafe(32))
+        file.flush()
+        os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(file.name, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)  # or a power cut could take the name away, after letters have left that need the key
+    os.close(folder)
 
 
 def text(mac: bytes) -> str:

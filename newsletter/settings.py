@@ -26,6 +26,7 @@ from newsletter.relays import Relay
 PREFIX = "NEWSLETTER_"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 BROKERS = ("redis", "rediss", "redis+socket")
+LEAST = 32  # characters of a secret key
 EHLO = re.compile(r"[A-Za-z0-9.-]+|\[[A-Za-z0-9.:]+\]")  # a domain or an address literal, RFC 5321 section 4.1.2
 
 
@@ -46,8 +47,8 @@ def _keys(value: Any) -> Any:
     for place, (name, key) in enumerate(pairs, start=1):
         if not (name.isascii() and name.isalnum() and len(name) <= 8):
             raise ValueError(f"number {place} has no id of one to eight letters or digits before a colon, as in k1:...")
-        if len(key) < 32:
-            raise ValueError(f"number {place} has a key of fewer than 32 characters")
+        if len(key) < LEAST:
+            raise ValueError(f"number {place} has a key of fewer than {LEAST} characters")
     if len({name for name, _ in pairs}) != len(pairs):
         raise ValueError("two keys have the same id")
     return pairs
