@@ -7,7 +7,9 @@
     │   ├── LinkUnreadable  the link is cut, mistyped or for another purpose
     │   ├── LinkExpired     the link was good and is not any more
     │   └── NotFound        nothing of that name
-    └── Unavailable         try again later; nothing was lost
+    ├── Unavailable         try again later; nothing was lost
+    ├── FetchError          a web server gave us nothing usable; Forbidden: we may not ask it
+    └── NotAFeed            what it gave us cannot be read
 
 The type says what to do next; the class docstring is the message where none is given. No HTTP and no SMTP here:
 web/failures.py and the postmen translate.

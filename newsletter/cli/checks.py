@@ -1,6 +1,5 @@
 """newsletter doctor: whether the books agree."""
 
-
 import typer
 
 from newsletter.cli import house

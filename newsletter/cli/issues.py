@@ -18,7 +18,7 @@ from newsletter.post.letters import Letter
 
 app = typer.Typer(help="Issues: dated editions of a newsletter.", no_args_is_help=True)
 
-Number = Annotated[int, typer.Argument(help="The issue's id, as `issues status` lists it.")]
+Number = Annotated[int, typer.Argument(min=1, max=2**62, help="The issue's id, as `issues status` lists it.")]
 
 
 @app.command()
@@ -70,7 +70,9 @@ def send(number: Number, as_json: house.Json = False) -> None:
 
 @app.command()
 def status(
-    number: Annotated[int | None, typer.Argument(help="One issue; without it the newest twenty.")] = None,
+    number: Annotated[
+        int | None, typer.Argument(min=1, max=2**62, help="One issue; without it the newest twenty.")
+    ] = None,
     as_json: house.Json = False,
 ) -> None:
     """Where issues stand, and for each letter the sum that has to come to its audience."""

@@ -1,8 +1,8 @@
 """The archive: issues that were sent, as pages without anybody's name on them, and their pictures."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from newsletter.errors import NotFound
 from newsletter.newsletters import Newsletter
 from newsletter.web.site import Here, Reading
 
+Number = Annotated[int, Path(ge=1, lt=2**31)]
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 router = APIRouter()
@@ -40,7 +41,7 @@ def of_newsletter(slug: str, here: Here, session: Reading) -> HTMLResponse:
 
 
 @router.get("/archive/{slug}/{number}")
-def of_issue(slug: str, number: int, here: Here, session: Reading) -> HTMLResponse:
+def of_issue(slug: str, number: Number, here: Here, session: Reading) -> HTMLResponse:
     """One issue as a page."""
     newsletter = newsletters.named(session, slug)
     issue = session.scalar(
