@@ -7,9 +7,9 @@
     │   ├── LinkUnreadable  the link is cut, mistyped or for another purpose
     │   ├── LinkExpired     the link was good and is not any more
     │   └── NotFound        nothing of that name
-    ├── Unavailable         try again later; nothing was lost
     ├── FetchError          a web server gave us nothing usable; Forbidden: we may not ask it
-    └── NotAFeed            what it gave us cannot be read
+    ├── NotAFeed            what it gave us cannot be read
+    └── HeaderError, FieldError   a letter cannot be written so
 
 The type says what to do next; the class docstring is the message where none is given. No HTTP and no SMTP here:
 web/failures.py and the postmen translate.
@@ -49,7 +49,3 @@ class LinkExpired(Refused):
 
 class NotFound(Refused):
     """There is nothing of that name here."""
-
-
-class Unavailable(NewsletterError):
-    """That does not work just now. Please try again later; nothing was lost."""
