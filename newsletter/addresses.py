@@ -11,39 +11,43 @@ from email_validator import EmailNotValidError, validate_email
 from newsletter.errors import Malformed
 from newsletter.keys import Keyring, text
 
+LOCAL_PART, WHOLE = 64, 254  # octets at most: RFC 5321 section 4.5.3.1, RFC 3696 erratum 1690; UTF-8 by RFC 6531
+
 
 class Address(NamedTuple):
     """An address as typed (but for Unicode normalisation and its domain's case), and the key that equal ones share."""
 
     written: str  # the local part as typed, the domain in Unicode
-    key: str  # case folded, the domain as A-labels: RFC 5321 section 2.4 compares the domain so; everybody the rest
+    # In lower case, the domain as A-labels. RFC 5321 section 2.4 compares the domain so, everybody the rest. Not by
+    # Unicode's case folding: it takes weiß@ for weiss@, and these may be two people.
+    key: str
 
 
-def parse(value: str, *, field: str = "email", deliverability: bool = False) -> Address:
+def parse(value: str, *, field: str = "email") -> Address:
     """The address that somebody entered. Raises Malformed with words that the visitor understands.
 
-    Comments, quoted local parts, IP literals and display names are refused. Whether the domain can receive mail is
-    looked up only if asked for: DNS takes time, and its answer would tell a visitor's own typing slip from ours.
+    What a paste brings along before and after it is taken off. Comments, quoted local parts, IP literals, display names
+    and domains without a dot are refused, though RFC 5322 knows them. The DNS is not asked: that takes time.
     """
     value = value.strip()
     if not value:
         raise Malformed(field, "Enter your e-mail address, so that we know where to write.")
     try:
-        found = validate_email(value, check_deliverability=deliverability, strict=True)
+        found = validate_email(value, check_deliverability=False, strict=True)
     except EmailNotValidError as error:
-        shown = (
-            value if len(value) <= 80 and value.isprintable() else value[:60].encode("unicode_escape").decode() + "…"
-        )
-        raise Malformed(
-            field, f"Enter the whole address, like name@example.org. “{shown}” is not one: {_reason(error)}"
-        ) from None
+        raise _malformed(field, value, str(error)) from None
     domain = found.ascii_domain.lower()
-    return Address(found.normalized, f"{found.local_part.casefold()}@{domain}")
+    octets = len(found.local_part.encode())  # email-validator counts characters
+    if octets > LOCAL_PART or octets + len(f"@{domain}") > WHOLE:
+        raise _malformed(field, value, "It is too long.")
+    return Address(found.normalized, f"{found.local_part.lower()}@{domain}")
 
 
-def _reason(error: EmailNotValidError) -> str:
-    reason = str(error)
-    return reason if reason.endswith(".") else f"{reason}."
+def _malformed(field: str, value: str, reason: str) -> Malformed:
+    shown = value if value.isprintable() else value.encode("unicode_escape").decode()
+    shown = shown if len(shown) <= 80 else f"{shown[:80]}…"
+    dot = "" if reason.endswith(".") else "."
+    return Malformed(field, f"Enter the whole address, like name@example.org. “{shown}” is not one: {reason}{dot}")
 
 
 def envelope(written: str) -> str:
@@ -57,12 +61,13 @@ def envelope(written: str) -> str:
 def masked(written: str) -> str:
     """The address for a page that a link opened: enough for its owner, useless to whoever a letter was forwarded to."""
     local, _, domain = written.rpartition("@")
-    host, _, ending = domain.rpartition(".")
-    return f"{_dots(local)}@{_dots(host)}.{ending}"
+    host, dot, ending = domain.rpartition(".")
+    return f"{_dots(local)}@{_dots(host)}{dot}{ending if dot else ''}"
 
 
 def _dots(word: str) -> str:
-    return word[0] + "•" * 3 + (word[-1] if len(word) > 4 else "")
+    first, last = word[:1] if len(word) > 1 else "", word[-1:] if len(word) > 4 else ""
+    return f"{first}•••{last}"
 
 
 def fingerprint(keyring: Keyring, address_key: str, *, key: str | None = None) -> str:
