@@ -39,7 +39,7 @@ familiar = nh3.Cleaner(
     tags={*TAGS, *RELATED}, attributes=ATTRIBUTES, clean_content_tags=UNREAD, url_relative="pass_through"
 )
 blocks = nh3.Cleaner(tags=BLOCKS, attributes=NO_ATTRIBUTES, clean_content_tags=UNREAD)
-SENTENCE_END = re.compile(r"[.!?。！？]['\")\]’”»]*(?=\s)|[。！？]")
+SENTENCE_END = re.compile(r"[.!?]['\")\]\u2019\u201d\u00bb]*(?=\s)|[\u3002\uff01\uff1f]")
 
 
 def sanitise(html: str, *, base: str | None = None) -> str:
@@ -71,7 +71,7 @@ def one_line(text: str) -> str:
 
 
 def excerpt(text: str, limit: int) -> str:
-    """At most `limit` characters of a line of text: whole sentences if they fill half of it, else whole words and "…"."""
+    """At most `limit` characters of a line of text: whole sentences if they fill half of it, else words and "…"."""
     if len(text) <= limit:
         return text
     sentences = [end.end() for end in SENTENCE_END.finditer(text, 0, limit + 1) if end.end() <= limit]
