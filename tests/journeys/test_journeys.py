@@ -90,9 +90,9 @@ class Town:
             )
         self.app.state.site.doorbell.ring(Room.UPKEEP)
 
-    def is_sound(self) -> bool:
+    def findings(self) -> list[doctor.Finding]:
         with self.app.state.site.database.reading() as session:
-            return doctor.examine(session) == []
+            return doctor.examine(session)
 
 
 @pytest.fixture(
@@ -132,7 +132,9 @@ def town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Town]:
 
             def inbox() -> list[EmailMessage]:
                 if carrier == "smtp":
-                    return [letter.message for letter in request.getfixturevalue("smtp_sink").letters()]
+                    taken = request.getfixturevalue("smtp_sink").letters()
+                    whole = [letter for letter in taken if letter.source.rstrip().endswith(b"--")]  # others still arrive
+                    return [letter.message for letter in whole]
                 return [kept.message for kept in Outbox(tmp_path / "outbox").letters(limit=1000)]
 
             yield Town(app, Visitor(browser, tmp_path / "outbox"), feed, inbox)
@@ -163,7 +165,7 @@ def test_from_sign_up_to_the_first_letter(town):
     (_, first) = sorted(town.letters("ana@example.org", 2), key=lambda letter: "confirm" not in str(letter["Subject"]))
     assert "The bus waits" in text(first)
     assert "A bridge opens" not in text(first), "an article goes out once"
-    assert town.is_sound()
+    assert town.findings() == []
 
 
 @pytest.mark.slow
@@ -184,7 +186,7 @@ def test_from_feed_to_inbox(town):
         assert "<script" not in html
         assert "https://town.example/a-bridge-opens" in html
         assert issue["List-Unsubscribe"] != letters[0][0]["List-Unsubscribe"] or issue["To"] == readers[0]
-    assert eventually(town.is_sound)
+    assert eventually(lambda: town.findings() == [])
     identities = [letter["Message-ID"] for mine in letters for letter in mine]
     assert len(set(identities)) == len(identities)
 
@@ -207,4 +209,4 @@ def test_from_one_click_to_silence(town):
     town.is_due("second")
     assert len(town.letters("happy@example.org", 3)) == 3
     assert len(town.letters("weary@example.org")) == 2
-    assert town.is_sound()
+    assert town.findings() == []
