@@ -133,7 +133,9 @@ def town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Town]:
             def inbox() -> list[EmailMessage]:
                 if carrier == "smtp":
                     taken = request.getfixturevalue("smtp_sink").letters()
-                    whole = [letter for letter in taken if letter.source.rstrip().endswith(b"--")]  # others still arrive
+                    whole = [
+                        letter for letter in taken if letter.source.rstrip().endswith(b"--")
+                    ]  # others still arrive
                     return [letter.message for letter in whole]
                 return [kept.message for kept in Outbox(tmp_path / "outbox").letters(limit=1000)]
 

@@ -1,0 +1,99 @@
+"""The whole service against a relay that refuses, defers and hangs up."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from newsletter import newsletters
+from newsletter.content import digests
+from newsletter.doorbell import Room
+from newsletter.post import doctor
+from newsletter.post.deliveries import Delivery, Status, sums
+from newsletter.post.letters import Kind, Letter
+from newsletter.relays import Relay
+from tests.content.builders import a_feed, publish
+from tests.smtp_server import CLOSE, ScriptedServer
+from tests.stage import Stage, staged
+
+READERS = [f"reader{number}@example.org" for number in range(4)]
+GONE, LATER = "reader1@example.org", "reader2@example.org"
+
+
+@pytest.fixture
+def relay() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def town(request: pytest.FixtureRequest, relay: ScriptedServer, tmp_path: Path) -> Iterator[Stage]:
+    """A newsletter with four readers, and an issue that is due to them."""
+    url = request.getfixturevalue(f"{request.param}_url")
+    with staged(url, tmp_path, smtp_url=(Relay(host=relay.host, port=relay.port),), ehlo_name="news.example") as stage:
+        stage.newsletter()
+        for reader in READERS:
+            stage.sign_up(reader)
+        stage.ring(Room.URGENT)
+        for letter in relay.letters:
+            token = next(word for word in letter.body.decode().replace("=\r\n", "").split() if "/confirm/" in word)
+            stage.browser.post(token.removeprefix(stage.site.settings.base_url), data={"confirm": "yes"})
+        relay.letters.clear()
+        with stage.site.database.writing() as session:
+            newsletter = newsletters.named(session, "morning")
+            publish(session, a_feed(session, newsletter), "bridge", "bus", now=stage.clock())
+            digests.add(session, newsletter, name="daily", cron="0 12 * * *", automatic=True, now=stage.clock())
+        stage.clock.pass_(days=1)
+        stage.ring(Room.UPKEEP)
+        yield stage
+
+
+def states(stage: Stage) -> dict[Status, int]:
+    with stage.site.database.reading() as session:
+        assert doctor.examine(session) == []
+        issue = session.query(Letter).filter(Letter.kind == Kind.ISSUE).one()
+        return {status: number for status, number in sums(session, issue.id).items() if number}
+
+
+def test_who_does_not_exist_fails_who_is_deferred_waits_and_the_others_have_theirs(town, relay):
+    relay.refused = {GONE: "550 5.1.1 user unknown", LATER: "450 4.2.1 greylisted"}
+    town.ring(Room.BULK)
+    assert states(town) == {Status.SENT: 2, Status.FAILED: 1, Status.QUEUED: 1}
+    relay.refused = {}
+    town.ring(Room.BULK)
+    assert len(relay.letters) == 2, "not before its time"
+    town.clock.pass_(minutes=10)
+    town.ring(Room.BULK)
+    assert states(town) == {Status.SENT: 3, Status.FAILED: 1}
+    assert [letter.recipients for letter in relay.letters].count((LATER,)) == 1
+    assert not [letter for letter in relay.letters if letter.recipients == (GONE,)]
+
+
+def test_a_letter_in_doubt_is_repeated_once_with_the_same_bytes(town, relay):
+    relay.always = {"DOT": CLOSE}
+    town.ring(Room.BULK)
+    assert states(town)[Status.IN_DOUBT] >= 1
+    relay.always = {}
+    town.clock.pass_(hours=1)
+    town.ring(Room.BULK)
+    assert states(town) == {Status.SENT: 4}
+    identities = [letter.body.partition(b"Message-ID: ")[2].partition(b"\r\n")[0] for letter in relay.letters]
+    assert len(set(identities)) == 4
+
+
+def test_nothing_is_marked_failed_for_a_relay_that_is_away(town, relay):
+    relay.always = {"GREETING": "421 4.3.2 closing for the night"}
+    town.ring(Room.BULK)
+    assert states(town) == {Status.QUEUED: 4}
+    relay.always = {}
+    town.clock.pass_(hours=2)
+    town.ring(Room.BULK)
+    assert states(town) == {Status.SENT: 4}
+
+
+def test_a_confirmation_does_not_wait_behind_an_issue(town, relay):
+    town.sign_up("new@example.org")
+    town.ring(Room.URGENT)
+    assert [letter.recipients for letter in relay.letters] == [("new@example.org",)]
+    with town.site.database.reading() as session:
+        assert session.query(Delivery).filter(Delivery.status == Status.QUEUED).count() == 0, "the issue has not begun"
