@@ -16,6 +16,7 @@ from newsletter.post.dialogue import Patience
 from newsletter.post.postman import Fate, Parcel, Reply, Report
 from newsletter.post.smtp import SmtpPostman
 from newsletter.relays import Relay
+from tests.servers.missing import missing
 from tests.smtp_server import CLOSE, SILENCE, ScriptedServer, late
 
 TAKEN, REFUSED, LATER, IN_DOUBT, UNTOUCHED = Fate
@@ -302,7 +303,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         subprocess.run(command, check=True, capture_output=True)
     except FileNotFoundError:
-        pytest.skip("openssl: not installed")
+        missing("openssl")
     return folder
 
 
