@@ -167,6 +167,7 @@ def _sqlite(url: str, *, query_only: bool) -> Engine:
             "synchronous=FULL",  # a sign-up that was answered with 202 survives a power cut
             "foreign_keys=ON",
             "recursive_triggers=ON",  # without it REPLACE would delete a ledger row past the trigger
+            "secure_delete=ON",  # what is erased is overwritten, and not only no longer shown
             f"query_only={'ON' if query_only else 'OFF'}",
         ):
             connection.execute(f"PRAGMA {pragma}")

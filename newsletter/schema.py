@@ -1,6 +1,6 @@
 """The whole schema: importing this module makes every table known to the metadata."""
 
-from newsletter import newsletters, operators
+from newsletter import known_keys, newsletters, operators
 from newsletter.consent import exhibits, ledger, seals, signups, subscribers, suppressions, wordings
 from newsletter.content import articles, digests, feeds, issues, pictures
 from newsletter.database import Base
@@ -24,6 +24,7 @@ ROOMS = (
     letters,
     carriers,
     deliveries,
+    known_keys,
 )
 
 metadata = Base.metadata

@@ -15,7 +15,7 @@ from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.ledger import Evidence
 from newsletter.consent.subscribers import Subscriber
 from newsletter.database import Database, insert_once
-from newsletter.errors import Unavailable
+from newsletter.errors import Refused
 from newsletter.operators import Act, Operator
 from tests.clock import NOON
 
@@ -90,9 +90,9 @@ def test_a_writer_that_raises_leaves_nothing_of_what_it_wrote(begin, reading):
             session.add(an_operator("ana@example.org"))
             session.flush()
             session.execute(insert(Act), [AN_ACT])
-            raise Unavailable
+            raise Refused
 
-    with pytest.raises(Unavailable):
+    with pytest.raises(Refused):
         half()
     with reading() as session:
         assert operators(session) == []

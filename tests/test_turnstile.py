@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import turnstile
 from newsletter.database import Database
-from newsletter.errors import Unavailable
+from newsletter.errors import Refused
 from newsletter.turnstile import Turnstile
 from tests.stage import staged
 from tests.waiting import eventually
@@ -97,7 +97,7 @@ def doubled(session: Session) -> None:
 
 def given_up(session: Session) -> None:
     session.execute(text("INSERT INTO marks (who) VALUES ('nobody')"))
-    raise Unavailable
+    raise Refused
 
 
 def cut_off(session: Session) -> None:
@@ -113,7 +113,7 @@ def write(database: Database, work: Callable[[Session], None]) -> None:
 @pytest.mark.parametrize("failing", [doubled, given_up, cut_off])
 def test_a_writer_that_fails_leaves_nothing_behind_and_the_turn_to_the_next(file, failing):
     with closing(Database(f"sqlite:///{file}")) as database:
-        with pytest.raises((SQLAlchemyError, Unavailable)):
+        with pytest.raises((SQLAlchemyError, Refused)):
             write(database, failing)
         assert line(file) == 0
         mark(database, "next")
@@ -152,7 +152,7 @@ WRITER = """
 import sys
 from sqlalchemy import text
 from newsletter.database import Database
-from newsletter.errors import Unavailable
+from newsletter.errors import Refused
 database = Database(sys.argv[1])
 for number in range(50):
     with database.writing() as session:

@@ -35,7 +35,7 @@ def confirm(
     subscriber = subscribers.by_key(session, signup.address_key)
     if not is_open(session, signup, now=now):
         return False
-    assert subscriber is not None
+    assert subscriber is not None  # is_open raises where there is none
     wording = session.get_one(Wording, signup.wording_id)
     for newsletter in _newsletters(session, signup.newsletters):
         ledger.append(
@@ -49,9 +49,10 @@ def confirm(
             now=now,
         )
         subscribers.settle(session, subscriber.id, newsletter.id, Standing.SUBSCRIBED, now=now)
-    for field in ("name", "language"):
-        setattr(subscriber, field, signup.evidence.get(field) or getattr(subscriber, field))
-    subscriber.zone = signup.evidence.get("timezone") or subscriber.zone
+    said = signup.evidence
+    subscriber.name = said.get("name") or subscriber.name
+    subscriber.language = said.get("language") or subscriber.language
+    subscriber.zone = said.get("timezone") or subscriber.zone
     signup.state = State.CONFIRMED
     session.flush()
     return True
@@ -63,10 +64,12 @@ def is_open(session: Session, signup: Signup, *, now: datetime) -> bool:
     Raises LinkExpired after 72 hours, for an address that is not to be written to, and for a confirmation whose
     newsletters have all been left since: the page must not say "you are subscribed" to somebody who is not.
     """
+    subscriber = session.scalar(select(Subscriber).where(Subscriber.address_key == signup.address_key))
+    if subscriber is None or subscriber.suppressed == suppressions.Reason.NEVER:
+        raise LinkExpired
     if signup.state == State.ASKED and not signups.expired(signup, now=now):
         return True
-    subscriber = session.scalar(select(Subscriber).where(Subscriber.address_key == signup.address_key))
-    standing = subscribers.subscriptions(session, subscriber.id) if subscriber else {}
+    standing = subscribers.subscriptions(session, subscriber.id)
     holds = any(standing[n].standing == Standing.SUBSCRIBED for n in signup.newsletters if n in standing)
     if signup.state == State.CONFIRMED and holds:
         return False
@@ -104,7 +107,7 @@ def refuse(session: Session, keyring: Keyring, signup: Signup, *, trace: Trace |
     if signup.state == State.REFUSED:
         return
     subscriber = subscribers.by_key(session, signup.address_key)
-    if subscriber:
+    if subscriber and subscriber.suppressed != suppressions.Reason.NEVER:
         everything = subscribers.subscriptions(session, subscriber.id)
         withdraw(session, subscriber, newsletters=everything, how="never", trace=trace, now=now)
         ledger.append(

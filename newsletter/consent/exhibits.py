@@ -2,10 +2,10 @@
 
 import hashlib
 
-from sqlalchemy import String, insert, select
+from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.database import Base
+from newsletter.database import Base, insert_once
 
 
 class Exhibit(Base):
@@ -27,5 +27,5 @@ def keep(session: Session, kind: str, body: bytes) -> str:
     """Keep what was shown and return its name; keeping the same content twice keeps it once."""
     name = sha256(body)
     if session.scalar(select(Exhibit.sha256).where(Exhibit.sha256 == name)) is None:
-        session.execute(insert(Exhibit).values(sha256=name, kind=kind, body=body))
+        insert_once(session, Exhibit, sha256=name, kind=kind, body=body)
     return name

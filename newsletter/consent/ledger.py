@@ -18,7 +18,7 @@ from typing import NamedTuple
 from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.consent.subscribers import Standing
+from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
 from newsletter.database import Base
 from newsletter.newsletters import Newsletter
@@ -33,7 +33,7 @@ class Event(StrEnum):
     CONFIRMED = "confirmed"  # the inbox's owner agreed
     WITHDRAWN = "withdrawn"
     REFUSED = "refused"  # "never mail this address"
-    LAPSED = "lapsed"  # not confirmed in time; the address is deleted
+    LAPSED = "lapsed"  # not confirmed in time; what told who had asked is deleted
 
 
 class Entry(Base):
@@ -94,7 +94,8 @@ def append(
     trace: Trace | None,
     now: datetime,
 ) -> Entry:
-    """Add a fact. Whoever appends holds the subscriber's row locked, so ordinals have no gaps and no doubles."""
+    """Add a fact. The subscriber's row is locked for it, so the subject's ordinals have no gaps and no doubles."""
+    session.execute(select(Subscriber.id).where(Subscriber.subject == subject).with_for_update(key_share=True))
     last = session.scalar(select(func.max(Entry.ordinal)).where(Entry.subject == subject))
     salt, body = secrets.token_bytes(32), canonical(evidence)
     entry = Entry(

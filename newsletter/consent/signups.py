@@ -10,16 +10,14 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Date, ForeignKey, Index, String, insert, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
-from newsletter.database import Base
+from newsletter.database import Base, insert_once
 
 VALID = timedelta(hours=72)  # how long the confirmation link works, and an unconfirmed address is kept
 
-
-RECEIVED = text("state = 'received'")
+RECEIVED = text("state = 'received'")  # word for word, or SQLite does not see that the partial index fits
 
 
 class State(StrEnum):
@@ -93,22 +91,20 @@ def receive(
 
 
 def next_received(session: Session, *, now: datetime) -> Signup | None:
-    """The oldest sign-up that nobody works on, locked for this transaction."""
-    waiting = select(Signup).where(Signup.state == State.RECEIVED, Signup.received_at <= now)
+    """The oldest sign-up that nobody works on, locked for this transaction.
+
+    One that waited for 72 hours is left to retention: a letter whose link has expired would help nobody.
+    """
+    waiting = select(Signup).where(RECEIVED, Signup.received_at <= now, Signup.received_at > now - VALID)
     return session.scalar(waiting.order_by(Signup.id).limit(1).with_for_update(skip_locked=True))
 
 
 def may_ask(session: Session, signup: Signup, newsletter_id: int) -> bool:
     """Take the day's one letter to this inbox about this newsletter; False if it was taken before."""
     ticket = {"fold_key": signup.fold_key, "newsletter_id": newsletter_id, "day": signup.received_at.date()}
-    once = _insert(session)(SignupLetter).values(ticket).on_conflict_do_nothing()
-    return session.execute(once.returning(SignupLetter.day)).first() is not None
+    return insert_once(session, SignupLetter, **ticket)
 
 
 def expired(signup: Signup, *, now: datetime) -> bool:
     """Whether its confirmation link has stopped working."""
     return now >= signup.received_at + VALID
-
-
-def _insert(session: Session) -> Any:
-    return postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert

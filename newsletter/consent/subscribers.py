@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
-from newsletter.database import Base
+from newsletter.database import Base, insert_once
 
 
 class Standing(StrEnum):
@@ -57,18 +57,27 @@ class Subscription(Base):
 
 
 def meet(session: Session, address: Address, *, now: datetime) -> Subscriber:
-    """The subscriber of this address, made if it was never met."""
-    if known := by_key(session, address.key):
-        return known
-    subscriber = Subscriber(address=address.written, address_key=address.key, created_at=now)
-    session.add(subscriber)
-    session.flush()
-    return subscriber
+    """The subscriber of this address, made if it was never met; locked until the transaction ends."""
+    while (known := by_key(session, address.key)) is None:
+        insert_once(
+            session,
+            Subscriber,
+            subject=secrets.token_bytes(16),
+            address=address.written,
+            address_key=address.key,
+            created_at=now,
+        )
+    return known
 
 
 def by_key(session: Session, address_key: str) -> Subscriber | None:
-    """The subscriber of this address, locked until the transaction ends: its ledger is appended to by one at a time."""
-    return session.scalar(select(Subscriber).where(Subscriber.address_key == address_key).with_for_update())
+    """The subscriber of this address, locked until the transaction ends: one decision about a person at a time.
+
+    The lock leaves foreign keys to the row alone (FOR NO KEY UPDATE): nobody who leaves has to wait until an issue's
+    deliveries are written.
+    """
+    mine = select(Subscriber).where(Subscriber.address_key == address_key)
+    return session.scalar(mine.with_for_update(key_share=True).execution_options(populate_existing=True))
 
 
 def subscriptions(session: Session, subscriber_id: int) -> dict[int, Subscription]:

@@ -7,15 +7,15 @@ from sqlalchemy import String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import addresses
-from newsletter.consent.subscribers import Subscriber
-from newsletter.database import Base
+from newsletter.consent import subscribers
+from newsletter.database import Base, insert_once
 from newsletter.keys import Keyring
 
 EVERYTHING = "*"  # the scope of a suppression that is not about one newsletter
 
 
 class Reason(StrEnum):
-    """Why an address is left alone. Nobody but the person can undo one of these."""
+    """Why an address is left alone, the weakest reason first. Nobody but the person can undo any but a bounce."""
 
     WITHDRAWN = "withdrawn"
     ERASED = "erased"
@@ -32,7 +32,7 @@ class Suppression(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     key_id: Mapped[str] = mapped_column(String(8))
-    mac: Mapped[str] = mapped_column(String(64), index=True)
+    mac: Mapped[str] = mapped_column(String(64))
     scope: Mapped[str] = mapped_column(String(40))
     reason: Mapped[Reason]
     since: Mapped[datetime]
@@ -42,17 +42,16 @@ def add(
     session: Session, keyring: Keyring, address_key: str, reason: Reason, *, scope: str = EVERYTHING, now: datetime
 ) -> None:
     """Leave this address alone from now on; doing it twice is doing it once."""
-    if reason not in reasons(session, keyring, address_key):
+    if reason not in reasons(session, keyring, address_key, scope=scope):
         mac = addresses.fingerprint(keyring, address_key)
-        session.add(Suppression(key_id=keyring.newest, mac=mac, scope=scope, reason=reason, since=now))
-    subscriber = session.scalar(select(Subscriber).where(Subscriber.address_key == address_key))
-    if subscriber and scope == EVERYTHING:
-        subscriber.suppressed = reason
-    session.flush()
+        insert_once(session, Suppression, key_id=keyring.newest, mac=mac, scope=scope, reason=reason, since=now)
+    if scope == EVERYTHING and (subscriber := subscribers.by_key(session, address_key)):
+        subscriber.suppressed = max(reasons(session, keyring, address_key), key=list(Reason).index)
+        session.flush()
 
 
-def reasons(session: Session, keyring: Keyring, address_key: str) -> set[Reason]:
-    """Why this address is left alone everywhere, under whichever key it was remembered."""
+def reasons(session: Session, keyring: Keyring, address_key: str, *, scope: str = EVERYTHING) -> set[Reason]:
+    """Why this address is left alone in a scope, under whichever key of the ring it was remembered."""
     macs = [addresses.fingerprint(keyring, address_key, key=key) for key in keyring]
-    found = select(Suppression.reason).where(Suppression.mac.in_(macs), Suppression.scope == EVERYTHING)
+    found = select(Suppression.reason).where(Suppression.mac.in_(macs), Suppression.scope == scope)
     return set(session.scalars(found))

@@ -55,6 +55,8 @@ def publish(
         raise Malformed("wording", f"Enter the words of the consent, at most {LIMIT} characters.")
     form_exhibit = exhibits.keep(session, "form", form)
     confirm_exhibit = exhibits.keep(session, "confirm page", confirm)
+    # Of two processes that start at once, the second waits here and then finds the version that the first has made.
+    session.execute(select(Newsletter.id).where(Newsletter.id == newsletter.id).with_for_update(key_share=True))
     last = current(session, newsletter.id, language)
     if last and (last.text, last.form_exhibit, last.confirm_exhibit) == (text, form_exhibit, confirm_exhibit):
         return last

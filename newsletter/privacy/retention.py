@@ -1,12 +1,13 @@
 """Retention: what was kept for a time is deleted when the time is over, because the letters promised it."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger, subscribers
-from newsletter.consent.ledger import Event, Evidence, TraceRow
+from newsletter.consent.ledger import Entry, Event, Evidence, TraceRow
 from newsletter.consent.signups import VALID, Signup, SignupLetter, State
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.newsletters import Newsletter
@@ -17,59 +18,69 @@ MOST = 200  # sign-ups in one transaction
 def forget_due(session: Session, *, now: datetime) -> int:
     """Forget what has had its time, at most 200 sign-ups at once; returns how many of them there were.
 
-    A sign-up goes after 72 hours. Where nobody confirmed it, the address goes with it, and what is left in the ledger
-    names nobody (GDPR Art. 5(1)(e)); the missing evidence is accounted for by an entry `lapsed`.
+    A sign-up goes after 72 hours, whatever became of it. Where nobody confirmed it, the address goes with it, and what
+    is left in the ledger names nobody (GDPR Art. 5(1)(e)); the missing evidence is accounted for by an entry `lapsed`.
     """
     session.execute(delete(TraceRow).where(TraceRow.expires_at <= now))
     session.execute(delete(SignupLetter).where(SignupLetter.day < (now - timedelta(days=2)).date()))
-    over = select(Signup).where(Signup.received_at <= now - VALID, Signup.state != State.RECEIVED)
-    signups = session.scalars(over.order_by(Signup.received_at).limit(MOST).with_for_update(skip_locked=True)).all()
+    over = select(Signup).where(Signup.received_at <= now - VALID).order_by(Signup.received_at).limit(MOST)
+    # One person after the other, in one order: two workers that forget at once never wait for each other in a circle.
+    signups = sorted(session.scalars(over.with_for_update(skip_locked=True)), key=lambda signup: signup.address_key)
     for signup in signups:
-        if signup.state == State.ASKED:
-            _lapse(session, signup, now=now)
         session.delete(signup)
+        _let_go(session, signup.address_key, signup.newsletters, now=now)
     session.flush()
     return len(signups)
 
 
-def _lapse(session: Session, signup: Signup, *, now: datetime) -> None:
-    """Nobody confirmed: end what was asked for, and forget the person unless there is more between us."""
-    subscriber = subscribers.by_key(session, signup.address_key)
+def _let_go(session: Session, address_key: str, asked: Collection[int], *, now: datetime) -> None:
+    """End what nobody confirmed, and forget the person unless there is more between us."""
+    subscriber = subscribers.by_key(session, address_key)
     if subscriber is None:
         return
-    standing = subscribers.subscriptions(session, subscriber.id)
-    again = _asked_again(session, signup)
-    for number in set(signup.newsletters) - again:
-        if number in standing and standing[number].standing == Standing.ASKED:
-            _end_request(session, subscriber, standing[number], signup, now=now)
-    session.flush()
-    if not again and not subscribers.subscriptions(session, subscriber.id):
+    waiting = _still_asked(session, address_key, now=now)
+    facts = ledger.history(session, subscriber.subject)
+    for number, subscription in subscribers.subscriptions(session, subscriber.id).items():
+        about = [entry for entry in facts if entry.newsletter_id == number]
+        never_confirmed = all(entry.event != Event.CONFIRMED for entry in about)
+        if number in asked and number not in waiting and (never_confirmed or subscription.standing == Standing.ASKED):
+            _end_request(session, subscriber, subscription, about, now=now)
+    if not waiting and not subscribers.subscriptions(session, subscriber.id):
+        _erase(session, facts)
         session.delete(subscriber)
+        session.flush()
 
 
-def _asked_again(session: Session, signup: Signup) -> set[int]:
-    """What a newer sign-up of the same address still waits to have confirmed."""
-    newer = select(Signup.newsletters).where(
-        Signup.address_key == signup.address_key,
-        Signup.id != signup.id,
+def _still_asked(session: Session, address_key: str, *, now: datetime) -> set[int]:
+    """What other sign-ups of the same address wait to have confirmed."""
+    open_ = select(Signup.newsletters).where(
+        Signup.address_key == address_key,
         Signup.state.in_([State.RECEIVED, State.ASKED]),
-        Signup.received_at > signup.received_at,
+        Signup.received_at > now - VALID,
     )
-    return {number for numbers in session.scalars(newer) for number in numbers}
+    return {number for numbers in session.scalars(open_) for number in numbers}
 
 
 def _end_request(
-    session: Session, subscriber: Subscriber, subscription: Subscription, signup: Signup, *, now: datetime
+    session: Session, subscriber: Subscriber, subscription: Subscription, facts: Sequence[Entry], *, now: datetime
 ) -> None:
     """Append that it lapsed, erase what the request told, and settle what is left between us."""
-    number = subscription.newsletter_id
-    newsletter = session.get_one(Newsletter, number)
+    newsletter = session.get_one(Newsletter, subscription.newsletter_id)
     ledger.append(session, subscriber.subject, Event.LAPSED, newsletter=newsletter, evidence={}, trace=None, now=now)
-    about = [entry for entry in ledger.history(session, subscriber.subject) if entry.newsletter_id == number]
-    told = [e.id for e in about if e.event == Event.LAPSED or e.at == signup.received_at]
-    for kept in (Evidence, TraceRow):
-        session.execute(delete(kept).where(kept.entry_id.in_(told)))
-    if today := ledger.standing(entry.event for entry in about):
-        subscribers.settle(session, subscriber.id, number, today, now=now)
+    events = [entry.event for entry in facts]
+    confirmed = Event.CONFIRMED in events
+    # What was confirmed once keeps its proof, up to and with the withdrawal; only what was asked since is erased.
+    since = len(events) - events[::-1].index(Event.CONFIRMED) if confirmed else 0
+    _erase(session, [entry for entry in facts[since:] if entry.event == Event.REQUESTED or not confirmed])
+    if today := ledger.standing([*events, Event.LAPSED]):
+        subscribers.settle(session, subscriber.id, newsletter.id, today, now=now)
     else:
         session.delete(subscription)
+        session.flush()
+
+
+def _erase(session: Session, facts: Sequence[Entry]) -> None:
+    """Delete what tells who and how; the facts themselves stay."""
+    numbers = [entry.id for entry in facts]
+    for kept in (Evidence, TraceRow):
+        session.execute(delete(kept).where(kept.entry_id.in_(numbers)))

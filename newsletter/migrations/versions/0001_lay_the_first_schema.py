@@ -40,6 +40,14 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "known_keys",
+        sa.Column("id", sa.String(length=8), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_known_keys")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "newsletters",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("slug", sa.String(length=40), nullable=False),
@@ -123,9 +131,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("mac", "scope", "reason", name=op.f("uq_suppressions_mac_scope_reason")),
         sqlite_autoincrement=True,
     )
-    with op.batch_alter_table("suppressions", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_suppressions_mac"), ["mac"], unique=False)
-
     op.create_table(
         "digests",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
