@@ -21,6 +21,7 @@ from newsletter.links import Links
 from newsletter.post import confirmations, mailings, records
 from newsletter.post.carriers import Heart, Watch
 from newsletter.post.dispatch import Dispatcher
+from newsletter.post.faults import AWAY, traced
 from newsletter.post.outbox import Outbox
 from newsletter.post.parcels import Packer
 from newsletter.post.postman import Postman
@@ -29,6 +30,9 @@ from newsletter.privacy import retention
 from newsletter.settings import Settings
 
 RING = 5.0  # seconds that a ring carries letters at most before it rings again
+SIGNUPS = 50  # answered in one ring, so that their letters are carried soon
+FEEDS = 20  # asked in one ring
+PICTURES = 20  # copied in one ring
 
 log = logging.getLogger(__name__)
 
@@ -47,51 +51,73 @@ class Works:
     watch: Watch = field(default_factory=Watch)
 
     def ring(self, room: Room) -> bool:
-        """Do what is due in a room."""
-        return {
-            Room.URGENT: self._urgent,
-            Room.BULK: self._bulk,
-            Room.FEEDS: self._feeds,
-            Room.UPKEEP: self._upkeep,
-        }[room]()
+        """Do what is due in a room, step by step; a step that fails keeps none of the others from its work."""
+        steps = {
+            Room.URGENT: (self.answer_signups, self.carry_confirmations),
+            Room.BULK: (self.begin_issues, self.carry_issues, self.finish_issues),
+            Room.FEEDS: (self.refresh_feeds, self.gather_pictures),
+            Room.UPKEEP: (self.draft_digests, self.hand_back, self.forget),
+        }[room]
+        more = [_done(step) for step in steps]
+        return any(more)
 
-    def _urgent(self) -> bool:
-        """Answer sign-ups, then carry the confirmations."""
-        most = 200
+    def answer_signups(self) -> bool:
+        """Turn sign-ups into confirmation letters."""
         answered = confirmations.answer_due(
             self.database.writing,
             templates=self.templates,
             keyring=self.keyring,
             base_url=self.base_url,
             clock=self.now,
-            most=most,
+            most=SIGNUPS,
         )
-        return self._carry(urgent=True) or answered == most
+        return answered == SIGNUPS
 
-    def _bulk(self) -> bool:
-        """Begin approved issues, carry their letters, and call them sent when the last is decided."""
-        with self.database.writing() as session:
-            mailings.send_approved(session, templates=self.templates, base_url=self.base_url, now=self.now())
-        more = self._carry(urgent=False)
+    def carry_confirmations(self) -> bool:
+        """Carry the letters that somebody waits for."""
+        return self._carry(urgent=True)
+
+    def begin_issues(self) -> bool:
+        """Turn approved issues into letters."""
+        mailings.send_approved(self.database.writing, templates=self.templates, base_url=self.base_url, now=self.now())
+        return False
+
+    def carry_issues(self) -> bool:
+        """Carry the letters of issues."""
+        return self._carry(urgent=False)
+
+    def finish_issues(self) -> bool:
+        """Call issues sent whose last letter is decided."""
         with self.database.writing() as session:
             mailings.finish(session, now=self.now())
-        return more
+        return False
 
-    def _feeds(self) -> bool:
-        """Ask the feeds that are due, then fetch the pictures of what is new."""
-        most = 20
-        asked = refreshing.refresh_due(self.database.writing, self.fetcher, now=self.now(), limit=most)
-        pictures.gather(self.database.writing, self.fetcher, now=self.now(), limit=most)
-        return asked == most
+    def refresh_feeds(self) -> bool:
+        """Ask the feeds that are due."""
+        return refreshing.refresh_due(self.database.writing, self.fetcher, now=self.now(), limit=FEEDS) == FEEDS
 
-    def _upkeep(self) -> bool:
-        """Draft the digests that are due, hand back what dead carriers held, forget what has had its time."""
+    def gather_pictures(self) -> bool:
+        """Copy the pictures of what is new."""
+        return pictures.gather(self.database.writing, self.fetcher, now=self.now(), limit=PICTURES) == PICTURES
+
+    def draft_digests(self) -> bool:
+        """Draft the issues whose time has come."""
         with self.database.writing() as session:
             digests.draft_due(session, now=self.now())
-        with self.database.writing() as session:
-            if silent := self.watch.silent(session):
+        return False
+
+    def hand_back(self) -> bool:
+        """Give the letters of carriers that fell silent to whoever comes next."""
+        with self.database.reading() as session:
+            silent = self.watch.silent(session)
+        if silent:
+            with self.database.writing() as session:
                 back = records.hand_back(session, silent, now=self.now())
-                log.warning("%d letters were handed back by carriers that fell silent", back)
+            log.warning("%d letters were handed back: who carried them fell silent", back)
+        return False
+
+    def forget(self) -> bool:
+        """Delete what has had its time."""
         with self.database.writing() as session:
             return retention.forget_due(session, now=self.now()) == retention.MOST
 
@@ -104,6 +130,17 @@ class Works:
         """Stop the heart and give connections back."""
         self.dispatcher.heart.close()
         self.database.close()
+
+
+def _done(step: Callable[[], bool]) -> bool:
+    """Take a step; whether more is due there. What went wrong stands in the log, without anybody's address."""
+    try:
+        return step()
+    except AWAY as error:
+        log.warning("%s waits until the database is back: %s", step.__name__, type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other steps have their own work
+        log.error("%s failed: %s", step.__name__, traced(error))  # noqa: TRY400 - as `traced` says
+    return False
 
 
 def build(settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Works:

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.database import Base, Begin
+from newsletter.post.deliveries import Delivery, Status, stands
 
 BEAT = 5.0  # seconds between two beats
 SILENCE = 30.0  # seconds without one, by the watcher's own monotonic clock, after which claims are handed back
@@ -32,30 +33,38 @@ class Carrier(Base):
 class Heart:
     """This process as a carrier: registered at the first letter, beating from a thread of its own until closed."""
 
-    def __init__(self, begin: Begin) -> None:
+    def __init__(self, begin: Begin, *, every: float = BEAT) -> None:
         self._begin = begin
+        self._every = every
         self._lock = threading.Lock()
         self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
         self._carrier: int | None = None
 
     def carrier(self, *, now: datetime) -> int:
         """The id that this process claims letters under."""
         with self._lock:
             if self._carrier is None:
-                with self._begin() as session:
-                    row = Carrier(host=socket.gethostname(), pid=os.getpid(), since=now)
-                    session.add(row)
-                    session.flush()
-                    self._carrier = row.id
-                threading.Thread(target=self._beat, args=(self._carrier,), name="heart", daemon=True).start()
+                self._carrier = self._register(now)
+                self._thread = threading.Thread(target=self._beat, args=(self._carrier,), name="heart", daemon=True)
+                self._thread.start()
             return self._carrier
 
     def close(self) -> None:
         """Stop beating."""
         self._stopped.set()
+        if self._thread:
+            self._thread.join(BEAT)
+
+    def _register(self, now: datetime) -> int:
+        with self._begin() as session:
+            row = Carrier(host=socket.gethostname(), pid=os.getpid(), since=now)
+            session.add(row)
+            session.flush()
+            return row.id
 
     def _beat(self, carrier: int) -> None:
-        while not self._stopped.wait(BEAT):
+        while not self._stopped.wait(self._every):
             try:
                 with self._begin() as session:
                     session.execute(update(Carrier).where(Carrier.id == carrier).values(beats=Carrier.beats + 1))
@@ -64,18 +73,25 @@ class Heart:
 
 
 class Watch:
-    """Who has fallen silent, by this watcher's own clock: never by comparing two machines' times."""
+    """Who holds letters and has fallen silent, by this watcher's own clock: two machines' times are never compared."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._seen: dict[int, tuple[int, float]] = {}
+        self._looked = clock()
+        self._quiet: dict[tuple[int, int], float] = {}  # by carrier and beats: for how long there were no more
 
     def silent(self, session: Session) -> list[int]:
-        """Carriers whose beats have not moved for 30 s of watching."""
+        """Carriers that hold letters and whose beats have not moved for 30 s of watching.
+
+        Between two looks no more than two beats' time counts: while the watcher itself or the database was away,
+        nobody's beats could be seen.
+        """
         now = self._clock()
-        beats = {row.id: row.beats for row in session.execute(select(Carrier.id, Carrier.beats))}
-        self._seen = {
-            carrier: self._seen[carrier] if self._seen.get(carrier, (None,))[0] == count else (count, now)
-            for carrier, count in beats.items()
-        }
-        return [carrier for carrier, (_, since) in self._seen.items() if now - since >= SILENCE]
+        passed, self._looked = min(now - self._looked, 2 * BEAT), now
+        holding = exists().where(Delivery.carrier_id == Carrier.id, stands(Status.CLAIMED))
+        beats = [
+            (carrier, count) for carrier, count in session.execute(select(Carrier.id, Carrier.beats).where(holding))
+        ]
+        before = self._quiet
+        self._quiet = {seen: before[seen] + passed if seen in before else 0.0 for seen in beats}
+        return [carrier for (carrier, _), quiet in self._quiet.items() if quiet >= SILENCE]

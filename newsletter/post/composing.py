@@ -4,7 +4,7 @@ A folder holds subject.txt, body.txt and body.html. What differs between readers
 by mail merge when the letter is carried.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from jinja2 import Environment
@@ -24,16 +24,20 @@ def compose(
     base_url: str,
     stream: str,
     fields: Collection[str],
+    said: Mapping[str, str] | None = None,
     **context: Any,
 ) -> Sheet:
-    """The letter, laid out once. `stream` tells mailbox providers which of our mail this is (Feedback-ID)."""
+    """The letter, laid out once. `stream` tells mailbox providers which of our mail this is (Feedback-ID).
+
+    `fields` are merged for each reader; those in `said` are the same for all of them.
+    """
     names = {*ENVELOPE, *fields}
+    field = {name: marker(name) for name in names} | dict(said or {})
 
     def render(part: str) -> str:
         template = templates.get_template(f"letters/{kind}/{part}")
-        return template.render(newsletter=newsletter, field={name: marker(name) for name in names} | said, **context)
+        return template.render(newsletter=newsletter, field=field, **context)
 
-    said = context.pop("said", {})
     headers = _headers(newsletter, base_url=base_url, stream=stream, subject=render("subject.txt"))
     return merge.lay_out(mime.letter(headers, text=render("body.txt"), html=render("body.html")), names)
 

@@ -22,6 +22,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.post import letters
 from newsletter.post.composing import compose
 from newsletter.post.deliveries import Delivery
+from newsletter.post.faults import AWAY, traced
 from newsletter.post.letters import Kind, Priority
 
 log = logging.getLogger(__name__)
@@ -38,8 +39,10 @@ def answer_due(
 ) -> int:
     """Work on received sign-ups, each in a transaction of its own; returns how many there were, at most `most`.
 
-    One that cannot be worked on is set aside with its reason in the log, so that it does not hold up the others.
+    One that fails twice is set aside, with the reason in the log, so that it does not hold up the others. Once can
+    happen to any: two workers who meet the same address for the first time collide, and one of them has to look again.
     """
+    failed: set[int] = set()
     for done in range(most):
         number = None
         try:
@@ -49,21 +52,34 @@ def answer_due(
                     return done
                 number = signup.id
                 answer(session, signup, templates=templates, keyring=keyring, base_url=base_url, now=clock())
+        except AWAY:
+            raise  # the database's trouble, not the sign-up's
         except Exception as error:
             if number is None:
                 raise
-            log.exception("sign-up %d could not be answered: %s", number, type(error).__name__)
-            with begin() as session:
-                session.execute(update(Signup).where(Signup.id == number).values(state=State.FAILED))
+            if number in failed:
+                _set_aside(begin, number, error)
+            failed.add(number)
     return most
+
+
+def _set_aside(begin: Begin, number: int, error: Exception) -> None:
+    log.error("sign-up %d cannot be answered: %s", number, traced(error))
+    unanswered = update(Signup).where(Signup.id == number, Signup.state == State.RECEIVED)
+    with begin() as session:
+        session.execute(unanswered.values(state=State.FAILED))
 
 
 def answer(
     session: Session, signup: Signup, *, templates: Environment, keyring: Keyring, base_url: str, now: datetime
 ) -> None:
-    """Ask the inbox's owner, unless they subscribe already, were asked today or said never to write to them."""
+    """Ask the inbox's owner, unless they subscribe already, were asked today or said never to write to them.
+
+    Nor is anybody asked with a link that has expired: where no worker ran for three days, nobody waits any more.
+    """
     wanted: list[Newsletter] = []
-    if suppressions.Reason.NEVER not in suppressions.reasons(session, keyring, signup.address_key):
+    is_over = signups.expired(signup, now=now)
+    if not is_over and suppressions.Reason.NEVER not in suppressions.reasons(session, keyring, signup.address_key):
         wanted = _wanted(session, signup)
     if not wanted:
         signup.state = State.QUIET

@@ -4,7 +4,7 @@
        │                 └── its carrier died: queued again, counted in `deaths`
        ├── the reader left meanwhile: withheld
        └── the issue was cancelled: cancelled
-    in_doubt ──claim──> claimed ──in doubt again──> unknown
+    in_doubt ──claim──> claimed ──in doubt again, or given up──> unknown
 
 The final states are sent, failed, withheld, cancelled and unknown. For each letter the number of its rows and of its
 tallies together is its audience, always.
@@ -13,7 +13,19 @@ tallies together is its audience, always.
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, UniqueConstraint, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    bindparam,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.database import Base
@@ -32,9 +44,12 @@ class Status(StrEnum):
     UNKNOWN = "unknown"  # in doubt a second time
 
 
-OPEN = (Status.QUEUED, Status.CLAIMED, Status.IN_DOUBT)
-WAITING = text("status IN ('queued', 'in_doubt')")
-CLAIMED = text("status = 'claimed'")
+DEATHS = 3  # carriers that may die with a letter in their hands before it is suspected, and carried alone
+WAITING = (Status.QUEUED, Status.IN_DOUBT)
+OPEN = (*WAITING, Status.CLAIMED)
+
+_IS_WAITING = text("status IN ('queued', 'in_doubt')")
+_IS_CLAIMED = text("status = 'claimed'")
 
 
 class Delivery(Base):
@@ -43,8 +58,10 @@ class Delivery(Base):
     __tablename__ = "deliveries"
     __table_args__ = (
         UniqueConstraint("letter_id", "subscriber_id"),
-        Index("ix_deliveries_waiting", "priority", "due_at", "id", sqlite_where=WAITING, postgresql_where=WAITING),
-        Index("ix_deliveries_claimed", "carrier_id", sqlite_where=CLAIMED, postgresql_where=CLAIMED),
+        Index(
+            "ix_deliveries_waiting", "priority", "due_at", "id", sqlite_where=_IS_WAITING, postgresql_where=_IS_WAITING
+        ),
+        Index("ix_deliveries_claimed", "carrier_id", sqlite_where=_IS_CLAIMED, postgresql_where=_IS_CLAIMED),
         Index("ix_deliveries_subscriber_id", "subscriber_id"),
         {"info": {"personal": {"by": "subscriber_id", "on_erasure": "unlink", "export": True}}},
     )
@@ -58,16 +75,25 @@ class Delivery(Base):
     priority: Mapped[int] = mapped_column(SmallInteger)
     due_at: Mapped[datetime]
     queued_at: Mapped[datetime]
-    attempt: Mapped[int] = mapped_column(SmallInteger, default=0)  # raised by each claim
+    attempt: Mapped[int] = mapped_column(Integer, default=0)  # raised by each claim, also one that comes to nothing
     deferrals: Mapped[int] = mapped_column(SmallInteger, default=0)  # replies that said: later
     doubts: Mapped[int] = mapped_column(SmallInteger, default=0)
     deaths: Mapped[int] = mapped_column(SmallInteger, default=0)  # carriers that died with it in their hands
+    # Who has it in hand, or had when it was decided or that carrier died; None once its carrier gave it back.
     carrier_id: Mapped[int | None] = mapped_column(ForeignKey("carriers.id"), default=None)
     first_tried_at: Mapped[datetime | None] = mapped_column(default=None)  # its Date, in every repeat
     key_id: Mapped[str | None] = mapped_column(String(8), default=None)  # its links' key, in every repeat
     decided_at: Mapped[datetime | None] = mapped_column(default=None)
     reply_code: Mapped[int | None] = mapped_column(SmallInteger, default=None)
     reply_text: Mapped[str | None] = mapped_column(default=None)
+
+
+def stands(*statuses: Status) -> ColumnElement[bool]:
+    """Whether a delivery has one of these statuses.
+
+    They are written into the statement: behind a parameter the planner would not see that a partial index fits.
+    """
+    return Delivery.status.in_(bindparam(None, list(statuses), expanding=True, literal_execute=True))
 
 
 class Tally(Base):
@@ -86,6 +112,6 @@ def sums(session: Session, letter_id: int) -> dict[Status, int]:
     rows = select(Delivery.status, func.count()).where(Delivery.letter_id == letter_id).group_by(Delivery.status)
     folded = select(Tally.status, func.sum(Tally.n)).where(Tally.letter_id == letter_id).group_by(Tally.status)
     counts = dict.fromkeys(Status, 0)
-    for status, number in [*session.execute(rows).tuples(), *session.execute(folded).tuples()]:
+    for status, number in [*session.execute(rows), *session.execute(folded)]:
         counts[status] += int(number)
     return counts

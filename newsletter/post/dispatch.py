@@ -12,11 +12,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
 from newsletter.database import Begin
-from newsletter.errors import NewsletterError
 from newsletter.keys import Keyring
 from newsletter.post.carriers import Heart
-from newsletter.post.claims import MOST, Claimed, claim
+from newsletter.post.claims import MOST, Claimed, claim, claim_suspect
+from newsletter.post.faults import traced
+from newsletter.post.letters import Variant
+from newsletter.post.merge import FieldError
 from newsletter.post.parcels import BEGIN_WITHIN, Packer
 from newsletter.post.postman import Fate, Parcel, Postman, Reply, Report
 from newsletter.post.recorder import Recorder
@@ -41,14 +47,16 @@ class Dispatcher:
         """Carry what is due until nothing is, or `time.monotonic()` passes `until`; returns how many were recorded."""
         carrier = self.heart.carrier(now=self.clock())
         with Recorder(self.begin, carrier, clock=self.clock) as recorder:
-            round_ = _Round(self, carrier, recorder, urgent=urgent, until=until)
-            self.postman.carry(round_.parcels(), round_.report, stop=round_.is_over)
-            round_.hand_back()
+            ring = _Ring(self, carrier, recorder, urgent=urgent, until=until)
+            try:
+                self.postman.carry(ring.parcels(), ring.report, stop=ring.is_over)
+            finally:
+                ring.settle()
         return recorder.recorded
 
 
-class _Round:
-    """One ring's work. What was claimed and not pulled by the postman goes back untouched."""
+class _Ring:
+    """One ring's work: whatever the postman does, everything that it claims is reported on."""
 
     def __init__(self, dispatcher: Dispatcher, carrier: int, recorder: Recorder, *, urgent: bool, until: float) -> None:
         self._desk = dispatcher
@@ -56,56 +64,94 @@ class _Round:
         self._recorder = recorder
         self._urgent = urgent
         self._until = until
+        self._variants: dict[int, Variant] = {}
         self._in_hand: deque[Claimed] = deque()
-        self._untouched = False
+        self._under_way: dict[int, Claimed] = {}
+        self._was_early = False
+        self._has_begun = False
+        self._is_alone = False
 
     def is_over(self) -> bool:
         return time.monotonic() >= self._until
 
     def parcels(self) -> Iterator[Parcel]:
+        """What is due, claimed when it is asked for, and at a time only as much as was begun in time before."""
         limit = FIRST
-        while not self.is_over():
+        while not self.is_over() and not self._is_alone:
             begin_by = time.monotonic() + BEGIN_WITHIN.total_seconds()
-            self._in_hand = deque(self._claim(limit))
+            self._in_hand.extend(self._claim(limit))
             if not self._in_hand:
                 return
-            while self._in_hand:
-                if parcel := self._pack(self._in_hand.popleft(), begin_by):
-                    yield parcel
-            limit = max(1, limit // 2) if self._untouched else min(limit * 2, MOST)
-            self._untouched = False
+            yield from self._packed(begin_by)
+            limit = max(1, limit // 2) if self._was_early else min(limit * 2, MOST)
+            self._was_early = False
 
     def report(self, report: Report) -> None:
-        # What goes back untouched was claimed too early: the next claim is smaller, the reader's consent fresher.
-        self._untouched |= report.fate == Fate.UNTOUCHED
-        self._recorder.report(report)
+        """What the postman says; about each parcel his first word counts."""
+        if self._under_way.pop(report.delivery, None):
+            self._was_early |= report.fate is Fate.UNTOUCHED
+            self._recorder.report(report)
 
-    def hand_back(self) -> None:
-        for claimed in self._in_hand:
-            self._say(claimed, Fate.UNTOUCHED, None)
+    def settle(self) -> None:
+        """Give back what was not pulled; what was pulled and never reported on may have arrived."""
+        self._hand_back()
+        while self._under_way:
+            _, claimed = self._under_way.popitem()
+            self._say(claimed, Fate.IN_DOUBT, "the postman ended without a word about it")
+
+    def _packed(self, begin_by: float) -> Iterator[Parcel]:
+        while self._in_hand and time.monotonic() <= begin_by:
+            claimed = self._in_hand.popleft()
+            if parcel := self._pack(claimed, begin_by):
+                self._under_way[claimed.delivery] = claimed
+                yield parcel
+        self._hand_back()
+
+    def _hand_back(self) -> None:
+        # What was claimed too early goes back: the next claim is smaller, and the readers' consent fresher.
+        self._was_early |= bool(self._in_hand)
+        while self._in_hand:
+            self._say(self._in_hand.popleft(), Fate.UNTOUCHED)
 
     def _claim(self, limit: int) -> list[Claimed]:
-        desk = self._desk
-        with desk.begin() as session:
-            claimed = claim(
-                session,
-                self._carrier,
-                limit=limit,
-                urgent=self._urgent,
-                key=desk.keyring.newest,
-                now=desk.clock(),
-            )
-            desk.packer.learn(session, claimed)
+        """What is due, and the letters that it needs; nothing while the database is away."""
+        try:
+            with self._desk.begin() as session:
+                claimed = self._due(session, limit)
+                self._variants = _variants(session, {each.variant for each in claimed}, known=self._variants)
+        except SQLAlchemyError as error:
+            # Not raised: it would go through the postman, and what he has under way would be in doubt.
+            log.warning("nothing can be claimed: %s", traced(error))
+            return []
+        self._has_begun |= bool(claimed)
+        return claimed
+
+    def _due(self, session: Session, limit: int) -> list[Claimed]:
+        now, key, urgent = self._desk.clock(), self._desk.keyring.newest, self._urgent
+        claimed = claim(session, self._carrier, limit=limit, urgent=urgent, key=key, now=now)
+        if not claimed and not self._has_begun:
+            claimed = claim_suspect(session, self._carrier, urgent=urgent, key=key, now=now)
+            self._is_alone = bool(claimed)
         return claimed
 
     def _pack(self, claimed: Claimed, begin_by: float) -> Parcel | None:
-        """The parcel; a letter that cannot be made fails with the reason, and the others go on."""
+        """The parcel; a letter that cannot be made is reported with the reason, and the others go on."""
         try:
-            return self._desk.packer.pack(claimed, begin_by=begin_by)
-        except (NewsletterError, ValueError) as error:
-            log.warning("delivery %d cannot be made: %s", claimed.delivery, type(error).__name__)
-            self._say(claimed, Fate.REFUSED, Reply(None, None, f"cannot be written: {type(error).__name__}"))
-            return None
+            return self._desk.packer.pack(claimed, self._variants[claimed.variant], begin_by=begin_by)
+        except FieldError as error:
+            self._say(claimed, Fate.REFUSED, f"the letter cannot be written: {error}")
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: somebody may mend it while the letter waits
+            log.error("delivery %d cannot be made: %s", claimed.delivery, traced(error))  # noqa: TRY400 - as in traced
+            self._say(claimed, Fate.LATER, f"the letter cannot be written: {type(error).__name__}")
+        return None
 
-    def _say(self, claimed: Claimed, fate: Fate, reply: Reply | None) -> None:
+    def _say(self, claimed: Claimed, fate: Fate, why: str | None = None) -> None:
+        reply = Reply(None, None, why) if why else None
         self._recorder.report(Report(claimed.delivery, claimed.attempt, fate, reply, self._desk.clock()))
+
+
+def _variants(session: Session, needed: set[int], *, known: dict[int, Variant]) -> dict[int, Variant]:
+    """The variants that a claim needs: an issue's letters share one, so most often it is known."""
+    missing = needed - known.keys()
+    found = session.scalars(select(Variant).where(Variant.id.in_(missing))).all() if missing else []
+    return {number: variant for number, variant in known.items() if number in needed} | {v.id: v for v in found}

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, SmallInteger, String, UniqueConstraint
@@ -58,6 +59,7 @@ class Variant(Base):
     body: Mapped[bytes]
     cuts: Mapped[list[Any]]
 
+    @cached_property
     def sheet(self) -> Sheet:
         """What the mail merge fills."""
         return Sheet(body=self.body, cuts=self.cuts)

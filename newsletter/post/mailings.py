@@ -1,28 +1,34 @@
 """Mailings: an approved issue becomes a letter and a delivery for each of its readers."""
 
+import logging
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.utils import format_datetime
 
-from jinja2 import Environment
-from sqlalchemy import exists, insert, literal, select
+from jinja2 import Environment, TemplateError
+from sqlalchemy import and_, exists, insert, literal, or_, select
 from sqlalchemy.orm import Session
 
-from newsletter import templating
+from newsletter import operators, templating
 from newsletter.consent import subscribers
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.content import issues
 from newsletter.content.issues import Issue
 from newsletter.content.issues import Status as IssueStatus
-from newsletter.errors import Refused
+from newsletter.database import Begin
+from newsletter.errors import NewsletterError, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.post import letters
 from newsletter.post.composing import compose
-from newsletter.post.deliveries import OPEN, Delivery, Status
+from newsletter.post.deliveries import OPEN, Delivery, Status, stands
+from newsletter.post.faults import AWAY, traced
 from newsletter.post.letters import Kind, Letter, Priority, Variant
 from newsletter.post.merge import Sheet
 
 SQLITE_MOST = 20_000  # readers
+WORKER = "worker"  # who acts when no person does
+
+log = logging.getLogger(__name__)
 
 
 def lay_out(session: Session, issue: Issue, *, templates: Environment, base_url: str) -> Sheet:
@@ -65,18 +71,63 @@ def preview(session: Session, issue: Issue, *, templates: Environment, base_url:
     return {"text": text.get_content(), "html": html.get_content(), "source": source.decode("ascii")}
 
 
+def send_approved(begin: Begin, *, templates: Environment, base_url: str, now: datetime) -> int:
+    """Begin every issue that is approved and due, each in a transaction of its own; returns how many began.
+
+    One that cannot be sent is paused, with the reason among the acts: it holds up no other, and is not tried again
+    before somebody resumes it.
+    """
+    begun = 0
+    while True:
+        number = None
+        try:
+            with begin() as session:
+                issue = _next(session, now)
+                if issue is None:
+                    return begun
+                number = issue.id
+                send(session, issue, templates=templates, base_url=base_url, now=now)
+            begun += 1
+        except AWAY:
+            raise  # the database's trouble, not the issue's
+        except Exception as error:
+            if number is None:
+                raise
+            log.error("issue %d cannot be sent: %s", number, traced(error))  # noqa: TRY400 - as `traced` says
+            with begin() as session:
+                _set_aside(session, number, error, now=now)
+
+
+def _next(session: Session, now: datetime) -> Issue | None:
+    """The issue longest due that has no letter yet, locked: approved, or resumed after it was set aside."""
+    written = exists().where(Letter.issue_id == Issue.id)
+    is_due = or_(
+        and_(Issue.status == IssueStatus.APPROVED, Issue.run_at <= now),
+        and_(Issue.status == IssueStatus.SENDING, ~written),
+    )
+    due = select(Issue).where(is_due).order_by(Issue.run_at, Issue.id)
+    return session.scalar(due.limit(1).with_for_update(skip_locked=True))
+
+
+def _set_aside(session: Session, number: int, error: Exception, *, now: datetime) -> None:
+    issue = session.get_one(Issue, number, with_for_update=True)
+    if issue.status is IssueStatus.APPROVED:
+        issues.begin_sending(session, issue, now=now)
+    if issue.status is IssueStatus.SENDING:
+        issues.pause(session, issue)
+        said = str(error) if isinstance(error, NewsletterError | TemplateError) else ""
+        reason = said or type(error).__name__
+        operators.act(session, actor=WORKER, verb="issue paused", subject=f"issue:{number}", now=now, reason=reason)
+
+
 def send(session: Session, issue: Issue, *, templates: Environment, base_url: str, now: datetime) -> Letter:
     """Begin to send an approved issue: its letter is stored, and every reader of this moment is owed one.
 
     Raises Refused for an issue that is not approved, and for more readers than SQLite can serve.
     """
-    readers = subscribers.count(session, issue.newsletter_id)
-    if session.get_bind().dialect.name == "sqlite" and readers > SQLITE_MOST:
-        raise Refused(
-            f"This issue has {readers:,} readers. SQLite has one writer at a time and is meant for some thousand; "
-            f"beyond {SQLITE_MOST:,} set NEWSLETTER_DATABASE_URL to a PostgreSQL database."
-        )
-    issues.begin_sending(session, issue, now=now)
+    _mind_sqlite(session, issue)
+    if issue.status is not IssueStatus.SENDING:
+        issues.begin_sending(session, issue, now=now)
     sheet = lay_out(session, issue, templates=templates, base_url=base_url)
     newsletter = session.get_one(Newsletter, issue.newsletter_id)
     letter, variant = letters.write(
@@ -94,6 +145,15 @@ def send(session: Session, issue: Issue, *, templates: Environment, base_url: st
     letter.audience = _enqueue(session, letter, variant, now=now)
     session.flush()
     return letter
+
+
+def _mind_sqlite(session: Session, issue: Issue) -> None:
+    readers = subscribers.count(session, issue.newsletter_id)
+    if session.get_bind().dialect.name == "sqlite" and readers > SQLITE_MOST:
+        raise Refused(
+            f"This issue has {readers:,} readers. SQLite has one writer at a time and is meant for some thousand; "
+            f"beyond {SQLITE_MOST:,} set NEWSLETTER_DATABASE_URL to a PostgreSQL database."
+        )
 
 
 def _enqueue(session: Session, letter: Letter, variant: Variant, *, now: datetime) -> int:
@@ -120,24 +180,17 @@ def _enqueue(session: Session, letter: Letter, variant: Variant, *, now: datetim
         .where(Subscriber.suppressed.is_(None))
         .order_by(Subscription.subscriber_id)
     )
-    made = session.execute(insert(Delivery).from_select(["subscriber_id", *owed, "due_at", "queued_at"], readers))
+    enqueue = insert(Delivery).from_select(["subscriber_id", *owed, "due_at", "queued_at"], readers)
+    made = session.execute(enqueue, execution_options={"preserve_rowcount": True})  # or PostgreSQL's is thrown away
     return int(made.rowcount)  # type: ignore[attr-defined]  # an INSERT's result has it
-
-
-def send_approved(session: Session, *, templates: Environment, base_url: str, now: datetime) -> int:
-    """Begin every issue that is approved and due; returns how many there were."""
-    approved = select(Issue).where(Issue.status == IssueStatus.APPROVED, Issue.run_at <= now)
-    due = session.scalars(approved.order_by(Issue.run_at).with_for_update(skip_locked=True)).all()
-    for issue in due:
-        send(session, issue, templates=templates, base_url=base_url, now=now)
-    return len(due)
 
 
 def finish(session: Session, *, now: datetime) -> int:
     """Call sent every issue whose deliveries are all decided; returns how many there were."""
-    undecided = exists().where(Letter.issue_id == Issue.id, Delivery.letter_id == Letter.id, Delivery.status.in_(OPEN))
-    sending = select(Issue).where(Issue.status == IssueStatus.SENDING, ~undecided).with_for_update(skip_locked=True)
-    done = session.scalars(sending).all()
+    mine = exists().where(Letter.issue_id == Issue.id)
+    owed = mine.where(Delivery.letter_id == Letter.id, stands(*OPEN))
+    sending = select(Issue).where(Issue.status == IssueStatus.SENDING, mine, ~owed)
+    done = session.scalars(sending.with_for_update(skip_locked=True)).all()
     for issue in done:
         issues.finish(session, issue, now=now)
     return len(done)

@@ -1,68 +1,69 @@
 """Parcels: a claimed delivery becomes an envelope and its reader's own bytes."""
 
-from collections import OrderedDict
-from collections.abc import Sequence
 from datetime import timedelta
 from email.utils import format_datetime
-
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.keys import Keyring, text
 from newsletter.links import Links, Purpose
-from newsletter.newsletters import Newsletter
 from newsletter.post.claims import Claimed
 from newsletter.post.letters import Variant
-from newsletter.post.merge import Sheet
+from newsletter.post.merge import FieldError
 from newsletter.post.postman import Parcel
 
 BEGIN_WITHIN = timedelta(seconds=2)  # a reader who left longer ago than this gets no MAIL FROM
-KEPT = 64  # sheets in memory: issues share one, confirmations have one each
 
 
 class Packer:
-    """Makes parcels; keeps the sheets that it used last."""
+    """Makes parcels. What a reader's fields hold comes from the claim, so that a repeat is the same bytes."""
 
     def __init__(self, links: Links, keyring: Keyring) -> None:
         self._links = links
         self._keyring = keyring
-        self._sheets: OrderedDict[int, tuple[Sheet, str]] = OrderedDict()
 
-    def learn(self, session: Session, claimed: Sequence[Claimed]) -> None:
-        """Read the sheets and senders that these deliveries need, while a transaction is open."""
-        needed = {each.variant for each in claimed}
-        while len(self._sheets) > KEPT:
-            self._sheets.popitem(last=False)
-        missing = needed - self._sheets.keys()
-        if missing:
-            senders = dict(session.execute(select(Newsletter.id, Newsletter.sender)).all())
-            newsletter = {each.variant: each.newsletter for each in claimed}
-            for variant in session.scalars(select(Variant).where(Variant.id.in_(missing))):
-                self._sheets[variant.id] = (variant.sheet(), senders[newsletter[variant.id]])
+    def pack(self, claimed: Claimed, variant: Variant, *, begin_by: float) -> Parcel:
+        """The parcel. Raises FieldError, which repeats no value, where this reader's letter cannot be written."""
+        sheet, recipient = variant.sheet, _recipient(claimed)
+        body = sheet.fill({field: self._value(field, claimed, recipient) for field in sheet.fields})
+        return Parcel(claimed.delivery, claimed.attempt, claimed.sender, recipient, body, begin_by)
 
-    def pack(self, claimed: Claimed, *, begin_by: float) -> Parcel:
-        """The parcel; the same delivery gives the same bytes in every attempt."""
-        sheet, sender = self._sheets[claimed.variant]
-        recipient = addresses.envelope(claimed.address)
-        values = self._values(claimed, recipient, sender.rpartition("@")[2])
-        wanted = {cut.field for cut in sheet.cuts}
-        body = sheet.fill({name: value for name, value in values.items() if name in wanted})
-        return Parcel(claimed.delivery, claimed.attempt, sender, recipient, body, begin_by)
+    def _value(self, field: str, claimed: Claimed, recipient: str) -> str:
+        match field:
+            case "to":
+                return recipient
+            case "date":
+                return format_datetime(claimed.first_tried_at.replace(microsecond=0))
+            case "message_id":
+                return self._message_id(claimed)
+            case "greeting":
+                return f"Dear {claimed.name}," if claimed.name else "Dear reader,"
+        return self._link(field, claimed)
 
-    def _values(self, claimed: Claimed, recipient: str, domain: str) -> dict[str, str]:
-        url, key = self._links.url, claimed.key_id
-        identity = text(self._keyring.mac("message-id", str(claimed.delivery).encode(), key=key)[:12])
-        values = {
-            "to": recipient,
-            "date": format_datetime(claimed.first_tried_at.replace(microsecond=0)),
-            "message_id": f"<{claimed.delivery}.{identity}@{domain}>",
-            "greeting": f"Dear {claimed.name}," if claimed.name else "Dear reader,",
-        }
-        if claimed.subscriber is not None:
-            values["unsubscribe"] = url(Purpose.UNSUBSCRIBE, claimed.subscriber, claimed.newsletter, key=key)
-            values["preferences"] = url(Purpose.PREFERENCES, claimed.subscriber, key=key)
-        if claimed.signup is not None and claimed.nonce is not None:
-            values["confirm"] = url(Purpose.CONFIRM, claimed.signup, claimed.nonce, key=key)
-            values["never"] = url(Purpose.NEVER, claimed.signup, claimed.nonce, key=key)
-        return values
+    def _message_id(self, claimed: Claimed) -> str:
+        """Unique for ever: the time is in it because a database that was lost gives its numbers out a second time."""
+        occasion = f"{claimed.delivery} {claimed.first_tried_at.isoformat()}"
+        mac = self._keyring.mac("message-id", occasion.encode(), key=claimed.key_id)
+        return f"<{claimed.delivery}.{text(mac[:12])}@{claimed.sender.rpartition('@')[2]}>"
+
+    def _link(self, field: str, claimed: Claimed) -> str:
+        ids: tuple[int | None, ...]
+        match field:
+            case Purpose.UNSUBSCRIBE:
+                ids = (claimed.subscriber, claimed.newsletter)
+            case Purpose.PREFERENCES:
+                ids = (claimed.subscriber,)
+            case Purpose.CONFIRM | Purpose.NEVER:
+                ids = (claimed.signup, claimed.nonce)
+            case _:
+                ids = (None,)
+        known = [number for number in ids if number is not None]
+        if len(known) < len(ids):
+            raise FieldError(f"the field {field} cannot be filled: nothing is known of it here")
+        return self._links.url(Purpose(field), *known, key=claimed.key_id)
+
+
+def _recipient(claimed: Claimed) -> str:
+    try:
+        return addresses.envelope(claimed.address)
+    except ValueError:
+        raise FieldError("the field to cannot be filled: this is not an address") from None

@@ -4,15 +4,14 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy.exc import OperationalError
-
 from newsletter.database import Begin
 from newsletter.post import records
+from newsletter.post.faults import AWAY
 from newsletter.post.postman import Report
 
 GROUP = 64  # reports to a commit: what a crash can make arrive twice is bounded by it
@@ -29,10 +28,13 @@ class Recorder:
     again, because a report that is lost is a letter that arrives twice.
     """
 
-    def __init__(self, begin: Begin, carrier: int, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, begin: Begin, carrier: int, *, clock: Callable[[], datetime], wait: Callable[[float], None] = time.sleep
+    ) -> None:
         self._begin = begin
         self._carrier = carrier
         self._clock = clock
+        self._wait = wait
         self._reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
         self.recorded = 0
@@ -51,8 +53,8 @@ class Recorder:
 
     def _write(self) -> None:
         while group := self._next_group():
-            self._commit(group)
-            time.sleep(SPACING)
+            self._record(group)
+            self._wait(SPACING)
 
     def _next_group(self) -> list[Report]:
         """What has arrived, at least one; empty at the end."""
@@ -68,13 +70,32 @@ class Recorder:
             group.append(report)
         return group
 
-    def _commit(self, group: list[Report]) -> None:
+    def _record(self, group: Sequence[Report]) -> None:
+        """Write them together; if one of them cannot be written, each by itself, and that one without its reply."""
+        try:
+            self._commit(group)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one report, the others are written
+            if len(group) > 1:
+                for report in group:
+                    self._record([report])
+                return
+            log.warning("the reply about delivery %d cannot be stored: %s", group[0].delivery, type(error).__name__)
+            self._record_bare(group[0])
+
+    def _record_bare(self, report: Report) -> None:
+        try:
+            self._commit([report._replace(reply=None)])
+        except Exception as error:  # noqa: BLE001 - there is nothing left to leave out
+            log.error("delivery %d cannot be recorded: %s", report.delivery, type(error).__name__)  # noqa: TRY400
+
+    def _commit(self, group: Sequence[Report]) -> None:
         while True:
             try:
                 with self._begin() as session:
-                    self.recorded += records.record(session, self._carrier, group, now=self._clock())
-            except OperationalError:
-                log.warning("the database is away; %d results are kept and written when it is back", len(group))
-                time.sleep(RETRY)
+                    counted = records.record(session, self._carrier, group, now=self._clock())
+            except AWAY as error:
+                log.warning("%d results are kept until the database is back: %s", len(group), type(error).__name__)
+                self._wait(RETRY)
             else:
+                self.recorded += counted
                 return

@@ -1,22 +1,26 @@
-"""Recording: what a carrier reports becomes a delivery's state, unless the delivery is no longer that carrier's."""
+"""Recording: what a carrier reports becomes a delivery's state, unless the delivery is in other hands by now."""
 
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
-from newsletter.post.deliveries import Delivery, Status
+from newsletter.post import replies
+from newsletter.post.deliveries import DEATHS, OPEN, Delivery, Status, stands
 from newsletter.post.letters import Kind, Letter
-from newsletter.post.postman import Fate, Report
+from newsletter.post.mime import folded
+from newsletter.post.postman import Fate, Reply, Report
 
-DEATHS = 3  # carriers that may die with a letter in their hands before the letter is taken for the cause
+UNCHANGED = ("due_at", "deferrals", "doubts", "reply_code", "reply_text")  # unless the report says otherwise
 DOUBT = timedelta(minutes=5)  # before a letter in doubt is repeated, once
+JITTER = (0.9, 1.1)  # of a wait, so that letters deferred together do not come back together
 
-# How long a deferred letter waits (minutes, by how often it was deferred; the last one repeats), and how long it is
-# tried at all. A confirmation is waited for; a digest is stale after two days (RFC 5321 section 4.5.4.1 allows both).
+# How long a deferred letter waits (minutes, by how often it was deferred; the last one repeats), and how long after
+# its first attempt it is given up. A confirmation is waited for; a digest is stale after two days (RFC 5321 section
+# 4.5.4.1 allows both).
 WAITS = {Kind.CONFIRMATION: (1, 5, 15, 30, 60), Kind.ISSUE: (5, 15, 30, 60, 120), Kind.TEST: (1, 5)}
 TRIED_FOR = {
     Kind.CONFIRMATION: timedelta(hours=24),
@@ -31,103 +35,113 @@ class Held(NamedTuple):
     id: int
     attempt: int
     kind: Kind
-    queued_at: datetime
+    first_tried_at: datetime
     due_at: datetime
-    deferrals: int
-    doubts: int
+    deferrals: int = 0
+    doubts: int = 0
+    reply_code: int | None = None
+    reply_text: str | None = None
 
 
 def record(session: Session, carrier: int, reports: Sequence[Report], *, now: datetime) -> int:
-    """Write what became of letters; returns how many were still this carrier's in this attempt.
+    """Write what became of letters; returns how many of the reports counted.
 
-    A report that comes after its claim was handed back changes nothing: the next carrier's word counts.
+    A report counts once, and only while nobody else has claimed the letter. A carrier that was silent for a while and
+    taken for dead still knows best what became of its letters; once they are in other hands, its word changes nothing.
     """
-    held = {row.id: row for row in _held(session, carrier, [report.delivery for report in reports])}
+    held = {(row.id, row.attempt): row for row in _held(session, carrier, [report.delivery for report in reports])}
     values = [
-        {"b_id": report.delivery, "b_attempt": report.attempt, **decide(row, report, now=now)}
+        _bound(carrier, report, decide(row, report, now=now))
         for report in reports
-        if (row := held.get(report.delivery)) and row.attempt == report.attempt
+        if (row := held.pop((report.delivery, report.attempt), None))
     ]
     if values:
-        fields = [name for name in values[0] if not name.startswith("b_")]
-        write = (
-            update(Delivery.__table__)  # type: ignore[arg-type]  # the table itself: many rows in one statement
-            .where(Delivery.__table__.c.id == bindparam("b_id"), Delivery.__table__.c.attempt == bindparam("b_attempt"))
-            .where(Delivery.__table__.c.status == Status.CLAIMED)
-            .values({name: bindparam(name) for name in fields})
-        )
-        session.connection().execute(write, values)
+        # Many rows in one statement, by their key: they are locked, so they still are what `_held` read.
+        session.execute(update(Delivery), values)
     return len(values)
 
 
 def decide(held: Held, report: Report, *, now: datetime, jitter: float | None = None) -> dict[str, Any]:
     """The state that a report leads to, as column values. Waiting begins now: the report may have waited itself."""
-    same: dict[str, Any] = {
-        "status": Status.QUEUED,
-        "due_at": held.due_at,
-        "deferrals": held.deferrals,
-        "doubts": held.doubts,
-        "decided_at": None,
-        "reply_code": report.reply.code if report.reply else None,
-        "reply_text": report.reply.text if report.reply else None,
-    }
-    waiting = Status.IN_DOUBT if held.doubts else Status.QUEUED
-    changes: dict[str, Any]
+    waiting, given_up = (Status.IN_DOUBT, Status.UNKNOWN) if held.doubts else (Status.QUEUED, Status.FAILED)
+    changes: dict[str, Any] = {name: getattr(held, name) for name in UNCHANGED}
+    if report.fate is not Fate.UNTOUCHED:
+        changes |= _said(report.reply)
     match report.fate:
         case Fate.TAKEN:
-            changes = {"status": Status.SENT, "decided_at": report.at}
+            changes["status"] = Status.SENT
         case Fate.REFUSED:
-            changes = {"status": Status.FAILED, "decided_at": report.at}
+            changes["status"] = Status.FAILED
         case Fate.UNTOUCHED:
-            changes = {"status": waiting}
+            changes["status"] = waiting
         case Fate.IN_DOUBT if held.doubts:
-            changes = {"status": Status.UNKNOWN, "decided_at": report.at}
+            changes["status"] = Status.UNKNOWN
         case Fate.IN_DOUBT:
-            changes = {"status": Status.IN_DOUBT, "doubts": 1, "due_at": now + DOUBT}
-        case Fate.LATER if now - held.queued_at >= TRIED_FOR[held.kind]:
-            changes = {"status": Status.FAILED, "decided_at": report.at}
+            changes |= {"status": Status.IN_DOUBT, "doubts": 1, "due_at": now + DOUBT}
+        case Fate.LATER if now - held.first_tried_at >= TRIED_FOR[held.kind]:
+            changes["status"] = given_up
         case Fate.LATER:
-            changes = {"status": waiting, "deferrals": held.deferrals + 1, "due_at": now + _wait(held, jitter)}
-    return {**same, **changes}
+            wait = _wait(held, random.uniform(*JITTER) if jitter is None else jitter)  # noqa: S311 - spreads a herd
+            changes |= {"status": waiting, "deferrals": held.deferrals + 1, "due_at": now + wait}
+    return {**changes, "decided_at": None if changes["status"] in OPEN else report.at}
 
 
-def _wait(held: Held, jitter: float | None) -> timedelta:
+def _said(reply: Reply | None) -> dict[str, Any]:
+    """What is kept of a reply: no address, and no character that a database might refuse."""
+    if reply is None:
+        return {"reply_code": None, "reply_text": None}
+    text = replies.ADDRESS.sub("<address>", folded(reply.text))[: replies.KEPT]
+    return {"reply_code": reply.code, "reply_text": text}
+
+
+def _wait(held: Held, jitter: float) -> timedelta:
     waits = WAITS[held.kind]
-    minutes = waits[min(held.deferrals, len(waits) - 1)]
-    factor = random.uniform(0.9, 1.1) if jitter is None else jitter  # noqa: S311 - spreads a herd, guards nothing
-    return timedelta(minutes=minutes * factor)
+    return timedelta(minutes=waits[min(held.deferrals, len(waits) - 1)] * jitter)
+
+
+def _bound(carrier: int, report: Report, changes: dict[str, Any]) -> dict[str, Any]:
+    # A letter that goes back belongs to nobody, so that the same report, written twice, counts once.
+    return {"id": report.delivery, "carrier_id": carrier if changes["decided_at"] else None, **changes}
 
 
 def hand_back(session: Session, carriers: Sequence[int], *, now: datetime) -> int:
-    """Give the claims of dead carriers to whoever comes next; a letter that outlived three of them fails."""
-    of_the_dead = Delivery.status == Status.CLAIMED, Delivery.carrier_id.in_(carriers)
+    """Give the claims of dead carriers to whoever comes next; returns how many.
+
+    A letter that outlived three of them is carried alone from then on (`claims.claim_suspect`). If that carrier dies
+    as well, it fails.
+    """
+    of_the_dead = stands(Status.CLAIMED), Delivery.carrier_id.in_(carriers)
     given_up = (
         update(Delivery)
-        .where(*of_the_dead, Delivery.deaths >= DEATHS - 1)
+        .where(*of_the_dead, Delivery.deaths >= DEATHS)
         .values(
             status=Status.FAILED,
             deaths=Delivery.deaths + 1,
             decided_at=now,
-            reply_text=f"{DEATHS} processes ended while they carried this letter",
+            reply_text=f"{DEATHS + 1} processes ended while they carried this letter, the last one nothing else",
         )
     )
-    back = update(Delivery).where(*of_the_dead).values(status=Status.QUEUED, deaths=Delivery.deaths + 1)
+    waiting = case((Delivery.doubts > 0, Status.IN_DOUBT), else_=Status.QUEUED)
+    back = update(Delivery).where(*of_the_dead).values(status=waiting, deaths=Delivery.deaths + 1)
     return sum(session.execute(step).rowcount for step in (given_up, back))  # type: ignore[attr-defined]
 
 
 def _held(session: Session, carrier: int, deliveries: Sequence[int]) -> list[Held]:
+    """Those of the deliveries that this carrier has not reported on and nobody else has claimed since, locked."""
     rows = (
         select(
             Delivery.id,
             Delivery.attempt,
             Letter.kind,
-            Delivery.queued_at,
+            Delivery.first_tried_at,
             Delivery.due_at,
             Delivery.deferrals,
             Delivery.doubts,
+            Delivery.reply_code,
+            Delivery.reply_text,
         )
         .join(Letter, Letter.id == Delivery.letter_id)
-        .where(Delivery.id.in_(deliveries), Delivery.carrier_id == carrier, Delivery.status == Status.CLAIMED)
+        .where(Delivery.id.in_(deliveries), Delivery.carrier_id == carrier, stands(*OPEN))
         .with_for_update(of=Delivery)
     )
     return [Held._make(row) for row in session.execute(rows)]

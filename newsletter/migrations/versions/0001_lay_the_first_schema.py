@@ -453,7 +453,7 @@ def upgrade() -> None:
         sa.Column("priority", sa.SmallInteger(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("queued_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("attempt", sa.SmallInteger(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("deferrals", sa.SmallInteger(), nullable=False),
         sa.Column("doubts", sa.SmallInteger(), nullable=False),
         sa.Column("deaths", sa.SmallInteger(), nullable=False),

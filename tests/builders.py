@@ -1,0 +1,252 @@
+"""Rows for tests: a newsletter, its readers, an issue, a letter that is owed to them."""
+
+from datetime import datetime
+from itertools import count, islice
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from newsletter import addresses, newsletters
+from newsletter.consent import ledger, subscribers, wordings
+from newsletter.consent.ledger import Event
+from newsletter.consent.signups import Signup, State
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.wordings import Wording
+from newsletter.content.articles import Article
+from newsletter.content.feeds import Feed
+from newsletter.content.issues import Issue, IssueArticle
+from newsletter.content.issues import Status as IssueStatus
+from newsletter.keys import Keyring
+from newsletter.newsletters import Newsletter
+from newsletter.post import letters, merge, mime
+from newsletter.post.carriers import Carrier
+from newsletter.post.deliveries import Delivery
+from newsletter.post.letters import Kind, Letter, Priority, Variant
+from newsletter.post.merge import Sheet, marker
+from tests.clock import NOON
+
+KEYRING = Keyring([("k1", "s" * 40)])
+NUMBERS = count(1)
+
+
+def a_newsletter(session: Session, slug: str = "morning", **given: Any) -> Newsletter:
+    """A newsletter with words to consent to."""
+    facts = {
+        "name": f"The {slug.capitalize()} Letter",
+        "publisher": "Example Press",
+        "sender": "letters@press.example",
+        "postal_address": "1 Street, 00000 Town",
+        **given,
+    }
+    made = newsletters.add(session, slug=slug, now=NOON, **facts)
+    text = wordings.default_text(made)
+    wordings.publish(session, made, language="en", text=text, form=b"form", confirm=b"confirm page", now=NOON)
+    return made
+
+
+def a_reader(
+    session: Session,
+    newsletter: Newsletter,
+    address: str | None = None,
+    *,
+    standing: Standing = Standing.SUBSCRIBED,
+    **given: Any,
+) -> Subscriber:
+    """Somebody who stands so with the newsletter, and the ledger that says why."""
+    address = address or f"reader{next(NUMBERS)}@example.org"
+    reader = subscribers.meet(session, addresses.parse(address), now=NOON)
+    for field, value in given.items():
+        setattr(reader, field, value)
+    asked, confirmed, withdrawn = Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN
+    history = {
+        Standing.ASKED: [asked],
+        Standing.SUBSCRIBED: [asked, confirmed],
+        Standing.LEFT: [asked, confirmed, withdrawn],
+    }
+    for event in history[standing]:
+        evidence = {"address": address}
+        ledger.append(session, reader.subject, event, newsletter=newsletter, evidence=evidence, trace=None, now=NOON)
+    subscribers.settle(session, reader.id, newsletter.id, standing, now=NOON)
+    return reader
+
+
+def a_crowd(session: Session, newsletter: Newsletter, readers: int) -> list[int]:
+    """So many readers at once, without a ledger; their ids."""
+    people = [
+        {
+            "address": f"{n}@crowd.example",
+            "address_key": f"{n}@crowd.example",
+            "subject": n.to_bytes(16),
+            "created_at": NOON,
+        }
+        for n in islice(NUMBERS, readers)
+    ]
+    ids = list(session.scalars(insert(Subscriber).returning(Subscriber.id), people))
+    stands = {"newsletter_id": newsletter.id, "standing": Standing.SUBSCRIBED, "cadence": "every", "since": NOON}
+    session.execute(insert(Subscription), [{**stands, "subscriber_id": reader} for reader in ids])
+    return ids
+
+
+def a_signup(
+    session: Session, newsletter: Newsletter, address: str | None = None, *, state: State = State.RECEIVED, **given: Any
+) -> Signup:
+    """A posted form."""
+    parsed = addresses.parse(address or f"visitor{next(NUMBERS)}@example.org")
+    wording = session.scalars(select(Wording).where(Wording.newsletter_id == newsletter.id)).one()
+    facts = {
+        "newsletters": [newsletter.id],
+        "evidence": {"ip": "192.0.2.1", "user_agent": "Test/1.0"},
+        "received_at": NOON,
+        **given,
+    }
+    signup = Signup(
+        address=parsed.written,
+        address_key=parsed.key,
+        fold_key=addresses.fold(KEYRING, parsed.key),
+        wording_id=wording.id,
+        form=wording.form_exhibit,
+        state=state,
+        nonce=next(NUMBERS),
+        **facts,
+    )
+    session.add(signup)
+    session.flush()
+    return signup
+
+
+def an_issue(
+    session: Session,
+    newsletter: Newsletter,
+    *,
+    status: IssueStatus = IssueStatus.SENDING,
+    run_at: datetime = NOON,
+    titles: tuple[str, ...] = ("A bridge opens", "The bus waits"),
+) -> Issue:
+    """An issue with articles of a feed of its own."""
+    number = next(NUMBERS)
+    feed = Feed(
+        newsletter_id=newsletter.id,
+        url=f"https://town.example/{number}.xml",
+        title="Town",
+        added_at=NOON,
+        next_try_at=NOON,
+    )
+    issue = Issue(
+        newsletter_id=newsletter.id,
+        number=None if status is IssueStatus.DRAFTED else number,
+        title=titles[0],
+        status=status,
+        run_at=run_at,
+        window_to=run_at,
+        drafted_at=NOON,
+    )
+    session.add_all([feed, issue])
+    session.flush()
+    articles = [_article(feed, title) for title in titles]
+    session.add_all(articles)
+    session.flush()
+    session.add_all(
+        IssueArticle(issue_id=issue.id, article_id=article.id, digest_id=None, position=position)
+        for position, article in enumerate(articles)
+    )
+    session.flush()
+    return issue
+
+
+def _article(feed: Feed, title: str) -> Article:
+    slug = title.lower().replace(" ", "-")
+    return Article(
+        feed_id=feed.id,
+        identity=slug,
+        url=f"https://town.example/{slug}",
+        title=title,
+        summary=f"All about it: {title}.",
+        html="",
+        author="",
+        categories=[],
+        picture_url=None,
+        picture_alt="",
+        published_at=NOON,
+        first_seen_at=NOON,
+    )
+
+
+def a_sheet(**headers: str) -> Sheet:
+    """A small letter with the fields that every letter has."""
+    fields = ("to", "date", "message_id", "unsubscribe", "greeting")
+    written = {
+        "From": "letters@press.example",
+        "To": marker("to"),
+        "Subject": "News",
+        "Date": marker("date"),
+        "Message-ID": marker("message_id"),
+        "List-Unsubscribe": f"<{marker('unsubscribe')}>",
+        **headers,
+    }
+    text = f"{marker('greeting')}\n\nNews.\n"
+    return merge.lay_out(mime.letter(written, text=text, html=f"<p>{text}</p>"), fields)
+
+
+def a_letter(
+    session: Session,
+    newsletter: Newsletter,
+    *,
+    issue: Issue | None = None,
+    signup: Signup | None = None,
+    sheet: Sheet | None = None,
+    audience: int = 1,
+    kind: Kind | None = None,
+) -> tuple[Letter, Variant]:
+    """A letter about an issue or a sign-up; without either, a test letter."""
+    kind = kind or (Kind.ISSUE if issue else Kind.CONFIRMATION if signup else Kind.TEST)
+    return letters.write(
+        session,
+        kind=kind,
+        occasion=f"{kind}:{next(NUMBERS)}",
+        newsletter_id=newsletter.id,
+        issue_id=issue.id if issue else None,
+        signup_id=signup.id if signup else None,
+        sheet=sheet or a_sheet(),
+        language="en",
+        priority=Priority.BULK if kind is Kind.ISSUE else Priority.URGENT,
+        audience=audience,
+        now=NOON,
+    )
+
+
+def a_delivery(session: Session, written: tuple[Letter, Variant], reader: Subscriber | None, **given: Any) -> Delivery:
+    """A letter that is owed to somebody."""
+    delivery = unsaved(written, reader.id if reader else None, **given)
+    session.add(delivery)
+    session.flush()
+    return delivery
+
+
+def unsaved(written: tuple[Letter, Variant], reader: int | None, *, due_at: datetime = NOON, **given: Any) -> Delivery:
+    """A delivery that is not in the database yet."""
+    letter, variant = written
+    return Delivery(
+        letter_id=letter.id,
+        variant_id=variant.id,
+        subscriber_id=reader,
+        priority=letter.priority,
+        due_at=due_at,
+        queued_at=NOON,
+        **given,
+    )
+
+
+def owed(session: Session, readers: int, **given: Any) -> list[Delivery]:
+    """An issue that is leaving, owed to so many readers of a new newsletter."""
+    newsletter = a_newsletter(session, f"letter{next(NUMBERS)}")
+    written = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=readers)
+    return [a_delivery(session, written, a_reader(session, newsletter), **given) for _ in range(readers)]
+
+
+def a_carrier(session: Session) -> int:
+    """A process that carries."""
+    carrier = Carrier(host="host", pid=next(NUMBERS), since=NOON)
+    session.add(carrier)
+    session.flush()
+    return carrier.id

@@ -1,0 +1,375 @@
+"""What a carrier may take in hand, in which order, and whom it may not write to any more."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, text, update
+
+from newsletter.consent.signups import VALID, Signup, State
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.suppressions import Reason
+from newsletter.content.issues import Issue
+from newsletter.content.issues import Status as IssueStatus
+from newsletter.database import Database
+from newsletter.post import claims
+from newsletter.post.claims import Claimed
+from newsletter.post.deliveries import DEATHS, Delivery, Status
+from tests.builders import (
+    a_carrier,
+    a_crowd,
+    a_delivery,
+    a_letter,
+    a_newsletter,
+    a_reader,
+    a_signup,
+    an_issue,
+    owed,
+    unsaved,
+)
+from tests.clock import NOON
+
+MINUTE = timedelta(minutes=1)
+
+
+def claim(session, *, carrier=None, limit=500, urgent=False, key="k1", now=NOON) -> list[Claimed]:
+    carrier = carrier or a_carrier(session)
+    return claims.claim(session, carrier, limit=limit, urgent=urgent, key=key, now=now)
+
+
+def claimed(session, **given) -> list[int]:
+    return [each.delivery for each in claim(session, **given)]
+
+
+def status(session, delivery: Delivery) -> Status:
+    session.refresh(delivery)
+    return delivery.status
+
+
+def test_the_longest_due_comes_first_and_no_more_than_asked_for(begin):
+    with begin() as session:
+        first, second, third = owed(session, 3)
+        first.due_at, second.due_at, third.due_at = NOON - MINUTE, NOON, NOON - 2 * MINUTE
+        session.flush()
+        assert claimed(session, limit=2) == [third.id, first.id]
+        assert claimed(session, limit=2) == [second.id]
+        assert claimed(session, limit=2) == []
+
+
+def test_five_hundred_are_the_most(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        letter = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=501)
+        for reader in a_crowd(session, newsletter, 501):
+            session.add(unsaved(letter, reader))
+        session.flush()
+        assert len(claim(session, limit=1000)) == 500
+        assert len(claim(session, limit=1000)) == 1
+
+
+def test_nothing_is_taken_before_it_is_due(begin):
+    with begin() as session:
+        (delivery,) = owed(session, 1, due_at=NOON)
+        assert claimed(session, now=NOON - timedelta(microseconds=1)) == []
+        assert claimed(session, now=NOON) == [delivery.id]
+
+
+def test_urgent_letters_have_a_line_of_their_own(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        bulk = a_delivery(
+            session, a_letter(session, newsletter, issue=an_issue(session, newsletter)), a_reader(session, newsletter)
+        )
+        signup = a_signup(session, newsletter, state=State.ASKED)
+        asked = a_reader(session, newsletter, signup.address, standing=Standing.ASKED)
+        urgent = a_delivery(session, a_letter(session, newsletter, signup=signup), asked)
+        assert claimed(session, urgent=True) == [urgent.id]
+        assert claimed(session, urgent=False) == [bulk.id]
+
+
+@pytest.mark.parametrize("standstill", [IssueStatus.DRAFTED, IssueStatus.APPROVED, IssueStatus.PAUSED])
+def test_an_issue_that_is_not_being_sent_stays_where_it_is(begin, standstill):
+    with begin() as session:
+        (held,) = owed(session, 1)
+        (control,) = owed(session, 1)
+        session.execute(update(Issue).where(Issue.id == _issue_of(session, held)).values(status=standstill))
+        assert claimed(session) == [control.id]
+        assert status(session, held) is Status.QUEUED
+        session.execute(update(Issue).where(Issue.id == _issue_of(session, held)).values(status=IssueStatus.SENDING))
+        assert claimed(session) == [held.id]
+
+
+def test_what_is_left_of_a_cancelled_issue_is_cancelled(begin):
+    with begin() as session:
+        (called_off,) = owed(session, 1)
+        (control,) = owed(session, 1)
+        session.execute(
+            update(Issue).where(Issue.id == _issue_of(session, called_off)).values(status=IssueStatus.CANCELLED)
+        )
+        assert claimed(session) == [control.id]
+        assert status(session, called_off) is Status.CANCELLED
+        assert called_off.decided_at == NOON
+
+
+def _issue_of(session, delivery: Delivery) -> int:
+    return session.scalar(text("SELECT issue_id FROM letters WHERE id = :id"), {"id": delivery.letter_id})
+
+
+def leaves(session, reader: Subscriber) -> None:
+    _subscription(session, reader, standing=Standing.LEFT)
+
+
+def pauses(session, reader: Subscriber) -> None:
+    _subscription(session, reader, paused_until=NOON + MINUTE)
+
+
+def bounces(session, reader: Subscriber) -> None:
+    reader.suppressed = Reason.BOUNCED
+
+
+def never_wants_a_letter(session, reader: Subscriber) -> None:
+    reader.suppressed = Reason.NEVER
+
+
+def has_no_address_any_more(session, reader: Subscriber) -> None:
+    reader.address = reader.address_key = None
+
+
+def loses_the_subscription(session, reader: Subscriber) -> None:
+    session.delete(session.get_one(Subscription, (reader.id, _only_newsletter(session, reader))))
+
+
+def is_erased(session, reader: Subscriber) -> None:
+    session.delete(reader)
+
+
+def _subscription(session, reader: Subscriber, **values) -> None:
+    session.execute(update(Subscription).where(Subscription.subscriber_id == reader.id).values(values))
+
+
+def _only_newsletter(session, reader: Subscriber) -> int:
+    return session.scalar(select(Subscription.newsletter_id).where(Subscription.subscriber_id == reader.id))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        leaves,
+        pauses,
+        bounces,
+        never_wants_a_letter,
+        has_no_address_any_more,
+        loses_the_subscription,
+        is_erased,
+    ],
+)
+def test_a_reader_who_is_gone_before_the_claim_is_withheld_and_never_comes_back(begin, change):
+    with begin() as session:
+        gone, control = owed(session, 2)
+        change(session, session.get_one(Subscriber, gone.subscriber_id))
+        session.flush()
+        session.expire_all()
+        assert claimed(session) == [control.id]
+        assert status(session, gone) is Status.WITHHELD
+        assert gone.decided_at == NOON
+        assert claimed(session, now=NOON + timedelta(days=1)) == []
+        assert status(session, gone) is Status.WITHHELD
+
+
+def test_whoever_left_one_newsletter_still_gets_the_other(begin):
+    with begin() as session:
+        one, other = a_newsletter(session, "one"), a_newsletter(session, "other")
+        reader = a_reader(session, one, "ana@example.org", standing=Standing.LEFT)
+        a_reader(session, other, "ana@example.org")
+        left, kept = (
+            a_delivery(session, a_letter(session, each, issue=an_issue(session, each)), reader) for each in (one, other)
+        )
+        assert claimed(session) == [kept.id]
+        assert status(session, left) is Status.WITHHELD
+
+
+def test_a_pause_ends(begin):
+    with begin() as session:
+        (delivery,) = owed(session, 1)
+        _subscription(session, session.get_one(Subscriber, delivery.subscriber_id), paused_until=NOON)
+        assert claimed(session) == [delivery.id]
+
+
+def test_a_letter_that_may_have_arrived_is_not_called_withheld(begin):
+    with begin() as session:
+        doubtful, control = owed(session, 2, status=Status.IN_DOUBT, doubts=1)
+        leaves(session, session.get_one(Subscriber, doubtful.subscriber_id))
+        assert claimed(session) == [control.id]
+        assert status(session, doubtful) is Status.UNKNOWN
+        assert doubtful.decided_at == NOON
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.ASKED}))
+def test_a_confirmation_leaves_only_while_the_sign_up_waits_for_it(begin, state):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        waiting, moved_on = (_confirmation(session, newsletter) for _ in range(2))
+        session.execute(update(Signup).where(Signup.id == _signup_of(session, moved_on)).values(state=state))
+        assert claimed(session, urgent=True) == [waiting.id]
+        assert status(session, moved_on) is Status.WITHHELD
+
+
+def test_a_confirmation_does_not_leave_when_its_link_has_expired_or_its_sign_up_is_deleted(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        expired, deleted, control = (_confirmation(session, newsletter) for _ in range(3))
+        session.execute(
+            update(Signup).where(Signup.id == _signup_of(session, expired)).values(received_at=NOON - VALID)
+        )
+        session.delete(session.get_one(Signup, _signup_of(session, deleted)))
+        session.flush()
+        assert claimed(session, urgent=True) == [control.id]
+        assert status(session, expired) is Status.WITHHELD
+        assert status(session, deleted) is Status.WITHHELD
+
+
+@pytest.mark.parametrize(("reason", "leaves"), [(Reason.NEVER, False), (Reason.BOUNCED, True), (Reason.ERASED, True)])
+def test_only_who_said_never_gets_no_confirmation(begin, reason, leaves):
+    with begin() as session:
+        delivery = _confirmation(session, a_newsletter(session))
+        session.get_one(Subscriber, delivery.subscriber_id).suppressed = reason
+        session.flush()
+        assert claimed(session, urgent=True) == ([delivery.id] if leaves else [])
+
+
+def _confirmation(session, newsletter) -> Delivery:
+    signup = a_signup(session, newsletter, state=State.ASKED)
+    reader = a_reader(session, newsletter, signup.address, standing=Standing.ASKED)
+    return a_delivery(session, a_letter(session, newsletter, signup=signup), reader)
+
+
+def _signup_of(session, delivery: Delivery) -> int:
+    return session.scalar(text("SELECT signup_id FROM letters WHERE id = :id"), {"id": delivery.letter_id})
+
+
+def test_a_test_letter_needs_no_subscriber(begin):
+    with begin() as session:
+        letter = a_letter(session, a_newsletter(session))
+        delivery = a_delivery(session, letter, None, recipient="operator@example.org")
+        nobodys = a_delivery(session, letter, None)
+        (found,) = claim(session, urgent=True)
+        assert (found.delivery, found.address) == (delivery.id, "operator@example.org")
+        assert status(session, nobodys) is Status.WITHHELD
+
+
+def test_date_and_key_are_fixed_at_the_first_claim(begin):
+    with begin() as session:
+        (delivery,) = owed(session, 1)
+        (first,) = claim(session, key="k1")
+        session.execute(update(Delivery).values(status=Status.QUEUED))
+        (again,) = claim(session, key="k2", now=NOON + MINUTE)
+        assert (first.first_tried_at, first.key_id, first.attempt) == (NOON, "k1", 1)
+        assert (again.first_tried_at, again.key_id, again.attempt) == (NOON, "k1", 2)
+        assert status(session, delivery) is Status.CLAIMED
+
+
+def test_forty_thousand_attempts_are_no_trouble(begin):
+    with begin() as session:
+        owed(session, 1, attempt=40_000)
+        assert [each.attempt for each in claim(session)] == [40_001]
+
+
+def test_readers_who_left_in_a_row_do_not_hold_up_the_rest(begin):
+    with begin() as session:
+        deliveries = owed(session, 12)
+        for delivery in deliveries[:10]:
+            leaves(session, session.get_one(Subscriber, delivery.subscriber_id))
+        assert claimed(session, limit=2) == [delivery.id for delivery in deliveries[10:]]
+
+
+def test_a_letter_that_carriers_did_not_survive_waits_to_be_carried_alone(begin):
+    with begin() as session:
+        suspect, other = owed(session, 2, deaths=DEATHS)
+        (control,) = owed(session, 1, deaths=DEATHS - 1)
+        carrier = a_carrier(session)
+        assert claimed(session, carrier=carrier) == [control.id]
+        (alone,) = claims.claim_suspect(session, carrier, urgent=False, key="k1", now=NOON)
+        assert alone.delivery == suspect.id
+        assert status(session, other) is Status.QUEUED
+
+
+@pytest.fixture
+def postgresql(postgresql_url):
+    with closing(Database(postgresql_url)) as database:
+        yield database
+
+
+def test_two_who_claim_at_once_never_share_a_delivery(postgresql):
+    with postgresql.writing() as session:
+        everything = {delivery.id for delivery in owed(session, 120)}
+        carriers = [a_carrier(session) for _ in range(4)]
+    start = threading.Barrier(len(carriers))
+
+    def take(carrier: int) -> list[int]:
+        mine = []
+        start.wait(5)
+        while True:
+            with postgresql.writing() as session:
+                more = claimed(session, carrier=carrier, limit=3)
+            if not more:
+                return mine
+            mine += more
+
+    with ThreadPoolExecutor(len(carriers)) as crowd:
+        shares = list(crowd.map(take, carriers))
+    assert sorted(number for share in shares for number in share) == sorted(everything)
+    with postgresql.reading() as session:
+        owners = dict(session.execute(select(Delivery.id, Delivery.carrier_id)).all())
+    assert owners == {number: carrier for carrier, share in zip(carriers, shares, strict=True) for number in share}
+
+
+def test_who_claims_does_not_wait_for_rows_that_another_has_in_hand(postgresql):
+    with postgresql.writing() as session:
+        first, second = owed(session, 2)
+        carrier = a_carrier(session)
+    with postgresql.writing() as elsewhere:
+        assert claimed(elsewhere, carrier=carrier, limit=1) == [first.id]
+        with postgresql.writing() as session:
+            session.execute(text("SET LOCAL lock_timeout = '1ms'"))
+            assert claimed(session, carrier=carrier, limit=2) == [second.id]
+
+
+def test_a_claim_finds_its_rows_by_the_index_of_what_waits_whatever_its_parameters(postgresql):
+    with postgresql.writing() as session:
+        (delivery,) = owed(session, 1)
+        _fill(session, delivery, decided=15_000, waiting=5_000)
+        session.execute(text("ANALYZE"))
+    with postgresql.writing() as session:
+        session.connection().connection.driver_connection.prepare_threshold = 0
+        assert len(claim(session, carrier=a_carrier(session))) == 1
+        plan = _generic_plan(session, "WITH due%")
+    assert "Index Scan using ix_deliveries_waiting" in plan
+    assert "Sort" not in plan, "the index gives the order"
+    assert "Seq Scan on deliveries" not in plan
+
+
+def _generic_plan(session, like: str) -> str:
+    """How PostgreSQL does a statement that this connection has prepared, without looking at parameters."""
+    prepared = text("SELECT name, cardinality(parameter_types) FROM pg_prepared_statements WHERE statement LIKE :like")
+    name, parameters = session.execute(prepared, {"like": like}).one()
+    session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+    nothing = ", ".join(["NULL"] * parameters)
+    return "\n".join(session.scalars(text(f"EXPLAIN EXECUTE {name}({nothing})")))
+
+
+def _fill(session, like: Delivery, *, decided: int, waiting: int) -> None:
+    """Rows as a year leaves them behind, and as a paused issue keeps them."""
+    copy = text(
+        "INSERT INTO deliveries (letter_id, variant_id, status, priority, due_at, queued_at, attempt, deferrals, "
+        "doubts, deaths) SELECT letter_id, variant_id, :status, priority, due_at, queued_at, 1, 0, 0, 0 "
+        "FROM deliveries, generate_series(1, :n) WHERE deliveries.id = :id"
+    )
+    session.execute(copy, {"status": "sent", "n": decided, "id": like.id})
+    session.execute(text("UPDATE deliveries SET due_at = due_at + interval '1 day' WHERE id <> :id"), {"id": like.id})
+    session.execute(copy, {"status": "queued", "n": waiting, "id": like.id})
+    session.execute(
+        text("UPDATE deliveries SET due_at = due_at + interval '1 day' WHERE status = 'queued' AND id <> :id"),
+        {"id": like.id},
+    )
