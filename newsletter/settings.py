@@ -8,7 +8,7 @@ them and repeats no value that may be a secret, nor the part of one.
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from newsletter.errors import Misconfigured, NewsletterError
+from newsletter.exemptions import Exemption
 from newsletter.relays import Relay
 
 PREFIX = "NEWSLETTER_"
@@ -34,11 +35,16 @@ def _parts(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-def _relays(value: Any) -> Any:
-    try:
-        return tuple(Relay.parse(part) if isinstance(part, str) else part for part in _parts(value))
-    except NewsletterError as error:
-        raise ValueError(str(error)) from None
+def _each(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
+    """Read every part of a list by its own rule; parts that are values already stay."""
+
+    def read(value: Any) -> Any:
+        try:
+            return tuple(parse(part) if isinstance(part, str) else part for part in _parts(value))
+        except NewsletterError as error:
+            raise ValueError(str(error)) from None
+
+    return read
 
 
 def _keys(value: Any) -> Any:
@@ -68,13 +74,13 @@ class Settings(BaseModel):
 
     database_url: str = Field(default="", repr=False)
     redis_url: str | None = Field(default=None, repr=False)
-    smtp_url: Annotated[tuple[Relay, ...], BeforeValidator(_relays)] = Field(default=(), repr=False)
+    smtp_url: Annotated[tuple[Relay, ...], BeforeValidator(_each(Relay.parse))] = Field(default=(), repr=False)
     ehlo_name: str = Field(default_factory=socket.getfqdn, min_length=1)
     base_url: str = "http://localhost:8000"
     secret_keys: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_keys)] = Field(default=(), repr=False)
     data_dir: Path = Path("var")
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
-    feed_allow: Annotated[tuple[str, ...], BeforeValidator(_parts)] = ()
+    feed_allow: Annotated[tuple[Exemption, ...], BeforeValidator(_each(Exemption.parse))] = ()
 
     @field_validator("database_url")
     @classmethod

@@ -10,6 +10,7 @@ import pytest
 
 from newsletter import settings
 from newsletter.errors import Misconfigured
+from newsletter.exemptions import Exemption
 from newsletter.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -64,7 +65,7 @@ def test_every_setting_of_the_contract_is_read_from_the_environment():
     assert found.secret_keys == (("k2", KEY), ("k1", OLD_KEY))
     assert found.data_dir == Path("/srv/newsletter")
     assert found.trusted_proxies == (ip_network("10.0.0.1"), ip_network("192.168.0.0/16"), ip_network("::1"))
-    assert found.feed_allow == ("news.internal", "10.1.2.3")
+    assert found.feed_allow == (Exemption("news.internal"), Exemption(ip_network("10.1.2.3/32")))
     assert set(Settings.model_fields) == {
         *("database_url", "redis_url", "smtp_url", "ehlo_name", "base_url"),
         *("secret_keys", "data_dir", "trusted_proxies", "feed_allow"),
@@ -133,6 +134,7 @@ MALFORMED = {
         *("k1", f"k1:{'s' * 31}", f":{KEY}", f"k-1:{KEY}", f"ninechars:{KEY}", f"k1:{KEY},k1:{OLD_KEY}"),
         *(f"k1:{KEY},,k2", f"schlüßl:{KEY}", KEY),
     ],
+    "FEED_ALLOW": ["http://news.internal", "me@news.internal", "news.internal:port", "10.0.0.0/33"],
     "TRUSTED_PROXIES": ["proxy.example", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.1,everybody"],
 }
 

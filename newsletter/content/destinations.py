@@ -8,14 +8,12 @@ answers differently the second time (DNS rebinding) is never asked a second time
 import socket
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from threading import Thread
-from urllib.parse import urlsplit
 
-from newsletter.errors import Misconfigured, NewsletterError
+from newsletter.errors import NewsletterError
+from newsletter.exemptions import Address, Exemption
 
-Address = IPv4Address | IPv6Address
 Resolve = Callable[[str], Iterable[str]]
 
 PORTS = (80, 443)
@@ -49,46 +47,11 @@ def resolve(host: str) -> list[str]:
     return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
 
 
-@dataclass(frozen=True)
-class Exemption:
-    """A host by name, or a network, that may be fetched although it is private; at one port or at any."""
-
-    host: str | IPv4Network | IPv6Network
-    port: int | None = None
-
-    @classmethod
-    def parse(cls, written: str) -> "Exemption":
-        """Read `news.internal`, `localhost:8099`, `10.1.2.3`, `10.0.0.0/8`, `fd00::/8` or `[::1]:8080`."""
-        try:
-            return cls(ip_network(written))
-        except ValueError:
-            pass
-        try:
-            parts = urlsplit(f"//{written}")
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            host, port = None, None
-        if not host or parts.netloc != written or "@" in written:
-            raise Misconfigured(f"NEWSLETTER_FEED_ALLOW: “{written}” is neither a host, an address nor a network.")
-        try:
-            return cls(ip_network(host), port)
-        except ValueError:
-            return cls(host, port)
-
-    def covers(self, host: str, address: Address, port: int) -> bool:
-        """Whether a connection to this port of this host, at this address, is what the operator meant."""
-        if self.port not in (None, port):
-            return False
-        if isinstance(self.host, str):
-            return self.host == host.lower().rstrip(".")
-        return address in self.host
-
-
 class Guard:
     """Says to which addresses a connection may go."""
 
-    def __init__(self, allow: Iterable[str] = (), *, resolve: Resolve = resolve) -> None:
-        self._exemptions = [Exemption.parse(written) for written in allow]
+    def __init__(self, allow: Iterable[Exemption] = (), *, resolve: Resolve = resolve) -> None:
+        self._exemptions = tuple(allow)
         self._resolve = resolve
 
     def addresses(self, host: str, port: int, *, seconds: float) -> list[Address]:

@@ -15,6 +15,7 @@ import httpx2
 
 from newsletter.content.connecting import GuardedTransport
 from newsletter.content.destinations import FetchError, Forbidden, Guard, Resolve, resolve
+from newsletter.exemptions import Exemption
 
 MAX_BYTES = 5_000_000
 MAX_SECONDS = 10.0
@@ -62,7 +63,7 @@ class HttpFetcher:
     def __init__(
         self,
         *,
-        allow: Collection[str] = (),
+        allow: Collection[Exemption] = (),
         agent: str = AGENT,
         seconds: float = MAX_SECONDS,
         resolve: Resolve = resolve,

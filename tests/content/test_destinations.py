@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.content.destinations import Exemption, FetchError, Forbidden, Guard, is_public
+from newsletter.content.destinations import FetchError, Forbidden, Guard, is_public
 from newsletter.errors import Misconfigured
+from newsletter.exemptions import Exemption
 
 PRIVATE = [
     *["0.1.2.3", "10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.0.0.170", "192.0.2.1"],
@@ -35,12 +36,12 @@ def test_wrapping_an_address_in_ipv6_changes_nothing(address: IPv4Address, prefi
 
 @given(st.ip_addresses(network="10.0.0.0/8"), st.integers(1, 65535))
 def test_a_network_that_is_allowed_is_reached_at_every_port(address, port):
-    guard = Guard(["10.0.0.0/8"], resolve=lambda _: [str(address)])
+    guard = Guard([Exemption.parse("10.0.0.0/8")], resolve=lambda _: [str(address)])
     assert guard.addresses("news.internal", port, seconds=1) == [address]
 
 
 def test_an_exemption_for_one_port_leaves_the_others_shut():
-    guard = Guard(["localhost:8099"], resolve=lambda _: ["127.0.0.1"])
+    guard = Guard([Exemption.parse("localhost:8099")], resolve=lambda _: ["127.0.0.1"])
     assert guard.addresses("LOCALHOST.", 8099, seconds=1) == [ip_address("127.0.0.1")]
     with pytest.raises(Forbidden):
         guard.addresses("localhost", 80, seconds=1)

@@ -7,6 +7,7 @@ import pytest
 
 from newsletter.content.destinations import FetchError
 from newsletter.content.fetching import Fetcher, HttpFetcher
+from newsletter.exemptions import Exemption
 from tests.content.builders import Shelf
 from tests.local_http import LocalHttp
 
@@ -36,7 +37,7 @@ def served(fixture: Callable[[str], object]) -> World:
     site = fixture("site")
     assert isinstance(site, LocalHttp)
     where = {path: site.put(path, body, etag=ETAG) for path, body in PAGES.items()}
-    return World(HttpFetcher(allow=["127.0.0.1"]), {**where, "/missing": site.url("/missing")})
+    return World(HttpFetcher(allow=[Exemption.parse("127.0.0.1")]), {**where, "/missing": site.url("/missing")})
 
 
 def test_what_lies_at_an_address_is_fetched(world):

@@ -8,6 +8,7 @@ import pytest
 
 from newsletter.content.destinations import FetchError, Forbidden
 from newsletter.content.fetching import Answer, HttpFetcher
+from newsletter.exemptions import Exemption
 from tests.local_http import LocalHttp
 
 PUBLIC = "93.184.215.14"
@@ -16,7 +17,7 @@ MEGABYTE = b"x" * 1_000_000
 
 @pytest.fixture
 def fetcher() -> HttpFetcher:
-    return HttpFetcher(allow=["127.0.0.1"], agent="tests")
+    return HttpFetcher(allow=[Exemption.parse("127.0.0.1")], agent="tests")
 
 
 def refusal(fetcher: HttpFetcher, url: str, **given) -> str:
@@ -125,7 +126,7 @@ def test_the_limit_is_the_last_size_that_is_taken(site: LocalHttp, fetcher):
 
 
 def test_a_server_that_drips_does_not_hold_us(site: LocalHttp):
-    fetcher = HttpFetcher(allow=["127.0.0.1"], seconds=0.3)
+    fetcher = HttpFetcher(allow=[Exemption.parse("127.0.0.1")], seconds=0.3)
     url = site.put("/feed", itertools.repeat(b"x"), pause=0.02)
     before = monotonic()
     assert refusal(fetcher, url) == "No complete answer came within 0.3 seconds."
@@ -255,6 +256,6 @@ def test_other_ports_of_public_hosts_stay_closed():
 
 def test_the_second_address_is_tried_when_the_first_does_not_answer(site: LocalHttp):
     site.put("/feed", b"here")
-    fetcher = HttpFetcher(allow=["news.internal"], resolve=lambda _: ["::1", "127.0.0.1"])
+    fetcher = HttpFetcher(allow=[Exemption.parse("news.internal")], resolve=lambda _: ["::1", "127.0.0.1"])
     assert fetcher.fetch(site.url("/feed", host="news.internal")).body == b"here"
     assert site.requests[0][1]["host"] == f"news.internal:{site.port}"

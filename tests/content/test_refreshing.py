@@ -11,6 +11,7 @@ from newsletter.content.feeds import LEASE, Feed
 from newsletter.content.fetching import HttpFetcher
 from newsletter.content.refreshing import INTERVAL, LONGEST_WAIT
 from newsletter.errors import Malformed
+from newsletter.exemptions import Exemption
 from tests.clock import NOON
 from tests.content.builders import Shelf, a_feed, a_newsletter
 from tests.local_http import LocalHttp
@@ -125,7 +126,7 @@ def test_the_internet_is_asked_in_the_same_way(begin, site: LocalHttp):
         newsletter = a_newsletter(session)
         for url in [good, *bad]:
             feeds.add(session, newsletter, url, now=NOON)
-    refreshing.refresh_due(begin, HttpFetcher(allow=[f"127.0.0.1:{site.port}"]), now=NOON)
+    refreshing.refresh_due(begin, HttpFetcher(allow=[Exemption.parse(f"127.0.0.1:{site.port}")]), now=NOON)
     assert titles(begin) == ["bus"]
     assert [feed_row(begin, url).error for url in bad] == [
         "169.254.169.254 is at 169.254.169.254, which is not a public address.",

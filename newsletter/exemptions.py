@@ -1,0 +1,44 @@
+"""Exemptions: private hosts that feeds may come from although they are private, because the operator has named them."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from urllib.parse import urlsplit
+
+from newsletter.errors import Misconfigured
+
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True)
+class Exemption:
+    """A host by name, or a network, that may be fetched although it is private; at one port or at any."""
+
+    host: str | IPv4Network | IPv6Network
+    port: int | None = None
+
+    @classmethod
+    def parse(cls, written: str) -> "Exemption":
+        """Read `news.internal`, `localhost:8099`, `10.1.2.3`, `10.0.0.0/8`, `fd00::/8` or `[::1]:8080`."""
+        try:
+            return cls(ip_network(written))
+        except ValueError:
+            pass
+        try:
+            parts = urlsplit(f"//{written}")
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host, port = None, None
+        if not host or parts.netloc != written or "@" in written:
+            raise Misconfigured(f"“{written}” is neither a host, an address nor a network.")
+        try:
+            return cls(ip_network(host), port)
+        except ValueError:
+            return cls(host, port)
+
+    def covers(self, host: str, address: Address, port: int) -> bool:
+        """Whether a connection to this port of this host, at this address, is what the operator meant."""
+        if self.port not in (None, port):
+            return False
+        if isinstance(self.host, str):
+            return self.host == host.lower().rstrip(".")
+        return address in self.host
