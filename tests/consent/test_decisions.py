@@ -1,0 +1,202 @@
+"""Decisions: to confirm, to leave, never to be written to. Each counts once, however often it is said."""
+
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from newsletter.consent import decisions, ledger, subscribers, suppressions
+from newsletter.consent.ledger import Entry, Event, Trace
+from newsletter.consent.signups import Signup, State
+from newsletter.consent.subscribers import Standing, Subscriber
+from newsletter.errors import LinkExpired
+from newsletter.newsletters import Newsletter
+from newsletter.post import doctor
+from tests.builders import KEYRING, a_newsletter, a_reader, a_signup
+from tests.clock import NOON
+
+TRACE = Trace("192.0.2.1", "Test/1.0")
+LATER = NOON + timedelta(hours=1)
+ANA = "ana@example.org"
+
+
+def asked(session: Session, newsletter: Newsletter, address: str = ANA, **given: object) -> Signup:
+    """A sign-up whose letter was sent."""
+    reader = subscribers.by_key(session, address)
+    if reader is None or newsletter.id not in subscribers.subscriptions(session, reader.id):
+        a_reader(session, newsletter, address, standing=Standing.ASKED)
+    return a_signup(session, newsletter, address, state=State.ASKED, **given)
+
+
+def confirm(session: Session, signup: Signup, *, now=LATER) -> bool:
+    return decisions.confirm(session, signup, evidence={"method": "button"}, trace=TRACE, now=now)
+
+
+def withdraw(session: Session, reader: Subscriber, newsletters: Collection[int]) -> list[int]:
+    return decisions.withdraw(session, reader, newsletters=newsletters, how="button", trace=TRACE, now=LATER)
+
+
+def refuse(session: Session, signup: Signup) -> None:
+    decisions.refuse(session, KEYRING, signup, trace=TRACE, now=LATER)
+
+
+def events(session: Session) -> list[Event]:
+    assert not doctor.examine(session)
+    return list(session.scalars(select(Entry.event).order_by(Entry.id)))
+
+
+def ana(session: Session) -> Subscriber:
+    return session.scalars(select(Subscriber).where(Subscriber.address_key == ANA)).one()
+
+
+def standing(session: Session) -> list[Standing]:
+    found = subscribers.subscriptions(session, ana(session).id)
+    return [found[number].standing for number in sorted(found)]
+
+
+def test_confirming_counts_once(begin):
+    with begin() as session:
+        signup = asked(session, a_newsletter(session), evidence={"name": "Ana", "timezone": "Europe/Berlin"})
+        assert [confirm(session, signup) for _ in range(3)] == [True, False, False]
+        assert events(session) == [Event.REQUESTED, Event.CONFIRMED]
+        assert standing(session) == [Standing.SUBSCRIBED]
+        reader = ana(session)
+        assert (reader.name, reader.language, reader.zone) == ("Ana", None, "Europe/Berlin")
+
+
+def test_confirming_again_does_not_forget_what_was_said_before(begin):
+    with begin() as session:
+        first, second = a_newsletter(session), a_newsletter(session, "evening")
+        confirm(session, asked(session, first, evidence={"name": "Ana", "language": "de"}))
+        confirm(session, asked(session, second, evidence={"timezone": "Europe/Berlin"}))
+        reader = ana(session)
+        assert (reader.name, reader.language, reader.zone) == ("Ana", "de", "Europe/Berlin")
+
+
+def test_what_proves_a_confirmation_is_kept_with_it(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        confirm(session, asked(session, newsletter))
+        fact = ledger.history(session, ana(session).subject)[-1]
+        kept = session.get_one(ledger.Evidence, fact.id)
+        assert (fact.event, fact.newsletter_id, fact.at) == (Event.CONFIRMED, newsletter.id, LATER)
+        assert fact.wording_id
+        assert b'"method":"button"' in kept.body
+        assert b'"confirm_page":"' in kept.body
+        assert session.get_one(ledger.TraceRow, fact.id).ip == TRACE.ip
+
+
+def test_a_sign_up_to_two_newsletters_confirms_both(begin):
+    with begin() as session:
+        first, second = a_newsletter(session), a_newsletter(session, "evening")
+        asked(session, second)
+        assert confirm(session, asked(session, first, newsletters=[second.id, first.id]))
+        assert standing(session) == [Standing.SUBSCRIBED] * 2
+        assert events(session).count(Event.CONFIRMED) == 2
+
+
+def test_a_press_of_the_button_counts_once_from_any_number_of_windows(begin, reading):
+    with begin() as session:
+        number = asked(session, a_newsletter(session)).id
+
+    def press(_: int) -> bool:
+        with begin() as session:
+            return confirm(session, decisions.signup_of(session, (number, nonce), lock=True))
+
+    with reading() as session:
+        nonce = session.get_one(Signup, number).nonce
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(press, range(8))) == 1
+    with reading() as session:
+        assert events(session) == [Event.REQUESTED, Event.CONFIRMED]
+
+
+def test_a_link_to_a_sign_up_that_is_gone_or_another_has_expired(begin):
+    with begin() as session:
+        signup = asked(session, a_newsletter(session))
+        assert decisions.signup_of(session, (signup.id, signup.nonce), lock=False) is signup
+        for ids in ((signup.id, signup.nonce + 1), (signup.id + 1, signup.nonce)):
+            with pytest.raises(LinkExpired):
+                decisions.signup_of(session, ids, lock=True)
+
+
+def test_a_confirmation_after_three_days_or_of_somebody_forgotten_has_expired(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        late = asked(session, newsletter)
+        forgotten = a_signup(session, newsletter, "eve@example.org", state=State.ASKED)
+        with pytest.raises(LinkExpired):
+            confirm(session, late, now=NOON + timedelta(hours=72))
+        with pytest.raises(LinkExpired):
+            confirm(session, forgotten)
+        assert events(session) == [Event.REQUESTED]
+
+
+@pytest.mark.parametrize("state", [State.RECEIVED, State.QUIET, State.FAILED, State.REFUSED])
+def test_only_what_was_asked_can_be_confirmed(begin, state):
+    with begin() as session:
+        signup = asked(session, a_newsletter(session))
+        signup.state = state
+        with pytest.raises(LinkExpired):
+            confirm(session, signup)
+        assert standing(session) == [Standing.ASKED]
+
+
+def test_leaving_counts_once_and_only_for_what_was_named(begin):
+    with begin() as session:
+        first, second = a_newsletter(session), a_newsletter(session, "evening")
+        reader = a_reader(session, first, ANA)
+        a_reader(session, second, ANA)
+        assert withdraw(session, reader, [first.id, 99]) == [first.id]
+        assert withdraw(session, reader, [first.id]) == []
+        assert standing(session) == [Standing.LEFT, Standing.SUBSCRIBED]
+        assert withdraw(session, reader, [first.id, second.id]) == [second.id]
+        assert events(session).count(Event.WITHDRAWN) == 2
+
+
+def test_who_left_and_is_asked_again_can_come_back(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        first = asked(session, newsletter)
+        confirm(session, first)
+        withdraw(session, ana(session), [newsletter.id])
+        with pytest.raises(LinkExpired):
+            confirm(session, first)
+        assert confirm(session, asked(session, newsletter))
+        assert standing(session) == [Standing.SUBSCRIBED]
+
+
+def test_never_is_said_once_and_ends_everything(begin):
+    with begin() as session:
+        first, second = a_newsletter(session), a_newsletter(session, "evening")
+        confirm(session, asked(session, first))
+        signup = asked(session, second)
+        for _ in range(3):
+            refuse(session, signup)
+        assert standing(session) == [Standing.LEFT] * 2
+        assert events(session)[-3:] == [Event.WITHDRAWN, Event.WITHDRAWN, Event.REFUSED]
+        assert suppressions.reasons(session, KEYRING, ANA) == {suppressions.Reason.NEVER}
+        assert ana(session).suppressed == suppressions.Reason.NEVER
+
+
+def test_after_never_no_other_letter_can_be_confirmed(begin):
+    with begin() as session:
+        first, second = a_newsletter(session), a_newsletter(session, "evening")
+        refused, other = asked(session, first), asked(session, second)
+        refuse(session, refused)
+        with pytest.raises(LinkExpired):
+            confirm(session, other)
+        refuse(session, other)
+        assert events(session).count(Event.REFUSED) == 1
+        assert Event.CONFIRMED not in events(session)
+
+
+def test_never_can_be_said_for_somebody_whom_we_have_forgotten(begin):
+    with begin() as session:
+        signup = a_signup(session, a_newsletter(session), ANA, state=State.ASKED)
+        refuse(session, signup)
+        assert suppressions.reasons(session, KEYRING, ANA) == {suppressions.Reason.NEVER}
+        assert events(session) == []

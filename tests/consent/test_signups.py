@@ -1,0 +1,148 @@
+"""Sign-ups: one insert for a form, one worker for a sign-up, one letter for an inbox and a day."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event, select, text
+
+from newsletter import addresses
+from newsletter.consent import signups
+from newsletter.consent.signups import VALID, Signup, SignupLetter, State
+from newsletter.consent.wordings import Wording
+from newsletter.database import Database
+from tests.builders import KEYRING, a_newsletter, a_signup
+from tests.clock import NOON
+
+
+def receive(session, newsletter, address: str) -> None:
+    wording = session.scalars(select(Wording).where(Wording.newsletter_id == newsletter.id)).one()
+    parsed = addresses.parse(address)
+    signups.receive(
+        session,
+        address=parsed,
+        fold_key=addresses.fold(KEYRING, parsed.key),
+        newsletters=(newsletter.id,),
+        wording_id=wording.id,
+        form=wording.form_exhibit,
+        evidence={"ip": "192.0.2.1"},
+        now=NOON,
+    )
+
+
+def test_a_posted_form_is_exactly_one_statement(database, begin, reading):
+    statements = []
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        wording = session.scalars(select(Wording)).one()
+        event.listen(database.engine, "after_cursor_execute", lambda *given: statements.append(given[2]))
+        signups.receive(
+            session,
+            address=addresses.parse("Ana@example.org"),
+            fold_key="k1:x",
+            newsletters=[newsletter.id],
+            wording_id=wording.id,
+            form=wording.form_exhibit,
+            evidence={"name": "Ana"},
+            now=NOON,
+        )
+    assert len([statement for statement in statements if statement.startswith("INSERT")]) == len(statements) == 1
+    with reading() as session:
+        found = session.scalars(select(Signup)).one()
+        assert (found.address, found.address_key) == ("Ana@example.org", "ana@example.org")
+        assert (found.newsletters, found.evidence) == ([newsletter.id], {"name": "Ana"})
+        assert (found.received_at, found.state) == (NOON, State.RECEIVED)
+
+
+def test_no_two_sign_ups_have_the_same_nonce(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for number in range(20):
+            receive(session, newsletter, f"{number}@example.org")
+        nonces = session.scalars(select(Signup.nonce)).all()
+        assert len(set(nonces)) == 20
+        assert max(nonces) > 2**56
+
+
+def test_the_oldest_that_waits_is_next_and_none_that_is_done_from_the_future_or_too_old(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for state in State:
+            if state is not State.RECEIVED:
+                a_signup(session, newsletter, state=state)
+        a_signup(session, newsletter, received_at=NOON - VALID)
+        a_signup(session, newsletter, received_at=NOON + timedelta(seconds=1))
+        assert signups.next_received(session, now=NOON) is None
+        first, second = (a_signup(session, newsletter) for _ in range(2))
+        assert signups.next_received(session, now=NOON) is first
+        first.state = State.QUIET
+        session.flush()
+        assert signups.next_received(session, now=NOON) is second
+
+
+def test_two_workers_never_work_on_the_same_sign_up(postgresql_url):
+    database = Database(postgresql_url)
+    with database.writing() as session:
+        newsletter = a_newsletter(session)
+        numbers = [a_signup(session, newsletter).id for _ in range(2)]
+    with database.writing() as one, database.writing() as other:
+        taken = [signups.next_received(session, now=NOON) for session in (one, other)]
+        assert [signup.id for signup in taken] == numbers
+        with database.writing() as third:
+            assert signups.next_received(third, now=NOON) is None
+    database.close()
+
+
+def test_finding_what_waits_does_not_read_what_is_done(database, begin):
+    with begin() as session:
+        explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+        if not database.is_sqlite:
+            session.execute(text("SET LOCAL enable_seqscan = off"))
+        plans = []
+
+        @event.listens_for(database.engine, "before_cursor_execute", retval=True)
+        def _explain(connection, cursor, statement, parameters, context, many):
+            if statement.startswith("SELECT"):
+                plans.append(cursor.execute(f"{explain} {statement}", parameters).fetchall())
+            return statement, parameters
+
+        signups.next_received(session, now=NOON)
+    assert "ix_signups_received" in str(plans)
+
+
+@pytest.mark.parametrize("hours", [0, 11.99])
+def test_an_inbox_gets_one_letter_a_day_about_a_newsletter(begin, hours):
+    with begin() as session:
+        morning, evening = a_newsletter(session), a_newsletter(session, "evening")
+        first, again = (
+            a_signup(session, morning, "ana@example.org", received_at=NOON + timedelta(hours=late))
+            for late in (0, hours)
+        )
+        tagged = a_signup(session, morning, "ANA+tag@example.org")
+        tomorrow = a_signup(session, morning, "ana@example.org", received_at=NOON + timedelta(hours=12))
+        other = a_signup(session, morning, "eve@example.org")
+        asked = [signups.may_ask(session, each, morning.id) for each in (first, again, tagged, tomorrow, other)]
+        assert asked == [True, False, False, True, True]
+        assert signups.may_ask(session, again, evening.id)
+
+
+def test_of_many_who_ask_at_once_one_may(begin, reading):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        numbers = [a_signup(session, newsletter, "ana@example.org").id for _ in range(12)]
+
+    def ask(number: int) -> bool:
+        with begin() as session:
+            return signups.may_ask(session, session.get_one(Signup, number), newsletter.id)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(ask, numbers)) == 1
+    with reading() as session:
+        assert len(session.scalars(select(SignupLetter)).all()) == 1
+
+
+def test_a_link_works_for_seventy_two_hours_to_the_second(begin):
+    with begin() as session:
+        signup = a_signup(session, a_newsletter(session))
+        assert not signups.expired(signup, now=NOON + timedelta(hours=71, minutes=59, seconds=59))
+        assert signups.expired(signup, now=NOON + timedelta(hours=72))

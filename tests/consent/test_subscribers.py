@@ -1,0 +1,96 @@
+"""Subscribers: one address is met once, and a decision about a person waits for another one only."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, text
+
+from newsletter import addresses
+from newsletter.consent import subscribers
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.database import Database
+from tests.builders import a_newsletter, a_reader
+from tests.clock import NOON
+
+ANA = addresses.parse("Ana@example.org")
+
+
+def test_an_address_is_met_once_and_kept_as_it_was_first_written(begin):
+    with begin() as session:
+        first = subscribers.meet(session, ANA, now=NOON)
+        again = subscribers.meet(session, addresses.parse("ANA@Example.org"), now=NOON + timedelta(days=1))
+        other = subscribers.meet(session, addresses.parse("eve@example.org"), now=NOON)
+        assert again is first
+        assert (first.address, first.address_key, first.created_at) == ("Ana@example.org", "ana@example.org", NOON)
+        assert other.subject != first.subject
+        assert len(other.subject) == 16
+
+
+def test_all_who_meet_an_address_at_once_meet_the_same_person(begin, reading):
+    def meet(number: int) -> tuple[int, int]:
+        with begin() as session:
+            return number, subscribers.meet(session, addresses.parse(f"{number // 4}@example.org"), now=NOON).id
+
+    with ThreadPoolExecutor(8) as pool:
+        met = list(pool.map(meet, range(80)))
+    assert len({(number // 4, found) for number, found in met}) == 20
+    with reading() as session:
+        assert len(session.scalars(select(Subscriber)).all()) == 20
+
+
+def test_nobody_who_leaves_waits_for_an_issues_deliveries_to_be_written(postgresql_url):
+    # A foreign key locks the row that it leads to, until the transaction ends: with a million readers, for long.
+    database = Database(postgresql_url)
+    with database.writing() as session:
+        reader = a_reader(session, a_newsletter(session))
+        evening = a_newsletter(session, "evening")
+    with database.writing() as long, database.writing() as short:
+        long.add(Subscription(subscriber_id=reader.id, newsletter_id=evening.id, standing=Standing.ASKED, since=NOON))
+        long.flush()
+        short.execute(text("SET LOCAL lock_timeout = '2s'"))
+        assert subscribers.by_key(short, reader.address_key)
+    database.close()
+
+
+def test_a_person_is_seen_as_they_are_once_the_lock_is_ours(begin):
+    with begin() as session:
+        subscribers.meet(session, ANA, now=NOON)
+        known = session.scalars(select(Subscriber)).one()
+        session.execute(text("UPDATE subscribers SET suppressed = 'never'"))
+        assert subscribers.by_key(session, ANA.key).suppressed == "never"
+        assert known.suppressed == "never"
+
+
+def test_since_says_when_the_standing_changed_last(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        reader = a_reader(session, newsletter, standing=Standing.ASKED)
+        for hours, standing in enumerate([Standing.ASKED, Standing.SUBSCRIBED, Standing.SUBSCRIBED], start=1):
+            subscribers.settle(session, reader.id, newsletter.id, standing, now=NOON + timedelta(hours=hours))
+        found = subscribers.subscriptions(session, reader.id)
+        assert found.keys() == {newsletter.id}
+        assert (found[newsletter.id].standing, found[newsletter.id].since) == (
+            Standing.SUBSCRIBED,
+            NOON + timedelta(hours=2),
+        )
+
+
+def test_readers_are_those_who_confirmed_and_were_not_silenced(begin):
+    with begin() as session:
+        newsletter, other = a_newsletter(session), a_newsletter(session, "evening")
+        for standing in Standing:
+            a_reader(session, newsletter, standing=standing)
+        a_reader(session, newsletter, suppressed="complained")
+        a_reader(session, other)
+        assert subscribers.count(session, newsletter.id) == 1
+        assert subscribers.count(session, 99) == 0
+
+
+@pytest.mark.parametrize("standing", Standing)
+def test_who_is_gone_takes_the_standing_along(begin, standing):
+    with begin() as session:
+        reader = a_reader(session, a_newsletter(session), standing=standing)
+        session.delete(reader)
+        session.flush()
+        assert session.scalars(select(Subscription)).all() == []

@@ -1,0 +1,112 @@
+"""Wordings and exhibits: what was shown, in numbered versions, kept once and never changed."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from newsletter.consent import exhibits, wordings
+from newsletter.consent.exhibits import Exhibit
+from newsletter.consent.wordings import LIMIT, Wording
+from newsletter.database import Begin
+from newsletter.errors import Malformed
+from newsletter.newsletters import Newsletter
+from tests.builders import a_newsletter
+from tests.clock import NOON
+
+SHOWN = {"language": "en", "text": "I agree.", "form": b"<form>", "confirm": b"<p>", "now": NOON}
+
+
+def publish(session: Session, newsletter: Newsletter, **given: object) -> Wording:
+    return wordings.publish(session, newsletter, **{**SHOWN, **given})
+
+
+def at_once(begin: Begin, count: int, work: Callable[[Session, int], object]) -> list[object]:
+    """The work, by so many at the same time, each in a transaction of its own."""
+
+    def one(number: int) -> object:
+        with begin() as session:
+            return work(session, number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
+
+
+def test_publishing_what_is_current_changes_nothing(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        first = publish(session, newsletter)
+        for text in ("I agree.", "  I\n\tagree. "):
+            assert publish(session, newsletter, text=text, now=NOON + timedelta(days=1)) is first
+        assert (first.version, first.published_at) == (2, NOON)
+
+
+@pytest.mark.parametrize("change", [{"text": "I do agree."}, {"form": b"<form id=new>"}, {"confirm": b"<h1>"}])
+def test_other_words_or_a_page_around_them_are_the_next_version(begin, change):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        first = publish(session, newsletter)
+        second = publish(session, newsletter, **change)
+        back = publish(session, newsletter)
+        assert [first.version, second.version, back.version] == [2, 3, 4]
+        assert wordings.current(session, newsletter.id, "en") is back
+        assert (first.text, first.form_exhibit) == (back.text, back.form_exhibit)
+
+
+def test_languages_and_newsletters_count_their_own_versions(begin):
+    with begin() as session:
+        morning, evening = a_newsletter(session), a_newsletter(session, "evening")
+        assert publish(session, morning).version == 2
+        assert publish(session, morning, language="de").version == 1
+        assert publish(session, evening).version == 2
+        assert wordings.current(session, morning.id, "de").language == "de"
+        assert wordings.current(session, morning.id, "fr") is None
+
+
+@pytest.mark.parametrize("text", ["", " \n ", "a" * (LIMIT + 1)])
+def test_no_words_or_a_book_are_refused(begin, text):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        with pytest.raises(Malformed, match="words of the consent"):
+            publish(session, newsletter, text=text)
+
+
+def test_the_default_words_name_who_asks_for_what_and_how_to_stop(begin):
+    with begin() as session:
+        text = wordings.default_text(a_newsletter(session, reply_to="office@press.example"))
+        for part in ("Example Press", "1 Street, 00000 Town", "The Morning Letter", "stop", "office@press.example"):
+            assert part in text
+
+
+def test_services_that_start_at_once_publish_one_version(begin, reading):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+    at_once(begin, 6, lambda session, _: publish(session, newsletter, text="New words.").version)
+    with reading() as session:
+        assert session.scalars(select(Wording.version).order_by(Wording.id)).all() == [1, 2]
+
+
+def test_different_words_that_are_published_at_once_are_all_kept_in_a_row(begin, reading):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+    at_once(begin, 6, lambda session, number: publish(session, newsletter, text=f"Words {number}.").version)
+    with reading() as session:
+        assert session.scalars(select(Wording.version).order_by(Wording.version)).all() == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_what_was_shown_is_kept_once_under_the_hash_of_its_bytes(begin, reading):
+    with begin() as session:
+        names = {exhibits.keep(session, kind, b"<form>") for kind in ("form", "form", "confirm page")}
+        other = exhibits.keep(session, "form", b"<form >")
+    at_once(begin, 6, lambda session, _: exhibits.keep(session, "form", b"shown at once"))
+    with reading() as session:
+        kept = {exhibit.sha256: exhibit.body for exhibit in session.scalars(select(Exhibit))}
+    assert kept == {
+        **dict.fromkeys(names, b"<form>"),
+        other: b"<form >",
+        exhibits.sha256(b"shown at once"): b"shown at once",
+    }
+    assert all(exhibits.sha256(body) == name for name, body in kept.items())

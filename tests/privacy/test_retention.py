@@ -1,0 +1,320 @@
+"""Retention: who never confirmed is forgotten after 72 hours, and what stays in the books still adds up."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from newsletter.consent import ledger
+from newsletter.consent.ledger import Entry, Event, Evidence, TraceRow
+from newsletter.consent.signups import Signup, SignupLetter, State
+from newsletter.consent.subscribers import Subscriber, Subscription
+from newsletter.database import Database
+from newsletter.doorbell import Room
+from newsletter.post import doctor
+from newsletter.post.deliveries import Delivery, Status
+from newsletter.privacy import retention
+from tests.builders import a_newsletter, a_signup
+from tests.clock import NOON
+from tests.stage import Stage, staged
+
+ANA, EVE = "ana@mail.example.org", "eve@mail.example.org"
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+@pytest.fixture(autouse=True)
+def _newsletters(request: pytest.FixtureRequest):
+    if "stage" in request.fixturenames:
+        stage = request.getfixturevalue("stage")
+        stage.newsletter()
+        stage.newsletter("evening")
+
+
+def ask(stage: Stage, email: str = ANA, slug: str = "morning"):
+    """Sign up, and return the letter that asks to confirm."""
+    before = len(stage.letters(to=email))
+    stage.sign_up(email, slug, name="Invented Name")
+    stage.ring(Room.URGENT)
+    found = stage.letters(to=email)
+    assert len(found) == before + 1
+    return found[-1]
+
+
+def confirm(stage: Stage, letter) -> None:
+    assert stage.browser.post(stage.link(letter, "confirm")).status_code == 200
+
+
+def leave(stage: Stage, letter) -> None:
+    assert stage.browser.post(stage.link(letter, "u"), data=ONE_CLICK).status_code == 200
+
+
+def tables_with(stage: Stage, word: str) -> set[str]:
+    """The tables in which this can be read."""
+    return {
+        table
+        for table, rows in stage.rows().items()
+        for row in rows
+        for value in row
+        if word in (value.decode(errors="replace") if isinstance(value, bytes) else str(value))
+    }
+
+
+def wait(stage: Stage, **length: float) -> None:
+    """Let time pass and the upkeep be done."""
+    stage.clock.pass_(**length)
+    stage.ring(Room.UPKEEP)
+
+
+def events(stage: Stage) -> list[Event]:
+    """What the ledger says in its order, after everything in it was found to be whole."""
+    with stage.site.database.reading() as session:
+        assert doctor.examine(session) == []
+        return list(session.scalars(select(Entry.event).order_by(Entry.id)))
+
+
+def count(stage: Stage, row: type) -> int:
+    with stage.site.database.reading() as session:
+        return len(session.scalars(select(row)).all())
+
+
+def uncovered(stage: Stage) -> Sequence[Event]:
+    """Facts whose evidence is gone without a later entry `lapsed` of the same subject to account for it."""
+    with stage.site.database.reading() as session:
+        entries = session.scalars(select(Entry)).all()
+        kept = set(session.scalars(select(Evidence.entry_id)))
+        lapses = [entry for entry in entries if entry.event == Event.LAPSED]
+        return [
+            entry.event
+            for entry in entries
+            if entry.id not in kept
+            and not any(lapse.subject == entry.subject and lapse.ordinal > entry.ordinal for lapse in lapses)
+        ]
+
+
+def test_after_72_hours_who_never_confirmed_is_nowhere_and_who_did_is_where_they_were(stage):
+    confirm(stage, ask(stage, EVE))
+    ask(stage)
+    assert tables_with(stage, ANA) == {"signups", "subscribers", "evidence"}
+    wait(stage, hours=71.9)
+    assert tables_with(stage, ANA)
+    wait(stage, hours=0.1)
+    assert tables_with(stage, ANA) == set()
+    assert tables_with(stage, "Invented Name") == tables_with(stage, EVE) == {"subscribers", "evidence"}
+    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED, Event.REQUESTED, Event.LAPSED]
+    assert uncovered(stage) == []
+    assert count(stage, Signup) == 0
+
+
+def test_the_letter_that_was_sent_is_still_counted_and_its_links_do_no_harm(stage):
+    letter = ask(stage)
+    links = [stage.link(letter, path) for path in ("confirm", "never", "u")]
+    wait(stage, hours=72)
+    with stage.site.database.reading() as session:
+        assert session.execute(select(Delivery.subscriber_id, Delivery.status)).all() == [(None, Status.SENT)]
+    before = stage.rows()
+    for link in links:
+        for answer in (stage.browser.get(link), stage.browser.post(link, data=ONE_CLICK)):
+            assert answer.status_code in (200, 410)
+    assert stage.rows() == before
+    assert events(stage)
+
+
+def test_a_letter_that_waits_to_be_sent_is_withheld_from_who_is_forgotten(stage):
+    ask(stage)
+    with stage.site.database.writing() as session:
+        session.execute(update(Delivery).values(status=Status.QUEUED, due_at=stage.clock() + timedelta(hours=80)))
+    wait(stage, hours=72)
+    stage.clock.pass_(hours=9)
+    stage.ring()
+    with stage.site.database.reading() as session:
+        assert session.scalars(select(Delivery.status)).all() == [Status.WITHHELD]
+    assert len(stage.letters()) == 1
+    assert events(stage)
+
+
+def test_who_left_before_confirming_is_forgotten_too(stage):
+    leave(stage, ask(stage))
+    wait(stage, hours=72)
+    assert tables_with(stage, ANA) == set()
+    assert events(stage) == [Event.REQUESTED, Event.WITHDRAWN, Event.LAPSED]
+    assert uncovered(stage) == []
+
+
+def test_who_said_never_before_confirming_is_forgotten_and_still_left_alone(stage):
+    letter = ask(stage)
+    assert stage.browser.post(stage.link(letter, "never"), data={"never": "yes"}).status_code == 200
+    wait(stage, hours=72)
+    assert tables_with(stage, ANA) == set()
+    assert events(stage) == [Event.REQUESTED, Event.WITHDRAWN, Event.REFUSED, Event.LAPSED]
+    assert uncovered(stage) == []
+    stage.sign_up(ANA)
+    stage.ring()
+    assert len(stage.letters(to=ANA)) == 1
+    wait(stage, hours=72)
+    assert tables_with(stage, ANA) == set()
+
+
+def test_who_asks_again_meanwhile_can_still_confirm(stage):
+    ask(stage)
+    stage.clock.pass_(hours=40)
+    second = ask(stage)
+    wait(stage, hours=32)
+    assert count(stage, Signup) == 1
+    assert events(stage) == [Event.REQUESTED, Event.REQUESTED]
+    confirm(stage, second)
+    wait(stage, days=30)
+    assert events(stage) == [Event.REQUESTED, Event.REQUESTED, Event.CONFIRMED]
+    assert tables_with(stage, ANA) == {"subscribers", "evidence"}
+
+
+@pytest.mark.parametrize("again", ["morning", "evening"])
+def test_who_asks_again_and_never_confirms_is_forgotten_with_all_they_said(stage, again):
+    ask(stage)
+    stage.clock.pass_(hours=40)
+    ask(stage, slug=again)
+    wait(stage, hours=32)
+    assert tables_with(stage, ANA)
+    wait(stage, hours=40)
+    assert tables_with(stage, ANA) == set()
+    assert events(stage).count(Event.LAPSED) == (1 if again == "morning" else 2)
+    assert uncovered(stage) == []
+
+
+def test_two_requests_that_lapse_at_the_same_time_are_forgotten_together(stage):
+    ask(stage)
+    stage.clock.pass_(hours=30)
+    ask(stage)
+    wait(stage, days=9)
+    assert tables_with(stage, ANA) == set()
+    assert events(stage) == [Event.REQUESTED, Event.REQUESTED, Event.LAPSED]
+    assert uncovered(stage) == []
+
+
+def test_of_a_reader_only_what_was_not_confirmed_is_forgotten(stage):
+    confirm(stage, ask(stage))
+    ask(stage, slug="evening")
+    wait(stage, hours=72)
+    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED, Event.REQUESTED, Event.LAPSED]
+    assert count(stage, Subscription) == 1
+    assert [entry.event for entry in _with_evidence(stage)] == [Event.REQUESTED, Event.CONFIRMED, Event.LAPSED]
+
+
+def test_who_had_left_asks_again_and_does_not_confirm_has_left(stage):
+    first = ask(stage)
+    confirm(stage, first)
+    leave(stage, first)
+    stage.clock.pass_(hours=30)
+    ask(stage)
+    wait(stage, hours=72)
+    expected = [Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN, Event.REQUESTED, Event.LAPSED]
+    assert events(stage) == expected
+    assert [entry.event for entry in _with_evidence(stage)] == [*expected[:3], Event.LAPSED], "the proof stays"
+    with stage.site.database.reading() as session:
+        assert session.scalars(select(Subscription.standing)).all() == ["left"]
+
+
+def _with_evidence(stage: Stage) -> list[Entry]:
+    with stage.site.database.reading() as session:
+        return list(session.scalars(select(Entry).join(Evidence).order_by(Entry.id)))
+
+
+def test_who_confirmed_and_left_again_is_not_forgotten_with_the_sign_up(stage):
+    first = ask(stage)
+    confirm(stage, first)
+    leave(stage, first)
+    wait(stage, days=5)
+    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN]
+    assert len(_with_evidence(stage)) == 3
+
+
+def test_a_sign_up_that_no_worker_answered_in_three_days_is_deleted_and_never_answered(stage):
+    stage.sign_up(ANA)
+    stage.clock.pass_(hours=72)
+    stage.ring()
+    assert stage.letters() == []
+    assert tables_with(stage, ANA) == set()
+    assert events(stage) == []
+
+
+def test_one_that_could_not_be_answered_is_deleted_too(begin, reading):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for state in (State.FAILED, State.QUIET):
+            a_signup(session, newsletter, state=state)
+        kept = a_signup(session, newsletter, state=State.QUIET, received_at=NOON + timedelta(seconds=1)).id
+        assert retention.forget_due(session, now=NOON + timedelta(hours=72)) == 2
+    with reading() as session:
+        assert session.scalars(select(Signup.id)).all() == [kept]
+        assert session.scalars(select(Subscriber)).all() == []
+
+
+def test_where_a_request_came_from_is_kept_for_thirty_days(stage):
+    confirm(stage, ask(stage))
+    wait(stage, days=29, hours=23)
+    assert count(stage, TraceRow) == 2
+    wait(stage, hours=1)
+    assert count(stage, TraceRow) == 0
+    assert count(stage, Evidence) == 2
+    assert events(stage)
+
+
+def test_the_limits_of_a_day_are_kept_for_days_only(stage):
+    ask(stage)
+    wait(stage, days=2)
+    assert count(stage, SignupLetter) == 1
+    wait(stage, days=1)
+    assert count(stage, SignupLetter) == 0
+
+
+def test_many_are_forgotten_in_portions(begin, reading):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for _ in range(retention.MOST + 5):
+            a_signup(session, newsletter, state=State.QUIET)
+    forgotten = []
+    for _ in range(3):
+        with begin() as session:
+            forgotten.append(retention.forget_due(session, now=NOON + timedelta(hours=72)))
+    assert forgotten == [retention.MOST, 5, 0]
+
+
+def test_two_workers_that_forget_at_once_forget_each_sign_up_once(stage):
+    for number in range(6):
+        ask(stage, f"{number}@mail.example.org")
+    stage.clock.pass_(hours=72)
+
+    def forget(_: int) -> int:
+        with stage.site.database.writing() as session:
+            return retention.forget_due(session, now=stage.clock())
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sum(pool.map(forget, range(3))) == 6
+    assert events(stage).count(Event.LAPSED) == 6
+    assert count(stage, Subscriber) == 0
+
+
+def test_what_stays_in_the_ledger_still_proves_what_it_proved(stage):
+    ask(stage)
+    with stage.site.database.reading() as session:
+        before = {entry.id: entry.leaf for entry in session.scalars(select(Entry))}
+    wait(stage, hours=72)
+    with stage.site.database.reading() as session:
+        after = {entry.id: entry for entry in session.scalars(select(Entry))}
+        assert {number: after[number].leaf for number in before} == before
+        assert all(ledger.leaf(entry) == entry.leaf for entry in after.values())
+
+
+def test_in_a_sqlite_file_nothing_of_the_forgotten_is_left_between_the_rows(sqlite_url, tmp_path):
+    with staged(sqlite_url, tmp_path) as stage:
+        stage.newsletter()
+        ask(stage)
+        wait(stage, hours=72)
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    with closing(Database(sqlite_url)) as database, database.reading() as session:
+        assert session.scalars(select(Entry.event)).all()
+    assert ANA.encode() not in file.read_bytes()
+    assert b"Invented Name" not in file.read_bytes()

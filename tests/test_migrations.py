@@ -1,0 +1,131 @@
+"""The schema's history: it ends where the models are, on both databases, however often and by whomever it is run."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.exc import IntegrityError
+
+from newsletter import migrations, triggers
+from newsletter.consent.subscribers import Subscriber, Subscription
+from newsletter.database import Base, Database
+from newsletter.schema import ROOMS, metadata
+from tests.builders import a_newsletter, a_reader
+
+DESCRIBED = {
+    "sqlite": "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2, 3, 4",
+    "postgresql": """
+        SELECT 'column', table_name, column_name, data_type || is_nullable || coalesce(column_default, '')
+          FROM information_schema.columns WHERE table_schema = 'public'
+        UNION SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+        UNION SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+         WHERE connamespace = 'public'::regnamespace
+        UNION SELECT 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) || tgenabled::text FROM pg_trigger
+         WHERE NOT tgisinternal
+        ORDER BY 1, 2, 3, 4""",
+}
+
+
+@pytest.fixture
+def empty(database: Database, tmp_path) -> Database:
+    """A database as it is before the first migration."""
+    if database.is_sqlite:
+        return Database(f"sqlite:///{tmp_path}/empty.sqlite")
+    with database.writing() as session:
+        session.execute(text("DROP SCHEMA public CASCADE"))
+        session.execute(text("CREATE SCHEMA public"))
+    return database
+
+
+def described(database: Database) -> list[tuple[str, ...]]:
+    with database.reading() as session:
+        statement = DESCRIBED[session.get_bind().dialect.name]
+        return [tuple(row) for row in session.execute(text(statement))]
+
+
+def is_current(database: Database) -> bool:
+    with database.engine.connect() as connection:
+        return migrations.is_current(connection)
+
+
+def changing(database: Database):
+    return (migrations._on_sqlite if database.is_sqlite else migrations._on_postgresql)(database)
+
+
+def test_the_migrations_end_where_the_models_are(database):
+    with database.engine.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+
+
+def test_every_table_is_in_the_schema_that_migrations_see():
+    modules = {mapper.class_.__module__ for mapper in Base.registry.mappers}
+    assert modules == {room.__name__ for room in ROOMS}
+
+
+def test_migrating_again_changes_nothing(database):
+    before = described(database)
+    for _ in range(2):
+        migrations.migrate(database)
+    assert described(database) == before
+
+
+def test_one_migration_makes_an_empty_database_current(empty, database):
+    assert not is_current(empty)
+    migrations.migrate(empty)
+    assert is_current(empty)
+    with empty.reading() as session:
+        assert not triggers.missing(session.connection())
+
+
+def test_two_that_migrate_at_once_both_end_well(empty):
+    with closing(Database(empty.url)) as other, ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(migrations.migrate, each) for each in (empty, other)]:
+            done.result()
+    assert is_current(empty)
+    before = described(empty)
+    migrations.migrate(empty)
+    assert described(empty) == before
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty):
+    def fail(connection: Connection) -> None:
+        connection.execute(text("CREATE TABLE half (id INTEGER)"))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), changing(empty) as connection:
+        fail(connection)
+    assert described(empty) == []
+
+
+def test_building_a_table_anew_keeps_what_refers_to_its_rows(database):
+    with database.writing() as session:
+        reader = a_reader(session, a_newsletter(session))
+    with changing(database) as connection:
+        operations = Operations(MigrationContext.configure(connection))
+        with operations.batch_alter_table("subscribers", recreate="always" if database.is_sqlite else "auto") as table:
+            table.alter_column("name", new_column_name="called")
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Subscription)) == 1
+        assert session.scalar(text("SELECT subject FROM subscribers")) == reader.subject
+
+
+def test_after_a_migration_references_are_held_again(database):
+    with changing(database):
+        pass
+    with pytest.raises(IntegrityError), database.writing() as session:
+        session.execute(text("INSERT INTO evidence (entry_id, salt, body) VALUES (12, '', '')"))
+
+
+def test_a_migration_that_would_leave_rows_without_what_they_refer_to_is_undone(database):
+    with database.writing() as session:
+        a_reader(session, a_newsletter(session))
+    with pytest.raises((RuntimeError, IntegrityError)), changing(database) as connection:
+        connection.execute(text("DELETE FROM newsletters"))
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Subscriber)) == 1
+        assert session.scalar(text("SELECT count(*) FROM newsletters")) == 1
