@@ -40,7 +40,7 @@ def answer_due(
     """Work on received sign-ups, each in a transaction of its own; returns how many there were, at most `most`.
 
     One that fails twice is set aside, with the reason in the log, so that it does not hold up the others. Once can
-    happen to any: two workers who meet the same address for the first time collide, and one of them has to look again.
+    happen to any: two workers who work for the same inbox may collide, and then one of them has to look again.
     """
     failed: set[int] = set()
     for done in range(most):
@@ -73,13 +73,9 @@ def _set_aside(begin: Begin, number: int, error: Exception) -> None:
 def answer(
     session: Session, signup: Signup, *, templates: Environment, keyring: Keyring, base_url: str, now: datetime
 ) -> None:
-    """Ask the inbox's owner, unless they subscribe already, were asked today or said never to write to them.
-
-    Nor is anybody asked with a link that has expired: where no worker ran for three days, nobody waits any more.
-    """
+    """Ask the inbox's owner, unless they subscribe already, were asked today or said never to write to them."""
     wanted: list[Newsletter] = []
-    is_over = signups.expired(signup, now=now)
-    if not is_over and suppressions.Reason.NEVER not in suppressions.reasons(session, keyring, signup.address_key):
+    if suppressions.Reason.NEVER not in suppressions.reasons(session, keyring, signup.address_key):
         wanted = _wanted(session, signup)
     if not wanted:
         signup.state = State.QUIET

@@ -90,7 +90,7 @@ def _said(reply: Reply | None) -> dict[str, Any]:
     """What is kept of a reply: no address, and no character that a database might refuse."""
     if reply is None:
         return {"reply_code": None, "reply_text": None}
-    text = replies.ADDRESS.sub("<address>", folded(reply.text))[: replies.KEPT]
+    text = replies.ADDRESS.sub("<address>", folded(reply.text[: replies.HEARD]))[: replies.KEPT]
     return {"reply_code": reply.code, "reply_text": text}
 
 
