@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from jinja2 import Environment
 
-from newsletter import templating
+from newsletter import known_keys, templating
 from newsletter.content import digests, pictures, refreshing
 from newsletter.content.fetching import Fetcher, HttpFetcher
 from newsletter.database import Database
@@ -144,8 +144,14 @@ def _done(step: Callable[[], bool]) -> bool:
 
 
 def build(settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Works:
-    """The works that the settings describe."""
+    """The works that the settings describe. Raises Misconfigured where the keys are not those of the database."""
     database, keys = Database(settings.database), keyring(settings)
+    try:
+        with database.writing() as session:
+            known_keys.check(session, keys, now=clock())
+    except Exception:
+        database.close()
+        raise
     dispatcher = Dispatcher(
         begin=database.writing,
         postman=postman(settings),

@@ -4,7 +4,7 @@ import secrets
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
@@ -71,13 +71,20 @@ def meet(session: Session, address: Address, *, now: datetime) -> Subscriber:
 
 
 def by_key(session: Session, address_key: str) -> Subscriber | None:
-    """The subscriber of this address, locked until the transaction ends: one decision about a person at a time.
+    """The subscriber of this address, locked until the transaction ends: one decision about a person at a time."""
+    return _locked(session, Subscriber.address_key == address_key)
 
-    The lock leaves foreign keys to the row alone (FOR NO KEY UPDATE): nobody who leaves has to wait until an issue's
-    deliveries are written.
-    """
-    mine = select(Subscriber).where(Subscriber.address_key == address_key)
-    return session.scalar(mine.with_for_update(key_share=True).execution_options(populate_existing=True))
+
+def by_id(session: Session, number: int) -> Subscriber | None:
+    """The subscriber of this number, locked in the same way."""
+    return _locked(session, Subscriber.id == number)
+
+
+def _locked(session: Session, mine: ColumnElement[bool]) -> Subscriber | None:
+    # FOR NO KEY UPDATE leaves foreign keys to the row alone: nobody who leaves has to wait until an issue's deliveries
+    # are written. What an earlier statement read of the row is read again: it may be older than the lock.
+    free = select(Subscriber).where(mine).with_for_update(key_share=True)
+    return session.scalar(free.execution_options(populate_existing=True))
 
 
 def subscriptions(session: Session, subscriber_id: int) -> dict[int, Subscription]:

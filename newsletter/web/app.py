@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
-from newsletter import broker, colours, settings
+from newsletter import broker, colours, known_keys, settings
 from newsletter.doorbell import Doorbell
 from newsletter.errors import Misconfigured, NotFound
 from newsletter.newsletters import BRAND
@@ -50,11 +50,12 @@ def brand(colour: str) -> Response:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     site: Site = app.state.site
-    # What this release shows is what the wordings have to name, before the first visitor sees it.
-    with site.database.writing() as session:
-        forms.publish_current(session, site.templates, now=datetime.now(UTC))
-    yield
-    site.database.close()
+    with closing(site.database) as database:
+        with database.writing() as session:
+            known_keys.check(session, site.keyring, now=datetime.now(UTC))
+            # What this release shows is what the wordings have to name, before the first visitor sees it.
+            forms.publish_current(session, site.templates, now=datetime.now(UTC))
+        yield
 
 
 def _through_redis(configured: Settings) -> Doorbell:

@@ -118,12 +118,13 @@ def _reader(
     here: Site, session: Session, token: str, *, lock: bool = False
 ) -> tuple[Subscriber | None, Newsletter | None]:
     subscriber, newsletter = here.links.read(token, Purpose.UNSUBSCRIBE)
-    return session.get(Subscriber, subscriber, with_for_update=lock), session.get(Newsletter, newsletter)
+    found = subscribers.by_id(session, subscriber) if lock else session.get(Subscriber, subscriber)
+    return found, session.get(Newsletter, newsletter)
 
 
 def _subscriber(here: Site, session: Session, token: str, *, lock: bool = False) -> Subscriber:
     (number,) = here.links.read(token, Purpose.PREFERENCES)
-    subscriber = session.get(Subscriber, number, with_for_update=lock)
+    subscriber = subscribers.by_id(session, number) if lock else session.get(Subscriber, number)
     if subscriber is None or subscriber.address is None:
         raise LinkExpired
     return subscriber
