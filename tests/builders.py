@@ -172,9 +172,9 @@ def _article(feed: Feed, title: str) -> Article:
     )
 
 
-def a_sheet(**headers: str) -> Sheet:
-    """A small letter with the fields that every letter has."""
-    fields = ("to", "date", "message_id", "unsubscribe", "greeting")
+def a_sheet(fields: tuple[str, ...] = (), **headers: str) -> Sheet:
+    """A small letter with the fields that every letter has, and more."""
+    fields = {"to", "date", "message_id", "unsubscribe", "greeting", *fields}
     written = {
         "From": "letters@press.example",
         "To": marker("to"),
