@@ -13,6 +13,8 @@ from newsletter.errors import Malformed, NotFound
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 BRAND = re.compile(r"#[0-9a-f]{6}")
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")  # BCP 47, its usual forms
+LIST_ID = 255  # characters at most, RFC 2919 section 3
 
 
 class Newsletter(Base):
@@ -54,6 +56,8 @@ def add(
     """Begin a newsletter. Its List-Id is `slug.domain of the sender`, and never changes afterwards."""
     if not SLUG.fullmatch(slug):
         raise Malformed("slug", f"“{slug}” cannot stand in a web address: use a to z, 0 to 9 and -, up to 40 of them.")
+    if not LANGUAGE.fullmatch(language):
+        raise Malformed("language", f"“{language}” is not a language; name one like en, de or pt-BR.")
     if zone not in available_timezones():
         raise Malformed("zone", f"“{zone}” is not a time zone; name one like Europe/Berlin.")
     if not BRAND.fullmatch(brand.lower()):
@@ -63,24 +67,35 @@ def add(
             raise Malformed(field, "Enter it in one line of plain text; letters have to show it.")
     if by_slug(session, slug):
         raise Malformed("slug", f"There is a newsletter “{slug}” already.")
-    sender = addresses.envelope(addresses.parse(sender, field="sender").written)
+    sender = _mailbox(sender, field="sender")
+    list_id = f"{slug}.{sender.rpartition('@')[2]}"
+    if len(list_id) > LIST_ID:
+        raise Malformed("slug", "With the sender's domain it makes a List-Id that is too long; take a shorter one.")
     newsletter = Newsletter(
         slug=slug,
         name=name.strip(),
         description=description.strip(),
         publisher=publisher.strip(),
         sender=sender,
-        reply_to=addresses.envelope(addresses.parse(reply_to, field="reply_to").written) if reply_to else sender,
+        reply_to=_mailbox(reply_to, field="reply_to") if reply_to else sender,
         postal_address=postal_address.strip(),
         language=language,
         zone=zone,
-        list_id=f"{slug}.{sender.rpartition('@')[2]}",
+        list_id=list_id,
         brand=brand.lower(),
         created_at=now,
     )
     session.add(newsletter)
     session.flush()
     return newsletter
+
+
+def _mailbox(value: str, *, field: str) -> str:
+    """An address that every mail server can answer to: what stands in From cannot wait for SMTPUTF8 (RFC 6531)."""
+    written = addresses.envelope(addresses.parse(value, field=field).written)
+    if not written.isascii():
+        raise Malformed(field, f"Many mail servers take no “{written}”: before the @ use a to z, digits and . - _ +.")
+    return written
 
 
 def by_slug(session: Session, slug: str) -> Newsletter | None:

@@ -1,0 +1,48 @@
+"""House rules that no other tool holds, read off the source."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCES = {
+    str(path.relative_to(ROOT)): ast.parse(path.read_text())
+    for folder in ("newsletter", "workers")
+    for path in (ROOT / folder).rglob("*.py")
+}
+ROOMS = tuple(f"newsletter/{room}/" for room in ("consent", "content", "post", "privacy"))
+
+
+def calls(*names: str) -> list[str]:
+    """Where functions or methods of these names are called."""
+    return [
+        f"{path}:{node.lineno}"
+        for path, tree in SOURCES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(names)
+    ]
+
+
+def imports(path: str) -> set[str]:
+    found = {f"{node.module}.{name.name}" for node in _nodes(path, ast.ImportFrom) for name in node.names}
+    return found | {name.name for node in _nodes(path, ast.Import) for name in node.names}
+
+
+def _nodes(path: str, kind: type) -> list:
+    return [node for node in ast.walk(SOURCES[path]) if isinstance(node, kind)]
+
+
+def test_the_rules_are_read_off_all_of_it():
+    assert len(SOURCES) > 80
+    assert calls("session.execute")
+
+
+def test_nothing_commits_but_the_session_that_is_left():
+    assert calls(".commit") == []
+
+
+def test_no_age_is_measured_by_the_clock_on_the_wall():
+    assert calls("time.time", ".utcnow", "date.today") == []
+
+
+def test_the_rooms_know_no_settings():
+    assert not {path for path in SOURCES if path.startswith(ROOMS) and "newsletter.settings" in str(imports(path))}

@@ -1,0 +1,85 @@
+"""Newsletters: what one is made of, and what is refused before a letter would have to carry it."""
+
+import pytest
+
+from newsletter import newsletters, operators
+from newsletter.errors import Malformed, NotFound
+from newsletter.operators import Act
+from tests.clock import NOON
+
+FACTS = {
+    "slug": "morning",
+    "name": "The Morning Letter",
+    "publisher": "Example Press",
+    "sender": "letters@press.example",
+    "postal_address": "1 Street, 00000 Town",
+    "now": NOON,
+}
+
+
+def add(session, **given):
+    return newsletters.add(session, **{**FACTS, **given})
+
+
+def test_a_newsletter_answers_to_its_sender_and_has_a_list_id_of_its_own(begin, reading):
+    with begin() as session:
+        add(session, name="  The Morning Letter ", brand="#0F5C6E")
+        add(session, slug="evening", sender="Letters@MÜLLER.example", reply_to="office@press.example", language="de")
+    with reading() as session:
+        morning, evening = newsletters.every(session)
+        assert (morning.name, morning.brand, morning.created_at) == ("The Morning Letter", "#0f5c6e", NOON)
+        assert (morning.reply_to, morning.list_id) == ("letters@press.example", "morning.press.example")
+        assert (morning.language, morning.zone) == ("en", "UTC")
+        assert evening.sender == "Letters@xn--mller-kva.example"
+        assert evening.list_id == "evening.xn--mller-kva.example"
+        assert evening.reply_to == "office@press.example"
+        assert newsletters.named(session, "evening").id == evening.id
+        assert newsletters.by_slug(session, "noon") is None
+        with pytest.raises(NotFound, match="noon"):
+            newsletters.named(session, "noon")
+
+
+LONG = ".".join(["d" * 60] * 4)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("slug", value) for value in ("", "Morning", "a b", "-a", "a-", "ä", "a" * 41, "a/b", "a\n")),
+        *((field, value) for field in ("name", "publisher", "postal_address") for value in ("", " ", "a\nb", "a\x00")),
+        *(("sender", value) for value in ("", "letters", "a@b", "Ana <a@b.example>", "zoë@press.example")),
+        *(("reply_to", value) for value in ("office", "büro@press.example")),
+        *(("language", value) for value in ("", "klingon language", "e", "en_GB", "en\n")),
+        *(("zone", value) for value in ("", "Mars/Olympus", "CET+1")),
+        *(("brand", value) for value in ("", "red", "#fff", "#0f5c6e;", "#0f5c6g")),
+    ],
+)
+def test_what_letters_could_not_carry_is_refused_by_its_field(begin, reading, field, value):
+    with begin() as session, pytest.raises(Malformed) as refused:
+        add(session, **{field: value})
+    assert refused.value.field == field
+    with reading() as session:
+        assert newsletters.every(session) == []
+
+
+def test_a_list_id_is_as_long_as_its_rfc_allows(begin):
+    with begin() as session:
+        assert len(add(session, slug="a" * 8, sender=f"a@{LONG}.eu").list_id) == 255
+        with pytest.raises(Malformed, match="shorter"):
+            add(session, slug="a" * 9, sender=f"a@{LONG}.eu")
+
+
+def test_a_slug_is_given_once(begin):
+    with begin() as session:
+        add(session)
+        with pytest.raises(Malformed, match="already"):
+            add(session, sender="other@press.example")
+
+
+def test_an_act_says_who_did_what_to_what(begin, reading):
+    with begin() as session:
+        operators.act(session, actor="cli:ana", verb="approved", subject="issue:1", now=NOON, fields=["title"], n=2)
+    with reading() as session:
+        (act,) = session.query(Act)
+        assert (act.actor, act.verb, act.subject, act.at) == ("cli:ana", "approved", "issue:1", NOON)
+        assert act.fields == {"fields": ["title"], "n": 2}
