@@ -42,9 +42,10 @@ class Dispatcher:
     keyring: Keyring
     heart: Heart
     clock: Callable[[], datetime]
+    ticks: Callable[[], float] = time.monotonic
 
     def carry_due(self, *, urgent: bool, until: float) -> int:
-        """Carry what is due until nothing is, or `time.monotonic()` passes `until`; returns how many were recorded."""
+        """Carry what is due until nothing is, or the monotonic clock passes `until`; returns how many were recorded."""
         carrier = self.heart.carrier(now=self.clock())
         with Recorder(self.begin, carrier, clock=self.clock) as recorder:
             ring = _Ring(self, carrier, recorder, urgent=urgent, until=until)
@@ -72,13 +73,13 @@ class _Ring:
         self._is_alone = False
 
     def is_over(self) -> bool:
-        return time.monotonic() >= self._until
+        return self._desk.ticks() >= self._until
 
     def parcels(self) -> Iterator[Parcel]:
         """What is due, claimed when it is asked for, and at a time only as much as was begun in time before."""
         limit = FIRST
         while not self.is_over() and not self._is_alone:
-            begin_by = time.monotonic() + BEGIN_WITHIN.total_seconds()
+            begin_by = self._desk.ticks() + BEGIN_WITHIN.total_seconds()
             self._in_hand.extend(self._claim(limit))
             if not self._in_hand:
                 return
@@ -100,7 +101,7 @@ class _Ring:
             self._say(claimed, Fate.IN_DOUBT, "the postman ended without a word about it")
 
     def _packed(self, begin_by: float) -> Iterator[Parcel]:
-        while self._in_hand and time.monotonic() <= begin_by:
+        while self._in_hand and self._desk.ticks() <= begin_by:
             claimed = self._in_hand.popleft()
             if parcel := self._pack(claimed, begin_by):
                 self._under_way[claimed.delivery] = claimed
