@@ -23,6 +23,12 @@ class Letter(NamedTuple):
     source: bytes  # header and body, lines ended by \n
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the sink, which writes while it reads, has come to the end; known of multipart letters only."""
+        boundary = self.message.get_boundary()
+        return boundary is None or self.source.rstrip().endswith(f"--{boundary}--".encode())
+
+    @property
     def message(self) -> EmailMessage:
         return BytesParser(policy=default).parsebytes(self.source)
 
@@ -37,14 +43,17 @@ class SmtpSink:
         self._folder = folder
 
     def letters(self) -> list[Letter]:
-        """What was taken so far, in no order: the names of the dumps are random."""
-        return [_read(dump.read_bytes()) for dump in self._folder.glob("letter.*")]
+        """What has arrived whole, in no order: the names of the dumps are random."""
+        begun = [_read(dump.read_bytes()) for dump in self._folder.glob("letter.*")]
+        return [letter for letter in begun if letter and letter.is_whole]
 
 
-def _read(dump: bytes) -> Letter:
+def _read(dump: bytes) -> Letter | None:
     # smtp-sink puts records of its own first; the last of them is a Received field on three lines.
     lines = dump.split(b"\n")
-    received = next(number for number, line in enumerate(lines) if line.startswith(b"Received: "))
+    received = next((number for number, line in enumerate(lines) if line.startswith(b"Received: ")), None)
+    if received is None:
+        return None
     records = [line.decode().split(": ", 1) for line in lines[:received]]
     senders = [_address(value) for name, value in records if name == "X-Mail-Args"]
     recipients = [_address(value) for name, value in records if name == "X-Rcpt-Args"]
