@@ -11,7 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 from newsletter.errors import Malformed
 from newsletter.keys import Keyring, text
 
-LOCAL_PART, WHOLE = 64, 254  # octets at most: RFC 5321 section 4.5.3.1, RFC 3696 erratum 1690; UTF-8 by RFC 6531
+LOCAL_PART = 64  # octets at most: RFC 5321 section 4.5.3.1.1, in UTF-8 by RFC 6531 section 3.3
 
 
 class Address(NamedTuple):
@@ -36,11 +36,9 @@ def parse(value: str, *, field: str = "email") -> Address:
         found = validate_email(value, check_deliverability=False, strict=True)
     except EmailNotValidError as error:
         raise _malformed(field, value, str(error)) from None
-    domain = found.ascii_domain.lower()
-    octets = len(found.local_part.encode())  # email-validator counts characters
-    if octets > LOCAL_PART or octets + len(f"@{domain}") > WHOLE:
-        raise _malformed(field, value, "It is too long.")
-    return Address(found.normalized, f"{found.local_part.lower()}@{domain}")
+    if len(found.local_part.encode()) > LOCAL_PART:  # email-validator counts characters here
+        raise _malformed(field, value, "It is too long before the @-sign.")
+    return Address(found.normalized, f"{found.local_part.lower()}@{found.ascii_domain.lower()}")
 
 
 def _malformed(field: str, value: str, reason: str) -> Malformed:

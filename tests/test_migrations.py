@@ -24,8 +24,8 @@ DESCRIBED = {
         UNION SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
         UNION SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
          WHERE connamespace = 'public'::regnamespace
-        UNION SELECT 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) || tgenabled::text FROM pg_trigger
-         WHERE NOT tgisinternal
+        UNION SELECT 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) || tgenabled::text
+          FROM pg_trigger WHERE NOT tgisinternal
         ORDER BY 1, 2, 3, 4""",
 }
 
@@ -129,3 +129,12 @@ def test_a_migration_that_would_leave_rows_without_what_they_refer_to_is_undone(
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Subscriber)) == 1
         assert session.scalar(text("SELECT count(*) FROM newsletters")) == 1
+
+
+def test_no_table_of_a_sqlite_file_gives_a_number_twice(sqlite_url):
+    with closing(Database(sqlite_url)) as database, database.reading() as session:
+        made = dict(session.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'")).all())
+    for table in metadata.sorted_tables:
+        if table.autoincrement_column is not None:
+            assert "AUTOINCREMENT" in made[table.name], table.name
+            assert table.dialect_options["sqlite"]["autoincrement"], table.name

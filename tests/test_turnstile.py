@@ -126,7 +126,7 @@ def test_whoever_is_interrupted_while_waiting_does_not_hold_up_those_behind():
 
     stile, passed = Turnstile(), Event()
     stile.enter()
-    behind = Thread(target=lambda: (stile.enter(), passed.set(), stile.leave()))
+    behind = Thread(target=lambda: (stile.enter(), passed.set(), stile.leave()), daemon=True)
     usual = signal.signal(signal.SIGUSR1, interrupt)
 
     def disturb() -> None:
@@ -136,7 +136,7 @@ def test_whoever_is_interrupted_while_waiting_does_not_hold_up_those_behind():
         signal.pthread_kill(main_thread().ident, signal.SIGUSR1)
 
     try:
-        Thread(target=disturb).start()
+        Thread(target=disturb, daemon=True).start()
         with pytest.raises(KeyboardInterrupt):
             stile.enter()
     finally:

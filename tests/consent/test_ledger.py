@@ -1,7 +1,9 @@
 """The ledger: facts that add up, in order, whole, and readable by whoever has the rows."""
 
+import hashlib
 import hmac
 import json
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -198,6 +200,18 @@ facts = st.builds(
     at=st.datetimes(timezones=st.just(UTC)),
     evidence_digest=st.binary(max_size=40),
 )
+
+
+def test_the_formats_are_those_that_an_exported_proof_was_hashed_with():
+    """These bytes never change: a verifier that was written today has to read a proof in thirty years."""
+    assert ledger.canonical({"name": "Zoë", "address": 'a"b@ü.example'}) == (
+        b'{"address":"a\\"b@\xc3\xbc.example","name":"Zo\xc3\xab"}'
+    )
+    fact = Fact(b"s" * 16, 2, Event.CONFIRMED, 12, None, NOON, b"d" * 32)
+    columns = [b"s" * 16, b"2", b"confirmed", b"12", b"", b"2026-03-14T12:00:00.000000+00:00", b"d" * 32]
+    framed = b"".join(struct.pack(">I", len(column)) + column for column in columns)
+    assert ledger.leaf(fact) == hashlib.sha256(b"\x00" + framed).digest()
+    assert ledger.leaf(fact).hex() == "11495d3676e99b8f5faca152ea7b48ce862a203b7f812573e94c864e172eb4d0"
 
 
 @given(facts, facts)
