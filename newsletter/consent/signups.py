@@ -17,7 +17,7 @@ from newsletter.database import Base, insert_once
 
 VALID = timedelta(hours=72)  # how long the confirmation link works, and an unconfirmed address is kept
 
-RECEIVED = text("state = 'received'")  # word for word, or SQLite does not see that the partial index fits
+RECEIVED = text("state = 'received'")  # word for word: a prepared statement's parameter would not fit the partial index
 
 
 class State(StrEnum):
