@@ -64,9 +64,19 @@ def a_reader(
         Standing.SUBSCRIBED: [asked, confirmed],
         Standing.LEFT: [asked, confirmed, withdrawn],
     }
+    words = wordings.current(session, newsletter.id, "en")
     for event in history[standing]:
         evidence = {"address": address}
-        ledger.append(session, reader.subject, event, newsletter=newsletter, evidence=evidence, trace=None, now=NOON)
+        ledger.append(
+            session,
+            reader.subject,
+            event,
+            newsletter=newsletter,
+            wording=None if event is withdrawn else words,
+            evidence=evidence,
+            trace=None,
+            now=NOON,
+        )
     subscribers.settle(session, reader.id, newsletter.id, standing, now=NOON)
     return reader
 

@@ -64,6 +64,13 @@ class Variant(Base):
         """What the mail merge fills."""
         return Sheet(body=self.body, cuts=self.cuts)
 
+    def is_intact(self) -> bool:
+        """Whether it is what was stored."""
+        try:
+            return self.sheet.sha256 == self.sha256
+        except (TypeError, ValueError):  # its cuts are none any more
+            return False
+
 
 def write(
     session: Session,

@@ -1,0 +1,242 @@
+"""Doctor finds what is wrong with the books, names it, and finds nothing where nothing is."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete, insert, select, text, update
+
+from newsletter import triggers
+from newsletter.consent import decisions
+from newsletter.consent.ledger import Entry, Evidence
+from newsletter.consent.signups import State
+from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.content.issues import Issue
+from newsletter.content.issues import Status as IssueStatus
+from newsletter.database import Database
+from newsletter.doorbell import Room
+from newsletter.post import doctor
+from newsletter.post.deliveries import Delivery, Status, Tally
+from newsletter.post.doctor import Finding
+from newsletter.post.letters import Letter, Variant
+from tests.builders import a_delivery, a_letter, a_newsletter, a_reader, a_signup, an_issue
+from tests.clock import NOON
+
+
+@pytest.fixture
+def service(begin, database) -> Database:
+    """A service with a past: an issue that three readers got, one of whom left, and a confirmation."""
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        readers = [a_reader(session, newsletter) for _ in range(3)]
+        issue = an_issue(session, newsletter, status=IssueStatus.SENT)
+        signup = a_signup(session, newsletter, state=State.ASKED)
+        asked = a_reader(session, newsletter, signup.address, standing=Standing.ASKED)
+        written = [
+            (a_letter(session, newsletter, issue=issue, audience=3), readers),
+            (a_letter(session, newsletter, signup=signup), [asked]),
+        ]
+        for letter, audience in written:
+            for reader in audience:
+                a_delivery(session, letter, reader, status=Status.SENT, decided_at=NOON)
+        decisions.withdraw(session, readers[0], newsletters=[newsletter.id], how="link", trace=None, now=NOON)
+    return database
+
+
+def examine(service: Database) -> list[Finding]:
+    with service.reading() as session:
+        return doctor.examine(session)
+
+
+def damage(service: Database, *statements) -> None:
+    """Change the books behind everybody's back, past the triggers."""
+    with service.writing() as session:
+        connection = session.connection()
+        on = "" if service.is_sqlite else " ON ledger"
+        for name in triggers.names(connection.dialect.name):
+            if name.startswith("ledger_"):
+                connection.execute(text(f"DROP TRIGGER {name}{on}"))
+        for statement in statements:
+            assert session.execute(statement).rowcount
+        triggers.recreate(connection)
+
+
+def found(service: Database) -> Finding:
+    (finding,) = examine(service)
+    assert "@" not in f"{finding}"
+    return finding
+
+
+def test_a_sound_service_gives_no_finding(service):
+    assert examine(service) == []
+
+
+def test_an_empty_service_gives_no_finding(database):
+    assert examine(database) == []
+
+
+def test_a_life_of_a_service_gives_no_finding(stage):
+    newsletter = stage.newsletter()
+    for reader in ("ana@example.org", "bob@example.org"):
+        stage.reader(reader)
+    stage.sign_up("undecided@example.org")
+    with stage.site.database.writing() as session:
+        an_issue(session, newsletter, status=IssueStatus.APPROVED, run_at=stage.clock())
+    stage.ring(Room.URGENT, Room.BULK)
+    stage.browser.post(stage.link(stage.letters(to="ana@example.org")[-1], "u"), data={"List-Unsubscribe": "One-Click"})
+    stage.clock.pass_(hours=73)
+    stage.ring(Room.UPKEEP)
+    with stage.site.database.reading() as session:
+        assert set(session.scalars(select(Delivery.status))) == {Status.SENT}
+        assert session.scalars(select(Issue.status)).one() is IssueStatus.SENT
+    assert examine(stage.site.database) == []
+
+
+def issue_letter(column=Letter.id):
+    return select(column).where(Letter.issue_id.is_not(None)).scalar_subquery()
+
+
+def one(of) -> Callable:
+    return select(of).order_by(of).limit(1).scalar_subquery()
+
+
+def first_of_the_issue():
+    return (
+        select(Delivery.id).where(Delivery.letter_id == issue_letter()).order_by(Delivery.id).limit(1).scalar_subquery()
+    )
+
+
+def test_a_missing_delivery(service):
+    damage(service, delete(Delivery).where(Delivery.id == first_of_the_issue()))
+    finding = found(service)
+    assert finding.about.startswith("letter issue:")
+    assert finding.says == "its audience was 3, but 2 deliveries are accounted for"
+
+
+def test_an_audience_that_was_changed(service):
+    damage(service, update(Letter).where(Letter.issue_id.is_not(None)).values(audience=4))
+    assert found(service).says == "its audience was 4, but 3 deliveries are accounted for"
+
+
+def test_a_delivery_that_was_folded_into_a_tally_is_not_missing(service):
+    tally = insert(Tally).from_select(
+        ["letter_id", "carrier_id", "status", "n"],
+        select(Delivery.letter_id, 0, Delivery.status, 1).where(Delivery.id == first_of_the_issue()),
+    )
+    damage(
+        service,
+        tally.execution_options(preserve_rowcount=True),
+        delete(Delivery).where(Delivery.id == first_of_the_issue()),
+    )
+    assert examine(service) == []
+
+
+def test_an_issue_called_sent_that_still_owes_a_letter(service):
+    owing = {"status": Status.QUEUED, "decided_at": None}
+    damage(service, update(Delivery).where(Delivery.id == first_of_the_issue()).values(owing))
+    assert found(service) == Finding("issue 1", "it is called sent, but some of its deliveries are not decided")
+
+
+def test_an_issue_called_sent_that_nobody_wrote(service):
+    with service.writing() as session:
+        session.execute(update(Letter).where(Letter.issue_id.is_not(None)).values(issue_id=None))
+    assert found(service) == Finding("issue 1", "it is called sent, but has no letter")
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"decided_at": None}, "it is decided, but not when"),
+        ({"status": Status.QUEUED}, "it is not decided, but says when it was"),
+        ({"status": Status.CLAIMED, "decided_at": None, "carrier_id": None}, "it is claimed, but by nobody"),
+    ],
+)
+def test_a_delivery_in_a_state_that_cannot_be(service, values, says):
+    confirmation = select(Delivery.id).where(Delivery.letter_id != issue_letter()).limit(1).scalar_subquery()
+    damage(service, update(Delivery).where(Delivery.id == confirmation).values(values))
+    finding = found(service)
+    assert finding.about.startswith("delivery ")
+    assert finding.says == says
+
+
+@pytest.mark.parametrize("values", [{"body": b"Other words"}, {"cuts": [[1, "to", "shoe"]]}, {"sha256": "0" * 64}])
+def test_words_that_were_changed_after_they_were_stored(service, values):
+    damage(service, update(Variant).where(Variant.letter_id == issue_letter()).values(values))
+    assert found(service).says == "it was changed after it was written: its hash does not fit"
+
+
+def test_a_delivery_with_another_letters_words(service):
+    other = (
+        select(Variant.id).where(Variant.letter_id != issue_letter()).order_by(Variant.id).limit(1).scalar_subquery()
+    )
+    damage(service, update(Delivery).where(Delivery.id == first_of_the_issue()).values(variant_id=other))
+    assert found(service).says == "its words are those of another letter"
+
+
+def test_a_dropped_trigger(service):
+    with service.writing() as session:
+        on = "" if service.is_sqlite else " ON ledger"
+        session.execute(text(f"DROP TRIGGER ledger_refuses_update{on}"))
+    assert found(service) == Finding(
+        "database", "the trigger ledger_refuses_update is missing; run: newsletter migrate"
+    )
+
+
+def subscription(standing: Standing):
+    mine = Subscription.standing == standing
+    return (
+        select(Subscription.subscriber_id).where(mine).order_by(Subscription.subscriber_id).limit(1).scalar_subquery()
+    )
+
+
+def test_a_subscription_that_the_ledger_does_not_know(service):
+    gone = subscription(Standing.LEFT)
+    damage(service, update(Subscription).where(Subscription.subscriber_id == gone).values(standing="subscribed"))
+    assert found(service).says == "the subscription says subscribed, the ledger left"
+
+
+def test_a_subscription_that_is_gone(service):
+    damage(service, delete(Subscription).where(Subscription.subscriber_id == subscription(Standing.SUBSCRIBED)))
+    finding = found(service)
+    assert finding.about.startswith("subscriber ")
+    assert finding.says == "the subscription says nothing, the ledger subscribed"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"event": "withdrawn"},
+        {"ordinal": 7},
+        {"subject": b"x" * 16},
+        {"wording_id": None},
+        {"evidence_digest": b"0" * 32},
+    ],
+)
+def test_a_ledger_row_that_was_changed(service, values):
+    damage(service, update(Entry).where(Entry.id == one(Entry.id)).values(values))
+    assert "it was changed after it was written: its leaf does not fit" in {each.says for each in examine(service)}
+
+
+def test_a_ledger_row_that_was_moved_in_time(service):
+    with service.reading() as session:
+        entry = session.scalars(select(Entry).order_by(Entry.id).limit(1)).one()
+    damage(service, update(Entry).where(Entry.id == entry.id).values(at=entry.at - timedelta(microseconds=1)))
+    assert found(service).about == f"ledger entry {entry.id}"
+
+
+def test_a_fact_that_was_taken_out_of_the_ledger(service):
+    with service.reading() as session:
+        entries = session.scalars(select(Entry).order_by(Entry.id)).all()
+    asked = next(each for each in entries if [other.subject for other in entries].count(each.subject) == 2)
+    damage(service, delete(Evidence).where(Evidence.entry_id == asked.id), delete(Entry).where(Entry.id == asked.id))
+    assert "of the 2 facts about its subject 1 are left" in {each.says for each in examine(service)}
+
+
+def test_evidence_that_was_changed(service):
+    damage(service, update(Evidence).where(Evidence.entry_id == one(Evidence.entry_id)).values(body=b"{}"))
+    assert found(service).says == "its evidence was changed: the entry's digest does not fit"
+
+
+def test_evidence_that_was_erased_is_no_damage(service):
+    damage(service, delete(Evidence).where(Evidence.entry_id == one(Evidence.entry_id)))
+    assert examine(service) == []

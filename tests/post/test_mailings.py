@@ -1,0 +1,303 @@
+"""An approved issue becomes one letter to everybody who reads the newsletter at that moment."""
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from email import message_from_bytes, policy
+
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import OperationalError
+
+from newsletter import templating
+from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.consent.suppressions import Reason
+from newsletter.content import issues
+from newsletter.content.issues import Issue
+from newsletter.content.issues import Status as IssueStatus
+from newsletter.database import Database
+from newsletter.errors import Refused
+from newsletter.links import Links, Purpose
+from newsletter.newsletters import Newsletter
+from newsletter.operators import Act
+from newsletter.post import claims, doctor, mailings
+from newsletter.post.deliveries import OPEN, Delivery, Status, sums
+from newsletter.post.letters import Letter, Variant
+from newsletter.post.parcels import Packer
+from tests.builders import KEYRING, a_carrier, a_crowd, a_newsletter, a_reader, an_issue, owed
+from tests.clock import NOON
+
+TEMPLATES = templating.environment()
+BASE = "https://letters.example.org"
+WITH = {"templates": TEMPLATES, "base_url": BASE}
+
+
+def send(session, issue: Issue, now=NOON) -> Letter:
+    return mailings.send(session, issue, **WITH, now=now)
+
+
+def send_approved(begin, now=NOON, **given) -> int:
+    return mailings.send_approved(begin, **(WITH | given), now=now)
+
+
+def approved(session, newsletter: Newsletter, **given) -> Issue:
+    return an_issue(session, newsletter, status=IssueStatus.APPROVED, **given)
+
+
+def status(begin, issue: Issue) -> IssueStatus:
+    with begin() as session:
+        return session.get_one(Issue, issue.id).status
+
+
+def audience(session, letter: Letter) -> set[int | None]:
+    return set(session.scalars(select(Delivery.subscriber_id).where(Delivery.letter_id == letter.id)))
+
+
+def test_the_readers_of_that_moment_are_the_audience(begin):
+    with begin() as session:
+        newsletter, other = a_newsletter(session), a_newsletter(session, "evening")
+        readers = {a_reader(session, newsletter).id for _ in range(3)}
+        for standing in (Standing.ASKED, Standing.LEFT):
+            a_reader(session, newsletter, standing=standing)
+        a_reader(session, newsletter, suppressed=Reason.BOUNCED)
+        a_reader(session, other)
+        letter = send(session, approved(session, newsletter))
+        a_reader(session, newsletter)
+        assert audience(session, letter) == readers
+        assert letter.audience == 3
+        assert sums(session, letter.id) == dict.fromkeys(Status, 0) | {Status.QUEUED: 3}
+        assert doctor.examine(session) == []
+
+
+def test_an_issue_is_sent_once(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        a_reader(session, newsletter)
+        issue = approved(session, newsletter)
+        send(session, issue)
+        assert issue.status is IssueStatus.SENDING
+        with pytest.raises(Refused):
+            issues.begin_sending(session, issue, now=NOON)
+    assert send_approved(begin) == 0
+    with begin() as session:
+        assert session.scalar(select(func.count()).select_from(Delivery)) == 1
+
+
+@pytest.mark.parametrize(
+    "state", sorted(set(IssueStatus) - {IssueStatus.APPROVED, IssueStatus.SENDING, IssueStatus.PAUSED})
+)
+def test_only_an_approved_issue_is_sent(begin, state):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        issue = an_issue(session, newsletter, status=state)
+        with pytest.raises(Refused):
+            send(session, issue)
+    assert send_approved(begin) == 0
+
+
+def test_an_issue_waits_for_its_time(begin):
+    with begin() as session:
+        issue = approved(session, a_newsletter(session), run_at=NOON)
+        with pytest.raises(Refused):
+            send(session, issue, now=NOON - timedelta(seconds=1))
+    assert send_approved(begin, now=NOON - timedelta(seconds=1)) == 0
+    assert send_approved(begin, now=NOON) == 1
+
+
+def test_the_letter_holds_every_article_in_both_parts_and_each_readers_own_links(begin):
+    titles = ("A bridge opens", "=?utf-8?q?=0ABcc:_x=40y.z?=", "The <b>bus</b> & {{ 7*7 }}")
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        people = [a_reader(session, newsletter, name=name) for name in ("Ana", None)]
+        send(session, approved(session, newsletter, titles=titles))
+        packer, links = Packer(Links(KEYRING, BASE), KEYRING), Links(KEYRING, BASE)
+        mine = claims.claim(session, a_carrier(session), limit=9, urgent=False, key="k1", now=NOON)
+        found = [b"".join(packer.pack(each, session.get_one(Variant, each.variant), begin_by=0).body) for each in mine]
+    for person, source, greeting in zip(people, found, ("Dear Ana,", "Dear reader,"), strict=True):
+        letter = message_from_bytes(source, policy=policy.default)
+        text, html = (letter.get_body((kind,)).get_content() for kind in ("plain", "html"))
+        assert letter["To"] == person.address
+        assert letter["Bcc"] is None
+        assert [part.get_content_type() for part in letter.iter_parts()] == ["text/plain", "text/html"]
+        assert all(title in text for title in titles)
+        assert greeting in text
+        assert greeting in html
+        assert "The &lt;b&gt;bus&lt;/b&gt; &amp; {{ 7*7 }}" in html
+        assert len(source) < 102_000, "Gmail hides what comes after"
+        (token,) = {line.rpartition("/")[2] for line in text.splitlines() if "/u/" in line}
+        assert links.read(token, Purpose.UNSUBSCRIBE) == (person.id, newsletter.id)
+        assert f"{BASE}/u/{token}" in html
+        assert letter["List-Unsubscribe"] == f"<{BASE}/u/{token}>"
+
+
+def test_a_preview_shows_the_letter_and_nobodys_address(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        a_reader(session, newsletter, "ana@example.org", name="Ana")
+        issue = an_issue(session, newsletter, status=IssueStatus.DRAFTED)
+    with begin() as session:
+        shown = mailings.preview(session, issue, **WITH)
+    assert shown.keys() == {"text", "html", "source"}
+    assert all("A bridge opens" in part for part in shown.values())
+    assert not any("ana" in part.lower().split("@")[0].split() for part in shown.values())
+    assert "Dear reader," in shown["text"]
+
+
+def test_every_approved_issue_begins(begin):
+    with begin() as session:
+        first, second = (approved(session, a_newsletter(session, slug)) for slug in ("one", "two"))
+        drafted = an_issue(session, a_newsletter(session, "three"), status=IssueStatus.DRAFTED)
+    assert send_approved(begin) == 2
+    assert status(begin, first) is status(begin, second) is IssueStatus.SENDING
+    assert status(begin, drafted) is IssueStatus.DRAFTED
+
+
+@pytest.fixture
+def broken(begin) -> Issue:
+    """An issue that cannot be laid out: its newsletter's zone is not known to this machine any more."""
+    with begin() as session:
+        newsletter = a_newsletter(session, "broken")
+        a_reader(session, newsletter)
+        newsletter.zone = "Nowhere/Town"
+        return approved(session, newsletter, run_at=NOON - timedelta(days=1))
+
+
+def test_an_issue_that_cannot_be_sent_is_paused_with_the_reason_and_holds_up_no_other(begin, broken, caplog):
+    with begin() as session:
+        control = approved(session, a_newsletter(session))
+    assert send_approved(begin) == 1
+    assert status(begin, control) is IssueStatus.SENDING
+    assert status(begin, broken) is IssueStatus.PAUSED
+    with begin() as session:
+        act = session.scalars(select(Act)).one()
+        assert session.scalar(select(Letter).where(Letter.issue_id == broken.id)) is None
+    assert (act.actor, act.verb, act.subject) == ("worker", "issue paused", f"issue:{broken.id}")
+    assert act.fields == {"reason": "ZoneInfoNotFoundError"}
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    caplog.clear()
+    assert send_approved(begin) == 0
+    assert caplog.records == [], "it is not tried again every two seconds"
+
+
+def test_an_issue_that_was_mended_and_resumed_is_sent(begin, broken):
+    send_approved(begin)
+    with begin() as session:
+        session.execute(update(Newsletter).where(Newsletter.id == broken.newsletter_id).values(zone="UTC"))
+        issues.begin_sending(session, session.get_one(Issue, broken.id), now=NOON)
+        assert mailings.finish(session, now=NOON) == 0, "without a letter it was not sent"
+    assert send_approved(begin) == 1
+    with begin() as session:
+        letter = session.scalars(select(Letter).where(Letter.issue_id == broken.id)).one()
+        assert letter.audience == 1
+
+
+def test_a_template_that_lacks_a_name_pauses_the_issue_and_is_named(begin):
+    class Broken:
+        def get_template(self, name: str):
+            return TEMPLATES.from_string("{{ headlines }}")
+
+    with begin() as session:
+        issue = approved(session, a_newsletter(session))
+    assert send_approved(begin, templates=Broken()) == 0
+    assert status(begin, issue) is IssueStatus.PAUSED
+    with begin() as session:
+        assert session.scalars(select(Act)).one().fields == {"reason": "'headlines' is undefined"}
+
+
+def test_a_database_that_goes_away_is_not_held_against_the_issue(begin):
+    with begin() as session:
+        issue = approved(session, a_newsletter(session))
+
+    @contextmanager
+    def lost():
+        with begin() as session:
+            yield session
+            raise OperationalError("", {}, Exception("away"))
+
+    with pytest.raises(OperationalError):
+        send_approved(lost)
+    assert status(begin, issue) is IssueStatus.APPROVED
+    assert send_approved(begin) == 1
+
+
+def test_sqlite_serves_twenty_thousand_readers_and_says_so_to_more(begin, database):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        a_crowd(session, newsletter, 20_001)
+        issue = approved(session, newsletter)
+    if not database.is_sqlite:
+        assert send_approved(begin) == 1
+        with begin() as session:
+            assert session.scalars(select(Letter.audience)).one() == 20_001
+        return
+    assert send_approved(begin) == 0
+    with begin() as session:
+        assert session.get_one(Issue, issue.id).status is IssueStatus.PAUSED
+        reason = session.scalars(select(Act)).one().fields["reason"]
+        assert "20,001 readers" in reason
+        assert "NEWSLETTER_DATABASE_URL" in reason
+        session.delete(session.scalars(select(Subscription).limit(1)).one())
+        issues.begin_sending(session, session.get_one(Issue, issue.id), now=NOON)
+    assert send_approved(begin) == 1
+
+
+def _of(session, delivery: Delivery) -> Issue:
+    return session.get_one(Issue, session.get_one(Letter, delivery.letter_id).issue_id)
+
+
+def test_an_issue_is_sent_when_its_last_delivery_is_decided(begin):
+    with begin() as session:
+        for state in Status:
+            first, second = owed(session, 2)
+            first.status = Status.SENT
+            second.status = state
+            session.flush()
+            done = mailings.finish(session, now=NOON)
+            issue = _of(session, first)
+            assert done == (state not in OPEN)
+            assert issue.status is (IssueStatus.SENDING if state in OPEN else IssueStatus.SENT)
+            assert issue.sent_at == (None if state in OPEN else NOON)
+            second.status = Status.FAILED
+            session.flush()
+            mailings.finish(session, now=NOON)
+            session.refresh(issue)
+            assert issue.status is IssueStatus.SENT
+
+
+def test_an_issue_nobody_reads_is_sent_at_once(begin):
+    with begin() as session:
+        issue = approved(session, a_newsletter(session))
+    assert send_approved(begin) == 1
+    with begin() as session:
+        assert mailings.finish(session, now=NOON) == 1
+    assert status(begin, issue) is IssueStatus.SENT
+
+
+def test_a_paused_issue_is_not_called_sent(begin):
+    with begin() as session:
+        (delivery,) = owed(session, 1, status=Status.SENT)
+        issues.pause(session, _of(session, delivery))
+        assert mailings.finish(session, now=NOON) == 0
+
+
+def test_workers_side_by_side_begin_each_issue_once(postgresql_url):
+    with closing(Database(postgresql_url)) as database:
+        with database.writing() as session:
+            for number in range(6):
+                newsletter = a_newsletter(session, f"letter{number}")
+                for _ in range(3):
+                    a_reader(session, newsletter)
+                approved(session, newsletter)
+        start = threading.Barrier(3)
+
+        def work(_: int) -> int:
+            start.wait(5)
+            return send_approved(database.writing)
+
+        with ThreadPoolExecutor(3) as crowd:
+            assert sum(crowd.map(work, range(3))) == 6
+        with database.reading() as session:
+            assert list(session.scalars(select(Letter.audience))) == [3] * 6
+            assert doctor.examine(session) == []
