@@ -59,10 +59,10 @@ def confirm(
 
 
 def is_open(session: Session, signup: Signup, *, now: datetime) -> bool:
-    """Whether a sign-up waits to be confirmed; False if it was confirmed and still holds.
+    """Whether a sign-up waits to be confirmed; False if what it asks for is subscribed to already.
 
-    Raises LinkExpired after 72 hours, for an address that is not to be written to, and for a confirmation whose
-    newsletters have all been left since: the page must not say "you are subscribed" to somebody who is not.
+    Otherwise raises LinkExpired: after 72 hours, for an address that is not to be written to, and where everything was
+    left since: the page must not say "you are subscribed" to somebody who is not.
     """
     subscriber = session.scalar(select(Subscriber).where(Subscriber.address_key == signup.address_key))
     if subscriber is None or subscriber.suppressed == suppressions.Reason.NEVER:
@@ -70,8 +70,7 @@ def is_open(session: Session, signup: Signup, *, now: datetime) -> bool:
     if signup.state == State.ASKED and not signups.expired(signup, now=now):
         return True
     standing = subscribers.subscriptions(session, subscriber.id)
-    holds = any(standing[n].standing == Standing.SUBSCRIBED for n in signup.newsletters if n in standing)
-    if signup.state == State.CONFIRMED and holds:
+    if any(standing[n].standing == Standing.SUBSCRIBED for n in signup.newsletters if n in standing):
         return False
     raise LinkExpired
 

@@ -38,27 +38,23 @@ def _let_go(session: Session, address_key: str, asked: Collection[int], *, now: 
     subscriber = subscribers.by_key(session, address_key)
     if subscriber is None:
         return
-    waiting = _still_asked(session, address_key, now=now)
+    waiting = _still_asked(session, address_key)
     facts = ledger.history(session, subscriber.subject)
     for number, subscription in subscribers.subscriptions(session, subscriber.id).items():
         about = [entry for entry in facts if entry.newsletter_id == number]
         never_confirmed = all(entry.event != Event.CONFIRMED for entry in about)
         if number in asked and number not in waiting and (never_confirmed or subscription.standing == Standing.ASKED):
             _end_request(session, subscriber, subscription, about, now=now)
-    if not waiting and not subscribers.subscriptions(session, subscriber.id):
+    if not subscribers.subscriptions(session, subscriber.id):
         _erase(session, facts)
         session.delete(subscriber)
         session.flush()
 
 
-def _still_asked(session: Session, address_key: str, *, now: datetime) -> set[int]:
-    """What other sign-ups of the same address wait to have confirmed."""
-    open_ = select(Signup.newsletters).where(
-        Signup.address_key == address_key,
-        Signup.state.in_([State.RECEIVED, State.ASKED]),
-        Signup.received_at > now - VALID,
-    )
-    return {number for numbers in session.scalars(open_) for number in numbers}
+def _still_asked(session: Session, address_key: str) -> set[int]:
+    """What other sign-ups of the same address wait to have confirmed; the last of them ends it."""
+    others = select(Signup.newsletters).where(Signup.address_key == address_key, Signup.state == State.ASKED)
+    return {number for numbers in session.scalars(others) for number in numbers}
 
 
 def _end_request(

@@ -135,6 +135,15 @@ def test_a_confirmation_after_three_days_or_of_somebody_forgotten_has_expired(be
         assert events(session) == [Event.REQUESTED]
 
 
+def test_a_late_press_of_somebody_who_subscribes_already_is_no_error(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        first, second = asked(session, newsletter), asked(session, newsletter)
+        confirm(session, second)
+        assert not confirm(session, first, now=NOON + timedelta(hours=72))
+        assert events(session).count(Event.CONFIRMED) == 1
+
+
 @pytest.mark.parametrize("state", [State.RECEIVED, State.QUIET, State.FAILED, State.REFUSED])
 def test_only_what_was_asked_can_be_confirmed(begin, state):
     with begin() as session:

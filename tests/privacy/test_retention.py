@@ -101,8 +101,10 @@ def test_after_72_hours_who_never_confirmed_is_nowhere_and_who_did_is_where_they
     assert tables_with(stage, ANA) == {"signups", "subscribers", "evidence"}
     wait(stage, hours=71.9)
     assert tables_with(stage, ANA)
+    assert count(stage, TraceRow) == 3
     wait(stage, hours=0.1)
     assert tables_with(stage, ANA) == set()
+    assert count(stage, TraceRow) == 2
     assert tables_with(stage, "Invented Name") == tables_with(stage, EVE) == {"subscribers", "evidence"}
     assert events(stage) == [Event.REQUESTED, Event.CONFIRMED, Event.REQUESTED, Event.LAPSED]
     assert uncovered(stage) == []
