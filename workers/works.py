@@ -4,7 +4,6 @@ Every ring is short, safe to lose and safe to repeat: it looks at the database a
 """
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ from newsletter.links import Links
 from newsletter.post import confirmations, mailings, records
 from newsletter.post.carriers import Heart, Watch
 from newsletter.post.dispatch import Dispatcher
-from newsletter.post.faults import AWAY, traced
+from newsletter.post.faults import tell
 from newsletter.post.outbox import Outbox
 from newsletter.post.parcels import Packer
 from newsletter.post.postman import Postman
@@ -31,8 +30,8 @@ from newsletter.settings import Settings
 
 RING = 5.0  # seconds that a ring carries letters at most before it rings again
 SIGNUPS = 50  # answered in one ring, so that their letters are carried soon
-FEEDS = 20  # asked in one ring
-PICTURES = 20  # copied in one ring
+FEEDS = refreshing.HANDS  # asked in one ring: as many as are asked at the same time, so that it ends within seconds
+PICTURES = pictures.HANDS  # copied in one ring, likewise
 
 log = logging.getLogger(__name__)
 
@@ -122,9 +121,9 @@ class Works:
             return retention.forget_due(session, now=self.now()) == retention.MOST
 
     def _carry(self, *, urgent: bool) -> bool:
-        until = time.monotonic() + RING
+        until = self.dispatcher.ticks() + RING
         recorded = self.dispatcher.carry_due(urgent=urgent, until=until)
-        return bool(recorded) and time.monotonic() >= until
+        return bool(recorded) and self.dispatcher.ticks() >= until
 
     def close(self) -> None:
         """Stop the heart and give connections back."""
@@ -133,14 +132,12 @@ class Works:
 
 
 def _done(step: Callable[[], bool]) -> bool:
-    """Take a step; whether more is due there. What went wrong stands in the log, without anybody's address."""
+    """Take a step; whether more is due there."""
     try:
         return step()
-    except AWAY as error:
-        log.warning("%s waits until the database is back: %s", step.__name__, type(error).__name__)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other steps have their own work
-        log.error("%s failed: %s", step.__name__, traced(error))  # noqa: TRY400 - as `traced` says
-    return False
+        tell(log, f"{step.__name__} failed", error)
+        return False
 
 
 def build(settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Works:

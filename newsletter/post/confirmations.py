@@ -22,7 +22,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.post import letters
 from newsletter.post.composing import compose
 from newsletter.post.deliveries import Delivery
-from newsletter.post.faults import AWAY, traced
+from newsletter.post.faults import AWAY, tell
 from newsletter.post.letters import Kind, Priority
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def answer_due(
 
 
 def _set_aside(begin: Begin, number: int, error: Exception) -> None:
-    log.error("sign-up %d cannot be answered: %s", number, traced(error))
+    tell(log, f"sign-up {number} cannot be answered", error)
     unanswered = update(Signup).where(Signup.id == number, Signup.state == State.RECEIVED)
     with begin() as session:
         session.execute(unanswered.values(state=State.FAILED))

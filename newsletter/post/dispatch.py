@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from newsletter.database import Begin
 from newsletter.keys import Keyring
 from newsletter.post.carriers import Heart
 from newsletter.post.claims import MOST, Claimed, claim, claim_suspect
-from newsletter.post.faults import traced
+from newsletter.post.faults import tell
 from newsletter.post.letters import Variant
 from newsletter.post.merge import FieldError
 from newsletter.post.parcels import BEGIN_WITHIN, Packer
@@ -84,6 +83,8 @@ class _Ring:
             if not self._in_hand:
                 return
             yield from self._packed(begin_by)
+            if self._was_early:
+                self._recorder.flush()  # so that what went back can be claimed again
             limit = max(1, limit // 2) if self._was_early else min(limit * 2, MOST)
             self._was_early = False
 
@@ -120,9 +121,8 @@ class _Ring:
             with self._desk.begin() as session:
                 claimed = self._due(session, limit)
                 self._variants = _variants(session, {each.variant for each in claimed}, known=self._variants)
-        except SQLAlchemyError as error:
-            # Not raised: it would go through the postman, and what he has under way would be in doubt.
-            log.warning("nothing can be claimed: %s", traced(error))
+        except Exception as error:  # noqa: BLE001 - raised through the postman, it would leave letters in doubt
+            tell(log, "nothing can be claimed", error)
             return []
         self._has_begun |= bool(claimed)
         return claimed
@@ -142,7 +142,7 @@ class _Ring:
         except FieldError as error:
             self._say(claimed, Fate.REFUSED, f"the letter cannot be written: {error}")
         except Exception as error:  # noqa: BLE001 - a mistake of ours: somebody may mend it while the letter waits
-            log.error("delivery %d cannot be made: %s", claimed.delivery, traced(error))  # noqa: TRY400 - as in traced
+            tell(log, f"delivery {claimed.delivery} cannot be made", error)
             self._say(claimed, Fate.LATER, f"the letter cannot be written: {type(error).__name__}")
         return None
 

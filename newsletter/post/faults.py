@@ -1,5 +1,6 @@
 """Faults: whose they are, and how they are told without telling on anybody."""
 
+from logging import Logger
 from traceback import format_tb
 
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -9,9 +10,13 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 AWAY = (OperationalError, InterfaceError, NoConnectionLeft)
 
 
-def traced(error: BaseException) -> str:
-    """The kind of an error and the way to it, for a log.
+def tell(log: Logger, what: str, error: Exception) -> None:
+    """Log what failed, the kind of the error and the way to it; one line where the database is merely away.
 
-    Not its message: PostgreSQL's quotes the row that it refuses, and so an address.
+    Never the error's message: PostgreSQL's quotes the row that it refuses, and so an address.
     """
-    return f"{type(error).__name__}\n{''.join(format_tb(error.__traceback__))}".rstrip()
+    kind = type(error).__name__
+    if isinstance(error, AWAY):
+        log.warning("%s, the database is away: %s", what, kind)
+    else:
+        log.error("%s: %s\n%s", what, kind, "".join(format_tb(error.__traceback__)).rstrip())

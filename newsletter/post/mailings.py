@@ -21,7 +21,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.post import letters
 from newsletter.post.composing import compose
 from newsletter.post.deliveries import OPEN, Delivery, Status, stands
-from newsletter.post.faults import AWAY, traced
+from newsletter.post.faults import AWAY, tell
 from newsletter.post.letters import Kind, Letter, Priority, Variant
 from newsletter.post.merge import Sheet
 
@@ -93,7 +93,7 @@ def send_approved(begin: Begin, *, templates: Environment, base_url: str, now: d
         except Exception as error:
             if number is None:
                 raise
-            log.error("issue %d cannot be sent: %s", number, traced(error))  # noqa: TRY400 - as `traced` says
+            tell(log, f"issue {number} cannot be sent", error)
             with begin() as session:
                 _set_aside(session, number, error, now=now)
 

@@ -37,6 +37,8 @@ class Recorder:
         self._wait = wait
         self._reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
+        self._progress = threading.Condition()
+        self._taken = self._settled = 0
         self.recorded = 0
 
     def __enter__(self) -> Self:
@@ -48,12 +50,21 @@ class Recorder:
         self._thread.join()
 
     def report(self, report: Report) -> None:
-        """Take a report; never blocks."""
+        """Take a report, always from the same thread; never blocks."""
+        self._taken += 1
         self._reports.put(report)
+
+    def flush(self) -> None:
+        """Wait until everything that was reported is written."""
+        with self._progress:
+            self._progress.wait_for(lambda: self._settled == self._taken)
 
     def _write(self) -> None:
         while group := self._next_group():
             self._record(group)
+            with self._progress:
+                self._settled += len(group)
+                self._progress.notify_all()
             self._wait(SPACING)
 
     def _next_group(self) -> list[Report]:
