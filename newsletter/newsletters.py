@@ -100,6 +100,8 @@ def _mailbox(value: str, *, field: str) -> str:
 
 def by_slug(session: Session, slug: str) -> Newsletter | None:
     """The newsletter of that slug."""
+    if not SLUG.fullmatch(slug):
+        return None  # whatever stands in a web address: PostgreSQL would not take a NUL even in a question
     return session.scalar(select(Newsletter).where(Newsletter.slug == slug))
 
 

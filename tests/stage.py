@@ -149,6 +149,6 @@ def staged(url: str, folder: Path, **given: Any) -> Iterator[Stage]:
     made = works.build(settings, clock=clock)
     app = create_app(settings, Silence())
     app.state.site = replace(app.state.site, now=clock)
-    with TestClient(app, base_url=settings.base_url) as browser:
+    with TestClient(app, base_url=settings.base_url, client=("127.0.0.1", 50_000)) as browser:
         yield Stage(app.state.site, made, browser, clock, folder / "outbox")
     made.close()

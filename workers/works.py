@@ -15,6 +15,7 @@ from newsletter.content import digests, pictures, refreshing
 from newsletter.content.fetching import Fetcher, HttpFetcher
 from newsletter.database import Database
 from newsletter.doorbell import Room
+from newsletter.errors import Misconfigured
 from newsletter.keys import Keyring, keyring
 from newsletter.links import Links
 from newsletter.post import confirmations, mailings, records
@@ -163,6 +164,8 @@ def build(settings: Settings, *, clock: Callable[[], datetime] = lambda: datetim
 
 def postman(settings: Settings) -> Postman:
     """The relay that the settings name; without one, the outbox."""
+    if len(settings.smtp_url) > 1:
+        raise Misconfigured("NEWSLETTER_SMTP_URL: name one relay; mail is not divided among several yet.")
     if settings.smtp_url:
         return SmtpPostman(settings.smtp_url[0], ehlo_name=settings.ehlo_name)
     return Outbox(settings.data_dir / "outbox")

@@ -81,5 +81,5 @@ def served(app: FastAPI, host: str, port: int) -> Iterator[None]:
 
 
 def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
-    # No access log: what is worth knowing of a request does not need its path, which may hold a token.
-    return uvicorn.Config(app, host=host, port=port, access_log=False, log_level="warning", server_header=False)
+    # Who is believed about whom a proxy speaks for says TRUSTED_PROXIES alone. No access log: what is worth knowing of a request does not need its path, which may hold a token.
+    return uvicorn.Config(app, host=host, port=port, access_log=False, proxy_headers=False, log_level="warning", server_header=False)

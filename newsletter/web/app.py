@@ -26,7 +26,8 @@ def create_app(configured: Settings | None = None, doorbell: Doorbell | None = N
     Without a doorbell of its own process it rings the workers through Redis, and refuses to start where none is set.
     """
     configured = configured or settings.load()
-    app = FastAPI(title="Newsletter", openapi_url=None, lifespan=_lifespan)
+    # No redirects to another spelling of a path: they would name the host that the request did, whichever that was.
+    app = FastAPI(title="Newsletter", openapi_url=None, redirect_slashes=False, lifespan=_lifespan)
     app.state.site = Site.build(configured, doorbell or _through_redis(configured))
     failures.install(app)
     app.add_middleware(Guards)

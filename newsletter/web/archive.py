@@ -1,5 +1,6 @@
 """The archive: issues that were sent, as pages without anybody's name on them, and their pictures."""
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
@@ -16,6 +17,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.web.site import Here, Reading
 
 Number = Annotated[int, Path(ge=1, lt=2**31)]
+SHA256 = re.compile(r"[0-9a-f]{64}")
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 router = APIRouter()
@@ -61,7 +63,8 @@ def of_issue(slug: str, number: Number, here: Here, session: Reading) -> HTMLRes
 @router.get("/pictures/{name}")
 def picture(name: str, session: Reading) -> Response:
     """A picture of an article, from our own house: its reader's address reaches no third party."""
-    found = session.get(Picture, name.partition(".")[0])
+    sha256 = name.partition(".")[0]
+    found = session.get(Picture, sha256) if SHA256.fullmatch(sha256) else None
     if found is None:
         raise NotFound
     return Response(found.body, media_type=found.type, headers=FOREVER)

@@ -15,6 +15,8 @@ from newsletter.web.posted import Posted, one, ticked
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")  # BCP 47, its usual forms
 ZONES = available_timezones()
+BLANK = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")  # controls, turned lines
 NAME_LIMIT = 200  # characters
 
 T = TypeVar("T")
@@ -94,11 +96,14 @@ def _wording(offers: Offers, number: int | None, slugs: list[str], form: str) ->
 
 
 def _name(value: str) -> str:
-    """A name is whatever people call themselves, but no control character and no encoded-word (CVE-2024-6923)."""
-    value = value.strip()
+    """A name is whatever people call themselves, but no control character and no encoded-word (CVE-2024-6923).
+
+    Joiners belong to names in Persian and Hindi; a blank that does not break is a blank.
+    """
+    value = BLANK.sub(" ", value).strip()
     if len(value) > NAME_LIMIT:
         raise Malformed("name", f"Enter a name of at most {NAME_LIMIT} characters.")
-    if not value.isprintable() or "=?" in value:
+    if UNNAMEABLE.search(value) or "=?" in value:
         raise Malformed("name", "Enter the name as plain text, in one line.")
     return value
 

@@ -9,10 +9,18 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from newsletter.errors import LinkExpired, LinkUnreadable, Malformed, NotFound, Refused
-from newsletter.web.guards import TooLarge
+from newsletter.post.faults import tell
 from newsletter.web.site import Site
 
 log = logging.getLogger(__name__)
+
+
+class TooLarge(Malformed):
+    """A body that no form of ours can make."""
+
+    def __init__(self) -> None:
+        super().__init__("form", "The form is too large: 64 kB is the most that can be sent.")
+
 
 STATUS: dict[type[Refused], int] = {
     NotFound: 404,
@@ -35,7 +43,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _no_such_page)
-    app.add_exception_handler(Exception, _trouble)
 
 
 def wants_json(request: Request) -> bool:
@@ -83,9 +90,9 @@ def _no_such_page(request: Request, _: Exception) -> Response:
     return _refused(request, NotFound())
 
 
-def _trouble(request: Request, error: Exception) -> Response:
-    # The type only: the message of a foreign exception may hold an address or a token.
-    log.error("a page failed with %s", type(error).__name__)
+def trouble(request: Request, error: Exception) -> Response:
+    """The answer where a page fails, and a line in the log that tells the way there but no value on it."""
+    tell(log, "a page failed", error)
     if wants_json(request):
         return JSONResponse({"errors": {"request": "That does not work just now; nothing was lost."}}, 500)
     site: Site = request.app.state.site

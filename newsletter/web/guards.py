@@ -5,9 +5,10 @@ import re
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from newsletter.errors import Refused
+from newsletter.web.failures import TooLarge, trouble
 
 BODY_LIMIT = 64 * 1024  # bytes; the longest honest form is far below
 
@@ -21,12 +22,8 @@ POLICY = (
 )
 
 
-class TooLarge(Refused):
-    """That is more than a form of ours can hold: 64 kB is the most."""
-
-
 class Guards:
-    """Refuses bodies over 64 KiB while they arrive, answers HEAD, and puts the security headers on every answer."""
+    """Refuses bodies over 64 KiB while they arrive, answers HEAD and where a page fails, and protects every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -36,10 +33,10 @@ class Guards:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        arrived = 0
         # HEAD is GET without a body, on every page: mail scanners ask so (RFC 9110 section 9.3.2).
         head = scope["method"] == "HEAD"
         scope = {**scope, "method": "GET"} if head else scope
+        arrived, started = 0, False
 
         async def limited() -> Message:
             nonlocal arrived
@@ -50,13 +47,20 @@ class Guards:
             return message
 
         async def guarded(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 _protect(MutableHeaders(scope=message), scope["path"])
             elif head:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self.app(scope, limited, guarded)
+        try:
+            await self.app(scope, limited, guarded)
+        except Exception as error:
+            if started:
+                raise
+            await trouble(Request(scope), error)(scope, receive, guarded)
 
 
 def _protect(headers: MutableHeaders, path: str) -> None:

@@ -1,9 +1,10 @@
 """What every page of one site shares, made once at the start and handed to each request."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -89,19 +90,18 @@ Origin = Annotated[Trace, Depends(trace)]
 
 
 def _client(request: Request, here: Site) -> str | None:
-    hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
-    peer = request.client.host if request.client else None
-    while hops and peer and _trusted(peer, here):
-        peer = hops.pop()
+    # A proxy may append a header line of its own instead of a word to the last one: the lines are one list.
+    hops = [hop for line in request.headers.getlist("x-forwarded-for") for hop in line.split(",")]
+    peer = _address(request.client.host) if request.client else None
+    while hops and peer and any(peer in network for network in here.settings.trusted_proxies):
+        peer = _address(hops.pop())
+    return str(peer) if peer else None
+
+
+def _address(hop: str) -> IPv4Address | IPv6Address | None:
+    """A machine's address as proxies write it: bare, with a port, or in brackets."""
+    bare = re.fullmatch(r"\s*(?:\[([^\]]*)\](?::\d+)?|([^:]*):\d+|(.*?))\s*", hop)
     try:
-        return str(ip_address(peer)) if peer else None
+        return ip_address(next(part for part in bare.groups() if part is not None)) if bare else None
     except ValueError:
         return None
-
-
-def _trusted(peer: str, here: Site) -> bool:
-    try:
-        address = ip_address(peer)
-    except ValueError:
-        return False
-    return any(address in network for network in here.settings.trusted_proxies)

@@ -1,0 +1,139 @@
+"""What strangers send: forged hosts and proxies, halves of characters, paths that no page has."""
+
+import logging
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from newsletter.consent.ledger import TraceRow
+from newsletter.consent.signups import Signup
+from newsletter.doorbell import Room
+from newsletter.errors import Misconfigured
+from newsletter.relays import Relay
+from newsletter.settings import Settings
+from tests.stage import SECRET, Stage, staged
+from workers import works
+
+ANA = "ana@example.org"
+PROTECTED = ("content-security-policy", "referrer-policy", "x-content-type-options")
+
+
+def seen_ip(stage: Stage, *forwarded: str) -> str | None:
+    headers = [("X-Forwarded-For", value) for value in forwarded]
+    form = {**stage.form(), "email": ANA}
+    assert stage.browser.post("/subscribe", data=form, headers=headers).status_code == 202
+    with stage.site.database.reading() as session:
+        signup = session.scalars(select(Signup).order_by(Signup.id.desc())).first()
+        assert signup
+        return signup.evidence.get("ip")
+
+
+def test_nobody_is_believed_about_whom_they_speak_for_unless_they_are_trusted(stage):
+    stage.newsletter()
+    assert seen_ip(stage, "6.6.6.6") == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "seen"),
+    [
+        (["6.6.6.6"], "6.6.6.6"),
+        (["6.6.6.6, 9.9.9.9"], "9.9.9.9"),
+        (["6.6.6.6", "9.9.9.9"], "9.9.9.9"),
+        (["6.6.6.6, 10.0.0.7"], "6.6.6.6"),
+        (["9.9.9.9:4711"], "9.9.9.9"),
+        (["[2001:db8::1]:80"], "2001:db8::1"),
+        (["2001:db8::1"], "2001:db8::1"),
+        (["nonsense"], None),
+        ([], "127.0.0.1"),
+    ],
+)
+def test_a_trusted_proxy_is_believed_about_its_own_visitor_only(sqlite_url, tmp_path, forwarded, seen):
+    with staged(sqlite_url, tmp_path, trusted_proxies="127.0.0.1,10.0.0.0/8") as stage:
+        stage.newsletter()
+        assert seen_ip(stage, *forwarded) == seen
+
+
+def test_where_a_sign_up_came_from_is_a_trace_and_no_evidence(stage):
+    stage.newsletter()
+    stage.sign_up(ANA)
+    stage.ring(Room.URGENT)
+    with stage.site.database.reading() as session:
+        assert session.scalars(select(TraceRow.ip)).all() == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("path", ["/n/morning/", "/subscribe/", "/static", "/archive/"])
+def test_no_answer_leads_to_the_host_that_a_request_names(stage, path):
+    stage.newsletter()
+    for method in ("GET", "POST"):
+        answer = stage.browser.request(method, path, headers={"Host": "evil.example"}, follow_redirects=False)
+        assert 400 <= answer.status_code < 500
+        assert "evil.example" not in f"{answer.headers} {answer.text}"
+
+
+@pytest.mark.parametrize(
+    "path", ["/archive/%00", "/archive/%00/1", "/pictures/%00", "/n/%00", "/outbox/%00", "/brand/%00.css"]
+)
+def test_a_path_that_no_page_has_is_not_found(stage, path):
+    assert stage.browser.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (r'{"newsletters":["\ud800"]}', "newsletters"),
+        (r'{"name":"\udfff"}', "name"),
+        (r'{"\ud800":{}}', "body"),
+    ],
+)
+def test_half_a_character_is_refused_by_name(stage, body, field):
+    answer = stage.browser.post("/subscribe", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert field in answer.json()["errors"]
+
+
+@pytest.mark.parametrize("name", ["علی‌رضا", "Jean\u00a0Paul", "क्‍ष", "O'Neill", "José María", "小雪"])
+def test_what_people_are_called_is_a_name(stage, name):
+    stage.newsletter()
+    assert stage.sign_up(ANA, name=name).status_code == 202
+
+
+@pytest.mark.parametrize("name", ["a\u202eb", "a\u2028b", "a\tb", "a\x7fb"])
+def test_what_turns_or_breaks_a_line_is_no_name(stage, name):
+    stage.newsletter()
+    assert stage.sign_up(ANA, name=name).status_code == 422
+
+
+def test_a_file_in_the_form_is_refused_by_its_field(stage):
+    answer = stage.browser.post(
+        "/subscribe", files={"email": ("a.txt", b"text", "text/plain")}, headers={"Accept": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert "email" in answer.json()["errors"]
+
+
+def test_a_page_that_fails_is_protected_too_and_its_log_names_nobody(stage, caplog):
+    stage.newsletter()
+    with stage.site.database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE signups RENAME TO elsewhere")
+    with caplog.at_level(logging.DEBUG):
+        answer = stage.sign_up(ANA)
+    assert answer.status_code == 500
+    assert "nothing was lost" in answer.text.lower() or "<h1>" in answer.text
+    assert all(header in answer.headers for header in PROTECTED)
+    assert "a page failed" in caplog.text
+    assert ANA not in caplog.text
+
+
+def test_the_outbox_is_for_this_machine_whoever_is_in_between(sqlite_url, tmp_path):
+    with staged(sqlite_url, tmp_path) as stage:
+        assert stage.browser.get("/outbox").status_code == 200
+        assert stage.browser.get("/outbox", headers={"Host": "letters.example.org"}).status_code == 404
+        with TestClient(stage.browser.app, base_url="http://localhost", client=("192.168.1.7", 1)) as neighbour:
+            assert neighbour.get("/outbox").status_code == 404
+
+
+def test_a_second_relay_is_refused_rather_than_ignored(tmp_path):
+    relays = (Relay(host="a.example", port=25), Relay(host="b.example", port=25))
+    with pytest.raises(Misconfigured, match="one relay"):
+        works.postman(Settings(data_dir=tmp_path, secret_keys=SECRET, smtp_url=relays))
