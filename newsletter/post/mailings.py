@@ -20,7 +20,7 @@ from newsletter.errors import NewsletterError, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.post import letters
 from newsletter.post.composing import compose
-from newsletter.post.deliveries import OPEN, Delivery, Status, stands
+from newsletter.post.deliveries import WAITING, Delivery, Status, stands
 from newsletter.post.faults import AWAY, tell
 from newsletter.post.letters import Kind, Letter, Priority, Variant
 from newsletter.post.merge import Sheet
@@ -55,9 +55,11 @@ def lay_out(session: Session, issue: Issue, *, templates: Environment, base_url:
 
 
 def preview(session: Session, issue: Issue, *, templates: Environment, base_url: str) -> dict[str, str]:
-    """The letter as `text`, `html` and `source`, with each reader's own fields shown by name."""
+    """The letter as `text`, `html` and `source`, with what is each reader's own shown by an example."""
     sheet = lay_out(session, issue, templates=templates, base_url=base_url)
-    values = dict.fromkeys(sheet.fields, f"{base_url}/preview") | {
+    values = {
+        "unsubscribe": f"{base_url}/u/preview",
+        "preferences": f"{base_url}/preferences/preview",
         "to": "reader@example.org",
         "date": format_datetime(issue.run_at.replace(microsecond=0)),
         "message_id": "<preview@example.org>",
@@ -188,8 +190,10 @@ def _enqueue(session: Session, letter: Letter, variant: Variant, *, now: datetim
 def finish(session: Session, *, now: datetime) -> int:
     """Call sent every issue whose deliveries are all decided; returns how many there were."""
     mine = exists().where(Letter.issue_id == Issue.id)
-    owed = mine.where(Delivery.letter_id == Letter.id, stands(*OPEN))
-    sending = select(Issue).where(Issue.status == IssueStatus.SENDING, mine, ~owed)
+    owed = mine.where(Delivery.letter_id == Letter.id)
+    # Two questions, because each has a partial index that is as short as the queue; the table is as long as the past.
+    waiting, claimed = owed.where(stands(*WAITING)), owed.where(stands(Status.CLAIMED))
+    sending = select(Issue).where(Issue.status == IssueStatus.SENDING, mine, ~waiting, ~claimed)
     done = session.scalars(sending.with_for_update(skip_locked=True)).all()
     for issue in done:
         issues.finish(session, issue, now=now)

@@ -30,6 +30,7 @@ from tests.builders import (
     unsaved,
 )
 from tests.clock import NOON
+from tests.plans import fill, generic_plan, prepare_everything
 
 MINUTE = timedelta(minutes=1)
 
@@ -339,37 +340,11 @@ def test_who_claims_does_not_wait_for_rows_that_another_has_in_hand(postgresql):
 def test_a_claim_finds_its_rows_by_the_index_of_what_waits_whatever_its_parameters(postgresql):
     with postgresql.writing() as session:
         (delivery,) = owed(session, 1)
-        _fill(session, delivery, decided=15_000, waiting=5_000)
-        session.execute(text("ANALYZE"))
+        fill(session, delivery, decided=15_000, waiting=5_000)
     with postgresql.writing() as session:
-        session.connection().connection.driver_connection.prepare_threshold = 0
+        prepare_everything(session)
         assert len(claim(session, carrier=a_carrier(session))) == 1
-        plan = _generic_plan(session, "WITH due%")
+        plan = generic_plan(session, "WITH due%")
     assert "Index Scan using ix_deliveries_waiting" in plan
     assert "Sort" not in plan, "the index gives the order"
     assert "Seq Scan on deliveries" not in plan
-
-
-def _generic_plan(session, like: str) -> str:
-    """How PostgreSQL does a statement that this connection has prepared, without looking at parameters."""
-    prepared = text("SELECT name, cardinality(parameter_types) FROM pg_prepared_statements WHERE statement LIKE :like")
-    name, parameters = session.execute(prepared, {"like": like}).one()
-    session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
-    nothing = ", ".join(["NULL"] * parameters)
-    return "\n".join(session.scalars(text(f"EXPLAIN EXECUTE {name}({nothing})")))
-
-
-def _fill(session, like: Delivery, *, decided: int, waiting: int) -> None:
-    """Rows as a year leaves them behind, and as a paused issue keeps them."""
-    copy = text(
-        "INSERT INTO deliveries (letter_id, variant_id, status, priority, due_at, queued_at, attempt, deferrals, "
-        "doubts, deaths) SELECT letter_id, variant_id, :status, priority, due_at, queued_at, 1, 0, 0, 0 "
-        "FROM deliveries, generate_series(1, :n) WHERE deliveries.id = :id"
-    )
-    session.execute(copy, {"status": "sent", "n": decided, "id": like.id})
-    session.execute(text("UPDATE deliveries SET due_at = due_at + interval '1 day' WHERE id <> :id"), {"id": like.id})
-    session.execute(copy, {"status": "queued", "n": waiting, "id": like.id})
-    session.execute(
-        text("UPDATE deliveries SET due_at = due_at + interval '1 day' WHERE status = 'queued' AND id <> :id"),
-        {"id": like.id},
-    )

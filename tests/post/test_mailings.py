@@ -28,6 +28,7 @@ from newsletter.post.letters import Letter, Variant
 from newsletter.post.parcels import Packer
 from tests.builders import KEYRING, a_carrier, a_crowd, a_newsletter, a_reader, an_issue, owed
 from tests.clock import NOON
+from tests.plans import fill, generic_plan, prepare_everything
 
 TEMPLATES = templating.environment()
 BASE = "https://letters.example.org"
@@ -280,6 +281,18 @@ def test_a_paused_issue_is_not_called_sent(begin):
         (delivery,) = owed(session, 1, status=Status.SENT)
         issues.pause(session, _of(session, delivery))
         assert mailings.finish(session, now=NOON) == 0
+
+
+def test_whether_an_issue_is_sent_is_found_without_reading_the_past(postgresql_url):
+    with closing(Database(postgresql_url)) as database, database.writing() as session:
+        (delivery,) = owed(session, 1)
+        fill(session, delivery, decided=15_000, waiting=5)
+        prepare_everything(session)
+        assert mailings.finish(session, now=NOON) == 0
+        plan = generic_plan(session, "SELECT issues.id%")
+    assert "ix_deliveries_waiting" in plan
+    assert "ix_deliveries_claimed" in plan
+    assert "Seq Scan on deliveries" not in plan
 
 
 def test_workers_side_by_side_begin_each_issue_once(postgresql_url):
