@@ -31,7 +31,7 @@ class Carrier(Base):
 
 
 class Heart:
-    """This process as a carrier: registered at the first letter, beating from a thread of its own until closed."""
+    """This process as a carrier: registered when it is first asked for, beating from a thread until it is closed."""
 
     def __init__(self, begin: Begin, *, every: float = BEAT) -> None:
         self._begin = begin

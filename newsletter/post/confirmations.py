@@ -24,6 +24,7 @@ from newsletter.post.composing import compose
 from newsletter.post.deliveries import Delivery
 from newsletter.post.faults import AWAY, tell
 from newsletter.post.letters import Kind, Priority
+from newsletter.post.merge import Sheet
 
 log = logging.getLogger(__name__)
 
@@ -109,34 +110,72 @@ def _ask(
     base_url: str,
     now: datetime,
 ) -> None:
-    wording = session.get_one(Wording, signup.wording_id)
-    first = wanted[0]
-    sheet = compose(
-        templates,
-        "confirmation",
-        newsletter=first,
-        base_url=base_url,
-        stream="confirmation",
-        fields=("confirm", "never"),
-        newsletters=[{"name": each.name, "schedule": digests.schedule(session, each.id)} for each in wanted],
-        wording=wording,
-        signup_url=f"{base_url}/n/{first.slug}",
-        said={
-            "requested_at": templating.exactly(templating.local(signup.received_at, first.zone)),
-            "expires_at": templating.when(templating.local(signup.received_at + signups.VALID, first.zone)),
-        },
-    )
+    first, wording = wanted[0], session.get_one(Wording, signup.wording_id)
     letter, variant = letters.write(
         session,
         kind=Kind.CONFIRMATION,
         occasion=f"signup:{signup.id}",
         newsletter_id=first.id,
         signup_id=signup.id,
-        sheet=sheet,
+        sheet=_lay_out(session, signup, wanted, wording, templates=templates, base_url=base_url),
         language=first.language,
         priority=Priority.URGENT,
         now=now,
     )
+    owed = Delivery(
+        letter_id=letter.id,
+        subscriber_id=subscriber.id,
+        variant_id=variant.id,
+        priority=letter.priority,
+        due_at=now,
+        queued_at=now,
+    )
+    session.add(owed)
+    session.flush()
+    _remember(session, signup, subscriber, wanted, wording=wording, letter=variant.sha256, now=now)
+
+
+def _lay_out(
+    session: Session,
+    signup: Signup,
+    wanted: list[Newsletter],
+    wording: Wording,
+    *,
+    templates: Environment,
+    base_url: str,
+) -> Sheet:
+    """The letter, with nothing in it that the visitor typed: the inbox may be a stranger's."""
+    first = wanted[0]
+    return compose(
+        templates,
+        "confirmation",
+        newsletter=first,
+        base_url=base_url,
+        stream="confirmation",
+        fields=("confirm", "never"),
+        said={
+            "requested_at": templating.exactly(templating.local(signup.received_at, first.zone)),
+            "expires_at": templating.when(templating.local(signup.received_at + signups.VALID, first.zone)),
+        },
+        newsletters=[{"name": each.name, "schedule": digests.schedule(session, each.id)} for each in wanted],
+        wording=wording,
+        signup_url=f"{base_url}/n/{first.slug}",
+    )
+
+
+def _remember(
+    session: Session,
+    signup: Signup,
+    subscriber: Subscriber,
+    wanted: list[Newsletter],
+    *,
+    wording: Wording,
+    letter: str,
+    now: datetime,
+) -> None:
+    """Append what was asked for. Where the request came from is a trace, kept apart from what proves the act."""
+    origin = Trace(signup.evidence.get("ip"), signup.evidence.get("user_agent"))
+    typed = {name: value for name, value in signup.evidence.items() if name not in origin._fields}
     for newsletter in wanted:
         ledger.append(
             session,
@@ -144,25 +183,8 @@ def _ask(
             Event.REQUESTED,
             newsletter=newsletter,
             wording=wording,
-            evidence=_evidence(signup, letter=variant.sha256),
-            trace=Trace(signup.evidence.get("ip"), signup.evidence.get("user_agent")),
+            evidence={**typed, "address": signup.address, "form": signup.form, "letter": letter},
+            trace=origin,
             now=signup.received_at,
         )
         subscribers.settle(session, subscriber.id, newsletter.id, Standing.ASKED, now=now)
-    session.add(
-        Delivery(
-            letter_id=letter.id,
-            subscriber_id=subscriber.id,
-            variant_id=variant.id,
-            priority=Priority.URGENT,
-            due_at=now,
-            queued_at=now,
-        )
-    )
-    session.flush()
-
-
-def _evidence(signup: Signup, *, letter: str) -> dict[str, str]:
-    """What proves the act itself; where the request came from is a trace, and kept apart."""
-    typed = {name: value for name, value in signup.evidence.items() if name not in ("ip", "user_agent")}
-    return {**typed, "address": signup.address, "form": signup.form, "letter": letter}

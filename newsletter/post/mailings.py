@@ -125,7 +125,8 @@ def _set_aside(session: Session, number: int, error: Exception, *, now: datetime
 def send(session: Session, issue: Issue, *, templates: Environment, base_url: str, now: datetime) -> Letter:
     """Begin to send an approved issue: its letter is stored, and every reader of this moment is owed one.
 
-    Raises Refused for an issue that is not approved, and for more readers than SQLite can serve.
+    One that was resumed before it had a letter gets it now. Raises Refused for any other that is not approved, and for
+    more readers than SQLite can serve.
     """
     _mind_sqlite(session, issue)
     if issue.status is not IssueStatus.SENDING:
