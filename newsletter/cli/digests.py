@@ -7,7 +7,7 @@ import typer
 
 from newsletter import newsletters, operators
 from newsletter.cli import house
-from newsletter.content import digests
+from newsletter.content import digests, issues
 
 app = typer.Typer(help="Digests: which articles make an issue, and when.", no_args_is_help=True)
 
@@ -18,7 +18,7 @@ def add(
     cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday: “0 7 * * 1-5” is workdays at seven.")],
     name: Annotated[str, typer.Option(help="What you call it.")] = "Digest",
     zone: Annotated[str | None, typer.Option(help="By whose clocks; by default the newsletter's zone.")] = None,
-    articles: Annotated[int, typer.Option(help="How many articles at most.")] = 12,
+    articles: Annotated[int, typer.Option(min=1, max=issues.MOST, help="How many articles at most.")] = 12,
     automatic: Annotated[
         bool, typer.Option(help="Send without asking; otherwise somebody approves each issue.")
     ] = False,

@@ -13,7 +13,6 @@ from newsletter.database import Base
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
 
-MOST = 100  # articles in an issue
 SCHEDULER = "scheduler"
 
 
@@ -55,8 +54,7 @@ def add(
     starts_at: datetime | None = None,
 ) -> Digest:
     """Let a newsletter come out on a schedule, by the clocks of its own zone unless another is named."""
-    if not 1 <= articles <= MOST:
-        raise Malformed("articles", f"An issue takes 1 to {MOST} articles.")
+    issues.mind_size(articles)
     if not name.strip() or not name.isprintable() or len(name) > 80:
         raise Malformed("name", "Give the digest a name of at most 80 characters in one line.")
     if session.scalar(select(Digest.id).where(Digest.newsletter_id == newsletter.id, Digest.name == name.strip())):

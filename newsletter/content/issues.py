@@ -14,12 +14,15 @@ from newsletter.content.articles import Article
 from newsletter.content.editions import Edition
 from newsletter.content.feeds import Feed
 from newsletter.content.pictures import Picture
+from newsletter.content.sanitising import one_line
 from newsletter.content.selection import Candidate
 from newsletter.database import Base
-from newsletter.errors import Refused
+from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
 
+MOST = 100  # articles in an issue
 POOL = 500  # of the newest articles are looked at
+LONGEST = 200  # characters of a title
 
 
 class Status(StrEnum):
@@ -105,6 +108,8 @@ def draft(
 
     If there are none, a digest's run is skipped; an issue by hand is refused.
     """
+    mind_size(articles)
+    title = _title(title or "")
     _alone(session, newsletter.id)
     chosen = selection.choose(_offered(session, newsletter.id), limit=articles)
     if not (chosen or run):
@@ -123,6 +128,19 @@ def draft(
     session.flush()
     _fill(session, issue, chosen)
     return issue
+
+
+def mind_size(articles: int) -> None:
+    """Raise Malformed for more articles than anybody reads, and for fewer than one."""
+    if not 1 <= articles <= MOST:
+        raise Malformed("articles", f"An issue takes 1 to {MOST} articles.")
+
+
+def _title(given: str) -> str:
+    title = one_line(given)
+    if len(title) > LONGEST:
+        raise Malformed("title", f"Enter a title of at most {LONGEST} characters; mail programs show some sixty.")
+    return title
 
 
 def edition(session: Session, issue: Issue, *, base_url: str = "") -> Edition:
