@@ -29,7 +29,9 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the summary.")] = False,
     readers: Annotated[int, typer.Option(min=1, max=5000, help="How many sign up.")] = 25,
     feed: Annotated[str | None, typer.Option(help="A feed's URL or file; by default one of our own.")] = None,
-    port: Annotated[int | None, typer.Option(help="Where the site listens; by default 8000 if it is free.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Where the site listens; by default 8000 if it is free.")
+    ] = None,
     as_json: house.Json = False,
 ) -> None:
     """Sign readers up, turn a feed into a digest, send it, let one reader leave, and prove that the sums are right."""
@@ -38,7 +40,7 @@ def demo(
         summary = show.play(readers)
         right = is_right(summary, readers)
         if as_json:
-            house.out.print(json.dumps(summary), markup=False)
+            typer.echo(json.dumps(summary))
         _print_summary(say, summary, right=right)
         if not once:
             _keep_serving(say, show.site.settings.base_url)

@@ -6,20 +6,23 @@ Exit codes: 0 done, 1 refused or found wrong, 2 a usage or settings error.
 import getpass
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from sqlalchemy.exc import OperationalError
 
 from newsletter import migrations, settings
 from newsletter.database import Database
 from newsletter.errors import NewsletterError
 from newsletter.settings import Settings
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# For words of our own. What others wrote goes through `show`: a console changes tabs, carriage returns and emoji codes.
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
 
@@ -45,20 +48,39 @@ def configured(**given: Any) -> Settings:
 @contextmanager
 def database(found: Settings | None = None) -> Iterator[Database]:
     """The configured database. Refused where its schema is not the one that this code was written for."""
-    found = found or configured()
-    if found.database.startswith("sqlite"):
-        found.data_dir.mkdir(parents=True, exist_ok=True)
-    opened = Database(found.database)
-    try:
+    with reached(found or configured()) as opened:
         with opened.engine.connect() as connection:
             current = migrations.is_current(connection)
         if not current:
             raise NewsletterError("The database is not up to date. Run first: newsletter migrate")
         yield opened
-    finally:
-        opened.close()
+
+
+@contextmanager
+def reached(found: Settings) -> Iterator[Database]:
+    """The database, whatever its schema. Where it is away, the error names the setting and the reason, no password."""
+    if found.database.startswith("sqlite"):
+        _make(found.data_dir)
+    try:
+        with closing(Database(found.database)) as opened:
+            yield opened
+    except OperationalError as error:
+        setting = "DATABASE_URL" if found.database_url else "DATA_DIR"
+        reason = str(error.orig).partition("\n")[0]
+        raise NewsletterError(f"NEWSLETTER_{setting}: the database cannot be used: {reason}") from error
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NewsletterError(f"NEWSLETTER_DATA_DIR: {folder} cannot be used: {error.strerror}") from error
 
 
 def show(value: Any, *, as_json: bool, text: str) -> None:
-    """The answer, as JSON or as text."""
-    out.print(json.dumps(value, default=str, ensure_ascii=False) if as_json else text, markup=False)
+    """The answer, as JSON or as text, printed as it is."""
+    typer.echo(json.dumps(value, default=_written, ensure_ascii=False) if as_json else text)
+
+
+def _written(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

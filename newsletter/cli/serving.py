@@ -1,8 +1,9 @@
 """newsletter serve and migrate: the service as one process, and its schema."""
 
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import Annotated
 
 import typer
@@ -11,7 +12,6 @@ from fastapi import FastAPI
 
 from newsletter import broker, migrations, templating
 from newsletter.cli import house
-from newsletter.database import Database
 from newsletter.errors import NewsletterError
 from newsletter.settings import Settings
 from newsletter.web import create_app, forms
@@ -21,7 +21,7 @@ from workers.embedded import embedded
 from workers.tasks import register
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
-Port = Annotated[int, typer.Option(help="The port to listen on.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")]
 
 
 def migrate() -> None:
@@ -33,25 +33,18 @@ def migrate() -> None:
 def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve the site; without Redis also worker and beat, all in this process."""
     settings = house.configured()
-    bring_up_to_date(settings)
-    if settings.redis_url:
-        uvicorn.Server(_config(create_app(settings), host, port)).run()
-    else:
-        with working(settings) as app:
-            uvicorn.Server(_config(app, host, port)).run()
+    with listening(host, port) as door:
+        bring_up_to_date(settings)
+        with nullcontext(create_app(settings)) if settings.redis_url else working(settings) as app:
+            _server(app).run([door])
 
 
 def bring_up_to_date(settings: Settings) -> None:
     """Migrate, and publish again what wordings have to show since."""
-    if settings.database.startswith("sqlite"):
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.database)
-    try:
+    with house.reached(settings) as database:
         migrations.migrate(database)
         with database.writing() as session:
             forms.publish_current(session, templating.environment(), now=house.now())
-    finally:
-        database.close()
 
 
 @contextmanager
@@ -64,22 +57,39 @@ def working(settings: Settings) -> Iterator[FastAPI]:
 
 
 @contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """The port, taken before anything else begins; whoever calls meanwhile waits. Refused if it cannot be had."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        door = socket.create_server((host, port), family=family)
+    except OSError as error:
+        text = f"Nothing can listen on {host}, port {port}; name another one with --port."
+        raise NewsletterError(text) from error
+    with door:
+        yield door
+
+
+@contextmanager
 def served(app: FastAPI, host: str, port: int) -> Iterator[None]:
     """The site, answering from a thread while the caller does something else."""
-    server = uvicorn.Server(_config(app, host, port))
-    thread = threading.Thread(target=server.run, name="site", daemon=True)
-    thread.start()
-    try:
-        while thread.is_alive() and not server.started:
-            thread.join(0.01)
-        if not server.started:
-            raise NewsletterError(f"Nothing can listen on {host}, port {port}; name another one with --port.")
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
+    with listening(host, port) as door:
+        server = _server(app)
+        thread = threading.Thread(target=server.run, args=([door],), name="site", daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive() and not server.started:
+                thread.join(0.01)
+            if not server.started:
+                raise NewsletterError("The site did not start; the lines above say why.")
+            yield
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
-def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
-    # Who is believed about whom a proxy speaks for says TRUSTED_PROXIES alone. No access log: what is worth knowing of a request does not need its path, which may hold a token.
-    return uvicorn.Config(app, host=host, port=port, access_log=False, proxy_headers=False, log_level="warning", server_header=False)
+def _server(app: FastAPI) -> uvicorn.Server:
+    # No access log: what is worth knowing of a request does not need its path, which may hold a token. TRUSTED_PROXIES
+    # alone says whom to believe about whom a proxy speaks for.
+    return uvicorn.Server(
+        uvicorn.Config(app, access_log=False, proxy_headers=False, log_level="warning", server_header=False)
+    )
