@@ -1,5 +1,6 @@
 """newsletter issues: draft, look at, send and follow an issue."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +11,8 @@ from sqlalchemy.orm import Session
 from newsletter import newsletters, operators, templating
 from newsletter.cli import house
 from newsletter.content import issues
-from newsletter.content.issues import Issue
-from newsletter.errors import NotFound
+from newsletter.content.issues import Issue, Status
+from newsletter.errors import NotFound, Refused
 from newsletter.post import mailings
 from newsletter.post.deliveries import sums
 from newsletter.post.letters import Letter
@@ -24,7 +25,9 @@ Number = Annotated[int, typer.Argument(min=1, max=2**62, help="The issue's id, a
 @app.command()
 def draft(
     newsletter: Annotated[str, typer.Argument(help="The newsletter's slug.")],
-    articles: Annotated[int, typer.Option(help="How many of the newest articles at most.")] = 12,
+    articles: Annotated[
+        int, typer.Option(min=1, max=issues.MOST, help="How many of the newest articles at most.")
+    ] = 12,
     title: Annotated[str | None, typer.Option(help="The subject; by default from the headlines.")] = None,
     as_json: house.Json = False,
 ) -> None:
@@ -43,7 +46,7 @@ def preview(
     part: Annotated[str, typer.Option(help="html, text or source.")] = "text",
     to: Annotated[Path | None, typer.Option(help="Write it into this file.")] = None,
 ) -> None:
-    """Show the letter as its readers will get it; links that are each reader's own stand there by name."""
+    """Show the letter as its readers will get it; for a link of each reader's own stands one like /u/preview."""
     settings = house.configured()
     with house.database(settings) as database, database.reading() as session:
         issue = _issue(session, number)
@@ -53,19 +56,40 @@ def preview(
     if to:
         to.write_text(shown[part], encoding="utf-8")
     else:
-        house.out.print(shown[part], markup=False)
+        typer.echo(shown[part])
 
 
 @app.command()
 def send(number: Number, as_json: house.Json = False) -> None:
     """Approve a drafted issue as it stands, and let the workers send it."""
-    with house.database() as database, database.writing() as session:
-        issue = _issue(session, number)
-        issues.approve(session, issue, actor=house.actor(), now=house.now())
-        _act(session, "issue approved", issue)
-        answer = _row(issue)
+    answer = _step(
+        number,
+        "issue approved",
+        lambda session, issue: issues.approve(session, issue, actor=house.actor(), now=house.now()),
+    )
     text = f"Issue {number} is approved; the workers begin within seconds. Follow it: newsletter issues status {number}"
     house.show(answer, as_json=as_json, text=text)
+
+
+@app.command()
+def pause(number: Number, as_json: house.Json = False) -> None:
+    """Hold an issue that is leaving; what has left has left."""
+    answer = _step(number, "issue paused", issues.pause)
+    house.show(answer, as_json=as_json, text=f"Issue {number} is paused. Go on with: newsletter issues resume {number}")
+
+
+@app.command()
+def resume(number: Number, as_json: house.Json = False) -> None:
+    """Go on with a paused issue; nobody gets it twice."""
+    answer = _step(number, "issue resumed", _go_on)
+    house.show(answer, as_json=as_json, text=f"Issue {number} goes on; the workers begin within seconds.")
+
+
+@app.command()
+def cancel(number: Number, as_json: house.Json = False) -> None:
+    """Give an issue up: what is still owed of it never leaves, and its articles are free for the next one."""
+    answer = _step(number, "issue cancelled", issues.cancel)
+    house.show(answer, as_json=as_json, text=f"Issue {number} is cancelled; its articles are free for the next one.")
 
 
 @app.command()
@@ -82,6 +106,21 @@ def status(
         rows = [{**_row(issue), **_counts(session, issue)} for issue in found]
     answer: Any = rows[0] if number else rows
     house.show(answer, as_json=as_json, text="\n".join(_line(row) for row in rows) or "No issue yet.")
+
+
+def _step(number: int, verb: str, step: Callable[[Session, Issue], None]) -> dict[str, Any]:
+    """Take an issue a step on, and remember who did it."""
+    with house.database() as database, database.writing() as session:
+        issue = _issue(session, number)
+        step(session, issue)
+        _act(session, verb, issue)
+        return _row(issue)
+
+
+def _go_on(session: Session, issue: Issue) -> None:
+    if issue.status is not Status.PAUSED:
+        raise Refused(f"Issue {issue.id} is {issue.status}; only a paused one can be resumed.")
+    issues.begin_sending(session, issue, now=house.now())
 
 
 def _issue(session: Session, number: int) -> Issue:
