@@ -1,0 +1,73 @@
+"""What goes wrong is one sentence that says what to mend, and an exit code."""
+
+import socket
+from contextlib import closing
+
+import pytest
+
+from newsletter.cli.serving import listening
+
+
+@pytest.fixture
+def busy_port():
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("words", [("migrate",), ("doctor",), ("issues", "status")])
+def test_a_database_that_is_away_is_named_without_its_password(told, monkeypatch, tmp_path, words):
+    monkeypatch.setenv("NEWSLETTER_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/x")
+    monkeypatch.setenv("NEWSLETTER_DATA_DIR", str(tmp_path))
+    code, said = told(*words)
+    assert code == 1
+    assert said.startswith("NEWSLETTER_DATABASE_URL: the database cannot be used: ")
+    assert "refused" in said
+    assert said.count("\n") == 1
+    assert "hunter2" not in said
+
+
+def test_serve_does_not_begin_without_its_database(told, monkeypatch, tmp_path):
+    monkeypatch.setenv("NEWSLETTER_DATABASE_URL", f"sqlite:///{tmp_path}/nowhere/x.db")
+    monkeypatch.setenv("NEWSLETTER_DATA_DIR", str(tmp_path))
+    with listening("127.0.0.1", 0) as door:
+        port = door.getsockname()[1]
+    said = "NEWSLETTER_DATABASE_URL: the database cannot be used: unable to open database file\n"
+    assert told("serve", "--port", str(port)) == (1, said)
+
+
+@pytest.mark.parametrize("words", [("migrate",), ("doctor",)])
+def test_a_data_folder_that_cannot_be_is_named(told, monkeypatch, tmp_path, words):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NEWSLETTER_DATABASE_URL", "")
+    monkeypatch.setenv("NEWSLETTER_DATA_DIR", str(tmp_path / "file" / "var"))
+    assert told(*words) == (1, f"NEWSLETTER_DATA_DIR: {tmp_path}/file/var cannot be used: Not a directory\n")
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "99999"])
+def test_a_port_that_is_none_is_a_usage_error(newsletter, command, port):
+    assert newsletter(command, "--port", port).exit_code == 2
+
+
+def test_a_busy_port_is_noticed_before_anything_begins(told, database, busy_port):
+    said = f"Nothing can listen on 127.0.0.1, port {busy_port}; name another one with --port.\n"
+    assert told("serve", "--port", str(busy_port)) == (1, said)
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("digests", "add", "--newsletter", "three", "--cron", "7"), "--cron"),
+        (("digests", "add", "--newsletter", "three", "--cron=0 7 * * *", "--zone=Nowhere"), "--zone"),
+        (("feeds", "add", "nowhere", "--newsletter", "three"), "URL"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(told, database, words, field):
+    code, said = told(*words)
+    assert (code, said.partition(": ")[0]) == (1, field)
+
+
+def test_a_refusal_names_the_option_by_its_dashes(told, database):
+    words = ("newsletters", "add", "new", "--name", "N", "--publisher", "P", "--sender", "a@press.example")
+    code, said = told(*words, "--postal-address", " ")
+    assert (code, said.partition(": ")[0]) == (1, "--postal-address")

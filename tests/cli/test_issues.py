@@ -1,0 +1,129 @@
+"""An issue by hand, from draft to sent or given up."""
+
+import getpass
+import json
+
+import pytest
+from sqlalchemy import select
+
+from newsletter.content import issues
+from newsletter.content.issues import Issue, Status
+from newsletter.operators import Act
+from newsletter.post import claims, deliveries
+from newsletter.post.letters import Letter
+from tests.builders import a_carrier, owed
+from tests.clock import NOON
+
+
+@pytest.fixture
+def drafted(newsletter) -> str:
+    """The number of a draft with twelve articles."""
+    return str(json.loads(newsletter("issues", "draft", "three", "--json").stdout)["issue"])
+
+
+@pytest.fixture
+def leaving(database) -> str:
+    """The number of an issue that is owed to two readers."""
+    with database.writing() as session:
+        letter = session.get_one(Letter, owed(session, 2)[0].letter_id)
+        return str(letter.issue_id)
+
+
+def status(database, number: str) -> Status:
+    with database.reading() as session:
+        return session.get_one(Issue, int(number)).status
+
+
+def claim_and_count(database) -> tuple[int, dict[str, int]]:
+    """How many letters a carrier gets, and what the sums are then."""
+    with database.writing() as session:
+        taken = claims.claim(session, a_carrier(session), limit=9, urgent=False, key="k1", now=NOON)
+        letter = session.scalars(select(Letter)).one()
+        return len(taken), {state.value: n for state, n in deliveries.sums(session, letter.id).items() if n}
+
+
+@pytest.mark.parametrize("articles", ["-20", "0", "101"])
+def test_an_issue_takes_one_to_a_hundred_articles(newsletter, articles):
+    assert newsletter("issues", "draft", "three", "--articles", articles).exit_code == 2
+    assert (
+        newsletter("digests", "add", "--newsletter", "three", "--cron", "0 7 * * *", "--articles", articles).exit_code
+        == 2
+    )
+    assert json.loads(newsletter("issues", "status", "--json").stdout) == []
+
+
+def test_a_title_is_one_line(newsletter):
+    drafted = newsletter("issues", "draft", "three", "--title", " a\r\nb\tc\0 ", "--json")
+    assert json.loads(drafted.stdout)["title"] == "a b c"
+
+
+def test_a_title_of_blanks_is_none(newsletter):
+    drafted = newsletter("issues", "draft", "three", "--title", " \n ", "--json")
+    assert json.loads(drafted.stdout)["title"] == "About news 0, and 11 more"
+
+
+def test_a_title_is_short(newsletter, told):
+    code, said = told("issues", "draft", "three", "--title", "x" * (issues.LONGEST + 1))
+    assert (code, said.partition(": ")[0]) == (1, "--title")
+    assert newsletter("issues", "draft", "three", "--title", "x" * issues.LONGEST).exit_code == 0
+
+
+def test_a_draft_is_given_up_and_its_articles_are_free(newsletter, database, drafted):
+    assert newsletter("issues", "cancel", drafted).exit_code == 0
+    assert status(database, drafted) is Status.CANCELLED
+    again = json.loads(newsletter("issues", "draft", "three", "--json").stdout)
+    assert again["title"] == "About news 0, and 11 more"
+
+
+def test_what_is_still_owed_of_a_cancelled_issue_never_leaves(newsletter, database, leaving):
+    assert newsletter("issues", "cancel", leaving).exit_code == 0
+    assert claim_and_count(database) == (0, {"cancelled": 2})
+
+
+def test_a_paused_issue_stays_until_it_is_resumed(newsletter, database, leaving):
+    assert json.loads(newsletter("issues", "pause", leaving, "--json").stdout)["status"] == "paused"
+    assert claim_and_count(database) == (0, {"queued": 2})
+    assert json.loads(newsletter("issues", "resume", leaving, "--json").stdout)["status"] == "sending"
+    assert claim_and_count(database) == (2, {"claimed": 2})
+
+
+def test_only_a_paused_issue_is_resumed(newsletter, told, drafted):
+    newsletter("issues", "send", drafted)
+    assert told("issues", "resume", drafted) == (
+        1,
+        f"Issue {drafted} is approved; only a paused one can be resumed.\n",
+    )
+
+
+def test_a_cancelled_issue_stays_so(newsletter, told, drafted):
+    newsletter("issues", "cancel", drafted)
+    for step in ("cancel", "pause", "resume", "send"):
+        code, said = told("issues", step, drafted)
+        assert code == 1
+        assert said.startswith(f"Issue {drafted} is cancelled; ")
+
+
+def test_each_step_is_remembered_with_who_took_it(newsletter, database, drafted, leaving):
+    for step, number in (("pause", leaving), ("resume", leaving), ("cancel", leaving), ("send", drafted)):
+        assert newsletter("issues", step, number).exit_code == 0
+    with database.reading() as session:
+        acts = [(act.actor, act.verb, act.subject) for act in session.scalars(select(Act).order_by(Act.id))]
+    actor = f"cli:{getpass.getuser()}"
+    assert acts == [
+        (actor, "issue drafted", f"issue:{drafted}"),
+        (actor, "issue paused", f"issue:{leaving}"),
+        (actor, "issue resumed", f"issue:{leaving}"),
+        (actor, "issue cancelled", f"issue:{leaving}"),
+        (actor, "issue approved", f"issue:{drafted}"),
+    ]
+
+
+def test_a_preview_shows_each_link_where_it_leads(newsletter, drafted):
+    text = newsletter("issues", "preview", drafted).stdout
+    assert "/u/preview\n" in text
+    assert "/preferences/preview\n" in text
+
+
+def test_a_preview_that_cannot_be_written_is_one_sentence(told, drafted, tmp_path):
+    file = tmp_path / "nowhere" / "issue.html"
+    assert told("issues", "preview", drafted, "--to", str(file)) == (1, f"{file}: No such file or directory\n")

@@ -1,0 +1,38 @@
+"""What the command prints: what stands there, and nothing that a terminal would make of it."""
+
+import json
+from datetime import datetime
+
+import pytest
+
+ODD = "A :key: and\ttwo [bold]tabs[/] :bell:" + " and more" * 15
+
+
+@pytest.fixture
+def drafted(newsletter) -> str:
+    """The number of a draft with an odd title."""
+    answer = newsletter("issues", "draft", "three", "--title", ODD.replace("\t", " "), "--json").stdout
+    return str(json.loads(answer)["issue"])
+
+
+def test_titles_are_printed_as_they_are(newsletter, drafted):
+    title = ODD.replace("\t", " ")
+    assert title in newsletter("issues", "status").stdout
+    assert json.loads(newsletter("issues", "status", drafted, "--json").stdout)["title"] == title
+
+
+def test_the_source_of_a_letter_is_printed_octet_by_octet(newsletter, drafted, tmp_path):
+    newsletter("issues", "preview", drafted, "--part", "source", "--to", str(tmp_path / "letter.eml"))
+    source = (tmp_path / "letter.eml").read_bytes()
+    assert b"List-Id: <three.press.example>\r\n" in source
+    assert newsletter("issues", "preview", drafted, "--part", "source").stdout_bytes == source + b"\n"
+
+
+def test_times_in_json_are_iso_8601(newsletter):
+    (row,) = json.loads(newsletter("feeds", "list", "--json").stdout)
+    assert row["next_try_at"] == "2026-03-14T12:00:00+00:00"
+    assert datetime.fromisoformat(row["next_try_at"]).tzinfo
+
+
+def test_json_is_one_line(newsletter, drafted):
+    assert newsletter("issues", "status", "--json").stdout.count("\n") == 1
