@@ -5,6 +5,8 @@ GET and HEAD get nothing else, so the database itself holds that a GET never wri
 rolls back on any exception; nothing else in the project commits.
 """
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -33,6 +35,8 @@ from sqlalchemy.types import TypeDecorator
 from newsletter.turnstile import take_turns
 
 type_of_key = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER key
+
+BUSY = 30.0  # seconds that SQLite waits for another process to finish writing
 
 Begin = Callable[[], AbstractContextManager[Session]]
 
@@ -153,7 +157,7 @@ def _sqlite(url: str, *, query_only: bool) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
-        connect_args={"timeout": 30, "check_same_thread": False},
+        connect_args={"timeout": BUSY, "check_same_thread": False},
         max_overflow=10
         if query_only
         else -1,  # writers wait at the turnstile; a full pool would be a second, unfair line
@@ -162,8 +166,8 @@ def _sqlite(url: str, *, query_only: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # the driver's own implicit BEGIN would be deferred
+        _write_ahead(connection)
         for pragma in (
-            "journal_mode=WAL",
             "synchronous=FULL",  # a sign-up that was answered with 202 survives a power cut
             "foreign_keys=ON",
             "recursive_triggers=ON",  # without it REPLACE would delete a ledger row past the trigger
@@ -177,3 +181,17 @@ def _sqlite(url: str, *, query_only: bool) -> Engine:
     else:
         take_turns(engine)
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    # SQLite does not wait here, whatever its timeout: of several that open a new file at once, all but one would fail.
+    deadline = time.monotonic() + BUSY
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

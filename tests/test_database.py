@@ -1,5 +1,7 @@
 """What holds for the database, whichever it is."""
 
+import subprocess
+import sys
 import traceback
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
@@ -200,3 +202,22 @@ def test_an_absent_database_is_an_error_and_not_a_wait(tmp_path):
         for _ in range(3):
             with pytest.raises(DBAPIError):
                 run(database.writing, text("SELECT 1"))
+
+
+DYING = """
+import os, sys
+from sqlalchemy import text
+from newsletter.database import Database
+with Database(sys.argv[1]).writing() as session:
+    session.execute(text("INSERT INTO operators (address, role, created_at) VALUES ('a', 'b', '2026-03-14 12:00')"))
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_process_that_is_killed_leaves_nothing_half_done_and_holds_nobody_up(database, begin, reading):
+    died = subprocess.run([sys.executable, "-c", DYING, database.url], check=False)
+    assert died.returncode == -9
+    with begin() as session:
+        session.add(an_operator("ana@example.org"))
+    with reading() as session:
+        assert operators(session) == ["ana@example.org"]

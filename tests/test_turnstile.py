@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import cycle, islice
 from pathlib import Path
-from threading import Event, Thread, main_thread
+from threading import Barrier, Event, Thread, main_thread
 
 import pytest
 from sqlalchemy import text
@@ -146,6 +146,24 @@ def test_whoever_is_interrupted_while_waiting_does_not_hold_up_those_behind():
     assert passed.wait(5)
     behind.join()
     assert not stile._line
+
+
+def test_many_may_open_a_new_file_at_once(tmp_path):
+    for attempt in range(20):
+        together = Barrier(4)
+
+        def write(
+            number: int, url: str = f"sqlite:///{tmp_path}/{attempt}.sqlite", together: Barrier = together
+        ) -> None:
+            with closing(Database(url)) as database:
+                together.wait()
+                with database.writing() as session:
+                    session.execute(text("CREATE TABLE IF NOT EXISTS marks (id INTEGER PRIMARY KEY, who TEXT)"))
+                mark(database, str(number))
+                assert str(number) in marks(database)
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(write, range(4)))
 
 
 WRITER = """
