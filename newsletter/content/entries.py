@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from newsletter.content.sanitising import bounded, excerpt, one_line, plain_text, sanitise
+from newsletter.content.sanitising import bounded, excerpt, one_line, plain_text, sanitise, without_userinfo
 
 MAX_IDENTITY = 255
 MAX_URL = 2000
@@ -77,11 +77,12 @@ def compose(raw: Raw) -> Entry | None:
         return None
     body = raw.content if raw.content.strip() else raw.summary
     text = plain_text(raw.summary) or plain_text(body)
+    made = "" if title else excerpt(text, MAX_MADE_TITLE)
     return Entry(
         identity=_identity(raw, url, title, text),
         url=url,
-        title=excerpt(title, MAX_TITLE) or excerpt(text, MAX_MADE_TITLE) or excerpt(_short(url), MAX_TITLE),
-        summary=excerpt(text, MAX_SUMMARY),
+        title=excerpt(title, MAX_TITLE) or made or excerpt(_short(url), MAX_TITLE),
+        summary=excerpt(_after(made, text), MAX_SUMMARY),
         html=sanitise(body, base=web_address(raw.base)),
         author=excerpt(one_line(raw.author), MAX_NAME),
         published_at=raw.published_at,
@@ -91,14 +92,19 @@ def compose(raw: Raw) -> Entry | None:
 
 
 def web_address(link: str, base: str = "") -> str | None:
-    """The link as an absolute http or https address, or None if it is anything else."""
+    """The link as an absolute http or https address that names no user, or None if it is anything else."""
     try:
-        url = urljoin(base, one_line(link).replace(" ", "%20"))
+        url = without_userinfo(urljoin(base, one_line(link).replace(" ", "%20")))
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
         return None
     return url if link and parts.scheme in ("http", "https") and parts.hostname and len(url) <= MAX_URL else None
+
+
+def _after(made: str, text: str) -> str:
+    """What the text goes on with where its beginning became the title: nothing is printed twice."""
+    return text[len(made.removesuffix("…")) :].lstrip(" ,;:.-\u2013…") if made else text
 
 
 def _identity(raw: Raw, url: str | None, title: str, text: str) -> str:

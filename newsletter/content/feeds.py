@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKey, UniqueConstraint, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.content.entries import web_address
+from newsletter.content.sanitising import without_userinfo
 from newsletter.database import Base
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
@@ -45,6 +46,8 @@ class Due:
 
 def add(session: Session, newsletter: Newsletter, url: str, *, now: datetime) -> Feed:
     """Let a newsletter read a feed; it is asked at once, and only then turns out to be one."""
+    if without_userinfo(url) != url:  # whatever is in the address would reach readers, screens and logs
+        raise Malformed("url", "Put no user name and no password into a feed's address; only public feeds can be read.")
     address = web_address(url.strip())
     if address is None:
         raise Malformed("url", f"“{url}” is not a whole web address, such as https://example.org/feed.xml.")

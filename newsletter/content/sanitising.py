@@ -39,6 +39,8 @@ familiar = nh3.Cleaner(
     tags={*TAGS, *RELATED}, attributes=ATTRIBUTES, clean_content_tags=UNREAD, url_relative="pass_through"
 )
 blocks = nh3.Cleaner(tags=BLOCKS, attributes=NO_ATTRIBUTES, clean_content_tags=UNREAD)
+# A name and a password in an address (RFC 3986 section 3.2.1) are nobody else's business.
+USERINFO = re.compile(r"^(\s*(?:[a-z][a-z0-9+.-]*:)?//)[^/?#]*@", re.IGNORECASE)
 SENTENCE_END = re.compile(r"[.!?]['\")\]\u2019\u201d\u00bb]*(?=\s)|[\u3002\uff01\uff1f]")
 
 
@@ -52,6 +54,7 @@ def sanitise(html: str, *, base: str | None = None) -> str:
         tags=TAGS,
         attributes=ATTRIBUTES,
         clean_content_tags=UNREAD,
+        attribute_filter=lambda _tag, _name, value: without_userinfo(value),
         url_schemes={"http", "https", "mailto"},
         link_rel=None,
         url_relative=("rewrite_with_base", base) if base else "deny",
@@ -68,6 +71,11 @@ def plain_text(html: str) -> str:
 def one_line(text: str) -> str:
     """Text that fits a header and a database: no CR, LF, NUL or other control, no half characters, no tricks."""
     return " ".join(UNSTORABLE.sub(" ", REORDERING.sub("", text)).split())
+
+
+def without_userinfo(url: str) -> str:
+    """The address, relative or whole, without the name and the password that it may carry."""
+    return USERINFO.sub(r"\1", url)
 
 
 def excerpt(text: str, limit: int) -> str:

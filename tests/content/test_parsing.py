@@ -131,7 +131,7 @@ def test_json_feed_is_read():
             identity="b",
             url="http://e.example/",
             title="1 < 2",
-            summary="1 < 2",
+            summary="",
             html="1 &lt; 2",
             categories=("a", "b"),
         ),
@@ -192,7 +192,32 @@ def test_an_entry_without_a_title_is_called_by_its_first_words():
     words = "Good morning to all of you who have waited for the first bus in the rain, and did not give up"
     entry = item(f"<link>/a</link><description>{words}</description>")
     assert entry.title == "Good morning to all of you who have waited for the first bus in the rain, and…"
+    assert entry.summary == "did not give up"
     assert item("<link>http://news.example/a/</link>").title == "news.example/a"
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "summary"),
+    [
+        ("Good morning.", "Good morning.", ""),
+        ("And then…", "And then…", ""),
+        (
+            "The bus is late, and the tram and the boat. " + "why " * 30,
+            "The bus is late, and the tram and the boat.",
+            "why ",
+        ),
+        ("雨" * 90, "雨" * 79 + "…", "雨" * 11),
+    ],
+)
+def test_what_became_the_title_is_not_said_twice(text, title, summary):
+    entry = item(f"<link>/a</link><description>{text}</description>")
+    assert entry.title == title
+    assert entry.summary.startswith(summary)
+    assert bool(entry.summary) == bool(summary)
+
+
+def test_text_that_stands_under_a_title_of_its_own_is_kept_whole():
+    assert item("<title>The bus</title><description>The bus is late.</description>").summary == "The bus is late."
 
 
 def test_an_entry_with_neither_title_nor_link_is_left_out():
@@ -209,6 +234,20 @@ def test_a_title_is_one_line_and_otherwise_as_it_is():
 @pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x", "http://[", "mailto:a@b.example"])
 def test_a_link_is_to_the_web_or_none(link):
     assert item(f"<title>T</title><link>{link}</link>").url is None
+
+
+def test_no_password_in_an_address_reaches_readers():
+    text = '&lt;a href="/b"&gt;b&lt;/a&gt; &lt;a href=" //ann:hush@e.example/c"&gt;c&lt;/a&gt;&lt;img src="/d.png"&gt;'
+    body = rss(f"<item><link>/a</link><description>{text}</description></item><item><link>/e</link></item>")
+    first, second = parse(body, url="http://ann:hush@news.example/feed").entries
+    assert first.url == "http://news.example/a"
+    assert first.picture == Picture(url="http://news.example/d.png")
+    assert first.html == '<a href="http://news.example/b">b</a> <a href="http://e.example/c">c</a>'
+    assert second.title == "news.example/e"
+    assert "hush" not in repr((first, second))
+    assert (
+        item("<title>T</title><link>http://ann:hush@e.example/@ann?to=a@b</link>").url == "http://e.example/@ann?to=a@b"
+    )
 
 
 def test_an_html_entity_does_not_break_a_feed():

@@ -174,6 +174,23 @@ def test_what_is_no_address_is_not_added(begin, url):
     assert caught.value.field == "url"
 
 
+@pytest.mark.parametrize(
+    "url", ["https://ann:hush@press.example/", "HTTP://hush@press.example", " ftp://ann:hush@x/", "http://:hush@["]
+)
+def test_a_feed_s_address_holds_no_password_and_none_is_repeated(begin, url):
+    with begin() as session:
+        with pytest.raises(Malformed, match="no password") as caught:
+            feeds.add(session, a_newsletter(session), url, now=NOON)
+        assert "hush" not in str(caught.value)
+        assert feeds.every(session) == []
+
+
+def test_an_at_sign_elsewhere_in_an_address_is_no_password(begin):
+    with begin() as session:
+        feed = feeds.add(session, a_newsletter(session), "https://press.example/@ann?of=a@b", now=NOON)
+        assert feed.url == "https://press.example/@ann?of=a@b"
+
+
 def test_a_newsletter_reads_a_feed_once(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
