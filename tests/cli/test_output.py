@@ -4,6 +4,9 @@ import json
 from datetime import datetime
 
 import pytest
+from sqlalchemy import select
+
+from newsletter.content.feeds import Feed
 
 ODD = "A :key: and\ttwo [bold]tabs[/] :bell:" + " and more" * 15
 
@@ -36,3 +39,15 @@ def test_times_in_json_are_iso_8601(newsletter):
 
 def test_json_is_one_line(newsletter, drafted):
     assert newsletter("issues", "status", "--json").stdout.count("\n") == 1
+
+
+def test_no_password_of_a_feed_is_printed(newsletter, database, told):
+    with database.writing() as session:
+        session.scalars(select(Feed)).one().url = "https://ana:hunter2@press.example/town.xml"
+    for words in (("feeds", "list"), ("feeds", "list", "--json")):
+        said = newsletter(*words).stdout
+        assert "https://press.example/town.xml" in said
+        assert "hunter2" not in said
+    code, said = told("feeds", "add", "https://ana:hunter2@press.example/", "--newsletter", "three")
+    assert code == 1
+    assert "hunter2" not in said
