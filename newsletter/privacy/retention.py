@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, String, and_, cast, delete, or_, select
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger, subscribers
@@ -13,24 +13,43 @@ from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.newsletters import Newsletter
 
 MOST = 200  # sign-ups in one transaction
+AFTERWARDS = timedelta(days=30)  # how long the links of the letter that was confirmed still answer who has left
 
 
 def forget_due(session: Session, *, now: datetime) -> int:
     """Forget what has had its time, at most 200 sign-ups at once; returns how many of them there were.
 
-    A sign-up goes after 72 hours, whatever became of it. Where nobody confirmed it, the address goes with it, and what
-    is left in the ledger names nobody (GDPR Art. 5(1)(e)); the missing evidence is accounted for by an entry `lapsed`.
+    A sign-up that nobody confirmed goes after 72 hours and the address with it: what is left in the ledger names nobody
+    (GDPR Art. 5(1)(e)), and the missing evidence is accounted for by an entry `lapsed`. One that was confirmed shrinks
+    to what its links need, and goes 30 days after the subscriber has left.
     """
     session.execute(delete(TraceRow).where(TraceRow.expires_at <= now))
     session.execute(delete(SignupLetter).where(SignupLetter.day < (now - timedelta(days=2)).date()))
-    over = select(Signup).where(Signup.received_at <= now - VALID).order_by(Signup.received_at).limit(MOST)
+    needed = _needed(now)
+    too_much = or_(~needed, cast(Signup.evidence, String) != "{}")
+    over = select(Signup, needed).where(Signup.received_at <= now - VALID, too_much).order_by(Signup.received_at)
     # One person after the other, in one order: two workers that forget at once never wait for each other in a circle.
-    signups = sorted(session.scalars(over.with_for_update(skip_locked=True)), key=lambda signup: signup.address_key)
-    for signup in signups:
-        session.delete(signup)
-        _let_go(session, signup.address_key, signup.newsletters, now=now)
+    found = session.execute(over.limit(MOST).with_for_update(skip_locked=True))
+    signups = sorted(found, key=lambda each: each[0].address_key)
+    for signup, still_needed in signups:
+        if still_needed:
+            signup.evidence = {}  # the ledger has it
+        else:
+            session.delete(signup)
+            _let_go(session, signup.address_key, signup.newsletters, now=now)
     session.flush()
     return len(signups)
+
+
+def _needed(now: datetime) -> ColumnElement[bool]:
+    """Whether a sign-up was confirmed by somebody who reads a newsletter, or did until lately.
+
+    Its row is all that its links can find them by: to say "confirmed before", or never to write to them again.
+    """
+    theirs = select(Subscription.subscriber_id).join(Subscriber, Subscriber.id == Subscription.subscriber_id)
+    lately = or_(Subscription.standing == Standing.SUBSCRIBED, Subscription.since > now - AFTERWARDS)
+    reader = theirs.where(Subscriber.address_key == Signup.address_key, lately).exists()
+    return and_(Signup.state == State.CONFIRMED, reader)
 
 
 def _let_go(session: Session, address_key: str, asked: Collection[int], *, now: datetime) -> None:

@@ -105,10 +105,11 @@ def test_after_72_hours_who_never_confirmed_is_nowhere_and_who_did_is_where_they
     wait(stage, hours=0.1)
     assert tables_with(stage, ANA) == set()
     assert count(stage, TraceRow) == 2
-    assert tables_with(stage, "Invented Name") == tables_with(stage, EVE) == {"subscribers", "evidence"}
+    assert tables_with(stage, "Invented Name") == {"subscribers", "evidence"}
+    assert tables_with(stage, EVE) == {"signups", "subscribers", "evidence"}
     assert events(stage) == [Event.REQUESTED, Event.CONFIRMED, Event.REQUESTED, Event.LAPSED]
     assert uncovered(stage) == []
-    assert count(stage, Signup) == 0
+    assert count(stage, Signup) == 1
 
 
 def test_the_letter_that_was_sent_is_still_counted_and_its_links_do_no_harm(stage):
@@ -170,7 +171,7 @@ def test_who_asks_again_meanwhile_can_still_confirm(stage):
     confirm(stage, second)
     wait(stage, days=30)
     assert events(stage) == [Event.REQUESTED, Event.REQUESTED, Event.CONFIRMED]
-    assert tables_with(stage, ANA) == {"subscribers", "evidence"}
+    assert tables_with(stage, ANA) == {"signups", "subscribers", "evidence"}
 
 
 @pytest.mark.parametrize("again", ["morning", "evening"])
@@ -231,6 +232,69 @@ def test_who_confirmed_and_left_again_is_not_forgotten_with_the_sign_up(stage):
     wait(stage, days=5)
     assert events(stage) == [Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN]
     assert len(_with_evidence(stage)) == 3
+
+
+def test_the_link_that_was_pressed_says_so_as_long_as_one_reads(stage):
+    link = stage.link(letter := ask(stage), "confirm")
+    confirm(stage, letter)
+    wait(stage, days=400)
+    for answer in (stage.browser.get(link), stage.browser.post(link)):
+        assert answer.status_code == 200
+        assert "This was confirmed before" in answer.text
+    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED]
+
+
+def test_a_reader_can_say_never_at_any_time_and_the_address_goes_with_the_sign_up(stage):
+    link = stage.link(letter := ask(stage), "never")
+    confirm(stage, letter)
+    wait(stage, days=400)
+    assert stage.browser.get(link).status_code == 200
+    assert stage.browser.post(link, data={"never": "yes"}).status_code == 200
+    wait(stage, seconds=1)
+    assert count(stage, Signup) == 0
+    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN, Event.REFUSED]
+    assert "that still holds" in stage.browser.get(link).text
+
+
+def test_a_confirmed_sign_up_keeps_nothing_but_what_its_links_need_after_72_hours(stage):
+    confirm(stage, ask(stage))
+    wait(stage, hours=72)
+    with stage.site.database.writing() as session:
+        assert session.scalars(select(Signup.evidence)).all() == [{}]
+        assert retention.forget_due(session, now=stage.clock()) == 0, "it is not looked at again"
+
+
+def test_a_confirmed_sign_up_is_forgotten_thirty_days_after_its_reader_has_left(stage):
+    letter = ask(stage)
+    confirm(stage, letter)
+    wait(stage, days=100)
+    leave(stage, letter)
+    never = stage.link(letter, "never")
+    wait(stage, days=29, hours=23)
+    assert stage.browser.get(never).status_code == 200
+    assert stage.browser.get(stage.link(letter, "confirm")).status_code == 410
+    wait(stage, hours=1)
+    assert count(stage, Signup) == 0
+    assert stage.browser.get(never).status_code == 410
+    assert tables_with(stage, ANA) == {"subscribers", "evidence"}
+    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN]
+
+
+def test_a_confirmed_sign_up_of_nobody_is_forgotten(begin, reading):
+    with begin() as session:
+        a_signup(session, a_newsletter(session), state=State.CONFIRMED)
+        assert retention.forget_due(session, now=NOON + timedelta(hours=72)) == 1
+    with reading() as session:
+        assert session.scalars(select(Signup)).all() == []
+
+
+def test_a_link_that_has_expired_sends_nobody_to_sign_up_who_wants_no_letters(stage):
+    link = stage.link(ask(stage), "never")
+    wait(stage, hours=72)
+    for answer in (stage.browser.get(link), stage.browser.post(link, data={"never": "yes"})):
+        assert answer.status_code == 410
+        assert "The address was deleted" in answer.text
+        assert "You want the newsletter?" in answer.text
 
 
 def test_a_sign_up_that_no_worker_answered_in_three_days_is_deleted_and_never_answered(stage):
