@@ -142,7 +142,7 @@ def _preferences(
         publisher=offered[0].publisher if offered else None,
         address=addresses.masked(subscriber.address or ""),
         subscriptions=[
-            {"slug": each.slug, "name": each.name, "since": got[each.id].since, "schedule": None}
+            {"slug": each.slug, "name": each.name, "since": got[each.id].since, "zone": each.zone, "schedule": None}
             for each in offered
             if each.id in got
         ],

@@ -100,7 +100,13 @@ LONG_ISSUE = issue(
     number=14206,
 )
 
-ROW = {"slug": "morning-letter", "name": "Morning Letter", "schedule": "Every weekday at 07:00.", "since": NOON}
+ROW = {
+    "slug": "morning-letter",
+    "name": "Morning Letter",
+    "schedule": "Every weekday at 07:00.",
+    "since": NOON,
+    "zone": "Europe/Berlin",
+}
 LONG_ROW = ROW | {"name": LONG["name"], "slug": LONG["slug"], "schedule": None}
 SITE = {"publisher": "The Example Courier", "newsletter": NEWSLETTER}
 LONG_SITE = {"publisher": LONG["publisher"], "newsletter": LONG}

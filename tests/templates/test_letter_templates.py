@@ -73,6 +73,16 @@ def test_style_is_for_the_dark_only_so_a_letter_reads_well_without_it(letter):
         assert "color:#" in node.attributes["style"] or node.css("img")
 
 
+@pytest.mark.parametrize("case", LETTERS["digest"])
+def test_what_a_feed_says_runs_in_its_own_direction_and_begins_where_that_begins(case):
+    letter = body("digest", LETTERS["digest"][case])
+    articles = LETTERS["digest"][case]["issue"]["articles"]
+    own = letter.css("[dir=auto]")
+    said = [words for each in articles for words in (each["title"], each["excerpt"]) if words]
+    assert [node.text() for node in own] == said
+    assert "text-align" not in letter.html
+
+
 def test_the_preheader_is_hidden_and_padded(letter):
     preheader = letter.css_first("body > div > div")
     assert "display:none" in preheader.attributes["style"]

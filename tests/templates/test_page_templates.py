@@ -1,12 +1,13 @@
 """Every page with the usual, the far too long and the empty: what holds for all of them."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from newsletter import templating
-from tests.templates.contexts import EXHIBITS, HOSTILE_TITLE, PAGES, SIGNUP, article, issue
+from tests.templates.contexts import EXHIBITS, HOSTILE_TITLE, PAGES, ROW, SIGNUP, article, issue
 
 ENVIRONMENT = templating.environment()
 CASES = [(name, case) for name, cases in PAGES.items() for case in cases]
@@ -134,6 +135,29 @@ def test_a_title_from_a_feed_is_text_whatever_it_holds():
     assert drawn.css_first("h1").text() == HOSTILE_TITLE
     assert drawn.css_first("h3").text() == HOSTILE_TITLE
     assert not drawn.css("script")
+
+
+def test_what_a_feed_says_runs_in_its_own_direction_on_any_page():
+    archived = page("archive_issue", PAGES["archive_issue"]["usual"])
+    promised = page("signup", SIGNUP).css("aside li")
+    assert promised
+    for words in [*archived.css("h1, h3, p.read"), *promised]:
+        assert words.attributes["dir"] == "auto"
+    stylesheet = (templating.templates_dir().parent / "newsletter/web/static/base.css").read_text()
+    aligned = re.findall(r"(?m)^([^{\n]+)\{[^}]*text-align: left", stylesheet)
+    assert [selector.strip() for selector in aligned if not re.search(r"\b(td|caption|tr)\b", selector)] == []
+
+
+def test_a_subscription_is_as_old_as_the_newsletter_s_calendar_says():
+    late = datetime(2026, 10, 22, 23, 30, tzinfo=UTC)
+    usual = PAGES["preferences"]["usual"]
+    drawn = page("preferences", usual | {"subscriptions": [ROW | {"since": late, "zone": "Europe/Berlin"}]})
+    assert "23 October 2026" in drawn.css_first("label small").text()
+
+
+def test_who_wants_no_letters_is_not_only_told_to_sign_up():
+    said = page("link_expired", PAGES["link_expired"]["usual"]).css_first("main").text()
+    assert said.index("there is nothing to do") < said.index("Enter your address again")
 
 
 def test_a_letter_is_shown_in_a_frame_that_can_run_and_send_nothing():
