@@ -82,38 +82,31 @@ class _Ring:
             self._in_hand.extend(self._claim(limit))
             if not self._in_hand:
                 return
-            yield from self._packed(begin_by)
-            if self._was_early:
-                self._recorder.flush()  # so that what went back can be claimed again
-            limit = max(1, limit // 2) if self._was_early else min(limit * 2, MOST)
-            self._was_early = False
+            while self._in_hand:
+                if parcel := self._pack(self._in_hand.popleft(), begin_by):
+                    yield parcel
+            limit = self._next_limit(limit)
 
     def report(self, report: Report) -> None:
-        """What the postman says; about each parcel his first word counts."""
-        if self._under_way.pop(report.delivery, None):
-            self._was_early |= report.fate is Fate.UNTOUCHED
-            self._recorder.report(report)
+        """What the postman says. Should he say it twice, the first word counts: the second finds nobody's letter."""
+        self._under_way.pop(report.delivery, None)
+        self._was_early |= report.fate is Fate.UNTOUCHED
+        self._recorder.report(report)
 
     def settle(self) -> None:
         """Give back what was not pulled; what was pulled and never reported on may have arrived."""
-        self._hand_back()
-        while self._under_way:
-            _, claimed = self._under_way.popitem()
+        for claimed in self._in_hand:
+            self._say(claimed, Fate.UNTOUCHED)
+        for claimed in self._under_way.values():
             self._say(claimed, Fate.IN_DOUBT, "the postman ended without a word about it")
 
-    def _packed(self, begin_by: float) -> Iterator[Parcel]:
-        while self._in_hand and self._desk.ticks() <= begin_by:
-            claimed = self._in_hand.popleft()
-            if parcel := self._pack(claimed, begin_by):
-                self._under_way[claimed.delivery] = claimed
-                yield parcel
-        self._hand_back()
-
-    def _hand_back(self) -> None:
-        # What was claimed too early goes back: the next claim is smaller, and the readers' consent fresher.
-        self._was_early |= bool(self._in_hand)
-        while self._in_hand:
-            self._say(self._in_hand.popleft(), Fate.UNTOUCHED)
+    def _next_limit(self, limit: int) -> int:
+        """Twice as many where all were begun in time; else half, and what went back is there to be claimed again."""
+        if not self._was_early:
+            return min(limit * 2, MOST)
+        self._recorder.flush()
+        self._was_early = False
+        return max(1, limit // 2)
 
     def _claim(self, limit: int) -> list[Claimed]:
         """What is due, and the letters that it needs; nothing while the database is away."""
@@ -138,12 +131,15 @@ class _Ring:
     def _pack(self, claimed: Claimed, begin_by: float) -> Parcel | None:
         """The parcel; a letter that cannot be made is reported with the reason, and the others go on."""
         try:
-            return self._desk.packer.pack(claimed, self._variants[claimed.variant], begin_by=begin_by)
+            parcel = self._desk.packer.pack(claimed, self._variants[claimed.variant], begin_by=begin_by)
         except FieldError as error:
             self._say(claimed, Fate.REFUSED, f"the letter cannot be written: {error}")
         except Exception as error:  # noqa: BLE001 - a mistake of ours: somebody may mend it while the letter waits
             tell(log, f"delivery {claimed.delivery} cannot be made", error)
             self._say(claimed, Fate.LATER, f"the letter cannot be written: {type(error).__name__}")
+        else:
+            self._under_way[claimed.delivery] = claimed
+            return parcel
         return None
 
     def _say(self, claimed: Claimed, fate: Fate, why: str | None = None) -> None:

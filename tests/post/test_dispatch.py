@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, event, select, update
 from sqlalchemy.exc import OperationalError
 
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
@@ -245,6 +245,31 @@ def test_a_letter_that_carriers_did_not_survive_is_carried_alone(office):
         rings.append([parcel.delivery for parcel in postman.begun])
     assert rings == [control, [first], [second]]
     assert office.statuses() == [Status.SENT] * 5
+
+
+def test_nothing_joins_a_letter_that_is_carried_alone(office):
+    office.owes(1, deaths=DEATHS)
+
+    def others_are_due_meanwhile(_: Parcel) -> Fate:
+        office.owes(2)
+        return Fate.TAKEN
+
+    postman = office.postman(others_are_due_meanwhile)
+    office.rings(postman)
+    assert len(postman.begun) == 1
+    assert office.statuses() == [Status.SENT, Status.QUEUED, Status.QUEUED]
+
+
+def test_many_letters_are_claimed_in_few_statements(office, database):
+    office.owes(32 + 64 + 128)
+    claimed = []
+
+    def note(_connection, _cursor, statement, *_: object) -> None:
+        claimed.append(statement.startswith("WITH due"))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    assert office.rings() == 32 + 64 + 128
+    assert sum(claimed) <= 5
 
 
 def test_two_offices_share_the_letters_and_no_reader_gets_two(postgresql_url):
