@@ -10,9 +10,10 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from newsletter import broker, migrations, templating
+from newsletter import broker, known_keys, migrations, templating
 from newsletter.cli import house
 from newsletter.errors import NewsletterError
+from newsletter.keys import keyring
 from newsletter.settings import Settings
 from newsletter.web import create_app, forms
 from workers import works
@@ -40,10 +41,11 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 
 
 def bring_up_to_date(settings: Settings) -> None:
-    """Migrate, and publish again what wordings have to show since."""
+    """Migrate, make sure of the keys, and publish again what wordings have to show since."""
     with house.reached(settings) as database:
         migrations.migrate(database)
         with database.writing() as session:
+            known_keys.check(session, keyring(settings), now=house.now())
             forms.publish_current(session, templating.environment(), now=house.now())
 
 

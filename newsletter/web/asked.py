@@ -9,11 +9,10 @@ from newsletter import addresses
 from newsletter.addresses import Address
 from newsletter.consent.wordings import Wording
 from newsletter.errors import Malformed, NotFound, Refused
-from newsletter.newsletters import Newsletter
+from newsletter.newsletters import LANGUAGE, Newsletter
 from newsletter.web.catalogue import Catalogue, Offers
 from newsletter.web.posted import Posted, one, ticked
 
-LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")  # BCP 47, its usual forms
 ZONES = available_timezones()
 BLANK = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")  # controls, turned lines
