@@ -260,16 +260,36 @@ def test_nothing_joins_a_letter_that_is_carried_alone(office):
     assert office.statuses() == [Status.SENT, Status.QUEUED, Status.QUEUED]
 
 
-def test_many_letters_are_claimed_in_few_statements(office, database):
-    office.owes(32 + 64 + 128)
+def claims_of(office, database, postman: Whimsical) -> int:
+    """How many statements a ring claims its letters with."""
     claimed = []
 
     def note(_connection, _cursor, statement, *_: object) -> None:
         claimed.append(statement.startswith("WITH due"))
 
     event.listen(database.engine, "before_cursor_execute", note)
-    assert office.rings() == 32 + 64 + 128
-    assert sum(claimed) <= 5
+    office.rings(postman)
+    return sum(claimed)
+
+
+def test_many_letters_are_claimed_in_few_statements(office, database):
+    office.owes(32 + 64 + 128)
+    assert claims_of(office, database, office.postman()) <= 5
+    assert office.statuses() == [Status.SENT] * (32 + 64 + 128)
+
+
+def test_after_a_slow_moment_claims_grow_again(office, database):
+    office.owes(200)
+    slow = iter([1.0] * 6)
+    postman = office.postman()
+
+    def slow_at_first(_: Parcel) -> Fate:
+        office.ticks.now += next(slow, 0)
+        return Fate.TAKEN
+
+    postman._fate = slow_at_first
+    assert claims_of(office, database, postman) <= 12
+    assert office.statuses() == [Status.SENT] * 200
 
 
 def test_two_offices_share_the_letters_and_no_reader_gets_two(postgresql_url):
