@@ -54,17 +54,8 @@ def add(
     brand: str = "#0f5c6e",
 ) -> Newsletter:
     """Begin a newsletter. Its List-Id is `slug.domain of the sender`, and never changes afterwards."""
-    if not SLUG.fullmatch(slug):
-        raise Malformed("slug", f"“{slug}” cannot stand in a web address: use a to z, 0 to 9 and -, up to 40 of them.")
-    if not LANGUAGE.fullmatch(language):
-        raise Malformed("language", f"“{language}” is not a language; name one like en, de or pt-BR.")
-    if zone not in available_timezones():
-        raise Malformed("zone", f"“{zone}” is not a time zone; name one like Europe/Berlin.")
-    if not BRAND.fullmatch(brand.lower()):
-        raise Malformed("brand", f"“{brand}” is not a colour like #0f5c6e.")
-    for field, value in (("name", name), ("publisher", publisher), ("postal_address", postal_address)):
-        if not value.strip() or not value.isprintable():
-            raise Malformed(field, "Enter it in one line of plain text; letters have to show it.")
+    _check(slug=slug, language=language, zone=zone, brand=brand.lower())
+    _check_lines(name=name, publisher=publisher, postal_address=postal_address)
     if by_slug(session, slug):
         raise Malformed("slug", f"There is a newsletter “{slug}” already.")
     sender = _mailbox(sender, field="sender")
@@ -88,6 +79,23 @@ def add(
     session.add(newsletter)
     session.flush()
     return newsletter
+
+
+def _check(*, slug: str, language: str, zone: str, brand: str) -> None:
+    if not SLUG.fullmatch(slug):
+        raise Malformed("slug", f"“{slug}” cannot stand in a web address: use a to z, 0 to 9 and -, up to 40 of them.")
+    if not LANGUAGE.fullmatch(language):
+        raise Malformed("language", f"“{language}” is not a language; name one like en, de or pt-BR.")
+    if zone not in available_timezones():
+        raise Malformed("zone", f"“{zone}” is not a time zone; name one like Europe/Berlin.")
+    if not BRAND.fullmatch(brand):
+        raise Malformed("brand", f"“{brand}” is not a colour like #0f5c6e.")
+
+
+def _check_lines(**lines: str) -> None:
+    for field, value in lines.items():
+        if not value.strip() or not value.isprintable():
+            raise Malformed(field, "Enter it in one line of plain text; letters have to show it.")
 
 
 def _mailbox(value: str, *, field: str) -> str:
