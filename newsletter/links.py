@@ -2,7 +2,7 @@
 
 A token is `key-id.payload` in base64url: the ids it stands for as varints, then 16 bytes of MAC over them. It reveals
 no address, names its key (so keys can be rotated), cannot be used for another purpose, and is short: the whole URL has
-to stay below 70 characters, or Python folds it to pieces in List-Unsubscribe (RFC 8058 section 3.1 wants it whole).
+to fit one line of List-Unsubscribe, where nothing may fold it (RFC 8058 section 3.1), and a reader's screen.
 Expiry, where there is one, belongs to the row that the ids name; unsubscribe links never expire.
 """
 

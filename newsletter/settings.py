@@ -27,6 +27,7 @@ from newsletter.relays import Relay
 PREFIX = "NEWSLETTER_"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 BROKERS = ("redis", "rediss", "redis+socket")
+LONGEST_URL = 255  # with a token it stands in List-Unsubscribe, where a line has at most 998 characters
 LEAST = 32  # characters of a secret key
 EHLO = re.compile(r"[A-Za-z0-9.-]+|\[[A-Za-z0-9.:]+\]")  # a domain or an address literal, RFC 5321 section 4.1.2
 
@@ -115,6 +116,8 @@ class Settings(BaseModel):
         # A path is refused because the pages link to each other from the root.
         if not _is_site(value):
             raise ValueError("enter the site's address without a path, such as https://letters.example.org")
+        if len(value) > LONGEST_URL:
+            raise ValueError(f"a site's address of more than {LONGEST_URL} characters does not fit a letter's header")
         return value.rstrip("/")
 
     @property

@@ -13,6 +13,7 @@ from newsletter.cli import house
 from newsletter.content import issues
 from newsletter.content.issues import Issue, Status
 from newsletter.errors import NotFound, Refused
+from newsletter.operators import Act
 from newsletter.post import mailings
 from newsletter.post.deliveries import sums
 from newsletter.post.letters import Letter
@@ -103,7 +104,7 @@ def status(
     with house.database() as database, database.reading() as session:
         newest = select(Issue).order_by(Issue.id.desc()).limit(20)
         found = [_issue(session, number)] if number else session.scalars(newest).all()
-        rows = [{**_row(issue), **_counts(session, issue)} for issue in found]
+        rows = [{**_row(issue), "reason": _reason(session, issue), **_counts(session, issue)} for issue in found]
     answer: Any = rows[0] if number else rows
     house.show(answer, as_json=as_json, text="\n".join(_line(row) for row in rows) or "No issue yet.")
 
@@ -144,10 +145,21 @@ def _counts(session: Session, issue: Issue) -> dict[str, Any]:
     return {"audience": letter.audience, **{status.value: n for status, n in sums(session, letter.id).items()}}
 
 
+def _reason(session: Session, issue: Issue) -> str | None:
+    """Why an issue is paused, where it was not a person who paused it."""
+    if issue.status is not Status.PAUSED:
+        return None
+    paused = select(Act.fields).where(Act.subject == f"issue:{issue.id}", Act.verb == "issue paused")
+    return (session.scalar(paused.order_by(Act.id.desc()).limit(1)) or {}).get("reason")
+
+
 def _line(row: dict[str, Any]) -> str:
     head = f"{row['issue']:>5}  {row['status']:<9}  {row['title']}"
+    if row["reason"]:
+        head += f"\n       {row['reason']}"
     if row["audience"] is None:
         return head
-    counted = {name: n for name, n in row.items() if name not in ("issue", "number", "status", "title", "audience")}
+    named = ("issue", "number", "status", "title", "reason", "audience")
+    counted = {name: n for name, n in row.items() if name not in named}
     parts = " + ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in counted.items() if n) or "0"
     return f"{head}\n       audience {row['audience']:,} = {parts}"

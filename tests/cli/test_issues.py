@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from newsletter.content import issues
 from newsletter.content.issues import Issue, Status
-from newsletter.operators import Act
+from newsletter.operators import Act, act
 from newsletter.post import claims, deliveries
 from newsletter.post.letters import Letter
 from tests.builders import a_carrier, owed
@@ -127,3 +127,15 @@ def test_a_preview_shows_each_link_where_it_leads(newsletter, drafted):
 def test_a_preview_that_cannot_be_written_is_one_sentence(told, drafted, tmp_path):
     file = tmp_path / "nowhere" / "issue.html"
     assert told("issues", "preview", drafted, "--to", str(file)) == (1, f"{file}: No such file or directory\n")
+
+
+def test_the_status_tells_why_a_worker_paused_an_issue(newsletter, database, leaving):
+    with database.writing() as session:
+        issue = session.get_one(Issue, int(leaving))
+        issues.pause(session, issue)
+        about = f"issue:{leaving}"
+        act(session, actor="worker", verb="issue paused", subject=about, now=NOON, reason="The title is missing.")
+    assert "The title is missing." in newsletter("issues", "status", leaving).stdout
+    assert json.loads(newsletter("issues", "status", leaving, "--json").stdout)["reason"] == "The title is missing."
+    newsletter("issues", "resume", leaving)
+    assert "The title is missing." not in newsletter("issues", "status", leaving).stdout
