@@ -44,7 +44,7 @@ class LinkUnreadable(Refused):
 
 
 class LinkExpired(Refused):
-    """This link has expired. Please sign up again."""
+    """This link has expired. If you want the newsletter, please sign up again."""
 
 
 class NotFound(Refused):

@@ -113,7 +113,7 @@ def draft(
     _alone(session, newsletter.id)
     chosen = selection.choose(_offered(session, newsletter.id), limit=articles)
     if not (chosen or run):
-        raise Refused("There is nothing to draft: every article has been in an issue already.")
+        raise Refused("There is nothing to draft: the feeds have offered no article that no issue has had.")
     issue = Issue(
         newsletter_id=newsletter.id,
         digest_id=run.digest_id if run else None,
