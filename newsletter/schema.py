@@ -1,6 +1,6 @@
 """The whole schema: importing this module makes every table known to the metadata."""
 
-from newsletter import known_keys, newsletters, operators
+from newsletter import known_keys, newsletters, operators, ticks
 from newsletter.consent import exhibits, ledger, seals, signups, subscribers, suppressions, wordings
 from newsletter.content import articles, digests, feeds, issues, pictures
 from newsletter.database import Base
@@ -25,6 +25,7 @@ ROOMS = (
     carriers,
     deliveries,
     known_keys,
+    ticks,
 )
 
 metadata = Base.metadata

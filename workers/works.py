@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from jinja2 import Environment
 
-from newsletter import known_keys, templating
+from newsletter import known_keys, templating, ticks
 from newsletter.content import digests, pictures, refreshing
 from newsletter.content.fetching import Fetcher, HttpFetcher
 from newsletter.database import Database
@@ -56,7 +56,7 @@ class Works:
             Room.URGENT: (self.answer_signups, self.carry_confirmations),
             Room.BULK: (self.begin_issues, self.carry_issues, self.finish_issues),
             Room.FEEDS: (self.refresh_feeds, self.gather_pictures),
-            Room.UPKEEP: (self.draft_digests, self.hand_back, self.forget),
+            Room.UPKEEP: (self.tick, self.draft_digests, self.hand_back, self.forget),
         }[room]
         more = [_done(step) for step in steps]
         return any(more)
@@ -99,6 +99,12 @@ class Works:
     def gather_pictures(self) -> bool:
         """Copy the pictures of what is new."""
         return pictures.gather(self.database.writing, self.fetcher, now=self.now(), limit=PICTURES) == PICTURES
+
+    def tick(self) -> bool:
+        """Leave a sign of life for whoever watches over the service."""
+        with self.database.writing() as session:
+            ticks.tick(session, Room.UPKEEP, now=self.now())
+        return False
 
     def draft_digests(self) -> bool:
         """Draft the issues whose time has come."""
