@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Self, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -29,6 +30,17 @@ class Relay:
     rate: float | None = None  # letters a second, over all connections together; None: as fast as it takes them
     connections: int = 1
     weight: int = 1  # its share among several relays
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Whether its host is loopback by what is written: an address such as 127.0.0.1 or ::1, or `localhost`.
+
+        RFC 6761 section 6.3 keeps that name for this machine. Of any other the DNS is not asked: it may be forged.
+        """
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     @classmethod
     def parse(cls, url: str) -> Self:

@@ -63,3 +63,21 @@ def test_no_message_repeats_a_password_that_was_not_percent_encoded(password):
 def test_user_and_password_are_hidden():
     assert repr(Relay.parse("smtp://news:secret@h")).count("secret") == 0
     assert "news" not in repr(Relay.parse("smtp://news:secret@h"))
+
+
+HERE = ["localhost", "127.0.0.1", "127.8.9.10", "[::1]", "LOCALHOST"]
+ELSEWHERE = [
+    "mail.example",
+    "localhost.example",
+    "127.1",
+    "10.0.0.1",
+    "[::]",
+    "mail.localhost",
+    "[fe80::1]",
+    "notlocalhost",
+]
+
+
+@pytest.mark.parametrize(("host", "here"), [*((host, True) for host in HERE), *((host, False) for host in ELSEWHERE)])
+def test_a_relay_is_on_this_machine_only_where_that_is_written(host, here):
+    assert Relay.parse(f"smtp://{host}").is_on_this_machine is here

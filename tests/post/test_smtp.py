@@ -348,12 +348,21 @@ def test_a_password_never_travels_in_the_clear():
     assert not any(command.startswith("AUTH") for command in server.commands)
 
 
-@pytest.mark.parametrize("of_relay", [{"host": "localhost"}, {"host": "127.0.0.1"}, LOGIN])
-def test_a_certificate_that_proves_nothing_is_not_accepted(tls_server, of_relay):
-    reports = carry(tls_server, ANN, **of_relay)
+ELSEWHERE = "127.1"  # by what is written a name like any other, though the resolver leads it to this machine
+
+
+@pytest.mark.parametrize("login", [{}, {"user": "news", "password": "open sesame"}])
+def test_a_certificate_that_proves_nothing_is_not_accepted(tls_server, login):
+    reports = carry(tls_server, ANN, host=ELSEWHERE, **login)
     assert fates(reports) == [LATER]
     assert "certificate" in reports[0].reply.text.lower()
     assert tls_server.letters == []
+
+
+@pytest.mark.parametrize("of_relay", [{"host": "localhost"}, {"host": "127.0.0.1"}, LOGIN])
+def test_a_relay_on_this_machine_is_taken_at_its_word(tls_server, of_relay):
+    assert fates(carry(tls_server, ANN, **of_relay)) == [TAKEN]
+    assert "STARTTLS" in tls_server.commands, "it is encrypted all the same"
 
 
 def test_a_certificate_of_another_host_is_not_accepted(tls_server, trusting):
@@ -363,7 +372,8 @@ def test_a_certificate_of_another_host_is_not_accepted(tls_server, trusting):
 def test_smtps_is_encrypted_from_the_start(theirs, trusting):
     with ScriptedServer(tls=theirs, tls_from_start=True, offers=["AUTH PLAIN"]) as server:
         assert fates(carry(server, ANN, BOB, scheme="smtps", tls=trusting, **LOGIN)) == [TAKEN, TAKEN]
-        assert fates(carry(server, ANN, scheme="smtps", **LOGIN)) == [LATER]
+        assert fates(carry(server, ANN, scheme="smtps", **LOGIN)) == [TAKEN]
+        assert fates(carry(server, ANN, scheme="smtps", **LOGIN | {"host": ELSEWHERE})) == [LATER]
 
 
 def test_a_wrong_password_is_never_the_readers_fault(theirs, trusting):
