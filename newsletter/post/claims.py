@@ -47,14 +47,19 @@ def claim(session: Session, carrier: int, *, limit: int, urgent: bool, key: str,
         due = _due(Delivery.deaths < DEATHS, urgent=urgent, limit=min(limit, MOST), now=now)
         taken = _take(session, due, carrier, key=key, now=now)
         if Status.CLAIMED in taken.values() or not taken:
-            return _details(session, taken)
+            return _in_hand(session, taken)
     return []
 
 
 def claim_suspect(session: Session, carrier: int, *, urgent: bool, key: str, now: datetime) -> list[Claimed]:
     """Take one letter that three carriers did not survive. Whoever takes it carries nothing else meanwhile."""
     due = _due(Delivery.deaths >= DEATHS, urgent=urgent, limit=1, now=now)
-    return _details(session, _take(session, due, carrier, key=key, now=now))
+    return _in_hand(session, _take(session, due, carrier, key=key, now=now))
+
+
+def _in_hand(session: Session, taken: dict[int, Status]) -> list[Claimed]:
+    claimed = [delivery for delivery, status in taken.items() if status is Status.CLAIMED]
+    return details(session, Delivery.id.in_(claimed)) if claimed else []
 
 
 def _take(session: Session, due: CTE, carrier: int, *, key: str, now: datetime) -> dict[int, Status]:
@@ -132,10 +137,8 @@ def _permitted(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _details(session: Session, taken: dict[int, Status]) -> list[Claimed]:
-    claimed = [delivery for delivery, status in taken.items() if status is Status.CLAIMED]
-    if not claimed:
-        return []
+def details(session: Session, *which: ColumnElement[bool]) -> list[Claimed]:
+    """What the parcels of such deliveries are made of. They were claimed before: that fixed their Date and key."""
     rows = (
         select(
             Delivery.id,
@@ -155,7 +158,7 @@ def _details(session: Session, taken: dict[int, Status]) -> list[Claimed]:
         .join(Newsletter, Newsletter.id == Letter.newsletter_id)
         .outerjoin(Signup, Signup.id == Letter.signup_id)
         .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
-        .where(Delivery.id.in_(claimed))
+        .where(*which)
         .order_by(Delivery.due_at, Delivery.id)
     )
     return [Claimed._make(row) for row in session.execute(rows)]
