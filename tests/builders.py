@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter import addresses, newsletters
 from newsletter.consent import ledger, subscribers, wordings
 from newsletter.consent.ledger import Event
-from newsletter.consent.signups import Signup, State
+from newsletter.consent.signups import VALID, Signup, State
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.wordings import Wording
 from newsletter.content.articles import Article
@@ -110,6 +110,7 @@ def a_signup(
         "received_at": NOON,
         **given,
     }
+    facts.setdefault("forget_at", facts["received_at"] + VALID)
     signup = Signup(
         address=parsed.written,
         address_key=parsed.key,

@@ -2,8 +2,10 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
@@ -11,10 +13,13 @@ from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from newsletter import migrations, triggers
+from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Subscriber, Subscription
 from newsletter.database import Base, Database
+from newsletter.privacy import retention
 from newsletter.schema import ROOMS, metadata
 from tests.builders import a_newsletter, a_reader
+from tests.clock import NOON
 
 DESCRIBED = {
     "sqlite": "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2, 3, 4",
@@ -52,6 +57,17 @@ def is_current(database: Database) -> bool:
         return migrations.is_current(connection)
 
 
+def state(database: Database) -> migrations.State:
+    with database.reading() as session:
+        return migrations.state(session.connection())
+
+
+def pretend(database: Database, revision: str) -> None:
+    """Let the database say that it was migrated so far."""
+    with database.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+
+
 def changing(database: Database):
     return (migrations._on_sqlite if database.is_sqlite else migrations._on_postgresql)(database)
 
@@ -82,6 +98,26 @@ def test_one_migration_makes_an_empty_database_current(empty, database):
         assert not triggers.missing(session.connection())
 
 
+def test_code_tells_a_schema_that_is_behind_from_one_that_is_newer(empty, database):
+    assert state(empty) is migrations.State.BEHIND
+    migrations.migrate(empty)
+    assert state(empty) is migrations.State.CURRENT
+    for revision, expected in {"0001": migrations.State.BEHIND, "later": migrations.State.NEWER}.items():
+        pretend(empty, revision)
+        assert state(empty) is expected
+        assert not is_current(empty)
+
+
+def test_a_newer_schema_is_left_as_it_is(database):
+    pretend(database, "later")
+    with database.writing() as session:
+        session.execute(text("ALTER TABLE newsletters ADD COLUMN motto TEXT"))
+    before = described(database)
+    migrations.migrate(database)
+    assert described(database) == before
+    assert state(database) is migrations.State.NEWER
+
+
 def test_two_that_migrate_at_once_both_end_well(empty):
     with closing(Database(empty.url)) as other, ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(migrations.migrate, each) for each in (empty, other)]:
@@ -100,6 +136,30 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty):
     with pytest.raises(ZeroDivisionError), changing(empty) as connection:
         fail(connection)
     assert described(empty) == []
+
+
+OLD_ROWS = """
+    INSERT INTO newsletters (id, slug, name, description, publisher, sender, reply_to, postal_address, language, zone,
+      list_id, brand, created_at) VALUES (1, 'morning', 'M', '', 'P', 'a@b.example', 'a@b.example', 'S', 'en', 'UTC',
+      'morning.b.example', '#000000', '2026-03-14 12:00:00');
+    INSERT INTO exhibits (sha256, kind, body) VALUES ('e', 'form', '');
+    INSERT INTO wordings (id, newsletter_id, language, version, text, form_exhibit, confirm_exhibit, published_at)
+      VALUES (1, 1, 'en', 1, 'I agree', 'e', 'e', '2026-03-14 12:00:00');
+    INSERT INTO signups (address, address_key, fold_key, newsletters, wording_id, form, evidence, received_at, state,
+      nonce) VALUES ('a@b.example', 'a@b.example', 'f', '[1]', 1, 'e', '{}', '2026-03-14 12:00:00', 'asked', 1)
+"""
+
+
+def test_what_was_received_before_sign_ups_had_a_time_is_forgotten_in_time(empty, database):
+    with changing(empty) as connection:
+        command.upgrade(migrations._config(connection), "0002")
+        for statement in OLD_ROWS.split(";"):
+            connection.execute(text(statement))
+    migrations.migrate(empty)
+    for hours, left in ((1, 1), (72, 0)):
+        with empty.writing() as session:
+            retention.forget_due(session, now=NOON + timedelta(hours=hours))
+            assert len(session.scalars(select(Signup)).all()) == left
 
 
 def test_building_a_table_anew_keeps_what_refers_to_its_rows(database):

@@ -119,6 +119,7 @@ def refuse(session: Session, keyring: Keyring, signup: Signup, *, trace: Trace |
         )
     suppressions.add(session, keyring, signup.address_key, suppressions.Reason.NEVER, now=now)
     signup.state = State.REFUSED
+    signup.forget_at = signup.received_at + signups.VALID  # it is not kept any longer for a reader's links
     session.flush()
 
 

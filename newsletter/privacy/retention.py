@@ -3,53 +3,66 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, String, and_, cast, delete, or_, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger, subscribers
 from newsletter.consent.ledger import Entry, Event, Evidence, TraceRow
-from newsletter.consent.signups import VALID, Signup, SignupLetter, State
+from newsletter.consent.signups import VALID, Signup, SignupLetter, State, expired
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.newsletters import Newsletter
 
 MOST = 200  # sign-ups in one transaction
 AFTERWARDS = timedelta(days=30)  # how long the links of the letter that was confirmed still answer who has left
+SOON = timedelta(hours=1)  # until who asked again is looked at again: what they are asked lapses in days, not in weeks
 
 
 def forget_due(session: Session, *, now: datetime) -> int:
-    """Forget what has had its time, at most 200 sign-ups at once; returns how many of them there were.
+    """Forget what has had its time; returns how many sign-ups were looked at for that, at most 200.
 
     A sign-up that nobody confirmed goes after 72 hours and the address with it: what is left in the ledger names nobody
     (GDPR Art. 5(1)(e)), and the missing evidence is accounted for by an entry `lapsed`. One that was confirmed shrinks
-    to what its links need, and goes 30 days after the subscriber has left.
+    to what its links need, and goes 30 days after the subscriber has left. Until then `forget_at` says when it is
+    looked at next, so that each ring reads only what is due, and not every reader there is.
     """
     session.execute(delete(TraceRow).where(TraceRow.expires_at <= now))
     session.execute(delete(SignupLetter).where(SignupLetter.day < (now - timedelta(days=2)).date()))
-    needed = _needed(now)
-    too_much = or_(~needed, cast(Signup.evidence, String) != "{}")
-    over = select(Signup, needed).where(Signup.received_at <= now - VALID, too_much).order_by(Signup.received_at)
+    due = select(Signup).where(Signup.forget_at <= now).order_by(Signup.forget_at).limit(MOST)
     # One person after the other, in one order: two workers that forget at once never wait for each other in a circle.
-    found = session.execute(over.limit(MOST).with_for_update(skip_locked=True))
-    signups = sorted(found, key=lambda each: each[0].address_key)
-    for signup, still_needed in signups:
-        if still_needed:
-            signup.evidence = {}  # the ledger has it
+    found = sorted(session.scalars(due.with_for_update(skip_locked=True)), key=lambda signup: signup.address_key)
+    for signup in found:
+        if not expired(signup, now=now):
+            signup.forget_at = signup.received_at + VALID  # a release without the column received it
+        elif until := _needed_until(session, signup, now=now):
+            signup.forget_at, signup.evidence = until, {}  # the ledger has it
         else:
             session.delete(signup)
             _let_go(session, signup.address_key, signup.newsletters, now=now)
     session.flush()
-    return len(signups)
+    return len(found)
 
 
-def _needed(now: datetime) -> ColumnElement[bool]:
-    """Whether a sign-up was confirmed by somebody who reads a newsletter, or did until lately.
+def _needed_until(session: Session, signup: Signup, *, now: datetime) -> datetime | None:
+    """Until when a sign-up is needed at the least; None if it is not.
 
-    Its row is all that its links can find them by: to say "confirmed before", or never to write to them again.
+    It is as long as somebody confirmed it who reads a newsletter, or did until lately: its row is all that its links
+    can find them by, to say "confirmed before", or never to write to them again.
     """
-    theirs = select(Subscription.subscriber_id).join(Subscriber, Subscriber.id == Subscription.subscriber_id)
-    lately = or_(Subscription.standing == Standing.SUBSCRIBED, Subscription.since > now - AFTERWARDS)
-    reader = theirs.where(Subscriber.address_key == Signup.address_key, lately).exists()
-    return and_(Signup.state == State.CONFIRMED, reader)
+    if signup.state != State.CONFIRMED or (reader := subscribers.by_key(session, signup.address_key)) is None:
+        return None
+    theirs = subscribers.subscriptions(session, reader.id).values()
+    return max((until for each in theirs if (until := _ends(each, now)) > now), default=None)
+
+
+def _ends(subscription: Subscription, now: datetime) -> datetime:
+    """When a subscription ends to need the links, at the earliest: whoever leaves only now, in thirty days."""
+    match subscription.standing:
+        case Standing.SUBSCRIBED:
+            return now + AFTERWARDS
+        case Standing.ASKED:
+            return min(now + SOON, subscription.since + AFTERWARDS)
+        case Standing.LEFT:
+            return subscription.since + AFTERWARDS
 
 
 def _let_go(session: Session, address_key: str, asked: Collection[int], *, now: datetime) -> None:

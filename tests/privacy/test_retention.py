@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from newsletter.consent import ledger
 from newsletter.consent.ledger import Entry, Event, Evidence, TraceRow
@@ -18,8 +18,9 @@ from newsletter.doorbell import Room
 from newsletter.post import doctor
 from newsletter.post.deliveries import Delivery, Status
 from newsletter.privacy import retention
-from tests.builders import a_newsletter, a_signup
+from tests.builders import a_newsletter, a_reader, a_signup
 from tests.clock import NOON
+from tests.plans import generic_plan, prepare_everything
 from tests.stage import Stage, staged
 
 ANA, EVE = "ana@mail.example.org", "eve@mail.example.org"
@@ -384,3 +385,77 @@ def test_in_a_sqlite_file_nothing_of_the_forgotten_is_left_between_the_rows(sqli
         assert session.scalars(select(Entry.event)).all()
     assert ANA.encode() not in file.read_bytes()
     assert b"Invented Name" not in file.read_bytes()
+
+
+def forget(stage: Stage) -> int:
+    with stage.site.database.writing() as session:
+        return retention.forget_due(session, now=stage.clock())
+
+
+def test_whoever_leaves_is_forgotten_to_the_second_whenever_they_were_looked_at_before(stage):
+    letter = ask(stage)
+    confirm(stage, letter)
+    for _ in range(4):
+        wait(stage, days=17)
+    leave(stage, letter)
+    wait(stage, days=29, hours=23, minutes=59, seconds=59)
+    assert count(stage, Signup) == 1
+    wait(stage, seconds=1)
+    assert count(stage, Signup) == 0
+
+
+def test_who_left_and_asks_again_in_vain_is_forgotten_thirty_days_after_the_last_of_it(stage):
+    letter = ask(stage)
+    confirm(stage, letter)
+    leave(stage, letter)
+    wait(stage, days=28)
+    ask(stage)
+    for _ in range(3):
+        wait(stage, days=1)
+    assert events(stage)[-1] == Event.LAPSED
+    wait(stage, days=29, hours=23)
+    assert count(stage, Signup) == 1
+    wait(stage, hours=1)
+    assert count(stage, Signup) == 0
+
+
+def test_of_someone_who_left_one_letter_and_reads_another_both_sign_ups_stay(stage):
+    first = ask(stage)
+    confirm(stage, first)
+    confirm(stage, ask(stage, slug="evening"))
+    leave(stage, first)
+    wait(stage, days=90)
+    assert count(stage, Signup) == 2
+    assert stage.browser.get(stage.link(first, "never")).status_code == 200
+
+
+def test_a_sign_up_that_an_older_release_received_is_given_its_time(stage):
+    confirm(stage, ask(stage, EVE))
+    ask(stage)
+    with stage.site.database.writing() as session:
+        session.execute(text("UPDATE signups SET forget_at = '1970-01-01 00:00:00'"))  # what the migration makes of it
+    wait(stage, seconds=1)
+    assert count(stage, Signup) == 2
+    assert forget(stage) == 0, "it is not looked at again"
+    wait(stage, hours=72)
+    assert tables_with(stage, ANA) == set()
+    assert count(stage, Signup) == 1
+
+
+def test_readers_who_stay_are_not_read_again_and_again(postgresql_url):
+    with closing(Database(postgresql_url)) as database, database.writing() as session:
+        newsletter = a_newsletter(session)
+        signup = a_signup(session, newsletter, a_reader(session, newsletter).address, state=State.CONFIRMED)
+        copies = text(
+            "INSERT INTO signups (address, address_key, fold_key, newsletters, wording_id, form, evidence, "
+            "received_at, forget_at, state, nonce) SELECT address, address_key, fold_key, newsletters, wording_id, "
+            "form, evidence, received_at, forget_at + interval '30 days', state, nonce "
+            "FROM signups, generate_series(1, 15000) WHERE id = :id"
+        )
+        session.execute(copies, {"id": signup.id})
+        session.execute(text("ANALYZE signups"))
+        prepare_everything(session)
+        assert retention.forget_due(session, now=NOON + timedelta(hours=72)) == 1
+        plan = generic_plan(session, "SELECT signups.id%forget_at%")
+    assert "Index Scan using ix_signups_forget_at" in plan
+    assert "Seq Scan" not in plan
