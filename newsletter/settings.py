@@ -29,6 +29,8 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 BROKERS = ("redis", "rediss", "redis+socket")
 LONGEST_URL = 255  # with a token it stands in List-Unsubscribe, where a line has at most 998 characters
 LEAST = 32  # characters of a secret key
+LEAST_TOKEN = 16  # characters of a token: nobody guesses so many over the network
+TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # what can be sent after "Bearer", RFC 6750 section 2.1
 EHLO = re.compile(r"[A-Za-z0-9.-]+|\[[A-Za-z0-9.:]+\]")  # a domain or an address literal, RFC 5321 section 4.1.2
 
 
@@ -82,6 +84,7 @@ class Settings(BaseModel):
     data_dir: Path = Path("var")
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
     feed_allow: Annotated[tuple[Exemption, ...], BeforeValidator(_each(Exemption.parse))] = ()
+    metrics_token: str | None = Field(default=None, repr=False)
 
     @field_validator("database_url")
     @classmethod
@@ -119,6 +122,13 @@ class Settings(BaseModel):
         if len(value) > LONGEST_URL:
             raise ValueError(f"a site's address of more than {LONGEST_URL} characters does not fit a letter's header")
         return value.rstrip("/")
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _unguessable(cls, value: str | None) -> str | None:
+        if value and not (len(value) >= LEAST_TOKEN and TOKEN.fullmatch(value)):
+            raise ValueError(f"enter at least {LEAST_TOKEN} characters, letters, digits and any of . _ ~ + / -")
+        return value or None
 
     @property
     def database(self) -> str:

@@ -39,6 +39,7 @@ def test_with_nothing_set_the_service_is_a_local_one_with_files_in_var():
     assert found.data_dir == Path("var")
     assert found.trusted_proxies == ()
     assert found.feed_allow == ()
+    assert found.metrics_token is None
 
 
 def test_every_setting_of_the_contract_is_read_from_the_environment():
@@ -52,6 +53,7 @@ def test_every_setting_of_the_contract_is_read_from_the_environment():
         DATA_DIR="/srv/newsletter",
         TRUSTED_PROXIES="10.0.0.1, 192.168.0.0/16,::1",
         FEED_ALLOW="news.internal,10.1.2.3",
+        METRICS_TOKEN="0123456789abcdef",
     )
     assert found.database == "postgresql+psycopg://news:pw@db.example/news"
     assert found.redis_url == "redis://redis.example:6379/0"
@@ -66,9 +68,10 @@ def test_every_setting_of_the_contract_is_read_from_the_environment():
     assert found.data_dir == Path("/srv/newsletter")
     assert found.trusted_proxies == (ip_network("10.0.0.1"), ip_network("192.168.0.0/16"), ip_network("::1"))
     assert found.feed_allow == (Exemption("news.internal"), Exemption(ip_network("10.1.2.3/32")))
+    assert found.metrics_token == "0123456789abcdef"
     assert set(Settings.model_fields) == {
         *("database_url", "redis_url", "smtp_url", "ehlo_name", "base_url"),
-        *("secret_keys", "data_dir", "trusted_proxies", "feed_allow"),
+        *("secret_keys", "data_dir", "trusted_proxies", "feed_allow", "metrics_token"),
     }
 
 
@@ -136,6 +139,7 @@ MALFORMED = {
         *(f"k1:{KEY},,k2", f"schlüßl:{KEY}", KEY),
     ],
     "FEED_ALLOW": ["http://news.internal", "me@news.internal", "news.internal:port", "10.0.0.0/33"],
+    "METRICS_TOKEN": ["t" * 15, "a token with blanks", "schlüssel-von-vorn", "t" * 16 + "=t"],
     "TRUSTED_PROXIES": ["proxy.example", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.1,everybody"],
 }
 
@@ -179,6 +183,8 @@ SECRETS = [
     {"SMTP_URL_FILE": "smtp://me:hush@mail.example"},
     {"SMTP_URL": "smtp://me:hush@mail.example", "SMTP_URL_FILE": "hush"},
     {"SECRET_KEY": "hush"},
+    {"METRICS_TOKEN": "hush"},
+    {"METRICS_TOKEN": "hush hush hush hush"},
     {"BASE_URL": "https://me:hush@letters.example.org"},
 ]
 
@@ -194,6 +200,7 @@ def test_no_secret_stands_in_what_is_shown_of_the_settings():
         REDIS_URL="redis://:hush@redis.example",
         SMTP_URL="smtp://hush:hush@mail.example",
         SECRET_KEYS=f"k1:{'hush' * 10}",
+        METRICS_TOKEN="hush" * 4,
     )
     assert "hush" not in f"{found!r} {found} {found.smtp_url!r}"
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +19,44 @@ from newsletter.database import Database
 _LOCK = 7_226_115_014  # any number, the same for all: two processes that migrate wait for each other
 
 
+class State(StrEnum):
+    """Where a database's schema stands, seen from this code."""
+
+    CURRENT = "current"
+    BEHIND = "behind"  # or there is none yet
+    NEWER = "newer"  # another release has migrated already
+
+
 def migrate(database: Database) -> None:
-    """Bring the schema up to date and make its triggers anew, all in one transaction; doing it again is harmless."""
+    """Bring the schema up to date and make its triggers anew, all in one transaction; doing it again is harmless.
+
+    A newer schema is left as it is: migrations add, so a process of the release before may start again beside it.
+    """
     with (_on_sqlite if database.is_sqlite else _on_postgresql)(database) as connection:
-        command.upgrade(_config(connection), "head")
-        triggers.recreate(connection)
+        if state(connection) is not State.NEWER:
+            command.upgrade(_config(connection), "head")
+            triggers.recreate(connection)
 
 
 def is_current(connection: Connection) -> bool:
     """Whether the schema is the one that this code was written for."""
-    heads = ScriptDirectory.from_config(_config(connection)).get_heads()
-    return set(MigrationContext.configure(connection).get_current_heads()) == set(heads)
+    return state(connection) is State.CURRENT
+
+
+def state(connection: Connection) -> State:
+    """Whether the schema is the one that this code was written for, or which of the two is ahead."""
+    heads, known = _history()
+    found = set(MigrationContext.configure(connection).get_current_heads())
+    if found == heads:
+        return State.CURRENT
+    return State.NEWER if found - known else State.BEHIND
+
+
+@cache
+def _history() -> tuple[set[str], set[str]]:
+    """The newest revisions that this code has, and all of them. Read once: it means to run every file there is."""
+    scripts = ScriptDirectory(str(Path(__file__).parent))
+    return set(scripts.get_heads()), {script.revision for script in scripts.walk_revisions()}
 
 
 @contextmanager
