@@ -4,6 +4,7 @@ email-validator decides what is an address (strict, IDNA 2008); here stands what
 found to be the same person, how it is shown without being told, and how it is remembered without being kept.
 """
 
+import re
 from typing import NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
@@ -12,6 +13,11 @@ from newsletter.errors import Malformed
 from newsletter.keys import Keyring, text
 
 LOCAL_PART = 64  # octets at most: RFC 5321 section 4.5.3.1.1, in UTF-8 by RFC 6531 section 3.3
+
+# Anything that may be an address in a stranger's words, also as URLs have it. It is looked for only where a word
+# begins: from each letter of a long word anew would take quadratic time.
+_WORD = r'[^\s<>()\[\],;:"]'
+_SOMEWHERE = re.compile(rf"<?(?<!{_WORD}){_WORD}+(?:@|%40){_WORD}+>?")
 
 
 class Address(NamedTuple):
@@ -66,6 +72,11 @@ def masked(written: str) -> str:
 def _dots(word: str) -> str:
     first, last = word[:1] if len(word) > 1 else "", word[-1:] if len(word) > 4 else ""
     return f"{first}•••{last}"
+
+
+def hidden(text: str) -> str:
+    """A text with `<address>` where an address may have stood: rather a word too many than one too few."""
+    return _SOMEWHERE.sub("<address>", text) if "@" in text or "%40" in text else text
 
 
 def fingerprint(keyring: Keyring, address_key: str, *, key: str | None = None) -> str:

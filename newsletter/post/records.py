@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
+from newsletter import addresses
 from newsletter.post import replies
 from newsletter.post.deliveries import DEATHS, OPEN, Delivery, Status, stands
 from newsletter.post.letters import Kind, Letter
@@ -90,7 +91,7 @@ def _said(reply: Reply | None) -> dict[str, Any]:
     """What is kept of a reply: no address, and no character that a database might refuse."""
     if reply is None:
         return {"reply_code": None, "reply_text": None}
-    text = replies.ADDRESS.sub("<address>", folded(reply.text[: replies.HEARD]))[: replies.KEPT]
+    text = addresses.hidden(folded(reply.text[: replies.HEARD]))[: replies.KEPT]
     return {"reply_code": reply.code, "reply_text": text}
 
 

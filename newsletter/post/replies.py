@@ -2,11 +2,11 @@
 
 import re
 
+from newsletter import addresses
 from newsletter.post.mime import folded
 from newsletter.post.postman import Fate, Parcel, Reply
 
 ENHANCED = re.compile(r"[245]\.(?P<cause>\d{1,3}\.\d{1,3})(?:\s+|$)")  # RFC 3463, at the start of each line (RFC 2034)
-ADDRESS = re.compile(r'<?[^\s<>()\[\],;:"]+(?:@|%40)[^\s<>()\[\],;:"]+>?')
 ENVELOPE = re.compile(r"[^\s\x00-\x1f\x7f-\x9f<>\ud800-\udfff]+")
 HEARD, KEPT = 2000, 400  # characters of a reply that are looked at, and that are kept
 
@@ -23,14 +23,14 @@ def heard(code: int, text: bytes) -> Reply:
     return Reply(
         code if 200 <= code <= 599 else None,
         found[0].strip() if found else None,
-        ADDRESS.sub("<address>", words)[:KEPT],
+        addresses.hidden(words)[:KEPT],
     )
 
 
 def ours(error: Exception) -> Reply:
     """Our own account of why the server said nothing."""
     reason = str(getattr(error, "strerror", None) or error or type(error).__name__)
-    return Reply(None, None, ADDRESS.sub("<address>", folded(reason))[:KEPT])
+    return Reply(None, None, addresses.hidden(folded(reason))[:KEPT])
 
 
 def verdict(reply: Reply) -> Fate:
