@@ -5,8 +5,17 @@ from kombu import Queue
 
 from newsletter.doorbell import CoalescingDoorbell, Room
 
-# Redis may be frozen or gone. Then a ring is lost after five seconds (harmless), rather than retried for ever.
-_REDIS = {"socket_timeout": 5, "socket_connect_timeout": 5, "max_retries": 0, "visibility_timeout": 3600}
+ENOUGH = 10  # rings that wait in a room: one would be answered for all, but those of the beat may have expired
+
+_REDIS = {
+    # Redis may be frozen or gone. Then a ring is lost after five seconds (harmless), rather than retried for ever.
+    "socket_timeout": 5,
+    "socket_connect_timeout": 5,
+    "max_retries": 0,
+    "socket_keepalive": True,  # a network that swallows everything is noticed too
+    "visibility_timeout": 3600,  # far above a ring, which would else be rung again while it is being answered
+    "priority_steps": [0],  # one list for each room instead of four
+}
 _MEMORY = {"polling_interval": 0.02}
 
 
@@ -33,10 +42,19 @@ def task_name(room: Room) -> str:
     return f"workers.{room}"
 
 
-def doorbell(app: Celery) -> CoalescingDoorbell:
+def ring(app: Celery, room: Room, *, expires: float | None = None) -> None:
+    """Ring in a room, unless enough rings wait there: while no worker runs they must not pile up in the broker.
+
+    It goes straight to the queue, by no exchange and no binding: nothing has to be in Redis before. May block for
+    seconds, and raises what the broker does. `expires` in seconds, by the worker's clock.
+    """
+    with app.producer_or_acquire() as producer:
+        # What the channel declares it only remembers; to Redis this is the one question how long the list is.
+        waiting = producer.channel.queue_declare(queue=room.value).message_count
+        if waiting < ENOUGH:
+            app.send_task(task_name(room), producer=producer, retry=False, expires=expires)
+
+
+def doorbell(app: Celery, *, expires: float | None = None) -> CoalescingDoorbell:
     """A doorbell that rings for the workers of that app."""
-
-    def send(room: Room) -> None:
-        app.send_task(task_name(room), retry=False)
-
-    return CoalescingDoorbell(send)
+    return CoalescingDoorbell(lambda room: ring(app, room, expires=expires))

@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -13,7 +14,7 @@ from redis import Redis
 
 from newsletter import broker
 from newsletter.doorbell import CoalescingDoorbell, Room
-from tests.servers.redis import frozen
+from tests.servers.redis import frozen, gone
 from tests.waiting import eventually
 
 
@@ -147,3 +148,70 @@ def test_an_absent_redis_costs_the_ring_and_nothing_else(caplog):
         doorbell.ring(Room.URGENT)
         eventually(lambda: caplog.messages)
     assert caplog.messages == ["A ring was lost (OperationalError); the beat will ring again"]
+
+
+def test_after_redis_was_killed_the_same_doorbell_rings_again(redis_url):
+    with broker.connect(redis_url) as app, closing(broker.doorbell(app)) as doorbell:
+        doorbell.ring(Room.URGENT)
+        eventually(lambda: waiting(redis_url, Room.URGENT) == 1)
+        with gone(redis_url):
+            doorbell.ring(Room.URGENT)
+        eventually(lambda: rung(doorbell, redis_url, Room.URGENT))
+
+
+def test_after_redis_was_emptied_the_next_ring_is_heard(redis_url):
+    with (
+        Redis.from_url(redis_url) as redis,
+        broker.connect(redis_url) as app,
+        closing(broker.doorbell(app)) as doorbell,
+    ):
+        doorbell.ring(Room.URGENT)
+        eventually(lambda: waiting(redis_url, Room.URGENT) == 1)
+        redis.flushall()
+        doorbell.ring(Room.URGENT)
+        eventually(lambda: waiting(redis_url, Room.URGENT) == 1)
+
+
+def rung(doorbell: CoalescingDoorbell, url: str, room: Room) -> bool:
+    """Ring, as the beat does again and again, and look whether it was heard."""
+    doorbell.ring(room)
+    return waiting(url, room) > 0
+
+
+def waiting(url: str, room: Room) -> int:
+    """How many rings wait there."""
+    with Redis.from_url(url) as redis:
+        return int(redis.llen(room.value))
+
+
+def test_while_nobody_answers_only_some_rings_wait_and_each_room_has_its_own(redis_url):
+    with broker.connect(redis_url) as app:
+        for _ in range(3 * broker.ENOUGH):
+            broker.ring(app, Room.BULK, expires=300)
+        broker.ring(app, Room.URGENT)
+    assert waiting(redis_url, Room.BULK) == broker.ENOUGH
+    assert waiting(redis_url, Room.URGENT) == 1
+
+
+def test_within_a_process_rings_do_not_pile_up_either():
+    with broker.connect(None) as app, app.producer_or_acquire() as producer:
+        channel = producer.channel
+        for _ in range(3 * broker.ENOUGH):
+            broker.ring(app, Room.BULK)
+        assert channel.queue_purge(Room.BULK.value) == broker.ENOUGH
+
+
+def test_a_ring_costs_redis_one_question_more(redis_url):
+    with Redis.from_url(redis_url) as redis, broker.connect(redis_url) as app:
+        broker.ring(app, Room.BULK)
+        before = calls(redis)
+        broker.ring(app, Room.BULK)
+        assert calls(redis) - before == {"llen": 1, "lpush": 1, "multi": 1, "exec": 1}
+
+
+def calls(redis: Redis) -> Counter[str]:
+    """What Redis was asked until now, by the command."""
+    told = redis.info("commandstats")
+    return Counter(
+        {name.removeprefix("cmdstat_"): each["calls"] for name, each in told.items() if name != "cmdstat_info"}
+    )

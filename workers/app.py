@@ -17,7 +17,7 @@ def make_app(broker_url: str | None) -> Celery:
     app = broker.connect(broker_url)
     app.conf.update(
         beat_schedule=beat.schedule(),
-        beat_scheduler="celery.beat:Scheduler",  # keeps no file: a start rings everywhere
+        beat_scheduler="workers.beat:Beat",
         broker_connection_max_retries=None,  # a Redis that is away for a night is back some time
         broker_connection_retry_on_startup=True,
         task_acks_late=True,  # a ring that was cut short is rung again, in an hour at the latest

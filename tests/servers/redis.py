@@ -17,6 +17,8 @@ from tests.servers.server import Server, ServerError, find, folder_for, free_por
 
 USER = "nobody"
 
+running: dict[str, Server] = {}  # the servers that are ours, by their URL
+
 
 @pytest.fixture
 def redis_url(run: Run) -> Iterator[str]:
@@ -25,23 +27,40 @@ def redis_url(run: Run) -> Iterator[str]:
         yield emptied(urlsplit(told)._replace(path=f"/{run.number}").geturl())
         return
     port = free_port()
-    server = start(port)
-    yield f"redis://127.0.0.1:{port}/0"
-    server.stop()
+    url = f"redis://127.0.0.1:{port}/0"
+    running[url] = start(port)
+    yield url
+    running.pop(url).stop()
 
 
 @contextmanager
 def frozen(url: str) -> Iterator[None]:
     """A Redis that takes connections and never answers."""
-    if os.environ.get("TEST_REDIS_URL"):
-        pytest.skip("a Redis that is not ours cannot be frozen")
-    with Redis.from_url(url) as redis:
-        process = redis.info("server")["process_id"]
+    process = process_of(url)
     os.kill(process, signal.SIGSTOP)
     try:
         yield
     finally:
         os.kill(process, signal.SIGCONT)
+
+
+@contextmanager
+def gone(url: str) -> Iterator[None]:
+    """A Redis that was killed; in the end an empty one comes in its place."""
+    os.kill(process_of(url), signal.SIGKILL)
+    running[url].stop()
+    try:
+        yield
+    finally:
+        running[url] = start(urlsplit(url).port or 6379)
+
+
+def process_of(url: str) -> int:
+    """The server's process; skips the test where it is not ours to end."""
+    if url not in running:
+        pytest.skip("a Redis that is not ours cannot be frozen or ended")
+    with Redis.from_url(url) as redis:
+        return int(redis.info("server")["process_id"])
 
 
 def emptied(url: str) -> str:
