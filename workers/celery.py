@@ -13,7 +13,7 @@ from celery import Celery
 
 from newsletter import broker, settings
 from newsletter.errors import Misconfigured
-from workers import tasks, works
+from workers import saying, tasks, works
 from workers.app import make_app
 
 T = TypeVar("T")
@@ -39,6 +39,7 @@ def app_of_the_environment() -> Celery:
             "for everything in one process use: newsletter serve"
         )
     app = make_app(configured.redis_url)
+    saying.through_our_logs(app)
     tasks.register(app, once(lambda: works.build(configured)), once(lambda: broker.doorbell(app)))
     return app
 
