@@ -1,0 +1,162 @@
+"""The image, without an engine: what its Dockerfile says, and what its wheel can do where there is no checkout."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
+
+import pytest
+
+from tests.servers.server import free_port
+
+ROOT = Path(__file__).parents[1]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+IGNORED = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+PREFIX = "/opt/newsletter"
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's lines, those joined that a backslash breaks."""
+    lines = "\n".join(line for line in DOCKERFILE.splitlines() if not line.startswith("#"))
+    joined = re.sub(r"\\\n\s*", "", lines).splitlines()
+    return [(line.partition(" ")[0], line.partition(" ")[2]) for line in joined if line.strip()]
+
+
+def sources() -> list[str]:
+    """What is copied out of the checkout, and not out of another stage."""
+    copies = [shlex.split(rest) for word, rest in instructions() if word == "COPY"]
+    return [source for words in copies if not words[0].startswith("--from") for source in words[:-1]]
+
+
+def pip_calls() -> list[list[str]]:
+    commands = [part for word, rest in instructions() if word == "RUN" for part in rest.split("&&")]
+    return [shlex.split(command) for command in commands if shlex.split(command)[0] == "pip"]
+
+
+def is_sent(path: str) -> bool:
+    """Whether the engine gets to see that file: the last line of .dockerignore that fits it or a folder above says."""
+    sent = True
+    for line in IGNORED:
+        pattern = line.removeprefix("!")
+        if any(fits(above, pattern) for above in (PurePath(path), *PurePath(path).parents)):
+            sent = line.startswith("!")
+    return sent
+
+
+def fits(path: PurePath, pattern: str) -> bool:
+    if pattern.startswith("**/"):
+        return fnmatchcase(path.name, pattern.removeprefix("**/"))
+    return len(path.parts) == pattern.count("/") + 1 and fnmatchcase(str(path), pattern)
+
+
+def files(folder: Path) -> set[str]:
+    """What is in a folder and would reach the engine."""
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return {path for path in found if is_sent(f"{folder.relative_to(ROOT)}/{path}")}
+
+
+def test_all_that_is_copied_is_there_and_sent_to_the_engine():
+    assert {"newsletter", "templates", "workers", "requirements.lock"} <= set(sources())
+    for source in sources():
+        assert (ROOT / source).exists(), source
+        assert is_sent(source), source
+
+
+@pytest.mark.parametrize("path", [".env", "secrets/database_url", "var/newsletter.db", "tests/stage.py", ".git/config"])
+def test_secrets_tests_and_history_stay_where_they_are(path):
+    assert not is_sent(path)
+    assert not is_sent(f"newsletter/__pycache__/{path}")
+
+
+def test_every_package_is_fetched_by_its_hash_and_the_project_with_nothing():
+    installs = [call for call in pip_calls() if {"install", "wheel"} & set(call)]
+    assert len(installs) == 3
+    for call in installs:
+        fetches = "--requirement" in call
+        assert ("--require-hashes" in call) == fetches
+        assert ("--only-binary" in call) == fetches, "what is compiled needs a compiler"
+        assert ({"--no-index", "--no-deps"} <= set(call)) != fetches
+        assert not {"-e", "--editable"} & set(call)
+
+
+def test_what_only_builds_the_wheel_is_not_in_the_image():
+    (removed,) = [call for call in pip_calls() if "uninstall" in call]
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    assert set(groups["build"]) <= set(removed)
+
+
+def test_both_stages_begin_with_one_python_of_an_exact_version():
+    ((_, default),) = [line for line in instructions() if line[0] == "ARG"]
+    assert re.fullmatch(r"PYTHON=python:\d+\.\d+\.\d+-slim-[a-z]+(@sha256:[0-9a-f]{64})?", default)
+    assert {rest.split()[0] for word, rest in instructions() if word == "FROM"} == {"${PYTHON}"}
+
+
+def test_nobody_is_root_in_the_image():
+    words = [word for word, _ in instructions()]
+    (user,) = [rest for word, rest in instructions() if word == "USER"]
+    uid, _, gid = user.partition(":")
+    assert int(uid) > 0, "a number: an orchestrator that refuses root cannot look a name up"
+    assert int(gid) > 0
+    assert f"--uid {uid} " in DOCKERFILE
+    assert not {"RUN", "COPY", "ADD"} & set(words[words.index("USER") :])
+
+
+def run(command: list[str], folder: Path, **environment: str) -> str:
+    """What a command prints; fails with what it said where it does not end well."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project as the image has it: its wheel, built of what the Dockerfile copies as the Dockerfile builds it."""
+    folder, target = tmp_path_factory.mktemp("build"), tmp_path_factory.mktemp("installed")
+    for source in sources():
+        if (ROOT / source).is_dir():
+            for file in files(ROOT / source):
+                (folder / source / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / source / file, folder / source / file)
+        else:
+            shutil.copy(ROOT / source, folder)
+    (build,) = [call for call in pip_calls() if "wheel" in call]
+    run([sys.executable, "-m", *(word.replace(PREFIX, sys.prefix) for word in build)], folder)
+    (wheel,) = (folder / "dist").glob("*.whl")
+    words = ["install", "--no-index", "--no-deps", "--no-compile", "--target", str(target), str(wheel)]
+    run([sys.executable, "-m", "pip", "--disable-pip-version-check", *words], folder)
+    return target
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_file_of_the_packages_and_the_templates(installed):
+    wanted = {f"{folder}/{file}" for folder in ("newsletter", "workers") for file in files(ROOT / folder)}
+    wanted |= {f"newsletter/templates/{file}" for file in files(ROOT / "templates")}
+    assert {file for file in wanted if not (installed / file).is_file()} == set()
+
+
+@pytest.mark.slow
+def test_the_command_performs_the_whole_demo_far_from_any_checkout(installed, tmp_path):
+    outside = {"PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"}
+    where = "import newsletter, workers.celery as w; print(newsletter.__file__, w.__file__)"
+    assert all(
+        path.startswith(str(installed)) for path in run([sys.executable, "-c", where], tmp_path, **outside).split()
+    )
+    command = str(installed / "bin/newsletter")
+    assert "migrate" in run([command, "--help"], tmp_path, **outside)
+    words = [command, "demo", "--once", "--json", "--readers", "2", "--port", str(free_port())]
+    summary = json.loads(run(words, tmp_path, **outside))
+    assert summary["issue"]["sent"] == 2
+    assert summary["doctor"] == "ok"
