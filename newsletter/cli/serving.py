@@ -10,7 +10,7 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from newsletter import broker, known_keys, migrations, templating
+from newsletter import broker, known_keys, logs, migrations, templating
 from newsletter.cli import house
 from newsletter.errors import NewsletterError
 from newsletter.keys import keyring
@@ -34,6 +34,7 @@ def migrate() -> None:
 def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve the site; without Redis also worker and beat, all in this process."""
     settings = house.configured()
+    logs.configure()
     with listening(host, port) as door:
         bring_up_to_date(settings)
         with nullcontext(create_app(settings)) if settings.redis_url else working(settings) as app:
@@ -93,5 +94,7 @@ def _server(app: FastAPI) -> uvicorn.Server:
     # No access log: what is worth knowing of a request does not need its path, which may hold a token. TRUSTED_PROXIES
     # alone says whom to believe about whom a proxy speaks for.
     return uvicorn.Server(
-        uvicorn.Config(app, access_log=False, proxy_headers=False, log_level="warning", server_header=False)
+        uvicorn.Config(
+            app, access_log=False, proxy_headers=False, log_config=None, log_level="warning", server_header=False
+        )
     )

@@ -10,13 +10,14 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
-from newsletter import broker, colours, known_keys, settings
+from newsletter import broker, colours, known_keys, logs, settings
 from newsletter.doorbell import Doorbell
 from newsletter.errors import Misconfigured, NotFound
 from newsletter.newsletters import BRAND
 from newsletter.settings import Settings
 from newsletter.web import archive, consent, failures, forms, outbox, signup
-from newsletter.web.guards import Guards, TokensHidden
+from newsletter.web.access import Access
+from newsletter.web.guards import Guards
 from newsletter.web.site import Site
 
 
@@ -25,19 +26,21 @@ def create_app(configured: Settings | None = None, doorbell: Doorbell | None = N
 
     Without a doorbell of its own process it rings the workers through Redis, and refuses to start where none is set.
     """
-    configured = configured or settings.load()
+    if configured is None:
+        logs.configure(logging.getLogger("uvicorn.error").getEffectiveLevel())  # uvicorn's --log-level
+        configured = settings.load()
     # No redirects to another spelling of a path: they would name the host that the request did, whichever that was.
     app = FastAPI(title="Newsletter", openapi_url=None, redirect_slashes=False, lifespan=_lifespan)
     app.state.site = Site.build(configured, doorbell or _through_redis(configured))
     failures.install(app)
-    app.add_middleware(Guards)
+    app.add_middleware(Access)
+    app.add_middleware(Guards)  # what is added last stands outermost
     for router in (signup.router, consent.router, archive.router):
         app.include_router(router)
     if app.state.site.shows_outbox:
         app.include_router(outbox.router)
     app.add_api_route("/brand/{colour}.css", brand, methods=["GET"])
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
-    logging.getLogger("uvicorn.access").addFilter(TokensHidden())
     return app
 
 

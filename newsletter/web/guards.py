@@ -1,8 +1,6 @@
 """What every answer carries, and what no request may be: plain ASGI around the whole site."""
 
-import logging
 import re
-from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -13,7 +11,6 @@ from newsletter.web.failures import TooLarge, trouble
 BODY_LIMIT = 64 * 1024  # bytes; the longest honest form is far below
 
 PRIVATE = re.compile(r"^/(?:u|confirm|never|preferences)/")
-_TOKEN = re.compile(r"(?<=/)(u|confirm|never|preferences)/[^\s?#]+(?:\?\S*)?")
 
 # No script, no third party, no frame around a button that somebody is to press (standards: clickjacking).
 POLICY = (
@@ -70,17 +67,3 @@ def _protect(headers: MutableHeaders, path: str) -> None:
     if PRIVATE.match(path):
         headers["Cache-Control"] = "no-store"
         headers["X-Robots-Tag"] = "noindex, nofollow"
-
-
-class TokensHidden(logging.Filter):
-    """Takes tokens out of access logs: a log that leaks must not let its reader act for a subscriber."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite the record's arguments; every record passes."""
-        if isinstance(record.args, tuple):
-            record.args = tuple(_hidden(value) for value in record.args)
-        return True
-
-
-def _hidden(value: Any) -> Any:
-    return _TOKEN.sub(r"\1/…", value) if isinstance(value, str) else value
