@@ -1,7 +1,9 @@
-"""newsletter demo: the whole service in this process, from sign-up to silence, with everything real but the inboxes."""
+"""newsletter demo: the whole service, from sign-up to silence, with everything real but the inboxes.
+
+By itself it needs nothing but this process. On servers that are given it runs as it does in production.
+"""
 
 import json
-import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,14 +17,14 @@ import typer
 from rich.console import Console
 
 import newsletter
-from newsletter import settings
 from newsletter.cli import house
 from newsletter.cli.rehearsal import Stuck, Visitor, feed_served
-from newsletter.cli.serving import bring_up_to_date, served, working
+from newsletter.cli.servers import SINK
 from newsletter.cli.show import Show
-from newsletter.settings import Settings
+from newsletter.cli.staging import FOLDER, Given, Stage, staged
 
 SAMPLE = Path(newsletter.__file__).parent / "sample" / "feed.xml"
+WATCH = 5.0  # seconds between two looks at whether what was started still runs
 
 
 def demo(
@@ -32,18 +34,27 @@ def demo(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Where the site listens; by default 8000 if it is free.")
     ] = None,
+    database: Annotated[str, typer.Option(metavar="URL", help="An empty PostgreSQL database to do it in.")] = "",
+    redis: Annotated[
+        str, typer.Option(metavar="URL", help="A Redis that nobody uses: site, worker and beat are processes then.")
+    ] = "",
+    relay: Annotated[
+        str, typer.Option(metavar="URL", help=f"An SMTP relay that takes the letters, best a sink: {SINK}")
+    ] = "",
     as_json: house.Json = False,
 ) -> None:
     """Sign readers up, turn a feed into a digest, send it, let one reader leave, and prove that the sums are right."""
     say = house.err if as_json else house.out
-    with _stage(say, port or _free_port(), feed) as show:
-        summary = show.play(readers)
+    given = Given(port or _free_port(), database=database, redis=redis, relay=relay)
+    with _staged(given, feed) as (stage, feed_url):
+        _introduce(say, stage)
+        summary = {**_perform(say, stage, feed_url, readers), "servers": stage.servers}
         right = is_right(summary, readers)
         if as_json:
             typer.echo(json.dumps(summary))
         _print_summary(say, summary, right=right)
         if not once:
-            _keep_serving(say, show.site.settings.base_url)
+            _keep_serving(say, stage)
     if not right:
         raise typer.Exit(1)
 
@@ -60,28 +71,32 @@ def is_right(summary: dict[str, Any], readers: int) -> bool:
 
 
 @contextmanager
-def _stage(say: Console, port: int, feed: str | None) -> Iterator[Show]:
-    """The service in a folder of its own, the feed within its reach, and a visitor."""
+def _staged(given: Given, feed: str | None) -> Iterator[tuple[Stage, str]]:
+    """The service, with the feed within its reach."""
     with ExitStack() as stack:
         if feed is None or not feed.startswith(("http://", "https://")):
             file = Path(feed) if feed else SAMPLE
             if not file.is_file():
                 raise Stuck(f"There is no file {file}.")
             feed = f"{stack.enter_context(feed_served(file.parent))}/{file.name}"
-        found = _fresh(port, feed_host=urlsplit(feed).netloc)
-        bring_up_to_date(found)
-        app = stack.enter_context(working(found))
-        stack.enter_context(served(app, "127.0.0.1", port))
-        browser = stack.enter_context(closing(httpx2.Client(base_url=found.base_url, timeout=30, trust_env=False)))
-        yield Show(say, app.state.site, Visitor(browser, found.data_dir / "outbox"), feed)
+        yield stack.enter_context(staged(given, feed_host=urlsplit(feed).netloc)), feed
 
 
-def _fresh(port: int, *, feed_host: str) -> Settings:
-    folder = Path("var") / "demo"
-    shutil.rmtree(folder, ignore_errors=True)
-    # Nothing of the environment: the demo must not write into a real database or to a real relay.
-    given = {"data_dir": folder, "base_url": f"http://127.0.0.1:{port}", "feed_allow": (feed_host,)}
-    return settings.load({}, dotenv=None, **given)
+def _introduce(say: Console, stage: Stage) -> None:
+    if stage.servers:
+        say.print(f"On {', '.join(stage.servers.values())}.", markup=False)
+    if "relay" in stage.servers:
+        say.print(
+            "The readers are reader1@demo.example and so on, where no mail arrives: what a real relay takes will "
+            f"bounce. A sink, of Debian's package postfix, keeps it to itself: {SINK}",
+            markup=False,
+        )
+
+
+def _perform(say: Console, stage: Stage, feed: str, readers: int) -> dict[str, Any]:
+    base_url = stage.site.settings.base_url
+    with closing(httpx2.Client(base_url=base_url, timeout=30, trust_env=False)) as browser:
+        return Show(say, stage.site, Visitor(browser, stage.inbox), feed, stage.watch).play(readers)
 
 
 def _free_port() -> int:
@@ -104,18 +119,22 @@ def _print_summary(say: Console, summary: dict[str, Any], *, right: bool) -> Non
         f"issue: audience {issue['audience']} = {states}",
         f"unsubscribed by one click: {summary['unsubscribed']}",
         f"doctor: {summary['doctor']}",
+        *([f"on {', '.join(summary['servers'].values())}"] if summary["servers"] else []),
     )
     say.print("\n" + "\n".join(lines), markup=False)
     say.print("Every count is right." if right else "Some of these counts are wrong.", style="bold")
 
 
-def _keep_serving(say: Console, base_url: str) -> None:
-    say.print(
-        f"\nLook around; Ctrl+C ends it.\n"
-        f"  sign up   {base_url}/\n  archive   {base_url}/archive\n  outbox    {base_url}/outbox",
-        markup=False,
-    )
+def _keep_serving(say: Console, stage: Stage) -> None:
+    base_url = stage.site.settings.base_url
+    lines = ["\nLook around; Ctrl+C ends it.", f"  sign up   {base_url}/", f"  archive   {base_url}/archive"]
+    if stage.site.shows_outbox:
+        lines.append(f"  outbox    {base_url}/outbox")
+    if stage.site.settings.redis_url:
+        lines.append(f"  logs      {FOLDER}/*.log")
+    say.print("\n".join(lines), markup=False)
     try:
-        threading.Event().wait()
+        while not threading.Event().wait(WATCH):
+            stage.watch()
     except KeyboardInterrupt:
         say.print("Good-bye.")

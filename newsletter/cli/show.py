@@ -1,6 +1,7 @@
 """The demo's steps: what each comes to is counted in the database, not on the way."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +13,7 @@ from sqlalchemy import func, select
 
 from newsletter import newsletters
 from newsletter.cli import house
-from newsletter.cli.rehearsal import Stuck, Visitor, until
+from newsletter.cli.rehearsal import Found, Stuck, Visitor, until
 from newsletter.consent import wordings
 from newsletter.consent.ledger import Entry, Event
 from newsletter.consent.signups import Signup
@@ -41,6 +42,7 @@ class Show:
     site: Site
     visitor: Visitor
     feed: str
+    watch: Callable[[], None]  # raises NewsletterError where waiting has no sense any more
 
     def play(self, readers: int) -> dict[str, Any]:
         """Perform everything and return the counts."""
@@ -73,7 +75,7 @@ class Show:
         with self.site.database.writing() as session:
             feeds.add(session, newsletters.named(session, SLUG), self.feed, now=house.now())
         self.site.doorbell.ring(Room.FEEDS)
-        until(self._feed_answered, "the feed to be fetched")
+        self._until(self._feed_answered, "the feed to be fetched")
         self._done("The feed is fetched", f"{self._counts()['articles']} articles")
 
     def _feed_answered(self) -> bool:
@@ -93,7 +95,7 @@ class Show:
         self.visitor.sign_up(SLUG, f"reader{number + 1}@demo.example", NAMES[number % len(NAMES)])
 
     def _confirm(self, readers: int) -> None:
-        letters = until(lambda: self.visitor.letters(readers), "the confirmation letters")
+        letters = self._until(lambda: self.visitor.letters(readers), "the confirmation letters")
         for number, letter in enumerate(letters, 1):
             self.visitor.confirm(letter)
             self._progress("They open their letter and confirm", number, readers)
@@ -112,9 +114,9 @@ class Show:
                 now=house.now(),
             )
         self.site.doorbell.ring(Room.UPKEEP)
-        issue = until(self._issue, "the scheduler to draft the issue")
+        issue = self._until(self._issue, "the scheduler to draft the issue")
         self._done("The scheduler drafted an issue", issue.title)
-        until(lambda: self._status() in (Status.SENT, Status.SKIPPED), "the issue's last delivery to be recorded")
+        self._until(lambda: self._status() in (Status.SENT, Status.SKIPPED), "the issue's last delivery to be recorded")
         counts = self._counts()["issue"]
         self._done("The worker sent it", f"{counts['sent']} of {counts['audience']} letters")
 
@@ -131,6 +133,9 @@ class Show:
         if issues:
             self.visitor.leave(issues[0])
         self._done("One reader left with the mail program's own button", f"{self._counts()['unsubscribed']}")
+
+    def _until(self, check: Callable[[], Found | None], what: str) -> Found:
+        return until(check, what, watch=self.watch)
 
     def _counts(self) -> dict[str, Any]:
         """What the database says."""

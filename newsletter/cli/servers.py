@@ -1,0 +1,105 @@
+"""Servers: what the demo can run on in place of its own parts. Each is asked before anything is written anywhere."""
+
+from typing import Any
+
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+from sqlalchemy import Connection, inspect, select, text
+
+from newsletter import broker
+from newsletter.cli import house
+from newsletter.errors import Misconfigured, NewsletterError, Refused
+from newsletter.newsletters import Newsletter
+from newsletter.post.dialogue import NoConnectionError, Patience, connect
+from newsletter.post.smtp import trust
+from newsletter.relays import Relay
+from newsletter.schema import metadata
+from newsletter.settings import Settings
+from workers import works
+
+SINK = "smtp-sink -c 127.0.0.1:2525 100"
+HURRY = Patience(connect=10, command=10, verdict=10)
+
+
+def asked(found: Settings) -> dict[str, str]:
+    """What each server is that the settings name, by its part: {"database": "PostgreSQL 15"}.
+
+    Raises NewsletterError where one cannot be used, or is used by somebody else.
+    """
+    answers = {}
+    if found.database_url:
+        answers["database"] = _database(found)
+    if found.redis_url:
+        answers["redis"] = _redis(found.redis_url)
+    if found.smtp_url:
+        answers["relay"] = _relay(found)
+    return answers
+
+
+def _database(found: Settings) -> str:
+    with house.reached(found) as database:
+        if database.is_sqlite:
+            raise Misconfigured(
+                "NEWSLETTER_DATABASE_URL: name a PostgreSQL database; without it the demo has an SQLite file of its own"
+            )
+        with database.engine.connect() as connection:
+            if _is_used(connection):
+                raise Refused(
+                    "NEWSLETTER_DATABASE_URL: something is in that database, and the demo writes only into an empty "
+                    "one. Make it with: createdb newsletter_demo (dropdb newsletter_demo deletes an earlier demo's)"
+                )
+            version = connection.scalar(text("SHOW server_version"))
+            return f"PostgreSQL {str(version).partition('.')[0]}"
+
+
+def _is_used(connection: Connection) -> bool:
+    """Whether it holds a newsletter, or anything that is not ours. A bare schema of ours is as good as nothing."""
+    tables = set(inspect(connection).get_table_names())
+    foreign = tables - metadata.tables.keys() - {"alembic_version"}
+    has_newsletters = Newsletter.__tablename__ in tables and connection.scalar(select(Newsletter.id).limit(1))
+    return bool(foreign or has_newsletters)
+
+
+def _redis(url: str) -> str:
+    try:
+        with broker.connect(url) as app, app.connection_for_write() as connection:
+            channel: Any = connection.default_channel
+            redis = channel.client
+            version, clients, ours = redis.info("server")["redis_version"], redis.client_list(), redis.client_id()
+    except ValueError:
+        raise Misconfigured("NEWSLETTER_REDIS_URL: its port or the number after it cannot be read") from None
+    except (OperationalError, RedisError, OSError) as error:
+        raise NewsletterError(
+            f"NEWSLETTER_REDIS_URL: Redis cannot be used: {str(error).partition(chr(10))[0]}"
+        ) from error
+    _refuse_company(clients, ours)
+    return f"Redis {version.partition('.')[0]}"
+
+
+def _refuse_company(clients: list[dict[str, str]], ours: int) -> None:
+    """Rings are heard by whoever listens: another service's workers would answer the demo's, and the demo's theirs."""
+    here = next(client["db"] for client in clients if client["id"] == str(ours))
+    others = [client for client in clients if client["db"] == here and client["id"] != str(ours)]
+    if others:
+        raise Refused(
+            f"NEWSLETTER_REDIS_URL: somebody else is connected to database {here} of that Redis, and would hear the "
+            "demo's bells. Name one that is free, by the number at the end of the URL: redis://localhost:6379/9"
+        )
+
+
+def _relay(found: Settings) -> str:
+    works.postman(found)  # refuses more than one
+    relay = found.smtp_url[0]
+    try:
+        connect(relay, ehlo_name=found.ehlo_name, tls=trust(relay), patience=HURRY).close()
+    except NoConnectionError as error:
+        raise NewsletterError(
+            f"NEWSLETTER_SMTP_URL: the relay {_place(relay)} cannot be used: {error.reply.text}. "
+            f"One that takes every letter is Postfix's: {SINK}"
+        ) from error
+    return f"relay {_place(relay)}"
+
+
+def _place(relay: Relay) -> str:
+    host = f"[{relay.host}]" if ":" in relay.host else relay.host
+    return f"{host}:{relay.port}"
