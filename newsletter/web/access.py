@@ -36,8 +36,14 @@ class Access:
 
 
 def _tell(scope: Scope, status: int, seconds: float) -> None:
-    route = getattr(scope.get("route"), "path", None)  # None: there is no such page
+    route = _route(scope)
     level = logging.DEBUG if route and route.startswith(ROUTINE) else logging.INFO
     if log.isEnabledFor(level):
         facts = {"method": scope["method"], "route": route, "status": status, "ms": round(seconds * 1000, 1)}
         log.log(level, "request", extra=facts)
+
+
+def _route(scope: Scope) -> str | None:
+    """The template of the path; of what is mounted, where it is. None where there is no such page."""
+    path: str | None = getattr(scope.get("route"), "path", None)
+    return path or (scope["root_path"] if "endpoint" in scope else None)
