@@ -22,11 +22,14 @@ from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_
 from structlog.typing import EventDict, Processor
 
 from newsletter import addresses
+from newsletter.errors import NewsletterError
 from newsletter.links import PATHS
 
 OURS = ("newsletter", "workers")
 # At INFO these write down whole URLs, at DEBUG what was in them.
 INDISCREET = ("httpx2", "httpcore2", "python_multipart")
+# At INFO these tell of every ring, and of every look at the schema. At DEBUG somebody wants to know.
+TALKATIVE = ("alembic.runtime", "celery.app.trace", "celery.beat", "celery.worker.strategy")
 
 # Up to the last @ that may still belong to it: whoever put the password there may have forgotten to escape it.
 _CREDENTIALS = re.compile(r"(?<=://)(?:(?!://)[^\s@])*@(?:[^\s/?#@]*@)*")
@@ -46,8 +49,7 @@ def configure(level: int | str = logging.INFO, *, to: TextIO | None = None) -> N
     pipe.setFormatter(formatter(readable=stream.isatty()))
     logging.root.handlers[:] = [pipe]
     logging.root.setLevel(level)
-    for name in INDISCREET:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+    _moderate()
     _take_over_uvicorn()
     structlog.configure(
         processors=[structlog.stdlib.PositionalArgumentsFormatter(), ProcessorFormatter.wrap_for_formatter],
@@ -95,6 +97,13 @@ def _fields(_: Any, level: str, event: EventDict) -> EventDict:
     """Our own fields. What libraries attach is made for their own formatters: colours, whole tasks."""
     ours = event["_record"].name.startswith(OURS) and not event["_from_structlog"]
     return ExtraAdder()(logging.root, level, event) if ours else event
+
+
+def _moderate() -> None:
+    least = logging.root.level
+    for name in INDISCREET + TALKATIVE:
+        wanted = least <= logging.DEBUG and name in TALKATIVE
+        logging.getLogger(name).setLevel(least if wanted else max(logging.WARNING, least))
 
 
 def _take_over_uvicorn() -> None:

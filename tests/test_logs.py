@@ -203,6 +203,18 @@ def test_a_client_that_writes_down_whole_urls_is_kept_from_it_at_any_level():
     assert events("logging.getLogger('httpx2').info('HTTP Request: GET https://a.example')", given="'DEBUG'") == []
 
 
+def test_what_the_house_explains_is_told_in_its_own_words_alone():
+    (told,) = events("from newsletter.errors import Misconfigured; raise Misconfigured('It is not set.')")
+    assert (told["event"], told["level"]) == ("It is not set.", "critical")
+    assert "exception" not in told
+
+
+@pytest.mark.parametrize(("level", "heard"), [("INFO", []), ("DEBUG", ["a ring"]), ("ERROR", [])])
+def test_every_ring_is_told_only_to_whoever_wants_to_know(level, heard):
+    says = "logging.getLogger('celery.app.trace').info('a ring')"
+    assert [each["event"] for each in events(says, given=f"'{level}'")] == heard
+
+
 def test_what_uvicorn_set_up_before_gives_way_and_its_access_log_is_off():
     before = "import uvicorn; uvicorn.Config('any:app')"
     says = "logging.getLogger('uvicorn.error').info('up'); logging.getLogger('uvicorn.access').info('GET /')"

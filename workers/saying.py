@@ -10,9 +10,6 @@ from celery.apps.worker import install_worker_term_handler  # type: ignore[attr-
 
 from newsletter import logs
 
-# At INFO each of them tells of every ring, of which there are four in any two seconds.
-TALKATIVE = ("celery.app.trace", "celery.beat", "celery.worker.strategy")
-
 log = logging.getLogger("workers")
 
 
@@ -39,8 +36,6 @@ def through_our_logs(app: Celery) -> None:
 
 def _configure(*, loglevel: int, **_: Any) -> None:
     logs.configure(loglevel)
-    for name in TALKATIVE:
-        logging.getLogger(name).setLevel(logging.NOTSET if loglevel <= logging.DEBUG else logging.WARNING)
 
 
 def _without_a_picture(*, instance: Any, **_: Any) -> None:

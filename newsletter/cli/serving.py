@@ -94,7 +94,5 @@ def _server(app: FastAPI) -> uvicorn.Server:
     # No access log: what is worth knowing of a request does not need its path, which may hold a token. TRUSTED_PROXIES
     # alone says whom to believe about whom a proxy speaks for.
     return uvicorn.Server(
-        uvicorn.Config(
-            app, access_log=False, proxy_headers=False, log_config=None, log_level="warning", server_header=False
-        )
+        uvicorn.Config(app, access_log=False, proxy_headers=False, log_config=None, server_header=False)
     )

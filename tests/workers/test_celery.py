@@ -48,7 +48,7 @@ def environment(redis_url, sqlite_url, tmp_path):
 
 def test_a_worker_answers_a_ring_from_another_process(environment, redis_url):
     with (
-        celery("worker", "--loglevel=INFO", **environment) as worker,
+        celery("worker", "--loglevel=DEBUG", **environment) as worker,
         broker.connect(redis_url) as app,
         closing(broker.doorbell(app)) as doorbell,
     ):
