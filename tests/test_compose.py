@@ -1,0 +1,268 @@
+"""compose.yaml, without an engine: each service as a process of this machine, by its own command and health check."""
+
+import json
+import re
+import shlex
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from check_jsonschema.builtin_schemas import get_builtin_schema
+from jsonschema.validators import validator_for
+from ruamel.yaml import YAML
+from sqlalchemy import text
+
+from newsletter.cli.rehearsal import Visitor
+from newsletter.database import Database
+from newsletter.settings import load
+from tests.local_http import LocalHttp, local_http
+from tests.processes import END, START, Process, running
+from tests.servers.server import free_port
+from tests.servers.smtp_sink import SmtpSink
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "compose.yaml").read_text()
+COMPOSE = YAML(typ="safe").load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+SECRETS = "/run/secrets"
+ISSUE = 90  # seconds: a digest comes round every minute
+GRACE = 10.0  # seconds that an engine waits where the file says nothing
+
+FEED = """<rss version="2.0"><channel><title>Town</title><link>https://town.example/</link><description>News</description>
+<item><title>A bridge opens</title><link>https://town.example/bridge</link><guid>1</guid></item></channel></rss>"""
+
+
+def complaints(compose: Any) -> list[str]:
+    """What the compose specification's schema has against it."""
+    schema = get_builtin_schema("vendor.compose-spec")
+    return [error.message for error in validator_for(schema)(schema).iter_errors(compose)]
+
+
+def interpolated(words: str, shell: Mapping[str, str]) -> str:
+    """Words as Compose reads them: ${NAME:-default} from the shell that it is started in, and $$ for a dollar."""
+    found = re.compile(r"\$(?:\$|\{(?P<name>\w+):-(?P<default>[^}]*)\})")
+    return found.sub(lambda it: "$" if it[0] == "$$" else shell.get(it["name"]) or it["default"], words)
+
+
+def seconds(length: str) -> float:
+    number, unit = re.fullmatch(r"(\d+)(s|m)", length).groups()
+    return int(number) * {"s": 1, "m": 60}[unit]
+
+
+def make_secrets(folder: Path) -> Path:
+    """Do what the file's comment says to do before the first start, word by word."""
+    said = [line.removeprefix("#").strip() for line in TEXT.splitlines() if line.startswith("#")]
+    first, last = (next(n for n, line in enumerate(said) if line.startswith(word)) for word in ("install ", "chmod "))
+    subprocess.run(["sh", "-euc", "\n".join(said[first : last + 1])], cwd=folder, check=True)
+    return folder / "secrets"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Does with our services what a container engine does, with processes in place of containers."""
+
+    folder: Path
+    places: dict[str, str]  # what has another address on this machine
+    shell: dict[str, str]
+    started: dict[str, Process] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=count)
+
+    def here(self, words: str) -> str:
+        """Words of the file, with the addresses of this machine; names before the parts of names."""
+        every = re.compile("|".join(re.escape(place) for place in sorted(self.places, key=len, reverse=True)))
+        return every.sub(lambda place: self.places[place[0]], interpolated(words, self.shell))
+
+    def environment(self, service: str) -> dict[str, str]:
+        given = {name: self.here(str(value)) for name, value in SERVICES[service]["environment"].items()}
+        return given | {"HOSTNAME": socket.gethostname()}  # an engine sets it, to the name that the container has
+
+    def process(self, name: str, service: str, command: list[str]) -> Process:
+        """A command in a service's place."""
+        return Process(name, command, self.environment(service), self.folder)
+
+    @contextmanager
+    def up(self) -> Iterator[None]:
+        """Start the services, each when those it depends on are as far as it wants them."""
+        depends = {name: service.get("depends_on", {}) for name, service in SERVICES.items()}
+        with ExitStack() as stack:
+            for name in TopologicalSorter(depends).static_order():
+                if name not in OURS:
+                    continue  # such a server runs already
+                self.started[name] = self.process(name, name, shlex.split(self.here(SERVICES[name]["command"])))
+                stack.enter_context(running(self.started[name]))
+                if any(
+                    on.get(name, {}).get("condition") == "service_completed_successfully" for on in depends.values()
+                ):
+                    assert self.started[name].wait(START) == 0, self.started[name].output()
+            yield
+
+    def is_healthy(self, service: str) -> bool:
+        """What a service's own health check says. Fails when the service has ended."""
+        assert self.started[service].runs, self.started[service].output()
+        how, *words = SERVICES[service]["healthcheck"]["test"]
+        shell = {"CMD": [], "CMD-SHELL": ["sh", "-c"]}[how]
+        check = self.process(f"health of {service}", service, [*shell, *map(self.here, words)])
+        with running(check):
+            return check.wait(seconds(SERVICES[service]["healthcheck"]["timeout"])) == 0
+
+    def exec(self, service: str, *words: str) -> str:
+        """What a command of the operator prints in that service: docker compose exec SERVICE WORDS."""
+        name = f"{service} {next(self.numbers)}"  # what it prints goes into a file of that name
+        command = self.process(name, service, list(words))
+        with running(command):
+            assert command.wait(END) == 0, command.output()
+            return (self.folder / f"{name}.out").read_text()
+
+
+@pytest.fixture
+def feed() -> Iterator[LocalHttp]:
+    with local_http() as town:
+        town.put("/feed.xml", FEED.encode())
+        yield town
+
+
+@pytest.fixture
+def engine(postgresql_url: str, redis_url: str, smtp_sink: SmtpSink, feed: LocalHttp, tmp_path: Path) -> Engine:
+    """An engine on real servers, with an empty database and the secrets that the file tells how to make."""
+    with closing(Database(postgresql_url)) as database, database.writing() as session:
+        session.execute(text("DROP SCHEMA public CASCADE"))
+        session.execute(text("CREATE SCHEMA public"))
+    secrets = make_secrets(tmp_path)
+    (secrets / "database_url").unlink()
+    (secrets / "database_url").write_text(postgresql_url)
+    places = {
+        "--host 0.0.0.0": "--host 127.0.0.1",
+        "8000": str(free_port()),
+        "redis://redis:6379/0": redis_url,
+        "smtp://mailpit:1025": smtp_sink.url,
+        SECRETS: str(secrets),
+    }
+    return Engine(tmp_path, places, {"NEWSLETTER_FEED_ALLOW": f"127.0.0.1:{feed.port}"})
+
+
+@pytest.mark.slow
+def test_the_services_do_the_main_job_from_an_empty_database_to_silence(engine, smtp_sink, feed):
+    def letter(to: str, about: str):
+        mine = [each.message for each in smtp_sink.letters() if each.recipients == [to]]
+        return next((each for each in mine if about in str(each["Subject"])), None)
+
+    def readers() -> int:
+        (row,) = json.loads(engine.exec("web", "newsletter", "newsletters", "list", "--json"))
+        return row["readers"]
+
+    with engine.up():
+        for service in ("web", "worker", "beat"):
+            eventually(lambda service=service: engine.is_healthy(service), within=START)
+        facts = ["--name", "Morning Letter", "--publisher", "Example Press", "--sender", "letters@press.example"]
+        street = ["--postal-address", "1 Street, 00000 Town"]
+        engine.exec("web", "newsletter", "newsletters", "add", "morning", *facts, *street)
+        engine.exec("worker", "newsletter", "feeds", "add", feed.url("/feed.xml"), "--newsletter", "morning")
+        engine.exec("worker", "newsletter", "feeds", "refresh")
+
+        base_url = engine.environment("web")["NEWSLETTER_BASE_URL"]
+        with httpx2.Client(base_url=base_url, trust_env=False) as browser:
+            visitor = Visitor(browser, engine.folder)
+            visitor.sign_up("morning", "ana@example.org", "Ana")
+            visitor.confirm(eventually(lambda: letter("ana@example.org", "Please confirm"), within=START))
+            assert readers() == 1
+            rule = ["--newsletter", "morning", "--cron", "* * * * *", "--automatic"]
+            engine.exec("web", "newsletter", "digests", "add", *rule)
+            issue = eventually(lambda: letter("ana@example.org", "A bridge opens"), within=ISSUE)
+            visitor.leave(issue)
+        assert readers() == 0
+        assert engine.exec("web", "newsletter", "doctor").startswith("ok")
+
+        for service in ("web", "worker", "beat"):
+            engine.started[service].terminate()
+        for service in ("web", "worker", "beat"):
+            grace = seconds(SERVICES[service].get("stop_grace_period", f"{GRACE:.0f}s"))
+            assert engine.started[service].wait(grace) in (0, -signal.SIGTERM), service
+
+
+def test_the_specification_has_nothing_against_the_file():
+    assert complaints(COMPOSE) == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"services": {"web": {"imagee": "newsletter"}}},
+        {"services": {"web": {"image": "newsletter", "ports": 8000}}},
+        {"services": {"web": {"image": "newsletter", "healthcheck": {"test": 1}}}},
+    ],
+)
+def test_the_specification_does_refuse_a_broken_file(broken):
+    assert complaints(broken)
+
+
+def test_the_secrets_are_made_as_the_file_tells_and_are_of_use_to_the_containers_only(tmp_path):
+    secrets = make_secrets(tmp_path)
+    assert {ROOT / made["file"] for made in COMPOSE["secrets"].values()} == {
+        ROOT / "secrets" / file.name for file in secrets.iterdir()
+    }
+    assert secrets.stat().st_mode & 0o777 == 0o700, "nobody else on the machine comes this far"
+    assert {file.stat().st_mode & 0o777 for file in secrets.iterdir()} == {0o444}, "whichever user a container has"
+    settings = load(
+        {
+            "NEWSLETTER_DATABASE_URL_FILE": str(secrets / "database_url"),
+            "NEWSLETTER_SECRET_KEYS_FILE": str(secrets / "secret_keys"),
+        },
+        dotenv=None,
+    )
+    postgres = SERVICES["postgres"]["environment"]
+    password = (secrets / "postgres_password").read_text().strip()
+    url = f"postgresql+psycopg://{postgres['POSTGRES_USER']}:{password}@postgres/{postgres['POSTGRES_DB']}"
+    assert settings.database_url == url
+
+
+def test_a_service_is_given_every_secret_that_it_names_and_no_other():
+    for name, service in SERVICES.items():
+        named = {value.removeprefix(f"{SECRETS}/") for value in map(str, service.get("environment", {}).values())}
+        assert named & set(COMPOSE["secrets"]) == set(service.get("secrets", [])), name
+
+
+def test_only_the_site_and_the_inbox_are_published_and_only_on_this_machine():
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published == {"web": ["127.0.0.1:8000:8000"], "mailpit": ["127.0.0.1:8025:8025"]}
+
+
+def test_the_database_and_redis_are_out_of_the_worlds_reach():
+    assert COMPOSE["networks"]["inside"]["internal"]
+    assert {name for name, service in SERVICES.items() if service["networks"] == ["inside"]} == {
+        "migrate",
+        "beat",
+        "postgres",
+        "redis",
+    }
+
+
+def test_every_service_is_confined():
+    for name, service in SERVICES.items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "user" in service or name in OURS, "ours is not root by its image"
+
+
+def test_every_service_that_stays_has_a_health_check_and_begins_again():
+    for name, service in SERVICES.items():
+        stays = name != "migrate"
+        assert service["restart"] == ("unless-stopped" if stays else "no"), name
+        assert ("healthcheck" in service) == stays, name
+
+
+def test_images_of_others_name_a_version_that_can_be_pinned():
+    for name, service in SERVICES.items():
+        if name not in OURS:
+            assert re.fullmatch(r"[a-z/]+:v?\d+(\.\d+)+(-[a-z]+)?(@sha256:[0-9a-f]{64})?", service["image"]), name
