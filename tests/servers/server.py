@@ -9,8 +9,10 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from random import SystemRandom
 from typing import IO, Any
 
+LENT_TO_CLIENTS = 32_768  # the first port that Linux gives to whoever connects
 DEADLINE = 20  # seconds for a server to answer; a loaded machine needs a few
 
 # It runs the server and reads from whoever must outlive it: the end of that file means they are gone, even by kill -9.
@@ -116,6 +118,10 @@ def listens(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port of this machine that nobody listens on, and that nobody is lent as a client.
+
+    One from the range for clients could be taken by any connection while a server that is to come back is away.
+    """
+    while listens(port := SystemRandom().randrange(10_000, LENT_TO_CLIENTS)):
+        pass
+    return port
