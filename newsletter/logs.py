@@ -74,6 +74,15 @@ def scrub(text: str) -> str:
     return _TOKEN.sub(r"\1/…", addresses.hidden(text))
 
 
+def wordless(error: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
+    """An error as `exc_info`: its kind and the way to it, and nothing of what it says or was caused by.
+
+    For errors that may quote what they were about: PostgreSQL's quotes the row that it refuses.
+    """
+    kind = type(type(error).__qualname__, (Exception,), {"__module__": type(error).__module__})
+    return kind, kind(), error.__traceback__
+
+
 def _scrubbed(_: Any, __: str, event: EventDict) -> EventDict:
     return {name: _clean(value) for name, value in event.items()}
 
@@ -115,7 +124,9 @@ def _take_over_uvicorn() -> None:
 
 
 def _ended(kind: type[BaseException], error: BaseException | None, way: TracebackType | None) -> None:
-    if not issubclass(kind, KeyboardInterrupt | SystemExit):
+    if isinstance(error, NewsletterError):
+        log.critical(str(error))  # it is meant for whoever reads it, and needs no way there
+    elif not issubclass(kind, KeyboardInterrupt | SystemExit):
         log.critical(
             "nobody has caught an error", exc_info=(kind, error or kind(), way), extra={"error": kind.__name__}
         )

@@ -71,6 +71,8 @@ class Works:
             clock=self.now,
             most=SIGNUPS,
         )
+        if answered:
+            log.info("sign-ups answered", extra={"count": answered})
         return answered == SIGNUPS
 
     def carry_confirmations(self) -> bool:
@@ -89,7 +91,9 @@ class Works:
     def finish_issues(self) -> bool:
         """Call issues sent whose last letter is decided."""
         with self.database.writing() as session:
-            mailings.finish(session, now=self.now())
+            finished = mailings.finish(session, now=self.now())
+        for issue in finished:
+            log.info("issue finished", extra={"issue": issue})
         return False
 
     def refresh_feeds(self) -> bool:
@@ -109,7 +113,9 @@ class Works:
     def draft_digests(self) -> bool:
         """Draft the issues whose time has come."""
         with self.database.writing() as session:
-            digests.draft_due(session, now=self.now())
+            drafted = [(each.id, each.status) for each in digests.draft_due(session, now=self.now())]
+        for issue, status in drafted:
+            log.info("issue drafted", extra={"issue": issue, "status": status})
         return False
 
     def hand_back(self) -> bool:
@@ -119,7 +125,7 @@ class Works:
         if silent:
             with self.database.writing() as session:
                 back = records.hand_back(session, silent, now=self.now())
-            log.warning("%d letters were handed back: who carried them fell silent", back)
+            log.warning("letters were handed back: who carried them fell silent", extra={"count": back})
         return False
 
     def forget(self) -> bool:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
+from newsletter import logs
 from newsletter.content import articles, feeds, issues
 from newsletter.content.decoding import NotAFeed
 from newsletter.content.destinations import FetchError
@@ -44,7 +45,11 @@ def refresh_due(begin: Begin, fetcher: Fetcher, *, now: datetime, limit: int = 2
     with ThreadPoolExecutor(HANDS) as hands:  # no transaction is open here
         for feed, visit in zip(due, hands.map(partial(_ask, fetcher), due), strict=True):
             with begin() as session:
-                _record(session, feed, visit, now=now)
+                new = _record(session, feed, visit, now=now)
+            if visit.error:
+                log.warning("feed failed", extra={"feed": feed.id, "reason": visit.error})
+            else:
+                log.info("feed refreshed", extra={"feed": feed.id, "new": new})
     return len(due)
 
 
@@ -57,12 +62,13 @@ def _ask(fetcher: Fetcher, due: Due) -> Visit:
         return Visit(answer, read(answer.body, url=answer.url, content_type=answer.content_type))
     except (FetchError, NotAFeed) as error:
         return Visit(error=str(error))
-    except Exception:  # one feed that meets a bug of ours must not keep the others waiting
-        log.exception("feed %d could not be asked", due.id)
+    except Exception as error:  # noqa: BLE001 - one feed that meets a bug of ours must not keep the others waiting
+        log.error("a feed could not be asked", exc_info=logs.wordless(error), extra={"feed": due.id})
         return Visit(error="An error of ours has kept it from being read; the log says which.")
 
 
-def _record(session: Session, due: Due, visit: Visit, *, now: datetime) -> None:
+def _record(session: Session, due: Due, visit: Visit, *, now: datetime) -> int:
+    """Keep what came of it; returns how many articles are new."""
     feed = session.get_one(Feed, due.id, with_for_update=True)
     feed.checked_at, feed.error = now, visit.error
     feed.failures = feed.failures + 1 if visit.error else 0
@@ -70,7 +76,8 @@ def _record(session: Session, due: Due, visit: Visit, *, now: datetime) -> None:
     if visit.answer and visit.feed:
         feed.etag, feed.last_modified = visit.answer.etag, visit.answer.last_modified
         feed.title = visit.feed.title or feed.title or urlsplit(feed.url).netloc
-        articles.absorb(session, feed.id, visit.feed.entries, now=now, printed=issues.printed())
+        return articles.absorb(session, feed.id, visit.feed.entries, now=now, printed=issues.printed())
+    return 0
 
 
 def _wait(failures: int) -> timedelta:

@@ -65,7 +65,7 @@ def answer_due(
 
 
 def _set_aside(begin: Begin, number: int, error: Exception) -> None:
-    tell(log, f"sign-up {number} cannot be answered", error)
+    tell(log, "a sign-up cannot be answered", error, signup=number)
     unanswered = update(Signup).where(Signup.id == number, Signup.state == State.RECEIVED)
     with begin() as session:
         session.execute(unanswered.values(state=State.FAILED))

@@ -52,6 +52,8 @@ class Dispatcher:
                 self.postman.carry(ring.parcels(), ring.report, stop=ring.is_over)
             finally:
                 ring.settle()
+        if recorder.fates:
+            log.info("letters carried", extra={"urgent": urgent, **recorder.fates})
         return recorder.recorded
 
 
@@ -135,7 +137,7 @@ class _Ring:
         except FieldError as error:
             self._say(claimed, Fate.REFUSED, f"the letter cannot be written: {error}")
         except Exception as error:  # noqa: BLE001 - a mistake of ours: somebody may mend it while the letter waits
-            tell(log, f"delivery {claimed.delivery} cannot be made", error)
+            tell(log, "a delivery cannot be made", error, delivery=claimed.delivery)
             self._say(claimed, Fate.LATER, f"the letter cannot be written: {type(error).__name__}")
         else:
             self._under_way[claimed.delivery] = claimed

@@ -1,22 +1,25 @@
 """Faults: whose they are, and how they are told without telling on anybody."""
 
 from logging import Logger
-from traceback import format_tb
+from typing import Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
+
+from newsletter import logs
 
 # The database's own trouble (it is away, busy or full); what is being written is not the cause.
 AWAY = (OperationalError, InterfaceError, NoConnectionLeft)
 
 
-def tell(log: Logger, what: str, error: Exception) -> None:
-    """Log what failed, the kind of the error and the way to it; one line where the database is merely away.
+def tell(log: Logger, what: str, error: Exception, **about: Any) -> None:
+    """Log what failed, the kind of the error and the way to it; no way where the database is merely away.
 
     Never the error's message: PostgreSQL's quotes the row that it refuses, and so an address.
     """
     kind = type(error).__name__
+    facts = {"error": kind, **about}
     if isinstance(error, AWAY):
-        log.warning("%s, the database is away: %s", what, kind)
+        log.warning("%s, the database is away: %s", what, kind, extra=facts)
     else:
-        log.error("%s: %s\n%s", what, kind, "".join(format_tb(error.__traceback__)).rstrip())
+        log.error("%s: %s", what, kind, extra=facts, exc_info=logs.wordless(error))

@@ -88,14 +88,15 @@ def send_approved(begin: Begin, *, templates: Environment, base_url: str, now: d
                 if issue is None:
                     return begun
                 number = issue.id
-                send(session, issue, templates=templates, base_url=base_url, now=now)
+                readers = send(session, issue, templates=templates, base_url=base_url, now=now).audience
+            log.info("issue begun", extra={"issue": number, "readers": readers})
             begun += 1
         except AWAY:
             raise  # the database's trouble, not the issue's
         except Exception as error:
             if number is None:
                 raise
-            tell(log, f"issue {number} cannot be sent", error)
+            tell(log, "an issue cannot be sent", error, issue=number)
             with begin() as session:
                 _set_aside(session, number, error, now=now)
 
@@ -188,8 +189,8 @@ def _enqueue(session: Session, letter: Letter, variant: Variant, *, now: datetim
     return int(made.rowcount)  # type: ignore[attr-defined]  # an INSERT's result has it
 
 
-def finish(session: Session, *, now: datetime) -> int:
-    """Call sent every issue whose deliveries are all decided; returns how many there were."""
+def finish(session: Session, *, now: datetime) -> list[int]:
+    """Call sent every issue whose deliveries are all decided; returns which they are."""
     mine = exists().where(Letter.issue_id == Issue.id)
     owed = mine.where(Delivery.letter_id == Letter.id)
     # Two questions, because each has a partial index that is as short as the queue; the table is as long as the past.
@@ -198,4 +199,4 @@ def finish(session: Session, *, now: datetime) -> int:
     done = session.scalars(sending.with_for_update(skip_locked=True)).all()
     for issue in done:
         issues.finish(session, issue, now=now)
-    return len(done)
+    return [issue.id for issue in done]

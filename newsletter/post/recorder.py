@@ -4,6 +4,7 @@ import logging
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import Self
 
 from newsletter.database import Begin
 from newsletter.post import records
-from newsletter.post.faults import AWAY
+from newsletter.post.faults import AWAY, tell
 from newsletter.post.postman import Report
 
 GROUP = 64  # reports to a commit: what a crash can make arrive twice is bounded by it
@@ -40,6 +41,7 @@ class Recorder:
         self._progress = threading.Condition()
         self._taken = self._settled = 0
         self.recorded = 0
+        self.fates: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -90,14 +92,15 @@ class Recorder:
                 for report in group:
                     self._record([report])
                 return
-            log.warning("the reply about delivery %d cannot be stored: %s", group[0].delivery, type(error).__name__)
+            facts = {"delivery": group[0].delivery, "error": type(error).__name__}
+            log.warning("a reply cannot be stored", extra=facts)
             self._record_bare(group[0])
 
     def _record_bare(self, report: Report) -> None:
         try:
             self._commit([report._replace(reply=None)])
         except Exception as error:  # noqa: BLE001 - there is nothing left to leave out
-            log.error("delivery %d cannot be recorded: %s", report.delivery, type(error).__name__)  # noqa: TRY400
+            tell(log, "a delivery cannot be recorded", error, delivery=report.delivery)
 
     def _commit(self, group: Sequence[Report]) -> None:
         while True:
@@ -105,8 +108,9 @@ class Recorder:
                 with self._begin() as session:
                     counted = records.record(session, self._carrier, group, now=self._clock())
             except AWAY as error:
-                log.warning("%d results are kept until the database is back: %s", len(group), type(error).__name__)
+                tell(log, "results are kept", error, count=len(group))
                 self._wait(RETRY)
             else:
                 self.recorded += counted
+                self.fates.update(report.fate.value for report in group)
                 return

@@ -191,7 +191,8 @@ def test_a_sign_up_that_cannot_be_answered_is_set_aside_and_holds_up_nobody(begi
     answer(begin)
     assert states(begin) == [State.FAILED, State.ASKED]
     assert [each.levelno for each in caplog.records] == [logging.ERROR]
-    assert "sign-up 1 cannot be answered" in caplog.text
+    assert "a sign-up cannot be answered" in caplog.text
+    assert caplog.records[0].signup == 1
     assert "@" not in caplog.text
     assert answer(begin) == 0
 
