@@ -2,15 +2,10 @@
 
 import json
 import re
-import shlex
 import signal
-import socket
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
-from graphlib import TopologicalSorter
-from itertools import count
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +13,21 @@ import httpx2
 import pytest
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema.validators import validator_for
-from ruamel.yaml import YAML
 from sqlalchemy import text
 
 from newsletter.cli.rehearsal import Visitor
 from newsletter.database import Database
 from newsletter.settings import load
+from tests.engine import COMPOSE, GRACE, OURS, ROOT, SERVICES, Engine, seconds
 from tests.local_http import LocalHttp, local_http
-from tests.processes import END, START, Process, running
+from tests.processes import START
 from tests.servers.server import free_port
 from tests.servers.smtp_sink import SmtpSink
 from tests.waiting import eventually
 
-ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "compose.yaml").read_text()
-COMPOSE = YAML(typ="safe").load(TEXT)
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = [name for name, service in SERVICES.items() if "build" in service]
 SECRETS = "/run/secrets"
 ISSUE = 90  # seconds: a digest comes round every minute
-GRACE = 10.0  # seconds that an engine waits where the file says nothing
 
 FEED = """<rss version="2.0"><channel><title>Town</title><link>https://town.example/</link><description>News</description>
 <item><title>A bridge opens</title><link>https://town.example/bridge</link><guid>1</guid></item></channel></rss>"""
@@ -49,80 +39,12 @@ def complaints(compose: Any) -> list[str]:
     return [error.message for error in validator_for(schema)(schema).iter_errors(compose)]
 
 
-def interpolated(words: str, shell: Mapping[str, str]) -> str:
-    """Words as Compose reads them: ${NAME:-default} from the shell that it is started in, and $$ for a dollar."""
-    found = re.compile(r"\$(?:\$|\{(?P<name>\w+):-(?P<default>[^}]*)\})")
-    return found.sub(lambda it: "$" if it[0] == "$$" else shell.get(it["name"]) or it["default"], words)
-
-
-def seconds(length: str) -> float:
-    number, unit = re.fullmatch(r"(\d+)(s|m)", length).groups()
-    return int(number) * {"s": 1, "m": 60}[unit]
-
-
 def make_secrets(folder: Path) -> Path:
     """Do what the file's comment says to do before the first start, word by word."""
     said = [line.removeprefix("#").strip() for line in TEXT.splitlines() if line.startswith("#")]
     first, last = (next(n for n, line in enumerate(said) if line.startswith(word)) for word in ("install ", "chmod "))
     subprocess.run(["sh", "-euc", "\n".join(said[first : last + 1])], cwd=folder, check=True)
     return folder / "secrets"
-
-
-@dataclass(frozen=True)
-class Engine:
-    """Does with our services what a container engine does, with processes in place of containers."""
-
-    folder: Path
-    places: dict[str, str]  # what has another address on this machine
-    shell: dict[str, str]
-    started: dict[str, Process] = field(default_factory=dict)
-    numbers: Iterator[int] = field(default_factory=count)
-
-    def here(self, words: str) -> str:
-        """Words of the file, with the addresses of this machine; names before the parts of names."""
-        every = re.compile("|".join(re.escape(place) for place in sorted(self.places, key=len, reverse=True)))
-        return every.sub(lambda place: self.places[place[0]], interpolated(words, self.shell))
-
-    def environment(self, service: str) -> dict[str, str]:
-        given = {name: self.here(str(value)) for name, value in SERVICES[service]["environment"].items()}
-        return given | {"HOSTNAME": socket.gethostname()}  # an engine sets it, to the name that the container has
-
-    def process(self, name: str, service: str, command: list[str]) -> Process:
-        """A command in a service's place."""
-        return Process(name, command, self.environment(service), self.folder)
-
-    @contextmanager
-    def up(self) -> Iterator[None]:
-        """Start the services, each when those it depends on are as far as it wants them."""
-        depends = {name: service.get("depends_on", {}) for name, service in SERVICES.items()}
-        with ExitStack() as stack:
-            for name in TopologicalSorter(depends).static_order():
-                if name not in OURS:
-                    continue  # such a server runs already
-                self.started[name] = self.process(name, name, shlex.split(self.here(SERVICES[name]["command"])))
-                stack.enter_context(running(self.started[name]))
-                if any(
-                    on.get(name, {}).get("condition") == "service_completed_successfully" for on in depends.values()
-                ):
-                    assert self.started[name].wait(START) == 0, self.started[name].output()
-            yield
-
-    def is_healthy(self, service: str) -> bool:
-        """What a service's own health check says. Fails when the service has ended."""
-        assert self.started[service].runs, self.started[service].output()
-        how, *words = SERVICES[service]["healthcheck"]["test"]
-        shell = {"CMD": [], "CMD-SHELL": ["sh", "-c"]}[how]
-        check = self.process(f"health of {service}", service, [*shell, *map(self.here, words)])
-        with running(check):
-            return check.wait(seconds(SERVICES[service]["healthcheck"]["timeout"])) == 0
-
-    def exec(self, service: str, *words: str) -> str:
-        """What a command of the operator prints in that service: docker compose exec SERVICE WORDS."""
-        name = f"{service} {next(self.numbers)}"  # what it prints goes into a file of that name
-        command = self.process(name, service, list(words))
-        with running(command):
-            assert command.wait(END) == 0, command.output()
-            return (self.folder / f"{name}.out").read_text()
 
 
 @pytest.fixture
@@ -186,8 +108,8 @@ def test_the_services_do_the_main_job_from_an_empty_database_to_silence(engine, 
         for service in ("web", "worker", "beat"):
             engine.started[service].terminate()
         for service in ("web", "worker", "beat"):
-            grace = seconds(SERVICES[service].get("stop_grace_period", f"{GRACE:.0f}s"))
-            assert engine.started[service].wait(grace) in (0, -signal.SIGTERM), service
+            grace = SERVICES[service].get("stop_grace_period", GRACE)
+            assert engine.started[service].wait(seconds(grace)) in (0, -signal.SIGTERM), service
 
 
 def test_the_specification_has_nothing_against_the_file():
