@@ -26,6 +26,7 @@ from newsletter.post import claims, doctor
 from newsletter.post.carriers import SILENCE, Watch
 from newsletter.post.deliveries import Delivery, Status
 from newsletter.post.outbox import Outbox
+from newsletter.post.postman import Fate
 from newsletter.post.smtp import SmtpPostman
 from newsletter.settings import Settings
 from tests.builders import a_carrier, a_newsletter, a_reader, a_signup, an_issue, owed
@@ -33,7 +34,6 @@ from tests.clock import NOON
 from tests.content.builders import Shelf
 from tests.postmen import Ticks, Whimsical
 from tests.stage import Stage
-from tests.waiting import eventually
 from workers import works
 from workers.tasks import Shift
 from workers.works import RING, SIGNUPS, Works
@@ -123,7 +123,15 @@ def test_an_upkeep_ring_drafts_hands_back_and_forgets(stage):
     with stage.site.database.writing() as session:
         newsletter = a_newsletter(session)
         an_issue(session, newsletter, status=IssueStatus.CANCELLED)
-        digests.add(session, newsletter, name="daily", cron="0 12 * * *", zone="UTC", now=NOON - timedelta(days=1))
+        digests.add(
+            session,
+            newsletter,
+            name="daily",
+            cron="0 12 * * *",
+            zone="UTC",
+            actor="tests",
+            now=NOON - timedelta(days=1),
+        )
         signup = a_signup(session, newsletter, received_at=NOON - timedelta(hours=72), state=State.QUIET)
         owed(session, 1)
         claims.claim(session, a_carrier(session), limit=1, urgent=False, key="k1", now=NOON)
@@ -313,12 +321,55 @@ def test_whoever_comes_while_somebody_works_there_leaves_and_is_not_forgotten():
 
 
 def test_a_room_is_free_again_after_a_failure():
-    def fail() -> Works:
-        raise Misconfigured
-
-    bell = Bell()
-    shift = Shift(Room.BULK, fail, lambda: bell)
+    slow, bell = Slow(), Bell()  # which has no answer left
     for _ in range(2):
-        with pytest.raises(Misconfigured):
-            shift()
-    assert eventually(lambda: bell.rung == [])
+        slow.free.release()
+        with pytest.raises(IndexError):
+            Shift(Room.BULK, lambda: slow, lambda: bell)()
+    assert bell.rung == []
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (Misconfigured("The keys are gone."), "nothing can be done in the room bulk: The keys are gone."),
+        (
+            OperationalError("", {}, Exception(SOMEBODY)),
+            "nothing can be done in the room bulk, the database is away: OperationalError",
+        ),
+    ],
+)
+def test_works_that_cannot_be_built_yet_are_asked_for_again_at_the_next_ring(error, line, caplog):
+    errors, slow = [error], Slow(False)
+
+    def build() -> Works:
+        if errors:
+            raise errors.pop()
+        return slow
+
+    shift = Shift(Room.BULK, build, Bell)
+    shift()
+    assert caplog.messages == [line]
+    slow.free.release()
+    shift()
+    assert slow.rings == 1
+
+
+@pytest.mark.parametrize("room", Room)
+def test_once_the_process_has_to_end_no_step_begins(stage, room):
+    add_signups(stage, 1)
+    broken = replace(stage.works, dispatcher=replace(stage.works.dispatcher, postman=Broken()), fetcher=Broken())
+    broken.stop.set()
+    before = stage.rows()
+    assert broken.ring(room) is False
+    assert stage.rows() == before
+
+
+def test_once_the_process_has_to_end_carrying_ends_with_the_letter_in_hand(stage):
+    with stage.site.database.writing() as session:
+        owed(session, 3)
+    ticks = Ticks()
+    postman = Whimsical(lambda _: stage.works.stop.set() or Fate.TAKEN, ticks=ticks)
+    ending = replace(stage.works, dispatcher=replace(stage.works.dispatcher, postman=postman, ticks=ticks))
+    assert ending.ring(Room.BULK) is False
+    assert statuses(stage) == [Status.SENT, Status.QUEUED, Status.QUEUED]

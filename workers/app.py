@@ -6,7 +6,7 @@ from celery import Celery
 
 from newsletter import broker
 from newsletter.doorbell import Room
-from workers import beat
+from workers import beat, worker
 
 
 def make_app(broker_url: str | None) -> Celery:
@@ -18,15 +18,18 @@ def make_app(broker_url: str | None) -> Celery:
     app.conf.update(
         beat_schedule=beat.schedule(),
         beat_scheduler="workers.beat:Beat",
-        broker_connection_max_retries=None,  # a Redis that is away for a night is back some time
-        broker_connection_retry_on_startup=True,
         task_acks_late=True,  # a ring that was cut short is rung again, in an hour at the latest
+        worker_cancel_long_running_tasks_on_connection_loss=False,  # what a ring does is no business of Redis
         worker_concurrency=len(Room),  # a thread for each: one that is busy keeps no other waiting
+        worker_consumer="workers.worker:Consumer",
+        worker_disable_rate_limits=True,
+        worker_enable_prefetch_count_reduction=False,  # rings that go on while Redis is away take no room from others
         worker_hijack_root_logger=False,
         worker_pool="threads",
         worker_prefetch_multiplier=1,
         worker_redirect_stdouts=False,
     )
+    vars(app)["Worker"] = app.subclass_with_self(worker.Worker)  # in place of what the app's property would find
     app.set_default()
     return app
 

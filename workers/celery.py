@@ -3,30 +3,23 @@
 It is made when Celery asks for it, so that importing the workers reads no settings.
 """
 
-import sys
-from collections.abc import Callable
 from functools import cache
-from threading import Lock
-from typing import TypeVar
+from threading import Event
 
 from celery import Celery
 
-from newsletter import broker, settings
+from newsletter import broker, settings, starting
 from newsletter.errors import Misconfigured
-from workers import saying, tasks, works
+from workers import lifetime, saying, tasks, works
 from workers.app import make_app
-
-T = TypeVar("T")
+from workers.lifetime import Once
 
 
 def __getattr__(name: str) -> Celery:
     if name != "app":
         raise AttributeError(name)
-    try:
+    with starting.or_end():
         return app_of_the_environment()
-    except Misconfigured as error:
-        print(error, file=sys.stderr)  # noqa: T201 - a command's last word
-        raise SystemExit(2) from None
 
 
 @cache
@@ -40,16 +33,8 @@ def app_of_the_environment() -> Celery:
         )
     app = make_app(configured.redis_url)
     saying.through_our_logs(app)
-    tasks.register(app, once(lambda: works.build(configured)), once(lambda: broker.doorbell(app)))
+    stop = Event()
+    made, doorbell = Once(lambda: works.build(configured, stop=stop)), Once(lambda: broker.doorbell(app))
+    tasks.register(app, made, doorbell)
+    lifetime.attend(made, doorbell, stop)
     return app
-
-
-def once(make: Callable[[], T]) -> Callable[[], T]:
-    """What `make` returns the first time, also when two threads ask at the same time."""
-    lock, made = Lock(), cache(make)
-
-    def get() -> T:
-        with lock:
-            return made()
-
-    return get

@@ -1,13 +1,18 @@
 """The tasks: one for each room, without arguments. A lost, late or repeated one is harmless."""
 
+import logging
 from collections.abc import Callable
 from threading import Lock
 
 from celery import Celery
 
 from newsletter.doorbell import Doorbell, Room
+from newsletter.errors import Misconfigured
+from newsletter.post.faults import AWAY, tell
 from workers.app import answer
 from workers.works import Works
+
+log = logging.getLogger(__name__)
 
 
 def register(app: Celery, works: Callable[[], Works], doorbell: Callable[[], Doorbell]) -> None:
@@ -37,8 +42,19 @@ class Shift:
             return
         try:
             self._again = False
-            more = self._works().ring(self._room)
+            works = self._open()
+            more = works.ring(self._room) if works else False
         finally:
             self._busy.release()
         if more or self._again:
             self._doorbell().ring(self._room)
+
+    def _open(self) -> Works | None:
+        """The works; None, and a line that says why, where they cannot be built now. The next ring tries again."""
+        try:
+            return self._works()
+        except AWAY as error:
+            tell(log, f"nothing can be done in the room {self._room}", error)
+        except Misconfigured as error:
+            log.error("nothing can be done in the room %s: %s", self._room, error)  # noqa: TRY400 - no way to it
+        return None

@@ -7,10 +7,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Event
 
 from jinja2 import Environment
 
-from newsletter import known_keys, templating, ticks
+from newsletter import starting, templating, ticks
 from newsletter.content import digests, pictures, refreshing
 from newsletter.content.fetching import Fetcher, HttpFetcher
 from newsletter.database import Database
@@ -49,16 +50,20 @@ class Works:
     fetcher: Fetcher
     now: Callable[[], datetime]
     watch: Watch = field(default_factory=Watch)
+    stop: Event = field(default_factory=Event)  # set when the process has to end
 
     def ring(self, room: Room) -> bool:
-        """Do what is due in a room, step by step; a step that fails keeps none of the others from its work."""
+        """Do what is due in a room, step by step; a step that fails keeps none of the others from its work.
+
+        Once the process has to end no further step begins, and carrying ends with the letter in hand.
+        """
         steps = {
             Room.URGENT: (self.answer_signups, self.carry_confirmations),
             Room.BULK: (self.begin_issues, self.carry_issues, self.finish_issues),
             Room.FEEDS: (self.refresh_feeds, self.gather_pictures),
             Room.UPKEEP: (self.tick, self.draft_digests, self.hand_back, self.forget),
         }[room]
-        more = [_done(step) for step in steps]
+        more = [_done(step) for step in steps if not self.stop.is_set()]
         return any(more)
 
     def answer_signups(self) -> bool:
@@ -153,12 +158,13 @@ def _done(step: Callable[[], bool]) -> bool:
         return False
 
 
-def build(settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Works:
-    """The works that the settings describe. Raises Misconfigured where the keys are not those of the database."""
-    database, keys = Database(settings.database), keyring(settings)
+def build(
+    settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC), stop: Event | None = None
+) -> Works:
+    """The works that the settings describe. Raises Misconfigured where schema or keys are not those of the database."""
+    database, keys, stop = Database(settings.database), keyring(settings), stop or Event()
     try:
-        with database.writing() as session:
-            known_keys.check(session, keys, now=clock())
+        starting.check(database, keys, now=clock())
     except Exception:
         database.close()
         raise
@@ -169,9 +175,10 @@ def build(settings: Settings, *, clock: Callable[[], datetime] = lambda: datetim
         keyring=keys,
         heart=Heart(database.writing),
         clock=clock,
+        stop=stop,
     )
     fetcher = HttpFetcher(allow=settings.feed_allow)
-    return Works(database, templating.environment(), keys, settings.base_url, dispatcher, fetcher, clock)
+    return Works(database, templating.environment(), keys, settings.base_url, dispatcher, fetcher, clock, stop=stop)
 
 
 def postman(settings: Settings) -> Postman:

@@ -9,8 +9,9 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Event
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -42,9 +43,13 @@ class Dispatcher:
     heart: Heart
     clock: Callable[[], datetime]
     ticks: Callable[[], float] = time.monotonic
+    stop: Event = field(default_factory=Event)
 
     def carry_due(self, *, urgent: bool, until: float) -> int:
-        """Carry what is due until nothing is, or the monotonic clock passes `until`; returns how many were recorded."""
+        """Carry what is due until nothing is, or the monotonic clock passes `until`; returns how many were recorded.
+
+        Once `stop` is set, nothing is carried but the letter in hand.
+        """
         carrier = self.heart.carrier(now=self.clock())
         with Recorder(self.begin, carrier, clock=self.clock) as recorder:
             ring = _Ring(self, carrier, recorder, urgent=urgent, until=until)
@@ -74,7 +79,7 @@ class _Ring:
         self._is_alone = False
 
     def is_over(self) -> bool:
-        return self._desk.ticks() >= self._until
+        return self._desk.stop.is_set() or self._desk.ticks() >= self._until
 
     def parcels(self) -> Iterator[Parcel]:
         """What is due, claimed when it is asked for, and at a time only as much as was begun in time before."""

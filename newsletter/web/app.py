@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
-from newsletter import broker, colours, known_keys, logs, settings
+from newsletter import broker, colours, known_keys, logs, settings, starting
 from newsletter.doorbell import Doorbell
 from newsletter.errors import Misconfigured, NotFound
 from newsletter.newsletters import BRAND
@@ -28,7 +28,7 @@ def create_app(configured: Settings | None = None, doorbell: Doorbell | None = N
     """
     if configured is None:
         logs.configure(logging.getLogger("uvicorn.error").getEffectiveLevel())  # uvicorn's --log-level
-        configured = settings.load()
+        return _of_the_environment()
     # No redirects to another spelling of a path: they would name the host that the request did, whichever that was.
     app = FastAPI(title="Newsletter", openapi_url=None, redirect_slashes=False, lifespan=_lifespan)
     app.state.site = Site.build(configured, doorbell or _through_redis(configured))
@@ -41,6 +41,13 @@ def create_app(configured: Settings | None = None, doorbell: Doorbell | None = N
         app.include_router(outbox.router)
     app.add_api_route("/brand/{colour}.css", brand, methods=["GET"])
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    return app
+
+
+def _of_the_environment() -> FastAPI:
+    with starting.or_end(), starting.in_reach():
+        app = create_app(settings.load())
+        starting.check(app.state.site.database, app.state.site.keyring, now=datetime.now(UTC))
     return app
 
 

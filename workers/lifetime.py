@@ -1,0 +1,95 @@
+"""A worker process from its first moment to its last."""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from threading import Event, Lock, Thread
+from typing import Generic, Protocol, TypeVar
+
+from celery import signals
+
+from newsletter import starting
+from newsletter.doorbell import CoalescingDoorbell
+from newsletter.post.faults import AWAY, tell
+from workers.works import Works
+
+GRACE = 8.0  # seconds from being told to end until what still hangs is abandoned; whoever told it kills after ten
+
+log = logging.getLogger(__name__)
+
+
+class Closing(Protocol):
+    """What is closed in the end."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+T = TypeVar("T", bound=Closing)
+
+
+class Once(Generic[T]):
+    """Made when it is first asked for, also if two threads ask at once; what could not be made is tried again."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._lock = Lock()
+        self._made: T | None = None
+
+    def __call__(self) -> T:
+        """What was made."""
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+    def close(self) -> None:
+        """Close it, if it was made."""
+        with self._lock:
+            if self._made is not None:
+                self._made.close()
+
+
+def attend(works: Once[Works], doorbell: Once[CoalescingDoorbell], stop: Event) -> None:
+    """Build the works as soon as a worker starts, set `stop` when it is told to end, and see to it that it does.
+
+    Where they can never be built, a setting being wrong, the process ends at once. Where the database is merely away it
+    goes on: each ring says so, and tries again.
+    """
+
+    def begin(**_: object) -> None:
+        try:
+            with starting.or_end():
+                works()
+        except AWAY as error:
+            tell(log, "the worker starts all the same", error)
+        # Started before it is needed: it is a signal's handler that sets `stop`, and no place to start a thread in.
+        Thread(target=_end_after, args=(stop,), name="last resort", daemon=True).start()
+
+    def told_to_end(**_: object) -> None:
+        stop.set()
+
+    def end(**_: object) -> None:
+        doorbell.close()
+        works.close()
+
+    signals.worker_init.connect(begin, weak=False)
+    signals.worker_shutting_down.connect(told_to_end, weak=False)
+    signals.worker_shutdown.connect(end, weak=False)
+
+
+def abandon(*, within: float = GRACE) -> None:
+    """End this process after so many seconds, if it has not ended by then, whatever hangs."""
+    told = Event()
+    told.set()
+    Thread(target=_end_after, args=(told, within), name="last resort", daemon=True).start()
+
+
+def _end_after(told: Event, seconds: float = GRACE) -> None:
+    told.wait()
+    time.sleep(seconds)
+    log.warning("what has not ended by itself is abandoned; letters in hand go back")
+    # Python would wait for every thread of a pool, and one may wait minutes for a relay or a feed. Rings are safe to
+    # lose, and claims are handed back by the next upkeep that finds their carrier silent.
+    os._exit(0)
