@@ -83,7 +83,7 @@ def take(session: Session, *, now: datetime) -> Census:
 
 def _by(session: Session, column: InstrumentedAttribute[E], names: type[E]) -> dict[E, int]:
     rows = session.execute(select(column, func.count()).group_by(column))
-    return dict.fromkeys(names, 0) | dict(rows.tuples())
+    return dict.fromkeys(names, 0) | dict(rows.all())
 
 
 def _letters(session: Session) -> Letters:
@@ -108,7 +108,7 @@ def _subscriptions(session: Session) -> dict[tuple[str, Standing], int]:
     """Counted by number first: so the index is enough, and only its few groups are given their newsletters' names."""
     newsletter, standing = Subscription.newsletter_id, Subscription.standing
     rows = session.execute(select(newsletter, standing, func.count()).group_by(newsletter, standing))
-    slugs = dict(session.execute(select(Newsletter.id, Newsletter.slug)).tuples())
+    slugs = dict(session.execute(select(Newsletter.id, Newsletter.slug)).all())
     counts = dict.fromkeys(product(slugs.values(), Standing), 0)
     return counts | {(slugs[number], stands): n for number, stands, n in rows}
 

@@ -15,7 +15,7 @@ from newsletter.doorbell import Doorbell
 from newsletter.errors import Misconfigured, NotFound
 from newsletter.newsletters import BRAND
 from newsletter.settings import Settings
-from newsletter.web import archive, consent, failures, forms, outbox, signup
+from newsletter.web import archive, consent, failures, forms, health, metrics, outbox, signup
 from newsletter.web.access import Access
 from newsletter.web.guards import Guards
 from newsletter.web.site import Site
@@ -32,10 +32,11 @@ def create_app(configured: Settings | None = None, doorbell: Doorbell | None = N
     # No redirects to another spelling of a path: they would name the host that the request did, whichever that was.
     app = FastAPI(title="Newsletter", openapi_url=None, redirect_slashes=False, lifespan=_lifespan)
     app.state.site = Site.build(configured, doorbell or _through_redis(configured))
+    app.state.health, app.state.census = health.lookout(configured.database), metrics.lookout(configured.database)
     failures.install(app)
     app.add_middleware(Access)
     app.add_middleware(Guards)  # what is added last stands outermost
-    for router in (signup.router, consent.router, archive.router):
+    for router in (signup.router, consent.router, archive.router, health.router, metrics.router):
         app.include_router(router)
     if app.state.site.shows_outbox:
         app.include_router(outbox.router)
@@ -61,7 +62,7 @@ def brand(colour: str) -> Response:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     site: Site = app.state.site
-    with closing(site.database) as database:
+    with closing(app.state.health), closing(app.state.census), closing(site.database) as database:
         with database.writing() as session:
             known_keys.check(session, site.keyring, now=datetime.now(UTC))
             # What this release shows is what the wordings have to name, before the first visitor sees it.

@@ -1,23 +1,15 @@
 """A small mail reader for the outbox, where no mail server is set: on this machine only."""
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from newsletter.errors import NotFound
 from newsletter.post.outbox import Kept, Outbox
-from newsletter.settings import LOOPBACK
+from newsletter.web.nearness import on_this_machine
 from newsletter.web.site import Here, Site
 
 LISTED = 200
 ZONE = "UTC"
-
-
-def on_this_machine(request: Request) -> None:
-    """Raises NotFound unless both ends are here: a proxy beside us, or a name made to point here, is somebody else."""
-    peer = request.client.host if request.client else ""
-    if peer not in LOOPBACK or request.url.hostname not in LOOPBACK:
-        raise NotFound
-
 
 router = APIRouter(prefix="/outbox", dependencies=[Depends(on_this_machine)])
 
