@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from newsletter import migrations, settings
 from newsletter.database import Database
@@ -61,13 +61,21 @@ def reached(found: Settings) -> Iterator[Database]:
     """The database, whatever its schema. Where it is away, the error names the setting and the reason, no password."""
     if found.database.startswith("sqlite"):
         _make(found.data_dir)
-    try:
-        with closing(Database(found.database)) as opened:
+    with closing(Database(found.database)) as opened:
+        try:
+            opened.engine.connect().close()
+        except DBAPIError as error:  # also what a driver says of its URL, or of a file that is none of its own
+            raise _unusable(found, error) from error
+        try:
             yield opened
-    except OperationalError as error:
-        setting = "DATABASE_URL" if found.database_url else "DATA_DIR"
-        reason = str(error.orig).partition("\n")[0]
-        raise NewsletterError(f"NEWSLETTER_{setting}: the database cannot be used: {reason}") from error
+        except OperationalError as error:
+            raise _unusable(found, error) from error
+
+
+def _unusable(found: Settings, error: DBAPIError) -> NewsletterError:
+    setting = "DATABASE_URL" if found.database_url else "DATA_DIR"
+    reason = str(error.orig).partition("\n")[0]
+    return NewsletterError(f"NEWSLETTER_{setting}: the database cannot be used: {reason}")
 
 
 def _make(folder: Path) -> None:

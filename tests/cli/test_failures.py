@@ -35,6 +35,25 @@ def test_serve_does_not_begin_without_its_database(told, monkeypatch, tmp_path):
     assert told("serve", "--port", str(port)) == (1, said)
 
 
+@pytest.mark.parametrize("words", [("migrate",), ("doctor",), ("issues", "status")])
+def test_an_option_that_the_database_does_not_know_is_named(told, monkeypatch, tmp_path, words):
+    monkeypatch.setenv("NEWSLETTER_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/x?nonsense=1")
+    monkeypatch.setenv("NEWSLETTER_DATA_DIR", str(tmp_path))
+    said = 'NEWSLETTER_DATABASE_URL: the database cannot be used: invalid connection option "nonsense"\n'
+    assert told(*words) == (1, said)
+
+
+@pytest.mark.parametrize("words", [("migrate",), ("doctor",)])
+@pytest.mark.parametrize("setting", ["DATABASE_URL", "DATA_DIR"])
+def test_a_file_that_is_no_database_is_told_and_left_as_it_is(told, monkeypatch, tmp_path, words, setting):
+    file = tmp_path / "newsletter.db"
+    file.write_text("Dear diary, " * 200)
+    monkeypatch.setenv("NEWSLETTER_DATABASE_URL", f"sqlite:///{file}" if setting == "DATABASE_URL" else "")
+    monkeypatch.setenv("NEWSLETTER_DATA_DIR", str(tmp_path))
+    assert told(*words) == (1, f"NEWSLETTER_{setting}: the database cannot be used: file is not a database\n")
+    assert file.read_text() == "Dear diary, " * 200
+
+
 @pytest.mark.parametrize("words", [("migrate",), ("doctor",)])
 def test_a_data_folder_that_cannot_be_is_named(told, monkeypatch, tmp_path, words):
     (tmp_path / "file").touch()
