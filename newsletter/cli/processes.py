@@ -22,9 +22,10 @@ class Ended(NewsletterError):
 class Processes:
     """Python programs by name, each with its output in a log of its own. Leaving ends all, whatever the reason."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environ: Mapping[str, str], *, warm: float = WARM) -> None:
         self._folder = folder
         self._environ = environ
+        self._warm = warm
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -62,7 +63,7 @@ class Processes:
         """Ask all to end, and make those end that do not. Nothing runs afterwards."""
         for process in self._running.values():
             process.terminate()
-        deadline = time.monotonic() + WARM
+        deadline = time.monotonic() + self._warm
         try:
             for process in self._running.values():
                 with suppress(subprocess.TimeoutExpired):

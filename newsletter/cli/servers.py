@@ -37,19 +37,18 @@ def asked(found: Settings) -> dict[str, str]:
 
 
 def _database(found: Settings) -> str:
-    with house.reached(found) as database:
-        if database.is_sqlite:
-            raise Misconfigured(
-                "NEWSLETTER_DATABASE_URL: name a PostgreSQL database; without it the demo has an SQLite file of its own"
+    if found.database.startswith("sqlite"):
+        raise Misconfigured(
+            "NEWSLETTER_DATABASE_URL: name a PostgreSQL database; without it the demo has an SQLite file of its own"
+        )
+    with house.reached(found) as database, database.engine.connect() as connection:
+        if _is_used(connection):
+            raise Refused(
+                "NEWSLETTER_DATABASE_URL: something is in that database, and the demo writes only into an empty one. "
+                "Make it with: createdb newsletter_demo (dropdb newsletter_demo deletes an earlier demo's)"
             )
-        with database.engine.connect() as connection:
-            if _is_used(connection):
-                raise Refused(
-                    "NEWSLETTER_DATABASE_URL: something is in that database, and the demo writes only into an empty "
-                    "one. Make it with: createdb newsletter_demo (dropdb newsletter_demo deletes an earlier demo's)"
-                )
-            version = connection.scalar(text("SHOW server_version"))
-            return f"PostgreSQL {str(version).partition('.')[0]}"
+        version = connection.scalar(text("SHOW server_version"))
+        return f"PostgreSQL {str(version).partition('.')[0]}"
 
 
 def _is_used(connection: Connection) -> bool:
@@ -94,8 +93,8 @@ def _relay(found: Settings) -> str:
         connect(relay, ehlo_name=found.ehlo_name, tls=trust(relay), patience=HURRY).close()
     except NoConnectionError as error:
         raise NewsletterError(
-            f"NEWSLETTER_SMTP_URL: the relay {_place(relay)} cannot be used: {error.reply.text}. "
-            f"One that takes every letter is Postfix's: {SINK}"
+            f"NEWSLETTER_SMTP_URL: the relay {_place(relay)} cannot be used: {error.reply.text} "
+            f"(one that takes every letter is Postfix's: {SINK})"
         ) from error
     return f"relay {_place(relay)}"
 
