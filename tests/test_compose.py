@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from newsletter.cli.rehearsal import Visitor
 from newsletter.database import Database
-from newsletter.settings import load
+from newsletter.settings import PREFIX, Settings, load
 from tests.engine import COMPOSE, GRACE, OURS, ROOT, SERVICES, Engine, seconds
 from tests.local_http import LocalHttp, local_http
 from tests.processes import START
@@ -146,6 +146,12 @@ def test_the_secrets_are_made_as_the_file_tells_and_are_of_use_to_the_containers
     password = (secrets / "postgres_password").read_text().strip()
     url = f"postgresql+psycopg://{postgres['POSTGRES_USER']}:{password}@postgres/{postgres['POSTGRES_DB']}"
     assert settings.database_url == url
+
+
+def test_our_processes_can_be_told_every_setting_but_where_a_file_would_lie():
+    for name in OURS:
+        told = {setting.removesuffix("_FILE") for setting in SERVICES[name]["environment"]}
+        assert told == {f"{PREFIX}{field.upper()}" for field in Settings.model_fields} - {f"{PREFIX}DATA_DIR"}
 
 
 def test_a_service_is_given_every_secret_that_it_names_and_no_other():
