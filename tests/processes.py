@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 
+from newsletter import broker
+from newsletter.doorbell import Doorbell
 from tests.servers.server import free_port
 from tests.waiting import eventually
 
@@ -141,20 +143,20 @@ class Production:
     def processes(self) -> tuple[Process, ...]:
         return self.web, self.worker, self.beat
 
-    def is_ready(self) -> bool:
-        """Whether the site says that it is ready, workers included. Fails when a process has ended by itself."""
+    def is_at_work(self) -> bool:
+        """Whether the site says that nothing is late, and so that the workers tick. Fails when a process has ended."""
         for process in self.processes:
-            assert process.runs, f"{process.name} ended at its start:\n{process.output()}"
-        return ready(self.base_url)
+            assert process.runs, f"{process.name} has ended by itself"
+        return says_yes(f"{self.base_url}/health/work")
 
 
 @contextmanager
 def production(
-    database_url: str, redis_url: str, relay_url: str, folder: Path, *, verbose: str = "", **settings: str
+    database_url: str, redis_url: str, relay_url: str, folder: Path, *, level: str = "info", **settings: str
 ) -> Iterator[Production]:
-    """Web, worker and beat on a migrated database; ready, and ended on leaving.
+    """Web, worker and beat on a migrated database; at work, and ended on leaving.
 
-    More settings are given by their names (`FEED_ALLOW="..."`), a log level for the workers' commands as `verbose`.
+    More settings are given by their names (`FEED_ALLOW="..."`), how much is logged by `level`.
     """
     port = free_port()
     base_url = f"http://127.0.0.1:{port}"
@@ -168,16 +170,16 @@ def production(
         **settings,
     }
     environment = {f"NEWSLETTER_{name}": value for name, value in given.items()}
-    level = ["--loglevel", verbose] if verbose else []
+    talk = ["--loglevel", level]
     made = Production(
-        Process("web", [*WEB, "--host", "127.0.0.1", "--port", str(port)], environment, folder),
-        Process("worker", [*WORKER, *level], environment, folder),
-        Process("beat", [*BEAT, *level], environment, folder),
+        Process("web", [*WEB, "--host", "127.0.0.1", "--port", str(port), "--log-level", level], environment, folder),
+        Process("worker", [*WORKER, *talk], environment, folder),
+        Process("beat", [*BEAT, *talk], environment, folder),
         base_url,
         environment,
     )
     with running(*made.processes):
-        eventually(made.is_ready, within=START)
+        eventually(made.is_at_work, within=START)
         yield made
 
 
@@ -195,13 +197,19 @@ def running(*processes: Process) -> Iterator[None]:
         yield
 
 
-def ready(base_url: str) -> bool:
-    """Whether a site says that it and its workers are ready."""
+@contextmanager
+def bell_of(redis_url: str) -> Iterator[Doorbell]:
+    """A bell of our own for the workers on that Redis."""
+    with broker.connect(redis_url) as app, closing(broker.doorbell(app)) as bell:
+        yield bell
+
+
+def says_yes(url: str) -> bool:
+    """Whether a health page answers, and well."""
     try:
-        answer = httpx2.get(f"{base_url}/health/ready", trust_env=False, timeout=5)
+        return httpx2.get(url, trust_env=False, timeout=5).is_success
     except httpx2.TransportError:
         return False
-    return answer.status_code in (200, 404)
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:

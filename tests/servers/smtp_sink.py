@@ -47,6 +47,10 @@ class SmtpSink:
         begun = [_read(dump.read_bytes()) for dump in self._folder.glob("letter.*")]
         return [letter for letter in begun if letter and letter.is_whole]
 
+    def messages(self) -> list[EmailMessage]:
+        """The same, opened."""
+        return [letter.message for letter in self.letters()]
+
 
 def _read(dump: bytes) -> Letter | None:
     # smtp-sink puts records of its own first; the last of them is a Received field on three lines.
