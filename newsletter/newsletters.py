@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import addresses
+from newsletter import acts, addresses
 from newsletter.database import Base
 from newsletter.errors import Malformed, NotFound
 
@@ -46,6 +46,7 @@ def add(
     publisher: str,
     sender: str,
     postal_address: str,
+    actor: str,
     now: datetime,
     description: str = "",
     reply_to: str | None = None,
@@ -78,6 +79,7 @@ def add(
     )
     session.add(newsletter)
     session.flush()
+    acts.act(session, actor=actor, verb="newsletter added", subject=f"newsletter:{slug}", now=now)
     return newsletter
 
 

@@ -1,38 +1,74 @@
-"""Operators, and the acts that they and the command line are answerable for."""
+"""Operators: who may work at the desk, and what each may do there."""
 
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
 
-from sqlalchemy import String
+from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from newsletter import acts, addresses
 from newsletter.database import Base
+from newsletter.errors import Malformed, NotFound
+
+
+class Role(StrEnum):
+    """What an operator may do: each role all that the one before it may, and more."""
+
+    VIEWER = "viewer"  # sees everything but readers' addresses
+    EDITOR = "editor"  # feeds, digests and drafts
+    PUBLISHER = "publisher"  # approves issues and sends them
+    ADMIN = "admin"  # operators, newsletters, consent words, and what readers ask for about themselves
 
 
 class Operator(Base):
-    """Somebody who may work at the desk."""
+    """Somebody who may work at the desk. Acts name them `operator:ID`, and no number is given twice."""
 
     __tablename__ = "operators"
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
-    address: Mapped[str] = mapped_column(unique=True)
-    role: Mapped[str] = mapped_column(String(24))
+    address: Mapped[str] = mapped_column(unique=True)  # as two spellings of it compare, so that nobody is there twice
+    role: Mapped[Role]
     created_at: Mapped[datetime]
 
 
-class Act(Base):
-    """What somebody did, appended and never changed. It holds no reader's personal value: ids and field names only."""
+def add(session: Session, address: str, *, role: Role, actor: str, now: datetime) -> Operator:
+    """Let somebody work at the desk."""
+    key = addresses.parse(address, field="address").key
+    if session.scalar(select(Operator.id).where(Operator.address == key)):
+        raise Malformed("address", "This address has an operator already; its role is changed with: operators role")
+    operator = Operator(address=key, role=role, created_at=now)
+    session.add(operator)
+    session.flush()
+    _act(session, operator, "operator added", actor=actor, now=now, role=role.value)
+    return operator
 
-    __tablename__ = "acts"
 
-    id: Mapped[int] = mapped_column(primary_key=True, init=False)
-    actor: Mapped[str] = mapped_column(String(255))  # an operator's id, or cli:USER, or scheduler
-    verb: Mapped[str] = mapped_column(String(64))
-    subject: Mapped[str] = mapped_column(String(255))
-    fields: Mapped[dict[str, Any]]
-    at: Mapped[datetime]
+def assign(session: Session, operator: Operator, role: Role, *, actor: str, now: datetime) -> None:
+    """Give an operator another role; nothing happens if it is theirs already."""
+    if operator.role is not role:
+        before, operator.role = operator.role, role
+        _act(session, operator, "operator's role changed", actor=actor, now=now, role=role.value, before=before.value)
 
 
-def act(session: Session, *, actor: str, verb: str, subject: str, now: datetime, **fields: Any) -> None:
-    """Remember that `actor` did `verb` to `subject` (`issue:12`, `newsletter:morning`)."""
-    session.add(Act(actor=actor, verb=verb, subject=subject, fields=fields, at=now))
+def remove(session: Session, operator: Operator, *, actor: str, now: datetime) -> None:
+    """End somebody's work at the desk. What they did stays among the acts, under their number."""
+    _act(session, operator, "operator removed", actor=actor, now=now)
+    session.delete(operator)
+    session.flush()
+
+
+def of_address(session: Session, address: str) -> Operator:
+    """The operator of that address, in whatever spelling; locked. Raises NotFound."""
+    key = addresses.parse(address, field="address").key
+    if operator := session.scalar(select(Operator).where(Operator.address == key).with_for_update()):
+        return operator
+    raise NotFound("No operator has that address. See who there is: newsletter operators list")
+
+
+def every(session: Session) -> list[Operator]:
+    """All operators, in the order in which they came."""
+    return list(session.scalars(select(Operator).order_by(Operator.id)))
+
+
+def _act(session: Session, operator: Operator, verb: str, *, actor: str, now: datetime, **facts: str) -> None:
+    acts.act(session, actor=actor, verb=verb, subject=f"operator:{operator.id}", now=now, **facts)

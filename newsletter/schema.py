@@ -1,6 +1,6 @@
 """The whole schema: importing this module makes every table known to the metadata."""
 
-from newsletter import known_keys, newsletters, operators, ticks
+from newsletter import acts, known_keys, newsletters, operators, ticks
 from newsletter.consent import exhibits, ledger, seals, signups, subscribers, suppressions, wordings
 from newsletter.content import articles, digests, feeds, issues, pictures
 from newsletter.database import Base
@@ -9,6 +9,7 @@ from newsletter.post import carriers, deliveries, letters
 ROOMS = (
     newsletters,
     operators,
+    acts,
     exhibits,
     wordings,
     subscribers,

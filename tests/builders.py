@@ -39,9 +39,10 @@ def a_newsletter(session: Session, slug: str = "morning", **given: Any) -> Newsl
         "postal_address": "1 Street, 00000 Town",
         **given,
     }
-    made = newsletters.add(session, slug=slug, now=NOON, **facts)
+    made = newsletters.add(session, slug=slug, actor="tests", now=NOON, **facts)
     text = wordings.default_text(made)
-    wordings.publish(session, made, language="en", text=text, form=b"form", confirm=b"confirm page", now=NOON)
+    words = {"text": text, "form": b"form", "confirm": b"confirm page"}
+    wordings.publish(session, made, language="en", **words, actor="tests", now=NOON)
     return made
 
 

@@ -69,9 +69,9 @@ class Stage:
                 "postal_address": "1 Street, 00000 Town",
                 **given,
             }
-            made = newsletters.add(session, slug=slug, now=self.clock(), **facts)
+            made = newsletters.add(session, slug=slug, actor="tests", now=self.clock(), **facts)
             text = wordings.default_text(made)
-            forms.publish(session, templating.environment(), made, text=text, now=self.clock())
+            forms.publish(session, templating.environment(), made, text=text, actor="tests", now=self.clock())
         self.site.catalogue.forget()
         return made
 

@@ -13,12 +13,13 @@ from sqlalchemy import delete, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
+from newsletter.acts import Act
 from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.ledger import Evidence
 from newsletter.consent.subscribers import Subscriber
 from newsletter.database import Database, insert_once
 from newsletter.errors import Refused
-from newsletter.operators import Act, Operator
+from newsletter.operators import Operator
 from tests.clock import NOON
 
 AN_ACT = {"actor": "cli:ana", "verb": "approved", "subject": "issue:1", "fields": {}, "at": NOON}

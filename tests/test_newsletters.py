@@ -2,9 +2,9 @@
 
 import pytest
 
-from newsletter import newsletters, operators
+from newsletter import acts, newsletters
+from newsletter.acts import Act
 from newsletter.errors import Malformed, NotFound
-from newsletter.operators import Act
 from tests.clock import NOON
 
 FACTS = {
@@ -13,6 +13,7 @@ FACTS = {
     "publisher": "Example Press",
     "sender": "letters@press.example",
     "postal_address": "1 Street, 00000 Town",
+    "actor": "tests",
     "now": NOON,
 }
 
@@ -78,7 +79,7 @@ def test_a_slug_is_given_once(begin):
 
 def test_an_act_says_who_did_what_to_what(begin, reading):
     with begin() as session:
-        operators.act(session, actor="cli:ana", verb="approved", subject="issue:1", now=NOON, fields=["title"], n=2)
+        acts.act(session, actor="cli:ana", verb="approved", subject="issue:1", now=NOON, fields=["title"], n=2)
     with reading() as session:
         (act,) = session.query(Act)
         assert (act.actor, act.verb, act.subject, act.at) == ("cli:ana", "approved", "issue:1", NOON)

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from newsletter import migrations, operators, triggers
+from newsletter import acts, migrations, triggers
 from newsletter.consent.ledger import Entry
 from newsletter.consent.seals import Leaf, Seal
 from newsletter.database import Database
@@ -19,7 +19,7 @@ def filled(database: Database) -> Database:
     """A row in every guarded table."""
     with database.writing() as session:
         a_reader(session, a_newsletter(session))
-        operators.act(session, actor="cli:ana", verb="approved", subject="issue:1", now=NOON)
+        acts.act(session, actor="cli:ana", verb="approved", subject="issue:1", now=NOON)
         seal = Seal(previous_id=None, root=b"r" * 32, size=1, key_id="k1", mac=b"m" * 32, sealed_at=NOON)
         session.add(seal)
         session.flush()

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from newsletter.cli import checks, demo, digests, feeds, issues, newsletters, serving
+from newsletter.cli import checks, demo, digests, feeds, issues, newsletters, operators, serving
 from newsletter.errors import Malformed, Misconfigured, NewsletterError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ for name, part in (
     ("feeds", feeds.app),
     ("digests", digests.app),
     ("issues", issues.app),
+    ("operators", operators.app),
 ):
     app.add_typer(part, name=name)
 for command in (demo.demo, serving.serve, serving.migrate, checks.doctor):

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from newsletter import newsletters, operators
+from newsletter import newsletters
 from newsletter.cli import house
 from newsletter.content import digests, issues
 
@@ -25,7 +25,6 @@ def add(
     as_json: house.Json = False,
 ) -> None:
     """Let a newsletter come out on a schedule, with the newest articles that no issue has had. None: no issue."""
-    now = house.now()
     with house.database() as database, database.writing() as session:
         digest = digests.add(
             session,
@@ -35,10 +34,9 @@ def add(
             zone=zone,
             articles=articles,
             automatic=automatic,
-            now=now,
+            actor=house.actor(),
+            now=house.now(),
         )
-        subject = f"digest:{digest.id}"
-        operators.act(session, actor=house.actor(), verb="digest added", subject=subject, now=now)
         runs = _runs(digest, newsletter, count=1)
         answer = {"digest": digest.id, "next": runs[0]["at"]}
     house.show(answer, as_json=as_json, text=f"Digest {answer['digest']} is added. Its first run:\n{_line(runs[0])}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.orm import Session
 
-from newsletter import newsletters, operators
+from newsletter import newsletters
 from newsletter.cli import house
 from newsletter.content import articles, feeds, pictures, refreshing
 from newsletter.content.fetching import HttpFetcher
@@ -23,9 +23,8 @@ def add(
 ) -> None:
     """Let a newsletter read a feed. The workers ask it within minutes; `feeds refresh` asks it now."""
     with house.database() as database, database.writing() as session:
-        feed = feeds.add(session, newsletters.named(session, newsletter), url, now=house.now())
-        subject = f"feed:{feed.id}"
-        operators.act(session, actor=house.actor(), verb="feed added", subject=subject, now=house.now())
+        found = newsletters.named(session, newsletter)
+        feed = feeds.add(session, found, url, actor=house.actor(), now=house.now())
         answer = {"feed": feed.id, "url": feed.url}
     house.show(answer, as_json=as_json, text=f"Feed {answer['feed']} is added. Ask it now: newsletter feeds refresh")
 
@@ -45,7 +44,7 @@ def refresh(as_json: house.Json = False) -> None:
     fetcher = HttpFetcher(allow=settings.feed_allow)
     with house.database(settings) as database:
         with database.writing() as session:
-            feeds.make_due(session, now=now)
+            feeds.make_due(session, actor=house.actor(), now=now)
         while refreshing.refresh_due(database.writing, fetcher, now=now):
             pass
         while pictures.gather(database.writing, fetcher, now=now):

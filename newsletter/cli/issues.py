@@ -8,12 +8,11 @@ import typer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from newsletter import newsletters, operators, templating
+from newsletter import newsletters, templating
 from newsletter.cli import house
 from newsletter.content import issues
-from newsletter.content.issues import Issue, Status
-from newsletter.errors import NotFound, Refused
-from newsletter.operators import Act
+from newsletter.content.issues import Issue
+from newsletter.errors import NotFound
 from newsletter.post import mailings
 from newsletter.post.deliveries import sums
 from newsletter.post.letters import Letter
@@ -35,8 +34,7 @@ def draft(
     """Draft an issue by hand from the newest articles that no issue has had."""
     with house.database() as database, database.writing() as session:
         found = newsletters.named(session, newsletter)
-        issue = issues.draft(session, found, articles=articles, title=title, now=house.now())
-        _act(session, "issue drafted", issue)
+        issue = issues.draft(session, found, articles=articles, title=title, actor=house.actor(), now=house.now())
         answer = _row(issue)
     house.show(answer, as_json=as_json, text=f"Issue {answer['issue']} is drafted: {answer['title']}")
 
@@ -63,11 +61,7 @@ def preview(
 @app.command()
 def send(number: Number, as_json: house.Json = False) -> None:
     """Approve a drafted issue as it stands, and let the workers send it."""
-    answer = _step(
-        number,
-        "issue approved",
-        lambda session, issue: issues.approve(session, issue, actor=house.actor(), now=house.now()),
-    )
+    answer = _step(number, issues.approve)
     text = f"Issue {number} is approved; the workers begin within seconds. Follow it: newsletter issues status {number}"
     house.show(answer, as_json=as_json, text=text)
 
@@ -75,21 +69,21 @@ def send(number: Number, as_json: house.Json = False) -> None:
 @app.command()
 def pause(number: Number, as_json: house.Json = False) -> None:
     """Hold an issue that is leaving; what has left has left."""
-    answer = _step(number, "issue paused", issues.pause)
+    answer = _step(number, issues.pause)
     house.show(answer, as_json=as_json, text=f"Issue {number} is paused. Go on with: newsletter issues resume {number}")
 
 
 @app.command()
 def resume(number: Number, as_json: house.Json = False) -> None:
     """Go on with a paused issue; nobody gets it twice."""
-    answer = _step(number, "issue resumed", _go_on)
+    answer = _step(number, issues.resume)
     house.show(answer, as_json=as_json, text=f"Issue {number} goes on; the workers begin within seconds.")
 
 
 @app.command()
 def cancel(number: Number, as_json: house.Json = False) -> None:
     """Give an issue up: what is still owed of it never leaves, and its articles are free for the next one."""
-    answer = _step(number, "issue cancelled", issues.cancel)
+    answer = _step(number, issues.cancel)
     house.show(answer, as_json=as_json, text=f"Issue {number} is cancelled; its articles are free for the next one.")
 
 
@@ -104,34 +98,25 @@ def status(
     with house.database() as database, database.reading() as session:
         newest = select(Issue).order_by(Issue.id.desc()).limit(20)
         found = [_issue(session, number)] if number else session.scalars(newest).all()
-        rows = [{**_row(issue), "reason": _reason(session, issue), **_counts(session, issue)} for issue in found]
+        rows = [
+            {**_row(issue), "reason": issues.pause_reason(session, issue), **_counts(session, issue)} for issue in found
+        ]
     answer: Any = rows[0] if number else rows
     house.show(answer, as_json=as_json, text="\n".join(_line(row) for row in rows) or "No issue yet.")
 
 
-def _step(number: int, verb: str, step: Callable[[Session, Issue], None]) -> dict[str, Any]:
-    """Take an issue a step on, and remember who did it."""
+def _step(number: int, step: Callable[..., None]) -> dict[str, Any]:
+    """Take an issue a step on, in the name of who runs the command."""
     with house.database() as database, database.writing() as session:
         issue = _issue(session, number)
-        step(session, issue)
-        _act(session, verb, issue)
+        step(session, issue, actor=house.actor(), now=house.now())
         return _row(issue)
-
-
-def _go_on(session: Session, issue: Issue) -> None:
-    if issue.status is not Status.PAUSED:
-        raise Refused(f"Issue {issue.id} is {issue.status}; only a paused one can be resumed.")
-    issues.begin_sending(session, issue, now=house.now())
 
 
 def _issue(session: Session, number: int) -> Issue:
     if issue := session.get(Issue, number):
         return issue
     raise NotFound(f"There is no issue {number}.")
-
-
-def _act(session: Session, verb: str, issue: Issue) -> None:
-    operators.act(session, actor=house.actor(), verb=verb, subject=f"issue:{issue.id}", now=house.now())
 
 
 def _row(issue: Issue) -> dict[str, Any]:
@@ -143,14 +128,6 @@ def _counts(session: Session, issue: Issue) -> dict[str, Any]:
     if letter is None:
         return {"audience": None}
     return {"audience": letter.audience, **{status.value: n for status, n in sums(session, letter.id).items()}}
-
-
-def _reason(session: Session, issue: Issue) -> str | None:
-    """Why an issue is paused, where it was not a person who paused it."""
-    if issue.status is not Status.PAUSED:
-        return None
-    paused = select(Act.fields).where(Act.subject == f"issue:{issue.id}", Act.verb == "issue paused")
-    return (session.scalar(paused.order_by(Act.id.desc()).limit(1)) or {}).get("reason")
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter import newsletters, operators, templating
+from newsletter import newsletters, templating
 from newsletter.cli import house
 from newsletter.consent import subscribers, wordings
 from newsletter.web import forms
@@ -41,12 +41,12 @@ def add(
             language=language,
             zone=zone,
             brand=brand,
+            actor=house.actor(),
             now=house.now(),
         )
         words = wording or wordings.default_text(made)
-        forms.publish(session, templating.environment(), made, text=words, now=house.now())
-        subject = f"newsletter:{made.slug}"
-        operators.act(session, actor=house.actor(), verb="newsletter added", subject=subject, now=house.now())
+        pages, now = templating.environment(), house.now()
+        forms.publish(session, pages, made, text=words, actor=house.actor(), now=now)
         answer = {"slug": made.slug, "list_id": made.list_id}
     house.show(answer, as_json=as_json, text=f"“{name}” begins. Its page is /n/{slug}; next: newsletter feeds add")
 
@@ -79,8 +79,7 @@ def wording(
     """Publish new consent words; who agreed to the old ones stays with the old ones in the proof."""
     with house.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
-        new = forms.publish(session, templating.environment(), newsletter, text=text, now=house.now())
-        subject = f"wording:{new.id}"
-        operators.act(session, actor=house.actor(), verb="wording published", subject=subject, now=house.now())
+        pages, now = templating.environment(), house.now()
+        new = forms.publish(session, pages, newsletter, text=text, actor=house.actor(), now=now)
         answer = {"wording": new.id, "version": new.version}
     house.show(answer, as_json=as_json, text=f"Version {answer['version']} is shown from now on.")

@@ -47,7 +47,7 @@ def bring_up_to_date(settings: Settings) -> None:
         migrations.migrate(database)
         with database.writing() as session:
             known_keys.check(session, keyring(settings), now=house.now())
-            forms.publish_current(session, templating.environment(), now=house.now())
+            forms.publish_current(session, templating.environment(), actor=house.actor(), now=house.now())
 
 
 @contextmanager

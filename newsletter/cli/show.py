@@ -65,15 +65,17 @@ class Show:
                 description="How letters, clocks and bridges work. Twelve short pieces, whenever there are enough.",
                 sender="letters@demo.example",
                 postal_address="1 Example Street, 00000 Exampleton",
+                actor=house.actor(),
                 now=house.now(),
             )
             text = wordings.default_text(made)
-            forms.publish(session, self.site.templates, made, text=text, now=house.now())
+            forms.publish(session, self.site.templates, made, text=text, actor=house.actor(), now=house.now())
         self._done("A newsletter with its consent wording", f"{self.site.settings.base_url}/n/{SLUG}")
 
     def _fetch_articles(self) -> None:
         with self.site.database.writing() as session:
-            feeds.add(session, newsletters.named(session, SLUG), self.feed, now=house.now())
+            read = newsletters.named(session, SLUG)
+            feeds.add(session, read, self.feed, actor=house.actor(), now=house.now())
         self.site.doorbell.ring(Room.FEEDS)
         self._until(self._feed_answered, "the feed to be fetched")
         self._done("The feed is fetched", f"{self._counts()['articles']} articles")
@@ -111,6 +113,7 @@ class Show:
                 articles=ARTICLES,
                 automatic=True,
                 starts_at=house.now() - timedelta(days=1, minutes=1),
+                actor=house.actor(),
                 now=house.now(),
             )
         self.site.doorbell.ring(Room.UPKEEP)

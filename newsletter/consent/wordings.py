@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from newsletter import acts
 from newsletter.consent import exhibits
 from newsletter.database import Base
 from newsletter.errors import Malformed
@@ -43,7 +44,15 @@ def default_text(newsletter: Newsletter) -> str:
 
 
 def publish(
-    session: Session, newsletter: Newsletter, *, language: str, text: str, form: bytes, confirm: bytes, now: datetime
+    session: Session,
+    newsletter: Newsletter,
+    *,
+    language: str,
+    text: str,
+    form: bytes,
+    confirm: bytes,
+    actor: str,
+    now: datetime,
 ) -> Wording:
     """Make these words, on this form and this confirm page, the current version.
 
@@ -71,6 +80,15 @@ def publish(
     )
     session.add(wording)
     session.flush()
+    acts.act(
+        session,
+        actor=actor,
+        verb="wording published",
+        subject=f"wording:{wording.id}",
+        now=now,
+        newsletter=newsletter.slug,
+        version=wording.version,
+    )
     return wording
 
 

@@ -7,13 +7,12 @@ from typing import Any
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from newsletter import acts
 from newsletter.content import issues, recurrence
 from newsletter.content.issues import Issue, Run, Status
 from newsletter.database import Base
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
-
-SCHEDULER = "scheduler"
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,7 @@ def add(
     *,
     name: str,
     cron: str,
+    actor: str,
     now: datetime,
     articles: int = 12,
     automatic: bool = False,
@@ -71,6 +71,8 @@ def add(
     )
     session.add(digest)
     session.flush()
+    subject = f"digest:{digest.id}"
+    acts.act(session, actor=actor, verb="digest added", subject=subject, now=now, newsletter=newsletter.slug)
     return digest
 
 
@@ -111,12 +113,13 @@ def _draft(session: Session, digest_id: int, *, now: datetime) -> Issue | None:
         session,
         session.get_one(Newsletter, digest.newsletter_id),
         articles=rule.articles,
+        actor=acts.SCHEDULER,
         now=now,
         run=Run(digest.id, at=at, since=digest.last_run_at or digest.starts_at),
     )
     digest.last_run_at = at
     if rule.send == "automatic" and issue.status is Status.DRAFTED:
-        issues.approve(session, issue, actor=SCHEDULER, now=now)
+        issues.approve(session, issue, actor=acts.SCHEDULER, now=now)
     return issue
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ForeignKey, UniqueConstraint, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from newsletter import acts
 from newsletter.content.entries import web_address
 from newsletter.content.sanitising import without_userinfo
 from newsletter.database import Base
@@ -44,7 +45,7 @@ class Due:
     last_modified: str | None
 
 
-def add(session: Session, newsletter: Newsletter, url: str, *, now: datetime) -> Feed:
+def add(session: Session, newsletter: Newsletter, url: str, *, actor: str, now: datetime) -> Feed:
     """Let a newsletter read a feed; it is asked at once, and only then turns out to be one."""
     if without_userinfo(url) != url:  # whatever is in the address would reach readers, screens and logs
         raise Malformed("url", "Put no user name and no password into a feed's address; only public feeds can be read.")
@@ -56,6 +57,8 @@ def add(session: Session, newsletter: Newsletter, url: str, *, now: datetime) ->
     feed = Feed(newsletter_id=newsletter.id, url=address, added_at=now, next_try_at=now)
     session.add(feed)
     session.flush()
+    subject = f"feed:{feed.id}"
+    acts.act(session, actor=actor, verb="feed added", subject=subject, now=now, newsletter=newsletter.slug)
     return feed
 
 
@@ -65,9 +68,10 @@ def every(session: Session) -> list[tuple[Feed, Newsletter]]:
     return [(feed, newsletter) for feed, newsletter in session.execute(both.order_by(Newsletter.slug, Feed.id))]
 
 
-def make_due(session: Session, *, now: datetime) -> None:
+def make_due(session: Session, *, actor: str, now: datetime) -> None:
     """Let every feed be asked now, whatever its turn would be."""
     session.execute(update(Feed).values(next_try_at=now))
+    acts.act(session, actor=actor, verb="feeds refreshed", subject="feeds", now=now)
 
 
 def claim_due(session: Session, *, now: datetime, limit: int) -> list[Due]:

@@ -1,6 +1,6 @@
 """Issues: dated editions of a newsletter, each on its way from drafted to sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, exists, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from newsletter import acts
 from newsletter.content import editions, selection
 from newsletter.content.articles import Article
 from newsletter.content.editions import Edition
@@ -45,6 +46,7 @@ ARROWS = {
     Status.SENT: (Status.SENDING,),
     Status.CANCELLED: (Status.DRAFTED, Status.APPROVED, Status.SENDING, Status.PAUSED),
 }
+WORDS = {Status.SENDING: "begun"}  # what is said of an arrow where its end's name does not
 PRINTED = (Status.APPROVED, Status.SENDING, Status.PAUSED, Status.SENT)
 
 
@@ -100,6 +102,7 @@ def draft(
     newsletter: Newsletter,
     *,
     articles: int,
+    actor: str,
     now: datetime,
     title: str | None = None,
     run: Run | None = None,
@@ -127,6 +130,7 @@ def draft(
     session.add(issue)
     session.flush()
     _fill(session, issue, chosen)
+    _act(session, issue, issue.status.value, actor=actor, now=now, articles=len(chosen))
     return issue
 
 
@@ -176,39 +180,73 @@ def approve(session: Session, issue: Issue, *, actor: str, now: datetime) -> Non
     """Release a drafted issue as it stands. It gets its number, and its articles are not edited any more."""
     _alone(session, issue.newsletter_id)
     number, sha = _next_number(session, issue.newsletter_id), content_sha(session, issue)
-    _move(session, issue, Status.APPROVED, number=number, approved_sha=sha, approved_at=now, actor=actor)
+    step = {"number": number, "approved_sha": sha, "approved_at": now, "actor": actor}
+    _move(session, issue, Status.APPROVED, step, actor=actor, now=now)
 
 
-def begin_sending(session: Session, issue: Issue, *, now: datetime) -> None:
+def begin_sending(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
     """Begin to send an approved issue whose time has come, or go on with a paused one."""
     if issue.run_at > now:
         raise Refused(f"Issue {issue.id} is meant for {issue.run_at:%Y-%m-%d %H:%M} UTC; that is yet to come.")
-    _move(session, issue, Status.SENDING)
+    _move(session, issue, Status.SENDING, actor=actor, now=now)
 
 
-def pause(session: Session, issue: Issue) -> None:
-    """Hold an issue that is leaving; what has left has left."""
-    _move(session, issue, Status.PAUSED)
+def resume(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
+    """Go on with a paused issue; nobody gets it twice."""
+    if issue.status is not Status.PAUSED:
+        raise Refused(f"Issue {issue.id} is {issue.status}; only a paused one can be resumed.")
+    begin_sending(session, issue, actor=actor, now=now)
 
 
-def finish(session: Session, issue: Issue, *, now: datetime) -> None:
+def pause(session: Session, issue: Issue, *, actor: str, now: datetime, reason: str | None = None) -> None:
+    """Hold an issue that is leaving; what has left has left. The reason is for who has to mend it."""
+    _move(session, issue, Status.PAUSED, actor=actor, now=now, facts={"reason": reason} if reason else {})
+
+
+def finish(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
     """Call an issue sent: nothing of it is owed any more."""
-    _move(session, issue, Status.SENT, sent_at=now)
+    _move(session, issue, Status.SENT, {"sent_at": now}, actor=actor, now=now)
 
 
-def cancel(session: Session, issue: Issue) -> None:
+def cancel(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
     """Give an issue up. Its articles are free for the next one."""
-    _move(session, issue, Status.CANCELLED)
+    _move(session, issue, Status.CANCELLED, actor=actor, now=now)
     session.execute(update(IssueArticle).where(IssueArticle.issue_id == issue.id).values(digest_id=None))
 
 
-def _move(session: Session, issue: Issue, to: Status, **values: Any) -> None:
-    """Take an arrow, if the issue still is where the arrow begins: of two who try, one is refused."""
+def pause_reason(session: Session, issue: Issue) -> str | None:
+    """Why an issue is paused, where it was not a person who paused it."""
+    if issue.status is not Status.PAUSED:
+        return None
+    paused = acts.last(session, subject=f"issue:{issue.id}", verb="issue paused")
+    return paused.fields.get("reason") if paused else None
+
+
+def _move(
+    session: Session,
+    issue: Issue,
+    to: Status,
+    values: Mapping[str, Any] | None = None,
+    *,
+    actor: str,
+    now: datetime,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Take an arrow, if the issue still is where the arrow begins: of two who try, one is refused.
+
+    Who took it is remembered here, and so for every arrow.
+    """
+    word = "resumed" if issue.status is Status.PAUSED and to is Status.SENDING else WORDS.get(to, to.value)
     step = update(Issue).where(Issue.id == issue.id, Issue.status.in_(ARROWS[to]))
-    moved = session.scalar(step.values(status=to, **values).returning(Issue.id))
+    moved = session.scalar(step.values(status=to, **(values or {})).returning(Issue.id))
     session.refresh(issue)
     if moved is None:
         raise Refused(f"Issue {issue.id} is {issue.status}; so it cannot be {to}.")
+    _act(session, issue, word, actor=actor, now=now, **(facts or {}))
+
+
+def _act(session: Session, issue: Issue, word: str, *, actor: str, now: datetime, **facts: Any) -> None:
+    acts.act(session, actor=actor, verb=f"issue {word}", subject=f"issue:{issue.id}", now=now, **facts)
 
 
 def _alone(session: Session, newsletter_id: int) -> None:

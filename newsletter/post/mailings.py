@@ -9,7 +9,7 @@ from jinja2 import Environment, TemplateError
 from sqlalchemy import and_, exists, insert, literal, or_, select
 from sqlalchemy.orm import Session
 
-from newsletter import operators, templating
+from newsletter import acts, templating
 from newsletter.consent import subscribers
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.content import issues
@@ -26,7 +26,6 @@ from newsletter.post.letters import Kind, Letter, Priority, Variant
 from newsletter.post.merge import Sheet
 
 SQLITE_MOST = 20_000  # readers
-WORKER = "worker"  # who acts when no person does
 
 log = logging.getLogger(__name__)
 
@@ -115,12 +114,11 @@ def _next(session: Session, now: datetime) -> Issue | None:
 def _set_aside(session: Session, number: int, error: Exception, *, now: datetime) -> None:
     issue = session.get_one(Issue, number, with_for_update=True)
     if issue.status is IssueStatus.APPROVED:
-        issues.begin_sending(session, issue, now=now)
+        issues.begin_sending(session, issue, actor=acts.WORKER, now=now)
     if issue.status is IssueStatus.SENDING:
-        issues.pause(session, issue)
         said = str(error) if isinstance(error, NewsletterError | TemplateError) else ""
         reason = said or type(error).__name__
-        operators.act(session, actor=WORKER, verb="issue paused", subject=f"issue:{number}", now=now, reason=reason)
+        issues.pause(session, issue, actor=acts.WORKER, now=now, reason=reason)
 
 
 def send(session: Session, issue: Issue, *, templates: Environment, base_url: str, now: datetime) -> Letter:
@@ -131,7 +129,7 @@ def send(session: Session, issue: Issue, *, templates: Environment, base_url: st
     """
     _mind_sqlite(session, issue)
     if issue.status is not IssueStatus.SENDING:
-        issues.begin_sending(session, issue, now=now)
+        issues.begin_sending(session, issue, actor=acts.WORKER, now=now)
     sheet = lay_out(session, issue, templates=templates, base_url=base_url)
     newsletter = session.get_one(Newsletter, issue.newsletter_id)
     letter, variant = letters.write(
@@ -198,5 +196,5 @@ def finish(session: Session, *, now: datetime) -> list[int]:
     sending = select(Issue).where(Issue.status == IssueStatus.SENDING, mine, ~waiting, ~claimed)
     done = session.scalars(sending.with_for_update(skip_locked=True)).all()
     for issue in done:
-        issues.finish(session, issue, now=now)
+        issues.finish(session, issue, actor=acts.WORKER, now=now)
     return [issue.id for issue in done]

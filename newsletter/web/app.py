@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
-from newsletter import broker, colours, known_keys, logs, settings, starting
+from newsletter import acts, broker, colours, known_keys, logs, settings, starting
 from newsletter.doorbell import Doorbell
 from newsletter.errors import Misconfigured, NotFound
 from newsletter.newsletters import BRAND
@@ -66,7 +66,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with database.writing() as session:
             known_keys.check(session, site.keyring, now=datetime.now(UTC))
             # What this release shows is what the wordings have to name, before the first visitor sees it.
-            forms.publish_current(session, site.templates, now=datetime.now(UTC))
+            forms.publish_current(session, site.templates, actor=acts.SITE, now=datetime.now(UTC))
         yield
 
 

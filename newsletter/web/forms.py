@@ -15,7 +15,9 @@ from newsletter.newsletters import Newsletter
 CONFIRM_WITHIN = f"{VALID.total_seconds() / 3600:.0f} hours"
 
 
-def publish(session: Session, pages: Environment, newsletter: Newsletter, *, text: str, now: datetime) -> Wording:
+def publish(
+    session: Session, pages: Environment, newsletter: Newsletter, *, text: str, actor: str, now: datetime
+) -> Wording:
     """Publish consent words together with the form and the confirm page that show them."""
     shown = SimpleNamespace(text=" ".join(text.split()), language=newsletter.language)
     form = pages.get_template("pages/_signup_form.html").render(
@@ -34,12 +36,13 @@ def publish(session: Session, pages: Environment, newsletter: Newsletter, *, tex
         text=shown.text,
         form=form.encode(),
         confirm=confirm.encode(),
+        actor=actor,
         now=now,
     )
 
 
-def publish_current(session: Session, pages: Environment, *, now: datetime) -> None:
+def publish_current(session: Session, pages: Environment, *, actor: str, now: datetime) -> None:
     """Make sure that what the pages show today is what the newest wordings name: an upgrade may have changed a page."""
     for newsletter in newsletters.every(session):
         if last := wordings.current(session, newsletter.id, newsletter.language):
-            publish(session, pages, newsletter, text=last.text, now=now)
+            publish(session, pages, newsletter, text=last.text, actor=actor, now=now)

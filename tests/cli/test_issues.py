@@ -6,9 +6,10 @@ import json
 import pytest
 from sqlalchemy import select
 
+from newsletter import acts
+from newsletter.acts import Act
 from newsletter.content import issues
 from newsletter.content.issues import Issue, Status
-from newsletter.operators import Act, act
 from newsletter.post import claims, deliveries
 from newsletter.post.letters import Letter
 from tests.builders import a_carrier, owed
@@ -107,9 +108,10 @@ def test_each_step_is_remembered_with_who_took_it(newsletter, database, drafted,
     for step, number in (("pause", leaving), ("resume", leaving), ("cancel", leaving), ("send", drafted)):
         assert newsletter("issues", step, number).exit_code == 0
     with database.reading() as session:
-        acts = [(act.actor, act.verb, act.subject) for act in session.scalars(select(Act).order_by(Act.id))]
+        mine = select(Act.actor, Act.verb, Act.subject).where(Act.actor != "tests", Act.subject.startswith("issue:"))
+        left = [tuple(row) for row in session.execute(mine.order_by(Act.id))]
     actor = f"cli:{getpass.getuser()}"
-    assert acts == [
+    assert left == [
         (actor, "issue drafted", f"issue:{drafted}"),
         (actor, "issue paused", f"issue:{leaving}"),
         (actor, "issue resumed", f"issue:{leaving}"),
@@ -132,9 +134,7 @@ def test_a_preview_that_cannot_be_written_is_one_sentence(told, drafted, tmp_pat
 def test_the_status_tells_why_a_worker_paused_an_issue(newsletter, database, leaving):
     with database.writing() as session:
         issue = session.get_one(Issue, int(leaving))
-        issues.pause(session, issue)
-        about = f"issue:{leaving}"
-        act(session, actor="worker", verb="issue paused", subject=about, now=NOON, reason="The title is missing.")
+        issues.pause(session, issue, actor=acts.WORKER, now=NOON, reason="The title is missing.")
     assert "The title is missing." in newsletter("issues", "status", leaving).stdout
     assert json.loads(newsletter("issues", "status", leaving, "--json").stdout)["reason"] == "The title is missing."
     newsletter("issues", "resume", leaving)

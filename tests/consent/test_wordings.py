@@ -17,7 +17,7 @@ from newsletter.newsletters import Newsletter
 from tests.builders import a_newsletter
 from tests.clock import NOON
 
-SHOWN = {"language": "en", "text": "I agree.", "form": b"<form>", "confirm": b"<p>", "now": NOON}
+SHOWN = {"language": "en", "text": "I agree.", "form": b"<form>", "confirm": b"<p>", "actor": "tests", "now": NOON}
 
 
 def publish(session: Session, newsletter: Newsletter, **given: object) -> Wording:

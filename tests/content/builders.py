@@ -24,12 +24,13 @@ def a_newsletter(session: Session, slug: str = "morning", *, zone: str = "Europe
         sender="letters@press.example",
         postal_address="1 Street, 00000 Town",
         zone=zone,
+        actor="tests",
         now=NOON,
     )
 
 
 def a_feed(session: Session, newsletter: Newsletter, name: str = "town") -> Feed:
-    feed = feeds.add(session, newsletter, f"https://press.example/{name}.xml", now=NOON)
+    feed = feeds.add(session, newsletter, f"https://press.example/{name}.xml", actor="tests", now=NOON)
     feed.title = name.capitalize()
     return feed
 

@@ -17,9 +17,8 @@ DAY = timedelta(days=1)
 
 
 def a_digest(session, newsletter, **changes) -> Digest:
-    return digests.add(
-        session, newsletter, **{"name": "Daily", "cron": "0 7 * * *", "articles": 2, "now": NOON, **changes}
-    )
+    facts = {"name": "Daily", "cron": "0 7 * * *", "articles": 2, "actor": "tests", "now": NOON}
+    return digests.add(session, newsletter, **facts | changes)
 
 
 @pytest.fixture
@@ -66,7 +65,7 @@ def test_after_a_downtime_only_the_newest_run_is_made_up_for(begin, daily):
 def test_cancelling_gives_the_articles_back(begin, daily):
     drafted(begin, SEVEN)
     with begin() as session:
-        issues.cancel(session, session.scalars(select(Issue)).one())
+        issues.cancel(session, session.scalars(select(Issue)).one(), actor="tests", now=NOON)
     assert drafted(begin, SEVEN + DAY)[0][2] == ["About bus", "About bridge"]
 
 

@@ -30,54 +30,57 @@ def headlines(session, issue) -> list[str]:
 
 def test_a_draft_takes_the_newest_articles(desk):
     session, newsletter = desk
-    issue = issues.draft(session, newsletter, articles=2, now=NOON)
+    issue = issues.draft(session, newsletter, articles=2, actor="tests", now=NOON)
     assert headlines(session, issue) == ["About bus", "About bridge"]
     assert (issue.title, issue.status, issue.number) == ("About bus, and 1 more", Status.DRAFTED, None)
 
 
 def test_the_next_draft_takes_what_is_left_and_then_there_is_none(desk):
     session, newsletter = desk
-    issues.draft(session, newsletter, articles=2, now=NOON)
-    second = issues.draft(session, newsletter, articles=2, title="The rest", now=LATER)
+    issues.draft(session, newsletter, articles=2, actor="tests", now=NOON)
+    second = issues.draft(session, newsletter, articles=2, title="The rest", actor="tests", now=LATER)
     assert (headlines(session, second), second.title) == (["About orchard"], "The rest")
     with pytest.raises(Refused, match="no article that no issue has had"):
-        issues.draft(session, newsletter, articles=2, now=LATER)
+        issues.draft(session, newsletter, articles=2, actor="tests", now=LATER)
 
 
 def test_another_newsletter_s_articles_are_its_own(desk):
     session, newsletter = desk
     evening = a_newsletter(session, "evening")
     publish(session, a_feed(session, evening), "owl")
-    assert headlines(session, issues.draft(session, evening, articles=9, now=NOON)) == ["About owl"]
-    assert len(headlines(session, issues.draft(session, newsletter, articles=9, now=NOON))) == 3
+    assert headlines(session, issues.draft(session, evening, articles=9, actor="tests", now=NOON)) == ["About owl"]
+    assert len(headlines(session, issues.draft(session, newsletter, articles=9, actor="tests", now=NOON))) == 3
 
 
 def test_what_was_cancelled_comes_again(desk):
     session, newsletter = desk
-    first = issues.draft(session, newsletter, articles=2, now=NOON)
-    issues.cancel(session, first)
+    first = issues.draft(session, newsletter, articles=2, actor="tests", now=NOON)
+    issues.cancel(session, first, actor="tests", now=NOON)
     assert first.status is Status.CANCELLED
     assert headlines(session, first) == ["About bus", "About bridge"], "it still says what it was"
-    assert headlines(session, issues.draft(session, newsletter, articles=2, now=LATER)) == ["About bus", "About bridge"]
+    assert headlines(session, issues.draft(session, newsletter, articles=2, actor="tests", now=LATER)) == [
+        "About bus",
+        "About bridge",
+    ]
 
 
 def test_an_issue_goes_from_drafted_to_sent(desk):
     session, newsletter = desk
-    issue = issues.draft(session, newsletter, articles=2, now=NOON)
+    issue = issues.draft(session, newsletter, articles=2, actor="tests", now=NOON)
     issues.approve(session, issue, actor="cli:ana", now=NOON)
     assert (issue.status, issue.number, issue.actor, issue.approved_at) == (Status.APPROVED, 1, "cli:ana", NOON)
-    issues.begin_sending(session, issue, now=NOON)
-    issues.pause(session, issue)
-    issues.begin_sending(session, issue, now=NOON)
-    issues.finish(session, issue, now=LATER)
+    issues.begin_sending(session, issue, actor="tests", now=NOON)
+    issues.pause(session, issue, actor="tests", now=NOON)
+    issues.begin_sending(session, issue, actor="tests", now=NOON)
+    issues.finish(session, issue, actor="tests", now=LATER)
     assert (issue.status, issue.sent_at) == (Status.SENT, LATER)
 
 
-ACTS = {
-    Status.APPROVED: lambda session, issue: issues.approve(session, issue, actor="tests", now=NOON),
-    Status.SENDING: lambda session, issue: issues.begin_sending(session, issue, now=NOON),
+STEPS = {
+    Status.APPROVED: issues.approve,
+    Status.SENDING: issues.begin_sending,
     Status.PAUSED: issues.pause,
-    Status.SENT: lambda session, issue: issues.finish(session, issue, now=NOON),
+    Status.SENT: issues.finish,
     Status.CANCELLED: issues.cancel,
 }
 
@@ -85,33 +88,33 @@ ACTS = {
 @pytest.mark.parametrize("here", Status)
 def test_an_issue_goes_along_its_arrows_only(desk, here):
     session, newsletter = desk
-    for there, act in ACTS.items():
+    for there, step in STEPS.items():
         issue = Issue(newsletter_id=newsletter.id, title="T", status=here, run_at=NOON, window_to=NOON, drafted_at=NOON)
         session.add(issue)
         session.flush()
         if here in ARROWS[there]:
-            act(session, issue)
+            step(session, issue, actor="tests", now=NOON)
             assert issue.status is there
         else:
             with pytest.raises(Refused, match=f"is {here}; so it cannot be {there}"):
-                act(session, issue)
+                step(session, issue, actor="tests", now=NOON)
             assert issue.status is here
 
 
 def test_an_issue_does_not_leave_before_its_time(desk):
     session, newsletter = desk
-    issue = issues.draft(session, newsletter, articles=2, now=LATER)
+    issue = issues.draft(session, newsletter, articles=2, actor="tests", now=LATER)
     issues.approve(session, issue, actor="tests", now=NOON)
     with pytest.raises(Refused, match="yet to come"):
-        issues.begin_sending(session, issue, now=NOON)
-    issues.begin_sending(session, issue, now=LATER)
+        issues.begin_sending(session, issue, actor="tests", now=NOON)
+    issues.begin_sending(session, issue, actor="tests", now=LATER)
 
 
 def test_numbers_are_given_on_approval_and_count_on(desk):
     session, newsletter = desk
-    drafts = [issues.draft(session, newsletter, articles=1, now=NOON) for _ in range(3)]
+    drafts = [issues.draft(session, newsletter, articles=1, actor="tests", now=NOON) for _ in range(3)]
     assert [issues.edition(session, draft).number for draft in drafts] == [1, 1, 1], "a draft shows the next number"
-    issues.cancel(session, drafts[1])
+    issues.cancel(session, drafts[1], actor="tests", now=NOON)
     for draft in (drafts[2], drafts[0]):
         issues.approve(session, draft, actor="tests", now=NOON)
     assert [draft.number for draft in drafts] == [2, None, 1]
@@ -128,7 +131,9 @@ def test_an_edition_shows_articles_as_a_letter_needs_them(desk):
     bridge.url = None
     session.flush()
     shown = issues.edition(
-        session, issues.draft(session, newsletter, articles=2, now=NOON), base_url="https://letters.example"
+        session,
+        issues.draft(session, newsletter, articles=2, actor="tests", now=NOON),
+        base_url="https://letters.example",
     )
     first, second = shown.articles
     assert first.picture == Image(
@@ -141,7 +146,7 @@ def test_an_edition_shows_articles_as_a_letter_needs_them(desk):
 
 def test_the_hash_covers_what_readers_see_and_nothing_else(desk):
     session, newsletter = desk
-    issue = issues.draft(session, newsletter, articles=2, now=NOON)
+    issue = issues.draft(session, newsletter, articles=2, actor="tests", now=NOON)
     before = issues.content_sha(session, issue)
     issues.approve(session, issue, actor="tests", now=NOON)
     assert issue.approved_sha == before == issues.content_sha(session, issue)

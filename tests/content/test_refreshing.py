@@ -125,7 +125,7 @@ def test_the_internet_is_asked_in_the_same_way(begin, site: LocalHttp):
     with begin() as session:
         newsletter = a_newsletter(session)
         for url in [good, *bad]:
-            feeds.add(session, newsletter, url, now=NOON)
+            feeds.add(session, newsletter, url, actor="tests", now=NOON)
     refreshing.refresh_due(begin, HttpFetcher(allow=[Exemption.parse(f"127.0.0.1:{site.port}")]), now=NOON)
     assert titles(begin) == ["bus"]
     assert [feed_row(begin, url).error for url in bad] == [
@@ -170,7 +170,7 @@ def test_two_workers_share_the_feeds(begin):
 )
 def test_what_is_no_address_is_not_added(begin, url):
     with begin() as session, pytest.raises(Malformed) as caught:
-        feeds.add(session, a_newsletter(session), url, now=NOON)
+        feeds.add(session, a_newsletter(session), url, actor="tests", now=NOON)
     assert caught.value.field == "url"
 
 
@@ -180,14 +180,14 @@ def test_what_is_no_address_is_not_added(begin, url):
 def test_a_feed_s_address_holds_no_password_and_none_is_repeated(begin, url):
     with begin() as session:
         with pytest.raises(Malformed, match="no password") as caught:
-            feeds.add(session, a_newsletter(session), url, now=NOON)
+            feeds.add(session, a_newsletter(session), url, actor="tests", now=NOON)
         assert "hush" not in str(caught.value)
         assert feeds.every(session) == []
 
 
 def test_an_at_sign_elsewhere_in_an_address_is_no_password(begin):
     with begin() as session:
-        feed = feeds.add(session, a_newsletter(session), "https://press.example/@ann?of=a@b", now=NOON)
+        feed = feeds.add(session, a_newsletter(session), "https://press.example/@ann?of=a@b", actor="tests", now=NOON)
         assert feed.url == "https://press.example/@ann?of=a@b"
 
 

@@ -42,7 +42,9 @@ def town(request: pytest.FixtureRequest, relay: ScriptedServer, tmp_path: Path) 
         with stage.site.database.writing() as session:
             newsletter = newsletters.named(session, "morning")
             publish(session, a_feed(session, newsletter), "bridge", "bus", now=stage.clock())
-            digests.add(session, newsletter, name="daily", cron="0 12 * * *", automatic=True, now=stage.clock())
+            digests.add(
+                session, newsletter, name="daily", cron="0 12 * * *", automatic=True, actor="tests", now=stage.clock()
+            )
         stage.clock.pass_(days=1)
         stage.ring(Room.UPKEEP)
         yield stage

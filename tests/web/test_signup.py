@@ -149,7 +149,9 @@ def test_a_form_that_was_opened_before_new_words_were_published_still_counts(sta
     old = stage.form()
     with stage.site.database.writing() as session:
         found = newsletters.named(session, "morning")
-        forms.publish(session, stage.site.templates, found, text="Other words, same meaning.", now=stage.clock())
+        forms.publish(
+            session, stage.site.templates, found, text="Other words, same meaning.", actor="tests", now=stage.clock()
+        )
     stage.site.catalogue.forget()
     assert "Other words" in stage.browser.get("/n/morning").text
     assert stage.browser.post("/subscribe", data={**old, "email": GOOD}).status_code == 202

@@ -1,0 +1,52 @@
+"""Operators: each there once, with a role, and named by a number in what is kept for ever."""
+
+import pytest
+from sqlalchemy import select
+
+from newsletter import operators
+from newsletter.acts import Act
+from newsletter.errors import Malformed, NotFound
+from newsletter.operators import Role
+from tests.clock import NOON
+
+BY = {"actor": "cli:ana", "now": NOON}
+
+
+def test_an_operator_is_there_once_however_the_address_is_spelt(begin):
+    with begin() as session:
+        eve = operators.add(session, "Eve@Bücher.example", role=Role.EDITOR, **BY)
+        for spelling in ("eve@bücher.example", " EVE@xn--bcher-kva.example "):
+            assert operators.of_address(session, spelling) is eve
+            with pytest.raises(Malformed):
+                operators.add(session, spelling, role=Role.ADMIN, **BY)
+        operators.add(session, "eva@bücher.example", role=Role.ADMIN, **BY)
+        assert [each.role for each in operators.every(session)] == [Role.EDITOR, Role.ADMIN]
+
+
+@pytest.mark.parametrize("address", ["", "eve", "eve@localhost", "Eve <eve@press.example>"])
+def test_what_is_no_address_is_refused(begin, address):
+    with pytest.raises(Malformed), begin() as session:
+        operators.add(session, address, role=Role.VIEWER, **BY)
+
+
+def test_who_is_not_there_has_no_role_to_change(begin):
+    with pytest.raises(NotFound), begin() as session:
+        operators.of_address(session, "eve@press.example")
+
+
+def test_what_becomes_of_an_operator_is_remembered_without_the_address(begin, reading):
+    with begin() as session:
+        eve = operators.add(session, "eve@press.example", role=Role.VIEWER, **BY)
+        operators.assign(session, eve, Role.PUBLISHER, **BY)
+        operators.assign(session, eve, Role.PUBLISHER, **BY)
+        operators.remove(session, eve, **BY)
+        again = operators.add(session, "eve@press.example", role=Role.VIEWER, **BY)
+    assert again.id != eve.id
+    with reading() as session:
+        found = session.scalars(select(Act).order_by(Act.id)).all()
+    assert [(act.verb, act.subject, act.fields) for act in found] == [
+        ("operator added", f"operator:{eve.id}", {"role": "viewer"}),
+        ("operator's role changed", f"operator:{eve.id}", {"role": "publisher", "before": "viewer"}),
+        ("operator removed", f"operator:{eve.id}", {}),
+        ("operator added", f"operator:{again.id}", {"role": "viewer"}),
+    ]
