@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from psycopg.errors import InsufficientPrivilege
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from newsletter import migrations, settings
 from newsletter.database import Database
@@ -69,6 +70,10 @@ def reached(found: Settings) -> Iterator[Database]:
         try:
             yield opened
         except OperationalError as error:
+            raise _unusable(found, error) from error
+        except ProgrammingError as error:
+            if not isinstance(error.orig, InsufficientPrivilege):
+                raise  # a mistake of ours, which keeps its traceback
             raise _unusable(found, error) from error
 
 

@@ -73,9 +73,9 @@ def staged(given: Given, *, feed_host: str) -> Iterator[Stage]:
     with _options_named(), listening(HOST, given.port):
         found = settings.load(environ, dotenv=None)
         answers = servers.asked(found)
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    bring_up_to_date(found)
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        bring_up_to_date(found)
     with (
         leaving_in_order(),
         Processes(FOLDER, _inherited() | environ) as processes,

@@ -1,17 +1,33 @@
 """What goes wrong is one sentence that says what to mend, and an exit code."""
 
 import socket
+from collections.abc import Iterator
 from contextlib import closing
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import make_url, text
 
 from newsletter.cli.serving import listening
+from newsletter.database import Database
 
 
 @pytest.fixture
 def busy_port():
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         yield server.getsockname()[1]
+
+
+@pytest.fixture
+def stranger(postgresql_url) -> Iterator[str]:
+    """The URL of a database for somebody who owns nothing in it."""
+    name = f"stranger_{uuid4().hex}"
+    with closing(Database(postgresql_url)) as database:
+        with database.engine.begin() as connection:
+            connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'hunter2'"))
+        yield make_url(postgresql_url).set(username=name, password="hunter2").render_as_string(hide_password=False)
+        with database.engine.begin() as connection:
+            connection.execute(text(f"DROP ROLE {name}"))
 
 
 @pytest.mark.parametrize("words", [("migrate",), ("doctor",), ("issues", "status")])
@@ -41,6 +57,14 @@ def test_an_option_that_the_database_does_not_know_is_named(told, monkeypatch, t
     monkeypatch.setenv("NEWSLETTER_DATA_DIR", str(tmp_path))
     said = 'NEWSLETTER_DATABASE_URL: the database cannot be used: invalid connection option "nonsense"\n'
     assert told(*words) == (1, said)
+
+
+def test_a_database_where_we_may_do_nothing_is_named(told, monkeypatch, tmp_path, stranger):
+    monkeypatch.setenv("NEWSLETTER_DATABASE_URL", stranger)
+    monkeypatch.setenv("NEWSLETTER_DATA_DIR", str(tmp_path))
+    code, said = told("migrate")
+    assert (code, said.count("\n")) == (1, 1)
+    assert said.startswith("NEWSLETTER_DATABASE_URL: the database cannot be used: permission denied for ")
 
 
 @pytest.mark.parametrize("words", [("migrate",), ("doctor",)])
