@@ -136,6 +136,19 @@ def test_no_address_token_or_password_survives_in_any_field(held, nest):
     assert told["exception"].startswith("Traceback")
 
 
+def test_a_wordless_error_tells_its_kind_and_the_way_and_nothing_it_says_or_was_caused_by():
+    try:
+        try:
+            fail(ANA)
+        except ValueError as error:
+            raise LookupError("a name that is nobody's business") from error
+    except LookupError as error:
+        way = event("failed", exc_info=logs.wordless(error))["exception"]
+    assert way.splitlines()[-1] == "LookupError"
+    assert "test_logs.py" in way
+    assert "ValueError" not in way
+
+
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(), st.lists))
 def test_every_line_is_one_object_of_strict_json(value):
     def never(constant):

@@ -62,8 +62,8 @@ def _ask(fetcher: Fetcher, due: Due) -> Visit:
         return Visit(answer, read(answer.body, url=answer.url, content_type=answer.content_type))
     except (FetchError, NotAFeed) as error:
         return Visit(error=str(error))
-    except Exception as error:  # noqa: BLE001 - one feed that meets a bug of ours must not keep the others waiting
-        log.error("a feed could not be asked", exc_info=logs.wordless(error), extra={"feed": due.id})
+    except Exception as error:  # one feed that meets a bug of ours must not keep the others waiting
+        log.exception("a feed could not be asked", exc_info=logs.wordless(error), extra={"feed": due.id})
         return Visit(error="An error of ours has kept it from being read; the log says which.")
 
 
