@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.servers.postgresql",
     "tests.servers.redis",
     "tests.servers.smtp_sink",
+    "tests.servers.certificate",
     "tests.servers.chromium",
     "tests.stage",
 ]

@@ -2,7 +2,6 @@
 
 import re
 import ssl
-import subprocess
 import time
 from collections.abc import Iterator
 from email import policy
@@ -16,7 +15,6 @@ from newsletter.post.dialogue import Patience
 from newsletter.post.postman import Fate, Parcel, Reply, Report
 from newsletter.post.smtp import SmtpPostman
 from newsletter.relays import Relay
-from tests.servers.missing import missing
 from tests.smtp_server import CLOSE, SILENCE, ScriptedServer, late
 
 TAKEN, REFUSED, LATER, IN_DOUBT, UNTOUCHED = Fate
@@ -291,27 +289,6 @@ def test_an_address_outside_ascii_goes_to_relays_with_smtputf8_only():
     assert fates(reports) == [REFUSED, TAKEN]
     assert reports[0].reply.status == "5.6.7"
     assert len(server.letters) == 1
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for localhost with its key, signed by nobody else."""
-    folder = tmp_path_factory.mktemp("tls")
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-keyout", folder / "key", "-out", folder / "certificate", "-days", "2"]
-    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except FileNotFoundError:
-        missing("openssl")
-    return folder
-
-
-@pytest.fixture
-def theirs(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "certificate", certificate / "key")
-    return context
 
 
 @pytest.fixture

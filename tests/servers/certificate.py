@@ -1,0 +1,31 @@
+"""A certificate of our own, for servers on this machine that speak TLS."""
+
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.servers.missing import missing
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for localhost with its key, signed by nobody else."""
+    folder = tmp_path_factory.mktemp("tls")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-keyout", folder / "key", "-out", folder / "certificate", "-days", "2"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except FileNotFoundError:
+        missing("openssl")
+    return folder
+
+
+@pytest.fixture
+def theirs(certificate: Path) -> ssl.SSLContext:
+    """What a server shows that has this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "certificate", certificate / "key")
+    return context
