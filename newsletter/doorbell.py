@@ -66,7 +66,8 @@ class CoalescingDoorbell:
         ringer, self._ringer = self._ringer, None
         if ringer is not None and ringer.process == os.getpid():
             ringer.leave()
-            ringer.join(within)
+            if ringer.is_alive():  # not yet, if a signal that ends the process came while it was being started
+                ringer.join(within)
 
 
 class _Ringer(threading.Thread):

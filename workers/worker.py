@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from celery.apps import worker
@@ -35,9 +37,23 @@ class Consumer(consumer.Consumer):
         return conn
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Close what is broken; by then Celery has said once that it is."""
+        """Close what is broken; Celery says once that it is."""
+        # Closing would put rings back that are being answered: into a Redis that is away, through a transport that has
+        # forgotten its address. That error ends the worker.
+        connection: Any = self.connection
+        for channel in connection.transport.channels:
+            channel.do_restore = False
         super().on_connection_error_after_connected(exc)
         self._complained_at = time.monotonic()
+
+    def call_soon_ack(self, p: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Acknowledge a ring, unless its connection was closed meanwhile: nobody remembers it there."""
+
+        def acknowledge() -> None:
+            with suppress(Exception):  # whatever it is, it would end the worker
+                p(*args, **kwargs)
+
+        return super().call_soon_ack(acknowledge)  # type: ignore[misc]  # the stubs lack it
 
     def _complain(self, error: Exception, _: float) -> None:
         # Only the kind: the message of a broker's error may contain its URL.

@@ -1,0 +1,92 @@
+"""Workers and beat as processes of their own, and what they leave in an outbox."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from newsletter import broker, newsletters
+from newsletter.database import Database
+from newsletter.doorbell import Room
+from newsletter.post.deliveries import Delivery, Status
+from tests.builders import a_newsletter, a_signup
+from tests.processes import BEAT, WORKER, Process, running
+from tests.waiting import eventually
+
+
+@dataclass(frozen=True)
+class House:
+    """One service's database, Redis and outbox, and whoever works for it."""
+
+    database: Database
+    redis_url: str
+    folder: Path
+    environment: dict[str, str]
+    stack: ExitStack
+
+    def start(self, name: str, *command: str, **settings: str) -> Process:
+        """Start one of our programs; it ends with the test."""
+        process = Process(name, command, self.environment | settings, self.folder)
+        self.stack.enter_context(running(process))
+        return process
+
+    def worker(self, name: str = "worker", *options: str, **settings: str) -> Process:
+        """Start a worker, and wait until it answers."""
+        process = self.start(name, *WORKER, "--loglevel=INFO", *options, **settings)
+        eventually(lambda: "worker started" in process.output() or not process.runs, within=40)
+        return process
+
+    def beat(self, name: str = "beat") -> Process:
+        """Start a beat."""
+        return self.start(name, *BEAT, "--loglevel=INFO")
+
+    def ring(self, room: Room = Room.URGENT) -> None:
+        """Ring once, as the site does."""
+        with broker.connect(self.redis_url) as app, closing(broker.doorbell(app)) as doorbell:
+            doorbell.ring(room)
+
+    def sign_up(self, number: int = 1) -> None:
+        """Take in so many sign-ups, as the site does, and ring for none of them."""
+        with self.database.writing() as session:
+            newsletter = newsletters.by_slug(session, "morning") or a_newsletter(session)
+            for _ in range(number):
+                a_signup(session, newsletter, received_at=datetime.now(UTC))
+
+    def letters(self) -> list[Path]:
+        """What lies in the outbox."""
+        return list(self.folder.glob("outbox/new/*"))
+
+    def statuses(self) -> list[Status]:
+        """What has become of every letter that is owed."""
+        with self.database.reading() as session:
+            return list(session.scalars(select(Delivery.status)))
+
+
+@pytest.fixture
+def house_on(redis_url: str, tmp_path: Path) -> Iterator[Callable[..., House]]:
+    """A service on a database of the test's choice."""
+    with ExitStack() as stack:
+
+        def build(database_url: str, **settings: str) -> House:
+            given = {
+                "DATABASE_URL": database_url,
+                "REDIS_URL": redis_url,
+                "DATA_DIR": str(tmp_path),
+                "SECRET_KEYS": "k1:" + "s" * 40,
+                **settings,
+            }
+            environment = {f"NEWSLETTER_{name}": value for name, value in given.items()}
+            database = stack.enter_context(closing(Database(database_url)))
+            return House(database, redis_url, tmp_path, environment, stack)
+
+        yield build
+
+
+@pytest.fixture
+def house(house_on: Callable[..., House], sqlite_url: str) -> House:
+    """A service that keeps its letters."""
+    return house_on(sqlite_url)
