@@ -6,11 +6,13 @@ rolls back on any exception; nothing else in the project commits.
 """
 
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, dataclass_transform
 
 from sqlalchemy import (
@@ -37,6 +39,18 @@ from newsletter.turnstile import take_turns
 type_of_key = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER key
 
 BUSY = 30.0  # seconds that SQLite waits for another process to finish writing
+
+# Connections of a process to PostgreSQL. The site's 40 threads hold one for milliseconds each; a worker's rooms, their
+# recorders and its heart are eight at most. Eight processes so leave room for psql in PostgreSQL's usual hundred.
+KEPT, MOST = 5, 10
+PATIENCE = 5  # seconds for a connection to become free, or to be made: then somebody is told, and asks again
+
+# What PostgreSQL ends by itself: nobody waits for a lock, or blocks others, longer than a visitor would.
+LIMITS = {"lock_timeout": "10s", "statement_timeout": "60s", "idle_in_transaction_session_timeout": "60s"}
+
+# A server that vanishes says no good-bye; by default Linux would believe in it for two hours, or fifteen minutes where
+# something is on its way to it. All in seconds, but for the last: milliseconds (libpq, database connection control).
+NOTICING = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 20_000}
 
 Begin = Callable[[], AbstractContextManager[Session]]
 
@@ -137,10 +151,19 @@ def insert_once(session: Session, row: type[Base], **values: Any) -> bool:
 
 
 def _postgresql(url: str) -> Engine:
-    # Parameters are hidden from errors and logs: they are addresses and tokens.
-    settings = "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"
     engine = create_engine(
-        url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": 10, "options": settings}
+        url,
+        hide_parameters=True,  # in errors and logs: they are addresses and tokens
+        pool_size=KEPT,
+        max_overflow=MOST - KEPT,
+        pool_timeout=PATIENCE,
+        pool_pre_ping=True,  # a server that was restarted meanwhile costs a new connection, not an error
+        connect_args={
+            "connect_timeout": PATIENCE,
+            "fallback_application_name": f"newsletter {_program()}",  # in pg_stat_activity, unless the URL names one
+            "options": " ".join(f"-c {name}={value}" for name, value in {"timezone": "UTC", **LIMITS}.items()),
+            **NOTICING,
+        },
     )
 
     @event.listens_for(engine, "handle_error")
@@ -153,10 +176,17 @@ def _postgresql(url: str) -> Engine:
     return engine
 
 
+def _program() -> str:
+    """What this process was started as: uvicorn, celery or newsletter."""
+    started = Path(sys.argv[0])
+    return started.parent.name if started.stem == "__main__" else started.stem
+
+
 def _sqlite(url: str, *, query_only: bool) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
+        pool_timeout=PATIENCE,
         connect_args={"timeout": BUSY, "check_same_thread": False},
         max_overflow=10
         if query_only

@@ -3,23 +3,27 @@
 import subprocess
 import sys
 import traceback
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import delete, insert, select, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy import column, delete, func, insert, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.orm import Session
 
 from newsletter.acts import Act
 from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.ledger import Evidence
 from newsletter.consent.subscribers import Subscriber
-from newsletter.database import Database, insert_once
+from newsletter.database import LIMITS, MOST, Database, insert_once
 from newsletter.errors import Refused
 from newsletter.operators import Operator
+from newsletter.post.faults import is_away
 from tests.clock import NOON
 
 AN_ACT = {"actor": "cli:ana", "verb": "approved", "subject": "issue:1", "fields": {}, "at": NOON}
@@ -203,6 +207,105 @@ def test_an_absent_database_is_an_error_and_not_a_wait(tmp_path):
         for _ in range(3):
             with pytest.raises(DBAPIError):
                 run(database.writing, text("SELECT 1"))
+
+
+@pytest.fixture
+def postgresql(postgresql_url) -> Iterator[Database]:
+    with closing(Database(postgresql_url)) as database:
+        yield database
+
+
+def end_everybody_else(database: Database) -> None:
+    """What a restart of the server does to connections, of which the others are in the pool or in use."""
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    with database.writing() as session:
+        session.execute(
+            select(func.pg_terminate_backend(column("pid"))).select_from(text("pg_stat_activity")).where(text(others))
+        )
+
+
+def test_a_connection_that_was_ended_meanwhile_is_made_anew(postgresql, postgresql_url):
+    with closing(Database(postgresql_url)) as another:
+        for session_of in (postgresql.writing, postgresql.reading):
+            run(session_of, text("SELECT 1"))
+        end_everybody_else(another)
+    for session_of in (postgresql.reading, postgresql.writing):
+        run(session_of, text("SELECT 1"))
+
+
+def test_a_transaction_whose_connection_is_ended_fails_whole_and_the_next_one_works(postgresql, postgresql_url):
+    def interrupted() -> None:
+        with postgresql.writing() as session:
+            session.add(an_operator("ana@example.org"))
+            session.flush()
+            with closing(Database(postgresql_url)) as another:
+                end_everybody_else(another)
+            session.execute(text("SELECT 1"))
+
+    with pytest.raises(OperationalError) as lost:
+        interrupted()
+    assert is_away(lost.value)
+    with postgresql.writing() as session:
+        assert operators(session) == []
+
+
+@pytest.mark.slow
+def test_who_waits_for_a_lock_that_nobody_lets_go_of_is_told_in_time(postgresql):
+    with postgresql.writing() as session:
+        session.add(an_operator("ana@example.org"))
+    with postgresql.writing() as holding:
+        holding.execute(text("SELECT 1 FROM operators FOR UPDATE"))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            run(postgresql.writing, text("UPDATE operators SET role = 'viewer'"))
+    run(postgresql.writing, text("UPDATE operators SET role = 'viewer'"))
+
+
+@pytest.mark.slow
+def test_where_every_connection_is_in_use_the_next_is_told_so_in_time(postgresql):
+    with ExitStack() as busy:
+        for _ in range(MOST):
+            busy.enter_context(postgresql.reading()).execute(text("SELECT 1"))
+        with pytest.raises(NoConnectionLeft) as full:
+            run(postgresql.writing, text("SELECT 1"))
+    assert is_away(full.value)
+    run(postgresql.writing, text("SELECT 1"))
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_no_transaction_is_without_limits(postgresql, writes):
+    with (postgresql.writing if writes else postgresql.reading)() as session:
+        found = {name: session.scalar(text(f"SHOW {name}")) for name in LIMITS}
+        limits = {name: timedelta(seconds=int(value.removesuffix("s"))) for name, value in LIMITS.items()}
+        measured = {
+            name: session.scalar(text("SELECT CAST(:value AS interval)"), {"value": found[name]}) for name in found
+        }
+    assert measured == limits
+
+
+def test_the_server_knows_which_program_is_connected_unless_the_url_calls_it_otherwise(postgresql, postgresql_url):
+    named = make_url(postgresql_url).update_query_dict({"application_name": "night shift"})
+    with closing(Database(named.render_as_string(hide_password=False))) as other:
+        names = []
+        for each in (postgresql, other):
+            with each.reading() as session:
+                names.append(session.scalar(text("SHOW application_name")))
+    assert names[0].startswith("newsletter ")
+    assert names[1] == "night shift"
+
+
+def test_a_server_that_vanishes_is_noticed_in_less_than_two_minutes(postgresql):
+    with postgresql.reading() as session:
+        driver: Any = session.connection().connection.driver_connection
+        asked = driver.info.get_parameters()
+    assert int(asked["tcp_user_timeout"]) <= 60_000
+    probes = int(asked["keepalives_interval"]) * int(asked["keepalives_count"])
+    assert int(asked["keepalives_idle"]) + probes <= 120
+
+
+def test_what_is_wrong_with_a_statement_is_not_the_databases_trouble(begin):
+    with pytest.raises(DBAPIError) as wrong:
+        run(begin, text("SELECT * FROM nowhere"))
+    assert not is_away(wrong.value)
 
 
 DYING = """

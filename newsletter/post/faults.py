@@ -12,6 +12,14 @@ from newsletter import logs
 AWAY = (OperationalError, InterfaceError, NoConnectionLeft)
 
 
+def is_away(error: Exception) -> bool:
+    """Whether the database is away, busy or full, so that trying again helps.
+
+    SQLite calls what is wrong with a statement by the same name; that is a mistake of ours, and does not pass.
+    """
+    return isinstance(error, AWAY) and getattr(getattr(error, "orig", None), "sqlite_errorname", None) != "SQLITE_ERROR"
+
+
 def tell(log: Logger, what: str, error: Exception, **about: Any) -> None:
     """Log what failed, the kind of the error and the way to it; no way where the database is merely away.
 
@@ -19,7 +27,7 @@ def tell(log: Logger, what: str, error: Exception, **about: Any) -> None:
     """
     kind = type(error).__name__
     facts = {"error": kind, **about}
-    if isinstance(error, AWAY):
+    if is_away(error):
         log.warning("%s, the database is away: %s", what, kind, extra=facts)
     else:
         log.error("%s: %s", what, kind, extra=facts, exc_info=logs.wordless(error))

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from newsletter.errors import LinkExpired, LinkUnreadable, Malformed, NotFound, Refused
-from newsletter.post.faults import tell
+from newsletter.post.faults import is_away, tell
 from newsletter.web.site import Site
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,9 @@ def _no_such_page(request: Request, _: Exception) -> Response:
 def trouble(request: Request, error: Exception) -> Response:
     """The answer where a page fails, and a line in the log that tells the way there but no value on it."""
     tell(log, "a page failed", error)
+    # 503 where the database is away or has no connection left: asking again helps (RFC 9110 section 15.6.4).
+    status = 503 if is_away(error) else 500
     if wants_json(request):
-        return JSONResponse({"errors": {"request": "That does not work just now; nothing was lost."}}, 500)
+        return JSONResponse({"errors": {"request": "That does not work just now; nothing was lost."}}, status)
     site: Site = request.app.state.site
-    return site.page("trouble", status=500)
+    return site.page("trouble", status=status)

@@ -150,7 +150,8 @@ def test_a_reply_that_the_database_refuses_costs_only_the_reply(begin, reading, 
     assert statuses(reading) == [Status.SENT] * 3
     with reading() as session:
         assert list(session.scalars(select(Delivery.reply_code).order_by(Delivery.id))) == [None, 250, 250]
-    assert [record.delivery for record in caplog.records] == [odd.delivery]
+    said = [record for record in caplog.records if record.name == "newsletter.post.recorder"]  # psycopg may say more
+    assert [record.delivery for record in said] == [odd.delivery]
 
 
 def test_a_report_that_can_never_be_written_is_told_and_the_others_are_written(begin, reading, caplog):

@@ -12,7 +12,9 @@ from newsletter.doorbell import Room
 from newsletter.errors import Misconfigured
 from newsletter.relays import Relay
 from newsletter.settings import Settings
-from tests.stage import SECRET, Stage, staged
+from newsletter.web import create_app
+from tests.servers.server import free_port
+from tests.stage import SECRET, Silence, Stage, staged
 from workers import works
 
 ANA = "ana@example.org"
@@ -137,3 +139,16 @@ def test_a_second_relay_is_refused_rather_than_ignored(tmp_path):
     relays = (Relay(host="a.example", port=25), Relay(host="b.example", port=25))
     with pytest.raises(Misconfigured, match="one relay"):
         works.postman(Settings(data_dir=tmp_path, secret_keys=SECRET, smtp_url=relays))
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_while_the_database_is_away_every_page_says_to_come_back(tmp_path, accept):
+    away = f"postgresql://nobody@127.0.0.1:{free_port()}/nowhere"
+    settings = Settings(database_url=away, data_dir=tmp_path, base_url="http://localhost", secret_keys=SECRET)
+    site = create_app(settings, Silence())
+    browser = TestClient(site, base_url=settings.base_url, raise_server_exceptions=False, headers={"Accept": accept})
+    answer = browser.get("/n/morning")
+    assert answer.status_code == 503
+    assert "<h1>" in answer.text or "nothing was lost" in answer.json()["errors"]["request"]
+    assert all(header in answer.headers for header in PROTECTED)
+    site.state.site.database.close()
