@@ -154,7 +154,11 @@ def test_a_ring_with_nothing_to_do_is_cheap(stage, room):
         a_reader(session, a_newsletter(session))
     stage.works.ring(room)
     statements = []
-    for engine in {stage.works.database.engine, stage.works.database._reader}:
+    database = stage.works.database
+    for engine in (
+        database.engine,
+        *([database._reader] if database.is_sqlite else []),
+    ):  # PostgreSQL's is a view of it
         event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     assert stage.works.ring(room) is False
     assert len([each for each in statements if each not in ("BEGIN", "BEGIN IMMEDIATE")]) <= 7
@@ -185,18 +189,20 @@ class Broken:
         raise LookupError(SOMEBODY)
 
 
-def test_a_step_that_fails_keeps_none_of_the_others_from_its_work(stage, caplog):
+def test_a_digest_that_fails_keeps_no_other_and_no_other_step_from_its_work(stage, caplog):
     with stage.site.database.writing() as session:
         newsletter = a_newsletter(session)
         a_signup(session, newsletter, received_at=NOON - timedelta(hours=72), state=State.QUIET)
         session.add(
             Digest(newsletter_id=newsletter.id, name="broken", rule={}, cron="nonsense", zone="UTC", starts_at=NOON)
         )
+        digests.add(session, newsletter, name="daily", cron="0 12 * * *", zone="UTC", actor="tests", now=NOON)
     stage.clock.pass_(days=1)
     assert stage.works.ring(Room.UPKEEP) is False
     with stage.site.database.reading() as session:
         assert session.scalars(select(Signup)).all() == []
-    assert "draft_digests failed" in caplog.text
+        assert len(session.scalars(select(Issue)).all()) == 1
+    assert "digest 1 cannot be drafted" in caplog.text
 
 
 def test_a_bug_in_the_postman_leaves_a_trace_without_an_address_and_nothing_claimed(stage, caplog):

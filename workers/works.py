@@ -22,7 +22,7 @@ from newsletter.links import Links
 from newsletter.post import confirmations, mailings, records
 from newsletter.post.carriers import Heart, Watch
 from newsletter.post.dispatch import Dispatcher
-from newsletter.post.faults import tell
+from newsletter.post.faults import AWAY, tell
 from newsletter.post.outbox import Outbox
 from newsletter.post.parcels import Packer
 from newsletter.post.postman import Postman
@@ -116,11 +116,20 @@ class Works:
         return False
 
     def draft_digests(self) -> bool:
-        """Draft the issues whose time has come."""
-        with self.database.writing() as session:
-            drafted = [(each.id, each.status) for each in digests.draft_due(session, now=self.now())]
-        for issue, status in drafted:
-            log.info("issue drafted", extra={"issue": issue, "status": status})
+        """Draft the issues whose time has come; a digest that cannot be drafted holds up no other."""
+        with self.database.reading() as session:
+            active = digests.active(session, now=self.now())
+        for digest in active:
+            try:
+                with self.database.writing() as session:
+                    issue = digests.draft(session, digest, now=self.now())
+            except AWAY:
+                raise  # the database's trouble, not the digest's
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others come out
+                tell(log, f"digest {digest} cannot be drafted", error)
+                continue
+            if issue:
+                log.info("issue drafted", extra={"issue": issue.id, "status": issue.status})
         return False
 
     def hand_back(self) -> bool:

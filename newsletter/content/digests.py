@@ -93,14 +93,14 @@ def upcoming(digest: Digest, *, now: datetime, count: int) -> list[datetime]:
     return recurrence.next_runs(digest.cron, digest.zone, after=max(now, digest.starts_at), count=count)
 
 
-def draft_due(session: Session, *, now: datetime) -> list[Issue]:
-    """Make the issues that are due: one for each digest, of its newest missed run only, however long we were down."""
-    active = select(Digest.id).where(Digest.active, Digest.starts_at <= now).order_by(Digest.newsletter_id, Digest.id)
-    drafted = [_draft(session, digest, now=now) for digest in session.scalars(active).all()]
-    return [issue for issue in drafted if issue]
+def active(session: Session, *, now: datetime) -> list[int]:
+    """The digests that have begun to come out, by id: each is drafted in a transaction of its own."""
+    begun = select(Digest.id).where(Digest.active, Digest.starts_at <= now)
+    return list(session.scalars(begun.order_by(Digest.newsletter_id, Digest.id)))
 
 
-def _draft(session: Session, digest_id: int, *, now: datetime) -> Issue | None:
+def draft(session: Session, digest_id: int, *, now: datetime) -> Issue | None:
+    """Make the issue that is due, if one is: of the newest missed run only, however long we were down."""
     if _due(session.get_one(Digest, digest_id), now) is None:
         return None
     # Looked at again with the row locked: of two workers, the second finds that the run has been made.

@@ -33,10 +33,11 @@ def daily(begin):
 def drafted(begin, now) -> list[tuple[Status, datetime, list[str]]]:
     """What drafting at that moment makes."""
     with begin() as session:
-        made = digests.draft_due(session, now=now)
+        made = [digests.draft(session, digest, now=now) for digest in digests.active(session, now=now)]
         return [
             (issue.status, issue.run_at, [article.title for article in issues.edition(session, issue).articles])
             for issue in made
+            if issue
         ]
 
 
