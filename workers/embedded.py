@@ -11,15 +11,16 @@ from celery.exceptions import WorkerShutdown
 from celery.worker import WorkController
 from celery.worker.control import control_command
 
-DEADLINE = 10  # seconds for the worker to start or to finish what it has begun
+DEADLINE = 8  # seconds for the worker to start or to finish what it has begun
 TICK = 0.1  # seconds between two looks of the beat, and so the longest that it takes to stop
 
 
 @contextmanager
-def embedded(app: Celery) -> Iterator[None]:
+def embedded(app: Celery, *, stop: threading.Event | None = None) -> Iterator[None]:
     """A running worker and beat; on leaving, rings that have begun are finished and the others forgotten.
 
-    One at a time in a process: what waits in the memory transport belongs to all.
+    What they do looks at `stop`, which is set on leaving, so that it ends soon; what still hangs after `DEADLINE` is
+    left to its threads. One at a time in a process: what waits in the memory transport belongs to all.
     """
     app.set_default()  # another app may have been made since; tasks of one that is not the default are never answered
     ready = threading.Event()
@@ -41,6 +42,8 @@ def embedded(app: Celery) -> Iterator[None]:
     try:
         yield
     finally:
+        if stop:
+            stop.set()
         clock.stop()
         app.control.broadcast("leave", destination=[worker.hostname])
         hands.join(DEADLINE)

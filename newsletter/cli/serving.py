@@ -1,6 +1,8 @@
 """newsletter serve and migrate: the service as one process, and its schema."""
 
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -16,7 +18,7 @@ from newsletter.errors import NewsletterError
 from newsletter.keys import keyring
 from newsletter.settings import Settings
 from newsletter.web import create_app, forms
-from workers import works
+from workers import lifetime, works
 from workers.app import make_app
 from workers.embedded import embedded
 from workers.tasks import register
@@ -35,10 +37,15 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve the site; without Redis also worker and beat, all in this process."""
     settings = house.configured()
     logs.configure()
+    # uvicorn raises the signal once more when the site is closed, and what has begun elsewhere would be cut short.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with listening(host, port) as door:
         bring_up_to_date(settings)
         with nullcontext(create_app(settings)) if settings.redis_url else working(settings) as app:
-            _server(app).run([door])
+            try:
+                _server(app).run([door])
+            finally:
+                lifetime.abandon()
 
 
 def bring_up_to_date(settings: Settings) -> None:
@@ -55,7 +62,7 @@ def working(settings: Settings) -> Iterator[FastAPI]:
     """The site, with worker and beat in the threads of this process."""
     with closing(works.build(settings)) as made, make_app(None) as celery, closing(broker.doorbell(celery)) as doorbell:
         register(celery, lambda: made, lambda: doorbell)
-        with embedded(celery):
+        with embedded(celery, stop=made.stop):
             yield create_app(settings, doorbell)
 
 

@@ -108,6 +108,21 @@ def test_leaving_waits_for_the_ring_that_has_begun_and_forgets_those_that_have_n
         assert rung == ["ring"]
 
 
+def test_what_a_ring_does_is_told_to_end_when_the_service_does(app):
+    begun, stop = threading.Event(), threading.Event()
+    ended = []
+
+    def work() -> None:
+        begun.set()
+        ended.append(stop.wait(5))
+
+    answer(app, Room.BULK, work)
+    with closing(broker.doorbell(app)) as doorbell, embedded(app, stop=stop):
+        doorbell.ring(Room.BULK)
+        assert begun.wait(5)
+    assert ended == [True]
+
+
 def test_nothing_stays_behind(app, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}

@@ -5,6 +5,7 @@ import pytest
 from newsletter.doorbell import Room
 from newsletter.post.deliveries import Status
 from tests.builders import owed
+from tests.servers.server import free_port
 from tests.smtp_server import SILENCE, USUAL, ScriptedServer, late
 from tests.waiting import eventually
 
@@ -48,6 +49,17 @@ def test_a_relay_that_hangs_keeps_no_worker_from_ending(house):
         assert worker.wait(WITHIN) == 0
     assert "abandoned" in worker.output()
     assert "Traceback" not in worker.output()
+
+
+def test_a_relay_that_hangs_keeps_no_service_in_one_process_from_ending(house):
+    with ScriptedServer(always={"DOT": SILENCE}) as hanging:
+        port = str(free_port())
+        serve = house.start("serve", "newsletter", "serve", "--port", port, NEWSLETTER_REDIS_URL="", **relay(hanging))
+        house.sign_up()
+        eventually(lambda: "DATA" in hanging.commands, within=40)
+        serve.terminate()
+        assert serve.wait(WITHIN) == 0
+    assert "Traceback" not in serve.output()
 
 
 def test_a_beat_ends_at_once(house):
