@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.servers.sqlite",
     "tests.servers.postgresql",
     "tests.servers.redis",
+    "tests.servers.mortal",
     "tests.servers.smtp_sink",
     "tests.servers.certificate",
     "tests.servers.chromium",
@@ -24,7 +25,14 @@ pytest_plugins = [
 settings.register_profile("patient", settings(), deadline=None)  # a machine may be busy
 settings.load_profile("patient")
 
-MARKS = {"postgresql_url": "postgresql", "redis_url": "redis", "smtp_sink": "smtp", "chromium": "browser"}
+MARKS = {
+    "postgresql_url": "postgresql",
+    "mortal_postgresql": "postgresql",
+    "redis_url": "redis",
+    "mortal_redis": "redis",
+    "smtp_sink": "smtp",
+    "chromium": "browser",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,10 +7,10 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(check: Callable[[], T], *, within: float = 5) -> T:
-    """The first true answer of `check`; fails when there was none `within` seconds."""
+def eventually(check: Callable[[], T], *, within: float = 5, every: float = 0.005) -> T:
+    """The first true answer of `check`, asked `every` so many seconds; fails when there was none `within` seconds."""
     deadline = time.monotonic() + within
     while not (answer := check()):
         assert time.monotonic() < deadline, f"still {answer!r} after {within} seconds"
-        time.sleep(0.005)
+        time.sleep(every)
     return answer

@@ -91,12 +91,20 @@ def start(run: Run, programs: Path) -> str:
         missing("PostgreSQL", f"it does not run as root, and there is no user {USER}")
     home = folder_for(USER)
     initialise(programs, home)
+    server = run.serve(command(programs, home), home, user=USER)
+    server.wait_until(lambda: accepts(url_of(home)))
+    return url_of(home)
+
+
+def command(programs: Path, home: Path) -> list[str | Path]:
+    """What serves the cluster in that folder, to whoever can enter the folder."""
     settings = SETTINGS | {"unix_socket_directories": str(home)}
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    server = run.serve([programs / "postgres", "-D", home / "data", *options], home, user=USER)
-    url = f"postgresql+psycopg://{USER}@/postgres?host={home}"
-    server.wait_until(lambda: accepts(url))
-    return url
+    return [programs / "postgres", "-D", home / "data", *(f"--{name}={value}" for name, value in settings.items())]
+
+
+def url_of(home: Path) -> str:
+    """The cluster's first database."""
+    return f"postgresql+psycopg://{USER}@/postgres?host={home}"
 
 
 def initialise(programs: Path, home: Path) -> None:
