@@ -15,6 +15,7 @@ from tests.servers.redis import frozen, gone
 from tests.smtp_server import USUAL, ScriptedServer, late
 from tests.waiting import eventually
 
+AWAY = "postgresql+psycopg://nobody:secret@127.0.0.1:1/nothing"
 AGAIN = 40  # seconds for everybody to find a Redis that is back, on a busy machine
 
 pytestmark = pytest.mark.slow
@@ -138,6 +139,12 @@ def test_a_setting_that_is_wrong_ends_the_start_with_one_message(house, command)
     assert "Traceback" not in " ".join(lines)
 
 
+def test_a_database_that_is_away_keeps_the_site_from_starting_and_one_line_says_why(house):
+    (line,) = last_words(house, WEB, NEWSLETTER_DATABASE_URL=AWAY)
+    assert line.startswith("NEWSLETTER_DATABASE_URL: the database cannot be used: ")
+    assert "secret" not in line
+
+
 def last_words(house, command, **settings):
     """What a process says that ends at its start."""
     process = house.start("refused", *command, PYTHONWARNINGS="ignore", **settings)  # Celery warns root
@@ -146,8 +153,7 @@ def last_words(house, command, **settings):
 
 
 def test_a_database_that_is_away_keeps_no_worker_from_starting(house):
-    away = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
-    worker = house.worker(NEWSLETTER_DATABASE_URL=away)
+    worker = house.worker(NEWSLETTER_DATABASE_URL=AWAY)
     house.ring()
     eventually(lambda: "nothing can be done in the room urgent" in worker.output(), within=20)
     assert worker.runs
