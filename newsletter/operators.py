@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import acts, addresses
-from newsletter.database import Base
+from newsletter.database import Base, insert_once
 from newsletter.errors import Malformed, NotFound
 
 
@@ -34,11 +34,9 @@ class Operator(Base):
 def add(session: Session, address: str, *, role: Role, actor: str, now: datetime) -> Operator:
     """Let somebody work at the desk."""
     key = addresses.parse(address, field="address").key
-    if session.scalar(select(Operator.id).where(Operator.address == key)):
+    if not insert_once(session, Operator, address=key, role=role, created_at=now):
         raise Malformed("address", "This address has an operator already; its role is changed with: operators role")
-    operator = Operator(address=key, role=role, created_at=now)
-    session.add(operator)
-    session.flush()
+    operator = of_address(session, key)
     _act(session, operator, "operator added", actor=actor, now=now, role=role.value)
     return operator
 

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy.exc import OperationalError
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from newsletter import known_keys, migrations
 from newsletter.database import Database
-from newsletter.errors import Misconfigured
+from newsletter.errors import Misconfigured, NewsletterError
 from newsletter.keys import Keyring
+from newsletter.settings import Settings
 
 
 def check(database: Database, keyring: Keyring, *, now: datetime) -> None:
@@ -27,19 +29,29 @@ def check(database: Database, keyring: Keyring, *, now: datetime) -> None:
 
 @contextmanager
 def or_end() -> Iterator[None]:
-    """End the process with exit code 2 and one line where a setting is wrong: the way there would hide the reason."""
+    """End the process with exit code 2 and one line where it cannot begin: the way there would hide the reason."""
     try:
         yield
-    except Misconfigured as error:
+    except NewsletterError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command's last word
         raise SystemExit(2) from None
 
 
 @contextmanager
-def in_reach() -> Iterator[None]:
-    """Where the database cannot be used, Misconfigured says why."""
+def in_reach(found: Settings) -> Iterator[None]:
+    """Where the database cannot be used, a NewsletterError names the setting and the reason, and no password."""
     try:
         yield
     except OperationalError as error:
-        reason = str(error.orig).partition("\n")[0]
-        raise Misconfigured(f"NEWSLETTER_DATABASE_URL: the database cannot be used: {reason}") from error
+        raise unusable(found, error) from error
+    except ProgrammingError as error:
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise  # a mistake of ours, which keeps its traceback
+        raise unusable(found, error) from error
+
+
+def unusable(found: Settings, error: DBAPIError) -> NewsletterError:
+    """What to say of a database that cannot be used."""
+    setting = "DATABASE_URL" if found.database_url else "DATA_DIR"
+    reason = str(error.orig).partition("\n")[0]
+    return NewsletterError(f"NEWSLETTER_{setting}: the database cannot be used: {reason}")

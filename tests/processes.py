@@ -67,19 +67,19 @@ class Process:
 
     def kill(self) -> None:
         """As `kill -9` does, and as a machine that loses its power; returns when it is gone."""
-        os.kill(self.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self.wait()
 
     def terminate(self) -> None:
         """Ask it to end, as an orchestrator does at each deployment; it may take its time, see `wait`."""
-        os.kill(self.pid, signal.SIGTERM)
+        self._signal(signal.SIGTERM)
 
     def freeze(self) -> None:
         """Let it keep its connections and do nothing at all."""
-        os.kill(self.pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
     def wait(self, within: float = END) -> int:
         """Its exit status, negative after a signal; fails when it has not ended `within` seconds."""
@@ -103,6 +103,10 @@ class Process:
             self._running.kill()
             self._running.wait()
         self._leave()
+
+    def _signal(self, which: signal.Signals) -> None:
+        assert self._running, f"{self.name} does not run"
+        self._running.send_signal(which)  # which does nothing where it has ended: its number may be another's by now
 
     @property
     def runs(self) -> bool:

@@ -135,6 +135,6 @@ def _keep_serving(say: Console, stage: Stage) -> None:
     say.print("\n".join(lines), markup=False)
     try:
         while not threading.Event().wait(WATCH):
-            stage.watch()
+            stage.check()
     except KeyboardInterrupt:
         say.print("Good-bye.")

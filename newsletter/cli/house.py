@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from psycopg.errors import InsufficientPrivilege
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
-from newsletter import migrations, settings
+from newsletter import migrations, settings, starting
 from newsletter.database import Database
 from newsletter.errors import NewsletterError
 from newsletter.settings import Settings
@@ -48,11 +47,11 @@ def configured(**given: Any) -> Settings:
 
 @contextmanager
 def database(found: Settings | None = None) -> Iterator[Database]:
-    """The configured database. Refused where its schema is not the one that this code was written for."""
+    """The configured database. Refused where its schema is behind; one that is newer has all that this code needs."""
     with reached(found or configured()) as opened:
         with opened.engine.connect() as connection:
-            current = migrations.is_current(connection)
-        if not current:
+            state = migrations.state(connection)
+        if state is migrations.State.BEHIND:
             raise NewsletterError("The database is not up to date. Run first: newsletter migrate")
         yield opened
 
@@ -66,21 +65,9 @@ def reached(found: Settings) -> Iterator[Database]:
         try:
             opened.engine.connect().close()
         except DBAPIError as error:  # also what a driver says of its URL, or of a file that is none of its own
-            raise _unusable(found, error) from error
-        try:
+            raise starting.unusable(found, error) from error
+        with starting.in_reach(found):
             yield opened
-        except OperationalError as error:
-            raise _unusable(found, error) from error
-        except ProgrammingError as error:
-            if not isinstance(error.orig, InsufficientPrivilege):
-                raise  # a mistake of ours, which keeps its traceback
-            raise _unusable(found, error) from error
-
-
-def _unusable(found: Settings, error: DBAPIError) -> NewsletterError:
-    setting = "DATABASE_URL" if found.database_url else "DATA_DIR"
-    reason = str(error.orig).partition("\n")[0]
-    return NewsletterError(f"NEWSLETTER_{setting}: the database cannot be used: {reason}")
 
 
 def _make(folder: Path) -> None:

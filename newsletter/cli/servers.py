@@ -17,7 +17,7 @@ from newsletter.schema import metadata
 from newsletter.settings import Settings
 from workers import works
 
-SINK = "smtp-sink -c 127.0.0.1:2525 100"
+SINK = "smtp-sink -c 127.0.0.1:2525 100 (as root: -u nobody)"
 HURRY = Patience(connect=10, command=10, verdict=10)
 
 

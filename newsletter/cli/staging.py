@@ -61,6 +61,7 @@ class Stage:
     inbox: Inbox  # where its readers' letters are
     servers: dict[str, str]  # what it runs on, by part
     watch: Callable[[], None]  # raises NewsletterError where waiting has no sense any more
+    check: Callable[[], None]  # raises it where one of its processes has ended
 
 
 @contextmanager
@@ -86,14 +87,14 @@ def staged(given: Given, *, feed_host: str) -> Iterator[Stage]:
 
 def _stage(site: Site, answers: dict[str, str], processes: Processes) -> Stage:
     if not site.settings.smtp_url:
-        return Stage(site, Maildir(site.settings.data_dir / "outbox"), answers, processes.check)
+        return Stage(site, Maildir(site.settings.data_dir / "outbox"), answers, processes.check, processes.check)
     relayed = Relayed(site.database, Packer(site.links, site.keyring))
 
     def watch() -> None:
         processes.check()
         relayed.check()
 
-    return Stage(site, relayed, answers, watch)
+    return Stage(site, relayed, answers, watch, processes.check)
 
 
 def _inherited() -> dict[str, str]:

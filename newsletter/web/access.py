@@ -5,6 +5,8 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from newsletter.web.failures import status_of
+
 ROUTINE = ("/health/", "/metrics")  # asked every few seconds, by machines
 
 log = logging.getLogger(__name__)
@@ -21,7 +23,7 @@ class Access:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 500  # where nothing is answered, Guards says that we failed
+        began, status = time.perf_counter(), 500
 
         async def noticed(message: Message) -> None:
             nonlocal status
@@ -31,6 +33,9 @@ class Access:
 
         try:
             await self.app(scope, receive, noticed)
+        except Exception as error:
+            status = status_of(error)  # which Guards, outside of us, will answer with
+            raise
         finally:
             _tell(scope, status, time.perf_counter() - began)
 

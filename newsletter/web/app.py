@@ -46,8 +46,10 @@ def create_app(configured: Settings | None = None, doorbell: Doorbell | None = N
 
 
 def _of_the_environment() -> FastAPI:
-    with starting.or_end(), starting.in_reach():
-        app = create_app(settings.load())
+    with starting.or_end():
+        configured = settings.load()
+    with starting.or_end(), starting.in_reach(configured):
+        app = create_app(configured)
         starting.check(app.state.site.database, app.state.site.keyring, now=datetime.now(UTC))
     return app
 

@@ -90,11 +90,15 @@ def _no_such_page(request: Request, _: Exception) -> Response:
     return _refused(request, NotFound())
 
 
+def status_of(error: Exception) -> int:
+    """503 where the database is away or has no connection left: asking again helps (RFC 9110 section 15.6.4)."""
+    return 503 if is_away(error) else 500
+
+
 def trouble(request: Request, error: Exception) -> Response:
     """The answer where a page fails, and a line in the log that tells the way there but no value on it."""
     tell(log, "a page failed", error)
-    # 503 where the database is away or has no connection left: asking again helps (RFC 9110 section 15.6.4).
-    status = 503 if is_away(error) else 500
+    status = status_of(error)
     if wants_json(request):
         return JSONResponse({"errors": {"request": "That does not work just now; nothing was lost."}}, status)
     site: Site = request.app.state.site

@@ -17,7 +17,7 @@ from newsletter import migrations, ticks
 from newsletter.doorbell import Room
 from newsletter.migrations import State
 from newsletter.post import backlog
-from newsletter.post.faults import AWAY
+from newsletter.post.faults import AWAY, is_away
 from newsletter.web.lookout import Lookout
 
 PATIENCE = 3.0  # seconds until there is an answer; the usual monitor gives up after five
@@ -49,7 +49,9 @@ def examine(session: Session, now: datetime) -> Finding:
         return Finding(schema)
     try:
         return Finding(schema, True, ticks.last(session, Room.UPKEEP), backlog.owed(session, now=now).oldest)
-    except AWAY:  # a table that is being changed, or a long search: no reason to call the database away
+    except AWAY as error:  # a table that is being changed, or a long search: no reason to call the database away
+        if not is_away(error):
+            raise
         session.rollback()
         return Finding(schema)
 

@@ -12,11 +12,11 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from newsletter.database import Database
-from newsletter.post.faults import AWAY
+from newsletter.post.faults import is_away
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class Lookout(Generic[T]):
         fresh: float = 0.0,
     ) -> None:
         """All in seconds: how long who asks will wait, how long one statement may take, how long an answer is kept."""
-        self._database = Database(_mortal(url))
+        self._database = Database(url)
         self._question = question
         self._patience = patience
         self._limit = "" if self._database.is_sqlite else f"SET LOCAL statement_timeout = {round(statement * 1000)}"
@@ -51,7 +51,11 @@ class Lookout(Generic[T]):
         if asked is None or (asked.done() and time.monotonic() >= self._stale_at):
             asked = self._asked = Future()
             asked.set_running_or_notify_cancel()  # from now on, who stops waiting does not cancel it for the others
-            threading.Thread(target=self._look, args=(asked, now), name="lookout", daemon=True).start()
+            try:
+                threading.Thread(target=self._look, args=(asked, now), name="lookout", daemon=True).start()
+            except RuntimeError:  # the machine has no room for a thread just now; who asks next tries again
+                self._asked = None
+                return None
         try:
             async with asyncio.timeout(self._patience):
                 return await asyncio.wrap_future(asked)
@@ -64,12 +68,12 @@ class Lookout(Generic[T]):
 
     def _look(self, asked: Future[T | None], now: datetime) -> None:
         try:
-            answer = self._read(now)
-        except AWAY:
-            answer = None
+            answer: T | None = self._read(now)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where the question was asked
-            asked.set_exception(error)
-            return
+            if not is_away(error):
+                asked.set_exception(error)
+                return
+            answer = None
         self._stale_at = time.monotonic() + self._fresh
         asked.set_result(answer)
 
@@ -78,14 +82,3 @@ class Lookout(Generic[T]):
             if self._limit:
                 session.execute(text(self._limit))
             return self._question(session, now)
-
-
-def _mortal(url: str) -> str:
-    """The database's URL, with a limit to how long a machine may be gone before its connections are given up.
-
-    Otherwise a look at one that lost its power would last for hours, and with it the answer that the database is away.
-    """
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "postgresql" and "tcp_user_timeout" not in parsed.query:
-        parsed = parsed.update_query_dict({"tcp_user_timeout": "5000"})  # milliseconds
-    return parsed.render_as_string(hide_password=False)

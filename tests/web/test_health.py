@@ -11,7 +11,7 @@ from sqlalchemy import make_url, text, update
 
 from newsletter.content.issues import Issue
 from newsletter.content.issues import Status as IssueStatus
-from newsletter.database import Database
+from newsletter.database import MOST, Database
 from newsletter.doorbell import Room
 from newsletter.settings import Settings
 from newsletter.web import create_app
@@ -181,7 +181,7 @@ def test_a_database_that_accepts_and_then_says_nothing_is_away_in_time(tmp_path)
 def test_a_site_whose_pages_have_taken_every_connection_is_asked_nevertheless(postgresql_url, tmp_path):
     with staged(postgresql_url, tmp_path) as stage:
         stage.ring(Room.UPKEEP)
-        taken = [stage.site.database.engine.connect() for _ in range(15)]
+        taken = [stage.site.database.engine.connect() for _ in range(MOST)]
         assert asked(stage.browser, "ready") == (200, WELL)
         for connection in taken:
             connection.close()
