@@ -12,18 +12,19 @@ from selectolax.lexbor import LexborHTMLParser
 from tests.waiting import eventually
 
 AT_ONCE = 8  # browsers; each keeps its connection for as long as the site does
-PAUSE = 0.05  # seconds until the next one comes, or the same one again: so they keep coming while things happen
+PAUSE = 0.05  # seconds until at a browser the next one comes, or the same one again
 PATIENCE = 120  # seconds for all to be served
 
 
 class Crowd:
     """Each visitor repeats the form until it is answered with 202; what was not is the visitor's to repeat."""
 
-    def __init__(self, base_url: str, addresses: Sequence[str]) -> None:
+    def __init__(self, base_url: str, addresses: Sequence[str], *, pause: float = PAUSE) -> None:
         self.addresses = addresses
         self.served: list[str] = []
         self.turned_away = 0  # how often somebody had to try again
         self._base_url = base_url
+        self._pause = pause
         self._given_up = Event()
 
     @contextmanager
@@ -39,6 +40,9 @@ class Crowd:
         for share in shares:
             share.result()
 
+    def is_served(self) -> bool:
+        return len(self.served) == len(self.addresses)
+
     def wait_for(self, number: int) -> None:
         """Until so many have been served."""
         eventually(lambda: len(self.served) >= number, within=PATIENCE)
@@ -49,9 +53,9 @@ class Crowd:
             for address in share:
                 while not self._given_up.is_set() and not _takes(browser, {**form, "email": address}):
                     self.turned_away += 1
-                    self._given_up.wait(PAUSE)
+                    self._given_up.wait(self._pause)
                 self.served.append(address)
-                self._given_up.wait(PAUSE)
+                self._given_up.wait(self._pause)
 
 
 def hidden_fields(browser: httpx2.Client) -> dict[str, Any]:

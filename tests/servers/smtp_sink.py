@@ -1,6 +1,7 @@
 """Postfix's smtp-sink: a real SMTP server that takes every letter and writes it down."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
@@ -71,6 +72,13 @@ def _address(arguments: str) -> str:
 @pytest.fixture
 def smtp_sink() -> Iterator[SmtpSink]:
     """A real SMTP server of the test's own."""
+    with running_sink() as sink:
+        yield sink
+
+
+@contextmanager
+def running_sink() -> Iterator[SmtpSink]:
+    """One that runs while the block does."""
     port = free_port()
     folder = folder_for(USER)
     program = find("smtp-sink") or missing("smtp-sink")
