@@ -22,7 +22,7 @@ from tests.waiting import eventually
 START = 40  # seconds for a process to be ready; three Pythons start at once on a loaded machine
 END = 20  # seconds for a process to end by itself once it was asked to; Celery is promised ten
 
-WEB = ("uvicorn", "--factory", "newsletter.web:create_app", "--no-proxy-headers")
+WEB = ("uvicorn", "--factory", "newsletter.web:create_app", "--no-proxy-headers", "--timeout-graceful-shutdown", "5")
 WORKER = ("celery", "-A", "workers", "worker")
 BEAT = ("celery", "-A", "workers", "beat")
 
@@ -194,7 +194,9 @@ def running(*processes: Process) -> Iterator[None]:
     pytest shows what is printed where a test fails, and only there.
     """
     with ExitStack() as last:
-        last.callback(lambda: sys.stdout.writelines(f"--- {one.name}\n{one.output()}\n" for one in processes))
+        last.callback(
+            lambda: sys.stdout.writelines(f"--- {one.name}\n{said}\n" for one in processes if (said := one.output()))
+        )
         for process in processes:
             last.callback(process.stop)
             process.start()

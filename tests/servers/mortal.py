@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from redis import Redis
@@ -26,9 +27,22 @@ class MortalRedis:
 
     def kill(self) -> None:
         """As `kill -9` does."""
-        with Redis.from_url(self.url) as client:
-            os.kill(client.info("server")["process_id"], signal.SIGKILL)
+        os.kill(self._process(), signal.SIGKILL)
         self._server.stop()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It takes connections and never answers."""
+        process = self._process()
+        os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(process, signal.SIGCONT)
+
+    def _process(self) -> int:
+        with Redis.from_url(self.url) as client:
+            return int(client.info("server")["process_id"])
 
     def stop(self) -> None:
         self._server.stop()
