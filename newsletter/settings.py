@@ -104,6 +104,8 @@ class Settings(BaseModel):
     def _known_broker(cls, value: str | None) -> str | None:
         if value and value.partition("://")[0] not in BROKERS:
             raise ValueError("this is not a Redis URL, such as redis://localhost:6379/0")
+        if value and not value.startswith("redis+socket:") and not _is_redis(value):
+            raise ValueError("its host, its port or the number after it cannot be read")
         return value or None
 
     @field_validator("ehlo_name")
@@ -142,6 +144,14 @@ class Settings(BaseModel):
     def is_local(self) -> bool:
         """Whether the site is reached on this machine only, so that the outbox may be shown."""
         return urlsplit(self.base_url).hostname in LOOPBACK
+
+
+def _is_redis(value: str) -> bool:
+    try:
+        url = urlsplit(value)
+        return bool(url.hostname) and url.port != 0 and (url.path.strip("/") or "0").isdecimal()
+    except ValueError:  # no port
+        return False
 
 
 def _is_site(value: str) -> bool:

@@ -124,7 +124,7 @@ def test_a_setting_given_twice_is_refused(tmp_path):
 
 MALFORMED = {
     "DATABASE_URL": ["mysql://db/news", "nonsense", "sqlite://", "sqlite:///:memory:", "postgres://db/news"],
-    "REDIS_URL": ["localhost:6379", "http://localhost", "unix:///run/redis.sock"],
+    "REDIS_URL": ["localhost:6379", "http://localhost", "unix:///run/redis.sock", "redis://h:port/0", "redis://h/abc"],
     "SMTP_URL": ["mail.example", "smtp://h,,http://h", "smtp://me@h", "smtp://h?rate=-1"],
     "EHLO_NAME": ["my host", "a\nb", "höst.example"],
     "BASE_URL": [

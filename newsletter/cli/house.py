@@ -3,8 +3,9 @@
 Exit codes: 0 done, 1 refused or found wrong, 2 a usage or settings error.
 """
 
-import getpass
 import json
+import os
+import pwd
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -33,11 +34,11 @@ def now() -> datetime:
 
 
 def actor() -> str:
-    """Who acts: the operating system's user."""
+    """Who acts: the operating system's user, whatever the environment calls itself."""
     try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):  # a container's user may have no name
-        return "cli:unknown"
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:  # a container's user may have no name
+        return f"cli:{os.getuid()}"
 
 
 def configured(**given: Any) -> Settings:

@@ -23,6 +23,8 @@ from workers.app import make_app
 from workers.embedded import embedded
 from workers.tasks import register
 
+PATIENCE = 5  # seconds for a visitor to finish a request when the site is told to end
+
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")]
 
@@ -101,5 +103,12 @@ def _server(app: FastAPI) -> uvicorn.Server:
     # No access log: what is worth knowing of a request does not need its path, which may hold a token. TRUSTED_PROXIES
     # alone says whom to believe about whom a proxy speaks for.
     return uvicorn.Server(
-        uvicorn.Config(app, access_log=False, proxy_headers=False, log_config=None, server_header=False)
+        uvicorn.Config(
+            app,
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=PATIENCE,
+        )
     )

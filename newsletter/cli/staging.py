@@ -23,7 +23,7 @@ from newsletter.web.site import Site
 
 HOST = "127.0.0.1"
 FOLDER = Path("var") / "demo"
-SITE = ("--factory", "newsletter.web:create_app", "--no-proxy-headers")
+SITE = ("--factory", "newsletter.web:create_app", "--no-proxy-headers", "--timeout-graceful-shutdown", "5")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ScalarSelect, or_, select
+from sqlalchemy import ScalarSelect, func, or_, select
 from sqlalchemy.orm import Session
 
 from newsletter.consent.signups import RECEIVED, VALID, Signup
@@ -19,11 +19,15 @@ class Backlog(NamedTuple):
     signup: datetime | None  # a form that nobody has worked on: a confirmation letter is owed, and not yet written
     urgent: datetime | None
     bulk: datetime | None
+    unheard: datetime | None = None  # one that no relay would hear of: it waits for its next try, but is late already
 
     @property
     def oldest(self) -> datetime | None:
         """When the letter became due that is owed longest, of whatever kind."""
         return min((at for at in self if at), default=None)
+
+
+_NOT_HELD = or_(Letter.issue_id.is_(None), Issue.status.in_([IssueStatus.SENDING, IssueStatus.CANCELLED]))
 
 
 def owed(session: Session, *, now: datetime) -> Backlog:
@@ -32,7 +36,7 @@ def owed(session: Session, *, now: datetime) -> Backlog:
     A paused issue's letters are not due, however long ago they were, and neither is a sign-up whose link has expired.
     """
     row = session.execute(
-        select(_signup(now), _delivery(Priority.URGENT, now=now), _delivery(Priority.BULK, now=now))
+        select(_signup(now), _delivery(Priority.URGENT, now=now), _delivery(Priority.BULK, now=now), _unheard(now))
     ).one()
     return Backlog._make(row)
 
@@ -49,9 +53,23 @@ def _delivery(priority: Priority, *, now: datetime) -> ScalarSelect[datetime]:
         select(Delivery.due_at)
         .join(Letter, Letter.id == Delivery.letter_id)
         .outerjoin(Issue, Issue.id == Letter.issue_id)
-        .where(stands(*WAITING), Delivery.priority == priority, Delivery.due_at <= now)
-        .where(or_(Letter.issue_id.is_(None), Issue.status.in_([IssueStatus.SENDING, IssueStatus.CANCELLED])))
+        .where(stands(*WAITING), Delivery.priority == priority, Delivery.due_at <= now, _NOT_HELD)
         .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
         .limit(1)
+        .scalar_subquery()
+    )
+
+
+def _unheard(now: datetime) -> ScalarSelect[datetime]:
+    """Since when a letter waits that was put off though no relay said so: each such try begins a new wait.
+
+    What a relay put off in its own words, as greylisting does, is not late: it may concern this one reader.
+    """
+    return (
+        select(func.min(Delivery.queued_at))
+        .join(Letter, Letter.id == Delivery.letter_id)
+        .outerjoin(Issue, Issue.id == Letter.issue_id)
+        .where(stands(*WAITING), Delivery.priority.in_(list(Priority)), Delivery.due_at > now)
+        .where(Delivery.deferrals > 0, Delivery.reply_code.is_(None), _NOT_HELD)
         .scalar_subquery()
     )

@@ -20,6 +20,11 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, AWAY) and getattr(getattr(error, "orig", None), "sqlite_errorname", None) != "SQLITE_ERROR"
 
 
+def reason(error: Exception) -> str:
+    """Why the database is away, in its own words, as far as they are about it: what follows them may quote a row."""
+    return str(getattr(error, "orig", None) or type(error).__name__).partition("\n")[0]
+
+
 def tell(log: Logger, what: str, error: Exception, **about: Any) -> None:
     """Log what failed, the kind of the error and the way to it; no way where the database is merely away.
 
@@ -28,6 +33,6 @@ def tell(log: Logger, what: str, error: Exception, **about: Any) -> None:
     kind = type(error).__name__
     facts = {"error": kind, **about}
     if is_away(error):
-        log.warning("%s, the database is away: %s", what, kind, extra=facts)
+        log.warning("%s, the database is away: %s", what, reason(error), extra=facts)
     else:
         log.error("%s: %s", what, kind, extra=facts, exc_info=logs.wordless(error))

@@ -1,14 +1,18 @@
 """The SMTP postman: a plain dialogue with one relay, letter after letter."""
 
+import logging
 import ssl
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
+from newsletter.doorbell import QUIET
 from newsletter.post.dialogue import Dialogue, NoConnectionError, Patience, connect
 from newsletter.post.pace import Pace
 from newsletter.post.postman import Fate, Parcel, Reply, Report, clock
 from newsletter.relays import Relay
+
+log = logging.getLogger(__name__)
 
 
 class SmtpPostman:
@@ -33,6 +37,7 @@ class SmtpPostman:
         self._patience = patience or Patience()
         self._clock = clock
         self._pace = Pace(relay.rate)
+        self._complained_at = -float("inf")
 
     def carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], *, stop: Callable[[], bool]) -> None:
         """Carry letters as the Postman contract says."""
@@ -42,6 +47,7 @@ class SmtpPostman:
                 try:
                     dialogue = dialogue or self._connect()
                 except NoConnectionError as error:
+                    self._complain(error)
                     report(self._report(parcel, Fate.LATER, error.reply))
                     return
                 report(self._report(parcel, *self._deliver(dialogue, parcel)))
@@ -52,6 +58,14 @@ class SmtpPostman:
         finally:
             if dialogue:
                 dialogue.close()
+
+    def _complain(self, error: NoConnectionError) -> None:
+        """Tell the operator, once a minute: until this is mended no letter leaves."""
+        if time.monotonic() - self._complained_at >= QUIET:
+            self._complained_at = time.monotonic()
+            log.warning(
+                "the relay cannot be used: %s", error, extra={"relay": f"{self._relay.host}:{self._relay.port}"}
+            )
 
     def _connect(self) -> Dialogue:
         return connect(self._relay, ehlo_name=self._ehlo_name, tls=self._tls, patience=self._patience)

@@ -3,11 +3,14 @@
 import logging
 import time
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from newsletter.web.failures import status_of
 
 ROUTINE = ("/health/", "/metrics")  # asked every few seconds, by machines
+
+GONE = 499  # the visitor left before there was an answer; not of any RFC, but what web servers write
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,9 @@ class Access:
 
         try:
             await self.app(scope, receive, noticed)
+        except ClientDisconnect:
+            status = GONE
+            raise
         except Exception as error:
             status = status_of(error)  # which Guards, outside of us, will answer with
             raise

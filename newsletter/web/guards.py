@@ -3,7 +3,7 @@
 import re
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from newsletter.web.failures import TooLarge, trouble
@@ -54,6 +54,8 @@ class Guards:
 
         try:
             await self.app(scope, limited, guarded)
+        except ClientDisconnect:
+            return  # nobody is left to be answered, and nothing of ours went wrong
         except Exception as error:
             if started:
                 raise

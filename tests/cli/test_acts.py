@@ -1,7 +1,8 @@
 """Every command that changes something leaves an act with the name of who ran it, and a new one cannot forget to."""
 
-import getpass
 import json
+import os
+import pwd
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -26,7 +27,7 @@ from newsletter.schema import metadata
 from tests.builders import owed
 from tests.clock import NOON
 
-ACTOR = f"cli:{getpass.getuser()}"
+ACTOR = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 EVE = "eve@press.example"
 
 THE_WHOLE_SERVICE = {"demo", "serve"}  # they bring the database up to date as migrate does, and run until they end

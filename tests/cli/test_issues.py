@@ -1,7 +1,8 @@
 """An issue by hand, from draft to sent or given up."""
 
-import getpass
 import json
+import os
+import pwd
 
 import pytest
 from sqlalchemy import select
@@ -110,7 +111,7 @@ def test_each_step_is_remembered_with_who_took_it(newsletter, database, drafted,
     with database.reading() as session:
         mine = select(Act.actor, Act.verb, Act.subject).where(Act.actor != "tests", Act.subject.startswith("issue:"))
         left = [tuple(row) for row in session.execute(mine.order_by(Act.id))]
-    actor = f"cli:{getpass.getuser()}"
+    actor = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
     assert left == [
         (actor, "issue drafted", f"issue:{drafted}"),
         (actor, "issue paused", f"issue:{leaving}"),

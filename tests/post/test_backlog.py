@@ -105,7 +105,21 @@ def test_looking_walks_the_waiting_by_index_however_many_letters_there_were(post
         a_signup(session, newsletter)
         assert backlog.owed(session, now=LATER) == Backlog(NOON, None, NOON)
         plan = generic_plan(session, "SELECT (SELECT signups%")
-    assert plan.count("ix_deliveries_waiting") == 2
+    assert plan.count("ix_deliveries_waiting") == 3
     assert "ix_signups_received" in plan
     assert "Seq Scan on deliveries" not in plan
     assert "Seq Scan on signups" not in plan
+
+
+def test_a_letter_that_no_relay_would_hear_of_is_late_though_its_next_try_is_not_due(begin, reading):
+    with begin() as session:
+        owed(session, 1, due_at=LATER + timedelta(hours=1), deferrals=2)
+        session.execute(update(Delivery).values(queued_at=NOON))
+    assert seen(reading) == Backlog(None, None, None, unheard=NOON)
+    assert seen(reading).oldest == NOON
+
+
+def test_a_letter_that_the_relay_put_off_in_its_own_words_is_not_late(begin, reading):
+    with begin() as session:
+        owed(session, 1, due_at=LATER + timedelta(hours=1), deferrals=2, reply_code=450)
+    assert seen(reading) == NOTHING

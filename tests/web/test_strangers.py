@@ -1,5 +1,6 @@
 """What strangers send: forged hosts and proxies, halves of characters, paths that no page has."""
 
+import asyncio
 import logging
 
 import pytest
@@ -152,3 +153,29 @@ def test_while_the_database_is_away_every_page_says_to_come_back(tmp_path, accep
     assert "<h1>" in answer.text or "nothing was lost" in answer.json()["errors"]["request"]
     assert all(header in answer.headers for header in PROTECTED)
     site.state.site.database.close()
+
+
+def test_a_visitor_who_leaves_in_the_middle_of_the_form_is_nobodys_fault(stage, caplog):
+    async def receive() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def send(_: object) -> None:
+        raise AssertionError("there is nobody to answer")
+
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/subscribe",
+        "raw_path": b"/subscribe",
+        "root_path": "",
+        "scheme": "http",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/x-www-form-urlencoded"), (b"content-length", b"500")],
+        "client": ("127.0.0.1", 50_000),
+        "server": ("localhost", 80),
+    }
+    with caplog.at_level(logging.INFO):
+        asyncio.run(stage.browser.app(scope, receive, send))
+    assert [record.status for record in caplog.records if record.message == "request"] == [499]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

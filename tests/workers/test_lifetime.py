@@ -1,11 +1,14 @@
 """A worker that is told to end does so within ten seconds, whatever it is doing."""
 
+import socket
+
 import pytest
 
 from newsletter.doorbell import Room
 from newsletter.post.deliveries import Status
 from tests.builders import owed
-from tests.servers.server import free_port
+from tests.processes import WEB
+from tests.servers.server import free_port, listens
 from tests.smtp_server import SILENCE, USUAL, ScriptedServer, late
 from tests.waiting import eventually
 
@@ -68,3 +71,13 @@ def test_a_beat_ends_at_once(house):
     beat.terminate()
     assert beat.wait(WITHIN) == 0
     assert "Traceback" not in beat.output()
+
+
+def test_a_visitor_in_the_middle_of_a_form_keeps_no_site_from_ending(house):
+    port = free_port()
+    web = house.start("web", *WEB, "--port", str(port))
+    eventually(lambda: listens(port), within=40)
+    with socket.create_connection(("127.0.0.1", port)) as visitor:
+        visitor.sendall(b"POST /subscribe HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\ne")
+        web.terminate()
+        web.wait(WITHIN)
