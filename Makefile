@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports lock clean
+.PHONY: help demo test check chaos bench lint types imports lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,12 @@ test: .venv/dev ## Every test, in parallel; what needs a real server is skipped 
 	@$(BIN)/pytest -n auto $(ARGS)
 
 check: lint types imports test ## What CI runs: format, lint, types, imports, tests
+
+chaos: .venv/dev ## Kill each process and server while sign-ups arrive; a part of make test
+	@$(BIN)/pytest tests/chaos $(ARGS)
+
+bench: .venv/dev ## How fast, on this machine: sign-ups while Redis is well, frozen, killed, emptied
+	@$(BIN)/python -m tests.bench.signups $(ARGS)
 
 lint: .venv/dev ## ruff: format and lint
 	@$(BIN)/ruff format --check .
