@@ -38,7 +38,7 @@ class Processes:
 
     def start(self, name: str, module: str, *words: str) -> None:
         """Run a module in the folder, so that no .env is read; secrets are in its environment, where `ps` is blind."""
-        with self.log(name).open("wb") as log:
+        with self.log(name).open("wb") as log, _undisturbed():
             self._running[name] = subprocess.Popen(  # noqa: S603 - words of our own
                 [sys.executable, "-m", module, *words],
                 cwd=self._folder,
@@ -72,6 +72,23 @@ class Processes:
             for process in self._running.values():
                 process.kill()
                 process.wait()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Within it a signal to end waits: in the middle of a start it would leave a process that nobody knows of."""
+    waiting: list[int] = []
+    heeded = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for each, handler in heeded.items():
+        if callable(handler):
+            signal.signal(each, lambda number, _: waiting.append(number))
+    try:
+        yield
+    finally:
+        for each, handler in heeded.items():
+            signal.signal(each, handler)
+        for number in waiting:
+            signal.raise_signal(number)
 
 
 def _last_line(log: Path) -> str:

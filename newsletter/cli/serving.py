@@ -39,15 +39,23 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve the site; without Redis also worker and beat, all in this process."""
     settings = house.configured()
     logs.configure()
-    # uvicorn raises the signal once more when the site is closed, and what has begun elsewhere would be cut short.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    with listening(host, port) as door:
+    with _leaving_once(), listening(host, port) as door:
         bring_up_to_date(settings)
         with nullcontext(create_app(settings)) if settings.redis_url else working(settings) as app:
             try:
                 _server(app).run([door])
             finally:
                 lifetime.abandon()
+
+
+@contextmanager
+def _leaving_once() -> Iterator[None]:
+    """SIGTERM unwinds: uvicorn raises it once more when the site is closed, and would cut short what has begun."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def bring_up_to_date(settings: Settings) -> None:
