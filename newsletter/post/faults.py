@@ -1,13 +1,17 @@
 """Faults: whose they are, and how they are told without telling on anybody."""
 
+import sqlite3
 from logging import Logger
 from typing import Any
 
+import psycopg
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 from newsletter import logs
+from newsletter.addresses import hidden
 
+DRIVERS = (psycopg.Error, sqlite3.Error)
 # The database's own trouble (it is away, busy or full); what is being written is not the cause.
 AWAY = (OperationalError, InterfaceError, NoConnectionLeft)
 
@@ -21,14 +25,15 @@ def is_away(error: Exception) -> bool:
 
 
 def reason(error: Exception) -> str:
-    """Why the database is away, in its own words, as far as they are about it: what follows them may quote a row."""
-    return str(getattr(error, "orig", None) or type(error).__name__).partition("\n")[0]
+    """Why the database is away, in its driver's own words; only the first line, for those after it may quote a row."""
+    said = getattr(error, "orig", None)
+    return hidden(str(said).partition("\n")[0]) if isinstance(said, DRIVERS) else type(error).__name__
 
 
 def tell(log: Logger, what: str, error: Exception, **about: Any) -> None:
     """Log what failed, the kind of the error and the way to it; no way where the database is merely away.
 
-    Never the error's message: PostgreSQL's quotes the row that it refuses, and so an address.
+    Of any other error never the message: PostgreSQL's quotes the row that it refuses, and so an address.
     """
     kind = type(error).__name__
     facts = {"error": kind, **about}
