@@ -169,13 +169,13 @@ def test_another_case_is_the_same_person(value, change):
 
 @given(written | st.text(max_size=20) | st.builds("{}@{}".format, st.text(max_size=3), st.text(max_size=6)))
 def test_a_masked_address_never_tells_the_whole(value):
-    assume("•" not in value and value.strip("@.") != "")
-    shown = addresses.masked(value)
     local, _, domain = value.rpartition("@")
+    assume("•" not in value and value.strip("@.") != "" and not domain.startswith("."))
+    shown = addresses.masked(value)
     assert shown.count("•") >= 6
     assert value not in shown
     assert not local or local not in shown.rpartition("@")[0]
-    assert domain.strip(".") == "" or domain not in shown
+    assert domain == "" or domain not in shown
 
 
 @pytest.mark.parametrize(
