@@ -34,7 +34,7 @@ class Newsletter(Base):
     zone: Mapped[str] = mapped_column(String(64))  # IANA
     list_id: Mapped[str] = mapped_column(String(255), unique=True)
     brand: Mapped[str] = mapped_column(String(7))
-    return_path_domain: Mapped[str | None] = mapped_column(String(255), default=None)
+    return_path_domain: Mapped[str | None] = mapped_column(String(255), default=None)  # A-labels; None: to the sender
     created_at: Mapped[datetime]
 
 
@@ -53,6 +53,7 @@ def add(
     language: str = "en",
     zone: str = "UTC",
     brand: str = "#0f5c6e",
+    return_path_domain: str | None = None,
 ) -> Newsletter:
     """Begin a newsletter. Its List-Id is `slug.domain of the sender`, and never changes afterwards."""
     _check(slug=slug, language=language, zone=zone, brand=brand.lower())
@@ -75,12 +76,24 @@ def add(
         zone=zone,
         list_id=list_id,
         brand=brand.lower(),
+        return_path_domain=_domain(return_path_domain) if return_path_domain else None,
         created_at=now,
     )
     session.add(newsletter)
     session.flush()
     acts.act(session, actor=actor, verb="newsletter added", subject=f"newsletter:{slug}", now=now)
     return newsletter
+
+
+def change(
+    session: Session, newsletter: Newsletter, *, return_path_domain: str | None, actor: str, now: datetime
+) -> None:
+    """Let bounces come to addresses of this domain from now on; None: to the sender's address, as all other mail."""
+    newsletter.return_path_domain = _domain(return_path_domain) if return_path_domain else None
+    fields = {"return_path_domain": newsletter.return_path_domain}
+    acts.act(
+        session, actor=actor, verb="newsletter changed", subject=f"newsletter:{newsletter.slug}", now=now, **fields
+    )
 
 
 def _check(*, slug: str, language: str, zone: str, brand: str) -> None:
@@ -106,6 +119,17 @@ def _mailbox(value: str, *, field: str) -> str:
     if not written.isascii():
         raise Malformed(field, f"Many mail servers take no “{written}”: before the @ use a to z, digits and . - _ +.")
     return written
+
+
+def _domain(value: str) -> str:
+    """A domain as A-labels, with room for what stands before the @ of a return path (RFC 5321 section 4.5.3.1)."""
+    try:
+        return addresses.parse(f"{'b' * addresses.LOCAL_PART}@{value.strip()}").key.rpartition("@")[2]
+    except Malformed:
+        shown = value if value.isprintable() else value.encode("unicode_escape").decode()
+        raise Malformed(
+            "return_path_domain", f"“{shown[:80]}” is not a domain like bounces.example.org of at most 189 characters."
+        ) from None
 
 
 def by_slug(session: Session, slug: str) -> Newsletter | None:

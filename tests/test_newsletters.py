@@ -52,6 +52,11 @@ LONG = ".".join(["d" * 60] * 4)
         *(("reply_to", value) for value in ("office", "büro@press.example")),
         *(("language", value) for value in ("", "klingon language", "e", "en_GB", "en\n")),
         *(("zone", value) for value in ("", "Mars/Olympus", "CET+1")),
+        *(
+            ("return_path_domain", value)
+            for value in ("bounces", "a@b.example", "a b.example", "a\n.example", "-a.example")
+        ),
+        ("return_path_domain", "d." * 100 + "example"),  # no room for what stands before the @
         *(("brand", value) for value in ("", "red", "#fff", "#0f5c6e;", "#0f5c6g")),
     ],
 )
@@ -68,6 +73,24 @@ def test_a_list_id_is_as_long_as_its_rfc_allows(begin):
         assert len(add(session, slug="a" * 8, sender=f"a@{LONG}.eu").list_id) == 255
         with pytest.raises(Malformed, match="shorter"):
             add(session, slug="a" * 9, sender=f"a@{LONG}.eu")
+
+
+def test_bounces_go_to_a_domain_that_can_be_changed_and_taken_away(begin, reading):
+    who = {"actor": "tests", "now": NOON}
+    with begin() as session:
+        assert add(session).return_path_domain is None
+        assert add(session, slug="noon", return_path_domain=" Bounces.Example.ORG ").return_path_domain == (
+            "bounces.example.org"
+        )
+        newsletters.change(session, newsletters.named(session, "morning"), return_path_domain="rück.example", **who)
+        newsletters.change(session, newsletters.named(session, "noon"), return_path_domain=None, **who)
+        with pytest.raises(Malformed, match="domain"):
+            newsletters.change(session, newsletters.named(session, "noon"), return_path_domain="nowhere", **who)
+    with reading() as session:
+        found = {each.slug: each.return_path_domain for each in newsletters.every(session)}
+        assert found == {"morning": "xn--rck-hoa.example", "noon": None}
+        last = acts.last(session, subject="newsletter:morning", verb="newsletter changed")
+        assert last.fields == {"return_path_domain": "xn--rck-hoa.example"}
 
 
 def test_a_slug_is_given_once(begin):

@@ -1,6 +1,6 @@
 """newsletter newsletters: begin a newsletter, list them, change the consent words."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +10,8 @@ from newsletter.consent import subscribers, wordings
 from newsletter.web import forms
 
 app = typer.Typer(help="Newsletters, and the words that people consent to.", no_args_is_help=True)
+
+BOUNCES = "The domain whose addresses take bounces, such as bounces.example.org"
 
 
 @app.command()
@@ -24,6 +26,7 @@ def add(
     language: Annotated[str, typer.Option(help="Of the letters, such as en or de.")] = "en",
     zone: Annotated[str, typer.Option(help="In which times are shown, such as Europe/Berlin.")] = "UTC",
     brand: Annotated[str, typer.Option(help="A colour such as #0f5c6e.")] = "#0f5c6e",
+    return_path_domain: Annotated[str | None, typer.Option(help=f"{BOUNCES}; by default the sender gets them.")] = None,
     wording: Annotated[str | None, typer.Option(help="The consent in your words; by default ours.")] = None,
     as_json: house.Json = False,
 ) -> None:
@@ -41,6 +44,7 @@ def add(
             language=language,
             zone=zone,
             brand=brand,
+            return_path_domain=return_path_domain,
             actor=house.actor(),
             now=house.now(),
         )
@@ -60,14 +64,37 @@ def listed(as_json: house.Json = False) -> None:
                 "slug": each.slug,
                 "name": each.name,
                 "sender": each.sender,
+                "return_path_domain": each.return_path_domain,
                 "readers": subscribers.count(session, each.id),
             }
             for each in newsletters.every(session)
         ]
-    lines = [f"{row['slug']:<20} {row['readers']:>8} readers  {row['name']}, from {row['sender']}" for row in rows]
+    lines = [_line(row) for row in rows]
     house.show(
         rows, as_json=as_json, text="\n".join(lines) or "No newsletter yet. Begin one: newsletter newsletters add"
     )
+
+
+def _line(row: dict[str, Any]) -> str:
+    bounces = f", bounces to {row['return_path_domain']}" if row["return_path_domain"] else ""
+    return f"{row['slug']:<20} {row['readers']:>8} readers  {row['name']}, from {row['sender']}{bounces}"
+
+
+@app.command()
+def change(
+    slug: Annotated[str, typer.Argument(help="Which newsletter.")],
+    return_path_domain: Annotated[str, typer.Option(help=f'{BOUNCES}; "" for none: the sender gets them.')],
+    as_json: house.Json = False,
+) -> None:
+    """Change where bounces go; letters that leave from now on say so."""
+    with house.database() as database, database.writing() as session:
+        newsletter = newsletters.named(session, slug)
+        newsletters.change(
+            session, newsletter, return_path_domain=return_path_domain, actor=house.actor(), now=house.now()
+        )
+        domain, sender = newsletter.return_path_domain, newsletter.sender
+    where = f"an address at {domain} for each letter; its MX has to lead to your mail server" if domain else sender
+    house.show({"slug": slug, "return_path_domain": domain}, as_json=as_json, text=f"Bounces go to {where}.")
 
 
 @app.command()

@@ -30,6 +30,7 @@ class Claimed(NamedTuple):
     key_id: str
     newsletter: int
     sender: str
+    return_path_domain: str | None
     subscriber: int | None
     signup: int | None
     nonce: int | None
@@ -149,6 +150,7 @@ def details(session: Session, *which: ColumnElement[bool]) -> list[Claimed]:
             Delivery.key_id,
             Letter.newsletter_id,
             Newsletter.sender,
+            Newsletter.return_path_domain,
             Delivery.subscriber_id,
             Letter.signup_id,
             Signup.nonce,

@@ -6,6 +6,7 @@ from email.utils import format_datetime
 from newsletter import addresses
 from newsletter.keys import Keyring, text
 from newsletter.links import Links, Purpose
+from newsletter.post import verp
 from newsletter.post.claims import Claimed
 from newsletter.post.letters import Variant
 from newsletter.post.merge import FieldError
@@ -25,7 +26,19 @@ class Packer:
         """The parcel. Raises FieldError, which repeats no value, where this reader's letter cannot be written."""
         sheet, recipient = variant.sheet, _recipient(claimed)
         body = sheet.fill({field: self._value(field, claimed, recipient) for field in sheet.fields})
-        return Parcel(claimed.delivery, claimed.attempt, claimed.sender, recipient, body, begin_by)
+        return Parcel(claimed.delivery, claimed.attempt, self._sender(claimed), recipient, body, begin_by)
+
+    def _sender(self, claimed: Claimed) -> str:
+        """Where a bounce goes: an address of the delivery's own where the newsletter has a domain for them."""
+        if claimed.return_path_domain is None:
+            return claimed.sender
+        return verp.address(
+            self._keyring,
+            claimed.delivery,
+            claimed.first_tried_at,
+            key=claimed.key_id,
+            domain=claimed.return_path_domain,
+        )
 
     def _value(self, field: str, claimed: Claimed, recipient: str) -> str:
         match field:

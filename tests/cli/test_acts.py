@@ -48,6 +48,7 @@ READING = {
 CHANGING = {
     "migrate": (),  # there are consent words whose form looks otherwise today
     "newsletters add": ("evening", *FACTS),
+    "newsletters change": ("three", "--return-path-domain", "bounces.press.example"),
     "newsletters wording": ("three", "I agree to other words."),
     "feeds add": ("https://press.example/other.xml", "--newsletter", "three"),
     "feeds refresh": (),

@@ -22,7 +22,7 @@ from newsletter.database import Database
 from newsletter.errors import Refused
 from newsletter.links import Links, Purpose
 from newsletter.newsletters import Newsletter
-from newsletter.post import claims, doctor, mailings
+from newsletter.post import claims, doctor, mailings, verp
 from newsletter.post.deliveries import OPEN, Delivery, Status, sums
 from newsletter.post.letters import Letter, Variant
 from newsletter.post.parcels import Packer
@@ -317,3 +317,18 @@ def test_workers_side_by_side_begin_each_issue_once(postgresql_url):
         with database.reading() as session:
             assert list(session.scalars(select(Letter.audience))) == [3] * 6
             assert doctor.examine(session) == []
+
+
+def test_each_letter_of_a_newsletter_with_a_return_path_domain_leaves_under_its_own(begin):
+    packer = Packer(Links(KEYRING, BASE), KEYRING)
+    with begin() as session:
+        for slug, domain in (("morning", "bounces.press.example"), ("noon", None)):
+            newsletter = a_newsletter(session, slug, return_path_domain=domain)
+            a_crowd(session, newsletter, 2)
+            send(session, an_issue(session, newsletter, status=IssueStatus.APPROVED))
+    with begin() as session:
+        claimed = claims.claim(session, a_carrier(session), limit=9, urgent=False, key="k1", now=NOON)
+        variants = {each.variant: session.get_one(Variant, each.variant) for each in claimed}
+        senders = [packer.pack(each, variants[each.variant], begin_by=0).sender for each in claimed]
+    assert [verp.read(KEYRING, sender) for sender in senders[:2]] == [(each.delivery, NOON) for each in claimed[:2]]
+    assert senders[2:] == ["letters@press.example"] * 2

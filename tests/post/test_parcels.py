@@ -9,6 +9,7 @@ import pytest
 
 from newsletter.keys import Keyring
 from newsletter.links import Links, Purpose
+from newsletter.post import verp
 from newsletter.post.claims import Claimed
 from newsletter.post.letters import Variant
 from newsletter.post.merge import FieldError, Sheet, marker
@@ -31,6 +32,7 @@ def claimed(**given) -> Claimed:
         "key_id": "k1",
         "newsletter": 3,
         "sender": "letters@press.example",
+        "return_path_domain": None,
         "subscriber": 11,
         "signup": None,
         "nonce": None,
@@ -99,6 +101,16 @@ def test_a_message_id_is_given_once():
         pack(by=packer(Keyring([("k1", "u" * 40)]))),
     ]
     assert len({same, *(letter(other)["Message-ID"] for other in others)}) == 4
+
+
+def test_a_bounce_comes_to_an_address_of_the_deliverys_own_where_there_is_a_domain_for_it():
+    parcel = pack(return_path_domain="bounces.press.example")
+    assert parcel.sender.endswith("@bounces.press.example")
+    assert verp.read(KEYRING, parcel.sender) == (7, NOON)
+    assert source(parcel) == source(pack()), "readers see the newsletter's address all the same"
+    rotated = packer(Keyring([("k2", "t" * 40), ("k1", "s" * 40)]))
+    assert pack(attempt=2, by=rotated, return_path_domain="bounces.press.example").sender == parcel.sender
+    assert pack(delivery=8, return_path_domain="bounces.press.example").sender != parcel.sender
 
 
 @pytest.mark.parametrize("length", [25, 70, 100, 200, 340])
