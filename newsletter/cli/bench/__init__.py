@@ -1,0 +1,1 @@
+"""The benchmark: servers of its own, yardsticks, and what each process costs."""
