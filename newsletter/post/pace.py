@@ -1,30 +1,60 @@
-"""Pace: how fast a relay wants its letters."""
+"""Pace: how fast a relay wants its letters. A postman asks it before each letter, and tells it what came of each."""
 
-import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
+
+from newsletter.post.postman import Report
 
 NAP = 0.1  # seconds after which a wait asks again whether to stop
 
 
-class Pace:
-    """At most `rate` letters a second, by the monotonic clock; shared by all who write to the relay."""
+class Pace(Protocol):
+    """One relay's pace, as one postman keeps it: from one thread, and cheap enough to be asked for every letter."""
 
-    def __init__(self, rate: float | None) -> None:
+    def delay(self) -> float:
+        """Seconds until a letter may begin, 0 for now. Finite also while the relay rests. Never blocks noticeably."""
+
+    def begun(self) -> None:
+        """A letter begins: its MAIL FROM is about to be written."""
+
+    def heard(self, report: Report) -> None:
+        """What the relay made of a letter: it may slow down, rest, or speed up again."""
+
+    def seats(self, most: int) -> int:
+        """How many of the relay's `most` connections this process may hold, at least one: all workers share them."""
+
+
+class Steady:
+    """The pace of a relay that nobody else writes to, and that never complains: its rate in letters a second."""
+
+    def __init__(self, rate: float | None, *, ticks: Callable[[], float] = time.monotonic) -> None:
         self._interval = 0.0 if rate is None else 1 / rate
-        self._next = time.monotonic()
-        self._lock = threading.Lock()
+        self._ticks = ticks
+        self._next = ticks()
 
-    def wait(self, stop: Callable[[], bool]) -> bool:
-        """Wait until a letter may begin; False as soon as there is to be none."""
-        while not stop():
-            left = self._next - time.monotonic()
-            if left <= 0:
-                return True
-            time.sleep(min(left, NAP))
-        return False
+    def delay(self) -> float:
+        """Seconds until the next letter's turn."""
+        return max(0.0, self._next - self._ticks()) if self._interval else 0.0
 
-    def begun(self, at: float) -> None:
-        """A letter began at that moment: the next one waits its turn."""
-        with self._lock:
-            self._next = max(self._next, at) + self._interval
+    def begun(self) -> None:
+        """The next letter waits its turn; turns that nobody took are gone."""
+        if self._interval:
+            self._next = max(self._next, self._ticks()) + self._interval
+
+    def heard(self, report: Report) -> None:
+        """Nothing changes this pace."""
+
+    def seats(self, most: int) -> int:
+        """All of them: nobody else is there."""
+        return most
+
+
+def wait(pace: Pace, stop: Callable[[], bool]) -> bool:
+    """Wait until a letter may begin; False as soon as there is to be none."""
+    while not stop():
+        left = pace.delay()
+        if left <= 0:
+            return True
+        time.sleep(min(left, NAP))
+    return False

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from newsletter.doorbell import QUIET
+from newsletter.post import pace
 from newsletter.post.dialogue import Dialogue, NoConnectionError, Patience, connect
-from newsletter.post.pace import Pace
 from newsletter.post.postman import Fate, Parcel, Reply, Report, clock
 from newsletter.relays import Relay
 
@@ -36,14 +36,14 @@ class SmtpPostman:
         self._tls = tls or trust(relay)
         self._patience = patience or Patience()
         self._clock = clock
-        self._pace = Pace(relay.rate)
+        self._pace = pace.Steady(relay.rate)
         self._complained_at = -float("inf")
 
     def carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], *, stop: Callable[[], bool]) -> None:
         """Carry letters as the Postman contract says."""
         dialogue = None
         try:
-            while self._pace.wait(stop) and (parcel := next(parcels, None)):
+            while pace.wait(self._pace, stop) and (parcel := next(parcels, None)):
                 try:
                     dialogue = dialogue or self._connect()
                 except NoConnectionError as error:
@@ -71,11 +71,8 @@ class SmtpPostman:
         return connect(self._relay, ehlo_name=self._ehlo_name, tls=self._tls, patience=self._patience)
 
     def _deliver(self, dialogue: Dialogue, parcel: Parcel) -> tuple[Fate, Reply | None]:
-        begun = time.monotonic()
-        fate, reply = dialogue.deliver(parcel)
-        if fate is not Fate.UNTOUCHED:
-            self._pace.begun(begun)
-        return fate, reply
+        self._pace.begun()
+        return dialogue.deliver(parcel)
 
     def _report(self, parcel: Parcel, fate: Fate, reply: Reply | None) -> Report:
         return Report(parcel.delivery, parcel.attempt, fate, reply, self._clock())
