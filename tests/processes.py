@@ -220,4 +220,5 @@ def says_yes(url: str) -> bool:
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
     """The settings, and nothing of our own environment but the way to the programs of this installation."""
-    return {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **settings}
+    ways = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}  # to the tree that is tested
+    return {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **ways, **settings}
