@@ -1,5 +1,7 @@
 """How fast a relay wants its letters."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +19,7 @@ def test_a_steady_pace_never_goes_faster_than_its_rate(rate, pauses):
         ticks.now += pace.delay()  # what is left of the wait for want of digits
         pace.begun()
         begun.append(ticks.now)
-    assert all(later - earlier >= 0.999 / rate for earlier, later in zip(begun, begun[1:], strict=False))
+    assert all(later - earlier >= 0.999 / rate for earlier, later in itertools.pairwise(begun))
 
 
 def test_without_a_rate_nobody_waits():
