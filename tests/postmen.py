@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from newsletter.post.postman import Fate, Parcel, Reply, Report
+from newsletter.post.postman import Fate, Parcel, Reply, Report, Trouble
 from tests.clock import NOON
 
 
@@ -43,6 +43,12 @@ class Whimsical:
                 report(self._deliver(under_way.popleft()))
         for parcel in under_way:
             report(self._deliver(parcel))
+
+    def trouble(self) -> Trouble | None:
+        return None
+
+    def close(self) -> None:
+        pass
 
     def _deliver(self, parcel: Parcel) -> Report:
         if self._ticks() > parcel.begin_by:

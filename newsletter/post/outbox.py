@@ -3,6 +3,7 @@
 It answers to the same contract as the postmen that travel, so everything around it is as in production.
 """
 
+import errno
 import os
 import re
 import tempfile
@@ -18,7 +19,12 @@ from functools import cached_property
 from pathlib import Path
 
 from newsletter.post import replies
-from newsletter.post.postman import Fate, Parcel, Reply, Report, clock
+from newsletter.post.postman import Fate, Parcel, Reply, Report, Trouble, clock
+
+# The folder's trouble, never a letter's: full, over its quota, not ours to write to.
+UNUSABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+ROOM = 256 * 1024  # bytes that have to fit before letters are pulled again
 
 NAME = re.compile(r"[0-9]{1,19}\.newsletter")  # a delivery's number; nothing that leads to another folder
 
@@ -57,12 +63,21 @@ class Outbox:
     def __init__(self, folder: Path, *, clock: Callable[[], datetime] = clock) -> None:
         self._folder = folder
         self._clock = clock
+        self._trouble: Trouble | None = None
 
     def carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], *, stop: Callable[[], bool]) -> None:
         """Keep letters as the Postman contract says; what cannot be written now may be later."""
-        while not stop() and (parcel := next(parcels, None)):
+        self._trouble = self._probe()
+        while not (self._trouble or stop()) and (parcel := next(parcels, None)):
             fate, reply = self._keep(parcel)
             report(Report(parcel.delivery, parcel.attempt, fate, reply, self._clock()))
+
+    def trouble(self) -> Trouble | None:
+        """Why nothing can be written, if so; found out anew by each carry."""
+        return self._trouble
+
+    def close(self) -> None:
+        """Nothing is kept open."""
 
     def letters(self, *, limit: int = 100) -> list[Kept]:
         """The newest letters, newest first."""
@@ -94,13 +109,32 @@ class Outbox:
         try:
             self._write(parcel)
         except OSError as error:
-            return Fate.LATER, replies.ours(error)
+            if error.errno not in UNUSABLE:
+                return Fate.LATER, replies.ours(error)
+            self._trouble = _trouble(error)
+            return Fate.UNTOUCHED, None
         return Fate.TAKEN, None
+
+    def _probe(self) -> Trouble | None:
+        """Whether a letter could be written: while there is trouble, none is pulled to find out."""
+        try:
+            for folder in ("tmp", "new", "cur"):
+                (self._folder / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._trouble:
+                self._rehearse()
+        except OSError as error:
+            return _trouble(error)
+        return None
+
+    def _rehearse(self) -> None:
+        """Write as much as a letter takes, and take it away again: a full disk still makes empty files."""
+        with tempfile.TemporaryFile(dir=self._folder / "tmp") as file:
+            file.write(bytes(ROOM))
+            file.flush()
+            os.fsync(file.fileno())
 
     def _write(self, parcel: Parcel) -> None:
         """Deliver as a Maildir demands: whole, safely on the disk, then under its final name, so that none is half."""
-        for folder in ("tmp", "new", "cur"):
-            (self._folder / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         envelope = f"Return-Path: <{parcel.sender}>\r\nDelivered-To: {parcel.recipient}\r\n"  # RFC 5321 section 4.4
         handle, written = tempfile.mkstemp(dir=self._folder / "tmp")
         try:
@@ -113,6 +147,12 @@ class Outbox:
             Path(written).unlink(missing_ok=True)
             raise
         _sync(self._folder / "new")
+
+
+def _trouble(error: OSError) -> Trouble:
+    # What is full may be emptied, and may not: an operator hears of it either way, and letters wait.
+    lasting = error.errno not in (errno.ENOSPC, errno.EDQUOT)
+    return Trouble("the outbox", f"nothing can be written there: {error.strerror}", lasting)
 
 
 def _sync(folder: Path) -> None:

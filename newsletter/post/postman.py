@@ -45,17 +45,31 @@ class Report(NamedTuple):
     at: datetime
 
 
+class Trouble(NamedTuple):
+    """Why no letter leaves at the moment."""
+
+    about: str  # what cannot be used, such as "the relay mail.example.org:587"
+    says: str  # why, in words for an operator; no reader's address, no secret
+    lasting: bool  # it will not pass by itself: somebody has to mend it
+
+
 class Postman(Protocol):
     """Carries parcels away."""
 
     def carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], *, stop: Callable[[], bool]) -> None:
         """Pull a parcel when a connection is free; exactly one Report for each pulled, before returning.
 
-        Never raises for a letter. No further parcel is pulled once `stop()` is true, or once nobody takes letters any
-        more: what was not pulled is still the caller's. A parcel whose `begin_by` has passed before its recipient was
-        named to anybody comes back UNTOUCHED. Letters arrive byte for byte as given. `report` is called from the
-        thread that called `carry`.
+        Never raises for a letter. No further parcel is pulled once `stop()` is true; none is pulled at all while there
+        is nobody who would take it, so that no letter is deferred or failed for that. What was not pulled is still the
+        caller's. A parcel whose `begin_by` has passed before its recipient was named to anybody comes back UNTOUCHED.
+        Letters arrive byte for byte as given. `parcels` and `report` are used in the thread that called `carry`.
         """
+
+    def trouble(self) -> Trouble | None:
+        """Why nothing leaves, as far as is known; None where letters leave. May be asked from any thread."""
+
+    def close(self) -> None:
+        """Give connections back. Nothing is carried afterwards."""
 
 
 def clock() -> datetime:

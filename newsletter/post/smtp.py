@@ -9,7 +9,7 @@ from datetime import datetime
 from newsletter.doorbell import QUIET
 from newsletter.post import pace
 from newsletter.post.dialogue import Dialogue, NoConnectionError, Patience, connect
-from newsletter.post.postman import Fate, Parcel, Reply, Report, clock
+from newsletter.post.postman import Fate, Parcel, Reply, Report, Trouble, clock
 from newsletter.relays import Relay
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,13 @@ class SmtpPostman:
         finally:
             if dialogue:
                 dialogue.close()
+
+    def trouble(self) -> Trouble | None:
+        """Not known: each ring tries again."""
+        return None
+
+    def close(self) -> None:
+        """Nothing is kept open between two carries."""
 
     def _complain(self, error: NoConnectionError) -> None:
         """Tell the operator, once a minute: until this is mended no letter leaves."""

@@ -1,12 +1,14 @@
 import os
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from newsletter.post import mime
 from newsletter.post.outbox import Outbox
-from newsletter.post.postman import Fate, Parcel, Report
+from newsletter.post.postman import Fate, Parcel, Report, Trouble
 
 LETTER = mime.letter(
     {"From": mime.mailbox("Café", "editor@news.example"), "To": "reader@example.org", "Subject": "Grüße"},
@@ -20,13 +22,29 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "outbox"
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a few letters' size."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a disk that is small")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def a_parcel(delivery: int, body: bytes = LETTER) -> Parcel:
+    return Parcel(delivery, 1, "b@bounces.example", "reader@example.org", [body], time.monotonic() + 60)
+
+
 def keep(folder: Path, *deliveries: int, body: bytes = LETTER) -> list[Report]:
     reports: list[Report] = []
-    parcels = [
-        Parcel(delivery, 1, "b@bounces.example", "reader@example.org", [body], time.monotonic() + 60)
-        for delivery in deliveries
-    ]
-    Outbox(folder).carry(iter(parcels), reports.append, stop=lambda: False)
+    Outbox(folder).carry(
+        iter([a_parcel(delivery, body) for delivery in deliveries]), reports.append, stop=lambda: False
+    )
     return reports
 
 
@@ -111,7 +129,35 @@ def test_what_cannot_be_written_is_tried_later_and_leaves_nothing_half(folder):
     assert list((folder / "tmp").iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_made_is_a_reason_to_try_later(tmp_path):
+def test_while_the_folder_cannot_be_made_nothing_is_pulled(tmp_path):
     (tmp_path / "file").touch()
-    (report,) = keep(tmp_path / "file" / "outbox", 7)
-    assert (report.fate, report.reply.text) == (Fate.LATER, "Not a directory")
+    outbox = Outbox(tmp_path / "file" / "outbox")
+    parcels = iter([a_parcel(7)])
+    outbox.carry(parcels, pytest.fail, stop=lambda: False)
+    assert len(list(parcels)) == 1
+    assert outbox.trouble() == Trouble("the outbox", "nothing can be written there: Not a directory", lasting=True)
+    (tmp_path / "file").unlink()
+    reports: list[Report] = []
+    outbox.carry(iter([a_parcel(7)]), reports.append, stop=lambda: False)
+    assert [report.fate for report in reports] == [Fate.TAKEN]
+    assert outbox.trouble() is None
+
+
+def test_on_a_full_disk_the_letter_in_hand_goes_back_and_no_other_is_pulled_until_there_is_room(small_disk):
+    outbox = Outbox(small_disk / "outbox")
+    parcels = iter([a_parcel(number, b"x" * 70 + b"\r\n" * 20_000) for number in range(1000)])
+    reports: list[Report] = []
+    outbox.carry(parcels, reports.append, stop=lambda: False)
+    assert [report.fate for report in reports] == [Fate.TAKEN] * (len(reports) - 1) + [Fate.UNTOUCHED]
+    assert outbox.trouble() == Trouble(
+        "the outbox", "nothing can be written there: No space left on device", lasting=False
+    )
+    assert list((small_disk / "outbox" / "tmp").iterdir()) == []
+    before = len(reports)
+    outbox.carry(parcels, reports.append, stop=lambda: False)
+    assert len(reports) == before, "there is still no room"
+    for kept in outbox.letters(limit=10):
+        (small_disk / "outbox" / "new" / kept.name).unlink()
+    outbox.carry(parcels, reports.append, stop=lambda: len(reports) == before + 3)
+    assert [report.fate for report in reports[before:]] == [Fate.TAKEN] * 3
+    assert outbox.trouble() is None
