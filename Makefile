@@ -17,8 +17,8 @@ test: .venv/dev ## Every test, in parallel; what needs a real server is skipped 
 
 check: lint types imports test ## What CI runs: format, lint, types, imports, tests
 
-chaos: .venv/dev ## Kill each process and server while sign-ups arrive; a part of make test
-	@$(BIN)/pytest tests/chaos $(ARGS)
+chaos: .venv/dev ## Kill, freeze and starve everything while an issue leaves (ARGS="--seed 7 --scenario sigkill --json")
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: .venv/dev ## How fast, on this machine: sign-ups while Redis is well, frozen, killed, emptied
 	@$(BIN)/python -m tests.bench.signups $(ARGS)
