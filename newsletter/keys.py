@@ -1,16 +1,20 @@
 """The keyring: every token and MAC names its key, so keys can be changed without breaking old links."""
 
-import base64
-import hmac
+import binascii
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from newsletter.errors import Misconfigured
 from newsletter.settings import LEAST, Settings
+
+BLOCK = 64  # octets of SHA-256's
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Keyring:
@@ -21,6 +25,7 @@ class Keyring:
 
     def __init__(self, keys: Iterable[tuple[str, str]]) -> None:
         self._keys = {name: key.encode() for name, key in keys}
+        self._macs: dict[tuple[str, str], Callable[[bytes], bytes]] = {}
         self.newest = next(iter(self._keys))
 
     def __contains__(self, name: str) -> bool:
@@ -31,8 +36,26 @@ class Keyring:
 
     def mac(self, purpose: str, message: bytes, *, key: str | None = None) -> bytes:
         """The 32-byte HMAC-SHA-256 of a message for one purpose, with the newest key or the one named (KeyError)."""
-        derived = hmac.digest(self._keys[key or self.newest], purpose.encode(), "sha256")
-        return hmac.digest(derived, message, "sha256")
+        return self.maker(purpose, key=key)(message)
+
+    def maker(self, purpose: str, *, key: str | None = None) -> Callable[[bytes], bytes]:
+        """What makes such MACs, prepared once: every letter of an issue needs some."""
+        name = key or self.newest
+        made = self._macs.get((purpose, name))
+        if made is None:
+            derived = hmac_sha256(self._keys[name])(purpose.encode())
+            made = self._macs[purpose, name] = hmac_sha256(derived)
+        return made
+
+
+def hmac_sha256(key: bytes) -> Callable[[bytes], bytes]:
+    """HMAC-SHA-256 (RFC 2104) under one key, whose two blocks are made only once.
+
+    For a short message that is four times as fast as the standard library, which sets up OpenSSL anew for each.
+    """
+    block = (sha256(key).digest() if len(key) > BLOCK else key).ljust(BLOCK, b"\0")
+    inner, outer = bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)
+    return lambda message: sha256(outer + sha256(inner + message).digest()).digest()
 
 
 def keyring(settings: Settings) -> Keyring:
@@ -76,12 +99,12 @@ def _make(path: Path) -> None:
 
 def text(mac: bytes) -> str:
     """Bytes as unpadded base64url (RFC 4648 section 5)."""
-    return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
+    return binascii.b2a_base64(mac, newline=False).translate(URL_SAFE, b"=").decode()
 
 
 def raw(encoded: str) -> bytes:
     """What `text` made, as bytes again. Raises ValueError for anything else, or another spelling of them."""
-    decoded = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+    decoded = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
     if text(decoded) != encoded:
         raise ValueError("not canonical")
     return decoded

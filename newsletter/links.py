@@ -7,6 +7,7 @@ Expiry, where there is one, belongs to the row that the ids name; unsubscribe li
 """
 
 import hmac
+from collections.abc import Callable
 from enum import StrEnum
 
 from newsletter.errors import LinkUnreadable
@@ -41,13 +42,22 @@ class Links:
 
     def url(self, purpose: Purpose, *ids: int, key: str | None = None) -> str:
         """The whole address, as it stands in a letter."""
-        return f"{self.base_url}/{PATHS[purpose]}/{self.token(purpose, *ids, key=key)}"
+        return self.maker(purpose, key=key)(*ids)
 
     def token(self, purpose: Purpose, *ids: int, key: str | None = None) -> str:
         """The signed ids. Same arguments, same key: same token, so that a repeated letter is the same bytes."""
+        return self.url(purpose, *ids, key=key).rpartition("/")[2]
+
+    def maker(self, purpose: Purpose, *, key: str | None = None) -> Callable[..., str]:
+        """What makes such addresses of ids, prepared once: every letter of an issue needs some."""
         key = key or self._keyring.newest
-        payload = b"".join(_varint(number) for number in ids)
-        return f"{key}.{text(payload + self._keyring.mac(purpose, payload, key=key)[:MAC_BYTES])}"
+        before, mac = f"{self.base_url}/{PATHS[purpose]}/{key}.", self._keyring.maker(purpose, key=key)
+
+        def url(*ids: int) -> str:
+            payload = b"".join(map(_varint, ids))
+            return before + text(payload + mac(payload)[:MAC_BYTES])
+
+        return url
 
     def read(self, token: str, purpose: Purpose) -> tuple[int, ...]:
         """The ids that a token stands for. Raises LinkUnreadable if it is cut, forged or made for another purpose."""
@@ -64,7 +74,7 @@ class Links:
 
 
 def _varint(number: int) -> bytes:
-    out = bytearray()
+    out = []
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
         number >>= 7

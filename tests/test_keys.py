@@ -1,5 +1,6 @@
 """The keyring, and the key that the embedded service makes for itself."""
 
+import hmac
 import stat
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import Misconfigured
-from newsletter.keys import Keyring, keyring, raw, text
+from newsletter.keys import Keyring, hmac_sha256, keyring, raw, text
 from newsletter.settings import Settings
 
 NEW, OLD = ("k2", "n" * 40), ("k1", "o" * 40)
@@ -49,6 +50,11 @@ def test_a_key_that_is_not_in_the_ring_verifies_nothing():
 
 def test_a_keyring_does_not_show_its_keys():
     assert "nnn" not in f"{Keyring([NEW])!r}"
+
+
+@given(st.binary(max_size=200), st.binary(max_size=300))
+def test_a_mac_is_what_the_standard_library_makes(key, message):
+    assert hmac_sha256(key)(message) == hmac.digest(key, message, "sha256")
 
 
 @given(st.binary())

@@ -14,7 +14,7 @@ from email.message import EmailMessage, MIMEPart
 from enum import StrEnum
 from hashlib import sha256
 from html import escape
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from newsletter.errors import NewsletterError
@@ -23,6 +23,9 @@ from newsletter.post import mime, quoted_printable
 # New in each process, so that no title and no name can be a marker: nobody outside ever sees one.
 SECRET = secrets.token_hex(8)
 MARKER = re.compile(rf"Q{SECRET}Q([a-z][a-z0-9_]*)Z")
+
+# Most links, times and greetings: what every kind of PLAINLY writes as it is, tested for once instead of by each.
+PLAIN = re.compile(r"(?!From )[A-Za-z0-9/][A-Za-z0-9 /:.,+@_~-]{0,71}[A-Za-z0-9/,_~-]")
 
 LONGEST_VALUE = 400  # octets of a field in a header line; lay_out sees to it that the line then has at most 998
 
@@ -39,6 +42,9 @@ class Kind(StrEnum):
     VERBATIM = "verbatim"  # any other header: printable ASCII, never encoded
     TEXT = "text"  # the text/plain part
     HTML = "html"  # the text/html part: escaped
+
+
+PLAINLY = frozenset({Kind.VERBATIM, Kind.TEXT, Kind.HTML})
 
 
 class Cut(NamedTuple):
@@ -59,6 +65,14 @@ class Gap(NamedTuple):
 Piece = bytes | Gap
 
 
+class Way(NamedTuple):
+    """How a field's value gets to its places, which are numbers of pieces."""
+
+    field: str
+    everywhere: tuple[int, ...]  # all of them, if every kind there writes a plain value as it is; else none
+    kinds: tuple[tuple[Callable[[str], bytes], tuple[int, ...]], ...]
+
+
 class Sheet:
     """A letter laid out. `body` and `cuts` are all of it: stored and loaded, they make the same letters again."""
 
@@ -67,8 +81,18 @@ class Sheet:
         self.cuts = [Cut(position, field, Kind(kind)) for position, field, kind in cuts]
         self.fields = frozenset(cut.field for cut in self.cuts)
         edges = [0, *(cut.position for cut in self.cuts), len(body)]
-        self._first, *rest = [body[start:end] for start, end in pairwise(edges)]
-        self._rest = [(WRITERS[cut.kind], cut.field, piece) for cut, piece in zip(self.cuts, rest, strict=True)]
+        shared = [body[start:end] for start, end in pairwise(edges)]
+        self._pieces = [piece for each in shared for piece in (each, b"")][:-1]  # each second one is a field's place
+        # What fill has to do is planned once: a million letters should not find it out a million times.
+        self._plan = [self._way(field) for field in sorted(self.fields)]
+
+    def _way(self, field: str) -> Way:
+        places: dict[Kind, list[int]] = {}
+        for number, cut in enumerate(self.cuts):
+            if cut.field == field:
+                places.setdefault(cut.kind, []).append(2 * number + 1)
+        everywhere = chain(*places.values()) if places.keys() <= PLAINLY else ()
+        return Way(field, tuple(everywhere), tuple((WRITERS[kind], tuple(where)) for kind, where in places.items()))
 
     @property
     def sha256(self) -> str:
@@ -76,20 +100,28 @@ class Sheet:
         return sha256(json.dumps(self.cuts).encode() + b"\n" + self.body).hexdigest()
 
     def fill(self, values: Mapping[str, str]) -> list[bytes]:
-        """The letter to one reader, in pieces; all but the fields are shared with everybody's.
+        """The letter to one reader, in pieces: in turns one that everybody shares, as the same object, and a field.
 
         Raises FieldError, before anything is written, when a value is missing, unknown or not fit for its place.
         """
         if values.keys() != self.fields:
             odd = ", ".join(sorted(values.keys() ^ self.fields))
             raise FieldError(f"the letter and the values differ in their fields: {odd}")
-        pieces = [self._first]
-        for write, field, piece in self._rest:
+        pieces = self._pieces.copy()
+        for field, everywhere, kinds in self._plan:
+            value = values[field]
+            if everywhere and PLAIN.fullmatch(value):
+                written = value.encode("ascii")
+                for place in everywhere:
+                    pieces[place] = written
+                continue
             try:
-                pieces.append(write(values[field]))
+                for write, places in kinds:
+                    written = write(value)
+                    for place in places:
+                        pieces[place] = written
             except ValueError as error:
                 raise FieldError(f"the field {field} cannot be filled: {error}") from None
-            pieces.append(piece)
         return pieces
 
 

@@ -1,10 +1,12 @@
 """Parcels: a claimed delivery becomes an envelope and its reader's own bytes."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from email.utils import format_datetime
+from functools import lru_cache
 
 from newsletter import addresses
-from newsletter.keys import Keyring, text
+from newsletter.keys import Keyring
 from newsletter.links import Links, Purpose
 from newsletter.post import verp
 from newsletter.post.claims import Claimed
@@ -14,6 +16,70 @@ from newsletter.post.postman import Parcel
 
 BEGIN_WITHIN = timedelta(seconds=2)  # a reader who left longer ago than this gets no MAIL FROM
 
+NAMED: dict[Purpose, Callable[[Claimed], tuple[int | None, ...]]] = {
+    Purpose.CONFIRM: lambda claimed: (claimed.signup, claimed.nonce),
+    Purpose.NEVER: lambda claimed: (claimed.signup, claimed.nonce),
+    Purpose.UNSUBSCRIBE: lambda claimed: (claimed.subscriber, claimed.newsletter),
+    Purpose.PREFERENCES: lambda claimed: (claimed.subscriber,),
+}
+
+
+class Pen:
+    """Writes what differs between readers, with one key. `fields` says how each field is made of a claim."""
+
+    def __init__(self, links: Links, keyring: Keyring, key: str) -> None:
+        self._mac = keyring.maker("message-id", key=key)
+        self._return_path = verp.maker(keyring, key=key)
+        self.fields: dict[str, Callable[[Claimed], str]] = {
+            "to": _recipient,
+            "date": lambda claimed: _date(claimed.first_tried_at),
+            "message_id": self._message_id,
+            "greeting": lambda claimed: f"Dear {claimed.name}," if claimed.name else "Dear reader,",
+            **{purpose.value: _link(purpose, links.maker(purpose, key=key)) for purpose in Purpose},
+        }
+
+    def sender(self, claimed: Claimed) -> str:
+        """Where a bounce goes: an address of the delivery's own where the newsletter has a domain for them."""
+        if claimed.return_path_domain is None:
+            return claimed.sender
+        return self._return_path(claimed.delivery, claimed.first_tried_at, claimed.return_path_domain)
+
+    def _message_id(self, claimed: Claimed) -> str:
+        """Unique for ever: the time is in it because a database that was lost gives its numbers out a second time."""
+        mac = self._mac(f"{claimed.delivery} {_exactly(claimed.first_tried_at)}".encode())
+        return f"<{claimed.delivery}.{mac[:12].hex()}@{_domain(claimed.sender)}>"
+
+
+def _link(purpose: Purpose, url: Callable[..., str]) -> Callable[[Claimed], str]:
+    """How a link is made of a claim."""
+    named = NAMED[purpose]
+
+    def link(claimed: Claimed) -> str:
+        ids = named(claimed)
+        if None in ids:
+            raise _unknown(purpose)
+        return url(*ids)
+
+    return link
+
+
+@lru_cache(maxsize=64)
+def _date(moment: datetime) -> str:
+    """A claim's letters share it."""
+    return format_datetime(moment.replace(microsecond=0))
+
+
+_exactly = lru_cache(maxsize=64)(datetime.isoformat)
+
+
+@lru_cache(maxsize=64)
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2]
+
+
+def _unknown(field: str) -> FieldError:
+    return FieldError(f"the field {field} cannot be filled: nothing is known of it here")
+
 
 class Packer:
     """Makes parcels. What a reader's fields hold comes from the claim, so that a repeat is the same bytes."""
@@ -21,58 +87,21 @@ class Packer:
     def __init__(self, links: Links, keyring: Keyring) -> None:
         self._links = links
         self._keyring = keyring
+        self._pens: dict[str, Pen] = {}
 
     def pack(self, claimed: Claimed, variant: Variant, *, begin_by: float) -> Parcel:
         """The parcel. Raises FieldError, which repeats no value, where this reader's letter cannot be written."""
-        sheet, recipient = variant.sheet, _recipient(claimed)
-        body = sheet.fill({field: self._value(field, claimed, recipient) for field in sheet.fields})
-        return Parcel(claimed.delivery, claimed.attempt, self._sender(claimed), recipient, body, begin_by)
+        sheet, pen = variant.sheet, self._pens.get(claimed.key_id) or self._pen(claimed.key_id)
+        try:
+            values = {field: pen.fields[field](claimed) for field in sheet.fields}
+        except KeyError as error:
+            raise _unknown(error.args[0]) from None
+        body, recipient = sheet.fill(values), values.get("to") or _recipient(claimed)
+        return Parcel(claimed.delivery, claimed.attempt, pen.sender(claimed), recipient, body, begin_by)
 
-    def _sender(self, claimed: Claimed) -> str:
-        """Where a bounce goes: an address of the delivery's own where the newsletter has a domain for them."""
-        if claimed.return_path_domain is None:
-            return claimed.sender
-        return verp.address(
-            self._keyring,
-            claimed.delivery,
-            claimed.first_tried_at,
-            key=claimed.key_id,
-            domain=claimed.return_path_domain,
-        )
-
-    def _value(self, field: str, claimed: Claimed, recipient: str) -> str:
-        match field:
-            case "to":
-                return recipient
-            case "date":
-                return format_datetime(claimed.first_tried_at.replace(microsecond=0))
-            case "message_id":
-                return self._message_id(claimed)
-            case "greeting":
-                return f"Dear {claimed.name}," if claimed.name else "Dear reader,"
-        return self._link(field, claimed)
-
-    def _message_id(self, claimed: Claimed) -> str:
-        """Unique for ever: the time is in it because a database that was lost gives its numbers out a second time."""
-        occasion = f"{claimed.delivery} {claimed.first_tried_at.isoformat()}"
-        mac = self._keyring.mac("message-id", occasion.encode(), key=claimed.key_id)
-        return f"<{claimed.delivery}.{text(mac[:12])}@{claimed.sender.rpartition('@')[2]}>"
-
-    def _link(self, field: str, claimed: Claimed) -> str:
-        ids: tuple[int | None, ...]
-        match field:
-            case Purpose.UNSUBSCRIBE:
-                ids = (claimed.subscriber, claimed.newsletter)
-            case Purpose.PREFERENCES:
-                ids = (claimed.subscriber,)
-            case Purpose.CONFIRM | Purpose.NEVER:
-                ids = (claimed.signup, claimed.nonce)
-            case _:
-                ids = (None,)
-        known = [number for number in ids if number is not None]
-        if len(known) < len(ids):
-            raise FieldError(f"the field {field} cannot be filled: nothing is known of it here")
-        return self._links.url(Purpose(field), *known, key=claimed.key_id)
+    def _pen(self, key: str) -> Pen:
+        """What writes with a delivery's key. There are as many as there are keys, so each is kept."""
+        return self._pens.setdefault(key, Pen(self._links, self._keyring, key))
 
 
 def _recipient(claimed: Claimed) -> str:

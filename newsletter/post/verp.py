@@ -9,7 +9,9 @@ the first attempt is in it because a database that was lost gives its numbers ou
 
 import hmac
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from newsletter.keys import Keyring
@@ -26,24 +28,35 @@ class Returned(NamedTuple):
     first_tried_at: datetime
 
 
-def address(keyring: Keyring, delivery: int, first_tried_at: datetime, *, key: str, domain: str) -> str:
-    """The envelope sender. Same delivery, same key: same address, so that a repeat leaves under it again."""
-    signed = f"{delivery}-{int(first_tried_at.timestamp())}"
-    return f"b-{signed}-{key.lower()}-{_mac(keyring, signed, key)}@{domain}"
+def maker(keyring: Keyring, *, key: str) -> Callable[[int, datetime, str], str]:
+    """What makes envelope senders of a delivery, the time of its first attempt, and a domain.
+
+    Same delivery, same key: same address, so that a repeat leaves under it again.
+    """
+    mac, named = keyring.maker(PURPOSE, key=key), key.lower()
+
+    def address(delivery: int, first_tried_at: datetime, domain: str) -> str:
+        signed = f"{delivery}-{_second(first_tried_at)}"
+        return f"b-{signed}-{named}-{mac(signed.encode())[:MAC_BYTES].hex()}@{domain}"
+
+    return address
+
+
+@lru_cache(maxsize=64)
+def _second(moment: datetime) -> int:
+    """All that is claimed at once has the same."""
+    return int(moment.timestamp())
 
 
 def read(keyring: Keyring, recipient: str) -> Returned | None:
-    """What `address` was made for, by the address that a bounce came to; None for any that it did not make."""
+    """Which delivery an address was made for, by the address that a bounce came to; None for any other."""
     found = LOCAL_PART.fullmatch(recipient.rpartition("@")[0].lower())
     if not found:
         return None
     signed, named, mac = found.groups()
     keys = [key for key in keyring if key.lower() == named]  # two ids may differ in nothing but their case
-    if not any(hmac.compare_digest(mac, _mac(keyring, signed, key)) for key in keys):
+    right = [keyring.mac(PURPOSE, signed.encode(), key=key)[:MAC_BYTES].hex() for key in keys]
+    if not any(hmac.compare_digest(mac, each) for each in right):
         return None
     delivery, second = map(int, signed.split("-"))
     return Returned(delivery, datetime.fromtimestamp(second, UTC))
-
-
-def _mac(keyring: Keyring, signed: str, key: str) -> str:
-    return keyring.mac(PURPOSE, signed.encode(), key=key)[:MAC_BYTES].hex()

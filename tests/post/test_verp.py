@@ -21,7 +21,7 @@ keys = st.sampled_from(sorted(KEYRING))
 
 
 def made(delivery: int = 7, first_tried_at: datetime = NOON, *, key: str = "k1", ring: Keyring = KEYRING) -> str:
-    return verp.address(ring, delivery, first_tried_at, key=key, domain=DOMAIN)
+    return verp.maker(ring, key=key)(delivery, first_tried_at, DOMAIN)
 
 
 @given(deliveries, seconds, keys)
