@@ -81,7 +81,7 @@ def fates(reports: list[Report]) -> list[Fate]:
         ("DOT", "554 5.6.0 content", LATER, "5.6.0"),
         ("DOT", "552 5.3.4 too big", LATER, "5.3.4"),
         ("DOT", "550 5.1.1 user unknown after all", REFUSED, "5.1.1"),
-        ("DOT", "554 transaction failed", REFUSED, None),
+        ("DOT", "554 transaction failed", LATER, None),
     ],
 )
 def test_a_refusal_is_judged_by_its_step_code_and_cause(step, answer, fate, status):
