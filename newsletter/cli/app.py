@@ -7,6 +7,7 @@ from typing import NoReturn
 import typer
 
 from newsletter.cli import checks, demo, digests, feeds, issues, newsletters, operators, serving
+from newsletter.cli.bench import command as bench
 from newsletter.errors import Malformed, Misconfigured, NewsletterError
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ for name, part in (
     ("digests", digests.app),
     ("issues", issues.app),
     ("operators", operators.app),
+    ("bench", bench.app),
 ):
     app.add_typer(part, name=name)
 for command in (demo.demo, serving.serve, serving.migrate, checks.doctor):

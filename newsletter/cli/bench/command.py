@@ -1,0 +1,69 @@
+"""newsletter bench: how fast, on this machine."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from newsletter.cli import house
+from newsletter.cli.bench import town
+from newsletter.cli.bench.programme import Given, Programme
+from newsletter.cli.bench.telling import Teller, report
+from newsletter.cli.processes import leaving_in_order
+
+app = typer.Typer(help="Benchmarks: how fast, on this machine.", no_args_is_help=True)
+
+
+@app.callback()
+def bench() -> None:
+    """Benchmarks: how fast, on this machine."""
+
+
+@app.command()
+def delivery(
+    letters: Annotated[
+        int | None,
+        typer.Option(min=1, max=5_000_000, help="Readers of one issue; by default 100,000, far away 10,000."),
+    ] = None,
+    connections: Annotated[int, typer.Option(min=1, max=200, help="Connections to the relay.")] = 20,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
+    rounds: Annotated[int, typer.Option(min=1, max=20, help="Turns of ours and of the yardsticks; medians count.")] = 3,
+    latency: Annotated[
+        float, typer.Option(min=0, max=2000, metavar="MS", help="Put a wire of this round trip before the relay.")
+    ] = 0,
+    snapshot: Annotated[bool, typer.Option(help="Also once while a transaction like pg_dump's is open.")] = True,
+    confirmations: Annotated[int, typer.Option(min=0, help="Sign-ups meanwhile, in a run of its own; 0: none.")] = 300,
+    leavers: Annotated[int, typer.Option(min=0, help="Readers who leave meanwhile; 0: none.")] = 100,
+    feed: Annotated[str | None, typer.Option(help="A feed's URL or file; by default one of our own.")] = None,
+    database: Annotated[
+        str, typer.Option(metavar="URL", help="An empty PostgreSQL database, in place of one's own.")
+    ] = "",
+    redis: Annotated[str, typer.Option(metavar="URL", help="A Redis that nobody uses, in place of one's own.")] = "",
+    relay: Annotated[
+        str,
+        typer.Option(metavar="URL", help="An SMTP relay that takes it all, in place of a sink; no yardsticks then."),
+    ] = "",
+    folder: Annotated[
+        Path, typer.Option(help="Where the servers' folders are made; on a disk, not in memory.")
+    ] = town.WHERE,
+    as_json: house.Json = False,
+) -> None:
+    """Send an issue to so many readers through real workers, in turns with Postfix's smtp-source."""
+    given = Given(
+        letters=letters or (10_000 if latency else 100_000),
+        connections=connections,
+        processes=processes,
+        rounds=rounds,
+        latency_ms=latency,
+        snapshot=snapshot,
+        confirmations=confirmations,
+        leavers=leavers,
+        feed=feed,
+        relay=relay,
+    )
+    with leaving_in_order(), town.built(folder, database=database, redis_url=redis, check=lambda _: None) as built:
+        found = Programme(built, given, Teller(house.err)).perform()
+    typer.echo(json.dumps(found) if as_json else report(found))
+    if found["lost"] or found["doubled"]:
+        raise typer.Exit(1)

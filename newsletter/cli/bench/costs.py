@@ -1,0 +1,149 @@
+"""What it costs: processor time and memory by process, from /proc, and what the machine is."""
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+PROC = Path("/proc")
+TICK = os.sysconf("SC_CLK_TCK")
+MB = 1024  # kB
+BLOCK = b"\0" * 8192  # what PostgreSQL writes at a time
+SYNCS = 100
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process at one moment."""
+
+    pid: int
+    parent: int
+    seconds: float  # of the processor, its own
+    ended: float  # of those of its children that have ended
+    title: str
+
+    @property
+    def peak_mb(self) -> float:
+        """The most memory that it has had (VmHWM), shared memory that it has touched included."""
+        try:
+            lines = (PROC / str(self.pid) / "status").read_text().splitlines()
+        except OSError:
+            return 0.0
+        return next((int(line.split()[1]) / MB for line in lines if line.startswith("VmHWM")), 0.0)
+
+
+def family(roots: Mapping[str, int]) -> dict[str, list[Process]]:
+    """The descendants of each root, by the root's name; the root itself, a shell that waits, is left out."""
+    every = [found for entry in PROC.iterdir() if entry.name.isdigit() and (found := _read(entry))]
+    children: dict[int, list[Process]] = {}
+    for process in every:
+        children.setdefault(process.parent, []).append(process)
+
+    def below(pid: int) -> list[Process]:
+        return [each for child in children.get(pid, []) for each in (child, *below(child.pid))]
+
+    return {name: [each for each in below(pid) if each.title != "sh"] for name, pid in roots.items()}
+
+
+def _read(entry: Path) -> Process | None:
+    try:
+        stat = (entry / "stat").read_text()
+        line = (entry / "cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+    except OSError:  # it has ended
+        return None
+    name, _, rest = stat.rpartition(")")
+    fields = rest.split()
+    times = [int(field) / TICK for field in fields[11:15]]
+    title = "sh" if name.endswith("(sh") else line
+    return Process(int(entry.name), int(fields[1]), times[0] + times[1], times[2] + times[3], title)
+
+
+class Meter:
+    """Processor time between its making and `read`, by name; of PostgreSQL by what its processes are."""
+
+    def __init__(self, roots: Mapping[str, int], roles: Callable[[], Mapping[int, str]]) -> None:
+        self._roots = roots
+        self._roles = roles
+        self._before = family(roots)
+
+    def read(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Seconds of the processor, and the most memory of one process in MB, both by name."""
+        roles, after = self._roles(), family(self._roots)
+        seconds: dict[str, float] = {}
+        peaks: dict[str, float] = {}
+        for root, processes in after.items():
+            before = {each.pid: each for each in self._before.get(root, [])}
+            total = sum(each.seconds + each.ended for each in processes)
+            total -= sum(each.seconds + each.ended for each in before.values())
+            for each in processes:
+                name = _name(root, each, roles)
+                spent = each.seconds - (before[each.pid].seconds if each.pid in before else 0.0)
+                seconds[name] = seconds.get(name, 0.0) + spent
+                total -= spent
+                peaks[name] = max(peaks.get(name, 0.0), each.peak_mb)
+            if total > 0.005:  # those that have ended meanwhile
+                seconds[f"{root}: ended"] = total
+        return ({name: round(s, 2) for name, s in seconds.items()}, {name: round(mb, 1) for name, mb in peaks.items()})
+
+
+def _name(root: str, process: Process, roles: Mapping[int, str]) -> str:
+    if not process.title.startswith("postgres: "):
+        return root
+    return f"{root}: {roles.get(process.pid) or ' '.join(process.title.split()[1:3])}"
+
+
+def roles(connection: Connection) -> dict[int, str]:
+    """Whose each of PostgreSQL's processes is: `newsletter celery` of the workers, `checkpointer` its own."""
+    rows = connection.execute(
+        text("SELECT pid, coalesce(nullif(application_name, ''), backend_type) AS name FROM pg_stat_activity")
+    )
+    return {row.pid: row.name for row in rows}
+
+
+def sync_ms(folder: Path) -> float:
+    """How long the disk takes to keep 8 kB for good: the median of a hundred fdatasync(), in milliseconds."""
+    file, taken = folder / f"fsync-{os.getpid()}", []
+    handle = os.open(file, os.O_CREAT | os.O_WRONLY)
+    try:
+        for number in range(SYNCS):
+            os.pwrite(handle, BLOCK, number % 16 * len(BLOCK))
+            begun = time.perf_counter()
+            os.fdatasync(handle)
+            taken.append(time.perf_counter() - begun)
+    finally:
+        os.close(handle)
+        file.unlink()
+    return round(median(taken) * 1000, 3)
+
+
+def machine(folder: Path) -> dict[str, Any]:
+    """What it was measured on."""
+    cpus = (PROC / "cpuinfo").read_text().splitlines()
+    memory = (PROC / "meminfo").read_text().splitlines()
+    return {
+        "cpus": os.cpu_count(),
+        "processor": next(
+            (each.partition(": ")[2] for each in cpus if each.startswith("model name")), platform.machine()
+        ),
+        "memory_gb": round(int(memory[0].split()[1]) / 1024**2, 1),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "folder": str(folder),
+        "filesystem": filesystem(folder),
+        "free_gb": round(shutil.disk_usage(folder).free / 1024**3, 1),
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def filesystem(folder: Path) -> str:
+    """What kind of file system a folder lies on: `ext4`, or `tmpfs`, which is memory."""
+    mounts = [line.split()[1:3] for line in (PROC / "mounts").read_text().splitlines()]
+    above = [(where, kind) for where, kind in mounts if folder.resolve().is_relative_to(where)]
+    return max(above, key=lambda each: len(each[0]), default=("", "unknown"))[1]
