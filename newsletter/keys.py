@@ -15,6 +15,7 @@ from newsletter.settings import LEAST, Settings
 
 BLOCK = 64  # octets of SHA-256's
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
+KEPT = "secret_key"  # the file in the data folder
 
 
 class Keyring:
@@ -67,7 +68,13 @@ def keyring(settings: Settings) -> Keyring:
             "NEWSLETTER_SECRET_KEYS: not set. Every process needs the same keys, kept outside the database; make one "
             "with: python -c \"import secrets; print('k1:' + secrets.token_urlsafe(32))\""
         )
-    return Keyring([("k1", _kept(settings.data_dir / "secret_key"))])
+    return Keyring([("k1", _kept(settings.data_dir / KEPT))])
+
+
+def known(settings: Settings) -> Keyring | None:
+    """The keys, where this process has them; it makes none. Raises Misconfigured where the kept one is damaged."""
+    has_kept = settings.database.startswith("sqlite") and (settings.data_dir / KEPT).exists()
+    return keyring(settings) if settings.secret_keys or has_kept else None
 
 
 def _kept(path: Path) -> str:

@@ -23,9 +23,10 @@ for name, part in (
     ("issues", issues.app),
     ("operators", operators.app),
     ("bench", bench.app),
+    ("doctor", checks.app),
 ):
     app.add_typer(part, name=name)
-for command in (demo.demo, serving.serve, serving.migrate, checks.doctor):
+for command in (demo.demo, serving.serve, serving.migrate):
     app.command()(command)
 
 

@@ -106,7 +106,7 @@ def commands(here: Any, path: str = "") -> Iterator[str]:
     for name, each in here.commands.items():
         if hasattr(each, "commands"):
             yield from commands(each, f"{path}{name} ")
-        else:
+        if not hasattr(each, "commands") or each.invoke_without_command:
             yield f"{path}{name}"
 
 

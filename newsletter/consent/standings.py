@@ -1,0 +1,89 @@
+"""Standings for everybody at once: what the whole ledger comes to, compared with the derived subscriptions."""
+
+from typing import Any
+
+from sqlalchemy import Select, Subquery, and_, case, func, literal, null, select, union_all
+from sqlalchemy.orm import Session
+
+from newsletter.consent import ledger, subscribers
+from newsletter.consent.ledger import Entry, Event
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+
+# The events that decide where somebody stands; each number fits below the ordinal, so that one MAX finds the last.
+_NUMBERS = {Event.REQUESTED: 1, Event.CONFIRMED: 2, Event.WITHDRAWN: 3, Event.LAPSED: 4}
+_ROOM = 8
+
+
+def told() -> Subquery:
+    """What the ledger comes to, by subject and newsletter: `ledger.standing` as one statement, in one pass."""
+    number = case(*((Entry.event == event, number) for event, number in _NUMBERS.items()))
+    last = func.max(Entry.ordinal * _ROOM + number) % _ROOM
+    confirmed = func.max(case((Entry.event == Event.CONFIRMED, 1), else_=0))
+    kind = Subscription.standing.type
+    standing = case(
+        (last == _NUMBERS[Event.REQUESTED], literal(Standing.ASKED, kind)),
+        (last == _NUMBERS[Event.CONFIRMED], literal(Standing.SUBSCRIBED, kind)),
+        (last == _NUMBERS[Event.WITHDRAWN], literal(Standing.LEFT, kind)),
+        (and_(last == _NUMBERS[Event.LAPSED], confirmed == 1), literal(Standing.LEFT, kind)),
+    )
+    about = Entry.subject, Entry.newsletter_id
+    facts = select(*about, standing.label("standing")).where(Entry.newsletter_id.is_not(None)).group_by(*about)
+    return facts.subquery("told")
+
+
+def differing() -> Select[*tuple[Any, ...]]:
+    """Where a subscription is not what the ledger says: (subscriber, newsletter, shown, told), in that order."""
+    facts = told()
+    shown = (
+        select(Subscription.subscriber_id, Subscription.newsletter_id, Subscription.standing, facts.c.standing)
+        .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
+        .outerjoin(
+            facts,
+            and_(facts.c.subject == Subscriber.subject, facts.c.newsletter_id == Subscription.newsletter_id),
+        )
+        .where(facts.c.standing.is_distinct_from(Subscription.standing))
+    )
+    facts = told()
+    missing = (
+        select(Subscriber.id, facts.c.newsletter_id, null(), facts.c.standing)
+        .join(facts, facts.c.subject == Subscriber.subject)
+        .outerjoin(
+            Subscription,
+            and_(
+                Subscription.subscriber_id == Subscriber.id,
+                Subscription.newsletter_id == facts.c.newsletter_id,
+            ),
+        )
+        .where(facts.c.standing.is_not(None), Subscription.subscriber_id.is_(None))
+    )
+    both = union_all(shown, missing).subquery()
+    return select(*both.c).order_by(both.c[0], both.c[1])
+
+
+def rebuild(session: Session, subscriber_id: int, newsletter_id: int) -> bool:
+    """Make a subscription what the ledger says; False where the subscriber's facts are not whole, and nothing changes.
+
+    Cadence and pause are the reader's own choices and stay as they are. The subscriber's row is locked for it.
+    """
+    subscriber = subscribers.by_id(session, subscriber_id)
+    if subscriber is None:
+        return False
+    facts = ledger.history(session, subscriber.subject)
+    if not is_whole(facts):
+        return False
+    about = [entry for entry in facts if entry.newsletter_id == newsletter_id]
+    today = ledger.standing(entry.event for entry in about)
+    row = session.get(Subscription, (subscriber_id, newsletter_id))
+    if today is not None:
+        since = max(entry.at for entry in about if entry.event in _NUMBERS)
+        subscribers.settle(session, subscriber_id, newsletter_id, today, now=since)
+    elif row is not None:
+        session.delete(row)
+        session.flush()
+    return True
+
+
+def is_whole(facts: list[Entry]) -> bool:
+    """Whether a subject's facts are numbered without a gap, and none was changed after it was written."""
+    numbered = [entry.ordinal for entry in facts] == list(range(1, len(facts) + 1))
+    return numbered and all(ledger.leaf(entry) == entry.leaf for entry in facts)

@@ -1,0 +1,68 @@
+"""`newsletter doctor`: what it says, how it exits, what --fix mends, and that a second run finds nothing."""
+
+import json
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from newsletter.acts import Act
+from newsletter.consent.subscribers import Subscription
+from newsletter.post.deliveries import Delivery, Status
+from tests.builders import owed
+
+
+@pytest.fixture
+def damaged(database):
+    """A letter that nobody carries, subscriptions that are not the ledger's, and a sum that is wrong."""
+    with database.writing() as session:
+        lost, kept, _ = owed(session, 3)
+        session.execute(update(Delivery).where(Delivery.id == kept.id).values(status=Status.CLAIMED))
+        session.execute(delete(Delivery).where(Delivery.id == lost.id))
+        session.execute(update(Subscription).values(standing="left"))
+
+
+def test_a_sound_service(newsletter):
+    done = newsletter("doctor")
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "ok: nothing is missing or doubled")
+    verdict = json.loads(newsletter("doctor", "--json").stdout)
+    assert (verdict["verdict"], verdict["findings"], verdict["mended"]) == ("ok", [], [])
+
+
+def test_every_finding_has_a_name_a_place_and_says_what_can_be_done(newsletter, damaged):
+    done = newsletter("doctor")
+    assert done.exit_code == 1
+    lines = done.stdout.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("wrong")] == [
+        "sums:",
+        "dead-claims:",
+        *3 * ["standing:"],
+    ]
+    assert lines.count("        newsletter doctor --fix mends it.") == 4
+    verdict = json.loads(newsletter("doctor", "--json").stdout)
+    assert verdict["verdict"] == "wrong"
+    assert {each["check"]: each["fixable"] for each in verdict["findings"]} == {
+        "sums": False,
+        "dead-claims": True,
+        "standing": True,
+    }
+
+
+def test_fix_mends_what_it_can_names_what_it_left_and_the_next_run_has_nothing_to_mend(newsletter, database, damaged):
+    done = newsletter("doctor", "--fix")
+    assert done.exit_code == 1
+    kinds = [line.split()[:2] for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert kinds[:3] == [["mended", "standing:"], ["mended", "dead-claims:"], ["wrong", "sums:"]]
+    with database.reading() as session:
+        acts = list(session.scalars(select(Act).where(Act.verb == "doctor mended").order_by(Act.id)))
+    assert [act.subject for act in acts] == ["check:standing", "check:dead-claims"]
+    assert all(act.actor.startswith("cli:") for act in acts)
+    again = json.loads(newsletter("doctor", "--fix", "--json").stdout)
+    assert again["mended"] == []
+    assert [each["check"] for each in again["findings"]] == ["sums"]
+
+
+def test_what_the_keys_alone_can_tell_is_not_called_sound_without_them(newsletter, monkeypatch):
+    remarks = json.loads(newsletter("doctor", "--json").stdout)["remarks"]
+    assert [each["name"] for each in remarks] == ["suppressed"]
+    monkeypatch.setenv("NEWSLETTER_SECRET_KEYS", "k1:" + "s" * 40)
+    assert json.loads(newsletter("doctor", "--json").stdout)["remarks"] == []

@@ -1,0 +1,95 @@
+"""Standings: one statement over the whole ledger says what each subject's history says, and rebuilds by it."""
+
+from contextlib import closing
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, select, update
+
+from newsletter.consent import ledger, standings
+from newsletter.consent.ledger import Entry, Event
+from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.database import Database
+from tests.builders import a_newsletter, a_reader
+from tests.clock import NOON
+
+HISTORIES = st.lists(st.lists(st.sampled_from(list(Event)), max_size=7), min_size=1, max_size=4)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories=HISTORIES)
+def test_one_statement_says_what_each_history_says(sqlite_url, histories):
+    with closing(Database(sqlite_url)) as database:
+        compare(database, histories)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories=HISTORIES)
+def test_postgresql_says_the_same(postgresql_url, histories):
+    with closing(Database(postgresql_url)) as database:
+        compare(database, histories)
+
+
+def compare(database: Database, histories: list[list[Event]]) -> None:
+    told = standings.told()
+    with database.writing() as session:
+        newsletter = a_newsletter(session, f"n{len(session.scalars(select(Entry.id)).all())}x{id(histories)}")
+        subjects = {}
+        for history in histories:
+            reader = a_reader(session, newsletter, standing=Standing.ASKED)
+            for event in history:
+                ledger.append(session, reader.subject, event, newsletter=newsletter, evidence={}, trace=None, now=NOON)
+            subjects[reader.subject] = ledger.standing([Event.REQUESTED, *history])
+        rows = session.execute(select(told.c.subject, told.c.standing).where(told.c.newsletter_id == newsletter.id))
+        assert {subject: standing for subject, standing in rows if subject in subjects} == subjects
+        session.rollback()
+
+
+def differing(session) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in session.execute(standings.differing())]
+
+
+def test_a_subscription_is_rebuilt_and_keeps_what_the_reader_chose(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        reader, gone = a_reader(session, newsletter), a_reader(session, newsletter, standing=Standing.LEFT)
+        session.execute(
+            update(Subscription)
+            .where(Subscription.subscriber_id == reader.id)
+            .values(standing=Standing.LEFT, cadence="weekly")
+        )
+        session.execute(delete(Subscription).where(Subscription.subscriber_id == gone.id))
+    with begin() as session:
+        assert differing(session) == [
+            (reader.id, newsletter.id, Standing.LEFT, Standing.SUBSCRIBED),
+            (gone.id, newsletter.id, None, Standing.LEFT),
+        ]
+        assert all(standings.rebuild(session, *row[:2]) for row in differing(session))
+        assert differing(session) == []
+        row = session.get_one(Subscription, (reader.id, newsletter.id))
+        assert (row.standing, row.cadence, row.since) == (Standing.SUBSCRIBED, "weekly", NOON)
+
+
+def test_a_subscription_that_no_fact_speaks_for_is_taken_away(begin):
+    with begin() as session:
+        newsletter, other = a_newsletter(session), a_newsletter(session, "evening")
+        reader = a_reader(session, newsletter)
+        session.add(
+            Subscription(subscriber_id=reader.id, newsletter_id=other.id, standing=Standing.SUBSCRIBED, since=NOON)
+        )
+        session.flush()
+        assert standings.rebuild(session, reader.id, other.id)
+        assert session.get(Subscription, (reader.id, other.id)) is None
+        assert session.get_one(Subscription, (reader.id, newsletter.id)).standing is Standing.SUBSCRIBED
+
+
+def test_nothing_is_rebuilt_from_facts_that_are_not_whole(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        reader = a_reader(session, newsletter)
+        facts = ledger.history(session, reader.subject)
+        assert standings.is_whole(facts)
+        assert not standings.is_whole(facts[1:])
+        session.expunge(facts[1])
+        facts[1].event = Event.WITHDRAWN
+        assert not standings.is_whole(facts)
