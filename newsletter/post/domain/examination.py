@@ -1,0 +1,75 @@
+"""The whole examination of a newsletter's domains: who sends, who signs, what applies, what comes back."""
+
+import socket
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from newsletter.post.domain import authorising, owning, reaching, signing
+from newsletter.post.domain.resolving import Resolver, Unanswered
+from newsletter.post.domain.spf import Address
+from newsletter.post.domain.verdicts import Verdict, unknown, wrong
+from newsletter.relays import Relay
+
+
+class Domains(NamedTuple):
+    """What is to be examined."""
+
+    sender: str  # the domain of the address in From
+    reply: str  # the domain that answers go to
+    return_path: str | None  # the domain of MAIL FROM, where letters have one of their own
+
+    @property
+    def envelope(self) -> str:
+        """The domain that SPF is about."""
+        return self.return_path or self.sender
+
+
+def examine(
+    resolver: Resolver, domains: Domains, *, relays: Sequence[Relay], greeting: str, selectors: Sequence[str] = ()
+) -> Iterator[Verdict]:
+    """Every verdict, as it comes. `greeting` is the name that this machine greets relays with (EHLO)."""
+    found: list[tuple[str, list[Address], bool]] = []
+    for relay in relays:
+        yield from _sender(resolver, relay, greeting, found)
+    for by, senders, are_own in found or [("your relay", [], False)]:
+        yield from authorising.judge(resolver, domains.envelope, senders, by=by, are_own=are_own)
+    yield from signing.judge(resolver, domains.sender, selectors)
+    yield from owning.judge(resolver, domains.sender, return_path=domains.envelope)
+    yield from reaching.mx(resolver, domains.reply, what="answers")
+    if domains.envelope != domains.reply:
+        yield from reaching.mx(resolver, domains.envelope, what="bounces")
+    for by, senders, are_own in found:
+        for address in senders:
+            yield reaching.ptr(resolver, address, by=by, is_own=are_own)
+
+
+def _sender(
+    resolver: Resolver, relay: Relay, greeting: str, found: list[tuple[str, list[Address], bool]]
+) -> Iterator[Verdict]:
+    """Note who sends: the relay, or this machine where the relay is on it."""
+    host = greeting if relay.is_on_this_machine else relay.host
+    by = f"this machine ({greeting})" if relay.is_on_this_machine else relay.host
+    try:
+        addresses = reaching.addresses(resolver, host)
+    except Unanswered as error:
+        yield unknown("addresses", host, str(error))
+        addresses = []
+    else:
+        if not addresses:
+            says = "the name has no address" + (
+                "; NEWSLETTER_EHLO_NAME is how relays and receivers know this machine" * relay.is_on_this_machine
+            )
+            yield wrong("addresses", host, says, publish=f"{host}  A <its address>")
+    are_own = relay.is_on_this_machine or any(map(is_own, addresses))
+    found.append((by, addresses, are_own))
+
+
+def is_own(address: Address) -> bool:
+    """Whether this machine has that address: nobody else can bind to it."""
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as tried:
+            tried.bind((str(address), 0))
+    except OSError:
+        return False
+    return True
