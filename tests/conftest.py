@@ -17,6 +17,7 @@ pytest_plugins = [
     "tests.servers.redis",
     "tests.servers.mortal",
     "tests.servers.smtp_sink",
+    "tests.servers.dns_server",
     "tests.servers.certificate",
     "tests.servers.chromium",
     "tests.stage",

@@ -1,17 +1,18 @@
-"""newsletter doctor: whether the books agree, and whether the domain is set up for what leaves it."""
+"""newsletter doctor: whether the books agree."""
 
 from typing import Annotated, Any
 
 import typer
 
 from newsletter import keys
-from newsletter.cli import house
+from newsletter.cli import domains, house
 from newsletter.post import doctor as examination
 from newsletter.post.checks import silence
 from newsletter.post.checks.findings import Check, Finding, Remark
 from newsletter.post.mending import Mended, Mender
 
 app = typer.Typer(invoke_without_command=True)
+app.command()(domains.domain)
 
 SOUND = "ok: nothing is missing or doubled"
 KEYLESS = Remark(

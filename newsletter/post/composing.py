@@ -31,18 +31,19 @@ def compose(
 
     `fields` are merged for each reader; those in `said` are the same for all of them.
     """
-    names = {*ENVELOPE, *fields}
+    names = {*ENVELOPE, *fields} - set(said or {})
     field = {name: marker(name) for name in names} | dict(said or {})
 
     def render(part: str) -> str:
         template = templates.get_template(f"letters/{kind}/{part}")
         return template.render(newsletter=newsletter, field=field, **context)
 
-    headers = _headers(newsletter, base_url=base_url, stream=stream, subject=render("subject.txt"))
+    subject, unsubscribe = render("subject.txt"), field["unsubscribe"]
+    headers = _headers(newsletter, base_url=base_url, stream=stream, subject=subject, unsubscribe=unsubscribe)
     return merge.lay_out(mime.letter(headers, text=render("body.txt"), html=render("body.html")), names)
 
 
-def _headers(newsletter: Newsletter, *, base_url: str, stream: str, subject: str) -> dict[str, str]:
+def _headers(newsletter: Newsletter, *, base_url: str, stream: str, subject: str, unsubscribe: str) -> dict[str, str]:
     """RFC 5322, 2369, 2919, 3834 and 8058; List-* stand as they are, or Gmail does not see them."""
     return {
         "From": mime.mailbox(newsletter.publisher, newsletter.sender),
@@ -52,7 +53,7 @@ def _headers(newsletter: Newsletter, *, base_url: str, stream: str, subject: str
         "Date": marker("date"),
         "Message-ID": marker("message_id"),
         "List-Id": f"<{newsletter.list_id}>",
-        "List-Unsubscribe": f"<{marker('unsubscribe')}>",
+        "List-Unsubscribe": f"<{unsubscribe}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         "List-Help": f"<{base_url}/n/{newsletter.slug}>",
         "List-Archive": f"<{base_url}/archive/{newsletter.slug}>",

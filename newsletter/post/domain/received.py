@@ -59,7 +59,7 @@ def _domain(mailbox: str) -> str:
 
 def results(header: str) -> tuple[str, list[Result]]:
     """Who says it, and what: an Authentication-Results header read (RFC 8601 section 2.2)."""
-    server, *parts = [part.strip() for part in _without_comments(header).split(";")]
+    server, *parts = re.findall(r'(?:[^;"]|"[^"]*"?)+', _without_comments(header)) or [""]
     found = []
     for part in parts:
         words = re.findall(r'[^\s"=]+\s*=\s*(?:"[^"]*"|[^\s"]+)', part)
@@ -67,7 +67,7 @@ def results(header: str) -> tuple[str, list[Result]]:
         if pairs:
             (method, result), properties = pairs[0], dict(pairs[1:])
             found.append(Result(method.partition("/")[0].lower(), result.lower(), properties))
-    return server.split(" ")[0], found
+    return (server.split() or [""])[0], found
 
 
 def _without_comments(text: str) -> str:
