@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -99,11 +100,12 @@ def _resolver(nameserver: str | None) -> DnsResolver:
     if nameserver.count(":") == 1:
         host, _, port = nameserver.partition(":")
     try:
-        return DnsResolver(host.strip("[]"), int(port))
+        if not 0 < int(port) < 65536:
+            raise ValueError("no port")
+        return DnsResolver(str(ip_address(host.strip("[]"))), int(port))
     except ValueError:
-        raise typer.BadParameter(
-            "enter an address such as 192.0.2.53 or 192.0.2.53:53", param_hint="--nameserver"
-        ) from None
+        says = "enter an address such as 192.0.2.53 or 192.0.2.53:53"
+        raise typer.BadParameter(says, param_hint="--nameserver") from None
 
 
 def _read(place: str, resolver: DnsResolver) -> list[Verdict]:

@@ -53,6 +53,18 @@ class Entry(Base):
     leaf: Mapped[bytes] = mapped_column(LargeBinary(32))
 
 
+class Fact(NamedTuple):
+    """An entry's columns that its leaf covers, in their order."""
+
+    subject: bytes
+    ordinal: int
+    event: Event
+    newsletter_id: int | None
+    wording_id: int | None
+    at: datetime
+    evidence_digest: bytes
+
+
 class Evidence(Base):
     """What tells who and how; deleting the row erases it."""
 
@@ -140,7 +152,7 @@ def canonical(evidence: Mapping[str, str]) -> bytes:
     return json.dumps(dict(evidence), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def leaf(entry: Entry) -> bytes:
+def leaf(entry: Entry | Fact) -> bytes:
     """SHA-256(0x00 || columns, each after its length): a leaf hash of RFC 6962 section 2.1 over the whole entry."""
     columns = (
         entry.subject,

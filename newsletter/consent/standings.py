@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, Subquery, and_, case, func, literal, null, select, union_all
+from sqlalchemy import CTE, Select, and_, case, func, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger, subscribers
@@ -14,7 +14,7 @@ _NUMBERS = {Event.REQUESTED: 1, Event.CONFIRMED: 2, Event.WITHDRAWN: 3, Event.LA
 _ROOM = 8
 
 
-def told() -> Subquery:
+def told() -> CTE:
     """What the ledger comes to, by subject and newsletter: `ledger.standing` as one statement, in one pass."""
     number = case(*((Entry.event == event, number) for event, number in _NUMBERS.items()))
     last = func.max(Entry.ordinal * _ROOM + number) % _ROOM
@@ -28,7 +28,7 @@ def told() -> Subquery:
     )
     about = Entry.subject, Entry.newsletter_id
     facts = select(*about, standing.label("standing")).where(Entry.newsletter_id.is_not(None)).group_by(*about)
-    return facts.subquery("told")
+    return facts.cte("told")
 
 
 def differing() -> Select[*tuple[Any, ...]]:
@@ -43,7 +43,6 @@ def differing() -> Select[*tuple[Any, ...]]:
         )
         .where(facts.c.standing.is_distinct_from(Subscription.standing))
     )
-    facts = told()
     missing = (
         select(Subscriber.id, facts.c.newsletter_id, null(), facts.c.standing)
         .join(facts, facts.c.subject == Subscriber.subject)

@@ -26,6 +26,7 @@ from newsletter.post.letters import Letter
 from newsletter.schema import metadata
 from tests.builders import owed
 from tests.clock import NOON
+from tests.servers.dns_server import Zone
 
 ACTOR = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 EVE = "eve@press.example"
@@ -36,6 +37,7 @@ OF_THE_SETTINGS = {"known_keys"}  # nobody does that by a command: it is what th
 FACTS = ("--name", "N", "--publisher", "P", "--sender", "a@press.example", "--postal-address", "S")
 READING = {
     "doctor": (),
+    "doctor domain": ("three", "--nameserver", "127.0.0.1:{dns}"),
     "newsletters list": (),
     "feeds list": (),
     "digests list": (),
@@ -65,8 +67,11 @@ CHANGING = {
 
 
 @pytest.fixture
-def numbers(database: Database) -> dict[str, int]:
-    """Issues to name, by where they are. There are an operator too, and feeds that may not be asked."""
+def numbers(database: Database, zone: Zone) -> dict[str, int]:
+    """Issues to name, by where they are. There are an operator too, feeds that may not be asked, and a DNS that may."""
+    zone.put("press.example", TXT="v=spf1 ip4:192.0.2.1 -all", MX="10 mail.press.example.")
+    zone.put("mail.press.example", A="192.0.2.1")
+    zone.put("_dmarc.press.example", TXT="v=DMARC1; p=none; rua=mailto:reports@press.example")
     with database.writing() as session:
         leaving, paused = (_issue_of(session, owed(session, 2)[0]) for _ in range(2))
         issues.pause(session, paused, actor="tests", now=NOON)
@@ -74,7 +79,7 @@ def numbers(database: Database) -> dict[str, int]:
         drafted = issues.draft(session, three, articles=2, actor="tests", now=NOON)
         operators.add(session, EVE, role=Role.EDITOR, actor="tests", now=NOON)
         session.execute(update(Feed).values(url="http://127.0.0.1:9/" + Feed.url))
-        return {"leaving": leaving.id, "paused": paused.id, "drafted": drafted.id}
+        return {"leaving": leaving.id, "paused": paused.id, "drafted": drafted.id, "dns": zone.port}
 
 
 def _issue_of(session: Session, delivery: Delivery) -> Issue:

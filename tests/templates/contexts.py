@@ -295,7 +295,9 @@ DIGEST = {
     "signup_url": "https://letters.example/n/morning-letter",
     "field": FIELD,
 }
+PROBE: dict[str, object] = {"newsletter": NEWSLETTER, "field": FIELD}
 LETTERS: dict[str, dict[str, dict[str, object]]] = {
+    "probe": {"usual": PROBE, "long": PROBE | {"newsletter": LONG}},
     "confirmation": {
         "usual": CONFIRMATION,
         "long": CONFIRMATION | {"newsletter": LONG, "newsletters": [LONG_ROW, ROW, LONG_ROW], "wording": LONG_WORDING},

@@ -1,4 +1,4 @@
-"""Both letters with the usual, the far too long and the hostile: what mail programs and the law ask of them."""
+"""Each letter with the usual, the far too long and the hostile: what mail programs and the law ask of them."""
 
 import quopri
 import re
@@ -20,6 +20,7 @@ from tests.templates.contexts import (
 )
 
 ENVIRONMENT = templating.environment()
+LINKS = {"confirmation": ("confirm", "never"), "digest": ("unsubscribe", "preferences"), "probe": ("unsubscribe",)}
 CASES = [(kind, case) for kind, cases in LETTERS.items() for case in cases]
 
 
@@ -93,7 +94,12 @@ def test_the_text_part_has_every_link_of_its_reader_and_the_postal_address():
     for kind, case in CASES:
         context = LETTERS[kind][case]
         text = written(kind, "body.txt", context)
-        wanted = ("confirm", "never") if kind == "confirmation" else ("unsubscribe", "preferences")
+        links = {
+            "confirmation": ("confirm", "never"),
+            "digest": ("unsubscribe", "preferences"),
+            "probe": ("unsubscribe",),
+        }
+        wanted = links[kind]
         assert all(f"\n{FIELD[name]}\n" in text for name in wanted)
         assert context["newsletter"]["postal_address"] in text
         assert "\n-- \n" in text
