@@ -100,12 +100,13 @@ def _resolver(nameserver: str | None) -> DnsResolver:
     if nameserver.count(":") == 1:
         host, _, port = nameserver.partition(":")
     try:
-        if not 0 < int(port) < 65536:
-            raise ValueError("no port")
-        return DnsResolver(str(ip_address(host.strip("[]"))), int(port))
+        address = str(ip_address(host.strip("[]")))
     except ValueError:
+        address = ""
+    if not address or not port.isdecimal() or not 0 < int(port) < 65536:
         says = "enter an address such as 192.0.2.53 or 192.0.2.53:53"
-        raise typer.BadParameter(says, param_hint="--nameserver") from None
+        raise typer.BadParameter(says, param_hint="--nameserver")
+    return DnsResolver(address, int(port))
 
 
 def _read(place: str, resolver: DnsResolver) -> list[Verdict]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from newsletter.post.domain import spf
 from newsletter.post.domain.resolving import Resolver, Unanswered
 from newsletter.post.domain.spf import LOOKUPS, VOIDS, Address, Broken, Evaluation
-from newsletter.post.domain.verdicts import Verdict, advice, ok, unknown, wrong
+from newsletter.post.domain.verdicts import Level, Verdict, advice, ok, unknown, wrong
 
 
 def judge(resolver: Resolver, domain: str, senders: Sequence[Address], *, by: str, are_own: bool) -> Iterator[Verdict]:
@@ -13,15 +13,18 @@ def judge(resolver: Resolver, domain: str, senders: Sequence[Address], *, by: st
 
     What a relay that is not ours sends from can be others of its addresses: then a miss proves nothing.
     """
-    try:
-        found = spf.records(resolver, domain)
-        verdicts = list(_record(resolver, domain, found, _wanted(senders, by)))
-    except Unanswered as error:
-        yield unknown("spf", domain, str(error))
-        return
+    verdicts = record(resolver, domain, senders, by=by)
     yield from verdicts
-    if not any(each.level == "wrong" for each in verdicts):
+    if not any(each.level in (Level.WRONG, Level.UNKNOWN) for each in verdicts):
         yield from _senders(resolver, domain, senders, by=by, are_own=are_own)
+
+
+def record(resolver: Resolver, domain: str, senders: Sequence[Address], *, by: str) -> list[Verdict]:
+    """The record alone, with one that would do."""
+    try:
+        return list(_record(resolver, domain, spf.records(resolver, domain), _wanted(senders, by)))
+    except Unanswered as error:
+        return [unknown("spf", domain, str(error))]
 
 
 def _wanted(senders: Sequence[Address], by: str) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from newsletter.post.domain import authorising, owning, reaching, signing
 from newsletter.post.domain.resolving import Resolver, Unanswered
 from newsletter.post.domain.spf import Address
-from newsletter.post.domain.verdicts import Verdict, unknown, wrong
+from newsletter.post.domain.verdicts import Level, Verdict, unknown, wrong
 from newsletter.relays import Relay
 
 
@@ -33,14 +33,26 @@ def examine(
         yield from _sender(resolver, relay, greeting, found)
     for by, senders, are_own in found or [("your relay", [], False)]:
         yield from authorising.judge(resolver, domains.envelope, senders, by=by, are_own=are_own)
+        if domains.envelope != domains.sender:
+            yield from _beside(domains, authorising.record(resolver, domains.sender, senders, by=by))
     yield from signing.judge(resolver, domains.sender, selectors)
     yield from owning.judge(resolver, domains.sender, return_path=domains.envelope)
-    yield from reaching.mx(resolver, domains.reply, what="answers")
-    if domains.envelope != domains.reply:
-        yield from reaching.mx(resolver, domains.envelope, what="bounces")
+    reached = {domains.envelope: "bounces", domains.sender: "letters to the sender", domains.reply: "answers"}
+    for domain, what in reached.items():
+        yield from reaching.mx(resolver, domain, what=what)
     for by, senders, are_own in found:
         for address in senders:
             yield reaching.ptr(resolver, address, by=by, is_own=are_own)
+
+
+def _beside(domains: Domains, verdicts: Sequence[Verdict]) -> Iterator[Verdict]:
+    """SPF of the domain in From where MAIL FROM has another: receivers ask about that one, so nothing here is wrong."""
+    for verdict in verdicts:
+        if verdict.level is Level.WRONG:
+            says = f"{verdict.says}. Receivers ask about {domains.envelope}, the return path, so it matters little"
+            yield verdict._replace(level=Level.ADVICE, says=says)
+        else:
+            yield verdict
 
 
 def _sender(

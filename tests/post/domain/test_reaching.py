@@ -99,7 +99,37 @@ def test_a_domain_where_all_is_well(zone, resolver):
     well(zone)
     found = examined(resolver)
     assert {str(each.level) for each in found} == {"ok"}
-    assert [each.check for each in found] == ["spf", "spf-relay", "dkim", "dmarc", "alignment", "mx", "mx", "ptr"]
+    assert [each.check for each in found] == [
+        "spf",
+        "spf-relay",
+        "spf",
+        "dkim",
+        "dmarc",
+        "alignment",
+        "mx",
+        "mx",
+        "ptr",
+    ]
+
+
+def test_beside_a_return_path_the_sender_s_own_spf_is_advice(zone, resolver):
+    well(zone)
+    zone.put("press.example", TXT="v=spf1 +all")
+    assert [(each.check, str(each.level), each.about) for each in examined(resolver) if each.level != "ok"] == [
+        ("spf", "advice", "press.example")
+    ]
+
+
+def test_the_sender_is_reached_also_where_answers_go_elsewhere(zone, resolver):
+    well(zone)
+    zone.put("answers.example", MX="0 .")
+    zone.put("press.example", TXT="v=spf1 a:mail.relay.example -all", MX="10 mail.press.example.")
+    domains = Domains("press.example", "answers.example", None)
+    found = list(examination.examine(resolver, domains, relays=[], greeting="letters.press.example"))
+    assert [(each.about, str(each.level)) for each in found if each.check == "mx"] == [
+        ("press.example", "ok"),
+        ("answers.example", "wrong"),
+    ]
 
 
 def test_without_a_relay_what_cannot_be_known_is_said(zone, resolver):
