@@ -31,7 +31,8 @@ from tests.servers.dns_server import Zone
 ACTOR = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 EVE = "eve@press.example"
 
-THE_WHOLE_SERVICE = {"demo", "serve"}  # they bring the database up to date as migrate does, and run until they end
+# They bring the database up to date as migrate does, or have one of their own, and run until they end.
+THE_WHOLE_SERVICE = {"demo", "serve", "bench delivery"}
 OF_THE_SETTINGS = {"known_keys"}  # nobody does that by a command: it is what the keys in the settings are
 
 FACTS = ("--name", "N", "--publisher", "P", "--sender", "a@press.example", "--postal-address", "S")
