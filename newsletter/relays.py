@@ -13,6 +13,7 @@ Usual = TypeVar("Usual", int, None)
 
 PORTS = {"smtp": 25, "smtps": 465}
 SUBMISSION = 587  # RFC 6409: where a relay takes letters from those who log in
+CONNECTIONS = 4  # a letter waits for the relay most of its time, on however short a way
 EXAMPLE = "smtp://user:password@mail.example.org:587?rate=14&connections=5&weight=2"
 
 
@@ -28,8 +29,13 @@ class Relay:
     user: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     rate: float | None = None  # letters a second, over all connections together; None: as fast as it takes them
-    connections: int = 1
+    connections: int = CONNECTIONS  # that all workers together have open at most
     weight: int = 1  # its share among several relays
+
+    @property
+    def place(self) -> str:
+        """Its host and port, as an operator knows it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def is_on_this_machine(self) -> bool:
@@ -64,7 +70,7 @@ class Relay:
             user=user or None,
             password=password or None,
             rate=_number(options, "rate", float, None),
-            connections=_number(options, "connections", int, 1),
+            connections=_number(options, "connections", int, CONNECTIONS),
             weight=_number(options, "weight", int, 1),
         )
 

@@ -27,7 +27,7 @@ from newsletter.post.carriers import SILENCE, Watch
 from newsletter.post.deliveries import Delivery, Status
 from newsletter.post.outbox import Outbox
 from newsletter.post.postman import Fate
-from newsletter.post.smtp import SmtpPostman
+from newsletter.post.smtp.postman import SmtpPostman
 from newsletter.settings import Settings
 from tests.builders import a_carrier, a_newsletter, a_reader, a_signup, an_issue, owed
 from tests.clock import NOON
@@ -248,8 +248,15 @@ def test_while_the_database_is_away_a_ring_says_so_in_a_line_for_each_step(stage
 
 
 def test_letters_go_to_the_relay_that_the_settings_name_and_else_to_the_outbox(tmp_path: Path):
-    assert isinstance(works.postman(Settings(data_dir=tmp_path)), Outbox)
-    assert isinstance(works.postman(Settings(data_dir=tmp_path, smtp_url="smtp://mail.example.org")), SmtpPostman)
+    unset, named = (
+        Settings(data_dir=tmp_path),
+        Settings(data_dir=tmp_path, smtp_url="smtp://a.example,smtp://b.example"),
+    )
+    assert isinstance(works.postman(unset), Outbox)
+    assert works.express(unset) is None, "the outbox holds nobody up"
+    for postman in (works.postman(named), works.express(named)):
+        assert isinstance(postman, SmtpPostman)
+        postman.close()
 
 
 def test_with_other_keys_than_the_databases_nothing_is_built(stage):

@@ -16,7 +16,6 @@ from newsletter.content import digests, pictures, refreshing
 from newsletter.content.fetching import Fetcher, HttpFetcher
 from newsletter.database import Database
 from newsletter.doorbell import Room
-from newsletter.errors import Misconfigured
 from newsletter.keys import Keyring, keyring
 from newsletter.links import Links
 from newsletter.post import confirmations, mailings, records
@@ -26,7 +25,7 @@ from newsletter.post.faults import AWAY, tell
 from newsletter.post.outbox import Outbox
 from newsletter.post.parcels import Packer
 from newsletter.post.postman import Postman
-from newsletter.post.smtp import SmtpPostman
+from newsletter.post.smtp.postman import SmtpPostman
 from newsletter.privacy import retention
 from newsletter.settings import Settings
 
@@ -155,6 +154,9 @@ class Works:
     def close(self) -> None:
         """Stop the heart and give connections back."""
         self.dispatcher.heart.close()
+        self.dispatcher.postman.close()
+        if self.dispatcher.express:
+            self.dispatcher.express.close()
         self.database.close()
 
 
@@ -180,6 +182,7 @@ def build(
     dispatcher = Dispatcher(
         begin=database.writing,
         postman=postman(settings),
+        express=express(settings),
         packer=Packer(Links(keys, settings.base_url), keys),
         keyring=keys,
         heart=Heart(database.writing),
@@ -191,9 +194,12 @@ def build(
 
 
 def postman(settings: Settings) -> Postman:
-    """The relay that the settings name; without one, the outbox."""
-    if len(settings.smtp_url) > 1:
-        raise Misconfigured("NEWSLETTER_SMTP_URL: name one relay; mail is not divided among several yet.")
+    """For issues: the relays that the settings name; without one, the outbox."""
     if settings.smtp_url:
-        return SmtpPostman(settings.smtp_url[0], ehlo_name=settings.ehlo_name)
+        return SmtpPostman(*settings.smtp_url, ehlo_name=settings.ehlo_name)
     return Outbox(settings.data_dir / "outbox")
+
+
+def express(settings: Settings) -> Postman | None:
+    """For letters that somebody waits for: the same relays, over a connection that no issue holds up."""
+    return SmtpPostman(*settings.smtp_url, ehlo_name=settings.ehlo_name, connections=1) if settings.smtp_url else None

@@ -10,15 +10,13 @@ from newsletter import broker
 from newsletter.cli import house
 from newsletter.errors import Misconfigured, NewsletterError, Refused
 from newsletter.newsletters import Newsletter
-from newsletter.post.dialogue import NoConnectionError, Patience, connect
-from newsletter.post.smtp import trust
-from newsletter.relays import Relay
+from newsletter.post.smtp.patience import Patience
+from newsletter.post.smtp.postman import probe
 from newsletter.schema import metadata
 from newsletter.settings import Settings
-from workers import works
 
 SINK = "smtp-sink -c 127.0.0.1:2525 100 (as root: -u nobody)"
-HURRY = Patience(connect=10, command=10, verdict=10)
+HURRY = Patience(connect=10, greeting=10, command=10)
 
 
 def asked(found: Settings) -> dict[str, str]:
@@ -87,18 +85,11 @@ def _refuse_company(clients: list[dict[str, str]], ours: int) -> None:
 
 
 def _relay(found: Settings) -> str:
-    works.postman(found)  # refuses more than one
-    relay = found.smtp_url[0]
-    try:
-        connect(relay, ehlo_name=found.ehlo_name, tls=trust(relay), patience=HURRY).close()
-    except NoConnectionError as error:
-        raise NewsletterError(
-            f"NEWSLETTER_SMTP_URL: the relay {_place(relay)} cannot be used: {error.reply.text} "
-            f"(one that takes every letter is Postfix's: {SINK})"
-        ) from error
-    return f"relay {_place(relay)}"
-
-
-def _place(relay: Relay) -> str:
-    host = f"[{relay.host}]" if ":" in relay.host else relay.host
-    return f"{host}:{relay.port}"
+    for relay in found.smtp_url:
+        if trouble := probe(relay, ehlo_name=found.ehlo_name, patience=HURRY):
+            raise NewsletterError(
+                f"NEWSLETTER_SMTP_URL: {trouble.about} cannot be used: {trouble.says} "
+                f"(one that takes every letter is Postfix's: {SINK})"
+            )
+    places = " and ".join(relay.place for relay in found.smtp_url)
+    return f"relay{'s'[: len(found.smtp_url) > 1]} {places}"

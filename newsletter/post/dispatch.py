@@ -42,6 +42,7 @@ class Dispatcher:
     keyring: Keyring
     heart: Heart
     clock: Callable[[], datetime]
+    express: Postman | None = None  # for urgent letters, on connections of his own; None: there is one for all
     ticks: Callable[[], float] = time.monotonic
     stop: Event = field(default_factory=Event)
 
@@ -50,11 +51,12 @@ class Dispatcher:
 
         Once `stop` is set, nothing is carried but the letter in hand.
         """
+        postman = (urgent and self.express) or self.postman
         carrier = self.heart.carrier(now=self.clock())
         with Recorder(self.begin, carrier, clock=self.clock) as recorder:
             ring = _Ring(self, carrier, recorder, urgent=urgent, until=until)
             try:
-                self.postman.carry(ring.parcels(), ring.report, stop=ring.is_over)
+                postman.carry(ring.parcels(), ring.report, stop=ring.is_over)
             finally:
                 ring.settle()
         if recorder.fates:

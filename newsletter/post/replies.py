@@ -85,6 +85,11 @@ def ours(error: Exception) -> Reply:
     return Reply(None, None, addresses.hidden(folded(reason))[:KEPT])
 
 
+def is_yes(reply: Reply) -> bool:
+    """Whether it is a "positive completion reply" (RFC 5321 section 4.2.1)."""
+    return reply.code is not None and 200 <= reply.code < 300
+
+
 def verdict(reply: Reply) -> Fate:
     """What a refusal after MAIL means: REFUSED only where the recipient is at fault, for good.
 

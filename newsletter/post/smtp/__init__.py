@@ -1,0 +1,11 @@
+"""SMTP: how letters get to relays, as fast as the wire allows.
+
+reader        bytes in, whole replies out
+opening       greeting, EHLO, STARTTLS, AUTH
+stuffing      a letter's bytes as the wire wants them
+transactions  letters over one connection: bytes in, decisions out; no socket, no clock
+connection    the socket that drives the two of them, and how long we wait
+route         one relay: its connections, its pace, its trouble
+rounds        one carry: what is pulled, what is reported, when it is over
+postman       relays and a loop; the Postman itself
+"""

@@ -1,0 +1,14 @@
+"""Patience: how long we wait for a relay (RFC 5321 section 4.5.3.2)."""
+
+from typing import NamedTuple
+
+
+class Patience(NamedTuple):
+    """Seconds."""
+
+    connect: float = 30
+    greeting: float = 300
+    command: float = 300  # EHLO, AUTH, MAIL, RCPT
+    data: float = 120  # until it asks for the content
+    block: float = 180  # in which none of the content is taken from us
+    verdict: float = 600  # after the final dot: who hangs up earlier makes letters arrive twice

@@ -1,0 +1,143 @@
+"""The SMTP postman: several relays, and the loop that drives their connections."""
+
+import asyncio
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import chain
+
+from newsletter.post.pace import Pace, Steady
+from newsletter.post.postman import Parcel, Report, Trouble, clock
+from newsletter.post.smtp.patience import Patience
+from newsletter.post.smtp.rounds import Round
+from newsletter.post.smtp.route import Route
+from newsletter.post.smtp.stuffing import Stuffing
+from newsletter.post.smtp.trust import trust
+from newsletter.relays import Relay
+
+try:
+    import uvloop
+except ImportError:  # it is not made for every platform
+    uvloop = None  # type: ignore[assignment]
+
+TICK = 0.1  # seconds between two looks at stop, at patience and at relays that may be tried again
+FAREWELL = 3.0  # seconds for all good-byes together
+
+
+def probe(relay: Relay, *, ehlo_name: str, patience: Patience | None = None) -> Trouble | None:
+    """What keeps the relay from being used: it is greeted, logged in to and left, without a letter."""
+    postman = SmtpPostman(relay, ehlo_name=ehlo_name, connections=1, patience=patience)
+    try:
+        postman.carry(iter(()), lambda _: None, stop=lambda: False)
+        return postman.trouble()
+    finally:
+        postman.close()
+
+
+class SmtpPostman:
+    """A Postman who divides letters among relays by their weights.
+
+    Its loop and its connections outlive a carry. No letter is pulled before a connection is open, so while no relay can
+    be used no letter is deferred or failed for that; `trouble` says why. A relay in trouble is tried again after 1, 2,
+    4 ... 60 s; the others take its letters meanwhile.
+    """
+
+    def __init__(
+        self,
+        *relays: Relay,
+        ehlo_name: str,
+        connections: int | None = None,
+        tls: ssl.SSLContext | None = None,
+        patience: Patience | None = None,
+        pace: Callable[[Relay], Pace] = lambda relay: Steady(relay.rate),
+        clock: Callable[[], datetime] = clock,
+        loop: Callable[[], asyncio.AbstractEventLoop] = (uvloop or asyncio).new_event_loop,
+    ) -> None:
+        self._clock = clock
+        self._turn = threading.Lock()
+        self._loop = loop()
+        self._timer: asyncio.Handle
+        stuffing = Stuffing()
+        self._routes = [
+            Route(
+                relay,
+                pace(relay),
+                self._loop,
+                ehlo_name=ehlo_name,
+                tls=tls or trust(relay),
+                most=connections or relay.connections,
+                stuffing=stuffing,
+                patience=patience or Patience(),
+            )
+            for relay in relays
+        ]
+        for route in self._routes:
+            route.rivals = [other for other in self._routes if other is not route]
+
+    def carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], *, stop: Callable[[], bool]) -> None:
+        """Carry letters as the Postman contract says; whoever else calls meanwhile waits for their turn."""
+        while not self._turn.acquire(timeout=TICK):
+            if stop():
+                return
+        try:
+            if not stop() and not self._loop.is_closed():
+                self._carry(parcels, report, stop)
+        finally:
+            self._turn.release()
+
+    def trouble(self) -> Trouble | None:
+        """Why no relay can be used, if none can; of several troubles one that does not pass by itself."""
+        troubles = [route.trouble for route in self._routes]
+        if not all(troubles):
+            return None
+        return next((trouble for trouble in troubles if trouble and trouble.lasting), troubles[0])
+
+    def close(self) -> None:
+        """Say good-bye to all relays."""
+        with self._turn:
+            if not self._loop.is_closed():
+                self._loop.run_until_complete(self._part())
+                self._loop.close()
+
+    def _carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], stop: Callable[[], bool]) -> None:
+        done: asyncio.Future[None] = self._loop.create_future()
+        current = Round(parcels, report, stop, clock=self._clock, done=lambda: done.set_result(None))
+        self._timer = self._loop.call_soon(self._begin, current)
+        try:
+            self._loop.run_until_complete(done)
+        finally:
+            self._timer.cancel()
+            for route in self._routes:
+                route.end()
+        if current.error:
+            raise current.error
+
+    def _begin(self, current: Round) -> None:
+        for route in self._routes:
+            route.begin(current)
+        self._tick(current)
+
+    def _tick(self, current: Round) -> None:
+        current.heed()
+        now = time.monotonic()
+        for route in self._routes:
+            route.tick(now)
+        if not (current.under_way or any(route.is_hopeful for route in self._routes)):
+            current.is_over = True
+        current.look()
+        if not current.is_done:
+            self._timer = self._loop.call_later(TICK, self._tick, current)
+
+    async def _part(self) -> None:
+        for connection in chain.from_iterable([*route.connections] for route in self._routes):
+            connection.leave()
+        leaving = list(chain.from_iterable(route.leaving for route in self._routes))
+        until = time.monotonic() + FAREWELL
+        while any(not connection.is_gone for connection in leaving):
+            if time.monotonic() > until:
+                for connection in leaving:
+                    connection.abort()
+            await asyncio.sleep(TICK / 10)
+        await self._loop.shutdown_default_executor()

@@ -1,0 +1,72 @@
+"""A round: one carry of the postman's. What is pulled, what is reported, and when it is over."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from newsletter.post.postman import Fate, Parcel, Report
+from newsletter.post.smtp.transactions import Decision
+
+
+class Round:
+    """Between `carry` and its return. It is over once nothing more is to be pulled; done when all is reported, too."""
+
+    def __init__(
+        self,
+        parcels: Iterator[Parcel],
+        report: Callable[[Report], None],
+        stop: Callable[[], bool],
+        *,
+        clock: Callable[[], datetime],
+        done: Callable[[], None],
+    ) -> None:
+        self.is_over = False
+        self.is_done = False
+        self.begun = 0
+        self.under_way = 0
+        self.error: Exception | None = None  # of who gave us the parcels or took our reports
+        self._parcels = parcels
+        self._report = report
+        self._stop = stop
+        self._clock = clock
+        self._done = done
+
+    def next(self) -> Parcel | None:
+        """The next parcel that may still begin; None for the end of the round."""
+        try:
+            while not (self.is_over or self._stop()):
+                parcel = next(self._parcels, None)
+                if parcel is None:
+                    break
+                self.under_way += 1
+                if time.monotonic() <= parcel.begin_by:
+                    return parcel
+                self.report(Decision(parcel, Fate.UNTOUCHED, None))
+        except Exception as error:  # noqa: BLE001 - it is raised to the caller when what was pulled is reported
+            self.error = self.error or error
+        self.is_over = True
+        return None
+
+    def report(self, decision: Decision) -> Report:
+        """Tell what became of a parcel, once."""
+        parcel, fate, reply = decision
+        report = Report(parcel.delivery, parcel.attempt, fate, reply, self._clock())
+        self.under_way -= 1
+        try:
+            self._report(report)
+        except Exception as error:  # noqa: BLE001 - likewise
+            self.error = self.error or error
+            self.is_over = True
+        self.look()
+        return report
+
+    def look(self) -> None:
+        """See whether it is done."""
+        if self.is_over and not self.under_way and not self.is_done:
+            self.is_done = True
+            self._done()
+
+    def heed(self) -> None:
+        """Ask whether to stop, though nothing is to be pulled."""
+        self.is_over = self.is_over or self._stop()
+        self.look()

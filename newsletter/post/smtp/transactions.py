@@ -1,0 +1,246 @@
+"""Transactions: letters over one open connection. Bytes in, decisions out; it knows no socket and no clock.
+
+With PIPELINING a letter costs one round trip: the end of one letter and the next one's envelope go in one group, for
+RFC 2920 section 3.1 lets a message's content come first in it and DATA last.
+
+    we say       content of A, final dot, MAIL B, RCPT B, DATA
+    we hear      250 (A is theirs), 250, 250, 354
+    we say       content of B, final dot, MAIL C, RCPT C, DATA      ...
+
+Without it, or while a relay takes its time over its verdicts, the same happens command by command.
+"""
+
+from collections import deque
+from enum import Enum, auto
+from typing import NamedTuple
+
+from newsletter.post import replies
+from newsletter.post.postman import Fate, Parcel, Reply
+from newsletter.post.smtp import envelope
+from newsletter.post.smtp.offers import Offers
+from newsletter.post.smtp.reader import Reader
+from newsletter.post.smtp.stuffing import END, Stuffing
+
+REFUSALS = 8  # relays hang up after ten in a row; we leave before, so that their 421 stays a true "slow down"
+SLOW = 1.0  # seconds for a verdict: from then on nothing is said ahead, or a MAIL FROM would wait in the wire
+AHEAD = 2048  # octets of an envelope that may follow a letter unasked: less than this unsent, and the dot may have left
+
+
+class Step(Enum):
+    """What a reply is to."""
+
+    RSET = auto()
+    MAIL = auto()
+    RCPT = auto()
+    DATA = auto()
+    DOT = auto()
+    VOID = auto()  # a dot after nothing: whatever the answer is, no letter was taken
+
+
+ENVELOPE = (Step.MAIL, Step.RCPT, Step.DATA)
+
+
+class Decision(NamedTuple):
+    """What became of a letter."""
+
+    parcel: Parcel
+    fate: Fate
+    reply: Reply | None
+
+
+class Transactions:
+    """At most two letters at a time: `sent`, whose final dot is said, and `begun`, whose envelope is."""
+
+    def __init__(self, offers: Offers, stuffing: Stuffing, reader: Reader | None = None) -> None:
+        self.decided = 0  # letters that the relay decided about, and stayed
+        self.over: Reply | None = None  # why nothing more is said here
+        self._offers = offers
+        self._stuffing = stuffing
+        self._reader = reader or Reader()
+        self._awaited: deque[Step] = deque()
+        self._unsaid: deque[tuple[Step, bytes]] = deque()
+        self._due: list[bytes] = []  # the content that was asked for
+        self._content: list[bytes] = []  # of `begun`
+        self._begun: Parcel | None = None
+        self._sent: Parcel | None = None
+        self._refusal: tuple[Fate, Reply] | None = None  # of `begun`
+        self._is_known = False  # whether the relay has answered to the MAIL of `begun`
+        self._is_welcome = False  # and whether that was a yes
+        self._must_forget = False  # a refused command leaves the transaction open
+        self._row = 0  # of refusals
+        self._is_quick = False  # not known before the first verdict
+        self._dot_at = 0.0
+        self._decisions: list[Decision] = []
+
+    @property
+    def awaits(self) -> Step | None:
+        """What the next reply is to."""
+        return self._awaited[0] if self._awaited else None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no letter is under way here."""
+        return not (self._sent or self._begun or self._awaited or self._due)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it is time to leave: the relay has refused too many in a row."""
+        return self._row >= REFUSALS
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a letter may begin now."""
+        if self._begun or self._unsaid or self.over or self._row >= REFUSALS:
+            return False
+        # Ahead of a verdict only with the content before it, in one group.
+        return (not self._awaited) and (not self._due or (self._offers.pipelining and self._is_quick))
+
+    def begin(self, parcel: Parcel) -> tuple[Fate, Reply] | None:
+        """Take a letter, where there is room; or say why this relay is not even asked."""
+        if refusal := envelope.unfit(parcel, self._offers):
+            return refusal
+        content = self._stuffing.content(parcel.body)
+        if self._must_forget:
+            # Or the letter would leave under the sender of the one before it, or to its reader.
+            self._unsaid.append((Step.RSET, b"RSET\r\n"))
+            self._must_forget = False
+        self._unsaid.extend(zip(ENVELOPE, envelope.commands(parcel, content, self._offers), strict=True))
+        self._begun, self._content = parcel, content.pieces
+        self._refusal, self._is_known, self._is_welcome = None, False, False
+        return None
+
+    def say(self, now: float) -> list[bytes]:
+        """What is to be written now, if anything, in pieces."""
+        words, self._due = self._due, []
+        if words:
+            self._awaited.append(Step.DOT if self._sent else Step.VOID)
+            self._dot_at = now
+        if self._unsaid and (not self._awaited or self._may_follow()):
+            if not self._offers.pipelining:
+                step, command = self._unsaid.popleft()
+                self._awaited.append(step)
+                return [command]
+            for step, command in self._unsaid:
+                self._awaited.append(step)
+                words.append(command)
+            self._unsaid.clear()
+        return words
+
+    def hear(self, data: bytes, now: float) -> list[Decision]:
+        """Take what arrived; what it decides, in the order of the letters. Where that ends it, `over` says why."""
+        for heard in self._reader.feed(data):
+            self._answer(heard.reply, now)
+            if self.over:
+                break
+        decisions, self._decisions = self._decisions, []
+        return decisions
+
+    def lose(self, why: Reply, *, unsent: bool) -> list[Decision]:
+        """The connection ends, by whomever; `unsent` where more than AHEAD octets of ours have not left yet."""
+        self.over = self.over or why
+        self._settle(why, unsent=unsent)
+        decisions, self._decisions = self._decisions, []
+        return decisions
+
+    def _may_follow(self) -> bool:
+        return self._offers.pipelining and sum(len(command) for _, command in self._unsaid) <= AHEAD
+
+    def _answer(self, reply: Reply, now: float) -> None:
+        if reply.code is None or not self._awaited:  # nonsense, or a word that nobody asked for: 421 before it closes
+            self.over = reply
+            return
+        if reply.code == 421:  # RFC 5321 section 3.8: the relay closes, whatever it was asked
+            self.over = reply
+        step = self._awaited.popleft()
+        if step is Step.DOT:
+            self._hear_verdict(reply, now)
+        elif step is Step.MAIL:
+            self._hear_mail(reply)
+        elif step is Step.RCPT:
+            if not replies.is_yes(reply):
+                self._refuse(replies.verdict(reply), reply)
+        elif step is Step.DATA:
+            self._hear_data(reply)
+        elif step is Step.RSET and not replies.is_yes(reply):
+            self.over = reply
+
+    def _hear_verdict(self, reply: Reply, now: float) -> None:
+        assert self._sent
+        parcel, self._sent = self._sent, None
+        self._is_quick = now - self._dot_at <= SLOW
+        if replies.is_yes(reply):
+            self._row = 0
+            self._decide(parcel, Fate.TAKEN, reply)
+        else:
+            self._row += 1
+            self._must_forget = True
+            self._decide(parcel, replies.verdict(reply), reply)
+
+    def _hear_mail(self, reply: Reply) -> None:
+        self._is_known = True
+        self._is_welcome = replies.is_yes(reply)
+        if reply.code == 503:  # we are out of step with the relay; the letter has nothing to do with it
+            self.over = reply
+            self._refuse(Fate.UNTOUCHED, reply)
+        elif not self._is_welcome:
+            self._refuse(Fate.LATER, reply)  # nobody has heard of the reader yet
+
+    def _hear_data(self, reply: Reply) -> None:
+        if reply.code != 354:
+            self._refuse(replies.verdict(reply), reply)
+            self._give_up()
+        elif not self._refusal:
+            self._sent, self._begun = self._begun, None
+            self._due, self._content = self._content, []
+        elif self._is_welcome:
+            # It refused the only recipient and wants the content all the same: it gets none, and what it then says
+            # about that is not about the letter.
+            self._due = [END]
+            self._give_up()
+        else:  # whose letter it wants, if not this sender's, is not to be found out
+            self.over = reply
+
+    def _refuse(self, fate: Fate, reply: Reply) -> None:
+        self._refusal = self._refusal or (fate, reply)
+        if self._unsaid:  # command by command: the rest of the envelope is never said
+            self._unsaid.clear()
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Decide the refused letter; the relay still has its transaction open."""
+        if self.over:
+            return
+        assert self._begun
+        assert self._refusal
+        parcel, self._begun = self._begun, None
+        self._row += 1
+        self._must_forget = True
+        self._decide(parcel, *self._refusal)
+
+    def _decide(self, parcel: Parcel, fate: Fate, reply: Reply | None) -> None:
+        self.decided += not self.over
+        self._decisions.append(Decision(parcel, fate, reply))
+
+    def _settle(self, why: Reply, *, unsent: bool) -> None:
+        """Nothing more will be heard: each letter by how far it got."""
+        followed = bool(self._sent)
+        if self._sent:
+            has_left = not (self._due or unsent)
+            parcel, self._sent = self._sent, None
+            self._decide(parcel, Fate.IN_DOUBT if has_left else Fate.LATER, why)
+        if self._begun:
+            parcel, self._begun = self._begun, None
+            self._decide(parcel, *self._how_far(why, is_first=not (self.decided or followed)))
+        self._awaited.clear()
+        self._unsaid.clear()
+        self._due = []
+
+    def _how_far(self, why: Reply, *, is_first: bool) -> tuple[Fate, Reply]:
+        if self._refusal:
+            # After a row of refusals the relay hangs up for that row: this letter has no part in it.
+            is_for_the_row = self._refusal[1].code == 421 and self._row >= REFUSALS // 2
+            return (Fate.UNTOUCHED, self._refusal[1]) if is_for_the_row else self._refusal
+        if self._is_known:
+            return Fate.LATER, why
+        # Relays close idle connections, and those with many letters behind them: that is not about this one.
+        return (Fate.LATER if is_first else Fate.UNTOUCHED), why
