@@ -15,6 +15,7 @@ from newsletter.relays import Relay
 from tests.content.builders import a_feed, publish
 from tests.smtp_server import CLOSE, ScriptedServer
 from tests.stage import Stage, staged
+from tests.waiting import eventually
 
 READERS = [f"reader{number}@example.org" for number in range(4)]
 GONE, LATER = "reader1@example.org", "reader2@example.org"
@@ -57,6 +58,16 @@ def states(stage: Stage) -> dict[Status, int]:
         return {status: number for status, number in sums(session, issue.id).items() if number}
 
 
+def ring_until(stage: Stage, expected: dict[Status, int]) -> None:
+    """A relay that was in trouble is tried again after a second or two of everybody's time."""
+
+    def reached() -> bool:
+        stage.ring(Room.BULK)
+        return states(stage) == expected
+
+    eventually(reached, within=20, every=0.2)
+
+
 def test_who_does_not_exist_fails_who_is_deferred_waits_and_the_others_have_theirs(town, relay):
     relay.refused = {GONE: "550 5.1.1 user unknown", LATER: "450 4.2.1 greylisted"}
     town.ring(Room.BULK)
@@ -77,8 +88,7 @@ def test_a_letter_in_doubt_is_repeated_once_with_the_same_bytes(town, relay):
     assert states(town)[Status.IN_DOUBT] >= 1
     relay.always = {}
     town.clock.pass_(hours=1)
-    town.ring(Room.BULK)
-    assert states(town) == {Status.SENT: 4}
+    ring_until(town, {Status.SENT: 4})
     identities = [letter.body.partition(b"Message-ID: ")[2].partition(b"\r\n")[0] for letter in relay.letters]
     assert len(set(identities)) == 4
 
@@ -88,9 +98,7 @@ def test_nothing_is_marked_failed_for_a_relay_that_is_away(town, relay):
     town.ring(Room.BULK)
     assert states(town) == {Status.QUEUED: 4}
     relay.always = {}
-    town.clock.pass_(hours=2)
-    town.ring(Room.BULK)
-    assert states(town) == {Status.SENT: 4}
+    ring_until(town, {Status.SENT: 4})
 
 
 def test_a_confirmation_does_not_wait_behind_an_issue(town, relay):

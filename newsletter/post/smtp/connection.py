@@ -284,3 +284,4 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         elif self._task:
             self._task.cancel()
+            self.is_gone = True

@@ -135,9 +135,9 @@ class SmtpPostman:
             connection.leave()
         leaving = list(chain.from_iterable(route.leaving for route in self._routes))
         until = time.monotonic() + FAREWELL
-        while any(not connection.is_gone for connection in leaving):
-            if time.monotonic() > until:
-                for connection in leaving:
-                    connection.abort()
+        while any(not connection.is_gone for connection in leaving) and time.monotonic() < until:
             await asyncio.sleep(TICK / 10)
+        for connection in leaving:
+            connection.abort()
+        await asyncio.sleep(TICK / 10)
         await self._loop.shutdown_default_executor()
