@@ -282,9 +282,9 @@ def test_waiting_for_the_rate_heeds_stop():
     with ScriptedServer() as server, a_postman(server, rate=0.01) as postman:
         reports: list[Report] = []
         parcels = iter([a_parcel(1, ANN), a_parcel(2, BOB)])
-        postman.carry(parcels, reports.append, stop=lambda: time.monotonic() > begun + 0.3)
+        postman.carry(parcels, reports.append, stop=lambda: bool(reports))
     assert len(reports) == len(list(parcels)) == 1
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 60
 
 
 def test_addresses_in_replies_are_replaced():

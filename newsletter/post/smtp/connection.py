@@ -48,12 +48,22 @@ class Connection(asyncio.Protocol):
     """One connection, from the moment that it is to be opened. Its owner hears once that it ended."""
 
     def __init__(
-        self, relay: Relay, owner: Owner, *, ehlo_name: str, tls: ssl.SSLContext, stuffing: Stuffing, patience: Patience
+        self,
+        relay: Relay,
+        owner: Owner,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        ehlo_name: str,
+        tls: ssl.SSLContext,
+        stuffing: Stuffing,
+        patience: Patience,
     ) -> None:
         self.since = time.monotonic()  # that something happened on it
         self.letters = 0  # begun over it
+        self.gone: asyncio.Future[None] = loop.create_future()  # done when the socket is closed
         self._relay, self._owner = relay, owner
         self._tls, self._stuffing, self._patience = tls, stuffing, patience
+        self._loop = loop
         self._opening = opening(relay, ehlo_name=ehlo_name)
         self._need: bytes | Need = next(self._opening)
         self._reader = Reader()
@@ -62,11 +72,11 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._is_full = False  # more than AHEAD octets have not left yet
         self._left = 0
-        self._is_retired = self._is_leaving = self._has_ended = self.is_gone = False
+        self._is_retired = self._is_leaving = self._has_ended = False
 
-    def open(self, loop: asyncio.AbstractEventLoop) -> None:
+    def open(self) -> None:
         """Begin to connect."""
-        self._task = loop.create_task(self._connect(loop))
+        self._task = self._loop.create_task(self._connect())
 
     @property
     def is_open(self) -> bool:
@@ -171,7 +181,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
-        self.is_gone = True
+        self._bury()
         self._end(replies.ours(exc) if exc else CLOSED)
 
     def pause_writing(self) -> None:
@@ -184,10 +194,10 @@ class Connection(asyncio.Protocol):
 
     # Opening
 
-    async def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _connect(self) -> None:
         is_encrypted = self._relay.scheme == "smtps"
         try:
-            await loop.create_connection(
+            await self._loop.create_connection(
                 lambda: self,
                 self._relay.host,
                 self._relay.port,
@@ -197,19 +207,16 @@ class Connection(asyncio.Protocol):
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, the relay cannot be used
             self._end(failed(error))
-        finally:
-            self.is_gone = self._transport is None
 
     async def _encrypt(self, transport: asyncio.Transport) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            encrypted = await loop.start_tls(
+            encrypted = await self._loop.start_tls(
                 transport, self, self._tls, server_hostname=self._relay.host, ssl_shutdown_timeout=LEAVING
             )
         except Exception as error:  # noqa: BLE001 - likewise
             self._end(failed(error))
             transport.abort()
-            self.is_gone = True
+            self._bury()
             return
         if not self._has_ended and encrypted:
             self._take(encrypted)
@@ -245,7 +252,7 @@ class Connection(asyncio.Protocol):
             self._end(error)
         else:
             if self._need is Need.TLS:
-                self._task = asyncio.get_running_loop().create_task(self._encrypt(self._transport))
+                self._task = self._loop.create_task(self._encrypt(self._transport))
             elif isinstance(self._need, bytes):
                 self._transport.write(self._need)
 
@@ -284,4 +291,8 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         elif self._task:
             self._task.cancel()
-            self.is_gone = True
+            self._bury()
+
+    def _bury(self) -> None:
+        if not self.gone.done():
+            self.gone.set_result(None)

@@ -134,10 +134,9 @@ class SmtpPostman:
         for connection in chain.from_iterable([*route.connections] for route in self._routes):
             connection.leave()
         leaving = list(chain.from_iterable(route.leaving for route in self._routes))
-        until = time.monotonic() + FAREWELL
-        while any(not connection.is_gone for connection in leaving) and time.monotonic() < until:
-            await asyncio.sleep(TICK / 10)
-        for connection in leaving:
-            connection.abort()
-        await asyncio.sleep(TICK / 10)
+        for wait in (FAREWELL, TICK):
+            if leaving:
+                await asyncio.wait([connection.gone for connection in leaving], timeout=wait)
+            for connection in leaving:
+                connection.abort()
         await self._loop.shutdown_default_executor()

@@ -108,7 +108,7 @@ class Route:
         """What is looked after about ten times a second."""
         for connection in [*self.connections, *self.leaving]:
             connection.check(now)
-        self.leaving = [connection for connection in self.leaving if not connection.is_gone]
+        self.leaving = [connection for connection in self.leaving if not connection.gone.done()]
         self._sit(now)
         self._fill(now, 1)
         self.wake()
@@ -196,13 +196,14 @@ class Route:
             connection = Connection(
                 self._relay,
                 self,
+                self._loop,
                 ehlo_name=self._ehlo_name,
                 tls=self._tls,
                 stuffing=self._stuffing,
                 patience=self._patience,
             )
             self.connections.append(connection)
-            connection.open(self._loop)
+            connection.open()
 
     def _is_next(self) -> bool:
         """Whether this relay has not had more than its share, among those that could take a letter now."""
