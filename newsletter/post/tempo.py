@@ -1,8 +1,9 @@
 """Tempo: how a relay's answers slow all carriers down, let them rest, and bring them back to speed.
 
-Slower: the pace is halved, at most once a second, when the relay says 421, or when replies such as 450 4.7.1 are more
-than 5 % of the last 200: one in a hundred is about readers, as greylisting is. While letters are taken it rises again,
-by a sixtieth a second of the pace that it had.
+Slower: the pace is halved, at most once a second, when 421 is more than 3 % of the last 200 replies, or when replies
+such as 450 4.7.1 are more than 5 %. Of them one in a hundred is about readers, as greylisting is, and of 421 about
+connections that have had their number of letters. While letters are taken the pace rises again, by a sixtieth a second
+of what it was.
 
 Rest: when more than 20 % of the last 200 attempts were refused for good and because of us, or also for now where the
 pace can be no slower; for 5, 10, 20, 40, then always 60 minutes. After a rest one letter a second leaves until the
@@ -19,6 +20,7 @@ SLOWEST = 0.5  # letters a second
 BEYOND = 2.0  # times the pace that it had: for a relay without a rate of its own, as fast as it takes them again
 SPAN = 2.0  # seconds over which the pace is measured
 STORM, FEW = 0.05, 5  # share and number of replies that say "slower" from which on they are not about single readers
+CLOSING = 0.03  # share of 421 from which on it is about pace; of a few replies a single one is more
 TOO_MANY, ENOUGH, ALL = 0.20, 50, 10  # refusals, of so many attempts at least; or of these every single one
 RESTS = (300.0, 600.0, 1200.0, 2400.0, 3600.0)  # seconds
 TRIAL = 1.0  # letters a second
@@ -73,7 +75,7 @@ def _eased(notes: Notes, heard: str, rate: float | None, why: str, now: float) -
 
 
 def _is_storm(last: str, heard: str) -> bool:
-    if mark.CLOSED in heard:
+    if mark.CLOSED in heard and last.count(mark.CLOSED) > CLOSING * len(last):
         return True
     slower = last.count(mark.SLOWER)
     return mark.SLOWER in heard and slower >= FEW and slower > STORM * len(last)

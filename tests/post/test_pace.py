@@ -134,7 +134,7 @@ def test_a_relay_that_says_421_above_a_pace_is_written_to_at_about_that_pace():
             if ticks.now > 1060:  # a minute to find it
                 taken, closed = taken + (in_it <= 100), closed + (in_it > 100)
     assert taken > 100 * 60 * 0.5
-    assert closed < taken * 0.02
+    assert closed < taken * 0.05
 
 
 def test_all_let_a_relay_rest_that_refuses_and_only_urgent_letters_leave():

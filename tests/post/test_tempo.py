@@ -72,7 +72,7 @@ def test_in_what_batches_marks_arrive_does_not_matter_to_the_window(batches):
 
 
 def test_a_421_halves_the_pace_and_taken_letters_bring_it_back():
-    notes = after(after(Notes(), "t" * 40, now=START), "c", now=START + 2)
+    notes = after(after(Notes(), "t" * 40, now=START), "cc", now=START + 2)
     assert tempo.limit(notes, rate=20) == pytest.approx(10)
     limits = []
     for second in range(3, 40):
@@ -99,11 +99,18 @@ def test_one_in_a_hundred_told_to_come_back_is_about_readers_and_a_storm_is_abou
     assert (notes.limit is not None or notes.rests > 0) is is_slowed
 
 
+def test_a_421_now_and_then_ends_a_connection_and_slows_nobody_down():
+    notes = Notes()
+    for second in range(20):
+        notes = after(notes, "t" * 99 + "c", now=START + second)
+    assert notes.limit is None
+
+
 def test_a_relay_without_a_rate_is_slowed_down_from_the_pace_that_it_had():
     notes = Notes()
     for second in range(6):
         notes = after(notes, "t" * 200, now=START + second, rate=None)
-    notes = after(notes, "c", now=START + 6, rate=None)
+    notes = after(notes, "c" * 7, now=START + 6, rate=None)
     assert 80 <= tempo.limit(notes, rate=None) <= 120
     for second in range(7, 200):
         notes = after(notes, "t", now=START + second, rate=None)
