@@ -4,7 +4,7 @@ from newsletter import acts, known_keys, newsletters, operators, ticks
 from newsletter.consent import exhibits, ledger, seals, signups, subscribers, suppressions, wordings
 from newsletter.content import articles, digests, feeds, issues, pictures
 from newsletter.database import Base
-from newsletter.post import carriers, deliveries, letters
+from newsletter.post import bulletins, carriers, deliveries, letters
 
 ROOMS = (
     newsletters,
@@ -25,6 +25,7 @@ ROOMS = (
     letters,
     carriers,
     deliveries,
+    bulletins,
     known_keys,
     ticks,
 )

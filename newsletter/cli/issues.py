@@ -13,7 +13,7 @@ from newsletter.cli import house
 from newsletter.content import issues
 from newsletter.content.issues import Issue
 from newsletter.errors import NotFound
-from newsletter.post import mailings
+from newsletter.post import bulletins, holds, mailings
 from newsletter.post.deliveries import sums
 from newsletter.post.letters import Letter
 
@@ -76,7 +76,7 @@ def pause(number: Number, as_json: house.Json = False) -> None:
 @app.command()
 def resume(number: Number, as_json: house.Json = False) -> None:
     """Go on with a paused issue; nobody gets it twice."""
-    answer = _step(number, issues.resume)
+    answer = _step(number, holds.resume)
     house.show(answer, as_json=as_json, text=f"Issue {number} goes on; the workers begin within seconds.")
 
 
@@ -98,8 +98,15 @@ def status(
     with house.database() as database, database.reading() as session:
         newest = select(Issue).order_by(Issue.id.desc()).limit(20)
         found = [_issue(session, number)] if number else session.scalars(newest).all()
+        said = [bulletin.line for bulletin in bulletins.current(session, now=house.now())]
         rows = [
-            {**_row(issue), "reason": issues.pause_reason(session, issue), **_counts(session, issue)} for issue in found
+            {
+                **_row(issue),
+                "reason": issues.pause_reason(session, issue),
+                "relays": said if issue.status is issues.Status.SENDING else [],
+                **_counts(session, issue),
+            }
+            for issue in found
         ]
     answer: Any = rows[0] if number else rows
     house.show(answer, as_json=as_json, text="\n".join(_line(row) for row in rows) or "No issue yet.")
@@ -132,11 +139,10 @@ def _counts(session: Session, issue: Issue) -> dict[str, Any]:
 
 def _line(row: dict[str, Any]) -> str:
     head = f"{row['issue']:>5}  {row['status']:<9}  {row['title']}"
-    if row["reason"]:
-        head += f"\n       {row['reason']}"
+    head += "".join(f"\n       {line}" for line in [row["reason"], *row["relays"]] if line)
     if row["audience"] is None:
         return head
-    named = ("issue", "number", "status", "title", "reason", "audience")
+    named = ("issue", "number", "status", "title", "reason", "relays", "audience")
     counted = {name: n for name, n in row.items() if name not in named}
     parts = " + ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in counted.items() if n) or "0"
     return f"{head}\n       audience {row['audience']:,} = {parts}"

@@ -25,7 +25,7 @@ from newsletter.content.issues import Issue
 from newsletter.content.issues import Status as IssueStatus
 from newsletter.doorbell import Room
 from newsletter.newsletters import Newsletter
-from newsletter.post import backlog
+from newsletter.post import backlog, bulletins
 from newsletter.post.backlog import Backlog
 from newsletter.post.deliveries import Delivery, Status, Tally
 from newsletter.post.letters import Kind, Letter
@@ -64,6 +64,7 @@ class Census:
     articles: int
     issues: Mapping[IssueStatus, int]
     tick: datetime | None
+    relays: Mapping[tuple[str, str], int]  # by place and how: what workers say at present of what is wrong
 
 
 def take(session: Session, *, now: datetime) -> Census:
@@ -78,6 +79,7 @@ def take(session: Session, *, now: datetime) -> Census:
         articles=session.scalar(select(func.count()).select_from(Article)) or 0,
         issues=_by(session, Issue.status, IssueStatus),
         tick=ticks.last(session, Room.UPKEEP),
+        relays={(said.place, said.how): 1 for said in bulletins.current(session, now=now)},
     )
 
 

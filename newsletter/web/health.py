@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from newsletter import migrations, ticks
 from newsletter.doorbell import Room
 from newsletter.migrations import State
-from newsletter.post import backlog
+from newsletter.post import backlog, bulletins
 from newsletter.post.faults import AWAY, is_away
 from newsletter.web.lookout import Lookout
+from newsletter.web.nearness import is_here
 
 PATIENCE = 3.0  # seconds until there is an answer; the usual monitor gives up after five
 STATEMENT = 1.0  # seconds that one statement may take
@@ -28,6 +29,15 @@ LETTER = timedelta(minutes=5)  # somebody waits in front of a screen; an issue's
 router = APIRouter(prefix="/health")
 
 
+class Word(NamedTuple):
+    """What workers say of a relay."""
+
+    says: str
+    is_late: (
+        bool  # nothing leaves over it, and that will not pass by itself, or has not for longer than letters may take
+    )
+
+
 class Finding(NamedTuple):
     """What a look at the database tells. The times are None where there is none, or where they were not told."""
 
@@ -35,6 +45,7 @@ class Finding(NamedTuple):
     told: bool = False
     tick: datetime | None = None
     due: datetime | None = None
+    relays: tuple[Word, ...] = ()
 
 
 def lookout(url: str) -> Lookout[Finding]:
@@ -48,7 +59,12 @@ def examine(session: Session, now: datetime) -> Finding:
     if schema is State.BEHIND:
         return Finding(schema)
     try:
-        return Finding(schema, True, ticks.last(session, Room.UPKEEP), backlog.owed(session, now=now).oldest)
+        tick, due = ticks.last(session, Room.UPKEEP), backlog.owed(session, now=now).oldest
+        relays = tuple(
+            Word(said.line, said.lasting or (said.halted and now - said.since > LETTER))
+            for said in bulletins.current(session, now=now)
+        )
+        return Finding(schema, True, tick, due, relays)
     except AWAY as error:  # a table that is being changed, or a long search: no reason to call the database away
         if not is_away(error):
             raise
@@ -81,8 +97,11 @@ async def work(request: Request) -> JSONResponse:
 
 
 async def _report(request: Request) -> dict[str, Any]:
+    """What is found; to who asks from this machine also what workers say of relays, whose names are nobody else's."""
     now = request.app.state.site.now()
-    return report(await request.app.state.health.ask(now=now), now=now)
+    found = await request.app.state.health.ask(now=now)
+    relays = [word.says for word in found.relays] if found else []
+    return report(found, now=now) | ({"relays": relays} if relays and is_here(request) else {})
 
 
 def report(found: Finding | None, *, now: datetime) -> dict[str, Any]:
@@ -102,6 +121,7 @@ def _late(found: Finding, now: datetime) -> list[str]:
     late = {
         "tick": found.tick is None or now - found.tick > TICK,
         "letters": found.due is not None and now - found.due > LETTER,
+        "relays": any(word.is_late for word in found.relays),
     }
     return [what for what, is_late in late.items() if is_late]
 

@@ -106,6 +106,12 @@ def _post(counted: Census) -> Iterator[Metric]:
         ("class",),
         {name: letters.replies.get(digit, 0) for name, digit in replies.items()},
     )
+    yield _gauge(
+        "relay_troubles",
+        "Relays that are slowed down, halted for now, or lastingly so until somebody mends it.",
+        ("relay", "how"),
+        counted.relays,
+    )
 
 
 def _ages(counted: Census, now: datetime) -> Iterator[Metric]:

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import select
@@ -12,6 +13,7 @@ from newsletter.acts import Act
 from newsletter.content import issues
 from newsletter.content.issues import Issue, Status
 from newsletter.post import claims, deliveries
+from newsletter.post.bulletins import Crier, Said
 from newsletter.post.letters import Letter
 from tests.builders import a_carrier, owed
 from tests.clock import NOON
@@ -140,3 +142,14 @@ def test_the_status_tells_why_a_worker_paused_an_issue(newsletter, database, lea
     assert json.loads(newsletter("issues", "status", leaving, "--json").stdout)["reason"] == "The title is missing."
     newsletter("issues", "resume", leaving)
     assert "The title is missing." not in newsletter("issues", "status", leaving).stdout
+
+
+def test_the_status_tells_why_nothing_leaves_of_what_is_leaving(newsletter, database, leaving, drafted):
+    known = {"the relay mail.example.org:587": Said("Connection refused")}
+    Crier(database.writing).cry(known, now=datetime.now(UTC))
+    shown = newsletter("issues", "status", leaving)
+    assert "the relay mail.example.org:587 (since " in shown.stdout
+    assert "UTC): Connection refused\n" in shown.stdout
+    (line,) = json.loads(newsletter("issues", "status", leaving, "--json").stdout)["relays"]
+    assert line.endswith("Connection refused")
+    assert json.loads(newsletter("issues", "status", drafted, "--json").stdout)["relays"] == []

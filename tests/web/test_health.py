@@ -13,6 +13,7 @@ from newsletter.content.issues import Issue
 from newsletter.content.issues import Status as IssueStatus
 from newsletter.database import MOST, Database
 from newsletter.doorbell import Room
+from newsletter.post.bulletins import Crier, Said
 from newsletter.settings import Settings
 from newsletter.web import create_app
 from tests.builders import owed
@@ -196,3 +197,38 @@ def test_a_table_that_is_being_changed_keeps_the_ages_from_being_told_and_no_vis
             assert asked(stage.browser, "ready") == (200, told)
             assert asked(stage.browser, "work") == (503, told)
         assert asked(stage.browser, "work") == (200, WELL)
+
+
+RELAY = "the relay mail.example.org:587"
+
+
+def cry(stage: Stage, **said) -> None:
+    known = {RELAY: Said("its certificate does not verify", **said)}
+    Crier(stage.site.database.writing).cry(known, now=stage.clock())
+
+
+def test_a_relay_that_somebody_has_to_mend_is_told_to_the_monitor(stage):
+    stage.ring(Room.UPKEEP)
+    cry(stage, lasting=True)
+    code, told = asked(stage.browser, "work")
+    assert (code, told["late"]) == (503, ["relays"])
+    assert told["relays"] == [f"{RELAY} (since 2026-03-14 12:00 UTC): its certificate does not verify"]
+    assert asked(stage.browser, "ready")[0] == 200
+
+
+def test_who_asks_from_elsewhere_hears_no_relays_name(stage):
+    stage.ring(Room.UPKEEP)
+    cry(stage, lasting=True)
+    told = stage.browser.get("/health/work", headers={"X-Forwarded-For": "192.0.2.1"})
+    assert told.json()["late"] == ["relays"]
+    assert "mail.example.org" not in told.text
+
+
+def test_a_relay_that_rests_for_a_while_is_nobodys_alarm_yet(stage):
+    stage.ring(Room.UPKEEP)
+    cry(stage)
+    assert asked(stage.browser, "work")[0] == 200
+    stage.clock.pass_(minutes=5, seconds=1)
+    stage.ring(Room.UPKEEP)
+    cry(stage, halted=False)
+    assert asked(stage.browser, "work")[0] == 200

@@ -13,6 +13,7 @@ from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue
 from newsletter.content.issues import Status as IssueStatus
 from newsletter.doorbell import Room
+from newsletter.post.bulletins import Crier, Said
 from newsletter.post.deliveries import Status, Tally
 from newsletter.settings import Settings
 from newsletter.web import create_app
@@ -234,3 +235,13 @@ def test_who_has_the_token_may_scrape_from_anywhere(sqlite_url, tmp_path):
             assert status(stage.browser, Authorization=wrong.encode("latin-1"), **far) == 404
         assert status(stage.browser, **far) == 404
         assert status(stage.browser) == 200
+
+
+def test_what_is_wrong_with_a_relay_is_a_sample(stage):
+    known = {"the relay a.example:25": Said("421", halted=False), "the relay b.example:25": Said("no", lasting=True)}
+    Crier(stage.site.database.writing).cry(known, now=stage.clock())
+    found = scraped(stage.browser)
+    assert {name: value for name, value in found.items() if name.startswith("newsletter_relay_troubles")} == {
+        "newsletter_relay_troubles.the relay a.example:25.slowed": 1,
+        "newsletter_relay_troubles.the relay b.example:25.lasting": 1,
+    }

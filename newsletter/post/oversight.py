@@ -1,0 +1,72 @@
+"""Oversight: what follows from how letters fare: relays are slowed down, and issues paused that a person has to see."""
+
+import logging
+from datetime import datetime, timedelta
+
+from newsletter.database import Begin
+from newsletter.post import holds
+from newsletter.post.board import Board
+from newsletter.post.breaker import Breaker
+from newsletter.post.bulletins import Crier, Said
+from newsletter.post.pace import BoardPace
+from newsletter.post.postman import Trouble
+from newsletter.relays import Relay
+
+log = logging.getLogger(__name__)
+
+
+class Oversight:
+    """One process's. Its paces and its breaker are told by who carries; `act` draws the conclusions."""
+
+    def __init__(self, board: Board, begin: Begin) -> None:
+        self.breaker = Breaker(board)
+        self._board = board
+        self._begin = begin
+        self._crier = Crier(begin)
+        self._paces: list[BoardPace] = []
+
+    def pace(self, relay: Relay) -> BoardPace:
+        """The pace at which issues leave over a relay."""
+        pace = BoardPace(self._board, relay)
+        self._paces.append(pace)
+        return pace
+
+    def urgent_pace(self, relay: Relay) -> BoardPace:
+        """The pace of letters that somebody waits for."""
+        return BoardPace(self._board, relay, urgent=True)
+
+    def act(self, trouble: Trouble | None, *, now: datetime) -> None:
+        """Say what is wrong with relays, and pause issues that a person has to look at.
+
+        `trouble` is why no letter leaves at all. Nothing is failed or put off for it: no letter is taken to a relay
+        that cannot be used.
+        """
+        self._crier.cry(self._known(trouble, now), now=now)
+        if trouble and trouble.lasting:
+            reason = f"{trouble.about[:1].upper()}{trouble.about[1:]} cannot be used: {trouble.says}"
+            with self._begin() as session:
+                paused = holds.pause_all(session, reason=reason, now=now)
+            for number in paused:
+                log.warning("an issue is paused: %s", reason, extra={"issue": number})
+        self.breaker.settle()
+        for number, reason in list(self.breaker.tripped.items()):
+            with self._begin() as session:
+                is_new = holds.pause(session, number, reason=reason, now=now)
+            del self.breaker.tripped[number]
+            if is_new:
+                log.warning("an issue is paused: %s", reason, extra={"issue": number})
+
+    def close(self) -> None:
+        """Leave the company of those who carry."""
+        self._board.close()
+
+    def _known(self, trouble: Trouble | None, now: datetime) -> dict[str, Said]:
+        known = {}
+        for pace in self._paces:
+            if told := pace.says():
+                says, seconds = told
+                until = now + timedelta(seconds=round(seconds)) if seconds else None
+                known[f"the relay {pace.place}"] = Said(says, halted=until is not None, until=until)
+        if trouble:
+            known[trouble.about] = Said(trouble.says, lasting=trouble.lasting)
+        return known
