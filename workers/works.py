@@ -23,11 +23,15 @@ from newsletter.post.carriers import Heart, Watch
 from newsletter.post.dispatch import Dispatcher
 from newsletter.post.faults import AWAY, tell
 from newsletter.post.outbox import Outbox
+from newsletter.post.oversight import Oversight
+from newsletter.post.pace import Pace, steady
 from newsletter.post.parcels import Packer
 from newsletter.post.postman import Postman
 from newsletter.post.smtp.postman import SmtpPostman
 from newsletter.privacy import retention
+from newsletter.relays import Relay
 from newsletter.settings import Settings
+from workers import board
 
 RING = 5.0  # seconds that a ring carries letters at most before it rings again
 SIGNUPS = 50  # answered in one ring, so that their letters are carried soon
@@ -48,6 +52,7 @@ class Works:
     dispatcher: Dispatcher
     fetcher: Fetcher
     now: Callable[[], datetime]
+    oversight: Oversight
     watch: Watch = field(default_factory=Watch)
     stop: Event = field(default_factory=Event)  # set when the process has to end
 
@@ -58,7 +63,7 @@ class Works:
         """
         steps = {
             Room.URGENT: (self.answer_signups, self.carry_confirmations),
-            Room.BULK: (self.begin_issues, self.carry_issues, self.finish_issues),
+            Room.BULK: (self.begin_issues, self.carry_issues, self.oversee, self.finish_issues),
             Room.FEEDS: (self.refresh_feeds, self.gather_pictures),
             Room.UPKEEP: (self.tick, self.draft_digests, self.hand_back, self.forget),
         }[room]
@@ -91,6 +96,11 @@ class Works:
     def carry_issues(self) -> bool:
         """Carry the letters of issues."""
         return self._carry(urgent=False)
+
+    def oversee(self) -> bool:
+        """Say what is wrong with relays, and pause issues that a person has to look at."""
+        self.oversight.act(self.dispatcher.postman.trouble(), now=self.now())
+        return False
 
     def finish_issues(self) -> bool:
         """Call issues sent whose last letter is decided."""
@@ -157,6 +167,7 @@ class Works:
         self.dispatcher.postman.close()
         if self.dispatcher.express:
             self.dispatcher.express.close()
+        self.oversight.close()
         self.database.close()
 
 
@@ -179,10 +190,11 @@ def build(
     except Exception:
         database.close()
         raise
+    oversight = Oversight(board.board(settings.redis_url), database.writing)
     dispatcher = Dispatcher(
         begin=database.writing,
-        postman=postman(settings),
-        express=express(settings),
+        postman=postman(settings, oversight.pace),
+        express=express(settings, oversight.urgent_pace),
         packer=Packer(Links(keys, settings.base_url), keys),
         keyring=keys,
         heart=Heart(database.writing),
@@ -190,16 +202,20 @@ def build(
         stop=stop,
     )
     fetcher = HttpFetcher(allow=settings.feed_allow)
-    return Works(database, templating.environment(), keys, settings.base_url, dispatcher, fetcher, clock, stop=stop)
+    return Works(
+        database, templating.environment(), keys, settings.base_url, dispatcher, fetcher, clock, oversight, stop=stop
+    )
 
 
-def postman(settings: Settings) -> Postman:
+def postman(settings: Settings, pace: Callable[[Relay], Pace] = steady) -> Postman:
     """For issues: the relays that the settings name; without one, the outbox."""
     if settings.smtp_url:
-        return SmtpPostman(*settings.smtp_url, ehlo_name=settings.ehlo_name)
+        return SmtpPostman(*settings.smtp_url, ehlo_name=settings.ehlo_name, pace=pace)
     return Outbox(settings.data_dir / "outbox")
 
 
-def express(settings: Settings) -> Postman | None:
+def express(settings: Settings, pace: Callable[[Relay], Pace] = steady) -> Postman | None:
     """For letters that somebody waits for: the same relays, over a connection that no issue holds up."""
-    return SmtpPostman(*settings.smtp_url, ehlo_name=settings.ehlo_name, connections=1) if settings.smtp_url else None
+    if settings.smtp_url:
+        return SmtpPostman(*settings.smtp_url, ehlo_name=settings.ehlo_name, connections=1, pace=pace)
+    return None

@@ -60,6 +60,11 @@ class Steady:
         return most
 
 
+def steady(relay: Relay) -> Pace:
+    """The pace that a relay's URL says, for who writes to it alone."""
+    return Steady(relay.rate)
+
+
 class BoardPace:
     """A relay's pace as all who write to it know it from a board.
 
