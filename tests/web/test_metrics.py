@@ -242,6 +242,6 @@ def test_what_is_wrong_with_a_relay_is_a_sample(stage):
     Crier(stage.site.database.writing).cry(known, now=stage.clock())
     found = scraped(stage.browser)
     assert {name: value for name, value in found.items() if name.startswith("newsletter_relay_troubles")} == {
-        "newsletter_relay_troubles.the relay a.example:25.slowed": 1,
-        "newsletter_relay_troubles.the relay b.example:25.lasting": 1,
+        "newsletter_relay_troubles.slowed.the relay a.example:25": 1,
+        "newsletter_relay_troubles.lasting.the relay b.example:25": 1,
     }
