@@ -12,7 +12,6 @@ from newsletter.post.marks import WINDOW
 from newsletter.post.postman import Fate, Report
 from newsletter.relays import Relay
 
-NAP = 0.1  # seconds after which a wait asks again whether to stop
 BLOCK = 0.2  # seconds' worth of turns that all processes together reserve at a time
 LATE = 0.25  # seconds after which a turn that nobody took is gone, but for one: it costs the others less than a new one
 LOOK = 1.0  # seconds between two looks at the board
@@ -173,13 +172,3 @@ class BoardPace:
         start = self._board.reserve(self._key, rate=limit, turns=turns + owed)
         self._interval = 1 / limit
         self._turns, self._next = turns, now + start + owed * self._interval
-
-
-def wait(pace: Pace, stop: Callable[[], bool]) -> bool:
-    """Wait until a letter may begin; False as soon as there is to be none."""
-    while not stop():
-        left = pace.delay()
-        if left <= 0:
-            return True
-        time.sleep(min(left, NAP))
-    return False

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.post.board import LocalBoard
-from newsletter.post.pace import LATE, BoardPace, Steady, wait
+from newsletter.post.pace import LATE, BoardPace, Steady
 from newsletter.post.postman import Fate, Reply, Report
 from newsletter.relays import Relay
 from tests.clock import NOON
@@ -41,13 +41,6 @@ def test_without_a_rate_nobody_waits():
         pace.begun()
     assert pace.delay() == 0
     assert pace.seats(20) == 20
-
-
-def test_who_waits_asks_whether_to_stop():
-    pace = Steady(0.001)
-    pace.begun()
-    answers = iter([False, False, True])
-    assert wait(pace, lambda: next(answers)) is False
 
 
 @given(
