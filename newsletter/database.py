@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, dataclass_transform
+from typing import Any, TypeVar, dataclass_transform
 
 from sqlalchemy import (
     JSON,
@@ -22,6 +22,7 @@ from sqlalchemy import (
     Dialect,
     Engine,
     Enum,
+    Insert,
     Integer,
     MetaData,
     Table,
@@ -140,14 +141,26 @@ class Database:
         self.engine.dispose()
 
 
+Row = TypeVar("Row", bound=Base)
+
+
 def insert_once(session: Session, row: type[Base], **values: Any) -> bool:
     """Insert a row unless a constraint says that it is there already; returns whether it was inserted.
 
     Of two transactions that insert the same, the second waits for the first, and then learns that it is there.
     """
+    return session.scalar(_once(session, row, values).returning(true())) is not None
+
+
+def inserted(session: Session, row: type[Row], **values: Any) -> Row | None:
+    """The row that was inserted so; None if it is there already."""
+    return session.scalar(_once(session, row, values).returning(row))
+
+
+def _once(session: Session, row: type[Base], values: dict[str, Any]) -> Insert:
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    once = dialect.insert(row).values(values).on_conflict_do_nothing()
-    return session.scalar(once.returning(true())) is not None
+    once: Insert = dialect.insert(row).values(values).on_conflict_do_nothing()
+    return once
 
 
 def _postgresql(url: str) -> Engine:

@@ -105,14 +105,18 @@ def append(
     evidence: Mapping[str, str],
     trace: Trace | None,
     now: datetime,
+    is_new: bool = False,
 ) -> Entry:
-    """Add a fact. The subscriber's row is locked for it, so the subject's ordinals have no gaps and no doubles."""
-    session.execute(select(Subscriber.id).where(Subscriber.subject == subject).with_for_update(key_share=True))
-    last = session.scalar(select(func.max(Entry.ordinal)).where(Entry.subject == subject))
+    """Add a fact. The subscriber's row is locked for it, so the subject's ordinals have no gaps and no doubles.
+
+    A subject that was named in this transaction and has no fact yet is new: nobody else can know it, so that nothing
+    needs to be locked or asked.
+    """
+    last = 0 if is_new else _last(session, subject)
     salt, body = secrets.token_bytes(32), canonical(evidence)
     entry = Entry(
         subject=subject,
-        ordinal=(last or 0) + 1,
+        ordinal=last + 1,
         event=event,
         newsletter_id=newsletter.id if newsletter else None,
         wording_id=wording.id if wording else None,
@@ -128,6 +132,11 @@ def append(
         session.add(TraceRow(entry_id=entry.id, ip=trace.ip, user_agent=trace.user_agent, expires_at=now + TRACE_KEPT))
     session.flush()
     return entry
+
+
+def _last(session: Session, subject: bytes) -> int:
+    session.execute(select(Subscriber.id).where(Subscriber.subject == subject).with_for_update(key_share=True))
+    return session.scalar(select(func.max(Entry.ordinal)).where(Entry.subject == subject)) or 0
 
 
 def standing(history: Iterable[Event]) -> Standing | None:

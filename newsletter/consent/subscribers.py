@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, fu
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
-from newsletter.database import Base, insert_once
+from newsletter.database import Base, inserted
 
 
 class Standing(StrEnum):
@@ -58,16 +58,15 @@ class Subscription(Base):
 
 def meet(session: Session, address: Address, *, now: datetime) -> Subscriber:
     """The subscriber of this address, made if it was never met; locked until the transaction ends."""
-    while (known := by_key(session, address.key)) is None:
-        insert_once(
-            session,
-            Subscriber,
-            subject=secrets.token_bytes(16),
-            address=address.written,
-            address_key=address.key,
-            created_at=now,
-        )
+    while (known := by_key(session, address.key) or make(session, address, now=now)) is None:
+        pass  # it was made by somebody else since it was looked for
     return known
+
+
+def make(session: Session, address: Address, *, now: datetime) -> Subscriber | None:
+    """A new subscriber, whom nobody else sees before the transaction ends; None if the address was met before."""
+    facts = {"address": address.written, "address_key": address.key, "created_at": now}
+    return inserted(session, Subscriber, subject=secrets.token_bytes(16), **facts)
 
 
 def by_key(session: Session, address_key: str) -> Subscriber | None:
@@ -93,9 +92,17 @@ def subscriptions(session: Session, subscriber_id: int) -> dict[int, Subscriptio
     return {subscription.newsletter_id: subscription for subscription in found}
 
 
-def settle(session: Session, subscriber_id: int, newsletter_id: int, standing: Standing, *, now: datetime) -> None:
-    """Bring the derived row up to what was just appended to the ledger."""
-    subscription = session.get(Subscription, (subscriber_id, newsletter_id))
+def settle(
+    session: Session,
+    subscriber_id: int,
+    newsletter_id: int,
+    standing: Standing,
+    *,
+    now: datetime,
+    is_new: bool = False,
+) -> None:
+    """Bring the derived row up to what was just appended to the ledger; a new subscriber has none yet."""
+    subscription = None if is_new else session.get(Subscription, (subscriber_id, newsletter_id))
     if subscription is None:
         session.add(
             Subscription(subscriber_id=subscriber_id, newsletter_id=newsletter_id, standing=standing, since=now)

@@ -31,9 +31,11 @@ class Claimed(NamedTuple):
     newsletter: int
     sender: str
     return_path_domain: str | None
+    zone: str
     subscriber: int | None
     signup: int | None
     nonce: int | None
+    asked_at: datetime | None
     name: str | None
 
 
@@ -151,9 +153,11 @@ def details(session: Session, *which: ColumnElement[bool]) -> list[Claimed]:
             Letter.newsletter_id,
             Newsletter.sender,
             Newsletter.return_path_domain,
+            Newsletter.zone,
             Delivery.subscriber_id,
             Letter.signup_id,
             Signup.nonce,
+            Signup.received_at,
             Subscriber.name,
         )
         .join(Letter, Letter.id == Delivery.letter_id)

@@ -13,7 +13,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.post import merge, mime
 from newsletter.post.merge import Sheet, marker
 
-ENVELOPE = ("to", "message_id", "date", "unsubscribe")  # every letter's header has these fields
+HEADER = ("message_id", "date", "unsubscribe")  # every letter's has these fields
 
 
 def compose(
@@ -29,26 +29,36 @@ def compose(
 ) -> Sheet:
     """The letter, laid out once. `stream` tells mailbox providers which of our mail this is (Feedback-ID).
 
-    `fields` are merged for each reader; those in `said` are the same for all of them.
+    `fields` are merged for each reader, beside those that every letter has; those in `said` are the same for all of
+    them. With the field `mailbox`, To shows the reader's name; without it the address alone.
     """
-    names = {*ENVELOPE, *fields} - set(said or {})
+    to = "mailbox" if "mailbox" in fields else "to"
+    names = {to, *HEADER, *fields} - set(said or {})
     field = {name: marker(name) for name in names} | dict(said or {})
 
     def render(part: str) -> str:
         template = templates.get_template(f"letters/{kind}/{part}")
         return template.render(newsletter=newsletter, field=field, **context)
 
-    subject, unsubscribe = render("subject.txt"), field["unsubscribe"]
-    headers = _headers(newsletter, base_url=base_url, stream=stream, subject=subject, unsubscribe=unsubscribe)
+    headers = _headers(
+        newsletter,
+        base_url=base_url,
+        stream=stream,
+        to=field[to],
+        subject=render("subject.txt"),
+        unsubscribe=field["unsubscribe"],
+    )
     return merge.lay_out(mime.letter(headers, text=render("body.txt"), html=render("body.html")), names)
 
 
-def _headers(newsletter: Newsletter, *, base_url: str, stream: str, subject: str, unsubscribe: str) -> dict[str, str]:
+def _headers(
+    newsletter: Newsletter, *, base_url: str, stream: str, to: str, subject: str, unsubscribe: str
+) -> dict[str, str]:
     """RFC 5322, 2369, 2919, 3834 and 8058; List-* stand as they are, or Gmail does not see them."""
     return {
         "From": mime.mailbox(newsletter.publisher, newsletter.sender),
         "Reply-To": newsletter.reply_to,
-        "To": marker("to"),
+        "To": to,
         "Subject": subject,
         "Date": marker("date"),
         "Message-ID": marker("message_id"),

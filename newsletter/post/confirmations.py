@@ -1,14 +1,15 @@
 """Confirmations: a sign-up becomes a subscriber, a ledger entry and a letter, all of it or nothing."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 from jinja2 import Environment
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from newsletter import templating
 from newsletter.addresses import Address
 from newsletter.consent import ledger, signups, subscribers, suppressions
 from newsletter.consent.ledger import Event, Trace
@@ -25,6 +26,12 @@ from newsletter.post.deliveries import Delivery
 from newsletter.post.faults import AWAY, tell
 from newsletter.post.letters import Kind, Priority
 from newsletter.post.merge import Sheet
+from newsletter.post.parcels import times
+
+Facts = tuple[tuple[str, Any], ...]  # all that a newsletter is, by name
+Asked = tuple[tuple[str, str | None], ...]  # what was asked for: names, and how often each comes
+
+FACTS = [column.key for column in Newsletter.__table__.columns if column.key != "id"]
 
 log = logging.getLogger(__name__)
 
@@ -75,21 +82,25 @@ def answer(
     session: Session, signup: Signup, *, templates: Environment, keyring: Keyring, base_url: str, now: datetime
 ) -> None:
     """Ask the inbox's owner, unless they subscribe already, were asked today or said never to write to them."""
+    known = subscribers.by_key(session, signup.address_key)
     wanted: list[Newsletter] = []
     if suppressions.Reason.NEVER not in suppressions.reasons(session, keyring, signup.address_key):
-        wanted = _wanted(session, signup)
+        wanted = _wanted(session, signup, known)
     if not wanted:
         signup.state = State.QUIET
         return
     signup.newsletters = [newsletter.id for newsletter in wanted]
     signup.state = State.ASKED
-    subscriber = subscribers.meet(session, Address(signup.address, signup.address_key), now=now)
-    _ask(session, signup, subscriber, wanted, templates=templates, base_url=base_url, now=now)
+    address = Address(signup.address, signup.address_key)
+    made = None if known else subscribers.make(session, address, now=now)
+    subscriber = known or made or subscribers.meet(session, address, now=now)
+    words = session.get_one(Wording, signup.wording_id)
+    shown = _ask(session, signup, subscriber, wanted, words, templates=templates, base_url=base_url, now=now)
+    _remember(session, signup, subscriber, wanted, words, shown=shown, is_new=made is not None, now=now)
 
 
-def _wanted(session: Session, signup: Signup) -> list[Newsletter]:
+def _wanted(session: Session, signup: Signup, subscriber: Subscriber | None) -> list[Newsletter]:
     """What to ask about: each newsletter not yet subscribed to, and about each at most once a day."""
-    subscriber = subscribers.by_key(session, signup.address_key)
     standing = subscribers.subscriptions(session, subscriber.id) if subscriber else {}
     asked = session.scalars(select(Newsletter).where(Newsletter.id.in_(signup.newsletters)).order_by(Newsletter.id))
     return [
@@ -105,19 +116,23 @@ def _ask(
     signup: Signup,
     subscriber: Subscriber,
     wanted: list[Newsletter],
+    wording: Wording,
     *,
     templates: Environment,
     base_url: str,
     now: datetime,
-) -> None:
-    first, wording = wanted[0], session.get_one(Wording, signup.wording_id)
+) -> dict[str, str]:
+    """Owe them the letter; returns its hash and what is filled into it, so that its words can be made again."""
+    first = wanted[0]
+    asked = tuple((each.name, digests.schedule(session, each.id)) for each in wanted)
+    sheet = lay_out(templates, base_url, _facts(first), asked, (wording.text, wording.language))
     letter, variant = letters.write(
         session,
         kind=Kind.CONFIRMATION,
         occasion=f"signup:{signup.id}",
         newsletter_id=first.id,
         signup_id=signup.id,
-        sheet=_lay_out(session, signup, wanted, wording, templates=templates, base_url=base_url),
+        sheet=sheet,
         language=first.language,
         priority=Priority.URGENT,
         now=now,
@@ -132,33 +147,30 @@ def _ask(
     )
     session.add(owed)
     session.flush()
-    _remember(session, signup, subscriber, wanted, wording=wording, letter=variant.sha256, now=now)
+    return {"letter": variant.sha256, **times(signup.received_at, first.zone)}
 
 
-def _lay_out(
-    session: Session,
-    signup: Signup,
-    wanted: list[Newsletter],
-    wording: Wording,
-    *,
-    templates: Environment,
-    base_url: str,
-) -> Sheet:
-    """The letter, with nothing in it that the visitor typed: the inbox may be a stranger's."""
-    first = wanted[0]
+def _facts(newsletter: Newsletter) -> Facts:
+    return tuple((name, getattr(newsletter, name)) for name in FACTS)
+
+
+@lru_cache(maxsize=64)
+def lay_out(templates: Environment, base_url: str, facts: Facts, asked: Asked, wording: tuple[str, str]) -> Sheet:
+    """The letter, with nothing in it that the visitor typed: the inbox may be a stranger's.
+
+    It is made of nothing but what is given here, so that it is laid out once for all who ask for the same: that takes
+    as long as all else that answering a sign-up takes.
+    """
+    first, (words, language) = Newsletter(**dict(facts)), wording
     return compose(
         templates,
         "confirmation",
         newsletter=first,
         base_url=base_url,
         stream="confirmation",
-        fields=("confirm", "never"),
-        said={
-            "requested_at": templating.exactly(templating.local(signup.received_at, first.zone)),
-            "expires_at": templating.when(templating.local(signup.received_at + signups.VALID, first.zone)),
-        },
-        newsletters=[{"name": each.name, "schedule": digests.schedule(session, each.id)} for each in wanted],
-        wording=wording,
+        fields=("confirm", "never", "requested_at", "expires_at"),
+        newsletters=[{"name": name, "schedule": schedule} for name, schedule in asked],
+        wording={"text": words, "language": language},
         signup_url=f"{base_url}/n/{first.slug}",
     )
 
@@ -168,23 +180,25 @@ def _remember(
     signup: Signup,
     subscriber: Subscriber,
     wanted: list[Newsletter],
-    *,
     wording: Wording,
-    letter: str,
+    *,
+    shown: Mapping[str, str],
+    is_new: bool,
     now: datetime,
 ) -> None:
     """Append what was asked for. Where the request came from is a trace, kept apart from what proves the act."""
     origin = Trace(signup.evidence.get("ip"), signup.evidence.get("user_agent"))
     typed = {name: value for name, value in signup.evidence.items() if name not in origin._fields}
-    for newsletter in wanted:
+    for place, newsletter in enumerate(wanted):
         ledger.append(
             session,
             subscriber.subject,
             Event.REQUESTED,
             newsletter=newsletter,
             wording=wording,
-            evidence={**typed, "address": signup.address, "form": signup.form, "letter": letter},
+            evidence={**typed, "address": signup.address, "form": signup.form, **shown},
             trace=origin,
             now=signup.received_at,
+            is_new=is_new and place == 0,
         )
-        subscribers.settle(session, subscriber.id, newsletter.id, Standing.ASKED, now=now)
+        subscribers.settle(session, subscriber.id, newsletter.id, Standing.ASKED, now=now, is_new=is_new)

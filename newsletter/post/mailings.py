@@ -40,7 +40,7 @@ def lay_out(session: Session, issue: Issue, *, templates: Environment, base_url:
         newsletter=newsletter,
         base_url=base_url,
         stream=f"issue{issue.id}",
-        fields=("preferences", "greeting"),
+        fields=("mailbox", "preferences", "greeting"),
         issue={
             "number": edition.number,
             "title": edition.title,
@@ -59,7 +59,7 @@ def preview(session: Session, issue: Issue, *, templates: Environment, base_url:
     values = {
         "unsubscribe": f"{base_url}/u/preview",
         "preferences": f"{base_url}/preferences/preview",
-        "to": "reader@example.org",
+        "mailbox": "reader@example.org",
         "date": format_datetime(issue.run_at.replace(microsecond=0)),
         "message_id": "<preview@example.org>",
         "greeting": "Dear reader,",

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from email.message import EmailMessage, MIMEPart
 from enum import StrEnum
+from functools import cached_property
 from hashlib import sha256
 from html import escape
 from itertools import chain, pairwise
@@ -37,7 +38,7 @@ class FieldError(NewsletterError):
 class Kind(StrEnum):
     """How a field is written; where its marker stands decides."""
 
-    ADDRESS = "address"  # To: an address alone, its domain as A-labels
+    ADDRESS = "address"  # To: an address, its domain as A-labels; a name before it as mime.mailbox writes it
     WORDS = "words"  # Subject: text in any script
     VERBATIM = "verbatim"  # any other header: printable ASCII, never encoded
     TEXT = "text"  # the text/plain part
@@ -95,9 +96,14 @@ class Sheet:
         return Way(field, tuple(everywhere), tuple((WRITERS[kind], tuple(where)) for kind, where in places.items()))
 
     @property
+    def source(self) -> bytes:
+        """All of it: the cuts as JSON, a line break, and the body."""
+        return json.dumps(self.cuts).encode() + b"\n" + self.body
+
+    @cached_property
     def sha256(self) -> str:
-        """Of the cuts as JSON, a line break, and the body."""
-        return sha256(json.dumps(self.cuts).encode() + b"\n" + self.body).hexdigest()
+        """Of the source."""
+        return sha256(self.source).hexdigest()
 
     def fill(self, values: Mapping[str, str]) -> list[bytes]:
         """The letter to one reader, in pieces: in turns one that everybody shares, as the same object, and a field.
@@ -239,10 +245,12 @@ def _lines(text: str) -> bytes:
 
 
 def _write_address(value: str) -> bytes:
-    """An address beside "To:", or below it where it is too long for that.
+    """An address beside "To:", or below it where it is too long for that; with a name, in as many lines as it needs.
 
     A local part that is not ASCII stands as it is (RFC 6532): such a letter goes to relays with SMTPUTF8 only.
     """
+    if value.endswith(">") and mime.MAILBOX.fullmatch(value):
+        return "\r\n".join(mime.lines("To:", value.split(" ")))[len("To:") :].encode("ascii")
     if "=?" in value or not mime.ADDRESS.fullmatch(value):
         raise ValueError("this is not an address")
     return (b" " if len(value) <= mime.LINE - len("To: ") else b"\r\n ") + value.encode()

@@ -13,7 +13,7 @@ a value is kept as given and written by one of two rules:
 import re
 import string
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from typing import Any
@@ -31,6 +31,8 @@ ROOM = WORD - len("=?utf-8?q??=")
 NAME = re.compile(r"[!-9;-~]{1,64}")  # RFC 5322 section 3.6.8
 VERBATIM = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 ADDRESS = re.compile(r'[^\s\x00-\x1f\x7f-\x9f"(),:;<>@\[\\\]\ud800-\udfff]+@[a-zA-Z0-9.-]+')
+ENCODED = r"=\?utf-8\?[qb]\?[!->@-~]+\?="
+MAILBOX = re.compile(rf'(?:"[ !#-\[\]-~]{{1,60}}"|{ENCODED}(?: {ENCODED})*) <(?!.*=\?){ADDRESS.pattern}>')
 QUOTABLE = re.compile(r"(?!.*=\?)[ !#-\[\]-~]{1,60}")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # and what is no character at all
 BLANKS = re.compile(rf"(?: |{CONTROLS.pattern})+")
@@ -64,16 +66,10 @@ class LetterPolicy(EmailPolicy):
     def fold(self, name: str, value: str) -> str:
         """Write a header, CRLF and all."""
         tokens = words(folded(value)) if name.lower() in TEXTS else _verbatim(name, value).split()
-        lines = [f"{name}:"]
-        for token in tokens:
-            # The first token stays beside the name, however long: the only fold before it would leave that line empty.
-            if len(lines[-1]) + 1 + len(token) <= LINE or lines == [f"{name}:"]:
-                lines[-1] += f" {token}"
-            else:
-                lines.append(f" {token}")
-        if max(map(len, lines)) > LONGEST_LINE:
+        written = lines(f"{name}:", tokens)
+        if max(map(len, written)) > LONGEST_LINE:
             raise HeaderError(f"{name} has a word that fits no line (RFC 5322 section 2.1.1)")
-        return "".join(f"{line}\r\n" for line in lines)
+        return "".join(f"{line}\r\n" for line in written)
 
     def fold_binary(self, name: str, value: str) -> bytes:
         """Write a header in bytes, all of them ASCII."""
@@ -108,6 +104,18 @@ def mailbox(name: str, address: str) -> str:
     return f"{phrase} <{address}>"
 
 
+def lines(begun: str, tokens: Iterable[str]) -> list[str]:
+    """A header that begins so, folded before tokens that do not fit their line."""
+    lines = [begun]
+    for token in tokens:
+        # The first token stays beside the name, however long: the only fold before it would leave that line empty.
+        if len(lines[-1]) + 1 + len(token) <= LINE or lines == [begun]:
+            lines[-1] += f" {token}"
+        else:
+            lines.append(f" {token}")
+    return lines
+
+
 def folded(text: str) -> str:
     """`text` on one line: runs of blanks, line breaks, controls and unpaired surrogates are one space."""
     return BLANKS.sub(" ", text).strip(" ")
@@ -123,6 +131,8 @@ def words(text: str) -> list[str]:
 def encoded_words(text: str) -> list[str]:
     """`text` as encoded-words, also fit for a phrase (RFC 2047 section 5 rule 3); no character is divided."""
     encoding, encode = min(("q", _q), ("b", _b), key=lambda way: len(way[1](text)))
+    if len(whole := encode(text)) <= ROOM:
+        return [f"=?utf-8?{encoding}?{whole}?="] if text else []
     return [f"=?utf-8?{encoding}?{encode(chunk)}?=" for chunk in _chunks(text, encode)]
 
 

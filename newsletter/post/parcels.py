@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from email.utils import format_datetime
 from functools import lru_cache
 
-from newsletter import addresses
+from newsletter import addresses, templating
+from newsletter.consent.signups import VALID
 from newsletter.keys import Keyring
 from newsletter.links import Links, Purpose
-from newsletter.post import verp
+from newsletter.post import mime, verp
 from newsletter.post.claims import Claimed
 from newsletter.post.letters import Variant
 from newsletter.post.merge import FieldError
@@ -32,9 +33,12 @@ class Pen:
         self._return_path = verp.maker(keyring, key=key)
         self.fields: dict[str, Callable[[Claimed], str]] = {
             "to": _recipient,
+            "mailbox": _mailbox,
             "date": lambda claimed: _date(claimed.first_tried_at),
             "message_id": self._message_id,
-            "greeting": lambda claimed: f"Dear {claimed.name}," if claimed.name else "Dear reader,",
+            "greeting": lambda claimed: f"Dear {_name(claimed)}," if claimed.name else "Dear reader,",
+            "requested_at": lambda claimed: _times(claimed)["requested_at"],
+            "expires_at": lambda claimed: _times(claimed)["expires_at"],
             **{purpose.value: _link(purpose, links.maker(purpose, key=key)) for purpose in Purpose},
         }
 
@@ -61,6 +65,12 @@ def _link(purpose: Purpose, url: Callable[..., str]) -> Callable[[Claimed], str]
         return url(*ids)
 
     return link
+
+
+def _times(claimed: Claimed) -> dict[str, str]:
+    if claimed.asked_at is None:
+        raise _unknown("requested_at")
+    return times(claimed.asked_at, claimed.zone)
 
 
 @lru_cache(maxsize=64)
@@ -96,12 +106,39 @@ class Packer:
             values = {field: pen.fields[field](claimed) for field in sheet.fields}
         except KeyError as error:
             raise _unknown(error.args[0]) from None
-        body, recipient = sheet.fill(values), values.get("to") or _recipient(claimed)
-        return Parcel(claimed.delivery, claimed.attempt, pen.sender(claimed), recipient, body, begin_by)
+        body = sheet.fill(values)
+        return Parcel(claimed.delivery, claimed.attempt, pen.sender(claimed), _recipient(claimed), body, begin_by)
 
     def _pen(self, key: str) -> Pen:
         """What writes with a delivery's key. There are as many as there are keys, so each is kept."""
         return self._pens.setdefault(key, Pen(self._links, self._keyring, key))
+
+
+def _name(claimed: Claimed) -> str:
+    """The reader's name on one line."""
+    name = " ".join((claimed.name or "").split())
+    if mime.CONTROLS.search(name):
+        raise FieldError("the field name cannot be filled: it has a control character, or half of a character")
+    return name
+
+
+def _mailbox(claimed: Claimed) -> str:
+    """The reader by name, as their mail program shows it, where a name is known and the address can stand beside it."""
+    address = _recipient(claimed)
+    if not claimed.name or not address.isascii():
+        return address
+    try:
+        return mime.mailbox(_name(claimed), address)
+    except mime.HeaderError:
+        raise FieldError("the field mailbox cannot be filled: this is not an address") from None
+
+
+def times(asked_at: datetime, zone: str) -> dict[str, str]:
+    """What a confirmation letter says of its sign-up: when it came, and until when its link works."""
+    return {
+        "requested_at": templating.exactly(templating.local(asked_at, zone)),
+        "expires_at": templating.when(templating.local(asked_at + VALID, zone)),
+    }
 
 
 def _recipient(claimed: Claimed) -> str:

@@ -12,8 +12,8 @@ from tests.clock import NOON
 
 FOLDER = {
     "letters/note/subject.txt": "A note about {{ thing }}",
-    "letters/note/body.txt": "{{ thing }}, {{ field.when }}. Leave: {{ field.unsubscribe }}\n",
-    "letters/note/body.html": "<p>{{ thing }}, {{ field.when }}. <a href='{{ field.unsubscribe }}'>Leave</a></p>\n",
+    "letters/note/body.txt": "{{ thing }}. Leave: {{ field.unsubscribe }}\n",
+    "letters/note/body.html": "<p>{{ thing }}. <a href='{{ field.unsubscribe }}'>Leave</a></p>\n",
 }
 BASE = "https://letters.example.org"
 VALUES = {
@@ -48,22 +48,29 @@ def a_newsletter(**given: str) -> Newsletter:
     return Newsletter(**facts, created_at=NOON)
 
 
-def written(templates: Environment | None = None, *, newsletter: Newsletter | None = None, **context: object) -> Sheet:
-    context = {"thing": "bridges", "said": {"when": "today"}, **context}
+def written(
+    templates: Environment | None = None,
+    *,
+    newsletter: Newsletter | None = None,
+    fields: tuple[str, ...] = (),
+    **context: object,
+) -> Sheet:
+    context = {"thing": "bridges", **context}
     return compose(
         templates or environment(),
         "note",
         newsletter=newsletter or a_newsletter(),
         base_url=BASE,
         stream="issue7",
-        fields=(),
+        fields=fields,
         **context,
     )
 
 
 def headers(sheet: Sheet, **values: str) -> list[tuple[str, str]]:
     """Names and values as they stand on the wire, unfolded."""
-    raw = b"".join(sheet.fill(VALUES | values)).partition(b"\r\n\r\n")[0].decode("ascii")
+    values = {name: value for name, value in (VALUES | values).items() if name in sheet.fields}
+    raw = b"".join(sheet.fill(values)).partition(b"\r\n\r\n")[0].decode("ascii")
     lines = re.sub(r"\r\n(?=[ \t])", "", raw).split("\r\n")
     return [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
 
@@ -124,16 +131,22 @@ def test_the_plain_text_comes_first():
     assert kinds == [b"text/plain", b"text/html"]
 
 
-def test_what_is_said_is_the_same_for_everybody_and_what_is_a_field_is_each_readers_own():
-    sheet = written(said={"when": "on Saturday"})
+def test_what_is_a_field_is_each_readers_own_and_all_else_the_same_for_everybody():
+    sheet = written()
     assert sheet.fields == {"to", "date", "message_id", "unsubscribe"}
-    assert b"on Saturday" in sheet.body
+    assert b"bridges" in sheet.body
+
+
+def test_a_letter_names_its_reader_in_to_only_where_it_is_meant_to():
+    sheet = written(fields=("mailbox",))
+    assert sheet.fields == {"mailbox", "date", "message_id", "unsubscribe"}
+    assert ("To", '"Ana" <ana@example.org>') in headers(sheet, mailbox='"Ana" <ana@example.org>')
 
 
 @pytest.mark.parametrize(
     ("broken", "error"),
     [
-        ({"body_txt": "{{ field.unsubscribe }} {{ field.when }} {{ nobody }}"}, UndefinedError),
+        ({"body_txt": "{{ field.unsubscribe }} {{ nobody }}"}, UndefinedError),
         ({"body_html": "{{ field.unsubscribed }}"}, UndefinedError),
         ({"subject_txt": "{{ newsletter.title }}"}, UndefinedError),
     ],
@@ -145,9 +158,7 @@ def test_a_name_that_is_missing_fails_instead_of_leaving_a_blank(broken, error):
 
 def test_a_letter_without_its_folder_fails():
     with pytest.raises(TemplateNotFound):
-        compose(
-            environment(), "nothing", newsletter=a_newsletter(), base_url=BASE, stream="x", fields=(), said={"when": ""}
-        )
+        compose(environment(), "nothing", newsletter=a_newsletter(), base_url=BASE, stream="x", fields=())
 
 
 def test_a_field_that_stands_nowhere_in_the_letter_is_a_mistake():
@@ -159,6 +170,5 @@ def test_a_field_that_stands_nowhere_in_the_letter_is_a_mistake():
             base_url=BASE,
             stream="x",
             fields=("preferences",),
-            said={"when": ""},
             thing="x",
         )

@@ -20,8 +20,10 @@ from newsletter.consent.ledger import Entry, Event, Evidence, TraceRow
 from newsletter.consent.signups import Signup, State
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
+from newsletter.content import digests
 from newsletter.database import Database
 from newsletter.links import Links
+from newsletter.newsletters import Newsletter
 from newsletter.post import claims, confirmations, doctor
 from newsletter.post.deliveries import Delivery, Status
 from newsletter.post.letters import Kind, Letter, Priority, Variant
@@ -78,7 +80,13 @@ def test_a_sign_up_becomes_a_subscriber_a_fact_and_a_letter(begin):
     assert (reader.address, standing) == ("Ana@example.org", Standing.ASKED)
     assert (entry.event, entry.at, entry.subject) == (Event.REQUESTED, NOON - timedelta(seconds=3), reader.subject)
     told = json.loads(evidence.body)
-    assert told == {"address": "Ana@example.org", "form": signup.form, "letter": variant.sha256}
+    assert told == {
+        "address": "Ana@example.org",
+        "form": signup.form,
+        "letter": variant.sha256,
+        "requested_at": "Saturday 14 March 2026 at 11:59:57 (UTC)",
+        "expires_at": "Tuesday 17 March 2026 at 11:59 (UTC)",
+    }
     assert (trace.ip, trace.user_agent) == ("192.0.2.1", "Test/1.0")
     assert (letter.kind, letter.audience, letter.priority) == (Kind.CONFIRMATION, 1, Priority.URGENT)
     assert (delivery.subscriber_id, delivery.status, delivery.due_at) == (reader.id, Status.QUEUED, NOON)
@@ -170,6 +178,66 @@ def test_the_letter_is_small_plain_and_says_what_it_is(begin):
     owed = ["list-unsubscribe", "list-unsubscribe-post", "list-id", "auto-submitted", "feedback-id", "date", "to"]
     assert [names.count(name) for name in owed] == [1] * len(owed)
     assert max(len(line) for line in source.split(b"\r\n")) <= 998
+
+
+def text(source: bytes) -> str:
+    return parsed(source).get_body(("plain",)).get_content()
+
+
+def test_each_letter_says_when_its_own_sign_up_came_in_the_newsletters_zone(begin):
+    with begin() as session:
+        berlin = a_newsletter(session, zone="Europe/Berlin")
+        noronha = a_newsletter(session, "noon", zone="America/Noronha")
+        a_signup(session, berlin, received_at=NOON - timedelta(seconds=61))
+        a_signup(session, berlin)
+        a_signup(session, noronha)
+    answer(begin)
+    first, second, third = map(text, confirmations_sent(begin))
+    assert "On Saturday 14 March 2026 at 12:58:59 (UTC+1) somebody" in first
+    assert "until Tuesday 17 March 2026 at 12:58 (UTC+1)." in first
+    assert "On Saturday 14 March 2026 at 13:00:00 (UTC+1) somebody" in second
+    assert "On Saturday 14 March 2026 at 10:00:00 (UTC−2) somebody" in third  # noqa: RUF001, a true minus
+
+
+def test_what_was_shown_can_be_made_again_from_what_is_kept(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        a_signup(session, newsletter)
+    answer(begin)
+    (sent,) = confirmations_sent(begin)
+    with begin() as session:
+        told = json.loads(session.scalars(select(Evidence.body)).one())
+        variant = session.scalars(select(Variant).where(Variant.sha256 == told["letter"])).one()
+        assert variant.is_intact()
+        values = {name: told.get(name, "x@y.example") for name in variant.sheet.fields}
+    again = b"".join(variant.sheet.fill(values))
+    assert text(again).splitlines()[2] == text(sent).splitlines()[2]
+    for time in ("requested_at", "expires_at"):
+        assert told[time] in text(sent)
+
+
+def test_a_letter_is_made_of_what_the_newsletter_and_its_words_are_at_that_moment(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        a_signup(session, newsletter, "one@example.org")
+        a_signup(session, newsletter, "two@example.org")
+    answer(begin)
+    with begin() as session:
+        session.get_one(Newsletter, newsletter.id).publisher = "Example Press and Sons"
+        a_signup(session, newsletter, "three@example.org")
+    answer(begin)
+    with begin() as session:
+        digest = {"name": "daily", "cron": "0 12 * * *", "automatic": False}
+        digests.add(session, session.get_one(Newsletter, newsletter.id), **digest, actor="tests", now=NOON)
+        a_signup(session, newsletter, "four@example.org")
+    answer(begin)
+    with begin() as session:
+        one, two, three, four = session.scalars(select(Variant.sha256).order_by(Variant.id))
+    assert one == two
+    assert len({one, three, four}) == 3
+    *_, third, fourth = confirmations_sent(begin)
+    assert "Example Press and Sons" in text(third)
+    assert "At 12:00 every day (UTC)." in text(fourth)
 
 
 def test_no_more_than_asked_for_are_answered_and_the_oldest_first(begin):

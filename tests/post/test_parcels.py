@@ -1,15 +1,20 @@
 """From a claimed delivery to the bytes of one reader's letter: the same every time, and nobody else's."""
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from email.message import EmailMessage
+from email.utils import parseaddr
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from newsletter.keys import Keyring
 from newsletter.links import Links, Purpose
-from newsletter.post import verp
+from newsletter.post import merge, mime, verp
 from newsletter.post.claims import Claimed
 from newsletter.post.letters import Variant
 from newsletter.post.merge import FieldError, Sheet, marker
@@ -33,9 +38,11 @@ def claimed(**given) -> Claimed:
         "newsletter": 3,
         "sender": "letters@press.example",
         "return_path_domain": None,
+        "zone": "UTC",
         "subscriber": 11,
         "signup": None,
         "nonce": None,
+        "asked_at": None,
         "name": None,
         **given,
     }
@@ -172,12 +179,64 @@ def test_an_address_that_no_relay_would_take_is_refused_without_being_named(addr
         ("Ána {{ 7*7 }} <b>", "Dear Ána {{ 7*7 }} <b>,"),
         pytest.param(marker("unsubscribe"), f"Dear {marker('unsubscribe')},", id="what would be a field in a template"),
         ("x" * 2000, f"Dear {'x' * 2000},"),
+        (" Ana\n\tde\u2028Souza ", "Dear Ana de Souza,"),
     ],
 )
 def test_a_reader_is_greeted_by_name(name, greeting):
     parcel = pack(name=name)
     assert part(parcel, "plain").splitlines()[0] == greeting
     assert "<b>" not in part(parcel, "html")
+
+
+NAMED = stored(merge.lay_out(mime.letter({"To": marker("mailbox")}, text="", html=""), {"mailbox"}))
+names = st.text(max_size=200).map(lambda name: mime.CONTROLS.sub("", name)).filter(str.strip)
+odd_names = [
+    "Smith, Jo",
+    '"Jo" <x@y.example>',
+    ".",
+    "From me",
+    "=?utf-8?q?x?=",
+    "张伟" * 100,
+    "مريم",
+    "e\u0301" * 90,
+    "👩‍🚀" * 40,
+]
+
+
+@given(names | st.sampled_from(odd_names) | st.text('aé ",<>@\\=?_', min_size=1, max_size=200).filter(str.strip))
+def test_a_mail_program_shows_the_name_in_to_as_it_is_stored(name):
+    parcel = pack(NAMED, name=name, address="ana@example.org")
+    shown = " ".join(name.split())
+    (to,) = letter(parcel)["To"].addresses
+    # Python 3.11's newer parser adds blanks between the encoded-words of a name; the older one, below, is exact.
+    assert ("".join(to.display_name.split()), to.addr_spec) == ("".join(name.split()), "ana@example.org")
+    header = re.search(rb"^To:((?:.|\r\n )+)\r\n", source(parcel), re.MULTILINE)[1].decode("ascii")
+    phrase, address = parseaddr(header.replace("\r\n ", " "))
+    assert (str(make_header(decode_header(phrase))) if "=?" in phrase else phrase, address) == (
+        shown,
+        "ana@example.org",
+    )
+    assert all(len(line) <= 76 for line in header.split("\r\n"))
+    for word in re.findall(r"=\?utf-8\?[bq]\?[^ ?]*\?=", header):
+        assert len(word) <= 75
+        decode_header(word)[0][0].decode()  # no character is divided
+
+
+@pytest.mark.parametrize("name", [None, "", "  ", "\n"])
+def test_a_reader_without_a_name_is_the_address_alone(name):
+    assert b"To: ana@example.org\r\n" in source(pack(NAMED, name=name))
+
+
+def test_where_the_address_is_not_ascii_no_name_stands_beside_it():
+    assert "To: zoë@example.org\r\n".encode() in source(pack(NAMED, name="Zoë", address="zoë@example.org"))
+
+
+@pytest.mark.parametrize("name", ["A\x00na", "Ana\x07", "Ana\ud83d", "\x9bAna"])
+@pytest.mark.parametrize("variant", [NAMED, SHEET])
+def test_a_name_that_cannot_be_written_fails_its_letter_and_is_not_repeated(name, variant):
+    with pytest.raises(FieldError, match="name") as refused:
+        pack(variant, name=name)
+    assert "na" not in str(refused.value).replace("name", "")
 
 
 def test_a_reader_holds_links_of_their_own_made_with_the_deliverys_key():
@@ -206,3 +265,13 @@ def test_a_field_that_nothing_is_known_of_is_refused_by_name(field, given):
     sheet = stored(a_sheet(**{"X-Field": marker(field)}, fields=(field,)))
     with pytest.raises(FieldError, match=field):
         pack(sheet, **given)
+
+
+def test_a_confirmation_says_when_it_was_asked_for_and_until_when_its_link_works():
+    fields = ("requested_at", "expires_at")
+    sheet = stored(a_sheet(**{f"X-{name}": marker(name) for name in fields}, fields=fields))
+    found = letter(pack(sheet, asked_at=NOON + timedelta(seconds=7), zone="Asia/Kolkata"))
+    assert found["X-requested_at"] == "Saturday 14 March 2026 at 17:30:07 (UTC+5:30)"
+    assert found["X-expires_at"] == "Tuesday 17 March 2026 at 17:30 (UTC+5:30)"
+    with pytest.raises(FieldError, match="requested_at"):
+        pack(sheet)
