@@ -97,7 +97,7 @@ class Stage:
             message_from_bytes(file.read_bytes(), policy=policy.default)
             for file in sorted((self.outbox / "new").glob("*"), key=lambda file: file.stat().st_mtime_ns)
         ]
-        return [letter for letter in found if to is None or letter["To"] == to]
+        return [letter for letter in found if to is None or to in letter["To"]]
 
     def links(self, letter: EmailMessage) -> list[str]:
         """Every address in a letter that leads to this site: in its header, its text and its HTML."""

@@ -45,7 +45,7 @@ class Town:
         """The reader's letters, once there are so many; what asks for a confirmation first."""
 
         def arrived() -> list[EmailMessage]:
-            mine = [letter for letter in self.inbox() if letter["To"] == to and about in str(letter["Subject"])]
+            mine = [letter for letter in self.inbox() if to in letter["To"] and about in str(letter["Subject"])]
             return mine if len(mine) >= at_least else []
 
         found = eventually(arrived, within=PATIENCE)

@@ -119,7 +119,7 @@ def test_the_letter_holds_every_article_in_both_parts_and_each_readers_own_links
     for person, source, greeting in zip(people, found, ("Dear Ana,", "Dear reader,"), strict=True):
         letter = message_from_bytes(source, policy=policy.default)
         text, html = (letter.get_body((kind,)).get_content() for kind in ("plain", "html"))
-        assert letter["To"] == person.address
+        assert letter["To"] == (f"{person.name} <{person.address}>" if person.name else person.address)
         assert letter["Bcc"] is None
         assert [part.get_content_type() for part in letter.iter_parts()] == ["text/plain", "text/html"]
         assert all(title in text for title in titles)
