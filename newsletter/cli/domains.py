@@ -123,10 +123,15 @@ def _read(place: str, resolver: DnsResolver) -> list[Verdict]:
 
 
 def _show(verdicts: list[Verdict], *, as_json: bool) -> None:
-    is_wrong = any(each.level is Level.WRONG for each in verdicts)
-    answer = {"verdict": "wrong" if is_wrong else "ok", "checks": [each._asdict() for each in verdicts]}
-    house.show(answer, as_json=as_json, text="\n".join(map(_line, verdicts)) or "There is no newsletter yet.")
-    if is_wrong:
+    levels = {each.level for each in verdicts}
+    verdict = "wrong" if Level.WRONG in levels else "unknown" if levels == {Level.UNKNOWN} else "ok"
+    lines = [_line(each) for each in verdicts] or ["There is no newsletter yet."]
+    if verdict == "unknown":
+        lines.append("Nothing could be asked, so nothing is known. Try another DNS server with --nameserver.")
+    house.show(
+        {"verdict": verdict, "checks": [each._asdict() for each in verdicts]}, as_json=as_json, text="\n".join(lines)
+    )
+    if verdict != "ok":
         raise typer.Exit(1)
 
 

@@ -4,8 +4,10 @@ import json
 
 import pytest
 from sqlalchemy import select
+from typer.testing import CliRunner
 
 from newsletter.acts import Act
+from newsletter.cli.app import app
 from newsletter.post.deliveries import Delivery
 from newsletter.post.letters import Kind, Letter
 from tests.post.domain.keys import RSA_2048
@@ -63,11 +65,14 @@ def test_the_relay_is_asked_about(domain, well, monkeypatch):
     assert "secret" not in done.stdout
 
 
-def test_a_dns_that_fails_calls_nothing_wrong(domain, well):
+def test_a_dns_that_fails_calls_nothing_wrong_and_nothing_right(domain, well):
     well.failing |= {*well.names, "default._domainkey.press.example"}
     done = domain()
-    assert done.exit_code == 0
-    assert {line.split()[0] for line in done.stdout.splitlines()} == {"unknown"}
+    assert done.exit_code == 1
+    *checks, last = done.stdout.splitlines()
+    assert {line.split()[0] for line in checks} == {"unknown"}
+    assert last.startswith("Nothing could be asked")
+    assert json.loads(domain("--json").stdout)["verdict"] == "unknown"
 
 
 def test_a_nameserver_that_is_none(newsletter):
@@ -114,3 +119,8 @@ def test_what_is_no_letter_and_what_is_not_there_is_said(domain, told, zone, tmp
     (tmp_path / "notes.txt").write_text("Hello\n")
     assert domain("--read", str(tmp_path / "notes.txt")).exit_code == 1
     assert told("doctor", "domain", "--read", "/nowhere.eml") == (1, "/nowhere.eml: No such file or directory\n")
+
+
+def test_a_received_letter_is_read_from_a_pipe(well):
+    words = ["doctor", "domain", "--read", "-", "--nameserver", f"127.0.0.1:{well.port}"]
+    assert CliRunner().invoke(app, words, input=letter()).exit_code == 0

@@ -10,8 +10,8 @@ import dns.reversename
 
 from newsletter.errors import NewsletterError
 
-PATIENCE = 3.0  # seconds for one try
-LONGEST = 8.0  # seconds for one question, all its tries together
+PATIENCE = 2.0  # seconds for one try
+LONGEST = 5.0  # seconds for one question, all its tries together
 
 
 class Unanswered(NewsletterError):
