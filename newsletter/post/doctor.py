@@ -20,7 +20,7 @@ CHECKS = (
     consent.standing,
     consent.signups,
     consent.ordinals,
-    consent.leaves,
+    consent.entries,
     consent.evidence,
 )
 

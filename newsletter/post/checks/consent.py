@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent import ledger, standings
-from newsletter.consent.ledger import Entry, Event, Evidence, Fact
+from newsletter.consent import leaves, standings
+from newsletter.consent.ledger import Entry, Event, Evidence
 from newsletter.consent.signups import Signup, State
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.post.checks.findings import Check, Finding, listed
@@ -62,14 +62,11 @@ def _gap(number: int, left: int, last: int) -> Finding:
     return Finding(Check.LEDGER, f"ledger entry {number}", says, remedy=BACKUP)
 
 
-def leaves(session: Session) -> Iterator[Finding]:
+def entries(session: Session) -> Iterator[Finding]:
     """Every ledger entry still has the leaf hash that it was written with."""
-    columns = (getattr(Entry, name) for name in Fact._fields)
-    entries = select(Entry.id, Entry.leaf, *columns).order_by(Entry.id).execution_options(yield_per=CHUNK)
-    for number, leaf, *fact in session.execute(entries):
-        if ledger.leaf(Fact._make(fact)) != leaf:
-            says = "it was changed after it was written: its leaf does not fit"
-            yield Finding(Check.LEDGER, f"ledger entry {number}", says, remedy=BACKUP)
+    for number in leaves.changed(session):
+        says = "it was changed after it was written: its leaf does not fit"
+        yield Finding(Check.LEDGER, f"ledger entry {number}", says, remedy=BACKUP)
 
 
 def evidence(session: Session) -> Iterator[Finding]:
