@@ -18,6 +18,7 @@ from newsletter.post.domain import examination, received, signing
 from newsletter.post.domain.examination import Domains
 from newsletter.post.domain.resolving import DnsResolver
 from newsletter.post.domain.verdicts import Level, Verdict
+from newsletter.post.mime import CONTROLS
 from newsletter.settings import Settings
 
 NOTICE = """\
@@ -26,6 +27,8 @@ A probe leaves for {} within seconds, while a worker runs. When it is there, see
   - whether your mail program shows a button to unsubscribe beside the sender;
   - what the receiving server found: save the letter with all headers (show original, or save as), and then
         newsletter doctor domain {} --read probe.eml"""
+
+MARGIN = 23  # characters before a line's words
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,8 @@ def _show(verdicts: list[Verdict], *, as_json: bool) -> None:
 
 
 def _line(verdict: Verdict) -> str:
+    """A verdict in text, without the control characters that a stranger's record may hold: a terminal obeys them."""
     lines = [f"{verdict.level:<8} {verdict.check:<14} {verdict.about}: {verdict.says}"]
-    lines += [f"{'':23} found    {verdict.found}"] * (verdict.found is not None)
-    lines += [f"{'':23} publish  {verdict.publish}"] * (verdict.publish is not None)
-    return "\n".join(lines)
+    lines += [f"{'':{MARGIN}} found    {verdict.found}"] * (verdict.found is not None)
+    lines += [f"{'':{MARGIN}} publish  {verdict.publish}"] * (verdict.publish is not None)
+    return "\n".join(CONTROLS.sub("?", line) for line in lines)

@@ -124,3 +124,10 @@ def test_what_is_no_letter_and_what_is_not_there_is_said(domain, told, zone, tmp
 def test_a_received_letter_is_read_from_a_pipe(well):
     words = ["doctor", "domain", "--read", "-", "--nameserver", f"127.0.0.1:{well.port}"]
     assert CliRunner().invoke(app, words, input=letter()).exit_code == 0
+
+
+def test_what_strangers_wrote_does_not_reach_the_terminal_as_it_is(domain, well):
+    well.put("_dmarc.press.example", TXT="v=DMARC1; p=none; x=\x1b]0;gotcha\x07")
+    done = domain("three", "--selector", "s1")
+    assert "gotcha" in done.stdout
+    assert not {"\x1b", "\x07"} & set(done.stdout)
