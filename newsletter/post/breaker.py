@@ -69,9 +69,11 @@ class Breaker:
             watched = self._issues[issue] = _Watched()
             if len(self._issues) > MANY:
                 del self._issues[next(iter(self._issues))]
-        left = mark.TAKEN if report.fate is Fate.TAKEN else mark.mark(report)
-        if left:
-            watched.marks.append(left)
+        if report.fate is Fate.TAKEN:
+            watched.marks.append(mark.TAKEN)
+            return
+        left = mark.mark(report)
+        watched.marks.extend(left)
         if left in ADVICE:
             watched.note(left, report)
             if self._ticks() >= watched.looked_at + SOON:

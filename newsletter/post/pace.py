@@ -159,10 +159,12 @@ class BoardPace:
     def _turn(self, now: float, limit: float) -> float:
         if self._turns <= 0:
             self._reserve(now, limit)
-        gone = min(int((now - self._next - LATE) / self._interval), self._turns - 1)
-        if gone > 0:
-            self._turns -= gone
-            self._next += gone * self._interval
+        left = self._next - now
+        if left > -LATE:
+            return left if left > 0 else 0.0
+        gone = min(int((-LATE - left) / self._interval), self._turns - 1)
+        self._turns -= gone
+        self._next += gone * self._interval
         return max(0.0, self._next - now)
 
     def _reserve(self, now: float, limit: float) -> None:
