@@ -4,10 +4,10 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check chaos bench lint types imports lock clean
+.PHONY: help demo test check chaos bench bench-signups lint types imports lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/run ## The whole service in one process, from sign-up to silence (ARGS="--once --json")
 	@$(BIN)/newsletter demo $(ARGS)
@@ -20,7 +20,10 @@ check: lint types imports test ## What CI runs: format, lint, types, imports, te
 chaos: .venv/dev ## Kill, freeze and starve everything while an issue leaves (ARGS="--seed 7 --scenario sigkill --json")
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-bench: .venv/dev ## How fast, on this machine: sign-ups while Redis is well, frozen, killed, emptied
+bench: .venv/run ## How fast letters leave, on this machine, beside smtp-source (ARGS="--letters 20000 --json")
+	@$(BIN)/newsletter bench delivery $(ARGS)
+
+bench-signups: .venv/dev ## How long a sign-up takes while Redis is well, frozen, killed, emptied
 	@$(BIN)/python -m tests.bench.signups $(ARGS)
 
 lint: .venv/dev ## ruff: format and lint

@@ -1,4 +1,4 @@
-"""Servers: what the demo can run on in place of its own parts. Each is asked before anything is written anywhere."""
+"""Servers: what demo and benchmark can run on in place of their own. Each is asked before anything is written."""
 
 from typing import Any
 
@@ -19,31 +19,33 @@ SINK = "smtp-sink -c 127.0.0.1:2525 100 (as root: -u nobody)"
 HURRY = Patience(connect=10, greeting=10, command=10)
 
 
-def asked(found: Settings) -> dict[str, str]:
+def asked(found: Settings, *, show: str = "demo") -> dict[str, str]:
     """What each server is that the settings name, by its part: {"database": "PostgreSQL 15"}.
 
-    Raises NewsletterError where one cannot be used, or is used by somebody else.
+    `show` is what wants to use them, in a word. Raises NewsletterError where one cannot be used, or is used by somebody
+    else.
     """
     answers = {}
     if found.database_url:
-        answers["database"] = _database(found)
+        answers["database"] = _database(found, show)
     if found.redis_url:
-        answers["redis"] = _redis(found.redis_url)
+        answers["redis"] = _redis(found.redis_url, show)
     if found.smtp_url:
         answers["relay"] = _relay(found)
     return answers
 
 
-def _database(found: Settings) -> str:
+def _database(found: Settings, show: str) -> str:
     if found.database.startswith("sqlite"):
         raise Misconfigured(
-            "NEWSLETTER_DATABASE_URL: name a PostgreSQL database; without it the demo has an SQLite file of its own"
+            f"NEWSLETTER_DATABASE_URL: name a PostgreSQL database; without it the {show} has a database of its own"
         )
     with house.reached(found) as database, database.engine.connect() as connection:
         if _is_used(connection):
             raise Refused(
-                "NEWSLETTER_DATABASE_URL: something is in that database, and the demo writes only into an empty one. "
-                "Make it with: createdb newsletter_demo (dropdb newsletter_demo deletes an earlier demo's)"
+                f"NEWSLETTER_DATABASE_URL: something is in that database, and the {show} writes only into an empty "
+                f"one. Make it with: createdb newsletter_{show} "
+                f"(dropdb newsletter_{show} deletes an earlier {show}'s)"
             )
         version = connection.scalar(text("SHOW server_version"))
         return f"PostgreSQL {str(version).partition('.')[0]}"
@@ -57,7 +59,7 @@ def _is_used(connection: Connection) -> bool:
     return bool(foreign or has_newsletters)
 
 
-def _redis(url: str) -> str:
+def _redis(url: str, show: str) -> str:
     try:
         with broker.connect(url) as app, app.connection_for_write() as connection:
             channel: Any = connection.default_channel
@@ -69,18 +71,18 @@ def _redis(url: str) -> str:
         raise NewsletterError(
             f"NEWSLETTER_REDIS_URL: Redis cannot be used: {str(error).partition(chr(10))[0]}"
         ) from error
-    _refuse_company(clients, ours)
+    _refuse_company(clients, ours, show)
     return f"Redis {version.partition('.')[0]}"
 
 
-def _refuse_company(clients: list[dict[str, str]], ours: int) -> None:
-    """Rings are heard by whoever listens: another service's workers would answer the demo's, and the demo's theirs."""
+def _refuse_company(clients: list[dict[str, str]], ours: int, show: str) -> None:
+    """Rings are heard by whoever listens: another service's workers would answer the show's, and the show's theirs."""
     here = next(client["db"] for client in clients if client["id"] == str(ours))
     others = [client for client in clients if client["db"] == here and client["id"] != str(ours)]
     if others:
         raise Refused(
             f"NEWSLETTER_REDIS_URL: somebody else is connected to database {here} of that Redis, and would hear the "
-            "demo's bells. Name one that is free, by the number at the end of the URL: redis://localhost:6379/9"
+            f"{show}'s bells. Name one that is free, by the number at the end of the URL: redis://localhost:6379/9"
         )
 
 

@@ -71,7 +71,7 @@ def staged(given: Given, *, feed_host: str) -> Iterator[Stage]:
     Raises NewsletterError, before anything is written, where one of the servers cannot be used or is somebody's.
     """
     environ = given.environ(feed_host)
-    with _options_named(), listening(HOST, given.port):
+    with options_named(), listening(HOST, given.port):
         found = settings.load(environ, dotenv=None)
         answers = servers.asked(found)
         shutil.rmtree(FOLDER, ignore_errors=True)
@@ -138,7 +138,7 @@ def _answers(url: str) -> bool:
 
 
 @contextmanager
-def _options_named() -> Iterator[None]:
+def options_named() -> Iterator[None]:
     """Say it in the words of the command line: nobody has set a variable."""
     options = {"DATABASE_URL": "--database", "REDIS_URL": "--redis", "SMTP_URL": "--relay"}
     try:

@@ -9,6 +9,7 @@ import typer
 from newsletter.cli import house
 from newsletter.cli.bench import town
 from newsletter.cli.bench.programme import Given, Programme
+from newsletter.cli.bench.servers import postfix
 from newsletter.cli.bench.telling import Teller, report
 from newsletter.cli.processes import leaving_in_order
 
@@ -32,9 +33,16 @@ def delivery(
     latency: Annotated[
         float, typer.Option(min=0, max=2000, metavar="MS", help="Put a wire of this round trip before the relay.")
     ] = 0,
-    snapshot: Annotated[bool, typer.Option(help="Also once while a transaction like pg_dump's is open.")] = True,
-    confirmations: Annotated[int, typer.Option(min=0, help="Sign-ups meanwhile, in a run of its own; 0: none.")] = 300,
-    leavers: Annotated[int, typer.Option(min=0, help="Readers who leave meanwhile; 0: none.")] = 100,
+    snapshot: Annotated[
+        bool | None,
+        typer.Option("--snapshot/--no-snapshot", help="Also once while a transaction like pg_dump's is open."),
+    ] = None,
+    confirmations: Annotated[
+        int | None, typer.Option(min=0, help="Sign-ups meanwhile, in a run of its own; by default 300, far away none.")
+    ] = None,
+    leavers: Annotated[
+        int | None, typer.Option(min=0, help="Readers who leave meanwhile; by default 100, far away none.")
+    ] = None,
     feed: Annotated[str | None, typer.Option(help="A feed's URL or file; by default one of our own.")] = None,
     database: Annotated[
         str, typer.Option(metavar="URL", help="An empty PostgreSQL database, in place of one's own.")
@@ -56,13 +64,15 @@ def delivery(
         processes=processes,
         rounds=rounds,
         latency_ms=latency,
-        snapshot=snapshot,
-        confirmations=confirmations,
-        leavers=leavers,
+        snapshot=not latency if snapshot is None else snapshot,
+        confirmations=(0 if latency else 300) if confirmations is None else confirmations,
+        leavers=(0 if latency else 100) if leavers is None else leavers,
         feed=feed,
         relay=relay,
     )
-    with leaving_in_order(), town.built(folder, database=database, redis_url=redis, check=lambda _: None) as built:
+    if not relay:
+        postfix.program("smtp-source")  # it comes with smtp-sink; who lacks them learns it before the readers settle in
+    with leaving_in_order(), town.built(folder, database=database, redis_url=redis, relay=relay) as built:
         found = Programme(built, given, Teller(house.err)).perform()
     typer.echo(json.dumps(found) if as_json else report(found))
     if found["lost"] or found["doubled"]:

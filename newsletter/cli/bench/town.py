@@ -3,7 +3,7 @@
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,9 @@ from newsletter.cli.bench.costs import Meter
 from newsletter.cli.bench.relays import Relay
 from newsletter.cli.bench.servers import postgresql, redis
 from newsletter.cli.bench.servers.server import Server, ServerError, folder_for, free_port
+from newsletter.cli.servers import asked
 from newsletter.cli.serving import bring_up_to_date
+from newsletter.cli.staging import options_named
 from newsletter.database import Database
 from newsletter.doorbell import Room
 from newsletter.settings import PREFIX, Settings
@@ -25,11 +27,11 @@ from newsletter.settings import PREFIX, Settings
 WHERE = Path("/var/tmp")  # noqa: S108 - on disk by the FHS, where /tmp may be memory: what PostgreSQL writes has to be real
 BASE_URL = "https://letters.bench.example"
 
-# It keeps our folder, and clears it away when we are gone; the servers in folders below it may end after us.
+# It keeps our folder, and clears it away when we are gone and the servers, which may end after us, have emptied theirs.
 CLEARS = """
 trap 'over=yes' INT TERM
 until [ "$over" ]; do sleep 0.2; done
-for _ in $(seq 300); do ls -d newsletter-* >/dev/null 2>&1 || exit 0; sleep 0.2; done
+for _ in $(seq 300); do [ "$(find . -mindepth 2 | head -n 1)" ] || exit 0; sleep 0.2; done
 """
 READY = 60.0  # seconds for workers to answer their first bell
 
@@ -103,15 +105,18 @@ class Staff:
 
 
 @contextmanager
-def built(
-    where: Path, *, database: str = "", redis_url: str = "", check: Callable[[Settings], object]
-) -> Iterator[Town]:
-    """The servers that are not given, in folders below that one; `check` looks at those that are."""
+def built(where: Path, *, database: str = "", redis_url: str = "", relay: str = "") -> Iterator[Town]:
+    """The servers that are not given, in folders below that one.
+
+    Raises NewsletterError, before anything is written, where one that is given cannot be used or is somebody's.
+    """
+    with options_named():
+        given = {"DATABASE_URL": database, "REDIS_URL": redis_url, "SMTP_URL": relay, "BASE_URL": BASE_URL}
+        asked(_loaded({**given, "SECRET_KEYS": _key()}), show="bench")
     with ExitStack() as last:
         home = folder_for(None, where=where)
         home.chmod(0o755)  # PostgreSQL and the sink run as other users, in folders of theirs below
         last.callback(Server(["sh", "-c", CLEARS], home, user=None).stop, within=90)
-        _check(_environ(home, database, redis_url), check)
         servers: dict[str, Server] = {}
         if not database:
             servers["postgresql"], database = postgresql.start(home, {})
@@ -127,8 +132,12 @@ def built(
             yield Town(home, environ, found, opened, servers)
 
 
-def _check(environ: Mapping[str, str], check: Callable[[Settings], object]) -> None:
-    check(settings.load(environ, dotenv=None))
+def _loaded(values: Mapping[str, str]) -> Settings:
+    return settings.load({PREFIX + name: value for name, value in values.items()}, dotenv=None)
+
+
+def _key() -> str:
+    return f"{secrets.token_hex(4)}:{secrets.token_urlsafe(32)}"
 
 
 def _environ(home: Path, database: str, redis_url: str) -> dict[str, str]:
@@ -137,7 +146,7 @@ def _environ(home: Path, database: str, redis_url: str) -> dict[str, str]:
         "DATA_DIR": str(home),
         "DATABASE_URL": database,
         "REDIS_URL": redis_url,
-        "SECRET_KEYS": f"{secrets.token_hex(4)}:{secrets.token_urlsafe(32)}",
+        "SECRET_KEYS": _key(),
     }
     return {PREFIX + name: value for name, value in values.items()}
 
