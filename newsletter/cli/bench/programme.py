@@ -24,7 +24,10 @@ from newsletter.post import mailings
 MOST_SOURCE = 100_000  # letters of one turn of smtp-source: its rate does not change with more
 PACED = 14.0  # letters a second, as some relays allow at first
 PACED_FOR = 20.0  # seconds
-FAR = 10  # of smtp-source's letters over a long wire one in so many is sent: it waits five round trips for each
+FAR, FEW = (
+    10,
+    400,
+)  # over a long wire smtp-source sends one letter in ten, at least so many: each takes five round trips
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ class Programme:
         letters = min(self._given.letters, MOST_SOURCE)
         with self._teller.step(f"{what}: smtp-source") as told:
             measure = yardsticks.smtp_source(
-                relay, letters=max(1, letters // FAR) if far else letters, octets=octets, told=told
+                relay, letters=max(FEW, letters // FAR) if far else letters, octets=octets, told=told
             )
         found["smtp_source"] = _told(measure)
         self._teller.line(f"{what}: smtp-source {measure.rate:,.0f} letters/s")

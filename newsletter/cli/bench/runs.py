@@ -20,7 +20,7 @@ from newsletter.post.letters import Letter
 
 LOOK = 0.02  # seconds between two looks at whether it is over, towards the end
 GLANCE = 0.25  # before that
-NEARLY = 500  # letters that the sink still waits for when the end is looked for
+NEARLY = 100  # the sink still waits for one letter in so many when the end is looked for
 SILENCE = 120.0  # seconds without a letter until the run is given up
 
 
@@ -137,7 +137,7 @@ def _wait(staff: Staff, issue_id: int, audience: int, told: Callable[[int, int],
         if gone != before:
             moved, before = time.monotonic(), gone
             told(gone, audience)
-        is_near = base is not None and gone >= audience - NEARLY
+        is_near = base is not None and gone >= audience - audience // NEARLY
         is_still = time.monotonic() - moved > 2 * GLANCE
         if is_near or is_still:
             with staff.town.database.reading() as session:
