@@ -186,6 +186,14 @@ def test_nobody_waits_longer_than_until_everybody_moved(database, carried):
     assert time.now == silence.LOOK
 
 
+def test_a_dead_carrier_whose_letters_went_on_meanwhile_is_nobody_s_trouble(database, carried):
+    def handed_back() -> None:
+        with database.writing() as session:
+            session.execute(update(Delivery).values(status=Status.QUEUED))
+
+    assert Time(handed_back).silent(database) == {}
+
+
 def test_only_the_dead_carrier_s_claims_are_handed_back(database, carried):
     living, dead = carried
     quiet = Time(beat(database, living)).silent(database, longest=silence.DEAD)

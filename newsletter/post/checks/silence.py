@@ -5,7 +5,7 @@ beats; whoever moved meanwhile lives. Where nobody holds a letter it need not lo
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from sqlalchemy import func, select
@@ -53,9 +53,18 @@ def silent(
     while quiet and clock() < until:
         wait(LOOK)
         with reading() as session:
-            now = holding(session)
-        quiet = {each: now[each] for each, seen in quiet.items() if each in now and now[each].beats == seen.beats}
-    return quiet
+            beats = dict(_beats(session, quiet))  # who holds what is asked only at both ends: it is a look at every row
+        quiet = {each: seen for each, seen in quiet.items() if beats.get(each) == seen.beats}
+    if not quiet:
+        return {}
+    with reading() as session:
+        now = holding(session)
+    return {each: now[each] for each, seen in quiet.items() if each in now and now[each].beats == seen.beats}
+
+
+def _beats(session: Session, carriers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    rows = session.execute(select(Carrier.id, Carrier.beats).where(Carrier.id.in_(list(carriers))))
+    return ((number, beats) for number, beats in rows)
 
 
 def findings(quiet: dict[int, Pulse]) -> list[Finding]:
