@@ -4,15 +4,14 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.database import Base, Begin
-from newsletter.post.deliveries import Delivery, Status, stands
 
 BEAT = 5.0  # seconds between two beats
 SILENCE = 30.0  # seconds without one, by the watcher's own monotonic clock, after which claims are handed back
@@ -28,6 +27,7 @@ class Carrier(Base):
     pid: Mapped[int]
     beats: Mapped[int] = mapped_column(default=0)
     since: Mapped[datetime]
+    ended_at: Mapped[datetime | None] = mapped_column(default=None)  # taken for dead; a later beat takes it back
 
 
 class Heart:
@@ -67,13 +67,13 @@ class Heart:
         while not self._stopped.wait(self._every):
             try:
                 with self._begin() as session:
-                    session.execute(update(Carrier).where(Carrier.id == carrier).values(beats=Carrier.beats + 1))
+                    session.execute(update(Carrier).where(Carrier.id == carrier).values(beats=Carrier.beats + 1, ended_at=None))
             except SQLAlchemyError:
                 continue  # an absent database is no reason to die; the next beat tells that we did not
 
 
 class Watch:
-    """Who holds letters and has fallen silent, by this watcher's own clock: two machines' times are never compared."""
+    """Who has fallen silent, by this watcher's own clock: two machines' times are never compared."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -81,17 +81,26 @@ class Watch:
         self._quiet: dict[tuple[int, int], float] = {}  # by carrier and beats: for how long there were no more
 
     def silent(self, session: Session) -> list[int]:
-        """Carriers that hold letters and whose beats have not moved for 30 s of watching.
+        """Carriers whose beats have not moved for 30 s of watching, and whose letters nobody has handed back since.
 
+        Whether they hold any is asked once, when those are handed back: it means to look through all that is open.
         Between two looks no more than two beats' time counts: while the watcher itself or the database was away,
         nobody's beats could be seen.
         """
         now = self._clock()
         passed, self._looked = min(now - self._looked, 2 * BEAT), now
-        holding = exists().where(Delivery.carrier_id == Carrier.id, stands(Status.CLAIMED))
-        beats = [
-            (carrier, count) for carrier, count in session.execute(select(Carrier.id, Carrier.beats).where(holding))
-        ]
+        rows = session.execute(select(Carrier.id, Carrier.beats).where(Carrier.ended_at.is_(None)))
         before = self._quiet
-        self._quiet = {seen: before[seen] + passed if seen in before else 0.0 for seen in beats}
+        self._quiet = {seen: before[seen] + passed if seen in before else 0.0 for seen in map(tuple, rows)}
         return [carrier for (carrier, _), quiet in self._quiet.items() if quiet >= SILENCE]
+
+
+def lives(session: Session, carrier: int) -> bool:
+    """Whether a carrier is not taken for dead; nobody can do so before this transaction ends."""
+    found = select(Carrier.id).where(Carrier.id == carrier, Carrier.ended_at.is_(None))
+    return session.scalar(found.with_for_update(read=True)) is not None
+
+
+def end(session: Session, silent: Sequence[int], *, now: datetime) -> None:
+    """Take carriers for dead, until they beat again: they claim nothing, and nobody watches them any more."""
+    session.execute(update(Carrier).where(Carrier.id.in_(silent)).values(ended_at=now))

@@ -3,15 +3,31 @@
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import case, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Integer,
+    SmallInteger,
+    String,
+    Update,
+    and_,
+    bindparam,
+    case,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 from newsletter import addresses
-from newsletter.post import replies
-from newsletter.post.deliveries import DEATHS, OPEN, Delivery, Status, stands
-from newsletter.post.letters import Kind, Letter
+from newsletter.post import carriers, recordsets, replies
+from newsletter.post.deliveries import DEATHS, DELIVERIES, OPEN, Delivery, Status, stands, undecided
+from newsletter.post.letters import Kind, Letter, Priority
 from newsletter.post.mime import folded
 from newsletter.post.postman import Fate, Reply, Report
 
@@ -27,6 +43,15 @@ TRIED_FOR = {
     Kind.CONFIRMATION: timedelta(hours=24),
     Kind.ISSUE: timedelta(hours=48),
     Kind.TEST: timedelta(minutes=30),
+}
+
+
+SAID: dict[str, TypeEngine[Any]] = {
+    "id": BigInteger(),
+    "attempt": Integer(),
+    "at": DateTime(timezone=True),
+    "reply_code": SmallInteger(),
+    "reply_text": String(),
 }
 
 
@@ -49,12 +74,46 @@ def record(session: Session, carrier: int, reports: Sequence[Report], *, now: da
 
     A report counts once, and only while nobody else has claimed the letter. A carrier that was silent for a while and
     taken for dead still knows best what became of its letters; once they are in other hands, its word changes nothing.
+    Of two reports about one attempt the first counts.
     """
+    first: dict[tuple[int, int], Report] = {}
+    for report in reports:
+        first.setdefault((report.delivery, report.attempt), report)
+    taken = [report for report in first.values() if report.fate is Fate.TAKEN]
+    others = [report for report in first.values() if report.fate is not Fate.TAKEN]
+    return (_sent(session, carrier, taken) if taken else 0) + (_others(session, carrier, others, now) if others else 0)
+
+
+def _sent(session: Session, carrier: int, reports: Sequence[Report]) -> int:
+    """What relays took is sent, whatever was before: almost all that is ever reported, and one fixed statement."""
+    rows = [{"id": each.delivery, "attempt": each.attempt, "at": each.at, **_said(each.reply)} for each in reports]
+    statement = _sending(on_sqlite=session.get_bind().dialect.name == "sqlite")
+    return len(session.execute(statement, {"said": recordsets.packed(rows), "carrier": carrier}).all())
+
+
+@cache
+def _sending(*, on_sqlite: bool) -> Update:
+    row, said = DELIVERIES.c, recordsets.rows("said", SAID, on_sqlite=on_sqlite)
+    return (
+        update(DELIVERIES)
+        .where(row.id == said.c.id, row.attempt == said.c.attempt)
+        .where(row.carrier_id == bindparam("carrier"), row.decided_at.is_(None))
+        .values(
+            status=Status.SENT,
+            decided_at=said.c.at,
+            reply_code=said.c.reply_code,
+            reply_text=said.c.reply_text,
+        )
+        .returning(row.id)
+    )
+
+
+def _others(session: Session, carrier: int, reports: Sequence[Report], now: datetime) -> int:
     held = {(row.id, row.attempt): row for row in _held(session, carrier, [report.delivery for report in reports])}
     values = [
         _bound(carrier, report, decide(row, report, now=now))
         for report in reports
-        if (row := held.pop((report.delivery, report.attempt), None))
+        if (row := held.get((report.delivery, report.attempt)))
     ]
     if values:
         # Many rows in one statement, by their key: they are locked, so they still are what `_held` read.
@@ -105,16 +164,16 @@ def _bound(carrier: int, report: Report, changes: dict[str, Any]) -> dict[str, A
     return {"id": report.delivery, "carrier_id": carrier if changes["decided_at"] else None, **changes}
 
 
-def hand_back(session: Session, carriers: Sequence[int], *, now: datetime) -> int:
+def hand_back(session: Session, silent: Sequence[int], *, now: datetime) -> int:
     """Give the claims of dead carriers to whoever comes next; returns how many.
 
     A letter that outlived three of them is carried alone from then on (`claims.claim_suspect`). If that carrier dies
     as well, it fails.
     """
-    of_the_dead = stands(Status.CLAIMED), Delivery.carrier_id.in_(carriers)
+    carriers.end(session, silent, now=now)  # first: until this transaction ends none of them claims anything more
     given_up = (
         update(Delivery)
-        .where(*of_the_dead, Delivery.deaths >= DEATHS)
+        .where(_held_by(silent), Delivery.deaths >= DEATHS)
         .values(
             status=Status.FAILED,
             deaths=Delivery.deaths + 1,
@@ -122,9 +181,27 @@ def hand_back(session: Session, carriers: Sequence[int], *, now: datetime) -> in
             reply_text=f"{DEATHS + 1} processes ended while they carried this letter, the last one nothing else",
         )
     )
-    waiting = case((Delivery.doubts > 0, Status.IN_DOUBT), else_=Status.QUEUED)
-    back = update(Delivery).where(*of_the_dead).values(status=waiting, deaths=Delivery.deaths + 1)
+    back = update(Delivery).where(_held_by(silent)).values(status=_WAITING_AGAIN, deaths=Delivery.deaths + 1)
     return sum(session.execute(step).rowcount for step in (given_up, back))  # type: ignore[attr-defined]
+
+
+def release(session: Session, carrier: int, *, urgent: bool) -> int:
+    """Give back what a carrier claimed without knowing it: the commit's confirmation was lost. Returns how many.
+
+    For a carrier that has nothing of that priority in hand.
+    """
+    mine = and_(_held_by([carrier]), Delivery.priority == (Priority.URGENT if urgent else Priority.BULK))
+    back = update(Delivery).where(mine).values(status=_WAITING_AGAIN, carrier_id=None)
+    return int(session.execute(back).rowcount)  # type: ignore[attr-defined]
+
+
+def _held_by(carriers: Sequence[int]) -> ColumnElement[bool]:
+    """What is open is looked through whole, by index: no index could name the carrier without a cost to each claim."""
+    is_open = or_(undecided(Priority.URGENT), undecided(Priority.BULK))
+    return and_(is_open, stands(Status.CLAIMED), Delivery.carrier_id.in_(carriers))
+
+
+_WAITING_AGAIN = case((Delivery.doubts > 0, Status.IN_DOUBT), else_=Status.QUEUED)
 
 
 def _held(session: Session, carrier: int, deliveries: Sequence[int]) -> list[Held]:
