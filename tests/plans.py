@@ -26,9 +26,19 @@ def fill(session: Session, like: Delivery, *, decided: int, waiting: int) -> Non
     """Rows like this one, as a year leaves them behind, and as many as wait for another day."""
     copy = text(
         "INSERT INTO deliveries (letter_id, variant_id, status, priority, due_at, queued_at, attempt, deferrals, "
-        "doubts, deaths) SELECT letter_id, variant_id, :status, priority, due_at + interval '1 day', queued_at, "
-        "1, 0, 0, 0 FROM deliveries, generate_series(1, :n) WHERE deliveries.id = :id"
+        "doubts, deaths, decided_at) SELECT letter_id, variant_id, :status, priority, due_at + interval '1 day', "
+        "queued_at, 1, 0, 0, 0, CASE WHEN :decided THEN due_at END "
+        "FROM deliveries, generate_series(1, :n) WHERE deliveries.id = :id"
     )
     for status, number in (("sent", decided), ("queued", waiting)):
-        session.execute(copy, {"status": status, "n": number, "id": like.id})
+        session.execute(copy, {"status": status, "n": number, "id": like.id, "decided": status == "sent"})
     session.execute(text("ANALYZE"))
+
+
+def blocks_read(session: Session) -> int:
+    """How many blocks of deliveries and their indexes this transaction has looked at."""
+    relations = """
+        SELECT sum(pg_stat_get_xact_blocks_fetched(oid)) FROM pg_class
+         WHERE oid = 'deliveries'::regclass
+            OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'deliveries'::regclass)"""
+    return int(session.scalar(text(relations)))

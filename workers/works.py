@@ -148,7 +148,8 @@ class Works:
         if silent:
             with self.database.writing() as session:
                 back = records.hand_back(session, silent, now=self.now())
-            log.warning("letters were handed back: who carried them fell silent", extra={"count": back})
+            if back:
+                log.warning("letters were handed back: who carried them fell silent", extra={"count": back})
         return False
 
     def forget(self) -> bool:

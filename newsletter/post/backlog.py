@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ScalarSelect, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from newsletter.consent.signups import RECEIVED, VALID, Signup
 from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
-from newsletter.post.deliveries import WAITING, Delivery, stands
+from newsletter.post.claims import LEAVING
+from newsletter.post.deliveries import WAITING, Delivery, stands, undecided
 from newsletter.post.letters import Letter, Priority
 
 
@@ -27,17 +27,12 @@ class Backlog(NamedTuple):
         return min((at for at in self if at), default=None)
 
 
-_NOT_HELD = or_(Letter.issue_id.is_(None), Issue.status.in_([IssueStatus.SENDING, IssueStatus.CANCELLED]))
-
-
 def owed(session: Session, *, now: datetime) -> Backlog:
     """What is due and may be claimed, but is in nobody's hands; one statement, whose parts each end at their first row.
 
     A paused issue's letters are not due, however long ago they were, and neither is a sign-up whose link has expired.
     """
-    row = session.execute(
-        select(_signup(now), _delivery(Priority.URGENT, now=now), _delivery(Priority.BULK, now=now), _unheard(now))
-    ).one()
+    row = session.execute(select(_signup(now), _urgent(now), _bulk(now), _unheard(now))).one()
     return Backlog._make(row)
 
 
@@ -47,17 +42,29 @@ def _signup(now: datetime) -> ScalarSelect[datetime]:
     return waiting.order_by(Signup.id).limit(1).scalar_subquery()
 
 
-def _delivery(priority: Priority, *, now: datetime) -> ScalarSelect[datetime]:
-    """The first in the order in which carriers take them, so by the same index."""
-    return (
+def _urgent(now: datetime) -> ScalarSelect[datetime]:
+    """The first in the line in which carriers take them, so by the same index."""
+    first = (
         select(Delivery.due_at)
         .join(Letter, Letter.id == Delivery.letter_id)
         .outerjoin(Issue, Issue.id == Letter.issue_id)
-        .where(stands(*WAITING), Delivery.priority == priority, Delivery.due_at <= now, _NOT_HELD)
-        .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
-        .limit(1)
-        .scalar_subquery()
+        .where(undecided(Priority.URGENT), stands(*WAITING))
+        .where(or_(Delivery.due_at <= now, Delivery.due_at <= Letter.written_at))
+        .where(or_(Letter.issue_id.is_(None), Issue.status.in_(LEAVING)))
     )
+    return first.order_by(Delivery.due_at, Delivery.id).limit(1).scalar_subquery()
+
+
+def _bulk(now: datetime) -> ScalarSelect[datetime]:
+    """The first of the firsts in the lines of the issues that may leave; the others' are not walked."""
+    first = (
+        select(Delivery.due_at)
+        .where(Delivery.letter_id == Letter.id, undecided(Priority.BULK), stands(*WAITING))
+        .where(or_(Delivery.due_at <= now, Delivery.due_at <= Letter.written_at))
+        .order_by(Delivery.due_at, Delivery.id)
+        .limit(1)
+    )
+    return _of_those_leaving(func.min(first.scalar_subquery()))
 
 
 def _unheard(now: datetime) -> ScalarSelect[datetime]:
@@ -65,11 +72,16 @@ def _unheard(now: datetime) -> ScalarSelect[datetime]:
 
     What a relay put off in its own words, as greylisting does, is not late: it may concern this one reader.
     """
-    return (
-        select(func.min(Delivery.queued_at))
-        .join(Letter, Letter.id == Delivery.letter_id)
-        .outerjoin(Issue, Issue.id == Letter.issue_id)
-        .where(stands(*WAITING), Delivery.priority.in_(list(Priority)), Delivery.due_at > now)
-        .where(Delivery.deferrals > 0, Delivery.reply_code.is_(None), _NOT_HELD)
-        .scalar_subquery()
+    put_off = select(func.min(Delivery.queued_at)).where(
+        stands(*WAITING), Delivery.due_at > now, Delivery.deferrals > 0, Delivery.reply_code.is_(None)
     )
+    urgent = put_off.where(undecided(Priority.URGENT)).scalar_subquery()
+    of_letter = put_off.where(undecided(Priority.BULK), Delivery.letter_id == Letter.id).scalar_subquery()
+    bulk = _of_those_leaving(func.min(of_letter))
+    since = union_all(select(urgent.label("at")), select(bulk)).subquery()
+    return select(func.min(since.c.at)).scalar_subquery()
+
+
+def _of_those_leaving(what: ColumnElement[datetime]) -> ScalarSelect[datetime]:
+    leaving = select(what).select_from(Letter).join(Issue, Issue.id == Letter.issue_id)
+    return leaving.where(Issue.status.in_(LEAVING), Letter.priority == Priority.BULK).scalar_subquery()

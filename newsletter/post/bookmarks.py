@@ -61,7 +61,7 @@ class Bookmarks:
         self._places[line], self._last = (max(places), until), line
 
     def found_nothing(self, line: int, *, behind: Place, since: float) -> bool:
-        """Note that nothing is due behind a place; whether that is all of the line. Looking began at `since` (ticks)."""
+        """Note that nothing is due behind a place; whether that is all of the line. The look began at `since`."""
         self._places.pop(line, None)
         if behind is not HEAD:
             return False

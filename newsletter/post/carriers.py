@@ -67,7 +67,8 @@ class Heart:
         while not self._stopped.wait(self._every):
             try:
                 with self._begin() as session:
-                    session.execute(update(Carrier).where(Carrier.id == carrier).values(beats=Carrier.beats + 1, ended_at=None))
+                    beat = update(Carrier).where(Carrier.id == carrier)
+                    session.execute(beat.values(beats=Carrier.beats + 1, ended_at=None))
             except SQLAlchemyError:
                 continue  # an absent database is no reason to die; the next beat tells that we did not
 
@@ -90,8 +91,9 @@ class Watch:
         now = self._clock()
         passed, self._looked = min(now - self._looked, 2 * BEAT), now
         rows = session.execute(select(Carrier.id, Carrier.beats).where(Carrier.ended_at.is_(None)))
+        beats = [(carrier, count) for carrier, count in rows]
         before = self._quiet
-        self._quiet = {seen: before[seen] + passed if seen in before else 0.0 for seen in map(tuple, rows)}
+        self._quiet = {seen: before[seen] + passed if seen in before else 0.0 for seen in beats}
         return [carrier for (carrier, _), quiet in self._quiet.items() if quiet >= SILENCE]
 
 

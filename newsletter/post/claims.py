@@ -1,7 +1,7 @@
 """Claiming: taking due deliveries for one carrier, with the consent checked again in the same statement.
 
-Urgent letters stand in one line. An issue's stand in a line of its own, so that those of a paused one, however many, are
-never walked past. A letter that was not put off yet is due whatever the clock says: one that steps back delays none.
+Urgent letters stand in one line. An issue's stand in a line of its own, so that those of a paused one, however many,
+are never walked past. A letter that was not put off is due whatever the clock says: one that steps back delays none.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
 from newsletter.content.issues import Issue
 from newsletter.content.issues import Status as IssueStatus
-from newsletter.database import Moment
+from newsletter.database import Moment, type_of_key
 from newsletter.newsletters import Newsletter
 from newsletter.post import carriers
 from newsletter.post.bookmarks import Bookmarks, Place
@@ -218,7 +218,8 @@ def lines(session: Session) -> list[Line]:
 def _bulk(*, suspects: bool, on_sqlite: bool) -> Update:
     """Claims from one issue's line, behind a place in it."""
     status = select(Issue.status).where(Issue.id == bindparam("issue")).scalar_subquery()
-    newsletter, place = bindparam("newsletter"), (bindparam("after_at", type_=Moment()), bindparam("after_id"))
+    place = tuple_(bindparam("after_at", type_=Moment()), bindparam("after_id", type_=type_of_key))
+    newsletter = bindparam("newsletter", type_=type_of_key)
     due = (
         select(
             Delivery.id,
@@ -232,7 +233,7 @@ def _bulk(*, suspects: bool, on_sqlite: bool) -> Update:
             and_(Subscription.subscriber_id == Delivery.subscriber_id, Subscription.newsletter_id == newsletter),
         )
         .where(Delivery.letter_id == bindparam("letter"), undecided(Priority.BULK))
-        .where(tuple_(Delivery.due_at, Delivery.id) > tuple_(*place))
+        .where(tuple_(Delivery.due_at, Delivery.id) > place)
         .where(Delivery.due_at <= bindparam("horizon", type_=Moment()))
         .where(status.in_(LEAVING))
     )
@@ -272,7 +273,7 @@ def _urgent(*, suspects: bool, on_sqlite: bool) -> Update:
     return _take(due, suspects=suspects, on_sqlite=on_sqlite)
 
 
-def _take(due: Select[Any], *, suspects: bool, on_sqlite: bool) -> Update:
+def _take(due: Select[*tuple[Any, ...]], *, suspects: bool, on_sqlite: bool) -> Update:
     """Take these, in the order of their line. Bound when it is executed: what `_Taker` gives, and `limit`."""
     dead = Delivery.deaths >= DEATHS if suspects else Delivery.deaths < DEATHS
     taken = (

@@ -20,7 +20,7 @@ from newsletter.errors import NewsletterError, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.post import letters
 from newsletter.post.composing import compose
-from newsletter.post.deliveries import WAITING, Delivery, Status, stands
+from newsletter.post.deliveries import OPEN, Delivery, Status, stands, undecided
 from newsletter.post.faults import AWAY, tell
 from newsletter.post.letters import Kind, Letter, Priority, Variant
 from newsletter.post.merge import Sheet
@@ -190,10 +190,8 @@ def _enqueue(session: Session, letter: Letter, variant: Variant, *, now: datetim
 def finish(session: Session, *, now: datetime) -> list[int]:
     """Call sent every issue whose deliveries are all decided; returns which they are."""
     mine = exists().where(Letter.issue_id == Issue.id)
-    owed = mine.where(Delivery.letter_id == Letter.id)
-    # Two questions, because each has a partial index that is as short as the queue; the table is as long as the past.
-    waiting, claimed = owed.where(stands(*WAITING)), owed.where(stands(Status.CLAIMED))
-    sending = select(Issue).where(Issue.status == IssueStatus.SENDING, mine, ~waiting, ~claimed)
+    owed = mine.where(Delivery.letter_id == Letter.id, undecided(Priority.BULK), stands(*OPEN))
+    sending = select(Issue).where(Issue.status == IssueStatus.SENDING, mine, ~owed)
     done = session.scalars(sending.with_for_update(skip_locked=True)).all()
     for issue in done:
         issues.finish(session, issue, actor=acts.WORKER, now=now)

@@ -1,10 +1,9 @@
-"""Continuous group commit: as soon as one commit returns, what has arrived meanwhile is written with the next."""
+"""Continuous group commit: what arrives while one group is committed is written with the next."""
 
 import logging
-import queue
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import TracebackType
@@ -16,14 +15,17 @@ from newsletter.post.faults import AWAY, tell
 from newsletter.post.postman import Report
 
 GROUP = 64  # reports to a commit: what a crash can make arrive twice is bounded by it
-SPACING = 0.005  # seconds between two commits: SQLite's other writers get their turn
+AHEAD = 2 * GROUP  # reports that may be unwritten, one group in its commit and one gathered, before carrying waits
+GATHERING = 0.005  # seconds that a group waits to be full: a commit costs as much as twenty letters
+SPACING = 0.005  # seconds between two commits of SQLite: its other writers get their turn
 RETRY = 1.0  # seconds before an absent database is tried again
+NAP = 0.1  # seconds after which whoever waits asks again whether to go on
 
 log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Writes reports from a thread of its own, so that carrying never waits for a commit.
+    """Writes reports from a thread of its own, so that carrying seldom waits for a commit.
 
     Leaving the context waits until everything is written; if the database is away it keeps what it knows and tries
     again, because a report that is lost is a letter that arrives twice.
@@ -36,10 +38,14 @@ class Recorder:
         self._carrier = carrier
         self._clock = clock
         self._wait = wait
-        self._reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
+        self._reports: deque[Report] = deque()
         self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
+        self._some, self._full = threading.Event(), threading.Event()
         self._progress = threading.Condition()
         self._taken = self._settled = 0
+        self._spacing = 0.0
+        self._is_ending = False
+        self._hurries = False
         self.recorded = 0
         self.fates: Counter[str] = Counter()
 
@@ -48,18 +54,41 @@ class Recorder:
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
-        self._reports.put(None)
+        self._is_ending = True
+        self._some.set()
+        self._full.set()
         self._thread.join()
 
     def report(self, report: Report) -> None:
         """Take a report, always from the same thread; never blocks."""
         self._taken += 1
-        self._reports.put(report)
+        self._reports.append(report)
+        if not self._some.is_set():
+            self._some.set()
+        if len(self._reports) >= GROUP and not self._full.is_set():
+            self._full.set()
 
-    def flush(self) -> None:
-        """Wait until everything that was reported is written."""
+    def has_room(self, is_over: Callable[[], bool]) -> bool:
+        """Wait until less than two groups are unwritten; False as soon as it is over.
+
+        So no more letters than those under way and two groups can arrive twice after a crash, and none is begun while
+        the database is away.
+        """
+        return self._taken - self._settled < AHEAD or self._waited(AHEAD - 1, is_over)
+
+    def flush(self, is_over: Callable[[], bool]) -> bool:
+        """Wait until everything that was reported is written; False as soon as it is over."""
+        return self._waited(0, is_over)
+
+    def _waited(self, unwritten: int, is_over: Callable[[], bool]) -> bool:
+        """Wait until no more than that are unwritten; no group waits to be full meanwhile."""
+        self._hurries = True
+        self._full.set()
         with self._progress:
-            self._progress.wait_for(lambda: self._settled == self._taken)
+            while self._taken - self._settled > unwritten and not is_over():
+                self._progress.wait(NAP)
+        self._hurries = False
+        return self._taken - self._settled <= unwritten
 
     def _write(self) -> None:
         while group := self._next_group():
@@ -67,21 +96,20 @@ class Recorder:
             with self._progress:
                 self._settled += len(group)
                 self._progress.notify_all()
-            self._wait(SPACING)
+            if self._spacing:
+                self._wait(self._spacing)
 
     def _next_group(self) -> list[Report]:
         """What has arrived, at least one; empty at the end."""
-        group: list[Report] = []
-        while len(group) < GROUP:
-            try:
-                report = self._reports.get(block=not group)
-            except queue.Empty:
-                break
-            if report is None:
-                self._reports.put(None)  # for the next round, after what is in this group
-                break
-            group.append(report)
-        return group
+        while not self._reports:
+            if self._is_ending:
+                return []
+            self._some.wait()
+            self._some.clear()
+        self._full.clear()
+        if len(self._reports) < GROUP and not self._is_ending and not self._hurries:
+            self._full.wait(GATHERING)
+        return [self._reports.popleft() for _ in range(min(GROUP, len(self._reports)))]
 
     def _record(self, group: Sequence[Report]) -> None:
         """Write them together; if one of them cannot be written, each by itself, and that one without its reply."""
@@ -107,6 +135,7 @@ class Recorder:
             try:
                 with self._begin() as session:
                     counted = records.record(session, self._carrier, group, now=self._clock())
+                    self._spacing = SPACING if session.get_bind().dialect.name == "sqlite" else 0.0
             except AWAY as error:
                 tell(log, "results are kept", error, count=len(group))
                 self._wait(RETRY)

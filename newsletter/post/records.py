@@ -150,6 +150,8 @@ def _said(reply: Reply | None) -> dict[str, Any]:
     """What is kept of a reply: no address, and no character that a database might refuse."""
     if reply is None:
         return {"reply_code": None, "reply_text": None}
+    if reply.code is not None and not 0 <= reply.code < 1000:  # SQLite would take it
+        raise ValueError("a reply's code has three digits")
     text = addresses.hidden(folded(reply.text[: replies.HEARD]))[: replies.KEPT]
     return {"reply_code": reply.code, "reply_text": text}
 

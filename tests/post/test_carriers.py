@@ -8,9 +8,8 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
-from newsletter.post import claims
+from newsletter.post import carriers, claims, records
 from newsletter.post.carriers import BEAT, SILENCE, Carrier, Heart, Watch
-from newsletter.post.deliveries import Delivery, Status
 from tests.builders import a_carrier, owed
 from tests.clock import NOON
 from tests.waiting import eventually
@@ -141,11 +140,33 @@ def test_who_looks_rarely_finds_the_dead_as_well(begin, reading):
     assert [watched.look(after=600) for _ in range(5)][-1] == watched.carriers
 
 
-def test_who_holds_nothing_is_not_missed(begin, reading):
+def test_whose_letters_were_handed_back_is_not_missed_any_more(begin, reading):
     watched = Watched(begin, reading, 1)
+    (dead,) = watched.carriers
+    assert [watched.look() for _ in range(8)][-1] == [dead]
     with begin() as session:
-        session.execute(update(Delivery).values(status=Status.SENT, decided_at=NOON))
+        assert records.hand_back(session, [dead], now=NOON) == 1
     assert [watched.look() for _ in range(20)] == [[]] * 20
+
+
+def test_who_was_taken_for_dead_claims_nothing_before_it_has_beaten_again(begin, reading):
+    watched = Watched(begin, reading, 1)
+    (frozen,) = watched.carriers
+    with begin() as session:
+        records.hand_back(session, [frozen], now=NOON)
+        assert claims.claim(session, frozen, limit=1, urgent=False, key="k1", now=NOON) == []
+        assert claims.claim_suspect(session, frozen, urgent=False, key="k1", now=NOON) == []
+
+
+def test_a_heart_that_beats_on_takes_its_carrier_back_from_the_dead(heart, begin, reading):
+    carrier = heart.carrier(now=NOON)
+    with begin() as session:
+        owed(session, 1)
+        carriers.end(session, [carrier], now=NOON)
+    before = beats(reading)
+    eventually(lambda: beats(reading) > before + 1)
+    with begin() as session:
+        assert len(claims.claim(session, carrier, limit=1, urgent=False, key="k1", now=NOON)) == 1
 
 
 def test_who_was_taken_for_dead_and_beats_again_is_alive(begin, reading):

@@ -14,9 +14,11 @@ from newsletter.consent.suppressions import Reason
 from newsletter.content.issues import Issue
 from newsletter.content.issues import Status as IssueStatus
 from newsletter.database import Database
-from newsletter.post import claims
+from newsletter.post import claims, records
+from newsletter.post.bookmarks import Bookmarks
 from newsletter.post.claims import Claimed
 from newsletter.post.deliveries import DEATHS, Delivery, Status
+from newsletter.post.postman import Fate, Report
 from tests.builders import (
     a_carrier,
     a_crowd,
@@ -30,14 +32,15 @@ from tests.builders import (
     unsaved,
 )
 from tests.clock import NOON
-from tests.plans import fill, generic_plan, prepare_everything
+from tests.plans import blocks_read, fill, prepare_everything
 
 MINUTE = timedelta(minutes=1)
 
 
-def claim(session, *, carrier=None, limit=500, urgent=False, key="k1", now=NOON) -> list[Claimed]:
+def claim(session, *, carrier=None, limit=500, urgent=False, key="k1", now=NOON, bookmarks=None) -> list[Claimed]:
     carrier = carrier or a_carrier(session)
-    return claims.claim(session, carrier, limit=limit, urgent=urgent, key=key, now=now)
+    given = {"limit": limit, "urgent": urgent, "key": key, "now": now, "bookmarks": bookmarks}
+    return claims.claim(session, carrier, **given)
 
 
 def claimed(session, **given) -> list[int]:
@@ -72,9 +75,9 @@ def test_five_hundred_are_the_most(begin):
 
 def test_nothing_is_taken_before_it_is_due(begin):
     with begin() as session:
-        (delivery,) = owed(session, 1, due_at=NOON)
-        assert claimed(session, now=NOON - timedelta(microseconds=1)) == []
-        assert claimed(session, now=NOON) == [delivery.id]
+        (delivery,) = owed(session, 1, due_at=NOON + MINUTE)
+        assert claimed(session, now=NOON + MINUTE - timedelta(microseconds=1)) == []
+        assert claimed(session, now=NOON + MINUTE) == [delivery.id]
 
 
 def test_urgent_letters_have_a_line_of_their_own(begin):
@@ -337,14 +340,56 @@ def test_who_claims_does_not_wait_for_rows_that_another_has_in_hand(postgresql):
             assert claimed(session, carrier=carrier, limit=2) == [second.id]
 
 
-def test_a_claim_finds_its_rows_by_the_index_of_what_waits_whatever_its_parameters(postgresql):
+def cost(session, *, carrier: int, **given) -> int:
+    """How many blocks a claim of one letter looks at."""
+    before = blocks_read(session)
+    assert len(claim(session, carrier=carrier, limit=1, **given)) == 1
+    return blocks_read(session) - before
+
+
+def test_a_claim_reads_no_more_when_a_connection_has_seen_the_table_small(postgresql):
     with postgresql.writing() as session:
-        (delivery,) = owed(session, 1)
-        fill(session, delivery, decided=15_000, waiting=5_000)
+        carrier = a_carrier(session)
+        waiting = owed(session, 30)
     with postgresql.writing() as session:
         prepare_everything(session)
-        assert len(claim(session, carrier=a_carrier(session))) == 1
-        plan = generic_plan(session, "WITH due%")
-    assert "Index Scan using ix_deliveries_waiting" in plan
-    assert "Sort" not in plan, "the index gives the order"
-    assert "Seq Scan on deliveries" not in plan
+        small = [cost(session, carrier=carrier) for _ in range(12)][-1]
+    with postgresql.writing() as session:
+        fill(session, waiting[-1], decided=15_000, waiting=5_000)
+    with postgresql.writing() as session:
+        assert cost(session, carrier=carrier) < small + 100
+
+
+def test_letters_of_a_paused_issue_are_not_walked_past(postgresql):
+    with postgresql.writing() as session:
+        carrier = a_carrier(session)
+        (held,) = owed(session, 1)
+        owed(session, 20)
+        alone = [cost(session, carrier=carrier) for _ in range(2)][-1]
+        fill(session, held, decided=0, waiting=20_000)
+        session.execute(update(Delivery).where(Delivery.letter_id == held.letter_id).values(due_at=NOON - MINUTE))
+        session.execute(update(Issue).where(Issue.id == _issue_of(session, held)).values(status=IssueStatus.PAUSED))
+    with postgresql.writing() as session:
+        assert cost(session, carrier=carrier) < alone + 50
+
+
+def test_what_was_sent_is_not_walked_past_while_a_backup_holds_its_snapshot(postgresql):
+    with postgresql.writing() as session:
+        carrier = a_carrier(session)
+        newsletter = a_newsletter(session)
+        letter = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=2000)
+        session.add_all(unsaved(letter, reader) for reader in a_crowd(session, newsletter, 2000))
+    bookmarks = Bookmarks()
+    with postgresql.reading() as backup:
+        backup.execute(text("SELECT 1 FROM deliveries LIMIT 1"))
+        with postgresql.writing() as session:
+            first = cost(session, carrier=carrier, bookmarks=bookmarks)
+        for _ in range(3):
+            with postgresql.writing() as session:
+                taken = claim(session, carrier=carrier, bookmarks=bookmarks)
+            with postgresql.writing() as session:
+                reports = [Report(each.delivery, each.attempt, Fate.TAKEN, None, NOON) for each in taken]
+                assert records.record(session, carrier, reports, now=NOON) == 500
+        with postgresql.writing() as session:
+            assert cost(session, carrier=carrier, bookmarks=bookmarks) < first + 20
+            assert cost(session, carrier=carrier) > first + 50, "who has no bookmark does walk"

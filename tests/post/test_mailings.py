@@ -293,8 +293,7 @@ def test_whether_an_issue_is_sent_is_found_without_reading_the_past(postgresql_u
         prepare_everything(session)
         assert mailings.finish(session, now=NOON) == []
         plan = generic_plan(session, "SELECT issues.id%")
-    assert "ix_deliveries_waiting" in plan
-    assert "ix_deliveries_claimed" in plan
+    assert "ix_deliveries_bulk" in plan
     assert "Seq Scan on deliveries" not in plan
 
 

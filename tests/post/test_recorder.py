@@ -161,7 +161,7 @@ def test_a_report_that_can_never_be_written_is_told_and_the_others_are_written(b
     assert recorder.recorded == 2
     assert sorted(statuses(reading)) == [Status.CLAIMED, Status.SENT, Status.SENT]
     errors = [(each.getMessage(), each.delivery) for each in caplog.records if each.levelno == logging.ERROR]
-    assert errors == [("a delivery cannot be recorded: StatementError", odd.delivery)]
+    assert errors == [("a delivery cannot be recorded: ValueError", odd.delivery)]
 
 
 def test_reports_of_a_letter_in_other_hands_are_not_counted(begin, reading):
