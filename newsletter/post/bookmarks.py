@@ -34,10 +34,14 @@ class Bookmarks:
         self._empty: dict[int, float] = {}  # lines in which nothing is due, and until when they are left alone
         self._last = 0
 
-    def look_again(self) -> None:
-        """Something may have come back: ask every line anew, but those that take long to walk."""
+    def begin(self) -> None:
+        """Ask every line anew, but those that take long to walk."""
         now = self.ticks()
         self._empty = {line: until for line, until in self._empty.items() if now < until}
+
+    def look_again(self) -> None:
+        """Something went back to its place: ask every line anew."""
+        self._empty.clear()
 
     def drop(self) -> None:
         """Begin every line at its head."""

@@ -121,12 +121,8 @@ class _Taker:
         self._now = now
         self._bookmarks = bookmarks
         self._suspects = suspects
-        if not self._is_on_sqlite():
-            # A plan for any number of rows, made when a table was small, would be kept when it has grown.
-            session.execute(_PLAN_ANEW)
-
-    def _is_on_sqlite(self) -> bool:
-        return self._session.get_bind().dialect.name == "sqlite"
+        self._is_on_sqlite = session.get_bind().dialect.name == "sqlite"
+        self._plans_anew = self._is_on_sqlite  # which has no plans for any number of rows
 
     def urgent(self, limit: int) -> list[Claimed]:
         for _ in range(PATIENCE):
@@ -169,7 +165,11 @@ class _Taker:
 
     def _take(self, statement: Any, **given: Any) -> Sequence[Any]:
         """What the due deliveries became, in the order of their line."""
-        take = statement(suspects=self._suspects, on_sqlite=self._is_on_sqlite())
+        if not self._plans_anew:
+            # PostgreSQL would keep a plan that was good when the table was small.
+            self._session.execute(_PLAN_ANEW)
+            self._plans_anew = True
+        take = statement(suspects=self._suspects, on_sqlite=self._is_on_sqlite)
         return sorted(self._session.execute(take, self._given | given), key=_in_line)
 
 

@@ -108,8 +108,11 @@ class _Ring:
 
     def settle(self) -> None:
         """Give back what was not pulled; what was pulled and never reported on may have arrived."""
-        for claimed in [*self._in_hand, *self._supply.close()]:
+        rest = [*self._in_hand, *self._supply.close()]
+        for claimed in rest:
             self._say(claimed, Fate.UNTOUCHED)
+        if rest or self._gave_back:
+            self._slot.bookmarks.look_again()
         for claimed in self._under_way.values():
             self._say(claimed, Fate.IN_DOUBT, "the postman ended without a word about it")
 

@@ -49,7 +49,7 @@ class Slot:
 
     def begin(self) -> None:
         """A ring begins."""
-        self.bookmarks.look_again()
+        self.bookmarks.begin()
         self.stride.begin()
 
 
