@@ -78,6 +78,7 @@ class Line(NamedTuple):
     newsletter: int
     sender: str
     return_path_domain: str | None
+    zone: str
 
 
 def claim(
@@ -188,7 +189,9 @@ def _claimed(line: Line, row: Any) -> Claimed:
         line.newsletter,
         line.sender,
         line.return_path_domain,
+        line.zone,
         row.subscriber_id,
+        None,
         None,
         None,
         row.name,
@@ -206,6 +209,7 @@ def lines(session: Session) -> list[Line]:
             Letter.newsletter_id,
             Newsletter.sender,
             Newsletter.return_path_domain,
+            Newsletter.zone,
         )
         .join(Issue, Issue.id == Letter.issue_id)
         .join(Newsletter, Newsletter.id == Letter.newsletter_id)
