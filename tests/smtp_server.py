@@ -97,11 +97,15 @@ class ScriptedServer(socketserver.ThreadingTCPServer):
     ) -> None:
         self.shutdown()
         self._thread.join()
+        self.hang_up()
+        self.server_close()
+
+    def hang_up(self) -> None:
+        """End every connection, as servers do that think they have waited long enough."""
         with self._lock:
             for connection in self._open:
                 with suppress(OSError):
                     connection.shutdown(SHUT_RDWR)
-        self.server_close()
 
     def answer(self, step: str, recipient: str = "") -> str:
         """What the script says to this step now."""

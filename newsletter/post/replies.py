@@ -62,6 +62,10 @@ AGAINST_US = re.compile(
     r"|reverse dns|\br?dns\b|\bptr\b|\btls\b|suspicious|phish|throttl|ip address"
 )
 
+# One line of printable ASCII after its status, without what an address has: most replies, and each letter has one of
+# its own, for it names the place in the relay's queue.
+PLAIN = re.compile(rb"([245]\.[0-9]{1,3}\.[0-9]{1,3}) ((?:[!-$&-?A-~]+ )*[!-$&-?A-~]+)")
+
 BAD_SENDER = Reply(None, "5.1.7", "the sender's address cannot be written into an envelope")
 BAD_RECIPIENT = Reply(None, "5.1.3", "this address cannot be written into an envelope")
 NOT_ASCII = Reply(None, "5.6.7", "the relay takes no address outside ASCII (RFC 6531)")
@@ -69,6 +73,8 @@ NOT_ASCII = Reply(None, "5.6.7", "the relay takes no address outside ASCII (RFC 
 
 def heard(code: int, text: bytes) -> Reply:
     """A reply as it came, its lines joined, and every address in it replaced."""
+    if (plain := PLAIN.fullmatch(text)) and len(text) <= KEPT and 200 <= code <= 599:
+        return Reply(code, plain[1].decode(), plain[2].decode())
     lines = text.decode("utf-8", "replace")[:HEARD].split("\n")
     found = ENHANCED.match(lines[0])
     words = folded(" ".join(ENHANCED.sub("", line, count=1) if found else line for line in lines))

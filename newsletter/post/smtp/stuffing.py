@@ -3,19 +3,17 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-LONG = 200  # octets; what is shorter is a reader's own, and examined faster than looked up
-KNOWN = 1000  # long pieces that are remembered: those of the letters that leave at the moment
+KNOWN = 100  # letters whose shared pieces are remembered: those that leave at the moment
 
-END = b".\r\n"  # also what ends a letter that has no content
+END = b".\r\n"  # the final dot; after nothing it ends a letter that has no content
 
 
-class Piece(NamedTuple):
-    """A piece of a letter, examined."""
+class Shape(NamedTuple):
+    """What is known of the pieces that many letters share."""
 
-    stuffed: bytes
-    has_first_dot: bool
-    ends_line: bool
+    size: int
     is_ascii: bool
+    is_plain: bool  # no dot in them could stand at the start of a line
 
 
 class Content(NamedTuple):
@@ -27,46 +25,43 @@ class Content(NamedTuple):
 
 
 class Stuffing:
-    """Stuffs dots. A long piece, shared by all readers' letters, is examined once; its hash is the interpreter's."""
+    """Stuffs dots into letters that mail merge made: pieces in turns, one that many letters share and one of its own.
+
+    The shared ones are looked at once, for all of them: the interpreter keeps the hash of a bytes object. Any other
+    letter comes out right as well, only not as fast.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Piece] = {}
+        self._known: dict[tuple[bytes, ...], Shape] = {}
 
     def content(self, body: Sequence[bytes]) -> Content:
         """A letter that is given in pieces; a dot between two of them counts as well."""
-        pieces: list[bytes] = []
-        size, is_ascii, at_start = 0, True, True
-        known = self._known
-        for given in body:
-            if not given:
-                continue
-            size += len(given)
-            piece = (known.get(given) if len(given) >= LONG else None) or self._examine(given)
-            stuffed, has_first_dot, ends_line, plain = piece
-            if at_start and has_first_dot:
-                pieces.append(b".")
-            pieces.append(stuffed)
-            is_ascii &= plain
-            at_start = ends_line
-        pieces.append(END if _tail(pieces) == b"\r\n" else b"\r\n" + END)
-        return Content(pieces, size, is_ascii)
+        shared = tuple(body[::2])
+        shape = self._known.get(shared) or self._examine(shared)
+        own = body[1::2]
+        lines = b"\n".join(own)  # so that a dot at the start of any of them is seen
+        size = shape.size + sum(map(len, own))
+        is_ascii = shape.is_ascii and lines.isascii()
+        if shape.is_plain and _is_plain(lines):
+            ending = END if _ends_line(body) else b"\r\n" + END
+            return Content([*body, ending], size, is_ascii)
+        letter = b"".join(body)
+        stuffed = (b"." if letter.startswith(b".") else b"") + letter.replace(b"\n.", b"\n..")
+        return Content([stuffed, END if letter.endswith(b"\r\n") else b"\r\n" + END], size, is_ascii)
 
-    def _examine(self, given: bytes) -> Piece:
-        raw = bytes(given)
-        stuffed = raw.replace(b"\n.", b"\n..") if b"\n." in raw else raw
-        piece = Piece(stuffed, raw.startswith(b"."), raw.endswith(b"\n"), raw.isascii())
-        if len(raw) >= LONG:
-            if len(self._known) >= KNOWN:
-                self._known.clear()
-            self._known[raw] = piece
-        return piece
+    def _examine(self, shared: tuple[bytes, ...]) -> Shape:
+        lines = b"\n".join(shared)
+        shape = Shape(sum(map(len, shared)), lines.isascii(), _is_plain(lines))
+        if len(self._known) >= KNOWN:
+            self._known.clear()
+        self._known[shared] = shape
+        return shape
 
 
-def _tail(pieces: list[bytes]) -> bytes:
-    """The last two octets, in however many pieces."""
-    tail = b""
-    for piece in reversed(pieces):
-        tail = piece[-2:] + tail
-        if len(tail) > 1:
-            break
-    return tail[-2:]
+def _is_plain(lines: bytes) -> bool:
+    return not lines.startswith(b".") and b"\n." not in lines
+
+
+def _ends_line(body: Sequence[bytes]) -> bool:
+    last = body[-1] if body else b""
+    return (last[-2:] if len(last) > 1 else b"".join(body)[-2:]) == b"\r\n"

@@ -11,6 +11,7 @@ Without it, or while a relay takes its time over its verdicts, the same happens 
 """
 
 from collections import deque
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -27,17 +28,14 @@ AHEAD = 2048  # octets of an envelope that may follow a letter unasked: less tha
 
 
 class Step(Enum):
-    """What a reply is to."""
+    """What a relay is thinking about."""
 
-    RSET = auto()
-    MAIL = auto()
-    RCPT = auto()
+    COMMAND = auto()
     DATA = auto()
-    DOT = auto()
-    VOID = auto()  # a dot after nothing: whatever the answer is, no letter was taken
+    VERDICT = auto()
 
 
-ENVELOPE = (Step.MAIL, Step.RCPT, Step.DATA)
+Hearer = Callable[[Reply], None]
 
 
 class Decision(NamedTuple):
@@ -57,8 +55,10 @@ class Transactions:
         self._offers = offers
         self._stuffing = stuffing
         self._reader = reader or Reader()
-        self._awaited: deque[Step] = deque()
-        self._unsaid: deque[tuple[Step, bytes]] = deque()
+        self._awaited: deque[Hearer] = deque()  # who hears the next replies
+        self._unsaid: deque[bytes] = deque()  # commands
+        self._hearers: deque[Hearer] = deque()  # of the replies to those
+        self._envelope = (self._hear_mail, self._hear_rcpt, self._hear_data)
         self._due: list[bytes] = []  # the content that was asked for
         self._content: list[bytes] = []  # of `begun`
         self._begun: Parcel | None = None
@@ -69,13 +69,16 @@ class Transactions:
         self._must_forget = False  # a refused command leaves the transaction open
         self._row = 0  # of refusals
         self._is_quick = False  # not known before the first verdict
-        self._dot_at = 0.0
+        self._now = self._dot_at = 0.0
         self._decisions: list[Decision] = []
 
     @property
     def awaits(self) -> Step | None:
-        """What the next reply is to."""
-        return self._awaited[0] if self._awaited else None
+        """What the next reply is to; None where none is awaited."""
+        if not self._awaited:
+            return None
+        steps = {self._hear_data: Step.DATA, self._hear_verdict: Step.VERDICT, self._hear_void: Step.VERDICT}
+        return steps.get(self._awaited[0], Step.COMMAND)
 
     @property
     def is_free(self) -> bool:
@@ -102,9 +105,11 @@ class Transactions:
         content = self._stuffing.content(parcel.body)
         if self._must_forget:
             # Or the letter would leave under the sender of the one before it, or to its reader.
-            self._unsaid.append((Step.RSET, b"RSET\r\n"))
+            self._unsaid.append(b"RSET\r\n")
+            self._hearers.append(self._hear_rset)
             self._must_forget = False
-        self._unsaid.extend(zip(ENVELOPE, envelope.commands(parcel, content, self._offers), strict=True))
+        self._unsaid.extend(envelope.commands(parcel, content, self._offers))
+        self._hearers.extend(self._envelope)
         self._begun, self._content = parcel, content.pieces
         self._refusal, self._is_known, self._is_welcome = None, False, False
         return None
@@ -113,23 +118,23 @@ class Transactions:
         """What is to be written now, if anything, in pieces."""
         words, self._due = self._due, []
         if words:
-            self._awaited.append(Step.DOT if self._sent else Step.VOID)
+            self._awaited.append(self._hear_verdict if self._sent else self._hear_void)
             self._dot_at = now
         if self._unsaid and (not self._awaited or self._may_follow()):
             if not self._offers.pipelining:
-                step, command = self._unsaid.popleft()
-                self._awaited.append(step)
-                return [command]
-            for step, command in self._unsaid:
-                self._awaited.append(step)
-                words.append(command)
+                self._awaited.append(self._hearers.popleft())
+                return [self._unsaid.popleft()]
+            self._awaited += self._hearers
+            words += self._unsaid
+            self._hearers.clear()
             self._unsaid.clear()
         return words
 
     def hear(self, data: bytes, now: float) -> list[Decision]:
         """Take what arrived; what it decides, in the order of the letters. Where that ends it, `over` says why."""
+        self._now = now
         for heard in self._reader.feed(data):
-            self._answer(heard.reply, now)
+            self._answer(heard.reply)
             if self.over:
                 break
         decisions, self._decisions = self._decisions, []
@@ -143,31 +148,20 @@ class Transactions:
         return decisions
 
     def _may_follow(self) -> bool:
-        return self._offers.pipelining and sum(len(command) for _, command in self._unsaid) <= AHEAD
+        return self._offers.pipelining and sum(map(len, self._unsaid)) <= AHEAD
 
-    def _answer(self, reply: Reply, now: float) -> None:
+    def _answer(self, reply: Reply) -> None:
         if reply.code is None or not self._awaited:  # nonsense, or a word that nobody asked for: 421 before it closes
             self.over = reply
             return
         if reply.code == 421:  # RFC 5321 section 3.8: the relay closes, whatever it was asked
             self.over = reply
-        step = self._awaited.popleft()
-        if step is Step.DOT:
-            self._hear_verdict(reply, now)
-        elif step is Step.MAIL:
-            self._hear_mail(reply)
-        elif step is Step.RCPT:
-            if not replies.is_yes(reply):
-                self._refuse(replies.verdict(reply), reply)
-        elif step is Step.DATA:
-            self._hear_data(reply)
-        elif step is Step.RSET and not replies.is_yes(reply):
-            self.over = reply
+        self._awaited.popleft()(reply)
 
-    def _hear_verdict(self, reply: Reply, now: float) -> None:
+    def _hear_verdict(self, reply: Reply) -> None:
         assert self._sent
         parcel, self._sent = self._sent, None
-        self._is_quick = now - self._dot_at <= SLOW
+        self._is_quick = self._now - self._dot_at <= SLOW
         if replies.is_yes(reply):
             self._row = 0
             self._decide(parcel, Fate.TAKEN, reply)
@@ -175,6 +169,13 @@ class Transactions:
             self._row += 1
             self._must_forget = True
             self._decide(parcel, replies.verdict(reply), reply)
+
+    def _hear_void(self, reply: Reply) -> None:
+        """A dot was said after nothing: whatever the answer is, no letter was taken."""
+
+    def _hear_rset(self, reply: Reply) -> None:
+        if not replies.is_yes(reply):
+            self.over = reply
 
     def _hear_mail(self, reply: Reply) -> None:
         self._is_known = True
@@ -184,6 +185,10 @@ class Transactions:
             self._refuse(Fate.UNTOUCHED, reply)
         elif not self._is_welcome:
             self._refuse(Fate.LATER, reply)  # nobody has heard of the reader yet
+
+    def _hear_rcpt(self, reply: Reply) -> None:
+        if not replies.is_yes(reply):
+            self._refuse(replies.verdict(reply), reply)
 
     def _hear_data(self, reply: Reply) -> None:
         if reply.code != 354:
@@ -204,6 +209,7 @@ class Transactions:
         self._refusal = self._refusal or (fate, reply)
         if self._unsaid:  # command by command: the rest of the envelope is never said
             self._unsaid.clear()
+            self._hearers.clear()
             self._give_up()
 
     def _give_up(self) -> None:
@@ -233,6 +239,7 @@ class Transactions:
             self._decide(parcel, *self._how_far(why, is_first=not (self.decided or followed)))
         self._awaited.clear()
         self._unsaid.clear()
+        self._hearers.clear()
         self._due = []
 
     def _how_far(self, why: Reply, *, is_first: bool) -> tuple[Fate, Reply]:

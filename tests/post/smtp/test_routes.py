@@ -1,0 +1,225 @@
+"""Several relays, trouble, warm connections: the SMTP postman over real sockets."""
+
+import base64
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from newsletter.post.postman import Fate, Parcel, Report
+from newsletter.post.smtp.patience import Patience
+from newsletter.post.smtp.postman import SmtpPostman, probe
+from newsletter.relays import Relay
+from tests.servers.postfix import running_postfix
+from tests.smtp_server import CLOSE, SILENCE, ScriptedServer
+from tests.waiting import eventually
+
+TAKEN, REFUSED, LATER, IN_DOUBT, UNTOUCHED = Fate
+
+
+def a_parcel(number: int, **changes) -> Parcel:
+    body = [b"Message-ID: <%d@news.example>\r\n" % number, b"\r\nHello\r\n", b"..\r\n"]
+    parcel = Parcel(number, 1, f"b-{number}@bounces.example", f"r-{number}@example.org", body, time.monotonic() + 60)
+    return parcel._replace(**changes)
+
+
+def a_relay(server: ScriptedServer, **changes) -> Relay:
+    return Relay(**{"host": server.host, "port": server.port, "connections": 1, **changes})
+
+
+@contextmanager
+def postman_for(*relays: Relay, **given) -> Iterator[SmtpPostman]:
+    postman = SmtpPostman(*relays, ehlo_name="news.example", **given)
+    try:
+        yield postman
+    finally:
+        postman.close()
+
+
+def carry(postman: SmtpPostman, *numbers: int, stop: Callable[[], bool] = lambda: False) -> list[Report]:
+    reports: list[Report] = []
+    postman.carry((a_parcel(number) for number in numbers), reports.append, stop=stop)
+    return reports
+
+
+def fates(reports: list[Report]) -> dict[Fate, int]:
+    return dict(Counter(report.fate for report in reports))
+
+
+def test_a_connection_stays_open_from_one_carry_to_the_next():
+    with ScriptedServer() as server:
+        with postman_for(a_relay(server)) as postman:
+            for number in range(3):
+                assert fates(carry(postman, number)) == {TAKEN: 1}
+            assert "QUIT" not in server.commands
+        assert server.connections == 1
+        assert server.commands[-1] == "QUIT"
+
+
+def test_a_connection_that_the_relay_closed_meanwhile_is_replaced_before_a_letter_is_risked():
+    with ScriptedServer() as server, postman_for(a_relay(server)) as postman:
+        carry(postman, 1)
+        server.hang_up()
+        assert fates(carry(postman, 2, 3)) == {TAKEN: 2}
+        assert server.connections == 2
+
+
+def test_carries_from_several_threads_take_turns():
+    with ScriptedServer() as server, postman_for(a_relay(server)) as postman:
+        told: list[Report] = []
+        threads = [
+            threading.Thread(target=lambda first=first: told.extend(carry(postman, *range(first, first + 20))))
+            for first in (0, 20, 40)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(report.delivery for report in told) == list(range(60))
+        assert server.connections == 1
+
+
+def test_more_letters_open_more_connections_and_one_letter_opens_one():
+    with ScriptedServer() as server, postman_for(a_relay(server, connections=3)) as postman:
+        carry(postman, 1)
+        assert server.connections == 1
+        # Each of the three keeps a letter until the others are there.
+        eventually(lambda: carry(postman, *range(50)) and server.connections == 3)
+        carry(postman, *range(50))
+        assert server.connections == 3
+
+
+def test_letters_are_divided_by_weight():
+    with ScriptedServer() as one, ScriptedServer() as three:
+        with postman_for(a_relay(one, weight=1), a_relay(three, weight=3)) as postman:
+            eventually(lambda: carry(postman, 1) and one.letters and three.letters)
+            before = len(one.letters), len(three.letters)
+            assert fates(carry(postman, *range(200))) == {TAKEN: 200}
+        share = len(one.letters) - before[0], len(three.letters) - before[1]
+        assert share[0] == pytest.approx(50, abs=5)
+        assert share[1] == pytest.approx(150, abs=5)
+
+
+def test_a_relay_at_its_rate_holds_up_no_other():
+    with ScriptedServer() as slow, ScriptedServer() as quick:
+        with postman_for(a_relay(slow, rate=1), a_relay(quick)) as postman:
+            begun = time.monotonic()
+            assert fates(carry(postman, *range(100))) == {TAKEN: 100}
+        assert len(slow.letters) <= time.monotonic() - begun + 2
+        assert len(slow.letters) + len(quick.letters) == 100
+
+
+@pytest.mark.parametrize("greeting", ["421 4.3.2 busy", "554 5.7.1 go away", CLOSE])
+def test_a_relay_that_works_takes_over_from_one_that_does_not(greeting):
+    with ScriptedServer(always={"GREETING": greeting}) as broken, ScriptedServer() as sound:
+        with postman_for(a_relay(broken), a_relay(sound)) as postman:
+            assert fates(carry(postman, *range(20))) == {TAKEN: 20}
+            assert postman.trouble() is None, "letters leave"
+        assert broken.connections == 1
+        assert len(sound.letters) == 20
+
+
+def test_while_a_relay_rests_it_is_left_alone_and_nothing_is_pulled(caplog):
+    caplog.set_level(logging.WARNING)
+    with ScriptedServer(always={"GREETING": "421 4.3.2 busy"}) as server, postman_for(a_relay(server)) as postman:
+        begun = time.monotonic()
+        for _ in range(20):
+            assert carry(postman, 1) == []
+        if time.monotonic() - begun < 1:
+            assert server.connections == 1
+        assert postman.trouble().says == "the relay does not let us in: 421 4.3.2 busy"
+        assert len([record for record in caplog.records if "cannot be used" in record.message]) == 1
+
+
+def test_a_host_whose_name_nobody_knows_is_lasting_trouble():
+    trouble = probe(Relay(host="relay.invalid", port=25), ehlo_name="news.example")
+    assert trouble.says.startswith("its name cannot be found")
+
+
+def test_a_relay_that_never_greets_is_trouble_in_time():
+    with ScriptedServer({"GREETING": [SILENCE]}) as server:
+        trouble = probe(a_relay(server), ehlo_name="news.example", patience=Patience(greeting=0.2))
+    assert trouble.says == "the relay did not answer in time"
+    assert not trouble.lasting
+
+
+def test_when_it_is_to_stop_a_relay_that_does_not_greet_is_not_waited_for():
+    with ScriptedServer({"GREETING": [SILENCE]}) as server, postman_for(a_relay(server)) as postman:
+        begun = time.monotonic()
+        assert carry(postman, 1, stop=lambda: time.monotonic() > begun + 0.3) == []
+        assert time.monotonic() - begun < 30
+
+
+def test_a_letter_whose_verdict_is_awaited_when_it_is_to_stop_is_waited_for():
+    with ScriptedServer({"DOT": ["LATE 0.5 250 2.0.0 at last"]}) as server, postman_for(a_relay(server)) as postman:
+        pulled: list[int] = []
+
+        def parcels() -> Iterator[Parcel]:
+            for number in range(10):
+                pulled.append(number)
+                yield a_parcel(number)
+
+        reports: list[Report] = []
+        postman.carry(parcels(), reports.append, stop=lambda: bool(pulled))
+        assert fates(reports) == {TAKEN: 1}
+        assert pulled == [0]
+
+
+def test_words_before_the_handshake_are_nobodys(theirs, certificate):
+    """Whoever stands between slips in a reply before the encryption begins (CVE-2011-0411)."""
+    script = {"STARTTLS": ["220 go ahead\r\n250 2.0.0 injected"]}
+    with ScriptedServer(script, tls=theirs, offers=["STARTTLS"]) as server:
+        trouble = probe(Relay(host="localhost", port=server.port), ehlo_name="news.example")
+    assert trouble.says == "the relay speaks before it is asked"
+
+
+def test_login_is_asked_for_in_two_steps_where_plain_is_not_offered(theirs):
+    name, word = (base64.b64encode(said).decode() for said in (b"news", b"open sesame"))
+    script = {"AUTH": ["334 VXNlcm5hbWU6"], name.upper(): ["334 UGFzc3dvcmQ6"], word.upper(): ["235 2.7.0 welcome"]}
+    with ScriptedServer(script, tls=theirs, tls_from_start=True, offers=["AUTH LOGIN"]) as server:
+        relay = Relay(host="localhost", port=server.port, scheme="smtps", user="news", password="open sesame")
+        with postman_for(relay) as postman:
+            assert fates(carry(postman, 1)) == {TAKEN: 1}
+        assert server.commands[:4] == ["EHLO news.example", "AUTH LOGIN", name.upper(), word.upper()]
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_each_letter_is_accepted_under_its_own_sender_while_one_in_ten_is_refused(pipelining):
+    """2,000 letters over several connections; what the server wrote down is envelope and Message-ID."""
+    refused = {f"r-{number}@example.org": "550 5.1.1 user unknown" for number in range(0, 2000, 10)}
+    offers = ["PIPELINING"] if pipelining else []
+    with (
+        ScriptedServer(refused=refused, offers=offers) as server,
+        postman_for(a_relay(server, connections=5)) as postman,
+    ):
+        reports = carry(postman, *range(2000))
+    assert fates(reports) == {TAKEN: 1800, REFUSED: 200}
+    assert {report.delivery for report in reports if report.fate is REFUSED} == set(range(0, 2000, 10))
+    assert len(server.letters) == 1800
+    for letter in server.letters:
+        number = letter.body.split(b"@")[0].removeprefix(b"Message-ID: <").decode()
+        assert (letter.sender, letter.recipients) == (f"b-{number}@bounces.example", (f"r-{number}@example.org",))
+        assert letter.body == b"".join(a_parcel(int(number)).body)
+
+
+@pytest.mark.smtp
+def test_each_letter_goes_through_a_real_postfix_under_its_own_sender_while_one_in_ten_is_refused():
+    """Postfix refuses by `check_recipient_access`; what it took it hands on to a server that writes it down."""
+    gone = range(0, 300, 10)
+    refused = [f"r-{number}@example.org" for number in gone]
+    with ScriptedServer() as archive, running_postfix(refused=refused, next_hop=archive.port) as relay:
+        with postman_for(Relay(host=relay.host, port=relay.port, connections=4)) as postman:
+            reports = carry(postman, *range(300))
+        assert fates(reports) == {TAKEN: 270, REFUSED: 30}
+        assert [r.delivery for r in sorted(reports) if r.fate is REFUSED] == list(gone)
+        assert {r.reply.status for r in reports} == {"2.0.0", "5.1.1"}
+        letters = eventually(lambda: archive.letters if len(archive.letters) >= 270 else [], within=60)
+    for letter in letters:
+        number = letter.body.partition(b"Message-ID: <")[2].split(b"@")[0].decode()
+        assert (letter.sender, letter.recipients) == (f"b-{number}@bounces.example", (f"r-{number}@example.org",))
+        assert letter.body.endswith(b"\r\n\r\nHello\r\n..\r\n")
+    assert len({letter.sender for letter in letters}) == len(letters) == 270
