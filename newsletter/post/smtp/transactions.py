@@ -77,8 +77,9 @@ class Transactions:
         """What the next reply is to; None where none is awaited."""
         if not self._awaited:
             return None
-        steps = {self._hear_data: Step.DATA, self._hear_verdict: Step.VERDICT, self._hear_void: Step.VERDICT}
-        return steps.get(self._awaited[0], Step.COMMAND)
+        if self._awaited[0] == self._hear_data:
+            return Step.DATA
+        return Step.VERDICT if self._awaited[0] in (self._hear_verdict, self._hear_void) else Step.COMMAND
 
     @property
     def is_free(self) -> bool:
