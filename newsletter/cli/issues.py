@@ -61,7 +61,12 @@ def preview(
 @app.command()
 def send(number: Number, as_json: house.Json = False) -> None:
     """Approve a drafted issue as it stands, and let the workers send it."""
-    answer = _step(number, issues.approve)
+    settings = house.configured()
+    with house.database(settings) as database, database.writing() as session:
+        issue = _issue(session, number)
+        mailings.check(session, issue, templates=templating.environment(), base_url=settings.base_url)
+        issues.approve(session, issue, actor=house.actor(), now=house.now())
+        answer = _row(issue)
     text = f"Issue {number} is approved; the workers begin within seconds. Follow it: newsletter issues status {number}"
     house.show(answer, as_json=as_json, text=text)
 

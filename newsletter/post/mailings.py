@@ -3,6 +3,7 @@
 import logging
 from datetime import datetime
 from email import message_from_bytes, policy
+from email.message import MIMEPart
 from email.utils import format_datetime
 
 from jinja2 import Environment, TemplateError
@@ -26,6 +27,7 @@ from newsletter.post.letters import Kind, Letter, Priority, Variant
 from newsletter.post.merge import Sheet
 
 SQLITE_MOST = 20_000  # readers
+LARGEST = 90_000  # bytes of HTML
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +57,29 @@ def lay_out(session: Session, issue: Issue, *, templates: Environment, base_url:
 
 def preview(session: Session, issue: Issue, *, templates: Environment, base_url: str) -> dict[str, str]:
     """The letter as `text`, `html` and `source`, with what is each reader's own shown by an example."""
-    sheet = lay_out(session, issue, templates=templates, base_url=base_url)
+    source, html, text = _example(lay_out(session, issue, templates=templates, base_url=base_url), issue, base_url)
+    return {"text": text.get_content(), "html": html.get_content(), "source": source.decode("ascii")}
+
+
+def check(session: Session, issue: Issue, *, templates: Environment, base_url: str) -> Sheet:
+    """The issue's letter, where all of it can be written and read. Raises Refused with what is to be mended."""
+    try:
+        sheet = lay_out(session, issue, templates=templates, base_url=base_url)
+    except TemplateError as error:
+        raise Refused(f"The letter cannot be laid out: {error}") from error
+    _, html, _ = _example(sheet, issue, base_url)
+    # What Gmail counts is disputed: the text, or what it is on the wire.
+    size = max(len(html.get_content().encode()), len(html.as_bytes()))
+    if size > LARGEST:
+        raise Refused(
+            f"The letter's HTML has {size:,} bytes, and at most {LARGEST:,} are sent: Gmail hides what comes after "
+            "some 102,000, the link to leave among it. Draft the issue with fewer articles."
+        )
+    return sheet
+
+
+def _example(sheet: Sheet, issue: Issue, base_url: str) -> tuple[bytes, MIMEPart, MIMEPart]:
+    """The letter to nobody: all of it, and its parts in HTML and in text."""
     values = {
         "unsubscribe": f"{base_url}/u/preview",
         "preferences": f"{base_url}/preferences/preview",
@@ -69,7 +93,7 @@ def preview(session: Session, issue: Issue, *, templates: Environment, base_url:
     html, text = message.get_body(("html",)), message.get_body(("plain",))
     assert html
     assert text
-    return {"text": text.get_content(), "html": html.get_content(), "source": source.decode("ascii")}
+    return source, html, text
 
 
 def send_approved(begin: Begin, *, templates: Environment, base_url: str, now: datetime) -> int:
@@ -125,12 +149,12 @@ def send(session: Session, issue: Issue, *, templates: Environment, base_url: st
     """Begin to send an approved issue: its letter is stored, and every reader of this moment is owed one.
 
     One that was resumed before it had a letter gets it now. Raises Refused for any other that is not approved, and for
-    more readers than SQLite can serve.
+    more readers than SQLite can serve, and as `check` does.
     """
     _mind_sqlite(session, issue)
     if issue.status is not IssueStatus.SENDING:
         issues.begin_sending(session, issue, actor=acts.WORKER, now=now)
-    sheet = lay_out(session, issue, templates=templates, base_url=base_url)
+    sheet = check(session, issue, templates=templates, base_url=base_url)
     newsletter = session.get_one(Newsletter, issue.newsletter_id)
     letter, variant = letters.write(
         session,

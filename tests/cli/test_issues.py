@@ -11,6 +11,7 @@ from sqlalchemy import select
 from newsletter import acts
 from newsletter.acts import Act
 from newsletter.content import issues
+from newsletter.content.articles import Article
 from newsletter.content.issues import Issue, Status
 from newsletter.post import claims, deliveries
 from newsletter.post.bulletins import Crier, Said
@@ -153,3 +154,14 @@ def test_the_status_tells_why_nothing_leaves_of_what_is_leaving(newsletter, data
     (line,) = json.loads(newsletter("issues", "status", leaving, "--json").stdout)["relays"]
     assert line.endswith("Connection refused")
     assert json.loads(newsletter("issues", "status", drafted, "--json").stdout)["relays"] == []
+
+
+def test_an_issue_whose_letter_mail_programs_would_cut_is_refused_before_it_is_approved(newsletter, told, database):
+    with database.writing() as session:
+        for article in session.scalars(select(Article)):
+            article.summary = "ü" * 1500
+    drafted = newsletter("issues", "draft", "three", "--articles", "30", "--json")
+    number = str(json.loads(drafted.stdout)["issue"])
+    code, said = told("issues", "send", number)
+    assert (code, "90,000" in said, "fewer articles" in said) == (1, True, True)
+    assert status(database, number) is Status.DRAFTED

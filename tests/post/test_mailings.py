@@ -25,6 +25,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.post import claims, doctor, mailings, verp
 from newsletter.post.deliveries import OPEN, Delivery, Status, sums
 from newsletter.post.letters import Letter, Variant
+from newsletter.post.merge import FieldError
 from newsletter.post.parcels import Packer
 from tests.builders import KEYRING, a_carrier, a_crowd, a_newsletter, a_reader, an_issue, owed
 from tests.clock import NOON
@@ -204,7 +205,9 @@ def test_a_template_that_lacks_a_name_pauses_the_issue_and_is_named(begin):
     assert send_approved(begin, templates=Broken()) == 0
     assert status(begin, issue) is IssueStatus.PAUSED
     with begin() as session:
-        assert issues.pause_reason(session, session.get_one(Issue, issue.id)) == "'headlines' is undefined"
+        assert issues.pause_reason(session, session.get_one(Issue, issue.id)) == (
+            "The letter cannot be laid out: 'headlines' is undefined"
+        )
 
 
 def test_a_database_that_goes_away_is_not_held_against_the_issue(begin):
@@ -331,3 +334,33 @@ def test_each_letter_of_a_newsletter_with_a_return_path_domain_leaves_under_its_
         senders = [packer.pack(each, variants[each.variant], begin_by=0).sender for each in claimed]
     assert [verp.read(KEYRING, sender) for sender in senders[:2]] == [(each.delivery, NOON) for each in claimed[:2]]
     assert senders[2:] == ["letters@press.example"] * 2
+
+
+def test_a_letter_that_mail_programs_would_cut_is_not_begun_and_the_reason_is_said(begin):
+    titles = tuple(f"Title {n} " + "ö" * 180 for n in range(60))
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        a_crowd(session, newsletter, 2)
+        issue = approved(session, newsletter, titles=titles)
+        with pytest.raises(Refused, match="90,000"):
+            mailings.check(session, issue, **WITH)
+    assert send_approved(begin) == 0
+    assert status(begin, issue) is IssueStatus.PAUSED
+    with begin() as session:
+        assert "90,000" in issues.pause_reason(session, session.get_one(Issue, issue.id))
+        assert session.scalar(select(func.count()).select_from(Delivery)) == 0
+
+
+def test_a_name_that_cannot_be_written_fails_its_letter_alone(begin):
+    packer = Packer(Links(KEYRING, BASE), KEYRING)
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for name in ("Ana", "Bob\x07", "王小明"):
+            a_reader(session, newsletter, name=name)
+        send(session, approved(session, newsletter))
+        mine = claims.claim(session, a_carrier(session), limit=9, urgent=False, key="k1", now=NOON)
+        variant = session.get_one(Variant, mine[0].variant)
+    ana, bob, ming = mine
+    assert [packer.pack(each, variant, begin_by=0).delivery for each in (ana, ming)] == [ana.delivery, ming.delivery]
+    with pytest.raises(FieldError, match="name"):
+        packer.pack(bob, variant, begin_by=0)
