@@ -1,8 +1,6 @@
 import json
 import re
-from email import policy
 from email.message import EmailMessage
-from email.parser import BytesParser
 from html import escape
 
 import pytest
@@ -11,6 +9,7 @@ from hypothesis import strategies as st
 
 from newsletter.post import merge, mime
 from newsletter.post.merge import FieldError, Sheet, lay_out, marker
+from tests.letters import assert_well_formed, parsed, read, unified
 
 VALUES = {
     "to": "reader@example.org",
@@ -40,34 +39,6 @@ def a_sheet(text: str = "Hello\n", html: str = "<p>Hello\n", subject: str | None
 
 def merged(sheet: Sheet, **values: str) -> bytes:
     return b"".join(sheet.fill({**VALUES, **values}))
-
-
-def parsed(source: bytes) -> EmailMessage:
-    return BytesParser(policy=policy.default).parsebytes(source)
-
-
-def read(source: bytes) -> tuple[list[tuple[str, str]], list[str]]:
-    """The headers and the decoded parts, as a mail program shows them."""
-    message = parsed(source)
-    headers = [(name, " ".join(value.split())) for name, value in message.items() if name != "Content-Type"]
-    return sorted(headers), [unified(part.get_content()) for part in message.iter_parts()]
-
-
-def unified(text: str) -> str:
-    return re.sub(r"\r\n?", "\n", text)
-
-
-def assert_well_formed(source: bytes) -> None:
-    assert source.isascii()
-    assert b"\0" not in source
-    assert not re.search(rb"\r(?!\n)|(?<!\r)\n", source)
-    head, _, body = source.partition(b"\r\n\r\n")
-    assert all(len(line) <= 998 for line in head.split(b"\r\n"))
-    for line in body.split(b"\r\n"):
-        assert len(line) <= 76
-        assert not line.startswith((b".", b"From "))
-        assert not line.endswith((b" ", b"\t"))
-    assert parsed(source).defects == []
 
 
 def readable(text: str) -> str:
