@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from statistics import quantiles
+from statistics import median, quantiles
 from threading import Event, Thread
 from typing import Any
 
@@ -17,6 +17,7 @@ from newsletter.cli.bench.readers import address_of
 from newsletter.cli.bench.sink import Noted
 from newsletter.cli.bench.town import Town
 from newsletter.consent import decisions, signups, subscribers
+from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Subscriber
 from newsletter.consent.wordings import Wording
 from newsletter.database import Database
@@ -24,6 +25,7 @@ from newsletter.doorbell import Room
 from newsletter.keys import Keyring
 from newsletter.newsletters import Newsletter
 from newsletter.post.deliveries import Delivery, Status, stands
+from newsletter.post.letters import Letter
 from newsletter.post.parcels import BEGIN_WITHIN
 
 LIMIT = BEGIN_WITHIN.total_seconds()
@@ -32,7 +34,9 @@ LIMIT = BEGIN_WITHIN.total_seconds()
 @contextmanager
 def snapshot(database: Database) -> Iterator[None]:
     """A transaction that sees what was when it began, as pg_dump's does: nothing that changes can be cleared away."""
-    engine = create_engine(database.url, isolation_level="REPEATABLE READ")
+    engine = create_engine(
+        database.url, isolation_level="REPEATABLE READ", connect_args={"application_name": "open snapshot"}
+    )
     with engine.connect() as connection:
         connection.execute(text("SELECT 1"))
         try:
@@ -106,17 +110,39 @@ class Signups:
         ring(Room.URGENT)
 
     def waited(self, letters: list[Noted]) -> dict[str, Any]:
-        """From the sign-up's commit to the relay's 250, in milliseconds."""
+        """From the sign-up's commit to the relay's 250, in milliseconds, and what of it was the wait for two steps.
+
+        `answered` is when its letter was written, `claimed` when a carrier took it: by the wall clock, for that is in
+        the database.
+        """
         taken = {letter.recipients[0]: letter.taken_at for letter in letters if letter.recipients}
         waits = sorted((taken[who] - at) * 1000 for who, at in self.committed.items() if who in taken)
-        parts = quantiles(waits, n=100, method="inclusive") if len(waits) > 1 else waits * 99
         return {
             "signups": len(self.committed),
             "letters": len(waits),
-            "p50_ms": round(parts[49], 1) if parts else None,
-            "p99_ms": round(parts[98], 1) if parts else None,
-            "longest_ms": round(waits[-1], 1) if waits else None,
+            **_parts(waits),
+            **self._steps(),
         }
+
+    def _steps(self) -> dict[str, float | None]:
+        steps = select(Signup.received_at, Delivery.queued_at, Delivery.first_tried_at)
+        joined = steps.join(Letter, Letter.signup_id == Signup.id).join(Delivery, Delivery.letter_id == Letter.id)
+        with self.town.database.reading() as session:
+            rows = session.execute(joined.where(Delivery.first_tried_at.is_not(None))).all()
+        found = {
+            "answered": [(queued - received).total_seconds() * 1000 for received, queued, _ in rows],
+            "claimed": [(tried - received).total_seconds() * 1000 for received, _, tried in rows if tried],
+        }
+        return {f"{name}_p50_ms": round(median(waits), 1) if waits else None for name, waits in found.items()}
+
+
+def _parts(waits: list[float]) -> dict[str, float | None]:
+    parts = quantiles(waits, n=100, method="inclusive") if len(waits) > 1 else waits * 99
+    return {
+        "p50_ms": round(parts[49], 1) if parts else None,
+        "p99_ms": round(parts[98], 1) if parts else None,
+        "longest_ms": round(waits[-1], 1) if waits else None,
+    }
 
 
 @dataclass

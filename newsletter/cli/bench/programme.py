@@ -77,8 +77,8 @@ class Programme:
             ),
             **_against(rounds, "smtp_source"),
             **_against(rounds, "smtplib"),
-            "lost": _sum([*ours, held, lively and lively["compared"]], "lost"),
-            "doubled": _sum([*ours, held, lively and lively["compared"]], "doubled"),
+            "lost": _sum([*ours, held, lively], "lost"),
+            "doubled": _sum([*ours, held, lively], "doubled"),
             "letters_per_commit": _middle(ours, "letters_per_commit"),
             "cpu_seconds_per_1000_letters": _each(ours, "cpu_seconds_per_1000_letters", median),
             "peak_memory_mb": _each(ours, "peak_memory_mb", max),
@@ -181,9 +181,11 @@ class Programme:
             )
             run = self._ours("with people meanwhile", relay, issue, company)
         letters = relay.letters()
+        exact = meanwhile.compared(town, run.letter, letters, readers=given.letters)
         return {
             **run.told,
-            "compared": meanwhile.compared(town, run.letter, letters, readers=given.letters),
+            **{name: exact[name] for name in ("lost", "doubled")},  # the sink counts confirmations, too
+            "compared": exact,
             "confirmations": comers.waited(letters) if given.confirmations else None,
             "leavers": goers.written_to(letters) if given.leavers else None,
         }

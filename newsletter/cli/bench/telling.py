@@ -94,7 +94,8 @@ def _others(found: dict[str, Any]) -> Iterator[str]:
         if waits := run["confirmations"]:
             yield (
                 f"  {waits['letters']} of {waits['signups']} confirmations: p50 {waits['p50_ms']} ms, "
-                f"p99 {waits['p99_ms']} ms, longest {waits['longest_ms']} ms from the sign-up's commit to the 250"
+                f"p99 {waits['p99_ms']} ms, longest {waits['longest_ms']} ms from the sign-up's commit to the 250; "
+                f"answered after {waits['answered_p50_ms']} ms, claimed after {waits['claimed_p50_ms']} ms (p50)"
             )
         if gone := run["leavers"]:
             yield f"  {_gone(gone)}"
