@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from newsletter.post.postman import Fate, Parcel, Reply, Report, Trouble
 from tests.clock import NOON
 
+AS_YOU_LIKE = Reply(250, None, "as you like")
+
 
 class Ticks:
     """A monotonic clock that stands still unless somebody takes their time."""
@@ -28,11 +30,12 @@ class Whimsical:
         connections: int = 1,
         takes: float = 0,
         pulls: int = 10**6,
+        reply: Reply = AS_YOU_LIKE,
     ) -> None:
         self.begun: list[Parcel] = []
         self.taken: list[str] = []
-        self._fate, self._ticks, self._connections = fate, ticks, connections
-        self._takes, self._pulls = takes, pulls
+        self._fate, self.ticks, self._connections = fate, ticks, connections
+        self._takes, self._pulls, self._reply = takes, pulls, reply
 
     def carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], *, stop: Callable[[], bool]) -> None:
         under_way: deque[Parcel] = deque()
@@ -51,12 +54,12 @@ class Whimsical:
         pass
 
     def _deliver(self, parcel: Parcel) -> Report:
-        if self._ticks() > parcel.begin_by:
+        if self.ticks() > parcel.begin_by:
             return Report(parcel.delivery, parcel.attempt, Fate.UNTOUCHED, None, NOON)
-        self._ticks.now += self._takes
+        self.ticks.now += self._takes
         fate = self._fate(parcel)
         if fate is not Fate.UNTOUCHED:
             self.begun.append(parcel)
         if fate is Fate.TAKEN:
             self.taken.append(parcel.recipient)
-        return Report(parcel.delivery, parcel.attempt, fate, Reply(250, None, "as you like"), NOON)
+        return Report(parcel.delivery, parcel.attempt, fate, self._reply, NOON)

@@ -196,6 +196,8 @@ def build(
         begin=database.writing,
         postman=postman(settings, oversight.pace),
         express=express(settings, oversight.urgent_pace),
+        heard=oversight.breaker.heard,
+        enough=oversight.breaker.has_tripped,
         packer=Packer(Links(keys, settings.base_url), keys),
         keyring=keys,
         heart=Heart(database.writing),

@@ -79,6 +79,10 @@ class Breaker:
             if self._ticks() >= watched.looked_at + SOON:
                 self._look(issue, watched)
 
+    def has_tripped(self) -> bool:
+        """Whether there is an issue to be paused."""
+        return bool(self.tripped)
+
     def settle(self) -> None:
         """Count what was refused since the last look, with what was taken meanwhile."""
         for issue, watched in self._issues.items():

@@ -42,6 +42,8 @@ class Dispatcher:
     stop: Event = field(default_factory=Event)
     # Told of every letter carried, with its issue, in the thread that carries: whoever counts refusals listens.
     heard: Callable[[int | None, Report], None] = lambda _issue, _report: None
+    # Whether a ring has to end at once, for what was heard in it.
+    enough: Callable[[], bool] = lambda: False
     # Told once in a ring that more is due than was claimed at once, so that others may help. It must not block.
     more: Callable[[], None] = lambda: None
     _slots: dict[bool, Slot] = field(default_factory=dict, init=False, repr=False)
@@ -83,7 +85,7 @@ class _Ring:
         self._gave_back = self._has_called = False
 
     def is_over(self) -> bool:
-        return self._desk.stop.is_set() or self._desk.ticks() >= self._until
+        return self._desk.stop.is_set() or self._desk.ticks() >= self._until or self._desk.enough()
 
     def parcels(self) -> Iterator[Parcel]:
         """What is due, as long as reports are recorded; the next claim is made while this one is carried."""
@@ -147,7 +149,13 @@ class _Ring:
         self._stride.came_late()
 
     def _pack(self, claimed: Claimed, batch: Batch) -> Parcel | None:
-        """The parcel; a letter that cannot be made is reported with the reason, and the others go on."""
+        """The parcel; a letter that cannot be made is reported with the reason, and the others go on.
+
+        One that was refused for good and has waited for a person in vain ends here: nobody is asked again.
+        """
+        if refused := batch.refused.get(claimed.delivery):
+            self._recorder.report(Report(claimed.delivery, claimed.attempt, Fate.REFUSED, refused, self._desk.clock()))
+            return None
         try:
             parcel = self._desk.packer.pack(claimed, batch.variants[claimed.variant], begin_by=batch.begin_by)
         except FieldError as error:

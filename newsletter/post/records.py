@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
 from newsletter import addresses
-from newsletter.post import carriers, recordsets, replies
+from newsletter.post import carriers, recordsets, replies, retries
 from newsletter.post.deliveries import DEATHS, DELIVERIES, OPEN, Delivery, Status, stands, undecided
 from newsletter.post.letters import Kind, Letter, Priority
 from newsletter.post.mime import folded
@@ -34,16 +34,6 @@ from newsletter.post.postman import Fate, Reply, Report
 UNCHANGED = ("due_at", "deferrals", "doubts", "reply_code", "reply_text")  # unless the report says otherwise
 DOUBT = timedelta(minutes=5)  # before a letter in doubt is repeated, once
 JITTER = (0.9, 1.1)  # of a wait, so that letters deferred together do not come back together
-
-# How long a deferred letter waits (minutes, by how often it was deferred; the last one repeats), and how long after
-# its first attempt it is given up. A confirmation is waited for; a digest is stale after two days (RFC 5321 section
-# 4.5.4.1 allows both).
-WAITS = {Kind.CONFIRMATION: (1, 5, 15, 30, 60), Kind.ISSUE: (5, 15, 30, 60, 120), Kind.TEST: (1, 5)}
-TRIED_FOR = {
-    Kind.CONFIRMATION: timedelta(hours=24),
-    Kind.ISSUE: timedelta(hours=48),
-    Kind.TEST: timedelta(minutes=30),
-}
 
 
 SAID: dict[str, TypeEngine[Any]] = {
@@ -138,11 +128,10 @@ def decide(held: Held, report: Report, *, now: datetime, jitter: float | None = 
             changes["status"] = Status.UNKNOWN
         case Fate.IN_DOUBT:
             changes |= {"status": Status.IN_DOUBT, "doubts": 1, "due_at": now + DOUBT}
-        case Fate.LATER if now - held.first_tried_at >= TRIED_FOR[held.kind]:
-            changes["status"] = given_up
         case Fate.LATER:
-            wait = _wait(held, random.uniform(*JITTER) if jitter is None else jitter)  # noqa: S311 - spreads a herd
-            changes |= {"status": waiting, "deferrals": held.deferrals + 1, "due_at": now + wait}
+            wait = _wait(held, report, now, random.uniform(*JITTER) if jitter is None else jitter)  # noqa: S311 - spreads a herd
+            later = {"status": waiting, "deferrals": held.deferrals + 1, "due_at": now + wait} if wait else None
+            changes |= later or {"status": given_up}
     return {**changes, "decided_at": None if changes["status"] in OPEN else report.at}
 
 
@@ -156,9 +145,12 @@ def _said(reply: Reply | None) -> dict[str, Any]:
     return {"reply_code": reply.code, "reply_text": text}
 
 
-def _wait(held: Held, jitter: float) -> timedelta:
-    waits = WAITS[held.kind]
-    return timedelta(minutes=waits[min(held.deferrals, len(waits) - 1)] * jitter)
+def _wait(held: Held, report: Report, now: datetime, jitter: float) -> timedelta | None:
+    """Until it is tried again; None: never. Who may have got the letter is not kept waiting for a repeat."""
+    tried_for = now - held.first_tried_at
+    if held.doubts and retries.is_final(report.reply):
+        return None
+    return retries.wait(held.kind, report.reply, deferrals=held.deferrals, tried_for=tried_for, jitter=jitter)
 
 
 def _bound(carrier: int, report: Report, changes: dict[str, Any]) -> dict[str, Any]:

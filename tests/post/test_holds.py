@@ -1,0 +1,100 @@
+"""Letters that were refused for good because of us: they wait for a person, and nobody is asked again by itself."""
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import select
+
+from newsletter.content.issues import Issue
+from newsletter.content.issues import Status as IssueStatus
+from newsletter.doorbell import Room
+from newsletter.post import doctor, holds, retries
+from newsletter.post.deliveries import Delivery, Status
+from newsletter.post.letters import Letter
+from newsletter.post.postman import Fate, Reply
+from tests.builders import owed
+from tests.postmen import Ticks, Whimsical
+from tests.stage import Stage
+from workers.works import Works
+
+UNAUTHENTICATED = Reply(550, "5.7.26", "This mail is unauthenticated")
+
+
+@dataclass
+class Office:
+    """An issue that is leaving to so many readers, and a relay that holds something against us."""
+
+    stage: Stage
+    issue: int
+
+    def ring(self, postman: Whimsical) -> None:
+        works: Works = self.stage.works
+        dispatcher = replace(works.dispatcher, postman=postman, ticks=postman.ticks)
+        replace(works, dispatcher=dispatcher).ring(Room.BULK)
+
+    def statuses(self) -> list[Status]:
+        with self.stage.site.database.reading() as session:
+            return list(session.scalars(select(Delivery.status).order_by(Delivery.id)))
+
+    def status(self) -> IssueStatus:
+        with self.stage.site.database.reading() as session:
+            return session.get_one(Issue, self.issue).status
+
+    def resume(self) -> None:
+        with self.stage.site.database.writing() as session:
+            issue = session.get_one(Issue, self.issue)
+            holds.resume(session, issue, actor="tests", now=self.stage.clock())
+
+
+def an_office(stage: Stage, readers: int) -> Office:
+    with stage.site.database.writing() as session:
+        letter = session.get_one(Letter, owed(session, readers)[0].letter_id)
+        return Office(stage, letter.issue_id)
+
+
+def refusing() -> Whimsical:
+    return Whimsical(lambda _: Fate.LATER, ticks=Ticks(), reply=UNAUTHENTICATED)
+
+
+def willing() -> Whimsical:
+    return Whimsical(ticks=Ticks())
+
+
+def test_a_relay_that_holds_something_against_us_costs_a_pause_and_no_letter(stage):
+    office, relay = an_office(stage, 60), refusing()
+    office.ring(relay)
+    assert office.status() is IssueStatus.PAUSED
+    assert 10 <= len(relay.begun) < 60, "the ring ends as soon as it is clear"
+    assert office.statuses() == [Status.QUEUED] * 60
+    stage.clock.pass_(hours=12)
+    office.ring(relay)
+    assert office.statuses() == [Status.QUEUED] * 60
+    office.resume()
+    mended = willing()
+    office.ring(mended)
+    assert office.statuses() == [Status.SENT] * 60
+    assert len(set(mended.taken)) == len(mended.taken) == 60
+
+
+def test_where_few_are_refused_nobody_is_asked_again_and_the_issue_ends(stage):
+    office, relay = an_office(stage, 3), refusing()
+    office.ring(relay)
+    assert office.status() is IssueStatus.SENDING
+    stage.clock.pass_(seconds=retries.HOLD.total_seconds() + 1)
+    office.ring(relay)
+    assert len(relay.begun) == 3, "each was tried once"
+    assert office.statuses() == [Status.FAILED] * 3
+    with stage.site.database.reading() as session:
+        assert {(each.reply_code, each.reply_text) for each in session.scalars(select(Delivery))} == {
+            (550, "This mail is unauthenticated")
+        }
+        assert doctor.examine(session) == []
+    assert office.status() is IssueStatus.SENT
+
+
+def test_what_was_only_put_off_is_tried_again(stage):
+    office = an_office(stage, 3)
+    office.ring(Whimsical(lambda _: Fate.LATER, ticks=Ticks(), reply=Reply(451, "4.7.1", "Greylisted")))
+    stage.clock.pass_(minutes=34)
+    again = willing()
+    office.ring(again)
+    assert len(again.taken) == 3
