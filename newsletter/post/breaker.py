@@ -19,7 +19,7 @@ from newsletter.post.marks import WINDOW, Window
 from newsletter.post.postman import Fate, Report
 
 GONE, REFUSED = 0.10, 0.20  # shares of the last attempts
-SOON = 0.1  # seconds between two looks at the board, while letters are refused
+SOON = 0.1  # seconds between two looks at the board while letters are refused, unless ten are before that
 DEAF = 10.0  # seconds after a pause in which nothing counts: what is under way when an issue is paused is no news
 DIFFERENT = 50  # replies that are counted apart
 MANY = 100  # issues that are remembered, the newest
@@ -39,10 +39,10 @@ class _Watched:
     marks: deque[str] = field(default_factory=lambda: deque(maxlen=WINDOW))  # not on the board yet, the newest
     replies: Counter[tuple[str, str]] = field(default_factory=Counter)  # what was said, by mark
     looked_at: float = -inf
-    has_news: bool = False
+    refused: int = 0  # since the last look
 
     def note(self, left: str, report: Report) -> None:
-        self.has_news = True
+        self.refused += 1
         said = report.reply
         if said and len(self.replies) < DIFFERENT:
             self.replies[left, " ".join(filter(None, (str(said.code), said.status, said.text)))] += 1
@@ -76,7 +76,7 @@ class Breaker:
         watched.marks.extend(left)
         if left in ADVICE:
             watched.note(left, report)
-            if self._ticks() >= watched.looked_at + SOON:
+            if watched.refused >= tempo.ALL or self._ticks() >= watched.looked_at + SOON:
                 self._look(issue, watched)
 
     def has_tripped(self) -> bool:
@@ -86,7 +86,7 @@ class Breaker:
     def settle(self) -> None:
         """Count what was refused since the last look, with what was taken meanwhile."""
         for issue, watched in self._issues.items():
-            if watched.has_news:
+            if watched.refused:
                 self._look(issue, watched)
 
     def _look(self, issue: int, watched: _Watched) -> None:
@@ -94,7 +94,7 @@ class Breaker:
         look = _Look("".join(watched.marks))
         self._board.change(f"issue:{issue}", look)
         watched.marks.clear()
-        watched.has_news, watched.looked_at = False, self._ticks()
+        watched.refused, watched.looked_at = 0, self._ticks()
         if look.found:
             self.tripped[issue] = reason(look.found, look.last, watched.said_most(look.found))
             watched.replies.clear()
