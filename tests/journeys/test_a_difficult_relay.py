@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 
 from newsletter import newsletters
-from newsletter.content import digests
+from newsletter.content import digests, issues
+from newsletter.content.issues import Issue
+from newsletter.content.issues import Status as IssueStatus
 from newsletter.doorbell import Room
-from newsletter.post import doctor
+from newsletter.post import bulletins, doctor, holds
 from newsletter.post.deliveries import Delivery, Status, sums
 from newsletter.post.letters import Kind, Letter
 from newsletter.relays import Relay
+from tests.builders import a_reader
 from tests.content.builders import a_feed, publish
 from tests.smtp_server import CLOSE, ScriptedServer
 from tests.stage import Stage, staged
@@ -75,7 +78,7 @@ def test_who_does_not_exist_fails_who_is_deferred_waits_and_the_others_have_thei
     relay.refused = {}
     town.ring(Room.BULK)
     assert len(relay.letters) == 2, "not before its time"
-    town.clock.pass_(minutes=10)
+    town.clock.pass_(minutes=34)
     town.ring(Room.BULK)
     assert states(town) == {Status.SENT: 3, Status.FAILED: 1}
     assert [letter.recipients for letter in relay.letters].count((LATER,)) == 1
@@ -107,3 +110,42 @@ def test_a_confirmation_does_not_wait_behind_an_issue(town, relay):
     assert [letter.recipients for letter in relay.letters] == [("new@example.org",)]
     with town.site.database.reading() as session:
         assert session.query(Delivery).filter(Delivery.status == Status.QUEUED).count() == 0, "the issue has not begun"
+
+
+def the_issue(stage: Stage) -> tuple[IssueStatus, str | None]:
+    with stage.site.database.reading() as session:
+        issue = session.query(Issue).one()
+        return issue.status, issues.pause_reason(session, issue)
+
+
+def test_a_relay_that_does_not_let_us_in_pauses_the_issue_until_a_person_has_mended_it(town, relay):
+    relay.always = {"GREETING": "554 5.7.1 you are on a list"}
+    eventually(lambda: town.ring(Room.BULK) or the_issue(town)[0] is IssueStatus.PAUSED, every=0.2)
+    status, reason = the_issue(town)
+    assert status is IssueStatus.PAUSED
+    assert reason.startswith(f"The relay {relay.host}:{relay.port} cannot be used: ")
+    assert "you are on a list" in reason
+    assert states(town) == {Status.QUEUED: 4}
+    with town.site.database.reading() as session:
+        assert [said.how for said in bulletins.current(session, now=town.clock())] == ["lasting"]
+    relay.always = {}
+    with town.site.database.writing() as session:
+        holds.resume(session, session.query(Issue).one(), actor="tests", now=town.clock())
+    ring_until(town, {Status.SENT: 4})
+    with town.site.database.reading() as session:
+        assert bulletins.current(session, now=town.clock()) == []
+
+
+def test_a_relay_that_asks_for_less_gets_less_and_the_command_says_so(town, relay):
+    relay.refused = dict.fromkeys(READERS, "450 4.7.1 too much mail from you")
+    with town.site.database.writing() as session:
+        for number in range(8):
+            a_reader(session, newsletters.named(session, "morning"), f"more{number}@example.org")
+    relay.refused |= {f"more{number}@example.org": "450 4.7.1 too much mail from you" for number in range(8)}
+    for _ in range(2):
+        town.ring(Room.BULK)
+    with town.site.database.reading() as session:
+        (said,) = bulletins.current(session, now=town.clock())
+    assert (said.place, said.how) == (f"the relay {relay.host}:{relay.port}", "slowed")
+    assert "450 4.7.1 too much mail from you" in said.says
+    assert the_issue(town) == (IssueStatus.SENDING, None)
