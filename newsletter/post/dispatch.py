@@ -42,7 +42,7 @@ class Dispatcher:
     stop: Event = field(default_factory=Event)
     # Told of every letter carried, with its issue, in the thread that carries: whoever counts refusals listens.
     heard: Callable[[int | None, Report], None] = lambda _issue, _report: None
-    # Whether a ring has to end at once, for what was heard in it.
+    # Whether issues' letters are to be carried no further, for what was heard of them.
     enough: Callable[[], bool] = lambda: False
     # Told once in a ring that more is due than was claimed at once, so that others may help. It must not block.
     more: Callable[[], None] = lambda: None
@@ -85,7 +85,9 @@ class _Ring:
         self._gave_back = self._has_called = False
 
     def is_over(self) -> bool:
-        return self._desk.stop.is_set() or self._desk.ticks() >= self._until or self._desk.enough()
+        if self._desk.stop.is_set() or self._desk.ticks() >= self._until:
+            return True
+        return not self._slot.urgent and self._desk.enough()  # no issue's trouble holds up who waits for a letter
 
     def parcels(self) -> Iterator[Parcel]:
         """What is due, as long as reports are recorded; the next claim is made while this one is carried."""

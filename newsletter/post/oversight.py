@@ -41,20 +41,20 @@ class Oversight:
         `trouble` is why no letter leaves at all. Nothing is failed or put off for it: no letter is taken to a relay
         that cannot be used.
         """
-        self._crier.cry(self._known(trouble, now), now=now)
-        if trouble and trouble.lasting:
-            reason = f"{trouble.about[:1].upper()}{trouble.about[1:]} cannot be used: {trouble.says}"
-            with self._begin() as session:
-                paused = holds.pause_all(session, reason=reason, now=now)
-            for number in paused:
-                log.warning("an issue is paused: %s", reason, extra={"issue": number})
         self.breaker.settle()
         for number, reason in list(self.breaker.tripped.items()):
             with self._begin() as session:
                 is_new = holds.pause(session, number, reason=reason, now=now)
             del self.breaker.tripped[number]
             if is_new:
-                log.warning("an issue is paused: %s", reason, extra={"issue": number})
+                _log(number, reason)
+        if trouble and trouble.lasting:
+            reason = f"{trouble.about[:1].upper()}{trouble.about[1:]} cannot be used: {trouble.says}"
+            with self._begin() as session:
+                paused = holds.pause_all(session, reason=reason, now=now)
+            for number in paused:
+                _log(number, reason)
+        self._crier.cry(self._known(trouble, now), now=now)
 
     def close(self) -> None:
         """Leave the company of those who carry."""
@@ -70,3 +70,7 @@ class Oversight:
         if trouble:
             known[trouble.about] = Said(trouble.says, lasting=trouble.lasting)
         return known
+
+
+def _log(issue: int, reason: str) -> None:
+    log.warning("an issue is paused: %s", reason, extra={"issue": issue})
