@@ -103,9 +103,11 @@ class Works:
         return False
 
     def finish_issues(self) -> bool:
-        """Call issues sent whose last letter is decided."""
+        """Call issues sent whose last letter is decided: none of whose letters was due."""
+        if not (empty := self.dispatcher.slot(urgent=False).bookmarks.empty()):
+            return False
         with self.database.writing() as session:
-            finished = mailings.finish(session, now=self.now())
+            finished = mailings.finish(session, now=self.now(), among=empty)
         for issue in finished:
             log.info("issue finished", extra={"issue": issue})
         return False

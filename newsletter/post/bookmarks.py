@@ -43,6 +43,10 @@ class Bookmarks:
         """Something went back to its place: ask every line anew."""
         self._empty.clear()
 
+    def empty(self) -> list[int]:
+        """The lines in which nothing was due when they were last looked through whole."""
+        return list(self._empty)
+
     def drop(self) -> None:
         """Begin every line at its head."""
         self._places.clear()

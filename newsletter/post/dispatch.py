@@ -44,7 +44,8 @@ class Dispatcher:
     heard: Callable[[int | None, Report], None] = lambda _issue, _report: None
     # Whether issues' letters are to be carried no further, for what was heard of them.
     enough: Callable[[], bool] = lambda: False
-    # Told once in a ring that more is due than was claimed at once, so that others may help. It must not block.
+    # Told once in a ring of issues' letters that more are due than were claimed at once, so that idle workers may join.
+    # It must not block.
     more: Callable[[], None] = lambda: None
     _slots: dict[bool, Slot] = field(default_factory=dict, init=False, repr=False)
 
@@ -79,7 +80,9 @@ class _Ring:
         self._until = until
         self._stride = slot.stride
         self._slot = slot
-        self._supply = Supply(dispatcher.begin, slot, carrier, key=dispatcher.keyring.newest, clock=dispatcher.clock)
+        self._supply = Supply(
+            dispatcher.begin, slot, carrier, key=dispatcher.keyring.newest, clock=dispatcher.clock, until=until
+        )
         self._in_hand: deque[Claimed] = deque()
         self._under_way: dict[int, Claimed] = {}
         self._gave_back = self._has_called = False
@@ -95,7 +98,7 @@ class _Ring:
         batch = self._next()
         while batch.claimed and not self.is_over():
             yield from self._carried(batch)
-            if batch.is_alone or self._in_hand:
+            if batch.is_alone or self._in_hand or self.is_over():
                 return
             batch = self._next()
 
@@ -128,7 +131,7 @@ class _Ring:
             self._slot.bookmarks.look_again()
             batch = self._supply.take()
         self._in_hand.extend(batch.claimed)
-        if batch.is_full and not self._has_called:
+        if batch.is_full and not self._has_called and not self._slot.urgent:
             self._has_called = True
             self._desk.more()
         return batch
@@ -136,7 +139,7 @@ class _Ring:
     def _carried(self, batch: Batch) -> Iterator[Parcel]:
         while self._in_hand:
             if not batch.is_alone and self._stride.is_time(len(self._in_hand)) and not self.is_over():
-                self._supply.prepare()
+                self._supply.prepare(in_hand=len(self._in_hand))
             if not self._recorder.has_room(self.is_over):
                 return
             claimed = self._in_hand.popleft()

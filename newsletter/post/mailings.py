@@ -1,13 +1,14 @@
 """Mailings: an approved issue becomes a letter and a delivery for each of its readers."""
 
 import logging
+from collections.abc import Collection
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import MIMEPart
 from email.utils import format_datetime
 
 from jinja2 import Environment, TemplateError
-from sqlalchemy import and_, exists, insert, literal, or_, select
+from sqlalchemy import and_, exists, insert, literal, or_, select, text
 from sqlalchemy.orm import Session
 
 from newsletter import acts, templating
@@ -168,6 +169,8 @@ def send(session: Session, issue: Issue, *, templates: Environment, base_url: st
         audience=0,
         now=now,
     )
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SET LOCAL statement_timeout = 0"))  # a million readers are more than a minute's work
     letter.audience = _enqueue(session, letter, variant, now=now)
     session.flush()
     return letter
@@ -211,11 +214,17 @@ def _enqueue(session: Session, letter: Letter, variant: Variant, *, now: datetim
     return int(made.rowcount)  # type: ignore[attr-defined]  # an INSERT's result has it
 
 
-def finish(session: Session, *, now: datetime) -> list[int]:
-    """Call sent every issue whose deliveries are all decided; returns which they are."""
+def finish(session: Session, *, now: datetime, among: Collection[int] | None = None) -> list[int]:
+    """Call sent every issue whose deliveries are all decided; returns which they are.
+
+    `among`, where it is given, names the letters that may be done: asking about one that is not means to step over all
+    that was sent of it and cannot be cleaned up yet.
+    """
     mine = exists().where(Letter.issue_id == Issue.id)
     owed = mine.where(Delivery.letter_id == Letter.id, undecided(Priority.BULK), stands(*OPEN))
     sending = select(Issue).where(Issue.status == IssueStatus.SENDING, mine, ~owed)
+    if among is not None:
+        sending = sending.where(exists().where(Letter.issue_id == Issue.id, Letter.id.in_(among)))
     done = session.scalars(sending.with_for_update(skip_locked=True)).all()
     for issue in done:
         issues.finish(session, issue, actor=acts.WORKER, now=now)

@@ -1,7 +1,7 @@
 """Recording: what a carrier reports becomes a delivery's state, unless the delivery is in other hands by now."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     DateTime,
+    FromClause,
     Integer,
     SmallInteger,
     String,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
 from newsletter import addresses
@@ -35,6 +37,8 @@ UNCHANGED = ("due_at", "deferrals", "doubts", "reply_code", "reply_text")  # unl
 DOUBT = timedelta(minutes=5)  # before a letter in doubt is repeated, once
 JITTER = (0.9, 1.1)  # of a wait, so that letters deferred together do not come back together
 
+
+_WAITING_AGAIN = case((DELIVERIES.c.doubts > 0, Status.IN_DOUBT), else_=Status.QUEUED)
 
 SAID: dict[str, TypeEngine[Any]] = {
     "id": BigInteger(),
@@ -69,33 +73,50 @@ def record(session: Session, carrier: int, reports: Sequence[Report], *, now: da
     first: dict[tuple[int, int], Report] = {}
     for report in reports:
         first.setdefault((report.delivery, report.attempt), report)
-    taken = [report for report in first.values() if report.fate is Fate.TAKEN]
-    others = [report for report in first.values() if report.fate is not Fate.TAKEN]
-    return (_sent(session, carrier, taken) if taken else 0) + (_others(session, carrier, others, now) if others else 0)
+    fates: dict[Fate | None, list[Report]] = {Fate.TAKEN: [], Fate.UNTOUCHED: [], None: []}
+    for report in first.values():
+        fates.get(report.fate, fates[None]).append(report)
+    taken, untouched, others = fates.values()
+    counted = _sent(session, carrier, taken) if taken else 0
+    counted += _untouched(session, carrier, untouched) if untouched else 0
+    return counted + (_others(session, carrier, others, now) if others else 0)
 
 
 def _sent(session: Session, carrier: int, reports: Sequence[Report]) -> int:
     """What relays took is sent, whatever was before: almost all that is ever reported, and one fixed statement."""
     rows = [{"id": each.delivery, "attempt": each.attempt, "at": each.at, **_said(each.reply)} for each in reports]
-    statement = _sending(on_sqlite=session.get_bind().dialect.name == "sqlite")
-    return len(session.execute(statement, {"said": recordsets.packed(rows), "carrier": carrier}).all())
+    return _fixed(session, _sending, carrier, rows)
+
+
+def _untouched(session: Session, carrier: int, reports: Sequence[Report]) -> int:
+    """What nobody was told of is nobody's, and waits where it waited: the rest of each ring."""
+    return _fixed(session, _leaving, carrier, [{"id": each.delivery, "attempt": each.attempt} for each in reports])
+
+
+def _fixed(session: Session, statement: Callable[..., Update], carrier: int, rows: Sequence[dict[str, Any]]) -> int:
+    given = {"said": recordsets.packed(rows), "carrier": carrier}
+    on_sqlite = session.get_bind().dialect.name == "sqlite"
+    return len(session.execute(statement(on_sqlite=on_sqlite), given).all())
 
 
 @cache
 def _sending(*, on_sqlite: bool) -> Update:
-    row, said = DELIVERIES.c, recordsets.rows("said", SAID, on_sqlite=on_sqlite)
-    return (
-        update(DELIVERIES)
-        .where(row.id == said.c.id, row.attempt == said.c.attempt)
-        .where(row.carrier_id == bindparam("carrier"), row.decided_at.is_(None))
-        .values(
-            status=Status.SENT,
-            decided_at=said.c.at,
-            reply_code=said.c.reply_code,
-            reply_text=said.c.reply_text,
-        )
-        .returning(row.id)
-    )
+    said = recordsets.rows("said", SAID, on_sqlite=on_sqlite)
+    outcome = {"reply_code": said.c.reply_code, "reply_text": said.c.reply_text}
+    return _of_carrier(said).values(status=Status.SENT, decided_at=said.c.at, **outcome)
+
+
+@cache
+def _leaving(*, on_sqlite: bool) -> Update:
+    said = recordsets.rows("said", {name: SAID[name] for name in ("id", "attempt")}, on_sqlite=on_sqlite)
+    return _of_carrier(said).values(status=_WAITING_AGAIN, carrier_id=None)
+
+
+def _of_carrier(said: FromClause) -> ReturningUpdate[Any]:
+    """Those of the deliveries that the carrier still may speak of."""
+    row = DELIVERIES.c
+    mine = row.id == said.c.id, row.attempt == said.c.attempt, row.carrier_id == bindparam("carrier")
+    return update(DELIVERIES).where(*mine, row.decided_at.is_(None)).returning(row.id)
 
 
 def _others(session: Session, carrier: int, reports: Sequence[Report], now: datetime) -> int:
@@ -193,9 +214,6 @@ def _held_by(carriers: Sequence[int]) -> ColumnElement[bool]:
     """What is open is looked through whole, by index: no index could name the carrier without a cost to each claim."""
     is_open = or_(undecided(Priority.URGENT), undecided(Priority.BULK))
     return and_(is_open, stands(Status.CLAIMED), Delivery.carrier_id.in_(carriers))
-
-
-_WAITING_AGAIN = case((Delivery.doubts > 0, Status.IN_DOUBT), else_=Status.QUEUED)
 
 
 def _held(session: Session, carrier: int, deliveries: Sequence[int]) -> list[Held]:

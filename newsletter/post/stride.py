@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from math import inf
 
 FIRST = 32  # deliveries in a process's first claim
 MOST = 500
@@ -21,7 +22,7 @@ class Stride:
         self._since = ticks()
         self._carried = 0
         self._came_late = False
-        self._is_measured = False
+        self._speed = inf  # letters a second; not measured yet
         self.size = FIRST
 
     def begin(self) -> None:
@@ -38,18 +39,19 @@ class Stride:
 
     def is_time(self, left: int) -> bool:
         """Whether to claim ahead while so many are left: at once where a claim is half a second's work, else later."""
-        return self._is_measured or left <= self.size // 2
+        return self._speed < inf or left <= self.size // 2
 
-    def next(self) -> int:
-        """How many to claim now."""
+    def next(self, seconds: float = inf, *, in_hand: int = 0) -> int:
+        """How many to claim now, if `in_hand` are to be carried first and all is over after so many seconds."""
         passed = self._ticks() - self._since
         if self._came_late:
             self.size = max(1, self.size // 2)
             self.begin()
         elif self._carried >= min(EVIDENCE, self.size) or passed >= AIM:
-            in_aim = self._carried * AIM / passed if passed else MOST
-            self.size = int(max(1, min(self.size * 2, in_aim, MOST)))
-            self._is_measured = True
+            self._speed = max(self._carried, 1) / passed if passed else inf
+            self.size = int(max(1, min(self.size * 2, self._speed * AIM, MOST)))
             self.begin()
         self._came_late = False
-        return self.size
+        if self._speed == inf:
+            return self.size if seconds > 0 else 0
+        return int(max(0, min(self.size, self._speed * seconds - in_hand)))

@@ -60,25 +60,34 @@ class Slot:
 class Supply:
     """Claims for one ring. What was claimed ahead and not taken is given out when the supply is closed."""
 
-    def __init__(self, begin: Begin, slot: Slot, carrier: int, *, key: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, begin: Begin, slot: Slot, carrier: int, *, key: str, clock: Callable[[], datetime], until: float
+    ) -> None:
         self._begin, self._slot, self._carrier, self._key, self._clock = begin, slot, carrier, key, clock
+        self._until = until
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="claims")
         self._ahead: Future[Batch] | None = None
         self._variants: dict[int, Variant] = {}
         self._is_first = True
 
-    def prepare(self) -> None:
-        """Begin to claim, unless that has begun; how many, the stride says."""
+    def prepare(self, *, in_hand: int) -> None:
+        """Claim ahead, unless that has begun: as many as the stride says that can still be carried in this ring."""
         if self._ahead is None:
-            begin_by = self._slot.ticks() + BEGIN_WITHIN.total_seconds()
-            self._ahead = self._thread.submit(self._claim, self._slot.stride.next(), begin_by)
+            now = self._slot.ticks()
+            if number := self._slot.stride.next(self._until - now, in_hand=in_hand):
+                self._submit(number, now)
 
     def take(self) -> Batch:
         """What is due; nothing while the database is away."""
-        self.prepare()
+        if self._ahead is None:
+            now = self._slot.ticks()
+            self._submit(max(1, self._slot.stride.next(self._until - now)), now)
         assert self._ahead
         batch, self._ahead = self._ahead.result(), None
         return batch
+
+    def _submit(self, number: int, now: float) -> None:
+        self._ahead = self._thread.submit(self._claim, number, now + BEGIN_WITHIN.total_seconds())
 
     def close(self) -> list[Claimed]:
         """What was claimed and not taken."""
