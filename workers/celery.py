@@ -9,6 +9,7 @@ from threading import Event
 from celery import Celery
 
 from newsletter import broker, settings, starting
+from newsletter.doorbell import Room
 from newsletter.errors import Misconfigured
 from workers import lifetime, saying, tasks, works
 from workers.app import make_app
@@ -34,7 +35,9 @@ def app_of_the_environment() -> Celery:
     app = make_app(configured.redis_url)
     saying.through_our_logs(app)
     stop = Event()
-    made, doorbell = Once(lambda: works.build(configured, stop=stop)), Once(lambda: broker.doorbell(app))
+    doorbell = Once(lambda: broker.doorbell(app))
+    # A worker that is idle need not wait for the beat: whoever finds more than it can carry at once rings for it.
+    made = Once(lambda: works.build(configured, stop=stop, more=lambda: doorbell().ring(Room.BULK)))
     tasks.register(app, made, doorbell)
     lifetime.attend(made, doorbell, stop)
     return app

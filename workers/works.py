@@ -184,9 +184,16 @@ def _done(step: Callable[[], bool]) -> bool:
 
 
 def build(
-    settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC), stop: Event | None = None
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    stop: Event | None = None,
+    more: Callable[[], None] = lambda: None,
 ) -> Works:
-    """The works that the settings describe. Raises Misconfigured where schema or keys are not those of the database."""
+    """The works that the settings describe. Raises Misconfigured where schema or keys are not those of the database.
+
+    `more` is called, and must not block, when more letters of issues are due than this process carries at once.
+    """
     database, keys, stop = Database(settings.database), keyring(settings), stop or Event()
     try:
         starting.check(database, keys, now=clock())
@@ -205,6 +212,7 @@ def build(
         heart=Heart(database.writing),
         clock=clock,
         stop=stop,
+        more=more,
     )
     fetcher = HttpFetcher(allow=settings.feed_allow)
     return Works(

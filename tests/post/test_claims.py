@@ -15,7 +15,7 @@ from newsletter.content.issues import Issue
 from newsletter.content.issues import Status as IssueStatus
 from newsletter.database import Database
 from newsletter.post import claims, records
-from newsletter.post.bookmarks import Bookmarks
+from newsletter.post.bookmarks import LOOK_BACK, Bookmarks
 from newsletter.post.claims import Claimed
 from newsletter.post.deliveries import DEATHS, Delivery, Status
 from newsletter.post.postman import Fate, Report
@@ -33,6 +33,7 @@ from tests.builders import (
 )
 from tests.clock import NOON
 from tests.plans import blocks_read, fill, prepare_everything
+from tests.postmen import Ticks
 
 MINUTE = timedelta(minutes=1)
 
@@ -297,6 +298,57 @@ def test_a_letter_that_carriers_did_not_survive_waits_to_be_carried_alone(begin)
         (alone,) = claims.claim_suspect(session, carrier, urgent=False, key="k1", now=NOON)
         assert alone.delivery == suspect.id
         assert status(session, other) is Status.QUEUED
+
+
+def test_issues_take_turns_so_that_a_long_one_holds_up_no_short_one(begin):
+    with begin() as session:
+        one, other = owed(session, 6), owed(session, 2)
+        carrier, bookmarks = a_carrier(session), Bookmarks()
+        turns = [claimed(session, carrier=carrier, limit=2, bookmarks=bookmarks) for _ in range(5)]
+        first, second = [each.id for each in one], [each.id for each in other]
+        assert turns == [first[:2], second, first[2:4], first[4:], []]
+
+
+def test_a_claim_is_filled_from_the_next_issue(begin):
+    with begin() as session:
+        everything = [each.id for number in (2, 1, 3) for each in owed(session, number)]
+        assert claimed(session, limit=5) == everything[:5]
+
+
+@pytest.mark.parametrize("urgent", [False, True])
+def test_a_clock_that_steps_back_an_hour_delays_no_letter_that_was_not_put_off(begin, urgent):
+    with begin() as session:
+        if urgent:
+            fresh, put_off = (_confirmation(session, a_newsletter(session, f"letter{n}")) for n in range(2))
+        else:
+            fresh, put_off = owed(session, 2)
+        put_off.due_at = NOON + MINUTE
+        session.flush()
+        assert claimed(session, urgent=urgent, now=NOON - timedelta(hours=1)) == [fresh.id]
+        assert claimed(session, urgent=urgent, now=NOON + timedelta(hours=1)) == [put_off.id]
+
+
+def test_what_goes_back_behind_a_bookmark_is_found_when_nothing_else_is_due(begin):
+    with begin() as session:
+        first, second, third = owed(session, 3)
+        carrier, bookmarks = a_carrier(session), Bookmarks()
+        assert claimed(session, carrier=carrier, limit=2, bookmarks=bookmarks) == [first.id, second.id]
+        records.record(session, carrier, [Report(first.id, 1, Fate.UNTOUCHED, None, NOON)], now=NOON)
+        turns = [claimed(session, carrier=carrier, limit=1, bookmarks=bookmarks) for _ in range(3)]
+        assert turns == [[third.id], [first.id], []]
+
+
+def test_a_bookmark_is_believed_for_a_minute(begin):
+    with begin() as session:
+        first, second, *_ = owed(session, 9)
+        carrier, ticks = a_carrier(session), Ticks()
+        bookmarks = Bookmarks(ticks)
+        claimed(session, carrier=carrier, limit=2, bookmarks=bookmarks)
+        records.record(session, carrier, [Report(first.id, 1, Fate.UNTOUCHED, None, NOON)], now=NOON)
+        ticks.now += LOOK_BACK - 1
+        assert claimed(session, carrier=carrier, limit=1, bookmarks=bookmarks) == [second.id + 1]
+        ticks.now += 1
+        assert claimed(session, carrier=carrier, limit=1, bookmarks=bookmarks) == [first.id]
 
 
 @pytest.fixture

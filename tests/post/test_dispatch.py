@@ -39,17 +39,21 @@ class Office:
         self.begin, self.clock, self.ticks = begin, Clock(), Ticks()
         self.heart = Heart(begin)
 
-    def rings(self, postman=None, *, urgent: bool = False, seconds: float = 10**6, begin: Begin | None = None) -> int:
-        dispatcher = Dispatcher(
-            begin=begin or self.begin,
-            postman=postman or self.postman(),
-            packer=Packer(Links(KEYRING, "https://letters.example"), KEYRING),
-            keyring=KEYRING,
-            heart=self.heart,
-            clock=self.clock,
-            ticks=self.ticks,
-        )
-        return dispatcher.carry_due(urgent=urgent, until=self.ticks() + seconds)
+    def rings(self, postman=None, *, urgent: bool = False, seconds: float = 10**6, **given) -> int:
+        desk = self.dispatcher(postman or self.postman(), **given)
+        return desk.carry_due(urgent=urgent, until=self.ticks() + seconds)
+
+    def dispatcher(self, postman, **given) -> Dispatcher:
+        facts = {
+            "begin": self.begin,
+            "postman": postman,
+            "packer": Packer(Links(KEYRING, "https://letters.example"), KEYRING),
+            "keyring": KEYRING,
+            "heart": self.heart,
+            "clock": self.clock,
+            "ticks": self.ticks,
+        }
+        return Dispatcher(**facts | given)
 
     def postman(self, *given, **more) -> Whimsical:
         return Whimsical(*given, ticks=self.ticks, **more)
@@ -291,6 +295,47 @@ def test_after_a_slow_moment_claims_grow_again(office, database):
     postman._fate = slow_at_first
     assert claims_of(office, database, postman) <= 16
     assert office.statuses() == [Status.SENT] * 200
+
+
+def test_what_was_claimed_though_nobody_heard_of_it_is_carried_in_the_next_ring(office):
+    office.owes(3)
+    lost = [True]
+
+    @contextmanager
+    def no_answer_to_the_first_claim():
+        with office.begin() as session:
+            yield session
+        if threading.current_thread().name.startswith("claims") and lost:
+            lost.pop()
+            raise OperationalError("", {}, Exception("the commit was not confirmed"))
+
+    desk = office.dispatcher(office.postman(), begin=no_answer_to_the_first_claim)
+    assert desk.carry_due(urgent=False, until=10**9) == 0
+    assert office.statuses() == [Status.CLAIMED] * 3
+    assert desk.carry_due(urgent=False, until=10**9) == 3
+    assert office.statuses() == [Status.SENT] * 3
+
+
+def test_whoever_listens_hears_of_each_letter_with_its_issue(office):
+    office.owes(3)
+    heard = []
+    fates = iter([Fate.TAKEN, Fate.LATER, Fate.REFUSED])
+    postman = office.postman(lambda _: next(fates))
+    office.dispatcher(postman, heard=lambda issue, report: heard.append((issue, report.fate))).carry_due(
+        urgent=False, until=10**9
+    )
+    with office.begin() as session:
+        issue = session.scalars(select(Issue.id)).one()
+    assert heard == [(issue, fate) for fate in (Fate.TAKEN, Fate.LATER, Fate.REFUSED)]
+
+
+@pytest.mark.parametrize(("letters", "calls"), [(FIRST - 1, 0), (3 * FIRST, 1)])
+def test_others_are_called_once_in_a_ring_where_more_is_due_than_one_claim_takes(office, letters, calls):
+    office.owes(letters)
+    called = []
+    office.dispatcher(office.postman(), more=lambda: called.append(True)).carry_due(urgent=False, until=10**9)
+    assert len(called) == calls
+    assert office.statuses() == [Status.SENT] * letters
 
 
 def test_two_offices_share_the_letters_and_no_reader_gets_two(postgresql_url):

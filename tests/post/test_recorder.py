@@ -1,8 +1,10 @@
 """Results on their way into the database: none is lost, whatever the database does meanwhile."""
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import pytest
@@ -10,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
-from newsletter.database import Begin
+from newsletter.database import Begin, Database
 from newsletter.post import claims
 from newsletter.post.deliveries import Delivery, Status
 from newsletter.post.postman import Fate, Reply, Report
@@ -168,3 +170,56 @@ def test_reports_of_a_letter_in_other_hands_are_not_counted(begin, reading):
     carrier, (one,) = claimed(begin, 1)
     assert recording(begin, carrier, [taken(one)._replace(attempt=9)]).recorded == 0
     assert statuses(reading) == [Status.CLAIMED]
+
+
+class Gate:
+    """A database that commits nothing while it is shut."""
+
+    def __init__(self, begin: Begin) -> None:
+        self._begin = begin
+        self.open = threading.Event()
+
+    @contextmanager
+    def __call__(self):
+        assert self.open.wait(10)
+        with self._begin() as session:
+            yield session
+
+
+def test_no_letter_is_begun_while_two_groups_are_unwritten(begin, reading):
+    carrier, mine = claimed(begin, 2 * GROUP + 1)
+    gate = Gate(begin)
+    with Recorder(gate, carrier, clock=lambda: LATE, wait=lambda _: None) as recorder:
+        for each in mine[: 2 * GROUP - 1]:
+            assert recorder.has_room(lambda: False)
+            recorder.report(taken(each))
+        assert recorder.has_room(lambda: False)
+        recorder.report(taken(mine[-2]))
+        assert not recorder.has_room(lambda: True), "who has to end does not wait"
+        assert not recorder.flush(lambda: True)
+        threading.Timer(0.05, gate.open.set).start()
+        assert recorder.has_room(lambda: False), "it waits until a group is written"
+        recorder.report(taken(mine[-1]))
+        assert recorder.flush(lambda: False)
+        assert statuses(reading) == [Status.SENT] * (2 * GROUP + 1)
+
+
+def test_results_survive_a_database_that_is_killed_and_started_again(mortal_postgresql, caplog):
+    with closing(Database(mortal_postgresql.url)) as database:
+        carrier, mine = claimed(database.writing, 2 * GROUP)
+        before, after = mine[:GROUP], mine[GROUP:]
+        tried = threading.Event()
+        with Recorder(
+            database.writing, carrier, clock=lambda: LATE, wait=lambda _: tried.set() or time.sleep(0.05)
+        ) as recorder:
+            for each in before:
+                recorder.report(taken(each))
+            assert recorder.flush(lambda: False)
+            mortal_postgresql.kill()
+            for each in after:
+                recorder.report(taken(each))
+            assert tried.wait(20)
+            mortal_postgresql.start()
+        assert recorder.recorded == 2 * GROUP
+        assert statuses(database.reading) == [Status.SENT] * 2 * GROUP
+    assert "results are kept, the database is away" in caplog.text

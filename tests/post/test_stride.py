@@ -74,6 +74,6 @@ def test_a_relay_that_stands_still_is_owed_one_letter_at_a_time_until_it_moves(s
     ticks.now += 60
     assert stride.next() == 1
     for _ in range(5):
-        carry(stride, ticks, 1, rate=10_000)
+        carry(stride, ticks, stride.size, rate=10_000)
         stride.next()
     assert stride.size == 32
