@@ -231,7 +231,7 @@ def test_a_reply_is_stored_without_the_address_and_without_what_a_database_refus
 
 
 @pytest.mark.parametrize(
-    ("fates", "statements"), [([Fate.TAKEN], ["UPDATE"]), (list(Fate), ["UPDATE", "SELECT", "UPDATE"])]
+    ("fates", "statements"), [([Fate.TAKEN], ["UPDATE"]), (list(Fate), ["UPDATE", "UPDATE", "SELECT", "UPDATE"])]
 )
 def test_a_group_of_sixty_four_is_recorded_in_few_statements(begin, database, fates, statements):
     with begin() as session:
