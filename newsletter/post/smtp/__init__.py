@@ -2,6 +2,7 @@
 
 reader        bytes in, whole replies out
 opening       greeting, EHLO, STARTTLS, AUTH
+envelope      MAIL and RCPT, with what the relay offers to be told
 stuffing      a letter's bytes as the wire wants them
 transactions  letters over one connection: bytes in, decisions out; no socket, no clock
 connection    the socket that drives the two of them, and how long we wait

@@ -1,7 +1,6 @@
 """A connection to a relay: the socket under an opening, and then under transactions."""
 
 import asyncio
-import math
 import select
 import ssl
 import time
@@ -14,7 +13,7 @@ from newsletter.post.smtp.patience import Patience
 from newsletter.post.smtp.reader import Heard, Reader
 from newsletter.post.smtp.shut_out import ShutOutError, failed
 from newsletter.post.smtp.stuffing import Stuffing
-from newsletter.post.smtp.transactions import AHEAD, Decision, Step, Transactions
+from newsletter.post.smtp.transactions import AHEAD, Decision, Transactions
 from newsletter.relays import Relay
 
 CLOSED = Reply(None, None, "the relay closed the connection")
@@ -267,15 +266,7 @@ class Connection(asyncio.Protocol):
             return patience.connect
         if self._talk is None:
             return patience.greeting if self._need is Need.REPLY else patience.command
-        if self._is_full:
-            return patience.block
-        allowed = {
-            None: math.inf,
-            Step.COMMAND: patience.command,
-            Step.DATA: patience.data,
-            Step.VERDICT: patience.verdict,
-        }
-        return allowed[self._talk.awaits]
+        return patience.block if self._is_full else patience.with_step(self._talk.awaits)
 
     def _end(self, why: ShutOutError | Reply | None) -> None:
         if self._has_ended:

@@ -1,6 +1,9 @@
 """Patience: how long we wait for a relay (RFC 5321 section 4.5.3.2)."""
 
+import math
 from typing import NamedTuple
+
+from newsletter.post.smtp.transactions import Step
 
 
 class Patience(NamedTuple):
@@ -12,3 +15,15 @@ class Patience(NamedTuple):
     data: float = 120  # until it asks for the content
     block: float = 180  # in which none of the content is taken from us
     verdict: float = 600  # after the final dot: who hangs up earlier makes letters arrive twice
+
+    def with_step(self, awaited: Step | None) -> float:
+        """How long its reply may take; for ever where none is awaited."""
+        match awaited:
+            case None:
+                return math.inf
+            case Step.COMMAND:
+                return self.command
+            case Step.DATA:
+                return self.data
+            case Step.VERDICT:
+                return self.verdict

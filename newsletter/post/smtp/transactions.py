@@ -134,8 +134,13 @@ class Transactions:
     def hear(self, data: bytes, now: float) -> list[Decision]:
         """Take what arrived; what it decides, in the order of the letters. Where that ends it, `over` says why."""
         self._now = now
-        for heard in self._reader.feed(data):
-            self._answer(heard.reply)
+        for reply, _ in self._reader.feed(data):
+            if reply.code is None or not self._awaited:  # nonsense, or unasked, as 421 is before a relay closes
+                self.over = reply
+                break
+            if reply.code == 421:  # RFC 5321 section 3.8: the relay closes, whatever it was asked
+                self.over = reply
+            self._awaited.popleft()(reply)
             if self.over:
                 break
         decisions, self._decisions = self._decisions, []
@@ -150,14 +155,6 @@ class Transactions:
 
     def _may_follow(self) -> bool:
         return self._offers.pipelining and sum(map(len, self._unsaid)) <= AHEAD
-
-    def _answer(self, reply: Reply) -> None:
-        if reply.code is None or not self._awaited:  # nonsense, or a word that nobody asked for: 421 before it closes
-            self.over = reply
-            return
-        if reply.code == 421:  # RFC 5321 section 3.8: the relay closes, whatever it was asked
-            self.over = reply
-        self._awaited.popleft()(reply)
 
     def _hear_verdict(self, reply: Reply) -> None:
         assert self._sent
