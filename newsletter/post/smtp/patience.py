@@ -15,6 +15,7 @@ class Patience(NamedTuple):
     data: float = 120  # until it asks for the content
     block: float = 180  # in which none of the content is taken from us
     verdict: float = 600  # after the final dot: who hangs up earlier makes letters arrive twice
+    idle: float = 100  # that an open connection is kept for the next letter; relays hang up after some minutes
 
     def with_step(self, awaited: Step | None) -> float:
         """How long its reply may take; for ever where none is awaited."""

@@ -59,6 +59,7 @@ class SmtpPostman:
         self._turn = threading.Lock()
         self._loop = loop()
         self._timer: asyncio.Handle
+        self._has_rest = False  # the last carry had nothing to carry
         stuffing = Stuffing()
         self._routes = [
             Route(
@@ -98,12 +99,24 @@ class SmtpPostman:
         """Say good-bye to all relays."""
         with self._turn:
             if not self._loop.is_closed():
-                self._loop.run_until_complete(self._part())
+                for connection in chain.from_iterable([*route.connections] for route in self._routes):
+                    connection.leave()
+                self._await_good_byes()
+                self._loop.run_until_complete(self._loop.shutdown_default_executor())
                 self._loop.close()
 
     def _carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], stop: Callable[[], bool]) -> None:
         done: asyncio.Future[None] = self._loop.create_future()
         current = Round(parcels, report, stop, clock=self._clock, done=lambda: done.set_result(None))
+        for route in self._routes:
+            route.tidy()
+        self._await_good_byes()
+        # Rings come every other second: no relay is connected to for each of them, all night, for nothing. The one
+        # letter that is pulled to know goes back untouched if then no relay can be used.
+        is_at_rest = self._has_rest and not any(route.is_hopeful or route.trouble for route in self._routes)
+        if is_at_rest and not current.has_any():
+            current.complain()
+            return
         self._timer = self._loop.call_soon(self._begin, current)
         try:
             self._loop.run_until_complete(done)
@@ -111,8 +124,8 @@ class SmtpPostman:
             self._timer.cancel()
             for route in self._routes:
                 route.end()
-        if current.error:
-            raise current.error
+            self._has_rest = not current.pulled
+        current.complain()
 
     def _begin(self, current: Round) -> None:
         for route in self._routes:
@@ -124,19 +137,16 @@ class SmtpPostman:
         now = time.monotonic()
         for route in self._routes:
             route.tick(now)
-        if not (current.under_way or any(route.is_hopeful for route in self._routes)):
-            current.is_over = True
-        current.look()
+        if not any(route.is_hopeful for route in self._routes):
+            current.end()
         if not current.is_done:
             self._timer = self._loop.call_later(TICK, self._tick, current)
 
-    async def _part(self) -> None:
-        for connection in chain.from_iterable([*route.connections] for route in self._routes):
-            connection.leave()
-        leaving = list(chain.from_iterable(route.leaving for route in self._routes))
+    def _await_good_byes(self) -> None:
+        leaving = [each for route in self._routes for each in route.leaving if not each.gone.done()]
         for wait in (FAREWELL, TICK):
             if leaving:
-                await asyncio.wait([connection.gone for connection in leaving], timeout=wait)
+                gone = [connection.gone for connection in leaving]
+                self._loop.run_until_complete(asyncio.wait(gone, timeout=wait))
             for connection in leaving:
                 connection.abort()
-        await self._loop.shutdown_default_executor()

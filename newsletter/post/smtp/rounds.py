@@ -23,22 +23,28 @@ class Round:
         self.is_over = False
         self.is_done = False
         self.begun = 0
+        self.pulled = 0
         self.under_way = 0
-        self.error: Exception | None = None  # of who gave us the parcels or took our reports
+        self.error: Exception | None = None
         self._parcels = parcels
         self._report = report
         self._stop = stop
         self._clock = clock
         self._done = done
+        self._held: Parcel | None = None
+
+    def has_any(self) -> bool:
+        """Whether there is anything to carry. What is found so is held, and is the next."""
+        self._held = self.next()
+        return self._held is not None
 
     def next(self) -> Parcel | None:
         """The next parcel that may still begin; None for the end of the round."""
         try:
             while not (self.is_over or self._stop()):
-                parcel = next(self._parcels, None)
+                parcel, self._held = self._held or self._pull(), None
                 if parcel is None:
                     break
-                self.under_way += 1
                 if time.monotonic() <= parcel.begin_by:
                     return parcel
                 self.report(Decision(parcel, Fate.UNTOUCHED, None))
@@ -46,6 +52,13 @@ class Round:
             self.error = self.error or error
         self.is_over = True
         return None
+
+    def _pull(self) -> Parcel | None:
+        parcel = next(self._parcels, None)
+        if parcel:
+            self.pulled += 1
+            self.under_way += 1
+        return parcel
 
     def report(self, decision: Decision) -> Report:
         """Tell what became of a parcel, once."""
@@ -60,6 +73,11 @@ class Round:
         self.look()
         return report
 
+    def complain(self) -> None:
+        """Raise what was raised by whoever gave us the parcels or took our reports."""
+        if self.error:
+            raise self.error
+
     def look(self) -> None:
         """See whether it is done."""
         if self.is_over and not self.under_way and not self.is_done:
@@ -68,5 +86,13 @@ class Round:
 
     def heed(self) -> None:
         """Ask whether to stop, though nothing is to be pulled."""
-        self.is_over = self.is_over or self._stop()
+        if self.is_over or self._stop():
+            self.end()
+
+    def end(self) -> None:
+        """Pull no more, and give back what is held."""
+        self.is_over = True
+        if self._held:
+            parcel, self._held = self._held, None
+            self.report(Decision(parcel, Fate.UNTOUCHED, None))
         self.look()

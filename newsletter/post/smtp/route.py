@@ -18,7 +18,6 @@ from newsletter.post.smtp.stuffing import Stuffing
 from newsletter.post.smtp.transactions import Decision
 from newsletter.relays import Relay
 
-IDLE = 100.0  # seconds that an open connection is kept for the next letter; relays hang up after some minutes
 FIRST_REST, LONGEST_REST = 1.0, 60.0  # seconds until a relay that cannot be used is tried again, doubling
 LASTING = 600.0  # seconds of trouble without a letter's leaving, after which it is not called passing any more
 FEWER = 60.0  # seconds that we make do with the connections that a relay lets us have
@@ -77,16 +76,20 @@ class Route:
             return trouble._replace(lasting=True)
         return trouble
 
+    def tidy(self) -> None:
+        """Part with connections that ended while nobody looked, or that have long carried nothing."""
+        for connection in [each for each in self.connections if each.is_free]:
+            if not connection.is_quiet:
+                connection.abort()
+            elif time.monotonic() - connection.since > self._patience.idle:
+                connection.leave()
+
     def begin(self, current: Round) -> None:
-        """Take part in a round, over the connections that are still good."""
+        """Take part in a round."""
         now = time.monotonic()
         self._round = current
-        for connection in list(self.connections):
-            if connection.is_free and not connection.is_quiet:
-                connection.abort()
-            elif connection.is_free and now - connection.since > IDLE:
-                connection.leave()
-            elif not connection.is_open:
+        for connection in self.connections:
+            if not connection.is_open:
                 connection.since += now - self._ended_at  # while no round lasted nobody could hear it
         self._sit(now)
         self._fill(now, 1)

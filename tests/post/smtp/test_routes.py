@@ -68,6 +68,26 @@ def test_a_connection_that_the_relay_closed_meanwhile_is_replaced_before_a_lette
         assert server.connections == 2
 
 
+def test_a_connection_that_has_long_carried_nothing_is_parted_with_and_none_is_opened_for_nothing():
+    with ScriptedServer() as server, postman_for(a_relay(server), patience=Patience(idle=0)) as postman:
+        carry(postman, 1)
+        assert carry(postman) == []
+        for _ in range(3):
+            assert carry(postman) == []
+        assert server.connections == 2, "the second was opened before it was known that there is nothing"
+        assert server.commands.count("QUIT") == 2
+        assert fates(carry(postman, 2)) == {TAKEN: 1}
+
+
+def test_the_letter_that_was_pulled_to_know_goes_back_untouched_where_no_relay_can_be_used():
+    with ScriptedServer() as server, postman_for(a_relay(server), patience=Patience(idle=0)) as postman:
+        assert carry(postman) == []
+        server.always = {"GREETING": "421 4.3.2 busy"}
+        assert fates(carry(postman, 1, 2)) == {UNTOUCHED: 1}
+        assert postman.trouble()
+        assert carry(postman, 1, 2) == [], "now that it is known none is pulled"
+
+
 def test_carries_from_several_threads_take_turns():
     with ScriptedServer() as server, postman_for(a_relay(server)) as postman:
         told: list[Report] = []
