@@ -22,6 +22,7 @@ from newsletter.keys import keyring
 from newsletter.post import mailings
 
 MOST_SOURCE = 100_000  # letters of one turn of smtp-source: its rate does not change with more
+SHARE = 0.6  # of the time that an issue is expected to take, in which all who come and go do so
 PACED = 14.0  # letters a second, as some relays allow at first
 PACED_FOR = 20.0  # seconds
 FAR, FEW = (
@@ -176,8 +177,8 @@ class Programme:
         goers = meanwhile.Leavers(town, given.letters)
         with relays.remembering(town.home, latency=given.latency_ms) as relay:
             company = _both(
-                comers.coming(given.confirmations, within=0.8 * expected),
-                goers.going(given.leavers, within=0.8 * expected),
+                comers.coming(given.confirmations, within=SHARE * expected),
+                goers.going(given.leavers, within=SHARE * expected),
             )
             run = self._ours("with people meanwhile", relay, issue, company)
         letters = relay.letters()
