@@ -141,10 +141,13 @@ def test_a_relay_that_asks_for_less_gets_less_and_the_command_says_so(town, rela
         for number in range(8):
             a_reader(session, newsletters.named(session, "morning"), f"more{number}@example.org")
     relay.refused |= {f"more{number}@example.org": "450 4.7.1 too much mail from you" for number in range(8)}
-    for _ in range(2):
+
+    def told() -> list[bulletins.Bulletin]:
         town.ring(Room.BULK)
-    with town.site.database.reading() as session:
-        (said,) = bulletins.current(session, now=town.clock())
+        with town.site.database.reading() as session:
+            return list(bulletins.current(session, now=town.clock()))
+
+    (said,) = eventually(told)
     assert (said.place, said.how) == (f"the relay {relay.host}:{relay.port}", "slowed")
     assert "450 4.7.1 too much mail from you" in said.says
     assert the_issue(town) == (IssueStatus.SENDING, None)
