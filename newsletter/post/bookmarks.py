@@ -63,10 +63,10 @@ class Bookmarks:
         place, until = self._places.get(line, (HEAD, 0.0))
         return place if self.ticks() < until else HEAD
 
-    def found(self, line: int, places: Iterable[Place], *, behind: Place) -> None:
-        """Read on behind these the next time."""
+    def found(self, line: int, last: Place, *, behind: Place) -> None:
+        """Read on behind the last of what was found the next time."""
         until = self.ticks() + LOOK_BACK if behind is HEAD else self._places[line][1]
-        self._places[line], self._last = (max(places), until), line
+        self._places[line], self._last = (last, until), line
 
     def found_nothing(self, line: int, *, behind: Place, since: float) -> bool:
         """Note that nothing is due behind a place; whether that is all of the line. The look began at `since`."""
