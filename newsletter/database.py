@@ -18,6 +18,7 @@ from typing import Any, TypeVar, dataclass_transform
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Connection,
     DateTime,
     Dialect,
     Engine,
@@ -54,6 +55,7 @@ LIMITS = {"lock_timeout": "10s", "statement_timeout": "60s", "idle_in_transactio
 NOTICING = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 20_000}
 
 Begin = Callable[[], AbstractContextManager[Session]]
+Stating = Callable[[], AbstractContextManager[Connection]]
 
 
 class Moment(TypeDecorator[datetime]):
@@ -134,6 +136,15 @@ class Database:
         """A transaction in which the database refuses every write."""
         with Session(self._reader, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @contextmanager
+    def stating(self) -> Iterator[Connection]:
+        """A connection whose statements are transactions of their own, each committed when it returns (PostgreSQL).
+
+        For a thread that writes often: it costs one round trip, where a session from the pool takes four.
+        """
+        with self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
         """Give all connections back."""

@@ -325,3 +325,17 @@ def test_a_process_that_is_killed_leaves_nothing_half_done_and_holds_nobody_up(d
         session.add(an_operator("ana@example.org"))
     with reading() as session:
         assert operators(session) == ["ana@example.org"]
+
+
+def test_a_statement_over_a_stating_connection_is_committed_when_it_returns(postgresql_url):
+    with closing(Database(postgresql_url)) as database:
+        with database.stating() as connection:
+            connection.execute(text("CREATE TABLE said (words TEXT)"))
+            connection.execute(text("INSERT INTO said VALUES ('once')"))
+            with database.reading() as session:
+                assert session.scalars(text("SELECT words FROM said")).all() == ["once"]
+        with pytest.raises(ZeroDivisionError), database.writing() as session:
+            session.execute(text("INSERT INTO said VALUES ('undone')"))
+            raise ZeroDivisionError
+        with database.reading() as session:
+            assert session.scalars(text("SELECT words FROM said")).all() == ["once"], "the pool forgets how it was lent"

@@ -203,6 +203,7 @@ def build(
     oversight = Oversight(board.board(settings.redis_url), database.writing)
     dispatcher = Dispatcher(
         begin=database.writing,
+        stating=None if database.is_sqlite else database.stating,
         postman=postman(settings, oversight.pace),
         express=express(settings, oversight.urgent_pace),
         heard=oversight.breaker.heard,

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent.signups import RECEIVED, VALID, Signup
 from newsletter.content.issues import Issue
-from newsletter.post.claims import LEAVING
 from newsletter.post.deliveries import WAITING, Delivery, stands, undecided
 from newsletter.post.letters import Letter, Priority
+from newsletter.post.takes import LEAVING
 
 
 class Backlog(NamedTuple):

@@ -5,46 +5,28 @@ are never walked past. A letter that was not put off is due whatever the clock s
 """
 
 from datetime import datetime
-from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
-    Integer,
-    Select,
-    String,
-    Update,
-    and_,
-    bindparam,
-    case,
     func,
-    or_,
     select,
     text,
-    tuple_,
-    type_coerce,
-    update,
 )
 from sqlalchemy.orm import Session
 
-from newsletter.consent.signups import VALID, Signup, State
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.consent.suppressions import Reason
+from newsletter.consent.signups import VALID, Signup
+from newsletter.consent.subscribers import Subscriber
 from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
-from newsletter.database import Moment, type_of_key
 from newsletter.newsletters import Newsletter
-from newsletter.post import carriers
+from newsletter.post import carriers, takes
 from newsletter.post.bookmarks import Bookmarks, Place
-from newsletter.post.deliveries import DEATHS, DELIVERIES, WAITING, Delivery, Status, stands, undecided
-from newsletter.post.letters import Kind, Letter, Priority
+from newsletter.post.deliveries import Delivery, Status
+from newsletter.post.letters import Letter, Priority
 
 MOST = 500  # rows in one statement
 PATIENCE = 20  # statements that may find nobody to write to before the claim gives up for now
-LEAVING = (IssueStatus.SENDING, IssueStatus.CANCELLED)  # issues whose letters are decided, by whatever became of them
 
-_NOW = bindparam("now", type_=Moment())
-_ID, _STATUS = 1, 2  # where they are among what a claim returns
 _PLAN_ANEW = text("SET LOCAL plan_cache_mode = force_custom_plan")
 
 
@@ -124,8 +106,8 @@ class _Taker:
 
     def urgent(self, limit: int) -> list[Claimed]:
         for _ in range(PATIENCE):
-            taken = self._take(_urgent, limit=limit, signups_since=self._now - VALID)
-            claimed = [row[_ID] for row in taken if row[_STATUS] == Status.CLAIMED]
+            taken = self._take(takes.urgent, limit=limit, signups_since=self._now - VALID)
+            claimed = [row[takes.ID] for row in taken if row[takes.STATUS] == Status.CLAIMED]
             if claimed or not taken:
                 return details(self._session, Delivery.id.in_(claimed)) if claimed else []
         return []
@@ -144,7 +126,7 @@ class _Taker:
         for _ in range(PATIENCE):
             since, place = self._bookmarks.ticks(), self._bookmarks.place(line.letter)
             taken = self._take(
-                _bulk,
+                takes.bulk,
                 limit=limit,
                 letter=line.letter,
                 issue=line.issue,
@@ -154,10 +136,10 @@ class _Taker:
                 after_id=place.delivery,
             )
             if taken:
-                self._bookmarks.found(line.letter, Place(*taken[-1][: _ID + 1]), behind=place)
+                self._bookmarks.found(line.letter, Place(*taken[-1][: takes.ID + 1]), behind=place)
             elif self._bookmarks.found_nothing(line.letter, behind=place, since=since):
                 break
-            if claimed := [_claimed(line, row) for row in taken if row[_STATUS] == Status.CLAIMED]:
+            if claimed := [_claimed(line, row) for row in taken if row[takes.STATUS] == Status.CLAIMED]:
                 return claimed
         return []
 
@@ -192,139 +174,9 @@ def lines(session: Session) -> list[Line]:
         )
         .join(Issue, Issue.id == Letter.issue_id)
         .join(Newsletter, Newsletter.id == Letter.newsletter_id)
-        .where(Issue.status.in_(LEAVING), Letter.priority == Priority.BULK)
+        .where(Issue.status.in_(takes.LEAVING), Letter.priority == Priority.BULK)
     )
     return [Line(row[0], row[1], row[2], (row[3], row[4], row[5], row[6])) for row in session.execute(rows)]
-
-
-@cache
-def _bulk(*, suspects: bool, on_sqlite: bool) -> Update:
-    """Claims from one issue's line, behind a place in it."""
-    status = select(Issue.status).where(Issue.id == bindparam("issue")).scalar_subquery()
-    place = tuple_(bindparam("after_at", type_=Moment()), bindparam("after_id", type_=type_of_key))
-    newsletter = bindparam("newsletter", type_=type_of_key)
-    due = (
-        select(
-            Delivery.id,
-            _outcome(_reads(), is_cancelled=status == IssueStatus.CANCELLED).label("outcome"),
-            Subscriber.address.label("address"),
-            Subscriber.name.label("name"),
-        )
-        .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
-        .outerjoin(
-            Subscription,
-            and_(Subscription.subscriber_id == Delivery.subscriber_id, Subscription.newsletter_id == newsletter),
-        )
-        .where(Delivery.letter_id == bindparam("letter"), undecided(Priority.BULK))
-        .where(tuple_(Delivery.due_at, Delivery.id) > place)
-        .where(Delivery.due_at <= bindparam("horizon", type_=Moment()))
-        .where(status.in_(LEAVING))
-    )
-    return _take(due, suspects=suspects, on_sqlite=on_sqlite)
-
-
-@cache
-def _urgent(*, suspects: bool, on_sqlite: bool) -> Update:
-    """Claims from the line of urgent letters; what each kind needs from its reader differs."""
-    needs = case(
-        (Letter.kind == Kind.TEST, Delivery.recipient.is_not(None)),
-        (Letter.kind == Kind.CONFIRMATION, _asked()),
-        else_=_reads(),
-    )
-    due = (
-        select(
-            Delivery.id,
-            _outcome(needs, is_cancelled=Issue.status == IssueStatus.CANCELLED).label("outcome"),
-            func.coalesce(Delivery.recipient, Subscriber.address).label("address"),
-            Subscriber.name.label("name"),
-        )
-        .join(Letter, Letter.id == Delivery.letter_id)
-        .outerjoin(Issue, Issue.id == Letter.issue_id)
-        .outerjoin(Signup, Signup.id == Letter.signup_id)
-        .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
-        .outerjoin(
-            Subscription,
-            and_(
-                Subscription.subscriber_id == Delivery.subscriber_id,
-                Subscription.newsletter_id == Letter.newsletter_id,
-            ),
-        )
-        .where(undecided(Priority.URGENT))
-        .where(or_(Delivery.due_at <= _NOW, Delivery.due_at <= Letter.written_at))
-        .where(or_(Letter.issue_id.is_(None), Issue.status.in_(LEAVING)))
-    )
-    return _take(due, suspects=suspects, on_sqlite=on_sqlite)
-
-
-def _take(due: Select[*tuple[Any, ...]], *, suspects: bool, on_sqlite: bool) -> Update:
-    """Take these, in the order of their line. Bound when it is executed: what `_Taker` gives, and `limit`."""
-    dead = Delivery.deaths >= DEATHS if suspects else Delivery.deaths < DEATHS
-    taken = (
-        due.where(stands(*WAITING), dead)
-        .order_by(Delivery.due_at, Delivery.id)
-        .limit(bindparam("limit", type_=Integer()))
-        .with_for_update(of=Delivery, skip_locked=True)
-        .cte("due")
-    )
-    row = DELIVERIES.c
-    reader: tuple[ColumnElement[Any], ...] = (taken.c.address, taken.c.name)
-    if on_sqlite:  # its RETURNING knows the updated table only
-        of_row = select(Subscriber.address, Subscriber.name).where(Subscriber.id == row.subscriber_id)
-        reader = tuple(of_row.with_only_columns(column).scalar_subquery() for column in of_row.selected_columns)
-    return (
-        update(DELIVERIES)
-        .where(row.id == taken.c.id)
-        .values(
-            status=taken.c.outcome,
-            carrier_id=bindparam("carrier"),
-            attempt=row.attempt + 1,
-            first_tried_at=func.coalesce(row.first_tried_at, _NOW),
-            key_id=func.coalesce(row.key_id, bindparam("key_now")),
-            decided_at=case((taken.c.outcome == Status.CLAIMED, None), else_=_NOW),
-        )
-        .returning(
-            row.due_at,
-            row.id,
-            type_coerce(row.status, String),
-            row.attempt,
-            row.variant_id,
-            reader[0],
-            row.first_tried_at,
-            row.key_id,
-            row.subscriber_id,
-            reader[1],
-        )
-    )
-
-
-def _outcome(permitted: ColumnElement[bool], *, is_cancelled: ColumnElement[bool]) -> ColumnElement[Status]:
-    """What becomes of a due delivery: one that may have arrived is never called withheld, for that could be a lie."""
-    return case(
-        (and_(func.coalesce(is_cancelled, False).is_(False), permitted), Status.CLAIMED),
-        (Delivery.doubts > 0, Status.UNKNOWN),
-        (is_cancelled, Status.CANCELLED),
-        else_=Status.WITHHELD,
-    )
-
-
-def _asked() -> ColumnElement[bool]:
-    """What a confirmation needs: somebody asked for it lately, and did not say never."""
-    return and_(
-        Subscriber.address.is_not(None),
-        Signup.state == State.ASKED,
-        Signup.received_at > bindparam("signups_since", type_=Moment()),
-        func.coalesce(Subscriber.suppressed, "") != Reason.NEVER,
-    )
-
-
-def _reads() -> ColumnElement[bool]:
-    """What an issue needs: a reader of today (GDPR Art. 7(3): a withdrawal counts from its commit on)."""
-    return and_(
-        Subscriber.address.is_not(None),
-        Subscription.standing == Standing.SUBSCRIBED,
-        Subscriber.suppressed.is_(None),
-        or_(Subscription.paused_until.is_(None), Subscription.paused_until <= _NOW),
-    )
 
 
 def details(session: Session, *which: ColumnElement[bool]) -> list[Claimed]:

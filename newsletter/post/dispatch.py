@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event
 
-from newsletter.database import Begin
+from newsletter.database import Begin, Stating
 from newsletter.keys import Keyring
 from newsletter.post.carriers import Heart
 from newsletter.post.claims import Claimed
@@ -37,6 +37,7 @@ class Dispatcher:
     keyring: Keyring
     heart: Heart
     clock: Callable[[], datetime]
+    stating: Stating | None = None  # for what is recorded in a statement; None: in transactions like all else
     express: Postman | None = None  # for urgent letters, on connections of his own; None: there is one for all
     ticks: Callable[[], float] = time.monotonic
     stop: Event = field(default_factory=Event)
@@ -56,7 +57,7 @@ class Dispatcher:
         """
         postman = (urgent and self.express) or self.postman
         carrier = self.heart.carrier(now=self.clock())
-        with Recorder(self.begin, carrier, clock=self.clock) as recorder:
+        with Recorder(self.begin, carrier, clock=self.clock, stating=self.stating) as recorder:
             ring = _Ring(self, self.slot(urgent=urgent), carrier, recorder, until=until)
             try:
                 postman.carry(ring.parcels(), ring.report, stop=ring.is_over)

@@ -5,14 +5,17 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from newsletter.database import Begin
+from sqlalchemy import Connection
+
+from newsletter.database import Begin, Stating
 from newsletter.post import records
 from newsletter.post.faults import AWAY, tell
-from newsletter.post.postman import Report
+from newsletter.post.postman import Fate, Report
 
 GROUP = 64  # reports to a commit: what a crash can make arrive twice is bounded by it
 AHEAD = 2 * GROUP  # reports that may be unwritten, one group in its commit and one gathered, before carrying waits
@@ -32,9 +35,18 @@ class Recorder:
     """
 
     def __init__(
-        self, begin: Begin, carrier: int, *, clock: Callable[[], datetime], wait: Callable[[float], None] = time.sleep
+        self,
+        begin: Begin,
+        carrier: int,
+        *,
+        clock: Callable[[], datetime],
+        wait: Callable[[float], None] = time.sleep,
+        stating: Stating | None = None,
     ) -> None:
         self._begin = begin
+        self._stating = stating
+        self._kept = ExitStack()  # the connection that is kept for single statements
+        self._connection: Connection | None = None
         self._carrier = carrier
         self._clock = clock
         self._wait = wait
@@ -91,13 +103,14 @@ class Recorder:
         return self._taken - self._settled <= unwritten
 
     def _write(self) -> None:
-        while group := self._next_group():
-            self._record(group)
-            with self._progress:
-                self._settled += len(group)
-                self._progress.notify_all()
-            if self._spacing:
-                self._wait(self._spacing)
+        with self._kept:
+            while group := self._next_group():
+                self._record(group)
+                with self._progress:
+                    self._settled += len(group)
+                    self._progress.notify_all()
+                if self._spacing:
+                    self._wait(self._spacing)
 
     def _next_group(self) -> list[Report]:
         """What has arrived, at least one; empty at the end."""
@@ -133,9 +146,7 @@ class Recorder:
     def _commit(self, group: Sequence[Report]) -> None:
         while True:
             try:
-                with self._begin() as session:
-                    counted = records.record(session, self._carrier, group, now=self._clock())
-                    self._spacing = SPACING if session.get_bind().dialect.name == "sqlite" else 0.0
+                counted = self._written(group)
             except AWAY as error:
                 tell(log, "results are kept", error, count=len(group))
                 self._wait(RETRY)
@@ -143,3 +154,21 @@ class Recorder:
                 self.recorded += counted
                 self.fates.update(report.fate.value for report in group)
                 return
+
+    def _written(self, group: Sequence[Report]) -> int:
+        if self._stating and all(report.fate is Fate.TAKEN for report in group):
+            return self._stated(self._stating, group)
+        with self._begin() as session:
+            self._spacing = SPACING if session.get_bind().dialect.name == "sqlite" else 0.0
+            return records.record(session, self._carrier, group, now=self._clock())
+
+    def _stated(self, stating: Stating, group: Sequence[Report]) -> int:
+        """Write what was taken, in a statement that is a transaction; after a failure, over another connection."""
+        try:
+            connection = self._connection or self._kept.enter_context(stating())
+            self._connection = connection
+            return records.sent(connection, self._carrier, records.first_words(group))
+        except Exception:
+            self._connection = None
+            self._kept.close()
+            raise

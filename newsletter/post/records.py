@@ -1,7 +1,7 @@
 """Recording: what a carrier reports becomes a delivery's state, unless the delivery is in other hands by now."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Connection,
     DateTime,
     FromClause,
     Integer,
@@ -70,22 +71,28 @@ def record(session: Session, carrier: int, reports: Sequence[Report], *, now: da
     taken for dead still knows best what became of its letters; once they are in other hands, its word changes nothing.
     Of two reports about one attempt the first counts.
     """
-    first: dict[tuple[int, int], Report] = {}
-    for report in reports:
-        first.setdefault((report.delivery, report.attempt), report)
+    first = first_words(reports)
     fates: dict[Fate | None, list[Report]] = {Fate.TAKEN: [], Fate.UNTOUCHED: [], None: []}
-    for report in first.values():
+    for report in first:
         fates.get(report.fate, fates[None]).append(report)
     taken, untouched, others = fates.values()
-    counted = _sent(session, carrier, taken) if taken else 0
+    counted = sent(session, carrier, taken) if taken else 0
     counted += _untouched(session, carrier, untouched) if untouched else 0
     return counted + (_others(session, carrier, others, now) if others else 0)
 
 
-def _sent(session: Session, carrier: int, reports: Sequence[Report]) -> int:
-    """What relays took is sent, whatever was before: almost all that is ever reported, and one fixed statement."""
+def first_words(reports: Iterable[Report]) -> list[Report]:
+    """The first report about each attempt; no other counts."""
+    first: dict[tuple[int, int], Report] = {}
+    for report in reports:
+        first.setdefault((report.delivery, report.attempt), report)
+    return list(first.values())
+
+
+def sent(database: Session | Connection, carrier: int, reports: Iterable[Report]) -> int:
+    """Write what relays took, each letter named once: almost all that is ever reported, and one fixed statement."""
     rows = [{"id": each.delivery, "attempt": each.attempt, "at": each.at, **_said(each.reply)} for each in reports]
-    return _fixed(session, _sending, carrier, rows)
+    return _fixed(database, _sending, carrier, rows)
 
 
 def _untouched(session: Session, carrier: int, reports: Sequence[Report]) -> int:
@@ -93,10 +100,12 @@ def _untouched(session: Session, carrier: int, reports: Sequence[Report]) -> int
     return _fixed(session, _leaving, carrier, [{"id": each.delivery, "attempt": each.attempt} for each in reports])
 
 
-def _fixed(session: Session, statement: Callable[..., Update], carrier: int, rows: Sequence[dict[str, Any]]) -> int:
+def _fixed(
+    database: Session | Connection, statement: Callable[..., Update], carrier: int, rows: Iterable[dict[str, Any]]
+) -> int:
+    bind = database.get_bind() if isinstance(database, Session) else database
     given = {"said": recordsets.packed(rows), "carrier": carrier}
-    on_sqlite = session.get_bind().dialect.name == "sqlite"
-    return len(session.execute(statement(on_sqlite=on_sqlite), given).all())
+    return len(database.execute(statement(on_sqlite=bind.dialect.name == "sqlite"), given).all())
 
 
 @cache

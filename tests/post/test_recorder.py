@@ -204,14 +204,18 @@ def test_no_letter_is_begun_while_two_groups_are_unwritten(begin, reading):
         assert statuses(reading) == [Status.SENT] * (2 * GROUP + 1)
 
 
-def test_results_survive_a_database_that_is_killed_and_started_again(mortal_postgresql, caplog):
+@pytest.mark.parametrize("in_a_statement", [False, True])
+def test_results_survive_a_database_that_is_killed_and_started_again(mortal_postgresql, in_a_statement, caplog):
     with closing(Database(mortal_postgresql.url)) as database:
         carrier, mine = claimed(database.writing, 2 * GROUP)
         before, after = mine[:GROUP], mine[GROUP:]
         tried = threading.Event()
-        with Recorder(
-            database.writing, carrier, clock=lambda: LATE, wait=lambda _: tried.set() or time.sleep(0.05)
-        ) as recorder:
+        given = {
+            "clock": lambda: LATE,
+            "wait": lambda _: tried.set() or time.sleep(0.05),
+            "stating": database.stating if in_a_statement else None,
+        }
+        with Recorder(database.writing, carrier, **given) as recorder:
             for each in before:
                 recorder.report(taken(each))
             assert recorder.flush(lambda: False)
