@@ -338,4 +338,5 @@ def test_a_statement_over_a_stating_connection_is_committed_when_it_returns(post
             session.execute(text("INSERT INTO said VALUES ('undone')"))
             raise ZeroDivisionError
         with database.reading() as session:
-            assert session.scalars(text("SELECT words FROM said")).all() == ["once"], "the pool forgets how it was lent"
+            found = session.scalars(text("SELECT words FROM said")).all()
+        assert found == ["once"], "the pool forgets how it was lent"
