@@ -106,7 +106,12 @@ def _make(path: Path) -> None:
 
 def text(mac: bytes) -> str:
     """Bytes as unpadded base64url (RFC 4648 section 5)."""
-    return binascii.b2a_base64(mac, newline=False).translate(URL_SAFE, b"=").decode()
+    return ascii_text(mac).decode()
+
+
+def ascii_text(mac: bytes) -> bytes:
+    """The same, as octets."""
+    return binascii.b2a_base64(mac, newline=False).translate(URL_SAFE, b"=")
 
 
 def raw(encoded: str) -> bytes:

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from newsletter.errors import LinkUnreadable
-from newsletter.keys import Keyring, raw, text
+from newsletter.keys import Keyring, ascii_text, raw
 
 MAC_BYTES = 16
+SHORT = [bytes((number,)) for number in range(0x80)]  # varints of one octet: most newsletters'
 
 
 class Purpose(StrEnum):
@@ -42,20 +43,20 @@ class Links:
 
     def url(self, purpose: Purpose, *ids: int, key: str | None = None) -> str:
         """The whole address, as it stands in a letter."""
-        return self.maker(purpose, key=key)(*ids)
+        return self.maker(purpose, key=key)(*ids).decode()
 
     def token(self, purpose: Purpose, *ids: int, key: str | None = None) -> str:
         """The signed ids. Same arguments, same key: same token, so that a repeated letter is the same bytes."""
         return self.url(purpose, *ids, key=key).rpartition("/")[2]
 
-    def maker(self, purpose: Purpose, *, key: str | None = None) -> Callable[..., str]:
-        """What makes such addresses of ids, prepared once: every letter of an issue needs some."""
+    def maker(self, purpose: Purpose, *, key: str | None = None) -> Callable[..., bytes]:
+        """What makes such addresses of ids, in ASCII, prepared once: every letter of an issue needs some."""
         key = key or self._keyring.newest
-        before, mac = f"{self.base_url}/{PATHS[purpose]}/{key}.", self._keyring.maker(purpose, key=key)
+        before, mac = f"{self.base_url}/{PATHS[purpose]}/{key}.".encode("ascii"), self._keyring.maker(purpose, key=key)
 
-        def url(*ids: int) -> str:
+        def url(*ids: int) -> bytes:
             payload = b"".join(map(_varint, ids))
-            return before + text(payload + mac(payload)[:MAC_BYTES])
+            return before + ascii_text(payload + mac(payload)[:MAC_BYTES])
 
         return url
 
@@ -74,6 +75,8 @@ class Links:
 
 
 def _varint(number: int) -> bytes:
+    if number < 0x80:
+        return SHORT[number]
     out = []
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

@@ -25,8 +25,13 @@ from newsletter.post import mime, quoted_printable
 SECRET = secrets.token_hex(8)
 MARKER = re.compile(rf"Q{SECRET}Q([a-z][a-z0-9_]*)Z")
 
-# Most links, times and greetings: what every kind of PLAINLY writes as it is, tested for once instead of by each.
+# Most links, times and greetings: what every kind of PLAINLY writes as it is.
 PLAIN = re.compile(r"(?!From )[A-Za-z0-9/][A-Za-z0-9 /:.,+@_~-]{0,71}[A-Za-z0-9/,_~-]")
+PLAINLY_MOST = 73  # characters of it
+
+# A name and an address that need no encoding, no quoting and no second line.
+SIMPLE = re.compile(r' "[A-Za-z0-9.\'-]+(?: [A-Za-z0-9.\'-]+)*" <[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+>')
+BESIDE_TO = 72  # octets of that line behind "To:"
 
 LONGEST_VALUE = 400  # octets of a field in a header line; lay_out sees to it that the line then has at most 998
 
@@ -46,6 +51,7 @@ class Kind(StrEnum):
 
 
 PLAINLY = frozenset({Kind.VERBATIM, Kind.TEXT, Kind.HTML})
+AS_IT_IS = (PLAINLY, {Kind.ADDRESS})  # kinds between which a value given in octets makes no difference
 
 
 class Cut(NamedTuple):
@@ -70,7 +76,7 @@ class Way(NamedTuple):
     """How a field's value gets to its places, which are numbers of pieces."""
 
     field: str
-    everywhere: tuple[int, ...]  # all of them, if every kind there writes a plain value as it is; else none
+    places: tuple[int, ...]  # all of them, where a value given in octets is written as it is; else none
     kinds: tuple[tuple[Callable[[str], bytes], tuple[int, ...]], ...]
 
 
@@ -92,8 +98,8 @@ class Sheet:
         for number, cut in enumerate(self.cuts):
             if cut.field == field:
                 places.setdefault(cut.kind, []).append(2 * number + 1)
-        everywhere = chain(*places.values()) if places.keys() <= PLAINLY else ()
-        return Way(field, tuple(everywhere), tuple((WRITERS[kind], tuple(where)) for kind, where in places.items()))
+        all_ = chain(*places.values()) if any(places.keys() <= alike for alike in AS_IT_IS) else ()
+        return Way(field, tuple(all_), tuple((WRITERS[kind], tuple(where)) for kind, where in places.items()))
 
     @property
     def source(self) -> bytes:
@@ -105,26 +111,28 @@ class Sheet:
         """Of the source."""
         return sha256(self.source).hexdigest()
 
-    def fill(self, values: Mapping[str, str]) -> list[bytes]:
+    def fill(self, values: Mapping[str, str | bytes]) -> list[bytes]:
         """The letter to one reader, in pieces: in turns one that everybody shares, as the same object, and a field.
 
-        Raises FieldError, before anything is written, when a value is missing, unknown or not fit for its place.
+        A value in octets is what `plainly` or `beside_to` makes of it, and is written as it is. Raises FieldError,
+        before anything is written, when a value is missing, unknown or not fit for its place.
         """
         if values.keys() != self.fields:
             odd = ", ".join(sorted(values.keys() ^ self.fields))
             raise FieldError(f"the letter and the values differ in their fields: {odd}")
         pieces = self._pieces.copy()
-        for field, everywhere, kinds in self._plan:
+        for field, places, kinds in self._plan:
             value = values[field]
-            if everywhere and PLAIN.fullmatch(value):
-                written = value.encode("ascii")
-                for place in everywhere:
-                    pieces[place] = written
-                continue
-            try:
-                for write, places in kinds:
-                    written = write(value)
+            if isinstance(value, bytes):
+                if places:
                     for place in places:
+                        pieces[place] = value
+                    continue
+                value = value.decode("ascii").strip(" ")
+            try:
+                for write, where in kinds:
+                    written = write(value)
+                    for place in where:
                         pieces[place] = written
             except ValueError as error:
                 raise FieldError(f"the field {field} cannot be filled: {error}") from None
@@ -140,6 +148,17 @@ def marker(name: str) -> str:
     if not MARKER.fullmatch(mark):
         raise FieldError(f"a field's name is made of a to z, 0 to 9 and _, not {name!r}")
     return mark
+
+
+def plainly(value: str) -> str | bytes:
+    """The value in octets, if it is written the same in every header but To and Subject, and in every part."""
+    return value.encode("ascii") if PLAIN.fullmatch(value) else value
+
+
+def beside_to(name: str, address: str) -> bytes | None:
+    """A reader's name and address as they stand behind "To:", if both are as simple as most and fit on its line."""
+    written = f' "{name}" <{address}>'
+    return written.encode("ascii") if len(written) <= BESIDE_TO and SIMPLE.fullmatch(written) else None
 
 
 def lay_out(message: EmailMessage, fields: Collection[str]) -> Sheet:

@@ -12,7 +12,7 @@ from newsletter.links import Links, Purpose
 from newsletter.post import mime, verp
 from newsletter.post.claims import Claimed
 from newsletter.post.letters import Variant
-from newsletter.post.merge import FieldError
+from newsletter.post.merge import PLAINLY_MOST, FieldError, beside_to, plainly
 from newsletter.post.postman import Parcel
 
 BEGIN_WITHIN = timedelta(seconds=2)  # a reader who left longer ago than this gets no MAIL FROM
@@ -31,12 +31,12 @@ class Pen:
     def __init__(self, links: Links, keyring: Keyring, key: str) -> None:
         self._mac = keyring.maker("message-id", key=key)
         self._return_path = verp.maker(keyring, key=key)
-        self.fields: dict[str, Callable[[Claimed], str]] = {
+        self.fields: dict[str, Callable[[Claimed], str | bytes]] = {
             "to": _recipient,
             "mailbox": _mailbox,
             "date": lambda claimed: _date(claimed.first_tried_at),
             "message_id": self._message_id,
-            "greeting": lambda claimed: f"Dear {_name(claimed)}," if claimed.name else "Dear reader,",
+            "greeting": lambda claimed: plainly(f"Dear {_name(claimed)},") if claimed.name else b"Dear reader,",
             "requested_at": lambda claimed: _times(claimed)["requested_at"],
             "expires_at": lambda claimed: _times(claimed)["expires_at"],
             **{purpose.value: _link(purpose, links.maker(purpose, key=key)) for purpose in Purpose},
@@ -48,21 +48,24 @@ class Pen:
             return claimed.sender
         return self._return_path(claimed.delivery, claimed.first_tried_at, claimed.return_path_domain)
 
-    def _message_id(self, claimed: Claimed) -> str:
+    def _message_id(self, claimed: Claimed) -> bytes:
         """Unique for ever: the time is in it because a database that was lost gives its numbers out a second time."""
         mac = self._mac(f"{claimed.delivery} {_exactly(claimed.first_tried_at)}".encode())
-        return f"<{claimed.delivery}.{mac[:12].hex()}@{_domain(claimed.sender)}>"
+        return f"<{claimed.delivery}.{mac[:12].hex()}@{_domain(claimed.sender)}>".encode("ascii")
 
 
-def _link(purpose: Purpose, url: Callable[..., str]) -> Callable[[Claimed], str]:
+def _link(purpose: Purpose, url: Callable[..., bytes]) -> Callable[[Claimed], str | bytes]:
     """How a link is made of a claim."""
     named = NAMED[purpose]
+    # All that differs between two of them is base64url: one that is plain speaks for all that are not too long.
+    longest = PLAINLY_MOST if isinstance(plainly(url(0).decode()), bytes) else 0
 
-    def link(claimed: Claimed) -> str:
+    def link(claimed: Claimed) -> str | bytes:
         ids = named(claimed)
         if None in ids:
             raise _unknown(purpose)
-        return url(*ids)
+        made = url(*ids)
+        return made if len(made) <= longest else plainly(made.decode())
 
     return link
 
@@ -74,9 +77,9 @@ def _times(claimed: Claimed) -> dict[str, str]:
 
 
 @lru_cache(maxsize=64)
-def _date(moment: datetime) -> str:
+def _date(moment: datetime) -> str | bytes:
     """A claim's letters share it."""
-    return format_datetime(moment.replace(microsecond=0))
+    return plainly(format_datetime(moment.replace(microsecond=0)))
 
 
 _exactly = lru_cache(maxsize=64)(datetime.isoformat)
@@ -122,11 +125,13 @@ def _name(claimed: Claimed) -> str:
     return name
 
 
-def _mailbox(claimed: Claimed) -> str:
+def _mailbox(claimed: Claimed) -> str | bytes:
     """The reader by name, as their mail program shows it, where a name is known and the address can stand beside it."""
     address = _recipient(claimed)
     if not claimed.name or not address.isascii():
         return address
+    if simple := beside_to(claimed.name, address):
+        return simple
     try:
         return mime.mailbox(_name(claimed), address)
     except mime.HeaderError:

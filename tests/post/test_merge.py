@@ -241,3 +241,21 @@ def test_only_text_with_html_is_laid_out():
     message.set_content("Hello\n")
     with pytest.raises(FieldError, match="multipart/alternative"):
         lay_out(message, ())
+
+
+@given(words, tokens, addresses)
+def test_a_value_in_octets_makes_the_same_letter(text, token, to):
+    values = {**VALUES, "name": text, "leave": f"https://news.example/u/{token}", "to": to}
+    sheet = lay_out(a_letter(f"{marker('name')}\n{marker('leave')}", f"<p>{marker('name')}", subject="News"), VALUES)
+    quick = {
+        field: merge.plainly(value) if field in ("name", "leave", "date") else value for field, value in values.items()
+    }
+    assert sheet.fill(quick) == sheet.fill(values)
+
+
+@given(st.text("abcXYZ .'-\"<>\\é=?1", max_size=60), addresses)
+def test_a_simple_name_beside_to_is_what_the_long_way_makes_of_it(name, to):
+    sheet = a_sheet()
+    simple = merge.beside_to(name, to)
+    if simple:
+        assert sheet.fill({**VALUES, "to": simple}) == sheet.fill({**VALUES, "to": mime.mailbox(name, to)})

@@ -58,7 +58,8 @@ def merged(kind: str, claimed: Claimed, **context) -> bytes:
 def plain(kind: str, claimed: Claimed, *, newsletter: Newsletter, fields, **context) -> bytes:
     """As it would be written for this reader alone, with the standard library's own way of writing messages."""
     pen = Pen(Links(KEYRING, BASE), KEYRING, "k1")
-    field = {name: pen.fields[name](claimed) for name in ("date", "message_id", "unsubscribe", *fields)}
+    made = {name: pen.fields[name](claimed) for name in ("date", "message_id", "unsubscribe", *fields)}
+    field = {name: value if isinstance(value, str) else value.decode().strip() for name, value in made.items()}
 
     def render(part: str) -> str:
         return TEMPLATES.get_template(f"letters/{kind}/{part}").render(newsletter=newsletter, field=field, **context)
