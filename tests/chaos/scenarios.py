@@ -115,12 +115,11 @@ def under_way(stand: Stand, part: float) -> None:
 def sigkill(stand: Stand, short: bool) -> Allowed:
     kills = done = 3 if short else 20
     for number in range(kills):
-        victim = stand.chance.choice(stand.workers)
         goal = stand.relay.taken() + stand.audience // (3 * kills)
-        carries = lambda goal=goal, victim=victim: stand.relay.taken() >= goal and stand.holds(victim)  # noqa: E731
-        if not stand.until(carries, within=PATIENCE):
+        if not stand.until(lambda goal=goal: stand.relay.taken() >= goal and stand.carrying(), within=PATIENCE):
             done = number
             break
+        victim = stand.chance.choice(stand.carrying() or stand.workers)
         victim.kill()
         victim.start()
     stand.finish(within=PATIENCE)

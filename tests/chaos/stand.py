@@ -82,10 +82,10 @@ class Stand:
         with bell_of(self.redis.url) as bell:
             bell.ring(Room.BULK)
 
-    def holds(self, worker: Process) -> bool:
-        """Whether this worker has letters in its hands."""
-        mine = select(func.count()).join(Carrier, Carrier.id == Delivery.carrier_id)
-        return bool(self._ask(mine.where(stands(Status.CLAIMED), Carrier.pid == worker.pid)))
+    def carrying(self) -> list[Process]:
+        """The workers that have letters in their hands."""
+        mine = select(func.count()).join(Carrier, Carrier.id == Delivery.carrier_id).where(stands(Status.CLAIMED))
+        return [worker for worker in self.workers if self._ask(mine.where(Carrier.pid == worker.pid))]
 
     def has_left(self) -> bool:
         """Whether the issue is called sent."""
