@@ -3,6 +3,7 @@
 So the book knows of every letter that anybody may call sent, and outlives the relay.
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -59,3 +60,7 @@ def names(head: bytes) -> tuple[str, str]:
     to = fields.get(b"to", b"")
     address = to.rpartition(b"<")[2].rstrip(b"> \t") if b"<" in to else to
     return fields.get(b"message-id", b"").decode("ascii", "replace"), address.decode("utf-8", "replace")
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

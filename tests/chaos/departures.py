@@ -9,7 +9,8 @@ from sqlalchemy import select
 from newsletter.consent.subscribers import Subscriber
 from newsletter.keys import Keyring
 from newsletter.links import Links, Purpose
-from tests.chaos.stand import LOOK, SECRET, Stand
+from tests.chaos.ground import LOOK, SECRET
+from tests.chaos.stand import Stand
 
 BUTTON = {"List-Unsubscribe": "One-Click"}
 
@@ -29,7 +30,7 @@ def one_by_one(stand: Stand, *, one_in: int) -> dict[str, float]:
     with httpx2.Client(trust_env=False, timeout=20) as browser:
         for place, (number, address) in enumerate(sorted(going)):
             # Each leaves shortly before their letter would: letters leave in the order of readers.
-            stand.until(lambda place=place: stand.relay.taken() >= place * one_in, within=60)
+            stand.until(lambda place=place: stand.taken() >= place * one_in, within=60)
             with suppress(httpx2.TransportError):
                 answer = browser.post(links.url(Purpose.UNSUBSCRIBE, number, 1), data=BUTTON)
                 if answer.status_code == 200:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.chaos import report
-from tests.chaos.scenarios import SCENARIOS, Scenario, moody, perform, run
+from tests.chaos import happenings, report
+from tests.chaos.scenarios import SCENARIOS, Scenario, perform, run
 from tests.servers.missing import missing
 from tests.servers.server import ServerError
 
@@ -25,7 +25,7 @@ def test_whatever_happens_the_books_agree_with_what_the_relay_saw(name, tmp_path
 @pytest.mark.redis
 @pytest.mark.parametrize(("mood", "field"), [("forget", "lost"), ("double", "doubled")])
 def test_a_relay_that_forgets_or_doubles_letters_is_found_out(mood, field, tmp_path):
-    liar = Scenario("the relay lies", moody, (500, 500), {mood: 0.05})
+    liar = Scenario("the relay lies", happenings.moody, (500, 500), {mood: 0.05})
     try:
         made = perform(liar, "liar", seed=1, short=True, folder=tmp_path)
     except ServerError as error:

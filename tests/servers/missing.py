@@ -14,6 +14,7 @@ HOW_TO_GET = {
     "Postfix": "apt install postfix",
     "Chromium": "apt install chromium",
     "faketime": "apt install faketime",
+    "small disk": "run as root, or where users may make name spaces (unshare --user --mount)",
     "openssl": "apt install openssl",
 }
 

@@ -1,0 +1,115 @@
+"""The ground on which a scenario takes place: an issue that leaves, and what the database says about it."""
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from newsletter.consent.subscribers import Subscriber
+from newsletter.content.issues import Issue
+from newsletter.content.issues import Status as IssueStatus
+from newsletter.database import Database
+from newsletter.post.deliveries import WAITING, Delivery, Status, stands
+from newsletter.post.letters import Letter
+from tests.chaos import readers
+from tests.chaos.book import TAKEN, Arrival
+from tests.chaos.clock import PICKED_UP, Clock
+from tests.processes import Process
+
+START = 60  # seconds for all processes to be at work
+LOOK = 0.2  # seconds between two looks at the database
+SECRET = "k1:" + "s" * 40
+
+
+@dataclass(kw_only=True)
+class Ground:
+    folder: Path
+    database: Database
+    settings: dict[str, str]
+    audience: int
+    chance: random.Random
+    clock: Clock | None = None  # that processes go by
+    time_passes: bool = False  # it is put forward to when the next letter is due, if nothing else is to be done
+    issue: int = 0
+    begun: float = field(default_factory=time.monotonic)
+    ended: float = 0.0
+
+    def arrivals(self) -> Iterable[Arrival]:
+        """What came of letters where they were taken to."""
+        raise NotImplementedError
+
+    def taken(self) -> int:
+        """How many letters have been taken so far."""
+        return sum(one.fate == TAKEN for one in self.arrivals())
+
+    def send(self) -> None:
+        """Approve an issue."""
+        with self.database.writing() as session:
+            self.issue = readers.approve(session, now=datetime.now(UTC))
+        self.begun = time.monotonic()
+
+    def has_left(self) -> bool:
+        """Whether the issue is called sent."""
+        return self.ask(select(Issue.status).where(Issue.id == self.issue)) is IssueStatus.SENT
+
+    def until(self, check: Callable[[], object], *, within: float) -> bool:
+        """Whether it came true in that time, or the issue had left before."""
+        deadline = time.monotonic() + within
+        while not check():
+            if time.monotonic() > deadline or self.has_left():
+                return False
+            time.sleep(LOOK)
+        return True
+
+    def finish(self, *, within: float) -> bool:
+        """Wait until the issue has left; where the clock is ours, what has to wait is not waited for."""
+        deadline = time.monotonic() + within
+        while not self.has_left():
+            if time.monotonic() > deadline:
+                return False
+            if self.clock and self.time_passes:
+                self._let_time_pass(self.clock)
+            time.sleep(LOOK)
+        self.ended = time.monotonic()
+        return True
+
+    def _let_time_pass(self, clock: Clock) -> None:
+        """Put the clock forward to when the next letter is due, if nobody has anything in hand before that."""
+        if self.ask(select(func.count()).where(stands(Status.CLAIMED))):
+            return
+        due = self.ask(select(func.min(Delivery.due_at)).where(stands(*WAITING)))
+        if due and (ahead := (due - clock.now()).total_seconds()) > 0:
+            clock.jump(ahead + 2)
+            time.sleep(PICKED_UP)
+
+    def ask(self, question: Select[Any]) -> Any:
+        """The answer; None while the database is away."""
+        try:
+            with self.database.reading() as session:
+                return session.scalar(question)
+        except SQLAlchemyError:
+            return None
+
+    def owed(self) -> dict[str, Status]:
+        """Where the issue's letter to each reader stands."""
+        rows = (
+            select(Subscriber.address, Delivery.status)
+            .join(Delivery, Delivery.subscriber_id == Subscriber.id)
+            .join(Letter, Letter.id == Delivery.letter_id)
+            .where(Letter.issue_id == self.issue)
+        )
+        with self.database.reading() as session:
+            return {str(address): status for address, status in session.execute(rows)}
+
+    def doctor(self) -> list[str]:
+        """What `newsletter doctor` finds wrong."""
+        process = Process("doctor", ["newsletter", "doctor"], self.settings, self.folder)
+        process.start()
+        status = process.wait(within=120)
+        return [] if status == 0 else [f"doctor: {line}" for line in process.output().splitlines()[-5:]]

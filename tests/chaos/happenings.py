@@ -1,0 +1,184 @@
+"""What happens to the service while an issue leaves, and what may come of it."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from redis import Redis
+
+from newsletter.post.deliveries import Status
+from newsletter.post.recorder import GROUP
+from tests.chaos import departures, judge
+from tests.chaos.book import Arrival
+from tests.chaos.ground import Ground
+from tests.chaos.small_disk import Embedded
+from tests.chaos.stand import Stand
+
+CONNECTIONS = 20  # of all workers together to the relay
+PATIENCE = 180.0  # seconds for an issue to leave once everything is well again
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What is not wrong, though it would be in quiet times."""
+
+    doubled: int = 0
+    failed: int = 0
+    unknown: int = 0
+    withheld: int = 0
+    left: Mapping[str, float] = field(default_factory=dict)  # when which reader had left
+    notes: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+def under_way(stand: Ground, part: float) -> None:
+    """Return when that part of the letters has arrived."""
+    stand.until(lambda: stand.taken() >= part * stand.audience, within=PATIENCE)
+
+
+def sigkill(stand: Stand, short: bool) -> Allowed:
+    kills = done = 3 if short else 20
+    for number in range(kills):
+        goal = stand.taken() + stand.audience // (3 * kills)
+        if not stand.until(lambda goal=goal: stand.taken() >= goal and stand.carrying(), within=PATIENCE):
+            done = number
+            break
+        victim = stand.chance.choice(stand.carrying() or stand.workers)
+        victim.kill()
+        victim.start()
+    stand.finish(within=PATIENCE)
+    doubled = judge.judge(stand.owed(), stand.arrivals()).doubled
+    errors = () if done == kills else (f"the issue had left after {done} of {kills} kills",)
+    return Allowed(
+        doubled=done * (CONNECTIONS + 2 * GROUP),
+        notes=(f"{done} kills; {doubled / max(1, done):.1f} letters doubled by each on average",),
+        errors=errors,
+    )
+
+
+def sigterm(stand: Stand, short: bool) -> Allowed:
+    ends = 2 if short else 8
+    for number in range(ends):
+        under_way(stand, (number + 1) / (ends + 2))
+        victim = stand.workers[number % len(stand.workers)]
+        victim.terminate()
+        victim.wait()
+        victim.start()
+    return Allowed()
+
+
+def redis_killed(stand: Stand, short: bool) -> Allowed:
+    under_way(stand, 0.2)
+    stand.redis.kill()
+    time.sleep(3 if short else 10)
+    stand.redis.start()
+    return Allowed()
+
+
+def redis_frozen(stand: Stand, short: bool) -> Allowed:
+    under_way(stand, 0.2)
+    with stand.redis.frozen():
+        time.sleep(10)
+    return Allowed()
+
+
+def redis_flushed(stand: Stand, short: bool) -> Allowed:
+    under_way(stand, 0.1)
+    with Redis.from_url(stand.redis.url) as client:
+        while not stand.has_left():
+            client.flushall()
+            time.sleep(0.3)
+    return Allowed()
+
+
+def postgresql_restarted(stand: Stand, short: bool) -> Allowed:
+    for number in range(2 if short else 5):
+        under_way(stand, 0.15 * (number + 1))
+        stand.postgresql.kill()
+        stand.postgresql.start()
+    return Allowed()
+
+
+def postgresql_away(stand: Stand, short: bool) -> Allowed:
+    under_way(stand, 0.3)
+    stand.postgresql.kill()
+    time.sleep(10 if short else 30)
+    stand.postgresql.start()
+    return Allowed()
+
+
+def relay_away(stand: Stand, short: bool) -> Allowed:
+    under_way(stand, 0.3)
+    with stand.relay.away():
+        time.sleep(10 if short else 30)
+    return Allowed()
+
+
+def moody(stand: Stand, short: bool) -> Allowed:
+    """The relay's mood is all that happens."""
+    return Allowed()
+
+
+def refusing(stand: Stand, short: bool) -> Allowed:
+    """1 in 10 recipients does not exist; the letters after theirs must not go astray."""
+    stand.finish(within=PATIENCE)
+    refused = {one.recipient for one in stand.arrivals() if one.told == 550}
+    failed = {reader for reader, status in stand.owed().items() if status is Status.FAILED}
+    errors = () if refused == failed else (f"{len(refused)} readers were refused, {len(failed)} letters failed",)
+    return Allowed(failed=len(refused), errors=errors)
+
+
+def breaking_off(stand: Stand, short: bool) -> Allowed:
+    """Connections end in the middle of letters; what was not answered may come twice."""
+    stand.finish(within=PATIENCE)
+    arrivals = stand.arrivals()
+    dropped = sum(one.told == 0 for one in arrivals)
+    again = sum(one.told == 0 and stand_again > 1 for one, stand_again in _tries(arrivals))
+    taken = sum(one.told == 0 and one.fate == "taken" for one in arrivals)
+    return Allowed(
+        doubled=dropped,
+        unknown=again,
+        notes=(f"{dropped} connections ended without a word, {taken} of them after the letter was taken",),
+    )
+
+
+def _tries(arrivals: Iterable[Arrival]) -> Iterator[tuple[Arrival, int]]:
+    """Each arrival that was not answered, with how often its letter had come to that by then."""
+    seen: dict[str, int] = {}
+    for one in arrivals:
+        if one.told == 0:
+            seen[one.recipient] = seen.get(one.recipient, 0) + 1
+            yield one, seen[one.recipient]
+
+
+def leaving(stand: Stand, short: bool) -> Allowed:
+    left = departures.one_by_one(stand, one_in=50)
+    return Allowed(withheld=len(left), left=left, notes=(f"{len(left)} readers left",))
+
+
+def leaving_slowly(stand: Stand, short: bool) -> Allowed:
+    left = departures.one_by_one(stand, one_in=10)
+    return Allowed(withheld=len(left), left=left, notes=(f"{len(left)} readers left",))
+
+
+def clock_jumping(stand: Stand, short: bool) -> Allowed:
+    assert stand.clock
+    for number, hours in enumerate((1, -1, -1, 1)):
+        under_way(stand, 0.2 * (number + 1))
+        stand.clock.jump(hours * 3600)
+    in_time = stand.finish(within=90)
+    return Allowed(errors=() if in_time else ("it did not leave in the time that it takes",))
+
+
+def disk_full(place: Embedded, short: bool) -> Allowed:
+    is_said = place.until(lambda: "No space left" in place.process.errors(), within=60)
+    full = place.taken()
+    time.sleep(3)
+    more, said = place.taken() - full, place.process.errors().count("No space left")
+    place.make_room()
+    errors = [
+        *([] if is_said else ["nobody was told that the disk is full"]),
+        *([f"it was told {said} times in three seconds"] if said > 5 else []),
+        *([] if 0 < full < place.audience else [f"the disk was not full: {full} letters fitted"]),
+    ]
+    return Allowed(errors=tuple(errors), notes=(f"{full} letters fitted, then {more} more",))
