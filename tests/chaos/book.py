@@ -13,13 +13,14 @@ from typing import NamedTuple
 FOLD = re.compile(rb"\r\n[ \t]+")
 FIELDS = re.compile(rb"^(message-id|to):[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 
-TAKEN, REFUSED, CUT = "taken", "refused", "cut"
+TAKEN, REFUSED = "taken", "refused"
+CUT, HELD = "cut", "held"  # it did not come to its end; it is kept waiting
 
 
 class Arrival(NamedTuple):
     """One mail transaction. The times are of the monotonic clock, which all processes of a machine share."""
 
-    fate: str  # what became of it, whatever its sender was told; cut: it did not come to its end
+    fate: str  # what became of it, whatever its sender was told
     told: int  # the code that its sender was told in the end; 0: the relay hung up without a word
     connection: int
     mail_at: float  # its MAIL FROM was read

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from newsletter.consent.subscribers import Subscriber
 from newsletter.keys import Keyring
 from newsletter.links import Links, Purpose
-from tests.chaos.ground import LOOK, SECRET
+from tests.chaos.ground import SECRET
 from tests.chaos.stand import Stand
 
 BUTTON = {"List-Unsubscribe": "One-Click"}
@@ -22,20 +22,22 @@ def one_by_one(stand: Stand, *, one_in: int) -> dict[str, float]:
     was written to later still after the commit.
     """
     with stand.database.reading() as session:
-        readers = [(number, address) for number, address in session.execute(select(Subscriber.id, Subscriber.address))]
-    # Not those whose letter leaves first: for the others there is something to be withheld.
-    going = stand.chance.sample(readers[len(readers) // 10 :], len(readers) // one_in)
+        rows = select(Subscriber.id, Subscriber.address).order_by(Subscriber.id)  # their letters leave in this order
+        readers = [(place, number, str(address)) for place, (number, address) in enumerate(session.execute(rows))]
+    # Each leaves a while before their letter would: most shortly before, so that it may be in somebody's hands already.
+    going = sorted(
+        (place - int(stand.chance.random() ** 2 * stand.audience / 4), number, address)
+        for place, number, address in stand.chance.sample(readers, len(readers) // one_in)
+    )
     links = Links(Keyring([tuple(SECRET.split(":"))]), stand.base_url)
     left: dict[str, float] = {}
     with httpx2.Client(trust_env=False, timeout=20) as browser:
-        for place, (number, address) in enumerate(sorted(going)):
-            # Each leaves shortly before their letter would: letters leave in the order of readers.
-            stand.until(lambda place=place: stand.taken() >= place * one_in, within=60)
+        for moment, number, address in going:
+            stand.until(lambda moment=moment: stand.taken() >= moment, within=60)
+            if stand.has_left():
+                break
             with suppress(httpx2.TransportError):
                 answer = browser.post(links.url(Purpose.UNSUBSCRIBE, number, 1), data=BUTTON)
                 if answer.status_code == 200:
                     left[address] = time.monotonic()
-            if stand.has_left():
-                break
-            time.sleep(LOOK / 20)
     return left

@@ -12,9 +12,11 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from newsletter.consent.subscribers import Subscriber
+from newsletter.content import issues
 from newsletter.content.issues import Issue
 from newsletter.content.issues import Status as IssueStatus
 from newsletter.database import Database
+from newsletter.post import doctor
 from newsletter.post.deliveries import WAITING, Delivery, Status, stands
 from newsletter.post.letters import Letter
 from tests.chaos import readers
@@ -57,6 +59,12 @@ class Ground:
     def has_left(self) -> bool:
         """Whether the issue is called sent."""
         return self.ask(select(Issue.status).where(Issue.id == self.issue)) is IssueStatus.SENT
+
+    def status(self) -> str:
+        """Where the issue stands, and why it is paused if it is."""
+        with self.database.reading() as session:
+            issue = session.get_one(Issue, self.issue)
+            return " because: ".join(filter(None, [issue.status, issues.pause_reason(session, issue)]))
 
     def until(self, check: Callable[[], object], *, within: float) -> bool:
         """Whether it came true in that time, or the issue had left before."""
@@ -108,8 +116,13 @@ class Ground:
             return {str(address): status for address, status in session.execute(rows)}
 
     def doctor(self) -> list[str]:
-        """What `newsletter doctor` finds wrong."""
+        """What is found wrong in the books."""
+        with self.database.reading() as session:
+            return [f"doctor: {finding.about}: {finding.says}" for finding in doctor.examine(session)]
+
+    def command(self) -> list[str]:
+        """The same, as an operator sees it."""
         process = Process("doctor", ["newsletter", "doctor"], self.settings, self.folder)
         process.start()
         status = process.wait(within=120)
-        return [] if status == 0 else [f"doctor: {line}" for line in process.output().splitlines()[-5:]]
+        return [] if status == 0 else [f"newsletter doctor: {line}" for line in process.output().splitlines()[-5:]]

@@ -9,7 +9,7 @@ from redis import Redis
 from newsletter.post.deliveries import Status
 from newsletter.post.recorder import GROUP
 from tests.chaos import departures, judge
-from tests.chaos.book import Arrival
+from tests.chaos.book import HELD, Arrival
 from tests.chaos.ground import Ground
 from tests.chaos.small_disk import Embedded
 from tests.chaos.stand import Stand
@@ -31,9 +31,9 @@ class Allowed:
     errors: tuple[str, ...] = ()
 
 
-def under_way(stand: Ground, part: float) -> None:
-    """Return when that part of the letters has arrived."""
-    stand.until(lambda: stand.taken() >= part * stand.audience, within=PATIENCE)
+def under_way(stand: Ground, part: float, *, within: float = PATIENCE) -> bool:
+    """Return when that part of the letters has arrived, or the time is over; which of both it was."""
+    return stand.until(lambda: stand.taken() >= part * stand.audience, within=within)
 
 
 def sigkill(stand: Stand, short: bool) -> Allowed:
@@ -152,22 +152,48 @@ def _tries(arrivals: Iterable[Arrival]) -> Iterator[tuple[Arrival, int]]:
 
 
 def leaving(stand: Stand, short: bool) -> Allowed:
-    left = departures.one_by_one(stand, one_in=50)
-    return Allowed(withheld=len(left), left=left, notes=(f"{len(left)} readers left",))
+    return _left(stand, one_in=50)
 
 
 def leaving_slowly(stand: Stand, short: bool) -> Allowed:
-    left = departures.one_by_one(stand, one_in=10)
-    return Allowed(withheld=len(left), left=left, notes=(f"{len(left)} readers left",))
+    return _left(stand, one_in=10)
+
+
+def _left(stand: Stand, *, one_in: int) -> Allowed:
+    left = departures.one_by_one(stand, one_in=one_in)
+    stand.finish(within=PATIENCE)
+    withheld = sum(status is Status.WITHHELD for status in stand.owed().values())
+    errors = () if withheld else ("nobody left in time",)
+    return Allowed(withheld=len(left), left=left, notes=(f"{len(left)} readers left",), errors=errors)
+
+
+def poisoned(stand: Stand, short: bool) -> Allowed:
+    """Whoever carries the letter to one reader dies of it, until it is given up."""
+    poison, kills = f"reader{stand.audience // 2}@crowd.example", 0
+    stand.relay.mood(hold=poison)
+
+    def is_being_carried() -> bool:
+        return sum(one.fate == HELD for one in stand.arrivals()) > kills
+
+    while stand.until(is_being_carried, within=PATIENCE):
+        (victim,) = stand.carrying(poison)
+        victim.kill()
+        victim.start()
+        kills += 1
+    failed = {reader for reader, status in stand.owed().items() if status is Status.FAILED}
+    errors = () if failed == {poison} else (f"{len(failed)} letters were given up",)
+    return Allowed(doubled=kills * (CONNECTIONS + 2 * GROUP), failed=1, notes=(f"{kills} died of it",), errors=errors)
 
 
 def clock_jumping(stand: Stand, short: bool) -> Allowed:
+    """An hour forward and back to what is true, then an hour back and forward again."""
     assert stand.clock
+    stood_still = []
     for number, hours in enumerate((1, -1, -1, 1)):
-        under_way(stand, 0.2 * (number + 1))
+        if not under_way(stand, 0.2 * (number + 1), within=40):
+            stood_still.append(f"no letter left any more while the clock was {stand.clock.offset / 3600:+.0f} h wrong")
         stand.clock.jump(hours * 3600)
-    in_time = stand.finish(within=90)
-    return Allowed(errors=() if in_time else ("it did not leave in the time that it takes",))
+    return Allowed(errors=tuple(stood_still))
 
 
 def disk_full(place: Embedded, short: bool) -> Allowed:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mood:
-    """How often it does what; each number but the first two is a chance between 0 and 1."""
+    """How often it does what; most numbers are chances between 0 and 1."""
 
     delay: float = 0  # seconds until a final dot is answered: it stands far away
     slow_for: float = 20  # seconds that a slow connection is read one octet a second; then it is cut, or goes on
@@ -17,6 +17,7 @@ class Mood:
     drop: float = 0  # hangs up after the final dot without a word, half of these letters taken
     slow: float = 0  # a connection is read one octet a second from the next DATA on
     away: bool = False
+    hold: str = ""  # this recipient is kept waiting for ever
     forget: float = 0  # a lie, to find out whether anybody notices: 250, and the letter is thrown away
     double: float = 0  # another one: the letter is taken twice
 

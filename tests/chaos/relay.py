@@ -23,9 +23,11 @@ from typing import Any
 import uvloop
 
 from newsletter.cli.bench.sink import Dialogue
-from tests.chaos.book import CUT, REFUSED, TAKEN, Arrival, Book, names
+from tests.chaos.book import CUT, HELD, REFUSED, TAKEN, Arrival, Book, names
 from tests.chaos.moods import Mood, Temper
 
+CLOSING = b"421 4.3.2 closing down\r\n"
+FOREVER = 3600.0  # seconds
 LINGER = 10.0  # seconds that a caller has to hang up after we did
 TRICKLE = 2304  # octets that Linux keeps of a connection's input at least, whatever is asked for
 
@@ -54,6 +56,7 @@ class Conversation(Dialogue):
         self._office = office
         self._under_way: Iterator[bytes] | None = None  # the replies to what was read, while one takes its time
         self._backlog = b""
+        self._came_at = 0.0  # the first of it
         self._pause = 0.0  # seconds that the next reply takes
         self._is_over = False
         self._recipient = ""
@@ -67,7 +70,8 @@ class Conversation(Dialogue):
 
     def mail(self) -> bytes:
         if self._office.mood.away:
-            return self._goodbye()
+            self._is_over = True
+            return CLOSING
         self._letters += 1
         return self._storm("MAIL", self.number, self._letters) or super().mail()
 
@@ -75,6 +79,9 @@ class Conversation(Dialogue):
         mood, self._recipient = self._office.mood, address
         self._office.tries[address] += 1
         nth = self._office.tries[address]
+        if address == mood.hold:
+            self._pause = FOREVER
+            self._write(HELD, 0)
         if self._office.happens(mood.refuse, "refuse", address):
             return self._refuse(550, "550 5.1.1 no such mailbox\r\n")
         if nth == 1 and self._office.happens(mood.greylist, "greylist", address):
@@ -110,32 +117,14 @@ class Conversation(Dialogue):
         self._is_over = True
         return b"421 4.3.2 too busy, come back later\r\n"
 
-    def _goodbye(self) -> bytes:
-        self._is_over = True
-        return b"421 4.3.2 closing down\r\n"
-
     def _refuse(self, code: int, reply: str) -> bytes:
         self._write(REFUSED, code)
         return reply.encode()
 
     def _write(self, fate: str, told: int) -> None:
-        message_id, to = names(self._head)
-        digest, now = self._content.hexdigest(), time.monotonic()
-        self._office.book.write(
-            Arrival(
-                fate,
-                told,
-                self.number,
-                self.mail_at,
-                now,
-                self.sender or "",
-                self._recipient,
-                message_id,
-                to,
-                digest,
-                self._octets,
-            )
-        )
+        times = self.mail_at, time.monotonic()
+        envelope, letter = (self.sender or "", self._recipient), (*names(self._head), self._content.hexdigest())
+        self._office.book.write(Arrival(fate, told, self.number, *times, *envelope, *letter, self._octets))
 
     # What drives it: as the sink does, but a reply may take its time, and nothing after it is read meanwhile.
 
@@ -153,10 +142,15 @@ class Conversation(Dialogue):
     def data_received(self, data: bytes) -> None:
         if self._is_over:
             return
+        now = time.monotonic()
         if self._under_way:
+            self._came_at = self._came_at if self._backlog else now
             self._backlog += data
             return
-        self._now = time.monotonic()
+        self._read(data, now)
+
+    def _read(self, data: bytes, at: float) -> None:
+        self._now = at
         self._under_way = self._replies(self._rest + data)
         self._go_on()
 
@@ -173,7 +167,7 @@ class Conversation(Dialogue):
         self._under_way = None
         if self._backlog:
             data, self._backlog = self._backlog, b""
-            self.data_received(data)
+            self._read(data, self._came_at)
         elif self._office.mood.away:
             self.leave()
 
@@ -198,7 +192,8 @@ class Conversation(Dialogue):
     def leave(self) -> None:
         """Say goodbye, unless a letter is under way."""
         if self.sender is None and not self._under_way and not self._is_over:
-            self._say(self._goodbye())
+            self._is_over = True
+            self._say(CLOSING)
 
     def _slow_down(self) -> None:
         """Read one octet a second for a while; what the system has taken in already counts as read."""
@@ -266,8 +261,8 @@ async def serve(port: int, control: int, office: Office) -> None:
             writer.write(b"ok\n")
         writer.close()
 
-    await open_or_close()
     await asyncio.start_server(obey, "127.0.0.1", control)
+    await open_or_close()  # in this order: whoever finds it open may want to change its mood
     await over.wait()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
+from newsletter.consent.subscribers import Subscriber
 from newsletter.database import Database
 from newsletter.doorbell import Room
 from newsletter.post.carriers import Carrier
@@ -67,9 +68,11 @@ class Stand(Ground):
         with bell_of(self.redis.url) as bell:
             bell.ring(Room.BULK)
 
-    def carrying(self) -> list[Process]:
-        """The workers that have letters in their hands."""
+    def carrying(self, reader: str | None = None) -> list[Process]:
+        """The workers that have letters in their hands; or the one that has the letter to this reader."""
         mine = select(func.count()).join(Carrier, Carrier.id == Delivery.carrier_id).where(stands(Status.CLAIMED))
+        if reader:
+            mine = mine.join(Subscriber, Subscriber.id == Delivery.subscriber_id).where(Subscriber.address == reader)
         return [worker for worker in self.workers if self.ask(mine.where(Carrier.pid == worker.pid))]
 
 
