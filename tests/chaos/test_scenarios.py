@@ -15,12 +15,13 @@ NOT_YET = {  # what the engine does not stand yet
         "disk-full": "nobody is told",
     }.items()
 }
+SHORT = [pytest.param(name, marks=NOT_YET.get(name, ())) for name in SCENARIOS if name not in TOO_LONG]
 
 
 @pytest.mark.slow
 @pytest.mark.postgresql
 @pytest.mark.redis
-@pytest.mark.parametrize("name", [pytest.param(name, marks=NOT_YET.get(name, ())) for name for name in SCENARIOS if name not in TOO_LONG])
+@pytest.mark.parametrize("name", SHORT)
 def test_whatever_happens_the_books_agree_with_what_the_relay_saw(name, tmp_path):
     try:
         made = run(name, seed=1, short=True, folder=tmp_path)
