@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from newsletter.consent.subscribers import Subscriber
 from newsletter.content import issues
@@ -18,6 +17,7 @@ from newsletter.content.issues import Status as IssueStatus
 from newsletter.database import Database
 from newsletter.post import doctor
 from newsletter.post.deliveries import WAITING, Delivery, Status, stands
+from newsletter.post.faults import AWAY
 from newsletter.post.letters import Letter
 from tests.chaos import readers
 from tests.chaos.book import TAKEN, Arrival
@@ -101,7 +101,7 @@ class Ground:
         try:
             with self.database.reading() as session:
                 return session.scalar(question)
-        except SQLAlchemyError:
+        except AWAY:
             return None
 
     def owed(self) -> dict[str, Status]:

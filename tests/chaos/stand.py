@@ -70,7 +70,8 @@ class Stand(Ground):
 
     def carrying(self, reader: str | None = None) -> list[Process]:
         """The workers that have letters in their hands; or the one that has the letter to this reader."""
-        mine = select(func.count()).join(Carrier, Carrier.id == Delivery.carrier_id).where(stands(Status.CLAIMED))
+        held = select(func.count()).select_from(Delivery).where(stands(Status.CLAIMED))
+        mine = held.join(Carrier, Carrier.id == Delivery.carrier_id)
         if reader:
             mine = mine.join(Subscriber, Subscriber.id == Delivery.subscriber_id).where(Subscriber.address == reader)
         return [worker for worker in self.workers if self.ask(mine.where(Carrier.pid == worker.pid))]

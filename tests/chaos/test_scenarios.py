@@ -10,7 +10,6 @@ from tests.servers.server import ServerError
 NOT_YET = {  # what the engine does not stand yet
     name: pytest.mark.xfail(reason=reason, strict=False)
     for name, reason in {
-        "relay-away": "letters that found no relay wait five minutes",
         "clock": "letters are not due while the clock is behind the time at which they were written",
         "disk-full": "nobody is told",
     }.items()
