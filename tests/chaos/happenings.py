@@ -109,8 +109,17 @@ def postgresql_away(stand: Stand, short: bool) -> Allowed:
 
 def relay_away(stand: Stand, short: bool) -> Allowed:
     under_way(stand, 0.3)
-    with stand.relay.away():
+    with stand.relay.in_mood(away=True):
         time.sleep(10 if short else 30)
+    return Allowed()
+
+
+def stormy(stand: Stand, short: bool) -> Allowed:
+    """For a while every fifth connection, MAIL FROM or final dot is answered with 421."""
+    for number in range(1 if short else 3):
+        under_way(stand, 0.2 * (number + 1))
+        with stand.relay.in_mood(storm=0.2):
+            time.sleep(4 if short else 20)
     return Allowed()
 
 

@@ -40,10 +40,10 @@ class Relay:
         relay.change(self._control, mood)
 
     @contextmanager
-    def away(self) -> Iterator[None]:
-        """Nobody gets in; afterwards it is as before."""
+    def in_mood(self, **mood: float) -> Iterator[None]:
+        """In this mood and no other while the block lasts; afterwards as before."""
         before = self._mood
-        self.mood(away=True)
+        self.mood(**mood)
         yield
         self.mood(**before)
 
