@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from tests.processes import Process
 
 START = 60  # seconds for all processes to be at work
 LOOK = 0.2  # seconds between two looks at the database
+TOGETHER = timedelta(minutes=2)  # letters that were put off together are due within that time of each other
 SECRET = "k1:" + "s" * 40
 
 
@@ -91,9 +92,11 @@ class Ground:
         """Put the clock forward to when the next letter is due, if nobody has anything in hand before that."""
         if self.ask(select(func.count()).where(stands(Status.CLAIMED))):
             return
-        due = self.ask(select(func.min(Delivery.due_at)).where(stands(*WAITING)))
-        if due and (ahead := (due - clock.now()).total_seconds()) > 0:
-            clock.jump(ahead + 2)
+        first = self.ask(select(func.min(Delivery.due_at)).where(stands(*WAITING)))
+        if first and first > clock.now():
+            soon = stands(*WAITING), Delivery.due_at < first + TOGETHER
+            last = self.ask(select(func.max(Delivery.due_at)).where(*soon)) or first
+            clock.jump((last - clock.now()).total_seconds() + 1)
             time.sleep(PICKED_UP)
 
     def ask(self, question: Select[Any]) -> Any:
