@@ -62,6 +62,9 @@ class Stand(Ground):
     def arrivals(self) -> list[book.Arrival]:
         return self.relay.arrivals()
 
+    def taken(self) -> int:
+        return book.taken(self.relay.book)
+
     def send(self) -> None:
         """Approve an issue and ring."""
         super().send()
