@@ -140,7 +140,10 @@ SCENARIOS: dict[str, Scenario] = {
         {"slow": 0.3, "slow_for": 15},
         **PASSING,
     ),
-    "leaving": Scenario("1 in 50 readers leaves meanwhile", happenings.leaving, (30_000, 2000), with_web=True),
+    "leaving": Scenario("1 in 50 readers leaves meanwhile", happenings.leaving, (20_000, 3000), FAR, with_web=True),
+    "leaving-at-full-speed": Scenario(
+        "the same, as fast as letters leave", happenings.leaving, (60_000, 20_000), with_web=True
+    ),
     "leaving-slowly": Scenario(
         "1 in 10 leaves while 14 letters a second go out",
         happenings.leaving_slowly,
@@ -154,4 +157,5 @@ SCENARIOS: dict[str, Scenario] = {
     "poison": Scenario("one letter ends whoever carries it", happenings.poisoned, (2000, 500)),
     "disk-full": Scenario("the outbox's disk is full", happenings.disk_full, (1000, 300), on_a_small_disk=True),
 }
-TOO_LONG = {"poison"}  # for the short form: four times half a minute until claims go back
+# Not in the short form: claims go back four times after half a minute; readers by the ten thousand.
+TOO_LONG = {"poison", "leaving-at-full-speed"}
