@@ -125,7 +125,15 @@ class Ground:
 
     def command(self) -> list[str]:
         """The same, as an operator sees it."""
-        process = Process("doctor", ["newsletter", "doctor"], self.settings, self.folder)
+        status, said = self.run("doctor")
+        return [] if status == 0 else [f"newsletter doctor: {line}" for line in said.splitlines()[-5:]]
+
+    def told(self) -> str:
+        """What an operator is told of the issue."""
+        return self.run("issues", "status", str(self.issue))[1]
+
+    def run(self, *words: str) -> tuple[int, str]:
+        """The `newsletter` command: its status, and what it said."""
+        process = Process("-".join(words), ["newsletter", *words], self.settings, self.folder)
         process.start()
-        status = process.wait(within=120)
-        return [] if status == 0 else [f"newsletter doctor: {line}" for line in process.output().splitlines()[-5:]]
+        return process.wait(within=120), process.output()

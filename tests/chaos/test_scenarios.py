@@ -7,14 +7,7 @@ from tests.chaos.scenarios import SCENARIOS, TOO_LONG, Scenario, perform, run
 from tests.servers.missing import missing
 from tests.servers.server import ServerError
 
-NOT_YET = {  # what the engine does not stand yet
-    name: pytest.mark.xfail(reason=reason, strict=False)
-    for name, reason in {
-        "clock": "letters are not due while the clock is behind the time at which they were written",
-        "disk-full": "nobody is told",
-    }.items()
-}
-SHORT = [pytest.param(name, marks=NOT_YET.get(name, ())) for name in SCENARIOS if name not in TOO_LONG]
+SHORT = [name for name in SCENARIOS if name not in TOO_LONG]
 
 
 @pytest.mark.slow
