@@ -5,7 +5,7 @@ from kombu import Queue
 
 from newsletter.doorbell import CoalescingDoorbell, Room
 
-ENOUGH = 10  # rings that wait in a room: one would be answered for all, but those of the beat may have expired
+ENOUGH = 10  # rings that wait in a room; one would do if none was ever lost
 
 _REDIS = {
     # Redis may be frozen or gone. Then a ring is lost after five seconds (harmless), rather than retried for ever.
@@ -42,19 +42,19 @@ def task_name(room: Room) -> str:
     return f"workers.{room}"
 
 
-def ring(app: Celery, room: Room, *, expires: float | None = None) -> None:
+def ring(app: Celery, room: Room) -> None:
     """Ring in a room, unless enough rings wait there: while no worker runs they must not pile up in the broker.
 
     It goes straight to the queue, by no exchange and no binding: nothing has to be in Redis before. May block for
-    seconds, and raises what the broker does. `expires` in seconds, by the worker's clock.
+    seconds, and raises what the broker does.
     """
     with app.producer_or_acquire() as producer:
         # What the channel declares it only remembers; to Redis this is the one question how long the list is.
         waiting = producer.channel.queue_declare(queue=room.value).message_count
         if waiting < ENOUGH:
-            app.send_task(task_name(room), producer=producer, retry=False, expires=expires)
+            app.send_task(task_name(room), producer=producer, retry=False)
 
 
-def doorbell(app: Celery, *, expires: float | None = None) -> CoalescingDoorbell:
+def doorbell(app: Celery) -> CoalescingDoorbell:
     """A doorbell that rings for the workers of that app."""
-    return CoalescingDoorbell(lambda room: ring(app, room, expires=expires))
+    return CoalescingDoorbell(lambda room: ring(app, room))

@@ -1,5 +1,6 @@
 """Ringing never waits, whatever the broker does."""
 
+import json
 import logging
 import subprocess
 import sys
@@ -187,10 +188,17 @@ def waiting(url: str, room: Room) -> int:
 def test_while_nobody_answers_only_some_rings_wait_and_each_room_has_its_own(redis_url):
     with broker.connect(redis_url) as app:
         for _ in range(3 * broker.ENOUGH):
-            broker.ring(app, Room.BULK, expires=300)
+            broker.ring(app, Room.BULK)
         broker.ring(app, Room.URGENT)
     assert waiting(redis_url, Room.BULK) == broker.ENOUGH
     assert waiting(redis_url, Room.URGENT) == 1
+
+
+def test_a_ring_is_answered_whatever_time_it_is_where_it_is_heard(redis_url):
+    with broker.connect(redis_url) as app, Redis.from_url(redis_url) as redis:
+        broker.ring(app, Room.BULK)
+        (message,) = redis.lrange(Room.BULK.value, 0, -1)
+    assert json.loads(message)["headers"]["expires"] is None
 
 
 def test_within_a_process_rings_do_not_pile_up_either():

@@ -10,7 +10,6 @@ from newsletter.broker import task_name
 from newsletter.doorbell import Room
 
 EVERY = {Room.URGENT: 2, Room.BULK: 2, Room.FEEDS: 60, Room.UPKEEP: 5}  # seconds
-EXPIRES = 300  # what a worker missed during a pause is dropped; long, because the clocks of two machines are compared
 NEVER = datetime.fromtimestamp(0, UTC)  # so that the beat rings everywhere as soon as it starts
 
 
@@ -21,7 +20,6 @@ def schedule() -> dict[str, dict[str, Any]]:
             "task": task_name(room),
             "schedule": seconds,
             "last_run_at": NEVER,
-            "options": {"expires": EXPIRES},
         }
         for room, seconds in EVERY.items()
     }
@@ -30,15 +28,15 @@ def schedule() -> dict[str, dict[str, Any]]:
 class Beat(Scheduler):
     """Rings through a doorbell of its own.
 
-    So a Redis that is away neither stops the clock nor fills the log, and rings that nobody answers do not pile up. It
-    keeps no file: a start rings everywhere.
+    So a Redis that is away neither stops the clock nor fills the log, and rings that nobody answers do not pile up.
+    None expires: a worker whose clock is ahead of ours would answer none. It keeps no file: a start rings everywhere.
     """
 
     producer: Any = None  # or Celery's loop would wait for a connection before it sends anything
 
     def __init__(self, app: Any, **given: Any) -> None:
         super().__init__(app, **given)
-        self._doorbell = broker.doorbell(app, expires=EXPIRES)
+        self._doorbell = broker.doorbell(app)
 
     def apply_entry(self, entry: ScheduleEntry, producer: object = None) -> None:
         """Ring in the entry's room."""

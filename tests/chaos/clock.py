@@ -24,6 +24,7 @@ class Clock:
             "LD_PRELOAD": str(library()),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # or threads wait long for each other: pthread_cond_timedwait
             "FAKETIME_CACHE_DURATION": str(int(PICKED_UP)),
             "PYTHONPATH": os.pathsep.join(path),
         }
