@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.chaos import report
 from tests.chaos.report import Report
-from tests.chaos.scenarios import SCENARIOS, TOO_LONG, run
+from tests.chaos.scenarios import SCENARIOS, named, run
 
 
 def main() -> int:
@@ -23,8 +23,7 @@ def main() -> int:
     words.add_argument("--keep", type=Path, help="leave logs and arrivals in this folder")
     given = words.parse_args()
     reports: list[Report] = []
-    every = [name for name in SCENARIOS if not (given.short and name in TOO_LONG)]
-    for name in given.scenario or every:
+    for name in given.scenario or named(short=given.short):
         sys.stderr.write(f"{name}: {SCENARIOS[name].says} ...\n")
         with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
             folder = given.keep / name if given.keep else Path(temporary)

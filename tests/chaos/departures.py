@@ -26,7 +26,7 @@ def one_by_one(stand: Stand, *, one_in: int) -> dict[str, float]:
         readers = [(place, number, str(address)) for place, (number, address) in enumerate(session.execute(rows))]
     # Each leaves a while before their letter would: most shortly before, so that it may be in somebody's hands already.
     going = sorted(
-        (place - int(stand.chance.random() ** 2 * stand.audience / 4), number, address)
+        (max(1, place - int(stand.chance.random() ** 2 * stand.audience / 4)), number, address)
         for place, number, address in stand.chance.sample(readers, len(readers) // one_in)
     )
     links = Links(Keyring([tuple(SECRET.split(":"))]), stand.base_url)

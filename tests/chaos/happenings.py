@@ -91,6 +91,24 @@ def redis_flushed(stand: Stand, short: bool) -> Allowed:
     return Allowed()
 
 
+def redis_troubled(stand: Stand, short: bool) -> Allowed:
+    """All three in one issue."""
+    under_way(stand, 0.1)
+    with Redis.from_url(stand.redis.url) as client:
+        client.flushall()
+    redis_killed(stand, short)
+    under_way(stand, 0.5)
+    with stand.redis.frozen():
+        time.sleep(6)
+    return Allowed()
+
+
+def postgresql_troubled(stand: Stand, short: bool) -> Allowed:
+    """Restarted twice, and away."""
+    postgresql_restarted(stand, short)
+    return postgresql_away(stand, short)
+
+
 def postgresql_restarted(stand: Stand, short: bool) -> Allowed:
     for number in range(2 if short else 5):
         under_way(stand, 0.15 * (number + 1))
@@ -100,9 +118,9 @@ def postgresql_restarted(stand: Stand, short: bool) -> Allowed:
 
 
 def postgresql_away(stand: Stand, short: bool) -> Allowed:
-    under_way(stand, 0.3)
+    under_way(stand, 0.5)
     stand.postgresql.kill()
-    time.sleep(10 if short else 30)
+    time.sleep(8 if short else 30)
     stand.postgresql.start()
     return Allowed()
 
@@ -129,7 +147,7 @@ def moody(stand: Stand, short: bool) -> Allowed:
 
 
 def refusing(stand: Stand, short: bool) -> Allowed:
-    """1 in 10 recipients does not exist; the letters after theirs must not go astray."""
+    """1 in 25 recipients does not exist; the letters after theirs must not go astray."""
     stand.finish(within=PATIENCE)
     refused = {one.recipient for one in stand.arrivals() if one.told == 550}
     failed = {reader for reader, status in stand.owed().items() if status is Status.FAILED}
