@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
 
+from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -196,8 +197,19 @@ def _postgresql(url: str) -> Engine:
         for error in (context.original_exception, context.sqlalchemy_exception):
             if error:
                 error.args = tuple(str(part).partition("\n")[0] for part in error.args)
+        if _is_read_only(context):
+            context.is_disconnect = True
 
     return engine
+
+
+def _is_read_only(context: ExceptionContext) -> bool:
+    """Whether a server refused a write that nobody here forbade: a standby, or one that is to be written no more.
+
+    Its connections are given up, for the next may reach another server, or a session that writes again.
+    """
+    forbidden = context.connection and context.connection.get_execution_options().get("postgresql_readonly")
+    return isinstance(context.original_exception, ReadOnlySqlTransaction) and not forbidden
 
 
 def _program() -> str:
@@ -212,9 +224,8 @@ def _sqlite(url: str, *, query_only: bool) -> Engine:
         hide_parameters=True,
         pool_timeout=PATIENCE,
         connect_args={"timeout": BUSY, "check_same_thread": False},
-        max_overflow=10
-        if query_only
-        else -1,  # writers wait at the turnstile; a full pool would be a second, unfair line
+        # Writers wait at the turnstile; a full pool would be a second, unfair line.
+        max_overflow=10 if query_only else -1,
     )
 
     @event.listens_for(engine, "connect")

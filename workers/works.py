@@ -21,7 +21,7 @@ from newsletter.links import Links
 from newsletter.post import confirmations, mailings, records
 from newsletter.post.carriers import Heart, Watch
 from newsletter.post.dispatch import Dispatcher
-from newsletter.post.faults import AWAY, tell
+from newsletter.post.faults import is_away, tell
 from newsletter.post.outbox import Outbox
 from newsletter.post.oversight import Oversight
 from newsletter.post.pace import Pace, steady
@@ -134,9 +134,9 @@ class Works:
             try:
                 with self.database.writing() as session:
                     issue = digests.draft(session, digest, now=self.now())
-            except AWAY:
-                raise  # the database's trouble, not the digest's
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others come out
+            except Exception as error:  # whatever is wrong with this one, the others come out
+                if is_away(error):  # the database's trouble, not the digest's
+                    raise
                 tell(log, f"digest {digest} cannot be drafted", error)
                 continue
             if issue:

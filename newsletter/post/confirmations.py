@@ -23,7 +23,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.post import letters
 from newsletter.post.composing import compose
 from newsletter.post.deliveries import Delivery
-from newsletter.post.faults import AWAY, tell
+from newsletter.post.faults import is_away, tell
 from newsletter.post.letters import Kind, Priority
 from newsletter.post.merge import Sheet
 from newsletter.post.parcels import times
@@ -60,10 +60,8 @@ def answer_due(
                     return done
                 number = signup.id
                 answer(session, signup, templates=templates, keyring=keyring, base_url=base_url, now=clock())
-        except AWAY:
-            raise  # the database's trouble, not the sign-up's
         except Exception as error:
-            if number is None:
+            if number is None or is_away(error):  # the database's trouble, not the sign-up's
                 raise
             if number in failed:
                 _set_aside(begin, number, error)

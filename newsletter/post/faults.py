@@ -5,7 +5,7 @@ from logging import Logger
 from typing import Any
 
 import psycopg
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 from newsletter import logs
@@ -14,14 +14,25 @@ from newsletter.addresses import hidden
 DRIVERS = (psycopg.Error, sqlite3.Error)
 # The database's own trouble (it is away, busy or full); what is being written is not the cause.
 AWAY = (OperationalError, InterfaceError, NoConnectionLeft)
+# What Python says of a value that it cannot turn into what a column takes.
+UNFIT = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
 
 
 def is_away(error: Exception) -> bool:
-    """Whether the database is away, busy or full, so that trying again helps.
+    """Whether the database is away, busy or full, or refuses every write, so that trying again helps.
 
     SQLite calls what is wrong with a statement by the same name; that is a mistake of ours, and does not pass.
     """
+    if getattr(error, "connection_invalidated", False):
+        return True
     return isinstance(error, AWAY) and getattr(getattr(error, "orig", None), "sqlite_errorname", None) != "SQLITE_ERROR"
+
+
+def is_of_the_row(error: Exception) -> bool:
+    """Whether an error is provably about what was to be written, so that the same row can never be written."""
+    if isinstance(error, DataError | IntegrityError):
+        return True
+    return isinstance(error.orig if isinstance(error, StatementError) else error, UNFIT)
 
 
 def reason(error: Exception) -> str:

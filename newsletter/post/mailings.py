@@ -23,7 +23,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.post import letters
 from newsletter.post.composing import compose
 from newsletter.post.deliveries import OPEN, Delivery, Status, stands, undecided
-from newsletter.post.faults import AWAY, tell
+from newsletter.post.faults import is_away, tell
 from newsletter.post.letters import Kind, Letter, Priority, Variant
 from newsletter.post.merge import Sheet
 
@@ -115,10 +115,8 @@ def send_approved(begin: Begin, *, templates: Environment, base_url: str, now: d
                 readers = send(session, issue, templates=templates, base_url=base_url, now=now).audience
             log.info("issue begun", extra={"issue": number, "readers": readers})
             begun += 1
-        except AWAY:
-            raise  # the database's trouble, not the issue's
         except Exception as error:
-            if number is None:
+            if number is None or is_away(error):  # the database's trouble, not the issue's
                 raise
             tell(log, "an issue cannot be sent", error, issue=number)
             with begin() as session:

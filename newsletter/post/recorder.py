@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from newsletter.database import Begin, Stating
 from newsletter.post import records
-from newsletter.post.faults import AWAY, tell
+from newsletter.post.faults import is_of_the_row, tell
 from newsletter.post.postman import Fate, Report
 
 GROUP = 64  # reports to a commit: what a crash can make arrive twice is bounded by it
@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 class Recorder:
     """Writes reports from a thread of its own, so that carrying seldom waits for a commit.
 
-    Leaving the context waits until everything is written; if the database is away it keeps what it knows and tries
-    again, because a report that is lost is a letter that arrives twice.
+    Leaving the context waits until everything is written; if the database is away or writes nothing it keeps what it
+    knows and tries again, because a report that is lost is a letter that arrives twice.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Recorder:
         return [self._reports.popleft() for _ in range(min(GROUP, len(self._reports)))]
 
     def _record(self, group: Sequence[Report]) -> None:
-        """Write them together; if one of them cannot be written, each by itself, and that one without its reply."""
+        """Write them together; if one of them can never be written, each by itself, and that one without its reply."""
         try:
             self._commit(group)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one report, the others are written
@@ -144,10 +144,16 @@ class Recorder:
             tell(log, "a delivery cannot be recorded", error, delivery=report.delivery)
 
     def _commit(self, group: Sequence[Report]) -> None:
+        """Try until they are written. Raises only what is wrong with one of them for ever.
+
+        A database may also answer and write nothing: the standby that took over is read-only for a while.
+        """
         while True:
             try:
                 counted = self._written(group)
-            except AWAY as error:
+            except Exception as error:
+                if is_of_the_row(error):
+                    raise
                 tell(log, "results are kept", error, count=len(group))
                 self._wait(RETRY)
             else:

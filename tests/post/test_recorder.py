@@ -8,10 +8,11 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy import make_url, select, text
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
+from newsletter.cli.bench.servers.postgresql import administrator
 from newsletter.database import Begin, Database
 from newsletter.post import claims
 from newsletter.post.deliveries import Delivery, Status
@@ -227,3 +228,52 @@ def test_results_survive_a_database_that_is_killed_and_started_again(mortal_post
         assert recorder.recorded == 2 * GROUP
         assert statuses(database.reading) == [Status.SENT] * 2 * GROUP
     assert "results are kept, the database is away" in caplog.text
+
+
+@contextmanager
+def refusing_writes(url: str):
+    """A database that answers and writes nothing, for sessions that are there and for new ones: a standby is so."""
+    database = make_url(url).database
+    with administrator(make_url(url)) as server:
+        server.execute(text(f'ALTER DATABASE "{database}" SET default_transaction_read_only = on'))
+        others = "FROM pg_stat_activity WHERE datname = :name AND pid <> pg_backend_pid()"
+        server.execute(text("SELECT pg_terminate_backend(pid) " + others), {"name": database})
+        yield
+        server.execute(text(f'ALTER DATABASE "{database}" RESET default_transaction_read_only'))
+
+
+@pytest.mark.parametrize("in_a_statement", [False, True])
+def test_results_outlast_a_database_that_answers_and_writes_nothing(postgresql_url, in_a_statement, caplog):
+    with closing(Database(postgresql_url)) as database:
+        carrier, mine = claimed(database.writing, GROUP + 3)
+        tried = threading.Semaphore(0)
+        given = {
+            "clock": lambda: LATE,
+            "wait": lambda _: tried.release() or time.sleep(0.05),
+            "stating": database.stating if in_a_statement else None,
+        }
+        refused = Reply(550, "5.1.1", "no such user")
+        with Recorder(database.writing, carrier, **given) as recorder:
+            with refusing_writes(postgresql_url):
+                for each in mine[1:]:
+                    recorder.report(taken(each))
+                recorder.report(taken(mine[0], refused)._replace(fate=Fate.REFUSED))
+                for _ in range(4):  # the sessions that were ended, and then those that write nothing
+                    assert tried.acquire(timeout=20)
+                assert statuses(database.reading) == [Status.CLAIMED] * len(mine)
+            assert recorder.flush(lambda: False)
+            assert recorder.recorded == len(mine)
+        assert statuses(database.reading) == [Status.FAILED] + [Status.SENT] * (len(mine) - 1)
+        with database.reading() as session:
+            kept = session.scalars(select(Delivery.reply_code).where(Delivery.status == Status.FAILED)).one()
+        assert kept == 550
+    assert "cannot be stored" not in caplog.text
+    assert "cannot be recorded" not in caplog.text
+    assert "in a read-only transaction" in caplog.text
+
+
+def test_whatever_a_database_refuses_is_kept_unless_the_report_itself_is_at_fault(begin, reading):
+    carrier, mine = claimed(begin, 2)
+    failing = Failing(begin, InternalError("UPDATE", {}, Exception("odd")), ProgrammingError("", {}, Exception("odd")))
+    assert recording(failing, carrier, [taken(each) for each in mine]).recorded == 2
+    assert statuses(reading) == [Status.SENT] * 2
