@@ -37,7 +37,9 @@ class Whimsical:
         self._fate, self.ticks, self._connections = fate, ticks, connections
         self._takes, self._pulls, self._reply = takes, pulls, reply
 
-    def carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], *, stop: Callable[[], bool]) -> None:
+    def carry(
+        self, parcels: Iterator[Parcel | None], report: Callable[[Report], None], *, stop: Callable[[], bool]
+    ) -> None:
         under_way: deque[Parcel] = deque()
         while self._pulls > 0 and not stop() and (parcel := next(parcels, None)):
             self._pulls -= 1

@@ -34,6 +34,7 @@ from newsletter.settings import Settings
 from workers import board
 
 RING = 5.0  # seconds that a ring carries letters at most before it rings again
+EXPRESS = 2  # connections to a relay that each process may have for confirmations: one more than a slow verdict takes
 SIGNUPS = 50  # answered in one ring, so that their letters are carried soon
 FEEDS = refreshing.HANDS  # asked in one ring: as many as are asked at the same time, so that it ends within seconds
 PICTURES = pictures.HANDS  # copied in one ring, likewise
@@ -86,7 +87,7 @@ class Works:
 
     def carry_confirmations(self) -> bool:
         """Carry the letters that somebody waits for."""
-        return self._carry(urgent=True)
+        return self._carry(self.answer_signups, urgent=True)
 
     def begin_issues(self) -> bool:
         """Turn approved issues into letters."""
@@ -95,7 +96,7 @@ class Works:
 
     def carry_issues(self) -> bool:
         """Carry the letters of issues."""
-        return self._carry(urgent=False)
+        return self._carry(self.begin_issues, self.oversee, urgent=False)
 
     def oversee(self) -> bool:
         """Say what is wrong with relays, and pause issues that a person has to look at."""
@@ -159,9 +160,15 @@ class Works:
         with self.database.writing() as session:
             return retention.forget_due(session, now=self.now()) == retention.MOST
 
-    def _carry(self, *, urgent: bool) -> bool:
+    def _carry(self, *besides: Callable[[], bool], urgent: bool) -> bool:
+        """Carry what is due; beside a letter whose relay thinks for minutes the rest of the room's work is done."""
         until = self.dispatcher.ticks() + RING
-        recorded = self.dispatcher.carry_due(urgent=urgent, until=until)
+
+        def meanwhile() -> None:
+            for step in besides:
+                _done(step)
+
+        recorded = self.dispatcher.carry_due(urgent=urgent, until=until, meanwhile=meanwhile)
         return bool(recorded) and self.dispatcher.ticks() >= until
 
     def close(self) -> None:
@@ -231,5 +238,5 @@ def postman(settings: Settings, pace: Callable[[Relay], Pace] = steady) -> Postm
 def express(settings: Settings, pace: Callable[[Relay], Pace] = steady) -> Postman | None:
     """For letters that somebody waits for: the same relays, over a connection that no issue holds up."""
     if settings.smtp_url:
-        return SmtpPostman(*settings.smtp_url, ehlo_name=settings.ehlo_name, connections=1, pace=pace)
+        return SmtpPostman(*settings.smtp_url, ehlo_name=settings.ehlo_name, connections=EXPRESS, pace=pace)
     return None

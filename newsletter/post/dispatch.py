@@ -6,6 +6,7 @@ claim   what is due, with consent joined in        one transaction, while what w
 """
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,10 +20,13 @@ from newsletter.post.carriers import Heart
 from newsletter.post.claims import Claimed
 from newsletter.post.faults import tell
 from newsletter.post.merge import FieldError
-from newsletter.post.parcels import Packer
+from newsletter.post.parcels import BEGIN_WITHIN, Packer
 from newsletter.post.postman import Fate, Parcel, Postman, Reply, Report
 from newsletter.post.recorder import Recorder
 from newsletter.post.supply import Batch, Slot, Supply
+
+STRAGGLING = 1.0  # seconds that the last letters of a ring may take until others are carried beside them
+EXTRA = 5.0  # seconds that a ring lasts longer then
 
 log = logging.getLogger(__name__)
 
@@ -50,15 +54,17 @@ class Dispatcher:
     more: Callable[[], None] = lambda: None
     _slots: dict[bool, Slot] = field(default_factory=dict, init=False, repr=False)
 
-    def carry_due(self, *, urgent: bool, until: float) -> int:
+    def carry_due(self, *, urgent: bool, until: float, meanwhile: Callable[[], None] = lambda: None) -> int:
         """Carry what is due until nothing is, or the monotonic clock passes `until`; returns how many were recorded.
 
+        While a letter is under way by then, for a relay may think about it for ten minutes, the ring goes on with what
+        is due beside it, and calls `meanwhile` for what else the room has to do. It runs in the thread that carries.
         Once `stop` is set, nothing is carried but the letter in hand.
         """
         postman = (urgent and self.express) or self.postman
         carrier = self.heart.carrier(now=self.clock())
         with Recorder(self.begin, carrier, clock=self.clock, stating=self.stating) as recorder:
-            ring = _Ring(self, self.slot(urgent=urgent), carrier, recorder, until=until)
+            ring = _Ring(self, self.slot(urgent=urgent), carrier, recorder, until=until, meanwhile=meanwhile)
             try:
                 postman.carry(ring.parcels(), ring.report, stop=ring.is_over)
             finally:
@@ -75,10 +81,23 @@ class Dispatcher:
 class _Ring:
     """One ring's work: whatever the postman does, everything that it claims is reported on."""
 
-    def __init__(self, dispatcher: Dispatcher, slot: Slot, carrier: int, recorder: Recorder, *, until: float) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        slot: Slot,
+        carrier: int,
+        recorder: Recorder,
+        *,
+        until: float,
+        meanwhile: Callable[[], None],
+    ) -> None:
         self._desk = dispatcher
         self._recorder = recorder
         self._until = until
+        self._meanwhile = meanwhile
+        self._over_since: float | None = None
+        self._straggler: int | None = None  # the delivery that the ring was last made longer for
+        self._claimed_after = -math.inf  # begin_by of claims that are older than an issue's pause
         self._stride = slot.stride
         self._slot = slot
         self._supply = Supply(
@@ -89,19 +108,25 @@ class _Ring:
         self._gave_back = self._has_called = False
 
     def is_over(self) -> bool:
-        if self._desk.stop.is_set() or self._desk.ticks() >= self._until:
+        """Whether nothing is to be pulled now. Once more it is where then a letter stays under way for long."""
+        if self._desk.stop.is_set():
             return True
-        return not self._slot.urgent and self._desk.enough()  # no issue's trouble holds up who waits for a letter
+        now = self._desk.ticks()
+        return (now >= self._until or self._has_enough()) and not self._goes_on(now)
 
-    def parcels(self) -> Iterator[Parcel]:
+    def parcels(self) -> Iterator[Parcel | None]:
         """What is due, as long as reports are recorded; the next claim is made while this one is carried."""
         self._slot.begin()
-        batch = self._next()
-        while batch.claimed and not self.is_over():
-            yield from self._carried(batch)
-            if batch.is_alone or self._in_hand or self.is_over():
-                return
+        while not self._desk.stop.is_set():
             batch = self._next()
+            yield from self._carried(batch)
+            if batch.is_alone or self._in_hand:
+                return
+            if not batch.claimed:
+                again_at = self._desk.ticks() + STRAGGLING
+                while self._desk.ticks() < again_at:
+                    yield None
+                self._go_on(self._desk.ticks())
 
     def report(self, report: Report) -> None:
         """What the postman says. Should he say it twice, the first word counts: the second finds nobody's letter."""
@@ -124,10 +149,39 @@ class _Ring:
         for claimed in self._under_way.values():
             self._say(claimed, Fate.IN_DOUBT, "the postman ended without a word about it")
 
+    def _is_time_up(self) -> bool:
+        """Whether to wait no longer in the thread that has to hear the verdicts."""
+        return self._desk.stop.is_set() or self._desk.ticks() >= self._until
+
+    def _has_enough(self) -> bool:
+        return not self._slot.urgent and self._desk.enough()  # no issue's trouble holds up who waits for a letter
+
+    def _goes_on(self, now: float) -> bool:
+        """Whether the ring lasts longer, for a letter under way that others would have to wait for."""
+        if not self._under_way:
+            return False
+        if self._over_since is None:
+            self._over_since = now
+        oldest = next(iter(self._under_way))
+        if now < self._over_since + STRAGGLING and (oldest != self._straggler or self._has_enough()):
+            return False
+        self._straggler = oldest
+        if self._has_enough():
+            self._claimed_after = now + BEGIN_WITHIN.total_seconds()
+        self._go_on(now)
+        return not self._has_enough()
+
+    def _go_on(self, now: float) -> None:
+        self._meanwhile()
+        self._over_since = now if self._has_enough() else None
+        self._until = max(self._until, now + EXTRA)
+        self._supply.last_until(self._until)
+        self._slot.begin()
+
     def _next(self) -> Batch:
         """The next claim. Before there is said to be none, what went back meanwhile is looked for."""
         batch = self._supply.take()
-        if not batch.claimed and not batch.has_failed and self._gave_back and self._recorder.flush(self.is_over):
+        if not batch.claimed and not batch.has_failed and self._gave_back and self._recorder.flush(self._is_time_up):
             self._gave_back = False
             self._slot.bookmarks.look_again()
             batch = self._supply.take()
@@ -141,10 +195,10 @@ class _Ring:
         while self._in_hand:
             if not batch.is_alone and self._stride.is_time(len(self._in_hand)) and not self.is_over():
                 self._supply.prepare(in_hand=len(self._in_hand))
-            if not self._recorder.has_room(self.is_over):
+            if not self._recorder.has_room(self._is_time_up):
                 return
             claimed = self._in_hand.popleft()
-            if self._desk.ticks() > batch.begin_by:
+            if self._desk.ticks() > batch.begin_by or batch.begin_by < self._claimed_after:
                 self._went_back()
                 self._say(claimed, Fate.UNTOUCHED)
             elif parcel := self._pack(claimed, batch):

@@ -65,7 +65,9 @@ class Outbox:
         self._clock = clock
         self._trouble: Trouble | None = None
 
-    def carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], *, stop: Callable[[], bool]) -> None:
+    def carry(
+        self, parcels: Iterator[Parcel | None], report: Callable[[Report], None], *, stop: Callable[[], bool]
+    ) -> None:
         """Keep letters as the Postman contract says; what cannot be written now may be later."""
         self._trouble = self._probe()
         while not (self._trouble or stop()) and (parcel := next(parcels, None)):

@@ -123,8 +123,8 @@ class BoardPace:
                 self._look_at = min(self._look_at, self._looked_at + SOON)
 
     def seats(self, most: int) -> int:
-        """An equal share, at least one."""
-        return max(1, most // self._board.company(self._key))
+        """An equal share, at least one. Urgent letters have theirs in each process, or one verdict held all up."""
+        return most if self._urgent else max(1, most // self._board.company(self._key))
 
     def says(self) -> tuple[str, float] | None:
         """Why letters leave slowly or not at all, in words for an operator, and for how many seconds, 0 for unknown."""

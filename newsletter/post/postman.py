@@ -56,11 +56,15 @@ class Trouble(NamedTuple):
 class Postman(Protocol):
     """Carries parcels away."""
 
-    def carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], *, stop: Callable[[], bool]) -> None:
+    def carry(
+        self, parcels: Iterator[Parcel | None], report: Callable[[Report], None], *, stop: Callable[[], bool]
+    ) -> None:
         """Pull a parcel when a connection is free; exactly one Report for each pulled, before returning.
 
-        Never raises for a letter. No further parcel is pulled once `stop()` is true; none is pulled at all while there
-        is nobody who would take it, so that no letter is deferred or failed for that. What was not pulled is still the
+        Never raises for a letter. No parcel is pulled while `stop()` is true, and None says that there is none now:
+        either ends it as soon as everything pulled is reported, but until then both may be asked again, for others need
+        not wait for one letter's answer. Nobody who can take no letter pulls one, but for one at a time to know whether
+        there is any, which goes back untouched: none is deferred or failed for that. What was not pulled is still the
         caller's. A parcel whose `begin_by` has passed before its recipient was named to anybody comes back UNTOUCHED.
         Letters arrive byte for byte as given. `parcels` and `report` are used in the thread that called `carry`.
         """

@@ -70,6 +70,10 @@ class Supply:
         self._variants: dict[int, Variant] = {}
         self._is_first = True
 
+    def last_until(self, until: float) -> None:
+        """The ring lasts longer."""
+        self._until = until
+
     def prepare(self, *, in_hand: int) -> None:
         """Claim ahead, unless that has begun: as many as the stride says that can still be carried in this ring."""
         if self._ahead is None:

@@ -1,6 +1,7 @@
 """Claim, carry, record, with postmen who do as they please."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,10 +26,13 @@ from newsletter.post.dispatch import Dispatcher
 from newsletter.post.letters import Variant
 from newsletter.post.parcels import Packer
 from newsletter.post.postman import Fate, Parcel, Report
+from newsletter.post.smtp.postman import SmtpPostman
 from newsletter.post.stride import FIRST
+from newsletter.relays import Relay
 from tests.builders import KEYRING, NUMBERS, a_carrier, a_delivery, a_letter, a_newsletter, a_reader, an_issue, owed
 from tests.clock import NOON
 from tests.postmen import Ticks, Whimsical
+from tests.smtp_server import ScriptedServer, late
 from tests.stage import Clock
 
 
@@ -336,6 +340,30 @@ def test_others_are_called_once_in_a_ring_where_more_is_due_than_one_claim_takes
     office.dispatcher(office.postman(), more=lambda: called.append(True)).carry_due(urgent=False, until=10**9)
     assert len(called) == calls
     assert office.statuses() == [Status.SENT] * letters
+
+
+@pytest.mark.parametrize("seconds", [0.3, 60])
+def test_nobody_waits_for_a_letter_that_the_relay_thinks_about(begin, seconds):
+    """Neither when the ring's time is over, nor when nothing else was due when its answer began to be awaited."""
+    office = Office(begin)
+    office.ticks = time.monotonic
+    office.owes(1)
+    came = []
+
+    def meanwhile() -> None:
+        came.append(seen := office.statuses().count(Status.SENT))
+        if seen == len(came) - 1:  # one more comes, and it is not waited for either
+            office.owes(1)
+
+    with ScriptedServer({"DOT": [late("250 2.0.0 at last", 4)]}) as server:
+        relay = Relay(host=server.host, port=server.port, connections=2)
+        with closing(SmtpPostman(relay, ehlo_name="news.example")) as postman, closing(office.heart):
+            desk = office.dispatcher(postman)
+            recorded = desk.carry_due(urgent=False, until=time.monotonic() + seconds, meanwhile=meanwhile)
+    assert recorded >= 2
+    assert came[0] == 0
+    assert max(came) >= 1, "others were sent while the first was under way"
+    assert set(office.statuses()) == {Status.SENT}
 
 
 def test_two_offices_share_the_letters_and_no_reader_gets_two(postgresql_url):

@@ -39,8 +39,8 @@ def probe(relay: Relay, *, ehlo_name: str, patience: Patience | None = None) -> 
 class SmtpPostman:
     """A Postman who divides letters among relays by their weights.
 
-    Its loop and its connections outlive a carry. No letter is pulled before a connection is open, so while no relay can
-    be used no letter is deferred or failed for that; `trouble` says why. A relay in trouble is tried again after 1, 2,
+    Its loop and its connections outlive a carry. No letter begins before a connection is open, so while no relay can be
+    used no letter is deferred or failed for that; `trouble` says why. A relay in trouble is tried again after 1, 2,
     4 ... 60 s; the others take its letters meanwhile.
     """
 
@@ -77,7 +77,9 @@ class SmtpPostman:
         for route in self._routes:
             route.rivals = [other for other in self._routes if other is not route]
 
-    def carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], *, stop: Callable[[], bool]) -> None:
+    def carry(
+        self, parcels: Iterator[Parcel | None], report: Callable[[Report], None], *, stop: Callable[[], bool]
+    ) -> None:
         """Carry letters as the Postman contract says; whoever else calls meanwhile waits for their turn."""
         while not self._turn.acquire(timeout=TICK):
             if stop():
@@ -105,7 +107,9 @@ class SmtpPostman:
                 self._loop.run_until_complete(self._loop.shutdown_default_executor())
                 self._loop.close()
 
-    def _carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], stop: Callable[[], bool]) -> None:
+    def _carry(
+        self, parcels: Iterator[Parcel | None], report: Callable[[Report], None], stop: Callable[[], bool]
+    ) -> None:
         done: asyncio.Future[None] = self._loop.create_future()
         current = Round(parcels, report, stop, clock=self._clock, done=lambda: done.set_result(None))
         for route in self._routes:

@@ -9,11 +9,11 @@ from newsletter.post.smtp.transactions import Decision
 
 
 class Round:
-    """Between `carry` and its return. It is over once nothing more is to be pulled; done when all is reported, too."""
+    """Between `carry` and its return. It is over while nothing is to be pulled; done when then all is reported, too."""
 
     def __init__(
         self,
-        parcels: Iterator[Parcel],
+        parcels: Iterator[Parcel | None],
         report: Callable[[Report], None],
         stop: Callable[[], bool],
         *,
@@ -32,6 +32,7 @@ class Round:
         self._clock = clock
         self._done = done
         self._held: Parcel | None = None
+        self._has_ended = False  # and it is over for good
 
     def has_any(self) -> bool:
         """Whether there is anything to carry. What is found so is held, and is the next."""
@@ -49,12 +50,16 @@ class Round:
                     return parcel
                 self.report(Decision(parcel, Fate.UNTOUCHED, None))
         except Exception as error:  # noqa: BLE001 - it is raised to the caller when what was pulled is reported
-            self.error = self.error or error
+            self._break_off(error)
         self.is_over = True
         return None
 
     def _pull(self) -> Parcel | None:
-        parcel = next(self._parcels, None)
+        try:
+            parcel = next(self._parcels)
+        except StopIteration:
+            self._has_ended = True
+            return None
         if parcel:
             self.pulled += 1
             self.under_way += 1
@@ -68,8 +73,7 @@ class Round:
         try:
             self._report(report)
         except Exception as error:  # noqa: BLE001 - likewise
-            self.error = self.error or error
-            self.is_over = True
+            self._break_off(error)
         self.look()
         return report
 
@@ -85,13 +89,22 @@ class Round:
             self._done()
 
     def heed(self) -> None:
-        """Ask whether to stop, though nothing is to be pulled."""
-        if self.is_over or self._stop():
-            self.end()
+        """Ask whether to stop, though nothing is to be pulled; or, while letters are under way, whether to go on."""
+        self.look()
+        self.is_over = self._has_ended or self.is_done or self._stop()
+        if self.is_over:
+            self._give_back()
 
     def end(self) -> None:
-        """Pull no more, and give back what is held."""
-        self.is_over = True
+        """Pull no more."""
+        self._has_ended = self.is_over = True
+        self._give_back()
+
+    def _break_off(self, error: Exception) -> None:
+        self.error = self.error or error
+        self._has_ended = self.is_over = True
+
+    def _give_back(self) -> None:
         if self._held:
             parcel, self._held = self._held, None
             self.report(Decision(parcel, Fate.UNTOUCHED, None))

@@ -15,7 +15,7 @@ from newsletter.post.smtp.patience import Patience
 from newsletter.post.smtp.rounds import Round
 from newsletter.post.smtp.shut_out import ShutOutError
 from newsletter.post.smtp.stuffing import Stuffing
-from newsletter.post.smtp.transactions import Decision
+from newsletter.post.smtp.transactions import SLOW, Decision
 from newsletter.relays import Relay
 
 FIRST_REST, LONGEST_REST = 1.0, 60.0  # seconds until a relay that cannot be used is tried again, doubling
@@ -62,6 +62,11 @@ class Route:
     def is_usable(self) -> bool:
         """Whether a letter could go this way at once."""
         return any(connection.is_open for connection in self.connections)
+
+    @property
+    def has_free(self) -> bool:
+        """Whether a letter could begin at once on one of its connections."""
+        return any(connection.is_free for connection in self.connections)
 
     @property
     def is_hopeful(self) -> bool:
@@ -113,7 +118,7 @@ class Route:
             connection.check(now)
         self.leaving = [connection for connection in self.leaving if not connection.gone.done()]
         self._sit(now)
-        self._fill(now, 1)
+        self._fill(now, self._wanted(now))
         self.wake()
 
     def wake(self) -> None:
@@ -193,6 +198,11 @@ class Route:
         for connection in self.connections[max(self._seats, 1) :]:
             connection.retire()
 
+    def _wanted(self, now: float) -> int:
+        """One connection; one more where each has its relay think about a letter for long, so that others may leave."""
+        is_stuck = self.connections and all(each.is_open and now - each.since > SLOW for each in self.connections)
+        return min(len(self.connections) + 1, self._seats) if is_stuck and not self.has_free else 1
+
     def _fill(self, now: float, wanted: int) -> None:
         current = self._round
         if current and not current.is_over and now >= self._again_at and len(self.connections) < wanted:
@@ -222,7 +232,7 @@ class Route:
 
     def is_busy(self, now: float) -> bool:
         """Whether it could take no letter soon: its pace does not allow it, or it has long not finished the last."""
-        return self._pace.delay() > 0 or (now - self.begun_at > 1 and not any(c.is_free for c in self.connections))
+        return self._pace.delay() > 0 or (now - self.begun_at > 1 and not self.has_free)
 
     def _fail(self, says: str, now: float, *, lasting: bool) -> None:
         if self.is_usable:
