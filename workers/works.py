@@ -211,8 +211,8 @@ def build(
     dispatcher = Dispatcher(
         begin=database.writing,
         stating=None if database.is_sqlite else database.stating,
-        postman=postman(settings, oversight.pace),
-        express=express(settings, oversight.urgent_pace),
+        postman=postman(settings, oversight.pace, stop=stop),
+        express=express(settings, oversight.urgent_pace, stop=stop),
         heard=oversight.breaker.heard,
         enough=oversight.breaker.has_tripped,
         packer=Packer(Links(keys, settings.base_url), keys),
@@ -228,15 +228,19 @@ def build(
     )
 
 
-def postman(settings: Settings, pace: Callable[[Relay], Pace] = steady) -> Postman:
+def postman(settings: Settings, pace: Callable[[Relay], Pace] = steady, *, stop: Event | None = None) -> Postman:
     """For issues: the relays that the settings name; without one, the outbox."""
     if settings.smtp_url:
-        return SmtpPostman(*settings.smtp_url, ehlo_name=settings.ehlo_name, pace=pace)
+        ending = (stop or Event()).is_set
+        return SmtpPostman(*settings.smtp_url, ehlo_name=settings.ehlo_name, pace=pace, ending=ending)
     return Outbox(settings.data_dir / "outbox")
 
 
-def express(settings: Settings, pace: Callable[[Relay], Pace] = steady) -> Postman | None:
+def express(settings: Settings, pace: Callable[[Relay], Pace] = steady, *, stop: Event | None = None) -> Postman | None:
     """For letters that somebody waits for: the same relays, over a connection that no issue holds up."""
     if settings.smtp_url:
-        return SmtpPostman(*settings.smtp_url, ehlo_name=settings.ehlo_name, connections=EXPRESS, pace=pace)
+        ending = (stop or Event()).is_set
+        return SmtpPostman(
+            *settings.smtp_url, ehlo_name=settings.ehlo_name, connections=EXPRESS, pace=pace, ending=ending
+        )
     return None

@@ -88,6 +88,11 @@ class Connection(asyncio.Protocol):
         return self._talk is not None and self._talk.is_free and not self._has_ended
 
     @property
+    def has_letter(self) -> bool:
+        """Whether a letter is under way over it."""
+        return self._talk is not None and self._talk.has_letter and not self._has_ended
+
+    @property
     def decided(self) -> int:
         """How many letters the relay has decided about, and stayed."""
         return self._talk.decided if self._talk else 0
@@ -161,13 +166,16 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Replies, or pieces of them."""
-        self.since = now = time.monotonic()
+        now = time.monotonic()
         if self._has_ended:
             self._drop()
         elif self._talk is None:
-            self._listen(data)
+            self._listen(data, now)
         else:
-            for decision in self._talk.hear(data, now):
+            decisions = self._talk.hear(data, now)
+            if self._reader.is_between:  # a piece of a reply is none: it could go on for ever
+                self.since = now
+            for decision in decisions:
                 self._owner.decided(decision)
             if self._talk.over:
                 self._end(self._talk.over)
@@ -230,8 +238,10 @@ class Connection(asyncio.Protocol):
         if self._has_ended:
             transport.abort()
 
-    def _listen(self, data: bytes) -> None:
+    def _listen(self, data: bytes, now: float) -> None:
         heard = self._reader.feed(data)
+        if heard:
+            self.since = now
         # Whoever speaks unasked may be somebody between us, whose words would count as the relay's once all is
         # encrypted (RFC 3207 section 4.2, CVE-2011-0411).
         if self._need is Need.TLS or len(heard) > 1 or (heard and not self._reader.is_between):

@@ -1,6 +1,7 @@
 """The SMTP postman: several relays, and the loop that drives their connections."""
 
 import asyncio
+import math
 import ssl
 import threading
 import time
@@ -24,6 +25,7 @@ except ImportError:  # it is not made for every platform
 
 TICK = 0.1  # seconds between two looks at stop, at patience and at relays that may be tried again
 FAREWELL = 3.0  # seconds for all good-byes together
+GIVE_UP = 5.0  # seconds after the process was told to end, until letters under way are given up: it is killed after ten
 
 
 def probe(relay: Relay, *, ehlo_name: str, patience: Patience | None = None) -> Trouble | None:
@@ -41,7 +43,8 @@ class SmtpPostman:
 
     Its loop and its connections outlive a carry. No letter begins before a connection is open, so while no relay can be
     used no letter is deferred or failed for that; `trouble` says why. A relay in trouble is tried again after 1, 2,
-    4 ... 60 s; the others take its letters meanwhile.
+    4 ... 60 s; the others take its letters meanwhile. Once `ending()` is true for 5 s, letters under way are reported
+    as far as they got, rather than that they are still claimed when the process is killed.
     """
 
     def __init__(
@@ -53,12 +56,15 @@ class SmtpPostman:
         patience: Patience | None = None,
         pace: Callable[[Relay], Pace] = lambda relay: Steady(relay.rate),
         clock: Callable[[], datetime] = clock,
+        ending: Callable[[], bool] = lambda: False,
         loop: Callable[[], asyncio.AbstractEventLoop] = (uvloop or asyncio).new_event_loop,
     ) -> None:
         self._clock = clock
         self._turn = threading.Lock()
         self._loop = loop()
         self._timer: asyncio.Handle
+        self._ending = ending
+        self._give_up_at = math.inf
         self._has_rest = False  # the last carry had nothing to carry
         stuffing = Stuffing()
         self._routes = [
@@ -114,11 +120,11 @@ class SmtpPostman:
         current = Round(parcels, report, stop, clock=self._clock, done=lambda: done.set_result(None))
         for route in self._routes:
             route.tidy()
-        self._await_good_byes()
         # Rings come every other second: no relay is connected to for each of them, all night, for nothing. The one
         # letter that is pulled to know goes back untouched if then no relay can be used.
         is_at_rest = self._has_rest and not any(route.is_hopeful or route.trouble for route in self._routes)
         if is_at_rest and not current.has_any():
+            self._loop.run_until_complete(asyncio.sleep(0))  # good-byes leave; their answers are not waited for
             current.complain()
             return
         self._timer = self._loop.call_soon(self._begin, current)
@@ -132,19 +138,45 @@ class SmtpPostman:
         current.complain()
 
     def _begin(self, current: Round) -> None:
-        for route in self._routes:
-            route.begin(current)
-        self._tick(current)
+        try:
+            for route in self._routes:
+                route.begin(current)
+        except Exception as error:  # noqa: BLE001 - the loop would only log it, and nobody would end the round
+            self._break_off(current, error)
+        else:
+            self._tick(current)
 
     def _tick(self, current: Round) -> None:
+        try:
+            self._look_after(current)
+        except Exception as error:  # noqa: BLE001 - likewise
+            self._break_off(current, error)
+        if not current.is_done:
+            self._timer = self._loop.call_later(TICK, self._tick, current)
+
+    def _look_after(self, current: Round) -> None:
         current.heed()
         now = time.monotonic()
         for route in self._routes:
             route.tick(now)
+        if self._ending():
+            self._give_up_at = min(self._give_up_at, now + GIVE_UP)
+            if now >= self._give_up_at:
+                self._hang_up()
         if not any(route.is_hopeful for route in self._routes):
             current.end()
-        if not current.is_done:
-            self._timer = self._loop.call_later(TICK, self._tick, current)
+
+    def _break_off(self, current: Round, error: Exception) -> None:
+        """Whatever was raised, the round ends; letters under way are decided by how far they got."""
+        current.break_off(error)
+        try:
+            self._hang_up()
+        finally:
+            current.give_up()
+
+    def _hang_up(self) -> None:
+        for connection in chain.from_iterable([*route.connections] for route in self._routes):
+            connection.abort()
 
     def _await_good_byes(self) -> None:
         leaving = [each for route in self._routes for each in route.leaving if not each.gone.done()]

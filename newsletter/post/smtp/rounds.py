@@ -50,7 +50,7 @@ class Round:
                     return parcel
                 self.report(Decision(parcel, Fate.UNTOUCHED, None))
         except Exception as error:  # noqa: BLE001 - it is raised to the caller when what was pulled is reported
-            self._break_off(error)
+            self.break_off(error)
         self.is_over = True
         return None
 
@@ -73,7 +73,7 @@ class Round:
         try:
             self._report(report)
         except Exception as error:  # noqa: BLE001 - likewise
-            self._break_off(error)
+            self.break_off(error)
         self.look()
         return report
 
@@ -100,7 +100,15 @@ class Round:
         self._has_ended = self.is_over = True
         self._give_back()
 
-    def _break_off(self, error: Exception) -> None:
+    def give_up(self) -> None:
+        """Be done, also without a word about letters whose connections cannot be found any more."""
+        self._give_back()
+        if not self.is_done:
+            self.is_done = True
+            self._done()
+
+    def break_off(self, error: Exception) -> None:
+        """Pull no more, and complain in the end."""
         self.error = self.error or error
         self._has_ended = self.is_over = True
 

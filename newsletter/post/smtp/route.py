@@ -88,6 +88,8 @@ class Route:
                 connection.abort()
             elif time.monotonic() - connection.since > self._patience.idle:
                 connection.leave()
+        for connection in self.leaving:
+            connection.check(time.monotonic())
 
     def begin(self, current: Round) -> None:
         """Take part in a round."""
@@ -107,7 +109,7 @@ class Route:
             self._alarm.cancel()
             self._alarm = None
         for connection in list(self.connections):
-            if connection.is_open and not connection.is_free:
+            if connection.has_letter:
                 connection.abort()
         if self.is_usable:
             self._recover()

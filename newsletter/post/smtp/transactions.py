@@ -87,6 +87,11 @@ class Transactions:
         return not (self._sent or self._begun or self._awaited or self._due)
 
     @property
+    def has_letter(self) -> bool:
+        """Whether a letter is under way here."""
+        return bool(self._sent or self._begun)
+
+    @property
     def is_spent(self) -> bool:
         """Whether it is time to leave: the relay has refused too many in a row."""
         return self._row >= REFUSALS
@@ -94,10 +99,15 @@ class Transactions:
     @property
     def has_room(self) -> bool:
         """Whether a letter may begin now."""
-        if self._begun or self._unsaid or self.over or self._row >= REFUSALS:
+        if self._begun or self._unsaid or self.over or self._row >= REFUSALS or self._forgets_first:
             return False
         # Ahead of a verdict only with the content before it, in one group.
         return (not self._awaited) and (not self._due or (self._offers.pipelining and self._is_quick))
+
+    @property
+    def _forgets_first(self) -> bool:
+        """Whether RSET is said before a letter is asked for: command by command its MAIL would wait for the answer."""
+        return self._must_forget and not self._offers.pipelining
 
     def begin(self, parcel: Parcel) -> tuple[Fate, Reply] | None:
         """Take a letter, where there is room; or say why this relay is not even asked."""
@@ -117,6 +127,10 @@ class Transactions:
 
     def say(self, now: float) -> list[bytes]:
         """What is to be written now, if anything, in pieces."""
+        if self._forgets_first and self.is_free and not self.is_spent:
+            self._must_forget = False
+            self._awaited.append(self._hear_rset)
+            return [b"RSET\r\n"]
         words, self._due = self._due, []
         if words:
             self._awaited.append(self._hear_verdict if self._sent else self._hear_void)
@@ -143,6 +157,8 @@ class Transactions:
             self._awaited.popleft()(reply)
             if self.over:
                 break
+        if self._unsaid and not self._awaited:
+            self._withdraw_late(now)
         decisions, self._decisions = self._decisions, []
         return decisions
 
@@ -152,6 +168,16 @@ class Transactions:
         self._settle(why, unsent=unsent)
         decisions, self._decisions = self._decisions, []
         return decisions
+
+    def _withdraw_late(self, now: float) -> None:
+        """A letter whose MAIL had to wait for the answer to the one before it may have waited too long."""
+        parcel = self._begun
+        if parcel and now > parcel.begin_by and self._hearers[0] in (self._hear_rset, self._hear_mail):
+            self._must_forget = self._must_forget or self._hearers[0] == self._hear_rset
+            self._unsaid.clear()
+            self._hearers.clear()
+            self._begun, self._content = None, []
+            self._decisions.append(Decision(parcel, Fate.UNTOUCHED, None))
 
     def _may_follow(self) -> bool:
         return self._offers.pipelining and sum(map(len, self._unsaid)) <= AHEAD
@@ -163,6 +189,9 @@ class Transactions:
         if replies.is_yes(reply):
             self._row = 0
             self._decide(parcel, Fate.TAKEN, reply)
+        elif reply.code == 354:  # what it answers is not to be found out: it has all of the letter
+            self.over = reply
+            self._decide(parcel, Fate.IN_DOUBT, reply)
         else:
             self._row += 1
             self._must_forget = True
@@ -170,6 +199,8 @@ class Transactions:
 
     def _hear_void(self, reply: Reply) -> None:
         """A dot was said after nothing: whatever the answer is, no letter was taken."""
+        if reply.code == 354:
+            self.over = reply
 
     def _hear_rset(self, reply: Reply) -> None:
         if not replies.is_yes(reply):
@@ -181,6 +212,8 @@ class Transactions:
         if reply.code == 503:  # we are out of step with the relay; the letter has nothing to do with it
             self.over = reply
             self._refuse(Fate.UNTOUCHED, reply)
+        elif reply.code == 421 and self.decided:
+            self._refuse(Fate.UNTOUCHED, reply)  # as many letters as it takes over one connection: no word about this
         elif not self._is_welcome:
             self._refuse(Fate.LATER, reply)  # nobody has heard of the reader yet
 
@@ -189,7 +222,9 @@ class Transactions:
             self._refuse(replies.verdict(reply), reply)
 
     def _hear_data(self, reply: Reply) -> None:
-        if reply.code != 354:
+        if replies.is_yes(reply):
+            self.over = reply  # a yes to what is no question: we are out of step, and what follows would be misread
+        elif reply.code != 354:
             self._refuse(replies.verdict(reply), reply)
             self._give_up()
         elif not self._refusal:

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from newsletter.post.pace import Steady
 from newsletter.post.postman import Fate, Parcel, Report
 from newsletter.post.smtp.patience import Patience
 from newsletter.post.smtp.postman import SmtpPostman, probe
 from newsletter.relays import Relay
 from tests.servers.postfix import running_postfix
-from tests.smtp_server import CLOSE, SILENCE, ScriptedServer
+from tests.smtp_server import CLOSE, SILENCE, Conversation, ScriptedServer
 from tests.waiting import eventually
 
 TAKEN, REFUSED, LATER, IN_DOUBT, UNTOUCHED = Fate
@@ -187,6 +188,59 @@ def test_a_letter_whose_verdict_is_awaited_when_it_is_to_stop_is_waited_for():
         postman.carry(parcels(), reports.append, stop=lambda: bool(pulled))
         assert fates(reports) == {TAKEN: 1}
         assert pulled == [0]
+
+
+class FaultyPace(Steady):
+    """Breaks when it is asked for the fourth time: in the middle of a round."""
+
+    asked = 0
+
+    def seats(self, most: int) -> int:
+        self.asked += 1
+        if self.asked >= 4:
+            raise OSError("no room for a thread")
+        return most
+
+
+def test_whatever_breaks_in_the_middle_the_round_ends_and_complains():
+    with ScriptedServer({"DOT": [SILENCE]}) as server:
+        with postman_for(a_relay(server), pace=lambda _: FaultyPace(None)) as postman:
+            reports: list[Report] = []
+            with pytest.raises(OSError, match="no room"):
+                postman.carry(iter([a_parcel(1)]), reports.append, stop=lambda: False)
+    assert len(reports) == 1
+
+
+def test_letters_under_way_are_given_up_before_a_process_that_has_to_end_is_killed():
+    with ScriptedServer({"DOT": [SILENCE]}) as server:
+        told = threading.Event()
+        with postman_for(a_relay(server), ending=told.is_set) as postman:
+            begun = time.monotonic()
+            threading.Timer(0.2, told.set).start()
+            assert fates(carry(postman, 1, stop=told.is_set)) == {IN_DOUBT: 1}
+    assert 5 < time.monotonic() - begun < 8
+
+
+def test_no_letter_waits_for_the_good_bye_of_an_old_connection():
+    with ScriptedServer(always={"QUIT": SILENCE}) as server:
+        with postman_for(a_relay(server), patience=Patience(idle=0)) as postman:
+            carry(postman, 1)
+            begun = time.monotonic()
+            assert fates(carry(postman, 2)) == {TAKEN: 1}
+            assert time.monotonic() - begun < 1.5
+
+
+def test_a_reply_that_never_ends_is_no_answer():
+    def dribble(conversation: Conversation, _: str) -> None:
+        while True:
+            conversation.wfile.write(b"2")
+            time.sleep(0.05)
+
+    with ScriptedServer() as server:
+        server.RequestHandlerClass = type("Dribbling", (Conversation,), {"rcpt": dribble})
+        with postman_for(a_relay(server), patience=Patience(command=0.5)) as postman:
+            reports = carry(postman, 1)
+    assert [report.reply.text for report in reports] == ["the relay did not answer in time"]
 
 
 def test_words_before_the_handshake_are_nobodys(theirs, certificate):

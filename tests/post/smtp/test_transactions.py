@@ -259,7 +259,9 @@ def test_a_421_that_follows_a_row_of_refusals_is_for_the_row():
     told, _ = course(*[Answers(rcpt=550)] * 5, Answers(mail=421))
     assert told.fates == [REFUSED] * 5 + [UNTOUCHED]
     told, _ = course(Answers(), Answers(mail=421))
-    assert told.fates == [TAKEN, LATER], "else it is for us"
+    assert told.fates == [TAKEN, UNTOUCHED], "as many as it takes over one connection: no word about this letter"
+    told, _ = course(Answers(mail=421))
+    assert told.fates == [LATER], "else it is for us"
 
 
 def test_a_word_that_nobody_asked_for_ends_it():
@@ -318,3 +320,57 @@ def test_an_envelope_too_long_to_follow_a_letter_waits_for_its_verdict():
     assert talk.say(0) == []
     talk.hear(b"250 ok\r\n", 0)
     assert b"".join(talk.say(0)).startswith(b"MAIL FROM:<b-2@")
+
+
+def a_talk(*, pipelining: bool) -> Transactions:
+    return Transactions(Offers(pipelining=pipelining), Stuffing())
+
+
+def test_command_by_command_a_refused_transaction_is_forgotten_before_the_next_letter_is_asked_for():
+    talk = a_talk(pipelining=False)
+    talk.begin(a_parcel(1))
+    for reply in (b"250 ok\r\n", b"550 5.1.1 no\r\n"):
+        assert talk.say(0.0)
+        decisions = talk.hear(reply, 0.0)
+    assert [decision.fate for decision in decisions] == [REFUSED]
+    assert not talk.has_room, "its MAIL would wait for the answer to RSET, long after its consent was looked at"
+    assert talk.say(0.0) == [b"RSET\r\n"]
+    assert not talk.has_letter
+    talk.hear(b"250 ok\r\n", 6.0)
+    assert talk.has_room
+
+
+def test_a_mail_that_waited_for_a_verdict_is_not_said_too_late():
+    talk = a_talk(pipelining=True)
+    talk.begin(a_parcel(1))
+    talk.say(0.0)
+    talk.hear(b"250 ok\r\n250 ok\r\n354 go on\r\n", 0.0)
+    talk.say(0.0)
+    talk.hear(b"250 taken\r\n", 0.0)
+    talk.begin(a_parcel(2))
+    talk.say(0.0)
+    talk.hear(b"250 ok\r\n250 ok\r\n354 go on\r\n", 0.0)
+    assert talk.begin(a_parcel(3)._replace(sender="b" * 3000)) is None
+    assert b"MAIL" not in b"".join(talk.say(0.0)), "an envelope as long as that follows no letter unasked"
+    decisions = talk.hear(b"250 taken\r\n", 61.0)
+    assert [decision.fate for decision in decisions] == [TAKEN, UNTOUCHED]
+    assert talk.say(61.0) == []
+    assert talk.has_room
+
+
+@pytest.mark.parametrize(
+    ("replies", "fate"),
+    [
+        (b"250 ok\r\n250 ok\r\n250 what content?\r\n", LATER),
+        (b"250 ok\r\n250 ok\r\n354 go on\r\n354 go on\r\n", IN_DOUBT),
+    ],
+)
+def test_who_is_out_of_step_with_us_is_left(replies, fate):
+    talk, decisions = a_talk(pipelining=True), []
+    talk.begin(a_parcel(1))
+    for line in replies.splitlines(keepends=True):
+        talk.say(0.0)
+        decisions += talk.hear(line, 0.0)
+    assert talk.over
+    decisions += talk.lose(GONE, unsent=False)
+    assert [decision.fate for decision in decisions] == [fate]
