@@ -203,11 +203,13 @@ class FaultyPace(Steady):
 
 
 def test_whatever_breaks_in_the_middle_the_round_ends_and_complains():
-    with ScriptedServer({"DOT": [SILENCE]}) as server:
-        with postman_for(a_relay(server), pace=lambda _: FaultyPace(None)) as postman:
-            reports: list[Report] = []
-            with pytest.raises(OSError, match="no room"):
-                postman.carry(iter([a_parcel(1)]), reports.append, stop=lambda: False)
+    reports: list[Report] = []
+    with (
+        ScriptedServer({"DOT": [SILENCE]}) as server,
+        postman_for(a_relay(server), pace=lambda _: FaultyPace(None)) as postman,
+        pytest.raises(OSError, match="no room"),
+    ):
+        postman.carry(iter([a_parcel(1)]), reports.append, stop=lambda: False)
     assert len(reports) == 1
 
 
@@ -222,12 +224,14 @@ def test_letters_under_way_are_given_up_before_a_process_that_has_to_end_is_kill
 
 
 def test_no_letter_waits_for_the_good_bye_of_an_old_connection():
-    with ScriptedServer(always={"QUIT": SILENCE}) as server:
-        with postman_for(a_relay(server), patience=Patience(idle=0)) as postman:
-            carry(postman, 1)
-            begun = time.monotonic()
-            assert fates(carry(postman, 2)) == {TAKEN: 1}
-            assert time.monotonic() - begun < 1.5
+    with (
+        ScriptedServer(always={"QUIT": SILENCE}) as server,
+        postman_for(a_relay(server), patience=Patience(idle=0)) as postman,
+    ):
+        carry(postman, 1)
+        begun = time.monotonic()
+        assert fates(carry(postman, 2)) == {TAKEN: 1}
+        assert time.monotonic() - begun < 1.5
 
 
 def test_a_reply_that_never_ends_is_no_answer():
