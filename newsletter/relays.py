@@ -23,13 +23,12 @@ class Relay:
 
     host: str
     port: int
-    scheme: str = (
-        "smtp"  # smtps: TLS from the first byte; smtp: STARTTLS where the relay offers it (RFC 8314, RFC 3207)
-    )
+    scheme: str = "smtp"  # STARTTLS where the relay offers it (RFC 3207); smtps: TLS from the first byte (RFC 8314)
     user: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     rate: float | None = None  # letters a second, over all connections together; None: as fast as it takes them
-    connections: int = CONNECTIONS  # that all workers together have open at most
+    # For issues, of all workers together. Each process opens up to two more while somebody waits for a confirmation.
+    connections: int = CONNECTIONS
     weight: int = 1  # its share among several relays
 
     @property

@@ -52,6 +52,9 @@ class Whimsical:
     def trouble(self) -> Trouble | None:
         return None
 
+    def troubles(self) -> list[Trouble]:
+        return []
+
     def close(self) -> None:
         pass
 

@@ -100,7 +100,9 @@ class Works:
 
     def oversee(self) -> bool:
         """Say what is wrong with relays, and pause issues that a person has to look at."""
-        self.oversight.act(self.dispatcher.postman.trouble(), now=self.now())
+        postmen = filter(None, (self.dispatcher.express, self.dispatcher.postman))
+        others = [trouble for postman in postmen for trouble in postman.troubles()]
+        self.oversight.act(self.dispatcher.postman.trouble(), now=self.now(), others=others)
         return False
 
     def finish_issues(self) -> bool:

@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,6 +77,10 @@ class Outbox:
     def trouble(self) -> Trouble | None:
         """Why nothing can be written, if so; found out anew by each carry."""
         return self._trouble
+
+    def troubles(self) -> Sequence[Trouble]:
+        """The same: there is one way only."""
+        return [self._trouble] if self._trouble else []
 
     def close(self) -> None:
         """Nothing is kept open."""

@@ -1,6 +1,7 @@
 """Oversight: what follows from how letters fare: relays are slowed down, and issues paused that a person has to see."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from newsletter.database import Begin
@@ -35,11 +36,11 @@ class Oversight:
         """The pace of letters that somebody waits for."""
         return BoardPace(self._board, relay, urgent=True)
 
-    def act(self, trouble: Trouble | None, *, now: datetime) -> None:
+    def act(self, trouble: Trouble | None, *, now: datetime, others: Sequence[Trouble] = ()) -> None:
         """Say what is wrong with relays, and pause issues that a person has to look at.
 
-        `trouble` is why no letter leaves at all. Nothing is failed or put off for it: no letter is taken to a relay
-        that cannot be used.
+        `trouble` is why no issue's letter leaves at all; `others` are said, but nothing follows from them. Nothing is
+        failed or put off for it: no letter is taken to a relay that cannot be used.
         """
         self.breaker.settle()
         for number, reason in list(self.breaker.tripped.items()):
@@ -54,20 +55,20 @@ class Oversight:
                 paused = holds.pause_all(session, reason=reason, now=now)
             for number in paused:
                 _log(number, reason)
-        self._crier.cry(self._known(trouble, now), now=now)
+        self._crier.cry(self._known([*others, *([trouble] if trouble else ())], now), now=now)
 
     def close(self) -> None:
         """Leave the company of those who carry."""
         self._board.close()
 
-    def _known(self, trouble: Trouble | None, now: datetime) -> dict[str, Said]:
+    def _known(self, troubles: Sequence[Trouble], now: datetime) -> dict[str, Said]:
         known = {}
         for pace in self._paces:
             if told := pace.says():
                 says, seconds = told
                 until = now + timedelta(seconds=round(seconds)) if seconds else None
                 known[f"the relay {pace.place}"] = Said(says, halted=until is not None, until=until)
-        if trouble:
+        for trouble in troubles:
             known[trouble.about] = Said(trouble.says, lasting=trouble.lasting)
         return known
 

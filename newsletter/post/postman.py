@@ -72,6 +72,9 @@ class Postman(Protocol):
     def trouble(self) -> Trouble | None:
         """Why nothing leaves, as far as is known; None where letters leave. May be asked from any thread."""
 
+    def troubles(self) -> Sequence[Trouble]:
+        """What is wrong with any of its ways, also while letters leave by another. May be asked from any thread."""
+
     def close(self) -> None:
         """Give connections back. Nothing is carried afterwards."""
 

@@ -174,3 +174,11 @@ def test_what_becomes_lasting_is_said_at_once(begin):
     crier.cry({PLACE: Said("Connection refused", lasting=True)}, now=NOON + timedelta(seconds=1))
     with begin() as session:
         assert [bulletin.how for bulletin in bulletins.current(session, now=NOON)] == ["lasting"]
+
+
+def test_one_relays_trouble_is_said_while_others_carry_and_pauses_nothing(office):
+    office.oversight.act(None, now=NOON, others=[WRONG])
+    assert [PLACE in line for line in office.lines()] == [True]
+    assert office.status()[0] is Status.SENDING
+    office.oversight.act(None, now=NOON + timedelta(seconds=5))
+    assert office.lines() == []

@@ -2,6 +2,10 @@
 
 reader        bytes in, whole replies out
 opening       greeting, EHLO, STARTTLS, AUTH
+trust         how a relay proves who it is
+offers        what it says it can do
+shut_out      why it does not let us in, in words
+patience      how long we wait
 envelope      MAIL and RCPT, with what the relay offers to be told
 stuffing      a letter's bytes as the wire wants them
 transactions  letters over one connection: bytes in, decisions out; no socket, no clock

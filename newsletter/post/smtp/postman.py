@@ -5,7 +5,7 @@ import math
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 
@@ -102,6 +102,10 @@ class SmtpPostman:
         if not all(troubles):
             return None
         return next((trouble for trouble in troubles if trouble and trouble.lasting), troubles[0])
+
+    def troubles(self) -> Sequence[Trouble]:
+        """Why some relays cannot be used, also where others can."""
+        return [trouble for route in self._routes if (trouble := route.trouble)]
 
     def close(self) -> None:
         """Say good-bye to all relays."""

@@ -37,5 +37,5 @@ def failed(error: Exception) -> ShutOutError:
             says = os.strerror(number)  # the error's own words may hold an address of the network
         case _:
             says = replies.ours(error).text
-    is_no_name = isinstance(error, UnicodeError) or getattr(error, "errno", None) == socket.EAI_NONAME
-    return ShutOutError(says, lasting=is_no_name)
+    # A name that is not found may be that of a container which starts again; it becomes lasting like all other trouble.
+    return ShutOutError(says, lasting=isinstance(error, UnicodeError))

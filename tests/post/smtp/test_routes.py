@@ -140,6 +140,7 @@ def test_a_relay_that_works_takes_over_from_one_that_does_not(greeting):
         with postman_for(a_relay(broken), a_relay(sound)) as postman:
             assert fates(carry(postman, *range(20))) == {TAKEN: 20}
             assert postman.trouble() is None, "letters leave"
+            assert len(postman.troubles()) == 1, "and one way is closed all the same"
         assert broken.connections == 1
         assert len(sound.letters) == 20
 
@@ -156,8 +157,10 @@ def test_while_a_relay_rests_it_is_left_alone_and_nothing_is_pulled(caplog):
         assert len([record for record in caplog.records if "cannot be used" in record.message]) == 1
 
 
-def test_a_host_whose_name_nobody_knows_is_lasting_trouble():
+def test_a_host_whose_name_nobody_knows_may_be_known_in_a_moment():
+    """A container that starts again has no name meanwhile."""
     trouble = probe(Relay(host="relay.invalid", port=25), ehlo_name="news.example")
+    assert not trouble.lasting
     assert trouble.says.startswith("its name cannot be found")
 
 
