@@ -11,7 +11,9 @@ from celery import signals
 
 from newsletter import starting
 from newsletter.doorbell import CoalescingDoorbell
+from newsletter.errors import Misconfigured
 from newsletter.post.faults import AWAY, tell
+from workers.lookout import Lookout
 from workers.works import Works
 
 GRACE = 8.0  # seconds from being told to end until what still hangs is abandoned; whoever told it kills after ten
@@ -67,10 +69,21 @@ def attend(works: Once[Works], doorbell: Once[CoalescingDoorbell], stop: Event) 
         # Started before it is needed: it is a signal's handler that sets `stop`, and no place to start a thread in.
         Thread(target=_end_after, args=(stop,), name="last resort", daemon=True).start()
 
+        lookout.start()
+
+    def look() -> None:
+        try:
+            works().look()
+        except (*AWAY, Misconfigured):
+            pass  # there are no works yet; each ring says why
+
+    lookout = Lookout(look)
+
     def told_to_end(**_: object) -> None:
         stop.set()
 
     def end(**_: object) -> None:
+        lookout.close()
         doorbell.close()
         works.close()
 

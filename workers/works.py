@@ -18,7 +18,7 @@ from newsletter.database import Database
 from newsletter.doorbell import Room
 from newsletter.keys import Keyring, keyring
 from newsletter.links import Links
-from newsletter.post import confirmations, mailings, records
+from newsletter.post import carriers, confirmations, mailings, records
 from newsletter.post.carriers import Heart, Watch
 from newsletter.post.dispatch import Dispatcher
 from newsletter.post.faults import is_away, tell
@@ -70,6 +70,11 @@ class Works:
         }[room]
         more = [_done(step) for step in steps if not self.stop.is_set()]
         return any(more)
+
+    def look(self) -> None:
+        """Look whether another worker has died, as every worker does all the time; raises nothing."""
+        if not self.stop.is_set():
+            _done(self.hand_back)
 
     def answer_signups(self) -> bool:
         """Turn sign-ups into confirmation letters."""
@@ -152,7 +157,8 @@ class Works:
             silent = self.watch.silent(session)
         if silent:
             with self.database.writing() as session:
-                back = records.hand_back(session, silent, now=self.now())
+                missed = carriers.missed(session, silent)
+                back = records.hand_back(session, missed, now=self.now()) if missed else 0
             if back:
                 log.warning("letters were handed back: who carried them fell silent", extra={"count": back})
         return False

@@ -78,6 +78,7 @@ class Watch:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._lock = threading.Lock()
         self._looked = clock()
         self._quiet: dict[tuple[int, int], float] = {}  # by carrier and beats: for how long there were no more
 
@@ -88,13 +89,23 @@ class Watch:
         Between two looks no more than two beats' time counts: while the watcher itself or the database was away,
         nobody's beats could be seen.
         """
-        now = self._clock()
-        passed, self._looked = min(now - self._looked, 2 * BEAT), now
-        rows = session.execute(select(Carrier.id, Carrier.beats).where(Carrier.ended_at.is_(None)))
-        beats = [(carrier, count) for carrier, count in rows]
-        before = self._quiet
-        self._quiet = {seen: before[seen] + passed if seen in before else 0.0 for seen in beats}
-        return [carrier for (carrier, _), quiet in self._quiet.items() if quiet >= SILENCE]
+        with self._lock:
+            now = self._clock()
+            passed, self._looked = min(now - self._looked, 2 * BEAT), now
+            rows = session.execute(select(Carrier.id, Carrier.beats).where(Carrier.ended_at.is_(None)))
+            beats = [(carrier, count) for carrier, count in rows]
+            before = self._quiet
+            self._quiet = {seen: before[seen] + passed if seen in before else 0.0 for seen in beats}
+            return [carrier for (carrier, _), quiet in self._quiet.items() if quiet >= SILENCE]
+
+
+def missed(session: Session, silent: Sequence[int]) -> list[int]:
+    """Those of the silent whom no other watcher has taken for dead meanwhile, locked: one looks through their letters.
+
+    All watchers miss a carrier at about the same time.
+    """
+    mine = select(Carrier.id).where(Carrier.id.in_(silent), Carrier.ended_at.is_(None))
+    return list(session.scalars(mine.order_by(Carrier.id).with_for_update()))
 
 
 def lives(session: Session, carrier: int) -> bool:

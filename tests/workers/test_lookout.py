@@ -1,0 +1,70 @@
+"""Each worker watches over the others by itself, however seldom a bell reaches it."""
+
+import threading
+from dataclasses import replace
+
+from sqlalchemy import select, update
+
+from newsletter.post import claims
+from newsletter.post.carriers import BEAT, SILENCE, Carrier, Watch
+from newsletter.post.deliveries import Delivery, Status
+from tests.builders import a_carrier, owed
+from tests.clock import NOON
+from tests.postmen import Ticks
+from tests.waiting import eventually
+from workers.lookout import Lookout
+
+
+def status(stage) -> Status:
+    with stage.site.database.reading() as session:
+        return session.scalars(select(Delivery.status)).one()
+
+
+def with_a_letter_in_dead_hands(stage) -> None:
+    with stage.site.database.writing() as session:
+        owed(session, 1)
+        claims.claim(session, a_carrier(session), limit=1, urgent=False, key="k1", now=NOON)
+
+
+def test_letters_of_the_dead_go_back_within_the_silence_though_no_bell_rings(stage):
+    with_a_letter_in_dead_hands(stage)
+    ticks = Ticks()
+    worker = replace(stage.works, watch=Watch(ticks))
+    begun, looks = ticks.now, threading.Semaphore(0)
+
+    def look() -> None:
+        worker.look()
+        looks.release()
+        if status(stage) is Status.CLAIMED:
+            ticks.now += BEAT
+
+    lookout = Lookout(look, every=0.01)
+    lookout.start()
+    eventually(lambda: status(stage) is Status.QUEUED)
+    lookout.close()
+    assert ticks.now - begun <= SILENCE + 2 * BEAT
+    assert not any(thread.name == "lookout" for thread in threading.enumerate())
+
+
+def test_of_all_who_miss_a_carrier_one_hands_its_letters_back(stage, caplog):
+    with_a_letter_in_dead_hands(stage)
+    ticks = Ticks()
+    crowd = [replace(stage.works, watch=Watch(ticks)) for _ in range(20)]
+    for _ in range(int(SILENCE / BEAT) + 2):
+        for worker in crowd:
+            worker.look()
+        ticks.now += BEAT
+    with stage.site.database.reading() as session:
+        assert session.scalars(select(Delivery.deaths)).one() == 1
+    said = [record for record in caplog.records if "handed back" in record.getMessage()]
+    assert len(said) == 1
+
+
+def test_a_worker_that_has_to_end_looks_no_more(stage):
+    with stage.site.database.writing() as session:
+        a_carrier(session)
+        session.execute(update(Carrier).values(beats=3))
+    ending = replace(stage.works, stop=threading.Event())
+    ending.stop.set()
+    ending.look()
+    assert ending.watch._quiet == {}
