@@ -71,7 +71,8 @@ def formatter(*, readable: bool = False) -> logging.Formatter:
 def scrub(text: str) -> str:
     """A text without credentials in URLs, addresses and the tokens of links."""
     text = _CREDENTIALS.sub("", text) if "://" in text else text
-    return _TOKEN.sub(r"\1/…", addresses.hidden(text))
+    text = addresses.hidden(text)
+    return _TOKEN.sub(r"\1/…", text) if "/" in text or "%2" in text else text
 
 
 def wordless(error: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:

@@ -185,8 +185,8 @@ def approve(session: Session, issue: Issue, *, actor: str, now: datetime) -> Non
 
 
 def begin_sending(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
-    """Begin to send an approved issue whose time has come, or go on with a paused one."""
-    if issue.run_at > now:
+    """Begin to send an approved issue whose time has come, or go on with a paused one, whose time has come before."""
+    if issue.status is Status.APPROVED and issue.run_at > now:
         raise Refused(f"Issue {issue.id} is meant for {issue.run_at:%Y-%m-%d %H:%M} UTC; that is yet to come.")
     _move(session, issue, Status.SENDING, actor=actor, now=now)
 

@@ -32,20 +32,25 @@ class Bookmarks:
         self.ticks = ticks
         self._places: dict[int, tuple[Place, float]] = {}  # and until when to believe them
         self._empty: dict[int, float] = {}  # lines in which nothing is due, and until when they are left alone
+        self._through: set[int] = set()  # lines that were looked through whole in this ring, and nothing was due
         self._last = 0
 
     def begin(self) -> None:
         """Ask every line anew, but those that take long to walk."""
         now = self.ticks()
         self._empty = {line: until for line, until in self._empty.items() if now < until}
+        self._through = set(self._empty)
 
     def look_again(self) -> None:
         """Something went back to its place: ask every line anew."""
         self._empty.clear()
 
     def empty(self) -> list[int]:
-        """The lines in which nothing was due when they were last looked through whole."""
-        return list(self._empty)
+        """The lines in which nothing was due when they were last looked through whole, this ring or before.
+
+        What went back since makes none of them less likely to be done: whoever wants to know asks the database.
+        """
+        return list(self._through)
 
     def drop(self) -> None:
         """Begin every line at its head."""
@@ -56,6 +61,7 @@ class Bookmarks:
         present = set(lines)
         self._places = {line: place for line, place in self._places.items() if line in present}
         self._empty = {line: until for line, until in self._empty.items() if line in present}
+        self._through &= present
         return sorted(present - self._empty.keys(), key=lambda line: (line <= self._last, line))
 
     def place(self, line: int) -> Place:
@@ -67,6 +73,7 @@ class Bookmarks:
         """Read on behind the last of what was found the next time."""
         until = self.ticks() + LOOK_BACK if behind is HEAD else self._places[line][1]
         self._places[line], self._last = (last, until), line
+        self._through.discard(line)
 
     def found_nothing(self, line: int, *, behind: Place, since: float) -> bool:
         """Note that nothing is due behind a place; whether that is all of the line. The look began at `since`."""
@@ -75,4 +82,5 @@ class Bookmarks:
             return False
         now = self.ticks()
         self._empty[line] = now + REST * (now - since)
+        self._through.add(line)
         return True

@@ -45,7 +45,7 @@ class _Watched:
         self.refused += 1
         said = report.reply
         if said and len(self.replies) < DIFFERENT:
-            self.replies[left, " ".join(filter(None, (str(said.code), said.status, said.text)))] += 1
+            self.replies[left, said.words] += 1
 
     def said_most(self, left: str) -> str:
         return max((n, words) for (mark, words), n in [((left, ""), 0), *self.replies.items()] if mark == left)[1]

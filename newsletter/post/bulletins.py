@@ -58,6 +58,7 @@ class Crier:
     def __init__(self, begin: Begin) -> None:
         self._begin = begin
         self._told: dict[str, tuple[Said, datetime]] = {}
+        self._shared: set[str] = set()  # places that others speak of as well
 
     def cry(self, known: Mapping[str, Said], *, now: datetime) -> None:
         """Make what is known of each place what everybody reads; of the others this process takes its word back."""
@@ -66,10 +67,10 @@ class Crier:
         if not (over or news):
             return
         with self._begin() as session:
-            if over:
-                session.execute(delete(Bulletin).where(Bulletin.place.in_(over)))
-            for place, said in news.items():
-                _tell(session, place, said, now=now)
+            for place in over:
+                self._take_back(session, place, now=now)
+            shared = {place for place, said in news.items() if self._tell(session, place, said, now=now)}
+        self._shared = (self._shared | shared) & known.keys()
         self._told = {place: told for place, told in self._told.items() if place in known}
         self._told |= {place: (said, now) for place, said in news.items()}
 
@@ -81,20 +82,31 @@ class Crier:
             return True
         return now - told_at >= (REPEATED if before == said else REWORDED)
 
+    def _tell(self, session: Session, place: str, said: Said, *, now: datetime) -> bool:
+        """Say it; whether others say so too. Of what was said before, and is still believed, the beginning is kept."""
+        values = {**said._asdict(), "told_at": now}
+        mine = Bulletin.place == place
+        told_at = session.scalar(select(Bulletin.told_at).where(mine).with_for_update())
+        if told_at is None:
+            insert_once(session, Bulletin, place=place, since=now, **values)
+            return False
+        is_believed = told_at > now - BELIEVED
+        session.execute(update(Bulletin).where(mine).values(**values, **({} if is_believed else {"since": now})))
+        return is_believed and told_at != self._told_at(place)
+
+    def _take_back(self, session: Session, place: str, *, now: datetime) -> None:
+        """Take our word back at once; what others mean too they have to say again, or it is believed no longer."""
+        mine = Bulletin.place == place
+        if place not in self._shared:
+            session.execute(delete(Bulletin).where(mine, Bulletin.told_at == self._told_at(place)))
+        soon = now - BELIEVED + 2 * REPEATED
+        session.execute(update(Bulletin).where(mine, Bulletin.told_at > soon).values(told_at=soon))
+
+    def _told_at(self, place: str) -> datetime | None:
+        return self._told[place][1] if place in self._told else None
+
 
 def current(session: Session, *, now: datetime) -> list[Bulletin]:
     """What workers say at present, what will not pass by itself first."""
     fresh = select(Bulletin).where(Bulletin.told_at > now - BELIEVED)
     return list(session.scalars(fresh.order_by(Bulletin.lasting.desc(), Bulletin.since, Bulletin.place)))
-
-
-def _tell(session: Session, place: str, said: Said, *, now: datetime) -> None:
-    """Of what was said before, and is still believed, the beginning is kept."""
-    values = {**said._asdict(), "told_at": now}
-    mine = Bulletin.place == place
-    if session.scalar(
-        update(Bulletin).where(mine, Bulletin.told_at > now - BELIEVED).values(values).returning(Bulletin.place)
-    ):
-        return
-    if not session.scalar(update(Bulletin).where(mine).values(**values, since=now).returning(Bulletin.place)):
-        insert_once(session, Bulletin, place=place, since=now, **values)

@@ -16,6 +16,7 @@ from threading import Event
 
 from newsletter.database import Begin, Stating
 from newsletter.keys import Keyring
+from newsletter.post import replies
 from newsletter.post.carriers import Heart
 from newsletter.post.claims import Claimed
 from newsletter.post.faults import tell
@@ -104,7 +105,7 @@ class _Ring:
             dispatcher.begin, slot, carrier, key=dispatcher.keyring.newest, clock=dispatcher.clock, until=until
         )
         self._in_hand: deque[Claimed] = deque()
-        self._under_way: dict[int, Claimed] = {}
+        self._under_way: dict[int, tuple[Claimed, float]] = {}  # and by when each was to be begun
         self._gave_back = self._has_called = False
 
     def is_over(self) -> bool:
@@ -130,12 +131,14 @@ class _Ring:
 
     def report(self, report: Report) -> None:
         """What the postman says. Should he say it twice, the first word counts: the second finds nobody's letter."""
-        claimed = self._under_way.pop(report.delivery, None)
+        claimed, begin_by = self._under_way.pop(report.delivery, (None, 0.0))
         if report.fate is Fate.UNTOUCHED:
-            self._went_back()
+            self._went_back(is_late=self._desk.ticks() > begin_by)
         else:
             self._stride.carried()
         if claimed:
+            if report.reply and (said := replies.nameless(report.reply, claimed.address)) is not report.reply:
+                report = report._replace(reply=said)
             self._desk.heard(claimed.issue, report)
         self._recorder.report(report)
 
@@ -146,7 +149,7 @@ class _Ring:
             self._say(claimed, Fate.UNTOUCHED)
         if rest or self._gave_back:
             self._slot.bookmarks.look_again()
-        for claimed in self._under_way.values():
+        for claimed, _ in self._under_way.values():
             self._say(claimed, Fate.IN_DOUBT, "the postman ended without a word about it")
 
     def _is_time_up(self) -> bool:
@@ -198,15 +201,18 @@ class _Ring:
             if not self._recorder.has_room(self._is_time_up):
                 return
             claimed = self._in_hand.popleft()
-            if self._desk.ticks() > batch.begin_by or batch.begin_by < self._claimed_after:
-                self._went_back()
+            is_late = self._desk.ticks() > batch.begin_by
+            if is_late or batch.begin_by < self._claimed_after:
+                self._went_back(is_late=is_late)
                 self._say(claimed, Fate.UNTOUCHED)
             elif parcel := self._pack(claimed, batch):
                 yield parcel
 
-    def _went_back(self) -> None:
+    def _went_back(self, *, is_late: bool) -> None:
+        """A relay that closes a connection sends letters back as well, and says nothing of how many it can take."""
         self._gave_back = True
-        self._stride.came_late()
+        if is_late:
+            self._stride.came_late()
 
     def _pack(self, claimed: Claimed, batch: Batch) -> Parcel | None:
         """The parcel; a letter that cannot be made is reported with the reason, and the others go on.
@@ -224,7 +230,7 @@ class _Ring:
             tell(log, "a delivery cannot be made", error, delivery=claimed.delivery)
             self._say(claimed, Fate.LATER, f"the letter cannot be written: {type(error).__name__}")
         else:
-            self._under_way[claimed.delivery] = claimed
+            self._under_way[claimed.delivery] = claimed, batch.begin_by
             return parcel
         return None
 

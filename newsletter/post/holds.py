@@ -11,9 +11,8 @@ from newsletter.content.issues import Issue, Status
 from newsletter.post.deliveries import WAITING, Delivery, stands
 from newsletter.post.letters import Letter
 
-GRACE = timedelta(
-    seconds=90
-)  # after a resume: a relay in trouble is tried again once a minute, so the old one is stale
+# After a resume: a relay in trouble is tried again once a minute, so what was known of it before is stale.
+GRACE = timedelta(seconds=90)
 
 
 def pause(session: Session, number: int, *, reason: str, now: datetime) -> bool:
@@ -48,4 +47,5 @@ def resume(session: Session, issue: Issue, *, actor: str, now: datetime) -> None
 
 def _was_just_resumed(session: Session, number: int, now: datetime) -> bool:
     resumed = acts.last(session, subject=f"issue:{number}", verb="issue resumed")
-    return resumed is not None and now - resumed.at < GRACE
+    # A clock that was set back since says nothing of how long ago it was: then it was not just now.
+    return resumed is not None and abs(now - resumed.at) < GRACE

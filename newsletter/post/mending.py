@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import case, delete, exists, func, or_, select, update
+from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from newsletter import acts, triggers
@@ -110,8 +110,8 @@ class Mender:
     def _nobodys(self) -> Mended | None:
         """Hand back claims that belong to no carrier there is, so that nobody can be carrying them."""
         nobody = or_(Delivery.carrier_id.is_(None), ~exists().where(Carrier.id == Delivery.carrier_id))
-        waiting = case((Delivery.doubts > 0, Status.IN_DOUBT), else_=Status.QUEUED)
-        back = update(Delivery).where(stands(Status.CLAIMED), nobody).values(status=waiting, carrier_id=None)
+        back = update(Delivery).where(stands(Status.CLAIMED), nobody)
+        back = back.values(status=records.WAITING_AGAIN, carrier_id=None)
         with self.writing() as session:
             count = session.execute(back, execution_options={"synchronize_session": False}).rowcount  # type: ignore[attr-defined]
             return self._told(session, Check.DEAD_CLAIMS, count, "{:,} letters that nobody carried wait again")

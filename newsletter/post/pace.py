@@ -6,7 +6,8 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-from newsletter.post import marks, tempo
+from newsletter.post import marks as mark
+from newsletter.post import tempo
 from newsletter.post.board import Board, Notes
 from newsletter.post.marks import WINDOW
 from newsletter.post.postman import Fate, Report
@@ -110,16 +111,16 @@ class BoardPace:
     def heard(self, report: Report) -> None:
         """Note it for the board; at once where the relay complains, or where it is the letter that ends its trial."""
         if report.fate is Fate.TAKEN:
-            self._marks.append(marks.TAKEN)
+            self._marks.append(mark.TAKEN)
             self._count += 1
             if self._notes.is_on_trial:
                 self._look_at = self._looked_at + SOON
             return
-        if mark := marks.mark(report):
-            self._marks.append(mark)
+        if left := mark.mark(report):
+            self._marks.append(left)
             self._count += 1
-            if mark in marks.AGAINST_US and report.reply:
-                self._why = f"{report.reply.code} {report.reply.status or ''} {report.reply.text}".replace("  ", " ")
+            if left in mark.AGAINST_US and report.reply:
+                self._why = report.reply.words
                 self._look_at = min(self._look_at, self._looked_at + SOON)
 
     def seats(self, most: int) -> int:

@@ -23,6 +23,11 @@ class Reply(NamedTuple):
     status: str | None  # RFC 3463, such as 5.1.1; None: the server gives no enhanced status codes
     text: str
 
+    @property
+    def words(self) -> str:
+        """All of it in one line, as the server said it."""
+        return " ".join(str(part) for part in self if part)
+
 
 class Parcel(NamedTuple):
     """A delivery ready to carry."""

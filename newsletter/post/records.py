@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
-from newsletter import addresses
+from newsletter import logs
 from newsletter.post import carriers, recordsets, replies, retries
 from newsletter.post.deliveries import DEATHS, DELIVERIES, OPEN, Delivery, Status, stands, undecided
 from newsletter.post.letters import Kind, Letter, Priority
@@ -38,8 +38,9 @@ UNCHANGED = ("due_at", "deferrals", "doubts", "reply_code", "reply_text")  # unl
 DOUBT = timedelta(minutes=5)  # before a letter in doubt is repeated, once
 JITTER = (0.9, 1.1)  # of a wait, so that letters deferred together do not come back together
 
-
-_WAITING_AGAIN = case((DELIVERIES.c.doubts > 0, Status.IN_DOUBT), else_=Status.QUEUED)
+# What waits again, and what is given up: a letter that may have arrived never passes for one that has not.
+WAITING_AGAIN = case((DELIVERIES.c.doubts > 0, Status.IN_DOUBT), else_=Status.QUEUED)
+GIVEN_UP = case((DELIVERIES.c.doubts > 0, Status.UNKNOWN), else_=Status.FAILED)
 
 SAID: dict[str, TypeEngine[Any]] = {
     "id": BigInteger(),
@@ -118,7 +119,7 @@ def _sending(*, on_sqlite: bool) -> Update:
 @cache
 def _leaving(*, on_sqlite: bool) -> Update:
     said = recordsets.rows("said", {name: SAID[name] for name in ("id", "attempt")}, on_sqlite=on_sqlite)
-    return _of_carrier(said).values(status=_WAITING_AGAIN, carrier_id=None)
+    return _of_carrier(said).values(status=WAITING_AGAIN, carrier_id=None)
 
 
 def _of_carrier(said: FromClause) -> ReturningUpdate[Any]:
@@ -151,7 +152,8 @@ def decide(held: Held, report: Report, *, now: datetime, jitter: float | None = 
         case Fate.TAKEN:
             changes["status"] = Status.SENT
         case Fate.REFUSED:
-            changes["status"] = Status.FAILED
+            is_theirs = report.reply is not None and report.reply.code is not None
+            changes["status"] = Status.FAILED if is_theirs else given_up
         case Fate.UNTOUCHED:
             changes["status"] = waiting
         case Fate.IN_DOUBT if held.doubts:
@@ -166,12 +168,15 @@ def decide(held: Held, report: Report, *, now: datetime, jitter: float | None = 
 
 
 def _said(reply: Reply | None) -> dict[str, Any]:
-    """What is kept of a reply: no address, and no character that a database might refuse."""
+    """What is kept of a reply: status and words; no address, no token, no character that a database might refuse."""
     if reply is None:
         return {"reply_code": None, "reply_text": None}
     if reply.code is not None and not 0 <= reply.code < 1000:  # SQLite would take it
         raise ValueError("a reply's code has three digits")
-    text = addresses.hidden(folded(reply.text[: replies.HEARD]))[: replies.KEPT]
+    text = logs.scrub(folded(reply.text[: replies.HEARD]))
+    if reply.status and not text.startswith(reply.status):
+        text = f"{reply.status} {text}".rstrip()
+    text = text[: replies.KEPT]
     return {"reply_code": reply.code, "reply_text": text}
 
 
@@ -192,20 +197,20 @@ def hand_back(session: Session, silent: Sequence[int], *, now: datetime) -> int:
     """Give the claims of dead carriers to whoever comes next; returns how many.
 
     A letter that outlived three of them is carried alone from then on (`claims.claim_suspect`). If that carrier dies
-    as well, it fails.
+    as well, it fails; one that may have arrived before is unknown.
     """
     carriers.end(session, silent, now=now)  # first: until this transaction ends none of them claims anything more
     given_up = (
         update(Delivery)
         .where(_held_by(silent), Delivery.deaths >= DEATHS)
         .values(
-            status=Status.FAILED,
+            status=GIVEN_UP,
             deaths=Delivery.deaths + 1,
             decided_at=now,
             reply_text=f"{DEATHS + 1} processes ended while they carried this letter, the last one nothing else",
         )
     )
-    back = update(Delivery).where(_held_by(silent)).values(status=_WAITING_AGAIN, deaths=Delivery.deaths + 1)
+    back = update(Delivery).where(_held_by(silent)).values(status=WAITING_AGAIN, deaths=Delivery.deaths + 1)
     return sum(session.execute(step).rowcount for step in (given_up, back))  # type: ignore[attr-defined]
 
 
@@ -215,7 +220,7 @@ def release(session: Session, carrier: int, *, urgent: bool) -> int:
     For a carrier that has nothing of that priority in hand.
     """
     mine = and_(_held_by([carrier]), Delivery.priority == (Priority.URGENT if urgent else Priority.BULK))
-    back = update(Delivery).where(mine).values(status=_WAITING_AGAIN, carrier_id=None)
+    back = update(Delivery).where(mine).values(status=WAITING_AGAIN, carrier_id=None)
     return int(session.execute(back).rowcount)  # type: ignore[attr-defined]
 
 

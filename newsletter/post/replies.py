@@ -3,12 +3,13 @@
 import re
 from enum import StrEnum
 
-from newsletter import addresses
+from newsletter import logs
 from newsletter.post.mime import folded
 from newsletter.post.postman import Fate, Parcel, Reply
 
 ENHANCED = re.compile(r"[245]\.(?P<cause>\d{1,3}\.\d{1,3})(?:\s+|$)")  # RFC 3463, at the start of each line (RFC 2034)
 ENVELOPE = re.compile(r"[^\s\x00-\x1f\x7f-\x9f<>\ud800-\udfff]+")
+NAME = 3  # characters of a local part that is looked for in a reply
 HEARD, KEPT = 2000, 400  # characters of a reply that are looked at, and that are kept
 
 
@@ -72,8 +73,8 @@ NOT_ASCII = Reply(None, "5.6.7", "the relay takes no address outside ASCII (RFC 
 
 
 def heard(code: int, text: bytes) -> Reply:
-    """A reply as it came, its lines joined, and every address in it replaced."""
-    if (plain := PLAIN.fullmatch(text)) and len(text) <= KEPT and 200 <= code <= 599:
+    """A reply as it came, its lines joined, and every address and link's token in it replaced."""
+    if (plain := PLAIN.fullmatch(text)) and len(text) <= KEPT and 200 <= code <= 599 and b"/" not in text:
         return Reply(code, plain[1].decode(), plain[2].decode())
     lines = text.decode("utf-8", "replace")[:HEARD].split("\n")
     found = ENHANCED.match(lines[0])
@@ -81,14 +82,27 @@ def heard(code: int, text: bytes) -> Reply:
     return Reply(
         code if 200 <= code <= 599 else None,
         found[0].strip() if found else None,
-        addresses.hidden(words)[:KEPT],
+        logs.scrub(words)[:KEPT],
     )
 
 
 def ours(error: Exception) -> Reply:
     """Our own account of why the server said nothing."""
     reason = str(getattr(error, "strerror", None) or error or type(error).__name__)
-    return Reply(None, None, addresses.hidden(folded(reason))[:KEPT])
+    return Reply(None, None, logs.scrub(folded(reason))[:KEPT])
+
+
+def nameless(reply: Reply, address: str) -> Reply:
+    """A reply that does not name its reader either: servers quote what stands before the @ without the rest.
+
+    Shorter names than three characters stay, for they are anybody's words; a tag after a + goes with the name.
+    """
+    local = address.rpartition("@")[0]
+    name = local.partition("+")[0]
+    if len(name) < NAME or name.lower() not in reply.text.lower():
+        return reply
+    whole = re.compile(rf"(?<!\w)(?:{re.escape(local)}|{re.escape(name)})(?!\w)", re.IGNORECASE)
+    return reply._replace(text=whole.sub("<address>", reply.text))
 
 
 def is_yes(reply: Reply) -> bool:

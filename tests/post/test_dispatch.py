@@ -25,7 +25,7 @@ from newsletter.post.deliveries import DEATHS, OPEN, Delivery, Status, sums
 from newsletter.post.dispatch import Dispatcher
 from newsletter.post.letters import Variant
 from newsletter.post.parcels import Packer
-from newsletter.post.postman import Fate, Parcel, Report
+from newsletter.post.postman import Fate, Parcel, Reply, Report
 from newsletter.post.smtp.postman import SmtpPostman
 from newsletter.post.stride import FIRST
 from newsletter.relays import Relay
@@ -486,3 +486,27 @@ class History(RuleBasedStateMachine):
 def test_whatever_happens_the_sums_are_right_and_nobody_gets_a_letter_twice(office, database):
     examples = settings(max_examples=15 if database.is_sqlite else 8, stateful_step_count=15, deadline=None)
     run_state_machine_as_test(lambda: History(office), settings=examples)
+
+
+def test_what_comes_back_of_a_closed_connection_makes_no_claim_smaller(office):
+    office.owes(4 * FIRST)
+    closing_now_and_then = office.postman(
+        lambda parcel: Fate.UNTOUCHED if parcel.attempt == 1 and parcel.delivery % 10 == 0 else Fate.TAKEN, takes=0.001
+    )
+    desk = office.dispatcher(closing_now_and_then)
+    desk.carry_due(urgent=False, until=office.ticks() + 1)
+    assert desk.slot(urgent=False).stride.size >= FIRST
+
+
+def test_a_letter_whose_reader_is_named_in_the_reply_is_recorded_without_the_name(office):
+    office.owes(1)
+    local = []
+
+    def refuse(parcel: Parcel) -> Fate:
+        local.append(parcel.recipient.partition("@")[0])
+        relay._reply = Reply(550, "5.1.1", f"{local[0]}... User unknown")
+        return Fate.REFUSED
+
+    relay = office.postman(refuse)
+    office.rings(relay)
+    assert [each.reply_text for each in office.deliveries()] == ["5.1.1 <address>... User unknown"]

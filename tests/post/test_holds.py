@@ -1,6 +1,7 @@
 """Letters that were refused for good because of us: they wait for a person, and nobody is asked again by itself."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from sqlalchemy import select
 
@@ -85,7 +86,7 @@ def test_where_few_are_refused_nobody_is_asked_again_and_the_issue_ends(stage):
     assert office.statuses() == [Status.FAILED] * 3
     with stage.site.database.reading() as session:
         assert {(each.reply_code, each.reply_text) for each in session.scalars(select(Delivery))} == {
-            (550, "This mail is unauthenticated")
+            (550, "5.7.26 This mail is unauthenticated")
         }
         assert doctor.examine(session) == []
     assert office.status() is IssueStatus.SENT
@@ -98,3 +99,16 @@ def test_what_was_only_put_off_is_tried_again(stage):
     again = willing()
     office.ring(again)
     assert len(again.taken) == 3
+
+
+def test_an_issue_can_be_paused_and_resumed_when_the_clock_was_set_back(stage):
+    office = an_office(stage, 1)
+    with stage.site.database.writing() as session:
+        assert holds.pause(session, office.issue, reason="tests", now=stage.clock())
+    office.resume()
+    stage.clock.pass_(hours=-1)
+    with stage.site.database.writing() as session:
+        assert holds.pause_all(session, reason="tests", now=stage.clock()) == [office.issue]
+        session.get_one(Issue, office.issue).run_at = stage.clock() + timedelta(minutes=30)
+    office.resume()
+    assert office.status() is IssueStatus.SENDING

@@ -182,3 +182,17 @@ def test_one_relays_trouble_is_said_while_others_carry_and_pauses_nothing(office
     assert office.status()[0] is Status.SENDING
     office.oversight.act(None, now=NOON + timedelta(seconds=5))
     assert office.lines() == []
+
+
+def test_a_worker_that_takes_its_word_back_leaves_what_another_still_means(begin):
+    one, other = Crier(begin), Crier(begin)
+    bad = {PLACE: Said("Connection refused")}
+    one.cry(bad, now=NOON)
+    other.cry(bad, now=NOON + timedelta(seconds=30))
+    one.cry({}, now=NOON + timedelta(seconds=40))
+    with begin() as session:
+        assert bulletins.current(session, now=NOON + timedelta(seconds=89)), "the other has not yet said it again"
+    other.cry(bad, now=NOON + timedelta(seconds=90))
+    with begin() as session:
+        (told,) = bulletins.current(session, now=NOON + timedelta(seconds=200))
+        assert told.since == NOON

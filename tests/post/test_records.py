@@ -38,7 +38,7 @@ OLD = NOON - timedelta(days=3)
         (Fate.TAKEN, {"doubts": 1}, {"status": Status.SENT, "decided_at": LATE}),
         (Fate.TAKEN, {"first_tried_at": OLD}, {"status": Status.SENT, "decided_at": LATE}),
         (Fate.REFUSED, {}, {"status": Status.FAILED, "decided_at": LATE}),
-        (Fate.REFUSED, {"doubts": 1}, {"status": Status.FAILED, "decided_at": LATE}),
+        (Fate.REFUSED, {"doubts": 1}, {"status": Status.UNKNOWN, "decided_at": LATE}),  # by us: nobody was asked
         (Fate.UNTOUCHED, {}, {"status": Status.QUEUED, "due_at": NOON, "deferrals": 0}),
         (Fate.UNTOUCHED, {"first_tried_at": OLD}, {"status": Status.QUEUED, "due_at": NOON, "deferrals": 0}),
         (Fate.UNTOUCHED, {"doubts": 1, "deferrals": 2}, {"status": Status.IN_DOUBT, "deferrals": 2, "doubts": 1}),
@@ -53,6 +53,11 @@ OLD = NOON - timedelta(days=3)
 def test_each_fate_leads_to_its_state(fate, before, after):
     decided = records.decide(held(**before), report(fate), now=LATE, jitter=1)
     assert decided | after == decided
+
+
+def test_who_is_refused_by_the_relay_when_a_letter_in_doubt_is_repeated_has_none():
+    refused = report(Fate.REFUSED, reply=Reply(550, "5.1.1", "no such user"))
+    assert records.decide(held(doubts=1), refused, now=LATE)["status"] is Status.FAILED
 
 
 @given(
@@ -111,7 +116,7 @@ def test_a_report_is_recorded_on_the_row_it_is_about(begin):
         assert records.record(session, carrier, [report(Fate.TAKEN, one.id, reply=reply)], now=LATE) == 1
         session.expire_all()
         assert (one.status, one.decided_at, one.carrier_id) == (Status.SENT, LATE, carrier)
-        assert (one.reply_code, one.reply_text) == (250, "queued as 4F2")
+        assert (one.reply_code, one.reply_text) == (250, "2.0.0 queued as 4F2")
         assert other.status is Status.CLAIMED
 
 
@@ -208,14 +213,16 @@ def test_a_decided_delivery_is_never_decided_again(begin):
 @pytest.mark.parametrize(
     ("said", "kept"),
     [
-        ("<ana@example.org>: no such user", "<address>: no such user"),
-        ("no user ana@example.org here", "no user <address> here"),
-        ("ANA@EXAMPLE.ORG, ana+news@example.org", "<address>, <address>"),
-        ("a\x00b\x01c\ud800d\r\ne\x85f", "a b c d e f"),
-        ("\u202eÄöü 你好", "\u202eÄöü 你好"),
-        ("%s :id {0} '; DROP TABLE deliveries", "%s :id {0} '; DROP TABLE deliveries"),
-        ("x" * 100_000, "x" * 400),
-        ("", ""),
+        ("<ana@example.org>: no such user", "5.1.1 <address>: no such user"),
+        ("no user ana@example.org here", "5.1.1 no user <address> here"),
+        ("5.1.1 is its status", "5.1.1 is its status"),
+        ("see https://letters.example/u/k1.AbCd-12_x", "5.1.1 see https://letters.example/u/…"),
+        ("ANA@EXAMPLE.ORG, ana+news@example.org", "5.1.1 <address>, <address>"),
+        ("a\x00b\x01c\ud800d\r\ne\x85f", "5.1.1 a b c d e f"),
+        ("\u202eÄöü 你好", "5.1.1 \u202eÄöü 你好"),
+        ("%s :id {0} '; DROP TABLE deliveries", "5.1.1 %s :id {0} '; DROP TABLE deliveries"),
+        ("x" * 100_000, "5.1.1 " + "x" * 394),
+        ("", "5.1.1"),
     ],
 )
 def test_a_reply_is_stored_without_the_address_and_without_what_a_database_refuses(begin, said, kept):
@@ -288,6 +295,16 @@ def test_whom_silence_made_look_dead_still_knows_best_until_somebody_else_has_th
         session.expire_all()
         assert (kept.status, kept.carrier_id) == (Status.SENT, silent)
         assert (passed_on.status, passed_on.carrier_id) == (Status.CLAIMED, next_one)
+
+
+def test_a_letter_that_may_have_arrived_and_that_four_carriers_did_not_survive_is_unknown(begin):
+    with begin() as session:
+        (doubtful,) = owed(session, 1, deaths=DEATHS, doubts=1, status=Status.IN_DOUBT)
+        last = a_carrier(session)
+        claims.claim_suspect(session, last, urgent=False, key="k1", now=NOON)
+        assert records.hand_back(session, [last], now=LATE) == 1
+        session.expire_all()
+        assert (doubtful.status, doubtful.decided_at) == (Status.UNKNOWN, LATE)
 
 
 def test_a_letter_that_four_carriers_did_not_survive_fails_the_last_time_alone(begin):

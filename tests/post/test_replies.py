@@ -132,3 +132,22 @@ def test_our_own_findings_have_a_cause_as_well():
     assert replies.cause(replies.BAD_RECIPIENT) is GONE
     assert replies.cause(replies.BAD_SENDER) is OURS
     assert replies.cause(replies.ours(ConnectionResetError())) is NOT_NOW
+
+
+@pytest.mark.parametrize(
+    ("address", "said", "kept"),
+    [
+        ("jane.doe@example.org", "jane.doe... User unknown", "<address>... User unknown"),
+        ("Jane.Doe@example.org", "no such user: jane.doe", "no such user: <address>"),
+        ("jane+news@example.org", "jane unknown, jane+news unknown", "<address> unknown, <address> unknown"),
+        ("jan@example.org", "January is over", "January is over"),
+        ("jo@example.org", "jo is nobody", "jo is nobody"),
+    ],
+)
+def test_a_reply_does_not_name_its_reader_by_what_stands_before_the_at(address, said, kept):
+    assert replies.nameless(Reply(550, "5.1.1", said), address).text == kept
+
+
+def test_a_reply_that_quotes_a_link_keeps_no_token():
+    assert replies.heard(550, b"5.7.1 bad https://letters.example/u/k1.AbCd").text == "bad https://letters.example/u/…"
+    assert replies.heard(250, b"2.0.0 seen https://letters.example/u/k1.AbCd").text.endswith("/u/…")

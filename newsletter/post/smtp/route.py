@@ -182,8 +182,7 @@ class Route:
             self._fail(str(why), now, lasting=why.lasting)
         elif why and not connection.decided:
             # It lets us in and hangs up at the first letter: it is not knocked at again for each of them.
-            words = " ".join(str(part) for part in why if part)
-            self._fail(f"the connection ended before a letter was taken: {words}", now, lasting=False)
+            self._fail(f"the connection ended before a letter was taken: {why.words}", now, lasting=False)
         if self._round:
             self._fill(now, 1)
             self._round.look()

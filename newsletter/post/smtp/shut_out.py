@@ -18,8 +18,7 @@ class ShutOutError(Exception):
 
 def refused(what: str, reply: Reply) -> ShutOutError:
     """By the relay, in its own words. RFC 5321 section 4.2.1: 5yz is not to be repeated as it is, all else may be."""
-    words = " ".join(str(part) for part in reply if part)
-    return ShutOutError(f"{what}: {words}", lasting=reply.code is not None and reply.code >= 500)
+    return ShutOutError(f"{what}: {reply.words}", lasting=reply.code is not None and reply.code >= 500)
 
 
 def failed(error: Exception) -> ShutOutError:
