@@ -1,6 +1,7 @@
 """SMTP: how letters get to relays, as fast as the wire allows.
 
 reader        bytes in, whole replies out
+addresses     where a relay is reached, if not at its first address
 opening       greeting, EHLO, STARTTLS, AUTH
 trust         how a relay proves who it is
 offers        what it says it can do

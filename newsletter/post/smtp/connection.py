@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 from newsletter.post import replies
 from newsletter.post.postman import Parcel, Reply
+from newsletter.post.smtp.addresses import Addresses
 from newsletter.post.smtp.opening import Need, opening
 from newsletter.post.smtp.patience import Patience
 from newsletter.post.smtp.reader import Heard, Reader
@@ -56,13 +57,14 @@ class Connection(asyncio.Protocol):
         tls: ssl.SSLContext,
         stuffing: Stuffing,
         patience: Patience,
+        addresses: Addresses,
     ) -> None:
         self.since = time.monotonic()  # that something happened on it
         self.letters = 0  # begun over it
         self.gone: asyncio.Future[None] = loop.create_future()  # done when the socket is closed
         self._relay, self._owner = relay, owner
         self._tls, self._stuffing, self._patience = tls, stuffing, patience
-        self._loop = loop
+        self._loop, self._addresses = loop, addresses
         self._opening = opening(relay, ehlo_name=ehlo_name)
         self._need: bytes | Need = next(self._opening)
         self._reader = Reader()
@@ -204,10 +206,10 @@ class Connection(asyncio.Protocol):
     async def _connect(self) -> None:
         is_encrypted = self._relay.scheme == "smtps"
         try:
+            connected = await self._addresses.connect(within=self._patience.connect)
             await self._loop.create_connection(
                 lambda: self,
-                self._relay.host,
-                self._relay.port,
+                sock=connected,
                 ssl=self._tls if is_encrypted else None,
                 server_hostname=self._relay.host if is_encrypted else None,
                 ssl_shutdown_timeout=LEAVING if is_encrypted else None,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from newsletter.doorbell import QUIET
 from newsletter.post.pace import Pace
 from newsletter.post.postman import Fate, Parcel, Reply, Trouble
+from newsletter.post.smtp.addresses import Addresses
 from newsletter.post.smtp.connection import Connection
 from newsletter.post.smtp.patience import Patience
 from newsletter.post.smtp.rounds import Round
@@ -47,6 +48,7 @@ class Route:
         self.leaving: list[Connection] = []
         self._relay, self._pace, self._loop = relay, pace, loop
         self._ehlo_name, self._tls, self._stuffing, self._patience = ehlo_name, tls, stuffing, patience
+        self._addresses = Addresses(relay, loop)
         self._most = self._seats = most
         self._ceiling, self._ceiling_until = most, -math.inf
         self._round: Round | None = None
@@ -215,6 +217,7 @@ class Route:
                 tls=self._tls,
                 stuffing=self._stuffing,
                 patience=self._patience,
+                addresses=self._addresses,
             )
             self.connections.append(connection)
             connection.open()
