@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
         self.gone: asyncio.Future[None] = loop.create_future()  # done when the socket is closed
         self._relay, self._owner = relay, owner
         self._tls, self._stuffing, self._patience = tls, stuffing, patience
-        self._loop, self._addresses = loop, addresses
+        self._loop, self._addresses, self._left = loop, addresses, 0
         self._opening = opening(relay, ehlo_name=ehlo_name)
         self._need: bytes | Need = next(self._opening)
         self._reader = Reader()
@@ -72,7 +72,6 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_full = False  # more than AHEAD octets have not left yet
-        self._left = 0
         self._is_retired = self._is_leaving = self._has_ended = False
 
     def open(self) -> None:
@@ -204,15 +203,12 @@ class Connection(asyncio.Protocol):
     # Opening
 
     async def _connect(self) -> None:
-        is_encrypted = self._relay.scheme == "smtps"
+        given = (self._tls, self._relay.host, LEAVING) if self._relay.scheme == "smtps" else (None, None, None)
+        tls, name, farewell = given
         try:
             connected = await self._addresses.connect(within=self._patience.connect)
             await self._loop.create_connection(
-                lambda: self,
-                sock=connected,
-                ssl=self._tls if is_encrypted else None,
-                server_hostname=self._relay.host if is_encrypted else None,
-                ssl_shutdown_timeout=LEAVING if is_encrypted else None,
+                lambda: self, sock=connected, ssl=tls, server_hostname=name, ssl_shutdown_timeout=farewell
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, the relay cannot be used
             self._end(failed(error))
@@ -284,11 +280,11 @@ class Connection(asyncio.Protocol):
         if self._has_ended:
             return
         self._has_ended = True
-        if isinstance(why, Reply) and not self._talk:
-            why = ShutOutError(why.text)
         if self._talk:
             for decision in self._talk.lose(why if isinstance(why, Reply) else CLOSED, unsent=self._is_full):
                 self._owner.decided(decision)
+        elif isinstance(why, Reply):
+            why = ShutOutError(why.text)
         self._owner.ended(self, why)
         self._drop()
 
