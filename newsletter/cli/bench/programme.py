@@ -25,10 +25,8 @@ MOST_SOURCE = 100_000  # letters of one turn of smtp-source: its rate does not c
 SHARE = 0.6  # of the time that an issue is expected to take, in which all who come and go do so
 PACED = 14.0  # letters a second, as some relays allow at first
 PACED_FOR = 20.0  # seconds
-FAR, FEW = (
-    10,
-    400,
-)  # over a long wire smtp-source sends one letter in ten, at least so many: each takes five round trips
+# Over a long wire smtp-source sends one letter in ten, at least so many: each takes five round trips.
+FAR, FEW = 10, 400
 
 
 @dataclass(frozen=True)
@@ -247,7 +245,7 @@ def _told(measure: yardsticks.Measure) -> dict[str, Any]:
 
 
 def _against(rounds: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    """A yardstick's rate, and ours by its: of the medians' neighbours in time, round by round."""
+    """A yardstick's rate, the median of its turns, and the median of our rate divided by its, round by round."""
     pairs = [(each["ours"]["letters_per_second"], each[name]["letters_per_second"]) for each in rounds if each[name]]
     return {
         f"{name}_per_second": median(its for _, its in pairs) if pairs else None,
