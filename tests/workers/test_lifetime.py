@@ -50,7 +50,8 @@ def test_a_relay_that_hangs_keeps_no_worker_from_ending(house):
         eventually(lambda: "DATA" in hanging.commands, within=20)
         worker.terminate()
         assert worker.wait(WITHIN) == 0
-    assert "abandoned" in worker.output()
+    assert "abandoned" not in worker.output()
+    assert Status.CLAIMED not in house.statuses(), "what was sent and not answered to is recorded so, and not sent again"
     assert "Traceback" not in worker.output()
 
 
