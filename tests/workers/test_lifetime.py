@@ -51,7 +51,7 @@ def test_a_relay_that_hangs_keeps_no_worker_from_ending(house):
         worker.terminate()
         assert worker.wait(WITHIN) == 0
     assert "abandoned" not in worker.output()
-    assert Status.CLAIMED not in house.statuses(), "what was sent and not answered to is recorded so, and not sent again"
+    assert Status.CLAIMED not in house.statuses(), "what was sent and not answered to is in doubt"
     assert "Traceback" not in worker.output()
 
 
