@@ -130,7 +130,8 @@ def test_the_letter_that_was_sent_is_still_counted_and_its_links_do_no_harm(stag
 def test_a_letter_that_waits_to_be_sent_is_withheld_from_who_is_forgotten(stage):
     ask(stage)
     with stage.site.database.writing() as session:
-        session.execute(update(Delivery).values(status=Status.QUEUED, due_at=stage.clock() + timedelta(hours=80)))
+        waiting = {"status": Status.QUEUED, "decided_at": None, "due_at": stage.clock() + timedelta(hours=80)}
+        session.execute(update(Delivery).values(waiting))
     wait(stage, hours=72)
     stage.clock.pass_(hours=9)
     stage.ring()

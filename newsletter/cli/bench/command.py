@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -75,5 +75,17 @@ def delivery(
     with leaving_in_order(), town.built(folder, database=database, redis_url=redis, relay=relay) as built:
         found = Programme(built, given, Teller(house.err)).perform()
     typer.echo(json.dumps(found) if as_json else report(found))
-    if found["lost"] or found["doubled"]:
+    if wrong(found):
         raise typer.Exit(1)
+
+
+def wrong(found: dict[str, Any]) -> list[str]:
+    """What went wrong, by the names of the figures: letters lost, doubled, failed, late or never sent."""
+    runs = [run for run in (found["lively"], found["paced"]) if run]
+    said = [name for name in ("lost", "doubled", "difference", "failed", "unknown") if found[name]]
+    if any(run["leavers"] and run["leavers"]["mails_later_than_limit"] for run in runs):
+        said.append("mails_later_than_limit")
+    waits = found["lively"] and found["lively"]["confirmations"]
+    if waits and waits["letters"] < waits["signups"]:
+        said.append("confirmations")
+    return said

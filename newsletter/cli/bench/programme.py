@@ -76,8 +76,9 @@ class Programme:
             ),
             **_against(rounds, "smtp_source"),
             **_against(rounds, "smtplib"),
-            "lost": _sum([*ours, held, lively], "lost"),
-            "doubled": _sum([*ours, held, lively], "doubled"),
+            **{name: lively["compared"][name] if lively else None for name in ("lost", "doubled")},  # reader by reader
+            "difference": _sum([*ours, held], "difference"),
+            **{name: sum(each[name] for each in (*ours, held, lively) if each) for name in ("failed", "unknown")},
             "letters_per_commit": _middle(ours, "letters_per_commit"),
             "cpu_seconds_per_1000_letters": _each(ours, "cpu_seconds_per_1000_letters", median),
             "peak_memory_mb": _each(ours, "peak_memory_mb", max),
@@ -183,7 +184,7 @@ class Programme:
         exact = meanwhile.compared(town, run.letter, letters, readers=given.letters)
         return {
             **run.told,
-            **{name: exact[name] for name in ("lost", "doubled")},  # the sink counts confirmations, too
+            "difference": None,  # the sink counts confirmations, too; `compared` says it reader by reader
             "compared": exact,
             "confirmations": comers.waited(letters) if given.confirmations else None,
             "leavers": goers.written_to(letters) if given.leavers else None,

@@ -68,7 +68,9 @@ def report(found: dict[str, Any]) -> str:
         if found[f"{name}_per_second"]
     ]
     lines += [
-        f"lost, doubled         {_or(found['lost']):>5} {_or(found['doubled']):>4}",
+        f"lost, doubled         {_or(found['lost']):>5} {_or(found['doubled']):>4}   reader by reader",
+        f"counted by the sink   {_or(found['difference']):>10}   more than were recorded as sent, where it only counts",
+        f"failed, unknown       {found['failed']:>5} {found['unknown']:>4}   in all runs",
         f"letters to a commit   {_or(found['letters_per_commit']):>10}",
         "",
         f"{'process':<34} {'CPU s per 1,000':>16} {'peak MB':>9}",
