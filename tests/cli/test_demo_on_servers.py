@@ -174,7 +174,7 @@ def test_a_process_that_falls_over_is_told_and_takes_the_others_along(redis_url,
 def test_a_relay_that_refuses_is_quoted(somewhere):
     with ScriptedServer(always={"RCPT": "550 5.1.2 no such domain here"}) as relay:
         code, _, err = performed("--relay", f"smtp://127.0.0.1:{relay.port}")
-    assert (code, err.splitlines()[-1]) == (1, "The relay did not take a letter: 550 no such domain here")
+    assert (code, err.splitlines()[-1]) == (1, "The relay did not take a letter: 550 5.1.2 no such domain here")
 
 
 def test_a_database_with_a_newsletter_in_it_is_left_alone(told, postgresql_url, somewhere):

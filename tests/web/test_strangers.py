@@ -10,13 +10,10 @@ from sqlalchemy import select
 from newsletter.consent.ledger import TraceRow
 from newsletter.consent.signups import Signup
 from newsletter.doorbell import Room
-from newsletter.errors import Misconfigured
-from newsletter.relays import Relay
 from newsletter.settings import Settings
 from newsletter.web import create_app
 from tests.servers.server import free_port
 from tests.stage import SECRET, Silence, Stage, staged
-from workers import works
 
 ANA = "ana@example.org"
 PROTECTED = ("content-security-policy", "referrer-policy", "x-content-type-options")
@@ -134,12 +131,6 @@ def test_the_outbox_is_for_this_machine_whoever_is_in_between(sqlite_url, tmp_pa
         assert stage.browser.get("/outbox", headers={"Host": "letters.example.org"}).status_code == 404
         with TestClient(stage.browser.app, base_url="http://localhost", client=("192.168.1.7", 1)) as neighbour:
             assert neighbour.get("/outbox").status_code == 404
-
-
-def test_a_second_relay_is_refused_rather_than_ignored(tmp_path):
-    relays = (Relay(host="a.example", port=25), Relay(host="b.example", port=25))
-    with pytest.raises(Misconfigured, match="one relay"):
-        works.postman(Settings(data_dir=tmp_path, secret_keys=SECRET, smtp_url=relays))
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
