@@ -125,7 +125,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "storms": Scenario("the relay says 421 in between", happenings.stormy, (6000, 1000), FAR, **PASSING),
     "refusals": Scenario(
-        "1 in 25 recipients is refused", happenings.refusing, (10_000, 1000), {"refuse": 0.04}, workers=(2, 1)
+        "1 in 50 recipients is refused", happenings.refusing, (10_000, 1000), {"refuse": 0.02}, workers=(2, 1)
     ),
     "drop-after-dot": Scenario(
         "the relay hangs up after letters, taken or not",
