@@ -147,7 +147,7 @@ def moody(stand: Stand, short: bool) -> Allowed:
 
 
 def refusing(stand: Stand, short: bool) -> Allowed:
-    """1 in 50 recipients does not exist; the letters after theirs must not go astray. Of more, the issue would pause."""
+    """1 in 50 recipients does not exist: few enough for the issue to go on. No letter after theirs may go astray."""
     stand.finish(within=PATIENCE)
     refused = {one.recipient for one in stand.arrivals() if one.told == 550}
     failed = {reader for reader, status in stand.owed().items() if status is Status.FAILED}
