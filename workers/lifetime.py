@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from queue import SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Generic, Protocol, TypeVar
 
@@ -66,9 +67,8 @@ def attend(works: Once[Works], doorbell: Once[CoalescingDoorbell], stop: Event) 
                 works()
         except AWAY as error:
             tell(log, "the worker starts all the same", error)
-        # Started before it is needed: it is a signal's handler that sets `stop`, and no place to start a thread in.
-        Thread(target=_end_after, args=(stop,), name="last resort", daemon=True).start()
-
+        # Started before it is needed: a signal's handler is no place to start a thread in.
+        Thread(target=ending, name="last resort", daemon=True).start()
         lookout.start()
 
     def look() -> None:
@@ -78,9 +78,17 @@ def attend(works: Once[Works], doorbell: Once[CoalescingDoorbell], stop: Event) 
             pass  # there are no works yet; each ring says why
 
     lookout = Lookout(look)
+    orders = SimpleQueue[None]()
 
-    def told_to_end(**_: object) -> None:
+    def ending() -> None:
+        orders.get()
         stop.set()
+        _end_after(GRACE)
+
+    # Called in a signal's handler, and again within it where a second signal follows at once. Setting the event there
+    # would wait for ever for its lock, which the first call holds; only this queue may be used so.
+    def told_to_end(**_: object) -> None:
+        orders.put(None)
 
     def end(**_: object) -> None:
         lookout.close()
@@ -94,13 +102,10 @@ def attend(works: Once[Works], doorbell: Once[CoalescingDoorbell], stop: Event) 
 
 def abandon(*, within: float = GRACE) -> None:
     """End this process after so many seconds, if it has not ended by then, whatever hangs."""
-    told = Event()
-    told.set()
-    Thread(target=_end_after, args=(told, within), name="last resort", daemon=True).start()
+    Thread(target=_end_after, args=(within,), name="last resort", daemon=True).start()
 
 
-def _end_after(told: Event, seconds: float = GRACE) -> None:
-    told.wait()
+def _end_after(seconds: float) -> None:
     time.sleep(seconds)
     log.warning("what has not ended by itself is abandoned; letters in hand go back")
     # Python would wait for every thread of a pool, and one may wait minutes for a relay or a feed. Rings are safe to

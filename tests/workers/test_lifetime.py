@@ -1,8 +1,14 @@
 """A worker that is told to end does so within ten seconds, whatever it is doing."""
 
+import signal
 import socket
+import subprocess
+import sys
+from io import StringIO
+from threading import Event, Lock
 
 import pytest
+from celery import signals
 
 from newsletter.doorbell import Room
 from newsletter.post.deliveries import Status
@@ -11,6 +17,8 @@ from tests.processes import WEB
 from tests.servers.server import free_port, listens
 from tests.smtp_server import SILENCE, USUAL, ScriptedServer, late
 from tests.waiting import eventually
+from workers import lifetime
+from workers.lifetime import Once
 
 WITHIN = 10  # seconds that an orchestrator waits before it kills
 
@@ -39,6 +47,35 @@ def test_a_worker_that_carries_ends_after_the_letter_in_hand_and_leaves_none_cla
     assert house.statuses().count(Status.SENT) == len(slow.letters) < 50
     assert set(house.statuses()) == {Status.SENT, Status.QUEUED}
     assert "abandoned" not in worker.output()
+
+
+class Interrupted(Event):
+    """An event in whose lock the second signal comes, as it does now and then where two follow at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = Lock()
+
+    def set(self) -> None:
+        with self.own:
+            signal.raise_signal(signal.SIGTERM)
+        super().set()
+
+
+def told_twice_at_once() -> None:
+    """The body of a process: it ends with status 0 if it learns that it has to end."""
+    stop = Interrupted()
+    lifetime.attend(Once(StringIO), Once(StringIO), stop)
+    signals.worker_init.send(None)
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, lambda *_: signals.worker_shutting_down.send(None))
+    signal.raise_signal(signal.SIGINT)
+    sys.exit(not stop.wait(5))
+
+
+def test_a_worker_that_is_told_twice_at_once_hears_it():
+    told = f"from {__name__} import told_twice_at_once; told_twice_at_once()"
+    assert subprocess.run([sys.executable, "-c", told], check=False, timeout=20).returncode == 0
 
 
 def test_a_relay_that_hangs_keeps_no_worker_from_ending(house):
