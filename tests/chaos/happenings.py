@@ -133,10 +133,14 @@ def relay_away(stand: Stand, short: bool) -> Allowed:
 
 
 def stormy(stand: Stand, short: bool) -> Allowed:
-    """For a while every fifth connection, MAIL FROM or final dot is answered with 421. Longer, and it is left alone."""
+    """For a while one in 25 connections, MAIL FROMs and final dots is answered with 421.
+
+    That is more than a relay says about single connections, so letters leave ever more slowly; and less than makes us
+    leave it alone for five minutes, which would be right and would tell nothing.
+    """
     for number in range(1 if short else 3):
         under_way(stand, 0.2 * (number + 1))
-        with stand.relay.in_mood(storm=0.2):
+        with stand.relay.in_mood(storm=0.04):
             time.sleep(5)
     return Allowed()
 
