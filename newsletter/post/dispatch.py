@@ -24,6 +24,7 @@ from newsletter.post.merge import FieldError
 from newsletter.post.parcels import BEGIN_WITHIN, Packer
 from newsletter.post.postman import Fate, Parcel, Postman, Reply, Report
 from newsletter.post.recorder import Recorder
+from newsletter.post.right_of_way import RightOfWay
 from newsletter.post.supply import Batch, Slot, Supply
 
 STRAGGLING = 1.0  # seconds that the last letters of a ring may take until others are carried beside them
@@ -46,6 +47,7 @@ class Dispatcher:
     express: Postman | None = None  # for urgent letters, on connections of his own; None: there is one for all
     ticks: Callable[[], float] = time.monotonic
     stop: Event = field(default_factory=Event)
+    right_of_way: RightOfWay = field(default_factory=RightOfWay)  # issues' letters give it
     # Told of every letter carried, with its issue, in the thread that carries: whoever counts refusals listens.
     heard: Callable[[int | None, Report], None] = lambda _issue, _report: None
     # Whether issues' letters are to be carried no further, for what was heard of them.
@@ -200,6 +202,8 @@ class _Ring:
                 self._supply.prepare(in_hand=len(self._in_hand))
             if not self._recorder.has_room(self._is_time_up):
                 return
+            if not self._slot.urgent:
+                self._desk.right_of_way.give()
             claimed = self._in_hand.popleft()
             is_late = self._desk.ticks() > batch.begin_by
             if is_late or batch.begin_by < self._claimed_after:

@@ -26,6 +26,7 @@ from newsletter.post.dispatch import Dispatcher
 from newsletter.post.letters import Variant
 from newsletter.post.parcels import Packer
 from newsletter.post.postman import Fate, Parcel, Reply, Report
+from newsletter.post.right_of_way import RightOfWay
 from newsletter.post.smtp.postman import SmtpPostman
 from newsletter.post.stride import FIRST
 from newsletter.relays import Relay
@@ -99,6 +100,20 @@ def test_an_urgent_ring_leaves_the_issues_letters_alone(office):
     office.owes(1)
     assert office.rings(urgent=True) == 0
     assert office.rings(urgent=False) == 1
+
+
+def test_letters_of_issues_give_way_while_somebody_waits_for_a_letter(office):
+    office.owes(3)
+    with office.begin() as session:
+        test_letter = a_letter(session, a_newsletter(session, "tested"))
+        a_delivery(session, test_letter, None, recipient="operator@example.org")
+    pauses: list[float] = []
+    right_of_way = RightOfWay(nap=pauses.append)
+    with right_of_way.taken():
+        assert office.rings(urgent=True, right_of_way=right_of_way) == 1
+        assert not pauses
+        assert office.rings(right_of_way=right_of_way) == 3
+    assert len(pauses) == 3
 
 
 @pytest.mark.parametrize(("takes", "connections"), [(0.4, 1), (1.0, 20)])
