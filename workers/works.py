@@ -5,7 +5,6 @@ Every ring is short, safe to lose and safe to repeat: it looks at the database a
 
 import logging
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event
@@ -69,8 +68,7 @@ class Works:
             Room.FEEDS: (self.refresh_feeds, self.gather_pictures),
             Room.UPKEEP: (self.tick, self.draft_digests, self.hand_back, self.forget),
         }[room]
-        with self.dispatcher.right_of_way.taken() if room is Room.URGENT else nullcontext():
-            more = [_done(step) for step in steps if not self.stop.is_set()]
+        more = [_done(step) for step in steps if not self.stop.is_set()]
         return any(more)
 
     def look(self) -> None:
@@ -87,6 +85,7 @@ class Works:
             base_url=self.base_url,
             clock=self.now,
             most=SIGNUPS,
+            found=self.dispatcher.right_of_way.take,
         )
         if answered:
             log.info("sign-ups answered", extra={"count": answered})

@@ -44,8 +44,11 @@ def answer_due(
     base_url: str,
     clock: Callable[[], datetime],
     most: int = 200,
+    found: Callable[[], None] = lambda: None,
 ) -> int:
     """Work on received sign-ups, each in a transaction of its own; returns how many there were, at most `most`.
+
+    `found` is called for each before it is answered.
 
     One that fails twice is set aside, with the reason in the log, so that it does not hold up the others. Once can
     happen to any: two workers who work for the same inbox may collide, and then one of them has to look again.
@@ -58,6 +61,7 @@ def answer_due(
                 signup = signups.next_received(session, now=clock())
                 if signup is None:
                     return done
+                found()
                 number = signup.id
                 answer(session, signup, templates=templates, keyring=keyring, base_url=base_url, now=clock())
         except Exception as error:

@@ -72,6 +72,8 @@ class Dispatcher:
                 postman.carry(ring.parcels(), ring.report, stop=ring.is_over)
             finally:
                 ring.settle()
+                if urgent:
+                    self.right_of_way.let_go()
         if recorder.fates:
             log.info("letters carried", extra={"urgent": urgent, **recorder.fates})
         return recorder.recorded
@@ -191,6 +193,8 @@ class _Ring:
             self._slot.bookmarks.look_again()
             batch = self._supply.take()
         self._in_hand.extend(batch.claimed)
+        if batch.claimed and self._slot.urgent:
+            self._desk.right_of_way.take()
         if batch.is_full and not self._has_called and not self._slot.urgent:
             self._has_called = True
             self._desk.more()

@@ -2,12 +2,11 @@
 
 Python's threads take turns at it, and one that has waited for a database gets its turn only when the one that computes
 has had it for 5 ms (`sys.getswitchinterval`). An issue that leaves at full speed computes all the time, and to answer a
-sign-up takes twenty statements: it took half a second, and sign-ups that come faster than two a second waited in line.
+sign-up takes twenty statements: who signed up meanwhile stood in line for ten seconds and more.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from math import inf
 
 NAP = 0.001  # seconds: three letters' time, and far less than a database takes to answer
@@ -24,14 +23,13 @@ class RightOfWay:
         self._nap = nap
         self._until = -inf
 
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        """While the block lasts, but not longer than three seconds, whoever gives way does so."""
+    def take(self) -> None:
+        """Let whoever gives way do so for the next three seconds; taken again, it lasts so long from then."""
         self._until = self._ticks() + LONGEST
-        try:
-            yield
-        finally:
-            self._until = -inf
+
+    def let_go(self) -> None:
+        """Nobody waits for a letter any more."""
+        self._until = -inf
 
     def give(self) -> None:
         """Pause for a millisecond if somebody has it; in that time they get all that they need."""

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import delete, event, select, update
 from sqlalchemy.exc import OperationalError
 
+from newsletter.consent.signups import State
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.content.issues import Issue
 from newsletter.content.issues import Status as IssueStatus
@@ -30,7 +31,18 @@ from newsletter.post.right_of_way import RightOfWay
 from newsletter.post.smtp.postman import SmtpPostman
 from newsletter.post.stride import FIRST
 from newsletter.relays import Relay
-from tests.builders import KEYRING, NUMBERS, a_carrier, a_delivery, a_letter, a_newsletter, a_reader, an_issue, owed
+from tests.builders import (
+    KEYRING,
+    NUMBERS,
+    a_carrier,
+    a_delivery,
+    a_letter,
+    a_newsletter,
+    a_reader,
+    a_signup,
+    an_issue,
+    owed,
+)
 from tests.clock import NOON
 from tests.postmen import Ticks, Whimsical
 from tests.smtp_server import ScriptedServer, late
@@ -105,15 +117,22 @@ def test_an_urgent_ring_leaves_the_issues_letters_alone(office):
 def test_letters_of_issues_give_way_while_somebody_waits_for_a_letter(office):
     office.owes(3)
     with office.begin() as session:
-        test_letter = a_letter(session, a_newsletter(session, "tested"))
-        a_delivery(session, test_letter, None, recipient="operator@example.org")
+        newsletter = a_newsletter(session, "asked-for")
+        signup = a_signup(session, newsletter, state=State.ASKED)
+        reader = a_reader(session, newsletter, standing=Standing.ASKED)
+        a_delivery(session, a_letter(session, newsletter, signup=signup), reader)
     pauses: list[float] = []
-    right_of_way = RightOfWay(nap=pauses.append)
-    with right_of_way.taken():
-        assert office.rings(urgent=True, right_of_way=right_of_way) == 1
-        assert not pauses
+    right_of_way = RightOfWay(ticks=office.ticks, nap=pauses.append)
+
+    def issue_leaves_meanwhile(_: Parcel) -> Fate:
         assert office.rings(right_of_way=right_of_way) == 3
+        return Fate.TAKEN
+
+    assert office.rings(office.postman(issue_leaves_meanwhile), urgent=True, right_of_way=right_of_way) == 1
     assert len(pauses) == 3
+    office.owes(3)
+    assert office.rings(right_of_way=right_of_way) == 3
+    assert len(pauses) == 3, "nobody waits any more"
 
 
 @pytest.mark.parametrize(("takes", "connections"), [(0.4, 1), (1.0, 20)])
