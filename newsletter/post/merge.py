@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from email.message import EmailMessage, MIMEPart
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from html import escape
 from itertools import chain, pairwise
@@ -29,10 +29,9 @@ MARKER = re.compile(rf"Q{SECRET}Q([a-z][a-z0-9_]*)Z")
 PLAIN = re.compile(r"(?!From )[A-Za-z0-9/][A-Za-z0-9 /:.,+@_~-]{0,71}[A-Za-z0-9/,_~-]")
 PLAINLY_MOST = 73  # characters of it
 
-# A name and an address that need no encoding, no quoting and no second line.
-SIMPLE = re.compile(r' "[A-Za-z0-9.\'-]+(?: [A-Za-z0-9.\'-]+)*" <[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+>')
+SIMPLE = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")  # most addresses: what no kind of header would change
 BESIDE_TO = 72  # octets of that line behind "To:"
-
+NAMES = 4096  # that are remembered as they are written
 LONGEST_VALUE = 400  # octets of a field in a header line; lay_out sees to it that the line then has at most 998
 
 
@@ -155,10 +154,10 @@ def plainly(value: str) -> str | bytes:
     return value.encode("ascii") if PLAIN.fullmatch(value) else value
 
 
-def beside_to(name: str, address: str) -> bytes | None:
-    """A reader's name and address as they stand behind "To:", if both are as simple as most and fit on its line."""
-    written = f' "{name}" <{address}>'
-    return written.encode("ascii") if len(written) <= BESIDE_TO and SIMPLE.fullmatch(written) else None
+def beside_to(phrase: str, address: str) -> bytes | None:
+    """A `mime.phrase` and an address as they stand behind "To:", if that is a simple one and both fit on its line."""
+    written = f" {phrase} <{address}>"
+    return written.encode("ascii") if len(written) <= BESIDE_TO and SIMPLE.fullmatch(address) else None
 
 
 def lay_out(message: EmailMessage, fields: Collection[str]) -> Sheet:
@@ -295,6 +294,7 @@ WRITERS: dict[Kind, Callable[[str], bytes]] = {
     Kind.ADDRESS: _write_address,
     Kind.WORDS: _write_words,
     Kind.VERBATIM: _write_verbatim,
-    Kind.TEXT: quoted_printable.encode,
-    Kind.HTML: _write_html,
+    # What gets here is names for the most part, as most else is written plainly; and readers share theirs with others.
+    Kind.TEXT: lru_cache(NAMES)(quoted_printable.encode),
+    Kind.HTML: lru_cache(NAMES)(_write_html),
 }

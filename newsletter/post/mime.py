@@ -100,8 +100,12 @@ def mailbox(name: str, address: str) -> str:
     name = folded(name)
     if not name:
         return address
-    phrase = f'"{name}"' if QUOTABLE.fullmatch(name) else " ".join(encoded_words(name))
-    return f"{phrase} <{address}>"
+    return f"{phrase(name)} <{address}>"
+
+
+def phrase(name: str) -> str:
+    """A name, on one line and not empty, as it stands before an address."""
+    return f'"{name}"' if QUOTABLE.fullmatch(name) else " ".join(encoded_words(name))
 
 
 def lines(begun: str, tokens: Iterable[str]) -> list[str]:

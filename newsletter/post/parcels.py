@@ -12,7 +12,7 @@ from newsletter.links import Links, Purpose
 from newsletter.post import mime, verp
 from newsletter.post.claims import Claimed
 from newsletter.post.letters import Variant
-from newsletter.post.merge import PLAINLY_MOST, FieldError, beside_to, plainly
+from newsletter.post.merge import NAMES, PLAINLY_MOST, FieldError, beside_to, plainly
 from newsletter.post.postman import Parcel
 
 BEGIN_WITHIN = timedelta(seconds=2)  # a reader who left longer ago than this gets no MAIL FROM
@@ -36,7 +36,7 @@ class Pen:
             "mailbox": _mailbox,
             "date": lambda claimed: _date(claimed.first_tried_at),
             "message_id": self._message_id,
-            "greeting": lambda claimed: plainly(f"Dear {_name(claimed)},") if claimed.name else b"Dear reader,",
+            "greeting": lambda claimed: _greeting(claimed.name) if claimed.name else b"Dear reader,",
             "requested_at": lambda claimed: _times(claimed)["requested_at"],
             "expires_at": lambda claimed: _times(claimed)["expires_at"],
             **{purpose.value: _link(purpose, links.maker(purpose, key=key)) for purpose in Purpose},
@@ -117,9 +117,22 @@ class Packer:
         return self._pens.setdefault(key, Pen(self._links, self._keyring, key))
 
 
-def _name(claimed: Claimed) -> str:
-    """The reader's name on one line."""
-    name = " ".join((claimed.name or "").split())
+# To encode a name takes as long as all else that is its reader's; most share theirs with others.
+
+
+@lru_cache(maxsize=NAMES)
+def _greeting(name: str) -> str | bytes:
+    return plainly(f"Dear {_on_one_line(name)},")
+
+
+@lru_cache(maxsize=NAMES)
+def _phrase(name: str) -> str:
+    plain = _on_one_line(name)
+    return mime.phrase(plain) if plain else ""
+
+
+def _on_one_line(name: str) -> str:
+    name = " ".join(name.split())
     if mime.CONTROLS.search(name):
         raise FieldError("the field name cannot be filled: it has a control character, or half of a character")
     return name
@@ -128,12 +141,13 @@ def _name(claimed: Claimed) -> str:
 def _mailbox(claimed: Claimed) -> str | bytes:
     """The reader by name, as their mail program shows it, where a name is known and the address can stand beside it."""
     address = _recipient(claimed)
-    if not claimed.name or not address.isascii():
+    phrase = _phrase(claimed.name) if claimed.name and address.isascii() else ""
+    if not (claimed.name and phrase):
         return address
-    if simple := beside_to(claimed.name, address):
+    if simple := beside_to(phrase, address):
         return simple
     try:
-        return mime.mailbox(_name(claimed), address)
+        return mime.mailbox(_on_one_line(claimed.name), address)
     except mime.HeaderError:
         raise FieldError("the field mailbox cannot be filled: this is not an address") from None
 
