@@ -6,6 +6,7 @@ text that nobody has escaped. A name that is missing fails (StrictUndefined) rat
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -27,8 +28,13 @@ def templates_dir() -> Path:
     return installed if installed.is_dir() else here.parent / "templates"
 
 
+@cache
 def environment() -> Environment:
-    """Templates that escape in .html, leave .txt as it is, and refuse names they were not given."""
+    """Templates that escape in .html, leave .txt as it is, and refuse names they were not given.
+
+    One for the whole process: it keeps what it has compiled, and compiling a page or a letter takes longer than filling
+    it in does.
+    """
     made = Environment(
         loader=FileSystemLoader(templates_dir()),
         autoescape=select_autoescape(enabled_extensions=("html",), default_for_string=True),

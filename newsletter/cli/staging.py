@@ -121,7 +121,8 @@ def _apart(found: Settings, processes: Processes, port: int) -> Iterator[Site]:
     with broker.connect(found.redis_url) as celery, closing(broker.doorbell(celery)) as doorbell:
         site = Site.build(found, doorbell)
         with closing(site.database):
-            until(lambda: _answers(found.base_url), "the site to answer", watch=processes.check)
+            with httpx2.Client(base_url=found.base_url, trust_env=False) as browser:
+                until(lambda: _answers(browser), "the site to answer", watch=processes.check)
             try:
                 yield site
             except NewsletterError:
@@ -129,9 +130,9 @@ def _apart(found: Settings, processes: Processes, port: int) -> Iterator[Site]:
                 raise
 
 
-def _answers(url: str) -> bool:
+def _answers(browser: httpx2.Client) -> bool:
     try:
-        httpx2.get(f"{url}/health/live", trust_env=False)
+        browser.get("/health/live")
     except httpx2.TransportError:
         return False
     return True

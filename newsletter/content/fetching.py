@@ -7,7 +7,9 @@ Nothing is carried over from one fetch to the next: no cookies, no proxies from 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ssl import SSLContext
 from typing import Protocol
 
 import httpcore2
@@ -70,7 +72,6 @@ class HttpFetcher:
         network: httpcore2.NetworkBackend | None = None,
     ) -> None:
         self._guard = Guard(allow, resolve=resolve)
-        self._tls = httpx2.create_ssl_context(trust_env=False)
         self._headers = {"User-Agent": agent, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
         self._seconds = seconds
         self._network = network or httpcore2.SyncBackend()
@@ -94,7 +95,7 @@ class HttpFetcher:
         raise FetchError(f"It redirects more than {MAX_REDIRECTS} times.")
 
     def _client(self) -> httpx2.Client:
-        transport = GuardedTransport(self._guard, self._network, self._tls, seconds=self._seconds)
+        transport = GuardedTransport(self._guard, self._network, _trust(), seconds=self._seconds)
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         return httpx2.Client(transport=transport, headers=self._headers, cookies=no_cookies, trust_env=False)
 
@@ -109,6 +110,12 @@ class HttpFetcher:
             raise FetchError("What came cannot be decompressed.") from error
         except FAILURES as error:
             raise FetchError(f"It could not be reached: {error}") from error
+
+
+@cache
+def _trust() -> SSLContext:
+    """Whom this machine trusts. Reading that takes tens of milliseconds, so a process that fetches nothing does not."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 def _read(response: httpx2.Response, *, limit: int, conditional: bool) -> Answer:

@@ -7,18 +7,19 @@ after the gap; one that they show twice runs the first time only. So each time o
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
 from newsletter.errors import Malformed
+from newsletter.newsletters import zones
 
 LONGEST_FOLD = timedelta(days=1)  # a country that moves across the date line may live one day twice
 
 
 def check(cron: str, zone: str) -> None:
     """Raises Malformed, naming the field, unless this is a schedule that comes round."""
-    if zone not in available_timezones():
+    if zone not in zones():
         raise Malformed("zone", f"“{zone}” is not a time zone; name one like Europe/Berlin.")
     if len(cron.split()) != 5:
         raise Malformed("cron", "A schedule has five parts: minute, hour, day, month and weekday, as in “0 7 * * 1-5”.")

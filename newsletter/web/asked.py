@@ -3,17 +3,15 @@
 import re
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
-from zoneinfo import available_timezones
 
 from newsletter import addresses
 from newsletter.addresses import Address
 from newsletter.consent.wordings import Wording
 from newsletter.errors import Malformed, NotFound, Refused
-from newsletter.newsletters import LANGUAGE, Newsletter
+from newsletter.newsletters import LANGUAGE, Newsletter, zones
 from newsletter.web.catalogue import Catalogue, Offers
 from newsletter.web.posted import Posted, one, ticked
 
-ZONES = available_timezones()
 BLANK = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")  # controls, turned lines
 NAME_LIMIT = 200  # characters
@@ -114,6 +112,6 @@ def _language(value: str) -> str:
 
 
 def _zone(value: str) -> str:
-    if value and value not in ZONES:
+    if value and value not in zones():
         raise Malformed("timezone", "Name the time zone like Europe/Berlin.")
     return value
