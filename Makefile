@@ -13,7 +13,7 @@ demo: .venv/run ## The whole service in one process, from sign-up to silence (AR
 	@$(BIN)/newsletter demo $(ARGS)
 
 test: .venv/dev ## Every test, in parallel; what needs a real server is skipped where there is none, and said (ARGS="-k feed")
-	@$(BIN)/pytest -n auto $(ARGS)
+	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 check: lint types imports test ## What CI runs: format, lint, types, imports, tests
 

@@ -5,6 +5,7 @@ They end with whoever started them, also when that is killed; what they said is 
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,11 @@ BEAT = ("celery", "-A", "workers", "beat")
 
 # It waits for the end of whoever started the process, and ends it then: by then nobody else would.
 MOURNER = 'read -r _; kill -CONT "$1"; kill -TERM "$1"; sleep 5; kill -KILL "$1"'
+
+
+# Whom to trust where nobody speaks TLS. Left to itself every GET reads whom the machine trusts, which takes 40 ms of a
+# processor that those who are waited for need.
+NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Process:
@@ -213,7 +219,7 @@ def bell_of(redis_url: str) -> Iterator[Doorbell]:
 def says_yes(url: str) -> bool:
     """Whether a health page answers, and well."""
     try:
-        return httpx2.get(url, trust_env=False, timeout=5).is_success
+        return httpx2.get(url, verify=NOBODY, trust_env=False, timeout=5).is_success
     except httpx2.TransportError:
         return False
 
