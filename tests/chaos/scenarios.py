@@ -110,16 +110,16 @@ FAR = {"delay": 0.05}  # at some distance, so that the issue lasts a while
 PASSING: dict[str, Any] = {"faked": True, "time_passes": True, "workers": (2, 1)}
 
 SCENARIOS: dict[str, Scenario] = {
-    "sigkill": Scenario("a random worker is killed again and again", happenings.sigkill, (40_000, 3000), FAR),
-    "sigterm": Scenario("workers are told to end, as at a deployment", happenings.sigterm, (20_000, 2000), FAR),
+    "sigkill": Scenario("a random worker is killed again and again", happenings.sigkill, (40_000, 1500), FAR),
+    "sigterm": Scenario("workers are told to end, as at a deployment", happenings.sigterm, (20_000, 1200), FAR),
     "redis-killed": Scenario("Redis is killed, and comes back empty", happenings.redis_killed, (10_000, None), FAR),
     "redis-frozen": Scenario("Redis takes connections and is silent", happenings.redis_frozen, (10_000, None), FAR),
     "redis-flushed": Scenario("Redis is emptied again and again", happenings.redis_flushed, (10_000, None), FAR),
     "redis": Scenario("Redis is emptied, killed and frozen", happenings.redis_troubled, (None, 2000), FAR),
     "postgresql-restarted": Scenario("PostgreSQL ends at once", happenings.postgresql_restarted, (20_000, None), FAR),
     "postgresql-away": Scenario("PostgreSQL is away for a while", happenings.postgresql_away, (10_000, None), FAR),
-    "postgresql": Scenario("PostgreSQL ends at once, and is away", happenings.postgresql_troubled, (None, 3000), FAR),
-    "relay-away": Scenario("the relay is away for a while", happenings.relay_away, (10_000, 1000), FAR, **PASSING),
+    "postgresql": Scenario("PostgreSQL ends at once, and is away", happenings.postgresql_troubled, (None, 1500), FAR),
+    "relay-away": Scenario("the relay is away for a while", happenings.relay_away, (10_000, 600), FAR, **PASSING),
     "greylisting": Scenario(
         "the relay says 450 to everybody first", happenings.moody, (5000, 500), {"greylist": 1}, **PASSING
     ),
