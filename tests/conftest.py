@@ -1,7 +1,7 @@
 """What every test can ask for: real databases, real servers, closed doors to the rest of the world."""
 
-from collections.abc import Iterator
-from contextlib import closing
+import gc
+import os
 
 import pytest
 from hypothesis import settings
@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.servers.missing",
     "tests.servers.sqlite",
     "tests.servers.postgresql",
+    "tests.servers.kept",
     "tests.servers.redis",
     "tests.servers.mortal",
     "tests.servers.smtp_sink",
@@ -43,16 +44,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(MARKS[fixture])
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """What `-n auto` is: more processes than processors, because a long test mostly waits for others."""
+    return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking again and again through what was imported and collected: it stays."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_runtest_setup() -> None:
     """No test reaches beyond this machine; pytest-socket opens the doors again afterwards."""
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest) -> Database:
     """A database of the test's own, empty and migrated; each behaviour is tested on SQLite and on PostgreSQL."""
-    with closing(Database(request.getfixturevalue(f"{request.param}_url"))) as database:
-        yield database
+    made: Database = request.getfixturevalue(f"{request.param}_database")
+    return made
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from newsletter.consent.wordings import Wording
 from newsletter.database import Database
 from tests.builders import KEYRING, a_newsletter, a_signup
 from tests.clock import NOON
+from tests.statements import executed
 
 
 def receive(session, newsletter, address: str) -> None:
@@ -31,21 +32,20 @@ def receive(session, newsletter, address: str) -> None:
 
 
 def test_a_posted_form_is_exactly_one_statement(database, begin, reading):
-    statements = []
     with begin() as session:
         newsletter = a_newsletter(session)
         wording = session.scalars(select(Wording)).one()
-        event.listen(database.engine, "after_cursor_execute", lambda *given: statements.append(given[2]))
-        signups.receive(
-            session,
-            address=addresses.parse("Ana@example.org"),
-            fold_key="k1:x",
-            newsletters=[newsletter.id],
-            wording_id=wording.id,
-            form=wording.form_exhibit,
-            evidence={"name": "Ana"},
-            now=NOON,
-        )
+        with executed(database) as statements:
+            signups.receive(
+                session,
+                address=addresses.parse("Ana@example.org"),
+                fold_key="k1:x",
+                newsletters=[newsletter.id],
+                wording_id=wording.id,
+                form=wording.form_exhibit,
+                evidence={"name": "Ana"},
+                now=NOON,
+            )
     assert len([statement for statement in statements if statement.startswith("INSERT")]) == len(statements) == 1
     with reading() as session:
         found = session.scalars(select(Signup)).one()
@@ -100,7 +100,7 @@ def test_finding_what_waits_does_not_read_what_is_done(database, begin):
             session.execute(text("SET LOCAL enable_seqscan = off"))
         plans = []
 
-        @event.listens_for(database.engine, "before_cursor_execute", retval=True)
+        @event.listens_for(session.connection(), "before_cursor_execute", retval=True)
         def _explain(connection, cursor, statement, parameters, context, many):
             if statement.startswith("SELECT"):
                 plans.append(cursor.execute(f"{explain} {statement}", parameters).fetchall())

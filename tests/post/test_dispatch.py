@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from sqlalchemy import delete, event, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import OperationalError
 
 from newsletter.consent.signups import State
@@ -47,6 +47,7 @@ from tests.clock import NOON
 from tests.postmen import Ticks, Whimsical
 from tests.smtp_server import ScriptedServer, late
 from tests.stage import Clock
+from tests.statements import executed
 
 
 class Office:
@@ -305,14 +306,9 @@ def test_nothing_joins_a_letter_that_is_carried_alone(office):
 
 def claims_of(office, database, postman: Whimsical) -> int:
     """How many statements a ring claims its letters with."""
-    claimed = []
-
-    def note(_connection, _cursor, statement, *_: object) -> None:
-        claimed.append(statement.startswith("WITH due"))
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    office.rings(postman)
-    return sum(claimed)
+    with executed(database) as statements:
+        office.rings(postman)
+    return sum(statement.startswith("WITH due") for statement in statements)
 
 
 def test_many_letters_are_claimed_in_few_statements(office, database):

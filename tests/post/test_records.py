@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from newsletter.post import claims, records
 from newsletter.post.deliveries import DEATHS, OPEN, Delivery, Status
@@ -14,6 +14,7 @@ from newsletter.post.postman import Fate, Reply, Report
 from newsletter.post.records import DOUBT, Held
 from tests.builders import a_carrier, owed
 from tests.clock import NOON
+from tests.statements import executed
 
 LATE = NOON + timedelta(seconds=7)
 GREYLISTED = Reply(451, "4.7.1", "come back later")
@@ -247,11 +248,9 @@ def test_a_group_of_sixty_four_is_recorded_in_few_statements(begin, database, fa
         claim(session, carrier)
     fates = [fates[number % len(fates)] for number in range(64)]
     group = [report(fate, each.id, reply=GREYLISTED) for each, fate in zip(deliveries, fates, strict=True)]
-    executed = []
-    event.listen(database.engine, "before_cursor_execute", lambda *given: executed.append(given[2]))
-    with begin() as session:
+    with executed(database) as said, begin() as session:
         assert records.record(session, carrier, group, now=LATE) == 64
-    assert [each.split()[0] for each in executed if each.split()[0] in ("SELECT", "UPDATE")] == statements
+    assert [each.split()[0] for each in said if each.split()[0] in ("SELECT", "UPDATE")] == statements
     leads = {
         Fate.TAKEN: Status.SENT,
         Fate.REFUSED: Status.FAILED,
