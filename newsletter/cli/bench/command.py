@@ -1,6 +1,7 @@
 """newsletter bench: how fast, on this machine."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +29,10 @@ def delivery(
         typer.Option(min=1, max=5_000_000, help="Readers of one issue; by default 100,000, far away 10,000."),
     ] = None,
     connections: Annotated[int, typer.Option(min=1, max=200, help="Connections to the relay.")] = 20,
-    processes: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Worker processes; by default one for each processor, far away one."),
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, max=20, help="Turns of ours and of the yardsticks; medians count.")] = 3,
     latency: Annotated[
         float, typer.Option(min=0, max=2000, metavar="MS", help="Put a wire of this round trip before the relay.")
@@ -61,7 +65,7 @@ def delivery(
     given = Given(
         letters=letters or (10_000 if latency else 100_000),
         connections=connections,
-        processes=processes,
+        processes=processes or (1 if latency else len(os.sched_getaffinity(0))),
         rounds=rounds,
         latency_ms=latency,
         snapshot=not latency if snapshot is None else snapshot,
