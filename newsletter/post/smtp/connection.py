@@ -9,6 +9,7 @@ from typing import Protocol, cast
 from newsletter.post import replies
 from newsletter.post.postman import Parcel, Reply
 from newsletter.post.smtp.addresses import Addresses
+from newsletter.post.smtp.offers import Offers
 from newsletter.post.smtp.opening import Need, opening
 from newsletter.post.smtp.patience import Patience
 from newsletter.post.smtp.reader import Heard, Reader
@@ -25,7 +26,7 @@ LEAVING = 2.0  # seconds for a good-bye
 class Owner(Protocol):
     """Whose connection it is."""
 
-    def opened(self, connection: "Connection") -> None:
+    def opened(self, connection: "Connection", offers: Offers) -> None:
         """Letters may begin."""
 
     def next(self) -> Parcel | None:
@@ -60,7 +61,6 @@ class Connection(asyncio.Protocol):
         addresses: Addresses,
     ) -> None:
         self.since = time.monotonic()  # that something happened on it
-        self.letters = 0  # begun over it
         self.gone: asyncio.Future[None] = loop.create_future()  # done when the socket is closed
         self._relay, self._owner = relay, owner
         self._tls, self._stuffing, self._patience = tls, stuffing, patience
@@ -115,7 +115,6 @@ class Connection(asyncio.Protocol):
             if refusal := talk.begin(parcel):
                 self._owner.declined(Decision(parcel, *refusal))
                 continue
-            self.letters += 1
             self._owner.begun()
             break
         now = time.monotonic()
@@ -203,8 +202,8 @@ class Connection(asyncio.Protocol):
     # Opening
 
     async def _connect(self) -> None:
-        given = (self._tls, self._relay.host, LEAVING) if self._relay.scheme == "smtps" else (None, None, None)
-        tls, name, farewell = given
+        is_tls = self._relay.scheme == "smtps"
+        tls, name, farewell = (self._tls, self._relay.host, LEAVING) if is_tls else (None, None, None)
         try:
             connected = await self._addresses.connect(within=self._patience.connect)
             await self._loop.create_connection(
@@ -253,7 +252,7 @@ class Connection(asyncio.Protocol):
             self._need = self._opening.send(heard)
         except StopIteration as done:
             self._talk = Transactions(done.value, self._stuffing, self._reader)
-            self._owner.opened(self)
+            self._owner.opened(self, done.value)
             self.go_on()
         except ShutOutError as error:
             self._end(error)

@@ -5,13 +5,16 @@ import logging
 import math
 import ssl
 import time
+from collections import deque
 from collections.abc import Sequence
 
 from newsletter.doorbell import QUIET
+from newsletter.post import replies
 from newsletter.post.pace import Pace
 from newsletter.post.postman import Fate, Parcel, Reply, Trouble
 from newsletter.post.smtp.addresses import Addresses
 from newsletter.post.smtp.connection import Connection
+from newsletter.post.smtp.offers import Offers
 from newsletter.post.smtp.patience import Patience
 from newsletter.post.smtp.rounds import Round
 from newsletter.post.smtp.shut_out import ShutOutError
@@ -46,6 +49,8 @@ class Route:
         self.begun_at = -math.inf
         self.connections: list[Connection] = []
         self.leaving: list[Connection] = []
+        self._aside: deque[Parcel] = deque()  # pulled by rivals who cannot take them
+        self._takes_utf8 = False
         self._relay, self._pace, self._loop = relay, pace, loop
         self._ehlo_name, self._tls, self._stuffing, self._patience = ehlo_name, tls, stuffing, patience
         self._addresses = Addresses(relay, loop)
@@ -69,6 +74,11 @@ class Route:
     def has_free(self) -> bool:
         """Whether a letter could begin at once on one of its connections."""
         return any(connection.is_free for connection in self.connections)
+
+    @property
+    def may_take_utf8(self) -> bool:
+        """Whether a letter to an address outside ASCII can go this way (RFC 6531), as far as is known."""
+        return self._takes_utf8 if self.is_usable else self.is_hopeful
 
     @property
     def is_hopeful(self) -> bool:
@@ -123,6 +133,7 @@ class Route:
         self.leaving = [connection for connection in self.leaving if not connection.gone.done()]
         self._sit(now)
         self._fill(now, self._wanted(now))
+        self._hand_back(now)
         self.wake()
 
     def wake(self) -> None:
@@ -133,24 +144,38 @@ class Route:
 
     # What its connections ask and tell
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: Connection, offers: Offers) -> None:
         """One more way to go. What others have carried while there was none is not made up for."""
+        self._takes_utf8 = offers.utf8
         self.turn = max([self.turn, *(rival.turn for rival in self.rivals if rival.is_usable)])
 
     def next(self) -> Parcel | None:
         """The next letter, if it is this relay's to carry and its pace allows it."""
         current = self._round
-        if current is None or current.is_over or (self.rivals and not self._is_next()):
+        if current is None or current.is_over or (self.rivals and not self._aside and not self._is_next()):
             return None
         if (delay := self._pace.delay()) > 0:
             self._alarm = self._alarm or self._loop.call_later(delay, self._ring)
             return None
-        return current.next()
+        return self._aside.popleft() if self._aside else current.next()
 
     def declined(self, decision: Decision) -> None:
-        """It was not asked about."""
-        if self._round:
-            self._round.report(decision)
+        """It was not asked about. What only its address keeps from going this way may go another."""
+        if self._round is None:
+            return
+        if decision.reply is replies.NOT_ASCII:
+            for rival in self.rivals:
+                if rival.may_take_utf8:
+                    rival.hand(decision.parcel)
+                    return
+            if not all(rival.is_usable for rival in self.rivals):
+                decision = decision._replace(fate=Fate.LATER)
+        self._round.report(decision)
+
+    def hand(self, parcel: Parcel) -> None:
+        """Take a letter that a rival has pulled and cannot take."""
+        self._aside.append(parcel)
+        self._loop.call_soon(self.wake)
 
     def begun(self) -> None:
         """A letter begins; where there is more than one of them, another connection pays off."""
@@ -190,6 +215,14 @@ class Route:
             self._round.look()
 
     # How it does that
+
+    def _hand_back(self, now: float) -> None:
+        """What was set aside for us and may not begin any more goes back."""
+        current = self._round
+        while current and self._aside:
+            if not current.is_over and self.may_take_utf8 and now <= self._aside[0].begin_by:
+                return
+            current.report(Decision(self._aside.popleft(), Fate.UNTOUCHED, None))
 
     def _ring(self) -> None:
         self._alarm = None

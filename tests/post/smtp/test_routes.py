@@ -16,6 +16,7 @@ from newsletter.post.smtp.patience import Patience
 from newsletter.post.smtp.postman import SmtpPostman, probe
 from newsletter.relays import Relay
 from tests.servers.postfix import running_postfix
+from tests.servers.server import free_port
 from tests.smtp_server import CLOSE, SILENCE, Conversation, ScriptedServer
 from tests.waiting import eventually
 
@@ -112,6 +113,39 @@ def test_more_letters_open_more_connections_and_one_letter_opens_one():
         eventually(lambda: carry(postman, *range(50)) and server.connections == 3)
         carry(postman, *range(50))
         assert server.connections == 3
+
+
+OFFERS_ALL = "250-relay\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8"
+ABROAD = "читатель@example.org"
+
+
+def test_an_address_outside_ascii_goes_to_the_relay_that_takes_it():
+    with ScriptedServer() as narrow, ScriptedServer(always={"EHLO": OFFERS_ALL}) as wide:
+        with postman_for(a_relay(narrow, weight=9), a_relay(wide)) as postman:
+            parcels = [a_parcel(n, **({"recipient": ABROAD} if n % 5 == 0 else {})) for n in range(40)]
+            reports: list[Report] = []
+            postman.carry(iter(parcels), reports.append, stop=lambda: False)
+        assert fates(reports) == {TAKEN: 40}
+        assert narrow.letters, "the other letters are still divided"
+        assert sum("SMTPUTF8" in command for command in wide.commands) == 8
+
+
+def test_an_address_outside_ascii_waits_while_a_relay_that_may_take_it_is_away():
+    with ScriptedServer() as narrow:
+        nobody = Relay(host="127.0.0.1", port=free_port(), connections=1)
+        with postman_for(a_relay(narrow), nobody) as postman:
+            carry(postman, 1)
+            reports: list[Report] = []
+            postman.carry(iter([a_parcel(2, recipient=ABROAD)]), reports.append, stop=lambda: False)
+    assert fates(reports) == {LATER: 1}
+
+
+def test_an_address_outside_ascii_is_refused_where_no_relay_takes_it():
+    with ScriptedServer() as one, ScriptedServer() as other, postman_for(a_relay(one), a_relay(other)) as postman:
+        carry(postman, *range(10))
+        reports: list[Report] = []
+        postman.carry(iter([a_parcel(10, recipient=ABROAD)]), reports.append, stop=lambda: False)
+    assert fates(reports) == {REFUSED: 1}
 
 
 def test_letters_are_divided_by_weight():
