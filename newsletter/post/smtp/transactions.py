@@ -24,6 +24,7 @@ from newsletter.post.smtp.stuffing import END, Stuffing
 
 REFUSALS = 8  # relays hang up after ten in a row; we leave before, so that their 421 stays a true "slow down"
 SLOW = 1.0  # seconds for a verdict: from then on nothing is said ahead, or a MAIL FROM would wait in the wire
+OUT_OF_STEP = (354, 503)  # to MAIL: what the relay answers is not what we asked
 AHEAD = 2048  # octets of an envelope that may follow a letter unasked: less than this unsent, and the dot may have left
 
 
@@ -209,7 +210,7 @@ class Transactions:
     def _hear_mail(self, reply: Reply) -> None:
         self._is_known = True
         self._is_welcome = replies.is_yes(reply)
-        if reply.code == 503:  # we are out of step with the relay; the letter has nothing to do with it
+        if reply.code in OUT_OF_STEP:  # the letter has nothing to do with it
             self.over = reply
             self._refuse(Fate.UNTOUCHED, reply)
         elif reply.code == 421 and self.decided:
@@ -220,6 +221,8 @@ class Transactions:
     def _hear_rcpt(self, reply: Reply) -> None:
         if not replies.is_yes(reply):
             self._refuse(replies.verdict(reply), reply)
+        if reply.code == 354:
+            self.over = reply
 
     def _hear_data(self, reply: Reply) -> None:
         if replies.is_yes(reply):

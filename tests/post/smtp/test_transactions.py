@@ -68,8 +68,8 @@ def carry(
 
 
 CODES = {
-    "mail": st.sampled_from([250, 250, 250, 451, 550, 421, 503]),
-    "rcpt": st.sampled_from([250, 250, 250, 250, 450, 550, 421]),
+    "mail": st.sampled_from([250, 250, 250, 451, 550, 421, 503, 354]),
+    "rcpt": st.sampled_from([250, 250, 250, 250, 450, 550, 421, 354]),
     "data": st.sampled_from([354, 354, 354, 354, 451, 554, 421]),
     "dot": st.sampled_from([250, 250, 250, 250, 451, 554, 421]),
     "is_long": st.booleans(),
@@ -193,9 +193,17 @@ def test_the_250_for_nothing_counts_for_nobody():
 
 
 @pytest.mark.parametrize("number", [0, 3])
-def test_503_to_mail_leaves_the_letter_untouched_and_ends_the_connection(number):
-    told, _ = course(*[Answers()] * number, Answers(mail=503), Answers())
+@pytest.mark.parametrize("answer", [503, 354])
+def test_what_is_no_answer_to_mail_leaves_the_letter_untouched_and_ends_the_connection(number, answer):
+    told, _ = course(*[Answers()] * number, Answers(mail=answer), Answers())
     assert told.fates == [TAKEN] * number + [UNTOUCHED]
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_what_is_no_answer_to_rcpt_ends_the_connection_and_the_letter_waits(number):
+    told, relay = course(*[Answers()] * number, Answers(rcpt=354), Answers())
+    assert told.fates == [TAKEN] * number + [LATER]
+    assert len(relay.taken) == number
 
 
 def test_a_relay_that_wants_the_content_of_a_sender_whom_it_refused_is_left():
