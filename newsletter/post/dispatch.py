@@ -225,10 +225,13 @@ class _Ring:
     def _pack(self, claimed: Claimed, batch: Batch) -> Parcel | None:
         """The parcel; a letter that cannot be made is reported with the reason, and the others go on.
 
-        One that was refused for good and has waited for a person in vain ends here: nobody is asked again.
+        One that was refused for good and has waited for a person in vain ends here, or goes back to wait for longer.
         """
-        if refused := batch.refused.get(claimed.delivery):
+        if refused := batch.refusals.final.get(claimed.delivery):
             self._recorder.report(Report(claimed.delivery, claimed.attempt, Fate.REFUSED, refused, self._desk.clock()))
+            return None
+        if claimed.delivery in batch.refusals.held:
+            self._say(claimed, Fate.UNTOUCHED)
             return None
         try:
             parcel = self._desk.packer.pack(claimed, batch.variants[claimed.variant], begin_by=batch.begin_by)

@@ -2,11 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -16,11 +15,10 @@ from newsletter.database import Begin
 from newsletter.post import records
 from newsletter.post.bookmarks import Bookmarks
 from newsletter.post.claims import Claimed, claim, claim_suspect
-from newsletter.post.deliveries import Delivery
 from newsletter.post.faults import tell
+from newsletter.post.giving_up import NONE, Refusals, refusals
 from newsletter.post.letters import Variant
 from newsletter.post.parcels import BEGIN_WITHIN
-from newsletter.post.postman import Reply
 from newsletter.post.stride import Stride
 
 log = logging.getLogger(__name__)
@@ -32,7 +30,7 @@ class Batch(NamedTuple):
     claimed: list[Claimed]
     variants: dict[int, Variant]
     begin_by: float  # ticks
-    refused: Mapping[int, Reply] = MappingProxyType({})  # by delivery: what was said for good when it was last tried
+    refusals: Refusals = NONE
     is_full: bool = False  # as many as were asked for: more are due
     is_alone: bool = False  # a letter that carriers did not survive: nothing is carried beside it
     has_failed: bool = False
@@ -103,7 +101,7 @@ class Supply:
         try:
             with self._begin() as session:
                 claimed, is_alone = self._due(session, limit)
-                refused = _refused(session, [each.delivery for each in claimed if each.attempt > 1])
+                said = refusals(session, claimed, now=self._clock())
                 self._variants = _variants(session, {each.variant for each in claimed}, known=self._variants)
         except Exception as error:  # noqa: BLE001 - raised through the postman, it would leave letters in doubt
             tell(log, "nothing can be claimed", error)
@@ -111,7 +109,7 @@ class Supply:
             self._slot.bookmarks.drop()
             return Batch([], {}, begin_by, has_failed=True)
         self._slot.is_unsure = self._is_first = False
-        return Batch(claimed, self._variants, begin_by, refused, len(claimed) >= limit, is_alone)
+        return Batch(claimed, self._variants, begin_by, said, len(claimed) >= limit, is_alone)
 
     def _due(self, session: Session, limit: int) -> tuple[list[Claimed], bool]:
         now, urgent, bookmarks = self._clock(), self._slot.urgent, self._slot.bookmarks
@@ -122,15 +120,6 @@ class Supply:
             return claimed, False
         suspect = claim_suspect(session, self._carrier, urgent=urgent, key=self._key, now=now)
         return suspect, bool(suspect)
-
-
-def _refused(session: Session, again: list[int]) -> dict[int, Reply]:
-    """Of letters that were tried before, those that are not to be sent again, as nobody has asked for it (`holds`)."""
-    if not again:
-        return {}
-    rows = select(Delivery.id, Delivery.reply_code, Delivery.reply_text)
-    final = rows.where(Delivery.id.in_(again), Delivery.reply_code >= 500)
-    return {number: Reply(code, None, text or "") for number, code, text in session.execute(final)}
 
 
 def _variants(session: Session, needed: set[int], *, known: dict[int, Variant]) -> dict[int, Variant]:

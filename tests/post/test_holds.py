@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import repeat
 
+import pytest
 from sqlalchemy import select
 
+from newsletter.content import issues
 from newsletter.content.issues import Issue
 from newsletter.content.issues import Status as IssueStatus
 from newsletter.doorbell import Room
 from newsletter.post import doctor, holds, retries
-from newsletter.post.deliveries import Delivery, Status
+from newsletter.post.deliveries import Delivery, Status, stands
 from newsletter.post.letters import Letter
 from newsletter.post.postman import Fate, Reply
 from tests.builders import owed
@@ -52,8 +55,10 @@ def an_office(stage: Stage, readers: int) -> Office:
         return Office(stage, letter.issue_id)
 
 
-def refusing() -> Whimsical:
-    return Whimsical(lambda _: Fate.LATER, ticks=Ticks(), reply=UNAUTHENTICATED)
+def refusing(*, after: int = 0) -> Whimsical:
+    """It takes so many letters, and holds something against us in all that follow."""
+    left = repeat(Fate.TAKEN, after)
+    return Whimsical(lambda _: next(left, Fate.LATER), ticks=Ticks(), reply=UNAUTHENTICATED)
 
 
 def willing() -> Whimsical:
@@ -76,18 +81,38 @@ def test_a_relay_that_holds_something_against_us_costs_a_pause_and_no_letter(sta
     assert len(set(mended.taken)) == len(mended.taken) == 60
 
 
-def test_where_few_are_refused_nobody_is_asked_again_and_the_issue_ends(stage):
-    office, relay = an_office(stage, 3), refusing()
+@pytest.mark.parametrize(("readers", "taken"), [(1, 0), (9, 0), (49, 1)])
+def test_a_short_list_is_no_more_given_up_than_a_long_one(stage, readers, taken):
+    office = an_office(stage, readers)
+    office.ring(refusing(after=taken))
+    stage.clock.pass_(seconds=retries.HOLD.total_seconds() + 1)
+    relay = refusing()
     office.ring(relay)
+    assert not relay.begun, "nobody is asked again by itself"
+    assert office.status() is IssueStatus.PAUSED
+    with stage.site.database.reading() as session:
+        reason = issues.pause_reason(session, session.get_one(Issue, office.issue))
+    assert reason.startswith(f"{readers - taken} letters were refused for good")
+    assert reason.endswith("550 5.7.26 This mail is unauthenticated")
+    office.resume()
+    office.ring(willing())
+    assert office.statuses() == [Status.SENT] * readers
+    office.ring(willing())
+    assert office.status() is IssueStatus.SENT
+
+
+def test_where_few_of_many_are_refused_nobody_is_asked_again_and_the_issue_ends(stage):
+    office = an_office(stage, 20)
+    office.ring(refusing(after=17))
     assert office.status() is IssueStatus.SENDING
     stage.clock.pass_(seconds=retries.HOLD.total_seconds() + 1)
+    relay = refusing()
     office.ring(relay)
-    assert len(relay.begun) == 3, "each was tried once"
-    assert office.statuses() == [Status.FAILED] * 3
+    assert not relay.begun, "each was tried once"
+    assert sorted(office.statuses()) == [Status.FAILED] * 3 + [Status.SENT] * 17
     with stage.site.database.reading() as session:
-        assert {(each.reply_code, each.reply_text) for each in session.scalars(select(Delivery))} == {
-            (550, "5.7.26 This mail is unauthenticated")
-        }
+        failed = session.scalars(select(Delivery).where(stands(Status.FAILED)))
+        assert {(each.reply_code, each.reply_text) for each in failed} == {(550, "5.7.26 This mail is unauthenticated")}
         assert doctor.examine(session) == []
     assert office.status() is IssueStatus.SENT
 
