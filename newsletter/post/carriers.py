@@ -1,5 +1,6 @@
 """Carriers: the processes that carry letters, and how a dead one is noticed."""
 
+import logging
 import os
 import socket
 import threading
@@ -8,13 +9,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.database import Base, Begin
+from newsletter.post.faults import is_away, tell
 
 BEAT = 5.0  # seconds between two beats
 SILENCE = 30.0  # seconds without one, by the watcher's own monotonic clock, after which claims are handed back
+
+log = logging.getLogger(__name__)
 
 
 class Carrier(Base):
@@ -40,13 +43,15 @@ class Heart:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._carrier: int | None = None
+        self._host, self._pid = socket.gethostname(), os.getpid()
 
     def carrier(self, *, now: datetime) -> int:
         """The id that this process claims letters under."""
         with self._lock:
             if self._carrier is None:
                 self._carrier = self._register(now)
-                self._thread = threading.Thread(target=self._beat, args=(self._carrier,), name="heart", daemon=True)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._go_on_beating, name="heart", daemon=True)
                 self._thread.start()
             return self._carrier
 
@@ -58,19 +63,28 @@ class Heart:
 
     def _register(self, now: datetime) -> int:
         with self._begin() as session:
-            row = Carrier(host=socket.gethostname(), pid=os.getpid(), since=now)
+            row = Carrier(host=self._host, pid=self._pid, since=now)
             session.add(row)
             session.flush()
             return row.id
 
-    def _beat(self, carrier: int) -> None:
+    def _go_on_beating(self) -> None:
         while not self._stopped.wait(self._every):
             try:
-                with self._begin() as session:
-                    beat = update(Carrier).where(Carrier.id == carrier)
-                    session.execute(beat.values(beats=Carrier.beats + 1, ended_at=None))
-            except SQLAlchemyError:
-                continue  # an absent database is no reason to die; the next beat tells that we did not
+                self._beat()
+            except Exception as error:  # noqa: BLE001 - no reason to die; the next beat tells that we did not
+                if not is_away(error):
+                    tell(log, "a sign of life could not be given", error)
+
+    def _beat(self) -> None:
+        """One beat. Who is not in the database any more, for it lost its last seconds, is registered anew."""
+        with self._begin() as session:
+            mine = Carrier.id == self._carrier, Carrier.host == self._host, Carrier.pid == self._pid
+            beat = update(Carrier).where(*mine).values(beats=Carrier.beats + 1, ended_at=None).returning(Carrier.id)
+            is_known = session.scalar(beat) is not None
+        if not is_known:
+            with self._lock:
+                self._carrier = None
 
 
 class Watch:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from newsletter.post import carriers, claims, records
@@ -15,9 +15,10 @@ from tests.clock import NOON
 from tests.waiting import eventually
 
 
-def beats(reading) -> int:
+def beats(reading, carrier: int | None = None) -> int:
+    some = select(Carrier.beats)
     with reading() as session:
-        return session.scalars(select(Carrier.beats)).one()
+        return session.scalars(some if carrier is None else some.where(Carrier.id == carrier)).one()
 
 
 @pytest.fixture
@@ -78,6 +79,18 @@ def test_the_heart_survives_a_database_that_is_away(begin, reading):
     carrier = heart.carrier(now=NOON)
     eventually(lambda: not failures and beats(reading) >= 1)
     heart.close()
+
+
+def test_who_is_not_in_the_database_any_more_is_registered_anew(heart, begin, reading):
+    lost = heart.carrier(now=NOON)
+    with begin() as session:
+        session.execute(delete(Carrier))
+        another = {"id": lost, "host": "another", "pid": 1, "beats": 0, "since": NOON}  # numbers are given out again
+        session.execute(insert(Carrier).values(another))
+    eventually(lambda: heart.carrier(now=NOON) != lost)
+    eventually(lambda: beats(reading, heart.carrier(now=NOON)) >= 2)
+    with reading() as session:
+        assert session.scalars(select(Carrier.beats).where(Carrier.host == "another")).one() == 0
 
 
 class Clock:
