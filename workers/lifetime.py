@@ -62,20 +62,22 @@ def attend(works: Once[Works], doorbell: Once[CoalescingDoorbell], stop: Event) 
     """
 
     def begin(**_: object) -> None:
+        # Started before it is needed, whatever comes next: a signal's handler is no place to start a thread in.
+        Thread(target=ending, name="last resort", daemon=True).start()
+        lookout.start()
         try:
             with starting.or_end():
                 works()
-        except AWAY as error:
+        except Exception as error:  # noqa: BLE001 - the database is away, or only read, or our rights are missing
             tell(log, "the worker starts all the same", error)
-        # Started before it is needed: a signal's handler is no place to start a thread in.
-        Thread(target=ending, name="last resort", daemon=True).start()
-        lookout.start()
 
     def look() -> None:
         try:
             works().look()
         except (*AWAY, Misconfigured):
             pass  # there are no works yet; each ring says why
+        except Exception as error:  # noqa: BLE001 - the next look may be a better one
+            tell(log, "nobody looks after other workers", error)
 
     lookout = Lookout(look)
     orders = SimpleQueue[None]()

@@ -73,8 +73,22 @@ def told_twice_at_once() -> None:
     sys.exit(not stop.wait(5))
 
 
-def test_a_worker_that_is_told_twice_at_once_hears_it():
-    told = f"from {__name__} import told_twice_at_once; told_twice_at_once()"
+def told_after_a_bad_start() -> None:
+    """The same, where the works could not be built in a way that nobody foresaw."""
+
+    def build() -> StringIO:
+        raise PermissionError
+
+    stop = Event()
+    lifetime.attend(Once(build), Once(StringIO), stop)
+    signals.worker_init.send(None)
+    signals.worker_shutting_down.send(None)
+    sys.exit(not stop.wait(5))
+
+
+@pytest.mark.parametrize("body", [told_twice_at_once, told_after_a_bad_start])
+def test_a_worker_that_is_told_to_end_hears_it(body):
+    told = f"from {__name__} import {body.__name__}; {body.__name__}()"
     assert subprocess.run([sys.executable, "-c", told], check=False, timeout=20).returncode == 0
 
 
