@@ -97,11 +97,15 @@ class SmtpPostman:
             self._turn.release()
 
     def trouble(self) -> Trouble | None:
-        """Why no relay can be used, if none can; of several troubles one that does not pass by itself."""
-        troubles = [route.trouble for route in self._routes]
-        if not all(troubles):
+        """Why no relay can be used, if none can; of several troubles one that does not pass by itself.
+
+        It is lasting only if all are: where one passes, letters leave again without anybody's help.
+        """
+        troubles = self.troubles()
+        if len(troubles) < len(self._routes):
             return None
-        return next((trouble for trouble in troubles if trouble and trouble.lasting), troubles[0])
+        worst = next((trouble for trouble in troubles if trouble.lasting), troubles[0])
+        return worst._replace(lasting=all(trouble.lasting for trouble in troubles))
 
     def troubles(self) -> Sequence[Trouble]:
         """Why some relays cannot be used, also where others can."""

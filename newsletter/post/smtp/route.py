@@ -116,6 +116,7 @@ class Route:
 
     def end(self) -> None:
         """The round is done; whatever is in the middle of a letter, because the round broke off, is hung up."""
+        self._hand_back(math.inf)
         self._round, self._ended_at = None, time.monotonic()
         if self._alarm:
             self._alarm.cancel()
@@ -157,6 +158,8 @@ class Route:
         if (delay := self._pace.delay()) > 0:
             self._alarm = self._alarm or self._loop.call_later(delay, self._ring)
             return None
+        if self._aside:
+            self._hand_back(time.monotonic())
         return self._aside.popleft() if self._aside else current.next()
 
     def declined(self, decision: Decision) -> None:

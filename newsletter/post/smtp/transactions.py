@@ -219,10 +219,11 @@ class Transactions:
             self._refuse(Fate.LATER, reply)  # nobody has heard of the reader yet
 
     def _hear_rcpt(self, reply: Reply) -> None:
-        if not replies.is_yes(reply):
-            self._refuse(replies.verdict(reply), reply)
-        if reply.code == 354:
+        if reply.code == 354:  # we are out of step here as well
             self.over = reply
+            self._refuse(Fate.UNTOUCHED, reply)
+        elif not replies.is_yes(reply):
+            self._refuse(replies.verdict(reply), reply)
 
     def _hear_data(self, reply: Reply) -> None:
         if replies.is_yes(reply):

@@ -115,12 +115,12 @@ def test_more_letters_open_more_connections_and_one_letter_opens_one():
         assert server.connections == 3
 
 
-OFFERS_ALL = "250-relay\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8"
+OFFERS_ALL = ("PIPELINING", "8BITMIME", "SMTPUTF8")
 ABROAD = "читатель@example.org"
 
 
 def test_an_address_outside_ascii_goes_to_the_relay_that_takes_it():
-    with ScriptedServer() as narrow, ScriptedServer(always={"EHLO": OFFERS_ALL}) as wide:
+    with ScriptedServer() as narrow, ScriptedServer(offers=OFFERS_ALL) as wide:
         with postman_for(a_relay(narrow, weight=9), a_relay(wide)) as postman:
             parcels = [a_parcel(n, **({"recipient": ABROAD} if n % 5 == 0 else {})) for n in range(40)]
             reports: list[Report] = []
@@ -146,6 +146,57 @@ def test_an_address_outside_ascii_is_refused_where_no_relay_takes_it():
         reports: list[Report] = []
         postman.carry(iter([a_parcel(10, recipient=ABROAD)]), reports.append, stop=lambda: False)
     assert fates(reports) == {REFUSED: 1}
+
+
+class Resting(Steady):
+    """The pace of a relay that is left alone now and then."""
+
+    is_resting = False
+
+    def delay(self) -> float:
+        return 60.0 if self.is_resting else 0.0
+
+
+def test_what_is_set_aside_for_a_relay_is_nobodys_letter_of_a_later_round():
+    resting = Resting(None)
+    with ScriptedServer() as narrow, ScriptedServer(offers=OFFERS_ALL) as wide:
+        paces = {narrow.port: Steady(None), wide.port: resting}
+        with postman_for(a_relay(narrow), a_relay(wide), pace=lambda relay: paces[relay.port]) as postman:
+            carry(postman, *range(4))
+            resting.is_resting = True
+            reports: list[Report] = []
+
+            def until_it_is_set_aside() -> Iterator[Parcel]:
+                yield a_parcel(20, recipient=ABROAD)
+                yield a_parcel(21)
+                raise ZeroDivisionError
+
+            with pytest.raises(ZeroDivisionError):
+                postman.carry(until_it_is_set_aside(), reports.append, stop=lambda: False)
+            resting.is_resting = False
+            assert {report.delivery: report.fate for report in reports} == {20: UNTOUCHED, 21: TAKEN}
+            assert {report.delivery for report in carry(postman, 30, 31)} == {30, 31}
+        assert not any("b-20@" in command for command in wide.commands)
+
+
+def test_a_relay_that_is_lost_for_good_makes_the_others_trouble_no_more_lasting():
+    broken = ScriptedServer(always={"GREETING": "554 5.7.1 go away"})
+    passing = ScriptedServer({"GREETING": ["220 relay.test ESMTP"]}, always={"GREETING": "421 4.3.2 restarting"})
+    with broken, passing:
+        with postman_for(a_relay(broken), a_relay(passing)) as postman:
+            carry(postman, 1)
+            assert postman.trouble() is None
+            passing.hang_up()
+            carry(postman, 2)
+            trouble = postman.trouble()
+        assert trouble
+        assert "554" in trouble.says
+        assert not trouble.lasting
+        with postman_for(a_relay(broken)) as postman:
+            carry(postman, 1)
+            alone = postman.trouble()
+        assert alone
+        assert alone.lasting
 
 
 def test_letters_are_divided_by_weight():

@@ -200,9 +200,9 @@ def test_what_is_no_answer_to_mail_leaves_the_letter_untouched_and_ends_the_conn
 
 
 @pytest.mark.parametrize("number", [0, 3])
-def test_what_is_no_answer_to_rcpt_ends_the_connection_and_the_letter_waits(number):
+def test_what_is_no_answer_to_rcpt_does_the_same(number):
     told, relay = course(*[Answers()] * number, Answers(rcpt=354), Answers())
-    assert told.fates == [TAKEN] * number + [LATER]
+    assert told.fates == [TAKEN] * number + [UNTOUCHED]
     assert len(relay.taken) == number
 
 
