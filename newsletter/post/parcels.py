@@ -103,12 +103,12 @@ class Packer:
         self._pens: dict[str, Pen] = {}
 
     def pack(self, claimed: Claimed, variant: Variant, *, begin_by: float) -> Parcel:
-        """The parcel. Raises FieldError, which repeats no value, where this reader's letter cannot be written."""
+        """The parcel. Raises FieldError, which repeats no value, where this reader's letter cannot be written.
+
+        Raises KeyError for a field that this release does not know: a newer one, which laid the letter out, does.
+        """
         sheet, pen = variant.sheet, self._pens.get(claimed.key_id) or self._pen(claimed.key_id)
-        try:
-            values = {field: pen.fields[field](claimed) for field in sheet.fields}
-        except KeyError as error:
-            raise _unknown(error.args[0]) from None
+        values = {field: pen.fields[field](claimed) for field in sheet.fields}
         body = sheet.fill(values)
         return Parcel(claimed.delivery, claimed.attempt, pen.sender(claimed), _recipient(claimed), body, begin_by)
 

@@ -259,12 +259,18 @@ def test_a_confirmation_holds_the_links_of_its_sign_up():
 
 @pytest.mark.parametrize(
     ("field", "given"),
-    [("unsubscribe", {"subscriber": None}), ("confirm", {"signup": 5}), ("never", {}), ("shoe_size", {})],
+    [("unsubscribe", {"subscriber": None}), ("confirm", {"signup": 5}), ("never", {})],
 )
 def test_a_field_that_nothing_is_known_of_is_refused_by_name(field, given):
     sheet = stored(a_sheet(**{"X-Field": marker(field)}, fields=(field,)))
     with pytest.raises(FieldError, match=field):
         pack(sheet, **given)
+
+
+def test_a_field_of_a_newer_release_is_no_fault_of_the_reader():
+    sheet = stored(a_sheet(**{"X-Field": marker("shoe_size")}, fields=("shoe_size",)))
+    with pytest.raises(KeyError, match="shoe_size"):
+        pack(sheet)
 
 
 def test_a_confirmation_says_when_it_was_asked_for_and_until_when_its_link_works():
