@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Date, ForeignKey, Index, String, insert, select, text
+from sqlalchemy import Date, ForeignKey, Index, String, delete, insert, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
@@ -107,6 +107,13 @@ def may_ask(session: Session, signup: Signup, newsletter_id: int) -> bool:
     """Take the day's one letter to this inbox about this newsletter; False if it was taken before."""
     ticket = {"fold_key": signup.fold_key, "newsletter_id": newsletter_id, "day": signup.received_at.date()}
     return insert_once(session, SignupLetter, **ticket)
+
+
+def give_back(session: Session, numbers: Sequence[int]) -> None:
+    """Give back the day's letter of sign-ups whose confirmation never left: they may be asked once more."""
+    for signup in session.scalars(select(Signup).where(Signup.id.in_(numbers))):
+        taken = SignupLetter.fold_key == signup.fold_key, SignupLetter.day == signup.received_at.date()
+        session.execute(delete(SignupLetter).where(*taken, SignupLetter.newsletter_id.in_(signup.newsletters)))
 
 
 def expired(signup: Signup, *, now: datetime) -> bool:

@@ -1,5 +1,6 @@
 """Recording: what a carrier reports becomes a delivery's state, unless the delivery is in other hands by now."""
 
+import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
 from newsletter import logs
+from newsletter.consent import signups
 from newsletter.post import carriers, recordsets, replies, retries
 from newsletter.post.deliveries import DEATHS, DELIVERIES, OPEN, Delivery, Status, stands, undecided
 from newsletter.post.letters import Kind, Letter, Priority
@@ -41,6 +43,8 @@ JITTER = (0.9, 1.1)  # of a wait, so that letters deferred together do not come 
 # What waits again, and what is given up: a letter that may have arrived never passes for one that has not.
 WAITING_AGAIN = case((DELIVERIES.c.doubts > 0, Status.IN_DOUBT), else_=Status.QUEUED)
 GIVEN_UP = case((DELIVERIES.c.doubts > 0, Status.UNKNOWN), else_=Status.FAILED)
+
+log = logging.getLogger(__name__)
 
 SAID: dict[str, TypeEngine[Any]] = {
     "id": BigInteger(),
@@ -63,6 +67,7 @@ class Held(NamedTuple):
     doubts: int = 0
     reply_code: int | None = None
     reply_text: str | None = None
+    signup: int | None = None  # that a confirmation is about
 
 
 def record(session: Session, carrier: int, reports: Sequence[Report], *, now: datetime) -> int:
@@ -131,15 +136,25 @@ def _of_carrier(said: FromClause) -> ReturningUpdate[Any]:
 
 def _others(session: Session, carrier: int, reports: Sequence[Report], now: datetime) -> int:
     held = {(row.id, row.attempt): row for row in _held(session, carrier, [report.delivery for report in reports])}
-    values = [
-        _bound(carrier, report, decide(row, report, now=now))
-        for report in reports
-        if (row := held.get((report.delivery, report.attempt)))
-    ]
-    if values:
+    known = [(row, each) for each in reports if (row := held.get((each.delivery, each.attempt)))]
+    decided = [(row, report, decide(row, report, now=now)) for row, report in known]
+    if decided:
         # Many rows in one statement, by their key: they are locked, so they still are what `_held` read.
-        session.execute(update(Delivery), values)
-    return len(values)
+        session.execute(update(Delivery), [_bound(carrier, report, changes) for _, report, changes in decided])
+        _let_ask_again(session, decided)
+    return len(decided)
+
+
+def _let_ask_again(session: Session, decided: Iterable[tuple[Held, Report, dict[str, Any]]]) -> None:
+    """Whose confirmation failed, though the mailbox exists, may sign up once more today: nothing came to it."""
+    unsent = [
+        row.signup
+        for row, report, changes in decided
+        if row.signup and report.fate is Fate.LATER and changes["status"] is Status.FAILED
+    ]
+    if unsent:
+        signups.give_back(session, unsent)
+        log.warning("confirmations failed, and not for want of a mailbox", extra={"count": len(unsent)})
 
 
 def decide(held: Held, report: Report, *, now: datetime, jitter: float | None = None) -> dict[str, Any]:
@@ -243,6 +258,7 @@ def _held(session: Session, carrier: int, deliveries: Sequence[int]) -> list[Hel
             Delivery.doubts,
             Delivery.reply_code,
             Delivery.reply_text,
+            Letter.signup_id,
         )
         .join(Letter, Letter.id == Delivery.letter_id)
         .where(Delivery.id.in_(deliveries), Delivery.carrier_id == carrier, stands(*OPEN))

@@ -24,10 +24,11 @@ from newsletter.content import digests
 from newsletter.database import Database
 from newsletter.links import Links
 from newsletter.newsletters import Newsletter
-from newsletter.post import claims, confirmations, doctor
+from newsletter.post import claims, confirmations, doctor, records
 from newsletter.post.deliveries import Delivery, Status
 from newsletter.post.letters import Kind, Letter, Priority, Variant
 from newsletter.post.parcels import Packer
+from newsletter.post.postman import Fate, Reply, Report
 from tests.builders import KEYRING, a_carrier, a_newsletter, a_reader, a_signup
 from tests.clock import NOON
 
@@ -105,6 +106,30 @@ def test_an_inbox_is_asked_once_a_day_about_a_newsletter(begin, again):
     answer(begin, now=NOON + timedelta(days=1))
     assert states(begin) == [State.ASKED, State.QUIET, State.ASKED, State.ASKED, State.ASKED]
     assert count(begin, Letter) == 4
+
+
+@pytest.mark.parametrize(
+    ("reply", "fate", "then"),
+    [
+        (Reply(530, "5.7.0", "Authentication required"), Fate.LATER, State.ASKED),
+        (Reply(550, "5.1.1", "No such user"), Fate.REFUSED, State.QUIET),
+    ],
+)
+def test_whose_letter_failed_because_of_us_may_ask_once_more_that_day(begin, reply, fate, then):
+    with begin() as session:
+        newsletter, other = a_newsletter(session), a_newsletter(session, "evening")
+        a_signup(session, newsletter, "ana@example.org")
+        a_signup(session, other, "ana@example.org")
+    answer(begin)
+    with begin() as session:
+        carrier = a_carrier(session)
+        first, _ = claims.claim(session, carrier, limit=2, urgent=True, key="k1", now=NOON)
+        records.record(session, carrier, [Report(first.delivery, first.attempt, fate, reply, NOON)], now=NOON)
+        assert session.get_one(Delivery, first.delivery).status is Status.FAILED
+        a_signup(session, newsletter, "ana@example.org", received_at=NOON + timedelta(minutes=30))
+        a_signup(session, other, "ana@example.org", received_at=NOON + timedelta(minutes=30))
+    answer(begin, now=NOON + timedelta(hours=1))
+    assert states(begin) == [State.ASKED, State.ASKED, then, State.QUIET]
 
 
 def test_who_subscribes_already_gets_no_letter_and_is_asked_about_the_rest_only(begin):
