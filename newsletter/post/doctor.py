@@ -40,7 +40,7 @@ def examine(session: Session, *, keyring: Keyring | None = None) -> list[Finding
 
 def remark(session: Session) -> list[Remark]:
     """What is not wrong by itself, but good to know."""
-    return [*remarks.in_doubt(session), *remarks.suspects(session)]
+    return [*remarks.in_doubt(session), *remarks.suspects(session), *remarks.unanswered(session)]
 
 
 def _take_time(session: Session) -> None:

@@ -317,3 +317,15 @@ def test_letters_in_doubt_are_told_and_are_not_wrong(service):
     assert remarks.keys() == {"in-doubt", "unknown", "suspects"}
     assert remarks["in-doubt"].startswith("1 letters may have arrived")
     assert remarks["in-doubt"].endswith("the oldest was first tried at 2026-03-14 12:00 UTC")
+
+
+def test_sign_ups_that_nobody_could_answer_are_told(service):
+    with service.writing() as session:
+        newsletter = session.scalars(select(Newsletter)).one()
+        a_signup(session, newsletter, state=State.FAILED)
+    with service.reading() as session:
+        (told,) = doctor.remark(session)
+    assert told.name == "unanswered"
+    assert told.says == (
+        "1 sign-ups could not be answered, the first of 2026-03-14 12:00 UTC; the worker's log says why"
+    )

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from newsletter.consent.signups import Signup, State
 from newsletter.post.checks.findings import Remark
 from newsletter.post.deliveries import DEATHS, WAITING, Delivery, Status, stands
 
@@ -30,6 +31,15 @@ def suspects(session: Session) -> Iterator[Remark]:
     if count := session.scalar(waiting):
         says = f"{count:,} letters were in hand when {DEATHS} processes ended; each is carried alone, once more"
         yield Remark("suspects", "deliveries", says)
+
+
+def unanswered(session: Session) -> Iterator[Remark]:
+    """Sign-ups that were set aside because they could not be answered."""
+    failed = select(func.count(), func.min(Signup.received_at)).where(Signup.state == State.FAILED)
+    count, since = session.execute(failed).one()
+    if count:
+        says = f"{count:,} sign-ups could not be answered, the first of {_when(since)}; the worker's log says why"
+        yield Remark("unanswered", "signups", says)
 
 
 def _when(moment: datetime | None) -> str:
