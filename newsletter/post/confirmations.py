@@ -23,7 +23,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.post import letters
 from newsletter.post.composing import compose
 from newsletter.post.deliveries import Delivery
-from newsletter.post.faults import is_away, tell
+from newsletter.post.faults import is_away, is_collision, tell
 from newsletter.post.letters import Kind, Priority
 from newsletter.post.merge import Sheet
 from newsletter.post.parcels import times
@@ -65,6 +65,8 @@ def answer_due(
                 number = signup.id
                 answer(session, signup, templates=templates, keyring=keyring, base_url=base_url, now=clock())
         except Exception as error:
+            if is_collision(error):
+                continue
             if number is None or is_away(error):  # the database's trouble, not the sign-up's
                 raise
             if number in failed:

@@ -28,6 +28,13 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, AWAY) and getattr(getattr(error, "orig", None), "sqlite_errorname", None) != "SQLITE_ERROR"
 
 
+def is_collision(error: Exception) -> bool:
+    """Whether PostgreSQL ended one of two transactions that waited for each other: to begin again is all it takes."""
+    return isinstance(
+        getattr(error, "orig", None), psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure
+    )
+
+
 def is_of_the_row(error: Exception) -> bool:
     """Whether an error is provably about what was to be written, so that the same row can never be written."""
     if isinstance(error, DataError | IntegrityError):
