@@ -2,13 +2,11 @@
 
 import re
 from datetime import datetime
-from functools import cache
-from zoneinfo import available_timezones
 
 from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import acts, addresses
+from newsletter import acts, addresses, zones
 from newsletter.database import Base
 from newsletter.errors import Malformed, NotFound
 
@@ -97,19 +95,12 @@ def change(
     )
 
 
-@cache
-def zones() -> set[str]:
-    """The time zones that this machine knows by their IANA names; a process looks through its files once."""
-    return available_timezones()
-
-
 def _check(*, slug: str, language: str, zone: str, brand: str) -> None:
     if not SLUG.fullmatch(slug):
         raise Malformed("slug", f"“{slug}” cannot stand in a web address: use a to z, 0 to 9 and -, up to 40 of them.")
     if not LANGUAGE.fullmatch(language):
         raise Malformed("language", f"“{language}” is not a language; name one like en, de or pt-BR.")
-    if zone not in zones():
-        raise Malformed("zone", f"“{zone}” is not a time zone; name one like Europe/Berlin.")
+    zones.check(zone)
     if not BRAND.fullmatch(brand):
         raise Malformed("brand", f"“{brand}” is not a colour like #0f5c6e.")
 

@@ -20,6 +20,7 @@ from newsletter.content.parsing import parse
 MAX_SECONDS = 5
 MAX_MEMORY = 1 << 30
 REFUSED = 3
+TOO_MUCH = "It takes more time or memory to read than a feed should."
 
 parsed = TypeAdapter(ParsedFeed)
 
@@ -34,11 +35,11 @@ def read(body: bytes, *, url: str, content_type: str = "", seconds: int = MAX_SE
             command, input=head + b"\n" + body, env=environment, capture_output=True, timeout=3 * seconds, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise NotAFeed("It takes too long to read.") from error
+        raise NotAFeed(TOO_MUCH) from error
     if done.returncode == REFUSED:
         raise NotAFeed(done.stdout.decode())
     if done.returncode < 0:  # ended by a signal: the kernel's limits
-        raise NotAFeed("It takes more time or memory to read than a feed should.")
+        raise NotAFeed(TOO_MUCH)
     if done.returncode:
         raise NotAFeed(f"It could not be read: {done.stderr.decode(errors='replace').strip().rpartition(chr(10))[2]}")
     return parsed.validate_json(done.stdout)
@@ -52,7 +53,7 @@ def main() -> int:
     try:
         feed = parse(sys.stdin.buffer.read(), url=head["url"], content_type=head["content_type"])
     except (NotAFeed, MemoryError) as error:
-        sys.stdout.write(str(error) or "It takes more memory to read than a feed should.")
+        sys.stdout.write(str(error) or TOO_MUCH)
         return REFUSED
     sys.stdout.buffer.write(parsed.dump_json(feed))
     return 0

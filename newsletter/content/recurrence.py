@@ -11,16 +11,15 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from newsletter import zones
 from newsletter.errors import Malformed
-from newsletter.newsletters import zones
 
 LONGEST_FOLD = timedelta(days=1)  # a country that moves across the date line may live one day twice
 
 
 def check(cron: str, zone: str) -> None:
     """Raises Malformed, naming the field, unless this is a schedule that comes round."""
-    if zone not in zones():
-        raise Malformed("zone", f"“{zone}” is not a time zone; name one like Europe/Berlin.")
+    zones.check(zone)
     if len(cron.split()) != 5:
         raise Malformed("cron", "A schedule has five parts: minute, hour, day, month and weekday, as in “0 7 * * 1-5”.")
     try:

@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from newsletter import addresses
+from newsletter import addresses, zones
 from newsletter.addresses import Address
 from newsletter.consent.wordings import Wording
 from newsletter.errors import Malformed, NotFound, Refused
-from newsletter.newsletters import LANGUAGE, Newsletter, zones
+from newsletter.newsletters import LANGUAGE, Newsletter
 from newsletter.web.catalogue import Catalogue, Offers
 from newsletter.web.posted import Posted, one, ticked
 
@@ -112,6 +112,6 @@ def _language(value: str) -> str:
 
 
 def _zone(value: str) -> str:
-    if value and value not in zones():
-        raise Malformed("timezone", "Name the time zone like Europe/Berlin.")
+    if value:
+        zones.check(value, field="timezone")
     return value
