@@ -54,16 +54,42 @@ class Once(Generic[T]):
                 self._made.close()
 
 
+class Order:
+    """The order to end: given in a signal's handler, carried out by a thread that waits for it.
+
+    A second signal may come while the first one's handler runs. Setting an event there would then wait for ever for its
+    lock, which the first call holds; the queue is one of the few things that may be used so.
+    """
+
+    def __init__(self, stop: Event) -> None:
+        self._stop = stop
+        self._given = SimpleQueue[None]()
+
+    def expect(self) -> None:
+        """Wait for it; to be called before it can come, for a signal's handler is no place to start a thread in."""
+        Thread(target=self._obey, name="last resort", daemon=True).start()
+
+    def give(self, **_: object) -> None:
+        """The process has to end; it does within eight seconds, whatever hangs."""
+        self._given.put(None)
+
+    def _obey(self) -> None:
+        self._given.get()
+        self._stop.set()
+        _end_after(GRACE)
+
+
 def attend(works: Once[Works], doorbell: Once[CoalescingDoorbell], stop: Event) -> None:
     """Build the works as soon as a worker starts, set `stop` when it is told to end, and see to it that it does.
 
     Where they can never be built, a setting being wrong, the process ends at once. Where the database is merely away it
     goes on: each ring says so, and tries again.
     """
+    order = Order(stop)
+    lookout = Lookout(lambda: _look(works))
 
     def begin(**_: object) -> None:
-        # Started before it is needed, whatever comes next: a signal's handler is no place to start a thread in.
-        Thread(target=ending, name="last resort", daemon=True).start()
+        order.expect()
         lookout.start()
         try:
             with starting.or_end():
@@ -71,35 +97,23 @@ def attend(works: Once[Works], doorbell: Once[CoalescingDoorbell], stop: Event) 
         except Exception as error:  # noqa: BLE001 - the database is away, or only read, or our rights are missing
             tell(log, "the worker starts all the same", error)
 
-    def look() -> None:
-        try:
-            works().look()
-        except (*AWAY, Misconfigured):
-            pass  # there are no works yet; each ring says why
-        except Exception as error:  # noqa: BLE001 - the next look may be a better one
-            tell(log, "nobody looks after other workers", error)
-
-    lookout = Lookout(look)
-    orders = SimpleQueue[None]()
-
-    def ending() -> None:
-        orders.get()
-        stop.set()
-        _end_after(GRACE)
-
-    # Called in a signal's handler, and again within it where a second signal follows at once. Setting the event there
-    # would wait for ever for its lock, which the first call holds; only this queue may be used so.
-    def told_to_end(**_: object) -> None:
-        orders.put(None)
-
     def end(**_: object) -> None:
         lookout.close()
         doorbell.close()
         works.close()
 
     signals.worker_init.connect(begin, weak=False)
-    signals.worker_shutting_down.connect(told_to_end, weak=False)
+    signals.worker_shutting_down.connect(order.give, weak=False)
     signals.worker_shutdown.connect(end, weak=False)
+
+
+def _look(works: Once[Works]) -> None:
+    try:
+        works().look()
+    except (*AWAY, Misconfigured):
+        pass  # there are no works yet; each ring says why
+    except Exception as error:  # noqa: BLE001 - the next look may be a better one
+        tell(log, "nobody looks after other workers", error)
 
 
 def abandon(*, within: float = GRACE) -> None:
