@@ -4,7 +4,6 @@ They end when they come due again, if they are few among an issue's letters. If 
 told: a short list never fills the breaker's window. The issue is paused then, and its letters wait on.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -19,8 +18,6 @@ from newsletter.post.claims import Claimed
 from newsletter.post.deliveries import OPEN, Delivery, Status, stands
 from newsletter.post.letters import Letter
 from newsletter.post.postman import Reply
-
-log = logging.getLogger(__name__)
 
 
 class Refusals(NamedTuple):
@@ -49,13 +46,13 @@ def refusals(session: Session, claimed: Sequence[Claimed], *, now: datetime) -> 
     final: dict[int, Reply] = {}
     held: dict[int, Reply] = {}
     for issue, said in found.items():
-        is_paused = issue is not None and _paused(session, issue, next(iter(said.values())), now)
+        is_paused = issue is not None and _pause_if_many(session, issue, next(iter(said.values())), now)
         (held if is_paused else final).update(said)
     return Refusals(final, held)
 
 
-def _paused(session: Session, issue: int, said: Reply, now: datetime) -> bool:
-    """Whether so many wait that a person has to see it; the issue is paused then."""
+def _pause_if_many(session: Session, issue: int, said: Reply, now: datetime) -> bool:
+    """Pause the issue if so many of its letters wait that a person has to see it; whether they are so many."""
     counts = select(
         func.count().filter(and_(stands(*OPEN), _is_refused())), func.count().filter(stands(Status.SENT))
     ).join(Letter, Letter.id == Delivery.letter_id)
@@ -63,8 +60,7 @@ def _paused(session: Session, issue: int, said: Reply, now: datetime) -> bool:
     if held <= breaker.REFUSED * (held + sent):
         return False
     reason = f"{held} letters were {breaker.ADVICE[mark.REFUSED]} Last: {said.words}"
-    if holds.pause(session, issue, reason=reason, now=now):
-        log.warning("an issue is paused: %s", reason, extra={"issue": issue})
+    holds.pause(session, issue, reason=reason, now=now)
     return True
 
 

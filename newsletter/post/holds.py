@@ -1,5 +1,6 @@
 """Holds: issues that workers pause because a person has to look, and letters that wait for that person."""
 
+import logging
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
@@ -11,16 +12,19 @@ from newsletter.content.issues import Issue, Status
 from newsletter.post.deliveries import WAITING, Delivery, stands
 from newsletter.post.letters import Letter
 
+log = logging.getLogger(__name__)
+
 # After a resume: a relay in trouble is tried again once a minute, so what was known of it before is stale.
 GRACE = timedelta(seconds=90)
 
 
 def pause(session: Session, number: int, *, reason: str, now: datetime) -> bool:
-    """Pause an issue that is leaving, with the reason; whether it was leaving."""
+    """Pause an issue that is leaving, with the reason, which is also logged; whether it was leaving."""
     issue = session.get(Issue, number, with_for_update=True)
     if issue is None or issue.status is not Status.SENDING:
         return False
     issues.pause(session, issue, actor=acts.WORKER, now=now, reason=reason)
+    log.warning("an issue is paused: %s", reason, extra={"issue": number})
     return True
 
 

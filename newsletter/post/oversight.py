@@ -1,6 +1,5 @@
 """Oversight: what follows from how letters fare: relays are slowed down, and issues paused that a person has to see."""
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -12,8 +11,6 @@ from newsletter.post.bulletins import Crier, Said
 from newsletter.post.pace import BoardPace
 from newsletter.post.postman import Trouble
 from newsletter.relays import Relay
-
-log = logging.getLogger(__name__)
 
 
 class Oversight:
@@ -45,16 +42,12 @@ class Oversight:
         self.breaker.settle()
         for number, reason in list(self.breaker.tripped.items()):
             with self._begin() as session:
-                is_new = holds.pause(session, number, reason=reason, now=now)
+                holds.pause(session, number, reason=reason, now=now)
             del self.breaker.tripped[number]
-            if is_new:
-                _log(number, reason)
         if trouble and trouble.lasting:
             reason = f"{trouble.about[:1].upper()}{trouble.about[1:]} cannot be used: {trouble.says}"
             with self._begin() as session:
-                paused = holds.pause_all(session, reason=reason, now=now)
-            for number in paused:
-                _log(number, reason)
+                holds.pause_all(session, reason=reason, now=now)
         self._crier.cry(self._known([*others, *([trouble] if trouble else ())], now), now=now)
 
     def close(self) -> None:
@@ -71,7 +64,3 @@ class Oversight:
         for trouble in troubles:
             known[trouble.about] = Said(trouble.says, lasting=trouble.lasting)
         return known
-
-
-def _log(issue: int, reason: str) -> None:
-    log.warning("an issue is paused: %s", reason, extra={"issue": issue})
