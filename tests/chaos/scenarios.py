@@ -123,7 +123,7 @@ SCENARIOS: dict[str, Scenario] = {
     "greylisting": Scenario(
         "the relay says 450 to everybody first", happenings.moody, (5000, 500), {"greylist": 1}, **PASSING
     ),
-    "storms": Scenario("the relay says 421 in between", happenings.stormy, (6000, 1000), FAR, **PASSING),
+    "storms": Scenario("the relay says 421 in between", happenings.stormy, (10_000, 1000), FAR, **PASSING),
     "refusals": Scenario(
         "1 in 50 recipients is refused", happenings.refusing, (10_000, 1000), {"refuse": 0.02}, workers=(2, 1)
     ),

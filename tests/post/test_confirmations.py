@@ -9,6 +9,7 @@ from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
+import psycopg
 import pytest
 from jinja2 import BaseLoader, Environment, TemplateNotFound
 from sqlalchemy import func, select, update
@@ -130,6 +131,24 @@ def test_whose_letter_failed_because_of_us_may_ask_once_more_that_day(begin, rep
         a_signup(session, other, "ana@example.org", received_at=NOON + timedelta(minutes=30))
     answer(begin, now=NOON + timedelta(hours=1))
     assert states(begin) == [State.ASKED, State.ASKED, then, State.QUIET]
+
+
+def test_who_was_ended_for_waiting_for_each_other_looks_again(begin):
+    """PostgreSQL ends one of two workers that lock the same rows in turns, as often as it comes to that."""
+    with begin() as session:
+        a_signup(session, a_newsletter(session), "ana@example.org")
+    collisions = [OperationalError("", {}, psycopg.errors.DeadlockDetected()) for _ in range(3)]
+
+    @contextmanager
+    def colliding():
+        with begin() as session:
+            yield session
+            if collisions:
+                raise collisions.pop()
+
+    answer(colliding)
+    assert states(begin) == [State.ASKED]
+    assert count(begin, Letter) == 1
 
 
 def test_who_subscribes_already_gets_no_letter_and_is_asked_about_the_rest_only(begin):

@@ -17,7 +17,7 @@ from newsletter.post.smtp.postman import SmtpPostman, probe
 from newsletter.relays import Relay
 from tests.servers.postfix import running_postfix
 from tests.servers.server import free_port
-from tests.smtp_server import CLOSE, SILENCE, Conversation, ScriptedServer
+from tests.smtp_server import CLOSE, SILENCE, USUAL, Conversation, ScriptedServer, late
 from tests.waiting import eventually
 
 TAKEN, REFUSED, LATER, IN_DOUBT, UNTOUCHED = Fate
@@ -42,9 +42,10 @@ def postman_for(*relays: Relay, **given) -> Iterator[SmtpPostman]:
         postman.close()
 
 
-def carry(postman: SmtpPostman, *numbers: int, stop: Callable[[], bool] = lambda: False) -> list[Report]:
+def carry(postman: SmtpPostman, *letters: int | Parcel, stop: Callable[[], bool] = lambda: False) -> list[Report]:
     reports: list[Report] = []
-    postman.carry((a_parcel(number) for number in numbers), reports.append, stop=stop)
+    parcels = (each if isinstance(each, Parcel) else a_parcel(each) for each in letters)
+    postman.carry(parcels, reports.append, stop=stop)
     return reports
 
 
@@ -122,59 +123,55 @@ ABROAD = "читатель@example.org"
 def test_an_address_outside_ascii_goes_to_the_relay_that_takes_it():
     with ScriptedServer() as narrow, ScriptedServer(offers=OFFERS_ALL) as wide:
         with postman_for(a_relay(narrow, weight=9), a_relay(wide)) as postman:
-            parcels = [a_parcel(n, **({"recipient": ABROAD} if n % 5 == 0 else {})) for n in range(40)]
-            reports: list[Report] = []
-            postman.carry(iter(parcels), reports.append, stop=lambda: False)
-        assert fates(reports) == {TAKEN: 40}
+            letters = [a_parcel(n, recipient=ABROAD) if n % 5 == 0 else n for n in range(40)]
+            assert fates(carry(postman, *letters)) == {TAKEN: 40}
         assert narrow.letters, "the other letters are still divided"
         assert sum("SMTPUTF8" in command for command in wide.commands) == 8
 
 
 def test_an_address_outside_ascii_waits_while_a_relay_that_may_take_it_is_away():
-    with ScriptedServer() as narrow:
-        nobody = Relay(host="127.0.0.1", port=free_port(), connections=1)
-        with postman_for(a_relay(narrow), nobody) as postman:
-            carry(postman, 1)
-            reports: list[Report] = []
-            postman.carry(iter([a_parcel(2, recipient=ABROAD)]), reports.append, stop=lambda: False)
-    assert fates(reports) == {LATER: 1}
+    nobody = Relay(host="127.0.0.1", port=free_port(), connections=1)
+    with ScriptedServer() as narrow, postman_for(a_relay(narrow), nobody) as postman:
+        carry(postman, 1)
+        assert fates(carry(postman, a_parcel(2, recipient=ABROAD))) == {LATER: 1}
 
 
 def test_an_address_outside_ascii_is_refused_where_no_relay_takes_it():
     with ScriptedServer() as one, ScriptedServer() as other, postman_for(a_relay(one), a_relay(other)) as postman:
         carry(postman, *range(10))
-        reports: list[Report] = []
-        postman.carry(iter([a_parcel(10, recipient=ABROAD)]), reports.append, stop=lambda: False)
-    assert fates(reports) == {REFUSED: 1}
+        assert fates(carry(postman, a_parcel(10, recipient=ABROAD))) == {REFUSED: 1}
 
 
 class Resting(Steady):
-    """The pace of a relay that is left alone now and then."""
+    """The pace of a relay that is left alone, and breaks when it is asked how many may come."""
 
     is_resting = False
 
     def delay(self) -> float:
         return 60.0 if self.is_resting else 0.0
 
+    def seats(self, most: int) -> int:
+        if self.is_resting and time.monotonic() > self.breaks_at:
+            raise OSError("no room for a thread")
+        return most
 
-def test_what_is_set_aside_for_a_relay_is_nobodys_letter_of_a_later_round():
+    def rest(self) -> None:
+        self.is_resting, self.breaks_at = True, time.monotonic() + 0.3
+
+
+def test_what_is_set_aside_for_a_relay_is_nobodys_letter_in_a_later_round():
     resting = Resting(None)
-    with ScriptedServer() as narrow, ScriptedServer(offers=OFFERS_ALL) as wide:
+    with ScriptedServer(always={"DOT": late(USUAL["DOT"], 1.0)}) as narrow, ScriptedServer(offers=OFFERS_ALL) as wide:
         paces = {narrow.port: Steady(None), wide.port: resting}
         with postman_for(a_relay(narrow), a_relay(wide), pace=lambda relay: paces[relay.port]) as postman:
             carry(postman, *range(4))
-            resting.is_resting = True
+            resting.rest()
             reports: list[Report] = []
-
-            def until_it_is_set_aside() -> Iterator[Parcel]:
-                yield a_parcel(20, recipient=ABROAD)
-                yield a_parcel(21)
-                raise ZeroDivisionError
-
-            with pytest.raises(ZeroDivisionError):
-                postman.carry(until_it_is_set_aside(), reports.append, stop=lambda: False)
+            letters = iter([a_parcel(20, recipient=ABROAD), a_parcel(21), a_parcel(22)])
+            with pytest.raises(OSError, match="no room"):
+                postman.carry(letters, reports.append, stop=lambda: False)
             resting.is_resting = False
-            assert {report.delivery: report.fate for report in reports} == {20: UNTOUCHED, 21: TAKEN}
+            assert {report.delivery: report.fate for report in reports}[20] is UNTOUCHED
             assert {report.delivery for report in carry(postman, 30, 31)} == {30, 31}
         assert not any("b-20@" in command for command in wide.commands)
 
