@@ -141,13 +141,13 @@ def _on_one_line(name: str) -> str:
 def _mailbox(claimed: Claimed) -> str | bytes:
     """The reader by name, as their mail program shows it, where a name is known and the address can stand beside it."""
     address = _recipient(claimed)
-    phrase = _phrase(claimed.name) if claimed.name and address.isascii() else ""
-    if not (claimed.name and phrase):
+    name = claimed.name or ""
+    if not (address.isascii() and (phrase := _phrase(name))):
         return address
     if simple := beside_to(phrase, address):
         return simple
     try:
-        return mime.mailbox(_on_one_line(claimed.name), address)
+        return mime.mailbox(_on_one_line(name), address)
     except mime.HeaderError:
         raise FieldError("the field mailbox cannot be filled: this is not an address") from None
 

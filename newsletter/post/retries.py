@@ -6,7 +6,8 @@ minutes, for a day. Where nobody has said anything, soon: the connection is at f
 
 After a 5xx: never by itself. What was refused because of its reader ends there. What was refused because of us waits an
 hour, in which the issue is paused if many are (`breaker`), and then until a person goes on with the issue. If it is not
-paused, so that the refusal was about few, the letter ends failed, and nobody was asked a second time.
+paused by then, it is now, where they are many for its list (`giving_up`); where they are few they end failed, and
+nobody was asked a second time.
 """
 
 from datetime import timedelta
