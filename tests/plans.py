@@ -42,3 +42,13 @@ def blocks_read(session: Session) -> int:
          WHERE oid = 'deliveries'::regclass
             OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'deliveries'::regclass)"""
     return int(session.scalar(text(relations)))
+
+
+def rows_read(session: Session) -> int:
+    """How many rows of deliveries and of their readers this transaction has looked at, in tables and in indexes."""
+    counts = """
+        WITH tables AS (SELECT unnest(ARRAY['deliveries', 'subscribers', 'subscriptions']::regclass[]) AS oid)
+        SELECT sum(pg_stat_get_xact_tuples_returned(oid)) FROM pg_class
+         WHERE oid IN (TABLE tables)
+            OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid IN (TABLE tables))"""
+    return int(session.scalar(text(counts)))

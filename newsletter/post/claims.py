@@ -7,12 +7,7 @@ are never walked past. A letter that was not put off is due whatever the clock s
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    func,
-    select,
-    text,
-)
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from newsletter.consent.signups import VALID, Signup
@@ -27,7 +22,22 @@ from newsletter.post.letters import Letter, Priority
 MOST = 500  # rows in one statement
 PATIENCE = 20  # statements that may find nobody to write to before the claim gives up for now
 
-_PLAN_ANEW = text("SET LOCAL plan_cache_mode = force_custom_plan")
+# A claim goes by the order of its index, reader by reader, whatever PostgreSQL believes of the table. It plans by its
+# last look at it: where few waited then, because the last issue had nearly left, reading and sorting all who wait seems
+# cheap, and is done for each claim of the next issue. A connection would also keep a plan made when the table was small.
+_PLAN = select(
+    *(
+        func.set_config(setting, value, True)
+        for setting, value in {
+            "plan_cache_mode": "force_custom_plan",
+            "enable_sort": "off",
+            "enable_bitmapscan": "off",
+            "enable_hashjoin": "off",
+            "enable_mergejoin": "off",
+            "jit": "off",
+        }.items()
+    )
+)
 
 
 class Claimed(NamedTuple):
@@ -102,7 +112,7 @@ class _Taker:
         self._bookmarks = bookmarks
         self._suspects = suspects
         self._is_on_sqlite = session.get_bind().dialect.name == "sqlite"
-        self._plans_anew = self._is_on_sqlite  # which has no plans for any number of rows
+        self._is_planned = self._is_on_sqlite  # which has no such settings
 
     def urgent(self, limit: int) -> list[Claimed]:
         for _ in range(PATIENCE):
@@ -145,10 +155,9 @@ class _Taker:
 
     def _take(self, statement: Any, **given: Any) -> list[tuple[Any, ...]]:
         """What the due deliveries became, in the order of their line: by when they were due, and their ids."""
-        if not self._plans_anew:
-            # PostgreSQL would keep a plan that was good when the table was small.
-            self._session.execute(_PLAN_ANEW)
-            self._plans_anew = True
+        if not self._is_planned:
+            self._session.execute(_PLAN)
+            self._is_planned = True
         take = statement(suspects=self._suspects, on_sqlite=self._is_on_sqlite)
         return sorted(map(tuple, self._session.execute(take, self._given | given)))
 

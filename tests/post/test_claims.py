@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 
 from newsletter.consent.signups import VALID, Signup, State
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
@@ -32,7 +32,7 @@ from tests.builders import (
     unsaved,
 )
 from tests.clock import NOON
-from tests.plans import blocks_read, fill, prepare_everything
+from tests.plans import blocks_read, fill, prepare_everything, rows_read
 from tests.postmen import Ticks
 
 MINUTE = timedelta(minutes=1)
@@ -397,6 +397,28 @@ def cost(session, *, carrier: int, **given) -> int:
     before = blocks_read(session)
     assert len(claim(session, carrier=carrier, limit=1, **given)) == 1
     return blocks_read(session) - before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("left", [0.05, 0.1])
+def test_a_claim_reads_no_more_when_the_last_issue_had_nearly_left_when_the_table_was_analysed(postgresql, left):
+    """PostgreSQL then believes that few wait, and to find and to sort them all seems cheap."""
+    with postgresql.writing() as session:
+        newsletter = a_newsletter(session)
+        written = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=20_000)
+        session.add_all(unsaved(written, reader) for reader in a_crowd(session, newsletter, 20_000))
+        carrier = a_carrier(session)
+    is_still_there = func.mod(Delivery.id, 1000) < left * 1000
+    with postgresql.writing() as session:
+        session.execute(update(Delivery).where(~is_still_there).values(status=Status.SENT, decided_at=NOON))
+    with postgresql.writing() as session:
+        session.execute(text("ANALYZE"))
+        session.execute(update(Delivery).values(status=Status.QUEUED, decided_at=None))
+    with postgresql.writing() as session:
+        before = rows_read(session)
+        assert len(claim(session, carrier=carrier, limit=500)) == 500
+        # Each delivery twice, its reader, how they stand; and what the index still holds of rows that are changed.
+        assert rows_read(session) - before < 10 * 500
 
 
 def test_a_claim_reads_no_more_when_a_connection_has_seen_the_table_small(postgresql):

@@ -34,6 +34,11 @@ class Round:
         self._held: Parcel | None = None
         self._has_ended = False  # and it is over for good
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether what was pulled may still begin, also when nothing is left to pull."""
+        return self.error is None and not self._stop()
+
     def has_any(self) -> bool:
         """Whether there is anything to carry. What is found so is held, and is the next."""
         self._held = self.next()

@@ -153,7 +153,7 @@ class Route:
     def next(self) -> Parcel | None:
         """The next letter, if it is this relay's to carry and its pace allows it."""
         current = self._round
-        if current is None or current.is_over or (self.rivals and not self._aside and not self._is_next()):
+        if current is None or not (self._aside or self._may_pull(current)):
             return None
         if (delay := self._pace.delay()) > 0:
             self._alarm = self._alarm or self._loop.call_later(delay, self._ring)
@@ -223,7 +223,7 @@ class Route:
         """What was set aside for us and may not begin any more goes back."""
         current = self._round
         while current and self._aside:
-            if not current.is_over and self.may_take_utf8 and now <= self._aside[0].begin_by:
+            if current.goes_on and self.may_take_utf8 and now <= self._aside[0].begin_by:
                 return
             current.report(Decision(self._aside.popleft(), Fate.UNTOUCHED, None))
 
@@ -257,6 +257,9 @@ class Route:
             )
             self.connections.append(connection)
             connection.open()
+
+    def _may_pull(self, current: Round) -> bool:
+        return not current.is_over and (not self.rivals or self._is_next())
 
     def _is_next(self) -> bool:
         """Whether this relay has not had more than its share, among those that could take a letter now."""

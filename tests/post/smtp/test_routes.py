@@ -129,6 +129,14 @@ def test_an_address_outside_ascii_goes_to_the_relay_that_takes_it():
         assert sum("SMTPUTF8" in command for command in wide.commands) == 8
 
 
+def test_the_last_letter_is_not_given_back_because_it_is_for_another_relay_than_the_one_that_pulled_it():
+    with ScriptedServer() as narrow, ScriptedServer(offers=OFFERS_ALL) as wide:
+        with postman_for(a_relay(narrow, weight=9), a_relay(wide)) as postman:
+            for number in range(5):
+                assert fates(carry(postman, a_parcel(number, recipient=ABROAD))) == {TAKEN: 1}
+        assert not narrow.letters
+
+
 def test_an_address_outside_ascii_waits_while_a_relay_that_may_take_it_is_away():
     nobody = Relay(host="127.0.0.1", port=free_port(), connections=1)
     with ScriptedServer() as narrow, postman_for(a_relay(narrow), nobody) as postman:
