@@ -24,7 +24,7 @@ PATIENCE = 20  # statements that may find nobody to write to before the claim gi
 
 # A claim goes by the order of its index, reader by reader, whatever PostgreSQL believes of the table. It plans by its
 # last look at it: where few waited then, because the last issue had nearly left, reading and sorting all who wait seems
-# cheap, and is done for each claim of the next issue. A connection would also keep a plan made when the table was small.
+# cheap, and is done for each claim of the next issue. And a connection would keep the plan of a small table.
 _PLAN = select(
     *(
         func.set_config(setting, value, True)
