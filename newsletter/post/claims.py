@@ -159,7 +159,7 @@ class _Taker:
             self._session.execute(_PLAN)
             self._is_planned = True
         take = statement(suspects=self._suspects, on_sqlite=self._is_on_sqlite)
-        return sorted(map(tuple, self._session.execute(take, self._given | given)))
+        return sorted(map(tuple, self._session.execute(take, self._given | given).all()))
 
 
 def _claimed(line: Line, row: tuple[Any, ...]) -> Claimed:

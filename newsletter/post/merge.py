@@ -25,9 +25,8 @@ from newsletter.post import mime, quoted_printable
 SECRET = secrets.token_hex(8)
 MARKER = re.compile(rf"Q{SECRET}Q([a-z][a-z0-9_]*)Z")
 
-# Most links, times and greetings: what every kind of PLAINLY writes as it is.
-PLAIN = re.compile(r"(?!From )[A-Za-z0-9/][A-Za-z0-9 /:.,+@_~-]{0,71}[A-Za-z0-9/,_~-]")
-PLAINLY_MOST = 73  # characters of it
+# Most links, times and greetings: nothing in them is encoded anywhere but in To and Subject.
+PLAIN = re.compile(r"(?!From )[A-Za-z0-9/][A-Za-z0-9 /:.,+@_~-]{0,398}[A-Za-z0-9/,_~-]")
 
 SIMPLE = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")  # most addresses: what no kind of header would change
 BESIDE_TO = 72  # octets of that line behind "To:"
@@ -49,8 +48,8 @@ class Kind(StrEnum):
     HTML = "html"  # the text/html part: escaped
 
 
-PLAINLY = frozenset({Kind.VERBATIM, Kind.TEXT, Kind.HTML})
-AS_IT_IS = (PLAINLY, {Kind.ADDRESS})  # kinds between which a value given in octets makes no difference
+IN_PARTS = (Kind.TEXT, Kind.HTML)
+ALIKE = ({Kind.VERBATIM, *IN_PARTS}, {Kind.ADDRESS})  # kinds that write a value given in octets without encoding it
 
 
 class Cut(NamedTuple):
@@ -75,7 +74,9 @@ class Way(NamedTuple):
     """How a field's value gets to its places, which are numbers of pieces."""
 
     field: str
-    places: tuple[int, ...]  # all of them, where a value given in octets is written as it is; else none
+    takes_octets: bool
+    in_headers: tuple[int, ...]
+    in_parts: tuple[int, ...]
     kinds: tuple[tuple[Callable[[str], bytes], tuple[int, ...]], ...]
 
 
@@ -93,12 +94,19 @@ class Sheet:
         self._plan = [self._way(field) for field in sorted(self.fields)]
 
     def _way(self, field: str) -> Way:
-        places: dict[Kind, list[int]] = {}
+        places: dict[Kind, tuple[int, ...]] = {}
         for number, cut in enumerate(self.cuts):
             if cut.field == field:
-                places.setdefault(cut.kind, []).append(2 * number + 1)
-        all_ = chain(*places.values()) if any(places.keys() <= alike for alike in AS_IT_IS) else ()
-        return Way(field, tuple(all_), tuple((WRITERS[kind], tuple(where)) for kind, where in places.items()))
+                places[cut.kind] = (*places.get(cut.kind, ()), 2 * number + 1)
+        in_parts = chain.from_iterable(where for kind, where in places.items() if kind in IN_PARTS)
+        in_headers = chain.from_iterable(where for kind, where in places.items() if kind not in IN_PARTS)
+        return Way(
+            field,
+            any(places.keys() <= alike for alike in ALIKE),
+            tuple(in_headers),
+            tuple(in_parts),
+            tuple((WRITERS[kind], where) for kind, where in places.items()),
+        )
 
     @property
     def source(self) -> bytes:
@@ -113,19 +121,22 @@ class Sheet:
     def fill(self, values: Mapping[str, str | bytes]) -> list[bytes]:
         """The letter to one reader, in pieces: in turns one that everybody shares, as the same object, and a field.
 
-        A value in octets is what `plainly` or `beside_to` makes of it, and is written as it is. Raises FieldError,
-        before anything is written, when a value is missing, unknown or not fit for its place.
+        A value in octets is what `plainly` or `beside_to` makes of it, and needs no encoding. Raises FieldError, before
+        anything is written, when a value is missing, unknown or not fit for its place.
         """
         if values.keys() != self.fields:
             odd = ", ".join(sorted(values.keys() ^ self.fields))
             raise FieldError(f"the letter and the values differ in their fields: {odd}")
         pieces = self._pieces.copy()
-        for field, places, kinds in self._plan:
+        for field, takes_octets, in_headers, in_parts, kinds in self._plan:
             value = values[field]
             if isinstance(value, bytes):
-                if places:
-                    for place in places:
+                if takes_octets:
+                    for place in in_headers:
                         pieces[place] = value
+                    lines = value if len(value) <= quoted_printable.WIDTH else quoted_printable.wrapped(value)
+                    for place in in_parts:
+                        pieces[place] = lines
                     continue
                 value = value.decode("ascii").strip(" ")
             try:
@@ -150,7 +161,7 @@ def marker(name: str) -> str:
 
 
 def plainly(value: str) -> str | bytes:
-    """The value in octets, if it is written the same in every header but To and Subject, and in every part."""
+    """The value in octets, if nothing in it is encoded in any header but To and Subject, nor in any part."""
     return value.encode("ascii") if PLAIN.fullmatch(value) else value
 
 

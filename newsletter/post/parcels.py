@@ -12,7 +12,7 @@ from newsletter.links import Links, Purpose
 from newsletter.post import mime, verp
 from newsletter.post.claims import Claimed
 from newsletter.post.letters import Variant
-from newsletter.post.merge import NAMES, PLAINLY_MOST, FieldError, beside_to, plainly
+from newsletter.post.merge import LONGEST_VALUE, NAMES, FieldError, beside_to, plainly
 from newsletter.post.postman import Parcel
 
 BEGIN_WITHIN = timedelta(seconds=2)  # a reader who left longer ago than this gets no MAIL FROM
@@ -58,7 +58,7 @@ def _link(purpose: Purpose, url: Callable[..., bytes]) -> Callable[[Claimed], st
     """How a link is made of a claim."""
     named = NAMED[purpose]
     # All that differs between two of them is base64url: one that is plain speaks for all that are not too long.
-    longest = PLAINLY_MOST if isinstance(plainly(url(0).decode()), bytes) else 0
+    longest = LONGEST_VALUE if isinstance(plainly(url(0).decode()), bytes) else 0
 
     def link(claimed: Claimed) -> str | bytes:
         ids = named(claimed)

@@ -22,12 +22,16 @@ def encode(text: str) -> bytes:
     return b"\r\n".join([_line(line) for line in LINE_BREAK.sub("\n", text).encode().split(b"\n")])
 
 
-def _line(line: bytes) -> bytes:
-    # Where that function breaks lines, they may begin with anything; so its breaks are taken out and made anew.
-    encoded = b2a_qp(line, istext=False).replace(b"=\n", b"")
+def wrapped(encoded: bytes) -> bytes:
+    """What is encoded, or needs no encoding, in lines that begin and end harmlessly."""
     if len(encoded) <= WIDTH:
         return _guarded(encoded)
     return SOFT_BREAK.join([_guarded(chunk) for chunk in CHUNK.findall(encoded)])
+
+
+def _line(line: bytes) -> bytes:
+    # Where that function breaks lines, they may begin with anything; so its breaks are taken out and made anew.
+    return wrapped(b2a_qp(line, istext=False).replace(b"=\n", b""))
 
 
 def _guarded(chunk: bytes) -> bytes:

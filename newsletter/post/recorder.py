@@ -19,7 +19,7 @@ from newsletter.post.postman import Fate, Report
 
 GROUP = 64  # reports to a commit: what a crash can make arrive twice is bounded by it
 AHEAD = 2 * GROUP  # reports that may be unwritten, one group in its commit and one gathered, before carrying waits
-GATHERING = 0.012  # seconds that a group waits to be full: a commit costs as much as twenty letters
+GATHERING = 0.03  # seconds that a group waits to be full: a commit costs as much as twenty letters
 SPACING = 0.005  # seconds between two commits of SQLite: its other writers get their turn
 RETRY = 1.0  # seconds before an absent database is tried again
 NAP = 0.1  # seconds after which whoever waits asks again whether to go on

@@ -243,9 +243,12 @@ def test_only_text_with_html_is_laid_out():
         lay_out(message, ())
 
 
-@given(words, tokens, addresses)
-def test_a_value_in_octets_makes_the_same_letter(text, token, to):
-    values = {**VALUES, "name": text, "leave": f"https://news.example/u/{token}", "to": to}
+plain_words = st.lists(st.sampled_from(["From", "a", "x." * 9, "word", "/~_-+:,"]), max_size=60).map(" ".join)
+
+
+@given(words | plain_words, st.integers(0, 300), tokens, addresses)
+def test_a_value_in_octets_makes_the_same_letter(text, length, token, to):
+    values = {**VALUES, "name": text, "leave": f"https://{'news.' * (length // 5)}example/u/{token}", "to": to}
     sheet = lay_out(a_letter(f"{marker('name')}\n{marker('leave')}", f"<p>{marker('name')}", subject="News"), VALUES)
     quick = {
         field: merge.plainly(value) if field in ("name", "leave", "date") else value for field, value in values.items()
