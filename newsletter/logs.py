@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
-from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import JSONRenderer, TimeStamper, format_exc_info
 from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_logger_name
 from structlog.typing import EventDict, Processor
@@ -63,9 +62,16 @@ def configure(level: int | str = logging.INFO, *, to: TextIO | None = None) -> N
 
 def formatter(*, readable: bool = False) -> logging.Formatter:
     """What turns a record into its line: JSON in ASCII, or for a person at a terminal."""
-    render: Processor = ConsoleRenderer(exception_formatter=plain_traceback) if readable else JSONRenderer()
+    render: Processor = _for_a_person() if readable else JSONRenderer()
     facts = (_fields, add_log_level, add_logger_name, TimeStamper("iso", utc=True), format_exc_info)
     return ProcessorFormatter(processors=[*facts, ProcessorFormatter.remove_processors_meta, _scrubbed, render])
+
+
+def _for_a_person() -> Processor:
+    # It imports all that colours a terminal: a tenth of the start of each process, and services have none.
+    from structlog.dev import ConsoleRenderer, plain_traceback  # noqa: PLC0415
+
+    return ConsoleRenderer(exception_formatter=plain_traceback)
 
 
 def scrub(text: str) -> str:

@@ -405,8 +405,8 @@ def test_a_claim_reads_no_more_when_the_last_issue_had_nearly_left_when_the_tabl
     """PostgreSQL then believes that few wait, and to find and to sort them all seems cheap."""
     with postgresql.writing() as session:
         newsletter = a_newsletter(session)
-        written = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=20_000)
-        session.add_all(unsaved(written, reader) for reader in a_crowd(session, newsletter, 20_000))
+        written = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=6_000)
+        session.add_all(unsaved(written, reader) for reader in a_crowd(session, newsletter, 6_000))
         carrier = a_carrier(session)
     is_still_there = func.mod(Delivery.id, 1000) < left * 1000
     with postgresql.writing() as session:
