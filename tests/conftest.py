@@ -48,7 +48,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def dealt_out(items: Sequence[pytest.Item], hands: int) -> Iterator[pytest.Item]:
-    """Or one process would be at the last slow tests, alone, when all others have nothing left to do."""
+    """Or one process would be at the last slow tests, alone, when all others have nothing left to do.
+
+    As many at a time as `--dist worksteal` gives to each of them at first.
+    """
     slow = [item for item in items if item.get_closest_marker("slow")]
     quick = [item for item in items if not item.get_closest_marker("slow")]
     for hand in range(hands):

@@ -31,7 +31,6 @@ _PLAN = select(
         for setting, value in {
             "plan_cache_mode": "force_custom_plan",
             "enable_sort": "off",
-            "enable_bitmapscan": "off",
             "enable_hashjoin": "off",
             "enable_mergejoin": "off",
             "jit": "off",

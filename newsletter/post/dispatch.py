@@ -237,8 +237,9 @@ class _Ring:
 
     def _pack_some(self, batch: Batch) -> None:
         for _ in range(min(AT_ONCE, len(self._in_hand))):
-            claimed = self._in_hand.popleft()
-            if parcel := self._pack(claimed, batch):
+            parcel = self._pack(self._in_hand[0], batch)
+            claimed = self._in_hand.popleft()  # only now: whatever ends the process here, it is not left claimed
+            if parcel:
                 self._packed.append((claimed, parcel))
 
     def _pack(self, claimed: Claimed, batch: Batch) -> Parcel | None:

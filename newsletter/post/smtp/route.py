@@ -50,7 +50,7 @@ class Route:
         self.connections: list[Connection] = []
         self.leaving: list[Connection] = []
         self._aside: deque[Parcel] = deque()  # pulled by rivals who cannot take them
-        self._takes_utf8 = False
+        self._takes_utf8 = self.has_taken_utf8 = False  # its newest connection; and whether any ever did
         self._relay, self._pace, self._loop = relay, pace, loop
         self._ehlo_name, self._tls, self._stuffing, self._patience = ehlo_name, tls, stuffing, patience
         self._addresses = Addresses(relay, loop)
@@ -148,6 +148,7 @@ class Route:
     def opened(self, connection: Connection, offers: Offers) -> None:
         """One more way to go. What others have carried while there was none is not made up for."""
         self._takes_utf8 = offers.utf8
+        self.has_taken_utf8 = self.has_taken_utf8 or offers.utf8
         self.turn = max([self.turn, *(rival.turn for rival in self.rivals if rival.is_usable)])
 
     def next(self) -> Parcel | None:
@@ -160,18 +161,20 @@ class Route:
             return None
         if self._aside:
             self._hand_back(time.monotonic())
-        return self._aside.popleft() if self._aside else current.next()
+            return self._aside.popleft() if self._aside else None
+        return current.next()
 
     def declined(self, decision: Decision) -> None:
         """It was not asked about. What only its address keeps from going this way may go another."""
         if self._round is None:
             return
         if decision.reply is replies.NOT_ASCII:
-            for rival in self.rivals:
-                if rival.may_take_utf8:
-                    rival.hand(decision.parcel)
-                    return
-            if not all(rival.is_usable for rival in self.rivals):
+            # Of several servers of one name not all may offer it: then nobody hands it back to us, nor is it refused.
+            self._takes_utf8, now = False, time.monotonic()
+            if able := [rival for rival in self.rivals if rival.may_take_utf8]:
+                min(able, key=lambda rival: (not rival.is_usable, rival.is_busy(now))).hand(decision.parcel)
+                return
+            if any(route.has_taken_utf8 for route in (self, *self.rivals)) or not all(r.is_usable for r in self.rivals):
                 decision = decision._replace(fate=Fate.LATER)
         self._round.report(decision)
 

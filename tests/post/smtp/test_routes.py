@@ -137,6 +137,60 @@ def test_the_last_letter_is_not_given_back_because_it_is_for_another_relay_than_
         assert not narrow.letters
 
 
+class Tiring(Steady):
+    """The pace of a relay that is to be left alone from some moment on."""
+
+    is_tired = False
+
+    def delay(self) -> float:
+        return 300.0 if self.is_tired else 0.0
+
+
+def test_an_address_outside_ascii_goes_to_a_relay_that_is_free_rather_than_to_one_that_is_silent_or_left_alone():
+    silent = ScriptedServer(always={"GREETING": SILENCE})
+    with (
+        ScriptedServer() as narrow,
+        silent,
+        ScriptedServer(offers=OFFERS_ALL) as tired,
+        ScriptedServer(offers=OFFERS_ALL) as free,
+    ):
+        paces = {tired.port: Tiring(None)}
+        relays = [a_relay(narrow, weight=9), a_relay(silent), a_relay(tired), a_relay(free)]
+        with postman_for(*relays, pace=lambda relay: paces.get(relay.port, Steady(None))) as postman:
+            carry(postman, *range(60))
+            assert tired.letters
+            assert free.letters
+            paces[tired.port].is_tired = True
+            abroad = a_parcel(100, recipient=ABROAD, begin_by=time.monotonic() + 5)
+            assert fates(carry(postman, abroad)) == {TAKEN: 1}
+
+
+class Pool(ScriptedServer):
+    """Several servers of one name: each connection is with the next of two, and one of them offers less."""
+
+    def __init__(self, *offers: tuple[str, ...]) -> None:
+        super().__init__()
+        self._each = offers
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        return self._each[self.connections % 2]
+
+    @offers.setter
+    def offers(self, _: tuple[str, ...]) -> None:
+        """They are what they are."""
+
+
+@pytest.mark.parametrize("offers", [(OFFERS_ALL, OFFERS_ALL[:2]), (OFFERS_ALL[:2], OFFERS_ALL)])
+def test_an_address_outside_ascii_is_not_refused_where_some_servers_of_one_name_take_it(offers):
+    with ScriptedServer() as narrow, Pool(*offers) as one, Pool(*offers) as other:
+        relays = [a_relay(narrow), a_relay(one, connections=2), a_relay(other, connections=2)]
+        with postman_for(*relays) as postman:
+            eventually(lambda: carry(postman, *range(50)) and min(one.connections, other.connections) >= 2)
+            abroad = [a_parcel(100 + n, recipient=ABROAD, begin_by=time.monotonic() + 5) for n in range(6)]
+            assert REFUSED not in fates(carry(postman, *abroad))
+
+
 def test_an_address_outside_ascii_waits_while_a_relay_that_may_take_it_is_away():
     nobody = Relay(host="127.0.0.1", port=free_port(), connections=1)
     with ScriptedServer() as narrow, postman_for(a_relay(narrow), nobody) as postman:
