@@ -1,6 +1,7 @@
 """What every test can ask for: real databases, real servers, closed doors to the rest of the world."""
 
 import gc
+import logging
 import os
 from collections.abc import Iterator, Sequence
 
@@ -79,6 +80,15 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_setup() -> None:
     """No test reaches beyond this machine; pytest-socket opens the doors again afterwards."""
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """How a test has set up logging ends with it: another may count what is logged."""
+    level, handlers = logging.root.level, logging.root.handlers[:]
+    yield
+    logging.root.setLevel(level)
+    logging.root.handlers[:] = handlers
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
