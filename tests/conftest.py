@@ -3,7 +3,7 @@
 import gc
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -39,30 +39,11 @@ MARKS = {
 }
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test that asks for a server carries its mark; each of several processes begins with its share of slow tests."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that asks for a server carries its mark."""
     for item in items:
         for fixture in MARKS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(MARKS[fixture])
-    if processes := getattr(config, "workerinput", {}).get("workercount"):
-        items[:] = dealt_out(items, processes)
-
-
-def dealt_out(items: Sequence[pytest.Item], hands: int) -> Iterator[pytest.Item]:
-    """Or one process would be at the last slow tests, alone, when all others have nothing left to do.
-
-    As many at a time as `--dist worksteal` gives to each of them at first.
-    """
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    quick = [item for item in items if not item.get_closest_marker("slow")]
-    for hand in range(hands):
-        long = slow[hand::hands]
-        short = quick[len(quick) * hand // hands : len(quick) * (hand + 1) // hands]
-        between = len(short) // (2 * len(long) + 1)
-        for number, item in enumerate(long):
-            yield item
-            yield from short[number * between : (number + 1) * between]
-        yield from short[len(long) * between :]
 
 
 @pytest.hookimpl(optionalhook=True)

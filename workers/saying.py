@@ -10,6 +10,8 @@ from celery.apps.worker import install_worker_term_handler  # type: ignore[attr-
 
 from newsletter import logs
 
+UNACKNOWLEDGED = "Couldn't ack"  # as Kombu begins what it says then
+
 log = logging.getLogger("workers")
 
 
@@ -25,6 +27,7 @@ def through_our_logs(app: Celery) -> None:
     _configure(loglevel=logging.WARNING)  # until Celery says how much is wanted: it warns root before that
     signals.setup_logging.connect(_configure)
     signals.celeryd_init.connect(_without_a_picture)
+    logging.getLogger("celery.worker.request").addFilter(mildly)
     for signal, event in (
         (signals.worker_ready, "worker started"),
         (signals.worker_shutdown, "worker stopped"),
@@ -32,6 +35,17 @@ def through_our_logs(app: Celery) -> None:
     ):
         signal.connect(functools.partial(_tell, event), weak=False)
     vars(app)["Beat"] = functools.partial(PlainBeat, app=app)  # in place of what the app's property would find
+
+
+def mildly(record: logging.LogRecord) -> bool:
+    """A filter: that a ring could not be acknowledged is a warning, without the way to it.
+
+    Redis went away at that moment. Kombu calls it critical; a ring that comes again only finds that nothing is due.
+    """
+    if str(record.msg).startswith(UNACKNOWLEDGED):
+        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+        record.exc_info = None
+    return True
 
 
 def _configure(*, loglevel: int, **_: Any) -> None:

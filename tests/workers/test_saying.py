@@ -1,6 +1,7 @@
 """What the workers' processes say: an object a line on stderr, and nothing beside it."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -8,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from kombu.message import Message
 
 from tests.waiting import eventually
+from workers import saying
 
 
 @pytest.mark.slow
@@ -32,6 +35,24 @@ def test_a_process_says_when_it_begins_and_each_line_is_an_object(command, redis
                 process.send_signal(signal.SIGTERM)
     assert process.returncode == 0
     assert drawn.read_text() == ""
+
+
+class Away:
+    """The channel to a Redis that went away."""
+
+    no_ack_consumers = None
+
+    def basic_ack(self, *_: object, **__: object) -> None:
+        raise ConnectionResetError
+
+
+def test_a_ring_that_cannot_be_acknowledged_is_a_warning_in_one_line(caplog):
+    logger = logging.getLogger("tests.acknowledging")
+    logger.addFilter(saying.mildly)
+    Message(channel=Away(), delivery_tag="1").ack_log_error(logger, (OSError,))
+    (record,) = caplog.records
+    assert (record.levelno, record.exc_info) == (logging.WARNING, None)
+    assert "ConnectionResetError" in record.getMessage()
 
 
 def heard(file: Path) -> list[str]:
