@@ -27,7 +27,7 @@ def through_our_logs(app: Celery) -> None:
     _configure(loglevel=logging.WARNING)  # until Celery says how much is wanted: it warns root before that
     signals.setup_logging.connect(_configure)
     signals.celeryd_init.connect(_without_a_picture)
-    logging.getLogger("celery.worker.request").addFilter(mildly)
+    logging.getLogger("celery.worker.request").addFilter(_mildly)
     for signal, event in (
         (signals.worker_ready, "worker started"),
         (signals.worker_shutdown, "worker stopped"),
@@ -37,7 +37,7 @@ def through_our_logs(app: Celery) -> None:
     vars(app)["Beat"] = functools.partial(PlainBeat, app=app)  # in place of what the app's property would find
 
 
-def mildly(record: logging.LogRecord) -> bool:
+def _mildly(record: logging.LogRecord) -> bool:
     """A filter: that a ring could not be acknowledged is a warning, without the way to it.
 
     Redis went away at that moment. Kombu calls it critical; a ring that comes again only finds that nothing is due.

@@ -11,45 +11,22 @@ import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from email.message import EmailMessage, MIMEPart
-from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import sha256
-from html import escape
 from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from newsletter.errors import NewsletterError
 from newsletter.post import mime, quoted_printable
+from newsletter.post.fields import IN_PARTS, LONGEST_VALUE, UNENCODED, WRITERS, Kind, encoded
 
 # New in each process, so that no title and no name can be a marker: nobody outside ever sees one.
 SECRET = secrets.token_hex(8)
 MARKER = re.compile(rf"Q{SECRET}Q([a-z][a-z0-9_]*)Z")
 
-# Most links, times and greetings: nothing in them is encoded anywhere but in To and Subject.
-PLAIN = re.compile(r"(?!From )[A-Za-z0-9/][A-Za-z0-9 /:.,+@_~-]{0,398}[A-Za-z0-9/,_~-]")
-
-SIMPLE = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")  # most addresses: what no kind of header would change
-BESIDE_TO = 72  # octets of that line behind "To:"
-NAMES = 4096  # that are remembered as they are written
-LONGEST_VALUE = 400  # octets of a field in a header line; lay_out sees to it that the line then has at most 998
-
 
 class FieldError(NewsletterError):
     """A field of the mail merge cannot be filled."""
-
-
-class Kind(StrEnum):
-    """How a field is written; where its marker stands decides."""
-
-    ADDRESS = "address"  # To: an address, its domain as A-labels; a name before it as mime.mailbox writes it
-    WORDS = "words"  # Subject: text in any script
-    VERBATIM = "verbatim"  # any other header: printable ASCII, never encoded
-    TEXT = "text"  # the text/plain part
-    HTML = "html"  # the text/html part: escaped
-
-
-IN_PARTS = (Kind.TEXT, Kind.HTML)
-ALIKE = ({Kind.VERBATIM, *IN_PARTS}, {Kind.ADDRESS})  # kinds that write a value given in octets without encoding it
 
 
 class Cut(NamedTuple):
@@ -102,7 +79,7 @@ class Sheet:
         in_headers = chain.from_iterable(where for kind, where in places.items() if kind not in IN_PARTS)
         return Way(
             field,
-            any(places.keys() <= alike for alike in ALIKE),
+            any(places.keys() <= alike for alike in UNENCODED),
             tuple(in_headers),
             tuple(in_parts),
             tuple((WRITERS[kind], where) for kind, where in places.items()),
@@ -121,8 +98,8 @@ class Sheet:
     def fill(self, values: Mapping[str, str | bytes]) -> list[bytes]:
         """The letter to one reader, in pieces: in turns one that everybody shares, as the same object, and a field.
 
-        A value in octets is what `plainly` or `beside_to` makes of it, and needs no encoding. Raises FieldError, before
-        anything is written, when a value is missing, unknown or not fit for its place.
+        A value in octets needs no encoding where it stands (`fields.plainly`, `fields.beside_to`). Raises FieldError,
+        before anything is written, when a value is missing, unknown or not fit for its place.
         """
         if values.keys() != self.fields:
             odd = ", ".join(sorted(values.keys() ^ self.fields))
@@ -158,17 +135,6 @@ def marker(name: str) -> str:
     if not MARKER.fullmatch(mark):
         raise FieldError(f"a field's name is made of a to z, 0 to 9 and _, not {name!r}")
     return mark
-
-
-def plainly(value: str) -> str | bytes:
-    """The value in octets, if nothing in it is encoded in any header but To and Subject, nor in any part."""
-    return value.encode("ascii") if PLAIN.fullmatch(value) else value
-
-
-def beside_to(phrase: str, address: str) -> bytes | None:
-    """A `mime.phrase` and an address as they stand behind "To:", if that is a simple one and both fit on its line."""
-    written = f" {phrase} <{address}>"
-    return written.encode("ascii") if len(written) <= BESIDE_TO and SIMPLE.fullmatch(address) else None
 
 
 def lay_out(message: EmailMessage, fields: Collection[str]) -> Sheet:
@@ -250,10 +216,10 @@ def _words(name: str, value: str) -> Iterator[Piece]:
     # between them (RFC 2047 section 6.2), so a field's neighbours need not know whether it is empty.
     yield b"%b:" % name.encode("ascii")
     static, *rest = MARKER.split(mime.BLANKS.sub(" ", value).strip(" "))
-    yield _lines(static).replace(b"\r\n", b"", 1)
+    yield encoded(static).replace(b"\r\n", b"", 1)
     for field, after in zip(rest[::2], rest[1::2], strict=True):
         yield Gap(field, Kind.WORDS)
-        yield _lines(after)
+        yield encoded(after)
     yield b"\r\n"
 
 
@@ -267,45 +233,3 @@ def _verbatim(name: str, value: str) -> Iterator[Piece]:
         for field, after in zip(rest[::2], rest[1::2], strict=True):
             yield Gap(field, Kind.VERBATIM)
             yield after.encode("ascii")
-
-
-def _lines(text: str) -> bytes:
-    return "".join(f"\r\n {word}" for word in mime.encoded_words(text)).encode("ascii")
-
-
-def _write_address(value: str) -> bytes:
-    """An address beside "To:", or below it where it is too long for that; with a name, in as many lines as it needs.
-
-    A local part that is not ASCII stands as it is (RFC 6532): such a letter goes to relays with SMTPUTF8 only.
-    """
-    if value.endswith(">") and mime.MAILBOX.fullmatch(value):
-        return "\r\n".join(mime.lines("To:", value.split(" ")))[len("To:") :].encode("ascii")
-    if "=?" in value or not mime.ADDRESS.fullmatch(value):
-        raise ValueError("this is not an address")
-    return (b" " if len(value) <= mime.LINE - len("To: ") else b"\r\n ") + value.encode()
-
-
-def _write_words(value: str) -> bytes:
-    if mime.CONTROLS.search(value):
-        raise ValueError("it has a control character, and stands in a header")
-    return _lines(mime.folded(value))
-
-
-def _write_verbatim(value: str) -> bytes:
-    if len(value) > LONGEST_VALUE or "=?" in value or not mime.VERBATIM.fullmatch(value):
-        raise ValueError(f"in this header it is printable ASCII, at most {LONGEST_VALUE} characters, and not encoded")
-    return value.encode("ascii")
-
-
-def _write_html(value: str) -> bytes:
-    return quoted_printable.encode(escape(value))
-
-
-WRITERS: dict[Kind, Callable[[str], bytes]] = {
-    Kind.ADDRESS: _write_address,
-    Kind.WORDS: _write_words,
-    Kind.VERBATIM: _write_verbatim,
-    # What gets here is names for the most part, as most else is written plainly; and readers share theirs with others.
-    Kind.TEXT: lru_cache(NAMES)(quoted_printable.encode),
-    Kind.HTML: lru_cache(NAMES)(_write_html),
-}

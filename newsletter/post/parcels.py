@@ -11,8 +11,9 @@ from newsletter.keys import Keyring
 from newsletter.links import Links, Purpose
 from newsletter.post import mime, verp
 from newsletter.post.claims import Claimed
+from newsletter.post.fields import LONGEST_VALUE, NAMES, beside_to, plainly
 from newsletter.post.letters import Variant
-from newsletter.post.merge import LONGEST_VALUE, NAMES, FieldError, beside_to, plainly
+from newsletter.post.merge import FieldError
 from newsletter.post.postman import Parcel
 
 BEGIN_WITHIN = timedelta(seconds=2)  # a reader who left longer ago than this gets no MAIL FROM

@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from newsletter.post import merge, mime
+from newsletter.post.fields import beside_to, plainly
 from newsletter.post.merge import FieldError, Sheet, lay_out, marker
 from tests.letters import assert_well_formed, parsed, read, unified
 
@@ -250,15 +251,13 @@ plain_words = st.lists(st.sampled_from(["From", "a", "x." * 9, "word", "/~_-+:,"
 def test_a_value_in_octets_makes_the_same_letter(text, length, token, to):
     values = {**VALUES, "name": text, "leave": f"https://{'news.' * (length // 5)}example/u/{token}", "to": to}
     sheet = lay_out(a_letter(f"{marker('name')}\n{marker('leave')}", f"<p>{marker('name')}", subject="News"), VALUES)
-    quick = {
-        field: merge.plainly(value) if field in ("name", "leave", "date") else value for field, value in values.items()
-    }
+    quick = {field: plainly(value) if field in ("name", "leave", "date") else value for field, value in values.items()}
     assert sheet.fill(quick) == sheet.fill(values)
 
 
 @given(st.text("abcXYZ .'-\"<>\\éЖ=?1", max_size=60).map(mime.folded).filter(bool), addresses)
 def test_a_name_beside_to_is_what_the_long_way_makes_of_it(name, to):
     sheet = a_sheet()
-    simple = merge.beside_to(mime.phrase(name), to)
+    simple = beside_to(mime.phrase(name), to)
     if simple:
         assert sheet.fill({**VALUES, "to": simple}) == sheet.fill({**VALUES, "to": mime.mailbox(name, to)})
