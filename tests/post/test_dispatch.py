@@ -195,6 +195,26 @@ def test_a_postman_who_can_carry_no_more_leaves_the_rest_where_it_was(office):
     assert Counter(office.statuses()) == {Status.SENT: 3, Status.QUEUED: 7}
 
 
+class Interrupted(Packer):
+    """Somebody presses Ctrl+C while the third letter is packed."""
+
+    packed = 0
+
+    def pack(self, claimed, variant, *, begin_by):
+        self.packed += 1
+        if self.packed == 3:
+            raise KeyboardInterrupt
+        return super().pack(claimed, variant, begin_by=begin_by)
+
+
+def test_whoever_is_interrupted_while_packing_leaves_no_letter_claimed(office):
+    office.owes(20)
+    with pytest.raises(KeyboardInterrupt):
+        office.rings(packer=Interrupted(Links(KEYRING, "https://letters.example"), KEYRING))
+    assert office.statuses() == [Status.QUEUED] * 20
+    assert office.rings() == 20
+
+
 class Careless:
     """A postman who breaks the contract."""
 
