@@ -15,12 +15,12 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from newsletter import newsletters, templating
-from newsletter.consent import wordings
+from newsletter.consent import forms, wordings
 from newsletter.doorbell import Room
 from newsletter.newsletters import Newsletter
 from newsletter.schema import metadata
 from newsletter.settings import Settings
-from newsletter.web import create_app, forms
+from newsletter.web import create_app
 from newsletter.web.site import Site
 from tests.clock import NOON
 from workers import works

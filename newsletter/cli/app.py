@@ -1,33 +1,64 @@
 """The command, put together from its parts."""
 
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Mapping, Sequence
+from pkgutil import resolve_name
+from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
-from newsletter.cli import checks, demo, digests, feeds, issues, newsletters, operators, serving
-from newsletter.cli.bench import command as bench
 from newsletter.errors import Malformed, Misconfigured, NewsletterError
 
-app = typer.Typer(
-    name="newsletter",
-    help="A self-hosted newsletter service. Settings come from NEWSLETTER_... variables and .env.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-for name, part in (
-    ("newsletters", newsletters.app),
-    ("feeds", feeds.app),
-    ("digests", digests.app),
-    ("issues", issues.app),
-    ("operators", operators.app),
-    ("bench", bench.app),
-    ("doctor", checks.app),
-):
-    app.add_typer(part, name=name)
-for command in (demo.demo, serving.serve, serving.migrate):
-    app.command()(command)
+PARTS = {
+    "demo": "newsletter.cli.demo:demo",
+    "serve": "newsletter.cli.serving:serve",
+    "migrate": "newsletter.cli.migrating:migrate",
+    "newsletters": "newsletter.cli.newsletters:app",
+    "feeds": "newsletter.cli.feeds:app",
+    "digests": "newsletter.cli.digests:app",
+    "issues": "newsletter.cli.issues:app",
+    "operators": "newsletter.cli.operators:app",
+    "bench": "newsletter.cli.bench.command:app",
+    "doctor": "newsletter.cli.checks:app",
+}
+
+
+class Parts(Mapping[str, Any]):
+    """Each part is imported when it is asked for: together they take seconds, most of them for the site and workers."""
+
+    def __getitem__(self, name: str) -> Any:
+        """The command or group of that name."""
+        part, only = resolve_name(PARTS[name]), typer.Typer(add_completion=False)
+        if isinstance(part, typer.Typer):
+            only.add_typer(part, name=name)
+        else:
+            only.command(name)(part)
+        return get_group(only).commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, in the order of the help."""
+        return iter(PARTS)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(PARTS)
+
+
+class Whole(TyperGroup):
+    """All parts as one command."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**{**given, "commands": Parts()})
+
+
+app = typer.Typer(name="newsletter", cls=Whole, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def newsletter() -> None:
+    """A self-hosted newsletter service. Settings come from NEWSLETTER_... variables and .env."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

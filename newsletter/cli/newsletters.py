@@ -6,8 +6,7 @@ import typer
 
 from newsletter import newsletters, templating
 from newsletter.cli import house
-from newsletter.consent import subscribers, wordings
-from newsletter.web import forms
+from newsletter.consent import forms, subscribers, wordings
 
 app = typer.Typer(help="Newsletters, and the words that people consent to.", no_args_is_help=True)
 

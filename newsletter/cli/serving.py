@@ -1,4 +1,4 @@
-"""newsletter serve and migrate: the service as one process, and its schema."""
+"""newsletter serve: the service as one process."""
 
 import signal
 import socket
@@ -12,12 +12,12 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from newsletter import broker, known_keys, logs, migrations, templating
+from newsletter import broker, logs
 from newsletter.cli import house
+from newsletter.cli.migrating import bring_up_to_date
 from newsletter.errors import NewsletterError
-from newsletter.keys import keyring
 from newsletter.settings import Settings
-from newsletter.web import create_app, forms
+from newsletter.web import create_app
 from workers import lifetime, works
 from workers.app import make_app
 from workers.embedded import embedded
@@ -27,12 +27,6 @@ PATIENCE = 5  # seconds for a visitor to finish a request when the site is told 
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")]
-
-
-def migrate() -> None:
-    """Bring the database up to date; safe to run twice, and while the service runs."""
-    bring_up_to_date(house.configured())
-    house.out.print("The database is up to date.")
 
 
 def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
@@ -56,15 +50,6 @@ def _leaving_once() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def bring_up_to_date(settings: Settings) -> None:
-    """Migrate, make sure of the keys, and publish again what wordings have to show since."""
-    with house.reached(settings) as database:
-        migrations.migrate(database)
-        with database.writing() as session:
-            known_keys.check(session, keyring(settings), now=house.now())
-            forms.publish_current(session, templating.environment(), actor=house.actor(), now=house.now())
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from newsletter import newsletters
 from newsletter.cli import house
 from newsletter.cli.rehearsal import Found, Stuck, Visitor, until
-from newsletter.consent import wordings
+from newsletter.consent import forms, wordings
 from newsletter.consent.ledger import Entry, Event
 from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Standing, Subscription
@@ -26,7 +26,6 @@ from newsletter.doorbell import Room
 from newsletter.post import doctor
 from newsletter.post.deliveries import sums
 from newsletter.post.letters import Letter
-from newsletter.web import forms
 from newsletter.web.site import Site
 
 SLUG = "paper-and-clocks"

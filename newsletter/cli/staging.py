@@ -13,9 +13,10 @@ import httpx2
 from newsletter import broker, settings
 from newsletter.cli import servers
 from newsletter.cli.inboxes import Inbox, Maildir, Relayed
+from newsletter.cli.migrating import bring_up_to_date
 from newsletter.cli.processes import Processes, leaving_in_order
 from newsletter.cli.rehearsal import until
-from newsletter.cli.serving import bring_up_to_date, listening, served, working
+from newsletter.cli.serving import listening, served, working
 from newsletter.errors import Misconfigured, NewsletterError
 from newsletter.post.parcels import Packer
 from newsletter.settings import PREFIX, Settings

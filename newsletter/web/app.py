@@ -11,11 +11,12 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
 from newsletter import acts, broker, colours, known_keys, logs, settings, starting
+from newsletter.consent import forms
 from newsletter.doorbell import Doorbell
 from newsletter.errors import Misconfigured, NotFound
 from newsletter.newsletters import BRAND
 from newsletter.settings import Settings
-from newsletter.web import archive, consent, failures, forms, health, metrics, outbox, signup
+from newsletter.web import archive, consent, failures, health, metrics, outbox, signup
 from newsletter.web.access import Access
 from newsletter.web.guards import Guards
 from newsletter.web.site import Site

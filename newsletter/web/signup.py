@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.consent import signups
+from newsletter.consent.forms import CONFIRM_WITHIN
 from newsletter.consent.ledger import Trace
 from newsletter.content import digests
 from newsletter.doorbell import Room
@@ -15,7 +16,6 @@ from newsletter.newsletters import Newsletter
 from newsletter.web.archive import latest
 from newsletter.web.asked import Asked, NotAsked, asked
 from newsletter.web.failures import wants_json
-from newsletter.web.forms import CONFIRM_WITHIN
 from newsletter.web.posted import Form, Posted, one
 from newsletter.web.site import Here, Origin, Reading, Site
 

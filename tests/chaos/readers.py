@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters, templating
-from newsletter.consent import ledger, wordings
+from newsletter.consent import forms, ledger, wordings
 from newsletter.consent.ledger import Entry, Event, Evidence
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.wordings import Wording
@@ -17,7 +17,6 @@ from newsletter.content.articles import Article
 from newsletter.content.feeds import Feed
 from newsletter.database import Database
 from newsletter.newsletters import Newsletter
-from newsletter.web import forms
 
 AT_ONCE = 2000
 NAMES = (None, "Anna", "Zoë Müller-Lüdenscheidt", "Иван", ".dot", "From here", 'Jo "the fox" O\'Neill, Jr.')

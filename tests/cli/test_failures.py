@@ -114,3 +114,9 @@ def test_a_refusal_names_the_option_by_its_dashes(told, database):
     words = ("newsletters", "add", "new", "--name", "N", "--publisher", "P", "--sender", "a@press.example")
     code, said = told(*words, "--postal-address", " ")
     assert (code, said.partition(": ")[0]) == (1, "--postal-address")
+
+
+def test_a_command_that_does_not_exist_is_answered_with_the_one_that_was_meant(told):
+    code, said = told("feedz")
+    assert code == 2
+    assert "Did you mean 'feeds'?" in said

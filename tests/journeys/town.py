@@ -8,13 +8,12 @@ from email.message import EmailMessage
 
 from newsletter import newsletters, templating
 from newsletter.cli.rehearsal import Visitor
-from newsletter.consent import wordings
+from newsletter.consent import forms, wordings
 from newsletter.content import digests, feeds
 from newsletter.content.articles import Article
 from newsletter.database import Database
 from newsletter.doorbell import Doorbell, Room
 from newsletter.post import doctor
-from newsletter.web import forms
 from tests.local_http import LocalHttp
 from tests.waiting import eventually
 

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from newsletter import newsletters
+from newsletter.consent import forms
 from newsletter.consent.signups import Signup, State
 from newsletter.doorbell import Room
-from newsletter.web import forms
 from tests.stage import Stage
 
 GOOD = "ana@example.org"

@@ -15,7 +15,7 @@ import newsletter
 from newsletter import newsletters, settings, templating
 from newsletter.cli import house
 from newsletter.cli.rehearsal import feed_served
-from newsletter.consent import wordings
+from newsletter.consent import forms, wordings
 from newsletter.consent.wordings import Wording
 from newsletter.content import feeds, issues, pictures, refreshing
 from newsletter.content.feeds import Feed
@@ -26,7 +26,6 @@ from newsletter.errors import Refused
 from newsletter.newsletters import Newsletter
 from newsletter.post import mailings
 from newsletter.settings import PREFIX
-from newsletter.web import forms
 
 SAMPLE = Path(newsletter.__file__).parent / "sample" / "feed.xml"
 SLUG = "bench"

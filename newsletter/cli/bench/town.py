@@ -17,8 +17,8 @@ from newsletter.cli.bench.costs import Meter
 from newsletter.cli.bench.relays import Relay
 from newsletter.cli.bench.servers import postgresql, redis
 from newsletter.cli.bench.servers.server import Server, ServerError, folder_for, free_port
+from newsletter.cli.migrating import bring_up_to_date
 from newsletter.cli.servers import asked
-from newsletter.cli.serving import bring_up_to_date
 from newsletter.cli.staging import options_named
 from newsletter.database import Database
 from newsletter.doorbell import Room
