@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
+import newsletter.schema  # noqa: F401 - whichever part of the command runs, it knows every table and what it refers to
 from newsletter import migrations, settings, starting
 from newsletter.database import Database
 from newsletter.errors import NewsletterError
