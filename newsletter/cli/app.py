@@ -1,7 +1,7 @@
 """The command, put together from its parts."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pkgutil import resolve_name
 from typing import Any, NoReturn
 
@@ -25,32 +25,25 @@ PARTS = {
 }
 
 
-class Parts(Mapping[str, Any]):
-    """Each part is imported when it is asked for: together they take seconds, most of them for the site and workers."""
-
-    def __getitem__(self, name: str) -> Any:
-        """The command or group of that name."""
-        part, only = resolve_name(PARTS[name]), typer.Typer(add_completion=False)
-        if isinstance(part, typer.Typer):
-            only.add_typer(part, name=name)
-        else:
-            only.command(name)(part)
-        return get_group(only).commands[name]
-
-    def __iter__(self) -> Iterator[str]:
-        """The names, in the order of the help."""
-        return iter(PARTS)
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(PARTS)
-
-
 class Whole(TyperGroup):
-    """All parts as one command."""
+    """All parts as one command.
+
+    Each is imported when it is asked for: together that takes seconds, most of it for the site and the workers.
+    """
 
     def __init__(self, **given: Any) -> None:
-        super().__init__(**{**given, "commands": Parts()})
+        super().__init__(**{**given, "commands": dict.fromkeys(PARTS)})
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command or group of that name, if there is one."""
+        if cmd_name not in PARTS:
+            return None
+        part, only = resolve_name(PARTS[cmd_name]), typer.Typer(add_completion=False)
+        if isinstance(part, typer.Typer):
+            only.add_typer(part, name=cmd_name)
+        else:
+            only.command(cmd_name)(part)
+        return get_group(only).commands[cmd_name]
 
 
 app = typer.Typer(name="newsletter", cls=Whole, no_args_is_help=True, pretty_exceptions_enable=False)

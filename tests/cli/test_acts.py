@@ -109,7 +109,8 @@ def acts(database: Database) -> list[Act]:
 
 def commands(here: Any, path: str = "") -> Iterator[str]:
     """Every command there is, as it is typed."""
-    for name, each in here.commands.items():
+    for name in here.list_commands(None):
+        each = here.get_command(None, name)
         if hasattr(each, "commands"):
             yield from commands(each, f"{path}{name} ")
         if not hasattr(each, "commands") or each.invoke_without_command:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from newsletter.cli.app import PARTS, Parts
+from newsletter.cli.app import PARTS
 from newsletter.schema import metadata
 
 LISTED = """
@@ -25,16 +25,24 @@ def listed(*words: str) -> dict[str, list[str]]:
     """What a process that ran the command has loaded of three things that are slow, and which tables it knows."""
     done = subprocess.run([sys.executable, "-c", LISTED, *words], capture_output=True, text=True, check=True)
     lines = [line.split() for line in done.stdout.splitlines()[-2:]]
-    return {name: words for name, *words in lines}
+    return {name: things for name, *things in lines}
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_every_part_is_there(name):
-    assert Parts()[name].name == name
+def test_every_part_can_be_loaded(newsletter, name):
+    assert newsletter(name, "--help").exit_code == 0
 
 
-def test_no_other_part_is_there():
-    assert "nonsense" not in Parts()
+def test_the_help_names_every_part(newsletter):
+    said = newsletter("--help").stdout
+    assert [name for name in PARTS if name not in said] == []
+
+
+def test_a_word_begun_is_completed_to_the_parts_it_may_become(monkeypatch, newsletter):
+    monkeypatch.setenv("_NEWSLETTER_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "newsletter d")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert set(newsletter().stdout.split()) == {"demo", "digests", "doctor"}
 
 
 @pytest.mark.parametrize(
