@@ -25,7 +25,7 @@ PARTS = {
 }
 
 
-class Whole(TyperGroup):
+class LazyGroup(TyperGroup):
     """All parts as one command.
 
     Each is imported when it is asked for: together that takes seconds, most of it for the site and the workers.
@@ -46,7 +46,7 @@ class Whole(TyperGroup):
         return get_group(only).commands[cmd_name]
 
 
-app = typer.Typer(name="newsletter", cls=Whole, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(name="newsletter", cls=LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @app.callback()
