@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import acts, addresses, zones
-from newsletter.database import Base
+from newsletter import addresses, audit_log, zones
 from newsletter.errors import Malformed, NotFound
+from newsletter.store.database import Base
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 BRAND = re.compile(r"#[0-9a-f]{6}")
@@ -80,7 +80,7 @@ def add(
     )
     session.add(newsletter)
     session.flush()
-    acts.act(session, actor=actor, verb="newsletter added", subject=f"newsletter:{slug}", now=now)
+    audit_log.act(session, actor=actor, verb="newsletter added", subject=f"newsletter:{slug}", now=now)
     return newsletter
 
 
@@ -90,7 +90,7 @@ def change(
     """Let bounces come to addresses of this domain from now on; None: to the sender's address, as all other mail."""
     newsletter.return_path_domain = _domain(return_path_domain) if return_path_domain else None
     fields = {"return_path_domain": newsletter.return_path_domain}
-    acts.act(
+    audit_log.act(
         session, actor=actor, verb="newsletter changed", subject=f"newsletter:{newsletter.slug}", now=now, **fields
     )
 

@@ -6,9 +6,9 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import acts, addresses
-from newsletter.database import Base, insert_once
+from newsletter import addresses, audit_log
 from newsletter.errors import Malformed, NotFound
+from newsletter.store.database import Base, insert_once
 
 
 class Role(StrEnum):
@@ -69,4 +69,4 @@ def every(session: Session) -> list[Operator]:
 
 
 def _act(session: Session, operator: Operator, verb: str, *, actor: str, now: datetime, **facts: str) -> None:
-    acts.act(session, actor=actor, verb=verb, subject=f"operator:{operator.id}", now=now, **facts)
+    audit_log.act(session, actor=actor, verb=verb, subject=f"operator:{operator.id}", now=now, **facts)

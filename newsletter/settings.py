@@ -20,8 +20,8 @@ from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from newsletter.allowed_hosts import Exemption
 from newsletter.errors import Misconfigured, NewsletterError
-from newsletter.exemptions import Exemption
 from newsletter.relays import Relay
 
 PREFIX = "NEWSLETTER_"

@@ -18,12 +18,12 @@ from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueArticle
 from newsletter.content.issues import Status as IssueStatus
 from newsletter.keys import Keyring
+from newsletter.mail.delivery.deliveries import Delivery
+from newsletter.mail.delivery.leases import Carrier
+from newsletter.mail.letters import letters, merge, mime
+from newsletter.mail.letters.letters import Kind, Letter, Priority, Variant
+from newsletter.mail.letters.merge import Sheet, marker
 from newsletter.newsletters import Newsletter
-from newsletter.post import letters, merge, mime
-from newsletter.post.carriers import Carrier
-from newsletter.post.deliveries import Delivery
-from newsletter.post.letters import Kind, Letter, Priority, Variant
-from newsletter.post.merge import Sheet, marker
 from tests.clock import NOON
 
 KEYRING = Keyring([("k1", "s" * 40)])

@@ -9,21 +9,21 @@ import pytest
 from hypothesis import settings
 from pytest_socket import socket_allow_hosts
 
-from newsletter.database import Begin, Database
+from newsletter.store.database import Begin, Database
 
 pytest_plugins = [
     "tests.servers.run",
-    "tests.servers.missing",
+    "tests.servers.missing_servers",
     "tests.servers.sqlite",
     "tests.servers.postgresql",
-    "tests.servers.kept",
+    "tests.servers.databases",
     "tests.servers.redis",
-    "tests.servers.mortal",
+    "tests.servers.own_servers",
     "tests.servers.smtp_sink",
     "tests.servers.dns_server",
     "tests.servers.certificate",
     "tests.servers.chromium",
-    "tests.stage",
+    "tests.whole_service",
 ]
 
 settings.register_profile("patient", settings(), deadline=None)  # a machine may be busy

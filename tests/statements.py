@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from newsletter.database import Database
+from newsletter.store.database import Database
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema.validators import validator_for
 from sqlalchemy import text
 
-from newsletter.cli.rehearsal import Visitor
-from newsletter.database import Database
+from newsletter.bench.visitor import Visitor
 from newsletter.settings import PREFIX, Settings, load
-from tests.engine import COMPOSE, GRACE, OURS, ROOT, SERVICES, Engine, seconds
+from newsletter.store.database import Database
+from tests.container_engine import COMPOSE, GRACE, OURS, ROOT, SERVICES, Engine, seconds
 from tests.local_http import LocalHttp, local_http
 from tests.processes import START
 from tests.servers.server import free_port

@@ -68,7 +68,9 @@ def test_all_that_is_copied_is_there_and_sent_to_the_engine():
         assert is_sent(source), source
 
 
-@pytest.mark.parametrize("path", [".env", "secrets/database_url", "var/newsletter.db", "tests/stage.py", ".git/config"])
+@pytest.mark.parametrize(
+    "path", [".env", "secrets/database_url", "var/newsletter.db", "tests/whole_service.py", ".git/config"]
+)
 def test_secrets_tests_and_history_stay_where_they_are(path):
     assert not is_sent(path)
     assert not is_sent(f"newsletter/__pycache__/{path}")

@@ -23,7 +23,7 @@ ANA = "ana@example.org"
 TOKEN = "k1.AQEJm3Zr5Gd0mQb7vW1k2x_Zt-"
 
 
-def said(message: object, *arguments: object, name: str = "newsletter.post", **given: object) -> str:
+def said(message: object, *arguments: object, name: str = "newsletter.mail", **given: object) -> str:
     """The line that a record becomes."""
     record = logging.LogRecord(name, logging.INFO, __file__, 1, message, arguments, given.pop("exc_info", None))
     record.__dict__.update(given)
@@ -39,7 +39,7 @@ def test_an_event_tells_when_where_how_grave_and_what():
     at = datetime.fromisoformat(told.pop("timestamp"))
     assert at.tzinfo is not None
     assert at.utcoffset() == UTC.utcoffset(None)
-    assert told == {"event": "letters carried", "level": "info", "logger": "newsletter.post", "sent": 3, "failed": 0}
+    assert told == {"event": "letters carried", "level": "info", "logger": "newsletter.mail", "sent": 3, "failed": 0}
 
 
 def test_what_libraries_attach_for_their_own_formatters_is_left_out():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from newsletter import acts, newsletters
-from newsletter.acts import Act
+from newsletter import audit_log, newsletters
+from newsletter.audit_log import Act
 from newsletter.errors import Malformed, NotFound
 from tests.clock import NOON
 
@@ -89,7 +89,7 @@ def test_bounces_go_to_a_domain_that_can_be_changed_and_taken_away(begin, readin
     with reading() as session:
         found = {each.slug: each.return_path_domain for each in newsletters.every(session)}
         assert found == {"morning": "xn--rck-hoa.example", "noon": None}
-        last = acts.last(session, subject="newsletter:morning", verb="newsletter changed")
+        last = audit_log.last(session, subject="newsletter:morning", verb="newsletter changed")
         assert last.fields == {"return_path_domain": "xn--rck-hoa.example"}
 
 
@@ -102,7 +102,7 @@ def test_a_slug_is_given_once(begin):
 
 def test_an_act_says_who_did_what_to_what(begin, reading):
     with begin() as session:
-        acts.act(session, actor="cli:ana", verb="approved", subject="issue:1", now=NOON, fields=["title"], n=2)
+        audit_log.act(session, actor="cli:ana", verb="approved", subject="issue:1", now=NOON, fields=["title"], n=2)
     with reading() as session:
         (act,) = session.query(Act)
         assert (act.actor, act.verb, act.subject, act.at) == ("cli:ana", "approved", "issue:1", NOON)

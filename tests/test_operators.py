@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from newsletter import operators
-from newsletter.acts import Act
+from newsletter.audit_log import Act
 from newsletter.errors import Malformed, NotFound
 from newsletter.operators import Role
 from tests.clock import NOON

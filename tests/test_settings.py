@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from newsletter import settings
+from newsletter.allowed_hosts import Exemption
 from newsletter.errors import Misconfigured
-from newsletter.exemptions import Exemption
 from newsletter.settings import Settings
 
 ROOT = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ from threading import Event
 
 from celery import Celery
 
-from newsletter import broker, settings, starting
+from newsletter import broker, settings, startup
 from newsletter.doorbell import Room
 from newsletter.errors import Misconfigured
 from workers import lifetime, saying, tasks, works
@@ -19,7 +19,7 @@ from workers.lifetime import Once
 def __getattr__(name: str) -> Celery:
     if name != "app":
         raise AttributeError(name)
-    with starting.or_end():
+    with startup.or_end():
         return app_of_the_environment()
 
 

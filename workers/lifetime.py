@@ -10,10 +10,10 @@ from typing import Generic, Protocol, TypeVar
 
 from celery import signals
 
-from newsletter import starting
+from newsletter import startup
 from newsletter.doorbell import CoalescingDoorbell
 from newsletter.errors import Misconfigured
-from newsletter.post.faults import AWAY, tell
+from newsletter.mail.faults import AWAY, tell
 from workers.lookout import Lookout
 from workers.works import Works
 
@@ -92,7 +92,7 @@ def attend(works: Once[Works], doorbell: Once[CoalescingDoorbell], stop: Event) 
         order.expect()
         lookout.start()
         try:
-            with starting.or_end():
+            with startup.or_end():
                 works()
         except Exception as error:  # noqa: BLE001 - the database is away, or only read, or our rights are missing
             tell(log, "the worker starts all the same", error)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from threading import Event, Thread
 
-from newsletter.post.carriers import BEAT
+from newsletter.mail.delivery.leases import BEAT
 
 
 class Lookout:

@@ -8,7 +8,7 @@ from celery import Celery
 
 from newsletter.doorbell import Doorbell, Room
 from newsletter.errors import Misconfigured
-from newsletter.post.faults import AWAY, tell
+from newsletter.mail.faults import AWAY, tell
 from workers.app import answer
 from workers.works import Works
 

@@ -11,27 +11,29 @@ from threading import Event
 
 from jinja2 import Environment
 
-from newsletter import starting, templating, ticks
-from newsletter.content import digests, pictures, refreshing
-from newsletter.content.fetching import Fetcher, HttpFetcher
-from newsletter.database import Database
+from newsletter import heartbeats, startup, templating
+from newsletter.content import pictures, refreshing
+from newsletter.content.digests import digests
+from newsletter.content.fetching.fetcher import Fetcher, HttpFetcher
 from newsletter.doorbell import Room
 from newsletter.keys import Keyring, keyring
 from newsletter.links import Links
-from newsletter.post import carriers, confirmations, mailings, records
-from newsletter.post.carriers import Heart, Watch
-from newsletter.post.dispatch import Dispatcher
-from newsletter.post.faults import is_away, tell
-from newsletter.post.outbox import Outbox
-from newsletter.post.oversight import Oversight
-from newsletter.post.pace import Pace, steady
-from newsletter.post.parcels import Packer
-from newsletter.post.postman import Postman
-from newsletter.post.smtp.postman import SmtpPostman
+from newsletter.mail.delivery import leases, results
+from newsletter.mail.delivery.assembly import Packer
+from newsletter.mail.delivery.dispatch import Dispatcher
+from newsletter.mail.delivery.leases import Heart, Watch
+from newsletter.mail.delivery.supervision import Oversight
+from newsletter.mail.faults import is_away, tell
+from newsletter.mail.mailings import confirmations, issue_letters
+from newsletter.mail.pace.pace import Pace, steady
+from newsletter.mail.transport.outbox import Outbox
+from newsletter.mail.transport.smtp.smtp_transport import SmtpPostman
+from newsletter.mail.transport.transport import Postman
 from newsletter.privacy import retention
 from newsletter.relays import Relay
 from newsletter.settings import Settings
-from workers import board
+from newsletter.store.database import Database
+from workers import shared_state
 
 RING = 5.0  # seconds that a ring carries letters at most before it rings again
 EXPRESS = 2  # connections to a relay that each process may have for confirmations: one more than a slow verdict takes
@@ -97,7 +99,9 @@ class Works:
 
     def begin_issues(self) -> bool:
         """Turn approved issues into letters."""
-        mailings.send_approved(self.database.writing, templates=self.templates, base_url=self.base_url, now=self.now())
+        issue_letters.send_approved(
+            self.database.writing, templates=self.templates, base_url=self.base_url, now=self.now()
+        )
         return False
 
     def carry_issues(self) -> bool:
@@ -116,7 +120,7 @@ class Works:
         if not (empty := self.dispatcher.slot(urgent=False).bookmarks.empty()):
             return False
         with self.database.writing() as session:
-            finished = mailings.finish(session, now=self.now(), among=empty)
+            finished = issue_letters.finish(session, now=self.now(), among=empty)
         for issue in finished:
             log.info("issue finished", extra={"issue": issue})
         return False
@@ -132,7 +136,7 @@ class Works:
     def tick(self) -> bool:
         """Leave a sign of life for whoever watches over the service."""
         with self.database.writing() as session:
-            ticks.tick(session, Room.UPKEEP, now=self.now())
+            heartbeats.tick(session, Room.UPKEEP, now=self.now())
         return False
 
     def draft_digests(self) -> bool:
@@ -158,8 +162,8 @@ class Works:
             silent = self.watch.silent(session)
         if silent:
             with self.database.writing() as session:
-                missed = carriers.missed(session, silent)
-                back = records.hand_back(session, missed, now=self.now()) if missed else 0
+                missed = leases.missed(session, silent)
+                back = results.hand_back(session, missed, now=self.now()) if missed else 0
             if back:
                 log.warning("letters were handed back: who carried them fell silent", extra={"count": back})
         return False
@@ -212,11 +216,11 @@ def build(
     """
     database, keys, stop = Database(settings.database), keyring(settings), stop or Event()
     try:
-        starting.check(database, keys, now=clock())
+        startup.check(database, keys, now=clock())
     except Exception:
         database.close()
         raise
-    oversight = Oversight(board.board(settings.redis_url), database.writing)
+    oversight = Oversight(shared_state.board(settings.redis_url), database.writing)
     dispatcher = Dispatcher(
         begin=database.writing,
         stating=None if database.is_sqlite else database.stating,

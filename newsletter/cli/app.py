@@ -12,16 +12,16 @@ from typer.main import get_group
 from newsletter.errors import Malformed, Misconfigured, NewsletterError
 
 PARTS = {
-    "demo": "newsletter.cli.demo:demo",
-    "serve": "newsletter.cli.serving:serve",
-    "migrate": "newsletter.cli.migrating:migrate",
+    "demo": "newsletter.cli.demo.command:demo",
+    "serve": "newsletter.cli.serve:serve",
+    "migrate": "newsletter.cli.migrate:migrate",
     "newsletters": "newsletter.cli.newsletters:app",
     "feeds": "newsletter.cli.feeds:app",
     "digests": "newsletter.cli.digests:app",
     "issues": "newsletter.cli.issues:app",
     "operators": "newsletter.cli.operators:app",
-    "bench": "newsletter.cli.bench.command:app",
-    "doctor": "newsletter.cli.checks:app",
+    "bench": "newsletter.cli.bench:app",
+    "doctor": "newsletter.cli.doctor:app",
 }
 
 

@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from newsletter import newsletters
-from newsletter.cli import house
-from newsletter.content import digests, issues
+from newsletter.cli import console
+from newsletter.content import issues
+from newsletter.content.digests import digests
 
 app = typer.Typer(help="Digests: which articles make an issue, and when.", no_args_is_help=True)
 
@@ -22,10 +23,10 @@ def add(
     automatic: Annotated[
         bool, typer.Option(help="Send without asking; otherwise somebody approves each issue.")
     ] = False,
-    as_json: house.Json = False,
+    as_json: console.Json = False,
 ) -> None:
     """Let a newsletter come out on a schedule, with the newest articles that no issue has had. None: no issue."""
-    with house.database() as database, database.writing() as session:
+    with console.database() as database, database.writing() as session:
         digest = digests.add(
             session,
             newsletters.named(session, newsletter),
@@ -34,18 +35,18 @@ def add(
             zone=zone,
             articles=articles,
             automatic=automatic,
-            actor=house.actor(),
-            now=house.now(),
+            actor=console.actor(),
+            now=console.now(),
         )
         runs = _runs(digest, newsletter, count=1)
         answer = {"digest": digest.id, "next": runs[0]["at"]}
-    house.show(answer, as_json=as_json, text=f"Digest {answer['digest']} is added. Its first run:\n{_line(runs[0])}")
+    console.show(answer, as_json=as_json, text=f"Digest {answer['digest']} is added. Its first run:\n{_line(runs[0])}")
 
 
 @app.command("list")
-def listed(as_json: house.Json = False) -> None:
+def listed(as_json: console.Json = False) -> None:
     """List the digests with their rules."""
-    with house.database() as database, database.reading() as session:
+    with console.database() as database, database.reading() as session:
         rows = [
             {
                 "digest": digest.id,
@@ -64,16 +65,16 @@ def listed(as_json: house.Json = False) -> None:
         f"at most {row['articles']} articles, {'sent by itself' if row['send'] == 'automatic' else 'approved by hand'}"
         for row in rows
     ]
-    house.show(rows, as_json=as_json, text="\n".join(lines) or "No digest yet. Add one: newsletter digests add")
+    console.show(rows, as_json=as_json, text="\n".join(lines) or "No digest yet. Add one: newsletter digests add")
 
 
 @app.command()
 def upcoming(
     count: Annotated[int, typer.Option(min=1, max=1000, help="How many runs to show.")] = 10,
-    as_json: house.Json = False,
+    as_json: console.Json = False,
 ) -> None:
     """Show the next runs, by the clocks of each digest's zone."""
-    with house.database() as database, database.reading() as session:
+    with console.database() as database, database.reading() as session:
         rows = [
             run
             for digest, newsletter in digests.every(session)
@@ -81,7 +82,7 @@ def upcoming(
             for run in _runs(digest, newsletter.slug, count=count)
         ]
     rows = sorted(rows, key=lambda row: row["utc"])[:count]
-    house.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "Nothing is scheduled.")
+    console.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "Nothing is scheduled.")
 
 
 def _runs(digest: digests.Digest, newsletter: str, *, count: int) -> list[dict[str, Any]]:
@@ -94,7 +95,7 @@ def _runs(digest: digests.Digest, newsletter: str, *, count: int) -> list[dict[s
             "at": run.astimezone(ZoneInfo(digest.zone)).isoformat(),
             "utc": run.isoformat(),
         }
-        for run in digests.upcoming(digest, now=house.now(), count=count)
+        for run in digests.upcoming(digest, now=console.now(), count=count)
     ]
 
 

@@ -7,10 +7,10 @@ import typer
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
-from newsletter.cli import house
+from newsletter.cli import console
 from newsletter.content import articles, feeds, pictures, refreshing
-from newsletter.content.fetching import HttpFetcher
-from newsletter.content.sanitising import without_userinfo
+from newsletter.content.fetching.fetcher import HttpFetcher
+from newsletter.content.parsing.sanitising import without_userinfo
 
 app = typer.Typer(help="Feeds: RSS, Atom, RDF or JSON Feed.", no_args_is_help=True)
 
@@ -19,39 +19,41 @@ app = typer.Typer(help="Feeds: RSS, Atom, RDF or JSON Feed.", no_args_is_help=Tr
 def add(
     url: Annotated[str, typer.Argument(help="The feed's address.")],
     newsletter: Annotated[str, typer.Option(help="The slug of the newsletter that reads it.")],
-    as_json: house.Json = False,
+    as_json: console.Json = False,
 ) -> None:
     """Let a newsletter read a feed. The workers ask it within minutes; `feeds refresh` asks it now."""
-    with house.database() as database, database.writing() as session:
+    with console.database() as database, database.writing() as session:
         found = newsletters.named(session, newsletter)
-        feed = feeds.add(session, found, url, actor=house.actor(), now=house.now())
+        feed = feeds.add(session, found, url, actor=console.actor(), now=console.now())
         answer = {"feed": feed.id, "url": feed.url}
-    house.show(answer, as_json=as_json, text=f"Feed {answer['feed']} is added. Ask it now: newsletter feeds refresh")
+    console.show(answer, as_json=as_json, text=f"Feed {answer['feed']} is added. Ask it now: newsletter feeds refresh")
 
 
 @app.command("list")
-def listed(as_json: house.Json = False) -> None:
+def listed(as_json: console.Json = False) -> None:
     """List the feeds, what they gave, and what is wrong with them."""
-    with house.database() as database, database.reading() as session:
+    with console.database() as database, database.reading() as session:
         rows = _rows(session)
-    house.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "No feed yet. Add one: newsletter feeds add")
+    console.show(
+        rows, as_json=as_json, text="\n".join(map(_line, rows)) or "No feed yet. Add one: newsletter feeds add"
+    )
 
 
 @app.command()
-def refresh(as_json: house.Json = False) -> None:
+def refresh(as_json: console.Json = False) -> None:
     """Ask every feed now, and fetch the pictures of what is new. Exit code 1 if a feed could not be read."""
-    settings, now = house.configured(), house.now()
+    settings, now = console.configured(), console.now()
     fetcher = HttpFetcher(allow=settings.feed_allow)
-    with house.database(settings) as database:
+    with console.database(settings) as database:
         with database.writing() as session:
-            feeds.make_due(session, actor=house.actor(), now=now)
+            feeds.make_due(session, actor=console.actor(), now=now)
         while refreshing.refresh_due(database.writing, fetcher, now=now):
             pass
         while pictures.gather(database.writing, fetcher, now=now):
             pass
         with database.reading() as session:
             rows = _rows(session, since=now)
-    house.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "No feed yet.")
+    console.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "No feed yet.")
     raise typer.Exit(any(row["error"] for row in rows))
 
 

@@ -9,13 +9,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters, templating
-from newsletter.cli import house
+from newsletter.cli import console
 from newsletter.content import issues
 from newsletter.content.issues import Issue
 from newsletter.errors import NotFound
-from newsletter.post import bulletins, holds, mailings
-from newsletter.post.deliveries import sums
-from newsletter.post.letters import Letter
+from newsletter.mail.delivery import issue_pauses
+from newsletter.mail.delivery.deliveries import sums
+from newsletter.mail.letters.letters import Letter
+from newsletter.mail.mailings import issue_letters
+from newsletter.mail.pace import notices
 
 app = typer.Typer(help="Issues: dated editions of a newsletter.", no_args_is_help=True)
 
@@ -29,14 +31,14 @@ def draft(
         int, typer.Option(min=1, max=issues.MOST, help="How many of the newest articles at most.")
     ] = 12,
     title: Annotated[str | None, typer.Option(help="The subject; by default from the headlines.")] = None,
-    as_json: house.Json = False,
+    as_json: console.Json = False,
 ) -> None:
     """Draft an issue by hand from the newest articles that no issue has had."""
-    with house.database() as database, database.writing() as session:
+    with console.database() as database, database.writing() as session:
         found = newsletters.named(session, newsletter)
-        issue = issues.draft(session, found, articles=articles, title=title, actor=house.actor(), now=house.now())
+        issue = issues.draft(session, found, articles=articles, title=title, actor=console.actor(), now=console.now())
         answer = _row(issue)
-    house.show(answer, as_json=as_json, text=f"Issue {answer['issue']} is drafted: {answer['title']}")
+    console.show(answer, as_json=as_json, text=f"Issue {answer['issue']} is drafted: {answer['title']}")
 
 
 @app.command()
@@ -46,10 +48,10 @@ def preview(
     to: Annotated[Path | None, typer.Option(help="Write it into this file.")] = None,
 ) -> None:
     """Show the letter as its readers will get it; for a link of each reader's own stands one like /u/preview."""
-    settings = house.configured()
-    with house.database(settings) as database, database.reading() as session:
+    settings = console.configured()
+    with console.database(settings) as database, database.reading() as session:
         issue = _issue(session, number)
-        shown = mailings.preview(session, issue, templates=templating.environment(), base_url=settings.base_url)
+        shown = issue_letters.preview(session, issue, templates=templating.environment(), base_url=settings.base_url)
     if part not in shown:
         raise typer.BadParameter("name one of html, text and source", param_hint="--part")
     if to:
@@ -59,37 +61,39 @@ def preview(
 
 
 @app.command()
-def send(number: Number, as_json: house.Json = False) -> None:
+def send(number: Number, as_json: console.Json = False) -> None:
     """Approve a drafted issue as it stands, and let the workers send it."""
-    settings = house.configured()
-    with house.database(settings) as database, database.writing() as session:
+    settings = console.configured()
+    with console.database(settings) as database, database.writing() as session:
         issue = _issue(session, number)
-        mailings.check(session, issue, templates=templating.environment(), base_url=settings.base_url)
-        issues.approve(session, issue, actor=house.actor(), now=house.now())
+        issue_letters.check(session, issue, templates=templating.environment(), base_url=settings.base_url)
+        issues.approve(session, issue, actor=console.actor(), now=console.now())
         answer = _row(issue)
     text = f"Issue {number} is approved; the workers begin within seconds. Follow it: newsletter issues status {number}"
-    house.show(answer, as_json=as_json, text=text)
+    console.show(answer, as_json=as_json, text=text)
 
 
 @app.command()
-def pause(number: Number, as_json: house.Json = False) -> None:
+def pause(number: Number, as_json: console.Json = False) -> None:
     """Hold an issue that is leaving; what has left has left."""
     answer = _step(number, issues.pause)
-    house.show(answer, as_json=as_json, text=f"Issue {number} is paused. Go on with: newsletter issues resume {number}")
+    console.show(
+        answer, as_json=as_json, text=f"Issue {number} is paused. Go on with: newsletter issues resume {number}"
+    )
 
 
 @app.command()
-def resume(number: Number, as_json: house.Json = False) -> None:
+def resume(number: Number, as_json: console.Json = False) -> None:
     """Go on with a paused issue; nobody gets it twice."""
-    answer = _step(number, holds.resume)
-    house.show(answer, as_json=as_json, text=f"Issue {number} goes on; the workers begin within seconds.")
+    answer = _step(number, issue_pauses.resume)
+    console.show(answer, as_json=as_json, text=f"Issue {number} goes on; the workers begin within seconds.")
 
 
 @app.command()
-def cancel(number: Number, as_json: house.Json = False) -> None:
+def cancel(number: Number, as_json: console.Json = False) -> None:
     """Give an issue up: what is still owed of it never leaves, and its articles are free for the next one."""
     answer = _step(number, issues.cancel)
-    house.show(answer, as_json=as_json, text=f"Issue {number} is cancelled; its articles are free for the next one.")
+    console.show(answer, as_json=as_json, text=f"Issue {number} is cancelled; its articles are free for the next one.")
 
 
 @app.command()
@@ -97,13 +101,13 @@ def status(
     number: Annotated[
         int | None, typer.Argument(min=1, max=2**62, help="One issue; without it the newest twenty.")
     ] = None,
-    as_json: house.Json = False,
+    as_json: console.Json = False,
 ) -> None:
     """Where issues stand, and for each letter the sum that has to come to its audience."""
-    with house.database() as database, database.reading() as session:
+    with console.database() as database, database.reading() as session:
         newest = select(Issue).order_by(Issue.id.desc()).limit(20)
         found = [_issue(session, number)] if number else session.scalars(newest).all()
-        said = [bulletin.line for bulletin in bulletins.current(session, now=house.now())]
+        said = [bulletin.line for bulletin in notices.current(session, now=console.now())]
         rows = [
             {
                 **_row(issue),
@@ -114,14 +118,14 @@ def status(
             for issue in found
         ]
     answer: Any = rows[0] if number else rows
-    house.show(answer, as_json=as_json, text="\n".join(_line(row) for row in rows) or "No issue yet.")
+    console.show(answer, as_json=as_json, text="\n".join(_line(row) for row in rows) or "No issue yet.")
 
 
 def _step(number: int, step: Callable[..., None]) -> dict[str, Any]:
     """Take an issue a step on, in the name of who runs the command."""
-    with house.database() as database, database.writing() as session:
+    with console.database() as database, database.writing() as session:
         issue = _issue(session, number)
-        step(session, issue, actor=house.actor(), now=house.now())
+        step(session, issue, actor=console.actor(), now=console.now())
         return _row(issue)
 
 

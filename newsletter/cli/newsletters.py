@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from newsletter import newsletters, templating
-from newsletter.cli import house
+from newsletter.cli import console
 from newsletter.consent import forms, subscribers, wordings
 
 app = typer.Typer(help="Newsletters, and the words that people consent to.", no_args_is_help=True)
@@ -27,10 +27,10 @@ def add(
     brand: Annotated[str, typer.Option(help="A colour such as #0f5c6e.")] = "#0f5c6e",
     return_path_domain: Annotated[str | None, typer.Option(help=f"{BOUNCES}; by default the sender gets them.")] = None,
     wording: Annotated[str | None, typer.Option(help="The consent in your words; by default ours.")] = None,
-    as_json: house.Json = False,
+    as_json: console.Json = False,
 ) -> None:
     """Begin a newsletter and publish its consent wording."""
-    with house.database() as database, database.writing() as session:
+    with console.database() as database, database.writing() as session:
         made = newsletters.add(
             session,
             slug=slug,
@@ -44,20 +44,20 @@ def add(
             zone=zone,
             brand=brand,
             return_path_domain=return_path_domain,
-            actor=house.actor(),
-            now=house.now(),
+            actor=console.actor(),
+            now=console.now(),
         )
         words = wording or wordings.default_text(made)
-        pages, now = templating.environment(), house.now()
-        forms.publish(session, pages, made, text=words, actor=house.actor(), now=now)
+        pages, now = templating.environment(), console.now()
+        forms.publish(session, pages, made, text=words, actor=console.actor(), now=now)
         answer = {"slug": made.slug, "list_id": made.list_id}
-    house.show(answer, as_json=as_json, text=f"“{name}” begins. Its page is /n/{slug}; next: newsletter feeds add")
+    console.show(answer, as_json=as_json, text=f"“{name}” begins. Its page is /n/{slug}; next: newsletter feeds add")
 
 
 @app.command("list")
-def listed(as_json: house.Json = False) -> None:
+def listed(as_json: console.Json = False) -> None:
     """List the newsletters and how many readers each has."""
-    with house.database() as database, database.reading() as session:
+    with console.database() as database, database.reading() as session:
         rows = [
             {
                 "slug": each.slug,
@@ -69,7 +69,7 @@ def listed(as_json: house.Json = False) -> None:
             for each in newsletters.every(session)
         ]
     lines = [_line(row) for row in rows]
-    house.show(
+    console.show(
         rows, as_json=as_json, text="\n".join(lines) or "No newsletter yet. Begin one: newsletter newsletters add"
     )
 
@@ -83,29 +83,29 @@ def _line(row: dict[str, Any]) -> str:
 def change(
     slug: Annotated[str, typer.Argument(help="Which newsletter.")],
     return_path_domain: Annotated[str, typer.Option(help=f'{BOUNCES}; "" for none: the sender gets them.')],
-    as_json: house.Json = False,
+    as_json: console.Json = False,
 ) -> None:
     """Change where bounces go; letters that leave from now on say so."""
-    with house.database() as database, database.writing() as session:
+    with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
         newsletters.change(
-            session, newsletter, return_path_domain=return_path_domain, actor=house.actor(), now=house.now()
+            session, newsletter, return_path_domain=return_path_domain, actor=console.actor(), now=console.now()
         )
         domain, sender = newsletter.return_path_domain, newsletter.sender
     where = f"an address at {domain} for each letter; its MX has to lead to your mail server" if domain else sender
-    house.show({"slug": slug, "return_path_domain": domain}, as_json=as_json, text=f"Bounces go to {where}.")
+    console.show({"slug": slug, "return_path_domain": domain}, as_json=as_json, text=f"Bounces go to {where}.")
 
 
 @app.command()
 def wording(
     slug: Annotated[str, typer.Argument(help="Which newsletter.")],
     text: Annotated[str, typer.Argument(help="The consent in full; it becomes a new version.")],
-    as_json: house.Json = False,
+    as_json: console.Json = False,
 ) -> None:
     """Publish new consent words; who agreed to the old ones stays with the old ones in the proof."""
-    with house.database() as database, database.writing() as session:
+    with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
-        pages, now = templating.environment(), house.now()
-        new = forms.publish(session, pages, newsletter, text=text, actor=house.actor(), now=now)
+        pages, now = templating.environment(), console.now()
+        new = forms.publish(session, pages, newsletter, text=text, actor=console.actor(), now=now)
         answer = {"wording": new.id, "version": new.version}
-    house.show(answer, as_json=as_json, text=f"Version {answer['version']} is shown from now on.")
+    console.show(answer, as_json=as_json, text=f"Version {answer['version']} is shown from now on.")

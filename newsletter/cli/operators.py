@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from newsletter import acts, operators
-from newsletter.acts import Act
-from newsletter.cli import house
+from newsletter import audit_log, operators
+from newsletter.audit_log import Act
+from newsletter.cli import console
 from newsletter.operators import Role
 
 app = typer.Typer(help="Operators, and the acts that they are answerable for.", no_args_is_help=True)
@@ -18,59 +18,59 @@ Address = Annotated[str, typer.Argument(help="The operator's e-mail address.")]
 def add(
     address: Address,
     role: Annotated[Role, typer.Option(help="What they may do; each role may all that the one before it may.")],
-    as_json: house.Json = False,
+    as_json: console.Json = False,
 ) -> None:
     """Let somebody work at the desk."""
-    with house.database() as database, database.writing() as session:
-        made = operators.add(session, address, role=role, actor=house.actor(), now=house.now())
+    with console.database() as database, database.writing() as session:
+        made = operators.add(session, address, role=role, actor=console.actor(), now=console.now())
         answer = {"operator": made.id, "address": made.address, "role": made.role.value}
-    house.show(answer, as_json=as_json, text=f"{answer['address']} is operator {answer['operator']}: {role}.")
+    console.show(answer, as_json=as_json, text=f"{answer['address']} is operator {answer['operator']}: {role}.")
 
 
 @app.command("list")
-def listed(as_json: house.Json = False) -> None:
+def listed(as_json: console.Json = False) -> None:
     """List the operators and their roles."""
-    with house.database() as database, database.reading() as session:
+    with console.database() as database, database.reading() as session:
         rows = [
             {"operator": each.id, "address": each.address, "role": each.role.value, "created_at": each.created_at}
             for each in operators.every(session)
         ]
     lines = [f"{row['operator']:>4}  {row['role']:<10} {row['address']}" for row in rows]
     text = "\n".join(lines) or "No operator yet. Add one: newsletter operators add"
-    house.show(rows, as_json=as_json, text=text)
+    console.show(rows, as_json=as_json, text=text)
 
 
 @app.command("role")
 def assign(
-    address: Address, role: Annotated[Role, typer.Argument(help="Their new role.")], as_json: house.Json = False
+    address: Address, role: Annotated[Role, typer.Argument(help="Their new role.")], as_json: console.Json = False
 ) -> None:
     """Give an operator another role."""
-    with house.database() as database, database.writing() as session:
+    with console.database() as database, database.writing() as session:
         found = operators.of_address(session, address)
-        operators.assign(session, found, role, actor=house.actor(), now=house.now())
+        operators.assign(session, found, role, actor=console.actor(), now=console.now())
         answer = {"operator": found.id, "address": found.address, "role": found.role.value}
-    house.show(answer, as_json=as_json, text=f"{answer['address']} is {role} from now on.")
+    console.show(answer, as_json=as_json, text=f"{answer['address']} is {role} from now on.")
 
 
 @app.command()
-def remove(address: Address, as_json: house.Json = False) -> None:
+def remove(address: Address, as_json: console.Json = False) -> None:
     """End an operator's work at the desk; what they did stays among the acts, under their number."""
-    with house.database() as database, database.writing() as session:
+    with console.database() as database, database.writing() as session:
         found = operators.of_address(session, address)
         answer = {"operator": found.id}
-        operators.remove(session, found, actor=house.actor(), now=house.now())
-    house.show(answer, as_json=as_json, text=f"Operator {answer['operator']} is removed.")
+        operators.remove(session, found, actor=console.actor(), now=console.now())
+    console.show(answer, as_json=as_json, text=f"Operator {answer['operator']} is removed.")
 
 
 @app.command("acts")
 def listed_acts(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many of the newest.")] = 50,
-    as_json: house.Json = False,
+    as_json: console.Json = False,
 ) -> None:
     """Who changed what, the newest last: persons, the command line (cli:USER), the scheduler, workers, the site."""
-    with house.database() as database, database.reading() as session:
-        rows = [_row(act) for act in acts.newest(session, limit=limit)]
-    house.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "Nobody has changed anything yet.")
+    with console.database() as database, database.reading() as session:
+        rows = [_row(act) for act in audit_log.newest(session, limit=limit)]
+    console.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "Nobody has changed anything yet.")
 
 
 def _row(act: Act) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import hashlib
 from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.database import Base, insert_once
+from newsletter.store.database import Base, insert_once
 
 
 class Exhibit(Base):

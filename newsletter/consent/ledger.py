@@ -20,8 +20,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
-from newsletter.database import Base
 from newsletter.newsletters import Newsletter
+from newsletter.store.database import Base
 
 TRACE_KEPT = timedelta(days=30)  # enough to look into abuse; the proof does not rest on it
 

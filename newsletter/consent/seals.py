@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from newsletter.database import Base
+from newsletter.store.database import Base
 
 
 class Seal(Base):

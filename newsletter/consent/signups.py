@@ -13,7 +13,7 @@ from sqlalchemy import Date, ForeignKey, Index, String, delete, insert, select, 
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
-from newsletter.database import Base, insert_once
+from newsletter.store.database import Base, insert_once
 
 VALID = timedelta(hours=72)  # how long the confirmation link works, and an unconfirmed address is kept
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, fu
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
-from newsletter.database import Base, inserted
+from newsletter.store.database import Base, inserted
 
 
 class Standing(StrEnum):

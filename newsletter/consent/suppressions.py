@@ -8,8 +8,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import addresses
 from newsletter.consent import subscribers
-from newsletter.database import Base, insert_once
 from newsletter.keys import Keyring
+from newsletter.store.database import Base, insert_once
 
 EVERYTHING = "*"  # the scope of a suppression that is not about one newsletter
 

@@ -9,11 +9,11 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import acts
+from newsletter import audit_log
 from newsletter.consent import exhibits
-from newsletter.database import Base
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
+from newsletter.store.database import Base
 
 LIMIT = 4000  # characters
 
@@ -80,7 +80,7 @@ def publish(
     )
     session.add(wording)
     session.flush()
-    acts.act(
+    audit_log.act(
         session,
         actor=actor,
         verb="wording published",

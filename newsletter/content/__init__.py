@@ -1,0 +1,1 @@
+"""Feeds, articles, digests and issues."""

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.content.entries import Entry
-from newsletter.database import Base
+from newsletter.content.parsing.entries import Entry
+from newsletter.store.database import Base
 
 WANTED = text("picture_url IS NOT NULL AND picture_tried_at IS NULL")
 

@@ -9,8 +9,8 @@ from urllib.parse import urljoin
 
 from newsletter.content.articles import Article
 from newsletter.content.feeds import Feed
+from newsletter.content.parsing.sanitising import excerpt, plain_text
 from newsletter.content.pictures import Picture
-from newsletter.content.sanitising import excerpt, plain_text
 
 WORDS_A_MINUTE = 220
 SHORTEST_READ = 100  # words; a feed that gives only an excerpt says nothing about the length of the article

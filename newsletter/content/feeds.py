@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import ForeignKey, UniqueConstraint, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import acts
-from newsletter.content.entries import web_address
-from newsletter.content.sanitising import without_userinfo
-from newsletter.database import Base
+from newsletter import audit_log
+from newsletter.content.parsing.entries import web_address
+from newsletter.content.parsing.sanitising import without_userinfo
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
+from newsletter.store.database import Base
 
 LEASE = timedelta(minutes=2)  # how long a worker has a feed to itself
 
@@ -58,7 +58,7 @@ def add(session: Session, newsletter: Newsletter, url: str, *, actor: str, now: 
     session.add(feed)
     session.flush()
     subject = f"feed:{feed.id}"
-    acts.act(session, actor=actor, verb="feed added", subject=subject, now=now, newsletter=newsletter.slug)
+    audit_log.act(session, actor=actor, verb="feed added", subject=subject, now=now, newsletter=newsletter.slug)
     return feed
 
 
@@ -71,7 +71,7 @@ def every(session: Session) -> list[tuple[Feed, Newsletter]]:
 def make_due(session: Session, *, actor: str, now: datetime) -> None:
     """Let every feed be asked now, whatever its turn would be."""
     session.execute(update(Feed).values(next_try_at=now))
-    acts.act(session, actor=actor, verb="feeds refreshed", subject="feeds", now=now)
+    audit_log.act(session, actor=actor, verb="feeds refreshed", subject="feeds", now=now)
 
 
 def claim_due(session: Session, *, now: datetime, limit: int) -> list[Due]:

@@ -9,17 +9,18 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, exists, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import acts
-from newsletter.content import editions, selection
+from newsletter import audit_log
+from newsletter.content import editions
 from newsletter.content.articles import Article
+from newsletter.content.digests import selection
+from newsletter.content.digests.selection import Candidate
 from newsletter.content.editions import Edition
 from newsletter.content.feeds import Feed
+from newsletter.content.parsing.sanitising import one_line
 from newsletter.content.pictures import Picture
-from newsletter.content.sanitising import one_line
-from newsletter.content.selection import Candidate
-from newsletter.database import Base
 from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
+from newsletter.store.database import Base
 
 MOST = 100  # articles in an issue
 POOL = 500  # of the newest articles are looked at
@@ -218,7 +219,7 @@ def pause_reason(session: Session, issue: Issue) -> str | None:
     """Why an issue is paused, where it was not a person who paused it."""
     if issue.status is not Status.PAUSED:
         return None
-    paused = acts.last(session, subject=f"issue:{issue.id}", verb="issue paused")
+    paused = audit_log.last(session, subject=f"issue:{issue.id}", verb="issue paused")
     return paused.fields.get("reason") if paused else None
 
 
@@ -246,7 +247,7 @@ def _move(
 
 
 def _act(session: Session, issue: Issue, word: str, *, actor: str, now: datetime, **facts: Any) -> None:
-    acts.act(session, actor=actor, verb=f"issue {word}", subject=f"issue:{issue.id}", now=now, **facts)
+    audit_log.act(session, actor=actor, verb=f"issue {word}", subject=f"issue:{issue.id}", now=now, **facts)
 
 
 def _alone(session: Session, newsletter_id: int) -> None:

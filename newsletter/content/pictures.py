@@ -14,10 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.content.articles import Article
-from newsletter.content.destinations import FetchError
-from newsletter.content.fetching import Fetcher
-from newsletter.content.measuring import measure
-from newsletter.database import Base, Begin
+from newsletter.content.fetching.destinations import FetchError
+from newsletter.content.fetching.fetcher import Fetcher
+from newsletter.content.parsing.image_size import measure
+from newsletter.store.database import Base, Begin
 
 MAX_BYTES = 2_000_000
 SMALLEST, LARGEST = 100, 8000  # pixels; smaller is an icon, larger would choke a phone

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from newsletter import logs
 from newsletter.content import articles, feeds, issues
-from newsletter.content.decoding import NotAFeed
-from newsletter.content.destinations import FetchError
-from newsletter.content.entries import ParsedFeed
 from newsletter.content.feeds import Due, Feed
-from newsletter.content.fetching import Answer, Fetcher
-from newsletter.content.reading import read
-from newsletter.database import Begin
+from newsletter.content.fetching.destinations import FetchError
+from newsletter.content.fetching.fetcher import Answer, Fetcher
+from newsletter.content.parsing.decoding import NotAFeed
+from newsletter.content.parsing.entries import ParsedFeed
+from newsletter.content.parsing.sandbox import read
+from newsletter.store.database import Begin
 
 INTERVAL = timedelta(minutes=20)
 LONGEST_WAIT = timedelta(days=1)  # between two attempts at a feed that keeps failing

@@ -13,8 +13,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from newsletter import triggers
-from newsletter.database import Database
+from newsletter.store import triggers
+from newsletter.store.database import Database
 
 _LOCK = 7_226_115_014  # any number, the same for all: two processes that migrate wait for each other
 

@@ -3,7 +3,7 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy.types import Enum, TypeDecorator
 
-from newsletter.schema import metadata
+from newsletter.migrations.schema import metadata
 
 
 def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:

@@ -10,15 +10,18 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
-from newsletter import acts, broker, colours, known_keys, logs, settings, starting
+from newsletter import audit_log, broker, colours, key_registry, logs, settings, startup
 from newsletter.consent import forms
 from newsletter.doorbell import Doorbell
 from newsletter.errors import Misconfigured, NotFound
 from newsletter.newsletters import BRAND
 from newsletter.settings import Settings
-from newsletter.web import archive, consent, failures, health, metrics, outbox, signup
-from newsletter.web.access import Access
+from newsletter.web import failures
+from newsletter.web.access_log import Access
 from newsletter.web.guards import Guards
+from newsletter.web.local import outbox_pages
+from newsletter.web.monitoring import health, metrics
+from newsletter.web.public import archive, links_in_letters, signup
 from newsletter.web.site import Site
 
 
@@ -37,21 +40,21 @@ def create_app(configured: Settings | None = None, doorbell: Doorbell | None = N
     failures.install(app)
     app.add_middleware(Access)
     app.add_middleware(Guards)  # what is added last stands outermost
-    for router in (signup.router, consent.router, archive.router, health.router, metrics.router):
+    for router in (signup.router, links_in_letters.router, archive.router, health.router, metrics.router):
         app.include_router(router)
     if app.state.site.shows_outbox:
-        app.include_router(outbox.router)
+        app.include_router(outbox_pages.router)
     app.add_api_route("/brand/{colour}.css", brand, methods=["GET"])
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     return app
 
 
 def _of_the_environment() -> FastAPI:
-    with starting.or_end():
+    with startup.or_end():
         configured = settings.load()
-    with starting.or_end(), starting.in_reach(configured):
+    with startup.or_end(), startup.in_reach(configured):
         app = create_app(configured)
-        starting.check(app.state.site.database, app.state.site.keyring, now=datetime.now(UTC))
+        startup.check(app.state.site.database, app.state.site.keyring, now=datetime.now(UTC))
     return app
 
 
@@ -67,9 +70,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     site: Site = app.state.site
     with closing(app.state.health), closing(app.state.census), closing(site.database) as database:
         with database.writing() as session:
-            known_keys.check(session, site.keyring, now=datetime.now(UTC))
+            key_registry.check(session, site.keyring, now=datetime.now(UTC))
             # What this release shows is what the wordings have to name, before the first visitor sees it.
-            forms.publish_current(session, site.templates, actor=acts.SITE, now=datetime.now(UTC))
+            forms.publish_current(session, site.templates, actor=audit_log.SITE, now=datetime.now(UTC))
         yield
 
 

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from newsletter.errors import LinkExpired, LinkUnreadable, Malformed, NotFound, Refused
-from newsletter.post.faults import is_away, tell
+from newsletter.mail.faults import is_away, tell
 from newsletter.web.site import Site
 
 log = logging.getLogger(__name__)

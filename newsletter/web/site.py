@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 
 from newsletter import templating
 from newsletter.consent.ledger import Trace
-from newsletter.database import Database
 from newsletter.doorbell import Doorbell
 from newsletter.keys import Keyring, keyring
 from newsletter.links import Links
 from newsletter.newsletters import Newsletter
 from newsletter.settings import Settings
-from newsletter.web.catalogue import Catalogue
+from newsletter.store.database import Database
+from newsletter.web.public.offered_newsletters import Catalogue
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from urllib.parse import urlencode, urlsplit
 import httpx2
 from redis import Redis
 
-from newsletter.post.deliveries import Status
-from tests.chaos.crowd import hidden_fields
+from newsletter.mail.delivery.deliveries import Status
 from tests.chaos.service import Service, service
-from tests.servers.mortal import MortalPostgresql, MortalRedis
+from tests.chaos.signups import hidden_fields
+from tests.servers.own_servers import MortalPostgresql, MortalRedis
 from tests.servers.schema import migrate
 from tests.servers.smtp_sink import running_sink
 from tests.waiting import eventually

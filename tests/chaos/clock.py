@@ -4,7 +4,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.servers.missing import missing
+from tests.servers.missing_servers import missing
 
 PLACES = ("/usr/lib/*/faketime", "/usr/lib/faketime", "/usr/lib64/faketime", "/usr/local/lib/faketime")
 SLEEPING = Path(__file__).parent / "sleeping"

@@ -15,8 +15,8 @@ from newsletter.consent.wordings import Wording
 from newsletter.content import issues
 from newsletter.content.articles import Article
 from newsletter.content.feeds import Feed
-from newsletter.database import Database
 from newsletter.newsletters import Newsletter
+from newsletter.store.database import Database
 
 AT_ONCE = 2000
 NAMES = (None, "Anna", "Zoë Müller-Lüdenscheidt", "Иван", ".dot", "From here", 'Jo "the fox" O\'Neill, Jr.')

@@ -22,9 +22,9 @@ from typing import Any
 
 import uvloop
 
-from newsletter.cli.bench.sink import Dialogue
-from tests.chaos.book import CUT, HELD, REFUSED, TAKEN, Arrival, Book, names
-from tests.chaos.moods import Mood, Temper
+from newsletter.bench.recording_sink import Dialogue
+from tests.chaos.misbehaviour import Mood, Temper
+from tests.chaos.relay_log import CUT, HELD, REFUSED, TAKEN, Arrival, Book, names
 
 CLOSING = b"421 4.3.2 closing down\r\n"
 FOREVER = 3600.0  # seconds

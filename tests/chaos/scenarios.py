@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from newsletter.post.deliveries import Status
-from tests.chaos import happenings, judge, small_disk
-from tests.chaos.ground import Ground
-from tests.chaos.happenings import CONNECTIONS, PATIENCE, Allowed
+from newsletter.mail.delivery.deliveries import Status
+from tests.chaos import comparison, disturbances, small_disk
+from tests.chaos.disturbances import CONNECTIONS, PATIENCE, Allowed
+from tests.chaos.environment import laid
 from tests.chaos.report import Report
-from tests.chaos.stand import laid
+from tests.chaos.running_issue import Ground
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _place(scenario: Scenario, folder: Path, audience: int, seed: int, *, worker
 def weigh(stand: Ground, name: str, seed: int, allowed: Allowed, *, in_time: bool, short: bool) -> Report:
     """What the database, the relay and doctor say in the end, against what is allowed."""
     arrivals = stand.arrivals()
-    verdict = judge.judge(stand.owed(), arrivals)
+    verdict = comparison.judge(stand.owed(), arrivals)
     counts = verdict.counts
     most = {Status.FAILED: allowed.failed, Status.UNKNOWN: allowed.unknown, Status.WITHHELD: allowed.withheld}
     errors = [
@@ -84,7 +84,7 @@ def weigh(stand: Ground, name: str, seed: int, allowed: Allowed, *, in_time: boo
         *(f"{counts[each]} letters are {each}, {n} may be" for each, n in most.items() if counts[each] > n),
         *([] if counts.total() == stand.audience else [f"of {stand.audience} readers {counts.total()} were owed one"]),
         *verdict.errors,
-        *judge.late(allowed.left, arrivals),
+        *comparison.late(allowed.left, arrivals),
         *allowed.errors,
         *(stand.doctor() if short else stand.command()),
     ]
@@ -110,54 +110,54 @@ FAR = {"delay": 0.05}  # at some distance, so that the issue lasts a while
 PASSING: dict[str, Any] = {"faked": True, "time_passes": True, "workers": (2, 1)}
 
 SCENARIOS: dict[str, Scenario] = {
-    "sigkill": Scenario("a random worker is killed again and again", happenings.sigkill, (40_000, 1500), FAR),
-    "sigterm": Scenario("workers are told to end, as at a deployment", happenings.sigterm, (20_000, 1200), FAR),
-    "redis-killed": Scenario("Redis is killed, and comes back empty", happenings.redis_killed, (10_000, None), FAR),
-    "redis-frozen": Scenario("Redis takes connections and is silent", happenings.redis_frozen, (10_000, None), FAR),
-    "redis-flushed": Scenario("Redis is emptied again and again", happenings.redis_flushed, (10_000, None), FAR),
-    "redis": Scenario("Redis is emptied, killed and frozen", happenings.redis_troubled, (None, 2000), FAR),
-    "postgresql-restarted": Scenario("PostgreSQL ends at once", happenings.postgresql_restarted, (20_000, None), FAR),
-    "postgresql-away": Scenario("PostgreSQL is away for a while", happenings.postgresql_away, (10_000, None), FAR),
-    "postgresql": Scenario("PostgreSQL ends at once, and is away", happenings.postgresql_troubled, (None, 1500), FAR),
-    "relay-away": Scenario("the relay is away for a while", happenings.relay_away, (10_000, 600), FAR, **PASSING),
+    "sigkill": Scenario("a random worker is killed again and again", disturbances.sigkill, (40_000, 1500), FAR),
+    "sigterm": Scenario("workers are told to end, as at a deployment", disturbances.sigterm, (20_000, 1200), FAR),
+    "redis-killed": Scenario("Redis is killed, and comes back empty", disturbances.redis_killed, (10_000, None), FAR),
+    "redis-frozen": Scenario("Redis takes connections and is silent", disturbances.redis_frozen, (10_000, None), FAR),
+    "redis-flushed": Scenario("Redis is emptied again and again", disturbances.redis_flushed, (10_000, None), FAR),
+    "redis": Scenario("Redis is emptied, killed and frozen", disturbances.redis_troubled, (None, 2000), FAR),
+    "postgresql-restarted": Scenario("PostgreSQL ends at once", disturbances.postgresql_restarted, (20_000, None), FAR),
+    "postgresql-away": Scenario("PostgreSQL is away for a while", disturbances.postgresql_away, (10_000, None), FAR),
+    "postgresql": Scenario("PostgreSQL ends at once, and is away", disturbances.postgresql_troubled, (None, 1500), FAR),
+    "relay-away": Scenario("the relay is away for a while", disturbances.relay_away, (10_000, 600), FAR, **PASSING),
     "greylisting": Scenario(
-        "the relay says 450 to everybody first", happenings.moody, (5000, 500), {"greylist": 1}, **PASSING
+        "the relay says 450 to everybody first", disturbances.moody, (5000, 500), {"greylist": 1}, **PASSING
     ),
-    "storms": Scenario("the relay says 421 in between", happenings.stormy, (10_000, 1000), FAR, **PASSING),
+    "storms": Scenario("the relay says 421 in between", disturbances.stormy, (10_000, 1000), FAR, **PASSING),
     "refusals": Scenario(
-        "1 in 50 recipients is refused", happenings.refusing, (10_000, 1000), {"refuse": 0.02}, workers=(2, 1)
+        "1 in 50 recipients is refused", disturbances.refusing, (10_000, 1000), {"refuse": 0.02}, workers=(2, 1)
     ),
     "drop-after-dot": Scenario(
         "the relay hangs up after letters, taken or not",
-        happenings.breaking_off,
+        disturbances.breaking_off,
         (10_000, 500),
         {"drop": 0.01},
         **PASSING,
     ),
     "one-byte-a-second": Scenario(
         "the relay hardly reads some connections",
-        happenings.breaking_off,
+        disturbances.breaking_off,
         (10_000, 500),
         {"slow": 0.3, "slow_for": 15},
         **PASSING,
     ),
-    "leaving": Scenario("1 in 50 readers leaves meanwhile", happenings.leaving, (20_000, 2000), FAR, with_web=True),
+    "leaving": Scenario("1 in 50 readers leaves meanwhile", disturbances.leaving, (20_000, 2000), FAR, with_web=True),
     "leaving-at-full-speed": Scenario(
-        "the same, as fast as letters leave", happenings.leaving, (60_000, None), with_web=True
+        "the same, as fast as letters leave", disturbances.leaving, (60_000, None), with_web=True
     ),
     "leaving-slowly": Scenario(
         "1 in 10 leaves while 14 letters a second go out",
-        happenings.leaving_slowly,
+        disturbances.leaving_slowly,
         (1000, 200),
         options="&rate=14",
         with_web=True,
         workers=(2, 1),
     ),
     "clock": Scenario(
-        "the workers' clock jumps an hour, both ways", happenings.clock_jumping, (10_000, 1500), FAR, faked=True
+        "the workers' clock jumps an hour, both ways", disturbances.clock_jumping, (10_000, 1500), FAR, faked=True
     ),
-    "poison": Scenario("one letter ends whoever carries it", happenings.poisoned, (2000, None)),
-    "disk-full": Scenario("the outbox's disk is full", happenings.disk_full, (1000, 300), on_a_small_disk=True),
+    "poison": Scenario("one letter ends whoever carries it", disturbances.poisoned, (2000, None)),
+    "disk-full": Scenario("the outbox's disk is full", disturbances.disk_full, (1000, 300), on_a_small_disk=True),
 }
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from newsletter.database import Database
-from newsletter.post.deliveries import Delivery, Status
-from tests.journeys.town import founded
+from newsletter.mail.delivery.deliveries import Delivery, Status
+from newsletter.store.database import Database
+from tests.journeys.running_service import founded
 from tests.processes import Process, Production, production
 from tests.servers.smtp_sink import SmtpSink
 from tests.waiting import eventually

@@ -8,12 +8,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from newsletter.database import Database
+from newsletter.store.database import Database
 from tests.chaos import readers
-from tests.chaos.book import TAKEN, Arrival, digest, names
-from tests.chaos.ground import LOOK, SECRET, START, Ground
+from tests.chaos.relay_log import TAKEN, Arrival, digest, names
+from tests.chaos.running_issue import LOOK, SECRET, START, Ground
 from tests.processes import Process, running, says_yes
-from tests.servers.missing import missing
+from tests.servers.missing_servers import missing
 from tests.servers.schema import migrate
 from tests.servers.server import free_port
 from tests.waiting import eventually

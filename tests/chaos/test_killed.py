@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
-from newsletter.post.deliveries import Status
-from newsletter.post.recorder import GROUP
-from tests.chaos.crowd import Crowd
+from newsletter.mail.delivery.deliveries import Status
+from newsletter.mail.delivery.recording import GROUP
 from tests.chaos.service import CONNECTIONS, PATIENCE, service
+from tests.chaos.signups import Crowd
 from tests.waiting import eventually
 
 READERS = [f"reader{number}@example.org" for number in range(1000)]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.book import CUT, REFUSED, TAKEN
-from tests.chaos.moods import Mood, Temper
-from tests.chaos.stand import Relay
+from tests.chaos.environment import Relay
+from tests.chaos.misbehaviour import Mood, Temper
+from tests.chaos.relay_log import CUT, REFUSED, TAKEN
 from tests.processes import running
 from tests.servers.server import listens
 from tests.waiting import eventually

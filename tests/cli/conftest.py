@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from newsletter.cli.app import app, main
-from newsletter.database import Database
+from newsletter.store.database import Database
 from tests.content.builders import a_feed, a_newsletter, publish
 
 

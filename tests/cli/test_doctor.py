@@ -5,9 +5,9 @@ import json
 import pytest
 from sqlalchemy import delete, select, update
 
-from newsletter.acts import Act
+from newsletter.audit_log import Act
 from newsletter.consent.subscribers import Subscription
-from newsletter.post.deliveries import Delivery, Status
+from newsletter.mail.delivery.deliveries import Delivery, Status
 from tests.builders import owed
 
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url, text
 
-from newsletter.cli.serving import listening
-from newsletter.database import Database
+from newsletter.cli.serve import listening
+from newsletter.store.database import Database
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from newsletter import acts
-from newsletter.acts import Act
+from newsletter import audit_log
+from newsletter.audit_log import Act
 from newsletter.content import issues
 from newsletter.content.articles import Article
 from newsletter.content.issues import Issue, Status
-from newsletter.post import claims, deliveries
-from newsletter.post.bulletins import Crier, Said
-from newsletter.post.letters import Letter
+from newsletter.mail.delivery import claims, deliveries
+from newsletter.mail.letters.letters import Letter
+from newsletter.mail.pace.notices import Crier, Said
 from tests.builders import a_carrier, owed
 from tests.clock import NOON
 
@@ -138,7 +138,7 @@ def test_a_preview_that_cannot_be_written_is_one_sentence(told, drafted, tmp_pat
 def test_the_status_tells_why_a_worker_paused_an_issue(newsletter, database, leaving):
     with database.writing() as session:
         issue = session.get_one(Issue, int(leaving))
-        issues.pause(session, issue, actor=acts.WORKER, now=NOON, reason="The title is missing.")
+        issues.pause(session, issue, actor=audit_log.WORKER, now=NOON, reason="The title is missing.")
     assert "The title is missing." in newsletter("issues", "status", leaving).stdout
     assert json.loads(newsletter("issues", "status", leaving, "--json").stdout)["reason"] == "The title is missing."
     newsletter("issues", "resume", leaving)

@@ -6,12 +6,12 @@ import sys
 import pytest
 
 from newsletter.cli.app import PARTS
-from newsletter.schema import metadata
+from newsletter.migrations.schema import metadata
 
 LISTED = """
 import sys
 from newsletter.cli.app import main
-from newsletter.database import Base
+from newsletter.store.database import Base
 try:
     main(sys.argv[1:])
 finally:

@@ -12,10 +12,10 @@ from newsletter.consent import decisions, ledger, subscribers, suppressions
 from newsletter.consent.ledger import Entry, Event, Trace
 from newsletter.consent.signups import Signup, State
 from newsletter.consent.subscribers import Standing, Subscriber
+from newsletter.doctor import examination
+from newsletter.doctor.checks.findings import Check
 from newsletter.errors import LinkExpired
 from newsletter.newsletters import Newsletter
-from newsletter.post import doctor
-from newsletter.post.checks.findings import Check
 from tests.builders import KEYRING, a_newsletter, a_reader, a_signup
 from tests.clock import NOON
 
@@ -46,7 +46,7 @@ def refuse(session: Session, signup: Signup) -> None:
 
 def events(session: Session) -> list[Event]:
     # Letters are another room's: nobody wrote those that ask.
-    assert not [found for found in doctor.examine(session) if found.check is not Check.SIGNUPS]
+    assert not [found for found in examination.examine(session) if found.check is not Check.SIGNUPS]
     return list(session.scalars(select(Entry.event).order_by(Entry.id)))
 
 

@@ -18,8 +18,8 @@ from newsletter.consent import ledger
 from newsletter.consent.ledger import Entry, Event, Evidence, Trace, TraceRow
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
-from newsletter.database import Begin
-from newsletter.post import doctor
+from newsletter.doctor import examination
+from newsletter.store.database import Begin
 from tests.builders import a_newsletter, a_reader
 from tests.clock import NOON
 
@@ -98,7 +98,7 @@ def test_a_changed_fact_is_found_even_where_somebody_got_past_the_trigger(databa
             True,
             False,
         ]
-        assert "ledger entry" in str(doctor.examine(session))
+        assert "ledger entry" in str(examination.examine(session))
 
 
 @pytest.mark.parametrize("change", [{"body": b"{}"}, {"salt": b"x" * 32}])

@@ -9,8 +9,8 @@ import pytest
 from newsletter.consent.ledger import Event
 from newsletter.doorbell import Room
 from newsletter.links import Purpose
-from newsletter.schema import metadata
-from tests.stage import Stage
+from newsletter.migrations.schema import metadata
+from tests.whole_service import Stage
 
 ANA, NAME, BROWSER = "ana.garcia@mail.example.org", "Ana García", "Journey/7.0"
 NEVER = {"ledger", "leaves", "seals", "acts", "signup_letters", "suppressions", "known_keys", "tallies"}

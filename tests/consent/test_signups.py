@@ -10,7 +10,7 @@ from newsletter import addresses
 from newsletter.consent import signups
 from newsletter.consent.signups import VALID, Signup, SignupLetter, State
 from newsletter.consent.wordings import Wording
-from newsletter.database import Database
+from newsletter.store.database import Database
 from tests.builders import KEYRING, a_newsletter, a_signup
 from tests.clock import NOON
 from tests.statements import executed

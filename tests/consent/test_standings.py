@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from newsletter.consent import ledger, standings
 from newsletter.consent.ledger import Entry, Event
 from newsletter.consent.subscribers import Standing, Subscription
-from newsletter.database import Database
+from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader
 from tests.clock import NOON
 

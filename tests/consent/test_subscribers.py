@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from newsletter import addresses
 from newsletter.consent import subscribers
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.database import Database
+from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader
 from tests.clock import NOON
 

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from newsletter.consent import exhibits, wordings
 from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.wordings import LIMIT, Wording
-from newsletter.database import Begin
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
+from newsletter.store.database import Begin
 from tests.builders import a_newsletter
 from tests.clock import NOON
 

@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 
 from newsletter import newsletters
 from newsletter.content import articles, feeds, issues
-from newsletter.content.destinations import FetchError
-from newsletter.content.entries import Entry, Picture
 from newsletter.content.feeds import Feed
-from newsletter.content.fetching import MAX_BYTES, Answer
+from newsletter.content.fetching.destinations import FetchError
+from newsletter.content.fetching.fetcher import MAX_BYTES, Answer
+from newsletter.content.parsing.entries import Entry, Picture
 from newsletter.newsletters import Newsletter
 from tests.clock import NOON
 

@@ -7,8 +7,8 @@ from sqlalchemy.exc import IntegrityError
 
 from newsletter.content import articles, issues
 from newsletter.content.articles import Article
-from newsletter.content.entries import Picture
-from newsletter.content.parsing import parse
+from newsletter.content.parsing.entries import Picture
+from newsletter.content.parsing.parser import parse
 from tests.clock import NOON
 from tests.content.builders import a_feed, a_newsletter, publish
 

@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from newsletter.content import articles, issues, pictures
 from newsletter.content.articles import Article
-from newsletter.content.destinations import FetchError
-from newsletter.content.measuring import Measure, measure
+from newsletter.content.fetching.destinations import FetchError
+from newsletter.content.parsing.image_size import Measure, measure
 from newsletter.content.pictures import MAX_BYTES, RECENT, Picture
 from tests.clock import NOON
 from tests.content.builders import Shelf, a_feed, a_newsletter, with_picture

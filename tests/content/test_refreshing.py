@@ -4,14 +4,14 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import select
 
+from newsletter.allowed_hosts import Exemption
 from newsletter.content import feeds, refreshing
 from newsletter.content.articles import Article
-from newsletter.content.destinations import FetchError
 from newsletter.content.feeds import LEASE, Feed
-from newsletter.content.fetching import HttpFetcher
+from newsletter.content.fetching.destinations import FetchError
+from newsletter.content.fetching.fetcher import HttpFetcher
 from newsletter.content.refreshing import INTERVAL, LONGEST_WAIT
 from newsletter.errors import Malformed
-from newsletter.exemptions import Exemption
 from tests.clock import NOON
 from tests.content.builders import Shelf, a_feed, a_newsletter
 from tests.local_http import LocalHttp

@@ -8,18 +8,18 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from newsletter.cli.rehearsal import Visitor
-from newsletter.cli.serving import served, working
-from newsletter.database import Database
+from newsletter.bench.visitor import Visitor
+from newsletter.cli.serve import served, working
 from newsletter.doorbell import Doorbell
-from newsletter.post.outbox import Outbox
+from newsletter.mail.transport.outbox import Outbox
 from newsletter.settings import load
-from tests.journeys.town import Town, founded
+from newsletter.store.database import Database
+from tests.journeys.running_service import Town, founded
 from tests.local_http import LocalHttp, local_http
 from tests.processes import bell_of, production
 from tests.servers.server import free_port
 from tests.servers.smtp_sink import SmtpSink
-from tests.stage import SECRET
+from tests.whole_service import SECRET
 
 Inbox = Callable[[], list[EmailMessage]]
 

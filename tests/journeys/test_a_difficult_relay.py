@@ -6,19 +6,22 @@ from pathlib import Path
 import pytest
 
 from newsletter import newsletters
-from newsletter.content import digests, issues
+from newsletter.content import issues
+from newsletter.content.digests import digests
 from newsletter.content.issues import Issue
 from newsletter.content.issues import Status as IssueStatus
+from newsletter.doctor import examination
 from newsletter.doorbell import Room
-from newsletter.post import bulletins, doctor, holds
-from newsletter.post.deliveries import Delivery, Status, sums
-from newsletter.post.letters import Kind, Letter
+from newsletter.mail.delivery import issue_pauses
+from newsletter.mail.delivery.deliveries import Delivery, Status, sums
+from newsletter.mail.letters.letters import Kind, Letter
+from newsletter.mail.pace import notices
 from newsletter.relays import Relay
 from tests.builders import a_reader
 from tests.content.builders import a_feed, publish
 from tests.smtp_server import CLOSE, ScriptedServer
-from tests.stage import Stage, staged
 from tests.waiting import eventually
+from tests.whole_service import Stage, staged
 
 READERS = [f"reader{number}@example.org" for number in range(4)]
 GONE, LATER = "reader1@example.org", "reader2@example.org"
@@ -56,7 +59,7 @@ def town(request: pytest.FixtureRequest, relay: ScriptedServer, tmp_path: Path) 
 
 def states(stage: Stage) -> dict[Status, int]:
     with stage.site.database.reading() as session:
-        assert doctor.examine(session) == []
+        assert examination.examine(session) == []
         issue = session.query(Letter).filter(Letter.kind == Kind.ISSUE).one()
         return {status: number for status, number in sums(session, issue.id).items() if number}
 
@@ -126,13 +129,13 @@ def test_a_relay_that_does_not_let_us_in_pauses_the_issue_until_a_person_has_men
     assert "you are on a list" in reason
     assert states(town) == {Status.QUEUED: 4}
     with town.site.database.reading() as session:
-        assert [said.how for said in bulletins.current(session, now=town.clock())] == ["lasting"]
+        assert [said.how for said in notices.current(session, now=town.clock())] == ["lasting"]
     relay.always = {}
     with town.site.database.writing() as session:
-        holds.resume(session, session.query(Issue).one(), actor="tests", now=town.clock())
+        issue_pauses.resume(session, session.query(Issue).one(), actor="tests", now=town.clock())
     ring_until(town, {Status.SENT: 4})
     with town.site.database.reading() as session:
-        assert bulletins.current(session, now=town.clock()) == []
+        assert notices.current(session, now=town.clock()) == []
 
 
 def test_a_relay_that_asks_for_less_gets_less_and_the_command_says_so(town, relay):
@@ -142,10 +145,10 @@ def test_a_relay_that_asks_for_less_gets_less_and_the_command_says_so(town, rela
             a_reader(session, newsletters.named(session, "morning"), f"more{number}@example.org")
     relay.refused |= {f"more{number}@example.org": "450 4.7.1 too much mail from you" for number in range(8)}
 
-    def told() -> list[bulletins.Bulletin]:
+    def told() -> list[notices.Bulletin]:
         town.ring(Room.BULK)
         with town.site.database.reading() as session:
-            return list(bulletins.current(session, now=town.clock()))
+            return list(notices.current(session, now=town.clock()))
 
     (said,) = eventually(told)
     assert (said.place, said.how) == (f"the relay {relay.host}:{relay.port}", "slowed")

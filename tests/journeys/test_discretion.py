@@ -16,16 +16,16 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import func, select
 from sqlalchemy import text as sql
 
-from newsletter.cli.rehearsal import Stuck
+from newsletter.bench.visitor import Stuck
 from newsletter.consent.signups import Signup, State
-from newsletter.database import Database
-from newsletter.post.deliveries import Delivery, Status
+from newsletter.mail.delivery.deliveries import Delivery, Status
+from newsletter.store.database import Database
 from tests.journeys.conftest import visited
-from tests.journeys.town import PATIENCE, Town, founded, text
+from tests.journeys.running_service import PATIENCE, Town, founded, text
 from tests.processes import Production, bell_of, production
 from tests.smtp_server import ScriptedServer
-from tests.stage import SECRET
 from tests.waiting import eventually
+from tests.whole_service import SECRET
 
 DATABASE, REDIS, RELAY = (f"{part}-hunter2" for part in ("database", "redis", "relay"))
 ANA, BEN, GONE, ODD = (f"{who}.of.springfield@example.org" for who in ("ana", "ben", "gone", "odd"))

@@ -3,7 +3,7 @@
 import pytest
 
 from newsletter.consent.subscribers import Standing, Subscription
-from tests.journeys.town import text
+from tests.journeys.running_service import text
 from tests.waiting import eventually
 
 

@@ -13,15 +13,15 @@ from newsletter.consent import ledger
 from newsletter.consent.ledger import Entry, Event, Evidence, TraceRow
 from newsletter.consent.signups import Signup, SignupLetter, State
 from newsletter.consent.subscribers import Subscriber, Subscription
-from newsletter.database import Database
+from newsletter.doctor import examination
 from newsletter.doorbell import Room
-from newsletter.post import doctor
-from newsletter.post.deliveries import Delivery, Status
+from newsletter.mail.delivery.deliveries import Delivery, Status
 from newsletter.privacy import retention
+from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader, a_signup
 from tests.clock import NOON
-from tests.plans import generic_plan, prepare_everything
-from tests.stage import Stage, staged
+from tests.query_plans import generic_plan, prepare_everything
+from tests.whole_service import Stage, staged
 
 ANA, EVE = "ana@mail.example.org", "eve@mail.example.org"
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -73,7 +73,7 @@ def wait(stage: Stage, **length: float) -> None:
 def events(stage: Stage) -> list[Event]:
     """What the ledger says in its order, after everything in it was found to be whole."""
     with stage.site.database.reading() as session:
-        assert doctor.examine(session) == []
+        assert examination.examine(session) == []
         return list(session.scalars(select(Entry.event).order_by(Entry.id)))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.missing import missing
+from tests.servers.missing_servers import missing
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.missing import missing
+from tests.servers.missing_servers import missing
 from tests.servers.server import find
 
 

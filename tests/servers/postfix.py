@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.servers.missing import missing
+from tests.servers.missing_servers import missing
 from tests.servers.server import Server, ServerError, find, folder_for, free_port, listens
 
 MAIN = """

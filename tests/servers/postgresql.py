@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from newsletter.cli.bench.servers import postgresql
-from newsletter.cli.bench.servers.postgresql import USER, accepts, administrator, initialise, programs, url_of
-from tests.servers.missing import missing
+from newsletter.bench.servers import postgresql
+from newsletter.bench.servers.postgresql import USER, accepts, administrator, initialise, programs, url_of
+from tests.servers.missing_servers import missing
 from tests.servers.run import RUN, Run
 from tests.servers.schema import migrate
 from tests.servers.server import ServerError, folder_for

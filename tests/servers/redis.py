@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 from redis import Redis
 
-from newsletter.cli.bench.servers import redis
-from tests.servers.missing import missing
+from newsletter.bench.servers import redis
+from tests.servers.missing_servers import missing
 from tests.servers.run import Run
 from tests.servers.server import Server, ServerError, free_port, roomy
 

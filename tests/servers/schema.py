@@ -3,7 +3,7 @@
 from contextlib import closing
 
 from newsletter import migrations
-from newsletter.database import Database
+from newsletter.store.database import Database
 
 
 def migrate(url: str) -> None:

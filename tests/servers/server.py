@@ -4,8 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
-from newsletter.cli.bench.servers import server
-from newsletter.cli.bench.servers.server import Server, ServerError, environment, find, free_port, listens, run_as
+from newsletter.bench.servers import server
+from newsletter.bench.servers.server import Server, ServerError, environment, find, free_port, listens, run_as
 
 __all__ = ["Server", "ServerError", "environment", "find", "folder_for", "free_port", "listens", "roomy", "run_as"]
 

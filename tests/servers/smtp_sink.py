@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from newsletter.cli.bench.servers import postfix
-from tests.servers.missing import missing
+from newsletter.bench.servers import postfix
+from tests.servers.missing_servers import missing
 from tests.servers.server import ServerError, folder_for, free_port
 
 

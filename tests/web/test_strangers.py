@@ -13,7 +13,7 @@ from newsletter.doorbell import Room
 from newsletter.settings import Settings
 from newsletter.web import create_app
 from tests.servers.server import free_port
-from tests.stage import SECRET, Silence, Stage, staged
+from tests.whole_service import SECRET, Silence, Stage, staged
 
 ANA = "ana@example.org"
 PROTECTED = ("content-security-policy", "referrer-policy", "x-content-type-options")

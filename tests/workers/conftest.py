@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from newsletter import broker, newsletters
-from newsletter.database import Database
 from newsletter.doorbell import Room
-from newsletter.post.deliveries import Delivery, Status
+from newsletter.mail.delivery.deliveries import Delivery, Status
+from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_signup
 from tests.processes import BEAT, WORKER, Process, running
 from tests.waiting import eventually

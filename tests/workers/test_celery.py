@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from newsletter.doorbell import Room
-from newsletter.post.deliveries import Status
+from newsletter.mail.delivery.deliveries import Status
 from tests.builders import owed
 from tests.processes import BEAT, WORKER
 from tests.servers.redis import frozen, gone

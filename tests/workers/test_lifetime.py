@@ -11,7 +11,7 @@ import pytest
 from celery import signals
 
 from newsletter.doorbell import Room
-from newsletter.post.deliveries import Status
+from newsletter.mail.delivery.deliveries import Status
 from tests.builders import owed
 from tests.processes import WEB
 from tests.servers.server import free_port, listens

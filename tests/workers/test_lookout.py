@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from sqlalchemy import select, update
 
-from newsletter.post import claims
-from newsletter.post.carriers import BEAT, SILENCE, Carrier, Watch
-from newsletter.post.deliveries import Delivery, Status
+from newsletter.mail.delivery import claims
+from newsletter.mail.delivery.deliveries import Delivery, Status
+from newsletter.mail.delivery.leases import BEAT, SILENCE, Carrier, Watch
 from tests.builders import a_carrier, owed
 from tests.clock import NOON
-from tests.postmen import Ticks
+from tests.transports import Ticks
 from tests.waiting import eventually
 from workers.lookout import Lookout
 

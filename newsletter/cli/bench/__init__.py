@@ -1,1 +1,0 @@
-"""The benchmark: servers of its own, yardsticks, and what each process costs."""

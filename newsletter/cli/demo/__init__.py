@@ -1,0 +1,1 @@
+"""newsletter demo: the whole service, from sign-up to unsubscribe, played on real parts."""

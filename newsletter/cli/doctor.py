@@ -1,0 +1,82 @@
+"""newsletter doctor: whether the books agree."""
+
+from typing import Annotated, Any
+
+import typer
+
+from newsletter import keys
+from newsletter.cli import console, doctor_domain
+from newsletter.doctor import examination
+from newsletter.doctor.checks import expired_leases
+from newsletter.doctor.checks.findings import Check, Finding, Remark
+from newsletter.doctor.repairs import Mended, Mender
+
+app = typer.Typer(invoke_without_command=True)
+app.command()(doctor_domain.domain)
+
+SOUND = "ok: nothing is missing or doubled"
+KEYLESS = Remark(
+    "suppressed", "subscribers", "not compared with the suppressions: NEWSLETTER_SECRET_KEYS is not set here"
+)
+
+
+@app.callback()
+def doctor(
+    context: typer.Context,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended without a doubt.")] = False,
+    as_json: console.Json = False,
+) -> None:
+    """Prove that every letter's sums are right and the ledger is whole; exit 1 with what is not."""
+    if context.invoked_subcommand:
+        return
+    settings = console.configured()
+    with console.database(settings) as database:
+        keyring = keys.known(settings)  # most of what is proved needs none
+        with database.reading() as session:
+            found = examination.examine(session, keyring=keyring)
+        found += expired_leases.findings(expired_leases.silent(database.reading))
+        mended: list[Mended] = []
+        if fix and (broken := {each.check for each in found if each.fixable}):
+            quiet = (
+                expired_leases.silent(database.reading, longest=expired_leases.DEAD)
+                if Check.DEAD_CLAIMS in broken
+                else {}
+            )
+            mender = Mender(
+                reading=database.reading,
+                writing=database.writing,
+                actor=console.actor(),
+                now=console.now,
+                keyring=keyring,
+            )
+            mended = mender.mend(broken, quiet=quiet)
+            with database.reading() as session:
+                found = examination.examine(session, keyring=keyring)
+            found += expired_leases.findings(expired_leases.silent(database.reading))
+        with database.reading() as session:
+            remarks = [*examination.remark(session), *([] if keyring else [KEYLESS])]
+    _show(found, mended, remarks, fix=fix, as_json=as_json)
+    if found:
+        raise typer.Exit(1)
+
+
+def _show(found: list[Finding], mended: list[Mended], remarks: list[Remark], *, fix: bool, as_json: bool) -> None:
+    lines = [f"mended  {each.check}: {each.says}" for each in mended]
+    lines += [f"wrong   {each.check}: {each.about}: {each.says}{_hint(each, fix=fix)}" for each in found]
+    lines += [f"remark  {each.name}: {each.about}: {each.says}" for each in remarks]
+    text = "\n".join(lines if found else [SOUND, *lines])
+    verdict: dict[str, Any] = {
+        "verdict": "wrong" if found else "ok",
+        "findings": [each._asdict() for each in found],
+        "mended": [each._asdict() for each in mended],
+        "remarks": [each._asdict() for each in remarks],
+    }
+    console.show(verdict, as_json=as_json, text=text)
+
+
+def _hint(finding: Finding, *, fix: bool) -> str:
+    if not finding.fixable:
+        return f"\n        {finding.remedy}" if finding.remedy else ""
+    if fix:
+        return "\n        --fix could not mend it: what it is derived from is not whole, or it changed meanwhile."
+    return "\n        newsletter doctor --fix mends it."

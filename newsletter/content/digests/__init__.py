@@ -1,0 +1,1 @@
+"""Digests: rules that turn articles into issues on a schedule."""

@@ -1,0 +1,129 @@
+"""Digests: the rules that turn articles into issues, on a schedule."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, String, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from newsletter import audit_log
+from newsletter.content import issues
+from newsletter.content.digests import recurrence
+from newsletter.content.issues import Issue, Run, Status
+from newsletter.errors import Malformed
+from newsletter.newsletters import Newsletter
+from newsletter.store.database import Base
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How many articles an issue takes at most, and whether a person approves it or it leaves by itself."""
+
+    articles: int
+    send: str  # approve or automatic
+
+
+class Digest(Base):
+    """A rule with a schedule: cron, read by the wall clocks of an IANA zone."""
+
+    __tablename__ = "digests"
+    __table_args__ = (UniqueConstraint("newsletter_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletters.id"))
+    name: Mapped[str] = mapped_column(String(80))
+    rule: Mapped[dict[str, Any]]
+    cron: Mapped[str] = mapped_column(String(255))
+    zone: Mapped[str] = mapped_column(String(64))
+    starts_at: Mapped[datetime]
+    last_run_at: Mapped[datetime | None] = mapped_column(default=None)
+    active: Mapped[bool] = mapped_column(default=True)
+
+
+def add(
+    session: Session,
+    newsletter: Newsletter,
+    *,
+    name: str,
+    cron: str,
+    actor: str,
+    now: datetime,
+    articles: int = 12,
+    automatic: bool = False,
+    zone: str | None = None,
+    starts_at: datetime | None = None,
+) -> Digest:
+    """Let a newsletter come out on a schedule, by the clocks of its own zone unless another is named."""
+    issues.mind_size(articles)
+    if not name.strip() or not name.isprintable() or len(name) > 80:
+        raise Malformed("name", "Give the digest a name of at most 80 characters in one line.")
+    if session.scalar(select(Digest.id).where(Digest.newsletter_id == newsletter.id, Digest.name == name.strip())):
+        raise Malformed("name", f"“{newsletter.name}” has a digest “{name.strip()}” already.")
+    recurrence.check(cron, zone or newsletter.zone)
+    rule = Rule(articles, "automatic" if automatic else "approve")
+    digest = Digest(
+        newsletter_id=newsletter.id,
+        name=name.strip(),
+        rule=asdict(rule),
+        cron=" ".join(cron.split()),
+        zone=zone or newsletter.zone,
+        starts_at=starts_at or now,
+    )
+    session.add(digest)
+    session.flush()
+    subject = f"digest:{digest.id}"
+    audit_log.act(session, actor=actor, verb="digest added", subject=subject, now=now, newsletter=newsletter.slug)
+    return digest
+
+
+def every(session: Session) -> list[tuple[Digest, Newsletter]]:
+    """All digests with their newsletters."""
+    both = select(Digest, Newsletter).join(Newsletter, Newsletter.id == Digest.newsletter_id)
+    return [(digest, newsletter) for digest, newsletter in session.execute(both.order_by(Newsletter.slug, Digest.id))]
+
+
+def schedule(session: Session, newsletter_id: int) -> str | None:
+    """How often a newsletter comes, in a sentence: its readers are told before they agree. None without a digest."""
+    active = select(Digest).where(Digest.newsletter_id == newsletter_id, Digest.active).order_by(Digest.id)
+    return " ".join(recurrence.in_words(each.cron, each.zone) for each in session.scalars(active)) or None
+
+
+def upcoming(digest: Digest, *, now: datetime, count: int) -> list[datetime]:
+    """When the digest comes out next, in UTC."""
+    return recurrence.next_runs(digest.cron, digest.zone, after=max(now, digest.starts_at), count=count)
+
+
+def active(session: Session, *, now: datetime) -> list[int]:
+    """The digests that have begun to come out, by id: each is drafted in a transaction of its own."""
+    begun = select(Digest.id).where(Digest.active, Digest.starts_at <= now)
+    return list(session.scalars(begun.order_by(Digest.newsletter_id, Digest.id)))
+
+
+def draft(session: Session, digest_id: int, *, now: datetime) -> Issue | None:
+    """Make the issue that is due, if one is: of the newest missed run only, however long we were down."""
+    if _due(session.get_one(Digest, digest_id), now) is None:
+        return None
+    # Looked at again with the row locked: of two workers, the second finds that the run has been made.
+    digest = session.get_one(Digest, digest_id, with_for_update=True, populate_existing=True)
+    at = _due(digest, now)
+    if at is None:
+        return None
+    rule = Rule(**digest.rule)
+    issue = issues.draft(
+        session,
+        session.get_one(Newsletter, digest.newsletter_id),
+        articles=rule.articles,
+        actor=audit_log.SCHEDULER,
+        now=now,
+        run=Run(digest.id, at=at, since=digest.last_run_at or digest.starts_at),
+    )
+    digest.last_run_at = at
+    if rule.send == "automatic" and issue.status is Status.DRAFTED:
+        issues.approve(session, issue, actor=audit_log.SCHEDULER, now=now)
+    return issue
+
+
+def _due(digest: Digest, now: datetime) -> datetime | None:
+    since = digest.last_run_at or digest.starts_at
+    return recurrence.latest_run(digest.cron, digest.zone, after=since, until=now) if digest.active else None

@@ -1,0 +1,1 @@
+"""One guarded HTTP GET of an address that a stranger chose."""

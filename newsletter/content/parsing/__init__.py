@@ -1,0 +1,1 @@
+"""From the bytes of a feed to entries with safe HTML."""

@@ -1,0 +1,148 @@
+"""Entries: what a feed offers, brought into one form whatever the feed's format is."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urljoin, urlsplit
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from newsletter.content.parsing.sanitising import (
+    bounded,
+    excerpt,
+    one_line,
+    plain_text,
+    sanitise,
+    without_userinfo,
+)
+
+MAX_IDENTITY = 255
+MAX_URL = 2000
+MAX_TITLE = 300
+MAX_MADE_TITLE = 80
+MAX_SUMMARY = 280
+MAX_NAME = 100
+MAX_CATEGORIES = 20
+SMALLEST_PICTURE = 100  # pixels; what declares itself narrower is an icon or a tracking pixel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """Where an article's lead picture lies, and what it shows."""
+
+    url: str
+    alt: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One entry. `title`, `summary`, `author` and `categories` are plain text on one line, `html` is sanitised."""
+
+    identity: str
+    url: str | None
+    title: str
+    summary: str
+    html: str
+    author: str = ""
+    published_at: datetime | None = None
+    picture: Picture | None = None
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raw:
+    """An entry as its feed gives it: `title` is text, `summary` and `content` are HTML that nobody has looked at.
+
+    `base` is what relative links in it start from: its xml:base, else the feed's own address.
+    """
+
+    identity: str = ""
+    link: str = ""
+    title: str = ""
+    summary: str = ""
+    content: str = ""
+    base: str
+    author: str = ""
+    published_at: datetime | None = None
+    picture: str = ""
+    categories: Iterable[str] = field(default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParsedFeed:
+    """A feed's title and its entries, newest first where the feed keeps to custom."""
+
+    title: str
+    entries: tuple[Entry, ...]
+
+
+def compose(raw: Raw) -> Entry | None:
+    """Bring an entry into form; None if it has neither a title nor a link, so that nothing could be shown of it."""
+    url, title = web_address(raw.link, raw.base), one_line(raw.title)
+    if not (url or title):
+        return None
+    body = raw.content if raw.content.strip() else raw.summary
+    text = plain_text(raw.summary) or plain_text(body)
+    made = "" if title else excerpt(text, MAX_MADE_TITLE)
+    return Entry(
+        identity=_identity(raw, url, title, text),
+        url=url,
+        title=excerpt(title, MAX_TITLE) or made or excerpt(_short(url), MAX_TITLE),
+        summary=excerpt(_after(made, text), MAX_SUMMARY),
+        html=sanitise(body, base=web_address(raw.base)),
+        author=excerpt(one_line(raw.author), MAX_NAME),
+        published_at=raw.published_at,
+        picture=_picture(raw, body),
+        categories=_categories(raw.categories),
+    )
+
+
+def web_address(link: str, base: str = "") -> str | None:
+    """The link as an absolute http or https address that names no user, or None if it is anything else."""
+    try:
+        url = without_userinfo(urljoin(base, one_line(link).replace(" ", "%20")))
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return url if link and parts.scheme in ("http", "https") and parts.hostname and len(url) <= MAX_URL else None
+
+
+def _after(made: str, text: str) -> str:
+    """What the text goes on with where its beginning became the title: nothing is printed twice."""
+    return text[len(made.removesuffix("…")) :].lstrip(" ,;:.-\u2013…") if made else text
+
+
+def _identity(raw: Raw, url: str | None, title: str, text: str) -> str:
+    """What an entry is known by: its own id, else its link, else what it says."""
+    identity = one_line(raw.identity) or url
+    if identity and len(identity) <= MAX_IDENTITY:
+        return identity
+    return "sha256:" + hashlib.sha256((identity or f"{title}\n{text}").encode()).hexdigest()
+
+
+def _short(url: str | None) -> str:
+    """A link without its scheme: the title of an entry that has nothing else."""
+    return (url or "").partition("//")[2].rstrip("/")
+
+
+def _categories(names: Iterable[str]) -> tuple[str, ...]:
+    unique = dict.fromkeys(excerpt(one_line(name), MAX_NAME) for name in names)
+    return tuple(name for name in unique if name)[:MAX_CATEGORIES]
+
+
+def _picture(raw: Raw, body: str) -> Picture | None:
+    """The picture that the feed names for the entry, else the first in its text that is not tiny."""
+    if named := web_address(raw.picture, raw.base):
+        return Picture(url=named)
+    for image in LexborHTMLParser(bounded(body)).css("img[src]") if "<img" in body.lower() else ():
+        source = web_address(image.attributes["src"] or "", raw.base)
+        if source and not _is_tiny(image):
+            return Picture(url=source, alt=excerpt(one_line(image.attributes.get("alt") or ""), MAX_TITLE))
+    return None
+
+
+def _is_tiny(image: LexborNode) -> bool:
+    sizes = [image.attributes.get(side) or "" for side in ("width", "height")]
+    return any(size.isdecimal() and int(size) < SMALLEST_PICTURE for size in sizes)

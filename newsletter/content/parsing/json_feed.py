@@ -1,0 +1,70 @@
+"""JSON Feed, versions 1 and 1.1 (https://www.jsonfeed.org/version/1.1/)."""
+
+import html as markup
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from newsletter.content.parsing.decoding import NotAFeed
+from newsletter.content.parsing.entries import Raw
+from newsletter.content.parsing.sanitising import one_line
+
+
+def looks_like_it(text: str) -> bool:
+    """Whether the document is JSON rather than XML."""
+    return text.lstrip().startswith("{")
+
+
+def read(text: str, url: str) -> tuple[str, Iterable[Raw]]:
+    """The feed's title and its items. Raises NotAFeed if it is other JSON, or none."""
+    try:
+        feed = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NotAFeed("It is broken JSON.") from error
+    if "jsonfeed.org/version/" not in _text(feed, "version") or not isinstance(feed.get("items"), list):
+        raise NotAFeed("It is JSON, but not a JSON Feed.")
+    return one_line(_text(feed, "title")), (_raw(item, url) for item in feed["items"] if isinstance(item, dict))
+
+
+def _raw(item: dict[str, Any], url: str) -> Raw:
+    return Raw(
+        identity=_text(item, "id"),
+        link=_text(item, "url") or _text(item, "external_url"),
+        title=markup.unescape(_text(item, "title")),  # it is text, but some encode it all the same
+        summary=markup.escape(_text(item, "summary")),
+        content=_text(item, "content_html") or markup.escape(_text(item, "content_text")),
+        base=url,
+        author=_author(item),
+        published_at=_moment(_text(item, "date_published") or _text(item, "date_modified")),
+        picture=_text(item, "image") or _text(item, "banner_image"),
+        categories=_tags(item.get("tags")),
+    )
+
+
+def _text(item: dict[str, Any], name: str) -> str:
+    """A string, or nothing. Ids may be numbers."""
+    value = item.get(name)
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+def _author(item: dict[str, Any]) -> str:
+    """The first author's name; version 1 had just one."""
+    authors = item.get("authors") or [item.get("author")]
+    first = authors[0] if isinstance(authors, list) else None
+    return _text(first, "name") if isinstance(first, dict) else ""
+
+
+def _tags(tags: Any) -> list[str]:
+    if isinstance(tags, str):
+        return tags.split(",")
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+
+def _moment(written: str) -> datetime | None:
+    """RFC 3339. A time without its zone is taken as UTC."""
+    try:
+        moment = datetime.fromisoformat(written)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

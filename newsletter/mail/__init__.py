@@ -1,0 +1,1 @@
+"""Letters, and what it takes to deliver each of them exactly once."""

@@ -1,0 +1,1 @@
+"""One delivery's life: queued, claimed under a lease, sent, recorded."""

@@ -1,0 +1,66 @@
+"""Oversight: what follows from how letters fare: relays are slowed down, and issues paused that a person has to see."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from newsletter.mail.delivery import issue_pauses
+from newsletter.mail.pace.circuit_breaker import Breaker
+from newsletter.mail.pace.notices import Crier, Said
+from newsletter.mail.pace.pace import BoardPace
+from newsletter.mail.pace.shared_state import Board
+from newsletter.mail.transport.transport import Trouble
+from newsletter.relays import Relay
+from newsletter.store.database import Begin
+
+
+class Oversight:
+    """One process's. Its paces and its breaker are told by who carries; `act` draws the conclusions."""
+
+    def __init__(self, board: Board, begin: Begin) -> None:
+        self.breaker = Breaker(board)
+        self._board = board
+        self._begin = begin
+        self._crier = Crier(begin)
+        self._paces: list[BoardPace] = []
+
+    def pace(self, relay: Relay) -> BoardPace:
+        """The pace at which issues leave over a relay."""
+        pace = BoardPace(self._board, relay)
+        self._paces.append(pace)
+        return pace
+
+    def urgent_pace(self, relay: Relay) -> BoardPace:
+        """The pace of letters that somebody waits for."""
+        return BoardPace(self._board, relay, urgent=True)
+
+    def act(self, trouble: Trouble | None, *, now: datetime, others: Sequence[Trouble] = ()) -> None:
+        """Say what is wrong with relays, and pause issues that a person has to look at.
+
+        `trouble` is why no issue's letter leaves at all; `others` are said, but nothing follows from them. Nothing is
+        failed or put off for it: no letter is taken to a relay that cannot be used.
+        """
+        self.breaker.settle()
+        for number, reason in list(self.breaker.tripped.items()):
+            with self._begin() as session:
+                issue_pauses.pause(session, number, reason=reason, now=now)
+            del self.breaker.tripped[number]
+        if trouble and trouble.lasting:
+            reason = f"{trouble.about[:1].upper()}{trouble.about[1:]} cannot be used: {trouble.says}"
+            with self._begin() as session:
+                issue_pauses.pause_all(session, reason=reason, now=now)
+        self._crier.cry(self._known([*others, *([trouble] if trouble else ())], now), now=now)
+
+    def close(self) -> None:
+        """Leave the company of those who carry."""
+        self._board.close()
+
+    def _known(self, troubles: Sequence[Trouble], now: datetime) -> dict[str, Said]:
+        known = {}
+        for pace in self._paces:
+            if told := pace.says():
+                says, seconds = told
+                until = now + timedelta(seconds=round(seconds)) if seconds else None
+                known[f"the relay {pace.place}"] = Said(says, halted=until is not None, until=until)
+        for trouble in troubles:
+            known[trouble.about] = Said(trouble.says, lasting=trouble.lasting)
+        return known

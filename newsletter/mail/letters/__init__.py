@@ -1,0 +1,1 @@
+"""How a letter is made: templates, MIME, mail merge."""

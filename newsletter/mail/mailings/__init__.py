@@ -1,0 +1,1 @@
+"""Who is owed which letter: confirmations, issues, probes."""

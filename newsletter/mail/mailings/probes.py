@@ -1,0 +1,68 @@
+"""Probes: one real letter of a newsletter to an operator's own inbox, to see how letters arrive.
+
+It is queued, claimed, carried and recorded as every letter is. No reader is behind it, so its address to unsubscribe is
+nobody's.
+"""
+
+import secrets
+from datetime import datetime
+
+from jinja2 import Environment
+from sqlalchemy.orm import Session
+
+from newsletter import addresses, audit_log
+from newsletter.mail.delivery.deliveries import Delivery
+from newsletter.mail.letters import letters
+from newsletter.mail.letters.composing import compose
+from newsletter.mail.letters.letters import Kind, Priority
+from newsletter.newsletters import Newsletter
+
+NOBODY = "u/k0.probe-a-letter-that-belongs-to-nobody"  # as long as a reader's, so that the header folds as theirs does
+
+
+def write(
+    session: Session,
+    newsletter: Newsletter,
+    recipient: str,
+    *,
+    templates: Environment,
+    base_url: str,
+    actor: str,
+    now: datetime,
+) -> int:
+    """Owe a probe to this address; returns the delivery's id. Raises Malformed where it is no address.
+
+    The delivery keeps the address until it is purged; the act names nobody.
+    """
+    to = addresses.parse(recipient, field="probe")
+    letter, variant = letters.write(
+        session,
+        kind=Kind.TEST,
+        occasion=f"probe:{secrets.token_hex(8)}",
+        newsletter_id=newsletter.id,
+        sheet=compose(
+            templates,
+            "probe",
+            newsletter=newsletter,
+            base_url=base_url,
+            stream="probe",
+            fields=(),
+            said={"unsubscribe": f"{base_url}/{NOBODY}"},
+        ),
+        language=newsletter.language,
+        priority=Priority.URGENT,
+        now=now,
+    )
+    owed = Delivery(
+        letter_id=letter.id,
+        subscriber_id=None,
+        recipient=to.written,
+        variant_id=variant.id,
+        priority=letter.priority,
+        due_at=now,
+        queued_at=now,
+    )
+    session.add(owed)
+    session.flush()
+    audit_log.act(session, actor=actor, verb="probe written", subject=f"newsletter:{newsletter.slug}", now=now)
+    return owed.id

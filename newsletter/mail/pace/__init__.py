@@ -1,0 +1,1 @@
+"""How fast: rates, throttling, circuit breaker, retries, and the state that all workers share."""

@@ -1,0 +1,1 @@
+"""How a message is handed over: the Transport protocol, the outbox and SMTP."""

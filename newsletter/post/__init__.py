@@ -1,1 +1,0 @@
-"""Letters, and what it takes to get each of them to its reader exactly once."""

@@ -1,0 +1,1 @@
+"""The database: sessions, SQLite's write lock, append-only triggers, bulk rows."""

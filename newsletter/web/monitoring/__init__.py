@@ -1,0 +1,1 @@
+"""Health and metrics, answered in time even when the database is not."""

@@ -1,0 +1,117 @@
+"""The judge finds what is wrong, whoever did it; a checker that never complains would prove nothing."""
+
+import pytest
+
+from newsletter.mail.delivery.deliveries import Status
+from tests.chaos import comparison, relay_log
+from tests.chaos.relay_log import CUT, REFUSED, TAKEN, Arrival, Book
+
+
+def arrival(number: int, **given: object) -> Arrival:
+    reader = f"reader{number}@crowd.example"
+    usual = Arrival(
+        fate=TAKEN,
+        told=250,
+        connection=1,
+        mail_at=float(number),
+        end_at=number + 0.5,
+        sender=f"b-{number}@bounces.press.example",
+        recipient=reader,
+        message_id=f"<{number}.x@press.example>",
+        to=reader,
+        digest=f"digest of {number}",
+        octets=100,
+    )
+    return usual._replace(**given)
+
+
+def owed(*statuses: Status) -> dict[str, Status]:
+    return {f"reader{number}@crowd.example": status for number, status in enumerate(statuses)}
+
+
+SENT = owed(Status.SENT, Status.SENT)
+
+
+def test_all_is_well_where_each_letter_came_once():
+    verdict = comparison.judge(SENT, [arrival(0), arrival(1)])
+    assert (verdict.lost, verdict.doubled, verdict.errors) == (0, 0, [])
+
+
+def test_a_letter_that_is_called_sent_and_was_never_seen_is_lost():
+    assert comparison.judge(SENT, [arrival(0)]).lost == 1
+
+
+@pytest.mark.parametrize("fate", [REFUSED, CUT])
+def test_a_letter_that_did_not_come_to_its_end_was_not_seen(fate):
+    assert comparison.judge(SENT, [arrival(0), arrival(1, fate=fate)]).lost == 1
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.CLAIMED, Status.IN_DOUBT])
+def test_a_letter_that_is_not_decided_in_the_end_is_lost_even_if_it_came(status):
+    assert comparison.judge(owed(Status.SENT, status), [arrival(0), arrival(1)]).lost == 1
+
+
+def test_every_arrival_beyond_the_first_is_one_too_many():
+    verdict = comparison.judge(SENT, [arrival(0), arrival(0), arrival(0), arrival(1)])
+    assert (verdict.doubled, verdict.errors) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (arrival(1, digest="other bytes"), "not the same bytes"),
+        (arrival(1, message_id="<other@press.example>"), "two different letters"),
+        (arrival(1, sender="b-other@bounces.press.example"), "another sender"),
+        (arrival(1, recipient="reader0@crowd.example"), "another one's envelope"),
+        (arrival(1, message_id=""), "without a Message-ID"),
+        (arrival(7), "nobody was owed"),
+    ],
+)
+def test_a_repeat_that_is_not_the_same_letter_is_an_error(wrong, says):
+    (error, *_) = comparison.judge(SENT, [arrival(0), arrival(1), wrong]).errors
+    assert says in error
+
+
+def test_a_letter_under_the_sender_of_another_is_an_error():
+    mixed = [arrival(0), arrival(1, sender=arrival(0).sender), arrival(2)]
+    (error,) = comparison.judge(owed(*[Status.SENT] * 3), mixed).errors
+    assert "senders of several letters" in error
+
+
+def test_one_sender_for_all_letters_is_none():
+    same = [arrival(number, sender="letters@press.example") for number in range(2)]
+    assert comparison.judge(SENT, same).errors == []
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.WITHHELD, Status.CANCELLED])
+def test_what_is_said_not_to_have_left_must_not_have_arrived(status):
+    (error,) = comparison.judge(owed(Status.SENT, status), [arrival(0), arrival(1)]).errors
+    assert str(status) in error
+
+
+def test_a_letter_nobody_knows_about_may_have_arrived_or_not():
+    unknown = owed(Status.UNKNOWN, Status.UNKNOWN)
+    verdict = comparison.judge(unknown, [arrival(0)])
+    assert (verdict.lost, verdict.doubled, verdict.errors) == (0, 0, [])
+
+
+def test_a_reader_who_left_may_be_written_to_for_two_seconds_and_no_longer():
+    left = {"reader5@crowd.example": 3.1, "reader6@crowd.example": 3.9}
+    (error,) = comparison.late(left, [arrival(5), arrival(6), arrival(7)])
+    assert "reader6@crowd.example (after 2.10 s)" in error
+    assert "reader5" not in error
+
+
+def test_a_book_is_read_as_it_was_written_without_the_line_that_is_not_whole(tmp_path):
+    path = tmp_path / "book"
+    written = [arrival(0), arrival(1, told=0, fate=CUT)]
+    for one in written:
+        Book(path).write(one)
+    with path.open("a") as file:
+        file.write("taken\t250\t1")
+    assert list(relay_log.read(path)) == written
+
+
+def test_names_are_found_in_folded_headers_and_in_the_header_only():
+    head = b"\r\nTO: =?utf-8?q?Zo=C3=AB?=\r\n <zoe@example.org>\r\nmessage-id:\r\n <1@x>\r\n\r\nMessage-ID: <2@x>\r\n"
+    assert relay_log.names(head) == ("<1@x>", "zoe@example.org")

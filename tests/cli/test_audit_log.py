@@ -1,0 +1,163 @@
+"""Every command that changes something leaves an act with the name of who ran it, and a new one cannot forget to."""
+
+import json
+import os
+import pwd
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+from typer.main import get_command
+
+from newsletter import operators
+from newsletter.audit_log import Act
+from newsletter.cli.app import app
+from newsletter.content import issues
+from newsletter.content.feeds import Feed
+from newsletter.content.issues import Issue
+from newsletter.mail.delivery.deliveries import Delivery
+from newsletter.mail.letters.letters import Letter
+from newsletter.migrations.schema import metadata
+from newsletter.newsletters import Newsletter
+from newsletter.operators import Role
+from newsletter.store.database import Database
+from tests.builders import owed
+from tests.clock import NOON
+from tests.servers.dns_server import Zone
+
+ACTOR = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+EVE = "eve@press.example"
+
+# They bring the database up to date as migrate does, or have one of their own, and run until they end.
+THE_WHOLE_SERVICE = {"demo", "serve", "bench delivery"}
+OF_THE_SETTINGS = {"known_keys"}  # nobody does that by a command: it is what the keys in the settings are
+
+FACTS = ("--name", "N", "--publisher", "P", "--sender", "a@press.example", "--postal-address", "S")
+READING = {
+    "doctor": (),
+    "doctor domain": ("three", "--nameserver", "127.0.0.1:{dns}"),
+    "newsletters list": (),
+    "feeds list": (),
+    "digests list": (),
+    "digests upcoming": (),
+    "issues preview": ("{drafted}",),
+    "issues status": (),
+    "operators list": (),
+    "operators acts": (),
+}
+CHANGING = {
+    "migrate": (),  # there are consent words whose form looks otherwise today
+    "newsletters add": ("evening", *FACTS),
+    "newsletters change": ("three", "--return-path-domain", "bounces.press.example"),
+    "newsletters wording": ("three", "I agree to other words."),
+    "feeds add": ("https://press.example/other.xml", "--newsletter", "three"),
+    "feeds refresh": (),
+    "digests add": ("--newsletter", "three", "--cron", "0 7 * * *"),
+    "issues draft": ("three",),
+    "issues send": ("{drafted}",),
+    "issues cancel": ("{drafted}",),
+    "issues pause": ("{leaving}",),
+    "issues resume": ("{paused}",),
+    "operators add": ("ana@press.example", "--role", "admin"),
+    "operators role": (EVE, "viewer"),
+    "operators remove": (EVE,),
+}
+
+
+@pytest.fixture
+def numbers(database: Database, zone: Zone) -> dict[str, int]:
+    """Issues to name, by where they are. There are an operator too, feeds that may not be asked, and a DNS that may."""
+    zone.put("press.example", TXT="v=spf1 ip4:192.0.2.1 -all", MX="10 mail.press.example.")
+    zone.put("mail.press.example", A="192.0.2.1")
+    zone.put("_dmarc.press.example", TXT="v=DMARC1; p=none; rua=mailto:reports@press.example")
+    with database.writing() as session:
+        leaving, paused = (_issue_of(session, owed(session, 2)[0]) for _ in range(2))
+        issues.pause(session, paused, actor="tests", now=NOON)
+        three = session.scalars(select(Newsletter).where(Newsletter.slug == "three")).one()
+        drafted = issues.draft(session, three, articles=2, actor="tests", now=NOON)
+        operators.add(session, EVE, role=Role.EDITOR, actor="tests", now=NOON)
+        session.execute(update(Feed).values(url="http://127.0.0.1:9/" + Feed.url))
+        return {"leaving": leaving.id, "paused": paused.id, "drafted": drafted.id, "dns": zone.port}
+
+
+def _issue_of(session: Session, delivery: Delivery) -> Issue:
+    return session.get_one(Issue, session.get_one(Letter, delivery.letter_id).issue_id)
+
+
+@pytest.fixture
+def performed(newsletter, numbers):
+    """Run a command with its arguments; its result."""
+    arguments = READING | CHANGING
+    return lambda command: newsletter(*command.split(), *(word.format(**numbers) for word in arguments[command]))
+
+
+def rows(database: Database) -> dict[str, list[str]]:
+    """What every table holds."""
+    with database.reading() as session:
+        tables = [table for table in metadata.sorted_tables if table.name not in OF_THE_SETTINGS]
+        return {table.name: sorted(str(tuple(row)) for row in session.execute(select(table))) for table in tables}
+
+
+def acts(database: Database) -> list[Act]:
+    """What was done by command."""
+    with database.reading() as session:
+        return list(session.scalars(select(Act).where(Act.actor == ACTOR).order_by(Act.id)))
+
+
+def commands(here: Any, path: str = "") -> Iterator[str]:
+    """Every command there is, as it is typed."""
+    for name in here.list_commands(None):
+        each = here.get_command(None, name)
+        if hasattr(each, "commands"):
+            yield from commands(each, f"{path}{name} ")
+        if not hasattr(each, "commands") or each.invoke_without_command:
+            yield f"{path}{name}"
+
+
+def test_every_command_is_known_to_read_or_to_change():
+    assert set(commands(get_command(app))) - THE_WHOLE_SERVICE == READING.keys() | CHANGING.keys()
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_command_that_reads_changes_nothing(performed, database, numbers, command):
+    before = rows(database)
+    assert performed(command).exit_code == 0
+    assert rows(database) == before
+
+
+@pytest.mark.parametrize("command", CHANGING)
+def test_a_command_that_changes_something_leaves_an_act(performed, database, numbers, command):
+    before = rows(database)
+    assert performed(command).exit_code == (1 if command == "feeds refresh" else 0)
+    after = rows(database)
+    assert any(after[table] != before[table] for table in after if table != "acts")
+    assert acts(database)
+    assert "@" not in str([(act.subject, act.fields) for act in acts(database)]), "acts name nobody"
+
+
+def test_a_command_that_is_refused_leaves_no_act(newsletter, database, numbers):
+    for words in (("issues", "resume", str(numbers["drafted"])), ("operators", "add", EVE, "--role", "viewer")):
+        assert newsletter(*words).exit_code == 1
+    assert acts(database) == []
+
+
+def test_the_acts_are_listed_the_newest_last(newsletter, database, numbers):
+    newsletter("issues", "send", str(numbers["drafted"]))
+    newsletter("operators", "role", EVE, "admin")
+    lines = newsletter("operators", "acts").stdout.splitlines()
+    assert len(lines) > 2
+    assert lines[-1].endswith("operator's role changed  operator:1  (role: admin, before: editor)")
+    assert f"{ACTOR}" in lines[-1]
+    assert f"issue approved  issue:{numbers['drafted']}" in lines[-2]
+    two = json.loads(newsletter("operators", "acts", "--limit", "2", "--json").stdout)
+    assert [row["verb"] for row in two] == ["issue approved", "operator's role changed"]
+    assert datetime.fromisoformat(two[0]["at"]).tzinfo is not None
+
+
+def test_operators_are_listed_with_their_roles(newsletter, numbers):
+    assert newsletter("operators", "list").stdout == f"   1  editor     {EVE}\n"
+    newsletter("operators", "remove", EVE.upper())
+    assert json.loads(newsletter("operators", "list", "--json").stdout) == []

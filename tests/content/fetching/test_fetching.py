@@ -1,0 +1,261 @@
+import gzip
+import itertools
+import zlib
+from time import monotonic
+
+import httpcore2
+import pytest
+
+from newsletter.allowed_hosts import Exemption
+from newsletter.content.fetching.destinations import FetchError, Forbidden
+from newsletter.content.fetching.fetcher import Answer, HttpFetcher
+from tests.local_http import LocalHttp
+
+PUBLIC = "93.184.215.14"
+MEGABYTE = b"x" * 1_000_000
+
+
+@pytest.fixture
+def fetcher() -> HttpFetcher:
+    return HttpFetcher(allow=[Exemption.parse("127.0.0.1")], agent="tests")
+
+
+def refusal(fetcher: HttpFetcher, url: str, **given) -> str:
+    with pytest.raises(FetchError) as caught:
+        fetcher.fetch(url, **given)
+    return str(caught.value)
+
+
+def test_an_answer_carries_the_body_and_what_to_ask_with_next_time(site: LocalHttp, fetcher):
+    url = site.put(
+        "/feed", b"<rss/>", etag='"one"', headers={"Content-Type": "text/xml", "Last-Modified": "Mon, 1 Jun 2026"}
+    )
+    assert fetcher.fetch(url) == Answer(
+        url=url, body=b"<rss/>", content_type="text/xml", etag='"one"', last_modified="Mon, 1 Jun 2026"
+    )
+
+
+def test_what_has_not_changed_is_not_sent_again(site: LocalHttp, fetcher):
+    url = site.put("/feed", b"<rss/>", etag='"one"')
+    again = fetcher.fetch(url, etag='"one"', last_modified="Mon, 1 Jun 2026")
+    assert again.body is None
+    assert again.etag == '"one"'
+    assert site.requests[-1][1]["if-modified-since"] == "Mon, 1 Jun 2026"
+
+
+def test_a_304_that_nobody_asked_for_is_no_answer(site: LocalHttp, fetcher):
+    assert "304" in refusal(fetcher, site.put("/feed", status=304))
+
+
+@pytest.mark.parametrize(("status", "named"), [(404, "404 Not Found"), (503, "503 Service Unavailable"), (799, "799")])
+def test_an_error_is_named_by_its_number(site: LocalHttp, fetcher, status, named):
+    assert refusal(fetcher, site.put("/feed", status=status)) == f"The server answered {named}."
+
+
+def test_a_redirect_is_followed_and_the_last_address_told(site: LocalHttp, fetcher):
+    site.put("/old", status=301, headers={"Location": "/new"})
+    url = site.put("/new", b"here")
+    assert fetcher.fetch(site.url("/old")) == Answer(url=url, body=b"here")
+
+
+def test_a_redirect_loop_ends(site: LocalHttp, fetcher):
+    url = site.put("/loop", status=302, headers={"Location": "/loop"})
+    assert refusal(fetcher, url) == "It redirects more than 3 times."
+    assert len(site.requests) == 4
+
+
+def test_a_redirect_to_nowhere_is_an_error(site: LocalHttp, fetcher):
+    assert "302" in refusal(fetcher, site.put("/feed", status=302))
+    assert "302" in refusal(fetcher, site.put("/feed", status=302, headers={"Location": "http://[:::"}))
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://example.org/", "gopher://127.0.0.1/"])
+def test_only_http_is_fetched_also_after_a_redirect(site: LocalHttp, fetcher, target):
+    with pytest.raises(Forbidden):
+        fetcher.fetch(target)
+    with pytest.raises(Forbidden):
+        fetcher.fetch(site.put("/feed", status=302, headers={"Location": target}))
+
+
+def test_a_cookie_is_not_carried_on(site: LocalHttp, fetcher):
+    site.put("/first", status=302, headers={"Location": "/second", "Set-Cookie": "id=1; Path=/"})
+    site.put("/second", b"here")
+    fetcher.fetch(site.url("/first"))
+    assert [headers.get("cookie") for _, headers in site.requests] == [None, None]
+
+
+def test_the_agent_says_who_asks(site: LocalHttp, fetcher):
+    fetcher.fetch(site.put("/feed", b"here"))
+    assert site.requests[0][1]["user-agent"] == "tests"
+
+
+def test_proxies_of_the_environment_are_not_used(site: LocalHttp, fetcher, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    assert fetcher.fetch(site.put("/feed", b"here")).body == b"here"
+
+
+def test_gzip_is_unpacked(site: LocalHttp, fetcher):
+    url = site.put("/feed", gzip.compress(b"here"), headers={"Content-Encoding": "gzip"})
+    assert fetcher.fetch(url).body == b"here"
+
+
+def test_what_cannot_be_unpacked_is_an_error(site: LocalHttp, fetcher):
+    url = site.put("/feed", b"no gzip", headers={"Content-Encoding": "gzip"})
+    assert refusal(fetcher, url) == "What came cannot be decompressed."
+
+
+def test_ten_megabytes_are_not_taken_in(site: LocalHttp, fetcher):
+    announced = site.put("/announced", MEGABYTE * 10, headers={"Content-Length": "10000000"})
+    unannounced = site.put("/unannounced", itertools.repeat(MEGABYTE, 10))
+    assert refusal(fetcher, announced) == refusal(fetcher, unannounced) == "It is larger than 5 MB."
+
+
+def test_a_gzip_bomb_is_left_after_the_limit(site: LocalHttp, fetcher):
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(packer.compress(MEGABYTE) for _ in range(100)) + packer.flush()
+    before = monotonic()
+    assert "5 MB" in refusal(fetcher, site.put("/feed", bomb, headers={"Content-Encoding": "gzip"}))
+    assert len(bomb) < 110_000
+    assert monotonic() - before < 5
+
+
+def test_the_limit_is_the_last_size_that_is_taken(site: LocalHttp, fetcher):
+    url = site.put("/feed", b"12345")
+    assert fetcher.fetch(url, limit=5).body == b"12345"
+    assert "larger" in refusal(fetcher, url, limit=4)
+
+
+def test_a_server_that_drips_does_not_hold_us(site: LocalHttp):
+    fetcher = HttpFetcher(allow=[Exemption.parse("127.0.0.1")], seconds=0.3)
+    url = site.put("/feed", itertools.repeat(b"x"), pause=0.02)
+    before = monotonic()
+    assert refusal(fetcher, url) == "No complete answer came within 0.3 seconds."
+    assert monotonic() - before < 5
+
+
+def test_a_name_server_that_is_silent_does_not_hold_us(site: LocalHttp):
+    def silent(host: str) -> list[str]:
+        site.ending.wait()
+        return []
+
+    before = monotonic()
+    assert "name server" in refusal(HttpFetcher(seconds=0.2, resolve=silent), "http://slow.example/")
+    assert monotonic() - before < 5
+
+
+def test_a_closed_port_is_an_error_with_the_reason(fetcher):
+    assert "refused" in refusal(fetcher, "http://127.0.0.1:1/feed")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "feed.xml", "http://", "http://[1/", "http://a b/", "http://0177.0.0.1/", f"http://{'a' * 70}.example/"],
+)
+def test_what_is_no_address_is_an_error(fetcher, url):
+    assert refusal(fetcher, url)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "localhost",
+        "0",
+        "10.1.2.3",
+        "100.64.0.1",
+        "169.254.169.254",
+        "192.168.1.1",
+        "224.0.0.1",
+        "[::1]",
+        "[::]",
+        "[::ffff:10.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[fe80::1]",
+        "[fd00::1]",
+        "[ff02::1]",
+    ],
+)
+def test_nothing_leads_into_the_private_network(site: LocalHttp, host):
+    site.put("/feed", b"secret")
+    with pytest.raises(Forbidden, match="not a public address"):
+        HttpFetcher().fetch(f"http://{host}/feed")
+    with pytest.raises(Forbidden, match="not a public address"):
+        HttpFetcher().fetch(f"http://{host}:{site.port}/feed")
+    assert site.requests == []
+
+
+def test_a_redirect_does_not_lead_into_the_private_network(site: LocalHttp, fetcher):
+    url = site.put("/feed", status=302, headers={"Location": "http://169.254.169.254/latest/meta-data/"})
+    with pytest.raises(Forbidden, match=r"169\.254\.169\.254 is at 169\.254\.169\.254"):
+        fetcher.fetch(url)
+
+
+class Recorder(httpcore2.NetworkBackend):
+    """A network that answers every connection alike, and remembers where they went and what was asked."""
+
+    def __init__(self) -> None:
+        self.connections: list[tuple[str, int]] = []
+        self.certificates: list[str] = []
+        self.asked = b""
+
+    def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
+        self.connections.append((host, port))
+        return Conversation(self)
+
+
+class Conversation(httpcore2.MockStream):
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__([b"HTTP/1.1 200 OK\r\n\r\nhere"])
+        self.recorder = recorder
+
+    def write(self, buffer, timeout=None):
+        self.recorder.asked += buffer
+
+    def start_tls(self, ssl_context, server_hostname=None, timeout=None):
+        self.recorder.certificates.append(server_hostname)
+        return self
+
+
+def test_a_name_that_changes_its_mind_is_asked_only_once():
+    answers = iter([[PUBLIC], ["127.0.0.1"]])
+    network = Recorder()
+    fetcher = HttpFetcher(resolve=lambda _: next(answers), network=network)
+    assert fetcher.fetch("http://rebinding.example/feed").body == b"here"
+    assert network.connections == [(PUBLIC, 80)]
+    with pytest.raises(Forbidden):
+        fetcher.fetch("http://rebinding.example/feed")
+    assert network.connections == [(PUBLIC, 80)]
+
+
+def test_the_connection_goes_to_a_number_but_the_certificate_and_the_host_are_those_of_the_name():
+    network = Recorder()
+    HttpFetcher(resolve=lambda _: [PUBLIC], network=network).fetch("https://news.example/feed")
+    assert (network.connections, network.certificates) == ([(PUBLIC, 443)], ["news.example"])
+    assert b"\r\nHost: news.example\r\n" in network.asked
+
+
+def test_one_private_address_among_public_ones_spoils_the_name():
+    network = Recorder()
+    fetcher = HttpFetcher(resolve=lambda _: [PUBLIC, "10.0.0.1"], network=network)
+    with pytest.raises(Forbidden):
+        fetcher.fetch("http://mixed.example/feed")
+    assert network.connections == []
+
+
+def test_other_ports_of_public_hosts_stay_closed():
+    network = Recorder()
+    fetcher = HttpFetcher(resolve=lambda _: [PUBLIC], network=network)
+    with pytest.raises(Forbidden, match="Port 25"):
+        fetcher.fetch("http://mail.example:25/")
+    fetcher.fetch("https://news.example/feed")
+    assert network.connections == [(PUBLIC, 443)]
+
+
+def test_the_second_address_is_tried_when_the_first_does_not_answer(site: LocalHttp):
+    site.put("/feed", b"here")
+    fetcher = HttpFetcher(allow=[Exemption.parse("news.internal")], resolve=lambda _: ["::1", "127.0.0.1"])
+    assert fetcher.fetch(site.url("/feed", host="news.internal")).body == b"here"
+    assert site.requests[0][1]["host"] == f"news.internal:{site.port}"

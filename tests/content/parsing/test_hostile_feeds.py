@@ -1,0 +1,53 @@
+"""feedparser's own corpus of feeds that carry scripts: none may survive in anything that a letter or a page shows."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from selectolax.lexbor import LexborHTMLParser
+
+from newsletter.content.parsing.entries import ParsedFeed
+from newsletter.content.parsing.parser import parse
+from newsletter.content.parsing.sanitising import TAGS
+from tests.shared_data import SHARED, shared
+
+FILES = sorted(path.name for path in (SHARED / "feeds" / "hostile").glob("*")) or ["absent"]
+CODE = re.compile(
+    r"<\s*/?\s*[a-z!]|javascript:|vbscript:|data:|\bon[a-z]+\s*=|style\s*=|expression\s*\(", re.IGNORECASE
+)
+
+
+def feed(name: str) -> ParsedFeed:
+    """The feed, with a title for every entry (most have none and would be left out), or its own text in an entry."""
+    body = (shared("feeds/hostile") / name).read_bytes()
+    if re.search(rb"<(entry|item)\b", body):
+        body = re.sub(rb"<(entry|item)\b([^>]*[^/])?>", rb"\g<0><title>Title</title>", body)
+    else:
+        body = re.sub(rb"<(feed|channel)\b[^>]*>", rb"\g<0><entry><id>tag:1</id><link href='/a'/>", body)
+        body = re.sub(rb"</(feed|channel)>", rb"</entry>\g<0>", body)
+        body = re.sub(rb"<(/?)(tagline|subtitle|copyright|rights|info)\b", rb"<\1summary", body)
+    return parse(body, url="http://news.example/feed")
+
+
+def shown(feed: ParsedFeed) -> Iterator[str]:
+    """Every line of text that can be shown."""
+    yield feed.title
+    for entry in feed.entries:
+        yield from (entry.title, entry.summary, entry.author, *entry.categories)
+        if entry.picture:
+            yield from (entry.picture.alt, entry.picture.url)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_script_survives(name):
+    hostile = feed(name)
+    assert hostile.entries
+    for text in shown(hostile):
+        assert not CODE.search(text)
+    for entry in hostile.entries:
+        assert entry.url is None or entry.url.startswith(("http://", "https://"))
+        assert not CODE.search(re.sub(r"</?[a-z0-9]+( href=\"[^\"]*\")?>", "", entry.html))
+        for node in LexborHTMLParser(f"<body>{entry.html}").css("body *"):
+            assert node.tag in TAGS
+            assert set(node.attributes) <= {"href"}
+            assert (node.attributes.get("href") or "http:").startswith(("http:", "https:", "mailto:"))

@@ -1,0 +1,303 @@
+import json
+from datetime import UTC, datetime
+from time import process_time
+
+import pytest
+
+from newsletter.content.parsing.decoding import NotAFeed
+from newsletter.content.parsing.entries import Entry, ParsedFeed, Picture
+from newsletter.content.parsing.parser import MAX_ENTRIES, parse
+from newsletter.content.parsing.sandbox import read
+
+HERE = "http://news.example/feed"
+
+
+def rss(items: str, *, head: str = "") -> bytes:
+    namespaces = 'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:media="http://search.yahoo.com/mrss/"'
+    return f'<rss version="2.0" {namespaces}><channel><title>News</title>{head}{items}</channel></rss>'.encode()
+
+
+def item(markup: str) -> Entry:
+    """The only entry of an RSS feed with one item of this content."""
+    (entry,) = parse(rss(f"<item>{markup}</item>"), url=HERE).entries
+    return entry
+
+
+def test_rss_is_read():
+    feed = parse(
+        rss(
+            """<item><guid isPermaLink="false">n1</guid><title>One &amp;amp; two</title><link>/one</link>
+            <description>&lt;p&gt;First &lt;b&gt;words&lt;/b&gt;&lt;/p&gt;&lt;p&gt;more&lt;/p&gt;</description>
+            <author>mail@news.example (Ann Writer)</author><category>Town</category><category>Town</category>
+            <pubDate>Sat, 14 Mar 2026 12:00:00 +0100</pubDate>
+            <enclosure url="/one.jpg" type="image/jpeg"/></item>"""
+        ),
+        url=HERE,
+    )
+    assert feed == ParsedFeed(
+        title="News",
+        entries=(
+            Entry(
+                identity="n1",
+                url="http://news.example/one",
+                title="One & two",
+                summary="First words more",
+                html="<p>First <strong>words</strong></p><p>more</p>",
+                author="Ann Writer",
+                published_at=datetime(2026, 3, 14, 11, tzinfo=UTC),
+                picture=Picture(url="http://news.example/one.jpg"),
+                categories=("Town",),
+            ),
+        ),
+    )
+
+
+def test_atom_is_read():
+    body = b"""<feed xmlns="http://www.w3.org/2005/Atom" xml:base="http://news.example/blog/"><title>News</title>
+        <entry><id>tag:1</id><title type="text">How to use &lt;div&gt;</title><link href="one"/>
+        <author><name>Ann</name></author><updated>2026-03-14T12:00:00Z</updated><summary>Short</summary>
+        <content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml"><p>Long <a href="two">text</a>
+        <img src="a.png" alt="A &amp; B"/></p></div></content></entry></feed>"""
+    (entry,) = parse(body, url="http://elsewhere.example/feed").entries
+    assert entry == Entry(
+        identity="tag:1",
+        url="http://news.example/blog/one",
+        title="How to use <div>",
+        summary="Short",
+        html='<p>Long <a href="http://news.example/blog/two">text</a>\n        </p>',
+        author="Ann",
+        published_at=datetime(2026, 3, 14, 12, tzinfo=UTC),
+        picture=Picture(url="http://news.example/blog/a.png", alt="A & B"),
+    )
+
+
+def test_rdf_is_read():
+    body = b"""<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"
+        xmlns:dc="http://purl.org/dc/elements/1.1/"><channel rdf:about="http://news.example/"><title>News</title></channel>
+        <item rdf:about="http://news.example/1"><title>One</title><link>http://news.example/1</link>
+        <dc:date>2026-03-14</dc:date><dc:creator>Ann</dc:creator></item></rdf:RDF>"""
+    (entry,) = parse(body, url=HERE).entries
+    assert (entry.identity, entry.title, entry.author) == ("http://news.example/1", "One", "Ann")
+    assert entry.published_at == datetime(2026, 3, 14, tzinfo=UTC)
+
+
+def test_atom_of_the_first_days_is_read():
+    body = b"""<feed version="0.3" xmlns="http://purl.org/atom/ns#"><title>News</title><entry><id>tag:1</id>
+        <title mode="escaped" type="text/html">A &amp;lt;b&amp;gt;bold&amp;lt;/b&amp;gt; word</title>
+        <link rel="alternate" href="http://news.example/1"/><issued>2026-03-14T12:00:00Z</issued>
+        <modified>2026-03-15T12:00:00Z</modified></entry></feed>"""
+    (entry,) = parse(body, url=HERE).entries
+    assert (entry.title, entry.published_at) == ("A <b>bold</b> word", datetime(2026, 3, 14, 12, tzinfo=UTC))
+
+
+def json_feed(*items: object, version: str = "https://jsonfeed.org/version/1.1") -> bytes:
+    return json.dumps({"version": version, "title": "News", "items": items}).encode()
+
+
+def test_json_feed_is_read():
+    feed = parse(
+        json_feed(
+            {
+                "id": 7,
+                "url": "/one",
+                "title": "One &amp; two",
+                "content_html": "<p>First <b>words</b></p>",
+                "summary": "1 < 2",
+                "authors": [{"name": "Ann"}],
+                "date_published": "2026-03-14T12:00:00+01:00",
+                "image": "/one.jpg",
+                "tags": ["Town", 3],
+            },
+            {"id": "b", "external_url": "http://e.example/", "content_text": "1 < 2\x00\ud800", "tags": "a, b"},
+            {"id": "c", "title": "Old", "author": {"name": "Bob"}, "date_published": "14 March", "authors": []},
+            "no item",
+        ),
+        url=HERE,
+    )
+    assert feed.title == "News"
+    assert feed.entries == (
+        Entry(
+            identity="7",
+            url="http://news.example/one",
+            title="One & two",
+            summary="1 < 2",
+            html="<p>First <strong>words</strong></p>",
+            author="Ann",
+            published_at=datetime(2026, 3, 14, 11, tzinfo=UTC),
+            picture=Picture(url="http://news.example/one.jpg"),
+            categories=("Town",),
+        ),
+        Entry(
+            identity="b",
+            url="http://e.example/",
+            title="1 < 2",
+            summary="",
+            html="1 &lt; 2",
+            categories=("a", "b"),
+        ),
+        Entry(identity="c", url=None, title="Old", summary="", html="", author="Bob"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"{", "broken JSON"),
+        (b"{" * 1_000_000, "broken JSON"),
+        (b'{"version": 1}', "not a JSON Feed"),
+        (b'{"version": "https://jsonfeed.org/version/1", "items": {}}', "not a JSON Feed"),
+        (b"<opml><body/></opml>", "XML, but not a feed"),
+        (b"<!doctype html><html>", "web page"),
+        (b"", "neither"),
+    ],
+)
+def test_what_is_no_feed_is_refused_with_the_reason(body, reason):
+    with pytest.raises(NotAFeed, match=reason):
+        parse(body, url=HERE)
+
+
+def test_a_feed_without_entries_is_a_feed():
+    assert parse(rss(""), url=HERE).entries == parse(json_feed(), url=HERE).entries == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("mail@news.example (Ann Writer)", "Ann Writer"),
+        ("Ann Writer &lt;mail@news.example&gt;", "Ann Writer"),
+        ("Ann Writer", "Ann Writer"),
+        ("Ann (of the desk)", "Ann (of the desk)"),
+        ("mail@news.example", ""),
+    ],
+)
+def test_an_author_is_a_name_and_no_address(written, name):
+    assert item(f"<title>T</title><author>{written}</author>").author == name
+
+
+def test_an_entry_is_known_by_its_id_else_its_link_else_what_it_says():
+    assert item("<guid>tag:x</guid><title>T</title>").identity == "tag:x"
+    assert item("<title>T</title><link>/a</link>").identity == "http://news.example/a"
+    nameless = item("<title>T</title>").identity
+    assert nameless.startswith("sha256:")
+    assert nameless != item("<title>T</title><description>more</description>").identity
+    assert len(item(f"<guid>tag:{'x' * 1000}</guid><title>T</title>").identity) == len(nameless)
+
+
+def test_an_id_that_is_no_address_is_no_link():
+    assert item("<guid>12345</guid><title>T</title>").url is None
+    assert item("<guid>http://news.example/1</guid><title>T</title>").url == "http://news.example/1"
+
+
+def test_an_entry_without_a_title_is_called_by_its_first_words():
+    words = "Good morning to all of you who have waited for the first bus in the rain, and did not give up"
+    entry = item(f"<link>/a</link><description>{words}</description>")
+    assert entry.title == "Good morning to all of you who have waited for the first bus in the rain, and…"
+    assert entry.summary == "did not give up"
+    assert item("<link>http://news.example/a/</link>").title == "news.example/a"
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "summary"),
+    [
+        ("Good morning.", "Good morning.", ""),
+        ("And then…", "And then…", ""),
+        (
+            "The bus is late, and the tram and the boat. " + "why " * 30,
+            "The bus is late, and the tram and the boat.",
+            "why ",
+        ),
+        ("雨" * 90, "雨" * 79 + "…", "雨" * 11),
+    ],
+)
+def test_what_became_the_title_is_not_said_twice(text, title, summary):
+    entry = item(f"<link>/a</link><description>{text}</description>")
+    assert entry.title == title
+    assert entry.summary.startswith(summary)
+    assert bool(entry.summary) == bool(summary)
+
+
+def test_text_that_stands_under_a_title_of_its_own_is_kept_whole():
+    assert item("<title>The bus</title><description>The bus is late.</description>").summary == "The bus is late."
+
+
+def test_an_entry_with_neither_title_nor_link_is_left_out():
+    assert parse(rss("<item><description>x</description></item>"), url=HERE).entries == ()
+
+
+def test_a_title_is_one_line_and_otherwise_as_it_is():
+    assert item("<title>A&#13;&#10;Bcc: b@c.example</title>").title == "A Bcc: b@c.example"
+    assert item("<title>=?utf-8?q?=0ABcc:_x=40y.z?=</title>").title == "=?utf-8?q?=0ABcc:_x=40y.z?="
+    assert item("<title>{{ 7*7 }}</title>").title == "{{ 7*7 }}"
+    assert item("<title>&lt;b&gt;Bold&lt;/b&gt; &amp;eacute;</title>").title == "Bold é"
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x", "http://[", "mailto:a@b.example"])
+def test_a_link_is_to_the_web_or_none(link):
+    assert item(f"<title>T</title><link>{link}</link>").url is None
+
+
+def test_no_password_in_an_address_reaches_readers():
+    text = '&lt;a href="/b"&gt;b&lt;/a&gt; &lt;a href=" //ann:hush@e.example/c"&gt;c&lt;/a&gt;&lt;img src="/d.png"&gt;'
+    body = rss(f"<item><link>/a</link><description>{text}</description></item><item><link>/e</link></item>")
+    first, second = parse(body, url="http://ann:hush@news.example/feed").entries
+    assert first.url == "http://news.example/a"
+    assert first.picture == Picture(url="http://news.example/d.png")
+    assert first.html == '<a href="http://news.example/b">b</a> <a href="http://e.example/c">c</a>'
+    assert second.title == "news.example/e"
+    assert "hush" not in repr((first, second))
+    assert (
+        item("<title>T</title><link>http://ann:hush@e.example/@ann?to=a@b</link>").url == "http://e.example/@ann?to=a@b"
+    )
+
+
+def test_an_html_entity_does_not_break_a_feed():
+    assert item("<title>Caf&eacute;&nbsp;&amp; bar</title>").title == "Café & bar"
+
+
+def test_an_unencoded_ampersand_does_not_break_a_feed():
+    assert item("<title>Salt & pepper</title>").title == "Salt & pepper"
+
+
+@pytest.mark.parametrize("written", ["2026/3/14 12:00:00", "Sat, 14 Mar 2026 12:00:00 GMT", "2026-03-14T13:00+01:00"])
+def test_dates_are_read_as_they_are_written(written):
+    assert item(f"<title>T</title><pubDate>{written}</pubDate>").published_at == datetime(2026, 3, 14, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("written", ["", "yesterday", "2026/13/14 12:00:00", "0000-00-00", "9" * 1000])
+def test_a_date_that_makes_no_sense_is_none(written):
+    entry = item(f"<title>T</title><pubDate>{written}</pubDate>")
+    assert entry.published_at is None or entry.published_at.year > 1900
+
+
+def test_the_lead_picture_is_what_the_feed_names_else_the_first_that_is_not_tiny():
+    text = '&lt;img src="/pixel.gif" width="1"&gt;&lt;img src="/b.jpg" alt="The bridge"&gt;'
+    described = f"<title>T</title><link>/a</link><description>{text}</description>"
+    assert item(described).picture == Picture(url="http://news.example/b.jpg", alt="The bridge")
+    assert item(described + '<media:thumbnail url="/t.png"/>').picture == Picture(url="http://news.example/t.png")
+    podcast = '<media:content url="/a.mp3" type="audio/mpeg"/><enclosure url="/a.mp3" type="audio/mpeg"/>'
+    assert item("<title>T</title>" + podcast).picture is None
+
+
+def test_the_same_id_twice_in_a_feed_is_one_entry():
+    feed = parse(rss("<item><guid>tag:1</guid><title>New</title></item>" * 2), url=HERE)
+    assert [entry.title for entry in feed.entries] == ["New"]
+
+
+def test_a_feed_gives_its_first_entries_only():
+    items = "".join(f"<item><title>{n}</title></item>" for n in range(MAX_ENTRIES + 10))
+    assert len(parse(rss(items), url=HERE).entries) == MAX_ENTRIES
+
+
+def test_a_process_of_its_own_reads_the_same():
+    body = rss("<item><title>Grüße</title><pubDate>Sat, 14 Mar 2026 12:00:00 GMT</pubDate></item>")
+    assert read(body, url=HERE, content_type="text/xml; charset=utf-8") == parse(body, url=HERE)
+    with pytest.raises(NotAFeed, match="XML, but not a feed"):
+        read(b"<opml/>", url=HERE)
+
+
+def test_a_feed_that_was_made_to_take_for_ever_is_given_up():
+    body = rss(f"<item><title>T</title><author>{'a' * 1_000_000}</author></item>")
+    before = process_time()
+    with pytest.raises(NotAFeed, match="more time or memory"):
+        read(body, url=HERE, seconds=1)
+    assert process_time() - before < 1

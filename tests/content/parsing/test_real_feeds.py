@@ -1,0 +1,54 @@
+import json
+from pathlib import Path
+
+import feedparser
+import pytest
+
+from newsletter.content.parsing.decoding import NotAFeed
+from newsletter.content.parsing.parser import parse
+from tests.shared_data import SHARED, shared
+
+NOT_FEEDS = {"Subs.opml": "a list of feeds, not a feed"}
+# Files of which fewer articles are made than they have entries with a title or a link, and why.
+EXCEPTIONS = {"scriptingNews.rss": (48, "two pairs of its fifty entries carry the same guid")}
+
+FILES = [path.name for path in sorted((SHARED / "feeds" / "real").glob("*"))]
+FEEDS = [name for name in FILES if name not in NOT_FEEDS] or ["18f"]
+
+
+def body(name: str) -> bytes:
+    return (shared("feeds/18f/feed.xml") if name == "18f" else shared("feeds/real") / name).read_bytes()
+
+
+def offered(name: str) -> int:
+    """How many entries with a title or a link the file has, counted by other means."""
+    if name.endswith(".json"):
+        return sum(bool(item.get("title") or item.get("url")) for item in json.loads(body(name))["items"])
+    return sum(bool(entry.get("title") or entry.get("link")) for entry in feedparser.parse(body(name)).entries)
+
+
+@pytest.mark.parametrize("name", [*FEEDS, "18f"] if FEEDS != ["18f"] else FEEDS)
+def test_every_entry_with_a_title_or_a_link_becomes_an_article(name):
+    entries = parse(body(name), url="http://127.0.0.1:8099/feed.xml").entries
+    expected, _ = EXCEPTIONS.get(name, (offered(name), "no exception"))
+    assert len(entries) == expected > 0
+    assert all(entry.title and entry.url and entry.identity for entry in entries)
+    assert all(entry.published_at for entry in entries)
+
+
+def test_what_is_not_a_feed_is_said_to_be_none():
+    for name in NOT_FEEDS:
+        with pytest.raises(NotAFeed):
+            parse(body(name), url="http://127.0.0.1:8099/")
+
+
+def test_the_reason_for_an_exception_is_true():
+    ids = [entry.id for entry in feedparser.parse(body("scriptingNews.rss")).entries]
+    assert len(ids) - len(set(ids)) == 2
+
+
+def test_articles_of_a_publisher_carry_all_a_letter_needs():
+    entries = parse(body("18f"), url="http://127.0.0.1:8099/feed.xml").entries
+    assert all(entry.summary and len(entry.summary) <= 280 for entry in entries)
+    assert sum(entry.picture is not None for entry in entries) == 6
+    assert {Path(entry.picture.url).parent.name for entry in entries if entry.picture} == {"img"}

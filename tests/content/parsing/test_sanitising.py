@@ -1,0 +1,143 @@
+from time import process_time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from selectolax.lexbor import LexborHTMLParser
+
+from newsletter.content.parsing.sanitising import (
+    MAX_CHARACTERS,
+    TAGS,
+    excerpt,
+    one_line,
+    plain_text,
+    sanitise,
+)
+
+PARTS = [
+    *["<b>", "</b>", "<p>", "</p>", "<div>", "</div>", "<script>", "</script>", "<style>", "<a href='", "javascript:"],
+    *[
+        "<img src=x onerror=alert(1)>",
+        "<svg><a xlink:href='",
+        "<!--",
+        "-->",
+        "<math>",
+        "<td>",
+        "'>",
+        '"',
+        "x",
+        " ",
+        "&lt;",
+    ],
+    *[
+        "&#106;avascript:",
+        "<table>",
+        "<a href=//x>",
+        "<noscript><p title='</noscript>",
+        "\x00",
+        "<p style='",
+        "<ul><li>",
+    ],
+]
+markup = st.lists(st.sampled_from(PARTS), max_size=30).map("".join) | st.text()
+
+
+@given(markup)
+def test_nothing_but_the_vocabulary_comes_through(html):
+    for node in LexborHTMLParser(f"<body>{sanitise(html)}").css("body *"):
+        assert node.tag in TAGS
+        assert set(node.attributes) <= {"href"}
+        assert (node.attributes.get("href") or "http:").startswith(("http:", "https:", "mailto:", "//"))
+
+
+@given(markup)
+def test_what_is_clean_stays_as_it_is(html):
+    clean = sanitise(html)
+    assert sanitise(clean) == clean
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["C", "Z"]) | st.just(" ")))
+def test_text_is_only_escaped(text):
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    assert plain_text(escaped) == " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("html", "clean"),
+    [
+        ("<div>One <b>bold</b></div><div>Two</div>", "<p>One <strong>bold</strong></p><p>Two</p>"),
+        ("<h1 class=x id=y title='>' lang=de>Head</h1>a<br/>b", "<h2>Head</h2>a<br>b"),
+        ("<a href='javascript:alert(1)' onclick='x()'>here</a>", "<a>here</a>"),
+        ("<p>a<script>alert(1)</script><style>p{}</style>b<img src=x>", "<p>ab</p>"),
+        ("<table><tr><td>1<td>2</table>", "<p>1</p><p>2</p>"),
+        ("1 < 2 &amp; 3", "1 &lt; 2 &amp; 3"),
+    ],
+)
+def test_html_is_reduced(html, clean):
+    assert sanitise(html) == clean
+
+
+def test_links_are_made_whole():
+    html = "<a href='/b?c=1&amp;d'>1</a><a href='mailto:a@b.example'>2</a><a href='https://e.example/'>3</a>"
+    assert sanitise(html, base="http://x.example/a") == (
+        '<a href="http://x.example/b?c=1&amp;d">1</a><a href="mailto:a@b.example">2</a><a href="https://e.example/">3</a>'
+    )
+    assert sanitise("<a href='/b'>1</a>") == "<a>1</a>"
+
+
+def test_words_of_separate_blocks_stay_apart():
+    assert plain_text("<p>One</p><p>T<b>w</b>o<br>three</p><ul><li>four<li>five</ul>") == "One Two three four five"
+    assert plain_text("<p title='a>b'>c</p>") == "c"
+    assert plain_text("a &lt;b&gt; &amp;amp;<script>x</script>") == "a <b> &amp;"
+
+
+def test_what_looks_like_code_in_text_stays_text():
+    assert plain_text("{{ 7*7 }} =?utf-8?q?x?=") == "{{ 7*7 }} =?utf-8?q?x?="
+
+
+def test_a_line_holds_no_controls():
+    assert one_line("a\r\nBcc: b\x00\x85\u2028c\ud800d\u202ee ") == "a Bcc: b c de"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        *["<b>" * 50_000, "<blockquote>" * 50_000, "<ul><li>" * 50_000, "<div></b>" * 30_000, "<table><td>" * 20_000],
+        *["<svg><desc>" * 18_000, "<" * 200_000, "<a<" * 60_000, "<p>" * 60_000, "<!--" * 50_000, "<a href='" * 20_000],
+    ],
+    ids=lambda html: html[:12],
+)
+def test_no_nesting_takes_long(html):
+    before = process_time()
+    sanitise(html + "end")
+    plain_text(html + "end")
+    assert process_time() - before < 1
+
+
+def test_too_deep_a_nest_still_gives_its_text():
+    assert sanitise("<div>" * 500 + "a &lt;b&gt;" + "</div>" * 500) == "a &lt;b&gt;"
+    assert sanitise("<p>one" * 500).count("<p>one</p>") == 500
+
+
+def test_too_long_a_text_is_cut_between_elements():
+    html = sanitise("<p>some words</p>" * 50_000)
+    assert MAX_CHARACTERS * 0.9 < len(html) <= MAX_CHARACTERS
+    assert html.endswith("some words</p>")
+
+
+@given(st.text(st.sampled_from("ab ,.…漢"), max_size=60).map(one_line), st.integers(2, 40))
+def test_an_excerpt_is_a_beginning_and_never_too_long(text, limit):
+    short = excerpt(text, limit)
+    assert len(short) <= limit
+    assert text.startswith(short) or (short.endswith("…") and text.startswith(short[:-1]))
+
+
+def test_an_excerpt_ends_with_a_whole_sentence_where_that_is_not_too_short():
+    assert excerpt("The bridge opens. Nobody signed for 3.5 years.", 30) == "The bridge opens."
+    assert excerpt("Oh. The bridge nobody would sign for", 20) == "Oh. The bridge…"
+    assert excerpt("建国周年纪念。华表和平鸽", 8) == "建国周年纪念。"
+
+
+def test_an_excerpt_ends_with_a_whole_word():
+    assert excerpt("The bridge nobody would sign for", 20) == "The bridge nobody…"
+    assert excerpt("建国周年纪念华表和平鸽", 8) == "建国周年纪念华…"

@@ -1,0 +1,331 @@
+"""Doctor finds what is wrong with the books, names it, and finds nothing where nothing is."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+
+import psycopg
+import pytest
+from sqlalchemy import delete, func, insert, select, text, update
+
+from newsletter.consent import decisions
+from newsletter.consent.ledger import Entry, Evidence
+from newsletter.consent.signups import Signup, State
+from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.content.issues import Issue
+from newsletter.content.issues import Status as IssueStatus
+from newsletter.doctor import examination
+from newsletter.doctor.checks.findings import MOST, Check, Finding
+from newsletter.doorbell import Room
+from newsletter.mail.delivery.deliveries import Delivery, Status, Tally
+from newsletter.mail.letters.letters import Letter, Variant
+from newsletter.newsletters import Newsletter
+from newsletter.store import triggers
+from newsletter.store.database import Database
+from tests.builders import a_crowd, a_delivery, a_letter, a_newsletter, a_reader, a_signup, an_issue
+from tests.clock import NOON
+
+
+@pytest.fixture
+def service(begin, database) -> Database:
+    """A service with a past: an issue that three readers got, one of whom left, and a confirmation."""
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        readers = [a_reader(session, newsletter) for _ in range(3)]
+        issue = an_issue(session, newsletter, status=IssueStatus.SENT)
+        signup = a_signup(session, newsletter, state=State.ASKED)
+        asked = a_reader(session, newsletter, signup.address, standing=Standing.ASKED)
+        written = [
+            (a_letter(session, newsletter, issue=issue, audience=3), readers),
+            (a_letter(session, newsletter, signup=signup), [asked]),
+        ]
+        for letter, audience in written:
+            for reader in audience:
+                a_delivery(session, letter, reader, status=Status.SENT, decided_at=NOON)
+        decisions.withdraw(session, readers[0], newsletters=[newsletter.id], how="link", trace=None, now=NOON)
+    return database
+
+
+def examine(service: Database) -> list[Finding]:
+    with service.reading() as session:
+        return examination.examine(session)
+
+
+def damage(service: Database, *statements) -> None:
+    """Change the books behind everybody's back, past the triggers."""
+    with service.writing() as session:
+        connection = session.connection()
+        on = "" if service.is_sqlite else " ON ledger"
+        for name in triggers.names(connection.dialect.name):
+            if name.startswith("ledger_"):
+                connection.execute(text(f"DROP TRIGGER {name}{on}"))
+        for statement in statements:
+            assert session.execute(statement).rowcount
+        triggers.recreate(connection)
+
+
+def found(service: Database) -> Finding:
+    (finding,) = examine(service)
+    assert "@" not in f"{finding}"
+    return finding
+
+
+def test_a_sound_service_gives_no_finding(service):
+    assert examine(service) == []
+
+
+def test_an_empty_service_gives_no_finding(database):
+    assert examine(database) == []
+
+
+def test_a_life_of_a_service_gives_no_finding(stage):
+    newsletter = stage.newsletter()
+    for reader in ("ana@example.org", "bob@example.org"):
+        stage.reader(reader)
+    stage.sign_up("undecided@example.org")
+    with stage.site.database.writing() as session:
+        an_issue(session, newsletter, status=IssueStatus.APPROVED, run_at=stage.clock())
+    stage.ring(Room.URGENT, Room.BULK)
+    stage.browser.post(stage.link(stage.letters(to="ana@example.org")[-1], "u"), data={"List-Unsubscribe": "One-Click"})
+    stage.clock.pass_(hours=73)
+    stage.ring(Room.UPKEEP)
+    with stage.site.database.reading() as session:
+        assert set(session.scalars(select(Delivery.status))) == {Status.SENT}
+        assert session.scalars(select(Issue.status)).one() is IssueStatus.SENT
+    assert examine(stage.site.database) == []
+
+
+def issue_letter(column=Letter.id):
+    return select(column).where(Letter.issue_id.is_not(None)).scalar_subquery()
+
+
+def one(of) -> Callable:
+    return select(of).order_by(of).limit(1).scalar_subquery()
+
+
+def first_of_the_issue():
+    return (
+        select(Delivery.id).where(Delivery.letter_id == issue_letter()).order_by(Delivery.id).limit(1).scalar_subquery()
+    )
+
+
+def test_a_missing_delivery(service):
+    damage(service, delete(Delivery).where(Delivery.id == first_of_the_issue()))
+    finding = found(service)
+    assert finding.about.startswith("letter issue:")
+    assert finding.says == "its audience was 3, but 2 deliveries are accounted for"
+
+
+def test_an_audience_that_was_changed(service):
+    damage(service, update(Letter).where(Letter.issue_id.is_not(None)).values(audience=4))
+    assert found(service).says == "its audience was 4, but 3 deliveries are accounted for"
+
+
+def test_a_delivery_that_was_folded_into_a_tally_is_not_missing(service):
+    tally = insert(Tally).from_select(
+        ["letter_id", "carrier_id", "status", "n"],
+        select(Delivery.letter_id, 0, Delivery.status, 1).where(Delivery.id == first_of_the_issue()),
+    )
+    damage(
+        service,
+        tally.execution_options(preserve_rowcount=True),
+        delete(Delivery).where(Delivery.id == first_of_the_issue()),
+    )
+    assert examine(service) == []
+
+
+def test_an_issue_called_sent_that_still_owes_a_letter(service):
+    owing = {"status": Status.QUEUED, "decided_at": None}
+    damage(service, update(Delivery).where(Delivery.id == first_of_the_issue()).values(owing))
+    assert found(service)[:3] == (
+        Check.ISSUES,
+        "issue 1",
+        "it is called sent, but some of its deliveries are not decided",
+    )
+
+
+def test_an_issue_called_sent_that_nobody_wrote(service):
+    with service.writing() as session:
+        session.execute(update(Letter).where(Letter.issue_id.is_not(None)).values(issue_id=None))
+    assert found(service)[:3] == (Check.ISSUES, "issue 1", "it is called sent, but has no letter")
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"decided_at": None}, "it is decided, but not when"),
+        ({"status": Status.QUEUED}, "it is not decided, but says when it was"),
+        ({"status": Status.CLAIMED, "decided_at": None, "carrier_id": None}, "it is claimed, but by nobody"),
+    ],
+)
+def test_a_delivery_in_a_state_that_cannot_be(service, values, says):
+    confirmation = select(Delivery.id).where(Delivery.letter_id != issue_letter()).limit(1).scalar_subquery()
+    damage(service, update(Delivery).where(Delivery.id == confirmation).values(values))
+    finding = found(service)
+    assert finding.about.startswith("delivery ")
+    assert finding.says == says
+
+
+@pytest.mark.parametrize("values", [{"body": b"Other words"}, {"cuts": [[1, "to", "shoe"]]}, {"sha256": "0" * 64}])
+def test_words_that_were_changed_after_they_were_stored(service, values):
+    damage(service, update(Variant).where(Variant.letter_id == issue_letter()).values(values))
+    assert found(service).says == "it was changed after it was written: its hash does not fit"
+
+
+def test_a_delivery_with_another_letters_words(service):
+    other = (
+        select(Variant.id).where(Variant.letter_id != issue_letter()).order_by(Variant.id).limit(1).scalar_subquery()
+    )
+    damage(service, update(Delivery).where(Delivery.id == first_of_the_issue()).values(variant_id=other))
+    assert found(service).says == "its words are those of another letter"
+
+
+def test_a_dropped_trigger(service):
+    with service.writing() as session:
+        on = "" if service.is_sqlite else " ON ledger"
+        session.execute(text(f"DROP TRIGGER ledger_refuses_update{on}"))
+    assert found(service)[:3] == (Check.TRIGGERS, "database", "the trigger ledger_refuses_update is missing")
+
+
+def subscription(standing: Standing):
+    mine = Subscription.standing == standing
+    return (
+        select(Subscription.subscriber_id).where(mine).order_by(Subscription.subscriber_id).limit(1).scalar_subquery()
+    )
+
+
+def test_a_subscription_that_the_ledger_does_not_know(service):
+    gone = subscription(Standing.LEFT)
+    damage(service, update(Subscription).where(Subscription.subscriber_id == gone).values(standing="subscribed"))
+    assert found(service).says == "the subscription says subscribed, the ledger left"
+
+
+def test_a_subscription_that_is_gone(service):
+    damage(service, delete(Subscription).where(Subscription.subscriber_id == subscription(Standing.SUBSCRIBED)))
+    finding = found(service)
+    assert finding.about.startswith("subscriber ")
+    assert finding.says == "the subscription says nothing, the ledger subscribed"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"event": "withdrawn"},
+        {"ordinal": 7},
+        {"subject": b"x" * 16},
+        {"wording_id": None},
+        {"evidence_digest": b"0" * 32},
+    ],
+)
+def test_a_ledger_row_that_was_changed(service, values):
+    damage(service, update(Entry).where(Entry.id == one(Entry.id)).values(values))
+    assert "it was changed after it was written: its leaf does not fit" in {each.says for each in examine(service)}
+
+
+def test_a_ledger_row_that_was_moved_in_time(service):
+    with service.reading() as session:
+        entry = session.scalars(select(Entry).order_by(Entry.id).limit(1)).one()
+    damage(service, update(Entry).where(Entry.id == entry.id).values(at=entry.at - timedelta(microseconds=1)))
+    assert found(service).about == f"ledger entry {entry.id}"
+
+
+def test_a_fact_that_was_taken_out_of_the_ledger(service):
+    with service.reading() as session:
+        entries = session.scalars(select(Entry).order_by(Entry.id)).all()
+    asked = next(each for each in entries if [other.subject for other in entries].count(each.subject) == 2)
+    damage(service, delete(Evidence).where(Evidence.entry_id == asked.id), delete(Entry).where(Entry.id == asked.id))
+    assert "of the 2 facts about its subject 1 are left" in {each.says for each in examine(service)}
+
+
+def test_evidence_that_was_changed(service):
+    damage(service, update(Evidence).where(Evidence.entry_id == one(Evidence.entry_id)).values(body=b"{}"))
+    assert found(service).says == "its evidence was changed: the entry's digest does not fit"
+
+
+def test_evidence_that_was_erased_is_no_damage(service):
+    damage(service, delete(Evidence).where(Evidence.entry_id == one(Evidence.entry_id)))
+    assert examine(service) == []
+
+
+def without_keys(service: Database, *statements: str) -> None:
+    """Change rows as a shell does that checks no foreign keys."""
+    if service.is_sqlite:
+        shell = sqlite3.connect(str(service.engine.url.database), isolation_level=None)
+    else:
+        shell = psycopg.connect(service.url.replace("+psycopg", ""), autocommit=True)
+        shell.execute("SET session_replication_role = replica")
+    with closing(shell):
+        for statement in statements:
+            assert shell.execute(statement).rowcount
+
+
+def test_rows_whose_owner_is_gone(service):
+    without_keys(service, "DELETE FROM variants WHERE letter_id = (SELECT min(id) FROM letters)")
+    findings = examine(service)
+    assert [(each.check, each.about) for each in findings] == [
+        (Check.VARIANTS, findings[0].about),
+        (Check.ORPHANS, "deliveries.variant_id"),
+    ]
+    assert findings[0].says == "it has no words stored"
+    assert findings[1].says == "3 rows name a row of variants that is gone, such as 1"
+
+
+def test_a_claim_of_a_carrier_that_was_never_there(service):
+    without_keys(
+        service,
+        "UPDATE issues SET status = 'sending'",
+        "UPDATE deliveries SET status = 'claimed', decided_at = NULL, carrier_id = 99 WHERE id = 1",
+    )
+    (finding,) = [each for each in examine(service) if each.check is Check.DEAD_CLAIMS]
+    assert finding[1:4] == ("delivery 1", "it is claimed, but by nobody", True)
+
+
+def test_a_sign_up_that_counts_as_asked_but_nobody_asked(service):
+    with service.writing() as session:
+        newsletter = session.scalars(select(Newsletter)).one()
+        signup = a_signup(session, newsletter, state=State.ASKED)
+    finding = found(service)
+    assert finding[:2] == (Check.SIGNUPS, f"sign-up {signup.id}")
+    assert finding.remedy
+
+
+def test_a_sign_up_that_counts_as_confirmed_but_nobody_confirmed(service):
+    damage(service, update(Signup).values(state=State.CONFIRMED))
+    assert found(service).says == "it counts as confirmed, but the ledger knows of no confirmation"
+
+
+def test_many_of_a_kind_are_named_up_to_a_hundred_and_counted(service):
+    with service.writing() as session:
+        a_crowd(session, session.scalars(select(Newsletter)).one(), 103)
+    findings = examine(service)
+    assert len(findings) == MOST + 1
+    assert findings[-1][:3] == (Check.STANDING, "elsewhere", "3 more are like these")
+    assert findings[-1].fixable
+
+
+def test_letters_in_doubt_are_told_and_are_not_wrong(service):
+    doubtful = {"status": Status.IN_DOUBT, "doubts": 1, "decided_at": None, "first_tried_at": NOON, "deaths": 3}
+    with service.writing() as session:
+        session.execute(update(Issue).values(status=IssueStatus.SENDING))
+        session.execute(update(Delivery).where(Delivery.id == first_of_the_issue()).values(doubtful))
+        last = select(func.max(Delivery.id)).scalar_subquery()
+        session.execute(update(Delivery).where(Delivery.id == last).values(status=Status.UNKNOWN))
+    assert examine(service) == []
+    with service.reading() as session:
+        remarks = {each.name: each.says for each in examination.remark(session)}
+    assert remarks.keys() == {"in-doubt", "unknown", "suspects"}
+    assert remarks["in-doubt"].startswith("1 letters may have arrived")
+    assert remarks["in-doubt"].endswith("the oldest was first tried at 2026-03-14 12:00 UTC")
+
+
+def test_sign_ups_that_nobody_could_answer_are_told(service):
+    with service.writing() as session:
+        newsletter = session.scalars(select(Newsletter)).one()
+        a_signup(session, newsletter, state=State.FAILED)
+    with service.reading() as session:
+        (told,) = examination.remark(session)
+    assert told.name == "unanswered"
+    assert told.says == (
+        "1 sign-ups could not be answered, the first of 2026-03-14 12:00 UTC; the worker's log says why"
+    )

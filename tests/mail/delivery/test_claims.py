@@ -1,0 +1,469 @@
+"""What a carrier may take in hand, in which order, and whom it may not write to any more."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, text, update
+
+from newsletter.consent.signups import VALID, Signup, State
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.suppressions import Reason
+from newsletter.content.issues import Issue
+from newsletter.content.issues import Status as IssueStatus
+from newsletter.mail.delivery import claims, results
+from newsletter.mail.delivery.claims import Claimed
+from newsletter.mail.delivery.cursors import LOOK_BACK, Bookmarks
+from newsletter.mail.delivery.deliveries import DEATHS, Delivery, Status
+from newsletter.mail.transport.transport import Fate, Report
+from newsletter.store.database import Database
+from tests.builders import (
+    a_carrier,
+    a_crowd,
+    a_delivery,
+    a_letter,
+    a_newsletter,
+    a_reader,
+    a_signup,
+    an_issue,
+    owed,
+    unsaved,
+)
+from tests.clock import NOON
+from tests.query_plans import blocks_read, fill, prepare_everything, rows_read
+from tests.transports import Ticks
+
+MINUTE = timedelta(minutes=1)
+
+
+def claim(session, *, carrier=None, limit=500, urgent=False, key="k1", now=NOON, bookmarks=None) -> list[Claimed]:
+    carrier = carrier or a_carrier(session)
+    given = {"limit": limit, "urgent": urgent, "key": key, "now": now, "bookmarks": bookmarks}
+    return claims.claim(session, carrier, **given)
+
+
+def claimed(session, **given) -> list[int]:
+    return [each.delivery for each in claim(session, **given)]
+
+
+def status(session, delivery: Delivery) -> Status:
+    session.refresh(delivery)
+    return delivery.status
+
+
+def test_the_longest_due_comes_first_and_no_more_than_asked_for(begin):
+    with begin() as session:
+        first, second, third = owed(session, 3)
+        first.due_at, second.due_at, third.due_at = NOON - MINUTE, NOON, NOON - 2 * MINUTE
+        session.flush()
+        assert claimed(session, limit=2) == [third.id, first.id]
+        assert claimed(session, limit=2) == [second.id]
+        assert claimed(session, limit=2) == []
+
+
+def test_five_hundred_are_the_most(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        letter = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=501)
+        for reader in a_crowd(session, newsletter, 501):
+            session.add(unsaved(letter, reader))
+        session.flush()
+        assert len(claim(session, limit=1000)) == 500
+        assert len(claim(session, limit=1000)) == 1
+
+
+def test_nothing_is_taken_before_it_is_due(begin):
+    with begin() as session:
+        (delivery,) = owed(session, 1, due_at=NOON + MINUTE)
+        assert claimed(session, now=NOON + MINUTE - timedelta(microseconds=1)) == []
+        assert claimed(session, now=NOON + MINUTE) == [delivery.id]
+
+
+def test_urgent_letters_have_a_line_of_their_own(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        bulk = a_delivery(
+            session, a_letter(session, newsletter, issue=an_issue(session, newsletter)), a_reader(session, newsletter)
+        )
+        signup = a_signup(session, newsletter, state=State.ASKED)
+        asked = a_reader(session, newsletter, signup.address, standing=Standing.ASKED)
+        urgent = a_delivery(session, a_letter(session, newsletter, signup=signup), asked)
+        assert claimed(session, urgent=True) == [urgent.id]
+        assert claimed(session, urgent=False) == [bulk.id]
+
+
+@pytest.mark.parametrize("standstill", [IssueStatus.DRAFTED, IssueStatus.APPROVED, IssueStatus.PAUSED])
+def test_an_issue_that_is_not_being_sent_stays_where_it_is(begin, standstill):
+    with begin() as session:
+        (held,) = owed(session, 1)
+        (control,) = owed(session, 1)
+        session.execute(update(Issue).where(Issue.id == _issue_of(session, held)).values(status=standstill))
+        assert claimed(session) == [control.id]
+        assert status(session, held) is Status.QUEUED
+        session.execute(update(Issue).where(Issue.id == _issue_of(session, held)).values(status=IssueStatus.SENDING))
+        assert claimed(session) == [held.id]
+
+
+def test_what_is_left_of_a_cancelled_issue_is_cancelled(begin):
+    with begin() as session:
+        (called_off,) = owed(session, 1)
+        (control,) = owed(session, 1)
+        session.execute(
+            update(Issue).where(Issue.id == _issue_of(session, called_off)).values(status=IssueStatus.CANCELLED)
+        )
+        assert claimed(session) == [control.id]
+        assert status(session, called_off) is Status.CANCELLED
+        assert called_off.decided_at == NOON
+
+
+def _issue_of(session, delivery: Delivery) -> int:
+    return session.scalar(text("SELECT issue_id FROM letters WHERE id = :id"), {"id": delivery.letter_id})
+
+
+def leaves(session, reader: Subscriber) -> None:
+    _subscription(session, reader, standing=Standing.LEFT)
+
+
+def pauses(session, reader: Subscriber) -> None:
+    _subscription(session, reader, paused_until=NOON + MINUTE)
+
+
+def bounces(session, reader: Subscriber) -> None:
+    reader.suppressed = Reason.BOUNCED
+
+
+def never_wants_a_letter(session, reader: Subscriber) -> None:
+    reader.suppressed = Reason.NEVER
+
+
+def has_no_address_any_more(session, reader: Subscriber) -> None:
+    reader.address = reader.address_key = None
+
+
+def loses_the_subscription(session, reader: Subscriber) -> None:
+    session.delete(session.get_one(Subscription, (reader.id, _only_newsletter(session, reader))))
+
+
+def is_erased(session, reader: Subscriber) -> None:
+    session.delete(reader)
+
+
+def _subscription(session, reader: Subscriber, **values) -> None:
+    session.execute(update(Subscription).where(Subscription.subscriber_id == reader.id).values(values))
+
+
+def _only_newsletter(session, reader: Subscriber) -> int:
+    return session.scalar(select(Subscription.newsletter_id).where(Subscription.subscriber_id == reader.id))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        leaves,
+        pauses,
+        bounces,
+        never_wants_a_letter,
+        has_no_address_any_more,
+        loses_the_subscription,
+        is_erased,
+    ],
+)
+def test_a_reader_who_is_gone_before_the_claim_is_withheld_and_never_comes_back(begin, change):
+    with begin() as session:
+        gone, control = owed(session, 2)
+        change(session, session.get_one(Subscriber, gone.subscriber_id))
+        session.flush()
+        session.expire_all()
+        assert claimed(session) == [control.id]
+        assert status(session, gone) is Status.WITHHELD
+        assert gone.decided_at == NOON
+        assert claimed(session, now=NOON + timedelta(days=1)) == []
+        assert status(session, gone) is Status.WITHHELD
+
+
+def test_whoever_left_one_newsletter_still_gets_the_other(begin):
+    with begin() as session:
+        one, other = a_newsletter(session, "one"), a_newsletter(session, "other")
+        reader = a_reader(session, one, "ana@example.org", standing=Standing.LEFT)
+        a_reader(session, other, "ana@example.org")
+        left, kept = (
+            a_delivery(session, a_letter(session, each, issue=an_issue(session, each)), reader) for each in (one, other)
+        )
+        assert claimed(session) == [kept.id]
+        assert status(session, left) is Status.WITHHELD
+
+
+def test_a_pause_ends(begin):
+    with begin() as session:
+        (delivery,) = owed(session, 1)
+        _subscription(session, session.get_one(Subscriber, delivery.subscriber_id), paused_until=NOON)
+        assert claimed(session) == [delivery.id]
+
+
+def test_a_letter_that_may_have_arrived_is_not_called_withheld(begin):
+    with begin() as session:
+        doubtful, control = owed(session, 2, status=Status.IN_DOUBT, doubts=1)
+        leaves(session, session.get_one(Subscriber, doubtful.subscriber_id))
+        assert claimed(session) == [control.id]
+        assert status(session, doubtful) is Status.UNKNOWN
+        assert doubtful.decided_at == NOON
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.ASKED}))
+def test_a_confirmation_leaves_only_while_the_sign_up_waits_for_it(begin, state):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        waiting, moved_on = (_confirmation(session, newsletter) for _ in range(2))
+        session.execute(update(Signup).where(Signup.id == _signup_of(session, moved_on)).values(state=state))
+        assert claimed(session, urgent=True) == [waiting.id]
+        assert status(session, moved_on) is Status.WITHHELD
+
+
+def test_a_confirmation_does_not_leave_when_its_link_has_expired_or_its_sign_up_is_deleted(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        expired, deleted, control = (_confirmation(session, newsletter) for _ in range(3))
+        session.execute(
+            update(Signup).where(Signup.id == _signup_of(session, expired)).values(received_at=NOON - VALID)
+        )
+        session.delete(session.get_one(Signup, _signup_of(session, deleted)))
+        session.flush()
+        assert claimed(session, urgent=True) == [control.id]
+        assert status(session, expired) is Status.WITHHELD
+        assert status(session, deleted) is Status.WITHHELD
+
+
+@pytest.mark.parametrize(("reason", "leaves"), [(Reason.NEVER, False), (Reason.BOUNCED, True), (Reason.ERASED, True)])
+def test_only_who_said_never_gets_no_confirmation(begin, reason, leaves):
+    with begin() as session:
+        delivery = _confirmation(session, a_newsletter(session))
+        session.get_one(Subscriber, delivery.subscriber_id).suppressed = reason
+        session.flush()
+        assert claimed(session, urgent=True) == ([delivery.id] if leaves else [])
+
+
+def _confirmation(session, newsletter) -> Delivery:
+    signup = a_signup(session, newsletter, state=State.ASKED)
+    reader = a_reader(session, newsletter, signup.address, standing=Standing.ASKED)
+    return a_delivery(session, a_letter(session, newsletter, signup=signup), reader)
+
+
+def _signup_of(session, delivery: Delivery) -> int:
+    return session.scalar(text("SELECT signup_id FROM letters WHERE id = :id"), {"id": delivery.letter_id})
+
+
+def test_a_test_letter_needs_no_subscriber(begin):
+    with begin() as session:
+        letter = a_letter(session, a_newsletter(session))
+        delivery = a_delivery(session, letter, None, recipient="operator@example.org")
+        nobodys = a_delivery(session, letter, None)
+        (found,) = claim(session, urgent=True)
+        assert (found.delivery, found.address) == (delivery.id, "operator@example.org")
+        assert status(session, nobodys) is Status.WITHHELD
+
+
+def test_date_and_key_are_fixed_at_the_first_claim(begin):
+    with begin() as session:
+        (delivery,) = owed(session, 1)
+        (first,) = claim(session, key="k1")
+        session.execute(update(Delivery).values(status=Status.QUEUED))
+        (again,) = claim(session, key="k2", now=NOON + MINUTE)
+        assert (first.first_tried_at, first.key_id, first.attempt) == (NOON, "k1", 1)
+        assert (again.first_tried_at, again.key_id, again.attempt) == (NOON, "k1", 2)
+        assert status(session, delivery) is Status.CLAIMED
+
+
+def test_forty_thousand_attempts_are_no_trouble(begin):
+    with begin() as session:
+        owed(session, 1, attempt=40_000)
+        assert [each.attempt for each in claim(session)] == [40_001]
+
+
+def test_readers_who_left_in_a_row_do_not_hold_up_the_rest(begin):
+    with begin() as session:
+        deliveries = owed(session, 12)
+        for delivery in deliveries[:10]:
+            leaves(session, session.get_one(Subscriber, delivery.subscriber_id))
+        assert claimed(session, limit=2) == [delivery.id for delivery in deliveries[10:]]
+
+
+def test_a_letter_that_carriers_did_not_survive_waits_to_be_carried_alone(begin):
+    with begin() as session:
+        suspect, other = owed(session, 2, deaths=DEATHS)
+        (control,) = owed(session, 1, deaths=DEATHS - 1)
+        carrier = a_carrier(session)
+        assert claimed(session, carrier=carrier) == [control.id]
+        (alone,) = claims.claim_suspect(session, carrier, urgent=False, key="k1", now=NOON)
+        assert alone.delivery == suspect.id
+        assert status(session, other) is Status.QUEUED
+
+
+def test_issues_take_turns_so_that_a_long_one_holds_up_no_short_one(begin):
+    with begin() as session:
+        one, other = owed(session, 6), owed(session, 2)
+        carrier, bookmarks = a_carrier(session), Bookmarks()
+        turns = [claimed(session, carrier=carrier, limit=2, bookmarks=bookmarks) for _ in range(5)]
+        first, second = [each.id for each in one], [each.id for each in other]
+        assert turns == [first[:2], second, first[2:4], first[4:], []]
+
+
+def test_a_claim_is_filled_from_the_next_issue(begin):
+    with begin() as session:
+        everything = [each.id for number in (2, 1, 3) for each in owed(session, number)]
+        assert claimed(session, limit=5) == everything[:5]
+
+
+@pytest.mark.parametrize("urgent", [False, True])
+def test_a_clock_that_steps_back_an_hour_delays_no_letter_that_was_not_put_off(begin, urgent):
+    with begin() as session:
+        if urgent:
+            fresh, put_off = (_confirmation(session, a_newsletter(session, f"letter{n}")) for n in range(2))
+        else:
+            fresh, put_off = owed(session, 2)
+        put_off.due_at = NOON + MINUTE
+        session.flush()
+        assert claimed(session, urgent=urgent, now=NOON - timedelta(hours=1)) == [fresh.id]
+        assert claimed(session, urgent=urgent, now=NOON + timedelta(hours=1)) == [put_off.id]
+
+
+def test_what_goes_back_behind_a_bookmark_is_found_when_nothing_else_is_due(begin):
+    with begin() as session:
+        first, second, third = owed(session, 3)
+        carrier, bookmarks = a_carrier(session), Bookmarks()
+        assert claimed(session, carrier=carrier, limit=2, bookmarks=bookmarks) == [first.id, second.id]
+        results.record(session, carrier, [Report(first.id, 1, Fate.UNTOUCHED, None, NOON)], now=NOON)
+        turns = [claimed(session, carrier=carrier, limit=1, bookmarks=bookmarks) for _ in range(3)]
+        assert turns == [[third.id], [first.id], []]
+
+
+def test_a_bookmark_is_believed_for_a_minute(begin):
+    with begin() as session:
+        first, second, *_ = owed(session, 9)
+        carrier, ticks = a_carrier(session), Ticks()
+        bookmarks = Bookmarks(ticks)
+        claimed(session, carrier=carrier, limit=2, bookmarks=bookmarks)
+        results.record(session, carrier, [Report(first.id, 1, Fate.UNTOUCHED, None, NOON)], now=NOON)
+        ticks.now += LOOK_BACK - 1
+        assert claimed(session, carrier=carrier, limit=1, bookmarks=bookmarks) == [second.id + 1]
+        ticks.now += 1
+        assert claimed(session, carrier=carrier, limit=1, bookmarks=bookmarks) == [first.id]
+
+
+@pytest.fixture
+def postgresql(postgresql_url):
+    with closing(Database(postgresql_url)) as database:
+        yield database
+
+
+def test_two_who_claim_at_once_never_share_a_delivery(postgresql):
+    with postgresql.writing() as session:
+        everything = {delivery.id for delivery in owed(session, 120)}
+        carriers = [a_carrier(session) for _ in range(4)]
+    start = threading.Barrier(len(carriers))
+
+    def take(carrier: int) -> list[int]:
+        mine = []
+        start.wait(5)
+        while True:
+            with postgresql.writing() as session:
+                more = claimed(session, carrier=carrier, limit=3)
+            if not more:
+                return mine
+            mine += more
+
+    with ThreadPoolExecutor(len(carriers)) as crowd:
+        shares = list(crowd.map(take, carriers))
+    assert sorted(number for share in shares for number in share) == sorted(everything)
+    with postgresql.reading() as session:
+        owners = dict(session.execute(select(Delivery.id, Delivery.carrier_id)).all())
+    assert owners == {number: carrier for carrier, share in zip(carriers, shares, strict=True) for number in share}
+
+
+def test_who_claims_does_not_wait_for_rows_that_another_has_in_hand(postgresql):
+    with postgresql.writing() as session:
+        first, second = owed(session, 2)
+        carrier = a_carrier(session)
+    with postgresql.writing() as elsewhere:
+        assert claimed(elsewhere, carrier=carrier, limit=1) == [first.id]
+        with postgresql.writing() as session:
+            session.execute(text("SET LOCAL lock_timeout = '1ms'"))
+            assert claimed(session, carrier=carrier, limit=2) == [second.id]
+
+
+def cost(session, *, carrier: int, **given) -> int:
+    """How many blocks a claim of one letter looks at."""
+    before = blocks_read(session)
+    assert len(claim(session, carrier=carrier, limit=1, **given)) == 1
+    return blocks_read(session) - before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("left", [0.05, 0.1])
+def test_a_claim_reads_no_more_when_the_last_issue_had_nearly_left_when_the_table_was_analysed(postgresql, left):
+    """PostgreSQL then believes that few wait, and to find and to sort them all seems cheap."""
+    with postgresql.writing() as session:
+        newsletter = a_newsletter(session)
+        written = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=6_000)
+        session.add_all(unsaved(written, reader) for reader in a_crowd(session, newsletter, 6_000))
+        carrier = a_carrier(session)
+    is_still_there = func.mod(Delivery.id, 1000) < left * 1000
+    with postgresql.writing() as session:
+        session.execute(update(Delivery).where(~is_still_there).values(status=Status.SENT, decided_at=NOON))
+    with postgresql.writing() as session:
+        session.execute(text("ANALYZE"))
+        session.execute(update(Delivery).values(status=Status.QUEUED, decided_at=None))
+    with postgresql.writing() as session:
+        before = rows_read(session)
+        assert len(claim(session, carrier=carrier, limit=500)) == 500
+        # Each delivery twice, its reader, how they stand; and what the index still holds of rows that are changed.
+        assert rows_read(session) - before < 10 * 500
+
+
+def test_a_claim_reads_no_more_when_a_connection_has_seen_the_table_small(postgresql):
+    with postgresql.writing() as session:
+        carrier = a_carrier(session)
+        waiting = owed(session, 30)
+    with postgresql.writing() as session:
+        prepare_everything(session)
+        small = [cost(session, carrier=carrier) for _ in range(12)][-1]
+    with postgresql.writing() as session:
+        fill(session, waiting[-1], decided=15_000, waiting=5_000)
+    with postgresql.writing() as session:
+        assert cost(session, carrier=carrier) < small + 100
+
+
+def test_letters_of_a_paused_issue_are_not_walked_past(postgresql):
+    with postgresql.writing() as session:
+        carrier = a_carrier(session)
+        (held,) = owed(session, 1)
+        owed(session, 20)
+        alone = [cost(session, carrier=carrier) for _ in range(2)][-1]
+        fill(session, held, decided=0, waiting=20_000)
+        session.execute(update(Delivery).where(Delivery.letter_id == held.letter_id).values(due_at=NOON - MINUTE))
+        session.execute(update(Issue).where(Issue.id == _issue_of(session, held)).values(status=IssueStatus.PAUSED))
+    with postgresql.writing() as session:
+        assert cost(session, carrier=carrier) < alone + 50
+
+
+def test_what_was_sent_is_not_walked_past_while_a_backup_holds_its_snapshot(postgresql):
+    with postgresql.writing() as session:
+        carrier = a_carrier(session)
+        newsletter = a_newsletter(session)
+        letter = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=2000)
+        session.add_all(unsaved(letter, reader) for reader in a_crowd(session, newsletter, 2000))
+    bookmarks = Bookmarks()
+    with postgresql.reading() as backup:
+        backup.execute(text("SELECT 1 FROM deliveries LIMIT 1"))
+        with postgresql.writing() as session:
+            first = cost(session, carrier=carrier, bookmarks=bookmarks)
+        for _ in range(3):
+            with postgresql.writing() as session:
+                taken = claim(session, carrier=carrier, bookmarks=bookmarks)
+            with postgresql.writing() as session:
+                reports = [Report(each.delivery, each.attempt, Fate.TAKEN, None, NOON) for each in taken]
+                assert results.record(session, carrier, reports, now=NOON) == 500
+        with postgresql.writing() as session:
+            assert cost(session, carrier=carrier, bookmarks=bookmarks) < first + 20
+            assert cost(session, carrier=carrier) > first + 50, "who has no bookmark does walk"

@@ -1,0 +1,334 @@
+"""What a carrier's report makes of a delivery, and when it makes nothing of it."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from newsletter.mail.delivery import claims, results
+from newsletter.mail.delivery.deliveries import DEATHS, OPEN, Delivery, Status
+from newsletter.mail.delivery.results import DOUBT, Held
+from newsletter.mail.letters.letters import Kind
+from newsletter.mail.transport.transport import Fate, Reply, Report
+from tests.builders import a_carrier, owed
+from tests.clock import NOON
+from tests.statements import executed
+
+LATE = NOON + timedelta(seconds=7)
+GREYLISTED = Reply(451, "4.7.1", "come back later")
+
+
+def held(**given) -> Held:
+    facts = {"id": 1, "attempt": 1, "kind": Kind.ISSUE, "first_tried_at": NOON, "due_at": NOON, **given}
+    return Held(**facts)
+
+
+def report(fate: Fate, delivery: int = 1, attempt: int = 1, reply: Reply | None = None) -> Report:
+    return Report(delivery, attempt, fate, reply, LATE)
+
+
+OLD = NOON - timedelta(days=3)
+
+
+@pytest.mark.parametrize(
+    ("fate", "before", "after"),
+    [
+        (Fate.TAKEN, {}, {"status": Status.SENT, "decided_at": LATE}),
+        (Fate.TAKEN, {"doubts": 1}, {"status": Status.SENT, "decided_at": LATE}),
+        (Fate.TAKEN, {"first_tried_at": OLD}, {"status": Status.SENT, "decided_at": LATE}),
+        (Fate.REFUSED, {}, {"status": Status.FAILED, "decided_at": LATE}),
+        (Fate.REFUSED, {"doubts": 1}, {"status": Status.UNKNOWN, "decided_at": LATE}),  # by us: nobody was asked
+        (Fate.UNTOUCHED, {}, {"status": Status.QUEUED, "due_at": NOON, "deferrals": 0}),
+        (Fate.UNTOUCHED, {"first_tried_at": OLD}, {"status": Status.QUEUED, "due_at": NOON, "deferrals": 0}),
+        (Fate.UNTOUCHED, {"doubts": 1, "deferrals": 2}, {"status": Status.IN_DOUBT, "deferrals": 2, "doubts": 1}),
+        (Fate.IN_DOUBT, {}, {"status": Status.IN_DOUBT, "doubts": 1, "due_at": LATE + DOUBT, "decided_at": None}),
+        (Fate.IN_DOUBT, {"doubts": 1}, {"status": Status.UNKNOWN, "decided_at": LATE}),
+        (Fate.LATER, {}, {"status": Status.QUEUED, "deferrals": 1, "due_at": LATE + timedelta(minutes=1)}),
+        (Fate.LATER, {"doubts": 1}, {"status": Status.IN_DOUBT, "deferrals": 1, "doubts": 1, "decided_at": None}),
+        (Fate.LATER, {"first_tried_at": OLD}, {"status": Status.FAILED, "decided_at": LATE}),
+        (Fate.LATER, {"first_tried_at": OLD, "doubts": 1}, {"status": Status.UNKNOWN, "decided_at": LATE}),
+    ],
+)
+def test_each_fate_leads_to_its_state(fate, before, after):
+    decided = results.decide(held(**before), report(fate), now=LATE, jitter=1)
+    assert decided | after == decided
+
+
+def test_who_is_refused_by_the_relay_when_a_letter_in_doubt_is_repeated_has_none():
+    refused = report(Fate.REFUSED, reply=Reply(550, "5.1.1", "no such user"))
+    assert results.decide(held(doubts=1), refused, now=LATE)["status"] is Status.FAILED
+
+
+@given(
+    fate=st.sampled_from(Fate),
+    kind=st.sampled_from(Kind),
+    age=st.timedeltas(timedelta(0), timedelta(days=9)),
+    deferrals=st.integers(0, 50),
+    doubts=st.integers(0, 1),
+)
+def test_a_decided_delivery_says_when_and_an_open_one_does_not(fate, kind, age, deferrals, doubts):
+    before = held(kind=kind, first_tried_at=LATE - age, deferrals=deferrals, doubts=doubts)
+    after = results.decide(before, report(fate), now=LATE)
+    assert (after["status"] in OPEN) == (after["decided_at"] is None)
+    assert after["status"] is not Status.CLAIMED
+    assert (after["status"] is Status.IN_DOUBT) <= (after["doubts"] == 1)
+
+
+@given(deferrals=st.integers(0, 10))
+def test_waits_differ_by_a_tenth_so_that_a_herd_spreads(deferrals):
+    def wait(**given) -> timedelta:
+        return results.decide(held(deferrals=deferrals), report(Fate.LATER), now=NOON, **given)["due_at"] - NOON
+
+    assert 0.9 * wait(jitter=1) <= wait() <= 1.1 * wait(jitter=1)
+    assert len({wait() for _ in range(20)}) > 1
+
+
+UNAUTHENTICATED = Reply(550, "5.7.26", "This mail is unauthenticated")
+
+
+@pytest.mark.parametrize(
+    ("kind", "doubts", "status"),
+    [
+        (Kind.ISSUE, 0, Status.QUEUED),  # until the issue is paused, or is not
+        (Kind.ISSUE, 1, Status.UNKNOWN),
+        (Kind.CONFIRMATION, 0, Status.FAILED),
+        (Kind.TEST, 0, Status.FAILED),
+    ],
+)
+def test_what_is_refused_for_good_because_of_us_waits_for_a_person_or_ends(kind, doubts, status):
+    said = report(Fate.LATER)._replace(reply=UNAUTHENTICATED)
+    decided = results.decide(held(kind=kind, doubts=doubts), said, now=LATE)
+    assert decided["status"] is status
+    assert (decided["reply_code"], decided["decided_at"] is None) == (550, status is Status.QUEUED)
+
+
+def claim(session, carrier: int, *, now=NOON) -> list[claims.Claimed]:
+    return claims.claim(session, carrier, limit=500, urgent=False, key="k1", now=now)
+
+
+def test_a_report_is_recorded_on_the_row_it_is_about(begin):
+    with begin() as session:
+        one, other = owed(session, 2)
+        carrier = a_carrier(session)
+        claim(session, carrier)
+        reply = Reply(250, "2.0.0", "queued as 4F2")
+        assert results.record(session, carrier, [report(Fate.TAKEN, one.id, reply=reply)], now=LATE) == 1
+        session.expire_all()
+        assert (one.status, one.decided_at, one.carrier_id) == (Status.SENT, LATE, carrier)
+        assert (one.reply_code, one.reply_text) == (250, "2.0.0 queued as 4F2")
+        assert other.status is Status.CLAIMED
+
+
+def test_what_goes_back_untouched_is_as_it_was_but_for_its_attempt(begin):
+    with begin() as session:
+        (delivery,) = owed(session, 1, deferrals=2, reply_code=451, reply_text="come back later")
+        before = _facts(delivery)
+        carrier = a_carrier(session)
+        claim(session, carrier)
+        results.record(session, carrier, [report(Fate.UNTOUCHED, delivery.id)], now=LATE)
+        session.expire_all()
+        assert _facts(delivery) == before
+        assert delivery.attempt == 1
+        assert [each.attempt for each in claim(session, carrier)] == [2]
+
+
+def _facts(delivery: Delivery) -> dict:
+    changing = ("attempt", "first_tried_at", "key_id")
+    return {c.name: getattr(delivery, c.name) for c in Delivery.__table__.c if c.name not in changing}
+
+
+def test_a_letter_in_doubt_is_repeated_once(begin):
+    with begin() as session:
+        (delivery,) = owed(session, 1)
+        carrier = a_carrier(session)
+        (first,) = claim(session, carrier)
+        results.record(session, carrier, [report(Fate.IN_DOUBT, delivery.id)], now=NOON)
+        assert claim(session, carrier, now=NOON + DOUBT - timedelta(seconds=1)) == []
+        (second,) = claim(session, carrier, now=NOON + DOUBT)
+        assert second == first._replace(attempt=2), "so its parcel is the same"
+        results.record(session, carrier, [report(Fate.IN_DOUBT, delivery.id, 2)], now=NOON)
+        session.expire_all()
+        assert delivery.status is Status.UNKNOWN
+        assert claim(session, carrier, now=NOON + timedelta(days=9)) == []
+
+
+def test_only_the_carrier_and_the_attempt_that_hold_a_letter_can_report_on_it(begin):
+    with begin() as session:
+        (delivery,) = owed(session, 1)
+        mine, another = a_carrier(session), a_carrier(session)
+        claim(session, mine)
+        for stranger in (
+            results.record(session, another, [report(Fate.TAKEN, delivery.id)], now=LATE),
+            results.record(session, mine, [report(Fate.TAKEN, delivery.id, attempt=2)], now=LATE),
+            results.record(session, mine, [report(Fate.TAKEN, delivery.id, attempt=0)], now=LATE),
+            results.record(session, mine, [report(Fate.TAKEN, delivery.id + 1)], now=LATE),
+            results.record(session, mine, [], now=LATE),
+        ):
+            assert stranger == 0
+        session.expire_all()
+        assert delivery.status is Status.CLAIMED
+        assert results.record(session, mine, [report(Fate.TAKEN, delivery.id)], now=LATE) == 1
+
+
+def test_a_stale_report_does_not_push_aside_the_true_one_of_the_same_group(begin):
+    with begin() as session:
+        (delivery,) = owed(session, 1, attempt=1)
+        carrier = a_carrier(session)
+        claim(session, carrier)
+        both = [report(Fate.REFUSED, delivery.id, 1), report(Fate.TAKEN, delivery.id, 2)]
+        assert results.record(session, carrier, both, now=LATE) == 1
+        session.expire_all()
+        assert delivery.status is Status.SENT
+
+
+@pytest.mark.parametrize("fate", Fate)
+def test_a_report_that_is_written_twice_counts_once(begin, fate):
+    with begin() as session:
+        (delivery,) = owed(session, 1)
+        carrier = a_carrier(session)
+        claim(session, carrier)
+        said = report(fate, delivery.id, reply=GREYLISTED)
+        assert results.record(session, carrier, [said, said], now=LATE) == 1
+        session.expire_all()
+        once = _facts(delivery)
+        assert results.record(session, carrier, [said], now=LATE) == 0
+        session.expire_all()
+        assert _facts(delivery) == once
+
+
+def test_a_decided_delivery_is_never_decided_again(begin):
+    with begin() as session:
+        (delivery,) = owed(session, 1)
+        carrier = a_carrier(session)
+        claim(session, carrier)
+        results.record(session, carrier, [report(Fate.TAKEN, delivery.id)], now=LATE)
+        for fate in Fate:
+            assert results.record(session, carrier, [report(fate, delivery.id)], now=LATE) == 0
+        assert results.hand_back(session, [carrier], now=LATE) == 0
+        session.expire_all()
+        assert delivery.status is Status.SENT
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("<ana@example.org>: no such user", "5.1.1 <address>: no such user"),
+        ("no user ana@example.org here", "5.1.1 no user <address> here"),
+        ("5.1.1 is its status", "5.1.1 is its status"),
+        ("see https://letters.example/u/k1.AbCd-12_x", "5.1.1 see https://letters.example/u/…"),
+        ("ANA@EXAMPLE.ORG, ana+news@example.org", "5.1.1 <address>, <address>"),
+        ("a\x00b\x01c\ud800d\r\ne\x85f", "5.1.1 a b c d e f"),
+        ("\u202eÄöü 你好", "5.1.1 \u202eÄöü 你好"),
+        ("%s :id {0} '; DROP TABLE deliveries", "5.1.1 %s :id {0} '; DROP TABLE deliveries"),
+        ("x" * 100_000, "5.1.1 " + "x" * 394),
+        ("", "5.1.1"),
+    ],
+)
+def test_a_reply_is_stored_without_the_address_and_without_what_a_database_refuses(begin, said, kept):
+    with begin() as session:
+        odd, plain = owed(session, 2)
+        carrier = a_carrier(session)
+        claim(session, carrier)
+        group = [report(Fate.REFUSED, odd.id, reply=Reply(550, "5.1.1", said)), report(Fate.TAKEN, plain.id)]
+        assert results.record(session, carrier, group, now=LATE) == 2
+    with begin() as session:
+        stored = dict(session.execute(select(Delivery.id, Delivery.reply_text)).all())
+    assert stored == {odd.id: kept, plain.id: None}
+
+
+@pytest.mark.parametrize(
+    ("fates", "statements"), [([Fate.TAKEN], ["UPDATE"]), (list(Fate), ["UPDATE", "UPDATE", "SELECT", "UPDATE"])]
+)
+def test_a_group_of_sixty_four_is_recorded_in_few_statements(begin, database, fates, statements):
+    with begin() as session:
+        deliveries = owed(session, 64)
+        carrier = a_carrier(session)
+        claim(session, carrier)
+    fates = [fates[number % len(fates)] for number in range(64)]
+    group = [report(fate, each.id, reply=GREYLISTED) for each, fate in zip(deliveries, fates, strict=True)]
+    with executed(database) as said, begin() as session:
+        assert results.record(session, carrier, group, now=LATE) == 64
+    assert [each.split()[0] for each in said if each.split()[0] in ("SELECT", "UPDATE")] == statements
+    leads = {
+        Fate.TAKEN: Status.SENT,
+        Fate.REFUSED: Status.FAILED,
+        Fate.UNTOUCHED: Status.QUEUED,
+        Fate.LATER: Status.QUEUED,
+        Fate.IN_DOUBT: Status.IN_DOUBT,
+    }
+    with begin() as session:
+        found = session.scalars(select(Delivery.status).order_by(Delivery.id)).all()
+    assert found == [leads[fate] for fate in fates]
+
+
+def test_the_letters_of_a_dead_carrier_go_to_whoever_comes_next(begin):
+    with begin() as session:
+        plain, doubtful = owed(session, 2)
+        doubtful.status, doubtful.doubts = Status.IN_DOUBT, 1
+        (living,) = owed(session, 1)
+        dead, alive = a_carrier(session), a_carrier(session)
+        living.status, living.carrier_id = Status.CLAIMED, alive
+        session.flush()
+        claim(session, dead)
+        assert results.hand_back(session, [dead], now=LATE) == 2
+        session.expire_all()
+        assert [each.status for each in (plain, doubtful)] == [Status.QUEUED, Status.IN_DOUBT]
+        assert [each.deaths for each in (plain, doubtful, living)] == [1, 1, 0]
+        assert living.status is Status.CLAIMED
+        assert {each.delivery for each in claim(session, alive)} == {plain.id, doubtful.id}
+
+
+def test_whom_silence_made_look_dead_still_knows_best_until_somebody_else_has_the_letter(begin):
+    with begin() as session:
+        kept, passed_on = owed(session, 2)
+        silent, next_one = a_carrier(session), a_carrier(session)
+        claim(session, silent)
+        results.hand_back(session, [silent], now=NOON)
+        passed_on.due_at, kept.due_at = NOON, LATE
+        session.flush()
+        assert [each.delivery for each in claim(session, next_one)] == [passed_on.id]
+        word = [report(Fate.TAKEN, kept.id), report(Fate.TAKEN, passed_on.id)]
+        assert results.record(session, silent, word, now=LATE) == 1
+        session.expire_all()
+        assert (kept.status, kept.carrier_id) == (Status.SENT, silent)
+        assert (passed_on.status, passed_on.carrier_id) == (Status.CLAIMED, next_one)
+
+
+def test_a_letter_that_may_have_arrived_and_that_four_carriers_did_not_survive_is_unknown(begin):
+    with begin() as session:
+        (doubtful,) = owed(session, 1, deaths=DEATHS, doubts=1, status=Status.IN_DOUBT)
+        last = a_carrier(session)
+        claims.claim_suspect(session, last, urgent=False, key="k1", now=NOON)
+        assert results.hand_back(session, [last], now=LATE) == 1
+        session.expire_all()
+        assert (doubtful.status, doubtful.decided_at) == (Status.UNKNOWN, LATE)
+
+
+def test_a_letter_that_four_carriers_did_not_survive_fails_the_last_time_alone(begin):
+    with begin() as session:
+        poison, innocent = owed(session, 2)
+        for _ in range(DEATHS):
+            dead = a_carrier(session)
+            assert len(claim(session, dead)) == 2
+            results.hand_back(session, [dead], now=NOON)
+        last = a_carrier(session)
+        assert claim(session, last) == [], "neither travels in company any more"
+        (alone,) = claims.claim_suspect(session, last, urgent=False, key="k1", now=NOON)
+        assert alone.delivery == poison.id
+        assert results.hand_back(session, [last], now=LATE) == 1
+        session.expire_all()
+        assert (poison.status, poison.decided_at, poison.deaths) == (Status.FAILED, LATE, DEATHS + 1)
+        assert "processes ended" in poison.reply_text
+        assert innocent.status is Status.QUEUED
+        living = a_carrier(session)
+        (next_one,) = claims.claim_suspect(session, living, urgent=False, key="k1", now=NOON)
+        assert results.record(session, living, [report(Fate.TAKEN, next_one.delivery, next_one.attempt)], now=LATE) == 1
+
+
+def test_nobody_dead_means_nothing_to_hand_back(begin):
+    with begin() as session:
+        owed(session, 1)
+        claim(session, a_carrier(session))
+        assert results.hand_back(session, [], now=NOON) == 0

@@ -1,0 +1,371 @@
+"""An approved issue becomes one letter to everybody who reads the newsletter at that moment."""
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from email import message_from_bytes, policy
+
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import OperationalError
+
+from newsletter import templating
+from newsletter.audit_log import Act
+from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.consent.suppressions import Reason
+from newsletter.content import issues
+from newsletter.content.issues import Issue
+from newsletter.content.issues import Status as IssueStatus
+from newsletter.doctor import examination
+from newsletter.errors import Refused
+from newsletter.links import Links, Purpose
+from newsletter.mail.delivery import claims
+from newsletter.mail.delivery.assembly import Packer
+from newsletter.mail.delivery.deliveries import OPEN, Delivery, Status, sums
+from newsletter.mail.letters.letters import Letter, Variant
+from newsletter.mail.letters.merge import FieldError
+from newsletter.mail.mailings import issue_letters
+from newsletter.mail.transport import return_paths
+from newsletter.newsletters import Newsletter
+from newsletter.store.database import Database
+from tests.builders import KEYRING, a_carrier, a_crowd, a_newsletter, a_reader, an_issue, owed
+from tests.clock import NOON
+from tests.query_plans import fill, generic_plan, prepare_everything
+
+TEMPLATES = templating.environment()
+BASE = "https://letters.example.org"
+WITH = {"templates": TEMPLATES, "base_url": BASE}
+
+
+def send(session, issue: Issue, now=NOON) -> Letter:
+    return issue_letters.send(session, issue, **WITH, now=now)
+
+
+def send_approved(begin, now=NOON, **given) -> int:
+    return issue_letters.send_approved(begin, **(WITH | given), now=now)
+
+
+def approved(session, newsletter: Newsletter, **given) -> Issue:
+    return an_issue(session, newsletter, status=IssueStatus.APPROVED, **given)
+
+
+def status(begin, issue: Issue) -> IssueStatus:
+    with begin() as session:
+        return session.get_one(Issue, issue.id).status
+
+
+def audience(session, letter: Letter) -> set[int | None]:
+    return set(session.scalars(select(Delivery.subscriber_id).where(Delivery.letter_id == letter.id)))
+
+
+def test_the_readers_of_that_moment_are_the_audience(begin):
+    with begin() as session:
+        newsletter, other = a_newsletter(session), a_newsletter(session, "evening")
+        readers = {a_reader(session, newsletter).id for _ in range(3)}
+        for standing in (Standing.ASKED, Standing.LEFT):
+            a_reader(session, newsletter, standing=standing)
+        a_reader(session, newsletter, suppressed=Reason.BOUNCED)
+        a_reader(session, other)
+        letter = send(session, approved(session, newsletter))
+        a_reader(session, newsletter)
+        assert audience(session, letter) == readers
+        assert letter.audience == 3
+        assert sums(session, letter.id) == dict.fromkeys(Status, 0) | {Status.QUEUED: 3}
+        assert examination.examine(session) == []
+
+
+def test_an_issue_is_sent_once(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        a_reader(session, newsletter)
+        issue = approved(session, newsletter)
+        send(session, issue)
+        assert issue.status is IssueStatus.SENDING
+        with pytest.raises(Refused):
+            issues.begin_sending(session, issue, actor="tests", now=NOON)
+    assert send_approved(begin) == 0
+    with begin() as session:
+        assert session.scalar(select(func.count()).select_from(Delivery)) == 1
+
+
+@pytest.mark.parametrize(
+    "state", sorted(set(IssueStatus) - {IssueStatus.APPROVED, IssueStatus.SENDING, IssueStatus.PAUSED})
+)
+def test_only_an_approved_issue_is_sent(begin, state):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        issue = an_issue(session, newsletter, status=state)
+        with pytest.raises(Refused):
+            send(session, issue)
+    assert send_approved(begin) == 0
+
+
+def test_an_issue_waits_for_its_time(begin):
+    with begin() as session:
+        issue = approved(session, a_newsletter(session), run_at=NOON)
+        with pytest.raises(Refused):
+            send(session, issue, now=NOON - timedelta(seconds=1))
+    assert send_approved(begin, now=NOON - timedelta(seconds=1)) == 0
+    assert send_approved(begin, now=NOON) == 1
+
+
+def test_the_letter_holds_every_article_in_both_parts_and_each_readers_own_links(begin):
+    titles = ("A bridge opens", "=?utf-8?q?=0ABcc:_x=40y.z?=", "The <b>bus</b> & {{ 7*7 }}")
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        people = [a_reader(session, newsletter, name=name) for name in ("Ana", None)]
+        send(session, approved(session, newsletter, titles=titles))
+        packer, links = Packer(Links(KEYRING, BASE), KEYRING), Links(KEYRING, BASE)
+        mine = claims.claim(session, a_carrier(session), limit=9, urgent=False, key="k1", now=NOON)
+        found = [b"".join(packer.pack(each, session.get_one(Variant, each.variant), begin_by=0).body) for each in mine]
+    for person, source, greeting in zip(people, found, ("Dear Ana,", "Dear reader,"), strict=True):
+        letter = message_from_bytes(source, policy=policy.default)
+        text, html = (letter.get_body((kind,)).get_content() for kind in ("plain", "html"))
+        assert letter["To"] == (f"{person.name} <{person.address}>" if person.name else person.address)
+        assert letter["Bcc"] is None
+        assert [part.get_content_type() for part in letter.iter_parts()] == ["text/plain", "text/html"]
+        assert all(title in text for title in titles)
+        assert greeting in text
+        assert greeting in html
+        assert "The &lt;b&gt;bus&lt;/b&gt; &amp; {{ 7*7 }}" in html
+        assert len(source) < 102_000, "Gmail hides what comes after"
+        (token,) = {line.rpartition("/")[2] for line in text.splitlines() if "/u/" in line}
+        assert links.read(token, Purpose.UNSUBSCRIBE) == (person.id, newsletter.id)
+        assert f"{BASE}/u/{token}" in html
+        assert letter["List-Unsubscribe"] == f"<{BASE}/u/{token}>"
+
+
+def test_a_preview_shows_the_letter_and_nobodys_address(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        a_reader(session, newsletter, "ana@example.org", name="Ana")
+        issue = an_issue(session, newsletter, status=IssueStatus.DRAFTED)
+    with begin() as session:
+        shown = issue_letters.preview(session, issue, **WITH)
+    assert shown.keys() == {"text", "html", "source"}
+    assert all("A bridge opens" in part for part in shown.values())
+    assert not any("ana" in part.lower().split("@")[0].split() for part in shown.values())
+    assert "Dear reader," in shown["text"]
+
+
+def test_every_approved_issue_begins(begin):
+    with begin() as session:
+        first, second = (approved(session, a_newsletter(session, slug)) for slug in ("one", "two"))
+        drafted = an_issue(session, a_newsletter(session, "three"), status=IssueStatus.DRAFTED)
+    assert send_approved(begin) == 2
+    assert status(begin, first) is status(begin, second) is IssueStatus.SENDING
+    assert status(begin, drafted) is IssueStatus.DRAFTED
+
+
+@pytest.fixture
+def broken(begin) -> Issue:
+    """An issue that cannot be laid out: its newsletter's zone is not known to this machine any more."""
+    with begin() as session:
+        newsletter = a_newsletter(session, "broken")
+        a_reader(session, newsletter)
+        newsletter.zone = "Nowhere/Town"
+        return approved(session, newsletter, run_at=NOON - timedelta(days=1))
+
+
+def test_an_issue_that_cannot_be_sent_is_paused_with_the_reason_and_holds_up_no_other(begin, broken, caplog):
+    with begin() as session:
+        control = approved(session, a_newsletter(session))
+    assert send_approved(begin) == 1
+    assert status(begin, control) is IssueStatus.SENDING
+    assert status(begin, broken) is IssueStatus.PAUSED
+    with begin() as session:
+        act = session.scalars(select(Act).where(Act.verb == "issue paused")).one()
+        assert session.scalar(select(Letter).where(Letter.issue_id == broken.id)) is None
+    assert (act.actor, act.verb, act.subject) == ("worker", "issue paused", f"issue:{broken.id}")
+    assert act.fields == {"reason": "ZoneInfoNotFoundError"}
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    caplog.clear()
+    assert send_approved(begin) == 0
+    assert caplog.records == [], "it is not tried again every two seconds"
+
+
+def test_an_issue_that_was_mended_and_resumed_is_sent(begin, broken):
+    send_approved(begin)
+    with begin() as session:
+        session.execute(update(Newsletter).where(Newsletter.id == broken.newsletter_id).values(zone="UTC"))
+        issues.begin_sending(session, session.get_one(Issue, broken.id), actor="tests", now=NOON)
+        assert issue_letters.finish(session, now=NOON) == [], "without a letter it was not sent"
+    assert send_approved(begin) == 1
+    with begin() as session:
+        letter = session.scalars(select(Letter).where(Letter.issue_id == broken.id)).one()
+        assert letter.audience == 1
+
+
+def test_a_template_that_lacks_a_name_pauses_the_issue_and_is_named(begin):
+    class Broken:
+        def get_template(self, name: str):
+            return TEMPLATES.from_string("{{ headlines }}")
+
+    with begin() as session:
+        issue = approved(session, a_newsletter(session))
+    assert send_approved(begin, templates=Broken()) == 0
+    assert status(begin, issue) is IssueStatus.PAUSED
+    with begin() as session:
+        assert issues.pause_reason(session, session.get_one(Issue, issue.id)) == (
+            "The letter cannot be laid out: 'headlines' is undefined"
+        )
+
+
+def test_a_database_that_goes_away_is_not_held_against_the_issue(begin):
+    with begin() as session:
+        issue = approved(session, a_newsletter(session))
+
+    failures = [OperationalError("", {}, Exception("away"))]
+
+    @contextmanager
+    def shaky():
+        with begin() as session:
+            yield session
+            if failures:
+                raise failures.pop()
+
+    with pytest.raises(OperationalError):
+        send_approved(shaky)
+    assert status(begin, issue) is IssueStatus.APPROVED
+    assert send_approved(begin) == 1
+
+
+def test_sqlite_serves_twenty_thousand_readers_and_says_so_to_more(begin, database):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        a_crowd(session, newsletter, 20_001)
+        issue = approved(session, newsletter)
+    if not database.is_sqlite:
+        assert send_approved(begin) == 1
+        with begin() as session:
+            assert session.scalars(select(Letter.audience)).one() == 20_001
+        return
+    assert send_approved(begin) == 0
+    with begin() as session:
+        assert session.get_one(Issue, issue.id).status is IssueStatus.PAUSED
+        reason = issues.pause_reason(session, session.get_one(Issue, issue.id))
+        assert "20,001 readers" in reason
+        assert "NEWSLETTER_DATABASE_URL" in reason
+        session.delete(session.scalars(select(Subscription).limit(1)).one())
+        issues.begin_sending(session, session.get_one(Issue, issue.id), actor="tests", now=NOON)
+    assert send_approved(begin) == 1
+
+
+def _of(session, delivery: Delivery) -> Issue:
+    return session.get_one(Issue, session.get_one(Letter, delivery.letter_id).issue_id)
+
+
+def test_an_issue_is_sent_when_its_last_delivery_is_decided(begin):
+    with begin() as session:
+        for state in Status:
+            first, second = owed(session, 2)
+            first.status = Status.SENT
+            second.status = state
+            session.flush()
+            done = issue_letters.finish(session, now=NOON)
+            issue = _of(session, first)
+            assert done == ([] if state in OPEN else [issue.id])
+            assert issue.status is (IssueStatus.SENDING if state in OPEN else IssueStatus.SENT)
+            assert issue.sent_at == (None if state in OPEN else NOON)
+            second.status = Status.FAILED
+            session.flush()
+            issue_letters.finish(session, now=NOON)
+            session.refresh(issue)
+            assert issue.status is IssueStatus.SENT
+
+
+def test_an_issue_nobody_reads_is_sent_at_once(begin):
+    with begin() as session:
+        issue = approved(session, a_newsletter(session))
+    assert send_approved(begin) == 1
+    with begin() as session:
+        assert len(issue_letters.finish(session, now=NOON)) == 1
+    assert status(begin, issue) is IssueStatus.SENT
+
+
+def test_a_paused_issue_is_not_called_sent(begin):
+    with begin() as session:
+        (delivery,) = owed(session, 1, status=Status.SENT)
+        issues.pause(session, _of(session, delivery), actor="tests", now=NOON)
+        assert issue_letters.finish(session, now=NOON) == []
+
+
+def test_whether_an_issue_is_sent_is_found_without_reading_the_past(postgresql_url):
+    with closing(Database(postgresql_url)) as database, database.writing() as session:
+        (delivery,) = owed(session, 1)
+        fill(session, delivery, decided=15_000, waiting=5)
+        prepare_everything(session)
+        assert issue_letters.finish(session, now=NOON) == []
+        plan = generic_plan(session, "SELECT issues.id%")
+    assert "ix_deliveries_bulk" in plan
+    assert "Seq Scan on deliveries" not in plan
+
+
+def test_workers_side_by_side_begin_each_issue_once(postgresql_url):
+    with closing(Database(postgresql_url)) as database:
+        with database.writing() as session:
+            for number in range(6):
+                newsletter = a_newsletter(session, f"letter{number}")
+                for _ in range(3):
+                    a_reader(session, newsletter)
+                approved(session, newsletter)
+        start = threading.Barrier(3)
+
+        def work(_: int) -> int:
+            start.wait(5)
+            return send_approved(database.writing)
+
+        with ThreadPoolExecutor(3) as crowd:
+            assert sum(crowd.map(work, range(3))) == 6
+        with database.reading() as session:
+            assert list(session.scalars(select(Letter.audience))) == [3] * 6
+            assert examination.examine(session) == []
+
+
+def test_each_letter_of_a_newsletter_with_a_return_path_domain_leaves_under_its_own(begin):
+    packer = Packer(Links(KEYRING, BASE), KEYRING)
+    with begin() as session:
+        for slug, domain in (("morning", "bounces.press.example"), ("noon", None)):
+            newsletter = a_newsletter(session, slug, return_path_domain=domain)
+            a_crowd(session, newsletter, 2)
+            send(session, an_issue(session, newsletter, status=IssueStatus.APPROVED))
+    with begin() as session:
+        claimed = claims.claim(session, a_carrier(session), limit=9, urgent=False, key="k1", now=NOON)
+        variants = {each.variant: session.get_one(Variant, each.variant) for each in claimed}
+        senders = [packer.pack(each, variants[each.variant], begin_by=0).sender for each in claimed]
+    assert [return_paths.read(KEYRING, sender) for sender in senders[:2]] == [
+        (each.delivery, NOON) for each in claimed[:2]
+    ]
+    assert senders[2:] == ["letters@press.example"] * 2
+
+
+def test_a_letter_that_mail_programs_would_cut_is_not_begun_and_the_reason_is_said(begin):
+    titles = tuple(f"Title {n} " + "ö" * 180 for n in range(60))
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        a_crowd(session, newsletter, 2)
+        issue = approved(session, newsletter, titles=titles)
+        with pytest.raises(Refused, match="90,000"):
+            issue_letters.check(session, issue, **WITH)
+    assert send_approved(begin) == 0
+    assert status(begin, issue) is IssueStatus.PAUSED
+    with begin() as session:
+        assert "90,000" in issues.pause_reason(session, session.get_one(Issue, issue.id))
+        assert session.scalar(select(func.count()).select_from(Delivery)) == 0
+
+
+def test_a_name_that_cannot_be_written_fails_its_letter_alone(begin):
+    packer = Packer(Links(KEYRING, BASE), KEYRING)
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for name in ("Ana", "Bob\x07", "王小明"):
+            a_reader(session, newsletter, name=name)
+        send(session, approved(session, newsletter))
+        mine = claims.claim(session, a_carrier(session), limit=9, urgent=False, key="k1", now=NOON)
+        variant = session.get_one(Variant, mine[0].variant)
+    ana, bob, ming = mine
+    assert [packer.pack(each, variant, begin_by=0).delivery for each in (ana, ming)] == [ana.delivery, ming.delivery]
+    with pytest.raises(FieldError, match="name"):
+        packer.pack(bob, variant, begin_by=0)

@@ -1,0 +1,55 @@
+"""When a letter that was not taken is taken to the relay again, if at all."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.mail.letters.letters import Kind
+from newsletter.mail.pace import retries
+from newsletter.mail.transport.transport import Reply
+
+GREYLISTED = Reply(451, "4.7.1", "Greylisted")
+UNAUTHENTICATED = Reply(550, "5.7.26", "This mail is unauthenticated")
+FULL = Reply(552, "5.2.2", "mailbox full")
+BAD_SENDER = Reply(553, None, "bad sender")  # as MAIL is answered
+LOST = Reply(None, None, "Connection reset by peer")
+NOT_YET = timedelta()
+
+
+def minutes(kind: Kind, reply: Reply | None, *, times: int) -> list[float | None]:
+    waits = (retries.wait(kind, reply, deferrals=n, tried_for=NOT_YET) for n in range(times))
+    return [wait and wait.total_seconds() / 60 for wait in waits]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reply", "waits"),
+    [
+        (Kind.CONFIRMATION, GREYLISTED, [1, 5, 15, 30, 60, 60]),
+        (Kind.ISSUE, GREYLISTED, [30, 60, 120, 240, 240, 240]),
+        (Kind.TEST, GREYLISTED, [1, 5, 5, 5, 5, 5]),
+        (Kind.ISSUE, LOST, [1, 5, 15, 30, 60, 60]),
+        (Kind.CONFIRMATION, None, [1, 5, 15, 30, 60, 60]),
+        (Kind.ISSUE, UNAUTHENTICATED, [60] * 6),
+        (Kind.ISSUE, BAD_SENDER, [60] * 6),
+        (Kind.CONFIRMATION, UNAUTHENTICATED, [None] * 6),
+        (Kind.TEST, UNAUTHENTICATED, [None] * 6),
+        (Kind.ISSUE, FULL, [None] * 6),
+    ],
+)
+def test_a_letter_waits_by_its_kind_and_by_what_was_said(kind, reply, waits):
+    assert minutes(kind, reply, times=6) == waits
+
+
+@pytest.mark.parametrize(("kind", "hours"), [(Kind.CONFIRMATION, 24), (Kind.ISSUE, 48), (Kind.TEST, 0.5)])
+def test_each_kind_has_its_time(kind, hours):
+    time = timedelta(hours=hours)
+    assert retries.wait(kind, GREYLISTED, deferrals=9, tried_for=time) is None
+    assert retries.wait(kind, GREYLISTED, deferrals=9, tried_for=time - timedelta(seconds=1))
+
+
+@given(st.sampled_from(list(Kind)), st.sampled_from([GREYLISTED, LOST]), st.integers(0, 100))
+def test_nobody_waits_less_than_before(kind, reply, deferrals):
+    first, then = (retries.wait(kind, reply, deferrals=deferrals + n, tried_for=NOT_YET) for n in range(2))
+    assert first <= then

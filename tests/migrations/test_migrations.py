@@ -1,0 +1,201 @@
+"""The schema's history: it ends where the models are, on both databases, however often and by whomever it is run."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.exc import IntegrityError
+
+from newsletter import migrations
+from newsletter.consent.signups import Signup
+from newsletter.consent.subscribers import Subscriber, Subscription
+from newsletter.migrations.schema import ROOMS, metadata
+from newsletter.privacy import retention
+from newsletter.store import triggers
+from newsletter.store.database import Base, Database
+from tests.builders import a_newsletter, a_reader
+from tests.clock import NOON
+
+DESCRIBED = {
+    "sqlite": "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2, 3, 4",
+    "postgresql": """
+        SELECT 'column', table_name, column_name, data_type || is_nullable || coalesce(column_default, '')
+          FROM information_schema.columns WHERE table_schema = 'public'
+        UNION SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+        UNION SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+         WHERE connamespace = 'public'::regnamespace
+        UNION SELECT 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) || tgenabled::text
+          FROM pg_trigger WHERE NOT tgisinternal
+        ORDER BY 1, 2, 3, 4""",
+}
+
+
+@pytest.fixture
+def empty(database: Database, tmp_path) -> Database:
+    """A database as it is before the first migration."""
+    if database.is_sqlite:
+        return Database(f"sqlite:///{tmp_path}/empty.sqlite")
+    with database.writing() as session:
+        session.execute(text("DROP SCHEMA public CASCADE"))
+        session.execute(text("CREATE SCHEMA public"))
+    return database
+
+
+def described(database: Database) -> list[tuple[str, ...]]:
+    with database.reading() as session:
+        statement = DESCRIBED[session.get_bind().dialect.name]
+        return [tuple(row) for row in session.execute(text(statement))]
+
+
+def is_current(database: Database) -> bool:
+    with database.engine.connect() as connection:
+        return migrations.is_current(connection)
+
+
+def state(database: Database) -> migrations.State:
+    with database.reading() as session:
+        return migrations.state(session.connection())
+
+
+def pretend(database: Database, revision: str) -> None:
+    """Let the database say that it was migrated so far."""
+    with database.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+
+
+def changing(database: Database):
+    return (migrations._on_sqlite if database.is_sqlite else migrations._on_postgresql)(database)
+
+
+def test_the_migrations_end_where_the_models_are(database):
+    with database.engine.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+
+
+def test_every_table_is_in_the_schema_that_migrations_see():
+    modules = {mapper.class_.__module__ for mapper in Base.registry.mappers}
+    assert modules == {room.__name__ for room in ROOMS}
+
+
+def test_migrating_again_changes_nothing(database):
+    before = described(database)
+    for _ in range(2):
+        migrations.migrate(database)
+    assert described(database) == before
+
+
+def test_one_migration_makes_an_empty_database_current(empty, database):
+    assert not is_current(empty)
+    migrations.migrate(empty)
+    assert is_current(empty)
+    with empty.reading() as session:
+        assert not triggers.missing(session.connection())
+
+
+def test_code_tells_a_schema_that_is_behind_from_one_that_is_newer(empty, database):
+    assert state(empty) is migrations.State.BEHIND
+    migrations.migrate(empty)
+    assert state(empty) is migrations.State.CURRENT
+    for revision, expected in {"0001": migrations.State.BEHIND, "later": migrations.State.NEWER}.items():
+        pretend(empty, revision)
+        assert state(empty) is expected
+        assert not is_current(empty)
+
+
+def test_a_newer_schema_is_left_as_it_is(database):
+    pretend(database, "later")
+    with database.writing() as session:
+        session.execute(text("ALTER TABLE newsletters ADD COLUMN motto TEXT"))
+    before = described(database)
+    migrations.migrate(database)
+    assert described(database) == before
+    assert state(database) is migrations.State.NEWER
+
+
+def test_two_that_migrate_at_once_both_end_well(empty):
+    with closing(Database(empty.url)) as other, ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(migrations.migrate, each) for each in (empty, other)]:
+            done.result()
+    assert is_current(empty)
+    before = described(empty)
+    migrations.migrate(empty)
+    assert described(empty) == before
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty):
+    def fail(connection: Connection) -> None:
+        connection.execute(text("CREATE TABLE half (id INTEGER)"))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), changing(empty) as connection:
+        fail(connection)
+    assert described(empty) == []
+
+
+OLD_ROWS = """
+    INSERT INTO newsletters (id, slug, name, description, publisher, sender, reply_to, postal_address, language, zone,
+      list_id, brand, created_at) VALUES (1, 'morning', 'M', '', 'P', 'a@b.example', 'a@b.example', 'S', 'en', 'UTC',
+      'morning.b.example', '#000000', '2026-03-14 12:00:00');
+    INSERT INTO exhibits (sha256, kind, body) VALUES ('e', 'form', '');
+    INSERT INTO wordings (id, newsletter_id, language, version, text, form_exhibit, confirm_exhibit, published_at)
+      VALUES (1, 1, 'en', 1, 'I agree', 'e', 'e', '2026-03-14 12:00:00');
+    INSERT INTO signups (address, address_key, fold_key, newsletters, wording_id, form, evidence, received_at, state,
+      nonce) VALUES ('a@b.example', 'a@b.example', 'f', '[1]', 1, 'e', '{}', '2026-03-14 12:00:00', 'asked', 1)
+"""
+
+
+def test_what_was_received_before_sign_ups_had_a_time_is_forgotten_in_time(empty, database):
+    with changing(empty) as connection:
+        command.upgrade(migrations._config(connection), "0002")
+        for statement in OLD_ROWS.split(";"):
+            connection.execute(text(statement))
+    migrations.migrate(empty)
+    for hours, left in ((1, 1), (72, 0)):
+        with empty.writing() as session:
+            retention.forget_due(session, now=NOON + timedelta(hours=hours))
+            assert len(session.scalars(select(Signup)).all()) == left
+
+
+def test_building_a_table_anew_keeps_what_refers_to_its_rows(database):
+    with database.writing() as session:
+        reader = a_reader(session, a_newsletter(session))
+    with changing(database) as connection:
+        operations = Operations(MigrationContext.configure(connection))
+        with operations.batch_alter_table("subscribers", recreate="always" if database.is_sqlite else "auto") as table:
+            table.alter_column("name", new_column_name="called")
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Subscription)) == 1
+        assert session.scalar(text("SELECT subject FROM subscribers")) == reader.subject
+
+
+def test_after_a_migration_references_are_held_again(database):
+    with changing(database):
+        pass
+    with pytest.raises(IntegrityError), database.writing() as session:
+        session.execute(text("INSERT INTO evidence (entry_id, salt, body) VALUES (12, '', '')"))
+
+
+def test_a_migration_that_would_leave_rows_without_what_they_refer_to_is_undone(database):
+    with database.writing() as session:
+        a_reader(session, a_newsletter(session))
+    with pytest.raises((RuntimeError, IntegrityError)), changing(database) as connection:
+        connection.execute(text("DELETE FROM newsletters"))
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Subscriber)) == 1
+        assert session.scalar(text("SELECT count(*) FROM newsletters")) == 1
+
+
+def test_no_table_of_a_sqlite_file_gives_a_number_twice(sqlite_url):
+    with closing(Database(sqlite_url)) as database, database.reading() as session:
+        made = dict(session.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'")).all())
+    for table in metadata.sorted_tables:
+        if table.autoincrement_column is not None:
+            assert "AUTOINCREMENT" in made[table.name], table.name
+            assert table.dialect_options["sqlite"]["autoincrement"], table.name

@@ -1,0 +1,229 @@
+"""What the links in letters do: confirm, leave, preferences, never."""
+
+import pytest
+
+from newsletter import addresses
+from newsletter.consent.ledger import Entry, Event
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.doctor import examination
+from newsletter.doorbell import Room
+from newsletter.links import Purpose
+from tests.whole_service import Stage
+
+ANA = "ana@example.org"
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+@pytest.fixture(autouse=True)
+def _newsletter(stage: Stage):
+    stage.newsletter()
+
+
+def asked(stage: Stage, email: str = ANA):
+    """A confirmation letter that nobody has answered."""
+    stage.sign_up(email)
+    stage.ring(Room.URGENT)
+    return stage.letters(to=email)[-1]
+
+
+def standings(stage: Stage) -> dict[str, Standing]:
+    with stage.site.database.reading() as session:
+        rows = session.query(Subscriber.address, Subscription.standing).join(
+            Subscription, Subscription.subscriber_id == Subscriber.id
+        )
+        return dict(rows.all())
+
+
+def events(stage: Stage) -> list[Event]:
+    with stage.site.database.reading() as session:
+        assert not examination.examine(session)
+        return [entry.event for entry in session.query(Entry).order_by(Entry.id)]
+
+
+def test_no_link_of_any_letter_changes_anything_when_it_is_fetched(stage):
+    letters = [asked(stage, "waiting@example.org"), stage.reader(ANA)]
+    before = stage.rows()
+    for letter in letters:
+        links = stage.links(letter)
+        assert len(links) >= 3
+        for link in links * 3:
+            assert stage.browser.get(link).status_code == 200
+            assert stage.browser.head(link).status_code == 200
+    assert stage.rows() == before
+
+
+def test_confirming_takes_a_press_of_the_button(stage):
+    link = stage.link(asked(stage), "confirm")
+    page = stage.browser.get(link).text
+    assert "I ask Example Press (1 Street, 00000 Town)" in page
+    assert ANA not in page
+    assert standings(stage) == {ANA: Standing.ASKED}
+    assert "subscribed" in stage.browser.post(link, data={"confirm": "yes"}).text
+    assert standings(stage) == {ANA: Standing.SUBSCRIBED}
+    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED]
+
+
+def test_confirming_twice_is_no_error_and_no_second_fact(stage):
+    link = stage.link(asked(stage), "confirm")
+    for _ in range(3):
+        assert stage.browser.post(link).status_code == 200
+    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED]
+    assert stage.browser.get(link).status_code == 200
+
+
+def test_the_link_to_confirm_works_for_72_hours(stage):
+    link = stage.link(asked(stage), "confirm")
+    stage.clock.pass_(hours=71, minutes=59)
+    assert stage.browser.get(link).status_code == 200
+    stage.clock.pass_(minutes=1)
+    assert stage.browser.get(link).status_code == 410
+    assert stage.browser.post(link).status_code == 410
+    assert standings(stage) == {ANA: Standing.ASKED}
+
+
+def test_an_old_confirmation_does_not_bring_back_who_left(stage):
+    letter = stage.reader(ANA)
+    stage.browser.post(stage.link(letter, "u"), data=ONE_CLICK)
+    link = stage.link(letter, "confirm")
+    assert stage.browser.get(link).status_code == 410
+    assert stage.browser.post(link).status_code == 410
+    assert standings(stage) == {ANA: Standing.LEFT}
+
+
+@pytest.mark.parametrize("encoding", ["urlencoded", "multipart"])
+def test_one_click_of_a_mail_program_acts_at_once(stage, encoding):
+    control = stage.reader("control@example.org")
+    link = stage.link(stage.reader(ANA), "u")
+    multipart = {"files": {name: (None, value) for name, value in ONE_CLICK.items()}}
+    sent = {"data": ONE_CLICK} if encoding == "urlencoded" else multipart
+    answer = stage.browser.post(link, **sent, follow_redirects=False)
+    assert answer.status_code == 200
+    assert not answer.history
+    assert "set-cookie" not in answer.headers
+    assert standings(stage) == {ANA: Standing.LEFT, "control@example.org": Standing.SUBSCRIBED}
+    assert stage.browser.post(link, **sent).status_code == 200
+    assert events(stage).count(Event.WITHDRAWN) == 1
+    assert control
+
+
+def test_the_button_on_the_page_leaves_too(stage):
+    link = stage.link(stage.reader(ANA), "u")
+    page = stage.browser.get(link).text
+    assert addresses.masked(ANA) in page
+    assert ANA not in page
+    assert stage.browser.post(link, data={"unsubscribe": "yes"}).status_code == 200
+    assert standings(stage) == {ANA: Standing.LEFT}
+
+
+@pytest.mark.parametrize("data", [{}, {"List-Unsubscribe": "Two-Clicks"}, {"unsubscribe": ""}])
+def test_a_post_that_asks_for_nothing_changes_nothing(stage, data):
+    link = stage.link(stage.reader(ANA), "u")
+    assert 400 <= stage.browser.post(link, data=data).status_code < 500
+    assert standings(stage) == {ANA: Standing.SUBSCRIBED}
+
+
+def test_leaving_everything_stops_every_newsletter(stage):
+    stage.newsletter("evening")
+    letter = stage.reader(ANA)
+    stage.reader(ANA, "evening")
+    stage.browser.post(stage.link(letter, "u"), data={"unsubscribe": "yes", "all": "yes"})
+    with stage.site.database.reading() as session:
+        assert {row.standing for row in session.query(Subscription)} == {Standing.LEFT}
+
+
+def test_an_unsubscribe_link_never_expires_and_outlives_a_change_of_keys(stage):
+    link = stage.link(stage.reader(ANA), "u")
+    stage.clock.pass_(days=4000)
+    assert stage.browser.post(link, data=ONE_CLICK).status_code == 200
+    assert standings(stage) == {ANA: Standing.LEFT}
+
+
+def test_preferences_stop_what_is_no_longer_ticked(stage):
+    stage.newsletter("evening")
+    stage.reader(ANA)
+    stage.reader(ANA, "evening")
+    with stage.site.database.reading() as session:
+        token = stage.site.links.token(Purpose.PREFERENCES, session.query(Subscriber.id).scalar())
+    link = f"/preferences/{token}"
+    assert "The Evening Letter" in stage.browser.get(link).text
+    answer = stage.browser.post(link, data={"save": "yes", "newsletters": "morning"})
+    assert "The Evening Letter stopped" in answer.text
+    with stage.site.database.reading() as session:
+        kept = session.query(Subscription.newsletter_id).filter(Subscription.standing == Standing.SUBSCRIBED).all()
+        assert len(kept) == 1
+    stage.browser.post(link, data={"save": "yes", "newsletters": ["morning", "evening"]})
+    assert events(stage).count(Event.CONFIRMED) == 2, "a link in a letter may only reduce"
+    stage.browser.post(link, data={"all": "yes"})
+    assert events(stage).count(Event.WITHDRAWN) == 2
+
+
+def test_never_means_no_letter_whoever_asks(stage):
+    never = stage.link(asked(stage), "never")
+    assert stage.browser.post(never, data={"never": "yes"}).status_code == 200
+    assert standings(stage) == {ANA: Standing.LEFT}
+    stage.clock.pass_(days=2)
+    for spelling in (ANA, "Ana@Example.org"):
+        assert stage.sign_up(spelling).status_code == 202
+    stage.ring()
+    assert len(stage.letters()) == 1, "the one that held the link"
+    assert stage.browser.get(never).status_code == 200
+    assert events(stage) == [Event.REQUESTED, Event.WITHDRAWN, Event.REFUSED]
+
+
+def test_a_hundred_forms_are_one_letter_a_day_whatever_the_spelling(stage):
+    for number in range(100):
+        assert (
+            stage.sign_up(["ana@example.org", "ANA@example.org", "ana+tag@example.org"][number % 3]).status_code == 202
+        )
+    stage.ring()
+    assert len(stage.letters()) == 1
+    stage.clock.pass_(days=1)
+    stage.sign_up(ANA)
+    stage.ring()
+    assert len(stage.letters()) == 2
+
+
+def test_who_is_subscribed_gets_no_second_letter(stage):
+    stage.reader(ANA)
+    stage.clock.pass_(days=1)
+    stage.sign_up(ANA)
+    stage.ring()
+    assert len(stage.letters()) == 1
+
+
+def test_a_link_that_is_cut_changed_or_for_another_purpose_changes_nothing(stage):
+    letter = stage.reader(ANA)
+    stage.sign_up("open@example.org")
+    stage.ring(Room.URGENT)
+    before = stage.rows()
+    tokens = {path: stage.link(letter, path).rpartition("/")[2] for path in ("confirm", "never", "u")}
+    wrong = [
+        *(f"/{path}/{token[:-1]}" for path, token in tokens.items()),
+        *(f"/{path}/{token[:-1]}{'A' if token[-1] != 'A' else 'Q'}" for path, token in tokens.items()),
+        *(f"/{path}/{token.replace('k1.', 'k2.')}" for path, token in tokens.items()),
+        *(f"/{path}/{tokens[other]}" for path in tokens for other in tokens if path != other),
+        "/preferences/" + tokens["u"],
+        "/u/" + "A" * 5000,
+        "/u/k1.",
+        "/u/%00",
+        "/confirm/k1.ÄÄÄ",
+    ]
+    for link in wrong:
+        for answer in (stage.browser.get(link), stage.browser.post(link, data={**ONE_CLICK, "save": "yes"})):
+            assert 400 <= answer.status_code < 500, link
+            assert "<h1>" in answer.text
+    assert stage.rows() == before
+
+
+def test_pages_that_a_link_opens_are_private(stage):
+    for link in stage.links(asked(stage)):
+        headers = stage.browser.get(link).headers
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        if not link.startswith(("/n/", "/archive")):
+            assert headers["cache-control"] == "no-store"
+            assert "noindex" in headers["x-robots-tag"]
+
+
+def test_nobody_can_frame_the_button_of_the_sign_up_page_either(stage):
+    assert "frame-ancestors 'none'" in stage.browser.get("/").headers["content-security-policy"]

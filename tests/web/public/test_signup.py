@@ -1,0 +1,183 @@
+import json
+
+import pytest
+
+from newsletter import newsletters
+from newsletter.consent import forms
+from newsletter.consent.signups import Signup, State
+from newsletter.doorbell import Room
+from tests.whole_service import Stage
+
+GOOD = "ana@example.org"
+
+
+@pytest.fixture(autouse=True)
+def _newsletter(stage: Stage):
+    stage.newsletter()
+
+
+def untouched(stage: Stage) -> bool:
+    rows = stage.rows()
+    stage.ring()
+    return not any(rows[name] for name in ("signups", "subscribers", "ledger", "letters")) and not stage.letters()
+
+
+def test_a_posted_form_is_one_row_and_nothing_else(stage):
+    before = stage.rows()
+    answer = stage.sign_up(GOOD, name="Ana")
+    after = stage.rows()
+    assert answer.status_code == 202
+    assert "inbox" in answer.text
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"signups"}
+    assert len(after["signups"]) == 1
+
+
+def test_a_program_signs_up_with_json(stage):
+    form = stage.form()
+    body = {**form, "newsletters": ["morning"], "consent": True, "wording": int(form["wording"]), "email": GOOD}
+    answer = stage.browser.post("/subscribe", json=body)
+    assert answer.status_code == 202
+    assert answer.json().keys() == {"message"}
+
+
+def test_the_answer_is_the_same_for_a_stranger_a_reader_and_one_who_is_never_to_be_written_to(stage):
+    letter = stage.reader("reader@example.org")
+    stage.sign_up("enough@example.org")
+    stage.ring(Room.URGENT)
+    never = stage.link(stage.letters(to="enough@example.org")[0], "never")
+    assert stage.browser.post(never, data={"never": "yes"}).status_code == 200
+    assert letter
+
+    def answer(email: str) -> tuple[int, str]:
+        given = stage.sign_up(email)
+        return given.status_code, given.text
+
+    assert answer("stranger@example.org") == answer("reader@example.org") == answer("enough@example.org")
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["", "ana", "ana@", "ana@example", "a b@example.org", "Ana <ana@example.org>", "ana@[127.0.0.1]", "a@b@c.org"],
+)
+def test_a_malformed_address_is_refused_by_name_and_nothing_is_kept(stage, email):
+    answer = stage.browser.post("/subscribe", json={**stage.form(), "newsletters": ["morning"], "email": email})
+    assert answer.status_code == 422
+    assert answer.json()["errors"].keys() == {"email"}
+    assert untouched(stage)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("consent", None),
+        ("consent", "false"),
+        ("consent", False),
+        ("newsletters", ["evening"]),
+        ("newsletters", []),
+        ("wording", 999),
+        ("wording", "one"),
+        ("form", "0" * 64),
+        ("name", "Ana\nBcc: x@example.org"),
+        ("name", "Ana\x00"),
+        ("name", "=?utf-8?q?Ana?="),
+        ("name", "a" * 201),
+        ("language", "klingon language"),
+        ("timezone", "Mars/Olympus"),
+        ("email", {"address": GOOD}),
+    ],
+)
+def test_what_cannot_be_used_is_named_and_nothing_is_kept(stage, field, value):
+    body = {**stage.form(), "newsletters": ["morning"], "email": GOOD, field: value}
+    answer = stage.browser.post("/subscribe", json=body)
+    assert 400 <= answer.status_code < 500
+    assert field in answer.json()["errors"]
+    assert untouched(stage)
+
+
+def test_the_form_comes_back_with_what_was_entered_and_a_link_to_each_wrong_field(stage):
+    answer = stage.browser.post("/subscribe", data={**stage.form(), "consent": "", "email": "garden.gate@post"})
+    assert answer.status_code == 422
+    assert 'value="garden.gate@post"' in answer.text
+    assert 'href="#email"' in answer.text
+    assert 'href="#consent"' in answer.text
+    assert untouched(stage)
+
+
+def test_what_was_entered_comes_back_as_text_not_as_markup(stage):
+    answer = stage.browser.post("/subscribe", data={**stage.form(), "email": '"><script>alert(1)</script>'})
+    assert "<script>" not in answer.text
+
+
+@pytest.mark.parametrize("kind", ["form", "json", "multipart"])
+def test_a_megabyte_is_refused_while_it_arrives(stage, kind):
+    large = "a" * 1_000_000
+    form = {**stage.form(), "email": GOOD, "name": large}
+    match kind:
+        case "form":
+            answer = stage.browser.post("/subscribe", data=form)
+        case "json":
+            answer = stage.browser.post(
+                "/subscribe", content=json.dumps(form), headers={"content-type": "application/json"}
+            )
+        case _:
+            answer = stage.browser.post("/subscribe", files={name: (None, str(value)) for name, value in form.items()})
+    assert answer.status_code == 413
+    assert untouched(stage)
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"null", b'"text"', b"\xff\xfe", b"[" * 60_000])
+def test_a_body_that_is_no_json_object_is_refused(stage, body):
+    answer = stage.browser.post("/subscribe", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert untouched(stage)
+
+
+def test_consent_is_never_ticked_beforehand(stage):
+    assert "checked" not in stage.browser.get("/n/morning").text
+
+
+def test_words_about_one_newsletter_are_no_consent_to_another(stage):
+    stage.newsletter("evening")
+    body = {**stage.form("morning"), "newsletters": ["morning", "evening"], "email": GOOD}
+    answer = stage.browser.post("/subscribe", json=body)
+    assert answer.json()["errors"].keys() == {"wording"}
+    assert untouched(stage)
+
+
+def test_a_form_that_was_opened_before_new_words_were_published_still_counts(stage):
+    old = stage.form()
+    with stage.site.database.writing() as session:
+        found = newsletters.named(session, "morning")
+        forms.publish(
+            session, stage.site.templates, found, text="Other words, same meaning.", actor="tests", now=stage.clock()
+        )
+    stage.site.catalogue.forget()
+    assert "Other words" in stage.browser.get("/n/morning").text
+    assert stage.browser.post("/subscribe", data={**old, "email": GOOD}).status_code == 202
+    with stage.site.database.reading() as session:
+        assert session.query(Signup).one().wording_id == int(old["wording"])
+
+
+def test_the_first_page_is_the_only_newsletter_or_the_list_of_several(stage):
+    assert 'action="/subscribe"' in stage.browser.get("/").text
+    stage.newsletter("evening")
+    page = stage.browser.get("/").text
+    assert "/n/morning" in page
+    assert "/n/evening" in page
+
+
+def test_an_unknown_newsletter_has_no_page(stage):
+    assert stage.browser.get("/n/nothing").status_code == 404
+
+
+def test_a_sign_up_that_cannot_be_worked_on_does_not_hold_up_the_next(stage):
+    stage.sign_up("first@example.org")
+    stage.sign_up("second@example.org")
+    with stage.site.database.writing() as session:
+        first = session.query(Signup).order_by(Signup.id).first()
+        first.newsletters = "nonsense"
+    stage.ring(Room.URGENT)
+    assert [letter["To"] for letter in stage.letters()] == ["second@example.org"]
+    with stage.site.database.reading() as session:
+        assert [row.state for row in session.query(Signup).order_by(Signup.id)] == [State.FAILED, State.ASKED]

@@ -1,0 +1,390 @@
+"""What the workers do when a bell rings: short rings that look at the database and do what is due."""
+
+import logging
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event, func, select, update
+from sqlalchemy.exc import OperationalError
+
+from newsletter import newsletters
+from newsletter.consent.signups import Signup, State
+from newsletter.content import issues
+from newsletter.content.articles import Article
+from newsletter.content.digests import digests
+from newsletter.content.digests.digests import Digest
+from newsletter.content.feeds import Feed
+from newsletter.content.issues import Issue
+from newsletter.content.issues import Status as IssueStatus
+from newsletter.doctor import examination
+from newsletter.doorbell import Room
+from newsletter.errors import Misconfigured
+from newsletter.mail.delivery import claims
+from newsletter.mail.delivery.deliveries import Delivery, Status
+from newsletter.mail.delivery.leases import SILENCE, Watch
+from newsletter.mail.transport.outbox import Outbox
+from newsletter.mail.transport.smtp.smtp_transport import SmtpPostman
+from newsletter.mail.transport.transport import Fate
+from newsletter.settings import Settings
+from tests.builders import a_carrier, a_newsletter, a_reader, a_signup, an_issue, owed
+from tests.clock import NOON
+from tests.content.builders import Shelf
+from tests.transports import Ticks, Whimsical
+from tests.whole_service import Stage
+from workers import works
+from workers.tasks import Shift
+from workers.works import RING, SIGNUPS, Works
+
+FEED = b"""<rss version="2.0"><channel><title>Town</title><link>https://town.example/</link><description/>
+<item><title>A bridge opens</title><link>https://town.example/bridge</link><guid>1</guid></item></channel></rss>"""
+
+
+SOMEBODY = "ana@example.org"
+
+
+def statuses(stage: Stage) -> list[Status]:
+    with stage.site.database.reading() as session:
+        return list(session.scalars(select(Delivery.status).order_by(Delivery.id)))
+
+
+def add_signups(stage: Stage, number: int) -> None:
+    with stage.site.database.writing() as session:
+        newsletter = newsletters.by_slug(session, "morning") or a_newsletter(session)
+        for _ in range(number):
+            a_signup(session, newsletter)
+
+
+def test_an_urgent_ring_turns_sign_ups_into_letters_that_leave(stage):
+    add_signups(stage, 2)
+    assert stage.works.ring(Room.URGENT) is False
+    assert len(stage.letters()) == 2
+    assert statuses(stage) == [Status.SENT] * 2
+
+
+def test_an_urgent_ring_says_that_more_is_due(stage):
+    add_signups(stage, SIGNUPS + 1)
+    assert stage.works.ring(Room.URGENT) is True
+    assert len(stage.letters()) == SIGNUPS, "the first letters do not wait for the last sign-up"
+    assert stage.works.ring(Room.URGENT) is False
+    assert len(stage.letters()) == SIGNUPS + 1
+
+
+def test_a_bulk_ring_begins_carries_and_finishes_an_issue(stage):
+    with stage.site.database.writing() as session:
+        newsletter = a_newsletter(session)
+        for _ in range(3):
+            a_reader(session, newsletter)
+        issue = an_issue(session, newsletter, status=IssueStatus.APPROVED)
+    assert stage.works.ring(Room.BULK) is False
+    assert len(stage.letters()) == 3
+    with stage.site.database.reading() as session:
+        assert session.get_one(Issue, issue.id).status is IssueStatus.SENT
+        assert examination.examine(session) == []
+
+
+def test_a_ring_ends_after_its_seconds_and_says_that_more_is_due(stage):
+    with stage.site.database.writing() as session:
+        owed(session, 12)
+    ticks = Ticks()
+    postman = Whimsical(ticks=ticks, takes=1.0)
+    busy = replace(stage.works, dispatcher=replace(stage.works.dispatcher, postman=postman, ticks=ticks))
+    started = ticks()
+    assert busy.ring(Room.BULK) is True
+    assert ticks() - started == RING
+    assert len(postman.taken) == RING
+    assert busy.ring(Room.BULK) is True
+    while busy.ring(Room.BULK):
+        pass
+    assert len(set(postman.taken)) == len(postman.taken) == 12
+
+
+def test_a_relay_that_takes_nothing_is_not_knocked_at_without_pause(stage):
+    with stage.site.database.writing() as session:
+        owed(session, 3)
+    closed = replace(stage.works, dispatcher=replace(stage.works.dispatcher, postman=Whimsical(ticks=Ticks(), pulls=0)))
+    assert closed.ring(Room.BULK) is False
+    assert statuses(stage) == [Status.QUEUED] * 3
+
+
+def test_a_feeds_ring_takes_in_what_the_feeds_offer(stage):
+    with stage.site.database.writing() as session:
+        newsletter = a_newsletter(session)
+        session.add(Feed(newsletter_id=newsletter.id, url="https://town.example/feed", added_at=NOON, next_try_at=NOON))
+    fed = replace(stage.works, fetcher=Shelf({"https://town.example/feed": FEED}))
+    assert fed.ring(Room.FEEDS) is False
+    with stage.site.database.reading() as session:
+        assert session.scalars(select(Article.title)).all() == ["A bridge opens"]
+
+
+def test_an_upkeep_ring_drafts_hands_back_and_forgets(stage):
+    with stage.site.database.writing() as session:
+        newsletter = a_newsletter(session)
+        an_issue(session, newsletter, status=IssueStatus.CANCELLED)
+        digests.add(
+            session,
+            newsletter,
+            name="daily",
+            cron="0 12 * * *",
+            zone="UTC",
+            actor="tests",
+            now=NOON - timedelta(days=1),
+        )
+        signup = a_signup(session, newsletter, received_at=NOON - timedelta(hours=72), state=State.QUIET)
+        owed(session, 1)
+        claims.claim(session, a_carrier(session), limit=1, urgent=False, key="k1", now=NOON)
+    ticks = Ticks()
+    watching = replace(stage.works, watch=Watch(ticks))
+    for _ in range(int(SILENCE / 5)):
+        assert watching.ring(Room.UPKEEP) is False
+        ticks.now += 5
+    assert statuses(stage) == [Status.CLAIMED]
+    watching.ring(Room.UPKEEP)
+    assert statuses(stage) == [Status.QUEUED]
+    with stage.site.database.reading() as session:
+        assert session.scalar(select(func.count()).where(Issue.digest_id.is_not(None))) == 1
+        assert session.get(Signup, signup.id) is None
+
+
+@pytest.mark.parametrize("room", Room)
+def test_a_ring_with_nothing_to_do_is_cheap(stage, room):
+    with stage.site.database.writing() as session:
+        a_reader(session, a_newsletter(session))
+    stage.works.ring(room)
+    statements = []
+    database = stage.works.database
+    for engine in (
+        database.engine,
+        *([database._reader] if database.is_sqlite else []),
+    ):  # PostgreSQL's is a view of it
+        event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    assert stage.works.ring(room) is False
+    assert len([each for each in statements if each not in ("BEGIN", "BEGIN IMMEDIATE")]) <= 7
+
+
+def test_an_outbox_that_cannot_be_written_defers_letters_and_stops_nothing(stage):
+    stage.outbox.write_text("not a folder")
+    add_signups(stage, 1)
+    for room in Room:
+        assert stage.works.ring(room) is False
+    assert statuses(stage) == [Status.QUEUED]
+    stage.outbox.unlink()
+    stage.clock.pass_(minutes=2)
+    stage.ring(Room.URGENT)
+    assert statuses(stage) == [Status.SENT]
+
+
+class Broken:
+    """Whatever it is asked, it has a bug, and names somebody."""
+
+    def fetch(self, *_: object, **__: object) -> None:
+        raise LookupError(SOMEBODY)
+
+    def carry(self, *_: object, **__: object) -> None:
+        raise LookupError(SOMEBODY)
+
+    def get_template(self, name: str) -> None:
+        raise LookupError(SOMEBODY)
+
+
+def test_a_digest_that_fails_keeps_no_other_and_no_other_step_from_its_work(stage, caplog):
+    with stage.site.database.writing() as session:
+        newsletter = a_newsletter(session)
+        a_signup(session, newsletter, received_at=NOON - timedelta(hours=72), state=State.QUIET)
+        session.add(
+            Digest(newsletter_id=newsletter.id, name="broken", rule={}, cron="nonsense", zone="UTC", starts_at=NOON)
+        )
+        digests.add(session, newsletter, name="daily", cron="0 12 * * *", zone="UTC", actor="tests", now=NOON)
+    stage.clock.pass_(days=1)
+    assert stage.works.ring(Room.UPKEEP) is False
+    with stage.site.database.reading() as session:
+        assert session.scalars(select(Signup)).all() == []
+        assert len(session.scalars(select(Issue)).all()) == 1
+    assert "digest 1 cannot be drafted" in caplog.text
+
+
+def test_a_bug_in_the_postman_leaves_a_trace_without_an_address_and_nothing_claimed(stage, caplog):
+    add_signups(stage, 1)
+    broken = replace(stage.works, dispatcher=replace(stage.works.dispatcher, postman=Broken()), fetcher=Broken())
+    for room in Room:
+        assert broken.ring(room) is False
+    assert statuses(stage) == [Status.QUEUED]
+    assert "carry_confirmations failed: LookupError" in caplog.text
+    assert "@example.org" not in caplog.text
+
+
+def test_templates_that_are_broken_stop_no_letter_that_is_written_already(stage):
+    add_signups(stage, 1)
+    with stage.site.database.writing() as session:
+        owed(session, 1)
+        session.execute(update(Delivery).values(priority=0))
+    broken = replace(stage.works, templates=Broken())
+    assert broken.ring(Room.URGENT) is False
+    assert statuses(stage) == [Status.SENT]
+
+
+class Away:
+    """A database that nobody reaches."""
+
+    @contextmanager
+    def writing(self):
+        raise OperationalError("", {}, Exception(SOMEBODY))
+        yield
+
+    reading = writing
+
+
+@pytest.mark.parametrize("room", Room)
+def test_while_the_database_is_away_a_ring_says_so_in_a_line_for_each_step(stage, caplog, room):
+    away = Away()
+    dispatcher = replace(stage.works.dispatcher, begin=away.writing)
+    assert replace(stage.works, database=away, dispatcher=dispatcher).ring(room) is False
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+    assert 1 <= len(caplog.records) <= 4
+    assert "Traceback" not in caplog.text
+    assert "@" not in caplog.text
+
+
+def test_letters_go_to_the_relay_that_the_settings_name_and_else_to_the_outbox(tmp_path: Path):
+    unset, named = (
+        Settings(data_dir=tmp_path),
+        Settings(data_dir=tmp_path, smtp_url="smtp://a.example,smtp://b.example"),
+    )
+    assert isinstance(works.postman(unset), Outbox)
+    assert works.express(unset) is None, "the outbox holds nobody up"
+    for postman in (works.postman(named), works.express(named)):
+        assert isinstance(postman, SmtpPostman)
+        postman.close()
+
+
+def test_with_other_keys_than_the_databases_nothing_is_built(stage):
+    settings = stage.site.settings
+    with pytest.raises(Misconfigured):
+        works.build(settings.model_copy(update={"secret_keys": (("k1", "t" * 40),)}))
+
+
+def test_after_closing_nothing_beats_any_more(stage):
+    add_signups(stage, 1)
+    stage.ring(Room.URGENT)
+    stage.works.close()
+    assert not any(thread.name in ("heart", "recorder") for thread in threading.enumerate())
+
+
+def test_a_service_that_starts_anew_goes_on_where_it_was(stage):
+    with stage.site.database.writing() as session:
+        owed(session, 2)
+        approved = an_issue(session, a_newsletter(session), status=IssueStatus.APPROVED)
+    stage.works.close()
+    second = works.build(stage.site.settings, clock=stage.clock)
+    second.ring(Room.BULK)
+    second.close()
+    assert statuses(stage) == [Status.SENT] * 2
+    with stage.site.database.reading() as session:
+        assert session.get_one(Issue, approved.id).status is IssueStatus.SENT
+        assert issues.content_sha(session, session.get_one(Issue, approved.id))
+    assert [message_from_bytes(f.read_bytes(), policy=policy.default)["Subject"] for f in stage.outbox.glob("new/*")]
+
+
+class Bell:
+    def __init__(self) -> None:
+        self.rung: list[Room] = []
+
+    def ring(self, room: Room) -> None:
+        self.rung.append(room)
+
+
+class Slow:
+    """Works that last until they are let go."""
+
+    def __init__(self, *more: bool) -> None:
+        self.more = list(more)
+        self.begun = threading.Semaphore(0)
+        self.free = threading.Semaphore(0)
+        self.rings = 0
+
+    def ring(self, room: Room) -> bool:
+        self.rings += 1
+        self.begun.release()
+        assert self.free.acquire(timeout=5)
+        return self.more.pop()
+
+
+@pytest.mark.parametrize(("more", "rung"), [(True, [Room.BULK]), (False, [])])
+def test_a_room_in_which_more_is_due_rings_again(more, rung):
+    slow, bell = Slow(more), Bell()
+    slow.free.release()
+    Shift(Room.BULK, lambda: slow, lambda: bell)()
+    assert bell.rung == rung
+
+
+def test_whoever_comes_while_somebody_works_there_leaves_and_is_not_forgotten():
+    slow, bell = Slow(False), Bell()
+    shift = Shift(Room.BULK, lambda: slow, lambda: bell)
+    first = threading.Thread(target=shift)
+    first.start()
+    assert slow.begun.acquire(timeout=5)
+    shift()
+    shift()
+    slow.free.release()
+    first.join(5)
+    assert slow.rings == 1
+    assert bell.rung == [Room.BULK]
+
+
+def test_a_room_is_free_again_after_a_failure():
+    slow, bell = Slow(), Bell()  # which has no answer left
+    for _ in range(2):
+        slow.free.release()
+        with pytest.raises(IndexError):
+            Shift(Room.BULK, lambda: slow, lambda: bell)()
+    assert bell.rung == []
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (Misconfigured("The keys are gone."), "nothing can be done in the room bulk: The keys are gone."),
+        (
+            OperationalError("", {}, Exception(SOMEBODY)),
+            "nothing can be done in the room bulk, the database is away: OperationalError",
+        ),
+    ],
+)
+def test_works_that_cannot_be_built_yet_are_asked_for_again_at_the_next_ring(error, line, caplog):
+    errors, slow = [error], Slow(False)
+
+    def build() -> Works:
+        if errors:
+            raise errors.pop()
+        return slow
+
+    shift = Shift(Room.BULK, build, Bell)
+    shift()
+    assert caplog.messages == [line]
+    slow.free.release()
+    shift()
+    assert slow.rings == 1
+
+
+@pytest.mark.parametrize("room", Room)
+def test_once_the_process_has_to_end_no_step_begins(stage, room):
+    add_signups(stage, 1)
+    broken = replace(stage.works, dispatcher=replace(stage.works.dispatcher, postman=Broken()), fetcher=Broken())
+    broken.stop.set()
+    before = stage.rows()
+    assert broken.ring(room) is False
+    assert stage.rows() == before
+
+
+def test_once_the_process_has_to_end_carrying_ends_with_the_letter_in_hand(stage):
+    with stage.site.database.writing() as session:
+        owed(session, 3)
+    ticks = Ticks()
+    postman = Whimsical(lambda _: stage.works.stop.set() or Fate.TAKEN, ticks=ticks)
+    ending = replace(stage.works, dispatcher=replace(stage.works.dispatcher, postman=postman, ticks=ticks))
+    assert ending.ring(Room.BULK) is False
+    assert statuses(stage) == [Status.SENT, Status.QUEUED, Status.QUEUED]
