@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from newsletter.errors import Misconfigured
 
-Address = IPv4Address | IPv6Address
+IPAddress = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Exemption:
         except ValueError:
             return cls(host, port)
 
-    def covers(self, host: str, address: Address, port: int) -> bool:
+    def covers(self, host: str, address: IPAddress, port: int) -> bool:
         """Whether a connection to this port of this host, at this address, is what the operator meant."""
         if self.port not in (None, port):
             return False

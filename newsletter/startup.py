@@ -21,7 +21,7 @@ def check(database: Database, keyring: Keyring, *, now: datetime) -> None:
     A newer schema will do: another release has migrated already, and will take over. Raises Misconfigured.
     """
     with database.engine.connect() as connection:
-        if migrations.state(connection) is migrations.State.BEHIND:
+        if migrations.state(connection) is migrations.SchemaState.BEHIND:
             raise Misconfigured("The database is not up to date. Run first: newsletter migrate")
     with database.writing() as session:
         key_registry.check(session, keyring, now=now)

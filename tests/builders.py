@@ -10,18 +10,17 @@ from sqlalchemy.orm import Session
 from newsletter import addresses, newsletters
 from newsletter.consent import ledger, subscribers, wordings
 from newsletter.consent.ledger import Event
-from newsletter.consent.signups import VALID, Signup, State
+from newsletter.consent.signups import VALID, Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.wordings import Wording
 from newsletter.content.articles import Article
 from newsletter.content.feeds import Feed
-from newsletter.content.issues import Issue, IssueArticle
-from newsletter.content.issues import Status as IssueStatus
+from newsletter.content.issues import Issue, IssueArticle, IssueStatus
 from newsletter.keys import Keyring
 from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.delivery.leases import Carrier
 from newsletter.mail.letters import letters, merge, mime
-from newsletter.mail.letters.letters import Kind, Letter, Priority, Variant
+from newsletter.mail.letters.letters import Letter, LetterKind, Priority, Variant
 from newsletter.mail.letters.merge import Sheet, marker
 from newsletter.newsletters import Newsletter
 from tests.clock import NOON
@@ -100,7 +99,12 @@ def a_crowd(session: Session, newsletter: Newsletter, readers: int) -> list[int]
 
 
 def a_signup(
-    session: Session, newsletter: Newsletter, address: str | None = None, *, state: State = State.RECEIVED, **given: Any
+    session: Session,
+    newsletter: Newsletter,
+    address: str | None = None,
+    *,
+    state: SignupState = SignupState.RECEIVED,
+    **given: Any,
 ) -> Signup:
     """A posted form."""
     parsed = addresses.parse(address or f"visitor{next(NUMBERS)}@example.org")
@@ -208,10 +212,10 @@ def a_letter(
     signup: Signup | None = None,
     sheet: Sheet | None = None,
     audience: int = 1,
-    kind: Kind | None = None,
+    kind: LetterKind | None = None,
 ) -> tuple[Letter, Variant]:
     """A letter about an issue or a sign-up; without either, a test letter."""
-    kind = kind or (Kind.ISSUE if issue else Kind.CONFIRMATION if signup else Kind.TEST)
+    kind = kind or (LetterKind.ISSUE if issue else LetterKind.CONFIRMATION if signup else LetterKind.TEST)
     return letters.write(
         session,
         kind=kind,
@@ -221,7 +225,7 @@ def a_letter(
         signup_id=signup.id if signup else None,
         sheet=sheet or a_sheet(),
         language="en",
-        priority=Priority.BULK if kind is Kind.ISSUE else Priority.URGENT,
+        priority=Priority.BULK if kind is LetterKind.ISSUE else Priority.URGENT,
         audience=audience,
         now=NOON,
     )

@@ -46,3 +46,24 @@ def test_no_age_is_measured_by_the_clock_on_the_wall():
 
 def test_the_rooms_know_no_settings():
     assert not {path for path in SOURCES if path.startswith(ROOMS) and "newsletter.settings" in str(imports(path))}
+
+
+def test_no_two_classes_have_the_same_name():
+    """An alias of a type counts as a class: both are what a reader searches for by name."""
+    places = sorted((name, path) for path, tree in SOURCES.items() for name in _class_names(tree))
+    names = [name for name, _ in places]
+
+    assert len(names) > 200
+    assert [place for place in places if names.count(place[0]) > 1] == []
+
+
+def _class_names(tree: ast.Module) -> list[str]:
+    classes = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assigned = [
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    return classes + [name for name in assigned if name[0].isupper() and not name.isupper()]

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from newsletter.doorbell import QUIET
-from newsletter.mail.pace.shared_state import AHEAD, KEPT, Board, LocalBoard, Notes, Step
+from newsletter.mail.pace.shared_state import AHEAD, KEPT, Board, LocalBoard, Notes, NotesChange
 
 T = TypeVar("T")
 
@@ -96,7 +96,7 @@ class RedisBoard:
             return self._local.reserve(key, rate=rate / company, turns=turns)
         return float(told)
 
-    def change(self, key: str, step: Step) -> tuple[Notes, float]:
+    def change(self, key: str, step: NotesChange) -> tuple[Notes, float]:
         """Change what stands under a key. An emptied Redis is told again what this process remembers."""
         changed = self._ask(lambda: self._change(key, step))
         return self._local.change(key, step) if changed is None else changed
@@ -119,7 +119,7 @@ class RedisBoard:
         with suppress(RedisError, OSError):
             self._client.close()
 
-    def _change(self, key: str, step: Step) -> tuple[Notes, float]:
+    def _change(self, key: str, step: NotesChange) -> tuple[Notes, float]:
         name = _name(key, "notes")
         raw, told = self._read([name], [])
         for _ in range(TRIES):

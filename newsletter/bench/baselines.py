@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
 
-from newsletter.bench.relays import Relay
+from newsletter.bench.relays import BenchRelay
 from newsletter.bench.servers import postfix
 from newsletter.errors import NewsletterError
 
@@ -20,7 +20,7 @@ SENDER, RECIPIENT = "letters@bench.example", "reader@bench.example"
 
 
 @dataclass(frozen=True)
-class Measure:
+class YardstickResult:
     """What a yardstick came to."""
 
     letters: int
@@ -33,7 +33,7 @@ class Measure:
         return self.letters / self.seconds
 
 
-def smtp_source(relay: Relay, *, letters: int, octets: int, told: Callable[[int, int], None]) -> Measure:
+def smtp_source(relay: BenchRelay, *, letters: int, octets: int, told: Callable[[int, int], None]) -> YardstickResult:
     """Postfix's load generator, written in C: one conversation after the other in each of twenty connections."""
     words = ["-d", "-s", str(SESSIONS), "-l", str(max(1, octets - HEAD)), "-m", str(letters)]
     words += ["-f", SENDER, "-t", RECIPIENT, f"{relay.host}:{relay.port}"]
@@ -50,10 +50,10 @@ def smtp_source(relay: Relay, *, letters: int, octets: int, told: Callable[[int,
         said = running.stderr.read() if running.stderr else ""
     if status:
         raise NewsletterError(f"smtp-source ended with {status}: {said.strip()}")
-    return Measure(letters, seconds, _children() - spent)
+    return YardstickResult(letters, seconds, _children() - spent)
 
 
-def smtplib_threads(relay: Relay, *, connections: int, letter: bytes) -> Measure:
+def smtplib_threads(relay: BenchRelay, *, connections: int, letter: bytes) -> YardstickResult:
     """Python's own client, a plain dialogue in each of so many threads, for ten seconds."""
     over = Event()
 
@@ -71,7 +71,7 @@ def smtplib_threads(relay: Relay, *, connections: int, letter: bytes) -> Measure
         over.wait(AWHILE)
         over.set()
         letters = sum(each.result() for each in running)
-    return Measure(letters, time.perf_counter() - begun, time.process_time() - spent)
+    return YardstickResult(letters, time.perf_counter() - begun, time.process_time() - spent)
 
 
 def _children() -> float:

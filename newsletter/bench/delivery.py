@@ -11,9 +11,9 @@ from newsletter import newsletters, templating
 from newsletter.bench import background_load, baselines, costs, relays, runs, sample_issue
 from newsletter.bench.environment import BASE_URL, Town
 from newsletter.bench.readers import Crowd
-from newsletter.bench.relays import Relay
+from newsletter.bench.relays import BenchRelay
 from newsletter.bench.report import Teller
-from newsletter.bench.runs import Run
+from newsletter.bench.runs import BenchRun
 from newsletter.cli import console
 from newsletter.consent import wordings
 from newsletter.content import issues
@@ -30,7 +30,7 @@ FAR, FEW = 10, 400
 
 
 @dataclass(frozen=True)
-class Given:
+class BenchOptions:
     """What the command line says."""
 
     letters: int
@@ -48,7 +48,7 @@ class Given:
 class Programme:
     """One benchmark on one town."""
 
-    def __init__(self, town: Town, given: Given, teller: Teller) -> None:
+    def __init__(self, town: Town, given: BenchOptions, teller: Teller) -> None:
         self._town = town
         self._given = given
         self._teller = teller
@@ -125,12 +125,12 @@ class Programme:
             shown = issue_letters.preview(session, issue, templates=templates, base_url=BASE_URL)
         return iter(drafts), octets, shown["source"].encode()
 
-    def _relay(self) -> AbstractContextManager[Relay]:
+    def _relay(self) -> AbstractContextManager[BenchRelay]:
         if self._given.relay:
             return _given_relay(self._given.relay)
         return relays.counting(self._town.home, latency=self._given.latency_ms)
 
-    def _round(self, number: int, relay: Relay, issue: int, octets: int, letter: bytes) -> dict[str, Any]:
+    def _round(self, number: int, relay: BenchRelay, issue: int, octets: int, letter: bytes) -> dict[str, Any]:
         """Ours, then the yardsticks."""
         what = f"round {number + 1} of {self._given.rounds}"
         found: dict[str, Any] = {"ours": self._ours(what, relay, issue).told, "smtp_source": None, "smtplib": None}
@@ -151,7 +151,9 @@ class Programme:
             self._teller.line(f"{what}: smtplib {measure.rate:,.0f} letters/s")
         return found
 
-    def _ours(self, what: str, relay: Relay, issue: int, meant: AbstractContextManager[object] | None = None) -> Run:
+    def _ours(
+        self, what: str, relay: BenchRelay, issue: int, meant: AbstractContextManager[object] | None = None
+    ) -> BenchRun:
         url = relay.url_for(connections=self._given.connections)
         with (
             self._town.staffed(relay, url, workers=self._given.processes) as staff,
@@ -161,7 +163,7 @@ class Programme:
         self._teller.line(f"{what}: newsletter {run.rate:,.0f} letters/s, {run.sent:,} in {run.seconds:.1f} s")
         return run
 
-    def _with_snapshot(self, relay: Relay, issue: int) -> dict[str, Any]:
+    def _with_snapshot(self, relay: BenchRelay, issue: int) -> dict[str, Any]:
         with background_load.snapshot(self._town.database):
             return self._ours("with an open snapshot", relay, issue).told
 
@@ -210,7 +212,7 @@ class Programme:
                         time.sleep(1)
                 with town.database.writing() as session:
                     leaving = session.get_one(Issue, issue)
-                    if leaving.status is issues.Status.SENDING:  # a small one may be through
+                    if leaving.status is issues.IssueStatus.SENDING:  # a small one may be through
                         issues.pause(session, leaving, actor=console.actor(), now=console.now())
         letters = relay.letters()
         took = letters[-1].taken_at - letters[0].mail_at
@@ -232,11 +234,11 @@ def _both(*each: AbstractContextManager[object]) -> Iterator[None]:
 
 
 @contextmanager
-def _given_relay(url: str) -> Iterator[Relay]:
-    yield Relay("", 0, url=url)
+def _given_relay(url: str) -> Iterator[BenchRelay]:
+    yield BenchRelay("", 0, url=url)
 
 
-def _told(measure: baselines.Measure) -> dict[str, Any]:
+def _told(measure: baselines.YardstickResult) -> dict[str, Any]:
     return {
         "letters_per_second": round(measure.rate, 1),
         "letters": measure.letters,

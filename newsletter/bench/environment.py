@@ -13,7 +13,7 @@ from sqlalchemy import make_url, text
 from newsletter import heartbeats, settings
 from newsletter.bench import costs
 from newsletter.bench.costs import Meter
-from newsletter.bench.relays import Relay
+from newsletter.bench.relays import BenchRelay
 from newsletter.bench.servers import postgresql, redis
 from newsletter.bench.servers.external import asked
 from newsletter.bench.servers.server import Server, ServerError, folder_for, free_port
@@ -47,7 +47,7 @@ class Town:
     servers: dict[str, Server] = field(default_factory=dict)  # ours, by name
 
     @contextmanager
-    def staffed(self, relay: Relay, relay_url: str, *, workers: int) -> Iterator["Staff"]:
+    def staffed(self, relay: BenchRelay, relay_url: str, *, workers: int) -> Iterator["Staff"]:
         """Workers and a beat who carry to that relay; at work, and ended on leaving."""
         environ = _inherited() | self.environ | {f"{PREFIX}SMTP_URL": relay_url}
         hired = {f"worker {number + 1}": ("worker", "-n", f"bench{number + 1}@localhost") for number in range(workers)}
@@ -89,7 +89,7 @@ class Staff:
     """The processes of one run."""
 
     town: Town
-    relay: Relay
+    relay: BenchRelay
     servers: dict[str, Server]
 
     def check(self) -> None:

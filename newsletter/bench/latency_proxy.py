@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 GRAIN = 0.0005  # seconds: what is due so soon passes now, for the loop's clock goes by milliseconds
 
 
-class Way:
+class Direction:
     """One direction: what comes in leaves after the delay, in order; None is the end."""
 
     def __init__(self, delay: float) -> None:
@@ -53,7 +53,7 @@ class Way:
 class End(asyncio.Protocol):
     """One end of the wire: what is said to it goes on the way there; its own end is where the way back leads."""
 
-    def __init__(self, there: Way, back: Way) -> None:
+    def __init__(self, there: Direction, back: Direction) -> None:
         self._there = there
         self._back = back
 
@@ -76,7 +76,7 @@ class Near(End):
     calls: "set[asyncio.Task[None]]" = set()  # noqa: RUF012 - tasks that nobody holds are thrown away
 
     def __init__(self, delay: float, port: int) -> None:
-        super().__init__(Way(delay), Way(delay))
+        super().__init__(Direction(delay), Direction(delay))
         self._port = port
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger
-from newsletter.consent.ledger import Entry, Event
+from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.subscribers import Standing
 from newsletter.consent.wordings import Wording
 from newsletter.newsletters import Newsletter
@@ -71,7 +71,7 @@ class Crowd:
         subject, salt, address = secrets.token_bytes(16), secrets.token_bytes(32), address_of(number)
         page = self.wording.confirm_exhibit
         body = ledger.canonical({"address": address, "confirm_page": page, "method": "button on the web"})
-        entry = Entry(
+        entry = LedgerEntry(
             subject=subject,
             ordinal=1,
             event=Event.CONFIRMED,

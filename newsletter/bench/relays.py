@@ -20,7 +20,7 @@ TAIL = 400  # octets of what a sink said in which its newest count stands
 
 
 @dataclass(frozen=True)
-class Relay:
+class BenchRelay:
     """An SMTP server, as the worker and the yardsticks see it."""
 
     host: str
@@ -61,7 +61,7 @@ class Relay:
 
 
 @contextmanager
-def counting(home: Path, *, latency: float = 0) -> Iterator[Relay]:
+def counting(home: Path, *, latency: float = 0) -> Iterator[BenchRelay]:
     """Postfix's smtp-sink, which prints its count with each letter."""
     with ExitStack() as last:
         port, counts = free_port(), home / "counts"
@@ -69,12 +69,12 @@ def counting(home: Path, *, latency: float = 0) -> Iterator[Relay]:
             server = postfix.sink(port, "-c", folder=folder_for(postfix.USER, where=home), says=said.fileno())
         last.callback(server.stop)
         yield last.enter_context(
-            _at(Relay("127.0.0.1", port, counts=counts, servers={"smtp-sink": server}), home, latency)
+            _at(BenchRelay("127.0.0.1", port, counts=counts, servers={"smtp-sink": server}), home, latency)
         )
 
 
 @contextmanager
-def remembering(home: Path, *, latency: float = 0) -> Iterator[Relay]:
+def remembering(home: Path, *, latency: float = 0) -> Iterator[BenchRelay]:
     """Our own sink, which notes each letter. Its notes are whole once the block is left."""
     with ExitStack() as last:
         port, counts, notes = free_port(), home / "noted", home / "notes"
@@ -83,12 +83,12 @@ def remembering(home: Path, *, latency: float = 0) -> Iterator[Relay]:
             server = module("sink", *words, home=home, says=said.fileno())
         last.callback(server.stop)
         server.wait_until(lambda: listens(port))
-        relay = Relay("127.0.0.1", port, counts=counts, notes=notes, servers={"sink": server})
+        relay = BenchRelay("127.0.0.1", port, counts=counts, notes=notes, servers={"sink": server})
         yield last.enter_context(_at(relay, home, latency))
 
 
 @contextmanager
-def _at(relay: Relay, home: Path, latency: float) -> Iterator[Relay]:
+def _at(relay: BenchRelay, home: Path, latency: float) -> Iterator[BenchRelay]:
     """The same relay, so many milliseconds away."""
     if not latency:
         yield relay
@@ -99,7 +99,7 @@ def _at(relay: Relay, home: Path, latency: float) -> Iterator[Relay]:
     try:
         wire.wait_until(lambda: listens(port))
         servers = {**relay.servers, "wire": wire}
-        yield Relay(relay.host, port, counts=relay.counts, notes=relay.notes, servers=servers)
+        yield BenchRelay(relay.host, port, counts=relay.counts, notes=relay.notes, servers=servers)
     finally:
         wire.stop()
 

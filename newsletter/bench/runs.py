@@ -15,7 +15,7 @@ from newsletter.cli import console
 from newsletter.content import issues
 from newsletter.content.issues import Issue
 from newsletter.errors import NewsletterError
-from newsletter.mail.delivery.deliveries import WAITING, Delivery, Status, stands, sums
+from newsletter.mail.delivery.deliveries import WAITING, Delivery, DeliveryStatus, stands, sums
 from newsletter.mail.letters.letters import Letter
 
 LOOK = 0.02  # seconds between two looks at whether it is over, towards the end
@@ -25,7 +25,7 @@ SILENCE = 120.0  # seconds without a letter until the run is given up
 
 
 @dataclass(frozen=True)
-class Run:
+class BenchRun:
     """What one run came to."""
 
     letter: int  # its id
@@ -42,7 +42,7 @@ class Run:
     @property
     def sent(self) -> int:
         """Letters that were recorded as sent."""
-        return self.sums[Status.SENT]
+        return self.sums[DeliveryStatus.SENT]
 
     @property
     def rate(self) -> float:
@@ -76,7 +76,7 @@ def send(
     issue_id: int,
     told: Callable[[int, int], None],
     meanwhile: AbstractContextManager[object] | None = None,
-) -> Run:
+) -> BenchRun:
     """Approve an issue and wait until its last delivery is recorded; `told` how many letters of how many have left.
 
     What is to happen meanwhile begins when every reader is owed a letter, and ends with the last record. Raises
@@ -97,7 +97,7 @@ def send(
     with database.reading() as session:
         letter = session.scalars(select(Letter).where(Letter.issue_id == issue_id)).one()
         first, groups = _recorded(session, letter.id)
-        return Run(
+        return BenchRun(
             letter=letter.id,
             sums={status.value: n for status, n in sums(session, letter.id).items()},
             audience=letter.audience,
@@ -148,7 +148,7 @@ def _wait(staff: Staff, issue_id: int, audience: int, told: Callable[[int, int],
 
 def _mind(session: Session, issue_id: int) -> None:
     issue = session.get_one(Issue, issue_id)
-    if issue.status is issues.Status.PAUSED:
+    if issue.status is issues.IssueStatus.PAUSED:
         raise NewsletterError(f"The issue was paused: {issues.pause_reason(session, issue)}")
 
 
@@ -156,7 +156,7 @@ def _is_open(session: Session, issue_id: int) -> bool:
     """Whether something of it is owed or in hand; each question has a partial index."""
     letter = select(Letter.id).where(Letter.issue_id == issue_id).scalar_subquery()
     of_it = exists().where(Delivery.letter_id == letter)
-    questions = select(of_it.where(stands(*WAITING)), of_it.where(stands(Status.CLAIMED)))
+    questions = select(of_it.where(stands(*WAITING)), of_it.where(stands(DeliveryStatus.CLAIMED)))
     return any(session.execute(questions).one())
 
 
@@ -169,7 +169,7 @@ def _recorded(session: Session, letter: int) -> tuple[datetime, int]:
         select(
             func.min(Delivery.first_tried_at),
             func.count(func.distinct(literal_column("deliveries.xmin::text"))),
-        ).where(Delivery.letter_id == letter, stands(Status.SENT))
+        ).where(Delivery.letter_id == letter, stands(DeliveryStatus.SENT))
     ).one()
     if first is None:
         raise NewsletterError("No letter was sent.")

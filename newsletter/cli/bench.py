@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from newsletter.bench import environment
-from newsletter.bench.delivery import Given, Programme
+from newsletter.bench.delivery import BenchOptions, Programme
 from newsletter.bench.processes import leaving_in_order
 from newsletter.bench.report import Teller, report
 from newsletter.bench.servers import postfix
@@ -62,7 +62,7 @@ def delivery(
     as_json: console.Json = False,
 ) -> None:
     """Send an issue to so many readers through real workers, in turns with Postfix's smtp-source."""
-    given = Given(
+    given = BenchOptions(
         letters=letters or (10_000 if latency else 100_000),
         connections=connections,
         processes=processes or (1 if latency else len(os.sched_getaffinity(0))),

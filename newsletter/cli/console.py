@@ -53,7 +53,7 @@ def database(found: Settings | None = None) -> Iterator[Database]:
     with reached(found or configured()) as opened:
         with opened.engine.connect() as connection:
             state = migrations.state(connection)
-        if state is migrations.State.BEHIND:
+        if state is migrations.SchemaState.BEHIND:
             raise NewsletterError("The database is not up to date. Run first: newsletter migrate")
         yield opened
 

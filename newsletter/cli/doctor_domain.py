@@ -32,7 +32,7 @@ MARGIN = 23  # characters before a line's words
 
 
 @dataclass(frozen=True)
-class Asked:
+class DomainOptions:
     """What the command line says about whom and what to ask."""
 
     resolver: DnsResolver
@@ -48,7 +48,7 @@ def domain(
     as_json: console.Json = False,
 ) -> None:
     """Check SPF, DKIM, DMARC, MX and PTR of the domains that letters come from; exit 1 where something is wrong."""
-    asked = Asked(_resolver(nameserver), tuple(selector or ()))
+    asked = DomainOptions(_resolver(nameserver), tuple(selector or ()))
     if read is not None:
         _show(_read(read, asked.resolver), as_json=as_json)
         return
@@ -74,7 +74,7 @@ def domain(
     _show(_examined(found, settings, asked), as_json=as_json)
 
 
-def _examined(found: Iterable[Newsletter], settings: Settings, asked: Asked) -> list[Verdict]:
+def _examined(found: Iterable[Newsletter], settings: Settings, asked: DomainOptions) -> list[Verdict]:
     """The verdicts on each set of domains once, however many newsletters share it."""
     sets = dict.fromkeys(
         Domains(_domain(each.sender), _domain(each.reply_to), each.return_path_domain) for each in found

@@ -21,7 +21,7 @@ from newsletter.mail.pace import notices
 
 app = typer.Typer(help="Issues: dated editions of a newsletter.", no_args_is_help=True)
 
-Number = Annotated[int, typer.Argument(min=1, max=2**62, help="The issue's id, as `issues status` lists it.")]
+IssueArgument = Annotated[int, typer.Argument(min=1, max=2**62, help="The issue's id, as `issues status` lists it.")]
 
 
 @app.command()
@@ -43,7 +43,7 @@ def draft(
 
 @app.command()
 def preview(
-    number: Number,
+    number: IssueArgument,
     part: Annotated[str, typer.Option(help="html, text or source.")] = "text",
     to: Annotated[Path | None, typer.Option(help="Write it into this file.")] = None,
 ) -> None:
@@ -61,7 +61,7 @@ def preview(
 
 
 @app.command()
-def send(number: Number, as_json: console.Json = False) -> None:
+def send(number: IssueArgument, as_json: console.Json = False) -> None:
     """Approve a drafted issue as it stands, and let the workers send it."""
     settings = console.configured()
     with console.database(settings) as database, database.writing() as session:
@@ -74,7 +74,7 @@ def send(number: Number, as_json: console.Json = False) -> None:
 
 
 @app.command()
-def pause(number: Number, as_json: console.Json = False) -> None:
+def pause(number: IssueArgument, as_json: console.Json = False) -> None:
     """Hold an issue that is leaving; what has left has left."""
     answer = _step(number, issues.pause)
     console.show(
@@ -83,14 +83,14 @@ def pause(number: Number, as_json: console.Json = False) -> None:
 
 
 @app.command()
-def resume(number: Number, as_json: console.Json = False) -> None:
+def resume(number: IssueArgument, as_json: console.Json = False) -> None:
     """Go on with a paused issue; nobody gets it twice."""
     answer = _step(number, issue_pauses.resume)
     console.show(answer, as_json=as_json, text=f"Issue {number} goes on; the workers begin within seconds.")
 
 
 @app.command()
-def cancel(number: Number, as_json: console.Json = False) -> None:
+def cancel(number: IssueArgument, as_json: console.Json = False) -> None:
     """Give an issue up: what is still owed of it never leaves, and its articles are free for the next one."""
     answer = _step(number, issues.cancel)
     console.show(answer, as_json=as_json, text=f"Issue {number} is cancelled; its articles are free for the next one.")
@@ -112,7 +112,7 @@ def status(
             {
                 **_row(issue),
                 "reason": issues.pause_reason(session, issue),
-                "relays": said if issue.status is issues.Status.SENDING else [],
+                "relays": said if issue.status is issues.IssueStatus.SENDING else [],
                 **_counts(session, issue),
             }
             for issue in found

@@ -11,12 +11,12 @@ from newsletter.operators import Role
 
 app = typer.Typer(help="Operators, and the acts that they are answerable for.", no_args_is_help=True)
 
-Address = Annotated[str, typer.Argument(help="The operator's e-mail address.")]
+AddressArgument = Annotated[str, typer.Argument(help="The operator's e-mail address.")]
 
 
 @app.command()
 def add(
-    address: Address,
+    address: AddressArgument,
     role: Annotated[Role, typer.Option(help="What they may do; each role may all that the one before it may.")],
     as_json: console.Json = False,
 ) -> None:
@@ -42,7 +42,9 @@ def listed(as_json: console.Json = False) -> None:
 
 @app.command("role")
 def assign(
-    address: Address, role: Annotated[Role, typer.Argument(help="Their new role.")], as_json: console.Json = False
+    address: AddressArgument,
+    role: Annotated[Role, typer.Argument(help="Their new role.")],
+    as_json: console.Json = False,
 ) -> None:
     """Give an operator another role."""
     with console.database() as database, database.writing() as session:
@@ -53,7 +55,7 @@ def assign(
 
 
 @app.command()
-def remove(address: Address, as_json: console.Json = False) -> None:
+def remove(address: AddressArgument, as_json: console.Json = False) -> None:
     """End an operator's work at the desk; what they did stays among the acts, under their number."""
     with console.database() as database, database.writing() as session:
         found = operators.of_address(session, address)

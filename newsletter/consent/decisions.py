@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger, signups, subscribers, suppressions
 from newsletter.consent.ledger import Event, Trace
-from newsletter.consent.signups import Signup, State
+from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
 from newsletter.errors import LinkExpired
@@ -53,7 +53,7 @@ def confirm(
     subscriber.name = said.get("name") or subscriber.name
     subscriber.language = said.get("language") or subscriber.language
     subscriber.zone = said.get("timezone") or subscriber.zone
-    signup.state = State.CONFIRMED
+    signup.state = SignupState.CONFIRMED
     session.flush()
     return True
 
@@ -67,7 +67,7 @@ def is_open(session: Session, signup: Signup, *, now: datetime) -> bool:
     subscriber = session.scalar(select(Subscriber).where(Subscriber.address_key == signup.address_key))
     if subscriber is None or subscriber.suppressed == suppressions.Reason.NEVER:
         raise LinkExpired
-    if signup.state == State.ASKED and not signups.expired(signup, now=now):
+    if signup.state == SignupState.ASKED and not signups.expired(signup, now=now):
         return True
     standing = subscribers.subscriptions(session, subscriber.id)
     if any(standing[n].standing == Standing.SUBSCRIBED for n in signup.newsletters if n in standing):
@@ -103,7 +103,7 @@ def withdraw(
 
 def refuse(session: Session, keyring: Keyring, signup: Signup, *, trace: Trace | None, now: datetime) -> None:
     """Never write to this address again, whoever enters it; only its owner can undo that. Repeating it is harmless."""
-    if signup.state == State.REFUSED:
+    if signup.state == SignupState.REFUSED:
         return
     subscriber = subscribers.by_key(session, signup.address_key)
     if subscriber and subscriber.suppressed != suppressions.Reason.NEVER:
@@ -118,7 +118,7 @@ def refuse(session: Session, keyring: Keyring, signup: Signup, *, trace: Trace |
             now=now,
         )
     suppressions.add(session, keyring, signup.address_key, suppressions.Reason.NEVER, now=now)
-    signup.state = State.REFUSED
+    signup.state = SignupState.REFUSED
     signup.forget_at = signup.received_at + signups.VALID  # it is not kept any longer for a reader's links
     session.flush()
 

@@ -36,7 +36,7 @@ class Event(StrEnum):
     LAPSED = "lapsed"  # not confirmed in time; what told who had asked is deleted
 
 
-class Entry(Base):
+class LedgerEntry(Base):
     """One fact. Triggers refuse UPDATE, DELETE and TRUNCATE without exception."""
 
     __tablename__ = "ledger"
@@ -106,7 +106,7 @@ def append(
     trace: Trace | None,
     now: datetime,
     is_new: bool = False,
-) -> Entry:
+) -> LedgerEntry:
     """Add a fact. The subscriber's row is locked for it, so the subject's ordinals have no gaps and no doubles.
 
     A subject that was named in this transaction and has no fact yet is new: nobody else can know it, so that nothing
@@ -114,7 +114,7 @@ def append(
     """
     last = 0 if is_new else _last(session, subject)
     salt, body = secrets.token_bytes(32), canonical(evidence)
-    entry = Entry(
+    entry = LedgerEntry(
         subject=subject,
         ordinal=last + 1,
         event=event,
@@ -136,7 +136,7 @@ def append(
 
 def _last(session: Session, subject: bytes) -> int:
     session.execute(select(Subscriber.id).where(Subscriber.subject == subject).with_for_update(key_share=True))
-    return session.scalar(select(func.max(Entry.ordinal)).where(Entry.subject == subject)) or 0
+    return session.scalar(select(func.max(LedgerEntry.ordinal)).where(LedgerEntry.subject == subject)) or 0
 
 
 def standing(history: Iterable[Event]) -> Standing | None:
@@ -161,7 +161,7 @@ def canonical(evidence: Mapping[str, str]) -> bytes:
     return json.dumps(dict(evidence), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def leaf(entry: Entry | Fact) -> bytes:
+def leaf(entry: LedgerEntry | Fact) -> bytes:
     """SHA-256(0x00 || columns, each after its length): a leaf hash of RFC 6962 section 2.1 over the whole entry."""
     columns = (
         entry.subject,
@@ -175,6 +175,8 @@ def leaf(entry: Entry | Fact) -> bytes:
     return hashlib.sha256(b"\x00" + b"".join(len(c).to_bytes(4, "big") + c for c in columns)).digest()
 
 
-def history(session: Session, subject: bytes) -> list[Entry]:
+def history(session: Session, subject: bytes) -> list[LedgerEntry]:
     """All facts about a subject, oldest first."""
-    return list(session.scalars(select(Entry).where(Entry.subject == subject).order_by(Entry.ordinal)))
+    return list(
+        session.scalars(select(LedgerEntry).where(LedgerEntry.subject == subject).order_by(LedgerEntry.ordinal))
+    )

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, LargeBinary, String, cast, func, literal, 
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger
-from newsletter.consent.ledger import Entry, Fact
+from newsletter.consent.ledger import Fact, LedgerEntry
 
 CHUNK = 1000  # entries in memory at a time
 MOMENT = 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'  # what isoformat writes
@@ -19,8 +19,10 @@ MOMENT = 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'  # what isoformat writes
 
 def changed(session: Session) -> Iterator[int]:
     """The entries that are not what they were, by id."""
-    columns = (getattr(Entry, name) for name in Fact._fields)
-    entries = select(Entry.id, Entry.leaf, *columns).order_by(Entry.id).execution_options(yield_per=CHUNK)
+    columns = (getattr(LedgerEntry, name) for name in Fact._fields)
+    entries = (
+        select(LedgerEntry.id, LedgerEntry.leaf, *columns).order_by(LedgerEntry.id).execution_options(yield_per=CHUNK)
+    )
     if session.get_bind().dialect.name == "postgresql":
         entries = entries.where(suspect())
     for number, leaf, *fact in session.execute(entries):
@@ -31,18 +33,18 @@ def changed(session: Session) -> Iterator[int]:
 def suspect() -> ColumnElement[bool]:
     """Whether PostgreSQL comes to another hash than the one that stands there."""
     columns = (
-        Entry.subject,
-        _text(Entry.ordinal),
-        _text(Entry.event),
-        _text(Entry.newsletter_id),
-        _text(Entry.wording_id),
-        _bytes(func.to_char(func.timezone("UTC", Entry.at), MOMENT)),
-        Entry.evidence_digest,
+        LedgerEntry.subject,
+        _text(LedgerEntry.ordinal),
+        _text(LedgerEntry.event),
+        _text(LedgerEntry.newsletter_id),
+        _text(LedgerEntry.wording_id),
+        _bytes(func.to_char(func.timezone("UTC", LedgerEntry.at), MOMENT)),
+        LedgerEntry.evidence_digest,
     )
     whole: ColumnElement[Any] = type_coerce(func.decode("00", "hex"), LargeBinary)
     for column in columns:
         whole = whole.concat(func.int4send(func.length(column))).concat(column)
-    return func.sha256(whole) != Entry.leaf
+    return func.sha256(whole) != LedgerEntry.leaf
 
 
 def _text(column: Any) -> ColumnElement[bytes]:

@@ -21,7 +21,7 @@ RECEIVED = text("state = 'received'")  # word for word: a prepared statement's p
 AT_ONCE = text("'1970-01-01 00:00:00'")
 
 
-class State(StrEnum):
+class SignupState(StrEnum):
     """How far a sign-up has come."""
 
     RECEIVED = "received"
@@ -52,7 +52,7 @@ class Signup(Base):
     received_at: Mapped[datetime]
     # When retention looks at it next. A release without the column leaves it to the database: it is looked at at once.
     forget_at: Mapped[datetime] = mapped_column(index=True, server_default=AT_ONCE)
-    state: Mapped[State] = mapped_column(default=State.RECEIVED)
+    state: Mapped[SignupState] = mapped_column(default=SignupState.RECEIVED)
     nonce: Mapped[int]  # 63 random bits: a link to a row of a lost database does not fit the row that takes its number
 
 
@@ -88,7 +88,7 @@ def receive(
         evidence=dict(evidence),
         received_at=now,
         forget_at=now + VALID,
-        state=State.RECEIVED,
+        state=SignupState.RECEIVED,
         nonce=secrets.randbits(63),
     )
     session.execute(row)

@@ -6,7 +6,7 @@ from sqlalchemy import CTE, Select, and_, case, func, literal, null, select, uni
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger, subscribers
-from newsletter.consent.ledger import Entry, Event
+from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 
 # The events that decide where somebody stands; each number fits below the ordinal, so that one MAX finds the last.
@@ -16,9 +16,9 @@ _ROOM = 8
 
 def told() -> CTE:
     """What the ledger comes to, by subject and newsletter: `ledger.standing` as one statement, in one pass."""
-    number = case(*((Entry.event == event, number) for event, number in _NUMBERS.items()))
-    last = func.max(Entry.ordinal * _ROOM + number) % _ROOM
-    confirmed = func.max(case((Entry.event == Event.CONFIRMED, 1), else_=0))
+    number = case(*((LedgerEntry.event == event, number) for event, number in _NUMBERS.items()))
+    last = func.max(LedgerEntry.ordinal * _ROOM + number) % _ROOM
+    confirmed = func.max(case((LedgerEntry.event == Event.CONFIRMED, 1), else_=0))
     kind = Subscription.standing.type
     standing = case(
         (last == _NUMBERS[Event.REQUESTED], literal(Standing.ASKED, kind)),
@@ -26,8 +26,8 @@ def told() -> CTE:
         (last == _NUMBERS[Event.WITHDRAWN], literal(Standing.LEFT, kind)),
         (and_(last == _NUMBERS[Event.LAPSED], confirmed == 1), literal(Standing.LEFT, kind)),
     )
-    about = Entry.subject, Entry.newsletter_id
-    facts = select(*about, standing.label("standing")).where(Entry.newsletter_id.is_not(None)).group_by(*about)
+    about = LedgerEntry.subject, LedgerEntry.newsletter_id
+    facts = select(*about, standing.label("standing")).where(LedgerEntry.newsletter_id.is_not(None)).group_by(*about)
     return facts.cte("told")
 
 
@@ -82,7 +82,7 @@ def rebuild(session: Session, subscriber_id: int, newsletter_id: int) -> bool:
     return True
 
 
-def is_whole(facts: list[Entry]) -> bool:
+def is_whole(facts: list[LedgerEntry]) -> bool:
     """Whether a subject's facts are numbered without a gap, and none was changed after it was written."""
     numbered = [entry.ordinal for entry in facts] == list(range(1, len(facts) + 1))
     return numbered and all(ledger.leaf(entry) == entry.leaf for entry in facts)

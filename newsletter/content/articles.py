@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.content.parsing.entries import Entry
+from newsletter.content.parsing.entries import FeedEntry
 from newsletter.store.database import Base
 
 WANTED = text("picture_url IS NOT NULL AND picture_tried_at IS NULL")
@@ -41,7 +41,9 @@ class Article(Base):
     picture_tried_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
-def absorb(session: Session, feed_id: int, entries: Collection[Entry], *, now: datetime, printed: Select[int]) -> int:
+def absorb(
+    session: Session, feed_id: int, entries: Collection[FeedEntry], *, now: datetime, printed: Select[int]
+) -> int:
     """Take in what a feed offers; returns how many articles are new.
 
     An entry that is known by its identity is edited in place and keeps its date, so that a feed which touches its
@@ -69,7 +71,7 @@ def count(session: Session, feed_id: int, *, since: datetime | None = None) -> i
     return session.scalar(given.where(Article.first_seen_at >= since) if since else given) or 0
 
 
-def _article(feed_id: int, entry: Entry, now: datetime) -> Article:
+def _article(feed_id: int, entry: FeedEntry, now: datetime) -> Article:
     return Article(
         feed_id=feed_id,
         identity=entry.identity,
@@ -79,7 +81,7 @@ def _article(feed_id: int, entry: Entry, now: datetime) -> Article:
     )
 
 
-def _words(entry: Entry) -> dict[str, Any]:
+def _words(entry: FeedEntry) -> dict[str, Any]:
     """What an editor may change after publication."""
     return {
         "url": entry.url,
@@ -93,7 +95,7 @@ def _words(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _edit(article: Article, entry: Entry, now: datetime) -> None:
+def _edit(article: Article, entry: FeedEntry, now: datetime) -> None:
     changed = {name: value for name, value in _words(entry).items() if getattr(article, name) != value}
     if not changed:
         return

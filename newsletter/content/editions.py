@@ -29,7 +29,7 @@ class Image:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
+class EditionArticle:
     """An article in an issue. All is plain text but `html`, which is sanitised."""
 
     title: str
@@ -49,12 +49,12 @@ class Edition:
 
     number: int
     title: str
-    articles: tuple[Piece, ...]
+    articles: tuple[EditionArticle, ...]
 
 
-def piece(article: Article, feed: Feed, picture: Picture | None, *, base_url: str) -> Piece:
+def piece(article: Article, feed: Feed, picture: Picture | None, *, base_url: str) -> EditionArticle:
     """The article as it is shown."""
-    return Piece(
+    return EditionArticle(
         title=article.title,
         url=article.url or urljoin(feed.url, "/"),  # without a page of its own: its publisher's front page
         excerpt=article.summary,

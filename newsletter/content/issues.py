@@ -27,7 +27,7 @@ POOL = 500  # of the newest articles are looked at
 LONGEST = 200  # characters of a title
 
 
-class Status(StrEnum):
+class IssueStatus(StrEnum):
     """Where an issue is on its way."""
 
     DRAFTED = "drafted"
@@ -41,14 +41,14 @@ class Status(StrEnum):
 
 # From which status an issue may come to each; drafted and skipped are where it begins.
 ARROWS = {
-    Status.APPROVED: (Status.DRAFTED,),
-    Status.SENDING: (Status.APPROVED, Status.PAUSED),
-    Status.PAUSED: (Status.SENDING,),
-    Status.SENT: (Status.SENDING,),
-    Status.CANCELLED: (Status.DRAFTED, Status.APPROVED, Status.SENDING, Status.PAUSED),
+    IssueStatus.APPROVED: (IssueStatus.DRAFTED,),
+    IssueStatus.SENDING: (IssueStatus.APPROVED, IssueStatus.PAUSED),
+    IssueStatus.PAUSED: (IssueStatus.SENDING,),
+    IssueStatus.SENT: (IssueStatus.SENDING,),
+    IssueStatus.CANCELLED: (IssueStatus.DRAFTED, IssueStatus.APPROVED, IssueStatus.SENDING, IssueStatus.PAUSED),
 }
-WORDS = {Status.SENDING: "begun"}  # what is said of an arrow where its end's name does not
-PRINTED = (Status.APPROVED, Status.SENDING, Status.PAUSED, Status.SENT)
+WORDS = {IssueStatus.SENDING: "begun"}  # what is said of an arrow where its end's name does not
+PRINTED = (IssueStatus.APPROVED, IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT)
 
 
 class Issue(Base):
@@ -66,7 +66,7 @@ class Issue(Base):
     digest_id: Mapped[int | None] = mapped_column(ForeignKey("digests.id"), default=None)  # None: drafted by hand
     number: Mapped[int | None] = mapped_column(default=None)  # within the newsletter, given when approved
     title: Mapped[str]  # plain text, one line: the subject of its letters
-    status: Mapped[Status] = mapped_column(default=Status.DRAFTED)
+    status: Mapped[IssueStatus] = mapped_column(default=IssueStatus.DRAFTED)
     run_at: Mapped[datetime]  # when the schedule meant it to leave, or when it was drafted by hand
     window_from: Mapped[datetime | None] = mapped_column(default=None)
     window_to: Mapped[datetime]
@@ -90,7 +90,7 @@ class IssueArticle(Base):
 
 
 @dataclass(frozen=True)
-class Run:
+class DigestRun:
     """A run of a digest: when it is, and since when the digest has not run."""
 
     digest_id: int
@@ -106,7 +106,7 @@ def draft(
     actor: str,
     now: datetime,
     title: str | None = None,
-    run: Run | None = None,
+    run: DigestRun | None = None,
 ) -> Issue:
     """Make an issue of the newest articles, at most so many, that no other issue has that was not cancelled.
 
@@ -122,7 +122,7 @@ def draft(
         newsletter_id=newsletter.id,
         digest_id=run.digest_id if run else None,
         title=title or editions.headline([article.title for article in chosen]),
-        status=Status.DRAFTED if chosen else Status.SKIPPED,
+        status=IssueStatus.DRAFTED if chosen else IssueStatus.SKIPPED,
         run_at=run.at if run else now,
         window_from=run.since if run else None,
         window_to=run.at if run else now,
@@ -182,42 +182,42 @@ def approve(session: Session, issue: Issue, *, actor: str, now: datetime) -> Non
     _alone(session, issue.newsletter_id)
     number, sha = _next_number(session, issue.newsletter_id), content_sha(session, issue)
     step = {"number": number, "approved_sha": sha, "approved_at": now, "actor": actor}
-    _move(session, issue, Status.APPROVED, step, actor=actor, now=now)
+    _move(session, issue, IssueStatus.APPROVED, step, actor=actor, now=now)
 
 
 def begin_sending(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
     """Begin to send an approved issue whose time has come, or go on with a paused one, whose time has come before."""
-    if issue.status is Status.APPROVED and issue.run_at > now:
+    if issue.status is IssueStatus.APPROVED and issue.run_at > now:
         raise Refused(f"Issue {issue.id} is meant for {issue.run_at:%Y-%m-%d %H:%M} UTC; that is yet to come.")
-    _move(session, issue, Status.SENDING, actor=actor, now=now)
+    _move(session, issue, IssueStatus.SENDING, actor=actor, now=now)
 
 
 def resume(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
     """Go on with a paused issue; nobody gets it twice."""
-    if issue.status is not Status.PAUSED:
+    if issue.status is not IssueStatus.PAUSED:
         raise Refused(f"Issue {issue.id} is {issue.status}; only a paused one can be resumed.")
     begin_sending(session, issue, actor=actor, now=now)
 
 
 def pause(session: Session, issue: Issue, *, actor: str, now: datetime, reason: str | None = None) -> None:
     """Hold an issue that is leaving; what has left has left. The reason is for who has to mend it."""
-    _move(session, issue, Status.PAUSED, actor=actor, now=now, facts={"reason": reason} if reason else {})
+    _move(session, issue, IssueStatus.PAUSED, actor=actor, now=now, facts={"reason": reason} if reason else {})
 
 
 def finish(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
     """Call an issue sent: nothing of it is owed any more."""
-    _move(session, issue, Status.SENT, {"sent_at": now}, actor=actor, now=now)
+    _move(session, issue, IssueStatus.SENT, {"sent_at": now}, actor=actor, now=now)
 
 
 def cancel(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
     """Give an issue up. Its articles are free for the next one."""
-    _move(session, issue, Status.CANCELLED, actor=actor, now=now)
+    _move(session, issue, IssueStatus.CANCELLED, actor=actor, now=now)
     session.execute(update(IssueArticle).where(IssueArticle.issue_id == issue.id).values(digest_id=None))
 
 
 def pause_reason(session: Session, issue: Issue) -> str | None:
     """Why an issue is paused, where it was not a person who paused it."""
-    if issue.status is not Status.PAUSED:
+    if issue.status is not IssueStatus.PAUSED:
         return None
     paused = audit_log.last(session, subject=f"issue:{issue.id}", verb="issue paused")
     return paused.fields.get("reason") if paused else None
@@ -226,7 +226,7 @@ def pause_reason(session: Session, issue: Issue) -> str | None:
 def _move(
     session: Session,
     issue: Issue,
-    to: Status,
+    to: IssueStatus,
     values: Mapping[str, Any] | None = None,
     *,
     actor: str,
@@ -237,7 +237,7 @@ def _move(
 
     Who took it is remembered here, and so for every arrow.
     """
-    word = "resumed" if issue.status is Status.PAUSED and to is Status.SENDING else WORDS.get(to, to.value)
+    word = "resumed" if issue.status is IssueStatus.PAUSED and to is IssueStatus.SENDING else WORDS.get(to, to.value)
     step = update(Issue).where(Issue.id == issue.id, Issue.status.in_(ARROWS[to]))
     moved = session.scalar(step.values(status=to, **(values or {})).returning(Issue.id))
     session.refresh(issue)
@@ -258,7 +258,7 @@ def _alone(session: Session, newsletter_id: int) -> None:
 def _offered(session: Session, newsletter_id: int) -> list[Candidate]:
     """The newest articles of the newsletter's feeds that are in no issue, or in cancelled ones only."""
     live = exists().where(
-        IssueArticle.article_id == Article.id, IssueArticle.issue_id == Issue.id, Issue.status != Status.CANCELLED
+        IssueArticle.article_id == Article.id, IssueArticle.issue_id == Issue.id, Issue.status != IssueStatus.CANCELLED
     )
     mine = select(Article.id, Article.published_at, Article.title).join(Feed, Feed.id == Article.feed_id)
     mine = mine.where(Feed.newsletter_id == newsletter_id, ~live)

@@ -13,7 +13,7 @@ from newsletter import logs
 from newsletter.content import articles, feeds, issues
 from newsletter.content.feeds import Due, Feed
 from newsletter.content.fetching.destinations import FetchError
-from newsletter.content.fetching.fetcher import Answer, Fetcher
+from newsletter.content.fetching.fetcher import Fetcher, FetchResult
 from newsletter.content.parsing.decoding import NotAFeed
 from newsletter.content.parsing.entries import ParsedFeed
 from newsletter.content.parsing.sandbox import read
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class Visit:
     """What asking a feed has come to: nothing new (no feed), what it offers, or an error."""
 
-    answer: Answer | None = None
+    answer: FetchResult | None = None
     feed: ParsedFeed | None = None
     error: str | None = None
 

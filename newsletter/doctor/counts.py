@@ -16,18 +16,17 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from newsletter import heartbeats
-from newsletter.consent.ledger import Entry, Event
-from newsletter.consent.signups import Signup, State
+from newsletter.consent.ledger import Event, LedgerEntry
+from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.content.articles import Article
 from newsletter.content.feeds import Feed
-from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import queue_age
 from newsletter.doctor.queue_age import Backlog
 from newsletter.doorbell import Room
-from newsletter.mail.delivery.deliveries import Delivery, Status, Tally
-from newsletter.mail.letters.letters import Kind, Letter
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
+from newsletter.mail.letters.letters import Letter, LetterKind
 from newsletter.mail.pace import notices
 from newsletter.newsletters import Newsletter
 
@@ -38,7 +37,7 @@ E = TypeVar("E", bound=StrEnum)
 class Letters:
     """Deliveries by what they are written for and where they stand, and what carrying them has taken."""
 
-    states: Mapping[tuple[Kind, Status], int]  # with those that are folded into tallies
+    states: Mapping[tuple[LetterKind, DeliveryStatus], int]  # with those that are folded into tallies
     claims: int
     replies: Mapping[int | None, int]  # by the first digit of the last reply's code; None: no reply yet
 
@@ -58,7 +57,7 @@ class Census:
 
     letters: Letters
     backlog: Backlog
-    signups: Mapping[State, int]
+    signups: Mapping[SignupState, int]
     events: Mapping[Event, int]
     subscriptions: Mapping[tuple[str, Standing], int]  # by the newsletter's slug
     feeds: Feeds
@@ -73,8 +72,8 @@ def take(session: Session, *, now: datetime) -> Census:
     return Census(
         letters=_letters(session),
         backlog=queue_age.owed(session, now=now),
-        signups=_by(session, Signup.state, State),
-        events=_by(session, Entry.event, Event),
+        signups=_by(session, Signup.state, SignupState),
+        events=_by(session, LedgerEntry.event, Event),
         subscriptions=_subscriptions(session),
         feeds=_feeds(session, now),
         articles=session.scalar(select(func.count()).select_from(Article)) or 0,
@@ -94,7 +93,7 @@ def _letters(session: Session) -> Letters:
     first = Delivery.reply_code // 100
     rows = select(Letter.kind, Delivery.status, first, func.count(), func.sum(Delivery.attempt))
     folded = select(Letter.kind, Tally.status, func.sum(Tally.n)).join(Letter, Letter.id == Tally.letter_id)
-    states: Counter[tuple[Kind, Status]] = Counter(dict.fromkeys(product(Kind, Status), 0))
+    states: Counter[tuple[LetterKind, DeliveryStatus]] = Counter(dict.fromkeys(product(LetterKind, DeliveryStatus), 0))
     replies: Counter[int | None] = Counter()
     claims = 0
     grouped = rows.join(Letter, Letter.id == Delivery.letter_id).group_by(Letter.kind, Delivery.status, first)

@@ -19,7 +19,7 @@ from newsletter.doctor.checks.expired_leases import Pulse
 from newsletter.doctor.checks.findings import Check
 from newsletter.keys import Keyring
 from newsletter.mail.delivery import results
-from newsletter.mail.delivery.deliveries import Delivery, Status, Tally, stands
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally, stands
 from newsletter.mail.delivery.leases import Carrier
 from newsletter.mail.letters.letters import Letter
 from newsletter.store import triggers
@@ -111,7 +111,7 @@ class Mender:
     def _nobodys(self) -> Mended | None:
         """Hand back claims that belong to no carrier there is, so that nobody can be carrying them."""
         nobody = or_(Delivery.carrier_id.is_(None), ~exists().where(Carrier.id == Delivery.carrier_id))
-        back = update(Delivery).where(stands(Status.CLAIMED), nobody)
+        back = update(Delivery).where(stands(DeliveryStatus.CLAIMED), nobody)
         back = back.values(status=results.WAITING_AGAIN, carrier_id=None)
         with self.writing() as session:
             count = session.execute(back, execution_options={"synchronize_session": False}).rowcount  # type: ignore[attr-defined]

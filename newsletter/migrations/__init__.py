@@ -19,7 +19,7 @@ from newsletter.store.database import Database
 _LOCK = 7_226_115_014  # any number, the same for all: two processes that migrate wait for each other
 
 
-class State(StrEnum):
+class SchemaState(StrEnum):
     """Where a database's schema stands, seen from this code."""
 
     CURRENT = "current"
@@ -33,23 +33,23 @@ def migrate(database: Database) -> None:
     A newer schema is left as it is: migrations add, so a process of the release before may start again beside it.
     """
     with (_on_sqlite if database.is_sqlite else _on_postgresql)(database) as connection:
-        if state(connection) is not State.NEWER:
+        if state(connection) is not SchemaState.NEWER:
             command.upgrade(_config(connection), "head")
             triggers.recreate(connection)
 
 
 def is_current(connection: Connection) -> bool:
     """Whether the schema is the one that this code was written for."""
-    return state(connection) is State.CURRENT
+    return state(connection) is SchemaState.CURRENT
 
 
-def state(connection: Connection) -> State:
+def state(connection: Connection) -> SchemaState:
     """Whether the schema is the one that this code was written for, or which of the two is ahead."""
     heads, known = _history()
     found = set(MigrationContext.configure(connection).get_current_heads())
     if found == heads:
-        return State.CURRENT
-    return State.NEWER if found - known else State.BEHIND
+        return SchemaState.CURRENT
+    return SchemaState.NEWER if found - known else SchemaState.BEHIND
 
 
 @cache

@@ -7,8 +7,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger, subscribers
-from newsletter.consent.ledger import Entry, Event, Evidence, TraceRow
-from newsletter.consent.signups import VALID, Signup, SignupLetter, State, expired
+from newsletter.consent.ledger import Event, Evidence, LedgerEntry, TraceRow
+from newsletter.consent.signups import VALID, Signup, SignupLetter, SignupState, expired
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.newsletters import Newsletter
 
@@ -48,7 +48,7 @@ def _needed_until(session: Session, signup: Signup, *, now: datetime) -> datetim
     It is as long as somebody confirmed it who reads a newsletter, or did until lately: its row is all that its links
     can find them by, to say "confirmed before", or never to write to them again.
     """
-    if signup.state != State.CONFIRMED or (reader := subscribers.by_key(session, signup.address_key)) is None:
+    if signup.state != SignupState.CONFIRMED or (reader := subscribers.by_key(session, signup.address_key)) is None:
         return None
     theirs = subscribers.subscriptions(session, reader.id).values()
     return max((until for each in theirs if (until := _ends(each, now)) > now), default=None)
@@ -85,12 +85,12 @@ def _let_go(session: Session, address_key: str, asked: Collection[int], *, now: 
 
 def _still_asked(session: Session, address_key: str) -> set[int]:
     """What other sign-ups of the same address wait to have confirmed; the last of them ends it."""
-    others = select(Signup.newsletters).where(Signup.address_key == address_key, Signup.state == State.ASKED)
+    others = select(Signup.newsletters).where(Signup.address_key == address_key, Signup.state == SignupState.ASKED)
     return {number for numbers in session.scalars(others) for number in numbers}
 
 
 def _end_request(
-    session: Session, subscriber: Subscriber, subscription: Subscription, facts: Sequence[Entry], *, now: datetime
+    session: Session, subscriber: Subscriber, subscription: Subscription, facts: Sequence[LedgerEntry], *, now: datetime
 ) -> None:
     """Append that it lapsed, erase what the request told, and settle what is left between us."""
     newsletter = session.get_one(Newsletter, subscription.newsletter_id)
@@ -107,7 +107,7 @@ def _end_request(
         session.flush()
 
 
-def _erase(session: Session, facts: Sequence[Entry]) -> None:
+def _erase(session: Session, facts: Sequence[LedgerEntry]) -> None:
     """Delete what tells who and how; the facts themselves stay."""
     numbers = [entry.id for entry in facts]
     for kept in (Evidence, TraceRow):

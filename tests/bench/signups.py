@@ -25,7 +25,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx2
 from redis import Redis
 
-from newsletter.mail.delivery.deliveries import Status
+from newsletter.mail.delivery.deliveries import DeliveryStatus
 from tests.chaos.service import Service, service
 from tests.chaos.signups import hidden_fields
 from tests.servers.own_servers import MortalPostgresql, MortalRedis
@@ -114,13 +114,13 @@ def measure(town: Service, redis: MortalRedis) -> dict[str, list[tuple[float, fl
     measured: dict[str, list[tuple[float, float, float]]] = {state: [] for state in STATES}
     for _ in range(ROUNDS):
         for state, meanwhile in STATES.items():
-            eventually(lambda: town.deliveries(Status.SENT) == visitors.served, within=PATIENCE, every=0.25)
+            eventually(lambda: town.deliveries(DeliveryStatus.SENT) == visitors.served, within=PATIENCE, every=0.25)
             with meanwhile(redis):
                 town.processes.worker.freeze()
                 parts = quantiles(visitors.come(), n=100)
                 town.processes.worker.thaw()
             since = time.monotonic()
-            eventually(lambda: town.deliveries(Status.SENT) == visitors.served, within=PATIENCE, every=0.25)
+            eventually(lambda: town.deliveries(DeliveryStatus.SENT) == visitors.served, within=PATIENCE, every=0.25)
             measured[state].append((parts[49], parts[98], time.monotonic() - since))
     return measured
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from newsletter.mail.delivery.deliveries import OPEN, Status
+from newsletter.mail.delivery.deliveries import OPEN, DeliveryStatus
 from tests.chaos.relay_log import TAKEN, Arrival
 
 SHOWN = 5  # of the errors of one kind
@@ -14,7 +14,7 @@ WITHIN = 2.0  # seconds after a reader's leaving was committed, in which MAIL FR
 
 @dataclass(frozen=True)
 class Verdict:
-    counts: Mapping[Status, int]
+    counts: Mapping[DeliveryStatus, int]
     lost: int  # said to be sent, but never seen by the relay; or not decided in the end
     doubled: int  # arrivals of a Message-ID beyond the first
     errors: Sequence[str]  # what must not be, however many were killed
@@ -27,12 +27,12 @@ class Judged(NamedTuple):
     by_reader: Mapping[str, list[Arrival]]
 
 
-def judge(owed: Mapping[str, Status], arrivals: Iterable[Arrival]) -> Verdict:
+def judge(owed: Mapping[str, DeliveryStatus], arrivals: Iterable[Arrival]) -> Verdict:
     """`owed` says by the reader's address where the letter to them stands."""
     taken = [arrival for arrival in arrivals if arrival.fate == TAKEN]
     seen = Judged(_grouped(taken, "message_id"), _grouped(taken, "to"))
     undecided = sum(status in OPEN for status in owed.values())
-    never_seen = sum(status is Status.SENT and reader not in seen.by_reader for reader, status in owed.items())
+    never_seen = sum(status is DeliveryStatus.SENT and reader not in seen.by_reader for reader, status in owed.items())
     return Verdict(
         counts=Counter(owed.values()),
         lost=undecided + never_seen,
@@ -48,7 +48,7 @@ def _grouped(taken: Iterable[Arrival], field: str) -> dict[str, list[Arrival]]:
     return dict(groups)
 
 
-def _strangers(owed: Mapping[str, Status], taken: Sequence[Arrival]) -> list[str]:
+def _strangers(owed: Mapping[str, DeliveryStatus], taken: Sequence[Arrival]) -> list[str]:
     nameless = [one.recipient for one in taken if not one.message_id]
     unknown = [one.to for one in taken if one.to not in owed]
     misled = [f"the letter to {one.to} went to {one.recipient}" for one in taken if one.to != one.recipient]
@@ -77,9 +77,9 @@ def _mixed_up(seen: Judged) -> list[str]:
     ]
 
 
-def _untrue(owed: Mapping[str, Status], seen: Judged) -> list[str]:
+def _untrue(owed: Mapping[str, DeliveryStatus], seen: Judged) -> list[str]:
     """What is said never to have left must not have arrived."""
-    never_left = (Status.FAILED, Status.WITHHELD, Status.CANCELLED)
+    never_left = (DeliveryStatus.FAILED, DeliveryStatus.WITHHELD, DeliveryStatus.CANCELLED)
     return _some(
         "letters that arrived, though it is said that they did not",
         [

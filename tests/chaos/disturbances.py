@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from redis import Redis
 
-from newsletter.mail.delivery.deliveries import Status
+from newsletter.mail.delivery.deliveries import DeliveryStatus
 from newsletter.mail.delivery.recording import GROUP
 from newsletter.mail.pace import throttle
 from tests.chaos import comparison, unsubscribes
@@ -158,7 +158,7 @@ def refusing(stand: Stand, short: bool) -> Allowed:
     """1 in 50 recipients does not exist: few enough for the issue to go on. No letter after theirs may go astray."""
     stand.finish(within=PATIENCE)
     refused = {one.recipient for one in stand.arrivals() if one.told == 550}
-    failed = {reader for reader, status in stand.owed().items() if status is Status.FAILED}
+    failed = {reader for reader, status in stand.owed().items() if status is DeliveryStatus.FAILED}
     errors = () if refused == failed else (f"{len(refused)} readers were refused, {len(failed)} letters failed",)
     return Allowed(failed=len(refused), errors=errors)
 
@@ -197,7 +197,7 @@ def leaving_slowly(stand: Stand, short: bool) -> Allowed:
 def _left(stand: Stand, *, one_in: int) -> Allowed:
     left = unsubscribes.one_by_one(stand, one_in=one_in)
     stand.finish(within=PATIENCE)
-    withheld = sum(status is Status.WITHHELD for status in stand.owed().values())
+    withheld = sum(status is DeliveryStatus.WITHHELD for status in stand.owed().values())
     errors = () if withheld else ("nobody left in time",)
     return Allowed(withheld=len(left), left=left, notes=(f"{len(left)} readers left",), errors=errors)
 
@@ -215,7 +215,7 @@ def poisoned(stand: Stand, short: bool) -> Allowed:
         victim.kill()
         victim.start()
         kills += 1
-    failed = {reader for reader, status in stand.owed().items() if status is Status.FAILED}
+    failed = {reader for reader, status in stand.owed().items() if status is DeliveryStatus.FAILED}
     errors = () if failed == {poison} else (f"{len(failed)} letters were given up",)
     return Allowed(doubled=kills * (CONNECTIONS + 2 * GROUP), failed=1, notes=(f"{kills} died of it",), errors=errors)
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from newsletter.consent.subscribers import Subscriber
 from newsletter.doorbell import Room
-from newsletter.mail.delivery.deliveries import Delivery, Status, stands
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
 from newsletter.mail.delivery.leases import Carrier
 from newsletter.store.database import Database
 from tests.chaos import readers, relay, relay_log
@@ -73,7 +73,7 @@ class Stand(Ground):
 
     def carrying(self, reader: str | None = None) -> list[Process]:
         """The workers that have letters in their hands; or the one that has the letter to this reader."""
-        held = select(func.count()).select_from(Delivery).where(stands(Status.CLAIMED))
+        held = select(func.count()).select_from(Delivery).where(stands(DeliveryStatus.CLAIMED))
         mine = held.join(Carrier, Carrier.id == Delivery.carrier_id)
         if reader:
             mine = mine.join(Subscriber, Subscriber.id == Delivery.subscriber_id).where(Subscriber.address == reader)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import newsletters, templating
 from newsletter.consent import forms, ledger, wordings
-from newsletter.consent.ledger import Entry, Event, Evidence
+from newsletter.consent.ledger import Event, Evidence, LedgerEntry
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.wordings import Wording
 from newsletter.content import issues
@@ -68,7 +68,7 @@ def _settle(
         for salt, body in [(chance.randbytes(32), ledger.canonical({"address": person["address"]}))]
     ]
     entries = session.scalars(
-        insert(Entry).returning(Entry.id, sort_by_parameter_order=True), [entry for entry, _, _ in facts]
+        insert(LedgerEntry).returning(LedgerEntry.id, sort_by_parameter_order=True), [entry for entry, _, _ in facts]
     ).all()
     evidence = [
         {"entry_id": number, "salt": salt, "body": body} for number, (_, salt, body) in zip(entries, facts, strict=True)
@@ -95,7 +95,7 @@ def _fact(
         "at": now,
         "evidence_digest": hmac.digest(salt, body, "sha256"),
     }
-    return {**columns, "leaf": ledger.leaf(Entry(**columns, leaf=b""))}
+    return {**columns, "leaf": ledger.leaf(LedgerEntry(**columns, leaf=b""))}
 
 
 def _publish(session: Session, made: Newsletter, chance: random.Random, now: datetime) -> None:

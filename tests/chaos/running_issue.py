@@ -12,10 +12,9 @@ from sqlalchemy import Select, func, select
 
 from newsletter.consent.subscribers import Subscriber
 from newsletter.content import issues
-from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
-from newsletter.mail.delivery.deliveries import WAITING, Delivery, Status, stands
+from newsletter.mail.delivery.deliveries import WAITING, Delivery, DeliveryStatus, stands
 from newsletter.mail.faults import AWAY
 from newsletter.mail.letters.letters import Letter
 from newsletter.store.database import Database
@@ -91,7 +90,7 @@ class Ground:
 
     def _let_time_pass(self, clock: Clock) -> None:
         """Put the clock forward to when the next letters are due, if nobody has anything in hand before that."""
-        if self.ask(select(func.count()).where(stands(Status.CLAIMED))):
+        if self.ask(select(func.count()).where(stands(DeliveryStatus.CLAIMED))):
             return
         first = self.ask(select(func.min(Delivery.due_at)).where(stands(*WAITING)))
         if first and first > clock.now() - RUNG:
@@ -108,7 +107,7 @@ class Ground:
         except AWAY:
             return None
 
-    def owed(self) -> dict[str, Status]:
+    def owed(self) -> dict[str, DeliveryStatus]:
         """Where the issue's letter to each reader stands."""
         rows = (
             select(Subscriber.address, Delivery.status)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from newsletter.mail.delivery.deliveries import Status
+from newsletter.mail.delivery.deliveries import DeliveryStatus
 from tests.chaos import comparison, disturbances, small_disk
 from tests.chaos.disturbances import CONNECTIONS, PATIENCE, Allowed
 from tests.chaos.environment import laid
@@ -76,7 +76,11 @@ def weigh(stand: Ground, name: str, seed: int, allowed: Allowed, *, in_time: boo
     arrivals = stand.arrivals()
     verdict = comparison.judge(stand.owed(), arrivals)
     counts = verdict.counts
-    most = {Status.FAILED: allowed.failed, Status.UNKNOWN: allowed.unknown, Status.WITHHELD: allowed.withheld}
+    most = {
+        DeliveryStatus.FAILED: allowed.failed,
+        DeliveryStatus.UNKNOWN: allowed.unknown,
+        DeliveryStatus.WITHHELD: allowed.withheld,
+    }
     errors = [
         *([] if in_time else [f"{PATIENCE:g} s after everything was well the issue was still {stand.status()}"]),
         *([f"{verdict.lost} letters are lost"] if verdict.lost else []),
@@ -92,11 +96,11 @@ def weigh(stand: Ground, name: str, seed: int, allowed: Allowed, *, in_time: boo
         scenario=name,
         seed=seed,
         audience=stand.audience,
-        sent=counts[Status.SENT],
-        withheld=counts[Status.WITHHELD],
-        failed=counts[Status.FAILED],
-        cancelled=counts[Status.CANCELLED],
-        unknown=counts[Status.UNKNOWN],
+        sent=counts[DeliveryStatus.SENT],
+        withheld=counts[DeliveryStatus.WITHHELD],
+        failed=counts[DeliveryStatus.FAILED],
+        cancelled=counts[DeliveryStatus.CANCELLED],
+        unknown=counts[DeliveryStatus.UNKNOWN],
         lost=verdict.lost,
         doubled=verdict.doubled,
         seconds=round((stand.ended or time.monotonic()) - stand.begun, 1),

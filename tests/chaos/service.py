@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from newsletter.mail.delivery.deliveries import Delivery, Status
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.store.database import Database
 from tests.journeys.running_service import founded
 from tests.processes import Process, Production, production
@@ -29,7 +29,7 @@ class Service:
     sink: SmtpSink
     folder: Path
 
-    def deliveries(self, status: Status) -> int:
+    def deliveries(self, status: DeliveryStatus) -> int:
         with self.database.reading() as session:
             return session.scalar(select(func.count()).where(Delivery.status == status)) or 0
 
@@ -41,7 +41,7 @@ class Service:
 
     def in_the_end(self, readers: int) -> Counter[str]:
         """How often each was written to, once there is a letter for so many; those to one reader are the same one."""
-        eventually(lambda: self.deliveries(Status.SENT) == readers, within=PATIENCE, every=0.25)
+        eventually(lambda: self.deliveries(DeliveryStatus.SENT) == readers, within=PATIENCE, every=0.25)
         letters = self.sink.messages()
         assert len({(letter["To"], letter["Message-ID"]) for letter in letters}) == readers
         doctor = self.command("doctor", name="doctor")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from newsletter.mail.delivery.deliveries import Status
+from newsletter.mail.delivery.deliveries import DeliveryStatus
 from tests.chaos import comparison, relay_log
 from tests.chaos.relay_log import CUT, REFUSED, TAKEN, Arrival, Book
 
@@ -25,11 +25,11 @@ def arrival(number: int, **given: object) -> Arrival:
     return usual._replace(**given)
 
 
-def owed(*statuses: Status) -> dict[str, Status]:
+def owed(*statuses: DeliveryStatus) -> dict[str, DeliveryStatus]:
     return {f"reader{number}@crowd.example": status for number, status in enumerate(statuses)}
 
 
-SENT = owed(Status.SENT, Status.SENT)
+SENT = owed(DeliveryStatus.SENT, DeliveryStatus.SENT)
 
 
 def test_all_is_well_where_each_letter_came_once():
@@ -46,9 +46,9 @@ def test_a_letter_that_did_not_come_to_its_end_was_not_seen(fate):
     assert comparison.judge(SENT, [arrival(0), arrival(1, fate=fate)]).lost == 1
 
 
-@pytest.mark.parametrize("status", [Status.QUEUED, Status.CLAIMED, Status.IN_DOUBT])
+@pytest.mark.parametrize("status", [DeliveryStatus.QUEUED, DeliveryStatus.CLAIMED, DeliveryStatus.IN_DOUBT])
 def test_a_letter_that_is_not_decided_in_the_end_is_lost_even_if_it_came(status):
-    assert comparison.judge(owed(Status.SENT, status), [arrival(0), arrival(1)]).lost == 1
+    assert comparison.judge(owed(DeliveryStatus.SENT, status), [arrival(0), arrival(1)]).lost == 1
 
 
 def test_every_arrival_beyond_the_first_is_one_too_many():
@@ -74,7 +74,7 @@ def test_a_repeat_that_is_not_the_same_letter_is_an_error(wrong, says):
 
 def test_a_letter_under_the_sender_of_another_is_an_error():
     mixed = [arrival(0), arrival(1, sender=arrival(0).sender), arrival(2)]
-    (error,) = comparison.judge(owed(*[Status.SENT] * 3), mixed).errors
+    (error,) = comparison.judge(owed(*[DeliveryStatus.SENT] * 3), mixed).errors
     assert "senders of several letters" in error
 
 
@@ -83,14 +83,14 @@ def test_one_sender_for_all_letters_is_none():
     assert comparison.judge(SENT, same).errors == []
 
 
-@pytest.mark.parametrize("status", [Status.FAILED, Status.WITHHELD, Status.CANCELLED])
+@pytest.mark.parametrize("status", [DeliveryStatus.FAILED, DeliveryStatus.WITHHELD, DeliveryStatus.CANCELLED])
 def test_what_is_said_not_to_have_left_must_not_have_arrived(status):
-    (error,) = comparison.judge(owed(Status.SENT, status), [arrival(0), arrival(1)]).errors
+    (error,) = comparison.judge(owed(DeliveryStatus.SENT, status), [arrival(0), arrival(1)]).errors
     assert str(status) in error
 
 
 def test_a_letter_nobody_knows_about_may_have_arrived_or_not():
-    unknown = owed(Status.UNKNOWN, Status.UNKNOWN)
+    unknown = owed(DeliveryStatus.UNKNOWN, DeliveryStatus.UNKNOWN)
     verdict = comparison.judge(unknown, [arrival(0)])
     assert (verdict.lost, verdict.doubled, verdict.errors) == (0, 0, [])
 

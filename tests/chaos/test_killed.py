@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from newsletter.mail.delivery.deliveries import Status
+from newsletter.mail.delivery.deliveries import DeliveryStatus
 from newsletter.mail.delivery.recording import GROUP
 from tests.chaos.service import CONNECTIONS, PATIENCE, service
 from tests.chaos.signups import Crowd
@@ -20,7 +20,7 @@ def test_everything_is_killed_once_while_a_thousand_sign_up(mortal_postgresql, m
         crowd = Crowd(town.processes.base_url, READERS)
         web, worker, beat = town.processes.processes
         with crowd.arriving():
-            eventually(lambda: town.deliveries(Status.CLAIMED), within=PATIENCE)
+            eventually(lambda: town.deliveries(DeliveryStatus.CLAIMED), within=PATIENCE)
             for number, victim in enumerate((worker, web, beat, mortal_redis, mortal_postgresql)):
                 crowd.wait_for(number * 200)
                 victim.kill()
@@ -38,7 +38,7 @@ def test_a_deployment_while_a_thousand_sign_up_sends_no_letter_twice(postgresql_
     with service(postgresql_url, redis_url, smtp_sink, tmp_path) as town:
         crowd = Crowd(town.processes.base_url, READERS)
         with crowd.arriving():
-            eventually(lambda: town.deliveries(Status.CLAIMED), within=PATIENCE)
+            eventually(lambda: town.deliveries(DeliveryStatus.CLAIMED), within=PATIENCE)
             for number, process in enumerate(town.processes.processes):
                 crowd.wait_for(number * 300)
                 process.terminate()

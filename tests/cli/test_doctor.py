@@ -7,7 +7,7 @@ from sqlalchemy import delete, select, update
 
 from newsletter.audit_log import Act
 from newsletter.consent.subscribers import Subscription
-from newsletter.mail.delivery.deliveries import Delivery, Status
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from tests.builders import owed
 
 
@@ -16,7 +16,7 @@ def damaged(database):
     """A letter that nobody carries, subscriptions that are not the ledger's, and a sum that is wrong."""
     with database.writing() as session:
         lost, kept, _ = owed(session, 3)
-        session.execute(update(Delivery).where(Delivery.id == kept.id).values(status=Status.CLAIMED))
+        session.execute(update(Delivery).where(Delivery.id == kept.id).values(status=DeliveryStatus.CLAIMED))
         session.execute(delete(Delivery).where(Delivery.id == lost.id))
         session.execute(update(Subscription).values(standing="left"))
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from newsletter.audit_log import Act
 from newsletter.cli.app import app
 from newsletter.mail.delivery.deliveries import Delivery
-from newsletter.mail.letters.letters import Kind, Letter
+from newsletter.mail.letters.letters import Letter, LetterKind
 from tests.doctor.domains.keys import RSA_2048
 from tests.doctor.domains.test_received import letter
 from tests.whole_service import SECRET
@@ -91,7 +91,7 @@ def test_a_probe_goes_the_way_of_every_letter(newsletter, database, monkeypatch,
     assert "newsletter doctor domain three --read probe.eml" in done.stdout
     with database.reading() as session:
         written, owed = session.scalars(select(Letter)).one(), session.scalars(select(Delivery)).one()
-        assert (written.kind, written.audience, owed.recipient) == (Kind.TEST, 1, "me@example.org")
+        assert (written.kind, written.audience, owed.recipient) == (LetterKind.TEST, 1, "me@example.org")
         act = session.scalars(select(Act).order_by(Act.id.desc())).first()
     assert (act.verb, act.subject, act.fields) == ("probe written", "newsletter:three", {})
 

@@ -12,7 +12,7 @@ from newsletter import audit_log
 from newsletter.audit_log import Act
 from newsletter.content import issues
 from newsletter.content.articles import Article
-from newsletter.content.issues import Issue, Status
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims, deliveries
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.pace.notices import Crier, Said
@@ -34,7 +34,7 @@ def leaving(database) -> str:
         return str(letter.issue_id)
 
 
-def status(database, number: str) -> Status:
+def status(database, number: str) -> IssueStatus:
     with database.reading() as session:
         return session.get_one(Issue, int(number)).status
 
@@ -75,7 +75,7 @@ def test_a_title_is_short(newsletter, told):
 
 def test_a_draft_is_given_up_and_its_articles_are_free(newsletter, database, drafted):
     assert newsletter("issues", "cancel", drafted).exit_code == 0
-    assert status(database, drafted) is Status.CANCELLED
+    assert status(database, drafted) is IssueStatus.CANCELLED
     again = json.loads(newsletter("issues", "draft", "three", "--json").stdout)
     assert again["title"] == "About news 0, and 11 more"
 
@@ -164,4 +164,4 @@ def test_an_issue_whose_letter_mail_programs_would_cut_is_refused_before_it_is_a
     number = str(json.loads(drafted.stdout)["issue"])
     code, said = told("issues", "send", number)
     assert (code, "90,000" in said, "fewer articles" in said) == (1, True, True)
-    assert status(database, number) is Status.DRAFTED
+    assert status(database, number) is IssueStatus.DRAFTED

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter.consent import decisions, ledger, subscribers, suppressions
-from newsletter.consent.ledger import Entry, Event, Trace
-from newsletter.consent.signups import Signup, State
+from newsletter.consent.ledger import Event, LedgerEntry, Trace
+from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.doctor import examination
 from newsletter.doctor.checks.findings import Check
@@ -29,7 +29,7 @@ def asked(session: Session, newsletter: Newsletter, address: str = ANA, **given:
     reader = subscribers.by_key(session, address)
     if reader is None or newsletter.id not in subscribers.subscriptions(session, reader.id):
         a_reader(session, newsletter, address, standing=Standing.ASKED)
-    return a_signup(session, newsletter, address, state=State.ASKED, **given)
+    return a_signup(session, newsletter, address, state=SignupState.ASKED, **given)
 
 
 def confirm(session: Session, signup: Signup, *, now=LATER) -> bool:
@@ -47,7 +47,7 @@ def refuse(session: Session, signup: Signup) -> None:
 def events(session: Session) -> list[Event]:
     # Letters are another room's: nobody wrote those that ask.
     assert not [found for found in examination.examine(session) if found.check is not Check.SIGNUPS]
-    return list(session.scalars(select(Entry.event).order_by(Entry.id)))
+    return list(session.scalars(select(LedgerEntry.event).order_by(LedgerEntry.id)))
 
 
 def ana(session: Session) -> Subscriber:
@@ -129,7 +129,7 @@ def test_a_confirmation_after_three_days_or_of_somebody_forgotten_has_expired(be
     with begin() as session:
         newsletter = a_newsletter(session)
         late = asked(session, newsletter)
-        forgotten = a_signup(session, newsletter, "eve@example.org", state=State.ASKED)
+        forgotten = a_signup(session, newsletter, "eve@example.org", state=SignupState.ASKED)
         with pytest.raises(LinkExpired):
             confirm(session, late, now=NOON + timedelta(hours=72))
         with pytest.raises(LinkExpired):
@@ -146,7 +146,7 @@ def test_a_late_press_of_somebody_who_subscribes_already_is_no_error(begin):
         assert events(session).count(Event.CONFIRMED) == 1
 
 
-@pytest.mark.parametrize("state", [State.RECEIVED, State.QUIET, State.FAILED, State.REFUSED])
+@pytest.mark.parametrize("state", [SignupState.RECEIVED, SignupState.QUIET, SignupState.FAILED, SignupState.REFUSED])
 def test_only_what_was_asked_can_be_confirmed(begin, state):
     with begin() as session:
         signup = asked(session, a_newsletter(session))
@@ -207,7 +207,7 @@ def test_after_never_no_other_letter_can_be_confirmed(begin):
 
 def test_never_can_be_said_for_somebody_whom_we_have_forgotten(begin):
     with begin() as session:
-        signup = a_signup(session, a_newsletter(session), ANA, state=State.ASKED)
+        signup = a_signup(session, a_newsletter(session), ANA, state=SignupState.ASKED)
         refuse(session, signup)
         assert suppressions.reasons(session, KEYRING, ANA) == {suppressions.Reason.NEVER}
         assert events(session) == []

@@ -15,7 +15,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger
-from newsletter.consent.ledger import Entry, Event, Evidence, Trace, TraceRow
+from newsletter.consent.ledger import Event, Evidence, LedgerEntry, Trace, TraceRow
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
 from newsletter.doctor import examination
@@ -46,7 +46,7 @@ def two_facts(session: Session) -> Subscriber:
     return reader
 
 
-def is_whole(session: Session, entry: Entry) -> bool:
+def is_whole(session: Session, entry: LedgerEntry) -> bool:
     """What a verifier does with nothing but the rows."""
     evidence = session.get(Evidence, entry.id)
     digest = hmac.digest(evidence.salt, evidence.body, "sha256") if evidence else entry.evidence_digest
@@ -65,7 +65,7 @@ def test_a_verifier_recomputes_every_hash_from_the_stored_rows(begin, reading):
     with begin() as session:
         two_facts(session)
     with reading() as session:
-        entries = session.scalars(select(Entry).order_by(Entry.id)).all()
+        entries = session.scalars(select(LedgerEntry).order_by(LedgerEntry.id)).all()
         assert [entry.at for entry in entries] == [NOON, NOON + timedelta(microseconds=1)]
         assert all(is_whole(session, entry) for entry in entries)
         assert [json.loads(kept.body) for kept in session.scalars(select(Evidence))] == [SAID, SAID]
@@ -92,9 +92,11 @@ def test_a_changed_fact_is_found_even_where_somebody_got_past_the_trigger(databa
         two_facts(session)
         on = "" if database.is_sqlite else " ON ledger"
         session.execute(text(f"DROP TRIGGER ledger_refuses_update{on}"))
-        session.execute(update(Entry).where(Entry.ordinal == 2).values({column: CHANGES[column]}))
+        session.execute(update(LedgerEntry).where(LedgerEntry.ordinal == 2).values({column: CHANGES[column]}))
     with reading() as session:
-        assert [is_whole(session, entry) for entry in session.scalars(select(Entry).order_by(Entry.id))] == [
+        assert [
+            is_whole(session, entry) for entry in session.scalars(select(LedgerEntry).order_by(LedgerEntry.id))
+        ] == [
             True,
             False,
         ]
@@ -105,11 +107,13 @@ def test_a_changed_fact_is_found_even_where_somebody_got_past_the_trigger(databa
 def test_changed_evidence_is_found_and_erased_evidence_is_no_change(begin, reading, change):
     with begin() as session:
         two_facts(session)
-        first, second = session.scalars(select(Entry.id).order_by(Entry.id)).all()
+        first, second = session.scalars(select(LedgerEntry.id).order_by(LedgerEntry.id)).all()
         session.execute(update(Evidence).where(Evidence.entry_id == first).values(change))
         session.delete(session.get_one(Evidence, second))
     with reading() as session:
-        assert [is_whole(session, entry) for entry in session.scalars(select(Entry).order_by(Entry.id))] == [
+        assert [
+            is_whole(session, entry) for entry in session.scalars(select(LedgerEntry).order_by(LedgerEntry.id))
+        ] == [
             False,
             True,
         ]

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from newsletter.consent import ledger, ledger_hashes
-from newsletter.consent.ledger import Entry, Event
+from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader
 from tests.clock import NOON
@@ -21,6 +21,6 @@ def test_postgresql_suspects_no_entry_that_was_not_changed(postgresql_url, now):
         reader = a_reader(session, a_newsletter(session))
         for event in (Event.WITHDRAWN, Event.REFUSED):
             ledger.append(session, reader.subject, event, evidence={}, trace=None, now=now)
-        assert session.scalar(select(func.count()).select_from(Entry)) == 4
-        assert session.scalar(select(func.count()).select_from(Entry).where(ledger_hashes.suspect())) == 0
+        assert session.scalar(select(func.count()).select_from(LedgerEntry)) == 4
+        assert session.scalar(select(func.count()).select_from(LedgerEntry).where(ledger_hashes.suspect())) == 0
         assert list(ledger_hashes.changed(session)) == []

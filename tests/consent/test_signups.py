@@ -8,7 +8,7 @@ from sqlalchemy import event, select, text
 
 from newsletter import addresses
 from newsletter.consent import signups
-from newsletter.consent.signups import VALID, Signup, SignupLetter, State
+from newsletter.consent.signups import VALID, Signup, SignupLetter, SignupState
 from newsletter.consent.wordings import Wording
 from newsletter.store.database import Database
 from tests.builders import KEYRING, a_newsletter, a_signup
@@ -51,7 +51,7 @@ def test_a_posted_form_is_exactly_one_statement(database, begin, reading):
         found = session.scalars(select(Signup)).one()
         assert (found.address, found.address_key) == ("Ana@example.org", "ana@example.org")
         assert (found.newsletters, found.evidence) == ([newsletter.id], {"name": "Ana"})
-        assert (found.received_at, found.state) == (NOON, State.RECEIVED)
+        assert (found.received_at, found.state) == (NOON, SignupState.RECEIVED)
 
 
 def test_no_two_sign_ups_have_the_same_nonce(begin):
@@ -67,15 +67,15 @@ def test_no_two_sign_ups_have_the_same_nonce(begin):
 def test_the_oldest_that_waits_is_next_and_none_that_is_done_from_the_future_or_too_old(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
-        for state in State:
-            if state is not State.RECEIVED:
+        for state in SignupState:
+            if state is not SignupState.RECEIVED:
                 a_signup(session, newsletter, state=state)
         a_signup(session, newsletter, received_at=NOON - VALID)
         a_signup(session, newsletter, received_at=NOON + timedelta(seconds=1))
         assert signups.next_received(session, now=NOON) is None
         first, second = (a_signup(session, newsletter) for _ in range(2))
         assert signups.next_received(session, now=NOON) is first
-        first.state = State.QUIET
+        first.state = SignupState.QUIET
         session.flush()
         assert signups.next_received(session, now=NOON) is second
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 
 from newsletter.consent import ledger, standings
-from newsletter.consent.ledger import Entry, Event
+from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader
@@ -33,7 +33,7 @@ def test_postgresql_says_the_same(postgresql_url, histories):
 def compare(database: Database, histories: list[list[Event]]) -> None:
     told = standings.told()
     with database.writing() as session:
-        newsletter = a_newsletter(session, f"n{len(session.scalars(select(Entry.id)).all())}x{id(histories)}")
+        newsletter = a_newsletter(session, f"n{len(session.scalars(select(LedgerEntry.id)).all())}x{id(histories)}")
         subjects = {}
         for history in histories:
             reader = a_reader(session, newsletter, standing=Standing.ASKED)

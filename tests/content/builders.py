@@ -9,8 +9,8 @@ from newsletter import newsletters
 from newsletter.content import articles, feeds, issues
 from newsletter.content.feeds import Feed
 from newsletter.content.fetching.destinations import FetchError
-from newsletter.content.fetching.fetcher import MAX_BYTES, Answer
-from newsletter.content.parsing.entries import Entry, Picture
+from newsletter.content.fetching.fetcher import MAX_BYTES, FetchResult
+from newsletter.content.parsing.entries import FeedEntry, LeadPicture
 from newsletter.newsletters import Newsletter
 from tests.clock import NOON
 
@@ -35,7 +35,7 @@ def a_feed(session: Session, newsletter: Newsletter, name: str = "town") -> Feed
     return feed
 
 
-def an_entry(name: str, **changes) -> Entry:
+def an_entry(name: str, **changes) -> FeedEntry:
     given = {
         "identity": f"tag:{name}",
         "url": f"https://press.example/{name}",
@@ -43,7 +43,7 @@ def an_entry(name: str, **changes) -> Entry:
         "summary": f"All about {name}.",
         "html": f"<p>All about {name}.</p>",
     }
-    return Entry(**{**given, **changes})
+    return FeedEntry(**{**given, **changes})
 
 
 def publish(session: Session, feed: Feed, *names: str, now: datetime = NOON, **changes) -> int:
@@ -52,8 +52,8 @@ def publish(session: Session, feed: Feed, *names: str, now: datetime = NOON, **c
     return articles.absorb(session, feed.id, entries, now=now, printed=issues.printed())
 
 
-def with_picture(name: str) -> Entry:
-    return an_entry(name, picture=Picture(url=f"https://press.example/{name}.png", alt=f"A picture of {name}"))
+def with_picture(name: str) -> FeedEntry:
+    return an_entry(name, picture=LeadPicture(url=f"https://press.example/{name}.png", alt=f"A picture of {name}"))
 
 
 @dataclass
@@ -65,11 +65,11 @@ class Shelf:
 
     def fetch(
         self, url: str, *, etag: str | None = None, last_modified: str | None = None, limit: int = MAX_BYTES
-    ) -> Answer:
+    ) -> FetchResult:
         answer = self.answers.get(url, FetchError("The server answered 404 Not Found."))
         if isinstance(answer, Exception):
             raise answer
         if len(answer) > limit:
             raise FetchError(f"It is larger than {limit / 1e6:g} MB.")
         known = self.etags.get(url)
-        return Answer(url=url, body=None if etag and etag == known else answer, etag=known)
+        return FetchResult(url=url, body=None if etag and etag == known else answer, etag=known)

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from newsletter.content import articles, issues
 from newsletter.content.articles import Article
-from newsletter.content.parsing.entries import Picture
+from newsletter.content.parsing.entries import LeadPicture
 from newsletter.content.parsing.parser import parse
 from tests.clock import NOON
 from tests.content.builders import a_feed, a_newsletter, publish
@@ -63,10 +63,10 @@ def test_what_has_not_changed_is_not_edited(begin):
 def test_another_picture_is_fetched_again(begin):
     with begin() as session:
         feed = a_feed(session, a_newsletter(session))
-        publish(session, feed, "bus", picture=Picture(url="https://press.example/a.png"))
+        publish(session, feed, "bus", picture=LeadPicture(url="https://press.example/a.png"))
         article = session.scalars(select(Article)).one()
         article.picture_tried_at = NOON
-        publish(session, feed, "bus", picture=Picture(url="https://press.example/b.png"), now=LATER)
+        publish(session, feed, "bus", picture=LeadPicture(url="https://press.example/b.png"), now=LATER)
         assert (article.picture_url, article.picture_tried_at) == ("https://press.example/b.png", None)
 
 

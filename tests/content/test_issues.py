@@ -6,7 +6,7 @@ from sqlalchemy import select
 from newsletter.content import issues
 from newsletter.content.articles import Article
 from newsletter.content.editions import Image, headline
-from newsletter.content.issues import ARROWS, Issue, Status
+from newsletter.content.issues import ARROWS, Issue, IssueStatus
 from newsletter.content.pictures import Picture
 from newsletter.errors import Refused
 from tests.clock import NOON
@@ -32,7 +32,7 @@ def test_a_draft_takes_the_newest_articles(desk):
     session, newsletter = desk
     issue = issues.draft(session, newsletter, articles=2, actor="tests", now=NOON)
     assert headlines(session, issue) == ["About bus", "About bridge"]
-    assert (issue.title, issue.status, issue.number) == ("About bus, and 1 more", Status.DRAFTED, None)
+    assert (issue.title, issue.status, issue.number) == ("About bus, and 1 more", IssueStatus.DRAFTED, None)
 
 
 def test_the_next_draft_takes_what_is_left_and_then_there_is_none(desk):
@@ -56,7 +56,7 @@ def test_what_was_cancelled_comes_again(desk):
     session, newsletter = desk
     first = issues.draft(session, newsletter, articles=2, actor="tests", now=NOON)
     issues.cancel(session, first, actor="tests", now=NOON)
-    assert first.status is Status.CANCELLED
+    assert first.status is IssueStatus.CANCELLED
     assert headlines(session, first) == ["About bus", "About bridge"], "it still says what it was"
     assert headlines(session, issues.draft(session, newsletter, articles=2, actor="tests", now=LATER)) == [
         "About bus",
@@ -68,24 +68,24 @@ def test_an_issue_goes_from_drafted_to_sent(desk):
     session, newsletter = desk
     issue = issues.draft(session, newsletter, articles=2, actor="tests", now=NOON)
     issues.approve(session, issue, actor="cli:ana", now=NOON)
-    assert (issue.status, issue.number, issue.actor, issue.approved_at) == (Status.APPROVED, 1, "cli:ana", NOON)
+    assert (issue.status, issue.number, issue.actor, issue.approved_at) == (IssueStatus.APPROVED, 1, "cli:ana", NOON)
     issues.begin_sending(session, issue, actor="tests", now=NOON)
     issues.pause(session, issue, actor="tests", now=NOON)
     issues.begin_sending(session, issue, actor="tests", now=NOON)
     issues.finish(session, issue, actor="tests", now=LATER)
-    assert (issue.status, issue.sent_at) == (Status.SENT, LATER)
+    assert (issue.status, issue.sent_at) == (IssueStatus.SENT, LATER)
 
 
 STEPS = {
-    Status.APPROVED: issues.approve,
-    Status.SENDING: issues.begin_sending,
-    Status.PAUSED: issues.pause,
-    Status.SENT: issues.finish,
-    Status.CANCELLED: issues.cancel,
+    IssueStatus.APPROVED: issues.approve,
+    IssueStatus.SENDING: issues.begin_sending,
+    IssueStatus.PAUSED: issues.pause,
+    IssueStatus.SENT: issues.finish,
+    IssueStatus.CANCELLED: issues.cancel,
 }
 
 
-@pytest.mark.parametrize("here", Status)
+@pytest.mark.parametrize("here", IssueStatus)
 def test_an_issue_goes_along_its_arrows_only(desk, here):
     session, newsletter = desk
     for there, step in STEPS.items():

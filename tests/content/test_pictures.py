@@ -10,7 +10,7 @@ from sqlalchemy import select
 from newsletter.content import articles, issues, pictures
 from newsletter.content.articles import Article
 from newsletter.content.fetching.destinations import FetchError
-from newsletter.content.parsing.image_size import Measure, measure
+from newsletter.content.parsing.image_size import ImageSize, measure
 from newsletter.content.pictures import MAX_BYTES, RECENT, Picture
 from tests.clock import NOON
 from tests.content.builders import Shelf, a_feed, a_newsletter, with_picture
@@ -36,13 +36,13 @@ def webp(kind: bytes, body: bytes) -> bytes:
 def test_every_kind_of_image_is_measured(width, height):
     three = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
     lossless = struct.pack("<BI", 0x2F, (width - 1) | (height - 1) << 14)
-    assert measure(png(width, height)) == Measure("image/png", width, height)
-    assert measure(jpeg(width, height)) == Measure("image/jpeg", width, height)
-    assert measure(b"GIF89a" + struct.pack("<HH", width, height)) == Measure("image/gif", width, height)
-    assert measure(webp(b"VP8X", bytes(4) + three)) == Measure("image/webp", width, height)
-    assert measure(webp(b"VP8L", lossless)) == Measure("image/webp", width, height)
+    assert measure(png(width, height)) == ImageSize("image/png", width, height)
+    assert measure(jpeg(width, height)) == ImageSize("image/jpeg", width, height)
+    assert measure(b"GIF89a" + struct.pack("<HH", width, height)) == ImageSize("image/gif", width, height)
+    assert measure(webp(b"VP8X", bytes(4) + three)) == ImageSize("image/webp", width, height)
+    assert measure(webp(b"VP8L", lossless)) == ImageSize("image/webp", width, height)
     frame = b"\x00\x00\x00\x9d\x01\x2a" + struct.pack("<HH", width, height)
-    assert measure(webp(b"VP8 ", frame)) == Measure("image/webp", width, height)
+    assert measure(webp(b"VP8 ", frame)) == ImageSize("image/webp", width, height)
 
 
 @given(
@@ -50,7 +50,7 @@ def test_every_kind_of_image_is_measured(width, height):
 )
 def test_a_file_that_is_cut_off_or_damaged_is_no_accident(file, data):
     cut = file[: data.draw(st.integers(0, len(file)))] + data.draw(st.binary(max_size=40))
-    assert measure(cut) is None or isinstance(measure(cut), Measure)
+    assert measure(cut) is None or isinstance(measure(cut), ImageSize)
 
 
 @pytest.mark.parametrize("file", [b"", b"<svg/>", b"<html>", b"BM" + bytes(60), b"GIF88a\5\0\5\0", b"RIFF" + bytes(60)])
@@ -61,13 +61,13 @@ def test_anything_else_is_no_picture(file):
 def test_pictures_of_a_publisher_are_measured():
     folder = shared("feeds/18f") / "img"
     assert {file.name: measure(file.read_bytes()) for file in folder.iterdir()} == {
-        "TDP-checkin--emotion-chart.jpg": Measure("image/jpeg", 1622, 1081),
-        "dawson-home.png": Measure("image/png", 2294, 1652),
-        "example1-senior-executives-part4.png": Measure("image/png", 1142, 642),
-        "hyder.png": Measure("image/png", 280, 353),
-        "jonnalagadda.jpg": Measure("image/jpeg", 221, 320),
-        "portfolio-scope.png": Measure("image/png", 1210, 626),
-        "refreshed-screenshot-collage.jpg": Measure("image/jpeg", 1200, 800),
+        "TDP-checkin--emotion-chart.jpg": ImageSize("image/jpeg", 1622, 1081),
+        "dawson-home.png": ImageSize("image/png", 2294, 1652),
+        "example1-senior-executives-part4.png": ImageSize("image/png", 1142, 642),
+        "hyder.png": ImageSize("image/png", 280, 353),
+        "jonnalagadda.jpg": ImageSize("image/jpeg", 221, 320),
+        "portfolio-scope.png": ImageSize("image/png", 1210, 626),
+        "refreshed-screenshot-collage.jpg": ImageSize("image/jpeg", 1200, 800),
     }
 
 

@@ -10,15 +10,14 @@ import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 
 from newsletter.consent import decisions
-from newsletter.consent.ledger import Entry, Evidence
-from newsletter.consent.signups import Signup, State
+from newsletter.consent.ledger import Evidence, LedgerEntry
+from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscription
-from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.doctor.checks.findings import MOST, Check, Finding
 from newsletter.doorbell import Room
-from newsletter.mail.delivery.deliveries import Delivery, Status, Tally
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
 from newsletter.mail.letters.letters import Letter, Variant
 from newsletter.newsletters import Newsletter
 from newsletter.store import triggers
@@ -34,7 +33,7 @@ def service(begin, database) -> Database:
         newsletter = a_newsletter(session)
         readers = [a_reader(session, newsletter) for _ in range(3)]
         issue = an_issue(session, newsletter, status=IssueStatus.SENT)
-        signup = a_signup(session, newsletter, state=State.ASKED)
+        signup = a_signup(session, newsletter, state=SignupState.ASKED)
         asked = a_reader(session, newsletter, signup.address, standing=Standing.ASKED)
         written = [
             (a_letter(session, newsletter, issue=issue, audience=3), readers),
@@ -42,7 +41,7 @@ def service(begin, database) -> Database:
         ]
         for letter, audience in written:
             for reader in audience:
-                a_delivery(session, letter, reader, status=Status.SENT, decided_at=NOON)
+                a_delivery(session, letter, reader, status=DeliveryStatus.SENT, decided_at=NOON)
         decisions.withdraw(session, readers[0], newsletters=[newsletter.id], how="link", trace=None, now=NOON)
     return database
 
@@ -91,7 +90,7 @@ def test_a_life_of_a_service_gives_no_finding(stage):
     stage.clock.pass_(hours=73)
     stage.ring(Room.UPKEEP)
     with stage.site.database.reading() as session:
-        assert set(session.scalars(select(Delivery.status))) == {Status.SENT}
+        assert set(session.scalars(select(Delivery.status))) == {DeliveryStatus.SENT}
         assert session.scalars(select(Issue.status)).one() is IssueStatus.SENT
     assert examine(stage.site.database) == []
 
@@ -136,7 +135,7 @@ def test_a_delivery_that_was_folded_into_a_tally_is_not_missing(service):
 
 
 def test_an_issue_called_sent_that_still_owes_a_letter(service):
-    owing = {"status": Status.QUEUED, "decided_at": None}
+    owing = {"status": DeliveryStatus.QUEUED, "decided_at": None}
     damage(service, update(Delivery).where(Delivery.id == first_of_the_issue()).values(owing))
     assert found(service)[:3] == (
         Check.ISSUES,
@@ -155,8 +154,8 @@ def test_an_issue_called_sent_that_nobody_wrote(service):
     ("values", "says"),
     [
         ({"decided_at": None}, "it is decided, but not when"),
-        ({"status": Status.QUEUED}, "it is not decided, but says when it was"),
-        ({"status": Status.CLAIMED, "decided_at": None, "carrier_id": None}, "it is claimed, but by nobody"),
+        ({"status": DeliveryStatus.QUEUED}, "it is not decided, but says when it was"),
+        ({"status": DeliveryStatus.CLAIMED, "decided_at": None, "carrier_id": None}, "it is claimed, but by nobody"),
     ],
 )
 def test_a_delivery_in_a_state_that_cannot_be(service, values, says):
@@ -219,22 +218,28 @@ def test_a_subscription_that_is_gone(service):
     ],
 )
 def test_a_ledger_row_that_was_changed(service, values):
-    damage(service, update(Entry).where(Entry.id == one(Entry.id)).values(values))
+    damage(service, update(LedgerEntry).where(LedgerEntry.id == one(LedgerEntry.id)).values(values))
     assert "it was changed after it was written: its leaf does not fit" in {each.says for each in examine(service)}
 
 
 def test_a_ledger_row_that_was_moved_in_time(service):
     with service.reading() as session:
-        entry = session.scalars(select(Entry).order_by(Entry.id).limit(1)).one()
-    damage(service, update(Entry).where(Entry.id == entry.id).values(at=entry.at - timedelta(microseconds=1)))
+        entry = session.scalars(select(LedgerEntry).order_by(LedgerEntry.id).limit(1)).one()
+    damage(
+        service, update(LedgerEntry).where(LedgerEntry.id == entry.id).values(at=entry.at - timedelta(microseconds=1))
+    )
     assert found(service).about == f"ledger entry {entry.id}"
 
 
 def test_a_fact_that_was_taken_out_of_the_ledger(service):
     with service.reading() as session:
-        entries = session.scalars(select(Entry).order_by(Entry.id)).all()
+        entries = session.scalars(select(LedgerEntry).order_by(LedgerEntry.id)).all()
     asked = next(each for each in entries if [other.subject for other in entries].count(each.subject) == 2)
-    damage(service, delete(Evidence).where(Evidence.entry_id == asked.id), delete(Entry).where(Entry.id == asked.id))
+    damage(
+        service,
+        delete(Evidence).where(Evidence.entry_id == asked.id),
+        delete(LedgerEntry).where(LedgerEntry.id == asked.id),
+    )
     assert "of the 2 facts about its subject 1 are left" in {each.says for each in examine(service)}
 
 
@@ -284,14 +289,14 @@ def test_a_claim_of_a_carrier_that_was_never_there(service):
 def test_a_sign_up_that_counts_as_asked_but_nobody_asked(service):
     with service.writing() as session:
         newsletter = session.scalars(select(Newsletter)).one()
-        signup = a_signup(session, newsletter, state=State.ASKED)
+        signup = a_signup(session, newsletter, state=SignupState.ASKED)
     finding = found(service)
     assert finding[:2] == (Check.SIGNUPS, f"sign-up {signup.id}")
     assert finding.remedy
 
 
 def test_a_sign_up_that_counts_as_confirmed_but_nobody_confirmed(service):
-    damage(service, update(Signup).values(state=State.CONFIRMED))
+    damage(service, update(Signup).values(state=SignupState.CONFIRMED))
     assert found(service).says == "it counts as confirmed, but the ledger knows of no confirmation"
 
 
@@ -305,12 +310,12 @@ def test_many_of_a_kind_are_named_up_to_a_hundred_and_counted(service):
 
 
 def test_letters_in_doubt_are_told_and_are_not_wrong(service):
-    doubtful = {"status": Status.IN_DOUBT, "doubts": 1, "decided_at": None, "first_tried_at": NOON, "deaths": 3}
+    doubtful = {"status": DeliveryStatus.IN_DOUBT, "doubts": 1, "decided_at": None, "first_tried_at": NOON, "deaths": 3}
     with service.writing() as session:
         session.execute(update(Issue).values(status=IssueStatus.SENDING))
         session.execute(update(Delivery).where(Delivery.id == first_of_the_issue()).values(doubtful))
         last = select(func.max(Delivery.id)).scalar_subquery()
-        session.execute(update(Delivery).where(Delivery.id == last).values(status=Status.UNKNOWN))
+        session.execute(update(Delivery).where(Delivery.id == last).values(status=DeliveryStatus.UNKNOWN))
     assert examine(service) == []
     with service.reading() as session:
         remarks = {each.name: each.says for each in examination.remark(session)}
@@ -322,7 +327,7 @@ def test_letters_in_doubt_are_told_and_are_not_wrong(service):
 def test_sign_ups_that_nobody_could_answer_are_told(service):
     with service.writing() as session:
         newsletter = session.scalars(select(Newsletter)).one()
-        a_signup(session, newsletter, state=State.FAILED)
+        a_signup(session, newsletter, state=SignupState.FAILED)
     with service.reading() as session:
         (told,) = examination.remark(session)
     assert told.name == "unanswered"

@@ -6,13 +6,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select, true, update
 
-from newsletter.consent.signups import VALID, Signup, State
-from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
+from newsletter.consent.signups import VALID, Signup, SignupState
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import queue_age
 from newsletter.doctor.queue_age import Backlog
 from newsletter.mail.delivery import claims
-from newsletter.mail.delivery.deliveries import DEATHS, Delivery, Status
+from newsletter.mail.delivery.deliveries import DEATHS, Delivery, DeliveryStatus
 from newsletter.store.database import Database
 from tests.builders import a_carrier, a_delivery, a_letter, a_newsletter, a_reader, a_signup, an_issue, owed
 from tests.clock import NOON
@@ -35,7 +34,7 @@ def test_where_nothing_is_owed_there_is_no_backlog(reading):
 def test_each_kind_waits_since_its_oldest_and_the_oldest_of_all_counts(begin, reading):
     with begin() as session:
         newsletter = a_newsletter(session)
-        asked = a_letter(session, newsletter, signup=a_signup(session, newsletter, state=State.ASKED))
+        asked = a_letter(session, newsletter, signup=a_signup(session, newsletter, state=SignupState.ASKED))
         issue = a_letter(session, newsletter, issue=an_issue(session, newsletter))
         for minutes in (5, 4, 6):
             at = NOON + timedelta(minutes=minutes)
@@ -55,11 +54,11 @@ def test_what_is_not_due_yet_is_no_backlog(begin, reading):
     assert seen(reading) == Backlog(LATER, None, LATER)
 
 
-@pytest.mark.parametrize("status", list(Status))
+@pytest.mark.parametrize("status", list(DeliveryStatus))
 def test_letters_in_doubt_are_owed_and_those_in_a_carriers_hands_or_decided_are_not(begin, reading, status):
     with begin() as session:
         owed(session, 1, status=status, carrier_id=a_carrier(session))
-    assert seen(reading).bulk == (NOON if status in (Status.QUEUED, Status.IN_DOUBT) else None)
+    assert seen(reading).bulk == (NOON if status in (DeliveryStatus.QUEUED, DeliveryStatus.IN_DOUBT) else None)
 
 
 @pytest.mark.parametrize("status", list(IssueStatus))
@@ -79,11 +78,11 @@ def test_a_letter_that_three_carriers_did_not_survive_is_owed_still(begin, readi
     assert seen(reading).bulk == NOON
 
 
-@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("state", list(SignupState))
 def test_a_form_is_owed_a_letter_until_somebody_has_worked_on_it(begin, reading, state):
     with begin() as session:
         a_signup(session, a_newsletter(session), state=state)
-    assert seen(reading).signup == (NOON if state is State.RECEIVED else None)
+    assert seen(reading).signup == (NOON if state is SignupState.RECEIVED else None)
 
 
 def test_a_form_whose_link_has_expired_is_owed_nothing(begin, reading):
@@ -97,7 +96,7 @@ def test_looking_walks_the_waiting_by_index_however_many_letters_there_were(post
     with closing(Database(postgresql_url)) as database, database.writing() as session:
         prepare_everything(session)
         newsletter = a_newsletter(session)
-        answered = a_signup(session, newsletter, state=State.QUIET)
+        answered = a_signup(session, newsletter, state=SignupState.QUIET)
         copied = [column for column in Signup.__table__.columns if column.name != "id"]
         copies = select(*copied).select_from(Signup.__table__.join(func.generate_series(1, 5000).alias(), true()))
         session.execute(insert(Signup).from_select(copied, copies.where(Signup.id == answered.id)))

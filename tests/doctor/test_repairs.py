@@ -5,7 +5,7 @@ from sqlalchemy import delete, insert, select, text, update
 
 from newsletter.audit_log import Act
 from newsletter.consent import suppressions
-from newsletter.consent.ledger import Entry, Evidence
+from newsletter.consent.ledger import Evidence, LedgerEntry
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
 from newsletter.doctor import examination
@@ -13,7 +13,7 @@ from newsletter.doctor.checks import expired_leases
 from newsletter.doctor.checks.findings import Check
 from newsletter.doctor.repairs import Mended, Mender
 from newsletter.mail.delivery import results
-from newsletter.mail.delivery.deliveries import Delivery, Status, Tally
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
 from newsletter.mail.delivery.leases import Carrier
 from newsletter.mail.transport.transport import Fate, Report
 from newsletter.store.database import Database
@@ -52,7 +52,7 @@ def kept(database: Database) -> list[object]:
     with database.reading() as session:
         return [
             [tuple(row) for row in session.execute(select(table).order_by(*table.primary_key))]
-            for table in (Entry.__table__, Evidence.__table__, suppressions.Suppression.__table__)
+            for table in (LedgerEntry.__table__, Evidence.__table__, suppressions.Suppression.__table__)
         ]
 
 
@@ -105,7 +105,7 @@ def test_whom_a_suppression_names_is_marked_again_and_no_mark_is_taken_away(data
 def test_a_tally_that_counts_rows_twice_is_dropped_and_remembered(database):
     with database.writing() as session:
         letter = owed(session, 2)[0].letter_id
-        session.execute(insert(Tally).values(letter_id=letter, carrier_id=0, status=Status.SENT, n=2))
+        session.execute(insert(Tally).values(letter_id=letter, carrier_id=0, status=DeliveryStatus.SENT, n=2))
     mend(database)
     assert examine(database) == []
     assert acts(database)[0][2] == {"n": 1, "tallies": [[letter, 0, "sent", 2]]}
@@ -124,12 +124,12 @@ def test_a_missing_delivery_is_named_and_left(database):
 
 def test_a_claim_of_nobody_waits_again(database):
     with database.writing() as session:
-        doubtful, sure = owed(session, 2, status=Status.CLAIMED)
+        doubtful, sure = owed(session, 2, status=DeliveryStatus.CLAIMED)
         doubtful.doubts = 1
     assert mend(database) == [Mended(Check.DEAD_CLAIMS, "2 letters that nobody carried wait again")]
     with database.reading() as session:
-        assert session.get_one(Delivery, doubtful.id).status is Status.IN_DOUBT
-        assert session.get_one(Delivery, sure.id).status is Status.QUEUED
+        assert session.get_one(Delivery, doubtful.id).status is DeliveryStatus.IN_DOUBT
+        assert session.get_one(Delivery, sure.id).status is DeliveryStatus.QUEUED
 
 
 class Time:
@@ -153,7 +153,7 @@ def carried(database) -> tuple[int, int]:
     with database.writing() as session:
         both = a_carrier(session), a_carrier(session)
         for carrier in both:
-            owed(session, 1, status=Status.CLAIMED, carrier_id=carrier, attempt=1)
+            owed(session, 1, status=DeliveryStatus.CLAIMED, carrier_id=carrier, attempt=1)
     return both
 
 
@@ -190,7 +190,7 @@ def test_nobody_waits_longer_than_until_everybody_moved(database, carried):
 def test_a_dead_carrier_whose_letters_went_on_meanwhile_is_nobody_s_trouble(database, carried):
     def handed_back() -> None:
         with database.writing() as session:
-            session.execute(update(Delivery).values(status=Status.QUEUED))
+            session.execute(update(Delivery).values(status=DeliveryStatus.QUEUED))
 
     assert Time(handed_back).silent(database) == {}
 
@@ -202,7 +202,7 @@ def test_only_the_dead_carrier_s_claims_are_handed_back(database, carried):
     assert mended == [Mended(Check.DEAD_CLAIMS, "1 letters were handed back: who carried them has fallen silent")]
     with database.reading() as session:
         rows = {row.carrier_id: (row.status, row.deaths) for row in session.scalars(select(Delivery))}
-    assert rows == {living: (Status.CLAIMED, 0), dead: (Status.QUEUED, 1)}
+    assert rows == {living: (DeliveryStatus.CLAIMED, 0), dead: (DeliveryStatus.QUEUED, 1)}
     assert acts(database) == [("cli:ana", "check:dead-claims", {"n": 1, "carriers": [dead]})]
 
 
@@ -212,7 +212,7 @@ def test_a_carrier_that_beats_after_the_last_look_keeps_its_claims(database, car
     beat(database, dead)()
     mender(database).mend({Check.DEAD_CLAIMS}, quiet=quiet)
     with database.reading() as session:
-        held = session.scalars(select(Delivery.carrier_id).where(Delivery.status == Status.CLAIMED))
+        held = session.scalars(select(Delivery.carrier_id).where(Delivery.status == DeliveryStatus.CLAIMED))
         assert list(held) == [dead]
 
 
@@ -222,7 +222,7 @@ def test_what_was_handed_back_and_is_in_other_hands_is_fenced(database, carried)
     with database.writing() as session:
         other = a_carrier(session)
         mine = session.scalars(select(Delivery).where(Delivery.carrier_id == dead)).one()
-        mine.carrier_id, mine.attempt, mine.status = other, 2, Status.CLAIMED
+        mine.carrier_id, mine.attempt, mine.status = other, 2, DeliveryStatus.CLAIMED
     with database.writing() as session:
         assert not results.record(session, dead, [Report(mine.id, 1, Fate.TAKEN, None, NOON)], now=NOON)
 
@@ -230,11 +230,11 @@ def test_what_was_handed_back_and_is_in_other_hands_is_fenced(database, carried)
 def test_a_subject_whose_facts_are_not_whole_is_left(database):
     with database.writing() as session:
         reader = a_reader(session, a_newsletter(session))
-        last = session.scalars(select(Entry).order_by(Entry.ordinal.desc()).limit(1)).one()
+        last = session.scalars(select(LedgerEntry).order_by(LedgerEntry.ordinal.desc()).limit(1)).one()
         connection = session.connection()
         on = "" if database.is_sqlite else " ON ledger"
         connection.execute(text(f"DROP TRIGGER ledger_refuses_update{on}"))
-        session.execute(update(Entry).where(Entry.id == last.id).values(event="withdrawn"))
+        session.execute(update(LedgerEntry).where(LedgerEntry.id == last.id).values(event="withdrawn"))
     mender(database).mend({each.check for each in examine(database) if each.fixable})
     assert {each.check for each in examine(database)} == {Check.LEDGER, Check.STANDING}
     with database.reading() as session:

@@ -8,13 +8,12 @@ import pytest
 from newsletter import newsletters
 from newsletter.content import issues
 from newsletter.content.digests import digests
-from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.doorbell import Room
 from newsletter.mail.delivery import issue_pauses
-from newsletter.mail.delivery.deliveries import Delivery, Status, sums
-from newsletter.mail.letters.letters import Kind, Letter
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, sums
+from newsletter.mail.letters.letters import Letter, LetterKind
 from newsletter.mail.pace import notices
 from newsletter.relays import Relay
 from tests.builders import a_reader
@@ -57,14 +56,14 @@ def town(request: pytest.FixtureRequest, relay: ScriptedServer, tmp_path: Path) 
         yield stage
 
 
-def states(stage: Stage) -> dict[Status, int]:
+def states(stage: Stage) -> dict[DeliveryStatus, int]:
     with stage.site.database.reading() as session:
         assert examination.examine(session) == []
-        issue = session.query(Letter).filter(Letter.kind == Kind.ISSUE).one()
+        issue = session.query(Letter).filter(Letter.kind == LetterKind.ISSUE).one()
         return {status: number for status, number in sums(session, issue.id).items() if number}
 
 
-def ring_until(stage: Stage, expected: dict[Status, int]) -> None:
+def ring_until(stage: Stage, expected: dict[DeliveryStatus, int]) -> None:
     """A relay that was in trouble is tried again after a second or two of everybody's time."""
 
     def reached() -> bool:
@@ -77,12 +76,12 @@ def ring_until(stage: Stage, expected: dict[Status, int]) -> None:
 def test_who_does_not_exist_fails_who_is_deferred_waits_and_the_others_have_theirs(town, relay):
     relay.refused = {GONE: "550 5.1.1 user unknown", LATER: "450 4.2.1 greylisted"}
     town.ring(Room.BULK)
-    assert states(town) == {Status.SENT: 2, Status.FAILED: 1, Status.QUEUED: 1}
+    assert states(town) == {DeliveryStatus.SENT: 2, DeliveryStatus.FAILED: 1, DeliveryStatus.QUEUED: 1}
     relay.refused = {}
     town.ring(Room.BULK)
     assert len(relay.letters) == 2, "not before its time"
     town.clock.pass_(minutes=34)
-    ring_until(town, {Status.SENT: 3, Status.FAILED: 1})
+    ring_until(town, {DeliveryStatus.SENT: 3, DeliveryStatus.FAILED: 1})
     assert [letter.recipients for letter in relay.letters].count((LATER,)) == 1
     assert not [letter for letter in relay.letters if letter.recipients == (GONE,)]
 
@@ -90,10 +89,10 @@ def test_who_does_not_exist_fails_who_is_deferred_waits_and_the_others_have_thei
 def test_a_letter_in_doubt_is_repeated_once_with_the_same_bytes(town, relay):
     relay.always = {"DOT": CLOSE}
     town.ring(Room.BULK)
-    assert states(town)[Status.IN_DOUBT] >= 1
+    assert states(town)[DeliveryStatus.IN_DOUBT] >= 1
     relay.always = {}
     town.clock.pass_(hours=1)
-    ring_until(town, {Status.SENT: 4})
+    ring_until(town, {DeliveryStatus.SENT: 4})
     identities = [letter.body.partition(b"Message-ID: ")[2].partition(b"\r\n")[0] for letter in relay.letters]
     assert len(set(identities)) == 4
 
@@ -101,9 +100,9 @@ def test_a_letter_in_doubt_is_repeated_once_with_the_same_bytes(town, relay):
 def test_nothing_is_marked_failed_for_a_relay_that_is_away(town, relay):
     relay.always = {"GREETING": "421 4.3.2 closing for the night"}
     town.ring(Room.BULK)
-    assert states(town) == {Status.QUEUED: 4}
+    assert states(town) == {DeliveryStatus.QUEUED: 4}
     relay.always = {}
-    ring_until(town, {Status.SENT: 4})
+    ring_until(town, {DeliveryStatus.SENT: 4})
 
 
 def test_a_confirmation_does_not_wait_behind_an_issue(town, relay):
@@ -111,7 +110,9 @@ def test_a_confirmation_does_not_wait_behind_an_issue(town, relay):
     town.ring(Room.URGENT)
     assert [letter.recipients for letter in relay.letters] == [("new@example.org",)]
     with town.site.database.reading() as session:
-        assert session.query(Delivery).filter(Delivery.status == Status.QUEUED).count() == 0, "the issue has not begun"
+        assert session.query(Delivery).filter(Delivery.status == DeliveryStatus.QUEUED).count() == 0, (
+            "the issue has not begun"
+        )
 
 
 def the_issue(stage: Stage) -> tuple[IssueStatus, str | None]:
@@ -127,13 +128,13 @@ def test_a_relay_that_does_not_let_us_in_pauses_the_issue_until_a_person_has_men
     assert status is IssueStatus.PAUSED
     assert reason.startswith(f"The relay {relay.host}:{relay.port} cannot be used: ")
     assert "you are on a list" in reason
-    assert states(town) == {Status.QUEUED: 4}
+    assert states(town) == {DeliveryStatus.QUEUED: 4}
     with town.site.database.reading() as session:
         assert [said.how for said in notices.current(session, now=town.clock())] == ["lasting"]
     relay.always = {}
     with town.site.database.writing() as session:
         issue_pauses.resume(session, session.query(Issue).one(), actor="tests", now=town.clock())
-    ring_until(town, {Status.SENT: 4})
+    ring_until(town, {DeliveryStatus.SENT: 4})
     with town.site.database.reading() as session:
         assert notices.current(session, now=town.clock()) == []
 

@@ -17,8 +17,8 @@ from sqlalchemy import func, select
 from sqlalchemy import text as sql
 
 from newsletter.bench.visitor import Stuck
-from newsletter.consent.signups import Signup, State
-from newsletter.mail.delivery.deliveries import Delivery, Status
+from newsletter.consent.signups import Signup, SignupState
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.store.database import Database
 from tests.journeys.conftest import visited
 from tests.journeys.running_service import PATIENCE, Town, founded, text
@@ -98,7 +98,7 @@ def meet_with_every_trouble(town: Town, links: list[str]) -> None:
         town.visitor.sign_up("morning", ODD, "")
     with closed(town.database, "deliveries"):
         town.visitor.sign_up("morning", ODD, "")
-        eventually(lambda: states(town, Signup.state, State.FAILED), within=PATIENCE)
+        eventually(lambda: states(town, Signup.state, SignupState.FAILED), within=PATIENCE)
     browser = town.visitor.browser
     for link in links:
         browser.get(link[:-1])
@@ -127,7 +127,7 @@ def test_no_process_tells_whom_it_writes_to_or_what_acts_for_them(service, relay
     (asking, issue) = town.letters(ANA, 2)
     town.letters(BEN, 2)
     town.visitor.leave(issue)
-    eventually(lambda: states(town, Delivery.status, Status.FAILED), within=PATIENCE)
+    eventually(lambda: states(town, Delivery.status, DeliveryStatus.FAILED), within=PATIENCE)
     meet_with_every_trouble(town, [issue["List-Unsubscribe"].strip("<>"), link_in(asking, "/confirm/")])
 
     for process in made.processes:

@@ -58,7 +58,7 @@ def is_current(database: Database) -> bool:
         return migrations.is_current(connection)
 
 
-def state(database: Database) -> migrations.State:
+def state(database: Database) -> migrations.SchemaState:
     with database.reading() as session:
         return migrations.state(session.connection())
 
@@ -100,10 +100,10 @@ def test_one_migration_makes_an_empty_database_current(empty, database):
 
 
 def test_code_tells_a_schema_that_is_behind_from_one_that_is_newer(empty, database):
-    assert state(empty) is migrations.State.BEHIND
+    assert state(empty) is migrations.SchemaState.BEHIND
     migrations.migrate(empty)
-    assert state(empty) is migrations.State.CURRENT
-    for revision, expected in {"0001": migrations.State.BEHIND, "later": migrations.State.NEWER}.items():
+    assert state(empty) is migrations.SchemaState.CURRENT
+    for revision, expected in {"0001": migrations.SchemaState.BEHIND, "later": migrations.SchemaState.NEWER}.items():
         pretend(empty, revision)
         assert state(empty) is expected
         assert not is_current(empty)
@@ -116,7 +116,7 @@ def test_a_newer_schema_is_left_as_it_is(database):
     before = described(database)
     migrations.migrate(database)
     assert described(database) == before
-    assert state(database) is migrations.State.NEWER
+    assert state(database) is migrations.SchemaState.NEWER
 
 
 def test_two_that_migrate_at_once_both_end_well(empty):

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import select, text, update
 
 from newsletter.consent import ledger
-from newsletter.consent.ledger import Entry, Event, Evidence, TraceRow
-from newsletter.consent.signups import Signup, SignupLetter, State
+from newsletter.consent.ledger import Event, Evidence, LedgerEntry, TraceRow
+from newsletter.consent.signups import Signup, SignupLetter, SignupState
 from newsletter.consent.subscribers import Subscriber, Subscription
 from newsletter.doctor import examination
 from newsletter.doorbell import Room
-from newsletter.mail.delivery.deliveries import Delivery, Status
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.privacy import retention
 from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader, a_signup
@@ -74,7 +74,7 @@ def events(stage: Stage) -> list[Event]:
     """What the ledger says in its order, after everything in it was found to be whole."""
     with stage.site.database.reading() as session:
         assert examination.examine(session) == []
-        return list(session.scalars(select(Entry.event).order_by(Entry.id)))
+        return list(session.scalars(select(LedgerEntry.event).order_by(LedgerEntry.id)))
 
 
 def count(stage: Stage, row: type) -> int:
@@ -85,7 +85,7 @@ def count(stage: Stage, row: type) -> int:
 def uncovered(stage: Stage) -> Sequence[Event]:
     """Facts whose evidence is gone without a later entry `lapsed` of the same subject to account for it."""
     with stage.site.database.reading() as session:
-        entries = session.scalars(select(Entry)).all()
+        entries = session.scalars(select(LedgerEntry)).all()
         kept = set(session.scalars(select(Evidence.entry_id)))
         lapses = [entry for entry in entries if entry.event == Event.LAPSED]
         return [
@@ -118,7 +118,7 @@ def test_the_letter_that_was_sent_is_still_counted_and_its_links_do_no_harm(stag
     links = [stage.link(letter, path) for path in ("confirm", "never", "u")]
     wait(stage, hours=72)
     with stage.site.database.reading() as session:
-        assert session.execute(select(Delivery.subscriber_id, Delivery.status)).all() == [(None, Status.SENT)]
+        assert session.execute(select(Delivery.subscriber_id, Delivery.status)).all() == [(None, DeliveryStatus.SENT)]
     before = stage.rows()
     for link in links:
         for answer in (stage.browser.get(link), stage.browser.post(link, data=ONE_CLICK)):
@@ -130,13 +130,13 @@ def test_the_letter_that_was_sent_is_still_counted_and_its_links_do_no_harm(stag
 def test_a_letter_that_waits_to_be_sent_is_withheld_from_who_is_forgotten(stage):
     ask(stage)
     with stage.site.database.writing() as session:
-        waiting = {"status": Status.QUEUED, "decided_at": None, "due_at": stage.clock() + timedelta(hours=80)}
+        waiting = {"status": DeliveryStatus.QUEUED, "decided_at": None, "due_at": stage.clock() + timedelta(hours=80)}
         session.execute(update(Delivery).values(waiting))
     wait(stage, hours=72)
     stage.clock.pass_(hours=9)
     stage.ring()
     with stage.site.database.reading() as session:
-        assert session.scalars(select(Delivery.status)).all() == [Status.WITHHELD]
+        assert session.scalars(select(Delivery.status)).all() == [DeliveryStatus.WITHHELD]
     assert len(stage.letters()) == 1
     assert events(stage)
 
@@ -222,9 +222,9 @@ def test_who_had_left_asks_again_and_does_not_confirm_has_left(stage):
         assert session.scalars(select(Subscription.standing)).all() == ["left"]
 
 
-def _with_evidence(stage: Stage) -> list[Entry]:
+def _with_evidence(stage: Stage) -> list[LedgerEntry]:
     with stage.site.database.reading() as session:
-        return list(session.scalars(select(Entry).join(Evidence).order_by(Entry.id)))
+        return list(session.scalars(select(LedgerEntry).join(Evidence).order_by(LedgerEntry.id)))
 
 
 def test_who_confirmed_and_left_again_is_not_forgotten_with_the_sign_up(stage):
@@ -284,7 +284,7 @@ def test_a_confirmed_sign_up_is_forgotten_thirty_days_after_its_reader_has_left(
 
 def test_a_confirmed_sign_up_of_nobody_is_forgotten(begin, reading):
     with begin() as session:
-        a_signup(session, a_newsletter(session), state=State.CONFIRMED)
+        a_signup(session, a_newsletter(session), state=SignupState.CONFIRMED)
         assert retention.forget_due(session, now=NOON + timedelta(hours=72)) == 1
     with reading() as session:
         assert session.scalars(select(Signup)).all() == []
@@ -311,9 +311,9 @@ def test_a_sign_up_that_no_worker_answered_in_three_days_is_deleted_and_never_an
 def test_one_that_could_not_be_answered_is_deleted_too(begin, reading):
     with begin() as session:
         newsletter = a_newsletter(session)
-        for state in (State.FAILED, State.QUIET):
+        for state in (SignupState.FAILED, SignupState.QUIET):
             a_signup(session, newsletter, state=state)
-        kept = a_signup(session, newsletter, state=State.QUIET, received_at=NOON + timedelta(seconds=1)).id
+        kept = a_signup(session, newsletter, state=SignupState.QUIET, received_at=NOON + timedelta(seconds=1)).id
         assert retention.forget_due(session, now=NOON + timedelta(hours=72)) == 2
     with reading() as session:
         assert session.scalars(select(Signup.id)).all() == [kept]
@@ -342,7 +342,7 @@ def test_many_are_forgotten_in_portions(begin, reading):
     with begin() as session:
         newsletter = a_newsletter(session)
         for _ in range(retention.MOST + 5):
-            a_signup(session, newsletter, state=State.QUIET)
+            a_signup(session, newsletter, state=SignupState.QUIET)
     forgotten = []
     for _ in range(3):
         with begin() as session:
@@ -368,10 +368,10 @@ def test_two_workers_that_forget_at_once_forget_each_sign_up_once(stage):
 def test_what_stays_in_the_ledger_still_proves_what_it_proved(stage):
     ask(stage)
     with stage.site.database.reading() as session:
-        before = {entry.id: entry.leaf for entry in session.scalars(select(Entry))}
+        before = {entry.id: entry.leaf for entry in session.scalars(select(LedgerEntry))}
     wait(stage, hours=72)
     with stage.site.database.reading() as session:
-        after = {entry.id: entry for entry in session.scalars(select(Entry))}
+        after = {entry.id: entry for entry in session.scalars(select(LedgerEntry))}
         assert {number: after[number].leaf for number in before} == before
         assert all(ledger.leaf(entry) == entry.leaf for entry in after.values())
 
@@ -383,7 +383,7 @@ def test_in_a_sqlite_file_nothing_of_the_forgotten_is_left_between_the_rows(sqli
         wait(stage, hours=72)
     file = Path(sqlite_url.removeprefix("sqlite:///"))
     with closing(Database(sqlite_url)) as database, database.reading() as session:
-        assert session.scalars(select(Entry.event)).all()
+        assert session.scalars(select(LedgerEntry.event)).all()
     assert ANA.encode() not in file.read_bytes()
     assert b"Invented Name" not in file.read_bytes()
 
@@ -446,7 +446,7 @@ def test_a_sign_up_that_an_older_release_received_is_given_its_time(stage):
 def test_readers_who_stay_are_not_read_again_and_again(postgresql_url):
     with closing(Database(postgresql_url)) as database, database.writing() as session:
         newsletter = a_newsletter(session)
-        signup = a_signup(session, newsletter, a_reader(session, newsletter).address, state=State.CONFIRMED)
+        signup = a_signup(session, newsletter, a_reader(session, newsletter).address, state=SignupState.CONFIRMED)
         copies = text(
             "INSERT INTO signups (address, address_key, fold_key, newsletters, wording_id, form, evidence, "
             "received_at, forget_at, state, nonce) SELECT address, address_key, fold_key, newsletters, wording_id, "

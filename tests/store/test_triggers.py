@@ -5,7 +5,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from newsletter import audit_log, migrations
-from newsletter.consent.ledger import Entry
+from newsletter.consent.ledger import LedgerEntry
 from newsletter.consent.seals import Leaf, Seal
 from newsletter.migrations.schema import metadata
 from newsletter.store import triggers
@@ -24,7 +24,7 @@ def filled(database: Database) -> Database:
         seal = Seal(previous_id=None, root=b"r" * 32, size=1, key_id="k1", mac=b"m" * 32, sealed_at=NOON)
         session.add(seal)
         session.flush()
-        entry = session.scalars(select(Entry)).first()
+        entry = session.scalars(select(LedgerEntry)).first()
         session.add(Leaf(seal_id=seal.id, position=0, entry_id=entry.id, leaf=entry.leaf))
     return database
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from newsletter import broker, newsletters
 from newsletter.doorbell import Room
-from newsletter.mail.delivery.deliveries import Delivery, Status
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_signup
 from tests.processes import BEAT, WORKER, Process, running
@@ -60,7 +60,7 @@ class House:
         """What lies in the outbox."""
         return list(self.folder.glob("outbox/new/*"))
 
-    def statuses(self) -> list[Status]:
+    def statuses(self) -> list[DeliveryStatus]:
         """What has become of every letter that is owed."""
         with self.database.reading() as session:
             return list(session.scalars(select(Delivery.status)))

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from newsletter.doorbell import Room
-from newsletter.mail.delivery.deliveries import Status
+from newsletter.mail.delivery.deliveries import DeliveryStatus
 from tests.builders import owed
 from tests.processes import BEAT, WORKER
 from tests.servers.redis import frozen, gone
@@ -106,7 +106,7 @@ def test_two_beats_and_two_workers_make_one_letter_of_each_sign_up(house_on, pos
     for name in ("one", "two"):
         house.worker(f"worker {name}")
         house.beat(f"beat {name}")
-    eventually(lambda: house.statuses().count(Status.SENT) == 150, within=60)
+    eventually(lambda: house.statuses().count(DeliveryStatus.SENT) == 150, within=60)
     assert len(house.letters()) == len(house.statuses()) == 150
 
 

@@ -13,19 +13,18 @@ from sqlalchemy import event, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from newsletter import newsletters
-from newsletter.consent.signups import Signup, State
+from newsletter.consent.signups import Signup, SignupState
 from newsletter.content import issues
 from newsletter.content.articles import Article
 from newsletter.content.digests import digests
 from newsletter.content.digests.digests import Digest
 from newsletter.content.feeds import Feed
-from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.doorbell import Room
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import claims
-from newsletter.mail.delivery.deliveries import Delivery, Status
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.leases import SILENCE, Watch
 from newsletter.mail.transport.outbox import Outbox
 from newsletter.mail.transport.smtp.smtp_transport import SmtpPostman
@@ -47,7 +46,7 @@ FEED = b"""<rss version="2.0"><channel><title>Town</title><link>https://town.exa
 SOMEBODY = "ana@example.org"
 
 
-def statuses(stage: Stage) -> list[Status]:
+def statuses(stage: Stage) -> list[DeliveryStatus]:
     with stage.site.database.reading() as session:
         return list(session.scalars(select(Delivery.status).order_by(Delivery.id)))
 
@@ -63,7 +62,7 @@ def test_an_urgent_ring_turns_sign_ups_into_letters_that_leave(stage):
     add_signups(stage, 2)
     assert stage.works.ring(Room.URGENT) is False
     assert len(stage.letters()) == 2
-    assert statuses(stage) == [Status.SENT] * 2
+    assert statuses(stage) == [DeliveryStatus.SENT] * 2
 
 
 def test_an_urgent_ring_says_that_more_is_due(stage):
@@ -108,7 +107,7 @@ def test_a_relay_that_takes_nothing_is_not_knocked_at_without_pause(stage):
         owed(session, 3)
     closed = replace(stage.works, dispatcher=replace(stage.works.dispatcher, postman=Whimsical(ticks=Ticks(), pulls=0)))
     assert closed.ring(Room.BULK) is False
-    assert statuses(stage) == [Status.QUEUED] * 3
+    assert statuses(stage) == [DeliveryStatus.QUEUED] * 3
 
 
 def test_a_feeds_ring_takes_in_what_the_feeds_offer(stage):
@@ -134,7 +133,7 @@ def test_an_upkeep_ring_drafts_hands_back_and_forgets(stage):
             actor="tests",
             now=NOON - timedelta(days=1),
         )
-        signup = a_signup(session, newsletter, received_at=NOON - timedelta(hours=72), state=State.QUIET)
+        signup = a_signup(session, newsletter, received_at=NOON - timedelta(hours=72), state=SignupState.QUIET)
         owed(session, 1)
         claims.claim(session, a_carrier(session), limit=1, urgent=False, key="k1", now=NOON)
     ticks = Ticks()
@@ -142,9 +141,9 @@ def test_an_upkeep_ring_drafts_hands_back_and_forgets(stage):
     for _ in range(int(SILENCE / 5)):
         assert watching.ring(Room.UPKEEP) is False
         ticks.now += 5
-    assert statuses(stage) == [Status.CLAIMED]
+    assert statuses(stage) == [DeliveryStatus.CLAIMED]
     watching.ring(Room.UPKEEP)
-    assert statuses(stage) == [Status.QUEUED]
+    assert statuses(stage) == [DeliveryStatus.QUEUED]
     with stage.site.database.reading() as session:
         assert session.scalar(select(func.count()).where(Issue.digest_id.is_not(None))) == 1
         assert session.get(Signup, signup.id) is None
@@ -171,11 +170,11 @@ def test_an_outbox_that_cannot_be_written_defers_letters_and_stops_nothing(stage
     add_signups(stage, 1)
     for room in Room:
         assert stage.works.ring(room) is False
-    assert statuses(stage) == [Status.QUEUED]
+    assert statuses(stage) == [DeliveryStatus.QUEUED]
     stage.outbox.unlink()
     stage.clock.pass_(minutes=2)
     stage.ring(Room.URGENT)
-    assert statuses(stage) == [Status.SENT]
+    assert statuses(stage) == [DeliveryStatus.SENT]
 
 
 class Broken:
@@ -194,7 +193,7 @@ class Broken:
 def test_a_digest_that_fails_keeps_no_other_and_no_other_step_from_its_work(stage, caplog):
     with stage.site.database.writing() as session:
         newsletter = a_newsletter(session)
-        a_signup(session, newsletter, received_at=NOON - timedelta(hours=72), state=State.QUIET)
+        a_signup(session, newsletter, received_at=NOON - timedelta(hours=72), state=SignupState.QUIET)
         session.add(
             Digest(newsletter_id=newsletter.id, name="broken", rule={}, cron="nonsense", zone="UTC", starts_at=NOON)
         )
@@ -212,7 +211,7 @@ def test_a_bug_in_the_postman_leaves_a_trace_without_an_address_and_nothing_clai
     broken = replace(stage.works, dispatcher=replace(stage.works.dispatcher, postman=Broken()), fetcher=Broken())
     for room in Room:
         assert broken.ring(room) is False
-    assert statuses(stage) == [Status.QUEUED]
+    assert statuses(stage) == [DeliveryStatus.QUEUED]
     assert "carry_confirmations failed: LookupError" in caplog.text
     assert "@example.org" not in caplog.text
 
@@ -224,7 +223,7 @@ def test_templates_that_are_broken_stop_no_letter_that_is_written_already(stage)
         session.execute(update(Delivery).values(priority=0))
     broken = replace(stage.works, templates=Broken())
     assert broken.ring(Room.URGENT) is False
-    assert statuses(stage) == [Status.SENT]
+    assert statuses(stage) == [DeliveryStatus.SENT]
 
 
 class Away:
@@ -282,7 +281,7 @@ def test_a_service_that_starts_anew_goes_on_where_it_was(stage):
     second = works.build(stage.site.settings, clock=stage.clock)
     second.ring(Room.BULK)
     second.close()
-    assert statuses(stage) == [Status.SENT] * 2
+    assert statuses(stage) == [DeliveryStatus.SENT] * 2
     with stage.site.database.reading() as session:
         assert session.get_one(Issue, approved.id).status is IssueStatus.SENT
         assert issues.content_sha(session, session.get_one(Issue, approved.id))
@@ -387,4 +386,4 @@ def test_once_the_process_has_to_end_carrying_ends_with_the_letter_in_hand(stage
     postman = Whimsical(lambda _: stage.works.stop.set() or Fate.TAKEN, ticks=ticks)
     ending = replace(stage.works, dispatcher=replace(stage.works.dispatcher, postman=postman, ticks=ticks))
     assert ending.ring(Room.BULK) is False
-    assert statuses(stage) == [Status.SENT, Status.QUEUED, Status.QUEUED]
+    assert statuses(stage) == [DeliveryStatus.SENT, DeliveryStatus.QUEUED, DeliveryStatus.QUEUED]

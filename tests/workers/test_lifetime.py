@@ -11,7 +11,7 @@ import pytest
 from celery import signals
 
 from newsletter.doorbell import Room
-from newsletter.mail.delivery.deliveries import Status
+from newsletter.mail.delivery.deliveries import DeliveryStatus
 from tests.builders import owed
 from tests.processes import WEB
 from tests.servers.server import free_port, listens
@@ -44,8 +44,8 @@ def test_a_worker_that_carries_ends_after_the_letter_in_hand_and_leaves_none_cla
         eventually(lambda: len(slow.letters) >= 2, within=20)
         worker.terminate()
         assert worker.wait(WITHIN) == 0
-    assert house.statuses().count(Status.SENT) == len(slow.letters) < 50
-    assert set(house.statuses()) == {Status.SENT, Status.QUEUED}
+    assert house.statuses().count(DeliveryStatus.SENT) == len(slow.letters) < 50
+    assert set(house.statuses()) == {DeliveryStatus.SENT, DeliveryStatus.QUEUED}
     assert "abandoned" not in worker.output()
 
 
@@ -102,7 +102,7 @@ def test_a_relay_that_hangs_keeps_no_worker_from_ending(house):
         worker.terminate()
         assert worker.wait(WITHIN) == 0
     assert "abandoned" not in worker.output()
-    assert Status.CLAIMED not in house.statuses(), "what was sent and not answered to is in doubt"
+    assert DeliveryStatus.CLAIMED not in house.statuses(), "what was sent and not answered to is in doubt"
     assert "Traceback" not in worker.output()
 
 

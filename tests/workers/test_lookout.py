@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy import select, update
 
 from newsletter.mail.delivery import claims
-from newsletter.mail.delivery.deliveries import Delivery, Status
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.leases import BEAT, SILENCE, Carrier, Watch
 from tests.builders import a_carrier, owed
 from tests.clock import NOON
@@ -15,7 +15,7 @@ from tests.waiting import eventually
 from workers.lookout import Lookout
 
 
-def status(stage) -> Status:
+def status(stage) -> DeliveryStatus:
     with stage.site.database.reading() as session:
         return session.scalars(select(Delivery.status)).one()
 
@@ -35,12 +35,12 @@ def test_letters_of_the_dead_go_back_within_the_silence_though_no_bell_rings(sta
     def look() -> None:
         worker.look()
         looks.release()
-        if status(stage) is Status.CLAIMED:
+        if status(stage) is DeliveryStatus.CLAIMED:
             ticks.now += BEAT
 
     lookout = Lookout(look, every=0.01)
     lookout.start()
-    eventually(lambda: status(stage) is Status.QUEUED)
+    eventually(lambda: status(stage) is DeliveryStatus.QUEUED)
     lookout.close()
     assert ticks.now - begun <= SILENCE + 2 * BEAT
     assert not any(thread.name == "lookout" for thread in threading.enumerate())

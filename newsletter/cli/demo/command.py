@@ -20,7 +20,7 @@ import newsletter
 from newsletter.bench.servers.external import SINK
 from newsletter.bench.visitor import Stuck, Visitor, feed_served
 from newsletter.cli import console
-from newsletter.cli.demo.environment import FOLDER, Given, Stage, staged
+from newsletter.cli.demo.environment import FOLDER, DemoOptions, Stage, staged
 from newsletter.cli.demo.steps import Show
 
 SAMPLE = Path(newsletter.__file__).parent / "sample" / "feed.xml"
@@ -45,7 +45,7 @@ def demo(
 ) -> None:
     """Sign readers up, turn a feed into a digest, send it, let one reader leave, and prove that the sums are right."""
     say = console.err if as_json else console.out
-    given = Given(port or _free_port(), database=database, redis=redis, relay=relay)
+    given = DemoOptions(port or _free_port(), database=database, redis=redis, relay=relay)
     with _staged(given, feed) as (stage, feed_url):
         _introduce(say, stage)
         summary = {**_perform(say, stage, feed_url, readers), "servers": stage.servers}
@@ -71,7 +71,7 @@ def is_right(summary: dict[str, Any], readers: int) -> bool:
 
 
 @contextmanager
-def _staged(given: Given, feed: str | None) -> Iterator[tuple[Stage, str]]:
+def _staged(given: DemoOptions, feed: str | None) -> Iterator[tuple[Stage, str]]:
     """The service, with the feed within its reach."""
     with ExitStack() as stack:
         if feed is None or not feed.startswith(("http://", "https://")):

@@ -28,7 +28,7 @@ SITE = ("--factory", "newsletter.web:create_app", "--no-proxy-headers", "--timeo
 
 
 @dataclass(frozen=True)
-class Given:
+class DemoOptions:
     """What the command line says of the demo's surroundings."""
 
     port: int
@@ -66,7 +66,7 @@ class Stage:
 
 
 @contextmanager
-def staged(given: Given, *, feed_host: str) -> Iterator[Stage]:
+def staged(given: DemoOptions, *, feed_host: str) -> Iterator[Stage]:
     """The service in a folder of its own, on the servers that are given. It ends on leaving, with all its processes.
 
     Raises NewsletterError, before anything is written, where one of the servers cannot be used or is somebody's.

@@ -15,14 +15,14 @@ from newsletter import newsletters
 from newsletter.bench.visitor import Found, Stuck, Visitor, until
 from newsletter.cli import console
 from newsletter.consent import forms, wordings
-from newsletter.consent.ledger import Entry, Event
+from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.content import feeds
 from newsletter.content.articles import Article
 from newsletter.content.digests import digests
 from newsletter.content.feeds import Feed
-from newsletter.content.issues import Issue, Status
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.doorbell import Room
 from newsletter.mail.delivery.deliveries import sums
@@ -119,7 +119,10 @@ class Show:
         self.site.doorbell.ring(Room.UPKEEP)
         issue = self._until(self._issue, "the scheduler to draft the issue")
         self._done("The scheduler drafted an issue", issue.title)
-        self._until(lambda: self._status() in (Status.SENT, Status.SKIPPED), "the issue's last delivery to be recorded")
+        self._until(
+            lambda: self._status() in (IssueStatus.SENT, IssueStatus.SKIPPED),
+            "the issue's last delivery to be recorded",
+        )
         counts = self._counts()["issue"]
         self._done("The worker sent it", f"{counts['sent']} of {counts['audience']} letters")
 
@@ -127,7 +130,7 @@ class Show:
         with self.site.database.reading() as session:
             return session.scalar(select(Issue))
 
-    def _status(self) -> Status | None:
+    def _status(self) -> IssueStatus | None:
         issue = self._issue()
         return issue.status if issue else None
 
@@ -151,7 +154,7 @@ class Show:
             states = {s.value: n for s, n in sums(session, letter.id).items()} if letter else {}
             return {
                 "signups": count(Signup.id.is_not(None)),
-                "confirmed": count(Entry.event == Event.CONFIRMED),
+                "confirmed": count(LedgerEntry.event == Event.CONFIRMED),
                 "articles": count(Article.id.is_not(None)),
                 "issue": {"audience": letter.audience if letter else 0, **states},
                 "unsubscribed": count(Subscription.standing == Standing.LEFT),

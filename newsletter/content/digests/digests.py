@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from newsletter import audit_log
 from newsletter.content import issues
 from newsletter.content.digests import recurrence
-from newsletter.content.issues import Issue, Run, Status
+from newsletter.content.issues import DigestRun, Issue, IssueStatus
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base
@@ -116,10 +116,10 @@ def draft(session: Session, digest_id: int, *, now: datetime) -> Issue | None:
         articles=rule.articles,
         actor=audit_log.SCHEDULER,
         now=now,
-        run=Run(digest.id, at=at, since=digest.last_run_at or digest.starts_at),
+        run=DigestRun(digest.id, at=at, since=digest.last_run_at or digest.starts_at),
     )
     digest.last_run_at = at
-    if rule.send == "automatic" and issue.status is Status.DRAFTED:
+    if rule.send == "automatic" and issue.status is IssueStatus.DRAFTED:
         issues.approve(session, issue, actor=audit_log.SCHEDULER, now=now)
     return issue
 

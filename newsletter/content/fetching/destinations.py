@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from threading import Thread
 
-from newsletter.allowed_hosts import Address, Exemption
+from newsletter.allowed_hosts import Exemption, IPAddress
 from newsletter.errors import NewsletterError
 
 Resolve = Callable[[str], Iterable[str]]
@@ -30,7 +30,7 @@ class Forbidden(FetchError):
     """The address leads where feeds may not come from."""
 
 
-def is_public(address: Address) -> bool:
+def is_public(address: IPAddress) -> bool:
     """Whether anybody on the Internet could reach this address, also where IPv6 only wraps an IPv4 address."""
     if isinstance(address, IPv4Address):
         return address.is_global and not address.is_multicast and not address.is_reserved
@@ -54,7 +54,7 @@ class Guard:
         self._exemptions = tuple(allow)
         self._resolve = resolve
 
-    def addresses(self, host: str, port: int, *, seconds: float) -> list[Address]:
+    def addresses(self, host: str, port: int, *, seconds: float) -> list[IPAddress]:
         """The addresses of the host, after all of them were found to be permitted. Raises FetchError or Forbidden."""
         try:
             found = [ip_address(each.partition("%")[0]) for each in self._ask(host, seconds)]
@@ -68,7 +68,7 @@ class Guard:
             self._check(host, address, port)
         return found
 
-    def _check(self, host: str, address: Address, port: int) -> None:
+    def _check(self, host: str, address: IPAddress, port: int) -> None:
         if any(exemption.covers(host, address, port) for exemption in self._exemptions):
             return
         if not is_public(address):

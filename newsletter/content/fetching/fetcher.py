@@ -36,7 +36,7 @@ FAILURES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class FetchResult:
     """What a server gave. `body` is None when nothing has changed since the validators that were sent (HTTP 304)."""
 
     url: str  # after redirects
@@ -51,7 +51,7 @@ class Fetcher(Protocol):
 
     def fetch(
         self, url: str, *, etag: str | None = None, last_modified: str | None = None, limit: int = MAX_BYTES
-    ) -> Answer:
+    ) -> FetchResult:
         """Get at most `limit` bytes. Raises FetchError with a reason that an operator understands."""
         ...
 
@@ -78,7 +78,7 @@ class HttpFetcher:
 
     def fetch(
         self, url: str, *, etag: str | None = None, last_modified: str | None = None, limit: int = MAX_BYTES
-    ) -> Answer:
+    ) -> FetchResult:
         """GET the address, conditionally if validators are given (RFC 9110 section 13). Raises FetchError."""
         validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         headers = {name: value for name, value in validators.items() if value}
@@ -118,7 +118,7 @@ def _trust() -> SSLContext:
     return httpx2.create_ssl_context(trust_env=False)
 
 
-def _read(response: httpx2.Response, *, limit: int, conditional: bool) -> Answer:
+def _read(response: httpx2.Response, *, limit: int, conditional: bool) -> FetchResult:
     """Take in the response. Raises FetchError unless it is a good one of at most `limit` bytes."""
     status, headers = response.status_code, response.headers
     if status not in (200, 304) or (status == 304 and not conditional):
@@ -126,7 +126,7 @@ def _read(response: httpx2.Response, *, limit: int, conditional: bool) -> Answer
     declared = headers.get("Content-Length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise FetchError(f"It is larger than {limit / 1e6:g} MB.")
-    return Answer(
+    return FetchResult(
         url=str(response.url),
         body=_bounded(response.iter_bytes(), limit) if status == 200 else None,
         content_type=headers.get("Content-Type", ""),

@@ -28,7 +28,7 @@ SMALLEST_PICTURE = 100  # pixels; what declares itself narrower is an icon or a 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class LeadPicture:
     """Where an article's lead picture lies, and what it shows."""
 
     url: str
@@ -36,7 +36,7 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class FeedEntry:
     """One entry. `title`, `summary`, `author` and `categories` are plain text on one line, `html` is sanitised."""
 
     identity: str
@@ -46,7 +46,7 @@ class Entry:
     html: str
     author: str = ""
     published_at: datetime | None = None
-    picture: Picture | None = None
+    picture: LeadPicture | None = None
     categories: tuple[str, ...] = ()
 
 
@@ -74,10 +74,10 @@ class ParsedFeed:
     """A feed's title and its entries, newest first where the feed keeps to custom."""
 
     title: str
-    entries: tuple[Entry, ...]
+    entries: tuple[FeedEntry, ...]
 
 
-def compose(raw: Raw) -> Entry | None:
+def compose(raw: Raw) -> FeedEntry | None:
     """Bring an entry into form; None if it has neither a title nor a link, so that nothing could be shown of it."""
     url, title = web_address(raw.link, raw.base), one_line(raw.title)
     if not (url or title):
@@ -85,7 +85,7 @@ def compose(raw: Raw) -> Entry | None:
     body = raw.content if raw.content.strip() else raw.summary
     text = plain_text(raw.summary) or plain_text(body)
     made = "" if title else excerpt(text, MAX_MADE_TITLE)
-    return Entry(
+    return FeedEntry(
         identity=_identity(raw, url, title, text),
         url=url,
         title=excerpt(title, MAX_TITLE) or made or excerpt(_short(url), MAX_TITLE),
@@ -132,14 +132,14 @@ def _categories(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in unique if name)[:MAX_CATEGORIES]
 
 
-def _picture(raw: Raw, body: str) -> Picture | None:
+def _picture(raw: Raw, body: str) -> LeadPicture | None:
     """The picture that the feed names for the entry, else the first in its text that is not tiny."""
     if named := web_address(raw.picture, raw.base):
-        return Picture(url=named)
+        return LeadPicture(url=named)
     for image in LexborHTMLParser(bounded(body)).css("img[src]") if "<img" in body.lower() else ():
         source = web_address(image.attributes["src"] or "", raw.base)
         if source and not _is_tiny(image):
-            return Picture(url=source, alt=excerpt(one_line(image.attributes.get("alt") or ""), MAX_TITLE))
+            return LeadPicture(url=source, alt=excerpt(one_line(image.attributes.get("alt") or ""), MAX_TITLE))
     return None
 
 

@@ -7,7 +7,7 @@ STANDALONE = (0x01, *range(0xD0, 0xD9))  # JPEG markers without a length
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # JPEG start-of-frame markers (ITU T.81, table B.1)
 
 
-class Measure(NamedTuple):
+class ImageSize(NamedTuple):
     """An image's media type and its size in pixels."""
 
     type: str
@@ -15,7 +15,7 @@ class Measure(NamedTuple):
     height: int
 
 
-def measure(body: bytes) -> Measure | None:
+def measure(body: bytes) -> ImageSize | None:
     """The measure of a PNG, GIF, JPEG or WebP file; None for anything else, whatever its server calls it."""
     try:
         for magic, read in READERS.items():
@@ -26,26 +26,26 @@ def measure(body: bytes) -> Measure | None:
     return None
 
 
-def _png(body: bytes) -> Measure | None:
+def _png(body: bytes) -> ImageSize | None:
     """W3C PNG, section 11.2.1: IHDR comes first."""
     width, height = struct.unpack_from(">II", body, 16)
-    return Measure("image/png", width, height) if body[12:16] == b"IHDR" else None
+    return ImageSize("image/png", width, height) if body[12:16] == b"IHDR" else None
 
 
-def _gif(body: bytes) -> Measure | None:
+def _gif(body: bytes) -> ImageSize | None:
     """GIF89a, section 18: the logical screen."""
     width, height = struct.unpack_from("<HH", body, 6)
-    return Measure("image/gif", width, height) if body[:6] in (b"GIF87a", b"GIF89a") else None
+    return ImageSize("image/gif", width, height) if body[:6] in (b"GIF87a", b"GIF89a") else None
 
 
-def _jpeg(body: bytes) -> Measure | None:
+def _jpeg(body: bytes) -> ImageSize | None:
     """ITU T.81, annex B: walk from marker to marker as far as the frame's header."""
     at = 2
     while body[at] == 0xFF:
         marker = body[at + 1]
         if marker in FRAMES:
             height, width = struct.unpack_from(">HH", body, at + 5)
-            return Measure("image/jpeg", width, height)
+            return ImageSize("image/jpeg", width, height)
         if marker == 0xFF:  # padding
             at += 1
         elif marker in STANDALONE:
@@ -55,7 +55,7 @@ def _jpeg(body: bytes) -> Measure | None:
     return None
 
 
-def _webp(body: bytes) -> Measure | None:
+def _webp(body: bytes) -> ImageSize | None:
     """RFC 9649: an extended, a lossless or a lossy image."""
     if body[8:12] != b"WEBP":
         return None
@@ -69,7 +69,7 @@ def _webp(body: bytes) -> Measure | None:
             width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", body, 26))
         case _:
             return None
-    return Measure("image/webp", width, height)
+    return ImageSize("image/webp", width, height)
 
 
 READERS = {b"\x89PNG\r\n\x1a\n": _png, b"GIF8": _gif, b"\xff\xd8\xff": _jpeg, b"RIFF": _webp}

@@ -14,7 +14,7 @@ import feedparser
 
 from newsletter.content.parsing import json_feed
 from newsletter.content.parsing.decoding import NotAFeed, decode, without_prolog
-from newsletter.content.parsing.entries import Entry, ParsedFeed, Raw, compose, web_address
+from newsletter.content.parsing.entries import FeedEntry, ParsedFeed, Raw, compose, web_address
 from newsletter.content.parsing.sanitising import UNSTORABLE, one_line, plain_text
 
 MAX_ENTRIES = 2000
@@ -29,7 +29,7 @@ def parse(body: bytes, *, url: str, content_type: str = "") -> ParsedFeed:
     """Read RSS, Atom, RDF or JSON Feed that came from `url`. Raises NotAFeed with the reason."""
     text = UNSTORABLE.sub(" ", decode(body, content_type))
     title, raws = json_feed.read(text, url) if json_feed.looks_like_it(text) else _read(text, url)
-    found: dict[str, Entry] = {}
+    found: dict[str, FeedEntry] = {}
     for raw in islice(raws, MAX_ENTRIES):
         if entry := compose(raw):
             found.setdefault(entry.identity, entry)

@@ -7,8 +7,8 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger_hashes, standings
-from newsletter.consent.ledger import Entry, Event, Evidence
-from newsletter.consent.signups import Signup, State
+from newsletter.consent.ledger import Event, Evidence, LedgerEntry
+from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.doctor.checks.findings import Check, Finding, listed
 from newsletter.mail.letters.letters import Letter
@@ -31,13 +31,13 @@ def _differs(subscriber: int, newsletter: int, shown: Standing | None, told: Sta
 def signups(session: Session) -> Iterator[Finding]:
     """Whoever was asked has a letter, and whoever confirmed stands in the ledger."""
     unasked = ~exists().where(Letter.signup_id == Signup.id)
-    yield from listed(session, select(Signup.id).where(Signup.state == State.ASKED, unasked), _unasked)
+    yield from listed(session, select(Signup.id).where(Signup.state == SignupState.ASKED, unasked), _unasked)
     confirmed = (
         exists()
         .where(Subscriber.address_key == Signup.address_key)
-        .where(Entry.subject == Subscriber.subject, Entry.event == Event.CONFIRMED)
+        .where(LedgerEntry.subject == Subscriber.subject, LedgerEntry.event == Event.CONFIRMED)
     )
-    yield from listed(session, select(Signup.id).where(Signup.state == State.CONFIRMED, ~confirmed), _unconfirmed)
+    yield from listed(session, select(Signup.id).where(Signup.state == SignupState.CONFIRMED, ~confirmed), _unconfirmed)
 
 
 def _unasked(number: int) -> Finding:
@@ -52,8 +52,8 @@ def _unconfirmed(number: int) -> Finding:
 
 def ordinals(session: Session) -> Iterator[Finding]:
     """Nothing was taken out of the ledger: a subject's facts are numbered 1, 2, 3."""
-    first, found, last = func.min(Entry.id), func.count(), func.max(Entry.ordinal)
-    gaps = select(first, found, last).group_by(Entry.subject).having(found != last).order_by(first)
+    first, found, last = func.min(LedgerEntry.id), func.count(), func.max(LedgerEntry.ordinal)
+    gaps = select(first, found, last).group_by(LedgerEntry.subject).having(found != last).order_by(first)
     return listed(session, gaps, _gap)
 
 
@@ -71,8 +71,8 @@ def entries(session: Session) -> Iterator[Finding]:
 
 def evidence(session: Session) -> Iterator[Finding]:
     """What evidence is kept is the evidence that was given."""
-    kept = select(Evidence.entry_id, Evidence.salt, Evidence.body, Entry.evidence_digest)
-    joined = kept.join(Entry, Entry.id == Evidence.entry_id).order_by(Entry.id)
+    kept = select(Evidence.entry_id, Evidence.salt, Evidence.body, LedgerEntry.evidence_digest)
+    joined = kept.join(LedgerEntry, LedgerEntry.id == Evidence.entry_id).order_by(LedgerEntry.id)
     for number, salt, body, digest in session.execute(joined.execution_options(yield_per=CHUNK)):
         if hmac.digest(salt, body, "sha256") != digest:
             says = "its evidence was changed: the entry's digest does not fit"

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from newsletter.doctor.checks.findings import Check, Finding
-from newsletter.mail.delivery.deliveries import Delivery, Status, stands
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
 from newsletter.mail.delivery.leases import BEAT, SILENCE, Carrier
 from newsletter.store.database import Begin
 
@@ -31,7 +31,7 @@ def holding(session: Session) -> dict[int, Pulse]:
     """Carriers that hold letters, by id."""
     held = (
         select(Delivery.carrier_id, func.count().label("n"))
-        .where(stands(Status.CLAIMED), Delivery.carrier_id.is_not(None))
+        .where(stands(DeliveryStatus.CLAIMED), Delivery.carrier_id.is_not(None))
         .group_by(Delivery.carrier_id)
         .subquery()
     )

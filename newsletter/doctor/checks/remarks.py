@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent.signups import Signup, State
+from newsletter.consent.signups import Signup, SignupState
 from newsletter.doctor.checks.findings import Remark
-from newsletter.mail.delivery.deliveries import DEATHS, WAITING, Delivery, Status, stands
+from newsletter.mail.delivery.deliveries import DEATHS, WAITING, Delivery, DeliveryStatus, stands
 
 
 def in_doubt(session: Session) -> Iterator[Remark]:
@@ -18,7 +18,7 @@ def in_doubt(session: Session) -> Iterator[Remark]:
     if count:
         says = f"{count:,} letters may have arrived and are repeated once; the oldest was first tried at {_when(since)}"
         yield Remark("in-doubt", "deliveries", says)
-    ended = select(func.count(), func.max(Delivery.decided_at)).where(stands(Status.UNKNOWN))
+    ended = select(func.count(), func.max(Delivery.decided_at)).where(stands(DeliveryStatus.UNKNOWN))
     count, last = session.execute(ended).one()
     if count:
         says = f"of {count:,} letters nobody can say whether they arrived; the last was given up at {_when(last)}"
@@ -35,7 +35,7 @@ def suspects(session: Session) -> Iterator[Remark]:
 
 def unanswered(session: Session) -> Iterator[Remark]:
     """Sign-ups that were set aside because they could not be answered."""
-    failed = select(func.count(), func.min(Signup.received_at)).where(Signup.state == State.FAILED)
+    failed = select(func.count(), func.min(Signup.received_at)).where(Signup.state == SignupState.FAILED)
     count, since = session.execute(failed).one()
     if count:
         says = f"{count:,} sign-ups could not be answered, the first of {_when(since)}; the worker's log says why"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from newsletter.doctor.domains import dkim_verdicts, dmarc_verdicts, host_verdicts, spf_verdicts
 from newsletter.doctor.domains.dns import Resolver, Unanswered
-from newsletter.doctor.domains.spf import Address
+from newsletter.doctor.domains.spf import SenderIP
 from newsletter.doctor.domains.verdicts import Level, Verdict, unknown, wrong
 from newsletter.relays import Relay
 
@@ -28,7 +28,7 @@ def examine(
     resolver: Resolver, domains: Domains, *, relays: Sequence[Relay], greeting: str, selectors: Sequence[str] = ()
 ) -> Iterator[Verdict]:
     """Every verdict, as it comes. `greeting` is the name that this machine greets relays with (EHLO)."""
-    found: list[tuple[str, list[Address], bool]] = []
+    found: list[tuple[str, list[SenderIP], bool]] = []
     for relay in relays:
         yield from _sender(resolver, relay, greeting, found)
     for by, senders, are_own in found or [("your relay", [], False)]:
@@ -56,7 +56,7 @@ def _beside(domains: Domains, verdicts: Sequence[Verdict]) -> Iterator[Verdict]:
 
 
 def _sender(
-    resolver: Resolver, relay: Relay, greeting: str, found: list[tuple[str, list[Address], bool]]
+    resolver: Resolver, relay: Relay, greeting: str, found: list[tuple[str, list[SenderIP], bool]]
 ) -> Iterator[Verdict]:
     """Note who sends: the relay, or this machine where the relay is on it."""
     host = greeting if relay.is_on_this_machine else relay.host
@@ -76,7 +76,7 @@ def _sender(
     found.append((by, addresses, are_own))
 
 
-def is_own(address: Address) -> bool:
+def is_own(address: SenderIP) -> bool:
     """Whether this machine has that address: nobody else can bind to it."""
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     try:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from newsletter.doctor.domains import dkim
 from newsletter.doctor.domains.dkim import BETTER, LEAST, USUAL, Unreadable
-from newsletter.doctor.domains.dns import Answer, Resolver, Unanswered
+from newsletter.doctor.domains.dns import DnsAnswer, Resolver, Unanswered
 from newsletter.doctor.domains.verdicts import Level, Verdict, advice, ok, unknown, wrong
 
 WANTED = f"v=DKIM1; k=rsa; p=<the public key of at least {BETTER} bits that your relay shows>"
@@ -57,7 +57,7 @@ def place(domain: str, selector: str) -> str:
     return f"{selector}._domainkey.{domain}"
 
 
-def _key(name: str, answer: Answer) -> Verdict:
+def _key(name: str, answer: DnsAnswer) -> Verdict:
     if len(answer.records) > 1:
         says = f"there are {len(answer.records)} records; which of them counts is left to chance"
         return wrong("dkim", name, says, found=" | ".join(answer.records), publish=WANTED)

@@ -18,7 +18,7 @@ class Unanswered(NewsletterError):
     """The DNS could not be asked."""
 
 
-class Answer(NamedTuple):
+class DnsAnswer(NamedTuple):
     """What the DNS says to one question."""
 
     records: tuple[
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 class Resolver(Protocol):
     """Whoever can be asked."""
 
-    def ask(self, name: str, kind: str) -> Answer:
+    def ask(self, name: str, kind: str) -> DnsAnswer:
         """The records of that kind (TXT, A, AAAA, MX, PTR). Raises Unanswered where nobody could say."""
 
 
@@ -49,9 +49,9 @@ class DnsResolver:
             self._resolver.nameservers = [nameserver]
             self._resolver.port = port
         self._resolver.timeout, self._resolver.lifetime = patience, longest
-        self._known: dict[tuple[str, str], Answer | Unanswered] = {}
+        self._known: dict[tuple[str, str], DnsAnswer | Unanswered] = {}
 
-    def ask(self, name: str, kind: str) -> Answer:
+    def ask(self, name: str, kind: str) -> DnsAnswer:
         """The records, remembered. Raises Unanswered."""
         key = name.lower().rstrip("."), kind
         if key not in self._known:
@@ -64,11 +64,11 @@ class DnsResolver:
             raise answer
         return answer
 
-    def _asked(self, name: str, kind: str) -> Answer:
+    def _asked(self, name: str, kind: str) -> DnsAnswer:
         try:
             found = self._resolver.resolve(f"{name}.", kind, raise_on_no_answer=False, search=False)
         except dns.resolver.NXDOMAIN:
-            return Answer((), exists=False)
+            return DnsAnswer((), exists=False)
         except dns.exception.Timeout:
             raise Unanswered(f"no answer about {name} ({kind}) in time") from None
         except dns.resolver.NoNameservers:
@@ -77,7 +77,7 @@ class DnsResolver:
             raise Unanswered(f"{name} ({kind}) cannot be asked about: {type(error).__name__}") from None
         canonical = _plain(found.canonical_name)
         records = tuple(sorted(_text(record) for record in found)) if found.rrset is not None else ()
-        return Answer(records, alias=canonical if canonical != name else None)
+        return DnsAnswer(records, alias=canonical if canonical != name else None)
 
 
 def reverse(address: str) -> str:

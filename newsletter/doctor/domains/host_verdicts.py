@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from newsletter.doctor.domains.dns import Resolver, Unanswered, reverse
-from newsletter.doctor.domains.spf import Address
+from newsletter.doctor.domains.spf import SenderIP
 from newsletter.doctor.domains.verdicts import Verdict, advice, ok, unknown, wrong
 
 KINDS = ("A", "AAAA")
 
 
-def addresses(resolver: Resolver, host: str) -> list[Address]:
+def addresses(resolver: Resolver, host: str) -> list[SenderIP]:
     """What a host is reached at; an address is its own. Raises Unanswered."""
     try:
         return [ip_address(host)]
@@ -70,7 +70,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def ptr(resolver: Resolver, address: Address, *, by: str, is_own: bool) -> Verdict:
+def ptr(resolver: Resolver, address: SenderIP, *, by: str, is_own: bool) -> Verdict:
     """Whether an address has a name that leads back to it; receivers refuse those that have not."""
     about = str(address)
     try:

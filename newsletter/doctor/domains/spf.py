@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import NamedTuple
 
-from newsletter.doctor.domains.dns import Answer, Resolver
+from newsletter.doctor.domains.dns import DnsAnswer, Resolver
 from newsletter.errors import NewsletterError
 
-Address = IPv4Address | IPv6Address
+SenderIP = IPv4Address | IPv6Address
 
 LOOKUPS = 10  # RFC 7208 section 4.6.4: include, a, mx, ptr, exists and redirect together
 VOIDS = 2  # questions without an answer, same section
@@ -101,7 +101,7 @@ class Evaluation:
     """What a receiver makes of a record for one address; for none, all of it is walked through and counted."""
 
     resolver: Resolver
-    address: Address | None = None
+    address: SenderIP | None = None
     lookups: int = 0
     voids: int = 0
     has_macros: bool = False  # whether something depends on a letter's own words, and cannot be told beforehand
@@ -159,7 +159,7 @@ class Evaluation:
         whole = f"{network}/{length}" if length is not None else network
         return self.address is not None and self.address in ip_network(whole, strict=False)
 
-    def _ask(self, name: str, kind: str) -> Answer:
+    def _ask(self, name: str, kind: str) -> DnsAnswer:
         answer = self.resolver.ask(name, kind)
         self.voids += not answer.records
         return answer

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from newsletter.doctor.domains import spf
 from newsletter.doctor.domains.dns import Resolver, Unanswered
-from newsletter.doctor.domains.spf import LOOKUPS, VOIDS, Address, Broken, Evaluation
+from newsletter.doctor.domains.spf import LOOKUPS, VOIDS, Broken, Evaluation, SenderIP
 from newsletter.doctor.domains.verdicts import Level, Verdict, advice, ok, unknown, wrong
 
 
-def judge(resolver: Resolver, domain: str, senders: Sequence[Address], *, by: str, are_own: bool) -> Iterator[Verdict]:
+def judge(resolver: Resolver, domain: str, senders: Sequence[SenderIP], *, by: str, are_own: bool) -> Iterator[Verdict]:
     """The record of the domain in MAIL FROM, and what it says to the addresses of whoever sends (`by`, in words).
 
     What a relay that is not ours sends from can be others of its addresses: then a miss proves nothing.
@@ -19,7 +19,7 @@ def judge(resolver: Resolver, domain: str, senders: Sequence[Address], *, by: st
         yield from _senders(resolver, domain, senders, by=by, are_own=are_own)
 
 
-def record(resolver: Resolver, domain: str, senders: Sequence[Address], *, by: str) -> list[Verdict]:
+def record(resolver: Resolver, domain: str, senders: Sequence[SenderIP], *, by: str) -> list[Verdict]:
     """The record alone, with one that would do."""
     try:
         return list(_record(resolver, domain, spf.records(resolver, domain), _wanted(senders, by)))
@@ -27,7 +27,7 @@ def record(resolver: Resolver, domain: str, senders: Sequence[Address], *, by: s
         return [unknown("spf", domain, str(error))]
 
 
-def _wanted(senders: Sequence[Address], by: str) -> str:
+def _wanted(senders: Sequence[SenderIP], by: str) -> str:
     """A record that would do, as far as it can be known."""
     named = [f"ip{each.version}:{each}" for each in senders if each.is_global]
     return f"v=spf1 {' '.join(named) or f'include:<what the operator of {by} names>'} ~all"
@@ -76,7 +76,7 @@ def _too_many(counting: Evaluation) -> str:
 
 
 def _senders(
-    resolver: Resolver, domain: str, senders: Sequence[Address], *, by: str, are_own: bool
+    resolver: Resolver, domain: str, senders: Sequence[SenderIP], *, by: str, are_own: bool
 ) -> Iterator[Verdict]:
     if not senders:
         yield unknown("spf-relay", domain, f"no address of {by} is known here; a probe letter tells whether SPF passes")

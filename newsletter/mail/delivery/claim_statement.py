@@ -24,21 +24,20 @@ from sqlalchemy import (
     update,
 )
 
-from newsletter.consent.signups import Signup, State
+from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
-from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import (
     DEATHS,
     DELIVERIES,
     WAITING,
     Delivery,
-    Status,
+    DeliveryStatus,
     stands,
     undecided,
 )
-from newsletter.mail.letters.letters import Kind, Letter, Priority
+from newsletter.mail.letters.letters import Letter, LetterKind, Priority
 from newsletter.store.database import Moment, type_of_key
 
 LEAVING = (IssueStatus.SENDING, IssueStatus.CANCELLED)  # issues whose letters are decided, by whatever became of them
@@ -77,8 +76,8 @@ def bulk(*, suspects: bool, on_sqlite: bool) -> Update:
 def urgent(*, suspects: bool, on_sqlite: bool) -> Update:
     """Claims from the line of urgent letters; what each kind needs from its reader differs."""
     needs = case(
-        (Letter.kind == Kind.TEST, Delivery.recipient.is_not(None)),
-        (Letter.kind == Kind.CONFIRMATION, _asked()),
+        (Letter.kind == LetterKind.TEST, Delivery.recipient.is_not(None)),
+        (Letter.kind == LetterKind.CONFIRMATION, _asked()),
         else_=_reads(),
     )
     due = (
@@ -130,7 +129,7 @@ def _take(due: Select[*tuple[Any, ...]], *, suspects: bool, on_sqlite: bool) -> 
             attempt=row.attempt + 1,
             first_tried_at=func.coalesce(row.first_tried_at, _NOW),
             key_id=func.coalesce(row.key_id, bindparam("key_now")),
-            decided_at=case((taken.c.outcome == Status.CLAIMED, None), else_=_NOW),
+            decided_at=case((taken.c.outcome == DeliveryStatus.CLAIMED, None), else_=_NOW),
         )
         .returning(
             row.due_at,
@@ -147,13 +146,13 @@ def _take(due: Select[*tuple[Any, ...]], *, suspects: bool, on_sqlite: bool) -> 
     )
 
 
-def _outcome(permitted: ColumnElement[bool], *, is_cancelled: ColumnElement[bool]) -> ColumnElement[Status]:
+def _outcome(permitted: ColumnElement[bool], *, is_cancelled: ColumnElement[bool]) -> ColumnElement[DeliveryStatus]:
     """What becomes of a due delivery: one that may have arrived is never called withheld, for that could be a lie."""
     return case(
-        (and_(func.coalesce(is_cancelled, False).is_(False), permitted), Status.CLAIMED),
-        (Delivery.doubts > 0, Status.UNKNOWN),
-        (is_cancelled, Status.CANCELLED),
-        else_=Status.WITHHELD,
+        (and_(func.coalesce(is_cancelled, False).is_(False), permitted), DeliveryStatus.CLAIMED),
+        (Delivery.doubts > 0, DeliveryStatus.UNKNOWN),
+        (is_cancelled, DeliveryStatus.CANCELLED),
+        else_=DeliveryStatus.WITHHELD,
     )
 
 
@@ -161,7 +160,7 @@ def _asked() -> ColumnElement[bool]:
     """What a confirmation needs: somebody asked for it lately, and did not say never."""
     return and_(
         Subscriber.address.is_not(None),
-        Signup.state == State.ASKED,
+        Signup.state == SignupState.ASKED,
         Signup.received_at > bindparam("signups_since", type_=Moment()),
         func.coalesce(Subscriber.suppressed, "") != Reason.NEVER,
     )

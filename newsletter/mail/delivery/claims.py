@@ -15,7 +15,7 @@ from newsletter.consent.subscribers import Subscriber
 from newsletter.content.issues import Issue
 from newsletter.mail.delivery import claim_statement, leases
 from newsletter.mail.delivery.cursors import Bookmarks, Place
-from newsletter.mail.delivery.deliveries import Delivery, Status
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.letters.letters import Letter, Priority
 from newsletter.newsletters import Newsletter
 
@@ -116,7 +116,9 @@ class _Taker:
     def urgent(self, limit: int) -> list[Claimed]:
         for _ in range(PATIENCE):
             taken = self._take(claim_statement.urgent, limit=limit, signups_since=self._now - VALID)
-            claimed = [row[claim_statement.ID] for row in taken if row[claim_statement.STATUS] == Status.CLAIMED]
+            claimed = [
+                row[claim_statement.ID] for row in taken if row[claim_statement.STATUS] == DeliveryStatus.CLAIMED
+            ]
             if claimed or not taken:
                 return details(self._session, Delivery.id.in_(claimed)) if claimed else []
         return []
@@ -148,7 +150,9 @@ class _Taker:
                 self._bookmarks.found(line.letter, Place(*taken[-1][: claim_statement.ID + 1]), behind=place)
             elif self._bookmarks.found_nothing(line.letter, behind=place, since=since):
                 break
-            if claimed := [_claimed(line, row) for row in taken if row[claim_statement.STATUS] == Status.CLAIMED]:
+            if claimed := [
+                _claimed(line, row) for row in taken if row[claim_statement.STATUS] == DeliveryStatus.CLAIMED
+            ]:
                 return claimed
         return []
 

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.mail.delivery.assembly import Packer
 from newsletter.mail.delivery.claims import details
-from newsletter.mail.delivery.deliveries import Delivery, Status, stands
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
 from newsletter.mail.letters.letters import Variant
 
 OVER = 0.0  # monotonic: long ago, so that no postman takes a copy for a letter that is owed
@@ -16,7 +16,7 @@ def sent(session: Session, packer: Packer) -> list[bytes]:
 
     Raises FieldError where what one was made of is forgotten by now, as it is after an erasure.
     """
-    left = stands(Status.SENT)
+    left = stands(DeliveryStatus.SENT)
     needed = select(Variant).where(Variant.id.in_(select(Delivery.variant_id).where(left)))
     variants = {variant.id: variant for variant in session.scalars(needed)}
     claimed = details(session, left)

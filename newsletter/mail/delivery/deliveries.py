@@ -35,7 +35,7 @@ from newsletter.mail.letters.letters import Priority
 from newsletter.store.database import Base
 
 
-class Status(StrEnum):
+class DeliveryStatus(StrEnum):
     """Where a delivery stands."""
 
     QUEUED = "queued"
@@ -49,8 +49,8 @@ class Status(StrEnum):
 
 
 DEATHS = 3  # carriers that may die with a letter in their hands before it is suspected, and carried alone
-WAITING = (Status.QUEUED, Status.IN_DOUBT)
-OPEN = (*WAITING, Status.CLAIMED)
+WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.IN_DOUBT)
+OPEN = (*WAITING, DeliveryStatus.CLAIMED)
 
 # What no carrier has decided. Neither column changes when a letter is claimed, nor does any other that is indexed: so
 # PostgreSQL writes the claim into the row's own page and into no index at all (a heap-only tuple), which is half of
@@ -76,7 +76,7 @@ class Delivery(Base):
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id", ondelete="SET NULL"))
     recipient: Mapped[str | None] = mapped_column(default=None)  # of a test letter, which has no subscriber
     variant_id: Mapped[int] = mapped_column(ForeignKey("variants.id"))
-    status: Mapped[Status] = mapped_column(default=Status.QUEUED)
+    status: Mapped[DeliveryStatus] = mapped_column(default=DeliveryStatus.QUEUED)
     priority: Mapped[int] = mapped_column(SmallInteger)
     due_at: Mapped[datetime]
     queued_at: Mapped[datetime]
@@ -97,7 +97,7 @@ class Delivery(Base):
 DELIVERIES = cast("Table", Delivery.__table__)  # for statements that need nothing of the mapper, and run often
 
 
-def stands(*statuses: Status) -> ColumnElement[bool]:
+def stands(*statuses: DeliveryStatus) -> ColumnElement[bool]:
     """Whether a delivery has one of these statuses.
 
     They are written into the statement: behind a parameter the planner would not see that a partial index fits.
@@ -118,15 +118,15 @@ class Tally(Base):
 
     letter_id: Mapped[int] = mapped_column(ForeignKey("letters.id"), primary_key=True)
     carrier_id: Mapped[int] = mapped_column(primary_key=True)  # 0: of no carrier
-    status: Mapped[Status] = mapped_column(primary_key=True)
+    status: Mapped[DeliveryStatus] = mapped_column(primary_key=True)
     n: Mapped[int]
 
 
-def sums(session: Session, letter_id: int) -> dict[Status, int]:
+def sums(session: Session, letter_id: int) -> dict[DeliveryStatus, int]:
     """How many of a letter's deliveries stand where; every status is named, and their sum is the audience."""
     rows = select(Delivery.status, func.count()).where(Delivery.letter_id == letter_id).group_by(Delivery.status)
     folded = select(Tally.status, func.sum(Tally.n)).where(Tally.letter_id == letter_id).group_by(Tally.status)
-    counts = dict.fromkeys(Status, 0)
+    counts = dict.fromkeys(DeliveryStatus, 0)
     for status, number in [*session.execute(rows), *session.execute(folded)]:
         counts[status] += int(number)
     return counts

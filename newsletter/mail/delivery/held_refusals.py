@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.mail.delivery import issue_pauses
 from newsletter.mail.delivery.claims import Claimed
-from newsletter.mail.delivery.deliveries import OPEN, Delivery, Status, stands
+from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, stands
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.pace import attempt_window as mark
 from newsletter.mail.pace import circuit_breaker
@@ -55,7 +55,7 @@ def refusals(session: Session, claimed: Sequence[Claimed], *, now: datetime) -> 
 def _pause_if_many(session: Session, issue: int, said: Reply, now: datetime) -> bool:
     """Pause the issue if so many of its letters wait that a person has to see it; whether they are so many."""
     counts = select(
-        func.count().filter(and_(stands(*OPEN), _is_refused())), func.count().filter(stands(Status.SENT))
+        func.count().filter(and_(stands(*OPEN), _is_refused())), func.count().filter(stands(DeliveryStatus.SENT))
     ).join(Letter, Letter.id == Delivery.letter_id)
     held, sent = session.execute(counts.where(Letter.issue_id == issue)).one()
     if held <= circuit_breaker.REFUSED * (held + sent):

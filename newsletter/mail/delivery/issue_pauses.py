@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log
 from newsletter.content import issues
-from newsletter.content.issues import Issue, Status
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import WAITING, Delivery, stands
 from newsletter.mail.letters.letters import Letter
 
@@ -21,7 +21,7 @@ GRACE = timedelta(seconds=90)
 def pause(session: Session, number: int, *, reason: str, now: datetime) -> bool:
     """Pause an issue that is leaving, with the reason, which is also logged; whether it was leaving."""
     issue = session.get(Issue, number, with_for_update=True)
-    if issue is None or issue.status is not Status.SENDING:
+    if issue is None or issue.status is not IssueStatus.SENDING:
         return False
     issues.pause(session, issue, actor=audit_log.WORKER, now=now, reason=reason)
     log.warning("an issue is paused: %s", reason, extra={"issue": number})
@@ -30,7 +30,7 @@ def pause(session: Session, number: int, *, reason: str, now: datetime) -> bool:
 
 def pause_all(session: Session, *, reason: str, now: datetime) -> list[int]:
     """Pause every issue that is leaving, but those that somebody has just resumed; returns which they are."""
-    leaving = session.scalars(select(Issue.id).where(Issue.status == Status.SENDING).order_by(Issue.id)).all()
+    leaving = session.scalars(select(Issue.id).where(Issue.status == IssueStatus.SENDING).order_by(Issue.id)).all()
     return [
         number
         for number in leaving

@@ -31,8 +31,16 @@ from sqlalchemy.types import TypeEngine
 from newsletter import logs
 from newsletter.consent import signups
 from newsletter.mail.delivery import leases
-from newsletter.mail.delivery.deliveries import DEATHS, DELIVERIES, OPEN, Delivery, Status, stands, undecided
-from newsletter.mail.letters.letters import Kind, Letter, Priority
+from newsletter.mail.delivery.deliveries import (
+    DEATHS,
+    DELIVERIES,
+    OPEN,
+    Delivery,
+    DeliveryStatus,
+    stands,
+    undecided,
+)
+from newsletter.mail.letters.letters import Letter, LetterKind, Priority
 from newsletter.mail.letters.mime import folded
 from newsletter.mail.pace import retries
 from newsletter.mail.transport import replies
@@ -44,8 +52,8 @@ DOUBT = timedelta(minutes=5)  # before a letter in doubt is repeated, once
 JITTER = (0.9, 1.1)  # of a wait, so that letters deferred together do not come back together
 
 # What waits again, and what is given up: a letter that may have arrived never passes for one that has not.
-WAITING_AGAIN = case((DELIVERIES.c.doubts > 0, Status.IN_DOUBT), else_=Status.QUEUED)
-GIVEN_UP = case((DELIVERIES.c.doubts > 0, Status.UNKNOWN), else_=Status.FAILED)
+WAITING_AGAIN = case((DELIVERIES.c.doubts > 0, DeliveryStatus.IN_DOUBT), else_=DeliveryStatus.QUEUED)
+GIVEN_UP = case((DELIVERIES.c.doubts > 0, DeliveryStatus.UNKNOWN), else_=DeliveryStatus.FAILED)
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +71,7 @@ class Held(NamedTuple):
 
     id: int
     attempt: int
-    kind: Kind
+    kind: LetterKind
     first_tried_at: datetime
     due_at: datetime
     deferrals: int = 0
@@ -121,7 +129,7 @@ def _fixed(
 def _sending(*, on_sqlite: bool) -> Update:
     said = bulk_rows.rows("said", SAID, on_sqlite=on_sqlite)
     outcome = {"reply_code": said.c.reply_code, "reply_text": said.c.reply_text}
-    return _of_carrier(said).values(status=Status.SENT, decided_at=said.c.at, **outcome)
+    return _of_carrier(said).values(status=DeliveryStatus.SENT, decided_at=said.c.at, **outcome)
 
 
 @cache
@@ -153,7 +161,7 @@ def _let_ask_again(session: Session, decided: Iterable[tuple[Held, Report, dict[
     unsent = [
         row.signup
         for row, report, changes in decided
-        if row.signup and report.fate is Fate.LATER and changes["status"] is Status.FAILED
+        if row.signup and report.fate is Fate.LATER and changes["status"] is DeliveryStatus.FAILED
     ]
     if unsent:
         signups.give_back(session, unsent)
@@ -162,22 +170,26 @@ def _let_ask_again(session: Session, decided: Iterable[tuple[Held, Report, dict[
 
 def decide(held: Held, report: Report, *, now: datetime, jitter: float | None = None) -> dict[str, Any]:
     """The state that a report leads to, as column values. Waiting begins now: the report may have waited itself."""
-    waiting, given_up = (Status.IN_DOUBT, Status.UNKNOWN) if held.doubts else (Status.QUEUED, Status.FAILED)
+    waiting, given_up = (
+        (DeliveryStatus.IN_DOUBT, DeliveryStatus.UNKNOWN)
+        if held.doubts
+        else (DeliveryStatus.QUEUED, DeliveryStatus.FAILED)
+    )
     changes: dict[str, Any] = {name: getattr(held, name) for name in UNCHANGED}
     if report.fate is not Fate.UNTOUCHED:
         changes |= _said(report.reply)
     match report.fate:
         case Fate.TAKEN:
-            changes["status"] = Status.SENT
+            changes["status"] = DeliveryStatus.SENT
         case Fate.REFUSED:
             is_theirs = report.reply is not None and report.reply.code is not None
-            changes["status"] = Status.FAILED if is_theirs else given_up
+            changes["status"] = DeliveryStatus.FAILED if is_theirs else given_up
         case Fate.UNTOUCHED:
             changes["status"] = waiting
         case Fate.IN_DOUBT if held.doubts:
-            changes["status"] = Status.UNKNOWN
+            changes["status"] = DeliveryStatus.UNKNOWN
         case Fate.IN_DOUBT:
-            changes |= {"status": Status.IN_DOUBT, "doubts": 1, "due_at": now + DOUBT}
+            changes |= {"status": DeliveryStatus.IN_DOUBT, "doubts": 1, "due_at": now + DOUBT}
         case Fate.LATER:
             wait = _wait(held, report, now, random.uniform(*JITTER) if jitter is None else jitter)  # noqa: S311 - spreads a herd
             later = {"status": waiting, "deferrals": held.deferrals + 1, "due_at": now + wait} if wait else None
@@ -245,7 +257,7 @@ def release(session: Session, carrier: int, *, urgent: bool) -> int:
 def _held_by(carriers: Sequence[int]) -> ColumnElement[bool]:
     """What is open is looked through whole, by index: no index could name the carrier without a cost to each claim."""
     is_open = or_(undecided(Priority.URGENT), undecided(Priority.BULK))
-    return and_(is_open, stands(Status.CLAIMED), Delivery.carrier_id.in_(carriers))
+    return and_(is_open, stands(DeliveryStatus.CLAIMED), Delivery.carrier_id.in_(carriers))
 
 
 def _held(session: Session, carrier: int, deliveries: Sequence[int]) -> list[Held]:

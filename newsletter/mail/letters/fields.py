@@ -21,7 +21,7 @@ NAMES = 4096  # that are remembered as they are written
 LONGEST_VALUE = 400  # octets of a field in a header line; lay_out sees to it that the line then has at most 998
 
 
-class Kind(StrEnum):
+class FieldKind(StrEnum):
     """How a field is written; where its marker stands decides."""
 
     ADDRESS = "address"  # To: an address, its domain as A-labels; a name before it as mime.mailbox writes it
@@ -31,8 +31,11 @@ class Kind(StrEnum):
     HTML = "html"  # the text/html part: escaped
 
 
-IN_PARTS = (Kind.TEXT, Kind.HTML)
-UNENCODED = ({Kind.VERBATIM, *IN_PARTS}, {Kind.ADDRESS})  # kinds that write a value given in octets without encoding it
+IN_PARTS = (FieldKind.TEXT, FieldKind.HTML)
+UNENCODED = (
+    {FieldKind.VERBATIM, *IN_PARTS},
+    {FieldKind.ADDRESS},
+)  # kinds that write a value given in octets without encoding it
 
 
 def plainly(value: str) -> str | bytes:
@@ -79,11 +82,11 @@ def _write_html(value: str) -> bytes:
     return quoted_printable.encode(escape(value))
 
 
-WRITERS: dict[Kind, Callable[[str], bytes]] = {
-    Kind.ADDRESS: _write_address,
-    Kind.WORDS: _write_words,
-    Kind.VERBATIM: _write_verbatim,
+WRITERS: dict[FieldKind, Callable[[str], bytes]] = {
+    FieldKind.ADDRESS: _write_address,
+    FieldKind.WORDS: _write_words,
+    FieldKind.VERBATIM: _write_verbatim,
     # What gets here is names for the most part, as most else is written plainly; and readers share theirs with others.
-    Kind.TEXT: lru_cache(NAMES)(quoted_printable.encode),
-    Kind.HTML: lru_cache(NAMES)(_write_html),
+    FieldKind.TEXT: lru_cache(NAMES)(quoted_printable.encode),
+    FieldKind.HTML: lru_cache(NAMES)(_write_html),
 }

@@ -13,7 +13,7 @@ from newsletter.mail.letters.merge import Sheet
 from newsletter.store.database import Base
 
 
-class Kind(StrEnum):
+class LetterKind(StrEnum):
     """What a letter is written for."""
 
     CONFIRMATION = "confirmation"
@@ -35,7 +35,7 @@ class Letter(Base):
     __table_args__ = (Index(None, "issue_id"), Index(None, "signup_id"))
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
-    kind: Mapped[Kind]
+    kind: Mapped[LetterKind]
     occasion: Mapped[str] = mapped_column(String(64), unique=True)
     newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletters.id"))
     issue_id: Mapped[int | None] = mapped_column(ForeignKey("issues.id"), default=None)
@@ -75,7 +75,7 @@ class Variant(Base):
 def write(
     session: Session,
     *,
-    kind: Kind,
+    kind: LetterKind,
     occasion: str,
     newsletter_id: int,
     sheet: Sheet,

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from newsletter.errors import NewsletterError
 from newsletter.mail.letters import mime, quoted_printable
-from newsletter.mail.letters.fields import IN_PARTS, LONGEST_VALUE, UNENCODED, WRITERS, Kind, encoded
+from newsletter.mail.letters.fields import IN_PARTS, LONGEST_VALUE, UNENCODED, WRITERS, FieldKind, encoded
 
 # New in each process, so that no title and no name can be a marker: nobody outside ever sees one.
 SECRET = secrets.token_hex(8)
@@ -34,14 +34,14 @@ class Cut(NamedTuple):
 
     position: int
     field: str
-    kind: Kind
+    kind: FieldKind
 
 
 class Gap(NamedTuple):
     """A place for a field between two encoded pieces."""
 
     field: str
-    kind: Kind
+    kind: FieldKind
 
 
 Piece = bytes | Gap
@@ -62,7 +62,7 @@ class Sheet:
 
     def __init__(self, *, body: bytes, cuts: Iterable[Iterable[Any]]) -> None:
         self.body = body
-        self.cuts = [Cut(position, field, Kind(kind)) for position, field, kind in cuts]
+        self.cuts = [Cut(position, field, FieldKind(kind)) for position, field, kind in cuts]
         self.fields = frozenset(cut.field for cut in self.cuts)
         edges = [0, *(cut.position for cut in self.cuts), len(body)]
         shared = [body[start:end] for start, end in pairwise(edges)]
@@ -71,7 +71,7 @@ class Sheet:
         self._plan = [self._way(field) for field in sorted(self.fields)]
 
     def _way(self, field: str) -> Way:
-        places: dict[Kind, tuple[int, ...]] = {}
+        places: dict[FieldKind, tuple[int, ...]] = {}
         for number, cut in enumerate(self.cuts):
             if cut.field == field:
                 places[cut.kind] = (*places.get(cut.kind, ()), 2 * number + 1)
@@ -174,7 +174,7 @@ def _part(part: MIMEPart) -> Iterator[Piece]:
     subtype = part.get_content_subtype()
     yield b'Content-Type: text/%b; charset="utf-8"\r\n' % subtype.encode("ascii")
     yield b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-    kind = Kind.HTML if subtype == "html" else Kind.TEXT
+    kind = FieldKind.HTML if subtype == "html" else FieldKind.TEXT
     before, *rest = MARKER.split(quoted_printable.LINE_BREAK.sub("\n", part.get_content()))
     yield quoted_printable.encode(before)
     for field, after in zip(rest[::2], rest[1::2], strict=True):
@@ -207,7 +207,7 @@ def _address(name: str, value: str) -> Iterator[Piece]:
     if not found:
         raise FieldError(f"{name} holds one field and nothing else")
     yield b"%b:" % name.encode("ascii")
-    yield Gap(found[1], Kind.ADDRESS)
+    yield Gap(found[1], FieldKind.ADDRESS)
     yield b"\r\n"
 
 
@@ -218,7 +218,7 @@ def _words(name: str, value: str) -> Iterator[Piece]:
     static, *rest = MARKER.split(mime.BLANKS.sub(" ", value).strip(" "))
     yield encoded(static).replace(b"\r\n", b"", 1)
     for field, after in zip(rest[::2], rest[1::2], strict=True):
-        yield Gap(field, Kind.WORDS)
+        yield Gap(field, FieldKind.WORDS)
         yield encoded(after)
     yield b"\r\n"
 
@@ -231,5 +231,5 @@ def _verbatim(name: str, value: str) -> Iterator[Piece]:
             raise FieldError(f"{name} has too much on one line for its fields")
         yield static.encode("ascii")
         for field, after in zip(rest[::2], rest[1::2], strict=True):
-            yield Gap(field, Kind.VERBATIM)
+            yield Gap(field, FieldKind.VERBATIM)
             yield after.encode("ascii")

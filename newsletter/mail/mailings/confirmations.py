@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from newsletter.addresses import Address
 from newsletter.consent import ledger, signups, subscribers, suppressions
 from newsletter.consent.ledger import Event, Trace
-from newsletter.consent.signups import Signup, State
+from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
 from newsletter.content.digests import digests
@@ -23,7 +23,7 @@ from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.faults import is_away, is_collision, tell
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose
-from newsletter.mail.letters.letters import Kind, Priority
+from newsletter.mail.letters.letters import LetterKind, Priority
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Begin
@@ -77,9 +77,9 @@ def answer_due(
 
 def _set_aside(begin: Begin, number: int, error: Exception) -> None:
     tell(log, "a sign-up cannot be answered", error, signup=number)
-    unanswered = update(Signup).where(Signup.id == number, Signup.state == State.RECEIVED)
+    unanswered = update(Signup).where(Signup.id == number, Signup.state == SignupState.RECEIVED)
     with begin() as session:
-        session.execute(unanswered.values(state=State.FAILED))
+        session.execute(unanswered.values(state=SignupState.FAILED))
 
 
 def answer(
@@ -91,10 +91,10 @@ def answer(
     if suppressions.Reason.NEVER not in suppressions.reasons(session, keyring, signup.address_key):
         wanted = _wanted(session, signup, known)
     if not wanted:
-        signup.state = State.QUIET
+        signup.state = SignupState.QUIET
         return
     signup.newsletters = [newsletter.id for newsletter in wanted]
-    signup.state = State.ASKED
+    signup.state = SignupState.ASKED
     address = Address(signup.address, signup.address_key)
     made = None if known else subscribers.make(session, address, now=now)
     subscriber = known or made or subscribers.meet(session, address, now=now)
@@ -132,7 +132,7 @@ def _ask(
     sheet = lay_out(templates, base_url, _facts(first), asked, (wording.text, wording.language))
     letter, variant = letters.write(
         session,
-        kind=Kind.CONFIRMATION,
+        kind=LetterKind.CONFIRMATION,
         occasion=f"signup:{signup.id}",
         newsletter_id=first.id,
         signup_id=signup.id,

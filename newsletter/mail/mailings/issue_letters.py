@@ -15,14 +15,13 @@ from newsletter import audit_log, templating
 from newsletter.consent import subscribers
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.content import issues
-from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.errors import NewsletterError, Refused
-from newsletter.mail.delivery.deliveries import OPEN, Delivery, Status, stands, undecided
+from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, stands, undecided
 from newsletter.mail.faults import is_away, tell
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose
-from newsletter.mail.letters.letters import Kind, Letter, Priority, Variant
+from newsletter.mail.letters.letters import Letter, LetterKind, Priority, Variant
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Begin
@@ -157,7 +156,7 @@ def send(session: Session, issue: Issue, *, templates: Environment, base_url: st
     newsletter = session.get_one(Newsletter, issue.newsletter_id)
     letter, variant = letters.write(
         session,
-        kind=Kind.ISSUE,
+        kind=LetterKind.ISSUE,
         occasion=f"issue:{issue.id}",
         newsletter_id=newsletter.id,
         issue_id=issue.id,
@@ -188,7 +187,7 @@ def _enqueue(session: Session, letter: Letter, variant: Variant, *, now: datetim
     owed = {
         "letter_id": letter.id,
         "variant_id": variant.id,
-        "status": Status.QUEUED.value,
+        "status": DeliveryStatus.QUEUED.value,
         "priority": int(letter.priority),
         "attempt": 0,
         "deferrals": 0,

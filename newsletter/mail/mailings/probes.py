@@ -14,7 +14,7 @@ from newsletter import addresses, audit_log
 from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose
-from newsletter.mail.letters.letters import Kind, Priority
+from newsletter.mail.letters.letters import LetterKind, Priority
 from newsletter.newsletters import Newsletter
 
 NOBODY = "u/k0.probe-a-letter-that-belongs-to-nobody"  # as long as a reader's, so that the header folds as theirs does
@@ -37,7 +37,7 @@ def write(
     to = addresses.parse(recipient, field="probe")
     letter, variant = letters.write(
         session,
-        kind=Kind.TEST,
+        kind=LetterKind.TEST,
         occasion=f"probe:{secrets.token_hex(8)}",
         newsletter_id=newsletter.id,
         sheet=compose(

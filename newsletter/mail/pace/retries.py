@@ -12,30 +12,34 @@ nobody was asked a second time.
 
 from datetime import timedelta
 
-from newsletter.mail.letters.letters import Kind
+from newsletter.mail.letters.letters import LetterKind
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.replies import Cause
 from newsletter.mail.transport.transport import Reply
 
 # Minutes, by how often the letter was put off before; the last one repeats.
-WAITS = {Kind.CONFIRMATION: (1, 5, 15, 30, 60), Kind.ISSUE: (30, 60, 120, 240), Kind.TEST: (1, 5)}
+WAITS = {LetterKind.CONFIRMATION: (1, 5, 15, 30, 60), LetterKind.ISSUE: (30, 60, 120, 240), LetterKind.TEST: (1, 5)}
 UNHEARD = (1, 5, 15, 30, 60)
 TRIED_FOR = {
-    Kind.CONFIRMATION: timedelta(hours=24),
-    Kind.ISSUE: timedelta(hours=48),
-    Kind.TEST: timedelta(minutes=30),
+    LetterKind.CONFIRMATION: timedelta(hours=24),
+    LetterKind.ISSUE: timedelta(hours=48),
+    LetterKind.TEST: timedelta(minutes=30),
 }
 HOLD = timedelta(hours=1)
 
 
 def wait(
-    kind: Kind, reply: Reply | None, *, deferrals: int, tried_for: timedelta, jitter: float = 1.0
+    kind: LetterKind, reply: Reply | None, *, deferrals: int, tried_for: timedelta, jitter: float = 1.0
 ) -> timedelta | None:
     """How long a letter waits that was LATER; None: it is given up. `tried_for` counts from its first attempt."""
     if tried_for >= TRIED_FOR[kind]:
         return None
     if is_final(reply):
-        return HOLD if kind is Kind.ISSUE and reply and replies.cause(reply) is not Cause.RECIPIENT_TRANSIENT else None
+        return (
+            HOLD
+            if kind is LetterKind.ISSUE and reply and replies.cause(reply) is not Cause.RECIPIENT_TRANSIENT
+            else None
+        )
     waits = UNHEARD if reply is None or reply.code is None else WAITS[kind]
     return timedelta(minutes=waits[min(deferrals, len(waits) - 1)] * jitter)
 

@@ -29,7 +29,7 @@ class Notes(NamedTuple):
     measured: float = 0.0  # attempts a second, in the span before
 
 
-Step = Callable[[Notes, float], Notes]  # from what stands there, and the board's time, to what is to stand there
+NotesChange = Callable[[Notes, float], Notes]  # from what stands there, and the board's time, to what is to stand there
 
 
 class Board(Protocol):
@@ -41,7 +41,7 @@ class Board(Protocol):
         Nobody else is given the same turns. Those that are not taken in time are gone.
         """
 
-    def change(self, key: str, step: Step) -> tuple[Notes, float]:
+    def change(self, key: str, step: NotesChange) -> tuple[Notes, float]:
         """Change what stands under a key in one step that nobody comes between; what stands there now, and the time.
 
         `step` may be called several times, and its last answer counts. Where many change the same at once, a step may
@@ -74,7 +74,7 @@ class LocalBoard:
             self._next[key] = start + length
         return start - now
 
-    def change(self, key: str, step: Step) -> tuple[Notes, float]:
+    def change(self, key: str, step: NotesChange) -> tuple[Notes, float]:
         """Change what stands under a key."""
         with self._lock:
             now = self._clock()

@@ -18,9 +18,9 @@ from newsletter.doctor import queue_age
 from newsletter.doorbell import Room
 from newsletter.mail.faults import AWAY, is_away
 from newsletter.mail.pace import notices
-from newsletter.migrations import State
+from newsletter.migrations import SchemaState
 from newsletter.web.loopback import is_here
-from newsletter.web.monitoring.timed_query import Lookout
+from newsletter.web.monitoring.timed_query import TimedQuery
 
 PATIENCE = 3.0  # seconds until there is an answer; the usual monitor gives up after five
 STATEMENT = 1.0  # seconds that one statement may take
@@ -39,38 +39,38 @@ class Word(NamedTuple):
     )
 
 
-class Finding(NamedTuple):
+class HealthReading(NamedTuple):
     """What a look at the database tells. The times are None where there is none, or where they were not told."""
 
-    schema: State
+    schema: SchemaState
     told: bool = False
     tick: datetime | None = None
     due: datetime | None = None
     relays: tuple[Word, ...] = ()
 
 
-def lookout(url: str) -> Lookout[Finding]:
+def lookout(url: str) -> TimedQuery[HealthReading]:
     """What these pages ask."""
-    return Lookout(url, examine, patience=PATIENCE, statement=STATEMENT)
+    return TimedQuery(url, examine, patience=PATIENCE, statement=STATEMENT)
 
 
-def examine(session: Session, now: datetime) -> Finding:
+def examine(session: Session, now: datetime) -> HealthReading:
     """Look at the schema, and if it has what this code needs, at what is owed."""
     schema = migrations.state(session.connection())
-    if schema is State.BEHIND:
-        return Finding(schema)
+    if schema is SchemaState.BEHIND:
+        return HealthReading(schema)
     try:
         tick, due = heartbeats.last(session, Room.UPKEEP), queue_age.owed(session, now=now).oldest
         relays = tuple(
             Word(said.line, said.lasting or (said.halted and now - said.since > LETTER))
             for said in notices.current(session, now=now)
         )
-        return Finding(schema, True, tick, due, relays)
+        return HealthReading(schema, True, tick, due, relays)
     except AWAY as error:  # a table that is being changed, or a long search: no reason to call the database away
         if not is_away(error):
             raise
         session.rollback()
-        return Finding(schema)
+        return HealthReading(schema)
 
 
 @router.get("/live")
@@ -105,9 +105,9 @@ async def _report(request: Request) -> dict[str, Any]:
     return report(found, now=now) | ({"relays": relays} if relays and is_here(request) else {})
 
 
-def report(found: Finding | None, *, now: datetime) -> dict[str, Any]:
+def report(found: HealthReading | None, *, now: datetime) -> dict[str, Any]:
     """What is found, in words and in seconds; None: the database is away."""
-    serves = found is not None and found.schema is not State.BEHIND
+    serves = found is not None and found.schema is not SchemaState.BEHIND
     return {
         "status": "ready" if serves else "not ready",
         "database": "ok" if found else "away",
@@ -118,7 +118,7 @@ def report(found: Finding | None, *, now: datetime) -> dict[str, Any]:
     }
 
 
-def _late(found: Finding, now: datetime) -> list[str]:
+def _late(found: HealthReading, now: datetime) -> list[str]:
     late = {
         "tick": found.tick is None or now - found.tick > TICK,
         "letters": found.due is not None and now - found.due > LETTER,

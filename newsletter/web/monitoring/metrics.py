@@ -23,7 +23,7 @@ from newsletter.doctor.counts import Census
 from newsletter.errors import NotFound
 from newsletter.mail.letters.letters import Priority
 from newsletter.web.loopback import is_here
-from newsletter.web.monitoring.timed_query import Lookout
+from newsletter.web.monitoring.timed_query import TimedQuery
 
 PATIENCE = 9.0  # seconds; Prometheus gives up after ten, unless told otherwise
 STATEMENT = 8.0  # seconds; a million deliveries are counted in less than one
@@ -32,9 +32,9 @@ FRESH = 5.0  # seconds that a census is kept
 router = APIRouter()
 
 
-def lookout(url: str) -> Lookout[Census]:
+def lookout(url: str) -> TimedQuery[Census]:
     """What this page asks."""
-    return Lookout(
+    return TimedQuery(
         url, lambda session, now: counts.take(session, now=now), patience=PATIENCE, statement=STATEMENT, fresh=FRESH
     )
 

@@ -21,7 +21,7 @@ from newsletter.store.database import Database
 T = TypeVar("T")
 
 
-class Lookout(Generic[T]):
+class TimedQuery(Generic[T]):
     """Asks one question, once at a time: whoever asks meanwhile, or while the answer is fresh, is given the same.
 
     So nobody can load the database by asking, and one that hangs costs one thread.

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from newsletter import newsletters
 from newsletter.content import issues
-from newsletter.content.issues import Issue, Status
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.content.pictures import Picture
 from newsletter.errors import NotFound
 from newsletter.newsletters import Newsletter
 from newsletter.web.site import Here, Reading
 
-Number = Annotated[int, Path(ge=1, lt=2**31)]
+IssueNumber = Annotated[int, Path(ge=1, lt=2**31)]
 SHA256 = re.compile(r"[0-9a-f]{64}")
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
@@ -43,7 +43,7 @@ def of_newsletter(slug: str, here: Here, session: Reading) -> HTMLResponse:
 
 
 @router.get("/archive/{slug}/{number}")
-def of_issue(slug: str, number: Number, here: Here, session: Reading) -> HTMLResponse:
+def of_issue(slug: str, number: IssueNumber, here: Here, session: Reading) -> HTMLResponse:
     """One issue as a page."""
     newsletter = newsletters.named(session, slug)
     issue = session.scalar(
@@ -70,7 +70,11 @@ def picture(name: str, session: Reading) -> Response:
     return Response(found.body, media_type=found.type, headers=FOREVER)
 
 
-SHOWN = (Status.SENDING, Status.PAUSED, Status.SENT)  # a letter's "read in the browser" works from its first reader on
+SHOWN = (
+    IssueStatus.SENDING,
+    IssueStatus.PAUSED,
+    IssueStatus.SENT,
+)  # a letter's "read in the browser" works from its first reader on
 
 
 def latest(session: Session, newsletter: Newsletter) -> dict[str, Any] | None:
@@ -83,5 +87,5 @@ def latest(session: Session, newsletter: Newsletter) -> dict[str, Any] | None:
 
 
 def _sent(session: Session, newsletter: Newsletter, *, limit: int = 200) -> list[Issue]:
-    sent = select(Issue).where(Issue.newsletter_id == newsletter.id, Issue.status == Status.SENT)
+    sent = select(Issue).where(Issue.newsletter_id == newsletter.id, Issue.status == IssueStatus.SENT)
     return list(session.scalars(sent.order_by(Issue.number.desc()).limit(limit)))

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.consent import decisions, subscribers
-from newsletter.consent.signups import Signup, State
+from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
 from newsletter.errors import LinkExpired, Malformed
@@ -43,7 +43,7 @@ def confirm(token: str, here: Here, session: Writing, origin: Origin) -> HTMLRes
 def never_page(token: str, here: Here, session: Reading) -> HTMLResponse:
     """What "never write to this address" means, and the button."""
     signup = decisions.signup_of(session, here.links.read(token, Purpose.NEVER), lock=False)
-    return _about(here, session, signup, "never_done" if signup.state == State.REFUSED else "never")
+    return _about(here, session, signup, "never_done" if signup.state == SignupState.REFUSED else "never")
 
 
 @router.post("/never/{token}")

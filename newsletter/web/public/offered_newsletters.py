@@ -18,7 +18,7 @@ FRESH = 5.0  # seconds after which newsletters and wordings are read again
 
 
 @dataclass(frozen=True)
-class Offers:
+class OfferedNewsletters:
     """Newsletters by slug and wordings by id, as they were a moment ago. Rows are detached: read them only."""
 
     newsletters: Mapping[str, Newsletter]
@@ -44,10 +44,10 @@ class Catalogue:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._offers = Offers({}, {})
+        self._offers = OfferedNewsletters({}, {})
         self._read_at = -FRESH
 
-    def offers(self, *, slugs: frozenset[str] = frozenset(), wording: int | None = None) -> Offers:
+    def offers(self, *, slugs: frozenset[str] = frozenset(), wording: int | None = None) -> OfferedNewsletters:
         """The offers, read again if they lack what is named. Unknown names cost a read a second at most."""
         with self._lock:
             age = time.monotonic() - self._read_at
@@ -64,8 +64,8 @@ class Catalogue:
             self._read_at = -FRESH
 
 
-def _read(session: Session) -> Offers:
-    return Offers(
+def _read(session: Session) -> OfferedNewsletters:
+    return OfferedNewsletters(
         newsletters={newsletter.slug: newsletter for newsletter in newsletters.every(session)},
         wordings={wording.id: wording for wording in session.scalars(select(Wording))},
     )

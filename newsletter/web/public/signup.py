@@ -16,7 +16,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.web.failures import wants_json
 from newsletter.web.form_data import Form, Posted, one
 from newsletter.web.public.archive import latest
-from newsletter.web.public.signup_form import Asked, NotAsked, asked
+from newsletter.web.public.signup_form import NotAsked, SignupForm, asked
 from newsletter.web.site import Here, Origin, Reading, Site
 
 MESSAGE = "A letter is on its way to this address. Open it and confirm; until then nobody is subscribed to anything."
@@ -63,7 +63,7 @@ def subscribe(request: Request, form: Form, here: Here, origin: Origin) -> Respo
     )
 
 
-def _receive(session: Session, wanted: Asked, here: Site, origin: Trace, *, page: str) -> None:
+def _receive(session: Session, wanted: SignupForm, here: Site, origin: Trace, *, page: str) -> None:
     said = {"name": wanted.name, "language": wanted.language, "timezone": wanted.timezone}
     seen = {"page": page[:500], "method": "form on the web", "ip": origin.ip, "user_agent": origin.user_agent}
     signups.receive(

@@ -10,7 +10,7 @@ from newsletter.consent.wordings import Wording
 from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.newsletters import LANGUAGE, Newsletter
 from newsletter.web.form_data import Posted, one, ticked
-from newsletter.web.public.offered_newsletters import Catalogue, Offers
+from newsletter.web.public.offered_newsletters import Catalogue, OfferedNewsletters
 
 BLANK = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")  # controls, turned lines
@@ -19,7 +19,7 @@ NAME_LIMIT = 200  # characters
 T = TypeVar("T")
 
 
-class Asked(NamedTuple):
+class SignupForm(NamedTuple):
     """A sign-up that can be taken as it stands."""
 
     address: Address
@@ -38,7 +38,7 @@ class NotAsked(Refused):
         self.errors = errors
 
 
-def asked(form: Posted, catalogue: Catalogue) -> Asked:
+def asked(form: Posted, catalogue: Catalogue) -> SignupForm:
     """The sign-up in a form. Raises NotAsked with a message for every field that is wrong, not only the first."""
     slugs = [slug for value in form.get("newsletters", ()) for slug in value.split(",")]
     wording = one(form, "wording")
@@ -65,10 +65,10 @@ def asked(form: Posted, catalogue: Catalogue) -> Asked:
         errors["consent"] = "Tick the box if you agree; without your consent we may not write to you."
     if errors:
         raise NotAsked(errors)
-    return Asked(*found)  # type: ignore[arg-type]  # without an error each of them was found
+    return SignupForm(*found)  # type: ignore[arg-type]  # without an error each of them was found
 
 
-def _newsletters(offers: Offers, slugs: list[str]) -> list[Newsletter]:
+def _newsletters(offers: OfferedNewsletters, slugs: list[str]) -> list[Newsletter]:
     if not slugs:
         raise Malformed("newsletters", "Choose the newsletter that you would like to get.")
     try:
@@ -77,7 +77,7 @@ def _newsletters(offers: Offers, slugs: list[str]) -> list[Newsletter]:
         raise Malformed("newsletters", str(error)) from None
 
 
-def _wording(offers: Offers, number: int | None, slugs: list[str], form: str) -> Wording:
+def _wording(offers: OfferedNewsletters, number: int | None, slugs: list[str], form: str) -> Wording:
     """The words that were agreed to; they have to speak of what is asked for, and the form has to be the one shown."""
     wording = offers.wordings.get(number) if number is not None else None
     if wording is None:

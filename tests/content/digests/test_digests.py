@@ -7,7 +7,7 @@ from sqlalchemy import select
 from newsletter.content import issues
 from newsletter.content.digests import digests
 from newsletter.content.digests.digests import Digest
-from newsletter.content.issues import Issue, IssueArticle, Status
+from newsletter.content.issues import Issue, IssueArticle, IssueStatus
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
 from tests.clock import NOON
@@ -31,7 +31,7 @@ def daily(begin):
         a_digest(session, newsletter)
 
 
-def drafted(begin, now) -> list[tuple[Status, datetime, list[str]]]:
+def drafted(begin, now) -> list[tuple[IssueStatus, datetime, list[str]]]:
     """What drafting at that moment makes."""
     with begin() as session:
         made = [digests.draft(session, digest, now=now) for digest in digests.active(session, now=now)]
@@ -44,20 +44,20 @@ def drafted(begin, now) -> list[tuple[Status, datetime, list[str]]]:
 
 def test_an_issue_is_drafted_when_its_time_has_come(begin, daily):
     assert drafted(begin, SEVEN - timedelta(seconds=1)) == []
-    assert drafted(begin, SEVEN) == [(Status.DRAFTED, SEVEN, ["About bus", "About bridge"])]
+    assert drafted(begin, SEVEN) == [(IssueStatus.DRAFTED, SEVEN, ["About bus", "About bridge"])]
     assert drafted(begin, SEVEN + timedelta(hours=5)) == []
 
 
 def test_the_next_issue_has_the_rest_and_the_one_after_is_skipped(begin, daily):
     drafted(begin, SEVEN)
-    assert drafted(begin, SEVEN + DAY) == [(Status.DRAFTED, SEVEN + DAY, ["About orchard"])]
-    assert drafted(begin, SEVEN + 2 * DAY) == [(Status.SKIPPED, SEVEN + 2 * DAY, [])]
+    assert drafted(begin, SEVEN + DAY) == [(IssueStatus.DRAFTED, SEVEN + DAY, ["About orchard"])]
+    assert drafted(begin, SEVEN + 2 * DAY) == [(IssueStatus.SKIPPED, SEVEN + 2 * DAY, [])]
     assert drafted(begin, SEVEN + 2 * DAY) == []
 
 
 def test_after_a_downtime_only_the_newest_run_is_made_up_for(begin, daily):
     assert drafted(begin, SEVEN + 10 * DAY + timedelta(hours=3)) == [
-        (Status.DRAFTED, SEVEN + 10 * DAY, ["About bus", "About bridge"])
+        (IssueStatus.DRAFTED, SEVEN + 10 * DAY, ["About bus", "About bridge"])
     ]
     with begin() as session:
         issue = session.scalars(select(Issue)).one()
@@ -75,12 +75,14 @@ def test_an_automatic_digest_is_approved_by_the_scheduler(begin, daily):
     with begin() as session:
         digest = session.scalars(select(Digest)).one()
         digest.rule = {**digest.rule, "send": "automatic"}
-    assert [status for status, *_ in drafted(begin, SEVEN)] == [Status.APPROVED]
+    assert [status for status, *_ in drafted(begin, SEVEN)] == [IssueStatus.APPROVED]
     with begin() as session:
         issue = session.scalars(select(Issue)).one()
         assert (issue.actor, issue.number, issue.approved_sha) == ("scheduler", 1, issues.content_sha(session, issue))
     drafted(begin, SEVEN + DAY)
-    assert [status for status, *_ in drafted(begin, SEVEN + 2 * DAY)] == [Status.SKIPPED], "there is nothing to approve"
+    assert [status for status, *_ in drafted(begin, SEVEN + 2 * DAY)] == [IssueStatus.SKIPPED], (
+        "there is nothing to approve"
+    )
 
 
 def test_two_digests_of_a_newsletter_do_not_share_an_article(begin, daily):

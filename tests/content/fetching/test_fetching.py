@@ -8,7 +8,7 @@ import pytest
 
 from newsletter.allowed_hosts import Exemption
 from newsletter.content.fetching.destinations import FetchError, Forbidden
-from newsletter.content.fetching.fetcher import Answer, HttpFetcher
+from newsletter.content.fetching.fetcher import FetchResult, HttpFetcher
 from tests.local_http import LocalHttp
 
 PUBLIC = "93.184.215.14"
@@ -30,7 +30,7 @@ def test_an_answer_carries_the_body_and_what_to_ask_with_next_time(site: LocalHt
     url = site.put(
         "/feed", b"<rss/>", etag='"one"', headers={"Content-Type": "text/xml", "Last-Modified": "Mon, 1 Jun 2026"}
     )
-    assert fetcher.fetch(url) == Answer(
+    assert fetcher.fetch(url) == FetchResult(
         url=url, body=b"<rss/>", content_type="text/xml", etag='"one"', last_modified="Mon, 1 Jun 2026"
     )
 
@@ -55,7 +55,7 @@ def test_an_error_is_named_by_its_number(site: LocalHttp, fetcher, status, named
 def test_a_redirect_is_followed_and_the_last_address_told(site: LocalHttp, fetcher):
     site.put("/old", status=301, headers={"Location": "/new"})
     url = site.put("/new", b"here")
-    assert fetcher.fetch(site.url("/old")) == Answer(url=url, body=b"here")
+    assert fetcher.fetch(site.url("/old")) == FetchResult(url=url, body=b"here")
 
 
 def test_a_redirect_loop_ends(site: LocalHttp, fetcher):

@@ -5,7 +5,7 @@ from time import process_time
 import pytest
 
 from newsletter.content.parsing.decoding import NotAFeed
-from newsletter.content.parsing.entries import Entry, ParsedFeed, Picture
+from newsletter.content.parsing.entries import FeedEntry, LeadPicture, ParsedFeed
 from newsletter.content.parsing.parser import MAX_ENTRIES, parse
 from newsletter.content.parsing.sandbox import read
 
@@ -17,7 +17,7 @@ def rss(items: str, *, head: str = "") -> bytes:
     return f'<rss version="2.0" {namespaces}><channel><title>News</title>{head}{items}</channel></rss>'.encode()
 
 
-def item(markup: str) -> Entry:
+def item(markup: str) -> FeedEntry:
     """The only entry of an RSS feed with one item of this content."""
     (entry,) = parse(rss(f"<item>{markup}</item>"), url=HERE).entries
     return entry
@@ -37,7 +37,7 @@ def test_rss_is_read():
     assert feed == ParsedFeed(
         title="News",
         entries=(
-            Entry(
+            FeedEntry(
                 identity="n1",
                 url="http://news.example/one",
                 title="One & two",
@@ -45,7 +45,7 @@ def test_rss_is_read():
                 html="<p>First <strong>words</strong></p><p>more</p>",
                 author="Ann Writer",
                 published_at=datetime(2026, 3, 14, 11, tzinfo=UTC),
-                picture=Picture(url="http://news.example/one.jpg"),
+                picture=LeadPicture(url="http://news.example/one.jpg"),
                 categories=("Town",),
             ),
         ),
@@ -59,7 +59,7 @@ def test_atom_is_read():
         <content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml"><p>Long <a href="two">text</a>
         <img src="a.png" alt="A &amp; B"/></p></div></content></entry></feed>"""
     (entry,) = parse(body, url="http://elsewhere.example/feed").entries
-    assert entry == Entry(
+    assert entry == FeedEntry(
         identity="tag:1",
         url="http://news.example/blog/one",
         title="How to use <div>",
@@ -67,7 +67,7 @@ def test_atom_is_read():
         html='<p>Long <a href="http://news.example/blog/two">text</a>\n        </p>',
         author="Ann",
         published_at=datetime(2026, 3, 14, 12, tzinfo=UTC),
-        picture=Picture(url="http://news.example/blog/a.png", alt="A & B"),
+        picture=LeadPicture(url="http://news.example/blog/a.png", alt="A & B"),
     )
 
 
@@ -116,7 +116,7 @@ def test_json_feed_is_read():
     )
     assert feed.title == "News"
     assert feed.entries == (
-        Entry(
+        FeedEntry(
             identity="7",
             url="http://news.example/one",
             title="One & two",
@@ -124,10 +124,10 @@ def test_json_feed_is_read():
             html="<p>First <strong>words</strong></p>",
             author="Ann",
             published_at=datetime(2026, 3, 14, 11, tzinfo=UTC),
-            picture=Picture(url="http://news.example/one.jpg"),
+            picture=LeadPicture(url="http://news.example/one.jpg"),
             categories=("Town",),
         ),
-        Entry(
+        FeedEntry(
             identity="b",
             url="http://e.example/",
             title="1 < 2",
@@ -135,7 +135,7 @@ def test_json_feed_is_read():
             html="1 &lt; 2",
             categories=("a", "b"),
         ),
-        Entry(identity="c", url=None, title="Old", summary="", html="", author="Bob"),
+        FeedEntry(identity="c", url=None, title="Old", summary="", html="", author="Bob"),
     )
 
 
@@ -241,7 +241,7 @@ def test_no_password_in_an_address_reaches_readers():
     body = rss(f"<item><link>/a</link><description>{text}</description></item><item><link>/e</link></item>")
     first, second = parse(body, url="http://ann:hush@news.example/feed").entries
     assert first.url == "http://news.example/a"
-    assert first.picture == Picture(url="http://news.example/d.png")
+    assert first.picture == LeadPicture(url="http://news.example/d.png")
     assert first.html == '<a href="http://news.example/b">b</a> <a href="http://e.example/c">c</a>'
     assert second.title == "news.example/e"
     assert "hush" not in repr((first, second))
@@ -272,8 +272,8 @@ def test_a_date_that_makes_no_sense_is_none(written):
 def test_the_lead_picture_is_what_the_feed_names_else_the_first_that_is_not_tiny():
     text = '&lt;img src="/pixel.gif" width="1"&gt;&lt;img src="/b.jpg" alt="The bridge"&gt;'
     described = f"<title>T</title><link>/a</link><description>{text}</description>"
-    assert item(described).picture == Picture(url="http://news.example/b.jpg", alt="The bridge")
-    assert item(described + '<media:thumbnail url="/t.png"/>').picture == Picture(url="http://news.example/t.png")
+    assert item(described).picture == LeadPicture(url="http://news.example/b.jpg", alt="The bridge")
+    assert item(described + '<media:thumbnail url="/t.png"/>').picture == LeadPicture(url="http://news.example/t.png")
     podcast = '<media:content url="/a.mp3" type="audio/mpeg"/><enclosure url="/a.mp3" type="audio/mpeg"/>'
     assert item("<title>T</title>" + podcast).picture is None
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from newsletter.doctor.domains.dns import Answer, DnsResolver, Unanswered, reverse
+from newsletter.doctor.domains.dns import DnsAnswer, DnsResolver, Unanswered, reverse
 
 
 def test_records_of_each_kind_are_text(zone, resolver):
@@ -23,14 +23,14 @@ def test_records_of_each_kind_are_text(zone, resolver):
 
 def test_a_name_without_such_records_exists_and_one_that_is_not_there_does_not(zone, resolver):
     zone.put("press.example", A="192.0.2.1")
-    assert resolver.ask("press.example", "TXT") == Answer(())
-    assert resolver.ask("other.example", "TXT") == Answer((), exists=False)
+    assert resolver.ask("press.example", "TXT") == DnsAnswer(())
+    assert resolver.ask("other.example", "TXT") == DnsAnswer((), exists=False)
 
 
 def test_an_alias_is_followed_and_told(zone, resolver):
     zone.put("a.example", CNAME="b.example")
     zone.put("b.example", TXT="here")
-    assert resolver.ask("a.example", "TXT") == Answer(("here",), alias="b.example")
+    assert resolver.ask("a.example", "TXT") == DnsAnswer(("here",), alias="b.example")
 
 
 def test_what_is_too_long_for_a_datagram_is_asked_for_again_over_tcp(zone, resolver):

@@ -8,15 +8,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text, update
 
-from newsletter.consent.signups import VALID, Signup, State
+from newsletter.consent.signups import VALID, Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
-from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims, results
 from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.delivery.cursors import LOOK_BACK, Bookmarks
-from newsletter.mail.delivery.deliveries import DEATHS, Delivery, Status
+from newsletter.mail.delivery.deliveries import DEATHS, Delivery, DeliveryStatus
 from newsletter.mail.transport.transport import Fate, Report
 from newsletter.store.database import Database
 from tests.builders import (
@@ -48,7 +47,7 @@ def claimed(session, **given) -> list[int]:
     return [each.delivery for each in claim(session, **given)]
 
 
-def status(session, delivery: Delivery) -> Status:
+def status(session, delivery: Delivery) -> DeliveryStatus:
     session.refresh(delivery)
     return delivery.status
 
@@ -87,7 +86,7 @@ def test_urgent_letters_have_a_line_of_their_own(begin):
         bulk = a_delivery(
             session, a_letter(session, newsletter, issue=an_issue(session, newsletter)), a_reader(session, newsletter)
         )
-        signup = a_signup(session, newsletter, state=State.ASKED)
+        signup = a_signup(session, newsletter, state=SignupState.ASKED)
         asked = a_reader(session, newsletter, signup.address, standing=Standing.ASKED)
         urgent = a_delivery(session, a_letter(session, newsletter, signup=signup), asked)
         assert claimed(session, urgent=True) == [urgent.id]
@@ -101,7 +100,7 @@ def test_an_issue_that_is_not_being_sent_stays_where_it_is(begin, standstill):
         (control,) = owed(session, 1)
         session.execute(update(Issue).where(Issue.id == _issue_of(session, held)).values(status=standstill))
         assert claimed(session) == [control.id]
-        assert status(session, held) is Status.QUEUED
+        assert status(session, held) is DeliveryStatus.QUEUED
         session.execute(update(Issue).where(Issue.id == _issue_of(session, held)).values(status=IssueStatus.SENDING))
         assert claimed(session) == [held.id]
 
@@ -114,7 +113,7 @@ def test_what_is_left_of_a_cancelled_issue_is_cancelled(begin):
             update(Issue).where(Issue.id == _issue_of(session, called_off)).values(status=IssueStatus.CANCELLED)
         )
         assert claimed(session) == [control.id]
-        assert status(session, called_off) is Status.CANCELLED
+        assert status(session, called_off) is DeliveryStatus.CANCELLED
         assert called_off.decided_at == NOON
 
 
@@ -177,10 +176,10 @@ def test_a_reader_who_is_gone_before_the_claim_is_withheld_and_never_comes_back(
         session.flush()
         session.expire_all()
         assert claimed(session) == [control.id]
-        assert status(session, gone) is Status.WITHHELD
+        assert status(session, gone) is DeliveryStatus.WITHHELD
         assert gone.decided_at == NOON
         assert claimed(session, now=NOON + timedelta(days=1)) == []
-        assert status(session, gone) is Status.WITHHELD
+        assert status(session, gone) is DeliveryStatus.WITHHELD
 
 
 def test_whoever_left_one_newsletter_still_gets_the_other(begin):
@@ -192,7 +191,7 @@ def test_whoever_left_one_newsletter_still_gets_the_other(begin):
             a_delivery(session, a_letter(session, each, issue=an_issue(session, each)), reader) for each in (one, other)
         )
         assert claimed(session) == [kept.id]
-        assert status(session, left) is Status.WITHHELD
+        assert status(session, left) is DeliveryStatus.WITHHELD
 
 
 def test_a_pause_ends(begin):
@@ -204,21 +203,21 @@ def test_a_pause_ends(begin):
 
 def test_a_letter_that_may_have_arrived_is_not_called_withheld(begin):
     with begin() as session:
-        doubtful, control = owed(session, 2, status=Status.IN_DOUBT, doubts=1)
+        doubtful, control = owed(session, 2, status=DeliveryStatus.IN_DOUBT, doubts=1)
         leaves(session, session.get_one(Subscriber, doubtful.subscriber_id))
         assert claimed(session) == [control.id]
-        assert status(session, doubtful) is Status.UNKNOWN
+        assert status(session, doubtful) is DeliveryStatus.UNKNOWN
         assert doubtful.decided_at == NOON
 
 
-@pytest.mark.parametrize("state", sorted(set(State) - {State.ASKED}))
+@pytest.mark.parametrize("state", sorted(set(SignupState) - {SignupState.ASKED}))
 def test_a_confirmation_leaves_only_while_the_sign_up_waits_for_it(begin, state):
     with begin() as session:
         newsletter = a_newsletter(session)
         waiting, moved_on = (_confirmation(session, newsletter) for _ in range(2))
         session.execute(update(Signup).where(Signup.id == _signup_of(session, moved_on)).values(state=state))
         assert claimed(session, urgent=True) == [waiting.id]
-        assert status(session, moved_on) is Status.WITHHELD
+        assert status(session, moved_on) is DeliveryStatus.WITHHELD
 
 
 def test_a_confirmation_does_not_leave_when_its_link_has_expired_or_its_sign_up_is_deleted(begin):
@@ -231,8 +230,8 @@ def test_a_confirmation_does_not_leave_when_its_link_has_expired_or_its_sign_up_
         session.delete(session.get_one(Signup, _signup_of(session, deleted)))
         session.flush()
         assert claimed(session, urgent=True) == [control.id]
-        assert status(session, expired) is Status.WITHHELD
-        assert status(session, deleted) is Status.WITHHELD
+        assert status(session, expired) is DeliveryStatus.WITHHELD
+        assert status(session, deleted) is DeliveryStatus.WITHHELD
 
 
 @pytest.mark.parametrize(("reason", "leaves"), [(Reason.NEVER, False), (Reason.BOUNCED, True), (Reason.ERASED, True)])
@@ -245,7 +244,7 @@ def test_only_who_said_never_gets_no_confirmation(begin, reason, leaves):
 
 
 def _confirmation(session, newsletter) -> Delivery:
-    signup = a_signup(session, newsletter, state=State.ASKED)
+    signup = a_signup(session, newsletter, state=SignupState.ASKED)
     reader = a_reader(session, newsletter, signup.address, standing=Standing.ASKED)
     return a_delivery(session, a_letter(session, newsletter, signup=signup), reader)
 
@@ -261,18 +260,18 @@ def test_a_test_letter_needs_no_subscriber(begin):
         nobodys = a_delivery(session, letter, None)
         (found,) = claim(session, urgent=True)
         assert (found.delivery, found.address) == (delivery.id, "operator@example.org")
-        assert status(session, nobodys) is Status.WITHHELD
+        assert status(session, nobodys) is DeliveryStatus.WITHHELD
 
 
 def test_date_and_key_are_fixed_at_the_first_claim(begin):
     with begin() as session:
         (delivery,) = owed(session, 1)
         (first,) = claim(session, key="k1")
-        session.execute(update(Delivery).values(status=Status.QUEUED))
+        session.execute(update(Delivery).values(status=DeliveryStatus.QUEUED))
         (again,) = claim(session, key="k2", now=NOON + MINUTE)
         assert (first.first_tried_at, first.key_id, first.attempt) == (NOON, "k1", 1)
         assert (again.first_tried_at, again.key_id, again.attempt) == (NOON, "k1", 2)
-        assert status(session, delivery) is Status.CLAIMED
+        assert status(session, delivery) is DeliveryStatus.CLAIMED
 
 
 def test_forty_thousand_attempts_are_no_trouble(begin):
@@ -297,7 +296,7 @@ def test_a_letter_that_carriers_did_not_survive_waits_to_be_carried_alone(begin)
         assert claimed(session, carrier=carrier) == [control.id]
         (alone,) = claims.claim_suspect(session, carrier, urgent=False, key="k1", now=NOON)
         assert alone.delivery == suspect.id
-        assert status(session, other) is Status.QUEUED
+        assert status(session, other) is DeliveryStatus.QUEUED
 
 
 def test_issues_take_turns_so_that_a_long_one_holds_up_no_short_one(begin):
@@ -410,10 +409,10 @@ def test_a_claim_reads_no_more_when_the_last_issue_had_nearly_left_when_the_tabl
         carrier = a_carrier(session)
     is_still_there = func.mod(Delivery.id, 1000) < left * 1000
     with postgresql.writing() as session:
-        session.execute(update(Delivery).where(~is_still_there).values(status=Status.SENT, decided_at=NOON))
+        session.execute(update(Delivery).where(~is_still_there).values(status=DeliveryStatus.SENT, decided_at=NOON))
     with postgresql.writing() as session:
         session.execute(text("ANALYZE"))
-        session.execute(update(Delivery).values(status=Status.QUEUED, decided_at=None))
+        session.execute(update(Delivery).values(status=DeliveryStatus.QUEUED, decided_at=None))
     with postgresql.writing() as session:
         before = rows_read(session)
         assert len(claim(session, carrier=carrier, limit=500)) == 500

@@ -68,7 +68,7 @@ def test_copies_are_what_the_server_received_byte_for_byte(town, relay):
         assert town.browser.post(path, data={"confirm": "yes"}).status_code == 200
     town.clock.pass_(hours=1)
     with town.site.database.writing() as session:
-        an_issue(session, session.query(Newsletter).one(), status=issues.Status.APPROVED)
+        an_issue(session, session.query(Newsletter).one(), status=issues.IssueStatus.APPROVED)
     town.ring(Room.BULK)
     assert len(relay.letters) == 6
     assert sorted(copied(town)) == sorted(received(relay))

@@ -14,15 +14,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import OperationalError
 
-from newsletter.consent.signups import State
+from newsletter.consent.signups import SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.links import Links
 from newsletter.mail.delivery import claims, results
 from newsletter.mail.delivery.assembly import Packer
 from newsletter.mail.delivery.batch_size import FIRST
-from newsletter.mail.delivery.deliveries import DEATHS, OPEN, Delivery, Status, sums
+from newsletter.mail.delivery.deliveries import DEATHS, OPEN, Delivery, DeliveryStatus, sums
 from newsletter.mail.delivery.dispatch import Dispatcher
 from newsletter.mail.delivery.leases import Heart
 from newsletter.mail.delivery.priority import RightOfWay
@@ -84,7 +83,7 @@ class Office:
         with self.begin() as session:
             return list(session.scalars(select(Delivery).order_by(Delivery.id)))
 
-    def statuses(self) -> list[Status]:
+    def statuses(self) -> list[DeliveryStatus]:
         return [delivery.status for delivery in self.deliveries()]
 
     def address(self, delivery: int) -> str:
@@ -104,7 +103,7 @@ def test_everybody_gets_their_letter_and_the_ring_ends(office):
     office.owes(FIRST + 10)
     postman = office.postman(connections=4)
     assert office.rings(postman) == FIRST + 10
-    assert office.statuses() == [Status.SENT] * (FIRST + 10)
+    assert office.statuses() == [DeliveryStatus.SENT] * (FIRST + 10)
     assert len(set(postman.taken)) == FIRST + 10
     assert office.rings(postman) == 0
 
@@ -119,7 +118,7 @@ def test_letters_of_issues_give_way_while_somebody_waits_for_a_letter(office):
     office.owes(3)
     with office.begin() as session:
         newsletter = a_newsletter(session, "asked-for")
-        signup = a_signup(session, newsletter, state=State.ASKED)
+        signup = a_signup(session, newsletter, state=SignupState.ASKED)
         reader = a_reader(session, newsletter, standing=Standing.ASKED)
         a_delivery(session, a_letter(session, newsletter, signup=signup), reader)
     pauses: list[float] = []
@@ -150,10 +149,12 @@ def test_nobody_begins_a_letter_later_than_two_seconds_after_its_claim(office, t
     postman = office.postman(noting, takes=takes, connections=connections)
     started = office.ticks()
     office.rings(postman)
-    assert office.statuses() == [Status.SENT] * 40 or connections > 1, "what goes back is claimed in the same ring"
+    assert office.statuses() == [DeliveryStatus.SENT] * 40 or connections > 1, (
+        "what goes back is claimed in the same ring"
+    )
     while office.rings(postman):
         pass
-    assert office.statuses() == [Status.SENT] * 40
+    assert office.statuses() == [DeliveryStatus.SENT] * 40
     assert not any(late)
     assert min(claimed_at.values()) == started
     assert max(claimed_at.values()) > started + 10, "what waited too long was claimed again, its consent fresh"
@@ -175,7 +176,7 @@ def test_the_reader_who_leaves_while_letters_leave_gets_none_if_theirs_was_not_c
 
     postman = office.postman(leave_meanwhile)
     office.rings(postman)
-    assert office.statuses() == [Status.SENT] * (FIRST + 1) + [Status.WITHHELD]
+    assert office.statuses() == [DeliveryStatus.SENT] * (FIRST + 1) + [DeliveryStatus.WITHHELD]
     assert last not in postman.taken
 
 
@@ -183,16 +184,16 @@ def test_when_the_ring_is_over_what_was_not_pulled_goes_back(office):
     office.owes(10)
     postman = office.postman(takes=0.5)
     assert office.rings(postman, seconds=1.0) == 10
-    assert Counter(office.statuses()) == {Status.SENT: 2, Status.QUEUED: 8}
+    assert Counter(office.statuses()) == {DeliveryStatus.SENT: 2, DeliveryStatus.QUEUED: 8}
     assert {delivery.deaths for delivery in office.deliveries()} == {0}
     office.rings()
-    assert office.statuses() == [Status.SENT] * 10
+    assert office.statuses() == [DeliveryStatus.SENT] * 10
 
 
 def test_a_postman_who_can_carry_no_more_leaves_the_rest_where_it_was(office):
     office.owes(10)
     assert office.rings(office.postman(pulls=3)) == 10
-    assert Counter(office.statuses()) == {Status.SENT: 3, Status.QUEUED: 7}
+    assert Counter(office.statuses()) == {DeliveryStatus.SENT: 3, DeliveryStatus.QUEUED: 7}
 
 
 class Interrupted(Packer):
@@ -211,7 +212,7 @@ def test_whoever_is_interrupted_while_packing_leaves_no_letter_claimed(office):
     office.owes(20)
     with pytest.raises(KeyboardInterrupt):
         office.rings(packer=Interrupted(Links(KEYRING, "https://letters.example"), KEYRING))
-    assert office.statuses() == [Status.QUEUED] * 20
+    assert office.statuses() == [DeliveryStatus.QUEUED] * 20
     assert office.rings() == 20
 
 
@@ -235,14 +236,14 @@ def test_whatever_a_postman_breaks_every_letter_claimed_is_accounted_for(office)
     office.owes(10)
     with pytest.raises(LookupError):
         office.rings(Careless(reports=3, raises=True))
-    expected = {Status.SENT: 3, Status.IN_DOUBT: 3, Status.QUEUED: 4}
+    expected = {DeliveryStatus.SENT: 3, DeliveryStatus.IN_DOUBT: 3, DeliveryStatus.QUEUED: 4}
     assert Counter(office.statuses()) == expected, "what he pulled and never reported on may have arrived"
 
 
 def test_a_postmans_first_word_about_a_letter_counts(office):
     office.owes(1)
     office.rings(Careless(reports=1, times=2))
-    assert office.statuses() == [Status.SENT]
+    assert office.statuses() == [DeliveryStatus.SENT]
 
 
 def test_a_letter_that_cannot_be_written_fails_with_a_reason_that_names_nobody(office, caplog):
@@ -252,9 +253,9 @@ def test_a_letter_that_cannot_be_written_fails_with_a_reason_that_names_nobody(o
         session.execute(update(Subscriber).where(Subscriber.id.in_(who)).values(address="ana@example.org, bob"))
     assert office.rings() == 3
     failed, *sent = office.deliveries()
-    assert (failed.id, failed.status, failed.reply_code) == (bad, Status.FAILED, None)
+    assert (failed.id, failed.status, failed.reply_code) == (bad, DeliveryStatus.FAILED, None)
     assert failed.reply_text == "the letter cannot be written: the field to cannot be filled: this is not an address"
-    assert [each.id for each in sent if each.status is Status.SENT] == good
+    assert [each.id for each in sent if each.status is DeliveryStatus.SENT] == good
     assert "ana" not in caplog.text
 
 
@@ -267,7 +268,7 @@ def test_a_letter_that_we_spoilt_waits_until_somebody_mends_it_and_holds_up_no_o
         good, variant.cuts = variant.cuts, cuts
     assert office.rings() == 2
     first, second = office.deliveries()
-    assert (first.status, second.status) == (Status.QUEUED, Status.SENT)
+    assert (first.status, second.status) == (DeliveryStatus.QUEUED, DeliveryStatus.SENT)
     assert second.id == control
     assert "cannot be written" in first.reply_text
     assert "example.org" not in caplog.text
@@ -276,7 +277,7 @@ def test_a_letter_that_we_spoilt_waits_until_somebody_mends_it_and_holds_up_no_o
         session.get_one(Variant, first.variant_id).cuts = good
     office.clock.pass_(minutes=10)
     office.rings()
-    assert office.statuses() == [Status.SENT] * 2
+    assert office.statuses() == [DeliveryStatus.SENT] * 2
 
 
 def test_a_database_that_goes_away_before_a_claim_ends_the_ring_and_leaves_nothing_in_doubt(office, caplog):
@@ -293,7 +294,7 @@ def test_a_database_that_goes_away_before_a_claim_ends_the_ring_and_leaves_nothi
     office.heart.carrier(now=NOON)
     postman = office.postman(connections=8)
     assert office.rings(postman, begin=shaky) == FIRST
-    assert office.statuses() == [Status.SENT] * FIRST + [Status.QUEUED] * FIRST
+    assert office.statuses() == [DeliveryStatus.SENT] * FIRST + [DeliveryStatus.QUEUED] * FIRST
     assert "nothing can be claimed, the database is away" in caplog.text
     office.rings(postman)
     assert len(set(postman.taken)) == len(postman.taken) == FIRST * 2
@@ -308,7 +309,7 @@ def test_a_letter_that_carriers_did_not_survive_is_carried_alone(office):
         office.rings(postman)
         rings.append([parcel.delivery for parcel in postman.begun])
     assert rings == [control, [first], [second]]
-    assert office.statuses() == [Status.SENT] * 5
+    assert office.statuses() == [DeliveryStatus.SENT] * 5
 
 
 def test_nothing_joins_a_letter_that_is_carried_alone(office):
@@ -321,7 +322,7 @@ def test_nothing_joins_a_letter_that_is_carried_alone(office):
     postman = office.postman(others_are_due_meanwhile)
     office.rings(postman)
     assert len(postman.begun) == 1
-    assert office.statuses() == [Status.SENT, Status.QUEUED, Status.QUEUED]
+    assert office.statuses() == [DeliveryStatus.SENT, DeliveryStatus.QUEUED, DeliveryStatus.QUEUED]
 
 
 def claims_of(office, database, postman: Whimsical) -> int:
@@ -334,7 +335,7 @@ def claims_of(office, database, postman: Whimsical) -> int:
 def test_many_letters_are_claimed_in_few_statements(office, database):
     office.owes(32 + 64 + 128)
     assert claims_of(office, database, office.postman()) <= 5
-    assert office.statuses() == [Status.SENT] * (32 + 64 + 128)
+    assert office.statuses() == [DeliveryStatus.SENT] * (32 + 64 + 128)
 
 
 def test_after_a_slow_moment_claims_grow_again(office, database):
@@ -348,7 +349,7 @@ def test_after_a_slow_moment_claims_grow_again(office, database):
 
     postman._fate = slow_at_first
     assert claims_of(office, database, postman) <= 16
-    assert office.statuses() == [Status.SENT] * 200
+    assert office.statuses() == [DeliveryStatus.SENT] * 200
 
 
 def test_what_was_claimed_though_nobody_heard_of_it_is_carried_in_the_next_ring(office):
@@ -365,9 +366,9 @@ def test_what_was_claimed_though_nobody_heard_of_it_is_carried_in_the_next_ring(
 
     desk = office.dispatcher(office.postman(), begin=no_answer_to_the_first_claim)
     assert desk.carry_due(urgent=False, until=10**9) == 0
-    assert office.statuses() == [Status.CLAIMED] * 3
+    assert office.statuses() == [DeliveryStatus.CLAIMED] * 3
     assert desk.carry_due(urgent=False, until=10**9) == 3
-    assert office.statuses() == [Status.SENT] * 3
+    assert office.statuses() == [DeliveryStatus.SENT] * 3
 
 
 def test_whoever_listens_hears_of_each_letter_with_its_issue(office):
@@ -389,7 +390,7 @@ def test_others_are_called_once_in_a_ring_where_more_is_due_than_one_claim_takes
     called = []
     office.dispatcher(office.postman(), more=lambda: called.append(True)).carry_due(urgent=False, until=10**9)
     assert len(called) == calls
-    assert office.statuses() == [Status.SENT] * letters
+    assert office.statuses() == [DeliveryStatus.SENT] * letters
 
 
 @pytest.mark.parametrize("seconds", [0.3, 60])
@@ -401,7 +402,7 @@ def test_nobody_waits_for_a_letter_that_the_relay_thinks_about(begin, seconds):
     came = []
 
     def meanwhile() -> None:
-        came.append(seen := office.statuses().count(Status.SENT))
+        came.append(seen := office.statuses().count(DeliveryStatus.SENT))
         if seen == len(came) - 1:  # one more comes, and it is not waited for either
             office.owes(1)
 
@@ -413,7 +414,7 @@ def test_nobody_waits_for_a_letter_that_the_relay_thinks_about(begin, seconds):
     assert recorded >= 2
     assert came[0] == 0
     assert max(came) >= 1, "others were sent while the first was under way"
-    assert set(office.statuses()) == {Status.SENT}
+    assert set(office.statuses()) == {DeliveryStatus.SENT}
 
 
 def test_two_offices_share_the_letters_and_no_reader_gets_two(postgresql_url):
@@ -426,7 +427,7 @@ def test_two_offices_share_the_letters_and_no_reader_gets_two(postgresql_url):
         got = Counter(address for postman in postmen for address in postman.taken)
         assert len(got) == 200
         assert set(got.values()) == {1}
-        assert offices[0].statuses() == [Status.SENT] * 200
+        assert offices[0].statuses() == [DeliveryStatus.SENT] * 200
         for office in offices:
             office.heart.close()
 
@@ -442,7 +443,7 @@ class History(RuleBasedStateMachine):
         self.office = office
         self.left: set[str] = set()
         self.arrived: Counter[str] = Counter()
-        self.final: dict[int, Status] = {}
+        self.final: dict[int, DeliveryStatus] = {}
         with office.begin() as session:
             session.execute(delete(Delivery))
             newsletter = a_newsletter(session, f"letter{next(NUMBERS)}")
@@ -509,7 +510,7 @@ class History(RuleBasedStateMachine):
 
     @invariant()
     def nobody_holds_a_letter_between_two_rings(self):
-        assert Status.CLAIMED not in self.office.statuses()
+        assert DeliveryStatus.CLAIMED not in self.office.statuses()
 
     @invariant()
     def nobody_gets_it_twice(self):
@@ -526,8 +527,8 @@ class History(RuleBasedStateMachine):
         address = {reader.id: reader.address for reader in self.readers}
         for delivery in self.office.deliveries():
             arrived = self.arrived[address[delivery.subscriber_id]]
-            assert arrived == (delivery.status is Status.SENT)
-            if delivery.status is Status.WITHHELD:
+            assert arrived == (delivery.status is DeliveryStatus.SENT)
+            if delivery.status is DeliveryStatus.WITHHELD:
                 assert address[delivery.subscriber_id] in self.left
         self.nobody_gets_it_twice()
 

@@ -8,12 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from newsletter.content import issues
-from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.doorbell import Room
 from newsletter.mail.delivery import issue_pauses
-from newsletter.mail.delivery.deliveries import Delivery, Status, stands
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.pace import retries
 from newsletter.mail.transport.transport import Fate, Reply
@@ -37,7 +36,7 @@ class Office:
         dispatcher = replace(works.dispatcher, postman=postman, ticks=postman.ticks)
         replace(works, dispatcher=dispatcher).ring(Room.BULK)
 
-    def statuses(self) -> list[Status]:
+    def statuses(self) -> list[DeliveryStatus]:
         with self.stage.site.database.reading() as session:
             return list(session.scalars(select(Delivery.status).order_by(Delivery.id)))
 
@@ -72,14 +71,14 @@ def test_a_relay_that_holds_something_against_us_costs_a_pause_and_no_letter(sta
     office.ring(relay)
     assert office.status() is IssueStatus.PAUSED
     assert 10 <= len(relay.begun) < 60, "the ring ends as soon as it is clear"
-    assert office.statuses() == [Status.QUEUED] * 60
+    assert office.statuses() == [DeliveryStatus.QUEUED] * 60
     stage.clock.pass_(hours=12)
     office.ring(relay)
-    assert office.statuses() == [Status.QUEUED] * 60
+    assert office.statuses() == [DeliveryStatus.QUEUED] * 60
     office.resume()
     mended = willing()
     office.ring(mended)
-    assert office.statuses() == [Status.SENT] * 60
+    assert office.statuses() == [DeliveryStatus.SENT] * 60
     assert len(set(mended.taken)) == len(mended.taken) == 60
 
 
@@ -98,7 +97,7 @@ def test_a_short_list_is_no_more_given_up_than_a_long_one(stage, readers, taken)
     assert reason.endswith("550 5.7.26 This mail is unauthenticated")
     office.resume()
     office.ring(willing())
-    assert office.statuses() == [Status.SENT] * readers
+    assert office.statuses() == [DeliveryStatus.SENT] * readers
     office.ring(willing())
     assert office.status() is IssueStatus.SENT
 
@@ -111,9 +110,9 @@ def test_where_few_of_many_are_refused_nobody_is_asked_again_and_the_issue_ends(
     relay = refusing()
     office.ring(relay)
     assert not relay.begun, "each was tried once"
-    assert sorted(office.statuses()) == [Status.FAILED] * 3 + [Status.SENT] * 17
+    assert sorted(office.statuses()) == [DeliveryStatus.FAILED] * 3 + [DeliveryStatus.SENT] * 17
     with stage.site.database.reading() as session:
-        failed = session.scalars(select(Delivery).where(stands(Status.FAILED)))
+        failed = session.scalars(select(Delivery).where(stands(DeliveryStatus.FAILED)))
         assert {(each.reply_code, each.reply_text) for each in failed} == {(550, "5.7.26 This mail is unauthenticated")}
         assert examination.examine(session) == []
     assert office.status() is IssueStatus.SENT

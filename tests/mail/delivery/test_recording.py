@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 from newsletter.bench.servers.postgresql import administrator
 from newsletter.mail.delivery import claims
-from newsletter.mail.delivery.deliveries import Delivery, Status
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.recording import GROUP, Recorder
 from newsletter.mail.transport.transport import Fate, Reply, Report
 from newsletter.store.database import Begin, Database
@@ -68,7 +68,7 @@ def taken(claim: claims.Claimed, reply: Reply | None = None) -> Report:
     return Report(claim.delivery, claim.attempt, Fate.TAKEN, reply, LATE)
 
 
-def statuses(reading: Begin) -> list[Status]:
+def statuses(reading: Begin) -> list[DeliveryStatus]:
     with reading() as session:
         return list(session.scalars(select(Delivery.status).order_by(Delivery.id)))
 
@@ -78,7 +78,7 @@ def test_everything_reported_is_recorded_when_the_context_ends(begin, reading, n
     carrier, mine = claimed(begin, number)
     recorder = recording(begin, carrier, [taken(each) for each in mine])
     assert recorder.recorded == number
-    assert statuses(reading) == [Status.SENT] * number
+    assert statuses(reading) == [DeliveryStatus.SENT] * number
 
 
 def test_it_is_recorded_too_when_carrying_breaks_off(begin, reading):
@@ -90,7 +90,7 @@ def test_it_is_recorded_too_when_carrying_breaks_off(begin, reading):
 
     with pytest.raises(LookupError):
         recording(begin, carrier, broken())
-    assert statuses(reading) == [Status.SENT]
+    assert statuses(reading) == [DeliveryStatus.SENT]
 
 
 def test_what_waits_is_written_together_but_no_more_than_a_group(begin):
@@ -116,7 +116,7 @@ def test_a_database_that_is_away_for_a_while_loses_and_doubles_nothing(begin, re
     failing = Failing(begin, *(trouble() for _ in range(5)), late=late)
     recording(failing, carrier, [taken(each) for each in mine], wait=waits.append)
     assert failing.failures == []
-    assert statuses(reading) == [Status.SENT] * 3
+    assert statuses(reading) == [DeliveryStatus.SENT] * 3
     assert waits.count(1.0) == 5, "and it does not knock more often than once a second"
     assert "example.org" not in caplog.text
 
@@ -127,7 +127,7 @@ def test_a_result_whose_commit_was_not_confirmed_is_not_written_a_second_time(be
     recording(Failing(begin, away(), late=True), carrier, [later])
     with reading() as session:
         delivery = session.get_one(Delivery, one.delivery)
-    assert (delivery.status, delivery.deferrals) == (Status.QUEUED, 1)
+    assert (delivery.status, delivery.deferrals) == (DeliveryStatus.QUEUED, 1)
 
 
 def test_how_many_were_recorded_is_counted_when_they_are_committed(begin):
@@ -150,7 +150,7 @@ def test_a_reply_that_the_database_refuses_costs_only_the_reply(begin, reading, 
     reports = [taken(odd, refused), *(taken(each, Reply(250, "2.0.0", "fine")) for each in others)]
     recorder = recording(begin, carrier, reports)
     assert recorder.recorded == 3
-    assert statuses(reading) == [Status.SENT] * 3
+    assert statuses(reading) == [DeliveryStatus.SENT] * 3
     with reading() as session:
         assert list(session.scalars(select(Delivery.reply_code).order_by(Delivery.id))) == [None, 250, 250]
     said = [
@@ -164,7 +164,7 @@ def test_a_report_that_can_never_be_written_is_told_and_the_others_are_written(b
     naive = taken(odd)._replace(at=NOON.replace(tzinfo=None))
     recorder = recording(begin, carrier, [*(taken(each) for each in others), naive])
     assert recorder.recorded == 2
-    assert sorted(statuses(reading)) == [Status.CLAIMED, Status.SENT, Status.SENT]
+    assert sorted(statuses(reading)) == [DeliveryStatus.CLAIMED, DeliveryStatus.SENT, DeliveryStatus.SENT]
     errors = [(each.getMessage(), each.delivery) for each in caplog.records if each.levelno == logging.ERROR]
     assert errors == [("a delivery cannot be recorded: ValueError", odd.delivery)]
 
@@ -172,7 +172,7 @@ def test_a_report_that_can_never_be_written_is_told_and_the_others_are_written(b
 def test_reports_of_a_letter_in_other_hands_are_not_counted(begin, reading):
     carrier, (one,) = claimed(begin, 1)
     assert recording(begin, carrier, [taken(one)._replace(attempt=9)]).recorded == 0
-    assert statuses(reading) == [Status.CLAIMED]
+    assert statuses(reading) == [DeliveryStatus.CLAIMED]
 
 
 class Gate:
@@ -204,7 +204,7 @@ def test_no_letter_is_begun_while_two_groups_are_unwritten(begin, reading):
         assert recorder.has_room(lambda: False), "it waits until a group is written"
         recorder.report(taken(mine[-1]))
         assert recorder.flush(lambda: False)
-        assert statuses(reading) == [Status.SENT] * (2 * GROUP + 1)
+        assert statuses(reading) == [DeliveryStatus.SENT] * (2 * GROUP + 1)
 
 
 @pytest.mark.parametrize("in_a_statement", [False, True])
@@ -228,7 +228,7 @@ def test_results_survive_a_database_that_is_killed_and_started_again(mortal_post
             assert tried.wait(20)
             mortal_postgresql.start()
         assert recorder.recorded == 2 * GROUP
-        assert statuses(database.reading) == [Status.SENT] * 2 * GROUP
+        assert statuses(database.reading) == [DeliveryStatus.SENT] * 2 * GROUP
     assert "results are kept, the database is away" in caplog.text
 
 
@@ -262,12 +262,12 @@ def test_results_outlast_a_database_that_answers_and_writes_nothing(postgresql_u
                 recorder.report(taken(mine[0], refused)._replace(fate=Fate.REFUSED))
                 for _ in range(4):  # the sessions that were ended, and then those that write nothing
                     assert tried.acquire(timeout=20)
-                assert statuses(database.reading) == [Status.CLAIMED] * len(mine)
+                assert statuses(database.reading) == [DeliveryStatus.CLAIMED] * len(mine)
             assert recorder.flush(lambda: False)
             assert recorder.recorded == len(mine)
-        assert statuses(database.reading) == [Status.FAILED] + [Status.SENT] * (len(mine) - 1)
+        assert statuses(database.reading) == [DeliveryStatus.FAILED] + [DeliveryStatus.SENT] * (len(mine) - 1)
         with database.reading() as session:
-            kept = session.scalars(select(Delivery.reply_code).where(Delivery.status == Status.FAILED)).one()
+            kept = session.scalars(select(Delivery.reply_code).where(Delivery.status == DeliveryStatus.FAILED)).one()
         assert kept == 550
     assert "cannot be stored" not in caplog.text
     assert "cannot be recorded" not in caplog.text
@@ -278,4 +278,4 @@ def test_whatever_a_database_refuses_is_kept_unless_the_report_itself_is_at_faul
     carrier, mine = claimed(begin, 2)
     failing = Failing(begin, InternalError("UPDATE", {}, Exception("odd")), ProgrammingError("", {}, Exception("odd")))
     assert recording(failing, carrier, [taken(each) for each in mine]).recorded == 2
-    assert statuses(reading) == [Status.SENT] * 2
+    assert statuses(reading) == [DeliveryStatus.SENT] * 2

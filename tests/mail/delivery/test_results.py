@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from newsletter.mail.delivery import claims, results
-from newsletter.mail.delivery.deliveries import DEATHS, OPEN, Delivery, Status
+from newsletter.mail.delivery.deliveries import DEATHS, OPEN, Delivery, DeliveryStatus
 from newsletter.mail.delivery.results import DOUBT, Held
-from newsletter.mail.letters.letters import Kind
+from newsletter.mail.letters.letters import LetterKind
 from newsletter.mail.transport.transport import Fate, Reply, Report
 from tests.builders import a_carrier, owed
 from tests.clock import NOON
@@ -21,7 +21,7 @@ GREYLISTED = Reply(451, "4.7.1", "come back later")
 
 
 def held(**given) -> Held:
-    facts = {"id": 1, "attempt": 1, "kind": Kind.ISSUE, "first_tried_at": NOON, "due_at": NOON, **given}
+    facts = {"id": 1, "attempt": 1, "kind": LetterKind.ISSUE, "first_tried_at": NOON, "due_at": NOON, **given}
     return Held(**facts)
 
 
@@ -35,20 +35,36 @@ OLD = NOON - timedelta(days=3)
 @pytest.mark.parametrize(
     ("fate", "before", "after"),
     [
-        (Fate.TAKEN, {}, {"status": Status.SENT, "decided_at": LATE}),
-        (Fate.TAKEN, {"doubts": 1}, {"status": Status.SENT, "decided_at": LATE}),
-        (Fate.TAKEN, {"first_tried_at": OLD}, {"status": Status.SENT, "decided_at": LATE}),
-        (Fate.REFUSED, {}, {"status": Status.FAILED, "decided_at": LATE}),
-        (Fate.REFUSED, {"doubts": 1}, {"status": Status.UNKNOWN, "decided_at": LATE}),  # by us: nobody was asked
-        (Fate.UNTOUCHED, {}, {"status": Status.QUEUED, "due_at": NOON, "deferrals": 0}),
-        (Fate.UNTOUCHED, {"first_tried_at": OLD}, {"status": Status.QUEUED, "due_at": NOON, "deferrals": 0}),
-        (Fate.UNTOUCHED, {"doubts": 1, "deferrals": 2}, {"status": Status.IN_DOUBT, "deferrals": 2, "doubts": 1}),
-        (Fate.IN_DOUBT, {}, {"status": Status.IN_DOUBT, "doubts": 1, "due_at": LATE + DOUBT, "decided_at": None}),
-        (Fate.IN_DOUBT, {"doubts": 1}, {"status": Status.UNKNOWN, "decided_at": LATE}),
-        (Fate.LATER, {}, {"status": Status.QUEUED, "deferrals": 1, "due_at": LATE + timedelta(minutes=1)}),
-        (Fate.LATER, {"doubts": 1}, {"status": Status.IN_DOUBT, "deferrals": 1, "doubts": 1, "decided_at": None}),
-        (Fate.LATER, {"first_tried_at": OLD}, {"status": Status.FAILED, "decided_at": LATE}),
-        (Fate.LATER, {"first_tried_at": OLD, "doubts": 1}, {"status": Status.UNKNOWN, "decided_at": LATE}),
+        (Fate.TAKEN, {}, {"status": DeliveryStatus.SENT, "decided_at": LATE}),
+        (Fate.TAKEN, {"doubts": 1}, {"status": DeliveryStatus.SENT, "decided_at": LATE}),
+        (Fate.TAKEN, {"first_tried_at": OLD}, {"status": DeliveryStatus.SENT, "decided_at": LATE}),
+        (Fate.REFUSED, {}, {"status": DeliveryStatus.FAILED, "decided_at": LATE}),
+        (
+            Fate.REFUSED,
+            {"doubts": 1},
+            {"status": DeliveryStatus.UNKNOWN, "decided_at": LATE},
+        ),  # by us: nobody was asked
+        (Fate.UNTOUCHED, {}, {"status": DeliveryStatus.QUEUED, "due_at": NOON, "deferrals": 0}),
+        (Fate.UNTOUCHED, {"first_tried_at": OLD}, {"status": DeliveryStatus.QUEUED, "due_at": NOON, "deferrals": 0}),
+        (
+            Fate.UNTOUCHED,
+            {"doubts": 1, "deferrals": 2},
+            {"status": DeliveryStatus.IN_DOUBT, "deferrals": 2, "doubts": 1},
+        ),
+        (
+            Fate.IN_DOUBT,
+            {},
+            {"status": DeliveryStatus.IN_DOUBT, "doubts": 1, "due_at": LATE + DOUBT, "decided_at": None},
+        ),
+        (Fate.IN_DOUBT, {"doubts": 1}, {"status": DeliveryStatus.UNKNOWN, "decided_at": LATE}),
+        (Fate.LATER, {}, {"status": DeliveryStatus.QUEUED, "deferrals": 1, "due_at": LATE + timedelta(minutes=1)}),
+        (
+            Fate.LATER,
+            {"doubts": 1},
+            {"status": DeliveryStatus.IN_DOUBT, "deferrals": 1, "doubts": 1, "decided_at": None},
+        ),
+        (Fate.LATER, {"first_tried_at": OLD}, {"status": DeliveryStatus.FAILED, "decided_at": LATE}),
+        (Fate.LATER, {"first_tried_at": OLD, "doubts": 1}, {"status": DeliveryStatus.UNKNOWN, "decided_at": LATE}),
     ],
 )
 def test_each_fate_leads_to_its_state(fate, before, after):
@@ -58,12 +74,12 @@ def test_each_fate_leads_to_its_state(fate, before, after):
 
 def test_who_is_refused_by_the_relay_when_a_letter_in_doubt_is_repeated_has_none():
     refused = report(Fate.REFUSED, reply=Reply(550, "5.1.1", "no such user"))
-    assert results.decide(held(doubts=1), refused, now=LATE)["status"] is Status.FAILED
+    assert results.decide(held(doubts=1), refused, now=LATE)["status"] is DeliveryStatus.FAILED
 
 
 @given(
     fate=st.sampled_from(Fate),
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(LetterKind),
     age=st.timedeltas(timedelta(0), timedelta(days=9)),
     deferrals=st.integers(0, 50),
     doubts=st.integers(0, 1),
@@ -72,8 +88,8 @@ def test_a_decided_delivery_says_when_and_an_open_one_does_not(fate, kind, age, 
     before = held(kind=kind, first_tried_at=LATE - age, deferrals=deferrals, doubts=doubts)
     after = results.decide(before, report(fate), now=LATE)
     assert (after["status"] in OPEN) == (after["decided_at"] is None)
-    assert after["status"] is not Status.CLAIMED
-    assert (after["status"] is Status.IN_DOUBT) <= (after["doubts"] == 1)
+    assert after["status"] is not DeliveryStatus.CLAIMED
+    assert (after["status"] is DeliveryStatus.IN_DOUBT) <= (after["doubts"] == 1)
 
 
 @given(deferrals=st.integers(0, 10))
@@ -91,17 +107,17 @@ UNAUTHENTICATED = Reply(550, "5.7.26", "This mail is unauthenticated")
 @pytest.mark.parametrize(
     ("kind", "doubts", "status"),
     [
-        (Kind.ISSUE, 0, Status.QUEUED),  # until the issue is paused, or is not
-        (Kind.ISSUE, 1, Status.UNKNOWN),
-        (Kind.CONFIRMATION, 0, Status.FAILED),
-        (Kind.TEST, 0, Status.FAILED),
+        (LetterKind.ISSUE, 0, DeliveryStatus.QUEUED),  # until the issue is paused, or is not
+        (LetterKind.ISSUE, 1, DeliveryStatus.UNKNOWN),
+        (LetterKind.CONFIRMATION, 0, DeliveryStatus.FAILED),
+        (LetterKind.TEST, 0, DeliveryStatus.FAILED),
     ],
 )
 def test_what_is_refused_for_good_because_of_us_waits_for_a_person_or_ends(kind, doubts, status):
     said = report(Fate.LATER)._replace(reply=UNAUTHENTICATED)
     decided = results.decide(held(kind=kind, doubts=doubts), said, now=LATE)
     assert decided["status"] is status
-    assert (decided["reply_code"], decided["decided_at"] is None) == (550, status is Status.QUEUED)
+    assert (decided["reply_code"], decided["decided_at"] is None) == (550, status is DeliveryStatus.QUEUED)
 
 
 def claim(session, carrier: int, *, now=NOON) -> list[claims.Claimed]:
@@ -116,9 +132,9 @@ def test_a_report_is_recorded_on_the_row_it_is_about(begin):
         reply = Reply(250, "2.0.0", "queued as 4F2")
         assert results.record(session, carrier, [report(Fate.TAKEN, one.id, reply=reply)], now=LATE) == 1
         session.expire_all()
-        assert (one.status, one.decided_at, one.carrier_id) == (Status.SENT, LATE, carrier)
+        assert (one.status, one.decided_at, one.carrier_id) == (DeliveryStatus.SENT, LATE, carrier)
         assert (one.reply_code, one.reply_text) == (250, "2.0.0 queued as 4F2")
-        assert other.status is Status.CLAIMED
+        assert other.status is DeliveryStatus.CLAIMED
 
 
 def test_what_goes_back_untouched_is_as_it_was_but_for_its_attempt(begin):
@@ -150,7 +166,7 @@ def test_a_letter_in_doubt_is_repeated_once(begin):
         assert second == first._replace(attempt=2), "so its parcel is the same"
         results.record(session, carrier, [report(Fate.IN_DOUBT, delivery.id, 2)], now=NOON)
         session.expire_all()
-        assert delivery.status is Status.UNKNOWN
+        assert delivery.status is DeliveryStatus.UNKNOWN
         assert claim(session, carrier, now=NOON + timedelta(days=9)) == []
 
 
@@ -168,7 +184,7 @@ def test_only_the_carrier_and_the_attempt_that_hold_a_letter_can_report_on_it(be
         ):
             assert stranger == 0
         session.expire_all()
-        assert delivery.status is Status.CLAIMED
+        assert delivery.status is DeliveryStatus.CLAIMED
         assert results.record(session, mine, [report(Fate.TAKEN, delivery.id)], now=LATE) == 1
 
 
@@ -180,7 +196,7 @@ def test_a_stale_report_does_not_push_aside_the_true_one_of_the_same_group(begin
         both = [report(Fate.REFUSED, delivery.id, 1), report(Fate.TAKEN, delivery.id, 2)]
         assert results.record(session, carrier, both, now=LATE) == 1
         session.expire_all()
-        assert delivery.status is Status.SENT
+        assert delivery.status is DeliveryStatus.SENT
 
 
 @pytest.mark.parametrize("fate", Fate)
@@ -208,7 +224,7 @@ def test_a_decided_delivery_is_never_decided_again(begin):
             assert results.record(session, carrier, [report(fate, delivery.id)], now=LATE) == 0
         assert results.hand_back(session, [carrier], now=LATE) == 0
         session.expire_all()
-        assert delivery.status is Status.SENT
+        assert delivery.status is DeliveryStatus.SENT
 
 
 @pytest.mark.parametrize(
@@ -252,11 +268,11 @@ def test_a_group_of_sixty_four_is_recorded_in_few_statements(begin, database, fa
         assert results.record(session, carrier, group, now=LATE) == 64
     assert [each.split()[0] for each in said if each.split()[0] in ("SELECT", "UPDATE")] == statements
     leads = {
-        Fate.TAKEN: Status.SENT,
-        Fate.REFUSED: Status.FAILED,
-        Fate.UNTOUCHED: Status.QUEUED,
-        Fate.LATER: Status.QUEUED,
-        Fate.IN_DOUBT: Status.IN_DOUBT,
+        Fate.TAKEN: DeliveryStatus.SENT,
+        Fate.REFUSED: DeliveryStatus.FAILED,
+        Fate.UNTOUCHED: DeliveryStatus.QUEUED,
+        Fate.LATER: DeliveryStatus.QUEUED,
+        Fate.IN_DOUBT: DeliveryStatus.IN_DOUBT,
     }
     with begin() as session:
         found = session.scalars(select(Delivery.status).order_by(Delivery.id)).all()
@@ -266,17 +282,17 @@ def test_a_group_of_sixty_four_is_recorded_in_few_statements(begin, database, fa
 def test_the_letters_of_a_dead_carrier_go_to_whoever_comes_next(begin):
     with begin() as session:
         plain, doubtful = owed(session, 2)
-        doubtful.status, doubtful.doubts = Status.IN_DOUBT, 1
+        doubtful.status, doubtful.doubts = DeliveryStatus.IN_DOUBT, 1
         (living,) = owed(session, 1)
         dead, alive = a_carrier(session), a_carrier(session)
-        living.status, living.carrier_id = Status.CLAIMED, alive
+        living.status, living.carrier_id = DeliveryStatus.CLAIMED, alive
         session.flush()
         claim(session, dead)
         assert results.hand_back(session, [dead], now=LATE) == 2
         session.expire_all()
-        assert [each.status for each in (plain, doubtful)] == [Status.QUEUED, Status.IN_DOUBT]
+        assert [each.status for each in (plain, doubtful)] == [DeliveryStatus.QUEUED, DeliveryStatus.IN_DOUBT]
         assert [each.deaths for each in (plain, doubtful, living)] == [1, 1, 0]
-        assert living.status is Status.CLAIMED
+        assert living.status is DeliveryStatus.CLAIMED
         assert {each.delivery for each in claim(session, alive)} == {plain.id, doubtful.id}
 
 
@@ -292,18 +308,18 @@ def test_whom_silence_made_look_dead_still_knows_best_until_somebody_else_has_th
         word = [report(Fate.TAKEN, kept.id), report(Fate.TAKEN, passed_on.id)]
         assert results.record(session, silent, word, now=LATE) == 1
         session.expire_all()
-        assert (kept.status, kept.carrier_id) == (Status.SENT, silent)
-        assert (passed_on.status, passed_on.carrier_id) == (Status.CLAIMED, next_one)
+        assert (kept.status, kept.carrier_id) == (DeliveryStatus.SENT, silent)
+        assert (passed_on.status, passed_on.carrier_id) == (DeliveryStatus.CLAIMED, next_one)
 
 
 def test_a_letter_that_may_have_arrived_and_that_four_carriers_did_not_survive_is_unknown(begin):
     with begin() as session:
-        (doubtful,) = owed(session, 1, deaths=DEATHS, doubts=1, status=Status.IN_DOUBT)
+        (doubtful,) = owed(session, 1, deaths=DEATHS, doubts=1, status=DeliveryStatus.IN_DOUBT)
         last = a_carrier(session)
         claims.claim_suspect(session, last, urgent=False, key="k1", now=NOON)
         assert results.hand_back(session, [last], now=LATE) == 1
         session.expire_all()
-        assert (doubtful.status, doubtful.decided_at) == (Status.UNKNOWN, LATE)
+        assert (doubtful.status, doubtful.decided_at) == (DeliveryStatus.UNKNOWN, LATE)
 
 
 def test_a_letter_that_four_carriers_did_not_survive_fails_the_last_time_alone(begin):
@@ -319,9 +335,9 @@ def test_a_letter_that_four_carriers_did_not_survive_fails_the_last_time_alone(b
         assert alone.delivery == poison.id
         assert results.hand_back(session, [last], now=LATE) == 1
         session.expire_all()
-        assert (poison.status, poison.decided_at, poison.deaths) == (Status.FAILED, LATE, DEATHS + 1)
+        assert (poison.status, poison.decided_at, poison.deaths) == (DeliveryStatus.FAILED, LATE, DEATHS + 1)
         assert "processes ended" in poison.reply_text
-        assert innocent.status is Status.QUEUED
+        assert innocent.status is DeliveryStatus.QUEUED
         living = a_carrier(session)
         (next_one,) = claims.claim_suspect(session, living, urgent=False, key="k1", now=NOON)
         assert results.record(session, living, [report(Fate.TAKEN, next_one.delivery, next_one.attempt)], now=LATE) == 1

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from newsletter import audit_log
 from newsletter.content import issues
-from newsletter.content.issues import Issue, Status
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery import deliveries, issue_pauses
 from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.delivery.supervision import Oversight
@@ -38,7 +38,7 @@ class Office:
     issue: int
     oversight: Oversight
 
-    def status(self) -> tuple[Status, str | None]:
+    def status(self) -> tuple[IssueStatus, str | None]:
         with self.begin() as session:
             issue = session.get_one(Issue, self.issue)
             return issue.status, issues.pause_reason(session, issue)
@@ -66,7 +66,7 @@ def test_an_issue_that_too_many_refuse_is_paused_with_the_reason(office):
         office.oversight.breaker.heard(office.issue, NOBODY)
     office.oversight.act(None, now=NOON)
     status, reason = office.status()
-    assert status is Status.PAUSED
+    assert status is IssueStatus.PAUSED
     assert reason.startswith("Of the last 10 letters 10 were refused for good because the mailbox does not exist")
     assert reason.endswith("Most often: 550 5.1.1 User unknown")
     assert not office.oversight.breaker.tripped
@@ -82,7 +82,7 @@ def test_what_pauses_an_issue_is_an_act_of_the_worker(office):
 def test_lasting_trouble_pauses_what_is_leaving_and_fails_nothing(office):
     office.oversight.act(WRONG, now=NOON)
     assert office.status() == (
-        Status.PAUSED,
+        IssueStatus.PAUSED,
         "The relay relay.example:25 cannot be used: its certificate does not verify: self-signed certificate",
     )
     with office.begin() as session:
@@ -93,7 +93,7 @@ def test_lasting_trouble_pauses_what_is_leaving_and_fails_nothing(office):
 
 def test_trouble_that_passes_by_itself_pauses_nothing_and_is_said(office):
     office.oversight.act(AWAY, now=NOON)
-    assert office.status() == (Status.SENDING, None)
+    assert office.status() == (IssueStatus.SENDING, None)
     assert office.lines() == [f"{PLACE} (since 2026-03-14 12:00 UTC): Connection refused"]
     office.oversight.act(None, now=NOON + timedelta(seconds=5))
     assert office.lines() == []
@@ -103,9 +103,9 @@ def test_an_issue_that_was_just_resumed_is_given_time(office):
     office.oversight.act(WRONG, now=NOON)
     office.resume(now=NOON)
     office.oversight.act(WRONG, now=NOON + timedelta(seconds=10))  # the relay was not tried again yet
-    assert office.status()[0] is Status.SENDING
+    assert office.status()[0] is IssueStatus.SENDING
     office.oversight.act(WRONG, now=NOON + issue_pauses.GRACE)
-    assert office.status()[0] is Status.PAUSED
+    assert office.status()[0] is IssueStatus.PAUSED
 
 
 def test_what_is_left_of_an_issue_that_is_paused_by_hand_is_not_paused_again(office):
@@ -114,7 +114,7 @@ def test_what_is_left_of_an_issue_that_is_paused_by_hand_is_not_paused_again(off
     for _ in range(10):
         office.oversight.breaker.heard(office.issue, NOBODY)
     office.oversight.act(WRONG, now=NOON)
-    assert office.status() == (Status.PAUSED, None)
+    assert office.status() == (IssueStatus.PAUSED, None)
 
 
 def test_resuming_asks_again_where_a_letter_was_refused_because_of_us(office):
@@ -180,7 +180,7 @@ def test_what_becomes_lasting_is_said_at_once(begin):
 def test_one_relays_trouble_is_said_while_others_carry_and_pauses_nothing(office):
     office.oversight.act(None, now=NOON, others=[WRONG])
     assert [PLACE in line for line in office.lines()] == [True]
-    assert office.status()[0] is Status.SENDING
+    assert office.status()[0] is IssueStatus.SENDING
     office.oversight.act(None, now=NOON + timedelta(seconds=5))
     assert office.lines() == []
 

@@ -17,8 +17,8 @@ from sqlalchemy.exc import OperationalError
 
 from newsletter import templating
 from newsletter.consent import suppressions
-from newsletter.consent.ledger import Entry, Event, Evidence, TraceRow
-from newsletter.consent.signups import Signup, State
+from newsletter.consent.ledger import Event, Evidence, LedgerEntry, TraceRow
+from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
 from newsletter.content.digests import digests
@@ -26,8 +26,8 @@ from newsletter.doctor import examination
 from newsletter.links import Links
 from newsletter.mail.delivery import claims, results
 from newsletter.mail.delivery.assembly import Packer
-from newsletter.mail.delivery.deliveries import Delivery, Status
-from newsletter.mail.letters.letters import Kind, Letter, Priority, Variant
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
+from newsletter.mail.letters.letters import Letter, LetterKind, Priority, Variant
 from newsletter.mail.mailings import confirmations
 from newsletter.mail.transport.transport import Fate, Reply, Report
 from newsletter.newsletters import Newsletter
@@ -45,7 +45,7 @@ def answer(begin, *, templates: Environment = TEMPLATES, now=NOON, most: int = 2
     )
 
 
-def states(begin) -> list[State]:
+def states(begin) -> list[SignupState]:
     with begin() as session:
         return list(session.scalars(select(Signup.state).order_by(Signup.id)))
 
@@ -74,7 +74,7 @@ def test_a_sign_up_becomes_a_subscriber_a_fact_and_a_letter(begin):
     assert answer(begin) == 1
     with begin() as session:
         reader = session.scalars(select(Subscriber)).one()
-        entry = session.scalars(select(Entry)).one()
+        entry = session.scalars(select(LedgerEntry)).one()
         evidence = session.get_one(Evidence, entry.id)
         letter = session.scalars(select(Letter)).one()
         variant = session.scalars(select(Variant)).one()
@@ -92,9 +92,9 @@ def test_a_sign_up_becomes_a_subscriber_a_fact_and_a_letter(begin):
         "expires_at": "Tuesday 17 March 2026 at 11:59 (UTC)",
     }
     assert (trace.ip, trace.user_agent) == ("192.0.2.1", "Test/1.0")
-    assert (letter.kind, letter.audience, letter.priority) == (Kind.CONFIRMATION, 1, Priority.URGENT)
-    assert (delivery.subscriber_id, delivery.status, delivery.due_at) == (reader.id, Status.QUEUED, NOON)
-    assert states(begin) == [State.ASKED]
+    assert (letter.kind, letter.audience, letter.priority) == (LetterKind.CONFIRMATION, 1, Priority.URGENT)
+    assert (delivery.subscriber_id, delivery.status, delivery.due_at) == (reader.id, DeliveryStatus.QUEUED, NOON)
+    assert states(begin) == [SignupState.ASKED]
 
 
 @pytest.mark.parametrize("again", ["ana@example.org", "ANA@example.org", "ana+news@example.org", "ana@EXAMPLE.org"])
@@ -107,15 +107,21 @@ def test_an_inbox_is_asked_once_a_day_about_a_newsletter(begin, again):
         a_signup(session, other, again, received_at=NOON + timedelta(hours=2))
         a_signup(session, newsletter, again, received_at=NOON + timedelta(days=1))
     answer(begin, now=NOON + timedelta(days=1))
-    assert states(begin) == [State.ASKED, State.QUIET, State.ASKED, State.ASKED, State.ASKED]
+    assert states(begin) == [
+        SignupState.ASKED,
+        SignupState.QUIET,
+        SignupState.ASKED,
+        SignupState.ASKED,
+        SignupState.ASKED,
+    ]
     assert count(begin, Letter) == 4
 
 
 @pytest.mark.parametrize(
     ("reply", "fate", "then"),
     [
-        (Reply(530, "5.7.0", "Authentication required"), Fate.LATER, State.ASKED),
-        (Reply(550, "5.1.1", "No such user"), Fate.REFUSED, State.QUIET),
+        (Reply(530, "5.7.0", "Authentication required"), Fate.LATER, SignupState.ASKED),
+        (Reply(550, "5.1.1", "No such user"), Fate.REFUSED, SignupState.QUIET),
     ],
 )
 def test_whose_letter_failed_because_of_us_may_ask_once_more_that_day(begin, reply, fate, then):
@@ -128,11 +134,11 @@ def test_whose_letter_failed_because_of_us_may_ask_once_more_that_day(begin, rep
         carrier = a_carrier(session)
         first, _ = claims.claim(session, carrier, limit=2, urgent=True, key="k1", now=NOON)
         results.record(session, carrier, [Report(first.delivery, first.attempt, fate, reply, NOON)], now=NOON)
-        assert session.get_one(Delivery, first.delivery).status is Status.FAILED
+        assert session.get_one(Delivery, first.delivery).status is DeliveryStatus.FAILED
         a_signup(session, newsletter, "ana@example.org", received_at=NOON + timedelta(minutes=30))
         a_signup(session, other, "ana@example.org", received_at=NOON + timedelta(minutes=30))
     answer(begin, now=NOON + timedelta(hours=1))
-    assert states(begin) == [State.ASKED, State.ASKED, then, State.QUIET]
+    assert states(begin) == [SignupState.ASKED, SignupState.ASKED, then, SignupState.QUIET]
 
 
 def test_who_was_ended_for_waiting_for_each_other_looks_again(begin):
@@ -149,7 +155,7 @@ def test_who_was_ended_for_waiting_for_each_other_looks_again(begin):
                 raise collisions.pop()
 
     answer(colliding)
-    assert states(begin) == [State.ASKED]
+    assert states(begin) == [SignupState.ASKED]
     assert count(begin, Letter) == 1
 
 
@@ -160,12 +166,12 @@ def test_who_subscribes_already_gets_no_letter_and_is_asked_about_the_rest_only(
         a_signup(session, have, "ana@example.org")
         a_signup(session, have, "ana@example.org", newsletters=[have.id, want.id])
     answer(begin)
-    assert states(begin) == [State.QUIET, State.ASKED]
+    assert states(begin) == [SignupState.QUIET, SignupState.ASKED]
     (letter,) = confirmations_sent(begin)
     assert parsed(letter)["Subject"] == "Please confirm: Evening Post"
     with begin() as session:
-        events = session.execute(select(Entry.newsletter_id, Entry.event).order_by(Entry.id)).all()
-        confirms = session.scalars(select(Signup.newsletters).where(Signup.state == State.ASKED)).one()
+        events = session.execute(select(LedgerEntry.newsletter_id, LedgerEntry.event).order_by(LedgerEntry.id)).all()
+        confirms = session.scalars(select(Signup.newsletters).where(Signup.state == SignupState.ASKED)).one()
     assert events[2:] == [(want.id, Event.REQUESTED)]
     assert confirms == [want.id], "and that is what the link confirms"
 
@@ -178,7 +184,7 @@ def test_who_left_is_asked_again_and_who_said_never_is_not(begin):
         for address in ("left@example.org", "never@example.org", "new@example.org"):
             a_signup(session, newsletter, address)
     answer(begin)
-    assert states(begin) == [State.ASKED, State.QUIET, State.ASKED]
+    assert states(begin) == [SignupState.ASKED, SignupState.QUIET, SignupState.ASKED]
     assert [parsed(letter)["To"] for letter in confirmations_sent(begin)] == ["left@example.org", "new@example.org"]
     with begin() as session:
         assert session.scalar(select(Subscriber).where(Subscriber.address_key == "never@example.org")) is None
@@ -292,7 +298,7 @@ def test_no_more_than_asked_for_are_answered_and_the_oldest_first(begin):
         for _ in range(5):
             a_signup(session, newsletter)
     assert answer(begin, most=2) == 2
-    assert states(begin) == [State.ASKED] * 2 + [State.RECEIVED] * 3
+    assert states(begin) == [SignupState.ASKED] * 2 + [SignupState.RECEIVED] * 3
     assert answer(begin, most=200) == 3
     assert answer(begin) == 0
 
@@ -303,7 +309,7 @@ def test_a_sign_up_that_cannot_be_answered_is_set_aside_and_holds_up_nobody(begi
         a_signup(session, newsletter, "poison@example.org", newsletters="nonsense")
         a_signup(session, newsletter, "next@example.org")
     answer(begin)
-    assert states(begin) == [State.FAILED, State.ASKED]
+    assert states(begin) == [SignupState.FAILED, SignupState.ASKED]
     assert [each.levelno for each in caplog.records] == [logging.ERROR]
     assert "a sign-up cannot be answered" in caplog.text
     assert caplog.records[0].signup == 1
@@ -328,8 +334,8 @@ def test_one_failure_can_happen_to_any_sign_up(begin):
     with begin() as session:
         a_signup(session, a_newsletter(session))
     answer(begin, templates=TEMPLATES.overlay(cache_size=0, loader=Loader(1)))
-    assert states(begin) == [State.ASKED]
-    assert count(begin, Letter) == count(begin, Entry) == 1, "and leaves nothing behind"
+    assert states(begin) == [SignupState.ASKED]
+    assert count(begin, Letter) == count(begin, LedgerEntry) == 1, "and leaves nothing behind"
 
 
 def test_a_database_that_goes_away_is_not_held_against_the_sign_up(begin):
@@ -348,10 +354,10 @@ def test_a_database_that_goes_away_is_not_held_against_the_sign_up(begin):
 
     with pytest.raises(OperationalError):
         answer(shaky)
-    assert states(begin) == [State.RECEIVED]
-    assert count(begin, Letter) == count(begin, Entry) == 0
+    assert states(begin) == [SignupState.RECEIVED]
+    assert count(begin, Letter) == count(begin, LedgerEntry) == 0
     answer(begin)
-    assert states(begin) == [State.ASKED]
+    assert states(begin) == [SignupState.ASKED]
 
 
 def test_a_late_clock_answers_nothing_that_was_not_received_yet(begin):
@@ -383,7 +389,7 @@ def test_workers_side_by_side_answer_each_sign_up_once(postgresql):
         for _ in range(50):
             a_signup(session, newsletter)
     assert at_once(postgresql, 3) == 50
-    assert states(postgresql.writing) == [State.ASKED] * 50
+    assert states(postgresql.writing) == [SignupState.ASKED] * 50
     letters = confirmations_sent(postgresql.writing)
     assert len({parsed(letter)["To"] for letter in letters}) == len(letters) == 50
     with postgresql.reading() as session:
@@ -397,7 +403,7 @@ def test_workers_who_meet_the_same_inbox_at_once_write_one_letter_about_each_new
             spelling = ["ana@example.org", "ANA@example.org", "ana+x@example.org"][number // 3 % 3]
             a_signup(session, newsletters[number % 3], spelling)
     at_once(postgresql, 3)
-    assert sorted(states(postgresql.writing)) == [State.ASKED] * 3 + [State.QUIET] * 27
+    assert sorted(states(postgresql.writing)) == [SignupState.ASKED] * 3 + [SignupState.QUIET] * 27
     assert len(confirmations_sent(postgresql.writing)) == 3
     with postgresql.reading() as session:
         assert examination.examine(session) == []
@@ -411,4 +417,4 @@ def test_a_sign_up_in_another_workers_hands_is_not_waited_for(postgresql):
     with postgresql.writing() as elsewhere:
         elsewhere.execute(update(Signup).where(Signup.id == first.id).values(nonce=1))
         assert answer(postgresql.writing) == 1
-    assert states(postgresql.writing) == [State.RECEIVED, State.ASKED]
+    assert states(postgresql.writing) == [SignupState.RECEIVED, SignupState.ASKED]

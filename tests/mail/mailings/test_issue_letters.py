@@ -16,14 +16,13 @@ from newsletter.audit_log import Act
 from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.consent.suppressions import Reason
 from newsletter.content import issues
-from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.errors import Refused
 from newsletter.links import Links, Purpose
 from newsletter.mail.delivery import claims
 from newsletter.mail.delivery.assembly import Packer
-from newsletter.mail.delivery.deliveries import OPEN, Delivery, Status, sums
+from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, sums
 from newsletter.mail.letters.letters import Letter, Variant
 from newsletter.mail.letters.merge import FieldError
 from newsletter.mail.mailings import issue_letters
@@ -72,7 +71,7 @@ def test_the_readers_of_that_moment_are_the_audience(begin):
         a_reader(session, newsletter)
         assert audience(session, letter) == readers
         assert letter.audience == 3
-        assert sums(session, letter.id) == dict.fromkeys(Status, 0) | {Status.QUEUED: 3}
+        assert sums(session, letter.id) == dict.fromkeys(DeliveryStatus, 0) | {DeliveryStatus.QUEUED: 3}
         assert examination.examine(session) == []
 
 
@@ -259,9 +258,9 @@ def _of(session, delivery: Delivery) -> Issue:
 
 def test_an_issue_is_sent_when_its_last_delivery_is_decided(begin):
     with begin() as session:
-        for state in Status:
+        for state in DeliveryStatus:
             first, second = owed(session, 2)
-            first.status = Status.SENT
+            first.status = DeliveryStatus.SENT
             second.status = state
             session.flush()
             done = issue_letters.finish(session, now=NOON)
@@ -269,7 +268,7 @@ def test_an_issue_is_sent_when_its_last_delivery_is_decided(begin):
             assert done == ([] if state in OPEN else [issue.id])
             assert issue.status is (IssueStatus.SENDING if state in OPEN else IssueStatus.SENT)
             assert issue.sent_at == (None if state in OPEN else NOON)
-            second.status = Status.FAILED
+            second.status = DeliveryStatus.FAILED
             session.flush()
             issue_letters.finish(session, now=NOON)
             session.refresh(issue)
@@ -287,7 +286,7 @@ def test_an_issue_nobody_reads_is_sent_at_once(begin):
 
 def test_a_paused_issue_is_not_called_sent(begin):
     with begin() as session:
-        (delivery,) = owed(session, 1, status=Status.SENT)
+        (delivery,) = owed(session, 1, status=DeliveryStatus.SENT)
         issues.pause(session, _of(session, delivery), actor="tests", now=NOON)
         assert issue_letters.finish(session, now=NOON) == []
 

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from newsletter import templating
 from newsletter.doctor import examination
 from newsletter.doorbell import Room
-from newsletter.mail.delivery.deliveries import Delivery, Status
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.mailings import probes
 
 
@@ -33,7 +33,7 @@ def test_a_probe_arrives_with_the_headers_of_every_letter(stage):
     assert letter["Subject"] == "A probe of The Morning Letter"
     assert letter["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     with stage.site.database.reading() as session:
-        assert session.get_one(Delivery, number).status is Status.SENT
+        assert session.get_one(Delivery, number).status is DeliveryStatus.SENT
         assert examination.examine(session) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.mail.letters.letters import Kind
+from newsletter.mail.letters.letters import LetterKind
 from newsletter.mail.pace import retries
 from newsletter.mail.transport.transport import Reply
 
@@ -18,7 +18,7 @@ LOST = Reply(None, None, "Connection reset by peer")
 NOT_YET = timedelta()
 
 
-def minutes(kind: Kind, reply: Reply | None, *, times: int) -> list[float | None]:
+def minutes(kind: LetterKind, reply: Reply | None, *, times: int) -> list[float | None]:
     waits = (retries.wait(kind, reply, deferrals=n, tried_for=NOT_YET) for n in range(times))
     return [wait and wait.total_seconds() / 60 for wait in waits]
 
@@ -26,30 +26,32 @@ def minutes(kind: Kind, reply: Reply | None, *, times: int) -> list[float | None
 @pytest.mark.parametrize(
     ("kind", "reply", "waits"),
     [
-        (Kind.CONFIRMATION, GREYLISTED, [1, 5, 15, 30, 60, 60]),
-        (Kind.ISSUE, GREYLISTED, [30, 60, 120, 240, 240, 240]),
-        (Kind.TEST, GREYLISTED, [1, 5, 5, 5, 5, 5]),
-        (Kind.ISSUE, LOST, [1, 5, 15, 30, 60, 60]),
-        (Kind.CONFIRMATION, None, [1, 5, 15, 30, 60, 60]),
-        (Kind.ISSUE, UNAUTHENTICATED, [60] * 6),
-        (Kind.ISSUE, BAD_SENDER, [60] * 6),
-        (Kind.CONFIRMATION, UNAUTHENTICATED, [None] * 6),
-        (Kind.TEST, UNAUTHENTICATED, [None] * 6),
-        (Kind.ISSUE, FULL, [None] * 6),
+        (LetterKind.CONFIRMATION, GREYLISTED, [1, 5, 15, 30, 60, 60]),
+        (LetterKind.ISSUE, GREYLISTED, [30, 60, 120, 240, 240, 240]),
+        (LetterKind.TEST, GREYLISTED, [1, 5, 5, 5, 5, 5]),
+        (LetterKind.ISSUE, LOST, [1, 5, 15, 30, 60, 60]),
+        (LetterKind.CONFIRMATION, None, [1, 5, 15, 30, 60, 60]),
+        (LetterKind.ISSUE, UNAUTHENTICATED, [60] * 6),
+        (LetterKind.ISSUE, BAD_SENDER, [60] * 6),
+        (LetterKind.CONFIRMATION, UNAUTHENTICATED, [None] * 6),
+        (LetterKind.TEST, UNAUTHENTICATED, [None] * 6),
+        (LetterKind.ISSUE, FULL, [None] * 6),
     ],
 )
 def test_a_letter_waits_by_its_kind_and_by_what_was_said(kind, reply, waits):
     assert minutes(kind, reply, times=6) == waits
 
 
-@pytest.mark.parametrize(("kind", "hours"), [(Kind.CONFIRMATION, 24), (Kind.ISSUE, 48), (Kind.TEST, 0.5)])
+@pytest.mark.parametrize(
+    ("kind", "hours"), [(LetterKind.CONFIRMATION, 24), (LetterKind.ISSUE, 48), (LetterKind.TEST, 0.5)]
+)
 def test_each_kind_has_its_time(kind, hours):
     time = timedelta(hours=hours)
     assert retries.wait(kind, GREYLISTED, deferrals=9, tried_for=time) is None
     assert retries.wait(kind, GREYLISTED, deferrals=9, tried_for=time - timedelta(seconds=1))
 
 
-@given(st.sampled_from(list(Kind)), st.sampled_from([GREYLISTED, LOST]), st.integers(0, 100))
+@given(st.sampled_from(list(LetterKind)), st.sampled_from([GREYLISTED, LOST]), st.integers(0, 100))
 def test_nobody_waits_less_than_before(kind, reply, deferrals):
     first, then = (retries.wait(kind, reply, deferrals=deferrals + n, tried_for=NOT_YET) for n in range(2))
     assert first <= then

@@ -9,8 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import make_url, text, update
 
-from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doorbell import Room
 from newsletter.mail.pace.notices import Crier, Said
 from newsletter.settings import Settings

@@ -10,10 +10,9 @@ from sqlalchemy import update
 
 from newsletter.consent.subscribers import Standing
 from newsletter.content.feeds import Feed
-from newsletter.content.issues import Issue
-from newsletter.content.issues import Status as IssueStatus
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doorbell import Room
-from newsletter.mail.delivery.deliveries import Status, Tally
+from newsletter.mail.delivery.deliveries import DeliveryStatus, Tally
 from newsletter.mail.pace.notices import Crier, Said
 from newsletter.settings import Settings
 from newsletter.web import create_app
@@ -77,12 +76,17 @@ def test_one_readers_way_through_the_service_is_counted(stage):
 
 
 def test_letters_are_counted_by_state_with_those_that_are_only_numbers_any_more(stage):
-    replies = {Status.SENT: 250, Status.FAILED: 550, Status.QUEUED: 451, Status.WITHHELD: None}
+    replies = {
+        DeliveryStatus.SENT: 250,
+        DeliveryStatus.FAILED: 550,
+        DeliveryStatus.QUEUED: 451,
+        DeliveryStatus.WITHHELD: None,
+    }
     with stage.site.database.writing() as session:
         made = owed(session, 4)
         for delivery, (stands, code) in zip(made, replies.items(), strict=True):
             delivery.status, delivery.reply_code, delivery.attempt = stands, code, 2
-        session.add(Tally(letter_id=made[0].letter_id, carrier_id=a_carrier(session), status=Status.SENT, n=7))
+        session.add(Tally(letter_id=made[0].letter_id, carrier_id=a_carrier(session), status=DeliveryStatus.SENT, n=7))
     stage.clock.pass_(seconds=90)
     found = scraped(stage.browser)
     assert [found[f"newsletter_letters.issue.{stands}"] for stands in replies] == [8, 1, 1, 1]

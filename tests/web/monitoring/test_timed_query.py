@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy import text
 
-from newsletter.web.monitoring.timed_query import Lookout
+from newsletter.web.monitoring.timed_query import TimedQuery
 from tests.clock import NOON
 from tests.servers.server import free_port
 from tests.waiting import eventually
@@ -27,7 +27,7 @@ class Question:
         return self.times
 
 
-def answers(lookout: Lookout, *, times: int = 1, then: Callable[[], None] = lambda: None) -> list:
+def answers(lookout: TimedQuery, *, times: int = 1, then: Callable[[], None] = lambda: None) -> list:
     """What so many are told who ask at once; something may happen once all have asked."""
 
     async def together() -> list:
@@ -39,8 +39,8 @@ def answers(lookout: Lookout, *, times: int = 1, then: Callable[[], None] = lamb
     return asyncio.run(together())
 
 
-def looking(url, question, *, patience: float = 10, fresh: float = 0) -> closing[Lookout]:
-    return closing(Lookout(url, question, patience=patience, statement=0.2, fresh=fresh))
+def looking(url, question, *, patience: float = 10, fresh: float = 0) -> closing[TimedQuery]:
+    return closing(TimedQuery(url, question, patience=patience, statement=0.2, fresh=fresh))
 
 
 def test_who_asks_at_once_is_told_the_same_and_who_asks_later_what_is_new(sqlite_url):

@@ -3,7 +3,7 @@
 import pytest
 
 from newsletter import addresses
-from newsletter.consent.ledger import Entry, Event
+from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.doctor import examination
 from newsletter.doorbell import Room
@@ -37,7 +37,7 @@ def standings(stage: Stage) -> dict[str, Standing]:
 def events(stage: Stage) -> list[Event]:
     with stage.site.database.reading() as session:
         assert not examination.examine(session)
-        return [entry.event for entry in session.query(Entry).order_by(Entry.id)]
+        return [entry.event for entry in session.query(LedgerEntry).order_by(LedgerEntry.id)]
 
 
 def test_no_link_of_any_letter_changes_anything_when_it_is_fetched(stage):

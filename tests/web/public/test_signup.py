@@ -4,7 +4,7 @@ import pytest
 
 from newsletter import newsletters
 from newsletter.consent import forms
-from newsletter.consent.signups import Signup, State
+from newsletter.consent.signups import Signup, SignupState
 from newsletter.doorbell import Room
 from tests.whole_service import Stage
 
@@ -180,4 +180,7 @@ def test_a_sign_up_that_cannot_be_worked_on_does_not_hold_up_the_next(stage):
     stage.ring(Room.URGENT)
     assert [letter["To"] for letter in stage.letters()] == ["second@example.org"]
     with stage.site.database.reading() as session:
-        assert [row.state for row in session.query(Signup).order_by(Signup.id)] == [State.FAILED, State.ASKED]
+        assert [row.state for row in session.query(Signup).order_by(Signup.id)] == [
+            SignupState.FAILED,
+            SignupState.ASKED,
+        ]
