@@ -23,6 +23,7 @@ from structlog.typing import EventDict, Processor
 from newsletter import addresses
 from newsletter.errors import NewsletterError
 from newsletter.links import PATHS
+from newsletter.store import database_errors
 
 OURS = ("newsletter", "workers")
 # At INFO these write down whole URLs, at DEBUG what was in them.
@@ -88,6 +89,20 @@ def wordless(error: BaseException) -> tuple[type[BaseException], BaseException, 
     """
     kind = type(type(error).__qualname__, (Exception,), {"__module__": type(error).__module__})
     return kind, kind(), error.__traceback__
+
+
+def log_failure(log: logging.Logger, what: str, error: Exception, **fields: Any) -> None:
+    """Log a failure without personal data: the error's type and traceback, or why the database is unavailable.
+
+    The message of any other error is left out: PostgreSQL's quotes the row that it refuses, and so an address.
+    """
+    kind = type(error).__name__
+    extra = {"error": kind, **fields}
+    if database_errors.is_unavailable(error):
+        why = addresses.hidden(database_errors.first_line(error))
+        log.warning("%s, the database is unavailable: %s", what, why, extra=extra)
+    else:
+        log.error("%s: %s", what, kind, extra=extra, exc_info=wordless(error))
 
 
 def _scrubbed(_: Any, __: str, event: EventDict) -> EventDict:

@@ -13,7 +13,8 @@ from celery import signals
 from newsletter import startup
 from newsletter.doorbell import CoalescingDoorbell
 from newsletter.errors import Misconfigured
-from newsletter.mail.faults import AWAY, tell
+from newsletter.logs import log_failure
+from newsletter.store.database_errors import UNAVAILABLE
 from workers.lookout import Lookout
 from workers.works import Works
 
@@ -95,7 +96,7 @@ def attend(works: Once[Works], doorbell: Once[CoalescingDoorbell], stop: Event) 
             with startup.or_end():
                 works()
         except Exception as error:  # noqa: BLE001 - the database is away, or only read, or our rights are missing
-            tell(log, "the worker starts all the same", error)
+            log_failure(log, "the worker starts all the same", error)
 
     def end(**_: object) -> None:
         lookout.close()
@@ -110,10 +111,10 @@ def attend(works: Once[Works], doorbell: Once[CoalescingDoorbell], stop: Event) 
 def _look(works: Once[Works]) -> None:
     try:
         works().look()
-    except (*AWAY, Misconfigured):
+    except (*UNAVAILABLE, Misconfigured):
         pass  # there are no works yet; each ring says why
     except Exception as error:  # noqa: BLE001 - the next look may be a better one
-        tell(log, "nobody looks after other workers", error)
+        log_failure(log, "nobody looks after other workers", error)
 
 
 def abandon(*, within: float = GRACE) -> None:

@@ -8,7 +8,8 @@ from celery import Celery
 
 from newsletter.doorbell import Doorbell, Room
 from newsletter.errors import Misconfigured
-from newsletter.mail.faults import AWAY, tell
+from newsletter.logs import log_failure
+from newsletter.store.database_errors import UNAVAILABLE
 from workers.app import answer
 from workers.works import Works
 
@@ -53,8 +54,8 @@ class Shift:
         """The works; None, and a line that says why, where they cannot be built now. The next ring tries again."""
         try:
             return self._works()
-        except AWAY as error:
-            tell(log, f"nothing can be done in the room {self._room}", error)
+        except UNAVAILABLE as error:
+            log_failure(log, f"nothing can be done in the room {self._room}", error)
         except Misconfigured as error:
             log.error("nothing can be done in the room %s: %s", self._room, error)  # noqa: TRY400 - no way to it
         return None

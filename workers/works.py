@@ -18,12 +18,12 @@ from newsletter.content.fetching.fetcher import Fetcher, HttpFetcher
 from newsletter.doorbell import Room
 from newsletter.keys import Keyring, keyring
 from newsletter.links import Links
+from newsletter.logs import log_failure
 from newsletter.mail.delivery import leases, results
 from newsletter.mail.delivery.assembly import Packer
 from newsletter.mail.delivery.dispatch import Dispatcher
 from newsletter.mail.delivery.leases import Heart, Watch
 from newsletter.mail.delivery.supervision import Oversight
-from newsletter.mail.faults import is_away, tell
 from newsletter.mail.mailings import confirmations, issue_letters
 from newsletter.mail.pace.pace import Pace, steady
 from newsletter.mail.transport.outbox import Outbox
@@ -33,6 +33,7 @@ from newsletter.privacy import retention
 from newsletter.relays import Relay
 from newsletter.settings import Settings
 from newsletter.store.database import Database
+from newsletter.store.database_errors import is_unavailable
 from workers import shared_state
 
 RING = 5.0  # seconds that a ring carries letters at most before it rings again
@@ -148,9 +149,9 @@ class Works:
                 with self.database.writing() as session:
                     issue = digests.draft(session, digest, now=self.now())
             except Exception as error:  # whatever is wrong with this one, the others come out
-                if is_away(error):  # the database's trouble, not the digest's
+                if is_unavailable(error):  # the database's trouble, not the digest's
                     raise
-                tell(log, f"digest {digest} cannot be drafted", error)
+                log_failure(log, f"digest {digest} cannot be drafted", error)
                 continue
             if issue:
                 log.info("issue drafted", extra={"issue": issue.id, "status": issue.status})
@@ -199,7 +200,7 @@ def _done(step: Callable[[], bool]) -> bool:
     try:
         return step()
     except Exception as error:  # noqa: BLE001 - whatever it is, the other steps have their own work
-        tell(log, f"{step.__name__} failed", error)
+        log_failure(log, f"{step.__name__} failed", error)
         return False
 
 

@@ -9,7 +9,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from newsletter.errors import LinkExpired, LinkUnreadable, Malformed, NotFound, Refused
-from newsletter.mail.faults import is_away, tell
+from newsletter.logs import log_failure
+from newsletter.store.database_errors import is_unavailable
 from newsletter.web.site import Site
 
 log = logging.getLogger(__name__)
@@ -92,12 +93,12 @@ def _no_such_page(request: Request, _: Exception) -> Response:
 
 def status_of(error: Exception) -> int:
     """503 where the database is away or has no connection left: asking again helps (RFC 9110 section 15.6.4)."""
-    return 503 if is_away(error) else 500
+    return 503 if is_unavailable(error) else 500
 
 
 def trouble(request: Request, error: Exception) -> Response:
     """The answer where a page fails, and a line in the log that tells the way there but no value on it."""
-    tell(log, "a page failed", error)
+    log_failure(log, "a page failed", error)
     status = status_of(error)
     if wants_json(request):
         return JSONResponse({"errors": {"request": "That does not work just now; nothing was lost."}}, status)

@@ -15,9 +15,9 @@ from newsletter.content import issues
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.mail.delivery.deliveries import WAITING, Delivery, DeliveryStatus, stands
-from newsletter.mail.faults import AWAY
 from newsletter.mail.letters.letters import Letter
 from newsletter.store.database import Database
+from newsletter.store.database_errors import UNAVAILABLE
 from tests.chaos import readers
 from tests.chaos.clock import PICKED_UP, Clock
 from tests.chaos.relay_log import TAKEN, Arrival
@@ -104,7 +104,7 @@ class Ground:
         try:
             with self.database.reading() as session:
                 return session.scalar(question)
-        except AWAY:
+        except UNAVAILABLE:
             return None
 
     def owed(self) -> dict[str, DeliveryStatus]:

@@ -21,9 +21,9 @@ from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.ledger import Evidence
 from newsletter.consent.subscribers import Subscriber
 from newsletter.errors import Refused
-from newsletter.mail.faults import is_away
 from newsletter.operators import Operator
 from newsletter.store.database import LIMITS, MOST, Database, insert_once
+from newsletter.store.database_errors import is_unavailable
 from tests.clock import NOON
 
 AN_ACT = {"actor": "cli:ana", "verb": "approved", "subject": "issue:1", "fields": {}, "at": NOON}
@@ -244,7 +244,7 @@ def test_a_transaction_whose_connection_is_ended_fails_whole_and_the_next_one_wo
 
     with pytest.raises(OperationalError) as lost:
         interrupted()
-    assert is_away(lost.value)
+    assert is_unavailable(lost.value)
     with postgresql.writing() as session:
         assert operators(session) == []
 
@@ -267,7 +267,7 @@ def test_where_every_connection_is_in_use_the_next_is_told_so_in_time(postgresql
             busy.enter_context(postgresql.reading()).execute(text("SELECT 1"))
         with pytest.raises(NoConnectionLeft) as full:
             run(postgresql.writing, text("SELECT 1"))
-    assert is_away(full.value)
+    assert is_unavailable(full.value)
     run(postgresql.writing, text("SELECT 1"))
 
 
@@ -305,7 +305,7 @@ def test_a_server_that_vanishes_is_noticed_in_less_than_two_minutes(postgresql):
 def test_what_is_wrong_with_a_statement_is_not_the_databases_trouble(begin):
     with pytest.raises(DBAPIError) as wrong:
         run(begin, text("SELECT * FROM nowhere"))
-    assert not is_away(wrong.value)
+    assert not is_unavailable(wrong.value)
 
 
 DYING = """

@@ -15,13 +15,13 @@ from datetime import datetime
 from threading import Event
 
 from newsletter.keys import Keyring
+from newsletter.logs import log_failure
 from newsletter.mail.delivery.assembly import BEGIN_WITHIN, Packer
 from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.delivery.leases import Heart
 from newsletter.mail.delivery.prefetch import Batch, Slot, Supply
 from newsletter.mail.delivery.priority import RightOfWay
 from newsletter.mail.delivery.recording import Recorder
-from newsletter.mail.faults import tell
 from newsletter.mail.letters.merge import FieldError
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.transport import Fate, Parcel, Postman, Reply, Report
@@ -258,7 +258,7 @@ class _Ring:
         except FieldError as error:
             self._say(claimed, Fate.REFUSED, f"the letter cannot be written: {error}")
         except Exception as error:  # noqa: BLE001 - a mistake of ours: somebody may mend it while the letter waits
-            tell(log, "a delivery cannot be made", error, delivery=claimed.delivery)
+            log_failure(log, "a delivery cannot be made", error, delivery=claimed.delivery)
             self._say(claimed, Fate.LATER, f"the letter cannot be written: {type(error).__name__}")
         return None
 

@@ -11,8 +11,9 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.mail.faults import is_away, tell
+from newsletter.logs import log_failure
 from newsletter.store.database import Base, Begin
+from newsletter.store.database_errors import is_unavailable
 
 BEAT = 5.0  # seconds between two beats
 SILENCE = 30.0  # seconds without one, by the watcher's own monotonic clock, after which claims are handed back
@@ -73,8 +74,8 @@ class Heart:
             try:
                 self._beat()
             except Exception as error:  # noqa: BLE001 - no reason to die; the next beat tells that we did not
-                if not is_away(error):
-                    tell(log, "a sign of life could not be given", error)
+                if not is_unavailable(error):
+                    log_failure(log, "a sign of life could not be given", error)
 
     def _beat(self) -> None:
         """One beat. Who is not in the database any more, for it lost its last seconds, is registered anew."""

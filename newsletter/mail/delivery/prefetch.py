@@ -11,13 +11,13 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from newsletter.logs import log_failure
 from newsletter.mail.delivery import results
 from newsletter.mail.delivery.assembly import BEGIN_WITHIN
 from newsletter.mail.delivery.batch_size import Stride
 from newsletter.mail.delivery.claims import Claimed, claim, claim_suspect
 from newsletter.mail.delivery.cursors import Bookmarks
 from newsletter.mail.delivery.held_refusals import NONE, Refusals, refusals
-from newsletter.mail.faults import tell
 from newsletter.mail.letters.letters import Variant
 from newsletter.store.database import Begin
 
@@ -104,7 +104,7 @@ class Supply:
                 said = refusals(session, claimed, now=self._clock())
                 self._variants = _variants(session, {each.variant for each in claimed}, known=self._variants)
         except Exception as error:  # noqa: BLE001 - raised through the postman, it would leave letters in doubt
-            tell(log, "nothing can be claimed", error)
+            log_failure(log, "nothing can be claimed", error)
             self._slot.is_unsure = True
             self._slot.bookmarks.drop()
             return Batch([], {}, begin_by, has_failed=True)

@@ -12,10 +12,11 @@ from typing import Self
 
 from sqlalchemy import Connection
 
+from newsletter.logs import log_failure
 from newsletter.mail.delivery import results
-from newsletter.mail.faults import is_of_the_row, tell
 from newsletter.mail.transport.transport import Fate, Report
 from newsletter.store.database import Begin, Stating
+from newsletter.store.database_errors import is_bad_data
 
 GROUP = 64  # reports to a commit: what a crash can make arrive twice is bounded by it
 AHEAD = 2 * GROUP  # reports that may be unwritten, one group in its commit and one gathered, before carrying waits
@@ -141,7 +142,7 @@ class Recorder:
         try:
             self._commit([report._replace(reply=None)])
         except Exception as error:  # noqa: BLE001 - there is nothing left to leave out
-            tell(log, "a delivery cannot be recorded", error, delivery=report.delivery)
+            log_failure(log, "a delivery cannot be recorded", error, delivery=report.delivery)
 
     def _commit(self, group: Sequence[Report]) -> None:
         """Try until they are written. Raises only what is wrong with one of them for ever.
@@ -152,9 +153,9 @@ class Recorder:
             try:
                 counted = self._written(group)
             except Exception as error:
-                if is_of_the_row(error):
+                if is_bad_data(error):
                     raise
-                tell(log, "results are kept", error, count=len(group))
+                log_failure(log, "results are kept", error, count=len(group))
                 self._wait(RETRY)
             else:
                 self.recorded += counted

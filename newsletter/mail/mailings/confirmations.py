@@ -18,15 +18,16 @@ from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
 from newsletter.content.digests import digests
 from newsletter.keys import Keyring
+from newsletter.logs import log_failure
 from newsletter.mail.delivery.assembly import times
 from newsletter.mail.delivery.deliveries import Delivery
-from newsletter.mail.faults import is_away, is_collision, tell
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import LetterKind, Priority
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Begin
+from newsletter.store.database_errors import is_conflict, is_unavailable
 
 Facts = tuple[tuple[str, Any], ...]  # all that a newsletter is, by name
 Asked = tuple[tuple[str, str | None], ...]  # what was asked for: names, and how often each comes
@@ -65,9 +66,9 @@ def answer_due(
                 number = signup.id
                 answer(session, signup, templates=templates, keyring=keyring, base_url=base_url, now=clock())
         except Exception as error:
-            if is_collision(error):
+            if is_conflict(error):
                 continue
-            if number is None or is_away(error):  # the database's trouble, not the sign-up's
+            if number is None or is_unavailable(error):  # the database's trouble, not the sign-up's
                 raise
             if number in failed:
                 _set_aside(begin, number, error)
@@ -76,7 +77,7 @@ def answer_due(
 
 
 def _set_aside(begin: Begin, number: int, error: Exception) -> None:
-    tell(log, "a sign-up cannot be answered", error, signup=number)
+    log_failure(log, "a sign-up cannot be answered", error, signup=number)
     unanswered = update(Signup).where(Signup.id == number, Signup.state == SignupState.RECEIVED)
     with begin() as session:
         session.execute(unanswered.values(state=SignupState.FAILED))

@@ -17,14 +17,15 @@ from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.content import issues
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.errors import NewsletterError, Refused
+from newsletter.logs import log_failure
 from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, stands, undecided
-from newsletter.mail.faults import is_away, tell
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority, Variant
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Begin
+from newsletter.store.database_errors import is_unavailable
 
 SQLITE_MOST = 20_000  # readers
 LARGEST = 90_000  # bytes of HTML
@@ -115,9 +116,9 @@ def send_approved(begin: Begin, *, templates: Environment, base_url: str, now: d
             log.info("issue begun", extra={"issue": number, "readers": readers})
             begun += 1
         except Exception as error:
-            if number is None or is_away(error):  # the database's trouble, not the issue's
+            if number is None or is_unavailable(error):  # the database's trouble, not the issue's
                 raise
-            tell(log, "an issue cannot be sent", error, issue=number)
+            log_failure(log, "an issue cannot be sent", error, issue=number)
             with begin() as session:
                 _set_aside(session, number, error, now=now)
 

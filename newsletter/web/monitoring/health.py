@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 from newsletter import heartbeats, migrations
 from newsletter.doctor import queue_age
 from newsletter.doorbell import Room
-from newsletter.mail.faults import AWAY, is_away
 from newsletter.mail.pace import notices
 from newsletter.migrations import SchemaState
+from newsletter.store.database_errors import UNAVAILABLE, is_unavailable
 from newsletter.web.loopback import is_here
 from newsletter.web.monitoring.timed_query import TimedQuery
 
@@ -66,8 +66,8 @@ def examine(session: Session, now: datetime) -> HealthReading:
             for said in notices.current(session, now=now)
         )
         return HealthReading(schema, True, tick, due, relays)
-    except AWAY as error:  # a table that is being changed, or a long search: no reason to call the database away
-        if not is_away(error):
+    except UNAVAILABLE as error:  # a table that is being changed, or a long search: no reason to call the database away
+        if not is_unavailable(error):
             raise
         session.rollback()
         return HealthReading(schema)

@@ -15,8 +15,8 @@ from typing import Generic, TypeVar
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from newsletter.mail.faults import is_away
 from newsletter.store.database import Database
+from newsletter.store.database_errors import is_unavailable
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ class TimedQuery(Generic[T]):
         try:
             answer: T | None = self._read(now)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where the question was asked
-            if not is_away(error):
+            if not is_unavailable(error):
                 asked.set_exception(error)
                 return
             answer = None

@@ -295,7 +295,7 @@ def test_a_database_that_goes_away_before_a_claim_ends_the_ring_and_leaves_nothi
     postman = office.postman(connections=8)
     assert office.rings(postman, begin=shaky) == FIRST
     assert office.statuses() == [DeliveryStatus.SENT] * FIRST + [DeliveryStatus.QUEUED] * FIRST
-    assert "nothing can be claimed, the database is away" in caplog.text
+    assert "nothing can be claimed, the database is unavailable" in caplog.text
     office.rings(postman)
     assert len(set(postman.taken)) == len(postman.taken) == FIRST * 2
 

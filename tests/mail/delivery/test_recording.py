@@ -229,7 +229,7 @@ def test_results_survive_a_database_that_is_killed_and_started_again(mortal_post
             mortal_postgresql.start()
         assert recorder.recorded == 2 * GROUP
         assert statuses(database.reading) == [DeliveryStatus.SENT] * 2 * GROUP
-    assert "results are kept, the database is away" in caplog.text
+    assert "results are kept, the database is unavailable" in caplog.text
 
 
 @contextmanager
