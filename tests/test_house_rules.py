@@ -67,3 +67,8 @@ def _class_names(tree: ast.Module) -> list[str]:
         if isinstance(target, ast.Name)
     ]
     return classes + [name for name in assigned if name[0].isupper() and not name.isupper()]
+
+
+def test_a_delivery_is_made_in_one_module():
+    made = [place.partition(":")[0] for place in calls("Delivery")]
+    assert set(made) == {"newsletter/mail/delivery/deliveries.py"}

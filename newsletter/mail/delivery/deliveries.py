@@ -12,13 +12,14 @@ tallies together is its audience, always.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     Index,
     Integer,
+    Select,
     SmallInteger,
     String,
     Table,
@@ -26,12 +27,14 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
+    insert,
+    literal,
     select,
     text,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.mail.letters.letters import Priority
+from newsletter.mail.letters.letters import Letter, Priority, Variant
 from newsletter.store.database import Base
 
 
@@ -95,6 +98,47 @@ class Delivery(Base):
 
 
 DELIVERIES = cast("Table", Delivery.__table__)  # for statements that need nothing of the mapper, and run often
+
+
+def owe(
+    session: Session,
+    letter: Letter,
+    variant: Variant,
+    *,
+    subscriber_id: int | None = None,
+    recipient: str | None = None,
+    now: datetime,
+) -> Delivery:
+    """Owe a letter to one subscriber, or to a recipient that is none; returns the row with its id."""
+    owed = Delivery(subscriber_id=subscriber_id, recipient=recipient, **_begin(letter, variant, now))
+    session.add(owed)
+    session.flush()
+    return owed
+
+
+def owe_each(session: Session, letter: Letter, variant: Variant, subscribers: Select[int], *, now: datetime) -> int:
+    """Owe a letter to each subscriber that a query selects the id of, in one statement; returns to how many."""
+    first = {DELIVERIES.c[name]: value for name, value in _begin(letter, variant, now).items()}
+    rows = subscribers.add_columns(*(literal(value, column.type) for column, value in first.items()))
+    owe_them = insert(DELIVERIES).from_select([DELIVERIES.c.subscriber_id, *first], rows)
+    made = session.execute(owe_them, execution_options={"preserve_rowcount": True})  # or PostgreSQL's is thrown away
+    return int(made.rowcount)  # type: ignore[attr-defined]  # an INSERT's result has it
+
+
+def _begin(letter: Letter, variant: Variant, now: datetime) -> dict[str, Any]:
+    """The columns of every new delivery, by name."""
+    return {
+        "letter_id": letter.id,
+        "variant_id": variant.id,
+        "status": DeliveryStatus.QUEUED,
+        "priority": letter.priority,
+        "due_at": now,
+        "queued_at": now,
+        "attempt": 0,
+        "deferrals": 0,
+        "doubts": 0,
+        "deaths": 0,
+    }
 
 
 def stands(*statuses: DeliveryStatus) -> ColumnElement[bool]:

@@ -19,8 +19,8 @@ from newsletter.consent.wordings import Wording
 from newsletter.content.digests import digests
 from newsletter.keys import Keyring
 from newsletter.logs import log_failure
+from newsletter.mail.delivery import deliveries
 from newsletter.mail.delivery.assembly import times
-from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import LetterKind, Priority
@@ -142,16 +142,7 @@ def _ask(
         priority=Priority.URGENT,
         now=now,
     )
-    owed = Delivery(
-        letter_id=letter.id,
-        subscriber_id=subscriber.id,
-        variant_id=variant.id,
-        priority=letter.priority,
-        due_at=now,
-        queued_at=now,
-    )
-    session.add(owed)
-    session.flush()
+    deliveries.owe(session, letter, variant, subscriber_id=subscriber.id, now=now)
     return {"letter": variant.sha256, **times(signup.received_at, first.zone)}
 
 

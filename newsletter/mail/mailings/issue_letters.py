@@ -8,7 +8,7 @@ from email.message import MIMEPart
 from email.utils import format_datetime
 
 from jinja2 import Environment, TemplateError
-from sqlalchemy import and_, exists, insert, literal, or_, select, text
+from sqlalchemy import Select, and_, exists, or_, select, text
 from sqlalchemy.orm import Session
 
 from newsletter import audit_log, templating
@@ -18,10 +18,11 @@ from newsletter.content import issues
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.errors import NewsletterError, Refused
 from newsletter.logs import log_failure
-from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, stands, undecided
+from newsletter.mail.delivery import deliveries
+from newsletter.mail.delivery.deliveries import OPEN, Delivery, stands, undecided
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose
-from newsletter.mail.letters.letters import Letter, LetterKind, Priority, Variant
+from newsletter.mail.letters.letters import Letter, LetterKind, Priority
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Begin
@@ -169,7 +170,7 @@ def send(session: Session, issue: Issue, *, templates: Environment, base_url: st
     )
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SET LOCAL statement_timeout = 0"))  # a million readers are more than a minute's work
-    letter.audience = _enqueue(session, letter, variant, now=now)
+    letter.audience = deliveries.owe_each(session, letter, variant, _readers(newsletter.id), now=now)
     session.flush()
     return letter
 
@@ -183,33 +184,15 @@ def _mind_sqlite(session: Session, issue: Issue) -> None:
         )
 
 
-def _enqueue(session: Session, letter: Letter, variant: Variant, *, now: datetime) -> int:
-    """One delivery for each reader, in one statement; returns how many there are."""
-    owed = {
-        "letter_id": letter.id,
-        "variant_id": variant.id,
-        "status": DeliveryStatus.QUEUED.value,
-        "priority": int(letter.priority),
-        "attempt": 0,
-        "deferrals": 0,
-        "doubts": 0,
-        "deaths": 0,
-    }
-    readers = (
-        select(
-            Subscription.subscriber_id,
-            *(literal(value).label(name) for name, value in owed.items()),
-            literal(now, Delivery.due_at.type).label("due_at"),
-            literal(now, Delivery.due_at.type).label("queued_at"),
-        )
+def _readers(newsletter_id: int) -> Select[int]:
+    """The ids of all subscribers who may be written to, in order."""
+    return (
+        select(Subscription.subscriber_id)
         .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
-        .where(Subscription.newsletter_id == letter.newsletter_id, Subscription.standing == Standing.SUBSCRIBED)
+        .where(Subscription.newsletter_id == newsletter_id, Subscription.standing == Standing.SUBSCRIBED)
         .where(Subscriber.suppressed.is_(None))
         .order_by(Subscription.subscriber_id)
     )
-    enqueue = insert(Delivery).from_select(["subscriber_id", *owed, "due_at", "queued_at"], readers)
-    made = session.execute(enqueue, execution_options={"preserve_rowcount": True})  # or PostgreSQL's is thrown away
-    return int(made.rowcount)  # type: ignore[attr-defined]  # an INSERT's result has it
 
 
 def finish(session: Session, *, now: datetime, among: Collection[int] | None = None) -> list[int]:

@@ -11,7 +11,7 @@ from jinja2 import Environment
 from sqlalchemy.orm import Session
 
 from newsletter import addresses, audit_log
-from newsletter.mail.delivery.deliveries import Delivery
+from newsletter.mail.delivery import deliveries
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import LetterKind, Priority
@@ -53,16 +53,6 @@ def write(
         priority=Priority.URGENT,
         now=now,
     )
-    owed = Delivery(
-        letter_id=letter.id,
-        subscriber_id=None,
-        recipient=to.written,
-        variant_id=variant.id,
-        priority=letter.priority,
-        due_at=now,
-        queued_at=now,
-    )
-    session.add(owed)
-    session.flush()
+    owed = deliveries.owe(session, letter, variant, recipient=to.written, now=now)
     audit_log.act(session, actor=actor, verb="probe written", subject=f"newsletter:{newsletter.slug}", now=now)
     return owed.id

@@ -1,0 +1,46 @@
+"""However a delivery comes to be owed, it begins alike."""
+
+from sqlalchemy import select
+
+from newsletter.consent.subscribers import Subscriber
+from newsletter.mail.delivery import deliveries
+from newsletter.mail.delivery.deliveries import DELIVERIES, Delivery, DeliveryStatus
+from tests.builders import a_letter, a_newsletter, a_reader
+from tests.clock import NOON
+
+
+def columns(session, delivery: Delivery) -> dict:
+    row = session.execute(select(*DELIVERIES.c).where(DELIVERIES.c.id == delivery.id)).one()
+    return {name: value for name, value in row._mapping.items() if name not in {"id", "letter_id", "variant_id"}}
+
+
+def test_a_letter_owed_to_one_reader_begins_as_one_that_is_owed_to_all(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        reader = a_reader(session, newsletter)
+        everybody = select(Subscriber.id).where(Subscriber.id == reader.id)
+        of_one, of_all = a_letter(session, newsletter), a_letter(session, newsletter)
+
+        alone = deliveries.owe(session, *of_one, subscriber_id=reader.id, now=NOON)
+        number = deliveries.owe_each(session, *of_all, everybody, now=NOON)
+
+        (among_all,) = session.scalars(select(Delivery).where(Delivery.letter_id == of_all[0].id))
+        assert number == 1
+        assert columns(session, alone) == columns(session, among_all)
+        assert (alone.status, alone.due_at, alone.attempt) == (DeliveryStatus.QUEUED, NOON, 0)
+
+
+def test_a_letter_may_be_owed_to_a_recipient_who_is_no_subscriber(begin):
+    with begin() as session:
+        written = a_letter(session, a_newsletter(session))
+
+        owed = deliveries.owe(session, *written, recipient="ana@example.org", now=NOON)
+
+        assert session.scalars(select(Delivery.id).where(Delivery.recipient == "ana@example.org")).all() == [owed.id]
+
+
+def test_a_letter_is_owed_to_nobody_where_nobody_is_selected(begin):
+    with begin() as session:
+        written = a_letter(session, a_newsletter(session))
+
+        assert deliveries.owe_each(session, *written, select(Subscriber.id), now=NOON) == 0
