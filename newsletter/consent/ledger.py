@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, func, select
@@ -34,6 +35,25 @@ class Event(StrEnum):
     WITHDRAWN = "withdrawn"
     REFUSED = "refused"  # "never mail this address"
     LAPSED = "lapsed"  # not confirmed in time; what told who had asked is deleted
+
+
+class Effect(NamedTuple):
+    """The standing after an event, for a subject who has confirmed at least once, and for one who never has."""
+
+    if_confirmed: Standing | None
+    if_unconfirmed: Standing | None
+
+
+# The last of these events decides the standing. An event that is missing here changes none: a subject who refuses all
+# mail is suppressed, whatever they subscribe to.
+EFFECTS: Mapping[Event, Effect] = MappingProxyType(
+    {
+        Event.REQUESTED: Effect(Standing.ASKED, Standing.ASKED),
+        Event.CONFIRMED: Effect(Standing.SUBSCRIBED, Standing.SUBSCRIBED),
+        Event.WITHDRAWN: Effect(Standing.LEFT, Standing.LEFT),
+        Event.LAPSED: Effect(Standing.LEFT, None),
+    }
+)
 
 
 class LedgerEntry(Base):
@@ -140,20 +160,15 @@ def _last(session: Session, subject: bytes) -> int:
 
 
 def standing(history: Iterable[Event]) -> Standing | None:
-    """What a subject's facts about one newsletter come to, oldest first; None if there is nothing between them."""
-    today: Standing | None = None
-    confirmed = False
+    """The standing after a subject's events about one newsletter; None if there is nothing between them.
+
+    `standings.told` computes the same in SQL, for everybody, from the same table of effects.
+    """
+    last, is_confirmed = Effect(None, None), False
     for event in history:
-        match event:
-            case Event.REQUESTED:
-                today = Standing.ASKED
-            case Event.CONFIRMED:
-                today, confirmed = Standing.SUBSCRIBED, True
-            case Event.WITHDRAWN:
-                today = Standing.LEFT
-            case Event.LAPSED:
-                today = Standing.LEFT if confirmed else None
-    return today
+        last = EFFECTS.get(event, last)
+        is_confirmed = is_confirmed or event is Event.CONFIRMED
+    return last.if_confirmed if is_confirmed else last.if_unconfirmed
 
 
 def canonical(evidence: Mapping[str, str]) -> bytes:

@@ -2,33 +2,36 @@
 
 from typing import Any
 
-from sqlalchemy import CTE, Select, and_, case, func, literal, null, select, union_all
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger, subscribers
-from newsletter.consent.ledger import Event, LedgerEntry
+from newsletter.consent.ledger import EFFECTS, Event, LedgerEntry
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 
-# The events that decide where somebody stands; each number fits below the ordinal, so that one MAX finds the last.
-_NUMBERS = {Event.REQUESTED: 1, Event.CONFIRMED: 2, Event.WITHDRAWN: 3, Event.LAPSED: 4}
-_ROOM = 8
+# A number for each event that decides a standing. It fits below the ordinal, so that one MAX finds the last such event.
+_NUMBERS = {event: number for number, event in enumerate(EFFECTS, start=1)}
+_ROOM = len(_NUMBERS) + 1
 
 
 def told() -> CTE:
-    """What the ledger comes to, by subject and newsletter: `ledger.standing` as one statement, in one pass."""
+    """The standing by subject and newsletter: `ledger.standing` for the whole ledger, in one statement and one pass."""
     number = case(*((LedgerEntry.event == event, number) for event, number in _NUMBERS.items()))
     last = func.max(LedgerEntry.ordinal * _ROOM + number) % _ROOM
-    confirmed = func.max(case((LedgerEntry.event == Event.CONFIRMED, 1), else_=0))
-    kind = Subscription.standing.type
-    standing = case(
-        (last == _NUMBERS[Event.REQUESTED], literal(Standing.ASKED, kind)),
-        (last == _NUMBERS[Event.CONFIRMED], literal(Standing.SUBSCRIBED, kind)),
-        (last == _NUMBERS[Event.WITHDRAWN], literal(Standing.LEFT, kind)),
-        (and_(last == _NUMBERS[Event.LAPSED], confirmed == 1), literal(Standing.LEFT, kind)),
-    )
+    is_confirmed = func.max(case((LedgerEntry.event == Event.CONFIRMED, 1), else_=0)) == 1
+    rules = []
+    for event, effect in EFFECTS.items():
+        is_last = last == _NUMBERS[event]
+        rules.append((and_(is_last, is_confirmed), _literal(effect.if_confirmed)))
+        rules.append((is_last, _literal(effect.if_unconfirmed)))
+    standing = case(*rules)
     about = LedgerEntry.subject, LedgerEntry.newsletter_id
     facts = select(*about, standing.label("standing")).where(LedgerEntry.newsletter_id.is_not(None)).group_by(*about)
     return facts.cte("told")
+
+
+def _literal(standing: Standing | None) -> ColumnElement[Any]:
+    return null() if standing is None else literal(standing, Subscription.standing.type)
 
 
 def differing() -> Select[*tuple[Any, ...]]:
@@ -74,7 +77,7 @@ def rebuild(session: Session, subscriber_id: int, newsletter_id: int) -> bool:
     today = ledger.standing(entry.event for entry in about)
     row = session.get(Subscription, (subscriber_id, newsletter_id))
     if today is not None:
-        since = max(entry.at for entry in about if entry.event in _NUMBERS)
+        since = max(entry.at for entry in about if entry.event in EFFECTS)
         subscribers.settle(session, subscriber_id, newsletter_id, today, now=since)
     elif row is not None:
         session.delete(row)
