@@ -128,7 +128,7 @@ class RedisBoard:
             after = step(before, now)
             if after == before and (raw or after == Notes()):
                 break
-            written, raw, told = self._write([name], [raw, _text(after), int(KEPT)])
+            written, raw, told = self._write([name], [raw, _text(after, raw), int(KEPT)])
             if written:
                 before = after
                 break
@@ -176,17 +176,22 @@ def _name(key: str, what: str) -> str:
     return f"newsletter:{what}:{key}"
 
 
-def _text(notes: Notes) -> str:
-    return json.dumps(notes._asdict())
+def _text(notes: Notes, before: str) -> str:
+    """The notes as they are written. Keys of another release keep what stood there before."""
+    return json.dumps(_stored(before) | notes._asdict())
 
 
 def _notes(raw: str) -> Notes:
-    """What stands there; what another release has written and this one does not know is left out."""
+    """The notes as they stand there, without the keys that only another release knows."""
+    return Notes(**{name: value for name, value in _stored(raw).items() if name in Notes._fields})
+
+
+def _stored(raw: str) -> dict[str, Any]:
     try:
         found = json.loads(raw)
-        return Notes(**{name: found[name] for name in Notes._fields if name in found})
-    except (ValueError, TypeError):
-        return Notes()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def board(redis_url: str | None) -> Board:

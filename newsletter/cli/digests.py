@@ -1,5 +1,6 @@
 """newsletter digests: the rules that turn articles into issues, and when they come round."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -54,7 +55,7 @@ def listed(as_json: console.Json = False) -> None:
                 "name": digest.name,
                 "cron": digest.cron,
                 "zone": digest.zone,
-                **digest.rule,
+                **asdict(digests.Rule.read(digest.rule)),
                 "active": digest.active,
                 "last_run_at": digest.last_run_at,
             }

@@ -1,5 +1,6 @@
 """What all carriers know together: one contract, in the process and in Redis; and Redis away, frozen, emptied."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -123,6 +124,19 @@ def test_nothing_that_redis_keeps_of_it_stays_for_ever(redis_url):
         marked(board, "tgt")
         assert len(redis.keys("*")) == 3
         assert all(0 < redis.ttl(key) <= 7200 for key in redis.keys("*"))
+
+
+@pytest.mark.redis
+def test_what_a_newer_release_notes_beside_ours_stays_and_what_is_no_note_at_all_is_replaced(redis_url):
+    with closing(RedisBoard(redis_url)) as board, Redis.from_url(redis_url) as redis:
+        marked(board, "t", key="newer")
+        marked(board, "t", key="broken")
+        newer, broken = (f"newsletter:notes:{key}" for key in ("newer", "broken"))
+        redis.set(newer, json.dumps({"marks": "tt", "warmed_up": True}))
+        redis.set(broken, "[1]")
+        assert [marked(board, "g", key=key).marks for key in ("newer", "broken")] == ["ttg", "g"]
+        assert json.loads(redis.get(newer))["warmed_up"] is True
+        assert json.loads(redis.get(broken))["marks"] == "g"
 
 
 @pytest.mark.redis

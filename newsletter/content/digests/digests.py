@@ -1,8 +1,9 @@
 """Digests: the rules that turn articles into issues, on a schedule."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -22,6 +23,11 @@ class Rule:
 
     articles: int
     send: str  # approve or automatic
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Self:
+        """The rule in a digest's row. Keys that a newer release has added are left out: it may be running beside us."""
+        return cls(**{each.name: stored[each.name] for each in fields(cls)})
 
 
 class Digest(Base):
@@ -109,7 +115,7 @@ def draft(session: Session, digest_id: int, *, now: datetime) -> Issue | None:
     at = _due(digest, now)
     if at is None:
         return None
-    rule = Rule(**digest.rule)
+    rule = Rule.read(digest.rule)
     issue = issues.draft(
         session,
         session.get_one(Newsletter, digest.newsletter_id),

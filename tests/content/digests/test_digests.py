@@ -85,6 +85,15 @@ def test_an_automatic_digest_is_approved_by_the_scheduler(begin, daily):
     )
 
 
+def test_a_rule_with_a_key_of_a_newer_release_is_followed_as_far_as_it_is_known_and_kept(begin, daily):
+    with begin() as session:
+        digest = session.scalars(select(Digest)).one()
+        newer = digest.rule = {**digest.rule, "topics": ["traffic"]}
+    assert drafted(begin, SEVEN) == [(IssueStatus.DRAFTED, SEVEN, ["About bus", "About bridge"])]
+    with begin() as session:
+        assert session.scalars(select(Digest.rule)).one() == newer
+
+
 def test_two_digests_of_a_newsletter_do_not_share_an_article(begin, daily):
     with begin() as session:
         newsletter = session.scalars(select(Digest)).one().newsletter_id

@@ -259,7 +259,7 @@ def test_a_letter_that_cannot_be_written_fails_with_a_reason_that_names_nobody(o
     assert "ana" not in caplog.text
 
 
-@pytest.mark.parametrize("cuts", [[[5, "to", "shoe"]], [["x"]], "nonsense"])
+@pytest.mark.parametrize("cuts", [[[5, "to", "shoe"]], [[5, "to", "text", "newer"]], [["x"]], "nonsense"])
 def test_a_letter_that_we_spoilt_waits_until_somebody_mends_it_and_holds_up_no_other(office, caplog, cuts):
     (spoilt,) = office.owes(1)
     (control,) = office.owes(1)
