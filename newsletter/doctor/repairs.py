@@ -109,10 +109,10 @@ class Mender:
             return self._told(session, Check.SUMS, len(letters), says, tallies=gone)
 
     def _nobodys(self) -> Mended | None:
-        """Hand back claims that belong to no carrier there is, so that nobody can be carrying them."""
+        """Hand back claims that belong to no carrier there is; its process may have sent letters all the same."""
         nobody = or_(Delivery.carrier_id.is_(None), ~exists().where(Carrier.id == Delivery.carrier_id))
         back = update(Delivery).where(stands(DeliveryStatus.CLAIMED), nobody)
-        back = back.values(status=results.WAITING_AGAIN, carrier_id=None)
+        back = back.values(status=results.WAITING_AGAIN, carrier_id=None, deaths=Delivery.deaths + 1)
         with self.writing() as session:
             count = session.execute(back, execution_options={"synchronize_session": False}).rowcount  # type: ignore[attr-defined]
             return self._told(session, Check.DEAD_CLAIMS, count, "{:,} letters that nobody carried wait again")

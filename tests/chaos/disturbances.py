@@ -215,9 +215,9 @@ def poisoned(stand: Stand, short: bool) -> Allowed:
         victim.kill()
         victim.start()
         kills += 1
-    failed = {reader for reader, status in stand.owed().items() if status is DeliveryStatus.FAILED}
-    errors = () if failed == {poison} else (f"{len(failed)} letters were given up",)
-    return Allowed(doubled=kills * (CONNECTIONS + 2 * GROUP), failed=1, notes=(f"{kills} died of it",), errors=errors)
+    unknown = {reader for reader, status in stand.owed().items() if status is DeliveryStatus.UNKNOWN}
+    errors = () if unknown == {poison} else (f"{len(unknown)} letters were given up",)
+    return Allowed(doubled=kills * (CONNECTIONS + 2 * GROUP), unknown=1, notes=(f"{kills} died of it",), errors=errors)
 
 
 def clock_jumping(stand: Stand, short: bool) -> Allowed:

@@ -130,6 +130,7 @@ def test_a_claim_of_nobody_waits_again(database):
     with database.reading() as session:
         assert session.get_one(Delivery, doubtful.id).status is DeliveryStatus.IN_DOUBT
         assert session.get_one(Delivery, sure.id).status is DeliveryStatus.QUEUED
+        assert session.get_one(Delivery, sure.id).deaths == 1, "its process may have sent it before its row was lost"
 
 
 class Time:

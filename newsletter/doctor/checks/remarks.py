@@ -8,15 +8,16 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.doctor.checks.findings import Remark
-from newsletter.mail.delivery.deliveries import DEATHS, WAITING, Delivery, DeliveryStatus, stands
+from newsletter.mail.delivery.deliveries import DEATHS, WAITING, Delivery, DeliveryStatus, may_have_arrived, stands
 
 
 def in_doubt(session: Session) -> Iterator[Remark]:
-    """Letters that a relay may have taken: each is repeated once, with the same bytes, and then unknown."""
-    waiting = select(func.count(), func.min(Delivery.first_tried_at)).where(stands(*WAITING), Delivery.doubts > 0)
+    """Letters that may have arrived: each is sent again with the same bytes, or ends unknown."""
+    doubtful = may_have_arrived(Delivery.doubts, Delivery.deaths)
+    waiting = select(func.count(), func.min(Delivery.first_tried_at)).where(stands(*WAITING), doubtful)
     count, since = session.execute(waiting).one()
     if count:
-        says = f"{count:,} letters may have arrived and are repeated once; the oldest was first tried at {_when(since)}"
+        says = f"{count:,} letters may have arrived and are sent again; the oldest was first tried at {_when(since)}"
         yield Remark("in-doubt", "deliveries", says)
     ended = select(func.count(), func.max(Delivery.decided_at)).where(stands(DeliveryStatus.UNKNOWN))
     count, last = session.execute(ended).one()

@@ -34,6 +34,7 @@ from newsletter.mail.delivery.deliveries import (
     WAITING,
     Delivery,
     DeliveryStatus,
+    not_sent,
     stands,
     undecided,
 )
@@ -147,12 +148,10 @@ def _take(due: Select[*tuple[Any, ...]], *, suspects: bool, on_sqlite: bool) -> 
 
 
 def _outcome(permitted: ColumnElement[bool], *, is_cancelled: ColumnElement[bool]) -> ColumnElement[DeliveryStatus]:
-    """What becomes of a due delivery: one that may have arrived is never called withheld, for that could be a lie."""
+    """What becomes of a due delivery: it is claimed, or it ends."""
     return case(
         (and_(func.coalesce(is_cancelled, False).is_(False), permitted), DeliveryStatus.CLAIMED),
-        (Delivery.doubts > 0, DeliveryStatus.UNKNOWN),
-        (is_cancelled, DeliveryStatus.CANCELLED),
-        else_=DeliveryStatus.WITHHELD,
+        else_=not_sent(case((is_cancelled, DeliveryStatus.CANCELLED), else_=DeliveryStatus.WITHHELD)),
     )
 
 

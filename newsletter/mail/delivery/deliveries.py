@@ -8,6 +8,9 @@
 
 The final states are sent, failed, withheld, cancelled and unknown. For each letter the number of its rows and of its
 tallies together is its audience, always.
+
+Failed, withheld and cancelled mean that nothing arrived. A letter that may have arrived never ends in one of them: it
+ends unknown (`may_have_arrived`, `not_sent`).
 """
 
 from datetime import datetime
@@ -26,6 +29,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     bindparam,
+    case,
     func,
     insert,
     literal,
@@ -48,7 +52,7 @@ class DeliveryStatus(StrEnum):
     FAILED = "failed"
     WITHHELD = "withheld"  # the reader left, or is not to be written to
     CANCELLED = "cancelled"
-    UNKNOWN = "unknown"  # in doubt a second time
+    UNKNOWN = "unknown"  # it may have arrived, and is not sent again
 
 
 DEATHS = 3  # carriers that may die with a letter in their hands before it is suspected, and carried alone
@@ -153,6 +157,23 @@ def undecided(priority: Priority) -> ColumnElement[bool]:
     """Whether a delivery of this priority is yet to be decided: the condition of the index that finds it."""
     same = Delivery.priority == bindparam(None, int(priority), literal_execute=True)
     return and_(Delivery.decided_at.is_(None), same)
+
+
+def may_have_arrived(doubts: Any, deaths: Any) -> Any:
+    """Whether a copy may be in the inbox although no result says so. For a delivery's values or, in SQL, its columns.
+
+    The relay got all of the letter and did not answer, or a worker died with the letter claimed: it may have died
+    between the relay's 250 and the commit. Only a worker that lives can say that it never began a letter (UNTOUCHED).
+    """
+    return doubts + deaths > 0
+
+
+def not_sent(status: DeliveryStatus | ColumnElement[DeliveryStatus]) -> ColumnElement[DeliveryStatus]:
+    """The final state, in SQL, of a delivery that is not sent: `status`, or UNKNOWN if the letter may have arrived.
+
+    Every statement that ends a delivery as failed, withheld or cancelled takes the state from here.
+    """
+    return case((may_have_arrived(DELIVERIES.c.doubts, DELIVERIES.c.deaths), DeliveryStatus.UNKNOWN), else_=status)
 
 
 class Tally(Base):

@@ -37,6 +37,7 @@ from newsletter.mail.delivery.deliveries import (
     OPEN,
     Delivery,
     DeliveryStatus,
+    may_have_arrived,
     stands,
     undecided,
 )
@@ -47,13 +48,19 @@ from newsletter.mail.transport import replies
 from newsletter.mail.transport.transport import Fate, Reply, Report
 from newsletter.store import bulk_rows
 
-UNCHANGED = ("due_at", "deferrals", "doubts", "reply_code", "reply_text")  # unless the report says otherwise
+UNCHANGED = ("due_at", "deferrals", "doubts", "deaths", "reply_code", "reply_text")  # unless the report says otherwise
 DOUBT = timedelta(minutes=5)  # before a letter in doubt is repeated, once
 JITTER = (0.9, 1.1)  # of a wait, so that letters deferred together do not come back together
 
-# What waits again, and what is given up: a letter that may have arrived never passes for one that has not.
 WAITING_AGAIN = case((DELIVERIES.c.doubts > 0, DeliveryStatus.IN_DOUBT), else_=DeliveryStatus.QUEUED)
-GIVEN_UP = case((DELIVERIES.c.doubts > 0, DeliveryStatus.UNKNOWN), else_=DeliveryStatus.FAILED)
+
+# The deaths of a delivery that its worker reports on. Where the claims of that worker were handed back because it was
+# silent, the delivery waits (any other way back clears `carrier_id`); the report proves that the worker did not die, so
+# its death is not counted.
+PROVEN_DEATHS = case(
+    (and_(DELIVERIES.c.status != DeliveryStatus.CLAIMED, DELIVERIES.c.deaths > 0), DELIVERIES.c.deaths - 1),
+    else_=DELIVERIES.c.deaths,
+)
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +83,7 @@ class Held(NamedTuple):
     due_at: datetime
     deferrals: int = 0
     doubts: int = 0
+    deaths: int = 0
     reply_code: int | None = None
     reply_text: str | None = None
     signup: int | None = None  # that a confirmation is about
@@ -135,7 +143,7 @@ def _sending(*, on_sqlite: bool) -> Update:
 @cache
 def _leaving(*, on_sqlite: bool) -> Update:
     said = bulk_rows.rows("said", {name: SAID[name] for name in ("id", "attempt")}, on_sqlite=on_sqlite)
-    return _of_carrier(said).values(status=WAITING_AGAIN, carrier_id=None)
+    return _of_carrier(said).values(status=WAITING_AGAIN, carrier_id=None, deaths=PROVEN_DEATHS)
 
 
 def _of_carrier(said: FromClause) -> ReturningUpdate[Any]:
@@ -170,20 +178,16 @@ def _let_ask_again(session: Session, decided: Iterable[tuple[Held, Report, dict[
 
 def decide(held: Held, report: Report, *, now: datetime, jitter: float | None = None) -> dict[str, Any]:
     """The state that a report leads to, as column values. Waiting begins now: the report may have waited itself."""
-    waiting, given_up = (
-        (DeliveryStatus.IN_DOUBT, DeliveryStatus.UNKNOWN)
-        if held.doubts
-        else (DeliveryStatus.QUEUED, DeliveryStatus.FAILED)
-    )
+    waiting = DeliveryStatus.IN_DOUBT if held.doubts else DeliveryStatus.QUEUED
+    given_up = DeliveryStatus.UNKNOWN if may_have_arrived(held.doubts, held.deaths) else DeliveryStatus.FAILED
     changes: dict[str, Any] = {name: getattr(held, name) for name in UNCHANGED}
     if report.fate is not Fate.UNTOUCHED:
         changes |= _said(report.reply)
     match report.fate:
         case Fate.TAKEN:
             changes["status"] = DeliveryStatus.SENT
-        case Fate.REFUSED:
-            is_theirs = report.reply is not None and report.reply.code is not None
-            changes["status"] = DeliveryStatus.FAILED if is_theirs else given_up
+        case Fate.REFUSED:  # this copy; an earlier one may have been accepted
+            changes["status"] = given_up
         case Fate.UNTOUCHED:
             changes["status"] = waiting
         case Fate.IN_DOUBT if held.doubts:
@@ -226,15 +230,16 @@ def _bound(carrier: int, report: Report, changes: dict[str, Any]) -> dict[str, A
 def hand_back(session: Session, silent: Sequence[int], *, now: datetime) -> int:
     """Give the claims of dead carriers to whoever comes next; returns how many.
 
-    A letter that outlived three of them is carried alone from then on (`claims.claim_suspect`). If that carrier dies
-    as well, it fails; one that may have arrived before is unknown.
+    Each of these letters may have arrived: their carrier may have died between the relay's 250 and the commit. A letter
+    that outlived three carriers is carried alone from then on (`claims.claim_suspect`). If that carrier dies as well,
+    the letter is given up, and is unknown.
     """
     leases.end(session, silent, now=now)  # first: until this transaction ends none of them claims anything more
     given_up = (
         update(Delivery)
         .where(_held_by(silent), Delivery.deaths >= DEATHS)
         .values(
-            status=GIVEN_UP,
+            status=DeliveryStatus.UNKNOWN,
             deaths=Delivery.deaths + 1,
             decided_at=now,
             reply_text=f"{DEATHS + 1} processes ended while they carried this letter, the last one nothing else",
@@ -271,6 +276,7 @@ def _held(session: Session, carrier: int, deliveries: Sequence[int]) -> list[Hel
             Delivery.due_at,
             Delivery.deferrals,
             Delivery.doubts,
+            PROVEN_DEATHS,
             Delivery.reply_code,
             Delivery.reply_text,
             Letter.signup_id,

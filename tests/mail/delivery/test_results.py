@@ -39,11 +39,8 @@ OLD = NOON - timedelta(days=3)
         (Fate.TAKEN, {"doubts": 1}, {"status": DeliveryStatus.SENT, "decided_at": LATE}),
         (Fate.TAKEN, {"first_tried_at": OLD}, {"status": DeliveryStatus.SENT, "decided_at": LATE}),
         (Fate.REFUSED, {}, {"status": DeliveryStatus.FAILED, "decided_at": LATE}),
-        (
-            Fate.REFUSED,
-            {"doubts": 1},
-            {"status": DeliveryStatus.UNKNOWN, "decided_at": LATE},
-        ),  # by us: nobody was asked
+        (Fate.REFUSED, {"doubts": 1}, {"status": DeliveryStatus.UNKNOWN, "decided_at": LATE}),
+        (Fate.REFUSED, {"deaths": 1}, {"status": DeliveryStatus.UNKNOWN, "decided_at": LATE}),
         (Fate.UNTOUCHED, {}, {"status": DeliveryStatus.QUEUED, "due_at": NOON, "deferrals": 0}),
         (Fate.UNTOUCHED, {"first_tried_at": OLD}, {"status": DeliveryStatus.QUEUED, "due_at": NOON, "deferrals": 0}),
         (
@@ -65,6 +62,7 @@ OLD = NOON - timedelta(days=3)
         ),
         (Fate.LATER, {"first_tried_at": OLD}, {"status": DeliveryStatus.FAILED, "decided_at": LATE}),
         (Fate.LATER, {"first_tried_at": OLD, "doubts": 1}, {"status": DeliveryStatus.UNKNOWN, "decided_at": LATE}),
+        (Fate.LATER, {"first_tried_at": OLD, "deaths": 1}, {"status": DeliveryStatus.UNKNOWN, "decided_at": LATE}),
     ],
 )
 def test_each_fate_leads_to_its_state(fate, before, after):
@@ -72,9 +70,15 @@ def test_each_fate_leads_to_its_state(fate, before, after):
     assert decided | after == decided
 
 
-def test_who_is_refused_by_the_relay_when_a_letter_in_doubt_is_repeated_has_none():
+def test_a_relay_that_refuses_the_repeat_says_nothing_of_the_copy_that_it_may_have_taken():
     refused = report(Fate.REFUSED, reply=Reply(550, "5.1.1", "no such user"))
-    assert results.decide(held(doubts=1), refused, now=LATE)["status"] is DeliveryStatus.FAILED
+    decided = results.decide(held(doubts=1), refused, now=LATE)
+    assert (decided["status"], decided["reply_code"]) == (DeliveryStatus.UNKNOWN, 550)
+
+
+def test_a_letter_of_a_dead_worker_waits_for_a_person_like_any_other_that_is_refused_because_of_us():
+    decided = results.decide(held(deaths=1), report(Fate.LATER, reply=UNAUTHENTICATED), now=LATE)
+    assert (decided["status"], decided["deaths"]) == (DeliveryStatus.QUEUED, 1)
 
 
 @given(
@@ -312,17 +316,7 @@ def test_whom_silence_made_look_dead_still_knows_best_until_somebody_else_has_th
         assert (passed_on.status, passed_on.carrier_id) == (DeliveryStatus.CLAIMED, next_one)
 
 
-def test_a_letter_that_may_have_arrived_and_that_four_carriers_did_not_survive_is_unknown(begin):
-    with begin() as session:
-        (doubtful,) = owed(session, 1, deaths=DEATHS, doubts=1, status=DeliveryStatus.IN_DOUBT)
-        last = a_carrier(session)
-        claims.claim_suspect(session, last, urgent=False, key="k1", now=NOON)
-        assert results.hand_back(session, [last], now=LATE) == 1
-        session.expire_all()
-        assert (doubtful.status, doubtful.decided_at) == (DeliveryStatus.UNKNOWN, LATE)
-
-
-def test_a_letter_that_four_carriers_did_not_survive_fails_the_last_time_alone(begin):
+def test_a_letter_that_four_workers_did_not_survive_is_given_up_the_last_time_alone_and_is_unknown(begin):
     with begin() as session:
         poison, innocent = owed(session, 2)
         for _ in range(DEATHS):
@@ -335,7 +329,7 @@ def test_a_letter_that_four_carriers_did_not_survive_fails_the_last_time_alone(b
         assert alone.delivery == poison.id
         assert results.hand_back(session, [last], now=LATE) == 1
         session.expire_all()
-        assert (poison.status, poison.decided_at, poison.deaths) == (DeliveryStatus.FAILED, LATE, DEATHS + 1)
+        assert (poison.status, poison.decided_at, poison.deaths) == (DeliveryStatus.UNKNOWN, LATE, DEATHS + 1)
         assert "processes ended" in poison.reply_text
         assert innocent.status is DeliveryStatus.QUEUED
         living = a_carrier(session)
