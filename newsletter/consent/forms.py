@@ -27,7 +27,7 @@ def publish(
         values={"email": "", "name": ""},
         errors={},
     )
-    asked = {"slug": newsletter.slug, "name": newsletter.name, "schedule": None}
+    asked = {"slug": newsletter.slug, "name": newsletter.name}
     confirm = pages.get_template("pages/_confirm_words.html").render(newsletters=[asked], wording=shown)
     return wordings.publish(
         session,

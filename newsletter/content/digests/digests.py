@@ -1,6 +1,6 @@
 """Digests: the rules that turn articles into issues, on a schedule."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Self
@@ -91,8 +91,16 @@ def every(session: Session) -> list[tuple[Digest, Newsletter]]:
 
 def schedule(session: Session, newsletter_id: int) -> str | None:
     """How often a newsletter comes, in a sentence: its readers are told before they agree. None without a digest."""
-    active = select(Digest).where(Digest.newsletter_id == newsletter_id, Digest.active).order_by(Digest.id)
-    return " ".join(recurrence.in_words(each.cron, each.zone) for each in session.scalars(active)) or None
+    return schedules(session, [newsletter_id]).get(newsletter_id)
+
+
+def schedules(session: Session, newsletter_ids: Collection[int]) -> dict[int, str]:
+    """How often each of these newsletters comes, by its id; one without an active digest is left out."""
+    active = select(Digest).where(Digest.newsletter_id.in_(newsletter_ids), Digest.active).order_by(Digest.id)
+    sentences: dict[int, list[str]] = {}
+    for each in session.scalars(active):
+        sentences.setdefault(each.newsletter_id, []).append(recurrence.in_words(each.cron, each.zone))
+    return {number: " ".join(said) for number, said in sentences.items()}
 
 
 def upcoming(digest: Digest, *, now: datetime, count: int) -> list[datetime]:

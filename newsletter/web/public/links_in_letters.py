@@ -12,6 +12,7 @@ from newsletter.consent import decisions, subscribers
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
+from newsletter.content.digests import digests
 from newsletter.errors import LinkExpired, Malformed
 from newsletter.links import Purpose
 from newsletter.newsletters import Newsletter, every
@@ -109,7 +110,8 @@ def _about(here: Site, session: Session, signup: Signup, page: str, **context: A
     found = session.scalars(
         select(Newsletter).where(Newsletter.id.in_(signup.newsletters)).order_by(Newsletter.id)
     ).all()
-    rows = [{"slug": newsletter.slug, "name": newsletter.name, "schedule": None} for newsletter in found]
+    schedules = digests.schedules(session, signup.newsletters)
+    rows = [{"slug": each.slug, "name": each.name, "schedule": schedules.get(each.id)} for each in found]
     address = addresses.masked(signup.address)
     return here.page(page, newsletter=found[0], newsletters=rows, address=address, **context)
 
@@ -136,13 +138,20 @@ def _preferences(
     standing = subscribers.subscriptions(session, subscriber.id)
     got = {number: row for number, row in standing.items() if row.standing == Standing.SUBSCRIBED}
     offered = every(session)
+    schedules = digests.schedules(session, got)
     return here.page(
         "preferences",
         newsletter=next((newsletter for newsletter in offered if newsletter.id in got), None),
         publisher=offered[0].publisher if offered else None,
         address=addresses.masked(subscriber.address or ""),
         subscriptions=[
-            {"slug": each.slug, "name": each.name, "since": got[each.id].since, "zone": each.zone, "schedule": None}
+            {
+                "slug": each.slug,
+                "name": each.name,
+                "since": got[each.id].since,
+                "zone": each.zone,
+                "schedule": schedules.get(each.id),
+            }
             for each in offered
             if each.id in got
         ],
