@@ -14,7 +14,7 @@ from newsletter.doctor.repairs import Mended, Mender
 app = typer.Typer(invoke_without_command=True)
 app.command()(doctor_domain.domain)
 
-SOUND = "ok: nothing is missing or doubled"
+SOUND = "ok: each letter's deliveries add up to its audience, and subscriptions agree with the ledger"
 KEYLESS = Remark(
     "suppressed", "subscribers", "not compared with the suppressions: NEWSLETTER_SECRET_KEYS is not set here"
 )
@@ -26,7 +26,10 @@ def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended without a doubt.")] = False,
     as_json: console.Json = False,
 ) -> None:
-    """Prove that every letter's sums are right and the ledger is whole; exit 1 with what is not."""
+    """Prove that every letter's sums are right and the ledger is whole; exit 1 with what is not.
+
+    It reads the database only. Whether a relay delivered a letter, or delivered it more than once, it cannot tell.
+    """
     if context.invoked_subcommand:
         return
     settings = console.configured()

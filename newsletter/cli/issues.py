@@ -84,7 +84,7 @@ def pause(number: IssueArgument, as_json: console.Json = False) -> None:
 
 @app.command()
 def resume(number: IssueArgument, as_json: console.Json = False) -> None:
-    """Go on with a paused issue; nobody gets it twice."""
+    """Go on with a paused issue; what is recorded as sent is not sent again."""
     answer = _step(number, issue_pauses.resume)
     console.show(answer, as_json=as_json, text=f"Issue {number} goes on; the workers begin within seconds.")
 

@@ -193,7 +193,7 @@ def begin_sending(session: Session, issue: Issue, *, actor: str, now: datetime) 
 
 
 def resume(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
-    """Go on with a paused issue; nobody gets it twice."""
+    """Go on with a paused issue. Raises Refused for any other."""
     if issue.status is not IssueStatus.PAUSED:
         raise Refused(f"Issue {issue.id} is {issue.status}; only a paused one can be resumed.")
     begin_sending(session, issue, actor=actor, now=now)

@@ -1,1 +1,1 @@
-"""Letters, and what it takes to deliver each of them exactly once."""
+"""Letters, and how each delivery of one comes to exactly one final state."""

@@ -14,7 +14,7 @@ from newsletter.mail.delivery.leases import Carrier
 from newsletter.mail.letters.letters import Letter, Variant
 
 BACKUP = "Compare with a backup: nothing here can tell which of them is right."
-LATER = "Nobody is written to twice for it; the row may stay as it is."
+LATER = "No worker claims this delivery again; the row may stay as it is."
 
 
 def sums(session: Session) -> Iterator[Finding]:
