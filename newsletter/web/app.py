@@ -18,7 +18,7 @@ from newsletter.newsletters import BRAND
 from newsletter.settings import Settings
 from newsletter.web import failures
 from newsletter.web.access_log import Access
-from newsletter.web.guards import Guards
+from newsletter.web.guards import Guards, allow
 from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
 from newsletter.web.public import archive, links_in_letters, signup
@@ -45,7 +45,7 @@ def create_app(configured: Settings | None = None, doorbell: Doorbell | None = N
     if app.state.site.shows_outbox:
         app.include_router(outbox_pages.router)
     app.add_api_route("/brand/{colour}.css", brand, methods=["GET"])
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    app.mount("/static", allow(public=True)(StaticFiles(directory=Path(__file__).parent / "static")))
     return app
 
 
@@ -58,6 +58,7 @@ def _of_the_environment() -> FastAPI:
     return app
 
 
+@allow(public=True)
 def brand(colour: str) -> Response:
     """A newsletter's colour as a stylesheet: no page carries an inline style."""
     if not BRAND.fullmatch(f"#{colour}"):

@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 
 
 class TooLarge(Malformed):
-    """A body that no form of ours can make."""
+    """A body with more bytes than its route takes."""
 
-    def __init__(self) -> None:
-        super().__init__("form", "The form is too large: 64 kB is the most that can be sent.")
+    def __init__(self, limit: int) -> None:
+        super().__init__("form", f"The form is too large: {limit // 1024:,} kB is the most that can be sent.")
 
 
 STATUS: dict[type[Refused], int] = {

@@ -14,6 +14,7 @@ from newsletter.content.issues import Issue, IssueStatus
 from newsletter.content.pictures import Picture
 from newsletter.errors import NotFound
 from newsletter.newsletters import Newsletter
+from newsletter.web.guards import allow
 from newsletter.web.site import Here, Reading
 
 IssueNumber = Annotated[int, Path(ge=1, lt=2**31)]
@@ -24,6 +25,7 @@ router = APIRouter()
 
 
 @router.get("/archive")
+@allow(public=True)
 def index(here: Here, session: Reading) -> HTMLResponse:
     """Every newsletter with its newest issue."""
     every = newsletters.every(session)
@@ -36,6 +38,7 @@ def index(here: Here, session: Reading) -> HTMLResponse:
 
 
 @router.get("/archive/{slug}")
+@allow(public=True)
 def of_newsletter(slug: str, here: Here, session: Reading) -> HTMLResponse:
     """A newsletter's issues, newest first."""
     newsletter = newsletters.named(session, slug)
@@ -43,6 +46,7 @@ def of_newsletter(slug: str, here: Here, session: Reading) -> HTMLResponse:
 
 
 @router.get("/archive/{slug}/{number}")
+@allow(public=True)
 def of_issue(slug: str, number: IssueNumber, here: Here, session: Reading) -> HTMLResponse:
     """One issue as a page."""
     newsletter = newsletters.named(session, slug)
@@ -61,6 +65,7 @@ def of_issue(slug: str, number: IssueNumber, here: Here, session: Reading) -> HT
 
 
 @router.get("/pictures/{name}")
+@allow(public=True)
 def picture(name: str, session: Reading) -> Response:
     """A picture of an article, from our own house: its reader's address reaches no third party."""
     sha256 = name.partition(".")[0]

@@ -17,6 +17,7 @@ from newsletter.errors import LinkExpired, Malformed
 from newsletter.links import Purpose
 from newsletter.newsletters import Newsletter, every
 from newsletter.web.form_data import Form, one, ticked
+from newsletter.web.guards import FORM_BYTES, allow
 from newsletter.web.site import Here, Origin, Reading, Site, Writing
 
 router = APIRouter()
@@ -32,6 +33,7 @@ def confirm_page(token: str, here: Here, session: Reading) -> HTMLResponse:
 
 
 @router.post("/confirm/{token}")
+@allow(body_limit=FORM_BYTES)
 def confirm(token: str, here: Here, session: Writing, origin: Origin) -> HTMLResponse:
     """The inbox's owner agrees; pressing again is no error."""
     signup = decisions.signup_of(session, here.links.read(token, Purpose.CONFIRM), lock=True)
@@ -48,6 +50,7 @@ def never_page(token: str, here: Here, session: Reading) -> HTMLResponse:
 
 
 @router.post("/never/{token}")
+@allow(body_limit=FORM_BYTES)
 def never(token: str, here: Here, session: Writing, origin: Origin) -> HTMLResponse:
     """Leave this address alone from now on."""
     signup = decisions.signup_of(session, here.links.read(token, Purpose.NEVER), lock=True)
@@ -67,6 +70,7 @@ def unsubscribe_page(token: str, here: Here, session: Reading) -> HTMLResponse:
 
 
 @router.post("/u/{token}")
+@allow(body_limit=FORM_BYTES)
 def unsubscribe(token: str, form: Form, here: Here, session: Writing, origin: Origin) -> Response:
     """Leave at once. A mail program's button posts List-Unsubscribe=One-Click and wants no redirect (RFC 8058)."""
     one_click = one(form, "List-Unsubscribe") == "One-Click"
@@ -90,6 +94,7 @@ def preferences_page(token: str, here: Here, session: Reading) -> HTMLResponse:
 
 
 @router.post("/preferences/{token}")
+@allow(body_limit=FORM_BYTES)
 def preferences(token: str, form: Form, here: Here, session: Writing, origin: Origin) -> HTMLResponse:
     """Stop what is no longer ticked, or everything."""
     if not (ticked(form, "save") or ticked(form, "all")):

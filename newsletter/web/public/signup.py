@@ -15,6 +15,7 @@ from newsletter.doorbell import Room
 from newsletter.newsletters import Newsletter
 from newsletter.web.failures import wants_json
 from newsletter.web.form_data import Form, Posted, one
+from newsletter.web.guards import FORM_BYTES, allow
 from newsletter.web.public.archive import latest
 from newsletter.web.public.signup_form import NotAsked, SignupForm, asked
 from newsletter.web.site import Here, Origin, Reading, Site
@@ -25,6 +26,7 @@ router = APIRouter()
 
 
 @router.get("/")
+@allow(public=True)
 def home(here: Here, session: Reading) -> HTMLResponse:
     """The one newsletter's page; or, if there are several, all of them."""
     every = list(here.catalogue.offers().newsletters.values())
@@ -34,12 +36,14 @@ def home(here: Here, session: Reading) -> HTMLResponse:
 
 
 @router.get("/n/{slug}")
+@allow(public=True)
 def offer(slug: str, here: Here, session: Reading) -> HTMLResponse:
     """A newsletter's page, with the form."""
     return _page(here, session, here.catalogue.offers(slugs=frozenset({slug})).newsletter(slug))
 
 
 @router.post("/subscribe")
+@allow(body_limit=FORM_BYTES)
 def subscribe(request: Request, form: Form, here: Here, origin: Origin) -> Response:
     """Take a sign-up: one inserted row, and the same 202 for everybody."""
     try:
