@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pkgutil import resolve_name
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -49,8 +50,19 @@ class LazyGroup(TyperGroup):
 app = typer.Typer(name="newsletter", cls=LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
+def _print_version(wanted: bool) -> None:
+    """Print the installed package's version and end, before any part is imported."""
+    if wanted:
+        typer.echo(f"newsletter {version('newsletter')}")
+        raise typer.Exit
+
+
 @app.callback()
-def newsletter() -> None:
+def newsletter(
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end.")
+    ] = False,
+) -> None:
     """A self-hosted newsletter service. Settings come from NEWSLETTER_... variables and .env."""
 
 

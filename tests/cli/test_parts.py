@@ -1,7 +1,9 @@
 """What the command loads: the part that was asked for, so that an operator does not wait for the others."""
 
+import os
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -43,6 +45,23 @@ def test_a_word_begun_is_completed_to_the_parts_it_may_become(monkeypatch, newsl
     monkeypatch.setenv("COMP_WORDS", "newsletter d")
     monkeypatch.setenv("COMP_CWORD", "1")
     assert set(newsletter().stdout.split()) == {"demo", "digests", "doctor"}
+
+
+def test_the_version_is_that_of_the_installed_package(newsletter):
+    said = newsletter("--version")
+    assert (said.exit_code, said.stdout) == (0, f"newsletter {version('newsletter')}\n")
+
+
+def test_the_version_needs_no_settings_and_no_part_of_the_command():
+    """So it takes no longer than the help, and can be asked where nothing is set up yet."""
+    run = "import sys; from newsletter.cli.app import main\ntry: main(['--version'])\nfinally: print(*sys.modules)"
+    environment = {**os.environ, "NEWSLETTER_DATABASE_URL": "nonsense", "NEWSLETTER_NO_SUCH_SETTING": "1"}
+    done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True, env=environment)
+    said, modules = done.stdout.splitlines()
+    assert said == f"newsletter {version('newsletter')}"
+    ours = {name for name in modules.split() if name.startswith(("newsletter.", "workers"))}
+    assert ours == {"newsletter.cli", "newsletter.cli.app", "newsletter.errors"}
+    assert not {"sqlalchemy", "fastapi", "celery", "redis"} & {name.partition(".")[0] for name in modules.split()}
 
 
 @pytest.mark.parametrize(
