@@ -1,7 +1,7 @@
-"""Ticks: that the workers are alive, as everybody sees it who reads the database.
+"""Ticks: the database shows when a worker last answered in a queue.
 
-The beat rings for upkeep every few seconds, and a worker who answers writes down when. So one row's age says that beat,
-broker and a worker work together; no other process needs to be asked.
+The schedule wakes the queue of upkeep every few seconds, and a worker that answers writes down when. So one row's age
+says that beat, broker and a worker work together; no other process needs to be asked.
 """
 
 from datetime import datetime
@@ -9,25 +9,25 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.doorbell import Room
 from newsletter.store.database import Base, insert_once
+from newsletter.wakeups import Queue
 
 
 class Tick(Base):
-    """When a room was last answered."""
+    """When a worker last answered in a queue."""
 
     __tablename__ = "ticks"
 
-    room: Mapped[Room] = mapped_column(primary_key=True)
+    room: Mapped[Queue] = mapped_column(primary_key=True)
     at: Mapped[datetime]
 
 
-def tick(session: Session, room: Room, *, now: datetime) -> None:
-    """Note that a worker has answered in this room."""
-    if session.scalar(update(Tick).where(Tick.room == room).values(at=now).returning(Tick.room)) is None:
-        insert_once(session, Tick, room=room, at=now)
+def tick(session: Session, queue: Queue, *, now: datetime) -> None:
+    """Note that a worker has answered in this queue."""
+    if session.scalar(update(Tick).where(Tick.room == queue).values(at=now).returning(Tick.room)) is None:
+        insert_once(session, Tick, room=queue, at=now)
 
 
-def last(session: Session, room: Room) -> datetime | None:
-    """When a worker last answered in this room; None before the first time."""
-    return session.scalar(select(Tick.at).where(Tick.room == room))
+def last(session: Session, queue: Queue) -> datetime | None:
+    """When a worker last answered in this queue; None before the first time."""
+    return session.scalar(select(Tick.at).where(Tick.room == queue))

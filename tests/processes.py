@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx2
 
 from newsletter import broker
-from newsletter.doorbell import Doorbell
+from newsletter.wakeups import Wakeups
 from tests.servers.server import free_port
 from tests.waiting import eventually
 
@@ -210,9 +210,9 @@ def running(*processes: Process) -> Iterator[None]:
 
 
 @contextmanager
-def bell_of(redis_url: str) -> Iterator[Doorbell]:
+def bell_of(redis_url: str) -> Iterator[Wakeups]:
     """A bell of our own for the workers on that Redis."""
-    with broker.connect(redis_url) as app, closing(broker.doorbell(app)) as bell:
+    with broker.connect(redis_url) as app, closing(broker.wakeups(app)) as bell:
         yield bell
 
 

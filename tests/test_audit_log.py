@@ -10,7 +10,7 @@ from newsletter.consent import wordings
 from newsletter.content import issues
 from newsletter.content.digests import digests
 from newsletter.content.issues import Issue
-from newsletter.doorbell import Room
+from newsletter.wakeups import Queue
 from newsletter.web import create_app
 from tests.clock import NOON
 from tests.content.builders import a_feed, publish
@@ -38,7 +38,7 @@ def told(stage: Stage) -> list[tuple[str, str]]:
 def test_each_step_of_an_issue_that_leaves_by_itself_is_remembered(stage):
     comes_out(stage, "bridge", automatic=True)
     stage.reader("ana@mail.example.org")
-    stage.ring(Room.UPKEEP, Room.BULK)
+    stage.run(Queue.UPKEEP, Queue.BULK)
     assert told(stage) == [
         ("scheduler", "issue drafted"),
         ("scheduler", "issue approved"),
@@ -51,13 +51,13 @@ def test_each_step_of_an_issue_that_leaves_by_itself_is_remembered(stage):
 @pytest.mark.parametrize(("articles", "verb"), [((), "issue skipped"), (("bridge",), "issue drafted")])
 def test_the_scheduler_answers_for_what_it_skips_and_what_it_drafts(stage, articles, verb):
     comes_out(stage, *articles, automatic=False)
-    stage.ring(Room.UPKEEP, Room.BULK)
+    stage.run(Queue.UPKEEP, Queue.BULK)
     assert told(stage) == [("scheduler", verb)]
 
 
 def test_of_two_who_try_the_same_only_the_one_who_did_it_is_remembered(stage):
     comes_out(stage, "bridge", automatic=False)
-    stage.ring(Room.UPKEEP)
+    stage.run(Queue.UPKEEP)
     for actor in ("cli:ana", "cli:eve"):
         with stage.site.database.writing() as session:
             issue = session.scalars(select(Issue)).one()

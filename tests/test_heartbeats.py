@@ -3,19 +3,19 @@
 from datetime import timedelta
 
 from newsletter import heartbeats
-from newsletter.doorbell import Room
+from newsletter.wakeups import Queue
 from tests.clock import NOON
 
 
 def test_before_the_first_tick_there_is_none(reading):
     with reading() as session:
-        assert heartbeats.last(session, Room.UPKEEP) is None
+        assert heartbeats.last(session, Queue.UPKEEP) is None
 
 
 def test_the_last_tick_counts_and_each_room_has_its_own(begin, reading):
-    for number, room in enumerate((Room.UPKEEP, Room.UPKEEP, Room.BULK)):
+    for number, queue in enumerate((Queue.UPKEEP, Queue.UPKEEP, Queue.BULK)):
         with begin() as session:
-            heartbeats.tick(session, room, now=NOON + timedelta(seconds=number))
+            heartbeats.tick(session, queue, now=NOON + timedelta(seconds=number))
     with reading() as session:
-        assert heartbeats.last(session, Room.UPKEEP) == NOON + timedelta(seconds=1)
-        assert heartbeats.last(session, Room.BULK) == NOON + timedelta(seconds=2)
+        assert heartbeats.last(session, Queue.UPKEEP) == NOON + timedelta(seconds=1)
+        assert heartbeats.last(session, Queue.BULK) == NOON + timedelta(seconds=2)

@@ -20,7 +20,7 @@ from newsletter.store.database import Begin
 from newsletter.web import create_app
 from tests.clock import NOON
 from tests.whole_service import Silence
-from workers import works
+from workers import context
 
 OLD, NEW = ("k1", "o" * 40), ("k2", "n" * 40)
 
@@ -101,18 +101,18 @@ def test_neither_site_nor_workers_start_without_a_key_that_letters_were_sent_wit
     url = stage.site.settings.database_url
     without = Settings(database_url=url, data_dir=tmp_path, secret_keys=f"k2:{'n' * 40}")
     with pytest.raises(Misconfigured, match="k1 is missing"):
-        works.build(without)
+        context.build(without)
     with pytest.raises(Misconfigured, match="k1 is missing"), TestClient(create_app(without, Silence())):
         pass
     rotated = Settings(database_url=url, data_dir=tmp_path, secret_keys=f"k2:{'n' * 40},k1:{'s' * 40}")
-    works.build(rotated).close()
+    context.build(rotated).close()
     with TestClient(create_app(rotated, Silence())) as browser:
         assert browser.get("/").status_code == 200
 
 
 def test_an_embedded_key_that_was_lost_is_not_made_again_in_silence(sqlite_url, tmp_path):
     found = Settings(database_url=sqlite_url, data_dir=tmp_path)
-    works.build(found).close()
+    context.build(found).close()
     (tmp_path / "secret_key").unlink()
     with pytest.raises(Misconfigured, match="secret_key"):
-        works.build(found)
+        context.build(found)

@@ -1,4 +1,4 @@
-"""A whole service in a test's hands: the real site and works, a clock that the test sets, an outbox to read."""
+"""A whole service in a test's hands: the real site and jobs, a clock that the test sets, an outbox to read."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,23 +16,23 @@ from sqlalchemy import select
 
 from newsletter import newsletters, templating
 from newsletter.consent import forms, wordings
-from newsletter.doorbell import Room
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
 from newsletter.settings import Settings
+from newsletter.wakeups import Queue
 from newsletter.web import create_app
 from newsletter.web.site import Site
 from tests.clock import NOON
-from workers import works
-from workers.works import Works
+from workers import context, jobs
+from workers.context import Context
 
 SECRET = "k1:" + "s" * 40
 
 
 class Silence:
-    """A doorbell that nobody hears: the test itself calls whoever would have come."""
+    """Wake-ups that nobody receives: the test itself runs the jobs."""
 
-    def ring(self, room: Room) -> None:
+    def wake(self, queue: Queue) -> None:
         """Nothing happens, which is harmless."""
 
 
@@ -54,7 +54,7 @@ class Stage:
     """One service and everybody who uses it."""
 
     site: Site
-    works: Works
+    context: Context
     browser: TestClient
     clock: Clock
     outbox: Path
@@ -85,10 +85,10 @@ class Stage:
         """Post the form; the answer."""
         return self.browser.post("/subscribe", data={**self.form(slug), "email": email, **fields})
 
-    def ring(self, *rooms: Room) -> None:
+    def run(self, *queues: Queue) -> None:
         """Let the workers do what is due, until nothing more is."""
-        for room in rooms or (Room.URGENT, Room.UPKEEP, Room.BULK):
-            while self.works.ring(room):
+        for queue in queues or (Queue.URGENT, Queue.UPKEEP, Queue.BULK):
+            while jobs.run(queue, self.context):
                 pass
 
     def letters(self, to: str | None = None) -> list[EmailMessage]:
@@ -118,7 +118,7 @@ class Stage:
     def reader(self, email: str, slug: str = "morning") -> EmailMessage:
         """Somebody who signed up and confirmed; returns the confirmation letter."""
         assert self.sign_up(email, slug).status_code == 202
-        self.ring(Room.URGENT)
+        self.run(Queue.URGENT)
         letter = self.letters(to=email)[-1]
         assert self.browser.post(self.link(letter, "confirm"), data={"confirm": "yes"}).status_code == 200
         return letter
@@ -146,9 +146,9 @@ def staged(url: str, folder: Path, **given: Any) -> Iterator[Stage]:
         **{"database_url": url, "data_dir": folder, "base_url": "http://localhost", "secret_keys": SECRET, **given}
     )
     clock = Clock()
-    made = works.build(settings, clock=clock)
+    built = context.build(settings, clock=clock)
     app = create_app(settings, Silence())
     app.state.site = replace(app.state.site, now=clock)
     with TestClient(app, base_url=settings.base_url, client=("127.0.0.1", 50_000)) as browser:
-        yield Stage(app.state.site, made, browser, clock, folder / "outbox")
-    made.close()
+        yield Stage(app.state.site, built, browser, clock, folder / "outbox")
+    built.close()

@@ -1,43 +1,42 @@
-"""The Celery app of the workers, set up for short rings that may be lost, repeated or late."""
+"""The Celery app of the workers, configured for short wake-ups that may be lost, repeated or late."""
 
-from collections.abc import Callable
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 
 from newsletter import broker
-from newsletter.doorbell import Room
-from workers import beat, worker
+from newsletter.wakeups import Queue
+from workers import reconnecting, schedule
+
+# A worker talks to no other one: what all have to know stands in the database.
+ALONE = {"without_gossip": True, "without_heartbeat": True, "without_mingle": True}
 
 
 def make_app(broker_url: str | None) -> Celery:
-    """An app that works in all rooms; without a broker's URL it rings within this process only.
+    """Return an app that works on all queues; without a broker's URL, within this process only.
 
     It becomes the process's default app: Celery looks for that one in the threads in which tasks run.
     """
     app = broker.connect(broker_url)
     app.conf.update(
-        beat_schedule=beat.schedule(),
-        beat_scheduler="workers.beat:Beat",
-        task_acks_late=True,  # a ring that was cut short is rung again, in an hour at the latest
-        worker_cancel_long_running_tasks_on_connection_loss=False,  # what a ring does is no business of Redis
-        worker_concurrency=len(Room),  # a thread for each: one that is busy keeps no other waiting
-        worker_consumer="workers.worker:Consumer",
+        beat_schedule=schedule.entries(),
+        beat_scheduler="workers.schedule:Schedule",
+        task_acks_late=True,  # an unfinished wake-up counts against the prefetch: an idle worker takes the next
+        worker_cancel_long_running_tasks_on_connection_loss=False,  # jobs do not need Redis
+        worker_concurrency=len(Queue),  # a thread for each: a busy queue keeps no other waiting
         worker_disable_rate_limits=True,
-        worker_enable_prefetch_count_reduction=False,  # rings that go on while Redis is away take no room from others
+        worker_enable_prefetch_count_reduction=False,  # jobs that go on while Redis is away take no place from others
         worker_hijack_root_logger=False,
         worker_pool="threads",
         worker_prefetch_multiplier=1,
         worker_redirect_stdouts=False,
     )
-    vars(app)["Worker"] = app.subclass_with_self(worker.Worker)  # in place of what the app's property would find
+    reconnecting.install(app)
+    signals.worker_init.connect(_work_alone)
     app.set_default()
     return app
 
 
-def answer(app: Celery, room: Room, work: Callable[[], None]) -> None:
-    """Do that work whenever the room is rung."""
-
-    # Celery shares tasks among all apps of a process unless told otherwise, and wants a plain function.
-    @app.task(name=broker.task_name(room), shared=False)
-    def ring() -> None:
-        work()
+def _work_alone(*, sender: Any, **_: Any) -> None:
+    """Set the options of `celery worker` for which there is no setting, whatever the command line says."""
+    sender.options.update(ALONE)

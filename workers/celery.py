@@ -9,11 +9,11 @@ from threading import Event
 from celery import Celery
 
 from newsletter import broker, settings, startup
-from newsletter.doorbell import Room
 from newsletter.errors import Misconfigured
-from workers import lifetime, saying, tasks, works
+from newsletter.wakeups import Queue
+from workers import context, lifetime, output, tasks
 from workers.app import make_app
-from workers.lifetime import Once
+from workers.once import Once
 
 
 def __getattr__(name: str) -> Celery:
@@ -25,19 +25,18 @@ def __getattr__(name: str) -> Celery:
 
 @cache
 def app_of_the_environment() -> Celery:
-    """The workers' app as the environment's settings describe it. Raises Misconfigured without a Redis."""
+    """Return the workers' app as the environment's settings describe it. Raises Misconfigured without a Redis."""
     configured = settings.load()
     if not configured.redis_url:
         raise Misconfigured(
-            "NEWSLETTER_REDIS_URL: not set. Workers of their own are rung through Redis; "
+            "NEWSLETTER_REDIS_URL: not set. Workers of their own are woken through Redis; "
             "for everything in one process use: newsletter serve"
         )
     app = make_app(configured.redis_url)
-    saying.through_our_logs(app)
-    stop = Event()
-    doorbell = Once(lambda: broker.doorbell(app))
-    # A worker that is idle need not wait for the beat: whoever finds more than it can carry at once rings for it.
-    made = Once(lambda: works.build(configured, stop=stop, more=lambda: doorbell().ring(Room.BULK)))
-    tasks.register(app, made, doorbell)
-    lifetime.attend(made, doorbell, stop)
+    output.through_our_logs(app)
+    stop, wakeups = Event(), broker.wakeups(app)
+    # An idle worker need not wait for the schedule: one that finds more letters than it claims at once wakes the queue.
+    built = Once(lambda: context.build(configured, stop=stop, more=lambda: wakeups.wake(Queue.BULK)))
+    tasks.register(app, built, wakeups)
+    lifetime.attend(built, wakeups, stop)
     return app

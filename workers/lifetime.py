@@ -1,120 +1,61 @@
-"""A worker process from its first moment to its last."""
+"""A worker process from start to end: it builds what its jobs need, and ends within seconds of being told to."""
 
 import logging
 import os
 import time
-from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Event, Lock, Thread
-from typing import Generic, Protocol, TypeVar
+from threading import Event, Thread
 
 from celery import signals
 
 from newsletter import startup
-from newsletter.doorbell import CoalescingDoorbell
 from newsletter.errors import Misconfigured
 from newsletter.logs import log_failure
+from newsletter.mail.delivery.leases import BEAT
 from newsletter.store.database_errors import UNAVAILABLE
-from workers.lookout import Lookout
-from workers.works import Works
+from workers import jobs
+from workers.context import Context
+from workers.once import Closing, Once
+from workers.repeating import Repeating
 
-GRACE = 8.0  # seconds from being told to end until what still hangs is abandoned; whoever told it kills after ten
+GRACE = 8.0  # seconds from being told to end until what still hangs is abandoned; an orchestrator kills after ten
 
 log = logging.getLogger(__name__)
 
 
-class Closing(Protocol):
-    """What is closed in the end."""
+def attend(context: Once[Context], wakeups: Closing, stop: Event) -> None:
+    """Build the context when a worker starts, set `stop` when it is told to end, and make sure that it does.
 
-    def close(self) -> None:
-        """Give back what it holds."""
-
-
-T = TypeVar("T", bound=Closing)
-
-
-class Once(Generic[T]):
-    """Made when it is first asked for, also if two threads ask at once; what could not be made is tried again."""
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._lock = Lock()
-        self._made: T | None = None
-
-    def __call__(self) -> T:
-        """What was made."""
-        with self._lock:
-            if self._made is None:
-                self._made = self._make()
-            return self._made
-
-    def close(self) -> None:
-        """Close it, if it was made."""
-        with self._lock:
-            if self._made is not None:
-                self._made.close()
-
-
-class Order:
-    """The order to end: given in a signal's handler, carried out by a thread that waits for it.
-
-    A second signal may come while the first one's handler runs. Setting an event there would then wait for ever for its
-    lock, which the first call holds; the queue is one of the few things that may be used so.
+    If the context can never be built, a setting being wrong, the process ends at once. If the database is merely away,
+    it goes on: every wake-up logs that, and tries again.
     """
+    # The wake-ups of a queue go round all workers. Of twenty each would be woken once in a hundred seconds, too seldom
+    # to see that a lease has expired; so each watches by itself.
+    watch = Repeating(lambda: _reclaim(context), every=BEAT, name="reclaim leases")
+    # A second signal may interrupt the handler of the first, in the middle of `stop.set()`, whose lock it would wait
+    # for for ever. A SimpleQueue may be interrupted.
+    told = SimpleQueue[None]()
 
-    def __init__(self, stop: Event) -> None:
-        self._stop = stop
-        self._given = SimpleQueue[None]()
-
-    def expect(self) -> None:
-        """Wait for it; to be called before it can come, for a signal's handler is no place to start a thread in."""
-        Thread(target=self._obey, name="last resort", daemon=True).start()
-
-    def give(self, **_: object) -> None:
-        """The process has to end; it does within eight seconds, whatever hangs."""
-        self._given.put(None)
-
-    def _obey(self) -> None:
-        self._given.get()
-        self._stop.set()
-        _end_after(GRACE)
-
-
-def attend(works: Once[Works], doorbell: Once[CoalescingDoorbell], stop: Event) -> None:
-    """Build the works as soon as a worker starts, set `stop` when it is told to end, and see to it that it does.
-
-    Where they can never be built, a setting being wrong, the process ends at once. Where the database is merely away it
-    goes on: each ring says so, and tries again.
-    """
-    order = Order(stop)
-    lookout = Lookout(lambda: _look(works))
-
-    def begin(**_: object) -> None:
-        order.expect()
-        lookout.start()
+    def start(**_: object) -> None:
+        Thread(target=_end_when, args=(told, stop), name="last resort", daemon=True).start()
+        watch.start()
         try:
             with startup.or_end():
-                works()
+                context()
         except Exception as error:  # noqa: BLE001 - the database is away, or only read, or our rights are missing
             log_failure(log, "the worker starts all the same", error)
 
+    def tell_to_end(**_: object) -> None:
+        told.put(None)
+
     def end(**_: object) -> None:
-        lookout.close()
-        doorbell.close()
-        works.close()
+        watch.close()
+        wakeups.close()
+        context.close()
 
-    signals.worker_init.connect(begin, weak=False)
-    signals.worker_shutting_down.connect(order.give, weak=False)
+    signals.worker_init.connect(start, weak=False)
+    signals.worker_shutting_down.connect(tell_to_end, weak=False)
     signals.worker_shutdown.connect(end, weak=False)
-
-
-def _look(works: Once[Works]) -> None:
-    try:
-        works().look()
-    except (*UNAVAILABLE, Misconfigured):
-        pass  # there are no works yet; each ring says why
-    except Exception as error:  # noqa: BLE001 - the next look may be a better one
-        log_failure(log, "nobody looks after other workers", error)
 
 
 def abandon(*, within: float = GRACE) -> None:
@@ -122,9 +63,24 @@ def abandon(*, within: float = GRACE) -> None:
     Thread(target=_end_after, args=(within,), name="last resort", daemon=True).start()
 
 
+def _end_when(told: SimpleQueue[None], stop: Event) -> None:
+    told.get()
+    stop.set()
+    _end_after(GRACE)
+
+
 def _end_after(seconds: float) -> None:
     time.sleep(seconds)
     log.warning("what has not ended by itself is abandoned; letters in hand go back")
-    # Python would wait for every thread of a pool, and one may wait minutes for a relay or a feed. Rings are safe to
-    # lose, and claims are handed back by the next upkeep that finds their carrier silent.
+    # Python would wait for every thread of a pool, and one may wait minutes for a relay or a feed. Wake-ups are safe to
+    # lose, and another worker reclaims the claims once their lease expires.
     os._exit(0)
+
+
+def _reclaim(context: Once[Context]) -> None:
+    try:
+        jobs.attempt(jobs.reclaim_expired_leases, context())
+    except (*UNAVAILABLE, Misconfigured):
+        pass  # the context cannot be built yet; every wake-up logs why
+    except Exception as error:  # noqa: BLE001 - the next attempt may succeed
+        log_failure(log, "the leases of other workers are not watched", error)

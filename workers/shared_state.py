@@ -14,8 +14,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from newsletter.doorbell import QUIET
 from newsletter.mail.pace.shared_state import AHEAD, KEPT, Board, LocalBoard, Notes, NotesChange
+from newsletter.wakeups import QUIET
 
 T = TypeVar("T")
 

@@ -1,61 +1,49 @@
-"""The tasks: one for each room, without arguments. A lost, late or repeated one is harmless."""
+"""The tasks: one for each queue, without arguments. A lost, late or repeated one is harmless."""
 
 import logging
 from collections.abc import Callable
-from threading import Lock
+from functools import partial
 
 from celery import Celery
 
-from newsletter.doorbell import Doorbell, Room
+from newsletter import broker
 from newsletter.errors import Misconfigured
 from newsletter.logs import log_failure
 from newsletter.store.database_errors import UNAVAILABLE
-from workers.app import answer
-from workers.works import Works
+from newsletter.wakeups import Queue, Wakeups
+from workers import jobs
+from workers.context import Context
+from workers.single_flight import SingleFlight
 
 log = logging.getLogger(__name__)
 
 
-def register(app: Celery, works: Callable[[], Works], doorbell: Callable[[], Doorbell]) -> None:
-    """Make each room answer its bell."""
-    for room in Room:
-        answer(app, room, Shift(room, works, doorbell))
+def register(app: Celery, context: Callable[[], Context], wakeups: Wakeups) -> None:
+    """Let the workers of this app do the jobs of every queue."""
+    for queue in Queue:
+        handle(app, queue, SingleFlight(partial(run, queue, context), again=partial(wakeups.wake, queue)))
 
 
-class Shift:
-    """One worker in a room at a time: a room that is rung often must not fill every thread of the process.
+def handle(app: Celery, queue: Queue, work: Callable[[], None]) -> None:
+    """Let the workers of this app do that work whenever the queue is woken."""
 
-    Whoever comes while somebody works there leaves at once; the one at work then rings again, as it does when more is
-    due, so that no ring is long and none is lost.
+    # Celery shares tasks among all apps of a process unless told otherwise, and wants a plain function.
+    @app.task(name=broker.task_name(queue), shared=False)
+    def task() -> None:
+        work()
+
+
+def run(queue: Queue, context: Callable[[], Context]) -> bool:
+    """Do a queue's jobs; return whether more is due.
+
+    If the context cannot be built now, log why and return False: the next wake-up tries again.
     """
-
-    def __init__(self, room: Room, works: Callable[[], Works], doorbell: Callable[[], Doorbell]) -> None:
-        self._room = room
-        self._works = works
-        self._doorbell = doorbell
-        self._busy = Lock()
-        self._again = False
-
-    def __call__(self) -> None:
-        """Do what is due, unless somebody is at it."""
-        self._again = True  # before looking: whoever is about to leave looks at it afterwards
-        if not self._busy.acquire(blocking=False):
-            return
-        try:
-            self._again = False
-            works = self._open()
-            more = works.ring(self._room) if works else False
-        finally:
-            self._busy.release()
-        if more or self._again:
-            self._doorbell().ring(self._room)
-
-    def _open(self) -> Works | None:
-        """The works; None, and a line that says why, where they cannot be built now. The next ring tries again."""
-        try:
-            return self._works()
-        except UNAVAILABLE as error:
-            log_failure(log, f"nothing can be done in the room {self._room}", error)
-        except Misconfigured as error:
-            log.error("nothing can be done in the room %s: %s", self._room, error)  # noqa: TRY400 - no way to it
-        return None
+    try:
+        built = context()
+    except UNAVAILABLE as error:
+        log_failure(log, f"the jobs of queue {queue} cannot run", error)
+    except Misconfigured as error:
+        log.error("the jobs of queue %s cannot run: %s", queue, error)  # noqa: TRY400 - without the traceback
+    else:
+        return jobs.run(queue, built)
+    return False

@@ -20,13 +20,13 @@ from newsletter.consent import decisions, signups, subscribers
 from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Subscriber
 from newsletter.consent.wordings import Wording
-from newsletter.doorbell import Room
 from newsletter.keys import Keyring
 from newsletter.mail.delivery.assembly import BEGIN_WITHIN
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
 from newsletter.mail.letters.letters import Letter
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
+from newsletter.wakeups import Queue
 
 LIMIT = BEGIN_WITHIN.total_seconds()
 
@@ -88,12 +88,12 @@ class Signups:
         """So many, evenly."""
         with (
             broker.connect(self.town.settings.redis_url) as app,
-            closing(broker.doorbell(app)) as bell,
-            evenly(lambda each: self._come(each, bell.ring), number, within=within),
+            closing(broker.wakeups(app)) as wakeups,
+            evenly(lambda each: self._come(each, wakeups.wake), number, within=within),
         ):
             yield
 
-    def _come(self, number: int, ring: Callable[[Room], None]) -> None:
+    def _come(self, number: int, wake: Callable[[Queue], None]) -> None:
         address = addresses.parse(f"visitor{number + 1}@bench.example")
         with self.town.database.writing() as session:
             signups.receive(
@@ -107,7 +107,7 @@ class Signups:
                 now=console.now(),
             )
         self.committed[address.key] = time.monotonic()
-        ring(Room.URGENT)
+        wake(Queue.URGENT)
 
     def waited(self, letters: list[Noted]) -> dict[str, Any]:
         """From the sign-up's commit to the relay's 250, in milliseconds, and what of it was the wait for two steps.

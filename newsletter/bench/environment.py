@@ -20,9 +20,9 @@ from newsletter.bench.servers.server import Server, ServerError, folder_for, fre
 from newsletter.cli import console
 from newsletter.cli.demo.environment import options_named
 from newsletter.cli.migrate import bring_up_to_date
-from newsletter.doorbell import Room
 from newsletter.settings import PREFIX, Settings
 from newsletter.store.database import Database
+from newsletter.wakeups import Queue
 
 WHERE = Path("/var/tmp")  # noqa: S108 - on disk by the FHS, where /tmp may be memory: what PostgreSQL writes has to be real
 BASE_URL = "https://letters.bench.example"
@@ -62,7 +62,7 @@ class Town:
             def is_at_work() -> bool:
                 staff.check()
                 with self.database.reading() as session:
-                    answered = heartbeats.last(session, Room.UPKEEP)
+                    answered = heartbeats.last(session, Queue.UPKEEP)
                 return answered is not None and answered > since
 
             staff.servers["worker 1"].wait_until(is_at_work, within=READY)

@@ -18,7 +18,7 @@ from newsletter.cli.migrate import bring_up_to_date
 from newsletter.errors import NewsletterError
 from newsletter.settings import Settings
 from newsletter.web import create_app
-from workers import lifetime, works
+from workers import context, lifetime
 from workers.app import make_app
 from workers.embedded import embedded
 from workers.tasks import register
@@ -55,10 +55,14 @@ def _leaving_once() -> Iterator[None]:
 @contextmanager
 def working(settings: Settings) -> Iterator[FastAPI]:
     """The site, with worker and beat in the threads of this process."""
-    with closing(works.build(settings)) as made, make_app(None) as celery, closing(broker.doorbell(celery)) as doorbell:
-        register(celery, lambda: made, lambda: doorbell)
-        with embedded(celery, stop=made.stop):
-            yield create_app(settings, doorbell)
+    with (
+        closing(context.build(settings)) as built,
+        make_app(None) as celery,
+        closing(broker.wakeups(celery)) as wakeups,
+    ):
+        register(celery, lambda: built, wakeups)
+        with embedded(celery, stop=built.stop):
+            yield create_app(settings, wakeups)
 
 
 @contextmanager

@@ -24,11 +24,11 @@ from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import queue_age
 from newsletter.doctor.queue_age import Backlog
-from newsletter.doorbell import Room
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
 from newsletter.mail.letters.letters import Letter, LetterKind
 from newsletter.mail.pace import notices
 from newsletter.newsletters import Newsletter
+from newsletter.wakeups import Queue
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -78,7 +78,7 @@ def take(session: Session, *, now: datetime) -> Census:
         feeds=_feeds(session, now),
         articles=session.scalar(select(func.count()).select_from(Article)) or 0,
         issues=_by(session, Issue.status, IssueStatus),
-        tick=heartbeats.last(session, Room.UPKEEP),
+        tick=heartbeats.last(session, Queue.UPKEEP),
         relays={(said.place, said.how): 1 for said in notices.current(session, now=now)},
     )
 

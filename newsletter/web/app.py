@@ -12,10 +12,10 @@ from fastapi.staticfiles import StaticFiles
 
 from newsletter import audit_log, broker, colours, key_registry, logs, settings, startup
 from newsletter.consent import forms
-from newsletter.doorbell import Doorbell
 from newsletter.errors import Misconfigured, NotFound
 from newsletter.newsletters import BRAND
 from newsletter.settings import Settings
+from newsletter.wakeups import Wakeups
 from newsletter.web import failures
 from newsletter.web.access_log import Access
 from newsletter.web.guards import Guards, allow
@@ -25,17 +25,17 @@ from newsletter.web.public import archive, links_in_letters, signup
 from newsletter.web.site import Site
 
 
-def create_app(configured: Settings | None = None, doorbell: Doorbell | None = None) -> FastAPI:
+def create_app(configured: Settings | None = None, wakeups: Wakeups | None = None) -> FastAPI:
     """The site of these settings, or of the environment's (`uvicorn --factory newsletter.web:create_app`).
 
-    Without a doorbell of its own process it rings the workers through Redis, and refuses to start where none is set.
+    Without `wakeups` it wakes the workers through Redis, and refuses to start where none is set.
     """
     if configured is None:
         logs.configure(logging.getLogger("uvicorn.error").getEffectiveLevel())  # uvicorn's --log-level
         return _of_the_environment()
     # No redirects to another spelling of a path: they would name the host that the request did, whichever that was.
     app = FastAPI(title="Newsletter", openapi_url=None, redirect_slashes=False, lifespan=_lifespan)
-    app.state.site = Site.build(configured, doorbell or _through_redis(configured))
+    app.state.site = Site.build(configured, wakeups or _through_redis(configured))
     app.state.health, app.state.census = health.lookout(configured.database), metrics.lookout(configured.database)
     failures.install(app)
     app.add_middleware(Access)
@@ -77,10 +77,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-def _through_redis(configured: Settings) -> Doorbell:
+def _through_redis(configured: Settings) -> Wakeups:
     if configured.redis_url:
-        return broker.doorbell(broker.connect(configured.redis_url))
+        return broker.wakeups(broker.connect(configured.redis_url))
     raise Misconfigured(
-        "NEWSLETTER_REDIS_URL: not set. A web process of its own needs it to ring the workers; "
+        "NEWSLETTER_REDIS_URL: not set. A web process of its own needs it to wake the workers; "
         "for everything in one process use: newsletter serve"
     )

@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session
 
 from newsletter import templating
 from newsletter.consent.ledger import Trace
-from newsletter.doorbell import Doorbell
 from newsletter.keys import Keyring, keyring
 from newsletter.links import Links
 from newsletter.newsletters import Newsletter
 from newsletter.settings import Settings
 from newsletter.store.database import Database
+from newsletter.wakeups import Wakeups
 from newsletter.web.public.offered_newsletters import Catalogue
 
 
@@ -31,16 +31,16 @@ class Site:
     database: Database
     keyring: Keyring
     links: Links
-    doorbell: Doorbell
+    wakeups: Wakeups
     catalogue: Catalogue
     templates: Environment = field(default_factory=templating.environment)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @classmethod
-    def build(cls, settings: Settings, doorbell: Doorbell) -> "Site":
+    def build(cls, settings: Settings, wakeups: Wakeups) -> "Site":
         """The site that the settings describe."""
         keys, database = keyring(settings), Database(settings.database)
-        return cls(settings, database, keys, Links(keys, settings.base_url), doorbell, Catalogue(database))
+        return cls(settings, database, keys, Links(keys, settings.base_url), wakeups, Catalogue(database))
 
     @property
     def shows_outbox(self) -> bool:

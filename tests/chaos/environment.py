@@ -9,10 +9,10 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from newsletter.consent.subscribers import Subscriber
-from newsletter.doorbell import Room
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
 from newsletter.mail.delivery.leases import Carrier
 from newsletter.store.database import Database
+from newsletter.wakeups import Queue
 from tests.chaos import readers, relay, relay_log
 from tests.chaos.clock import Clock
 from tests.chaos.running_issue import LOOK, SECRET, START, Ground
@@ -69,7 +69,7 @@ class Stand(Ground):
         """Approve an issue and ring."""
         super().send()
         with bell_of(self.redis.url) as bell:
-            bell.ring(Room.BULK)
+            bell.wake(Queue.BULK)
 
     def carrying(self, reader: str | None = None) -> list[Process]:
         """The workers that have letters in their hands; or the one that has the letter to this reader."""

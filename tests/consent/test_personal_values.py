@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from newsletter.consent.ledger import Event
-from newsletter.doorbell import Room
 from newsletter.links import Purpose
 from newsletter.migrations.schema import metadata
+from newsletter.wakeups import Queue
 from tests.whole_service import Stage
 
 ANA, NAME, BROWSER = "ana.garcia@mail.example.org", "Ana García", "Journey/7.0"
@@ -44,16 +44,16 @@ def journey(stage: Stage) -> Stage:
     stage.newsletter("evening")
     stage.sign_up(ANA, name=NAME, timezone="Europe/Madrid")
     stage.sign_up("eve@example.org", name="Eve")
-    stage.ring(Room.URGENT)
+    stage.run(Queue.URGENT)
     (letter,) = stage.letters(to=ANA)
     stage.browser.post(stage.link(letter, "confirm"), data={"confirm": "yes"})
     stage.sign_up(ANA, "evening", name=NAME)
-    stage.ring()
+    stage.run()
     second = stage.letters(to=ANA)[-1]
     stage.browser.post(stage.link(second, "confirm"), data={"confirm": "yes"})
     stage.browser.post(stage.link(letter, "u"), data={"List-Unsubscribe": "One-Click"})
     stage.browser.post(stage.link(second, "never"), data={"never": "yes"})
-    stage.ring()
+    stage.run()
     return stage
 
 

@@ -16,12 +16,12 @@ from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.doctor.checks.findings import MOST, Check, Finding
-from newsletter.doorbell import Room
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
 from newsletter.mail.letters.letters import Letter, Variant
 from newsletter.newsletters import Newsletter
 from newsletter.store import triggers
 from newsletter.store.database import Database
+from newsletter.wakeups import Queue
 from tests.builders import a_crowd, a_delivery, a_letter, a_newsletter, a_reader, a_signup, an_issue
 from tests.clock import NOON
 
@@ -85,10 +85,10 @@ def test_a_life_of_a_service_gives_no_finding(stage):
     stage.sign_up("undecided@example.org")
     with stage.site.database.writing() as session:
         an_issue(session, newsletter, status=IssueStatus.APPROVED, run_at=stage.clock())
-    stage.ring(Room.URGENT, Room.BULK)
+    stage.run(Queue.URGENT, Queue.BULK)
     stage.browser.post(stage.link(stage.letters(to="ana@example.org")[-1], "u"), data={"List-Unsubscribe": "One-Click"})
     stage.clock.pass_(hours=73)
-    stage.ring(Room.UPKEEP)
+    stage.run(Queue.UPKEEP)
     with stage.site.database.reading() as session:
         assert set(session.scalars(select(Delivery.status))) == {DeliveryStatus.SENT}
         assert session.scalars(select(Issue.status)).one() is IssueStatus.SENT

@@ -10,10 +10,10 @@ import pytest
 
 from newsletter.bench.visitor import Visitor
 from newsletter.cli.serve import served, working
-from newsletter.doorbell import Doorbell
 from newsletter.mail.transport.outbox import Outbox
 from newsletter.settings import load
 from newsletter.store.database import Database
+from newsletter.wakeups import Wakeups
 from tests.journeys.running_service import Town, founded
 from tests.local_http import LocalHttp, local_http
 from tests.processes import bell_of, production
@@ -94,12 +94,12 @@ def in_one_process(url: str, relay: str, feed: LocalHttp, folder: Path, inbox: I
         founded(url, feed.url("/feed.xml")) as database,
         working(settings) as app,
         served(app, "127.0.0.1", port),
-        visited(settings.base_url, database, app.state.site.doorbell, feed, inbox) as town,
+        visited(settings.base_url, database, app.state.site.wakeups, feed, inbox) as town,
     ):
         yield town
 
 
 @contextmanager
-def visited(base_url: str, database: Database, bell: Doorbell, feed: LocalHttp, inbox: Inbox) -> Iterator[Town]:
+def visited(base_url: str, database: Database, bell: Wakeups, feed: LocalHttp, inbox: Inbox) -> Iterator[Town]:
     with httpx2.Client(base_url=base_url, trust_env=False) as browser:
         yield Town(database, bell, Visitor(browser, Path()), feed, inbox)

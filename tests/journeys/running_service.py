@@ -13,8 +13,8 @@ from newsletter.content import feeds
 from newsletter.content.articles import Article
 from newsletter.content.digests import digests
 from newsletter.doctor import examination
-from newsletter.doorbell import Doorbell, Room
 from newsletter.store.database import Database
+from newsletter.wakeups import Queue, Wakeups
 from tests.local_http import LocalHttp
 from tests.waiting import eventually
 
@@ -32,7 +32,7 @@ class Town:
     """Whoever walks through it needs to know the service's database, bell and site, and none of its processes."""
 
     database: Database
-    bell: Doorbell
+    bell: Wakeups
     visitor: Visitor
     feed: LocalHttp
     inbox: Callable[[], list[EmailMessage]]
@@ -59,7 +59,7 @@ class Town:
         with self.database.writing() as session:
             for feed in session.query(feeds.Feed):
                 feed.next_try_at = datetime.now(UTC)
-        self.bell.ring(Room.FEEDS)
+        self.bell.wake(Queue.FEEDS)
 
         def fetched() -> bool:
             with self.database.reading() as session:
@@ -82,7 +82,7 @@ class Town:
                 actor="tests",
                 now=datetime.now(UTC),
             )
-        self.bell.ring(Room.UPKEEP)
+        self.bell.wake(Queue.UPKEEP)
 
     def findings(self) -> list[examination.Finding]:
         with self.database.reading() as session:

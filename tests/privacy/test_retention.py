@@ -14,10 +14,10 @@ from newsletter.consent.ledger import Event, Evidence, LedgerEntry, TraceRow
 from newsletter.consent.signups import Signup, SignupLetter, SignupState
 from newsletter.consent.subscribers import Subscriber, Subscription
 from newsletter.doctor import examination
-from newsletter.doorbell import Room
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.privacy import retention
 from newsletter.store.database import Database
+from newsletter.wakeups import Queue
 from tests.builders import a_newsletter, a_reader, a_signup
 from tests.clock import NOON
 from tests.query_plans import generic_plan, prepare_everything
@@ -39,7 +39,7 @@ def ask(stage: Stage, email: str = ANA, slug: str = "morning"):
     """Sign up, and return the letter that asks to confirm."""
     before = len(stage.letters(to=email))
     stage.sign_up(email, slug, name="Invented Name")
-    stage.ring(Room.URGENT)
+    stage.run(Queue.URGENT)
     found = stage.letters(to=email)
     assert len(found) == before + 1
     return found[-1]
@@ -67,7 +67,7 @@ def tables_with(stage: Stage, word: str) -> set[str]:
 def wait(stage: Stage, **length: float) -> None:
     """Let time pass and the upkeep be done."""
     stage.clock.pass_(**length)
-    stage.ring(Room.UPKEEP)
+    stage.run(Queue.UPKEEP)
 
 
 def events(stage: Stage) -> list[Event]:
@@ -134,7 +134,7 @@ def test_a_letter_that_waits_to_be_sent_is_withheld_from_who_is_forgotten(stage)
         session.execute(update(Delivery).values(waiting))
     wait(stage, hours=72)
     stage.clock.pass_(hours=9)
-    stage.ring()
+    stage.run()
     with stage.site.database.reading() as session:
         assert session.scalars(select(Delivery.status)).all() == [DeliveryStatus.WITHHELD]
     assert len(stage.letters()) == 1
@@ -157,7 +157,7 @@ def test_who_said_never_before_confirming_is_forgotten_and_still_left_alone(stag
     assert events(stage) == [Event.REQUESTED, Event.WITHDRAWN, Event.REFUSED, Event.LAPSED]
     assert uncovered(stage) == []
     stage.sign_up(ANA)
-    stage.ring()
+    stage.run()
     assert len(stage.letters(to=ANA)) == 1
     wait(stage, hours=72)
     assert tables_with(stage, ANA) == set()
@@ -302,7 +302,7 @@ def test_a_link_that_has_expired_sends_nobody_to_sign_up_who_wants_no_letters(st
 def test_a_sign_up_that_no_worker_answered_in_three_days_is_deleted_and_never_answered(stage):
     stage.sign_up(ANA)
     stage.clock.pass_(hours=72)
-    stage.ring()
+    stage.run()
     assert stage.letters() == []
     assert tables_with(stage, ANA) == set()
     assert events(stage) == []

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from newsletter.doorbell import Room
+from newsletter.wakeups import Queue
 
 ANA = "ana@example.org"
 
@@ -26,7 +26,7 @@ def told(caplog):
 def test_a_request_is_told_by_its_route_and_nobodys_token_or_address(stage, told, caplog):
     stage.newsletter()
     stage.sign_up(ANA)
-    stage.ring(Room.URGENT)
+    stage.run(Queue.URGENT)
     (letter,) = stage.letters(to=ANA)
     link = stage.link(letter, "confirm")
     told()

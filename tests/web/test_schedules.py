@@ -1,6 +1,7 @@
 """Pages say how often a newsletter comes, outside the exhibits that prove what was shown."""
 
 import pytest
+from newsletter.doorbell import Room
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
@@ -9,7 +10,6 @@ from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.subscribers import Subscriber
 from newsletter.consent.wordings import Wording
 from newsletter.content.digests import digests
-from newsletter.doorbell import Room
 from newsletter.links import Purpose
 from newsletter.newsletters import Newsletter
 from tests.whole_service import Stage

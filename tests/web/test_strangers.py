@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from newsletter.consent.ledger import TraceRow
 from newsletter.consent.signups import Signup
-from newsletter.doorbell import Room
 from newsletter.settings import Settings
+from newsletter.wakeups import Queue
 from newsletter.web import create_app
 from tests.servers.server import free_port
 from tests.whole_service import SECRET, Silence, Stage, staged
@@ -57,7 +57,7 @@ def test_a_trusted_proxy_is_believed_about_its_own_visitor_only(sqlite_url, tmp_
 def test_where_a_sign_up_came_from_is_a_trace_and_no_evidence(stage):
     stage.newsletter()
     stage.sign_up(ANA)
-    stage.ring(Room.URGENT)
+    stage.run(Queue.URGENT)
     with stage.site.database.reading() as session:
         assert session.scalars(select(TraceRow.ip)).all() == ["127.0.0.1"]
 

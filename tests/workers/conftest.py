@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from newsletter import broker, newsletters
-from newsletter.doorbell import Room
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.store.database import Database
+from newsletter.wakeups import Queue
 from tests.builders import a_newsletter, a_signup
 from tests.processes import BEAT, WORKER, Process, running
 from tests.waiting import eventually
@@ -44,13 +44,13 @@ class House:
         """Start a beat."""
         return self.start(name, *BEAT, "--loglevel=INFO")
 
-    def ring(self, room: Room = Room.URGENT) -> None:
-        """Ring once, as the site does."""
-        with broker.connect(self.redis_url) as app, closing(broker.doorbell(app)) as doorbell:
-            doorbell.ring(room)
+    def wake(self, queue: Queue = Queue.URGENT) -> None:
+        """Wake a queue once, as the site does."""
+        with broker.connect(self.redis_url) as app, closing(broker.wakeups(app)) as wakeups:
+            wakeups.wake(queue)
 
     def sign_up(self, number: int = 1) -> None:
-        """Take in so many sign-ups, as the site does, and ring for none of them."""
+        """Take in so many sign-ups, as the site does, and wake nobody for them."""
         with self.database.writing() as session:
             newsletter = newsletters.by_slug(session, "morning") or a_newsletter(session)
             for _ in range(number):

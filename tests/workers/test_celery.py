@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import pytest
 from redis import Redis
 
-from newsletter.doorbell import Room
 from newsletter.mail.delivery.deliveries import DeliveryStatus
+from newsletter.wakeups import Queue
 from tests.builders import owed
 from tests.processes import BEAT, WORKER
 from tests.servers.redis import frozen, gone
@@ -24,15 +24,15 @@ pytestmark = pytest.mark.slow
 def test_a_letter_leaves_at_a_ring_where_no_beat_runs(house):
     house.worker()
     house.sign_up()
-    house.ring()
+    house.wake()
     eventually(lambda: len(house.letters()) == 1, within=20)
 
 
 def test_a_worker_may_answer_in_some_rooms_only(house):
     house.worker("worker", "-Q", "urgent")
     house.sign_up()
-    house.ring(Room.UPKEEP)
-    house.ring(Room.URGENT)
+    house.wake(Queue.UPKEEP)
+    house.wake(Queue.URGENT)
     eventually(house.letters, within=20)
     with Redis.from_url(house.redis_url) as redis:
         assert redis.llen("upkeep") == 1
@@ -41,7 +41,7 @@ def test_a_worker_may_answer_in_some_rooms_only(house):
 def test_the_beat_rings_in_every_room_and_keeps_no_file(house):
     house.beat()
     with Redis.from_url(house.redis_url) as redis:
-        eventually(lambda: all(redis.llen(room.value) for room in Room), within=20)
+        eventually(lambda: all(redis.llen(queue.value) for queue in Queue), within=20)
     assert {file.name for file in house.folder.iterdir()} <= {"beat.out", "beat.err", *of_sqlite(house)}
 
 
@@ -63,7 +63,7 @@ def test_whatever_redis_does_nothing_is_lost_and_nobody_is_started_again(house, 
     eventually(lambda: len(house.letters()) == 2, within=20)
     with trouble(house.redis_url):
         house.sign_up(2)
-        house.ring()
+        house.wake()
     eventually(lambda: len(house.letters()) == 4, within=AGAIN)
     house.sign_up()
     eventually(lambda: len(house.letters()) == 5, within=AGAIN)
@@ -79,12 +79,12 @@ def test_a_ring_goes_on_while_redis_is_away_and_is_no_trouble_when_it_is_back(ho
         owed(session, 6)
     with ScriptedServer(always={"DOT": late(USUAL["DOT"], 0.2)}) as relay:
         worker = house.worker(NEWSLETTER_SMTP_URL=f"smtp://{relay.host}:{relay.port}")
-        house.ring(Room.BULK)
+        house.wake(Queue.BULK)
         eventually(lambda: relay.letters, within=20)
         with trouble(house.redis_url):
             eventually(lambda: len(relay.letters) == 6, within=20)
             house.sign_up()
-        eventually(lambda: house.ring() or len(relay.letters) == 7, within=AGAIN)
+        eventually(lambda: house.wake() or len(relay.letters) == 7, within=AGAIN)
     assert worker.runs
     assert "Traceback" not in worker.output()
 
@@ -154,8 +154,8 @@ def last_words(house, command, **settings):
 
 def test_a_database_that_is_away_keeps_no_worker_from_starting(house):
     worker = house.worker(NEWSLETTER_DATABASE_URL=AWAY)
-    house.ring()
-    eventually(lambda: "nothing can be done in the room urgent" in worker.output(), within=20)
+    house.wake()
+    eventually(lambda: "the jobs of queue urgent cannot run" in worker.output(), within=20)
     assert worker.runs
     assert "Traceback" not in worker.output()
 

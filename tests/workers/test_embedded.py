@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from newsletter import broker
-from newsletter.doorbell import Room
+from newsletter.wakeups import Queue
 from tests.waiting import eventually
-from workers import beat
-from workers.app import answer, make_app
+from workers import schedule
+from workers.app import make_app
 from workers.embedded import embedded
+from workers.tasks import handle
 
 
 @pytest.fixture
@@ -23,92 +24,92 @@ def app():
     return app
 
 
-@pytest.mark.parametrize("room", Room)
-def test_a_ring_reaches_its_room_and_no_other(app, room):
-    rung = []
-    for each in Room:
-        answer(app, each, lambda each=each: rung.append(each))
-    with embedded(app), closing(broker.doorbell(app)) as doorbell:
-        doorbell.ring(room)
-        eventually(lambda: rung)
-    assert rung == [room]
+@pytest.mark.parametrize("queue", Queue)
+def test_a_wake_up_reaches_its_queue_and_no_other(app, queue):
+    calls = []
+    for each in Queue:
+        handle(app, each, lambda each=each: calls.append(each))
+    with embedded(app), closing(broker.wakeups(app)) as wakeups:
+        wakeups.wake(queue)
+        eventually(lambda: calls)
+    assert calls == [queue]
 
 
-def test_the_beat_rings_everywhere_at_once_and_then_again():
+def test_the_schedule_wakes_every_queue_at_once_and_then_again():
     app = make_app(None)
-    rung = []
-    for room in Room:
-        answer(app, room, lambda room=room: rung.append(room))
-    app.conf.beat_schedule[Room.UPKEEP.value]["schedule"] = 0.1
+    calls = []
+    for queue in Queue:
+        handle(app, queue, lambda queue=queue: calls.append(queue))
+    app.conf.beat_schedule[Queue.UPKEEP.value]["schedule"] = 0.1
     with embedded(app):
-        eventually(lambda: set(rung) == set(Room), within=1)
-        eventually(lambda: rung.count(Room.UPKEEP) >= 3)
-    assert rung.count(Room.FEEDS) == 1
+        eventually(lambda: set(calls) == set(Queue), within=1)
+        eventually(lambda: calls.count(Queue.UPKEEP) >= 3)
+    assert calls.count(Queue.FEEDS) == 1
 
 
-def test_no_room_is_without_a_beat():
-    assert {entry["task"] for entry in beat.schedule().values()} == {broker.task_name(room) for room in Room}
+def test_no_queue_is_without_a_schedule():
+    assert {entry["task"] for entry in schedule.entries().values()} == {broker.task_name(queue) for queue in Queue}
 
 
 def test_a_second_worker_in_the_same_process_does_only_its_own_work(app):
     first, second = [], []
-    answer(app, Room.BULK, lambda: first.append("ring"))
+    handle(app, Queue.BULK, lambda: first.append("call"))
     other = make_app(None)
     other.conf.beat_schedule = {}
-    answer(other, Room.BULK, lambda: second.append("ring"))
-    for each, rung in ((app, first), (other, second)):
-        with embedded(each), closing(broker.doorbell(each)) as doorbell:
-            doorbell.ring(Room.BULK)
-            eventually(lambda rung=rung: rung)
-    assert (first, second) == (["ring"], ["ring"])
+    handle(other, Queue.BULK, lambda: second.append("call"))
+    for each, calls in ((app, first), (other, second)):
+        with embedded(each), closing(broker.wakeups(each)) as wakeups:
+            wakeups.wake(Queue.BULK)
+            eventually(lambda calls=calls: calls)
+    assert (first, second) == (["call"], ["call"])
 
 
-def test_a_room_that_fails_goes_on_answering(app, caplog):
-    rung = []
+def test_a_queue_that_fails_goes_on_answering(app, caplog):
+    calls = []
 
     def fail() -> None:
-        rung.append("ring")
+        calls.append("call")
         raise LookupError("nothing there")
 
-    answer(app, Room.BULK, fail)
-    with embedded(app), closing(broker.doorbell(app)) as doorbell:
+    handle(app, Queue.BULK, fail)
+    with embedded(app), closing(broker.wakeups(app)) as wakeups:
         for times in (1, 2):
-            doorbell.ring(Room.BULK)
-            eventually(lambda times=times: len(rung) == times)
+            wakeups.wake(Queue.BULK)
+            eventually(lambda times=times: len(calls) == times)
     assert "LookupError" in caplog.text
 
 
-def test_a_room_that_is_busy_keeps_no_other_waiting(app):
+def test_a_queue_that_is_busy_keeps_no_other_waiting(app):
     done, urgent = threading.Event(), threading.Event()
-    for room in set(Room) - {Room.URGENT}:
-        answer(app, room, lambda: done.wait(5))
-    answer(app, Room.URGENT, urgent.set)
-    with embedded(app), closing(broker.doorbell(app)) as doorbell:
-        for room in sorted(Room, reverse=True):
-            doorbell.ring(room)
+    for queue in set(Queue) - {Queue.URGENT}:
+        handle(app, queue, lambda: done.wait(5))
+    handle(app, Queue.URGENT, urgent.set)
+    with embedded(app), closing(broker.wakeups(app)) as wakeups:
+        for queue in sorted(Queue, reverse=True):
+            wakeups.wake(queue)
         assert urgent.wait(5)
         done.set()
 
 
-def test_leaving_waits_for_the_ring_that_has_begun_and_forgets_those_that_have_not(app):
+def test_leaving_waits_for_the_call_that_has_begun_and_forgets_those_that_have_not(app):
     begun, free = threading.Event(), threading.Event()
-    rung = []
+    calls = []
 
     def work() -> None:
         begun.set()
         assert free.wait(5)
-        rung.append("ring")
+        calls.append("call")
 
-    answer(app, Room.BULK, work)
-    with closing(broker.doorbell(app)) as doorbell:
+    handle(app, Queue.BULK, work)
+    with closing(broker.wakeups(app)) as wakeups:
         with embedded(app):
-            doorbell.ring(Room.BULK)
+            wakeups.wake(Queue.BULK)
             assert begun.wait(5)
             threading.Timer(0.05, free.set).start()
-        assert rung == ["ring"]
+        assert calls == ["call"]
 
 
-def test_what_a_ring_does_is_told_to_end_when_the_service_does(app):
+def test_what_a_job_does_is_told_to_end_when_the_service_does(app):
     begun, stop = threading.Event(), threading.Event()
     ended = []
 
@@ -116,9 +117,9 @@ def test_what_a_ring_does_is_told_to_end_when_the_service_does(app):
         begun.set()
         ended.append(stop.wait(5))
 
-    answer(app, Room.BULK, work)
-    with closing(broker.doorbell(app)) as doorbell, embedded(app, stop=stop):
-        doorbell.ring(Room.BULK)
+    handle(app, Queue.BULK, work)
+    with closing(broker.wakeups(app)) as wakeups, embedded(app, stop=stop):
+        wakeups.wake(Queue.BULK)
         assert begun.wait(5)
     assert ended == [True]
 

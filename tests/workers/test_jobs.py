@@ -1,4 +1,4 @@
-"""What the workers do when a bell rings: short rings that look at the database and do what is due."""
+"""The jobs of each queue: short, they look at the database and do what is due."""
 
 import logging
 import threading
@@ -21,7 +21,6 @@ from newsletter.content.digests.digests import Digest
 from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
-from newsletter.doorbell import Room
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import claims
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
@@ -30,14 +29,16 @@ from newsletter.mail.transport.outbox import Outbox
 from newsletter.mail.transport.smtp.smtp_transport import SmtpPostman
 from newsletter.mail.transport.transport import Fate
 from newsletter.settings import Settings
+from newsletter.wakeups import Queue
 from tests.builders import a_carrier, a_newsletter, a_reader, a_signup, an_issue, owed
 from tests.clock import NOON
 from tests.content.builders import Shelf
 from tests.transports import Ticks, Whimsical
 from tests.whole_service import Stage
-from workers import works
-from workers.tasks import Shift
-from workers.works import RING, SIGNUPS, Works
+from workers import context, jobs
+from workers.context import Context
+from workers.jobs import SEND_SECONDS, SIGNUPS_PER_CALL
+from workers.tasks import run
 
 FEED = b"""<rss version="2.0"><channel><title>Town</title><link>https://town.example/</link><description/>
 <item><title>A bridge opens</title><link>https://town.example/bridge</link><guid>1</guid></item></channel></rss>"""
@@ -58,46 +59,46 @@ def add_signups(stage: Stage, number: int) -> None:
             a_signup(session, newsletter)
 
 
-def test_an_urgent_ring_turns_sign_ups_into_letters_that_leave(stage):
+def test_waking_urgent_turns_sign_ups_into_letters_that_leave(stage):
     add_signups(stage, 2)
-    assert stage.works.ring(Room.URGENT) is False
+    assert jobs.run(Queue.URGENT, stage.context) is False
     assert len(stage.letters()) == 2
     assert statuses(stage) == [DeliveryStatus.SENT] * 2
 
 
-def test_an_urgent_ring_says_that_more_is_due(stage):
-    add_signups(stage, SIGNUPS + 1)
-    assert stage.works.ring(Room.URGENT) is True
-    assert len(stage.letters()) == SIGNUPS, "the first letters do not wait for the last sign-up"
-    assert stage.works.ring(Room.URGENT) is False
-    assert len(stage.letters()) == SIGNUPS + 1
+def test_waking_urgent_says_that_more_is_due(stage):
+    add_signups(stage, SIGNUPS_PER_CALL + 1)
+    assert jobs.run(Queue.URGENT, stage.context) is True
+    assert len(stage.letters()) == SIGNUPS_PER_CALL, "the first letters do not wait for the last sign-up"
+    assert jobs.run(Queue.URGENT, stage.context) is False
+    assert len(stage.letters()) == SIGNUPS_PER_CALL + 1
 
 
-def test_a_bulk_ring_begins_carries_and_finishes_an_issue(stage):
+def test_waking_bulk_begins_sends_and_finishes_an_issue(stage):
     with stage.site.database.writing() as session:
         newsletter = a_newsletter(session)
         for _ in range(3):
             a_reader(session, newsletter)
         issue = an_issue(session, newsletter, status=IssueStatus.APPROVED)
-    assert stage.works.ring(Room.BULK) is False
+    assert jobs.run(Queue.BULK, stage.context) is False
     assert len(stage.letters()) == 3
     with stage.site.database.reading() as session:
         assert session.get_one(Issue, issue.id).status is IssueStatus.SENT
         assert examination.examine(session) == []
 
 
-def test_a_ring_ends_after_its_seconds_and_says_that_more_is_due(stage):
+def test_sending_ends_after_its_seconds_and_says_that_more_is_due(stage):
     with stage.site.database.writing() as session:
         owed(session, 12)
     ticks = Ticks()
     postman = Whimsical(ticks=ticks, takes=1.0)
-    busy = replace(stage.works, dispatcher=replace(stage.works.dispatcher, postman=postman, ticks=ticks))
+    busy = replace(stage.context, dispatcher=replace(stage.context.dispatcher, postman=postman, ticks=ticks))
     started = ticks()
-    assert busy.ring(Room.BULK) is True
-    assert ticks() - started == RING
-    assert len(postman.taken) == RING
-    assert busy.ring(Room.BULK) is True
-    while busy.ring(Room.BULK):
+    assert jobs.run(Queue.BULK, busy) is True
+    assert ticks() - started == SEND_SECONDS
+    assert len(postman.taken) == SEND_SECONDS
+    assert jobs.run(Queue.BULK, busy) is True
+    while jobs.run(Queue.BULK, busy):
         pass
     assert len(set(postman.taken)) == len(postman.taken) == 12
 
@@ -105,22 +106,23 @@ def test_a_ring_ends_after_its_seconds_and_says_that_more_is_due(stage):
 def test_a_relay_that_takes_nothing_is_not_knocked_at_without_pause(stage):
     with stage.site.database.writing() as session:
         owed(session, 3)
-    closed = replace(stage.works, dispatcher=replace(stage.works.dispatcher, postman=Whimsical(ticks=Ticks(), pulls=0)))
-    assert closed.ring(Room.BULK) is False
+    nobody = Whimsical(ticks=Ticks(), pulls=0)
+    closed = replace(stage.context, dispatcher=replace(stage.context.dispatcher, postman=nobody))
+    assert jobs.run(Queue.BULK, closed) is False
     assert statuses(stage) == [DeliveryStatus.QUEUED] * 3
 
 
-def test_a_feeds_ring_takes_in_what_the_feeds_offer(stage):
+def test_waking_feeds_takes_in_what_the_feeds_offer(stage):
     with stage.site.database.writing() as session:
         newsletter = a_newsletter(session)
         session.add(Feed(newsletter_id=newsletter.id, url="https://town.example/feed", added_at=NOON, next_try_at=NOON))
-    fed = replace(stage.works, fetcher=Shelf({"https://town.example/feed": FEED}))
-    assert fed.ring(Room.FEEDS) is False
+    fed = replace(stage.context, fetcher=Shelf({"https://town.example/feed": FEED}))
+    assert jobs.run(Queue.FEEDS, fed) is False
     with stage.site.database.reading() as session:
         assert session.scalars(select(Article.title)).all() == ["A bridge opens"]
 
 
-def test_an_upkeep_ring_drafts_hands_back_and_forgets(stage):
+def test_waking_upkeep_drafts_reclaims_and_deletes(stage):
     with stage.site.database.writing() as session:
         newsletter = a_newsletter(session)
         an_issue(session, newsletter, status=IssueStatus.CANCELLED)
@@ -137,43 +139,43 @@ def test_an_upkeep_ring_drafts_hands_back_and_forgets(stage):
         owed(session, 1)
         claims.claim(session, a_carrier(session), limit=1, urgent=False, key="k1", now=NOON)
     ticks = Ticks()
-    watching = replace(stage.works, watch=Watch(ticks))
+    watching = replace(stage.context, watch=Watch(ticks))
     for _ in range(int(SILENCE / 5)):
-        assert watching.ring(Room.UPKEEP) is False
+        assert jobs.run(Queue.UPKEEP, watching) is False
         ticks.now += 5
     assert statuses(stage) == [DeliveryStatus.CLAIMED]
-    watching.ring(Room.UPKEEP)
+    jobs.run(Queue.UPKEEP, watching)
     assert statuses(stage) == [DeliveryStatus.QUEUED]
     with stage.site.database.reading() as session:
         assert session.scalar(select(func.count()).where(Issue.digest_id.is_not(None))) == 1
         assert session.get(Signup, signup.id) is None
 
 
-@pytest.mark.parametrize("room", Room)
-def test_a_ring_with_nothing_to_do_is_cheap(stage, room):
+@pytest.mark.parametrize("queue", Queue)
+def test_a_queue_with_nothing_to_do_is_cheap(stage, queue):
     with stage.site.database.writing() as session:
         a_reader(session, a_newsletter(session))
-    stage.works.ring(room)
+    jobs.run(queue, stage.context)
     statements = []
-    database = stage.works.database
+    database = stage.context.database
     for engine in (
         database.engine,
         *([database._reader] if database.is_sqlite else []),
     ):  # PostgreSQL's is a view of it
         event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
-    assert stage.works.ring(room) is False
+    assert jobs.run(queue, stage.context) is False
     assert len([each for each in statements if each not in ("BEGIN", "BEGIN IMMEDIATE")]) <= 7
 
 
 def test_an_outbox_that_cannot_be_written_defers_letters_and_stops_nothing(stage):
     stage.outbox.write_text("not a folder")
     add_signups(stage, 1)
-    for room in Room:
-        assert stage.works.ring(room) is False
+    for queue in Queue:
+        assert jobs.run(queue, stage.context) is False
     assert statuses(stage) == [DeliveryStatus.QUEUED]
     stage.outbox.unlink()
     stage.clock.pass_(minutes=2)
-    stage.ring(Room.URGENT)
+    stage.run(Queue.URGENT)
     assert statuses(stage) == [DeliveryStatus.SENT]
 
 
@@ -199,7 +201,7 @@ def test_a_digest_that_fails_keeps_no_other_and_no_other_step_from_its_work(stag
         )
         digests.add(session, newsletter, name="daily", cron="0 12 * * *", zone="UTC", actor="tests", now=NOON)
     stage.clock.pass_(days=1)
-    assert stage.works.ring(Room.UPKEEP) is False
+    assert jobs.run(Queue.UPKEEP, stage.context) is False
     with stage.site.database.reading() as session:
         assert session.scalars(select(Signup)).all() == []
         assert len(session.scalars(select(Issue)).all()) == 1
@@ -208,11 +210,11 @@ def test_a_digest_that_fails_keeps_no_other_and_no_other_step_from_its_work(stag
 
 def test_a_bug_in_the_postman_leaves_a_trace_without_an_address_and_nothing_claimed(stage, caplog):
     add_signups(stage, 1)
-    broken = replace(stage.works, dispatcher=replace(stage.works.dispatcher, postman=Broken()), fetcher=Broken())
-    for room in Room:
-        assert broken.ring(room) is False
+    broken = replace(stage.context, dispatcher=replace(stage.context.dispatcher, postman=Broken()), fetcher=Broken())
+    for queue in Queue:
+        assert jobs.run(queue, broken) is False
     assert statuses(stage) == [DeliveryStatus.QUEUED]
-    assert "carry_confirmations failed: LookupError" in caplog.text
+    assert "send_confirmations failed: LookupError" in caplog.text
     assert "@example.org" not in caplog.text
 
 
@@ -221,8 +223,8 @@ def test_templates_that_are_broken_stop_no_letter_that_is_written_already(stage)
     with stage.site.database.writing() as session:
         owed(session, 1)
         session.execute(update(Delivery).values(priority=0))
-    broken = replace(stage.works, templates=Broken())
-    assert broken.ring(Room.URGENT) is False
+    broken = replace(stage.context, templates=Broken())
+    assert jobs.run(Queue.URGENT, broken) is False
     assert statuses(stage) == [DeliveryStatus.SENT]
 
 
@@ -237,11 +239,11 @@ class Away:
     reading = writing
 
 
-@pytest.mark.parametrize("room", Room)
-def test_while_the_database_is_away_a_ring_says_so_in_a_line_for_each_step(stage, caplog, room):
+@pytest.mark.parametrize("queue", Queue)
+def test_while_the_database_is_away_a_ring_says_so_in_a_line_for_each_step(stage, caplog, queue):
     away = Away()
-    dispatcher = replace(stage.works.dispatcher, begin=away.writing)
-    assert replace(stage.works, database=away, dispatcher=dispatcher).ring(room) is False
+    dispatcher = replace(stage.context.dispatcher, begin=away.writing)
+    assert jobs.run(queue, replace(stage.context, database=away, dispatcher=dispatcher)) is False
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
     assert 1 <= len(caplog.records) <= 4
     assert "Traceback" not in caplog.text
@@ -253,9 +255,9 @@ def test_letters_go_to_the_relay_that_the_settings_name_and_else_to_the_outbox(t
         Settings(data_dir=tmp_path),
         Settings(data_dir=tmp_path, smtp_url="smtp://a.example,smtp://b.example"),
     )
-    assert isinstance(works.postman(unset), Outbox)
-    assert works.express(unset) is None, "the outbox holds nobody up"
-    for postman in (works.postman(named), works.express(named)):
+    assert isinstance(context.transport(unset), Outbox)
+    assert context.express_transport(unset) is None, "the outbox holds nobody up"
+    for postman in (context.transport(named), context.express_transport(named)):
         assert isinstance(postman, SmtpPostman)
         postman.close()
 
@@ -263,13 +265,13 @@ def test_letters_go_to_the_relay_that_the_settings_name_and_else_to_the_outbox(t
 def test_with_other_keys_than_the_databases_nothing_is_built(stage):
     settings = stage.site.settings
     with pytest.raises(Misconfigured):
-        works.build(settings.model_copy(update={"secret_keys": (("k1", "t" * 40),)}))
+        context.build(settings.model_copy(update={"secret_keys": (("k1", "t" * 40),)}))
 
 
 def test_after_closing_nothing_beats_any_more(stage):
     add_signups(stage, 1)
-    stage.ring(Room.URGENT)
-    stage.works.close()
+    stage.run(Queue.URGENT)
+    stage.context.close()
     assert not any(thread.name in ("heart", "recorder") for thread in threading.enumerate())
 
 
@@ -277,9 +279,9 @@ def test_a_service_that_starts_anew_goes_on_where_it_was(stage):
     with stage.site.database.writing() as session:
         owed(session, 2)
         approved = an_issue(session, a_newsletter(session), status=IssueStatus.APPROVED)
-    stage.works.close()
-    second = works.build(stage.site.settings, clock=stage.clock)
-    second.ring(Room.BULK)
+    stage.context.close()
+    second = context.build(stage.site.settings, clock=stage.clock)
+    jobs.run(Queue.BULK, second)
     second.close()
     assert statuses(stage) == [DeliveryStatus.SENT] * 2
     with stage.site.database.reading() as session:
@@ -288,94 +290,38 @@ def test_a_service_that_starts_anew_goes_on_where_it_was(stage):
     assert [message_from_bytes(f.read_bytes(), policy=policy.default)["Subject"] for f in stage.outbox.glob("new/*")]
 
 
-class Bell:
-    def __init__(self) -> None:
-        self.rung: list[Room] = []
-
-    def ring(self, room: Room) -> None:
-        self.rung.append(room)
-
-
-class Slow:
-    """Works that last until they are let go."""
-
-    def __init__(self, *more: bool) -> None:
-        self.more = list(more)
-        self.begun = threading.Semaphore(0)
-        self.free = threading.Semaphore(0)
-        self.rings = 0
-
-    def ring(self, room: Room) -> bool:
-        self.rings += 1
-        self.begun.release()
-        assert self.free.acquire(timeout=5)
-        return self.more.pop()
-
-
-@pytest.mark.parametrize(("more", "rung"), [(True, [Room.BULK]), (False, [])])
-def test_a_room_in_which_more_is_due_rings_again(more, rung):
-    slow, bell = Slow(more), Bell()
-    slow.free.release()
-    Shift(Room.BULK, lambda: slow, lambda: bell)()
-    assert bell.rung == rung
-
-
-def test_whoever_comes_while_somebody_works_there_leaves_and_is_not_forgotten():
-    slow, bell = Slow(False), Bell()
-    shift = Shift(Room.BULK, lambda: slow, lambda: bell)
-    first = threading.Thread(target=shift)
-    first.start()
-    assert slow.begun.acquire(timeout=5)
-    shift()
-    shift()
-    slow.free.release()
-    first.join(5)
-    assert slow.rings == 1
-    assert bell.rung == [Room.BULK]
-
-
-def test_a_room_is_free_again_after_a_failure():
-    slow, bell = Slow(), Bell()  # which has no answer left
-    for _ in range(2):
-        slow.free.release()
-        with pytest.raises(IndexError):
-            Shift(Room.BULK, lambda: slow, lambda: bell)()
-    assert bell.rung == []
-
-
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (Misconfigured("The keys are gone."), "nothing can be done in the room bulk: The keys are gone."),
+        (Misconfigured("The keys are gone."), "the jobs of queue urgent cannot run: The keys are gone."),
         (
             OperationalError("", {}, Exception(SOMEBODY)),
-            "nothing can be done in the room bulk, the database is away: OperationalError",
+            "the jobs of queue urgent cannot run, the database is away: OperationalError",
         ),
     ],
 )
-def test_works_that_cannot_be_built_yet_are_asked_for_again_at_the_next_ring(error, line, caplog):
-    errors, slow = [error], Slow(False)
+def test_a_context_that_cannot_be_built_yet_is_asked_for_again_at_the_next_wake_up(stage, error, line, caplog):
+    errors = [error]
 
-    def build() -> Works:
+    def build() -> Context:
         if errors:
             raise errors.pop()
-        return slow
+        return stage.context
 
-    shift = Shift(Room.BULK, build, Bell)
-    shift()
-    assert caplog.messages == [line]
-    slow.free.release()
-    shift()
-    assert slow.rings == 1
-
-
-@pytest.mark.parametrize("room", Room)
-def test_once_the_process_has_to_end_no_step_begins(stage, room):
     add_signups(stage, 1)
-    broken = replace(stage.works, dispatcher=replace(stage.works.dispatcher, postman=Broken()), fetcher=Broken())
+    assert run(Queue.URGENT, build) is False
+    assert caplog.messages == [line]
+    assert run(Queue.URGENT, build) is False
+    assert statuses(stage) == [DeliveryStatus.SENT]
+
+
+@pytest.mark.parametrize("queue", Queue)
+def test_once_the_process_has_to_end_no_step_begins(stage, queue):
+    add_signups(stage, 1)
+    broken = replace(stage.context, dispatcher=replace(stage.context.dispatcher, postman=Broken()), fetcher=Broken())
     broken.stop.set()
     before = stage.rows()
-    assert broken.ring(room) is False
+    assert jobs.run(queue, broken) is False
     assert stage.rows() == before
 
 
@@ -383,7 +329,7 @@ def test_once_the_process_has_to_end_carrying_ends_with_the_letter_in_hand(stage
     with stage.site.database.writing() as session:
         owed(session, 3)
     ticks = Ticks()
-    postman = Whimsical(lambda _: stage.works.stop.set() or Fate.TAKEN, ticks=ticks)
-    ending = replace(stage.works, dispatcher=replace(stage.works.dispatcher, postman=postman, ticks=ticks))
-    assert ending.ring(Room.BULK) is False
+    postman = Whimsical(lambda _: stage.context.stop.set() or Fate.TAKEN, ticks=ticks)
+    ending = replace(stage.context, dispatcher=replace(stage.context.dispatcher, postman=postman, ticks=ticks))
+    assert jobs.run(Queue.BULK, ending) is False
     assert statuses(stage) == [DeliveryStatus.SENT, DeliveryStatus.QUEUED, DeliveryStatus.QUEUED]

@@ -10,15 +10,15 @@ from threading import Event, Lock
 import pytest
 from celery import signals
 
-from newsletter.doorbell import Room
 from newsletter.mail.delivery.deliveries import DeliveryStatus
+from newsletter.wakeups import Queue
 from tests.builders import owed
 from tests.processes import WEB
 from tests.servers.server import free_port, listens
 from tests.smtp_server import SILENCE, USUAL, ScriptedServer, late
 from tests.waiting import eventually
 from workers import lifetime
-from workers.lifetime import Once
+from workers.once import Once
 
 WITHIN = 10  # seconds that an orchestrator waits before it kills
 
@@ -40,7 +40,7 @@ def test_a_worker_that_carries_ends_after_the_letter_in_hand_and_leaves_none_cla
         owed(session, 50)
     with ScriptedServer(always={"DOT": late(USUAL["DOT"], 0.5)}) as slow:
         worker = house.worker(**relay(slow))
-        house.ring(Room.BULK)
+        house.wake(Queue.BULK)
         eventually(lambda: len(slow.letters) >= 2, within=20)
         worker.terminate()
         assert worker.wait(WITHIN) == 0
@@ -65,7 +65,7 @@ class Interrupted(Event):
 def told_twice_at_once() -> None:
     """The body of a process: it ends with status 0 if it learns that it has to end."""
     stop = Interrupted()
-    lifetime.attend(Once(StringIO), Once(StringIO), stop)
+    lifetime.attend(Once(StringIO), StringIO(), stop)
     signals.worker_init.send(None)
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, lambda *_: signals.worker_shutting_down.send(None))
@@ -80,7 +80,7 @@ def told_after_a_bad_start() -> None:
         raise PermissionError
 
     stop = Event()
-    lifetime.attend(Once(build), Once(StringIO), stop)
+    lifetime.attend(Once(build), StringIO(), stop)
     signals.worker_init.send(None)
     signals.worker_shutting_down.send(None)
     sys.exit(not stop.wait(5))
@@ -97,7 +97,7 @@ def test_a_relay_that_hangs_keeps_no_worker_from_ending(house):
         owed(session, 2)
     with ScriptedServer(always={"DOT": SILENCE}) as hanging:
         worker = house.worker(**relay(hanging))
-        house.ring(Room.BULK)
+        house.wake(Queue.BULK)
         eventually(lambda: "DATA" in hanging.commands, within=20)
         worker.terminate()
         assert worker.wait(WITHIN) == 0

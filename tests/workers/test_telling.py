@@ -2,7 +2,7 @@
 
 import logging
 
-from newsletter.doorbell import Room
+from newsletter.wakeups import Queue
 
 ANA, BOB = "ana@example.org", "bob@example.org"
 
@@ -14,10 +14,10 @@ def test_sign_ups_and_letters_are_told_by_number_and_only_where_there_were_some(
     for reader in (ANA, BOB):
         stage.sign_up(reader)
     caplog.clear()
-    stage.ring(Room.URGENT)
+    stage.run(Queue.URGENT)
     answered, carried = caplog.records
     assert (answered.message, answered.count) == ("sign-ups answered", 2)
     assert (carried.message, carried.taken, carried.urgent) == ("letters carried", 2, True)
     caplog.clear()
-    stage.ring()
+    stage.run()
     assert caplog.records == []

@@ -119,8 +119,8 @@ def _apart(found: Settings, processes: Processes, port: int) -> Iterator[Site]:
     processes.start("site", "uvicorn", *SITE, "--port", str(port))
     processes.start("worker", "celery", "-A", "workers", "worker")
     processes.start("beat", "celery", "-A", "workers", "beat")
-    with broker.connect(found.redis_url) as celery, closing(broker.doorbell(celery)) as doorbell:
-        site = Site.build(found, doorbell)
+    with broker.connect(found.redis_url) as celery, closing(broker.wakeups(celery)) as wakeups:
+        site = Site.build(found, wakeups)
         with closing(site.database):
             with httpx2.Client(base_url=found.base_url, trust_env=False) as browser:
                 until(lambda: _answers(browser), "the site to answer", watch=processes.check)

@@ -24,9 +24,9 @@ from newsletter.content.digests import digests
 from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
-from newsletter.doorbell import Room
 from newsletter.mail.delivery.deliveries import sums
 from newsletter.mail.letters.letters import Letter
+from newsletter.wakeups import Queue
 from newsletter.web.site import Site
 
 SLUG = "paper-and-clocks"
@@ -76,7 +76,7 @@ class Show:
         with self.site.database.writing() as session:
             read = newsletters.named(session, SLUG)
             feeds.add(session, read, self.feed, actor=console.actor(), now=console.now())
-        self.site.doorbell.ring(Room.FEEDS)
+        self.site.wakeups.wake(Queue.FEEDS)
         self._until(self._feed_answered, "the feed to be fetched")
         self._done("The feed is fetched", f"{self._counts()['articles']} articles")
 
@@ -116,7 +116,7 @@ class Show:
                 actor=console.actor(),
                 now=console.now(),
             )
-        self.site.doorbell.ring(Room.UPKEEP)
+        self.site.wakeups.wake(Queue.UPKEEP)
         issue = self._until(self._issue, "the scheduler to draft the issue")
         self._done("The scheduler drafted an issue", issue.title)
         self._until(

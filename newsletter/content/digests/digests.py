@@ -1,6 +1,7 @@
 """Digests: the rules that turn articles into issues, on a schedule."""
 
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Self
@@ -14,7 +15,9 @@ from newsletter.content.digests import recurrence
 from newsletter.content.issues import DigestRun, Issue, IssueStatus
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
-from newsletter.store.database import Base
+from newsletter.store.database import Base, Begin
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,25 @@ def active(session: Session, *, now: datetime) -> list[int]:
     """The digests that have begun to come out, by id: each is drafted in a transaction of its own."""
     begun = select(Digest.id).where(Digest.active, Digest.starts_at <= now)
     return list(session.scalars(begun.order_by(Digest.newsletter_id, Digest.id)))
+
+
+def draft_due(reading: Begin, writing: Begin, *, now: datetime, failed: Callable[[int, Exception], None]) -> None:
+    """Draft the issues that are due, each in a transaction of its own.
+
+    A digest that cannot be drafted holds up no other: `failed` is called with its id and the error, and may raise to
+    end the whole.
+    """
+    with reading() as session:
+        digests = active(session, now=now)
+    for digest in digests:
+        try:
+            with writing() as session:
+                issue = draft(session, digest, now=now)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with this digest, the others come out
+            failed(digest, error)
+            continue
+        if issue:
+            log.info("issue drafted", extra={"issue": issue.id, "status": issue.status})
 
 
 def draft(session: Session, digest_id: int, *, now: datetime) -> Issue | None:

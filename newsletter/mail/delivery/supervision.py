@@ -8,7 +8,7 @@ from newsletter.mail.pace.circuit_breaker import Breaker
 from newsletter.mail.pace.notices import Crier, Said
 from newsletter.mail.pace.pace import BoardPace
 from newsletter.mail.pace.shared_state import Board
-from newsletter.mail.transport.transport import Trouble
+from newsletter.mail.transport.transport import Postman, Trouble
 from newsletter.relays import Relay
 from newsletter.store.database import Begin
 
@@ -32,6 +32,11 @@ class Oversight:
     def urgent_pace(self, relay: Relay) -> BoardPace:
         """The pace of letters that somebody waits for."""
         return BoardPace(self._board, relay, urgent=True)
+
+    def supervise(self, transport: Postman, *, express: Postman | None = None, now: datetime) -> None:
+        """Act on the trouble of the transport of issues; report that of the transport of confirmations as well."""
+        others = [trouble for each in (express, transport) if each for trouble in each.troubles()]
+        self.act(transport.trouble(), now=now, others=others)
 
     def act(self, trouble: Trouble | None, *, now: datetime, others: Sequence[Trouble] = ()) -> None:
         """Say what is wrong with relays, and pause issues that a person has to look at.

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 
 from newsletter import heartbeats, migrations
 from newsletter.doctor import queue_age
-from newsletter.doorbell import Room
 from newsletter.mail.pace import notices
 from newsletter.migrations import SchemaState
 from newsletter.store.database_errors import UNAVAILABLE, is_unavailable
+from newsletter.wakeups import Queue
 from newsletter.web.loopback import is_here
 from newsletter.web.monitoring.timed_query import TimedQuery
 
@@ -60,7 +60,7 @@ def examine(session: Session, now: datetime) -> HealthReading:
     if schema is SchemaState.BEHIND:
         return HealthReading(schema)
     try:
-        tick, due = heartbeats.last(session, Room.UPKEEP), queue_age.owed(session, now=now).oldest
+        tick, due = heartbeats.last(session, Queue.UPKEEP), queue_age.owed(session, now=now).oldest
         relays = tuple(
             Word(said.line, said.lasting or (said.halted and now - said.since > LETTER))
             for said in notices.current(session, now=now)

@@ -11,8 +11,8 @@ from newsletter.consent import signups
 from newsletter.consent.forms import CONFIRM_WITHIN
 from newsletter.consent.ledger import Trace
 from newsletter.content.digests import digests
-from newsletter.doorbell import Room
 from newsletter.newsletters import Newsletter
+from newsletter.wakeups import Queue
 from newsletter.web.failures import wants_json
 from newsletter.web.form_data import Form, Posted, one
 from newsletter.web.guards import FORM_BYTES, allow
@@ -52,7 +52,7 @@ def subscribe(request: Request, form: Form, here: Here, origin: Origin) -> Respo
         return _mend(request, form, here, refused.errors)
     with here.database.writing() as session:
         _receive(session, wanted, here, origin, page=request.headers.get("referer", ""))
-    here.doorbell.ring(Room.URGENT)
+    here.wakeups.wake(Queue.URGENT)
     if wants_json(request):
         return JSONResponse({"message": MESSAGE}, 202)
     first = wanted.newsletters[0]

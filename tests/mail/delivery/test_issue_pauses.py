@@ -10,16 +10,16 @@ from sqlalchemy import select
 from newsletter.content import issues
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
-from newsletter.doorbell import Room
 from newsletter.mail.delivery import issue_pauses
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.pace import retries
 from newsletter.mail.transport.transport import Fate, Reply
+from newsletter.wakeups import Queue
 from tests.builders import owed
 from tests.transports import Ticks, Whimsical
 from tests.whole_service import Stage
-from workers.works import Works
+from workers import jobs
 
 UNAUTHENTICATED = Reply(550, "5.7.26", "This mail is unauthenticated")
 
@@ -32,9 +32,9 @@ class Office:
     issue: int
 
     def ring(self, postman: Whimsical) -> None:
-        works: Works = self.stage.works
-        dispatcher = replace(works.dispatcher, postman=postman, ticks=postman.ticks)
-        replace(works, dispatcher=dispatcher).ring(Room.BULK)
+        context = self.stage.context
+        dispatcher = replace(context.dispatcher, postman=postman, ticks=postman.ticks)
+        jobs.run(Queue.BULK, replace(context, dispatcher=dispatcher))
 
     def statuses(self) -> list[DeliveryStatus]:
         with self.stage.site.database.reading() as session:

@@ -4,9 +4,9 @@ from sqlalchemy import select
 
 from newsletter import templating
 from newsletter.doctor import examination
-from newsletter.doorbell import Room
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.mailings import probes
+from newsletter.wakeups import Queue
 
 
 def write(stage, recipient: str) -> int:
@@ -26,7 +26,7 @@ def write(stage, recipient: str) -> int:
 def test_a_probe_arrives_with_the_headers_of_every_letter(stage):
     number = write(stage, "me@example.org")
     stage.reader("ana@example.org")
-    stage.ring(Room.URGENT)
+    stage.run(Queue.URGENT)
     (letter,) = stage.letters(to="me@example.org")
     theirs = stage.letters(to="ana@example.org")[0]
     assert letter.keys() == theirs.keys()
@@ -40,7 +40,7 @@ def test_a_probe_arrives_with_the_headers_of_every_letter(stage):
 def test_its_link_to_unsubscribe_is_nobody_s(stage):
     write(stage, "me@example.org")
     stage.reader("ana@example.org")
-    stage.ring(Room.URGENT)
+    stage.run(Queue.URGENT)
     (letter,) = stage.letters(to="me@example.org")
     link = stage.link(letter, "u")
     assert stage.browser.post(link, data={"List-Unsubscribe": "One-Click"}).status_code == 404

@@ -10,10 +10,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import make_url, text, update
 
 from newsletter.content.issues import Issue, IssueStatus
-from newsletter.doorbell import Room
 from newsletter.mail.pace.notices import Crier, Said
 from newsletter.settings import Settings
 from newsletter.store.database import MOST, Database
+from newsletter.wakeups import Queue
 from newsletter.web import create_app
 from tests.builders import owed
 from tests.servers.server import free_port
@@ -57,7 +57,7 @@ def at_revision(stage: Stage, revision: str) -> None:
 
 
 def test_a_service_that_works_is_live_ready_and_in_time(stage):
-    stage.ring(Room.UPKEEP)
+    stage.run(Queue.UPKEEP)
     assert asked(stage.browser, "live") == (200, {"status": "live"})
     assert asked(stage.browser, "ready") == (200, WELL)
     assert asked(stage.browser, "work") == (200, WELL)
@@ -73,7 +73,7 @@ def test_head_is_answered_like_get_without_a_body(stage, about):
 def test_workers_that_never_ticked_or_stopped_are_late_and_the_site_serves_on(stage):
     assert asked(stage.browser, "ready") == (200, {**WELL, "last_tick_age": None, "late": ["tick"]})
     assert asked(stage.browser, "work")[0] == 503
-    stage.ring(Room.UPKEEP)
+    stage.run(Queue.UPKEEP)
     stage.clock.pass_(seconds=60)
     assert asked(stage.browser, "work") == (200, {**WELL, "last_tick_age": 60.0})
     stage.clock.pass_(seconds=1)
@@ -86,13 +86,13 @@ def test_a_form_that_nobody_works_on_is_late_after_five_minutes_and_the_site_ser
     stage.newsletter()
     stage.sign_up("ana@example.org")
     stage.clock.pass_(minutes=5)
-    stage.ring(Room.UPKEEP)
+    stage.run(Queue.UPKEEP)
     assert asked(stage.browser, "work") == (200, {**WELL, "oldest_due_letter_age": 300.0})
     stage.clock.pass_(seconds=1)
     late = {**WELL, "last_tick_age": 1.0, "oldest_due_letter_age": 301.0, "late": ["letters"]}
     assert asked(stage.browser, "ready") == (200, late)
     assert asked(stage.browser, "work") == (503, late)
-    stage.ring(Room.URGENT)
+    stage.run(Queue.URGENT)
     assert asked(stage.browser, "work") == (200, {**WELL, "last_tick_age": 1.0})
 
 
@@ -100,7 +100,7 @@ def test_letters_that_were_held_back_on_purpose_are_not_late(stage):
     with stage.site.database.writing() as session:
         owed(session, 1)
     stage.clock.pass_(hours=1)
-    stage.ring(Room.UPKEEP)
+    stage.run(Queue.UPKEEP)
     assert asked(stage.browser, "work")[1]["late"] == ["letters"]
     with stage.site.database.writing() as session:
         session.execute(update(Issue).values(status=IssueStatus.PAUSED))
@@ -108,7 +108,7 @@ def test_letters_that_were_held_back_on_purpose_are_not_late(stage):
 
 
 def test_a_clock_that_is_ahead_makes_no_age_negative(stage):
-    stage.ring(Room.UPKEEP)
+    stage.run(Queue.UPKEEP)
     stage.clock.pass_(seconds=-3)
     assert asked(stage.browser, "work") == (200, WELL)
 
@@ -122,7 +122,7 @@ def test_a_schema_older_than_the_code_cannot_be_served(stage):
 
 
 def test_a_schema_newer_than_the_code_can_be(stage):
-    stage.ring(Room.UPKEEP)
+    stage.run(Queue.UPKEEP)
     at_revision(stage, "later")
     assert asked(stage.browser, "ready") == (200, {**WELL, "migrations": "newer"})
     assert asked(stage.browser, "work")[0] == 200
@@ -139,7 +139,7 @@ def test_asking_changes_no_row(stage):
 
 def test_a_database_that_goes_away_is_told_and_so_is_its_return(postgresql_url, tmp_path):
     with staged(postgresql_url, tmp_path) as stage:
-        stage.ring(Room.UPKEEP)
+        stage.run(Queue.UPKEEP)
         assert asked(stage.browser, "ready") == (200, WELL)
         with closed_to_all(postgresql_url):
             assert asked(stage.browser, "live")[0] == 200
@@ -180,7 +180,7 @@ def test_a_database_that_accepts_and_then_says_nothing_is_away_in_time(tmp_path)
 
 def test_a_site_whose_pages_have_taken_every_connection_is_asked_nevertheless(postgresql_url, tmp_path):
     with staged(postgresql_url, tmp_path) as stage:
-        stage.ring(Room.UPKEEP)
+        stage.run(Queue.UPKEEP)
         taken = [stage.site.database.engine.connect() for _ in range(MOST)]
         assert asked(stage.browser, "ready") == (200, WELL)
         for connection in taken:
@@ -189,7 +189,7 @@ def test_a_site_whose_pages_have_taken_every_connection_is_asked_nevertheless(po
 
 def test_a_table_that_is_being_changed_keeps_the_ages_from_being_told_and_no_visitor_away(postgresql_url, tmp_path):
     with staged(postgresql_url, tmp_path) as stage:
-        stage.ring(Room.UPKEEP)
+        stage.run(Queue.UPKEEP)
         with stage.site.database.writing() as session:
             session.execute(text("LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE"))
             told = {**WELL, "last_tick_age": None, "late": ["unknown"]}
@@ -207,7 +207,7 @@ def cry(stage: Stage, **said) -> None:
 
 
 def test_a_relay_that_somebody_has_to_mend_is_told_to_the_monitor(stage):
-    stage.ring(Room.UPKEEP)
+    stage.run(Queue.UPKEEP)
     cry(stage, lasting=True)
     code, told = asked(stage.browser, "work")
     assert (code, told["late"]) == (503, ["relays"])
@@ -216,7 +216,7 @@ def test_a_relay_that_somebody_has_to_mend_is_told_to_the_monitor(stage):
 
 
 def test_who_asks_from_elsewhere_hears_no_relays_name(stage):
-    stage.ring(Room.UPKEEP)
+    stage.run(Queue.UPKEEP)
     cry(stage, lasting=True)
     told = stage.browser.get("/health/work", headers={"X-Forwarded-For": "192.0.2.1"})
     assert told.json()["late"] == ["relays"]
@@ -224,10 +224,10 @@ def test_who_asks_from_elsewhere_hears_no_relays_name(stage):
 
 
 def test_a_relay_that_rests_for_a_while_is_nobodys_alarm_yet(stage):
-    stage.ring(Room.UPKEEP)
+    stage.run(Queue.UPKEEP)
     cry(stage)
     assert asked(stage.browser, "work")[0] == 200
     stage.clock.pass_(minutes=5, seconds=1)
-    stage.ring(Room.UPKEEP)
+    stage.run(Queue.UPKEEP)
     cry(stage, halted=False)
     assert asked(stage.browser, "work")[0] == 200

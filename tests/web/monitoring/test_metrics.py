@@ -11,10 +11,10 @@ from sqlalchemy import update
 from newsletter.consent.subscribers import Standing
 from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueStatus
-from newsletter.doorbell import Room
 from newsletter.mail.delivery.deliveries import DeliveryStatus, Tally
 from newsletter.mail.pace.notices import Crier, Said
 from newsletter.settings import Settings
+from newsletter.wakeups import Queue
 from newsletter.web import create_app
 from tests.builders import a_carrier, a_newsletter, a_reader, owed
 from tests.servers.server import free_port
@@ -114,7 +114,7 @@ def test_feeds_articles_and_the_last_tick_are_told(stage):
             feed = Feed(newsletter_id=newsletter.id, url=f"https://town.example/{number}", **times(stage, number * 60))
             feed.failures = failures
             session.add(feed)
-    stage.ring(Room.UPKEEP)
+    stage.run(Queue.UPKEEP)
     stage.clock.pass_(seconds=90)
     found = scraped(stage.browser)
     expected = {
@@ -149,10 +149,10 @@ def test_subscriptions_are_told_by_newsletter(stage):
 def test_a_second_process_says_the_same_and_what_is_erased_takes_nothing_from_a_counter(stage):
     stage.newsletter()
     stage.sign_up(ANA)
-    stage.ring(Room.URGENT)
+    stage.run(Queue.URGENT)
     before = scraped(stage.browser)
     stage.clock.pass_(hours=73)
-    stage.ring(Room.UPKEEP)
+    stage.run(Queue.UPKEEP)
     other = create_app(stage.site.settings, Silence())
     with TestClient(other, base_url="http://localhost", client=("127.0.0.1", 1)) as second:
         after = scraped(second)

@@ -10,7 +10,7 @@ from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.content.articles import Article
 from newsletter.content.digests import digests
 from newsletter.content.pictures import Picture
-from newsletter.doorbell import Room
+from newsletter.wakeups import Queue
 from tests.content.builders import a_feed, publish
 from tests.whole_service import Stage, staged
 
@@ -45,7 +45,7 @@ def sent(stage: Stage) -> Stage:
             session, newsletter, name="daily", cron="0 12 * * *", automatic=True, actor="tests", now=stage.clock()
         )
     stage.clock.pass_(days=1)
-    stage.ring(Room.UPKEEP, Room.BULK)
+    stage.run(Queue.UPKEEP, Queue.BULK)
     return stage
 
 

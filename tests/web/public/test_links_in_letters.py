@@ -6,8 +6,8 @@ from newsletter import addresses
 from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.doctor import examination
-from newsletter.doorbell import Room
 from newsletter.links import Purpose
+from newsletter.wakeups import Queue
 from tests.whole_service import Stage
 
 ANA = "ana@example.org"
@@ -22,7 +22,7 @@ def _newsletter(stage: Stage):
 def asked(stage: Stage, email: str = ANA):
     """A confirmation letter that nobody has answered."""
     stage.sign_up(email)
-    stage.ring(Room.URGENT)
+    stage.run(Queue.URGENT)
     return stage.letters(to=email)[-1]
 
 
@@ -164,7 +164,7 @@ def test_never_means_no_letter_whoever_asks(stage):
     stage.clock.pass_(days=2)
     for spelling in (ANA, "Ana@Example.org"):
         assert stage.sign_up(spelling).status_code == 202
-    stage.ring()
+    stage.run()
     assert len(stage.letters()) == 1, "the one that held the link"
     assert stage.browser.get(never).status_code == 200
     assert events(stage) == [Event.REQUESTED, Event.WITHDRAWN, Event.REFUSED]
@@ -175,11 +175,11 @@ def test_a_hundred_forms_are_one_letter_a_day_whatever_the_spelling(stage):
         assert (
             stage.sign_up(["ana@example.org", "ANA@example.org", "ana+tag@example.org"][number % 3]).status_code == 202
         )
-    stage.ring()
+    stage.run()
     assert len(stage.letters()) == 1
     stage.clock.pass_(days=1)
     stage.sign_up(ANA)
-    stage.ring()
+    stage.run()
     assert len(stage.letters()) == 2
 
 
@@ -187,14 +187,14 @@ def test_who_is_subscribed_gets_no_second_letter(stage):
     stage.reader(ANA)
     stage.clock.pass_(days=1)
     stage.sign_up(ANA)
-    stage.ring()
+    stage.run()
     assert len(stage.letters()) == 1
 
 
 def test_a_link_that_is_cut_changed_or_for_another_purpose_changes_nothing(stage):
     letter = stage.reader(ANA)
     stage.sign_up("open@example.org")
-    stage.ring(Room.URGENT)
+    stage.run(Queue.URGENT)
     before = stage.rows()
     tokens = {path: stage.link(letter, path).rpartition("/")[2] for path in ("confirm", "never", "u")}
     wrong = [

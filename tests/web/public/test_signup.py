@@ -5,7 +5,7 @@ import pytest
 from newsletter import newsletters
 from newsletter.consent import forms
 from newsletter.consent.signups import Signup, SignupState
-from newsletter.doorbell import Room
+from newsletter.wakeups import Queue
 from tests.whole_service import Stage
 
 GOOD = "ana@example.org"
@@ -18,7 +18,7 @@ def _newsletter(stage: Stage):
 
 def untouched(stage: Stage) -> bool:
     rows = stage.rows()
-    stage.ring()
+    stage.run()
     return not any(rows[name] for name in ("signups", "subscribers", "ledger", "letters")) and not stage.letters()
 
 
@@ -44,7 +44,7 @@ def test_a_program_signs_up_with_json(stage):
 def test_the_answer_is_the_same_for_a_stranger_a_reader_and_one_who_is_never_to_be_written_to(stage):
     letter = stage.reader("reader@example.org")
     stage.sign_up("enough@example.org")
-    stage.ring(Room.URGENT)
+    stage.run(Queue.URGENT)
     never = stage.link(stage.letters(to="enough@example.org")[0], "never")
     assert stage.browser.post(never, data={"never": "yes"}).status_code == 200
     assert letter
@@ -177,7 +177,7 @@ def test_a_sign_up_that_cannot_be_worked_on_does_not_hold_up_the_next(stage):
     with stage.site.database.writing() as session:
         first = session.query(Signup).order_by(Signup.id).first()
         first.newsletters = "nonsense"
-    stage.ring(Room.URGENT)
+    stage.run(Queue.URGENT)
     assert [letter["To"] for letter in stage.letters()] == ["second@example.org"]
     with stage.site.database.reading() as session:
         assert [row.state for row in session.query(Signup).order_by(Signup.id)] == [

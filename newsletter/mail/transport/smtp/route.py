@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from newsletter.doorbell import QUIET
 from newsletter.mail.pace.pace import Pace
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.smtp.connection import Connection
@@ -21,6 +20,7 @@ from newsletter.mail.transport.smtp.transactions import SLOW, Decision
 from newsletter.mail.transport.smtp.unavailable import ShutOutError
 from newsletter.mail.transport.transport import Fate, Parcel, Reply, Trouble
 from newsletter.relays import Relay
+from newsletter.wakeups import QUIET
 
 FIRST_REST, LONGEST_REST = 1.0, 60.0  # seconds until a relay that cannot be used is tried again, doubling
 LASTING = 600.0  # seconds of trouble without a letter's leaving, after which it is not called passing any more

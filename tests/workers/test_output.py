@@ -34,31 +34,6 @@ def test_a_process_says_when_it_begins_and_each_line_is_an_object(command, redis
     assert drawn.read_text() == ""
 
 
-UNACKNOWLEDGED = """
-from celery.worker import request
-from kombu.message import Message
-from workers.celery import app
-
-class Away:
-    no_ack_consumers = None
-    def basic_ack(self, *_, **__):
-        raise ConnectionResetError
-
-Message(channel=Away(), delivery_tag="1").ack_log_error(request.logger, (OSError,))
-"""
-
-
-def test_a_ring_that_redis_went_away_under_is_a_warning_without_a_traceback():
-    environment = os.environ | {"NEWSLETTER_REDIS_URL": "redis://127.0.0.1:1/0"}
-    done = subprocess.run(
-        [sys.executable, "-c", UNACKNOWLEDGED], env=environment, capture_output=True, check=True, text=True
-    )
-    (said,) = map(json.loads, done.stderr.splitlines())
-    assert "ConnectionResetError" in said["event"]
-    assert said["level"] == "warning"
-    assert "exception" not in said
-
-
 def heard(file: Path) -> list[str]:
     """The events so far; a line that is being written is left for later."""
     whole = file.read_text().rpartition("\n")[0]

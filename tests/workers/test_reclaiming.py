@@ -1,4 +1,4 @@
-"""Each worker watches over the others by itself, however seldom a bell reaches it."""
+"""Each worker watches the leases of all others by itself, however seldom it is woken."""
 
 import threading
 from dataclasses import replace
@@ -12,7 +12,8 @@ from tests.builders import a_carrier, owed
 from tests.clock import NOON
 from tests.transports import Ticks
 from tests.waiting import eventually
-from workers.lookout import Lookout
+from workers import jobs
+from workers.repeating import Repeating
 
 
 def status(stage) -> DeliveryStatus:
@@ -26,37 +27,37 @@ def with_a_letter_in_dead_hands(stage) -> None:
         claims.claim(session, a_carrier(session), limit=1, urgent=False, key="k1", now=NOON)
 
 
-def test_letters_of_the_dead_go_back_within_the_silence_though_no_bell_rings(stage):
+def test_letters_of_the_dead_go_back_within_the_lease_though_no_queue_is_woken(stage):
     with_a_letter_in_dead_hands(stage)
     ticks = Ticks()
-    worker = replace(stage.works, watch=Watch(ticks))
+    worker = replace(stage.context, watch=Watch(ticks))
     begun, looks = ticks.now, threading.Semaphore(0)
 
     def look() -> None:
-        worker.look()
+        jobs.attempt(jobs.reclaim_expired_leases, worker)
         looks.release()
         if status(stage) is DeliveryStatus.CLAIMED:
             ticks.now += BEAT
 
-    lookout = Lookout(look, every=0.01)
-    lookout.start()
+    watching = Repeating(look, every=0.01, name="watching")
+    watching.start()
     eventually(lambda: status(stage) is DeliveryStatus.QUEUED)
-    lookout.close()
+    watching.close()
     assert ticks.now - begun <= SILENCE + 2 * BEAT
-    assert not any(thread.name == "lookout" for thread in threading.enumerate())
+    assert not any(thread.name == "watching" for thread in threading.enumerate())
 
 
 def test_of_all_who_miss_a_carrier_one_hands_its_letters_back(stage, caplog):
     with_a_letter_in_dead_hands(stage)
     ticks = Ticks()
-    crowd = [replace(stage.works, watch=Watch(ticks)) for _ in range(20)]
+    crowd = [replace(stage.context, watch=Watch(ticks)) for _ in range(20)]
     for _ in range(int(SILENCE / BEAT) + 2):
         for worker in crowd:
-            worker.look()
+            jobs.attempt(jobs.reclaim_expired_leases, worker)
         ticks.now += BEAT
     with stage.site.database.reading() as session:
         assert session.scalars(select(Delivery.deaths)).one() == 1
-    said = [record for record in caplog.records if "handed back" in record.getMessage()]
+    said = [record for record in caplog.records if "lease expired" in record.getMessage()]
     assert len(said) == 1
 
 
@@ -64,7 +65,7 @@ def test_a_worker_that_has_to_end_looks_no_more(stage):
     with stage.site.database.writing() as session:
         a_carrier(session)
         session.execute(update(Carrier).values(beats=3))
-    ending = replace(stage.works, stop=threading.Event())
+    ending = replace(stage.context, stop=threading.Event())
     ending.stop.set()
-    ending.look()
+    jobs.attempt(jobs.reclaim_expired_leases, ending)
     assert ending.watch._quiet == {}

@@ -1,0 +1,111 @@
+"""What the jobs of a worker process need, built once from the settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Event
+
+from jinja2 import Environment
+
+from newsletter import startup, templating
+from newsletter.content.fetching.fetcher import Fetcher, HttpFetcher
+from newsletter.keys import Keyring, keyring
+from newsletter.links import Links
+from newsletter.mail.delivery.assembly import Packer
+from newsletter.mail.delivery.dispatch import Dispatcher
+from newsletter.mail.delivery.leases import Heart, Watch
+from newsletter.mail.delivery.supervision import Oversight
+from newsletter.mail.pace.pace import Pace, steady
+from newsletter.mail.transport.outbox import Outbox
+from newsletter.mail.transport.smtp.smtp_transport import SmtpPostman
+from newsletter.mail.transport.transport import Postman
+from newsletter.relays import Relay
+from newsletter.settings import Settings
+from newsletter.store.database import Database
+from workers import shared_state
+
+# Connections to a relay that each process may open for confirmations: one more than a slow verdict takes.
+EXPRESS_CONNECTIONS = 2
+
+
+@dataclass(frozen=True)
+class Context:
+    """One process's database, transports and clocks, as its jobs use them."""
+
+    database: Database
+    templates: Environment
+    keyring: Keyring
+    base_url: str
+    dispatcher: Dispatcher
+    fetcher: Fetcher
+    now: Callable[[], datetime]
+    oversight: Oversight
+    watch: Watch = field(default_factory=Watch)
+    stop: Event = field(default_factory=Event)  # set when the process has to end
+
+    def close(self) -> None:
+        """Stop the heartbeat and close every connection."""
+        self.dispatcher.heart.close()
+        self.dispatcher.postman.close()
+        if self.dispatcher.express:
+            self.dispatcher.express.close()
+        self.oversight.close()
+        self.database.close()
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    stop: Event | None = None,
+    more: Callable[[], None] = lambda: None,
+) -> Context:
+    """Return the context that the settings describe. Raises Misconfigured if schema or keys are not the database's.
+
+    `more` is called when more letters of issues are due than this process claims at once. It must not block.
+    """
+    database, keys, stop = Database(settings.database), keyring(settings), stop or Event()
+    try:
+        startup.check(database, keys, now=clock())
+    except Exception:
+        database.close()
+        raise
+    oversight = Oversight(shared_state.board(settings.redis_url), database.writing)
+    dispatcher = Dispatcher(
+        begin=database.writing,
+        stating=None if database.is_sqlite else database.stating,
+        postman=transport(settings, oversight.pace, stop=stop),
+        express=express_transport(settings, oversight.urgent_pace, stop=stop),
+        heard=oversight.breaker.heard,
+        enough=oversight.breaker.has_tripped,
+        packer=Packer(Links(keys, settings.base_url), keys),
+        keyring=keys,
+        heart=Heart(database.writing),
+        clock=clock,
+        stop=stop,
+        more=more,
+    )
+    fetcher = HttpFetcher(allow=settings.feed_allow)
+    return Context(
+        database, templating.environment(), keys, settings.base_url, dispatcher, fetcher, clock, oversight, stop=stop
+    )
+
+
+def transport(settings: Settings, pace: Callable[[Relay], Pace] = steady, *, stop: Event | None = None) -> Postman:
+    """Return the transport of issues: the relays that the settings name; without one, the outbox."""
+    if settings.smtp_url:
+        ending = (stop or Event()).is_set
+        return SmtpPostman(*settings.smtp_url, ehlo_name=settings.ehlo_name, pace=pace, ending=ending)
+    return Outbox(settings.data_dir / "outbox")
+
+
+def express_transport(
+    settings: Settings, pace: Callable[[Relay], Pace] = steady, *, stop: Event | None = None
+) -> Postman | None:
+    """Return the transport of confirmations: the same relays, over connections that no issue holds up."""
+    if settings.smtp_url:
+        ending = (stop or Event()).is_set
+        return SmtpPostman(
+            *settings.smtp_url, ehlo_name=settings.ehlo_name, connections=EXPRESS_CONNECTIONS, pace=pace, ending=ending
+        )
+    return None

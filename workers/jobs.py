@@ -1,0 +1,166 @@
+"""The jobs of each queue: what a worker does when a queue is woken.
+
+A job is a function of the context that does what is due in the database and returns whether more is due at once. It is
+short, safe to lose and safe to repeat. A new job is its function here and one line in JOBS.
+"""
+
+import logging
+from collections.abc import Callable
+
+from newsletter import heartbeats
+from newsletter.content import pictures, refreshing
+from newsletter.content.digests import digests
+from newsletter.logs import log_failure
+from newsletter.mail.delivery import reclaiming
+from newsletter.mail.mailings import confirmations, issue_letters
+from newsletter.privacy import retention
+from newsletter.store.database_errors import is_unavailable
+from newsletter.wakeups import Queue
+from workers.context import Context
+
+SEND_SECONDS = 5.0  # that one call sends letters at most before it asks to be woken again
+SIGNUPS_PER_CALL = 50  # so that their letters leave soon
+FEEDS_PER_CALL = refreshing.HANDS  # as many as are fetched at the same time, so that a call ends within seconds
+PICTURES_PER_CALL = pictures.HANDS  # likewise
+
+Job = Callable[[Context], bool]
+
+log = logging.getLogger(__name__)
+
+
+def run(queue: Queue, context: Context) -> bool:
+    """Do a queue's jobs in order; return whether more is due. A job that fails keeps no other from its work.
+
+    Once the process has to end, no further job begins, and sending ends with the letter in hand.
+    """
+    more = [attempt(job, context) for job in JOBS[queue]]
+    return any(more)
+
+
+def attempt(job: Job, context: Context) -> bool:
+    """Do a job, unless the process has to end; return whether more is due. Logs what fails, and raises nothing."""
+    if context.stop.is_set():
+        return False
+    try:
+        return job(context)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs have their own work
+        log_failure(log, f"{job.__name__} failed", error)
+        return False
+
+
+def answer_signups(context: Context) -> bool:
+    """Turn sign-ups into confirmation letters."""
+    answered = confirmations.answer_due(
+        context.database.writing,
+        templates=context.templates,
+        keyring=context.keyring,
+        base_url=context.base_url,
+        clock=context.now,
+        most=SIGNUPS_PER_CALL,
+        found=context.dispatcher.right_of_way.take,
+    )
+    if answered:
+        log.info("sign-ups answered", extra={"count": answered})
+    return answered == SIGNUPS_PER_CALL
+
+
+def send_confirmations(context: Context) -> bool:
+    """Send the letters that a person waits for."""
+    return _send(context, answer_signups, urgent=True)
+
+
+def begin_issues(context: Context) -> bool:
+    """Turn approved issues into letters."""
+    issue_letters.send_approved(
+        context.database.writing, templates=context.templates, base_url=context.base_url, now=context.now()
+    )
+    return False
+
+
+def send_issues(context: Context) -> bool:
+    """Send the letters of issues."""
+    return _send(context, begin_issues, supervise_relays, urgent=False)
+
+
+def supervise_relays(context: Context) -> bool:
+    """Report what is wrong with relays, and pause the issues that a person has to look at."""
+    dispatcher = context.dispatcher
+    context.oversight.supervise(dispatcher.postman, express=dispatcher.express, now=context.now())
+    return False
+
+
+def finish_issues(context: Context) -> bool:
+    """Mark an issue sent once all its deliveries are final."""
+    if empty := context.dispatcher.slot(urgent=False).bookmarks.empty():
+        with context.database.writing() as session:
+            finished = issue_letters.finish(session, now=context.now(), among=empty)
+        for issue in finished:
+            log.info("issue finished", extra={"issue": issue})
+    return False
+
+
+def refresh_feeds(context: Context) -> bool:
+    """Fetch the feeds that are due."""
+    database, fetcher = context.database, context.fetcher
+    return refreshing.refresh_due(database.writing, fetcher, now=context.now(), limit=FEEDS_PER_CALL) == FEEDS_PER_CALL
+
+
+def copy_pictures(context: Context) -> bool:
+    """Copy the pictures of new articles."""
+    database, fetcher = context.database, context.fetcher
+    return pictures.gather(database.writing, fetcher, now=context.now(), limit=PICTURES_PER_CALL) == PICTURES_PER_CALL
+
+
+def record_heartbeat(context: Context) -> bool:
+    """Record that schedule, broker and a worker work together, for the health page and the doctor."""
+    with context.database.writing() as session:
+        heartbeats.tick(session, Queue.UPKEEP, now=context.now())
+    return False
+
+
+def draft_digests(context: Context) -> bool:
+    """Draft the issues whose time has come."""
+    database = context.database
+    digests.draft_due(database.reading, database.writing, now=context.now(), failed=_digest_failed)
+    return False
+
+
+def reclaim_expired_leases(context: Context) -> bool:
+    """Give the letters of workers whose lease has expired back to the queue."""
+    database = context.database
+    reclaiming.reclaim_expired(database.reading, database.writing, context.watch, now=context.now())
+    return False
+
+
+def delete_expired(context: Context) -> bool:
+    """Delete the data whose time has run out."""
+    with context.database.writing() as session:
+        return retention.forget_due(session, now=context.now()) == retention.MOST
+
+
+JOBS: dict[Queue, tuple[Job, ...]] = {
+    Queue.URGENT: (answer_signups, send_confirmations),
+    Queue.BULK: (begin_issues, send_issues, supervise_relays, finish_issues),
+    Queue.FEEDS: (refresh_feeds, copy_pictures),
+    Queue.UPKEEP: (record_heartbeat, draft_digests, reclaim_expired_leases, delete_expired),
+}
+
+
+def _send(context: Context, *meanwhile: Job, urgent: bool) -> bool:
+    """Send what is due. While a relay thinks about a letter for minutes, do the queue's other jobs beside it."""
+    dispatcher = context.dispatcher
+    until = dispatcher.ticks() + SEND_SECONDS
+
+    def work_meanwhile() -> None:
+        for job in meanwhile:
+            attempt(job, context)
+
+    recorded = dispatcher.carry_due(urgent=urgent, until=until, meanwhile=work_meanwhile)
+    return bool(recorded) and dispatcher.ticks() >= until
+
+
+def _digest_failed(digest: int, error: Exception) -> None:
+    """Log a digest that cannot be drafted; if the database is away the digest is not to blame, so raise."""
+    if is_unavailable(error):
+        raise error
+    log_failure(log, f"digest {digest} cannot be drafted", error)

@@ -1,0 +1,46 @@
+"""What Celery's processes write: everything through our logs on stderr, and nothing on stdout."""
+
+import functools
+import logging
+from typing import Any
+
+from celery import Celery, signals
+from celery.apps.worker import install_worker_term_handler  # type: ignore[attr-defined]  # the stubs lack it
+
+from newsletter import logs
+
+log = logging.getLogger("workers")
+
+
+def through_our_logs(app: Celery) -> None:
+    """Let worker and beat of this app log as the site does, at the level that Celery was called with."""
+    _configure(loglevel=logging.WARNING)  # until Celery says which level is wanted: it warns root before that
+    signals.setup_logging.connect(_configure)
+    signals.celeryd_init.connect(_without_banner)
+    for signal, event in (
+        (signals.worker_ready, "worker started"),
+        (signals.worker_shutdown, "worker stopped"),
+        (signals.beat_init, "beat started"),
+    ):
+        signal.connect(functools.partial(_tell, event), weak=False)
+    beat: Any = app.Beat
+    # Beat sends no signal before its banner.
+    vars(app)["Beat"] = lambda **options: beat(**options | {"quiet": True})
+
+
+def _configure(*, loglevel: int, **_: Any) -> None:
+    logs.configure(loglevel)
+
+
+def _without_banner(*, instance: Any, **_: Any) -> None:
+    instance.quiet = True
+
+    # Once it is ready, because until then it installs a handler that announces the end on stdout.
+    def end_quietly(**_: Any) -> None:
+        install_worker_term_handler(instance, verbose=False)
+
+    signals.worker_ready.connect(end_quietly, weak=False)
+
+
+def _tell(event: str, **_: Any) -> None:
+    log.info(event)

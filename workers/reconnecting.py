@@ -1,0 +1,55 @@
+"""How a worker behaves while Redis is away, as bootsteps of Celery's consumer."""
+
+import logging
+import time
+from typing import Any
+
+from celery import Celery, bootsteps
+from celery.worker.consumer.tasks import Tasks
+from celery.worker.state import maybe_shutdown
+
+from newsletter.wakeups import QUIET
+
+RETRY_SECONDS = 2  # between two attempts to reach Redis: letters wait for it
+
+log = logging.getLogger(__name__)
+
+
+def install(app: Celery) -> None:
+    """Let the workers of this app behave so."""
+    app.steps["consumer"].update({AwaitBroker, ForgetUnfinished})
+
+
+class AwaitBroker(bootsteps.StartStopStep):
+    """Waits for Redis before Celery connects, which by itself waits longer after each failure and logs every one."""
+
+    _warned_at = -float("inf")
+
+    def include(self, parent: Any) -> None:
+        """Come before all steps of Celery, the one that connects among them."""
+        parent.steps.insert(0, self)
+
+    def start(self, parent: Any) -> None:
+        """Return once Redis answers; meanwhile the process may be told to end."""
+        with parent.app.connection_for_read() as connection:
+            connection.ensure_connection(
+                self._warn, interval_start=RETRY_SECONDS, interval_step=0, callback=maybe_shutdown
+            )
+
+    def _warn(self, error: Exception, _: float) -> None:
+        # Only the kind: the message of a broker's error may contain its URL.
+        if time.monotonic() - self._warned_at >= QUIET:
+            self._warned_at = time.monotonic()
+            kind = type(error).__name__
+            log.warning("Redis cannot be reached (%s); trying again every %d seconds", kind, RETRY_SECONDS)
+
+
+class ForgetUnfinished(bootsteps.StartStopStep):
+    """Keeps Kombu from putting wake-ups that are being answered back into a Redis that is away."""
+
+    requires = (Tasks,)
+
+    def start(self, parent: Any) -> None:
+        """Say so to every channel of a new connection."""
+        for channel in parent.connection.transport.channels:
+            channel.do_restore = False
