@@ -18,23 +18,19 @@ _REDIS = {
     "ack_emulation": False,
     "priority_steps": [0],  # one list for each queue instead of four
 }
-_MEMORY = {"polling_interval": 0.02}
 
 
 def connect(url: str | None) -> Celery:
     """Return a Celery app that can wake every queue; without a URL only within this process."""
     app = Celery("workers", broker=url or "memory://localhost/", set_as_current=False)
     app.conf.update(
-        broker_transport_options=_REDIS if url else _MEMORY,
+        broker_transport_options=_REDIS if url else {"polling_interval": 0.02},
         task_queues=[kombu.Queue(queue) for queue in Queue],
         task_default_queue=Queue.UPKEEP,
         task_create_missing_queues=False,
         task_routes={task_name(queue): {"queue": queue.value} for queue in Queue},
-        task_serializer="json",
-        accept_content=["json"],
         task_ignore_result=True,  # the result stands in the database
         result_expires=None,
-        timezone="UTC",
     )
     return app
 

@@ -6,10 +6,8 @@ from celery import Celery, signals
 
 from newsletter import broker
 from newsletter.wakeups import Queue
-from workers import reconnecting, schedule
-
-# A worker talks to no other one: what all have to know stands in the database.
-ALONE = {"without_gossip": True, "without_heartbeat": True, "without_mingle": True}
+from workers import schedule
+from workers.reconnecting import AwaitBroker, ForgetUnfinished
 
 
 def make_app(broker_url: str | None) -> Celery:
@@ -21,22 +19,19 @@ def make_app(broker_url: str | None) -> Celery:
     app.conf.update(
         beat_schedule=schedule.entries(),
         beat_scheduler="workers.schedule:Schedule",
-        task_acks_late=True,  # an unfinished wake-up counts against the prefetch: an idle worker takes the next
-        worker_cancel_long_running_tasks_on_connection_loss=False,  # jobs do not need Redis
+        # As in Celery 6, which warns until then. It ends no call of ours: each is acknowledged as it begins.
+        worker_cancel_long_running_tasks_on_connection_loss=True,
         worker_concurrency=len(Queue),  # a thread for each: a busy queue keeps no other waiting
-        worker_disable_rate_limits=True,
-        worker_enable_prefetch_count_reduction=False,  # jobs that go on while Redis is away take no place from others
-        worker_hijack_root_logger=False,
+        worker_disable_prefetch=bool(broker_url),  # no wake-up waits for a busy worker; in memory there is only one
         worker_pool="threads",
         worker_prefetch_multiplier=1,
-        worker_redirect_stdouts=False,
     )
-    reconnecting.install(app)
+    app.steps["consumer"].update({AwaitBroker, ForgetUnfinished})
     signals.worker_init.connect(_work_alone)
     app.set_default()
     return app
 
 
 def _work_alone(*, sender: Any, **_: Any) -> None:
-    """Set the options of `celery worker` for which there is no setting, whatever the command line says."""
-    sender.options.update(ALONE)
+    """Let a worker talk to no other one, whatever the command line says; Celery has no setting for it."""
+    sender.options.update(without_gossip=True, without_heartbeat=True, without_mingle=True)

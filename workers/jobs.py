@@ -10,11 +10,12 @@ from collections.abc import Callable
 from newsletter import heartbeats
 from newsletter.content import pictures, refreshing
 from newsletter.content.digests import digests
+from newsletter.errors import Misconfigured
 from newsletter.logs import log_failure
 from newsletter.mail.delivery import reclaiming
 from newsletter.mail.mailings import confirmations, issue_letters
 from newsletter.privacy import retention
-from newsletter.store.database_errors import is_unavailable
+from newsletter.store.database_errors import UNAVAILABLE, is_unavailable
 from newsletter.wakeups import Queue
 from workers.context import Context
 
@@ -26,6 +27,22 @@ PICTURES_PER_CALL = pictures.HANDS  # likewise
 Job = Callable[[Context], bool]
 
 log = logging.getLogger(__name__)
+
+
+def answer(queue: Queue, context: Callable[[], Context]) -> bool:
+    """Do a queue's jobs; return whether more is due.
+
+    If the context cannot be built now, log why and return False: the next wake-up tries again.
+    """
+    try:
+        built = context()
+    except UNAVAILABLE as error:
+        log_failure(log, f"the jobs of queue {queue} cannot run", error)
+    except Misconfigured as error:
+        log.error("the jobs of queue %s cannot run: %s", queue, error)  # noqa: TRY400 - without the traceback
+    else:
+        return run(queue, built)
+    return False
 
 
 def run(queue: Queue, context: Context) -> bool:
@@ -136,6 +153,20 @@ def delete_expired(context: Context) -> bool:
     """Delete the data whose time has run out."""
     with context.database.writing() as session:
         return retention.forget_due(session, now=context.now()) == retention.MOST
+
+
+def watch_leases(context: Callable[[], Context]) -> None:
+    """Reclaim expired leases in every worker, whichever is woken. Raises nothing.
+
+    The wake-ups of a queue go round all workers. Of twenty each is woken once in a hundred seconds, too seldom to see
+    that a heartbeat has stopped.
+    """
+    try:
+        attempt(reclaim_expired_leases, context())
+    except (*UNAVAILABLE, Misconfigured):
+        pass  # the context cannot be built yet; every wake-up logs why
+    except Exception as error:  # noqa: BLE001 - the next attempt may succeed
+        log_failure(log, "the leases of other workers are not watched", error)
 
 
 JOBS: dict[Queue, tuple[Job, ...]] = {

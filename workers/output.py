@@ -1,7 +1,7 @@
 """What Celery's processes write: everything through our logs on stderr, and nothing on stdout."""
 
-import functools
 import logging
+from functools import partial
 from typing import Any
 
 from celery import Celery, signals
@@ -22,9 +22,9 @@ def through_our_logs(app: Celery) -> None:
         (signals.worker_shutdown, "worker stopped"),
         (signals.beat_init, "beat started"),
     ):
-        signal.connect(functools.partial(_tell, event), weak=False)
+        signal.connect(partial(_log, event), weak=False)
     beat: Any = app.Beat
-    # Beat sends no signal before its banner.
+    # A patch, for beat sends no signal before its banner: test_output fails without it.
     vars(app)["Beat"] = lambda **options: beat(**options | {"quiet": True})
 
 
@@ -42,5 +42,5 @@ def _without_banner(*, instance: Any, **_: Any) -> None:
     signals.worker_ready.connect(end_quietly, weak=False)
 
 
-def _tell(event: str, **_: Any) -> None:
+def _log(event: str, **_: Any) -> None:
     log.info(event)

@@ -4,7 +4,7 @@ import logging
 import time
 from typing import Any
 
-from celery import Celery, bootsteps
+from celery import bootsteps
 from celery.worker.consumer.tasks import Tasks
 from celery.worker.state import maybe_shutdown
 
@@ -13,11 +13,6 @@ from newsletter.wakeups import QUIET
 RETRY_SECONDS = 2  # between two attempts to reach Redis: letters wait for it
 
 log = logging.getLogger(__name__)
-
-
-def install(app: Celery) -> None:
-    """Let the workers of this app behave so."""
-    app.steps["consumer"].update({AwaitBroker, ForgetUnfinished})
 
 
 class AwaitBroker(bootsteps.StartStopStep):

@@ -26,7 +26,8 @@ def entries() -> dict[str, dict[str, Any]]:
 class Schedule(Scheduler):
     """Wakes from a thread, so a Redis that is away neither stops the clock nor fills the log. Keeps no file.
 
-    @REASON@
+    A subclass, for Celery's own scheduler connects before every entry, and logs a traceback for each that it cannot
+    send: test_whatever_redis_does[gone] fails with it.
     """
 
     producer: Any = None  # Celery's own would wait for a connection before each entry

@@ -18,7 +18,7 @@ from newsletter.cli.migrate import bring_up_to_date
 from newsletter.errors import NewsletterError
 from newsletter.settings import Settings
 from newsletter.web import create_app
-from workers import context, lifetime
+from workers import context, ending
 from workers.app import make_app
 from workers.embedded import embedded
 from workers.tasks import register
@@ -39,7 +39,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
             try:
                 _server(app).run([door])
             finally:
-                lifetime.abandon()
+                ending.abandon()
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def test_everything_is_killed_once_while_a_thousand_sign_up(mortal_postgresql, m
                 victim.start()
         got = town.in_the_end(len(READERS))
         assert got.keys() == set(READERS)
-        assert "letters were handed back" in worker.output(), "it was killed in the middle of its work"
+        assert "lease expired" in worker.output(), "it was killed in the middle of its work"
         twice = got.total() - len(READERS)
         sys.stdout.write(f"{crowd.turned_away} times somebody tried again; {twice} letters came twice\n")
         assert twice <= CONNECTIONS + 2 * GROUP

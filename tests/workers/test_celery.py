@@ -96,6 +96,7 @@ def test_a_redis_that_is_away_when_everybody_starts_is_found_when_it_comes(house
         house.sign_up()
         eventually(lambda: "Redis cannot be reached" in worker.output(), within=40)
     eventually(house.letters, within=AGAIN)
+    assert worker.output().count("cannot be reached") == 1, "it warns once a minute"
     assert "Traceback" not in worker.output()
 
 

@@ -38,7 +38,6 @@ from tests.whole_service import Stage
 from workers import context, jobs
 from workers.context import Context
 from workers.jobs import SEND_SECONDS, SIGNUPS_PER_CALL
-from workers.tasks import run
 
 FEED = b"""<rss version="2.0"><channel><title>Town</title><link>https://town.example/</link><description/>
 <item><title>A bridge opens</title><link>https://town.example/bridge</link><guid>1</guid></item></channel></rss>"""
@@ -309,9 +308,9 @@ def test_a_context_that_cannot_be_built_yet_is_asked_for_again_at_the_next_wake_
         return stage.context
 
     add_signups(stage, 1)
-    assert run(Queue.URGENT, build) is False
+    assert jobs.answer(Queue.URGENT, build) is False
     assert caplog.messages == [line]
-    assert run(Queue.URGENT, build) is False
+    assert jobs.answer(Queue.URGENT, build) is False
     assert statuses(stage) == [DeliveryStatus.SENT]
 
 
