@@ -7,7 +7,7 @@ from celery import Celery, signals
 from newsletter import broker
 from newsletter.wakeups import Queue
 from workers import schedule
-from workers.reconnecting import AwaitBroker, ForgetUnfinished
+from workers.reconnecting import AwaitBroker
 
 
 def make_app(broker_url: str | None) -> Celery:
@@ -26,7 +26,7 @@ def make_app(broker_url: str | None) -> Celery:
         worker_pool="threads",
         worker_prefetch_multiplier=1,
     )
-    app.steps["consumer"].update({AwaitBroker, ForgetUnfinished})
+    app.steps["consumer"].add(AwaitBroker)
     signals.worker_init.connect(_work_alone)
     app.set_default()
     return app

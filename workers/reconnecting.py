@@ -1,11 +1,10 @@
-"""How a worker behaves while Redis is away, as bootsteps of Celery's consumer."""
+"""How a worker finds a Redis that was away, as a bootstep of Celery's consumer."""
 
 import logging
 import time
 from typing import Any
 
 from celery import bootsteps
-from celery.worker.consumer.tasks import Tasks
 from celery.worker.state import maybe_shutdown
 
 from newsletter.wakeups import QUIET
@@ -16,7 +15,10 @@ log = logging.getLogger(__name__)
 
 
 class AwaitBroker(bootsteps.StartStopStep):
-    """Waits for Redis before Celery connects, which by itself waits longer after each failure and logs every one."""
+    """Waits for Redis before Celery connects, which by itself waits longer after each failure and logs every one.
+
+    No setting says how long: test_a_redis_that_is_away_when_everybody_starts fails without it.
+    """
 
     _warned_at = -float("inf")
 
@@ -37,14 +39,3 @@ class AwaitBroker(bootsteps.StartStopStep):
             self._warned_at = time.monotonic()
             kind = type(error).__name__
             log.warning("Redis cannot be reached (%s); trying again every %d seconds", kind, RETRY_SECONDS)
-
-
-class ForgetUnfinished(bootsteps.StartStopStep):
-    """Keeps Kombu from putting wake-ups that are being answered back into a Redis that is away."""
-
-    requires = (Tasks,)
-
-    def start(self, parent: Any) -> None:
-        """Say so to every channel of a new connection."""
-        for channel in parent.connection.transport.channels:
-            channel.do_restore = False

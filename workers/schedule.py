@@ -26,8 +26,8 @@ def entries() -> dict[str, dict[str, Any]]:
 class Schedule(Scheduler):
     """Wakes from a thread, so a Redis that is away neither stops the clock nor fills the log. Keeps no file.
 
-    A subclass, for Celery's own scheduler connects before every entry, and logs a traceback for each that it cannot
-    send: test_whatever_redis_does[gone] fails with it.
+    Celery's own scheduler stands still until it has a connection, and logs an error for every attempt:
+    test_a_redis_that_is_away_when_everybody_starts fails with it.
     """
 
     producer: Any = None  # Celery's own would wait for a connection before each entry

@@ -75,10 +75,10 @@ def ring_until(stage: Stage, expected: dict[DeliveryStatus, int]) -> None:
 
 def test_who_does_not_exist_fails_who_is_deferred_waits_and_the_others_have_theirs(town, relay):
     relay.refused = {GONE: "550 5.1.1 user unknown", LATER: "450 4.2.1 greylisted"}
-    town.ring(Queue.BULK)
+    town.run(Queue.BULK)
     assert states(town) == {DeliveryStatus.SENT: 2, DeliveryStatus.FAILED: 1, DeliveryStatus.QUEUED: 1}
     relay.refused = {}
-    town.ring(Queue.BULK)
+    town.run(Queue.BULK)
     assert len(relay.letters) == 2, "not before its time"
     town.clock.pass_(minutes=34)
     ring_until(town, {DeliveryStatus.SENT: 3, DeliveryStatus.FAILED: 1})
@@ -88,7 +88,7 @@ def test_who_does_not_exist_fails_who_is_deferred_waits_and_the_others_have_thei
 
 def test_a_letter_in_doubt_is_repeated_once_with_the_same_bytes(town, relay):
     relay.always = {"DOT": CLOSE}
-    town.ring(Queue.BULK)
+    town.run(Queue.BULK)
     assert states(town)[DeliveryStatus.IN_DOUBT] >= 1
     relay.always = {}
     town.clock.pass_(hours=1)
@@ -99,7 +99,7 @@ def test_a_letter_in_doubt_is_repeated_once_with_the_same_bytes(town, relay):
 
 def test_nothing_is_marked_failed_for_a_relay_that_is_away(town, relay):
     relay.always = {"GREETING": "421 4.3.2 closing for the night"}
-    town.ring(Queue.BULK)
+    town.run(Queue.BULK)
     assert states(town) == {DeliveryStatus.QUEUED: 4}
     relay.always = {}
     ring_until(town, {DeliveryStatus.SENT: 4})
@@ -107,7 +107,7 @@ def test_nothing_is_marked_failed_for_a_relay_that_is_away(town, relay):
 
 def test_a_confirmation_does_not_wait_behind_an_issue(town, relay):
     town.sign_up("new@example.org")
-    town.ring(Queue.URGENT)
+    town.run(Queue.URGENT)
     assert [letter.recipients for letter in relay.letters] == [("new@example.org",)]
     with town.site.database.reading() as session:
         assert session.query(Delivery).filter(Delivery.status == DeliveryStatus.QUEUED).count() == 0, (
@@ -123,7 +123,7 @@ def the_issue(stage: Stage) -> tuple[IssueStatus, str | None]:
 
 def test_a_relay_that_does_not_let_us_in_pauses_the_issue_until_a_person_has_mended_it(town, relay):
     relay.always = {"GREETING": "554 5.7.1 you are on a list"}
-    eventually(lambda: town.ring(Queue.BULK) or the_issue(town)[0] is IssueStatus.PAUSED, every=0.2)
+    eventually(lambda: town.run(Queue.BULK) or the_issue(town)[0] is IssueStatus.PAUSED, every=0.2)
     status, reason = the_issue(town)
     assert status is IssueStatus.PAUSED
     assert reason.startswith(f"The relay {relay.host}:{relay.port} cannot be used: ")
@@ -147,7 +147,7 @@ def test_a_relay_that_asks_for_less_gets_less_and_the_command_says_so(town, rela
     relay.refused |= {f"more{number}@example.org": "450 4.7.1 too much mail from you" for number in range(8)}
 
     def told() -> list[notices.Bulletin]:
-        town.ring(Queue.BULK)
+        town.run(Queue.BULK)
         with town.site.database.reading() as session:
             return list(notices.current(session, now=town.clock()))
 

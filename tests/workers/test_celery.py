@@ -28,7 +28,7 @@ def test_a_letter_leaves_at_a_ring_where_no_beat_runs(house):
     eventually(lambda: len(house.letters()) == 1, within=20)
 
 
-def test_a_worker_may_answer_in_some_rooms_only(house):
+def test_a_worker_may_answer_in_some_queues_only(house):
     house.worker("worker", "-Q", "urgent")
     house.sign_up()
     house.wake(Queue.UPKEEP)
@@ -36,9 +36,11 @@ def test_a_worker_may_answer_in_some_rooms_only(house):
     eventually(house.letters, within=20)
     with Redis.from_url(house.redis_url) as redis:
         assert redis.llen("upkeep") == 1
+        asked = redis.info("commandstats")
+    assert "cmdstat_hset" not in asked, "Redis is told nothing of a wake-up that is being answered"
 
 
-def test_the_beat_rings_in_every_room_and_keeps_no_file(house):
+def test_the_beat_wakes_every_queue_and_keeps_no_file(house):
     house.beat()
     with Redis.from_url(house.redis_url) as redis:
         eventually(lambda: all(redis.llen(queue.value) for queue in Queue), within=20)
@@ -91,13 +93,15 @@ def test_a_ring_goes_on_while_redis_is_away_and_is_no_trouble_when_it_is_back(ho
 
 def test_a_redis_that_is_away_when_everybody_starts_is_found_when_it_comes(house):
     with gone(house.redis_url):
-        worker = house.start("worker", *WORKER)
-        house.beat()
+        worker, beat = house.start("worker", *WORKER), house.beat()
         house.sign_up()
         eventually(lambda: "Redis cannot be reached" in worker.output(), within=40)
+        eventually(lambda: "A wake-up was lost" in beat.output(), within=40)
     eventually(house.letters, within=AGAIN)
-    assert worker.output().count("cannot be reached") == 1, "it warns once a minute"
-    assert "Traceback" not in worker.output()
+    for said, line in ((worker.output(), "Redis cannot be reached"), (beat.output(), "A wake-up was lost")):
+        assert said.count(line) == 1, "each warns once a minute"
+        assert '"level": "error"' not in said
+        assert "Traceback" not in said
 
 
 @pytest.mark.postgresql

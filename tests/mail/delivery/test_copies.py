@@ -59,7 +59,7 @@ def test_copies_are_what_the_server_received_byte_for_byte(town, relay):
         ("cy@example.org", "Łucja “x” = <b>"),
     ):
         town.sign_up(email, name=name)
-    town.ring(Queue.URGENT)
+    town.run(Queue.URGENT)
     assert len(relay.letters) == 3
     assert sorted(copied(town)) == sorted(received(relay))
     for letter in received(relay):
@@ -69,7 +69,7 @@ def test_copies_are_what_the_server_received_byte_for_byte(town, relay):
     town.clock.pass_(hours=1)
     with town.site.database.writing() as session:
         an_issue(session, session.query(Newsletter).one(), status=issues.IssueStatus.APPROVED)
-    town.ring(Queue.BULK)
+    town.run(Queue.BULK)
     assert len(relay.letters) == 6
     assert sorted(copied(town)) == sorted(received(relay))
 
@@ -78,10 +78,10 @@ def test_copies_come_in_the_order_in_which_the_letters_were_due(town, relay):
     relay.refused = {"cy@example.org": "450 4.2.1 greylisted"}
     for email in ("cy@example.org", "ana@example.org"):
         town.sign_up(email)
-    town.ring(Queue.URGENT)
+    town.run(Queue.URGENT)
     relay.refused = {}
     town.clock.pass_(minutes=2)
-    town.ring(Queue.URGENT)
+    town.run(Queue.URGENT)
     assert written_to(copied(town)) == ["ana@example.org", "cy@example.org"]
 
 
@@ -89,11 +89,11 @@ def test_what_the_server_did_not_take_is_no_copy(town, relay):
     relay.refused = {"gone@example.org": "550 5.1.1 user unknown", "later@example.org": "450 4.2.1 greylisted"}
     for email in ("gone@example.org", "later@example.org", "here@example.org"):
         town.sign_up(email)
-    town.ring(Queue.URGENT)
+    town.run(Queue.URGENT)
     assert len(relay.letters) == 1
     assert copied(town) == received(relay)
     relay.refused = {}
     town.clock.pass_(minutes=2)
-    town.ring(Queue.URGENT)
+    town.run(Queue.URGENT)
     assert len(relay.letters) == 2
     assert sorted(copied(town)) == sorted(received(relay))
