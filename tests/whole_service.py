@@ -23,6 +23,7 @@ from newsletter.wakeups import Queue
 from newsletter.web import create_app
 from newsletter.web.site import Site
 from tests.clock import NOON
+from tests.servers.databases import MONITORING, opened
 from workers import context, jobs
 from workers.context import Context
 
@@ -146,8 +147,9 @@ def staged(url: str, folder: Path, **given: Any) -> Iterator[Stage]:
         **{"database_url": url, "data_dir": folder, "base_url": "http://localhost", "secret_keys": SECRET, **given}
     )
     clock = Clock()
-    built = context.build(settings, clock=clock)
-    app = create_app(settings, Silence())
+    database, monitoring = opened(settings.database), opened(settings.database, MONITORING)
+    built = context.build(settings, database=database, clock=clock)
+    app = create_app(settings, Silence(), database=database, monitoring=monitoring)
     app.state.site = replace(app.state.site, now=clock)
     with TestClient(app, base_url=settings.base_url, client=("127.0.0.1", 50_000)) as browser:
         yield Stage(app.state.site, built, browser, clock, folder / "outbox")

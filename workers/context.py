@@ -56,15 +56,17 @@ class Context:
 def build(
     settings: Settings,
     *,
+    database: Database | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     stop: Event | None = None,
     more: Callable[[], None] = lambda: None,
 ) -> Context:
     """Return the context that the settings describe. Raises Misconfigured if schema or keys are not the database's.
 
+    It uses `database`, or opens the one of the settings; `close` gives its connections back.
     `more` is called when more letters of issues are due than this process claims at once. It must not block.
     """
-    database, keys, stop = Database(settings.database), keyring(settings), stop or Event()
+    database, keys, stop = database or Database(settings.database), keyring(settings), stop or Event()
     try:
         startup.check(database, keys, now=clock())
     except Exception:

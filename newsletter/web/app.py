@@ -15,6 +15,7 @@ from newsletter.consent import forms
 from newsletter.errors import Misconfigured, NotFound
 from newsletter.newsletters import BRAND
 from newsletter.settings import Settings
+from newsletter.store.database import Database
 from newsletter.wakeups import Wakeups
 from newsletter.web import failures
 from newsletter.web.access_log import Access
@@ -25,18 +26,27 @@ from newsletter.web.public import archive, links_in_letters, signup
 from newsletter.web.site import Site
 
 
-def create_app(configured: Settings | None = None, wakeups: Wakeups | None = None) -> FastAPI:
+def create_app(
+    configured: Settings | None = None,
+    wakeups: Wakeups | None = None,
+    *,
+    database: Database | None = None,
+    monitoring: Database | None = None,
+) -> FastAPI:
     """The site of these settings, or of the environment's (`uvicorn --factory newsletter.web:create_app`).
 
     Without `wakeups` it wakes the workers through Redis, and refuses to start where none is set.
+    The pages use `database`; health and metrics use `monitoring`, so that they answer when the pages hold every
+    connection. Where one is not given, the site opens it from its settings. The site closes both when it ends.
     """
     if configured is None:
         logs.configure(logging.getLogger("uvicorn.error").getEffectiveLevel())  # uvicorn's --log-level
         return _of_the_environment()
     # No redirects to another spelling of a path: they would name the host that the request did, whichever that was.
     app = FastAPI(title="Newsletter", openapi_url=None, redirect_slashes=False, lifespan=_lifespan)
-    app.state.site = Site.build(configured, wakeups or _through_redis(configured))
-    app.state.health, app.state.census = health.lookout(configured.database), metrics.lookout(configured.database)
+    app.state.site = Site.build(configured, wakeups or _through_redis(configured), database)
+    monitoring = monitoring or Database(configured.database)
+    app.state.health, app.state.census = health.lookout(monitoring), metrics.lookout(monitoring)
     failures.install(app)
     app.add_middleware(Access)
     app.add_middleware(Guards)  # what is added last stands outermost

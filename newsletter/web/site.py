@@ -37,9 +37,9 @@ class Site:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @classmethod
-    def build(cls, settings: Settings, wakeups: Wakeups) -> "Site":
-        """The site that the settings describe."""
-        keys, database = keyring(settings), Database(settings.database)
+    def build(cls, settings: Settings, wakeups: Wakeups, database: Database | None = None) -> "Site":
+        """The site that the settings describe, on their database unless another one is given."""
+        keys, database = keyring(settings), database or Database(settings.database)
         return cls(settings, database, keys, Links(keys, settings.base_url), wakeups, Catalogue(database))
 
     @property

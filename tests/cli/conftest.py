@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from newsletter.cli.app import app, main
 from newsletter.store.database import Database
 from tests.content.builders import a_feed, a_newsletter, publish
+from tests.servers.databases import opened
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def database(sqlite_url, monkeypatch, tmp_path) -> Iterator[Database]:
     """The one that the command is set up with."""
     monkeypatch.setenv("NEWSLETTER_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("NEWSLETTER_DATA_DIR", str(tmp_path))
-    with closing(Database(sqlite_url)) as database:
+    with closing(opened(sqlite_url)) as database:
         with database.writing() as session:
             publish(session, a_feed(session, a_newsletter(session, "three")), *(f"news {n}" for n in range(30)))
         yield database

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from newsletter.cli.serve import listening
-from newsletter.store.database import Database
+from tests.servers.databases import opened
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def busy_port():
 def stranger(postgresql_url) -> Iterator[str]:
     """The URL of a database for somebody who owns nothing in it."""
     name = f"stranger_{uuid4().hex}"
-    with closing(Database(postgresql_url)) as database:
+    with closing(opened(postgresql_url)) as database:
         with database.engine.begin() as connection:
             connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'hunter2'"))
         yield make_url(postgresql_url).set(username=name, password="hunter2").render_as_string(hide_password=False)

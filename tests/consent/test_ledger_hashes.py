@@ -8,16 +8,16 @@ from sqlalchemy import func, select
 
 from newsletter.consent import ledger, ledger_hashes
 from newsletter.consent.ledger import Event, LedgerEntry
-from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader
 from tests.clock import NOON
+from tests.servers.databases import opened
 
 MOMENTS = [NOON, datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC), datetime(2026, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)]
 
 
 @pytest.mark.parametrize("now", MOMENTS)
 def test_postgresql_suspects_no_entry_that_was_not_changed(postgresql_url, now):
-    with closing(Database(postgresql_url)) as database, database.writing() as session:
+    with closing(opened(postgresql_url)) as database, database.writing() as session:
         reader = a_reader(session, a_newsletter(session))
         for event in (Event.WITHDRAWN, Event.REFUSED):
             ledger.append(session, reader.subject, event, evidence={}, trace=None, now=now)

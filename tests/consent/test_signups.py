@@ -10,9 +10,9 @@ from newsletter import addresses
 from newsletter.consent import signups
 from newsletter.consent.signups import VALID, Signup, SignupLetter, SignupState
 from newsletter.consent.wordings import Wording
-from newsletter.store.database import Database
 from tests.builders import KEYRING, a_newsletter, a_signup
 from tests.clock import NOON
+from tests.servers.databases import opened
 from tests.statements import executed
 
 
@@ -81,7 +81,7 @@ def test_the_oldest_that_waits_is_next_and_none_that_is_done_from_the_future_or_
 
 
 def test_two_workers_never_work_on_the_same_sign_up(postgresql_url):
-    database = Database(postgresql_url)
+    database = opened(postgresql_url)
     with database.writing() as session:
         newsletter = a_newsletter(session)
         numbers = [a_signup(session, newsletter).id for _ in range(2)]

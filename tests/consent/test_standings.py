@@ -12,6 +12,7 @@ from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader
 from tests.clock import NOON
+from tests.servers.databases import opened
 
 HISTORIES = st.lists(st.lists(st.sampled_from(list(Event)), max_size=7), min_size=1, max_size=4)
 
@@ -19,14 +20,14 @@ HISTORIES = st.lists(st.lists(st.sampled_from(list(Event)), max_size=7), min_siz
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories=HISTORIES)
 def test_one_statement_says_what_each_history_says(sqlite_url, histories):
-    with closing(Database(sqlite_url)) as database:
+    with closing(opened(sqlite_url)) as database:
         compare(database, histories)
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories=HISTORIES)
 def test_postgresql_says_the_same(postgresql_url, histories):
-    with closing(Database(postgresql_url)) as database:
+    with closing(opened(postgresql_url)) as database:
         compare(database, histories)
 
 

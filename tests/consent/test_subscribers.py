@@ -9,9 +9,9 @@ from sqlalchemy import select, text
 from newsletter import addresses
 from newsletter.consent import subscribers
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader
 from tests.clock import NOON
+from tests.servers.databases import opened
 
 ANA = addresses.parse("Ana@example.org")
 
@@ -41,7 +41,7 @@ def test_all_who_meet_an_address_at_once_meet_the_same_person(begin, reading):
 
 def test_nobody_who_leaves_waits_for_an_issues_deliveries_to_be_written(postgresql_url):
     # A foreign key locks the row that it leads to, until the transaction ends: with a million readers, for long.
-    database = Database(postgresql_url)
+    database = opened(postgresql_url)
     with database.writing() as session:
         reader = a_reader(session, a_newsletter(session))
         evening = a_newsletter(session, "evening")

@@ -12,10 +12,10 @@ from newsletter.doctor import queue_age
 from newsletter.doctor.queue_age import Backlog
 from newsletter.mail.delivery import claims
 from newsletter.mail.delivery.deliveries import DEATHS, Delivery, DeliveryStatus
-from newsletter.store.database import Database
 from tests.builders import a_carrier, a_delivery, a_letter, a_newsletter, a_reader, a_signup, an_issue, owed
 from tests.clock import NOON
 from tests.query_plans import fill, generic_plan, prepare_everything
+from tests.servers.databases import opened
 
 LATER = NOON + timedelta(hours=1)
 NOTHING = Backlog(None, None, None)
@@ -93,7 +93,7 @@ def test_a_form_whose_link_has_expired_is_owed_nothing(begin, reading):
 
 
 def test_looking_walks_the_waiting_by_index_however_many_letters_there_were(postgresql_url):
-    with closing(Database(postgresql_url)) as database, database.writing() as session:
+    with closing(opened(postgresql_url)) as database, database.writing() as session:
         prepare_everything(session)
         newsletter = a_newsletter(session)
         answered = a_signup(session, newsletter, state=SignupState.QUIET)

@@ -16,6 +16,7 @@ from newsletter.doctor import examination
 from newsletter.store.database import Database
 from newsletter.wakeups import Queue, Wakeups
 from tests.local_http import LocalHttp
+from tests.servers.databases import opened
 from tests.waiting import eventually
 
 PATIENCE = 20  # seconds; a ring that is lost is made good by the beat, feeds' after a minute: they are not waited for
@@ -92,7 +93,7 @@ class Town:
 @contextmanager
 def founded(url: str, feed: str = "") -> Iterator[Database]:
     """The database of a town: a newsletter with its words published, and the feed at that address if there is one."""
-    with closing(Database(url)) as database:
+    with closing(opened(url)) as database:
         with database.writing() as session:
             made = newsletters.add(
                 session,

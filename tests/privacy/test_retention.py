@@ -16,11 +16,11 @@ from newsletter.consent.subscribers import Subscriber, Subscription
 from newsletter.doctor import examination
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.privacy import retention
-from newsletter.store.database import Database
 from newsletter.wakeups import Queue
 from tests.builders import a_newsletter, a_reader, a_signup
 from tests.clock import NOON
 from tests.query_plans import generic_plan, prepare_everything
+from tests.servers.databases import opened
 from tests.whole_service import Stage, staged
 
 ANA, EVE = "ana@mail.example.org", "eve@mail.example.org"
@@ -382,7 +382,7 @@ def test_in_a_sqlite_file_nothing_of_the_forgotten_is_left_between_the_rows(sqli
         ask(stage)
         wait(stage, hours=72)
     file = Path(sqlite_url.removeprefix("sqlite:///"))
-    with closing(Database(sqlite_url)) as database, database.reading() as session:
+    with closing(opened(sqlite_url)) as database, database.reading() as session:
         assert session.scalars(select(LedgerEntry.event)).all()
     assert ANA.encode() not in file.read_bytes()
     assert b"Invented Name" not in file.read_bytes()
@@ -444,7 +444,7 @@ def test_a_sign_up_that_an_older_release_received_is_given_its_time(stage):
 
 
 def test_readers_who_stay_are_not_read_again_and_again(postgresql_url):
-    with closing(Database(postgresql_url)) as database, database.writing() as session:
+    with closing(opened(postgresql_url)) as database, database.writing() as session:
         newsletter = a_newsletter(session)
         signup = a_signup(session, newsletter, a_reader(session, newsletter).address, state=SignupState.CONFIRMED)
         copies = text(

@@ -1,48 +1,60 @@
-"""Databases that are made anew for each test under one name, so that a process keeps one engine for each kind.
+"""One engine for each kind of database and test process, pointed at each test's own database.
 
-An engine keeps the statements that it has compiled, and compiling takes a third of a short test's time.
+An engine caches the SQL that it has compiled, and compiling takes a third of a short test's time.
 """
 
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
-from uuid import uuid4
+from functools import cache
+from typing import Any
 
 import pytest
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL, event, make_url
 
 from newsletter.store.database import Database
 
+PAGES, MONITORING = "pages", "monitoring"  # a site asks about its health over connections of its own
 
-@pytest.fixture(scope="session")
-def _kept_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Database:
-    return Database(f"sqlite:///{tmp_path_factory.mktemp('kept')}/newsletter.sqlite")
+
+def opened(url: str, use: str = PAGES) -> Database:
+    """Return the database at `url`, on the engine that this process keeps for its server and that use.
+
+    It was opened for an earlier test, whose connections are gone. `close` it when the test ends.
+    """
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        return _on_file(url, use)
+    kept = _on_server(address.set(database="postgres"), use)
+    kept.close()
+    kept.url = url
+    return kept
+
+
+@cache
+def _on_file(url: str, _use: str) -> Database:
+    return Database(url)  # each test of a process has the same path: the writers' lock belongs to a path
+
+
+@cache
+def _on_server(server: URL, _use: str) -> Database:
+    kept = Database(server.render_as_string(hide_password=False))
+
+    @event.listens_for(kept.engine, "do_connect")
+    def _point(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        parameters["dbname"] = make_url(kept.url).database
+
+    return kept
 
 
 @pytest.fixture
-def sqlite_database(_kept_sqlite: Database, sqlite_template: Path) -> Iterator[Database]:
+def sqlite_database(sqlite_url: str) -> Iterator[Database]:
     """An SQLite database of the test's own, empty and migrated."""
-    file = Path(_kept_sqlite.url.removeprefix("sqlite:///"))
-    for left in file.parent.iterdir():
-        left.unlink()
-    shutil.copy(sqlite_template, file)
-    with closing(_kept_sqlite):
-        yield _kept_sqlite
-
-
-@pytest.fixture(scope="session")
-def _kept_postgresql(postgresql_template: URL) -> Database:
-    return Database(postgresql_template.set(database=f"kept_{uuid4().hex}").render_as_string(hide_password=False))
+    with closing(opened(sqlite_url)) as database:
+        yield database
 
 
 @pytest.fixture
-def postgresql_database(
-    _kept_postgresql: Database, postgresql_template: URL, _administrator: Connection
-) -> Iterator[Database]:
+def postgresql_database(postgresql_url: str) -> Iterator[Database]:
     """A PostgreSQL database of the test's own, empty and migrated."""
-    name = _kept_postgresql.engine.url.database
-    _administrator.execute(text(f"CREATE DATABASE {name} TEMPLATE {postgresql_template.database}"))
-    with closing(_kept_postgresql):
-        yield _kept_postgresql
-    _administrator.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    with closing(opened(postgresql_url)) as database:
+        yield database

@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from queue import Queue
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from newsletter.bench.servers import postgresql
@@ -38,19 +41,60 @@ def postgresql_template(run: Run) -> URL:
         missing("PostgreSQL", str(error).splitlines()[0])
 
 
+class Copies:
+    """Copies of the template, made ahead and dropped by a thread, so that no test waits for either."""
+
+    def __init__(self, template: URL) -> None:
+        self._template = template
+        self._ready: Queue[Future[str]] = Queue()
+        self._thread = ThreadPoolExecutor(1, "databases")
+        self._thread.submit(self._enter).result()
+        self._make_one()
+
+    def take(self) -> str:
+        """The name of a copy that nobody has used; the thread makes the next one meanwhile."""
+        self._make_one()
+        return self._ready.get().result()
+
+    def give_back(self, name: str) -> None:
+        """Drop the copy when there is time, whoever is still connected to it."""
+        self._thread.submit(self._drop, name)
+
+    def close(self) -> None:
+        """Drop what was made in vain."""
+        while not self._ready.empty():
+            self.give_back(self._ready.get().result())
+        self._thread.submit(self._server.__exit__, None, None, None).result()
+        self._thread.shutdown()
+
+    def _make_one(self) -> None:
+        self._ready.put(self._thread.submit(self._make))
+
+    def _enter(self) -> None:
+        self._server = administrator(self._template)
+        self._connection = self._server.__enter__()
+
+    def _make(self) -> str:
+        name = f"test_{uuid4().hex}"
+        self._connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {self._template.database}"))
+        return name
+
+    def _drop(self, name: str) -> None:
+        self._connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
 @pytest.fixture(scope="session")
-def _administrator(postgresql_template: URL) -> Iterator[Connection]:
-    with administrator(postgresql_template) as connection:
-        yield connection
+def _copies(postgresql_template: URL) -> Iterator[Copies]:
+    with closing(Copies(postgresql_template)) as copies:
+        yield copies
 
 
 @pytest.fixture
-def postgresql_url(postgresql_template: URL, _administrator: Connection) -> Iterator[str]:
+def postgresql_url(postgresql_template: URL, _copies: Copies) -> Iterator[str]:
     """The URL of a PostgreSQL database of the test's own, empty and migrated."""
-    name = f"test_{uuid4().hex}"
-    _administrator.execute(text(f"CREATE DATABASE {name} TEMPLATE {postgresql_template.database}"))
+    name = _copies.take()
     yield postgresql_template.set(database=name).render_as_string(hide_password=False)
-    _administrator.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    _copies.give_back(name)
 
 
 @pytest.hookimpl(tryfirst=True)  # while the run still knows the template's name

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.server import Server
+from tests.servers.server import Server, roomy
 
 
 class Run:
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker := getattr(config, "workerinput", None):
         config.stash[RUN] = Run(Path(worker["run"]), int(worker["workerid"].removeprefix("gw")))
         return
-    folder = Path(tempfile.mkdtemp(prefix="newsletter-run-"))
+    folder = Path(tempfile.mkdtemp(prefix="newsletter-run-", dir=roomy()))
     os.mkfifo(folder / "alive")
     config.stash[PIPE] = os.open(folder / "alive", os.O_RDWR)  # to write only would wait for a reader
     config.stash[RUN] = Run(folder, 0)

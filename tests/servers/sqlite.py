@@ -19,7 +19,13 @@ def sqlite_template(run: Run) -> Path:
 
 
 @pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """The URL of an SQLite database of the test's own, empty and migrated."""
-    shutil.copy(sqlite_template, tmp_path / "newsletter.sqlite")
-    return f"sqlite:///{tmp_path}/newsletter.sqlite"
+def sqlite_url(sqlite_template: Path, run: Run) -> str:
+    """The URL of an SQLite database of the test's own, empty and migrated.
+
+    All tests of a process find theirs at one path, so that one engine serves them all.
+    """
+    folder = run.folder / f"sqlite-{run.number}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    shutil.copy(sqlite_template, folder / "newsletter.sqlite")
+    return f"sqlite:///{folder}/newsletter.sqlite"

@@ -13,6 +13,7 @@ from newsletter.store.database import Database
 from newsletter.store.triggers import GUARDED
 from tests.builders import a_newsletter, a_reader
 from tests.clock import NOON
+from tests.servers.databases import opened
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_a_trigger_of_the_right_name_on_the_wrong_table_does_not_count(database)
 
 @pytest.mark.parametrize("how", ["DISABLE TRIGGER ledger_refuses_update", "DISABLE TRIGGER ALL"])
 def test_a_trigger_that_is_switched_off_is_missed_and_switched_on_again(postgresql_url, how):
-    database = Database(postgresql_url)
+    database = opened(postgresql_url)
     with database.writing() as session:
         session.execute(text(f"ALTER TABLE ledger {how}"))
     assert "ledger_refuses_update" in missing(database)

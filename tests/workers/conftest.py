@@ -15,6 +15,7 @@ from newsletter.store.database import Database
 from newsletter.wakeups import Queue
 from tests.builders import a_newsletter, a_signup
 from tests.processes import BEAT, WORKER, Process, running
+from tests.servers.databases import opened
 from tests.waiting import eventually
 
 
@@ -80,7 +81,7 @@ def house_on(redis_url: str, tmp_path: Path) -> Iterator[Callable[..., House]]:
                 **settings,
             }
             environment = {f"NEWSLETTER_{name}": value for name, value in given.items()}
-            database = stack.enter_context(closing(Database(database_url)))
+            database = stack.enter_context(closing(opened(database_url)))
             return House(database, redis_url, tmp_path, environment, stack)
 
         yield build

@@ -17,6 +17,7 @@ from newsletter import heartbeats, migrations
 from newsletter.doctor import queue_age
 from newsletter.mail.pace import notices
 from newsletter.migrations import SchemaState
+from newsletter.store.database import Database
 from newsletter.store.database_errors import UNAVAILABLE, is_unavailable
 from newsletter.wakeups import Queue
 from newsletter.web.loopback import is_here
@@ -49,9 +50,9 @@ class HealthReading(NamedTuple):
     relays: tuple[Word, ...] = ()
 
 
-def lookout(url: str) -> TimedQuery[HealthReading]:
+def lookout(database: Database) -> TimedQuery[HealthReading]:
     """What these pages ask."""
-    return TimedQuery(url, examine, patience=PATIENCE, statement=STATEMENT)
+    return TimedQuery(database, examine, patience=PATIENCE, statement=STATEMENT)
 
 
 def examine(session: Session, now: datetime) -> HealthReading:

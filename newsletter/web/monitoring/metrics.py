@@ -22,6 +22,7 @@ from newsletter.doctor import counts
 from newsletter.doctor.counts import Census
 from newsletter.errors import NotFound
 from newsletter.mail.letters.letters import Priority
+from newsletter.store.database import Database
 from newsletter.web.loopback import is_here
 from newsletter.web.monitoring.timed_query import TimedQuery
 
@@ -32,10 +33,14 @@ FRESH = 5.0  # seconds that a census is kept
 router = APIRouter()
 
 
-def lookout(url: str) -> TimedQuery[Census]:
+def lookout(database: Database) -> TimedQuery[Census]:
     """What this page asks."""
     return TimedQuery(
-        url, lambda session, now: counts.take(session, now=now), patience=PATIENCE, statement=STATEMENT, fresh=FRESH
+        database,
+        lambda session, now: counts.take(session, now=now),
+        patience=PATIENCE,
+        statement=STATEMENT,
+        fresh=FRESH,
     )
 
 

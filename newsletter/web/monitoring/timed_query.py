@@ -29,15 +29,18 @@ class TimedQuery(Generic[T]):
 
     def __init__(
         self,
-        url: str,
+        database: Database,
         question: Callable[[Session, datetime], T],
         *,
         patience: float,
         statement: float,
         fresh: float = 0.0,
     ) -> None:
-        """All in seconds: how long who asks will wait, how long one statement may take, how long an answer is kept."""
-        self._database = Database(url)
+        """Ask that database, which must not be the one that pages use.
+
+        All in seconds: how long who asks will wait, how long one statement may take, how long an answer is kept.
+        """
+        self._database = database
         self._question = question
         self._patience = patience
         self._limit = "" if self._database.is_sqlite else f"SET LOCAL statement_timeout = {round(statement * 1000)}"

@@ -13,8 +13,8 @@ import pytest
 from redis import Redis
 from sqlalchemy import inspect, text
 
-from newsletter.store.database import Database
 from tests.builders import a_newsletter
+from tests.servers.databases import opened
 from tests.servers.server import free_port
 from tests.smtp_server import ScriptedServer
 from tests.waiting import eventually
@@ -178,7 +178,7 @@ def test_a_relay_that_refuses_is_quoted(somewhere):
 
 
 def test_a_database_with_a_newsletter_in_it_is_left_alone(told, postgresql_url, somewhere):
-    with closing(Database(postgresql_url)) as database, database.writing() as session:
+    with closing(opened(postgresql_url)) as database, database.writing() as session:
         a_newsletter(session, "somebodys")
     code, said = told("demo", "--once", "--database", postgresql_url)
     assert (code, said.count("\n")) == (1, 1)
@@ -186,7 +186,7 @@ def test_a_database_with_a_newsletter_in_it_is_left_alone(told, postgresql_url, 
 
 
 def test_a_database_of_another_program_is_left_alone(told, postgresql_url, somewhere):
-    with closing(Database(postgresql_url)) as database:
+    with closing(opened(postgresql_url)) as database:
         with database.engine.begin() as connection:
             connection.execute(text("DROP SCHEMA public CASCADE"))
             connection.execute(text("CREATE SCHEMA public"))

@@ -17,7 +17,6 @@ from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.delivery.cursors import LOOK_BACK, Bookmarks
 from newsletter.mail.delivery.deliveries import DEATHS, Delivery, DeliveryStatus
 from newsletter.mail.transport.transport import Fate, Report
-from newsletter.store.database import Database
 from tests.builders import (
     a_carrier,
     a_crowd,
@@ -32,6 +31,7 @@ from tests.builders import (
 )
 from tests.clock import NOON
 from tests.query_plans import blocks_read, fill, prepare_everything, rows_read
+from tests.servers.databases import opened
 from tests.transports import Ticks
 
 MINUTE = timedelta(minutes=1)
@@ -352,7 +352,7 @@ def test_a_bookmark_is_believed_for_a_minute(begin):
 
 @pytest.fixture
 def postgresql(postgresql_url):
-    with closing(Database(postgresql_url)) as database:
+    with closing(opened(postgresql_url)) as database:
         yield database
 
 

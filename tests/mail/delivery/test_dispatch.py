@@ -29,7 +29,7 @@ from newsletter.mail.letters.letters import Variant
 from newsletter.mail.transport.smtp.smtp_transport import SmtpPostman
 from newsletter.mail.transport.transport import Fate, Parcel, Reply, Report
 from newsletter.relays import Relay
-from newsletter.store.database import Begin, Database
+from newsletter.store.database import Begin
 from tests.builders import (
     KEYRING,
     NUMBERS,
@@ -43,6 +43,7 @@ from tests.builders import (
     owed,
 )
 from tests.clock import NOON
+from tests.servers.databases import opened
 from tests.smtp_server import ScriptedServer, late
 from tests.statements import executed
 from tests.transports import Ticks, Whimsical
@@ -418,7 +419,7 @@ def test_nobody_waits_for_a_letter_that_the_relay_thinks_about(begin, seconds):
 
 
 def test_two_offices_share_the_letters_and_no_reader_gets_two(postgresql_url):
-    with closing(Database(postgresql_url)) as database:
+    with closing(opened(postgresql_url)) as database:
         offices = [Office(database.writing) for _ in range(3)]
         offices[0].owes(200)
         postmen = [office.postman(connections=4) for office in offices]

@@ -20,6 +20,7 @@ from newsletter.mail.transport.transport import Fate, Reply, Report
 from newsletter.store.database import Begin, Database
 from tests.builders import a_carrier, owed
 from tests.clock import NOON
+from tests.servers.databases import opened
 
 LATE = NOON + timedelta(seconds=7)
 
@@ -246,7 +247,7 @@ def refusing_writes(url: str):
 
 @pytest.mark.parametrize("in_a_statement", [False, True])
 def test_results_outlast_a_database_that_answers_and_writes_nothing(postgresql_url, in_a_statement, caplog):
-    with closing(Database(postgresql_url)) as database:
+    with closing(opened(postgresql_url)) as database:
         carrier, mine = claimed(database.writing, GROUP + 3)
         tried = threading.Semaphore(0)
         given = {

@@ -34,6 +34,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
 from tests.builders import KEYRING, a_carrier, a_newsletter, a_reader, a_signup
 from tests.clock import NOON
+from tests.servers.databases import opened
 
 TEMPLATES = templating.environment()
 BASE = "https://letters.example.org"
@@ -368,7 +369,7 @@ def test_a_late_clock_answers_nothing_that_was_not_received_yet(begin):
 
 @pytest.fixture
 def postgresql(postgresql_url):
-    with closing(Database(postgresql_url)) as database:
+    with closing(opened(postgresql_url)) as database:
         yield database
 
 

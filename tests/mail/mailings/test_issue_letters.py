@@ -28,10 +28,10 @@ from newsletter.mail.letters.merge import FieldError
 from newsletter.mail.mailings import issue_letters
 from newsletter.mail.transport import return_paths
 from newsletter.newsletters import Newsletter
-from newsletter.store.database import Database
 from tests.builders import KEYRING, a_carrier, a_crowd, a_newsletter, a_reader, an_issue, owed
 from tests.clock import NOON
 from tests.query_plans import fill, generic_plan, prepare_everything
+from tests.servers.databases import opened
 
 TEMPLATES = templating.environment()
 BASE = "https://letters.example.org"
@@ -292,7 +292,7 @@ def test_a_paused_issue_is_not_called_sent(begin):
 
 
 def test_whether_an_issue_is_sent_is_found_without_reading_the_past(postgresql_url):
-    with closing(Database(postgresql_url)) as database, database.writing() as session:
+    with closing(opened(postgresql_url)) as database, database.writing() as session:
         (delivery,) = owed(session, 1)
         fill(session, delivery, decided=15_000, waiting=5)
         prepare_everything(session)
@@ -303,7 +303,7 @@ def test_whether_an_issue_is_sent_is_found_without_reading_the_past(postgresql_u
 
 
 def test_workers_side_by_side_begin_each_issue_once(postgresql_url):
-    with closing(Database(postgresql_url)) as database:
+    with closing(opened(postgresql_url)) as database:
         with database.writing() as session:
             for number in range(6):
                 newsletter = a_newsletter(session, f"letter{number}")

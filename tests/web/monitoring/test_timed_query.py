@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from newsletter.web.monitoring.timed_query import TimedQuery
 from tests.clock import NOON
+from tests.servers.databases import opened
 from tests.servers.server import free_port
 from tests.waiting import eventually
 
@@ -40,7 +41,7 @@ def answers(lookout: TimedQuery, *, times: int = 1, then: Callable[[], None] = l
 
 
 def looking(url, question, *, patience: float = 10, fresh: float = 0) -> closing[TimedQuery]:
-    return closing(TimedQuery(url, question, patience=patience, statement=0.2, fresh=fresh))
+    return closing(TimedQuery(opened(url), question, patience=patience, statement=0.2, fresh=fresh))
 
 
 def test_who_asks_at_once_is_told_the_same_and_who_asks_later_what_is_new(sqlite_url):
