@@ -13,6 +13,7 @@ from newsletter.store.database import Begin, Database
 
 pytest_plugins = [
     "tests.servers.run",
+    "tests.servers.forks",
     "tests.servers.missing_servers",
     "tests.servers.sqlite",
     "tests.servers.postgresql",

@@ -46,7 +46,7 @@ class Engine:
 
     def process(self, name: str, service: str, command: list[str]) -> Process:
         """A command in a service's place."""
-        return Process(name, command, self.environment(service), self.folder)
+        return Process(name, command, self.environment(service), self.folder, fresh=True)
 
     @contextmanager
     def up(self) -> Iterator[None]:

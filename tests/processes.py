@@ -12,11 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx2
 
 from newsletter import broker
 from newsletter.wakeups import Wakeups
+from tests.fork_server import Forked, Request, can_start
+from tests.servers.forks import socket_of_the_run
 from tests.servers.server import free_port
 from tests.waiting import eventually
 
@@ -37,28 +40,50 @@ NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Process:
-    """One of our programs, which can be ended and started again; it runs in `folder`, and its output lies there."""
+    """One of our programs, which can be ended and started again; it runs in `folder`, and its output lies there.
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+    It is forked from a process that has imported our programs, where that makes no difference (`tests/fork_server.py`).
+    A `fresh` one is executed, as an operator does: for tests of the start.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        *,
+        fresh: bool = False,
+    ) -> None:
         self.name = name
         self._command = list(command)
         self._environment = dict(environment)
         self._folder = folder
-        self._running: subprocess.Popen[bytes] | None = None
+        self._fresh = fresh
+        self._running: subprocess.Popen[bytes] | Forked | None = None
+        self._mourner: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, for the first time or again; its output goes on where it ended."""
         assert self._running is None, f"{self.name} runs already"
+        environment = _environment(self._environment)
         with self._stream("out").open("ab") as out, self._stream("err").open("ab") as err:
-            self._running = subprocess.Popen(
-                self._command,
-                cwd=self._folder,
-                env=_environment(self._environment),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,  # Ctrl-C is for pytest, which then ends its processes
-            )
+            if not self._fresh and can_start(self._command, environment) and (server := socket_of_the_run()):
+                request = Request(self._command, environment, str(self._folder))
+                self._running = Forked(server, request, out, err)
+            else:
+                self._execute(environment, out, err)
+
+    def _execute(self, environment: dict[str, str], out: IO[bytes], err: IO[bytes]) -> None:
+        self._running = subprocess.Popen(
+            self._command,
+            cwd=self._folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,  # Ctrl-C is for pytest, which then ends its processes
+        )
         self._mourner = subprocess.Popen(
             ["sh", "-c", MOURNER, "mourner", str(self.pid)],
             stdin=subprocess.PIPE,
@@ -127,9 +152,10 @@ class Process:
         return self._said("err")
 
     def _leave(self) -> None:
-        self._mourner.kill()
-        self._mourner.communicate()
-        self._running = None
+        if self._mourner:
+            self._mourner.kill()
+            self._mourner.communicate()
+        self._running = self._mourner = None
 
     def _stream(self, which: str) -> Path:
         return self._folder / f"{self.name}.{which}"

@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,17 @@ class Run:
         self.number = number  # of this process, from 0
         self._servers: list[Server] = []
 
-    def serve(self, command: Sequence[str | Path], folder: Path, *, user: str) -> Server:
+    def serve(
+        self,
+        command: Sequence[str | Path],
+        folder: Path,
+        *,
+        user: str | None,
+        environ: Mapping[str, str] | None = None,
+    ) -> Server:
         """Start a server that outlives this process and ends with the run."""
         with (self.folder / "alive").open("rb") as pipe:
-            self._servers.append(Server(command, folder, user=user, alive=pipe))
+            self._servers.append(Server(command, folder, user=user, alive=pipe, environ=environ))
         return self._servers[-1]
 
     def end(self) -> None:
