@@ -7,7 +7,6 @@ it stumbled on; so every string is scrubbed at the very end, a traceback's too.
 
 import logging
 import math
-import re
 import sys
 import threading
 from collections.abc import Mapping
@@ -20,21 +19,14 @@ from structlog.processors import JSONRenderer, TimeStamper, format_exc_info
 from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_logger_name
 from structlog.typing import EventDict, Processor
 
-from newsletter import addresses
 from newsletter.errors import NewsletterError
-from newsletter.links import PATHS
-from newsletter.store import database_errors
+from newsletter.redaction import scrub
 
 OURS = ("newsletter", "workers")
 # At INFO these write down whole URLs, at DEBUG what was in them.
 INDISCREET = ("httpx2", "httpcore2", "python_multipart")
 # At INFO these tell of every ring, and of every look at the schema. At DEBUG somebody wants to know.
 TALKATIVE = ("alembic.runtime", "celery.app.trace", "celery.beat", "celery.worker.strategy")
-
-# Up to the last @ that may still belong to it: whoever put the password there may have forgotten to escape it.
-_CREDENTIALS = re.compile(r"(?<=://)(?:(?!://)[^\s@])*@(?:[^\s/?#@]*@)*")
-# A route's template has the parameter's name in the token's place, and may keep it.
-_TOKEN = re.compile(rf"(?:(?<=/)|(?<=%2[Ff]))({'|'.join(PATHS.values())})(?:/|%2[Ff])(?!\{{token\}}(?:\s|$))\S+")
 
 log = logging.getLogger(__name__)
 
@@ -73,36 +65,6 @@ def _for_a_person() -> Processor:
     from structlog.dev import ConsoleRenderer, plain_traceback  # noqa: PLC0415
 
     return ConsoleRenderer(exception_formatter=plain_traceback)
-
-
-def scrub(text: str) -> str:
-    """A text without credentials in URLs, addresses and the tokens of links."""
-    text = _CREDENTIALS.sub("", text) if "://" in text else text
-    text = addresses.hidden(text)
-    return _TOKEN.sub(r"\1/…", text) if "/" in text or "%2" in text else text
-
-
-def wordless(error: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
-    """An error as `exc_info`: its kind and the way to it, and nothing of what it says or was caused by.
-
-    For errors that may quote what they were about: PostgreSQL's quotes the row that it refuses.
-    """
-    kind = type(type(error).__qualname__, (Exception,), {"__module__": type(error).__module__})
-    return kind, kind(), error.__traceback__
-
-
-def log_failure(log: logging.Logger, what: str, error: Exception, **fields: Any) -> None:
-    """Log a failure without personal data: the error's type and traceback, or why the database is unavailable.
-
-    The message of any other error is left out: PostgreSQL's quotes the row that it refuses, and so an address.
-    """
-    kind = type(error).__name__
-    extra = {"error": kind, **fields}
-    if database_errors.is_unavailable(error):
-        why = addresses.hidden(database_errors.first_line(error))
-        log.warning("%s, the database is unavailable: %s", what, why, extra=extra)
-    else:
-        log.error("%s: %s", what, kind, extra=extra, exc_info=wordless(error))
 
 
 def _scrubbed(_: Any, __: str, event: EventDict) -> EventDict:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Insert, insert, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from newsletter import logs
+from newsletter import redaction
 from newsletter.operators import Operator, Role
 from newsletter.store.database import Database
 from newsletter.store.database_errors import first_line, is_bad_data, is_conflict, is_unavailable
@@ -53,7 +53,7 @@ def test_a_database_that_cannot_be_opened_is_unavailable(tmp_path):
 def test_a_faulty_statement_is_neither_and_keeps_its_traceback_in_the_log(begin, caplog):
     error = failure(begin, text("SELECT * FROM nowhere"))
     with caplog.at_level(logging.WARNING):
-        logs.log_failure(logging.getLogger("newsletter.test"), "a look failed", error, issue=7)
+        redaction.log_failure(logging.getLogger("newsletter.test"), "a look failed", error, issue=7)
 
     (record,) = caplog.records
     assert (is_unavailable(error), is_bad_data(error), is_conflict(error)) == (False, False, False)
@@ -86,7 +86,7 @@ def test_what_an_unavailable_database_says_is_logged_in_one_line_with_addresses_
         "INSERT", {}, sqlite3.OperationalError("disk full for ana@example.org\nrow: ana@example.org"), sqlite3.Error
     )
     with caplog.at_level(logging.WARNING):
-        logs.log_failure(logging.getLogger("newsletter.test"), "results are kept", error)
+        redaction.log_failure(logging.getLogger("newsletter.test"), "results are kept", error)
 
     (record,) = caplog.records
     assert first_line(error) == "disk full for ana@example.org"

@@ -8,7 +8,8 @@ from threading import Event
 from jinja2 import Environment
 
 from newsletter import startup, templating
-from newsletter.content.fetching.fetcher import Fetcher, HttpFetcher
+from newsletter.content.fetching.fetcher import Fetcher
+from newsletter.content.fetching.http import HttpFetcher
 from newsletter.keys import Keyring, keyring
 from newsletter.links import Links
 from newsletter.mail.delivery.assembly import Packer

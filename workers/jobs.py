@@ -11,10 +11,10 @@ from newsletter import heartbeats
 from newsletter.content import pictures, refreshing
 from newsletter.content.digests import digests
 from newsletter.errors import Misconfigured
-from newsletter.logs import log_failure
 from newsletter.mail.delivery import reclaiming
 from newsletter.mail.mailings import confirmations, issue_letters
 from newsletter.privacy import retention
+from newsletter.redaction import log_failure
 from newsletter.store.database_errors import UNAVAILABLE, is_unavailable
 from newsletter.wakeups import Queue
 from workers.context import Context

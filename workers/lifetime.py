@@ -6,8 +6,8 @@ from threading import Event
 from celery import signals
 
 from newsletter import startup
-from newsletter.logs import log_failure
 from newsletter.mail.delivery.leases import BEAT
+from newsletter.redaction import log_failure
 from workers import jobs
 from workers.context import Context
 from workers.ending import Order

@@ -19,7 +19,7 @@ from newsletter.consent import forms, wordings
 from newsletter.consent.wordings import Wording
 from newsletter.content import feeds, issues, pictures, refreshing
 from newsletter.content.feeds import Feed
-from newsletter.content.fetching.fetcher import HttpFetcher
+from newsletter.content.fetching.http import HttpFetcher
 from newsletter.content.issues import Issue
 from newsletter.errors import Refused
 from newsletter.mail.mailings import issue_letters

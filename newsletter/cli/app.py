@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pkgutil import resolve_name
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -12,24 +12,44 @@ from typer.main import get_group
 
 from newsletter.errors import Malformed, Misconfigured, NewsletterError
 
+
+class Part(NamedTuple):
+    """A part of the command, told without importing it."""
+
+    place: str
+    help: str
+
+
 PARTS = {
-    "demo": "newsletter.cli.demo.command:demo",
-    "serve": "newsletter.cli.serve:serve",
-    "migrate": "newsletter.cli.migrate:migrate",
-    "newsletters": "newsletter.cli.newsletters:app",
-    "feeds": "newsletter.cli.feeds:app",
-    "digests": "newsletter.cli.digests:app",
-    "issues": "newsletter.cli.issues:app",
-    "operators": "newsletter.cli.operators:app",
-    "bench": "newsletter.cli.bench:app",
-    "doctor": "newsletter.cli.doctor:app",
+    "demo": Part(
+        "newsletter.cli.demo.command:demo",
+        "Sign readers up, turn a feed into a digest, send it, let one reader leave, and prove that the sums are right.",
+    ),
+    "serve": Part(
+        "newsletter.cli.serve:serve", "Serve the site; without Redis also worker and beat, all in this process."
+    ),
+    "migrate": Part(
+        "newsletter.cli.migrate:migrate",
+        "Bring the database up to date; safe to run twice, and while the service runs.",
+    ),
+    "newsletters": Part("newsletter.cli.newsletters:app", "Newsletters, and the words that people consent to."),
+    "feeds": Part("newsletter.cli.feeds:app", "Feeds: RSS, Atom, RDF or JSON Feed."),
+    "digests": Part("newsletter.cli.digests:app", "Digests: which articles make an issue, and when."),
+    "issues": Part("newsletter.cli.issues:app", "Issues: dated editions of a newsletter."),
+    "operators": Part("newsletter.cli.operators:app", "Operators, and the acts that they are answerable for."),
+    "bench": Part("newsletter.cli.bench:app", "Benchmarks: how fast, on this machine."),
+    "doctor": Part(
+        "newsletter.cli.doctor:app",
+        "Prove that every letter's sums are right and the ledger is whole; exit 1 with what is not.",
+    ),
 }
 
 
 class LazyGroup(TyperGroup):
     """All parts as one command.
 
-    Each is imported when it is asked for: together that takes seconds, most of it for the site and the workers.
+    Each is imported when it is asked for: together that takes seconds, most of it for the site and the workers. The
+    list of them imports none.
     """
 
     def __init__(self, **given: Any) -> None:
@@ -39,15 +59,23 @@ class LazyGroup(TyperGroup):
         """The command or group of that name, if there is one."""
         if cmd_name not in PARTS:
             return None
-        part, only = resolve_name(PARTS[cmd_name]), typer.Typer(add_completion=False)
+        part, only = resolve_name(PARTS[cmd_name].place), typer.Typer(add_completion=False, rich_markup_mode=None)
         if isinstance(part, typer.Typer):
             only.add_typer(part, name=cmd_name)
         else:
             only.command(cmd_name)(part)
         return get_group(only).commands[cmd_name]
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the parts, for the help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, part.help) for name, part in PARTS.items()])
 
-app = typer.Typer(name="newsletter", cls=LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False)
+
+# Help without markup: what draws frames and colours takes longer to import than the rest of the help takes.
+app = typer.Typer(
+    name="newsletter", cls=LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+)
 
 
 def _print_version(wanted: bool) -> None:

@@ -14,7 +14,7 @@ from newsletter.bench.report import Teller, report
 from newsletter.bench.servers import postfix
 from newsletter.cli import console
 
-app = typer.Typer(help="Benchmarks: how fast, on this machine.", no_args_is_help=True)
+app = typer.Typer(help="Benchmarks: how fast, on this machine.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()

@@ -11,7 +11,7 @@ from newsletter.cli import console
 from newsletter.content import issues
 from newsletter.content.digests import digests
 
-app = typer.Typer(help="Digests: which articles make an issue, and when.", no_args_is_help=True)
+app = typer.Typer(help="Digests: which articles make an issue, and when.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()

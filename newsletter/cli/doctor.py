@@ -11,7 +11,7 @@ from newsletter.doctor.checks import expired_leases
 from newsletter.doctor.checks.findings import Check, Finding, Remark
 from newsletter.doctor.repairs import Mended, Mender
 
-app = typer.Typer(invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.command()(doctor_domain.domain)
 
 SOUND = "ok: each letter's deliveries add up to its audience, and subscriptions agree with the ledger"

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from newsletter import newsletters
 from newsletter.cli import console
 from newsletter.content import articles, feeds, pictures, refreshing
-from newsletter.content.fetching.fetcher import HttpFetcher
+from newsletter.content.fetching.http import HttpFetcher
 from newsletter.content.parsing.sanitising import without_userinfo
 
-app = typer.Typer(help="Feeds: RSS, Atom, RDF or JSON Feed.", no_args_is_help=True)
+app = typer.Typer(help="Feeds: RSS, Atom, RDF or JSON Feed.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()

@@ -19,7 +19,7 @@ from newsletter.mail.letters.letters import Letter
 from newsletter.mail.mailings import issue_letters
 from newsletter.mail.pace import notices
 
-app = typer.Typer(help="Issues: dated editions of a newsletter.", no_args_is_help=True)
+app = typer.Typer(help="Issues: dated editions of a newsletter.", no_args_is_help=True, rich_markup_mode=None)
 
 IssueArgument = Annotated[int, typer.Argument(min=1, max=2**62, help="The issue's id, as `issues status` lists it.")]
 

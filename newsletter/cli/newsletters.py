@@ -8,7 +8,9 @@ from newsletter import newsletters, templating
 from newsletter.cli import console
 from newsletter.consent import forms, subscribers, wordings
 
-app = typer.Typer(help="Newsletters, and the words that people consent to.", no_args_is_help=True)
+app = typer.Typer(
+    help="Newsletters, and the words that people consent to.", no_args_is_help=True, rich_markup_mode=None
+)
 
 BOUNCES = "The domain whose addresses take bounces, such as bounces.example.org"
 

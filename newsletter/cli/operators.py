@@ -9,7 +9,9 @@ from newsletter.audit_log import Act
 from newsletter.cli import console
 from newsletter.operators import Role
 
-app = typer.Typer(help="Operators, and the acts that they are answerable for.", no_args_is_help=True)
+app = typer.Typer(
+    help="Operators, and the acts that they are answerable for.", no_args_is_help=True, rich_markup_mode=None
+)
 
 AddressArgument = Annotated[str, typer.Argument(help="The operator's e-mail address.")]
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
-from newsletter import logs
+from newsletter import redaction
 from newsletter.content import articles, feeds, issues
 from newsletter.content.feeds import Due, Feed
 from newsletter.content.fetching.destinations import FetchError
@@ -63,7 +63,7 @@ def _ask(fetcher: Fetcher, due: Due) -> Visit:
     except (FetchError, NotAFeed) as error:
         return Visit(error=str(error))
     except Exception as error:  # one feed that meets a bug of ours must not keep the others waiting
-        log.exception("a feed could not be asked", exc_info=logs.wordless(error), extra={"feed": due.id})
+        log.exception("a feed could not be asked", exc_info=redaction.wordless(error), extra={"feed": due.id})
         return Visit(error="An error of ours has kept it from being read; the log says which.")
 
 

@@ -1,22 +1,13 @@
-"""Migrations: the schema's history, run by Alembic on SQLite and on PostgreSQL."""
+"""Migrations: the schema's history, and where a database stands in it.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+Every process asks where its database stands. So that this costs nothing, Alembic is imported only by `upgrade`.
+"""
+
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
-
-from newsletter.store import triggers
-from newsletter.store.database import Database
-
-_LOCK = 7_226_115_014  # any number, the same for all: two processes that migrate wait for each other
+from sqlalchemy import Connection, inspect, text
 
 
 class SchemaState(StrEnum):
@@ -27,17 +18,6 @@ class SchemaState(StrEnum):
     NEWER = "newer"  # another release has migrated already
 
 
-def migrate(database: Database) -> None:
-    """Bring the schema up to date and make its triggers anew, all in one transaction; doing it again is harmless.
-
-    A newer schema is left as it is: migrations add, so a process of the release before may start again beside it.
-    """
-    with (_on_sqlite if database.is_sqlite else _on_postgresql)(database) as connection:
-        if state(connection) is not SchemaState.NEWER:
-            command.upgrade(_config(connection), "head")
-            triggers.recreate(connection)
-
-
 def is_current(connection: Connection) -> bool:
     """Whether the schema is the one that this code was written for."""
     return state(connection) is SchemaState.CURRENT
@@ -45,50 +25,22 @@ def is_current(connection: Connection) -> bool:
 
 def state(connection: Connection) -> SchemaState:
     """Whether the schema is the one that this code was written for, or which of the two is ahead."""
-    heads, known = _history()
-    found = set(MigrationContext.configure(connection).get_current_heads())
-    if found == heads:
+    known = revisions()
+    found = _found(connection)
+    if found == {known[-1]}:
         return SchemaState.CURRENT
-    return SchemaState.NEWER if found - known else SchemaState.BEHIND
+    return SchemaState.NEWER if found - set(known) else SchemaState.BEHIND
 
 
 @cache
-def _history() -> tuple[set[str], set[str]]:
-    """The newest revisions that this code has, and all of them. Read once: it means to run every file there is."""
-    scripts = ScriptDirectory(str(Path(__file__).parent))
-    return set(scripts.get_heads()), {script.revision for script in scripts.walk_revisions()}
+def revisions() -> tuple[str, ...]:
+    """Return the revisions that this code has, oldest first: each migration's file name begins with its own."""
+    files = (Path(__file__).parent / "versions").glob("[0-9]*.py")
+    return tuple(sorted(file.name.partition("_")[0] for file in files))
 
 
-@contextmanager
-def _on_postgresql(database: Database) -> Iterator[Connection]:
-    with database.engine.begin() as connection:
-        # Building an index takes as long as it takes, and so does waiting for another process that migrates.
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text("SET LOCAL lock_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        # Waiting for a table does not: whoever comes after us would wait behind us.
-        connection.execute(text("SET LOCAL lock_timeout = '10s'"))
-        yield connection
-
-
-@contextmanager
-def _on_sqlite(database: Database) -> Iterator[Connection]:
-    with database.engine.connect() as connection:
-        driver: Any = connection.connection.driver_connection
-        # SQLite alters a table by building it anew and dropping the old one. With foreign keys on, dropping it deletes
-        # what refers to its rows; and within a transaction they can no longer be switched off.
-        driver.execute("PRAGMA foreign_keys=OFF")
-        try:
-            with connection.begin():
-                yield connection
-                if dangling := connection.execute(text("PRAGMA foreign_key_check")).all():
-                    raise RuntimeError(f"this migration leaves {len(dangling)} rows that refer to nothing")
-        finally:
-            driver.execute("PRAGMA foreign_keys=ON")
-
-
-def _config(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    config.attributes["connection"] = connection
-    return config
+def _found(connection: Connection) -> set[str]:
+    """Return the revisions that Alembic has noted in the database; none in one that was never migrated."""
+    if not inspect(connection).has_table("alembic_version"):
+        return set()
+    return set(connection.scalars(text("SELECT version_num FROM alembic_version")))

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from newsletter.errors import LinkExpired, LinkUnreadable, Malformed, NotFound, Refused
-from newsletter.logs import log_failure
+from newsletter.redaction import log_failure
 from newsletter.store.database_errors import is_unavailable
 from newsletter.web.site import Site
 

@@ -31,13 +31,30 @@ def listed(*words: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_every_part_can_be_loaded(newsletter, name):
-    assert newsletter(name, "--help").exit_code == 0
+def test_every_part_can_be_loaded_and_says_of_itself_what_the_list_says_of_it(newsletter, name):
+    said = newsletter(name, "--help")
+    assert said.exit_code == 0
+    assert " ".join(PARTS[name].help.split()) in " ".join(said.stdout.split())
 
 
-def test_the_help_names_every_part(newsletter):
-    said = newsletter("--help").stdout
-    assert [name for name in PARTS if name not in said] == []
+def test_the_help_names_every_part_with_what_it_is(newsletter):
+    said = " ".join(newsletter("--help").stdout.split())
+    assert [name for name, part in PARTS.items() if f"{name} {part.help}" not in said] == []
+
+
+def test_the_help_is_there_before_anybody_wonders():
+    """It costs at most two and a half times what the libraries of every command line cost to import."""
+    bare = min(processor_time("-c", "import typer, rich") for _ in range(3))
+    assert min(processor_time("-m", "newsletter.cli", "--help") for _ in range(3)) <= 2.5 * bare
+
+
+def processor_time(*words: str) -> float:
+    """The seconds of a processor that a Python with these arguments takes."""
+    with subprocess.Popen([sys.executable, *words], stdout=subprocess.DEVNULL) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return used.ru_utime + used.ru_stime
 
 
 def test_a_word_begun_is_completed_to_the_parts_it_may_become(monkeypatch, newsletter):

@@ -9,7 +9,7 @@ from newsletter.content import feeds, refreshing
 from newsletter.content.articles import Article
 from newsletter.content.feeds import LEASE, Feed
 from newsletter.content.fetching.destinations import FetchError
-from newsletter.content.fetching.fetcher import HttpFetcher
+from newsletter.content.fetching.http import HttpFetcher
 from newsletter.content.refreshing import INTERVAL, LONGEST_WAIT
 from newsletter.errors import Malformed
 from tests.clock import NOON

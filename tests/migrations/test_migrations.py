@@ -9,12 +9,14 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from newsletter import migrations
 from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Subscriber, Subscription
+from newsletter.migrations import upgrade
 from newsletter.migrations.schema import ROOMS, metadata
 from newsletter.privacy import retention
 from newsletter.store import triggers
@@ -70,7 +72,7 @@ def pretend(database: Database, revision: str) -> None:
 
 
 def changing(database: Database):
-    return (migrations._on_sqlite if database.is_sqlite else migrations._on_postgresql)(database)
+    return (upgrade._on_sqlite if database.is_sqlite else upgrade._on_postgresql)(database)
 
 
 def test_the_migrations_end_where_the_models_are(database):
@@ -84,16 +86,22 @@ def test_every_table_is_in_the_schema_that_migrations_see():
     assert modules == {room.__name__ for room in ROOMS}
 
 
+def test_the_revisions_that_file_names_tell_are_those_that_alembic_reads(database):
+    with database.engine.connect() as connection:
+        scripts = ScriptDirectory.from_config(upgrade._config(connection))
+    assert [script.revision for script in scripts.walk_revisions()] == list(reversed(migrations.revisions()))
+
+
 def test_migrating_again_changes_nothing(database):
     before = described(database)
     for _ in range(2):
-        migrations.migrate(database)
+        upgrade.migrate(database)
     assert described(database) == before
 
 
 def test_one_migration_makes_an_empty_database_current(empty, database):
     assert not is_current(empty)
-    migrations.migrate(empty)
+    upgrade.migrate(empty)
     assert is_current(empty)
     with empty.reading() as session:
         assert not triggers.missing(session.connection())
@@ -101,7 +109,7 @@ def test_one_migration_makes_an_empty_database_current(empty, database):
 
 def test_code_tells_a_schema_that_is_behind_from_one_that_is_newer(empty, database):
     assert state(empty) is migrations.SchemaState.BEHIND
-    migrations.migrate(empty)
+    upgrade.migrate(empty)
     assert state(empty) is migrations.SchemaState.CURRENT
     for revision, expected in {"0001": migrations.SchemaState.BEHIND, "later": migrations.SchemaState.NEWER}.items():
         pretend(empty, revision)
@@ -114,18 +122,18 @@ def test_a_newer_schema_is_left_as_it_is(database):
     with database.writing() as session:
         session.execute(text("ALTER TABLE newsletters ADD COLUMN motto TEXT"))
     before = described(database)
-    migrations.migrate(database)
+    upgrade.migrate(database)
     assert described(database) == before
     assert state(database) is migrations.SchemaState.NEWER
 
 
 def test_two_that_migrate_at_once_both_end_well(empty):
     with closing(Database(empty.url)) as other, ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(migrations.migrate, each) for each in (empty, other)]:
+        for done in [pool.submit(upgrade.migrate, each) for each in (empty, other)]:
             done.result()
     assert is_current(empty)
     before = described(empty)
-    migrations.migrate(empty)
+    upgrade.migrate(empty)
     assert described(empty) == before
 
 
@@ -153,10 +161,10 @@ OLD_ROWS = """
 
 def test_what_was_received_before_sign_ups_had_a_time_is_forgotten_in_time(empty, database):
     with changing(empty) as connection:
-        command.upgrade(migrations._config(connection), "0002")
+        command.upgrade(upgrade._config(connection), "0002")
         for statement in OLD_ROWS.split(";"):
             connection.execute(text(statement))
-    migrations.migrate(empty)
+    upgrade.migrate(empty)
     for hours, left in ((1, 1), (72, 0)):
         with empty.writing() as session:
             retention.forget_due(session, now=NOON + timedelta(hours=hours))

@@ -4,9 +4,10 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from newsletter import audit_log, migrations
+from newsletter import audit_log
 from newsletter.consent.ledger import LedgerEntry
 from newsletter.consent.seals import Leaf, Seal
+from newsletter.migrations import upgrade
 from newsletter.migrations.schema import metadata
 from newsletter.store import triggers
 from newsletter.store.database import Database
@@ -93,7 +94,7 @@ def test_a_trigger_that_is_dropped_is_missed_and_made_again(database):
             on = "" if database.is_sqlite else f" ON {name.partition('_')[0]}"
             session.execute(text(f"DROP TRIGGER {name}{on}"))
     assert missing(database) == {"ledger_refuses_update", "acts_refuses_delete"}
-    migrations.migrate(database)
+    upgrade.migrate(database)
     assert missing(database) == set()
 
 
@@ -115,7 +116,7 @@ def test_a_trigger_that_is_switched_off_is_missed_and_switched_on_again(postgres
     with database.writing() as session:
         session.execute(text(f"ALTER TABLE ledger {how}"))
     assert "ledger_refuses_update" in missing(database)
-    migrations.migrate(database)
+    upgrade.migrate(database)
     assert missing(database) == set()
     database.close()
 
@@ -128,5 +129,5 @@ def test_a_trigger_that_was_made_harmless_is_made_anew(filled):
         else:
             harmless = "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
             session.execute(text(f"{harmless} 'BEGIN RETURN OLD; END'"))
-    migrations.migrate(filled)
+    upgrade.migrate(filled)
     assert refused(filled, "DELETE FROM ledger")

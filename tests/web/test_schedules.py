@@ -1,7 +1,6 @@
 """Pages say how often a newsletter comes, outside the exhibits that prove what was shown."""
 
 import pytest
-from newsletter.doorbell import Room
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
@@ -12,6 +11,7 @@ from newsletter.consent.wordings import Wording
 from newsletter.content.digests import digests
 from newsletter.links import Purpose
 from newsletter.newsletters import Newsletter
+from newsletter.wakeups import Queue
 from tests.whole_service import Stage
 
 ANA = "ana@example.org"
@@ -33,7 +33,7 @@ def comes(stage: Stage, cron: str, slug: str = "morning", *, active: bool = True
 
 def confirm_page(stage: Stage) -> str:
     stage.sign_up(ANA)
-    stage.ring(Room.URGENT)
+    stage.ring(Queue.URGENT)
     return stage.browser.get(stage.link(stage.letters(to=ANA)[-1], "confirm")).text
 
 

@@ -15,7 +15,6 @@ from datetime import datetime
 from threading import Event
 
 from newsletter.keys import Keyring
-from newsletter.logs import log_failure
 from newsletter.mail.delivery.assembly import BEGIN_WITHIN, Packer
 from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.delivery.leases import Heart
@@ -25,6 +24,7 @@ from newsletter.mail.delivery.recording import Recorder
 from newsletter.mail.letters.merge import FieldError
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.transport import Fate, Parcel, Postman, Reply, Report
+from newsletter.redaction import log_failure
 from newsletter.store.database import Begin, Stating
 
 STRAGGLING = 1.0  # seconds that the last letters of a ring may take until others are carried beside them

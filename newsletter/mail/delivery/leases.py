@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.logs import log_failure
+from newsletter.redaction import log_failure
 from newsletter.store.database import Base, Begin
 from newsletter.store.database_errors import is_unavailable
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from newsletter.logs import log_failure
 from newsletter.mail.delivery import results
 from newsletter.mail.delivery.assembly import BEGIN_WITHIN
 from newsletter.mail.delivery.batch_size import Stride
@@ -19,6 +18,7 @@ from newsletter.mail.delivery.claims import Claimed, claim, claim_suspect
 from newsletter.mail.delivery.cursors import Bookmarks
 from newsletter.mail.delivery.held_refusals import NONE, Refusals, refusals
 from newsletter.mail.letters.letters import Variant
+from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 
 log = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from typing import Self
 
 from sqlalchemy import Connection
 
-from newsletter.logs import log_failure
 from newsletter.mail.delivery import results
 from newsletter.mail.transport.transport import Fate, Report
+from newsletter.redaction import log_failure
 from newsletter.store.database import Begin, Stating
 from newsletter.store.database_errors import is_bad_data
 

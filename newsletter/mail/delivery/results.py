@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
-from newsletter import logs
+from newsletter import redaction
 from newsletter.consent import signups
 from newsletter.mail.delivery import leases
 from newsletter.mail.delivery.deliveries import (
@@ -207,7 +207,7 @@ def _said(reply: Reply | None) -> dict[str, Any]:
         return {"reply_code": None, "reply_text": None}
     if reply.code is not None and not 0 <= reply.code < 1000:  # SQLite would take it
         raise ValueError("a reply's code has three digits")
-    text = logs.scrub(folded(reply.text[: replies.HEARD]))
+    text = redaction.scrub(folded(reply.text[: replies.HEARD]))
     if reply.status and not text.startswith(reply.status):
         text = f"{reply.status} {text}".rstrip()
     text = text[: replies.KEPT]

@@ -18,7 +18,6 @@ from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
 from newsletter.content.digests import digests
 from newsletter.keys import Keyring
-from newsletter.logs import log_failure
 from newsletter.mail.delivery import deliveries
 from newsletter.mail.delivery.assembly import times
 from newsletter.mail.letters import letters
@@ -26,6 +25,7 @@ from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import LetterKind, Priority
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter
+from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 from newsletter.store.database_errors import is_conflict, is_unavailable
 

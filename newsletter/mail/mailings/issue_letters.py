@@ -17,7 +17,6 @@ from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.content import issues
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.errors import NewsletterError, Refused
-from newsletter.logs import log_failure
 from newsletter.mail.delivery import deliveries
 from newsletter.mail.delivery.deliveries import OPEN, Delivery, stands, undecided
 from newsletter.mail.letters import letters
@@ -25,6 +24,7 @@ from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter
+from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 from newsletter.store.database_errors import is_unavailable
 

@@ -3,7 +3,7 @@
 import re
 from enum import StrEnum
 
-from newsletter import logs
+from newsletter import redaction
 from newsletter.mail.letters.mime import folded
 from newsletter.mail.transport.transport import Fate, Parcel, Reply
 
@@ -82,14 +82,14 @@ def heard(code: int, text: bytes) -> Reply:
     return Reply(
         code if 200 <= code <= 599 else None,
         found[0].strip() if found else None,
-        logs.scrub(words)[:KEPT],
+        redaction.scrub(words)[:KEPT],
     )
 
 
 def ours(error: Exception) -> Reply:
     """Our own account of why the server said nothing."""
     reason = str(getattr(error, "strerror", None) or error or type(error).__name__)
-    return Reply(None, None, logs.scrub(folded(reason))[:KEPT])
+    return Reply(None, None, redaction.scrub(folded(reason))[:KEPT])
 
 
 def nameless(reply: Reply, address: str) -> Reply:

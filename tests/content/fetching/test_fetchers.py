@@ -7,7 +7,8 @@ import pytest
 
 from newsletter.allowed_hosts import Exemption
 from newsletter.content.fetching.destinations import FetchError
-from newsletter.content.fetching.fetcher import Fetcher, HttpFetcher
+from newsletter.content.fetching.fetcher import Fetcher
+from newsletter.content.fetching.http import HttpFetcher
 from tests.content.builders import Shelf
 from tests.local_http import LocalHttp
 

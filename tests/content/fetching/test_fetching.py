@@ -8,7 +8,8 @@ import pytest
 
 from newsletter.allowed_hosts import Exemption
 from newsletter.content.fetching.destinations import FetchError, Forbidden
-from newsletter.content.fetching.fetcher import FetchResult, HttpFetcher
+from newsletter.content.fetching.fetcher import FetchResult
+from newsletter.content.fetching.http import HttpFetcher
 from tests.local_http import LocalHttp
 
 PUBLIC = "93.184.215.14"
