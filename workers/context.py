@@ -79,8 +79,6 @@ def build(
         stating=None if database.is_sqlite else database.stating,
         postman=transport(settings, oversight.pace, stop=stop),
         express=express_transport(settings, oversight.urgent_pace, stop=stop),
-        heard=oversight.breaker.heard,
-        enough=oversight.breaker.has_tripped,
         packer=Packer(Links(keys, settings.base_url), keys),
         keyring=keys,
         heart=Heart(database.writing),

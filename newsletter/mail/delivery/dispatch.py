@@ -6,7 +6,6 @@ claim   what is due, with consent joined in        one transaction, while what w
 """
 
 import logging
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from threading import Event
 from newsletter.keys import Keyring
 from newsletter.mail.delivery.assembly import BEGIN_WITHIN, Packer
 from newsletter.mail.delivery.claims import Claimed
+from newsletter.mail.delivery.issue_pauses import RefusalWatch
 from newsletter.mail.delivery.leases import Heart
 from newsletter.mail.delivery.prefetch import Batch, Slot, Supply
 from newsletter.mail.delivery.priority import RightOfWay
@@ -51,10 +51,6 @@ class Dispatcher:
     ticks: Callable[[], float] = time.monotonic
     stop: Event = field(default_factory=Event)
     right_of_way: RightOfWay = field(default_factory=RightOfWay)  # issues' letters give it
-    # Told of every letter carried, with its issue, in the thread that carries: whoever counts refusals listens.
-    heard: Callable[[int | None, Report], None] = lambda _issue, _report: None
-    # Whether issues' letters are to be carried no further, for what was heard of them.
-    enough: Callable[[], bool] = lambda: False
     # Told once in a ring of issues' letters that more are due than were claimed at once, so that idle workers may join.
     # It must not block.
     more: Callable[[], None] = lambda: None
@@ -69,8 +65,10 @@ class Dispatcher:
         """
         postman = (urgent and self.express) or self.postman
         carrier = self.heart.carrier(now=self.clock())
-        with Recorder(self.begin, carrier, clock=self.clock, stating=self.stating) as recorder:
-            ring = _Ring(self, self.slot(urgent=urgent), carrier, recorder, until=until, meanwhile=meanwhile)
+        watch = None if urgent else RefusalWatch(self.begin, clock=self.clock, ticks=self.ticks)
+        with Recorder(self.begin, carrier, clock=self.clock, stating=self.stating, watch=watch) as recorder:
+            slot = self.slot(urgent=urgent)
+            ring = _Ring(self, slot, carrier, recorder, watch=watch, until=until, meanwhile=meanwhile)
             try:
                 postman.carry(ring.parcels(), ring.report, stop=ring.is_over)
             finally:
@@ -96,16 +94,17 @@ class _Ring:
         carrier: int,
         recorder: Recorder,
         *,
+        watch: RefusalWatch | None,
         until: float,
         meanwhile: Callable[[], None],
     ) -> None:
         self._desk = dispatcher
+        self._watch = watch
         self._recorder = recorder
         self._until = until
         self._meanwhile = meanwhile
         self._over_since: float | None = None
         self._straggler: int | None = None  # the delivery that the ring was last made longer for
-        self._claimed_after = -math.inf  # begin_by of claims that are older than an issue's pause
         self._stride = slot.stride
         self._slot = slot
         self._supply = Supply(
@@ -121,7 +120,7 @@ class _Ring:
         if self._desk.stop.is_set():
             return True
         now = self._desk.ticks()
-        return (now >= self._until or self._has_enough()) and not self._goes_on(now)
+        return now >= self._until and not self._goes_on(now)
 
     def parcels(self) -> Iterator[Parcel | None]:
         """What is due, as long as reports are recorded; the next claim is made while this one is carried."""
@@ -144,10 +143,10 @@ class _Ring:
             self._went_back(is_late=self._desk.ticks() > begin_by)
         else:
             self._stride.carried()
-        if claimed:
-            if report.reply and (said := replies.nameless(report.reply, claimed.address)) is not report.reply:
+        if claimed and report.reply:
+            said = replies.nameless(report.reply, claimed.address)
+            if said is not report.reply:
                 report = report._replace(reply=said)
-            self._desk.heard(claimed.issue, report)
         self._recorder.report(report)
 
     def settle(self) -> None:
@@ -164,8 +163,10 @@ class _Ring:
         """Whether to wait no longer in the thread that has to hear the verdicts."""
         return self._desk.stop.is_set() or self._desk.ticks() >= self._until
 
-    def _has_enough(self) -> bool:
-        return not self._slot.urgent and self._desk.enough()  # no issue's trouble holds up who waits for a letter
+    def _is_stopped(self, claimed: Claimed, batch: Batch) -> bool:
+        """Whether its issue was paused after the claim, for what was refused."""
+        claimed_at = batch.begin_by - BEGIN_WITHIN.total_seconds()
+        return self._watch is not None and self._watch.has_stopped(claimed.issue, claimed_at=claimed_at)
 
     def _goes_on(self, now: float) -> bool:
         """Whether the ring lasts longer, for a letter under way that others would have to wait for."""
@@ -174,17 +175,15 @@ class _Ring:
         if self._over_since is None:
             self._over_since = now
         oldest = next(iter(self._under_way))
-        if now < self._over_since + STRAGGLING and (oldest != self._straggler or self._has_enough()):
+        if now < self._over_since + STRAGGLING and oldest != self._straggler:
             return False
         self._straggler = oldest
-        if self._has_enough():
-            self._claimed_after = now + BEGIN_WITHIN.total_seconds()
         self._go_on(now)
-        return not self._has_enough()
+        return True
 
     def _go_on(self, now: float) -> None:
         self._meanwhile()
-        self._over_since = now if self._has_enough() else None
+        self._over_since = None
         self._until = max(self._until, now + EXTRA)
         self._supply.last_until(self._until)
         self._slot.begin()
@@ -222,7 +221,7 @@ class _Ring:
                 self._desk.right_of_way.give()
             claimed, parcel = self._packed.popleft()
             is_late = self._desk.ticks() > batch.begin_by
-            if is_late or batch.begin_by < self._claimed_after:
+            if is_late or self._is_stopped(claimed, batch):
                 self._went_back(is_late=is_late)
                 self._say(claimed, Fate.UNTOUCHED)
             else:

@@ -13,6 +13,8 @@ from typing import Self
 from sqlalchemy import Connection
 
 from newsletter.mail.delivery import results
+from newsletter.mail.delivery.issue_pauses import RefusalWatch, is_refusal
+from newsletter.mail.pace import throttle
 from newsletter.mail.transport.transport import Fate, Report
 from newsletter.redaction import log_failure
 from newsletter.store.database import Begin, Stating
@@ -43,6 +45,7 @@ class Recorder:
         clock: Callable[[], datetime],
         wait: Callable[[float], None] = time.sleep,
         stating: Stating | None = None,
+        watch: RefusalWatch | None = None,
     ) -> None:
         self._begin = begin
         self._stating = stating
@@ -56,6 +59,8 @@ class Recorder:
         self._some, self._full = threading.Event(), threading.Event()
         self._progress = threading.Condition()
         self._taken = self._settled = 0
+        self._watch = watch
+        self._refused = self._judged = 0  # of those: refusals that the watch counts, and those that it was told of
         self._spacing = 0.0
         self._is_ending = False
         self._hurries = False
@@ -75,6 +80,8 @@ class Recorder:
     def report(self, report: Report) -> None:
         """Take a report, always from the same thread; never blocks."""
         self._taken += 1
+        if report.fate is not Fate.TAKEN and self._watch and is_refusal(report):
+            self._refused += 1
         self._reports.append(report)
         if not self._some.is_set():
             self._some.set()
@@ -82,36 +89,52 @@ class Recorder:
             self._full.set()
 
     def has_room(self, is_over: Callable[[], bool]) -> bool:
-        """Wait until less than two groups are unwritten; False as soon as it is over.
+        """Wait until less than two groups and less than ten refusals are unwritten; False as soon as it is over.
 
         So no more letters than those under way and two groups can arrive twice after a crash, and none is begun while
-        the database is away.
+        the database is away, or while refusals that may pause its issue are not counted.
         """
-        return self._taken - self._settled < AHEAD or self._waited(AHEAD - 1, is_over)
+        return self._is_nearly_done() or self._waited(self._is_nearly_done, is_over)
 
     def flush(self, is_over: Callable[[], bool]) -> bool:
         """Wait until everything that was reported is written; False as soon as it is over."""
-        return self._waited(0, is_over)
+        return self._waited(lambda: self._taken == self._settled, is_over)
 
-    def _waited(self, unwritten: int, is_over: Callable[[], bool]) -> bool:
-        """Wait until no more than that are unwritten; no group waits to be full meanwhile."""
+    def _is_nearly_done(self) -> bool:
+        return self._taken - self._settled < AHEAD and self._refused - self._judged < throttle.ALL
+
+    def _waited(self, is_done: Callable[[], bool], is_over: Callable[[], bool]) -> bool:
+        """Wait until it is done; no group waits to be full meanwhile."""
         self._hurries = True
         self._full.set()
         with self._progress:
-            while self._taken - self._settled > unwritten and not is_over():
+            while not (is_done() or is_over()):
                 self._progress.wait(NAP)
         self._hurries = False
-        return self._taken - self._settled <= unwritten
+        return is_done()
 
     def _write(self) -> None:
         with self._kept:
             while group := self._next_group():
                 self._record(group)
+                refused = self._tell_watch(group)
                 with self._progress:
                     self._settled += len(group)
+                    self._judged += refused
                     self._progress.notify_all()
                 if self._spacing:
                     self._wait(self._spacing)
+        if self._watch:
+            self._watch.look()
+
+    def _tell_watch(self, group: Sequence[Report]) -> int:
+        """Tell of the refusals in a group that is written; returns how many they are."""
+        if self._watch is None or self._refused == self._judged:
+            return 0
+        refused = [report.delivery for report in group if report.fate is not Fate.TAKEN and is_refusal(report)]
+        if refused:
+            self._watch.recorded(refused)
+        return len(refused)
 
     def _next_group(self) -> list[Report]:
         """What has arrived, at least one; empty at the end."""

@@ -1,10 +1,9 @@
-"""Oversight: what follows from how letters fare: relays are slowed down, and issues paused that a person has to see."""
+"""Say what is wrong with relays, and pause all issues where a relay cannot be used before somebody mends it."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from newsletter.mail.delivery import issue_pauses
-from newsletter.mail.pace.circuit_breaker import Breaker
 from newsletter.mail.pace.notices import Crier, Said
 from newsletter.mail.pace.pace import BoardPace
 from newsletter.mail.pace.shared_state import Board
@@ -14,10 +13,9 @@ from newsletter.store.database import Begin
 
 
 class Oversight:
-    """One process's. Its paces and its breaker are told by who carries; `act` draws the conclusions."""
+    """One process's view of its relays. Its paces are told by who carries; `act` draws the conclusions."""
 
     def __init__(self, board: Board, begin: Begin) -> None:
-        self.breaker = Breaker(board)
         self._board = board
         self._begin = begin
         self._crier = Crier(begin)
@@ -39,16 +37,11 @@ class Oversight:
         self.act(transport.trouble(), now=now, others=others)
 
     def act(self, trouble: Trouble | None, *, now: datetime, others: Sequence[Trouble] = ()) -> None:
-        """Say what is wrong with relays, and pause issues that a person has to look at.
+        """Say what is wrong with relays, and pause issues where none can be used.
 
         `trouble` is why no issue's letter leaves at all; `others` are said, but nothing follows from them. Nothing is
         failed or put off for it: no letter is taken to a relay that cannot be used.
         """
-        self.breaker.settle()
-        for number, reason in list(self.breaker.tripped.items()):
-            with self._begin() as session:
-                issue_pauses.pause(session, number, reason=reason, now=now)
-            del self.breaker.tripped[number]
         if trouble and trouble.lasting:
             reason = f"{trouble.about[:1].upper()}{trouble.about[1:]} cannot be used: {trouble.says}"
             with self._begin() as session:

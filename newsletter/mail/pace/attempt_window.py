@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.replies import Cause
-from newsletter.mail.transport.transport import Fate, Report
+from newsletter.mail.transport.transport import Fate, Reply, Report
 
 WINDOW = 200  # attempts that are looked at, the newest
 
@@ -20,12 +20,16 @@ OF_NO_PERSON = "too many errors"  # how a relay ends a connection after many ref
 
 def mark(report: Report) -> str:
     """One letter; empty for what tells nothing of relay or reader, such as a letter that was never begun."""
-    if report.fate is Fate.TAKEN:
+    return of(report.fate, report.reply)
+
+
+def of(fate: Fate, reply: Reply | None) -> str:
+    """The same, of a reply and what it means for the letter."""
+    if fate is Fate.TAKEN:
         return TAKEN
-    reply = report.reply
-    if reply is None or reply.code is None or report.fate not in (Fate.REFUSED, Fate.LATER):
+    if reply is None or reply.code is None or fate not in (Fate.REFUSED, Fate.LATER):
         return ""
-    if report.fate is Fate.REFUSED:
+    if fate is Fate.REFUSED:
         return GONE
     if replies.cause(reply) is Cause.RECIPIENT_TRANSIENT or OF_NO_PERSON in reply.text.lower():
         return LATER

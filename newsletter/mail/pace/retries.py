@@ -5,9 +5,9 @@ After a 4xx: a digest first after half an hour, then less and less often, for tw
 minutes, for a day. Where nobody has said anything, soon: the connection is at fault, and nobody was told to wait.
 
 After a 5xx: never by itself. What was refused because of its reader ends there. What was refused because of us waits an
-hour, in which the issue is paused if many are (`breaker`), and then until a person goes on with the issue. If it is not
-paused by then, it is now, where they are many for its list (`giving_up`); where they are few they end failed, and
-nobody was asked a second time.
+hour, in which the issue is paused if many are (`issue_pauses`), and then until a person goes on with the issue. If it
+is not paused by then, it is now, where they are many for its list (`held_refusals`); where they are few they end
+failed, and nobody was asked a second time.
 """
 
 from datetime import timedelta

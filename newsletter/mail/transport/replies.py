@@ -86,6 +86,12 @@ def heard(code: int, text: bytes) -> Reply:
     )
 
 
+def stored(code: int | None, text: str | None) -> Reply:
+    """A reply from a delivery's row, where its status stands before its words."""
+    found = ENHANCED.match(text or "")
+    return Reply(code, found[0].strip() if found else None, (text or "")[found.end() if found else 0 :])
+
+
 def ours(error: Exception) -> Reply:
     """Our own account of why the server said nothing."""
     reason = str(getattr(error, "strerror", None) or error or type(error).__name__)

@@ -372,17 +372,33 @@ def test_what_was_claimed_though_nobody_heard_of_it_is_carried_in_the_next_ring(
     assert office.statuses() == [DeliveryStatus.SENT] * 3
 
 
-def test_whoever_listens_hears_of_each_letter_with_its_issue(office):
-    office.owes(3)
-    heard = []
-    fates = iter([Fate.TAKEN, Fate.LATER, Fate.REFUSED])
-    postman = office.postman(lambda _: next(fates))
-    office.dispatcher(postman, heard=lambda issue, report: heard.append((issue, report.fate))).carry_due(
-        urgent=False, until=10**9
+NO_MAILBOX = Reply(550, "5.1.1", "User unknown")
+
+
+@pytest.mark.parametrize("connections", [1, 20])
+def test_an_issue_that_too_many_refuse_stops_within_a_few_letters_and_others_go_on(office, connections):
+    bad, good = office.owes(300), office.owes(30)
+    relay = office.postman(
+        lambda parcel: Fate.REFUSED if parcel.delivery in bad else Fate.TAKEN, connections=connections, reply=NO_MAILBOX
     )
+    office.rings(relay)
+    begun = [parcel.delivery for parcel in relay.begun]
+    refused = [number for number in begun if number in bad]
+    assert 10 <= len(refused) <= 10 + connections
+    assert [number for number in begun if number in good] == good
+    found = office.deliveries()
+    assert {each.status for each in found if each.id in refused} == {DeliveryStatus.FAILED}
+    waiting = [each for each in found if each.id in bad and each.id not in refused]
+    assert {(each.status, each.carrier_id) for each in waiting} == {(DeliveryStatus.QUEUED, None)}
     with office.begin() as session:
-        issue = session.scalars(select(Issue.id)).one()
-    assert heard == [(issue, fate) for fate in (Fate.TAKEN, Fate.LATER, Fate.REFUSED)]
+        assert Counter(session.scalars(select(Issue.status))) == {IssueStatus.PAUSED: 1, IssueStatus.SENDING: 1}
+
+
+def test_where_nothing_is_refused_nothing_is_counted(office, database):
+    office.owes(100)
+    with executed(database) as statements:
+        office.rings()
+    assert not [each for each in statements if "acts" in each or "subscriber_id <=" in each]
 
 
 @pytest.mark.parametrize(("letters", "calls"), [(FIRST - 1, 0), (3 * FIRST, 1)])

@@ -1,140 +1,305 @@
-"""Letters that were refused for good because of us: they wait for a person, and nobody is asked again by itself."""
+"""An issue that too many letters of are refused is paused with a reason, counted on the rows of its deliveries."""
 
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from itertools import repeat
+from dataclasses import dataclass, field, replace
 
 import pytest
-from sqlalchemy import select
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select, text, update
 
+from newsletter.consent.subscribers import Subscriber
 from newsletter.content import issues
 from newsletter.content.issues import Issue, IssueStatus
-from newsletter.doctor import examination
-from newsletter.mail.delivery import issue_pauses
-from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
-from newsletter.mail.letters.letters import Letter
-from newsletter.mail.pace import retries
-from newsletter.mail.transport.transport import Fate, Reply
-from newsletter.wakeups import Queue
-from tests.builders import owed
-from tests.transports import Ticks, Whimsical
-from tests.whole_service import Stage
-from workers import jobs
+from newsletter.mail.delivery import deliveries, issue_pauses
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
+from newsletter.mail.delivery.issue_pauses import SCANNED, RefusalWatch, pause_refused, too_many
+from newsletter.mail.pace import attempt_window
+from newsletter.mail.transport import replies
+from newsletter.mail.transport.transport import Report
+from newsletter.store.database import Begin
+from tests.builders import a_crowd, a_letter, a_newsletter, an_issue
+from tests.clock import NOON
+from tests.statements import executed
+from tests.transports import Ticks
+from tests.whole_service import Clock
 
-UNAUTHENTICATED = Reply(550, "5.7.26", "This mail is unauthenticated")
+OUTCOMES = {
+    "t": (DeliveryStatus.SENT, 250, "2.0.0 ok"),
+    "g": (DeliveryStatus.FAILED, 550, "5.1.1 <address>: User unknown"),
+    "r": (DeliveryStatus.QUEUED, 550, "5.7.26 This mail is unauthenticated"),
+    "s": (DeliveryStatus.QUEUED, 450, "4.7.1 Too much mail"),
+    "c": (DeliveryStatus.QUEUED, 421, "4.3.2 Closing down"),
+    "l": (DeliveryStatus.QUEUED, 451, "4.7.1 Greylisted"),
+    "f": (DeliveryStatus.FAILED, 552, "5.2.2 Mailbox full"),
+    "?": (DeliveryStatus.IN_DOUBT, None, None),
+    "-": (DeliveryStatus.CLAIMED, None, None),  # another worker has it in hand
+}
 
 
 @dataclass
-class Office:
-    """An issue that is leaving to so many readers, and a relay that holds something against us."""
+class Mailing:
+    """An issue that is leaving to so many readers, in order."""
 
-    stage: Stage
+    begin: Begin
     issue: int
+    letter: int
+    deliveries: list[int]
+    answered: int = 0
+    watch: RefusalWatch = field(init=False)
+    ticks: Ticks = field(default_factory=Ticks)
 
-    def ring(self, postman: Whimsical) -> None:
-        context = self.stage.context
-        dispatcher = replace(context.dispatcher, postman=postman, ticks=postman.ticks)
-        jobs.run(Queue.BULK, replace(context, dispatcher=dispatcher))
+    def __post_init__(self) -> None:
+        self.clock = Clock()
+        self.watch = RefusalWatch(self.begin, clock=self.clock, ticks=self.ticks)
 
-    def statuses(self) -> list[DeliveryStatus]:
-        with self.stage.site.database.reading() as session:
-            return list(session.scalars(select(Delivery.status).order_by(Delivery.id)))
+    def answer(self, marks: str) -> None:
+        """Let relays answer the next letters so, and the watch look at the end."""
+        mine = self.deliveries[self.answered : self.answered + len(marks)]
+        assert len(mine) == len(marks)
+        self.answered += len(marks)
+        self.record(dict(zip(mine, marks, strict=True)))
 
-    def status(self) -> IssueStatus:
-        with self.stage.site.database.reading() as session:
-            return session.get_one(Issue, self.issue).status
+    def record(self, marks: dict[int, str]) -> None:
+        rows = []
+        for number, left in marks.items():
+            status, code, words = OUTCOMES[left]
+            at = None if status in deliveries.OPEN else self.clock()
+            rows.append({"id": number, "status": status, "reply_code": code, "reply_text": words, "decided_at": at})
+        if rows:
+            with self.begin() as session:
+                session.execute(update(Delivery), rows)
+        self.watch.recorded([number for number, left in marks.items() if left in "gr"])
+        self.watch.look()
+
+    def status(self) -> tuple[IssueStatus, str | None]:
+        with self.begin() as session:
+            issue = session.get_one(Issue, self.issue)
+            return issue.status, issues.pause_reason(session, issue)
+
+    @property
+    def is_paused(self) -> bool:
+        return self.status()[0] is IssueStatus.PAUSED
 
     def resume(self) -> None:
-        with self.stage.site.database.writing() as session:
-            issue = session.get_one(Issue, self.issue)
-            issue_pauses.resume(session, issue, actor="tests", now=self.stage.clock())
+        with self.begin() as session:
+            issue_pauses.resume(session, session.get_one(Issue, self.issue), actor="tests", now=self.clock())
 
 
-def an_office(stage: Stage, readers: int) -> Office:
-    with stage.site.database.writing() as session:
-        letter = session.get_one(Letter, owed(session, readers)[0].letter_id)
-        return Office(stage, letter.issue_id)
+def a_mailing(begin: Begin, readers: int) -> Mailing:
+    with begin() as session:
+        newsletter = a_newsletter(session, f"mailing{readers}")
+        issue = an_issue(session, newsletter)
+        written = a_letter(session, newsletter, issue=issue, audience=readers)
+        a_crowd(session, newsletter, readers)
+        crowd = select(Subscriber.id).order_by(Subscriber.id)
+        deliveries.owe_each(session, *written, crowd, now=NOON)
+        letter = written[0].id
+        mine = select(Delivery.id).where(Delivery.letter_id == letter).order_by(Delivery.id)
+        return Mailing(begin, issue.id, letter, list(session.scalars(mine)))
 
 
-def refusing(*, after: int = 0) -> Whimsical:
-    """It takes so many letters, and holds something against us in all that follow."""
-    left = repeat(Fate.TAKEN, after)
-    return Whimsical(lambda _: next(left, Fate.LATER), ticks=Ticks(), reply=UNAUTHENTICATED)
+JUDGED = [
+    ("t" * 180 + "g" * 20, False),
+    ("t" * 179 + "g" * 21, True),
+    ("t" * 160 + "r" * 40, False),
+    ("t" * 159 + "r" * 41, True),
+    ("t" * 44 + "g" * 5, False),  # too few to tell
+    ("t" * 44 + "g" * 6, True),
+    ("g" * 9, False),
+    ("g" * 10, True),  # and these without an exception
+    ("r" * 10, True),
+    ("g" * 5 + "r" * 5, False),
+    ("s" * 100 + "l" * 100, False),  # it passes: a person need not look at it
+    ("c" * 200, False),
+    ("f" * 100, False),  # readers who have no room
+    ("t" * 500 + "g" * 21, True),
+    ("g" * 5 + "t" * 300 + "g", False),
+    ("t" * 150 + "-" * 300 + "?" * 50 + "t" * 50 + "g" * 10, False),
+    ("t" * 150 + "-" * 300 + "?" * 50 + "g" * 23, True),
+]
 
 
-def willing() -> Whimsical:
-    return Whimsical(ticks=Ticks())
+@pytest.mark.parametrize(("marks", "is_paused"), JUDGED)
+def test_a_tenth_without_a_mailbox_or_a_fifth_held_against_us_is_too_much(begin, marks, is_paused):
+    mailing = a_mailing(begin, len(marks))
+    mailing.answer(marks)
+    assert mailing.is_paused is is_paused
 
 
-def test_a_relay_that_holds_something_against_us_costs_a_pause_and_no_letter(stage):
-    office, relay = an_office(stage, 60), refusing()
-    office.ring(relay)
-    assert office.status() is IssueStatus.PAUSED
-    assert 10 <= len(relay.begun) < 60, "the ring ends as soon as it is clear"
-    assert office.statuses() == [DeliveryStatus.QUEUED] * 60
-    stage.clock.pass_(hours=12)
-    office.ring(relay)
-    assert office.statuses() == [DeliveryStatus.QUEUED] * 60
-    office.resume()
-    mended = willing()
-    office.ring(mended)
-    assert office.statuses() == [DeliveryStatus.SENT] * 60
-    assert len(set(mended.taken)) == len(mended.taken) == 60
+@given(st.text(alphabet="tgrscl", max_size=200))
+def test_what_is_too_much_is_so_by_its_share(left):
+    answers = [(each, OUTCOMES[each][2] or "") for each in left]
+    reason = too_many(answers)
+    if reason is None and len(left) >= 50:
+        assert left.count("g") <= 0.1 * len(left)
+        assert left.count("r") <= 0.2 * len(left)
+    if reason:
+        found, share = ("g", 0.1) if "mailbox" in reason else ("r", 0.2)
+        assert left.count(found) > share * len(left)
+        assert reason.startswith(f"Of the last {len(left)} letters {left.count(found)} were")
 
 
-@pytest.mark.parametrize(("readers", "taken"), [(1, 0), (9, 0), (49, 1)])
-def test_a_short_list_is_no_more_given_up_than_a_long_one(stage, readers, taken):
-    office = an_office(stage, readers)
-    office.ring(refusing(after=taken))
-    stage.clock.pass_(seconds=retries.HOLD.total_seconds() + 1)
-    relay = refusing()
-    office.ring(relay)
-    assert not relay.begun, "nobody is asked again by itself"
-    assert office.status() is IssueStatus.PAUSED
-    with stage.site.database.reading() as session:
-        reason = issues.pause_reason(session, session.get_one(Issue, office.issue))
-    assert reason.startswith(f"{readers - taken} letters were refused for good")
-    assert reason.endswith("550 5.7.26 This mail is unauthenticated")
-    office.resume()
-    office.ring(willing())
-    assert office.statuses() == [DeliveryStatus.SENT] * readers
-    office.ring(willing())
-    assert office.status() is IssueStatus.SENT
+def test_the_reason_has_numbers_and_the_most_frequent_reply(begin):
+    mailing = a_mailing(begin, 50)
+    mailing.answer("t" * 40 + "g" * 10)
+    status, reason = mailing.status()
+    assert status is IssueStatus.PAUSED
+    assert reason.startswith("Of the last 50 letters 10 were refused for good because the mailbox does not exist")
+    assert reason.endswith("Most often: 550 5.1.1 <address>: User unknown")
 
 
-def test_where_few_of_many_are_refused_nobody_is_asked_again_and_the_issue_ends(stage):
-    office = an_office(stage, 20)
-    office.ring(refusing(after=17))
-    assert office.status() is IssueStatus.SENDING
-    stage.clock.pass_(seconds=retries.HOLD.total_seconds() + 1)
-    relay = refusing()
-    office.ring(relay)
-    assert not relay.begun, "each was tried once"
-    assert sorted(office.statuses()) == [DeliveryStatus.FAILED] * 3 + [DeliveryStatus.SENT] * 17
-    with stage.site.database.reading() as session:
-        failed = session.scalars(select(Delivery).where(stands(DeliveryStatus.FAILED)))
-        assert {(each.reply_code, each.reply_text) for each in failed} == {(550, "5.7.26 This mail is unauthenticated")}
-        assert examination.examine(session) == []
-    assert office.status() is IssueStatus.SENT
+def test_what_was_refused_before_a_restart_counts(begin):
+    """Of two processes, neither has heard of enough refusals; nor has anything but the database kept them."""
+    mailing = a_mailing(begin, 100)
+    mailing.answer("t" * 80 + "g" * 8)
+    assert not mailing.is_paused
+    restarted = replace(mailing)
+    restarted.answer("g" * 3)
+    assert restarted.is_paused
 
 
-def test_what_was_only_put_off_is_tried_again(stage):
-    office = an_office(stage, 3)
-    office.ring(Whimsical(lambda _: Fate.LATER, ticks=Ticks(), reply=Reply(451, "4.7.1", "Greylisted")))
-    stage.clock.pass_(minutes=34)
-    again = willing()
-    office.ring(again)
-    assert len(again.taken) == 3
+def test_an_issue_that_goes_on_is_judged_by_what_comes_then(begin):
+    mailing = a_mailing(begin, 300)
+    mailing.answer("t" * 100 + "g" * 20)
+    assert mailing.is_paused
+    mailing.clock.pass_(minutes=10)
+    mailing.resume()
+    mailing.clock.pass_(seconds=1)
+    mailing.answer("g" * 5 + "t" * 100)
+    assert not mailing.is_paused
+    mailing.answer("g" * 10)
+    assert mailing.is_paused
+    assert mailing.status()[1].startswith("Of the last 115 letters 15 were")
 
 
-def test_an_issue_can_be_paused_and_resumed_when_the_clock_was_set_back(stage):
-    office = an_office(stage, 1)
-    with stage.site.database.writing() as session:
-        assert issue_pauses.pause(session, office.issue, reason="tests", now=stage.clock())
-    office.resume()
-    stage.clock.pass_(hours=-1)
-    with stage.site.database.writing() as session:
-        assert issue_pauses.pause_all(session, reason="tests", now=stage.clock()) == [office.issue]
-        session.get_one(Issue, office.issue).run_at = stage.clock() + timedelta(minutes=30)
-    office.resume()
-    assert office.status() is IssueStatus.SENDING
+def test_letters_that_are_held_count_again_only_if_they_are_refused_again(begin):
+    mailing = a_mailing(begin, 40)
+    mailing.answer("r" * 10)
+    mailing.clock.pass_(minutes=10)
+    mailing.resume()
+    mailing.clock.pass_(seconds=1)
+    mailing.record(dict.fromkeys(mailing.deliveries[:9], "r"))
+    assert not mailing.is_paused
+    mailing.record({mailing.deliveries[9]: "r"})
+    assert mailing.is_paused
+
+
+def test_a_clock_that_was_set_back_after_a_resume_does_not_stop_the_counting(begin):
+    mailing = a_mailing(begin, 100)
+    mailing.answer("g" * 10)
+    mailing.resume()
+    mailing.clock.pass_(hours=-1)
+    mailing.answer("g" * 10)
+    assert mailing.is_paused
+
+
+def test_what_is_left_of_an_issue_that_is_paused_by_hand_is_not_paused_again(begin):
+    mailing = a_mailing(begin, 10)
+    with begin() as session:
+        issues.pause(session, session.get_one(Issue, mailing.issue), actor="tests", now=NOON)
+    mailing.answer("g" * 10)
+    assert mailing.status() == (IssueStatus.PAUSED, None)
+
+
+def test_issues_are_judged_apart_and_other_letters_not_at_all(begin):
+    good, bad = a_mailing(begin, 11), a_mailing(begin, 10)
+    with begin() as session:
+        newsletter = a_newsletter(session, "alone")
+        alone = deliveries.owe(session, *a_letter(session, newsletter), recipient="ana@example.org", now=NOON)
+    good.answer("t" * 10 + "g")
+    good.record({alone.id: "g"})
+    bad.answer("g" * 10)
+    assert (good.is_paused, bad.is_paused) == (False, True)
+
+
+def test_a_short_list_is_judged_by_what_it_has_once_all_is_answered(begin):
+    mailing = a_mailing(begin, 20)
+    mailing.answer("r" * 3 + "t" * 12)
+    held = mailing.deliveries[:3]
+    with begin() as session:
+        assert pause_refused(session, held, now=NOON, all_is_answered=True) == set(), "3 of 15 are a fifth"
+    mailing.answer("r")
+    with begin() as session:
+        assert pause_refused(session, held, now=NOON, all_is_answered=True) == {mailing.issue}
+    assert mailing.status()[1].startswith("Of the last 16 letters 4 were refused for good for what is held")
+
+
+def test_refusals_are_counted_at_once_and_then_by_tens_or_by_tenths_of_a_second(begin, database):
+    mailing = a_mailing(begin, 60)
+    mailing.answer("t" * 60)
+    watch, ticks = RefusalWatch(begin, clock=mailing.clock, ticks=mailing.ticks), mailing.ticks
+    looks = []
+    for seconds, refused in [(0, 1), (0, 9), (0, 1), (0.05, 3), (0.06, 1), (0, 1)]:
+        ticks.now += seconds
+        with executed(database) as statements:
+            watch.recorded(mailing.deliveries[:refused])
+        looks.append(bool(statements))
+    assert looks == [True, False, True, False, True, False]
+
+
+def test_where_the_database_gives_no_answer_the_same_refusals_are_counted_with_the_next(begin, caplog):
+    mailing = a_mailing(begin, 10)
+    doors = iter([None, None])
+
+    def stuck():
+        if next(doors, begin) is None:
+            raise LookupError("no database")
+        return begin()
+
+    mailing.watch = RefusalWatch(stuck, clock=mailing.clock, ticks=mailing.ticks)
+    mailing.answer("g" * 10)
+    assert not mailing.is_paused
+    assert "refusals cannot be counted" in caplog.text
+    mailing.watch.look()
+    assert mailing.is_paused
+
+
+def test_letters_claimed_before_the_pause_are_stopped_and_those_claimed_after_a_resume_are_not(begin):
+    mailing = a_mailing(begin, 10)
+    claimed_at = mailing.ticks()
+    mailing.ticks.now += 1
+    mailing.answer("g" * 10)
+    assert mailing.watch.has_stopped(mailing.issue, claimed_at=claimed_at)
+    assert not mailing.watch.has_stopped(mailing.issue, claimed_at=mailing.ticks() + 1)
+    assert not mailing.watch.has_stopped(mailing.issue + 1, claimed_at=claimed_at)
+    assert not mailing.watch.has_stopped(None, claimed_at=claimed_at)
+
+
+@pytest.mark.parametrize("has_been_analysed", [True, False])
+def test_a_count_looks_at_a_thousand_letters_however_many_there_are(postgresql_database, has_been_analysed):
+    """Also where PostgreSQL believes that the issue has hardly any."""
+    begin = postgresql_database.writing
+    mailing = a_mailing(begin, 5000)
+    mailing.answer("g" * 9 + "t" * 4900)
+    with begin() as session:
+        session.execute(text("ANALYZE deliveries" if has_been_analysed else "SELECT 1"))
+        before = rows_read(session)
+        assert pause_refused(session, mailing.deliveries[4800:4801], now=NOON) == set()
+        assert rows_read(session) - before <= 2 * SCANNED + 20
+
+
+def rows_read(session) -> int:
+    counts = """
+        SELECT sum(pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetched(oid)) FROM pg_class
+         WHERE oid = 'deliveries'::regclass
+            OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'deliveries'::regclass)"""
+    return int(session.scalar(text(counts)))
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (550, "5.1.1 User unknown"),
+        (550, "5.7.26 unauthenticated"),
+        (421, "4.3.2 Closing"),
+        (552, "mailbox full"),
+        (550, "No such user (#5.1.1)"),
+    ],
+)
+def test_a_stored_reply_means_what_it_meant_when_it_came(begin, code, words):
+    came = replies.heard(code, words.encode())
+    stored = replies.stored(code, " ".join(filter(None, (came.status, came.text))))
+    assert stored == came
+    assert attempt_window.of(replies.verdict(stored), stored) == attempt_window.mark(
+        Report(1, 1, replies.verdict(came), came, NOON)
+    )

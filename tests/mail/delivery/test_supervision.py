@@ -27,7 +27,6 @@ RELAY = Relay(host="relay.example", port=25)
 PLACE = "the relay relay.example:25"
 WRONG = Trouble(PLACE, "its certificate does not verify: self-signed certificate", lasting=True)
 AWAY = Trouble(PLACE, "Connection refused", lasting=False)
-NOBODY = Report(1, 1, Fate.REFUSED, Reply(550, "5.1.1", "User unknown"), NOON)
 
 
 @dataclass
@@ -59,17 +58,6 @@ def office(begin):
         issue = letter.issue_id
     with closing(Oversight(LocalBoard(), begin)) as oversight:
         yield Office(begin, issue, oversight)
-
-
-def test_an_issue_that_too_many_refuse_is_paused_with_the_reason(office):
-    for _ in range(10):
-        office.oversight.breaker.heard(office.issue, NOBODY)
-    office.oversight.act(None, now=NOON)
-    status, reason = office.status()
-    assert status is IssueStatus.PAUSED
-    assert reason.startswith("Of the last 10 letters 10 were refused for good because the mailbox does not exist")
-    assert reason.endswith("Most often: 550 5.1.1 User unknown")
-    assert not office.oversight.breaker.tripped
 
 
 def test_what_pauses_an_issue_is_an_act_of_the_worker(office):
@@ -104,15 +92,13 @@ def test_an_issue_that_was_just_resumed_is_given_time(office):
     office.resume(now=NOON)
     office.oversight.act(WRONG, now=NOON + timedelta(seconds=10))  # the relay was not tried again yet
     assert office.status()[0] is IssueStatus.SENDING
-    office.oversight.act(WRONG, now=NOON + issue_pauses.GRACE)
+    office.oversight.act(WRONG, now=NOON + issue_pauses.RESUME_GRACE)
     assert office.status()[0] is IssueStatus.PAUSED
 
 
 def test_what_is_left_of_an_issue_that_is_paused_by_hand_is_not_paused_again(office):
     with office.begin() as session:
         issues.pause(session, session.get_one(Issue, office.issue), actor="tests", now=NOON)
-    for _ in range(10):
-        office.oversight.breaker.heard(office.issue, NOBODY)
     office.oversight.act(WRONG, now=NOON)
     assert office.status() == (IssueStatus.PAUSED, None)
 
