@@ -20,12 +20,12 @@ sizes = st.integers(1, 16383)
 
 
 def png(width: int, height: int, body: bytes = b"") -> bytes:
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height) + body
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBBI", 13, b"IHDR", width, height, 8, 2, 0, 0, 0, 0) + body
 
 
-def jpeg(width: int, height: int) -> bytes:
-    exif = b"\xff\xe1" + struct.pack(">H", 10) + b"Exif\0\0\xff\xc0"
-    return b"\xff\xd8" + exif + b"\xff\xff\xc2" + struct.pack(">HBHHB", 11, 8, height, width, 1) + b"\x01\x11\x00"
+def jpeg(width: int, height: int, exif: bytes = b"Exif\0\0\xff\xc0") -> bytes:
+    segment = b"\xff\xe1" + struct.pack(">H", 2 + len(exif)) + exif
+    return b"\xff\xd8" + segment + b"\xff\xff\xc2" + struct.pack(">HBHHB", 11, 8, height, width, 1) + b"\x01\x11\x00"
 
 
 def webp(kind: bytes, body: bytes) -> bytes:
@@ -45,12 +45,25 @@ def test_every_kind_of_image_is_measured(width, height):
     assert measure(webp(b"VP8 ", frame)) == ImageSize("image/webp", width, height)
 
 
+def test_a_photograph_that_lies_on_its_side_is_measured_as_it_is_shown():
+    turned = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    assert measure(jpeg(4000, 3000, exif=turned)) == ImageSize("image/jpeg", 3000, 4000)
+
+
 @given(
     st.sampled_from([png(5, 5), jpeg(5, 5), b"GIF89a\5\0\5\0", webp(b"VP8X", bytes(10)), b"\xff\xd8\xff"]), st.data()
 )
 def test_a_file_that_is_cut_off_or_damaged_is_no_accident(file, data):
-    cut = file[: data.draw(st.integers(0, len(file)))] + data.draw(st.binary(max_size=40))
-    assert measure(cut) is None or isinstance(measure(cut), ImageSize)
+    cut = file[: data.draw(st.integers(0, len(file)))] + data.draw(st.binary(max_size=400))
+    found = measure(cut)
+    assert found is None or (found.width > 0 and found.height > 0)
+
+
+@pytest.mark.parametrize(
+    "part", [b"\xff", b"\xff\xd0", b"\xff\xe1\0\2", b"\xff\xe1\0\0", b"\xff\xe1\0\x10Exif\0\0MM\0*\0\0\0\x08"]
+)
+def test_a_file_that_is_made_to_be_searched_for_long_is_given_up(part):
+    assert measure((b"\xff\xd8\xff\xd0" + part * MAX_BYTES)[:MAX_BYTES]) is None
 
 
 @pytest.mark.parametrize("file", [b"", b"<svg/>", b"<html>", b"BM" + bytes(60), b"GIF88a\5\0\5\0", b"RIFF" + bytes(60)])
