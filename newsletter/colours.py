@@ -47,17 +47,6 @@ def stylesheet(brand: str) -> str:
     return f":root{{--brand:{brand}}}\n"
 
 
-def contrast(one: str, other: str) -> float:
-    """How well two colours can be told apart, from 1 to 21 (WCAG 2.2, relative luminance)."""
-    darker, lighter = sorted(_luminance(_linear(colour)) for colour in (one, other))
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def _luminance(colour: Linear) -> float:
-    red, green, blue = colour
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
 def _linear(written: str) -> Linear:
     """The light that each channel of #rrggbb stands for (IEC 61966-2-1)."""
     red, green, blue = (int(written[at : at + 2], 16) / 255 for at in (1, 3, 5))

@@ -18,11 +18,6 @@ class SchemaState(StrEnum):
     NEWER = "newer"  # another release has migrated already
 
 
-def is_current(connection: Connection) -> bool:
-    """Whether the schema is the one that this code was written for."""
-    return state(connection) is SchemaState.CURRENT
-
-
 def state(connection: Connection) -> SchemaState:
     """Whether the schema is the one that this code was written for, or which of the two is ahead."""
     known = revisions()

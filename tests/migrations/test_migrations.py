@@ -57,7 +57,7 @@ def described(database: Database) -> list[tuple[str, ...]]:
 
 def is_current(database: Database) -> bool:
     with database.engine.connect() as connection:
-        return migrations.is_current(connection)
+        return migrations.state(connection) is migrations.SchemaState.CURRENT
 
 
 def state(database: Database) -> migrations.SchemaState:
