@@ -13,10 +13,12 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, Prog
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 from newsletter.bench.servers.postgresql import administrator
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.recording import GROUP, Recorder
 from newsletter.mail.transport.transport import Fate, Reply, Report
+from newsletter.post.issue_pauses import RefusalWatch
 from newsletter.store.database import Begin, Database
 from tests.builders import a_carrier, owed
 from tests.clock import NOON
@@ -206,6 +208,23 @@ def test_no_letter_is_begun_while_two_groups_are_unwritten(begin, reading):
         recorder.report(taken(mine[-1]))
         assert recorder.flush(lambda: False)
         assert statuses(reading) == [DeliveryStatus.SENT] * (2 * GROUP + 1)
+
+
+def test_no_letter_is_begun_while_ten_refusals_are_unwritten_and_those_pause_the_issue(begin, reading):
+    carrier, mine = claimed(begin, 11)
+    gate = Gate(begin)
+    watch = RefusalWatch(begin, clock=lambda: LATE)
+    with Recorder(gate, carrier, clock=lambda: LATE, wait=lambda _: None, watch=watch) as recorder:
+        for each in mine[:10]:
+            assert recorder.has_room(lambda: False)
+            recorder.report(taken(each)._replace(fate=Fate.REFUSED, reply=Reply(550, "5.1.1", "User unknown")))
+        assert not recorder.has_room(lambda: True)
+        threading.Timer(0.05, gate.open.set).start()
+        assert recorder.has_room(lambda: False)
+        with reading() as session:
+            assert session.scalars(select(Issue.status)).one() is IssueStatus.PAUSED
+            (issue,) = session.scalars(select(Issue.id))
+        assert watch.has_stopped(issue, claimed_at=0)
 
 
 @pytest.mark.parametrize("in_a_statement", [False, True])
