@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import pytest
+from newsletter.post.issue_pauses import RefusalWatch
 from sqlalchemy import make_url, select, text
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
@@ -18,7 +19,6 @@ from newsletter.mail.delivery import claims
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.recording import GROUP, Recorder
 from newsletter.mail.transport.transport import Fate, Reply, Report
-from newsletter.post.issue_pauses import RefusalWatch
 from newsletter.store.database import Begin, Database
 from tests.builders import a_carrier, owed
 from tests.clock import NOON
