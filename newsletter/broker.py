@@ -14,7 +14,7 @@ _REDIS = {
     "max_retries": 0,
     "socket_keepalive": True,  # a network that swallows every packet is noticed too
     # A wake-up that is being answered is kept in the worker only: nothing is to be written to Redis, or put back there,
-    # when it is done or when the connection breaks.
+    # when it is done or when the connection breaks: test_a_worker_may_answer_in_some_queues_only.
     "ack_emulation": False,
     "priority_steps": [0],  # one list for each queue instead of four
 }

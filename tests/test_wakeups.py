@@ -180,7 +180,7 @@ def woken(wakeups: BackgroundWakeups, url: str, queue: Queue) -> bool:
 
 
 def waiting(url: str, queue: Queue) -> int:
-    """How many rings wait there."""
+    """How many wake-ups wait there."""
     with Redis.from_url(url) as redis:
         return int(redis.llen(queue.value))
 

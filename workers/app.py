@@ -33,5 +33,8 @@ def make_app(broker_url: str | None) -> Celery:
 
 
 def _work_alone(*, sender: Any, **_: Any) -> None:
-    """Let a worker talk to no other one, whatever the command line says; Celery has no setting for it."""
+    """Let a worker talk to no other one, whatever the command line says; Celery has no setting for it.
+
+    test_a_worker_may_answer_in_some_queues_only fails without it.
+    """
     sender.options.update(without_gossip=True, without_heartbeat=True, without_mingle=True)

@@ -38,6 +38,7 @@ def test_a_worker_may_answer_in_some_queues_only(house):
         assert redis.llen("upkeep") == 1
         asked = redis.info("commandstats")
     assert "cmdstat_hset" not in asked, "Redis is told nothing of a wake-up that is being answered"
+    assert "cmdstat_publish" not in asked, "a worker talks to no other one"
 
 
 def test_the_beat_wakes_every_queue_and_keeps_no_file(house):

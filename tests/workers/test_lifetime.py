@@ -74,7 +74,7 @@ def told_twice_at_once() -> None:
 
 
 def told_after_a_bad_start() -> None:
-    """The same, where the works could not be built in a way that nobody foresaw."""
+    """The same, where the context could not be built in a way that nobody foresaw."""
 
     def build() -> StringIO:
         raise PermissionError
