@@ -4,7 +4,12 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check chaos bench bench-signups lint types imports lock clean
+.PHONY: help demo test check check-slow slow chaos bench bench-signups lint types imports lock clean
+
+# Tests start Python hundreds of times: without its bytecode each start compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+TESTS := $(BIN)/pytest -n auto --dist worksteal
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,9 +18,16 @@ demo: .venv/run ## The whole service in one process, from sign-up to silence (AR
 	@$(BIN)/newsletter demo $(ARGS)
 
 test: .venv/dev ## Every test, in parallel; what needs a real server is skipped where there is none, and said (ARGS="-k feed")
-	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+	@$(TESTS) $(ARGS)
 
-check: lint types imports test ## What CI runs: format, lint, types, imports, tests
+check: lint types imports ## For every commit: format, lint, types, imports, and all tests but the slow ones
+	@$(TESTS) -m "not slow" $(ARGS)
+
+check-slow: .venv/dev ## The slow tests, which CI runs after `make check`: chaos, demos, the benchmark, the image
+	@$(TESTS) -m slow $(ARGS)
+
+slow: .venv/dev ## Every test, and which 20 take longest
+	@$(TESTS) --durations=20 --durations-min=0.1 $(ARGS)
 
 chaos: .venv/dev ## Kill, freeze and starve everything while an issue leaves (ARGS="--seed 7 --scenario sigkill --json")
 	@$(BIN)/python -m tests.chaos $(ARGS)

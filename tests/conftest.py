@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -53,10 +54,20 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+def pytest_configure() -> None:
+    """Import and collect without the garbage collector, and let tests be interrupted wherever they run.
+
+    A shell that starts a job in the background has it ignore SIGINT, and so all that it starts: `kill -INT` would do
+    nothing to the programs that tests interrupt.
+    """
+    gc.disable()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from looking again and again through what was imported and collected: it stays."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_runtest_setup() -> None:

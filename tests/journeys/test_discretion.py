@@ -115,7 +115,6 @@ def states(town: Town, column: Any, state: str) -> int:
         return session.scalar(select(func.count()).where(column == state)) or 0
 
 
-@pytest.mark.slow
 def test_no_process_tells_whom_it_writes_to_or_what_acts_for_them(service, relay):
     made, town = service
     town.subscribes(ANA, NAME)

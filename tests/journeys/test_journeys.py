@@ -1,13 +1,10 @@
 """The three journeys, through the real thing: site over HTTP, Celery worker and beat, feed server, outbox or SMTP."""
 
-import pytest
-
 from newsletter.consent.subscribers import Standing, Subscription
 from tests.journeys.running_service import text
 from tests.waiting import eventually
 
 
-@pytest.mark.slow
 def test_from_sign_up_to_the_first_letter(town):
     town.visitor.sign_up("morning", "ana@example.org", "Ana")
     (asking,) = town.letters("ana@example.org")
@@ -29,7 +26,6 @@ def test_from_sign_up_to_the_first_letter(town):
     assert town.findings() == []
 
 
-@pytest.mark.slow
 def test_from_feed_to_inbox(town):
     readers = [f"reader{number}@example.org" for number in range(5)]
     for reader in readers:
@@ -51,7 +47,6 @@ def test_from_feed_to_inbox(town):
     assert len(set(identities)) == len(identities)
 
 
-@pytest.mark.slow
 def test_from_one_click_to_silence(town):
     for reader in ("weary@example.org", "happy@example.org"):
         town.subscribes(reader)

@@ -24,6 +24,9 @@ __all__ = ["USER", "accepts", "initialise", "programs", "url_of"]
 SETTINGS = {
     "fsync": "off",  # the cluster is thrown away; a crash of the machine ends the tests as well
     "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",  # it would look through hundreds of databases that live for a second
     "max_wal_size": "128MB",
     "max_connections": "300",
     "timezone": "Pacific/Chatham",  # 12:45 or 13:45 from UTC: whoever leans on the server's zone is found out
@@ -75,8 +78,9 @@ class Copies:
         self._connection = self._server.__enter__()
 
     def _make(self) -> str:
+        # To copy files takes half of what it takes to log each page, where nobody waits for the disk.
         name = f"test_{uuid4().hex}"
-        self._connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {self._template.database}"))
+        self._connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {self._template.database} STRATEGY FILE_COPY"))
         return name
 
     def _drop(self, name: str) -> None:

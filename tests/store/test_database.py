@@ -249,7 +249,6 @@ def test_a_transaction_whose_connection_is_ended_fails_whole_and_the_next_one_wo
         assert operators(session) == []
 
 
-@pytest.mark.slow
 def test_who_waits_for_a_lock_that_nobody_lets_go_of_is_told_in_time(postgresql):
     with postgresql.writing() as session:
         session.add(an_operator("ana@example.org"))
@@ -260,7 +259,6 @@ def test_who_waits_for_a_lock_that_nobody_lets_go_of_is_told_in_time(postgresql)
     run(postgresql.writing, text("UPDATE operators SET role = 'viewer'"))
 
 
-@pytest.mark.slow
 def test_where_every_connection_is_in_use_the_next_is_told_so_in_time(postgresql):
     with ExitStack() as busy:
         for _ in range(MOST):

@@ -18,8 +18,6 @@ from tests.waiting import eventually
 AWAY = "postgresql+psycopg://nobody:secret@127.0.0.1:1/nothing"
 AGAIN = 40  # seconds for everybody to find a Redis that is back, on a busy machine
 
-pytestmark = pytest.mark.slow
-
 
 def test_a_letter_leaves_at_a_ring_where_no_beat_runs(house):
     house.worker()

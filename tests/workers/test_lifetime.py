@@ -22,8 +22,6 @@ from workers.once import Once
 
 WITHIN = 10  # seconds that an orchestrator waits before it kills
 
-pytestmark = pytest.mark.slow
-
 
 def relay(server: ScriptedServer) -> dict[str, str]:
     return {"NEWSLETTER_SMTP_URL": f"smtp://{server.host}:{server.port}"}

@@ -12,7 +12,6 @@ import pytest
 from tests.waiting import eventually
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", ["worker", "beat"])
 def test_a_process_says_when_it_begins_and_each_line_is_an_object(command, redis_url, sqlite_url, tmp_path):
     given = {"REDIS_URL": redis_url, "DATABASE_URL": sqlite_url, "DATA_DIR": str(tmp_path)}

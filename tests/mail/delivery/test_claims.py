@@ -398,7 +398,6 @@ def cost(session, *, carrier: int, **given) -> int:
     return blocks_read(session) - before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("left", [0.05, 0.1])
 def test_a_claim_reads_no_more_when_the_last_issue_had_nearly_left_when_the_table_was_analysed(postgresql, left):
     """PostgreSQL then believes that few wait, and to find and to sort them all seems cheap."""

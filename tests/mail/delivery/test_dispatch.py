@@ -550,7 +550,6 @@ class History(RuleBasedStateMachine):
         self.nobody_gets_it_twice()
 
 
-@pytest.mark.slow
 def test_whatever_happens_the_sums_are_right_and_nobody_gets_a_letter_twice(office, database):
     examples = settings(max_examples=15 if database.is_sqlite else 8, stateful_step_count=15, deadline=None)
     run_state_machine_as_test(lambda: History(office), settings=examples)
