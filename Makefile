@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-slow slow chaos bench bench-signups lint types imports lock clean
+.PHONY: help demo test check check-slow slow docs screenshots chaos bench bench-signups lint types imports lock clean
 
 # Tests start Python hundreds of times: without its bytecode each start compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -14,28 +14,36 @@ TESTS := $(BIN)/pytest -n auto --dist worksteal
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/run ## The whole service in one process, from sign-up to silence (ARGS="--once --json")
+demo: .venv/run ## Run the whole service in one process, from sign-ups to an unsubscribe (ARGS="--once --json")
 	@$(BIN)/newsletter demo $(ARGS)
 
-test: .venv/dev ## Every test, in parallel; what needs a real server is skipped where there is none, and said (ARGS="-k feed")
+test: .venv/dev ## Run every test; tests that need a missing server are skipped and listed (ARGS="-k feed")
 	@$(TESTS) $(ARGS)
 
-check: lint types imports ## For every commit: format, lint, types, imports, and all tests but the slow ones
+check: lint types imports docs ## For every commit: format, lint, types, imports, documentation, and all tests but the slow ones
 	@$(TESTS) -m "not slow" $(ARGS)
 
 check-slow: .venv/dev ## The slow tests, which CI runs after `make check`: chaos, demos, the benchmark, the image
 	@$(TESTS) -m slow $(ARGS)
 
-slow: .venv/dev ## Every test, and which 20 take longest
+slow: .venv/dev ## Run every test and print the slowest 20
 	@$(TESTS) --durations=20 --durations-min=0.1 $(ARGS)
+
+docs: .venv/dev ## Build the documentation into docs/_site; warnings and broken links are errors
+	@rm -rf docs/_site
+	@$(BIN)/sphinx-build -q -E -a -W --keep-going -b html -d docs/_site/.doctrees docs docs/_site
+	@$(BIN)/python -m tests.docs.site docs/_site
+
+screenshots: .venv/dev ## Take the pictures of README and documentation again, with Chromium
+	@$(BIN)/python -m tests.docs.screenshots
 
 chaos: .venv/dev ## Kill, freeze and starve everything while an issue leaves (ARGS="--seed 7 --scenario sigkill --json")
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-bench: .venv/run ## How fast letters leave, on this machine, beside smtp-source (ARGS="--letters 20000 --json")
+bench: .venv/run ## Measure how fast letters leave on this machine, beside smtp-source (ARGS="--letters 20000 --json")
 	@$(BIN)/newsletter bench delivery $(ARGS)
 
-bench-signups: .venv/dev ## How long a sign-up takes while Redis is well, frozen, killed, emptied
+bench-signups: .venv/dev ## Measure sign-ups while Redis is healthy, frozen, killed or emptied
 	@$(BIN)/python -m tests.bench.signups $(ARGS)
 
 lint: .venv/dev ## ruff: format and lint
@@ -52,8 +60,8 @@ lock: .venv/dev ## Pin the newest versions, with hashes
 	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-header --group build pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-header --group build --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 
-clean: ## Remove .venv and everything the service wrote into var/
-	@rm -rf .venv var
+clean: ## Remove .venv, the built documentation and everything the service wrote into var/
+	@rm -rf .venv docs/_site var
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.11 ..."; exit 1; }

@@ -69,7 +69,8 @@ def test_all_that_is_copied_is_there_and_sent_to_the_engine():
 
 
 @pytest.mark.parametrize(
-    "path", [".env", "secrets/database_url", "var/newsletter.db", "tests/whole_service.py", ".git/config"]
+    "path",
+    [".env", "secrets/database_url", "var/newsletter.db", "tests/whole_service.py", "docs/index.md", ".git/config"],
 )
 def test_secrets_tests_and_history_stay_where_they_are(path):
     assert not is_sent(path)
@@ -147,6 +148,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_the_templates(installed)
     wanted = {f"{folder}/{file}" for folder in ("newsletter", "workers") for file in files(ROOT / folder)}
     wanted |= {f"newsletter/templates/{file}" for file in files(ROOT / "templates")}
     assert {file for file in wanted if not (installed / file).is_file()} == set()
+    assert not (installed / "docs").exists()
 
 
 @pytest.mark.slow

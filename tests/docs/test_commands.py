@@ -1,0 +1,110 @@
+"""The documentation's commands work: `sh run` blocks are run, other shell blocks are parsed."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+from typer.testing import CliRunner
+
+import newsletter
+from newsletter import settings
+from newsletter.bench.visitor import feed_served
+from newsletter.cli.app import app
+from newsletter.cli.serve import served
+from newsletter.consent.signups import Signup
+from newsletter.store.database import Database
+from newsletter.web import create_app
+from tests.docs.commands import commands, of_newsletter, understand
+from tests.docs.markdown import PAGES, ROOT, FencedBlock, blocks, name, spans
+from tests.servers.server import free_port
+from tests.whole_service import Silence
+
+SAMPLE = Path(newsletter.__file__).parent / "sample"
+FIRST_STEPS = ROOT / "docs" / "getting-started.md"  # its first block sets up what the other pages start from
+SIGN_UP_FORM = ROOT / "docs" / "sign-up-form.md"
+
+
+class PageRunner:
+    """Runs the blocks of a page. `places` maps public addresses to servers on this machine."""
+
+    def __init__(self, places: dict[str, str]) -> None:
+        self._places = places
+
+    def follow(self, block: FencedBlock) -> None:
+        script = block.text
+        for there, here in self._places.items():
+            script = script.replace(there, here)
+        if all(words[0] == "newsletter" for words in commands(script)):
+            for words in of_newsletter(script):
+                done = CliRunner().invoke(app, words)
+                assert done.exit_code == 0, f"{block}: {words}: {done.output} {done.exception}"
+        else:
+            subprocess.run(["bash", "-euo", "pipefail", "-c", script], check=True, timeout=60)
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageRunner]:
+    monkeypatch.chdir(tmp_path)
+    with feed_served(SAMPLE) as feed:
+        monkeypatch.setenv("NEWSLETTER_FEED_ALLOW", feed.removeprefix("http://"))
+        yield PageRunner({"https://example.org": feed})
+
+
+def test_the_first_steps_lead_to_an_issue_that_is_approved_and_previewed(runner):
+    for block in blocks("sh run", page=FIRST_STEPS):
+        runner.follow(block)
+    assert "stone arch" in Path("issue.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page not in (FIRST_STEPS, SIGN_UP_FORM) and blocks("sh run", page=page)],
+    ids=name,
+)
+def test_the_commands_of_a_page_work_after_the_first_steps(page, runner):
+    for block in [*blocks("sh run", page=FIRST_STEPS)[:1], *blocks("sh run", page=page)]:
+        runner.follow(block)
+
+
+def test_a_program_signs_up_as_the_page_shows(runner):
+    runner.follow(blocks("sh run", page=FIRST_STEPS)[0])
+    port = free_port()
+    there = PageRunner({"http://localhost:8000": f"http://127.0.0.1:{port}"})
+    found = settings.load(dotenv=None)
+    with served(create_app(found, Silence()), "127.0.0.1", port):
+        for block in blocks("sh run", page=SIGN_UP_FORM):
+            there.follow(block)
+    with closing(Database(found.database)) as database, database.reading() as session:
+        assert session.scalar(select(func.count(Signup.id))) == 1
+
+
+@pytest.mark.parametrize("block", blocks("sh"), ids=str)
+def test_other_blocks_are_valid_shell_and_valid_newsletter_commands(block):
+    read = subprocess.run(["bash", "-n"], input=block.text, text=True, capture_output=True, check=False)
+    assert (read.returncode, read.stderr) == (0, "")
+    for words in of_newsletter(block.text):
+        understand(words)
+
+
+def test_commands_in_inline_code_exist():
+    for page in PAGES:
+        for span in spans(page):
+            for words in of_newsletter(span) if span.startswith("newsletter ") else ():
+                understand(words, whole=False)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["newsletter isues status 1", "newsletter issues status --jsn", "newsletter issues send"]
+)
+def test_a_command_that_does_not_exist_is_reported(wrong):
+    (words,) = of_newsletter(f"docker compose exec web {wrong} > file  # as in a container")
+    with pytest.raises(Exception, match=r"there is no|Missing"):
+        understand(words)
+
+
+def test_every_shell_block_is_marked_as_one():
+    for page in PAGES:
+        assert blocks("", "bash", "shell", "console", page=page) == []

@@ -1,0 +1,117 @@
+"""The documentation mentions only files, functions, settings, targets, stored names and metrics that exist."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from newsletter.doctor.checks.findings import Check
+from newsletter.migrations.schema import metadata
+from newsletter.settings import PREFIX, Settings
+from tests.docs.markdown import PAGES, ROOT, blocks, links, name, prose, spans
+
+PATH = re.compile(r"(?:newsletter|workers|templates|tests|docs)/[\w/.*-]*|[\w.-]+\.(?:md|yaml|toml|lock)")
+FUNCTION = re.compile(r"`(\w+)` in\s+`([\w/]+\.py)`")
+SETTING = re.compile(rf"{PREFIX}[A-Z_]+\b")
+TARGET = re.compile(r"\bmake ([a-z-]+)")
+GENERATED = {"docs/_site"}
+SOURCES = [file for folder in ("newsletter", "workers") for file in (ROOT / folder).rglob("*.py")]
+
+documented = pytest.mark.parametrize("page", PAGES, ids=name)
+
+
+def rows(page: Path) -> list[list[str]]:
+    """Return the cells of a page's tables, row by row."""
+    lines = [line for line in prose(page).splitlines() if line.startswith("| ") and not line.startswith("| ---")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def code(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+@documented
+def test_files_and_folders_exist(page):
+    named = {span for span in spans(page) if PATH.fullmatch(span)} - GENERATED
+    assert {path for path in named if not any(ROOT.glob(path.rstrip("/")))} == set()
+
+
+@documented
+def test_functions_exist_in_the_file_that_is_named(page):
+    for function, path in FUNCTION.findall(prose(page)):
+        file = ROOT / path
+        tree = ast.parse(file.read_text()) if file.is_file() else ast.Module([], [])
+        defined = {each.name for each in tree.body if isinstance(each, ast.FunctionDef | ast.ClassDef)}
+        assert function in defined, f"{function} in {path}"
+
+
+@documented
+def test_links_to_files_lead_to_files(page):
+    named = {link.partition("#")[0] for link in links(page) if "://" not in link and not link.startswith("#")}
+    assert {path for path in named if not (page.parent / path).is_file()} == set()
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        scripts = [*spans(page), *(block.text for block in blocks("sh", "sh run", page=page))]
+        assert {target for script in scripts for target in TARGET.findall(script)} <= targets, page
+
+
+def test_every_setting_has_its_row_and_no_other_is_named():
+    known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
+    described = {
+        PREFIX + setting for row in rows(ROOT / "docs/settings.md") for setting in code(row[0]) if setting.isupper()
+    }
+    assert described == known
+    for page in PAGES:
+        named = {setting.removesuffix("_FILE") for setting in SETTING.findall(page.read_text())}
+        assert named <= known, page
+
+
+def test_the_glossary_gives_stored_names_as_they_are_stored():
+    said = [(row[0], named) for row in rows(ROOT / "docs/glossary.md") if len(row) == 3 for named in code(row[2])]
+    text = "\n".join(file.read_text() for file in SOURCES)
+    text += "\n".join(f"workers.{queue}" for queue in re.findall(r'^    [A-Z]+ = "(\w+)"', text, re.MULTILINE))
+    for word, named in said:
+        for part in named.removeprefix("newsletter:").split(":")[: 1 if ":" in named else None]:
+            assert re.search(rf"(?<![\w]){re.escape(part)}(?![\w])", text), (word, named)
+
+
+def test_the_glossary_names_every_table():
+    named = {stored for row in rows(ROOT / "docs/glossary.md") if len(row) == 3 for stored in code(row[2])}
+    assert set(metadata.tables) - named == set()
+
+
+def test_the_gdpr_page_names_every_table_with_personal_data():
+    personal = {table.name for table in metadata.tables.values() if "personal" in table.info}
+    assert personal <= set(spans(ROOT / "docs/gdpr.md"))
+
+
+def test_the_glossary_names_every_metric(stage):
+    families = re.findall(r"^# TYPE newsletter_(\w+)", stage.browser.get("/metrics").text, re.MULTILINE)
+    told = prose(ROOT / "docs/glossary.md").partition("## Metrics")[2]
+    named = {metric for line in told.splitlines() if line.startswith("| `") for metric in code(line)}
+    assert named == {family.removesuffix("_total") for family in families}
+
+
+def test_every_finding_of_doctor_is_explained():
+    explained = [code(row[0])[0] for row in rows(ROOT / "docs/operating.md") if len(row) == 2 and code(row[0])]
+    assert set(Check) <= set(explained)
+
+
+def test_compose_secrets_are_made_as_the_compose_file_says():
+    (block, *_) = blocks("sh", page=ROOT / "docs/deploy-compose.md")
+    shown = [line.partition("  ")[0] for line in block.text.splitlines() if "secrets" in line]
+    comment = [line.removeprefix("#").strip() for line in (ROOT / "compose.yaml").read_text().splitlines()]
+    assert shown == [line for line in comment if line in shown]
+    assert len(shown) == 5
+
+
+def test_pictures_are_small_and_shown_in_the_readme():
+    pictures = list((ROOT / "docs/pictures").iterdir())
+    assert {f"docs/pictures/{picture.name}" for picture in pictures} == {
+        link for link in links(ROOT / "README.md") if link.startswith("docs/pictures/")
+    }
+    assert all(picture.stat().st_size < 100_000 for picture in pictures)
