@@ -19,7 +19,8 @@ def make_app(broker_url: str | None) -> Celery:
     app.conf.update(
         beat_schedule=schedule.entries(),
         beat_scheduler="workers.schedule:Schedule",
-        # As in Celery 6, which warns until then. It ends no call of ours: each is acknowledged as it begins.
+        # As in Celery 6, which warns until then. It ends no call of ours: each is acknowledged as it begins. With
+        # `task_acks_late` Kombu would put it back into a Redis that is away: test_whatever_redis_does[gone] fails.
         worker_cancel_long_running_tasks_on_connection_loss=True,
         worker_concurrency=len(Queue),  # a thread for each: a busy queue keeps no other waiting
         worker_disable_prefetch=bool(broker_url),  # no wake-up waits for a busy worker; in memory there is only one
