@@ -295,7 +295,7 @@ def test_a_service_that_starts_anew_goes_on_where_it_was(stage):
         (Misconfigured("The keys are gone."), "the jobs of queue urgent cannot run: The keys are gone."),
         (
             OperationalError("", {}, Exception(SOMEBODY)),
-            "the jobs of queue urgent cannot run, the database is away: OperationalError",
+            "the jobs of queue urgent cannot run, the database is unavailable: OperationalError",
         ),
     ],
 )

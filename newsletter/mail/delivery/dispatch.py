@@ -165,8 +165,9 @@ class _Ring:
 
     def _is_stopped(self, claimed: Claimed, batch: Batch) -> bool:
         """Whether its issue was paused after the claim, for what was refused."""
-        claimed_at = batch.begin_by - BEGIN_WITHIN.total_seconds()
-        return self._watch is not None and self._watch.has_stopped(claimed.issue, claimed_at=claimed_at)
+        if self._watch is None or not self._watch.stopped:
+            return False
+        return self._watch.has_stopped(claimed.issue, claimed_at=batch.begin_by - BEGIN_WITHIN.total_seconds())
 
     def _goes_on(self, now: float) -> bool:
         """Whether the ring lasts longer, for a letter under way that others would have to wait for."""

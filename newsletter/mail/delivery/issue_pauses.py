@@ -200,7 +200,7 @@ class RefusalWatch:
         self._begin, self._clock, self._ticks = begin, clock, ticks
         self._refused: list[int] = []  # deliveries whose refusal was recorded since the last count
         self._looked_at = -inf
-        self._stopped: dict[int, float] = {}  # when an issue was found to have too many, by the monotonic clock
+        self.stopped: dict[int, float] = {}  # issues that were found to have too many, and when by the monotonic clock
 
     def recorded(self, deliveries: Iterable[int]) -> None:
         """Take deliveries whose refusal has just been committed. Raises nothing."""
@@ -219,9 +219,9 @@ class RefusalWatch:
             log_failure(log, "refusals cannot be counted", error)
         else:
             self._refused.clear()
-            self._stopped |= dict.fromkeys(found, self._ticks())
+            self.stopped |= dict.fromkeys(found, self._ticks())
         self._looked_at = self._ticks()
 
     def has_stopped(self, issue: int | None, *, claimed_at: float) -> bool:
         """Whether an issue's letters that were claimed at that moment of the monotonic clock are not to be sent."""
-        return issue in self._stopped and claimed_at <= self._stopped[issue]
+        return issue in self.stopped and claimed_at <= self.stopped[issue]
