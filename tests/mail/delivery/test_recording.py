@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import pytest
-from newsletter.post.issue_pauses import RefusalWatch
+from newsletter.mail.delivery.issue_pauses import RefusalWatch
 from sqlalchemy import make_url, select, text
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
