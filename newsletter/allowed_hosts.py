@@ -10,14 +10,14 @@ IPAddress = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True)
-class Exemption:
+class AllowedHost:
     """A host by name, or a network, that may be fetched although it is private; at one port or at any."""
 
     host: str | IPv4Network | IPv6Network
     port: int | None = None
 
     @classmethod
-    def parse(cls, written: str) -> "Exemption":
+    def parse(cls, written: str) -> "AllowedHost":
         """Read `news.internal`, `localhost:8099`, `10.1.2.3`, `10.0.0.0/8`, `fd00::/8` or `[::1]:8080`."""
         try:
             return cls(ip_network(written))

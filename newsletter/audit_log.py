@@ -19,7 +19,7 @@ WORKER = "worker"
 SITE = "site"
 
 
-class Act(Base):
+class AuditEntry(Base):
     """What somebody did. It holds nobody's personal value: ids, names of fields and plain facts only."""
 
     __tablename__ = "acts"
@@ -32,18 +32,18 @@ class Act(Base):
     at: Mapped[datetime]
 
 
-def act(session: Session, *, actor: str, verb: str, subject: str, now: datetime, **fields: Any) -> None:
+def record(session: Session, *, actor: str, verb: str, subject: str, now: datetime, **fields: Any) -> None:
     """Remember that `actor` did `verb` to `subject` (`issue:12`, `newsletter:morning`)."""
-    session.add(Act(actor=actor, verb=verb, subject=subject, fields=fields, at=now))
+    session.add(AuditEntry(actor=actor, verb=verb, subject=subject, fields=fields, at=now))
     session.flush()
 
 
-def newest(session: Session, *, limit: int) -> list[Act]:
+def newest(session: Session, *, limit: int) -> list[AuditEntry]:
     """The last so many acts, the newest last."""
-    return list(session.scalars(select(Act).order_by(Act.id.desc()).limit(limit)))[::-1]
+    return list(session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)))[::-1]
 
 
-def last(session: Session, *, subject: str, verb: str) -> Act | None:
+def last(session: Session, *, subject: str, verb: str) -> AuditEntry | None:
     """The last time that somebody did this to it."""
-    found = select(Act).where(Act.subject == subject, Act.verb == verb)
-    return session.scalar(found.order_by(Act.id.desc()).limit(1))
+    found = select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.verb == verb)
+    return session.scalar(found.order_by(AuditEntry.id.desc()).limit(1))

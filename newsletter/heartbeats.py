@@ -13,7 +13,7 @@ from newsletter.store.database import Base, insert_once
 from newsletter.wakeups import Queue
 
 
-class Tick(Base):
+class QueueHeartbeat(Base):
     """When a worker last answered in a queue."""
 
     __tablename__ = "ticks"
@@ -22,12 +22,17 @@ class Tick(Base):
     at: Mapped[datetime]
 
 
-def tick(session: Session, queue: Queue, *, now: datetime) -> None:
+def record(session: Session, queue: Queue, *, now: datetime) -> None:
     """Note that a worker has answered in this queue."""
-    if session.scalar(update(Tick).where(Tick.room == queue).values(at=now).returning(Tick.room)) is None:
-        insert_once(session, Tick, room=queue, at=now)
+    if (
+        session.scalar(
+            update(QueueHeartbeat).where(QueueHeartbeat.room == queue).values(at=now).returning(QueueHeartbeat.room)
+        )
+        is None
+    ):
+        insert_once(session, QueueHeartbeat, room=queue, at=now)
 
 
 def last(session: Session, queue: Queue) -> datetime | None:
     """When a worker last answered in this queue; None before the first time."""
-    return session.scalar(select(Tick.at).where(Tick.room == queue))
+    return session.scalar(select(QueueHeartbeat.at).where(QueueHeartbeat.room == queue))

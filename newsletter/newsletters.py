@@ -80,7 +80,7 @@ def add(
     )
     session.add(newsletter)
     session.flush()
-    audit_log.act(session, actor=actor, verb="newsletter added", subject=f"newsletter:{slug}", now=now)
+    audit_log.record(session, actor=actor, verb="newsletter added", subject=f"newsletter:{slug}", now=now)
     return newsletter
 
 
@@ -90,7 +90,7 @@ def change(
     """Let bounces come to addresses of this domain from now on; None: to the sender's address, as all other mail."""
     newsletter.return_path_domain = _domain(return_path_domain) if return_path_domain else None
     fields = {"return_path_domain": newsletter.return_path_domain}
-    audit_log.act(
+    audit_log.record(
         session, actor=actor, verb="newsletter changed", subject=f"newsletter:{newsletter.slug}", now=now, **fields
     )
 

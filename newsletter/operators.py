@@ -69,4 +69,4 @@ def every(session: Session) -> list[Operator]:
 
 
 def _act(session: Session, operator: Operator, verb: str, *, actor: str, now: datetime, **facts: str) -> None:
-    audit_log.act(session, actor=actor, verb=verb, subject=f"operator:{operator.id}", now=now, **facts)
+    audit_log.record(session, actor=actor, verb=verb, subject=f"operator:{operator.id}", now=now, **facts)

@@ -20,7 +20,7 @@ from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from newsletter.allowed_hosts import Exemption
+from newsletter.allowed_hosts import AllowedHost
 from newsletter.errors import Misconfigured, NewsletterError
 from newsletter.relays import Relay
 
@@ -83,7 +83,7 @@ class Settings(BaseModel):
     secret_keys: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_keys)] = Field(default=(), repr=False)
     data_dir: Path = Path("var")
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
-    feed_allow: Annotated[tuple[Exemption, ...], BeforeValidator(_each(Exemption.parse))] = ()
+    feed_allow: Annotated[tuple[AllowedHost, ...], BeforeValidator(_each(AllowedHost.parse))] = ()
     metrics_token: str | None = Field(default=None, repr=False)
 
     @field_validator("database_url")

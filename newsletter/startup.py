@@ -28,7 +28,7 @@ def check(database: Database, keyring: Keyring, *, now: datetime) -> None:
 
 
 @contextmanager
-def or_end() -> Iterator[None]:
+def exit_on_error() -> Iterator[None]:
     """End the process with exit code 2 and one line where it cannot begin: the way there would hide the reason."""
     try:
         yield
@@ -38,19 +38,19 @@ def or_end() -> Iterator[None]:
 
 
 @contextmanager
-def in_reach(found: Settings) -> Iterator[None]:
+def explain_unreachable(found: Settings) -> Iterator[None]:
     """Where the database cannot be used, a NewsletterError names the setting and the reason, and no password."""
     try:
         yield
     except OperationalError as error:
-        raise unusable(found, error) from error
+        raise unreachable(found, error) from error
     except ProgrammingError as error:
         if not isinstance(error.orig, InsufficientPrivilege):
             raise  # a mistake of ours, which keeps its traceback
-        raise unusable(found, error) from error
+        raise unreachable(found, error) from error
 
 
-def unusable(found: Settings, error: DBAPIError) -> NewsletterError:
+def unreachable(found: Settings, error: DBAPIError) -> NewsletterError:
     """What to say of a database that cannot be used."""
     setting = "DATABASE_URL" if found.database_url else "DATA_DIR"
     reason = str(error.orig).partition("\n")[0]

@@ -18,7 +18,7 @@ from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueArticle, IssueStatus
 from newsletter.keys import Keyring
 from newsletter.mail.delivery.deliveries import Delivery
-from newsletter.mail.delivery.leases import Carrier
+from newsletter.mail.delivery.leases import Worker
 from newsletter.mail.letters import letters, merge, mime
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority, Variant
 from newsletter.mail.letters.merge import Sheet, marker
@@ -262,7 +262,7 @@ def owed(session: Session, readers: int, **given: Any) -> list[Delivery]:
 
 def a_carrier(session: Session) -> int:
     """A process that carries."""
-    carrier = Carrier(host="host", pid=next(NUMBERS), since=NOON)
+    carrier = Worker(host="host", pid=next(NUMBERS), since=NOON)
     session.add(carrier)
     session.flush()
     return carrier.id

@@ -5,7 +5,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from newsletter import audit_log, newsletters
-from newsletter.audit_log import Act
+from newsletter.audit_log import AuditEntry
 from newsletter.consent import wordings
 from newsletter.content import issues
 from newsletter.content.digests import digests
@@ -14,10 +14,10 @@ from newsletter.wakeups import Queue
 from newsletter.web import create_app
 from tests.clock import NOON
 from tests.content.builders import a_feed, publish
-from tests.whole_service import Silence, Stage
+from tests.whole_service import Silence, WholeService
 
 
-def comes_out(stage: Stage, *articles: str, automatic: bool) -> None:
+def comes_out(stage: WholeService, *articles: str, automatic: bool) -> None:
     """A digest with these articles, and its next run."""
     made = stage.newsletter()
     with stage.site.database.writing() as session:
@@ -28,10 +28,14 @@ def comes_out(stage: Stage, *articles: str, automatic: bool) -> None:
     stage.clock.pass_(days=1)
 
 
-def told(stage: Stage) -> list[tuple[str, str]]:
+def told(stage: WholeService) -> list[tuple[str, str]]:
     """Who did what to issues."""
     with stage.site.database.reading() as session:
-        about_issues = select(Act.actor, Act.verb).where(Act.subject.startswith("issue:")).order_by(Act.id)
+        about_issues = (
+            select(AuditEntry.actor, AuditEntry.verb)
+            .where(AuditEntry.subject.startswith("issue:"))
+            .order_by(AuditEntry.id)
+        )
         return [tuple(row) for row in session.execute(about_issues)]
 
 

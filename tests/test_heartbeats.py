@@ -15,7 +15,7 @@ def test_before_the_first_tick_there_is_none(reading):
 def test_the_last_tick_counts_and_each_room_has_its_own(begin, reading):
     for number, queue in enumerate((Queue.UPKEEP, Queue.UPKEEP, Queue.BULK)):
         with begin() as session:
-            heartbeats.tick(session, queue, now=NOON + timedelta(seconds=number))
+            heartbeats.record(session, queue, now=NOON + timedelta(seconds=number))
     with reading() as session:
         assert heartbeats.last(session, Queue.UPKEEP) == NOON + timedelta(seconds=1)
         assert heartbeats.last(session, Queue.BULK) == NOON + timedelta(seconds=2)

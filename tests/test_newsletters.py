@@ -3,7 +3,7 @@
 import pytest
 
 from newsletter import audit_log, newsletters
-from newsletter.audit_log import Act
+from newsletter.audit_log import AuditEntry
 from newsletter.errors import Malformed, NotFound
 from tests.clock import NOON
 
@@ -102,8 +102,8 @@ def test_a_slug_is_given_once(begin):
 
 def test_an_act_says_who_did_what_to_what(begin, reading):
     with begin() as session:
-        audit_log.act(session, actor="cli:ana", verb="approved", subject="issue:1", now=NOON, fields=["title"], n=2)
+        audit_log.record(session, actor="cli:ana", verb="approved", subject="issue:1", now=NOON, fields=["title"], n=2)
     with reading() as session:
-        (act,) = session.query(Act)
+        (act,) = session.query(AuditEntry)
         assert (act.actor, act.verb, act.subject, act.at) == ("cli:ana", "approved", "issue:1", NOON)
         assert act.fields == {"fields": ["title"], "n": 2}

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from newsletter import operators
-from newsletter.audit_log import Act
+from newsletter.audit_log import AuditEntry
 from newsletter.errors import Malformed, NotFound
 from newsletter.operators import Role
 from tests.clock import NOON
@@ -43,7 +43,7 @@ def test_what_becomes_of_an_operator_is_remembered_without_the_address(begin, re
         again = operators.add(session, "eve@press.example", role=Role.VIEWER, **BY)
     assert again.id != eve.id
     with reading() as session:
-        found = session.scalars(select(Act).order_by(Act.id)).all()
+        found = session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()
     assert [(act.verb, act.subject, act.fields) for act in found] == [
         ("operator added", f"operator:{eve.id}", {"role": "viewer"}),
         ("operator's role changed", f"operator:{eve.id}", {"role": "publisher", "before": "viewer"}),

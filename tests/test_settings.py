@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from newsletter import settings
-from newsletter.allowed_hosts import Exemption
+from newsletter.allowed_hosts import AllowedHost
 from newsletter.errors import Misconfigured
 from newsletter.settings import Settings
 
@@ -67,7 +67,7 @@ def test_every_setting_of_the_contract_is_read_from_the_environment():
     assert found.secret_keys == (("k2", KEY), ("k1", OLD_KEY))
     assert found.data_dir == Path("/srv/newsletter")
     assert found.trusted_proxies == (ip_network("10.0.0.1"), ip_network("192.168.0.0/16"), ip_network("::1"))
-    assert found.feed_allow == (Exemption("news.internal"), Exemption(ip_network("10.1.2.3/32")))
+    assert found.feed_allow == (AllowedHost("news.internal"), AllowedHost(ip_network("10.1.2.3/32")))
     assert found.metrics_token == "0123456789abcdef"
     assert set(Settings.model_fields) == {
         *("database_url", "redis_url", "smtp_url", "ehlo_name", "base_url"),

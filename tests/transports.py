@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from newsletter.mail.transport.transport import Fate, Parcel, Reply, Report, Trouble
+from newsletter.mail.transport.transport import Message, Outcome, Reply, Result, TransportProblem
 from tests.clock import NOON
 
 AS_YOU_LIKE = Reply(250, None, "as you like")
@@ -24,7 +24,7 @@ class Whimsical:
 
     def __init__(
         self,
-        fate: Callable[[Parcel], Fate] = lambda _: Fate.TAKEN,
+        outcome: Callable[[Message], Outcome] = lambda _: Outcome.TAKEN,
         *,
         ticks: Ticks,
         connections: int = 1,
@@ -32,39 +32,39 @@ class Whimsical:
         pulls: int = 10**6,
         reply: Reply = AS_YOU_LIKE,
     ) -> None:
-        self.begun: list[Parcel] = []
+        self.begun: list[Message] = []
         self.taken: list[str] = []
-        self._fate, self.ticks, self._connections = fate, ticks, connections
+        self._fate, self.ticks, self._connections = outcome, ticks, connections
         self._takes, self._pulls, self._reply = takes, pulls, reply
 
     def carry(
-        self, parcels: Iterator[Parcel | None], report: Callable[[Report], None], *, stop: Callable[[], bool]
+        self, messages: Iterator[Message | None], report: Callable[[Result], None], *, stop: Callable[[], bool]
     ) -> None:
-        under_way: deque[Parcel] = deque()
-        while self._pulls > 0 and not stop() and (parcel := next(parcels, None)):
+        under_way: deque[Message] = deque()
+        while self._pulls > 0 and not stop() and (message := next(messages, None)):
             self._pulls -= 1
-            under_way.append(parcel)
+            under_way.append(message)
             if len(under_way) >= self._connections:
                 report(self._deliver(under_way.popleft()))
-        for parcel in under_way:
-            report(self._deliver(parcel))
+        for message in under_way:
+            report(self._deliver(message))
 
-    def trouble(self) -> Trouble | None:
+    def trouble(self) -> TransportProblem | None:
         return None
 
-    def troubles(self) -> list[Trouble]:
+    def problems(self) -> list[TransportProblem]:
         return []
 
     def close(self) -> None:
         pass
 
-    def _deliver(self, parcel: Parcel) -> Report:
-        if self.ticks() > parcel.begin_by:
-            return Report(parcel.delivery, parcel.attempt, Fate.UNTOUCHED, None, NOON)
+    def _deliver(self, message: Message) -> Result:
+        if self.ticks() > message.begin_by:
+            return Result(message.delivery, message.attempt, Outcome.UNTOUCHED, None, NOON)
         self.ticks.now += self._takes
-        fate = self._fate(parcel)
-        if fate is not Fate.UNTOUCHED:
-            self.begun.append(parcel)
-        if fate is Fate.TAKEN:
-            self.taken.append(parcel.recipient)
-        return Report(parcel.delivery, parcel.attempt, fate, self._reply, NOON)
+        outcome = self._fate(message)
+        if outcome is not Outcome.UNTOUCHED:
+            self.begun.append(message)
+        if outcome is Outcome.TAKEN:
+            self.taken.append(message.recipient)
+        return Result(message.delivery, message.attempt, outcome, self._reply, NOON)

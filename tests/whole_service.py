@@ -51,7 +51,7 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class Stage:
+class WholeService:
     """One service and everybody who uses it."""
 
     site: Site
@@ -134,14 +134,14 @@ class Stage:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WholeService]:
     """A service of the test's own, on SQLite and on PostgreSQL."""
-    with staged(request.getfixturevalue(f"{request.param}_url"), tmp_path) as made:
+    with whole_service(request.getfixturevalue(f"{request.param}_url"), tmp_path) as made:
         yield made
 
 
 @contextmanager
-def staged(url: str, folder: Path, **given: Any) -> Iterator[Stage]:
+def whole_service(url: str, folder: Path, **given: Any) -> Iterator[WholeService]:
     """The service on this database, its files in this folder."""
     settings = Settings(
         **{"database_url": url, "data_dir": folder, "base_url": "http://localhost", "secret_keys": SECRET, **given}
@@ -152,5 +152,5 @@ def staged(url: str, folder: Path, **given: Any) -> Iterator[Stage]:
     app = create_app(settings, Silence(), database=database, monitoring=monitoring)
     app.state.site = replace(app.state.site, now=clock)
     with TestClient(app, base_url=settings.base_url, client=("127.0.0.1", 50_000)) as browser:
-        yield Stage(app.state.site, built, browser, clock, folder / "outbox")
+        yield WholeService(app.state.site, built, browser, clock, folder / "outbox")
     built.close()

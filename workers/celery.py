@@ -19,7 +19,7 @@ from workers.once import Once
 def __getattr__(name: str) -> Celery:
     if name != "app":
         raise AttributeError(name)
-    with startup.or_end():
+    with startup.exit_on_error():
         return app_of_the_environment()
 
 

@@ -12,14 +12,14 @@ from newsletter.content.fetching.fetcher import Fetcher
 from newsletter.content.fetching.http import HttpFetcher
 from newsletter.keys import Keyring, keyring
 from newsletter.links import Links
-from newsletter.mail.delivery.assembly import Packer
+from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.dispatch import Dispatcher
-from newsletter.mail.delivery.leases import Heart, Watch
-from newsletter.mail.delivery.supervision import Oversight
+from newsletter.mail.delivery.leases import Heartbeat, LeaseMonitor
+from newsletter.mail.delivery.supervision import Supervisor
 from newsletter.mail.pace.pace import Pace, steady
 from newsletter.mail.transport.outbox import Outbox
-from newsletter.mail.transport.smtp.smtp_transport import SmtpPostman
-from newsletter.mail.transport.transport import Postman
+from newsletter.mail.transport.smtp.smtp_transport import SmtpTransport
+from newsletter.mail.transport.transport import Transport
 from newsletter.relays import Relay
 from newsletter.settings import Settings
 from newsletter.store.database import Database
@@ -40,17 +40,17 @@ class Context:
     dispatcher: Dispatcher
     fetcher: Fetcher
     now: Callable[[], datetime]
-    oversight: Oversight
-    watch: Watch = field(default_factory=Watch)
+    supervisor: Supervisor
+    watch: LeaseMonitor = field(default_factory=LeaseMonitor)
     stop: Event = field(default_factory=Event)  # set when the process has to end
 
     def close(self) -> None:
         """Stop the heartbeat and close every connection."""
-        self.dispatcher.heart.close()
-        self.dispatcher.postman.close()
+        self.dispatcher.heartbeat.close()
+        self.dispatcher.transport.close()
         if self.dispatcher.express:
             self.dispatcher.express.close()
-        self.oversight.close()
+        self.supervisor.close()
         self.database.close()
 
 
@@ -73,40 +73,40 @@ def build(
     except Exception:
         database.close()
         raise
-    oversight = Oversight(shared_state.board(settings.redis_url), database.writing)
+    supervisor = Supervisor(shared_state.shared_state(settings.redis_url), database.writing)
     dispatcher = Dispatcher(
         begin=database.writing,
         stating=None if database.is_sqlite else database.stating,
-        postman=transport(settings, oversight.pace, stop=stop),
-        express=express_transport(settings, oversight.urgent_pace, stop=stop),
-        packer=Packer(Links(keys, settings.base_url), keys),
+        transport=transport(settings, supervisor.pace, stop=stop),
+        express=express_transport(settings, supervisor.urgent_pace, stop=stop),
+        assembler=Assembler(Links(keys, settings.base_url), keys),
         keyring=keys,
-        heart=Heart(database.writing),
+        heartbeat=Heartbeat(database.writing),
         clock=clock,
         stop=stop,
         more=more,
     )
     fetcher = HttpFetcher(allow=settings.feed_allow)
     return Context(
-        database, templating.environment(), keys, settings.base_url, dispatcher, fetcher, clock, oversight, stop=stop
+        database, templating.environment(), keys, settings.base_url, dispatcher, fetcher, clock, supervisor, stop=stop
     )
 
 
-def transport(settings: Settings, pace: Callable[[Relay], Pace] = steady, *, stop: Event | None = None) -> Postman:
+def transport(settings: Settings, pace: Callable[[Relay], Pace] = steady, *, stop: Event | None = None) -> Transport:
     """Return the transport of issues: the relays that the settings name; without one, the outbox."""
     if settings.smtp_url:
         ending = (stop or Event()).is_set
-        return SmtpPostman(*settings.smtp_url, ehlo_name=settings.ehlo_name, pace=pace, ending=ending)
+        return SmtpTransport(*settings.smtp_url, ehlo_name=settings.ehlo_name, pace=pace, ending=ending)
     return Outbox(settings.data_dir / "outbox")
 
 
 def express_transport(
     settings: Settings, pace: Callable[[Relay], Pace] = steady, *, stop: Event | None = None
-) -> Postman | None:
+) -> Transport | None:
     """Return the transport of confirmations: the same relays, over connections that no issue holds up."""
     if settings.smtp_url:
         ending = (stop or Event()).is_set
-        return SmtpPostman(
+        return SmtpTransport(
             *settings.smtp_url, ehlo_name=settings.ehlo_name, connections=EXPRESS_CONNECTIONS, pace=pace, ending=ending
         )
     return None

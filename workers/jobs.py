@@ -74,7 +74,7 @@ def answer_signups(context: Context) -> bool:
         base_url=context.base_url,
         clock=context.now,
         most=SIGNUPS_PER_CALL,
-        found=context.dispatcher.right_of_way.take,
+        found=context.dispatcher.priority.take,
     )
     if answered:
         log.info("sign-ups answered", extra={"count": answered})
@@ -102,13 +102,13 @@ def send_issues(context: Context) -> bool:
 def supervise_relays(context: Context) -> bool:
     """Report what is wrong with relays, and pause the issues that a person has to look at."""
     dispatcher = context.dispatcher
-    context.oversight.supervise(dispatcher.postman, express=dispatcher.express, now=context.now())
+    context.supervisor.supervise(dispatcher.transport, express=dispatcher.express, now=context.now())
     return False
 
 
 def finish_issues(context: Context) -> bool:
     """Mark an issue sent once all its deliveries are final."""
-    if empty := context.dispatcher.slot(urgent=False).bookmarks.empty():
+    if empty := context.dispatcher.lane(urgent=False).cursors.empty():
         with context.database.writing() as session:
             finished = issue_letters.finish(session, now=context.now(), among=empty)
         for issue in finished:
@@ -131,7 +131,7 @@ def copy_pictures(context: Context) -> bool:
 def record_heartbeat(context: Context) -> bool:
     """Record that schedule, broker and a worker work together, for the health page and the doctor."""
     with context.database.writing() as session:
-        heartbeats.tick(session, Queue.UPKEEP, now=context.now())
+        heartbeats.record(session, Queue.UPKEEP, now=context.now())
     return False
 
 
@@ -186,7 +186,7 @@ def _send(context: Context, *meanwhile: Job, urgent: bool) -> bool:
         for job in meanwhile:
             attempt(job, context)
 
-    recorded = dispatcher.carry_due(urgent=urgent, until=until, meanwhile=work_meanwhile)
+    recorded = dispatcher.send_due(urgent=urgent, until=until, meanwhile=work_meanwhile)
     return bool(recorded) and dispatcher.ticks() >= until
 
 

@@ -6,7 +6,7 @@ from threading import Event
 from celery import signals
 
 from newsletter import startup
-from newsletter.mail.delivery.leases import BEAT
+from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL
 from newsletter.redaction import log_failure
 from workers import jobs
 from workers.context import Context
@@ -23,14 +23,14 @@ def attend(context: Once[Context], wakeups: Closing, stop: Event) -> None:
     If the context can never be built, a setting being wrong, the process ends at once. If the database is merely away,
     it goes on: every wake-up logs that, and tries again.
     """
-    watch = Repeating(lambda: jobs.watch_leases(context), every=BEAT, name="watch leases")
+    watch = Repeating(lambda: jobs.watch_leases(context), every=HEARTBEAT_INTERVAL, name="watch leases")
     order = Order(stop)
 
     def start(**_: object) -> None:
         order.expect()
         watch.start()
         try:
-            with startup.or_end():
+            with startup.exit_on_error():
                 context()
         except Exception as error:  # noqa: BLE001 - the database is away, or only read, or our rights are missing
             log_failure(log, "the worker starts all the same", error)

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from newsletter.mail.pace.shared_state import AHEAD, KEPT, Board, LocalBoard, Notes, NotesChange
+from newsletter.mail.pace.shared_state import AHEAD, KEPT, LocalSharedState, PaceChange, PaceState, SharedState
 from newsletter.wakeups import QUIET
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ return redis.call('ZCARD', KEYS[1])
 log = logging.getLogger(__name__)
 
 
-class RedisBoard:
+class RedisSharedState:
     """A board in Redis. Where that is away, at once on a board of the process's own, at its share of each rate."""
 
     def __init__(self, url: str, *, patience: float = PATIENCE, ticks: Callable[[], float] = time.monotonic) -> None:
@@ -80,7 +80,7 @@ class RedisBoard:
         )
         self._ticks = ticks
         self._ahead = 0.0  # of our monotonic clock, as Redis's clock was when it last answered
-        self._local = LocalBoard(clock=lambda: ticks() + self._ahead)
+        self._local = LocalSharedState(clock=lambda: ticks() + self._ahead)
         self._me = f"{os.getpid()}-{os.urandom(6).hex()}"
         self._companies: dict[str, tuple[int, float]] = {}
         self._is_away = False
@@ -96,7 +96,7 @@ class RedisBoard:
             return self._local.reserve(key, rate=rate / company, turns=turns)
         return float(told)
 
-    def change(self, key: str, step: NotesChange) -> tuple[Notes, float]:
+    def change(self, key: str, step: PaceChange) -> tuple[PaceState, float]:
         """Change what stands under a key. An emptied Redis is told again what this process remembers."""
         changed = self._ask(lambda: self._change(key, step))
         return self._local.change(key, step) if changed is None else changed
@@ -119,14 +119,14 @@ class RedisBoard:
         with suppress(RedisError, OSError):
             self._client.close()
 
-    def _change(self, key: str, step: NotesChange) -> tuple[Notes, float]:
+    def _change(self, key: str, step: PaceChange) -> tuple[PaceState, float]:
         name = _name(key, "notes")
         raw, told = self._read([name], [])
         for _ in range(TRIES):
             now = self._set_clock(told)
             before = _notes(raw) if raw else self._local.known(key)
             after = step(before, now)
-            if after == before and (raw or after == Notes()):
+            if after == before and (raw or after == PaceState()):
                 break
             written, raw, told = self._write([name], [raw, _text(after, raw), int(KEPT)])
             if written:
@@ -176,14 +176,14 @@ def _name(key: str, what: str) -> str:
     return f"newsletter:{what}:{key}"
 
 
-def _text(notes: Notes, before: str) -> str:
+def _text(notes: PaceState, before: str) -> str:
     """The notes as they are written. Keys of another release keep what stood there before."""
     return json.dumps(_stored(before) | notes._asdict())
 
 
-def _notes(raw: str) -> Notes:
+def _notes(raw: str) -> PaceState:
     """The notes as they stand there, without the keys that only another release knows."""
-    return Notes(**{name: value for name, value in _stored(raw).items() if name in Notes._fields})
+    return PaceState(**{name: value for name, value in _stored(raw).items() if name in PaceState._fields})
 
 
 def _stored(raw: str) -> dict[str, Any]:
@@ -194,6 +194,6 @@ def _stored(raw: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def board(redis_url: str | None) -> Board:
+def shared_state(redis_url: str | None) -> SharedState:
     """The board of these workers: in Redis where there is one, else of this process."""
-    return RedisBoard(redis_url) if redis_url else LocalBoard()
+    return RedisSharedState(redis_url) if redis_url else LocalSharedState()

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import create_engine, func, select, text
 
 from newsletter import addresses, broker
-from newsletter.bench.environment import Town
+from newsletter.bench.environment import BenchEnvironment
 from newsletter.bench.readers import address_of
 from newsletter.bench.recording_sink import Noted
 from newsletter.cli import console
@@ -77,7 +77,7 @@ def evenly(act: Callable[[int], None], times: int, *, within: float) -> Iterator
 class Signups:
     """Visitors who sign up: what POST /subscribe does, from the row that it inserts to the bell that it rings."""
 
-    town: Town
+    town: BenchEnvironment
     newsletter: Newsletter
     wording: Wording
     keyring: Keyring
@@ -146,10 +146,10 @@ def _parts(waits: list[float]) -> dict[str, float | None]:
 
 
 @dataclass
-class Leavers:
+class Unsubscribes:
     """Readers who unsubscribe: every other one has a letter on its way just then."""
 
-    town: Town
+    town: BenchEnvironment
     readers: int
     chance: random.Random = field(default_factory=random.Random)
     left: dict[str, float] = field(default_factory=dict)  # when it was committed, by address
@@ -199,7 +199,7 @@ class Leavers:
         }
 
 
-def compared(town: Town, letter: int, letters: list[Noted], *, readers: int) -> dict[str, int]:
+def compared(town: BenchEnvironment, letter: int, letters: list[Noted], *, readers: int) -> dict[str, int]:
     """What the sink noted of an issue against what was recorded of it, reader by reader."""
     mine = {address_of(number) for number in range(1, readers + 1)}
     with town.database.reading() as session:

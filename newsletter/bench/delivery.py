@@ -9,10 +9,10 @@ from typing import Any
 
 from newsletter import newsletters, templating
 from newsletter.bench import background_load, baselines, costs, relays, runs, sample_issue
-from newsletter.bench.environment import BASE_URL, Town
-from newsletter.bench.readers import Crowd
+from newsletter.bench.environment import BASE_URL, BenchEnvironment
+from newsletter.bench.readers import ReaderRows
 from newsletter.bench.relays import BenchRelay
-from newsletter.bench.report import Teller
+from newsletter.bench.report import ProgressOutput
 from newsletter.bench.runs import BenchRun
 from newsletter.cli import console
 from newsletter.consent import wordings
@@ -45,10 +45,10 @@ class BenchOptions:
     relay: str = ""
 
 
-class Programme:
+class DeliveryBenchmark:
     """One benchmark on one town."""
 
-    def __init__(self, town: Town, given: BenchOptions, teller: Teller) -> None:
+    def __init__(self, town: BenchEnvironment, given: BenchOptions, teller: ProgressOutput) -> None:
         self._town = town
         self._given = given
         self._teller = teller
@@ -113,7 +113,7 @@ class Programme:
                 done += number
                 told(done, given.letters)
 
-            Crowd(read, wording, console.now()).settle_in(town.database, given.letters, more)
+            ReaderRows(read, wording, console.now()).settle_in(town.database, given.letters, more)
             town.vacuum()
         self._teller.line(f"{given.letters:,} readers have settled in, in {time.monotonic() - begun:.0f} s")
         wanted = given.rounds + given.snapshot + 2 * self._is_lively
@@ -175,7 +175,7 @@ class Programme:
             wording = wordings.current(session, read.id, read.language)
         assert wording
         comers = background_load.Signups(town, read, wording, keyring(town.settings))
-        goers = background_load.Leavers(town, given.letters)
+        goers = background_load.Unsubscribes(town, given.letters)
         with relays.remembering(town.home, latency=given.latency_ms) as relay:
             company = _both(
                 comers.coming(given.confirmations, within=SHARE * expected),
@@ -195,7 +195,7 @@ class Programme:
     def _paced(self, issue: int) -> dict[str, Any]:
         """For some seconds at the rate that some relays allow, while some leave whose letter is next."""
         given, town = self._given, self._town
-        goers = background_load.Leavers(town, given.letters)
+        goers = background_load.Unsubscribes(town, given.letters)
         with relays.remembering(town.home, latency=given.latency_ms) as relay:
             url = relay.url_for(connections=given.connections, rate=PACED)
             with (

@@ -37,7 +37,7 @@ READY = 60.0  # seconds for workers to answer their first bell
 
 
 @dataclass(frozen=True)
-class Town:
+class BenchEnvironment:
     """The servers, for all of the benchmark's runs."""
 
     home: Path  # where the servers' folders are
@@ -47,12 +47,12 @@ class Town:
     servers: dict[str, Server] = field(default_factory=dict)  # ours, by name
 
     @contextmanager
-    def staffed(self, relay: BenchRelay, relay_url: str, *, workers: int) -> Iterator["Staff"]:
+    def staffed(self, relay: BenchRelay, relay_url: str, *, workers: int) -> Iterator["BenchWorkers"]:
         """Workers and a beat who carry to that relay; at work, and ended on leaving."""
         environ = _inherited() | self.environ | {f"{PREFIX}SMTP_URL": relay_url}
         hired = {f"worker {number + 1}": ("worker", "-n", f"bench{number + 1}@localhost") for number in range(workers)}
         with ExitStack() as last:
-            staff = Staff(self, relay, {})
+            staff = BenchWorkers(self, relay, {})
             since = console.now()
             for name, words in (hired | {"beat": ("beat",)}).items():
                 command = [sys.executable, "-m", "celery", "-A", "workers", *words, "--loglevel", "warning"]
@@ -85,10 +85,10 @@ class Town:
 
 
 @dataclass(frozen=True)
-class Staff:
+class BenchWorkers:
     """The processes of one run."""
 
-    town: Town
+    town: BenchEnvironment
     relay: BenchRelay
     servers: dict[str, Server]
 
@@ -105,7 +105,7 @@ class Staff:
 
 
 @contextmanager
-def built(where: Path, *, database: str = "", redis_url: str = "", relay: str = "") -> Iterator[Town]:
+def built(where: Path, *, database: str = "", redis_url: str = "", relay: str = "") -> Iterator[BenchEnvironment]:
     """The servers that are not given, in folders below that one.
 
     Raises NewsletterError, before anything is written, where one that is given cannot be used or is somebody's.
@@ -129,7 +129,7 @@ def built(where: Path, *, database: str = "", redis_url: str = "", relay: str = 
         found = settings.load(environ, dotenv=None)
         bring_up_to_date(found)
         with closing(Database(found.database)) as opened:
-            yield Town(home, environ, found, opened, servers)
+            yield BenchEnvironment(home, environ, found, opened, servers)
 
 
 def _loaded(values: Mapping[str, str]) -> Settings:

@@ -34,7 +34,7 @@ COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Crowd:
+class ReaderRows:
     """Who reads a newsletter, by number from 1."""
 
     newsletter: Newsletter

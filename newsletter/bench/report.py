@@ -13,7 +13,7 @@ EVERY = 10.0  # seconds between two lines where nobody watches a terminal
 Told = Callable[[int, int], None]
 
 
-class Teller:
+class ProgressOutput:
     """Says on a console what is going on: a bar on a terminal, and plain lines anywhere else."""
 
     def __init__(self, say: Console) -> None:

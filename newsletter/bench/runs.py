@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import exists, func, literal_column, select, text
 from sqlalchemy.orm import Session
 
-from newsletter.bench.environment import Staff
+from newsletter.bench.environment import BenchWorkers
 from newsletter.cli import console
 from newsletter.content import issues
 from newsletter.content.issues import Issue
@@ -72,7 +72,7 @@ class BenchRun:
 
 
 def send(
-    staff: Staff,
+    staff: BenchWorkers,
     issue_id: int,
     told: Callable[[int, int], None],
     meanwhile: AbstractContextManager[object] | None = None,
@@ -111,7 +111,7 @@ def send(
         )
 
 
-def _begun(staff: Staff, issue_id: int) -> int:
+def _begun(staff: BenchWorkers, issue_id: int) -> int:
     """Wait until the workers have begun the issue; how many readers it has."""
     until = time.monotonic() + SILENCE
     while time.monotonic() < until:
@@ -125,7 +125,9 @@ def _begun(staff: Staff, issue_id: int) -> int:
     raise NewsletterError(f"The workers have not begun the issue within {SILENCE:.0f} seconds.")
 
 
-def _wait(staff: Staff, issue_id: int, audience: int, told: Callable[[int, int], None], *, base: int | None) -> None:
+def _wait(
+    staff: BenchWorkers, issue_id: int, audience: int, told: Callable[[int, int], None], *, base: int | None
+) -> None:
     """Until every delivery of the issue is decided. The database is asked often only towards the end: that costs."""
     moved, before = time.monotonic(), -1
     while True:
@@ -176,7 +178,7 @@ def _recorded(session: Session, letter: int) -> tuple[datetime, int]:
     return first, groups
 
 
-def _commits(staff: Staff) -> int:
+def _commits(staff: BenchWorkers) -> int:
     question = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
     with staff.town.database.reading() as session:
         return int(session.scalar(text(question)) or 0)

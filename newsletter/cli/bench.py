@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from newsletter.bench import environment
-from newsletter.bench.delivery import BenchOptions, Programme
+from newsletter.bench.delivery import BenchOptions, DeliveryBenchmark
 from newsletter.bench.processes import leaving_in_order
-from newsletter.bench.report import Teller, report
+from newsletter.bench.report import ProgressOutput, report
 from newsletter.bench.servers import postfix
 from newsletter.cli import console
 
@@ -77,7 +77,7 @@ def delivery(
     if not relay:
         postfix.program("smtp-source")  # it comes with smtp-sink; who lacks them learns it before the readers settle in
     with leaving_in_order(), environment.built(folder, database=database, redis_url=redis, relay=relay) as built:
-        found = Programme(built, given, Teller(console.err)).perform()
+        found = DeliveryBenchmark(built, given, ProgressOutput(console.err)).perform()
     typer.echo(json.dumps(found) if as_json else report(found))
     if wrong(found):
         raise typer.Exit(1)

@@ -67,8 +67,8 @@ def reached(found: Settings) -> Iterator[Database]:
         try:
             opened.engine.connect().close()
         except DBAPIError as error:  # also what a driver says of its URL, or of a file that is none of its own
-            raise startup.unusable(found, error) from error
-        with startup.in_reach(found):
+            raise startup.unreachable(found, error) from error
+        with startup.explain_unreachable(found):
             yield opened
 
 

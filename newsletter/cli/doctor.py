@@ -9,7 +9,7 @@ from newsletter.cli import console, doctor_domain
 from newsletter.doctor import examination
 from newsletter.doctor.checks import expired_leases
 from newsletter.doctor.checks.findings import Check, Finding, Remark
-from newsletter.doctor.repairs import Mended, Mender
+from newsletter.doctor.repairs import Repair, Repairer
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.command()(doctor_domain.domain)
@@ -38,14 +38,14 @@ def doctor(
         with database.reading() as session:
             found = examination.examine(session, keyring=keyring)
         found += expired_leases.findings(expired_leases.silent(database.reading))
-        mended: list[Mended] = []
+        mended: list[Repair] = []
         if fix and (broken := {each.check for each in found if each.fixable}):
             quiet = (
                 expired_leases.silent(database.reading, longest=expired_leases.DEAD)
                 if Check.DEAD_CLAIMS in broken
                 else {}
             )
-            mender = Mender(
+            mender = Repairer(
                 reading=database.reading,
                 writing=database.writing,
                 actor=console.actor(),
@@ -63,7 +63,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _show(found: list[Finding], mended: list[Mended], remarks: list[Remark], *, fix: bool, as_json: bool) -> None:
+def _show(found: list[Finding], mended: list[Repair], remarks: list[Remark], *, fix: bool, as_json: bool) -> None:
     lines = [f"mended  {each.check}: {each.says}" for each in mended]
     lines += [f"wrong   {each.check}: {each.about}: {each.says}{_hint(each, fix=fix)}" for each in found]
     lines += [f"remark  {each.name}: {each.about}: {each.says}" for each in remarks]

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from newsletter import audit_log, operators
-from newsletter.audit_log import Act
+from newsletter.audit_log import AuditEntry
 from newsletter.cli import console
 from newsletter.operators import Role
 
@@ -77,7 +77,7 @@ def listed_acts(
     console.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "Nobody has changed anything yet.")
 
 
-def _row(act: Act) -> dict[str, Any]:
+def _row(act: AuditEntry) -> dict[str, Any]:
     return {"at": act.at, "actor": act.actor, "verb": act.verb, "subject": act.subject, "fields": act.fields}
 
 

@@ -80,7 +80,7 @@ def publish(
     )
     session.add(wording)
     session.flush()
-    audit_log.act(
+    audit_log.record(
         session,
         actor=actor,
         verb="wording published",

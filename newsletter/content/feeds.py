@@ -58,7 +58,7 @@ def add(session: Session, newsletter: Newsletter, url: str, *, actor: str, now: 
     session.add(feed)
     session.flush()
     subject = f"feed:{feed.id}"
-    audit_log.act(session, actor=actor, verb="feed added", subject=subject, now=now, newsletter=newsletter.slug)
+    audit_log.record(session, actor=actor, verb="feed added", subject=subject, now=now, newsletter=newsletter.slug)
     return feed
 
 
@@ -71,7 +71,7 @@ def every(session: Session) -> list[tuple[Feed, Newsletter]]:
 def make_due(session: Session, *, actor: str, now: datetime) -> None:
     """Let every feed be asked now, whatever its turn would be."""
     session.execute(update(Feed).values(next_try_at=now))
-    audit_log.act(session, actor=actor, verb="feeds refreshed", subject="feeds", now=now)
+    audit_log.record(session, actor=actor, verb="feeds refreshed", subject="feeds", now=now)
 
 
 def claim_due(session: Session, *, now: datetime, limit: int) -> list[Due]:

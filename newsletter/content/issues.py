@@ -247,7 +247,7 @@ def _move(
 
 
 def _act(session: Session, issue: Issue, word: str, *, actor: str, now: datetime, **facts: Any) -> None:
-    audit_log.act(session, actor=actor, verb=f"issue {word}", subject=f"issue:{issue.id}", now=now, **facts)
+    audit_log.record(session, actor=actor, verb=f"issue {word}", subject=f"issue:{issue.id}", now=now, **facts)
 
 
 def _alone(session: Session, newsletter_id: int) -> None:

@@ -23,7 +23,7 @@ from newsletter.content.articles import Article
 from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import queue_age
-from newsletter.doctor.queue_age import Backlog
+from newsletter.doctor.queue_age import QueueAge
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
 from newsletter.mail.letters.letters import Letter, LetterKind
 from newsletter.mail.pace import notices
@@ -52,11 +52,11 @@ class Feeds(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Census:
+class Counts:
     """Everything, as one reader of the database saw it at one moment."""
 
     letters: Letters
-    backlog: Backlog
+    backlog: QueueAge
     signups: Mapping[SignupState, int]
     events: Mapping[Event, int]
     subscriptions: Mapping[tuple[str, Standing], int]  # by the newsletter's slug
@@ -67,9 +67,9 @@ class Census:
     relays: Mapping[tuple[str, str], int]  # by place and how: what workers say at present of what is wrong
 
 
-def take(session: Session, *, now: datetime) -> Census:
+def count(session: Session, *, now: datetime) -> Counts:
     """Count everything; what can be named is, also where it is none. One statement of ten reads all deliveries."""
-    return Census(
+    return Counts(
         letters=_letters(session),
         backlog=queue_age.owed(session, now=now),
         signups=_by(session, Signup.state, SignupState),

@@ -13,7 +13,7 @@ from newsletter.mail.delivery.deliveries import WAITING, Delivery, stands, undec
 from newsletter.mail.letters.letters import Letter, Priority
 
 
-class Backlog(NamedTuple):
+class QueueAge(NamedTuple):
     """When the longest waiting of each kind became due; None where nothing waits."""
 
     signup: datetime | None  # a form that nobody has worked on: a confirmation letter is owed, and not yet written
@@ -27,13 +27,13 @@ class Backlog(NamedTuple):
         return min((at for at in self if at), default=None)
 
 
-def owed(session: Session, *, now: datetime) -> Backlog:
+def owed(session: Session, *, now: datetime) -> QueueAge:
     """What is due and may be claimed, but is in nobody's hands; one statement, whose parts each end at their first row.
 
     A paused issue's letters are not due, however long ago they were, and neither is a sign-up whose link has expired.
     """
     row = session.execute(select(_signup(now), _urgent(now), _bulk(now), _unheard(now))).one()
-    return Backlog._make(row)
+    return QueueAge._make(row)
 
 
 def _signup(now: datetime) -> ScalarSelect[datetime]:

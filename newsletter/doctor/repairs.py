@@ -20,7 +20,7 @@ from newsletter.doctor.checks.findings import Check
 from newsletter.keys import Keyring
 from newsletter.mail.delivery import results
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally, stands
-from newsletter.mail.delivery.leases import Carrier
+from newsletter.mail.delivery.leases import Worker
 from newsletter.mail.letters.letters import Letter
 from newsletter.store import triggers
 from newsletter.store.database import Begin
@@ -28,7 +28,7 @@ from newsletter.store.database import Begin
 TOGETHER = 100  # subscribers locked in one transaction
 
 
-class Mended(NamedTuple):
+class Repair(NamedTuple):
     """One thing that was put right."""
 
     check: Check
@@ -36,7 +36,7 @@ class Mended(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mender:
+class Repairer:
     """Puts right what can be, in the name of who asked for it."""
 
     reading: Begin
@@ -45,7 +45,7 @@ class Mender:
     now: Callable[[], datetime]
     keyring: Keyring | None = None
 
-    def mend(self, checks: Collection[Check], *, quiet: Mapping[int, Pulse] | None = None) -> list[Mended]:
+    def mend(self, checks: Collection[Check], *, quiet: Mapping[int, Pulse] | None = None) -> list[Repair]:
         """Put right what belongs to these checks; `quiet` are carriers that were silent for half a minute."""
         steps = {
             Check.TRIGGERS: self._triggers,  # first: the acts that follow are guarded by them
@@ -58,13 +58,13 @@ class Mender:
             done += [said for said in (self._nobodys(), self._dead(quiet or {})) if said]
         return done
 
-    def _triggers(self) -> Mended | None:
+    def _triggers(self) -> Repair | None:
         with self.writing() as session:
             missing = sorted(triggers.missing(session.connection()))
             triggers.recreate(session.connection())
             return self._told(session, Check.TRIGGERS, len(missing), "{:,} triggers are there again", names=missing)
 
-    def _standings(self) -> Mended | None:
+    def _standings(self) -> Repair | None:
         """Rebuild subscriptions, each under its subscriber's lock: what changed meanwhile is not undone."""
         count = 0
         with self.reading() as snapshot:
@@ -76,7 +76,7 @@ class Mender:
                 count += len(rebuilt)
         return _said(Check.STANDING, count, "{:,} subscriptions say again what the ledger says")
 
-    def _suppressed(self) -> Mended | None:
+    def _suppressed(self) -> Repair | None:
         """Mark whom a suppression forbids to write to."""
         assert self.keyring  # without it nothing of the kind is found
         with self.reading() as snapshot:
@@ -91,7 +91,7 @@ class Mender:
                 session, Check.SUPPRESSED, len(weak), says, subscribers=[each.subscriber for each in weak]
             )
 
-    def _sums(self) -> Mended | None:
+    def _sums(self) -> Repair | None:
         """Drop tallies that count rows which are all still there: the sum of the rows alone is the audience."""
         rows = select(func.count()).where(Delivery.letter_id == Letter.id).scalar_subquery()
         twice = select(Letter.id).where(exists().where(Tally.letter_id == Letter.id), Letter.audience == rows)
@@ -108,32 +108,32 @@ class Mender:
             says = "{:,} letters are counted once: their tallies counted rows that are all there"
             return self._told(session, Check.SUMS, len(letters), says, tallies=gone)
 
-    def _nobodys(self) -> Mended | None:
+    def _nobodys(self) -> Repair | None:
         """Hand back claims that belong to no carrier there is; its process may have sent letters all the same."""
-        nobody = or_(Delivery.carrier_id.is_(None), ~exists().where(Carrier.id == Delivery.carrier_id))
+        nobody = or_(Delivery.carrier_id.is_(None), ~exists().where(Worker.id == Delivery.carrier_id))
         back = update(Delivery).where(stands(DeliveryStatus.CLAIMED), nobody)
         back = back.values(status=results.WAITING_AGAIN, carrier_id=None, deaths=Delivery.deaths + 1)
         with self.writing() as session:
             count = session.execute(back, execution_options={"synchronize_session": False}).rowcount  # type: ignore[attr-defined]
             return self._told(session, Check.DEAD_CLAIMS, count, "{:,} letters that nobody carried wait again")
 
-    def _dead(self, quiet: Mapping[int, Pulse]) -> Mended | None:
+    def _dead(self, quiet: Mapping[int, Pulse]) -> Repair | None:
         """Hand back the claims of carriers that have not moved up to this transaction."""
         with self.writing() as session:
-            beats = select(Carrier.id, Carrier.beats).where(Carrier.id.in_(quiet)).with_for_update()
+            beats = select(Worker.id, Worker.beats).where(Worker.id.in_(quiet)).with_for_update()
             dead = [number for number, seen in session.execute(beats) if quiet[number].beats == seen]
-            count = results.hand_back(session, dead, now=self.now()) if dead else 0
+            count = results.reclaim(session, dead, now=self.now()) if dead else 0
             says = "{:,} letters were handed back: who carried them has fallen silent"
             return self._told(session, Check.DEAD_CLAIMS, count, says, carriers=dead)
 
-    def _told(self, session: Session, check: Check, count: int, says: str, **fields: Any) -> Mended | None:
+    def _told(self, session: Session, check: Check, count: int, says: str, **fields: Any) -> Repair | None:
         if count:
             subject = f"check:{check}"
-            audit_log.act(
+            audit_log.record(
                 session, actor=self.actor, verb="doctor mended", subject=subject, now=self.now(), n=count, **fields
             )
         return _said(check, count, says)
 
 
-def _said(check: Check, count: int, says: str) -> Mended | None:
-    return Mended(check, says.format(count)) if count else None
+def _said(check: Check, count: int, says: str) -> Repair | None:
+    return Repair(check, says.format(count)) if count else None

@@ -37,7 +37,7 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from newsletter.store.write_lock import take_turns
+from newsletter.store.write_lock import serialize_writers
 
 type_of_key = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER key
 
@@ -244,7 +244,7 @@ def _sqlite(url: str, *, query_only: bool) -> Engine:
     if query_only:
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     else:
-        take_turns(engine)
+        serialize_writers(engine)
     return engine
 
 

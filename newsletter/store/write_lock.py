@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
 
-class Turnstile:
+class WriteLock:
     """A lock given first come, first served; another thread than the one that took it may give it back."""
 
     def __init__(self) -> None:
@@ -42,16 +42,16 @@ class Turnstile:
                 self._line[0].set()
 
 
-_turnstiles: dict[str, Turnstile] = {}  # one for each file that this process writes to, however often it is opened
+_turnstiles: dict[str, WriteLock] = {}  # one for each file that this process writes to, however often it is opened
 
 
-def take_turns(engine: Engine) -> None:
+def serialize_writers(engine: Engine) -> None:
     """Let this process's writers to one file begin their transactions one after the other, whichever engine they use.
 
     The turn is taken with the first statement, not with the session: were it the session, a site all of whose threads
     wait for one that is open and idle would stand still for ever.
     """
-    turnstile = _turnstiles.setdefault(os.path.realpath(engine.url.database or ""), Turnstile())
+    turnstile = _turnstiles.setdefault(os.path.realpath(engine.url.database or ""), WriteLock())
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:

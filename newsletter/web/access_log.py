@@ -15,7 +15,7 @@ GONE = 499  # the visitor left before there was an answer; not of any RFC, but w
 log = logging.getLogger(__name__)
 
 
-class Access:
+class AccessLog:
     """Tells each request's method, route, status and length; within Guards, where a HEAD is a GET already."""
 
     def __init__(self, app: ASGIApp) -> None:

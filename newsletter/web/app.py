@@ -18,7 +18,7 @@ from newsletter.settings import Settings
 from newsletter.store.database import Database
 from newsletter.wakeups import Wakeups
 from newsletter.web import failures
-from newsletter.web.access_log import Access
+from newsletter.web.access_log import AccessLog
 from newsletter.web.guards import Guards, allow
 from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
@@ -48,7 +48,7 @@ def create_app(
     monitoring = monitoring or Database(configured.database)
     app.state.health, app.state.census = health.lookout(monitoring), metrics.lookout(monitoring)
     failures.install(app)
-    app.add_middleware(Access)
+    app.add_middleware(AccessLog)
     app.add_middleware(Guards)  # what is added last stands outermost
     for router in (signup.router, links_in_letters.router, archive.router, health.router, metrics.router):
         app.include_router(router)
@@ -60,9 +60,9 @@ def create_app(
 
 
 def _of_the_environment() -> FastAPI:
-    with startup.or_end():
+    with startup.exit_on_error():
         configured = settings.load()
-    with startup.or_end(), startup.in_reach(configured):
+    with startup.exit_on_error(), startup.explain_unreachable(configured):
         app = create_app(configured)
         startup.check(app.state.site.database, app.state.site.keyring, now=datetime.now(UTC))
     return app

@@ -20,7 +20,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.settings import Settings
 from newsletter.store.database import Database
 from newsletter.wakeups import Wakeups
-from newsletter.web.public.offered_newsletters import Catalogue
+from newsletter.web.public.offered_newsletters import OfferedNewslettersCache
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Site:
     keyring: Keyring
     links: Links
     wakeups: Wakeups
-    catalogue: Catalogue
+    catalogue: OfferedNewslettersCache
     templates: Environment = field(default_factory=templating.environment)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -40,7 +40,7 @@ class Site:
     def build(cls, settings: Settings, wakeups: Wakeups, database: Database | None = None) -> "Site":
         """The site that the settings describe, on their database unless another one is given."""
         keys, database = keyring(settings), database or Database(settings.database)
-        return cls(settings, database, keys, Links(keys, settings.base_url), wakeups, Catalogue(database))
+        return cls(settings, database, keys, Links(keys, settings.base_url), wakeups, OfferedNewslettersCache(database))
 
     @property
     def shows_outbox(self) -> bool:

@@ -29,7 +29,7 @@ class Judged(NamedTuple):
 
 def judge(owed: Mapping[str, DeliveryStatus], arrivals: Iterable[Arrival]) -> Verdict:
     """`owed` says by the reader's address where the letter to them stands."""
-    taken = [arrival for arrival in arrivals if arrival.fate == TAKEN]
+    taken = [arrival for arrival in arrivals if arrival.outcome == TAKEN]
     seen = Judged(_grouped(taken, "message_id"), _grouped(taken, "to"))
     undecided = sum(status in OPEN for status in owed.values())
     never_seen = sum(status is DeliveryStatus.SENT and reader not in seen.by_reader for reader, status in owed.items())

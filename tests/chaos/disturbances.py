@@ -169,7 +169,7 @@ def breaking_off(stand: Stand, short: bool) -> Allowed:
     arrivals = stand.arrivals()
     dropped = sum(one.told == 0 for one in arrivals)
     again = sum(one.told == 0 and stand_again > 1 for one, stand_again in _tries(arrivals))
-    taken = sum(one.told == 0 and one.fate == "taken" for one in arrivals)
+    taken = sum(one.told == 0 and one.outcome == "taken" for one in arrivals)
     return Allowed(
         doubled=dropped,
         unknown=again,
@@ -208,7 +208,7 @@ def poisoned(stand: Stand, short: bool) -> Allowed:
     stand.relay.mood(hold=poison)
 
     def is_being_carried() -> bool:
-        return sum(one.fate == HELD for one in stand.arrivals()) > kills
+        return sum(one.outcome == HELD for one in stand.arrivals()) > kills
 
     while stand.until(is_being_carried, within=PATIENCE):
         (victim,) = stand.carrying(poison)

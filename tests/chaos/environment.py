@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from newsletter.consent.subscribers import Subscriber
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
-from newsletter.mail.delivery.leases import Carrier
+from newsletter.mail.delivery.leases import Worker
 from newsletter.store.database import Database
 from newsletter.wakeups import Queue
 from tests.chaos import readers, relay, relay_log
@@ -74,10 +74,10 @@ class Stand(Ground):
     def carrying(self, reader: str | None = None) -> list[Process]:
         """The workers that have letters in their hands; or the one that has the letter to this reader."""
         held = select(func.count()).select_from(Delivery).where(stands(DeliveryStatus.CLAIMED))
-        mine = held.join(Carrier, Carrier.id == Delivery.carrier_id)
+        mine = held.join(Worker, Worker.id == Delivery.carrier_id)
         if reader:
             mine = mine.join(Subscriber, Subscriber.id == Delivery.subscriber_id).where(Subscriber.address == reader)
-        return [worker for worker in self.workers if self.ask(mine.where(Carrier.pid == worker.pid))]
+        return [worker for worker in self.workers if self.ask(mine.where(Worker.pid == worker.pid))]
 
 
 @contextmanager

@@ -121,10 +121,10 @@ class Conversation(Dialogue):
         self._write(REFUSED, code)
         return reply.encode()
 
-    def _write(self, fate: str, told: int) -> None:
+    def _write(self, outcome: str, told: int) -> None:
         times = self.mail_at, time.monotonic()
         envelope, letter = (self.sender or "", self._recipient), (*names(self._head), self._content.hexdigest())
-        self._office.book.write(Arrival(fate, told, self.number, *times, *envelope, *letter, self._octets))
+        self._office.book.write(Arrival(outcome, told, self.number, *times, *envelope, *letter, self._octets))
 
     # What drives it: as the sink does, but a reply may take its time, and nothing after it is read meanwhile.
 

@@ -20,7 +20,7 @@ CUT, HELD = "cut", "held"  # it did not come to its end; it is kept waiting
 class Arrival(NamedTuple):
     """One mail transaction. The times are of the monotonic clock, which all processes of a machine share."""
 
-    fate: str  # what became of it, whatever its sender was told
+    outcome: str  # what became of it, whatever its sender was told
     told: int  # the code that its sender was told in the end; 0: the relay hung up without a word
     connection: int
     mail_at: float  # its MAIL FROM was read
@@ -49,9 +49,9 @@ def read(path: Path) -> Iterator[Arrival]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             if line.endswith("\n"):
-                fate, told, connection, mail_at, end_at, *texts, octets = line[:-1].split("\t")
+                outcome, told, connection, mail_at, end_at, *texts, octets = line[:-1].split("\t")
                 numbers = int(told), int(connection), float(mail_at), float(end_at)
-                yield Arrival._make((fate, *numbers, *texts, int(octets)))
+                yield Arrival._make((outcome, *numbers, *texts, int(octets)))
 
 
 def taken(path: Path) -> int:

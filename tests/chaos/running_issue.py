@@ -49,7 +49,7 @@ class Ground:
 
     def taken(self) -> int:
         """How many letters have been taken so far."""
-        return sum(one.fate == TAKEN for one in self.arrivals())
+        return sum(one.outcome == TAKEN for one in self.arrivals())
 
     def send(self) -> None:
         """Approve an issue."""

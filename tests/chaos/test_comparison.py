@@ -10,7 +10,7 @@ from tests.chaos.relay_log import CUT, REFUSED, TAKEN, Arrival, Book
 def arrival(number: int, **given: object) -> Arrival:
     reader = f"reader{number}@crowd.example"
     usual = Arrival(
-        fate=TAKEN,
+        outcome=TAKEN,
         told=250,
         connection=1,
         mail_at=float(number),
@@ -42,8 +42,8 @@ def test_a_letter_that_is_called_sent_and_was_never_seen_is_lost():
 
 
 @pytest.mark.parametrize("fate", [REFUSED, CUT])
-def test_a_letter_that_did_not_come_to_its_end_was_not_seen(fate):
-    assert comparison.judge(SENT, [arrival(0), arrival(1, fate=fate)]).lost == 1
+def test_a_letter_that_did_not_come_to_its_end_was_not_seen(outcome):
+    assert comparison.judge(SENT, [arrival(0), arrival(1, outcome=outcome)]).lost == 1
 
 
 @pytest.mark.parametrize("status", [DeliveryStatus.QUEUED, DeliveryStatus.CLAIMED, DeliveryStatus.IN_DOUBT])
@@ -104,7 +104,7 @@ def test_a_reader_who_left_may_be_written_to_for_two_seconds_and_no_longer():
 
 def test_a_book_is_read_as_it_was_written_without_the_line_that_is_not_whole(tmp_path):
     path = tmp_path / "book"
-    written = [arrival(0), arrival(1, told=0, fate=CUT)]
+    written = [arrival(0), arrival(1, told=0, outcome=CUT)]
     for one in written:
         Book(path).write(one)
     with path.open("a") as file:

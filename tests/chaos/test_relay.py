@@ -46,7 +46,7 @@ def test_a_letter_is_written_down_before_its_sender_is_told(relay):
     with caller(relay) as client:
         assert send(client)[0] == 250
     (one,) = relay.arrivals()
-    assert (one.fate, one.told, one.sender, one.recipient) == (
+    assert (one.outcome, one.told, one.sender, one.recipient) == (
         TAKEN,
         250,
         "letters@press.example",
@@ -72,7 +72,7 @@ def test_greylisted_is_a_recipients_first_try_only(relay):
         assert client.docmd("MAIL FROM:<letters@press.example>")[0] == 503
         client.docmd("RSET")
         assert send(client)[0] == 250
-    assert [(one.fate, one.told) for one in relay.arrivals()] == [(REFUSED, 450), (TAKEN, 250)]
+    assert [(one.outcome, one.told) for one in relay.arrivals()] == [(REFUSED, 450), (TAKEN, 250)]
 
 
 def test_who_is_dropped_after_the_dot_is_told_nothing(relay):
@@ -80,7 +80,7 @@ def test_who_is_dropped_after_the_dot_is_told_nothing(relay):
     for _ in range(8):
         with caller(relay) as client, pytest.raises(smtplib.SMTPServerDisconnected):
             send(client)
-    fates = {one.fate for one in relay.arrivals() if one.told == 0}
+    fates = {one.outcome for one in relay.arrivals() if one.told == 0}
     assert fates == {TAKEN, CUT}, "both kinds occur"
 
 
@@ -117,7 +117,7 @@ def test_a_slow_connection_is_read_an_octet_a_second_and_no_other_is(relay):
         try:
             assert client.getreply()[0] == 250
         except smtplib.SMTPServerDisconnected:
-            assert [one.fate for one in relay.arrivals()] == [CUT]
+            assert [one.outcome for one in relay.arrivals()] == [CUT]
         assert time.monotonic() - begun >= 1.5
 
 

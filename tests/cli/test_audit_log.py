@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from typer.main import get_command
 
 from newsletter import operators
-from newsletter.audit_log import Act
+from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
 from newsletter.content import issues
 from newsletter.content.feeds import Feed
@@ -101,10 +101,10 @@ def rows(database: Database) -> dict[str, list[str]]:
         return {table.name: sorted(str(tuple(row)) for row in session.execute(select(table))) for table in tables}
 
 
-def acts(database: Database) -> list[Act]:
+def acts(database: Database) -> list[AuditEntry]:
     """What was done by command."""
     with database.reading() as session:
-        return list(session.scalars(select(Act).where(Act.actor == ACTOR).order_by(Act.id)))
+        return list(session.scalars(select(AuditEntry).where(AuditEntry.actor == ACTOR).order_by(AuditEntry.id)))
 
 
 def commands(here: Any, path: str = "") -> Iterator[str]:

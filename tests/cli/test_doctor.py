@@ -6,7 +6,7 @@ import re
 import pytest
 from sqlalchemy import delete, select, update
 
-from newsletter.audit_log import Act
+from newsletter.audit_log import AuditEntry
 from newsletter.consent.subscribers import Subscription
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from tests.builders import owed
@@ -71,7 +71,9 @@ def test_fix_mends_what_it_can_names_what_it_left_and_the_next_run_has_nothing_t
     kinds = [line.split()[:2] for line in done.stdout.splitlines() if not line.startswith(" ")]
     assert kinds[:3] == [["mended", "standing:"], ["mended", "dead-claims:"], ["wrong", "sums:"]]
     with database.reading() as session:
-        acts = list(session.scalars(select(Act).where(Act.verb == "doctor mended").order_by(Act.id)))
+        acts = list(
+            session.scalars(select(AuditEntry).where(AuditEntry.verb == "doctor mended").order_by(AuditEntry.id))
+        )
     assert [act.subject for act in acts] == ["check:standing", "check:dead-claims"]
     assert all(act.actor.startswith("cli:") for act in acts)
     again = json.loads(newsletter("doctor", "--fix", "--json").stdout)

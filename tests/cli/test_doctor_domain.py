@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from newsletter.audit_log import Act
+from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
 from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.letters.letters import Letter, LetterKind
@@ -92,7 +92,7 @@ def test_a_probe_goes_the_way_of_every_letter(newsletter, database, monkeypatch,
     with database.reading() as session:
         written, owed = session.scalars(select(Letter)).one(), session.scalars(select(Delivery)).one()
         assert (written.kind, written.audience, owed.recipient) == (LetterKind.TEST, 1, "me@example.org")
-        act = session.scalars(select(Act).order_by(Act.id.desc())).first()
+        act = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
     assert (act.verb, act.subject, act.fields) == ("probe written", "newsletter:three", {})
 
 

@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import select
 
 from newsletter import audit_log
-from newsletter.audit_log import Act
+from newsletter.audit_log import AuditEntry
 from newsletter.content import issues
 from newsletter.content.articles import Article
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims, deliveries
 from newsletter.mail.letters.letters import Letter
-from newsletter.mail.pace.notices import Crier, Said
+from newsletter.mail.pace.notices import Condition, NoticeWriter
 from tests.builders import a_carrier, owed
 from tests.clock import NOON
 
@@ -112,8 +112,10 @@ def test_each_step_is_remembered_with_who_took_it(newsletter, database, drafted,
     for step, number in (("pause", leaving), ("resume", leaving), ("cancel", leaving), ("send", drafted)):
         assert newsletter("issues", step, number).exit_code == 0
     with database.reading() as session:
-        mine = select(Act.actor, Act.verb, Act.subject).where(Act.actor != "tests", Act.subject.startswith("issue:"))
-        left = [tuple(row) for row in session.execute(mine.order_by(Act.id))]
+        mine = select(AuditEntry.actor, AuditEntry.verb, AuditEntry.subject).where(
+            AuditEntry.actor != "tests", AuditEntry.subject.startswith("issue:")
+        )
+        left = [tuple(row) for row in session.execute(mine.order_by(AuditEntry.id))]
     actor = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
     assert left == [
         (actor, "issue drafted", f"issue:{drafted}"),
@@ -146,8 +148,8 @@ def test_the_status_tells_why_a_worker_paused_an_issue(newsletter, database, lea
 
 
 def test_the_status_tells_why_nothing_leaves_of_what_is_leaving(newsletter, database, leaving, drafted):
-    known = {"the relay mail.example.org:587": Said("Connection refused")}
-    Crier(database.writing).cry(known, now=datetime.now(UTC))
+    known = {"the relay mail.example.org:587": Condition("Connection refused")}
+    NoticeWriter(database.writing).cry(known, now=datetime.now(UTC))
     shown = newsletter("issues", "status", leaving)
     assert "the relay mail.example.org:587 (since " in shown.stdout
     assert "UTC): Connection refused\n" in shown.stdout

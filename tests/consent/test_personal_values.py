@@ -10,7 +10,7 @@ from newsletter.consent.ledger import Event
 from newsletter.links import Purpose
 from newsletter.migrations.schema import metadata
 from newsletter.wakeups import Queue
-from tests.whole_service import Stage
+from tests.whole_service import WholeService
 
 ANA, NAME, BROWSER = "ana.garcia@mail.example.org", "Ana García", "Journey/7.0"
 NEVER = {"ledger", "leaves", "seals", "acts", "signup_letters", "suppressions", "known_keys", "tallies"}
@@ -24,7 +24,7 @@ def spellings(value: Any) -> Iterator[str]:
         yield quopri.decodestring(value).decode(errors="replace")
 
 
-def tables_that_tell(stage: Stage, *said: str) -> set[str]:
+def tables_that_tell(stage: WholeService, *said: str) -> set[str]:
     """The tables in which any of this can be read."""
     return {
         table
@@ -37,7 +37,7 @@ def tables_that_tell(stage: Stage, *said: str) -> set[str]:
 
 
 @pytest.fixture
-def journey(stage: Stage) -> Stage:
+def journey(stage: WholeService) -> WholeService:
     """Ana signs up twice, confirms, changes her mind about one, and says never; Eve asks and never answers."""
     stage.browser.headers["user-agent"] = BROWSER
     stage.newsletter()

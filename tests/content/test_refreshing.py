@@ -4,7 +4,7 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import select
 
-from newsletter.allowed_hosts import Exemption
+from newsletter.allowed_hosts import AllowedHost
 from newsletter.content import feeds, refreshing
 from newsletter.content.articles import Article
 from newsletter.content.feeds import LEASE, Feed
@@ -126,7 +126,7 @@ def test_the_internet_is_asked_in_the_same_way(begin, site: LocalHttp):
         newsletter = a_newsletter(session)
         for url in [good, *bad]:
             feeds.add(session, newsletter, url, actor="tests", now=NOON)
-    refreshing.refresh_due(begin, HttpFetcher(allow=[Exemption.parse(f"127.0.0.1:{site.port}")]), now=NOON)
+    refreshing.refresh_due(begin, HttpFetcher(allow=[AllowedHost.parse(f"127.0.0.1:{site.port}")]), now=NOON)
     assert titles(begin) == ["bus"]
     assert [feed_row(begin, url).error for url in bad] == [
         "169.254.169.254 is at 169.254.169.254, which is not a public address.",

@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select, true, update
 from newsletter.consent.signups import VALID, Signup, SignupState
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import queue_age
-from newsletter.doctor.queue_age import Backlog
+from newsletter.doctor.queue_age import QueueAge
 from newsletter.mail.delivery import claims
 from newsletter.mail.delivery.deliveries import DEATHS, Delivery, DeliveryStatus
 from tests.builders import a_carrier, a_delivery, a_letter, a_newsletter, a_reader, a_signup, an_issue, owed
@@ -18,10 +18,10 @@ from tests.query_plans import fill, generic_plan, prepare_everything
 from tests.servers.databases import opened
 
 LATER = NOON + timedelta(hours=1)
-NOTHING = Backlog(None, None, None)
+NOTHING = QueueAge(None, None, None)
 
 
-def seen(reading, now=LATER) -> Backlog:
+def seen(reading, now=LATER) -> QueueAge:
     with reading() as session:
         return queue_age.owed(session, now=now)
 
@@ -42,7 +42,7 @@ def test_each_kind_waits_since_its_oldest_and_the_oldest_of_all_counts(begin, re
             a_delivery(session, issue, a_reader(session, newsletter), due_at=at + timedelta(minutes=10))
             a_signup(session, newsletter, received_at=NOON + timedelta(minutes=20))
     found = seen(reading)
-    assert found == Backlog(*(NOON + timedelta(minutes=minutes) for minutes in (20, 4, 14)))
+    assert found == QueueAge(*(NOON + timedelta(minutes=minutes) for minutes in (20, 4, 14)))
     assert found.oldest == NOON + timedelta(minutes=4)
 
 
@@ -51,7 +51,7 @@ def test_what_is_not_due_yet_is_no_backlog(begin, reading):
         owed(session, 1, due_at=LATER)
         a_signup(session, a_newsletter(session), received_at=LATER)
     assert seen(reading, now=LATER - timedelta(seconds=1)) == NOTHING
-    assert seen(reading) == Backlog(LATER, None, LATER)
+    assert seen(reading) == QueueAge(LATER, None, LATER)
 
 
 @pytest.mark.parametrize("status", list(DeliveryStatus))
@@ -103,7 +103,7 @@ def test_looking_walks_the_waiting_by_index_however_many_letters_there_were(post
         (delivery,) = owed(session, 1)
         fill(session, delivery, decided=20_000, waiting=2_000)
         a_signup(session, newsletter)
-        assert queue_age.owed(session, now=LATER) == Backlog(NOON, None, NOON)
+        assert queue_age.owed(session, now=LATER) == QueueAge(NOON, None, NOON)
         plan = generic_plan(session, "SELECT (SELECT signups%")
     assert plan.count("ix_deliveries_urgent") == 2
     assert plan.count("ix_deliveries_bulk") == 2
@@ -116,7 +116,7 @@ def test_a_letter_that_no_relay_would_hear_of_is_late_though_its_next_try_is_not
     with begin() as session:
         owed(session, 1, due_at=LATER + timedelta(hours=1), deferrals=2)
         session.execute(update(Delivery).values(queued_at=NOON))
-    assert seen(reading) == Backlog(None, None, None, unheard=NOON)
+    assert seen(reading) == QueueAge(None, None, None, unheard=NOON)
     assert seen(reading).oldest == NOON
 
 

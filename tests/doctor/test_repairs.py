@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import delete, insert, select, text, update
 
-from newsletter.audit_log import Act
+from newsletter.audit_log import AuditEntry
 from newsletter.consent import suppressions
 from newsletter.consent.ledger import Evidence, LedgerEntry
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
@@ -11,18 +11,18 @@ from newsletter.consent.suppressions import Reason
 from newsletter.doctor import examination
 from newsletter.doctor.checks import expired_leases
 from newsletter.doctor.checks.findings import Check
-from newsletter.doctor.repairs import Mended, Mender
+from newsletter.doctor.repairs import Repair, Repairer
 from newsletter.mail.delivery import results
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
-from newsletter.mail.delivery.leases import Carrier
-from newsletter.mail.transport.transport import Fate, Report
+from newsletter.mail.delivery.leases import Worker
+from newsletter.mail.transport.transport import Outcome, Result
 from newsletter.store.database import Database
 from tests.builders import KEYRING, a_carrier, a_newsletter, a_reader, owed
 from tests.clock import NOON
 
 
-def mender(database: Database) -> Mender:
-    return Mender(
+def mender(database: Database) -> Repairer:
+    return Repairer(
         reading=database.reading, writing=database.writing, actor="cli:ana", now=lambda: NOON, keyring=KEYRING
     )
 
@@ -32,7 +32,7 @@ def examine(database: Database) -> list[examination.Finding]:
         return examination.examine(session, keyring=KEYRING)
 
 
-def mend(database: Database, **given) -> list[Mended]:
+def mend(database: Database, **given) -> list[Repair]:
     """Mend what was found; there is nothing to mend afterwards."""
     found = {each.check for each in examine(database) if each.fixable}
     assert found
@@ -43,7 +43,7 @@ def mend(database: Database, **given) -> list[Mended]:
 
 def acts(database: Database) -> list[tuple[str, str, object]]:
     with database.reading() as session:
-        done = session.scalars(select(Act).where(Act.verb == "doctor mended").order_by(Act.id))
+        done = session.scalars(select(AuditEntry).where(AuditEntry.verb == "doctor mended").order_by(AuditEntry.id))
         return [(act.actor, act.subject, act.fields) for act in done]
 
 
@@ -60,7 +60,7 @@ def test_triggers_are_made_again(database):
     with database.writing() as session:
         on = "" if database.is_sqlite else " ON acts"
         session.execute(text(f"DROP TRIGGER acts_refuses_delete{on}"))
-    assert mend(database) == [Mended(Check.TRIGGERS, "1 triggers are there again")]
+    assert mend(database) == [Repair(Check.TRIGGERS, "1 triggers are there again")]
     assert examine(database) == []
     assert acts(database) == [("cli:ana", "check:triggers", {"n": 1, "names": ["acts_refuses_delete"]})]
 
@@ -72,7 +72,7 @@ def test_subscriptions_are_rebuilt_from_the_ledger(database):
         session.execute(delete(Subscription).where(Subscription.subscriber_id == reader.id))
         session.execute(update(Subscription).values(standing=Standing.SUBSCRIBED))
     before = kept(database)
-    assert mend(database) == [Mended(Check.STANDING, "2 subscriptions say again what the ledger says")]
+    assert mend(database) == [Repair(Check.STANDING, "2 subscriptions say again what the ledger says")]
     assert examine(database) == []
     assert kept(database) == before
     with database.reading() as session:
@@ -126,7 +126,7 @@ def test_a_claim_of_nobody_waits_again(database):
     with database.writing() as session:
         doubtful, sure = owed(session, 2, status=DeliveryStatus.CLAIMED)
         doubtful.doubts = 1
-    assert mend(database) == [Mended(Check.DEAD_CLAIMS, "2 letters that nobody carried wait again")]
+    assert mend(database) == [Repair(Check.DEAD_CLAIMS, "2 letters that nobody carried wait again")]
     with database.reading() as session:
         assert session.get_one(Delivery, doubtful.id).status is DeliveryStatus.IN_DOUBT
         assert session.get_one(Delivery, sure.id).status is DeliveryStatus.QUEUED
@@ -161,7 +161,7 @@ def carried(database) -> tuple[int, int]:
 def beat(database: Database, carrier: int):
     def happens() -> None:
         with database.writing() as session:
-            session.execute(update(Carrier).where(Carrier.id == carrier).values(beats=Carrier.beats + 1))
+            session.execute(update(Worker).where(Worker.id == carrier).values(beats=Worker.beats + 1))
 
     return happens
 
@@ -200,7 +200,7 @@ def test_only_the_dead_carrier_s_claims_are_handed_back(database, carried):
     living, dead = carried
     quiet = Time(beat(database, living)).silent(database, longest=expired_leases.DEAD)
     mended = mender(database).mend({Check.DEAD_CLAIMS}, quiet=quiet)
-    assert mended == [Mended(Check.DEAD_CLAIMS, "1 letters were handed back: who carried them has fallen silent")]
+    assert mended == [Repair(Check.DEAD_CLAIMS, "1 letters were handed back: who carried them has fallen silent")]
     with database.reading() as session:
         rows = {row.carrier_id: (row.status, row.deaths) for row in session.scalars(select(Delivery))}
     assert rows == {living: (DeliveryStatus.CLAIMED, 0), dead: (DeliveryStatus.QUEUED, 1)}
@@ -225,7 +225,7 @@ def test_what_was_handed_back_and_is_in_other_hands_is_fenced(database, carried)
         mine = session.scalars(select(Delivery).where(Delivery.carrier_id == dead)).one()
         mine.carrier_id, mine.attempt, mine.status = other, 2, DeliveryStatus.CLAIMED
     with database.writing() as session:
-        assert not results.record(session, dead, [Report(mine.id, 1, Fate.TAKEN, None, NOON)], now=NOON)
+        assert not results.record(session, dead, [Result(mine.id, 1, Outcome.TAKEN, None, NOON)], now=NOON)
 
 
 def test_a_subject_whose_facts_are_not_whole_is_left(database):

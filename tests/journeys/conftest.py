@@ -14,7 +14,7 @@ from newsletter.mail.transport.outbox import Outbox
 from newsletter.settings import load
 from newsletter.store.database import Database
 from newsletter.wakeups import Wakeups
-from tests.journeys.running_service import Town, founded
+from tests.journeys.running_service import RunningService, founded
 from tests.local_http import LocalHttp, local_http
 from tests.processes import bell_of, production
 from tests.servers.server import free_port
@@ -31,7 +31,7 @@ def feed() -> Iterator[LocalHttp]:
 
 
 @pytest.fixture
-def embedded(sqlite_url: str, feed: LocalHttp, tmp_path: Path) -> Iterator[Town]:
+def embedded(sqlite_url: str, feed: LocalHttp, tmp_path: Path) -> Iterator[RunningService]:
     """One process on SQLite that keeps its letters."""
     outbox = Outbox(tmp_path / "outbox")
     with in_one_process(
@@ -41,7 +41,9 @@ def embedded(sqlite_url: str, feed: LocalHttp, tmp_path: Path) -> Iterator[Town]
 
 
 @pytest.fixture
-def embedded_on_servers(postgresql_url: str, smtp_sink: SmtpSink, feed: LocalHttp, tmp_path: Path) -> Iterator[Town]:
+def embedded_on_servers(
+    postgresql_url: str, smtp_sink: SmtpSink, feed: LocalHttp, tmp_path: Path
+) -> Iterator[RunningService]:
     """One process on PostgreSQL that hands its letters to a relay."""
     with in_one_process(postgresql_url, smtp_sink.url, feed, tmp_path, smtp_sink.messages) as town:
         yield town
@@ -50,7 +52,7 @@ def embedded_on_servers(postgresql_url: str, smtp_sink: SmtpSink, feed: LocalHtt
 @pytest.fixture
 def processes(
     postgresql_url: str, redis_url: str, smtp_sink: SmtpSink, feed: LocalHttp, tmp_path: Path
-) -> Iterator[Town]:
+) -> Iterator[RunningService]:
     """Web, worker and beat on PostgreSQL, Redis and a relay."""
     allowed = f"127.0.0.1:{feed.port}"
     with (
@@ -72,14 +74,14 @@ SERVERS = (pytest.mark.postgresql, pytest.mark.smtp)
         pytest.param("processes", marks=[*SERVERS, pytest.mark.redis]),
     ]
 )
-def town(request: pytest.FixtureRequest) -> Town:
+def town(request: pytest.FixtureRequest) -> RunningService:
     """The same town, however its service runs."""
-    town: Town = request.getfixturevalue(request.param)
+    town: RunningService = request.getfixturevalue(request.param)
     return town
 
 
 @contextmanager
-def in_one_process(url: str, relay: str, feed: LocalHttp, folder: Path, inbox: Inbox) -> Iterator[Town]:
+def in_one_process(url: str, relay: str, feed: LocalHttp, folder: Path, inbox: Inbox) -> Iterator[RunningService]:
     port = free_port()
     given = {
         "DATABASE_URL": url,
@@ -100,6 +102,8 @@ def in_one_process(url: str, relay: str, feed: LocalHttp, folder: Path, inbox: I
 
 
 @contextmanager
-def visited(base_url: str, database: Database, bell: Wakeups, feed: LocalHttp, inbox: Inbox) -> Iterator[Town]:
+def visited(
+    base_url: str, database: Database, bell: Wakeups, feed: LocalHttp, inbox: Inbox
+) -> Iterator[RunningService]:
     with httpx2.Client(base_url=base_url, trust_env=False) as browser:
-        yield Town(database, bell, Visitor(browser, Path()), feed, inbox)
+        yield RunningService(database, bell, Visitor(browser, Path()), feed, inbox)

@@ -29,7 +29,7 @@ ITEM = """<item><title>{0}</title><link>https://town.example/{1}</link><guid>{1}
 
 
 @dataclass(frozen=True)
-class Town:
+class RunningService:
     """Whoever walks through it needs to know the service's database, bell and site, and none of its processes."""
 
     database: Database

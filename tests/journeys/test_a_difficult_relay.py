@@ -20,7 +20,7 @@ from tests.builders import a_reader
 from tests.content.builders import a_feed, publish
 from tests.smtp_server import CLOSE, ScriptedServer
 from tests.waiting import eventually
-from tests.whole_service import Stage, staged
+from tests.whole_service import WholeService, whole_service
 
 READERS = [f"reader{number}@example.org" for number in range(4)]
 GONE, LATER = "reader1@example.org", "reader2@example.org"
@@ -33,10 +33,12 @@ def relay() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def town(request: pytest.FixtureRequest, relay: ScriptedServer, tmp_path: Path) -> Iterator[Stage]:
+def town(request: pytest.FixtureRequest, relay: ScriptedServer, tmp_path: Path) -> Iterator[WholeService]:
     """A newsletter with four readers, and an issue that is due to them."""
     url = request.getfixturevalue(f"{request.param}_url")
-    with staged(url, tmp_path, smtp_url=(Relay(host=relay.host, port=relay.port),), ehlo_name="news.example") as stage:
+    with whole_service(
+        url, tmp_path, smtp_url=(Relay(host=relay.host, port=relay.port),), ehlo_name="news.example"
+    ) as stage:
         stage.newsletter()
         for reader in READERS:
             stage.sign_up(reader)
@@ -56,14 +58,14 @@ def town(request: pytest.FixtureRequest, relay: ScriptedServer, tmp_path: Path) 
         yield stage
 
 
-def states(stage: Stage) -> dict[DeliveryStatus, int]:
+def states(stage: WholeService) -> dict[DeliveryStatus, int]:
     with stage.site.database.reading() as session:
         assert examination.examine(session) == []
         issue = session.query(Letter).filter(Letter.kind == LetterKind.ISSUE).one()
         return {status: number for status, number in sums(session, issue.id).items() if number}
 
 
-def ring_until(stage: Stage, expected: dict[DeliveryStatus, int]) -> None:
+def ring_until(stage: WholeService, expected: dict[DeliveryStatus, int]) -> None:
     """A relay that was in trouble is tried again after a second or two of everybody's time."""
 
     def reached() -> bool:
@@ -115,7 +117,7 @@ def test_a_confirmation_does_not_wait_behind_an_issue(town, relay):
         )
 
 
-def the_issue(stage: Stage) -> tuple[IssueStatus, str | None]:
+def the_issue(stage: WholeService) -> tuple[IssueStatus, str | None]:
     with stage.site.database.reading() as session:
         issue = session.query(Issue).one()
         return issue.status, issues.pause_reason(session, issue)
@@ -146,7 +148,7 @@ def test_a_relay_that_asks_for_less_gets_less_and_the_command_says_so(town, rela
             a_reader(session, newsletters.named(session, "morning"), f"more{number}@example.org")
     relay.refused |= {f"more{number}@example.org": "450 4.7.1 too much mail from you" for number in range(8)}
 
-    def told() -> list[notices.Bulletin]:
+    def told() -> list[notices.Notice]:
         town.run(Queue.BULK)
         with town.site.database.reading() as session:
             return list(notices.current(session, now=town.clock()))

@@ -21,7 +21,7 @@ from newsletter.consent.signups import Signup, SignupState
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.store.database import Database
 from tests.journeys.conftest import visited
-from tests.journeys.running_service import PATIENCE, Town, founded, text
+from tests.journeys.running_service import PATIENCE, RunningService, founded, text
 from tests.processes import Production, bell_of, production
 from tests.smtp_server import ScriptedServer
 from tests.waiting import eventually
@@ -52,7 +52,7 @@ def relay(theirs: ssl.SSLContext) -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def service(postgresql_url, redis_with_password, relay, feed, tmp_path) -> Iterator[tuple[Production, Town]]:
+def service(postgresql_url, redis_with_password, relay, feed, tmp_path) -> Iterator[tuple[Production, RunningService]]:
     """A town whose processes know a password for everything, and are as talkative as can be."""
     url = postgresql_url.replace("//postgres@", f"//postgres:{DATABASE}@")
     relay_url = f"smtp://press:{RELAY}@{relay.host}:{relay.port}"
@@ -92,7 +92,7 @@ def tokens(letters: list[EmailMessage], base_url: str) -> set[str]:
     return {path.rpartition("/")[2].partition(".")[2][:16] for path in paths if path.count("/") == 2 and "." in path}
 
 
-def meet_with_every_trouble(town: Town, links: list[str]) -> None:
+def meet_with_every_trouble(town: RunningService, links: list[str]) -> None:
     """A row that the database refuses to the site, and to the worker; broken links; addresses where none belong."""
     with closed(town.database, "signups"), pytest.raises(Stuck, match="500"):
         town.visitor.sign_up("morning", ODD, "")
@@ -109,7 +109,7 @@ def meet_with_every_trouble(town: Town, links: list[str]) -> None:
     browser.post("/subscribe", json={"email": [ANA], "name": {"first": NAME}})
 
 
-def states(town: Town, column: Any, state: str) -> int:
+def states(town: RunningService, column: Any, state: str) -> int:
     """How many rows are in that state."""
     with town.database.reading() as session:
         return session.scalar(select(func.count()).where(column == state)) or 0

@@ -21,7 +21,7 @@ from tests.builders import a_newsletter, a_reader, a_signup
 from tests.clock import NOON
 from tests.query_plans import generic_plan, prepare_everything
 from tests.servers.databases import opened
-from tests.whole_service import Stage, staged
+from tests.whole_service import WholeService, whole_service
 
 ANA, EVE = "ana@mail.example.org", "eve@mail.example.org"
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -35,7 +35,7 @@ def _newsletters(request: pytest.FixtureRequest):
         stage.newsletter("evening")
 
 
-def ask(stage: Stage, email: str = ANA, slug: str = "morning"):
+def ask(stage: WholeService, email: str = ANA, slug: str = "morning"):
     """Sign up, and return the letter that asks to confirm."""
     before = len(stage.letters(to=email))
     stage.sign_up(email, slug, name="Invented Name")
@@ -45,15 +45,15 @@ def ask(stage: Stage, email: str = ANA, slug: str = "morning"):
     return found[-1]
 
 
-def confirm(stage: Stage, letter) -> None:
+def confirm(stage: WholeService, letter) -> None:
     assert stage.browser.post(stage.link(letter, "confirm")).status_code == 200
 
 
-def leave(stage: Stage, letter) -> None:
+def leave(stage: WholeService, letter) -> None:
     assert stage.browser.post(stage.link(letter, "u"), data=ONE_CLICK).status_code == 200
 
 
-def tables_with(stage: Stage, word: str) -> set[str]:
+def tables_with(stage: WholeService, word: str) -> set[str]:
     """The tables in which this can be read."""
     return {
         table
@@ -64,25 +64,25 @@ def tables_with(stage: Stage, word: str) -> set[str]:
     }
 
 
-def wait(stage: Stage, **length: float) -> None:
+def wait(stage: WholeService, **length: float) -> None:
     """Let time pass and the upkeep be done."""
     stage.clock.pass_(**length)
     stage.run(Queue.UPKEEP)
 
 
-def events(stage: Stage) -> list[Event]:
+def events(stage: WholeService) -> list[Event]:
     """What the ledger says in its order, after everything in it was found to be whole."""
     with stage.site.database.reading() as session:
         assert examination.examine(session) == []
         return list(session.scalars(select(LedgerEntry.event).order_by(LedgerEntry.id)))
 
 
-def count(stage: Stage, row: type) -> int:
+def count(stage: WholeService, row: type) -> int:
     with stage.site.database.reading() as session:
         return len(session.scalars(select(row)).all())
 
 
-def uncovered(stage: Stage) -> Sequence[Event]:
+def uncovered(stage: WholeService) -> Sequence[Event]:
     """Facts whose evidence is gone without a later entry `lapsed` of the same subject to account for it."""
     with stage.site.database.reading() as session:
         entries = session.scalars(select(LedgerEntry)).all()
@@ -222,7 +222,7 @@ def test_who_had_left_asks_again_and_does_not_confirm_has_left(stage):
         assert session.scalars(select(Subscription.standing)).all() == ["left"]
 
 
-def _with_evidence(stage: Stage) -> list[LedgerEntry]:
+def _with_evidence(stage: WholeService) -> list[LedgerEntry]:
     with stage.site.database.reading() as session:
         return list(session.scalars(select(LedgerEntry).join(Evidence).order_by(LedgerEntry.id)))
 
@@ -377,7 +377,7 @@ def test_what_stays_in_the_ledger_still_proves_what_it_proved(stage):
 
 
 def test_in_a_sqlite_file_nothing_of_the_forgotten_is_left_between_the_rows(sqlite_url, tmp_path):
-    with staged(sqlite_url, tmp_path) as stage:
+    with whole_service(sqlite_url, tmp_path) as stage:
         stage.newsletter()
         ask(stage)
         wait(stage, hours=72)
@@ -388,7 +388,7 @@ def test_in_a_sqlite_file_nothing_of_the_forgotten_is_left_between_the_rows(sqli
     assert b"Invented Name" not in file.read_bytes()
 
 
-def forget(stage: Stage) -> int:
+def forget(stage: WholeService) -> int:
     with stage.site.database.writing() as session:
         return retention.forget_due(session, now=stage.clock())
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, Stateme
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.orm import Session
 
-from newsletter.audit_log import Act
+from newsletter.audit_log import AuditEntry
 from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.ledger import Evidence
 from newsletter.consent.subscribers import Subscriber
@@ -96,14 +96,14 @@ def test_a_writer_that_raises_leaves_nothing_of_what_it_wrote(begin, reading):
         with begin() as session:
             session.add(an_operator("ana@example.org"))
             session.flush()
-            session.execute(insert(Act), [AN_ACT])
+            session.execute(insert(AuditEntry), [AN_ACT])
             raise Refused
 
     with pytest.raises(Refused):
         half()
     with reading() as session:
         assert operators(session) == []
-        assert session.scalars(select(Act)).all() == []
+        assert session.scalars(select(AuditEntry)).all() == []
 
 
 def test_a_commit_that_is_refused_leaves_nothing_either(begin, reading):

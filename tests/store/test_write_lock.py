@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 from newsletter.errors import Refused
 from newsletter.store import write_lock
 from newsletter.store.database import Database
-from newsletter.store.write_lock import Turnstile
+from newsletter.store.write_lock import WriteLock
 from tests.waiting import eventually
-from tests.whole_service import staged
+from tests.whole_service import whole_service
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_session_that_has_done_nothing_yet_keeps_nobody_waiting(file):
 
 def test_sixty_people_who_press_the_button_at_once_are_all_answered(sqlite_url, tmp_path):
     # More than the site has threads: did each take its turn before its page runs, no thread would be left to run one.
-    with staged(sqlite_url, tmp_path) as stage:
+    with whole_service(sqlite_url, tmp_path) as stage:
         stage.newsletter()
         link = stage.link(stage.reader("ana@example.org"), "u")
         statuses = []
@@ -124,7 +124,7 @@ def test_whoever_is_interrupted_while_waiting_does_not_hold_up_those_behind():
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    stile, passed = Turnstile(), Event()
+    stile, passed = WriteLock(), Event()
     stile.enter()
     behind = Thread(target=lambda: (stile.enter(), passed.set(), stile.leave()), daemon=True)
     usual = signal.signal(signal.SIGUSR1, interrupt)

@@ -16,7 +16,7 @@ from newsletter.consent.signups import Signup
 from newsletter.web.guards import FORM_BYTES, NO_FORM_BYTES, allow
 from tests.servers.server import free_port
 from tests.waiting import eventually
-from tests.whole_service import Stage, staged
+from tests.whole_service import WholeService, whole_service
 
 MB = 1024 * 1024
 CHUNK = 8 * 1024
@@ -25,9 +25,9 @@ ALWAYS = ("content-security-policy", "referrer-policy", "x-content-type-options"
 
 
 @pytest.fixture
-def site(sqlite_url, tmp_path) -> Iterator[Stage]:
+def site(sqlite_url, tmp_path) -> Iterator[WholeService]:
     """A service for what asks nothing of the database."""
-    with staged(sqlite_url, tmp_path) as stage:
+    with whole_service(sqlite_url, tmp_path) as stage:
         stage.newsletter()
         yield stage
 
@@ -61,7 +61,7 @@ def posted(connection: http.client.HTTPConnection, path: str, body: bytes, *, ch
         connection.close()
 
 
-def with_hooks(stage: Stage) -> FastAPI:
+def with_hooks(stage: WholeService) -> FastAPI:
     """The site with two routes of later: one declares how much it takes, the other nothing."""
 
     async def size(request: Request) -> dict[str, int]:

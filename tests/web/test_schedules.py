@@ -12,7 +12,7 @@ from newsletter.content.digests import digests
 from newsletter.links import Purpose
 from newsletter.newsletters import Newsletter
 from newsletter.wakeups import Queue
-from tests.whole_service import Stage
+from tests.whole_service import WholeService
 
 ANA = "ana@example.org"
 DAILY = "At 07:00 every day (Europe/Berlin)."
@@ -20,30 +20,30 @@ WEEKLY = "At 18:00 on Friday (Europe/Berlin)."
 
 
 @pytest.fixture(autouse=True)
-def _newsletter(stage: Stage):
+def _newsletter(stage: WholeService):
     stage.newsletter()
 
 
-def comes(stage: Stage, cron: str, slug: str = "morning", *, active: bool = True) -> None:
+def comes(stage: WholeService, cron: str, slug: str = "morning", *, active: bool = True) -> None:
     with stage.site.database.writing() as session:
         newsletter = session.scalars(select(Newsletter).where(Newsletter.slug == slug)).one()
         facts = {"name": cron, "cron": cron, "zone": "Europe/Berlin", "actor": "tests", "now": stage.clock()}
         digests.add(session, newsletter, **facts).active = active
 
 
-def confirm_page(stage: Stage) -> str:
+def confirm_page(stage: WholeService) -> str:
     stage.sign_up(ANA)
     stage.ring(Queue.URGENT)
     return stage.browser.get(stage.link(stage.letters(to=ANA)[-1], "confirm")).text
 
 
-def preferences_page(stage: Stage) -> str:
+def preferences_page(stage: WholeService) -> str:
     with stage.site.database.reading() as session:
         reader = session.scalars(select(Subscriber.id)).one()
     return stage.browser.get(f"/preferences/{stage.site.links.token(Purpose.PREFERENCES, reader)}").text
 
 
-def exhibits(stage: Stage) -> tuple[str, str]:
+def exhibits(stage: WholeService) -> tuple[str, str]:
     """What the newest wording says was shown: the form and the confirm page."""
     with stage.site.database.reading() as session:
         wording = session.scalars(select(Wording).order_by(Wording.id.desc())).first()

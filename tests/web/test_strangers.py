@@ -13,13 +13,13 @@ from newsletter.settings import Settings
 from newsletter.wakeups import Queue
 from newsletter.web import create_app
 from tests.servers.server import free_port
-from tests.whole_service import SECRET, Silence, Stage, staged
+from tests.whole_service import SECRET, Silence, WholeService, whole_service
 
 ANA = "ana@example.org"
 PROTECTED = ("content-security-policy", "referrer-policy", "x-content-type-options")
 
 
-def seen_ip(stage: Stage, *forwarded: str) -> str | None:
+def seen_ip(stage: WholeService, *forwarded: str) -> str | None:
     headers = [("X-Forwarded-For", value) for value in forwarded]
     form = {**stage.form(), "email": ANA}
     assert stage.browser.post("/subscribe", data=form, headers=headers).status_code == 202
@@ -49,7 +49,7 @@ def test_nobody_is_believed_about_whom_they_speak_for_unless_they_are_trusted(st
     ],
 )
 def test_a_trusted_proxy_is_believed_about_its_own_visitor_only(sqlite_url, tmp_path, forwarded, seen):
-    with staged(sqlite_url, tmp_path, trusted_proxies="127.0.0.1,10.0.0.0/8") as stage:
+    with whole_service(sqlite_url, tmp_path, trusted_proxies="127.0.0.1,10.0.0.0/8") as stage:
         stage.newsletter()
         assert seen_ip(stage, *forwarded) == seen
 
@@ -126,7 +126,7 @@ def test_a_page_that_fails_is_protected_too_and_its_log_names_nobody(stage, capl
 
 
 def test_the_outbox_is_for_this_machine_whoever_is_in_between(sqlite_url, tmp_path):
-    with staged(sqlite_url, tmp_path) as stage:
+    with whole_service(sqlite_url, tmp_path) as stage:
         assert stage.browser.get("/outbox").status_code == 200
         assert stage.browser.get("/outbox", headers={"Host": "letters.example.org"}).status_code == 404
         with TestClient(stage.browser.app, base_url="http://localhost", client=("192.168.1.7", 1)) as neighbour:

@@ -24,17 +24,17 @@ from newsletter.doctor import examination
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import claims
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
-from newsletter.mail.delivery.leases import SILENCE, Watch
+from newsletter.mail.delivery.leases import LEASE_DURATION, LeaseMonitor
 from newsletter.mail.transport.outbox import Outbox
-from newsletter.mail.transport.smtp.smtp_transport import SmtpPostman
-from newsletter.mail.transport.transport import Fate
+from newsletter.mail.transport.smtp.smtp_transport import SmtpTransport
+from newsletter.mail.transport.transport import Outcome
 from newsletter.settings import Settings
 from newsletter.wakeups import Queue
 from tests.builders import a_carrier, a_newsletter, a_reader, a_signup, an_issue, owed
 from tests.clock import NOON
 from tests.content.builders import Shelf
 from tests.transports import Ticks, Whimsical
-from tests.whole_service import Stage
+from tests.whole_service import WholeService
 from workers import context, jobs
 from workers.context import Context
 from workers.jobs import SEND_SECONDS, SIGNUPS_PER_CALL
@@ -46,12 +46,12 @@ FEED = b"""<rss version="2.0"><channel><title>Town</title><link>https://town.exa
 SOMEBODY = "ana@example.org"
 
 
-def statuses(stage: Stage) -> list[DeliveryStatus]:
+def statuses(stage: WholeService) -> list[DeliveryStatus]:
     with stage.site.database.reading() as session:
         return list(session.scalars(select(Delivery.status).order_by(Delivery.id)))
 
 
-def add_signups(stage: Stage, number: int) -> None:
+def add_signups(stage: WholeService, number: int) -> None:
     with stage.site.database.writing() as session:
         newsletter = newsletters.by_slug(session, "morning") or a_newsletter(session)
         for _ in range(number):
@@ -90,23 +90,23 @@ def test_sending_ends_after_its_seconds_and_says_that_more_is_due(stage):
     with stage.site.database.writing() as session:
         owed(session, 12)
     ticks = Ticks()
-    postman = Whimsical(ticks=ticks, takes=1.0)
-    busy = replace(stage.context, dispatcher=replace(stage.context.dispatcher, postman=postman, ticks=ticks))
+    transport = Whimsical(ticks=ticks, takes=1.0)
+    busy = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=transport, ticks=ticks))
     started = ticks()
     assert jobs.run(Queue.BULK, busy) is True
     assert ticks() - started == SEND_SECONDS
-    assert len(postman.taken) == SEND_SECONDS
+    assert len(transport.taken) == SEND_SECONDS
     assert jobs.run(Queue.BULK, busy) is True
     while jobs.run(Queue.BULK, busy):
         pass
-    assert len(set(postman.taken)) == len(postman.taken) == 12
+    assert len(set(transport.taken)) == len(transport.taken) == 12
 
 
 def test_a_relay_that_takes_nothing_is_not_knocked_at_without_pause(stage):
     with stage.site.database.writing() as session:
         owed(session, 3)
     nobody = Whimsical(ticks=Ticks(), pulls=0)
-    closed = replace(stage.context, dispatcher=replace(stage.context.dispatcher, postman=nobody))
+    closed = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=nobody))
     assert jobs.run(Queue.BULK, closed) is False
     assert statuses(stage) == [DeliveryStatus.QUEUED] * 3
 
@@ -138,8 +138,8 @@ def test_waking_upkeep_drafts_reclaims_and_deletes(stage):
         owed(session, 1)
         claims.claim(session, a_carrier(session), limit=1, urgent=False, key="k1", now=NOON)
     ticks = Ticks()
-    watching = replace(stage.context, watch=Watch(ticks))
-    for _ in range(int(SILENCE / 5)):
+    watching = replace(stage.context, watch=LeaseMonitor(ticks))
+    for _ in range(int(LEASE_DURATION / 5)):
         assert jobs.run(Queue.UPKEEP, watching) is False
         ticks.now += 5
     assert statuses(stage) == [DeliveryStatus.CLAIMED]
@@ -209,7 +209,7 @@ def test_a_digest_that_fails_keeps_no_other_and_no_other_step_from_its_work(stag
 
 def test_a_bug_in_the_postman_leaves_a_trace_without_an_address_and_nothing_claimed(stage, caplog):
     add_signups(stage, 1)
-    broken = replace(stage.context, dispatcher=replace(stage.context.dispatcher, postman=Broken()), fetcher=Broken())
+    broken = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=Broken()), fetcher=Broken())
     for queue in Queue:
         assert jobs.run(queue, broken) is False
     assert statuses(stage) == [DeliveryStatus.QUEUED]
@@ -256,9 +256,9 @@ def test_letters_go_to_the_relay_that_the_settings_name_and_else_to_the_outbox(t
     )
     assert isinstance(context.transport(unset), Outbox)
     assert context.express_transport(unset) is None, "the outbox holds nobody up"
-    for postman in (context.transport(named), context.express_transport(named)):
-        assert isinstance(postman, SmtpPostman)
-        postman.close()
+    for transport in (context.transport(named), context.express_transport(named)):
+        assert isinstance(transport, SmtpTransport)
+        transport.close()
 
 
 def test_with_other_keys_than_the_databases_nothing_is_built(stage):
@@ -317,7 +317,7 @@ def test_a_context_that_cannot_be_built_yet_is_asked_for_again_at_the_next_wake_
 @pytest.mark.parametrize("queue", Queue)
 def test_once_the_process_has_to_end_no_step_begins(stage, queue):
     add_signups(stage, 1)
-    broken = replace(stage.context, dispatcher=replace(stage.context.dispatcher, postman=Broken()), fetcher=Broken())
+    broken = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=Broken()), fetcher=Broken())
     broken.stop.set()
     before = stage.rows()
     assert jobs.run(queue, broken) is False
@@ -328,7 +328,7 @@ def test_once_the_process_has_to_end_carrying_ends_with_the_letter_in_hand(stage
     with stage.site.database.writing() as session:
         owed(session, 3)
     ticks = Ticks()
-    postman = Whimsical(lambda _: stage.context.stop.set() or Fate.TAKEN, ticks=ticks)
-    ending = replace(stage.context, dispatcher=replace(stage.context.dispatcher, postman=postman, ticks=ticks))
+    transport = Whimsical(lambda _: stage.context.stop.set() or Outcome.TAKEN, ticks=ticks)
+    ending = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=transport, ticks=ticks))
     assert jobs.run(Queue.BULK, ending) is False
     assert statuses(stage) == [DeliveryStatus.SENT, DeliveryStatus.QUEUED, DeliveryStatus.QUEUED]

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from newsletter.mail.delivery import claims
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
-from newsletter.mail.delivery.leases import BEAT, SILENCE, Carrier, Watch
+from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, LeaseMonitor, Worker
 from tests.builders import a_carrier, owed
 from tests.clock import NOON
 from tests.transports import Ticks
@@ -30,31 +30,31 @@ def with_a_letter_in_dead_hands(stage) -> None:
 def test_letters_of_the_dead_go_back_within_the_lease_though_no_queue_is_woken(stage):
     with_a_letter_in_dead_hands(stage)
     ticks = Ticks()
-    worker = replace(stage.context, watch=Watch(ticks))
+    worker = replace(stage.context, watch=LeaseMonitor(ticks))
     begun, looks = ticks.now, threading.Semaphore(0)
 
     def look() -> None:
         jobs.attempt(jobs.reclaim_expired_leases, worker)
         looks.release()
         if status(stage) is DeliveryStatus.CLAIMED:
-            ticks.now += BEAT
+            ticks.now += HEARTBEAT_INTERVAL
 
     watching = Repeating(look, every=0.01, name="watching")
     watching.start()
     eventually(lambda: status(stage) is DeliveryStatus.QUEUED)
     watching.close()
-    assert ticks.now - begun <= SILENCE + 2 * BEAT
+    assert ticks.now - begun <= LEASE_DURATION + 2 * HEARTBEAT_INTERVAL
     assert not any(thread.name == "watching" for thread in threading.enumerate())
 
 
 def test_of_all_who_miss_a_carrier_one_hands_its_letters_back(stage, caplog):
     with_a_letter_in_dead_hands(stage)
     ticks = Ticks()
-    crowd = [replace(stage.context, watch=Watch(ticks)) for _ in range(20)]
-    for _ in range(int(SILENCE / BEAT) + 2):
+    crowd = [replace(stage.context, watch=LeaseMonitor(ticks)) for _ in range(20)]
+    for _ in range(int(LEASE_DURATION / HEARTBEAT_INTERVAL) + 2):
         for worker in crowd:
             jobs.attempt(jobs.reclaim_expired_leases, worker)
-        ticks.now += BEAT
+        ticks.now += HEARTBEAT_INTERVAL
     with stage.site.database.reading() as session:
         assert session.scalars(select(Delivery.deaths)).one() == 1
     said = [record for record in caplog.records if "lease expired" in record.getMessage()]
@@ -64,7 +64,7 @@ def test_of_all_who_miss_a_carrier_one_hands_its_letters_back(stage, caplog):
 def test_a_worker_that_has_to_end_looks_no_more(stage):
     with stage.site.database.writing() as session:
         a_carrier(session)
-        session.execute(update(Carrier).values(beats=3))
+        session.execute(update(Worker).values(beats=3))
     ending = replace(stage.context, stop=threading.Event())
     ending.stop.set()
     jobs.attempt(jobs.reclaim_expired_leases, ending)

@@ -9,31 +9,31 @@ from contextlib import ExitStack, closing
 import pytest
 from redis import Redis
 
-from newsletter.mail.pace.pace import BoardPace
-from newsletter.mail.pace.shared_state import Board, LocalBoard, Notes
-from newsletter.mail.transport.transport import Fate, Reply, Report
+from newsletter.mail.pace.pace import SharedPace
+from newsletter.mail.pace.shared_state import LocalSharedState, PaceState, SharedState
+from newsletter.mail.transport.transport import Outcome, Reply, Result
 from newsletter.relays import Relay
 from tests.clock import NOON
 from tests.waiting import eventually
-from workers.shared_state import AGAIN, PATIENCE, RedisBoard
+from workers.shared_state import AGAIN, PATIENCE, RedisSharedState
 
 RELAY = "relay:relay.example:25"
-TAKEN = Report(1, 1, Fate.TAKEN, Reply(250, "2.0.0", "ok"), NOON)
+TAKEN = Result(1, 1, Outcome.TAKEN, Reply(250, "2.0.0", "ok"), NOON)
 
 
 @pytest.fixture(params=["local", pytest.param("redis", marks=pytest.mark.redis)])
-def carrier(request) -> Iterator[Callable[[], Board]]:
+def carrier(request) -> Iterator[Callable[[], SharedState]]:
     """Makes the board as one more carrier has it."""
     if request.param == "local":
-        board = LocalBoard()
+        board = LocalSharedState()
         yield lambda: board
         return
     url = request.getfixturevalue("redis_url")
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(RedisBoard(url)))
+        yield lambda: stack.enter_context(closing(RedisSharedState(url)))
 
 
-def marked(board: Board, marks: str, key: str = "issue:1") -> Notes:
+def marked(board: SharedState, marks: str, key: str = "issue:1") -> PaceState:
     notes, _ = board.change(key, lambda notes, _: notes._replace(marks=notes.marks + marks))
     return notes
 
@@ -64,8 +64,8 @@ def test_what_one_writes_all_read(carrier):
     ann, bob = carrier(), carrier()
     assert marked(ann, "tt").marks == "tt"
     assert marked(bob, "g").marks == "ttg"
-    assert marked(ann, "", key="issue:2") == Notes()
-    everything = Notes("tgr", 3.5, 7.0, 1.5, 2.5, 3, True, "550 5.7.1 nein, danke: ü", 9, 8.0, 4.0)
+    assert marked(ann, "", key="issue:2") == PaceState()
+    everything = PaceState("tgr", 3.5, 7.0, 1.5, 2.5, 3, True, "550 5.7.1 nein, danke: ü", 9, 8.0, 4.0)
     assert bob.change(RELAY, lambda *_: everything)[0] == everything
     assert ann.change(RELAY, lambda notes, _: notes)[0] == everything
 
@@ -91,11 +91,11 @@ def test_who_carries_alone_has_no_company(carrier):
 def test_connections_are_shared_by_all_who_carry(redis_url):
     relay = Relay(host="relay.example", port=25, connections=5)
     with ExitStack() as stack:
-        boards = [stack.enter_context(closing(RedisBoard(redis_url))) for _ in range(3)]
-        paces = [BoardPace(board, relay) for board in boards]
+        boards = [stack.enter_context(closing(RedisSharedState(redis_url))) for _ in range(3)]
+        paces = [SharedPace(board, relay) for board in boards]
         for pace in paces:
             pace.seats(5)
-        late = BoardPace(stack.enter_context(closing(RedisBoard(redis_url))), relay)
+        late = SharedPace(stack.enter_context(closing(RedisSharedState(redis_url))), relay)
         assert late.seats(5) == 1
         assert late.seats(20) == 5
         boards[0].close()
@@ -104,8 +104,8 @@ def test_connections_are_shared_by_all_who_carry(redis_url):
 
 @pytest.mark.redis
 def test_letters_that_are_taken_cost_redis_next_to_nothing(redis_url):
-    with closing(RedisBoard(redis_url)) as board, Redis.from_url(redis_url) as redis:
-        pace = BoardPace(board, Relay(host="relay.example", port=25, rate=100_000))
+    with closing(RedisSharedState(redis_url)) as board, Redis.from_url(redis_url) as redis:
+        pace = SharedPace(board, Relay(host="relay.example", port=25, rate=100_000))
         began = time.monotonic()
         for _ in range(10_000):
             while pace.delay() > 0:
@@ -118,7 +118,7 @@ def test_letters_that_are_taken_cost_redis_next_to_nothing(redis_url):
 
 @pytest.mark.redis
 def test_nothing_that_redis_keeps_of_it_stays_for_ever(redis_url):
-    with closing(RedisBoard(redis_url)) as board, Redis.from_url(redis_url) as redis:
+    with closing(RedisSharedState(redis_url)) as board, Redis.from_url(redis_url) as redis:
         board.reserve(RELAY, rate=10, turns=2)
         board.company(RELAY)
         marked(board, "tgt")
@@ -128,7 +128,7 @@ def test_nothing_that_redis_keeps_of_it_stays_for_ever(redis_url):
 
 @pytest.mark.redis
 def test_what_a_newer_release_notes_beside_ours_stays_and_what_is_no_note_at_all_is_replaced(redis_url):
-    with closing(RedisBoard(redis_url)) as board, Redis.from_url(redis_url) as redis:
+    with closing(RedisSharedState(redis_url)) as board, Redis.from_url(redis_url) as redis:
         marked(board, "t", key="newer")
         marked(board, "t", key="broken")
         newer, broken = (f"newsletter:notes:{key}" for key in ("newer", "broken"))
@@ -141,7 +141,7 @@ def test_what_a_newer_release_notes_beside_ours_stays_and_what_is_no_note_at_all
 
 @pytest.mark.redis
 def test_an_emptied_redis_is_told_again(redis_url):
-    with closing(RedisBoard(redis_url)) as board, Redis.from_url(redis_url) as redis:
+    with closing(RedisSharedState(redis_url)) as board, Redis.from_url(redis_url) as redis:
         marked(board, "tttg")
         redis.flushall()
         assert marked(board, "t").marks == "tttgt"
@@ -153,7 +153,7 @@ def test_an_emptied_redis_is_told_again(redis_url):
 @pytest.mark.parametrize("how", ["killed", "frozen"])
 def test_a_redis_that_is_away_is_waited_for_once_and_each_keeps_to_its_share(mortal_redis, how):
     with ExitStack() as stack:
-        ann, bob = (stack.enter_context(closing(RedisBoard(mortal_redis.url))) for _ in range(2))
+        ann, bob = (stack.enter_context(closing(RedisSharedState(mortal_redis.url))) for _ in range(2))
         assert (ann.company(RELAY), bob.company(RELAY)) == (1, 2)
         marked(bob, "tg")
         with ExitStack() as away:
@@ -178,9 +178,9 @@ def test_a_redis_that_is_away_is_waited_for_once_and_each_keeps_to_its_share(mor
 @pytest.mark.redis
 def test_without_redis_from_the_start_letters_leave_all_the_same(mortal_redis):
     mortal_redis.kill()
-    with closing(RedisBoard(mortal_redis.url)) as board:
+    with closing(RedisSharedState(mortal_redis.url)) as board:
         began = time.monotonic()
-        pace = BoardPace(board, Relay(host="relay.example", port=25, rate=1000))
+        pace = SharedPace(board, Relay(host="relay.example", port=25, rate=1000))
         assert pace.seats(4) == 4
         assert pace.delay() == 0
         assert time.monotonic() - began < PATIENCE + 0.15

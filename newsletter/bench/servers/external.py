@@ -10,13 +10,13 @@ from newsletter import broker
 from newsletter.cli import console
 from newsletter.errors import Misconfigured, NewsletterError, Refused
 from newsletter.mail.transport.smtp.smtp_transport import probe
-from newsletter.mail.transport.smtp.timeouts import Patience
+from newsletter.mail.transport.smtp.timeouts import Timeouts
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
 from newsletter.settings import Settings
 
 SINK = "smtp-sink -c 127.0.0.1:2525 100 (as root: -u nobody)"
-HURRY = Patience(connect=10, greeting=10, command=10)
+HURRY = Timeouts(connect=10, greeting=10, command=10)
 
 
 def asked(found: Settings, *, show: str = "demo") -> dict[str, str]:

@@ -20,8 +20,8 @@ import newsletter
 from newsletter.bench.servers.external import SINK
 from newsletter.bench.visitor import Stuck, Visitor, feed_served
 from newsletter.cli import console
-from newsletter.cli.demo.environment import FOLDER, DemoOptions, Stage, staged
-from newsletter.cli.demo.steps import Show
+from newsletter.cli.demo.environment import FOLDER, DemoOptions, DemoService, started
+from newsletter.cli.demo.steps import DemoSteps
 
 SAMPLE = Path(newsletter.__file__).parent / "sample" / "feed.xml"
 WATCH = 5.0  # seconds between two looks at whether what was started still runs
@@ -71,7 +71,7 @@ def is_right(summary: dict[str, Any], readers: int) -> bool:
 
 
 @contextmanager
-def _staged(given: DemoOptions, feed: str | None) -> Iterator[tuple[Stage, str]]:
+def _staged(given: DemoOptions, feed: str | None) -> Iterator[tuple[DemoService, str]]:
     """The service, with the feed within its reach."""
     with ExitStack() as stack:
         if feed is None or not feed.startswith(("http://", "https://")):
@@ -79,10 +79,10 @@ def _staged(given: DemoOptions, feed: str | None) -> Iterator[tuple[Stage, str]]
             if not file.is_file():
                 raise Stuck(f"There is no file {file}.")
             feed = f"{stack.enter_context(feed_served(file.parent))}/{file.name}"
-        yield stack.enter_context(staged(given, feed_host=urlsplit(feed).netloc)), feed
+        yield stack.enter_context(started(given, feed_host=urlsplit(feed).netloc)), feed
 
 
-def _introduce(say: Console, stage: Stage) -> None:
+def _introduce(say: Console, stage: DemoService) -> None:
     if stage.servers:
         say.print(f"On {', '.join(stage.servers.values())}.", markup=False)
     if "relay" in stage.servers:
@@ -93,10 +93,10 @@ def _introduce(say: Console, stage: Stage) -> None:
         )
 
 
-def _perform(say: Console, stage: Stage, feed: str, readers: int) -> dict[str, Any]:
+def _perform(say: Console, stage: DemoService, feed: str, readers: int) -> dict[str, Any]:
     base_url = stage.site.settings.base_url
     with closing(httpx2.Client(base_url=base_url, timeout=30, trust_env=False)) as browser:
-        return Show(say, stage.site, Visitor(browser, stage.inbox), feed, stage.watch).play(readers)
+        return DemoSteps(say, stage.site, Visitor(browser, stage.inbox), feed, stage.watch).play(readers)
 
 
 def _free_port() -> int:
@@ -125,7 +125,7 @@ def _print_summary(say: Console, summary: dict[str, Any], *, right: bool) -> Non
     say.print("Every count is right." if right else "Some of these counts are wrong.", style="bold")
 
 
-def _keep_serving(say: Console, stage: Stage) -> None:
+def _keep_serving(say: Console, stage: DemoService) -> None:
     base_url = stage.site.settings.base_url
     lines = ["\nLook around; Ctrl+C ends it.", f"  sign up   {base_url}/", f"  archive   {base_url}/archive"]
     if stage.site.shows_outbox:

@@ -18,7 +18,7 @@ from newsletter.cli.demo.inboxes import Inbox, Maildir, Relayed
 from newsletter.cli.migrate import bring_up_to_date
 from newsletter.cli.serve import listening, served, working
 from newsletter.errors import Misconfigured, NewsletterError
-from newsletter.mail.delivery.assembly import Packer
+from newsletter.mail.delivery.assembly import Assembler
 from newsletter.settings import PREFIX, Settings
 from newsletter.web.site import Site
 
@@ -55,7 +55,7 @@ class DemoOptions:
 
 
 @dataclass(frozen=True)
-class Stage:
+class DemoService:
     """A running service, as whoever operates it sees it."""
 
     site: Site
@@ -66,7 +66,7 @@ class Stage:
 
 
 @contextmanager
-def staged(given: DemoOptions, *, feed_host: str) -> Iterator[Stage]:
+def started(given: DemoOptions, *, feed_host: str) -> Iterator[DemoService]:
     """The service in a folder of its own, on the servers that are given. It ends on leaving, with all its processes.
 
     Raises NewsletterError, before anything is written, where one of the servers cannot be used or is somebody's.
@@ -86,16 +86,16 @@ def staged(given: DemoOptions, *, feed_host: str) -> Iterator[Stage]:
         yield _stage(site, answers, processes)
 
 
-def _stage(site: Site, answers: dict[str, str], processes: Processes) -> Stage:
+def _stage(site: Site, answers: dict[str, str], processes: Processes) -> DemoService:
     if not site.settings.smtp_url:
-        return Stage(site, Maildir(site.settings.data_dir / "outbox"), answers, processes.check, processes.check)
-    relayed = Relayed(site.database, Packer(site.links, site.keyring))
+        return DemoService(site, Maildir(site.settings.data_dir / "outbox"), answers, processes.check, processes.check)
+    relayed = Relayed(site.database, Assembler(site.links, site.keyring))
 
     def watch() -> None:
         processes.check()
         relayed.check()
 
-    return Stage(site, relayed, answers, watch, processes.check)
+    return DemoService(site, relayed, answers, watch, processes.check)
 
 
 def _inherited() -> dict[str, str]:

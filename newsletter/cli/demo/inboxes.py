@@ -10,7 +10,7 @@ from sqlalchemy import func, or_, select
 
 from newsletter.errors import NewsletterError
 from newsletter.mail.delivery import copies
-from newsletter.mail.delivery.assembly import Packer
+from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
 from newsletter.store.database import Database
 
@@ -44,7 +44,7 @@ class Relayed:
     """The inboxes behind a relay. Nobody can look into them from here: what it took is made once more."""
 
     database: Database
-    packer: Packer
+    assembler: Assembler
 
     def __len__(self) -> int:
         with self.database.reading() as session:
@@ -53,7 +53,7 @@ class Relayed:
     def letters(self) -> list[EmailMessage]:
         """What the relay has taken."""
         with self.database.reading() as session:
-            return [_parsed(letter) for letter in copies.sent(session, self.packer)]
+            return [_parsed(letter) for letter in copies.sent(session, self.assembler)]
 
     def check(self) -> None:
         """Raise NewsletterError, with the relay's words, where it did not take a letter."""

@@ -35,7 +35,7 @@ NAMES = ("Ana", "Jürgen", "Łucja", "Дарья", "小雪", "O'Neill", "", "Jos
 
 
 @dataclass(frozen=True)
-class Show:
+class DemoSteps:
     """The demo's steps; what each comes to is counted in the database, not on the way."""
 
     say: Console

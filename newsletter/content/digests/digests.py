@@ -82,7 +82,7 @@ def add(
     session.add(digest)
     session.flush()
     subject = f"digest:{digest.id}"
-    audit_log.act(session, actor=actor, verb="digest added", subject=subject, now=now, newsletter=newsletter.slug)
+    audit_log.record(session, actor=actor, verb="digest added", subject=subject, now=now, newsletter=newsletter.slug)
     return digest
 
 

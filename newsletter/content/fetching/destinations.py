@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from threading import Thread
 
-from newsletter.allowed_hosts import Exemption, IPAddress
+from newsletter.allowed_hosts import AllowedHost, IPAddress
 from newsletter.errors import NewsletterError
 
 Resolve = Callable[[str], Iterable[str]]
@@ -50,7 +50,7 @@ def resolve(host: str) -> list[str]:
 class Guard:
     """Says to which addresses a connection may go."""
 
-    def __init__(self, allow: Iterable[Exemption] = (), *, resolve: Resolve = resolve) -> None:
+    def __init__(self, allow: Iterable[AllowedHost] = (), *, resolve: Resolve = resolve) -> None:
         self._exemptions = tuple(allow)
         self._resolve = resolve
 

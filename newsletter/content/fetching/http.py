@@ -13,7 +13,7 @@ from ssl import SSLContext
 import httpcore2
 import httpx2
 
-from newsletter.allowed_hosts import Exemption
+from newsletter.allowed_hosts import AllowedHost
 from newsletter.content.fetching.connections import GuardedTransport
 from newsletter.content.fetching.destinations import FetchError, Forbidden, Guard, Resolve, resolve
 from newsletter.content.fetching.fetcher import MAX_BYTES, FetchResult
@@ -42,7 +42,7 @@ class HttpFetcher:
     def __init__(
         self,
         *,
-        allow: Collection[Exemption] = (),
+        allow: Collection[AllowedHost] = (),
         agent: str = AGENT,
         seconds: float = MAX_SECONDS,
         resolve: Resolve = resolve,

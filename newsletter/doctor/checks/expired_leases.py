@@ -13,11 +13,13 @@ from sqlalchemy.orm import Session
 
 from newsletter.doctor.checks.findings import Check, Finding
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
-from newsletter.mail.delivery.leases import BEAT, SILENCE, Carrier
+from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, Worker
 from newsletter.store.database import Begin
 
 LOOK = 1.0  # seconds between two looks
-NOTICE = 2 * BEAT + 2  # seconds of silence that are named: whoever missed two beats is dead, or as good as
+NOTICE = (
+    2 * HEARTBEAT_INTERVAL + 2
+)  # seconds of silence that are named: whoever missed two beats is dead, or as good as
 
 
 class Pulse(NamedTuple):
@@ -35,7 +37,7 @@ def holding(session: Session) -> dict[int, Pulse]:
         .group_by(Delivery.carrier_id)
         .subquery()
     )
-    rows = select(Carrier.id, Carrier.beats, held.c.n).join(held, held.c.carrier_id == Carrier.id)
+    rows = select(Worker.id, Worker.beats, held.c.n).join(held, held.c.carrier_id == Worker.id)
     return {number: Pulse(beats, claims) for number, beats, claims in session.execute(rows)}
 
 
@@ -63,7 +65,7 @@ def silent(
 
 
 def _beats(session: Session, carriers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    rows = session.execute(select(Carrier.id, Carrier.beats).where(Carrier.id.in_(list(carriers))))
+    rows = session.execute(select(Worker.id, Worker.beats).where(Worker.id.in_(list(carriers))))
     return ((number, beats) for number, beats in rows)
 
 
@@ -76,4 +78,4 @@ def findings(quiet: dict[int, Pulse]) -> list[Finding]:
     ]
 
 
-DEAD = SILENCE  # seconds after which claims are handed back, as by the workers' own watch
+DEAD = LEASE_DURATION  # seconds after which claims are handed back, as by the workers' own watch

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor.checks.findings import Check, Finding, listed
 from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, Tally, stands
-from newsletter.mail.delivery.leases import Carrier
+from newsletter.mail.delivery.leases import Worker
 from newsletter.mail.letters.letters import Letter, Variant
 
 BACKUP = "Compare with a backup: nothing here can tell which of them is right."
@@ -66,7 +66,7 @@ def states(session: Session) -> Iterator[Finding]:
 
 def claims(session: Session) -> Iterator[Finding]:
     """A claimed delivery says by whom, and that carrier was there once."""
-    nobody = or_(Delivery.carrier_id.is_(None), ~exists().where(Carrier.id == Delivery.carrier_id))
+    nobody = or_(Delivery.carrier_id.is_(None), ~exists().where(Worker.id == Delivery.carrier_id))
     nobodys = _deliveries(stands(DeliveryStatus.CLAIMED), nobody)
     for each in listed(session, nobodys, partial(_delivery, Check.DEAD_CLAIMS, "it is claimed, but by nobody", "")):
         yield each._replace(fixable=True)

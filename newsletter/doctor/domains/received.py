@@ -19,7 +19,7 @@ NOTHING = ("none", "neutral", "policy")
 LONGEST = 10_000_000  # bytes that are read of a letter
 
 
-class Result(NamedTuple):
+class AuthenticationResult(NamedTuple):
     """What a receiver says of one method."""
 
     method: str
@@ -57,7 +57,7 @@ def _domain(mailbox: str) -> str:
     return parseaddr(mailbox)[1].rpartition("@")[2].lower()
 
 
-def results(header: str) -> tuple[str, list[Result]]:
+def results(header: str) -> tuple[str, list[AuthenticationResult]]:
     """Who says it, and what: an Authentication-Results header read (RFC 8601 section 2.2)."""
     server, *parts = re.findall(r'(?:[^;"]|"[^"]*"?)+', _without_comments(header)) or [""]
     found = []
@@ -66,7 +66,7 @@ def results(header: str) -> tuple[str, list[Result]]:
         pairs = [tuple(side.strip().strip('"') for side in word.split("=", 1)) for word in words]
         if pairs:
             (method, result), properties = pairs[0], dict(pairs[1:])
-            found.append(Result(method.partition("/")[0].lower(), result.lower(), properties))
+            found.append(AuthenticationResult(method.partition("/")[0].lower(), result.lower(), properties))
     return (server.split() or [""])[0], found
 
 
@@ -105,7 +105,7 @@ def _authentication(message: Message) -> Iterator[Verdict]:
         yield _result(method, server, best)
 
 
-def _result(method: str, server: str, best: Result | None) -> Verdict:
+def _result(method: str, server: str, best: AuthenticationResult | None) -> Verdict:
     if best is None:
         return unknown(method, server, f"it says nothing about {method.upper()}")
     about = next((value for name, value in best.properties.items() if name.startswith(("header.", "smtp."))), "")

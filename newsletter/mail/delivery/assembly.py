@@ -15,7 +15,7 @@ from newsletter.mail.letters.fields import LONGEST_VALUE, NAMES, beside_to, plai
 from newsletter.mail.letters.letters import Variant
 from newsletter.mail.letters.merge import FieldError
 from newsletter.mail.transport import return_paths
-from newsletter.mail.transport.transport import Parcel
+from newsletter.mail.transport.transport import Message
 
 BEGIN_WITHIN = timedelta(seconds=2)  # a reader who left longer ago than this gets no MAIL FROM
 
@@ -27,7 +27,7 @@ NAMED: dict[Purpose, Callable[[Claimed], tuple[int | None, ...]]] = {
 }
 
 
-class Pen:
+class VariantAssembler:
     """Writes what differs between readers, with one key. `fields` says how each field is made of a claim."""
 
     def __init__(self, links: Links, keyring: Keyring, key: str) -> None:
@@ -96,15 +96,15 @@ def _unknown(field: str) -> FieldError:
     return FieldError(f"the field {field} cannot be filled: nothing is known of it here")
 
 
-class Packer:
+class Assembler:
     """Makes parcels. What a reader's fields hold comes from the claim, so that a repeat is the same bytes."""
 
     def __init__(self, links: Links, keyring: Keyring) -> None:
         self._links = links
         self._keyring = keyring
-        self._pens: dict[str, Pen] = {}
+        self._pens: dict[str, VariantAssembler] = {}
 
-    def pack(self, claimed: Claimed, variant: Variant, *, begin_by: float) -> Parcel:
+    def pack(self, claimed: Claimed, variant: Variant, *, begin_by: float) -> Message:
         """The parcel. Raises FieldError, which repeats no value, where this reader's letter cannot be written.
 
         Raises KeyError for a field that this release does not know: a newer one, which laid the letter out, does.
@@ -112,11 +112,11 @@ class Packer:
         sheet, pen = variant.sheet, self._pens.get(claimed.key_id) or self._pen(claimed.key_id)
         values = {field: pen.fields[field](claimed) for field in sheet.fields}
         body = sheet.fill(values)
-        return Parcel(claimed.delivery, claimed.attempt, pen.sender(claimed), _recipient(claimed), body, begin_by)
+        return Message(claimed.delivery, claimed.attempt, pen.sender(claimed), _recipient(claimed), body, begin_by)
 
-    def _pen(self, key: str) -> Pen:
+    def _pen(self, key: str) -> VariantAssembler:
         """What writes with a delivery's key. There are as many as there are keys, so each is kept."""
-        return self._pens.setdefault(key, Pen(self._links, self._keyring, key))
+        return self._pens.setdefault(key, VariantAssembler(self._links, self._keyring, key))
 
 
 # To encode a name takes as long as all else that is its reader's; most share theirs with others.

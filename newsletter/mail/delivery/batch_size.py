@@ -10,7 +10,7 @@ AIM = 0.5  # seconds of work in a claim: with one more claimed ahead, all of it 
 EVIDENCE = 8  # letters after which a measure counts; or a whole claim, or the seconds of AIM
 
 
-class Stride:
+class BatchSize:
     """About half a second of work, as measured; at most twice as much as before, and half where letters came too late.
 
     So a relay that takes 14 letters a second is owed seven at a time, and few go back because they were not begun in

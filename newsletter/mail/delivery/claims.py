@@ -14,7 +14,7 @@ from newsletter.consent.signups import VALID, Signup
 from newsletter.consent.subscribers import Subscriber
 from newsletter.content.issues import Issue
 from newsletter.mail.delivery import claim_statement, leases
-from newsletter.mail.delivery.cursors import Bookmarks, Place
+from newsletter.mail.delivery.cursors import Cursor, Cursors
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.letters.letters import Letter, Priority
 from newsletter.newsletters import Newsletter
@@ -77,7 +77,7 @@ def claim(
     urgent: bool,
     key: str,
     now: datetime,
-    bookmarks: Bookmarks | None = None,
+    cursors: Cursors | None = None,
 ) -> list[Claimed]:
     """Take up to `limit` (at most 500) due deliveries, the longest due of a line first; none if nothing is due.
 
@@ -85,17 +85,17 @@ def claim(
     claim; what is left of a cancelled issue is cancelled. Deliveries of an issue that is paused stay queued. Date and
     key are fixed at the first claim. A carrier that was taken for dead gets nothing until it has beaten again.
     """
-    if not leases.lives(session, carrier):
+    if not leases.has_lease(session, carrier):
         return []
-    taker = _Taker(session, carrier, key=key, now=now, bookmarks=bookmarks or Bookmarks())
+    taker = _Taker(session, carrier, key=key, now=now, cursors=cursors or Cursors())
     return taker.urgent(min(limit, MOST)) if urgent else taker.bulk(min(limit, MOST))
 
 
 def claim_suspect(session: Session, carrier: int, *, urgent: bool, key: str, now: datetime) -> list[Claimed]:
     """Take one letter that three carriers did not survive. Whoever takes it carries nothing else meanwhile."""
-    if not leases.lives(session, carrier):
+    if not leases.has_lease(session, carrier):
         return []
-    taker = _Taker(session, carrier, key=key, now=now, bookmarks=Bookmarks(), suspects=True)
+    taker = _Taker(session, carrier, key=key, now=now, cursors=Cursors(), suspects=True)
     return taker.urgent(1) if urgent else taker.bulk(1)
 
 
@@ -103,12 +103,12 @@ class _Taker:
     """One claim."""
 
     def __init__(
-        self, session: Session, carrier: int, *, key: str, now: datetime, bookmarks: Bookmarks, suspects: bool = False
+        self, session: Session, carrier: int, *, key: str, now: datetime, cursors: Cursors, suspects: bool = False
     ) -> None:
         self._session = session
         self._given = {"carrier": carrier, "key_now": key, "now": now}
         self._now = now
-        self._bookmarks = bookmarks
+        self._bookmarks = cursors
         self._suspects = suspects
         self._is_on_sqlite = session.get_bind().dialect.name == "sqlite"
         self._is_planned = self._is_on_sqlite  # which has no such settings
@@ -147,7 +147,7 @@ class _Taker:
                 after_id=place.delivery,
             )
             if taken:
-                self._bookmarks.found(line.letter, Place(*taken[-1][: claim_statement.ID + 1]), behind=place)
+                self._bookmarks.found(line.letter, Cursor(*taken[-1][: claim_statement.ID + 1]), behind=place)
             elif self._bookmarks.found_nothing(line.letter, behind=place, since=since):
                 break
             if claimed := [

@@ -15,22 +15,22 @@ LOOK_BACK = 60.0  # seconds until a line is begun at its head again
 REST = 20  # a line that was walked for nothing is left alone for so many times as long as that took
 
 
-class Place(NamedTuple):
+class Cursor(NamedTuple):
     """Where a delivery stands in its line."""
 
     due_at: datetime
     delivery: int
 
 
-HEAD = Place(datetime.min.replace(tzinfo=UTC), 0)
+HEAD = Cursor(datetime.min.replace(tzinfo=UTC), 0)
 
 
-class Bookmarks:
+class Cursors:
     """One process's places in its lines, and whose turn it is. Lines are named by their letter's id."""
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
         self.ticks = ticks
-        self._places: dict[int, tuple[Place, float]] = {}  # and until when to believe them
+        self._places: dict[int, tuple[Cursor, float]] = {}  # and until when to believe them
         self._empty: dict[int, float] = {}  # lines in which nothing is due, and until when they are left alone
         self._through: set[int] = set()  # lines that were looked through whole in this ring, and nothing was due
         self._last = 0
@@ -64,18 +64,18 @@ class Bookmarks:
         self._through &= present
         return sorted(present - self._empty.keys(), key=lambda line: (line <= self._last, line))
 
-    def place(self, line: int) -> Place:
+    def place(self, line: int) -> Cursor:
         """Behind which the line is to be read."""
         place, until = self._places.get(line, (HEAD, 0.0))
         return place if self.ticks() < until else HEAD
 
-    def found(self, line: int, last: Place, *, behind: Place) -> None:
+    def found(self, line: int, last: Cursor, *, behind: Cursor) -> None:
         """Read on behind the last of what was found the next time."""
         until = self.ticks() + LOOK_BACK if behind is HEAD else self._places[line][1]
         self._places[line], self._last = (last, until), line
         self._through.discard(line)
 
-    def found_nothing(self, line: int, *, behind: Place, since: float) -> bool:
+    def found_nothing(self, line: int, *, behind: Cursor, since: float) -> bool:
         """Note that nothing is due behind a place; whether that is all of the line. The look began at `since`."""
         self._places.pop(line, None)
         if behind is not HEAD:

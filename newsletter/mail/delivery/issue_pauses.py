@@ -30,7 +30,7 @@ from newsletter.mail.pace import attempt_window as mark
 from newsletter.mail.pace import throttle
 from newsletter.mail.pace.attempt_window import WINDOW
 from newsletter.mail.transport import replies
-from newsletter.mail.transport.transport import Report
+from newsletter.mail.transport.transport import Result
 from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 
@@ -91,9 +91,9 @@ def _last_resume(session: Session, number: int) -> datetime | None:
     return resumed.at if resumed else None
 
 
-def is_refusal(report: Report) -> bool:
+def is_refusal(report: Result) -> bool:
     """Whether a report can be a reason to pause an issue."""
-    return mark.mark(report) in ADVICE
+    return mark.code_of(report) in ADVICE
 
 
 def pause_refused(

@@ -15,13 +15,13 @@ from newsletter.redaction import log_failure
 from newsletter.store.database import Base, Begin
 from newsletter.store.database_errors import is_unavailable
 
-BEAT = 5.0  # seconds between two beats
-SILENCE = 30.0  # seconds without one, by the watcher's own monotonic clock, after which claims are handed back
+HEARTBEAT_INTERVAL = 5.0  # seconds between two beats
+LEASE_DURATION = 30.0  # seconds without one, by the watcher's own monotonic clock, after which claims are handed back
 
 log = logging.getLogger(__name__)
 
 
-class Carrier(Base):
+class Worker(Base):
     """A process, as long as its beats go up."""
 
     __tablename__ = "carriers"
@@ -34,10 +34,10 @@ class Carrier(Base):
     ended_at: Mapped[datetime | None] = mapped_column(default=None)  # taken for dead; a later beat takes it back
 
 
-class Heart:
+class Heartbeat:
     """This process as a carrier: registered when it is first asked for, beating from a thread until it is closed."""
 
-    def __init__(self, begin: Begin, *, every: float = BEAT) -> None:
+    def __init__(self, begin: Begin, *, every: float = HEARTBEAT_INTERVAL) -> None:
         self._begin = begin
         self._every = every
         self._lock = threading.Lock()
@@ -60,11 +60,11 @@ class Heart:
         """Stop beating."""
         self._stopped.set()
         if self._thread:
-            self._thread.join(BEAT)
+            self._thread.join(HEARTBEAT_INTERVAL)
 
     def _register(self, now: datetime) -> int:
         with self._begin() as session:
-            row = Carrier(host=self._host, pid=self._pid, since=now)
+            row = Worker(host=self._host, pid=self._pid, since=now)
             session.add(row)
             session.flush()
             return row.id
@@ -80,15 +80,15 @@ class Heart:
     def _beat(self) -> None:
         """One beat. Who is not in the database any more, for it lost its last seconds, is registered anew."""
         with self._begin() as session:
-            mine = Carrier.id == self._carrier, Carrier.host == self._host, Carrier.pid == self._pid
-            beat = update(Carrier).where(*mine).values(beats=Carrier.beats + 1, ended_at=None).returning(Carrier.id)
+            mine = Worker.id == self._carrier, Worker.host == self._host, Worker.pid == self._pid
+            beat = update(Worker).where(*mine).values(beats=Worker.beats + 1, ended_at=None).returning(Worker.id)
             is_known = session.scalar(beat) is not None
         if not is_known:
             with self._lock:
                 self._carrier = None
 
 
-class Watch:
+class LeaseMonitor:
     """Who has fallen silent, by this watcher's own clock: two machines' times are never compared."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -106,29 +106,29 @@ class Watch:
         """
         with self._lock:
             now = self._clock()
-            passed, self._looked = min(now - self._looked, 2 * BEAT), now
-            rows = session.execute(select(Carrier.id, Carrier.beats).where(Carrier.ended_at.is_(None)))
+            passed, self._looked = min(now - self._looked, 2 * HEARTBEAT_INTERVAL), now
+            rows = session.execute(select(Worker.id, Worker.beats).where(Worker.ended_at.is_(None)))
             beats = [(carrier, count) for carrier, count in rows]
             before = self._quiet
             self._quiet = {seen: before[seen] + passed if seen in before else 0.0 for seen in beats}
-            return [carrier for (carrier, _), quiet in self._quiet.items() if quiet >= SILENCE]
+            return [carrier for (carrier, _), quiet in self._quiet.items() if quiet >= LEASE_DURATION]
 
 
-def missed(session: Session, silent: Sequence[int]) -> list[int]:
+def lock_expired(session: Session, silent: Sequence[int]) -> list[int]:
     """Those of the silent whom no other watcher has taken for dead meanwhile, locked: one looks through their letters.
 
     All watchers miss a carrier at about the same time.
     """
-    mine = select(Carrier.id).where(Carrier.id.in_(silent), Carrier.ended_at.is_(None))
-    return list(session.scalars(mine.order_by(Carrier.id).with_for_update()))
+    mine = select(Worker.id).where(Worker.id.in_(silent), Worker.ended_at.is_(None))
+    return list(session.scalars(mine.order_by(Worker.id).with_for_update()))
 
 
-def lives(session: Session, carrier: int) -> bool:
+def has_lease(session: Session, carrier: int) -> bool:
     """Whether a carrier is not taken for dead; nobody can do so before this transaction ends."""
-    found = select(Carrier.id).where(Carrier.id == carrier, Carrier.ended_at.is_(None))
+    found = select(Worker.id).where(Worker.id == carrier, Worker.ended_at.is_(None))
     return session.scalar(found.with_for_update(read=True)) is not None
 
 
-def end(session: Session, silent: Sequence[int], *, now: datetime) -> None:
+def end_leases(session: Session, silent: Sequence[int], *, now: datetime) -> None:
     """Take carriers for dead, until they beat again: they claim nothing, and nobody watches them any more."""
-    session.execute(update(Carrier).where(Carrier.id.in_(silent)).values(ended_at=now))
+    session.execute(update(Worker).where(Worker.id.in_(silent)).values(ended_at=now))

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from newsletter.mail.delivery import results
 from newsletter.mail.delivery.assembly import BEGIN_WITHIN
-from newsletter.mail.delivery.batch_size import Stride
+from newsletter.mail.delivery.batch_size import BatchSize
 from newsletter.mail.delivery.claims import Claimed, claim, claim_suspect
-from newsletter.mail.delivery.cursors import Bookmarks
+from newsletter.mail.delivery.cursors import Cursors
 from newsletter.mail.delivery.held_refusals import NONE, Refusals, refusals
 from newsletter.mail.letters.letters import Variant
 from newsletter.redaction import log_failure
@@ -37,31 +37,31 @@ class Batch(NamedTuple):
 
 
 @dataclass
-class Slot:
+class Lane:
     """What a process knows of one kind of letters, urgent or not, from one ring to the next."""
 
     urgent: bool
     ticks: Callable[[], float] = time.monotonic
     is_unsure: bool = False  # a claim failed, and may have been committed all the same
-    bookmarks: Bookmarks = field(init=False)
-    stride: Stride = field(init=False)
+    cursors: Cursors = field(init=False)
+    batch_size: BatchSize = field(init=False)
 
     def __post_init__(self) -> None:
-        self.bookmarks, self.stride = Bookmarks(self.ticks), Stride(self.ticks)
+        self.cursors, self.batch_size = Cursors(self.ticks), BatchSize(self.ticks)
 
     def begin(self) -> None:
         """A ring begins."""
-        self.bookmarks.begin()
-        self.stride.begin()
+        self.cursors.begin()
+        self.batch_size.begin()
 
 
-class Supply:
+class Prefetch:
     """Claims for one ring. What was claimed ahead and not taken is given out when the supply is closed."""
 
     def __init__(
-        self, begin: Begin, slot: Slot, carrier: int, *, key: str, clock: Callable[[], datetime], until: float
+        self, begin: Begin, lane: Lane, carrier: int, *, key: str, clock: Callable[[], datetime], until: float
     ) -> None:
-        self._begin, self._slot, self._carrier, self._key, self._clock = begin, slot, carrier, key, clock
+        self._begin, self._slot, self._carrier, self._key, self._clock = begin, lane, carrier, key, clock
         self._until = until
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="claims")
         self._ahead: Future[Batch] | None = None
@@ -76,14 +76,14 @@ class Supply:
         """Claim ahead, unless that has begun: as many as the stride says that can still be carried in this ring."""
         if self._ahead is None:
             now = self._slot.ticks()
-            if number := self._slot.stride.next(self._until - now, in_hand=in_hand):
+            if number := self._slot.batch_size.next(self._until - now, in_hand=in_hand):
                 self._submit(number, now)
 
     def take(self) -> Batch:
         """What is due; nothing while the database is away."""
         if self._ahead is None:
             now = self._slot.ticks()
-            self._submit(max(1, self._slot.stride.next(self._until - now)), now)
+            self._submit(max(1, self._slot.batch_size.next(self._until - now)), now)
         assert self._ahead
         batch, self._ahead = self._ahead.result(), None
         return batch
@@ -106,16 +106,16 @@ class Supply:
         except Exception as error:  # noqa: BLE001 - raised through the postman, it would leave letters in doubt
             log_failure(log, "nothing can be claimed", error)
             self._slot.is_unsure = True
-            self._slot.bookmarks.drop()
+            self._slot.cursors.drop()
             return Batch([], {}, begin_by, has_failed=True)
         self._slot.is_unsure = self._is_first = False
         return Batch(claimed, self._variants, begin_by, said, len(claimed) >= limit, is_alone)
 
     def _due(self, session: Session, limit: int) -> tuple[list[Claimed], bool]:
-        now, urgent, bookmarks = self._clock(), self._slot.urgent, self._slot.bookmarks
+        now, urgent, cursors = self._clock(), self._slot.urgent, self._slot.cursors
         if self._slot.is_unsure and self._is_first:
             results.release(session, self._carrier, urgent=urgent)
-        claimed = claim(session, self._carrier, limit=limit, urgent=urgent, key=self._key, now=now, bookmarks=bookmarks)
+        claimed = claim(session, self._carrier, limit=limit, urgent=urgent, key=self._key, now=now, cursors=cursors)
         if claimed or not self._is_first:
             return claimed, False
         suspect = claim_suspect(session, self._carrier, urgent=urgent, key=self._key, now=now)

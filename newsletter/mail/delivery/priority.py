@@ -13,7 +13,7 @@ NAP = 0.001  # seconds: three letters' time, and far less than a database takes 
 LONGEST = 3.0  # seconds: a confirmation whose relay thinks about it for minutes computes nothing
 
 
-class RightOfWay:
+class UrgentPriority:
     """Taken by one thread, given by another, for each letter."""
 
     def __init__(

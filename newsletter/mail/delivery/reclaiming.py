@@ -4,13 +4,13 @@ import logging
 from datetime import datetime
 
 from newsletter.mail.delivery import leases, results
-from newsletter.mail.delivery.leases import Watch
+from newsletter.mail.delivery.leases import LeaseMonitor
 from newsletter.store.database import Begin
 
 log = logging.getLogger(__name__)
 
 
-def reclaim_expired(reading: Begin, writing: Begin, watch: Watch, *, now: datetime) -> int:
+def reclaim_expired(reading: Begin, writing: Begin, watch: LeaseMonitor, *, now: datetime) -> int:
     """Give the letters of workers whose lease has expired back to the queue; return how many.
 
     Every worker watches the heartbeats of all others. If several find the same lease expired, one reclaims its letters.
@@ -20,8 +20,8 @@ def reclaim_expired(reading: Begin, writing: Begin, watch: Watch, *, now: dateti
     if not expired:
         return 0
     with writing() as session:
-        missed = leases.missed(session, expired)
-        reclaimed = results.hand_back(session, missed, now=now) if missed else 0
+        missed = leases.lock_expired(session, expired)
+        reclaimed = results.reclaim(session, missed, now=now) if missed else 0
     if reclaimed:
         log.warning("letters of a worker whose lease expired went back to the queue", extra={"count": reclaimed})
     return reclaimed

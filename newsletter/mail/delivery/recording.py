@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from newsletter.mail.delivery import results
 from newsletter.mail.delivery.issue_pauses import RefusalWatch, is_refusal
 from newsletter.mail.pace import throttle
-from newsletter.mail.transport.transport import Fate, Report
+from newsletter.mail.transport.transport import Outcome, Result
 from newsletter.redaction import log_failure
 from newsletter.store.database import Begin, Stating
 from newsletter.store.database_errors import is_bad_data
@@ -54,7 +54,7 @@ class Recorder:
         self._carrier = carrier
         self._clock = clock
         self._wait = wait
-        self._reports: deque[Report] = deque()
+        self._reports: deque[Result] = deque()
         self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
         self._some, self._full = threading.Event(), threading.Event()
         self._progress = threading.Condition()
@@ -77,10 +77,10 @@ class Recorder:
         self._full.set()
         self._thread.join()
 
-    def report(self, report: Report) -> None:
+    def report(self, report: Result) -> None:
         """Take a report, always from the same thread; never blocks."""
         self._taken += 1
-        if report.fate is not Fate.TAKEN and self._watch and is_refusal(report):
+        if report.outcome is not Outcome.TAKEN and self._watch and is_refusal(report):
             self._refused += 1
         self._reports.append(report)
         if not self._some.is_set():
@@ -127,16 +127,16 @@ class Recorder:
         if self._watch:
             self._watch.look()
 
-    def _tell_watch(self, group: Sequence[Report]) -> int:
+    def _tell_watch(self, group: Sequence[Result]) -> int:
         """Tell of the refusals in a group that is written; returns how many they are."""
         if self._watch is None or self._refused == self._judged:
             return 0
-        refused = [report.delivery for report in group if report.fate is not Fate.TAKEN and is_refusal(report)]
+        refused = [report.delivery for report in group if report.outcome is not Outcome.TAKEN and is_refusal(report)]
         if refused:
             self._watch.recorded(refused)
         return len(refused)
 
-    def _next_group(self) -> list[Report]:
+    def _next_group(self) -> list[Result]:
         """What has arrived, at least one; empty at the end."""
         while not self._reports:
             if self._is_ending:
@@ -148,7 +148,7 @@ class Recorder:
             self._full.wait(GATHERING)
         return [self._reports.popleft() for _ in range(min(GROUP, len(self._reports)))]
 
-    def _record(self, group: Sequence[Report]) -> None:
+    def _record(self, group: Sequence[Result]) -> None:
         """Write them together; if one of them can never be written, each by itself, and that one without its reply."""
         try:
             self._commit(group)
@@ -161,13 +161,13 @@ class Recorder:
             log.warning("a reply cannot be stored", extra=facts)
             self._record_bare(group[0])
 
-    def _record_bare(self, report: Report) -> None:
+    def _record_bare(self, report: Result) -> None:
         try:
             self._commit([report._replace(reply=None)])
         except Exception as error:  # noqa: BLE001 - there is nothing left to leave out
             log_failure(log, "a delivery cannot be recorded", error, delivery=report.delivery)
 
-    def _commit(self, group: Sequence[Report]) -> None:
+    def _commit(self, group: Sequence[Result]) -> None:
         """Try until they are written. Raises only what is wrong with one of them for ever.
 
         A database may also answer and write nothing: the standby that took over is read-only for a while.
@@ -182,17 +182,17 @@ class Recorder:
                 self._wait(RETRY)
             else:
                 self.recorded += counted
-                self.fates.update(report.fate.value for report in group)
+                self.fates.update(report.outcome.value for report in group)
                 return
 
-    def _written(self, group: Sequence[Report]) -> int:
-        if self._stating and all(report.fate is Fate.TAKEN for report in group):
+    def _written(self, group: Sequence[Result]) -> int:
+        if self._stating and all(report.outcome is Outcome.TAKEN for report in group):
             return self._stated(self._stating, group)
         with self._begin() as session:
             self._spacing = SPACING if session.get_bind().dialect.name == "sqlite" else 0.0
             return results.record(session, self._carrier, group, now=self._clock())
 
-    def _stated(self, stating: Stating, group: Sequence[Report]) -> int:
+    def _stated(self, stating: Stating, group: Sequence[Result]) -> int:
         """Write what was taken, in a statement that is a transaction; after a failure, over another connection."""
         try:
             connection = self._connection or self._kept.enter_context(stating())

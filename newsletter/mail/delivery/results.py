@@ -45,7 +45,7 @@ from newsletter.mail.letters.letters import Letter, LetterKind, Priority
 from newsletter.mail.letters.mime import folded
 from newsletter.mail.pace import retries
 from newsletter.mail.transport import replies
-from newsletter.mail.transport.transport import Fate, Reply, Report
+from newsletter.mail.transport.transport import Outcome, Reply, Result
 from newsletter.store import bulk_rows
 
 UNCHANGED = ("due_at", "deferrals", "doubts", "deaths", "reply_code", "reply_text")  # unless the report says otherwise
@@ -89,7 +89,7 @@ class Held(NamedTuple):
     signup: int | None = None  # that a confirmation is about
 
 
-def record(session: Session, carrier: int, reports: Sequence[Report], *, now: datetime) -> int:
+def record(session: Session, carrier: int, reports: Sequence[Result], *, now: datetime) -> int:
     """Write what became of letters; returns how many of the reports counted.
 
     A report counts once, and only while nobody else has claimed the letter. A carrier that was silent for a while and
@@ -97,30 +97,30 @@ def record(session: Session, carrier: int, reports: Sequence[Report], *, now: da
     Of two reports about one attempt the first counts.
     """
     first = first_words(reports)
-    fates: dict[Fate | None, list[Report]] = {Fate.TAKEN: [], Fate.UNTOUCHED: [], None: []}
+    fates: dict[Outcome | None, list[Result]] = {Outcome.TAKEN: [], Outcome.UNTOUCHED: [], None: []}
     for report in first:
-        fates.get(report.fate, fates[None]).append(report)
+        fates.get(report.outcome, fates[None]).append(report)
     taken, untouched, others = fates.values()
     counted = sent(session, carrier, taken) if taken else 0
     counted += _untouched(session, carrier, untouched) if untouched else 0
     return counted + (_others(session, carrier, others, now) if others else 0)
 
 
-def first_words(reports: Iterable[Report]) -> list[Report]:
+def first_words(reports: Iterable[Result]) -> list[Result]:
     """The first report about each attempt; no other counts."""
-    first: dict[tuple[int, int], Report] = {}
+    first: dict[tuple[int, int], Result] = {}
     for report in reports:
         first.setdefault((report.delivery, report.attempt), report)
     return list(first.values())
 
 
-def sent(database: Session | Connection, carrier: int, reports: Iterable[Report]) -> int:
+def sent(database: Session | Connection, carrier: int, reports: Iterable[Result]) -> int:
     """Write what relays took, each letter named once: almost all that is ever reported, and one fixed statement."""
     rows = [{"id": each.delivery, "attempt": each.attempt, "at": each.at, **_said(each.reply)} for each in reports]
     return _fixed(database, _sending, carrier, rows)
 
 
-def _untouched(session: Session, carrier: int, reports: Sequence[Report]) -> int:
+def _untouched(session: Session, carrier: int, reports: Sequence[Result]) -> int:
     """What nobody was told of is nobody's, and waits where it waited: the rest of each ring."""
     return _fixed(session, _leaving, carrier, [{"id": each.delivery, "attempt": each.attempt} for each in reports])
 
@@ -153,7 +153,7 @@ def _of_carrier(said: FromClause) -> ReturningUpdate[Any]:
     return update(DELIVERIES).where(*mine, row.decided_at.is_(None)).returning(row.id)
 
 
-def _others(session: Session, carrier: int, reports: Sequence[Report], now: datetime) -> int:
+def _others(session: Session, carrier: int, reports: Sequence[Result], now: datetime) -> int:
     held = {(row.id, row.attempt): row for row in _held(session, carrier, [report.delivery for report in reports])}
     known = [(row, each) for each in reports if (row := held.get((each.delivery, each.attempt)))]
     decided = [(row, report, decide(row, report, now=now)) for row, report in known]
@@ -164,37 +164,37 @@ def _others(session: Session, carrier: int, reports: Sequence[Report], now: date
     return len(decided)
 
 
-def _let_ask_again(session: Session, decided: Iterable[tuple[Held, Report, dict[str, Any]]]) -> None:
+def _let_ask_again(session: Session, decided: Iterable[tuple[Held, Result, dict[str, Any]]]) -> None:
     """Whose confirmation failed, though the mailbox exists, may sign up once more today: nothing came to it."""
     unsent = [
         row.signup
         for row, report, changes in decided
-        if row.signup and report.fate is Fate.LATER and changes["status"] is DeliveryStatus.FAILED
+        if row.signup and report.outcome is Outcome.LATER and changes["status"] is DeliveryStatus.FAILED
     ]
     if unsent:
         signups.give_back(session, unsent)
         log.warning("confirmations failed, and not for want of a mailbox", extra={"count": len(unsent)})
 
 
-def decide(held: Held, report: Report, *, now: datetime, jitter: float | None = None) -> dict[str, Any]:
+def decide(held: Held, report: Result, *, now: datetime, jitter: float | None = None) -> dict[str, Any]:
     """The state that a report leads to, as column values. Waiting begins now: the report may have waited itself."""
     waiting = DeliveryStatus.IN_DOUBT if held.doubts else DeliveryStatus.QUEUED
     given_up = DeliveryStatus.UNKNOWN if may_have_arrived(held.doubts, held.deaths) else DeliveryStatus.FAILED
     changes: dict[str, Any] = {name: getattr(held, name) for name in UNCHANGED}
-    if report.fate is not Fate.UNTOUCHED:
+    if report.outcome is not Outcome.UNTOUCHED:
         changes |= _said(report.reply)
-    match report.fate:
-        case Fate.TAKEN:
+    match report.outcome:
+        case Outcome.TAKEN:
             changes["status"] = DeliveryStatus.SENT
-        case Fate.REFUSED:  # this copy; an earlier one may have been accepted
+        case Outcome.REFUSED:  # this copy; an earlier one may have been accepted
             changes["status"] = given_up
-        case Fate.UNTOUCHED:
+        case Outcome.UNTOUCHED:
             changes["status"] = waiting
-        case Fate.IN_DOUBT if held.doubts:
+        case Outcome.IN_DOUBT if held.doubts:
             changes["status"] = DeliveryStatus.UNKNOWN
-        case Fate.IN_DOUBT:
+        case Outcome.IN_DOUBT:
             changes |= {"status": DeliveryStatus.IN_DOUBT, "doubts": 1, "due_at": now + DOUBT}
-        case Fate.LATER:
+        case Outcome.LATER:
             wait = _wait(held, report, now, random.uniform(*JITTER) if jitter is None else jitter)  # noqa: S311 - spreads a herd
             later = {"status": waiting, "deferrals": held.deferrals + 1, "due_at": now + wait} if wait else None
             changes |= later or {"status": given_up}
@@ -214,7 +214,7 @@ def _said(reply: Reply | None) -> dict[str, Any]:
     return {"reply_code": reply.code, "reply_text": text}
 
 
-def _wait(held: Held, report: Report, now: datetime, jitter: float) -> timedelta | None:
+def _wait(held: Held, report: Result, now: datetime, jitter: float) -> timedelta | None:
     """Until it is tried again; None: never. Who may have got the letter is not kept waiting for a repeat."""
     tried_for = now - held.first_tried_at
     if held.doubts and retries.is_final(report.reply):
@@ -222,19 +222,19 @@ def _wait(held: Held, report: Report, now: datetime, jitter: float) -> timedelta
     return retries.wait(held.kind, report.reply, deferrals=held.deferrals, tried_for=tried_for, jitter=jitter)
 
 
-def _bound(carrier: int, report: Report, changes: dict[str, Any]) -> dict[str, Any]:
+def _bound(carrier: int, report: Result, changes: dict[str, Any]) -> dict[str, Any]:
     # A letter that goes back belongs to nobody, so that the same report, written twice, counts once.
     return {"id": report.delivery, "carrier_id": carrier if changes["decided_at"] else None, **changes}
 
 
-def hand_back(session: Session, silent: Sequence[int], *, now: datetime) -> int:
+def reclaim(session: Session, silent: Sequence[int], *, now: datetime) -> int:
     """Give the claims of dead carriers to whoever comes next; returns how many.
 
     Each of these letters may have arrived: their carrier may have died between the relay's 250 and the commit. A letter
     that outlived three carriers is carried alone from then on (`claims.claim_suspect`). If that carrier dies as well,
     the letter is given up, and is unknown.
     """
-    leases.end(session, silent, now=now)  # first: until this transaction ends none of them claims anything more
+    leases.end_leases(session, silent, now=now)  # first: until this transaction ends none of them claims anything more
     given_up = (
         update(Delivery)
         .where(_held_by(silent), Delivery.deaths >= DEATHS)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.replies import Cause
-from newsletter.mail.transport.transport import Fate, Reply, Report
+from newsletter.mail.transport.transport import Outcome, Reply, Result
 
 WINDOW = 200  # attempts that are looked at, the newest
 
@@ -18,18 +18,18 @@ AGAINST_US = REFUSED + SLOWER + CLOSED
 OF_NO_PERSON = "too many errors"  # how a relay ends a connection after many refusals in a row: no word about pace
 
 
-def mark(report: Report) -> str:
+def code_of(report: Result) -> str:
     """One letter; empty for what tells nothing of relay or reader, such as a letter that was never begun."""
-    return of(report.fate, report.reply)
+    return of(report.outcome, report.reply)
 
 
-def of(fate: Fate, reply: Reply | None) -> str:
+def of(outcome: Outcome, reply: Reply | None) -> str:
     """The same, of a reply and what it means for the letter."""
-    if fate is Fate.TAKEN:
+    if outcome is Outcome.TAKEN:
         return TAKEN
-    if reply is None or reply.code is None or fate not in (Fate.REFUSED, Fate.LATER):
+    if reply is None or reply.code is None or outcome not in (Outcome.REFUSED, Outcome.LATER):
         return ""
-    if fate is Fate.REFUSED:
+    if outcome is Outcome.REFUSED:
         return GONE
     if replies.cause(reply) is Cause.RECIPIENT_TRANSIENT or OF_NO_PERSON in reply.text.lower():
         return LATER
@@ -38,7 +38,7 @@ def of(fate: Fate, reply: Reply | None) -> str:
     return CLOSED if reply.code == 421 else SLOWER
 
 
-class Window(NamedTuple):
+class AttemptWindow(NamedTuple):
     """The last attempts, counted."""
 
     seen: int
@@ -47,7 +47,7 @@ class Window(NamedTuple):
     against_us: int  # for good or for now
 
     @classmethod
-    def of(cls, marks: str) -> "Window":
+    def of(cls, marks: str) -> "AttemptWindow":
         """At most the newest `WINDOW` of them."""
         last = marks[-WINDOW:]
         count = last.count

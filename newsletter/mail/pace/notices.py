@@ -18,7 +18,7 @@ BELIEVED = timedelta(seconds=180)  # after which nobody believes what was not sa
 REWORDED = timedelta(seconds=10)  # between two bulletins that differ only in their words
 
 
-class Said(NamedTuple):
+class Condition(NamedTuple):
     """What there is to say of a relay."""
 
     says: str  # in words for an operator; no reader's address, no secret
@@ -27,7 +27,7 @@ class Said(NamedTuple):
     until: datetime | None = None  # where that is known
 
 
-class Bulletin(Base):
+class Notice(Base):
     """What was last said of a place where letters go, and is not withdrawn."""
 
     __tablename__ = "bulletins"
@@ -52,15 +52,15 @@ class Bulletin(Base):
         return f"{self.place} (since {self.since:%Y-%m-%d %H:%M} UTC{until}): {self.says}"
 
 
-class Crier:
+class NoticeWriter:
     """Says what one process knows: at once what is new or over, and now and then what is still so."""
 
     def __init__(self, begin: Begin) -> None:
         self._begin = begin
-        self._told: dict[str, tuple[Said, datetime]] = {}
+        self._told: dict[str, tuple[Condition, datetime]] = {}
         self._shared: set[str] = set()  # places that others speak of as well
 
-    def cry(self, known: Mapping[str, Said], *, now: datetime) -> None:
+    def cry(self, known: Mapping[str, Condition], *, now: datetime) -> None:
         """Make what is known of each place what everybody reads; of the others this process takes its word back."""
         over = self._told.keys() - known.keys()
         news = {place: said for place, said in known.items() if self._is_news(place, said, now)}
@@ -74,7 +74,7 @@ class Crier:
         self._told = {place: told for place, told in self._told.items() if place in known}
         self._told |= {place: (said, now) for place, said in news.items()}
 
-    def _is_news(self, place: str, said: Said, now: datetime) -> bool:
+    def _is_news(self, place: str, said: Condition, now: datetime) -> bool:
         if place not in self._told:
             return True
         before, told_at = self._told[place]
@@ -82,31 +82,31 @@ class Crier:
             return True
         return now - told_at >= (REPEATED if before == said else REWORDED)
 
-    def _tell(self, session: Session, place: str, said: Said, *, now: datetime) -> bool:
+    def _tell(self, session: Session, place: str, said: Condition, *, now: datetime) -> bool:
         """Say it; whether others say so too. Of what was said before, and is still believed, the beginning is kept."""
         values = {**said._asdict(), "told_at": now}
-        mine = Bulletin.place == place
-        told_at = session.scalar(select(Bulletin.told_at).where(mine).with_for_update())
+        mine = Notice.place == place
+        told_at = session.scalar(select(Notice.told_at).where(mine).with_for_update())
         if told_at is None:
-            insert_once(session, Bulletin, place=place, since=now, **values)
+            insert_once(session, Notice, place=place, since=now, **values)
             return False
         is_believed = told_at > now - BELIEVED
-        session.execute(update(Bulletin).where(mine).values(**values, **({} if is_believed else {"since": now})))
+        session.execute(update(Notice).where(mine).values(**values, **({} if is_believed else {"since": now})))
         return is_believed and told_at != self._told_at(place)
 
     def _take_back(self, session: Session, place: str, *, now: datetime) -> None:
         """Take our word back at once; what others mean too they have to say again, or it is believed no longer."""
-        mine = Bulletin.place == place
+        mine = Notice.place == place
         if place not in self._shared:
-            session.execute(delete(Bulletin).where(mine, Bulletin.told_at == self._told_at(place)))
+            session.execute(delete(Notice).where(mine, Notice.told_at == self._told_at(place)))
         soon = now - BELIEVED + 2 * REPEATED
-        session.execute(update(Bulletin).where(mine, Bulletin.told_at > soon).values(told_at=soon))
+        session.execute(update(Notice).where(mine, Notice.told_at > soon).values(told_at=soon))
 
     def _told_at(self, place: str) -> datetime | None:
         return self._told[place][1] if place in self._told else None
 
 
-def current(session: Session, *, now: datetime) -> list[Bulletin]:
+def current(session: Session, *, now: datetime) -> list[Notice]:
     """What workers say at present, what will not pass by itself first."""
-    fresh = select(Bulletin).where(Bulletin.told_at > now - BELIEVED)
-    return list(session.scalars(fresh.order_by(Bulletin.lasting.desc(), Bulletin.since, Bulletin.place)))
+    fresh = select(Notice).where(Notice.told_at > now - BELIEVED)
+    return list(session.scalars(fresh.order_by(Notice.lasting.desc(), Notice.since, Notice.place)))

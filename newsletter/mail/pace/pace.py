@@ -9,8 +9,8 @@ from typing import Protocol
 from newsletter.mail.pace import attempt_window as mark
 from newsletter.mail.pace import throttle
 from newsletter.mail.pace.attempt_window import WINDOW
-from newsletter.mail.pace.shared_state import Board, Notes
-from newsletter.mail.transport.transport import Fate, Report
+from newsletter.mail.pace.shared_state import PaceState, SharedState
+from newsletter.mail.transport.transport import Outcome, Result
 from newsletter.relays import Relay
 
 BLOCK = 0.2  # seconds' worth of turns that all processes together reserve at a time
@@ -28,14 +28,14 @@ class Pace(Protocol):
     def begun(self) -> None:
         """A letter begins: its MAIL FROM is about to be written."""
 
-    def heard(self, report: Report) -> None:
+    def heard(self, report: Result) -> None:
         """What the relay made of a letter: it may slow down, rest, or speed up again."""
 
     def seats(self, most: int) -> int:
         """How many of the relay's `most` connections this process may hold, at least one: all workers share them."""
 
 
-class Steady:
+class SteadyPace:
     """The pace of a relay that nobody else writes to, and that never complains: its rate in letters a second."""
 
     def __init__(self, rate: float | None, *, ticks: Callable[[], float] = time.monotonic) -> None:
@@ -52,7 +52,7 @@ class Steady:
         if self._interval:
             self._next = max(self._next, self._ticks()) + self._interval
 
-    def heard(self, report: Report) -> None:
+    def heard(self, report: Result) -> None:
         """Nothing changes this pace."""
 
     def seats(self, most: int) -> int:
@@ -62,10 +62,10 @@ class Steady:
 
 def steady(relay: Relay) -> Pace:
     """The pace that a relay's URL says, for who writes to it alone."""
-    return Steady(relay.rate)
+    return SteadyPace(relay.rate)
 
 
-class BoardPace:
+class SharedPace:
     """A relay's pace as all who write to it know it from a board.
 
     The board is asked once a second, soon after each complaint of the relay, and for each block of turns where there is
@@ -73,7 +73,7 @@ class BoardPace:
     """
 
     def __init__(
-        self, board: Board, relay: Relay, *, urgent: bool = False, ticks: Callable[[], float] = time.monotonic
+        self, board: SharedState, relay: Relay, *, urgent: bool = False, ticks: Callable[[], float] = time.monotonic
     ) -> None:
         self.place = f"{relay.host}:{relay.port}"
         self._key = f"relay:{self.place}"
@@ -81,7 +81,7 @@ class BoardPace:
         self._rate = relay.rate
         self._urgent = urgent
         self._ticks = ticks
-        self._notes = Notes()
+        self._notes = PaceState()
         self._marks: deque[str] = deque(maxlen=WINDOW)  # not on the board yet, the newest
         self._count = 0  # of all that are not
         self._why = ""
@@ -108,15 +108,15 @@ class BoardPace:
             self._turns -= 1
             self._next += self._interval
 
-    def heard(self, report: Report) -> None:
+    def heard(self, report: Result) -> None:
         """Note it for the board; at once where the relay complains, or where it is the letter that ends its trial."""
-        if report.fate is Fate.TAKEN:
+        if report.outcome is Outcome.TAKEN:
             self._marks.append(mark.TAKEN)
             self._count += 1
             if self._notes.is_on_trial:
                 self._look_at = self._looked_at + SOON
             return
-        if left := mark.mark(report):
+        if left := mark.code_of(report):
             self._marks.append(left)
             self._count += 1
             if left in mark.AGAINST_US and report.reply:

@@ -13,7 +13,7 @@ MANY = 500  # notes on a board, from which on those that have had their time are
 AHEAD = 100  # reservations that may wait in a row; more can only come of a clock that was set back
 
 
-class Notes(NamedTuple):
+class PaceState(NamedTuple):
     """What stands under a key. Moments are seconds by the board's clock, which all who write on it share."""
 
     marks: str = ""  # what the last attempts came to, a letter each, the newest last (`marks`)
@@ -29,10 +29,12 @@ class Notes(NamedTuple):
     measured: float = 0.0  # attempts a second, in the span before
 
 
-NotesChange = Callable[[Notes, float], Notes]  # from what stands there, and the board's time, to what is to stand there
+PaceChange = Callable[
+    [PaceState, float], PaceState
+]  # from what stands there, and the board's time, to what is to stand there
 
 
-class Board(Protocol):
+class SharedState(Protocol):
     """Shared by all carriers of a process, from any of its threads, and perhaps with other processes."""
 
     def reserve(self, key: str, *, rate: float, turns: int) -> float:
@@ -41,7 +43,7 @@ class Board(Protocol):
         Nobody else is given the same turns. Those that are not taken in time are gone.
         """
 
-    def change(self, key: str, step: NotesChange) -> tuple[Notes, float]:
+    def change(self, key: str, step: PaceChange) -> tuple[PaceState, float]:
         """Change what stands under a key in one step that nobody comes between; what stands there now, and the time.
 
         `step` may be called several times, and its last answer counts. Where many change the same at once, a step may
@@ -55,13 +57,13 @@ class Board(Protocol):
         """Leave all company."""
 
 
-class LocalBoard:
+class LocalSharedState:
     """The board of a process that carries alone."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._notes: dict[str, tuple[Notes, float]] = {}
+        self._notes: dict[str, tuple[PaceState, float]] = {}
         self._next: dict[str, float] = {}
 
     def reserve(self, key: str, *, rate: float, turns: int) -> float:
@@ -74,7 +76,7 @@ class LocalBoard:
             self._next[key] = start + length
         return start - now
 
-    def change(self, key: str, step: NotesChange) -> tuple[Notes, float]:
+    def change(self, key: str, step: PaceChange) -> tuple[PaceState, float]:
         """Change what stands under a key."""
         with self._lock:
             now = self._clock()
@@ -89,21 +91,21 @@ class LocalBoard:
     def close(self) -> None:
         """There is no company to leave."""
 
-    def remember(self, key: str, notes: Notes) -> None:
+    def remember(self, key: str, notes: PaceState) -> None:
         """Write down what is known from elsewhere."""
         with self._lock:
             self._write(key, notes, self._clock())
 
-    def known(self, key: str) -> Notes:
+    def known(self, key: str) -> PaceState:
         """What stands under a key."""
         with self._lock:
             return self._read(key, self._clock())
 
-    def _read(self, key: str, now: float) -> Notes:
-        notes, written_at = self._notes.get(key, (Notes(), now))
-        return notes if abs(now - written_at) < KEPT else Notes()
+    def _read(self, key: str, now: float) -> PaceState:
+        notes, written_at = self._notes.get(key, (PaceState(), now))
+        return notes if abs(now - written_at) < KEPT else PaceState()
 
-    def _write(self, key: str, notes: Notes, now: float) -> None:
+    def _write(self, key: str, notes: PaceState, now: float) -> None:
         self._notes[key] = notes, now
         if len(self._notes) > MANY:
             self._notes = {name: kept for name, kept in self._notes.items() if abs(now - kept[1]) < KEPT}

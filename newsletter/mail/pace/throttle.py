@@ -11,8 +11,8 @@ first of them is decided: taken, all goes on; refused, the next rest is longer.
 """
 
 from newsletter.mail.pace import attempt_window as mark
-from newsletter.mail.pace.attempt_window import WINDOW, Window
-from newsletter.mail.pace.shared_state import Notes
+from newsletter.mail.pace.attempt_window import WINDOW, AttemptWindow
+from newsletter.mail.pace.shared_state import PaceState
 
 EASE = 1.0  # seconds between two changes of the limit: what was under way when it was halved says nothing new
 STEPS = 60  # additions from nothing to the pace that it had
@@ -27,8 +27,8 @@ TRIAL = 1.0  # letters a second
 
 
 def after(
-    notes: Notes, heard: str, *, rate: float | None, now: float, why: str = "", count: int | None = None
-) -> Notes:
+    notes: PaceState, heard: str, *, rate: float | None, now: float, why: str = "", count: int | None = None
+) -> PaceState:
     """The notes after more attempts: their newest marks, and how many they were. `rate` in letters a second."""
     if not heard:
         return notes
@@ -39,18 +39,18 @@ def after(
     return _rested(_eased(notes, heard, rate, why, now), heard, why, now)
 
 
-def limit(notes: Notes, *, rate: float | None) -> float | None:
+def limit(notes: PaceState, *, rate: float | None) -> float | None:
     """Letters a second at most; None: as fast as the relay takes them."""
     limits = (rate, notes.limit, TRIAL if notes.is_on_trial else None)
     return min((each for each in limits if each is not None), default=None)
 
 
-def is_resting(notes: Notes, now: float) -> bool:
+def is_resting(notes: PaceState, now: float) -> bool:
     """Whether nothing is to leave. A clock that was set back makes no rest longer."""
     return 0 < notes.rest_until - now <= RESTS[-1]
 
 
-def _measured(notes: Notes, count: int, now: float) -> Notes:
+def _measured(notes: PaceState, count: int, now: float) -> PaceState:
     passed = now - notes.counted_since
     if SPAN <= passed < 2 * SPAN:
         return notes._replace(measured=notes.counted / passed, counted=count, counted_since=now)
@@ -59,7 +59,7 @@ def _measured(notes: Notes, count: int, now: float) -> Notes:
     return notes._replace(measured=0.0, counted=count, counted_since=now)
 
 
-def _eased(notes: Notes, heard: str, rate: float | None, why: str, now: float) -> Notes:
+def _eased(notes: PaceState, heard: str, rate: float | None, why: str, now: float) -> PaceState:
     if notes.limit is not None and 0 <= now - notes.eased_at < EASE:
         return notes
     if _is_storm(notes.marks, heard):
@@ -81,10 +81,10 @@ def _is_storm(last: str, heard: str) -> bool:
     return mark.SLOWER in heard and slower >= FEW and slower > STORM * len(last)
 
 
-def _rested(notes: Notes, heard: str, why: str, now: float) -> Notes:
+def _rested(notes: PaceState, heard: str, why: str, now: float) -> PaceState:
     if notes.is_on_trial and mark.TAKEN in heard:
         notes = notes._replace(is_on_trial=False)
-    window = Window.of(notes.marks)
+    window = AttemptWindow.of(notes.marks)
     is_slowest = notes.limit is not None and notes.limit <= SLOWEST
     against_us = window.against_us if is_slowest else window.refused
     has_failed = notes.is_on_trial and (mark.REFUSED in heard or mark.CLOSED in heard)

@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 from newsletter.mail.transport import replies
-from newsletter.mail.transport.transport import Fate, Parcel, Reply, Report, Trouble, clock
+from newsletter.mail.transport.transport import Message, Outcome, Reply, Result, TransportProblem, clock
 
 # The folder's trouble, never a letter's: full, over its quota, not ours to write to.
 UNUSABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -63,22 +63,22 @@ class Outbox:
     def __init__(self, folder: Path, *, clock: Callable[[], datetime] = clock) -> None:
         self._folder = folder
         self._clock = clock
-        self._trouble: Trouble | None = None
+        self._trouble: TransportProblem | None = None
 
     def carry(
-        self, parcels: Iterator[Parcel | None], report: Callable[[Report], None], *, stop: Callable[[], bool]
+        self, messages: Iterator[Message | None], report: Callable[[Result], None], *, stop: Callable[[], bool]
     ) -> None:
         """Keep letters as the Postman contract says; what cannot be written now may be later."""
         self._trouble = self._probe()
-        while not (self._trouble or stop()) and (parcel := next(parcels, None)):
-            fate, reply = self._keep(parcel)
-            report(Report(parcel.delivery, parcel.attempt, fate, reply, self._clock()))
+        while not (self._trouble or stop()) and (message := next(messages, None)):
+            outcome, reply = self._keep(message)
+            report(Result(message.delivery, message.attempt, outcome, reply, self._clock()))
 
-    def trouble(self) -> Trouble | None:
+    def trouble(self) -> TransportProblem | None:
         """Why nothing can be written, if so; found out anew by each carry."""
         return self._trouble
 
-    def troubles(self) -> Sequence[Trouble]:
+    def problems(self) -> Sequence[TransportProblem]:
         """The same: there is one way only."""
         return [self._trouble] if self._trouble else []
 
@@ -107,21 +107,21 @@ class Outbox:
                 if NAME.fullmatch(entry.name):
                     yield entry.stat().st_mtime_ns, int(entry.name.partition(".")[0]), entry.name
 
-    def _keep(self, parcel: Parcel) -> tuple[Fate, Reply | None]:
-        if time.monotonic() > parcel.begin_by:
-            return Fate.UNTOUCHED, None
-        if unfit := replies.unfit(parcel):
+    def _keep(self, message: Message) -> tuple[Outcome, Reply | None]:
+        if time.monotonic() > message.begin_by:
+            return Outcome.UNTOUCHED, None
+        if unfit := replies.unfit(message):
             return unfit
         try:
-            self._write(parcel)
+            self._write(message)
         except OSError as error:
             if error.errno not in UNUSABLE:
-                return Fate.LATER, replies.ours(error)
+                return Outcome.LATER, replies.ours(error)
             self._trouble = _trouble(error)
-            return Fate.UNTOUCHED, None
-        return Fate.TAKEN, None
+            return Outcome.UNTOUCHED, None
+        return Outcome.TAKEN, None
 
-    def _probe(self) -> Trouble | None:
+    def _probe(self) -> TransportProblem | None:
         """Whether a letter could be written: while there is trouble, none is pulled to find out."""
         try:
             for folder in ("tmp", "new", "cur"):
@@ -139,26 +139,26 @@ class Outbox:
             file.flush()
             os.fsync(file.fileno())
 
-    def _write(self, parcel: Parcel) -> None:
+    def _write(self, message: Message) -> None:
         """Deliver as a Maildir demands: whole, safely on the disk, then under its final name, so that none is half."""
-        envelope = f"Return-Path: <{parcel.sender}>\r\nDelivered-To: {parcel.recipient}\r\n"  # RFC 5321 section 4.4
+        envelope = f"Return-Path: <{message.sender}>\r\nDelivered-To: {message.recipient}\r\n"  # RFC 5321 section 4.4
         handle, written = tempfile.mkstemp(dir=self._folder / "tmp")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.writelines([envelope.encode(), *parcel.body])
+                file.writelines([envelope.encode(), *message.body])
                 file.flush()
                 os.fsync(handle)
-            Path(written).replace(self._folder / "new" / f"{parcel.delivery}.newsletter")
+            Path(written).replace(self._folder / "new" / f"{message.delivery}.newsletter")
         except OSError:
             Path(written).unlink(missing_ok=True)
             raise
         _sync(self._folder / "new")
 
 
-def _trouble(error: OSError) -> Trouble:
+def _trouble(error: OSError) -> TransportProblem:
     # What is full may be emptied, and may not: an operator hears of it either way, and letters wait.
     lasting = error.errno not in (errno.ENOSPC, errno.EDQUOT)
-    return Trouble("the outbox", f"nothing can be written there: {error.strerror}", lasting)
+    return TransportProblem("the outbox", f"nothing can be written there: {error.strerror}", lasting)
 
 
 def _sync(folder: Path) -> None:

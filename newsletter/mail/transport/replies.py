@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from newsletter import redaction
 from newsletter.mail.letters.mime import folded
-from newsletter.mail.transport.transport import Fate, Parcel, Reply
+from newsletter.mail.transport.transport import Message, Outcome, Reply
 
 ENHANCED = re.compile(r"[245]\.(?P<cause>\d{1,3}\.\d{1,3})(?:\s+|$)")  # RFC 3463, at the start of each line (RFC 2034)
 ENVELOPE = re.compile(r"[^\s\x00-\x1f\x7f-\x9f<>\ud800-\udfff]+")
@@ -116,13 +116,13 @@ def is_yes(reply: Reply) -> bool:
     return reply.code is not None and 200 <= reply.code < 300
 
 
-def verdict(reply: Reply) -> Fate:
+def verdict(reply: Reply) -> Outcome:
     """What a refusal after MAIL means: REFUSED only where the recipient is at fault, for good.
 
     Everything else is LATER. What that comes to after a 5xx, which is no invitation to try again, `retries` decides.
     """
     is_final = reply.code is not None and reply.code >= 500
-    return Fate.REFUSED if is_final and cause(reply) is Cause.RECIPIENT_PERMANENT else Fate.LATER
+    return Outcome.REFUSED if is_final and cause(reply) is Cause.RECIPIENT_PERMANENT else Outcome.LATER
 
 
 def cause(reply: Reply) -> Cause:
@@ -165,10 +165,10 @@ def _by_words(code: int | None, words: str) -> Cause:
     return Cause.RECIPIENT_PERMANENT if is_about_them else Cause.POLICY
 
 
-def unfit(parcel: Parcel) -> tuple[Fate, Reply] | None:
+def unfit(message: Message) -> tuple[Outcome, Reply] | None:
     """What is wrong with an envelope before anybody is asked: a line break in it would be a command of its own."""
-    if not ENVELOPE.fullmatch(parcel.recipient):
-        return Fate.REFUSED, BAD_RECIPIENT
-    if not (parcel.sender.isascii() and ENVELOPE.fullmatch(parcel.sender)):
-        return Fate.LATER, BAD_SENDER
+    if not ENVELOPE.fullmatch(message.recipient):
+        return Outcome.REFUSED, BAD_RECIPIENT
+    if not (message.sender.isascii() and ENVELOPE.fullmatch(message.sender)):
+        return Outcome.LATER, BAD_SENDER
     return None

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 
-class Fate(StrEnum):
+class Outcome(StrEnum):
     """What became of a parcel."""
 
     TAKEN = "taken"  # the responsibility is theirs (RFC 5321 section 4.2.5)
@@ -29,7 +29,7 @@ class Reply(NamedTuple):
         return " ".join(str(part) for part in self if part)
 
 
-class Parcel(NamedTuple):
+class Message(NamedTuple):
     """A delivery ready to carry."""
 
     delivery: int
@@ -40,17 +40,17 @@ class Parcel(NamedTuple):
     begin_by: float  # time.monotonic(): not begun by then, it goes back untouched
 
 
-class Report(NamedTuple):
+class Result(NamedTuple):
     """What became of one parcel, when."""
 
     delivery: int
     attempt: int
-    fate: Fate
+    outcome: Outcome
     reply: Reply | None
     at: datetime
 
 
-class Trouble(NamedTuple):
+class TransportProblem(NamedTuple):
     """Why no letter leaves at the moment."""
 
     about: str  # what cannot be used, such as "the relay mail.example.org:587"
@@ -58,11 +58,11 @@ class Trouble(NamedTuple):
     lasting: bool  # it will not pass by itself: somebody has to mend it
 
 
-class Postman(Protocol):
+class Transport(Protocol):
     """Carries parcels away."""
 
     def carry(
-        self, parcels: Iterator[Parcel | None], report: Callable[[Report], None], *, stop: Callable[[], bool]
+        self, messages: Iterator[Message | None], report: Callable[[Result], None], *, stop: Callable[[], bool]
     ) -> None:
         """Pull a parcel when a connection is free; exactly one Report for each pulled, before returning.
 
@@ -71,13 +71,13 @@ class Postman(Protocol):
         not wait for one letter's answer. Nobody who can take no letter pulls one, but for one at a time to know whether
         there is any, which goes back untouched: none is deferred or failed for that. What was not pulled is still the
         caller's. A parcel whose `begin_by` has passed before its recipient was named to anybody comes back UNTOUCHED.
-        Letters arrive byte for byte as given. `parcels` and `report` are used in the thread that called `carry`.
+        Letters arrive byte for byte as given. `messages` and `report` are used in the thread that called `carry`.
         """
 
-    def trouble(self) -> Trouble | None:
+    def trouble(self) -> TransportProblem | None:
         """Why nothing leaves, as far as is known; None where letters leave. May be asked from any thread."""
 
-    def troubles(self) -> Sequence[Trouble]:
+    def problems(self) -> Sequence[TransportProblem]:
         """What is wrong with any of its ways, also while letters leave by another. May be asked from any thread."""
 
     def close(self) -> None:

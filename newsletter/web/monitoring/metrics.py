@@ -19,7 +19,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from newsletter.doctor import counts
-from newsletter.doctor.counts import Census
+from newsletter.doctor.counts import Counts
 from newsletter.errors import NotFound
 from newsletter.mail.letters.letters import Priority
 from newsletter.store.database import Database
@@ -33,11 +33,11 @@ FRESH = 5.0  # seconds that a census is kept
 router = APIRouter()
 
 
-def lookout(database: Database) -> TimedQuery[Census]:
+def lookout(database: Database) -> TimedQuery[Counts]:
     """What this page asks."""
     return TimedQuery(
         database,
-        lambda session, now: counts.take(session, now=now),
+        lambda session, now: counts.count(session, now=now),
         patience=PATIENCE,
         statement=STATEMENT,
         fresh=FRESH,
@@ -61,7 +61,7 @@ async def metrics(request: Request) -> Response:
 class Translated(Collector):
     """A census as metric families."""
 
-    def __init__(self, counted: Census | None, now: datetime) -> None:
+    def __init__(self, counted: Counts | None, now: datetime) -> None:
         self._counted = counted
         self._now = now
 
@@ -76,7 +76,7 @@ class Translated(Collector):
             yield from _ages(self._counted, self._now)
 
 
-def _people(counted: Census) -> Iterator[Metric]:
+def _people(counted: Counts) -> Iterator[Metric]:
     yield _gauge("signups", "Posted forms that are kept, by state.", ("state",), counted.signups)
     yield _gauge(
         "subscriptions",
@@ -92,7 +92,7 @@ def _people(counted: Census) -> Iterator[Metric]:
     yield events
 
 
-def _content(counted: Census) -> Iterator[Metric]:
+def _content(counted: Counts) -> Iterator[Metric]:
     feeds = {"ok": counted.feeds.ok, "failing": counted.feeds.failing}
     yield _gauge("feeds", "Feeds, by whether they were read when last asked.", ("state",), feeds)
     yield _one("feeds_due", "Feeds whose turn it is to be asked.", counted.feeds.due)
@@ -100,7 +100,7 @@ def _content(counted: Census) -> Iterator[Metric]:
     yield _gauge("issues", "Issues, by status.", ("status",), counted.issues)
 
 
-def _post(counted: Census) -> Iterator[Metric]:
+def _post(counted: Counts) -> Iterator[Metric]:
     letters = counted.letters
     yield _gauge("letters", "Letters owed to one reader each, by kind and state.", ("kind", "state"), letters.states)
     yield _one("claims", "How often the letters on record were taken to be carried.", letters.claims)
@@ -119,7 +119,7 @@ def _post(counted: Census) -> Iterator[Metric]:
     )
 
 
-def _ages(counted: Census, now: datetime) -> Iterator[Metric]:
+def _ages(counted: Counts, now: datetime) -> Iterator[Metric]:
     """In seconds; where nothing waits, zero. Before the first tick its age is infinite: an alarm has to ring then."""
 
     def age(at: datetime | None) -> float:

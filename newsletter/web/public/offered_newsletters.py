@@ -38,7 +38,7 @@ class OfferedNewsletters:
         raise NotFound(f"The consent wording of “{newsletter.slug}” is not published yet.")
 
 
-class Catalogue:
+class OfferedNewslettersCache:
     """Reads the offers again when they are older than five seconds, or somebody names one that is not among them."""
 
     def __init__(self, database: Database) -> None:

@@ -10,7 +10,7 @@ from newsletter.consent.wordings import Wording
 from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.newsletters import LANGUAGE, Newsletter
 from newsletter.web.form_data import Posted, one, ticked
-from newsletter.web.public.offered_newsletters import Catalogue, OfferedNewsletters
+from newsletter.web.public.offered_newsletters import OfferedNewsletters, OfferedNewslettersCache
 
 BLANK = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")  # controls, turned lines
@@ -38,7 +38,7 @@ class NotAsked(Refused):
         self.errors = errors
 
 
-def asked(form: Posted, catalogue: Catalogue) -> SignupForm:
+def asked(form: Posted, catalogue: OfferedNewslettersCache) -> SignupForm:
     """The sign-up in a form. Raises NotAsked with a message for every field that is wrong, not only the first."""
     slugs = [slug for value in form.get("newsletters", ()) for slug in value.split(",")]
     wording = one(form, "wording")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.allowed_hosts import Exemption
+from newsletter.allowed_hosts import AllowedHost
 from newsletter.content.fetching.destinations import FetchError, Forbidden, Guard, is_public
 from newsletter.errors import Misconfigured
 
@@ -36,12 +36,12 @@ def test_wrapping_an_address_in_ipv6_changes_nothing(address: IPv4Address, prefi
 
 @given(st.ip_addresses(network="10.0.0.0/8"), st.integers(1, 65535))
 def test_a_network_that_is_allowed_is_reached_at_every_port(address, port):
-    guard = Guard([Exemption.parse("10.0.0.0/8")], resolve=lambda _: [str(address)])
+    guard = Guard([AllowedHost.parse("10.0.0.0/8")], resolve=lambda _: [str(address)])
     assert guard.addresses("news.internal", port, seconds=1) == [address]
 
 
 def test_an_exemption_for_one_port_leaves_the_others_shut():
-    guard = Guard([Exemption.parse("localhost:8099")], resolve=lambda _: ["127.0.0.1"])
+    guard = Guard([AllowedHost.parse("localhost:8099")], resolve=lambda _: ["127.0.0.1"])
     assert guard.addresses("LOCALHOST.", 8099, seconds=1) == [ip_address("127.0.0.1")]
     with pytest.raises(Forbidden):
         guard.addresses("localhost", 80, seconds=1)
@@ -52,21 +52,21 @@ def test_an_exemption_for_one_port_leaves_the_others_shut():
 @pytest.mark.parametrize(
     ("written", "exemption"),
     [
-        ("news.internal", Exemption("news.internal")),
-        ("News.Internal:8080", Exemption("news.internal", 8080)),
-        ("10.1.2.3", Exemption(IPv4Network("10.1.2.3/32"))),
-        ("10.1.2.3:80", Exemption(IPv4Network("10.1.2.3/32"), 80)),
-        ("10.0.0.0/8", Exemption(IPv4Network("10.0.0.0/8"))),
+        ("news.internal", AllowedHost("news.internal")),
+        ("News.Internal:8080", AllowedHost("news.internal", 8080)),
+        ("10.1.2.3", AllowedHost(IPv4Network("10.1.2.3/32"))),
+        ("10.1.2.3:80", AllowedHost(IPv4Network("10.1.2.3/32"), 80)),
+        ("10.0.0.0/8", AllowedHost(IPv4Network("10.0.0.0/8"))),
     ],
 )
 def test_an_exemption_is_a_host_or_a_network_with_or_without_a_port(written, exemption):
-    assert Exemption.parse(written) == exemption
+    assert AllowedHost.parse(written) == exemption
 
 
 @pytest.mark.parametrize("written", ["::1", "fd00::/8", "[::1]", "[::1]:8080"])
 def test_an_exemption_may_be_ipv6(written):
     address = ip_address("fd00::1" if "/" in written else "::1")
-    assert Exemption.parse(written).covers("any", address, 8080)
+    assert AllowedHost.parse(written).covers("any", address, 8080)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_an_exemption_may_be_ipv6(written):
 )
 def test_an_exemption_that_says_nothing_is_refused(written):
     with pytest.raises(Misconfigured, match="neither"):
-        Exemption.parse(written)
+        AllowedHost.parse(written)
 
 
 def test_an_unknown_name_is_an_error_and_no_crash():

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from newsletter.allowed_hosts import Exemption
+from newsletter.allowed_hosts import AllowedHost
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.fetcher import Fetcher
 from newsletter.content.fetching.http import HttpFetcher
@@ -38,7 +38,7 @@ def served(fixture: Callable[[str], object]) -> World:
     site = fixture("site")
     assert isinstance(site, LocalHttp)
     where = {path: site.put(path, body, etag=ETAG) for path, body in PAGES.items()}
-    return World(HttpFetcher(allow=[Exemption.parse("127.0.0.1")]), {**where, "/missing": site.url("/missing")})
+    return World(HttpFetcher(allow=[AllowedHost.parse("127.0.0.1")]), {**where, "/missing": site.url("/missing")})
 
 
 def test_what_lies_at_an_address_is_fetched(world):

@@ -6,7 +6,7 @@ from time import monotonic
 import httpcore2
 import pytest
 
-from newsletter.allowed_hosts import Exemption
+from newsletter.allowed_hosts import AllowedHost
 from newsletter.content.fetching.destinations import FetchError, Forbidden
 from newsletter.content.fetching.fetcher import FetchResult
 from newsletter.content.fetching.http import HttpFetcher
@@ -18,7 +18,7 @@ MEGABYTE = b"x" * 1_000_000
 
 @pytest.fixture
 def fetcher() -> HttpFetcher:
-    return HttpFetcher(allow=[Exemption.parse("127.0.0.1")], agent="tests")
+    return HttpFetcher(allow=[AllowedHost.parse("127.0.0.1")], agent="tests")
 
 
 def refusal(fetcher: HttpFetcher, url: str, **given) -> str:
@@ -112,8 +112,8 @@ def test_ten_megabytes_are_not_taken_in(site: LocalHttp, fetcher):
 
 
 def test_a_gzip_bomb_is_left_after_the_limit(site: LocalHttp, fetcher):
-    packer = zlib.compressobj(9, wbits=31)
-    bomb = b"".join(packer.compress(MEGABYTE) for _ in range(100)) + packer.flush()
+    assembler = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(assembler.compress(MEGABYTE) for _ in range(100)) + assembler.flush()
     before = monotonic()
     assert "5 MB" in refusal(fetcher, site.put("/feed", bomb, headers={"Content-Encoding": "gzip"}))
     assert len(bomb) < 110_000
@@ -127,7 +127,7 @@ def test_the_limit_is_the_last_size_that_is_taken(site: LocalHttp, fetcher):
 
 
 def test_a_server_that_drips_does_not_hold_us(site: LocalHttp):
-    fetcher = HttpFetcher(allow=[Exemption.parse("127.0.0.1")], seconds=0.3)
+    fetcher = HttpFetcher(allow=[AllowedHost.parse("127.0.0.1")], seconds=0.3)
     url = site.put("/feed", itertools.repeat(b"x"), pause=0.02)
     before = monotonic()
     assert refusal(fetcher, url) == "No complete answer came within 0.3 seconds."
@@ -257,6 +257,6 @@ def test_other_ports_of_public_hosts_stay_closed():
 
 def test_the_second_address_is_tried_when_the_first_does_not_answer(site: LocalHttp):
     site.put("/feed", b"here")
-    fetcher = HttpFetcher(allow=[Exemption.parse("news.internal")], resolve=lambda _: ["::1", "127.0.0.1"])
+    fetcher = HttpFetcher(allow=[AllowedHost.parse("news.internal")], resolve=lambda _: ["::1", "127.0.0.1"])
     assert fetcher.fetch(site.url("/feed", host="news.internal")).body == b"here"
     assert site.requests[0][1]["host"] == f"news.internal:{site.port}"

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from newsletter.keys import Keyring
 from newsletter.links import Links, Purpose
-from newsletter.mail.delivery.assembly import Packer
+from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.letters import merge, mime
 from newsletter.mail.letters.letters import Variant
 from newsletter.mail.letters.merge import FieldError, Sheet, marker
 from newsletter.mail.transport import return_paths
-from newsletter.mail.transport.transport import Parcel
+from newsletter.mail.transport.transport import Message
 from tests.builders import KEYRING, a_sheet
 from tests.clock import NOON
 
@@ -59,24 +59,24 @@ def stored(sheet: Sheet) -> Variant:
 SHEET = stored(a_sheet())
 
 
-def packer(keyring: Keyring = KEYRING, base_url: str = BASE) -> Packer:
-    return Packer(Links(keyring, base_url), keyring)
+def assembler(keyring: Keyring = KEYRING, base_url: str = BASE) -> Assembler:
+    return Assembler(Links(keyring, base_url), keyring)
 
 
-def pack(variant: Variant = SHEET, *, by: Packer | None = None, **given) -> Parcel:
-    return (by or packer()).pack(claimed(**given), variant, begin_by=BY)
+def pack(variant: Variant = SHEET, *, by: Assembler | None = None, **given) -> Message:
+    return (by or assembler()).pack(claimed(**given), variant, begin_by=BY)
 
 
-def source(parcel: Parcel) -> bytes:
-    return b"".join(parcel.body)
+def source(message: Message) -> bytes:
+    return b"".join(message.body)
 
 
-def letter(parcel: Parcel) -> EmailMessage:
-    return message_from_bytes(source(parcel), policy=policy.default)
+def letter(message: Message) -> EmailMessage:
+    return message_from_bytes(source(message), policy=policy.default)
 
 
-def part(parcel: Parcel, subtype: str) -> str:
-    found = letter(parcel).get_body((subtype,))
+def part(message: Message, subtype: str) -> str:
+    found = letter(message).get_body((subtype,))
     assert found
     return found.get_content()
 
@@ -84,19 +84,19 @@ def part(parcel: Parcel, subtype: str) -> str:
 def test_the_same_delivery_is_the_same_bytes_every_time():
     first = pack()
     assert pack(attempt=2) == first._replace(attempt=2)
-    restarted = packer(Keyring([("k1", "s" * 40)]))
+    restarted = assembler(Keyring([("k1", "s" * 40)]))
     assert pack(stored(a_sheet()), by=restarted) == first
-    rotated = packer(Keyring([("k2", "t" * 40), ("k1", "s" * 40)]))
+    rotated = assembler(Keyring([("k2", "t" * 40), ("k1", "s" * 40)]))
     assert pack(by=rotated) == first
     assert source(pack(by=rotated, key_id="k2")) != source(first), "the key is in it"
 
 
 def test_a_letter_says_whom_it_is_for_and_when_it_was_first_tried():
-    parcel = pack(first_tried_at=datetime(2026, 3, 14, 12, 0, 9, 987654, tzinfo=UTC))
-    assert (parcel.delivery, parcel.attempt, parcel.begin_by) == (7, 1, BY)
-    assert (parcel.sender, parcel.recipient) == ("letters@press.example", "ana@example.org")
-    assert letter(parcel)["To"] == "ana@example.org"
-    assert letter(parcel)["Date"] == "Sat, 14 Mar 2026 12:00:09 +0000"
+    message = pack(first_tried_at=datetime(2026, 3, 14, 12, 0, 9, 987654, tzinfo=UTC))
+    assert (message.delivery, message.attempt, message.begin_by) == (7, 1, BY)
+    assert (message.sender, message.recipient) == ("letters@press.example", "ana@example.org")
+    assert letter(message)["To"] == "ana@example.org"
+    assert letter(message)["Date"] == "Sat, 14 Mar 2026 12:00:09 +0000"
 
 
 def test_a_message_id_is_given_once():
@@ -106,25 +106,25 @@ def test_a_message_id_is_given_once():
     others = [
         pack(delivery=8),
         pack(first_tried_at=NOON + timedelta(microseconds=1)),  # delivery 7 of a database made anew after a loss
-        pack(by=packer(Keyring([("k1", "u" * 40)]))),
+        pack(by=assembler(Keyring([("k1", "u" * 40)]))),
     ]
     assert len({same, *(letter(other)["Message-ID"] for other in others)}) == 4
 
 
 def test_a_bounce_comes_to_an_address_of_the_deliverys_own_where_there_is_a_domain_for_it():
-    parcel = pack(return_path_domain="bounces.press.example")
-    assert parcel.sender == return_paths.maker(KEYRING, key="k1")(7, NOON, "bounces.press.example")
-    assert source(parcel) == source(pack()), "readers see the newsletter's address all the same"
-    rotated = packer(Keyring([("k2", "t" * 40), ("k1", "s" * 40)]))
-    assert pack(attempt=2, by=rotated, return_path_domain="bounces.press.example").sender == parcel.sender
-    assert pack(delivery=8, return_path_domain="bounces.press.example").sender != parcel.sender
+    message = pack(return_path_domain="bounces.press.example")
+    assert message.sender == return_paths.maker(KEYRING, key="k1")(7, NOON, "bounces.press.example")
+    assert source(message) == source(pack()), "readers see the newsletter's address all the same"
+    rotated = assembler(Keyring([("k2", "t" * 40), ("k1", "s" * 40)]))
+    assert pack(attempt=2, by=rotated, return_path_domain="bounces.press.example").sender == message.sender
+    assert pack(delivery=8, return_path_domain="bounces.press.example").sender != message.sender
 
 
 @pytest.mark.parametrize("length", [25, 70, 100, 200, 340])
 def test_the_unsubscribe_link_stands_in_the_header_as_it_is_however_long(length):
     base = "https://letters.example.org/".ljust(length, "x")
     url = Links(KEYRING, base).url(Purpose.UNSUBSCRIBE, 11, 3, key="k1")
-    raw = source(pack(by=packer(base_url=base)))
+    raw = source(pack(by=assembler(base_url=base)))
     header = [line for line in raw.partition(b"\r\n\r\n")[0].split(b"\r\n") if line.startswith(b"List-Unsubscribe:")]
     assert header == [f"List-Unsubscribe: <{url}>".encode()]
     assert max(len(line) for line in raw.split(b"\r\n")) <= 998
@@ -132,7 +132,7 @@ def test_the_unsubscribe_link_stands_in_the_header_as_it_is_however_long(length)
 
 def test_a_link_too_long_for_a_header_is_not_cut_but_refused():
     with pytest.raises(FieldError, match="unsubscribe"):
-        pack(by=packer(base_url="https://letters.example.org/".ljust(400, "x")))
+        pack(by=assembler(base_url="https://letters.example.org/".ljust(400, "x")))
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_a_link_too_long_for_a_header_is_not_cut_but_refused():
     ],
 )
 def test_the_envelope_has_the_domain_as_a_labels_and_the_local_part_as_typed(stored, envelope):
-    parcel = pack(address=stored)
-    assert parcel.recipient == envelope
-    assert letter(parcel)["To"] == envelope
+    message = pack(address=stored)
+    assert message.recipient == envelope
+    assert letter(message)["To"] == envelope
 
 
 @pytest.mark.parametrize(
@@ -183,9 +183,9 @@ def test_an_address_that_no_relay_would_take_is_refused_without_being_named(addr
     ],
 )
 def test_a_reader_is_greeted_by_name(name, greeting):
-    parcel = pack(name=name)
-    assert part(parcel, "plain").splitlines()[0] == greeting
-    assert "<b>" not in part(parcel, "html")
+    message = pack(name=name)
+    assert part(message, "plain").splitlines()[0] == greeting
+    assert "<b>" not in part(message, "html")
 
 
 NAMED = stored(merge.lay_out(mime.letter({"To": marker("mailbox")}, text="", html=""), {"mailbox"}))
@@ -205,12 +205,12 @@ odd_names = [
 
 @given(names | st.sampled_from(odd_names) | st.text('aé ",<>@\\=?_', min_size=1, max_size=200).filter(str.strip))
 def test_a_mail_program_shows_the_name_in_to_as_it_is_stored(name):
-    parcel = pack(NAMED, name=name, address="ana@example.org")
+    message = pack(NAMED, name=name, address="ana@example.org")
     shown = " ".join(name.split())
-    (to,) = letter(parcel)["To"].addresses
+    (to,) = letter(message)["To"].addresses
     # Python 3.11's newer parser adds blanks between the encoded-words of a name; the older one, below, is exact.
     assert ("".join(to.display_name.split()), to.addr_spec) == ("".join(name.split()), "ana@example.org")
-    header = re.search(rb"^To:((?:.|\r\n )+)\r\n", source(parcel), re.MULTILINE)[1].decode("ascii")
+    header = re.search(rb"^To:((?:.|\r\n )+)\r\n", source(message), re.MULTILINE)[1].decode("ascii")
     phrase, address = parseaddr(header.replace("\r\n ", " "))
     assert (str(make_header(decode_header(phrase))) if "=?" in phrase else phrase, address) == (
         shown,
@@ -242,8 +242,8 @@ def test_a_name_that_cannot_be_written_fails_its_letter_and_is_not_repeated(name
 def test_a_reader_holds_links_of_their_own_made_with_the_deliverys_key():
     keyring = Keyring([("k2", "t" * 40), ("k1", "s" * 40)])
     links = Links(keyring, BASE)
-    parcel = pack(by=packer(keyring), key_id="k2")
-    token = letter(parcel)["List-Unsubscribe"].strip("<>").rpartition("/")[2]
+    message = pack(by=assembler(keyring), key_id="k2")
+    token = letter(message)["List-Unsubscribe"].strip("<>").rpartition("/")[2]
     assert token.startswith("k2.")
     assert links.read(token, Purpose.UNSUBSCRIBE) == (11, 3)
 

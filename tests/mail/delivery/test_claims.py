@@ -14,9 +14,9 @@ from newsletter.consent.suppressions import Reason
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims, results
 from newsletter.mail.delivery.claims import Claimed
-from newsletter.mail.delivery.cursors import LOOK_BACK, Bookmarks
+from newsletter.mail.delivery.cursors import LOOK_BACK, Cursors
 from newsletter.mail.delivery.deliveries import DEATHS, Delivery, DeliveryStatus
-from newsletter.mail.transport.transport import Fate, Report
+from newsletter.mail.transport.transport import Outcome, Result
 from tests.builders import (
     a_carrier,
     a_crowd,
@@ -37,9 +37,9 @@ from tests.transports import Ticks
 MINUTE = timedelta(minutes=1)
 
 
-def claim(session, *, carrier=None, limit=500, urgent=False, key="k1", now=NOON, bookmarks=None) -> list[Claimed]:
+def claim(session, *, carrier=None, limit=500, urgent=False, key="k1", now=NOON, cursors=None) -> list[Claimed]:
     carrier = carrier or a_carrier(session)
-    given = {"limit": limit, "urgent": urgent, "key": key, "now": now, "bookmarks": bookmarks}
+    given = {"limit": limit, "urgent": urgent, "key": key, "now": now, "bookmarks": cursors}
     return claims.claim(session, carrier, **given)
 
 
@@ -302,8 +302,8 @@ def test_a_letter_that_carriers_did_not_survive_waits_to_be_carried_alone(begin)
 def test_issues_take_turns_so_that_a_long_one_holds_up_no_short_one(begin):
     with begin() as session:
         one, other = owed(session, 6), owed(session, 2)
-        carrier, bookmarks = a_carrier(session), Bookmarks()
-        turns = [claimed(session, carrier=carrier, limit=2, bookmarks=bookmarks) for _ in range(5)]
+        carrier, cursors = a_carrier(session), Cursors()
+        turns = [claimed(session, carrier=carrier, limit=2, cursors=cursors) for _ in range(5)]
         first, second = [each.id for each in one], [each.id for each in other]
         assert turns == [first[:2], second, first[2:4], first[4:], []]
 
@@ -330,10 +330,10 @@ def test_a_clock_that_steps_back_an_hour_delays_no_letter_that_was_not_put_off(b
 def test_what_goes_back_behind_a_bookmark_is_found_when_nothing_else_is_due(begin):
     with begin() as session:
         first, second, third = owed(session, 3)
-        carrier, bookmarks = a_carrier(session), Bookmarks()
-        assert claimed(session, carrier=carrier, limit=2, bookmarks=bookmarks) == [first.id, second.id]
-        results.record(session, carrier, [Report(first.id, 1, Fate.UNTOUCHED, None, NOON)], now=NOON)
-        turns = [claimed(session, carrier=carrier, limit=1, bookmarks=bookmarks) for _ in range(3)]
+        carrier, cursors = a_carrier(session), Cursors()
+        assert claimed(session, carrier=carrier, limit=2, cursors=cursors) == [first.id, second.id]
+        results.record(session, carrier, [Result(first.id, 1, Outcome.UNTOUCHED, None, NOON)], now=NOON)
+        turns = [claimed(session, carrier=carrier, limit=1, cursors=cursors) for _ in range(3)]
         assert turns == [[third.id], [first.id], []]
 
 
@@ -341,13 +341,13 @@ def test_a_bookmark_is_believed_for_a_minute(begin):
     with begin() as session:
         first, second, *_ = owed(session, 9)
         carrier, ticks = a_carrier(session), Ticks()
-        bookmarks = Bookmarks(ticks)
-        claimed(session, carrier=carrier, limit=2, bookmarks=bookmarks)
-        results.record(session, carrier, [Report(first.id, 1, Fate.UNTOUCHED, None, NOON)], now=NOON)
+        cursors = Cursors(ticks)
+        claimed(session, carrier=carrier, limit=2, cursors=cursors)
+        results.record(session, carrier, [Result(first.id, 1, Outcome.UNTOUCHED, None, NOON)], now=NOON)
         ticks.now += LOOK_BACK - 1
-        assert claimed(session, carrier=carrier, limit=1, bookmarks=bookmarks) == [second.id + 1]
+        assert claimed(session, carrier=carrier, limit=1, cursors=cursors) == [second.id + 1]
         ticks.now += 1
-        assert claimed(session, carrier=carrier, limit=1, bookmarks=bookmarks) == [first.id]
+        assert claimed(session, carrier=carrier, limit=1, cursors=cursors) == [first.id]
 
 
 @pytest.fixture
@@ -451,17 +451,17 @@ def test_what_was_sent_is_not_walked_past_while_a_backup_holds_its_snapshot(post
         newsletter = a_newsletter(session)
         letter = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=2000)
         session.add_all(unsaved(letter, reader) for reader in a_crowd(session, newsletter, 2000))
-    bookmarks = Bookmarks()
+    cursors = Cursors()
     with postgresql.reading() as backup:
         backup.execute(text("SELECT 1 FROM deliveries LIMIT 1"))
         with postgresql.writing() as session:
-            first = cost(session, carrier=carrier, bookmarks=bookmarks)
+            first = cost(session, carrier=carrier, cursors=cursors)
         for _ in range(3):
             with postgresql.writing() as session:
-                taken = claim(session, carrier=carrier, bookmarks=bookmarks)
+                taken = claim(session, carrier=carrier, cursors=cursors)
             with postgresql.writing() as session:
-                reports = [Report(each.delivery, each.attempt, Fate.TAKEN, None, NOON) for each in taken]
+                reports = [Result(each.delivery, each.attempt, Outcome.TAKEN, None, NOON) for each in taken]
                 assert results.record(session, carrier, reports, now=NOON) == 500
         with postgresql.writing() as session:
-            assert cost(session, carrier=carrier, bookmarks=bookmarks) < first + 20
+            assert cost(session, carrier=carrier, cursors=cursors) < first + 20
             assert cost(session, carrier=carrier) > first + 50, "who has no bookmark does walk"

@@ -9,13 +9,13 @@ import pytest
 from newsletter.content import issues
 from newsletter.links import Links
 from newsletter.mail.delivery import copies
-from newsletter.mail.delivery.assembly import Packer
+from newsletter.mail.delivery.assembly import Assembler
 from newsletter.newsletters import Newsletter
 from newsletter.relays import Relay
 from newsletter.wakeups import Queue
 from tests.builders import an_issue
 from tests.smtp_server import ScriptedServer
-from tests.whole_service import Stage, staged
+from tests.whole_service import WholeService, whole_service
 
 
 @pytest.fixture
@@ -25,18 +25,20 @@ def relay() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def town(request: pytest.FixtureRequest, relay: ScriptedServer, tmp_path: Path) -> Iterator[Stage]:
+def town(request: pytest.FixtureRequest, relay: ScriptedServer, tmp_path: Path) -> Iterator[WholeService]:
     url = request.getfixturevalue(f"{request.param}_url")
-    with staged(url, tmp_path, smtp_url=(Relay(host=relay.host, port=relay.port),), ehlo_name="news.example") as stage:
+    with whole_service(
+        url, tmp_path, smtp_url=(Relay(host=relay.host, port=relay.port),), ehlo_name="news.example"
+    ) as stage:
         stage.newsletter()
         yield stage
 
 
-def copied(stage: Stage) -> list[bytes]:
+def copied(stage: WholeService) -> list[bytes]:
     """Made by another process, which has laid nothing out itself."""
     keyring = stage.site.keyring
     with stage.site.database.reading() as session:
-        return copies.sent(session, Packer(Links(keyring, stage.site.settings.base_url), keyring))
+        return copies.sent(session, Assembler(Links(keyring, stage.site.settings.base_url), keyring))
 
 
 def received(relay: ScriptedServer) -> list[bytes]:

@@ -19,15 +19,15 @@ from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.links import Links
 from newsletter.mail.delivery import claims, results
-from newsletter.mail.delivery.assembly import Packer
+from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.batch_size import FIRST
 from newsletter.mail.delivery.deliveries import DEATHS, OPEN, Delivery, DeliveryStatus, sums
 from newsletter.mail.delivery.dispatch import Dispatcher
-from newsletter.mail.delivery.leases import Heart
-from newsletter.mail.delivery.priority import RightOfWay
+from newsletter.mail.delivery.leases import Heartbeat
+from newsletter.mail.delivery.priority import UrgentPriority
 from newsletter.mail.letters.letters import Variant
-from newsletter.mail.transport.smtp.smtp_transport import SmtpPostman
-from newsletter.mail.transport.transport import Fate, Parcel, Reply, Report
+from newsletter.mail.transport.smtp.smtp_transport import SmtpTransport
+from newsletter.mail.transport.transport import Message, Outcome, Reply, Result
 from newsletter.relays import Relay
 from newsletter.store.database import Begin
 from tests.builders import (
@@ -55,25 +55,25 @@ class Office:
 
     def __init__(self, begin: Begin) -> None:
         self.begin, self.clock, self.ticks = begin, Clock(), Ticks()
-        self.heart = Heart(begin)
+        self.heartbeat = Heartbeat(begin)
 
-    def rings(self, postman=None, *, urgent: bool = False, seconds: float = 10**6, **given) -> int:
-        desk = self.dispatcher(postman or self.postman(), **given)
-        return desk.carry_due(urgent=urgent, until=self.ticks() + seconds)
+    def rings(self, transport=None, *, urgent: bool = False, seconds: float = 10**6, **given) -> int:
+        desk = self.dispatcher(transport or self.transport(), **given)
+        return desk.send_due(urgent=urgent, until=self.ticks() + seconds)
 
-    def dispatcher(self, postman, **given) -> Dispatcher:
+    def dispatcher(self, transport, **given) -> Dispatcher:
         facts = {
             "begin": self.begin,
-            "postman": postman,
-            "packer": Packer(Links(KEYRING, "https://letters.example"), KEYRING),
+            "postman": transport,
+            "packer": Assembler(Links(KEYRING, "https://letters.example"), KEYRING),
             "keyring": KEYRING,
-            "heart": self.heart,
+            "heart": self.heartbeat,
             "clock": self.clock,
             "ticks": self.ticks,
         }
         return Dispatcher(**facts | given)
 
-    def postman(self, *given, **more) -> Whimsical:
+    def transport(self, *given, **more) -> Whimsical:
         return Whimsical(*given, ticks=self.ticks, **more)
 
     def owes(self, readers: int, **given) -> list[int]:
@@ -97,16 +97,16 @@ class Office:
 def office(begin):
     office = Office(begin)
     yield office
-    office.heart.close()
+    office.heartbeat.close()
 
 
 def test_everybody_gets_their_letter_and_the_ring_ends(office):
     office.owes(FIRST + 10)
-    postman = office.postman(connections=4)
-    assert office.rings(postman) == FIRST + 10
+    transport = office.transport(connections=4)
+    assert office.rings(transport) == FIRST + 10
     assert office.statuses() == [DeliveryStatus.SENT] * (FIRST + 10)
-    assert len(set(postman.taken)) == FIRST + 10
-    assert office.rings(postman) == 0
+    assert len(set(transport.taken)) == FIRST + 10
+    assert office.rings(transport) == 0
 
 
 def test_an_urgent_ring_leaves_the_issues_letters_alone(office):
@@ -123,16 +123,16 @@ def test_letters_of_issues_give_way_while_somebody_waits_for_a_letter(office):
         reader = a_reader(session, newsletter, standing=Standing.ASKED)
         a_delivery(session, a_letter(session, newsletter, signup=signup), reader)
     pauses: list[float] = []
-    right_of_way = RightOfWay(ticks=office.ticks, nap=pauses.append)
+    priority = UrgentPriority(ticks=office.ticks, nap=pauses.append)
 
-    def issue_leaves_meanwhile(_: Parcel) -> Fate:
-        assert office.rings(right_of_way=right_of_way) == 3
-        return Fate.TAKEN
+    def issue_leaves_meanwhile(_: Message) -> Outcome:
+        assert office.rings(priority=priority) == 3
+        return Outcome.TAKEN
 
-    assert office.rings(office.postman(issue_leaves_meanwhile), urgent=True, right_of_way=right_of_way) == 1
+    assert office.rings(office.transport(issue_leaves_meanwhile), urgent=True, priority=priority) == 1
     assert len(pauses) == 3
     office.owes(3)
-    assert office.rings(right_of_way=right_of_way) == 3
+    assert office.rings(priority=priority) == 3
     assert len(pauses) == 3, "nobody waits any more"
 
 
@@ -142,24 +142,24 @@ def test_nobody_begins_a_letter_later_than_two_seconds_after_its_claim(office, t
     claimed_at: dict[tuple[int, int], float] = {}
     late = []
 
-    def noting(parcel: Parcel) -> Fate:
-        late.append(office.ticks() - takes > parcel.begin_by)
-        claimed_at[parcel.delivery, parcel.attempt] = parcel.begin_by - 2
-        return Fate.TAKEN
+    def noting(message: Message) -> Outcome:
+        late.append(office.ticks() - takes > message.begin_by)
+        claimed_at[message.delivery, message.attempt] = message.begin_by - 2
+        return Outcome.TAKEN
 
-    postman = office.postman(noting, takes=takes, connections=connections)
+    transport = office.transport(noting, takes=takes, connections=connections)
     started = office.ticks()
-    office.rings(postman)
+    office.rings(transport)
     assert office.statuses() == [DeliveryStatus.SENT] * 40 or connections > 1, (
         "what goes back is claimed in the same ring"
     )
-    while office.rings(postman):
+    while office.rings(transport):
         pass
     assert office.statuses() == [DeliveryStatus.SENT] * 40
     assert not any(late)
     assert min(claimed_at.values()) == started
     assert max(claimed_at.values()) > started + 10, "what waited too long was claimed again, its consent fresh"
-    assert len(set(postman.taken)) == len(postman.taken) == 40
+    assert len(set(transport.taken)) == len(transport.taken) == 40
     assert sum(delivery.attempt for delivery in office.deliveries()) < 40 * 6, "claims shrink to what can be begun"
 
 
@@ -167,24 +167,24 @@ def test_the_reader_who_leaves_while_letters_leave_gets_none_if_theirs_was_not_c
     office.owes(FIRST + 2)
     last = office.address(FIRST + 2)
 
-    def leave_meanwhile(_: Parcel) -> Fate:
+    def leave_meanwhile(_: Message) -> Outcome:
         with office.begin() as session:
             who = select(Subscriber.id).where(Subscriber.address == last)
             session.execute(
                 update(Subscription).where(Subscription.subscriber_id.in_(who)).values(standing=Standing.LEFT)
             )
-        return Fate.TAKEN
+        return Outcome.TAKEN
 
-    postman = office.postman(leave_meanwhile)
-    office.rings(postman)
+    transport = office.transport(leave_meanwhile)
+    office.rings(transport)
     assert office.statuses() == [DeliveryStatus.SENT] * (FIRST + 1) + [DeliveryStatus.WITHHELD]
-    assert last not in postman.taken
+    assert last not in transport.taken
 
 
 def test_when_the_ring_is_over_what_was_not_pulled_goes_back(office):
     office.owes(10)
-    postman = office.postman(takes=0.5)
-    assert office.rings(postman, seconds=1.0) == 10
+    transport = office.transport(takes=0.5)
+    assert office.rings(transport, seconds=1.0) == 10
     assert Counter(office.statuses()) == {DeliveryStatus.SENT: 2, DeliveryStatus.QUEUED: 8}
     assert {delivery.deaths for delivery in office.deliveries()} == {0}
     office.rings()
@@ -193,11 +193,11 @@ def test_when_the_ring_is_over_what_was_not_pulled_goes_back(office):
 
 def test_a_postman_who_can_carry_no_more_leaves_the_rest_where_it_was(office):
     office.owes(10)
-    assert office.rings(office.postman(pulls=3)) == 10
+    assert office.rings(office.transport(pulls=3)) == 10
     assert Counter(office.statuses()) == {DeliveryStatus.SENT: 3, DeliveryStatus.QUEUED: 7}
 
 
-class Interrupted(Packer):
+class Interrupted(Assembler):
     """Somebody presses Ctrl+C while the third letter is packed."""
 
     packed = 0
@@ -212,7 +212,7 @@ class Interrupted(Packer):
 def test_whoever_is_interrupted_while_packing_leaves_no_letter_claimed(office):
     office.owes(20)
     with pytest.raises(KeyboardInterrupt):
-        office.rings(packer=Interrupted(Links(KEYRING, "https://letters.example"), KEYRING))
+        office.rings(assembler=Interrupted(Links(KEYRING, "https://letters.example"), KEYRING))
     assert office.statuses() == [DeliveryStatus.QUEUED] * 20
     assert office.rings() == 20
 
@@ -223,12 +223,12 @@ class Careless:
     def __init__(self, *, reports: int, times: int = 1, raises: bool = False) -> None:
         self._reports, self._times, self._raises = reports, times, raises
 
-    def carry(self, parcels: Iterator[Parcel], report: Callable[[Report], None], *, stop: Callable[[], bool]) -> None:
-        for number, parcel in enumerate(parcels):
+    def carry(self, messages: Iterator[Message], report: Callable[[Result], None], *, stop: Callable[[], bool]) -> None:
+        for number, message in enumerate(messages):
             if number == self._reports + 2:
                 break
-            for fate in [Fate.TAKEN, Fate.LATER][: self._times] if number < self._reports else ():
-                report(Report(parcel.delivery, parcel.attempt, fate, None, NOON))
+            for outcome in [Outcome.TAKEN, Outcome.LATER][: self._times] if number < self._reports else ():
+                report(Result(message.delivery, message.attempt, outcome, None, NOON))
         if self._raises:
             raise LookupError
 
@@ -292,13 +292,13 @@ def test_a_database_that_goes_away_before_a_claim_ends_the_ring_and_leaves_nothi
         with office.begin() as session:
             yield session
 
-    office.heart.carrier(now=NOON)
-    postman = office.postman(connections=8)
-    assert office.rings(postman, begin=shaky) == FIRST
+    office.heartbeat.carrier(now=NOON)
+    transport = office.transport(connections=8)
+    assert office.rings(transport, begin=shaky) == FIRST
     assert office.statuses() == [DeliveryStatus.SENT] * FIRST + [DeliveryStatus.QUEUED] * FIRST
     assert "nothing can be claimed, the database is unavailable" in caplog.text
-    office.rings(postman)
-    assert len(set(postman.taken)) == len(postman.taken) == FIRST * 2
+    office.rings(transport)
+    assert len(set(transport.taken)) == len(transport.taken) == FIRST * 2
 
 
 def test_a_letter_that_carriers_did_not_survive_is_carried_alone(office):
@@ -306,9 +306,9 @@ def test_a_letter_that_carriers_did_not_survive_is_carried_alone(office):
     control = office.owes(3)
     rings = []
     for _ in range(3):
-        postman = office.postman(connections=4)
-        office.rings(postman)
-        rings.append([parcel.delivery for parcel in postman.begun])
+        transport = office.transport(connections=4)
+        office.rings(transport)
+        rings.append([message.delivery for message in transport.begun])
     assert rings == [control, [first], [second]]
     assert office.statuses() == [DeliveryStatus.SENT] * 5
 
@@ -316,40 +316,40 @@ def test_a_letter_that_carriers_did_not_survive_is_carried_alone(office):
 def test_nothing_joins_a_letter_that_is_carried_alone(office):
     office.owes(1, deaths=DEATHS)
 
-    def others_are_due_meanwhile(_: Parcel) -> Fate:
+    def others_are_due_meanwhile(_: Message) -> Outcome:
         office.owes(2)
-        return Fate.TAKEN
+        return Outcome.TAKEN
 
-    postman = office.postman(others_are_due_meanwhile)
-    office.rings(postman)
-    assert len(postman.begun) == 1
+    transport = office.transport(others_are_due_meanwhile)
+    office.rings(transport)
+    assert len(transport.begun) == 1
     assert office.statuses() == [DeliveryStatus.SENT, DeliveryStatus.QUEUED, DeliveryStatus.QUEUED]
 
 
-def claims_of(office, database, postman: Whimsical) -> int:
+def claims_of(office, database, transport: Whimsical) -> int:
     """How many statements a ring claims its letters with."""
     with executed(database) as statements:
-        office.rings(postman)
+        office.rings(transport)
     return sum(statement.startswith("WITH due") for statement in statements)
 
 
 def test_many_letters_are_claimed_in_few_statements(office, database):
     office.owes(32 + 64 + 128)
-    assert claims_of(office, database, office.postman()) <= 5
+    assert claims_of(office, database, office.transport()) <= 5
     assert office.statuses() == [DeliveryStatus.SENT] * (32 + 64 + 128)
 
 
 def test_after_a_slow_moment_claims_grow_again(office, database):
     office.owes(200)
     slow = iter([1.0] * 6)
-    postman = office.postman()
+    transport = office.transport()
 
-    def slow_at_first(_: Parcel) -> Fate:
+    def slow_at_first(_: Message) -> Outcome:
         office.ticks.now += next(slow, 0)
-        return Fate.TAKEN
+        return Outcome.TAKEN
 
-    postman._fate = slow_at_first
-    assert claims_of(office, database, postman) <= 16
+    transport._fate = slow_at_first
+    assert claims_of(office, database, transport) <= 16
     assert office.statuses() == [DeliveryStatus.SENT] * 200
 
 
@@ -365,10 +365,10 @@ def test_what_was_claimed_though_nobody_heard_of_it_is_carried_in_the_next_ring(
             lost.pop()
             raise OperationalError("", {}, Exception("the commit was not confirmed"))
 
-    desk = office.dispatcher(office.postman(), begin=no_answer_to_the_first_claim)
-    assert desk.carry_due(urgent=False, until=10**9) == 0
+    desk = office.dispatcher(office.transport(), begin=no_answer_to_the_first_claim)
+    assert desk.send_due(urgent=False, until=10**9) == 0
     assert office.statuses() == [DeliveryStatus.CLAIMED] * 3
-    assert desk.carry_due(urgent=False, until=10**9) == 3
+    assert desk.send_due(urgent=False, until=10**9) == 3
     assert office.statuses() == [DeliveryStatus.SENT] * 3
 
 
@@ -378,11 +378,13 @@ NO_MAILBOX = Reply(550, "5.1.1", "User unknown")
 @pytest.mark.parametrize("connections", [1, 20])
 def test_an_issue_that_too_many_refuse_stops_within_a_few_letters_and_others_go_on(office, connections):
     bad, good = office.owes(300), office.owes(30)
-    relay = office.postman(
-        lambda parcel: Fate.REFUSED if parcel.delivery in bad else Fate.TAKEN, connections=connections, reply=NO_MAILBOX
+    relay = office.transport(
+        lambda message: Outcome.REFUSED if message.delivery in bad else Outcome.TAKEN,
+        connections=connections,
+        reply=NO_MAILBOX,
     )
     office.rings(relay)
-    begun = [parcel.delivery for parcel in relay.begun]
+    begun = [message.delivery for message in relay.begun]
     refused = [number for number in begun if number in bad]
     assert 10 <= len(refused) <= 10 + connections
     assert [number for number in begun if number in good] == good
@@ -405,7 +407,7 @@ def test_where_nothing_is_refused_nothing_is_counted(office, database):
 def test_others_are_called_once_in_a_ring_where_more_is_due_than_one_claim_takes(office, letters, calls):
     office.owes(letters)
     called = []
-    office.dispatcher(office.postman(), more=lambda: called.append(True)).carry_due(urgent=False, until=10**9)
+    office.dispatcher(office.transport(), more=lambda: called.append(True)).send_due(urgent=False, until=10**9)
     assert len(called) == calls
     assert office.statuses() == [DeliveryStatus.SENT] * letters
 
@@ -425,9 +427,9 @@ def test_nobody_waits_for_a_letter_that_the_relay_thinks_about(begin, seconds):
 
     with ScriptedServer({"DOT": [late("250 2.0.0 at last", 4)]}) as server:
         relay = Relay(host=server.host, port=server.port, connections=2)
-        with closing(SmtpPostman(relay, ehlo_name="news.example")) as postman, closing(office.heart):
-            desk = office.dispatcher(postman)
-            recorded = desk.carry_due(urgent=False, until=time.monotonic() + seconds, meanwhile=meanwhile)
+        with closing(SmtpTransport(relay, ehlo_name="news.example")) as transport, closing(office.heartbeat):
+            desk = office.dispatcher(transport)
+            recorded = desk.send_due(urgent=False, until=time.monotonic() + seconds, meanwhile=meanwhile)
     assert recorded >= 2
     assert came[0] == 0
     assert max(came) >= 1, "others were sent while the first was under way"
@@ -438,15 +440,15 @@ def test_two_offices_share_the_letters_and_no_reader_gets_two(postgresql_url):
     with closing(opened(postgresql_url)) as database:
         offices = [Office(database.writing) for _ in range(3)]
         offices[0].owes(200)
-        postmen = [office.postman(connections=4) for office in offices]
+        transports = [office.transport(connections=4) for office in offices]
         with ThreadPoolExecutor(len(offices)) as crowd:
-            list(crowd.map(lambda pair: pair[0].rings(pair[1]), zip(offices, postmen, strict=True)))
-        got = Counter(address for postman in postmen for address in postman.taken)
+            list(crowd.map(lambda pair: pair[0].rings(pair[1]), zip(offices, transports, strict=True)))
+        got = Counter(address for transport in transports for address in transport.taken)
         assert len(got) == 200
         assert set(got.values()) == {1}
         assert offices[0].statuses() == [DeliveryStatus.SENT] * 200
         for office in offices:
-            office.heart.close()
+            office.heartbeat.close()
 
 
 READERS = 8
@@ -471,14 +473,16 @@ class History(RuleBasedStateMachine):
             for reader in self.readers:
                 a_delivery(session, written, reader, due_at=office.clock())
 
-    @rule(fates=st.lists(st.sampled_from(Fate), min_size=1, max_size=READERS), connections=st.integers(1, 4))
+    @rule(fates=st.lists(st.sampled_from(Outcome), min_size=1, max_size=READERS), connections=st.integers(1, 4))
     def somebody_carries(self, fates, connections):
         remaining = iter(fates)
         left_before = set(self.left)
-        postman = self.office.postman(lambda _: next(remaining, Fate.TAKEN), connections=connections, pulls=len(fates))
-        self.office.rings(postman)
-        assert not left_before & {parcel.recipient for parcel in postman.begun}
-        self.arrived.update(postman.taken)
+        transport = self.office.transport(
+            lambda _: next(remaining, Outcome.TAKEN), connections=connections, pulls=len(fates)
+        )
+        self.office.rings(transport)
+        assert not left_before & {message.recipient for message in transport.begun}
+        self.arrived.update(transport.taken)
 
     @rule(number=st.integers(0, READERS - 1))
     def somebody_leaves(self, number):
@@ -494,7 +498,7 @@ class History(RuleBasedStateMachine):
             dead = a_carrier(session)
             claims.claim(session, dead, limit=limit, urgent=False, key="k1", now=self.office.clock())
         with self.office.begin() as session:
-            results.hand_back(session, [dead], now=self.office.clock())
+            results.reclaim(session, [dead], now=self.office.clock())
 
     @rule(minutes=st.sampled_from([1, 10, 120, 60 * 49]))
     def time_passes(self, minutes):
@@ -537,9 +541,9 @@ class History(RuleBasedStateMachine):
         """In the end every delivery is in one final state, and it is the true one."""
         self._set(IssueStatus.SENDING)
         while set(self.office.statuses()) & set(OPEN):
-            postman = self.office.postman()
-            self.office.rings(postman)
-            self.arrived.update(postman.taken)
+            transport = self.office.transport()
+            self.office.rings(transport)
+            self.arrived.update(transport.taken)
             self.office.clock.pass_(hours=3)
         address = {reader.id: reader.address for reader in self.readers}
         for delivery in self.office.deliveries():
@@ -557,23 +561,24 @@ def test_whatever_happens_the_sums_are_right_and_nobody_gets_a_letter_twice(offi
 
 def test_what_comes_back_of_a_closed_connection_makes_no_claim_smaller(office):
     office.owes(4 * FIRST)
-    closing_now_and_then = office.postman(
-        lambda parcel: Fate.UNTOUCHED if parcel.attempt == 1 and parcel.delivery % 10 == 0 else Fate.TAKEN, takes=0.001
+    closing_now_and_then = office.transport(
+        lambda message: Outcome.UNTOUCHED if message.attempt == 1 and message.delivery % 10 == 0 else Outcome.TAKEN,
+        takes=0.001,
     )
     desk = office.dispatcher(closing_now_and_then)
-    desk.carry_due(urgent=False, until=office.ticks() + 1)
-    assert desk.slot(urgent=False).stride.size >= FIRST
+    desk.send_due(urgent=False, until=office.ticks() + 1)
+    assert desk.lane(urgent=False).batch_size.size >= FIRST
 
 
 def test_a_letter_whose_reader_is_named_in_the_reply_is_recorded_without_the_name(office):
     office.owes(1)
     local = []
 
-    def refuse(parcel: Parcel) -> Fate:
-        local.append(parcel.recipient.partition("@")[0])
+    def refuse(message: Message) -> Outcome:
+        local.append(message.recipient.partition("@")[0])
         relay._reply = Reply(550, "5.1.1", f"{local[0]}... User unknown")
-        return Fate.REFUSED
+        return Outcome.REFUSED
 
-    relay = office.postman(refuse)
+    relay = office.transport(refuse)
     office.rings(relay)
     assert [each.reply_text for each in office.deliveries()] == ["5.1.1 <address>... User unknown"]

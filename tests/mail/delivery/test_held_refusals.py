@@ -14,11 +14,11 @@ from newsletter.mail.delivery import issue_pauses
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.pace import retries
-from newsletter.mail.transport.transport import Fate, Reply
+from newsletter.mail.transport.transport import Outcome, Reply
 from newsletter.wakeups import Queue
 from tests.builders import owed
 from tests.transports import Ticks, Whimsical
-from tests.whole_service import Stage
+from tests.whole_service import WholeService
 from workers import jobs
 
 UNAUTHENTICATED = Reply(550, "5.7.26", "This mail is unauthenticated")
@@ -28,12 +28,12 @@ UNAUTHENTICATED = Reply(550, "5.7.26", "This mail is unauthenticated")
 class Office:
     """An issue that is leaving to so many readers, and a relay that holds something against us."""
 
-    stage: Stage
+    stage: WholeService
     issue: int
 
-    def ring(self, postman: Whimsical) -> None:
+    def ring(self, transport: Whimsical) -> None:
         context = self.stage.context
-        dispatcher = replace(context.dispatcher, postman=postman, ticks=postman.ticks)
+        dispatcher = replace(context.dispatcher, transport=transport, ticks=transport.ticks)
         jobs.run(Queue.BULK, replace(context, dispatcher=dispatcher))
 
     def statuses(self) -> list[DeliveryStatus]:
@@ -50,7 +50,7 @@ class Office:
             issue_pauses.resume(session, issue, actor="tests", now=self.stage.clock())
 
 
-def an_office(stage: Stage, readers: int) -> Office:
+def an_office(stage: WholeService, readers: int) -> Office:
     with stage.site.database.writing() as session:
         letter = session.get_one(Letter, owed(session, readers)[0].letter_id)
         return Office(stage, letter.issue_id)
@@ -58,8 +58,8 @@ def an_office(stage: Stage, readers: int) -> Office:
 
 def refusing(*, after: int = 0) -> Whimsical:
     """It takes so many letters, and holds something against us in all that follow."""
-    left = repeat(Fate.TAKEN, after)
-    return Whimsical(lambda _: next(left, Fate.LATER), ticks=Ticks(), reply=UNAUTHENTICATED)
+    left = repeat(Outcome.TAKEN, after)
+    return Whimsical(lambda _: next(left, Outcome.LATER), ticks=Ticks(), reply=UNAUTHENTICATED)
 
 
 def willing() -> Whimsical:
@@ -120,7 +120,7 @@ def test_where_few_of_many_are_refused_nobody_is_asked_again_and_the_issue_ends(
 
 def test_what_was_only_put_off_is_tried_again(stage):
     office = an_office(stage, 3)
-    office.ring(Whimsical(lambda _: Fate.LATER, ticks=Ticks(), reply=Reply(451, "4.7.1", "Greylisted")))
+    office.ring(Whimsical(lambda _: Outcome.LATER, ticks=Ticks(), reply=Reply(451, "4.7.1", "Greylisted")))
     stage.clock.pass_(minutes=34)
     again = willing()
     office.ring(again)

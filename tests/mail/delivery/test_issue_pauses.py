@@ -15,7 +15,7 @@ from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.issue_pauses import SCANNED, RefusalWatch, pause_refused, too_many
 from newsletter.mail.pace import attempt_window
 from newsletter.mail.transport import replies
-from newsletter.mail.transport.transport import Report
+from newsletter.mail.transport.transport import Result
 from newsletter.store.database import Begin
 from tests.builders import a_crowd, a_letter, a_newsletter, an_issue
 from tests.clock import NOON
@@ -300,6 +300,6 @@ def test_a_stored_reply_means_what_it_meant_when_it_came(begin, code, words):
     came = replies.heard(code, words.encode())
     stored = replies.stored(code, " ".join(filter(None, (came.status, came.text))))
     assert stored == came
-    assert attempt_window.of(replies.verdict(stored), stored) == attempt_window.mark(
-        Report(1, 1, replies.verdict(came), came, NOON)
+    assert attempt_window.of(replies.verdict(stored), stored) == attempt_window.code_of(
+        Result(1, 1, replies.verdict(came), came, NOON)
     )

@@ -9,32 +9,32 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from newsletter.mail.delivery import claims, leases, results
-from newsletter.mail.delivery.leases import BEAT, SILENCE, Carrier, Heart, Watch
+from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, Heartbeat, LeaseMonitor, Worker
 from tests.builders import a_carrier, owed
 from tests.clock import NOON
 from tests.waiting import eventually
 
 
 def beats(reading, carrier: int | None = None) -> int:
-    some = select(Carrier.beats)
+    some = select(Worker.beats)
     with reading() as session:
-        return session.scalars(some if carrier is None else some.where(Carrier.id == carrier)).one()
+        return session.scalars(some if carrier is None else some.where(Worker.id == carrier)).one()
 
 
 @pytest.fixture
-def heart(begin):
-    heart = Heart(begin, every=0.01)
-    yield heart
-    heart.close()
+def heartbeat(begin):
+    heartbeat = Heartbeat(begin, every=0.01)
+    yield heartbeat
+    heartbeat.close()
 
 
-def test_a_process_is_one_carrier_however_many_ask(heart, reading):
+def test_a_process_is_one_carrier_however_many_ask(heartbeat, reading):
     start = threading.Barrier(8)
     found = []
 
     def ask() -> None:
         start.wait(5)
-        found.append(heart.carrier(now=NOON))
+        found.append(heartbeat.carrier(now=NOON))
 
     crowd = [threading.Thread(target=ask) for _ in range(8)]
     for each in crowd:
@@ -42,25 +42,25 @@ def test_a_process_is_one_carrier_however_many_ask(heart, reading):
     for each in crowd:
         each.join(5)
     with reading() as session:
-        assert found == [session.scalars(select(Carrier.id)).one()] * 8
+        assert found == [session.scalars(select(Worker.id)).one()] * 8
 
 
 def test_two_processes_are_two_carriers(begin):
-    hearts = Heart(begin), Heart(begin)
-    assert len({heart.carrier(now=NOON) for heart in hearts}) == 2
-    for heart in hearts:
-        heart.close()
+    hearts = Heartbeat(begin), Heartbeat(begin)
+    assert len({heartbeat.carrier(now=NOON) for heartbeat in hearts}) == 2
+    for heartbeat in hearts:
+        heartbeat.close()
 
 
-def test_who_never_carries_is_no_carrier(heart, reading):
+def test_who_never_carries_is_no_carrier(heartbeat, reading):
     with reading() as session:
-        assert session.scalars(select(Carrier)).all() == []
+        assert session.scalars(select(Worker)).all() == []
 
 
-def test_beats_rise_while_the_process_lives_and_not_after(heart, reading):
-    heart.carrier(now=NOON)
+def test_beats_rise_while_the_process_lives_and_not_after(heartbeat, reading):
+    heartbeat.carrier(now=NOON)
     eventually(lambda: beats(reading) >= 3)
-    heart.close()
+    heartbeat.close()
     assert not any(thread.name == "heart" for thread in threading.enumerate())
 
 
@@ -75,22 +75,22 @@ def test_the_heart_survives_a_database_that_is_away(begin, reading):
             yield session
 
     carrier = None
-    heart = Heart(failing, every=0.01)
-    carrier = heart.carrier(now=NOON)
+    heartbeat = Heartbeat(failing, every=0.01)
+    carrier = heartbeat.carrier(now=NOON)
     eventually(lambda: not failures and beats(reading) >= 1)
-    heart.close()
+    heartbeat.close()
 
 
-def test_who_is_not_in_the_database_any_more_is_registered_anew(heart, begin, reading):
-    lost = heart.carrier(now=NOON)
+def test_who_is_not_in_the_database_any_more_is_registered_anew(heartbeat, begin, reading):
+    lost = heartbeat.carrier(now=NOON)
     with begin() as session:
-        session.execute(delete(Carrier))
+        session.execute(delete(Worker))
         another = {"id": lost, "host": "another", "pid": 1, "beats": 0, "since": NOON}  # numbers are given out again
-        session.execute(insert(Carrier).values(another))
-    eventually(lambda: heart.carrier(now=NOON) != lost)
-    eventually(lambda: beats(reading, heart.carrier(now=NOON)) >= 2)
+        session.execute(insert(Worker).values(another))
+    eventually(lambda: heartbeat.carrier(now=NOON) != lost)
+    eventually(lambda: beats(reading, heartbeat.carrier(now=NOON)) >= 2)
     with reading() as session:
-        assert session.scalars(select(Carrier.beats).where(Carrier.host == "another")).one() == 0
+        assert session.scalars(select(Worker.beats).where(Worker.host == "another")).one() == 0
 
 
 class Clock:
@@ -109,17 +109,17 @@ class Watched:
     def __init__(self, begin, reading, carriers: int) -> None:
         self.begin, self.reading = begin, reading
         self.clock = Clock()
-        self.watch = Watch(self.clock)
+        self.watch = LeaseMonitor(self.clock)
         with begin() as session:
             owed(session, carriers)
             self.carriers = [a_carrier(session) for _ in range(carriers)]
             for carrier in self.carriers:
                 claims.claim(session, carrier, limit=1, urgent=False, key="k1", now=NOON)
 
-    def look(self, *, beating: tuple[int, ...] = (), after: float = BEAT) -> list[int]:
+    def look(self, *, beating: tuple[int, ...] = (), after: float = HEARTBEAT_INTERVAL) -> list[int]:
         self.clock.time += after
         with self.begin() as session:
-            session.execute(update(Carrier).where(Carrier.id.in_(beating)).values(beats=Carrier.beats + 1))
+            session.execute(update(Worker).where(Worker.id.in_(beating)).values(beats=Worker.beats + 1))
         with self.reading() as session:
             return self.watch.silent(session)
 
@@ -127,7 +127,7 @@ class Watched:
 def test_who_holds_a_letter_and_is_silent_for_thirty_seconds_is_missed_and_the_living_never(begin, reading):
     watched = Watched(begin, reading, 2)
     dead, living = watched.carriers
-    looks = int(SILENCE / BEAT)
+    looks = int(LEASE_DURATION / HEARTBEAT_INTERVAL)
     assert [watched.look(beating=(living,)) for _ in range(looks)] == [[]] * looks
     assert [watched.look(beating=(living,)) for _ in range(50)] == [[dead]] * 50
 
@@ -158,7 +158,7 @@ def test_whose_letters_were_handed_back_is_not_missed_any_more(begin, reading):
     (dead,) = watched.carriers
     assert [watched.look() for _ in range(8)][-1] == [dead]
     with begin() as session:
-        assert results.hand_back(session, [dead], now=NOON) == 1
+        assert results.reclaim(session, [dead], now=NOON) == 1
     assert [watched.look() for _ in range(20)] == [[]] * 20
 
 
@@ -166,16 +166,16 @@ def test_who_was_taken_for_dead_claims_nothing_before_it_has_beaten_again(begin,
     watched = Watched(begin, reading, 1)
     (frozen,) = watched.carriers
     with begin() as session:
-        results.hand_back(session, [frozen], now=NOON)
+        results.reclaim(session, [frozen], now=NOON)
         assert claims.claim(session, frozen, limit=1, urgent=False, key="k1", now=NOON) == []
         assert claims.claim_suspect(session, frozen, urgent=False, key="k1", now=NOON) == []
 
 
-def test_a_heart_that_beats_on_takes_its_carrier_back_from_the_dead(heart, begin, reading):
-    carrier = heart.carrier(now=NOON)
+def test_a_heart_that_beats_on_takes_its_carrier_back_from_the_dead(heartbeat, begin, reading):
+    carrier = heartbeat.carrier(now=NOON)
     with begin() as session:
         owed(session, 1)
-        leases.end(session, [carrier], now=NOON)
+        leases.end_leases(session, [carrier], now=NOON)
     before = beats(reading)
     eventually(lambda: beats(reading) > before + 1)
     with begin() as session:
@@ -193,5 +193,5 @@ def test_who_was_taken_for_dead_and_beats_again_is_alive(begin, reading):
 def test_times_of_other_machines_are_never_compared(begin, reading):
     watched = Watched(begin, reading, 1)
     with begin() as session:
-        session.execute(update(Carrier).values(since=NOON - timedelta(days=9)))
+        session.execute(update(Worker).values(since=NOON - timedelta(days=9)))
     assert watched.look() == []

@@ -18,11 +18,11 @@ from newsletter.content.issues import Issue
 from newsletter.doctor import examination
 from newsletter.doctor.checks.findings import Check
 from newsletter.doctor.checks.letters import states, sums
-from newsletter.doctor.repairs import Mender
+from newsletter.doctor.repairs import Repairer
 from newsletter.mail.delivery import claims, results
 from newsletter.mail.delivery.deliveries import DEATHS, OPEN, WAITING, Delivery, DeliveryStatus
 from newsletter.mail.letters.letters import Letter
-from newsletter.mail.transport.transport import Fate, Reply, Report
+from newsletter.mail.transport.transport import Outcome, Reply, Result
 from newsletter.store.database import Database
 from tests.builders import NUMBERS, a_carrier, a_delivery, a_letter, a_newsletter, a_reader, a_signup, owed
 from tests.clock import NOON
@@ -67,15 +67,15 @@ class Fortune:
                 claims.claim_suspect(session, worker, **given)
         return worker
 
-    def reported(self, worker: int, fate: Fate, reply: Reply | None = None) -> None:
+    def reported(self, worker: int, outcome: Outcome, reply: Reply | None = None) -> None:
         with self.write() as session:
             attempt = session.get_one(Delivery, self.id).attempt
-            report = Report(self.id, attempt, fate, reply, self.now)
+            report = Result(self.id, attempt, outcome, reply, self.now)
             results.record(session, worker, [report], now=self.now)
 
     def died(self, worker: int) -> None:
         with self.write() as session:
-            results.hand_back(session, [worker], now=self.now)
+            results.reclaim(session, [worker], now=self.now)
 
     def change(self, model: type, of_reader: InstrumentedAttribute[int], **values: object) -> None:
         with self.write() as session:
@@ -98,19 +98,19 @@ def never_tried(_: Fortune) -> None:
 
 
 def left_alone(letter: Fortune) -> None:
-    letter.reported(letter.claimed(), Fate.UNTOUCHED)
+    letter.reported(letter.claimed(), Outcome.UNTOUCHED)
 
 
 def left_alone_by_a_worker_that_only_looked_dead(letter: Fortune) -> None:
     worker = letter.claimed()
     letter.died(worker)
-    letter.reported(worker, Fate.UNTOUCHED)
+    letter.reported(worker, Outcome.UNTOUCHED)
 
 
 def put_off_by_a_worker_that_only_looked_dead(letter: Fortune) -> None:
     worker = letter.claimed()
     letter.died(worker)
-    letter.reported(worker, Fate.LATER)
+    letter.reported(worker, Outcome.LATER)
 
 
 def claimed_by_a_worker_that_never_learnt_of_it(letter: Fortune) -> None:
@@ -120,7 +120,7 @@ def claimed_by_a_worker_that_never_learnt_of_it(letter: Fortune) -> None:
 
 
 def put_off(letter: Fortune) -> None:
-    letter.reported(letter.claimed(), Fate.LATER, Reply(451, "4.7.1", "come back later"))
+    letter.reported(letter.claimed(), Outcome.LATER, Reply(451, "4.7.1", "come back later"))
 
 
 CANNOT_HAVE_ARRIVED: tuple[Step, ...] = (
@@ -156,17 +156,17 @@ def its_worker_is_not_in_the_database_any_more(letter: Fortune) -> None:
     letter.claimed()
     letter.change(Delivery, Delivery.subscriber_id, carrier_id=NOBODY)
     reading, writing = letter.database.reading, letter.database.writing
-    assert Mender(reading=reading, writing=writing, actor="tests", now=lambda: NOON).mend({Check.DEAD_CLAIMS})
+    assert Repairer(reading=reading, writing=writing, actor="tests", now=lambda: NOON).mend({Check.DEAD_CLAIMS})
 
 
 def the_relay_did_not_answer(letter: Fortune) -> None:
-    letter.reported(letter.claimed(), Fate.IN_DOUBT)
+    letter.reported(letter.claimed(), Outcome.IN_DOUBT)
 
 
 def a_worker_that_only_looked_dead_got_no_answer(letter: Fortune) -> None:
     worker = letter.claimed()
     letter.died(worker)
-    letter.reported(worker, Fate.IN_DOUBT)
+    letter.reported(worker, Outcome.IN_DOUBT)
 
 
 MAY_HAVE_ARRIVED: tuple[Step, ...] = (
@@ -211,17 +211,17 @@ def the_visitor_confirms_by_another_letter(letter: Fortune) -> None:
 
 
 def the_relay_says_that_the_mailbox_does_not_exist(letter: Fortune) -> None:
-    letter.reported(letter.claimed(), Fate.REFUSED, Reply(550, "5.1.1", "no such user"))
+    letter.reported(letter.claimed(), Outcome.REFUSED, Reply(550, "5.1.1", "no such user"))
 
 
 def the_letter_cannot_be_written(letter: Fortune) -> None:
-    letter.reported(letter.claimed(), Fate.REFUSED, Reply(None, None, "the letter cannot be written"))
+    letter.reported(letter.claimed(), Outcome.REFUSED, Reply(None, None, "the letter cannot be written"))
 
 
 def the_relay_defers_it_for_too_long(letter: Fortune) -> None:
     worker = letter.claimed()
     letter.now += LONG
-    letter.reported(worker, Fate.LATER, Reply(451, "4.7.1", "come back later"))
+    letter.reported(worker, Outcome.LATER, Reply(451, "4.7.1", "come back later"))
 
 
 ENDS_OF_ANY: dict[Step, DeliveryStatus] = {
@@ -300,7 +300,7 @@ def test_one_try_that_may_have_succeeded_is_never_forgotten(database, steps, end
 def test_a_letter_that_may_have_arrived_is_sent_if_a_relay_takes_it_in_the_end(database, doubt):
     letter = Fortune(database)
     doubt(letter)
-    letter.reported(letter.claimed(), Fate.TAKEN)
+    letter.reported(letter.claimed(), Outcome.TAKEN)
     assert letter.status() is DeliveryStatus.SENT
 
 

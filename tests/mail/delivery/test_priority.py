@@ -2,7 +2,7 @@
 
 import pytest
 
-from newsletter.mail.delivery.priority import LONGEST, NAP, RightOfWay
+from newsletter.mail.delivery.priority import LONGEST, NAP, UrgentPriority
 
 
 class Road:
@@ -10,7 +10,7 @@ class Road:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.right_of_way = RightOfWay(ticks=lambda: self.now, nap=self.pause)
+        self.priority = UrgentPriority(ticks=lambda: self.now, nap=self.pause)
 
     def pause(self, seconds: float) -> None:
         self.now += seconds
@@ -18,7 +18,7 @@ class Road:
     def given(self) -> float:
         """Seconds that were given to somebody."""
         before = self.now
-        self.right_of_way.give()
+        self.priority.give()
         return self.now - before
 
 
@@ -32,22 +32,22 @@ def test_where_nobody_waits_nobody_pauses(road):
 
 
 def test_while_somebody_is_answered_each_letter_of_an_issue_pauses(road):
-    road.right_of_way.take()
+    road.priority.take()
     assert road.given() == pytest.approx(NAP)
     assert road.given() == pytest.approx(NAP)
-    road.right_of_way.let_go()
+    road.priority.let_go()
     assert road.given() == 0
 
 
 def test_a_confirmation_whose_relay_thinks_for_minutes_slows_no_issue_down_all_that_time(road):
-    road.right_of_way.take()
+    road.priority.take()
     road.now += LONGEST
     assert road.given() == 0
 
 
 def test_as_long_as_there_are_others_to_be_answered_it_is_taken_again(road):
-    road.right_of_way.take()
+    road.priority.take()
     road.now += LONGEST / 2
-    road.right_of_way.take()
+    road.priority.take()
     road.now += LONGEST / 2
     assert road.given() > 0

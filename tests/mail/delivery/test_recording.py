@@ -8,7 +8,6 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import pytest
-from newsletter.mail.delivery.issue_pauses import RefusalWatch
 from sqlalchemy import make_url, select, text
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
@@ -17,8 +16,9 @@ from newsletter.bench.servers.postgresql import administrator
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
+from newsletter.mail.delivery.issue_pauses import RefusalWatch
 from newsletter.mail.delivery.recording import GROUP, Recorder
-from newsletter.mail.transport.transport import Fate, Reply, Report
+from newsletter.mail.transport.transport import Outcome, Reply, Result
 from newsletter.store.database import Begin, Database
 from tests.builders import a_carrier, owed
 from tests.clock import NOON
@@ -59,7 +59,7 @@ def claimed(begin: Begin, number: int) -> tuple[int, list[claims.Claimed]]:
 
 
 def recording(
-    begin: Begin, carrier: int, reports: Iterable[Report], wait: Callable[[float], None] = lambda _: None
+    begin: Begin, carrier: int, reports: Iterable[Result], wait: Callable[[float], None] = lambda _: None
 ) -> Recorder:
     with Recorder(begin, carrier, clock=lambda: LATE, wait=wait) as recorder:
         for report in reports:
@@ -67,8 +67,8 @@ def recording(
     return recorder
 
 
-def taken(claim: claims.Claimed, reply: Reply | None = None) -> Report:
-    return Report(claim.delivery, claim.attempt, Fate.TAKEN, reply, LATE)
+def taken(claim: claims.Claimed, reply: Reply | None = None) -> Result:
+    return Result(claim.delivery, claim.attempt, Outcome.TAKEN, reply, LATE)
 
 
 def statuses(reading: Begin) -> list[DeliveryStatus]:
@@ -126,7 +126,7 @@ def test_a_database_that_is_away_for_a_while_loses_and_doubles_nothing(begin, re
 
 def test_a_result_whose_commit_was_not_confirmed_is_not_written_a_second_time(begin, reading):
     carrier, (one,) = claimed(begin, 1)
-    later = taken(one)._replace(fate=Fate.LATER)
+    later = taken(one)._replace(outcome=Outcome.LATER)
     recording(Failing(begin, away(), late=True), carrier, [later])
     with reading() as session:
         delivery = session.get_one(Delivery, one.delivery)
@@ -217,7 +217,7 @@ def test_no_letter_is_begun_while_ten_refusals_are_unwritten_and_those_pause_the
     with Recorder(gate, carrier, clock=lambda: LATE, wait=lambda _: None, watch=watch) as recorder:
         for each in mine[:10]:
             assert recorder.has_room(lambda: False)
-            recorder.report(taken(each)._replace(fate=Fate.REFUSED, reply=Reply(550, "5.1.1", "User unknown")))
+            recorder.report(taken(each)._replace(outcome=Outcome.REFUSED, reply=Reply(550, "5.1.1", "User unknown")))
         assert not recorder.has_room(lambda: True)
         threading.Timer(0.05, gate.open.set).start()
         assert recorder.has_room(lambda: False)
@@ -279,7 +279,7 @@ def test_results_outlast_a_database_that_answers_and_writes_nothing(postgresql_u
             with refusing_writes(postgresql_url):
                 for each in mine[1:]:
                     recorder.report(taken(each))
-                recorder.report(taken(mine[0], refused)._replace(fate=Fate.REFUSED))
+                recorder.report(taken(mine[0], refused)._replace(outcome=Outcome.REFUSED))
                 for _ in range(4):  # the sessions that were ended, and then those that write nothing
                     assert tried.acquire(timeout=20)
                 assert statuses(database.reading) == [DeliveryStatus.CLAIMED] * len(mine)

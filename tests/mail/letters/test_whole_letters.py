@@ -13,7 +13,7 @@ from newsletter.consent.signups import VALID
 from newsletter.keys import Keyring
 from newsletter.links import Links
 from newsletter.mail.delivery import assembly
-from newsletter.mail.delivery.assembly import Packer, Pen
+from newsletter.mail.delivery.assembly import Assembler, VariantAssembler
 from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.letters import mime
 from newsletter.mail.letters.composing import compose
@@ -53,12 +53,12 @@ def merged(kind: str, claimed: Claimed, **context) -> bytes:
     cuts = [list(cut) for cut in sheet.cuts]
     stored = Variant(letter_id=1, language="en", design="x", sha256=sheet.sha256, body=sheet.body, cuts=cuts)
     assert stored.is_intact()
-    return b"".join(Packer(Links(KEYRING, BASE), KEYRING).pack(claimed, stored, begin_by=0).body)
+    return b"".join(Assembler(Links(KEYRING, BASE), KEYRING).pack(claimed, stored, begin_by=0).body)
 
 
 def plain(kind: str, claimed: Claimed, *, newsletter: Newsletter, fields, **context) -> bytes:
     """As it would be written for this reader alone, with the standard library's own way of writing messages."""
-    pen = Pen(Links(KEYRING, BASE), KEYRING, "k1")
+    pen = VariantAssembler(Links(KEYRING, BASE), KEYRING, "k1")
     made = {name: pen.fields[name](claimed) for name in ("date", "message_id", "unsubscribe", *fields)}
     field = {name: value if isinstance(value, str) else value.decode().strip() for name, value in made.items()}
 

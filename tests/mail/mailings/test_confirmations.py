@@ -25,11 +25,11 @@ from newsletter.content.digests import digests
 from newsletter.doctor import examination
 from newsletter.links import Links
 from newsletter.mail.delivery import claims, results
-from newsletter.mail.delivery.assembly import Packer
+from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority, Variant
 from newsletter.mail.mailings import confirmations
-from newsletter.mail.transport.transport import Fate, Reply, Report
+from newsletter.mail.transport.transport import Outcome, Reply, Result
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
 from tests.builders import KEYRING, a_carrier, a_newsletter, a_reader, a_signup
@@ -58,10 +58,12 @@ def count(begin, table) -> int:
 
 def confirmations_sent(begin) -> list[bytes]:
     """The letters that wait, as their readers would get them."""
-    packer = Packer(Links(KEYRING, BASE), KEYRING)
+    assembler = Assembler(Links(KEYRING, BASE), KEYRING)
     with begin() as session:
         mine = claims.claim(session, a_carrier(session), limit=500, urgent=True, key="k1", now=NOON)
-        return [b"".join(packer.pack(each, session.get_one(Variant, each.variant), begin_by=0).body) for each in mine]
+        return [
+            b"".join(assembler.pack(each, session.get_one(Variant, each.variant), begin_by=0).body) for each in mine
+        ]
 
 
 def parsed(source: bytes) -> EmailMessage:
@@ -121,11 +123,11 @@ def test_an_inbox_is_asked_once_a_day_about_a_newsletter(begin, again):
 @pytest.mark.parametrize(
     ("reply", "fate", "then"),
     [
-        (Reply(530, "5.7.0", "Authentication required"), Fate.LATER, SignupState.ASKED),
-        (Reply(550, "5.1.1", "No such user"), Fate.REFUSED, SignupState.QUIET),
+        (Reply(530, "5.7.0", "Authentication required"), Outcome.LATER, SignupState.ASKED),
+        (Reply(550, "5.1.1", "No such user"), Outcome.REFUSED, SignupState.QUIET),
     ],
 )
-def test_whose_letter_failed_because_of_us_may_ask_once_more_that_day(begin, reply, fate, then):
+def test_whose_letter_failed_because_of_us_may_ask_once_more_that_day(begin, reply, outcome, then):
     with begin() as session:
         newsletter, other = a_newsletter(session), a_newsletter(session, "evening")
         a_signup(session, newsletter, "ana@example.org")
@@ -134,7 +136,7 @@ def test_whose_letter_failed_because_of_us_may_ask_once_more_that_day(begin, rep
     with begin() as session:
         carrier = a_carrier(session)
         first, _ = claims.claim(session, carrier, limit=2, urgent=True, key="k1", now=NOON)
-        results.record(session, carrier, [Report(first.delivery, first.attempt, fate, reply, NOON)], now=NOON)
+        results.record(session, carrier, [Result(first.delivery, first.attempt, outcome, reply, NOON)], now=NOON)
         assert session.get_one(Delivery, first.delivery).status is DeliveryStatus.FAILED
         a_signup(session, newsletter, "ana@example.org", received_at=NOON + timedelta(minutes=30))
         a_signup(session, other, "ana@example.org", received_at=NOON + timedelta(minutes=30))

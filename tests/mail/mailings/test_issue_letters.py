@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
 from newsletter import templating
-from newsletter.audit_log import Act
+from newsletter.audit_log import AuditEntry
 from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.consent.suppressions import Reason
 from newsletter.content import issues
@@ -21,7 +21,7 @@ from newsletter.doctor import examination
 from newsletter.errors import Refused
 from newsletter.links import Links, Purpose
 from newsletter.mail.delivery import claims
-from newsletter.mail.delivery.assembly import Packer
+from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, sums
 from newsletter.mail.letters.letters import Letter, Variant
 from newsletter.mail.letters.merge import FieldError
@@ -116,9 +116,11 @@ def test_the_letter_holds_every_article_in_both_parts_and_each_readers_own_links
         newsletter = a_newsletter(session)
         people = [a_reader(session, newsletter, name=name) for name in ("Ana", None)]
         send(session, approved(session, newsletter, titles=titles))
-        packer, links = Packer(Links(KEYRING, BASE), KEYRING), Links(KEYRING, BASE)
+        assembler, links = Assembler(Links(KEYRING, BASE), KEYRING), Links(KEYRING, BASE)
         mine = claims.claim(session, a_carrier(session), limit=9, urgent=False, key="k1", now=NOON)
-        found = [b"".join(packer.pack(each, session.get_one(Variant, each.variant), begin_by=0).body) for each in mine]
+        found = [
+            b"".join(assembler.pack(each, session.get_one(Variant, each.variant), begin_by=0).body) for each in mine
+        ]
     for person, source, greeting in zip(people, found, ("Dear Ana,", "Dear reader,"), strict=True):
         letter = message_from_bytes(source, policy=policy.default)
         text, html = (letter.get_body((kind,)).get_content() for kind in ("plain", "html"))
@@ -175,7 +177,7 @@ def test_an_issue_that_cannot_be_sent_is_paused_with_the_reason_and_holds_up_no_
     assert status(begin, control) is IssueStatus.SENDING
     assert status(begin, broken) is IssueStatus.PAUSED
     with begin() as session:
-        act = session.scalars(select(Act).where(Act.verb == "issue paused")).one()
+        act = session.scalars(select(AuditEntry).where(AuditEntry.verb == "issue paused")).one()
         assert session.scalar(select(Letter).where(Letter.issue_id == broken.id)) is None
     assert (act.actor, act.verb, act.subject) == ("worker", "issue paused", f"issue:{broken.id}")
     assert act.fields == {"reason": "ZoneInfoNotFoundError"}
@@ -324,7 +326,7 @@ def test_workers_side_by_side_begin_each_issue_once(postgresql_url):
 
 
 def test_each_letter_of_a_newsletter_with_a_return_path_domain_leaves_under_its_own(begin):
-    packer = Packer(Links(KEYRING, BASE), KEYRING)
+    assembler = Assembler(Links(KEYRING, BASE), KEYRING)
     with begin() as session:
         for slug, domain in (("morning", "bounces.press.example"), ("noon", None)):
             newsletter = a_newsletter(session, slug, return_path_domain=domain)
@@ -333,7 +335,7 @@ def test_each_letter_of_a_newsletter_with_a_return_path_domain_leaves_under_its_
     with begin() as session:
         claimed = claims.claim(session, a_carrier(session), limit=9, urgent=False, key="k1", now=NOON)
         variants = {each.variant: session.get_one(Variant, each.variant) for each in claimed}
-        senders = [packer.pack(each, variants[each.variant], begin_by=0).sender for each in claimed]
+        senders = [assembler.pack(each, variants[each.variant], begin_by=0).sender for each in claimed]
     own = return_paths.maker(KEYRING, key="k1")
     assert senders[:2] == [own(each.delivery, NOON, "bounces.press.example") for each in claimed[:2]]
     assert senders[2:] == ["letters@press.example"] * 2
@@ -355,7 +357,7 @@ def test_a_letter_that_mail_programs_would_cut_is_not_begun_and_the_reason_is_sa
 
 
 def test_a_name_that_cannot_be_written_fails_its_letter_alone(begin):
-    packer = Packer(Links(KEYRING, BASE), KEYRING)
+    assembler = Assembler(Links(KEYRING, BASE), KEYRING)
     with begin() as session:
         newsletter = a_newsletter(session)
         for name in ("Ana", "Bob\x07", "王小明"):
@@ -364,6 +366,6 @@ def test_a_name_that_cannot_be_written_fails_its_letter_alone(begin):
         mine = claims.claim(session, a_carrier(session), limit=9, urgent=False, key="k1", now=NOON)
         variant = session.get_one(Variant, mine[0].variant)
     ana, bob, ming = mine
-    assert [packer.pack(each, variant, begin_by=0).delivery for each in (ana, ming)] == [ana.delivery, ming.delivery]
+    assert [assembler.pack(each, variant, begin_by=0).delivery for each in (ana, ming)] == [ana.delivery, ming.delivery]
     with pytest.raises(FieldError, match="name"):
-        packer.pack(bob, variant, begin_by=0)
+        assembler.pack(bob, variant, begin_by=0)

@@ -6,26 +6,26 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.mail.pace.pace import LATE, BoardPace, Steady
-from newsletter.mail.pace.shared_state import LocalBoard
-from newsletter.mail.transport.transport import Fate, Reply, Report
+from newsletter.mail.pace.pace import LATE, SharedPace, SteadyPace
+from newsletter.mail.pace.shared_state import LocalSharedState
+from newsletter.mail.transport.transport import Outcome, Reply, Result
 from newsletter.relays import Relay
 from tests.clock import NOON
 from tests.transports import Ticks
 
-TAKEN = Report(1, 1, Fate.TAKEN, Reply(250, "2.0.0", "ok"), NOON)
-CLOSED = Report(1, 1, Fate.LATER, Reply(421, "4.7.0", "Too many letters from you"), NOON)
-UNAUTHENTICATED = Report(1, 1, Fate.LATER, Reply(550, "5.7.26", "This mail is unauthenticated"), NOON)
+TAKEN = Result(1, 1, Outcome.TAKEN, Reply(250, "2.0.0", "ok"), NOON)
+CLOSED = Result(1, 1, Outcome.LATER, Reply(421, "4.7.0", "Too many letters from you"), NOON)
+UNAUTHENTICATED = Result(1, 1, Outcome.LATER, Reply(550, "5.7.26", "This mail is unauthenticated"), NOON)
 
 
-def a_pace(board: LocalBoard, ticks: Ticks, *, rate: float | None = None, urgent: bool = False) -> BoardPace:
-    return BoardPace(board, Relay(host="relay.example", port=25, rate=rate), urgent=urgent, ticks=ticks)
+def a_pace(board: LocalSharedState, ticks: Ticks, *, rate: float | None = None, urgent: bool = False) -> SharedPace:
+    return SharedPace(board, Relay(host="relay.example", port=25, rate=rate), urgent=urgent, ticks=ticks)
 
 
 @given(st.floats(0.1, 1000), st.lists(st.floats(0, 5), max_size=100))
 def test_a_steady_pace_never_goes_faster_than_its_rate(rate, pauses):
     ticks = Ticks()
-    pace = Steady(rate, ticks=ticks)
+    pace = SteadyPace(rate, ticks=ticks)
     begun = []
     for pause in pauses:
         ticks.now += pause + pace.delay()
@@ -36,7 +36,7 @@ def test_a_steady_pace_never_goes_faster_than_its_rate(rate, pauses):
 
 
 def test_without_a_rate_nobody_waits():
-    pace = Steady(None)
+    pace = SteadyPace(None)
     for _ in range(1000):
         pace.begun()
     assert pace.delay() == 0
@@ -51,7 +51,7 @@ def test_without_a_rate_nobody_waits():
 def test_together_they_never_go_faster_than_the_relays_rate(rate, carriers, steps):
     """In any interval at most what the rate allows, what may be a moment late, and one more for each who carries."""
     ticks = Ticks()
-    board = LocalBoard(ticks)
+    board = LocalSharedState(ticks)
     paces = [a_pace(board, ticks, rate=rate) for _ in range(carriers)]
     begun = []
     for carrier, pause in steps:
@@ -69,7 +69,7 @@ def test_together_they_never_go_faster_than_the_relays_rate(rate, carriers, step
 @given(st.sampled_from([0.5, 3.0, 14.0, 500.0]), st.integers(1, 4))
 def test_together_they_go_as_fast_as_the_rate_allows(rate, carriers):
     ticks = Ticks()
-    board = LocalBoard(ticks)
+    board = LocalSharedState(ticks)
     paces = [a_pace(board, ticks, rate=rate) for _ in range(carriers)]
     begun = 0
     end = ticks.now + 60
@@ -84,7 +84,7 @@ def test_together_they_go_as_fast_as_the_rate_allows(rate, carriers):
 
 def test_who_has_nothing_to_carry_takes_no_turns_from_the_others():
     ticks = Ticks()
-    board = LocalBoard(ticks)
+    board = LocalSharedState(ticks)
     idle, busy = a_pace(board, ticks, rate=1), a_pace(board, ticks, rate=1)
     begun = 0
     for _ in range(6000):
@@ -98,7 +98,7 @@ def test_who_has_nothing_to_carry_takes_no_turns_from_the_others():
 
 def test_letters_begun_without_a_turn_are_owed():
     ticks = Ticks()
-    pace = a_pace(LocalBoard(ticks), ticks, rate=10)
+    pace = a_pace(LocalSharedState(ticks), ticks, rate=10)
     assert pace.delay() == 0
     for _ in range(20):  # a postman with twenty connections asks once, and begins on each
         pace.begun()
@@ -108,7 +108,7 @@ def test_letters_begun_without_a_turn_are_owed():
 def test_a_relay_that_says_421_above_a_pace_is_written_to_at_about_that_pace():
     """Two carriers, a relay that takes 100 letters a second and no more."""
     ticks = Ticks()
-    board = LocalBoard(ticks)
+    board = LocalSharedState(ticks)
     paces = [a_pace(board, ticks), a_pace(board, ticks)]
     second, in_it, taken, closed = 0, 0, 0, 0
     for _ in range(60_000):
@@ -132,7 +132,7 @@ def test_a_relay_that_says_421_above_a_pace_is_written_to_at_about_that_pace():
 
 def test_all_let_a_relay_rest_that_refuses_and_only_urgent_letters_leave():
     ticks = Ticks()
-    board = LocalBoard(ticks)
+    board = LocalSharedState(ticks)
     mine, theirs, urgent = a_pace(board, ticks), a_pace(board, ticks), a_pace(board, ticks, urgent=True)
     for _ in range(10):
         assert mine.delay() == 0
@@ -155,7 +155,7 @@ def test_all_let_a_relay_rest_that_refuses_and_only_urgent_letters_leave():
 
 def test_who_is_slowed_down_says_so():
     ticks = Ticks()
-    pace = a_pace(LocalBoard(ticks), ticks, rate=20)
+    pace = a_pace(LocalSharedState(ticks), ticks, rate=20)
     assert pace.delay() == 0
     assert pace.says() is None
     pace.begun()

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from newsletter.mail.transport.outbox import Outbox
-from newsletter.mail.transport.smtp.smtp_transport import SmtpPostman
-from newsletter.mail.transport.transport import Fate, Parcel, Postman, Report
+from newsletter.mail.transport.smtp.smtp_transport import SmtpTransport
+from newsletter.mail.transport.transport import Message, Outcome, Result, Transport
 from newsletter.relays import Relay
 from tests.clock import NOON
 from tests.smtp_server import ScriptedServer
@@ -26,7 +26,7 @@ class Arrived(NamedTuple):
 class ByOutbox:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.postman: Postman = Outbox(folder, clock=lambda: NOON)
+        self.transport: Transport = Outbox(folder, clock=lambda: NOON)
 
     def arrived(self) -> list[Arrived]:
         files = sorted(self.folder.glob("new/*"), key=lambda file: file.stat().st_mtime_ns)
@@ -41,7 +41,7 @@ class BySmtp:
     def __init__(self, server: ScriptedServer) -> None:
         self.server = server
         relay = Relay(host=server.host, port=server.port, connections=1)  # so that they arrive in their order
-        self.postman: Postman = SmtpPostman(relay, ehlo_name="news.example", clock=lambda: NOON)
+        self.transport: Transport = SmtpTransport(relay, ehlo_name="news.example", clock=lambda: NOON)
 
     def arrived(self) -> list[Arrived]:
         return [Arrived(letter.sender, letter.recipients[0], letter.body) for letter in self.server.letters]
@@ -55,11 +55,11 @@ def way(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ByOutbox | B
         with ScriptedServer() as server:
             way = BySmtp(server)
             yield way
-            way.postman.close()
+            way.transport.close()
 
 
-def a_parcel(delivery: int = 1, **changes) -> Parcel:
-    parcel = Parcel(
+def a_parcel(delivery: int = 1, **changes) -> Message:
+    message = Message(
         delivery=delivery,
         attempt=1,
         sender=f"b-{delivery}@bounces.example",
@@ -67,21 +67,21 @@ def a_parcel(delivery: int = 1, **changes) -> Parcel:
         body=[LETTER],
         begin_by=time.monotonic() + 60,
     )
-    return parcel._replace(**changes)
+    return message._replace(**changes)
 
 
-def carry(way: ByOutbox | BySmtp, *parcels: Parcel) -> list[Report]:
-    reports: list[Report] = []
-    way.postman.carry(iter(parcels), reports.append, stop=lambda: False)
+def carry(way: ByOutbox | BySmtp, *messages: Message) -> list[Result]:
+    reports: list[Result] = []
+    way.transport.carry(iter(messages), reports.append, stop=lambda: False)
     return reports
 
 
 def test_each_parcel_gets_one_report_and_arrives_in_its_own_envelope(way):
     reports = carry(way, a_parcel(1), a_parcel(2, attempt=3), a_parcel(3))
-    assert [(report.delivery, report.attempt, report.fate) for report in reports] == [
-        (1, 1, Fate.TAKEN),
-        (2, 3, Fate.TAKEN),
-        (3, 1, Fate.TAKEN),
+    assert [(report.delivery, report.attempt, report.outcome) for report in reports] == [
+        (1, 1, Outcome.TAKEN),
+        (2, 3, Outcome.TAKEN),
+        (3, 1, Outcome.TAKEN),
     ]
     assert {report.at for report in reports} == {NOON}
     assert way.arrived() == [
@@ -125,29 +125,29 @@ def test_a_letter_may_come_in_pieces(way):
 
 def test_a_repeat_arrives_as_the_same_bytes(way):
     reports = carry(way, a_parcel(), a_parcel(attempt=2))
-    assert [(report.attempt, report.fate) for report in reports] == [(1, Fate.TAKEN), (2, Fate.TAKEN)]
+    assert [(report.attempt, report.outcome) for report in reports] == [(1, Outcome.TAKEN), (2, Outcome.TAKEN)]
     assert set(way.arrived()) == {Arrived("b-1@bounces.example", "reader-1@example.org", LETTER)}
 
 
 def test_a_parcel_that_comes_too_late_goes_back_untouched_and_the_others_go_on(way):
     reports = carry(way, a_parcel(1), a_parcel(2, begin_by=time.monotonic() - 1), a_parcel(3))
-    assert [report.fate for report in reports] == [Fate.TAKEN, Fate.UNTOUCHED, Fate.TAKEN]
+    assert [report.outcome for report in reports] == [Outcome.TAKEN, Outcome.UNTOUCHED, Outcome.TAKEN]
     assert [letter.recipient for letter in way.arrived()] == ["reader-1@example.org", "reader-3@example.org"]
 
 
 def test_when_it_is_to_stop_nothing_more_is_pulled(way):
-    reports: list[Report] = []
-    parcels = iter([a_parcel(number) for number in range(10)])
-    way.postman.carry(parcels, reports.append, stop=lambda: len(reports) >= 2)
-    rest = [parcel.delivery for parcel in parcels]
+    reports: list[Result] = []
+    messages = iter([a_parcel(number) for number in range(10)])
+    way.transport.carry(messages, reports.append, stop=lambda: len(reports) >= 2)
+    rest = [message.delivery for message in messages]
     assert [report.delivery for report in reports] + rest == list(range(10)), "what was pulled is reported"
     assert len(rest) >= 7, "at most the one that was on its way is carried to its end"
 
 
 def test_when_it_is_to_stop_at_once_nothing_is_pulled(way):
-    parcels = iter([a_parcel()])
-    way.postman.carry(parcels, pytest.fail, stop=lambda: True)
-    assert len(list(parcels)) == 1
+    messages = iter([a_parcel()])
+    way.transport.carry(messages, pytest.fail, stop=lambda: True)
+    assert len(list(messages)) == 1
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_when_it_is_to_stop_at_once_nothing_is_pulled(way):
 )
 def test_an_address_that_fits_no_envelope_is_refused_and_the_others_go_on(way, recipient):
     reports = carry(way, a_parcel(1, recipient=recipient), a_parcel(2))
-    assert [report.fate for report in reports] == [Fate.REFUSED, Fate.TAKEN]
+    assert [report.outcome for report in reports] == [Outcome.REFUSED, Outcome.TAKEN]
     assert reports[0].reply.status == "5.1.3"
     assert [letter.recipient for letter in way.arrived()] == ["reader-2@example.org"]
 
@@ -171,16 +171,16 @@ def test_an_address_that_fits_no_envelope_is_refused_and_the_others_go_on(way, r
 @pytest.mark.parametrize("sender", ["b@x>\r\nDATA", "größe@bounces.example", ""])
 def test_a_sender_that_fits_no_envelope_is_not_the_readers_fault(way, sender):
     reports = carry(way, a_parcel(1, sender=sender), a_parcel(2))
-    assert [report.fate for report in reports] == [Fate.LATER, Fate.TAKEN]
+    assert [report.outcome for report in reports] == [Outcome.LATER, Outcome.TAKEN]
     assert reports[0].reply.status == "5.1.7"
 
 
 def test_what_was_pulled_is_reported_even_when_the_next_cannot_be_had(way):
-    def broken() -> Iterator[Parcel]:
+    def broken() -> Iterator[Message]:
         yield a_parcel()
         raise LookupError("the database is away")
 
-    reports: list[Report] = []
+    reports: list[Result] = []
     with pytest.raises(LookupError):
-        way.postman.carry(broken(), reports.append, stop=lambda: False)
-    assert [report.fate for report in reports] == [Fate.TAKEN]
+        way.transport.carry(broken(), reports.append, stop=lambda: False)
+    assert [report.outcome for report in reports] == [Outcome.TAKEN]

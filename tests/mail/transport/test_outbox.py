@@ -8,7 +8,7 @@ import pytest
 
 from newsletter.mail.letters import mime
 from newsletter.mail.transport.outbox import Outbox
-from newsletter.mail.transport.transport import Fate, Parcel, Report, Trouble
+from newsletter.mail.transport.transport import Message, Outcome, Result, TransportProblem
 
 LETTER = mime.letter(
     {"From": mime.mailbox("Café", "editor@news.example"), "To": "reader@example.org", "Subject": "Grüße"},
@@ -36,12 +36,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
-def a_parcel(delivery: int, body: bytes = LETTER) -> Parcel:
-    return Parcel(delivery, 1, "b@bounces.example", "reader@example.org", [body], time.monotonic() + 60)
+def a_parcel(delivery: int, body: bytes = LETTER) -> Message:
+    return Message(delivery, 1, "b@bounces.example", "reader@example.org", [body], time.monotonic() + 60)
 
 
-def keep(folder: Path, *deliveries: int, body: bytes = LETTER) -> list[Report]:
-    reports: list[Report] = []
+def keep(folder: Path, *deliveries: int, body: bytes = LETTER) -> list[Result]:
+    reports: list[Result] = []
     Outbox(folder).carry(
         iter([a_parcel(delivery, body) for delivery in deliveries]), reports.append, stop=lambda: False
     )
@@ -124,7 +124,7 @@ def test_what_cannot_be_written_is_tried_later_and_leaves_nothing_half(folder):
     keep(folder, 7)
     (folder / "new" / "8.newsletter" / "in the way").mkdir(parents=True)
     reports = keep(folder, 8, 9)
-    assert [report.fate for report in reports] == [Fate.LATER, Fate.TAKEN]
+    assert [report.outcome for report in reports] == [Outcome.LATER, Outcome.TAKEN]
     assert reports[0].reply.text == "Is a directory"
     assert list((folder / "tmp").iterdir()) == []
 
@@ -132,32 +132,34 @@ def test_what_cannot_be_written_is_tried_later_and_leaves_nothing_half(folder):
 def test_while_the_folder_cannot_be_made_nothing_is_pulled(tmp_path):
     (tmp_path / "file").touch()
     outbox = Outbox(tmp_path / "file" / "outbox")
-    parcels = iter([a_parcel(7)])
-    outbox.carry(parcels, pytest.fail, stop=lambda: False)
-    assert len(list(parcels)) == 1
-    assert outbox.trouble() == Trouble("the outbox", "nothing can be written there: Not a directory", lasting=True)
+    messages = iter([a_parcel(7)])
+    outbox.carry(messages, pytest.fail, stop=lambda: False)
+    assert len(list(messages)) == 1
+    assert outbox.trouble() == TransportProblem(
+        "the outbox", "nothing can be written there: Not a directory", lasting=True
+    )
     (tmp_path / "file").unlink()
-    reports: list[Report] = []
+    reports: list[Result] = []
     outbox.carry(iter([a_parcel(7)]), reports.append, stop=lambda: False)
-    assert [report.fate for report in reports] == [Fate.TAKEN]
+    assert [report.outcome for report in reports] == [Outcome.TAKEN]
     assert outbox.trouble() is None
 
 
 def test_on_a_full_disk_the_letter_in_hand_goes_back_and_no_other_is_pulled_until_there_is_room(small_disk):
     outbox = Outbox(small_disk / "outbox")
-    parcels = iter([a_parcel(number, b"x" * 70 + b"\r\n" * 20_000) for number in range(1000)])
-    reports: list[Report] = []
-    outbox.carry(parcels, reports.append, stop=lambda: False)
-    assert [report.fate for report in reports] == [Fate.TAKEN] * (len(reports) - 1) + [Fate.UNTOUCHED]
-    assert outbox.trouble() == Trouble(
+    messages = iter([a_parcel(number, b"x" * 70 + b"\r\n" * 20_000) for number in range(1000)])
+    reports: list[Result] = []
+    outbox.carry(messages, reports.append, stop=lambda: False)
+    assert [report.outcome for report in reports] == [Outcome.TAKEN] * (len(reports) - 1) + [Outcome.UNTOUCHED]
+    assert outbox.trouble() == TransportProblem(
         "the outbox", "nothing can be written there: No space left on device", lasting=False
     )
     assert list((small_disk / "outbox" / "tmp").iterdir()) == []
     before = len(reports)
-    outbox.carry(parcels, reports.append, stop=lambda: False)
+    outbox.carry(messages, reports.append, stop=lambda: False)
     assert len(reports) == before, "there is still no room"
     for kept in outbox.letters(limit=10):
         (small_disk / "outbox" / "new" / kept.name).unlink()
-    outbox.carry(parcels, reports.append, stop=lambda: len(reports) == before + 3)
-    assert [report.fate for report in reports[before:]] == [Fate.TAKEN] * 3
+    outbox.carry(messages, reports.append, stop=lambda: len(reports) == before + 3)
+    assert [report.outcome for report in reports[before:]] == [Outcome.TAKEN] * 3
     assert outbox.trouble() is None

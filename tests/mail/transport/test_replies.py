@@ -4,7 +4,7 @@ import pytest
 
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.replies import Cause
-from newsletter.mail.transport.transport import Fate, Reply
+from newsletter.mail.transport.transport import Outcome, Reply
 
 GONE, NOT_NOW, OURS = Cause  # the reader's for good, the reader's for now, the sender's
 
@@ -120,12 +120,12 @@ TABLE = [
 def test_a_refusal_is_about_somebody(cause, code, text):
     reply = replies.heard(code, text.encode())
     assert replies.cause(reply) is cause
-    assert replies.verdict(reply) is (Fate.REFUSED if cause is GONE else Fate.LATER)
+    assert replies.verdict(reply) is (Outcome.REFUSED if cause is GONE else Outcome.LATER)
 
 
 def test_only_what_is_said_for_good_is_refused():
-    assert replies.verdict(Reply(450, "5.1.1", "User unknown")) is Fate.LATER
-    assert replies.verdict(Reply(None, None, "Connection reset by peer")) is Fate.LATER
+    assert replies.verdict(Reply(450, "5.1.1", "User unknown")) is Outcome.LATER
+    assert replies.verdict(Reply(None, None, "Connection reset by peer")) is Outcome.LATER
 
 
 def test_our_own_findings_have_a_cause_as_well():

@@ -10,14 +10,14 @@ from fastapi.testclient import TestClient
 from sqlalchemy import make_url, text, update
 
 from newsletter.content.issues import Issue, IssueStatus
-from newsletter.mail.pace.notices import Crier, Said
+from newsletter.mail.pace.notices import Condition, NoticeWriter
 from newsletter.settings import Settings
 from newsletter.store.database import MOST, Database
 from newsletter.wakeups import Queue
 from newsletter.web import create_app
 from tests.builders import owed
 from tests.servers.server import free_port
-from tests.whole_service import SECRET, Silence, Stage, staged
+from tests.whole_service import SECRET, Silence, WholeService, whole_service
 
 WELL = {
     "status": "ready",
@@ -51,7 +51,7 @@ def site(url: str, folder: Path) -> TestClient:
     return TestClient(app, base_url="http://localhost")
 
 
-def at_revision(stage: Stage, revision: str) -> None:
+def at_revision(stage: WholeService, revision: str) -> None:
     with stage.site.database.writing() as session:
         session.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
 
@@ -138,7 +138,7 @@ def test_asking_changes_no_row(stage):
 
 
 def test_a_database_that_goes_away_is_told_and_so_is_its_return(postgresql_url, tmp_path):
-    with staged(postgresql_url, tmp_path) as stage:
+    with whole_service(postgresql_url, tmp_path) as stage:
         stage.run(Queue.UPKEEP)
         assert asked(stage.browser, "ready") == (200, WELL)
         with closed_to_all(postgresql_url):
@@ -179,7 +179,7 @@ def test_a_database_that_accepts_and_then_says_nothing_is_away_in_time(tmp_path)
 
 
 def test_a_site_whose_pages_have_taken_every_connection_is_asked_nevertheless(postgresql_url, tmp_path):
-    with staged(postgresql_url, tmp_path) as stage:
+    with whole_service(postgresql_url, tmp_path) as stage:
         stage.run(Queue.UPKEEP)
         taken = [stage.site.database.engine.connect() for _ in range(MOST)]
         assert asked(stage.browser, "ready") == (200, WELL)
@@ -188,7 +188,7 @@ def test_a_site_whose_pages_have_taken_every_connection_is_asked_nevertheless(po
 
 
 def test_a_table_that_is_being_changed_keeps_the_ages_from_being_told_and_no_visitor_away(postgresql_url, tmp_path):
-    with staged(postgresql_url, tmp_path) as stage:
+    with whole_service(postgresql_url, tmp_path) as stage:
         stage.run(Queue.UPKEEP)
         with stage.site.database.writing() as session:
             session.execute(text("LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE"))
@@ -201,9 +201,9 @@ def test_a_table_that_is_being_changed_keeps_the_ages_from_being_told_and_no_vis
 RELAY = "the relay mail.example.org:587"
 
 
-def cry(stage: Stage, **said) -> None:
-    known = {RELAY: Said("its certificate does not verify", **said)}
-    Crier(stage.site.database.writing).cry(known, now=stage.clock())
+def cry(stage: WholeService, **said) -> None:
+    known = {RELAY: Condition("its certificate does not verify", **said)}
+    NoticeWriter(stage.site.database.writing).cry(known, now=stage.clock())
 
 
 def test_a_relay_that_somebody_has_to_mend_is_told_to_the_monitor(stage):

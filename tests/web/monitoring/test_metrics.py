@@ -12,13 +12,13 @@ from newsletter.consent.subscribers import Standing
 from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import DeliveryStatus, Tally
-from newsletter.mail.pace.notices import Crier, Said
+from newsletter.mail.pace.notices import Condition, NoticeWriter
 from newsletter.settings import Settings
 from newsletter.wakeups import Queue
 from newsletter.web import create_app
 from tests.builders import a_carrier, a_newsletter, a_reader, owed
 from tests.servers.server import free_port
-from tests.whole_service import SECRET, Silence, Stage, staged
+from tests.whole_service import SECRET, Silence, WholeService, whole_service
 
 TOKEN = "0123456789abcdef"
 ANA = "ana@example.org"
@@ -128,7 +128,7 @@ def test_feeds_articles_and_the_last_tick_are_told(stage):
     assert {name: found[f"newsletter_{name}"] for name in expected} == expected
 
 
-def times(stage: Stage, seconds: int) -> dict:
+def times(stage: WholeService, seconds: int) -> dict:
     added = stage.clock()
     stage.clock.pass_(seconds=seconds)
     due = stage.clock()
@@ -215,13 +215,13 @@ def test_where_the_database_is_away_that_is_what_is_told(tmp_path):
     "header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X-Forwarded-Host", "X-Forwarded-Proto"]
 )
 def test_what_a_proxy_beside_us_passes_on_is_not_this_machine(sqlite_url, tmp_path, page, header):
-    with staged(sqlite_url, tmp_path) as stage:
+    with whole_service(sqlite_url, tmp_path) as stage:
         assert stage.browser.get(page).status_code == 200
         assert stage.browser.get(page, headers={header: "127.0.0.1"}).status_code == 404
 
 
 def test_without_a_token_only_this_machine_may_scrape(sqlite_url, tmp_path):
-    with staged(sqlite_url, tmp_path) as stage:
+    with whole_service(sqlite_url, tmp_path) as stage:
         assert status(stage.browser) == 200
         assert status(stage.browser, Host="letters.example.org") == 404
         for given in ("Bearer ", "Bearer", "Bearer None", f"Bearer {TOKEN}"):
@@ -231,7 +231,7 @@ def test_without_a_token_only_this_machine_may_scrape(sqlite_url, tmp_path):
 
 
 def test_who_has_the_token_may_scrape_from_anywhere(sqlite_url, tmp_path):
-    with staged(sqlite_url, tmp_path, metrics_token=TOKEN) as stage:
+    with whole_service(sqlite_url, tmp_path, metrics_token=TOKEN) as stage:
         far = {"Host": "letters.example.org", "X_Forwarded_For": "192.0.2.1"}
         assert status(stage.browser, Authorization=f"Bearer {TOKEN}", **far) == 200
         assert status(stage.browser, Authorization=f"bearer  {TOKEN}", **far) == 200
@@ -242,8 +242,11 @@ def test_who_has_the_token_may_scrape_from_anywhere(sqlite_url, tmp_path):
 
 
 def test_what_is_wrong_with_a_relay_is_a_sample(stage):
-    known = {"the relay a.example:25": Said("421", halted=False), "the relay b.example:25": Said("no", lasting=True)}
-    Crier(stage.site.database.writing).cry(known, now=stage.clock())
+    known = {
+        "the relay a.example:25": Condition("421", halted=False),
+        "the relay b.example:25": Condition("no", lasting=True),
+    }
+    NoticeWriter(stage.site.database.writing).cry(known, now=stage.clock())
     found = scraped(stage.browser)
     assert {name: value for name, value in found.items() if name.startswith("newsletter_relay_troubles")} == {
         "newsletter_relay_troubles.slowed.the relay a.example:25": 1,

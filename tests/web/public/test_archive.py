@@ -12,7 +12,7 @@ from newsletter.content.digests import digests
 from newsletter.content.pictures import Picture
 from newsletter.wakeups import Queue
 from tests.content.builders import a_feed, publish
-from tests.whole_service import Stage, staged
+from tests.whole_service import WholeService, whole_service
 
 ANA, BEN = "ana@example.org", "ben@example.org"
 SHA = "a" * 64
@@ -27,7 +27,7 @@ def png(width: int, height: int) -> bytes:
 
 
 @pytest.fixture
-def sent(stage: Stage) -> Stage:
+def sent(stage: WholeService) -> WholeService:
     """Two readers who have each got an issue of three articles, the first with a picture."""
     stage.newsletter()
     stage.reader(ANA)
@@ -124,5 +124,5 @@ def test_the_outbox_can_be_read_on_this_machine(sent):
 
 
 def test_the_outbox_is_shown_on_a_loopback_address_only(sqlite_url, tmp_path):
-    with staged(sqlite_url, tmp_path, base_url="https://letters.example.org") as public:
+    with whole_service(sqlite_url, tmp_path, base_url="https://letters.example.org") as public:
         assert public.browser.get("/outbox").status_code == 404

@@ -8,25 +8,25 @@ from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.doctor import examination
 from newsletter.links import Purpose
 from newsletter.wakeups import Queue
-from tests.whole_service import Stage
+from tests.whole_service import WholeService
 
 ANA = "ana@example.org"
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
 @pytest.fixture(autouse=True)
-def _newsletter(stage: Stage):
+def _newsletter(stage: WholeService):
     stage.newsletter()
 
 
-def asked(stage: Stage, email: str = ANA):
+def asked(stage: WholeService, email: str = ANA):
     """A confirmation letter that nobody has answered."""
     stage.sign_up(email)
     stage.run(Queue.URGENT)
     return stage.letters(to=email)[-1]
 
 
-def standings(stage: Stage) -> dict[str, Standing]:
+def standings(stage: WholeService) -> dict[str, Standing]:
     with stage.site.database.reading() as session:
         rows = session.query(Subscriber.address, Subscription.standing).join(
             Subscription, Subscription.subscriber_id == Subscriber.id
@@ -34,7 +34,7 @@ def standings(stage: Stage) -> dict[str, Standing]:
         return dict(rows.all())
 
 
-def events(stage: Stage) -> list[Event]:
+def events(stage: WholeService) -> list[Event]:
     with stage.site.database.reading() as session:
         assert not examination.examine(session)
         return [entry.event for entry in session.query(LedgerEntry).order_by(LedgerEntry.id)]

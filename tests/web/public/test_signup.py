@@ -6,17 +6,17 @@ from newsletter import newsletters
 from newsletter.consent import forms
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.wakeups import Queue
-from tests.whole_service import Stage
+from tests.whole_service import WholeService
 
 GOOD = "ana@example.org"
 
 
 @pytest.fixture(autouse=True)
-def _newsletter(stage: Stage):
+def _newsletter(stage: WholeService):
     stage.newsletter()
 
 
-def untouched(stage: Stage) -> bool:
+def untouched(stage: WholeService) -> bool:
     rows = stage.rows()
     stage.run()
     return not any(rows[name] for name in ("signups", "subscribers", "ledger", "letters")) and not stage.letters()

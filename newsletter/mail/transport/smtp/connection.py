@@ -7,15 +7,15 @@ import time
 from typing import Protocol, cast
 
 from newsletter.mail.transport import replies
-from newsletter.mail.transport.smtp.dot_stuffing import Stuffing
-from newsletter.mail.transport.smtp.endpoints import Addresses
-from newsletter.mail.transport.smtp.extensions import Offers
-from newsletter.mail.transport.smtp.handshake import Need, opening
-from newsletter.mail.transport.smtp.reply_reader import Heard, Reader
-from newsletter.mail.transport.smtp.timeouts import Patience
+from newsletter.mail.transport.smtp.dot_stuffing import DotStuffing
+from newsletter.mail.transport.smtp.endpoints import Endpoints
+from newsletter.mail.transport.smtp.extensions import Extensions
+from newsletter.mail.transport.smtp.handshake import HandshakeStep, handshake
+from newsletter.mail.transport.smtp.reply_reader import ParsedReply, ReplyReader
+from newsletter.mail.transport.smtp.timeouts import Timeouts
 from newsletter.mail.transport.smtp.transactions import AHEAD, Decision, Transactions
-from newsletter.mail.transport.smtp.unavailable import ShutOutError, failed
-from newsletter.mail.transport.transport import Parcel, Reply
+from newsletter.mail.transport.smtp.unavailable import UnavailableError, failed
+from newsletter.mail.transport.transport import Message, Reply
 from newsletter.relays import Relay
 
 CLOSED = Reply(None, None, "the relay closed the connection")
@@ -26,10 +26,10 @@ LEAVING = 2.0  # seconds for a good-bye
 class Owner(Protocol):
     """Whose connection it is."""
 
-    def opened(self, connection: "Connection", offers: Offers) -> None:
+    def opened(self, connection: "Connection", offers: Extensions) -> None:
         """Letters may begin."""
 
-    def next(self) -> Parcel | None:
+    def next(self) -> Message | None:
         """The letter to begin now; None where there is none at the moment."""
 
     def declined(self, decision: Decision) -> None:
@@ -41,7 +41,7 @@ class Owner(Protocol):
     def decided(self, decision: Decision) -> None:
         """What became of a letter."""
 
-    def ended(self, connection: "Connection", why: ShutOutError | Reply | None) -> None:
+    def ended(self, connection: "Connection", why: UnavailableError | Reply | None) -> None:
         """No letter goes over it any more, and each that did has been decided. None: we left."""
 
 
@@ -56,18 +56,18 @@ class Connection(asyncio.Protocol):
         *,
         ehlo_name: str,
         tls: ssl.SSLContext,
-        stuffing: Stuffing,
-        patience: Patience,
-        addresses: Addresses,
+        stuffing: DotStuffing,
+        patience: Timeouts,
+        addresses: Endpoints,
     ) -> None:
         self.since = time.monotonic()  # that something happened on it
         self.gone: asyncio.Future[None] = loop.create_future()  # done when the socket is closed
         self._relay, self._owner = relay, owner
         self._tls, self._stuffing, self._patience = tls, stuffing, patience
         self._loop, self._addresses, self._left = loop, addresses, 0
-        self._opening = opening(relay, ehlo_name=ehlo_name)
-        self._need: bytes | Need = next(self._opening)
-        self._reader = Reader()
+        self._opening = handshake(relay, ehlo_name=ehlo_name)
+        self._need: bytes | HandshakeStep = next(self._opening)
+        self._reader = ReplyReader()
         self._talk: Transactions | None = None
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
@@ -111,9 +111,9 @@ class Connection(asyncio.Protocol):
         talk, transport = self._talk, self._transport
         if talk is None or transport is None or self._has_ended:
             return
-        while talk.has_room and not self._is_retired and (parcel := self._owner.next()):
-            if refusal := talk.begin(parcel):
-                self._owner.declined(Decision(parcel, *refusal))
+        while talk.has_room and not self._is_retired and (message := self._owner.next()):
+            if refusal := talk.begin(message):
+                self._owner.declined(Decision(message, *refusal))
                 continue
             self._owner.begun()
             break
@@ -224,7 +224,7 @@ class Connection(asyncio.Protocol):
             return
         if not self._has_ended and encrypted:
             self._take(encrypted)
-            self._reader = Reader()
+            self._reader = ReplyReader()
             self._proceed(None)
         elif encrypted:
             encrypted.abort()
@@ -241,12 +241,12 @@ class Connection(asyncio.Protocol):
             self.since = now
         # Whoever speaks unasked may be somebody between us, whose words would count as the relay's once all is
         # encrypted (RFC 3207 section 4.2, CVE-2011-0411).
-        if self._need is Need.TLS or len(heard) > 1 or (heard and not self._reader.is_between):
-            self._end(ShutOutError("the relay speaks before it is asked"))
+        if self._need is HandshakeStep.TLS or len(heard) > 1 or (heard and not self._reader.is_between):
+            self._end(UnavailableError("the relay speaks before it is asked"))
         elif heard:
             self._proceed(heard[0])
 
-    def _proceed(self, heard: Heard | None) -> None:
+    def _proceed(self, heard: ParsedReply | None) -> None:
         assert self._transport
         try:
             self._need = self._opening.send(heard)
@@ -254,10 +254,10 @@ class Connection(asyncio.Protocol):
             self._talk = Transactions(done.value, self._stuffing, self._reader)
             self._owner.opened(self, done.value)
             self.go_on()
-        except ShutOutError as error:
+        except UnavailableError as error:
             self._end(error)
         else:
-            if self._need is Need.TLS:
+            if self._need is HandshakeStep.TLS:
                 self._task = self._loop.create_task(self._encrypt(self._transport))
             elif isinstance(self._need, bytes):
                 self._transport.write(self._need)
@@ -269,13 +269,13 @@ class Connection(asyncio.Protocol):
         patience = self._patience
         if self._is_leaving:
             return LEAVING
-        if self._transport is None or self._need is Need.TLS:
+        if self._transport is None or self._need is HandshakeStep.TLS:
             return patience.connect
         if self._talk is None:
-            return patience.greeting if self._need is Need.REPLY else patience.command
+            return patience.greeting if self._need is HandshakeStep.REPLY else patience.command
         return patience.block if self._is_full else patience.with_step(self._talk.awaits)
 
-    def _end(self, why: ShutOutError | Reply | None) -> None:
+    def _end(self, why: UnavailableError | Reply | None) -> None:
         if self._has_ended:
             return
         self._has_ended = True
@@ -283,7 +283,7 @@ class Connection(asyncio.Protocol):
             for decision in self._talk.lose(why if isinstance(why, Reply) else CLOSED, unsent=self._is_full):
                 self._owner.decided(decision)
         elif isinstance(why, Reply):
-            why = ShutOutError(why.text)
+            why = UnavailableError(why.text)
         self._owner.ended(self, why)
         self._drop()
 

@@ -24,7 +24,7 @@ class Content(NamedTuple):
     is_ascii: bool
 
 
-class Stuffing:
+class DotStuffing:
     """Stuffs dots into letters that mail merge made: pieces in turns, one that many letters share and one of its own.
 
     The shared ones are looked at once, for all of them: the interpreter keeps the hash of a bytes object. Any other

@@ -8,7 +8,7 @@ from newsletter.relays import Relay
 SHARE = 10.0  # seconds for an address that is not the only one; a dead one takes no letter's time but the first's
 
 
-class Addresses:
+class Endpoints:
     """A relay's. The one that answered last is tried first."""
 
     def __init__(self, relay: Relay, loop: asyncio.AbstractEventLoop) -> None:

@@ -4,24 +4,24 @@ import re
 
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.smtp.dot_stuffing import Content
-from newsletter.mail.transport.smtp.extensions import Offers
-from newsletter.mail.transport.transport import Fate, Parcel, Reply
+from newsletter.mail.transport.smtp.extensions import Extensions
+from newsletter.mail.transport.transport import Message, Outcome, Reply
 
 NOT_PLAIN = re.compile(rb"[^!-*,-<>-~]")
 
 
-def unfit(parcel: Parcel, offers: Offers) -> tuple[Fate, Reply] | None:
+def unfit(message: Message, offers: Extensions) -> tuple[Outcome, Reply] | None:
     """Why this relay is not even asked to take it."""
-    if refusal := replies.unfit(parcel):
+    if refusal := replies.unfit(message):
         return refusal
-    if parcel.recipient.isascii() or offers.utf8:
+    if message.recipient.isascii() or offers.utf8:
         return None
-    return Fate.REFUSED, replies.NOT_ASCII
+    return Outcome.REFUSED, replies.NOT_ASCII
 
 
-def commands(parcel: Parcel, content: Content, offers: Offers) -> list[bytes]:
+def commands(message: Message, content: Content, offers: Extensions) -> list[bytes]:
     """MAIL, RCPT and DATA."""
-    recipient = parcel.recipient
+    recipient = message.recipient
     options = f" SIZE={content.size}" if offers.size else ""
     if not recipient.isascii():
         options += " BODY=8BITMIME SMTPUTF8"  # RFC 6531 section 3.4
@@ -30,10 +30,10 @@ def commands(parcel: Parcel, content: Content, offers: Offers) -> list[bytes]:
     wishes = ""
     if offers.dsn:
         # What comes back names the delivery, has the letter's header only, and comes when it failed, not when it waits.
-        options += f" RET=HDRS ENVID={parcel.delivery}"
+        options += f" RET=HDRS ENVID={message.delivery}"
         wishes = f" NOTIFY=FAILURE{_original(recipient)}"
     return [
-        f"MAIL FROM:<{parcel.sender}>{options}\r\n".encode(),
+        f"MAIL FROM:<{message.sender}>{options}\r\n".encode(),
         f"RCPT TO:<{recipient}>{wishes}\r\n".encode(),
         b"DATA\r\n",
     ]

@@ -6,7 +6,7 @@ from typing import Self
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offers:
+class Extensions:
     """What we make use of. All of it is off where a relay knows only HELO."""
 
     pipelining: bool = False  # RFC 2920

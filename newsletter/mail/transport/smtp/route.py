@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from newsletter.mail.pace.pace import Pace
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.smtp.connection import Connection
-from newsletter.mail.transport.smtp.dot_stuffing import Stuffing
-from newsletter.mail.transport.smtp.endpoints import Addresses
-from newsletter.mail.transport.smtp.extensions import Offers
-from newsletter.mail.transport.smtp.send_session import Round
-from newsletter.mail.transport.smtp.timeouts import Patience
+from newsletter.mail.transport.smtp.dot_stuffing import DotStuffing
+from newsletter.mail.transport.smtp.endpoints import Endpoints
+from newsletter.mail.transport.smtp.extensions import Extensions
+from newsletter.mail.transport.smtp.send_session import SendSession
+from newsletter.mail.transport.smtp.timeouts import Timeouts
 from newsletter.mail.transport.smtp.transactions import SLOW, Decision
-from newsletter.mail.transport.smtp.unavailable import ShutOutError
-from newsletter.mail.transport.transport import Fate, Parcel, Reply, Trouble
+from newsletter.mail.transport.smtp.unavailable import UnavailableError
+from newsletter.mail.transport.transport import Message, Outcome, Reply, TransportProblem
 from newsletter.relays import Relay
 from newsletter.wakeups import QUIET
 
@@ -41,25 +41,25 @@ class Route:
         ehlo_name: str,
         tls: ssl.SSLContext,
         most: int,
-        stuffing: Stuffing,
-        patience: Patience,
+        stuffing: DotStuffing,
+        patience: Timeouts,
     ) -> None:
         self.rivals: Sequence[Route] = ()  # the other relays, among which letters are divided
         self.turn = 0.0  # letters begun, by weight: whose is lowest is next
         self.begun_at = -math.inf
         self.connections: list[Connection] = []
         self.leaving: list[Connection] = []
-        self._aside: deque[Parcel] = deque()  # pulled by rivals who cannot take them
+        self._aside: deque[Message] = deque()  # pulled by rivals who cannot take them
         self._takes_utf8 = self.has_taken_utf8 = False  # its newest connection; and whether any ever did
         self._relay, self._pace, self._loop = relay, pace, loop
         self._ehlo_name, self._tls, self._stuffing, self._patience = ehlo_name, tls, stuffing, patience
-        self._addresses = Addresses(relay, loop)
+        self._addresses = Endpoints(relay, loop)
         self._most = self._seats = most
         self._ceiling, self._ceiling_until = most, -math.inf
-        self._round: Round | None = None
+        self._round: SendSession | None = None
         self._ended_at = 0.0
         self._alarm: asyncio.TimerHandle | None = None
-        self._trouble: Trouble | None = None
+        self._trouble: TransportProblem | None = None
         self._since = 0.0  # when the trouble began
         self._rest = 0.0
         self._again_at = -math.inf
@@ -86,7 +86,7 @@ class Route:
         return bool(self.connections)
 
     @property
-    def trouble(self) -> Trouble | None:
+    def trouble(self) -> TransportProblem | None:
         """Why it cannot be used."""
         trouble = self._trouble
         if trouble and time.monotonic() - self._since >= LASTING:
@@ -103,7 +103,7 @@ class Route:
         for connection in self.leaving:
             connection.check(time.monotonic())
 
-    def begin(self, current: Round) -> None:
+    def begin(self, current: SendSession) -> None:
         """Take part in a round."""
         now = time.monotonic()
         self._round = current
@@ -145,13 +145,13 @@ class Route:
 
     # What its connections ask and tell
 
-    def opened(self, connection: Connection, offers: Offers) -> None:
+    def opened(self, connection: Connection, offers: Extensions) -> None:
         """One more way to go. What others have carried while there was none is not made up for."""
         self._takes_utf8 = offers.utf8
         self.has_taken_utf8 = self.has_taken_utf8 or offers.utf8
         self.turn = max([self.turn, *(rival.turn for rival in self.rivals if rival.is_usable)])
 
-    def next(self) -> Parcel | None:
+    def next(self) -> Message | None:
         """The next letter, if it is this relay's to carry and its pace allows it."""
         current = self._round
         if current is None or not (self._aside or self._may_pull(current)):
@@ -172,15 +172,15 @@ class Route:
             # Of several servers of one name not all may offer it: then nobody hands it back to us, nor is it refused.
             self._takes_utf8, now = False, time.monotonic()
             if able := [rival for rival in self.rivals if rival.may_take_utf8]:
-                min(able, key=lambda rival: (not rival.is_usable, rival.is_busy(now))).hand(decision.parcel)
+                min(able, key=lambda rival: (not rival.is_usable, rival.is_busy(now))).hand(decision.message)
                 return
             if any(route.has_taken_utf8 for route in (self, *self.rivals)) or not all(r.is_usable for r in self.rivals):
-                decision = decision._replace(fate=Fate.LATER)
+                decision = decision._replace(outcome=Outcome.LATER)
         self._round.report(decision)
 
-    def hand(self, parcel: Parcel) -> None:
+    def hand(self, message: Message) -> None:
         """Take a letter that a rival has pulled and cannot take."""
-        self._aside.append(parcel)
+        self._aside.append(message)
         self._loop.call_soon(self.wake)
 
     def begun(self) -> None:
@@ -201,17 +201,17 @@ class Route:
         if not self._round:
             return
         report = self._round.report(decision)
-        if decision.fate is not Fate.UNTOUCHED:
+        if decision.outcome is not Outcome.UNTOUCHED:
             self._pace.heard(report)
-            if self._trouble and decision.fate is Fate.TAKEN:
+            if self._trouble and decision.outcome is Outcome.TAKEN:
                 self._recover()
 
-    def ended(self, connection: Connection, why: ShutOutError | Reply | None) -> None:
+    def ended(self, connection: Connection, why: UnavailableError | Reply | None) -> None:
         """A connection less: because we left, because the relay had had enough, or because of trouble."""
         self.connections.remove(connection)
         self.leaving.append(connection)
         now = time.monotonic()
-        if isinstance(why, ShutOutError):
+        if isinstance(why, UnavailableError):
             self._fail(str(why), now, lasting=why.lasting)
         elif why and not connection.decided:
             # It lets us in and hangs up at the first letter: it is not knocked at again for each of them.
@@ -228,7 +228,7 @@ class Route:
         while current and self._aside:
             if current.goes_on and self.may_take_utf8 and now <= self._aside[0].begin_by:
                 return
-            current.report(Decision(self._aside.popleft(), Fate.UNTOUCHED, None))
+            current.report(Decision(self._aside.popleft(), Outcome.UNTOUCHED, None))
 
     def _ring(self) -> None:
         self._alarm = None
@@ -261,7 +261,7 @@ class Route:
             self.connections.append(connection)
             connection.open()
 
-    def _may_pull(self, current: Round) -> bool:
+    def _may_pull(self, current: SendSession) -> bool:
         return not current.is_over and (not self.rivals or self._is_next())
 
     def _is_next(self) -> bool:
@@ -290,7 +290,7 @@ class Route:
         self._since = self._since if self._trouble else now
         self._rest = min(self._rest * 2 or FIRST_REST, LONGEST_REST)
         self._again_at = now + self._rest
-        self._trouble = Trouble(f"the relay {self._relay.place}", says, lasting)
+        self._trouble = TransportProblem(f"the relay {self._relay.place}", says, lasting)
         if now - self._complained_at >= QUIET:
             self._complained_at = now
             log.warning("the relay cannot be used: %s", says, extra={"relay": self._relay.place})

@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from newsletter.mail.transport.smtp.transactions import Decision
-from newsletter.mail.transport.transport import Fate, Parcel, Report
+from newsletter.mail.transport.transport import Message, Outcome, Result
 
 
-class Round:
+class SendSession:
     """Between `carry` and its return. It is over while nothing is to be pulled; done when then all is reported, too."""
 
     def __init__(
         self,
-        parcels: Iterator[Parcel | None],
-        report: Callable[[Report], None],
+        messages: Iterator[Message | None],
+        report: Callable[[Result], None],
         stop: Callable[[], bool],
         *,
         clock: Callable[[], datetime],
@@ -26,12 +26,12 @@ class Round:
         self.pulled = 0
         self.under_way = 0
         self.error: Exception | None = None
-        self._parcels = parcels
+        self._parcels = messages
         self._report = report
         self._stop = stop
         self._clock = clock
         self._done = done
-        self._held: Parcel | None = None
+        self._held: Message | None = None
         self._has_ended = False  # and it is over for good
 
     @property
@@ -44,36 +44,36 @@ class Round:
         self._held = self.next()
         return self._held is not None
 
-    def next(self) -> Parcel | None:
+    def next(self) -> Message | None:
         """The next parcel that may still begin; None for the end of the round."""
         try:
             while not (self.is_over or self._stop()):
-                parcel, self._held = self._held or self._pull(), None
-                if parcel is None:
+                message, self._held = self._held or self._pull(), None
+                if message is None:
                     break
-                if time.monotonic() <= parcel.begin_by:
-                    return parcel
-                self.report(Decision(parcel, Fate.UNTOUCHED, None))
+                if time.monotonic() <= message.begin_by:
+                    return message
+                self.report(Decision(message, Outcome.UNTOUCHED, None))
         except Exception as error:  # noqa: BLE001 - it is raised to the caller when what was pulled is reported
             self.break_off(error)
         self.is_over = True
         return None
 
-    def _pull(self) -> Parcel | None:
+    def _pull(self) -> Message | None:
         try:
-            parcel = next(self._parcels)
+            message = next(self._parcels)
         except StopIteration:
             self._has_ended = True
             return None
-        if parcel:
+        if message:
             self.pulled += 1
             self.under_way += 1
-        return parcel
+        return message
 
-    def report(self, decision: Decision) -> Report:
+    def report(self, decision: Decision) -> Result:
         """Tell what became of a parcel, once."""
-        parcel, fate, reply = decision
-        report = Report(parcel.delivery, parcel.attempt, fate, reply, self._clock())
+        message, outcome, reply = decision
+        report = Result(message.delivery, message.attempt, outcome, reply, self._clock())
         self.under_way -= 1
         try:
             self._report(report)
@@ -119,6 +119,6 @@ class Round:
 
     def _give_back(self) -> None:
         if self._held:
-            parcel, self._held = self._held, None
-            self.report(Decision(parcel, Fate.UNTOUCHED, None))
+            message, self._held = self._held, None
+            self.report(Decision(message, Outcome.UNTOUCHED, None))
         self.look()

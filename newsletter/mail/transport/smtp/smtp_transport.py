@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 
-from newsletter.mail.pace.pace import Pace, Steady
-from newsletter.mail.transport.smtp.dot_stuffing import Stuffing
+from newsletter.mail.pace.pace import Pace, SteadyPace
+from newsletter.mail.transport.smtp.dot_stuffing import DotStuffing
 from newsletter.mail.transport.smtp.route import Route
-from newsletter.mail.transport.smtp.send_session import Round
-from newsletter.mail.transport.smtp.timeouts import Patience
-from newsletter.mail.transport.smtp.tls import trust
-from newsletter.mail.transport.transport import Parcel, Report, Trouble, clock
+from newsletter.mail.transport.smtp.send_session import SendSession
+from newsletter.mail.transport.smtp.timeouts import Timeouts
+from newsletter.mail.transport.smtp.tls import tls_context
+from newsletter.mail.transport.transport import Message, Result, TransportProblem, clock
 from newsletter.relays import Relay
 
 try:
@@ -28,17 +28,17 @@ FAREWELL = 3.0  # seconds for all good-byes together
 GIVE_UP = 5.0  # seconds after the process was told to end, until letters under way are given up: it is killed after ten
 
 
-def probe(relay: Relay, *, ehlo_name: str, patience: Patience | None = None) -> Trouble | None:
+def probe(relay: Relay, *, ehlo_name: str, patience: Timeouts | None = None) -> TransportProblem | None:
     """What keeps the relay from being used: it is greeted, logged in to and left, without a letter."""
-    postman = SmtpPostman(relay, ehlo_name=ehlo_name, connections=1, patience=patience)
+    transport = SmtpTransport(relay, ehlo_name=ehlo_name, connections=1, patience=patience)
     try:
-        postman.carry(iter(()), lambda _: None, stop=lambda: False)
-        return postman.trouble()
+        transport.carry(iter(()), lambda _: None, stop=lambda: False)
+        return transport.trouble()
     finally:
-        postman.close()
+        transport.close()
 
 
-class SmtpPostman:
+class SmtpTransport:
     """A Postman who divides letters among relays by their weights.
 
     Its loop and its connections outlive a carry. No letter begins before a connection is open, so while no relay can be
@@ -53,8 +53,8 @@ class SmtpPostman:
         ehlo_name: str,
         connections: int | None = None,
         tls: ssl.SSLContext | None = None,
-        patience: Patience | None = None,
-        pace: Callable[[Relay], Pace] = lambda relay: Steady(relay.rate),
+        patience: Timeouts | None = None,
+        pace: Callable[[Relay], Pace] = lambda relay: SteadyPace(relay.rate),
         clock: Callable[[], datetime] = clock,
         ending: Callable[[], bool] = lambda: False,
         loop: Callable[[], asyncio.AbstractEventLoop] = (uvloop or asyncio).new_event_loop,
@@ -66,17 +66,17 @@ class SmtpPostman:
         self._ending = ending
         self._give_up_at = math.inf
         self._has_rest = False  # the last carry had nothing to carry
-        stuffing = Stuffing()
+        stuffing = DotStuffing()
         self._routes = [
             Route(
                 relay,
                 pace(relay),
                 self._loop,
                 ehlo_name=ehlo_name,
-                tls=tls or trust(relay),
+                tls=tls or tls_context(relay),
                 most=connections or relay.connections,
                 stuffing=stuffing,
-                patience=patience or Patience(),
+                patience=patience or Timeouts(),
             )
             for relay in relays
         ]
@@ -84,7 +84,7 @@ class SmtpPostman:
             route.rivals = [other for other in self._routes if other is not route]
 
     def carry(
-        self, parcels: Iterator[Parcel | None], report: Callable[[Report], None], *, stop: Callable[[], bool]
+        self, messages: Iterator[Message | None], report: Callable[[Result], None], *, stop: Callable[[], bool]
     ) -> None:
         """Carry letters as the Postman contract says; whoever else calls meanwhile waits for their turn."""
         while not self._turn.acquire(timeout=TICK):
@@ -92,22 +92,22 @@ class SmtpPostman:
                 return
         try:
             if not stop() and not self._loop.is_closed():
-                self._carry(parcels, report, stop)
+                self._carry(messages, report, stop)
         finally:
             self._turn.release()
 
-    def trouble(self) -> Trouble | None:
+    def trouble(self) -> TransportProblem | None:
         """Why no relay can be used, if none can; of several troubles one that does not pass by itself.
 
         It is lasting only if all are: where one passes, letters leave again without anybody's help.
         """
-        troubles = self.troubles()
-        if len(troubles) < len(self._routes):
+        problems = self.problems()
+        if len(problems) < len(self._routes):
             return None
-        worst = next((trouble for trouble in troubles if trouble.lasting), troubles[0])
-        return worst._replace(lasting=all(trouble.lasting for trouble in troubles))
+        worst = next((trouble for trouble in problems if trouble.lasting), problems[0])
+        return worst._replace(lasting=all(trouble.lasting for trouble in problems))
 
-    def troubles(self) -> Sequence[Trouble]:
+    def problems(self) -> Sequence[TransportProblem]:
         """Why some relays cannot be used, also where others can."""
         return [trouble for route in self._routes if (trouble := route.trouble)]
 
@@ -122,10 +122,10 @@ class SmtpPostman:
                 self._loop.close()
 
     def _carry(
-        self, parcels: Iterator[Parcel | None], report: Callable[[Report], None], stop: Callable[[], bool]
+        self, messages: Iterator[Message | None], report: Callable[[Result], None], stop: Callable[[], bool]
     ) -> None:
         done: asyncio.Future[None] = self._loop.create_future()
-        current = Round(parcels, report, stop, clock=self._clock, done=lambda: done.set_result(None))
+        current = SendSession(messages, report, stop, clock=self._clock, done=lambda: done.set_result(None))
         for route in self._routes:
             route.tidy()
         # Rings come every other second: no relay is connected to for each of them, all night, for nothing. The one
@@ -145,7 +145,7 @@ class SmtpPostman:
             self._has_rest = not current.pulled
         current.complain()
 
-    def _begin(self, current: Round) -> None:
+    def _begin(self, current: SendSession) -> None:
         try:
             for route in self._routes:
                 route.begin(current)
@@ -154,7 +154,7 @@ class SmtpPostman:
         else:
             self._tick(current)
 
-    def _tick(self, current: Round) -> None:
+    def _tick(self, current: SendSession) -> None:
         try:
             self._look_after(current)
         except Exception as error:  # noqa: BLE001 - likewise
@@ -162,7 +162,7 @@ class SmtpPostman:
         if not current.is_done:
             self._timer = self._loop.call_later(TICK, self._tick, current)
 
-    def _look_after(self, current: Round) -> None:
+    def _look_after(self, current: SendSession) -> None:
         current.heed()
         now = time.monotonic()
         for route in self._routes:
@@ -174,7 +174,7 @@ class SmtpPostman:
         if not any(route.is_hopeful for route in self._routes):
             current.end()
 
-    def _break_off(self, current: Round, error: Exception) -> None:
+    def _break_off(self, current: SendSession, error: Exception) -> None:
         """Whatever was raised, the round ends; letters under way are decided by how far they got."""
         current.break_off(error)
         try:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from newsletter.mail.transport.smtp.transactions import Step
 
 
-class Patience(NamedTuple):
+class Timeouts(NamedTuple):
     """Seconds."""
 
     connect: float = 30

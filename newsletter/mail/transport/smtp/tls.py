@@ -5,7 +5,7 @@ import ssl
 from newsletter.relays import Relay
 
 
-def trust(relay: Relay) -> ssl.SSLContext:
+def tls_context(relay: Relay) -> ssl.SSLContext:
     """By a certificate for its name (RFC 8314 section 4.4), but not on this machine.
 
     What is sent to a loopback address never leaves the machine, so nobody can stand between. A certificate would prove

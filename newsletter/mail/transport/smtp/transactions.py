@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.smtp import envelope
-from newsletter.mail.transport.smtp.dot_stuffing import END, Stuffing
-from newsletter.mail.transport.smtp.extensions import Offers
-from newsletter.mail.transport.smtp.reply_reader import Reader
-from newsletter.mail.transport.transport import Fate, Parcel, Reply
+from newsletter.mail.transport.smtp.dot_stuffing import END, DotStuffing
+from newsletter.mail.transport.smtp.extensions import Extensions
+from newsletter.mail.transport.smtp.reply_reader import ReplyReader
+from newsletter.mail.transport.transport import Message, Outcome, Reply
 
 REFUSALS = 8  # relays hang up after ten in a row; we leave before, so that their 421 stays a true "slow down"
 SLOW = 1.0  # seconds for a verdict: from then on nothing is said ahead, or a MAIL FROM would wait in the wire
@@ -42,29 +42,29 @@ Hearer = Callable[[Reply], None]
 class Decision(NamedTuple):
     """What became of a letter."""
 
-    parcel: Parcel
-    fate: Fate
+    message: Message
+    outcome: Outcome
     reply: Reply | None
 
 
 class Transactions:
     """At most two letters at a time: `sent`, whose final dot is said, and `begun`, whose envelope is."""
 
-    def __init__(self, offers: Offers, stuffing: Stuffing, reader: Reader | None = None) -> None:
+    def __init__(self, offers: Extensions, stuffing: DotStuffing, reader: ReplyReader | None = None) -> None:
         self.decided = 0  # letters that the relay decided about, and stayed
         self.over: Reply | None = None  # why nothing more is said here
         self._offers = offers
         self._stuffing = stuffing
-        self._reader = reader or Reader()
+        self._reader = reader or ReplyReader()
         self._awaited: deque[Hearer] = deque()  # who hears the next replies
         self._unsaid: deque[bytes] = deque()  # commands
         self._hearers: deque[Hearer] = deque()  # of the replies to those
         self._envelope = (self._hear_mail, self._hear_rcpt, self._hear_data)
         self._due: list[bytes] = []  # the content that was asked for
         self._content: list[bytes] = []  # of `begun`
-        self._begun: Parcel | None = None
-        self._sent: Parcel | None = None
-        self._refusal: tuple[Fate, Reply] | None = None  # of `begun`
+        self._begun: Message | None = None
+        self._sent: Message | None = None
+        self._refusal: tuple[Outcome, Reply] | None = None  # of `begun`
         self._is_known = False  # whether the relay has answered to the MAIL of `begun`
         self._is_welcome = False  # and whether that was a yes
         self._must_forget = False  # a refused command leaves the transaction open
@@ -110,19 +110,19 @@ class Transactions:
         """Whether RSET is said before a letter is asked for: command by command its MAIL would wait for the answer."""
         return self._must_forget and not self._offers.pipelining
 
-    def begin(self, parcel: Parcel) -> tuple[Fate, Reply] | None:
+    def begin(self, message: Message) -> tuple[Outcome, Reply] | None:
         """Take a letter, where there is room; or say why this relay is not even asked."""
-        if refusal := envelope.unfit(parcel, self._offers):
+        if refusal := envelope.unfit(message, self._offers):
             return refusal
-        content = self._stuffing.content(parcel.body)
+        content = self._stuffing.content(message.body)
         if self._must_forget:
             # Or the letter would leave under the sender of the one before it, or to its reader.
             self._unsaid.append(b"RSET\r\n")
             self._hearers.append(self._hear_rset)
             self._must_forget = False
-        self._unsaid.extend(envelope.commands(parcel, content, self._offers))
+        self._unsaid.extend(envelope.commands(message, content, self._offers))
         self._hearers.extend(self._envelope)
-        self._begun, self._content = parcel, content.pieces
+        self._begun, self._content = message, content.pieces
         self._refusal, self._is_known, self._is_welcome = None, False, False
         return None
 
@@ -172,31 +172,31 @@ class Transactions:
 
     def _withdraw_late(self, now: float) -> None:
         """A letter whose MAIL had to wait for the answer to the one before it may have waited too long."""
-        parcel = self._begun
-        if parcel and now > parcel.begin_by and self._hearers[0] in (self._hear_rset, self._hear_mail):
+        message = self._begun
+        if message and now > message.begin_by and self._hearers[0] in (self._hear_rset, self._hear_mail):
             self._must_forget = self._must_forget or self._hearers[0] == self._hear_rset
             self._unsaid.clear()
             self._hearers.clear()
             self._begun, self._content = None, []
-            self._decisions.append(Decision(parcel, Fate.UNTOUCHED, None))
+            self._decisions.append(Decision(message, Outcome.UNTOUCHED, None))
 
     def _may_follow(self) -> bool:
         return self._offers.pipelining and sum(map(len, self._unsaid)) <= AHEAD
 
     def _hear_verdict(self, reply: Reply) -> None:
         assert self._sent
-        parcel, self._sent = self._sent, None
+        message, self._sent = self._sent, None
         self._is_quick = self._now - self._dot_at <= SLOW
         if replies.is_yes(reply):
             self._row = 0
-            self._decide(parcel, Fate.TAKEN, reply)
+            self._decide(message, Outcome.TAKEN, reply)
         elif reply.code == 354:  # what it answers is not to be found out: it has all of the letter
             self.over = reply
-            self._decide(parcel, Fate.IN_DOUBT, reply)
+            self._decide(message, Outcome.IN_DOUBT, reply)
         else:
             self._row += 1
             self._must_forget = True
-            self._decide(parcel, replies.verdict(reply), reply)
+            self._decide(message, replies.verdict(reply), reply)
 
     def _hear_void(self, reply: Reply) -> None:
         """A dot was said after nothing: whatever the answer is, no letter was taken."""
@@ -212,16 +212,18 @@ class Transactions:
         self._is_welcome = replies.is_yes(reply)
         if reply.code in OUT_OF_STEP:  # the letter has nothing to do with it
             self.over = reply
-            self._refuse(Fate.UNTOUCHED, reply)
+            self._refuse(Outcome.UNTOUCHED, reply)
         elif reply.code == 421 and self.decided:
-            self._refuse(Fate.UNTOUCHED, reply)  # as many letters as it takes over one connection: no word about this
+            self._refuse(
+                Outcome.UNTOUCHED, reply
+            )  # as many letters as it takes over one connection: no word about this
         elif not self._is_welcome:
-            self._refuse(Fate.LATER, reply)  # nobody has heard of the reader yet
+            self._refuse(Outcome.LATER, reply)  # nobody has heard of the reader yet
 
     def _hear_rcpt(self, reply: Reply) -> None:
         if reply.code == 354:  # we are out of step here as well
             self.over = reply
-            self._refuse(Fate.UNTOUCHED, reply)
+            self._refuse(Outcome.UNTOUCHED, reply)
         elif not replies.is_yes(reply):
             self._refuse(replies.verdict(reply), reply)
 
@@ -242,8 +244,8 @@ class Transactions:
         else:  # whose letter it wants, if not this sender's, is not to be found out
             self.over = reply
 
-    def _refuse(self, fate: Fate, reply: Reply) -> None:
-        self._refusal = self._refusal or (fate, reply)
+    def _refuse(self, outcome: Outcome, reply: Reply) -> None:
+        self._refusal = self._refusal or (outcome, reply)
         if self._unsaid:  # command by command: the rest of the envelope is never said
             self._unsaid.clear()
             self._hearers.clear()
@@ -255,36 +257,36 @@ class Transactions:
             return
         assert self._begun
         assert self._refusal
-        parcel, self._begun = self._begun, None
+        message, self._begun = self._begun, None
         self._row += 1
         self._must_forget = True
-        self._decide(parcel, *self._refusal)
+        self._decide(message, *self._refusal)
 
-    def _decide(self, parcel: Parcel, fate: Fate, reply: Reply | None) -> None:
+    def _decide(self, message: Message, outcome: Outcome, reply: Reply | None) -> None:
         self.decided += not self.over
-        self._decisions.append(Decision(parcel, fate, reply))
+        self._decisions.append(Decision(message, outcome, reply))
 
     def _settle(self, why: Reply, *, unsent: bool) -> None:
         """Nothing more will be heard: each letter by how far it got."""
         followed = bool(self._sent)
         if self._sent:
             has_left = not (self._due or unsent)
-            parcel, self._sent = self._sent, None
-            self._decide(parcel, Fate.IN_DOUBT if has_left else Fate.LATER, why)
+            message, self._sent = self._sent, None
+            self._decide(message, Outcome.IN_DOUBT if has_left else Outcome.LATER, why)
         if self._begun:
-            parcel, self._begun = self._begun, None
-            self._decide(parcel, *self._how_far(why, is_first=not (self.decided or followed)))
+            message, self._begun = self._begun, None
+            self._decide(message, *self._how_far(why, is_first=not (self.decided or followed)))
         self._awaited.clear()
         self._unsaid.clear()
         self._hearers.clear()
         self._due = []
 
-    def _how_far(self, why: Reply, *, is_first: bool) -> tuple[Fate, Reply]:
+    def _how_far(self, why: Reply, *, is_first: bool) -> tuple[Outcome, Reply]:
         if self._refusal:
             # After a row of refusals the relay hangs up for that row: this letter has no part in it.
             is_for_the_row = self._refusal[1].code == 421 and self._row >= REFUSALS // 2
-            return (Fate.UNTOUCHED, self._refusal[1]) if is_for_the_row else self._refusal
+            return (Outcome.UNTOUCHED, self._refusal[1]) if is_for_the_row else self._refusal
         if self._is_known:
-            return Fate.LATER, why
+            return Outcome.LATER, why
         # Relays close idle connections, and those with many letters behind them: that is not about this one.
-        return (Fate.LATER if is_first else Fate.UNTOUCHED), why
+        return (Outcome.LATER if is_first else Outcome.UNTOUCHED), why

@@ -8,7 +8,7 @@ from newsletter.mail.transport import replies
 from newsletter.mail.transport.transport import Reply
 
 
-class ShutOutError(Exception):
+class UnavailableError(Exception):
     """The relay does not let us in; `lasting` where it will not do so by itself later."""
 
     def __init__(self, says: str, *, lasting: bool = False) -> None:
@@ -16,16 +16,16 @@ class ShutOutError(Exception):
         self.lasting = lasting
 
 
-def refused(what: str, reply: Reply) -> ShutOutError:
+def refused(what: str, reply: Reply) -> UnavailableError:
     """By the relay, in its own words. RFC 5321 section 4.2.1: 5yz is not to be repeated as it is, all else may be."""
-    return ShutOutError(f"{what}: {reply.words}", lasting=reply.code is not None and reply.code >= 500)
+    return UnavailableError(f"{what}: {reply.words}", lasting=reply.code is not None and reply.code >= 500)
 
 
-def failed(error: Exception) -> ShutOutError:
+def failed(error: Exception) -> UnavailableError:
     """By the network, by TLS or by the DNS."""
     match error:
         case ssl.SSLCertVerificationError():
-            return ShutOutError(f"its certificate does not verify: {error.verify_message}", lasting=True)
+            return UnavailableError(f"its certificate does not verify: {error.verify_message}", lasting=True)
         case ssl.SSLError():
             says = f"TLS cannot be agreed on: {error.reason or replies.ours(error).text}"
         case socket.gaierror():
@@ -37,4 +37,4 @@ def failed(error: Exception) -> ShutOutError:
         case _:
             says = replies.ours(error).text
     # A name that is not found may be that of a container which starts again; it becomes lasting like all other trouble.
-    return ShutOutError(says, lasting=isinstance(error, UnicodeError))
+    return UnavailableError(says, lasting=isinstance(error, UnicodeError))

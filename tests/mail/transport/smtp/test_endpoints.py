@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from newsletter.mail.transport.smtp.endpoints import Addresses
+from newsletter.mail.transport.smtp.endpoints import Endpoints
 from newsletter.relays import Relay
 
 
@@ -44,7 +44,7 @@ def test_where_the_first_address_swallows_all_the_next_is_tried_and_remembered(s
     with socket.create_server(("127.0.0.1", 0)) as server:
         good = server.getsockname()
         with closing(Names(swallowing, good)) as loop:
-            addresses = Addresses(Relay(host="relay.example", port=25), loop)
+            addresses = Endpoints(Relay(host="relay.example", port=25), loop)
             for _ in range(2):
                 with loop.run_until_complete(addresses.connect(within=1)) as connected:
                     assert connected.getpeername() == good
@@ -53,6 +53,6 @@ def test_where_the_first_address_swallows_all_the_next_is_tried_and_remembered(s
 
 def test_where_no_address_answers_that_is_said_in_time(swallowing):
     with closing(Names(swallowing, swallowing)) as loop:
-        addresses = Addresses(Relay(host="relay.example", port=25), loop)
+        addresses = Endpoints(Relay(host="relay.example", port=25), loop)
         with pytest.raises(TimeoutError):
             loop.run_until_complete(addresses.connect(within=0.4))

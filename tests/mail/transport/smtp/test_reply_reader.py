@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.mail.transport.smtp.reply_reader import LONGEST, MOST, NONSENSE, Reader
+from newsletter.mail.transport.smtp.reply_reader import LONGEST, MOST, NONSENSE, ReplyReader
 from newsletter.mail.transport.transport import Reply
 
 STREAM = (
@@ -27,7 +27,7 @@ REPLIES = [
 
 
 def replies(*chunks: bytes) -> list[Reply]:
-    reader = Reader()
+    reader = ReplyReader()
     return [heard.reply for chunk in chunks for heard in reader.feed(chunk)]
 
 
@@ -42,7 +42,7 @@ def test_replies_are_the_same_byte_by_byte():
 
 
 def test_the_lines_of_a_reply_are_kept_as_they_were():
-    heard = Reader().feed(b"250-relay.test\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE\r\n")
+    heard = ReplyReader().feed(b"250-relay.test\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE\r\n")
     assert heard[0].lines == (b"relay.test", b"AUTH PLAIN LOGIN", b"SIZE")
 
 
@@ -63,25 +63,25 @@ def test_the_lines_of_a_reply_are_kept_as_they_were():
 @pytest.mark.parametrize("is_cut", [True, False])
 def test_what_is_no_reply_is_the_last_thing_that_is_heard(nonsense, is_cut):
     data = b"250 Ok\r\n" + nonsense + b"250 Ok\r\n"
-    reader = Reader()
+    reader = ReplyReader()
     heard = [each for place in range(len(data)) for each in reader.feed(data[place : place + 1])] if is_cut else []
-    heard = heard or Reader().feed(data)
+    heard = heard or ReplyReader().feed(data)
     assert heard[0].reply == Reply(250, None, "Ok")
     assert heard[1] is NONSENSE
 
 
 @pytest.mark.parametrize("is_ended", [True, False])
 def test_an_endless_line_is_nonsense_and_is_not_kept_for_ever(is_ended):
-    assert Reader().feed(b"250 " + b"x" * LONGEST + b"\r\n" * is_ended) == [NONSENSE]
+    assert ReplyReader().feed(b"250 " + b"x" * LONGEST + b"\r\n" * is_ended) == [NONSENSE]
 
 
 def test_an_endless_reply_is_nonsense():
-    assert Reader().feed(b"250-more\r\n" * MOST) == []
-    assert Reader().feed(b"250-more\r\n" * (MOST + 1)) == [NONSENSE]
+    assert ReplyReader().feed(b"250-more\r\n" * MOST) == []
+    assert ReplyReader().feed(b"250-more\r\n" * (MOST + 1)) == [NONSENSE]
 
 
 def test_many_different_replies_are_not_remembered_for_ever():
-    reader = Reader()
+    reader = ReplyReader()
     for number in range(1000):
         assert reader.feed(b"250 2.0.0 Ok: %d\r\n" % number)[0].reply.text == f"Ok: {number}"
     assert len(reader._known) < 100

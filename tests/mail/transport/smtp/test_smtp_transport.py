@@ -13,62 +13,62 @@ import pytest
 
 from newsletter.mail.letters import merge, mime
 from newsletter.mail.transport import replies
-from newsletter.mail.transport.smtp.smtp_transport import SmtpPostman
-from newsletter.mail.transport.smtp.timeouts import Patience
-from newsletter.mail.transport.transport import Fate, Parcel, Reply, Report, Trouble
+from newsletter.mail.transport.smtp.smtp_transport import SmtpTransport
+from newsletter.mail.transport.smtp.timeouts import Timeouts
+from newsletter.mail.transport.transport import Message, Outcome, Reply, Result, TransportProblem
 from newsletter.relays import Relay
 from tests.smtp_server import CLOSE, SILENCE, ScriptedServer, late
 from tests.waiting import eventually
 
-TAKEN, REFUSED, LATER, IN_DOUBT, UNTOUCHED = Fate
-HURRY = Patience(command=1, verdict=1)  # where somebody is silent; less is not enough for a busy machine
+TAKEN, REFUSED, LATER, IN_DOUBT, UNTOUCHED = Outcome
+HURRY = Timeouts(command=1, verdict=1)  # where somebody is silent; less is not enough for a busy machine
 ANN, BOB, CLEO = "ann@example.org", "bob@example.org", "cleo@example.org"
 
 
-def a_parcel(delivery: int, recipient: str, **changes) -> Parcel:
+def a_parcel(delivery: int, recipient: str, **changes) -> Message:
     body = [b"Subject: Hello\r\n\r\nHello\r\n"]
-    parcel = Parcel(delivery, 1, f"b-{delivery}@bounces.example", recipient, body, time.monotonic() + 60)
-    return parcel._replace(**changes)
+    message = Message(delivery, 1, f"b-{delivery}@bounces.example", recipient, body, time.monotonic() + 60)
+    return message._replace(**changes)
 
 
 @contextmanager
 def a_postman(
-    server: ScriptedServer, *, tls: ssl.SSLContext | None = None, patience: Patience | None = None, **of_relay
-) -> Iterator[SmtpPostman]:
+    server: ScriptedServer, *, tls: ssl.SSLContext | None = None, patience: Timeouts | None = None, **of_relay
+) -> Iterator[SmtpTransport]:
     """One who goes one way at a time, so that letters arrive in their order."""
     relay = Relay(**{"host": server.host, "port": server.port, "connections": 1, **of_relay})
-    postman = SmtpPostman(relay, ehlo_name="news.example", tls=tls, patience=patience)
+    transport = SmtpTransport(relay, ehlo_name="news.example", tls=tls, patience=patience)
     try:
-        yield postman
+        yield transport
     finally:
-        postman.close()
+        transport.close()
 
 
-def carry(server: ScriptedServer, *recipients: str, **of_postman) -> list[Report]:
-    with a_postman(server, **of_postman) as postman:
-        return carry_with(postman, *recipients)
+def carry(server: ScriptedServer, *recipients: str, **of_postman) -> list[Result]:
+    with a_postman(server, **of_postman) as transport:
+        return carry_with(transport, *recipients)
 
 
-def carry_with(postman: SmtpPostman, *recipients: str) -> list[Report]:
-    reports: list[Report] = []
-    parcels = [a_parcel(delivery, recipient) for delivery, recipient in enumerate(recipients, 1)]
-    postman.carry(iter(parcels), reports.append, stop=lambda: False)
+def carry_with(transport: SmtpTransport, *recipients: str) -> list[Result]:
+    reports: list[Result] = []
+    messages = [a_parcel(delivery, recipient) for delivery, recipient in enumerate(recipients, 1)]
+    transport.carry(iter(messages), reports.append, stop=lambda: False)
     return reports
 
 
-def trouble(server: ScriptedServer, *, tls: ssl.SSLContext | None = None, **of_relay) -> Trouble:
+def trouble(server: ScriptedServer, *, tls: ssl.SSLContext | None = None, **of_relay) -> TransportProblem:
     """What keeps letters from leaving, where none is pulled."""
-    with a_postman(server, tls=tls, **of_relay) as postman:
-        parcels = iter([a_parcel(1, ANN)])
-        postman.carry(parcels, pytest.fail, stop=lambda: False)
-        assert len(list(parcels)) == 1, "it is still the caller's"
-        found = postman.trouble()
+    with a_postman(server, tls=tls, **of_relay) as transport:
+        messages = iter([a_parcel(1, ANN)])
+        transport.carry(messages, pytest.fail, stop=lambda: False)
+        assert len(list(messages)) == 1, "it is still the caller's"
+        found = transport.trouble()
         assert found
         return found
 
 
-def fates(reports: list[Report]) -> list[Fate]:
-    return [report.fate for report in reports]
+def fates(reports: list[Result]) -> list[Outcome]:
+    return [report.outcome for report in reports]
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def fates(reports: list[Report]) -> list[Fate]:
         ("DOT", "554 transaction failed", LATER, None),
     ],
 )
-def test_a_refusal_is_judged_by_its_step_code_and_cause(step, answer, fate, status):
+def test_a_refusal_is_judged_by_its_step_code_and_cause(step, answer, outcome, status):
     with ScriptedServer({step: [answer]}) as server:
         reports = carry(server, ANN, BOB)
-    assert fates(reports) == [fate, TAKEN]
+    assert fates(reports) == [outcome, TAKEN]
     assert reports[0].reply == Reply(int(answer[:3]), status, re.sub(r"^\d+ (\d\.\d+\.\d+ )?", "", answer))
     assert [letter.recipients for letter in server.letters] == [(BOB,)]
     assert server.connections == 1
@@ -140,7 +140,7 @@ def test_after_a_refusal_the_next_letter_begins_with_rset_and_leaves_under_its_o
 def test_taken_is_what_the_relay_answers_for():
     with ScriptedServer() as server:
         (report,) = carry(server, ANN)
-    assert (report.fate, report.reply) == (TAKEN, Reply(250, "2.0.0", "taken"))
+    assert (report.outcome, report.reply) == (TAKEN, Reply(250, "2.0.0", "taken"))
     assert server.commands[-1] == "QUIT"
 
 
@@ -165,9 +165,9 @@ def test_after_a_doubt_the_next_letters_go_over_a_new_connection():
 def test_a_connection_lost_before_the_final_dot_means_later(step):
     body = [b"Subject: Hello\r\n\r\n" + b"x" * 70 + b"\r\n" * 5_000_000]  # more than the sockets on the way hold
     with ScriptedServer({step: [CLOSE]}) as server:
-        reports: list[Report] = []
-        with a_postman(server) as postman:
-            postman.carry(iter([a_parcel(1, ANN, body=body)]), reports.append, stop=lambda: False)
+        reports: list[Result] = []
+        with a_postman(server) as transport:
+            transport.carry(iter([a_parcel(1, ANN, body=body)]), reports.append, stop=lambda: False)
     assert fates(reports) == [LATER]
     assert reports[0].reply.code is None
 
@@ -250,29 +250,31 @@ def test_a_letter_that_was_taken_ends_the_row_of_refusals():
 )
 def test_a_relay_that_does_not_let_us_in_is_trouble_and_no_letters_fault(script, says, lasting):
     with ScriptedServer(script) as server:
-        assert trouble(server) == Trouble(f"the relay 127.0.0.1:{server.port}", says, lasting)
+        assert trouble(server) == TransportProblem(f"the relay 127.0.0.1:{server.port}", says, lasting)
 
 
 def test_where_nobody_listens_no_letter_is_pulled():
     with ScriptedServer() as server:
         pass
-    assert trouble(server) == Trouble(f"the relay 127.0.0.1:{server.port}", "Connection refused", lasting=False)
+    assert trouble(server) == TransportProblem(
+        f"the relay 127.0.0.1:{server.port}", "Connection refused", lasting=False
+    )
 
 
 def test_a_relay_that_comes_back_is_found_again():
-    with ScriptedServer({"GREETING": ["421 busy"]}) as server, a_postman(server) as postman:
-        assert carry_with(postman, ANN) == []
-        assert postman.trouble()
-        eventually(lambda: fates(carry_with(postman, ANN)) == [TAKEN])
-        assert postman.trouble() is None
+    with ScriptedServer({"GREETING": ["421 busy"]}) as server, a_postman(server) as transport:
+        assert carry_with(transport, ANN) == []
+        assert transport.trouble()
+        eventually(lambda: fates(carry_with(transport, ANN)) == [TAKEN])
+        assert transport.trouble() is None
         assert server.connections == 2
 
 
 def test_while_the_relay_dawdles_no_letter_grows_old():
-    with ScriptedServer({"GREETING": [late("220 at last", 0.2)]}) as server, a_postman(server) as postman:
-        reports: list[Report] = []
+    with ScriptedServer({"GREETING": [late("220 at last", 0.2)]}) as server, a_postman(server) as transport:
+        reports: list[Result] = []
         begun_in_time = (a_parcel(1, ANN, begin_by=time.monotonic() + 0.1) for _ in range(1))
-        postman.carry(begun_in_time, reports.append, stop=lambda: False)
+        transport.carry(begun_in_time, reports.append, stop=lambda: False)
     assert fates(reports) == [TAKEN]
 
 
@@ -286,11 +288,11 @@ def test_the_relays_rate_is_kept_between_letters():
 
 def test_waiting_for_the_rate_heeds_stop():
     begun = time.monotonic()
-    with ScriptedServer() as server, a_postman(server, rate=0.01) as postman:
-        reports: list[Report] = []
-        parcels = iter([a_parcel(1, ANN), a_parcel(2, BOB)])
-        postman.carry(parcels, reports.append, stop=lambda: bool(reports))
-    assert len(reports) == len(list(parcels)) == 1
+    with ScriptedServer() as server, a_postman(server, rate=0.01) as transport:
+        reports: list[Result] = []
+        messages = iter([a_parcel(1, ANN), a_parcel(2, BOB)])
+        transport.carry(messages, reports.append, stop=lambda: bool(reports))
+    assert len(reports) == len(list(messages)) == 1
     assert time.monotonic() - begun < 60
 
 
@@ -422,20 +424,20 @@ def test_a_real_server_takes_merged_letters_as_they_are(smtp_sink):
     )
     sheet = merge.lay_out(message, ["to", "name"])
     names = {f"reader-{number}@example.org": f". Zoë {number} " for number in range(20)}
-    parcels = [
+    messages = [
         a_parcel(number, to, body=sheet.fill({"to": to, "name": name}))
         for number, (to, name) in enumerate(names.items())
     ]
-    reports: list[Report] = []
-    postman = SmtpPostman(Relay.parse(smtp_sink.url), ehlo_name="news.example")
-    postman.carry(iter(parcels), reports.append, stop=lambda: False)
-    postman.close()
+    reports: list[Result] = []
+    transport = SmtpTransport(Relay.parse(smtp_sink.url), ehlo_name="news.example")
+    transport.carry(iter(messages), reports.append, stop=lambda: False)
+    transport.close()
     assert fates(reports) == [TAKEN] * 20
     letters = {letter.recipients[0]: letter for letter in smtp_sink.letters()}
     assert letters.keys() == names.keys()
-    for parcel in parcels:
-        letter = letters[parcel.recipient]
-        assert letter.sender == parcel.sender
-        assert letter.source.replace(b"\n", b"\r\n") == b"".join(parcel.body)
+    for message in messages:
+        letter = letters[message.recipient]
+        assert letter.sender == message.sender
+        assert letter.source.replace(b"\n", b"\r\n") == b"".join(message.body)
         text = BytesParser(policy=policy.default).parsebytes(letter.source).get_body(("plain",))
-        assert text.get_content().startswith(f"Hello {names[parcel.recipient]}\n.\nFrom here on\n")
+        assert text.get_content().startswith(f"Hello {names[message.recipient]}\n.\nFrom here on\n")

@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.mail.transport.smtp.dot_stuffing import Stuffing
-from newsletter.mail.transport.smtp.extensions import Offers
+from newsletter.mail.transport.smtp.dot_stuffing import DotStuffing
+from newsletter.mail.transport.smtp.extensions import Extensions
 from newsletter.mail.transport.smtp.transactions import Decision, Transactions
-from newsletter.mail.transport.transport import Fate, Parcel, Reply
+from newsletter.mail.transport.transport import Message, Outcome, Reply
 from tests.mail.transport.smtp.scripted_relay import Answers, Relay
 
-TAKEN, REFUSED, LATER, IN_DOUBT, UNTOUCHED = Fate
+TAKEN, REFUSED, LATER, IN_DOUBT, UNTOUCHED = Outcome
 GONE = Reply(None, None, "gone")
 
 
-def a_parcel(number: int) -> Parcel:
+def a_parcel(number: int) -> Message:
     body = [b"Message-ID: <%d@news.example>\r\n" % number, b"\r\nHello\r\n", b".\r\n"]
-    return Parcel(number, 1, f"b-{number}@bounces.example", f"r-{number}@example.org", body, 60.0)
+    return Message(number, 1, f"b-{number}@bounces.example", f"r-{number}@example.org", body, 60.0)
 
 
 @dataclass
@@ -31,8 +31,8 @@ class Course:
     heard: bytes = b""
 
     @property
-    def fates(self) -> list[Fate]:
-        return [decision.fate for decision in self.decisions]
+    def fates(self) -> list[Outcome]:
+        return [decision.outcome for decision in self.decisions]
 
 
 def carry(
@@ -45,7 +45,7 @@ def carry(
 ) -> Course:
     """Letters over one connection; the relay's words come in pieces of such sizes, and end after so many octets."""
     course, now = Course(), 0.0
-    talk = Transactions(Offers(pipelining=relay.pipelining), Stuffing())
+    talk = Transactions(Extensions(pipelining=relay.pipelining), DotStuffing())
     coming, place = b"", 0
     while not talk.over:
         while talk.has_room and course.begun < letters:
@@ -84,16 +84,18 @@ SIZES = st.lists(st.integers(1, 30), min_size=1, max_size=5).map(tuple)
 def test_whatever_is_said_cut_and_closed_each_letter_is_decided_once_and_truly(script, sizes, closes, pipelining, slow):
     relay = Relay(dict(enumerate(script)), pipelining=pipelining)
     course = carry(relay, len(script), pieces=sizes, closes_after=closes, takes=2.0 if slow else 0.0)
-    assert [decision.parcel.delivery for decision in course.decisions] == list(range(course.begun))
+    assert [decision.message.delivery for decision in course.decisions] == list(range(course.begun))
     took = {recipient: (sender, body) for sender, recipient, body in relay.taken}
     assert len(took) == len(relay.taken), "none twice"
-    for parcel, fate, _ in course.decisions:
-        if parcel.recipient in took:
-            assert fate in (TAKEN, IN_DOUBT)
-            assert took[parcel.recipient] == (parcel.sender, b"".join(parcel.body)), "under its own sender, as it was"
+    for message, outcome, _ in course.decisions:
+        if message.recipient in took:
+            assert outcome in (TAKEN, IN_DOUBT)
+            assert took[message.recipient] == (message.sender, b"".join(message.body)), (
+                "under its own sender, as it was"
+            )
         else:
-            assert fate is not TAKEN
-        if fate is IN_DOUBT:
+            assert outcome is not TAKEN
+        if outcome is IN_DOUBT:
             assert closes is not None, "a doubt comes of a closed connection only"
     assert not any(relay.voids), "who refused the recipient never sees the letter"
 
@@ -176,9 +178,9 @@ def test_a_relay_that_takes_over_a_second_for_its_verdict_is_not_told_of_the_nex
     ],
 )
 @pytest.mark.parametrize("pipelining", [True, False])
-def test_after_a_refusal_the_next_group_starts_with_rset(first, fate, insistent, pipelining):
+def test_after_a_refusal_the_next_group_starts_with_rset(first, outcome, insistent, pipelining):
     told, relay = course(first, Answers(), Answers(), pipelining=pipelining)
-    assert told.fates == [fate, TAKEN, TAKEN]
+    assert told.fates == [outcome, TAKEN, TAKEN]
     said = b"".join(told.said)
     after_first = said.partition(b"b-0@bounces.example")[2]
     assert after_first.index(b"RSET\r\n") < after_first.index(b"MAIL FROM"), "or it leaves under the last one's sender"
@@ -208,7 +210,7 @@ def test_what_is_no_answer_to_rcpt_does_the_same(number):
 
 def test_a_relay_that_wants_the_content_of_a_sender_whom_it_refused_is_left():
     relay = Relay({0: Answers(mail=550)})
-    told, talk = Course(), Transactions(Offers(pipelining=True), Stuffing())
+    told, talk = Course(), Transactions(Extensions(pipelining=True), DotStuffing())
     talk.begin(a_parcel(0))
     told.said = talk.say(0)
     told.decisions += talk.hear(b"550 no\r\n250 yes\r\n354 go on\r\n", 0)
@@ -223,8 +225,8 @@ def test_a_relay_that_wants_the_content_of_a_sender_whom_it_refused_is_left():
 @pytest.mark.parametrize(
     ("answer", "fate"), [("421 4.3.2 too many letters\r\n", LATER), ("", IN_DOUBT), ("nonsense\r\n", IN_DOUBT)]
 )
-def test_at_the_dot_this_letter_is_decided_by_its_reply_and_the_next_one_is_untouched(answer, fate):
-    talk = Transactions(Offers(pipelining=True), Stuffing())
+def test_at_the_dot_this_letter_is_decided_by_its_reply_and_the_next_one_is_untouched(answer, outcome):
+    talk = Transactions(Extensions(pipelining=True), DotStuffing())
     decisions: list[Decision] = []
     talk.begin(a_parcel(0))
     talk.say(0)
@@ -238,24 +240,24 @@ def test_at_the_dot_this_letter_is_decided_by_its_reply_and_the_next_one_is_unto
     assert b"".join(talk.say(0)).endswith(b"DATA\r\n")
     decisions += talk.hear(answer.encode(), 0)
     decisions += talk.lose(talk.over or GONE, unsent=False)
-    assert [decision.fate for decision in decisions] == [TAKEN, fate, UNTOUCHED]
+    assert [decision.outcome for decision in decisions] == [TAKEN, outcome, UNTOUCHED]
 
 
 def test_where_the_dot_has_not_left_there_is_no_doubt():
-    talk = Transactions(Offers(pipelining=True), Stuffing())
+    talk = Transactions(Extensions(pipelining=True), DotStuffing())
     talk.begin(a_parcel(0))
     talk.say(0)
     talk.hear(b"250 ok\r\n250 ok\r\n354 go\r\n", 0)
     talk.say(0)
-    assert [decision.fate for decision in talk.lose(GONE, unsent=True)] == [LATER]
+    assert [decision.outcome for decision in talk.lose(GONE, unsent=True)] == [LATER]
 
 
 def test_content_that_was_asked_for_and_never_said_leaves_no_doubt():
-    talk = Transactions(Offers(pipelining=True), Stuffing())
+    talk = Transactions(Extensions(pipelining=True), DotStuffing())
     talk.begin(a_parcel(0))
     talk.say(0)
     talk.hear(b"250 ok\r\n250 ok\r\n354 go\r\n", 0)
-    assert [decision.fate for decision in talk.lose(GONE, unsent=False)] == [LATER]
+    assert [decision.outcome for decision in talk.lose(GONE, unsent=False)] == [LATER]
 
 
 def test_before_the_relays_limit_of_refusals_in_a_row_we_leave():
@@ -273,7 +275,7 @@ def test_a_421_that_follows_a_row_of_refusals_is_for_the_row():
 
 
 def test_a_word_that_nobody_asked_for_ends_it():
-    talk = Transactions(Offers(pipelining=True), Stuffing())
+    talk = Transactions(Extensions(pipelining=True), DotStuffing())
     assert talk.hear(b"421 4.4.2 idle for too long\r\n", 0) == []
     assert talk.over.code == 421
 
@@ -281,17 +283,21 @@ def test_a_word_that_nobody_asked_for_ends_it():
 @pytest.mark.parametrize(
     ("offers", "parcel", "said"),
     [
-        (Offers(), {}, "MAIL FROM:<b-7@bounces.example>\r\n"),
-        (Offers(size=True), {}, "MAIL FROM:<b-7@bounces.example> SIZE=42\r\n"),
-        (Offers(eight_bits=True), {"body": [b"caf\xc3\xa9\r\n"]}, "MAIL FROM:<b-7@bounces.example> BODY=8BITMIME\r\n"),
-        (Offers(), {"body": [b"caf\xc3\xa9\r\n"]}, "MAIL FROM:<b-7@bounces.example>\r\n"),
+        (Extensions(), {}, "MAIL FROM:<b-7@bounces.example>\r\n"),
+        (Extensions(size=True), {}, "MAIL FROM:<b-7@bounces.example> SIZE=42\r\n"),
         (
-            Offers(eight_bits=True, utf8=True),
+            Extensions(eight_bits=True),
+            {"body": [b"caf\xc3\xa9\r\n"]},
+            "MAIL FROM:<b-7@bounces.example> BODY=8BITMIME\r\n",
+        ),
+        (Extensions(), {"body": [b"caf\xc3\xa9\r\n"]}, "MAIL FROM:<b-7@bounces.example>\r\n"),
+        (
+            Extensions(eight_bits=True, utf8=True),
             {"recipient": "用户@example.org"},
             "MAIL FROM:<b-7@bounces.example> BODY=8BITMIME SMTPUTF8\r\nRCPT TO:<用户@example.org>\r\n",
         ),
         (
-            Offers(dsn=True),
+            Extensions(dsn=True),
             {"recipient": "a+b=c@example.org"},
             (
                 "MAIL FROM:<b-7@bounces.example> RET=HDRS ENVID=7\r\n"
@@ -299,7 +305,7 @@ def test_a_word_that_nobody_asked_for_ends_it():
             ),
         ),
         (
-            Offers(dsn=True, utf8=True),
+            Extensions(dsn=True, utf8=True),
             {"recipient": "用户@example.org"},
             (
                 "MAIL FROM:<b-7@bounces.example> BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=7\r\n"
@@ -308,14 +314,14 @@ def test_a_word_that_nobody_asked_for_ends_it():
         ),
     ],
 )
-def test_the_envelope_says_what_the_relay_offers_to_be_told(offers, parcel, said):
-    talk = Transactions(Offers(**{**vars(offers), "pipelining": True}), Stuffing())
-    talk.begin(a_parcel(7)._replace(**parcel))
+def test_the_envelope_says_what_the_relay_offers_to_be_told(offers, message, said):
+    talk = Transactions(Extensions(**{**vars(offers), "pipelining": True}), DotStuffing())
+    talk.begin(a_parcel(7)._replace(**message))
     assert b"".join(talk.say(0)).startswith(said.encode())
 
 
 def test_an_envelope_too_long_to_follow_a_letter_waits_for_its_verdict():
-    talk = Transactions(Offers(pipelining=True), Stuffing())
+    talk = Transactions(Extensions(pipelining=True), DotStuffing())
     for number in range(2):
         talk.begin(a_parcel(number))
         talk.say(0)
@@ -331,7 +337,7 @@ def test_an_envelope_too_long_to_follow_a_letter_waits_for_its_verdict():
 
 
 def a_talk(*, pipelining: bool) -> Transactions:
-    return Transactions(Offers(pipelining=pipelining), Stuffing())
+    return Transactions(Extensions(pipelining=pipelining), DotStuffing())
 
 
 def test_command_by_command_a_refused_transaction_is_forgotten_before_the_next_letter_is_asked_for():
@@ -340,7 +346,7 @@ def test_command_by_command_a_refused_transaction_is_forgotten_before_the_next_l
     for reply in (b"250 ok\r\n", b"550 5.1.1 no\r\n"):
         assert talk.say(0.0)
         decisions = talk.hear(reply, 0.0)
-    assert [decision.fate for decision in decisions] == [REFUSED]
+    assert [decision.outcome for decision in decisions] == [REFUSED]
     assert not talk.has_room, "its MAIL would wait for the answer to RSET, long after its consent was looked at"
     assert talk.say(0.0) == [b"RSET\r\n"]
     assert not talk.has_letter
@@ -361,7 +367,7 @@ def test_a_mail_that_waited_for_a_verdict_is_not_said_too_late():
     assert talk.begin(a_parcel(3)._replace(sender="b" * 3000)) is None
     assert b"MAIL" not in b"".join(talk.say(0.0)), "an envelope as long as that follows no letter unasked"
     decisions = talk.hear(b"250 taken\r\n", 61.0)
-    assert [decision.fate for decision in decisions] == [TAKEN, UNTOUCHED]
+    assert [decision.outcome for decision in decisions] == [TAKEN, UNTOUCHED]
     assert talk.say(61.0) == []
     assert talk.has_room
 
@@ -373,7 +379,7 @@ def test_a_mail_that_waited_for_a_verdict_is_not_said_too_late():
         (b"250 ok\r\n250 ok\r\n354 go on\r\n354 go on\r\n", IN_DOUBT),
     ],
 )
-def test_who_is_out_of_step_with_us_is_left(replies, fate):
+def test_who_is_out_of_step_with_us_is_left(replies, outcome):
     talk, decisions = a_talk(pipelining=True), []
     talk.begin(a_parcel(1))
     for line in replies.splitlines(keepends=True):
@@ -381,4 +387,4 @@ def test_who_is_out_of_step_with_us_is_left(replies, fate):
         decisions += talk.hear(line, 0.0)
     assert talk.over
     decisions += talk.lose(GONE, unsent=False)
-    assert [decision.fate for decision in decisions] == [fate]
+    assert [decision.outcome for decision in decisions] == [outcome]
