@@ -5,6 +5,8 @@ takes an `actor` and writes the act itself, in the transaction of the change. So
 command nor the desk nor a worker: who names no actor gets no change.
 """
 
+import os
+import pwd
 from datetime import datetime
 from typing import Any
 
@@ -47,3 +49,11 @@ def last(session: Session, *, subject: str, verb: str) -> AuditEntry | None:
     """The last time that somebody did this to it."""
     found = select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.verb == verb)
     return session.scalar(found.order_by(AuditEntry.id.desc()).limit(1))
+
+
+def system_user() -> str:
+    """Return the operating system's user as an actor: the one who runs a command, whatever the environment says."""
+    try:
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:  # a container's user may have no name
+        return f"cli:{os.getuid()}"

@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
+from pathlib import Path
 
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
@@ -38,6 +39,23 @@ def exit_on_error() -> Iterator[None]:
 
 
 @contextmanager
+def open_database(found: Settings) -> Iterator[Database]:
+    """Open the database of these settings, whatever its schema; close it at the end.
+
+    Raises NewsletterError if it cannot be used, with the name of the setting and the reason, and without a password.
+    """
+    if found.database.startswith("sqlite"):
+        _make(found.data_dir)
+    with closing(Database(found.database)) as opened:
+        try:
+            opened.engine.connect().close()
+        except DBAPIError as error:  # also a driver that refuses its URL, and a file that is no database
+            raise unreachable(found, error) from error
+        with explain_unreachable(found):
+            yield opened
+
+
+@contextmanager
 def explain_unreachable(found: Settings) -> Iterator[None]:
     """Where the database cannot be used, a NewsletterError names the setting and the reason, and no password."""
     try:
@@ -55,3 +73,10 @@ def unreachable(found: Settings, error: DBAPIError) -> NewsletterError:
     setting = "DATABASE_URL" if found.database_url else "DATA_DIR"
     reason = str(error.orig).partition("\n")[0]
     return NewsletterError(f"NEWSLETTER_{setting}: the database cannot be used: {reason}")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NewsletterError(f"NEWSLETTER_DATA_DIR: {folder} cannot be used: {error.strerror}") from error

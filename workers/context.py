@@ -16,8 +16,8 @@ from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.dispatch import Dispatcher
 from newsletter.mail.delivery.leases import Heartbeat, LeaseMonitor
 from newsletter.mail.delivery.supervision import Supervisor
-from newsletter.mail.pace.pace import Pace, steady
 from newsletter.mail.transport.outbox import Outbox
+from newsletter.mail.transport.pacing import Pace, steady
 from newsletter.mail.transport.smtp.smtp_transport import SmtpTransport
 from newsletter.mail.transport.transport import Transport
 from newsletter.relays import Relay

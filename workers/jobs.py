@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 from newsletter import heartbeats
 from newsletter.content import pictures, refreshing
-from newsletter.content.digests import digests
+from newsletter.content.digests import drafting
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import reclaiming
 from newsletter.mail.mailings import confirmations, issue_letters
 from newsletter.privacy import retention
 from newsletter.redaction import log_failure
-from newsletter.store.database_errors import UNAVAILABLE, is_unavailable
+from newsletter.store.database_errors import UNAVAILABLE
 from newsletter.wakeups import Queue
 from workers.context import Context
 
@@ -138,7 +138,7 @@ def record_heartbeat(context: Context) -> bool:
 def draft_digests(context: Context) -> bool:
     """Draft the issues whose time has come."""
     database = context.database
-    digests.draft_due(database.reading, database.writing, now=context.now(), failed=_digest_failed)
+    drafting.draft_due(database.reading, database.writing, now=context.now())
     return False
 
 
@@ -188,10 +188,3 @@ def _send(context: Context, *meanwhile: Job, urgent: bool) -> bool:
 
     recorded = dispatcher.send_due(urgent=urgent, until=until, meanwhile=work_meanwhile)
     return bool(recorded) and dispatcher.ticks() >= until
-
-
-def _digest_failed(digest: int, error: Exception) -> None:
-    """Log a digest that cannot be drafted; if the database is away the digest is not to blame, so raise."""
-    if is_unavailable(error):
-        raise error
-    log_failure(log, f"digest {digest} cannot be drafted", error)

@@ -11,11 +11,10 @@ from typing import Any
 
 from sqlalchemy import create_engine, func, select, text
 
-from newsletter import addresses, broker
+from newsletter import addresses, broker, clock
 from newsletter.bench.environment import BenchEnvironment
 from newsletter.bench.readers import address_of
 from newsletter.bench.recording_sink import Noted
-from newsletter.cli import console
 from newsletter.consent import decisions, signups, subscribers
 from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Subscriber
@@ -104,7 +103,7 @@ class Signups:
                 wording_id=self.wording.id,
                 form=self.wording.form_exhibit,
                 evidence={"method": "form on the web"},
-                now=console.now(),
+                now=clock.now(),
             )
         self.committed[address.key] = time.monotonic()
         wake(Queue.URGENT)
@@ -167,7 +166,7 @@ class Unsubscribes:
             assert reader
             reads = subscribers.subscriptions(session, reader.id)
             stopped = decisions.withdraw(
-                session, reader, newsletters=reads, how="mail program's own button", trace=None, now=console.now()
+                session, reader, newsletters=reads, how="mail program's own button", trace=None, now=clock.now()
             )
             address = reader.address or ""
         if stopped:

@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from newsletter import newsletters, templating
+from newsletter import audit_log, clock, newsletters, templating
 from newsletter.bench import background_load, baselines, costs, relays, runs, sample_issue
 from newsletter.bench.environment import BASE_URL, BenchEnvironment
 from newsletter.bench.readers import ReaderRows
 from newsletter.bench.relays import BenchRelay
 from newsletter.bench.report import ProgressOutput
 from newsletter.bench.runs import BenchRun
-from newsletter.cli import console
 from newsletter.consent import wordings
 from newsletter.content import issues
 from newsletter.content.issues import Issue
@@ -113,7 +112,7 @@ class DeliveryBenchmark:
                 done += number
                 told(done, given.letters)
 
-            ReaderRows(read, wording, console.now()).settle_in(town.database, given.letters, more)
+            ReaderRows(read, wording, clock.now()).settle_in(town.database, given.letters, more)
             town.vacuum()
         self._teller.line(f"{given.letters:,} readers have settled in, in {time.monotonic() - begun:.0f} s")
         wanted = given.rounds + given.snapshot + 2 * self._is_lively
@@ -203,7 +202,9 @@ class DeliveryBenchmark:
                 self._teller.step(f"at {PACED:g} letters/s") as told,
             ):
                 with town.database.writing() as session:
-                    issues.approve(session, session.get_one(Issue, issue), actor=console.actor(), now=console.now())
+                    issues.approve(
+                        session, session.get_one(Issue, issue), actor=audit_log.system_user(), now=clock.now()
+                    )
                 while not relay.count():
                     time.sleep(0.05)
                 with goers.going(given.leavers, within=PACED_FOR):
@@ -213,7 +214,7 @@ class DeliveryBenchmark:
                 with town.database.writing() as session:
                     leaving = session.get_one(Issue, issue)
                     if leaving.status is issues.IssueStatus.SENDING:  # a small one may be through
-                        issues.pause(session, leaving, actor=console.actor(), now=console.now())
+                        issues.pause(session, leaving, actor=audit_log.system_user(), now=clock.now())
         letters = relay.letters()
         took = letters[-1].taken_at - letters[0].mail_at
         rate = round((len(letters) - 1) / took, 2) if took else None

@@ -10,18 +10,15 @@ from pathlib import Path
 
 from sqlalchemy import make_url, text
 
-from newsletter import heartbeats, settings
+from newsletter import audit_log, clock, heartbeats, settings
 from newsletter.bench import costs
 from newsletter.bench.costs import Meter
 from newsletter.bench.relays import BenchRelay
-from newsletter.bench.servers import postgresql, redis
-from newsletter.bench.servers.external import asked
+from newsletter.bench.servers import external, postgresql, redis
 from newsletter.bench.servers.server import Server, ServerError, folder_for, free_port
-from newsletter.cli import console
-from newsletter.cli.demo.environment import options_named
-from newsletter.cli.migrate import bring_up_to_date
 from newsletter.settings import PREFIX, Settings
 from newsletter.store.database import Database
+from newsletter.upgrade import bring_up_to_date
 from newsletter.wakeups import Queue
 
 WHERE = Path("/var/tmp")  # noqa: S108 - on disk by the FHS, where /tmp may be memory: what PostgreSQL writes has to be real
@@ -53,7 +50,7 @@ class BenchEnvironment:
         hired = {f"worker {number + 1}": ("worker", "-n", f"bench{number + 1}@localhost") for number in range(workers)}
         with ExitStack() as last:
             staff = BenchWorkers(self, relay, {})
-            since = console.now()
+            since = clock.now()
             for name, words in (hired | {"beat": ("beat",)}).items():
                 command = [sys.executable, "-m", "celery", "-A", "workers", *words, "--loglevel", "warning"]
                 staff.servers[name] = Server(command, folder_for(None, where=self.home), user=None, environ=environ)
@@ -110,9 +107,9 @@ def built(where: Path, *, database: str = "", redis_url: str = "", relay: str = 
 
     Raises NewsletterError, before anything is written, where one that is given cannot be used or is somebody's.
     """
-    with options_named():
+    with external.explain_as_options():
         given = {"DATABASE_URL": database, "REDIS_URL": redis_url, "SMTP_URL": relay, "BASE_URL": BASE_URL}
-        asked(_loaded({**given, "SECRET_KEYS": _key()}), show="bench")
+        external.asked(_loaded({**given, "SECRET_KEYS": _key()}), show="bench")
     with ExitStack() as last:
         home = folder_for(None, where=where)
         home.chmod(0o755)  # PostgreSQL and the sink run as other users, in folders of theirs below
@@ -127,7 +124,7 @@ def built(where: Path, *, database: str = "", redis_url: str = "", relay: str = 
             last.callback(servers["redis"].stop)
         environ = _environ(home, database, redis_url)
         found = settings.load(environ, dotenv=None)
-        bring_up_to_date(found)
+        bring_up_to_date(found, actor=audit_log.system_user(), now=clock.now())
         with closing(Database(found.database)) as opened:
             yield BenchEnvironment(home, environ, found, opened, servers)
 

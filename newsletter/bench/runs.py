@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import exists, func, literal_column, select, text
 from sqlalchemy.orm import Session
 
+from newsletter import audit_log, clock
 from newsletter.bench.environment import BenchWorkers
-from newsletter.cli import console
 from newsletter.content import issues
 from newsletter.content.issues import Issue
 from newsletter.errors import NewsletterError
@@ -85,12 +85,12 @@ def send(
     database, counted = staff.town.database, staff.relay.count()
     meter, commits = staff.meter(), _commits(staff)
     with database.writing() as session:
-        issues.approve(session, session.get_one(Issue, issue_id), actor=console.actor(), now=console.now())
-    approved = console.now()
+        issues.approve(session, session.get_one(Issue, issue_id), actor=audit_log.system_user(), now=clock.now())
+    approved = clock.now()
     audience = _begun(staff, issue_id)
     with meanwhile or nullcontext():
         _wait(staff, issue_id, audience, told, base=counted)
-    ended = console.now()
+    ended = clock.now()
     commits = _commits(staff) - commits
     cpu, peaks = meter.read()
     now_counted = staff.relay.count()

@@ -12,12 +12,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import newsletter
-from newsletter import newsletters, settings, templating
+from newsletter import audit_log, clock, newsletters, settings, templating
 from newsletter.bench.visitor import feed_served
-from newsletter.cli import console
 from newsletter.consent import forms, wordings
 from newsletter.consent.wordings import Wording
 from newsletter.content import feeds, issues, pictures, refreshing
+from newsletter.content.digests import drafting
 from newsletter.content.feeds import Feed
 from newsletter.content.fetching.http import HttpFetcher
 from newsletter.content.issues import Issue
@@ -42,11 +42,11 @@ def found(session: Session, templates: Environment) -> tuple[Newsletter, Wording
         description="What a newsletter of some articles costs to send.",
         sender="letters@bench.example",
         postal_address="1 Example Street, 00000 Exampleton",
-        actor=console.actor(),
-        now=console.now(),
+        actor=audit_log.system_user(),
+        now=clock.now(),
     )
     text = wordings.default_text(made)
-    return made, forms.publish(session, templates, made, text=text, actor=console.actor(), now=console.now())
+    return made, forms.publish(session, templates, made, text=text, actor=audit_log.system_user(), now=clock.now())
 
 
 def read_feed(database: Database, feed: str | None, *, issues_wanted: int) -> None:
@@ -59,12 +59,12 @@ def read_feed(database: Database, feed: str | None, *, issues_wanted: int) -> No
         with database.writing() as session:
             read = newsletters.named(session, SLUG)
             for address in addresses:
-                feeds.add(session, read, address, actor=console.actor(), now=console.now())
+                feeds.add(session, read, address, actor=audit_log.system_user(), now=clock.now())
         allowed = settings.load({f"{PREFIX}FEED_ALLOW": urlsplit(addresses[0]).netloc}, dotenv=None).feed_allow
         fetcher = HttpFetcher(allow=allowed)
-        while refreshing.refresh_due(database.writing, fetcher, now=console.now()):
+        while refreshing.refresh_due(database.writing, fetcher, now=clock.now()):
             pass
-        while pictures.gather(database.writing, fetcher, now=console.now()):
+        while pictures.gather(database.writing, fetcher, now=clock.now()):
             pass
     with database.reading() as session:
         if error := session.scalar(select(Feed.error).where(Feed.error.is_not(None)).limit(1)):
@@ -76,12 +76,12 @@ def draft(session: Session, templates: Environment, *, base_url: str) -> tuple[I
     smallest: tuple[Issue, int] | None = None
     read = newsletters.named(session, SLUG)
     for articles in range(12, 0, -1):
-        issue = issues.draft(session, read, articles=articles, actor=console.actor(), now=console.now())
+        issue = drafting.draft(session, read, articles=articles, actor=audit_log.system_user(), now=clock.now())
         letter = issue_letters.preview(session, issue, templates=templates, base_url=base_url)["source"]
         smallest = issue, len(letter)
         if len(letter) <= LARGEST or articles == 1:
             break
-        issues.cancel(session, issue, actor=console.actor(), now=console.now())
+        issues.cancel(session, issue, actor=audit_log.system_user(), now=clock.now())
     assert smallest
     return smallest
 

@@ -9,12 +9,11 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx2
 from selectolax.lexbor import LexborHTMLParser
 
-from newsletter.cli.demo.inboxes import Inbox
 from newsletter.errors import NewsletterError
 
 PATIENCE = 60.0  # seconds that a step may take before the rehearsal gives up
@@ -43,6 +42,16 @@ def until(
             raise Stuck(f"Waited {patience:.0f} seconds for {what}.")
         time.sleep(0.05)
     return found
+
+
+class Inbox(Protocol):
+    """The readers' letters."""
+
+    def __len__(self) -> int:
+        """How many have arrived."""
+
+    def letters(self) -> list[EmailMessage]:
+        """What has arrived."""
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,16 @@
-"""What every command shares: settings, the database, who acts, and how an answer is printed.
+"""What every command shares: settings, the database, and how an answer is printed.
 
 Exit codes: 0 done, 1 refused or found wrong, 2 a usage or settings error.
 """
 
 import json
-import os
-import pwd
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError
 
 import newsletter.migrations.schema  # noqa: F401 - whichever part of the command runs, it knows every table and what it refers to
 from newsletter import migrations, settings, startup
@@ -29,19 +25,6 @@ err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
 
 
-def now() -> datetime:
-    """This moment, aware, in UTC."""
-    return datetime.now(UTC)
-
-
-def actor() -> str:
-    """Who acts: the operating system's user, whatever the environment calls itself."""
-    try:
-        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
-    except KeyError:  # a container's user may have no name
-        return f"cli:{os.getuid()}"
-
-
 def configured(**given: Any) -> Settings:
     """The settings, with those that the command line gives."""
     return settings.load(**given)
@@ -50,33 +33,12 @@ def configured(**given: Any) -> Settings:
 @contextmanager
 def database(found: Settings | None = None) -> Iterator[Database]:
     """The configured database. Refused where its schema is behind; one that is newer has all that this code needs."""
-    with reached(found or configured()) as opened:
+    with startup.open_database(found or configured()) as opened:
         with opened.engine.connect() as connection:
             state = migrations.state(connection)
         if state is migrations.SchemaState.BEHIND:
             raise NewsletterError("The database is not up to date. Run first: newsletter migrate")
         yield opened
-
-
-@contextmanager
-def reached(found: Settings) -> Iterator[Database]:
-    """The database, whatever its schema. Where it is away, the error names the setting and the reason, no password."""
-    if found.database.startswith("sqlite"):
-        _make(found.data_dir)
-    with closing(Database(found.database)) as opened:
-        try:
-            opened.engine.connect().close()
-        except DBAPIError as error:  # also what a driver says of its URL, or of a file that is none of its own
-            raise startup.unreachable(found, error) from error
-        with startup.explain_unreachable(found):
-            yield opened
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise NewsletterError(f"NEWSLETTER_DATA_DIR: {folder} cannot be used: {error.strerror}") from error
 
 
 def show(value: Any, *, as_json: bool, text: str) -> None:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from newsletter import newsletters
+from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console
 from newsletter.content import issues
 from newsletter.content.digests import digests
@@ -36,8 +36,8 @@ def add(
             zone=zone,
             articles=articles,
             automatic=automatic,
-            actor=console.actor(),
-            now=console.now(),
+            actor=audit_log.system_user(),
+            now=clock.now(),
         )
         runs = _runs(digest, newsletter, count=1)
         answer = {"digest": digest.id, "next": runs[0]["at"]}
@@ -96,7 +96,7 @@ def _runs(digest: digests.Digest, newsletter: str, *, count: int) -> list[dict[s
             "at": run.astimezone(ZoneInfo(digest.zone)).isoformat(),
             "utc": run.isoformat(),
         }
-        for run in digests.upcoming(digest, now=console.now(), count=count)
+        for run in digests.upcoming(digest, now=clock.now(), count=count)
     ]
 
 

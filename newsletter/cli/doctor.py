@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from newsletter import keys
+from newsletter import audit_log, clock, keys
 from newsletter.cli import console, doctor_domain
 from newsletter.doctor import examination
 from newsletter.doctor.checks import expired_leases
@@ -48,8 +48,8 @@ def doctor(
             mender = Repairer(
                 reading=database.reading,
                 writing=database.writing,
-                actor=console.actor(),
-                now=console.now,
+                actor=audit_log.system_user(),
+                now=clock.now,
                 keyring=keyring,
             )
             mended = mender.mend(broken, quiet=quiet)

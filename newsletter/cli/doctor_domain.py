@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter import newsletters, templating
+from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
 from newsletter.doctor.domains import assessment, dkim_verdicts, received
 from newsletter.doctor.domains.assessment import Domains
@@ -66,8 +66,8 @@ def domain(
                     probe,
                     templates=templating.environment(),
                     base_url=settings.base_url,
-                    actor=console.actor(),
-                    now=console.now(),
+                    actor=audit_log.system_user(),
+                    now=clock.now(),
                 )
             console.show({"delivery": delivery}, as_json=as_json, text=NOTICE.format(probe, newsletter))
             return

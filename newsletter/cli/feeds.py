@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.orm import Session
 
-from newsletter import newsletters
+from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console
 from newsletter.content import articles, feeds, pictures, refreshing
 from newsletter.content.fetching.http import HttpFetcher
@@ -24,7 +24,7 @@ def add(
     """Let a newsletter read a feed. The workers ask it within minutes; `feeds refresh` asks it now."""
     with console.database() as database, database.writing() as session:
         found = newsletters.named(session, newsletter)
-        feed = feeds.add(session, found, url, actor=console.actor(), now=console.now())
+        feed = feeds.add(session, found, url, actor=audit_log.system_user(), now=clock.now())
         answer = {"feed": feed.id, "url": feed.url}
     console.show(answer, as_json=as_json, text=f"Feed {answer['feed']} is added. Ask it now: newsletter feeds refresh")
 
@@ -42,11 +42,11 @@ def listed(as_json: console.Json = False) -> None:
 @app.command()
 def refresh(as_json: console.Json = False) -> None:
     """Ask every feed now, and fetch the pictures of what is new. Exit code 1 if a feed could not be read."""
-    settings, now = console.configured(), console.now()
+    settings, now = console.configured(), clock.now()
     fetcher = HttpFetcher(allow=settings.feed_allow)
     with console.database(settings) as database:
         with database.writing() as session:
-            feeds.make_due(session, actor=console.actor(), now=now)
+            feeds.make_due(session, actor=audit_log.system_user(), now=now)
         while refreshing.refresh_due(database.writing, fetcher, now=now):
             pass
         while pictures.gather(database.writing, fetcher, now=now):

@@ -8,9 +8,10 @@ import typer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from newsletter import newsletters, templating
+from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
 from newsletter.content import issues
+from newsletter.content.digests import drafting
 from newsletter.content.issues import Issue
 from newsletter.errors import NotFound
 from newsletter.mail.delivery import issue_pauses
@@ -36,7 +37,9 @@ def draft(
     """Draft an issue by hand from the newest articles that no issue has had."""
     with console.database() as database, database.writing() as session:
         found = newsletters.named(session, newsletter)
-        issue = issues.draft(session, found, articles=articles, title=title, actor=console.actor(), now=console.now())
+        issue = drafting.draft(
+            session, found, articles=articles, title=title, actor=audit_log.system_user(), now=clock.now()
+        )
         answer = _row(issue)
     console.show(answer, as_json=as_json, text=f"Issue {answer['issue']} is drafted: {answer['title']}")
 
@@ -67,7 +70,7 @@ def send(number: IssueArgument, as_json: console.Json = False) -> None:
     with console.database(settings) as database, database.writing() as session:
         issue = _issue(session, number)
         issue_letters.check(session, issue, templates=templating.environment(), base_url=settings.base_url)
-        issues.approve(session, issue, actor=console.actor(), now=console.now())
+        issues.approve(session, issue, actor=audit_log.system_user(), now=clock.now())
         answer = _row(issue)
     text = f"Issue {number} is approved; the workers begin within seconds. Follow it: newsletter issues status {number}"
     console.show(answer, as_json=as_json, text=text)
@@ -107,7 +110,7 @@ def status(
     with console.database() as database, database.reading() as session:
         newest = select(Issue).order_by(Issue.id.desc()).limit(20)
         found = [_issue(session, number)] if number else session.scalars(newest).all()
-        said = [bulletin.line for bulletin in notices.current(session, now=console.now())]
+        said = [bulletin.line for bulletin in notices.current(session, now=clock.now())]
         rows = [
             {
                 **_row(issue),
@@ -125,7 +128,7 @@ def _step(number: int, step: Callable[..., None]) -> dict[str, Any]:
     """Take an issue a step on, in the name of who runs the command."""
     with console.database() as database, database.writing() as session:
         issue = _issue(session, number)
-        step(session, issue, actor=console.actor(), now=console.now())
+        step(session, issue, actor=audit_log.system_user(), now=clock.now())
         return _row(issue)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from newsletter import newsletters, templating
+from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
 from newsletter.consent import forms, subscribers, wordings
 
@@ -46,12 +46,12 @@ def add(
             zone=zone,
             brand=brand,
             return_path_domain=return_path_domain,
-            actor=console.actor(),
-            now=console.now(),
+            actor=audit_log.system_user(),
+            now=clock.now(),
         )
         words = wording or wordings.default_text(made)
-        pages, now = templating.environment(), console.now()
-        forms.publish(session, pages, made, text=words, actor=console.actor(), now=now)
+        pages, now = templating.environment(), clock.now()
+        forms.publish(session, pages, made, text=words, actor=audit_log.system_user(), now=now)
         answer = {"slug": made.slug, "list_id": made.list_id}
     console.show(answer, as_json=as_json, text=f"“{name}” begins. Its page is /n/{slug}; next: newsletter feeds add")
 
@@ -91,7 +91,7 @@ def change(
     with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
         newsletters.change(
-            session, newsletter, return_path_domain=return_path_domain, actor=console.actor(), now=console.now()
+            session, newsletter, return_path_domain=return_path_domain, actor=audit_log.system_user(), now=clock.now()
         )
         domain, sender = newsletter.return_path_domain, newsletter.sender
     where = f"an address at {domain} for each letter; its MX has to lead to your mail server" if domain else sender
@@ -107,7 +107,7 @@ def wording(
     """Publish new consent words; who agreed to the old ones stays with the old ones in the proof."""
     with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
-        pages, now = templating.environment(), console.now()
-        new = forms.publish(session, pages, newsletter, text=text, actor=console.actor(), now=now)
+        pages, now = templating.environment(), clock.now()
+        new = forms.publish(session, pages, newsletter, text=text, actor=audit_log.system_user(), now=now)
         answer = {"wording": new.id, "version": new.version}
     console.show(answer, as_json=as_json, text=f"Version {answer['version']} is shown from now on.")

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from newsletter import audit_log, operators
+from newsletter import audit_log, clock, operators
 from newsletter.audit_log import AuditEntry
 from newsletter.cli import console
 from newsletter.operators import Role
@@ -24,7 +24,7 @@ def add(
 ) -> None:
     """Let somebody work at the desk."""
     with console.database() as database, database.writing() as session:
-        made = operators.add(session, address, role=role, actor=console.actor(), now=console.now())
+        made = operators.add(session, address, role=role, actor=audit_log.system_user(), now=clock.now())
         answer = {"operator": made.id, "address": made.address, "role": made.role.value}
     console.show(answer, as_json=as_json, text=f"{answer['address']} is operator {answer['operator']}: {role}.")
 
@@ -51,7 +51,7 @@ def assign(
     """Give an operator another role."""
     with console.database() as database, database.writing() as session:
         found = operators.of_address(session, address)
-        operators.assign(session, found, role, actor=console.actor(), now=console.now())
+        operators.assign(session, found, role, actor=audit_log.system_user(), now=clock.now())
         answer = {"operator": found.id, "address": found.address, "role": found.role.value}
     console.show(answer, as_json=as_json, text=f"{answer['address']} is {role} from now on.")
 
@@ -62,7 +62,7 @@ def remove(address: AddressArgument, as_json: console.Json = False) -> None:
     with console.database() as database, database.writing() as session:
         found = operators.of_address(session, address)
         answer = {"operator": found.id}
-        operators.remove(session, found, actor=console.actor(), now=console.now())
+        operators.remove(session, found, actor=audit_log.system_user(), now=clock.now())
     console.show(answer, as_json=as_json, text=f"Operator {answer['operator']} is removed.")
 
 

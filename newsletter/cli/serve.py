@@ -12,11 +12,11 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from newsletter import broker, logs
+from newsletter import audit_log, broker, clock, logs
 from newsletter.cli import console
-from newsletter.cli.migrate import bring_up_to_date
 from newsletter.errors import NewsletterError
 from newsletter.settings import Settings
+from newsletter.upgrade import bring_up_to_date
 from newsletter.web import create_app
 from workers import context, ending
 from workers.app import make_app
@@ -34,7 +34,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     settings = console.configured()
     logs.configure()
     with _leaving_once(), listening(host, port) as door:
-        bring_up_to_date(settings)
+        bring_up_to_date(settings, actor=audit_log.system_user(), now=clock.now())
         with nullcontext(create_app(settings)) if settings.redis_url else working(settings) as app:
             try:
                 _server(app).run([door])

@@ -1,30 +1,24 @@
 """Issues: dated editions of a newsletter, each on its way from drafted to sent."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, exists, func, select, update
+from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import audit_log
 from newsletter.content import editions
 from newsletter.content.articles import Article
-from newsletter.content.digests import selection
-from newsletter.content.digests.selection import Candidate
 from newsletter.content.editions import Edition
 from newsletter.content.feeds import Feed
-from newsletter.content.parsing.sanitising import one_line
 from newsletter.content.pictures import Picture
 from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base
 
 MOST = 100  # articles in an issue
-POOL = 500  # of the newest articles are looked at
-LONGEST = 200  # characters of a title
 
 
 class IssueStatus(StrEnum):
@@ -89,63 +83,10 @@ class IssueArticle(Base):
     position: Mapped[int]
 
 
-@dataclass(frozen=True)
-class DigestRun:
-    """A run of a digest: when it is, and since when the digest has not run."""
-
-    digest_id: int
-    at: datetime
-    since: datetime
-
-
-def draft(
-    session: Session,
-    newsletter: Newsletter,
-    *,
-    articles: int,
-    actor: str,
-    now: datetime,
-    title: str | None = None,
-    run: DigestRun | None = None,
-) -> Issue:
-    """Make an issue of the newest articles, at most so many, that no other issue has that was not cancelled.
-
-    If there are none, a digest's run is skipped; an issue by hand is refused.
-    """
-    mind_size(articles)
-    title = _title(title or "")
-    _alone(session, newsletter.id)
-    chosen = selection.choose(_offered(session, newsletter.id), limit=articles)
-    if not (chosen or run):
-        raise Refused("There is nothing to draft: the feeds have offered no article that no issue has had.")
-    issue = Issue(
-        newsletter_id=newsletter.id,
-        digest_id=run.digest_id if run else None,
-        title=title or editions.headline([article.title for article in chosen]),
-        status=IssueStatus.DRAFTED if chosen else IssueStatus.SKIPPED,
-        run_at=run.at if run else now,
-        window_from=run.since if run else None,
-        window_to=run.at if run else now,
-        drafted_at=now,
-    )
-    session.add(issue)
-    session.flush()
-    _fill(session, issue, chosen)
-    _act(session, issue, issue.status.value, actor=actor, now=now, articles=len(chosen))
-    return issue
-
-
-def mind_size(articles: int) -> None:
+def check_size(articles: int) -> None:
     """Raise Malformed for more articles than anybody reads, and for fewer than one."""
     if not 1 <= articles <= MOST:
         raise Malformed("articles", f"An issue takes 1 to {MOST} articles.")
-
-
-def _title(given: str) -> str:
-    title = one_line(given)
-    if len(title) > LONGEST:
-        raise Malformed("title", f"Enter a title of at most {LONGEST} characters; mail programs show some sixty.")
-    return title
 
 
 def edition(session: Session, issue: Issue, *, base_url: str = "") -> Edition:
@@ -179,7 +120,7 @@ def printed() -> Select[int]:
 
 def approve(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
     """Release a drafted issue as it stands. It gets its number, and its articles are not edited any more."""
-    _alone(session, issue.newsletter_id)
+    lock_newsletter(session, issue.newsletter_id)
     number, sha = _next_number(session, issue.newsletter_id), content_sha(session, issue)
     step = {"number": number, "approved_sha": sha, "approved_at": now, "actor": actor}
     _move(session, issue, IssueStatus.APPROVED, step, actor=actor, now=now)
@@ -243,35 +184,17 @@ def _move(
     session.refresh(issue)
     if moved is None:
         raise Refused(f"Issue {issue.id} is {issue.status}; so it cannot be {to}.")
-    _act(session, issue, word, actor=actor, now=now, **(facts or {}))
+    log_change(session, issue, word, actor=actor, now=now, **(facts or {}))
 
 
-def _act(session: Session, issue: Issue, word: str, *, actor: str, now: datetime, **facts: Any) -> None:
+def log_change(session: Session, issue: Issue, word: str, *, actor: str, now: datetime, **facts: Any) -> None:
+    """Add the change of an issue to the audit log."""
     audit_log.record(session, actor=actor, verb=f"issue {word}", subject=f"issue:{issue.id}", now=now, **facts)
 
 
-def _alone(session: Session, newsletter_id: int) -> None:
+def lock_newsletter(session: Session, newsletter_id: int) -> None:
     """Let nobody else draft or number for this newsletter until the transaction ends."""
     session.execute(select(Newsletter.id).where(Newsletter.id == newsletter_id).with_for_update(key_share=True))
-
-
-def _offered(session: Session, newsletter_id: int) -> list[Candidate]:
-    """The newest articles of the newsletter's feeds that are in no issue, or in cancelled ones only."""
-    live = exists().where(
-        IssueArticle.article_id == Article.id, IssueArticle.issue_id == Issue.id, Issue.status != IssueStatus.CANCELLED
-    )
-    mine = select(Article.id, Article.published_at, Article.title).join(Feed, Feed.id == Article.feed_id)
-    mine = mine.where(Feed.newsletter_id == newsletter_id, ~live)
-    newest = mine.order_by(Article.published_at.desc(), Article.id.desc()).limit(POOL)
-    return [Candidate(*row) for row in session.execute(newest)]
-
-
-def _fill(session: Session, issue: Issue, chosen: Sequence[Candidate]) -> None:
-    session.add_all(
-        IssueArticle(issue_id=issue.id, article_id=article.id, digest_id=issue.digest_id, position=position)
-        for position, article in enumerate(chosen)
-    )
-    session.flush()
 
 
 def _next_number(session: Session, newsletter_id: int) -> int:

@@ -14,6 +14,7 @@ from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.wordings import Wording
 from newsletter.content import issues
 from newsletter.content.articles import Article
+from newsletter.content.digests import drafting
 from newsletter.content.feeds import Feed
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
@@ -128,6 +129,6 @@ WORDS = ("bridge", "opens", "bus", "waits", "river", "council", "votes", "naïve
 
 def approve(session: Session, *, now: datetime) -> int:
     """An issue of what there is, released; its number."""
-    issue = issues.draft(session, newsletters.named(session, "morning"), articles=12, actor="tests", now=now)
+    issue = drafting.draft(session, newsletters.named(session, "morning"), articles=12, actor="tests", now=now)
     issues.approve(session, issue, actor="tests", now=now)
     return issue.id

@@ -16,6 +16,7 @@ from newsletter import operators
 from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
 from newsletter.content import issues
+from newsletter.content.digests import drafting
 from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue
 from newsletter.mail.delivery.deliveries import Delivery
@@ -77,7 +78,7 @@ def numbers(database: Database, zone: Zone) -> dict[str, int]:
         leaving, paused = (_issue_of(session, owed(session, 2)[0]) for _ in range(2))
         issues.pause(session, paused, actor="tests", now=NOON)
         three = session.scalars(select(Newsletter).where(Newsletter.slug == "three")).one()
-        drafted = issues.draft(session, three, articles=2, actor="tests", now=NOON)
+        drafted = drafting.draft(session, three, articles=2, actor="tests", now=NOON)
         operators.add(session, EVE, role=Role.EDITOR, actor="tests", now=NOON)
         session.execute(update(Feed).values(url="http://127.0.0.1:9/" + Feed.url))
         return {"leaving": leaving.id, "paused": paused.id, "drafted": drafted.id, "dns": zone.port}

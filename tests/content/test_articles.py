@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from newsletter.content import articles, issues
 from newsletter.content.articles import Article
+from newsletter.content.digests import drafting
 from newsletter.content.parsing.entries import LeadPicture
 from newsletter.content.parsing.parser import parse
 from tests.clock import NOON
@@ -75,7 +76,7 @@ def test_what_stands_in_an_approved_issue_is_not_edited_any_more(begin):
         newsletter = a_newsletter(session)
         feed = a_feed(session, newsletter)
         publish(session, feed, "bus")
-        issue = issues.draft(session, newsletter, articles=5, actor="tests", now=NOON)
+        issue = drafting.draft(session, newsletter, articles=5, actor="tests", now=NOON)
         publish(session, feed, "bus", title="The bus waits")
         assert titles(session) == ["The bus waits"]
         issues.approve(session, issue, actor="tests", now=NOON)

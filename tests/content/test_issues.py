@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from newsletter.content import issues
 from newsletter.content.articles import Article
+from newsletter.content.digests import drafting
 from newsletter.content.editions import Image, headline
 from newsletter.content.issues import ARROWS, Issue, IssueStatus
 from newsletter.content.pictures import Picture
@@ -30,35 +31,35 @@ def headlines(session, issue) -> list[str]:
 
 def test_a_draft_takes_the_newest_articles(desk):
     session, newsletter = desk
-    issue = issues.draft(session, newsletter, articles=2, actor="tests", now=NOON)
+    issue = drafting.draft(session, newsletter, articles=2, actor="tests", now=NOON)
     assert headlines(session, issue) == ["About bus", "About bridge"]
     assert (issue.title, issue.status, issue.number) == ("About bus, and 1 more", IssueStatus.DRAFTED, None)
 
 
 def test_the_next_draft_takes_what_is_left_and_then_there_is_none(desk):
     session, newsletter = desk
-    issues.draft(session, newsletter, articles=2, actor="tests", now=NOON)
-    second = issues.draft(session, newsletter, articles=2, title="The rest", actor="tests", now=LATER)
+    drafting.draft(session, newsletter, articles=2, actor="tests", now=NOON)
+    second = drafting.draft(session, newsletter, articles=2, title="The rest", actor="tests", now=LATER)
     assert (headlines(session, second), second.title) == (["About orchard"], "The rest")
     with pytest.raises(Refused, match="no article that no issue has had"):
-        issues.draft(session, newsletter, articles=2, actor="tests", now=LATER)
+        drafting.draft(session, newsletter, articles=2, actor="tests", now=LATER)
 
 
 def test_another_newsletter_s_articles_are_its_own(desk):
     session, newsletter = desk
     evening = a_newsletter(session, "evening")
     publish(session, a_feed(session, evening), "owl")
-    assert headlines(session, issues.draft(session, evening, articles=9, actor="tests", now=NOON)) == ["About owl"]
-    assert len(headlines(session, issues.draft(session, newsletter, articles=9, actor="tests", now=NOON))) == 3
+    assert headlines(session, drafting.draft(session, evening, articles=9, actor="tests", now=NOON)) == ["About owl"]
+    assert len(headlines(session, drafting.draft(session, newsletter, articles=9, actor="tests", now=NOON))) == 3
 
 
 def test_what_was_cancelled_comes_again(desk):
     session, newsletter = desk
-    first = issues.draft(session, newsletter, articles=2, actor="tests", now=NOON)
+    first = drafting.draft(session, newsletter, articles=2, actor="tests", now=NOON)
     issues.cancel(session, first, actor="tests", now=NOON)
     assert first.status is IssueStatus.CANCELLED
     assert headlines(session, first) == ["About bus", "About bridge"], "it still says what it was"
-    assert headlines(session, issues.draft(session, newsletter, articles=2, actor="tests", now=LATER)) == [
+    assert headlines(session, drafting.draft(session, newsletter, articles=2, actor="tests", now=LATER)) == [
         "About bus",
         "About bridge",
     ]
@@ -66,7 +67,7 @@ def test_what_was_cancelled_comes_again(desk):
 
 def test_an_issue_goes_from_drafted_to_sent(desk):
     session, newsletter = desk
-    issue = issues.draft(session, newsletter, articles=2, actor="tests", now=NOON)
+    issue = drafting.draft(session, newsletter, articles=2, actor="tests", now=NOON)
     issues.approve(session, issue, actor="cli:ana", now=NOON)
     assert (issue.status, issue.number, issue.actor, issue.approved_at) == (IssueStatus.APPROVED, 1, "cli:ana", NOON)
     issues.begin_sending(session, issue, actor="tests", now=NOON)
@@ -103,7 +104,7 @@ def test_an_issue_goes_along_its_arrows_only(desk, here):
 
 def test_an_issue_does_not_leave_before_its_time(desk):
     session, newsletter = desk
-    issue = issues.draft(session, newsletter, articles=2, actor="tests", now=LATER)
+    issue = drafting.draft(session, newsletter, articles=2, actor="tests", now=LATER)
     issues.approve(session, issue, actor="tests", now=NOON)
     with pytest.raises(Refused, match="yet to come"):
         issues.begin_sending(session, issue, actor="tests", now=NOON)
@@ -112,7 +113,7 @@ def test_an_issue_does_not_leave_before_its_time(desk):
 
 def test_numbers_are_given_on_approval_and_count_on(desk):
     session, newsletter = desk
-    drafts = [issues.draft(session, newsletter, articles=1, actor="tests", now=NOON) for _ in range(3)]
+    drafts = [drafting.draft(session, newsletter, articles=1, actor="tests", now=NOON) for _ in range(3)]
     assert [issues.edition(session, draft).number for draft in drafts] == [1, 1, 1], "a draft shows the next number"
     issues.cancel(session, drafts[1], actor="tests", now=NOON)
     for draft in (drafts[2], drafts[0]):
@@ -132,7 +133,7 @@ def test_an_edition_shows_articles_as_a_letter_needs_them(desk):
     session.flush()
     shown = issues.edition(
         session,
-        issues.draft(session, newsletter, articles=2, actor="tests", now=NOON),
+        drafting.draft(session, newsletter, articles=2, actor="tests", now=NOON),
         base_url="https://letters.example",
     )
     first, second = shown.articles
@@ -146,7 +147,7 @@ def test_an_edition_shows_articles_as_a_letter_needs_them(desk):
 
 def test_the_hash_covers_what_readers_see_and_nothing_else(desk):
     session, newsletter = desk
-    issue = issues.draft(session, newsletter, articles=2, actor="tests", now=NOON)
+    issue = drafting.draft(session, newsletter, articles=2, actor="tests", now=NOON)
     before = issues.content_sha(session, issue)
     issues.approve(session, issue, actor="tests", now=NOON)
     assert issue.approved_sha == before == issues.content_sha(session, issue)

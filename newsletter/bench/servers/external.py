@@ -1,19 +1,20 @@
 """Servers: what demo and benchmark can run on in place of their own. Each is asked before anything is written."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 from sqlalchemy import Connection, inspect, select, text
 
-from newsletter import broker
-from newsletter.cli import console
+from newsletter import broker, startup
 from newsletter.errors import Misconfigured, NewsletterError, Refused
 from newsletter.mail.transport.smtp.smtp_transport import probe
 from newsletter.mail.transport.smtp.timeouts import Timeouts
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
-from newsletter.settings import Settings
+from newsletter.settings import PREFIX, Settings
 
 SINK = "smtp-sink -c 127.0.0.1:2525 100 (as root: -u nobody)"
 HURRY = Timeouts(connect=10, greeting=10, command=10)
@@ -40,7 +41,7 @@ def _database(found: Settings, show: str) -> str:
         raise Misconfigured(
             f"NEWSLETTER_DATABASE_URL: name a PostgreSQL database; without it the {show} has a database of its own"
         )
-    with console.reached(found) as database, database.engine.connect() as connection:
+    with startup.open_database(found) as database, database.engine.connect() as connection:
         if _is_used(connection):
             raise Refused(
                 f"NEWSLETTER_DATABASE_URL: something is in that database, and the {show} writes only into an empty "
@@ -95,3 +96,17 @@ def _relay(found: Settings) -> str:
             )
     places = " and ".join(relay.place for relay in found.smtp_url)
     return f"relay{'s'[: len(found.smtp_url) > 1]} {places}"
+
+
+@contextmanager
+def explain_as_options() -> Iterator[None]:
+    """Name the command line's options in errors: their readers have set no environment variable."""
+    options = {"DATABASE_URL": "--database", "REDIS_URL": "--redis", "SMTP_URL": "--relay"}
+    try:
+        yield
+    except NewsletterError as error:
+        said = str(error)
+        for setting, option in options.items():
+            said = said.replace(PREFIX + setting, option)
+        kind = Misconfigured if isinstance(error, Misconfigured) else NewsletterError
+        raise kind(said) from error

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import httpx2
 
-from newsletter import broker, settings
+from newsletter import audit_log, broker, clock, settings
 from newsletter.bench.processes import Processes, leaving_in_order
 from newsletter.bench.servers import external
-from newsletter.bench.visitor import until
-from newsletter.cli.demo.inboxes import Inbox, Maildir, Relayed
-from newsletter.cli.migrate import bring_up_to_date
+from newsletter.bench.visitor import Inbox, until
+from newsletter.cli.demo.inboxes import Maildir, Relayed
 from newsletter.cli.serve import listening, served, working
-from newsletter.errors import Misconfigured, NewsletterError
+from newsletter.errors import NewsletterError
 from newsletter.mail.delivery.assembly import Assembler
 from newsletter.settings import PREFIX, Settings
+from newsletter.upgrade import bring_up_to_date
 from newsletter.web.site import Site
 
 HOST = "127.0.0.1"
@@ -72,12 +72,12 @@ def started(given: DemoOptions, *, feed_host: str) -> Iterator[DemoService]:
     Raises NewsletterError, before anything is written, where one of the servers cannot be used or is somebody's.
     """
     environ = given.environ(feed_host)
-    with options_named(), listening(HOST, given.port):
+    with external.explain_as_options(), listening(HOST, given.port):
         found = settings.load(environ, dotenv=None)
         answers = external.asked(found)
         shutil.rmtree(FOLDER, ignore_errors=True)
         FOLDER.mkdir(parents=True, exist_ok=True)
-        bring_up_to_date(found)
+        bring_up_to_date(found, actor=audit_log.system_user(), now=clock.now())
     with (
         leaving_in_order(),
         Processes(FOLDER, _inherited() | environ) as processes,
@@ -137,17 +137,3 @@ def _answers(browser: httpx2.Client) -> bool:
     except httpx2.TransportError:
         return False
     return True
-
-
-@contextmanager
-def options_named() -> Iterator[None]:
-    """Say it in the words of the command line: nobody has set a variable."""
-    options = {"DATABASE_URL": "--database", "REDIS_URL": "--redis", "SMTP_URL": "--relay"}
-    try:
-        yield
-    except NewsletterError as error:
-        said = str(error)
-        for setting, option in options.items():
-            said = said.replace(PREFIX + setting, option)
-        kind = Misconfigured if isinstance(error, Misconfigured) else NewsletterError
-        raise kind(said) from error

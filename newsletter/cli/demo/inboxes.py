@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Protocol
 
 from sqlalchemy import func, or_, select
 
@@ -13,16 +12,6 @@ from newsletter.mail.delivery import copies
 from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
 from newsletter.store.database import Database
-
-
-class Inbox(Protocol):
-    """The readers' letters."""
-
-    def __len__(self) -> int:
-        """How many have arrived."""
-
-    def letters(self) -> list[EmailMessage]:
-        """What has arrived."""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from sqlalchemy import func, select
 
-from newsletter import newsletters
+from newsletter import audit_log, clock, newsletters
 from newsletter.bench.visitor import Found, Stuck, Visitor, until
-from newsletter.cli import console
 from newsletter.consent import forms, wordings
 from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.signups import Signup
@@ -65,17 +64,17 @@ class DemoSteps:
                 description="How letters, clocks and bridges work. Twelve short pieces, whenever there are enough.",
                 sender="letters@demo.example",
                 postal_address="1 Example Street, 00000 Exampleton",
-                actor=console.actor(),
-                now=console.now(),
+                actor=audit_log.system_user(),
+                now=clock.now(),
             )
             text = wordings.default_text(made)
-            forms.publish(session, self.site.templates, made, text=text, actor=console.actor(), now=console.now())
+            forms.publish(session, self.site.templates, made, text=text, actor=audit_log.system_user(), now=clock.now())
         self._done("A newsletter with its consent wording", f"{self.site.settings.base_url}/n/{SLUG}")
 
     def _fetch_articles(self) -> None:
         with self.site.database.writing() as session:
             read = newsletters.named(session, SLUG)
-            feeds.add(session, read, self.feed, actor=console.actor(), now=console.now())
+            feeds.add(session, read, self.feed, actor=audit_log.system_user(), now=clock.now())
         self.site.wakeups.wake(Queue.FEEDS)
         self._until(self._feed_answered, "the feed to be fetched")
         self._done("The feed is fetched", f"{self._counts()['articles']} articles")
@@ -112,9 +111,9 @@ class DemoSteps:
                 cron="0 7 * * *",
                 articles=ARTICLES,
                 automatic=True,
-                starts_at=console.now() - timedelta(days=1, minutes=1),
-                actor=console.actor(),
-                now=console.now(),
+                starts_at=clock.now() - timedelta(days=1, minutes=1),
+                actor=audit_log.system_user(),
+                now=clock.now(),
             )
         self.site.wakeups.wake(Queue.UPKEEP)
         issue = self._until(self._issue, "the scheduler to draft the issue")

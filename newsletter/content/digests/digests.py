@@ -1,7 +1,6 @@
 """Digests: the rules that turn articles into issues, on a schedule."""
 
-import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Self
@@ -12,12 +11,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from newsletter import audit_log
 from newsletter.content import issues
 from newsletter.content.digests import recurrence
-from newsletter.content.issues import DigestRun, Issue, IssueStatus
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
-from newsletter.store.database import Base, Begin
-
-log = logging.getLogger(__name__)
+from newsletter.store.database import Base
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ def add(
     starts_at: datetime | None = None,
 ) -> Digest:
     """Let a newsletter come out on a schedule, by the clocks of its own zone unless another is named."""
-    issues.mind_size(articles)
+    issues.check_size(articles)
     if not name.strip() or not name.isprintable() or len(name) > 80:
         raise Malformed("name", "Give the digest a name of at most 80 characters in one line.")
     if session.scalar(select(Digest.id).where(Digest.newsletter_id == newsletter.id, Digest.name == name.strip())):
@@ -115,51 +111,3 @@ def active(session: Session, *, now: datetime) -> list[int]:
     """The digests that have begun to come out, by id: each is drafted in a transaction of its own."""
     begun = select(Digest.id).where(Digest.active, Digest.starts_at <= now)
     return list(session.scalars(begun.order_by(Digest.newsletter_id, Digest.id)))
-
-
-def draft_due(reading: Begin, writing: Begin, *, now: datetime, failed: Callable[[int, Exception], None]) -> None:
-    """Draft the issues that are due, each in a transaction of its own.
-
-    A digest that cannot be drafted holds up no other: `failed` is called with its id and the error, and may raise to
-    end the whole.
-    """
-    with reading() as session:
-        digests = active(session, now=now)
-    for digest in digests:
-        try:
-            with writing() as session:
-                issue = draft(session, digest, now=now)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with this digest, the others come out
-            failed(digest, error)
-            continue
-        if issue:
-            log.info("issue drafted", extra={"issue": issue.id, "status": issue.status})
-
-
-def draft(session: Session, digest_id: int, *, now: datetime) -> Issue | None:
-    """Make the issue that is due, if one is: of the newest missed run only, however long we were down."""
-    if _due(session.get_one(Digest, digest_id), now) is None:
-        return None
-    # Looked at again with the row locked: of two workers, the second finds that the run has been made.
-    digest = session.get_one(Digest, digest_id, with_for_update=True, populate_existing=True)
-    at = _due(digest, now)
-    if at is None:
-        return None
-    rule = Rule.read(digest.rule)
-    issue = issues.draft(
-        session,
-        session.get_one(Newsletter, digest.newsletter_id),
-        articles=rule.articles,
-        actor=audit_log.SCHEDULER,
-        now=now,
-        run=DigestRun(digest.id, at=at, since=digest.last_run_at or digest.starts_at),
-    )
-    digest.last_run_at = at
-    if rule.send == "automatic" and issue.status is IssueStatus.DRAFTED:
-        issues.approve(session, issue, actor=audit_log.SCHEDULER, now=now)
-    return issue
-
-
-def _due(digest: Digest, now: datetime) -> datetime | None:
-    since = digest.last_run_at or digest.starts_at
-    return recurrence.latest_run(digest.cron, digest.zone, after=since, until=now) if digest.active else None

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import select
 
 from newsletter.content import issues
-from newsletter.content.digests import digests
+from newsletter.content.digests import digests, drafting
 from newsletter.content.digests.digests import Digest
 from newsletter.content.issues import Issue, IssueArticle, IssueStatus
 from newsletter.errors import Malformed
@@ -34,7 +34,7 @@ def daily(begin):
 def drafted(begin, now) -> list[tuple[IssueStatus, datetime, list[str]]]:
     """What drafting at that moment makes."""
     with begin() as session:
-        made = [digests.draft(session, digest, now=now) for digest in digests.active(session, now=now)]
+        made = [drafting.draft_run(session, digest, now=now) for digest in digests.active(session, now=now)]
         return [
             (issue.status, issue.run_at, [article.title for article in issues.edition(session, issue).articles])
             for issue in made

@@ -6,8 +6,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.mail.pace.pace import LATE, SharedPace, SteadyPace
+from newsletter.mail.pace.pace import LATE, SharedPace
 from newsletter.mail.pace.shared_state import LocalSharedState
+from newsletter.mail.transport.pacing import SteadyPace
 from newsletter.mail.transport.transport import Outcome, Reply, Result
 from newsletter.relays import Relay
 from tests.clock import NOON

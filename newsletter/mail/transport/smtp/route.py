@@ -8,8 +8,8 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from newsletter.mail.pace.pace import Pace
 from newsletter.mail.transport import replies
+from newsletter.mail.transport.pacing import Pace
 from newsletter.mail.transport.smtp.connection import Connection
 from newsletter.mail.transport.smtp.dot_stuffing import DotStuffing
 from newsletter.mail.transport.smtp.endpoints import Endpoints

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 
-from newsletter.mail.pace.pace import Pace, SteadyPace
+from newsletter.mail.transport.pacing import Pace, SteadyPace
 from newsletter.mail.transport.smtp.dot_stuffing import DotStuffing
 from newsletter.mail.transport.smtp.route import Route
 from newsletter.mail.transport.smtp.send_session import SendSession

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from newsletter.mail.pace.pace import SteadyPace
+from newsletter.mail.transport.pacing import SteadyPace
 from newsletter.mail.transport.smtp.smtp_transport import SmtpTransport, probe
 from newsletter.mail.transport.smtp.timeouts import Timeouts
 from newsletter.mail.transport.transport import Message, Outcome, Result
