@@ -16,8 +16,8 @@ from typing import IO
 
 import httpx2
 
-from newsletter import broker
-from newsletter.wakeups import Wakeups
+from newsletter.queues import broker
+from newsletter.queues.wakeups import Wakeups
 from tests.fork_server import Forked, Request, can_start
 from tests.servers.forks import socket_of_the_run
 from tests.servers.server import free_port

@@ -10,7 +10,7 @@ from newsletter.consent import wordings
 from newsletter.content import issues
 from newsletter.content.digests import digests
 from newsletter.content.issues import Issue
-from newsletter.wakeups import Queue
+from newsletter.queues.wakeups import Queue
 from newsletter.web import create_app
 from tests.clock import NOON
 from tests.content.builders import a_feed, publish

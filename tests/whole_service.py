@@ -18,8 +18,8 @@ from newsletter import newsletters, templating
 from newsletter.consent import forms, wordings
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
+from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
-from newsletter.wakeups import Queue
 from newsletter.web import create_app
 from newsletter.web.site import Site
 from tests.clock import NOON

@@ -4,8 +4,8 @@ from typing import Any
 
 from celery import Celery, signals
 
-from newsletter import broker
-from newsletter.wakeups import Queue
+from newsletter.queues import broker
+from newsletter.queues.wakeups import Queue
 from workers import schedule
 from workers.reconnecting import AwaitBroker
 

@@ -8,9 +8,10 @@ from threading import Event
 
 from celery import Celery
 
-from newsletter import broker, settings, startup
+from newsletter import settings, startup
 from newsletter.errors import Misconfigured
-from newsletter.wakeups import Queue
+from newsletter.queues import broker
+from newsletter.queues.wakeups import Queue
 from workers import context, lifetime, output, tasks
 from workers.app import make_app
 from workers.once import Once

@@ -7,16 +7,16 @@ short, safe to lose and safe to repeat. A new job is its function here and one l
 import logging
 from collections.abc import Callable
 
-from newsletter import heartbeats
 from newsletter.content import pictures, refreshing
 from newsletter.content.digests import drafting
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import reclaiming
 from newsletter.mail.mailings import confirmations, issue_letters
 from newsletter.privacy import retention
+from newsletter.queues import heartbeats
+from newsletter.queues.wakeups import Queue
 from newsletter.redaction import log_failure
 from newsletter.store.database_errors import UNAVAILABLE
-from newsletter.wakeups import Queue
 from workers.context import Context
 
 SEND_SECONDS = 5.0  # that one call sends letters at most before it asks to be woken again

@@ -7,7 +7,7 @@ from typing import Any
 from celery import bootsteps
 from celery.worker.state import maybe_shutdown
 
-from newsletter.wakeups import QUIET
+from newsletter.queues.wakeups import QUIET
 
 RETRY_SECONDS = 2  # between two attempts to reach Redis: letters wait for it
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from celery.beat import ScheduleEntry, Scheduler
 
-from newsletter import broker
-from newsletter.wakeups import Queue
+from newsletter.queues import broker
+from newsletter.queues.wakeups import Queue
 
 SECONDS = {Queue.URGENT: 2, Queue.BULK: 2, Queue.FEEDS: 60, Queue.UPKEEP: 5}  # between two wake-ups of a queue
 NEVER = datetime.fromtimestamp(0, UTC)  # so that every queue is woken as soon as beat starts

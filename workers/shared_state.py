@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from newsletter.mail.pace.shared_state import AHEAD, KEPT, LocalSharedState, PaceChange, PaceState, SharedState
-from newsletter.wakeups import QUIET
+from newsletter.queues.wakeups import QUIET
 
 T = TypeVar("T")
 

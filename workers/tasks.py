@@ -5,8 +5,8 @@ from functools import partial
 
 from celery import Celery
 
-from newsletter import broker
-from newsletter.wakeups import Queue, Wakeups
+from newsletter.queues import broker
+from newsletter.queues.wakeups import Queue, Wakeups
 from workers import jobs
 from workers.context import Context
 from workers.single_flight import SingleFlight

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, func, select, text
 
-from newsletter import addresses, broker, clock
+from newsletter import addresses, clock
 from newsletter.bench.environment import BenchEnvironment
 from newsletter.bench.readers import address_of
 from newsletter.bench.recording_sink import Noted
@@ -24,8 +24,9 @@ from newsletter.mail.delivery.assembly import BEGIN_WITHIN
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
 from newsletter.mail.letters.letters import Letter
 from newsletter.newsletters import Newsletter
+from newsletter.queues import broker
+from newsletter.queues.wakeups import Queue
 from newsletter.store.database import Database
-from newsletter.wakeups import Queue
 
 LIMIT = BEGIN_WITHIN.total_seconds()
 

@@ -10,16 +10,17 @@ from pathlib import Path
 
 from sqlalchemy import make_url, text
 
-from newsletter import audit_log, clock, heartbeats, settings
+from newsletter import audit_log, clock, settings
 from newsletter.bench import costs
 from newsletter.bench.costs import Meter
 from newsletter.bench.relays import BenchRelay
 from newsletter.bench.servers import external, postgresql, redis
 from newsletter.bench.servers.server import Server, ServerError, folder_for, free_port
+from newsletter.queues import heartbeats
+from newsletter.queues.wakeups import Queue
 from newsletter.settings import PREFIX, Settings
 from newsletter.store.database import Database
 from newsletter.upgrade import bring_up_to_date
-from newsletter.wakeups import Queue
 
 WHERE = Path("/var/tmp")  # noqa: S108 - on disk by the FHS, where /tmp may be memory: what PostgreSQL writes has to be real
 BASE_URL = "https://letters.bench.example"

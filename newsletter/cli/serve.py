@@ -12,9 +12,10 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from newsletter import audit_log, broker, clock, logs
+from newsletter import audit_log, clock, logs
 from newsletter.cli import console
 from newsletter.errors import NewsletterError
+from newsletter.queues import broker
 from newsletter.settings import Settings
 from newsletter.upgrade import bring_up_to_date
 from newsletter.web import create_app

@@ -15,7 +15,6 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from newsletter import heartbeats
 from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscription
@@ -28,7 +27,8 @@ from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
 from newsletter.mail.letters.letters import Letter, LetterKind
 from newsletter.mail.pace import notices
 from newsletter.newsletters import Newsletter
-from newsletter.wakeups import Queue
+from newsletter.queues import heartbeats
+from newsletter.queues.wakeups import Queue
 
 E = TypeVar("E", bound=StrEnum)
 

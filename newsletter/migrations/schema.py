@@ -1,12 +1,13 @@
 """The whole schema: importing this module makes every table known to the metadata."""
 
-from newsletter import audit_log, heartbeats, key_registry, newsletters, operators
+from newsletter import audit_log, key_registry, newsletters, operators
 from newsletter.consent import exhibits, ledger, seals, signups, subscribers, suppressions, wordings
 from newsletter.content import articles, feeds, issues, pictures
 from newsletter.content.digests import digests
 from newsletter.mail.delivery import deliveries, leases
 from newsletter.mail.letters import letters
 from newsletter.mail.pace import notices
+from newsletter.queues import heartbeats
 from newsletter.store.database import Base
 
 ROOMS = (

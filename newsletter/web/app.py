@@ -10,13 +10,14 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
-from newsletter import audit_log, broker, colours, key_registry, logs, settings, startup
+from newsletter import audit_log, colours, key_registry, logs, settings, startup
 from newsletter.consent import forms
 from newsletter.errors import Misconfigured, NotFound
 from newsletter.newsletters import BRAND
+from newsletter.queues import broker
+from newsletter.queues.wakeups import Wakeups
 from newsletter.settings import Settings
 from newsletter.store.database import Database
-from newsletter.wakeups import Wakeups
 from newsletter.web import failures
 from newsletter.web.access_log import AccessLog
 from newsletter.web.guards import Guards, allow

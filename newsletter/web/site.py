@@ -17,9 +17,9 @@ from newsletter.consent.ledger import Trace
 from newsletter.keys import Keyring, keyring
 from newsletter.links import Links
 from newsletter.newsletters import Newsletter
+from newsletter.queues.wakeups import Wakeups
 from newsletter.settings import Settings
 from newsletter.store.database import Database
-from newsletter.wakeups import Wakeups
 from newsletter.web.public.offered_newsletters import OfferedNewslettersCache
 
 

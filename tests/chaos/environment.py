@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 from newsletter.consent.subscribers import Subscriber
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
 from newsletter.mail.delivery.leases import Worker
+from newsletter.queues.wakeups import Queue
 from newsletter.store.database import Database
-from newsletter.wakeups import Queue
 from tests.chaos import readers, relay, relay_log
 from tests.chaos.clock import Clock
 from tests.chaos.running_issue import LOOK, SECRET, START, Ground

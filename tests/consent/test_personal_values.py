@@ -9,7 +9,7 @@ import pytest
 from newsletter.consent.ledger import Event
 from newsletter.links import Purpose
 from newsletter.migrations.schema import metadata
-from newsletter.wakeups import Queue
+from newsletter.queues.wakeups import Queue
 from tests.whole_service import WholeService
 
 ANA, NAME, BROWSER = "ana.garcia@mail.example.org", "Ana García", "Journey/7.0"

@@ -19,9 +19,9 @@ from newsletter.doctor.checks.findings import MOST, Check, Finding
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
 from newsletter.mail.letters.letters import Letter, Variant
 from newsletter.newsletters import Newsletter
+from newsletter.queues.wakeups import Queue
 from newsletter.store import triggers
 from newsletter.store.database import Database
-from newsletter.wakeups import Queue
 from tests.builders import a_crowd, a_delivery, a_letter, a_newsletter, a_reader, a_signup, an_issue
 from tests.clock import NOON
 

@@ -11,9 +11,9 @@ import pytest
 from newsletter.bench.visitor import Visitor
 from newsletter.cli.serve import served, working
 from newsletter.mail.transport.outbox import Outbox
+from newsletter.queues.wakeups import Wakeups
 from newsletter.settings import load
 from newsletter.store.database import Database
-from newsletter.wakeups import Wakeups
 from tests.journeys.running_service import RunningService, founded
 from tests.local_http import LocalHttp, local_http
 from tests.processes import bell_of, production

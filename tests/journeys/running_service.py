@@ -13,8 +13,8 @@ from newsletter.content import feeds
 from newsletter.content.articles import Article
 from newsletter.content.digests import digests
 from newsletter.doctor import examination
+from newsletter.queues.wakeups import Queue, Wakeups
 from newsletter.store.database import Database
-from newsletter.wakeups import Queue, Wakeups
 from tests.local_http import LocalHttp
 from tests.servers.databases import opened
 from tests.waiting import eventually

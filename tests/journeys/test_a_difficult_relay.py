@@ -14,8 +14,8 @@ from newsletter.mail.delivery import issue_pauses
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, sums
 from newsletter.mail.letters.letters import Letter, LetterKind
 from newsletter.mail.pace import notices
+from newsletter.queues.wakeups import Queue
 from newsletter.relays import Relay
-from newsletter.wakeups import Queue
 from tests.builders import a_reader
 from tests.content.builders import a_feed, publish
 from tests.smtp_server import CLOSE, ScriptedServer

@@ -16,7 +16,7 @@ from newsletter.consent.subscribers import Subscriber, Subscription
 from newsletter.doctor import examination
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.privacy import retention
-from newsletter.wakeups import Queue
+from newsletter.queues.wakeups import Queue
 from tests.builders import a_newsletter, a_reader, a_signup
 from tests.clock import NOON
 from tests.query_plans import generic_plan, prepare_everything

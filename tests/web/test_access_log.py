@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from newsletter.wakeups import Queue
+from newsletter.queues.wakeups import Queue
 
 ANA = "ana@example.org"
 

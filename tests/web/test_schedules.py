@@ -11,7 +11,7 @@ from newsletter.consent.wordings import Wording
 from newsletter.content.digests import digests
 from newsletter.links import Purpose
 from newsletter.newsletters import Newsletter
-from newsletter.wakeups import Queue
+from newsletter.queues.wakeups import Queue
 from tests.whole_service import WholeService
 
 ANA = "ana@example.org"

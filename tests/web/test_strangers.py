@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from newsletter.consent.ledger import TraceRow
 from newsletter.consent.signups import Signup
+from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
-from newsletter.wakeups import Queue
 from newsletter.web import create_app
 from tests.servers.server import free_port
 from tests.whole_service import SECRET, Silence, WholeService, whole_service

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from newsletter import broker, newsletters
+from newsletter import newsletters
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
+from newsletter.queues import broker
+from newsletter.queues.wakeups import Queue
 from newsletter.store.database import Database
-from newsletter.wakeups import Queue
 from tests.builders import a_newsletter, a_signup
 from tests.processes import BEAT, WORKER, Process, running
 from tests.servers.databases import opened

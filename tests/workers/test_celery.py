@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from newsletter.mail.delivery.deliveries import DeliveryStatus
-from newsletter.wakeups import Queue
+from newsletter.queues.wakeups import Queue
 from tests.builders import owed
 from tests.processes import BEAT, WORKER
 from tests.servers.redis import frozen, gone

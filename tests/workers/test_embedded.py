@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from newsletter import broker
-from newsletter.wakeups import Queue
+from newsletter.queues import broker
+from newsletter.queues.wakeups import Queue
 from tests.waiting import eventually
 from workers import schedule
 from workers.app import make_app

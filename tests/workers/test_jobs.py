@@ -28,8 +28,8 @@ from newsletter.mail.delivery.leases import LEASE_DURATION, LeaseMonitor
 from newsletter.mail.transport.outbox import Outbox
 from newsletter.mail.transport.smtp.smtp_transport import SmtpTransport
 from newsletter.mail.transport.transport import Outcome
+from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
-from newsletter.wakeups import Queue
 from tests.builders import a_carrier, a_newsletter, a_reader, a_signup, an_issue, owed
 from tests.clock import NOON
 from tests.content.builders import Shelf

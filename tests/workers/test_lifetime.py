@@ -11,7 +11,7 @@ import pytest
 from celery import signals
 
 from newsletter.mail.delivery.deliveries import DeliveryStatus
-from newsletter.wakeups import Queue
+from newsletter.queues.wakeups import Queue
 from tests.builders import owed
 from tests.processes import WEB
 from tests.servers.server import free_port, listens

@@ -2,7 +2,7 @@
 
 import logging
 
-from newsletter.wakeups import Queue
+from newsletter.queues.wakeups import Queue
 
 ANA, BOB = "ana@example.org", "bob@example.org"
 

@@ -8,12 +8,13 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 from sqlalchemy import Connection, inspect, select, text
 
-from newsletter import broker, startup
+from newsletter import startup
 from newsletter.errors import Misconfigured, NewsletterError, Refused
 from newsletter.mail.transport.smtp.smtp_transport import probe
 from newsletter.mail.transport.smtp.timeouts import Timeouts
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
+from newsletter.queues import broker
 from newsletter.settings import PREFIX, Settings
 
 SINK = "smtp-sink -c 127.0.0.1:2525 100 (as root: -u nobody)"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 
-from newsletter import audit_log, broker, clock, settings
+from newsletter import audit_log, clock, settings
 from newsletter.bench.processes import Processes, leaving_in_order
 from newsletter.bench.servers import external
 from newsletter.bench.visitor import Inbox, until
@@ -18,6 +18,7 @@ from newsletter.cli.demo.inboxes import Maildir, Relayed
 from newsletter.cli.serve import listening, served, working
 from newsletter.errors import NewsletterError
 from newsletter.mail.delivery.assembly import Assembler
+from newsletter.queues import broker
 from newsletter.settings import PREFIX, Settings
 from newsletter.upgrade import bring_up_to_date
 from newsletter.web.site import Site

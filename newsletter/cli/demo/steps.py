@@ -25,7 +25,7 @@ from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.mail.delivery.deliveries import sums
 from newsletter.mail.letters.letters import Letter
-from newsletter.wakeups import Queue
+from newsletter.queues.wakeups import Queue
 from newsletter.web.site import Site
 
 SLUG = "paper-and-clocks"

@@ -13,13 +13,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from newsletter import heartbeats, migrations
+from newsletter import migrations
 from newsletter.doctor import queue_age
 from newsletter.mail.pace import notices
 from newsletter.migrations import SchemaState
+from newsletter.queues import heartbeats
+from newsletter.queues.wakeups import Queue
 from newsletter.store.database import Database
 from newsletter.store.database_errors import UNAVAILABLE, is_unavailable
-from newsletter.wakeups import Queue
 from newsletter.web.loopback import is_here
 from newsletter.web.monitoring.timed_query import TimedQuery
 

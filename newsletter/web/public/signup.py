@@ -12,7 +12,7 @@ from newsletter.consent.forms import CONFIRM_WITHIN
 from newsletter.consent.ledger import Trace
 from newsletter.content.digests import digests
 from newsletter.newsletters import Newsletter
-from newsletter.wakeups import Queue
+from newsletter.queues.wakeups import Queue
 from newsletter.web.failures import wants_json
 from newsletter.web.form_data import Form, Posted, one
 from newsletter.web.guards import FORM_BYTES, allow

@@ -11,8 +11,8 @@ from newsletter.links import Links
 from newsletter.mail.delivery import copies
 from newsletter.mail.delivery.assembly import Assembler
 from newsletter.newsletters import Newsletter
+from newsletter.queues.wakeups import Queue
 from newsletter.relays import Relay
-from newsletter.wakeups import Queue
 from tests.builders import an_issue
 from tests.smtp_server import ScriptedServer
 from tests.whole_service import WholeService, whole_service

@@ -15,7 +15,7 @@ from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.pace import retries
 from newsletter.mail.transport.transport import Outcome, Reply
-from newsletter.wakeups import Queue
+from newsletter.queues.wakeups import Queue
 from tests.builders import owed
 from tests.transports import Ticks, Whimsical
 from tests.whole_service import WholeService

@@ -6,7 +6,7 @@ from newsletter import templating
 from newsletter.doctor import examination
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.mailings import probes
-from newsletter.wakeups import Queue
+from newsletter.queues.wakeups import Queue
 
 
 def write(stage, recipient: str) -> int:

@@ -11,9 +11,9 @@ from sqlalchemy import make_url, text, update
 
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.pace.notices import Condition, NoticeWriter
+from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
 from newsletter.store.database import MOST, Database
-from newsletter.wakeups import Queue
 from newsletter.web import create_app
 from tests.builders import owed
 from tests.servers.server import free_port

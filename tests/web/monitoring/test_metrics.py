@@ -13,8 +13,8 @@ from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import DeliveryStatus, Tally
 from newsletter.mail.pace.notices import Condition, NoticeWriter
+from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
-from newsletter.wakeups import Queue
 from newsletter.web import create_app
 from tests.builders import a_carrier, a_newsletter, a_reader, owed
 from tests.servers.server import free_port

@@ -7,7 +7,7 @@ from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.doctor import examination
 from newsletter.links import Purpose
-from newsletter.wakeups import Queue
+from newsletter.queues.wakeups import Queue
 from tests.whole_service import WholeService
 
 ANA = "ana@example.org"

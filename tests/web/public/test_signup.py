@@ -5,7 +5,7 @@ import pytest
 from newsletter import newsletters
 from newsletter.consent import forms
 from newsletter.consent.signups import Signup, SignupState
-from newsletter.wakeups import Queue
+from newsletter.queues.wakeups import Queue
 from tests.whole_service import WholeService
 
 GOOD = "ana@example.org"

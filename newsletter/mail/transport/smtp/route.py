@@ -19,8 +19,8 @@ from newsletter.mail.transport.smtp.timeouts import Timeouts
 from newsletter.mail.transport.smtp.transactions import SLOW, Decision
 from newsletter.mail.transport.smtp.unavailable import UnavailableError
 from newsletter.mail.transport.transport import Message, Outcome, Reply, TransportProblem
+from newsletter.queues.wakeups import QUIET
 from newsletter.relays import Relay
-from newsletter.wakeups import QUIET
 
 FIRST_REST, LONGEST_REST = 1.0, 60.0  # seconds until a relay that cannot be used is tried again, doubling
 LASTING = 600.0  # seconds of trouble without a letter's leaving, after which it is not called passing any more

@@ -3,7 +3,7 @@
 import kombu
 from celery import Celery
 
-from newsletter.wakeups import BackgroundWakeups, Queue
+from newsletter.queues.wakeups import BackgroundWakeups, Queue
 
 WAITING_LIMIT = 10  # wake-ups that wait in a queue; one would do if none was ever lost
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 
-from newsletter import broker
-from newsletter.wakeups import BackgroundWakeups, Queue
+from newsletter.queues import broker
+from newsletter.queues.wakeups import BackgroundWakeups, Queue
 from tests.servers.redis import frozen, gone
 from tests.waiting import eventually
 
@@ -112,7 +112,7 @@ def test_closing_does_not_wait_for_a_send_that_hangs():
 
 FORK = """
 import os, threading
-from newsletter.wakeups import BackgroundWakeups, Queue
+from newsletter.queues.wakeups import BackgroundWakeups, Queue
 sent = threading.Event()
 wakeups = BackgroundWakeups(lambda queue: sent.set())
 wakeups.wake(Queue.URGENT)

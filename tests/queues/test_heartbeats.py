@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from newsletter import heartbeats
-from newsletter.wakeups import Queue
+from newsletter.queues import heartbeats
+from newsletter.queues.wakeups import Queue
 from tests.clock import NOON
 
 

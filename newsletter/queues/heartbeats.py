@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from newsletter.queues.wakeups import Queue
 from newsletter.store.database import Base, insert_once
-from newsletter.wakeups import Queue
 
 
 class QueueHeartbeat(Base):
