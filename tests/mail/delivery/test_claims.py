@@ -39,7 +39,7 @@ MINUTE = timedelta(minutes=1)
 
 def claim(session, *, carrier=None, limit=500, urgent=False, key="k1", now=NOON, cursors=None) -> list[Claimed]:
     carrier = carrier or a_carrier(session)
-    given = {"limit": limit, "urgent": urgent, "key": key, "now": now, "bookmarks": cursors}
+    given = {"limit": limit, "urgent": urgent, "key": key, "now": now, "cursors": cursors}
     return claims.claim(session, carrier, **given)
 
 

@@ -64,10 +64,10 @@ class Office:
     def dispatcher(self, transport, **given) -> Dispatcher:
         facts = {
             "begin": self.begin,
-            "postman": transport,
-            "packer": Assembler(Links(KEYRING, "https://letters.example"), KEYRING),
+            "transport": transport,
+            "assembler": Assembler(Links(KEYRING, "https://letters.example"), KEYRING),
             "keyring": KEYRING,
-            "heart": self.heartbeat,
+            "heartbeat": self.heartbeat,
             "clock": self.clock,
             "ticks": self.ticks,
         }

@@ -33,7 +33,7 @@ OLD = NOON - timedelta(days=3)
 
 
 @pytest.mark.parametrize(
-    ("fate", "before", "after"),
+    ("outcome", "before", "after"),
     [
         (Outcome.TAKEN, {}, {"status": DeliveryStatus.SENT, "decided_at": LATE}),
         (Outcome.TAKEN, {"doubts": 1}, {"status": DeliveryStatus.SENT, "decided_at": LATE}),
@@ -203,7 +203,7 @@ def test_a_stale_report_does_not_push_aside_the_true_one_of_the_same_group(begin
         assert delivery.status is DeliveryStatus.SENT
 
 
-@pytest.mark.parametrize("fate", Outcome)
+@pytest.mark.parametrize("outcome", Outcome)
 def test_a_report_that_is_written_twice_counts_once(begin, outcome):
     with begin() as session:
         (delivery,) = owed(session, 1)

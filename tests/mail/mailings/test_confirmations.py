@@ -121,7 +121,7 @@ def test_an_inbox_is_asked_once_a_day_about_a_newsletter(begin, again):
 
 
 @pytest.mark.parametrize(
-    ("reply", "fate", "then"),
+    ("reply", "outcome", "then"),
     [
         (Reply(530, "5.7.0", "Authentication required"), Outcome.LATER, SignupState.ASKED),
         (Reply(550, "5.1.1", "No such user"), Outcome.REFUSED, SignupState.QUIET),

@@ -19,7 +19,7 @@ def after(notes: PaceState, heard: str, *, now: float = START, rate: float | Non
 
 
 @pytest.mark.parametrize(
-    ("fate", "reply", "mark"),
+    ("outcome", "reply", "mark"),
     [
         (Outcome.TAKEN, Reply(250, "2.0.0", "ok"), "t"),
         (Outcome.REFUSED, Reply(550, "5.1.1", "User unknown"), "g"),

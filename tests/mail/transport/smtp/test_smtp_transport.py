@@ -72,7 +72,7 @@ def fates(reports: list[Result]) -> list[Outcome]:
 
 
 @pytest.mark.parametrize(
-    ("step", "answer", "fate", "status"),
+    ("step", "answer", "outcome", "status"),
     [
         # nobody has heard of the reader yet: whatever it is, it is not about the reader
         ("MAIL", "450 4.7.1 slow down", LATER, "4.7.1"),

@@ -165,7 +165,7 @@ def test_a_relay_that_takes_over_a_second_for_its_verdict_is_not_told_of_the_nex
 
 
 @pytest.mark.parametrize(
-    ("first", "fate", "insistent"),
+    ("first", "outcome", "insistent"),
     [
         (Answers(mail=451), LATER, False),
         (Answers(mail=550), LATER, False),
@@ -223,7 +223,7 @@ def test_a_relay_that_wants_the_content_of_a_sender_whom_it_refused_is_left():
 
 
 @pytest.mark.parametrize(
-    ("answer", "fate"), [("421 4.3.2 too many letters\r\n", LATER), ("", IN_DOUBT), ("nonsense\r\n", IN_DOUBT)]
+    ("answer", "outcome"), [("421 4.3.2 too many letters\r\n", LATER), ("", IN_DOUBT), ("nonsense\r\n", IN_DOUBT)]
 )
 def test_at_the_dot_this_letter_is_decided_by_its_reply_and_the_next_one_is_untouched(answer, outcome):
     talk = Transactions(Extensions(pipelining=True), DotStuffing())
@@ -281,7 +281,7 @@ def test_a_word_that_nobody_asked_for_ends_it():
 
 
 @pytest.mark.parametrize(
-    ("offers", "parcel", "said"),
+    ("offers", "message", "said"),
     [
         (Extensions(), {}, "MAIL FROM:<b-7@bounces.example>\r\n"),
         (Extensions(size=True), {}, "MAIL FROM:<b-7@bounces.example> SIZE=42\r\n"),
@@ -373,7 +373,7 @@ def test_a_mail_that_waited_for_a_verdict_is_not_said_too_late():
 
 
 @pytest.mark.parametrize(
-    ("replies", "fate"),
+    ("replies", "outcome"),
     [
         (b"250 ok\r\n250 ok\r\n250 what content?\r\n", LATER),
         (b"250 ok\r\n250 ok\r\n354 go on\r\n354 go on\r\n", IN_DOUBT),
