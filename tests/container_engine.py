@@ -44,9 +44,9 @@ class Engine:
         given = {name: self.here(str(value)) for name, value in SERVICES[service]["environment"].items()}
         return given | {"HOSTNAME": socket.gethostname()}  # an engine sets it, to the name that the container has
 
-    def process(self, name: str, service: str, command: list[str]) -> Process:
+    def process(self, name: str, service: str, command: list[str], *, fresh: bool = False) -> Process:
         """A command in a service's place."""
-        return Process(name, command, self.environment(service), self.folder, fresh=True)
+        return Process(name, command, self.environment(service), self.folder, fresh=fresh)
 
     @contextmanager
     def up(self) -> Iterator[None]:
@@ -57,7 +57,8 @@ class Engine:
             for name in TopologicalSorter(depends).static_order():
                 if name not in OURS:
                     continue  # such a server runs already
-                self.started[name] = self.process(name, name, shlex.split(self.here(SERVICES[name]["command"])))
+                words = shlex.split(self.here(SERVICES[name]["command"]))
+                self.started[name] = self.process(name, name, words, fresh=True)
                 stack.enter_context(running(self.started[name]))
                 if (name, "service_completed_successfully") in conditions:
                     assert self.started[name].wait(START) == 0, self.started[name].output()

@@ -95,9 +95,9 @@ class Forked:
 
 def can_start(command: Sequence[str], environment: Mapping[str, str]) -> bool:
     """Whether forking will do: for our own programs, where the environment holds only what is read after the start."""
-    same = {name: os.environ.get(name) for name in ("PYTHONPATH",)}
+    here = os.environ.get("PYTHONPATH")
     return command[0] in PROGRAMS and all(
-        name == "PATH" or name.startswith("NEWSLETTER_") or same.get(name) == value
+        name in {"PATH", "HOSTNAME"} or name.startswith("NEWSLETTER_") or (name == "PYTHONPATH" and value == here)
         for name, value in environment.items()
     )
 

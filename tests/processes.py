@@ -28,6 +28,7 @@ END = 20  # seconds for a process to end by itself once it was asked to; Celery 
 
 WEB = ("uvicorn", "--factory", "newsletter.web:create_app", "--no-proxy-headers", "--timeout-graceful-shutdown", "5")
 WORKER = ("celery", "-A", "workers", "worker")
+SHORT_LEASES = ("celery", "-A", "tests.short_leases", "worker")
 BEAT = ("celery", "-A", "workers", "beat")
 
 # It waits for the end of whoever started the process, and ends it then: by then nobody else would.
@@ -188,7 +189,14 @@ class Production:
 
 @contextmanager
 def production(
-    database_url: str, redis_url: str, relay_url: str, folder: Path, *, level: str = "info", **settings: str
+    database_url: str,
+    redis_url: str,
+    relay_url: str,
+    folder: Path,
+    *,
+    level: str = "info",
+    worker: Sequence[str] = WORKER,
+    **settings: str,
 ) -> Iterator[Production]:
     """Web, worker and beat on a migrated database; at work, and ended on leaving.
 
@@ -209,7 +217,7 @@ def production(
     talk = ["--loglevel", level]
     made = Production(
         Process("web", [*WEB, "--host", "127.0.0.1", "--port", str(port), "--log-level", level], environment, folder),
-        Process("worker", [*WORKER, *talk], environment, folder),
+        Process("worker", [*worker, *talk], environment, folder),
         Process("beat", [*BEAT, *talk], environment, folder),
         base_url,
         environment,

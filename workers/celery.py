@@ -10,6 +10,7 @@ from celery import Celery
 
 from newsletter import settings, startup
 from newsletter.errors import Misconfigured
+from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION
 from newsletter.queues import broker
 from newsletter.queues.wakeups import Queue
 from workers import context, lifetime, output, tasks
@@ -25,8 +26,11 @@ def __getattr__(name: str) -> Celery:
 
 
 @cache
-def app_of_the_environment() -> Celery:
-    """Return the workers' app as the environment's settings describe it. Raises Misconfigured without a Redis."""
+def app_of_the_environment(*, heartbeat: float = HEARTBEAT_INTERVAL, lease: float = LEASE_DURATION) -> Celery:
+    """Return the workers' app as the environment's settings describe it. Raises Misconfigured without a Redis.
+
+    A worker raises its heartbeat every `heartbeat` seconds; after `lease` seconds without one its lease expires.
+    """
     configured = settings.load()
     if not configured.redis_url:
         raise Misconfigured(
@@ -37,7 +41,11 @@ def app_of_the_environment() -> Celery:
     output.through_our_logs(app)
     stop, wakeups = Event(), broker.wakeups(app)
     # An idle worker need not wait for the schedule: one that finds more letters than it claims at once wakes the queue.
-    built = Once(lambda: context.build(configured, stop=stop, more=lambda: wakeups.wake(Queue.BULK)))
+    built = Once(
+        lambda: context.build(
+            configured, heartbeat=heartbeat, lease=lease, stop=stop, more=lambda: wakeups.wake(Queue.BULK)
+        )
+    )
     tasks.register(app, built, wakeups)
-    lifetime.attend(built, wakeups, stop)
+    lifetime.attend(built, wakeups, stop, heartbeat=heartbeat)
     return app

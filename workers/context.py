@@ -14,7 +14,7 @@ from newsletter.keys import Keyring, keyring
 from newsletter.links import Links
 from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.dispatch import Dispatcher
-from newsletter.mail.delivery.leases import Heartbeat, LeaseMonitor
+from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, Heartbeat, LeaseMonitor
 from newsletter.mail.delivery.supervision import Supervisor
 from newsletter.mail.transport.outbox import Outbox
 from newsletter.mail.transport.pacing import Pace, steady
@@ -59,13 +59,16 @@ def build(
     *,
     database: Database | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    heartbeat: float = HEARTBEAT_INTERVAL,
+    lease: float = LEASE_DURATION,
     stop: Event | None = None,
     more: Callable[[], None] = lambda: None,
 ) -> Context:
     """Return the context that the settings describe. Raises Misconfigured if schema or keys are not the database's.
 
     It uses `database`, or opens the one of the settings; `close` gives its connections back.
-    `more` is called when more letters of issues are due than this process claims at once. It must not block.
+    It raises its heartbeat every `heartbeat` seconds, and reclaims the letters of a worker whose lease of `lease` seconds
+    has expired. `more` is called when more letters of issues are due than this process claims at once. It must not block.
     """
     database, keys, stop = database or Database(settings.database), keyring(settings), stop or Event()
     try:
@@ -81,14 +84,22 @@ def build(
         express=express_transport(settings, supervisor.urgent_pace, stop=stop),
         assembler=Assembler(Links(keys, settings.base_url), keys),
         keyring=keys,
-        heartbeat=Heartbeat(database.writing),
+        heartbeat=Heartbeat(database.writing, every=heartbeat),
         clock=clock,
         stop=stop,
         more=more,
     )
-    fetcher = HttpFetcher(allow=settings.feed_allow)
     return Context(
-        database, templating.environment(), keys, settings.base_url, dispatcher, fetcher, clock, supervisor, stop=stop
+        database,
+        templating.environment(),
+        keys,
+        settings.base_url,
+        dispatcher,
+        HttpFetcher(allow=settings.feed_allow),
+        clock,
+        supervisor,
+        watch=LeaseMonitor(heartbeat=heartbeat, lease=lease),
+        stop=stop,
     )
 
 

@@ -17,13 +17,13 @@ from workers.repeating import Repeating
 log = logging.getLogger(__name__)
 
 
-def attend(context: Once[Context], wakeups: Closing, stop: Event) -> None:
+def attend(context: Once[Context], wakeups: Closing, stop: Event, *, heartbeat: float = HEARTBEAT_INTERVAL) -> None:
     """Build the context when a worker starts, set `stop` when it is told to end, and make sure that it does.
 
     If the context can never be built, a setting being wrong, the process ends at once. If the database is merely away,
-    it goes on: every wake-up logs that, and tries again.
+    it goes on: every wake-up logs that, and tries again. Every `heartbeat` seconds it watches the other workers' leases.
     """
-    watch = Repeating(lambda: jobs.watch_leases(context), every=HEARTBEAT_INTERVAL, name="watch leases")
+    watch = Repeating(lambda: jobs.watch_leases(context), every=heartbeat, name="watch leases")
     order = Order(stop)
 
     def start(**_: object) -> None:

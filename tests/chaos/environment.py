@@ -92,6 +92,7 @@ def laid(
     time_passes: bool = False,
     with_web: bool = False,
     workers: int = 2,
+    worker: Sequence[str] = WORKER,
 ) -> Iterator[Stand]:
     """Everything in place and at work, the issue not yet approved. `options` go on the relay's URL."""
     with ExitStack() as last:
@@ -114,7 +115,7 @@ def laid(
         }
         timed = settings | (clock.environment() if clock else {})
         hands = [
-            Process(f"worker-{number}", [*WORKER, "--hostname", f"worker-{number}@chaos", "-l", "INFO"], timed, folder)
+            Process(f"worker-{number}", [*worker, "--hostname", f"worker-{number}@chaos", "-l", "INFO"], timed, folder)
             for number in range(1, workers + 1)
         ]
         beat = Process("beat", [*BEAT, "-l", "WARNING"], timed if time_passes else settings, folder)

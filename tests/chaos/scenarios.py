@@ -16,6 +16,7 @@ from tests.chaos.disturbances import CONNECTIONS, PATIENCE, Allowed
 from tests.chaos.environment import laid
 from tests.chaos.report import Report
 from tests.chaos.running_issue import Ground
+from tests.processes import SHORT_LEASES, WORKER
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def perform(
     """Perform any scenario."""
     audience = readers or scenario.readers[short] or scenario.readers[not short]
     assert audience
-    with _place(scenario, folder, audience, seed, workers=scenario.workers[short]) as place:
+    with _place(scenario, folder, audience, seed, short=short) as place:
         place.send()
         allowed = scenario.happens(place, short)
         in_time = place.finish(within=PATIENCE)
@@ -51,7 +52,7 @@ def perform(
 
 
 @contextmanager
-def _place(scenario: Scenario, folder: Path, audience: int, seed: int, *, workers: int) -> Iterator[Ground]:
+def _place(scenario: Scenario, folder: Path, audience: int, seed: int, *, short: bool) -> Iterator[Ground]:
     if scenario.on_a_small_disk:
         with small_disk.laid(folder, audience=audience, seed=seed) as embedded:
             yield embedded
@@ -65,7 +66,8 @@ def _place(scenario: Scenario, folder: Path, audience: int, seed: int, *, worker
         faked=scenario.faked,
         time_passes=scenario.time_passes,
         with_web=scenario.with_web,
-        workers=workers,
+        workers=scenario.workers[short],
+        worker=SHORT_LEASES if short else WORKER,
     ) as stand:
         stand.relay.mood(**scenario.mood)
         yield stand

@@ -11,13 +11,13 @@ from sqlalchemy import func, select
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.store.database import Database
 from tests.journeys.running_service import founded
-from tests.processes import Process, Production, production
+from tests.processes import SHORT_LEASES, Process, Production, production
 from tests.servers.smtp_sink import SmtpSink
 from tests.waiting import eventually
 
 CONNECTIONS = 1  # to the relay
 RATE = 200  # letters a second: slow enough for a worker to be killed with letters in its hands
-PATIENCE = 120  # seconds: claims of a carrier that was killed go back after half a minute of silence
+PATIENCE = 120  # seconds: a worker that is killed keeps its letters until its lease expires
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,6 @@ def service(
     relay_url = f"{sink.url}?rate={rate}&connections={CONNECTIONS}"
     with (
         founded(database_url) as database,
-        production(database_url, redis_url, relay_url, folder, level="warning") as made,
+        production(database_url, redis_url, relay_url, folder, level="warning", worker=SHORT_LEASES) as made,
     ):
         yield Service(made, database, sink, folder)

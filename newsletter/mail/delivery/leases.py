@@ -91,8 +91,16 @@ class Heartbeat:
 class LeaseMonitor:
     """Who has fallen silent, by this watcher's own clock: two machines' times are never compared."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        heartbeat: float = HEARTBEAT_INTERVAL,
+        lease: float = LEASE_DURATION,
+    ) -> None:
+        """`heartbeat`: seconds between two of a carrier's beats. `lease`: seconds without one until it is silent."""
         self._clock = clock
+        self._heartbeat, self._lease = heartbeat, lease
         self._lock = threading.Lock()
         self._looked = clock()
         self._quiet: dict[tuple[int, int], float] = {}  # by carrier and beats: for how long there were no more
@@ -106,12 +114,12 @@ class LeaseMonitor:
         """
         with self._lock:
             now = self._clock()
-            passed, self._looked = min(now - self._looked, 2 * HEARTBEAT_INTERVAL), now
+            passed, self._looked = min(now - self._looked, 2 * self._heartbeat), now
             rows = session.execute(select(Worker.id, Worker.beats).where(Worker.ended_at.is_(None)))
             beats = [(carrier, count) for carrier, count in rows]
             before = self._quiet
             self._quiet = {seen: before[seen] + passed if seen in before else 0.0 for seen in beats}
-            return [carrier for (carrier, _), quiet in self._quiet.items() if quiet >= LEASE_DURATION]
+            return [carrier for (carrier, _), quiet in self._quiet.items() if quiet >= self._lease]
 
 
 def lock_expired(session: Session, silent: Sequence[int]) -> list[int]:
