@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from newsletter import newsletters, templating
 from newsletter.consent import forms, wordings
+from newsletter.mail.delivery.leases import Worker
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
@@ -125,11 +126,12 @@ class WholeService:
         return letter
 
     def rows(self) -> dict[str, list[Any]]:
-        """Everything in the database, table by table."""
+        """Everything in the database, table by table, but for the heartbeats, which come by themselves."""
         with self.site.database.reading() as session:
             return {
                 table.name: sorted((tuple(row) for row in session.execute(select(table))), key=str)
                 for table in metadata.sorted_tables
+                if table.name != Worker.__tablename__
             }
 
 
