@@ -66,9 +66,9 @@ def build(
 ) -> Context:
     """Return the context that the settings describe. Raises Misconfigured if schema or keys are not the database's.
 
-    It uses `database`, or opens the one of the settings; `close` gives its connections back.
-    It raises its heartbeat every `heartbeat` seconds, and reclaims the letters of a worker whose lease of `lease` seconds
-    has expired. `more` is called when more letters of issues are due than this process claims at once. It must not block.
+    It uses `database`, or opens the one of the settings; `close` gives its connections back. It raises its heartbeat
+    every `heartbeat` seconds, and reclaims the letters of a worker that has not raised its own for `lease` seconds.
+    `more` is called when more letters of issues are due than this process claims at once. It must not block.
     """
     database, keys, stop = database or Database(settings.database), keyring(settings), stop or Event()
     try:

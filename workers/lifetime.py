@@ -21,7 +21,7 @@ def attend(context: Once[Context], wakeups: Closing, stop: Event, *, heartbeat: 
     """Build the context when a worker starts, set `stop` when it is told to end, and make sure that it does.
 
     If the context can never be built, a setting being wrong, the process ends at once. If the database is merely away,
-    it goes on: every wake-up logs that, and tries again. Every `heartbeat` seconds it watches the other workers' leases.
+    it goes on: every wake-up logs that, and tries again. It checks the other workers' leases every `heartbeat` seconds.
     """
     watch = Repeating(lambda: jobs.watch_leases(context), every=heartbeat, name="watch leases")
     order = Order(stop)
