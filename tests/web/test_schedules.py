@@ -33,7 +33,7 @@ def comes(stage: WholeService, cron: str, slug: str = "morning", *, active: bool
 
 def confirm_page(stage: WholeService) -> str:
     stage.sign_up(ANA)
-    stage.ring(Queue.URGENT)
+    stage.run(Queue.URGENT)
     return stage.browser.get(stage.link(stage.letters(to=ANA)[-1], "confirm")).text
 
 
