@@ -14,7 +14,7 @@ WANTED = text("picture_url IS NOT NULL AND picture_tried_at IS NULL")
 
 
 class Article(Base):
-    """One entry of a feed. `title` and `summary` are plain text, `html` has passed the allow-list of sanitising."""
+    """One entry of a feed. `title` and `summary` are plain text, `html` has passed the allow-list of sanitizing."""
 
     __tablename__ = "articles"
     __table_args__ = (
@@ -41,8 +41,8 @@ class Article(Base):
     picture_tried_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
-def absorb(
-    session: Session, feed_id: int, entries: Collection[FeedEntry], *, now: datetime, printed: Select[int]
+def upsert(
+    session: Session, feed_id: int, entries: Collection[FeedEntry], *, now: datetime, frozen: Select[int]
 ) -> int:
     """Take in what a feed offers; returns how many articles are new.
 
@@ -50,7 +50,7 @@ def absorb(
     entries up does not send them again. What is in `printed` (ids of articles) stays as its readers have it.
     """
     identities = [entry.identity for entry in entries]
-    found = select(Article, Article.id.in_(printed)).where(Article.feed_id == feed_id)
+    found = select(Article, Article.id.in_(frozen)).where(Article.feed_id == feed_id)
     known = {
         each.identity: (each, fixed) for each, fixed in session.execute(found.where(Article.identity.in_(identities)))
     }

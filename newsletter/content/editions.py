@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 from newsletter.content.articles import Article
 from newsletter.content.feeds import Feed
-from newsletter.content.parsing.sanitising import excerpt, plain_text
+from newsletter.content.parsing.sanitizing import excerpt, plain_text
 from newsletter.content.pictures import Picture
 
 WORDS_A_MINUTE = 220
@@ -30,7 +30,7 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True)
 class EditionArticle:
-    """An article in an issue. All is plain text but `html`, which is sanitised."""
+    """An article in an issue. All is plain text but `html`, which is sanitized."""
 
     title: str
     url: str
@@ -52,7 +52,7 @@ class Edition:
     articles: tuple[EditionArticle, ...]
 
 
-def piece(article: Article, feed: Feed, picture: Picture | None, *, base_url: str) -> EditionArticle:
+def edition_article(article: Article, feed: Feed, picture: Picture | None, *, base_url: str) -> EditionArticle:
     """The article as it is shown."""
     return EditionArticle(
         title=article.title,
@@ -67,7 +67,7 @@ def piece(article: Article, feed: Feed, picture: Picture | None, *, base_url: st
     )
 
 
-def digest_of(edition: Edition) -> str:
+def content_hash(edition: Edition) -> str:
     """A hash over everything that readers will see, wherever the site stands and whichever number it gets."""
     content = [edition.title, [asdict(article) for article in edition.articles]]
     return hashlib.sha256(json.dumps(content, default=str, sort_keys=True).encode()).hexdigest()

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import audit_log
 from newsletter.content.parsing.entries import web_address
-from newsletter.content.parsing.sanitising import without_userinfo
+from newsletter.content.parsing.sanitizing import without_userinfo
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base
@@ -36,7 +36,7 @@ class Feed(Base):
 
 
 @dataclass(frozen=True)
-class Due:
+class DueFeed:
     """A feed that this worker alone may ask now."""
 
     id: int
@@ -74,7 +74,7 @@ def make_due(session: Session, *, actor: str, now: datetime) -> None:
     audit_log.record(session, actor=actor, verb="feeds refreshed", subject="feeds", now=now)
 
 
-def claim_due(session: Session, *, now: datetime, limit: int) -> list[Due]:
+def claim_due(session: Session, *, now: datetime, limit: int) -> list[DueFeed]:
     """Take the feeds longest due, for this worker alone, until the lease runs out."""
     free = (
         select(Feed.id)
@@ -89,4 +89,4 @@ def claim_due(session: Session, *, now: datetime, limit: int) -> list[Due]:
         .values(next_try_at=now + LEASE)
         .returning(Feed.id, Feed.url, Feed.etag, Feed.last_modified)
     )
-    return [Due(*row) for row in session.execute(take, execution_options={"synchronize_session": False})]
+    return [DueFeed(*row) for row in session.execute(take, execution_options={"synchronize_session": False})]

@@ -18,7 +18,7 @@ from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base
 
-MOST = 100  # articles in an issue
+MAX_ARTICLES = 100  # articles in an issue
 
 
 class IssueStatus(StrEnum):
@@ -34,7 +34,7 @@ class IssueStatus(StrEnum):
 
 
 # From which status an issue may come to each; drafted and skipped are where it begins.
-ARROWS = {
+ALLOWED_FROM = {
     IssueStatus.APPROVED: (IssueStatus.DRAFTED,),
     IssueStatus.SENDING: (IssueStatus.APPROVED, IssueStatus.PAUSED),
     IssueStatus.PAUSED: (IssueStatus.SENDING,),
@@ -42,7 +42,7 @@ ARROWS = {
     IssueStatus.CANCELLED: (IssueStatus.DRAFTED, IssueStatus.APPROVED, IssueStatus.SENDING, IssueStatus.PAUSED),
 }
 WORDS = {IssueStatus.SENDING: "begun"}  # what is said of an arrow where its end's name does not
-PRINTED = (IssueStatus.APPROVED, IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT)
+FROZEN_STATUSES = (IssueStatus.APPROVED, IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT)
 
 
 class Issue(Base):
@@ -85,8 +85,8 @@ class IssueArticle(Base):
 
 def check_size(articles: int) -> None:
     """Raise Malformed for more articles than anybody reads, and for fewer than one."""
-    if not 1 <= articles <= MOST:
-        raise Malformed("articles", f"An issue takes 1 to {MOST} articles.")
+    if not 1 <= articles <= MAX_ARTICLES:
+        raise Malformed("articles", f"An issue takes 1 to {MAX_ARTICLES} articles.")
 
 
 def edition(session: Session, issue: Issue, *, base_url: str = "") -> Edition:
@@ -102,35 +102,37 @@ def edition(session: Session, issue: Issue, *, base_url: str = "") -> Edition:
     return Edition(
         number=issue.number or _next_number(session, issue.newsletter_id),
         title=issue.title,
-        articles=tuple(editions.piece(*row, base_url=base_url) for row in rows),
+        articles=tuple(editions.edition_article(*row, base_url=base_url) for row in rows),
     )
 
 
-def content_sha(session: Session, issue: Issue) -> str:
+def content_hash(session: Session, issue: Issue) -> str:
     """A hash over what readers will see: what was approved is what leaves."""
-    return editions.digest_of(edition(session, issue))
+    return editions.content_hash(edition(session, issue))
 
 
-def printed() -> Select[int]:
+def frozen_article_ids() -> Select[int]:
     """The ids of the articles that stand in an approved issue or a later one; they are not edited any more."""
     return (
-        select(IssueArticle.article_id).join(Issue, Issue.id == IssueArticle.issue_id).where(Issue.status.in_(PRINTED))
+        select(IssueArticle.article_id)
+        .join(Issue, Issue.id == IssueArticle.issue_id)
+        .where(Issue.status.in_(FROZEN_STATUSES))
     )
 
 
 def approve(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
     """Release a drafted issue as it stands. It gets its number, and its articles are not edited any more."""
     lock_newsletter(session, issue.newsletter_id)
-    number, sha = _next_number(session, issue.newsletter_id), content_sha(session, issue)
+    number, sha = _next_number(session, issue.newsletter_id), content_hash(session, issue)
     step = {"number": number, "approved_sha": sha, "approved_at": now, "actor": actor}
-    _move(session, issue, IssueStatus.APPROVED, step, actor=actor, now=now)
+    _change_status(session, issue, IssueStatus.APPROVED, step, actor=actor, now=now)
 
 
 def begin_sending(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
     """Begin to send an approved issue whose time has come, or go on with a paused one, whose time has come before."""
     if issue.status is IssueStatus.APPROVED and issue.run_at > now:
         raise Refused(f"Issue {issue.id} is meant for {issue.run_at:%Y-%m-%d %H:%M} UTC; that is yet to come.")
-    _move(session, issue, IssueStatus.SENDING, actor=actor, now=now)
+    _change_status(session, issue, IssueStatus.SENDING, actor=actor, now=now)
 
 
 def resume(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
@@ -142,17 +144,17 @@ def resume(session: Session, issue: Issue, *, actor: str, now: datetime) -> None
 
 def pause(session: Session, issue: Issue, *, actor: str, now: datetime, reason: str | None = None) -> None:
     """Hold an issue that is leaving; what has left has left. The reason is for who has to mend it."""
-    _move(session, issue, IssueStatus.PAUSED, actor=actor, now=now, facts={"reason": reason} if reason else {})
+    _change_status(session, issue, IssueStatus.PAUSED, actor=actor, now=now, facts={"reason": reason} if reason else {})
 
 
-def finish(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
+def mark_sent(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
     """Call an issue sent: nothing of it is owed any more."""
-    _move(session, issue, IssueStatus.SENT, {"sent_at": now}, actor=actor, now=now)
+    _change_status(session, issue, IssueStatus.SENT, {"sent_at": now}, actor=actor, now=now)
 
 
 def cancel(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
     """Give an issue up. Its articles are free for the next one."""
-    _move(session, issue, IssueStatus.CANCELLED, actor=actor, now=now)
+    _change_status(session, issue, IssueStatus.CANCELLED, actor=actor, now=now)
     session.execute(update(IssueArticle).where(IssueArticle.issue_id == issue.id).values(digest_id=None))
 
 
@@ -164,7 +166,7 @@ def pause_reason(session: Session, issue: Issue) -> str | None:
     return paused.fields.get("reason") if paused else None
 
 
-def _move(
+def _change_status(
     session: Session,
     issue: Issue,
     to: IssueStatus,
@@ -179,7 +181,7 @@ def _move(
     Who took it is remembered here, and so for every arrow.
     """
     word = "resumed" if issue.status is IssueStatus.PAUSED and to is IssueStatus.SENDING else WORDS.get(to, to.value)
-    step = update(Issue).where(Issue.id == issue.id, Issue.status.in_(ARROWS[to]))
+    step = update(Issue).where(Issue.id == issue.id, Issue.status.in_(ALLOWED_FROM[to]))
     moved = session.scalar(step.values(status=to, **(values or {})).returning(Issue.id))
     session.refresh(issue)
     if moved is None:

@@ -22,7 +22,7 @@ from newsletter.store.database import Base, Begin
 MAX_BYTES = 2_000_000
 SMALLEST, LARGEST = 100, 8000  # pixels; smaller is an icon, larger would choke a phone
 RECENT = timedelta(days=30)
-HANDS = 8  # pictures fetched at the same time
+CONCURRENCY = 8  # pictures fetched at the same time
 
 
 class Picture(Base):
@@ -38,11 +38,11 @@ class Picture(Base):
     found_at: Mapped[datetime]
 
 
-def gather(begin: Begin, fetcher: Fetcher, *, now: datetime, limit: int = 20) -> int:
+def copy_new(begin: Begin, fetcher: Fetcher, *, now: datetime, limit: int = 20) -> int:
     """Copy the lead pictures of recent articles, the newest first, each tried once; returns how many were tried."""
     with begin() as session:
         wanted = _claim(session, now=now, limit=limit)
-    with ThreadPoolExecutor(HANDS) as hands:  # no transaction is open here
+    with ThreadPoolExecutor(CONCURRENCY) as hands:  # no transaction is open here
         found = hands.map(partial(_fetch, fetcher, now), wanted.values())
         for article_id, picture in zip(wanted, found, strict=True):
             if picture:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import redaction
 from newsletter.content import articles, feeds, issues
-from newsletter.content.feeds import Due, Feed
+from newsletter.content.feeds import DueFeed, Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.fetcher import Fetcher, FetchResult
 from newsletter.content.parsing.decoding import NotAFeed
@@ -21,13 +21,13 @@ from newsletter.store.database import Begin
 
 INTERVAL = timedelta(minutes=20)
 LONGEST_WAIT = timedelta(days=1)  # between two attempts at a feed that keeps failing
-HANDS = 8  # feeds asked at the same time
+CONCURRENCY = 8  # feeds asked at the same time
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Visit:
+class FeedRefresh:
     """What asking a feed has come to: nothing new (no feed), what it offers, or an error."""
 
     answer: FetchResult | None = None
@@ -42,7 +42,7 @@ def refresh_due(begin: Begin, fetcher: Fetcher, *, now: datetime, limit: int = 2
     """
     with begin() as session:
         due = feeds.claim_due(session, now=now, limit=limit)
-    with ThreadPoolExecutor(HANDS) as hands:  # no transaction is open here
+    with ThreadPoolExecutor(CONCURRENCY) as hands:  # no transaction is open here
         for feed, visit in zip(due, hands.map(partial(_ask, fetcher), due), strict=True):
             with begin() as session:
                 new = _record(session, feed, visit, now=now)
@@ -53,21 +53,21 @@ def refresh_due(begin: Begin, fetcher: Fetcher, *, now: datetime, limit: int = 2
     return len(due)
 
 
-def _ask(fetcher: Fetcher, due: Due) -> Visit:
+def _ask(fetcher: Fetcher, due: DueFeed) -> FeedRefresh:
     """Fetch and read one feed. What is wrong with it is an answer too."""
     try:
         answer = fetcher.fetch(due.url, etag=due.etag, last_modified=due.last_modified)
         if answer.body is None:
-            return Visit(answer)
-        return Visit(answer, read(answer.body, url=answer.url, content_type=answer.content_type))
+            return FeedRefresh(answer)
+        return FeedRefresh(answer, read(answer.body, url=answer.url, content_type=answer.content_type))
     except (FetchError, NotAFeed) as error:
-        return Visit(error=str(error))
+        return FeedRefresh(error=str(error))
     except Exception as error:  # one feed that meets a bug of ours must not keep the others waiting
         log.exception("a feed could not be asked", exc_info=redaction.wordless(error), extra={"feed": due.id})
-        return Visit(error="An error of ours has kept it from being read; the log says which.")
+        return FeedRefresh(error="An error of ours has kept it from being read; the log says which.")
 
 
-def _record(session: Session, due: Due, visit: Visit, *, now: datetime) -> int:
+def _record(session: Session, due: DueFeed, visit: FeedRefresh, *, now: datetime) -> int:
     """Keep what came of it; returns how many articles are new."""
     feed = session.get_one(Feed, due.id, with_for_update=True)
     feed.checked_at, feed.error = now, visit.error
@@ -76,7 +76,7 @@ def _record(session: Session, due: Due, visit: Visit, *, now: datetime) -> int:
     if visit.answer and visit.feed:
         feed.etag, feed.last_modified = visit.answer.etag, visit.answer.last_modified
         feed.title = visit.feed.title or feed.title or urlsplit(feed.url).netloc
-        return articles.absorb(session, feed.id, visit.feed.entries, now=now, printed=issues.printed())
+        return articles.upsert(session, feed.id, visit.feed.entries, now=now, frozen=issues.frozen_article_ids())
     return 0
 
 

@@ -26,7 +26,7 @@ ANA = "ana@example.org"
 
 def asked(session: Session, newsletter: Newsletter, address: str = ANA, **given: object) -> Signup:
     """A sign-up whose letter was sent."""
-    reader = subscribers.by_key(session, address)
+    reader = subscribers.lock_by_key(session, address)
     if reader is None or newsletter.id not in subscribers.subscriptions(session, reader.id):
         a_reader(session, newsletter, address, standing=Standing.ASKED)
     return a_signup(session, newsletter, address, state=SignupState.ASKED, **given)
@@ -106,7 +106,7 @@ def test_a_press_of_the_button_counts_once_from_any_number_of_windows(begin, rea
 
     def press(_: int) -> bool:
         with begin() as session:
-            return confirm(session, decisions.signup_of(session, (number, nonce), lock=True))
+            return confirm(session, decisions.find_signup(session, (number, nonce), lock=True))
 
     with reading() as session:
         nonce = session.get_one(Signup, number).nonce
@@ -119,10 +119,10 @@ def test_a_press_of_the_button_counts_once_from_any_number_of_windows(begin, rea
 def test_a_link_to_a_sign_up_that_is_gone_or_another_has_expired(begin):
     with begin() as session:
         signup = asked(session, a_newsletter(session))
-        assert decisions.signup_of(session, (signup.id, signup.nonce), lock=False) is signup
+        assert decisions.find_signup(session, (signup.id, signup.nonce), lock=False) is signup
         for ids in ((signup.id, signup.nonce + 1), (signup.id + 1, signup.nonce)):
             with pytest.raises(LinkExpired):
-                decisions.signup_of(session, ids, lock=True)
+                decisions.find_signup(session, ids, lock=True)
 
 
 def test_a_confirmation_after_three_days_or_of_somebody_forgotten_has_expired(begin):

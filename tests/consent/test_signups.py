@@ -8,7 +8,7 @@ from sqlalchemy import event, select, text
 
 from newsletter import addresses
 from newsletter.consent import signups
-from newsletter.consent.signups import VALID, Signup, SignupLetter, SignupState
+from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupLetter, SignupState
 from newsletter.consent.wordings import Wording
 from tests.builders import KEYRING, a_newsletter, a_signup
 from tests.clock import NOON
@@ -70,7 +70,7 @@ def test_the_oldest_that_waits_is_next_and_none_that_is_done_from_the_future_or_
         for state in SignupState:
             if state is not SignupState.RECEIVED:
                 a_signup(session, newsletter, state=state)
-        a_signup(session, newsletter, received_at=NOON - VALID)
+        a_signup(session, newsletter, received_at=NOON - LINK_LIFETIME)
         a_signup(session, newsletter, received_at=NOON + timedelta(seconds=1))
         assert signups.next_received(session, now=NOON) is None
         first, second = (a_signup(session, newsletter) for _ in range(2))
@@ -121,9 +121,9 @@ def test_an_inbox_gets_one_letter_a_day_about_a_newsletter(begin, hours):
         tagged = a_signup(session, morning, "ANA+tag@example.org")
         tomorrow = a_signup(session, morning, "ana@example.org", received_at=NOON + timedelta(hours=12))
         other = a_signup(session, morning, "eve@example.org")
-        asked = [signups.may_ask(session, each, morning.id) for each in (first, again, tagged, tomorrow, other)]
+        asked = [signups.reserve_letter(session, each, morning.id) for each in (first, again, tagged, tomorrow, other)]
         assert asked == [True, False, False, True, True]
-        assert signups.may_ask(session, again, evening.id)
+        assert signups.reserve_letter(session, again, evening.id)
 
 
 def test_of_many_who_ask_at_once_one_may(begin, reading):
@@ -133,7 +133,7 @@ def test_of_many_who_ask_at_once_one_may(begin, reading):
 
     def ask(number: int) -> bool:
         with begin() as session:
-            return signups.may_ask(session, session.get_one(Signup, number), newsletter.id)
+            return signups.reserve_letter(session, session.get_one(Signup, number), newsletter.id)
 
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(ask, numbers)) == 1

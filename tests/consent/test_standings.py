@@ -32,7 +32,7 @@ def test_postgresql_says_the_same(postgresql_url, histories):
 
 
 def compare(database: Database, histories: list[list[Event]]) -> None:
-    told = standings.told()
+    told = standings.derived()
     with database.writing() as session:
         newsletter = a_newsletter(session, f"n{len(session.scalars(select(LedgerEntry.id)).all())}x{id(histories)}")
         subjects = {}

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent import exhibits, wordings
 from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.wordings import LIMIT, Wording
+from newsletter.consent.wordings import MAX_CHARACTERS, Wording
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Begin
@@ -66,11 +66,11 @@ def test_languages_and_newsletters_count_their_own_versions(begin):
         assert wordings.current(session, morning.id, "fr") is None
 
 
-@pytest.mark.parametrize("text", ["", " \n ", "a" * (LIMIT + 1)])
+@pytest.mark.parametrize("text", ["", " \n ", "a" * (MAX_CHARACTERS + 1)])
 def test_no_words_or_a_book_are_refused(begin, text):
     with begin() as session:
         newsletter = a_newsletter(session)
-        with pytest.raises(Malformed, match="words of the consent"):
+        with pytest.raises(Malformed, match="Enter a consent text"):
             publish(session, newsletter, text=text)
 
 

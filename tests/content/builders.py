@@ -49,7 +49,7 @@ def an_entry(name: str, **changes) -> FeedEntry:
 def publish(session: Session, feed: Feed, *names: str, now: datetime = NOON, **changes) -> int:
     """Let the feed offer entries of these names, the newest first."""
     entries = [an_entry(name, **changes) for name in names]
-    return articles.absorb(session, feed.id, entries, now=now, printed=issues.printed())
+    return articles.upsert(session, feed.id, entries, now=now, frozen=issues.frozen_article_ids())
 
 
 def with_picture(name: str) -> FeedEntry:
@@ -57,7 +57,7 @@ def with_picture(name: str) -> FeedEntry:
 
 
 @dataclass
-class Shelf:
+class FakeFetcher:
     """A fetcher that has what it has: bytes, or a reason for having none, or a bug."""
 
     answers: dict[str, bytes | Exception] = field(default_factory=dict)

@@ -82,7 +82,7 @@ def test_what_stands_in_an_approved_issue_is_not_edited_any_more(begin):
         issues.approve(session, issue, actor="tests", now=NOON)
         publish(session, feed, "bus", "orchard", title="The bus is late")
         assert sorted(titles(session)) == ["The bus is late", "The bus waits"]
-        assert issues.content_sha(session, issue) == issue.approved_sha
+        assert issues.content_hash(session, issue) == issue.approved_sha
 
 
 def test_a_date_in_the_future_is_the_time_of_discovery(begin):
@@ -98,7 +98,7 @@ def test_what_a_database_cannot_hold_does_not_come_so_far(begin):
     entries = parse(body, url="https://press.example/feed.json").entries
     with begin() as session:
         feed = a_feed(session, a_newsletter(session))
-        assert articles.absorb(session, feed.id, entries, now=NOON, printed=issues.printed()) == 1
+        assert articles.upsert(session, feed.id, entries, now=NOON, frozen=issues.frozen_article_ids()) == 1
         assert titles(session) == ["a b c 𝄞"]
 
 

@@ -7,7 +7,7 @@ from newsletter.content import issues
 from newsletter.content.articles import Article
 from newsletter.content.digests import drafting
 from newsletter.content.editions import Image, headline
-from newsletter.content.issues import ARROWS, Issue, IssueStatus
+from newsletter.content.issues import ALLOWED_FROM, Issue, IssueStatus
 from newsletter.content.pictures import Picture
 from newsletter.errors import Refused
 from tests.clock import NOON
@@ -73,7 +73,7 @@ def test_an_issue_goes_from_drafted_to_sent(desk):
     issues.begin_sending(session, issue, actor="tests", now=NOON)
     issues.pause(session, issue, actor="tests", now=NOON)
     issues.begin_sending(session, issue, actor="tests", now=NOON)
-    issues.finish(session, issue, actor="tests", now=LATER)
+    issues.mark_sent(session, issue, actor="tests", now=LATER)
     assert (issue.status, issue.sent_at) == (IssueStatus.SENT, LATER)
 
 
@@ -81,7 +81,7 @@ STEPS = {
     IssueStatus.APPROVED: issues.approve,
     IssueStatus.SENDING: issues.begin_sending,
     IssueStatus.PAUSED: issues.pause,
-    IssueStatus.SENT: issues.finish,
+    IssueStatus.SENT: issues.mark_sent,
     IssueStatus.CANCELLED: issues.cancel,
 }
 
@@ -93,7 +93,7 @@ def test_an_issue_goes_along_its_arrows_only(desk, here):
         issue = Issue(newsletter_id=newsletter.id, title="T", status=here, run_at=NOON, window_to=NOON, drafted_at=NOON)
         session.add(issue)
         session.flush()
-        if here in ARROWS[there]:
+        if here in ALLOWED_FROM[there]:
             step(session, issue, actor="tests", now=NOON)
             assert issue.status is there
         else:
@@ -148,15 +148,15 @@ def test_an_edition_shows_articles_as_a_letter_needs_them(desk):
 def test_the_hash_covers_what_readers_see_and_nothing_else(desk):
     session, newsletter = desk
     issue = drafting.draft(session, newsletter, articles=2, actor="tests", now=NOON)
-    before = issues.content_sha(session, issue)
+    before = issues.content_hash(session, issue)
     issues.approve(session, issue, actor="tests", now=NOON)
-    assert issue.approved_sha == before == issues.content_sha(session, issue)
+    assert issue.approved_sha == before == issues.content_hash(session, issue)
     bus = session.scalars(select(Article).where(Article.title == "About bus")).one()
     for change in ({"title": "Another"}, {"summary": "Another"}, {"url": "https://e.example/"}, {"author": "Another"}):
         for name, value in change.items():
             setattr(bus, name, value)
         session.flush()
-        after = issues.content_sha(session, issue)
+        after = issues.content_hash(session, issue)
         assert after != before
         before = after
 

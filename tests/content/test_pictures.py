@@ -13,7 +13,7 @@ from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.parsing.image_size import ImageSize, measure
 from newsletter.content.pictures import MAX_BYTES, RECENT, Picture
 from tests.clock import NOON
-from tests.content.builders import Shelf, a_feed, a_newsletter, with_picture
+from tests.content.builders import FakeFetcher, a_feed, a_newsletter, with_picture
 from tests.shared_data import shared
 
 sizes = st.integers(1, 16383)
@@ -93,7 +93,7 @@ def offered(begin):
     def offer(*names: str, now=NOON) -> None:
         with begin() as session:
             entries = [with_picture(name) for name in names]
-            articles.absorb(session, feed.id, entries, now=now, printed=issues.printed())
+            articles.upsert(session, feed.id, entries, now=now, frozen=issues.frozen_article_ids())
 
     return offer
 
@@ -106,8 +106,8 @@ def shown(begin) -> dict[str, str | None]:
 def test_a_picture_is_kept_under_the_hash_of_its_content(begin, offered):
     offered("bus", "bridge")
     file = png(600, 400)
-    shelf = Shelf({"https://press.example/bus.png": file, "https://press.example/bridge.png": file})
-    assert pictures.gather(begin, shelf, now=NOON) == 2
+    fetcher = FakeFetcher({"https://press.example/bus.png": file, "https://press.example/bridge.png": file})
+    assert pictures.copy_new(begin, fetcher, now=NOON) == 2
     sha256 = hashlib.sha256(file).hexdigest()
     assert shown(begin) == {"About bus": sha256, "About bridge": sha256}
     with begin() as session:
@@ -117,8 +117,8 @@ def test_a_picture_is_kept_under_the_hash_of_its_content(begin, offered):
 
 def test_a_picture_is_tried_once(begin, offered):
     offered("bus")
-    assert pictures.gather(begin, Shelf(), now=NOON) == 1
-    assert pictures.gather(begin, Shelf({"https://press.example/bus.png": png(600, 400)}), now=NOON) == 0
+    assert pictures.copy_new(begin, FakeFetcher(), now=NOON) == 1
+    assert pictures.copy_new(begin, FakeFetcher({"https://press.example/bus.png": png(600, 400)}), now=NOON) == 0
     assert shown(begin) == {"About bus": None}
 
 
@@ -133,20 +133,20 @@ def test_a_picture_is_tried_once(begin, offered):
 def test_what_is_no_fit_picture_is_not_shown_and_the_others_are(begin, offered, file):
     offered("bus", "bridge")
     good = png(600, 400)
-    pictures.gather(
-        begin, Shelf({"https://press.example/bus.png": file, "https://press.example/bridge.png": good}), now=NOON
+    pictures.copy_new(
+        begin, FakeFetcher({"https://press.example/bus.png": file, "https://press.example/bridge.png": good}), now=NOON
     )
     assert shown(begin) == {"About bus": None, "About bridge": hashlib.sha256(good).hexdigest()}
 
 
 def test_old_articles_need_no_picture_any_more(begin, offered):
     offered("bus")
-    assert pictures.gather(begin, Shelf(), now=NOON + RECENT) == 0
+    assert pictures.copy_new(begin, FakeFetcher(), now=NOON + RECENT) == 0
 
 
 def test_the_newest_articles_get_their_pictures_first(begin, offered):
     offered("bridge", "bus")
     offered("orchard", now=NOON + timedelta(hours=1))
-    shelf = Shelf({f"https://press.example/{name}.png": png(600, 400) for name in ("bus", "bridge", "orchard")})
-    assert pictures.gather(begin, shelf, now=NOON, limit=2) == 2
+    fetcher = FakeFetcher({f"https://press.example/{name}.png": png(600, 400) for name in ("bus", "bridge", "orchard")})
+    assert pictures.copy_new(begin, fetcher, now=NOON, limit=2) == 2
     assert sorted(title for title, sha in shown(begin).items() if sha) == ["About bridge", "About orchard"]

@@ -13,7 +13,7 @@ from newsletter.content.fetching.http import HttpFetcher
 from newsletter.content.refreshing import INTERVAL, LONGEST_WAIT
 from newsletter.errors import Malformed
 from tests.clock import NOON
-from tests.content.builders import Shelf, a_feed, a_newsletter
+from tests.content.builders import FakeFetcher, a_feed, a_newsletter
 from tests.local_http import LocalHttp
 
 TOWN = "https://press.example/town.xml"
@@ -37,8 +37,8 @@ def titles(begin) -> list[str]:
 def test_what_a_feed_offers_is_taken_in(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
-    shelf = Shelf({TOWN: rss("bus", "bridge")}, {TOWN: '"1"'})
-    assert refreshing.refresh_due(begin, shelf, now=NOON) == 1
+    fetcher = FakeFetcher({TOWN: rss("bus", "bridge")}, {TOWN: '"1"'})
+    assert refreshing.refresh_due(begin, fetcher, now=NOON) == 1
     feed = feed_row(begin)
     assert titles(begin) == ["bridge", "bus"]
     assert (feed.title, feed.etag, feed.error, feed.checked_at) == ("Town news", '"1"', None, NOON)
@@ -48,18 +48,18 @@ def test_what_a_feed_offers_is_taken_in(begin):
 def test_a_feed_is_left_alone_until_its_time(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
-    shelf = Shelf({TOWN: rss("bus")})
-    assert refreshing.refresh_due(begin, shelf, now=NOON) == 1
-    assert refreshing.refresh_due(begin, shelf, now=NOON + INTERVAL - timedelta(seconds=1)) == 0
-    assert refreshing.refresh_due(begin, shelf, now=NOON + INTERVAL) == 1
+    fetcher = FakeFetcher({TOWN: rss("bus")})
+    assert refreshing.refresh_due(begin, fetcher, now=NOON) == 1
+    assert refreshing.refresh_due(begin, fetcher, now=NOON + INTERVAL - timedelta(seconds=1)) == 0
+    assert refreshing.refresh_due(begin, fetcher, now=NOON + INTERVAL) == 1
 
 
 def test_a_feed_that_has_not_changed_keeps_what_is_known(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
-    shelf = Shelf({TOWN: rss("bus")}, {TOWN: '"1"'})
-    refreshing.refresh_due(begin, shelf, now=NOON)
-    refreshing.refresh_due(begin, shelf, now=NOON + INTERVAL)
+    fetcher = FakeFetcher({TOWN: rss("bus")}, {TOWN: '"1"'})
+    refreshing.refresh_due(begin, fetcher, now=NOON)
+    refreshing.refresh_due(begin, fetcher, now=NOON + INTERVAL)
     feed = feed_row(begin)
     assert (feed.title, feed.etag, feed.checked_at) == ("Town news", '"1"', NOON + INTERVAL)
 
@@ -78,7 +78,7 @@ def test_a_feed_that_fails_says_why_and_the_others_go_on(begin):
         for name in [*bombs, "town"]:
             a_feed(session, newsletter, name)
     answers = {f"https://press.example/{name}.xml": answer for name, answer in bombs.items()}
-    assert refreshing.refresh_due(begin, Shelf({**answers, TOWN: rss("bus")}), now=NOON) == 7
+    assert refreshing.refresh_due(begin, FakeFetcher({**answers, TOWN: rss("bus")}), now=NOON) == 7
     assert titles(begin) == ["bus"]
     errors = {name: feed_row(begin, f"https://press.example/{name}.xml").error for name in bombs}
     assert errors == {
@@ -96,12 +96,12 @@ def test_a_feed_that_keeps_failing_is_asked_less_and_less_until_it_answers(begin
         a_feed(session, a_newsletter(session))
     now, waits = NOON, []
     for _ in range(9):
-        refreshing.refresh_due(begin, Shelf(), now=now)
+        refreshing.refresh_due(begin, FakeFetcher(), now=now)
         waits.append(feed_row(begin).next_try_at - now)
         now += waits[-1]
     assert waits[:4] == [INTERVAL, INTERVAL * 2, INTERVAL * 4, INTERVAL * 8]
     assert waits[-1] == LONGEST_WAIT
-    refreshing.refresh_due(begin, Shelf({TOWN: rss("bus")}), now=now)
+    refreshing.refresh_due(begin, FakeFetcher({TOWN: rss("bus")}), now=now)
     feed = feed_row(begin)
     assert (feed.failures, feed.error, feed.next_try_at) == (0, None, now + INTERVAL)
 
@@ -109,7 +109,7 @@ def test_a_feed_that_keeps_failing_is_asked_less_and_less_until_it_answers(begin
 def test_a_feed_without_a_title_is_called_by_its_host(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session)).title = ""
-    refreshing.refresh_due(begin, Shelf({TOWN: rss("bus", title="")}), now=NOON)
+    refreshing.refresh_due(begin, FakeFetcher({TOWN: rss("bus", title="")}), now=NOON)
     assert feed_row(begin).title == "press.example"
 
 

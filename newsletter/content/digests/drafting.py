@@ -16,7 +16,7 @@ from newsletter.content.digests.digests import Digest
 from newsletter.content.digests.selection import Candidate
 from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueArticle, IssueStatus
-from newsletter.content.parsing.sanitising import one_line
+from newsletter.content.parsing.sanitizing import one_line
 from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.redaction import log_failure

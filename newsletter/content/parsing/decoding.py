@@ -49,7 +49,7 @@ def decode(body: bytes, content_type: str = "") -> str:
     return body.decode("windows-1252", "replace")
 
 
-def without_prolog(text: str) -> str:
+def strip_prolog(text: str) -> str:
     """The XML document from its root element on. Raises NotAFeed if it has none, or declares entities."""
     at = 0
     while part := PROLOG.match(text, at):

@@ -8,12 +8,12 @@ from urllib.parse import urljoin, urlsplit
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from newsletter.content.parsing.sanitising import (
+from newsletter.content.parsing.sanitizing import (
     bounded,
     excerpt,
     one_line,
     plain_text,
-    sanitise,
+    sanitize,
     without_userinfo,
 )
 
@@ -37,7 +37,7 @@ class LeadPicture:
 
 @dataclass(frozen=True, kw_only=True)
 class FeedEntry:
-    """One entry. `title`, `summary`, `author` and `categories` are plain text on one line, `html` is sanitised."""
+    """One entry. `title`, `summary`, `author` and `categories` are plain text on one line, `html` is sanitized."""
 
     identity: str
     url: str | None
@@ -51,7 +51,7 @@ class FeedEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Raw:
+class RawEntry:
     """An entry as its feed gives it: `title` is text, `summary` and `content` are HTML that nobody has looked at.
 
     `base` is what relative links in it start from: its xml:base, else the feed's own address.
@@ -77,7 +77,7 @@ class ParsedFeed:
     entries: tuple[FeedEntry, ...]
 
 
-def compose(raw: Raw) -> FeedEntry | None:
+def compose(raw: RawEntry) -> FeedEntry | None:
     """Bring an entry into form; None if it has neither a title nor a link, so that nothing could be shown of it."""
     url, title = web_address(raw.link, raw.base), one_line(raw.title)
     if not (url or title):
@@ -90,7 +90,7 @@ def compose(raw: Raw) -> FeedEntry | None:
         url=url,
         title=excerpt(title, MAX_TITLE) or made or excerpt(_short(url), MAX_TITLE),
         summary=excerpt(_after(made, text), MAX_SUMMARY),
-        html=sanitise(body, base=web_address(raw.base)),
+        html=sanitize(body, base=web_address(raw.base)),
         author=excerpt(one_line(raw.author), MAX_NAME),
         published_at=raw.published_at,
         picture=_picture(raw, body),
@@ -114,7 +114,7 @@ def _after(made: str, text: str) -> str:
     return text[len(made.removesuffix("…")) :].lstrip(" ,;:.-\u2013…") if made else text
 
 
-def _identity(raw: Raw, url: str | None, title: str, text: str) -> str:
+def _identity(raw: RawEntry, url: str | None, title: str, text: str) -> str:
     """What an entry is known by: its own id, else its link, else what it says."""
     identity = one_line(raw.identity) or url
     if identity and len(identity) <= MAX_IDENTITY:
@@ -132,7 +132,7 @@ def _categories(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in unique if name)[:MAX_CATEGORIES]
 
 
-def _picture(raw: Raw, body: str) -> LeadPicture | None:
+def _picture(raw: RawEntry, body: str) -> LeadPicture | None:
     """The picture that the feed names for the entry, else the first in its text that is not tiny."""
     if named := web_address(raw.picture, raw.base):
         return LeadPicture(url=named)

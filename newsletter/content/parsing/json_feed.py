@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from newsletter.content.parsing.decoding import NotAFeed
-from newsletter.content.parsing.entries import Raw
-from newsletter.content.parsing.sanitising import one_line
+from newsletter.content.parsing.entries import RawEntry
+from newsletter.content.parsing.sanitizing import one_line
 
 
 def looks_like_it(text: str) -> bool:
@@ -16,7 +16,7 @@ def looks_like_it(text: str) -> bool:
     return text.lstrip().startswith("{")
 
 
-def read(text: str, url: str) -> tuple[str, Iterable[Raw]]:
+def read(text: str, url: str) -> tuple[str, Iterable[RawEntry]]:
     """The feed's title and its items. Raises NotAFeed if it is other JSON, or none."""
     try:
         feed = json.loads(text)
@@ -27,8 +27,8 @@ def read(text: str, url: str) -> tuple[str, Iterable[Raw]]:
     return one_line(_text(feed, "title")), (_raw(item, url) for item in feed["items"] if isinstance(item, dict))
 
 
-def _raw(item: dict[str, Any], url: str) -> Raw:
-    return Raw(
+def _raw(item: dict[str, Any], url: str) -> RawEntry:
+    return RawEntry(
         identity=_text(item, "id"),
         link=_text(item, "url") or _text(item, "external_url"),
         title=markup.unescape(_text(item, "title")),  # it is text, but some encode it all the same

@@ -13,9 +13,9 @@ from typing import Any
 import feedparser
 
 from newsletter.content.parsing import json_feed
-from newsletter.content.parsing.decoding import NotAFeed, decode, without_prolog
-from newsletter.content.parsing.entries import FeedEntry, ParsedFeed, Raw, compose, web_address
-from newsletter.content.parsing.sanitising import UNSTORABLE, one_line, plain_text
+from newsletter.content.parsing.decoding import NotAFeed, decode, strip_prolog
+from newsletter.content.parsing.entries import FeedEntry, ParsedFeed, RawEntry, compose, web_address
+from newsletter.content.parsing.sanitizing import UNSTORABLE, one_line, plain_text
 
 MAX_ENTRIES = 2000
 # HTML's names of characters: XML knows them only from a document type. Those it knows by itself are left to it.
@@ -36,11 +36,11 @@ def parse(body: bytes, *, url: str, content_type: str = "") -> ParsedFeed:
     return ParsedFeed(title=title, entries=tuple(found.values()))
 
 
-def _read(text: str, url: str) -> tuple[str, Iterable[Raw]]:
-    document = NAMED.sub(lambda named: chr(name2codepoint[named[1]]), without_prolog(text))
+def _read(text: str, url: str) -> tuple[str, Iterable[RawEntry]]:
+    document = NAMED.sub(lambda named: chr(name2codepoint[named[1]]), strip_prolog(text))
     stream = io.BytesIO(b'<?xml version="1.0" encoding="utf-8"?>\n' + document.encode())
     try:
-        # Links are resolved and HTML is sanitised in `entries`, once and by a stricter boundary than feedparser's.
+        # Links are resolved and HTML is sanitized in `entries`, once and by a stricter boundary than feedparser's.
         parsed = feedparser.parse(stream, resolve_relative_uris=False, sanitize_html=False)
     except Exception as error:  # what is broken badly enough breaks its tolerant parser in many ways
         raise NotAFeed("It is broken XML, and no sense can be made of it.") from error
@@ -49,10 +49,10 @@ def _read(text: str, url: str) -> tuple[str, Iterable[Raw]]:
     return _title(parsed.feed), (_raw(entry, url) for entry in parsed.entries)
 
 
-def _raw(entry: Any, url: str) -> Raw:
+def _raw(entry: Any, url: str) -> RawEntry:
     summary = entry.get("summary_detail") or {}
     content = next((each for each in entry.get("content", ()) if each.get("value")), summary)
-    return Raw(
+    return RawEntry(
         identity=entry.get("id") or "",
         link=_link(entry),
         title=_title(entry),

@@ -78,7 +78,7 @@ def test_an_automatic_digest_is_approved_by_the_scheduler(begin, daily):
     assert [status for status, *_ in drafted(begin, SEVEN)] == [IssueStatus.APPROVED]
     with begin() as session:
         issue = session.scalars(select(Issue)).one()
-        assert (issue.actor, issue.number, issue.approved_sha) == ("scheduler", 1, issues.content_sha(session, issue))
+        assert (issue.actor, issue.number, issue.approved_sha) == ("scheduler", 1, issues.content_hash(session, issue))
     drafted(begin, SEVEN + DAY)
     assert [status for status, *_ in drafted(begin, SEVEN + 2 * DAY)] == [IssueStatus.SKIPPED], (
         "there is nothing to approve"

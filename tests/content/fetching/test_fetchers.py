@@ -9,7 +9,7 @@ from newsletter.allowed_hosts import AllowedHost
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.fetcher import Fetcher
 from newsletter.content.fetching.http import HttpFetcher
-from tests.content.builders import Shelf
+from tests.content.builders import FakeFetcher
 from tests.local_http import LocalHttp
 
 PAGES = {"/feed": b"<rss/>", "/other": b"12345"}
@@ -31,7 +31,7 @@ def world(request: pytest.FixtureRequest) -> World:
 def shelved(_: Callable[[str], object]) -> World:
     where = {path: f"https://press.example{path}" for path in [*PAGES, "/missing"]}
     answers = {where[path]: body for path, body in PAGES.items()}
-    return World(Shelf(answers, dict.fromkeys(answers, ETAG)), where)
+    return World(FakeFetcher(answers, dict.fromkeys(answers, ETAG)), where)
 
 
 def served(fixture: Callable[[str], object]) -> World:

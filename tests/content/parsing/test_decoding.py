@@ -2,7 +2,7 @@ from time import process_time
 
 import pytest
 
-from newsletter.content.parsing.decoding import NotAFeed, decode, without_prolog
+from newsletter.content.parsing.decoding import NotAFeed, decode, strip_prolog
 
 FEED = "<rss><title>Grüße, Größe</title></rss>"
 
@@ -41,7 +41,7 @@ def test_what_http_says_goes_before_what_the_document_says():
     ],
 )
 def test_the_prolog_is_taken_away(prolog):
-    assert without_prolog(prolog.removeprefix("\ufeff") + FEED) == FEED
+    assert strip_prolog(prolog.removeprefix("\ufeff") + FEED) == FEED
 
 
 BILLION_LAUGHS = (
@@ -66,7 +66,7 @@ BILLION_LAUGHS = (
 def test_a_feed_that_declares_entities_is_refused_before_it_is_parsed(document, encoding):
     before = process_time()
     with pytest.raises(NotAFeed):
-        without_prolog(decode(document.encode(encoding)))
+        strip_prolog(decode(document.encode(encoding)))
     assert process_time() - before < 0.5
 
 
@@ -84,4 +84,4 @@ def test_a_feed_that_declares_entities_is_refused_before_it_is_parsed(document, 
 )
 def test_what_is_no_feed_is_named(document, reason):
     with pytest.raises(NotAFeed, match=reason):
-        without_prolog(document)
+        strip_prolog(document)

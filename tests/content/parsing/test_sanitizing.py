@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from newsletter.content.parsing.sanitising import (
+from newsletter.content.parsing.sanitizing import (
     MAX_CHARACTERS,
     TAGS,
     excerpt,
     one_line,
     plain_text,
-    sanitise,
+    sanitize,
 )
 
 PARTS = [
@@ -44,7 +44,7 @@ markup = st.lists(st.sampled_from(PARTS), max_size=30).map("".join) | st.text()
 
 @given(markup)
 def test_nothing_but_the_vocabulary_comes_through(html):
-    for node in LexborHTMLParser(f"<body>{sanitise(html)}").css("body *"):
+    for node in LexborHTMLParser(f"<body>{sanitize(html)}").css("body *"):
         assert node.tag in TAGS
         assert set(node.attributes) <= {"href"}
         assert (node.attributes.get("href") or "http:").startswith(("http:", "https:", "mailto:", "//"))
@@ -52,8 +52,8 @@ def test_nothing_but_the_vocabulary_comes_through(html):
 
 @given(markup)
 def test_what_is_clean_stays_as_it_is(html):
-    clean = sanitise(html)
-    assert sanitise(clean) == clean
+    clean = sanitize(html)
+    assert sanitize(clean) == clean
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["C", "Z"]) | st.just(" ")))
@@ -74,15 +74,15 @@ def test_text_is_only_escaped(text):
     ],
 )
 def test_html_is_reduced(html, clean):
-    assert sanitise(html) == clean
+    assert sanitize(html) == clean
 
 
 def test_links_are_made_whole():
     html = "<a href='/b?c=1&amp;d'>1</a><a href='mailto:a@b.example'>2</a><a href='https://e.example/'>3</a>"
-    assert sanitise(html, base="http://x.example/a") == (
+    assert sanitize(html, base="http://x.example/a") == (
         '<a href="http://x.example/b?c=1&amp;d">1</a><a href="mailto:a@b.example">2</a><a href="https://e.example/">3</a>'
     )
-    assert sanitise("<a href='/b'>1</a>") == "<a>1</a>"
+    assert sanitize("<a href='/b'>1</a>") == "<a>1</a>"
 
 
 def test_words_of_separate_blocks_stay_apart():
@@ -109,18 +109,18 @@ def test_a_line_holds_no_controls():
 )
 def test_no_nesting_takes_long(html):
     before = process_time()
-    sanitise(html + "end")
+    sanitize(html + "end")
     plain_text(html + "end")
     assert process_time() - before < 1
 
 
 def test_too_deep_a_nest_still_gives_its_text():
-    assert sanitise("<div>" * 500 + "a &lt;b&gt;" + "</div>" * 500) == "a &lt;b&gt;"
-    assert sanitise("<p>one" * 500).count("<p>one</p>") == 500
+    assert sanitize("<div>" * 500 + "a &lt;b&gt;" + "</div>" * 500) == "a &lt;b&gt;"
+    assert sanitize("<p>one" * 500).count("<p>one</p>") == 500
 
 
 def test_too_long_a_text_is_cut_between_elements():
-    html = sanitise("<p>some words</p>" * 50_000)
+    html = sanitize("<p>some words</p>" * 50_000)
     assert MAX_CHARACTERS * 0.9 < len(html) <= MAX_CHARACTERS
     assert html.endswith("some words</p>")
 

@@ -1,4 +1,4 @@
-"""Sanitising: strangers' HTML becomes a small, safe vocabulary, or plain text.
+"""Sanitizing: strangers' HTML becomes a small, safe vocabulary, or plain text.
 
 The allow-list is the boundary (nh3, an HTML5 parser). It takes quadratic time for deeply nested elements, so depth and
 size are bounded before it sees anything.
@@ -44,7 +44,7 @@ USERINFO = re.compile(r"^(\s*(?:[a-z][a-z0-9+.-]*:)?//)[^/?#]*@", re.IGNORECASE)
 SENTENCE_END = re.compile(r"[.!?]['\")\]\u2019\u201d\u00bb]*(?=\s)|[\u3002\uff01\uff1f]")
 
 
-def sanitise(html: str, *, base: str | None = None) -> str:
+def sanitize(html: str, *, base: str | None = None) -> str:
     """Reduce HTML to the allowed elements; links go to http, https and mailto only, relative ones from `base`."""
     known = familiar.clean(bounded(html))
     for stranger, relation in RELATED.items():
