@@ -70,6 +70,6 @@ class FakeFetcher:
         if isinstance(answer, Exception):
             raise answer
         if len(answer) > limit:
-            raise FetchError(f"It is larger than {limit / 1e6:g} MB.")
+            raise FetchError(f"The response is larger than {limit / 1e6:g} MB.")
         known = self.etags.get(url)
         return FetchResult(url=url, body=None if etag and etag == known else answer, etag=known)

@@ -11,7 +11,7 @@ from newsletter.content import articles, issues, pictures
 from newsletter.content.articles import Article
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.parsing.image_size import ImageSize, measure
-from newsletter.content.pictures import MAX_BYTES, RECENT, Picture
+from newsletter.content.pictures import MAX_AGE, MAX_BYTES, Picture
 from tests.clock import NOON
 from tests.content.builders import FakeFetcher, a_feed, a_newsletter, with_picture
 from tests.shared_data import shared
@@ -141,7 +141,7 @@ def test_what_is_no_fit_picture_is_not_shown_and_the_others_are(begin, offered, 
 
 def test_old_articles_need_no_picture_any_more(begin, offered):
     offered("bus")
-    assert pictures.copy_new(begin, FakeFetcher(), now=NOON + RECENT) == 0
+    assert pictures.copy_new(begin, FakeFetcher(), now=NOON + MAX_AGE) == 0
 
 
 def test_the_newest_articles_get_their_pictures_first(begin, offered):

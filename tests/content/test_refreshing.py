@@ -7,10 +7,10 @@ from sqlalchemy import select
 from newsletter.allowed_hosts import AllowedHost
 from newsletter.content import feeds, refreshing
 from newsletter.content.articles import Article
-from newsletter.content.feeds import LEASE, Feed
+from newsletter.content.feeds import LEASE_DURATION, Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.http import HttpFetcher
-from newsletter.content.refreshing import INTERVAL, LONGEST_WAIT
+from newsletter.content.refreshing import INTERVAL, MAX_INTERVAL
 from newsletter.errors import Malformed
 from tests.clock import NOON
 from tests.content.builders import FakeFetcher, a_feed, a_newsletter
@@ -83,11 +83,11 @@ def test_a_feed_that_fails_says_why_and_the_others_go_on(begin):
     errors = {name: feed_row(begin, f"https://press.example/{name}.xml").error for name in bombs}
     assert errors == {
         "gone": "The server answered 404 Not Found.",
-        "page": "It is a web page, not a feed. Look there for the address of its feed.",
-        "laughs": "It declares a document type with rules or entities of its own, which are not read.",
-        "empty": "It is neither XML nor a JSON Feed.",
-        "picture": "It is neither XML nor a JSON Feed.",
-        "bug": "An error of ours has kept it from being read; the log says which.",
+        "page": "This is a web page, not a feed. Look on the page for the address of its feed.",
+        "laughs": "The document declares entities or a document type of its own, which is not supported.",
+        "empty": "The document is neither XML nor a JSON Feed.",
+        "picture": "The document is neither XML nor a JSON Feed.",
+        "bug": "An internal error occurred while reading the feed; see the log.",
     }
 
 
@@ -100,7 +100,7 @@ def test_a_feed_that_keeps_failing_is_asked_less_and_less_until_it_answers(begin
         waits.append(feed_row(begin).next_try_at - now)
         now += waits[-1]
     assert waits[:4] == [INTERVAL, INTERVAL * 2, INTERVAL * 4, INTERVAL * 8]
-    assert waits[-1] == LONGEST_WAIT
+    assert waits[-1] == MAX_INTERVAL
     refreshing.refresh_due(begin, FakeFetcher({TOWN: rss("bus")}), now=now)
     feed = feed_row(begin)
     assert (feed.failures, feed.error, feed.next_try_at) == (0, None, now + INTERVAL)
@@ -129,11 +129,11 @@ def test_the_internet_is_asked_in_the_same_way(begin, site: LocalHttp):
     refreshing.refresh_due(begin, HttpFetcher(allow=[AllowedHost.parse(f"127.0.0.1:{site.port}")]), now=NOON)
     assert titles(begin) == ["bus"]
     assert [feed_row(begin, url).error for url in bad] == [
-        "169.254.169.254 is at 169.254.169.254, which is not a public address.",
-        "It redirects more than 3 times.",
-        "It is larger than 5 MB.",
+        "169.254.169.254 resolves to 169.254.169.254, which is not a public address.",
+        "The URL redirects more than 3 times.",
+        "The response is larger than 5 MB.",
         "The server answered 404 Not Found.",
-        "localhost is at 127.0.0.1, which is not a public address.",
+        "localhost resolves to 127.0.0.1, which is not a public address.",
     ]
 
 
@@ -141,8 +141,8 @@ def test_a_feed_that_is_claimed_is_not_claimed_again_before_its_lease_is_over(be
     with begin() as session:
         a_feed(session, a_newsletter(session))
         assert len(feeds.claim_due(session, now=NOON, limit=5)) == 1
-        assert feeds.claim_due(session, now=NOON + LEASE / 2, limit=5) == []
-        assert len(feeds.claim_due(session, now=NOON + LEASE, limit=5)) == 1
+        assert feeds.claim_due(session, now=NOON + LEASE_DURATION / 2, limit=5) == []
+        assert len(feeds.claim_due(session, now=NOON + LEASE_DURATION, limit=5)) == 1
 
 
 def test_two_workers_share_the_feeds(begin):
@@ -179,7 +179,7 @@ def test_what_is_no_address_is_not_added(begin, url):
 )
 def test_a_feed_s_address_holds_no_password_and_none_is_repeated(begin, url):
     with begin() as session:
-        with pytest.raises(Malformed, match="no password") as caught:
+        with pytest.raises(Malformed, match="Remove the user name and password") as caught:
             feeds.add(session, a_newsletter(session), url, actor="tests", now=NOON)
         assert "hush" not in str(caught.value)
         assert feeds.every(session) == []

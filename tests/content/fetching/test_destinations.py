@@ -81,7 +81,7 @@ def test_an_unknown_name_is_an_error_and_no_crash():
     def unknown(host: str) -> list[str]:
         raise OSError(-2, "Name or service not known")
 
-    with pytest.raises(FetchError, match=r"news\.example is not known"):
+    with pytest.raises(FetchError, match=r"news\.example is unknown"):
         Guard(resolve=unknown).addresses("news.example", 80, seconds=1)
     with pytest.raises(FetchError, match="no address"):
         Guard(resolve=lambda _: []).addresses("news.example", 80, seconds=1)

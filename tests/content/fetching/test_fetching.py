@@ -61,7 +61,7 @@ def test_a_redirect_is_followed_and_the_last_address_told(site: LocalHttp, fetch
 
 def test_a_redirect_loop_ends(site: LocalHttp, fetcher):
     url = site.put("/loop", status=302, headers={"Location": "/loop"})
-    assert refusal(fetcher, url) == "It redirects more than 3 times."
+    assert refusal(fetcher, url) == "The URL redirects more than 3 times."
     assert len(site.requests) == 4
 
 
@@ -102,13 +102,13 @@ def test_gzip_is_unpacked(site: LocalHttp, fetcher):
 
 def test_what_cannot_be_unpacked_is_an_error(site: LocalHttp, fetcher):
     url = site.put("/feed", b"no gzip", headers={"Content-Encoding": "gzip"})
-    assert refusal(fetcher, url) == "What came cannot be decompressed."
+    assert refusal(fetcher, url) == "The response cannot be decompressed."
 
 
 def test_ten_megabytes_are_not_taken_in(site: LocalHttp, fetcher):
     announced = site.put("/announced", MEGABYTE * 10, headers={"Content-Length": "10000000"})
     unannounced = site.put("/unannounced", itertools.repeat(MEGABYTE, 10))
-    assert refusal(fetcher, announced) == refusal(fetcher, unannounced) == "It is larger than 5 MB."
+    assert refusal(fetcher, announced) == refusal(fetcher, unannounced) == "The response is larger than 5 MB."
 
 
 def test_a_gzip_bomb_is_left_after_the_limit(site: LocalHttp, fetcher):
@@ -130,7 +130,7 @@ def test_a_server_that_drips_does_not_hold_us(site: LocalHttp):
     fetcher = HttpFetcher(allow=[AllowedHost.parse("127.0.0.1")], seconds=0.3)
     url = site.put("/feed", itertools.repeat(b"x"), pause=0.02)
     before = monotonic()
-    assert refusal(fetcher, url) == "No complete answer came within 0.3 seconds."
+    assert refusal(fetcher, url) == "The server sent no complete response within 0.3 seconds."
     assert monotonic() - before < 5
 
 
@@ -190,7 +190,7 @@ def test_nothing_leads_into_the_private_network(site: LocalHttp, host):
 
 def test_a_redirect_does_not_lead_into_the_private_network(site: LocalHttp, fetcher):
     url = site.put("/feed", status=302, headers={"Location": "http://169.254.169.254/latest/meta-data/"})
-    with pytest.raises(Forbidden, match=r"169\.254\.169\.254 is at 169\.254\.169\.254"):
+    with pytest.raises(Forbidden, match=r"169\.254\.169\.254 resolves to 169\.254\.169\.254"):
         fetcher.fetch(url)
 
 
