@@ -72,7 +72,7 @@ class Issue(Base):
 
 
 class IssueArticle(Base):
-    """An article's position in an issue. A digest uses an article once; canceling the issue frees it again."""
+    """An article's position in an issue. A digest uses an article once; cancelling the issue frees it again."""
 
     __tablename__ = "issue_articles"
     __table_args__ = (UniqueConstraint("digest_id", "article_id"),)

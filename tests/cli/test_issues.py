@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from newsletter import audit_log
 from newsletter.audit_log import AuditEntry
+from newsletter.content import issues
 from newsletter.content.articles import Article
 from newsletter.content.digests import drafting
 from newsletter.content.issues import Issue, IssueStatus

@@ -1,4 +1,4 @@
-"""Sign-ups: one insert for a form, one worker for a sign-up, one letter for an inbox and a day."""
+"""Sign-ups: one INSERT per form, one worker per sign-up, one confirmation letter per inbox and day."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -31,7 +31,7 @@ def receive(session, newsletter, address: str) -> None:
     )
 
 
-def test_a_posted_form_is_exactly_one_statement(database, begin, reading):
+def test_a_posted_form_is_stored_with_exactly_one_statement(database, begin, reading):
     with begin() as session:
         newsletter = a_newsletter(session)
         wording = session.scalars(select(Wording)).one()
@@ -64,7 +64,7 @@ def test_no_two_sign_ups_have_the_same_nonce(begin):
         assert max(nonces) > 2**56
 
 
-def test_the_oldest_that_waits_is_next_and_none_that_is_done_from_the_future_or_too_old(begin):
+def test_the_oldest_received_sign_up_is_next_unless_it_is_from_the_future_or_too_old(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         for state in SignupState:
@@ -80,7 +80,7 @@ def test_the_oldest_that_waits_is_next_and_none_that_is_done_from_the_future_or_
         assert signups.next_received(session, now=NOON) is second
 
 
-def test_two_workers_never_work_on_the_same_sign_up(postgresql_url):
+def test_two_workers_never_get_the_same_sign_up(postgresql_url):
     database = opened(postgresql_url)
     with database.writing() as session:
         newsletter = a_newsletter(session)
@@ -93,7 +93,7 @@ def test_two_workers_never_work_on_the_same_sign_up(postgresql_url):
     database.close()
 
 
-def test_finding_what_waits_does_not_read_what_is_done(database, begin):
+def test_finding_the_next_sign_up_uses_the_partial_index(database, begin):
     with begin() as session:
         explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
         if not database.is_sqlite:
@@ -111,7 +111,7 @@ def test_finding_what_waits_does_not_read_what_is_done(database, begin):
 
 
 @pytest.mark.parametrize("hours", [0, 11.99])
-def test_an_inbox_gets_one_letter_a_day_about_a_newsletter(begin, hours):
+def test_an_inbox_gets_one_confirmation_letter_per_newsletter_and_day(begin, hours):
     with begin() as session:
         morning, evening = a_newsletter(session), a_newsletter(session, "evening")
         first, again = (
@@ -126,22 +126,22 @@ def test_an_inbox_gets_one_letter_a_day_about_a_newsletter(begin, hours):
         assert signups.reserve_letter(session, again, evening.id)
 
 
-def test_of_many_who_ask_at_once_one_may(begin, reading):
+def test_only_one_of_many_concurrent_reservations_succeeds(begin, reading):
     with begin() as session:
         newsletter = a_newsletter(session)
         numbers = [a_signup(session, newsletter, "ana@example.org").id for _ in range(12)]
 
-    def ask(number: int) -> bool:
+    def reserve(number: int) -> bool:
         with begin() as session:
             return signups.reserve_letter(session, session.get_one(Signup, number), newsletter.id)
 
     with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(ask, numbers)) == 1
+        assert sum(pool.map(reserve, numbers)) == 1
     with reading() as session:
         assert len(session.scalars(select(SignupLetter)).all()) == 1
 
 
-def test_a_link_works_for_seventy_two_hours_to_the_second(begin):
+def test_a_link_expires_after_exactly_72_hours(begin):
     with begin() as session:
         signup = a_signup(session, a_newsletter(session))
         assert not signups.expired(signup, now=NOON + timedelta(hours=71, minutes=59, seconds=59))

@@ -1,4 +1,4 @@
-"""Subscribers: one address is met once, and a decision about a person waits for another one only."""
+"""Subscribers: one row per address, and a lock that only another decision about the person holds up."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -16,7 +16,7 @@ from tests.servers.databases import opened
 ANA = addresses.parse("Ana@example.org")
 
 
-def test_an_address_is_met_once_and_kept_as_it_was_first_written(begin):
+def test_an_address_has_one_subscriber_and_keeps_its_first_spelling(begin):
     with begin() as session:
         first = subscribers.get_or_create(session, ANA, now=NOON)
         again = subscribers.get_or_create(session, addresses.parse("ANA@Example.org"), now=NOON + timedelta(days=1))
@@ -27,7 +27,7 @@ def test_an_address_is_met_once_and_kept_as_it_was_first_written(begin):
         assert len(other.subject) == 16
 
 
-def test_all_who_meet_an_address_at_once_meet_the_same_person(begin, reading):
+def test_concurrent_callers_get_the_same_subscriber(begin, reading):
     def get_or_create(number: int) -> tuple[int, int]:
         address = addresses.parse(f"{number // 4}@example.org")
         with begin() as session:
@@ -40,8 +40,8 @@ def test_all_who_meet_an_address_at_once_meet_the_same_person(begin, reading):
         assert len(session.scalars(select(Subscriber)).all()) == 20
 
 
-def test_nobody_who_leaves_waits_for_an_issues_deliveries_to_be_written(postgresql_url):
-    # A foreign key locks the row that it leads to, until the transaction ends: with a million readers, for long.
+def test_the_lock_does_not_wait_for_inserts_that_reference_the_subscriber(postgresql_url):
+    # An insert locks the rows that its foreign keys reference until the transaction ends: long for a million readers.
     database = opened(postgresql_url)
     with database.writing() as session:
         reader = a_reader(session, a_newsletter(session))
@@ -54,7 +54,7 @@ def test_nobody_who_leaves_waits_for_an_issues_deliveries_to_be_written(postgres
     database.close()
 
 
-def test_a_person_is_seen_as_they_are_once_the_lock_is_ours(begin):
+def test_locking_a_subscriber_reads_the_row_again(begin):
     with begin() as session:
         subscribers.get_or_create(session, ANA, now=NOON)
         known = session.scalars(select(Subscriber)).one()
@@ -63,7 +63,7 @@ def test_a_person_is_seen_as_they_are_once_the_lock_is_ours(begin):
         assert known.suppressed == "never"
 
 
-def test_since_says_when_the_standing_changed_last(begin):
+def test_since_is_the_time_of_the_last_change_of_standing(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         reader = a_reader(session, newsletter, standing=Standing.ASKED)
@@ -77,7 +77,7 @@ def test_since_says_when_the_standing_changed_last(begin):
         )
 
 
-def test_readers_are_those_who_confirmed_and_were_not_silenced(begin):
+def test_only_confirmed_and_unsuppressed_readers_are_counted(begin):
     with begin() as session:
         newsletter, other = a_newsletter(session), a_newsletter(session, "evening")
         for standing in Standing:
@@ -89,7 +89,7 @@ def test_readers_are_those_who_confirmed_and_were_not_silenced(begin):
 
 
 @pytest.mark.parametrize("standing", Standing)
-def test_who_is_gone_takes_the_standing_along(begin, standing):
+def test_deleting_a_subscriber_deletes_the_subscription(begin, standing):
     with begin() as session:
         reader = a_reader(session, a_newsletter(session), standing=standing)
         session.delete(reader)

@@ -1,4 +1,4 @@
-"""What tests about content begin with: a newsletter, a feed, entries, and a fetcher with its answers on a shelf."""
+"""Builders for tests about content: a newsletter, a feed, entries, and a fake fetcher."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,7 +47,7 @@ def an_entry(name: str, **changes) -> FeedEntry:
 
 
 def publish(session: Session, feed: Feed, *names: str, now: datetime = NOON, **changes) -> int:
-    """Let the feed offer entries of these names, the newest first."""
+    """Store entries of these names as the feed's, the newest first."""
     entries = [an_entry(name, **changes) for name in names]
     return articles.upsert(session, feed.id, entries, now=now, frozen=issues.frozen_article_ids())
 
@@ -58,7 +58,7 @@ def with_picture(name: str) -> FeedEntry:
 
 @dataclass
 class FakeFetcher:
-    """A fetcher that has what it has: bytes, or a reason for having none, or a bug."""
+    """A fetcher that returns prepared bodies, or raises prepared errors, by URL."""
 
     answers: dict[str, bytes | Exception] = field(default_factory=dict)
     etags: dict[str, str] = field(default_factory=dict)

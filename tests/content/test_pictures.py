@@ -45,7 +45,7 @@ def test_every_kind_of_image_is_measured(width, height):
     assert measure(webp(b"VP8 ", frame)) == ImageSize("image/webp", width, height)
 
 
-def test_a_photograph_that_lies_on_its_side_is_measured_as_it_is_shown():
+def test_the_exif_rotation_is_applied_to_the_size():
     turned = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
     assert measure(jpeg(4000, 3000, exif=turned)) == ImageSize("image/jpeg", 3000, 4000)
 
@@ -53,7 +53,7 @@ def test_a_photograph_that_lies_on_its_side_is_measured_as_it_is_shown():
 @given(
     st.sampled_from([png(5, 5), jpeg(5, 5), b"GIF89a\5\0\5\0", webp(b"VP8X", bytes(10)), b"\xff\xd8\xff"]), st.data()
 )
-def test_a_file_that_is_cut_off_or_damaged_is_no_accident(file, data):
+def test_measuring_a_truncated_or_damaged_file_never_raises(file, data):
     cut = file[: data.draw(st.integers(0, len(file)))] + data.draw(st.binary(max_size=400))
     found = measure(cut)
     assert found is None or (found.width > 0 and found.height > 0)
@@ -62,12 +62,12 @@ def test_a_file_that_is_cut_off_or_damaged_is_no_accident(file, data):
 @pytest.mark.parametrize(
     "part", [b"\xff", b"\xff\xd0", b"\xff\xe1\0\2", b"\xff\xe1\0\0", b"\xff\xe1\0\x10Exif\0\0MM\0*\0\0\0\x08"]
 )
-def test_a_file_that_is_made_to_be_searched_for_long_is_given_up(part):
+def test_a_jpeg_made_of_endless_segments_is_not_measured(part):
     assert measure((b"\xff\xd8\xff\xd0" + part * MAX_BYTES)[:MAX_BYTES]) is None
 
 
 @pytest.mark.parametrize("file", [b"", b"<svg/>", b"<html>", b"BM" + bytes(60), b"GIF88a\5\0\5\0", b"RIFF" + bytes(60)])
-def test_anything_else_is_no_picture(file):
+def test_other_files_are_not_measured(file):
     assert measure(file) is None
 
 
@@ -86,7 +86,7 @@ def test_pictures_of_a_publisher_are_measured():
 
 @pytest.fixture
 def offered(begin):
-    """Let a feed offer articles with pictures of these names."""
+    """A function that stores articles with pictures of these names."""
     with begin() as session:
         feed = a_feed(session, a_newsletter(session))
 
@@ -103,7 +103,7 @@ def shown(begin) -> dict[str, str | None]:
         return dict(session.execute(select(Article.title, Article.picture_sha256)).all())
 
 
-def test_a_picture_is_kept_under_the_hash_of_its_content(begin, offered):
+def test_a_picture_is_stored_under_the_hash_of_its_content(begin, offered):
     offered("bus", "bridge")
     file = png(600, 400)
     fetcher = FakeFetcher({"https://press.example/bus.png": file, "https://press.example/bridge.png": file})
@@ -130,7 +130,7 @@ def test_a_picture_is_tried_once(begin, offered):
     ],
     ids=["narrow", "wide", "tall", "svg", "empty", "large", "missing"],
 )
-def test_what_is_no_fit_picture_is_not_shown_and_the_others_are(begin, offered, file):
+def test_an_unsuitable_picture_is_not_shown_and_does_not_affect_others(begin, offered, file):
     offered("bus", "bridge")
     good = png(600, 400)
     pictures.copy_new(
@@ -139,7 +139,7 @@ def test_what_is_no_fit_picture_is_not_shown_and_the_others_are(begin, offered, 
     assert shown(begin) == {"About bus": None, "About bridge": hashlib.sha256(good).hexdigest()}
 
 
-def test_old_articles_need_no_picture_any_more(begin, offered):
+def test_pictures_of_old_articles_are_not_copied(begin, offered):
     offered("bus")
     assert pictures.copy_new(begin, FakeFetcher(), now=NOON + MAX_AGE) == 0
 

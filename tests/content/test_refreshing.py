@@ -34,7 +34,7 @@ def titles(begin) -> list[str]:
         return sorted(session.scalars(select(Article.title)))
 
 
-def test_what_a_feed_offers_is_taken_in(begin):
+def test_a_refresh_stores_the_feed_s_articles(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
     fetcher = FakeFetcher({TOWN: rss("bus", "bridge")}, {TOWN: '"1"'})
@@ -45,7 +45,7 @@ def test_what_a_feed_offers_is_taken_in(begin):
     assert feed.next_try_at == NOON + INTERVAL
 
 
-def test_a_feed_is_left_alone_until_its_time(begin):
+def test_a_feed_is_not_fetched_before_its_interval_is_over(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
     fetcher = FakeFetcher({TOWN: rss("bus")})
@@ -54,7 +54,7 @@ def test_a_feed_is_left_alone_until_its_time(begin):
     assert refreshing.refresh_due(begin, fetcher, now=NOON + INTERVAL) == 1
 
 
-def test_a_feed_that_has_not_changed_keeps_what_is_known(begin):
+def test_an_unchanged_feed_keeps_its_title_and_validators(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
     fetcher = FakeFetcher({TOWN: rss("bus")}, {TOWN: '"1"'})
@@ -64,14 +64,14 @@ def test_a_feed_that_has_not_changed_keeps_what_is_known(begin):
     assert (feed.title, feed.etag, feed.checked_at) == ("Town news", '"1"', NOON + INTERVAL)
 
 
-def test_a_feed_that_fails_says_why_and_the_others_go_on(begin):
+def test_a_failing_feed_stores_the_reason_and_does_not_affect_others(begin):
     bombs = {
         "gone": FetchError("The server answered 404 Not Found."),
         "page": b"<!doctype html><html>",
         "laughs": b'<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><rss>&b;</rss>',
         "empty": b"",
         "picture": b"\x89PNG\r\n",
-        "bug": ZeroDivisionError("a bug of ours"),
+        "bug": ZeroDivisionError("a bug in the parser"),
     }
     with begin() as session:
         newsletter = a_newsletter(session)
@@ -91,7 +91,7 @@ def test_a_feed_that_fails_says_why_and_the_others_go_on(begin):
     }
 
 
-def test_a_feed_that_keeps_failing_is_asked_less_and_less_until_it_answers(begin):
+def test_the_interval_grows_with_each_failure_until_a_success(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
     now, waits = NOON, []
@@ -106,14 +106,14 @@ def test_a_feed_that_keeps_failing_is_asked_less_and_less_until_it_answers(begin
     assert (feed.failures, feed.error, feed.next_try_at) == (0, None, now + INTERVAL)
 
 
-def test_a_feed_without_a_title_is_called_by_its_host(begin):
+def test_a_feed_without_a_title_is_named_by_its_host(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session)).title = ""
     refreshing.refresh_due(begin, FakeFetcher({TOWN: rss("bus", title="")}), now=NOON)
     assert feed_row(begin).title == "press.example"
 
 
-def test_the_internet_is_asked_in_the_same_way(begin, site: LocalHttp):
+def test_feeds_are_refreshed_over_http(begin, site: LocalHttp):
     good = site.put("/good.xml", rss("bus"), etag='"1"')
     bad = [
         site.put("/private.xml", status=302, headers={"Location": "http://169.254.169.254/latest/meta-data/"}),
@@ -137,7 +137,7 @@ def test_the_internet_is_asked_in_the_same_way(begin, site: LocalHttp):
     ]
 
 
-def test_a_feed_that_is_claimed_is_not_claimed_again_before_its_lease_is_over(begin):
+def test_a_claimed_feed_is_not_claimed_again_before_its_lease_ends(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
         assert len(feeds.claim_due(session, now=NOON, limit=5)) == 1
@@ -145,7 +145,7 @@ def test_a_feed_that_is_claimed_is_not_claimed_again_before_its_lease_is_over(be
         assert len(feeds.claim_due(session, now=NOON + LEASE_DURATION, limit=5)) == 1
 
 
-def test_two_workers_share_the_feeds(begin):
+def test_two_workers_never_claim_the_same_feed(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         for number in range(20):
@@ -168,7 +168,7 @@ def test_two_workers_share_the_feeds(begin):
 @pytest.mark.parametrize(
     "url", ["", "press.example", "ftp://press.example/", "javascript:alert(1)", "http://", "/feed"]
 )
-def test_what_is_no_address_is_not_added(begin, url):
+def test_a_malformed_address_is_refused(begin, url):
     with begin() as session, pytest.raises(Malformed) as caught:
         feeds.add(session, a_newsletter(session), url, actor="tests", now=NOON)
     assert caught.value.field == "url"
@@ -177,7 +177,7 @@ def test_what_is_no_address_is_not_added(begin, url):
 @pytest.mark.parametrize(
     "url", ["https://ann:hush@press.example/", "HTTP://hush@press.example", " ftp://ann:hush@x/", "http://:hush@["]
 )
-def test_a_feed_s_address_holds_no_password_and_none_is_repeated(begin, url):
+def test_an_address_with_a_password_is_refused_without_repeating_it(begin, url):
     with begin() as session:
         with pytest.raises(Malformed, match="Remove the user name and password") as caught:
             feeds.add(session, a_newsletter(session), url, actor="tests", now=NOON)
@@ -185,13 +185,13 @@ def test_a_feed_s_address_holds_no_password_and_none_is_repeated(begin, url):
         assert feeds.every(session) == []
 
 
-def test_an_at_sign_elsewhere_in_an_address_is_no_password(begin):
+def test_an_at_sign_in_the_path_of_an_address_is_allowed(begin):
     with begin() as session:
         feed = feeds.add(session, a_newsletter(session), "https://press.example/@ann?of=a@b", actor="tests", now=NOON)
         assert feed.url == "https://press.example/@ann?of=a@b"
 
 
-def test_a_newsletter_reads_a_feed_once(begin):
+def test_a_newsletter_cannot_add_a_feed_twice(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         a_feed(session, newsletter)

@@ -95,7 +95,7 @@ def draft(
     title: str | None = None,
     run: DigestRun | None = None,
 ) -> Issue:
-    """Draft an issue of the newest articles, at most `articles`, that are in no other issue or only in canceled ones.
+    """Draft an issue of the newest articles, at most `articles`, that are in no other issue or only in cancelled ones.
 
     Without such articles, a digest's run yields a skipped issue, and an issue by hand raises Refused.
     """
@@ -135,7 +135,7 @@ def _checked_title(text: str) -> str:
 
 
 def _candidates(session: Session, newsletter_id: int) -> list[Candidate]:
-    """Return the newest articles of the newsletter's feeds that are in no issue, or in canceled ones only."""
+    """Return the newest articles of the newsletter's feeds that are in no issue, or in cancelled ones only."""
     is_used = exists().where(
         IssueArticle.article_id == Article.id, IssueArticle.issue_id == Issue.id, Issue.status != IssueStatus.CANCELLED
     )

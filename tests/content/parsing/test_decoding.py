@@ -22,11 +22,11 @@ FEED = "<rss><title>Grüße, Größe</title></rss>"
         FEED.encode("windows-1252"),
     ],
 )
-def test_umlauts_survive_however_they_were_sent(body):
+def test_the_encoding_is_detected(body):
     assert decode(body).endswith(FEED)
 
 
-def test_what_http_says_goes_before_what_the_document_says():
+def test_the_http_charset_takes_precedence_over_the_xml_declaration():
     body = ('<?xml version="1.0" encoding="utf-8"?>' + FEED).encode("koi8-r", "ignore") + "мир".encode("koi8-r")
     assert decode(body, 'text/xml; charset="KOI8-R"').endswith("мир")
     assert decode("<rss>漢字</rss>".encode("gb18030"), "text/xml;charset=gb2312") == "<rss>漢字</rss>"
@@ -40,7 +40,7 @@ def test_what_http_says_goes_before_what_the_document_says():
         '<!DOCTYPE rss PUBLIC "-//Netscape Communications//DTD RSS 0.91//EN" "http://my.netscape.com/rss-0.91.dtd">',
     ],
 )
-def test_the_prolog_is_taken_away(prolog):
+def test_the_prolog_is_stripped(prolog):
     assert strip_prolog(prolog.removeprefix("\ufeff") + FEED) == FEED
 
 
@@ -82,6 +82,6 @@ def test_a_feed_that_declares_entities_is_refused_before_it_is_parsed(document, 
         ("<HTML>", "web page"),
     ],
 )
-def test_what_is_no_feed_is_named(document, reason):
+def test_a_document_that_is_no_feed_is_refused_with_the_reason(document, reason):
     with pytest.raises(NotAFeed, match=reason):
         strip_prolog(document)
