@@ -80,15 +80,8 @@ def publish(
     )
     session.add(wording)
     session.flush()
-    audit_log.record(
-        session,
-        actor=actor,
-        verb="wording published",
-        subject=f"wording:{wording.id}",
-        now=now,
-        newsletter=newsletter.slug,
-        version=wording.version,
-    )
+    subject, facts = f"wording:{wording.id}", {"newsletter": newsletter.slug, "version": wording.version}
+    audit_log.record(session, actor=actor, verb="wording published", subject=subject, now=now, **facts)
     return wording
 
 

@@ -24,12 +24,12 @@ LATER = NOON + timedelta(hours=1)
 ANA = "ana@example.org"
 
 
-def asked(session: Session, newsletter: Newsletter, address: str = ANA, **given: object) -> Signup:
+def an_asked_signup(session: Session, newsletter: Newsletter, address: str = ANA, **changes: object) -> Signup:
     """A sign-up whose confirmation letter was sent."""
     reader = subscribers.lock_by_key(session, address)
     if reader is None or newsletter.id not in subscribers.subscriptions(session, reader.id):
         a_reader(session, newsletter, address, standing=Standing.ASKED)
-    return a_signup(session, newsletter, address, state=SignupState.ASKED, **given)
+    return a_signup(session, newsletter, address, state=SignupState.ASKED, **changes)
 
 
 def confirm(session: Session, signup: Signup, *, now=LATER) -> bool:
@@ -61,7 +61,7 @@ def standing(session: Session) -> list[Standing]:
 
 def test_confirming_counts_once(begin):
     with begin() as session:
-        signup = asked(session, a_newsletter(session), evidence={"name": "Ana", "timezone": "Europe/Berlin"})
+        signup = an_asked_signup(session, a_newsletter(session), evidence={"name": "Ana", "timezone": "Europe/Berlin"})
         assert [confirm(session, signup) for _ in range(3)] == [True, False, False]
         assert events(session) == [Event.REQUESTED, Event.CONFIRMED]
         assert standing(session) == [Standing.SUBSCRIBED]
@@ -72,8 +72,8 @@ def test_confirming_counts_once(begin):
 def test_a_second_confirmation_keeps_details_that_it_does_not_give(begin):
     with begin() as session:
         first, second = a_newsletter(session), a_newsletter(session, "evening")
-        confirm(session, asked(session, first, evidence={"name": "Ana", "language": "de"}))
-        confirm(session, asked(session, second, evidence={"timezone": "Europe/Berlin"}))
+        confirm(session, an_asked_signup(session, first, evidence={"name": "Ana", "language": "de"}))
+        confirm(session, an_asked_signup(session, second, evidence={"timezone": "Europe/Berlin"}))
         reader = ana(session)
         assert (reader.name, reader.language, reader.zone) == ("Ana", "de", "Europe/Berlin")
 
@@ -81,7 +81,7 @@ def test_a_second_confirmation_keeps_details_that_it_does_not_give(begin):
 def test_a_confirmation_is_stored_with_its_evidence_and_trace(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
-        confirm(session, asked(session, newsletter))
+        confirm(session, an_asked_signup(session, newsletter))
         fact = ledger.history(session, ana(session).subject)[-1]
         evidence = session.get_one(ledger.Evidence, fact.id)
         assert (fact.event, fact.newsletter_id, fact.at) == (Event.CONFIRMED, newsletter.id, LATER)
@@ -94,15 +94,15 @@ def test_a_confirmation_is_stored_with_its_evidence_and_trace(begin):
 def test_confirming_a_sign_up_to_two_newsletters_subscribes_to_both(begin):
     with begin() as session:
         first, second = a_newsletter(session), a_newsletter(session, "evening")
-        asked(session, second)
-        assert confirm(session, asked(session, first, newsletters=[second.id, first.id]))
+        an_asked_signup(session, second)
+        assert confirm(session, an_asked_signup(session, first, newsletters=[second.id, first.id]))
         assert standing(session) == [Standing.SUBSCRIBED] * 2
         assert events(session).count(Event.CONFIRMED) == 2
 
 
 def test_concurrent_confirmations_count_once(begin, reading):
     with begin() as session:
-        number = asked(session, a_newsletter(session)).id
+        number = an_asked_signup(session, a_newsletter(session)).id
 
     def attempt(_: int) -> bool:
         with begin() as session:
@@ -118,7 +118,7 @@ def test_concurrent_confirmations_count_once(begin, reading):
 
 def test_a_link_to_a_deleted_sign_up_or_with_another_nonce_has_expired(begin):
     with begin() as session:
-        signup = asked(session, a_newsletter(session))
+        signup = an_asked_signup(session, a_newsletter(session))
         assert decisions.find_signup(session, (signup.id, signup.nonce), lock=False) is signup
         for ids in ((signup.id, signup.nonce + 1), (signup.id + 1, signup.nonce)):
             with pytest.raises(LinkExpired):
@@ -128,7 +128,7 @@ def test_a_link_to_a_deleted_sign_up_or_with_another_nonce_has_expired(begin):
 def test_a_confirmation_after_72_hours_or_without_a_subscriber_has_expired(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
-        late = asked(session, newsletter)
+        late = an_asked_signup(session, newsletter)
         forgotten = a_signup(session, newsletter, "eve@example.org", state=SignupState.ASKED)
         with pytest.raises(LinkExpired):
             confirm(session, late, now=NOON + timedelta(hours=72))
@@ -140,7 +140,7 @@ def test_a_confirmation_after_72_hours_or_without_a_subscriber_has_expired(begin
 def test_a_late_confirmation_by_a_subscriber_is_no_error(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
-        first, second = asked(session, newsletter), asked(session, newsletter)
+        first, second = an_asked_signup(session, newsletter), an_asked_signup(session, newsletter)
         confirm(session, second)
         assert not confirm(session, first, now=NOON + timedelta(hours=72))
         assert events(session).count(Event.CONFIRMED) == 1
@@ -149,7 +149,7 @@ def test_a_late_confirmation_by_a_subscriber_is_no_error(begin):
 @pytest.mark.parametrize("state", [SignupState.RECEIVED, SignupState.QUIET, SignupState.FAILED, SignupState.REFUSED])
 def test_only_a_sign_up_that_was_asked_can_be_confirmed(begin, state):
     with begin() as session:
-        signup = asked(session, a_newsletter(session))
+        signup = an_asked_signup(session, a_newsletter(session))
         signup.state = state
         with pytest.raises(LinkExpired):
             confirm(session, signup)
@@ -171,20 +171,20 @@ def test_withdrawing_counts_once_and_only_for_the_named_newsletters(begin):
 def test_a_reader_who_left_can_confirm_a_new_sign_up_but_not_the_old_one(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
-        first = asked(session, newsletter)
+        first = an_asked_signup(session, newsletter)
         confirm(session, first)
         withdraw(session, ana(session), [newsletter.id])
         with pytest.raises(LinkExpired):
             confirm(session, first)
-        assert confirm(session, asked(session, newsletter))
+        assert confirm(session, an_asked_signup(session, newsletter))
         assert standing(session) == [Standing.SUBSCRIBED]
 
 
 def test_refusing_ends_all_subscriptions_and_counts_once(begin):
     with begin() as session:
         first, second = a_newsletter(session), a_newsletter(session, "evening")
-        confirm(session, asked(session, first))
-        signup = asked(session, second)
+        confirm(session, an_asked_signup(session, first))
+        signup = an_asked_signup(session, second)
         for _ in range(3):
             refuse(session, signup)
         assert standing(session) == [Standing.LEFT] * 2
@@ -196,7 +196,7 @@ def test_refusing_ends_all_subscriptions_and_counts_once(begin):
 def test_after_a_refusal_no_other_sign_up_can_be_confirmed(begin):
     with begin() as session:
         first, second = a_newsletter(session), a_newsletter(session, "evening")
-        refused, other = asked(session, first), asked(session, second)
+        refused, other = an_asked_signup(session, first), an_asked_signup(session, second)
         refuse(session, refused)
         with pytest.raises(LinkExpired):
             confirm(session, other)

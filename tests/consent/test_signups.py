@@ -86,8 +86,8 @@ def test_two_workers_never_get_the_same_sign_up(postgresql_url):
         newsletter = a_newsletter(session)
         numbers = [a_signup(session, newsletter).id for _ in range(2)]
     with database.writing() as one, database.writing() as other:
-        taken = [signups.next_received(session, now=NOON) for session in (one, other)]
-        assert [signup.id for signup in taken] == numbers
+        received = [signups.next_received(session, now=NOON) for session in (one, other)]
+        assert [signup.id for signup in received] == numbers
         with database.writing() as third:
             assert signups.next_received(third, now=NOON) is None
     database.close()
@@ -121,8 +121,9 @@ def test_an_inbox_gets_one_confirmation_letter_per_newsletter_and_day(begin, hou
         tagged = a_signup(session, morning, "ANA+tag@example.org")
         tomorrow = a_signup(session, morning, "ana@example.org", received_at=NOON + timedelta(hours=12))
         other = a_signup(session, morning, "eve@example.org")
-        asked = [signups.reserve_letter(session, each, morning.id) for each in (first, again, tagged, tomorrow, other)]
-        assert asked == [True, False, False, True, True]
+        signed_up = (first, again, tagged, tomorrow, other)
+        reserved = [signups.reserve_letter(session, signup, morning.id) for signup in signed_up]
+        assert reserved == [True, False, False, True, True]
         assert signups.reserve_letter(session, again, evening.id)
 
 

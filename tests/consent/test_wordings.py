@@ -20,8 +20,8 @@ from tests.clock import NOON
 SHOWN = {"language": "en", "text": "I agree.", "form": b"<form>", "confirm": b"<p>", "actor": "tests", "now": NOON}
 
 
-def publish(session: Session, newsletter: Newsletter, **given: object) -> Wording:
-    return wordings.publish(session, newsletter, **{**SHOWN, **given})
+def publish(session: Session, newsletter: Newsletter, **changes: object) -> Wording:
+    return wordings.publish(session, newsletter, **{**SHOWN, **changes})
 
 
 def concurrently(begin: Begin, count: int, call: Callable[[Session, int], object]) -> list[object]:

@@ -36,14 +36,14 @@ def a_feed(session: Session, newsletter: Newsletter, name: str = "town") -> Feed
 
 
 def an_entry(name: str, **changes) -> FeedEntry:
-    given = {
+    facts = {
         "identity": f"tag:{name}",
         "url": f"https://press.example/{name}",
         "title": f"About {name}",
         "summary": f"All about {name}.",
         "html": f"<p>All about {name}.</p>",
     }
-    return FeedEntry(**{**given, **changes})
+    return FeedEntry(**{**facts, **changes})
 
 
 def publish(session: Session, feed: Feed, *names: str, now: datetime = NOON, **changes) -> int:

@@ -1,3 +1,5 @@
+"""Articles: stored once per feed, edited in place, and frozen in an approved issue."""
+
 import json
 from datetime import timedelta
 

@@ -1,3 +1,5 @@
+"""Issues: drafting by hand, changes of status, numbers, editions and their hash."""
+
 from datetime import timedelta
 
 import pytest

@@ -1,3 +1,5 @@
+"""Pictures: measured from their header, and copied once for recent articles."""
+
 import hashlib
 import struct
 from datetime import timedelta

@@ -1,3 +1,5 @@
+"""Feeds: added, claimed by one worker, refreshed, and retried after failures."""
+
 from datetime import timedelta
 from threading import Barrier, Thread
 

@@ -1,3 +1,5 @@
+"""Digests: their rules, and the issues drafted for their runs."""
+
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
 
@@ -143,7 +145,7 @@ def test_upcoming_runs_follow_the_local_time_of_the_zone(begin):
 
 
 @pytest.mark.parametrize(
-    ("field", "given"),
+    ("field", "changes"),
     [
         ("name", {"name": " "}),
         ("name", {"name": "a\nb"}),
@@ -154,9 +156,9 @@ def test_upcoming_runs_follow_the_local_time_of_the_zone(begin):
         ("articles", {"articles": 101}),
     ],
 )
-def test_a_malformed_digest_is_refused_with_the_field(begin, field, given):
+def test_a_malformed_digest_is_refused_with_the_field(begin, field, changes):
     with begin() as session, pytest.raises(Malformed) as caught:
-        a_digest(session, a_newsletter(session), **given)
+        a_digest(session, a_newsletter(session), **changes)
     assert caught.value.field == field
 
 

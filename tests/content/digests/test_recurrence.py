@@ -1,3 +1,5 @@
+"""Recurrence: runs of a cron expression in local time, across clock changes."""
+
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo

@@ -1,3 +1,5 @@
+"""Selection: which articles an issue takes."""
+
 from datetime import timedelta
 
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Destinations: public addresses, allowed hosts, and names that do not resolve."""
+
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
 import pytest

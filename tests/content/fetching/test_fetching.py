@@ -1,3 +1,5 @@
+"""The HTTP fetcher: its limits, its errors, and no way into the private network."""
+
 import gzip
 import itertools
 import zlib
@@ -21,9 +23,9 @@ def fetcher() -> HttpFetcher:
     return HttpFetcher(allow=[AllowedHost.parse("127.0.0.1")], agent="tests")
 
 
-def refusal(fetcher: HttpFetcher, url: str, **given) -> str:
+def refusal(fetcher: HttpFetcher, url: str, **options) -> str:
     with pytest.raises(FetchError) as caught:
-        fetcher.fetch(url, **given)
+        fetcher.fetch(url, **options)
     return str(caught.value)
 
 

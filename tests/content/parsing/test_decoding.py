@@ -1,3 +1,5 @@
+"""Decoding: encodings, and the prolog that no XML parser may see."""
+
 from time import process_time
 
 import pytest

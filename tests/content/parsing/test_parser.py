@@ -1,3 +1,5 @@
+"""The parser: every format, every field of an entry, and the sandbox around it."""
+
 import json
 from datetime import UTC, datetime
 from time import process_time

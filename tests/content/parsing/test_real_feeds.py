@@ -1,3 +1,5 @@
+"""Real feeds: every entry with a title or a link becomes an article."""
+
 import json
 from pathlib import Path
 
