@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter import addresses, newsletters
 from newsletter.consent import ledger, subscribers, wordings
 from newsletter.consent.ledger import Event
-from newsletter.consent.signups import VALID, Signup, SignupState
+from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.wordings import Wording
 from newsletter.content.articles import Article
@@ -55,7 +55,7 @@ def a_reader(
 ) -> Subscriber:
     """Somebody who stands so with the newsletter, and the ledger that says why."""
     address = address or f"reader{next(NUMBERS)}@example.org"
-    reader = subscribers.meet(session, addresses.parse(address), now=NOON)
+    reader = subscribers.get_or_create(session, addresses.parse(address), now=NOON)
     for field, value in given.items():
         setattr(reader, field, value)
     asked, confirmed, withdrawn = Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN
@@ -77,7 +77,7 @@ def a_reader(
             trace=None,
             now=NOON,
         )
-    subscribers.settle(session, reader.id, newsletter.id, standing, now=NOON)
+    subscribers.set_standing(session, reader.id, newsletter.id, standing, now=NOON)
     return reader
 
 
@@ -115,7 +115,7 @@ def a_signup(
         "received_at": NOON,
         **given,
     }
-    facts.setdefault("forget_at", facts["received_at"] + VALID)
+    facts.setdefault("forget_at", facts["received_at"] + LINK_LIFETIME)
     signup = Signup(
         address=parsed.written,
         address_key=parsed.key,

@@ -21,8 +21,8 @@ from workers.context import Context
 
 SEND_SECONDS = 5.0  # that one call sends letters at most before it asks to be woken again
 SIGNUPS_PER_CALL = 50  # so that their letters leave soon
-FEEDS_PER_CALL = refreshing.HANDS  # as many as are fetched at the same time, so that a call ends within seconds
-PICTURES_PER_CALL = pictures.HANDS  # likewise
+FEEDS_PER_CALL = refreshing.CONCURRENCY  # as many as are fetched at the same time, so that a call ends within seconds
+PICTURES_PER_CALL = pictures.CONCURRENCY  # likewise
 
 Job = Callable[[Context], bool]
 
@@ -125,7 +125,7 @@ def refresh_feeds(context: Context) -> bool:
 def copy_pictures(context: Context) -> bool:
     """Copy the pictures of new articles."""
     database, fetcher = context.database, context.fetcher
-    return pictures.gather(database.writing, fetcher, now=context.now(), limit=PICTURES_PER_CALL) == PICTURES_PER_CALL
+    return pictures.copy_new(database.writing, fetcher, now=context.now(), limit=PICTURES_PER_CALL) == PICTURES_PER_CALL
 
 
 def record_heartbeat(context: Context) -> bool:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, ScalarSelect, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from newsletter.consent.signups import RECEIVED, VALID, Signup
+from newsletter.consent.signups import LINK_LIFETIME, RECEIVED, Signup
 from newsletter.content.issues import Issue
 from newsletter.mail.delivery.claim_statement import LEAVING
 from newsletter.mail.delivery.deliveries import WAITING, Delivery, stands, undecided
@@ -38,7 +38,8 @@ def owed(session: Session, *, now: datetime) -> QueueAge:
 
 def _signup(now: datetime) -> ScalarSelect[datetime]:
     """The first in the order of arrival, as they are worked on."""
-    waiting = select(Signup.received_at).where(RECEIVED, Signup.received_at <= now, Signup.received_at > now - VALID)
+    still_valid = Signup.received_at > now - LINK_LIFETIME
+    waiting = select(Signup.received_at).where(RECEIVED, Signup.received_at <= now, still_valid)
     return waiting.order_by(Signup.id).limit(1).scalar_subquery()
 
 

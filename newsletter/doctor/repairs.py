@@ -83,7 +83,7 @@ class Repairer:
             weak = [found for found in suppressed.differing(snapshot, self.keyring) if found.is_too_weak]
         with self.writing() as session:
             for found in weak:
-                subscriber = subscribers.by_id(session, found.subscriber)
+                subscriber = subscribers.lock_by_id(session, found.subscriber)
                 if subscriber and subscriber.suppressed == found.shown:
                     subscriber.suppressed = found.told
             says = "{:,} subscribers are marked again as the suppressions say"

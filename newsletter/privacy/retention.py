@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger, subscribers
 from newsletter.consent.ledger import Event, Evidence, LedgerEntry, TraceRow
-from newsletter.consent.signups import VALID, Signup, SignupLetter, SignupState, expired
+from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupLetter, SignupState, expired
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.newsletters import Newsletter
 
@@ -32,7 +32,7 @@ def forget_due(session: Session, *, now: datetime) -> int:
     found = sorted(session.scalars(due.with_for_update(skip_locked=True)), key=lambda signup: signup.address_key)
     for signup in found:
         if not expired(signup, now=now):
-            signup.forget_at = signup.received_at + VALID  # a release without the column received it
+            signup.forget_at = signup.received_at + LINK_LIFETIME  # a release without the column received it
         elif until := _needed_until(session, signup, now=now):
             signup.forget_at, signup.evidence = until, {}  # the ledger has it
         else:
@@ -48,7 +48,10 @@ def _needed_until(session: Session, signup: Signup, *, now: datetime) -> datetim
     It is as long as somebody confirmed it who reads a newsletter, or did until lately: its row is all that its links
     can find them by, to say "confirmed before", or never to write to them again.
     """
-    if signup.state != SignupState.CONFIRMED or (reader := subscribers.by_key(session, signup.address_key)) is None:
+    if signup.state != SignupState.CONFIRMED:
+        return None
+    reader = subscribers.lock_by_key(session, signup.address_key)
+    if reader is None:
         return None
     theirs = subscribers.subscriptions(session, reader.id).values()
     return max((until for each in theirs if (until := _ends(each, now)) > now), default=None)
@@ -67,7 +70,7 @@ def _ends(subscription: Subscription, now: datetime) -> datetime:
 
 def _let_go(session: Session, address_key: str, asked: Collection[int], *, now: datetime) -> None:
     """End what nobody confirmed, and forget the person unless there is more between us."""
-    subscriber = subscribers.by_key(session, address_key)
+    subscriber = subscribers.lock_by_key(session, address_key)
     if subscriber is None:
         return
     waiting = _still_asked(session, address_key)
@@ -101,7 +104,7 @@ def _end_request(
     since = len(events) - events[::-1].index(Event.CONFIRMED) if confirmed else 0
     _erase(session, [entry for entry in facts[since:] if entry.event == Event.REQUESTED or not confirmed])
     if today := ledger.standing([*events, Event.LAPSED]):
-        subscribers.settle(session, subscriber.id, newsletter.id, today, now=now)
+        subscribers.set_standing(session, subscriber.id, newsletter.id, today, now=now)
     else:
         session.delete(subscription)
         session.flush()

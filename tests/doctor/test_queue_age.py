@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select, true, update
 
-from newsletter.consent.signups import VALID, Signup, SignupState
+from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import queue_age
 from newsletter.doctor.queue_age import QueueAge
@@ -88,8 +88,8 @@ def test_a_form_is_owed_a_letter_until_somebody_has_worked_on_it(begin, reading,
 def test_a_form_whose_link_has_expired_is_owed_nothing(begin, reading):
     with begin() as session:
         a_signup(session, a_newsletter(session))
-    assert seen(reading, now=NOON + VALID - timedelta(seconds=1)).signup == NOON
-    assert seen(reading, now=NOON + VALID) == NOTHING
+    assert seen(reading, now=NOON + LINK_LIFETIME - timedelta(seconds=1)).signup == NOON
+    assert seen(reading, now=NOON + LINK_LIFETIME) == NOTHING
 
 
 def test_looking_walks_the_waiting_by_index_however_many_letters_there_were(postgresql_url):

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.consent.subscribers import Subscriber
-from newsletter.consent.suppressions import EVERYTHING, Reason, Suppression
+from newsletter.consent.suppressions import ALL_NEWSLETTERS, Reason, Suppression
 from newsletter.doctor.checks.findings import MOST, Check, Finding
 from newsletter.keys import Keyring
 
@@ -46,7 +46,7 @@ def differing(session: Session, keyring: Keyring) -> Iterator[Marked]:
     """Whose mark differs, a thousand subscribers at a time."""
     people = select(Subscriber.id, Subscriber.address_key, Subscriber.suppressed)
     known = people.where(Subscriber.address_key.is_not(None)).order_by(Subscriber.id)
-    if not session.scalar(select(exists().where(Suppression.scope == EVERYTHING))):
+    if not session.scalar(select(exists().where(Suppression.scope == ALL_NEWSLETTERS))):
         known = known.where(Subscriber.suppressed.is_not(None))
     for chunk in session.execute(known.execution_options(yield_per=CHUNK)).partitions():
         yield from _compare(session, keyring, chunk)
@@ -55,7 +55,7 @@ def differing(session: Session, keyring: Keyring) -> Iterator[Marked]:
 def _compare(session: Session, keyring: Keyring, chunk: Sequence[Any]) -> Iterator[Marked]:
     whose = {addresses.fingerprint(keyring, row.address_key, key=key): row.id for row in chunk for key in keyring}
     told: dict[int, Reason] = {}
-    rows = select(Suppression.mac, Suppression.reason).where(Suppression.scope == EVERYTHING)
+    rows = select(Suppression.mac, Suppression.reason).where(Suppression.scope == ALL_NEWSLETTERS)
     for mac, reason in session.execute(rows.where(Suppression.mac.in_(whose))):
         subscriber = whose[mac]
         told[subscriber] = max(reason, told.get(subscriber, reason), key=_rank)

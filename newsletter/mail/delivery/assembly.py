@@ -6,7 +6,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from newsletter import addresses, templating
-from newsletter.consent.signups import VALID
+from newsletter.consent.signups import LINK_LIFETIME
 from newsletter.keys import Keyring
 from newsletter.links import Links, Purpose
 from newsletter.mail.delivery.claims import Claimed
@@ -158,7 +158,7 @@ def times(asked_at: datetime, zone: str) -> dict[str, str]:
     """What a confirmation letter says of its sign-up: when it came, and until when its link works."""
     return {
         "requested_at": templating.exactly(templating.local(asked_at, zone)),
-        "expires_at": templating.when(templating.local(asked_at + VALID, zone)),
+        "expires_at": templating.when(templating.local(asked_at + LINK_LIFETIME, zone)),
     }
 
 

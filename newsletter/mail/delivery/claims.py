@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent.signups import VALID, Signup
+from newsletter.consent.signups import LINK_LIFETIME, Signup
 from newsletter.consent.subscribers import Subscriber
 from newsletter.content.issues import Issue
 from newsletter.mail.delivery import claim_statement, leases
@@ -115,7 +115,7 @@ class _Taker:
 
     def urgent(self, limit: int) -> list[Claimed]:
         for _ in range(PATIENCE):
-            taken = self._take(claim_statement.urgent, limit=limit, signups_since=self._now - VALID)
+            taken = self._take(claim_statement.urgent, limit=limit, signups_since=self._now - LINK_LIFETIME)
             claimed = [
                 row[claim_statement.ID] for row in taken if row[claim_statement.STATUS] == DeliveryStatus.CLAIMED
             ]

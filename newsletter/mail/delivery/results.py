@@ -172,7 +172,7 @@ def _let_ask_again(session: Session, decided: Iterable[tuple[Held, Result, dict[
         if row.signup and report.outcome is Outcome.LATER and changes["status"] is DeliveryStatus.FAILED
     ]
     if unsent:
-        signups.give_back(session, unsent)
+        signups.release_letters(session, unsent)
         log.warning("confirmations failed, and not for want of a mailbox", extra={"count": len(unsent)})
 
 

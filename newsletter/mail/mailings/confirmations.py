@@ -87,7 +87,7 @@ def answer(
     session: Session, signup: Signup, *, templates: Environment, keyring: Keyring, base_url: str, now: datetime
 ) -> None:
     """Ask the inbox's owner, unless they subscribe already, were asked today or said never to write to them."""
-    known = subscribers.by_key(session, signup.address_key)
+    known = subscribers.lock_by_key(session, signup.address_key)
     wanted: list[Newsletter] = []
     if suppressions.Reason.NEVER not in suppressions.reasons(session, keyring, signup.address_key):
         wanted = _wanted(session, signup, known)
@@ -97,8 +97,8 @@ def answer(
     signup.newsletters = [newsletter.id for newsletter in wanted]
     signup.state = SignupState.ASKED
     address = Address(signup.address, signup.address_key)
-    made = None if known else subscribers.make(session, address, now=now)
-    subscriber = known or made or subscribers.meet(session, address, now=now)
+    made = None if known else subscribers.create(session, address, now=now)
+    subscriber = known or made or subscribers.get_or_create(session, address, now=now)
     words = session.get_one(Wording, signup.wording_id)
     shown = _ask(session, signup, subscriber, wanted, words, templates=templates, base_url=base_url, now=now)
     _remember(session, signup, subscriber, wanted, words, shown=shown, is_new=made is not None, now=now)
@@ -112,7 +112,7 @@ def _wanted(session: Session, signup: Signup, subscriber: Subscriber | None) -> 
         newsletter
         for newsletter in asked
         if (newsletter.id not in standing or standing[newsletter.id].standing != Standing.SUBSCRIBED)
-        and signups.may_ask(session, signup, newsletter.id)
+        and signups.reserve_letter(session, signup, newsletter.id)
     ]
 
 
@@ -197,4 +197,4 @@ def _remember(
             now=signup.received_at,
             is_new=is_new and place == 0,
         )
-        subscribers.settle(session, subscriber.id, newsletter.id, Standing.ASKED, now=now, is_new=is_new)
+        subscribers.set_standing(session, subscriber.id, newsletter.id, Standing.ASKED, now=now, is_new=is_new)

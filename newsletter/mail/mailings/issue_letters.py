@@ -208,5 +208,5 @@ def finish(session: Session, *, now: datetime, among: Collection[int] | None = N
         sending = sending.where(exists().where(Letter.issue_id == Issue.id, Letter.id.in_(among)))
     done = session.scalars(sending.with_for_update(skip_locked=True)).all()
     for issue in done:
-        issues.finish(session, issue, actor=audit_log.WORKER, now=now)
+        issues.mark_sent(session, issue, actor=audit_log.WORKER, now=now)
     return [issue.id for issue in done]

@@ -26,8 +26,8 @@ router = APIRouter()
 @router.get("/confirm/{token}")
 def confirm_page(token: str, here: Here, session: Reading) -> HTMLResponse:
     """What was asked for, in the stored words, and the button."""
-    signup = decisions.signup_of(session, here.links.read(token, Purpose.CONFIRM), lock=False)
-    if not decisions.is_open(session, signup, now=here.now()):
+    signup = decisions.find_signup(session, here.links.read(token, Purpose.CONFIRM), lock=False)
+    if not decisions.awaits_confirmation(session, signup, now=here.now()):
         return _about(here, session, signup, "already_confirmed")
     return _about(here, session, signup, "confirm", wording=session.get_one(Wording, signup.wording_id))
 
@@ -36,7 +36,7 @@ def confirm_page(token: str, here: Here, session: Reading) -> HTMLResponse:
 @allow(body_limit=FORM_BYTES)
 def confirm(token: str, here: Here, session: Writing, origin: Origin) -> HTMLResponse:
     """The inbox's owner agrees; pressing again is no error."""
-    signup = decisions.signup_of(session, here.links.read(token, Purpose.CONFIRM), lock=True)
+    signup = decisions.find_signup(session, here.links.read(token, Purpose.CONFIRM), lock=True)
     evidence = {"method": "button on the page that the letter's link opens"}
     done = decisions.confirm(session, signup, evidence=evidence, trace=origin, now=here.now())
     return _about(here, session, signup, "confirmed" if done else "already_confirmed")
@@ -45,7 +45,7 @@ def confirm(token: str, here: Here, session: Writing, origin: Origin) -> HTMLRes
 @router.get("/never/{token}")
 def never_page(token: str, here: Here, session: Reading) -> HTMLResponse:
     """What "never write to this address" means, and the button."""
-    signup = decisions.signup_of(session, here.links.read(token, Purpose.NEVER), lock=False)
+    signup = decisions.find_signup(session, here.links.read(token, Purpose.NEVER), lock=False)
     return _about(here, session, signup, "never_done" if signup.state == SignupState.REFUSED else "never")
 
 
@@ -53,7 +53,7 @@ def never_page(token: str, here: Here, session: Reading) -> HTMLResponse:
 @allow(body_limit=FORM_BYTES)
 def never(token: str, here: Here, session: Writing, origin: Origin) -> HTMLResponse:
     """Leave this address alone from now on."""
-    signup = decisions.signup_of(session, here.links.read(token, Purpose.NEVER), lock=True)
+    signup = decisions.find_signup(session, here.links.read(token, Purpose.NEVER), lock=True)
     decisions.refuse(session, here.keyring, signup, trace=origin, now=here.now())
     return _about(here, session, signup, "never_done")
 
@@ -125,13 +125,13 @@ def _reader(
     here: Site, session: Session, token: str, *, lock: bool = False
 ) -> tuple[Subscriber | None, Newsletter | None]:
     subscriber, newsletter = here.links.read(token, Purpose.UNSUBSCRIBE)
-    found = subscribers.by_id(session, subscriber) if lock else session.get(Subscriber, subscriber)
+    found = subscribers.lock_by_id(session, subscriber) if lock else session.get(Subscriber, subscriber)
     return found, session.get(Newsletter, newsletter)
 
 
 def _subscriber(here: Site, session: Session, token: str, *, lock: bool = False) -> Subscriber:
     (number,) = here.links.read(token, Purpose.PREFERENCES)
-    subscriber = subscribers.by_id(session, number) if lock else session.get(Subscriber, number)
+    subscriber = subscribers.lock_by_id(session, number) if lock else session.get(Subscriber, number)
     if subscriber is None or subscriber.address is None:
         raise LinkExpired
     return subscriber

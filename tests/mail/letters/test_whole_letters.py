@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from newsletter import templating
-from newsletter.consent.signups import VALID
+from newsletter.consent.signups import LINK_LIFETIME
 from newsletter.keys import Keyring
 from newsletter.links import Links
 from newsletter.mail.delivery import assembly
@@ -158,4 +158,4 @@ def test_a_confirmation_is_so_too_and_never_names_its_reader(letter, publisher, 
 def test_the_times_of_a_confirmation_are_ones_that_every_part_can_show(asked_at):
     said = assembly.times(asked_at, "America/Noronha")
     assert set(said) == {"requested_at", "expires_at"}
-    assert str((asked_at + VALID).year) in said["expires_at"]
+    assert str((asked_at + LINK_LIFETIME).year) in said["expires_at"]
