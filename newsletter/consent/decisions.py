@@ -64,8 +64,8 @@ def confirm(
 def awaits_confirmation(session: Session, signup: Signup, *, now: datetime) -> bool:
     """Return True if the sign-up can be confirmed now, False if one of its newsletters is subscribed to already.
 
-    Raises LinkExpired in every other case: after 72 hours, for an address that refuses all mail, and if the subscriber
-    has left everything since. The page must not say "you are subscribed" to somebody who is not.
+    Raises LinkExpired in every other case: after 72 hours, for an unknown address or one that refuses all mail, and if
+    the subscriber has left everything since. The page must not say "you are subscribed" to somebody who is not.
     """
     subscriber = session.scalar(select(Subscriber).where(Subscriber.address_key == signup.address_key))
     if subscriber is None or subscriber.suppressed == suppressions.Reason.NEVER:

@@ -68,7 +68,7 @@ def edition_article(article: Article, feed: Feed, picture: Picture | None, *, ba
 
 
 def content_hash(edition: Edition) -> str:
-    """Return the SHA-256, in hexadecimal, of everything that readers see except the issue's number."""
+    """Return the SHA-256, in hexadecimal, of an edition's title and articles, without its number."""
     content = [edition.title, [asdict(article) for article in edition.articles]]
     return hashlib.sha256(json.dumps(content, default=str, sort_keys=True).encode()).hexdigest()
 

@@ -107,7 +107,10 @@ def edition(session: Session, issue: Issue, *, base_url: str = "") -> Edition:
 
 
 def content_hash(session: Session, issue: Issue) -> str:
-    """Return the hash of what readers see: it proves that the issue sent is the issue approved."""
+    """Return the hash of what readers see, which proves that the issue sent is the issue approved.
+
+    It depends neither on the issue's number nor on the URL of the site.
+    """
     return editions.content_hash(edition(session, issue))
 
 
