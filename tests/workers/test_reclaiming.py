@@ -10,7 +10,7 @@ from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, LeaseMonitor, Worker
 from tests.builders import a_carrier, owed
 from tests.clock import NOON
-from tests.transports import Ticks
+from tests.transports import FakeMonotonic
 from tests.waiting import eventually
 from workers import jobs
 from workers.repeating import Repeating
@@ -29,7 +29,7 @@ def with_a_letter_in_dead_hands(stage) -> None:
 
 def test_letters_of_the_dead_go_back_within_the_lease_though_no_queue_is_woken(stage):
     with_a_letter_in_dead_hands(stage)
-    ticks = Ticks()
+    ticks = FakeMonotonic()
     worker = replace(stage.context, watch=LeaseMonitor(ticks))
     begun, looks = ticks.now, threading.Semaphore(0)
 
@@ -49,7 +49,7 @@ def test_letters_of_the_dead_go_back_within_the_lease_though_no_queue_is_woken(s
 
 def test_of_all_who_miss_a_carrier_one_hands_its_letters_back(stage, caplog):
     with_a_letter_in_dead_hands(stage)
-    ticks = Ticks()
+    ticks = FakeMonotonic()
     crowd = [replace(stage.context, watch=LeaseMonitor(ticks)) for _ in range(20)]
     for _ in range(int(LEASE_DURATION / HEARTBEAT_INTERVAL) + 2):
         for worker in crowd:

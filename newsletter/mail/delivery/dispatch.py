@@ -70,7 +70,7 @@ class Dispatcher:
             lane = self.lane(urgent=urgent)
             ring = _Ring(self, lane, carrier, recorder, watch=watch, until=until, meanwhile=meanwhile)
             try:
-                transport.carry(ring.messages(), ring.report, stop=ring.is_over)
+                transport.send(ring.messages(), ring.report, stop=ring.is_over)
             finally:
                 ring.settle()
                 if urgent:
@@ -144,7 +144,7 @@ class _Ring:
         else:
             self._stride.carried()
         if claimed and report.reply:
-            said = replies.nameless(report.reply, claimed.address)
+            said = replies.without_name(report.reply, claimed.address)
             if said is not report.reply:
                 report = report._replace(reply=said)
         self._recorder.report(report)

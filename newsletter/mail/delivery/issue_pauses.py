@@ -26,8 +26,7 @@ from newsletter.content import issues
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import DELIVERIES, WAITING, Delivery, DeliveryStatus, stands
 from newsletter.mail.letters.letters import Letter
-from newsletter.mail.pace import attempt_window as mark
-from newsletter.mail.pace import throttle
+from newsletter.mail.pace import attempt_window, throttle
 from newsletter.mail.pace.attempt_window import WINDOW
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.transport import Result
@@ -40,9 +39,9 @@ LOOK_AFTER = 0.1  # seconds between two counts of one process, unless ten refusa
 RESUME_GRACE = timedelta(seconds=90)  # a relay in trouble is tried once a minute: what was known of it before is stale
 
 ADVICE = {
-    mark.GONE: "refused for good because the mailbox does not exist or takes no mail. "
+    attempt_window.GONE: "refused for good because the mailbox does not exist or takes no mail. "
     "Where do these addresses come from? Going on harms the sender's name with every mail provider.",
-    mark.REFUSED: "refused for good for what is held against the sender or the letter, not the readers. "
+    attempt_window.REFUSED: "refused for good for what is held against the sender or the letter, not the readers. "
     "Mend what the reply says: SPF, DKIM and DMARC of the domain, a blocklist, the content, or the relay's settings.",
 }
 
@@ -93,7 +92,7 @@ def _last_resume(session: Session, number: int) -> datetime | None:
 
 def is_refusal(report: Result) -> bool:
     """Whether a report can be a reason to pause an issue."""
-    return mark.code_of(report) in ADVICE
+    return attempt_window.outcome_code(report.outcome, report.reply) in ADVICE
 
 
 def pause_refused(
@@ -168,20 +167,20 @@ def _answers(
 
 def _answer(status: DeliveryStatus, code: int | None, words: str | None) -> tuple[str, str]:
     if status is DeliveryStatus.SENT:
-        return mark.TAKEN, ""
-    reply = replies.stored(code, words)
-    return mark.of(replies.verdict(reply), reply), reply.words
+        return attempt_window.TAKEN, ""
+    reply = replies.from_row(code, words)
+    return attempt_window.outcome_code(replies.refusal_outcome(reply), reply), reply.line
 
 
 def too_many(answers: Sequence[tuple[str, str]], *, all_is_answered: bool = False) -> str | None:
     """Why these answers have to pause an issue, in words for an operator; None where all is well."""
     seen, left = len(answers), Counter(each for each, _ in answers)
-    if throttle.is_too_much(left[mark.GONE], seen, share=GONE):
-        found = mark.GONE
-    elif throttle.is_too_much(left[mark.REFUSED], seen, share=REFUSED) or (
-        all_is_answered and left[mark.REFUSED] > REFUSED * seen
+    if throttle.too_many(left[attempt_window.GONE], seen, share=GONE):
+        found = attempt_window.GONE
+    elif throttle.too_many(left[attempt_window.REFUSED], seen, share=REFUSED) or (
+        all_is_answered and left[attempt_window.REFUSED] > REFUSED * seen
     ):
-        found = mark.REFUSED
+        found = attempt_window.REFUSED
     else:
         return None
     ((most, _),) = Counter(words for each, words in answers if each == found).most_common(1)
@@ -205,7 +204,7 @@ class RefusalWatch:
     def recorded(self, deliveries: Iterable[int]) -> None:
         """Take deliveries whose refusal has just been committed. Raises nothing."""
         self._refused.extend(deliveries)
-        if len(self._refused) >= throttle.ALL or self._ticks() >= self._looked_at + LOOK_AFTER:
+        if len(self._refused) >= throttle.MIN_ALL_REFUSED or self._ticks() >= self._looked_at + LOOK_AFTER:
             self.look()
 
     def look(self) -> None:

@@ -101,7 +101,7 @@ class Recorder:
         return self._waited(lambda: self._taken == self._settled, is_over)
 
     def _is_nearly_done(self) -> bool:
-        return self._taken - self._settled < AHEAD and self._refused - self._judged < throttle.ALL
+        return self._taken - self._settled < AHEAD and self._refused - self._judged < throttle.MIN_ALL_REFUSED
 
     def _waited(self, is_done: Callable[[], bool], is_over: Callable[[], bool]) -> bool:
         """Wait until it is done; no group waits to be full meanwhile."""

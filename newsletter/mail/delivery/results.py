@@ -207,17 +207,17 @@ def _said(reply: Reply | None) -> dict[str, Any]:
         return {"reply_code": None, "reply_text": None}
     if reply.code is not None and not 0 <= reply.code < 1000:  # SQLite would take it
         raise ValueError("a reply's code has three digits")
-    text = redaction.scrub(folded(reply.text[: replies.HEARD]))
+    text = redaction.scrub(folded(reply.text[: replies.PARSED_CHARACTERS]))
     if reply.status and not text.startswith(reply.status):
         text = f"{reply.status} {text}".rstrip()
-    text = text[: replies.KEPT]
+    text = text[: replies.STORED_CHARACTERS]
     return {"reply_code": reply.code, "reply_text": text}
 
 
 def _wait(held: Held, report: Result, now: datetime, jitter: float) -> timedelta | None:
     """Until it is tried again; None: never. Who may have got the letter is not kept waiting for a repeat."""
     tried_for = now - held.first_tried_at
-    if held.doubts and retries.is_final(report.reply):
+    if held.doubts and retries.is_permanent(report.reply):
         return None
     return retries.wait(held.kind, report.reply, deferrals=held.deferrals, tried_for=tried_for, jitter=jitter)
 

@@ -34,7 +34,7 @@ class Supervisor:
     def supervise(self, transport: Transport, *, express: Transport | None = None, now: datetime) -> None:
         """Act on the trouble of the transport of issues; report that of the transport of confirmations as well."""
         others = [trouble for each in (express, transport) if each for trouble in each.problems()]
-        self.act(transport.trouble(), now=now, others=others)
+        self.act(transport.blocking_problem(), now=now, others=others)
 
     def act(self, trouble: TransportProblem | None, *, now: datetime, others: Sequence[TransportProblem] = ()) -> None:
         """Say what is wrong with relays, and pause issues where none can be used.
@@ -43,10 +43,10 @@ class Supervisor:
         failed or put off for it: no letter is taken to a relay that cannot be used.
         """
         if trouble and trouble.lasting:
-            reason = f"{trouble.about[:1].upper()}{trouble.about[1:]} cannot be used: {trouble.says}"
+            reason = f"{trouble.place[:1].upper()}{trouble.place[1:]} cannot be used: {trouble.reason}"
             with self._begin() as session:
                 issue_pauses.pause_all(session, reason=reason, now=now)
-        self._crier.cry(self._known([*others, *([trouble] if trouble else ())], now), now=now)
+        self._crier.write(self._known([*others, *([trouble] if trouble else ())], now), now=now)
 
     def close(self) -> None:
         """Leave the company of those who carry."""
@@ -55,10 +55,10 @@ class Supervisor:
     def _known(self, problems: Sequence[TransportProblem], now: datetime) -> dict[str, Condition]:
         known = {}
         for pace in self._paces:
-            if told := pace.says():
+            if told := pace.slowdown():
                 says, seconds = told
                 until = now + timedelta(seconds=round(seconds)) if seconds else None
                 known[f"the relay {pace.place}"] = Condition(says, halted=until is not None, until=until)
         for trouble in problems:
-            known[trouble.about] = Condition(trouble.says, lasting=trouble.lasting)
+            known[trouble.place] = Condition(trouble.reason, lasting=trouble.lasting)
         return known

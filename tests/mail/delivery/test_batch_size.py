@@ -5,22 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.mail.delivery.batch_size import AIM, FIRST, MOST, BatchSize
-from tests.transports import Ticks
+from tests.transports import FakeMonotonic
 
 
-def carry(batch_size: BatchSize, ticks: Ticks, letters: int, *, rate: float) -> None:
+def carry(batch_size: BatchSize, ticks: FakeMonotonic, letters: int, *, rate: float) -> None:
     for _ in range(letters):
         ticks.now += 1 / rate
         batch_size.carried()
 
 
 @pytest.fixture
-def ticks() -> Ticks:
-    return Ticks()
+def ticks() -> FakeMonotonic:
+    return FakeMonotonic()
 
 
 @pytest.fixture
-def batch_size(ticks: Ticks) -> BatchSize:
+def batch_size(ticks: FakeMonotonic) -> BatchSize:
     return BatchSize(ticks)
 
 
@@ -34,7 +34,7 @@ def test_a_process_begins_small_and_a_fast_relay_soon_gets_five_hundred_at_a_tim
 
 @given(rate=st.floats(0.1, 900))
 def test_a_claim_is_half_a_seconds_work_at_any_rate(rate):
-    ticks = Ticks()
+    ticks = FakeMonotonic()
     batch_size = BatchSize(ticks)
     for _ in range(10):
         carry(batch_size, ticks, batch_size.next(), rate=rate)

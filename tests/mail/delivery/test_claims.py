@@ -32,7 +32,7 @@ from tests.builders import (
 from tests.clock import NOON
 from tests.query_plans import blocks_read, fill, prepare_everything, rows_read
 from tests.servers.databases import opened
-from tests.transports import Ticks
+from tests.transports import FakeMonotonic
 
 MINUTE = timedelta(minutes=1)
 
@@ -340,7 +340,7 @@ def test_what_goes_back_behind_a_bookmark_is_found_when_nothing_else_is_due(begi
 def test_a_bookmark_is_believed_for_a_minute(begin):
     with begin() as session:
         first, second, *_ = owed(session, 9)
-        carrier, ticks = a_carrier(session), Ticks()
+        carrier, ticks = a_carrier(session), FakeMonotonic()
         cursors = Cursors(ticks)
         claimed(session, carrier=carrier, limit=2, cursors=cursors)
         results.record(session, carrier, [Result(first.id, 1, Outcome.UNTOUCHED, None, NOON)], now=NOON)

@@ -2,11 +2,11 @@
 
 from newsletter.mail.delivery.cursors import HEAD, Cursor, Cursors
 from tests.clock import NOON
-from tests.transports import Ticks
+from tests.transports import FakeMonotonic
 
 
 def test_a_line_that_was_looked_through_may_be_done_though_something_of_another_went_back():
-    ticks = Ticks()
+    ticks = FakeMonotonic()
     cursors = Cursors(ticks)
     cursors.begin()
     assert cursors.turns([1, 2]) == [1, 2]

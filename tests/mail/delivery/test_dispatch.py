@@ -46,7 +46,7 @@ from tests.clock import NOON
 from tests.servers.databases import opened
 from tests.smtp_server import ScriptedServer, late
 from tests.statements import executed
-from tests.transports import Ticks, Whimsical
+from tests.transports import FakeMonotonic, FakeTransport
 from tests.whole_service import Clock
 
 
@@ -54,7 +54,7 @@ class Office:
     """A dispatcher with everything around it."""
 
     def __init__(self, begin: Begin) -> None:
-        self.begin, self.clock, self.ticks = begin, Clock(), Ticks()
+        self.begin, self.clock, self.ticks = begin, Clock(), FakeMonotonic()
         self.heartbeat = Heartbeat(begin)
 
     def rings(self, transport=None, *, urgent: bool = False, seconds: float = 10**6, **given) -> int:
@@ -73,8 +73,8 @@ class Office:
         }
         return Dispatcher(**facts | given)
 
-    def transport(self, *given, **more) -> Whimsical:
-        return Whimsical(*given, ticks=self.ticks, **more)
+    def transport(self, *given, **more) -> FakeTransport:
+        return FakeTransport(*given, monotonic=self.ticks, **more)
 
     def owes(self, readers: int, **given) -> list[int]:
         with self.begin() as session:
@@ -147,7 +147,7 @@ def test_nobody_begins_a_letter_later_than_two_seconds_after_its_claim(office, t
         claimed_at[message.delivery, message.attempt] = message.begin_by - 2
         return Outcome.TAKEN
 
-    transport = office.transport(noting, takes=takes, connections=connections)
+    transport = office.transport(noting, seconds=takes, connections=connections)
     started = office.ticks()
     office.rings(transport)
     assert office.statuses() == [DeliveryStatus.SENT] * 40 or connections > 1, (
@@ -183,7 +183,7 @@ def test_the_reader_who_leaves_while_letters_leave_gets_none_if_theirs_was_not_c
 
 def test_when_the_ring_is_over_what_was_not_pulled_goes_back(office):
     office.owes(10)
-    transport = office.transport(takes=0.5)
+    transport = office.transport(seconds=0.5)
     assert office.rings(transport, seconds=1.0) == 10
     assert Counter(office.statuses()) == {DeliveryStatus.SENT: 2, DeliveryStatus.QUEUED: 8}
     assert {delivery.deaths for delivery in office.deliveries()} == {0}
@@ -193,7 +193,7 @@ def test_when_the_ring_is_over_what_was_not_pulled_goes_back(office):
 
 def test_a_postman_who_can_carry_no_more_leaves_the_rest_where_it_was(office):
     office.owes(10)
-    assert office.rings(office.transport(pulls=3)) == 10
+    assert office.rings(office.transport(limit=3)) == 10
     assert Counter(office.statuses()) == {DeliveryStatus.SENT: 3, DeliveryStatus.QUEUED: 7}
 
 
@@ -223,7 +223,7 @@ class Careless:
     def __init__(self, *, reports: int, times: int = 1, raises: bool = False) -> None:
         self._reports, self._times, self._raises = reports, times, raises
 
-    def carry(self, messages: Iterator[Message], report: Callable[[Result], None], *, stop: Callable[[], bool]) -> None:
+    def send(self, messages: Iterator[Message], report: Callable[[Result], None], *, stop: Callable[[], bool]) -> None:
         for number, message in enumerate(messages):
             if number == self._reports + 2:
                 break
@@ -326,7 +326,7 @@ def test_nothing_joins_a_letter_that_is_carried_alone(office):
     assert office.statuses() == [DeliveryStatus.SENT, DeliveryStatus.QUEUED, DeliveryStatus.QUEUED]
 
 
-def claims_of(office, database, transport: Whimsical) -> int:
+def claims_of(office, database, transport: FakeTransport) -> int:
     """How many statements a ring claims its letters with."""
     with executed(database) as statements:
         office.rings(transport)
@@ -348,7 +348,7 @@ def test_after_a_slow_moment_claims_grow_again(office, database):
         office.ticks.now += next(slow, 0)
         return Outcome.TAKEN
 
-    transport._fate = slow_at_first
+    transport._outcome = slow_at_first
     assert claims_of(office, database, transport) <= 16
     assert office.statuses() == [DeliveryStatus.SENT] * 200
 
@@ -478,7 +478,7 @@ class History(RuleBasedStateMachine):
         remaining = iter(fates)
         left_before = set(self.left)
         transport = self.office.transport(
-            lambda _: next(remaining, Outcome.TAKEN), connections=connections, pulls=len(fates)
+            lambda _: next(remaining, Outcome.TAKEN), connections=connections, limit=len(fates)
         )
         self.office.rings(transport)
         assert not left_before & {message.recipient for message in transport.begun}
@@ -563,7 +563,7 @@ def test_what_comes_back_of_a_closed_connection_makes_no_claim_smaller(office):
     office.owes(4 * FIRST)
     closing_now_and_then = office.transport(
         lambda message: Outcome.UNTOUCHED if message.attempt == 1 and message.delivery % 10 == 0 else Outcome.TAKEN,
-        takes=0.001,
+        seconds=0.001,
     )
     desk = office.dispatcher(closing_now_and_then)
     desk.send_due(urgent=False, until=office.ticks() + 1)

@@ -17,7 +17,7 @@ from newsletter.mail.pace import retries
 from newsletter.mail.transport.transport import Outcome, Reply
 from newsletter.queues.wakeups import Queue
 from tests.builders import owed
-from tests.transports import Ticks, Whimsical
+from tests.transports import FakeMonotonic, FakeTransport
 from tests.whole_service import WholeService
 from workers import jobs
 
@@ -31,9 +31,9 @@ class Office:
     stage: WholeService
     issue: int
 
-    def ring(self, transport: Whimsical) -> None:
+    def ring(self, transport: FakeTransport) -> None:
         context = self.stage.context
-        dispatcher = replace(context.dispatcher, transport=transport, ticks=transport.ticks)
+        dispatcher = replace(context.dispatcher, transport=transport, ticks=transport.monotonic)
         jobs.run(Queue.BULK, replace(context, dispatcher=dispatcher))
 
     def statuses(self) -> list[DeliveryStatus]:
@@ -56,14 +56,14 @@ def an_office(stage: WholeService, readers: int) -> Office:
         return Office(stage, letter.issue_id)
 
 
-def refusing(*, after: int = 0) -> Whimsical:
+def refusing(*, after: int = 0) -> FakeTransport:
     """It takes so many letters, and holds something against us in all that follow."""
     left = repeat(Outcome.TAKEN, after)
-    return Whimsical(lambda _: next(left, Outcome.LATER), ticks=Ticks(), reply=UNAUTHENTICATED)
+    return FakeTransport(lambda _: next(left, Outcome.LATER), monotonic=FakeMonotonic(), reply=UNAUTHENTICATED)
 
 
-def willing() -> Whimsical:
-    return Whimsical(ticks=Ticks())
+def willing() -> FakeTransport:
+    return FakeTransport(monotonic=FakeMonotonic())
 
 
 def test_a_relay_that_holds_something_against_us_costs_a_pause_and_no_letter(stage):
@@ -120,7 +120,9 @@ def test_where_few_of_many_are_refused_nobody_is_asked_again_and_the_issue_ends(
 
 def test_what_was_only_put_off_is_tried_again(stage):
     office = an_office(stage, 3)
-    office.ring(Whimsical(lambda _: Outcome.LATER, ticks=Ticks(), reply=Reply(451, "4.7.1", "Greylisted")))
+    office.ring(
+        FakeTransport(lambda _: Outcome.LATER, monotonic=FakeMonotonic(), reply=Reply(451, "4.7.1", "Greylisted"))
+    )
     stage.clock.pass_(minutes=34)
     again = willing()
     office.ring(again)

@@ -15,7 +15,7 @@ from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.delivery.supervision import Supervisor
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.pace import notices
-from newsletter.mail.pace.notices import BELIEVED, Condition, NoticeWriter
+from newsletter.mail.pace.notices import VALID_FOR, Condition, NoticeWriter
 from newsletter.mail.pace.shared_state import LocalSharedState
 from newsletter.mail.transport.transport import Outcome, Reply, Result, TransportProblem
 from newsletter.relays import Relay
@@ -121,7 +121,7 @@ def test_a_relay_that_is_slowed_down_or_rests_is_said(office):
     pace = office.supervisor.pace(RELAY)
     pace.delay()
     for _ in range(10):
-        pace.heard(Result(1, 1, Outcome.LATER, Reply(550, "5.7.1", "You are on a list"), NOON))
+        pace.record(Result(1, 1, Outcome.LATER, Reply(550, "5.7.1", "You are on a list"), NOON))
     eventually(lambda: pace.delay() > 0)
     office.supervisor.act(None, now=NOON)
     (line,) = office.lines()
@@ -131,16 +131,16 @@ def test_a_relay_that_is_slowed_down_or_rests_is_said(office):
 
 
 def test_what_is_not_said_again_is_not_believed_for_ever(begin):
-    NoticeWriter(begin).cry({PLACE: Condition("Connection refused")}, now=NOON)
+    NoticeWriter(begin).write({PLACE: Condition("Connection refused")}, now=NOON)
     with begin() as session:
         assert len(notices.current(session, now=NOON + timedelta(seconds=170))) == 1
-        assert notices.current(session, now=NOON + BELIEVED) == []
+        assert notices.current(session, now=NOON + VALID_FOR) == []
 
 
 def test_what_is_still_so_is_said_again_and_keeps_its_beginning(begin):
     crier = NoticeWriter(begin)
     for minute in range(10):
-        crier.cry({PLACE: Condition("Connection refused")}, now=NOON + timedelta(minutes=minute))
+        crier.write({PLACE: Condition("Connection refused")}, now=NOON + timedelta(minutes=minute))
     with begin() as session:
         (bulletin,) = notices.current(session, now=NOON + timedelta(minutes=9))
         assert bulletin.since == NOON
@@ -148,8 +148,8 @@ def test_what_is_still_so_is_said_again_and_keeps_its_beginning(begin):
 
 def test_a_trouble_that_comes_back_begins_anew(begin):
     crier, again = NoticeWriter(begin), NOON + timedelta(hours=3)
-    crier.cry({PLACE: Condition("Connection refused")}, now=NOON)
-    NoticeWriter(begin).cry(
+    crier.write({PLACE: Condition("Connection refused")}, now=NOON)
+    NoticeWriter(begin).write(
         {PLACE: Condition("Connection refused")}, now=again
     )  # who said it before has ended without a word
     with begin() as session:
@@ -159,10 +159,10 @@ def test_a_trouble_that_comes_back_begins_anew(begin):
 
 def test_what_becomes_lasting_is_said_at_once(begin):
     crier = NoticeWriter(begin)
-    crier.cry({PLACE: Condition("Connection refused")}, now=NOON)
-    crier.cry({PLACE: Condition("Connection refused", lasting=True)}, now=NOON + timedelta(seconds=1))
+    crier.write({PLACE: Condition("Connection refused")}, now=NOON)
+    crier.write({PLACE: Condition("Connection refused", lasting=True)}, now=NOON + timedelta(seconds=1))
     with begin() as session:
-        assert [bulletin.how for bulletin in notices.current(session, now=NOON)] == ["lasting"]
+        assert [bulletin.severity for bulletin in notices.current(session, now=NOON)] == ["lasting"]
 
 
 def test_one_relays_trouble_is_said_while_others_carry_and_pauses_nothing(office):
@@ -176,12 +176,12 @@ def test_one_relays_trouble_is_said_while_others_carry_and_pauses_nothing(office
 def test_a_worker_that_takes_its_word_back_leaves_what_another_still_means(begin):
     one, other = NoticeWriter(begin), NoticeWriter(begin)
     bad = {PLACE: Condition("Connection refused")}
-    one.cry(bad, now=NOON)
-    other.cry(bad, now=NOON + timedelta(seconds=30))
-    one.cry({}, now=NOON + timedelta(seconds=40))
+    one.write(bad, now=NOON)
+    other.write(bad, now=NOON + timedelta(seconds=30))
+    one.write({}, now=NOON + timedelta(seconds=40))
     with begin() as session:
         assert notices.current(session, now=NOON + timedelta(seconds=89)), "the other has not yet said it again"
-    other.cry(bad, now=NOON + timedelta(seconds=90))
+    other.write(bad, now=NOON + timedelta(seconds=90))
     with begin() as session:
         (told,) = notices.current(session, now=NOON + timedelta(seconds=200))
         assert told.since == NOON
