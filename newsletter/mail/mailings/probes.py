@@ -47,7 +47,7 @@ def write(
             base_url=base_url,
             stream="probe",
             fields=(),
-            said={"unsubscribe": f"{base_url}/{NOBODY}"},
+            constants={"unsubscribe": f"{base_url}/{NOBODY}"},
         ),
         language=newsletter.language,
         priority=Priority.URGENT,

@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 
 from newsletter import redaction
-from newsletter.mail.letters.mime import folded
+from newsletter.mail.letters.mime import on_one_line
 from newsletter.mail.transport.transport import Message, Outcome, Reply
 
 ENHANCED = re.compile(r"[245]\.(?P<cause>\d{1,3}\.\d{1,3})(?:\s+|$)")  # RFC 3463, at the start of each line (RFC 2034)
@@ -78,7 +78,7 @@ def heard(code: int, text: bytes) -> Reply:
         return Reply(code, plain[1].decode(), plain[2].decode())
     lines = text.decode("utf-8", "replace")[:HEARD].split("\n")
     found = ENHANCED.match(lines[0])
-    words = folded(" ".join(ENHANCED.sub("", line, count=1) if found else line for line in lines))
+    words = on_one_line(" ".join(ENHANCED.sub("", line, count=1) if found else line for line in lines))
     return Reply(
         code if 200 <= code <= 599 else None,
         found[0].strip() if found else None,
@@ -95,7 +95,7 @@ def stored(code: int | None, text: str | None) -> Reply:
 def ours(error: Exception) -> Reply:
     """Our own account of why the server said nothing."""
     reason = str(getattr(error, "strerror", None) or error or type(error).__name__)
-    return Reply(None, None, redaction.scrub(folded(reason))[:KEPT])
+    return Reply(None, None, redaction.scrub(on_one_line(reason))[:KEPT])
 
 
 def nameless(reply: Reply, address: str) -> Reply:

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from newsletter.mail.letters import merge, mime
-from newsletter.mail.letters.fields import beside_to, plainly
+from newsletter.mail.letters.fields import as_bytes, beside_to
 from newsletter.mail.letters.merge import FieldError, Sheet, lay_out, marker
 from tests.letters import assert_well_formed, parsed, read, unified
 
@@ -96,7 +96,7 @@ def test_a_merged_letter_reads_as_if_it_had_been_written_for_its_reader(text, ht
     assert_well_formed(source)
 
 
-@given(addresses, tokens, links, words.map(readable).map(mime.folded))
+@given(addresses, tokens, links, words.map(readable).map(mime.on_one_line))
 def test_headers_are_read_as_if_they_had_been_written_for_the_reader(to, token, leave, name):
     values = {**VALUES, "to": to, "id": token, "leave": leave, "name": name}
     source = b"".join(a_sheet().fill(values))
@@ -251,11 +251,11 @@ plain_words = st.lists(st.sampled_from(["From", "a", "x." * 9, "word", "/~_-+:,"
 def test_a_value_in_octets_makes_the_same_letter(text, length, token, to):
     values = {**VALUES, "name": text, "leave": f"https://{'news.' * (length // 5)}example/u/{token}", "to": to}
     sheet = lay_out(a_letter(f"{marker('name')}\n{marker('leave')}", f"<p>{marker('name')}", subject="News"), VALUES)
-    quick = {field: plainly(value) if field in ("name", "leave", "date") else value for field, value in values.items()}
+    quick = {field: as_bytes(value) if field in ("name", "leave", "date") else value for field, value in values.items()}
     assert sheet.fill(quick) == sheet.fill(values)
 
 
-@given(st.text("abcXYZ .'-\"<>\\éЖ=?1", max_size=60).map(mime.folded).filter(bool), addresses)
+@given(st.text("abcXYZ .'-\"<>\\éЖ=?1", max_size=60).map(mime.on_one_line).filter(bool), addresses)
 def test_a_name_beside_to_is_what_the_long_way_makes_of_it(name, to):
     sheet = a_sheet()
     simple = beside_to(mime.phrase(name), to)

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from newsletter.mail.letters import mime, quoted_printable
-from newsletter.mail.letters.mime import HeaderError, folded, letter, mailbox
+from newsletter.mail.letters.mime import HeaderError, letter, mailbox, on_one_line
 
 ADDRESS = "editor@news.example"
 URL = "https://news.example/u/" + "a" * 200
@@ -69,8 +69,8 @@ def assert_well_formed(source: bytes) -> None:
 @given(anything)
 def test_any_subject_reads_back_as_the_same_text_on_one_line(subject):
     source = written(subject=subject)
-    assert parsed(source)["Subject"] == folded(subject)
-    assert decoded(parsed_as_ever(source)["Subject"]) == folded(subject)
+    assert parsed(source)["Subject"] == on_one_line(subject)
+    assert decoded(parsed_as_ever(source)["Subject"]) == on_one_line(subject)
     assert_well_formed(source)
 
 
@@ -81,9 +81,9 @@ def test_any_display_name_reads_back_and_the_address_stays_whole(name):
     assert sender.addr_spec == ADDRESS
     # Python 3.11's newer parser adds a blank between two encoded-words of a name (RFC 2047 section 6.2 says none) and
     # drops some at its end; the older one, below, is exact.
-    assert "".join(sender.display_name.split()) == "".join(folded(name).split())
+    assert "".join(sender.display_name.split()) == "".join(on_one_line(name).split())
     old_name, old_address = parseaddr(re.sub(r"\r\n(?=[ \t])", "", parsed_as_ever(source)["From"]))
-    assert (decoded(old_name), old_address) == (folded(name), ADDRESS)
+    assert (decoded(old_name), old_address) == (on_one_line(name), ADDRESS)
     assert_well_formed(source)
 
 
@@ -94,8 +94,8 @@ def test_a_title_that_hides_a_header_in_an_encoded_word_stays_text():
 
 
 def test_line_breaks_and_controls_in_a_text_are_one_blank():
-    assert folded(" Two\r\n lines,\x00\x1b[0m and\u2028a third\ud800 ") == "Two lines, [0m and a third"
-    assert folded("no-break\xa0space") == "no-break\xa0space"
+    assert on_one_line(" Two\r\n lines,\x00\x1b[0m and\u2028a third\ud800 ") == "Two lines, [0m and a third"
+    assert on_one_line("no-break\xa0space") == "no-break\xa0space"
 
 
 def test_a_plain_subject_is_not_encoded():

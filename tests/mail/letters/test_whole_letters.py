@@ -66,11 +66,11 @@ def plain(kind: str, claimed: Claimed, *, newsletter: Newsletter, fields, **cont
         return TEMPLATES.get_template(f"letters/{kind}/{part}").render(newsletter=newsletter, field=field, **context)
 
     message = EmailMessage()
-    message["From"] = Address(mime.folded(newsletter.publisher), addr_spec=newsletter.sender)
+    message["From"] = Address(mime.on_one_line(newsletter.publisher), addr_spec=newsletter.sender)
     message["Reply-To"] = newsletter.reply_to
     named = " ".join(claimed.name.split()) if claimed.name and "mailbox" in fields else ""
     message["To"] = Address(named, addr_spec=claimed.address)
-    message["Subject"] = mime.folded(render("subject.txt"))
+    message["Subject"] = mime.on_one_line(render("subject.txt"))
     message["Date"], message["Message-ID"] = field["date"], field["message_id"]
     message["List-Id"] = "<morning.press.example>"
     message["List-Unsubscribe"] = f"<{field['unsubscribe']}>"
@@ -128,7 +128,7 @@ def test_an_issue_is_what_it_would_be_if_it_were_written_for_its_reader_alone(
         "signup_url": f"{BASE}/n/morning",
     }
     claimed = claim(f"{to}@example.org", name, number)
-    meant = {"From": mime.folded(publisher), "To": name or "", "Subject": mime.folded(title)}
+    meant = {"From": mime.on_one_line(publisher), "To": name or "", "Subject": mime.on_one_line(title)}
     assert_same(merged("digest", claimed, **context), plain("digest", claimed, **context), **meant)
 
 
@@ -149,7 +149,7 @@ def test_a_confirmation_is_so_too_and_never_names_its_reader(letter, publisher, 
     claimed = claim(f"{to}@example.org", name, number)
     source = merged("confirmation", claimed, **context)
     subject = f"Please confirm: {letter} and {publisher}"
-    meant = {"From": mime.folded(publisher), "To": "", "Subject": mime.folded(subject)}
+    meant = {"From": mime.on_one_line(publisher), "To": "", "Subject": mime.on_one_line(subject)}
     assert_same(source, plain("confirmation", claimed, **context), **meant)
     assert parsed(source)["To"] == claimed.address
 
