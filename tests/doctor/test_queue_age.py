@@ -23,7 +23,7 @@ NOTHING = QueueAge(None, None, None)
 
 def seen(reading, now=LATER) -> QueueAge:
     with reading() as session:
-        return queue_age.owed(session, now=now)
+        return queue_age.measure(session, now=now)
 
 
 def test_where_nothing_is_owed_there_is_no_backlog(reading):
@@ -103,7 +103,7 @@ def test_looking_walks_the_waiting_by_index_however_many_letters_there_were(post
         (delivery,) = owed(session, 1)
         fill(session, delivery, decided=20_000, waiting=2_000)
         a_signup(session, newsletter)
-        assert queue_age.owed(session, now=LATER) == QueueAge(NOON, None, NOON)
+        assert queue_age.measure(session, now=LATER) == QueueAge(NOON, None, NOON)
         plan = generic_plan(session, "SELECT (SELECT signups%")
     assert plan.count("ix_deliveries_urgent") == 2
     assert plan.count("ix_deliveries_bulk") == 2
@@ -116,7 +116,7 @@ def test_a_letter_that_no_relay_would_hear_of_is_late_though_its_next_try_is_not
     with begin() as session:
         owed(session, 1, due_at=LATER + timedelta(hours=1), deferrals=2)
         session.execute(update(Delivery).values(queued_at=NOON))
-    assert seen(reading) == QueueAge(None, None, None, unheard=NOON)
+    assert seen(reading) == QueueAge(None, None, None, without_reply=NOON)
     assert seen(reading).oldest == NOON
 
 

@@ -14,14 +14,14 @@ from newsletter.doctor.checks.findings import Check
 from newsletter.doctor.repairs import Repair, Repairer
 from newsletter.mail.delivery import results
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
-from newsletter.mail.delivery.leases import Worker
+from newsletter.mail.delivery.leases import LEASE_DURATION, Worker
 from newsletter.mail.transport.transport import Outcome, Result
 from newsletter.store.database import Database
 from tests.builders import KEYRING, a_carrier, a_newsletter, a_reader, owed
 from tests.clock import NOON
 
 
-def mender(database: Database) -> Repairer:
+def repairer(database: Database) -> Repairer:
     return Repairer(
         reading=database.reading, writing=database.writing, actor="cli:ana", now=lambda: NOON, keyring=KEYRING
     )
@@ -32,11 +32,11 @@ def examine(database: Database) -> list[examination.Finding]:
         return examination.examine(session, keyring=KEYRING)
 
 
-def mend(database: Database, **given) -> list[Repair]:
+def repair(database: Database, **given) -> list[Repair]:
     """Mend what was found; there is nothing to mend afterwards."""
     found = {each.check for each in examine(database) if each.fixable}
     assert found
-    mended = mender(database).mend(found, **given)
+    mended = repairer(database).mend(found, **given)
     assert not [each for each in examine(database) if each.fixable]
     return mended
 
@@ -60,7 +60,7 @@ def test_triggers_are_made_again(database):
     with database.writing() as session:
         on = "" if database.is_sqlite else " ON acts"
         session.execute(text(f"DROP TRIGGER acts_refuses_delete{on}"))
-    assert mend(database) == [Repair(Check.TRIGGERS, "1 triggers are there again")]
+    assert repair(database) == [Repair(Check.TRIGGERS, "triggers recreated: 1")]
     assert examine(database) == []
     assert acts(database) == [("cli:ana", "check:triggers", {"n": 1, "names": ["acts_refuses_delete"]})]
 
@@ -72,7 +72,7 @@ def test_subscriptions_are_rebuilt_from_the_ledger(database):
         session.execute(delete(Subscription).where(Subscription.subscriber_id == reader.id))
         session.execute(update(Subscription).values(standing=Standing.SUBSCRIBED))
     before = kept(database)
-    assert mend(database) == [Repair(Check.STANDING, "2 subscriptions say again what the ledger says")]
+    assert repair(database) == [Repair(Check.STANDING, "subscriptions rebuilt from the ledger: 2")]
     assert examine(database) == []
     assert kept(database) == before
     with database.reading() as session:
@@ -92,7 +92,7 @@ def test_whom_a_suppression_names_is_marked_again_and_no_mark_is_taken_away(data
         (Check.SUPPRESSED, True),
         (Check.SUPPRESSED, False),
     ]
-    mend(database)
+    repair(database)
     (left,) = examine(database)
     assert left.about == f"subscriber {marked.id}"
     assert left.remedy
@@ -106,7 +106,7 @@ def test_a_tally_that_counts_rows_twice_is_dropped_and_remembered(database):
     with database.writing() as session:
         letter = owed(session, 2)[0].letter_id
         session.execute(insert(Tally).values(letter_id=letter, carrier_id=0, status=DeliveryStatus.SENT, n=2))
-    mend(database)
+    repair(database)
     assert examine(database) == []
     assert acts(database)[0][2] == {"n": 1, "tallies": [[letter, 0, "sent", 2]]}
 
@@ -118,7 +118,7 @@ def test_a_missing_delivery_is_named_and_left(database):
     (finding,) = examine(database)
     assert not finding.fixable
     assert finding.remedy
-    assert mender(database).mend({Check.SUMS}) == []
+    assert repairer(database).repair({Check.SUMS}) == []
     assert examine(database) == [finding]
 
 
@@ -126,7 +126,7 @@ def test_a_claim_of_nobody_waits_again(database):
     with database.writing() as session:
         doubtful, sure = owed(session, 2, status=DeliveryStatus.CLAIMED)
         doubtful.doubts = 1
-    assert mend(database) == [Repair(Check.DEAD_CLAIMS, "2 letters that nobody carried wait again")]
+    assert repair(database) == [Repair(Check.DEAD_CLAIMS, "letters back in the queue, claimed by no known worker: 2")]
     with database.reading() as session:
         assert session.get_one(Delivery, doubtful.id).status is DeliveryStatus.IN_DOUBT
         assert session.get_one(Delivery, sure.id).status is DeliveryStatus.QUEUED
@@ -144,8 +144,8 @@ class Time:
         self.now += length
         self.happens()
 
-    def silent(self, database: Database, **given):
-        return expired_leases.silent(database.reading, wait=self.wait, clock=lambda: self.now, **given)
+    def find_stopped(self, database: Database, **given):
+        return expired_leases.find_stopped(database.reading, wait=self.wait, monotonic=lambda: self.now, **given)
 
 
 @pytest.fixture
@@ -169,23 +169,23 @@ def beat(database: Database, carrier: int):
 def test_who_has_not_beaten_for_two_beats_is_named_and_who_beats_is_not(database, carried):
     living, dead = carried
     time = Time(beat(database, living))
-    quiet = time.silent(database)
-    assert time.now == pytest.approx(expired_leases.NOTICE, abs=expired_leases.LOOK)
-    (finding,) = expired_leases.findings(quiet)
-    assert (finding.check, finding.about, finding.fixable) == (Check.DEAD_CLAIMS, f"carrier {dead}", True)
-    assert finding.says == "1 letters are in its hands, and it has not beaten for 12 seconds"
+    expired = time.find_stopped(database)
+    assert time.now == pytest.approx(expired_leases.REPORT_AFTER, abs=expired_leases.POLL_INTERVAL)
+    (finding,) = expired_leases.findings(expired)
+    assert (finding.check, finding.about, finding.fixable) == (Check.DEAD_CLAIMS, f"worker {dead}", True)
+    assert finding.says == "its heartbeat stopped more than 12 seconds ago; letters that it holds: 1"
 
 
 def test_nobody_waits_where_nobody_holds_a_letter(database):
     time = Time()
-    assert time.silent(database) == {}
+    assert time.find_stopped(database) == {}
     assert time.now == 0
 
 
 def test_nobody_waits_longer_than_until_everybody_moved(database, carried):
     time = Time(lambda: [beat(database, carrier)() for carrier in carried])
-    assert time.silent(database) == {}
-    assert time.now == expired_leases.LOOK
+    assert time.find_stopped(database) == {}
+    assert time.now == expired_leases.POLL_INTERVAL
 
 
 def test_a_dead_carrier_whose_letters_went_on_meanwhile_is_nobody_s_trouble(database, carried):
@@ -193,14 +193,14 @@ def test_a_dead_carrier_whose_letters_went_on_meanwhile_is_nobody_s_trouble(data
         with database.writing() as session:
             session.execute(update(Delivery).values(status=DeliveryStatus.QUEUED))
 
-    assert Time(handed_back).silent(database) == {}
+    assert Time(handed_back).find_stopped(database) == {}
 
 
 def test_only_the_dead_carrier_s_claims_are_handed_back(database, carried):
     living, dead = carried
-    quiet = Time(beat(database, living)).silent(database, longest=expired_leases.DEAD)
-    mended = mender(database).mend({Check.DEAD_CLAIMS}, quiet=quiet)
-    assert mended == [Repair(Check.DEAD_CLAIMS, "1 letters were handed back: who carried them has fallen silent")]
+    expired = Time(beat(database, living)).find_stopped(database, after=LEASE_DURATION)
+    mended = repairer(database).repair({Check.DEAD_CLAIMS}, expired=expired)
+    assert mended == [Repair(Check.DEAD_CLAIMS, "letters back in the queue, claimed by workers that stopped: 1")]
     with database.reading() as session:
         rows = {row.carrier_id: (row.status, row.deaths) for row in session.scalars(select(Delivery))}
     assert rows == {living: (DeliveryStatus.CLAIMED, 0), dead: (DeliveryStatus.QUEUED, 1)}
@@ -209,9 +209,9 @@ def test_only_the_dead_carrier_s_claims_are_handed_back(database, carried):
 
 def test_a_carrier_that_beats_after_the_last_look_keeps_its_claims(database, carried):
     _, dead = carried
-    quiet = Time().silent(database, longest=expired_leases.DEAD)
+    expired = Time().find_stopped(database, after=LEASE_DURATION)
     beat(database, dead)()
-    mender(database).mend({Check.DEAD_CLAIMS}, quiet=quiet)
+    repairer(database).repair({Check.DEAD_CLAIMS}, expired=expired)
     with database.reading() as session:
         held = session.scalars(select(Delivery.carrier_id).where(Delivery.status == DeliveryStatus.CLAIMED))
         assert list(held) == [dead]
@@ -219,7 +219,7 @@ def test_a_carrier_that_beats_after_the_last_look_keeps_its_claims(database, car
 
 def test_what_was_handed_back_and_is_in_other_hands_is_fenced(database, carried):
     _, dead = carried
-    mender(database).mend({Check.DEAD_CLAIMS}, quiet=Time().silent(database, longest=expired_leases.DEAD))
+    repairer(database).repair({Check.DEAD_CLAIMS}, expired=Time().find_stopped(database, after=LEASE_DURATION))
     with database.writing() as session:
         other = a_carrier(session)
         mine = session.scalars(select(Delivery).where(Delivery.carrier_id == dead)).one()
@@ -236,7 +236,7 @@ def test_a_subject_whose_facts_are_not_whole_is_left(database):
         on = "" if database.is_sqlite else " ON ledger"
         connection.execute(text(f"DROP TRIGGER ledger_refuses_update{on}"))
         session.execute(update(LedgerEntry).where(LedgerEntry.id == last.id).values(event="withdrawn"))
-    mender(database).mend({each.check for each in examine(database) if each.fixable})
+    repairer(database).repair({each.check for each in examine(database) if each.fixable})
     assert {each.check for each in examine(database)} == {Check.LEDGER, Check.STANDING}
     with database.reading() as session:
         assert (

@@ -341,13 +341,13 @@ def test_the_limits_of_a_day_are_kept_for_days_only(stage):
 def test_many_are_forgotten_in_portions(begin, reading):
     with begin() as session:
         newsletter = a_newsletter(session)
-        for _ in range(retention.MOST + 5):
+        for _ in range(retention.BATCH_SIZE + 5):
             a_signup(session, newsletter, state=SignupState.QUIET)
     forgotten = []
     for _ in range(3):
         with begin() as session:
             forgotten.append(retention.forget_due(session, now=NOON + timedelta(hours=72)))
-    assert forgotten == [retention.MOST, 5, 0]
+    assert forgotten == [retention.BATCH_SIZE, 5, 0]
 
 
 def test_two_workers_that_forget_at_once_forget_each_sign_up_once(stage):

@@ -58,7 +58,7 @@ class FieldPlan(NamedTuple):
 
 
 class Sheet:
-    """A letter that is laid out. `body` and `cuts` are its whole state: stored and loaded, they make the same letter."""
+    """A letter that is laid out. `body` and `cuts` are its whole state: once loaded they make the same letter."""
 
     def __init__(self, *, body: bytes, cuts: Iterable[Iterable[Any]]) -> None:
         self.body = body
@@ -96,7 +96,7 @@ class Sheet:
         return sha256(self.source).hexdigest()
 
     def fill(self, values: Mapping[str, str | bytes]) -> list[bytes]:
-        """Return the letter to one reader as pieces: shared bytes (the same object for every reader) and fields in turn.
+        """Return the letter to one reader as pieces: in turns shared bytes (one object for all readers) and a field.
 
         A value in bytes needs no encoding (`fields.as_bytes`, `fields.beside_to`). Raises FieldError if a value is
         missing, is for no field of the letter, or cannot be written at its place. The error does not quote the value.

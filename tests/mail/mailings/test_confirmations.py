@@ -40,9 +40,9 @@ TEMPLATES = templating.environment()
 BASE = "https://letters.example.org"
 
 
-def answer(begin, *, templates: Environment = TEMPLATES, now=NOON, most: int = 200) -> int:
-    return confirmations.answer_due(
-        begin, templates=templates, keyring=KEYRING, base_url=BASE, clock=lambda: now, most=most
+def answer(begin, *, templates: Environment = TEMPLATES, now=NOON, limit: int = 200) -> int:
+    return confirmations.process_received(
+        begin, templates=templates, keyring=KEYRING, base_url=BASE, clock=lambda: now, limit=limit
     )
 
 
@@ -121,7 +121,7 @@ def test_an_inbox_is_asked_once_a_day_about_a_newsletter(begin, again):
 
 
 @pytest.mark.parametrize(
-    ("reply", "fate", "then"),
+    ("reply", "outcome", "then"),
     [
         (Reply(530, "5.7.0", "Authentication required"), Outcome.LATER, SignupState.ASKED),
         (Reply(550, "5.1.1", "No such user"), Outcome.REFUSED, SignupState.QUIET),
@@ -300,9 +300,9 @@ def test_no_more_than_asked_for_are_answered_and_the_oldest_first(begin):
         newsletter = a_newsletter(session)
         for _ in range(5):
             a_signup(session, newsletter)
-    assert answer(begin, most=2) == 2
+    assert answer(begin, limit=2) == 2
     assert states(begin) == [SignupState.ASKED] * 2 + [SignupState.RECEIVED] * 3
-    assert answer(begin, most=200) == 3
+    assert answer(begin, limit=200) == 3
     assert answer(begin) == 0
 
 
@@ -314,7 +314,7 @@ def test_a_sign_up_that_cannot_be_answered_is_set_aside_and_holds_up_nobody(begi
     answer(begin)
     assert states(begin) == [SignupState.FAILED, SignupState.ASKED]
     assert [each.levelno for each in caplog.records] == [logging.ERROR]
-    assert "a sign-up cannot be answered" in caplog.text
+    assert "a sign-up cannot be processed" in caplog.text
     assert caplog.records[0].signup == 1
     assert "@" not in caplog.text
     assert answer(begin) == 0
