@@ -56,7 +56,7 @@ def _urgent(now: datetime) -> ScalarSelect[datetime]:
 
 
 def _bulk(now: datetime) -> ScalarSelect[datetime]:
-    """Select the bulk letter due longest, from the first letter of each issue that may be sent, skipping other issues."""
+    """Select the bulk letter due longest: the earliest of the first ones of each issue that may be sent."""
     first = (
         select(Delivery.due_at)
         .where(Delivery.letter_id == Letter.id, undecided(Priority.BULK), stands(*WAITING))

@@ -105,7 +105,7 @@ class Repairer:
                     .returning(Tally.letter_id, Tally.carrier_id, Tally.status, Tally.n)
                 )
             ]
-            says = "letters whose tallies counted existing deliveries again and were deleted: {:,}"
+            says = "superfluous tallies deleted, letters affected: {:,}"
             return self._record(session, Check.SUMS, len(letters), says, tallies=deleted)
 
     def _unowned_claims(self) -> Repair | None:

@@ -75,11 +75,8 @@ def _end_requests(session: Session, address_key: str, asked: Collection[int], *,
     for number, subscription in subscribers.subscriptions(session, subscriber.id).items():
         about = [entry for entry in entries if entry.newsletter_id == number]
         never_confirmed = all(entry.event != Event.CONFIRMED for entry in about)
-        if (
-            number in asked
-            and number not in still_asked
-            and (never_confirmed or subscription.standing == Standing.ASKED)
-        ):
+        is_unconfirmed = never_confirmed or subscription.standing == Standing.ASKED
+        if number in asked and number not in still_asked and is_unconfirmed:
             _end_request(session, subscriber, subscription, about, now=now)
     if not subscribers.subscriptions(session, subscriber.id):
         _erase_evidence(session, entries)

@@ -31,17 +31,15 @@ def _differs(subscriber: int, newsletter: int, stored: Standing | None, derived:
 def signups(session: Session) -> Iterator[Finding]:
     """Find sign-ups marked asked without a letter, and sign-ups marked confirmed without a ledger entry."""
     without_letter = ~exists().where(Letter.signup_id == Signup.id)
-    yield from findings_of(
-        session, select(Signup.id).where(Signup.state == SignupState.ASKED, without_letter), _without_letter
-    )
+    asked = select(Signup.id).where(Signup.state == SignupState.ASKED, without_letter)
+    yield from findings_of(session, asked, _without_letter)
     in_ledger = (
         exists()
         .where(Subscriber.address_key == Signup.address_key)
         .where(LedgerEntry.subject == Subscriber.subject, LedgerEntry.event == Event.CONFIRMED)
     )
-    yield from findings_of(
-        session, select(Signup.id).where(Signup.state == SignupState.CONFIRMED, ~confirmed), _without_confirmation
-    )
+    confirmed = select(Signup.id).where(Signup.state == SignupState.CONFIRMED, ~in_ledger)
+    yield from findings_of(session, confirmed, _without_confirmation)
 
 
 def _without_letter(number: int) -> Finding:

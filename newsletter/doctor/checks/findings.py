@@ -44,10 +44,8 @@ class Remark(NamedTuple):
     says: str
 
 
-def findings_of(
-    session: Session, query: Select[*tuple[Any, ...]], finding: Callable[..., Finding]
-) -> Iterator[Finding]:
-    """Yield a finding, made by `make`, for each row of a query, at most MAX_FINDINGS, and one more that counts the rest."""
+def findings_of(session: Session, query: Select[*tuple[Any, ...]], make: Callable[..., Finding]) -> Iterator[Finding]:
+    """Yield what `make` returns for each row of a query, at most MAX_FINDINGS; one more finding counts the rest."""
     rows = session.execute(query.add_columns(func.count().over()).limit(MAX_FINDINGS)).all()
     for *row, _ in rows:
         yield make(*row)

@@ -71,9 +71,8 @@ def claims(session: Session) -> Iterator[Finding]:
     """Find claimed deliveries without a worker, or with one that the database does not know."""
     unowned = or_(Delivery.carrier_id.is_(None), ~exists().where(Worker.id == Delivery.carrier_id))
     claimed = _deliveries(stands(DeliveryStatus.CLAIMED), unowned)
-    for each in findings_of(
-        session, claimed, partial(_delivery, Check.DEAD_CLAIMS, "it is claimed by no known worker", "")
-    ):
+    make = partial(_delivery, Check.DEAD_CLAIMS, "it is claimed by no known worker", "")
+    for each in findings_of(session, claimed, make):
         yield each._replace(fixable=True)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from newsletter.doctor.domains import dkim, dkim_verdicts
-from newsletter.doctor.domains.dkim import Unreadable
+from newsletter.doctor.domains.dkim import InvalidKey
 from tests.doctor.domains.keys import BARE_2048, ED25519, RSA_768, RSA_1024, RSA_2048
 
 NAME = "s1._domainkey.press.example"
@@ -53,7 +53,7 @@ def test_the_length_of_a_key(key, bits):
 
 def test_no_cut_of_a_key_is_read_as_one():
     for end in range(4, len(RSA_1024), 4):
-        with pytest.raises(Unreadable):
+        with pytest.raises(InvalidKey):
             dkim.read(f"v=DKIM1; p={RSA_1024[:end]}")
 
 

@@ -1,4 +1,4 @@
-"""DMARC by RFC 9989: the walk up the tree, the organisation, the policy, and what is judged of it."""
+"""DMARC by RFC 9989: the walk up the tree, the organization, the policy, and what is judged of it."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_at_most_eight_questions_lead_up_the_tree(domain, asked):
 
 
 @pytest.mark.parametrize(
-    ("records", "organisation"),
+    ("records", "organization"),
     [
         ({"mail.example.com": "p=none", "example.com": "p=none"}, "example.com"),
         ({"mail.example.com": "p=none; psd=n"}, "mail.example.com"),
@@ -42,9 +42,9 @@ def test_at_most_eight_questions_lead_up_the_tree(domain, asked):
         ({}, "a.mail.example.com"),
     ],
 )
-def test_the_organisation_of_a_domain(zone, resolver, records, organisation):
+def test_the_organisation_of_a_domain(zone, resolver, records, organization):
     publish(zone, records)
-    assert dmarc.organisation(resolver, "a.mail.example.com") == organisation
+    assert dmarc.organization(resolver, "a.mail.example.com") == organization
 
 
 def publish(zone, records) -> None:

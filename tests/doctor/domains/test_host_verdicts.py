@@ -12,7 +12,7 @@ from tests.doctor.domains.keys import RSA_2048
 
 
 def mx(resolver):
-    return [str(each.level) for each in host_verdicts.mx(resolver, "press.example", what="answers")]
+    return [str(each.level) for each in host_verdicts.mx(resolver, "press.example", mail="replies")]
 
 
 def test_mail_servers_that_are_there(zone, resolver):
@@ -73,8 +73,8 @@ def test_a_reverse_zone_that_fails_is_unknown(zone, resolver):
 
 
 def test_an_address_is_our_own_where_we_can_bind_to_it():
-    assert assessment.is_own(ip_address("127.0.0.1"))
-    assert not assessment.is_own(ip_address("192.0.2.1"))
+    assert assessment.belongs_to_this_machine(ip_address("127.0.0.1"))
+    assert not assessment.belongs_to_this_machine(ip_address("192.0.2.1"))
 
 
 def well(zone) -> None:
@@ -91,7 +91,7 @@ def well(zone) -> None:
 def examined(resolver, **given):
     relay = Relay(host="mail.relay.example", port=587)
     domains = Domains("press.example", "press.example", "bounces.press.example")
-    facts = {"relays": [relay], "greeting": "letters.press.example", **given}
+    facts = {"relays": [relay], "ehlo_name": "letters.press.example", **given}
     return list(assessment.examine(resolver, domains, **facts))
 
 
@@ -125,7 +125,7 @@ def test_the_sender_is_reached_also_where_answers_go_elsewhere(zone, resolver):
     zone.put("answers.example", MX="0 .")
     zone.put("press.example", TXT="v=spf1 a:mail.relay.example -all", MX="10 mail.press.example.")
     domains = Domains("press.example", "answers.example", None)
-    found = list(assessment.examine(resolver, domains, relays=[], greeting="letters.press.example"))
+    found = list(assessment.examine(resolver, domains, relays=[], ehlo_name="letters.press.example"))
     assert [(each.about, str(each.level)) for each in found if each.check == "mx"] == [
         ("press.example", "ok"),
         ("answers.example", "wrong"),
