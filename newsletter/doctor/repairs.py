@@ -29,7 +29,7 @@ BATCH_SIZE = 100  # subscribers locked in one transaction
 
 
 class Repair(NamedTuple):
-    """One repair that was made."""
+    """One repair that was made. Its fields are JSON keys."""
 
     check: Check
     says: str
@@ -98,8 +98,8 @@ class Repairer:
         with self.writing() as session:
             letters = list(session.scalars(recounted.where(exists().where(Tally.letter_id == Letter.id, Tally.n > 0))))
             deleted = [
-                [letter, carrier, status.value, n]
-                for letter, carrier, status, n in session.execute(
+                [letter, worker, status.value, n]
+                for letter, worker, status, n in session.execute(
                     delete(Tally)
                     .where(Tally.letter_id.in_(letters))
                     .returning(Tally.letter_id, Tally.carrier_id, Tally.status, Tally.n)

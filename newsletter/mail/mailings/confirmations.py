@@ -70,12 +70,12 @@ def process_received(
             if number is None or is_unavailable(error):  # the database failed, not the sign-up
                 raise
             if number in failed:
-                _set_aside(begin, number, error)
+                _mark_failed(begin, number, error)
             failed.add(number)
     return limit
 
 
-def _set_aside(begin: Begin, number: int, error: Exception) -> None:
+def _mark_failed(begin: Begin, number: int, error: Exception) -> None:
     log_failure(log, "a sign-up cannot be processed", error, signup=number)
     received = update(Signup).where(Signup.id == number, Signup.state == SignupState.RECEIVED)
     with begin() as session:

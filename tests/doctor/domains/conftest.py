@@ -1,4 +1,4 @@
-"""A resolver that asks the test's own server."""
+"""The resolver under test, which queries the DNS server of the tests."""
 
 import pytest
 
