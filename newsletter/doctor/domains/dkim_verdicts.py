@@ -76,9 +76,8 @@ def _strength(name: str, text: str, key: dkim.Key) -> Verdict:
         says = "an Ed25519 key; several large mailbox providers verify only RSA, so sign with an RSA key too"
         return advice("dkim", name, says, found=text, publish=WANTED)
     if (key.bits or 0) < ADVISED_RSA_BITS:
-        return advice(
-            "dkim", name, f"the key has {key.bits} bits; {ADVISED_RSA_BITS} are recommended", found=text, publish=WANTED
-        )
+        says = f"the key has {key.bits} bits; {ADVISED_RSA_BITS} are recommended"
+        return advice("dkim", name, says, found=text, publish=WANTED)
     return ok("dkim", name, f"an RSA key of {key.bits} bits", found=text)
 
 

@@ -44,8 +44,8 @@ def _policy(domain: str, policy: Policy) -> Iterator[Verdict]:
     reports = policy.tags.get("rua", "")
     unknown_tags = [name for name in ("sp", "np") if policy.tags.get(name, "none").lower() not in POLICIES]
     if (published not in POLICIES or unknown_tags) and "mailto:" not in reports.lower():
-        tag = "p" if published not in POLICIES else unknown_tags[0]
-        says = f"it has no {tag}= that receivers know, and no rua=, so receivers apply no DMARC at all"
+        which = "no p= that receivers know" if published not in POLICIES else f"an unknown policy in {unknown_tags[0]}="
+        says = f"it has {which}, and no rua=, so receivers apply no DMARC at all"
         yield wrong("dmarc", domain, says, found=policy.text, publish=starter_record(domain))
         return
     where = "" if policy.domain == domain else f", found at {policy.domain}"
@@ -68,7 +68,7 @@ def _requested(domain: str, policy: Policy) -> str:
 
 def _hints(domain: str, policy: Policy, reports: str) -> Iterator[Verdict]:
     if removed := [name for name in REMOVED_TAGS if name in policy.tags]:
-        says = f"{', '.join(removed)}: RFC 9989 has removed this from RFC 7489, and receivers ignore it"
+        says = f"removed from DMARC by RFC 9989, and ignored by receivers: {', '.join(removed)}"
         yield advice("dmarc", domain, says, found=policy.text)
     for name, allowed in FLAG_VALUES.items():
         if (value := policy.tags.get(name, allowed[0]).lower()) not in tuple(allowed):

@@ -69,7 +69,7 @@ def _is_address(host: str) -> bool:
 
 
 def ptr(resolver: Resolver, address: SenderIP, *, by: str, is_own: bool) -> Verdict:
-    """Judge whether an address has a name that leads back to it. Receivers refuse mail from other addresses."""
+    """Judge whether the name of an address resolves back to it. Receivers refuse mail from an address without one."""
     about = str(address)
     try:
         names = resolver.lookup(reverse(about), "PTR").records
@@ -77,8 +77,8 @@ def ptr(resolver: Resolver, address: SenderIP, *, by: str, is_own: bool) -> Verd
     except LookupFailed as error:
         return unknown("ptr", about, str(error))
     if confirmed:
-        return ok("ptr", about, f"its name {confirmed[0]} leads back to it", found=", ".join(names))
-    says = f"its name {names[0]} does not lead back to it" if names else "it has no name (PTR)"
+        return ok("ptr", about, f"its name {confirmed[0]} resolves back to it", found=", ".join(names))
+    says = f"its name {names[0]} does not resolve back to it" if names else "it has no name (PTR)"
     if is_own:
         says += "; large mailbox providers refuse letters from it. Ask the provider of the address to set its PTR"
         return wrong("ptr", about, says, found=", ".join(names) or None, publish=f"{reverse(about)}  PTR <its name>")

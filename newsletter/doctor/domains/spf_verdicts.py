@@ -35,12 +35,8 @@ def _proposed(senders: Sequence[SenderIP], by: str) -> str:
 
 def _record(resolver: Resolver, domain: str, found: list[str], wanted: str) -> Iterator[Verdict]:
     if not found:
-        yield wrong(
-            "spf",
-            domain,
-            "there is no SPF record, so receivers cannot tell which servers may send for it",
-            publish=wanted,
-        )
+        says = "there is no SPF record, so receivers cannot tell which servers may send for it"
+        yield wrong("spf", domain, says, publish=wanted)
         return
     if len(found) > 1:
         says = f"there are {len(found)} SPF records; receivers ignore all if there is more than one. Join them into one"
@@ -84,11 +80,8 @@ def _senders(
     resolver: Resolver, domain: str, senders: Sequence[SenderIP], *, by: str, are_own: bool
 ) -> Iterator[Verdict]:
     if not senders:
-        yield unknown(
-            "spf-relay",
-            domain,
-            f"the addresses of {by} are not known here; send a probe letter to see whether SPF passes",
-        )
+        says = f"the addresses of {by} are not known here; send a probe letter to see whether SPF passes"
+        yield unknown("spf-relay", domain, says)
     for address in senders:
         evaluation = Evaluation(resolver, address)
         try:

@@ -59,7 +59,7 @@ def test_a_failing_dns_is_unknown(zone, resolver):
         (None, "192.0.2.25", "wrong", "unknown"),
     ],
 )
-def test_a_ptr_must_lead_back_to_the_address(zone, resolver, name, address, own, other):
+def test_the_name_of_an_address_must_resolve_back_to_it(zone, resolver, name, address, own, other):
     zone.put("mail.press.example", A=address)
     if name:
         zone.put(reverse("192.0.2.25"), PTR=name)
