@@ -309,4 +309,4 @@ def test_an_operator_is_told_that_the_letters_of_a_dead_worker_may_have_arrived(
     with database.reading() as session:
         (told,) = examination.collect_remarks(session)
     assert told.name == "in-doubt"
-    assert told.says.startswith("1 letters may have arrived")
+    assert told.says.startswith("1 may have arrived")
