@@ -146,7 +146,7 @@ def _pause(session: Session, number: int, error: Exception, *, now: datetime) ->
 
 
 def send(session: Session, issue: Issue, *, templates: Environment, base_url: str, now: datetime) -> Letter:
-    """Begin to send an approved issue: its letter is stored, and every reader of this moment is owed one.
+    """Begin to send an approved issue: store its letter and a delivery for every current reader; return the letter.
 
     An issue that was paused and resumed before it had a letter gets it now. Raises Refused if the issue is neither such
     an issue nor approved, if it has more readers than SQLite can serve, and as `check` does.
