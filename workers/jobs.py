@@ -67,14 +67,14 @@ def attempt(job: Job, context: Context) -> bool:
 
 def answer_signups(context: Context) -> bool:
     """Turn sign-ups into confirmation letters."""
-    answered = confirmations.answer_due(
+    answered = confirmations.process_received(
         context.database.writing,
         templates=context.templates,
         keyring=context.keyring,
         base_url=context.base_url,
         clock=context.now,
-        most=SIGNUPS_PER_CALL,
-        found=context.dispatcher.priority.take,
+        limit=SIGNUPS_PER_CALL,
+        on_signup=context.dispatcher.priority.take,
     )
     if answered:
         log.info("sign-ups answered", extra={"count": answered})
@@ -110,7 +110,7 @@ def finish_issues(context: Context) -> bool:
     """Mark an issue sent once all its deliveries are final."""
     if empty := context.dispatcher.lane(urgent=False).cursors.empty():
         with context.database.writing() as session:
-            finished = issue_letters.finish(session, now=context.now(), among=empty)
+            finished = issue_letters.finish(session, now=context.now(), letter_ids=empty)
         for issue in finished:
             log.info("issue finished", extra={"issue": issue})
     return False
@@ -152,7 +152,7 @@ def reclaim_expired_leases(context: Context) -> bool:
 def delete_expired(context: Context) -> bool:
     """Delete the data whose time has run out."""
     with context.database.writing() as session:
-        return retention.forget_due(session, now=context.now()) == retention.MOST
+        return retention.forget_due(session, now=context.now()) == retention.BATCH_SIZE
 
 
 def watch_leases(context: Callable[[], Context]) -> None:

@@ -11,7 +11,7 @@ from newsletter.keys import Keyring
 from newsletter.links import Links, Purpose
 from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.letters import mime
-from newsletter.mail.letters.fields import LONGEST_VALUE, NAMES, beside_to, plainly
+from newsletter.mail.letters.fields import CACHED_NAMES, MAX_HEADER_VALUE, as_bytes, beside_to
 from newsletter.mail.letters.letters import Variant
 from newsletter.mail.letters.merge import FieldError
 from newsletter.mail.transport import return_paths
@@ -60,14 +60,14 @@ def _link(purpose: Purpose, url: Callable[..., bytes]) -> Callable[[Claimed], st
     """How a link is made of a claim."""
     named = NAMED[purpose]
     # All that differs between two of them is base64url: one that is plain speaks for all that are not too long.
-    longest = LONGEST_VALUE if isinstance(plainly(url(0).decode()), bytes) else 0
+    longest = MAX_HEADER_VALUE if isinstance(as_bytes(url(0).decode()), bytes) else 0
 
     def link(claimed: Claimed) -> str | bytes:
         ids = named(claimed)
         if None in ids:
             raise _unknown(purpose)
         made = url(*ids)
-        return made if len(made) <= longest else plainly(made.decode())
+        return made if len(made) <= longest else as_bytes(made.decode())
 
     return link
 
@@ -81,7 +81,7 @@ def _times(claimed: Claimed) -> dict[str, str]:
 @lru_cache(maxsize=64)
 def _date(moment: datetime) -> str | bytes:
     """A claim's letters share it."""
-    return plainly(format_datetime(moment.replace(microsecond=0)))
+    return as_bytes(format_datetime(moment.replace(microsecond=0)))
 
 
 _exactly = lru_cache(maxsize=64)(datetime.isoformat)
@@ -122,12 +122,12 @@ class Assembler:
 # To encode a name takes as long as all else that is its reader's; most share theirs with others.
 
 
-@lru_cache(maxsize=NAMES)
+@lru_cache(maxsize=CACHED_NAMES)
 def _greeting(name: str) -> str | bytes:
-    return plainly(f"Dear {_on_one_line(name)},")
+    return as_bytes(f"Dear {_on_one_line(name)},")
 
 
-@lru_cache(maxsize=NAMES)
+@lru_cache(maxsize=CACHED_NAMES)
 def _phrase(name: str) -> str:
     plain = _on_one_line(name)
     return mime.phrase(plain) if plain else ""

@@ -62,7 +62,7 @@ def examine(session: Session, now: datetime) -> HealthReading:
     if schema is SchemaState.BEHIND:
         return HealthReading(schema)
     try:
-        tick, due = heartbeats.last(session, Queue.UPKEEP), queue_age.owed(session, now=now).oldest
+        tick, due = heartbeats.last(session, Queue.UPKEEP), queue_age.measure(session, now=now).oldest
         relays = tuple(
             Word(said.line, said.lasting or (said.halted and now - said.since > LETTER))
             for said in notices.current(session, now=now)

@@ -125,13 +125,13 @@ def _ages(counted: Counts, now: datetime) -> Iterator[Metric]:
     def age(at: datetime | None) -> float:
         return max((now - at).total_seconds(), 0.0) if at else 0.0
 
-    queues = {Priority.URGENT: counted.backlog.urgent, Priority.BULK: counted.backlog.bulk}
+    queues = {Priority.URGENT: counted.queue_age.urgent, Priority.BULK: counted.queue_age.bulk}
     ages = {priority.name.lower(): age(at) for priority, at in queues.items()}
     yield _gauge("queue_age_seconds", "For how long the first letter in the queue has been due.", ("priority",), ages)
-    yield _one("signup_age_seconds", "For how long a form has waited for its letter.", age(counted.backlog.signup))
-    yield _one("oldest_due_letter_age_seconds", "The longest of these waits.", age(counted.backlog.oldest))
+    yield _one("signup_age_seconds", "For how long a form has waited for its letter.", age(counted.queue_age.signup))
+    yield _one("oldest_due_letter_age_seconds", "The longest of these waits.", age(counted.queue_age.oldest))
     yield _one("oldest_due_feed_age_seconds", "For how long a feed has waited its turn.", age(counted.feeds.due_since))
-    tick = age(counted.tick) if counted.tick else inf
+    tick = age(counted.last_heartbeat) if counted.last_heartbeat else inf
     yield _one("tick_age_seconds", "Since when no worker has answered the beat.", tick)
 
 

@@ -156,7 +156,7 @@ def its_worker_is_not_in_the_database_any_more(letter: Fortune) -> None:
     letter.claimed()
     letter.change(Delivery, Delivery.subscriber_id, carrier_id=NOBODY)
     reading, writing = letter.database.reading, letter.database.writing
-    assert Repairer(reading=reading, writing=writing, actor="tests", now=lambda: NOON).mend({Check.DEAD_CLAIMS})
+    assert Repairer(reading=reading, writing=writing, actor="tests", now=lambda: NOON).repair({Check.DEAD_CLAIMS})
 
 
 def the_relay_did_not_answer(letter: Fortune) -> None:
@@ -307,6 +307,6 @@ def test_a_letter_that_may_have_arrived_is_sent_if_a_relay_takes_it_in_the_end(d
 def test_an_operator_is_told_that_the_letters_of_a_dead_worker_may_have_arrived(database):
     its_worker_died(Fortune(database))
     with database.reading() as session:
-        (told,) = examination.remark(session)
+        (told,) = examination.collect_remarks(session)
     assert told.name == "in-doubt"
-    assert told.says.startswith("1 letters may have arrived")
+    assert told.says.startswith("1 may have arrived")
