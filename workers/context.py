@@ -10,7 +10,7 @@ from jinja2 import Environment
 from newsletter import startup, templating
 from newsletter.content.fetching.fetcher import Fetcher
 from newsletter.content.fetching.http import HttpFetcher
-from newsletter.keys import Keyring, keyring
+from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
 from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.dispatch import Dispatcher
@@ -70,7 +70,7 @@ def build(
     every `heartbeat` seconds, and reclaims the letters of a worker that has not raised its own for `lease` seconds.
     `more` is called when more letters of issues are due than this process claims at once. It must not block.
     """
-    database, keys, stop = database or Database(settings.database), keyring(settings), stop or Event()
+    database, keys, stop = database or Database(settings.database), load_keyring(settings), stop or Event()
     try:
         startup.check(database, keys, now=clock())
     except Exception:
@@ -79,7 +79,7 @@ def build(
     supervisor = Supervisor(shared_state.shared_state(settings.redis_url), database.writing)
     dispatcher = Dispatcher(
         begin=database.writing,
-        stating=None if database.is_sqlite else database.stating,
+        stating=None if database.is_sqlite else database.autocommit,
         transport=transport(settings, supervisor.pace, stop=stop),
         express=express_transport(settings, supervisor.urgent_pace, stop=stop),
         assembler=Assembler(Links(keys, settings.base_url), keys),

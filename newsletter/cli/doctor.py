@@ -35,7 +35,7 @@ def doctor(
         return
     settings = console.configured()
     with console.database(settings) as database:
-        keyring = keys.known(settings)  # most of what is proved needs none
+        keyring = keys.load_if_present(settings)  # most of what is proved needs none
         with database.reading() as session:
             found = examination.examine(session, keyring=keyring)
         found += expired_leases.findings(expired_leases.find_stopped(database.reading))

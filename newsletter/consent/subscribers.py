@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, fu
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
-from newsletter.store.database import Base, inserted
+from newsletter.store.database import Base, insert_or_none
 
 
 class Standing(StrEnum):
@@ -66,7 +66,7 @@ def get_or_create(session: Session, address: Address, *, now: datetime) -> Subsc
 def create(session: Session, address: Address, *, now: datetime) -> Subscriber | None:
     """Insert a subscriber, invisible to other transactions until this one ends; None if the address is known."""
     values = {"address": address.written, "address_key": address.key, "created_at": now}
-    return inserted(session, Subscriber, subject=secrets.token_bytes(16), **values)
+    return insert_or_none(session, Subscriber, subject=secrets.token_bytes(16), **values)
 
 
 def lock_by_key(session: Session, address_key: str) -> Subscriber | None:

@@ -242,7 +242,7 @@ def test_the_confirmation_link_says_confirmed_before_while_the_person_reads(stag
     wait(stage, days=400)
     for answer in (stage.browser.get(link), stage.browser.post(link)):
         assert answer.status_code == 200
-        assert "This was confirmed before" in answer.text
+        assert "You have already confirmed" in answer.text
     assert events(stage) == [Event.REQUESTED, Event.CONFIRMED]
 
 

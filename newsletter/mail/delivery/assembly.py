@@ -31,7 +31,7 @@ class VariantAssembler:
     """Writes what differs between readers, with one key. `fields` says how each field is made of a claim."""
 
     def __init__(self, links: Links, keyring: Keyring, key: str) -> None:
-        self._mac = keyring.maker("message-id", key=key)
+        self._mac = keyring.mac_maker("message-id", key=key)
         self._return_path = return_paths.maker(keyring, key=key)
         self.fields: dict[str, Callable[[Claimed], str | bytes]] = {
             "to": _recipient,
@@ -41,7 +41,7 @@ class VariantAssembler:
             "greeting": lambda claimed: _greeting(claimed.name) if claimed.name else b"Dear reader,",
             "requested_at": lambda claimed: _times(claimed)["requested_at"],
             "expires_at": lambda claimed: _times(claimed)["expires_at"],
-            **{purpose.value: _link(purpose, links.maker(purpose, key=key)) for purpose in Purpose},
+            **{purpose.value: _link(purpose, links.url_maker(purpose, key=key)) for purpose in Purpose},
         }
 
     def sender(self, claimed: Claimed) -> str:

@@ -25,7 +25,7 @@ from newsletter.mail.letters.merge import FieldError
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.transport import Message, Outcome, Reply, Result, Transport
 from newsletter.redaction import log_failure
-from newsletter.store.database import Begin, Stating
+from newsletter.store.database import Autocommit, Begin
 
 STRAGGLING = 1.0  # seconds that the last letters of a ring may take until others are carried beside them
 EXTRA = 5.0  # seconds that a ring lasts longer then
@@ -46,7 +46,7 @@ class Dispatcher:
     keyring: Keyring
     heartbeat: Heartbeat
     clock: Callable[[], datetime]
-    stating: Stating | None = None  # for what is recorded in a statement; None: in transactions like all else
+    stating: Autocommit | None = None  # for what is recorded in a statement; None: in transactions like all else
     express: Transport | None = None  # for urgent letters, on connections of his own; None: there is one for all
     ticks: Callable[[], float] = time.monotonic
     stop: Event = field(default_factory=Event)

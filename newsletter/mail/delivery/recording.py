@@ -17,7 +17,7 @@ from newsletter.mail.delivery.issue_pauses import RefusalWatch, is_refusal
 from newsletter.mail.pace import throttle
 from newsletter.mail.transport.transport import Outcome, Result
 from newsletter.redaction import log_failure
-from newsletter.store.database import Begin, Stating
+from newsletter.store.database import Autocommit, Begin
 from newsletter.store.database_errors import is_bad_data
 
 GROUP = 64  # reports to a commit: what a crash can make arrive twice is bounded by it
@@ -44,7 +44,7 @@ class Recorder:
         *,
         clock: Callable[[], datetime],
         wait: Callable[[float], None] = time.sleep,
-        stating: Stating | None = None,
+        stating: Autocommit | None = None,
         watch: RefusalWatch | None = None,
     ) -> None:
         self._begin = begin
@@ -192,7 +192,7 @@ class Recorder:
             self._spacing = SPACING if session.get_bind().dialect.name == "sqlite" else 0.0
             return results.record(session, self._carrier, group, now=self._clock())
 
-    def _stated(self, stating: Stating, group: Sequence[Result]) -> int:
+    def _stated(self, stating: Autocommit, group: Sequence[Result]) -> int:
         """Write what was taken, in a statement that is a transaction; after a failure, over another connection."""
         try:
             connection = self._connection or self._kept.enter_context(stating())

@@ -129,20 +129,20 @@ def _fixed(
     database: Session | Connection, statement: Callable[..., Update], carrier: int, rows: Iterable[dict[str, Any]]
 ) -> int:
     bind = database.get_bind() if isinstance(database, Session) else database
-    given = {"said": bulk_rows.packed(rows), "carrier": carrier}
+    given = {"said": bulk_rows.encode(rows), "carrier": carrier}
     return len(database.execute(statement(on_sqlite=bind.dialect.name == "sqlite"), given).all())
 
 
 @cache
 def _sending(*, on_sqlite: bool) -> Update:
-    said = bulk_rows.rows("said", SAID, on_sqlite=on_sqlite)
+    said = bulk_rows.table_of("said", SAID, on_sqlite=on_sqlite)
     outcome = {"reply_code": said.c.reply_code, "reply_text": said.c.reply_text}
     return _of_carrier(said).values(status=DeliveryStatus.SENT, decided_at=said.c.at, **outcome)
 
 
 @cache
 def _leaving(*, on_sqlite: bool) -> Update:
-    said = bulk_rows.rows("said", {name: SAID[name] for name in ("id", "attempt")}, on_sqlite=on_sqlite)
+    said = bulk_rows.table_of("said", {name: SAID[name] for name in ("id", "attempt")}, on_sqlite=on_sqlite)
     return _of_carrier(said).values(status=WAITING_AGAIN, carrier_id=None, deaths=PROVEN_DEATHS)
 
 

@@ -236,7 +236,7 @@ def test_results_survive_a_database_that_is_killed_and_started_again(mortal_post
         given = {
             "clock": lambda: LATE,
             "wait": lambda _: tried.set() or time.sleep(0.05),
-            "stating": database.stating if in_a_statement else None,
+            "stating": database.autocommit if in_a_statement else None,
         }
         with Recorder(database.writing, carrier, **given) as recorder:
             for each in before:
@@ -272,7 +272,7 @@ def test_results_outlast_a_database_that_answers_and_writes_nothing(postgresql_u
         given = {
             "clock": lambda: LATE,
             "wait": lambda _: tried.release() or time.sleep(0.05),
-            "stating": database.stating if in_a_statement else None,
+            "stating": database.autocommit if in_a_statement else None,
         }
         refused = Reply(550, "5.1.1", "no such user")
         with Recorder(database.writing, carrier, **given) as recorder:

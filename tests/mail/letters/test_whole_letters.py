@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from newsletter import templating
+from newsletter.consent.signups import LINK_LIFETIME
 from newsletter.keys import Keyring
 from newsletter.links import Links
 from newsletter.mail.delivery import assembly
