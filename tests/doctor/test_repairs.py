@@ -10,7 +10,7 @@ from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
 from newsletter.doctor import examination
 from newsletter.doctor.checks import expired_leases
-from newsletter.doctor.checks.findings import Check
+from newsletter.doctor.checks.findings import Check, Finding
 from newsletter.doctor.repairs import Repair, Repairer
 from newsletter.mail.delivery import results
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
@@ -27,7 +27,7 @@ def repairer(database: Database) -> Repairer:
     )
 
 
-def examine(database: Database) -> list[examination.Finding]:
+def examine(database: Database) -> list[Finding]:
     with database.reading() as session:
         return examination.examine(session, keyring=KEYRING)
 

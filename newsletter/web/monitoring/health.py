@@ -31,7 +31,7 @@ LETTER_LATE = timedelta(minutes=5)  # a visitor waits for a confirmation; deferr
 router = APIRouter(prefix="/health")
 
 
-class RelayHealth(NamedTuple):
+class RelayStatus(NamedTuple):
     """A notice of the workers about a relay."""
 
     notice: str
@@ -45,7 +45,7 @@ class HealthReading(NamedTuple):
     has_ages: bool = False
     last_heartbeat: datetime | None = None
     oldest_due: datetime | None = None
-    relays: tuple[RelayHealth, ...] = ()
+    relays: tuple[RelayStatus, ...] = ()
 
 
 def timed_query(database: Database) -> TimedQuery[HealthReading]:
@@ -61,7 +61,7 @@ def read(session: Session, now: datetime) -> HealthReading:
     try:
         heartbeat, due = heartbeats.last(session, Queue.UPKEEP), queue_age.measure(session, now=now).oldest
         relays = tuple(
-            RelayHealth(notice.line, notice.lasting or (notice.halted and now - notice.since > LETTER_LATE))
+            RelayStatus(notice.line, notice.lasting or (notice.halted and now - notice.since > LETTER_LATE))
             for notice in notices.current(session, now=now)
         )
         return HealthReading(schema, True, heartbeat, due, relays)
