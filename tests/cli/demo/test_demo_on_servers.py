@@ -220,7 +220,7 @@ def test_a_redis_where_somebody_listens_is_left_alone(told, redis_url, somewhere
         ("--redis", "hunter2", 2, "not a Redis URL"),
         ("--relay", "smtp://127.0.0.1:1", 1, "smtp-sink"),
         ("--relay", "smtp://u:hunter2@127.0.0.1:1", 1, "127.0.0.1:1 cannot be used: Connection refused"),
-        ("--relay", "hunter2", 2, "a relay is written like"),
+        ("--relay", "hunter2", 2, "enter a relay's URL such as"),
     ],
 )
 def test_a_server_that_is_away_or_none_is_told_by_its_option(told, somewhere, option, url, code, reason):
