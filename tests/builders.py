@@ -260,7 +260,7 @@ def owed(session: Session, readers: int, **given: Any) -> list[Delivery]:
     return [a_delivery(session, written, a_reader(session, newsletter), **given) for _ in range(readers)]
 
 
-def a_carrier(session: Session) -> int:
+def a_worker(session: Session) -> int:
     """A process that carries."""
     carrier = Worker(host="host", pid=next(NUMBERS), since=NOON)
     session.add(carrier)

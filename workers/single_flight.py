@@ -1,4 +1,4 @@
-"""The single-flight guard: one call at a time, and none forgotten."""
+"""The single-flight guard: one call at a time, and no call is lost."""
 
 from collections.abc import Callable
 from threading import Lock

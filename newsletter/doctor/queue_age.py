@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent.signups import RECEIVED, VALID, Signup
 from newsletter.content.issues import Issue
-from newsletter.mail.delivery.claim_statement import LEAVING
-from newsletter.mail.delivery.deliveries import WAITING, Delivery, stands, undecided
+from newsletter.mail.delivery.claim_statement import CLAIMABLE_ISSUES
+from newsletter.mail.delivery.deliveries import WAITING, Delivery, has_status, undecided
 from newsletter.mail.letters.letters import Letter, Priority
 
 
@@ -48,9 +48,9 @@ def _urgent(now: datetime) -> ScalarSelect[datetime]:
         select(Delivery.due_at)
         .join(Letter, Letter.id == Delivery.letter_id)
         .outerjoin(Issue, Issue.id == Letter.issue_id)
-        .where(undecided(Priority.URGENT), stands(*WAITING))
+        .where(undecided(Priority.URGENT), has_status(*WAITING))
         .where(or_(Delivery.due_at <= now, Delivery.due_at <= Letter.written_at))
-        .where(or_(Letter.issue_id.is_(None), Issue.status.in_(LEAVING)))
+        .where(or_(Letter.issue_id.is_(None), Issue.status.in_(CLAIMABLE_ISSUES)))
     )
     return first.order_by(Delivery.due_at, Delivery.id).limit(1).scalar_subquery()
 
@@ -59,7 +59,7 @@ def _bulk(now: datetime) -> ScalarSelect[datetime]:
     """The first of the firsts in the lines of the issues that may leave; the others' are not walked."""
     first = (
         select(Delivery.due_at)
-        .where(Delivery.letter_id == Letter.id, undecided(Priority.BULK), stands(*WAITING))
+        .where(Delivery.letter_id == Letter.id, undecided(Priority.BULK), has_status(*WAITING))
         .where(or_(Delivery.due_at <= now, Delivery.due_at <= Letter.written_at))
         .order_by(Delivery.due_at, Delivery.id)
         .limit(1)
@@ -73,7 +73,7 @@ def _unheard(now: datetime) -> ScalarSelect[datetime]:
     What a relay put off in its own words, as greylisting does, is not late: it may concern this one reader.
     """
     put_off = select(func.min(Delivery.queued_at)).where(
-        stands(*WAITING), Delivery.due_at > now, Delivery.deferrals > 0, Delivery.reply_code.is_(None)
+        has_status(*WAITING), Delivery.due_at > now, Delivery.deferrals > 0, Delivery.reply_code.is_(None)
     )
     urgent = put_off.where(undecided(Priority.URGENT)).scalar_subquery()
     of_letter = put_off.where(undecided(Priority.BULK), Delivery.letter_id == Letter.id).scalar_subquery()
@@ -84,4 +84,4 @@ def _unheard(now: datetime) -> ScalarSelect[datetime]:
 
 def _of_those_leaving(what: ColumnElement[datetime]) -> ScalarSelect[datetime]:
     leaving = select(what).select_from(Letter).join(Issue, Issue.id == Letter.issue_id)
-    return leaving.where(Issue.status.in_(LEAVING), Letter.priority == Priority.BULK).scalar_subquery()
+    return leaving.where(Issue.status.in_(CLAIMABLE_ISSUES), Letter.priority == Priority.BULK).scalar_subquery()

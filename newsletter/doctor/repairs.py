@@ -18,8 +18,8 @@ from newsletter.doctor.checks import suppressed
 from newsletter.doctor.checks.expired_leases import Pulse
 from newsletter.doctor.checks.findings import Check
 from newsletter.keys import Keyring
-from newsletter.mail.delivery import results
-from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally, stands
+from newsletter.mail.delivery import reclaiming
+from newsletter.mail.delivery.deliveries import REQUEUED_STATUS, Delivery, DeliveryStatus, Tally, has_status
 from newsletter.mail.delivery.leases import Worker
 from newsletter.mail.letters.letters import Letter
 from newsletter.store import triggers
@@ -111,8 +111,8 @@ class Repairer:
     def _nobodys(self) -> Repair | None:
         """Hand back claims that belong to no carrier there is; its process may have sent letters all the same."""
         nobody = or_(Delivery.carrier_id.is_(None), ~exists().where(Worker.id == Delivery.carrier_id))
-        back = update(Delivery).where(stands(DeliveryStatus.CLAIMED), nobody)
-        back = back.values(status=results.WAITING_AGAIN, carrier_id=None, deaths=Delivery.deaths + 1)
+        back = update(Delivery).where(has_status(DeliveryStatus.CLAIMED), nobody)
+        back = back.values(status=REQUEUED_STATUS, carrier_id=None, deaths=Delivery.deaths + 1)
         with self.writing() as session:
             count = session.execute(back, execution_options={"synchronize_session": False}).rowcount  # type: ignore[attr-defined]
             return self._told(session, Check.DEAD_CLAIMS, count, "{:,} letters that nobody carried wait again")
@@ -122,7 +122,7 @@ class Repairer:
         with self.writing() as session:
             beats = select(Worker.id, Worker.beats).where(Worker.id.in_(quiet)).with_for_update()
             dead = [number for number, seen in session.execute(beats) if quiet[number].beats == seen]
-            count = results.reclaim(session, dead, now=self.now()) if dead else 0
+            count = reclaiming.reclaim(session, dead, now=self.now()) if dead else 0
             says = "{:,} letters were handed back: who carried them has fallen silent"
             return self._told(session, Check.DEAD_CLAIMS, count, says, carriers=dead)
 

@@ -30,7 +30,7 @@ from newsletter.mail.transport.smtp.smtp_transport import SmtpTransport
 from newsletter.mail.transport.transport import Outcome
 from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
-from tests.builders import a_carrier, a_newsletter, a_reader, a_signup, an_issue, owed
+from tests.builders import a_newsletter, a_reader, a_signup, a_worker, an_issue, owed
 from tests.clock import NOON
 from tests.content.builders import Shelf
 from tests.transports import Ticks, Whimsical
@@ -136,7 +136,7 @@ def test_waking_upkeep_drafts_reclaims_and_deletes(stage):
         )
         signup = a_signup(session, newsletter, received_at=NOON - timedelta(hours=72), state=SignupState.QUIET)
         owed(session, 1)
-        claims.claim(session, a_carrier(session), limit=1, urgent=False, key="k1", now=NOON)
+        claims.claim(session, a_worker(session), limit=1, urgent=False, key="k1", now=NOON)
     ticks = Ticks()
     watching = replace(stage.context, watch=LeaseMonitor(ticks))
     for _ in range(int(LEASE_DURATION / 5)):
@@ -255,8 +255,8 @@ def test_letters_go_to_the_relay_that_the_settings_name_and_else_to_the_outbox(t
         Settings(data_dir=tmp_path, smtp_url="smtp://a.example,smtp://b.example"),
     )
     assert isinstance(context.transport(unset), Outbox)
-    assert context.express_transport(unset) is None, "the outbox holds nobody up"
-    for transport in (context.transport(named), context.express_transport(named)):
+    assert context.urgent_transport(unset) is None, "the outbox holds nobody up"
+    for transport in (context.transport(named), context.urgent_transport(named)):
         assert isinstance(transport, SmtpTransport)
         transport.close()
 

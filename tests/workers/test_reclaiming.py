@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from newsletter.mail.delivery import claims
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, LeaseMonitor, Worker
-from tests.builders import a_carrier, owed
+from tests.builders import a_worker, owed
 from tests.clock import NOON
 from tests.transports import Ticks
 from tests.waiting import eventually
@@ -24,7 +24,7 @@ def status(stage) -> DeliveryStatus:
 def with_a_letter_in_dead_hands(stage) -> None:
     with stage.site.database.writing() as session:
         owed(session, 1)
-        claims.claim(session, a_carrier(session), limit=1, urgent=False, key="k1", now=NOON)
+        claims.claim(session, a_worker(session), limit=1, urgent=False, key="k1", now=NOON)
 
 
 def test_letters_of_the_dead_go_back_within_the_lease_though_no_queue_is_woken(stage):
@@ -63,7 +63,7 @@ def test_of_all_who_miss_a_carrier_one_hands_its_letters_back(stage, caplog):
 
 def test_a_worker_that_has_to_end_looks_no_more(stage):
     with stage.site.database.writing() as session:
-        a_carrier(session)
+        a_worker(session)
         session.execute(update(Worker).values(beats=3))
     ending = replace(stage.context, stop=threading.Event())
     ending.stop.set()

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor.checks.findings import Check, Finding, listed
-from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, Tally, stands
+from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, Tally, has_status
 from newsletter.mail.delivery.leases import Worker
 from newsletter.mail.letters.letters import Letter, Variant
 
@@ -41,7 +41,7 @@ def _sum(occasion: str, audience: int, here: int, folded: int) -> Finding:
 def issues(session: Session) -> Iterator[Finding]:
     """An issue that is called sent had a letter, and owes nobody anything."""
     mine = exists().where(Letter.issue_id == Issue.id)
-    owed = mine.where(Delivery.letter_id == Letter.id, stands(*OPEN))
+    owed = mine.where(Delivery.letter_id == Letter.id, has_status(*OPEN))
     sent = select(Issue.id).where(Issue.status == IssueStatus.SENT).order_by(Issue.id)
     for condition, says in (
         (~mine, "it is called sent, but has no letter"),
@@ -57,8 +57,8 @@ def _issue(says: str, number: int) -> Finding:
 def states(session: Session) -> Iterator[Finding]:
     """A decided delivery says when it was, and only such a one."""
     wrong = {
-        "it is decided, but not when": (~stands(*OPEN), Delivery.decided_at.is_(None)),
-        "it is not decided, but says when it was": (stands(*OPEN), Delivery.decided_at.is_not(None)),
+        "it is decided, but not when": (~has_status(*OPEN), Delivery.decided_at.is_(None)),
+        "it is not decided, but says when it was": (has_status(*OPEN), Delivery.decided_at.is_not(None)),
     }
     for says, conditions in wrong.items():
         yield from listed(session, _deliveries(*conditions), partial(_delivery, Check.STATES, says, LATER))
@@ -67,7 +67,7 @@ def states(session: Session) -> Iterator[Finding]:
 def claims(session: Session) -> Iterator[Finding]:
     """A claimed delivery says by whom, and that carrier was there once."""
     nobody = or_(Delivery.carrier_id.is_(None), ~exists().where(Worker.id == Delivery.carrier_id))
-    nobodys = _deliveries(stands(DeliveryStatus.CLAIMED), nobody)
+    nobodys = _deliveries(has_status(DeliveryStatus.CLAIMED), nobody)
     for each in listed(session, nobodys, partial(_delivery, Check.DEAD_CLAIMS, "it is claimed, but by nobody", "")):
         yield each._replace(fixable=True)
 

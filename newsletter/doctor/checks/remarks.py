@@ -8,18 +8,25 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.doctor.checks.findings import Remark
-from newsletter.mail.delivery.deliveries import DEATHS, WAITING, Delivery, DeliveryStatus, may_have_arrived, stands
+from newsletter.mail.delivery.deliveries import (
+    SUSPECT_DEATHS,
+    WAITING,
+    Delivery,
+    DeliveryStatus,
+    has_status,
+    may_have_arrived,
+)
 
 
 def in_doubt(session: Session) -> Iterator[Remark]:
     """Letters that may have arrived: each is sent again with the same bytes, or ends unknown."""
     doubtful = may_have_arrived(Delivery.doubts, Delivery.deaths)
-    waiting = select(func.count(), func.min(Delivery.first_tried_at)).where(stands(*WAITING), doubtful)
+    waiting = select(func.count(), func.min(Delivery.first_tried_at)).where(has_status(*WAITING), doubtful)
     count, since = session.execute(waiting).one()
     if count:
         says = f"{count:,} letters may have arrived and are sent again; the oldest was first tried at {_when(since)}"
         yield Remark("in-doubt", "deliveries", says)
-    ended = select(func.count(), func.max(Delivery.decided_at)).where(stands(DeliveryStatus.UNKNOWN))
+    ended = select(func.count(), func.max(Delivery.decided_at)).where(has_status(DeliveryStatus.UNKNOWN))
     count, last = session.execute(ended).one()
     if count:
         says = f"of {count:,} letters nobody can say whether they arrived; the last was given up at {_when(last)}"
@@ -28,9 +35,9 @@ def in_doubt(session: Session) -> Iterator[Remark]:
 
 def suspects(session: Session) -> Iterator[Remark]:
     """Letters that several carriers did not survive."""
-    waiting = select(func.count()).where(stands(*WAITING), Delivery.deaths >= DEATHS)
+    waiting = select(func.count()).where(has_status(*WAITING), Delivery.deaths >= SUSPECT_DEATHS)
     if count := session.scalar(waiting):
-        says = f"{count:,} letters were in hand when {DEATHS} processes ended; each is carried alone, once more"
+        says = f"{count:,} letters were in hand when {SUSPECT_DEATHS} processes ended; each is carried alone, once more"
         yield Remark("suspects", "deliveries", says)
 
 

@@ -18,7 +18,7 @@ from newsletter.content import issues
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.errors import NewsletterError, Refused
 from newsletter.mail.delivery import deliveries
-from newsletter.mail.delivery.deliveries import OPEN, Delivery, stands, undecided
+from newsletter.mail.delivery.deliveries import OPEN, Delivery, has_status, undecided
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority
@@ -202,7 +202,7 @@ def finish(session: Session, *, now: datetime, among: Collection[int] | None = N
     that was sent of it and cannot be cleaned up yet.
     """
     mine = exists().where(Letter.issue_id == Issue.id)
-    owed = mine.where(Delivery.letter_id == Letter.id, undecided(Priority.BULK), stands(*OPEN))
+    owed = mine.where(Delivery.letter_id == Letter.id, undecided(Priority.BULK), has_status(*OPEN))
     sending = select(Issue).where(Issue.status == IssueStatus.SENDING, mine, ~owed)
     if among is not None:
         sending = sending.where(exists().where(Letter.issue_id == Issue.id, Letter.id.in_(among)))

@@ -13,7 +13,7 @@ from newsletter.consent.signups import VALID
 from newsletter.keys import Keyring
 from newsletter.links import Links
 from newsletter.mail.delivery import assembly
-from newsletter.mail.delivery.assembly import Assembler, VariantAssembler
+from newsletter.mail.delivery.assembly import Assembler, FieldWriter
 from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.letters import mime
 from newsletter.mail.letters.composing import compose
@@ -58,7 +58,7 @@ def merged(kind: str, claimed: Claimed, **context) -> bytes:
 
 def plain(kind: str, claimed: Claimed, *, newsletter: Newsletter, fields, **context) -> bytes:
     """As it would be written for this reader alone, with the standard library's own way of writing messages."""
-    pen = VariantAssembler(Links(KEYRING, BASE), KEYRING, "k1")
+    pen = FieldWriter(Links(KEYRING, BASE), KEYRING, "k1")
     made = {name: pen.fields[name](claimed) for name in ("date", "message_id", "unsubscribe", *fields)}
     field = {name: value if isinstance(value, str) else value.decode().strip() for name, value in made.items()}
 
@@ -156,6 +156,6 @@ def test_a_confirmation_is_so_too_and_never_names_its_reader(letter, publisher, 
 
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - it is UTC
 def test_the_times_of_a_confirmation_are_ones_that_every_part_can_show(asked_at):
-    said = assembly.times(asked_at, "America/Noronha")
+    said = assembly.confirmation_times(asked_at, "America/Noronha")
     assert set(said) == {"requested_at", "expires_at"}
     assert str((asked_at + VALID).year) in said["expires_at"]

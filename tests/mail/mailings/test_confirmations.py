@@ -32,7 +32,7 @@ from newsletter.mail.mailings import confirmations
 from newsletter.mail.transport.transport import Outcome, Reply, Result
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
-from tests.builders import KEYRING, a_carrier, a_newsletter, a_reader, a_signup
+from tests.builders import KEYRING, a_newsletter, a_reader, a_signup, a_worker
 from tests.clock import NOON
 from tests.servers.databases import opened
 
@@ -60,7 +60,7 @@ def confirmations_sent(begin) -> list[bytes]:
     """The letters that wait, as their readers would get them."""
     assembler = Assembler(Links(KEYRING, BASE), KEYRING)
     with begin() as session:
-        mine = claims.claim(session, a_carrier(session), limit=500, urgent=True, key="k1", now=NOON)
+        mine = claims.claim(session, a_worker(session), limit=500, urgent=True, key="k1", now=NOON)
         return [
             b"".join(assembler.pack(each, session.get_one(Variant, each.variant), begin_by=0).body) for each in mine
         ]
@@ -134,7 +134,7 @@ def test_whose_letter_failed_because_of_us_may_ask_once_more_that_day(begin, rep
         a_signup(session, other, "ana@example.org")
     answer(begin)
     with begin() as session:
-        carrier = a_carrier(session)
+        carrier = a_worker(session)
         first, _ = claims.claim(session, carrier, limit=2, urgent=True, key="k1", now=NOON)
         results.record(session, carrier, [Result(first.delivery, first.attempt, outcome, reply, NOON)], now=NOON)
         assert session.get_one(Delivery, first.delivery).status is DeliveryStatus.FAILED

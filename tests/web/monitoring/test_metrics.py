@@ -16,7 +16,7 @@ from newsletter.mail.pace.notices import Condition, NoticeWriter
 from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
 from newsletter.web import create_app
-from tests.builders import a_carrier, a_newsletter, a_reader, owed
+from tests.builders import a_newsletter, a_reader, a_worker, owed
 from tests.servers.server import free_port
 from tests.whole_service import SECRET, Silence, WholeService, whole_service
 
@@ -86,7 +86,7 @@ def test_letters_are_counted_by_state_with_those_that_are_only_numbers_any_more(
         made = owed(session, 4)
         for delivery, (stands, code) in zip(made, replies.items(), strict=True):
             delivery.status, delivery.reply_code, delivery.attempt = stands, code, 2
-        session.add(Tally(letter_id=made[0].letter_id, carrier_id=a_carrier(session), status=DeliveryStatus.SENT, n=7))
+        session.add(Tally(letter_id=made[0].letter_id, carrier_id=a_worker(session), status=DeliveryStatus.SENT, n=7))
     stage.clock.pass_(seconds=90)
     found = scraped(stage.browser)
     assert [found[f"newsletter_letters.issue.{stands}"] for stands in replies] == [8, 1, 1, 1]
