@@ -36,6 +36,6 @@ def make_app(broker_url: str | None) -> Celery:
 def _disable_gossip(*, sender: Any, **_: Any) -> None:
     """Switch off messages between workers, whatever the command line says; Celery has no setting for it.
 
-    test_a_worker_may_answer_in_some_queues_only fails without it.
+    test_a_worker_may_serve_some_queues_only fails without it.
     """
     sender.options.update(without_gossip=True, without_heartbeat=True, without_mingle=True)

@@ -14,7 +14,7 @@ _REDIS = {
     "max_retries": 0,
     "socket_keepalive": True,  # a network that swallows every packet is noticed too
     # A running wake-up is kept in the worker only: nothing is written to Redis when it ends, and nothing is put back
-    # when the connection breaks. Without it test_a_worker_may_answer_in_some_queues_only fails.
+    # when the connection breaks. Without it test_a_worker_may_serve_some_queues_only fails.
     "ack_emulation": False,
     "priority_steps": [0],  # one list for each queue instead of four
 }

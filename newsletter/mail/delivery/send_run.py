@@ -154,7 +154,7 @@ class SendRun:
         return self.monitor.is_paused(claimed.issue, claimed_at=batch.begin_by - BEGIN_WITHIN.total_seconds())
 
     def _note_release(self, *, is_late: bool) -> None:
-        """Note that a letter goes back. A late one shrinks the batch; a closed connection says nothing about the rate."""
+        """Note that a letter goes back. A late one shrinks the batch; a closed connection is not about the rate."""
         self._has_released = True
         if is_late:
             self.lane.batch_size.note_late()

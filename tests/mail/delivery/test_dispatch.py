@@ -158,13 +158,9 @@ def test_no_letter_begins_later_than_two_seconds_after_its_claim(harness, takes,
     assert harness.statuses() == [DeliveryStatus.SENT] * 40
     assert not any(late)
     assert min(claimed_at.values()) == started
-    assert max(claimed_at.values()) > started + 10, (
-        "a letter that waited too long was claimed again, with its consent checked again"
-    )
+    assert max(claimed_at.values()) > started + 10, "late letters were claimed again, with a new consent check"
     assert len(set(transport.taken)) == len(transport.taken) == 40
-    assert sum(delivery.attempt for delivery in harness.deliveries()) < 40 * 6, (
-        "claims shrink to what can begin in time"
-    )
+    assert sum(delivery.attempt for delivery in harness.deliveries()) < 40 * 6, "claims shrink"
 
 
 def test_a_reader_who_leaves_during_a_run_gets_no_letter_that_was_not_claimed_before(harness):

@@ -50,7 +50,7 @@ class Mailing:
 
     def __post_init__(self) -> None:
         self.clock = Clock()
-        self.watch = RefusalMonitor(self.begin, clock=self.clock, monotonic=self.monotonic)
+        self.monitor = RefusalMonitor(self.begin, clock=self.clock, monotonic=self.monotonic)
 
     def answer(self, codes: str) -> None:
         """Record these replies to the next letters, and let the monitor count at the end."""
