@@ -13,7 +13,7 @@ from workers.reconnecting import AwaitBroker
 def make_app(broker_url: str | None) -> Celery:
     """Return an app that works on all queues; without a broker's URL, within this process only.
 
-    It becomes the process's default app: Celery looks for that one in the threads in which tasks run.
+    It becomes the process's default app, which Celery uses in the threads in which tasks run.
     """
     app = broker.connect(broker_url)
     app.conf.update(

@@ -100,7 +100,7 @@ def send_issues(context: Context) -> bool:
 
 
 def supervise_relays(context: Context) -> bool:
-    """Report what is wrong with relays, and pause the issues that a person has to look at."""
+    """Write notices about relay problems, and pause all issues if no relay can be used."""
     dispatcher = context.dispatcher
     context.supervisor.supervise(dispatcher.transport, urgent=dispatcher.urgent_transport, now=context.now())
     return False

@@ -1,4 +1,4 @@
-"""The schedule of `celery beat`: how often each queue is woken even if nobody wakes it."""
+"""The schedule of `celery beat`: how often each queue is woken in any case."""
 
 from datetime import UTC, datetime
 from typing import Any

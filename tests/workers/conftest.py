@@ -74,14 +74,14 @@ def installation_on(redis_url: str, tmp_path: Path) -> Iterator[Callable[..., In
     with ExitStack() as stack:
 
         def build(database_url: str, **settings: str) -> Installation:
-            given = {
+            options = {
                 "DATABASE_URL": database_url,
                 "REDIS_URL": redis_url,
                 "DATA_DIR": str(tmp_path),
                 "SECRET_KEYS": "k1:" + "s" * 40,
                 **settings,
             }
-            environment = {f"NEWSLETTER_{name}": value for name, value in given.items()}
+            environment = {f"NEWSLETTER_{name}": value for name, value in options.items()}
             database = stack.enter_context(closing(opened(database_url)))
             return Installation(database, redis_url, tmp_path, environment, stack)
 

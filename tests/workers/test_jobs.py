@@ -161,7 +161,7 @@ def test_a_queue_with_nothing_to_do_is_cheap(stage, queue):
         database.engine,
         *([database._reader] if database.is_sqlite else []),
     ):  # PostgreSQL reads with the same engine
-        event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+        event.listen(engine, "before_cursor_execute", lambda *options: statements.append(options[2]))
     assert jobs.run(queue, stage.context) is False
     assert len([each for each in statements if each not in ("BEGIN", "BEGIN IMMEDIATE")]) <= 7
 

@@ -14,13 +14,13 @@ from tests.waiting import eventually
 
 @pytest.mark.parametrize("command", ["worker", "beat"])
 def test_a_process_logs_its_start_and_each_line_is_a_json_object(command, redis_url, sqlite_url, tmp_path):
-    given = {"REDIS_URL": redis_url, "DATABASE_URL": sqlite_url, "DATA_DIR": str(tmp_path)}
+    options = {"REDIS_URL": redis_url, "DATABASE_URL": sqlite_url, "DATA_DIR": str(tmp_path)}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")}
     errors, output = tmp_path / "stderr", tmp_path / "stdout"
     with errors.open("w") as stderr, output.open("w") as stdout:
         process = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "workers", command, "--loglevel=INFO"],
-            env=environment | {f"NEWSLETTER_{name}": value for name, value in given.items()},
+            env=environment | {f"NEWSLETTER_{name}": value for name, value in options.items()},
             stdout=stdout,
             stderr=stderr,
         )

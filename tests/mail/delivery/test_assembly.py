@@ -28,7 +28,7 @@ BASE = "https://letters.example.org"
 BY = time.monotonic()
 
 
-def claimed(**given) -> Claimed:
+def claimed(**options) -> Claimed:
     facts = {
         "delivery": 7,
         "attempt": 1,
@@ -45,7 +45,7 @@ def claimed(**given) -> Claimed:
         "nonce": None,
         "asked_at": None,
         "name": None,
-        **given,
+        **options,
     }
     return Claimed(**facts)
 
@@ -63,8 +63,8 @@ def assembler(keyring: Keyring = KEYRING, base_url: str = BASE) -> Assembler:
     return Assembler(Links(keyring, base_url), keyring)
 
 
-def assemble(variant: Variant = SHEET, *, by: Assembler | None = None, **given) -> Message:
-    return (by or assembler()).assemble(claimed(**given), variant, begin_by=BY)
+def assemble(variant: Variant = SHEET, *, by: Assembler | None = None, **options) -> Message:
+    return (by or assembler()).assemble(claimed(**options), variant, begin_by=BY)
 
 
 def source(message: Message) -> bytes:
@@ -258,13 +258,13 @@ def test_a_confirmation_contains_the_links_of_its_sign_up():
 
 
 @pytest.mark.parametrize(
-    ("field", "given"),
+    ("field", "options"),
     [("unsubscribe", {"subscriber": None}), ("confirm", {"signup": 5}), ("never", {})],
 )
-def test_a_field_without_a_value_is_refused_by_name(field, given):
+def test_a_field_without_a_value_is_refused_by_name(field, options):
     sheet = stored(a_sheet(**{"X-Field": marker(field)}, fields=(field,)))
     with pytest.raises(FieldError, match=field):
-        assemble(sheet, **given)
+        assemble(sheet, **options)
 
 
 def test_a_field_of_a_newer_release_does_not_refuse_the_reader():

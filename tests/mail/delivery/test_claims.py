@@ -39,12 +39,12 @@ MINUTE = timedelta(minutes=1)
 
 def claim(session, *, worker=None, limit=500, urgent=False, key="k1", now=NOON, cursors=None) -> list[Claimed]:
     worker = worker or a_worker(session)
-    given = {"limit": limit, "urgent": urgent, "key": key, "now": now, "cursors": cursors}
-    return claims.claim(session, worker, **given)
+    options = {"limit": limit, "urgent": urgent, "key": key, "now": now, "cursors": cursors}
+    return claims.claim(session, worker, **options)
 
 
-def claimed(session, **given) -> list[int]:
-    return [each.delivery for each in claim(session, **given)]
+def claimed(session, **options) -> list[int]:
+    return [each.delivery for each in claim(session, **options)]
 
 
 def status(session, delivery: Delivery) -> DeliveryStatus:
@@ -391,10 +391,10 @@ def test_a_claim_does_not_wait_for_rows_that_another_transaction_has_locked(post
             assert claimed(session, worker=worker, limit=2) == [second.id]
 
 
-def cost(session, *, worker: int, **given) -> int:
+def cost(session, *, worker: int, **options) -> int:
     """Return how many blocks a claim of one letter reads."""
     before = blocks_read(session)
-    assert len(claim(session, worker=worker, limit=1, **given)) == 1
+    assert len(claim(session, worker=worker, limit=1, **options)) == 1
     return blocks_read(session) - before
 
 

@@ -18,11 +18,11 @@ def test_a_letter_owed_to_one_reader_begins_like_one_that_is_owed_to_all(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         reader = a_reader(session, newsletter)
-        everybody = select(Subscriber.id).where(Subscriber.id == reader.id)
+        all_readers = select(Subscriber.id).where(Subscriber.id == reader.id)
         of_one, of_all = a_letter(session, newsletter), a_letter(session, newsletter)
 
         alone = deliveries.owe(session, *of_one, subscriber_id=reader.id, now=NOON)
-        number = deliveries.owe_each(session, *of_all, everybody, now=NOON)
+        number = deliveries.owe_each(session, *of_all, all_readers, now=NOON)
 
         (among_all,) = session.scalars(select(Delivery).where(Delivery.letter_id == of_all[0].id))
         assert number == 1

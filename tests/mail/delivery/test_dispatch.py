@@ -57,11 +57,11 @@ class DispatchHarness:
         self.begin, self.clock, self.monotonic = begin, Clock(), Ticks()
         self.heartbeat = Heartbeat(begin)
 
-    def send(self, transport=None, *, urgent: bool = False, seconds: float = 10**6, **given) -> int:
-        dispatcher = self.dispatcher(transport or self.transport(), **given)
+    def send(self, transport=None, *, urgent: bool = False, seconds: float = 10**6, **options) -> int:
+        dispatcher = self.dispatcher(transport or self.transport(), **options)
         return dispatcher.send_due(urgent=urgent, until=self.monotonic() + seconds)
 
-    def dispatcher(self, transport, **given) -> Dispatcher:
+    def dispatcher(self, transport, **options) -> Dispatcher:
         facts = {
             "begin": self.begin,
             "transport": transport,
@@ -71,14 +71,14 @@ class DispatchHarness:
             "clock": self.clock,
             "monotonic": self.monotonic,
         }
-        return Dispatcher(**facts | given)
+        return Dispatcher(**facts | options)
 
-    def transport(self, *given, **more) -> Whimsical:
-        return Whimsical(*given, ticks=self.monotonic, **more)
+    def transport(self, *options, **more) -> Whimsical:
+        return Whimsical(*options, ticks=self.monotonic, **more)
 
-    def owes(self, readers: int, **given) -> list[int]:
+    def owes(self, readers: int, **options) -> list[int]:
         with self.begin() as session:
-            return [delivery.id for delivery in owed(session, readers, **given)]
+            return [delivery.id for delivery in owed(session, readers, **options)]
 
     def deliveries(self) -> list[Delivery]:
         with self.begin() as session:

@@ -62,9 +62,9 @@ class LetterHistory:
         self.now += timedelta(hours=4)
         with self.write() as session:
             worker = a_worker(session)
-            given = {"urgent": self.urgent, "key": "k1", "now": self.now}
-            if not claims.claim(session, worker, limit=500, **given):
-                claims.claim_suspect(session, worker, **given)
+            options = {"urgent": self.urgent, "key": "k1", "now": self.now}
+            if not claims.claim(session, worker, limit=500, **options):
+                claims.claim_suspect(session, worker, **options)
         return worker
 
     def reported(self, worker: int, outcome: Outcome, reply: Reply | None = None) -> None:

@@ -233,12 +233,12 @@ def test_results_survive_a_database_that_is_killed_and_started_again(mortal_post
         worker, mine = claimed(database.writing, 2 * GROUP_SIZE)
         before, after = mine[:GROUP_SIZE], mine[GROUP_SIZE:]
         tried = threading.Event()
-        given = {
+        options = {
             "clock": lambda: LATE,
             "wait": lambda _: tried.set() or time.sleep(0.05),
             "stating": database.stating if autocommit else None,
         }
-        with GroupCommit(database.writing, worker, **given) as group_commit:
+        with GroupCommit(database.writing, worker, **options) as group_commit:
             for each in before:
                 group_commit.add(taken(each))
             assert group_commit.flush(lambda: False)
@@ -269,13 +269,13 @@ def test_results_survive_a_database_that_is_read_only_for_a_while(postgresql_url
     with closing(opened(postgresql_url)) as database:
         worker, mine = claimed(database.writing, GROUP_SIZE + 3)
         tried = threading.Semaphore(0)
-        given = {
+        options = {
             "clock": lambda: LATE,
             "wait": lambda _: tried.release() or time.sleep(0.05),
             "stating": database.stating if autocommit else None,
         }
         refused = Reply(550, "5.1.1", "no such user")
-        with GroupCommit(database.writing, worker, **given) as group_commit:
+        with GroupCommit(database.writing, worker, **options) as group_commit:
             with refusing_writes(postgresql_url):
                 for each in mine[1:]:
                     group_commit.add(taken(each))

@@ -20,8 +20,8 @@ LATE = NOON + timedelta(seconds=7)
 GREYLISTED = Reply(451, "4.7.1", "come back later")
 
 
-def state(**given) -> DeliveryState:
-    columns = {"id": 1, "attempt": 1, "kind": LetterKind.ISSUE, "first_tried_at": NOON, "due_at": NOON, **given}
+def state(**options) -> DeliveryState:
+    columns = {"id": 1, "attempt": 1, "kind": LetterKind.ISSUE, "first_tried_at": NOON, "due_at": NOON, **options}
     return DeliveryState(**columns)
 
 
@@ -98,8 +98,8 @@ def test_only_a_final_delivery_has_a_time_of_decision(outcome, kind, age, deferr
 
 @given(deferrals=st.integers(0, 10))
 def test_waits_differ_by_a_tenth_so_that_retries_spread(deferrals):
-    def wait(**given) -> timedelta:
-        return next_state(state(deferrals=deferrals), result(Outcome.LATER), now=NOON, **given)["due_at"] - NOON
+    def wait(**options) -> timedelta:
+        return next_state(state(deferrals=deferrals), result(Outcome.LATER), now=NOON, **options)["due_at"] - NOON
 
     assert 0.9 * wait(jitter=1) <= wait() <= 1.1 * wait(jitter=1)
     assert len({wait() for _ in range(20)}) > 1
