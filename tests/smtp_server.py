@@ -1,4 +1,4 @@
-"""An SMTP server that does as it is told: it refuses, dawdles and hangs up by script, and writes down what it saw."""
+"""A scripted SMTP server: it refuses, delays and hangs up as the test says, and records what it received."""
 
 import re
 import socketserver
@@ -13,13 +13,13 @@ from socket import SHUT_RDWR, socket
 from types import TracebackType
 from typing import Self
 
-CLOSE = "CLOSE"  # hangs up instead of answering
-SILENCE = "SILENCE"  # never answers
+CLOSE = "CLOSE"  # hangs up instead of replying
+SILENCE = "SILENCE"  # never replies
 
 
-def late(answer: str, seconds: float) -> str:
-    """An answer that takes its time."""
-    return f"LATE {seconds} {answer}"
+def late(reply: str, seconds: float) -> str:
+    """Return a reply that is sent after a delay."""
+    return f"LATE {seconds} {reply}"
 
 
 USUAL = {
@@ -38,7 +38,7 @@ USUAL = {
 
 @dataclass(frozen=True)
 class Letter:
-    """A letter as the server took it: dot-stuffing undone, otherwise byte for byte."""
+    """A letter that the server took, without dot stuffing, otherwise byte for byte."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -54,11 +54,11 @@ class Transaction:
 
 
 class ScriptedServer(socketserver.ThreadingTCPServer):
-    """`script` says by step what is answered: to the first such command, the second, and so on; afterwards the usual.
+    """`script` lists the replies to the first occurrences of each step; after them the usual reply is sent.
 
-    A step is a command's name, GREETING, CONTENT (asked once the first line of a letter has come; only CLOSE makes
-    sense there) or DOT. An answer is a reply, CLOSE, SILENCE or a late one. `always` answers every such command that
-    the script does not; `refused` answers RCPT by recipient. A 421 is followed by hanging up (RFC 5321 section 3.8).
+    A step is a command's name, GREETING, CONTENT (when the first line of a letter has arrived; only CLOSE makes sense
+    there) or DOT. A reply is an SMTP reply, CLOSE, SILENCE or a late one. `always` replaces the usual reply to a step;
+    `refused` sets the reply to RCPT by recipient. After a 421 the server hangs up (RFC 5321 section 3.8).
     """
 
     allow_reuse_address = True
@@ -75,7 +75,7 @@ class ScriptedServer(socketserver.ThreadingTCPServer):
         tls: ssl.SSLContext | None = None,
         tls_from_start: bool = False,
     ) -> None:
-        super().__init__(("127.0.0.1", 0), Conversation)
+        super().__init__(("127.0.0.1", 0), SmtpHandler)
         self.host, self.port = "127.0.0.1", int(self.server_address[1])
         self.script, self.always, self.refused = script or {}, always or {}, refused or {}
         self.offers, self.offers_after_tls = offers, offers if offers_after_tls is None else offers_after_tls
@@ -83,7 +83,7 @@ class ScriptedServer(socketserver.ThreadingTCPServer):
         self.letters: list[Letter] = []
         self.commands: list[str] = []
         self.connections = 0
-        self._asked: Counter[str] = Counter()
+        self._steps: Counter[str] = Counter()
         self._open: set[socket] = set()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
@@ -101,24 +101,24 @@ class ScriptedServer(socketserver.ThreadingTCPServer):
         self.server_close()
 
     def hang_up(self) -> None:
-        """End every connection, as servers do that think they have waited long enough."""
+        """Close every connection, as servers do after their idle timeout."""
         with self._lock:
             for connection in self._open:
                 with suppress(OSError):
                     connection.shutdown(SHUT_RDWR)
 
-    def answer(self, step: str, recipient: str = "") -> str:
-        """What the script says to this step now."""
+    def reply_to(self, step: str, recipient: str = "") -> str:
+        """Return the scripted reply to this step, and count the step."""
         with self._lock:
-            answers = self.script.get(step, ())
-            self._asked[step] += 1
-            if self._asked[step] <= len(answers):
-                return answers[self._asked[step] - 1]
+            replies = self.script.get(step, ())
+            self._steps[step] += 1
+            if self._steps[step] <= len(replies):
+                return replies[self._steps[step] - 1]
         if step == "RCPT" and recipient in self.refused:
             return self.refused[recipient]
         return self.always.get(step, USUAL.get(step, ""))
 
-    def note(self, command: str) -> None:
+    def record(self, command: str) -> None:
         with self._lock:
             self.commands.append(command)
 
@@ -136,14 +136,14 @@ class ScriptedServer(socketserver.ThreadingTCPServer):
                 self._open.add(new)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up are what some tests are about."""
+        """Ignore clients that hang up: some tests are about them."""
 
 
 class HungUpError(Exception):
-    """The conversation is over."""
+    """The connection is to be closed."""
 
 
-class Conversation(socketserver.StreamRequestHandler):
+class SmtpHandler(socketserver.StreamRequestHandler):
     """One connection."""
 
     server: ScriptedServer
@@ -157,9 +157,9 @@ class Conversation(socketserver.StreamRequestHandler):
         with suppress(HungUpError, OSError):
             if self.server.tls_from_start:
                 self.encrypt()
-            self.say(self.server.answer("GREETING"))
+            self.send(self.server.reply_to("GREETING"))
             while line := self.rfile.readline():
-                self.obey(line.decode("utf-8").rstrip("\r\n"))
+                self.execute(line.decode("utf-8").rstrip("\r\n"))
 
     def finish(self) -> None:
         with suppress(OSError):
@@ -169,11 +169,11 @@ class Conversation(socketserver.StreamRequestHandler):
             self.connection.shutdown(SHUT_RDWR)
         self.connection.close()
 
-    def obey(self, command: str) -> None:
+    def execute(self, command: str) -> None:
         verb = re.split("[ :]", command, maxsplit=1)[0]
         command = verb.upper() + command.removeprefix(verb)
-        self.server.note(command)
-        known: Mapping[str, Callable[[str], None]] = {
+        self.server.record(command)
+        handlers: Mapping[str, Callable[[str], None]] = {
             "EHLO": self.ehlo,
             "STARTTLS": self.starttls,
             "AUTH": self.auth,
@@ -182,12 +182,12 @@ class Conversation(socketserver.StreamRequestHandler):
             "DATA": self.data,
             "RSET": self.rset,
         }
-        known.get(verb.upper(), self.other)(command)
+        handlers.get(verb.upper(), self.other)(command)
 
     def ehlo(self, _: str) -> None:
         self.transaction = None
-        if scripted := self.server.answer("EHLO"):
-            self.say(scripted)
+        if scripted := self.server.reply_to("EHLO"):
+            self.send(scripted)
             return
         lines = ["relay.test", *self.offers]
         for line in lines[:-1]:
@@ -195,55 +195,55 @@ class Conversation(socketserver.StreamRequestHandler):
         self.write(f"250 {lines[-1]}")
 
     def starttls(self, _: str) -> None:
-        if self.say(self.server.answer("STARTTLS")):
+        if self.send(self.server.reply_to("STARTTLS")):
             self.encrypt()
             self.offers = self.server.offers_after_tls
 
     def auth(self, _: str) -> None:
-        self.say(self.server.answer("AUTH"))
+        self.send(self.server.reply_to("AUTH"))
 
     def mail(self, command: str) -> None:
         if self.transaction:
-            self.say("503 5.5.1 nested MAIL command")
+            self.send("503 5.5.1 nested MAIL command")
             return
         sender, options = path(command)
-        if self.say(self.server.answer("MAIL")):
+        if self.send(self.server.reply_to("MAIL")):
             self.transaction = Transaction(sender, options)
 
     def rcpt(self, command: str) -> None:
         if not self.transaction:
-            self.say("503 5.5.1 need MAIL command")
+            self.send("503 5.5.1 need MAIL command")
             return
         recipient, _ = path(command)
-        if self.say(self.server.answer("RCPT", recipient)):
+        if self.send(self.server.reply_to("RCPT", recipient)):
             self.transaction.recipients.append(recipient)
 
     def data(self, _: str) -> None:
         if not self.transaction or not self.transaction.recipients:
-            self.say("554 5.5.1 no valid recipients")
+            self.send("554 5.5.1 no valid recipients")
             return
-        if not self.say(self.server.answer("DATA")):
+        if not self.send(self.server.reply_to("DATA")):
             return
         body = self.content()
         letter = Letter(self.transaction.sender, tuple(self.transaction.recipients), body, self.transaction.options)
         self.transaction = None
-        self.say(self.server.answer("DOT"), before=lambda: self.server.letters.append(letter))
+        self.send(self.server.reply_to("DOT"), before=lambda: self.server.letters.append(letter))
 
     def content(self) -> bytes:
         lines = []
         while (line := self.rfile.readline()) != b".\r\n":
-            if not line or self.server.answer("CONTENT") == CLOSE:
+            if not line or self.server.reply_to("CONTENT") == CLOSE:
                 raise HungUpError
             lines.append(line.removeprefix(b"."))
         return b"".join(lines)
 
     def rset(self, _: str) -> None:
-        if self.say(self.server.answer("RSET")):
+        if self.send(self.server.reply_to("RSET")):
             self.transaction = None
 
     def other(self, command: str) -> None:
         verb = command.partition(" ")[0]
-        self.say(self.server.answer(verb) or "500 5.5.2 what?")
+        self.send(self.server.reply_to(verb) or "500 5.5.2 unknown command")
         if verb == "QUIT":
             raise HungUpError
 
@@ -254,28 +254,28 @@ class Conversation(socketserver.StreamRequestHandler):
         self.server.forget(plain, self.connection)
         self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
 
-    def say(self, answer: str, *, before: Callable[[], None] = lambda: None) -> bool:
-        """Answer; whether that was a yes. `before` is done first if it is to be one."""
-        if answer.startswith("LATE"):
-            _, seconds, answer = answer.split(" ", maxsplit=2)
+    def send(self, reply: str, *, before: Callable[[], None] = lambda: None) -> bool:
+        """Send a scripted reply; return whether it is positive. `before` is called first if it is."""
+        if reply.startswith("LATE"):
+            _, seconds, reply = reply.split(" ", maxsplit=2)
             time.sleep(float(seconds))
-        if answer == CLOSE:
+        if reply == CLOSE:
             raise HungUpError
-        if answer == SILENCE:
+        if reply == SILENCE:
             self.rfile.read()
             raise HungUpError
-        if answer[0] in "23":
+        if reply[0] in "23":
             before()
-        self.write(answer)
-        if answer.startswith("421"):
+        self.write(reply)
+        if reply.startswith("421"):
             raise HungUpError
-        return answer[0] in "23"
+        return reply[0] in "23"
 
     def write(self, line: str) -> None:
         self.wfile.write(f"{line}\r\n".encode())
 
 
 def path(command: str) -> tuple[str, str]:
-    """The address in MAIL or RCPT, and what follows it."""
+    """Return the address in MAIL or RCPT, and the parameters after it."""
     address, _, options = command.partition("<")[2].partition(">")
     return address, options.strip()

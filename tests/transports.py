@@ -1,4 +1,4 @@
-"""A postman for tests, and the time that he takes."""
+"""A transport for tests that sends nothing, and the clock on which its sending takes time."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from newsletter.mail.transport.transport import Message, Outcome, Reply, Result, TransportProblem
 from tests.clock import NOON
 
-AS_YOU_LIKE = Reply(250, None, "as you like")
+OK = Reply(250, None, "ok")
 
 
-class Ticks:
-    """A monotonic clock that stands still unless somebody takes their time."""
+class FakeMonotonic:
+    """A monotonic clock that stands still unless a test or a fake transport sets it forward."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -19,37 +19,41 @@ class Ticks:
         return self.now
 
 
-class Whimsical:
-    """A postman who keeps to the contract, and to each parcel does as he is told."""
+class FakeTransport:
+    """A transport that keeps the contract, with the outcome that the test chooses for each message.
+
+    It takes `seconds` for each message, and at most `limit` messages in all.
+    """
 
     def __init__(
         self,
         outcome: Callable[[Message], Outcome] = lambda _: Outcome.TAKEN,
         *,
-        ticks: Ticks,
+        monotonic: FakeMonotonic,
         connections: int = 1,
-        takes: float = 0,
-        pulls: int = 10**6,
-        reply: Reply = AS_YOU_LIKE,
+        seconds: float = 0,
+        limit: int = 10**6,
+        reply: Reply = OK,
     ) -> None:
         self.begun: list[Message] = []
         self.taken: list[str] = []
-        self._fate, self.ticks, self._connections = outcome, ticks, connections
-        self._takes, self._pulls, self._reply = takes, pulls, reply
+        self.monotonic = monotonic
+        self._outcome, self._connections = outcome, connections
+        self._seconds, self._limit, self._reply = seconds, limit, reply
 
-    def carry(
+    def send(
         self, messages: Iterator[Message | None], report: Callable[[Result], None], *, stop: Callable[[], bool]
     ) -> None:
         under_way: deque[Message] = deque()
-        while self._pulls > 0 and not stop() and (message := next(messages, None)):
-            self._pulls -= 1
+        while self._limit > 0 and not stop() and (message := next(messages, None)):
+            self._limit -= 1
             under_way.append(message)
             if len(under_way) >= self._connections:
-                report(self._deliver(under_way.popleft()))
+                report(self._send(under_way.popleft()))
         for message in under_way:
-            report(self._deliver(message))
+            report(self._send(message))
 
-    def trouble(self) -> TransportProblem | None:
+    def blocking_problem(self) -> TransportProblem | None:
         return None
 
     def problems(self) -> list[TransportProblem]:
@@ -58,11 +62,11 @@ class Whimsical:
     def close(self) -> None:
         pass
 
-    def _deliver(self, message: Message) -> Result:
-        if self.ticks() > message.begin_by:
+    def _send(self, message: Message) -> Result:
+        if self.monotonic() > message.begin_by:
             return Result(message.delivery, message.attempt, Outcome.UNTOUCHED, None, NOON)
-        self.ticks.now += self._takes
-        outcome = self._fate(message)
+        self.monotonic.now += self._seconds
+        outcome = self._outcome(message)
         if outcome is not Outcome.UNTOUCHED:
             self.begun.append(message)
         if outcome is Outcome.TAKEN:

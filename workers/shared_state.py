@@ -1,4 +1,4 @@
-"""The board that all workers share: in Redis, as long as that answers; else each keeps to its share by itself."""
+"""The state that all workers share, in Redis. While Redis is away, each worker keeps to its share of a rate."""
 
 import json
 import logging
@@ -14,18 +14,25 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from newsletter.mail.pace.shared_state import AHEAD, KEPT, LocalSharedState, PaceChange, PaceState, SharedState
+from newsletter.mail.pace.shared_state import (
+    LIFETIME_SECONDS,
+    MAX_RESERVATIONS_AHEAD,
+    LocalSharedState,
+    PaceChange,
+    PaceState,
+    SharedState,
+)
 from newsletter.queues.wakeups import QUIET
 
 T = TypeVar("T")
 
-PATIENCE = 0.2  # seconds that Redis is waited for, once: while it is away, nobody who carries waits for it
-AGAIN = 2.0  # seconds between two looks, from a thread of their own, whether it is back
-PRESENT = 10.0  # seconds that a process counts as company after it last asked
-FRESH = 1.0  # seconds that the answer is kept
-TRIES = 8  # at changing the same notes that others are changing
+REDIS_TIMEOUT = 0.2  # seconds; only one call waits for it: while Redis is away, no transport waits
+RECONNECT_INTERVAL = 2.0  # seconds between two attempts of a background thread to reach Redis again
+PROCESS_SECONDS = 10.0  # for which a process is counted after it last asked
+COUNT_SECONDS = 1.0  # for which the number of processes is cached
+MAX_TRIES = 8  # to change a state that other processes are changing
 
-# Redis's own clock is the one that all workers share. What a script writes expires by itself.
+# All workers share Redis's clock. What a script writes expires by itself.
 CLOCK = "local t = redis.call('TIME') local now = t[1] + t[2] / 1000000 "
 RESERVE = (
     CLOCK
@@ -50,7 +57,7 @@ end
 return {0, known, string.format('%.6f', now)}
 """
 )
-COMPANY = (
+COUNT = (
     CLOCK
     + """
 redis.call('ZADD', KEYS[1], now, ARGV[1])
@@ -65,135 +72,137 @@ log = logging.getLogger(__name__)
 
 
 class RedisSharedState:
-    """A board in Redis. Where that is away, at once on a board of the process's own, at its share of each rate."""
+    """The shared state in Redis. While Redis is away, a local state with this process's share of a rate replaces it."""
 
-    def __init__(self, url: str, *, patience: float = PATIENCE, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, url: str, *, timeout: float = REDIS_TIMEOUT, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._client: Any = Redis.from_url(
             url,
-            socket_timeout=patience,
-            socket_connect_timeout=patience,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
             decode_responses=True,
         )
-        self._reserve, self._read, self._write, self._company = map(
-            self._client.register_script, (RESERVE, READ, WRITE, COMPANY)
+        self._reserve, self._read, self._write, self._count = map(
+            self._client.register_script, (RESERVE, READ, WRITE, COUNT)
         )
-        self._ticks = ticks
-        self._ahead = 0.0  # of our monotonic clock, as Redis's clock was when it last answered
-        self._local = LocalSharedState(clock=lambda: ticks() + self._ahead)
-        self._me = f"{os.getpid()}-{os.urandom(6).hex()}"
-        self._companies: dict[str, tuple[int, float]] = {}
+        self._monotonic = monotonic
+        self._ahead = 0.0  # seconds by which Redis's clock was ahead of the monotonic clock when it last answered
+        self._local = LocalSharedState(clock=lambda: monotonic() + self._ahead)
+        self._process = f"{os.getpid()}-{os.urandom(6).hex()}"
+        self._process_counts: dict[str, tuple[int, float]] = {}  # with the time when Redis was asked
         self._is_away = False
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._complained_at = -float("inf")
+        self._warned_at = -float("inf")
 
     def reserve(self, key: str, *, rate: float, turns: int) -> float:
-        """Take the next so many turns; while Redis is away, of this process's share."""
-        told = self._ask(lambda: self._reserve([_name(key, "turns")], [turns, rate, AHEAD]))
-        if told is None:
-            company, _ = self._companies.get(key, (1, 0.0))
-            return self._local.reserve(key, rate=rate / company, turns=turns)
-        return float(told)
+        """Reserve the next turns; while Redis is away, of this process's share."""
+        seconds = self._try(lambda: self._reserve([_name(key, "turns")], [turns, rate, MAX_RESERVATIONS_AHEAD]))
+        if seconds is None:
+            processes, _ = self._process_counts.get(key, (1, 0.0))
+            return self._local.reserve(key, rate=rate / processes, turns=turns)
+        return float(seconds)
 
-    def change(self, key: str, step: PaceChange) -> tuple[PaceState, float]:
-        """Change what stands under a key. An emptied Redis is told again what this process remembers."""
-        changed = self._ask(lambda: self._change(key, step))
-        return self._local.change(key, step) if changed is None else changed
+    def change(self, key: str, change: PaceChange) -> tuple[PaceState, float]:
+        """Change the state under a key. An emptied Redis gets the state that this process remembers."""
+        changed = self._try(lambda: self._change(key, change))
+        return self._local.change(key, change) if changed is None else changed
 
-    def company(self, key: str) -> int:
-        """How many processes carry there; while Redis is away, as many as there were."""
-        company, asked_at = self._companies.get(key, (1, -float("inf")))
-        if self._ticks() - asked_at < FRESH:
-            return company
-        told = self._ask(lambda: self._company([_name(key, "company")], [self._me, PRESENT]))
-        company = max(1, int(told or company))
-        self._companies[key] = company, self._ticks()
-        return company
+    def process_count(self, key: str) -> int:
+        """Return how many processes send there; while Redis is away, how many there were."""
+        processes, asked_at = self._process_counts.get(key, (1, -float("inf")))
+        if self._monotonic() - asked_at < COUNT_SECONDS:
+            return processes
+        counted = self._try(lambda: self._count([_name(key, "company")], [self._process, PROCESS_SECONDS]))
+        processes = max(1, int(counted or processes))
+        self._process_counts[key] = processes, self._monotonic()
+        return processes
 
     def close(self) -> None:
-        """Leave all company, if Redis is there to be told."""
+        """Stop being counted, if Redis can be reached, and close the connections."""
         self._closed.set()
-        for key in self._companies:
-            self._ask(lambda key=key: self._client.zrem(_name(key, "company"), self._me))  # type: ignore[misc]
+        for key in self._process_counts:
+            self._try(lambda key=key: self._client.zrem(_name(key, "company"), self._process))  # type: ignore[misc]
         with suppress(RedisError, OSError):
             self._client.close()
 
-    def _change(self, key: str, step: PaceChange) -> tuple[PaceState, float]:
+    def _change(self, key: str, change: PaceChange) -> tuple[PaceState, float]:
         name = _name(key, "notes")
-        raw, told = self._read([name], [])
-        for _ in range(TRIES):
-            now = self._set_clock(told)
-            before = _notes(raw) if raw else self._local.known(key)
-            after = step(before, now)
-            if after == before and (raw or after == PaceState()):
+        raw, time_text = self._read([name], [])
+        for _ in range(MAX_TRIES):
+            now = self._set_clock(time_text)
+            state = _parse(raw) if raw else self._local.get(key)
+            changed = change(state, now)
+            if changed == state and (raw or changed == PaceState()):
                 break
-            written, raw, told = self._write([name], [raw, _text(after, raw), int(KEPT)])
-            if written:
-                before = after
+            is_written, raw, time_text = self._write([name], [raw, _serialize(changed, raw), int(LIFETIME_SECONDS)])
+            if is_written:
+                state = changed
                 break
         else:
-            log.info("many change what is known of %s at once; one change came to nothing", key)
-        self._local.remember(key, before)
-        return before, now
+            log.info("too many workers change the shared state of %s at once; one change was dropped", key)
+        self._local.set(key, state)
+        return state, now
 
-    def _set_clock(self, told: str) -> float:
-        now = float(told)
-        self._ahead = now - self._ticks()
+    def _set_clock(self, time_text: str) -> float:
+        now = float(time_text)
+        self._ahead = now - self._monotonic()
         return now
 
-    def _ask(self, question: Callable[[], T]) -> T | None:
-        """What Redis says; None while it is away."""
+    def _try(self, call: Callable[[], T]) -> T | None:
+        """Return the result of a Redis call; None while Redis is away."""
         if self._is_away:
             return None
         try:
-            return question()
+            return call()
         except (RedisError, OSError) as error:
-            self._leave(error)
+            self._disconnect(error)
             return None
 
-    def _leave(self, error: Exception) -> None:
-        """Go on alone, and let a thread look whether it comes back."""
+    def _disconnect(self, error: Exception) -> None:
+        """Continue without Redis, and let a thread check when it is back."""
         with self._lock:
             if self._is_away or self._closed.is_set():
                 return
             self._is_away = True
-        if self._ticks() - self._complained_at >= QUIET:
-            self._complained_at = self._ticks()
-            # Only the kind: the message of a broker's error may contain its URL, and so its password.
+        if self._monotonic() - self._warned_at >= QUIET:
+            self._warned_at = self._monotonic()
+            # Only the error's type: its message may contain the URL, and so the password.
             log.warning("Redis is away (%s): each worker keeps to its share of a relay's rate", type(error).__name__)
-        threading.Thread(target=self._look_out, name="board", daemon=True).start()
+        threading.Thread(target=self._reconnect, name="shared-state", daemon=True).start()
 
-    def _look_out(self) -> None:
-        while not self._closed.wait(AGAIN):
+    def _reconnect(self) -> None:
+        while not self._closed.wait(RECONNECT_INTERVAL):
             with suppress(RedisError, OSError):
                 self._client.ping()
                 self._is_away = False
                 return
 
 
-def _name(key: str, what: str) -> str:
-    return f"newsletter:{what}:{key}"
+def _name(key: str, kind: str) -> str:
+    return f"newsletter:{kind}:{key}"
 
 
-def _text(notes: PaceState, before: str) -> str:
-    """The notes as they are written. Keys of another release keep what stood there before."""
-    return json.dumps(_stored(before) | notes._asdict())
+def _serialize(state: PaceState, before: str) -> str:
+    """Return the JSON of a state. Keys that only another release knows keep their values from before."""
+    return json.dumps(_object(before) | state._asdict())
 
 
-def _notes(raw: str) -> PaceState:
-    """The notes as they stand there, without the keys that only another release knows."""
-    return PaceState(**{name: value for name, value in _stored(raw).items() if name in PaceState._fields})
+def _parse(raw: str) -> PaceState:
+    """Return the state in the JSON, without the keys that only another release knows."""
+    return PaceState(**{name: value for name, value in _object(raw).items() if name in PaceState._fields})
 
 
-def _stored(raw: str) -> dict[str, Any]:
+def _object(raw: str) -> dict[str, Any]:
     try:
-        found = json.loads(raw)
+        parsed = json.loads(raw)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def shared_state(redis_url: str | None) -> SharedState:
-    """The board of these workers: in Redis where there is one, else of this process."""
+    """Return the state that these workers share: in Redis if there is one, else in this process."""
     return RedisSharedState(redis_url) if redis_url else LocalSharedState()

@@ -79,7 +79,7 @@ def count(session: Session, *, now: datetime) -> Counts:
         articles=session.scalar(select(func.count()).select_from(Article)) or 0,
         issues=_by(session, Issue.status, IssueStatus),
         tick=heartbeats.last(session, Queue.UPKEEP),
-        relays={(said.place, said.how): 1 for said in notices.current(session, now=now)},
+        relays={(said.place, said.severity): 1 for said in notices.current(session, now=now)},
     )
 
 

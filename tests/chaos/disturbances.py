@@ -145,7 +145,7 @@ def stormy(stand: Stand, short: bool) -> Allowed:
         under_way(stand, 0.5)
         with stand.relay.in_mood(storm=0.2):
             time.sleep(20)
-        stand.finish(within=throttle.RESTS[0] + PATIENCE)
+        stand.finish(within=throttle.REST_SECONDS[0] + PATIENCE)
     return Allowed()
 
 

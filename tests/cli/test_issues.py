@@ -149,7 +149,7 @@ def test_the_status_tells_why_a_worker_paused_an_issue(newsletter, database, lea
 
 def test_the_status_tells_why_nothing_leaves_of_what_is_leaving(newsletter, database, leaving, drafted):
     known = {"the relay mail.example.org:587": Condition("Connection refused")}
-    NoticeWriter(database.writing).cry(known, now=datetime.now(UTC))
+    NoticeWriter(database.writing).write(known, now=datetime.now(UTC))
     shown = newsletter("issues", "status", leaving)
     assert "the relay mail.example.org:587 (since " in shown.stdout
     assert "UTC): Connection refused\n" in shown.stdout

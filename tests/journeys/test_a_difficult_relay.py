@@ -132,7 +132,7 @@ def test_a_relay_that_does_not_let_us_in_pauses_the_issue_until_a_person_has_men
     assert "you are on a list" in reason
     assert states(town) == {DeliveryStatus.QUEUED: 4}
     with town.site.database.reading() as session:
-        assert [said.how for said in notices.current(session, now=town.clock())] == ["lasting"]
+        assert [said.severity for said in notices.current(session, now=town.clock())] == ["lasting"]
     relay.always = {}
     with town.site.database.writing() as session:
         issue_pauses.resume(session, session.query(Issue).one(), actor="tests", now=town.clock())
@@ -154,6 +154,6 @@ def test_a_relay_that_asks_for_less_gets_less_and_the_command_says_so(town, rela
             return list(notices.current(session, now=town.clock()))
 
     (said,) = eventually(told)
-    assert (said.place, said.how) == (f"the relay {relay.host}:{relay.port}", "slowed")
+    assert (said.place, said.severity) == (f"the relay {relay.host}:{relay.port}", "slowed")
     assert "450 4.7.1 too much mail from you" in said.says
     assert the_issue(town) == (IssueStatus.SENDING, None)

@@ -33,7 +33,7 @@ from newsletter.settings import Settings
 from tests.builders import a_newsletter, a_reader, a_signup, a_worker, an_issue, owed
 from tests.clock import NOON
 from tests.content.builders import Shelf
-from tests.transports import Ticks, Whimsical
+from tests.transports import FakeMonotonic, FakeTransport
 from tests.whole_service import WholeService
 from workers import context, jobs
 from workers.context import Context
@@ -89,8 +89,8 @@ def test_waking_bulk_begins_sends_and_finishes_an_issue(stage):
 def test_sending_ends_after_its_seconds_and_says_that_more_is_due(stage):
     with stage.site.database.writing() as session:
         owed(session, 12)
-    ticks = Ticks()
-    transport = Whimsical(ticks=ticks, takes=1.0)
+    ticks = FakeMonotonic()
+    transport = FakeTransport(monotonic=ticks, seconds=1.0)
     busy = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=transport, monotonic=ticks))
     started = ticks()
     assert jobs.run(Queue.BULK, busy) is True
@@ -105,7 +105,7 @@ def test_sending_ends_after_its_seconds_and_says_that_more_is_due(stage):
 def test_a_relay_that_takes_nothing_is_not_tried_again_at_once(stage):
     with stage.site.database.writing() as session:
         owed(session, 3)
-    closed_transport = Whimsical(ticks=Ticks(), pulls=0)
+    closed_transport = FakeTransport(monotonic=FakeMonotonic(), limit=0)
     closed = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=closed_transport))
     assert jobs.run(Queue.BULK, closed) is False
     assert statuses(stage) == [DeliveryStatus.QUEUED] * 3
@@ -137,7 +137,7 @@ def test_waking_upkeep_drafts_reclaims_and_deletes(stage):
         signup = a_signup(session, newsletter, received_at=NOON - timedelta(hours=72), state=SignupState.QUIET)
         owed(session, 1)
         claims.claim(session, a_worker(session), limit=1, urgent=False, key="k1", now=NOON)
-    ticks = Ticks()
+    ticks = FakeMonotonic()
     monitoring = replace(stage.context, lease_monitor=LeaseMonitor(ticks))
     for _ in range(int(LEASE_DURATION / 5)):
         assert jobs.run(Queue.UPKEEP, monitoring) is False
@@ -184,7 +184,7 @@ class Broken:
     def fetch(self, *_: object, **__: object) -> None:
         raise LookupError(ADDRESS)
 
-    def carry(self, *_: object, **__: object) -> None:
+    def send(self, *_: object, **__: object) -> None:
         raise LookupError(ADDRESS)
 
     def get_template(self, name: str) -> None:
@@ -327,8 +327,8 @@ def test_once_the_process_has_to_end_no_job_begins(stage, queue):
 def test_once_the_process_has_to_end_sending_ends_with_the_current_letter(stage):
     with stage.site.database.writing() as session:
         owed(session, 3)
-    ticks = Ticks()
-    transport = Whimsical(lambda _: stage.context.stop.set() or Outcome.TAKEN, ticks=ticks)
+    ticks = FakeMonotonic()
+    transport = FakeTransport(lambda _: stage.context.stop.set() or Outcome.TAKEN, monotonic=ticks)
     ending = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=transport, monotonic=ticks))
     assert jobs.run(Queue.BULK, ending) is False
     assert statuses(stage) == [DeliveryStatus.SENT, DeliveryStatus.QUEUED, DeliveryStatus.QUEUED]

@@ -10,7 +10,7 @@ from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, LeaseMonitor, Worker
 from tests.builders import a_worker, owed
 from tests.clock import NOON
-from tests.transports import Ticks
+from tests.transports import FakeMonotonic
 from tests.waiting import eventually
 from workers import jobs
 from workers.repeating import Repeating
@@ -29,7 +29,7 @@ def add_a_letter_of_a_dead_worker(stage) -> None:
 
 def test_letters_of_a_dead_worker_are_reclaimed_after_the_lease_although_no_queue_is_woken(stage):
     add_a_letter_of_a_dead_worker(stage)
-    ticks = Ticks()
+    ticks = FakeMonotonic()
     worker = replace(stage.context, lease_monitor=LeaseMonitor(ticks))
     begun, checks = ticks.now, threading.Semaphore(0)
 
@@ -49,7 +49,7 @@ def test_letters_of_a_dead_worker_are_reclaimed_after_the_lease_although_no_queu
 
 def test_if_all_workers_see_a_lease_expire_one_reclaims_its_letters(stage, caplog):
     add_a_letter_of_a_dead_worker(stage)
-    ticks = Ticks()
+    ticks = FakeMonotonic()
     crowd = [replace(stage.context, lease_monitor=LeaseMonitor(ticks)) for _ in range(20)]
     for _ in range(int(LEASE_DURATION / HEARTBEAT_INTERVAL) + 2):
         for worker in crowd:

@@ -90,9 +90,9 @@ def _refuse_company(clients: list[dict[str, str]], ours: int, show: str) -> None
 
 def _relay(found: Settings) -> str:
     for relay in found.smtp_url:
-        if trouble := probe(relay, ehlo_name=found.ehlo_name, patience=HURRY):
+        if trouble := probe(relay, ehlo_name=found.ehlo_name, timeouts=HURRY):
             raise NewsletterError(
-                f"NEWSLETTER_SMTP_URL: {trouble.about} cannot be used: {trouble.says} "
+                f"NEWSLETTER_SMTP_URL: {trouble.place} cannot be used: {trouble.reason} "
                 f"(one that takes every letter is Postfix's: {SINK})"
             )
     places = " and ".join(relay.place for relay in found.smtp_url)

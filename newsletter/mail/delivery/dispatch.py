@@ -71,7 +71,7 @@ class Dispatcher:
                 on_more_due=self.on_more_due,
             )
             try:
-                transport.carry(run.messages(), run.on_result, stop=run.is_over)
+                transport.send(run.messages(), run.on_result, stop=run.is_over)
             finally:
                 run.close()
                 if urgent:

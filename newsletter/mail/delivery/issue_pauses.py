@@ -92,7 +92,7 @@ def _last_resume(session: Session, issue_id: int) -> datetime | None:
 
 def is_refusal(result: Result) -> bool:
     """Return whether a result can be a reason to pause an issue."""
-    return attempt_window.code_of(result) in ADVICE
+    return attempt_window.outcome_code(result.outcome, result.reply) in ADVICE
 
 
 def pause_refused(
@@ -167,16 +167,16 @@ def _replies(
 def _code_and_text(status: DeliveryStatus, code: int | None, words: str | None) -> tuple[str, str]:
     if status is DeliveryStatus.SENT:
         return attempt_window.TAKEN, ""
-    reply = replies.stored(code, words)
-    return attempt_window.of(replies.verdict(reply), reply), reply.words
+    reply = replies.from_row(code, words)
+    return attempt_window.outcome_code(replies.refusal_outcome(reply), reply), reply.line
 
 
 def pause_reason(codes_and_texts: Sequence[tuple[str, str]], *, all_answered: bool = False) -> str | None:
     """Return why these replies must pause an issue, as a sentence for an operator; None if they need not."""
     seen, counts = len(codes_and_texts), Counter(code for code, _ in codes_and_texts)
-    if throttle.is_too_much(counts[attempt_window.GONE], seen, share=MAX_GONE_SHARE):
+    if throttle.too_many(counts[attempt_window.GONE], seen, share=MAX_GONE_SHARE):
         reason = attempt_window.GONE
-    elif throttle.is_too_much(counts[attempt_window.REFUSED], seen, share=MAX_REFUSED_SHARE) or (
+    elif throttle.too_many(counts[attempt_window.REFUSED], seen, share=MAX_REFUSED_SHARE) or (
         all_answered and counts[attempt_window.REFUSED] > MAX_REFUSED_SHARE * seen
     ):
         reason = attempt_window.REFUSED
@@ -203,7 +203,7 @@ class RefusalMonitor:
     def add(self, deliveries: Iterable[int]) -> None:
         """Add deliveries whose refusal has just been committed. Raises nothing."""
         self._refused.extend(deliveries)
-        if len(self._refused) >= throttle.ALL or self._monotonic() >= self._counted_at + COUNT_INTERVAL:
+        if len(self._refused) >= throttle.MIN_ALL_REFUSED or self._monotonic() >= self._counted_at + COUNT_INTERVAL:
             self.count()
 
     def count(self) -> None:

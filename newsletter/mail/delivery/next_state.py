@@ -71,10 +71,10 @@ def reply_columns(reply: Reply | None) -> dict[str, Any]:
         return {"reply_code": None, "reply_text": None}
     if reply.code is not None and not 0 <= reply.code < 1000:
         raise ValueError("a reply's code has three digits")
-    text = redaction.scrub(folded(reply.text[: replies.HEARD]))
+    text = redaction.scrub(folded(reply.text[: replies.PARSED_CHARACTERS]))
     if reply.status and not text.startswith(reply.status):
         text = f"{reply.status} {text}".rstrip()
-    text = text[: replies.KEPT]
+    text = text[: replies.STORED_CHARACTERS]
     return {"reply_code": reply.code, "reply_text": text}
 
 
@@ -84,6 +84,6 @@ def _wait(current: DeliveryState, result: Result, now: datetime, jitter: float) 
     A letter that may have arrived does not wait until a person resumes its issue: it is not repeated so much later.
     """
     tried_for = now - current.first_tried_at
-    if current.doubts and retries.is_final(result.reply):
+    if current.doubts and retries.is_permanent(result.reply):
         return None
     return retries.wait(current.kind, result.reply, deferrals=current.deferrals, tried_for=tried_for, jitter=jitter)

@@ -103,7 +103,7 @@ class GroupCommit:
 
     def _has_room(self) -> bool:
         unwritten, uncounted = self._added - self._written, self._refusals_added - self._refusals_counted
-        return unwritten < MAX_UNWRITTEN and uncounted < throttle.ALL
+        return unwritten < MAX_UNWRITTEN and uncounted < throttle.MIN_ALL_REFUSED
 
     def _wait_until(self, is_done: Callable[[], bool], is_over: Callable[[], bool]) -> bool:
         self._is_urged = True

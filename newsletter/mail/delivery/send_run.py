@@ -82,7 +82,7 @@ class SendRun:
         else:
             self.lane.batch_size.count_attempt()
         if claimed and result.reply:
-            reply = replies.nameless(result.reply, claimed.address)
+            reply = replies.without_name(result.reply, claimed.address)
             if reply is not result.reply:
                 result = result._replace(reply=reply)
         self.recording.add(result)

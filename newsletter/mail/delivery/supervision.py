@@ -34,7 +34,7 @@ class Supervisor:
     def supervise(self, transport: Transport, *, urgent: Transport | None = None, now: datetime) -> None:
         """Act on problems of the transport of issues; report those of the transport of urgent letters as well."""
         others = [problem for each in (urgent, transport) if each for problem in each.problems()]
-        self.act(transport.trouble(), now=now, others=others)
+        self.act(transport.blocking_problem(), now=now, others=others)
 
     def act(self, problem: TransportProblem | None, *, now: datetime, others: Sequence[TransportProblem] = ()) -> None:
         """Write notices about relays, and pause all issues if a lasting problem prevents every one from being sent.
@@ -43,10 +43,10 @@ class Supervisor:
         transport takes a letter while its relays cannot be used.
         """
         if problem and problem.lasting:
-            reason = f"{problem.about[:1].upper()}{problem.about[1:]} cannot be used: {problem.says}"
+            reason = f"{problem.place[:1].upper()}{problem.place[1:]} cannot be used: {problem.reason}"
             with self._begin() as session:
                 issue_pauses.pause_all(session, reason=reason, now=now)
-        self._notices.cry(self._conditions([*others, *([problem] if problem else ())], now), now=now)
+        self._notices.write(self._conditions([*others, *([problem] if problem else ())], now), now=now)
 
     def close(self) -> None:
         """Take this process out of the shared state: the others share its part of each rate."""
@@ -55,10 +55,10 @@ class Supervisor:
     def _conditions(self, problems: Sequence[TransportProblem], now: datetime) -> dict[str, Condition]:
         conditions = {}
         for pace in self._paces:
-            if slowdown := pace.says():
+            if slowdown := pace.slowdown():
                 reason, seconds = slowdown
                 until = now + timedelta(seconds=round(seconds)) if seconds else None
                 conditions[f"the relay {pace.place}"] = Condition(reason, halted=until is not None, until=until)
         for problem in problems:
-            conditions[problem.about] = Condition(problem.says, lasting=problem.lasting)
+            conditions[problem.place] = Condition(problem.reason, lasting=problem.lasting)
         return conditions

@@ -1,37 +1,33 @@
-"""Marks: what an attempt came to, as one letter, so that the last few hundred of all carriers are a short string."""
+"""The attempt window: the last outcomes of all workers, one character each, so that hundreds are a short string."""
 
 from typing import NamedTuple
 
 from newsletter.mail.transport import replies
-from newsletter.mail.transport.replies import Cause
-from newsletter.mail.transport.transport import Outcome, Reply, Result
+from newsletter.mail.transport.replies import RefusalKind
+from newsletter.mail.transport.transport import Outcome, Reply
 
-WINDOW = 200  # attempts that are looked at, the newest
+WINDOW = 200  # attempts that are counted, the newest
 
+# Codes of outcomes. They are stored in Redis, so they stay the same between releases.
 TAKEN = "t"
-GONE = "g"  # refused for good, because of the recipient
-REFUSED = "r"  # refused for good, because of us: policy, content, our own bug
-SLOWER = "s"  # not now: policy, such as 450 4.7.1
-CLOSED = "c"  # 421: the relay asks everybody to come back later (RFC 5321 section 3.8)
-LATER = "l"  # not now, and nobody but this reader is meant
+GONE = "g"  # refused permanently, because of the recipient
+REFUSED = "r"  # refused permanently, because of us: policy, content, a bug of ours
+SLOWER = "s"  # refused for now: policy, such as 450 4.7.1
+CLOSED = "c"  # 421: the relay asks every client to come back later (RFC 5321 section 3.8)
+LATER = "l"  # refused for now, because of this recipient
 AGAINST_US = REFUSED + SLOWER + CLOSED
-OF_NO_PERSON = "too many errors"  # how a relay ends a connection after many refusals in a row: no word about pace
+TOO_MANY_ERRORS = "too many errors"  # how a relay ends a connection after refusals in a row: not about the pace
 
 
-def code_of(report: Result) -> str:
-    """One letter; empty for what tells nothing of relay or reader, such as a letter that was never begun."""
-    return of(report.outcome, report.reply)
-
-
-def of(outcome: Outcome, reply: Reply | None) -> str:
-    """The same, of a reply and what it means for the letter."""
+def outcome_code(outcome: Outcome, reply: Reply | None) -> str:
+    """Return the code of an attempt's outcome; empty if it says nothing about relay or recipient."""
     if outcome is Outcome.TAKEN:
         return TAKEN
     if reply is None or reply.code is None or outcome not in (Outcome.REFUSED, Outcome.LATER):
         return ""
     if outcome is Outcome.REFUSED:
         return GONE
-    if replies.cause(reply) is Cause.RECIPIENT_TRANSIENT or OF_NO_PERSON in reply.text.lower():
+    if replies.refusal_kind(reply) is RefusalKind.RECIPIENT_TRANSIENT or TOO_MANY_ERRORS in reply.text.lower():
         return LATER
     if reply.code >= 500:
         return REFUSED
@@ -39,17 +35,17 @@ def of(outcome: Outcome, reply: Reply | None) -> str:
 
 
 class AttemptWindow(NamedTuple):
-    """The last attempts, counted."""
+    """The counts of the last attempts."""
 
     seen: int
     gone: int
-    refused: int  # for good, because of us
-    against_us: int  # for good or for now
+    refused: int  # permanently, because of us
+    against_us: int  # because of us, permanently or for now
 
     @classmethod
-    def of(cls, marks: str) -> "AttemptWindow":
-        """At most the newest `WINDOW` of them."""
-        last = marks[-WINDOW:]
+    def of(cls, codes: str) -> "AttemptWindow":
+        """Count the newest `WINDOW` codes."""
+        last = codes[-WINDOW:]
         count = last.count
         against_us = sum(map(count, AGAINST_US))
         return cls(len(last), count(GONE), count(REFUSED), against_us)

@@ -1,49 +1,53 @@
-"""Retries: when a letter that was not taken is taken to the relay again, if at all.
+"""When a letter that was not taken is sent again, if at all.
 
-After a 4xx: a digest first after half an hour, then less and less often, for two days, after which it is stale (RFC
-5321 section 4.5.4.1); a confirmation, which somebody waits for and which greylisting holds up, after 1, 5 and 15
-minutes, for a day. Where nobody has said anything, soon: the connection is at fault, and nobody was told to wait.
+After a 4xx: an issue first after half an hour, then less and less often, for two days, after which it is stale (RFC
+5321 section 4.5.4.1); a confirmation, which somebody waits for and which greylisting delays, after 1, 5 and 15 minutes,
+for a day. After a lost connection without a reply: soon, because no relay asked us to wait.
 
-After a 5xx: never by itself. What was refused because of its reader ends there. What was refused because of us waits an
-hour, in which the issue is paused if many are (`issue_pauses`), and then until a person goes on with the issue. If it
-is not paused by then, it is now, where they are many for its list (`held_refusals`); where they are few they end
-failed, and nobody was asked a second time.
+After a 5xx: never automatically. A letter refused because of its recipient ends there. One refused because of us is
+held for an hour, in which the issue is paused if there are many (`issue_pauses`), and then until a person resumes the
+issue. If it is not paused by then, it is paused if they are many for its list (`held_refusals`); if they are few, they
+end failed without a second attempt.
 """
 
 from datetime import timedelta
 
 from newsletter.mail.letters.letters import LetterKind
 from newsletter.mail.transport import replies
-from newsletter.mail.transport.replies import Cause
+from newsletter.mail.transport.replies import RefusalKind
 from newsletter.mail.transport.transport import Reply
 
-# Minutes, by how often the letter was put off before; the last one repeats.
-WAITS = {LetterKind.CONFIRMATION: (1, 5, 15, 30, 60), LetterKind.ISSUE: (30, 60, 120, 240), LetterKind.TEST: (1, 5)}
-UNHEARD = (1, 5, 15, 30, 60)
-TRIED_FOR = {
+# Minutes, by how often the letter was deferred before; the last one repeats.
+WAIT_MINUTES = {
+    LetterKind.CONFIRMATION: (1, 5, 15, 30, 60),
+    LetterKind.ISSUE: (30, 60, 120, 240),
+    LetterKind.TEST: (1, 5),
+}
+NO_REPLY_WAIT_MINUTES = (1, 5, 15, 30, 60)
+RETRY_PERIOD = {
     LetterKind.CONFIRMATION: timedelta(hours=24),
     LetterKind.ISSUE: timedelta(hours=48),
     LetterKind.TEST: timedelta(minutes=30),
 }
-HOLD = timedelta(hours=1)
+HOLD = timedelta(hours=1)  # for an issue's letter that was refused permanently because of us
 
 
 def wait(
     kind: LetterKind, reply: Reply | None, *, deferrals: int, tried_for: timedelta, jitter: float = 1.0
 ) -> timedelta | None:
-    """How long a letter waits that was LATER; None: it is given up. `tried_for` counts from its first attempt."""
-    if tried_for >= TRIED_FOR[kind]:
+    """Return how long a letter with the outcome LATER waits; None if it is given up.
+
+    `tried_for` is the time since its first attempt.
+    """
+    if tried_for >= RETRY_PERIOD[kind]:
         return None
-    if is_final(reply):
-        return (
-            HOLD
-            if kind is LetterKind.ISSUE and reply and replies.cause(reply) is not Cause.RECIPIENT_TRANSIENT
-            else None
-        )
-    waits = UNHEARD if reply is None or reply.code is None else WAITS[kind]
-    return timedelta(minutes=waits[min(deferrals, len(waits) - 1)] * jitter)
+    if reply and is_permanent(reply):
+        is_held = kind is LetterKind.ISSUE and replies.refusal_kind(reply) is not RefusalKind.RECIPIENT_TRANSIENT
+        return HOLD if is_held else None
+    minutes = NO_REPLY_WAIT_MINUTES if reply is None or reply.code is None else WAIT_MINUTES[kind]
+    return timedelta(minutes=minutes[min(deferrals, len(minutes) - 1)] * jitter)
 
 
-def is_final(reply: Reply | None) -> bool:
-    """Whether the server wants never to see this letter again (RFC 5321 section 4.2.1)."""
+def is_permanent(reply: Reply | None) -> bool:
+    """Return whether the server must not be sent this message again (RFC 5321 section 4.2.1)."""
     return reply is not None and reply.code is not None and reply.code >= 500

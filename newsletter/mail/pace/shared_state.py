@@ -1,6 +1,6 @@
-"""The board: what all carriers know together of a relay or an issue. Nothing on it is missed when it is wiped.
+"""The state that all workers share about relays and issues. Losing it is harmless.
 
-A key names what is spoken of, such as "relay:mail.example.org:587" or "issue:12"; a recipient's domain could be one.
+A key names the subject, such as "relay:mail.example.org:587" or "issue:12"; it could be a recipient's domain.
 """
 
 import threading
@@ -8,104 +8,106 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-KEPT = 7200.0  # seconds that notes are kept after their last change: twice the longest rest of a relay
-MANY = 500  # notes on a board, from which on those that have had their time are thrown away
-AHEAD = 100  # reservations that may wait in a row; more can only come of a clock that was set back
+LIFETIME_SECONDS = 7200.0  # of a state after its last change: twice the longest rest of a relay
+CLEAN_UP_SIZE = 500  # states in memory, above which expired ones are deleted
+MAX_RESERVATIONS_AHEAD = 100  # waiting reservations; there are more only after a clock was set back
 
 
 class PaceState(NamedTuple):
-    """What stands under a key. Moments are seconds by the board's clock, which all who write on it share."""
+    """The state under a key. Times are seconds of the shared state's clock, the same for all workers.
 
-    marks: str = ""  # what the last attempts came to, a letter each, the newest last (`marks`)
-    limit: float | None = None  # letters a second, while it is slowed down
-    aim: float = 0.0  # the pace that it is brought back to
-    eased_at: float = 0.0  # when the limit was last changed
+    The field names are keys of the JSON in Redis, so they stay the same between releases.
+    """
+
+    marks: str = ""  # codes of the last outcomes, the newest last (`attempt_window`)
+    limit: float | None = None  # messages a second, while the relay is throttled
+    aim: float = 0.0  # the rate to return to
+    eased_at: float = 0.0  # when `limit` was last changed
     rest_until: float = 0.0
-    rests: int = 0  # in a row, without a good window of attempts in between
-    is_on_trial: bool = False  # since a rest, until the first letter after it is decided
-    why: str = ""  # what was said, when it was slowed down or sent to rest; no reader's address
+    rests: int = 0  # in a row, without a full window of good attempts in between
+    is_on_trial: bool = False  # since a rest, until the first message after it has an outcome
+    why: str = ""  # the reply that caused the throttling or the rest; no reader's address
     counted: int = 0  # attempts since `counted_since`
     counted_since: float = 0.0
-    measured: float = 0.0  # attempts a second, in the span before
+    measured: float = 0.0  # attempts a second, in the period before
 
 
-PaceChange = Callable[
-    [PaceState, float], PaceState
-]  # from what stands there, and the board's time, to what is to stand there
+# From the current state and the shared time to the new state.
+PaceChange = Callable[[PaceState, float], PaceState]
 
 
 class SharedState(Protocol):
-    """Shared by all carriers of a process, from any of its threads, and perhaps with other processes."""
+    """Shared by all threads of a process, and possibly with other processes."""
 
     def reserve(self, key: str, *, rate: float, turns: int) -> float:
-        """Take the next so many turns, of which there are `rate` a second; seconds until the first of them.
+        """Reserve the next `turns` turns, of which there are `rate` a second; return the seconds until the first one.
 
-        Nobody else is given the same turns. Those that are not taken in time are gone.
+        No other process gets the same turns. Turns that are not used in time are lost.
         """
 
-    def change(self, key: str, step: PaceChange) -> tuple[PaceState, float]:
-        """Change what stands under a key in one step that nobody comes between; what stands there now, and the time.
+    def change(self, key: str, change: PaceChange) -> tuple[PaceState, float]:
+        """Change the state under a key atomically; return the new state and the shared time.
 
-        `step` may be called several times, and its last answer counts. Where many change the same at once, a step may
-        come to nothing.
+        `change` may be called several times; its last result counts. If many processes change the same key at once, a
+        change may be dropped.
         """
 
-    def company(self, key: str) -> int:
-        """How many processes carry there at present, this one included. Who asks is counted for some seconds."""
+    def process_count(self, key: str) -> int:
+        """Return how many processes send there at present, including this one, which is counted for some seconds."""
 
     def close(self) -> None:
-        """Leave all company."""
+        """Stop being counted as a process, and close connections."""
 
 
 class LocalSharedState:
-    """The board of a process that carries alone."""
+    """The state of a process that sends alone, in memory."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._notes: dict[str, tuple[PaceState, float]] = {}
-        self._next: dict[str, float] = {}
+        self._states: dict[str, tuple[PaceState, float]] = {}  # with the time of the last change
+        self._next: dict[str, float] = {}  # the time of the next free turn
 
     def reserve(self, key: str, *, rate: float, turns: int) -> float:
-        """Take the next so many turns."""
+        """Reserve the next turns."""
         with self._lock:
             now, length = self._clock(), turns / rate
             start = max(now, self._next.get(key, now))
-            if start - now > AHEAD * length:
+            if start - now > MAX_RESERVATIONS_AHEAD * length:
                 start = now
             self._next[key] = start + length
         return start - now
 
-    def change(self, key: str, step: PaceChange) -> tuple[PaceState, float]:
-        """Change what stands under a key."""
+    def change(self, key: str, change: PaceChange) -> tuple[PaceState, float]:
+        """Change the state under a key."""
         with self._lock:
             now = self._clock()
-            notes = step(self._read(key, now), now)
-            self._write(key, notes, now)
-        return notes, now
+            state = change(self._get(key, now), now)
+            self._set(key, state, now)
+        return state, now
 
-    def company(self, key: str) -> int:
-        """Nobody else is there."""
+    def process_count(self, key: str) -> int:
+        """Return 1: this process sends alone."""
         return 1
 
     def close(self) -> None:
-        """There is no company to leave."""
+        """Do nothing: no other process counts this one."""
 
-    def remember(self, key: str, notes: PaceState) -> None:
-        """Write down what is known from elsewhere."""
+    def set(self, key: str, state: PaceState) -> None:
+        """Set a state that was read elsewhere."""
         with self._lock:
-            self._write(key, notes, self._clock())
+            self._set(key, state, self._clock())
 
-    def known(self, key: str) -> PaceState:
-        """What stands under a key."""
+    def get(self, key: str) -> PaceState:
+        """Return the state under a key; the default state if there is none."""
         with self._lock:
-            return self._read(key, self._clock())
+            return self._get(key, self._clock())
 
-    def _read(self, key: str, now: float) -> PaceState:
-        notes, written_at = self._notes.get(key, (PaceState(), now))
-        return notes if abs(now - written_at) < KEPT else PaceState()
+    def _get(self, key: str, now: float) -> PaceState:
+        state, changed_at = self._states.get(key, (PaceState(), now))
+        return state if abs(now - changed_at) < LIFETIME_SECONDS else PaceState()
 
-    def _write(self, key: str, notes: PaceState, now: float) -> None:
-        self._notes[key] = notes, now
-        if len(self._notes) > MANY:
-            self._notes = {name: kept for name, kept in self._notes.items() if abs(now - kept[1]) < KEPT}
+    def _set(self, key: str, state: PaceState, now: float) -> None:
+        self._states[key] = state, now
+        if len(self._states) > CLEAN_UP_SIZE:
+            self._states = {name: each for name, each in self._states.items() if abs(now - each[1]) < LIFETIME_SECONDS}

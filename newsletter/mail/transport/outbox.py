@@ -1,6 +1,6 @@
-"""The outbox: letters stay on this machine, in a Maildir that any mail program opens.
+"""The outbox: a transport that writes letters into a Maildir on this machine, which any mail program can open.
 
-It answers to the same contract as the postmen that travel, so everything around it is as in production.
+It keeps the same contract as the SMTP transport, so everything around it works as in production.
 """
 
 import errno
@@ -21,17 +21,17 @@ from pathlib import Path
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.transport import Message, Outcome, Reply, Result, TransportProblem, clock
 
-# The folder's trouble, never a letter's: full, over its quota, not ours to write to.
-UNUSABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+# The folder's problem, not a letter's: the disk is full, over its quota, or not writable for us.
+FOLDER_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
-ROOM = 256 * 1024  # bytes that have to fit before letters are pulled again
+FREE_BYTES = 256 * 1024  # that must fit on the disk before messages are taken again
 
-NAME = re.compile(r"[0-9]{1,19}\.newsletter")  # a delivery's number; nothing that leads to another folder
+FILE_NAME = re.compile(r"[0-9]{1,19}\.newsletter")  # the delivery's id; no name that leads to another folder
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A letter that lies in the outbox."""
+class OutboxLetter:
+    """A letter in the outbox."""
 
     name: str
     at: datetime
@@ -39,17 +39,17 @@ class Kept:
 
     @cached_property
     def message(self) -> EmailMessage:
-        """The letter, parsed; Return-Path and Delivered-To tell the envelope it came in."""
+        """The parsed letter; Return-Path and Delivered-To contain its envelope."""
         return BytesParser(policy=policy.default).parsebytes(self.source)
 
     @property
     def text(self) -> str:
-        """The plain text part."""
+        """The plain text part; empty if there is none."""
         return self._part("plain") or ""
 
     @property
     def html(self) -> str | None:
-        """The HTML part."""
+        """The HTML part; None if there is none."""
         return self._part("html")
 
     def _part(self, subtype: str) -> str | None:
@@ -58,89 +58,89 @@ class Kept:
 
 
 class Outbox:
-    """A Postman who writes each letter into a folder, and finds it again."""
+    """Writes each letter into a folder, and reads the letters back for the outbox pages."""
 
     def __init__(self, folder: Path, *, clock: Callable[[], datetime] = clock) -> None:
         self._folder = folder
         self._clock = clock
-        self._trouble: TransportProblem | None = None
+        self._problem: TransportProblem | None = None
 
-    def carry(
+    def send(
         self, messages: Iterator[Message | None], report: Callable[[Result], None], *, stop: Callable[[], bool]
     ) -> None:
-        """Keep letters as the Postman contract says; what cannot be written now may be later."""
-        self._trouble = self._probe()
-        while not (self._trouble or stop()) and (message := next(messages, None)):
-            outcome, reply = self._keep(message)
+        """Write letters as the Transport contract says; a letter that cannot be written now is reported LATER."""
+        self._problem = self._check_folder()
+        while not (self._problem or stop()) and (message := next(messages, None)):
+            outcome, reply = self._store(message)
             report(Result(message.delivery, message.attempt, outcome, reply, self._clock()))
 
-    def trouble(self) -> TransportProblem | None:
-        """Why nothing can be written, if so; found out anew by each carry."""
-        return self._trouble
+    def blocking_problem(self) -> TransportProblem | None:
+        """Return why no letter can be written, as the last `send` found; None if letters can be written."""
+        return self._problem
 
     def problems(self) -> Sequence[TransportProblem]:
-        """The same: there is one way only."""
-        return [self._trouble] if self._trouble else []
+        """Return the blocking problem, the only kind that an outbox has."""
+        return [self._problem] if self._problem else []
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: nothing is kept open."""
 
-    def letters(self, *, limit: int = 100) -> list[Kept]:
-        """The newest letters, newest first."""
+    def letters(self, *, limit: int = 100) -> list[OutboxLetter]:
+        """Return the newest letters, newest first."""
         newest = sorted(self._files(), reverse=True)[:limit]
-        return [kept for _, _, name in newest if (kept := self.letter(name))]
+        return [letter for _, _, name in newest if (letter := self.letter(name))]
 
-    def letter(self, name: str) -> Kept | None:
-        """The letter of that name, if there is one."""
+    def letter(self, name: str) -> OutboxLetter | None:
+        """Return the letter in the file of that name; None if there is none."""
         path = self._folder / "new" / name
-        if not NAME.fullmatch(name) or not path.is_file():
+        if not FILE_NAME.fullmatch(name) or not path.is_file():
             return None
-        return Kept(name, datetime.fromtimestamp(path.stat().st_mtime, UTC), path.read_bytes())
+        return OutboxLetter(name, datetime.fromtimestamp(path.stat().st_mtime, UTC), path.read_bytes())
 
     def __len__(self) -> int:
         return sum(1 for _ in self._files())
 
     def _files(self) -> Iterator[tuple[int, int, str]]:
-        """When each letter was written, its delivery and its name."""
+        """Yield when each letter was written (in nanoseconds), its delivery, and its file name."""
         with suppress(FileNotFoundError), os.scandir(self._folder / "new") as entries:
             for entry in entries:
-                if NAME.fullmatch(entry.name):
+                if FILE_NAME.fullmatch(entry.name):
                     yield entry.stat().st_mtime_ns, int(entry.name.partition(".")[0]), entry.name
 
-    def _keep(self, message: Message) -> tuple[Outcome, Reply | None]:
+    def _store(self, message: Message) -> tuple[Outcome, Reply | None]:
         if time.monotonic() > message.begin_by:
             return Outcome.UNTOUCHED, None
-        if unfit := replies.unfit(message):
-            return unfit
+        if refusal := replies.envelope_refusal(message):
+            return refusal
         try:
             self._write(message)
         except OSError as error:
-            if error.errno not in UNUSABLE:
-                return Outcome.LATER, replies.ours(error)
-            self._trouble = _trouble(error)
+            if error.errno not in FOLDER_ERRORS:
+                return Outcome.LATER, replies.from_error(error)
+            self._problem = _problem(error)
             return Outcome.UNTOUCHED, None
         return Outcome.TAKEN, None
 
-    def _probe(self) -> TransportProblem | None:
-        """Whether a letter could be written: while there is trouble, none is pulled to find out."""
+    def _check_folder(self) -> TransportProblem | None:
+        """Return why no letter can be written; None if letters can. After a problem no message is taken to find out."""
         try:
             for folder in ("tmp", "new", "cur"):
                 (self._folder / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._trouble:
-                self._rehearse()
+            if self._problem:
+                self._write_probe()
         except OSError as error:
-            return _trouble(error)
+            return _problem(error)
         return None
 
-    def _rehearse(self) -> None:
-        """Write as much as a letter takes, and take it away again: a full disk still makes empty files."""
+    def _write_probe(self) -> None:
+        """Write and delete as many bytes as a letter has, because a full disk still creates empty files."""
         with tempfile.TemporaryFile(dir=self._folder / "tmp") as file:
-            file.write(bytes(ROOM))
+            file.write(bytes(FREE_BYTES))
             file.flush()
             os.fsync(file.fileno())
 
     def _write(self, message: Message) -> None:
-        """Deliver as a Maildir demands: whole, safely on the disk, then under its final name, so that none is half."""
+        """Deliver as a Maildir requires: sync the whole file, then rename it, so that no reader sees half a letter."""
         envelope = f"Return-Path: <{message.sender}>\r\nDelivered-To: {message.recipient}\r\n"  # RFC 5321 section 4.4
         handle, written = tempfile.mkstemp(dir=self._folder / "tmp")
         try:
@@ -155,14 +155,14 @@ class Outbox:
         _sync(self._folder / "new")
 
 
-def _trouble(error: OSError) -> TransportProblem:
-    # What is full may be emptied, and may not: an operator hears of it either way, and letters wait.
+def _problem(error: OSError) -> TransportProblem:
+    # A full disk may be cleaned up without an operator. Either way the problem is shown, and letters wait.
     lasting = error.errno not in (errno.ENOSPC, errno.EDQUOT)
     return TransportProblem("the outbox", f"nothing can be written there: {error.strerror}", lasting)
 
 
 def _sync(folder: Path) -> None:
-    """Put the folder itself on the disk, or a power cut forgets the new name in it."""
+    """Sync the folder itself, or a power cut could lose the new name in it."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

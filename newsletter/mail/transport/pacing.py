@@ -1,4 +1,4 @@
-"""When a transport may begin the next message: the Pace protocol, and the pace of a relay that nobody else uses."""
+"""When a transport may begin the next message: the Pace protocol, and the pace of a single process."""
 
 import time
 from collections.abc import Callable
@@ -9,46 +9,49 @@ from newsletter.relays import Relay
 
 
 class Pace(Protocol):
-    """One relay's pace, as one postman keeps it: from one thread, and cheap enough to be asked for every letter."""
+    """The pace of one relay for one transport: used from one thread, and cheap enough to ask before every message."""
 
     def delay(self) -> float:
-        """Seconds until a letter may begin, 0 for now. Finite also while the relay rests. Never blocks noticeably."""
+        """Return the seconds until a message may begin, 0 for now.
 
-    def begun(self) -> None:
-        """A letter begins: its MAIL FROM is about to be written."""
+        The value is finite, also while the relay rests. The call never blocks noticeably.
+        """
 
-    def heard(self, report: Result) -> None:
-        """What the relay made of a letter: it may slow down, rest, or speed up again."""
+    def message_begun(self) -> None:
+        """Count a message whose MAIL FROM is about to be written."""
 
-    def seats(self, most: int) -> int:
-        """How many of the relay's `most` connections this process may hold, at least one: all workers share them."""
+    def record(self, result: Result) -> None:
+        """Learn from a result: the pace may slow down, rest, or recover."""
+
+    def connection_limit(self, limit: int) -> int:
+        """Return how many of `limit` connections, which all workers share, this process may open; at least 1."""
 
 
 class SteadyPace:
-    """The pace of a relay that nobody else writes to, and that never complains: its rate in letters a second."""
+    """The pace of a relay that no other process uses and that never objects: its rate in messages a second."""
 
-    def __init__(self, rate: float | None, *, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, rate: float | None, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._interval = 0.0 if rate is None else 1 / rate
-        self._ticks = ticks
-        self._next = ticks()
+        self._monotonic = monotonic
+        self._next = monotonic()
 
     def delay(self) -> float:
-        """Seconds until the next letter's turn."""
-        return max(0.0, self._next - self._ticks()) if self._interval else 0.0
+        """Return the seconds until the next message's turn."""
+        return max(0.0, self._next - self._monotonic()) if self._interval else 0.0
 
-    def begun(self) -> None:
-        """The next letter waits its turn; turns that nobody took are gone."""
+    def message_begun(self) -> None:
+        """Move on to the next turn; unused turns do not accumulate."""
         if self._interval:
-            self._next = max(self._next, self._ticks()) + self._interval
+            self._next = max(self._next, self._monotonic()) + self._interval
 
-    def heard(self, report: Result) -> None:
-        """Nothing changes this pace."""
+    def record(self, result: Result) -> None:
+        """Ignore the result: nothing changes this pace."""
 
-    def seats(self, most: int) -> int:
-        """All of them: nobody else is there."""
-        return most
+    def connection_limit(self, limit: int) -> int:
+        """Return the whole limit: no other process uses the relay."""
+        return limit
 
 
 def steady(relay: Relay) -> Pace:
-    """The pace that a relay's URL says, for who writes to it alone."""
+    """Return the pace that a relay's URL sets, for a single process."""
     return SteadyPace(relay.rate)

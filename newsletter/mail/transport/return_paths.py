@@ -1,10 +1,10 @@
-"""Return paths (VERP): each delivery leaves under an envelope sender of its own, so that a bounce says whose it is.
+"""Return paths (VERP): each delivery has its own envelope sender, so that a bounce identifies its delivery.
 
     b-<delivery>-<when>-<key>-<mac>@bounces.example
 
-Anybody can write to such an address, so it is signed; mail servers on the way may put it into lower case, so it means
-the same in any. It has at most 64 octets before the @ (RFC 5321 section 4.5.3.1.1), and names no reader. The second of
-the first attempt is in it because a database that was lost gives its numbers out a second time.
+Anybody can write to such an address, so it is signed; mail servers on the way may convert it to lower case, so it is
+read without regard to case. It has at most 64 octets before the @ (RFC 5321 section 4.5.3.1.1), and names no reader. It
+contains the second of the first attempt because a database that was lost assigns its ids a second time.
 """
 
 from collections.abc import Callable
@@ -14,24 +14,24 @@ from functools import lru_cache
 from newsletter.keys import Keyring
 
 PURPOSE = "return path"
-MAC_BYTES = 10  # nobody tries 80 bits one letter at a time
+MAC_BYTES = 10  # enough: 80 bits cannot be guessed at the cost of one letter per try
 
 
 def maker(keyring: Keyring, *, key: str) -> Callable[[int, datetime, str], str]:
-    """What makes envelope senders of a delivery, the time of its first attempt, and a domain.
+    """Return a function that makes the envelope sender of a delivery, its first attempt's time, and a domain.
 
-    Same delivery, same key: same address, so that a repeat leaves under it again.
+    The same arguments and key give the same address, so that a repeat has the same envelope sender.
     """
-    mac, named = keyring.maker(PURPOSE, key=key), key.lower()
+    mac, key_name = keyring.maker(PURPOSE, key=key), key.lower()
 
     def address(delivery: int, first_tried_at: datetime, domain: str) -> str:
         signed = f"{delivery}-{_second(first_tried_at)}"
-        return f"b-{signed}-{named}-{mac(signed.encode())[:MAC_BYTES].hex()}@{domain}"
+        return f"b-{signed}-{key_name}-{mac(signed.encode())[:MAC_BYTES].hex()}@{domain}"
 
     return address
 
 
 @lru_cache(maxsize=64)
 def _second(moment: datetime) -> int:
-    """All that is claimed at once has the same."""
+    """Return the Unix time in seconds. Cached, because all deliveries claimed together share it."""
     return int(moment.timestamp())

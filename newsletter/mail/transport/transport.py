@@ -1,4 +1,9 @@
-"""Postmen: whoever carries letters away. One Protocol; the outbox and the SMTP postman answer to the same contract."""
+"""The Transport protocol: how messages are handed to the outbox or to SMTP relays, and three words for what came of it.
+
+- A `Reply` is the mail server's reply in its own words. Its `refusal_kind` (in `replies`) says what a refusal is about.
+- An `Outcome` is what one attempt came to: taken, refused, later, in doubt, or untouched.
+- A `Result` is the record of one attempt: delivery, attempt, outcome, reply, and time.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -7,41 +12,41 @@ from typing import NamedTuple, Protocol
 
 
 class Outcome(StrEnum):
-    """What became of a parcel."""
+    """What one attempt to send a message came to."""
 
-    TAKEN = "taken"  # the responsibility is theirs (RFC 5321 section 4.2.5)
-    REFUSED = "refused"  # for good, and because of this recipient
-    LATER = "later"  # not now: a transient reply, or a fault of ours or the relay's that is not the reader's
-    IN_DOUBT = "in_doubt"  # all of it was sent, and no answer came
-    UNTOUCHED = "untouched"  # nobody was told of it
+    TAKEN = "taken"  # the server is responsible for it now (RFC 5321 section 4.2.5)
+    REFUSED = "refused"  # permanently, because of this recipient
+    LATER = "later"  # not now: a transient reply, or an error of ours or the relay's that is not the recipient's
+    IN_DOUBT = "in_doubt"  # all of it was sent, and no reply came
+    UNTOUCHED = "untouched"  # not sent at all
 
 
 class Reply(NamedTuple):
-    """What the mail server said. It names no reader: addresses are replaced by `<address>`."""
+    """A mail server's reply. It names no reader: addresses are replaced by `<address>`."""
 
-    code: int | None  # RFC 5321 section 4.2; None: it said nothing, and `text` is our own account
-    status: str | None  # RFC 3463, such as 5.1.1; None: the server gives no enhanced status codes
+    code: int | None  # RFC 5321 section 4.2; None: the server sent nothing, and `text` is our own description
+    status: str | None  # RFC 3463, such as 5.1.1; None: the server sends no enhanced status codes
     text: str
 
     @property
-    def words(self) -> str:
-        """All of it in one line, as the server said it."""
+    def line(self) -> str:
+        """The whole reply on one line, as the server sent it."""
         return " ".join(str(part) for part in self if part)
 
 
 class Message(NamedTuple):
-    """A delivery ready to carry."""
+    """A delivery that is ready to send."""
 
     delivery: int
     attempt: int
-    sender: str  # the envelope's, RFC 5321 section 4.1.1.2
+    sender: str  # of the envelope, RFC 5321 section 4.1.1.2
     recipient: str  # its domain as A-labels
-    body: Sequence[bytes]  # the whole letter in pieces, CRLF, without dot-stuffing
-    begin_by: float  # time.monotonic(): not begun by then, it goes back untouched
+    body: Sequence[bytes]  # the whole letter in segments, with CRLF, without dot stuffing
+    begin_by: float  # time.monotonic(): a message not begun by then is reported untouched
 
 
 class Result(NamedTuple):
-    """What became of one parcel, when."""
+    """The record of one attempt to send a delivery."""
 
     delivery: int
     attempt: int
@@ -51,39 +56,42 @@ class Result(NamedTuple):
 
 
 class TransportProblem(NamedTuple):
-    """Why no letter leaves at the moment."""
+    """Why messages cannot be sent at present."""
 
-    about: str  # what cannot be used, such as "the relay mail.example.org:587"
-    says: str  # why, in words for an operator; no reader's address, no secret
-    lasting: bool  # it will not pass by itself: somebody has to mend it
+    place: str  # what cannot be used, such as "the relay mail.example.org:587"
+    reason: str  # for an operator; contains no reader's address and no secret
+    lasting: bool  # it does not pass by itself: somebody has to fix it
 
 
 class Transport(Protocol):
-    """Carries parcels away."""
+    """Sends messages."""
 
-    def carry(
+    def send(
         self, messages: Iterator[Message | None], report: Callable[[Result], None], *, stop: Callable[[], bool]
     ) -> None:
-        """Pull a parcel when a connection is free; exactly one Report for each pulled, before returning.
+        """Take the next message whenever a connection is free, and report exactly one Result for each before returning.
 
-        Never raises for a letter. No parcel is pulled while `stop()` is true, and None says that there is none now:
-        either ends it as soon as everything pulled is reported, but until then both may be asked again, for others need
-        not wait for one letter's answer. Nobody who can take no letter pulls one, but for one at a time to know whether
-        there is any, which goes back untouched: none is deferred or failed for that. What was not pulled is still the
-        caller's. A parcel whose `begin_by` has passed before its recipient was named to anybody comes back UNTOUCHED.
-        Letters arrive byte for byte as given. `messages` and `report` are used in the thread that called `carry`.
+        Never raises for a message. The call ends once everything taken is reported and either `stop()` is true or
+        `messages` yields None, which means that none is due now. Until then both are asked again, because other
+        messages need not wait for one reply. While `stop()` is true no message is taken. Messages that were not taken
+        still belong to the caller.
+
+        While no relay can be used, no message is taken, deferred or failed. The exception is a single message, taken to
+        learn whether any is due; it is reported UNTOUCHED. So is a message whose `begin_by` passed before its recipient
+        was named to a relay. Letters arrive byte for byte as given. `messages` and `report` are used in the thread that
+        called `send`.
         """
 
-    def trouble(self) -> TransportProblem | None:
-        """Why nothing leaves, as far as is known; None where letters leave. May be asked from any thread."""
+    def blocking_problem(self) -> TransportProblem | None:
+        """Return why no message can be sent at present; None if messages can be sent. Callable from any thread."""
 
     def problems(self) -> Sequence[TransportProblem]:
-        """What is wrong with any of its ways, also while letters leave by another. May be asked from any thread."""
+        """Return every known problem, also while messages leave over another relay. Callable from any thread."""
 
     def close(self) -> None:
-        """Give connections back. Nothing is carried afterwards."""
+        """Close all connections. Nothing is sent afterwards."""
 
 
 def clock() -> datetime:
-    """The time that a postman writes on reports, unless it is given another."""
+    """Return the time that a transport writes on its results, unless it is given another clock."""
     return datetime.now(UTC)

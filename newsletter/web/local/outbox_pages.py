@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from newsletter.errors import NotFound
-from newsletter.mail.transport.outbox import Kept, Outbox
+from newsletter.mail.transport.outbox import Outbox, OutboxLetter
 from newsletter.web.loopback import on_this_machine
 from newsletter.web.site import Here, Site
 
@@ -64,7 +64,7 @@ def _outbox(here: Site) -> Outbox:
     return Outbox(here.settings.data_dir / "outbox")
 
 
-def _kept(here: Site, name: str) -> Kept:
+def _kept(here: Site, name: str) -> OutboxLetter:
     kept = _outbox(here).letter(name)
     if kept is None:
         raise NotFound

@@ -5,22 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.mail.delivery.batch_size import INITIAL_SIZE, MAX_SIZE, TARGET_SECONDS, BatchSize
-from tests.transports import Ticks
+from tests.transports import FakeMonotonic
 
 
-def send(batch_size: BatchSize, monotonic: Ticks, letters: int, *, rate: float) -> None:
+def send(batch_size: BatchSize, monotonic: FakeMonotonic, letters: int, *, rate: float) -> None:
     for _ in range(letters):
         monotonic.now += 1 / rate
         batch_size.count_attempt()
 
 
 @pytest.fixture
-def monotonic() -> Ticks:
-    return Ticks()
+def monotonic() -> FakeMonotonic:
+    return FakeMonotonic()
 
 
 @pytest.fixture
-def batch_size(monotonic: Ticks) -> BatchSize:
+def batch_size(monotonic: FakeMonotonic) -> BatchSize:
     return BatchSize(monotonic)
 
 
@@ -34,7 +34,7 @@ def test_a_process_begins_small_and_a_fast_relay_soon_gets_five_hundred_at_a_tim
 
 @given(rate=st.floats(0.1, 900))
 def test_a_claim_is_half_a_second_of_work_at_any_rate(rate):
-    monotonic = Ticks()
+    monotonic = FakeMonotonic()
     batch_size = BatchSize(monotonic)
     for _ in range(10):
         send(batch_size, monotonic, batch_size.next(), rate=rate)

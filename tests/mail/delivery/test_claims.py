@@ -32,7 +32,7 @@ from tests.builders import (
 from tests.clock import NOON
 from tests.query_plans import blocks_read, fill, prepare_everything, rows_read
 from tests.servers.databases import opened
-from tests.transports import Ticks
+from tests.transports import FakeMonotonic
 
 MINUTE = timedelta(minutes=1)
 
@@ -340,7 +340,7 @@ def test_a_delivery_that_goes_back_before_the_cursor_is_found_when_nothing_else_
 def test_a_cursor_is_used_for_a_minute(begin):
     with begin() as session:
         first, second, *_ = owed(session, 9)
-        worker, monotonic = a_worker(session), Ticks()
+        worker, monotonic = a_worker(session), FakeMonotonic()
         cursors = Cursors(monotonic)
         claimed(session, worker=worker, limit=2, cursors=cursors)
         results.record(session, worker, [Result(first.id, 1, Outcome.UNTOUCHED, None, NOON)], now=NOON)

@@ -2,11 +2,11 @@
 
 from newsletter.mail.delivery.cursors import HEAD, Cursor, Cursors
 from tests.clock import NOON
-from tests.transports import Ticks
+from tests.transports import FakeMonotonic
 
 
 def test_a_queue_that_was_read_to_the_end_counts_as_empty_although_a_delivery_of_another_went_back():
-    monotonic = Ticks()
+    monotonic = FakeMonotonic()
     cursors = Cursors(monotonic)
     cursors.begin()
     assert cursors.order([1, 2]) == [1, 2]

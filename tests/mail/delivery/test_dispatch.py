@@ -46,7 +46,7 @@ from tests.clock import NOON
 from tests.servers.databases import opened
 from tests.smtp_server import ScriptedServer, late
 from tests.statements import executed
-from tests.transports import Ticks, Whimsical
+from tests.transports import FakeMonotonic, FakeTransport
 from tests.whole_service import Clock
 
 
@@ -54,7 +54,7 @@ class DispatchHarness:
     """A dispatcher with a database, a clock and a heartbeat."""
 
     def __init__(self, begin: Begin) -> None:
-        self.begin, self.clock, self.monotonic = begin, Clock(), Ticks()
+        self.begin, self.clock, self.monotonic = begin, Clock(), FakeMonotonic()
         self.heartbeat = Heartbeat(begin)
 
     def send(self, transport=None, *, urgent: bool = False, seconds: float = 10**6, **options) -> int:
@@ -73,8 +73,8 @@ class DispatchHarness:
         }
         return Dispatcher(**facts | options)
 
-    def transport(self, *options, **more) -> Whimsical:
-        return Whimsical(*options, ticks=self.monotonic, **more)
+    def transport(self, *options, **more) -> FakeTransport:
+        return FakeTransport(*options, monotonic=self.monotonic, **more)
 
     def owes(self, readers: int, **options) -> list[int]:
         with self.begin() as session:
@@ -147,7 +147,7 @@ def test_no_letter_begins_later_than_two_seconds_after_its_claim(harness, takes,
         claimed_at[message.delivery, message.attempt] = message.begin_by - 2
         return Outcome.TAKEN
 
-    transport = harness.transport(note, takes=takes, connections=connections)
+    transport = harness.transport(note, seconds=takes, connections=connections)
     started = harness.monotonic()
     harness.send(transport)
     assert harness.statuses() == [DeliveryStatus.SENT] * 40 or connections > 1, (
@@ -183,7 +183,7 @@ def test_a_reader_who_leaves_during_a_run_gets_no_letter_that_was_not_claimed_be
 
 def test_letters_that_the_transport_has_not_taken_when_the_run_ends_go_back(harness):
     harness.owes(10)
-    transport = harness.transport(takes=0.5)
+    transport = harness.transport(seconds=0.5)
     assert harness.send(transport, seconds=1.0) == 10
     assert Counter(harness.statuses()) == {DeliveryStatus.SENT: 2, DeliveryStatus.QUEUED: 8}
     assert {delivery.deaths for delivery in harness.deliveries()} == {0}
@@ -193,7 +193,7 @@ def test_letters_that_the_transport_has_not_taken_when_the_run_ends_go_back(harn
 
 def test_letters_go_back_if_the_transport_takes_no_more(harness):
     harness.owes(10)
-    assert harness.send(harness.transport(pulls=3)) == 10
+    assert harness.send(harness.transport(limit=3)) == 10
     assert Counter(harness.statuses()) == {DeliveryStatus.SENT: 3, DeliveryStatus.QUEUED: 7}
 
 
@@ -223,7 +223,7 @@ class ContractBreaker:
     def __init__(self, *, results: int, times: int = 1, raises: bool = False) -> None:
         self._results, self._times, self._raises = results, times, raises
 
-    def carry(self, messages: Iterator[Message], report: Callable[[Result], None], *, stop: Callable[[], bool]) -> None:
+    def send(self, messages: Iterator[Message], report: Callable[[Result], None], *, stop: Callable[[], bool]) -> None:
         for number, message in enumerate(messages):
             if number == self._results + 2:
                 break
@@ -326,7 +326,7 @@ def test_no_other_letter_is_sent_beside_a_suspect(harness):
     assert harness.statuses() == [DeliveryStatus.SENT, DeliveryStatus.QUEUED, DeliveryStatus.QUEUED]
 
 
-def claims_of(harness, database, transport: Whimsical) -> int:
+def claims_of(harness, database, transport: FakeTransport) -> int:
     """Return how many claim statements a run executes."""
     with executed(database) as statements:
         harness.send(transport)
@@ -348,7 +348,7 @@ def test_after_a_slow_moment_claims_grow_again(harness, database):
         harness.monotonic.now += next(slow, 0)
         return Outcome.TAKEN
 
-    transport._fate = slow_at_first
+    transport._outcome = slow_at_first
     assert claims_of(harness, database, transport) <= 16
     assert harness.statuses() == [DeliveryStatus.SENT] * 200
 
@@ -478,7 +478,7 @@ class History(RuleBasedStateMachine):
         remaining = iter(outcomes)
         left_before = set(self.left)
         transport = self.harness.transport(
-            lambda _: next(remaining, Outcome.TAKEN), connections=connections, pulls=len(outcomes)
+            lambda _: next(remaining, Outcome.TAKEN), connections=connections, limit=len(outcomes)
         )
         self.harness.send(transport)
         assert not left_before & {message.recipient for message in transport.begun}
@@ -563,7 +563,7 @@ def test_letters_that_come_back_from_a_closed_connection_make_no_claim_smaller(h
     harness.owes(4 * INITIAL_SIZE)
     closing_now_and_then = harness.transport(
         lambda message: Outcome.UNTOUCHED if message.attempt == 1 and message.delivery % 10 == 0 else Outcome.TAKEN,
-        takes=0.001,
+        seconds=0.001,
     )
     dispatcher = harness.dispatcher(closing_now_and_then)
     dispatcher.send_due(urgent=False, until=harness.monotonic() + 1)

@@ -17,7 +17,7 @@ from newsletter.mail.pace import retries
 from newsletter.mail.transport.transport import Outcome, Reply
 from newsletter.queues.wakeups import Queue
 from tests.builders import owed
-from tests.transports import Ticks, Whimsical
+from tests.transports import FakeMonotonic, FakeTransport
 from tests.whole_service import WholeService
 from workers import jobs
 
@@ -31,9 +31,9 @@ class RefusedIssue:
     stage: WholeService
     id: int
 
-    def send(self, transport: Whimsical) -> None:
+    def send(self, transport: FakeTransport) -> None:
         context = self.stage.context
-        dispatcher = replace(context.dispatcher, transport=transport, monotonic=transport.ticks)
+        dispatcher = replace(context.dispatcher, transport=transport, monotonic=transport.monotonic)
         jobs.run(Queue.BULK, replace(context, dispatcher=dispatcher))
 
     def statuses(self) -> list[DeliveryStatus]:
@@ -56,14 +56,14 @@ def a_refused_issue(stage: WholeService, readers: int) -> RefusedIssue:
         return RefusedIssue(stage, letter.issue_id)
 
 
-def refusing(*, after: int = 0) -> Whimsical:
+def refusing(*, after: int = 0) -> FakeTransport:
     """Return a transport that takes `after` letters and refuses all others because of us."""
     left = repeat(Outcome.TAKEN, after)
-    return Whimsical(lambda _: next(left, Outcome.LATER), ticks=Ticks(), reply=UNAUTHENTICATED)
+    return FakeTransport(lambda _: next(left, Outcome.LATER), monotonic=FakeMonotonic(), reply=UNAUTHENTICATED)
 
 
-def accepting() -> Whimsical:
-    return Whimsical(ticks=Ticks())
+def accepting() -> FakeTransport:
+    return FakeTransport(monotonic=FakeMonotonic())
 
 
 def test_a_relay_that_refuses_because_of_us_costs_a_pause_and_no_letter(stage):
@@ -120,7 +120,9 @@ def test_if_few_of_many_letters_are_refused_they_fail_without_a_retry_and_the_is
 
 def test_a_temporary_refusal_is_tried_again(stage):
     issue = a_refused_issue(stage, 3)
-    issue.send(Whimsical(lambda _: Outcome.LATER, ticks=Ticks(), reply=Reply(451, "4.7.1", "Greylisted")))
+    issue.send(
+        FakeTransport(lambda _: Outcome.LATER, monotonic=FakeMonotonic(), reply=Reply(451, "4.7.1", "Greylisted"))
+    )
     stage.clock.pass_(minutes=34)
     again = accepting()
     issue.send(again)

@@ -15,12 +15,11 @@ from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.issue_pauses import SCANNED_ROWS, RefusalMonitor, pause_reason, pause_refused
 from newsletter.mail.pace import attempt_window
 from newsletter.mail.transport import replies
-from newsletter.mail.transport.transport import Result
 from newsletter.store.database import Begin
 from tests.builders import a_crowd, a_letter, a_newsletter, an_issue
 from tests.clock import NOON
 from tests.statements import executed
-from tests.transports import Ticks
+from tests.transports import FakeMonotonic
 from tests.whole_service import Clock
 
 ROWS_BY_CODE = {
@@ -46,7 +45,7 @@ class Mailing:
     deliveries: list[int]
     answered: int = 0
     monitor: RefusalMonitor = field(init=False)
-    monotonic: Ticks = field(default_factory=Ticks)
+    monotonic: FakeMonotonic = field(default_factory=FakeMonotonic)
 
     def __post_init__(self) -> None:
         self.clock = Clock()
@@ -297,9 +296,9 @@ def rows_read(session) -> int:
     ],
 )
 def test_a_stored_reply_has_the_same_meaning_as_the_received_one(begin, code, words):
-    received = replies.heard(code, words.encode())
-    stored = replies.stored(code, " ".join(filter(None, (received.status, received.text))))
+    received = replies.parse(code, words.encode())
+    stored = replies.from_row(code, " ".join(filter(None, (received.status, received.text))))
     assert stored == received
-    assert attempt_window.of(replies.verdict(stored), stored) == attempt_window.code_of(
-        Result(1, 1, replies.verdict(received), received, NOON)
+    assert attempt_window.outcome_code(replies.refusal_outcome(stored), stored) == attempt_window.outcome_code(
+        replies.refusal_outcome(received), received
     )

@@ -15,7 +15,7 @@ from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.delivery.supervision import Supervisor
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.pace import notices
-from newsletter.mail.pace.notices import BELIEVED, Condition, NoticeWriter
+from newsletter.mail.pace.notices import VALID_FOR, Condition, NoticeWriter
 from newsletter.mail.pace.shared_state import LocalSharedState
 from newsletter.mail.transport.transport import Outcome, Reply, Result, TransportProblem
 from newsletter.relays import Relay
@@ -121,7 +121,7 @@ def test_a_relay_that_is_slowed_down_or_rests_becomes_a_notice(issue):
     pace = issue.supervisor.pace(RELAY)
     pace.delay()
     for _ in range(10):
-        pace.heard(Result(1, 1, Outcome.LATER, Reply(550, "5.7.1", "You are on a list"), NOON))
+        pace.record(Result(1, 1, Outcome.LATER, Reply(550, "5.7.1", "You are on a list"), NOON))
     eventually(lambda: pace.delay() > 0)
     issue.supervisor.act(None, now=NOON)
     (line,) = issue.lines()
@@ -131,16 +131,16 @@ def test_a_relay_that_is_slowed_down_or_rests_becomes_a_notice(issue):
 
 
 def test_a_notice_that_is_not_repeated_expires(begin):
-    NoticeWriter(begin).cry({PLACE: Condition("Connection refused")}, now=NOON)
+    NoticeWriter(begin).write({PLACE: Condition("Connection refused")}, now=NOON)
     with begin() as session:
         assert len(notices.current(session, now=NOON + timedelta(seconds=170))) == 1
-        assert notices.current(session, now=NOON + BELIEVED) == []
+        assert notices.current(session, now=NOON + VALID_FOR) == []
 
 
 def test_a_notice_that_is_repeated_keeps_its_beginning(begin):
     writer = NoticeWriter(begin)
     for minute in range(10):
-        writer.cry({PLACE: Condition("Connection refused")}, now=NOON + timedelta(minutes=minute))
+        writer.write({PLACE: Condition("Connection refused")}, now=NOON + timedelta(minutes=minute))
     with begin() as session:
         (notice,) = notices.current(session, now=NOON + timedelta(minutes=9))
         assert notice.since == NOON
@@ -148,8 +148,8 @@ def test_a_notice_that_is_repeated_keeps_its_beginning(begin):
 
 def test_a_problem_that_returns_has_a_new_beginning(begin):
     writer, again = NoticeWriter(begin), NOON + timedelta(hours=3)
-    writer.cry({PLACE: Condition("Connection refused")}, now=NOON)
-    NoticeWriter(begin).cry(
+    writer.write({PLACE: Condition("Connection refused")}, now=NOON)
+    NoticeWriter(begin).write(
         {PLACE: Condition("Connection refused")}, now=again
     )  # the writer of the first notice has ended
     with begin() as session:
@@ -159,10 +159,10 @@ def test_a_problem_that_returns_has_a_new_beginning(begin):
 
 def test_a_problem_that_becomes_lasting_is_written_at_once(begin):
     writer = NoticeWriter(begin)
-    writer.cry({PLACE: Condition("Connection refused")}, now=NOON)
-    writer.cry({PLACE: Condition("Connection refused", lasting=True)}, now=NOON + timedelta(seconds=1))
+    writer.write({PLACE: Condition("Connection refused")}, now=NOON)
+    writer.write({PLACE: Condition("Connection refused", lasting=True)}, now=NOON + timedelta(seconds=1))
     with begin() as session:
-        assert [notice.how for notice in notices.current(session, now=NOON)] == ["lasting"]
+        assert [notice.severity for notice in notices.current(session, now=NOON)] == ["lasting"]
 
 
 def test_a_problem_of_one_of_several_relays_becomes_a_notice_and_pauses_nothing(issue):
@@ -176,12 +176,12 @@ def test_a_problem_of_one_of_several_relays_becomes_a_notice_and_pauses_nothing(
 def test_a_worker_that_withdraws_a_notice_leaves_that_of_another_worker(begin):
     one, other = NoticeWriter(begin), NoticeWriter(begin)
     bad = {PLACE: Condition("Connection refused")}
-    one.cry(bad, now=NOON)
-    other.cry(bad, now=NOON + timedelta(seconds=30))
-    one.cry({}, now=NOON + timedelta(seconds=40))
+    one.write(bad, now=NOON)
+    other.write(bad, now=NOON + timedelta(seconds=30))
+    one.write({}, now=NOON + timedelta(seconds=40))
     with begin() as session:
         assert notices.current(session, now=NOON + timedelta(seconds=89)), "the other has not repeated it yet"
-    other.cry(bad, now=NOON + timedelta(seconds=90))
+    other.write(bad, now=NOON + timedelta(seconds=90))
     with begin() as session:
         (notice,) = notices.current(session, now=NOON + timedelta(seconds=200))
         assert notice.since == NOON

@@ -1,4 +1,4 @@
-"""When a letter that was not taken is taken to the relay again, if at all."""
+"""When a letter that was not taken is sent again, if at all."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from newsletter.mail.transport.transport import Reply
 GREYLISTED = Reply(451, "4.7.1", "Greylisted")
 UNAUTHENTICATED = Reply(550, "5.7.26", "This mail is unauthenticated")
 FULL = Reply(552, "5.2.2", "mailbox full")
-BAD_SENDER = Reply(553, None, "bad sender")  # as MAIL is answered
+BAD_SENDER = Reply(553, None, "bad sender")  # a reply to MAIL
 LOST = Reply(None, None, "Connection reset by peer")
 NOT_YET = timedelta()
 
@@ -38,20 +38,20 @@ def minutes(kind: LetterKind, reply: Reply | None, *, times: int) -> list[float 
         (LetterKind.ISSUE, FULL, [None] * 6),
     ],
 )
-def test_a_letter_waits_by_its_kind_and_by_what_was_said(kind, reply, waits):
+def test_the_wait_depends_on_the_kind_of_letter_and_the_reply(kind, reply, waits):
     assert minutes(kind, reply, times=6) == waits
 
 
 @pytest.mark.parametrize(
     ("kind", "hours"), [(LetterKind.CONFIRMATION, 24), (LetterKind.ISSUE, 48), (LetterKind.TEST, 0.5)]
 )
-def test_each_kind_has_its_time(kind, hours):
+def test_each_kind_of_letter_is_retried_for_its_period(kind, hours):
     time = timedelta(hours=hours)
     assert retries.wait(kind, GREYLISTED, deferrals=9, tried_for=time) is None
     assert retries.wait(kind, GREYLISTED, deferrals=9, tried_for=time - timedelta(seconds=1))
 
 
 @given(st.sampled_from(list(LetterKind)), st.sampled_from([GREYLISTED, LOST]), st.integers(0, 100))
-def test_nobody_waits_less_than_before(kind, reply, deferrals):
+def test_a_wait_is_never_shorter_than_the_one_before(kind, reply, deferrals):
     first, then = (retries.wait(kind, reply, deferrals=deferrals + n, tried_for=NOT_YET) for n in range(2))
     assert first <= then

@@ -1,4 +1,4 @@
-"""The Postman contract, on everyone who answers to it."""
+"""The Transport contract, for the outbox and for SMTP."""
 
 import time
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class Arrived(NamedTuple):
     body: bytes
 
 
-class ByOutbox:
+class OutboxTarget:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.transport: Transport = Outbox(folder, clock=lambda: NOON)
@@ -37,10 +37,10 @@ class ByOutbox:
         return Arrived(sender[14:-1].decode(), recipient[14:].decode(), body)
 
 
-class BySmtp:
+class SmtpTarget:
     def __init__(self, server: ScriptedServer) -> None:
         self.server = server
-        relay = Relay(host=server.host, port=server.port, connections=1)  # so that they arrive in their order
+        relay = Relay(host=server.host, port=server.port, connections=1)  # so that letters arrive in order
         self.transport: Transport = SmtpTransport(relay, ehlo_name="news.example", clock=lambda: NOON)
 
     def arrived(self) -> list[Arrived]:
@@ -48,17 +48,17 @@ class BySmtp:
 
 
 @pytest.fixture(params=["outbox", "smtp"])
-def way(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ByOutbox | BySmtp]:
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OutboxTarget | SmtpTarget]:
     if request.param == "outbox":
-        yield ByOutbox(tmp_path / "outbox")
+        yield OutboxTarget(tmp_path / "outbox")
     else:
         with ScriptedServer() as server:
-            way = BySmtp(server)
-            yield way
-            way.transport.close()
+            target = SmtpTarget(server)
+            yield target
+            target.transport.close()
 
 
-def a_parcel(delivery: int = 1, **changes) -> Message:
+def a_message(delivery: int = 1, **changes) -> Message:
     message = Message(
         delivery=delivery,
         attempt=1,
@@ -70,27 +70,27 @@ def a_parcel(delivery: int = 1, **changes) -> Message:
     return message._replace(**changes)
 
 
-def carry(way: ByOutbox | BySmtp, *messages: Message) -> list[Result]:
-    reports: list[Result] = []
-    way.transport.carry(iter(messages), reports.append, stop=lambda: False)
-    return reports
+def send(target: OutboxTarget | SmtpTarget, *messages: Message) -> list[Result]:
+    results: list[Result] = []
+    target.transport.send(iter(messages), results.append, stop=lambda: False)
+    return results
 
 
-def test_each_parcel_gets_one_report_and_arrives_in_its_own_envelope(way):
-    reports = carry(way, a_parcel(1), a_parcel(2, attempt=3), a_parcel(3))
-    assert [(report.delivery, report.attempt, report.outcome) for report in reports] == [
+def test_each_message_gets_one_result_and_arrives_in_its_own_envelope(target):
+    results = send(target, a_message(1), a_message(2, attempt=3), a_message(3))
+    assert [(result.delivery, result.attempt, result.outcome) for result in results] == [
         (1, 1, Outcome.TAKEN),
         (2, 3, Outcome.TAKEN),
         (3, 1, Outcome.TAKEN),
     ]
-    assert {report.at for report in reports} == {NOON}
-    assert way.arrived() == [
+    assert {result.at for result in results} == {NOON}
+    assert target.arrived() == [
         Arrived(f"b-{delivery}@bounces.example", f"reader-{delivery}@example.org", LETTER) for delivery in (1, 2, 3)
     ]
 
 
-def test_nothing_to_carry_is_no_trouble(way):
-    assert carry(way) == []
+def test_sending_no_message_is_no_problem(target):
+    assert send(target) == []
 
 
 @pytest.mark.parametrize(
@@ -107,46 +107,46 @@ def test_nothing_to_carry_is_no_trouble(way):
     ],
     ids=["dot", "dots", "lines", "commands", "long line", "long letter", "blanks", "eight bits"],
 )
-def test_a_letter_arrives_byte_for_byte(way, text):
+def test_a_letter_arrives_byte_for_byte(target, text):
     body = b"Subject: Hello\r\n\r\n" + text
-    carry(way, a_parcel(body=[body]))
-    assert way.arrived()[0].body == body
+    send(target, a_message(body=[body]))
+    assert target.arrived()[0].body == body
 
 
-def test_a_letter_may_begin_with_a_dot(way):
-    carry(way, a_parcel(body=[b".X: odd\r\n\r\n.\r\n"]))
-    assert way.arrived()[0].body == b".X: odd\r\n\r\n.\r\n"
+def test_a_letter_may_begin_with_a_dot(target):
+    send(target, a_message(body=[b".X: odd\r\n\r\n.\r\n"]))
+    assert target.arrived()[0].body == b".X: odd\r\n\r\n.\r\n"
 
 
-def test_a_letter_may_come_in_pieces(way):
-    carry(way, a_parcel(body=[b"Subject: He", b"llo\r\n", memoryview(b"\r\n."), b"", b".\r\n"]))
-    assert way.arrived()[0].body == b"Subject: Hello\r\n\r\n..\r\n"
+def test_a_letter_may_be_given_in_segments(target):
+    send(target, a_message(body=[b"Subject: He", b"llo\r\n", memoryview(b"\r\n."), b"", b".\r\n"]))
+    assert target.arrived()[0].body == b"Subject: Hello\r\n\r\n..\r\n"
 
 
-def test_a_repeat_arrives_as_the_same_bytes(way):
-    reports = carry(way, a_parcel(), a_parcel(attempt=2))
-    assert [(report.attempt, report.outcome) for report in reports] == [(1, Outcome.TAKEN), (2, Outcome.TAKEN)]
-    assert set(way.arrived()) == {Arrived("b-1@bounces.example", "reader-1@example.org", LETTER)}
+def test_a_repeat_arrives_as_the_same_bytes(target):
+    results = send(target, a_message(), a_message(attempt=2))
+    assert [(result.attempt, result.outcome) for result in results] == [(1, Outcome.TAKEN), (2, Outcome.TAKEN)]
+    assert set(target.arrived()) == {Arrived("b-1@bounces.example", "reader-1@example.org", LETTER)}
 
 
-def test_a_parcel_that_comes_too_late_goes_back_untouched_and_the_others_go_on(way):
-    reports = carry(way, a_parcel(1), a_parcel(2, begin_by=time.monotonic() - 1), a_parcel(3))
-    assert [report.outcome for report in reports] == [Outcome.TAKEN, Outcome.UNTOUCHED, Outcome.TAKEN]
-    assert [letter.recipient for letter in way.arrived()] == ["reader-1@example.org", "reader-3@example.org"]
+def test_a_message_past_its_begin_by_stays_untouched_and_the_others_are_sent(target):
+    results = send(target, a_message(1), a_message(2, begin_by=time.monotonic() - 1), a_message(3))
+    assert [result.outcome for result in results] == [Outcome.TAKEN, Outcome.UNTOUCHED, Outcome.TAKEN]
+    assert [letter.recipient for letter in target.arrived()] == ["reader-1@example.org", "reader-3@example.org"]
 
 
-def test_when_it_is_to_stop_nothing_more_is_pulled(way):
-    reports: list[Result] = []
-    messages = iter([a_parcel(number) for number in range(10)])
-    way.transport.carry(messages, reports.append, stop=lambda: len(reports) >= 2)
+def test_after_stop_no_further_message_is_taken(target):
+    results: list[Result] = []
+    messages = iter([a_message(number) for number in range(10)])
+    target.transport.send(messages, results.append, stop=lambda: len(results) >= 2)
     rest = [message.delivery for message in messages]
-    assert [report.delivery for report in reports] + rest == list(range(10)), "what was pulled is reported"
-    assert len(rest) >= 7, "at most the one that was on its way is carried to its end"
+    assert [result.delivery for result in results] + rest == list(range(10)), "each message taken has a result"
+    assert len(rest) >= 7, "at most the one under way is still sent"
 
 
-def test_when_it_is_to_stop_at_once_nothing_is_pulled(way):
-    messages = iter([a_parcel()])
-    way.transport.carry(messages, pytest.fail, stop=lambda: True)
+def test_if_stop_is_true_from_the_start_no_message_is_taken(target):
+    messages = iter([a_message()])
+    target.transport.send(messages, pytest.fail, stop=lambda: True)
     assert len(list(messages)) == 1
 
 
@@ -161,26 +161,26 @@ def test_when_it_is_to_stop_at_once_nothing_is_pulled(way):
         "\ud800@b.example",
     ],
 )
-def test_an_address_that_fits_no_envelope_is_refused_and_the_others_go_on(way, recipient):
-    reports = carry(way, a_parcel(1, recipient=recipient), a_parcel(2))
-    assert [report.outcome for report in reports] == [Outcome.REFUSED, Outcome.TAKEN]
-    assert reports[0].reply.status == "5.1.3"
-    assert [letter.recipient for letter in way.arrived()] == ["reader-2@example.org"]
+def test_an_address_that_is_invalid_in_an_envelope_is_refused_and_the_others_are_sent(target, recipient):
+    results = send(target, a_message(1, recipient=recipient), a_message(2))
+    assert [result.outcome for result in results] == [Outcome.REFUSED, Outcome.TAKEN]
+    assert results[0].reply.status == "5.1.3"
+    assert [letter.recipient for letter in target.arrived()] == ["reader-2@example.org"]
 
 
 @pytest.mark.parametrize("sender", ["b@x>\r\nDATA", "größe@bounces.example", ""])
-def test_a_sender_that_fits_no_envelope_is_not_the_readers_fault(way, sender):
-    reports = carry(way, a_parcel(1, sender=sender), a_parcel(2))
-    assert [report.outcome for report in reports] == [Outcome.LATER, Outcome.TAKEN]
-    assert reports[0].reply.status == "5.1.7"
+def test_a_sender_that_is_invalid_in_an_envelope_is_not_the_recipients_fault(target, sender):
+    results = send(target, a_message(1, sender=sender), a_message(2))
+    assert [result.outcome for result in results] == [Outcome.LATER, Outcome.TAKEN]
+    assert results[0].reply.status == "5.1.7"
 
 
-def test_what_was_pulled_is_reported_even_when_the_next_cannot_be_had(way):
+def test_messages_taken_have_results_even_if_taking_the_next_one_fails(target):
     def broken() -> Iterator[Message]:
-        yield a_parcel()
+        yield a_message()
         raise LookupError("the database is away")
 
-    reports: list[Result] = []
+    results: list[Result] = []
     with pytest.raises(LookupError):
-        way.transport.carry(broken(), reports.append, stop=lambda: False)
-    assert [report.outcome for report in reports] == [Outcome.TAKEN]
+        target.transport.send(broken(), results.append, stop=lambda: False)
+    assert [result.outcome for result in results] == [Outcome.TAKEN]

@@ -24,55 +24,55 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of a few letters' size."""
+    """A file system with room for a few letters."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False
     )
     if mounted.returncode:
-        pytest.skip("only root may mount a disk that is small")
+        pytest.skip("only root can mount a small file system")
     yield folder
     subprocess.run(["umount", folder], check=True)
 
 
-def a_parcel(delivery: int, body: bytes = LETTER) -> Message:
+def a_message(delivery: int, body: bytes = LETTER) -> Message:
     return Message(delivery, 1, "b@bounces.example", "reader@example.org", [body], time.monotonic() + 60)
 
 
 def keep(folder: Path, *deliveries: int, body: bytes = LETTER) -> list[Result]:
-    reports: list[Result] = []
-    Outbox(folder).carry(
-        iter([a_parcel(delivery, body) for delivery in deliveries]), reports.append, stop=lambda: False
+    results: list[Result] = []
+    Outbox(folder).send(
+        iter([a_message(delivery, body) for delivery in deliveries]), results.append, stop=lambda: False
     )
-    return reports
+    return results
 
 
 def test_letters_are_listed_newest_first(folder):
     keep(folder, 7, 3, 12)
     for age, delivery in enumerate([12, 7, 3]):
         os.utime(folder / "new" / f"{delivery}.newsletter", (1e9 - age, 1e9 - age))
-    assert [kept.name for kept in Outbox(folder).letters()] == ["12.newsletter", "7.newsletter", "3.newsletter"]
-    assert [kept.name for kept in Outbox(folder).letters(limit=1)] == ["12.newsletter"]
+    assert [letter.name for letter in Outbox(folder).letters()] == ["12.newsletter", "7.newsletter", "3.newsletter"]
+    assert [letter.name for letter in Outbox(folder).letters(limit=1)] == ["12.newsletter"]
     assert len(Outbox(folder)) == 3
 
 
 def test_a_letter_is_read_with_its_envelope_and_parts(folder):
     keep(folder, 7)
-    kept = Outbox(folder).letter("7.newsletter")
-    assert kept.message["Return-Path"] == "<b@bounces.example>"
-    assert kept.message["Delivered-To"] == "reader@example.org"
-    assert kept.message["Subject"] == "Grüße"
-    assert kept.text.strip() == "Hello"
-    assert kept.html.strip() == "<p>Hello"
-    assert kept.source.endswith(LETTER)
-    assert kept.at.tzinfo
+    letter = Outbox(folder).letter("7.newsletter")
+    assert letter.message["Return-Path"] == "<b@bounces.example>"
+    assert letter.message["Delivered-To"] == "reader@example.org"
+    assert letter.message["Subject"] == "Grüße"
+    assert letter.text.strip() == "Hello"
+    assert letter.html.strip() == "<p>Hello"
+    assert letter.source.endswith(LETTER)
+    assert letter.at.tzinfo
 
 
 def test_a_letter_of_text_alone_has_no_html(folder):
     keep(folder, 7, body=b"Subject: Hello\r\n\r\nHello\r\n")
-    kept = Outbox(folder).letter("7.newsletter")
-    assert (kept.text.strip(), kept.html) == ("Hello", None)
+    letter = Outbox(folder).letter("7.newsletter")
+    assert (letter.text.strip(), letter.html) == ("Hello", None)
 
 
 def test_an_outbox_that_was_never_used_is_empty(folder):
@@ -95,7 +95,7 @@ def test_an_outbox_that_was_never_used_is_empty(folder):
         "\u0667.newsletter",
     ],
 )
-def test_a_name_leads_nowhere_else(folder, name):
+def test_a_name_cannot_lead_outside_the_folder(folder, name):
     keep(folder, 7)
     (folder / "secret").write_text("secret")
     (folder.parent / "secret.newsletter").write_text("secret")
@@ -105,61 +105,61 @@ def test_a_name_leads_nowhere_else(folder, name):
 def test_other_files_in_the_folder_are_left_alone(folder):
     keep(folder, 7)
     (folder / "new" / "1700000000.M1P1.host").write_bytes(b"From: someone\r\n\r\n")
-    assert [kept.name for kept in Outbox(folder).letters()] == ["7.newsletter"]
+    assert [letter.name for letter in Outbox(folder).letters()] == ["7.newsletter"]
 
 
-def test_a_repeat_takes_the_place_of_the_first(folder):
+def test_a_repeat_replaces_the_first(folder):
     keep(folder, 7, body=b"Subject: first\r\n\r\n")
     keep(folder, 7, body=b"Subject: second\r\n\r\n")
-    assert [kept.message["Subject"] for kept in Outbox(folder).letters()] == ["second"]
+    assert [letter.message["Subject"] for letter in Outbox(folder).letters()] == ["second"]
 
 
-def test_nobody_else_may_read_the_letters(folder):
+def test_no_other_user_can_read_the_letters(folder):
     keep(folder, 7)
     assert (folder / "new").stat().st_mode & 0o077 == 0
     assert (folder / "new" / "7.newsletter").stat().st_mode & 0o077 == 0
 
 
-def test_what_cannot_be_written_is_tried_later_and_leaves_nothing_half(folder):
+def test_a_letter_that_cannot_be_written_is_tried_later_and_leaves_no_partial_file(folder):
     keep(folder, 7)
     (folder / "new" / "8.newsletter" / "in the way").mkdir(parents=True)
-    reports = keep(folder, 8, 9)
-    assert [report.outcome for report in reports] == [Outcome.LATER, Outcome.TAKEN]
-    assert reports[0].reply.text == "Is a directory"
+    results = keep(folder, 8, 9)
+    assert [result.outcome for result in results] == [Outcome.LATER, Outcome.TAKEN]
+    assert results[0].reply.text == "Is a directory"
     assert list((folder / "tmp").iterdir()) == []
 
 
-def test_while_the_folder_cannot_be_made_nothing_is_pulled(tmp_path):
+def test_while_the_folder_cannot_be_created_no_message_is_taken(tmp_path):
     (tmp_path / "file").touch()
     outbox = Outbox(tmp_path / "file" / "outbox")
-    messages = iter([a_parcel(7)])
-    outbox.carry(messages, pytest.fail, stop=lambda: False)
+    messages = iter([a_message(7)])
+    outbox.send(messages, pytest.fail, stop=lambda: False)
     assert len(list(messages)) == 1
-    assert outbox.trouble() == TransportProblem(
+    assert outbox.blocking_problem() == TransportProblem(
         "the outbox", "nothing can be written there: Not a directory", lasting=True
     )
     (tmp_path / "file").unlink()
-    reports: list[Result] = []
-    outbox.carry(iter([a_parcel(7)]), reports.append, stop=lambda: False)
-    assert [report.outcome for report in reports] == [Outcome.TAKEN]
-    assert outbox.trouble() is None
+    results: list[Result] = []
+    outbox.send(iter([a_message(7)]), results.append, stop=lambda: False)
+    assert [result.outcome for result in results] == [Outcome.TAKEN]
+    assert outbox.blocking_problem() is None
 
 
-def test_on_a_full_disk_the_letter_in_hand_goes_back_and_no_other_is_pulled_until_there_is_room(small_disk):
+def test_on_a_full_disk_the_current_message_stays_untouched_and_no_other_is_taken_until_there_is_space(small_disk):
     outbox = Outbox(small_disk / "outbox")
-    messages = iter([a_parcel(number, b"x" * 70 + b"\r\n" * 20_000) for number in range(1000)])
-    reports: list[Result] = []
-    outbox.carry(messages, reports.append, stop=lambda: False)
-    assert [report.outcome for report in reports] == [Outcome.TAKEN] * (len(reports) - 1) + [Outcome.UNTOUCHED]
-    assert outbox.trouble() == TransportProblem(
+    messages = iter([a_message(number, b"x" * 70 + b"\r\n" * 20_000) for number in range(1000)])
+    results: list[Result] = []
+    outbox.send(messages, results.append, stop=lambda: False)
+    assert [result.outcome for result in results] == [Outcome.TAKEN] * (len(results) - 1) + [Outcome.UNTOUCHED]
+    assert outbox.blocking_problem() == TransportProblem(
         "the outbox", "nothing can be written there: No space left on device", lasting=False
     )
     assert list((small_disk / "outbox" / "tmp").iterdir()) == []
-    before = len(reports)
-    outbox.carry(messages, reports.append, stop=lambda: False)
-    assert len(reports) == before, "there is still no room"
-    for kept in outbox.letters(limit=10):
-        (small_disk / "outbox" / "new" / kept.name).unlink()
-    outbox.carry(messages, reports.append, stop=lambda: len(reports) == before + 3)
-    assert [report.outcome for report in reports[before:]] == [Outcome.TAKEN] * 3
-    assert outbox.trouble() is None
+    before = len(results)
+    outbox.send(messages, results.append, stop=lambda: False)
+    assert len(results) == before, "there is still no space"
+    for letter in outbox.letters(limit=10):
+        (small_disk / "outbox" / "new" / letter.name).unlink()
+    outbox.send(messages, results.append, stop=lambda: len(results) == before + 3)
+    assert [result.outcome for result in results[before:]] == [Outcome.TAKEN] * 3
+    assert outbox.blocking_problem() is None

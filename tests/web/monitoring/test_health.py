@@ -203,7 +203,7 @@ RELAY = "the relay mail.example.org:587"
 
 def cry(stage: WholeService, **said) -> None:
     known = {RELAY: Condition("its certificate does not verify", **said)}
-    NoticeWriter(stage.site.database.writing).cry(known, now=stage.clock())
+    NoticeWriter(stage.site.database.writing).write(known, now=stage.clock())
 
 
 def test_a_relay_that_somebody_has_to_mend_is_told_to_the_monitor(stage):

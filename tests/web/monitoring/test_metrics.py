@@ -246,7 +246,7 @@ def test_what_is_wrong_with_a_relay_is_a_sample(stage):
         "the relay a.example:25": Condition("421", halted=False),
         "the relay b.example:25": Condition("no", lasting=True),
     }
-    NoticeWriter(stage.site.database.writing).cry(known, now=stage.clock())
+    NoticeWriter(stage.site.database.writing).write(known, now=stage.clock())
     found = scraped(stage.browser)
     assert {name: value for name, value in found.items() if name.startswith("newsletter_relay_troubles")} == {
         "newsletter_relay_troubles.slowed.the relay a.example:25": 1,

@@ -1,4 +1,4 @@
-"""Envelopes: MAIL and RCPT of a letter, with what the relay offers to be told."""
+"""The envelope of a message: its MAIL and RCPT commands, with the parameters that the relay supports."""
 
 import re
 
@@ -7,41 +7,41 @@ from newsletter.mail.transport.smtp.dot_stuffing import Content
 from newsletter.mail.transport.smtp.extensions import Extensions
 from newsletter.mail.transport.transport import Message, Outcome, Reply
 
-NOT_PLAIN = re.compile(rb"[^!-*,-<>-~]")
+NOT_XCHAR = re.compile(rb"[^!-*,-<>-~]")  # RFC 3461 section 4
 
 
-def unfit(message: Message, offers: Extensions) -> tuple[Outcome, Reply] | None:
-    """Why this relay is not even asked to take it."""
-    if refusal := replies.unfit(message):
-        return refusal
-    if message.recipient.isascii() or offers.utf8:
+def refusal(message: Message, extensions: Extensions) -> tuple[Outcome, Reply] | None:
+    """Return why the message must not be offered to this relay; None if it may."""
+    if invalid := replies.envelope_refusal(message):
+        return invalid
+    if message.recipient.isascii() or extensions.utf8:
         return None
     return Outcome.REFUSED, replies.NOT_ASCII
 
 
-def commands(message: Message, content: Content, offers: Extensions) -> list[bytes]:
-    """MAIL, RCPT and DATA."""
+def commands(message: Message, content: Content, extensions: Extensions) -> list[bytes]:
+    """Return the commands MAIL, RCPT and DATA."""
     recipient = message.recipient
-    options = f" SIZE={content.size}" if offers.size else ""
+    mail_parameters = f" SIZE={content.size}" if extensions.size else ""
     if not recipient.isascii():
-        options += " BODY=8BITMIME SMTPUTF8"  # RFC 6531 section 3.4
-    elif offers.eight_bits and not content.is_ascii:
-        options += " BODY=8BITMIME"
-    wishes = ""
-    if offers.dsn:
-        # What comes back names the delivery, has the letter's header only, and comes when it failed, not when it waits.
-        options += f" RET=HDRS ENVID={message.delivery}"
-        wishes = f" NOTIFY=FAILURE{_original(recipient)}"
+        mail_parameters += " BODY=8BITMIME SMTPUTF8"  # RFC 6531 section 3.4
+    elif extensions.eight_bits and not content.is_ascii:
+        mail_parameters += " BODY=8BITMIME"
+    rcpt_parameters = ""
+    if extensions.dsn:
+        # A notification names the delivery, contains only the letter's header, and is sent for a failure, not a delay.
+        mail_parameters += f" RET=HDRS ENVID={message.delivery}"
+        rcpt_parameters = f" NOTIFY=FAILURE{_original_recipient(recipient)}"
     return [
-        f"MAIL FROM:<{message.sender}>{options}\r\n".encode(),
-        f"RCPT TO:<{recipient}>{wishes}\r\n".encode(),
+        f"MAIL FROM:<{message.sender}>{mail_parameters}\r\n".encode(),
+        f"RCPT TO:<{recipient}>{rcpt_parameters}\r\n".encode(),
         b"DATA\r\n",
     ]
 
 
-def _original(recipient: str) -> str:
-    """ORCPT: the address as we know it, in xtext (RFC 3461 section 4); not where it would need RFC 6533's own kind."""
+def _original_recipient(recipient: str) -> str:
+    """Return ORCPT, the address in xtext (RFC 3461 section 4); empty if it would need RFC 6533's own address type."""
     if not recipient.isascii():
         return ""
-    xtext = NOT_PLAIN.sub(lambda found: b"+%02X" % ord(found[0]), recipient.encode())
+    xtext = NOT_XCHAR.sub(lambda found: b"+%02X" % ord(found[0]), recipient.encode())
     return f" ORCPT=rfc822;{xtext.decode()}"

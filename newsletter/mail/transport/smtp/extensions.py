@@ -1,4 +1,4 @@
-"""Offers: what a relay says it can do, in its answer to EHLO (RFC 5321 section 4.1.1.1)."""
+"""The extensions that a relay offers in its reply to EHLO (RFC 5321 section 4.1.1.1)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Self
 
 @dataclass(frozen=True, kw_only=True)
 class Extensions:
-    """What we make use of. All of it is off where a relay knows only HELO."""
+    """The extensions that this client uses. All are off if a relay knows only HELO."""
 
     pipelining: bool = False  # RFC 2920
     size: bool = False  # RFC 1870
@@ -19,7 +19,7 @@ class Extensions:
 
     @classmethod
     def read(cls, lines: Sequence[bytes]) -> Self:
-        """What the lines after the first one name."""
+        """Return the extensions that the lines after the first one name."""
         words = [line.decode("ascii", "replace").upper().replace("AUTH=", "AUTH ").split() for line in lines[1:]]
         names = {each[0] for each in words if each}
         return cls(

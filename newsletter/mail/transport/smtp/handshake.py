@@ -1,4 +1,4 @@
-"""Opening: from the relay's greeting to where letters may begin. It knows no socket: commands out, replies in."""
+"""The handshake: from the relay's greeting to the first message. It knows no socket: replies in, commands out."""
 
 import base64
 from collections.abc import Generator
@@ -6,66 +6,100 @@ from enum import Enum, auto
 
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.smtp.extensions import Extensions
-from newsletter.mail.transport.smtp.reply_reader import NONSENSE, ParsedReply
-from newsletter.mail.transport.smtp.unavailable import UnavailableError, refused
+from newsletter.mail.transport.smtp.reply_reader import INVALID, ParsedReply, ReplyReader
+from newsletter.mail.transport.smtp.unavailable import UnavailableError, from_reply
 from newsletter.relays import Relay
 
 
 class HandshakeStep(Enum):
-    """What the opening needs that is no command."""
+    """What the handshake needs other than a command."""
 
-    REPLY = auto()  # the relay speaks first
+    GREETING = auto()  # the relay speaks first
     TLS = auto()  # from here on everything is encrypted
 
 
-Handshake = Generator[bytes | HandshakeStep, ParsedReply | None, Extensions]
+HandshakeDialogue = Generator[bytes | HandshakeStep, ParsedReply | None, Extensions]
 
 
-def handshake(relay: Relay, *, ehlo_name: str) -> Handshake:
-    """The dialogue: yields what to say or what is needed, is sent the reply, returns what is offered.
+class Handshake:
+    """The handshake of one connection. `step` is what to do next, until `extensions` are known.
 
-    Raises ShutOutError. No password goes over the wire in the clear: with one, TLS is a must (RFC 8314 section 4.1).
+    No password is sent in the clear: with a password, TLS is required (RFC 8314 section 4.1).
     """
-    _yes((yield HandshakeStep.REPLY), "the relay does not let us in")
-    offers = yield from _hello(ehlo_name)
-    if relay.scheme == "smtp" and (relay.user or offers.starttls):
-        if not offers.starttls:
-            raise UnavailableError(
-                "the relay offers no STARTTLS, and a password never travels in the clear", lasting=True
-            )
-        _yes((yield b"STARTTLS\r\n"), "the relay cannot encrypt")
+
+    def __init__(self, relay: Relay, *, ehlo_name: str) -> None:
+        self.reader = ReplyReader()
+        self.extensions: Extensions | None = None  # set when messages may begin
+        self._dialogue = _dialogue(relay, ehlo_name=ehlo_name)
+        self.step = next(self._dialogue)
+
+    def receive(self, data: bytes) -> bool:
+        """Read what the relay sent; return whether a reply is complete, so that `step` or `extensions` are new.
+
+        Raises UnavailableError if the relay refuses.
+        """
+        received = self.reader.feed(data)
+        # An unsolicited reply may come from an attacker in between; after encryption it would count as the relay's
+        # (RFC 3207 section 4.2, CVE-2011-0411).
+        if self.step is HandshakeStep.TLS or len(received) > 1 or (received and not self.reader.is_empty):
+            raise UnavailableError("the relay speaks before it is asked")
+        if received:
+            self._advance(received[0])
+        return bool(received)
+
+    def encrypted(self) -> None:
+        """Continue over an encrypted connection."""
+        self.reader = ReplyReader()
+        self._advance(None)
+
+    def _advance(self, reply: ParsedReply | None) -> None:
+        try:
+            self.step = self._dialogue.send(reply)
+        except StopIteration as done:
+            self.extensions = done.value
+
+
+def _dialogue(relay: Relay, *, ehlo_name: str) -> HandshakeDialogue:
+    _require_positive((yield HandshakeStep.GREETING), "the relay does not let us in")
+    extensions = yield from _hello(ehlo_name)
+    if relay.scheme == "smtp" and (relay.user or extensions.starttls):
+        if not extensions.starttls:
+            raise UnavailableError("the relay offers no STARTTLS; a password is never sent in the clear", lasting=True)
+        _require_positive((yield b"STARTTLS\r\n"), "the relay cannot encrypt")
         yield HandshakeStep.TLS
-        # What was said in the clear may have been anybody's words (RFC 3207 section 4.2).
-        offers = yield from _hello(ehlo_name)
+        # What was received in the clear may have come from an attacker (RFC 3207 section 4.2).
+        extensions = yield from _hello(ehlo_name)
     if relay.user and relay.password:
-        yield from _log_in(relay.user, relay.password, offers)
-    return offers
+        yield from _log_in(relay.user, relay.password, extensions)
+    return extensions
 
 
-def _hello(name: str) -> Handshake:
-    heard = yield f"EHLO {name}\r\n".encode()
-    if heard and heard.reply.code in (500, 501, 502, 504, 550):  # RFC 5321 section 3.2: it may know only HELO
-        _yes((yield f"HELO {name}\r\n".encode()), "the relay refuses our greeting")
+def _hello(name: str) -> HandshakeDialogue:
+    received = yield f"EHLO {name}\r\n".encode()
+    if received and received.reply.code in (500, 501, 502, 504, 550):  # RFC 5321 section 3.2: it may know only HELO
+        _require_positive((yield f"HELO {name}\r\n".encode()), "the relay refuses our greeting")
         return Extensions()
-    return Extensions.read(_yes(heard, "the relay refuses our greeting").lines)
+    return Extensions.read(_require_positive(received, "the relay refuses our greeting").lines)
 
 
-def _log_in(user: str, password: str, offers: Extensions) -> Generator[bytes | HandshakeStep, ParsedReply | None, None]:
-    """RFC 4954, with RFC 4616's PLAIN or what Microsoft's servers call LOGIN."""
-    if "PLAIN" in offers.logins:
-        answer = yield b"AUTH PLAIN %b\r\n" % base64.b64encode(f"\0{user}\0{password}".encode())
-    elif "LOGIN" in offers.logins:
-        answer = yield b"AUTH LOGIN\r\n"
-        for word in (user, password):
-            if answer and answer.reply.code == 334:
-                answer = yield b"%b\r\n" % base64.b64encode(word.encode())
+def _log_in(
+    user: str, password: str, extensions: Extensions
+) -> Generator[bytes | HandshakeStep, ParsedReply | None, None]:
+    """Authenticate (RFC 4954) with RFC 4616's PLAIN, or with LOGIN as Microsoft's servers know it."""
+    if "PLAIN" in extensions.logins:
+        received = yield b"AUTH PLAIN %b\r\n" % base64.b64encode(f"\0{user}\0{password}".encode())
+    elif "LOGIN" in extensions.logins:
+        received = yield b"AUTH LOGIN\r\n"
+        for credential in (user, password):
+            if received and received.reply.code == 334:
+                received = yield b"%b\r\n" % base64.b64encode(credential.encode())
     else:
         raise UnavailableError("the relay offers no login by password (AUTH PLAIN or LOGIN)", lasting=True)
-    _yes(answer, "the relay refuses our login")
+    _require_positive(received, "the relay refuses our login")
 
 
-def _yes(heard: ParsedReply | None, otherwise: str) -> ParsedReply:
-    reply = heard.reply if heard else NONSENSE.reply
-    if not heard or not replies.is_yes(reply):
-        raise refused(otherwise, reply)
-    return heard
+def _require_positive(received: ParsedReply | None, problem: str) -> ParsedReply:
+    reply = received.reply if received else INVALID.reply
+    if not received or not replies.is_positive(reply):
+        raise from_reply(problem, reply)
+    return received

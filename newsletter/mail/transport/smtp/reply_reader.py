@@ -1,4 +1,4 @@
-"""Reading: bytes in, whole replies out, however they were cut on the way (RFC 5321 section 4.2)."""
+"""Split the received bytes into whole replies, wherever they were cut on the way (RFC 5321 section 4.2)."""
 
 import re
 from typing import NamedTuple
@@ -7,69 +7,69 @@ from newsletter.mail.transport import replies
 from newsletter.mail.transport.transport import Reply
 
 LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
-LONGEST = 4096  # octets of a line; the RFC allows 512
-MOST = 200  # lines of a reply
-KNOWN = 64  # one-line replies that are remembered: a relay says the same to every letter
+MAX_LINE_OCTETS = 4096  # the RFC allows 512
+MAX_REPLY_LINES = 200
+MAX_CACHED_REPLIES = 64  # of one line: a relay sends the same to every message
 
 
 class ParsedReply(NamedTuple):
     """A whole reply."""
 
     reply: Reply
-    lines: tuple[bytes, ...] = ()  # what stands after the codes
+    lines: tuple[bytes, ...] = ()  # without their codes
 
 
-NONSENSE = ParsedReply(Reply(None, None, "the relay's reply is none"))
+INVALID = ParsedReply(Reply(None, None, "the relay sent an invalid reply"))
 
 
 class ReplyReader:
-    """Makes replies of what arrives. Keeps at most one reply in pieces, and that of a bounded size."""
+    """Parses replies as they arrive. It keeps at most one incomplete reply, of a bounded size."""
 
     def __init__(self) -> None:
-        self._rest = b""
-        self._before: list[bytes] = []  # lines of a reply that goes on
+        self._rest = b""  # the start of a line
+        self._lines: list[bytes] = []  # of an incomplete reply
         self._code = b""
-        self._known: dict[bytes, ParsedReply] = {}
+        self._cached: dict[bytes, ParsedReply] = {}
 
     @property
-    def is_between(self) -> bool:
-        """Whether everything that arrived was read: no piece of a reply is left."""
-        return not self._rest and not self._before
+    def is_empty(self) -> bool:
+        """Whether no incomplete reply is left."""
+        return not self._rest and not self._lines
 
     def feed(self, data: bytes) -> list[ParsedReply]:
-        """The replies that are whole now. NONSENSE is the last one: after it nothing can be understood."""
+        """Return the replies that are complete now. INVALID is the last one: what follows cannot be understood."""
         *lines, self._rest = (self._rest + data).split(b"\n") if self._rest else data.split(b"\n")
-        whole = []
+        complete = []
         for line in lines:
-            heard = (None if self._before else self._known.get(line)) or self._read(line)
-            if heard:
-                whole.append(heard)
-            if heard is NONSENSE:
-                return whole
-        if len(self._rest) > LONGEST:
-            whole.append(NONSENSE)
-        return whole
+            parsed = (None if self._lines else self._cached.get(line)) or self._read(line)
+            if parsed:
+                complete.append(parsed)
+            if parsed is INVALID:
+                return complete
+        if len(self._rest) > MAX_LINE_OCTETS:
+            complete.append(INVALID)
+        return complete
 
     def _read(self, line: bytes) -> ParsedReply | None:
-        """The reply that this line ends; None where it goes on."""
-        found = LINE.fullmatch(line.removesuffix(b"\r"))
-        if not found or len(line) > LONGEST or len(self._before) == MOST:
-            return NONSENSE
-        code, mark, text = found.groups()
-        if self._before and code != self._code:
-            return NONSENSE
+        """Return the reply that this line completes; None if more lines follow."""
+        match = LINE.fullmatch(line.removesuffix(b"\r"))
+        if not match or len(line) > MAX_LINE_OCTETS or len(self._lines) == MAX_REPLY_LINES:
+            return INVALID
+        code, separator, text = match.groups()
+        if self._lines and code != self._code:
+            return INVALID
         self._code = code
-        self._before.append(text or b"")
-        if mark == b"-":
+        self._lines.append(text or b"")
+        if separator == b"-":
             return None
-        heard = ParsedReply(replies.heard(int(code), b"\n".join(self._before)), tuple(self._before))
-        if len(self._before) == 1:
-            self._remember(line, heard)
-        self._before = []
-        return heard
+        parsed = ParsedReply(replies.parse(int(code), b"\n".join(self._lines)), tuple(self._lines))
+        if len(self._lines) == 1:
+            self._cache(line, parsed)
+        self._lines = []
+        return parsed
 
-    def _remember(self, line: bytes, heard: ParsedReply) -> None:
-        # Some say something new to each letter, such as its number in their queue; the others come back soon enough.
-        if len(self._known) >= KNOWN:
-            self._known.clear()
-        self._known[line] = heard
+    def _cache(self, line: bytes, parsed: ParsedReply) -> None:
+        # Some replies are different for each message, such as those with a queue id; the others are soon cached again.
+        if len(self._cached) >= MAX_CACHED_REPLIES:
+            self._cached.clear()
+        self._cached[line] = parsed

@@ -1,7 +1,6 @@
-"""A route: one relay as the postman knows it, with its connections, its pace, and what keeps it from being used."""
+"""A route: one relay with its connections, its pace, and its share of the messages."""
 
 import asyncio
-import logging
 import math
 import ssl
 import time
@@ -14,23 +13,20 @@ from newsletter.mail.transport.smtp.connection import Connection
 from newsletter.mail.transport.smtp.dot_stuffing import DotStuffing
 from newsletter.mail.transport.smtp.endpoints import Endpoints
 from newsletter.mail.transport.smtp.extensions import Extensions
+from newsletter.mail.transport.smtp.relay_health import RelayHealth
 from newsletter.mail.transport.smtp.send_session import SendSession
 from newsletter.mail.transport.smtp.timeouts import Timeouts
-from newsletter.mail.transport.smtp.transactions import SLOW, Decision
+from newsletter.mail.transport.smtp.transactions import SLOW_SECONDS, FinishedMessage
 from newsletter.mail.transport.smtp.unavailable import UnavailableError
 from newsletter.mail.transport.transport import Message, Outcome, Reply, TransportProblem
-from newsletter.queues.wakeups import QUIET
 from newsletter.relays import Relay
 
-FIRST_REST, LONGEST_REST = 1.0, 60.0  # seconds until a relay that cannot be used is tried again, doubling
-LASTING = 600.0  # seconds of trouble without a letter's leaving, after which it is not called passing any more
-FEWER = 60.0  # seconds that we make do with the connections that a relay lets us have
-
-log = logging.getLogger(__name__)
+FEWER_CONNECTIONS_SECONDS = 60.0  # for which the route makes do with the connections that the relay accepts
+BUSY_SECONDS = 1.0  # without a free connection, after which a route counts as busy
 
 
 class Route:
-    """A relay. The owner of its connections: it gives them letters while a round lasts."""
+    """One relay. It owns the connections, and gives them messages during a send session."""
 
     def __init__(
         self,
@@ -40,260 +36,253 @@ class Route:
         *,
         ehlo_name: str,
         tls: ssl.SSLContext,
-        most: int,
+        connection_limit: int,
         stuffing: DotStuffing,
-        patience: Timeouts,
+        timeouts: Timeouts,
     ) -> None:
-        self.rivals: Sequence[Route] = ()  # the other relays, among which letters are divided
-        self.turn = 0.0  # letters begun, by weight: whose is lowest is next
+        self.others: Sequence[Route] = ()  # the routes that share the messages with this one
+        self.weighted_count = 0.0  # messages begun, divided by the weight; the route with the lowest count is next
         self.begun_at = -math.inf
         self.connections: list[Connection] = []
-        self.leaving: list[Connection] = []
-        self._aside: deque[Message] = deque()  # pulled by rivals who cannot take them
-        self._takes_utf8 = self.has_taken_utf8 = False  # its newest connection; and whether any ever did
+        self.closing: list[Connection] = []
+        self._handed_over: deque[Message] = deque()  # taken by other routes, which cannot send them
+        self._supports_utf8 = self.has_supported_utf8 = False  # its newest connection; and whether any ever did
         self._relay, self._pace, self._loop = relay, pace, loop
-        self._ehlo_name, self._tls, self._stuffing, self._patience = ehlo_name, tls, stuffing, patience
-        self._addresses = Endpoints(relay, loop)
-        self._most = self._seats = most
-        self._ceiling, self._ceiling_until = most, -math.inf
-        self._round: SendSession | None = None
-        self._ended_at = 0.0
-        self._alarm: asyncio.TimerHandle | None = None
-        self._trouble: TransportProblem | None = None
-        self._since = 0.0  # when the trouble began
-        self._rest = 0.0
-        self._again_at = -math.inf
-        self._complained_at = -math.inf
+        self._ehlo_name, self._tls, self._stuffing, self._timeouts = ehlo_name, tls, stuffing, timeouts
+        self._endpoints = Endpoints(relay, loop)
+        self._health = RelayHealth(relay)
+        self._connection_limit = self._allowed_connections = connection_limit
+        self._accepted_connections, self._accepted_until = connection_limit, -math.inf
+        self._session: SendSession | None = None
+        self._session_ended_at = 0.0
+        self._pace_timer: asyncio.TimerHandle | None = None
 
     @property
     def is_usable(self) -> bool:
-        """Whether a letter could go this way at once."""
+        """Whether a connection is open."""
         return any(connection.is_open for connection in self.connections)
 
     @property
-    def has_free(self) -> bool:
-        """Whether a letter could begin at once on one of its connections."""
-        return any(connection.is_free for connection in self.connections)
+    def has_idle_connection(self) -> bool:
+        """Whether a message could begin at once on one of the connections."""
+        return any(connection.is_idle for connection in self.connections)
 
     @property
-    def may_take_utf8(self) -> bool:
-        """Whether a letter to an address outside ASCII can go this way (RFC 6531), as far as is known."""
-        return self._takes_utf8 if self.is_usable else self.is_hopeful
+    def may_support_utf8(self) -> bool:
+        """Whether the relay accepts addresses outside ASCII (RFC 6531), as far as is known."""
+        return self._supports_utf8 if self.is_usable else self.has_connection
 
     @property
-    def is_hopeful(self) -> bool:
-        """Whether there is a connection, or one in the making."""
+    def has_connection(self) -> bool:
+        """Whether a connection is open or being opened."""
         return bool(self.connections)
 
     @property
-    def trouble(self) -> TransportProblem | None:
-        """Why it cannot be used."""
-        trouble = self._trouble
-        if trouble and time.monotonic() - self._since >= LASTING:
-            return trouble._replace(lasting=True)
-        return trouble
+    def problem(self) -> TransportProblem | None:
+        """Why the relay cannot be used; None if nothing is known against it."""
+        return self._health.problem
 
-    def tidy(self) -> None:
-        """Part with connections that ended while nobody looked, or that have long carried nothing."""
-        for connection in [each for each in self.connections if each.is_free]:
-            if not connection.is_quiet:
+    def close_stale(self) -> None:
+        """Close connections that ended between two sessions, or that were idle for too long."""
+        for connection in [each for each in self.connections if each.is_idle]:
+            if not connection.has_no_input:
                 connection.abort()
-            elif time.monotonic() - connection.since > self._patience.idle:
-                connection.leave()
-        for connection in self.leaving:
-            connection.check(time.monotonic())
+            elif time.monotonic() - connection.active_at > self._timeouts.idle:
+                connection.quit()
+        for connection in self.closing:
+            connection.check_timeout(time.monotonic())
 
-    def begin(self, current: SendSession) -> None:
-        """Take part in a round."""
+    def begin(self, session: SendSession) -> None:
+        """Take part in a send session."""
         now = time.monotonic()
-        self._round = current
+        self._session = session
         for connection in self.connections:
             if not connection.is_open:
-                connection.since += now - self._ended_at  # while no round lasted nobody could hear it
-        self._sit(now)
-        self._fill(now, 1)
+                connection.active_at += now - self._session_ended_at  # between sessions no reply could be read
+        self._apply_connection_limit(now)
+        self._open_connection(now, 1)
         self.wake()
 
     def end(self) -> None:
-        """The round is done; whatever is in the middle of a letter, because the round broke off, is hung up."""
-        self._hand_back(math.inf)
-        self._round, self._ended_at = None, time.monotonic()
-        if self._alarm:
-            self._alarm.cancel()
-            self._alarm = None
+        """Leave the session. A connection in the middle of a message, because the session failed, is aborted."""
+        self._return_handed_over(math.inf)
+        self._session, self._session_ended_at = None, time.monotonic()
+        if self._pace_timer:
+            self._pace_timer.cancel()
+            self._pace_timer = None
         for connection in list(self.connections):
-            if connection.has_letter:
+            if connection.has_message:
                 connection.abort()
         if self.is_usable:
-            self._recover()
+            self._health.record_success()
 
     def tick(self, now: float) -> None:
-        """What is looked after about ten times a second."""
-        for connection in [*self.connections, *self.leaving]:
-            connection.check(now)
-        self.leaving = [connection for connection in self.leaving if not connection.gone.done()]
-        self._sit(now)
-        self._fill(now, self._wanted(now))
-        self._hand_back(now)
+        """Check timeouts and limits; called about ten times a second."""
+        for connection in [*self.connections, *self.closing]:
+            connection.check_timeout(now)
+        self.closing = [connection for connection in self.closing if not connection.closed.done()]
+        self._apply_connection_limit(now)
+        self._open_connection(now, self._wanted_connections(now))
+        self._return_handed_over(now)
         self.wake()
 
     def wake(self) -> None:
-        """Let connections that have nothing to do ask for letters."""
+        """Let idle connections ask for messages."""
         for connection in list(self.connections):
-            if connection.is_free:
-                connection.go_on()
+            if connection.is_idle:
+                connection.proceed()
 
-    # What its connections ask and tell
+    # Called by the connections
 
-    def opened(self, connection: Connection, offers: Extensions) -> None:
-        """One more way to go. What others have carried while there was none is not made up for."""
-        self._takes_utf8 = offers.utf8
-        self.has_taken_utf8 = self.has_taken_utf8 or offers.utf8
-        self.turn = max([self.turn, *(rival.turn for rival in self.rivals if rival.is_usable)])
+    def opened(self, connection: Connection, extensions: Extensions) -> None:
+        """Join the routes in use. Messages that others sent before that are not made up for."""
+        self._supports_utf8 = extensions.utf8
+        self.has_supported_utf8 = self.has_supported_utf8 or extensions.utf8
+        counts = (other.weighted_count for other in self.others if other.is_usable)
+        self.weighted_count = max([self.weighted_count, *counts])
 
-    def next(self) -> Message | None:
-        """The next letter, if it is this relay's to carry and its pace allows it."""
-        current = self._round
-        if current is None or not (self._aside or self._may_pull(current)):
+    def next_message(self) -> Message | None:
+        """Return the next message, if it is this route's turn and its pace allows it."""
+        session = self._session
+        if session is None or not (self._handed_over or self._may_take(session)):
             return None
         if (delay := self._pace.delay()) > 0:
-            self._alarm = self._alarm or self._loop.call_later(delay, self._ring)
+            self._pace_timer = self._pace_timer or self._loop.call_later(delay, self._on_pace_timer)
             return None
-        if self._aside:
-            self._hand_back(time.monotonic())
-            return self._aside.popleft() if self._aside else None
-        return current.next()
+        if self._handed_over:
+            self._return_handed_over(time.monotonic())
+            return self._handed_over.popleft() if self._handed_over else None
+        return session.next_message()
 
-    def declined(self, decision: Decision) -> None:
-        """It was not asked about. What only its address keeps from going this way may go another."""
-        if self._round is None:
+    def not_offered(self, finished: FinishedMessage) -> None:
+        """Report a message that was not offered, or hand it over if only SMTPUTF8 is missing here (RFC 6531)."""
+        if self._session is None:
             return
-        if decision.reply is replies.NOT_ASCII:
-            # Of several servers of one name not all may offer it: then nobody hands it back to us, nor is it refused.
-            self._takes_utf8, now = False, time.monotonic()
-            if able := [rival for rival in self.rivals if rival.may_take_utf8]:
-                min(able, key=lambda rival: (not rival.is_usable, rival.is_busy(now))).hand(decision.message)
+        if finished.reply is replies.NOT_ASCII:
+            # Servers behind one name may differ in what they support. As this route now counts as one without SMTPUTF8,
+            # the message cannot come back to it; it is not refused either if any server has supported SMTPUTF8.
+            self._supports_utf8, now = False, time.monotonic()
+            if able := [other for other in self.others if other.may_support_utf8]:
+                min(able, key=lambda other: (not other.is_usable, other.is_busy(now))).hand_over(finished.message)
                 return
-            if any(route.has_taken_utf8 for route in (self, *self.rivals)) or not all(r.is_usable for r in self.rivals):
-                decision = decision._replace(outcome=Outcome.LATER)
-        self._round.report(decision)
+            routes = (self, *self.others)
+            if any(route.has_supported_utf8 for route in routes) or not all(each.is_usable for each in self.others):
+                finished = finished._replace(outcome=Outcome.LATER)
+        self._session.report(finished)
 
-    def hand(self, message: Message) -> None:
-        """Take a letter that a rival has pulled and cannot take."""
-        self._aside.append(message)
+    def hand_over(self, message: Message) -> None:
+        """Accept a message that another route has taken and cannot send."""
+        self._handed_over.append(message)
         self._loop.call_soon(self.wake)
 
-    def begun(self) -> None:
-        """A letter begins; where there is more than one of them, another connection pays off."""
-        self._pace.begun()
-        assert self._round
-        self._round.begun += 1
-        if self._round.begun > 1 and len(self.connections) < self._seats:
-            self._fill(time.monotonic(), len(self.connections) + 1)
-        if self.rivals:
-            self.turn += 1 / self._relay.weight
+    def message_begun(self) -> None:
+        """Count a message; from the second one of a session on, open another connection."""
+        self._pace.message_begun()
+        assert self._session
+        self._session.begun += 1
+        if self._session.begun > 1 and len(self.connections) < self._allowed_connections:
+            self._open_connection(time.monotonic(), len(self.connections) + 1)
+        if self.others:
+            self.weighted_count += 1 / self._relay.weight
             self.begun_at = time.monotonic()
-            for rival in self.rivals:
-                self._loop.call_soon(rival.wake)
+            for other in self.others:
+                self._loop.call_soon(other.wake)
 
-    def decided(self, decision: Decision) -> None:
-        """A letter's end, and for the pace a hint."""
-        if not self._round:
+    def message_finished(self, finished: FinishedMessage) -> None:
+        """Report a message's result, and let the pace learn from it."""
+        if not self._session:
             return
-        report = self._round.report(decision)
-        if decision.outcome is not Outcome.UNTOUCHED:
-            self._pace.heard(report)
-            if self._trouble and decision.outcome is Outcome.TAKEN:
-                self._recover()
+        result = self._session.report(finished)
+        if finished.outcome is not Outcome.UNTOUCHED:
+            self._pace.record(result)
+            if self._health.problem and finished.outcome is Outcome.TAKEN:
+                self._health.record_success()
 
-    def ended(self, connection: Connection, why: UnavailableError | Reply | None) -> None:
-        """A connection less: because we left, because the relay had had enough, or because of trouble."""
+    def ended(self, connection: Connection, reason: UnavailableError | Reply | None) -> None:
+        """Remove a connection, and record a failure if the relay did not let it send anything."""
         self.connections.remove(connection)
-        self.leaving.append(connection)
+        self.closing.append(connection)
         now = time.monotonic()
-        if isinstance(why, UnavailableError):
-            self._fail(str(why), now, lasting=why.lasting)
-        elif why and not connection.decided:
-            # It lets us in and hangs up at the first letter: it is not knocked at again for each of them.
-            self._fail(f"the connection ended before a letter was taken: {why.words}", now, lasting=False)
-        if self._round:
-            self._fill(now, 1)
-            self._round.look()
+        if isinstance(reason, UnavailableError):
+            self._fail(str(reason), now, lasting=reason.lasting)
+        elif reason and not connection.finished_count:
+            # A relay that hangs up at the first message must not be tried again for each of them.
+            self._fail(f"the connection ended before a letter was taken: {reason.line}", now, lasting=False)
+        if self._session:
+            self._open_connection(now, 1)
+            self._session.check_done()
 
-    # How it does that
+    # Turns, limits and failures
 
-    def _hand_back(self, now: float) -> None:
-        """What was set aside for us and may not begin any more goes back."""
-        current = self._round
-        while current and self._aside:
-            if current.goes_on and self.may_take_utf8 and now <= self._aside[0].begin_by:
-                return
-            current.report(Decision(self._aside.popleft(), Outcome.UNTOUCHED, None))
+    def is_busy(self, now: float) -> bool:
+        """Return whether no message could begin soon: because of the pace, or of a slow relay."""
+        return self._pace.delay() > 0 or (now - self.begun_at > BUSY_SECONDS and not self.has_idle_connection)
 
-    def _ring(self) -> None:
-        self._alarm = None
-        self.wake()
-
-    def _sit(self, now: float) -> None:
-        """Have as many connections as are ours: all workers together have no more than the relay's URL says."""
-        self._seats = min(self._pace.seats(self._most), self._ceiling if now < self._ceiling_until else self._most)
-        for connection in self.connections[max(self._seats, 1) :]:
-            connection.retire()
-
-    def _wanted(self, now: float) -> int:
-        """One connection; one more where each has its relay think about a letter for long, so that others may leave."""
-        is_stuck = self.connections and all(each.is_open and now - each.since > SLOW for each in self.connections)
-        return min(len(self.connections) + 1, self._seats) if is_stuck and not self.has_free else 1
-
-    def _fill(self, now: float, wanted: int) -> None:
-        current = self._round
-        if current and not current.is_over and now >= self._again_at and len(self.connections) < wanted:
-            connection = Connection(
-                self._relay,
-                self,
-                self._loop,
-                ehlo_name=self._ehlo_name,
-                tls=self._tls,
-                stuffing=self._stuffing,
-                patience=self._patience,
-                addresses=self._addresses,
-            )
-            self.connections.append(connection)
-            connection.open()
-
-    def _may_pull(self, current: SendSession) -> bool:
-        return not current.is_over and (not self.rivals or self._is_next())
+    def _may_take(self, session: SendSession) -> bool:
+        return not session.is_over and (not self.others or self._is_next())
 
     def _is_next(self) -> bool:
-        """Whether this relay has not had more than its share, among those that could take a letter now."""
-        now, lead = time.monotonic(), self._seats / self._relay.weight
-        for rival in self.rivals:
-            if not rival.is_usable:
+        """Return whether the relay has not had more than its share, compared with those that could take a message."""
+        now, lead = time.monotonic(), self._allowed_connections / self._relay.weight
+        for other in self.others:
+            if not other.is_usable:
                 continue
-            if rival.is_busy(now):
-                rival.turn = max(rival.turn, self.turn - lead)  # what it cannot take now is not made up for
-            elif self.turn > rival.turn + lead:
+            if other.is_busy(now):
+                # What it cannot take now is not made up for.
+                other.weighted_count = max(other.weighted_count, self.weighted_count - lead)
+            elif self.weighted_count > other.weighted_count + lead:
                 return False
         return True
 
-    def is_busy(self, now: float) -> bool:
-        """Whether it could take no letter soon: its pace does not allow it, or it has long not finished the last."""
-        return self._pace.delay() > 0 or (now - self.begun_at > 1 and not self.has_free)
+    def _return_handed_over(self, now: float) -> None:
+        """Report messages that were handed over, and that may not begin any more, as untouched."""
+        session = self._session
+        while session and self._handed_over:
+            if session.may_begin and self.may_support_utf8 and now <= self._handed_over[0].begin_by:
+                return
+            session.report(FinishedMessage(self._handed_over.popleft(), Outcome.UNTOUCHED, None))
 
-    def _fail(self, says: str, now: float, *, lasting: bool) -> None:
-        if self.is_usable:
-            # It does let us in, only not as often: relays limit the connections that one client may have.
-            self._ceiling, self._ceiling_until = len(self.connections), now + FEWER
+    def _on_pace_timer(self) -> None:
+        self._pace_timer = None
+        self.wake()
+
+    def _apply_connection_limit(self, now: float) -> None:
+        """Retire surplus connections: all workers together have no more than the relay's URL allows."""
+        accepted = self._accepted_connections if now < self._accepted_until else self._connection_limit
+        self._allowed_connections = min(self._pace.connection_limit(self._connection_limit), accepted)
+        for connection in self.connections[max(self._allowed_connections, 1) :]:
+            connection.retire()
+
+    def _wanted_connections(self, now: float) -> int:
+        """Return 1; one more than there are if the relay is slow on each, so that other messages can leave."""
+        is_slow = self.connections and all(
+            each.is_open and now - each.active_at > SLOW_SECONDS for each in self.connections
+        )
+        if is_slow and not self.has_idle_connection:
+            return min(len(self.connections) + 1, self._allowed_connections)
+        return 1
+
+    def _open_connection(self, now: float, wanted: int) -> None:
+        """Open one connection if there are fewer than wanted."""
+        session = self._session
+        if not session or session.is_over or not self._health.may_connect(now) or len(self.connections) >= wanted:
             return
-        if now < self._again_at:
-            return  # the same trouble, seen from another connection
-        self._since = self._since if self._trouble else now
-        self._rest = min(self._rest * 2 or FIRST_REST, LONGEST_REST)
-        self._again_at = now + self._rest
-        self._trouble = TransportProblem(f"the relay {self._relay.place}", says, lasting)
-        if now - self._complained_at >= QUIET:
-            self._complained_at = now
-            log.warning("the relay cannot be used: %s", says, extra={"relay": self._relay.place})
+        connection = Connection(
+            self._relay,
+            self,
+            self._loop,
+            ehlo_name=self._ehlo_name,
+            tls=self._tls,
+            stuffing=self._stuffing,
+            timeouts=self._timeouts,
+            endpoints=self._endpoints,
+        )
+        self.connections.append(connection)
+        connection.open()
 
-    def _recover(self) -> None:
-        self._trouble, self._rest, self._again_at = None, 0.0, -math.inf
+    def _fail(self, reason: str, now: float, *, lasting: bool) -> None:
+        if self.is_usable:
+            # The relay limits the connections of one client, but it can be used.
+            self._accepted_connections, self._accepted_until = len(self.connections), now + FEWER_CONNECTIONS_SECONDS
+        else:
+            self._health.record_failure(reason, now, lasting=lasting)

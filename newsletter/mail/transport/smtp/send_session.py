@@ -1,15 +1,15 @@
-"""A round: one carry of the postman's. What is pulled, what is reported, and when it is over."""
+"""One call of `SmtpTransport.send`: the messages taken from the caller, the results reported, and its end."""
 
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from newsletter.mail.transport.smtp.transactions import Decision
+from newsletter.mail.transport.smtp.transactions import FinishedMessage
 from newsletter.mail.transport.transport import Message, Outcome, Result
 
 
 class SendSession:
-    """Between `carry` and its return. It is over while nothing is to be pulled; done when then all is reported, too."""
+    """Takes messages and reports results. It is over while it takes no message, and done once all are reported then."""
 
     def __init__(
         self,
@@ -18,107 +18,109 @@ class SendSession:
         stop: Callable[[], bool],
         *,
         clock: Callable[[], datetime],
-        done: Callable[[], None],
+        on_done: Callable[[], None],
     ) -> None:
         self.is_over = False
         self.is_done = False
         self.begun = 0
-        self.pulled = 0
+        self.received = 0
         self.under_way = 0
         self.error: Exception | None = None
-        self._parcels = messages
+        self._messages = messages
         self._report = report
         self._stop = stop
         self._clock = clock
-        self._done = done
-        self._held: Message | None = None
-        self._has_ended = False  # and it is over for good
+        self._on_done = on_done
+        self._held: Message | None = None  # taken from the caller, not yet given to a route
+        self._is_final = False  # it stays over
 
     @property
-    def goes_on(self) -> bool:
-        """Whether what was pulled may still begin, also when nothing is left to pull."""
+    def may_begin(self) -> bool:
+        """Whether messages that were taken may still begin, also if none is left to take."""
         return self.error is None and not self._stop()
 
-    def has_any(self) -> bool:
-        """Whether there is anything to carry. What is found so is held, and is the next."""
-        self._held = self.next()
+    def has_message(self) -> bool:
+        """Return whether there is a message to send. It is held, and is the next one."""
+        self._held = self.next_message()
         return self._held is not None
 
-    def next(self) -> Message | None:
-        """The next parcel that may still begin; None for the end of the round."""
+    def next_message(self) -> Message | None:
+        """Return the next message that is still in time to begin; None if the session is over."""
         try:
             while not (self.is_over or self._stop()):
-                message, self._held = self._held or self._pull(), None
+                message, self._held = self._held or self._receive(), None
                 if message is None:
                     break
                 if time.monotonic() <= message.begin_by:
                     return message
-                self.report(Decision(message, Outcome.UNTOUCHED, None))
-        except Exception as error:  # noqa: BLE001 - it is raised to the caller when what was pulled is reported
-            self.break_off(error)
+                self.report(FinishedMessage(message, Outcome.UNTOUCHED, None))
+        except Exception as error:  # noqa: BLE001 - it is raised to the caller once what was taken is reported
+            self.fail(error)
         self.is_over = True
         return None
 
-    def _pull(self) -> Message | None:
+    def _receive(self) -> Message | None:
         try:
-            message = next(self._parcels)
+            message = next(self._messages)
         except StopIteration:
-            self._has_ended = True
+            self._is_final = True
             return None
         if message:
-            self.pulled += 1
+            self.received += 1
             self.under_way += 1
         return message
 
-    def report(self, decision: Decision) -> Result:
-        """Tell what became of a parcel, once."""
-        message, outcome, reply = decision
-        report = Result(message.delivery, message.attempt, outcome, reply, self._clock())
+    def report(self, finished: FinishedMessage) -> Result:
+        """Report the result of a message, which must not have been reported before, and return it."""
+        message, outcome, reply = finished
+        result = Result(message.delivery, message.attempt, outcome, reply, self._clock())
         self.under_way -= 1
         try:
-            self._report(report)
+            self._report(result)
         except Exception as error:  # noqa: BLE001 - likewise
-            self.break_off(error)
-        self.look()
-        return report
+            self.fail(error)
+        self.check_done()
+        return result
 
-    def complain(self) -> None:
-        """Raise what was raised by whoever gave us the parcels or took our reports."""
+    def raise_error(self) -> None:
+        """Raise the first error of the session, if there was one."""
         if self.error:
             raise self.error
 
-    def look(self) -> None:
-        """See whether it is done."""
+    def check_done(self) -> None:
+        """End the call if the session is over and every message is reported."""
         if self.is_over and not self.under_way and not self.is_done:
-            self.is_done = True
-            self._done()
+            self._mark_done()
 
-    def heed(self) -> None:
-        """Ask whether to stop, though nothing is to be pulled; or, while letters are under way, whether to go on."""
-        self.look()
-        self.is_over = self._has_ended or self.is_done or self._stop()
+    def check_stop(self) -> None:
+        """Ask again whether to stop. While messages are under way, a session that was over may continue."""
+        self.check_done()
+        self.is_over = self._is_final or self.is_done or self._stop()
         if self.is_over:
-            self._give_back()
+            self._return_held()
 
-    def end(self) -> None:
-        """Pull no more."""
-        self._has_ended = self.is_over = True
-        self._give_back()
+    def stop_taking(self) -> None:
+        """Take no more messages."""
+        self._is_final = self.is_over = True
+        self._return_held()
 
-    def give_up(self) -> None:
-        """Be done, also without a word about letters whose connections cannot be found any more."""
-        self._give_back()
+    def abandon(self) -> None:
+        """Be done, even if results are missing because the connections of their messages are lost."""
+        self._return_held()
         if not self.is_done:
-            self.is_done = True
-            self._done()
+            self._mark_done()
 
-    def break_off(self, error: Exception) -> None:
-        """Pull no more, and complain in the end."""
+    def fail(self, error: Exception) -> None:
+        """Take no more messages, and raise the error at the end of the call."""
         self.error = self.error or error
-        self._has_ended = self.is_over = True
+        self._is_final = self.is_over = True
 
-    def _give_back(self) -> None:
+    def _mark_done(self) -> None:
+        self.is_done = True
+        self._on_done()
+
+    def _return_held(self) -> None:
         if self._held:
             message, self._held = self._held, None
-            self.report(Decision(message, Outcome.UNTOUCHED, None))
-        self.look()
+            self.report(FinishedMessage(message, Outcome.UNTOUCHED, None))
+        self.check_done()

@@ -1,4 +1,4 @@
-"""The SMTP postman: several relays, and the loop that drives their connections."""
+"""The SMTP transport: several relays, and the event loop that runs their connections."""
 
 import asyncio
 import math
@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import chain
 
 from newsletter.mail.transport.pacing import Pace, SteadyPace
+from newsletter.mail.transport.smtp.connection import Connection
 from newsletter.mail.transport.smtp.dot_stuffing import DotStuffing
 from newsletter.mail.transport.smtp.route import Route
 from newsletter.mail.transport.smtp.send_session import SendSession
@@ -20,31 +21,32 @@ from newsletter.relays import Relay
 
 try:
     import uvloop
-except ImportError:  # it is not made for every platform
+except ImportError:  # it does not exist for every platform
     uvloop = None  # type: ignore[assignment]
 
-TICK = 0.1  # seconds between two looks at stop, at patience and at relays that may be tried again
-FAREWELL = 3.0  # seconds for all good-byes together
-GIVE_UP = 5.0  # seconds after the process was told to end, until letters under way are given up: it is killed after ten
+TICK_SECONDS = 0.1  # between two checks of stop, of timeouts, and of relays that may be tried again
+CLOSE_TIMEOUT = 3.0  # seconds for the replies to QUIT on all connections together
+ENDING_GRACE = 5.0  # seconds for messages under way once the process has to end; it is killed after ten
 
 
-def probe(relay: Relay, *, ehlo_name: str, patience: Timeouts | None = None) -> TransportProblem | None:
-    """What keeps the relay from being used: it is greeted, logged in to and left, without a letter."""
-    transport = SmtpTransport(relay, ehlo_name=ehlo_name, connections=1, patience=patience)
+def probe(relay: Relay, *, ehlo_name: str, timeouts: Timeouts | None = None) -> TransportProblem | None:
+    """Connect and log in to the relay, then quit; return why it cannot be used, or None. No message is sent."""
+    transport = SmtpTransport(relay, ehlo_name=ehlo_name, connections=1, timeouts=timeouts)
     try:
-        transport.carry(iter(()), lambda _: None, stop=lambda: False)
-        return transport.trouble()
+        transport.send(iter(()), lambda _: None, stop=lambda: False)
+        return transport.blocking_problem()
     finally:
         transport.close()
 
 
 class SmtpTransport:
-    """A Postman who divides letters among relays by their weights.
+    """Divides messages among relays by their weights.
 
-    Its loop and its connections outlive a carry. No letter begins before a connection is open, so while no relay can be
-    used no letter is deferred or failed for that; `trouble` says why. A relay in trouble is tried again after 1, 2,
-    4 ... 60 s; the others take its letters meanwhile. Once `ending()` is true for 5 s, letters under way are reported
-    as far as they got, rather than that they are still claimed when the process is killed.
+    Its loop and connections outlive a call of `send`. No message begins before a connection is open, so while no relay
+    can be used no message is deferred or failed; `blocking_problem` says why. A relay with a problem is tried again
+    after 1, 2, 4 ... 60 s; the other relays send its messages meanwhile. Once `ending()` has been true for 5 s,
+    messages under way are reported by how far they got: otherwise they would still be claimed when the process is
+    killed.
     """
 
     def __init__(
@@ -53,19 +55,19 @@ class SmtpTransport:
         ehlo_name: str,
         connections: int | None = None,
         tls: ssl.SSLContext | None = None,
-        patience: Timeouts | None = None,
+        timeouts: Timeouts | None = None,
         pace: Callable[[Relay], Pace] = lambda relay: SteadyPace(relay.rate),
         clock: Callable[[], datetime] = clock,
         ending: Callable[[], bool] = lambda: False,
         loop: Callable[[], asyncio.AbstractEventLoop] = (uvloop or asyncio).new_event_loop,
     ) -> None:
         self._clock = clock
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._loop = loop()
         self._timer: asyncio.Handle
         self._ending = ending
-        self._give_up_at = math.inf
-        self._has_rest = False  # the last carry had nothing to carry
+        self._abort_at = math.inf
+        self._had_nothing = False  # the last call had no message to send
         stuffing = DotStuffing()
         self._routes = [
             Route(
@@ -74,123 +76,128 @@ class SmtpTransport:
                 self._loop,
                 ehlo_name=ehlo_name,
                 tls=tls or tls_context(relay),
-                most=connections or relay.connections,
+                connection_limit=connections or relay.connections,
                 stuffing=stuffing,
-                patience=patience or Timeouts(),
+                timeouts=timeouts or Timeouts(),
             )
             for relay in relays
         ]
         for route in self._routes:
-            route.rivals = [other for other in self._routes if other is not route]
+            route.others = [other for other in self._routes if other is not route]
 
-    def carry(
+    def send(
         self, messages: Iterator[Message | None], report: Callable[[Result], None], *, stop: Callable[[], bool]
     ) -> None:
-        """Carry letters as the Postman contract says; whoever else calls meanwhile waits for their turn."""
-        while not self._turn.acquire(timeout=TICK):
+        """Send messages as the Transport contract says. A concurrent call waits until the running one returns."""
+        while not self._lock.acquire(timeout=TICK_SECONDS):
             if stop():
                 return
         try:
             if not stop() and not self._loop.is_closed():
-                self._carry(messages, report, stop)
+                self._send(messages, report, stop)
         finally:
-            self._turn.release()
+            self._lock.release()
 
-    def trouble(self) -> TransportProblem | None:
-        """Why no relay can be used, if none can; of several troubles one that does not pass by itself.
+    def blocking_problem(self) -> TransportProblem | None:
+        """Return why no relay can be used, if none can; of several problems a lasting one.
 
-        It is lasting only if all are: where one passes, letters leave again without anybody's help.
+        It is marked lasting only if all are: otherwise messages will leave again without anybody's help.
         """
         problems = self.problems()
         if len(problems) < len(self._routes):
             return None
-        worst = next((trouble for trouble in problems if trouble.lasting), problems[0])
-        return worst._replace(lasting=all(trouble.lasting for trouble in problems))
+        worst = next((problem for problem in problems if problem.lasting), problems[0])
+        return worst._replace(lasting=all(problem.lasting for problem in problems))
 
     def problems(self) -> Sequence[TransportProblem]:
-        """Why some relays cannot be used, also where others can."""
-        return [trouble for route in self._routes if (trouble := route.trouble)]
+        """Return why some relays cannot be used, also if others can."""
+        return [problem for route in self._routes if (problem := route.problem)]
 
     def close(self) -> None:
-        """Say good-bye to all relays."""
-        with self._turn:
+        """Quit all connections and close the loop."""
+        with self._lock:
             if not self._loop.is_closed():
-                for connection in chain.from_iterable([*route.connections] for route in self._routes):
-                    connection.leave()
-                self._await_good_byes()
+                for connection in self._connections():
+                    connection.quit()
+                self._wait_for_close()
                 self._loop.run_until_complete(self._loop.shutdown_default_executor())
                 self._loop.close()
 
-    def _carry(
+    def _send(
         self, messages: Iterator[Message | None], report: Callable[[Result], None], stop: Callable[[], bool]
     ) -> None:
         done: asyncio.Future[None] = self._loop.create_future()
-        current = SendSession(messages, report, stop, clock=self._clock, done=lambda: done.set_result(None))
+        session = SendSession(messages, report, stop, clock=self._clock, on_done=lambda: done.set_result(None))
         for route in self._routes:
-            route.tidy()
-        # Rings come every other second: no relay is connected to for each of them, all night, for nothing. The one
-        # letter that is pulled to know goes back untouched if then no relay can be used.
-        is_at_rest = self._has_rest and not any(route.is_hopeful or route.trouble for route in self._routes)
-        if is_at_rest and not current.has_any():
-            self._loop.run_until_complete(asyncio.sleep(0))  # good-byes leave; their answers are not waited for
-            current.complain()
+            route.close_stale()
+        # Wake-ups come every other second, all night; connecting to a relay for each of them would be in vain. So one
+        # message is taken to learn whether any is due. It is reported untouched if no relay can be used then.
+        is_idle = self._had_nothing and not any(route.has_connection or route.problem for route in self._routes)
+        if is_idle and not session.has_message():
+            self._loop.run_until_complete(asyncio.sleep(0))  # QUIT is written; its reply is not waited for
+            session.raise_error()
             return
-        self._timer = self._loop.call_soon(self._begin, current)
+        self._timer = self._loop.call_soon(self._begin, session)
         try:
             self._loop.run_until_complete(done)
         finally:
             self._timer.cancel()
             for route in self._routes:
                 route.end()
-            self._has_rest = not current.pulled
-        current.complain()
+            self._had_nothing = not session.received
+        session.raise_error()
 
-    def _begin(self, current: SendSession) -> None:
+    def _begin(self, session: SendSession) -> None:
         try:
             for route in self._routes:
-                route.begin(current)
-        except Exception as error:  # noqa: BLE001 - the loop would only log it, and nobody would end the round
-            self._break_off(current, error)
+                route.begin(session)
+        except Exception as error:  # noqa: BLE001 - the loop would only log it, and nothing would end the session
+            self._fail(session, error)
         else:
-            self._tick(current)
+            self._tick(session)
 
-    def _tick(self, current: SendSession) -> None:
+    def _tick(self, session: SendSession) -> None:
         try:
-            self._look_after(current)
+            self._check(session)
         except Exception as error:  # noqa: BLE001 - likewise
-            self._break_off(current, error)
-        if not current.is_done:
-            self._timer = self._loop.call_later(TICK, self._tick, current)
+            self._fail(session, error)
+        if not session.is_done:
+            self._timer = self._loop.call_later(TICK_SECONDS, self._tick, session)
 
-    def _look_after(self, current: SendSession) -> None:
-        current.heed()
+    def _check(self, session: SendSession) -> None:
+        session.check_stop()
         now = time.monotonic()
         for route in self._routes:
             route.tick(now)
         if self._ending():
-            self._give_up_at = min(self._give_up_at, now + GIVE_UP)
-            if now >= self._give_up_at:
-                self._hang_up()
-        if not any(route.is_hopeful for route in self._routes):
-            current.end()
+            self._abort_at = min(self._abort_at, now + ENDING_GRACE)
+            if now >= self._abort_at:
+                self._abort()
+        if not any(route.has_connection for route in self._routes):
+            session.stop_taking()
 
-    def _break_off(self, current: SendSession, error: Exception) -> None:
-        """Whatever was raised, the round ends; letters under way are decided by how far they got."""
-        current.break_off(error)
+    def _fail(self, session: SendSession, error: Exception) -> None:
+        """End the session after any error; the outcome of messages under way depends on how far they got."""
+        session.fail(error)
         try:
-            self._hang_up()
+            self._abort()
         finally:
-            current.give_up()
+            session.abandon()
 
-    def _hang_up(self) -> None:
-        for connection in chain.from_iterable([*route.connections] for route in self._routes):
+    def _abort(self) -> None:
+        for connection in self._connections():
             connection.abort()
 
-    def _await_good_byes(self) -> None:
-        leaving = [each for route in self._routes for each in route.leaving if not each.gone.done()]
-        for wait in (FAREWELL, TICK):
-            if leaving:
-                gone = [connection.gone for connection in leaving]
-                self._loop.run_until_complete(asyncio.wait(gone, timeout=wait))
-            for connection in leaving:
+    def _connections(self) -> Iterator[Connection]:
+        # A copy of each route's list, because connections that end remove themselves from it.
+        return chain.from_iterable([*route.connections] for route in self._routes)
+
+    def _wait_for_close(self) -> None:
+        closing = [each for route in self._routes for each in route.closing if not each.closed.done()]
+        for timeout in (CLOSE_TIMEOUT, TICK_SECONDS):
+            if closing:
+                self._loop.run_until_complete(
+                    asyncio.wait([connection.closed for connection in closing], timeout=timeout)
+                )
+            for connection in closing:
                 connection.abort()

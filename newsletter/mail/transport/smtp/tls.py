@@ -1,4 +1,4 @@
-"""Trust: how a relay proves who it is."""
+"""How a relay proves its identity over TLS."""
 
 import ssl
 
@@ -6,11 +6,11 @@ from newsletter.relays import Relay
 
 
 def tls_context(relay: Relay) -> ssl.SSLContext:
-    """By a certificate for its name (RFC 8314 section 4.4), but not on this machine.
+    """Return a context that requires a certificate for the relay's name (RFC 8314 section 4.4), except on this machine.
 
-    What is sent to a loopback address never leaves the machine, so nobody can stand between. A certificate would prove
-    nothing there, and Debian's Postfix offers STARTTLS with one that it has signed itself: every letter would wait for
-    ever. Anywhere else an unproved certificate is as good as none (RFC 3207 section 6).
+    What is sent to a loopback address never leaves the machine, so nobody can intercept it and a certificate would
+    prove nothing. Debian's Postfix offers STARTTLS with a self-signed certificate; if it were required to verify, no
+    letter would ever leave. Anywhere else an unverified certificate is as good as none (RFC 3207 section 6).
     """
     context = ssl.create_default_context()
     if relay.is_on_this_machine:

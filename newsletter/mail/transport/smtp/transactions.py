@@ -1,46 +1,33 @@
-"""Transactions: letters over one open connection. Bytes in, decisions out; it knows no socket and no clock.
+"""The messages over one open connection: bytes in, outcomes out. It knows no socket and no clock.
 
-With PIPELINING a letter costs one round trip: the end of one letter and the next one's envelope go in one group, for
-RFC 2920 section 3.1 lets a message's content come first in it and DATA last.
+With PIPELINING a message costs one round trip: the end of one message and the envelope of the next are sent in one
+group, because RFC 2920 section 3.1 allows the content first in a group and DATA last.
 
-    we say       content of A, final dot, MAIL B, RCPT B, DATA
-    we hear      250 (A is theirs), 250, 250, 354
-    we say       content of B, final dot, MAIL C, RCPT C, DATA      ...
+    we send      content of A, final dot, MAIL B, RCPT B, DATA
+    we receive   250 (A is taken), 250, 250, 354
+    we send      content of B, final dot, MAIL C, RCPT C, DATA      ...
 
-Without it, or while a relay takes its time over its verdicts, the same happens command by command.
+Without PIPELINING, or while a relay is slow to answer the final dot, the same happens command by command.
 """
 
-from collections import deque
-from collections.abc import Callable
-from enum import Enum, auto
 from typing import NamedTuple
 
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.smtp import envelope
-from newsletter.mail.transport.smtp.dot_stuffing import END, DotStuffing
+from newsletter.mail.transport.smtp.command_queue import AwaitedReply, CommandQueue
+from newsletter.mail.transport.smtp.dot_stuffing import FINAL_DOT, DotStuffing
 from newsletter.mail.transport.smtp.extensions import Extensions
 from newsletter.mail.transport.smtp.reply_reader import ReplyReader
 from newsletter.mail.transport.transport import Message, Outcome, Reply
 
-REFUSALS = 8  # relays hang up after ten in a row; we leave before, so that their 421 stays a true "slow down"
-SLOW = 1.0  # seconds for a verdict: from then on nothing is said ahead, or a MAIL FROM would wait in the wire
-OUT_OF_STEP = (354, 503)  # to MAIL: what the relay answers is not what we asked
-AHEAD = 2048  # octets of an envelope that may follow a letter unasked: less than this unsent, and the dot may have left
+MAX_REFUSALS = 8  # in a row. Relays hang up after ten; we leave earlier, so that a 421 from them is a real "slow down"
+# For the reply to a final dot. After a slower one nothing is sent ahead, or a MAIL FROM would wait in the wire.
+SLOW_SECONDS = 1.0
+OUT_OF_STEP = (354, 503)  # replies to MAIL that show that the relay answers something else
 
 
-class Step(Enum):
-    """What a relay is thinking about."""
-
-    COMMAND = auto()
-    DATA = auto()
-    VERDICT = auto()
-
-
-Hearer = Callable[[Reply], None]
-
-
-class Decision(NamedTuple):
-    """What became of a letter."""
+class FinishedMessage(NamedTuple):
+    """A message, the outcome of its attempt, and the reply that decided it."""
 
     message: Message
     outcome: Outcome
@@ -48,245 +35,233 @@ class Decision(NamedTuple):
 
 
 class Transactions:
-    """At most two letters at a time: `sent`, whose final dot is said, and `begun`, whose envelope is."""
+    """At most two messages at a time: one whose content is sent, and one whose envelope is."""
 
-    def __init__(self, offers: Extensions, stuffing: DotStuffing, reader: ReplyReader | None = None) -> None:
-        self.decided = 0  # letters that the relay decided about, and stayed
-        self.over: Reply | None = None  # why nothing more is said here
-        self._offers = offers
+    def __init__(self, extensions: Extensions, stuffing: DotStuffing, reader: ReplyReader | None = None) -> None:
+        self.finished_count = 0  # messages with an outcome after which the relay kept the connection open
+        self.ended_by: Reply | None = None  # set when nothing more may be sent over this connection
+        self._extensions = extensions
         self._stuffing = stuffing
         self._reader = reader or ReplyReader()
-        self._awaited: deque[Hearer] = deque()  # who hears the next replies
-        self._unsaid: deque[bytes] = deque()  # commands
-        self._hearers: deque[Hearer] = deque()  # of the replies to those
-        self._envelope = (self._hear_mail, self._hear_rcpt, self._hear_data)
-        self._due: list[bytes] = []  # the content that was asked for
-        self._content: list[bytes] = []  # of `begun`
-        self._begun: Message | None = None
-        self._sent: Message | None = None
-        self._refusal: tuple[Outcome, Reply] | None = None  # of `begun`
-        self._is_known = False  # whether the relay has answered to the MAIL of `begun`
-        self._is_welcome = False  # and whether that was a yes
-        self._must_forget = False  # a refused command leaves the transaction open
-        self._row = 0  # of refusals
-        self._is_quick = False  # not known before the first verdict
-        self._now = self._dot_at = 0.0
-        self._decisions: list[Decision] = []
+        self._queue = CommandQueue(pipelining=extensions.pipelining)
+        self._envelope_handlers = (self._on_mail, self._on_rcpt, self._on_data)
+        self._due: list[bytes] = []  # the content that the relay has asked for
+        self._content: list[bytes] = []  # of `_begun`
+        self._begun: Message | None = None  # its envelope is sent, or waits to be
+        self._sent: Message | None = None  # its content is sent, or due
+        self._refusal: tuple[Outcome, Reply] | None = None  # of `_begun`
+        self._mail_is_answered = False  # the MAIL of `_begun`
+        self._mail_is_accepted = False
+        self._needs_rset = False  # a refused command leaves the transaction open
+        self._refusals = 0  # in a row
+        self._is_quick = False  # unknown before the first reply to a final dot
+        self._now = self._dot_sent_at = 0.0
+        self._finished: list[FinishedMessage] = []
 
     @property
-    def awaits(self) -> Step | None:
-        """What the next reply is to; None where none is awaited."""
-        if not self._awaited:
+    def awaits(self) -> AwaitedReply | None:
+        """What the next reply is to; None if none is awaited."""
+        awaited = self._queue.awaited
+        if not awaited:
             return None
-        if self._awaited[0] == self._hear_data:
-            return Step.DATA
-        return Step.VERDICT if self._awaited[0] in (self._hear_verdict, self._hear_void) else Step.COMMAND
+        if awaited[0] == self._on_data:
+            return AwaitedReply.DATA
+        is_final_dot = awaited[0] in (self._on_final_dot, self._on_empty_dot)
+        return AwaitedReply.FINAL_DOT if is_final_dot else AwaitedReply.COMMAND
 
     @property
-    def is_free(self) -> bool:
-        """Whether no letter is under way here."""
-        return not (self._sent or self._begun or self._awaited or self._due)
+    def is_idle(self) -> bool:
+        """Whether no message is under way and no reply is awaited."""
+        return not (self._sent or self._begun or self._queue.awaited or self._due)
 
     @property
-    def has_letter(self) -> bool:
-        """Whether a letter is under way here."""
+    def has_message(self) -> bool:
+        """Whether a message is under way."""
         return bool(self._sent or self._begun)
 
     @property
-    def is_spent(self) -> bool:
-        """Whether it is time to leave: the relay has refused too many in a row."""
-        return self._row >= REFUSALS
+    def has_too_many_refusals(self) -> bool:
+        """Whether to leave, because the relay has refused too many messages in a row."""
+        return self._refusals >= MAX_REFUSALS
 
     @property
-    def has_room(self) -> bool:
-        """Whether a letter may begin now."""
-        if self._begun or self._unsaid or self.over or self._row >= REFUSALS or self._forgets_first:
+    def can_begin(self) -> bool:
+        """Whether a message may begin now."""
+        if self._begun or self._queue or self.ended_by or self.has_too_many_refusals or self._sends_rset_first:
             return False
-        # Ahead of a verdict only with the content before it, in one group.
-        return (not self._awaited) and (not self._due or (self._offers.pipelining and self._is_quick))
+        # While a reply to a final dot is awaited, an envelope is sent only in one group with the content before it.
+        return (not self._queue.awaited) and (not self._due or (self._extensions.pipelining and self._is_quick))
 
     @property
-    def _forgets_first(self) -> bool:
-        """Whether RSET is said before a letter is asked for: command by command its MAIL would wait for the answer."""
-        return self._must_forget and not self._offers.pipelining
+    def _sends_rset_first(self) -> bool:
+        """Whether RSET is sent before the next message is taken: command by command, MAIL would wait for its reply."""
+        return self._needs_rset and not self._extensions.pipelining
 
     def begin(self, message: Message) -> tuple[Outcome, Reply] | None:
-        """Take a letter, where there is room; or say why this relay is not even asked."""
-        if refusal := envelope.unfit(message, self._offers):
+        """Begin a message, if `can_begin`; or return why it must not be offered to this relay."""
+        if refusal := envelope.refusal(message, self._extensions):
             return refusal
         content = self._stuffing.content(message.body)
-        if self._must_forget:
-            # Or the letter would leave under the sender of the one before it, or to its reader.
-            self._unsaid.append(b"RSET\r\n")
-            self._hearers.append(self._hear_rset)
-            self._must_forget = False
-        self._unsaid.extend(envelope.commands(message, content, self._offers))
-        self._hearers.extend(self._envelope)
-        self._begun, self._content = message, content.pieces
-        self._refusal, self._is_known, self._is_welcome = None, False, False
+        if self._needs_rset:
+            # Without it the message would leave under the sender of the one before it, or to its recipient.
+            self._queue.add([b"RSET\r\n"], [self._on_rset])
+            self._needs_rset = False
+        self._queue.add(envelope.commands(message, content, self._extensions), self._envelope_handlers)
+        self._begun, self._content = message, content.segments
+        self._refusal, self._mail_is_answered, self._mail_is_accepted = None, False, False
         return None
 
-    def say(self, now: float) -> list[bytes]:
-        """What is to be written now, if anything, in pieces."""
-        if self._forgets_first and self.is_free and not self.is_spent:
-            self._must_forget = False
-            self._awaited.append(self._hear_rset)
+    def output(self, now: float) -> list[bytes]:
+        """Return what to write now, in pieces; an empty list if nothing is due."""
+        if self._sends_rset_first and self.is_idle and not self.has_too_many_refusals:
+            self._needs_rset = False
+            self._queue.awaited.append(self._on_rset)
             return [b"RSET\r\n"]
-        words, self._due = self._due, []
-        if words:
-            self._awaited.append(self._hear_verdict if self._sent else self._hear_void)
-            self._dot_at = now
-        if self._unsaid and (not self._awaited or self._may_follow()):
-            if not self._offers.pipelining:
-                self._awaited.append(self._hearers.popleft())
-                return [self._unsaid.popleft()]
-            self._awaited += self._hearers
-            words += self._unsaid
-            self._hearers.clear()
-            self._unsaid.clear()
-        return words
+        pieces, self._due = self._due, []
+        if pieces:
+            self._queue.awaited.append(self._on_final_dot if self._sent else self._on_empty_dot)
+            self._dot_sent_at = now
+        return pieces + self._queue.send()
 
-    def hear(self, data: bytes, now: float) -> list[Decision]:
-        """Take what arrived; what it decides, in the order of the letters. Where that ends it, `over` says why."""
+    def receive(self, data: bytes, now: float) -> list[FinishedMessage]:
+        """Process received bytes; return the messages that they finish, in order. `ended_by` is set if they end it."""
         self._now = now
         for reply, _ in self._reader.feed(data):
-            if reply.code is None or not self._awaited:  # nonsense, or unasked, as 421 is before a relay closes
-                self.over = reply
+            if reply.code is None or not self._queue.awaited:  # invalid, or unsolicited, as 421 before a relay closes
+                self.ended_by = reply
                 break
-            if reply.code == 421:  # RFC 5321 section 3.8: the relay closes, whatever it was asked
-                self.over = reply
-            self._awaited.popleft()(reply)
-            if self.over:
+            if reply.code == 421:  # RFC 5321 section 3.8: the relay closes, whatever the command was
+                self.ended_by = reply
+            self._queue.awaited.popleft()(reply)
+            if self.ended_by:
                 break
-        if self._unsaid and not self._awaited:
+        if self._queue and not self._queue.awaited:
             self._withdraw_late(now)
-        decisions, self._decisions = self._decisions, []
-        return decisions
+        return self._take_finished()
 
-    def lose(self, why: Reply, *, unsent: bool) -> list[Decision]:
-        """The connection ends, by whomever; `unsent` where more than AHEAD octets of ours have not left yet."""
-        self.over = self.over or why
-        self._settle(why, unsent=unsent)
-        decisions, self._decisions = self._decisions, []
-        return decisions
+    def connection_lost(self, reason: Reply, *, unsent: bool) -> list[FinishedMessage]:
+        """End; return the messages under way, each with the outcome of how far it got.
+
+        `unsent` says that more than MAX_AHEAD_OCTETS written octets have not left yet.
+        """
+        self.ended_by = self.ended_by or reason
+        self._finish_all(reason, unsent=unsent)
+        return self._take_finished()
+
+    def _take_finished(self) -> list[FinishedMessage]:
+        finished, self._finished = self._finished, []
+        return finished
 
     def _withdraw_late(self, now: float) -> None:
-        """A letter whose MAIL had to wait for the answer to the one before it may have waited too long."""
+        """Withdraw a message whose MAIL had to wait for the reply before it, and waited too long."""
         message = self._begun
-        if message and now > message.begin_by and self._hearers[0] in (self._hear_rset, self._hear_mail):
-            self._must_forget = self._must_forget or self._hearers[0] == self._hear_rset
-            self._unsaid.clear()
-            self._hearers.clear()
+        if message and now > message.begin_by and self._queue.next_handler in (self._on_rset, self._on_mail):
+            self._needs_rset = self._needs_rset or self._queue.next_handler == self._on_rset
+            self._queue.drop()
             self._begun, self._content = None, []
-            self._decisions.append(Decision(message, Outcome.UNTOUCHED, None))
+            self._finished.append(FinishedMessage(message, Outcome.UNTOUCHED, None))
 
-    def _may_follow(self) -> bool:
-        return self._offers.pipelining and sum(map(len, self._unsaid)) <= AHEAD
-
-    def _hear_verdict(self, reply: Reply) -> None:
+    def _on_final_dot(self, reply: Reply) -> None:
         assert self._sent
         message, self._sent = self._sent, None
-        self._is_quick = self._now - self._dot_at <= SLOW
-        if replies.is_yes(reply):
-            self._row = 0
-            self._decide(message, Outcome.TAKEN, reply)
-        elif reply.code == 354:  # what it answers is not to be found out: it has all of the letter
-            self.over = reply
-            self._decide(message, Outcome.IN_DOUBT, reply)
+        self._is_quick = self._now - self._dot_sent_at <= SLOW_SECONDS
+        if replies.is_positive(reply):
+            self._refusals = 0
+            self._finish(message, Outcome.TAKEN, reply)
+        elif reply.code == 354:  # the relay has the whole message, but what it answers cannot be known
+            self.ended_by = reply
+            self._finish(message, Outcome.IN_DOUBT, reply)
         else:
-            self._row += 1
-            self._must_forget = True
-            self._decide(message, replies.verdict(reply), reply)
+            self._refusals += 1
+            self._needs_rset = True
+            self._finish(message, replies.refusal_outcome(reply), reply)
 
-    def _hear_void(self, reply: Reply) -> None:
-        """A dot was said after nothing: whatever the answer is, no letter was taken."""
+    def _on_empty_dot(self, reply: Reply) -> None:
+        """Ignore the reply to a final dot without content: whatever it is, no message was taken."""
         if reply.code == 354:
-            self.over = reply
+            self.ended_by = reply
 
-    def _hear_rset(self, reply: Reply) -> None:
-        if not replies.is_yes(reply):
-            self.over = reply
+    def _on_rset(self, reply: Reply) -> None:
+        if not replies.is_positive(reply):
+            self.ended_by = reply
 
-    def _hear_mail(self, reply: Reply) -> None:
-        self._is_known = True
-        self._is_welcome = replies.is_yes(reply)
-        if reply.code in OUT_OF_STEP:  # the letter has nothing to do with it
-            self.over = reply
+    def _on_mail(self, reply: Reply) -> None:
+        self._mail_is_answered = True
+        self._mail_is_accepted = replies.is_positive(reply)
+        if reply.code in OUT_OF_STEP:  # not about this message
+            self.ended_by = reply
             self._refuse(Outcome.UNTOUCHED, reply)
-        elif reply.code == 421 and self.decided:
-            self._refuse(
-                Outcome.UNTOUCHED, reply
-            )  # as many letters as it takes over one connection: no word about this
-        elif not self._is_welcome:
-            self._refuse(Outcome.LATER, reply)  # nobody has heard of the reader yet
-
-    def _hear_rcpt(self, reply: Reply) -> None:
-        if reply.code == 354:  # we are out of step here as well
-            self.over = reply
+        elif reply.code == 421 and self.finished_count:
+            # The relay's limit of messages per connection: it says nothing about this message.
             self._refuse(Outcome.UNTOUCHED, reply)
-        elif not replies.is_yes(reply):
-            self._refuse(replies.verdict(reply), reply)
+        elif not self._mail_is_accepted:
+            self._refuse(Outcome.LATER, reply)  # never the recipient's: the relay does not know the recipient yet
 
-    def _hear_data(self, reply: Reply) -> None:
-        if replies.is_yes(reply):
-            self.over = reply  # a yes to what is no question: we are out of step, and what follows would be misread
+    def _on_rcpt(self, reply: Reply) -> None:
+        if reply.code == 354:  # out of step as well
+            self.ended_by = reply
+            self._refuse(Outcome.UNTOUCHED, reply)
+        elif not replies.is_positive(reply):
+            self._refuse(replies.refusal_outcome(reply), reply)
+
+    def _on_data(self, reply: Reply) -> None:
+        if replies.is_positive(reply):
+            self.ended_by = reply  # DATA has no positive reply: we are out of step, and would misread what follows
         elif reply.code != 354:
-            self._refuse(replies.verdict(reply), reply)
-            self._give_up()
+            self._refuse(replies.refusal_outcome(reply), reply)
+            self._finish_refused()
         elif not self._refusal:
             self._sent, self._begun = self._begun, None
             self._due, self._content = self._content, []
-        elif self._is_welcome:
-            # It refused the only recipient and wants the content all the same: it gets none, and what it then says
-            # about that is not about the letter.
-            self._due = [END]
-            self._give_up()
-        else:  # whose letter it wants, if not this sender's, is not to be found out
-            self.over = reply
+        elif self._mail_is_accepted:
+            # The relay refused the only recipient and asks for the content all the same. It gets none, and its reply
+            # to that is not about the message.
+            self._due = [FINAL_DOT]
+            self._finish_refused()
+        else:  # it refused the sender and asks for content: whose, cannot be known
+            self.ended_by = reply
 
     def _refuse(self, outcome: Outcome, reply: Reply) -> None:
         self._refusal = self._refusal or (outcome, reply)
-        if self._unsaid:  # command by command: the rest of the envelope is never said
-            self._unsaid.clear()
-            self._hearers.clear()
-            self._give_up()
+        if self._queue:  # command by command: the rest of the envelope is never sent
+            self._queue.drop()
+            self._finish_refused()
 
-    def _give_up(self) -> None:
-        """Decide the refused letter; the relay still has its transaction open."""
-        if self.over:
+    def _finish_refused(self) -> None:
+        """Finish the refused message; the relay still has its transaction open."""
+        if self.ended_by:
             return
         assert self._begun
         assert self._refusal
         message, self._begun = self._begun, None
-        self._row += 1
-        self._must_forget = True
-        self._decide(message, *self._refusal)
+        self._refusals += 1
+        self._needs_rset = True
+        self._finish(message, *self._refusal)
 
-    def _decide(self, message: Message, outcome: Outcome, reply: Reply | None) -> None:
-        self.decided += not self.over
-        self._decisions.append(Decision(message, outcome, reply))
+    def _finish(self, message: Message, outcome: Outcome, reply: Reply | None) -> None:
+        self.finished_count += not self.ended_by
+        self._finished.append(FinishedMessage(message, outcome, reply))
 
-    def _settle(self, why: Reply, *, unsent: bool) -> None:
-        """Nothing more will be heard: each letter by how far it got."""
-        followed = bool(self._sent)
+    def _finish_all(self, reason: Reply, *, unsent: bool) -> None:
+        """Finish each message by how far it got: no reply will come any more."""
+        has_sent = bool(self._sent)
         if self._sent:
             has_left = not (self._due or unsent)
             message, self._sent = self._sent, None
-            self._decide(message, Outcome.IN_DOUBT if has_left else Outcome.LATER, why)
+            self._finish(message, Outcome.IN_DOUBT if has_left else Outcome.LATER, reason)
         if self._begun:
             message, self._begun = self._begun, None
-            self._decide(message, *self._how_far(why, is_first=not (self.decided or followed)))
-        self._awaited.clear()
-        self._unsaid.clear()
-        self._hearers.clear()
+            self._finish(message, *self._outcome_so_far(reason, is_first=not (self.finished_count or has_sent)))
+        self._queue.awaited.clear()
+        self._queue.drop()
         self._due = []
 
-    def _how_far(self, why: Reply, *, is_first: bool) -> tuple[Outcome, Reply]:
+    def _outcome_so_far(self, reason: Reply, *, is_first: bool) -> tuple[Outcome, Reply]:
         if self._refusal:
-            # After a row of refusals the relay hangs up for that row: this letter has no part in it.
-            is_for_the_row = self._refusal[1].code == 421 and self._row >= REFUSALS // 2
-            return (Outcome.UNTOUCHED, self._refusal[1]) if is_for_the_row else self._refusal
-        if self._is_known:
-            return Outcome.LATER, why
-        # Relays close idle connections, and those with many letters behind them: that is not about this one.
-        return (Outcome.LATER if is_first else Outcome.UNTOUCHED), why
+            # A relay hangs up because of the refusals in a row, and not because of this message.
+            is_for_others = self._refusal[1].code == 421 and self._refusals >= MAX_REFUSALS // 2
+            return (Outcome.UNTOUCHED, self._refusal[1]) if is_for_others else self._refusal
+        if self._mail_is_answered:
+            return Outcome.LATER, reason
+        # Relays close idle connections, and those that have carried many messages: that is not about this message.
+        return (Outcome.LATER if is_first else Outcome.UNTOUCHED), reason

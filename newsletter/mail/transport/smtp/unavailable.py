@@ -1,4 +1,4 @@
-"""Shut out: why a relay cannot be used, in words for an operator, and whether that passes by itself."""
+"""Why a relay cannot be used, described for an operator, and whether the problem passes by itself."""
 
 import os
 import socket
@@ -9,32 +9,33 @@ from newsletter.mail.transport.transport import Reply
 
 
 class UnavailableError(Exception):
-    """The relay does not let us in; `lasting` where it will not do so by itself later."""
+    """The relay cannot be used; `lasting` if the problem does not pass by itself."""
 
-    def __init__(self, says: str, *, lasting: bool = False) -> None:
-        super().__init__(says)
+    def __init__(self, reason: str, *, lasting: bool = False) -> None:
+        super().__init__(reason)
         self.lasting = lasting
 
 
-def refused(what: str, reply: Reply) -> UnavailableError:
-    """By the relay, in its own words. RFC 5321 section 4.2.1: 5yz is not to be repeated as it is, all else may be."""
-    return UnavailableError(f"{what}: {reply.words}", lasting=reply.code is not None and reply.code >= 500)
+def from_reply(problem: str, reply: Reply) -> UnavailableError:
+    """Return the error of a relay's refusal, with its reply. It lasts after a 5xx (RFC 5321 section 4.2.1)."""
+    return UnavailableError(f"{problem}: {reply.line}", lasting=reply.code is not None and reply.code >= 500)
 
 
-def failed(error: Exception) -> UnavailableError:
-    """By the network, by TLS or by the DNS."""
+def from_error(error: Exception) -> UnavailableError:
+    """Return the error of a failure in the network, in TLS or in the DNS."""
     match error:
         case ssl.SSLCertVerificationError():
             return UnavailableError(f"its certificate does not verify: {error.verify_message}", lasting=True)
         case ssl.SSLError():
-            says = f"TLS cannot be agreed on: {error.reason or replies.ours(error).text}"
+            reason = f"TLS cannot be agreed on: {error.reason or replies.from_error(error).text}"
         case socket.gaierror():
-            says = f"its name cannot be found: {error.strerror}"
+            reason = f"its name cannot be found: {error.strerror}"
         case UnicodeError():
-            says = "its name cannot be looked up, for it is none"
+            reason = "its name cannot be looked up, because it is not a valid host name"
         case OSError(errno=int(number)) if number > 0:
-            says = os.strerror(number)  # the error's own words may hold an address of the network
+            reason = os.strerror(number)  # the error's own text may contain a network address
         case _:
-            says = replies.ours(error).text
-    # A name that is not found may be that of a container which starts again; it becomes lasting like all other trouble.
-    return UnavailableError(says, lasting=isinstance(error, UnicodeError))
+            reason = replies.from_error(error).text
+    # A name that is not found may be that of a container that is restarting. Like every problem it counts as lasting
+    # after a while.
+    return UnavailableError(reason, lasting=isinstance(error, UnicodeError))

@@ -1,4 +1,4 @@
-"""A relay without a socket: it answers as it is told for each letter, and remembers what it took."""
+"""A relay without a socket: it replies to each message as the test says, and records what it took."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,37 +7,37 @@ NUMBER = re.compile(r"-(\d+)@")
 
 
 @dataclass(frozen=True)
-class Answers:
-    """To the commands of one letter."""
+class Codes:
+    """The codes of the replies to one message."""
 
     mail: int = 250
     rcpt: int = 250
     data: int = 354
     dot: int = 250
-    is_long: bool = False  # in several lines
-    insists: bool = False  # asks for the content though it has refused the recipient
+    is_multiline: bool = False  # each reply has two lines
+    asks_anyway: bool = False  # asks for the content although it refused the recipient
 
 
 @dataclass
 class Relay:
-    """The whole of a server's state; bytes in, bytes out."""
+    """The state of a server; bytes in, bytes out."""
 
-    answers: dict[int, Answers]
+    codes: dict[int, Codes]
     pipelining: bool = True
-    taken: list[tuple[str, str, bytes]] = field(default_factory=list)  # letters that it said 250 to
-    voids: list[bytes] = field(default_factory=list)  # what came where it had no recipient
+    taken: list[tuple[str, str, bytes]] = field(default_factory=list)  # sender, recipient, content
+    unaddressed: list[bytes] = field(default_factory=list)  # content that arrived without a recipient
     sender: str | None = None
     recipient: str | None = None
-    current: Answers = field(default_factory=Answers)
+    current: Codes = field(default_factory=Codes)
     rest: bytes = b""
     is_reading: bool = False
-    has_left: bool = False
+    is_closed: bool = False
 
     def feed(self, data: bytes) -> bytes:
-        """The replies to it."""
+        """Return the replies to the data."""
         self.rest += data
         out = b""
-        while not self.has_left and (end := self._end()) >= 0:
+        while not self.is_closed and (end := self._end()) >= 0:
             piece, self.rest = self.rest[:end], self.rest[end:]
             reply = self._content(piece) if self.is_reading else self._command(piece.decode().rstrip("\r\n"))
             out += reply
@@ -47,17 +47,17 @@ class Relay:
         if self.is_reading:
             if self.rest.startswith(b".\r\n"):
                 return 3
-            place = self.rest.find(b"\r\n.\r\n")
-            return place + 5 if place >= 0 else -1
+            position = self.rest.find(b"\r\n.\r\n")
+            return position + 5 if position >= 0 else -1
         return self.rest.find(b"\r\n") + 2 if b"\r\n" in self.rest else -1
 
-    def _say(self, code: int) -> bytes:
-        self.has_left = code == 421
-        return b"%d-first\r\n%d last\r\n" % (code, code) if self.current.is_long else b"%d word\r\n" % code
+    def _reply(self, code: int) -> bytes:
+        self.is_closed = code == 421
+        return b"%d-first\r\n%d last\r\n" % (code, code) if self.current.is_multiline else b"%d word\r\n" % code
 
     def _command(self, command: str) -> bytes:
         verb = command.partition(" ")[0]
-        return self._say(
+        return self._reply(
             {"MAIL": self._mail, "RCPT": self._rcpt, "DATA": self._data, "RSET": self._rset}[verb](command)
         )
 
@@ -66,7 +66,7 @@ class Relay:
             return 503
         number = NUMBER.search(command)
         assert number
-        self.current = self.answers[int(number[1])]
+        self.current = self.codes[int(number[1])]
         if self.current.mail == 250:
             self.sender = command.partition("<")[2].partition(">")[0]
         return self.current.mail
@@ -81,7 +81,7 @@ class Relay:
     def _data(self, _: str) -> int:
         if self.sender is None:
             return 503
-        if self.recipient is None and not self.current.insists:
+        if self.recipient is None and not self.current.asks_anyway:
             return 554
         self.is_reading = self.current.data == 354
         return self.current.data
@@ -94,10 +94,10 @@ class Relay:
         self.is_reading = False
         body = content.removesuffix(b".\r\n").replace(b"\n..", b"\n.")
         if self.recipient is None:
-            self.voids.append(body)
+            self.unaddressed.append(body)
         elif self.current.dot == 250:
             assert self.sender is not None
             self.taken.append((self.sender, self.recipient, body))
         code = self.current.dot
         self.sender = self.recipient = None
-        return self._say(code)
+        return self._reply(code)

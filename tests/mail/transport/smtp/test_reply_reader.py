@@ -1,4 +1,4 @@
-"""Replies, however they arrive."""
+"""Replies are parsed however they arrive."""
 
 from itertools import pairwise
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.mail.transport.smtp.reply_reader import LONGEST, MOST, NONSENSE, ReplyReader
+from newsletter.mail.transport.smtp.reply_reader import INVALID, MAX_LINE_OCTETS, MAX_REPLY_LINES, ReplyReader
 from newsletter.mail.transport.transport import Reply
 
 STREAM = (
@@ -28,7 +28,7 @@ REPLIES = [
 
 def replies(*chunks: bytes) -> list[Reply]:
     reader = ReplyReader()
-    return [heard.reply for chunk in chunks for heard in reader.feed(chunk)]
+    return [parsed.reply for chunk in chunks for parsed in reader.feed(chunk)]
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=20))
@@ -38,16 +38,16 @@ def test_replies_are_the_same_wherever_they_are_cut(cuts):
 
 
 def test_replies_are_the_same_byte_by_byte():
-    assert replies(*(STREAM[place : place + 1] for place in range(len(STREAM)))) == REPLIES
+    assert replies(*(STREAM[position : position + 1] for position in range(len(STREAM)))) == REPLIES
 
 
 def test_the_lines_of_a_reply_are_kept_as_they_were():
-    heard = ReplyReader().feed(b"250-relay.test\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE\r\n")
-    assert heard[0].lines == (b"relay.test", b"AUTH PLAIN LOGIN", b"SIZE")
+    parsed = ReplyReader().feed(b"250-relay.test\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE\r\n")
+    assert parsed[0].lines == (b"relay.test", b"AUTH PLAIN LOGIN", b"SIZE")
 
 
 @pytest.mark.parametrize(
-    "nonsense",
+    "invalid",
     [
         b"hello\r\n",
         b"\r\n",
@@ -61,27 +61,27 @@ def test_the_lines_of_a_reply_are_kept_as_they_were():
     ],
 )
 @pytest.mark.parametrize("is_cut", [True, False])
-def test_what_is_no_reply_is_the_last_thing_that_is_heard(nonsense, is_cut):
-    data = b"250 Ok\r\n" + nonsense + b"250 Ok\r\n"
+def test_nothing_is_parsed_after_an_invalid_reply(invalid, is_cut):
+    data = b"250 Ok\r\n" + invalid + b"250 Ok\r\n"
     reader = ReplyReader()
-    heard = [each for place in range(len(data)) for each in reader.feed(data[place : place + 1])] if is_cut else []
-    heard = heard or ReplyReader().feed(data)
-    assert heard[0].reply == Reply(250, None, "Ok")
-    assert heard[1] is NONSENSE
+    parsed = [each for at in range(len(data)) for each in reader.feed(data[at : at + 1])] if is_cut else []
+    parsed = parsed or ReplyReader().feed(data)
+    assert parsed[0].reply == Reply(250, None, "Ok")
+    assert parsed[1] is INVALID
 
 
 @pytest.mark.parametrize("is_ended", [True, False])
-def test_an_endless_line_is_nonsense_and_is_not_kept_for_ever(is_ended):
-    assert ReplyReader().feed(b"250 " + b"x" * LONGEST + b"\r\n" * is_ended) == [NONSENSE]
+def test_an_endless_line_is_invalid_and_is_not_buffered(is_ended):
+    assert ReplyReader().feed(b"250 " + b"x" * MAX_LINE_OCTETS + b"\r\n" * is_ended) == [INVALID]
 
 
-def test_an_endless_reply_is_nonsense():
-    assert ReplyReader().feed(b"250-more\r\n" * MOST) == []
-    assert ReplyReader().feed(b"250-more\r\n" * (MOST + 1)) == [NONSENSE]
+def test_an_endless_reply_is_invalid():
+    assert ReplyReader().feed(b"250-more\r\n" * MAX_REPLY_LINES) == []
+    assert ReplyReader().feed(b"250-more\r\n" * (MAX_REPLY_LINES + 1)) == [INVALID]
 
 
-def test_many_different_replies_are_not_remembered_for_ever():
+def test_the_cache_of_replies_is_bounded():
     reader = ReplyReader()
     for number in range(1000):
         assert reader.feed(b"250 2.0.0 Ok: %d\r\n" % number)[0].reply.text == f"Ok: {number}"
-    assert len(reader._known) < 100
+    assert len(reader._cached) < 100
