@@ -66,16 +66,12 @@ def build(
 ) -> Context:
     """Return the context that the settings describe. Raises Misconfigured if schema or keys do not fit the database.
 
-    It uses `database`, or opens the one in the settings; `close` closes its connections. It writes a heartbeat every
-    `heartbeat` seconds and reclaims the letters of workers that wrote none for `lease` seconds. `on_more_due` is called
-    when more letters of issues are due than this process claims at once; it must not block.
+    `database` defaults to the one in the settings; `close` closes its connections. A heartbeat is written every
+    `heartbeat` seconds, and letters of workers that wrote none for `lease` seconds are reclaimed. `on_more_due` is
+    called when more letters of issues are due than one claim takes; it must not block.
     """
-    database, keys, stop = database or Database(settings.database), keyring(settings), stop or Event()
-    try:
-        startup.check(database, keys, now=clock())
-    except Exception:
-        database.close()
-        raise
+    keys, stop = keyring(settings), stop or Event()
+    database = _checked(database or Database(settings.database), keys, now=clock())
     supervisor = Supervisor(shared_state.shared_state(settings.redis_url), database.writing)
     dispatcher = Dispatcher(
         begin=database.writing,
@@ -89,18 +85,24 @@ def build(
         stop=stop,
         on_more_due=on_more_due,
     )
+    parts = database, templating.environment(), keys, settings.base_url, dispatcher
     return Context(
-        database,
-        templating.environment(),
-        keys,
-        settings.base_url,
-        dispatcher,
+        *parts,
         HttpFetcher(allow=settings.feed_allow),
         clock,
         supervisor,
         lease_monitor=LeaseMonitor(heartbeat=heartbeat, lease=lease),
         stop=stop,
     )
+
+
+def _checked(database: Database, keys: Keyring, *, now: datetime) -> Database:
+    try:
+        startup.check(database, keys, now=now)
+    except Exception:
+        database.close()
+        raise
+    return database
 
 
 def transport(settings: Settings, pace: Callable[[Relay], Pace] = steady, *, stop: Event | None = None) -> Transport:

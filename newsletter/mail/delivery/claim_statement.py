@@ -107,10 +107,7 @@ def urgent(*, suspects: bool, on_sqlite: bool) -> Update:
 
 
 def _claim(due: Select[*tuple[Any, ...]], *, suspects: bool, on_sqlite: bool) -> Update:
-    """Return the UPDATE of the first `limit` due deliveries, in the order of their queue.
-
-    `claims._Claimer` binds the parameters when it executes the statement.
-    """
+    """Return the UPDATE of the first due deliveries in their order; `claims._Claimer` binds its parameters."""
     is_wanted = Delivery.deaths >= SUSPECT_DEATHS if suspects else Delivery.deaths < SUSPECT_DEATHS
     locked = (
         due.where(has_status(*WAITING), is_wanted)
