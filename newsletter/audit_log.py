@@ -1,8 +1,7 @@
-"""Acts: who changed what, appended and never changed.
+"""The audit log: who changed what, append-only.
 
-Whatever operators answer for (newsletters, wordings, feeds, digests, issues, operators) is changed by a use case that
-takes an `actor` and writes the act itself, in the transaction of the change. So no edge can forget it, neither the
-command nor the desk nor a worker: who names no actor gets no change.
+Every use case that changes newsletters, wordings, feeds, digests, issues or operators takes an `actor` and writes the
+entry itself, in the transaction of the change. So neither a command nor the desk nor a worker can forget it.
 """
 
 import os
@@ -15,14 +14,14 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.store.database import Base
 
-# Who acts when no person does; a person is `cli:USER` or `operator:ID`.
+# Actors that are not people. A person is `cli:USER` or `operator:ID`.
 SCHEDULER = "scheduler"
 WORKER = "worker"
 SITE = "site"
 
 
 class AuditEntry(Base):
-    """What somebody did. It holds nobody's personal value: ids, names of fields and plain facts only."""
+    """One change. It contains no personal data, only ids, field names and plain facts."""
 
     __tablename__ = "acts"
 
@@ -35,24 +34,24 @@ class AuditEntry(Base):
 
 
 def record(session: Session, *, actor: str, verb: str, subject: str, now: datetime, **fields: Any) -> None:
-    """Remember that `actor` did `verb` to `subject` (`issue:12`, `newsletter:morning`)."""
+    """Record that `actor` did `verb` to `subject` (`issue:12`, `newsletter:morning`)."""
     session.add(AuditEntry(actor=actor, verb=verb, subject=subject, fields=fields, at=now))
     session.flush()
 
 
 def newest(session: Session, *, limit: int) -> list[AuditEntry]:
-    """The last so many acts, the newest last."""
+    """Return the newest entries, at most `limit`, in the order in which they were written."""
     return list(session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)))[::-1]
 
 
 def last(session: Session, *, subject: str, verb: str) -> AuditEntry | None:
-    """The last time that somebody did this to it."""
-    found = select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.verb == verb)
-    return session.scalar(found.order_by(AuditEntry.id.desc()).limit(1))
+    """Return the newest entry with this subject and verb, or None."""
+    entries = select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.verb == verb)
+    return session.scalar(entries.order_by(AuditEntry.id.desc()).limit(1))
 
 
 def system_user() -> str:
-    """Return the operating system's user as an actor: the one who runs a command, whatever the environment says."""
+    """Return the user who runs this process, as an actor. The environment (USER, LOGNAME) cannot change it."""
     try:
         return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
     except KeyError:  # a container's user may have no name

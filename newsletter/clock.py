@@ -1,4 +1,4 @@
-"""The wall clock. Only the edges read it, and pass what it says on as `now`."""
+"""The wall clock. Only the edges read it, and pass the time on as `now`."""
 
 from datetime import UTC, datetime
 

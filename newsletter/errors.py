@@ -1,23 +1,23 @@
-"""Everything that can go wrong in words a person understands.
+"""The exceptions with a message for people.
 
     NewsletterError
-    ├── Misconfigured       the operator mends a setting              exit 2
-    ├── Refused             the asker can act                         4xx, exit 1
-    │   ├── Malformed       what was entered cannot be used; names the field
-    │   ├── LinkUnreadable  the link is cut, mistyped or for another purpose
-    │   ├── LinkExpired     the link was good and is not any more
-    │   └── NotFound        nothing of that name
-    ├── FetchError          a web server gave us nothing usable; Forbidden: we may not ask it
-    ├── NotAFeed            what it gave us cannot be read
-    └── HeaderError, FieldError   a letter cannot be written so
+    ├── Misconfigured       the operator must correct a setting       exit 2
+    ├── Refused             the visitor or operator can act           4xx, exit 1
+    │   ├── Malformed       a field has an invalid value; names the field
+    │   ├── LinkUnreadable  the link is cut off, mistyped or for another purpose
+    │   ├── LinkExpired     the link is no longer valid
+    │   └── NotFound        there is nothing of that name
+    ├── FetchError          a web server returned nothing usable; Forbidden: we may not fetch it
+    ├── NotAFeed            the document cannot be read as a feed
+    └── HeaderError, FieldError   a letter cannot be written like this
 
-The type says what to do next; the class docstring is the message where none is given. No HTTP and no SMTP here:
-web/failures.py and the postmen translate.
+The type determines what to do next; the class docstring is the default message. Nothing here knows HTTP or SMTP:
+web/failures.py and the mail transports translate.
 """
 
 
 class NewsletterError(Exception):
-    """Something that the newsletter can explain."""
+    """An error with a message for people."""
 
     def __str__(self) -> str:
         return super().__str__() or (self.__doc__ or "").strip().splitlines()[0]
@@ -28,11 +28,11 @@ class Misconfigured(NewsletterError):
 
 
 class Refused(NewsletterError):
-    """We could not accept that request."""
+    """We could not accept your request."""
 
 
 class Malformed(Refused):
-    """What was entered cannot be used."""
+    """A field has an invalid value."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class Malformed(Refused):
 
 
 class LinkUnreadable(Refused):
-    """This link is not complete. Please open it once more from the letter, or copy all of it."""
+    """This link is incomplete. Please open it from the letter again, or copy all of it."""
 
 
 class LinkExpired(Refused):
@@ -48,4 +48,4 @@ class LinkExpired(Refused):
 
 
 class NotFound(Refused):
-    """There is nothing of that name here."""
+    """There is nothing with that name here."""

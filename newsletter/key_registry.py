@@ -1,7 +1,7 @@
-"""Known keys: every key that was ever in the ring, so that the loss or exchange of one is noticed at the start.
+"""Remember every key that was ever used, so that a process refuses to start if one was lost or replaced.
 
-Without it the first to notice would be a reader whose link no longer works, or nobody: an address that was never to be
-written to again is recognised only under the key that it was remembered with.
+Otherwise a reader whose link fails would be the first to notice, or nobody would: a suppressed address is recognized
+only with the key of its fingerprint.
 """
 
 from datetime import datetime
@@ -16,11 +16,11 @@ from newsletter.keys import Keyring
 from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.store.database import Base, insert_once
 
-NAMING = (Delivery, Suppression, Seal)  # whose rows name the key that they were made with
+TABLES_NAMING_KEYS = (Delivery, Suppression, Seal)  # their rows name the key that they were made with
 
 
 class KnownKey(Base):
-    """A key by its id, and its MAC over that: no other key makes the same one, and it tells nothing about the key."""
+    """A key's id, and the key's MAC of this id: it identifies the key and reveals nothing about it."""
 
     __tablename__ = "known_keys"
 
@@ -30,27 +30,27 @@ class KnownKey(Base):
 
 
 def check(session: Session, keyring: Keyring, *, now: datetime) -> None:
-    """Note the keys of the ring. To be called at every start, before anything is made with them.
+    """Register the keyring's keys. Call it at every start, before any key is used.
 
-    Raises Misconfigured where a key is not the one that it was, and where one is missing that rows still name. A
-    missing key that nothing names any more is forgotten.
+    Raises Misconfigured if a key differs from the registered one, or if a key is missing that rows still name. A
+    missing key that no row names is removed from the registry.
     """
     macs = {name: keyring.mac("known key", name.encode(), key=name) for name in keyring}
     for name, mac in macs.items():
         insert_once(session, KnownKey, id=name, mac=mac, since=now)
     known = session.scalars(select(KnownKey).order_by(KnownKey.id)).all()
-    gone = [key for key in known if key.id not in keyring]
-    wrong = [f"{key.id} is another key than before" for key in known if macs.get(key.id, key.mac) != key.mac]
-    wrong += [f"{key.id} is missing, and rows name it" for key in gone if _is_named(session, key.id)]
-    if wrong:
+    missing = [key for key in known if key.id not in keyring]
+    problems = [f"{key.id} is another key than before" for key in known if macs.get(key.id, key.mac) != key.mac]
+    problems += [f"{key.id} is missing but still in use" for key in missing if _is_named(session, key.id)]
+    if problems:
         raise Misconfigured(
-            f"The secret keys cannot be used: {'; '.join(wrong)}. Put back what was in NEWSLETTER_SECRET_KEYS, or the "
-            "file secret_key in the data folder; without it no link in a sent letter works, and nobody who asked "
-            "never to be written to would be recognised."
+            f"The secret keys cannot be used: {'; '.join(problems)}. Restore the former NEWSLETTER_SECRET_KEYS, or the "
+            "file secret_key in the data folder. Without them, links in sent letters stop working, and addresses that "
+            "must never be written to are not recognized."
         )
-    for key in gone:
+    for key in missing:
         session.delete(key)
 
 
 def _is_named(session: Session, name: str) -> bool:
-    return any(session.scalar(select(exists().where(row.key_id == name))) for row in NAMING)
+    return any(session.scalar(select(exists().where(row.key_id == name))) for row in TABLES_NAMING_KEYS)

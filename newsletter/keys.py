@@ -1,4 +1,4 @@
-"""The keyring: every token and MAC names its key, so keys can be changed without breaking old links."""
+"""The secret keys. Every token and MAC names its key, so keys can be rotated without breaking old links."""
 
 import binascii
 import os
@@ -11,17 +11,17 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from newsletter.errors import Misconfigured
-from newsletter.settings import LEAST, Settings
+from newsletter.settings import MIN_KEY_CHARACTERS, Settings
 
-BLOCK = 64  # octets of SHA-256's
+HMAC_BLOCK_BYTES = 64  # of SHA-256
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
-KEPT = "secret_key"  # the file in the data folder
+KEY_FILE = "secret_key"  # the file in the data folder
 
 
 class Keyring:
-    """Secret keys by id, newest first. The newest makes; all of them verify.
+    """Secret keys by id, newest first. The newest key makes MACs; every key verifies them.
 
-    Purposes never share a key: what is used is HMAC-SHA-256(key, purpose).
+    Purposes never share a key: each one uses HMAC-SHA-256(key, purpose).
     """
 
     def __init__(self, keys: Iterable[tuple[str, str]]) -> None:
@@ -36,63 +36,69 @@ class Keyring:
         return iter(self._keys)
 
     def mac(self, purpose: str, message: bytes, *, key: str | None = None) -> bytes:
-        """The 32-byte HMAC-SHA-256 of a message for one purpose, with the newest key or the one named (KeyError)."""
-        return self.maker(purpose, key=key)(message)
+        """Return the 32-byte HMAC-SHA-256 of a message for one purpose, with the newest or the given key.
 
-    def maker(self, purpose: str, *, key: str | None = None) -> Callable[[bytes], bytes]:
-        """What makes such MACs, prepared once: every letter of an issue needs some."""
+        Raises KeyError if there is no such key.
+        """
+        return self.mac_maker(purpose, key=key)(message)
+
+    def mac_maker(self, purpose: str, *, key: str | None = None) -> Callable[[bytes], bytes]:
+        """Return the function that makes these MACs, cached, because every letter of an issue needs several."""
         name = key or self.newest
-        made = self._macs.get((purpose, name))
-        if made is None:
+        maker = self._macs.get((purpose, name))
+        if maker is None:
             derived = hmac_sha256(self._keys[name])(purpose.encode())
-            made = self._macs[purpose, name] = hmac_sha256(derived)
-        return made
+            maker = self._macs[purpose, name] = hmac_sha256(derived)
+        return maker
 
 
 def hmac_sha256(key: bytes) -> Callable[[bytes], bytes]:
-    """HMAC-SHA-256 (RFC 2104) under one key, whose two blocks are made only once.
+    """Return the function for HMAC-SHA-256 (RFC 2104) under one key, with its two key blocks computed in advance.
 
-    For a short message that is four times as fast as the standard library, which sets up OpenSSL anew for each.
+    For short messages it is four times as fast as the standard library, which sets up OpenSSL for each one.
     """
-    block = (sha256(key).digest() if len(key) > BLOCK else key).ljust(BLOCK, b"\0")
+    block = (sha256(key).digest() if len(key) > HMAC_BLOCK_BYTES else key).ljust(HMAC_BLOCK_BYTES, b"\0")
     inner, outer = bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)
     return lambda message: sha256(outer + sha256(inner + message).digest()).digest()
 
 
-def keyring(settings: Settings) -> Keyring:
-    """The configured keys; for the embedded SQLite default, one made once and kept in the data folder."""
+def load_keyring(settings: Settings) -> Keyring:
+    """Return the configured keys. Without any, on SQLite, return the key in the data folder, created if missing.
+
+    Raises Misconfigured on PostgreSQL without keys, and if the key in the data folder is damaged.
+    """
     if settings.secret_keys:
         return Keyring(settings.secret_keys)
     if not settings.database.startswith("sqlite"):
         raise Misconfigured(
-            "NEWSLETTER_SECRET_KEYS: not set. Every process needs the same keys, kept outside the database; make one "
-            "with: python -c \"import secrets; print('k1:' + secrets.token_urlsafe(32))\""
+            "NEWSLETTER_SECRET_KEYS: not set. Every process needs the same keys, stored outside the database. Create "
+            "one with: python -c \"import secrets; print('k1:' + secrets.token_urlsafe(32))\""
         )
-    return Keyring([("k1", _kept(settings.data_dir / KEPT))])
+    return Keyring([("k1", _read_or_create(settings.data_dir / KEY_FILE))])
 
 
-def known(settings: Settings) -> Keyring | None:
-    """The keys, where this process has them; it makes none. Raises Misconfigured where the kept one is damaged."""
-    has_kept = settings.database.startswith("sqlite") and (settings.data_dir / KEPT).exists()
-    return keyring(settings) if settings.secret_keys or has_kept else None
+def load_if_present(settings: Settings) -> Keyring | None:
+    """Return the keys if there are any, without creating one. Raises Misconfigured if the key file is damaged."""
+    has_file = settings.database.startswith("sqlite") and (settings.data_dir / KEY_FILE).exists()
+    return load_keyring(settings) if settings.secret_keys or has_file else None
 
 
-def _kept(path: Path) -> str:
-    """The key in this file, made if it is not there: once, also by two processes that start at the same time."""
+def _read_or_create(path: Path) -> str:
+    """Return the key in this file. Of several processes that start at once, only one creates it."""
     if not path.exists():
-        _make(path)
+        _create(path)
     key = path.read_text(encoding="ascii", errors="replace").strip()
-    if len(key) < LEAST or not key.isascii():
+    if len(key) < MIN_KEY_CHARACTERS or not key.isascii():
         raise Misconfigured(
-            f"{path} is damaged. Put the key back from a backup: without it no link in a sent letter works."
+            f"{path} is damaged. Restore it from a backup: without this key, links in sent letters do not work."
         )
     return key
 
 
-def _make(path: Path) -> None:
+def _create(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written in full under another name, and only then given this one: nobody ever reads half a key, and a link never
-    # takes the place of a file that is there.
+    # Write the file under a temporary name, then link it: no process reads half a key, and unlike a rename, a link
+    # never replaces an existing file.
     with NamedTemporaryFile("w", encoding="ascii", dir=path.parent, prefix=f".{path.name}-") as file:  # mode 0600
         file.write(secrets.token_urlsafe(32))
         file.flush()
@@ -100,23 +106,23 @@ def _make(path: Path) -> None:
         with suppress(FileExistsError):
             os.link(file.name, path)
     folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)  # or a power cut could take the name away, after letters have left that need the key
+    os.fsync(folder)  # otherwise a power cut could lose the file after letters that need the key have been sent
     os.close(folder)
 
 
-def text(mac: bytes) -> str:
-    """Bytes as unpadded base64url (RFC 4648 section 5)."""
-    return ascii_text(mac).decode()
+def to_base64url(mac: bytes) -> str:
+    """Return unpadded base64url (RFC 4648 section 5)."""
+    return to_base64url_bytes(mac).decode()
 
 
-def ascii_text(mac: bytes) -> bytes:
-    """The same, as octets."""
+def to_base64url_bytes(mac: bytes) -> bytes:
+    """Return the same as ASCII bytes."""
     return binascii.b2a_base64(mac, newline=False).translate(URL_SAFE, b"=")
 
 
-def raw(encoded: str) -> bytes:
-    """What `text` made, as bytes again. Raises ValueError for anything else, or another spelling of them."""
+def from_base64url(encoded: str) -> bytes:
+    """Decode the output of `to_base64url`. Raises ValueError for anything else, also for a non-canonical spelling."""
     decoded = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-    if text(decoded) != encoded:
+    if to_base64url(decoded) != encoded:
         raise ValueError("not canonical")
     return decoded

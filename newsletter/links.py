@@ -1,9 +1,9 @@
-"""Signed, purpose-bound links: what a letter's reader holds in place of a password.
+"""Signed links, each for one purpose, that let a reader act without a password.
 
-A token is `key-id.payload` in base64url: the ids it stands for as varints, then 16 bytes of MAC over them. It reveals
-no address, names its key (so keys can be rotated), cannot be used for another purpose, and is short: the whole URL has
-to fit one line of List-Unsubscribe, where nothing may fold it (RFC 8058 section 3.1), and a reader's screen.
-Expiry, where there is one, belongs to the row that the ids name; unsubscribe links never expire.
+A token is `key-id.payload` in base64url: ids as varints, then 16 bytes of MAC over them. It reveals no address, names
+its key (so keys can be rotated), and cannot be used for another purpose. It is short, because the whole URL must fit
+one line of List-Unsubscribe, which must not be folded (RFC 8058 section 3.1).
+If a link expires, the row that the ids name says when; unsubscribe links never expire.
 """
 
 import hmac
@@ -11,14 +11,14 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from newsletter.errors import LinkUnreadable
-from newsletter.keys import Keyring, ascii_text, raw
+from newsletter.keys import Keyring, from_base64url, to_base64url_bytes
 
 MAC_BYTES = 16
-SHORT = [bytes((number,)) for number in range(0x80)]  # varints of one octet: most newsletters'
+ONE_BYTE_VARINTS = [bytes((number,)) for number in range(0x80)]  # cached, because most newsletter ids are below 128
 
 
 class Purpose(StrEnum):
-    """What a link may do; each in a letter can only reduce, but for the one that confirms."""
+    """What a link allows. All but CONFIRM can only reduce what an address receives."""
 
     CONFIRM = "confirm"  # (signup)
     NEVER = "never"  # (signup)
@@ -42,29 +42,30 @@ class Links:
         self._keyring = keyring
 
     def url(self, purpose: Purpose, *ids: int, key: str | None = None) -> str:
-        """The whole address, as it stands in a letter."""
-        return self.maker(purpose, key=key)(*ids).decode()
+        """Return the absolute URL for a letter."""
+        return self.url_maker(purpose, key=key)(*ids).decode()
 
     def token(self, purpose: Purpose, *ids: int, key: str | None = None) -> str:
-        """The signed ids. Same arguments, same key: same token, so that a repeated letter is the same bytes."""
+        """Return the signed ids. The same ids and key give the same token, so a repeated letter has the same bytes."""
         return self.url(purpose, *ids, key=key).rpartition("/")[2]
 
-    def maker(self, purpose: Purpose, *, key: str | None = None) -> Callable[..., bytes]:
-        """What makes such addresses of ids, in ASCII, prepared once: every letter of an issue needs some."""
+    def url_maker(self, purpose: Purpose, *, key: str | None = None) -> Callable[..., bytes]:
+        """Return the function that makes these URLs from ids, as ASCII bytes, for the many letters of an issue."""
         key = key or self._keyring.newest
-        before, mac = f"{self.base_url}/{PATHS[purpose]}/{key}.".encode("ascii"), self._keyring.maker(purpose, key=key)
+        prefix = f"{self.base_url}/{PATHS[purpose]}/{key}.".encode("ascii")
+        mac = self._keyring.mac_maker(purpose, key=key)
 
         def url(*ids: int) -> bytes:
             payload = b"".join(map(_varint, ids))
-            return before + ascii_text(payload + mac(payload)[:MAC_BYTES])
+            return prefix + to_base64url_bytes(payload + mac(payload)[:MAC_BYTES])
 
         return url
 
     def read(self, token: str, purpose: Purpose) -> tuple[int, ...]:
-        """The ids that a token stands for. Raises LinkUnreadable if it is cut, forged or made for another purpose."""
+        """Return a token's ids. Raises LinkUnreadable if it is cut off, forged or made for another purpose."""
         key, _, rest = token.partition(".")
         try:
-            signed = raw(rest)
+            signed = from_base64url(rest)
             payload, mac = signed[:-MAC_BYTES], signed[-MAC_BYTES:]
             known = key in self._keyring and payload
             if known and hmac.compare_digest(mac, self._keyring.mac(purpose, payload, key=key)[:MAC_BYTES]):
@@ -76,7 +77,7 @@ class Links:
 
 def _varint(number: int) -> bytes:
     if number < 0x80:
-        return SHORT[number]
+        return ONE_BYTE_VARINTS[number]
     out = []
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

@@ -1,8 +1,7 @@
-"""Logs: whatever a process says goes down one pipe, and nothing leaves it that names a reader or acts for one.
+"""Configure logging: one handler, JSON lines outside a terminal, addresses and tokens removed.
 
-Outside a terminal an event is a line of JSON. Modules log by the standard library: a constant sentence, and what is
-particular to the event as fields (`extra`): ids and counts. What libraries say is not ours to word, and quotes whatever
-it stumbled on; so every string is scrubbed at the very end, a traceback's too.
+Modules log with the standard library: a constant sentence, with ids and counts as fields (`extra`). Messages of
+libraries may quote any data, so the formatter scrubs every string at the end, also those of a traceback.
 """
 
 import logging
@@ -22,46 +21,46 @@ from structlog.typing import EventDict, Processor
 from newsletter.errors import NewsletterError
 from newsletter.redaction import scrub
 
-OURS = ("newsletter", "workers")
-# At INFO these write down whole URLs, at DEBUG what was in them.
-INDISCREET = ("httpx2", "httpcore2", "python_multipart")
-# At INFO these tell of every ring, and of every look at the schema. At DEBUG somebody wants to know.
-TALKATIVE = ("alembic.runtime", "celery.app.trace", "celery.beat", "celery.worker.strategy")
+OWN_LOGGERS = ("newsletter", "workers")
+# Never below WARNING: at INFO these log whole URLs, at DEBUG the bodies.
+REVEALING_LOGGERS = ("httpx2", "httpcore2", "python_multipart")
+# Below WARNING only if the root is at DEBUG: at INFO these log every wake-up and every check of the schema.
+VERBOSE_LOGGERS = ("alembic.runtime", "celery.app.trace", "celery.beat", "celery.worker.strategy")
 
 log = logging.getLogger(__name__)
 
 
 def configure(level: int | str = logging.INFO, *, to: TextIO | None = None) -> None:
-    """Send all that this process logs from now on down the pipe: to stderr, readable where that is a terminal.
+    """Log to `to` (by default stderr), as text if that is a terminal, otherwise as JSON lines.
 
-    It takes the place of whatever was set up before, and of Python's own words about what nobody has caught.
+    It replaces all handlers of the root logger and uvicorn's, and Python's hooks for uncaught exceptions.
     """
     stream = to or sys.stderr
-    pipe = _Pipe(stream)
-    pipe.setFormatter(formatter(readable=stream.isatty()))
-    logging.root.handlers[:] = [pipe]
+    handler = _ScrubbingHandler(stream)
+    handler.setFormatter(formatter(readable=stream.isatty()))
+    logging.root.handlers[:] = [handler]
     logging.root.setLevel(level)
-    _moderate()
-    _take_over_uvicorn()
+    _limit_libraries()
+    _remove_uvicorn_handlers()
     structlog.configure(
         processors=[structlog.stdlib.PositionalArgumentsFormatter(), ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     logging.captureWarnings(capture=True)
-    sys.excepthook = _ended
-    threading.excepthook = lambda ended: _ended(ended.exc_type, ended.exc_value, ended.exc_traceback)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda hook: _log_uncaught(hook.exc_type, hook.exc_value, hook.exc_traceback)
 
 
 def formatter(*, readable: bool = False) -> logging.Formatter:
-    """What turns a record into its line: JSON in ASCII, or for a person at a terminal."""
-    render: Processor = _for_a_person() if readable else JSONRenderer()
-    facts = (_fields, add_log_level, add_logger_name, TimeStamper("iso", utc=True), format_exc_info)
-    return ProcessorFormatter(processors=[*facts, ProcessorFormatter.remove_processors_meta, _scrubbed, render])
+    """Return the formatter: JSON in ASCII, or text for a terminal."""
+    render: Processor = _console_renderer() if readable else JSONRenderer()
+    fields = (_fields, add_log_level, add_logger_name, TimeStamper("iso", utc=True), format_exc_info)
+    return ProcessorFormatter(processors=[*fields, ProcessorFormatter.remove_processors_meta, _scrubbed, render])
 
 
-def _for_a_person() -> Processor:
-    # It imports all that colours a terminal: a tenth of the start of each process, and services have none.
+def _console_renderer() -> Processor:
+    # Imported only here: it takes a tenth of a process's startup time, and services have no terminal.
     from structlog.dev import ConsoleRenderer, plain_traceback  # noqa: PLC0415
 
     return ConsoleRenderer(exception_formatter=plain_traceback)
@@ -72,7 +71,7 @@ def _scrubbed(_: Any, __: str, event: EventDict) -> EventDict:
 
 
 def _clean(value: Any) -> Any:
-    """A value as JSON can have it; what JSON does not know becomes text first, so that it is scrubbed as well."""
+    """Return a scrubbed value that JSON can represent. Other types become text first, so that it is scrubbed too."""
     match value:
         case None | bool() | int():
             return value
@@ -87,40 +86,38 @@ def _clean(value: Any) -> Any:
 
 
 def _fields(_: Any, level: str, event: EventDict) -> EventDict:
-    """Our own fields. What libraries attach is made for their own formatters: colours, whole tasks."""
-    ours = event["_record"].name.startswith(OURS) and not event["_from_structlog"]
-    return ExtraAdder()(logging.root, level, event) if ours else event
+    """Add the fields of our own records. Libraries attach others for their own formatters: colors, whole tasks."""
+    is_own = event["_record"].name.startswith(OWN_LOGGERS) and not event["_from_structlog"]
+    return ExtraAdder()(logging.root, level, event) if is_own else event
 
 
-def _moderate() -> None:
-    least = logging.root.level
-    for name in INDISCREET + TALKATIVE:
-        wanted = least <= logging.DEBUG and name in TALKATIVE
-        logging.getLogger(name).setLevel(least if wanted else max(logging.WARNING, least))
+def _limit_libraries() -> None:
+    level = logging.root.level
+    for name in REVEALING_LOGGERS + VERBOSE_LOGGERS:
+        is_wanted = level <= logging.DEBUG and name in VERBOSE_LOGGERS
+        logging.getLogger(name).setLevel(level if is_wanted else max(logging.WARNING, level))
 
 
-def _take_over_uvicorn() -> None:
-    """Take off the handlers that uvicorn has before it calls the factory; its access log would tell the paths."""
+def _remove_uvicorn_handlers() -> None:
+    """Remove the handlers that uvicorn sets up before it calls the factory. Its access log would show the paths."""
     for name in ("uvicorn", "uvicorn.access"):
         uvicorn = logging.getLogger(name)
         uvicorn.handlers.clear()
         uvicorn.propagate = name == "uvicorn"
 
 
-def _ended(kind: type[BaseException], error: BaseException | None, way: TracebackType | None) -> None:
+def _log_uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:
     if isinstance(error, NewsletterError):
-        log.critical(str(error))  # it is meant for whoever reads it, and needs no way there
+        log.critical(str(error))  # its message explains it; a traceback would only hide it
     elif not issubclass(kind, KeyboardInterrupt | SystemExit):
-        log.critical(
-            "nobody has caught an error", exc_info=(kind, error or kind(), way), extra={"error": kind.__name__}
-        )
+        log.critical("uncaught error", exc_info=(kind, error or kind(), traceback), extra={"error": kind.__name__})
 
 
-class _Pipe(logging.StreamHandler[TextIO]):
+class _ScrubbingHandler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
-        """Say that a line is missing, and no more: logging's own account would quote what was in it."""
+        """Log that a record is missing, without its content, which the standard library would print unscrubbed."""
         kind = sys.exc_info()[0] or Exception
-        said = {"name": __name__, "levelname": "ERROR", "msg": "a line of the log could not be written"}
-        about = logging.makeLogRecord({**said, "error": kind.__name__, "source": record.name})
+        fields = {"name": __name__, "levelname": "ERROR", "msg": "a record could not be logged"}
+        replacement = logging.makeLogRecord({**fields, "error": kind.__name__, "source": record.name})
         with suppress(Exception):
-            self.stream.write(self.format(about) + self.terminator)
+            self.stream.write(self.format(replacement) + self.terminator)

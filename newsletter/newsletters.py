@@ -1,7 +1,8 @@
-"""Newsletters: what a visitor subscribes to."""
+"""Newsletters: the things that visitors subscribe to."""
 
 import re
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -12,12 +13,12 @@ from newsletter.store.database import Base
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 BRAND = re.compile(r"#[0-9a-f]{6}")
-LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")  # BCP 47, its usual forms
-LIST_ID = 255  # characters at most, RFC 2919 section 3
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")  # BCP 47, its common forms
+MAX_LIST_ID_CHARACTERS = 255  # RFC 2919 section 3
 
 
 class Newsletter(Base):
-    """A newsletter and who answers for it (GDPR Art. 13(1)(a); RFC 2919 List-Id)."""
+    """A newsletter and its publisher (GDPR Art. 13(1)(a); RFC 2919 List-Id)."""
 
     __tablename__ = "newsletters"
 
@@ -26,14 +27,16 @@ class Newsletter(Base):
     name: Mapped[str]
     description: Mapped[str] = mapped_column(default="")
     publisher: Mapped[str]
-    sender: Mapped[str]  # the address in From; letters carry the publisher's name with it
+    sender: Mapped[str]  # the address in From; letters add the publisher's name
     reply_to: Mapped[str]
     postal_address: Mapped[str]
     language: Mapped[str] = mapped_column(String(35))  # BCP 47
     zone: Mapped[str] = mapped_column(String(64))  # IANA
     list_id: Mapped[str] = mapped_column(String(255), unique=True)
     brand: Mapped[str] = mapped_column(String(7))
-    return_path_domain: Mapped[str | None] = mapped_column(String(255), default=None)  # A-labels; None: to the sender
+    return_path_domain: Mapped[str | None] = mapped_column(
+        String(255), default=None
+    )  # A-labels; None: bounces go to the sender
     created_at: Mapped[datetime]
 
 
@@ -54,15 +57,10 @@ def add(
     brand: str = "#0f5c6e",
     return_path_domain: str | None = None,
 ) -> Newsletter:
-    """Begin a newsletter. Its List-Id is `slug.domain of the sender`, and never changes afterwards."""
-    _check(slug=slug, language=language, zone=zone, brand=brand.lower())
+    """Create a newsletter. Its List-Id, `slug.domain`, never changes. Raises Malformed for invalid values."""
+    _check(session, slug=slug, language=language, zone=zone, brand=brand.lower())
     _check_lines(name=name, publisher=publisher, postal_address=postal_address)
-    if by_slug(session, slug):
-        raise Malformed("slug", f"There is a newsletter “{slug}” already.")
     sender = _mailbox(sender, field="sender")
-    list_id = f"{slug}.{sender.rpartition('@')[2]}"
-    if len(list_id) > LIST_ID:
-        raise Malformed("slug", "With the sender's domain it makes a List-Id that is too long; take a shorter one.")
     newsletter = Newsletter(
         slug=slug,
         name=name.strip(),
@@ -73,56 +71,68 @@ def add(
         postal_address=postal_address.strip(),
         language=language,
         zone=zone,
-        list_id=list_id,
+        list_id=_list_id(slug, sender),
         brand=brand.lower(),
         return_path_domain=_domain(return_path_domain) if return_path_domain else None,
         created_at=now,
     )
     session.add(newsletter)
-    session.flush()
-    audit_log.record(session, actor=actor, verb="newsletter added", subject=f"newsletter:{slug}", now=now)
+    _record(session, newsletter, "newsletter added", actor=actor, now=now)
     return newsletter
 
 
 def change(
     session: Session, newsletter: Newsletter, *, return_path_domain: str | None, actor: str, now: datetime
 ) -> None:
-    """Let bounces come to addresses of this domain from now on; None: to the sender's address, as all other mail."""
+    """Set the domain of the return paths, where bounces go. With None, bounces go to the sender's address."""
     newsletter.return_path_domain = _domain(return_path_domain) if return_path_domain else None
     fields = {"return_path_domain": newsletter.return_path_domain}
-    audit_log.record(
-        session, actor=actor, verb="newsletter changed", subject=f"newsletter:{newsletter.slug}", now=now, **fields
-    )
+    _record(session, newsletter, "newsletter changed", actor=actor, now=now, **fields)
 
 
-def _check(*, slug: str, language: str, zone: str, brand: str) -> None:
+def _record(session: Session, newsletter: Newsletter, verb: str, *, actor: str, now: datetime, **fields: Any) -> None:
+    audit_log.record(session, actor=actor, verb=verb, subject=f"newsletter:{newsletter.slug}", now=now, **fields)
+
+
+def _check(session: Session, *, slug: str, language: str, zone: str, brand: str) -> None:
     if not SLUG.fullmatch(slug):
-        raise Malformed("slug", f"“{slug}” cannot stand in a web address: use a to z, 0 to 9 and -, up to 40 of them.")
+        raise Malformed("slug", f"“{slug}” is not a slug: use at most 40 of the characters a to z, 0 to 9 and -.")
+    if by_slug(session, slug):
+        raise Malformed("slug", f"A newsletter “{slug}” exists already.")
     if not LANGUAGE.fullmatch(language):
-        raise Malformed("language", f"“{language}” is not a language; name one like en, de or pt-BR.")
+        raise Malformed("language", f"“{language}” is not a language code such as en, de or pt-BR.")
     zones.check(zone)
     if not BRAND.fullmatch(brand):
-        raise Malformed("brand", f"“{brand}” is not a colour like #0f5c6e.")
+        raise Malformed("brand", f"“{brand}” is not a color like #0f5c6e.")
 
 
 def _check_lines(**lines: str) -> None:
     for field, value in lines.items():
         if not value.strip() or not value.isprintable():
-            raise Malformed(field, "Enter it in one line of plain text; letters have to show it.")
+            raise Malformed(field, "Enter one line of plain text; letters show it.")
+
+
+def _list_id(slug: str, sender: str) -> str:
+    list_id = f"{slug}.{sender.rpartition('@')[2]}"
+    if len(list_id) > MAX_LIST_ID_CHARACTERS:
+        raise Malformed("slug", "The List-Id, made of slug and sender's domain, is too long; use a shorter slug.")
+    return list_id
 
 
 def _mailbox(value: str, *, field: str) -> str:
-    """An address that every mail server can answer to: what stands in From cannot wait for SMTPUTF8 (RFC 6531)."""
+    """Return the address in ASCII. Many mail servers lack SMTPUTF8 (RFC 6531) and could not reply to another one."""
     written = addresses.envelope(addresses.parse(value, field=field).written)
     if not written.isascii():
-        raise Malformed(field, f"Many mail servers take no “{written}”: before the @ use a to z, digits and . - _ +.")
+        raise Malformed(
+            field, f"Many mail servers do not accept “{written}”: before the @ use a to z, digits and . - _ +."
+        )
     return written
 
 
 def _domain(value: str) -> str:
-    """A domain as A-labels, with room for what stands before the @ of a return path (RFC 5321 section 4.5.3.1)."""
+    """Return the domain as A-labels, if a return path with the longest local part fits (RFC 5321 section 4.5.3.1)."""
     try:
-        return addresses.parse(f"{'b' * addresses.LOCAL_PART}@{value.strip()}").key.rpartition("@")[2]
+        return addresses.parse(f"{'b' * addresses.MAX_LOCAL_PART_OCTETS}@{value.strip()}").key.rpartition("@")[2]
     except Malformed:
         shown = value if value.isprintable() else value.encode("unicode_escape").decode()
         raise Malformed(
@@ -131,19 +141,19 @@ def _domain(value: str) -> str:
 
 
 def by_slug(session: Session, slug: str) -> Newsletter | None:
-    """The newsletter of that slug."""
+    """Return the newsletter with that slug, or None."""
     if not SLUG.fullmatch(slug):
-        return None  # whatever stands in a web address: PostgreSQL would not take a NUL even in a question
+        return None  # a slug from a URL may contain a NUL, which PostgreSQL refuses even in a query
     return session.scalar(select(Newsletter).where(Newsletter.slug == slug))
 
 
 def named(session: Session, slug: str) -> Newsletter:
-    """The newsletter of that slug. Raises NotFound in words for an operator or a visitor."""
+    """Return the newsletter with that slug. Raises NotFound, with a message for operators and visitors."""
     if newsletter := by_slug(session, slug):
         return newsletter
     raise NotFound(f"There is no newsletter “{slug}” here.")
 
 
 def every(session: Session) -> list[Newsletter]:
-    """All newsletters, in the order in which they began."""
+    """Return all newsletters, oldest first."""
     return list(session.scalars(select(Newsletter).order_by(Newsletter.id)))

@@ -1,4 +1,4 @@
-"""Starting: what every process makes sure of before it begins, and how it says that it cannot."""
+"""The checks of every process at startup, and the messages when it cannot start."""
 
 import sys
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from newsletter.store.database import Database
 
 
 def check(database: Database, keyring: Keyring, *, now: datetime) -> None:
-    """Make sure that schema and keys are the database's own, before anything is read or made with them.
+    """Check that the schema and the keys match the database, before either is used. Raises Misconfigured.
 
-    A newer schema will do: another release has migrated already, and will take over. Raises Misconfigured.
+    A newer schema is accepted: a later release has already migrated and is about to replace this one.
     """
     with database.engine.connect() as connection:
         if migrations.state(connection) is migrations.SchemaState.BEHIND:
@@ -30,52 +30,51 @@ def check(database: Database, keyring: Keyring, *, now: datetime) -> None:
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """End the process with exit code 2 and one line where it cannot begin: the way there would hide the reason."""
+    """On a NewsletterError, print its message without the traceback and exit with code 2."""
     try:
         yield
     except NewsletterError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - a command's last word
+        print(error, file=sys.stderr)  # noqa: T201 - the output of a command
         raise SystemExit(2) from None
 
 
 @contextmanager
-def open_database(found: Settings) -> Iterator[Database]:
-    """Open the database of these settings, whatever its schema; close it at the end.
+def open_database(settings: Settings) -> Iterator[Database]:
+    """Yield the database of these settings, whatever its schema; close it at the end.
 
-    Raises NewsletterError if it cannot be used, with the name of the setting and the reason, and without a password.
+    Raises NewsletterError if it cannot be used, with the setting's name and the reason, but without the password.
     """
-    if found.database.startswith("sqlite"):
-        _make(found.data_dir)
-    with closing(Database(found.database)) as opened:
+    if settings.database.startswith("sqlite"):
+        _create_folder(settings.data_dir)
+    with closing(Database(settings.database)) as database:
         try:
-            opened.engine.connect().close()
-        except DBAPIError as error:  # also a driver that refuses its URL, and a file that is no database
-            raise unreachable(found, error) from error
-        with explain_unreachable(found):
-            yield opened
+            database.engine.connect().close()
+        except DBAPIError as error:  # also if the driver refuses the URL, or the file is not a database
+            raise _unreachable(settings, error) from error
+        with explain_unreachable(settings):
+            yield database
 
 
 @contextmanager
-def explain_unreachable(found: Settings) -> Iterator[None]:
-    """Where the database cannot be used, a NewsletterError names the setting and the reason, and no password."""
+def explain_unreachable(settings: Settings) -> Iterator[None]:
+    """Turn an error of an unusable database into a NewsletterError, as `open_database` does."""
     try:
         yield
     except OperationalError as error:
-        raise unreachable(found, error) from error
+        raise _unreachable(settings, error) from error
     except ProgrammingError as error:
         if not isinstance(error.orig, InsufficientPrivilege):
-            raise  # a mistake of ours, which keeps its traceback
-        raise unreachable(found, error) from error
+            raise  # a bug of ours, which keeps its traceback
+        raise _unreachable(settings, error) from error
 
 
-def unreachable(found: Settings, error: DBAPIError) -> NewsletterError:
-    """What to say of a database that cannot be used."""
-    setting = "DATABASE_URL" if found.database_url else "DATA_DIR"
+def _unreachable(settings: Settings, error: DBAPIError) -> NewsletterError:
+    setting = "DATABASE_URL" if settings.database_url else "DATA_DIR"
     reason = str(error.orig).partition("\n")[0]
     return NewsletterError(f"NEWSLETTER_{setting}: the database cannot be used: {reason}")
 
 
-def _make(folder: Path) -> None:
+def _create_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

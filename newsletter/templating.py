@@ -1,7 +1,7 @@
-"""Where the templates are, and the few filters that they share.
+"""The template environment and its filters.
 
-Each template names its context in a comment at its top. All of it is data: rows or plain mappings, aware UTC times,
-text that nobody has escaped. A name that is missing fails (StrictUndefined) rather than mailing a blank.
+A comment at the top of each template lists its context: rows or mappings, aware UTC times, unescaped text. A missing
+name raises (StrictUndefined), so that no letter is sent with a gap.
 """
 
 from collections.abc import Iterable
@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from newsletter import colours
+from newsletter import colors
 
-# Not strftime's, which follow the locale of whoever imported it.
+# Not strftime's, which depend on the process's locale.
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 MONTHS = ["January", "February", "March", "April", "May", "June", "July"]
 MONTHS += ["August", "September", "October", "November", "December"]
@@ -22,18 +22,17 @@ RIGHT_TO_LEFT = {"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ku", "ps", "sd", "
 
 
 def templates_dir() -> Path:
-    """The templates: inside the package when installed as a wheel, beside it in a checkout."""
-    here = Path(__file__).parent
-    installed = here / "templates"
-    return installed if installed.is_dir() else here.parent / "templates"
+    """Return the templates' folder: inside the package when installed as a wheel, beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "templates"
+    return installed if installed.is_dir() else package.parent / "templates"
 
 
 @cache
 def environment() -> Environment:
-    """Templates that escape in .html, leave .txt as it is, and refuse names they were not given.
+    """Return the process's environment: it escapes in .html but not in .txt, and raises for missing names.
 
-    One for the whole process: it keeps what it has compiled, and compiling a page or a letter takes longer than filling
-    it in does.
+    It is shared because it caches compiled templates, and compiling one takes longer than rendering it.
     """
     made = Environment(
         loader=FileSystemLoader(templates_dir()),
@@ -42,39 +41,39 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for show in (accents, day, direction, exactly, listed, local, one_line, plainly, when):
-        made.filters[show.__name__] = show
+    for function in (accents, day, direction, exactly, listed, local, one_line, without_scheme, when):
+        made.filters[function.__name__] = function
     return made
 
 
-accents = colours.accents
+accents = colors.accents
 
 
 def local(moment: datetime, zone: str) -> datetime:
-    """An aware time as the clocks of an IANA zone show it."""
+    """Convert an aware time to an IANA time zone."""
     return moment.astimezone(ZoneInfo(zone))
 
 
 def day(moment: datetime) -> str:
-    """Thursday 22 October 2026."""
+    """Return a date like "Thursday 22 October 2026"."""
     return f"{DAYS[moment.weekday()]} {moment.day} {MONTHS[moment.month - 1]} {moment.year}"
 
 
 def when(moment: datetime) -> str:
-    """Thursday 22 October 2026 at 08:14 (UTC+2); the offset, because an abbreviation of a zone names several."""
+    """Return "Thursday 22 October 2026 at 08:14 (UTC+2)"; zone abbreviations are ambiguous, the offset is not."""
     return f"{day(moment)} at {moment:%H:%M} ({_offset(moment)})"
 
 
 def exactly(moment: datetime) -> str:
-    """Thursday 22 October 2026 at 08:14:07 (UTC+2)."""
+    """Return the same to the second: "Thursday 22 October 2026 at 08:14:07 (UTC+2)"."""
     return f"{day(moment)} at {moment:%H:%M:%S} ({_offset(moment)})"
 
 
 def _offset(moment: datetime) -> str:
-    ahead = moment.utcoffset()
-    if ahead is None:
-        raise ValueError("A time without a zone is no time")
-    minutes = round(ahead.total_seconds() / 60)
+    offset = moment.utcoffset()
+    if offset is None:
+        raise ValueError("a time without a zone cannot be shown")
+    minutes = round(offset.total_seconds() / 60)
     if not minutes:
         return "UTC"
     hours, rest = divmod(abs(minutes), 60)
@@ -82,21 +81,21 @@ def _offset(moment: datetime) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names in a sentence: A, B and C."""
+    """Return names as in a sentence: "A, B and C"."""
     *rest, last = names
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
 def one_line(text: str) -> str:
-    """Text on one line, whatever breaks it came with: a paragraph of a letter's text part is one line."""
+    """Return the text on one line: in a letter's text part, a paragraph is one line."""
     return " ".join(text.split())
 
 
-def plainly(url: str) -> str:
-    """An address on the web as people write it, without its scheme."""
+def without_scheme(url: str) -> str:
+    """Return a URL as people write it, without the scheme."""
     return url.partition("://")[2].rstrip("/") or url
 
 
 def direction(language: str) -> str:
-    """Which way a language (BCP 47) is written: rtl or ltr, as HTML's dir wants it."""
+    """Return the direction of a language (BCP 47), rtl or ltr, for HTML's dir attribute."""
     return "rtl" if language.lower().partition("-")[0] in RIGHT_TO_LEFT else "ltr"

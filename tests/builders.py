@@ -1,4 +1,4 @@
-"""Rows for tests: a newsletter, its readers, an issue, a letter that is owed to them."""
+"""Rows for tests: newsletters, readers, issues, letters and deliveries."""
 
 from datetime import datetime
 from itertools import count, islice
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter import addresses, newsletters
 from newsletter.consent import ledger, subscribers, wordings
 from newsletter.consent.ledger import Event
-from newsletter.consent.signups import VALID, Signup, SignupState
+from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.wordings import Wording
 from newsletter.content.articles import Article
@@ -29,20 +29,20 @@ KEYRING = Keyring([("k1", "s" * 40)])
 NUMBERS = count(1)
 
 
-def a_newsletter(session: Session, slug: str = "morning", **given: Any) -> Newsletter:
-    """A newsletter with words to consent to."""
-    facts = {
+def a_newsletter(session: Session, slug: str = "morning", **columns: Any) -> Newsletter:
+    """Add a newsletter with a published wording."""
+    values = {
         "name": f"The {slug.capitalize()} Letter",
         "publisher": "Example Press",
         "sender": "letters@press.example",
         "postal_address": "1 Street, 00000 Town",
-        **given,
+        **columns,
     }
-    made = newsletters.add(session, slug=slug, actor="tests", now=NOON, **facts)
-    text = wordings.default_text(made)
-    words = {"text": text, "form": b"form", "confirm": b"confirm page"}
-    wordings.publish(session, made, language="en", **words, actor="tests", now=NOON)
-    return made
+    newsletter = newsletters.add(session, slug=slug, actor="tests", now=NOON, **values)
+    text = wordings.default_text(newsletter)
+    wording = {"text": text, "form": b"form", "confirm": b"confirm page"}
+    wordings.publish(session, newsletter, language="en", **wording, actor="tests", now=NOON)
+    return newsletter
 
 
 def a_reader(
@@ -51,20 +51,20 @@ def a_reader(
     address: str | None = None,
     *,
     standing: Standing = Standing.SUBSCRIBED,
-    **given: Any,
+    **columns: Any,
 ) -> Subscriber:
-    """Somebody who stands so with the newsletter, and the ledger that says why."""
+    """Add a subscriber with this standing, and the ledger entries that lead to it."""
     address = address or f"reader{next(NUMBERS)}@example.org"
-    reader = subscribers.meet(session, addresses.parse(address), now=NOON)
-    for field, value in given.items():
+    reader = subscribers.get_or_create(session, addresses.parse(address), now=NOON)
+    for field, value in columns.items():
         setattr(reader, field, value)
-    asked, confirmed, withdrawn = Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN
+    requested, confirmed, withdrawn = Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN
     history = {
-        Standing.ASKED: [asked],
-        Standing.SUBSCRIBED: [asked, confirmed],
-        Standing.LEFT: [asked, confirmed, withdrawn],
+        Standing.ASKED: [requested],
+        Standing.SUBSCRIBED: [requested, confirmed],
+        Standing.LEFT: [requested, confirmed, withdrawn],
     }
-    words = wordings.current(session, newsletter.id, "en")
+    wording = wordings.current(session, newsletter.id, "en")
     for event in history[standing]:
         evidence = {"address": address}
         ledger.append(
@@ -72,18 +72,18 @@ def a_reader(
             reader.subject,
             event,
             newsletter=newsletter,
-            wording=None if event is withdrawn else words,
+            wording=None if event is withdrawn else wording,
             evidence=evidence,
             trace=None,
             now=NOON,
         )
-    subscribers.settle(session, reader.id, newsletter.id, standing, now=NOON)
+    subscribers.set_standing(session, reader.id, newsletter.id, standing, now=NOON)
     return reader
 
 
 def a_crowd(session: Session, newsletter: Newsletter, readers: int) -> list[int]:
-    """So many readers at once, without a ledger; their ids."""
-    people = [
+    """Add many subscribers at once, without ledger entries; return their ids."""
+    rows = [
         {
             "address": f"{n}@crowd.example",
             "address_key": f"{n}@crowd.example",
@@ -92,9 +92,9 @@ def a_crowd(session: Session, newsletter: Newsletter, readers: int) -> list[int]
         }
         for n in islice(NUMBERS, readers)
     ]
-    ids = list(session.scalars(insert(Subscriber).returning(Subscriber.id), people))
-    stands = {"newsletter_id": newsletter.id, "standing": Standing.SUBSCRIBED, "cadence": "every", "since": NOON}
-    session.execute(insert(Subscription), [{**stands, "subscriber_id": reader} for reader in ids])
+    ids = list(session.scalars(insert(Subscriber).returning(Subscriber.id), rows))
+    values = {"newsletter_id": newsletter.id, "standing": Standing.SUBSCRIBED, "cadence": "every", "since": NOON}
+    session.execute(insert(Subscription), [{**values, "subscriber_id": reader} for reader in ids])
     return ids
 
 
@@ -104,18 +104,18 @@ def a_signup(
     address: str | None = None,
     *,
     state: SignupState = SignupState.RECEIVED,
-    **given: Any,
+    **columns: Any,
 ) -> Signup:
-    """A posted form."""
+    """Add a sign-up."""
     parsed = addresses.parse(address or f"visitor{next(NUMBERS)}@example.org")
     wording = session.scalars(select(Wording).where(Wording.newsletter_id == newsletter.id)).one()
-    facts = {
+    values = {
         "newsletters": [newsletter.id],
         "evidence": {"ip": "192.0.2.1", "user_agent": "Test/1.0"},
         "received_at": NOON,
-        **given,
+        **columns,
     }
-    facts.setdefault("forget_at", facts["received_at"] + VALID)
+    values.setdefault("forget_at", values["received_at"] + LINK_LIFETIME)
     signup = Signup(
         address=parsed.written,
         address_key=parsed.key,
@@ -124,7 +124,7 @@ def a_signup(
         form=wording.form_exhibit,
         state=state,
         nonce=next(NUMBERS),
-        **facts,
+        **values,
     )
     session.add(signup)
     session.flush()
@@ -139,7 +139,7 @@ def an_issue(
     run_at: datetime = NOON,
     titles: tuple[str, ...] = ("A bridge opens", "The bus waits"),
 ) -> Issue:
-    """An issue with articles of a feed of its own."""
+    """Add an issue with articles from its own feed."""
     number = next(NUMBERS)
     feed = Feed(
         newsletter_id=newsletter.id,
@@ -189,9 +189,9 @@ def _article(feed: Feed, title: str) -> Article:
 
 
 def a_sheet(fields: tuple[str, ...] = (), **headers: str) -> Sheet:
-    """A small letter with the fields that every letter has, and more."""
+    """Lay out a small letter with the fields that every letter has, and these `fields`."""
     fields = {"to", "date", "message_id", "unsubscribe", "greeting", *fields}
-    written = {
+    all_headers = {
         "From": "letters@press.example",
         "To": marker("to"),
         "Subject": "News",
@@ -201,7 +201,7 @@ def a_sheet(fields: tuple[str, ...] = (), **headers: str) -> Sheet:
         **headers,
     }
     text = f"{marker('greeting')}\n\nNews.\n"
-    return merge.lay_out(mime.letter(written, text=text, html=f"<p>{text}</p>"), fields)
+    return merge.lay_out(mime.letter(all_headers, text=text, html=f"<p>{text}</p>"), fields)
 
 
 def a_letter(
@@ -214,7 +214,7 @@ def a_letter(
     audience: int = 1,
     kind: LetterKind | None = None,
 ) -> tuple[Letter, Variant]:
-    """A letter about an issue or a sign-up; without either, a test letter."""
+    """Add a letter about an issue or a sign-up; without either, a test letter."""
     kind = kind or (LetterKind.ISSUE if issue else LetterKind.CONFIRMATION if signup else LetterKind.TEST)
     return letters.write(
         session,
@@ -231,16 +231,16 @@ def a_letter(
     )
 
 
-def a_delivery(session: Session, written: tuple[Letter, Variant], reader: Subscriber | None, **given: Any) -> Delivery:
-    """A letter that is owed to somebody."""
-    delivery = unsaved(written, reader.id if reader else None, **given)
+def a_delivery(session: Session, written: tuple[Letter, Variant], reader: Subscriber | None, **values: Any) -> Delivery:
+    """Add a delivery of a letter to a reader."""
+    delivery = unsaved(written, reader.id if reader else None, **values)
     session.add(delivery)
     session.flush()
     return delivery
 
 
-def unsaved(written: tuple[Letter, Variant], reader: int | None, *, due_at: datetime = NOON, **given: Any) -> Delivery:
-    """A delivery that is not in the database yet."""
+def unsaved(written: tuple[Letter, Variant], reader: int | None, *, due_at: datetime = NOON, **values: Any) -> Delivery:
+    """Return a delivery that is not in the database yet."""
     letter, variant = written
     return Delivery(
         letter_id=letter.id,
@@ -249,20 +249,20 @@ def unsaved(written: tuple[Letter, Variant], reader: int | None, *, due_at: date
         priority=letter.priority,
         due_at=due_at,
         queued_at=NOON,
-        **given,
+        **values,
     )
 
 
-def owed(session: Session, readers: int, **given: Any) -> list[Delivery]:
-    """An issue that is leaving, owed to so many readers of a new newsletter."""
+def owed(session: Session, readers: int, **values: Any) -> list[Delivery]:
+    """Add an issue that is being sent to readers of a new newsletter; return its deliveries."""
     newsletter = a_newsletter(session, f"letter{next(NUMBERS)}")
     written = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=readers)
-    return [a_delivery(session, written, a_reader(session, newsletter), **given) for _ in range(readers)]
+    return [a_delivery(session, written, a_reader(session, newsletter), **values) for _ in range(readers)]
 
 
 def a_worker(session: Session) -> int:
-    """A process that carries."""
-    carrier = Worker(host="host", pid=next(NUMBERS), since=NOON)
-    session.add(carrier)
+    """Add a worker that can hold leases; return its id."""
+    worker = Worker(host="host", pid=next(NUMBERS), since=NOON)
+    session.add(worker)
     session.flush()
-    return carrier.id
+    return worker.id

@@ -1,4 +1,4 @@
-"""The time it is in tests that do not care which."""
+"""The time for tests that need any time."""
 
 from datetime import UTC, datetime
 

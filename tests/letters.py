@@ -1,4 +1,4 @@
-"""How a test reads a letter: as a mail program shows it, and as it stands on the wire."""
+"""Parse letters in tests, and check that their bytes are well-formed."""
 
 import re
 from email import policy
@@ -12,7 +12,7 @@ def parsed(source: bytes) -> EmailMessage:
 
 
 def read(source: bytes) -> tuple[list[tuple[str, str]], list[str]]:
-    """The headers and the decoded parts, as a mail program shows them."""
+    """Return the headers and the decoded parts, as a mail program shows them."""
     message = parsed(source)
     headers = [(name, " ".join(value.split())) for name, value in message.items() if name != "Content-Type"]
     return sorted(headers), [unified(part.get_content()) for part in message.iter_parts()]
@@ -23,20 +23,20 @@ def unified(text: str) -> str:
 
 
 def assert_well_formed(source: bytes) -> None:
-    """What relays and mail programs need from every letter of ours."""
+    """Check the bytes of a letter against what relays and mail programs need."""
     assert source.isascii()
     assert b"\0" not in source
     assert not re.search(rb"\r(?!\n)|(?<!\r)\n", source)
     head, _, body = source.partition(b"\r\n\r\n")
     for line in head.split(b"\r\n"):
         assert len(line) <= 998
-        assert len(line) <= 78 or b" " not in line.strip().partition(b": ")[2], "it could have been folded"
+        assert len(line) <= 78 or b" " not in line.strip().partition(b": ")[2], "the line could have been folded"
     unfolded = re.sub(rb"\r\n(?=[ \t])", b"", head)
     names = [line.partition(b":")[0].lower() for line in unfolded.split(b"\r\n")]
-    assert len(set(names)) == len(names), "each header stands once"
+    assert len(set(names)) == len(names), "a header is repeated"
     for word in re.findall(r"=\?utf-8\?[bq]\?[^ ?]*\?=", head.decode("ascii")):
         assert len(word) <= 75
-        decode_header(word)[0][0].decode()  # no character is divided
+        decode_header(word)[0][0].decode()  # no character is split
     for line in body.split(b"\r\n"):
         assert len(line) <= 76
         assert not line.startswith((b".", b"From "))

@@ -1,4 +1,4 @@
-"""How PostgreSQL finds rows, asked rather than timed."""
+"""Check how PostgreSQL finds rows, by its plans and statistics instead of by timing."""
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -7,23 +7,23 @@ from newsletter.mail.delivery.deliveries import Delivery
 
 
 def prepare_everything(session: Session) -> None:
-    """Let PostgreSQL prepare each statement of this connection at its first execution, so that it can be asked."""
+    """Make this connection prepare each statement at its first execution, so that `generic_plan` finds it."""
     connection = session.connection().connection.driver_connection
     assert connection
     connection.prepare_threshold = 0
 
 
 def generic_plan(session: Session, like: str) -> str:
-    """How PostgreSQL does a statement that this connection has prepared, without looking at parameters."""
+    """Return the plan, independent of parameters, of the statement LIKE `like` that this connection has prepared."""
     prepared = text("SELECT name, cardinality(parameter_types) FROM pg_prepared_statements WHERE statement LIKE :like")
     name, parameters = session.execute(prepared, {"like": like}).one()
     session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
-    nothing = f"({', '.join(['NULL'] * parameters)})" if parameters else ""
-    return "\n".join(session.scalars(text(f"EXPLAIN EXECUTE {name}{nothing}")))
+    nulls = f"({', '.join(['NULL'] * parameters)})" if parameters else ""
+    return "\n".join(session.scalars(text(f"EXPLAIN EXECUTE {name}{nulls}")))
 
 
 def fill(session: Session, like: Delivery, *, decided: int, waiting: int) -> None:
-    """Rows like this one, as a year leaves them behind, and as many as wait for another day."""
+    """Insert copies of this delivery: `decided` sent ones, and `waiting` ones that are due on another day."""
     copy = text(
         "INSERT INTO deliveries (letter_id, variant_id, status, priority, due_at, queued_at, attempt, deferrals, "
         "doubts, deaths, decided_at) SELECT letter_id, variant_id, :status, priority, due_at + interval '1 day', "
@@ -36,7 +36,7 @@ def fill(session: Session, like: Delivery, *, decided: int, waiting: int) -> Non
 
 
 def blocks_read(session: Session) -> int:
-    """How many blocks of deliveries and their indexes this transaction has looked at."""
+    """Return how many blocks of deliveries and their indexes this transaction has read."""
     relations = """
         SELECT sum(pg_stat_get_xact_blocks_fetched(oid)) FROM pg_class
          WHERE oid = 'deliveries'::regclass
@@ -45,7 +45,7 @@ def blocks_read(session: Session) -> int:
 
 
 def rows_read(session: Session) -> int:
-    """How many rows of deliveries and of their readers this transaction has looked at, in tables and in indexes."""
+    """Return how many rows of deliveries and their readers this transaction has read, in tables and indexes."""
     counts = """
         WITH tables AS (SELECT unnest(ARRAY['deliveries', 'subscribers', 'subscriptions']::regclass[]) AS oid)
         SELECT sum(pg_stat_get_xact_tuples_returned(oid)) FROM pg_class

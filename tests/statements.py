@@ -1,4 +1,4 @@
-"""The statements that a database is asked to execute."""
+"""Record the SQL statements that a database executes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +11,14 @@ from newsletter.store.database import Database
 
 @contextmanager
 def executed(database: Database) -> Iterator[list[str]]:
-    """Those of writing sessions while the block runs."""
-    heard: list[str] = []
+    """Yield a list of the statements that writing sessions execute while the block runs."""
+    statements: list[str] = []
 
-    def note(*given: Any) -> None:
-        heard.append(given[2])
+    def record(*arguments: Any) -> None:
+        statements.append(arguments[2])
 
-    event.listen(database.engine, "before_cursor_execute", note)
+    event.listen(database.engine, "before_cursor_execute", record)
     try:
-        yield heard
+        yield statements
     finally:
-        event.remove(database.engine, "before_cursor_execute", note)
+        event.remove(database.engine, "before_cursor_execute", record)

@@ -1,4 +1,4 @@
-"""Addresses: what is one, who is the same person, and how one is shown without being told."""
+"""Addresses: which are valid, which are equal, and how they are masked."""
 
 from xml.etree import ElementTree as ET
 
@@ -15,18 +15,18 @@ from newsletter.keys import Keyring
 from tests.shared_data import shared
 
 NEW, OLD = ("k2", "n" * 40), ("k1", "o" * 40)
-RING = Keyring([NEW, OLD])
+KEYRING = Keyring([NEW, OLD])
 
-# isemail's verdict says how far an address strays from RFC 5321 and RFC 5322; DNSWARN ones are only not in the DNS.
-# Comments, folding white space, quotes, literals and whatever is deprecated are refused: nobody signs up with them,
-# and each is a way to write one address differently. Where we decide otherwise than by these categories:
+# isemail's category says how an address deviates from RFC 5321 and RFC 5322; DNSWARN ones are only not in the DNS.
+# We refuse comments, folding white space, quotes, literals and deprecated forms: nobody signs up with them, and each is
+# another spelling of the same address. Exceptions from these categories:
 TAKEN = {"ISEMAIL_VALID_CATEGORY", "ISEMAIL_DNSWARN"}
 REFUSED_ALTHOUGH_VALID = {"test@io": "a domain without a dot is a typing slip"}
 ATEXT = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~"
 
 
 def isemail() -> list[tuple[str, str]]:
-    """Its addresses and their categories; control characters stand in the file as their pictures, U+24xx."""
+    """Return its addresses and categories. The file represents control characters by U+24xx."""
     tests = ET.parse(shared("addresses/isemail-tests.xml")).iter("test")  # noqa: S314 - a file that we know
     pictures = {0x2400 + code: code for code in (*range(0x21), 0x7F)}
     return [((test.findtext("address") or "").translate(pictures), test.findtext("category")) for test in tests]
@@ -40,7 +40,7 @@ def takes(value: str) -> bool:
     return True
 
 
-def test_isemails_verdicts_are_ours_but_for_what_a_paste_brings_along():
+def test_addresses_are_judged_as_isemail_does_after_white_space_is_stripped():
     cases = isemail()
     assert len(cases) == 164
     for value, category in cases:
@@ -69,14 +69,14 @@ def test_isemails_verdicts_are_ours_but_for_what_a_paste_brings_along():
         *("ana@example.invalid", "ana@printer.local"),
     ],
 )
-def test_what_is_no_address_is_refused_in_words_that_can_be_shown(value):
+def test_an_invalid_address_is_refused_with_a_printable_message(value):
     with pytest.raises(Malformed, match=r"e-mail address|whole address") as refused:
         addresses.parse(value, field="sender")
     assert refused.value.field == "sender"
     assert str(refused.value).isprintable()
 
 
-def test_a_book_is_refused_at_once_and_not_repeated():
+def test_very_long_input_is_refused_with_a_short_message():
     for value in ("a" * 60_000 + "@example.org", "ana@" + "a." * 30_000 + "org", "@" * 60_000, "\n" * 9 + "é" * 60_000):
         with pytest.raises(Malformed) as refused:
             addresses.parse(value)
@@ -96,12 +96,12 @@ def test_a_book_is_refused_at_once_and_not_repeated():
         ("Zoe\u0308@example.org", "Zoë@example.org", "zoë@example.org"),  # one letter, however it was typed
     ],
 )
-def test_an_address_is_kept_as_typed_and_compared_in_one_spelling(value, written, key):
+def test_an_address_is_stored_as_typed_and_compared_by_its_key(value, written, key):
     assert addresses.parse(value) == Address(written, key)
 
 
 @pytest.mark.parametrize(("one", "other"), [("weiß", "weiss"), ("ﬁn", "fin"), ("ana", "aña"), ("ana", "ana+news")])
-def test_two_people_are_not_taken_for_one(one, other):
+def test_similar_addresses_have_different_keys(one, other):
     assert addresses.parse(f"{one}@example.org").key != addresses.parse(f"{other}@example.org").key
 
 
@@ -124,7 +124,7 @@ LONG = ".".join(["d" * 60] * 3)
         ("a@" + "ü" * 60 + ".org", False),  # 64 as an A-label
     ],
 )
-def test_an_address_is_as_long_as_a_mail_server_takes_it_in_octets(value, taken):
+def test_the_length_of_an_address_is_limited_in_octets(value, taken):
     assert takes(value) == taken
     if taken:
         assert len(addresses.envelope(addresses.parse(value).written).encode()) <= 254
@@ -143,7 +143,7 @@ def parsed(value: str) -> Address:
 
 
 @given(written)
-def test_what_was_parsed_once_parses_the_same_again(value):
+def test_parsing_a_parsed_address_returns_the_same(value):
     once = parsed(value)
     assert addresses.parse(once.written) == once
     assert addresses.parse(once.key).key == once.key
@@ -160,18 +160,18 @@ def test_the_envelope_has_the_local_part_as_typed_and_the_domain_in_ascii(value)
 
 
 @given(written, st.sampled_from([str.upper, str.lower, str.title]))
-def test_another_case_is_the_same_person(value, change):
+def test_addresses_that_differ_in_case_have_the_same_key(value, change):
     assume(value.isascii())
     once = parsed(value)
     assert parsed(change(value)).key == once.key
-    assert addresses.fingerprint(RING, parsed(change(value)).key) == addresses.fingerprint(RING, once.key)
+    assert addresses.fingerprint(KEYRING, parsed(change(value)).key) == addresses.fingerprint(KEYRING, once.key)
 
 
 @given(written | st.text(max_size=20) | st.builds("{}@{}".format, st.text(max_size=3), st.text(max_size=6)))
-def test_a_masked_address_never_tells_the_whole(value):
+def test_a_masked_address_never_reveals_the_address(value):
     local, _, domain = value.rpartition("@")
     assume("•" not in value and value.strip("@.") != "" and not domain.startswith("."))
-    shown = addresses.masked(value)
+    shown = addresses.mask(value)
     assert shown.count("•") >= 6
     assert value not in shown
     assert not local or local not in shown.rpartition("@")[0]
@@ -189,29 +189,29 @@ def test_a_masked_address_never_tells_the_whole(value):
         ("", "•••@•••"),
     ],
 )
-def test_a_masked_address_is_enough_for_its_owner(value, shown):
-    assert addresses.masked(value) == shown
+def test_a_masked_address_is_recognizable_for_its_owner(value, shown):
+    assert addresses.mask(value) == shown
 
 
-def test_a_fingerprint_names_its_key_and_tells_nothing_without_it():
-    new = addresses.fingerprint(RING, "ana@example.org")
-    old = addresses.fingerprint(RING, "ana@example.org", key="k1")
+def test_a_fingerprint_names_its_key_and_depends_on_it():
+    new = addresses.fingerprint(KEYRING, "ana@example.org")
+    old = addresses.fingerprint(KEYRING, "ana@example.org", key="k1")
     assert new.startswith("k2:")
     assert old.startswith("k1:")
     assert old == addresses.fingerprint(Keyring([OLD]), "ana@example.org")
     assert new[3:] != old[3:]
     assert new != addresses.fingerprint(Keyring([("k2", "x" * 40)]), "ana@example.org")
-    assert new != addresses.fingerprint(RING, "eve@example.org")
+    assert new != addresses.fingerprint(KEYRING, "eve@example.org")
     assert "ana" not in new
     assert len(new) <= 64
 
 
-def test_one_inbox_counts_once_whatever_its_spelling():
+def test_spellings_of_one_inbox_share_a_fold():
     one, *others = [
-        addresses.fold(RING, addresses.parse(value).key)
+        addresses.fold(KEYRING, addresses.parse(value).key)
         for value in ("ana@example.org", "ANA@Example.org", "ana+a@example.org", "Ana+b+c@EXAMPLE.ORG")
     ]
     assert {one} == set(others)
     for value in ("anna@example.org", "ana@example.com", "a.na@example.org"):
-        assert addresses.fold(RING, addresses.parse(value).key) != one
-    assert one[3:] != addresses.fingerprint(RING, "ana@example.org")[3:], "limits and suppressions cannot be joined"
+        assert addresses.fold(KEYRING, addresses.parse(value).key) != one
+    assert one[3:] != addresses.fingerprint(KEYRING, "ana@example.org")[3:], "limits and suppressions cannot be joined"

@@ -1,4 +1,4 @@
-"""Acts: what happens by itself is remembered too, with who did it and without anybody's address."""
+"""The audit log: automatic changes are recorded too, with their actor and without addresses."""
 
 import pytest
 from fastapi.testclient import TestClient
@@ -14,11 +14,11 @@ from newsletter.queues.wakeups import Queue
 from newsletter.web import create_app
 from tests.clock import NOON
 from tests.content.builders import a_feed, publish
-from tests.whole_service import Silence, WholeService
+from tests.whole_service import NoWakeups, WholeService
 
 
-def comes_out(stage: WholeService, *articles: str, automatic: bool) -> None:
-    """A digest with these articles, and its next run."""
+def add_digest(stage: WholeService, *articles: str, automatic: bool) -> None:
+    """Add a digest with these articles, and advance the clock to its next run."""
     made = stage.newsletter()
     with stage.site.database.writing() as session:
         newsletter = newsletters.named(session, made.slug)
@@ -28,8 +28,8 @@ def comes_out(stage: WholeService, *articles: str, automatic: bool) -> None:
     stage.clock.pass_(days=1)
 
 
-def told(stage: WholeService) -> list[tuple[str, str]]:
-    """Who did what to issues."""
+def entries(stage: WholeService) -> list[tuple[str, str]]:
+    """Return actor and verb of the entries about issues."""
     with stage.site.database.reading() as session:
         about_issues = (
             select(AuditEntry.actor, AuditEntry.verb)
@@ -39,11 +39,11 @@ def told(stage: WholeService) -> list[tuple[str, str]]:
         return [tuple(row) for row in session.execute(about_issues)]
 
 
-def test_each_step_of_an_issue_that_leaves_by_itself_is_remembered(stage):
-    comes_out(stage, "bridge", automatic=True)
+def test_each_step_of_an_automatic_issue_is_recorded(stage):
+    add_digest(stage, "bridge", automatic=True)
     stage.reader("ana@mail.example.org")
     stage.run(Queue.UPKEEP, Queue.BULK)
-    assert told(stage) == [
+    assert entries(stage) == [
         ("scheduler", "issue drafted"),
         ("scheduler", "issue approved"),
         ("worker", "issue begun"),
@@ -53,14 +53,14 @@ def test_each_step_of_an_issue_that_leaves_by_itself_is_remembered(stage):
 
 
 @pytest.mark.parametrize(("articles", "verb"), [((), "issue skipped"), (("bridge",), "issue drafted")])
-def test_the_scheduler_answers_for_what_it_skips_and_what_it_drafts(stage, articles, verb):
-    comes_out(stage, *articles, automatic=False)
+def test_the_scheduler_is_the_actor_of_skipped_and_drafted_issues(stage, articles, verb):
+    add_digest(stage, *articles, automatic=False)
     stage.run(Queue.UPKEEP, Queue.BULK)
-    assert told(stage) == [("scheduler", verb)]
+    assert entries(stage) == [("scheduler", verb)]
 
 
-def test_of_two_who_try_the_same_only_the_one_who_did_it_is_remembered(stage):
-    comes_out(stage, "bridge", automatic=False)
+def test_a_refused_change_is_not_recorded(stage):
+    add_digest(stage, "bridge", automatic=False)
     stage.run(Queue.UPKEEP)
     for actor in ("cli:ana", "cli:eve"):
         with stage.site.database.writing() as session:
@@ -70,20 +70,20 @@ def test_of_two_who_try_the_same_only_the_one_who_did_it_is_remembered(stage):
             else:
                 with pytest.raises(issues.Refused):
                     issues.cancel(session, issue, actor=actor, now=NOON)
-    assert told(stage) == [("scheduler", "issue drafted"), ("cli:ana", "issue cancelled")]
+    assert entries(stage) == [("scheduler", "issue drafted"), ("cli:ana", "issue cancelled")]
 
 
-def test_words_that_a_release_shows_otherwise_are_published_in_the_name_of_the_site(stage):
+def test_the_site_is_the_actor_when_it_publishes_a_changed_form(stage):
     made = stage.newsletter()
     with stage.site.database.writing() as session:
         was = {"language": "en", "text": "I agree.", "form": b"as it was", "confirm": b"as it was"}
         wordings.publish(session, made, **was, actor="tests", now=NOON)
     for _ in range(2):
-        with TestClient(create_app(stage.site.settings, Silence())):
+        with TestClient(create_app(stage.site.settings, NoWakeups())):
             pass
     with stage.site.database.reading() as session:
-        found = audit_log.newest(session, limit=2)
-    assert [(act.actor, act.verb, act.fields["version"]) for act in found] == [
+        newest = audit_log.newest(session, limit=2)
+    assert [(entry.actor, entry.verb, entry.fields["version"]) for entry in newest] == [
         ("tests", "wording published", 2),
         ("site", "wording published", 3),
     ]

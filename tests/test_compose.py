@@ -1,4 +1,4 @@
-"""compose.yaml, without an engine: each service as a process of this machine, by its own command and health check."""
+"""compose.yaml without a container engine: each service as a process, with its own command and health check."""
 
 import json
 import re
@@ -27,23 +27,23 @@ from tests.waiting import eventually
 
 TEXT = (ROOT / "compose.yaml").read_text()
 SECRETS = "/run/secrets"
-ISSUE = 90  # seconds: a digest comes round every minute
+ISSUE_TIMEOUT = 90  # seconds; the digest runs every minute
 
 FEED = """<rss version="2.0"><channel><title>Town</title><link>https://town.example/</link><description>News</description>
 <item><title>A bridge opens</title><link>https://town.example/bridge</link><guid>1</guid></item></channel></rss>"""
 
 
 def complaints(compose: Any) -> list[str]:
-    """What the compose specification's schema has against it."""
+    """Return the errors by the schema of the compose specification."""
     schema = get_builtin_schema("vendor.compose-spec")
     return [error.message for error in validator_for(schema)(schema).iter_errors(compose)]
 
 
 def make_secrets(folder: Path) -> Path:
-    """Do what the file's comment says to do before the first start, word by word."""
-    said = [line.removeprefix("#").strip() for line in TEXT.splitlines() if line.startswith("#")]
-    first, last = (next(n for n, line in enumerate(said) if line.startswith(word)) for word in ("install ", "chmod "))
-    subprocess.run(["sh", "-euc", "\n".join(said[first : last + 1])], cwd=folder, check=True)
+    """Run the commands that the file's comment gives for the first start."""
+    lines = [line.removeprefix("#").strip() for line in TEXT.splitlines() if line.startswith("#")]
+    first, last = (next(n for n, line in enumerate(lines) if line.startswith(word)) for word in ("install ", "chmod "))
+    subprocess.run(["sh", "-euc", "\n".join(lines[first : last + 1])], cwd=folder, check=True)
     return folder / "secrets"
 
 
@@ -56,7 +56,7 @@ def feed() -> Iterator[LocalHttp]:
 
 @pytest.fixture
 def engine(postgresql_url: str, redis_url: str, smtp_sink: SmtpSink, feed: LocalHttp, tmp_path: Path) -> Engine:
-    """An engine on real servers, with an empty database and the secrets that the file tells how to make."""
+    """An engine on real servers, with an empty database and the secrets made by the documented commands."""
     with closing(Database(postgresql_url)) as database, database.writing() as session:
         session.execute(text("DROP SCHEMA public CASCADE"))
         session.execute(text("CREATE SCHEMA public"))
@@ -74,7 +74,7 @@ def engine(postgresql_url: str, redis_url: str, smtp_sink: SmtpSink, feed: Local
 
 
 @pytest.mark.slow
-def test_the_services_do_the_main_job_from_an_empty_database_to_silence(engine, smtp_sink, feed):
+def test_the_services_take_a_reader_from_sign_up_to_unsubscribe(engine, smtp_sink, feed):
     def letter(to: str, about: str):
         mine = [each.message for each in smtp_sink.letters() if each.recipients == [to]]
         return next((each for each in mine if about in str(each["Subject"])), None)
@@ -100,7 +100,7 @@ def test_the_services_do_the_main_job_from_an_empty_database_to_silence(engine, 
             assert readers() == 1
             rule = ["--newsletter", "morning", "--cron", "* * * * *", "--automatic"]
             engine.exec("web", "newsletter", "digests", "add", *rule)
-            issue = eventually(lambda: letter("ana@example.org", "A bridge opens"), within=ISSUE)
+            issue = eventually(lambda: letter("ana@example.org", "A bridge opens"), within=ISSUE_TIMEOUT)
             visitor.leave(issue)
         assert readers() == 0
         assert engine.exec("web", "newsletter", "doctor").startswith("ok")
@@ -112,7 +112,7 @@ def test_the_services_do_the_main_job_from_an_empty_database_to_silence(engine, 
             assert engine.started[service].wait(seconds(grace)) in (0, -signal.SIGTERM), service
 
 
-def test_the_specification_has_nothing_against_the_file():
+def test_compose_yaml_is_valid():
     assert complaints(COMPOSE) == []
 
 
@@ -124,16 +124,16 @@ def test_the_specification_has_nothing_against_the_file():
         {"services": {"web": {"image": "newsletter", "healthcheck": {"test": 1}}}},
     ],
 )
-def test_the_specification_does_refuse_a_broken_file(broken):
+def test_an_invalid_compose_file_is_refused(broken):
     assert complaints(broken)
 
 
-def test_the_secrets_are_made_as_the_file_tells_and_are_of_use_to_the_containers_only(tmp_path):
+def test_the_documented_commands_create_secrets_that_only_containers_can_read(tmp_path):
     secrets = make_secrets(tmp_path)
     assert {ROOT / made["file"] for made in COMPOSE["secrets"].values()} == {
         ROOT / "secrets" / file.name for file in secrets.iterdir()
     }
-    assert secrets.stat().st_mode & 0o777 == 0o700, "nobody else on the machine comes this far"
+    assert secrets.stat().st_mode & 0o777 == 0o700, "no other user can open the folder"
     assert {file.stat().st_mode & 0o777 for file in secrets.iterdir()} == {0o444}, "whichever user a container has"
     settings = load(
         {
@@ -148,13 +148,13 @@ def test_the_secrets_are_made_as_the_file_tells_and_are_of_use_to_the_containers
     assert settings.database_url == url
 
 
-def test_our_processes_can_be_told_every_setting_but_where_a_file_would_lie():
+def test_our_services_get_every_setting_but_the_data_folder():
     for name in OURS:
-        told = {setting.removesuffix("_FILE") for setting in SERVICES[name]["environment"]}
-        assert told == {f"{PREFIX}{field.upper()}" for field in Settings.model_fields} - {f"{PREFIX}DATA_DIR"}
+        settings = {setting.removesuffix("_FILE") for setting in SERVICES[name]["environment"]}
+        assert settings == {f"{PREFIX}{field.upper()}" for field in Settings.model_fields} - {f"{PREFIX}DATA_DIR"}
 
 
-def test_a_service_is_given_every_secret_that_it_names_and_no_other():
+def test_a_service_gets_exactly_the_secrets_that_it_names():
     for name, service in SERVICES.items():
         named = {value.removeprefix(f"{SECRETS}/") for value in map(str, service.get("environment", {}).values())}
         assert named & set(COMPOSE["secrets"]) == set(service.get("secrets", [])), name
@@ -165,7 +165,7 @@ def test_only_the_site_and_the_inbox_are_published_and_only_on_this_machine():
     assert published == {"web": ["127.0.0.1:8000:8000"], "mailpit": ["127.0.0.1:8025:8025"]}
 
 
-def test_the_database_and_redis_are_out_of_the_worlds_reach():
+def test_the_database_and_redis_have_no_access_to_the_internet():
     assert COMPOSE["networks"]["inside"]["internal"]
     assert {name for name, service in SERVICES.items() if service["networks"] == ["inside"]} == {
         "migrate",
@@ -180,17 +180,17 @@ def test_every_service_is_confined():
         assert service["read_only"], name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
-        assert "user" in service or name in OURS, "ours is not root by its image"
+        assert "user" in service or name in OURS, "our image sets its own user"
 
 
-def test_every_service_that_stays_has_a_health_check_and_begins_again():
+def test_every_long_running_service_has_a_health_check_and_restarts():
     for name, service in SERVICES.items():
-        stays = name != "migrate"
-        assert service["restart"] == ("unless-stopped" if stays else "no"), name
-        assert ("healthcheck" in service) == stays, name
+        is_long_running = name != "migrate"
+        assert service["restart"] == ("unless-stopped" if is_long_running else "no"), name
+        assert ("healthcheck" in service) == is_long_running, name
 
 
-def test_images_of_others_name_a_version_that_can_be_pinned():
+def test_third_party_images_have_an_exact_version():
     for name, service in SERVICES.items():
         if name not in OURS:
             assert re.fullmatch(r"[a-z/]+:v?\d+(\.\d+)+(-[a-z]+)?(@sha256:[0-9a-f]{64})?", service["image"]), name

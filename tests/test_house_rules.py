@@ -1,4 +1,4 @@
-"""House rules that no other tool holds, read off the source."""
+"""Rules for the source code that no other tool enforces."""
 
 import ast
 from functools import cache
@@ -10,7 +10,7 @@ INNER_FOLDERS = tuple(f"newsletter/{folder}/" for folder in ("consent", "content
 
 @cache
 def sources() -> dict[str, ast.Module]:
-    """The source files, read by the first test that asks."""
+    """Return the parsed source files by path."""
     return {
         str(path.relative_to(ROOT)): ast.parse(path.read_text())
         for folder in ("newsletter", "workers")
@@ -19,7 +19,7 @@ def sources() -> dict[str, ast.Module]:
 
 
 def calls(*names: str) -> list[str]:
-    """Where functions or methods of these names are called."""
+    """Return the places that call functions or methods with these names."""
     return [
         f"{path}:{node.lineno}"
         for path, tree in sources().items()
@@ -29,24 +29,24 @@ def calls(*names: str) -> list[str]:
 
 
 def imports(path: str) -> set[str]:
-    found = {f"{node.module}.{name.name}" for node in _nodes(path, ast.ImportFrom) for name in node.names}
-    return found | {name.name for node in _nodes(path, ast.Import) for name in node.names}
+    names = {f"{node.module}.{name.name}" for node in _nodes(path, ast.ImportFrom) for name in node.names}
+    return names | {name.name for node in _nodes(path, ast.Import) for name in node.names}
 
 
 def _nodes(path: str, kind: type) -> list:
     return [node for node in ast.walk(sources()[path]) if isinstance(node, kind)]
 
 
-def test_the_rules_are_read_off_all_of_it():
+def test_all_source_files_are_read():
     assert len(sources()) > 80
     assert calls("session.execute")
 
 
-def test_nothing_commits_but_the_session_that_is_left():
+def test_no_code_calls_commit():
     assert calls(".commit") == []
 
 
-def test_no_age_is_measured_by_the_clock_on_the_wall():
+def test_no_code_reads_the_wall_clock_directly():
     assert calls("time.time", ".utcnow", "date.today") == []
 
 
@@ -57,7 +57,7 @@ def test_inner_folders_do_not_import_settings():
 
 
 def test_no_two_classes_have_the_same_name():
-    """An alias of a type counts as a class: both are what a reader searches for by name."""
+    """An alias of a type counts as a class, because readers search for both by name."""
     places = sorted((name, path) for path, tree in sources().items() for name in _class_names(tree))
     names = [name for name, _ in places]
 
@@ -77,6 +77,6 @@ def _class_names(tree: ast.Module) -> list[str]:
     return classes + [name for name in assigned if name[0].isupper() and not name.isupper()]
 
 
-def test_a_delivery_is_made_in_one_module():
-    made = [place.partition(":")[0] for place in calls("Delivery")]
-    assert set(made) == {"newsletter/mail/delivery/deliveries.py"}
+def test_deliveries_are_created_in_one_module():
+    modules = {place.partition(":")[0] for place in calls("Delivery")}
+    assert modules == {"newsletter/mail/delivery/deliveries.py"}

@@ -1,4 +1,4 @@
-"""The image, without an engine: what its Dockerfile says, and what its wheel can do where there is no checkout."""
+"""The container image without an engine: its Dockerfile, and its wheel without a checkout."""
 
 import json
 import os
@@ -22,14 +22,14 @@ PREFIX = "/opt/newsletter"
 
 
 def instructions() -> list[tuple[str, str]]:
-    """The Dockerfile's lines, those joined that a backslash breaks."""
+    """Return the Dockerfile's instructions, with continued lines joined."""
     lines = "\n".join(line for line in DOCKERFILE.splitlines() if not line.startswith("#"))
     joined = re.sub(r"\\\n\s*", "", lines).splitlines()
     return [(line.partition(" ")[0], line.partition(" ")[2]) for line in joined if line.strip()]
 
 
 def sources() -> list[str]:
-    """What is copied out of the checkout, and not out of another stage."""
+    """Return the sources that are copied from the checkout, not from another stage."""
     copies = [shlex.split(rest) for word, rest in instructions() if word == "COPY"]
     return [source for words in copies if not words[0].startswith("--from") for source in words[:-1]]
 
@@ -40,7 +40,7 @@ def pip_calls() -> list[list[str]]:
 
 
 def is_sent(path: str) -> bool:
-    """Whether the engine gets to see that file: the last line of .dockerignore that fits it or a folder above says."""
+    """Whether a file is in the build context, by the last line of .dockerignore that matches it or a parent folder."""
     sent = True
     for line in IGNORED:
         pattern = line.removeprefix("!")
@@ -56,12 +56,12 @@ def fits(path: PurePath, pattern: str) -> bool:
 
 
 def files(folder: Path) -> set[str]:
-    """What is in a folder and would reach the engine."""
-    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return {path for path in found if is_sent(f"{folder.relative_to(ROOT)}/{path}")}
+    """Return the files of a folder that are in the build context."""
+    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return {path for path in paths if is_sent(f"{folder.relative_to(ROOT)}/{path}")}
 
 
-def test_all_that_is_copied_is_there_and_sent_to_the_engine():
+def test_every_copied_file_exists_and_is_in_the_build_context():
     assert {"newsletter", "templates", "workers", "requirements.lock"} <= set(sources())
     for source in sources():
         assert (ROOT / source).exists(), source
@@ -72,35 +72,35 @@ def test_all_that_is_copied_is_there_and_sent_to_the_engine():
     "path",
     [".env", "secrets/database_url", "var/newsletter.db", "tests/whole_service.py", "docs/index.md", ".git/config"],
 )
-def test_secrets_tests_and_history_stay_where_they_are(path):
+def test_secrets_tests_and_history_are_not_in_the_build_context(path):
     assert not is_sent(path)
     assert not is_sent(f"newsletter/__pycache__/{path}")
 
 
-def test_every_package_is_fetched_by_its_hash_and_the_project_with_nothing():
+def test_packages_are_installed_by_hash_and_the_project_without_downloads():
     installs = [call for call in pip_calls() if {"install", "wheel"} & set(call)]
     assert len(installs) == 3
     for call in installs:
         fetches = "--requirement" in call
         assert ("--require-hashes" in call) == fetches
-        assert ("--only-binary" in call) == fetches, "what is compiled needs a compiler"
+        assert ("--only-binary" in call) == fetches, "the image has no compiler"
         assert ({"--no-index", "--no-deps"} <= set(call)) != fetches
         assert not {"-e", "--editable"} & set(call)
 
 
-def test_what_only_builds_the_wheel_is_not_in_the_image():
+def test_build_dependencies_are_not_in_the_image():
     (removed,) = [call for call in pip_calls() if "uninstall" in call]
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
     assert set(groups["build"]) <= set(removed)
 
 
-def test_both_stages_begin_with_one_python_of_an_exact_version():
+def test_both_stages_use_the_same_exact_python_version():
     ((_, default),) = [line for line in instructions() if line[0] == "ARG"]
     assert re.fullmatch(r"PYTHON=python:\d+\.\d+\.\d+-slim-[a-z]+(@sha256:[0-9a-f]{64})?", default)
     assert {rest.split()[0] for word, rest in instructions() if word == "FROM"} == {"${PYTHON}"}
 
 
-def test_nobody_is_root_in_the_image():
+def test_the_image_does_not_run_as_root():
     words = [word for word, _ in instructions()]
     (user,) = [rest for word, rest in instructions() if word == "USER"]
     uid, _, gid = user.partition(":")
@@ -111,7 +111,7 @@ def test_nobody_is_root_in_the_image():
 
 
 def run(command: list[str], folder: Path, **environment: str) -> str:
-    """What a command prints; fails with what it said where it does not end well."""
+    """Return the output of a command; fail with its output if it fails."""
     done = subprocess.run(
         command,
         cwd=folder,
@@ -126,7 +126,7 @@ def run(command: list[str], folder: Path, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project as the image has it: its wheel, built of what the Dockerfile copies as the Dockerfile builds it."""
+    """The project as in the image: its wheel, built from the files and with the command of the Dockerfile."""
     folder, target = tmp_path_factory.mktemp("build"), tmp_path_factory.mktemp("installed")
     for source in sources():
         if (ROOT / source).is_dir():
@@ -152,7 +152,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_the_templates(installed)
 
 
 @pytest.mark.slow
-def test_the_command_performs_the_whole_demo_far_from_any_checkout(installed, tmp_path):
+def test_the_installed_command_runs_the_demo_without_a_checkout(installed, tmp_path):
     outside = {"PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"}
     where = "import newsletter, workers.celery as w; print(newsletter.__file__, w.__file__)"
     assert all(

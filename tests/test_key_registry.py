@@ -1,4 +1,4 @@
-"""Known keys: the loss or exchange of one is noticed at the start, and not by a reader."""
+"""The key registry: a process refuses to start if a key was lost or replaced."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -19,7 +19,7 @@ from newsletter.settings import Settings
 from newsletter.store.database import Begin
 from newsletter.web import create_app
 from tests.clock import NOON
-from tests.whole_service import Silence
+from tests.whole_service import NoWakeups
 from workers import context
 
 OLD, NEW = ("k1", "o" * 40), ("k2", "n" * 40)
@@ -45,14 +45,14 @@ def by_a_seal(begin: Begin) -> None:
         session.add(Seal(previous_id=None, root=b"r" * 32, size=1, key_id="k1", mac=b"m" * 32, sealed_at=NOON))
 
 
-def test_keys_that_stay_may_be_started_with_again_and_more_may_come(begin):
+def test_the_same_keys_are_accepted_again_and_new_ones_may_be_added(begin):
     for keys in ([OLD], [OLD], [NEW, OLD], [OLD, NEW]):
         start(begin, *keys)
     assert known(begin) == ["k1", "k2"]
 
 
 @pytest.mark.parametrize("name", [by_a_suppression, by_a_seal])
-def test_a_key_that_rows_name_has_to_stay(begin, name):
+def test_a_key_that_rows_name_must_not_be_removed(begin, name):
     start(begin, OLD)
     name(begin)
     start(begin, NEW, OLD)
@@ -62,7 +62,7 @@ def test_a_key_that_rows_name_has_to_stay(begin, name):
     start(begin, NEW, OLD)
 
 
-def test_a_key_that_nothing_names_may_go_and_its_name_may_come_back(begin):
+def test_a_key_that_no_row_names_may_be_removed_and_its_id_reused(begin):
     start(begin, OLD)
     start(begin, NEW)
     assert known(begin) == ["k2"]
@@ -70,7 +70,7 @@ def test_a_key_that_nothing_names_may_go_and_its_name_may_come_back(begin):
     assert known(begin) == ["k1", "k2"]
 
 
-def test_another_key_under_an_old_name_is_refused_and_changes_nothing(begin):
+def test_another_key_under_a_registered_id_is_refused(begin):
     start(begin, OLD)
     with pytest.raises(Misconfigured, match="k1 is another key than before"):
         start(begin, NEW, ("k1", "x" * 40))
@@ -78,18 +78,18 @@ def test_another_key_under_an_old_name_is_refused_and_changes_nothing(begin):
     start(begin, OLD)
 
 
-def test_every_table_that_names_a_key_is_asked():
+def test_every_table_that_names_a_key_is_checked():
     naming = {table.name for table in metadata.sorted_tables if "key_id" in table.columns}
-    assert naming == {row.__tablename__ for row in key_registry.NAMING}
+    assert naming == {row.__tablename__ for row in key_registry.TABLES_NAMING_KEYS}
 
 
-def test_what_is_kept_of_a_key_is_not_the_key(begin):
+def test_the_registry_does_not_store_the_key_itself(begin):
     start(begin, OLD)
     with begin() as session:
         assert b"oooo" not in session.scalars(select(KnownKey)).one().mac
 
 
-def test_all_may_start_at_once(begin):
+def test_several_processes_may_start_at_once(begin):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: start(begin, NEW, OLD), range(8)))
     assert known(begin) == ["k1", "k2"]
@@ -102,17 +102,17 @@ def test_neither_site_nor_workers_start_without_a_key_that_letters_were_sent_wit
     without = Settings(database_url=url, data_dir=tmp_path, secret_keys=f"k2:{'n' * 40}")
     with pytest.raises(Misconfigured, match="k1 is missing"):
         context.build(without)
-    with pytest.raises(Misconfigured, match="k1 is missing"), TestClient(create_app(without, Silence())):
+    with pytest.raises(Misconfigured, match="k1 is missing"), TestClient(create_app(without, NoWakeups())):
         pass
     rotated = Settings(database_url=url, data_dir=tmp_path, secret_keys=f"k2:{'n' * 40},k1:{'s' * 40}")
     context.build(rotated).close()
-    with TestClient(create_app(rotated, Silence())) as browser:
+    with TestClient(create_app(rotated, NoWakeups())) as browser:
         assert browser.get("/").status_code == 200
 
 
-def test_an_embedded_key_that_was_lost_is_not_made_again_in_silence(sqlite_url, tmp_path):
-    found = Settings(database_url=sqlite_url, data_dir=tmp_path)
-    context.build(found).close()
+def test_a_lost_key_file_is_not_silently_replaced(sqlite_url, tmp_path):
+    settings = Settings(database_url=sqlite_url, data_dir=tmp_path)
+    context.build(settings).close()
     (tmp_path / "secret_key").unlink()
     with pytest.raises(Misconfigured, match="secret_key"):
-        context.build(found)
+        context.build(settings)

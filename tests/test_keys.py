@@ -1,4 +1,4 @@
-"""The keyring, and the key that the embedded service makes for itself."""
+"""The keyring, and the key file that the service creates on SQLite."""
 
 import hmac
 import stat
@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import Misconfigured
-from newsletter.keys import Keyring, hmac_sha256, keyring, raw, text
+from newsletter.keys import Keyring, from_base64url, hmac_sha256, load_keyring, to_base64url
 from newsletter.settings import Settings
 
 NEW, OLD = ("k2", "n" * 40), ("k1", "o" * 40)
 
 
-def of(folder: Path, **given: str) -> Keyring:
-    return keyring(Settings(data_dir=folder, **given))
+def of(folder: Path, **values: str) -> Keyring:
+    return load_keyring(Settings(data_dir=folder, **values))
 
 
 def files(folder: Path) -> list[str]:
@@ -28,50 +28,52 @@ def files(folder: Path) -> list[str]:
 
 
 def test_the_newest_key_makes_and_every_key_verifies():
-    ring = Keyring([NEW, OLD])
-    assert ring.newest == "k2"
-    assert list(ring) == ["k2", "k1"]
-    assert ring.mac("address", b"m") == ring.mac("address", b"m", key="k2") == Keyring([NEW]).mac("address", b"m")
-    assert ring.mac("address", b"m", key="k1") == Keyring([OLD]).mac("address", b"m")
+    keyring = Keyring([NEW, OLD])
+    assert keyring.newest == "k2"
+    assert list(keyring) == ["k2", "k1"]
+    assert keyring.mac("address", b"m") == keyring.mac("address", b"m", key="k2") == Keyring([NEW]).mac("address", b"m")
+    assert keyring.mac("address", b"m", key="k1") == Keyring([OLD]).mac("address", b"m")
 
 
 def test_another_key_purpose_or_message_is_another_mac():
-    ring = Keyring([NEW, OLD])
-    cases = [(key, purpose, message) for key in ring for purpose in ("a", "ab", "") for message in (b"", b"b", b"ab")]
-    assert len({ring.mac(purpose, message, key=key) for key, purpose, message in cases}) == len(cases)
+    keyring = Keyring([NEW, OLD])
+    cases = [
+        (key, purpose, message) for key in keyring for purpose in ("a", "ab", "") for message in (b"", b"b", b"ab")
+    ]
+    assert len({keyring.mac(purpose, message, key=key) for key, purpose, message in cases}) == len(cases)
 
 
-def test_a_key_that_is_not_in_the_ring_verifies_nothing():
-    ring = Keyring([NEW])
-    assert "k1" not in ring
+def test_an_unknown_key_raises():
+    keyring = Keyring([NEW])
+    assert "k1" not in keyring
     with pytest.raises(KeyError):
-        ring.mac("address", b"m", key="k1")
+        keyring.mac("address", b"m", key="k1")
 
 
-def test_a_keyring_does_not_show_its_keys():
+def test_the_repr_of_a_keyring_hides_its_keys():
     assert "nnn" not in f"{Keyring([NEW])!r}"
 
 
 @given(st.binary(max_size=200), st.binary(max_size=300))
-def test_a_mac_is_what_the_standard_library_makes(key, message):
+def test_our_hmac_equals_the_standard_librarys(key, message):
     assert hmac_sha256(key)(message) == hmac.digest(key, message, "sha256")
 
 
 @given(st.binary())
-def test_bytes_as_text_are_the_same_bytes_again(found):
-    assert raw(text(found)) == found
+def test_base64url_round_trips(data):
+    assert from_base64url(to_base64url(data)) == data
 
 
 @given(st.text(max_size=12) | st.from_regex(r"[A-Za-z0-9_=+/ -]{0,9}", fullmatch=True))
-def test_bytes_have_one_spelling_only(written):
+def test_only_the_canonical_base64url_is_accepted(written):
     try:
-        found = raw(written)
+        data = from_base64url(written)
     except ValueError:
         return
-    assert text(found) == written
+    assert to_base64url(data) == written
 
 
-def test_the_key_of_an_embedded_service_is_made_once_for_the_owners_eyes_only(tmp_path):
+def test_the_key_file_is_created_once_and_readable_by_its_owner_only(tmp_path):
     folder = tmp_path / "new" / "var"
     first = of(folder).mac("address", b"m")
     kept = folder / "secret_key"
@@ -84,12 +86,12 @@ def test_the_key_of_an_embedded_service_is_made_once_for_the_owners_eyes_only(tm
     assert of(tmp_path / "other").mac("address", b"m") != first
 
 
-def test_keys_that_are_configured_leave_no_file(tmp_path):
+def test_configured_keys_create_no_file(tmp_path):
     assert list(of(tmp_path, secret_keys=f"k7:{'s' * 32}")) == ["k7"]
     assert not files(tmp_path)
 
 
-def test_all_who_start_at_once_end_with_the_same_key(tmp_path):
+def test_threads_that_start_at_once_get_the_same_key(tmp_path):
     crowd = 8
     for attempt in range(25):
         together = Barrier(crowd)
@@ -103,12 +105,12 @@ def test_all_who_start_at_once_end_with_the_same_key(tmp_path):
         assert files(tmp_path / str(attempt)) == ["secret_key"]
 
 
-def test_another_process_finds_the_key_that_this_one_made(tmp_path):
+def test_another_process_reads_the_same_key_file(tmp_path):
     code = "import sys; from tests.test_keys import of, Path; print(of(Path(sys.argv[1])).mac('address', b'm').hex())"
     mine = of(tmp_path).mac("address", b"m").hex()
     root = Path(__file__).parents[1]
-    found = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=root, capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == mine
+    other = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=root, capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == mine
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"short", b"\xff" * 43])

@@ -1,4 +1,4 @@
-"""Links: signed, bound to a purpose, short, and good for as long as their key is known."""
+"""Links: signed, for one purpose, short, and valid while their key is in the keyring."""
 
 from urllib.parse import quote
 
@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from newsletter.errors import LinkUnreadable
-from newsletter.keys import Keyring, raw, text
+from newsletter.keys import Keyring, from_base64url, to_base64url
 from newsletter.links import PATHS, Links, Purpose
 
 NEW, OLD = ("k2", "n" * 40), ("k1", "o" * 40)
@@ -25,12 +25,12 @@ def unreadable(links: Links, token: str, purpose: Purpose) -> bool:
 
 
 @given(purposes, ids, st.sampled_from(["k1", "k2"]))
-def test_what_is_made_can_be_read(purpose, numbers, key):
+def test_a_token_can_be_read(purpose, numbers, key):
     assert LINKS.read(LINKS.token(purpose, *numbers, key=key), purpose) == tuple(numbers)
 
 
 @given(purposes, ids)
-def test_the_same_ids_are_the_same_token_and_the_address_leads_to_its_page(purpose, numbers):
+def test_the_same_ids_give_the_same_token_in_the_url_of_its_purpose(purpose, numbers):
     token = LINKS.token(purpose, *numbers)
     assert LINKS.token(purpose, *numbers, key="k2") == token
     assert LINKS.url(purpose, *numbers) == f"{BASE}/{PATHS[purpose]}/{token}"
@@ -38,16 +38,16 @@ def test_the_same_ids_are_the_same_token_and_the_address_leads_to_its_page(purpo
 
 
 @given(purposes, ids, st.data())
-def test_no_changed_bit_reads(purpose, numbers, data):
+def test_a_token_with_a_changed_bit_is_refused(purpose, numbers, data):
     key, _, rest = LINKS.token(purpose, *numbers).partition(".")
-    signed = bytearray(raw(rest))
+    signed = bytearray(from_base64url(rest))
     bit = data.draw(st.integers(0, len(signed) * 8 - 1))
     signed[bit // 8] ^= 1 << bit % 8
-    assert unreadable(LINKS, f"{key}.{text(bytes(signed))}", purpose)
+    assert unreadable(LINKS, f"{key}.{to_base64url(bytes(signed))}", purpose)
 
 
 @given(purposes, ids, st.data())
-def test_no_changed_character_reads(purpose, numbers, data):
+def test_a_token_with_a_changed_character_is_refused(purpose, numbers, data):
     token = LINKS.token(purpose, *numbers)
     place = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.sampled_from("abcXYZ019-_.=é \x00\ud800"))
@@ -56,7 +56,7 @@ def test_no_changed_character_reads(purpose, numbers, data):
 
 
 @given(purposes, ids, st.data())
-def test_no_piece_of_a_token_reads_nor_one_with_more(purpose, numbers, data):
+def test_a_shortened_or_extended_token_is_refused(purpose, numbers, data):
     token = LINKS.token(purpose, *numbers)
     assert unreadable(LINKS, token[: data.draw(st.integers(0, len(token) - 1))], purpose)
     assert unreadable(LINKS, token[data.draw(st.integers(1, len(token))) :], purpose)
@@ -64,13 +64,13 @@ def test_no_piece_of_a_token_reads_nor_one_with_more(purpose, numbers, data):
 
 
 @given(purposes, purposes, ids)
-def test_no_link_does_for_another_purpose(made, used, numbers):
+def test_a_token_for_another_purpose_is_refused(made, used, numbers):
     assume(made != used)
     assert unreadable(LINKS, LINKS.token(made, *numbers), used)
 
 
 @given(purposes, ids)
-def test_no_link_of_another_key_reads_even_under_our_keys_name(purpose, numbers):
+def test_a_token_made_with_another_key_of_the_same_id_is_refused(purpose, numbers):
     foreign = Links(Keyring([("k2", "x" * 40), ("k3", "n" * 40)]), BASE)
     assert unreadable(LINKS, foreign.token(purpose, *numbers, key="k2"), purpose)
     assert unreadable(LINKS, foreign.token(purpose, *numbers, key="k3"), purpose)
@@ -79,14 +79,14 @@ def test_no_link_of_another_key_reads_even_under_our_keys_name(purpose, numbers)
 
 
 @given(st.text())
-def test_nothing_that_somebody_types_reads_or_breaks(token):
+def test_arbitrary_text_is_refused(token):
     for purpose in Purpose:
         assert unreadable(LINKS, token, purpose)
         assert unreadable(LINKS, f"k2.{token}", purpose)
 
 
 @given(purposes, ids)
-def test_a_link_lives_as_long_as_its_key_is_in_the_ring(purpose, numbers):
+def test_a_token_is_valid_while_its_key_is_in_the_keyring(purpose, numbers):
     before, rotated, after = (Links(Keyring(keys), BASE) for keys in ([OLD], [NEW, OLD], [NEW]))
     token = before.token(purpose, *numbers)
     assert rotated.read(token, purpose) == tuple(numbers)
@@ -96,7 +96,7 @@ def test_a_link_lives_as_long_as_its_key_is_in_the_ring(purpose, numbers):
 
 
 @given(st.integers(1, 10**6), st.integers(1, 100), st.integers(1, 10**6), st.integers(0, 2**63 - 1))
-def test_what_stands_in_a_header_is_never_folded(subscriber, newsletter, signup, nonce):
+def test_urls_are_short_enough_for_a_header_line(subscriber, newsletter, signup, nonce):
     assert len(BASE) == 27
     assert len(LINKS.url(Purpose.UNSUBSCRIBE, subscriber, newsletter)) < 70
     assert len(LINKS.url(Purpose.PREFERENCES, subscriber)) < 70
@@ -104,10 +104,10 @@ def test_what_stands_in_a_header_is_never_folded(subscriber, newsletter, signup,
         assert len(LINKS.url(purpose, signup, nonce)) < 80
 
 
-def test_a_token_tells_no_address_and_no_more_than_its_numbers():
+def test_a_token_contains_nothing_but_its_ids():
     token = LINKS.token(Purpose.UNSUBSCRIBE, 300, 2)
-    assert raw(token.removeprefix("k2."))[:-16] == b"\xac\x02\x02"
+    assert from_base64url(token.removeprefix("k2."))[:-16] == b"\xac\x02\x02"
 
 
-def test_every_purpose_has_a_page_of_its_own():
+def test_every_purpose_has_its_own_path():
     assert len(set(PATHS.values())) == len(Purpose) == len(PATHS)

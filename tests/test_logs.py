@@ -1,4 +1,4 @@
-"""What a process says: one object a line, and nobody's address, link or password in it."""
+"""Logs: one JSON object per line, without addresses, link tokens or passwords."""
 
 import io
 import json
@@ -18,33 +18,33 @@ from newsletter import logs
 from newsletter.addresses import parse
 from newsletter.errors import Malformed
 from newsletter.links import PATHS
-from newsletter.redaction import scrub, wordless
+from newsletter.redaction import scrub, without_message
 
 ANA = "ana@example.org"
 TOKEN = "k1.AQEJm3Zr5Gd0mQb7vW1k2x_Zt-"
 
 
-def said(message: object, *arguments: object, name: str = "newsletter.mail", **given: object) -> str:
-    """The line that a record becomes."""
-    record = logging.LogRecord(name, logging.INFO, __file__, 1, message, arguments, given.pop("exc_info", None))
-    record.__dict__.update(given)
+def line_of(message: object, *arguments: object, name: str = "newsletter.mail", **fields: object) -> str:
+    """Format a record as a line."""
+    record = logging.LogRecord(name, logging.INFO, __file__, 1, message, arguments, fields.pop("exc_info", None))
+    record.__dict__.update(fields)
     return logs.formatter().format(record)
 
 
-def event(message: object, *arguments: object, **given: object) -> dict:
-    return json.loads(said(message, *arguments, **given))
+def event(message: object, *arguments: object, **fields: object) -> dict:
+    return json.loads(line_of(message, *arguments, **fields))
 
 
-def test_an_event_tells_when_where_how_grave_and_what():
-    told = event("letters carried", sent=3, failed=0)
-    at = datetime.fromisoformat(told.pop("timestamp"))
+def test_a_log_line_has_time_level_logger_event_and_fields():
+    logged = event("letters sent", sent=3, failed=0)
+    at = datetime.fromisoformat(logged.pop("timestamp"))
     assert at.tzinfo is not None
     assert at.utcoffset() == UTC.utcoffset(None)
-    assert told == {"event": "letters carried", "level": "info", "logger": "newsletter.mail", "sent": 3, "failed": 0}
+    assert logged == {"event": "letters sent", "level": "info", "logger": "newsletter.mail", "sent": 3, "failed": 0}
 
 
-def test_what_libraries_attach_for_their_own_formatters_is_left_out():
-    assert "colour" not in event("Task %s received", "workers.bulk", name="celery.worker", colour="green")
+def test_fields_that_libraries_attach_are_left_out():
+    assert "color" not in event("Task %s received", "workers.bulk", name="celery.worker", color="green")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_what_libraries_attach_for_their_own_formatters_is_left_out():
         ("/n/{slug}, /archive/7 and 3@", "/n/{slug}, /archive/7 and 3@"),
     ],
 )
-def test_what_names_a_reader_or_acts_for_one_is_cut_and_the_rest_stays(text, left):
+def test_scrub_removes_addresses_tokens_and_credentials_and_keeps_the_rest(text, left):
     assert scrub(text) == left
 
 
@@ -84,7 +84,7 @@ WORDS = st.text(max_size=20)
 
 @st.composite
 def secrets(draw):
-    """A secret, and words of a log that hold it."""
+    """A secret, and a log message that contains it."""
     secret, text = draw(
         st.one_of(
             ADDRESSES.map(lambda address: (address, address)),
@@ -92,13 +92,13 @@ def secrets(draw):
             PASSWORDS.map(lambda word: (word, f"smtp://user:{word}@mail.example:587")),
         )
     )
-    # After a letter or a sign that may belong to it, it would be another address.
+    # Separate it from the text around it, which would otherwise become part of the address.
     before, after = draw(WORDS), draw(WORDS)
     return secret, f"{before} {text}{draw(st.sampled_from([' ', '', ',', chr(34), '>', chr(10)]))}{after}"
 
 
 class Odd:
-    """What JSON does not know."""
+    """A type that JSON does not support."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -130,21 +130,21 @@ def test_no_address_token_or_password_survives_in_any_field(held, nest):
     try:
         fail(text)
     except ValueError:
-        line = said("event %s", text, exc_info=sys.exc_info(), field=nest(text), also={"n": nest(text)})
-    told = json.loads(line)
+        line = line_of("event %s", text, exc_info=sys.exc_info(), field=nest(text), also={"n": nest(text)})
+    logged = json.loads(line)
     assert "\n" not in line
-    assert secret not in json.dumps(told, ensure_ascii=False)
-    assert told["exception"].startswith("Traceback")
+    assert secret not in json.dumps(logged, ensure_ascii=False)
+    assert logged["exception"].startswith("Traceback")
 
 
-def test_a_wordless_error_tells_its_kind_and_the_way_and_nothing_it_says_or_was_caused_by():
+def test_without_message_keeps_the_type_and_traceback_but_no_message_and_no_cause():
     try:
         try:
             fail(ANA)
         except ValueError as error:
             raise LookupError("a name that is nobody's business") from error
     except LookupError as error:
-        way = event("failed", exc_info=wordless(error))["exception"]
+        way = event("failed", exc_info=without_message(error))["exception"]
     assert way.splitlines()[-1] == "LookupError"
     assert "test_logs.py" in way
     assert "ValueError" not in way
@@ -155,10 +155,10 @@ def test_every_line_is_one_object_of_strict_json(value):
     def never(constant):
         raise AssertionError(constant)
 
-    assert isinstance(json.loads(said("event", field=value), parse_constant=never), dict)
+    assert isinstance(json.loads(line_of("event", field=value), parse_constant=never), dict)
 
 
-def test_a_long_word_takes_no_longer_than_its_length():
+def test_scrubbing_a_long_word_takes_linear_time():
     assert scrub("a" * 200_000 + "@") == "a" * 200_000 + "@"
     assert scrub("://" * 50_000 + " @") == "://" * 50_000 + " @"
 
@@ -168,16 +168,16 @@ import logging, sys, threading, warnings
 import structlog
 from newsletter import logs
 {before}
-logs.configure({given})
+logs.configure({arguments})
 {after}
 """
 
 
 def process(
-    after: str, *, given: str = "", before: str = "", stderr: int = subprocess.PIPE
+    after: str, *, arguments: str = "", before: str = "", stderr: int = subprocess.PIPE
 ) -> subprocess.CompletedProcess:
-    """A process that configures its logs and says something."""
-    code = PROCESS.format(before=before, given=given, after=after)
+    """Run a process that configures its logs and logs something."""
+    code = PROCESS.format(before=before, arguments=arguments, after=after)
     return subprocess.run([sys.executable, "-c", code], stderr=stderr, stdout=subprocess.PIPE, text=True, check=False)
 
 
@@ -188,7 +188,7 @@ def events(after: str, **how: str) -> list[dict]:
 
 
 @pytest.mark.parametrize(
-    "says",
+    "code",
     [
         "logging.getLogger('any').warning('for %s', 'ana@example.org')",
         "structlog.get_logger('any').warning('for %s', 'ana@example.org', also='ana@example.org')",
@@ -198,44 +198,44 @@ def events(after: str, **how: str) -> list[dict]:
         "logging.getLogger('any').warning('%d', 'ana@example.org')",
         "logging.getLogger('any').warning('%s', type('Shy', (), {'__str__': lambda self: 1 / 0})())",
     ],
-    ids=["logging", "structlog", "warning", "nobody catches", "thread", "wrong arguments", "no text"],
+    ids=["logging", "structlog", "warning", "uncaught", "thread", "wrong arguments", "no text"],
 )
-def test_whoever_says_it_says_it_in_one_line_and_names_nobody(says):
-    (told,) = events(says)
-    assert {"event", "level", "logger", "timestamp"} <= told.keys()
-    assert ANA not in str(told)
+def test_every_source_of_messages_is_logged_in_one_scrubbed_line(code):
+    (logged,) = events(code)
+    assert {"event", "level", "logger", "timestamp"} <= logged.keys()
+    assert ANA not in str(logged)
 
 
-def test_the_level_decides_what_is_said():
-    says = "for level in (10, 20, 30): logging.getLogger('any').log(level, '%d', level)"
-    assert [each["event"] for each in events(says)] == ["20", "30"]
-    assert [each["event"] for each in events(says, given="'WARNING'")] == ["30"]
-    assert [each["event"] for each in events(says, given="logging.DEBUG")] == ["10", "20", "30"]
+def test_records_below_the_level_are_not_logged():
+    code = "for level in (10, 20, 30): logging.getLogger('any').log(level, '%d', level)"
+    assert [each["event"] for each in events(code)] == ["20", "30"]
+    assert [each["event"] for each in events(code, arguments="'WARNING'")] == ["30"]
+    assert [each["event"] for each in events(code, arguments="logging.DEBUG")] == ["10", "20", "30"]
 
 
-def test_a_client_that_writes_down_whole_urls_is_kept_from_it_at_any_level():
-    assert events("logging.getLogger('httpx2').info('HTTP Request: GET https://a.example')", given="'DEBUG'") == []
+def test_http_clients_never_log_urls_at_any_level():
+    assert events("logging.getLogger('httpx2').info('HTTP Request: GET https://a.example')", arguments="'DEBUG'") == []
 
 
-def test_what_the_house_explains_is_told_in_its_own_words_alone():
-    (told,) = events("from newsletter.errors import Misconfigured; raise Misconfigured('It is not set.')")
-    assert (told["event"], told["level"]) == ("It is not set.", "critical")
-    assert "exception" not in told
+def test_an_uncaught_newsletter_error_is_logged_without_traceback():
+    (logged,) = events("from newsletter.errors import Misconfigured; raise Misconfigured('It is not set.')")
+    assert (logged["event"], logged["level"]) == ("It is not set.", "critical")
+    assert "exception" not in logged
 
 
-@pytest.mark.parametrize(("level", "heard"), [("INFO", []), ("DEBUG", ["a ring"]), ("ERROR", [])])
-def test_every_ring_is_told_only_to_whoever_wants_to_know(level, heard):
-    says = "logging.getLogger('celery.app.trace').info('a ring')"
-    assert [each["event"] for each in events(says, given=f"'{level}'")] == heard
+@pytest.mark.parametrize(("level", "events_logged"), [("INFO", []), ("DEBUG", ["a wake-up"]), ("ERROR", [])])
+def test_wake_ups_are_logged_only_at_debug(level, events_logged):
+    code = "logging.getLogger('celery.app.trace').info('a wake-up')"
+    assert [each["event"] for each in events(code, arguments=f"'{level}'")] == events_logged
 
 
-def test_what_uvicorn_set_up_before_gives_way_and_its_access_log_is_off():
+def test_uvicorns_handlers_are_replaced_and_its_access_log_is_off():
     before = "import uvicorn; uvicorn.Config('any:app')"
-    says = "logging.getLogger('uvicorn.error').info('up'); logging.getLogger('uvicorn.access').info('GET /')"
-    assert [each["event"] for each in events(says, before=before)] == ["up"]
+    code = "logging.getLogger('uvicorn.error').info('up'); logging.getLogger('uvicorn.access').info('GET /')"
+    assert [each["event"] for each in events(code, before=before)] == ["up"]
 
 
-def test_at_a_terminal_it_is_text_for_a_person_and_as_discreet():
+def test_at_a_terminal_lines_are_scrubbed_text():
     ours, theirs = pty.openpty()
     with os.fdopen(ours, "rb", buffering=0) as terminal:
         process(
@@ -255,5 +255,5 @@ def test_at_a_terminal_it_is_text_for_a_person_and_as_discreet():
 def _read(terminal) -> bytes:
     try:
         return terminal.read(1000)
-    except OSError:  # Linux's way to say that nobody writes any more
+    except OSError:  # on Linux: the other end is closed
         return b""

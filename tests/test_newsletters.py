@@ -1,4 +1,4 @@
-"""Newsletters: what one is made of, and what is refused before a letter would have to carry it."""
+"""Newsletters: their values, and which values are refused because letters could not use them."""
 
 import pytest
 
@@ -18,11 +18,11 @@ FACTS = {
 }
 
 
-def add(session, **given):
-    return newsletters.add(session, **{**FACTS, **given})
+def add(session, **values):
+    return newsletters.add(session, **{**FACTS, **values})
 
 
-def test_a_newsletter_answers_to_its_sender_and_has_a_list_id_of_its_own(begin, reading):
+def test_a_newsletter_has_a_list_id_and_replies_go_to_its_sender_by_default(begin, reading):
     with begin() as session:
         add(session, name="  The Morning Letter ", brand="#0F5C6E")
         add(session, slug="evening", sender="Letters@MÜLLER.example", reply_to="office@press.example", language="de")
@@ -56,11 +56,11 @@ LONG = ".".join(["d" * 60] * 4)
             ("return_path_domain", value)
             for value in ("bounces", "a@b.example", "a b.example", "a\n.example", "-a.example")
         ),
-        ("return_path_domain", "d." * 100 + "example"),  # no room for what stands before the @
+        ("return_path_domain", "d." * 100 + "example"),  # no room for a local part
         *(("brand", value) for value in ("", "red", "#fff", "#0f5c6e;", "#0f5c6g")),
     ],
 )
-def test_what_letters_could_not_carry_is_refused_by_its_field(begin, reading, field, value):
+def test_an_invalid_value_is_refused_with_its_field(begin, reading, field, value):
     with begin() as session, pytest.raises(Malformed) as refused:
         add(session, **{field: value})
     assert refused.value.field == field
@@ -68,14 +68,14 @@ def test_what_letters_could_not_carry_is_refused_by_its_field(begin, reading, fi
         assert newsletters.every(session) == []
 
 
-def test_a_list_id_is_as_long_as_its_rfc_allows(begin):
+def test_a_list_id_has_at_most_255_characters(begin):
     with begin() as session:
         assert len(add(session, slug="a" * 8, sender=f"a@{LONG}.eu").list_id) == 255
         with pytest.raises(Malformed, match="shorter"):
             add(session, slug="a" * 9, sender=f"a@{LONG}.eu")
 
 
-def test_bounces_go_to_a_domain_that_can_be_changed_and_taken_away(begin, reading):
+def test_the_return_path_domain_can_be_changed_and_removed(begin, reading):
     who = {"actor": "tests", "now": NOON}
     with begin() as session:
         assert add(session).return_path_domain is None
@@ -87,23 +87,23 @@ def test_bounces_go_to_a_domain_that_can_be_changed_and_taken_away(begin, readin
         with pytest.raises(Malformed, match="domain"):
             newsletters.change(session, newsletters.named(session, "noon"), return_path_domain="nowhere", **who)
     with reading() as session:
-        found = {each.slug: each.return_path_domain for each in newsletters.every(session)}
-        assert found == {"morning": "xn--rck-hoa.example", "noon": None}
+        domains = {each.slug: each.return_path_domain for each in newsletters.every(session)}
+        assert domains == {"morning": "xn--rck-hoa.example", "noon": None}
         last = audit_log.last(session, subject="newsletter:morning", verb="newsletter changed")
         assert last.fields == {"return_path_domain": "xn--rck-hoa.example"}
 
 
-def test_a_slug_is_given_once(begin):
+def test_a_slug_is_used_once(begin):
     with begin() as session:
         add(session)
         with pytest.raises(Malformed, match="already"):
             add(session, sender="other@press.example")
 
 
-def test_an_act_says_who_did_what_to_what(begin, reading):
+def test_an_audit_entry_has_actor_verb_subject_and_fields(begin, reading):
     with begin() as session:
         audit_log.record(session, actor="cli:ana", verb="approved", subject="issue:1", now=NOON, fields=["title"], n=2)
     with reading() as session:
-        (act,) = session.query(AuditEntry)
-        assert (act.actor, act.verb, act.subject, act.at) == ("cli:ana", "approved", "issue:1", NOON)
-        assert act.fields == {"fields": ["title"], "n": 2}
+        (entry,) = session.query(AuditEntry)
+        assert (entry.actor, entry.verb, entry.subject, entry.at) == ("cli:ana", "approved", "issue:1", NOON)
+        assert entry.fields == {"fields": ["title"], "n": 2}

@@ -1,4 +1,4 @@
-"""Operators: each there once, with a role, and named by a number in what is kept for ever."""
+"""Operators: unique by address, each with a role, and named by id in the audit log."""
 
 import pytest
 from sqlalchemy import select
@@ -12,7 +12,7 @@ from tests.clock import NOON
 BY = {"actor": "cli:ana", "now": NOON}
 
 
-def test_an_operator_is_there_once_however_the_address_is_spelt(begin):
+def test_an_address_has_one_operator_in_any_spelling(begin):
     with begin() as session:
         eve = operators.add(session, "Eve@Bücher.example", role=Role.EDITOR, **BY)
         for spelling in ("eve@bücher.example", " EVE@xn--bcher-kva.example "):
@@ -24,17 +24,17 @@ def test_an_operator_is_there_once_however_the_address_is_spelt(begin):
 
 
 @pytest.mark.parametrize("address", ["", "eve", "eve@localhost", "Eve <eve@press.example>"])
-def test_what_is_no_address_is_refused(begin, address):
+def test_an_invalid_address_is_refused(begin, address):
     with pytest.raises(Malformed), begin() as session:
         operators.add(session, address, role=Role.VIEWER, **BY)
 
 
-def test_who_is_not_there_has_no_role_to_change(begin):
+def test_an_unknown_operator_is_not_found(begin):
     with pytest.raises(NotFound), begin() as session:
         operators.of_address(session, "eve@press.example")
 
 
-def test_what_becomes_of_an_operator_is_remembered_without_the_address(begin, reading):
+def test_changes_of_operators_are_recorded_without_the_address(begin, reading):
     with begin() as session:
         eve = operators.add(session, "eve@press.example", role=Role.VIEWER, **BY)
         operators.assign(session, eve, Role.PUBLISHER, **BY)
@@ -43,8 +43,8 @@ def test_what_becomes_of_an_operator_is_remembered_without_the_address(begin, re
         again = operators.add(session, "eve@press.example", role=Role.VIEWER, **BY)
     assert again.id != eve.id
     with reading() as session:
-        found = session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()
-    assert [(act.verb, act.subject, act.fields) for act in found] == [
+        entries = session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()
+    assert [(entry.verb, entry.subject, entry.fields) for entry in entries] == [
         ("operator added", f"operator:{eve.id}", {"role": "viewer"}),
         ("operator's role changed", f"operator:{eve.id}", {"role": "publisher", "before": "viewer"}),
         ("operator removed", f"operator:{eve.id}", {}),

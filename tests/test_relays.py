@@ -48,7 +48,7 @@ def test_a_relay_is_read_from_its_url(url, relay):
         "smtp://:pw@h",
     ],
 )
-def test_what_is_no_relay_is_refused(url):
+def test_an_invalid_relay_is_refused(url):
     with pytest.raises(Misconfigured):
         Relay.parse(url)
 
@@ -60,7 +60,7 @@ def test_no_message_repeats_a_password_that_was_not_percent_encoded(password):
     assert "cret" not in str(refusal.value)
 
 
-def test_user_and_password_are_hidden():
+def test_user_and_password_are_hidden_from_repr():
     assert repr(Relay.parse("smtp://news:secret@h")).count("secret") == 0
     assert "news" not in repr(Relay.parse("smtp://news:secret@h"))
 
@@ -79,5 +79,5 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize(("host", "here"), [*((host, True) for host in HERE), *((host, False) for host in ELSEWHERE)])
-def test_a_relay_is_on_this_machine_only_where_that_is_written(host, here):
+def test_a_relay_is_on_this_machine_only_if_its_host_is_loopback(host, here):
     assert Relay.parse(f"smtp://{host}").is_on_this_machine is here

@@ -1,4 +1,4 @@
-"""Settings: what each is when nobody says, what is refused, and that no secret is repeated."""
+"""Settings: the defaults, the refused values, and that no message repeats a secret."""
 
 import os
 import subprocess
@@ -17,33 +17,33 @@ ROOT = Path(__file__).parents[1]
 KEY, OLD_KEY = "n" * 40, "o" * 40
 
 
-def load(dotenv: Path | None = None, **found: str) -> Settings:
-    return settings.load({f"NEWSLETTER_{name}": value for name, value in found.items()}, dotenv=dotenv)
+def load(dotenv: Path | None = None, **variables: str) -> Settings:
+    return settings.load({f"NEWSLETTER_{name}": value for name, value in variables.items()}, dotenv=dotenv)
 
 
-def complaint(dotenv: Path | None = None, **found: str) -> str:
+def error_of(dotenv: Path | None = None, **variables: str) -> str:
     with pytest.raises(Misconfigured) as refused:
-        load(dotenv, **found)
+        load(dotenv, **variables)
     return str(refused.value)
 
 
-def test_with_nothing_set_the_service_is_a_local_one_with_files_in_var():
-    found = load()
-    assert found.database == f"sqlite:///{Path('var').resolve()}/newsletter.db"
-    assert found.redis_url is None
-    assert found.smtp_url == ()
-    assert found.ehlo_name
-    assert found.base_url == "http://localhost:8000"
-    assert found.is_local
-    assert found.secret_keys == ()
-    assert found.data_dir == Path("var")
-    assert found.trusted_proxies == ()
-    assert found.feed_allow == ()
-    assert found.metrics_token is None
+def test_the_defaults_are_a_local_service_with_files_in_var():
+    loaded = load()
+    assert loaded.database == f"sqlite:///{Path('var').resolve()}/newsletter.db"
+    assert loaded.redis_url is None
+    assert loaded.smtp_url == ()
+    assert loaded.ehlo_name
+    assert loaded.base_url == "http://localhost:8000"
+    assert loaded.is_local
+    assert loaded.secret_keys == ()
+    assert loaded.data_dir == Path("var")
+    assert loaded.trusted_proxies == ()
+    assert loaded.feed_allow == ()
+    assert loaded.metrics_token is None
 
 
 def test_every_setting_of_the_contract_is_read_from_the_environment():
-    found = load(
+    loaded = load(
         DATABASE_URL="postgresql+psycopg://news:pw@db.example/news",
         REDIS_URL="redis://redis.example:6379/0",
         SMTP_URL="smtp://me:pw@one.example:587?rate=14&connections=5&weight=2, smtps://two.example",
@@ -55,27 +55,27 @@ def test_every_setting_of_the_contract_is_read_from_the_environment():
         FEED_ALLOW="news.internal,10.1.2.3",
         METRICS_TOKEN="0123456789abcdef",
     )
-    assert found.database == "postgresql+psycopg://news:pw@db.example/news"
-    assert found.redis_url == "redis://redis.example:6379/0"
-    assert [(relay.host, relay.port, relay.rate) for relay in found.smtp_url] == [
+    assert loaded.database == "postgresql+psycopg://news:pw@db.example/news"
+    assert loaded.redis_url == "redis://redis.example:6379/0"
+    assert [(relay.host, relay.port, relay.rate) for relay in loaded.smtp_url] == [
         ("one.example", 587, 14.0),
         ("two.example", 465, None),
     ]
-    assert found.ehlo_name == "letters.example.org"
-    assert found.base_url == "https://letters.example.org"
-    assert not found.is_local
-    assert found.secret_keys == (("k2", KEY), ("k1", OLD_KEY))
-    assert found.data_dir == Path("/srv/newsletter")
-    assert found.trusted_proxies == (ip_network("10.0.0.1"), ip_network("192.168.0.0/16"), ip_network("::1"))
-    assert found.feed_allow == (AllowedHost("news.internal"), AllowedHost(ip_network("10.1.2.3/32")))
-    assert found.metrics_token == "0123456789abcdef"
+    assert loaded.ehlo_name == "letters.example.org"
+    assert loaded.base_url == "https://letters.example.org"
+    assert not loaded.is_local
+    assert loaded.secret_keys == (("k2", KEY), ("k1", OLD_KEY))
+    assert loaded.data_dir == Path("/srv/newsletter")
+    assert loaded.trusted_proxies == (ip_network("10.0.0.1"), ip_network("192.168.0.0/16"), ip_network("::1"))
+    assert loaded.feed_allow == (AllowedHost("news.internal"), AllowedHost(ip_network("10.1.2.3/32")))
+    assert loaded.metrics_token == "0123456789abcdef"
     assert set(Settings.model_fields) == {
         *("database_url", "redis_url", "smtp_url", "ehlo_name", "base_url"),
         *("secret_keys", "data_dir", "trusted_proxies", "feed_allow", "metrics_token"),
     }
 
 
-def test_what_other_programs_set_is_none_of_our_business():
+def test_other_programs_variables_are_ignored():
     assert settings.load({"SMTP_URL": "nonsense", "newsletter_x": "1", "PATH": "/bin"}, dotenv=None) == load()
 
 
@@ -83,24 +83,24 @@ def test_an_empty_value_counts_as_not_set():
     assert load(**{name.upper(): "" for name in Settings.model_fields}) == load()
 
 
-def test_settings_come_from_a_dotenv_file_word_for_word_and_the_environment_wins(tmp_path):
+def test_a_dotenv_file_is_read_literally_and_the_environment_takes_precedence(tmp_path):
     dotenv = tmp_path / ".env"
     dotenv.write_text(
-        "# ours\nNEWSLETTER_BASE_URL=https://written.example\nOTHER=1\nEMPTY\n"
+        "# ours\nNEWSLETTER_BASE_URL=https://dotenv.example\nOTHER=1\nEMPTY\n"
         "NEWSLETTER_SMTP_URL='smtp://me:${HOME}$PATH@mail.example'\n"
     )
-    found = load(dotenv)
-    assert found.base_url == "https://written.example"
-    assert found.smtp_url[0].password == "${HOME}$PATH"
-    assert load(dotenv, BASE_URL="https://given.example").base_url == "https://given.example"
+    loaded = load(dotenv)
+    assert loaded.base_url == "https://dotenv.example"
+    assert loaded.smtp_url[0].password == "${HOME}$PATH"
+    assert load(dotenv, BASE_URL="https://environment.example").base_url == "https://environment.example"
 
 
-def test_what_the_command_line_gives_wins_over_everything():
+def test_options_of_the_command_line_take_precedence():
     environ = {"NEWSLETTER_BASE_URL": "https://letters.example.org"}
     assert settings.load(environ, dotenv=None, base_url="http://127.0.0.1:9000").base_url == "http://127.0.0.1:9000"
 
 
-def test_a_secret_is_read_from_the_file_that_is_named(tmp_path):
+def test_a_setting_is_read_from_the_named_file(tmp_path):
     (tmp_path / "relay").write_text("smtp://me:pw@mail.example\n")
     assert load(SMTP_URL_FILE=str(tmp_path / "relay")).smtp_url[0].password == "pw"
 
@@ -108,18 +108,18 @@ def test_a_secret_is_read_from_the_file_that_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"), [(None, "No such file"), (b"", "empty"), (b"\n", "empty"), (b"\xff\xfe", "UTF-8")]
 )
-def test_a_file_that_holds_no_setting_is_refused_and_not_taken_for_none(tmp_path, content, reason):
+def test_an_unreadable_or_empty_file_is_refused(tmp_path, content, reason):
     if content is not None:
         (tmp_path / "key").write_bytes(content)
-    said = complaint(SECRET_KEYS_FILE=str(tmp_path / "key"))
-    assert "NEWSLETTER_SECRET_KEYS_FILE" in said
-    assert reason in said
+    message = error_of(SECRET_KEYS_FILE=str(tmp_path / "key"))
+    assert "NEWSLETTER_SECRET_KEYS_FILE" in message
+    assert reason in message
 
 
-def test_a_setting_given_twice_is_refused(tmp_path):
+def test_a_setting_that_is_set_twice_is_refused(tmp_path):
     (tmp_path / "key").write_text(f"k1:{KEY}")
-    said = complaint(SECRET_KEYS=f"k1:{KEY}", SECRET_KEYS_FILE=str(tmp_path / "key"))
-    assert "NEWSLETTER_SECRET_KEYS is set as well" in said
+    message = error_of(SECRET_KEYS=f"k1:{KEY}", SECRET_KEYS_FILE=str(tmp_path / "key"))
+    assert "NEWSLETTER_SECRET_KEYS is set as well" in message
 
 
 MALFORMED = {
@@ -145,15 +145,15 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in MALFORMED.items() for value in values])
-def test_a_malformed_value_is_refused_by_its_name_in_one_line(name, value):
-    said = complaint(**{name: value}).splitlines()
-    assert len(said) == 2
-    assert said[1].startswith(f"  NEWSLETTER_{name}: ")
+def test_a_malformed_value_is_refused_with_its_name_in_one_line(name, value):
+    message = error_of(**{name: value}).splitlines()
+    assert len(message) == 2
+    assert message[1].startswith(f"  NEWSLETTER_{name}: ")
 
 
-def test_all_that_is_wrong_is_named_in_one_message(tmp_path):
+def test_one_message_names_all_errors(tmp_path):
     (tmp_path / ".env").write_text("NEWSLETTER_COLOUR=blue\n")
-    said = complaint(
+    message = error_of(
         tmp_path / ".env",
         SMTP_URI="smtp://h",
         Base_Url="https://letters.example.org",
@@ -162,7 +162,7 @@ def test_all_that_is_wrong_is_named_in_one_message(tmp_path):
         **{name: values[0] for name, values in MALFORMED.items() if name != "EHLO_NAME"},
     )
     expected = {"COLOUR", "SMTP_URI", "Base_Url", "FILE", "EHLO_NAME_FILE", *MALFORMED} - {"EHLO_NAME"}
-    assert {line.strip().partition(":")[0] for line in said.splitlines()[1:]} == {
+    assert {line.strip().partition(":")[0] for line in message.splitlines()[1:]} == {
         f"NEWSLETTER_{name}" for name in expected
     }
 
@@ -189,24 +189,24 @@ SECRETS = [
 ]
 
 
-@pytest.mark.parametrize("found", SECRETS, ids=str)
-def test_no_complaint_repeats_a_secret_or_a_piece_of_one(found):
-    assert "hush" not in complaint(**found)
+@pytest.mark.parametrize("variables", SECRETS, ids=str)
+def test_no_message_repeats_any_part_of_a_secret(variables):
+    assert "hush" not in error_of(**variables)
 
 
-def test_no_secret_stands_in_what_is_shown_of_the_settings():
-    found = load(
+def test_the_repr_of_the_settings_contains_no_secret():
+    loaded = load(
         DATABASE_URL="postgresql://news:hush@db.example/news",
         REDIS_URL="redis://:hush@redis.example",
         SMTP_URL="smtp://hush:hush@mail.example",
         SECRET_KEYS=f"k1:{'hush' * 10}",
         METRICS_TOKEN="hush" * 4,
     )
-    assert "hush" not in f"{found!r} {found} {found.smtp_url!r}"
+    assert "hush" not in f"{loaded!r} {loaded} {loaded.smtp_url!r}"
 
 
 @pytest.mark.parametrize(
-    ("given", "used"),
+    ("url", "used"),
     [
         ("postgresql://u:postgresql@db/news", "postgresql+psycopg://u:postgresql@db/news"),
         ("postgresql+psycopg://u:p@db/news", "postgresql+psycopg://u:p@db/news"),
@@ -214,8 +214,8 @@ def test_no_secret_stands_in_what_is_shown_of_the_settings():
         ("sqlite:////srv/news.db", "sqlite:////srv/news.db"),
     ],
 )
-def test_the_database_is_sqlite_or_postgresql_by_its_usual_url(given, used):
-    assert load(DATABASE_URL=given).database == used
+def test_the_database_is_sqlite_or_postgresql(url, used):
+    assert load(DATABASE_URL=url).database == used
 
 
 def test_a_data_folder_may_have_any_name(tmp_path):
@@ -240,12 +240,12 @@ def test_only_a_loopback_address_is_local(base_url, local):
     assert load(BASE_URL=base_url).is_local == local
 
 
-def test_settings_do_not_change_after_the_start():
+def test_settings_are_immutable():
     with pytest.raises(ValueError, match="frozen"):
         load().base_url = "http://other.example"
 
 
-def test_the_command_ends_with_2_and_names_what_is_wrong(tmp_path):
+def test_a_command_with_invalid_settings_exits_with_2_and_names_them(tmp_path):
     environ = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")}
     wrong = {"NEWSLETTER_SMTP_URL": "smtp://me:hush/@h", "NEWSLETTER_SMPT": "x", "NEWSLETTER_BASE_URL": "nowhere"}
     done = subprocess.run(

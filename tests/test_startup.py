@@ -1,4 +1,4 @@
-"""What every process makes sure of before it begins."""
+"""The checks of every process at startup."""
 
 import pytest
 from sqlalchemy import text
@@ -14,16 +14,16 @@ def at_revision(database, number):
         session.execute(text("UPDATE alembic_version SET version_num = :number"), {"number": number})
 
 
-def test_a_database_that_fits_will_do(database):
+def test_a_current_database_is_accepted(database):
     startup.check(database, KEYRING, now=NOON)
 
 
-def test_one_that_another_release_has_migrated_will_do_until_that_one_takes_over(database):
+def test_a_database_that_a_later_release_has_migrated_is_accepted(database):
     at_revision(database, "9999")
     startup.check(database, KEYRING, now=NOON)
 
 
-def test_one_that_is_behind_is_refused_with_what_to_do(database):
+def test_a_database_that_is_behind_is_refused_with_the_command_to_run(database):
     at_revision(database, "0001")
     with pytest.raises(Misconfigured, match="newsletter migrate"):
         startup.check(database, KEYRING, now=NOON)

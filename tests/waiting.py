@@ -1,4 +1,4 @@
-"""Waiting for what another thread or process is about to do."""
+"""Wait for another thread or process."""
 
 import time
 from collections.abc import Callable
@@ -6,17 +6,17 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-SELDOM = 0.1  # seconds: whoever is waited for needs the processor more than whoever asks
+MAX_INTERVAL = 0.1  # seconds between checks; longer waits poll less often, to leave the processor to the others
 
 
 def eventually(check: Callable[[], T], *, within: float = 5, every: float = 0.005) -> T:
-    """The first true answer of `check`; fails when there was none `within` seconds.
+    """Return the first true result of `check`; fail if there is none `within` seconds.
 
-    It is asked `every` so many seconds at first, and the less often the longer that takes.
+    It checks `every` so many seconds at first, then less and less often.
     """
-    begun = time.monotonic()
-    while not (answer := check()):
-        waited = time.monotonic() - begun
-        assert waited < within, f"still {answer!r} after {within} seconds"
-        time.sleep(max(every, min(waited / 20, SELDOM)))
-    return answer
+    started_at = time.monotonic()
+    while not (result := check()):
+        waited = time.monotonic() - started_at
+        assert waited < within, f"still {result!r} after {within} seconds"
+        time.sleep(max(every, min(waited / 20, MAX_INTERVAL)))
+    return result

@@ -1,4 +1,4 @@
-"""A whole service in a test's hands: the real site and jobs, a clock that the test sets, an outbox to read."""
+"""A whole service for tests: the real site and jobs, a clock that the test sets, and an outbox to read."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,15 +31,15 @@ from workers.context import Context
 SECRET = "k1:" + "s" * 40
 
 
-class Silence:
-    """Wake-ups that nobody receives: the test itself runs the jobs."""
+class NoWakeups:
+    """Drops wake-ups: the test itself runs the jobs."""
 
     def wake(self, queue: Queue) -> None:
-        """Nothing happens, which is harmless."""
+        """Do nothing."""
 
 
 class Clock:
-    """The time, until the test lets it pass."""
+    """A clock that changes only when the test advances it."""
 
     def __init__(self) -> None:
         self.time = NOON
@@ -53,7 +53,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class WholeService:
-    """One service and everybody who uses it."""
+    """One service, with the actions of its visitors, readers and workers."""
 
     site: Site
     context: Context
@@ -61,64 +61,64 @@ class WholeService:
     clock: Clock
     outbox: Path
 
-    def newsletter(self, slug: str = "morning", **given: Any) -> Newsletter:
-        """A newsletter with its words published."""
+    def newsletter(self, slug: str = "morning", **values: Any) -> Newsletter:
+        """Add a newsletter with a published wording."""
         with self.site.database.writing() as session:
-            facts = {
+            columns = {
                 "name": f"The {slug.capitalize()} Letter",
                 "publisher": "Example Press",
                 "sender": "letters@press.example",
                 "postal_address": "1 Street, 00000 Town",
-                **given,
+                **values,
             }
-            made = newsletters.add(session, slug=slug, actor="tests", now=self.clock(), **facts)
-            text = wordings.default_text(made)
-            forms.publish(session, templating.environment(), made, text=text, actor="tests", now=self.clock())
-        self.site.catalogue.forget()
-        return made
+            newsletter = newsletters.add(session, slug=slug, actor="tests", now=self.clock(), **columns)
+            text = wordings.default_text(newsletter)
+            forms.publish(session, templating.environment(), newsletter, text=text, actor="tests", now=self.clock())
+        self.site.offered.invalidate()
+        return newsletter
 
     def form(self, slug: str = "morning") -> dict[str, Any]:
-        """The hidden fields of a newsletter's form, as the page has them, and the consent ticked."""
+        """Return the hidden fields of a newsletter's form, from its page, and consent."""
         page = LexborHTMLParser(self.browser.get(f"/n/{slug}").text)
         fields = page.css("form[action='/subscribe'] input[type=hidden]")
-        return {str(f.attributes["name"]): f.attributes["value"] for f in fields} | {"consent": "true"}
+        return {str(field.attributes["name"]): field.attributes["value"] for field in fields} | {"consent": "true"}
 
     def sign_up(self, email: str, slug: str = "morning", **fields: Any) -> Any:
-        """Post the form; the answer."""
+        """Post the form and return the response."""
         return self.browser.post("/subscribe", data={**self.form(slug), "email": email, **fields})
 
     def run(self, *queues: Queue) -> None:
-        """Let the workers do what is due, until nothing more is."""
+        """Run the jobs of these queues (default: all that send letters) until no work is due."""
         for queue in queues or (Queue.URGENT, Queue.UPKEEP, Queue.BULK):
             while jobs.run(queue, self.context):
                 pass
 
     def letters(self, to: str | None = None) -> list[EmailMessage]:
-        """The letters in the outbox, oldest first."""
-        found = [
+        """Return the letters in the outbox, oldest first."""
+        letters = [
             message_from_bytes(file.read_bytes(), policy=policy.default)
             for file in sorted((self.outbox / "new").glob("*"), key=lambda file: file.stat().st_mtime_ns)
         ]
-        return [letter for letter in found if to is None or to in letter["To"]]
+        return [letter for letter in letters if to is None or to in letter["To"]]
 
     def links(self, letter: EmailMessage) -> list[str]:
-        """Every address in a letter that leads to this site: in its header, its text and its HTML."""
+        """Return every link to this site in a letter's header, text and HTML."""
         base = self.site.settings.base_url
         text, html = letter.get_body(("plain",)), letter.get_body(("html",))
         assert text
         assert html
-        found = {word.strip("<>") for word in str(letter["List-Unsubscribe"]).split()}
-        found |= {word for word in text.get_content().split() if word.startswith(base)}
-        found |= {str(a.attributes.get("href")) for a in LexborHTMLParser(html.get_content()).css("a[href]")}
-        return sorted(link.removeprefix(base) for link in found if link.startswith(base))
+        links = {word.strip("<>") for word in str(letter["List-Unsubscribe"]).split()}
+        links |= {word for word in text.get_content().split() if word.startswith(base)}
+        links |= {str(a.attributes.get("href")) for a in LexborHTMLParser(html.get_content()).css("a[href]")}
+        return sorted(link.removeprefix(base) for link in links if link.startswith(base))
 
     def link(self, letter: EmailMessage, path: str) -> str:
-        """The letter's one link below that path."""
-        (found,) = [link for link in self.links(letter) if link.startswith(f"/{path}/")]
-        return found
+        """Return the letter's only link with that path."""
+        (link,) = [link for link in self.links(letter) if link.startswith(f"/{path}/")]
+        return link
 
     def reader(self, email: str, slug: str = "morning") -> EmailMessage:
-        """Somebody who signed up and confirmed; returns the confirmation letter."""
+        """Sign up and confirm; return the confirmation letter."""
         assert self.sign_up(email, slug).status_code == 202
         self.run(Queue.URGENT)
         letter = self.letters(to=email)[-1]
@@ -126,7 +126,7 @@ class WholeService:
         return letter
 
     def rows(self) -> dict[str, list[Any]]:
-        """Everything in the database, table by table, but for the heartbeats, which come by themselves."""
+        """Return all rows by table."""
         with self.site.database.reading() as session:
             return {
                 table.name: sorted((tuple(row) for row in session.execute(select(table))), key=str)
@@ -137,21 +137,21 @@ class WholeService:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WholeService]:
-    """A service of the test's own, on SQLite and on PostgreSQL."""
-    with whole_service(request.getfixturevalue(f"{request.param}_url"), tmp_path) as made:
-        yield made
+    """A service for one test, on SQLite and on PostgreSQL."""
+    with whole_service(request.getfixturevalue(f"{request.param}_url"), tmp_path) as service:
+        yield service
 
 
 @contextmanager
-def whole_service(url: str, folder: Path, **given: Any) -> Iterator[WholeService]:
-    """The service on this database, its files in this folder."""
+def whole_service(url: str, folder: Path, **values: Any) -> Iterator[WholeService]:
+    """Run a service on this database, with its files in this folder."""
     settings = Settings(
-        **{"database_url": url, "data_dir": folder, "base_url": "http://localhost", "secret_keys": SECRET, **given}
+        **{"database_url": url, "data_dir": folder, "base_url": "http://localhost", "secret_keys": SECRET, **values}
     )
     clock = Clock()
     database, monitoring = opened(settings.database), opened(settings.database, MONITORING)
     built = context.build(settings, database=database, clock=clock)
-    app = create_app(settings, Silence(), database=database, monitoring=monitoring)
+    app = create_app(settings, NoWakeups(), database=database, monitoring=monitoring)
     app.state.site = replace(app.state.site, now=clock)
     with TestClient(app, base_url=settings.base_url, client=("127.0.0.1", 50_000)) as browser:
         yield WholeService(app.state.site, built, browser, clock, folder / "outbox")

@@ -10,7 +10,7 @@ from jinja2 import Environment
 from newsletter import startup, templating
 from newsletter.content.fetching.fetcher import Fetcher
 from newsletter.content.fetching.http import HttpFetcher
-from newsletter.keys import Keyring, keyring
+from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
 from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.dispatch import Dispatcher
@@ -70,12 +70,12 @@ def build(
     `heartbeat` seconds, and letters of workers that wrote none for `lease` seconds are reclaimed. `on_more_due` is
     called when more letters of issues are due than one claim takes; it must not block.
     """
-    keys, stop = keyring(settings), stop or Event()
+    keys, stop = load_keyring(settings), stop or Event()
     database = _checked(database or Database(settings.database), keys, now=clock())
     supervisor = Supervisor(shared_state.shared_state(settings.redis_url), database.writing)
     dispatcher = Dispatcher(
         begin=database.writing,
-        stating=None if database.is_sqlite else database.stating,
+        autocommit=None if database.is_sqlite else database.autocommit,
         transport=transport(settings, supervisor.pace, stop=stop),
         urgent_transport=urgent_transport(settings, supervisor.urgent_pace, stop=stop),
         assembler=Assembler(Links(keys, settings.base_url), keys),

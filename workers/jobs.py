@@ -21,8 +21,8 @@ from workers.context import Context
 
 SEND_SECONDS = 5.0  # that one call sends letters at most; then it wakes the queue again
 SIGNUPS_PER_CALL = 50  # so that their letters leave soon
-FEEDS_PER_CALL = refreshing.HANDS  # as many as are fetched at the same time, so that a call ends within seconds
-PICTURES_PER_CALL = pictures.HANDS  # likewise
+FEEDS_PER_CALL = refreshing.CONCURRENCY  # as many as are fetched at the same time, so that a call ends within seconds
+PICTURES_PER_CALL = pictures.CONCURRENCY  # likewise
 
 Job = Callable[[Context], bool]
 
@@ -67,14 +67,14 @@ def attempt(job: Job, context: Context) -> bool:
 
 def answer_signups(context: Context) -> bool:
     """Turn sign-ups into confirmation letters."""
-    answered = confirmations.answer_due(
+    answered = confirmations.process_received(
         context.database.writing,
         templates=context.templates,
         keyring=context.keyring,
         base_url=context.base_url,
         clock=context.now,
-        most=SIGNUPS_PER_CALL,
-        found=context.dispatcher.priority.acquire,
+        limit=SIGNUPS_PER_CALL,
+        on_signup=context.dispatcher.priority.acquire,
     )
     if answered:
         log.info("sign-ups answered", extra={"count": answered})
@@ -110,7 +110,7 @@ def finish_issues(context: Context) -> bool:
     """Mark an issue sent once all its deliveries are final."""
     if empty := context.dispatcher.lane(urgent=False).cursors.empty():
         with context.database.writing() as session:
-            finished = issue_letters.finish(session, now=context.now(), among=empty)
+            finished = issue_letters.finish(session, now=context.now(), letter_ids=empty)
         for issue in finished:
             log.info("issue finished", extra={"issue": issue})
     return False
@@ -125,7 +125,7 @@ def refresh_feeds(context: Context) -> bool:
 def copy_pictures(context: Context) -> bool:
     """Copy the pictures of new articles."""
     database, fetcher = context.database, context.fetcher
-    return pictures.gather(database.writing, fetcher, now=context.now(), limit=PICTURES_PER_CALL) == PICTURES_PER_CALL
+    return pictures.copy_new(database.writing, fetcher, now=context.now(), limit=PICTURES_PER_CALL) == PICTURES_PER_CALL
 
 
 def record_heartbeat(context: Context) -> bool:
@@ -152,7 +152,7 @@ def reclaim_expired_leases(context: Context) -> bool:
 def delete_expired(context: Context) -> bool:
     """Delete the data whose time has run out."""
     with context.database.writing() as session:
-        return retention.forget_due(session, now=context.now()) == retention.MOST
+        return retention.forget_due(session, now=context.now()) == retention.BATCH_SIZE
 
 
 def watch_leases(context: Callable[[], Context]) -> None:

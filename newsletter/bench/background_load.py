@@ -163,7 +163,7 @@ class Unsubscribes:
     def _go(self, number: int) -> None:
         who = (self._next_reader() if number % 2 else None) or self.chance.randint(1, self.readers)
         with self.town.database.writing() as session:
-            reader = subscribers.by_id(session, who)
+            reader = subscribers.lock_by_id(session, who)
             assert reader
             reads = subscribers.subscriptions(session, reader.id)
             stopped = decisions.withdraw(

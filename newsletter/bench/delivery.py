@@ -17,7 +17,7 @@ from newsletter.bench.runs import BenchRun
 from newsletter.consent import wordings
 from newsletter.content import issues
 from newsletter.content.issues import Issue
-from newsletter.keys import keyring
+from newsletter.keys import load_keyring
 from newsletter.mail.mailings import issue_letters
 
 MOST_SOURCE = 100_000  # letters of one turn of smtp-source: its rate does not change with more
@@ -173,7 +173,7 @@ class DeliveryBenchmark:
             read = newsletters.named(session, sample_issue.SLUG)
             wording = wordings.current(session, read.id, read.language)
         assert wording
-        comers = background_load.Signups(town, read, wording, keyring(town.settings))
+        comers = background_load.Signups(town, read, wording, load_keyring(town.settings))
         goers = background_load.Unsubscribes(town, given.letters)
         with relays.remembering(town.home, latency=given.latency_ms) as relay:
             company = _both(

@@ -64,7 +64,7 @@ def read_feed(database: Database, feed: str | None, *, issues_wanted: int) -> No
         fetcher = HttpFetcher(allow=allowed)
         while refreshing.refresh_due(database.writing, fetcher, now=clock.now()):
             pass
-        while pictures.gather(database.writing, fetcher, now=clock.now()):
+        while pictures.copy_new(database.writing, fetcher, now=clock.now()):
             pass
     with database.reading() as session:
         if error := session.scalar(select(Feed.error).where(Feed.error.is_not(None)).limit(1)):

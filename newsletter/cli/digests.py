@@ -20,7 +20,7 @@ def add(
     cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday: “0 7 * * 1-5” is workdays at seven.")],
     name: Annotated[str, typer.Option(help="What you call it.")] = "Digest",
     zone: Annotated[str | None, typer.Option(help="By whose clocks; by default the newsletter's zone.")] = None,
-    articles: Annotated[int, typer.Option(min=1, max=issues.MOST, help="How many articles at most.")] = 12,
+    articles: Annotated[int, typer.Option(min=1, max=issues.MAX_ARTICLES, help="How many articles at most.")] = 12,
     automatic: Annotated[
         bool, typer.Option(help="Send without asking; otherwise somebody approves each issue.")
     ] = False,

@@ -10,6 +10,7 @@ from newsletter.doctor import examination
 from newsletter.doctor.checks import expired_leases
 from newsletter.doctor.checks.findings import Check, Finding, Remark
 from newsletter.doctor.repairs import Repair, Repairer
+from newsletter.mail.delivery.leases import LEASE_DURATION
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.command()(doctor_domain.domain)
@@ -34,14 +35,14 @@ def doctor(
         return
     settings = console.configured()
     with console.database(settings) as database:
-        keyring = keys.known(settings)  # most of what is proved needs none
+        keyring = keys.load_if_present(settings)  # most of what is proved needs none
         with database.reading() as session:
             found = examination.examine(session, keyring=keyring)
-        found += expired_leases.findings(expired_leases.silent(database.reading))
+        found += expired_leases.findings(expired_leases.find_stopped(database.reading))
         mended: list[Repair] = []
         if fix and (broken := {each.check for each in found if each.fixable}):
             quiet = (
-                expired_leases.silent(database.reading, longest=expired_leases.DEAD)
+                expired_leases.find_stopped(database.reading, after=LEASE_DURATION)
                 if Check.DEAD_CLAIMS in broken
                 else {}
             )
@@ -52,12 +53,12 @@ def doctor(
                 now=clock.now,
                 keyring=keyring,
             )
-            mended = mender.mend(broken, quiet=quiet)
+            mended = mender.repair(broken, expired=quiet)
             with database.reading() as session:
                 found = examination.examine(session, keyring=keyring)
-            found += expired_leases.findings(expired_leases.silent(database.reading))
+            found += expired_leases.findings(expired_leases.find_stopped(database.reading))
         with database.reading() as session:
-            remarks = [*examination.remark(session), *([] if keyring else [KEYLESS])]
+            remarks = [*examination.collect_remarks(session), *([] if keyring else [KEYLESS])]
     _show(found, mended, remarks, fix=fix, as_json=as_json)
     if found:
         raise typer.Exit(1)

@@ -84,7 +84,7 @@ def _examined(found: Iterable[Newsletter], settings: Settings, asked: DomainOpti
             asked.resolver,
             domains,
             relays=settings.smtp_url,
-            greeting=settings.ehlo_name,
+            ehlo_name=settings.ehlo_name,
             selectors=asked.selectors,
         )
         for domains in sets
@@ -114,7 +114,7 @@ def _resolver(nameserver: str | None) -> DnsResolver:
 
 def _read(place: str, resolver: DnsResolver) -> list[Verdict]:
     """The verdicts on a received letter, and on the keys that it is signed with."""
-    source = sys.stdin.buffer.read(received.LONGEST) if place == "-" else Path(place).read_bytes()
+    source = sys.stdin.buffer.read(received.MAX_BYTES) if place == "-" else Path(place).read_bytes()
     if not received.author(source):
         raise NewsletterError(f"{place}: this is no letter; its headers have to stand at its beginning.")
     keys = [

@@ -10,7 +10,7 @@ from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console
 from newsletter.content import articles, feeds, pictures, refreshing
 from newsletter.content.fetching.http import HttpFetcher
-from newsletter.content.parsing.sanitising import without_userinfo
+from newsletter.content.parsing.sanitizing import without_userinfo
 
 app = typer.Typer(help="Feeds: RSS, Atom, RDF or JSON Feed.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -49,7 +49,7 @@ def refresh(as_json: console.Json = False) -> None:
             feeds.make_due(session, actor=audit_log.system_user(), now=now)
         while refreshing.refresh_due(database.writing, fetcher, now=now):
             pass
-        while pictures.gather(database.writing, fetcher, now=now):
+        while pictures.copy_new(database.writing, fetcher, now=now):
             pass
         with database.reading() as session:
             rows = _rows(session, since=now)

@@ -29,7 +29,7 @@ IssueArgument = Annotated[int, typer.Argument(min=1, max=2**62, help="The issue'
 def draft(
     newsletter: Annotated[str, typer.Argument(help="The newsletter's slug.")],
     articles: Annotated[
-        int, typer.Option(min=1, max=issues.MOST, help="How many of the newest articles at most.")
+        int, typer.Option(min=1, max=issues.MAX_ARTICLES, help="How many of the newest articles at most.")
     ] = 12,
     title: Annotated[str | None, typer.Option(help="The subject; by default from the headlines.")] = None,
     as_json: console.Json = False,

@@ -1,1 +1,1 @@
-"""Consent that can be proved: the words shown, who asked, what was answered, and what follows from it today."""
+"""Provable consent: the wording shown, sign-ups, decisions, the ledger of events, and the standing derived from it."""

@@ -1,4 +1,4 @@
-"""What people decide: to confirm, to leave, never to be written to. Each is appended to the ledger, then settled."""
+"""Confirm, withdraw and refuse: append each decision to the ledger, then update the subscription derived from it."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -16,10 +16,13 @@ from newsletter.keys import Keyring
 from newsletter.newsletters import Newsletter
 
 
-def signup_of(session: Session, ids: tuple[int, ...], *, lock: bool) -> Signup:
-    """The sign-up that a link names. Raises LinkExpired where it is deleted or another one took its number."""
-    number, nonce = ids
-    signup = session.get(Signup, number, with_for_update=lock)
+def find_signup(session: Session, ids: tuple[int, ...], *, lock: bool) -> Signup:
+    """Return the sign-up that a link names by (id, nonce); `lock` holds its row until the transaction ends.
+
+    Raises LinkExpired if the row was deleted, or if its id now belongs to another sign-up.
+    """
+    signup_id, nonce = ids
+    signup = session.get(Signup, signup_id, with_for_update=lock)
     if signup is None or signup.nonce != nonce:
         raise LinkExpired
     return signup
@@ -28,14 +31,14 @@ def signup_of(session: Session, ids: tuple[int, ...], *, lock: bool) -> Signup:
 def confirm(
     session: Session, signup: Signup, *, evidence: Mapping[str, str], trace: Trace | None, now: datetime
 ) -> bool:
-    """The inbox's owner agrees to what was asked for; False if that was so before, and nothing changes.
+    """Subscribe the owner of the inbox; return False, and change nothing, if the subscription exists already.
 
-    Raises LinkExpired where `is_open` would: a used link never brings back what was left since.
+    Raises LinkExpired where `awaits_confirmation` does: a used link never restores a subscription that was left since.
     """
-    subscriber = subscribers.by_key(session, signup.address_key)
-    if not is_open(session, signup, now=now):
+    subscriber = subscribers.lock_by_key(session, signup.address_key)
+    if not awaits_confirmation(session, signup, now=now):
         return False
-    assert subscriber is not None  # is_open raises where there is none
+    assert subscriber is not None  # awaits_confirmation raises where there is none
     wording = session.get_one(Wording, signup.wording_id)
     for newsletter in _newsletters(session, signup.newsletters):
         ledger.append(
@@ -48,29 +51,29 @@ def confirm(
             trace=trace,
             now=now,
         )
-        subscribers.settle(session, subscriber.id, newsletter.id, Standing.SUBSCRIBED, now=now)
-    said = signup.evidence
-    subscriber.name = said.get("name") or subscriber.name
-    subscriber.language = said.get("language") or subscriber.language
-    subscriber.zone = said.get("timezone") or subscriber.zone
+        subscribers.set_standing(session, subscriber.id, newsletter.id, Standing.SUBSCRIBED, now=now)
+    entered = signup.evidence
+    subscriber.name = entered.get("name") or subscriber.name
+    subscriber.language = entered.get("language") or subscriber.language
+    subscriber.zone = entered.get("timezone") or subscriber.zone
     signup.state = SignupState.CONFIRMED
     session.flush()
     return True
 
 
-def is_open(session: Session, signup: Signup, *, now: datetime) -> bool:
-    """Whether a sign-up waits to be confirmed; False if what it asks for is subscribed to already.
+def awaits_confirmation(session: Session, signup: Signup, *, now: datetime) -> bool:
+    """Return True if the sign-up can be confirmed now, False if one of its newsletters is subscribed to already.
 
-    Otherwise raises LinkExpired: after 72 hours, for an address that is not to be written to, and where everything was
-    left since: the page must not say "you are subscribed" to somebody who is not.
+    Raises LinkExpired in every other case: after 72 hours, for an unknown address or one that refuses all mail, and if
+    the subscriber has left everything since. The page must not say "you are subscribed" to somebody who is not.
     """
     subscriber = session.scalar(select(Subscriber).where(Subscriber.address_key == signup.address_key))
     if subscriber is None or subscriber.suppressed == suppressions.Reason.NEVER:
         raise LinkExpired
     if signup.state == SignupState.ASKED and not signups.expired(signup, now=now):
         return True
-    standing = subscribers.subscriptions(session, subscriber.id)
-    if any(standing[n].standing == Standing.SUBSCRIBED for n in signup.newsletters if n in standing):
+    current = subscribers.subscriptions(session, subscriber.id)
+    if any(current[number].standing == Standing.SUBSCRIBED for number in signup.newsletters if number in current):
         return False
     raise LinkExpired
 
@@ -84,9 +87,12 @@ def withdraw(
     trace: Trace | None,
     now: datetime,
 ) -> list[int]:
-    """Stop these newsletters at once (GDPR Art. 7(3)); returns those stopped now. Repeating it is harmless."""
-    standing = subscribers.subscriptions(session, subscriber.id)
-    stopped = [number for number in newsletters if number in standing and standing[number].standing != Standing.LEFT]
+    """End these subscriptions at once (GDPR Art. 7(3)); return the ids of those that this call ended.
+
+    Repeating it is harmless.
+    """
+    current = subscribers.subscriptions(session, subscriber.id)
+    stopped = [number for number in newsletters if number in current and current[number].standing != Standing.LEFT]
     for newsletter in _newsletters(session, stopped):
         ledger.append(
             session,
@@ -97,18 +103,21 @@ def withdraw(
             trace=trace,
             now=now,
         )
-        subscribers.settle(session, subscriber.id, newsletter.id, Standing.LEFT, now=now)
+        subscribers.set_standing(session, subscriber.id, newsletter.id, Standing.LEFT, now=now)
     return stopped
 
 
 def refuse(session: Session, keyring: Keyring, signup: Signup, *, trace: Trace | None, now: datetime) -> None:
-    """Never write to this address again, whoever enters it; only its owner can undo that. Repeating it is harmless."""
+    """Suppress this address for good, even if somebody signs it up again; only its owner can undo that.
+
+    It also ends every subscription. Repeating it is harmless.
+    """
     if signup.state == SignupState.REFUSED:
         return
-    subscriber = subscribers.by_key(session, signup.address_key)
+    subscriber = subscribers.lock_by_key(session, signup.address_key)
     if subscriber and subscriber.suppressed != suppressions.Reason.NEVER:
-        everything = subscribers.subscriptions(session, subscriber.id)
-        withdraw(session, subscriber, newsletters=everything, how="never", trace=trace, now=now)
+        subscribed = subscribers.subscriptions(session, subscriber.id)
+        withdraw(session, subscriber, newsletters=subscribed, how="never", trace=trace, now=now)
         ledger.append(
             session,
             subscriber.subject,
@@ -119,9 +128,9 @@ def refuse(session: Session, keyring: Keyring, signup: Signup, *, trace: Trace |
         )
     suppressions.add(session, keyring, signup.address_key, suppressions.Reason.NEVER, now=now)
     signup.state = SignupState.REFUSED
-    signup.forget_at = signup.received_at + signups.VALID  # it is not kept any longer for a reader's links
+    signup.forget_at = signup.received_at + signups.LINK_LIFETIME  # a confirmed sign-up may have been kept for longer
     session.flush()
 
 
-def _newsletters(session: Session, numbers: Collection[int]) -> list[Newsletter]:
-    return list(session.scalars(select(Newsletter).where(Newsletter.id.in_(numbers)).order_by(Newsletter.id)))
+def _newsletters(session: Session, ids: Collection[int]) -> list[Newsletter]:
+    return list(session.scalars(select(Newsletter).where(Newsletter.id.in_(ids)).order_by(Newsletter.id)))

@@ -1,4 +1,4 @@
-"""Exhibits: what was shown, kept once under the hash of its content."""
+"""Exhibits: forms, pages and letter templates as people saw them, stored once under the hash of their content."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ from newsletter.store.database import Base, insert_once
 
 
 class Exhibit(Base):
-    """A form, a confirm page or a letter's template as people saw it. Never changed, never deleted."""
+    """A form, a confirm page or a letter's template as it was shown. Never changed, never deleted."""
 
     __tablename__ = "exhibits"
 
@@ -19,12 +19,12 @@ class Exhibit(Base):
 
 
 def sha256(body: bytes) -> str:
-    """The name that this content has, here and in every export."""
+    """Return the SHA-256 in hexadecimal: the name of this content, here and in every export."""
     return hashlib.sha256(body).hexdigest()
 
 
 def keep(session: Session, kind: str, body: bytes) -> str:
-    """Keep what was shown and return its name; keeping the same content twice keeps it once."""
+    """Store the content if it is new, and return its name. Storing the same content again changes nothing."""
     name = sha256(body)
     if session.scalar(select(Exhibit.sha256).where(Exhibit.sha256 == name)) is None:
         insert_once(session, Exhibit, sha256=name, kind=kind, body=body)

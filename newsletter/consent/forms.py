@@ -1,4 +1,4 @@
-"""The sign-up form as an exhibit: what a visitor saw, rendered as the page renders it, kept under its hash."""
+"""Publish a wording with its exhibits: the sign-up form and the confirm page, rendered as visitors see them."""
 
 from datetime import datetime
 from types import SimpleNamespace
@@ -8,17 +8,17 @@ from sqlalchemy.orm import Session
 
 from newsletter import newsletters
 from newsletter.consent import wordings
-from newsletter.consent.signups import VALID
+from newsletter.consent.signups import LINK_LIFETIME
 from newsletter.consent.wordings import Wording
 from newsletter.newsletters import Newsletter
 
-CONFIRM_WITHIN = f"{VALID.total_seconds() / 3600:.0f} hours"
+CONFIRM_WITHIN = f"{LINK_LIFETIME.total_seconds() / 3600:.0f} hours"
 
 
 def publish(
     session: Session, pages: Environment, newsletter: Newsletter, *, text: str, actor: str, now: datetime
 ) -> Wording:
-    """Publish consent words together with the form and the confirm page that show them."""
+    """Publish a consent text together with the form and the confirm page that show it; return its current version."""
     shown = SimpleNamespace(text=" ".join(text.split()), language=newsletter.language)
     form = pages.get_template("pages/_signup_form.html").render(
         newsletter=newsletter,
@@ -27,8 +27,8 @@ def publish(
         values={"email": "", "name": ""},
         errors={},
     )
-    asked = {"slug": newsletter.slug, "name": newsletter.name}
-    confirm = pages.get_template("pages/_confirm_words.html").render(newsletters=[asked], wording=shown)
+    listed = {"slug": newsletter.slug, "name": newsletter.name}
+    confirm = pages.get_template("pages/_confirm_words.html").render(newsletters=[listed], wording=shown)
     return wordings.publish(
         session,
         newsletter,
@@ -42,7 +42,10 @@ def publish(
 
 
 def publish_current(session: Session, pages: Environment, *, actor: str, now: datetime) -> None:
-    """Make sure that what the pages show today is what the newest wordings name: an upgrade may have changed a page."""
+    """Publish every current wording again, so that its exhibits match today's pages: an upgrade may change a page.
+
+    A wording whose pages did not change keeps its version.
+    """
     for newsletter in newsletters.every(session):
         if last := wordings.current(session, newsletter.id, newsletter.language):
             publish(session, pages, newsletter, text=last.text, actor=actor, now=now)

@@ -1,9 +1,9 @@
-"""The ledger of consent: appended, never changed, and free of personal data.
+"""The consent ledger: append-only, and free of personal data.
 
-An entry says that something happened to a *subject*, a random name. What tells who that was and how it happened lies
-in `evidence`, bound to the entry by HMAC-SHA-256(salt, body): deleting the evidence erases the person, and without the
-salt the digest cannot be guessed (GDPR Art. 7(1) and 17(3)(b)). Addresses of machines lie in `traces`, which no hash
-covers, so that they can go early.
+An entry records an event of a *subject*, a random name for a person. The personal part of the fact is stored in
+`evidence`, bound to the entry by HMAC-SHA-256(salt, body): deleting the evidence erases the person, and without the
+salt nobody can guess the body from the digest (GDPR Art. 7(1) and 17(3)(b)). IP addresses and user agents are stored in
+`traces`, which no hash covers, so that they can be deleted earlier.
 """
 
 import hashlib
@@ -24,28 +24,28 @@ from newsletter.consent.wordings import Wording
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base
 
-TRACE_KEPT = timedelta(days=30)  # enough to look into abuse; the proof does not rest on it
+TRACE_LIFETIME = timedelta(days=30)  # enough to investigate abuse; the proof does not need traces
 
 
 class Event(StrEnum):
-    """What can happen between a subject and a newsletter."""
+    """An event between a subject and a newsletter."""
 
     REQUESTED = "requested"  # somebody entered the address
-    CONFIRMED = "confirmed"  # the inbox's owner agreed
+    CONFIRMED = "confirmed"  # the owner of the inbox agreed
     WITHDRAWN = "withdrawn"
     REFUSED = "refused"  # "never mail this address"
-    LAPSED = "lapsed"  # not confirmed in time; what told who had asked is deleted
+    LAPSED = "lapsed"  # not confirmed in time; the evidence is deleted
 
 
 class Effect(NamedTuple):
-    """The standing after an event, for a subject who has confirmed at least once, and for one who never has."""
+    """The standing after an event, for a subject who has confirmed at least once and for one who never has."""
 
     if_confirmed: Standing | None
     if_unconfirmed: Standing | None
 
 
-# The last of these events decides the standing. An event that is missing here changes none: a subject who refuses all
-# mail is suppressed, whatever they subscribe to.
+# The last of these events decides the standing. Other events do not change it: a subject who refuses all mail is
+# suppressed, whatever their subscriptions say.
 EFFECTS: Mapping[Event, Effect] = MappingProxyType(
     {
         Event.REQUESTED: Effect(Standing.ASKED, Standing.ASKED),
@@ -74,7 +74,7 @@ class LedgerEntry(Base):
 
 
 class Fact(NamedTuple):
-    """An entry's columns that its leaf covers, in their order."""
+    """The columns of an entry that its leaf hash covers, in hashing order."""
 
     subject: bytes
     ordinal: int
@@ -86,7 +86,7 @@ class Fact(NamedTuple):
 
 
 class Evidence(Base):
-    """What tells who and how; deleting the row erases it."""
+    """The personal part of an entry: who and how. Deleting the row erases it without breaking the ledger."""
 
     __tablename__ = "evidence"
     __table_args__ = {"info": {"personal": {"by": "entry_id", "on_erasure": "delete", "export": True}}}  # noqa: RUF012
@@ -97,14 +97,14 @@ class Evidence(Base):
 
 
 class Trace(NamedTuple):
-    """Where a request came from."""
+    """The IP address and user agent of a request."""
 
     ip: str | None
     user_agent: str | None
 
 
 class TraceRow(Base):
-    """Kept for abuse control only, and gone at `expires_at`."""
+    """A trace, stored for abuse control only and deleted at `expires_at`."""
 
     __tablename__ = "traces"
     __table_args__ = {"info": {"personal": {"by": "entry_id", "on_erasure": "delete", "export": True}}}  # noqa: RUF012
@@ -127,12 +127,13 @@ def append(
     now: datetime,
     is_new: bool = False,
 ) -> LedgerEntry:
-    """Add a fact. The subscriber's row is locked for it, so the subject's ordinals have no gaps and no doubles.
+    """Append an entry and return it.
 
-    A subject that was named in this transaction and has no fact yet is new: nobody else can know it, so that nothing
-    needs to be locked or asked.
+    The subscriber's row is locked first, so the subject's ordinals have no gaps and no duplicates. Pass `is_new` for a
+    subject created in this transaction that has no entry yet: no other transaction can see it, so the lock and the
+    query are skipped.
     """
-    last = 0 if is_new else _last(session, subject)
+    last = 0 if is_new else _last_ordinal(session, subject)
     salt, body = secrets.token_bytes(32), canonical(evidence)
     entry = LedgerEntry(
         subject=subject,
@@ -149,20 +150,21 @@ def append(
     session.flush()
     session.add(Evidence(entry_id=entry.id, salt=salt, body=body))
     if trace:
-        session.add(TraceRow(entry_id=entry.id, ip=trace.ip, user_agent=trace.user_agent, expires_at=now + TRACE_KEPT))
+        expires_at = now + TRACE_LIFETIME
+        session.add(TraceRow(entry_id=entry.id, ip=trace.ip, user_agent=trace.user_agent, expires_at=expires_at))
     session.flush()
     return entry
 
 
-def _last(session: Session, subject: bytes) -> int:
+def _last_ordinal(session: Session, subject: bytes) -> int:
     session.execute(select(Subscriber.id).where(Subscriber.subject == subject).with_for_update(key_share=True))
     return session.scalar(select(func.max(LedgerEntry.ordinal)).where(LedgerEntry.subject == subject)) or 0
 
 
 def standing(history: Iterable[Event]) -> Standing | None:
-    """The standing after a subject's events about one newsletter; None if there is nothing between them.
+    """Return the standing after a subject's events about one newsletter, oldest first; None if they decide nothing.
 
-    `standings.told` computes the same in SQL, for everybody, from the same table of effects.
+    `standings.derived` computes the same in SQL for the whole ledger, from the same table of effects.
     """
     last, is_confirmed = Effect(None, None), False
     for event in history:
@@ -172,12 +174,12 @@ def standing(history: Iterable[Event]) -> Standing | None:
 
 
 def canonical(evidence: Mapping[str, str]) -> bytes:
-    """Evidence as bytes that are the same for the same content: sorted keys, UTF-8, no blanks."""
+    """Return the canonical bytes of evidence: JSON with sorted keys, in UTF-8, without spaces between tokens."""
     return json.dumps(dict(evidence), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def leaf(entry: LedgerEntry | Fact) -> bytes:
-    """SHA-256(0x00 || columns, each after its length): a leaf hash of RFC 6962 section 2.1 over the whole entry."""
+    """Return the entry's leaf hash (RFC 6962 section 2.1): SHA-256(0x00 || columns, each after its 4-byte length)."""
     columns = (
         entry.subject,
         str(entry.ordinal).encode(),
@@ -191,7 +193,7 @@ def leaf(entry: LedgerEntry | Fact) -> bytes:
 
 
 def history(session: Session, subject: bytes) -> list[LedgerEntry]:
-    """All facts about a subject, oldest first."""
+    """Return all entries of a subject, oldest first."""
     return list(
         session.scalars(select(LedgerEntry).where(LedgerEntry.subject == subject).order_by(LedgerEntry.ordinal))
     )

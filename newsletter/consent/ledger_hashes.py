@@ -1,7 +1,8 @@
-"""Leaves for the whole ledger: which entries may have been changed since they were written.
+"""Check the leaf hashes of the whole ledger, to find entries that were changed after they were written.
 
-PostgreSQL computes the same hash as `ledger.leaf` over a million entries in seconds; what does not fit there is looked
-at again here, so that only `ledger.leaf` ever calls an entry changed. SQLite has no such function, and few entries.
+PostgreSQL computes the same hash as `ledger.leaf` over a million entries in seconds. Python checks every mismatch
+again, so only `ledger.leaf` decides that an entry was changed. SQLite has no SHA-256, so Python checks all its entries,
+which are few.
 """
 
 from collections.abc import Iterator
@@ -13,38 +14,37 @@ from sqlalchemy.orm import Session
 from newsletter.consent import ledger
 from newsletter.consent.ledger import Fact, LedgerEntry
 
-CHUNK = 1000  # entries in memory at a time
-MOMENT = 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'  # what isoformat writes
+ROWS_PER_FETCH = 1000  # entries in memory at a time
+ISO_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'  # as datetime.isoformat writes a UTC time
 
 
 def changed(session: Session) -> Iterator[int]:
-    """The entries that are not what they were, by id."""
+    """Yield the ids of the entries whose columns do not match their leaf hash, in order."""
     columns = (getattr(LedgerEntry, name) for name in Fact._fields)
-    entries = (
-        select(LedgerEntry.id, LedgerEntry.leaf, *columns).order_by(LedgerEntry.id).execution_options(yield_per=CHUNK)
-    )
+    entries = select(LedgerEntry.id, LedgerEntry.leaf, *columns).order_by(LedgerEntry.id)
+    entries = entries.execution_options(yield_per=ROWS_PER_FETCH)
     if session.get_bind().dialect.name == "postgresql":
-        entries = entries.where(suspect())
-    for number, leaf, *fact in session.execute(entries):
+        entries = entries.where(hash_differs())
+    for entry_id, leaf, *fact in session.execute(entries):
         if ledger.leaf(Fact._make(fact)) != leaf:
-            yield number
+            yield entry_id
 
 
-def suspect() -> ColumnElement[bool]:
-    """Whether PostgreSQL comes to another hash than the one that stands there."""
+def hash_differs() -> ColumnElement[bool]:
+    """Return an SQL condition: PostgreSQL computes another leaf hash than the stored one."""
     columns = (
         LedgerEntry.subject,
         _text(LedgerEntry.ordinal),
         _text(LedgerEntry.event),
         _text(LedgerEntry.newsletter_id),
         _text(LedgerEntry.wording_id),
-        _bytes(func.to_char(func.timezone("UTC", LedgerEntry.at), MOMENT)),
+        _bytes(func.to_char(func.timezone("UTC", LedgerEntry.at), ISO_FORMAT)),
         LedgerEntry.evidence_digest,
     )
-    whole: ColumnElement[Any] = type_coerce(func.decode("00", "hex"), LargeBinary)
+    hashed: ColumnElement[Any] = type_coerce(func.decode("00", "hex"), LargeBinary)
     for column in columns:
-        whole = whole.concat(func.int4send(func.length(column))).concat(column)
-    return func.sha256(whole) != LedgerEntry.leaf
+        hashed = hashed.concat(func.int4send(func.length(column))).concat(column)
+    return func.sha256(hashed) != LedgerEntry.leaf
 
 
 def _text(column: Any) -> ColumnElement[bytes]:

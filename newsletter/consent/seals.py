@@ -1,4 +1,4 @@
-"""Seals: every so often the ledger's new entries are bound together under one Merkle root (RFC 6962 section 2.1)."""
+"""Seals: the tables for periodic Merkle roots (RFC 6962 section 2.1) over the ledger's new entries."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from newsletter.store.database import Base
 
 
 class Seal(Base):
-    """One root, and a MAC over it by a key that is not in the database."""
+    """One Merkle root, with a MAC under a key that is stored outside the database."""
 
     __tablename__ = "seals"
 
@@ -23,7 +23,7 @@ class Seal(Base):
 
 
 class Leaf(Base):
-    """A ledger entry's place in a seal; an entry without one is sealed next, however late it was committed."""
+    """An entry's position in a seal. The next seal takes every entry without one, however late it was committed."""
 
     __tablename__ = "leaves"
 

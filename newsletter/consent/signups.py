@@ -1,6 +1,6 @@
-"""Sign-ups: one posted form is one inserted row; a worker does the rest.
+"""Sign-ups: the site inserts one row for a posted form, and a worker processes it later.
 
-So the answer is the same in status, body and time for everybody, whatever is known about the address.
+So the site's answer has the same status, body and timing for everybody, whatever is known about the address.
 """
 
 import secrets
@@ -15,21 +15,21 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from newsletter.addresses import Address
 from newsletter.store.database import Base, insert_once
 
-VALID = timedelta(hours=72)  # how long the confirmation link works, and an unconfirmed address is kept
+LINK_LIFETIME = timedelta(hours=72)  # of a confirmation link; an unconfirmed address is kept as long
 
-RECEIVED = text("state = 'received'")  # word for word: a prepared statement's parameter would not fit the partial index
-AT_ONCE = text("'1970-01-01 00:00:00'")
+RECEIVED = text("state = 'received'")  # a literal: with a bound parameter the planner could not use the partial index
+EPOCH = text("'1970-01-01 00:00:00'")
 
 
 class SignupState(StrEnum):
-    """How far a sign-up has come."""
+    """The state of a sign-up."""
 
     RECEIVED = "received"
-    ASKED = "asked"  # a confirmation letter is owed or sent
-    QUIET = "quiet"  # nothing to ask: subscribed already, asked today already, or not to be written to
+    ASKED = "asked"  # a confirmation letter is queued or sent
+    QUIET = "quiet"  # no letter: subscribed already, asked today already, or the address refuses all mail
     CONFIRMED = "confirmed"
     REFUSED = "refused"  # "never mail this address"
-    FAILED = "failed"  # could not be worked on; the log says why
+    FAILED = "failed"  # could not be processed; the log says why
 
 
 class Signup(Base):
@@ -50,14 +50,16 @@ class Signup(Base):
     form: Mapped[str] = mapped_column(ForeignKey("exhibits.sha256"))
     evidence: Mapped[dict[str, Any]]
     received_at: Mapped[datetime]
-    # When retention looks at it next. A release without the column leaves it to the database: it is looked at at once.
-    forget_at: Mapped[datetime] = mapped_column(index=True, server_default=AT_ONCE)
+    # When retention examines the row next. A release that does not know the column leaves it to the database's default,
+    # so retention examines such a row at once.
+    forget_at: Mapped[datetime] = mapped_column(index=True, server_default=EPOCH)
     state: Mapped[SignupState] = mapped_column(default=SignupState.RECEIVED)
-    nonce: Mapped[int]  # 63 random bits: a link to a row of a lost database does not fit the row that takes its number
+    # 63 random bits. After a database is lost, an old link does not match the new row that gets the same id.
+    nonce: Mapped[int]
 
 
 class SignupLetter(Base):
-    """The right to one confirmation letter to an inbox about a newsletter on a day (UTC); the key makes it one."""
+    """A used confirmation letter; the primary key allows one per inbox, newsletter and UTC day."""
 
     __tablename__ = "signup_letters"
 
@@ -77,7 +79,7 @@ def receive(
     evidence: Mapping[str, str],
     now: datetime,
 ) -> None:
-    """Remember that somebody typed this address: exactly one INSERT, whoever it is."""
+    """Store a posted form with exactly one INSERT, whoever the address belongs to."""
     row = insert(Signup).values(
         address=address.written,
         address_key=address.key,
@@ -87,7 +89,7 @@ def receive(
         form=form,
         evidence=dict(evidence),
         received_at=now,
-        forget_at=now + VALID,
+        forget_at=now + LINK_LIFETIME,
         state=SignupState.RECEIVED,
         nonce=secrets.randbits(63),
     )
@@ -95,27 +97,27 @@ def receive(
 
 
 def next_received(session: Session, *, now: datetime) -> Signup | None:
-    """The oldest sign-up that nobody works on, locked for this transaction.
+    """Return the oldest received sign-up that no other transaction has locked, and lock it; None if there is none.
 
-    One that waited for 72 hours is left to retention: a letter whose link has expired would help nobody.
+    Sign-ups older than 72 hours are left to retention: their confirmation link would have expired.
     """
-    waiting = select(Signup).where(RECEIVED, Signup.received_at <= now, Signup.received_at > now - VALID)
+    waiting = select(Signup).where(RECEIVED, Signup.received_at <= now, Signup.received_at > now - LINK_LIFETIME)
     return session.scalar(waiting.order_by(Signup.id).limit(1).with_for_update(skip_locked=True))
 
 
-def may_ask(session: Session, signup: Signup, newsletter_id: int) -> bool:
-    """Take the day's one letter to this inbox about this newsletter; False if it was taken before."""
-    ticket = {"fold_key": signup.fold_key, "newsletter_id": newsletter_id, "day": signup.received_at.date()}
-    return insert_once(session, SignupLetter, **ticket)
+def reserve_letter(session: Session, signup: Signup, newsletter_id: int) -> bool:
+    """Reserve the day's one letter to this inbox about this newsletter; return False if it was reserved before."""
+    key = {"fold_key": signup.fold_key, "newsletter_id": newsletter_id, "day": signup.received_at.date()}
+    return insert_once(session, SignupLetter, **key)
 
 
-def give_back(session: Session, numbers: Sequence[int]) -> None:
-    """Give back the day's letter of sign-ups whose confirmation never left: they may be asked once more."""
-    for signup in session.scalars(select(Signup).where(Signup.id.in_(numbers))):
-        taken = SignupLetter.fold_key == signup.fold_key, SignupLetter.day == signup.received_at.date()
-        session.execute(delete(SignupLetter).where(*taken, SignupLetter.newsletter_id.in_(signup.newsletters)))
+def release_letters(session: Session, signup_ids: Sequence[int]) -> None:
+    """Release the day's letter of sign-ups whose confirmation was never sent, so that it can be sent again today."""
+    for signup in session.scalars(select(Signup).where(Signup.id.in_(signup_ids))):
+        reserved = SignupLetter.fold_key == signup.fold_key, SignupLetter.day == signup.received_at.date()
+        session.execute(delete(SignupLetter).where(*reserved, SignupLetter.newsletter_id.in_(signup.newsletters)))
 
 
 def expired(signup: Signup, *, now: datetime) -> bool:
-    """Whether its confirmation link has stopped working."""
-    return now >= signup.received_at + VALID
+    """Return whether the confirmation link has expired."""
+    return now >= signup.received_at + LINK_LIFETIME

@@ -1,4 +1,4 @@
-"""Standings for everybody at once: what the whole ledger comes to, compared with the derived subscriptions."""
+"""Derive every standing from the ledger in one statement, and compare the result with the stored subscriptions."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from newsletter.consent import ledger, subscribers
 from newsletter.consent.ledger import EFFECTS, Event, LedgerEntry
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 
-# A number for each event that decides a standing. It fits below the ordinal, so that one MAX finds the last such event.
+# A number for each event that decides a standing. MAX(ordinal * _BASE + number) finds the last such event of a group.
 _NUMBERS = {event: number for number, event in enumerate(EFFECTS, start=1)}
-_ROOM = len(_NUMBERS) + 1
+_BASE = len(_NUMBERS) + 1
 
 
-def told() -> CTE:
-    """The standing by subject and newsletter: `ledger.standing` for the whole ledger, in one statement and one pass."""
+def derived() -> CTE:
+    """Return a CTE (subject, newsletter_id, standing): `ledger.standing` for the whole ledger, in one pass."""
     number = case(*((LedgerEntry.event == event, number) for event, number in _NUMBERS.items()))
-    last = func.max(LedgerEntry.ordinal * _ROOM + number) % _ROOM
+    last = func.max(LedgerEntry.ordinal * _BASE + number) % _BASE
     is_confirmed = func.max(case((LedgerEntry.event == Event.CONFIRMED, 1), else_=0)) == 1
     rules = []
     for event, effect in EFFECTS.items():
@@ -27,7 +27,7 @@ def told() -> CTE:
     standing = case(*rules)
     about = LedgerEntry.subject, LedgerEntry.newsletter_id
     facts = select(*about, standing.label("standing")).where(LedgerEntry.newsletter_id.is_not(None)).group_by(*about)
-    return facts.cte("told")
+    return facts.cte("derived")
 
 
 def _literal(standing: Standing | None) -> ColumnElement[Any]:
@@ -35,9 +35,9 @@ def _literal(standing: Standing | None) -> ColumnElement[Any]:
 
 
 def differing() -> Select[*tuple[Any, ...]]:
-    """Where a subscription is not what the ledger says: (subscriber, newsletter, shown, told), in that order."""
-    facts = told()
-    shown = (
+    """Select the subscriptions that differ from the ledger: (subscriber, newsletter, stored, derived standing)."""
+    facts = derived()
+    stored = (
         select(Subscription.subscriber_id, Subscription.newsletter_id, Subscription.standing, facts.c.standing)
         .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
         .outerjoin(
@@ -58,27 +58,27 @@ def differing() -> Select[*tuple[Any, ...]]:
         )
         .where(facts.c.standing.is_not(None), Subscription.subscriber_id.is_(None))
     )
-    both = union_all(shown, missing).subquery()
+    both = union_all(stored, missing).subquery()
     return select(*both.c).order_by(both.c[0], both.c[1])
 
 
 def rebuild(session: Session, subscriber_id: int, newsletter_id: int) -> bool:
-    """Make a subscription what the ledger says; False where the subscriber's facts are not whole, and nothing changes.
+    """Derive one subscription from the ledger again; return False, and change nothing, if the entries are not whole.
 
-    Cadence and pause are the reader's own choices and stay as they are. The subscriber's row is locked for it.
+    Cadence and pause are the reader's own choices and stay as they are. The subscriber's row is locked.
     """
-    subscriber = subscribers.by_id(session, subscriber_id)
+    subscriber = subscribers.lock_by_id(session, subscriber_id)
     if subscriber is None:
         return False
     facts = ledger.history(session, subscriber.subject)
     if not is_whole(facts):
         return False
     about = [entry for entry in facts if entry.newsletter_id == newsletter_id]
-    today = ledger.standing(entry.event for entry in about)
+    standing = ledger.standing(entry.event for entry in about)
     row = session.get(Subscription, (subscriber_id, newsletter_id))
-    if today is not None:
+    if standing is not None:
         since = max(entry.at for entry in about if entry.event in EFFECTS)
-        subscribers.settle(session, subscriber_id, newsletter_id, today, now=since)
+        subscribers.set_standing(session, subscriber_id, newsletter_id, standing, now=since)
     elif row is not None:
         session.delete(row)
         session.flush()
@@ -86,6 +86,6 @@ def rebuild(session: Session, subscriber_id: int, newsletter_id: int) -> bool:
 
 
 def is_whole(facts: list[LedgerEntry]) -> bool:
-    """Whether a subject's facts are numbered without a gap, and none was changed after it was written."""
-    numbered = [entry.ordinal for entry in facts] == list(range(1, len(facts) + 1))
-    return numbered and all(ledger.leaf(entry) == entry.leaf for entry in facts)
+    """Return whether a subject's entries are numbered without a gap and none was changed after it was written."""
+    has_no_gap = [entry.ordinal for entry in facts] == list(range(1, len(facts) + 1))
+    return has_no_gap and all(ledger.leaf(entry) == entry.leaf for entry in facts)

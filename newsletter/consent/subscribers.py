@@ -1,4 +1,4 @@
-"""Subscribers, and how each stands with each newsletter: both derived from what the ledger says."""
+"""Subscribers, and their standing with each newsletter, which is derived from the ledger."""
 
 import secrets
 from datetime import datetime
@@ -8,19 +8,19 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, fu
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
-from newsletter.store.database import Base, inserted
+from newsletter.store.database import Base, insert_or_none
 
 
 class Standing(StrEnum):
-    """What the ledger says today about one subscriber and one newsletter."""
+    """What the ledger says today about a subscriber and a newsletter."""
 
-    ASKED = "asked"  # signed up, not confirmed: no letter but the confirmation
+    ASKED = "asked"  # signed up but not confirmed: only the confirmation letter is sent
     SUBSCRIBED = "subscribed"
     LEFT = "left"
 
 
 class Subscriber(Base):
-    """One address, met once. The ledger knows it only by `subject`, which is random and survives the address."""
+    """One address. The ledger knows it only by `subject`, which is random and remains when the address is erased."""
 
     __tablename__ = "subscribers"
     __table_args__ = {"info": {"personal": {"by": "id", "on_erasure": "unlink", "export": True}}}  # noqa: RUF012
@@ -34,13 +34,13 @@ class Subscriber(Base):
     name: Mapped[str | None] = mapped_column(default=None)
     language: Mapped[str | None] = mapped_column(String(35), default=None)
     zone: Mapped[str | None] = mapped_column(String(64), default=None)
-    # The strongest suppression that fits the address, so that the claim can read it without knowing any key.
+    # The strongest suppression of the address, copied here so that the claim statement needs no key to read it.
     suppressed: Mapped[str | None] = mapped_column(String(24), default=None)
     created_at: Mapped[datetime]
 
 
 class Subscription(Base):
-    """Derived from the ledger, and can be rebuilt from it."""
+    """A subscriber's standing with a newsletter, derived from the ledger and rebuildable from it."""
 
     __tablename__ = "subscriptions"
     __table_args__ = (
@@ -56,43 +56,46 @@ class Subscription(Base):
     since: Mapped[datetime]
 
 
-def meet(session: Session, address: Address, *, now: datetime) -> Subscriber:
-    """The subscriber of this address, made if it was never met; locked until the transaction ends."""
-    while (known := by_key(session, address.key) or make(session, address, now=now)) is None:
-        pass  # it was made by somebody else since it was looked for
-    return known
+def get_or_create(session: Session, address: Address, *, now: datetime) -> Subscriber:
+    """Return the subscriber of this address, created if it is new, and lock the row until the transaction ends."""
+    while (subscriber := lock_by_key(session, address.key) or create(session, address, now=now)) is None:
+        pass  # another transaction created it after the first look
+    return subscriber
 
 
-def make(session: Session, address: Address, *, now: datetime) -> Subscriber | None:
-    """A new subscriber, whom nobody else sees before the transaction ends; None if the address was met before."""
-    facts = {"address": address.written, "address_key": address.key, "created_at": now}
-    return inserted(session, Subscriber, subject=secrets.token_bytes(16), **facts)
+def create(session: Session, address: Address, *, now: datetime) -> Subscriber | None:
+    """Insert a subscriber, invisible to other transactions until this one ends; None if the address is known."""
+    values = {"address": address.written, "address_key": address.key, "created_at": now}
+    return insert_or_none(session, Subscriber, subject=secrets.token_bytes(16), **values)
 
 
-def by_key(session: Session, address_key: str) -> Subscriber | None:
-    """The subscriber of this address, locked until the transaction ends: one decision about a person at a time."""
+def lock_by_key(session: Session, address_key: str) -> Subscriber | None:
+    """Return the subscriber of this address and lock the row until the transaction ends; None if it is unknown.
+
+    The lock allows one decision about a person at a time.
+    """
     return _locked(session, Subscriber.address_key == address_key)
 
 
-def by_id(session: Session, number: int) -> Subscriber | None:
-    """The subscriber of this number, locked in the same way."""
-    return _locked(session, Subscriber.id == number)
+def lock_by_id(session: Session, subscriber_id: int) -> Subscriber | None:
+    """Return the subscriber of this id, locked in the same way; None if it is unknown."""
+    return _locked(session, Subscriber.id == subscriber_id)
 
 
-def _locked(session: Session, mine: ColumnElement[bool]) -> Subscriber | None:
-    # FOR NO KEY UPDATE leaves foreign keys to the row alone: nobody who leaves has to wait until an issue's deliveries
-    # are written. What an earlier statement read of the row is read again: it may be older than the lock.
-    free = select(Subscriber).where(mine).with_for_update(key_share=True)
-    return session.scalar(free.execution_options(populate_existing=True))
+def _locked(session: Session, condition: ColumnElement[bool]) -> Subscriber | None:
+    # FOR NO KEY UPDATE does not conflict with inserts that reference the row, so a reader who leaves never waits until
+    # an issue's deliveries are written. populate_existing: the session may hold values that are older than the lock.
+    statement = select(Subscriber).where(condition).with_for_update(key_share=True)
+    return session.scalar(statement.execution_options(populate_existing=True))
 
 
 def subscriptions(session: Session, subscriber_id: int) -> dict[int, Subscription]:
-    """How a subscriber stands, by newsletter id."""
+    """Return a subscriber's subscriptions by newsletter id."""
     found = session.scalars(select(Subscription).where(Subscription.subscriber_id == subscriber_id))
     return {subscription.newsletter_id: subscription for subscription in found}
 
 
-def settle(
+def set_standing(
     session: Session,
     subscriber_id: int,
     newsletter_id: int,
@@ -101,7 +104,10 @@ def settle(
     now: datetime,
     is_new: bool = False,
 ) -> None:
-    """Bring the derived row up to what was just appended to the ledger; a new subscriber has none yet."""
+    """Update the subscription after an entry was appended; pass `is_new` for a subscriber who has none yet.
+
+    `since` changes only when the standing does.
+    """
     subscription = None if is_new else session.get(Subscription, (subscriber_id, newsletter_id))
     if subscription is None:
         session.add(
@@ -113,7 +119,7 @@ def settle(
 
 
 def count(session: Session, newsletter_id: int) -> int:
-    """How many readers a newsletter has: confirmed, not left, not silenced."""
+    """Count a newsletter's readers: confirmed, not left, not suppressed."""
     readers = (
         select(func.count())
         .select_from(Subscription)

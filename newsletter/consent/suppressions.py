@@ -1,4 +1,4 @@
-"""Suppressions: addresses that must not be written to, remembered as fingerprints and used for nothing else."""
+"""Suppressions: addresses that must not be written to, stored as keyed hashes and used for nothing else."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,11 +11,11 @@ from newsletter.consent import subscribers
 from newsletter.keys import Keyring
 from newsletter.store.database import Base, insert_once
 
-EVERYTHING = "*"  # the scope of a suppression that is not about one newsletter
+ALL_NEWSLETTERS = "*"  # the scope of a suppression that is not about one newsletter
 
 
 class Reason(StrEnum):
-    """Why an address is left alone, the weakest reason first. Nobody but the person can undo any but a bounce."""
+    """Why an address is suppressed, the weakest reason first. Only the person can undo any reason but a bounce."""
 
     WITHDRAWN = "withdrawn"
     ERASED = "erased"
@@ -25,7 +25,7 @@ class Reason(StrEnum):
 
 
 class Suppression(Base):
-    """One address's MAC under a named key: without that key it cannot be told whose it is."""
+    """The MAC of one address under a named key; without that key nobody can tell whose address it is."""
 
     __tablename__ = "suppressions"
     __table_args__ = (UniqueConstraint("mac", "scope", "reason"),)
@@ -39,19 +39,19 @@ class Suppression(Base):
 
 
 def add(
-    session: Session, keyring: Keyring, address_key: str, reason: Reason, *, scope: str = EVERYTHING, now: datetime
+    session: Session, keyring: Keyring, address_key: str, reason: Reason, *, scope: str = ALL_NEWSLETTERS, now: datetime
 ) -> None:
-    """Leave this address alone from now on; doing it twice is doing it once."""
+    """Suppress an address from now on. Repeating it is harmless."""
     if reason not in reasons(session, keyring, address_key, scope=scope):
         mac = addresses.fingerprint(keyring, address_key)
         insert_once(session, Suppression, key_id=keyring.newest, mac=mac, scope=scope, reason=reason, since=now)
-    if scope == EVERYTHING and (subscriber := subscribers.by_key(session, address_key)):
+    if scope == ALL_NEWSLETTERS and (subscriber := subscribers.lock_by_key(session, address_key)):
         subscriber.suppressed = max(reasons(session, keyring, address_key), key=list(Reason).index)
         session.flush()
 
 
-def reasons(session: Session, keyring: Keyring, address_key: str, *, scope: str = EVERYTHING) -> set[Reason]:
-    """Why this address is left alone in a scope, under whichever key of the ring it was remembered."""
+def reasons(session: Session, keyring: Keyring, address_key: str, *, scope: str = ALL_NEWSLETTERS) -> set[Reason]:
+    """Return the reasons why an address is suppressed in a scope, under any key of the keyring."""
     macs = [addresses.fingerprint(keyring, address_key, key=key) for key in keyring]
-    found = select(Suppression.reason).where(Suppression.mac.in_(macs), Suppression.scope == scope)
-    return set(session.scalars(found))
+    stored = select(Suppression.reason).where(Suppression.mac.in_(macs), Suppression.scope == scope)
+    return set(session.scalars(stored))

@@ -1,7 +1,7 @@
-"""Wordings: the exact words that people consent to, in numbered versions that never change.
+"""Wordings: the exact consent texts, in numbered versions that never change.
 
-A version also names the form and the confirm page that carried the words, so the proof shows them as they stood
-(EDPB Guidelines 05/2020 no. 108: a copy of the information that was presented, not a reference to a website).
+A version also names the exhibits of the form and the confirm page that showed the text, so the proof contains them as
+they were (EDPB Guidelines 05/2020 no. 108: a copy of the information presented, not a reference to a website).
 """
 
 from datetime import datetime
@@ -15,11 +15,11 @@ from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base
 
-LIMIT = 4000  # characters
+MAX_CHARACTERS = 4000  # of a consent text
 
 
 class Wording(Base):
-    """One version of the words. Triggers refuse to change or delete it."""
+    """One version of a consent text. Triggers refuse UPDATE and DELETE."""
 
     __tablename__ = "wordings"
     __table_args__ = (UniqueConstraint("newsletter_id", "language", "version"),)
@@ -35,7 +35,7 @@ class Wording(Base):
 
 
 def default_text(newsletter: Newsletter) -> str:
-    """Words that name who asks, for what, and how to stop (GDPR Art. 4(11) and 7(3); CASL s. 10(1))."""
+    """Return a text that names the publisher, the purpose and how to stop (GDPR Art. 4(11), 7(3); CASL s. 10(1))."""
     return (
         f"I ask {newsletter.publisher} ({newsletter.postal_address}) to send the newsletter “{newsletter.name}” to my "
         "e-mail address. I can stop this at any time, free of charge and without giving a reason: with the link in "
@@ -54,17 +54,17 @@ def publish(
     actor: str,
     now: datetime,
 ) -> Wording:
-    """Make these words, on this form and this confirm page, the current version.
+    """Make this text, on this form and this confirm page, the current version, and return it.
 
-    Publishing what is current already changes nothing, so a start of the service may do it every time: a new version
-    comes only when the words or a page around them are new.
+    Publishing the current version again changes nothing, so every start of the service may do it: only a changed text
+    or page makes a new version. Raises Malformed for an empty or an overlong text.
     """
     text = " ".join(text.split())
-    if not text or len(text) > LIMIT:
-        raise Malformed("wording", f"Enter the words of the consent, at most {LIMIT} characters.")
+    if not text or len(text) > MAX_CHARACTERS:
+        raise Malformed("wording", f"Enter a consent text of at most {MAX_CHARACTERS} characters.")
     form_exhibit = exhibits.keep(session, "form", form)
     confirm_exhibit = exhibits.keep(session, "confirm page", confirm)
-    # Of two processes that start at once, the second waits here and then finds the version that the first has made.
+    # If two processes start at the same time, the second waits here and then finds the first one's version.
     session.execute(select(Newsletter.id).where(Newsletter.id == newsletter.id).with_for_update(key_share=True))
     last = current(session, newsletter.id, language)
     if last and (last.text, last.form_exhibit, last.confirm_exhibit) == (text, form_exhibit, confirm_exhibit):
@@ -80,19 +80,12 @@ def publish(
     )
     session.add(wording)
     session.flush()
-    audit_log.record(
-        session,
-        actor=actor,
-        verb="wording published",
-        subject=f"wording:{wording.id}",
-        now=now,
-        newsletter=newsletter.slug,
-        version=wording.version,
-    )
+    subject, facts = f"wording:{wording.id}", {"newsletter": newsletter.slug, "version": wording.version}
+    audit_log.record(session, actor=actor, verb="wording published", subject=subject, now=now, **facts)
     return wording
 
 
 def current(session: Session, newsletter_id: int, language: str) -> Wording | None:
-    """The newest version of a newsletter's words in a language."""
-    found = select(Wording).where(Wording.newsletter_id == newsletter_id, Wording.language == language)
-    return session.scalar(found.order_by(Wording.version.desc()).limit(1))
+    """Return the newest version of a newsletter's consent text in a language; None if there is none."""
+    versions = select(Wording).where(Wording.newsletter_id == newsletter_id, Wording.language == language)
+    return session.scalar(versions.order_by(Wording.version.desc()).limit(1))

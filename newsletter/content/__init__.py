@@ -1,1 +1,1 @@
-"""Feeds, articles, digests and issues."""
+"""Feeds, articles, pictures, digests and issues."""

@@ -1,4 +1,4 @@
-"""Articles: what the feeds have offered, each once."""
+"""Articles: the entries that feeds have offered, each stored once."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -10,17 +10,17 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from newsletter.content.parsing.entries import FeedEntry
 from newsletter.store.database import Base
 
-WANTED = text("picture_url IS NOT NULL AND picture_tried_at IS NULL")
+UNTRIED = text("picture_url IS NOT NULL AND picture_tried_at IS NULL")
 
 
 class Article(Base):
-    """One entry of a feed. `title` and `summary` are plain text, `html` has passed the allow-list of sanitising."""
+    """One entry of a feed. `title` and `summary` are plain text; `html` is sanitized."""
 
     __tablename__ = "articles"
     __table_args__ = (
         UniqueConstraint("feed_id", "identity"),
         Index(None, "feed_id", "published_at"),
-        Index("ix_articles_without_picture", "first_seen_at", postgresql_where=WANTED, sqlite_where=WANTED),
+        Index("ix_articles_without_picture", "first_seen_at", postgresql_where=UNTRIED, sqlite_where=UNTRIED),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
@@ -34,41 +34,39 @@ class Article(Base):
     categories: Mapped[list[Any]]
     picture_url: Mapped[str | None]
     picture_alt: Mapped[str]
-    published_at: Mapped[datetime]  # as the feed says, but never later than first_seen_at, and never moved by an edit
+    published_at: Mapped[datetime]  # the feed's date, but never later than first_seen_at; an edit never changes it
     first_seen_at: Mapped[datetime]
     edited_at: Mapped[datetime | None] = mapped_column(default=None)
     picture_sha256: Mapped[str | None] = mapped_column(ForeignKey("pictures.sha256"), index=True, default=None)
     picture_tried_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
-def absorb(
-    session: Session, feed_id: int, entries: Collection[FeedEntry], *, now: datetime, printed: Select[int]
+def upsert(
+    session: Session, feed_id: int, entries: Collection[FeedEntry], *, now: datetime, frozen: Select[int]
 ) -> int:
-    """Take in what a feed offers; returns how many articles are new.
+    """Insert a feed's new entries and edit the known ones; return the number of new articles.
 
-    An entry that is known by its identity is edited in place and keeps its date, so that a feed which touches its
-    entries up does not send them again. What is in `printed` (ids of articles) stays as its readers have it.
+    An entry with a known identity is edited in place and keeps its date, so a feed that edits old entries does not send
+    them again. Articles in `frozen` (ids) are not edited: they stay as readers received them.
     """
     identities = [entry.identity for entry in entries]
-    found = select(Article, Article.id.in_(printed)).where(Article.feed_id == feed_id)
-    known = {
-        each.identity: (each, fixed) for each, fixed in session.execute(found.where(Article.identity.in_(identities)))
-    }
+    stored = select(Article, Article.id.in_(frozen)).where(Article.feed_id == feed_id, Article.identity.in_(identities))
+    known = {article.identity: (article, is_frozen) for article, is_frozen in session.execute(stored)}
     new = [entry for entry in entries if entry.identity not in known]
-    # Feeds put the newest first. Where they give no date, the higher id has to tell.
+    # Feeds list the newest entry first. Inserting in reverse gives it the highest id, which orders undated entries.
     session.add_all(_article(feed_id, entry, now) for entry in reversed(new))
     for entry in entries:
-        article, fixed = known.get(entry.identity, (None, True))
-        if article and not fixed:
+        article, is_frozen = known.get(entry.identity, (None, True))
+        if article and not is_frozen:
             _edit(article, entry, now)
     session.flush()
     return len(new)
 
 
 def count(session: Session, feed_id: int, *, since: datetime | None = None) -> int:
-    """How many articles a feed has given, or has given first at that time or later."""
-    given = select(func.count()).where(Article.feed_id == feed_id)
-    return session.scalar(given.where(Article.first_seen_at >= since) if since else given) or 0
+    """Count a feed's articles; with `since`, only those first seen at that time or later."""
+    counted = select(func.count()).where(Article.feed_id == feed_id)
+    return session.scalar(counted.where(Article.first_seen_at >= since) if since else counted) or 0
 
 
 def _article(feed_id: int, entry: FeedEntry, now: datetime) -> Article:
@@ -77,12 +75,12 @@ def _article(feed_id: int, entry: FeedEntry, now: datetime) -> Article:
         identity=entry.identity,
         published_at=min(entry.published_at or now, now),
         first_seen_at=now,
-        **_words(entry),
+        **_editable(entry),
     )
 
 
-def _words(entry: FeedEntry) -> dict[str, Any]:
-    """What an editor may change after publication."""
+def _editable(entry: FeedEntry) -> dict[str, Any]:
+    """Return the columns that a feed may change after publication."""
     return {
         "url": entry.url,
         "title": entry.title,
@@ -96,7 +94,7 @@ def _words(entry: FeedEntry) -> dict[str, Any]:
 
 
 def _edit(article: Article, entry: FeedEntry, now: datetime) -> None:
-    changed = {name: value for name, value in _words(entry).items() if getattr(article, name) != value}
+    changed = {name: value for name, value in _editable(entry).items() if getattr(article, name) != value}
     if not changed:
         return
     for name, value in changed.items():

@@ -1,4 +1,4 @@
-"""Editions: an issue as its readers see it, frozen, for letters and the archive."""
+"""Editions: immutable values with an issue's content as readers see it, for letters and the archive."""
 
 import hashlib
 import json
@@ -9,18 +9,18 @@ from urllib.parse import urljoin
 
 from newsletter.content.articles import Article
 from newsletter.content.feeds import Feed
-from newsletter.content.parsing.sanitising import excerpt, plain_text
+from newsletter.content.parsing.sanitizing import excerpt, plain_text
 from newsletter.content.pictures import Picture
 
-WORDS_A_MINUTE = 220
-SHORTEST_READ = 100  # words; a feed that gives only an excerpt says nothing about the length of the article
-MAX_HEADLINE = 90
+WORDS_PER_MINUTE = 220
+MIN_WORDS = 100  # for a reading time: a feed that contains only an excerpt does not show how long the article is
+MAX_HEADLINE = 90  # characters
 SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """A picture on our own host, in its own size."""
+    """A picture on our own host, with its size in pixels."""
 
     url: str
     width: int
@@ -30,7 +30,7 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True)
 class EditionArticle:
-    """An article in an issue. All is plain text but `html`, which is sanitised."""
+    """An article in an issue. `html` is sanitized HTML; every other text is plain."""
 
     title: str
     url: str
@@ -45,18 +45,18 @@ class EditionArticle:
 
 @dataclass(frozen=True, kw_only=True)
 class Edition:
-    """What an issue says, in order."""
+    """An issue's title and articles, in order."""
 
     number: int
     title: str
     articles: tuple[EditionArticle, ...]
 
 
-def piece(article: Article, feed: Feed, picture: Picture | None, *, base_url: str) -> EditionArticle:
-    """The article as it is shown."""
+def edition_article(article: Article, feed: Feed, picture: Picture | None, *, base_url: str) -> EditionArticle:
+    """Return the article as readers see it; a picture's URL begins with `base_url`."""
     return EditionArticle(
         title=article.title,
-        url=article.url or urljoin(feed.url, "/"),  # without a page of its own: its publisher's front page
+        url=article.url or urljoin(feed.url, "/"),  # an article without a page links to its publisher's front page
         excerpt=article.summary,
         html=article.html,
         source=feed.title or None,
@@ -67,14 +67,14 @@ def piece(article: Article, feed: Feed, picture: Picture | None, *, base_url: st
     )
 
 
-def digest_of(edition: Edition) -> str:
-    """A hash over everything that readers will see, wherever the site stands and whichever number it gets."""
+def content_hash(edition: Edition) -> str:
+    """Return the SHA-256, in hexadecimal, of an edition's title and articles, without its number."""
     content = [edition.title, [asdict(article) for article in edition.articles]]
     return hashlib.sha256(json.dumps(content, default=str, sort_keys=True).encode()).hexdigest()
 
 
 def headline(titles: Sequence[str]) -> str:
-    """A subject from the first title, in one line of a mail program: "The bridge opens, and 11 more"."""
+    """Return a subject of at most 90 characters from the first title: "The bridge opens, and 11 more"."""
     if not titles:
         return "Nothing new"
     more = f", and {len(titles) - 1} more" if len(titles) > 1 else ""
@@ -88,4 +88,4 @@ def _image(article: Article, picture: Picture, base_url: str) -> Image:
 
 def _minutes(html: str) -> int | None:
     words = len(plain_text(html).split())
-    return max(1, round(words / WORDS_A_MINUTE)) if words >= SHORTEST_READ else None
+    return max(1, round(words / WORDS_PER_MINUTE)) if words >= MIN_WORDS else None

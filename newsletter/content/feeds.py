@@ -1,4 +1,4 @@
-"""Feeds: where articles come from, and when each is to be asked again."""
+"""Feeds: the addresses that articles come from, and when each is fetched next."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,16 +8,16 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import audit_log
 from newsletter.content.parsing.entries import web_address
-from newsletter.content.parsing.sanitising import without_userinfo
+from newsletter.content.parsing.sanitizing import without_userinfo
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base
 
-LEASE = timedelta(minutes=2)  # how long a worker has a feed to itself
+LEASE_DURATION = timedelta(minutes=2)  # until another worker may claim the feed
 
 
 class Feed(Base):
-    """A feed that a newsletter reads. `error` is the reason why the last attempt failed, in an operator's words."""
+    """A feed that a newsletter reads. `error` tells an operator why the last attempt failed."""
 
     __tablename__ = "feeds"
     __table_args__ = (UniqueConstraint("newsletter_id", "url"),)
@@ -31,13 +31,13 @@ class Feed(Base):
     added_at: Mapped[datetime]
     checked_at: Mapped[datetime | None] = mapped_column(default=None)
     next_try_at: Mapped[datetime] = mapped_column(index=True)
-    failures: Mapped[int] = mapped_column(default=0)  # in a row; a success sets it back
+    failures: Mapped[int] = mapped_column(default=0)  # in a row; a success resets it
     error: Mapped[str | None] = mapped_column(default=None)
 
 
 @dataclass(frozen=True)
-class Due:
-    """A feed that this worker alone may ask now."""
+class DueFeed:
+    """A feed that this worker has claimed."""
 
     id: int
     url: str
@@ -46,14 +46,17 @@ class Due:
 
 
 def add(session: Session, newsletter: Newsletter, url: str, *, actor: str, now: datetime) -> Feed:
-    """Let a newsletter read a feed; it is asked at once, and only then turns out to be one."""
-    if without_userinfo(url) != url:  # whatever is in the address would reach readers, screens and logs
-        raise Malformed("url", "Put no user name and no password into a feed's address; only public feeds can be read.")
+    """Add a feed to a newsletter, due at once. Raises Malformed for a bad or a duplicate address.
+
+    Only the first fetch shows whether the address is a feed.
+    """
+    if without_userinfo(url) != url:  # a password in the address would reach readers, screens and logs
+        raise Malformed("url", "Remove the user name and password from the address; only public feeds can be read.")
     address = web_address(url.strip())
     if address is None:
-        raise Malformed("url", f"“{url}” is not a whole web address, such as https://example.org/feed.xml.")
+        raise Malformed("url", f"“{url}” is not a full web address such as https://example.org/feed.xml.")
     if session.scalar(select(Feed.id).where(Feed.newsletter_id == newsletter.id, Feed.url == address)):
-        raise Malformed("url", f"“{newsletter.name}” reads that feed already.")
+        raise Malformed("url", f"“{newsletter.name}” already has this feed.")
     feed = Feed(newsletter_id=newsletter.id, url=address, added_at=now, next_try_at=now)
     session.add(feed)
     session.flush()
@@ -63,19 +66,19 @@ def add(session: Session, newsletter: Newsletter, url: str, *, actor: str, now: 
 
 
 def every(session: Session) -> list[tuple[Feed, Newsletter]]:
-    """All feeds with the newsletters that read them."""
+    """Return all feeds with the newsletters that read them, by newsletter."""
     both = select(Feed, Newsletter).join(Newsletter, Newsletter.id == Feed.newsletter_id)
     return [(feed, newsletter) for feed, newsletter in session.execute(both.order_by(Newsletter.slug, Feed.id))]
 
 
 def make_due(session: Session, *, actor: str, now: datetime) -> None:
-    """Let every feed be asked now, whatever its turn would be."""
+    """Make every feed due now."""
     session.execute(update(Feed).values(next_try_at=now))
     audit_log.record(session, actor=actor, verb="feeds refreshed", subject="feeds", now=now)
 
 
-def claim_due(session: Session, *, now: datetime, limit: int) -> list[Due]:
-    """Take the feeds longest due, for this worker alone, until the lease runs out."""
+def claim_due(session: Session, *, now: datetime, limit: int) -> list[DueFeed]:
+    """Claim the feeds that have been due longest, at most `limit`; no other worker claims them during the lease."""
     free = (
         select(Feed.id)
         .where(Feed.next_try_at <= now)
@@ -83,10 +86,10 @@ def claim_due(session: Session, *, now: datetime, limit: int) -> list[Due]:
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).cte("free")
-    take = (
+    claim = (
         update(Feed)
         .where(Feed.id == free.c.id)
-        .values(next_try_at=now + LEASE)
+        .values(next_try_at=now + LEASE_DURATION)
         .returning(Feed.id, Feed.url, Feed.etag, Feed.last_modified)
     )
-    return [Due(*row) for row in session.execute(take, execution_options={"synchronize_session": False})]
+    return [DueFeed(*row) for row in session.execute(claim, execution_options={"synchronize_session": False})]

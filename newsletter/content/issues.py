@@ -1,4 +1,4 @@
-"""Issues: dated editions of a newsletter, each on its way from drafted to sent."""
+"""Issues: dated editions of a newsletter, and their status from drafted to sent."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,11 +18,11 @@ from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base
 
-MOST = 100  # articles in an issue
+MAX_ARTICLES = 100  # in an issue
 
 
 class IssueStatus(StrEnum):
-    """Where an issue is on its way."""
+    """The status of an issue."""
 
     DRAFTED = "drafted"
     APPROVED = "approved"
@@ -33,16 +33,16 @@ class IssueStatus(StrEnum):
     SKIPPED = "skipped"
 
 
-# From which status an issue may come to each; drafted and skipped are where it begins.
-ARROWS = {
+# The statuses from which an issue may change to each. An issue begins as drafted or skipped.
+ALLOWED_FROM = {
     IssueStatus.APPROVED: (IssueStatus.DRAFTED,),
     IssueStatus.SENDING: (IssueStatus.APPROVED, IssueStatus.PAUSED),
     IssueStatus.PAUSED: (IssueStatus.SENDING,),
     IssueStatus.SENT: (IssueStatus.SENDING,),
     IssueStatus.CANCELLED: (IssueStatus.DRAFTED, IssueStatus.APPROVED, IssueStatus.SENDING, IssueStatus.PAUSED),
 }
-WORDS = {IssueStatus.SENDING: "begun"}  # what is said of an arrow where its end's name does not
-PRINTED = (IssueStatus.APPROVED, IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT)
+VERBS = {IssueStatus.SENDING: "begun"}  # for the audit log, where the status's own name is not the verb
+FROZEN_STATUSES = (IssueStatus.APPROVED, IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT)
 
 
 class Issue(Base):
@@ -58,21 +58,21 @@ class Issue(Base):
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletters.id"))
     digest_id: Mapped[int | None] = mapped_column(ForeignKey("digests.id"), default=None)  # None: drafted by hand
-    number: Mapped[int | None] = mapped_column(default=None)  # within the newsletter, given when approved
+    number: Mapped[int | None] = mapped_column(default=None)  # within the newsletter, assigned on approval
     title: Mapped[str]  # plain text, one line: the subject of its letters
     status: Mapped[IssueStatus] = mapped_column(default=IssueStatus.DRAFTED)
-    run_at: Mapped[datetime]  # when the schedule meant it to leave, or when it was drafted by hand
+    run_at: Mapped[datetime]  # when the schedule says to send it, or when it was drafted by hand
     window_from: Mapped[datetime | None] = mapped_column(default=None)
     window_to: Mapped[datetime]
     drafted_at: Mapped[datetime]
     approved_at: Mapped[datetime | None] = mapped_column(default=None)
     approved_sha: Mapped[str | None] = mapped_column(String(64), default=None)
-    actor: Mapped[str | None] = mapped_column(String(255), default=None)  # who approved it
+    actor: Mapped[str | None] = mapped_column(String(255), default=None)  # who approved the issue
     sent_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
 class IssueArticle(Base):
-    """An article's place in an issue. A digest never takes an article twice; cancelling gives it back."""
+    """An article's position in an issue. A digest uses an article once; cancelling the issue frees it again."""
 
     __tablename__ = "issue_articles"
     __table_args__ = (UniqueConstraint("digest_id", "article_id"),)
@@ -84,13 +84,13 @@ class IssueArticle(Base):
 
 
 def check_size(articles: int) -> None:
-    """Raise Malformed for more articles than anybody reads, and for fewer than one."""
-    if not 1 <= articles <= MOST:
-        raise Malformed("articles", f"An issue takes 1 to {MOST} articles.")
+    """Raise Malformed unless an issue may have that many articles."""
+    if not 1 <= articles <= MAX_ARTICLES:
+        raise Malformed("articles", f"An issue has 1 to {MAX_ARTICLES} articles.")
 
 
 def edition(session: Session, issue: Issue, *, base_url: str = "") -> Edition:
-    """What readers see of an issue; pictures lie under `base_url`. Before approval, the number is the next one."""
+    """Return the issue as readers see it, with pictures under `base_url`. A draft shows the next free number."""
     rows = session.execute(
         select(Article, Feed, Picture)
         .join(IssueArticle, IssueArticle.article_id == Article.id)
@@ -102,69 +102,82 @@ def edition(session: Session, issue: Issue, *, base_url: str = "") -> Edition:
     return Edition(
         number=issue.number or _next_number(session, issue.newsletter_id),
         title=issue.title,
-        articles=tuple(editions.piece(*row, base_url=base_url) for row in rows),
+        articles=tuple(editions.edition_article(*row, base_url=base_url) for row in rows),
     )
 
 
-def content_sha(session: Session, issue: Issue) -> str:
-    """A hash over what readers will see: what was approved is what leaves."""
-    return editions.digest_of(edition(session, issue))
+def content_hash(session: Session, issue: Issue) -> str:
+    """Return the hash of what readers see, which proves that the issue sent is the issue approved.
+
+    It depends neither on the issue's number nor on the URL of the site.
+    """
+    return editions.content_hash(edition(session, issue))
 
 
-def printed() -> Select[int]:
-    """The ids of the articles that stand in an approved issue or a later one; they are not edited any more."""
+def frozen_article_ids() -> Select[int]:
+    """Select the ids of the articles in issues that are approved or further; such articles are not edited any more."""
     return (
-        select(IssueArticle.article_id).join(Issue, Issue.id == IssueArticle.issue_id).where(Issue.status.in_(PRINTED))
+        select(IssueArticle.article_id)
+        .join(Issue, Issue.id == IssueArticle.issue_id)
+        .where(Issue.status.in_(FROZEN_STATUSES))
     )
 
 
 def approve(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
-    """Release a drafted issue as it stands. It gets its number, and its articles are not edited any more."""
+    """Approve a drafted issue and assign its number; its articles are not edited any more. Raises Refused otherwise."""
     lock_newsletter(session, issue.newsletter_id)
-    number, sha = _next_number(session, issue.newsletter_id), content_sha(session, issue)
-    step = {"number": number, "approved_sha": sha, "approved_at": now, "actor": actor}
-    _move(session, issue, IssueStatus.APPROVED, step, actor=actor, now=now)
+    number, sha = _next_number(session, issue.newsletter_id), content_hash(session, issue)
+    values = {"number": number, "approved_sha": sha, "approved_at": now, "actor": actor}
+    _change_status(session, issue, IssueStatus.APPROVED, values, actor=actor, now=now)
 
 
 def begin_sending(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
-    """Begin to send an approved issue whose time has come, or go on with a paused one, whose time has come before."""
+    """Begin to send an approved issue, or continue a paused one.
+
+    Raises Refused before the issue's time and for any other status.
+    """
     if issue.status is IssueStatus.APPROVED and issue.run_at > now:
-        raise Refused(f"Issue {issue.id} is meant for {issue.run_at:%Y-%m-%d %H:%M} UTC; that is yet to come.")
-    _move(session, issue, IssueStatus.SENDING, actor=actor, now=now)
+        raise Refused(
+            f"Issue {issue.id} is scheduled for {issue.run_at:%Y-%m-%d %H:%M} UTC and cannot be sent earlier."
+        )
+    _change_status(session, issue, IssueStatus.SENDING, actor=actor, now=now)
 
 
 def resume(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
-    """Go on with a paused issue. Raises Refused for any other."""
+    """Continue a paused issue. Raises Refused for any other status."""
     if issue.status is not IssueStatus.PAUSED:
-        raise Refused(f"Issue {issue.id} is {issue.status}; only a paused one can be resumed.")
+        raise Refused(f"Issue {issue.id} is {issue.status}; only a paused issue can be resumed.")
     begin_sending(session, issue, actor=actor, now=now)
 
 
 def pause(session: Session, issue: Issue, *, actor: str, now: datetime, reason: str | None = None) -> None:
-    """Hold an issue that is leaving; what has left has left. The reason is for who has to mend it."""
-    _move(session, issue, IssueStatus.PAUSED, actor=actor, now=now, facts={"reason": reason} if reason else {})
+    """Pause an issue that is being sent; letters already sent are not affected.
+
+    `reason` tells the operator what to repair. Raises Refused unless the issue is sending.
+    """
+    _change_status(session, issue, IssueStatus.PAUSED, actor=actor, now=now, facts={"reason": reason} if reason else {})
 
 
-def finish(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
-    """Call an issue sent: nothing of it is owed any more."""
-    _move(session, issue, IssueStatus.SENT, {"sent_at": now}, actor=actor, now=now)
+def mark_sent(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
+    """Mark an issue sent, once all its deliveries are final. Raises Refused unless it is sending."""
+    _change_status(session, issue, IssueStatus.SENT, {"sent_at": now}, actor=actor, now=now)
 
 
 def cancel(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
-    """Give an issue up. Its articles are free for the next one."""
-    _move(session, issue, IssueStatus.CANCELLED, actor=actor, now=now)
+    """Cancel an issue and free its articles for the next one. Raises Refused for a sent or a skipped issue."""
+    _change_status(session, issue, IssueStatus.CANCELLED, actor=actor, now=now)
     session.execute(update(IssueArticle).where(IssueArticle.issue_id == issue.id).values(digest_id=None))
 
 
 def pause_reason(session: Session, issue: Issue) -> str | None:
-    """Why an issue is paused, where it was not a person who paused it."""
+    """Return why a worker paused the issue; None if a person did, or if it is not paused."""
     if issue.status is not IssueStatus.PAUSED:
         return None
     paused = audit_log.last(session, subject=f"issue:{issue.id}", verb="issue paused")
     return paused.fields.get("reason") if paused else None
 
 
-def _move(
+def _change_status(
     session: Session,
     issue: Issue,
     to: IssueStatus,
@@ -174,26 +187,26 @@ def _move(
     now: datetime,
     facts: Mapping[str, Any] | None = None,
 ) -> None:
-    """Take an arrow, if the issue still is where the arrow begins: of two who try, one is refused.
+    """Change the status with one conditional UPDATE and log it; raise Refused if the stored status does not allow it.
 
-    Who took it is remembered here, and so for every arrow.
+    Of two transactions that try the same change, one is refused.
     """
-    word = "resumed" if issue.status is IssueStatus.PAUSED and to is IssueStatus.SENDING else WORDS.get(to, to.value)
-    step = update(Issue).where(Issue.id == issue.id, Issue.status.in_(ARROWS[to]))
-    moved = session.scalar(step.values(status=to, **(values or {})).returning(Issue.id))
+    verb = "resumed" if issue.status is IssueStatus.PAUSED and to is IssueStatus.SENDING else VERBS.get(to, to.value)
+    allowed = update(Issue).where(Issue.id == issue.id, Issue.status.in_(ALLOWED_FROM[to]))
+    changed = session.scalar(allowed.values(status=to, **(values or {})).returning(Issue.id))
     session.refresh(issue)
-    if moved is None:
-        raise Refused(f"Issue {issue.id} is {issue.status}; so it cannot be {to}.")
-    log_change(session, issue, word, actor=actor, now=now, **(facts or {}))
+    if changed is None:
+        raise Refused(f"Issue {issue.id} is {issue.status}, so its status cannot change to {to}.")
+    log_change(session, issue, verb, actor=actor, now=now, **(facts or {}))
 
 
-def log_change(session: Session, issue: Issue, word: str, *, actor: str, now: datetime, **facts: Any) -> None:
-    """Add the change of an issue to the audit log."""
-    audit_log.record(session, actor=actor, verb=f"issue {word}", subject=f"issue:{issue.id}", now=now, **facts)
+def log_change(session: Session, issue: Issue, verb: str, *, actor: str, now: datetime, **facts: Any) -> None:
+    """Add a change of an issue to the audit log."""
+    audit_log.record(session, actor=actor, verb=f"issue {verb}", subject=f"issue:{issue.id}", now=now, **facts)
 
 
 def lock_newsletter(session: Session, newsletter_id: int) -> None:
-    """Let nobody else draft or number for this newsletter until the transaction ends."""
+    """Lock the newsletter until the transaction ends, so that no other one drafts or numbers an issue of it."""
     session.execute(select(Newsletter.id).where(Newsletter.id == newsletter_id).with_for_update(key_share=True))
 
 

@@ -1,4 +1,4 @@
-"""Refreshing: the feeds that are due are asked, and what they offer is taken in."""
+"""Refresh the feeds that are due: fetch and parse each, and store its articles."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -9,77 +9,77 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
-from newsletter import redaction
 from newsletter.content import articles, feeds, issues
-from newsletter.content.feeds import Due, Feed
+from newsletter.content.feeds import DueFeed, Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.fetcher import Fetcher, FetchResult
 from newsletter.content.parsing.decoding import NotAFeed
 from newsletter.content.parsing.entries import ParsedFeed
 from newsletter.content.parsing.sandbox import read
+from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 
 INTERVAL = timedelta(minutes=20)
-LONGEST_WAIT = timedelta(days=1)  # between two attempts at a feed that keeps failing
-HANDS = 8  # feeds asked at the same time
+MAX_INTERVAL = timedelta(days=1)  # between two attempts at a feed that keeps failing
+CONCURRENCY = 8  # feeds fetched at the same time
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Visit:
-    """What asking a feed has come to: nothing new (no feed), what it offers, or an error."""
+class FeedRefresh:
+    """The result of one attempt: a parsed feed, an error, or neither if the feed has not changed."""
 
-    answer: FetchResult | None = None
-    feed: ParsedFeed | None = None
+    response: FetchResult | None = None
+    parsed: ParsedFeed | None = None
     error: str | None = None
 
 
 def refresh_due(begin: Begin, fetcher: Fetcher, *, now: datetime, limit: int = 20) -> int:
-    """Ask the feeds that are due, some at a time, and take in what they offer; returns how many were asked.
+    """Refresh at most `limit` due feeds, several at a time; return how many were tried.
 
-    A feed that fails keeps its reason and is tried again later and later; the others go on.
+    A feed that fails stores the reason and is retried with growing intervals; it does not affect the others.
     """
     with begin() as session:
         due = feeds.claim_due(session, now=now, limit=limit)
-    with ThreadPoolExecutor(HANDS) as hands:  # no transaction is open here
-        for feed, visit in zip(due, hands.map(partial(_ask, fetcher), due), strict=True):
+    with ThreadPoolExecutor(CONCURRENCY) as threads:  # no transaction is open here
+        for feed, refresh in zip(due, threads.map(partial(_fetch_and_parse, fetcher), due), strict=True):
             with begin() as session:
-                new = _record(session, feed, visit, now=now)
-            if visit.error:
-                log.warning("feed failed", extra={"feed": feed.id, "reason": visit.error})
+                new = _record(session, feed, refresh, now=now)
+            if refresh.error:
+                log.warning("feed failed", extra={"feed": feed.id, "reason": refresh.error})
             else:
                 log.info("feed refreshed", extra={"feed": feed.id, "new": new})
     return len(due)
 
 
-def _ask(fetcher: Fetcher, due: Due) -> Visit:
-    """Fetch and read one feed. What is wrong with it is an answer too."""
+def _fetch_and_parse(fetcher: Fetcher, due: DueFeed) -> FeedRefresh:
+    """Fetch and parse one feed; never raises, but returns the error."""
     try:
-        answer = fetcher.fetch(due.url, etag=due.etag, last_modified=due.last_modified)
-        if answer.body is None:
-            return Visit(answer)
-        return Visit(answer, read(answer.body, url=answer.url, content_type=answer.content_type))
+        response = fetcher.fetch(due.url, etag=due.etag, last_modified=due.last_modified)
+        if response.body is None:
+            return FeedRefresh(response)
+        return FeedRefresh(response, read(response.body, url=response.url, content_type=response.content_type))
     except (FetchError, NotAFeed) as error:
-        return Visit(error=str(error))
-    except Exception as error:  # one feed that meets a bug of ours must not keep the others waiting
-        log.exception("a feed could not be asked", exc_info=redaction.wordless(error), extra={"feed": due.id})
-        return Visit(error="An error of ours has kept it from being read; the log says which.")
+        return FeedRefresh(error=str(error))
+    except Exception as error:  # noqa: BLE001 - a feed that triggers a bug of ours must not delay the others
+        log_failure(log, "a feed cannot be refreshed", error, feed=due.id)
+        return FeedRefresh(error="An internal error occurred while reading the feed; see the log.")
 
 
-def _record(session: Session, due: Due, visit: Visit, *, now: datetime) -> int:
-    """Keep what came of it; returns how many articles are new."""
+def _record(session: Session, due: DueFeed, refresh: FeedRefresh, *, now: datetime) -> int:
+    """Store the result of a refresh; return the number of new articles."""
     feed = session.get_one(Feed, due.id, with_for_update=True)
-    feed.checked_at, feed.error = now, visit.error
-    feed.failures = feed.failures + 1 if visit.error else 0
-    feed.next_try_at = now + _wait(feed.failures)
-    if visit.answer and visit.feed:
-        feed.etag, feed.last_modified = visit.answer.etag, visit.answer.last_modified
-        feed.title = visit.feed.title or feed.title or urlsplit(feed.url).netloc
-        return articles.absorb(session, feed.id, visit.feed.entries, now=now, printed=issues.printed())
+    feed.checked_at, feed.error = now, refresh.error
+    feed.failures = feed.failures + 1 if refresh.error else 0
+    feed.next_try_at = now + _interval(feed.failures)
+    if refresh.response and refresh.parsed:
+        feed.etag, feed.last_modified = refresh.response.etag, refresh.response.last_modified
+        feed.title = refresh.parsed.title or feed.title or urlsplit(feed.url).netloc
+        return articles.upsert(session, feed.id, refresh.parsed.entries, now=now, frozen=issues.frozen_article_ids())
     return 0
 
 
-def _wait(failures: int) -> timedelta:
-    """Until the next attempt: twice as long after every failure but the first."""
-    return min(INTERVAL * (1 << min(max(failures - 1, 0), 10)), LONGEST_WAIT)
+def _interval(failures: int) -> timedelta:
+    """Return the time until the next attempt; it doubles with every failure after the first."""
+    return min(INTERVAL * (1 << min(max(failures - 1, 0), 10)), MAX_INTERVAL)

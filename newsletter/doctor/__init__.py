@@ -1,1 +1,1 @@
-"""Doctor: proves that the rows agree, repairs what is derived, and checks the sender's domains."""
+"""Check that the stored rows agree, repair derived data, count rows, and check the sender's domains."""

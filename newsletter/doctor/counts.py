@@ -1,7 +1,7 @@
-"""The census: what there is of everything, counted for whoever watches over the service.
+"""Count all rows of the service for its metrics.
 
-The database is the record, so every process that counts comes to the same, and a restart loses nothing. What is counted
-are rows that exist: all but the ledger's entries may become fewer when they have had their time.
+The counts come from the database, so every process reports the same and a restart loses nothing. Only existing rows are
+counted: except for ledger entries, retention may reduce any count.
 """
 
 from collections import Counter
@@ -34,16 +34,16 @@ E = TypeVar("E", bound=StrEnum)
 
 
 @dataclass(frozen=True)
-class Letters:
-    """Deliveries by what they are written for and where they stand, and what carrying them has taken."""
+class DeliveryCounts:
+    """Deliveries by kind of letter and status, the attempts to send them and the replies."""
 
-    states: Mapping[tuple[LetterKind, DeliveryStatus], int]  # with those that are folded into tallies
+    states: Mapping[tuple[LetterKind, DeliveryStatus], int]  # including those in tallies
     claims: int
     replies: Mapping[int | None, int]  # by the first digit of the last reply's code; None: no reply yet
 
 
-class Feeds(NamedTuple):
-    """How the feeds are. `due_since` is when the one became due that waits longest to be asked."""
+class FeedCounts(NamedTuple):
+    """Feeds by health. `due_since` is the earliest time at which a waiting feed became due."""
 
     ok: int
     failing: int
@@ -53,33 +53,33 @@ class Feeds(NamedTuple):
 
 @dataclass(frozen=True)
 class Counts:
-    """Everything, as one reader of the database saw it at one moment."""
+    """All counts, read in one transaction."""
 
-    letters: Letters
-    backlog: QueueAge
+    letters: DeliveryCounts
+    queue_age: QueueAge
     signups: Mapping[SignupState, int]
     events: Mapping[Event, int]
     subscriptions: Mapping[tuple[str, Standing], int]  # by the newsletter's slug
-    feeds: Feeds
+    feeds: FeedCounts
     articles: int
     issues: Mapping[IssueStatus, int]
-    tick: datetime | None
-    relays: Mapping[tuple[str, str], int]  # by place and how: what workers say at present of what is wrong
+    last_heartbeat: datetime | None  # of the queue of upkeep
+    relays: Mapping[tuple[str, str], int]  # by relay and severity: the current notices of workers
 
 
 def count(session: Session, *, now: datetime) -> Counts:
-    """Count everything; what can be named is, also where it is none. One statement of ten reads all deliveries."""
+    """Return all counts, with zero for each known name without rows. One of ten statements reads all deliveries."""
     return Counts(
         letters=_letters(session),
-        backlog=queue_age.owed(session, now=now),
+        queue_age=queue_age.measure(session, now=now),
         signups=_by(session, Signup.state, SignupState),
         events=_by(session, LedgerEntry.event, Event),
         subscriptions=_subscriptions(session),
         feeds=_feeds(session, now),
         articles=session.scalar(select(func.count()).select_from(Article)) or 0,
         issues=_by(session, Issue.status, IssueStatus),
-        tick=heartbeats.last(session, Queue.UPKEEP),
-        relays={(said.place, said.severity): 1 for said in notices.current(session, now=now)},
+        last_heartbeat=heartbeats.last(session, Queue.UPKEEP),
+        relays={(notice.place, notice.severity): 1 for notice in notices.current(session, now=now)},
     )
 
 
@@ -88,34 +88,34 @@ def _by(session: Session, column: InstrumentedAttribute[E], names: type[E]) -> d
     return dict.fromkeys(names, 0) | dict(rows.all())
 
 
-def _letters(session: Session) -> Letters:
-    """One look at each delivery; there may be millions."""
-    first = Delivery.reply_code // 100
-    rows = select(Letter.kind, Delivery.status, first, func.count(), func.sum(Delivery.attempt))
-    folded = select(Letter.kind, Tally.status, func.sum(Tally.n)).join(Letter, Letter.id == Tally.letter_id)
+def _letters(session: Session) -> DeliveryCounts:
+    """Count deliveries in one pass: there may be millions."""
+    first_digit = Delivery.reply_code // 100
+    rows = select(Letter.kind, Delivery.status, first_digit, func.count(), func.sum(Delivery.attempt))
+    tallies = select(Letter.kind, Tally.status, func.sum(Tally.n)).join(Letter, Letter.id == Tally.letter_id)
     states: Counter[tuple[LetterKind, DeliveryStatus]] = Counter(dict.fromkeys(product(LetterKind, DeliveryStatus), 0))
     replies: Counter[int | None] = Counter()
     claims = 0
-    grouped = rows.join(Letter, Letter.id == Delivery.letter_id).group_by(Letter.kind, Delivery.status, first)
+    grouped = rows.join(Letter, Letter.id == Delivery.letter_id).group_by(Letter.kind, Delivery.status, first_digit)
     for kind, status, digit, number, attempts in session.execute(grouped):
         states[kind, status] += number
         replies[digit] += number
         claims += int(attempts)
-    for kind, status, number in session.execute(folded.group_by(Letter.kind, Tally.status)):
+    for kind, status, number in session.execute(tallies.group_by(Letter.kind, Tally.status)):
         states[kind, status] += int(number)
-    return Letters(states, claims, replies)
+    return DeliveryCounts(states, claims, replies)
 
 
 def _subscriptions(session: Session) -> dict[tuple[str, Standing], int]:
-    """Counted by number first: so the index is enough, and only its few groups are given their newsletters' names."""
+    """Count subscriptions by newsletter id, which needs only the index, and then replace the ids with slugs."""
     newsletter, standing = Subscription.newsletter_id, Subscription.standing
     rows = session.execute(select(newsletter, standing, func.count()).group_by(newsletter, standing))
     slugs = dict(session.execute(select(Newsletter.id, Newsletter.slug)).all())
     counts = dict.fromkeys(product(slugs.values(), Standing), 0)
-    return counts | {(slugs[number], stands): n for number, stands, n in rows}
+    return counts | {(slugs[newsletter_id], stands): n for newsletter_id, stands, n in rows}
 
 
-def _feeds(session: Session, now: datetime) -> Feeds:
+def _feeds(session: Session, now: datetime) -> FeedCounts:
     failing, due = Feed.failures > 0, Feed.next_try_at <= now
     row = session.execute(
         select(
@@ -125,4 +125,4 @@ def _feeds(session: Session, now: datetime) -> Feeds:
             func.min(Feed.next_try_at).filter(due),
         ).select_from(Feed)
     ).one()
-    return Feeds._make(row)
+    return FeedCounts._make(row)

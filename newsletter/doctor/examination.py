@@ -1,4 +1,4 @@
-"""Doctor: proves that the books agree, and names each place where they do not. It reads only."""
+"""Run all checks of `newsletter doctor`. They only read; each contradiction in the stored data is a finding."""
 
 from collections.abc import Iterator
 
@@ -24,30 +24,30 @@ CHECKS = (
     consent.evidence,
 )
 
-ROOM = "128MB"  # of PostgreSQL's memory for a sort or a hash, so that a million subscribers fit
+WORK_MEMORY = "128MB"  # PostgreSQL's memory for a sort or a hash: enough for a million subscribers
 
 
 def examine(session: Session, *, keyring: Keyring | None = None) -> list[Finding]:
-    """Everything that is found wrong in one state of the books; nothing if the service is sound.
+    """Return everything that is wrong in one consistent state of the database; an empty list if it is sound.
 
-    Only with the keys can it be told whether subscribers are marked as the suppressions say. Claims of dead carriers
-    take more than one look: `checks.silence`.
+    Comparing subscribers with the suppressions needs the keyring. One state does not show which workers have
+    stopped: see `checks.expired_leases`.
     """
-    _take_time(session)
-    found = [*_triggers(session), *(finding for check in CHECKS for finding in check(session))]
-    return found + (list(suppressed.suppressed(session, keyring)) if keyring else [])
+    _lift_limits(session)
+    findings = [*_triggers(session), *(finding for check in CHECKS for finding in check(session))]
+    return findings + (list(suppressed.suppressed(session, keyring)) if keyring else [])
 
 
-def remark(session: Session) -> list[Remark]:
-    """What is not wrong by itself, but good to know."""
+def collect_remarks(session: Session) -> list[Remark]:
+    """Return what an operator should know although it is not wrong."""
     return [*remarks.in_doubt(session), *remarks.suspects(session), *remarks.unanswered(session)]
 
 
-def _take_time(session: Session) -> None:
-    """Nobody waits for a reader: the limits made for visitors would end a count of millions, or put it on the disk."""
+def _lift_limits(session: Session) -> None:
+    """Lift PostgreSQL's limits for web requests: they would abort a count of millions, or sort it on disk."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SET LOCAL statement_timeout = 0"))
-        session.execute(text(f"SET LOCAL work_mem = '{ROOM}'"))
+        session.execute(text(f"SET LOCAL work_mem = '{WORK_MEMORY}'"))
 
 
 def _triggers(session: Session) -> Iterator[Finding]:

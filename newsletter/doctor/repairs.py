@@ -1,7 +1,7 @@
-"""Mending: what doctor finds and can put right without a doubt; each mend is an act.
+"""Repair the findings of doctor that have one certain repair. Each repair is recorded in the audit log.
 
-Only what is derived is made anew, from what it is derived of. Ledger, evidence, suppressions and decided deliveries are
-never touched, and a mark that keeps a letter back is never taken away.
+Only derived data is rebuilt, from its source. The ledger, evidence, suppressions and final deliveries never change,
+and a mark that keeps letters from being sent is never removed.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log
 from newsletter.consent import standings, subscribers
 from newsletter.doctor.checks import suppressed
-from newsletter.doctor.checks.expired_leases import Pulse
+from newsletter.doctor.checks.expired_leases import LeaseHolder
 from newsletter.doctor.checks.findings import Check
 from newsletter.keys import Keyring
 from newsletter.mail.delivery import reclaiming
@@ -25,11 +25,11 @@ from newsletter.mail.letters.letters import Letter
 from newsletter.store import triggers
 from newsletter.store.database import Begin
 
-TOGETHER = 100  # subscribers locked in one transaction
+BATCH_SIZE = 100  # subscribers locked in one transaction
 
 
 class Repair(NamedTuple):
-    """One thing that was put right."""
+    """One repair that was made. Its fields are JSON keys."""
 
     check: Check
     says: str
@@ -37,7 +37,7 @@ class Repair(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Repairer:
-    """Puts right what can be, in the name of who asked for it."""
+    """Repairs findings in the name of an operator."""
 
     reading: Begin
     writing: Begin
@@ -45,95 +45,97 @@ class Repairer:
     now: Callable[[], datetime]
     keyring: Keyring | None = None
 
-    def mend(self, checks: Collection[Check], *, quiet: Mapping[int, Pulse] | None = None) -> list[Repair]:
-        """Put right what belongs to these checks; `quiet` are carriers that were silent for half a minute."""
-        steps = {
-            Check.TRIGGERS: self._triggers,  # first: the acts that follow are guarded by them
+    def repair(self, checks: Collection[Check], *, expired: Mapping[int, LeaseHolder] | None = None) -> list[Repair]:
+        """Repair the findings of these checks; `expired` are the workers whose lease has expired, by id."""
+        repairs = {
+            Check.TRIGGERS: self._triggers,  # first: they protect the audit log entries of the other repairs
             Check.STANDING: self._standings,
             Check.SUPPRESSED: self._suppressed,
             Check.SUMS: self._sums,
         }
-        done = [said for check, step in steps.items() if check in checks and (said := step())]
+        done = [made for check, repair in repairs.items() if check in checks and (made := repair())]
         if Check.DEAD_CLAIMS in checks:
-            done += [said for said in (self._nobodys(), self._dead(quiet or {})) if said]
+            done += [made for made in (self._unowned_claims(), self._expired_claims(expired or {})) if made]
         return done
 
     def _triggers(self) -> Repair | None:
         with self.writing() as session:
             missing = sorted(triggers.missing(session.connection()))
             triggers.recreate(session.connection())
-            return self._told(session, Check.TRIGGERS, len(missing), "{:,} triggers are there again", names=missing)
+            return self._record(session, Check.TRIGGERS, len(missing), "triggers recreated: {:,}", names=missing)
 
     def _standings(self) -> Repair | None:
-        """Rebuild subscriptions, each under its subscriber's lock: what changed meanwhile is not undone."""
+        """Rebuild subscriptions, each under its subscriber's lock, so that no concurrent change is undone."""
         count = 0
         with self.reading() as snapshot:
-            rows = snapshot.execute(standings.differing().execution_options(yield_per=TOGETHER))
+            rows = snapshot.execute(standings.differing().execution_options(yield_per=BATCH_SIZE))
             for chunk in rows.partitions():
                 with self.writing() as session:
                     rebuilt = [row[0] for row in chunk if standings.rebuild(session, row[0], row[1])]
-                    self._told(session, Check.STANDING, len(rebuilt), "", subscribers=rebuilt)
+                    self._record(session, Check.STANDING, len(rebuilt), "", subscribers=rebuilt)
                 count += len(rebuilt)
-        return _said(Check.STANDING, count, "{:,} subscriptions say again what the ledger says")
+        return _repair(Check.STANDING, count, "subscriptions rebuilt from the ledger: {:,}")
 
     def _suppressed(self) -> Repair | None:
-        """Mark whom a suppression forbids to write to."""
-        assert self.keyring  # without it nothing of the kind is found
+        """Mark the subscribers whom a suppression protects."""
+        assert self.keyring  # without it doctor makes no such finding
         with self.reading() as snapshot:
-            weak = [found for found in suppressed.differing(snapshot, self.keyring) if found.is_too_weak]
+            weak = [each for each in suppressed.mismatches(snapshot, self.keyring) if each.is_too_weak]
         with self.writing() as session:
-            for found in weak:
-                subscriber = subscribers.by_id(session, found.subscriber)
-                if subscriber and subscriber.suppressed == found.shown:
-                    subscriber.suppressed = found.told
-            says = "{:,} subscribers are marked again as the suppressions say"
-            return self._told(
+            for each in weak:
+                subscriber = subscribers.lock_by_id(session, each.subscriber)
+                if subscriber and subscriber.suppressed == each.marked:
+                    subscriber.suppressed = each.listed
+            says = "subscribers marked again as the suppression list says: {:,}"
+            return self._record(
                 session, Check.SUPPRESSED, len(weak), says, subscribers=[each.subscriber for each in weak]
             )
 
     def _sums(self) -> Repair | None:
-        """Drop tallies that count rows which are all still there: the sum of the rows alone is the audience."""
+        """Delete the tallies of letters whose rows alone add up to the audience: they count existing rows again."""
         rows = select(func.count()).where(Delivery.letter_id == Letter.id).scalar_subquery()
-        twice = select(Letter.id).where(exists().where(Tally.letter_id == Letter.id), Letter.audience == rows)
+        recounted = select(Letter.id).where(exists().where(Tally.letter_id == Letter.id), Letter.audience == rows)
         with self.writing() as session:
-            letters = list(session.scalars(twice.where(exists().where(Tally.letter_id == Letter.id, Tally.n > 0))))
-            gone = [
-                [letter, carrier, status.value, n]
-                for letter, carrier, status, n in session.execute(
+            letters = list(session.scalars(recounted.where(exists().where(Tally.letter_id == Letter.id, Tally.n > 0))))
+            deleted = [
+                [letter, worker, status.value, n]
+                for letter, worker, status, n in session.execute(
                     delete(Tally)
                     .where(Tally.letter_id.in_(letters))
                     .returning(Tally.letter_id, Tally.carrier_id, Tally.status, Tally.n)
                 )
             ]
-            says = "{:,} letters are counted once: their tallies counted rows that are all there"
-            return self._told(session, Check.SUMS, len(letters), says, tallies=gone)
+            says = "superfluous tallies deleted, letters affected: {:,}"
+            return self._record(session, Check.SUMS, len(letters), says, tallies=deleted)
 
-    def _nobodys(self) -> Repair | None:
-        """Hand back claims that belong to no carrier there is; its process may have sent letters all the same."""
-        nobody = or_(Delivery.carrier_id.is_(None), ~exists().where(Worker.id == Delivery.carrier_id))
-        back = update(Delivery).where(has_status(DeliveryStatus.CLAIMED), nobody)
+    def _unowned_claims(self) -> Repair | None:
+        """Put claims of no known worker back in the queue. Such a worker may have sent some: it counts as dead."""
+        unowned = or_(Delivery.carrier_id.is_(None), ~exists().where(Worker.id == Delivery.carrier_id))
+        back = update(Delivery).where(has_status(DeliveryStatus.CLAIMED), unowned)
         back = back.values(status=REQUEUED_STATUS, carrier_id=None, deaths=Delivery.deaths + 1)
         with self.writing() as session:
             count = session.execute(back, execution_options={"synchronize_session": False}).rowcount  # type: ignore[attr-defined]
-            return self._told(session, Check.DEAD_CLAIMS, count, "{:,} letters that nobody carried wait again")
+            return self._record(
+                session, Check.DEAD_CLAIMS, count, "letters back in the queue, claimed by no known worker: {:,}"
+            )
 
-    def _dead(self, quiet: Mapping[int, Pulse]) -> Repair | None:
-        """Hand back the claims of carriers that have not moved up to this transaction."""
+    def _expired_claims(self, expired: Mapping[int, LeaseHolder]) -> Repair | None:
+        """Put claims back in the queue whose workers have shown no heartbeat up to this transaction."""
         with self.writing() as session:
-            beats = select(Worker.id, Worker.beats).where(Worker.id.in_(quiet)).with_for_update()
-            dead = [number for number, seen in session.execute(beats) if quiet[number].beats == seen]
+            heartbeats = select(Worker.id, Worker.beats).where(Worker.id.in_(expired)).with_for_update()
+            dead = [worker for worker, beats in session.execute(heartbeats) if expired[worker].beats == beats]
             count = reclaiming.reclaim(session, dead, now=self.now()) if dead else 0
-            says = "{:,} letters were handed back: who carried them has fallen silent"
-            return self._told(session, Check.DEAD_CLAIMS, count, says, carriers=dead)
+            says = "letters back in the queue, claimed by workers that stopped: {:,}"
+            return self._record(session, Check.DEAD_CLAIMS, count, says, carriers=dead)
 
-    def _told(self, session: Session, check: Check, count: int, says: str, **fields: Any) -> Repair | None:
+    def _record(self, session: Session, check: Check, count: int, says: str, **fields: Any) -> Repair | None:
         if count:
             subject = f"check:{check}"
             audit_log.record(
                 session, actor=self.actor, verb="doctor mended", subject=subject, now=self.now(), n=count, **fields
             )
-        return _said(check, count, says)
+        return _repair(check, count, says)
 
 
-def _said(check: Check, count: int, says: str) -> Repair | None:
+def _repair(check: Check, count: int, says: str) -> Repair | None:
     return Repair(check, says.format(count)) if count else None

@@ -1,6 +1,6 @@
-"""Migrations: the schema's history, and where a database stands in it.
+"""The migrations, and a database's position in them.
 
-Every process asks where its database stands. So that this costs nothing, Alembic is imported only by `upgrade`.
+Every process checks this position at startup. To keep that cheap, only `upgrade` imports Alembic.
 """
 
 from enum import StrEnum
@@ -11,31 +11,31 @@ from sqlalchemy import Connection, inspect, text
 
 
 class SchemaState(StrEnum):
-    """Where a database's schema stands, seen from this code."""
+    """A database's schema compared with this code."""
 
     CURRENT = "current"
-    BEHIND = "behind"  # or there is none yet
-    NEWER = "newer"  # another release has migrated already
+    BEHIND = "behind"  # also if there is no schema yet
+    NEWER = "newer"  # a later release has already migrated
 
 
 def state(connection: Connection) -> SchemaState:
-    """Whether the schema is the one that this code was written for, or which of the two is ahead."""
+    """Return whether the schema matches this code, is behind it, or is newer."""
     known = revisions()
-    found = _found(connection)
-    if found == {known[-1]}:
+    applied = _applied(connection)
+    if applied == {known[-1]}:
         return SchemaState.CURRENT
-    return SchemaState.NEWER if found - set(known) else SchemaState.BEHIND
+    return SchemaState.NEWER if applied - set(known) else SchemaState.BEHIND
 
 
 @cache
 def revisions() -> tuple[str, ...]:
-    """Return the revisions that this code has, oldest first: each migration's file name begins with its own."""
+    """Return this code's revisions, oldest first. The name of a migration's file begins with its revision."""
     files = (Path(__file__).parent / "versions").glob("[0-9]*.py")
     return tuple(sorted(file.name.partition("_")[0] for file in files))
 
 
-def _found(connection: Connection) -> set[str]:
-    """Return the revisions that Alembic has noted in the database; none in one that was never migrated."""
+def _applied(connection: Connection) -> set[str]:
+    """Return the revisions that Alembic has recorded in the database; none if it was never migrated."""
     if not inspect(connection).has_table("alembic_version"):
         return set()
     return set(connection.scalars(text("SELECT version_num FROM alembic_version")))

@@ -7,7 +7,7 @@ from newsletter.migrations.schema import metadata
 
 
 def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:
-    """Migrations name the database's own types, so they do not change meaning when ours do."""
+    """Render the database's own types, so that a migration keeps its meaning when our types change."""
     if kind == "type" and isinstance(item, TypeDecorator):
         return f"sa.{item.impl_instance!r}"
     if kind == "type" and isinstance(item, Enum):

@@ -1,4 +1,4 @@
-"""The whole schema: importing this module makes every table known to the metadata."""
+"""The whole schema: importing this module registers every table in `metadata`."""
 
 from newsletter import audit_log, key_registry, newsletters, operators
 from newsletter.consent import exhibits, ledger, seals, signups, subscribers, suppressions, wordings
@@ -10,7 +10,7 @@ from newsletter.mail.pace import notices
 from newsletter.queues import heartbeats
 from newsletter.store.database import Base
 
-ROOMS = (
+TABLE_MODULES = (
     newsletters,
     operators,
     audit_log,

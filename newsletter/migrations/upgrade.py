@@ -1,4 +1,4 @@
-"""Run the migrations, by Alembic, on SQLite and on PostgreSQL."""
+"""Run the migrations with Alembic, on SQLite and PostgreSQL."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +13,13 @@ from newsletter.migrations import SchemaState, state
 from newsletter.store import triggers
 from newsletter.store.database import Database
 
-_LOCK = 7_226_115_014  # any number, the same for all: two processes that migrate wait for each other
+_LOCK_ID = 7_226_115_014  # an arbitrary constant: of two processes that migrate, one waits for the other
 
 
 def migrate(database: Database) -> None:
-    """Bring the schema up to date and make its triggers anew, all in one transaction; doing it again is harmless.
+    """Bring the schema up to date and recreate its triggers, in one transaction. Safe to repeat.
 
-    A newer schema is left as it is: migrations add, so a process of the release before may start again beside it.
+    A newer schema is not touched: migrations only add, so processes of the previous release can still use it.
     """
     with (_on_sqlite if database.is_sqlite else _on_postgresql)(database) as connection:
         if state(connection) is not SchemaState.NEWER:
@@ -30,11 +30,11 @@ def migrate(database: Database) -> None:
 @contextmanager
 def _on_postgresql(database: Database) -> Iterator[Connection]:
     with database.engine.begin() as connection:
-        # Building an index takes as long as it takes, and so does waiting for another process that migrates.
+        # Building an index, or waiting for another process that migrates, may take any time.
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SET LOCAL lock_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        # Waiting for a table does not: whoever comes after us would wait behind us.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK_ID})
+        # Waiting for a table's lock may not: all later statements on that table would wait behind this one.
         connection.execute(text("SET LOCAL lock_timeout = '10s'"))
         yield connection
 
@@ -43,14 +43,14 @@ def _on_postgresql(database: Database) -> Iterator[Connection]:
 def _on_sqlite(database: Database) -> Iterator[Connection]:
     with database.engine.connect() as connection:
         driver: Any = connection.connection.driver_connection
-        # SQLite alters a table by building it anew and dropping the old one. With foreign keys on, dropping it deletes
-        # what refers to its rows; and within a transaction they can no longer be switched off.
+        # Alembic alters a SQLite table by copying it and dropping the old one. With foreign keys on, the drop deletes
+        # the rows that refer to it. Foreign keys cannot be turned off inside a transaction, so do it before.
         driver.execute("PRAGMA foreign_keys=OFF")
         try:
             with connection.begin():
                 yield connection
                 if dangling := connection.execute(text("PRAGMA foreign_key_check")).all():
-                    raise RuntimeError(f"this migration leaves {len(dangling)} rows that refer to nothing")
+                    raise RuntimeError(f"this migration leaves {len(dangling)} rows with broken foreign keys")
         finally:
             driver.execute("PRAGMA foreign_keys=ON")
 

@@ -1,1 +1,1 @@
-"""Everything about one person, across all rooms: what is forgotten, when, and what proof stays."""
+"""Delete personal data when its time is over, and keep the proof of consent that remains."""

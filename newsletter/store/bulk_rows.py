@@ -1,4 +1,4 @@
-"""Record sets: many rows as one parameter, so that one fixed statement writes any number of them."""
+"""Pass many rows as one JSON parameter, so that one fixed statement writes any number of them."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -9,24 +9,24 @@ from sqlalchemy import JSON, ColumnElement, DateTime, FromClause, String, bindpa
 from sqlalchemy.types import TypeEngine
 
 
-def rows(name: str, columns: Mapping[str, TypeEngine[Any]], *, on_sqlite: bool) -> FromClause:
-    """The rows that `packed` made of the parameter of that name, as a table of these columns."""
-    given = bindparam(name, type_=String())
+def table_of(name: str, columns: Mapping[str, TypeEngine[Any]], *, on_sqlite: bool) -> FromClause:
+    """Return the parameter `name`, whose value `encode` made, as a table with these columns."""
+    parameter = bindparam(name, type_=String())
     if on_sqlite:
-        each = func.json_each(given).table_valued("value").c.value
-        return select(*(_extracted(each, key, kind).label(key) for key, kind in columns.items())).subquery(name)
-    typed = func.json_to_recordset(cast(given, JSON)).table_valued(*(column(key, columns[key]) for key in columns))
+        row = func.json_each(parameter).table_valued("value").c.value
+        return select(*(_column(row, key, kind).label(key) for key, kind in columns.items())).subquery(name)
+    typed = func.json_to_recordset(cast(parameter, JSON)).table_valued(*(column(key, columns[key]) for key in columns))
     return typed.render_derived(name=name, with_types=True)
 
 
-def packed(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Rows as a parameter. Times are aware; text has no NUL and no half characters, which no database takes."""
+def encode(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return rows as a parameter's value. Times must be aware; text must have no NUL and no lone surrogate."""
     return json.dumps(list(rows), ensure_ascii=False, default=_utc)
 
 
-def _extracted(row: ColumnElement[Any], key: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:
+def _column(row: ColumnElement[Any], key: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:
     value: ColumnElement[Any] = func.json_extract(row, f"$.{key}")
-    # SQLite keeps times as text, in UTC and without the zone.
+    # SQLite stores times as text, in UTC and without the zone.
     return func.substr(value, 1, len("2026-03-14 12:00:00.000000")) if isinstance(kind, DateTime) else value
 
 

@@ -1,8 +1,8 @@
-"""The database: two kinds of session, and the rules that make SQLite and PostgreSQL behave alike.
+"""Database sessions, for reading and for writing, and the settings that make SQLite and PostgreSQL behave alike.
 
-`reading()` cannot write: PostgreSQL's transaction is READ ONLY, SQLite's connection is `query_only`. Pages that answer
-GET and HEAD get nothing else, so the database itself holds that a GET never writes. `writing()` commits on leaving and
-rolls back on any exception; nothing else in the project commits.
+`reading()` cannot write: PostgreSQL's transaction is READ ONLY, SQLite's connection is `query_only`. GET and HEAD
+endpoints get no other session, so the database itself ensures that a GET never writes. `writing()` commits at its end
+and rolls back on any exception; nothing else in the project commits.
 """
 
 import sqlite3
@@ -39,34 +39,35 @@ from sqlalchemy.types import TypeDecorator
 
 from newsletter.store.write_lock import serialize_writers
 
-type_of_key = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER key
+ID_TYPE = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows automatically only in an INTEGER key
 
-BUSY = 30.0  # seconds that SQLite waits for another process to finish writing
+SQLITE_BUSY_WAIT = 30.0  # seconds that SQLite waits for another process to finish writing
 
-# Connections of a process to PostgreSQL. The site's 40 threads hold one for milliseconds each; a worker's rooms, their
-# recorders and its heart are eight at most. Eight processes so leave room for psql in PostgreSQL's usual hundred.
-KEPT, MOST = 5, 10
-PATIENCE = 5  # seconds for a connection to become free, or to be made: then somebody is told, and asks again
+# Connections of a process to PostgreSQL, kept and at most. The site's 40 threads hold one for milliseconds each; a
+# worker's queues, their recording threads and its heartbeat use at most eight. So eight processes leave room for psql
+# in PostgreSQL's default of one hundred.
+POOL_SIZE, POOL_LIMIT = 5, 10
+CONNECTION_WAIT = 5  # seconds to get a connection from the pool or the server; then an error, and the caller retries
 
-# What PostgreSQL ends by itself: nobody waits for a lock, or blocks others, longer than a visitor would.
-LIMITS = {"lock_timeout": "10s", "statement_timeout": "60s", "idle_in_transaction_session_timeout": "60s"}
+# PostgreSQL ends a transaction that waits or blocks others for longer than a visitor would wait.
+SERVER_TIMEOUTS = {"lock_timeout": "10s", "statement_timeout": "60s", "idle_in_transaction_session_timeout": "60s"}
 
-# A server that vanishes says no good-bye; by default Linux would believe in it for two hours, or fifteen minutes where
-# something is on its way to it. All in seconds, but for the last: milliseconds (libpq, database connection control).
-NOTICING = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+# Detect a server that vanished without closing the connection: by default Linux takes two hours, or fifteen minutes
+# while data is in flight. In seconds, but the last one in milliseconds (libpq, database connection control).
+KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 20_000}
 
 Begin = Callable[[], AbstractContextManager[Session]]
-Stating = Callable[[], AbstractContextManager[Connection]]
+Autocommit = Callable[[], AbstractContextManager[Connection]]
 
 
-class Moment(TypeDecorator[datetime]):
-    """An instant: aware in Python, UTC in the database. A naive time is refused rather than guessed."""
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time that is aware in Python and UTC in the database. A naive time is refused."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse what has no zone; store UTC."""
+        """Convert to UTC. Raises ValueError for a time without a zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -75,7 +76,7 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give back an aware UTC time, whatever the database keeps."""
+        """Return an aware UTC time, whatever the database stores."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -87,7 +88,7 @@ def _values(kind: type[StrEnum]) -> list[str]:
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(mapped_column,))
 class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
-    """A row. Keys are bigint, times aware UTC, enums text, and every constraint has a predictable name."""
+    """Base of all rows: keys are bigint, times aware UTC, enums text, and every constraint has a predictable name."""
 
     metadata = MetaData(
         naming_convention={
@@ -98,8 +99,8 @@ class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
         }
     )
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
-        int: type_of_key,
-        datetime: Moment,
+        int: ID_TYPE,
+        datetime: UtcDateTime,
         StrEnum: Enum(StrEnum, native_enum=False, create_constraint=False, length=24, values_callable=_values),
         dict[str, Any]: JSON,
         list[Any]: JSON,
@@ -107,7 +108,7 @@ class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
 
     @classmethod
     def __table_cls__(cls, *args: Any, **kwargs: Any) -> Table:
-        # A number once given is never given again, also on SQLite: a link that outlives its row must not fit another.
+        # No id is used twice, also on SQLite: a link that outlives its row must not match another row.
         return Table(*args, sqlite_autoincrement=True, **kwargs)
 
 
@@ -122,33 +123,35 @@ class Database:
             self._reader = _sqlite(url, query_only=True)
         else:
             self.engine = _postgresql(url)
-            # A reader sees one state of things from its first statement to its last, as on SQLite: what doctor counts
-            # in one table fits what it counts in the next.
+            # All statements of a reader see one snapshot, as on SQLite: doctor's counts of two tables must match.
             self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A transaction that is committed on leaving, or rolled back whole. It begins with its first statement."""
+        """Yield a session whose transaction is committed at the end, or rolled back on an exception.
+
+        The transaction begins with the first statement.
+        """
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A transaction in which the database refuses every write."""
+        """Yield a session in which the database refuses every write."""
         with Session(self._reader, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
-    def stating(self) -> Iterator[Connection]:
-        """A connection whose statements are transactions of their own, each committed when it returns (PostgreSQL).
+    def autocommit(self) -> Iterator[Connection]:
+        """Yield a connection that commits each statement when it returns (PostgreSQL).
 
-        For a thread that writes often: it costs one round trip, where a session from the pool takes four.
+        For a thread that writes often: a statement takes one round trip instead of four with a session from the pool.
         """
         with self.engine.connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self._reader.dispose()
         self.engine.dispose()
 
@@ -157,43 +160,43 @@ Row = TypeVar("Row", bound=Base)
 
 
 def insert_once(session: Session, row: type[Base], **values: Any) -> bool:
-    """Insert a row unless a constraint says that it is there already; returns whether it was inserted.
+    """Insert a row unless a unique constraint forbids it. Return whether it was inserted.
 
-    Of two transactions that insert the same, the second waits for the first, and then learns that it is there.
+    If two transactions insert the same row, the second one waits for the first and then returns False.
     """
-    return session.scalar(_once(session, row, values).returning(true())) is not None
+    return session.scalar(_insert(session, row, values).returning(true())) is not None
 
 
-def inserted(session: Session, row: type[Row], **values: Any) -> Row | None:
-    """The row that was inserted so; None if it is there already."""
-    return session.scalar(_once(session, row, values).returning(row))
+def insert_or_none(session: Session, row: type[Row], **values: Any) -> Row | None:
+    """Insert a row as `insert_once` does. Return the new row, or None if it exists already."""
+    return session.scalar(_insert(session, row, values).returning(row))
 
 
-def _once(session: Session, row: type[Base], values: dict[str, Any]) -> Insert:
+def _insert(session: Session, row: type[Base], values: dict[str, Any]) -> Insert:
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    once: Insert = dialect.insert(row).values(values).on_conflict_do_nothing()
-    return once
+    statement: Insert = dialect.insert(row).values(values).on_conflict_do_nothing()
+    return statement
 
 
 def _postgresql(url: str) -> Engine:
     engine = create_engine(
         url,
-        hide_parameters=True,  # in errors and logs: they are addresses and tokens
-        pool_size=KEPT,
-        max_overflow=MOST - KEPT,
-        pool_timeout=PATIENCE,
-        pool_pre_ping=True,  # a server that was restarted meanwhile costs a new connection, not an error
+        hide_parameters=True,  # keep addresses and tokens out of errors and logs
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_LIMIT - POOL_SIZE,
+        pool_timeout=CONNECTION_WAIT,
+        pool_pre_ping=True,  # after a restart of the server, reconnect instead of failing
         connect_args={
-            "connect_timeout": PATIENCE,
+            "connect_timeout": CONNECTION_WAIT,
             "fallback_application_name": f"newsletter {_program()}",  # in pg_stat_activity, unless the URL names one
-            "options": " ".join(f"-c {name}={value}" for name, value in {"timezone": "UTC", **LIMITS}.items()),
-            **NOTICING,
+            "options": " ".join(f"-c {name}={value}" for name, value in {"timezone": "UTC", **SERVER_TIMEOUTS}.items()),
+            **KEEPALIVES,
         },
     )
 
     @event.listens_for(engine, "handle_error")
     def _on_error(context: ExceptionContext) -> None:
-        # After its first line PostgreSQL quotes the row that it refuses, and errors are logged.
+        # Errors are logged, and after the first line PostgreSQL quotes the row that it refused.
         for error in (context.original_exception, context.sqlalchemy_exception):
             if error:
                 error.args = tuple(str(part).partition("\n")[0] for part in error.args)
@@ -204,39 +207,39 @@ def _postgresql(url: str) -> Engine:
 
 
 def _is_read_only(context: ExceptionContext) -> bool:
-    """Whether a server refused a write that nobody here forbade: a standby, or one that is to be written no more.
+    """Whether the server is read-only, such as a standby, although the session is for writing.
 
-    Its connections are given up, for the next may reach another server, or a session that writes again.
+    Its connections are closed, because the next one may reach another server, or the server may accept writes again.
     """
     forbidden = context.connection and context.connection.get_execution_options().get("postgresql_readonly")
     return isinstance(context.original_exception, ReadOnlySqlTransaction) and not forbidden
 
 
 def _program() -> str:
-    """What this process was started as: uvicorn, celery or newsletter."""
-    started = Path(sys.argv[0])
-    return started.parent.name if started.stem == "__main__" else started.stem
+    """Return the name of the running program: uvicorn, celery or newsletter."""
+    program = Path(sys.argv[0])
+    return program.parent.name if program.stem == "__main__" else program.stem
 
 
 def _sqlite(url: str, *, query_only: bool) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
-        pool_timeout=PATIENCE,
-        connect_args={"timeout": BUSY, "check_same_thread": False},
-        # Writers wait at the turnstile; a full pool would be a second, unfair line.
+        pool_timeout=CONNECTION_WAIT,
+        connect_args={"timeout": SQLITE_BUSY_WAIT, "check_same_thread": False},
+        # Writers wait for the write lock; a full pool would be a second, unfair queue.
         max_overflow=10 if query_only else -1,
     )
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # the driver's own implicit BEGIN would be deferred
-        _write_ahead(connection)
+        connection.isolation_level = None  # the driver's implicit BEGIN would be a deferred one
+        _enable_write_ahead_log(connection)
         for pragma in (
-            "synchronous=FULL",  # a sign-up that was answered with 202 survives a power cut
+            "synchronous=FULL",  # a sign-up answered with 202 survives a power cut
             "foreign_keys=ON",
-            "recursive_triggers=ON",  # without it REPLACE would delete a ledger row past the trigger
-            "secure_delete=ON",  # what is erased is overwritten, and not only no longer shown
+            "recursive_triggers=ON",  # without it, REPLACE deletes a ledger row without firing the trigger
+            "secure_delete=ON",  # erased data is overwritten, not only unlinked
             f"query_only={'ON' if query_only else 'OFF'}",
         ):
             connection.execute(f"PRAGMA {pragma}")
@@ -248,9 +251,9 @@ def _sqlite(url: str, *, query_only: bool) -> Engine:
     return engine
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    # SQLite does not wait here, whatever its timeout: of several that open a new file at once, all but one would fail.
-    deadline = time.monotonic() + BUSY
+def _enable_write_ahead_log(connection: sqlite3.Connection) -> None:
+    # SQLite's timeout does not apply here: of several processes that open a new file at once, all but one would fail.
+    deadline = time.monotonic() + SQLITE_BUSY_WAIT
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")

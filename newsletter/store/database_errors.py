@@ -1,4 +1,4 @@
-"""Classify database errors: unavailable (try again), conflict (begin again), bad data (no row can be written so)."""
+"""Classify database errors: unavailable (try again later), conflict (run again), bad data (never succeeds)."""
 
 import sqlite3
 
@@ -7,41 +7,41 @@ from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, Operationa
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 DRIVERS = (psycopg.Error, sqlite3.Error)
-# What an `except` catches where the database may be unavailable; `is_unavailable` then tells for certain.
+# For `except` clauses: errors that may mean that the database is unavailable. `is_unavailable` decides.
 UNAVAILABLE = (OperationalError, InterfaceError, NoConnectionLeft)
-# What Python raises for a value that it cannot convert to its column's type.
-UNFIT = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+# Python raises these for a value that it cannot convert to the column's type.
+CONVERSION_ERRORS = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
 
 
 def is_unavailable(error: Exception) -> bool:
     """Whether the database is away, busy, full or read-only, so that trying again helps.
 
-    SQLite also raises OperationalError for a faulty statement: that is a bug, does not pass, and does not count.
+    SQLite also raises OperationalError for a faulty statement. That is a bug, so it does not count.
     """
     if getattr(error, "connection_invalidated", False):
         return True
-    is_of_the_kind = isinstance(error, UNAVAILABLE)
-    return is_of_the_kind and getattr(getattr(error, "orig", None), "sqlite_errorname", None) != "SQLITE_ERROR"
+    is_bug = getattr(getattr(error, "orig", None), "sqlite_errorname", None) == "SQLITE_ERROR"
+    return isinstance(error, UNAVAILABLE) and not is_bug
 
 
 def is_conflict(error: Exception) -> bool:
-    """Whether PostgreSQL ended one of two conflicting transactions (deadlock, serialization): begin it again."""
+    """Whether PostgreSQL ended one of two conflicting transactions (deadlock, serialization): run it again."""
     return isinstance(
         getattr(error, "orig", None), psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure
     )
 
 
 def is_bad_data(error: Exception) -> bool:
-    """Whether the data itself was refused, so that the same row can never be written."""
+    """Whether the data itself was refused, so that writing the same row again cannot succeed."""
     if isinstance(error, DataError | IntegrityError):
         return True
-    return isinstance(error.orig if isinstance(error, StatementError) else error, UNFIT)
+    return isinstance(error.orig if isinstance(error, StatementError) else error, CONVERSION_ERRORS)
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what the driver says, or the error's type where no driver raised it.
+    """Return the first line of the driver's message, or the error's type if no driver raised it.
 
-    The lines after the first may quote a row. The first may still name an address: mask it before it is shown.
+    Later lines may quote a row. The first line may still contain an address: redact it before you show it.
     """
-    said = getattr(error, "orig", None)
-    return str(said).partition("\n")[0] if isinstance(said, DRIVERS) else type(error).__name__
+    cause = getattr(error, "orig", None)
+    return str(cause).partition("\n")[0] if isinstance(cause, DRIVERS) else type(error).__name__

@@ -1,6 +1,6 @@
-"""The turnstile: SQLite has one writer at a time, and here writers get their turn in the order in which they came.
+"""A fair lock for SQLite's writers, of which only one can write at a time.
 
-SQLite's own waiting is a lottery that starves somebody.
+SQLite's own waiting has no order, so a writer can starve.
 """
 
 import os
@@ -13,57 +13,57 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 
 class WriteLock:
-    """A lock given first come, first served; another thread than the one that took it may give it back."""
+    """A first-come, first-served lock. Any thread may release it, not only the one that acquired it."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._line: deque[threading.Event] = deque()  # whoever stands first has the turn
+        self._queue: deque[threading.Event] = deque()  # the first one holds the lock
 
-    def enter(self) -> None:
-        """Return when it is our turn."""
-        turn = threading.Event()
+    def acquire(self) -> None:
+        """Wait until this caller holds the lock."""
+        ticket = threading.Event()
         with self._guard:
-            self._line.append(turn)
-            self._line[0].set()
+            self._queue.append(ticket)
+            self._queue[0].set()
         try:
-            turn.wait()
-        except BaseException:  # Ctrl-C: those behind must not wait for somebody who is gone
-            self._leave(turn)
+            ticket.wait()
+        except BaseException:  # Ctrl-C: the callers behind must not wait for this one
+            self._remove(ticket)
             raise
 
-    def leave(self) -> None:
-        """Give the turn to the next in line."""
-        self._leave(self._line[0])
+    def release(self) -> None:
+        """Pass the lock to the next caller in the queue."""
+        self._remove(self._queue[0])
 
-    def _leave(self, turn: threading.Event) -> None:
+    def _remove(self, ticket: threading.Event) -> None:
         with self._guard:
-            self._line.remove(turn)
-            if self._line:
-                self._line[0].set()
+            self._queue.remove(ticket)
+            if self._queue:
+                self._queue[0].set()
 
 
-_turnstiles: dict[str, WriteLock] = {}  # one for each file that this process writes to, however often it is opened
+_write_locks: dict[str, WriteLock] = {}  # by file, shared by all engines of this process
 
 
 def serialize_writers(engine: Engine) -> None:
-    """Let this process's writers to one file begin their transactions one after the other, whichever engine they use.
+    """Make this process's writers to one file begin their transactions in order, whichever engine they use.
 
-    The turn is taken with the first statement, not with the session: were it the session, a site all of whose threads
-    wait for one that is open and idle would stand still for ever.
+    The first statement acquires the lock, not the session: otherwise all threads of the site could wait for ever for
+    one session that is open and idle.
     """
-    turnstile = _turnstiles.setdefault(os.path.realpath(engine.url.database or ""), WriteLock())
+    write_lock = _write_locks.setdefault(os.path.realpath(engine.url.database or ""), WriteLock())
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
-        lent = connection.connection.record_info
-        assert lent is not None
-        if "turn" not in lent:
-            turnstile.enter()
-            lent["turn"] = True
-        # IMMEDIATE takes the write lock at once: of two reads that both turn into writes, one could only fail.
+        info = connection.connection.record_info
+        assert info is not None
+        if "has_write_lock" not in info:
+            write_lock.acquire()
+            info["has_write_lock"] = True
+        # IMMEDIATE locks the file at once: of two transactions that read first and then write, one would always fail.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     @event.listens_for(engine, "checkin")
     def _on_checkin(_: Any, record: ConnectionPoolEntry) -> None:
-        if record.record_info and record.record_info.pop("turn", False):
-            turnstile.leave()
+        if record.record_info and record.record_info.pop("has_write_lock", False):
+            write_lock.release()

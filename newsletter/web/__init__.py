@@ -1,4 +1,4 @@
-"""The site: public pages, archive, outbox; one composition root."""
+"""The web process: public pages, archive, outbox, health and metrics."""
 
 from newsletter.web.app import create_app
 

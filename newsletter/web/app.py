@@ -1,4 +1,4 @@
-"""The site, put together."""
+"""Build the web application."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
-from newsletter import audit_log, colours, key_registry, logs, settings, startup
+from newsletter import audit_log, colors, key_registry, logs, settings, startup
 from newsletter.consent import forms
 from newsletter.errors import Misconfigured, NotFound
 from newsletter.newsletters import BRAND
@@ -20,7 +20,7 @@ from newsletter.settings import Settings
 from newsletter.store.database import Database
 from newsletter.web import failures
 from newsletter.web.access_log import AccessLog
-from newsletter.web.guards import Guards, allow
+from newsletter.web.guards import Guards, route_rules
 from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
 from newsletter.web.public import archive, links_in_letters, signup
@@ -34,33 +34,33 @@ def create_app(
     database: Database | None = None,
     monitoring: Database | None = None,
 ) -> FastAPI:
-    """The site of these settings, or of the environment's (`uvicorn --factory newsletter.web:create_app`).
+    """Return the application with these settings, or the environment's (`uvicorn --factory newsletter.web:create_app`).
 
-    Without `wakeups` it wakes the workers through Redis, and refuses to start where none is set.
-    The pages use `database`; health and metrics use `monitoring`, so that they answer when the pages hold every
-    connection. Where one is not given, the site opens it from its settings. The site closes both when it ends.
+    Without `wakeups` it wakes the workers through Redis; raises Misconfigured if no Redis is set.
+    The pages use `database`; health and metrics use `monitoring`, so that they answer even when the pages hold every
+    connection. A database that is not given is opened from the settings. The application closes both on shutdown.
     """
     if configured is None:
         logs.configure(logging.getLogger("uvicorn.error").getEffectiveLevel())  # uvicorn's --log-level
-        return _of_the_environment()
-    # No redirects to another spelling of a path: they would name the host that the request did, whichever that was.
+        return _from_environment()
+    # No redirects to another spelling of a path: they would repeat the request's Host header, which may be forged.
     app = FastAPI(title="Newsletter", openapi_url=None, redirect_slashes=False, lifespan=_lifespan)
     app.state.site = Site.build(configured, wakeups or _through_redis(configured), database)
     monitoring = monitoring or Database(configured.database)
-    app.state.health, app.state.census = health.lookout(monitoring), metrics.lookout(monitoring)
+    app.state.health, app.state.counts = health.timed_query(monitoring), metrics.timed_query(monitoring)
     failures.install(app)
     app.add_middleware(AccessLog)
-    app.add_middleware(Guards)  # what is added last stands outermost
+    app.add_middleware(Guards)  # the middleware added last is the outermost
     for router in (signup.router, links_in_letters.router, archive.router, health.router, metrics.router):
         app.include_router(router)
     if app.state.site.shows_outbox:
         app.include_router(outbox_pages.router)
-    app.add_api_route("/brand/{colour}.css", brand, methods=["GET"])
-    app.mount("/static", allow(public=True)(StaticFiles(directory=Path(__file__).parent / "static")))
+    app.add_api_route("/brand/{color}.css", brand, methods=["GET"])
+    app.mount("/static", route_rules(public=True)(StaticFiles(directory=Path(__file__).parent / "static")))
     return app
 
 
-def _of_the_environment() -> FastAPI:
+def _from_environment() -> FastAPI:
     with startup.exit_on_error():
         configured = settings.load()
     with startup.exit_on_error(), startup.explain_unreachable(configured):
@@ -69,21 +69,21 @@ def _of_the_environment() -> FastAPI:
     return app
 
 
-@allow(public=True)
-def brand(colour: str) -> Response:
-    """A newsletter's colour as a stylesheet: no page carries an inline style."""
-    if not BRAND.fullmatch(f"#{colour}"):
+@route_rules(public=True)
+def brand(color: str) -> Response:
+    """Return a newsletter's color as a stylesheet: the security policy forbids inline styles."""
+    if not BRAND.fullmatch(f"#{color}"):
         raise NotFound
-    return Response(colours.stylesheet(f"#{colour}"), media_type="text/css", headers=archive.FOREVER)
+    return Response(colors.stylesheet(f"#{color}"), media_type="text/css", headers=archive.FOREVER)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     site: Site = app.state.site
-    with closing(app.state.health), closing(app.state.census), closing(site.database) as database:
+    with closing(app.state.health), closing(app.state.counts), closing(site.database) as database:
         with database.writing() as session:
             key_registry.check(session, site.keyring, now=datetime.now(UTC))
-            # What this release shows is what the wordings have to name, before the first visitor sees it.
+            # Before the first visitor sees this release's form, the newest wording must name it as its exhibit.
             forms.publish_current(session, site.templates, actor=audit_log.SITE, now=datetime.now(UTC))
         yield
 
@@ -92,6 +92,6 @@ def _through_redis(configured: Settings) -> Wakeups:
     if configured.redis_url:
         return broker.wakeups(broker.connect(configured.redis_url))
     raise Misconfigured(
-        "NEWSLETTER_REDIS_URL: not set. A web process of its own needs it to wake the workers; "
-        "for everything in one process use: newsletter serve"
+        "NEWSLETTER_REDIS_URL: not set. A separate web process needs it to wake the workers; "
+        "to run everything in one process, use: newsletter serve"
     )

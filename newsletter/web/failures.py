@@ -1,4 +1,4 @@
-"""Errors as answers: what the house says in its own words becomes a status and a page, or JSON where JSON was asked."""
+"""Turn errors into responses: a status and a page, or JSON for clients that prefer it."""
 
 import logging
 from typing import Any
@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 
 
 class TooLarge(Malformed):
-    """A body with more bytes than its route takes."""
+    """A body has more bytes than its route allows."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__("form", f"The form is too large: {limit // 1024:,} kB is the most that can be sent.")
+        super().__init__("form", f"The form is too large; the limit is {limit // 1024:,} kB.")
 
 
 STATUS: dict[type[Refused], int] = {
@@ -32,22 +32,22 @@ STATUS: dict[type[Refused], int] = {
     Refused: 400,
 }
 TITLES: dict[type[Refused], str] = {
-    LinkUnreadable: "This link is not complete",
+    LinkUnreadable: "This link is incomplete",
     TooLarge: "The form is too large",
-    Malformed: "Something in the form cannot be used",
-    Refused: "We could not accept that",
+    Malformed: "Please check the form",
+    Refused: "We could not accept your request",
 }
 
 
 def install(app: FastAPI) -> None:
-    """Answer every failure in the house's own look."""
+    """Register the handlers that answer failures with our own pages."""
     app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _no_such_page)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid_path)
 
 
 def wants_json(request: Request) -> bool:
-    """Whether a program asks: it sent JSON, or prefers it to HTML."""
+    """Whether the client is a program: it sent JSON, or accepts JSON but not HTML."""
     sent, accepted = request.headers.get("content-type", ""), request.headers.get("accept", "")
     return sent.startswith("application/json") or ("json" in accepted and "html" not in accepted)
 
@@ -66,7 +66,7 @@ def _refused(request: Request, error: Exception) -> Response:
     return site.page("refused", status=status, title=TITLES[kind], explanation=str(error), remedy=None)
 
 
-def _http(request: Request, error: Exception) -> Response:
+def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if wants_json(request):
         return JSONResponse({"errors": {"request": error.detail}}, error.status_code)
@@ -78,7 +78,7 @@ def _http(request: Request, error: Exception) -> Response:
         answer = site.page(
             "refused",
             status=error.status_code,
-            title="That does not work here",
+            title="This request is not supported",
             explanation=f"The server answered: {error.detail}.",
             remedy=None,
         )
@@ -86,21 +86,22 @@ def _http(request: Request, error: Exception) -> Response:
     return answer
 
 
-def _no_such_page(request: Request, _: Exception) -> Response:
-    """A path whose number is no number: there is no such page."""
+def _invalid_path(request: Request, _: Exception) -> Response:
+    """Answer 404 to a path whose parameter is invalid, such as an issue number that is not a number."""
     return _refused(request, NotFound())
 
 
 def status_of(error: Exception) -> int:
-    """503 where the database is away or has no connection left: asking again helps (RFC 9110 section 15.6.4)."""
+    """Return 503 if the database is unavailable or out of connections, so retrying helps (RFC 9110 section 15.6.4)."""
     return 503 if is_unavailable(error) else 500
 
 
-def trouble(request: Request, error: Exception) -> Response:
-    """The answer where a page fails, and a line in the log that tells the way there but no value on it."""
+def error_response(request: Request, error: Exception) -> Response:
+    """Log an unexpected error without personal data, and return the page for it."""
     log_failure(log, "a page failed", error)
     status = status_of(error)
     if wants_json(request):
-        return JSONResponse({"errors": {"request": "That does not work just now; nothing was lost."}}, status)
+        message = "The service is temporarily unavailable. Please try again in a few minutes."
+        return JSONResponse({"errors": {"request": message}}, status)
     site: Site = request.app.state.site
     return site.page("trouble", status=status)

@@ -1,4 +1,4 @@
-"""What every answer carries, and how large a request may be: plain ASGI around the whole site."""
+"""Limit request bodies, add security headers to every response, and answer HEAD: ASGI middleware around the site."""
 
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
@@ -7,60 +7,60 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from newsletter.web.failures import TooLarge, trouble
+from newsletter.web.failures import TooLarge, error_response
 
-NO_FORM_BYTES = 1024  # of a body where none is expected: a client may send a little all the same
-FORM_BYTES = 64 * 1024  # the longest honest form is far below
+DEFAULT_BODY_BYTES = 1024  # for routes that expect no body: some clients send a small one anyway
+FORM_BODY_BYTES = 64 * 1024  # far above the longest legitimate form
 
-# No script, no third party, no frame around a button that somebody is to press (standards: clickjacking).
+# No scripts and no third parties. No framing, against clickjacking.
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "frame-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 
 
-class Rules(NamedTuple):
-    """What a route allows. The defaults are the strictest; they hold for each route that declares nothing."""
+class RouteRules(NamedTuple):
+    """A route's limits. The defaults are the strictest; they apply to every route that declares none."""
 
-    body_limit: int = NO_FORM_BYTES  # bytes
-    is_public: bool = False  # its page is the same for everybody: caches may keep it, search engines may show it
+    body_limit: int = DEFAULT_BODY_BYTES  # bytes
+    is_public: bool = False  # the page is the same for everybody: caches may store it, search engines may index it
 
 
-STRICTEST = Rules()
+STRICTEST = RouteRules()
 
 Endpoint = TypeVar("Endpoint")
 
 
-def allow(
+def route_rules(
     *, body_limit: int = STRICTEST.body_limit, public: bool = STRICTEST.is_public
 ) -> Callable[[Endpoint], Endpoint]:
-    """Declare what a route allows, as a decorator of its endpoint: `@allow(body_limit=1024 * 1024)` for a webhook."""
+    """Decorate an endpoint with its route's limits, such as `@route_rules(body_limit=1024 * 1024)` for a webhook."""
 
     def declare(endpoint: Endpoint) -> Endpoint:
-        endpoint.route_rules = Rules(body_limit, public)  # type: ignore[attr-defined]
+        endpoint.route_rules = RouteRules(body_limit, public)  # type: ignore[attr-defined]
         return endpoint
 
     return declare
 
 
-def _rules(scope: Scope) -> Rules:
-    """What the matched route allows; the strictest while no route has matched."""
-    found: Rules = getattr(scope.get("endpoint"), "route_rules", STRICTEST)
-    return found
+def _rules(scope: Scope) -> RouteRules:
+    """Return the matched route's rules; the strictest ones if no route has matched."""
+    rules: RouteRules = getattr(scope.get("endpoint"), "route_rules", STRICTEST)
+    return rules
 
 
 class Guards:
-    """Refuses bodies over the route's limit while they arrive, answers HEAD and failures, and protects every answer."""
+    """Refuses bodies over the route's limit while they arrive, answers HEAD and failures, and adds security headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, counting the bytes that arrive and adding headers to the answer."""
+        """Pass the request on, counting the bytes received and adding headers to the response."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        # HEAD is GET without a body, on every page: mail scanners ask so (RFC 9110 section 9.3.2).
+        # Mail scanners send HEAD. It is GET without a body, on every page (RFC 9110 section 9.3.2).
         head = scope["method"] == "HEAD"
         scope = {**scope, "method": "GET"} if head else scope
         arrived, started = 0, False
@@ -69,7 +69,7 @@ class Guards:
             nonlocal arrived
             message = await receive()
             arrived += len(message.get("body", b""))
-            # Bodies are read by endpoints, so the router has written the endpoint into the scope by now.
+            # Only endpoints read bodies, so the router has already stored the endpoint in the scope.
             if arrived > (limit := _rules(scope).body_limit):
                 raise TooLarge(limit)
             return message
@@ -87,11 +87,11 @@ class Guards:
         try:
             await self.app(scope, limited, guarded)
         except ClientDisconnect:
-            return  # nobody is left to be answered, and nothing of ours went wrong
+            return  # the client is gone, and that is no error of ours
         except Exception as error:
             if started:
                 raise
-            await trouble(Request(scope), error)(scope, receive, guarded)
+            await error_response(Request(scope), error)(scope, receive, guarded)
 
 
 def _protect(headers: MutableHeaders, *, is_public: bool) -> None:

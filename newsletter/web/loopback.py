@@ -1,25 +1,25 @@
-"""Nearness: what only this machine may see."""
+"""Tell requests from this machine apart from all others."""
 
 from fastapi import Request
 
 from newsletter.errors import NotFound
 from newsletter.settings import LOOPBACK
 
-FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
+PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 
 
-def is_here(request: Request) -> bool:
-    """Whether both ends are on this machine, and nothing says that a proxy beside us speaks for somebody else.
+def is_from_this_machine(request: Request) -> bool:
+    """Whether client and Host header are both loopback, and no header shows that a proxy forwarded the request.
 
-    A name that was made to point here is somebody else's page (DNS rebinding), so the host has to be ours as well. Only
-    a proxy that neither keeps the host nor adds any header would be taken for the machine itself.
+    The Host check stops DNS rebinding, where another site's name resolves to this machine. A local proxy is mistaken
+    for this machine only if it rewrites the host and adds no header.
     """
     peer = request.client.host if request.client else ""
     ours = peer in LOOPBACK and request.url.hostname in LOOPBACK
-    return ours and not any(header in request.headers for header in FORWARDED)
+    return ours and not any(header in request.headers for header in PROXY_HEADERS)
 
 
-def on_this_machine(request: Request) -> None:
-    """Raises NotFound for everybody else."""
-    if not is_here(request):
+def require_this_machine(request: Request) -> None:
+    """Raise NotFound unless the request comes from this machine."""
+    if not is_from_this_machine(request):
         raise NotFound

@@ -1,4 +1,4 @@
-"""What every page of one site shares, made once at the start and handed to each request."""
+"""The objects that all pages share, built once at startup, and the dependencies that give them to endpoints."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import templating
 from newsletter.consent.ledger import Trace
-from newsletter.keys import Keyring, keyring
+from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Wakeups
@@ -25,83 +25,84 @@ from newsletter.web.public.offered_newsletters import OfferedNewslettersCache
 
 @dataclass(frozen=True)
 class Site:
-    """The web process's composition: what the pages are made of and act on."""
+    """Everything that the pages of one web process share."""
 
     settings: Settings
     database: Database
     keyring: Keyring
     links: Links
     wakeups: Wakeups
-    catalogue: OfferedNewslettersCache
+    offered: OfferedNewslettersCache
     templates: Environment = field(default_factory=templating.environment)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @classmethod
     def build(cls, settings: Settings, wakeups: Wakeups, database: Database | None = None) -> "Site":
-        """The site that the settings describe, on their database unless another one is given."""
-        keys, database = keyring(settings), database or Database(settings.database)
+        """Build the site from the settings, on their database unless another one is given."""
+        keys, database = load_keyring(settings), database or Database(settings.database)
         return cls(settings, database, keys, Links(keys, settings.base_url), wakeups, OfferedNewslettersCache(database))
 
     @property
     def shows_outbox(self) -> bool:
-        """Whether letters lie where the site's mail reader finds them, and only this machine can look."""
+        """Whether the site shows its outbox: no mail server is set, and only this machine can reach the site."""
         return not self.settings.smtp_url and self.settings.is_local
 
     def page(
         self, name: str, *, status: int = 200, newsletter: Newsletter | None = None, **context: Any
     ) -> HTMLResponse:
-        """A rendered page of templates/pages."""
+        """Render a page of templates/pages."""
         publisher = context.pop("publisher", newsletter.publisher if newsletter else None)
         template = self.templates.get_template(f"pages/{name}.html")
         return HTMLResponse(template.render(publisher=publisher, newsletter=newsletter, **context), status)
 
 
-def site(request: Request) -> Site:
-    """The site that a request came to."""
-    found: Site = request.app.state.site
-    return found
+def current_site(request: Request) -> Site:
+    """Return the site of a request."""
+    site: Site = request.app.state.site
+    return site
 
 
-Here = Annotated[Site, Depends(site)]
+CurrentSite = Annotated[Site, Depends(current_site)]
 
 
-def reading(here: Here) -> Iterator[Session]:
-    """A session for GET and HEAD: the database refuses to write in it."""
-    with here.database.reading() as session:
+def reading(site: CurrentSite) -> Iterator[Session]:
+    """Yield a session for GET and HEAD, in which the database refuses writes."""
+    with site.database.reading() as session:
         yield session
 
 
-def writing(here: Here) -> Iterator[Session]:
-    """A session for POST. It commits before the answer leaves, so a 200 is never followed by a failed commit."""
-    with here.database.writing() as session:
+def writing(site: CurrentSite) -> Iterator[Session]:
+    """Yield a session for POST. It commits before the response is sent, so no commit fails after a 200."""
+    with site.database.writing() as session:
         yield session
 
 
-Reading = Annotated[Session, Depends(reading, scope="function")]
-Writing = Annotated[Session, Depends(writing, scope="function")]
+ReadingSession = Annotated[Session, Depends(reading, scope="function")]
+WritingSession = Annotated[Session, Depends(writing, scope="function")]
 
 
-def trace(request: Request, here: Here) -> Trace:
-    """Where a request came from: the peer, or what a trusted proxy says of it (X-Forwarded-For, from the right)."""
-    return Trace(ip=_client(request, here), user_agent=request.headers.get("user-agent", "")[:300] or None)
+def trace(request: Request, site: CurrentSite) -> Trace:
+    """Return the origin of a request: its peer, or the client that trusted proxies name (X-Forwarded-For)."""
+    return Trace(ip=_client(request, site), user_agent=request.headers.get("user-agent", "")[:300] or None)
 
 
 Origin = Annotated[Trace, Depends(trace)]
 
 
-def _client(request: Request, here: Site) -> str | None:
-    # A proxy may append a header line of its own instead of a word to the last one: the lines are one list.
+def _client(request: Request, site: Site) -> str | None:
+    # Several header lines are one list: a proxy may add a line instead of extending the last one. Read from the right,
+    # for only the entries that trusted proxies appended can be believed.
     hops = [hop for line in request.headers.getlist("x-forwarded-for") for hop in line.split(",")]
     peer = _address(request.client.host) if request.client else None
-    while hops and peer and any(peer in network for network in here.settings.trusted_proxies):
+    while hops and peer and any(peer in network for network in site.settings.trusted_proxies):
         peer = _address(hops.pop())
     return str(peer) if peer else None
 
 
 def _address(hop: str) -> IPv4Address | IPv6Address | None:
-    """A machine's address as proxies write it: bare, with a port, or in brackets."""
-    bare = re.fullmatch(r"\s*(?:\[([^\]]*)\](?::\d+)?|([^:]*):\d+|(.*?))\s*", hop)
+    """Parse an IP address as proxies write it: bare, with a port, or in brackets. None if it is none."""
+    parsed = re.fullmatch(r"\s*(?:\[([^\]]*)\](?::\d+)?|([^:]*):\d+|(.*?))\s*", hop)
     try:
-        return ip_address(next(part for part in bare.groups() if part is not None)) if bare else None
+        return ip_address(next(part for part in parsed.groups() if part is not None)) if parsed else None
     except ValueError:
         return None

@@ -12,6 +12,7 @@ from newsletter import audit_log
 from newsletter.audit_log import AuditEntry
 from newsletter.content import issues
 from newsletter.content.articles import Article
+from newsletter.content.digests import drafting
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims, deliveries
 from newsletter.mail.letters.letters import Letter
@@ -68,9 +69,9 @@ def test_a_title_of_blanks_is_none(newsletter):
 
 
 def test_a_title_is_short(newsletter, told):
-    code, said = told("issues", "draft", "three", "--title", "x" * (issues.LONGEST + 1))
+    code, said = told("issues", "draft", "three", "--title", "x" * (drafting.MAX_TITLE + 1))
     assert (code, said.partition(": ")[0]) == (1, "--title")
-    assert newsletter("issues", "draft", "three", "--title", "x" * issues.LONGEST).exit_code == 0
+    assert newsletter("issues", "draft", "three", "--title", "x" * drafting.MAX_TITLE).exit_code == 0
 
 
 def test_a_draft_is_given_up_and_its_articles_are_free(newsletter, database, drafted):
@@ -96,7 +97,7 @@ def test_only_a_paused_issue_is_resumed(newsletter, told, drafted):
     newsletter("issues", "send", drafted)
     assert told("issues", "resume", drafted) == (
         1,
-        f"Issue {drafted} is approved; only a paused one can be resumed.\n",
+        f"Issue {drafted} is approved; only a paused issue can be resumed.\n",
     )
 
 
@@ -105,7 +106,7 @@ def test_a_cancelled_issue_stays_so(newsletter, told, drafted):
     for step in ("cancel", "pause", "resume", "send"):
         code, said = told("issues", step, drafted)
         assert code == 1
-        assert said.startswith(f"Issue {drafted} is cancelled; ")
+        assert said.startswith(f"Issue {drafted} is cancelled")
 
 
 def test_each_step_is_remembered_with_who_took_it(newsletter, database, drafted, leaving):

@@ -1,4 +1,4 @@
-"""Decisions: to confirm, to leave, never to be written to. Each counts once, however often it is said."""
+"""Confirm, withdraw and refuse: each decision counts once, however often it is repeated."""
 
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -24,12 +24,12 @@ LATER = NOON + timedelta(hours=1)
 ANA = "ana@example.org"
 
 
-def asked(session: Session, newsletter: Newsletter, address: str = ANA, **given: object) -> Signup:
-    """A sign-up whose letter was sent."""
-    reader = subscribers.by_key(session, address)
+def an_asked_signup(session: Session, newsletter: Newsletter, address: str = ANA, **changes: object) -> Signup:
+    """A sign-up whose confirmation letter was sent."""
+    reader = subscribers.lock_by_key(session, address)
     if reader is None or newsletter.id not in subscribers.subscriptions(session, reader.id):
         a_reader(session, newsletter, address, standing=Standing.ASKED)
-    return a_signup(session, newsletter, address, state=SignupState.ASKED, **given)
+    return a_signup(session, newsletter, address, state=SignupState.ASKED, **changes)
 
 
 def confirm(session: Session, signup: Signup, *, now=LATER) -> bool:
@@ -45,8 +45,8 @@ def refuse(session: Session, signup: Signup) -> None:
 
 
 def events(session: Session) -> list[Event]:
-    # Letters are another room's: nobody wrote those that ask.
-    assert not [found for found in examination.examine(session) if found.check is not Check.SIGNUPS]
+    # These tests write no letters, so the doctor finds sign-ups without one.
+    assert not [finding for finding in examination.examine(session) if finding.check is not Check.SIGNUPS]
     return list(session.scalars(select(LedgerEntry.event).order_by(LedgerEntry.id)))
 
 
@@ -55,13 +55,13 @@ def ana(session: Session) -> Subscriber:
 
 
 def standing(session: Session) -> list[Standing]:
-    found = subscribers.subscriptions(session, ana(session).id)
-    return [found[number].standing for number in sorted(found)]
+    subscriptions = subscribers.subscriptions(session, ana(session).id)
+    return [subscriptions[newsletter_id].standing for newsletter_id in sorted(subscriptions)]
 
 
 def test_confirming_counts_once(begin):
     with begin() as session:
-        signup = asked(session, a_newsletter(session), evidence={"name": "Ana", "timezone": "Europe/Berlin"})
+        signup = an_asked_signup(session, a_newsletter(session), evidence={"name": "Ana", "timezone": "Europe/Berlin"})
         assert [confirm(session, signup) for _ in range(3)] == [True, False, False]
         assert events(session) == [Event.REQUESTED, Event.CONFIRMED]
         assert standing(session) == [Standing.SUBSCRIBED]
@@ -69,66 +69,66 @@ def test_confirming_counts_once(begin):
         assert (reader.name, reader.language, reader.zone) == ("Ana", None, "Europe/Berlin")
 
 
-def test_confirming_again_does_not_forget_what_was_said_before(begin):
+def test_a_second_confirmation_keeps_details_that_it_does_not_give(begin):
     with begin() as session:
         first, second = a_newsletter(session), a_newsletter(session, "evening")
-        confirm(session, asked(session, first, evidence={"name": "Ana", "language": "de"}))
-        confirm(session, asked(session, second, evidence={"timezone": "Europe/Berlin"}))
+        confirm(session, an_asked_signup(session, first, evidence={"name": "Ana", "language": "de"}))
+        confirm(session, an_asked_signup(session, second, evidence={"timezone": "Europe/Berlin"}))
         reader = ana(session)
         assert (reader.name, reader.language, reader.zone) == ("Ana", "de", "Europe/Berlin")
 
 
-def test_what_proves_a_confirmation_is_kept_with_it(begin):
+def test_a_confirmation_is_stored_with_its_evidence_and_trace(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
-        confirm(session, asked(session, newsletter))
+        confirm(session, an_asked_signup(session, newsletter))
         fact = ledger.history(session, ana(session).subject)[-1]
-        kept = session.get_one(ledger.Evidence, fact.id)
+        evidence = session.get_one(ledger.Evidence, fact.id)
         assert (fact.event, fact.newsletter_id, fact.at) == (Event.CONFIRMED, newsletter.id, LATER)
         assert fact.wording_id
-        assert b'"method":"button"' in kept.body
-        assert b'"confirm_page":"' in kept.body
+        assert b'"method":"button"' in evidence.body
+        assert b'"confirm_page":"' in evidence.body
         assert session.get_one(ledger.TraceRow, fact.id).ip == TRACE.ip
 
 
-def test_a_sign_up_to_two_newsletters_confirms_both(begin):
+def test_confirming_a_sign_up_to_two_newsletters_subscribes_to_both(begin):
     with begin() as session:
         first, second = a_newsletter(session), a_newsletter(session, "evening")
-        asked(session, second)
-        assert confirm(session, asked(session, first, newsletters=[second.id, first.id]))
+        an_asked_signup(session, second)
+        assert confirm(session, an_asked_signup(session, first, newsletters=[second.id, first.id]))
         assert standing(session) == [Standing.SUBSCRIBED] * 2
         assert events(session).count(Event.CONFIRMED) == 2
 
 
-def test_a_press_of_the_button_counts_once_from_any_number_of_windows(begin, reading):
+def test_concurrent_confirmations_count_once(begin, reading):
     with begin() as session:
-        number = asked(session, a_newsletter(session)).id
+        number = an_asked_signup(session, a_newsletter(session)).id
 
-    def press(_: int) -> bool:
+    def attempt(_: int) -> bool:
         with begin() as session:
-            return confirm(session, decisions.signup_of(session, (number, nonce), lock=True))
+            return confirm(session, decisions.find_signup(session, (number, nonce), lock=True))
 
     with reading() as session:
         nonce = session.get_one(Signup, number).nonce
     with ThreadPoolExecutor(4) as pool:
-        assert sum(pool.map(press, range(8))) == 1
+        assert sum(pool.map(attempt, range(8))) == 1
     with reading() as session:
         assert events(session) == [Event.REQUESTED, Event.CONFIRMED]
 
 
-def test_a_link_to_a_sign_up_that_is_gone_or_another_has_expired(begin):
+def test_a_link_to_a_deleted_sign_up_or_with_another_nonce_has_expired(begin):
     with begin() as session:
-        signup = asked(session, a_newsletter(session))
-        assert decisions.signup_of(session, (signup.id, signup.nonce), lock=False) is signup
+        signup = an_asked_signup(session, a_newsletter(session))
+        assert decisions.find_signup(session, (signup.id, signup.nonce), lock=False) is signup
         for ids in ((signup.id, signup.nonce + 1), (signup.id + 1, signup.nonce)):
             with pytest.raises(LinkExpired):
-                decisions.signup_of(session, ids, lock=True)
+                decisions.find_signup(session, ids, lock=True)
 
 
-def test_a_confirmation_after_three_days_or_of_somebody_forgotten_has_expired(begin):
+def test_a_confirmation_after_72_hours_or_without_a_subscriber_has_expired(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
-        late = asked(session, newsletter)
+        late = an_asked_signup(session, newsletter)
         forgotten = a_signup(session, newsletter, "eve@example.org", state=SignupState.ASKED)
         with pytest.raises(LinkExpired):
             confirm(session, late, now=NOON + timedelta(hours=72))
@@ -137,26 +137,26 @@ def test_a_confirmation_after_three_days_or_of_somebody_forgotten_has_expired(be
         assert events(session) == [Event.REQUESTED]
 
 
-def test_a_late_press_of_somebody_who_subscribes_already_is_no_error(begin):
+def test_a_late_confirmation_by_a_subscriber_is_no_error(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
-        first, second = asked(session, newsletter), asked(session, newsletter)
+        first, second = an_asked_signup(session, newsletter), an_asked_signup(session, newsletter)
         confirm(session, second)
         assert not confirm(session, first, now=NOON + timedelta(hours=72))
         assert events(session).count(Event.CONFIRMED) == 1
 
 
 @pytest.mark.parametrize("state", [SignupState.RECEIVED, SignupState.QUIET, SignupState.FAILED, SignupState.REFUSED])
-def test_only_what_was_asked_can_be_confirmed(begin, state):
+def test_only_a_sign_up_that_was_asked_can_be_confirmed(begin, state):
     with begin() as session:
-        signup = asked(session, a_newsletter(session))
+        signup = an_asked_signup(session, a_newsletter(session))
         signup.state = state
         with pytest.raises(LinkExpired):
             confirm(session, signup)
         assert standing(session) == [Standing.ASKED]
 
 
-def test_leaving_counts_once_and_only_for_what_was_named(begin):
+def test_withdrawing_counts_once_and_only_for_the_named_newsletters(begin):
     with begin() as session:
         first, second = a_newsletter(session), a_newsletter(session, "evening")
         reader = a_reader(session, first, ANA)
@@ -168,23 +168,23 @@ def test_leaving_counts_once_and_only_for_what_was_named(begin):
         assert events(session).count(Event.WITHDRAWN) == 2
 
 
-def test_who_left_and_is_asked_again_can_come_back(begin):
+def test_a_reader_who_left_can_confirm_a_new_sign_up_but_not_the_old_one(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
-        first = asked(session, newsletter)
+        first = an_asked_signup(session, newsletter)
         confirm(session, first)
         withdraw(session, ana(session), [newsletter.id])
         with pytest.raises(LinkExpired):
             confirm(session, first)
-        assert confirm(session, asked(session, newsletter))
+        assert confirm(session, an_asked_signup(session, newsletter))
         assert standing(session) == [Standing.SUBSCRIBED]
 
 
-def test_never_is_said_once_and_ends_everything(begin):
+def test_refusing_ends_all_subscriptions_and_counts_once(begin):
     with begin() as session:
         first, second = a_newsletter(session), a_newsletter(session, "evening")
-        confirm(session, asked(session, first))
-        signup = asked(session, second)
+        confirm(session, an_asked_signup(session, first))
+        signup = an_asked_signup(session, second)
         for _ in range(3):
             refuse(session, signup)
         assert standing(session) == [Standing.LEFT] * 2
@@ -193,10 +193,10 @@ def test_never_is_said_once_and_ends_everything(begin):
         assert ana(session).suppressed == suppressions.Reason.NEVER
 
 
-def test_after_never_no_other_letter_can_be_confirmed(begin):
+def test_after_a_refusal_no_other_sign_up_can_be_confirmed(begin):
     with begin() as session:
         first, second = a_newsletter(session), a_newsletter(session, "evening")
-        refused, other = asked(session, first), asked(session, second)
+        refused, other = an_asked_signup(session, first), an_asked_signup(session, second)
         refuse(session, refused)
         with pytest.raises(LinkExpired):
             confirm(session, other)
@@ -205,7 +205,7 @@ def test_after_never_no_other_letter_can_be_confirmed(begin):
         assert Event.CONFIRMED not in events(session)
 
 
-def test_never_can_be_said_for_somebody_whom_we_have_forgotten(begin):
+def test_an_address_without_a_subscriber_can_be_refused(begin):
     with begin() as session:
         signup = a_signup(session, a_newsletter(session), ANA, state=SignupState.ASKED)
         refuse(session, signup)

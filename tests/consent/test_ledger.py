@@ -1,4 +1,4 @@
-"""The ledger: facts that add up, in order, whole, and readable by whoever has the rows."""
+"""The ledger: ordered entries whose hashes can be verified from the rows alone."""
 
 import hashlib
 import hmac
@@ -23,7 +23,7 @@ from newsletter.store.database import Begin
 from tests.builders import a_newsletter, a_reader
 from tests.clock import NOON
 
-SAID = {"address": "zoë@müller.example", "how": "a “button”", "form": "f" * 64}
+EVIDENCE = {"address": "zoë@müller.example", "how": "a “button”", "form": "f" * 64}
 
 
 def two_facts(session: Session) -> Subscriber:
@@ -39,7 +39,7 @@ def two_facts(session: Session) -> Subscriber:
             event,
             newsletter=newsletter,
             wording=wording,
-            evidence=SAID,
+            evidence=EVIDENCE,
             trace=Trace("2001:db8::1", "Test/1.0"),
             now=now,
         )
@@ -47,7 +47,7 @@ def two_facts(session: Session) -> Subscriber:
 
 
 def is_whole(session: Session, entry: LedgerEntry) -> bool:
-    """What a verifier does with nothing but the rows."""
+    """Verify an entry as a verifier does who has only the rows."""
     evidence = session.get(Evidence, entry.id)
     digest = hmac.digest(evidence.salt, evidence.body, "sha256") if evidence else entry.evidence_digest
     return ledger.leaf(entry) == entry.leaf and digest == entry.evidence_digest
@@ -61,17 +61,17 @@ def test_a_subjects_facts_are_numbered_from_one_without_gaps(begin):
         assert [entry.ordinal for entry in ledger.history(session, eve.subject)] == [1]
 
 
-def test_a_verifier_recomputes_every_hash_from_the_stored_rows(begin, reading):
+def test_every_hash_can_be_recomputed_from_the_stored_rows(begin, reading):
     with begin() as session:
         two_facts(session)
     with reading() as session:
         entries = session.scalars(select(LedgerEntry).order_by(LedgerEntry.id)).all()
         assert [entry.at for entry in entries] == [NOON, NOON + timedelta(microseconds=1)]
         assert all(is_whole(session, entry) for entry in entries)
-        assert [json.loads(kept.body) for kept in session.scalars(select(Evidence))] == [SAID, SAID]
-        salts = {kept.salt for kept in session.scalars(select(Evidence))}
-        assert len(salts) == 2
-        assert len({entry.evidence_digest for entry in entries}) == 2, "the same words do not show as the same"
+        stored = session.scalars(select(Evidence)).all()
+        assert [json.loads(evidence.body) for evidence in stored] == [EVIDENCE, EVIDENCE]
+        assert len({evidence.salt for evidence in stored}) == 2
+        assert len({entry.evidence_digest for entry in entries}) == 2, "equal evidence has different digests"
 
 
 CHANGES = {
@@ -87,7 +87,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("column", CHANGES)
-def test_a_changed_fact_is_found_even_where_somebody_got_past_the_trigger(database, begin, reading, column):
+def test_a_change_that_bypassed_the_trigger_is_detected(database, begin, reading, column):
     with begin() as session:
         two_facts(session)
         on = "" if database.is_sqlite else " ON ledger"
@@ -104,7 +104,7 @@ def test_a_changed_fact_is_found_even_where_somebody_got_past_the_trigger(databa
 
 
 @pytest.mark.parametrize("change", [{"body": b"{}"}, {"salt": b"x" * 32}])
-def test_changed_evidence_is_found_and_erased_evidence_is_no_change(begin, reading, change):
+def test_changed_evidence_is_detected_and_erased_evidence_is_no_change(begin, reading, change):
     with begin() as session:
         two_facts(session)
         first, second = session.scalars(select(LedgerEntry.id).order_by(LedgerEntry.id)).all()
@@ -119,17 +119,17 @@ def test_changed_evidence_is_found_and_erased_evidence_is_no_change(begin, readi
         ]
 
 
-def test_where_a_request_came_from_is_kept_apart_and_for_a_month(begin, reading):
+def test_a_trace_is_stored_apart_from_the_evidence_and_expires_after_30_days(begin, reading):
     with begin() as session:
         two_facts(session)
     with reading() as session:
         traces = session.scalars(select(TraceRow).order_by(TraceRow.entry_id)).all()
         assert [(trace.ip, trace.user_agent) for trace in traces] == [("2001:db8::1", "Test/1.0")] * 2
         assert traces[0].expires_at == NOON + timedelta(days=30)
-        assert not any(b"2001:db8" in kept.body for kept in session.scalars(select(Evidence)))
+        assert not any(b"2001:db8" in evidence.body for evidence in session.scalars(select(Evidence)))
 
 
-def test_two_who_append_at_once_leave_no_gap_and_no_double(begin, reading):
+def test_concurrent_appends_leave_no_gap_and_no_duplicate(begin, reading):
     with begin() as session:
         reader = a_reader(session, newsletter := a_newsletter(session), standing=Standing.ASKED)
 
@@ -150,39 +150,39 @@ def facts_of(begin: Begin, subject: bytes) -> int:
         return len(ledger.history(session, subject))
 
 
-def test_a_fact_is_kept_with_all_of_it_or_not_at_all(begin):
+def test_an_entry_is_stored_whole_or_not_at_all(begin):
     with begin() as session:
         reader = two_facts(session)
 
-    def half() -> None:
+    def append_and_fail() -> None:
         with begin() as session:
             ledger.append(session, reader.subject, Event.WITHDRAWN, evidence={}, trace=None, now=NOON)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        half()
+        append_and_fail()
     assert facts_of(begin, reader.subject) == 2
 
 
-said = st.dictionaries(st.text(max_size=8), st.text(max_size=20), max_size=5)
+evidence_dicts = st.dictionaries(st.text(max_size=8), st.text(max_size=20), max_size=5)
 
 
-@given(said)
-def test_evidence_reads_back_and_its_order_does_not_matter(content):
+@given(evidence_dicts)
+def test_canonical_evidence_reads_back_and_does_not_depend_on_order(content):
     written = ledger.canonical(content)
     assert json.loads(written) == content
     assert ledger.canonical(dict(reversed(content.items()))) == written
 
 
-@given(said, said)
-def test_other_evidence_is_other_bytes(one, other):
+@given(evidence_dicts, evidence_dicts)
+def test_different_evidence_has_different_canonical_bytes(one, other):
     assume(one != other)
     assert ledger.canonical(one) != ledger.canonical(other)
 
 
 @dataclass
 class Fact:
-    """An entry that no database has seen."""
+    """An entry that is not stored."""
 
     subject: bytes
     ordinal: int
@@ -206,8 +206,8 @@ facts = st.builds(
 )
 
 
-def test_the_formats_are_those_that_an_exported_proof_was_hashed_with():
-    """These bytes never change: a verifier that was written today has to read a proof in thirty years."""
+def test_the_hashed_formats_never_change():
+    """A verifier written today must still be able to verify an exported proof in thirty years."""
     assert ledger.canonical({"name": "Zoë", "address": 'a"b@ü.example'}) == (
         b'{"address":"a\\"b@\xc3\xbc.example","name":"Zo\xc3\xab"}'
     )
@@ -219,12 +219,12 @@ def test_the_formats_are_those_that_an_exported_proof_was_hashed_with():
 
 
 @given(facts, facts)
-def test_two_different_facts_never_have_one_leaf(one, other):
+def test_different_facts_have_different_leaf_hashes(one, other):
     assume(one != other)
     assert ledger.leaf(one) != ledger.leaf(other)
 
 
-def test_no_column_runs_into_the_next():
+def test_bytes_moved_between_columns_change_the_leaf_hash():
     common = {"ordinal": 1, "event": Event.REQUESTED, "at": NOON, "evidence_digest": b""}
     cases = [(b"1", 1, 12), (b"1", 11, 2), (b"1", 112, None), (b"1", None, 112), (b"", 1112, None)]
     made = [Fact(subject=s, newsletter_id=n, wording_id=w, **common) for s, n, w in cases]
@@ -232,23 +232,23 @@ def test_no_column_runs_into_the_next():
 
 
 @given(facts, st.timezones())
-def test_the_same_instant_in_another_zone_is_the_same_leaf(fact, zone):
+def test_the_leaf_hash_does_not_depend_on_the_time_zone(fact, zone):
     assume(fact.at.year not in (1, 9999))
     before = ledger.leaf(fact)
     fact.at = fact.at.astimezone(zone)
     assert ledger.leaf(fact) == before
 
 
-def naive(history: list[Event]) -> Standing | None:
-    """What the last word about a newsletter means, read off a table."""
-    words = [event for event in history if event is not Event.REFUSED]
-    meaning = {Event.REQUESTED: Standing.ASKED, Event.CONFIRMED: Standing.SUBSCRIBED, Event.WITHDRAWN: Standing.LEFT}
-    if words and words[-1] is Event.LAPSED:
-        return Standing.LEFT if Event.CONFIRMED in words else None
-    return meaning[words[-1]] if words else None
+def expected_standing(history: list[Event]) -> Standing | None:
+    """A second implementation of `ledger.standing`."""
+    deciding = [event for event in history if event is not Event.REFUSED]
+    standings = {Event.REQUESTED: Standing.ASKED, Event.CONFIRMED: Standing.SUBSCRIBED, Event.WITHDRAWN: Standing.LEFT}
+    if deciding and deciding[-1] is Event.LAPSED:
+        return Standing.LEFT if Event.CONFIRMED in deciding else None
+    return standings[deciding[-1]] if deciding else None
 
 
 @given(st.lists(st.sampled_from(Event), max_size=12))
-def test_the_standing_is_what_the_last_word_means(history):
-    assert ledger.standing(history) == naive(history)
-    assert ledger.standing(iter(history)) == naive(history)
+def test_the_last_deciding_event_decides_the_standing(history):
+    assert ledger.standing(history) == expected_standing(history)
+    assert ledger.standing(iter(history)) == expected_standing(history)

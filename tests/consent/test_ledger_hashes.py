@@ -1,4 +1,4 @@
-"""PostgreSQL's hash of an entry is the ledger's own, so that only what was changed is looked at again."""
+"""PostgreSQL computes the same leaf hash as the ledger, so that Python checks only suspicious entries again."""
 
 from contextlib import closing
 from datetime import UTC, datetime
@@ -16,11 +16,11 @@ MOMENTS = [NOON, datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC), datetime(2026, 12
 
 
 @pytest.mark.parametrize("now", MOMENTS)
-def test_postgresql_suspects_no_entry_that_was_not_changed(postgresql_url, now):
+def test_postgresql_computes_the_same_hash_for_an_unchanged_entry(postgresql_url, now):
     with closing(opened(postgresql_url)) as database, database.writing() as session:
         reader = a_reader(session, a_newsletter(session))
         for event in (Event.WITHDRAWN, Event.REFUSED):
             ledger.append(session, reader.subject, event, evidence={}, trace=None, now=now)
         assert session.scalar(select(func.count()).select_from(LedgerEntry)) == 4
-        assert session.scalar(select(func.count()).select_from(LedgerEntry).where(ledger_hashes.suspect())) == 0
+        assert session.scalar(select(func.count()).select_from(LedgerEntry).where(ledger_hashes.hash_differs())) == 0
         assert list(ledger_hashes.changed(session)) == []

@@ -1,4 +1,4 @@
-"""Where a person stands in the database, and where nothing of them may ever stand."""
+"""Which tables hold personal data, and which never may."""
 
 import quopri
 from collections.abc import Iterator
@@ -16,29 +16,29 @@ ANA, NAME, BROWSER = "ana.garcia@mail.example.org", "Ana García", "Journey/7.0"
 NEVER = {"ledger", "leaves", "seals", "acts", "signup_letters", "suppressions", "known_keys", "tallies"}
 
 
-def spellings(value: Any) -> Iterator[str]:
-    """What a value says, as it stands and decoded as letters are encoded."""
+def texts_of(value: Any) -> Iterator[str]:
+    """Yield a value as text, also decoded in the ways that letters are encoded."""
     yield str(value)
     if isinstance(value, bytes):
         yield value.decode(errors="replace")
         yield quopri.decodestring(value).decode(errors="replace")
 
 
-def tables_that_tell(stage: WholeService, *said: str) -> set[str]:
-    """The tables in which any of this can be read."""
+def tables_containing(stage: WholeService, *texts: str) -> set[str]:
+    """Return the tables in which any of these texts can be read."""
     return {
         table
         for table, rows in stage.rows().items()
         for row in rows
         for value in row
-        for text in spellings(value)
-        if any(word.lower() in text.lower() for word in said)
+        for readable in texts_of(value)
+        if any(text.lower() in readable.lower() for text in texts)
     }
 
 
 @pytest.fixture
 def journey(stage: WholeService) -> WholeService:
-    """Ana signs up twice, confirms, changes her mind about one, and says never; Eve asks and never answers."""
+    """Ana signs up twice, confirms both, leaves one and then refuses all mail; Eve signs up and never confirms."""
     stage.browser.headers["user-agent"] = BROWSER
     stage.newsletter()
     stage.newsletter("evening")
@@ -57,22 +57,22 @@ def journey(stage: WholeService) -> WholeService:
     return stage
 
 
-def test_a_journey_leaves_the_address_and_the_name_only_where_they_can_be_erased(journey):
+def test_the_address_and_the_name_are_stored_only_where_they_can_be_erased(journey):
     rows = journey.rows()
     assert {Event.CONFIRMED, Event.WITHDRAWN, Event.REFUSED} <= {value for row in rows["ledger"] for value in row}
     assert all(rows[table] for table in ("signup_letters", "suppressions", "deliveries", "traces"))
-    found = tables_that_tell(journey, ANA, "ana.garcia", NAME, BROWSER)
+    found = tables_containing(journey, ANA, "ana.garcia", NAME, BROWSER)
     assert found == {"signups", "subscribers", "evidence", "traces"}
     assert not found & NEVER
     assert all(metadata.tables[table].info.get("personal") for table in found)
 
 
-def test_a_table_that_leads_to_a_person_says_so_and_says_what_becomes_of_its_rows():
-    leading = {"subscribers.id", "signups.id"}
+def test_every_table_that_references_a_person_declares_what_erasure_does():
+    references = {"subscribers.id", "signups.id"}
     for table in metadata.sorted_tables:
         personal = table.info.get("personal")
-        leads = {key.target_fullname for key in table.foreign_keys} & leading
-        if leads - {"signups.id"}:
+        referenced = {key.target_fullname for key in table.foreign_keys} & references
+        if referenced - {"signups.id"}:
             assert personal, table.name
         if personal:
             assert personal.keys() == {"by", "on_erasure", "export"}
@@ -80,7 +80,7 @@ def test_a_table_that_leads_to_a_person_says_so_and_says_what_becomes_of_its_row
             assert personal["on_erasure"] in ("delete", "unlink")
 
 
-def test_no_page_that_a_link_opens_shows_the_whole_address(journey):
+def test_no_page_behind_a_link_shows_the_full_address(journey):
     links = {link for letter in journey.letters(to=ANA) for link in journey.links(letter)}
     links.add(f"/preferences/{journey.site.links.token(Purpose.PREFERENCES, 1)}")
     assert len(links) > 5

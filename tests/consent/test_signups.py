@@ -1,4 +1,4 @@
-"""Sign-ups: one insert for a form, one worker for a sign-up, one letter for an inbox and a day."""
+"""Sign-ups: one INSERT per form, one worker per sign-up, one confirmation letter per inbox and day."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -8,7 +8,7 @@ from sqlalchemy import event, select, text
 
 from newsletter import addresses
 from newsletter.consent import signups
-from newsletter.consent.signups import VALID, Signup, SignupLetter, SignupState
+from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupLetter, SignupState
 from newsletter.consent.wordings import Wording
 from tests.builders import KEYRING, a_newsletter, a_signup
 from tests.clock import NOON
@@ -31,7 +31,7 @@ def receive(session, newsletter, address: str) -> None:
     )
 
 
-def test_a_posted_form_is_exactly_one_statement(database, begin, reading):
+def test_a_posted_form_is_stored_with_exactly_one_statement(database, begin, reading):
     with begin() as session:
         newsletter = a_newsletter(session)
         wording = session.scalars(select(Wording)).one()
@@ -64,13 +64,13 @@ def test_no_two_sign_ups_have_the_same_nonce(begin):
         assert max(nonces) > 2**56
 
 
-def test_the_oldest_that_waits_is_next_and_none_that_is_done_from_the_future_or_too_old(begin):
+def test_the_oldest_received_sign_up_is_next_unless_it_is_from_the_future_or_too_old(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         for state in SignupState:
             if state is not SignupState.RECEIVED:
                 a_signup(session, newsletter, state=state)
-        a_signup(session, newsletter, received_at=NOON - VALID)
+        a_signup(session, newsletter, received_at=NOON - LINK_LIFETIME)
         a_signup(session, newsletter, received_at=NOON + timedelta(seconds=1))
         assert signups.next_received(session, now=NOON) is None
         first, second = (a_signup(session, newsletter) for _ in range(2))
@@ -80,20 +80,20 @@ def test_the_oldest_that_waits_is_next_and_none_that_is_done_from_the_future_or_
         assert signups.next_received(session, now=NOON) is second
 
 
-def test_two_workers_never_work_on_the_same_sign_up(postgresql_url):
+def test_two_workers_never_get_the_same_sign_up(postgresql_url):
     database = opened(postgresql_url)
     with database.writing() as session:
         newsletter = a_newsletter(session)
         numbers = [a_signup(session, newsletter).id for _ in range(2)]
     with database.writing() as one, database.writing() as other:
-        taken = [signups.next_received(session, now=NOON) for session in (one, other)]
-        assert [signup.id for signup in taken] == numbers
+        received = [signups.next_received(session, now=NOON) for session in (one, other)]
+        assert [signup.id for signup in received] == numbers
         with database.writing() as third:
             assert signups.next_received(third, now=NOON) is None
     database.close()
 
 
-def test_finding_what_waits_does_not_read_what_is_done(database, begin):
+def test_finding_the_next_sign_up_uses_the_partial_index(database, begin):
     with begin() as session:
         explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
         if not database.is_sqlite:
@@ -111,7 +111,7 @@ def test_finding_what_waits_does_not_read_what_is_done(database, begin):
 
 
 @pytest.mark.parametrize("hours", [0, 11.99])
-def test_an_inbox_gets_one_letter_a_day_about_a_newsletter(begin, hours):
+def test_an_inbox_gets_one_confirmation_letter_per_newsletter_and_day(begin, hours):
     with begin() as session:
         morning, evening = a_newsletter(session), a_newsletter(session, "evening")
         first, again = (
@@ -121,27 +121,28 @@ def test_an_inbox_gets_one_letter_a_day_about_a_newsletter(begin, hours):
         tagged = a_signup(session, morning, "ANA+tag@example.org")
         tomorrow = a_signup(session, morning, "ana@example.org", received_at=NOON + timedelta(hours=12))
         other = a_signup(session, morning, "eve@example.org")
-        asked = [signups.may_ask(session, each, morning.id) for each in (first, again, tagged, tomorrow, other)]
-        assert asked == [True, False, False, True, True]
-        assert signups.may_ask(session, again, evening.id)
+        signed_up = (first, again, tagged, tomorrow, other)
+        reserved = [signups.reserve_letter(session, signup, morning.id) for signup in signed_up]
+        assert reserved == [True, False, False, True, True]
+        assert signups.reserve_letter(session, again, evening.id)
 
 
-def test_of_many_who_ask_at_once_one_may(begin, reading):
+def test_only_one_of_many_concurrent_reservations_succeeds(begin, reading):
     with begin() as session:
         newsletter = a_newsletter(session)
         numbers = [a_signup(session, newsletter, "ana@example.org").id for _ in range(12)]
 
-    def ask(number: int) -> bool:
+    def reserve(number: int) -> bool:
         with begin() as session:
-            return signups.may_ask(session, session.get_one(Signup, number), newsletter.id)
+            return signups.reserve_letter(session, session.get_one(Signup, number), newsletter.id)
 
     with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(ask, numbers)) == 1
+        assert sum(pool.map(reserve, numbers)) == 1
     with reading() as session:
         assert len(session.scalars(select(SignupLetter)).all()) == 1
 
 
-def test_a_link_works_for_seventy_two_hours_to_the_second(begin):
+def test_a_link_expires_after_exactly_72_hours(begin):
     with begin() as session:
         signup = a_signup(session, a_newsletter(session))
         assert not signups.expired(signup, now=NOON + timedelta(hours=71, minutes=59, seconds=59))

@@ -1,4 +1,4 @@
-"""Standings: one statement over the whole ledger says what each subject's history says, and rebuilds by it."""
+"""Standings derived from the whole ledger in one statement, and subscriptions rebuilt from them."""
 
 from contextlib import closing
 
@@ -19,20 +19,20 @@ HISTORIES = st.lists(st.lists(st.sampled_from(list(Event)), max_size=7), min_siz
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories=HISTORIES)
-def test_one_statement_says_what_each_history_says(sqlite_url, histories):
+def test_one_statement_derives_the_same_standings_as_the_fold_over_each_history(sqlite_url, histories):
     with closing(opened(sqlite_url)) as database:
         compare(database, histories)
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories=HISTORIES)
-def test_postgresql_says_the_same(postgresql_url, histories):
+def test_postgresql_derives_the_same_standings(postgresql_url, histories):
     with closing(opened(postgresql_url)) as database:
         compare(database, histories)
 
 
 def compare(database: Database, histories: list[list[Event]]) -> None:
-    told = standings.told()
+    derived = standings.derived()
     with database.writing() as session:
         newsletter = a_newsletter(session, f"n{len(session.scalars(select(LedgerEntry.id)).all())}x{id(histories)}")
         subjects = {}
@@ -41,7 +41,8 @@ def compare(database: Database, histories: list[list[Event]]) -> None:
             for event in history:
                 ledger.append(session, reader.subject, event, newsletter=newsletter, evidence={}, trace=None, now=NOON)
             subjects[reader.subject] = ledger.standing([Event.REQUESTED, *history])
-        rows = session.execute(select(told.c.subject, told.c.standing).where(told.c.newsletter_id == newsletter.id))
+        of_newsletter = derived.c.newsletter_id == newsletter.id
+        rows = session.execute(select(derived.c.subject, derived.c.standing).where(of_newsletter))
         assert {subject: standing for subject, standing in rows if subject in subjects} == subjects
         session.rollback()
 
@@ -50,7 +51,7 @@ def differing(session) -> list[tuple[object, ...]]:
     return [tuple(row) for row in session.execute(standings.differing())]
 
 
-def test_a_subscription_is_rebuilt_and_keeps_what_the_reader_chose(begin):
+def test_a_rebuilt_subscription_keeps_the_reader_s_choices(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         reader, gone = a_reader(session, newsletter), a_reader(session, newsletter, standing=Standing.LEFT)
@@ -71,7 +72,7 @@ def test_a_subscription_is_rebuilt_and_keeps_what_the_reader_chose(begin):
         assert (row.standing, row.cadence, row.since) == (Standing.SUBSCRIBED, "weekly", NOON)
 
 
-def test_a_subscription_that_no_fact_speaks_for_is_taken_away(begin):
+def test_a_subscription_without_ledger_entries_is_deleted(begin):
     with begin() as session:
         newsletter, other = a_newsletter(session), a_newsletter(session, "evening")
         reader = a_reader(session, newsletter)
@@ -84,7 +85,7 @@ def test_a_subscription_that_no_fact_speaks_for_is_taken_away(begin):
         assert session.get_one(Subscription, (reader.id, newsletter.id)).standing is Standing.SUBSCRIBED
 
 
-def test_nothing_is_rebuilt_from_facts_that_are_not_whole(begin):
+def test_missing_or_changed_entries_are_not_whole(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         reader = a_reader(session, newsletter)

@@ -1,4 +1,4 @@
-"""Subscribers: one address is met once, and a decision about a person waits for another one only."""
+"""Subscribers: one row per address, and a lock that only another decision about the person holds up."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -16,31 +16,32 @@ from tests.servers.databases import opened
 ANA = addresses.parse("Ana@example.org")
 
 
-def test_an_address_is_met_once_and_kept_as_it_was_first_written(begin):
+def test_an_address_has_one_subscriber_and_keeps_its_first_spelling(begin):
     with begin() as session:
-        first = subscribers.meet(session, ANA, now=NOON)
-        again = subscribers.meet(session, addresses.parse("ANA@Example.org"), now=NOON + timedelta(days=1))
-        other = subscribers.meet(session, addresses.parse("eve@example.org"), now=NOON)
+        first = subscribers.get_or_create(session, ANA, now=NOON)
+        again = subscribers.get_or_create(session, addresses.parse("ANA@Example.org"), now=NOON + timedelta(days=1))
+        other = subscribers.get_or_create(session, addresses.parse("eve@example.org"), now=NOON)
         assert again is first
         assert (first.address, first.address_key, first.created_at) == ("Ana@example.org", "ana@example.org", NOON)
         assert other.subject != first.subject
         assert len(other.subject) == 16
 
 
-def test_all_who_meet_an_address_at_once_meet_the_same_person(begin, reading):
-    def meet(number: int) -> tuple[int, int]:
+def test_concurrent_callers_get_the_same_subscriber(begin, reading):
+    def get_or_create(number: int) -> tuple[int, int]:
+        address = addresses.parse(f"{number // 4}@example.org")
         with begin() as session:
-            return number, subscribers.meet(session, addresses.parse(f"{number // 4}@example.org"), now=NOON).id
+            return number, subscribers.get_or_create(session, address, now=NOON).id
 
     with ThreadPoolExecutor(8) as pool:
-        met = list(pool.map(meet, range(80)))
-    assert len({(number // 4, found) for number, found in met}) == 20
+        results = list(pool.map(get_or_create, range(80)))
+    assert len({(number // 4, subscriber_id) for number, subscriber_id in results}) == 20
     with reading() as session:
         assert len(session.scalars(select(Subscriber)).all()) == 20
 
 
-def test_nobody_who_leaves_waits_for_an_issues_deliveries_to_be_written(postgresql_url):
-    # A foreign key locks the row that it leads to, until the transaction ends: with a million readers, for long.
+def test_the_lock_does_not_wait_for_inserts_that_reference_the_subscriber(postgresql_url):
+    # An insert locks the rows that its foreign keys reference until the transaction ends: long for a million readers.
     database = opened(postgresql_url)
     with database.writing() as session:
         reader = a_reader(session, a_newsletter(session))
@@ -49,25 +50,25 @@ def test_nobody_who_leaves_waits_for_an_issues_deliveries_to_be_written(postgres
         long.add(Subscription(subscriber_id=reader.id, newsletter_id=evening.id, standing=Standing.ASKED, since=NOON))
         long.flush()
         short.execute(text("SET LOCAL lock_timeout = '2s'"))
-        assert subscribers.by_key(short, reader.address_key)
+        assert subscribers.lock_by_key(short, reader.address_key)
     database.close()
 
 
-def test_a_person_is_seen_as_they_are_once_the_lock_is_ours(begin):
+def test_locking_a_subscriber_reads_the_row_again(begin):
     with begin() as session:
-        subscribers.meet(session, ANA, now=NOON)
+        subscribers.get_or_create(session, ANA, now=NOON)
         known = session.scalars(select(Subscriber)).one()
         session.execute(text("UPDATE subscribers SET suppressed = 'never'"))
-        assert subscribers.by_key(session, ANA.key).suppressed == "never"
+        assert subscribers.lock_by_key(session, ANA.key).suppressed == "never"
         assert known.suppressed == "never"
 
 
-def test_since_says_when_the_standing_changed_last(begin):
+def test_since_is_the_time_of_the_last_change_of_standing(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         reader = a_reader(session, newsletter, standing=Standing.ASKED)
         for hours, standing in enumerate([Standing.ASKED, Standing.SUBSCRIBED, Standing.SUBSCRIBED], start=1):
-            subscribers.settle(session, reader.id, newsletter.id, standing, now=NOON + timedelta(hours=hours))
+            subscribers.set_standing(session, reader.id, newsletter.id, standing, now=NOON + timedelta(hours=hours))
         found = subscribers.subscriptions(session, reader.id)
         assert found.keys() == {newsletter.id}
         assert (found[newsletter.id].standing, found[newsletter.id].since) == (
@@ -76,7 +77,7 @@ def test_since_says_when_the_standing_changed_last(begin):
         )
 
 
-def test_readers_are_those_who_confirmed_and_were_not_silenced(begin):
+def test_only_confirmed_and_unsuppressed_readers_are_counted(begin):
     with begin() as session:
         newsletter, other = a_newsletter(session), a_newsletter(session, "evening")
         for standing in Standing:
@@ -88,7 +89,7 @@ def test_readers_are_those_who_confirmed_and_were_not_silenced(begin):
 
 
 @pytest.mark.parametrize("standing", Standing)
-def test_who_is_gone_takes_the_standing_along(begin, standing):
+def test_deleting_a_subscriber_deletes_the_subscription(begin, standing):
     with begin() as session:
         reader = a_reader(session, a_newsletter(session), standing=standing)
         session.delete(reader)

@@ -1,4 +1,4 @@
-"""Wordings and exhibits: what was shown, in numbered versions, kept once and never changed."""
+"""Wordings in numbered versions, and exhibits stored once; neither ever changes."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent import exhibits, wordings
 from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.wordings import LIMIT, Wording
+from newsletter.consent.wordings import MAX_CHARACTERS, Wording
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Begin
@@ -20,22 +20,22 @@ from tests.clock import NOON
 SHOWN = {"language": "en", "text": "I agree.", "form": b"<form>", "confirm": b"<p>", "actor": "tests", "now": NOON}
 
 
-def publish(session: Session, newsletter: Newsletter, **given: object) -> Wording:
-    return wordings.publish(session, newsletter, **{**SHOWN, **given})
+def publish(session: Session, newsletter: Newsletter, **changes: object) -> Wording:
+    return wordings.publish(session, newsletter, **{**SHOWN, **changes})
 
 
-def at_once(begin: Begin, count: int, work: Callable[[Session, int], object]) -> list[object]:
-    """The work, by so many at the same time, each in a transaction of its own."""
+def concurrently(begin: Begin, count: int, call: Callable[[Session, int], object]) -> list[object]:
+    """Make `count` calls at the same time, each in a transaction of its own."""
 
     def one(number: int) -> object:
         with begin() as session:
-            return work(session, number)
+            return call(session, number)
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(one, range(count)))
 
 
-def test_publishing_what_is_current_changes_nothing(begin):
+def test_publishing_the_current_wording_again_changes_nothing(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         first = publish(session, newsletter)
@@ -45,7 +45,7 @@ def test_publishing_what_is_current_changes_nothing(begin):
 
 
 @pytest.mark.parametrize("change", [{"text": "I do agree."}, {"form": b"<form id=new>"}, {"confirm": b"<h1>"}])
-def test_other_words_or_a_page_around_them_are_the_next_version(begin, change):
+def test_a_changed_text_or_page_is_a_new_version(begin, change):
     with begin() as session:
         newsletter = a_newsletter(session)
         first = publish(session, newsletter)
@@ -66,42 +66,42 @@ def test_languages_and_newsletters_count_their_own_versions(begin):
         assert wordings.current(session, morning.id, "fr") is None
 
 
-@pytest.mark.parametrize("text", ["", " \n ", "a" * (LIMIT + 1)])
-def test_no_words_or_a_book_are_refused(begin, text):
+@pytest.mark.parametrize("text", ["", " \n ", "a" * (MAX_CHARACTERS + 1)])
+def test_an_empty_or_overlong_text_is_refused(begin, text):
     with begin() as session:
         newsletter = a_newsletter(session)
-        with pytest.raises(Malformed, match="words of the consent"):
+        with pytest.raises(Malformed, match="Enter a consent text"):
             publish(session, newsletter, text=text)
 
 
-def test_the_default_words_name_who_asks_for_what_and_how_to_stop(begin):
+def test_the_default_text_names_the_publisher_the_purpose_and_how_to_stop(begin):
     with begin() as session:
         text = wordings.default_text(a_newsletter(session, reply_to="office@press.example"))
         for part in ("Example Press", "1 Street, 00000 Town", "The Morning Letter", "stop", "office@press.example"):
             assert part in text
 
 
-def test_services_that_start_at_once_publish_one_version(begin, reading):
+def test_processes_that_start_together_publish_one_version(begin, reading):
     with begin() as session:
         newsletter = a_newsletter(session)
-    at_once(begin, 6, lambda session, _: publish(session, newsletter, text="New words.").version)
+    concurrently(begin, 6, lambda session, _: publish(session, newsletter, text="New words.").version)
     with reading() as session:
         assert session.scalars(select(Wording.version).order_by(Wording.id)).all() == [1, 2]
 
 
-def test_different_words_that_are_published_at_once_are_all_kept_in_a_row(begin, reading):
+def test_concurrent_different_texts_get_consecutive_versions(begin, reading):
     with begin() as session:
         newsletter = a_newsletter(session)
-    at_once(begin, 6, lambda session, number: publish(session, newsletter, text=f"Words {number}.").version)
+    concurrently(begin, 6, lambda session, number: publish(session, newsletter, text=f"Words {number}.").version)
     with reading() as session:
         assert session.scalars(select(Wording.version).order_by(Wording.version)).all() == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_what_was_shown_is_kept_once_under_the_hash_of_its_bytes(begin, reading):
+def test_an_exhibit_is_stored_once_under_the_hash_of_its_bytes(begin, reading):
     with begin() as session:
         names = {exhibits.keep(session, kind, b"<form>") for kind in ("form", "form", "confirm page")}
         other = exhibits.keep(session, "form", b"<form >")
-    at_once(begin, 6, lambda session, _: exhibits.keep(session, "form", b"shown at once"))
+    concurrently(begin, 6, lambda session, _: exhibits.keep(session, "form", b"shown at once"))
     with reading() as session:
         kept = {exhibit.sha256: exhibit.body for exhibit in session.scalars(select(Exhibit))}
     assert kept == {

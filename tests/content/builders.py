@@ -1,4 +1,4 @@
-"""What tests about content begin with: a newsletter, a feed, entries, and a fetcher with its answers on a shelf."""
+"""Builders for tests about content: a newsletter, a feed, entries, and a fake fetcher."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,20 +36,20 @@ def a_feed(session: Session, newsletter: Newsletter, name: str = "town") -> Feed
 
 
 def an_entry(name: str, **changes) -> FeedEntry:
-    given = {
+    facts = {
         "identity": f"tag:{name}",
         "url": f"https://press.example/{name}",
         "title": f"About {name}",
         "summary": f"All about {name}.",
         "html": f"<p>All about {name}.</p>",
     }
-    return FeedEntry(**{**given, **changes})
+    return FeedEntry(**{**facts, **changes})
 
 
 def publish(session: Session, feed: Feed, *names: str, now: datetime = NOON, **changes) -> int:
-    """Let the feed offer entries of these names, the newest first."""
+    """Store entries of these names as the feed's, the newest first."""
     entries = [an_entry(name, **changes) for name in names]
-    return articles.absorb(session, feed.id, entries, now=now, printed=issues.printed())
+    return articles.upsert(session, feed.id, entries, now=now, frozen=issues.frozen_article_ids())
 
 
 def with_picture(name: str) -> FeedEntry:
@@ -57,8 +57,8 @@ def with_picture(name: str) -> FeedEntry:
 
 
 @dataclass
-class Shelf:
-    """A fetcher that has what it has: bytes, or a reason for having none, or a bug."""
+class FakeFetcher:
+    """A fetcher that returns prepared bodies, or raises prepared errors, by URL."""
 
     answers: dict[str, bytes | Exception] = field(default_factory=dict)
     etags: dict[str, str] = field(default_factory=dict)
@@ -70,6 +70,6 @@ class Shelf:
         if isinstance(answer, Exception):
             raise answer
         if len(answer) > limit:
-            raise FetchError(f"It is larger than {limit / 1e6:g} MB.")
+            raise FetchError(f"The response is larger than {limit / 1e6:g} MB.")
         known = self.etags.get(url)
         return FetchResult(url=url, body=None if etag and etag == known else answer, etag=known)

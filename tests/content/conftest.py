@@ -1,3 +1,5 @@
+"""Fixtures for tests about content."""
+
 from collections.abc import Iterator
 
 import pytest

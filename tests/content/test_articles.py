@@ -1,3 +1,5 @@
+"""Articles: stored once per feed, edited in place, and frozen in an approved issue."""
+
 import json
 from datetime import timedelta
 
@@ -20,7 +22,7 @@ def titles(session) -> list[str]:
     return list(session.scalars(select(Article.title).order_by(Article.published_at.desc(), Article.id.desc())))
 
 
-def test_an_entry_becomes_one_article_however_often_it_is_offered(begin):
+def test_an_entry_offered_again_stays_one_article(begin):
     with begin() as session:
         feed = a_feed(session, a_newsletter(session))
         assert publish(session, feed, "bus", "bridge") == 2
@@ -28,14 +30,14 @@ def test_an_entry_becomes_one_article_however_often_it_is_offered(begin):
         assert titles(session) == ["About orchard", "About bus", "About bridge"]
 
 
-def test_two_feeds_may_offer_the_same(begin):
+def test_two_feeds_may_offer_the_same_entry(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         assert publish(session, a_feed(session, newsletter, "town"), "bus") == 1
         assert publish(session, a_feed(session, newsletter, "transport"), "bus") == 1
 
 
-def test_the_database_itself_refuses_an_article_twice(begin):
+def test_the_database_refuses_a_duplicate_article(begin):
     with begin() as session:
         publish(session, a_feed(session, a_newsletter(session)), "bus")
         (row,) = session.execute(select(Article.__table__)).mappings().all()
@@ -43,7 +45,7 @@ def test_the_database_itself_refuses_an_article_twice(begin):
             session.execute(insert(Article.__table__).values({**row, "id": row["id"] + 1}))
 
 
-def test_an_edit_is_taken_over_and_keeps_the_date(begin):
+def test_an_edited_entry_updates_the_article_and_keeps_its_date(begin):
     with begin() as session:
         feed = a_feed(session, a_newsletter(session))
         publish(session, feed, "bus", published_at=NOON - timedelta(days=1))
@@ -53,7 +55,7 @@ def test_an_edit_is_taken_over_and_keeps_the_date(begin):
         assert (article.published_at, article.first_seen_at) == (NOON - timedelta(days=1), NOON)
 
 
-def test_what_has_not_changed_is_not_edited(begin):
+def test_an_unchanged_entry_does_not_edit_the_article(begin):
     with begin() as session:
         feed = a_feed(session, a_newsletter(session))
         publish(session, feed, "bus", categories=("Town",))
@@ -61,7 +63,7 @@ def test_what_has_not_changed_is_not_edited(begin):
         assert session.scalars(select(Article.edited_at)).one() is None
 
 
-def test_another_picture_is_fetched_again(begin):
+def test_a_changed_picture_is_fetched_again(begin):
     with begin() as session:
         feed = a_feed(session, a_newsletter(session))
         publish(session, feed, "bus", picture=LeadPicture(url="https://press.example/a.png"))
@@ -71,7 +73,7 @@ def test_another_picture_is_fetched_again(begin):
         assert (article.picture_url, article.picture_tried_at) == ("https://press.example/b.png", None)
 
 
-def test_what_stands_in_an_approved_issue_is_not_edited_any_more(begin):
+def test_an_article_in_an_approved_issue_is_not_edited_any_more(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         feed = a_feed(session, newsletter)
@@ -82,23 +84,23 @@ def test_what_stands_in_an_approved_issue_is_not_edited_any_more(begin):
         issues.approve(session, issue, actor="tests", now=NOON)
         publish(session, feed, "bus", "orchard", title="The bus is late")
         assert sorted(titles(session)) == ["The bus is late", "The bus waits"]
-        assert issues.content_sha(session, issue) == issue.approved_sha
+        assert issues.content_hash(session, issue) == issue.approved_sha
 
 
-def test_a_date_in_the_future_is_the_time_of_discovery(begin):
+def test_a_date_in_the_future_becomes_the_time_of_discovery(begin):
     with begin() as session:
         feed = a_feed(session, a_newsletter(session))
         publish(session, feed, "bus", published_at=NOON + timedelta(days=365))
         assert session.scalars(select(Article.published_at)).one() == NOON
 
 
-def test_what_a_database_cannot_hold_does_not_come_so_far(begin):
+def test_characters_that_a_database_refuses_are_removed_before_it(begin):
     odd = {"id": "x" * 5000, "title": "a\x00b\ud800c 𝄞", "content_html": "<p>\x00\ud800</p>", "url": "/" + "é" * 500}
     body = json.dumps({"version": "https://jsonfeed.org/version/1.1", "items": [odd]}).encode()
     entries = parse(body, url="https://press.example/feed.json").entries
     with begin() as session:
         feed = a_feed(session, a_newsletter(session))
-        assert articles.absorb(session, feed.id, entries, now=NOON, printed=issues.printed()) == 1
+        assert articles.upsert(session, feed.id, entries, now=NOON, frozen=issues.frozen_article_ids()) == 1
         assert titles(session) == ["a b c 𝄞"]
 
 

@@ -1,3 +1,5 @@
+"""Issues: drafting by hand, changes of status, numbers, editions and their hash."""
+
 from datetime import timedelta
 
 import pytest
@@ -7,7 +9,7 @@ from newsletter.content import issues
 from newsletter.content.articles import Article
 from newsletter.content.digests import drafting
 from newsletter.content.editions import Image, headline
-from newsletter.content.issues import ARROWS, Issue, IssueStatus
+from newsletter.content.issues import ALLOWED_FROM, Issue, IssueStatus
 from newsletter.content.pictures import Picture
 from newsletter.errors import Refused
 from tests.clock import NOON
@@ -36,16 +38,16 @@ def test_a_draft_takes_the_newest_articles(desk):
     assert (issue.title, issue.status, issue.number) == ("About bus, and 1 more", IssueStatus.DRAFTED, None)
 
 
-def test_the_next_draft_takes_what_is_left_and_then_there_is_none(desk):
+def test_the_next_draft_takes_the_rest_and_a_third_is_refused(desk):
     session, newsletter = desk
     drafting.draft(session, newsletter, articles=2, actor="tests", now=NOON)
     second = drafting.draft(session, newsletter, articles=2, title="The rest", actor="tests", now=LATER)
     assert (headlines(session, second), second.title) == (["About orchard"], "The rest")
-    with pytest.raises(Refused, match="no article that no issue has had"):
+    with pytest.raises(Refused, match="have no new articles"):
         drafting.draft(session, newsletter, articles=2, actor="tests", now=LATER)
 
 
-def test_another_newsletter_s_articles_are_its_own(desk):
+def test_a_draft_takes_only_its_own_newsletter_s_articles(desk):
     session, newsletter = desk
     evening = a_newsletter(session, "evening")
     publish(session, a_feed(session, evening), "owl")
@@ -53,12 +55,12 @@ def test_another_newsletter_s_articles_are_its_own(desk):
     assert len(headlines(session, drafting.draft(session, newsletter, articles=9, actor="tests", now=NOON))) == 3
 
 
-def test_what_was_cancelled_comes_again(desk):
+def test_a_cancelled_issue_s_articles_can_be_drafted_again(desk):
     session, newsletter = desk
     first = drafting.draft(session, newsletter, articles=2, actor="tests", now=NOON)
     issues.cancel(session, first, actor="tests", now=NOON)
     assert first.status is IssueStatus.CANCELLED
-    assert headlines(session, first) == ["About bus", "About bridge"], "it still says what it was"
+    assert headlines(session, first) == ["About bus", "About bridge"], "the cancelled issue keeps its articles"
     assert headlines(session, drafting.draft(session, newsletter, articles=2, actor="tests", now=LATER)) == [
         "About bus",
         "About bridge",
@@ -73,45 +75,46 @@ def test_an_issue_goes_from_drafted_to_sent(desk):
     issues.begin_sending(session, issue, actor="tests", now=NOON)
     issues.pause(session, issue, actor="tests", now=NOON)
     issues.begin_sending(session, issue, actor="tests", now=NOON)
-    issues.finish(session, issue, actor="tests", now=LATER)
+    issues.mark_sent(session, issue, actor="tests", now=LATER)
     assert (issue.status, issue.sent_at) == (IssueStatus.SENT, LATER)
 
 
-STEPS = {
+CHANGES = {
     IssueStatus.APPROVED: issues.approve,
     IssueStatus.SENDING: issues.begin_sending,
     IssueStatus.PAUSED: issues.pause,
-    IssueStatus.SENT: issues.finish,
+    IssueStatus.SENT: issues.mark_sent,
     IssueStatus.CANCELLED: issues.cancel,
 }
 
 
-@pytest.mark.parametrize("here", IssueStatus)
-def test_an_issue_goes_along_its_arrows_only(desk, here):
+@pytest.mark.parametrize("current", IssueStatus)
+def test_an_issue_makes_only_allowed_changes_of_status(desk, current):
     session, newsletter = desk
-    for there, step in STEPS.items():
-        issue = Issue(newsletter_id=newsletter.id, title="T", status=here, run_at=NOON, window_to=NOON, drafted_at=NOON)
+    for target, change in CHANGES.items():
+        times = {"run_at": NOON, "window_to": NOON, "drafted_at": NOON}
+        issue = Issue(newsletter_id=newsletter.id, title="T", status=current, **times)
         session.add(issue)
         session.flush()
-        if here in ARROWS[there]:
-            step(session, issue, actor="tests", now=NOON)
-            assert issue.status is there
+        if current in ALLOWED_FROM[target]:
+            change(session, issue, actor="tests", now=NOON)
+            assert issue.status is target
         else:
-            with pytest.raises(Refused, match=f"is {here}; so it cannot be {there}"):
-                step(session, issue, actor="tests", now=NOON)
-            assert issue.status is here
+            with pytest.raises(Refused, match=f"is {current}, so its status cannot change to {target}"):
+                change(session, issue, actor="tests", now=NOON)
+            assert issue.status is current
 
 
-def test_an_issue_does_not_leave_before_its_time(desk):
+def test_an_issue_is_not_sent_before_its_time(desk):
     session, newsletter = desk
     issue = drafting.draft(session, newsletter, articles=2, actor="tests", now=LATER)
     issues.approve(session, issue, actor="tests", now=NOON)
-    with pytest.raises(Refused, match="yet to come"):
+    with pytest.raises(Refused, match="cannot be sent earlier"):
         issues.begin_sending(session, issue, actor="tests", now=NOON)
     issues.begin_sending(session, issue, actor="tests", now=LATER)
 
 
-def test_numbers_are_given_on_approval_and_count_on(desk):
+def test_numbers_are_assigned_on_approval_without_a_gap(desk):
     session, newsletter = desk
     drafts = [drafting.draft(session, newsletter, articles=1, actor="tests", now=NOON) for _ in range(3)]
     assert [issues.edition(session, draft).number for draft in drafts] == [1, 1, 1], "a draft shows the next number"
@@ -121,7 +124,7 @@ def test_numbers_are_given_on_approval_and_count_on(desk):
     assert [draft.number for draft in drafts] == [2, None, 1]
 
 
-def test_an_edition_shows_articles_as_a_letter_needs_them(desk):
+def test_an_edition_contains_the_details_of_each_article(desk):
     session, newsletter = desk
     bus, bridge, _ = session.scalars(select(Article).order_by(Article.id.desc())).all()
     picture = Picture(sha256="a" * 64, type="image/jpeg", width=600, height=400, body=b"", found_at=NOON)
@@ -142,21 +145,21 @@ def test_an_edition_shows_articles_as_a_letter_needs_them(desk):
     )
     assert (first.source, first.author, first.minutes, first.excerpt) == ("Town", "Ann Writer", 3, "All about bus.")
     assert (second.picture, second.author, second.minutes) == (None, None, None)
-    assert second.url == "https://press.example/", "an article without a page of its own leads to its publisher"
+    assert second.url == "https://press.example/", "an article without a page links to its publisher"
 
 
-def test_the_hash_covers_what_readers_see_and_nothing_else(desk):
+def test_the_content_hash_changes_with_everything_that_readers_see(desk):
     session, newsletter = desk
     issue = drafting.draft(session, newsletter, articles=2, actor="tests", now=NOON)
-    before = issues.content_sha(session, issue)
+    before = issues.content_hash(session, issue)
     issues.approve(session, issue, actor="tests", now=NOON)
-    assert issue.approved_sha == before == issues.content_sha(session, issue)
+    assert issue.approved_sha == before == issues.content_hash(session, issue)
     bus = session.scalars(select(Article).where(Article.title == "About bus")).one()
     for change in ({"title": "Another"}, {"summary": "Another"}, {"url": "https://e.example/"}, {"author": "Another"}):
         for name, value in change.items():
             setattr(bus, name, value)
         session.flush()
-        after = issues.content_sha(session, issue)
+        after = issues.content_hash(session, issue)
         assert after != before
         before = after
 
@@ -172,5 +175,5 @@ def test_the_hash_covers_what_readers_see_and_nothing_else(desk):
         (["Word " * 30, "Two"], "Word " * 14 + "Word…, and 1 more"),
     ],
 )
-def test_the_subject_is_the_first_headline_and_how_many_more(titles, subject):
+def test_the_subject_is_the_first_title_and_the_number_of_others(titles, subject):
     assert headline([title.strip() for title in titles]) == subject

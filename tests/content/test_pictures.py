@@ -1,3 +1,5 @@
+"""Pictures: measured from their header, and copied once for recent articles."""
+
 import hashlib
 import struct
 from datetime import timedelta
@@ -11,9 +13,9 @@ from newsletter.content import articles, issues, pictures
 from newsletter.content.articles import Article
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.parsing.image_size import ImageSize, measure
-from newsletter.content.pictures import MAX_BYTES, RECENT, Picture
+from newsletter.content.pictures import MAX_AGE, MAX_BYTES, Picture
 from tests.clock import NOON
-from tests.content.builders import Shelf, a_feed, a_newsletter, with_picture
+from tests.content.builders import FakeFetcher, a_feed, a_newsletter, with_picture
 from tests.shared_data import shared
 
 sizes = st.integers(1, 16383)
@@ -45,7 +47,7 @@ def test_every_kind_of_image_is_measured(width, height):
     assert measure(webp(b"VP8 ", frame)) == ImageSize("image/webp", width, height)
 
 
-def test_a_photograph_that_lies_on_its_side_is_measured_as_it_is_shown():
+def test_the_exif_rotation_is_applied_to_the_size():
     turned = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
     assert measure(jpeg(4000, 3000, exif=turned)) == ImageSize("image/jpeg", 3000, 4000)
 
@@ -53,7 +55,7 @@ def test_a_photograph_that_lies_on_its_side_is_measured_as_it_is_shown():
 @given(
     st.sampled_from([png(5, 5), jpeg(5, 5), b"GIF89a\5\0\5\0", webp(b"VP8X", bytes(10)), b"\xff\xd8\xff"]), st.data()
 )
-def test_a_file_that_is_cut_off_or_damaged_is_no_accident(file, data):
+def test_measuring_a_truncated_or_damaged_file_never_raises(file, data):
     cut = file[: data.draw(st.integers(0, len(file)))] + data.draw(st.binary(max_size=400))
     found = measure(cut)
     assert found is None or (found.width > 0 and found.height > 0)
@@ -62,12 +64,12 @@ def test_a_file_that_is_cut_off_or_damaged_is_no_accident(file, data):
 @pytest.mark.parametrize(
     "part", [b"\xff", b"\xff\xd0", b"\xff\xe1\0\2", b"\xff\xe1\0\0", b"\xff\xe1\0\x10Exif\0\0MM\0*\0\0\0\x08"]
 )
-def test_a_file_that_is_made_to_be_searched_for_long_is_given_up(part):
+def test_a_jpeg_made_of_endless_segments_is_not_measured(part):
     assert measure((b"\xff\xd8\xff\xd0" + part * MAX_BYTES)[:MAX_BYTES]) is None
 
 
 @pytest.mark.parametrize("file", [b"", b"<svg/>", b"<html>", b"BM" + bytes(60), b"GIF88a\5\0\5\0", b"RIFF" + bytes(60)])
-def test_anything_else_is_no_picture(file):
+def test_other_files_are_not_measured(file):
     assert measure(file) is None
 
 
@@ -86,14 +88,14 @@ def test_pictures_of_a_publisher_are_measured():
 
 @pytest.fixture
 def offered(begin):
-    """Let a feed offer articles with pictures of these names."""
+    """A function that stores articles with pictures of these names."""
     with begin() as session:
         feed = a_feed(session, a_newsletter(session))
 
     def offer(*names: str, now=NOON) -> None:
         with begin() as session:
             entries = [with_picture(name) for name in names]
-            articles.absorb(session, feed.id, entries, now=now, printed=issues.printed())
+            articles.upsert(session, feed.id, entries, now=now, frozen=issues.frozen_article_ids())
 
     return offer
 
@@ -103,11 +105,11 @@ def shown(begin) -> dict[str, str | None]:
         return dict(session.execute(select(Article.title, Article.picture_sha256)).all())
 
 
-def test_a_picture_is_kept_under_the_hash_of_its_content(begin, offered):
+def test_a_picture_is_stored_under_the_hash_of_its_content(begin, offered):
     offered("bus", "bridge")
     file = png(600, 400)
-    shelf = Shelf({"https://press.example/bus.png": file, "https://press.example/bridge.png": file})
-    assert pictures.gather(begin, shelf, now=NOON) == 2
+    fetcher = FakeFetcher({"https://press.example/bus.png": file, "https://press.example/bridge.png": file})
+    assert pictures.copy_new(begin, fetcher, now=NOON) == 2
     sha256 = hashlib.sha256(file).hexdigest()
     assert shown(begin) == {"About bus": sha256, "About bridge": sha256}
     with begin() as session:
@@ -117,8 +119,8 @@ def test_a_picture_is_kept_under_the_hash_of_its_content(begin, offered):
 
 def test_a_picture_is_tried_once(begin, offered):
     offered("bus")
-    assert pictures.gather(begin, Shelf(), now=NOON) == 1
-    assert pictures.gather(begin, Shelf({"https://press.example/bus.png": png(600, 400)}), now=NOON) == 0
+    assert pictures.copy_new(begin, FakeFetcher(), now=NOON) == 1
+    assert pictures.copy_new(begin, FakeFetcher({"https://press.example/bus.png": png(600, 400)}), now=NOON) == 0
     assert shown(begin) == {"About bus": None}
 
 
@@ -130,23 +132,23 @@ def test_a_picture_is_tried_once(begin, offered):
     ],
     ids=["narrow", "wide", "tall", "svg", "empty", "large", "missing"],
 )
-def test_what_is_no_fit_picture_is_not_shown_and_the_others_are(begin, offered, file):
+def test_an_unsuitable_picture_is_not_shown_and_does_not_affect_others(begin, offered, file):
     offered("bus", "bridge")
     good = png(600, 400)
-    pictures.gather(
-        begin, Shelf({"https://press.example/bus.png": file, "https://press.example/bridge.png": good}), now=NOON
+    pictures.copy_new(
+        begin, FakeFetcher({"https://press.example/bus.png": file, "https://press.example/bridge.png": good}), now=NOON
     )
     assert shown(begin) == {"About bus": None, "About bridge": hashlib.sha256(good).hexdigest()}
 
 
-def test_old_articles_need_no_picture_any_more(begin, offered):
+def test_pictures_of_old_articles_are_not_copied(begin, offered):
     offered("bus")
-    assert pictures.gather(begin, Shelf(), now=NOON + RECENT) == 0
+    assert pictures.copy_new(begin, FakeFetcher(), now=NOON + MAX_AGE) == 0
 
 
 def test_the_newest_articles_get_their_pictures_first(begin, offered):
     offered("bridge", "bus")
     offered("orchard", now=NOON + timedelta(hours=1))
-    shelf = Shelf({f"https://press.example/{name}.png": png(600, 400) for name in ("bus", "bridge", "orchard")})
-    assert pictures.gather(begin, shelf, now=NOON, limit=2) == 2
+    fetcher = FakeFetcher({f"https://press.example/{name}.png": png(600, 400) for name in ("bus", "bridge", "orchard")})
+    assert pictures.copy_new(begin, fetcher, now=NOON, limit=2) == 2
     assert sorted(title for title, sha in shown(begin).items() if sha) == ["About bridge", "About orchard"]

@@ -1,3 +1,5 @@
+"""Feeds: added, claimed by one worker, refreshed, and retried after failures."""
+
 from datetime import timedelta
 from threading import Barrier, Thread
 
@@ -7,13 +9,13 @@ from sqlalchemy import select
 from newsletter.allowed_hosts import AllowedHost
 from newsletter.content import feeds, refreshing
 from newsletter.content.articles import Article
-from newsletter.content.feeds import LEASE, Feed
+from newsletter.content.feeds import LEASE_DURATION, Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.http import HttpFetcher
-from newsletter.content.refreshing import INTERVAL, LONGEST_WAIT
+from newsletter.content.refreshing import INTERVAL, MAX_INTERVAL
 from newsletter.errors import Malformed
 from tests.clock import NOON
-from tests.content.builders import Shelf, a_feed, a_newsletter
+from tests.content.builders import FakeFetcher, a_feed, a_newsletter
 from tests.local_http import LocalHttp
 
 TOWN = "https://press.example/town.xml"
@@ -34,86 +36,86 @@ def titles(begin) -> list[str]:
         return sorted(session.scalars(select(Article.title)))
 
 
-def test_what_a_feed_offers_is_taken_in(begin):
+def test_a_refresh_stores_the_feed_s_articles(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
-    shelf = Shelf({TOWN: rss("bus", "bridge")}, {TOWN: '"1"'})
-    assert refreshing.refresh_due(begin, shelf, now=NOON) == 1
+    fetcher = FakeFetcher({TOWN: rss("bus", "bridge")}, {TOWN: '"1"'})
+    assert refreshing.refresh_due(begin, fetcher, now=NOON) == 1
     feed = feed_row(begin)
     assert titles(begin) == ["bridge", "bus"]
     assert (feed.title, feed.etag, feed.error, feed.checked_at) == ("Town news", '"1"', None, NOON)
     assert feed.next_try_at == NOON + INTERVAL
 
 
-def test_a_feed_is_left_alone_until_its_time(begin):
+def test_a_feed_is_not_fetched_before_its_interval_is_over(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
-    shelf = Shelf({TOWN: rss("bus")})
-    assert refreshing.refresh_due(begin, shelf, now=NOON) == 1
-    assert refreshing.refresh_due(begin, shelf, now=NOON + INTERVAL - timedelta(seconds=1)) == 0
-    assert refreshing.refresh_due(begin, shelf, now=NOON + INTERVAL) == 1
+    fetcher = FakeFetcher({TOWN: rss("bus")})
+    assert refreshing.refresh_due(begin, fetcher, now=NOON) == 1
+    assert refreshing.refresh_due(begin, fetcher, now=NOON + INTERVAL - timedelta(seconds=1)) == 0
+    assert refreshing.refresh_due(begin, fetcher, now=NOON + INTERVAL) == 1
 
 
-def test_a_feed_that_has_not_changed_keeps_what_is_known(begin):
+def test_an_unchanged_feed_keeps_its_title_and_validators(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
-    shelf = Shelf({TOWN: rss("bus")}, {TOWN: '"1"'})
-    refreshing.refresh_due(begin, shelf, now=NOON)
-    refreshing.refresh_due(begin, shelf, now=NOON + INTERVAL)
+    fetcher = FakeFetcher({TOWN: rss("bus")}, {TOWN: '"1"'})
+    refreshing.refresh_due(begin, fetcher, now=NOON)
+    refreshing.refresh_due(begin, fetcher, now=NOON + INTERVAL)
     feed = feed_row(begin)
     assert (feed.title, feed.etag, feed.checked_at) == ("Town news", '"1"', NOON + INTERVAL)
 
 
-def test_a_feed_that_fails_says_why_and_the_others_go_on(begin):
+def test_a_failing_feed_stores_the_reason_and_does_not_affect_others(begin):
     bombs = {
         "gone": FetchError("The server answered 404 Not Found."),
         "page": b"<!doctype html><html>",
         "laughs": b'<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><rss>&b;</rss>',
         "empty": b"",
         "picture": b"\x89PNG\r\n",
-        "bug": ZeroDivisionError("a bug of ours"),
+        "bug": ZeroDivisionError("a bug in the parser"),
     }
     with begin() as session:
         newsletter = a_newsletter(session)
         for name in [*bombs, "town"]:
             a_feed(session, newsletter, name)
     answers = {f"https://press.example/{name}.xml": answer for name, answer in bombs.items()}
-    assert refreshing.refresh_due(begin, Shelf({**answers, TOWN: rss("bus")}), now=NOON) == 7
+    assert refreshing.refresh_due(begin, FakeFetcher({**answers, TOWN: rss("bus")}), now=NOON) == 7
     assert titles(begin) == ["bus"]
     errors = {name: feed_row(begin, f"https://press.example/{name}.xml").error for name in bombs}
     assert errors == {
         "gone": "The server answered 404 Not Found.",
-        "page": "It is a web page, not a feed. Look there for the address of its feed.",
-        "laughs": "It declares a document type with rules or entities of its own, which are not read.",
-        "empty": "It is neither XML nor a JSON Feed.",
-        "picture": "It is neither XML nor a JSON Feed.",
-        "bug": "An error of ours has kept it from being read; the log says which.",
+        "page": "This is a web page, not a feed. Look on the page for the address of its feed.",
+        "laughs": "The document declares entities or a document type of its own, which is not supported.",
+        "empty": "The document is neither XML nor a JSON Feed.",
+        "picture": "The document is neither XML nor a JSON Feed.",
+        "bug": "An internal error occurred while reading the feed; see the log.",
     }
 
 
-def test_a_feed_that_keeps_failing_is_asked_less_and_less_until_it_answers(begin):
+def test_the_interval_grows_with_each_failure_until_a_success(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
     now, waits = NOON, []
     for _ in range(9):
-        refreshing.refresh_due(begin, Shelf(), now=now)
+        refreshing.refresh_due(begin, FakeFetcher(), now=now)
         waits.append(feed_row(begin).next_try_at - now)
         now += waits[-1]
     assert waits[:4] == [INTERVAL, INTERVAL * 2, INTERVAL * 4, INTERVAL * 8]
-    assert waits[-1] == LONGEST_WAIT
-    refreshing.refresh_due(begin, Shelf({TOWN: rss("bus")}), now=now)
+    assert waits[-1] == MAX_INTERVAL
+    refreshing.refresh_due(begin, FakeFetcher({TOWN: rss("bus")}), now=now)
     feed = feed_row(begin)
     assert (feed.failures, feed.error, feed.next_try_at) == (0, None, now + INTERVAL)
 
 
-def test_a_feed_without_a_title_is_called_by_its_host(begin):
+def test_a_feed_without_a_title_is_named_by_its_host(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session)).title = ""
-    refreshing.refresh_due(begin, Shelf({TOWN: rss("bus", title="")}), now=NOON)
+    refreshing.refresh_due(begin, FakeFetcher({TOWN: rss("bus", title="")}), now=NOON)
     assert feed_row(begin).title == "press.example"
 
 
-def test_the_internet_is_asked_in_the_same_way(begin, site: LocalHttp):
+def test_feeds_are_refreshed_over_http(begin, site: LocalHttp):
     good = site.put("/good.xml", rss("bus"), etag='"1"')
     bad = [
         site.put("/private.xml", status=302, headers={"Location": "http://169.254.169.254/latest/meta-data/"}),
@@ -129,23 +131,23 @@ def test_the_internet_is_asked_in_the_same_way(begin, site: LocalHttp):
     refreshing.refresh_due(begin, HttpFetcher(allow=[AllowedHost.parse(f"127.0.0.1:{site.port}")]), now=NOON)
     assert titles(begin) == ["bus"]
     assert [feed_row(begin, url).error for url in bad] == [
-        "169.254.169.254 is at 169.254.169.254, which is not a public address.",
-        "It redirects more than 3 times.",
-        "It is larger than 5 MB.",
+        "169.254.169.254 resolves to 169.254.169.254, which is not a public address.",
+        "The URL redirects more than 3 times.",
+        "The response is larger than 5 MB.",
         "The server answered 404 Not Found.",
-        "localhost is at 127.0.0.1, which is not a public address.",
+        "localhost resolves to 127.0.0.1, which is not a public address.",
     ]
 
 
-def test_a_feed_that_is_claimed_is_not_claimed_again_before_its_lease_is_over(begin):
+def test_a_claimed_feed_is_not_claimed_again_before_its_lease_ends(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
         assert len(feeds.claim_due(session, now=NOON, limit=5)) == 1
-        assert feeds.claim_due(session, now=NOON + LEASE / 2, limit=5) == []
-        assert len(feeds.claim_due(session, now=NOON + LEASE, limit=5)) == 1
+        assert feeds.claim_due(session, now=NOON + LEASE_DURATION / 2, limit=5) == []
+        assert len(feeds.claim_due(session, now=NOON + LEASE_DURATION, limit=5)) == 1
 
 
-def test_two_workers_share_the_feeds(begin):
+def test_two_workers_never_claim_the_same_feed(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         for number in range(20):
@@ -168,7 +170,7 @@ def test_two_workers_share_the_feeds(begin):
 @pytest.mark.parametrize(
     "url", ["", "press.example", "ftp://press.example/", "javascript:alert(1)", "http://", "/feed"]
 )
-def test_what_is_no_address_is_not_added(begin, url):
+def test_a_malformed_address_is_refused(begin, url):
     with begin() as session, pytest.raises(Malformed) as caught:
         feeds.add(session, a_newsletter(session), url, actor="tests", now=NOON)
     assert caught.value.field == "url"
@@ -177,21 +179,21 @@ def test_what_is_no_address_is_not_added(begin, url):
 @pytest.mark.parametrize(
     "url", ["https://ann:hush@press.example/", "HTTP://hush@press.example", " ftp://ann:hush@x/", "http://:hush@["]
 )
-def test_a_feed_s_address_holds_no_password_and_none_is_repeated(begin, url):
+def test_an_address_with_a_password_is_refused_without_repeating_it(begin, url):
     with begin() as session:
-        with pytest.raises(Malformed, match="no password") as caught:
+        with pytest.raises(Malformed, match="Remove the user name and password") as caught:
             feeds.add(session, a_newsletter(session), url, actor="tests", now=NOON)
         assert "hush" not in str(caught.value)
         assert feeds.every(session) == []
 
 
-def test_an_at_sign_elsewhere_in_an_address_is_no_password(begin):
+def test_an_at_sign_in_the_path_of_an_address_is_allowed(begin):
     with begin() as session:
         feed = feeds.add(session, a_newsletter(session), "https://press.example/@ann?of=a@b", actor="tests", now=NOON)
         assert feed.url == "https://press.example/@ann?of=a@b"
 
 
-def test_a_newsletter_reads_a_feed_once(begin):
+def test_a_newsletter_cannot_add_a_feed_twice(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         a_feed(session, newsletter)

@@ -20,7 +20,7 @@ from newsletter.web import create_app
 from tests.docs.commands import commands, of_newsletter, understand
 from tests.docs.markdown import PAGES, ROOT, FencedBlock, blocks, name, spans
 from tests.servers.server import free_port
-from tests.whole_service import Silence
+from tests.whole_service import NoWakeups
 
 SAMPLE = Path(newsletter.__file__).parent / "sample"
 FIRST_STEPS = ROOT / "docs" / "getting-started.md"  # its first block sets up what the other pages start from
@@ -74,7 +74,7 @@ def test_a_program_signs_up_as_the_page_shows(runner):
     port = free_port()
     there = PageRunner({"http://localhost:8000": f"http://127.0.0.1:{port}"})
     found = settings.load(dotenv=None)
-    with served(create_app(found, Silence()), "127.0.0.1", port):
+    with served(create_app(found, NoWakeups()), "127.0.0.1", port):
         for block in blocks("sh run", page=SIGN_UP_FORM):
             there.follow(block)
     with closing(Database(found.database)) as database, database.reading() as session:

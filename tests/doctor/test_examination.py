@@ -1,4 +1,4 @@
-"""Doctor finds what is wrong with the books, names it, and finds nothing where nothing is."""
+"""Doctor finds each contradiction in the database, and none in a sound one."""
 
 import sqlite3
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
-from newsletter.doctor.checks.findings import MOST, Check, Finding
+from newsletter.doctor.checks.findings import MAX_FINDINGS, Check, Finding
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
 from newsletter.mail.letters.letters import Letter, Variant
 from newsletter.newsletters import Newsletter
@@ -28,7 +28,7 @@ from tests.clock import NOON
 
 @pytest.fixture
 def service(begin, database) -> Database:
-    """A service with a past: an issue that three readers got, one of whom left, and a confirmation."""
+    """A service that has sent a confirmation and an issue to three readers, one of whom has left."""
     with begin() as session:
         newsletter = a_newsletter(session)
         readers = [a_reader(session, newsletter) for _ in range(3)]
@@ -52,7 +52,7 @@ def examine(service: Database) -> list[Finding]:
 
 
 def damage(service: Database, *statements) -> None:
-    """Change the books behind everybody's back, past the triggers."""
+    """Change rows without the triggers that protect them."""
     with service.writing() as session:
         connection = session.connection()
         on = "" if service.is_sqlite else " ON ledger"
@@ -78,7 +78,7 @@ def test_an_empty_service_gives_no_finding(database):
     assert examine(database) == []
 
 
-def test_a_life_of_a_service_gives_no_finding(stage):
+def test_a_service_that_did_everything_gives_no_finding(stage):
     newsletter = stage.newsletter()
     for reader in ("ana@example.org", "bob@example.org"):
         stage.reader(reader)
@@ -109,16 +109,16 @@ def first_of_the_issue():
     )
 
 
-def test_a_missing_delivery(service):
+def test_a_missing_delivery_is_found(service):
     damage(service, delete(Delivery).where(Delivery.id == first_of_the_issue()))
     finding = found(service)
     assert finding.about.startswith("letter issue:")
-    assert finding.says == "its audience was 3, but 2 deliveries are accounted for"
+    assert finding.says == "its audience is 3, but its deliveries add up to 2"
 
 
-def test_an_audience_that_was_changed(service):
+def test_a_changed_audience_is_found(service):
     damage(service, update(Letter).where(Letter.issue_id.is_not(None)).values(audience=4))
-    assert found(service).says == "its audience was 4, but 3 deliveries are accounted for"
+    assert found(service).says == "its audience is 4, but its deliveries add up to 3"
 
 
 def test_a_delivery_that_was_folded_into_a_tally_is_not_missing(service):
@@ -134,31 +134,34 @@ def test_a_delivery_that_was_folded_into_a_tally_is_not_missing(service):
     assert examine(service) == []
 
 
-def test_an_issue_called_sent_that_still_owes_a_letter(service):
-    owing = {"status": DeliveryStatus.QUEUED, "decided_at": None}
-    damage(service, update(Delivery).where(Delivery.id == first_of_the_issue()).values(owing))
+def test_an_issue_marked_sent_with_an_open_delivery_is_found(service):
+    open_values = {"status": DeliveryStatus.QUEUED, "decided_at": None}
+    damage(service, update(Delivery).where(Delivery.id == first_of_the_issue()).values(open_values))
     assert found(service)[:3] == (
         Check.ISSUES,
         "issue 1",
-        "it is called sent, but some of its deliveries are not decided",
+        "it is marked sent, but some of its deliveries are not final",
     )
 
 
-def test_an_issue_called_sent_that_nobody_wrote(service):
+def test_an_issue_marked_sent_without_a_letter_is_found(service):
     with service.writing() as session:
         session.execute(update(Letter).where(Letter.issue_id.is_not(None)).values(issue_id=None))
-    assert found(service)[:3] == (Check.ISSUES, "issue 1", "it is called sent, but has no letter")
+    assert found(service)[:3] == (Check.ISSUES, "issue 1", "it is marked sent, but it has no letter")
 
 
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"decided_at": None}, "it is decided, but not when"),
-        ({"status": DeliveryStatus.QUEUED}, "it is not decided, but says when it was"),
-        ({"status": DeliveryStatus.CLAIMED, "decided_at": None, "carrier_id": None}, "it is claimed, but by nobody"),
+        ({"decided_at": None}, "it is final, but the time of its outcome is missing"),
+        ({"status": DeliveryStatus.QUEUED}, "it is not final, but has the time of an outcome"),
+        (
+            {"status": DeliveryStatus.CLAIMED, "decided_at": None, "carrier_id": None},
+            "it is claimed by no known worker",
+        ),
     ],
 )
-def test_a_delivery_in_a_state_that_cannot_be(service, values, says):
+def test_a_delivery_in_an_impossible_state_is_found(service, values, says):
     confirmation = select(Delivery.id).where(Delivery.letter_id != issue_letter()).limit(1).scalar_subquery()
     damage(service, update(Delivery).where(Delivery.id == confirmation).values(values))
     finding = found(service)
@@ -167,20 +170,20 @@ def test_a_delivery_in_a_state_that_cannot_be(service, values, says):
 
 
 @pytest.mark.parametrize("values", [{"body": b"Other words"}, {"cuts": [[1, "to", "shoe"]]}, {"sha256": "0" * 64}])
-def test_words_that_were_changed_after_they_were_stored(service, values):
+def test_a_changed_variant_is_found(service, values):
     damage(service, update(Variant).where(Variant.letter_id == issue_letter()).values(values))
-    assert found(service).says == "it was changed after it was written: its hash does not fit"
+    assert found(service).says == "it was changed after it was stored: its hash does not match"
 
 
-def test_a_delivery_with_another_letters_words(service):
+def test_a_delivery_with_the_text_of_another_letter_is_found(service):
     other = (
         select(Variant.id).where(Variant.letter_id != issue_letter()).order_by(Variant.id).limit(1).scalar_subquery()
     )
     damage(service, update(Delivery).where(Delivery.id == first_of_the_issue()).values(variant_id=other))
-    assert found(service).says == "its words are those of another letter"
+    assert found(service).says == "its text belongs to another letter"
 
 
-def test_a_dropped_trigger(service):
+def test_a_dropped_trigger_is_found(service):
     with service.writing() as session:
         on = "" if service.is_sqlite else " ON ledger"
         session.execute(text(f"DROP TRIGGER ledger_refuses_update{on}"))
@@ -194,17 +197,17 @@ def subscription(standing: Standing):
     )
 
 
-def test_a_subscription_that_the_ledger_does_not_know(service):
-    gone = subscription(Standing.LEFT)
-    damage(service, update(Subscription).where(Subscription.subscriber_id == gone).values(standing="subscribed"))
-    assert found(service).says == "the subscription says subscribed, the ledger left"
+def test_a_subscription_that_differs_from_the_ledger_is_found(service):
+    left = subscription(Standing.LEFT)
+    damage(service, update(Subscription).where(Subscription.subscriber_id == left).values(standing="subscribed"))
+    assert found(service).says == "the stored standing is subscribed, but the ledger says left"
 
 
-def test_a_subscription_that_is_gone(service):
+def test_a_missing_subscription_is_found(service):
     damage(service, delete(Subscription).where(Subscription.subscriber_id == subscription(Standing.SUBSCRIBED)))
     finding = found(service)
     assert finding.about.startswith("subscriber ")
-    assert finding.says == "the subscription says nothing, the ledger subscribed"
+    assert finding.says == "the stored standing is missing, but the ledger says subscribed"
 
 
 @pytest.mark.parametrize(
@@ -217,12 +220,12 @@ def test_a_subscription_that_is_gone(service):
         {"evidence_digest": b"0" * 32},
     ],
 )
-def test_a_ledger_row_that_was_changed(service, values):
+def test_a_changed_ledger_entry_is_found(service, values):
     damage(service, update(LedgerEntry).where(LedgerEntry.id == one(LedgerEntry.id)).values(values))
-    assert "it was changed after it was written: its leaf does not fit" in {each.says for each in examine(service)}
+    assert "it was changed after it was written: its hash does not match" in {each.says for each in examine(service)}
 
 
-def test_a_ledger_row_that_was_moved_in_time(service):
+def test_a_ledger_entry_with_a_changed_time_is_found(service):
     with service.reading() as session:
         entry = session.scalars(select(LedgerEntry).order_by(LedgerEntry.id).limit(1)).one()
     damage(
@@ -231,7 +234,7 @@ def test_a_ledger_row_that_was_moved_in_time(service):
     assert found(service).about == f"ledger entry {entry.id}"
 
 
-def test_a_fact_that_was_taken_out_of_the_ledger(service):
+def test_a_missing_ledger_entry_is_found(service):
     with service.reading() as session:
         entries = session.scalars(select(LedgerEntry).order_by(LedgerEntry.id)).all()
     asked = next(each for each in entries if [other.subject for other in entries].count(each.subject) == 2)
@@ -240,21 +243,21 @@ def test_a_fact_that_was_taken_out_of_the_ledger(service):
         delete(Evidence).where(Evidence.entry_id == asked.id),
         delete(LedgerEntry).where(LedgerEntry.id == asked.id),
     )
-    assert "of the 2 facts about its subject 1 are left" in {each.says for each in examine(service)}
+    assert "entries about its subject that are left: 1 of 2" in {each.says for each in examine(service)}
 
 
-def test_evidence_that_was_changed(service):
+def test_changed_evidence_is_found(service):
     damage(service, update(Evidence).where(Evidence.entry_id == one(Evidence.entry_id)).values(body=b"{}"))
-    assert found(service).says == "its evidence was changed: the entry's digest does not fit"
+    assert found(service).says == "its evidence was changed: the hash in the entry does not match"
 
 
-def test_evidence_that_was_erased_is_no_damage(service):
+def test_erased_evidence_is_no_finding(service):
     damage(service, delete(Evidence).where(Evidence.entry_id == one(Evidence.entry_id)))
     assert examine(service) == []
 
 
-def without_keys(service: Database, *statements: str) -> None:
-    """Change rows as a shell does that checks no foreign keys."""
+def without_foreign_keys(service: Database, *statements: str) -> None:
+    """Change rows without the check of foreign keys, as an SQLite shell does."""
     if service.is_sqlite:
         shell = sqlite3.connect(str(service.engine.url.database), isolation_level=None)
     else:
@@ -265,28 +268,28 @@ def without_keys(service: Database, *statements: str) -> None:
             assert shell.execute(statement).rowcount
 
 
-def test_rows_whose_owner_is_gone(service):
-    without_keys(service, "DELETE FROM variants WHERE letter_id = (SELECT min(id) FROM letters)")
+def test_rows_that_refer_to_a_missing_row_are_found(service):
+    without_foreign_keys(service, "DELETE FROM variants WHERE letter_id = (SELECT min(id) FROM letters)")
     findings = examine(service)
     assert [(each.check, each.about) for each in findings] == [
         (Check.VARIANTS, findings[0].about),
         (Check.ORPHANS, "deliveries.variant_id"),
     ]
-    assert findings[0].says == "it has no words stored"
-    assert findings[1].says == "3 rows name a row of variants that is gone, such as 1"
+    assert findings[0].says == "it has no stored text"
+    assert findings[1].says == "rows that refer to a missing row of variants: 3; the first missing row is 1"
 
 
-def test_a_claim_of_a_carrier_that_was_never_there(service):
-    without_keys(
+def test_a_claim_of_an_unknown_worker_is_found(service):
+    without_foreign_keys(
         service,
         "UPDATE issues SET status = 'sending'",
         "UPDATE deliveries SET status = 'claimed', decided_at = NULL, carrier_id = 99 WHERE id = 1",
     )
     (finding,) = [each for each in examine(service) if each.check is Check.DEAD_CLAIMS]
-    assert finding[1:4] == ("delivery 1", "it is claimed, but by nobody", True)
+    assert finding[1:4] == ("delivery 1", "it is claimed by no known worker", True)
 
 
-def test_a_sign_up_that_counts_as_asked_but_nobody_asked(service):
+def test_a_sign_up_marked_asked_without_a_letter_is_found(service):
     with service.writing() as session:
         newsletter = session.scalars(select(Newsletter)).one()
         signup = a_signup(session, newsletter, state=SignupState.ASKED)
@@ -295,21 +298,21 @@ def test_a_sign_up_that_counts_as_asked_but_nobody_asked(service):
     assert finding.remedy
 
 
-def test_a_sign_up_that_counts_as_confirmed_but_nobody_confirmed(service):
+def test_a_sign_up_marked_confirmed_without_a_ledger_entry_is_found(service):
     damage(service, update(Signup).values(state=SignupState.CONFIRMED))
-    assert found(service).says == "it counts as confirmed, but the ledger knows of no confirmation"
+    assert found(service).says == "it is marked confirmed, but the ledger has no confirmation"
 
 
-def test_many_of_a_kind_are_named_up_to_a_hundred_and_counted(service):
+def test_at_most_a_hundred_findings_of_a_check_are_listed_and_the_rest_counted(service):
     with service.writing() as session:
         a_crowd(session, session.scalars(select(Newsletter)).one(), 103)
     findings = examine(service)
-    assert len(findings) == MOST + 1
-    assert findings[-1][:3] == (Check.STANDING, "elsewhere", "3 more are like these")
+    assert len(findings) == MAX_FINDINGS + 1
+    assert findings[-1][:3] == (Check.STANDING, "elsewhere", "3 more like these")
     assert findings[-1].fixable
 
 
-def test_letters_in_doubt_are_told_and_are_not_wrong(service):
+def test_letters_in_doubt_are_remarks_and_no_findings(service):
     doubtful = {"status": DeliveryStatus.IN_DOUBT, "doubts": 1, "decided_at": None, "first_tried_at": NOON, "deaths": 3}
     with service.writing() as session:
         session.execute(update(Issue).values(status=IssueStatus.SENDING))
@@ -318,19 +321,19 @@ def test_letters_in_doubt_are_told_and_are_not_wrong(service):
         session.execute(update(Delivery).where(Delivery.id == last).values(status=DeliveryStatus.UNKNOWN))
     assert examine(service) == []
     with service.reading() as session:
-        remarks = {each.name: each.says for each in examination.remark(session)}
+        remarks = {each.name: each.says for each in examination.collect_remarks(session)}
     assert remarks.keys() == {"in-doubt", "unknown", "suspects"}
-    assert remarks["in-doubt"].startswith("1 letters may have arrived")
+    assert remarks["in-doubt"].startswith("1 may have arrived and will be sent again")
     assert remarks["in-doubt"].endswith("the oldest was first tried at 2026-03-14 12:00 UTC")
 
 
-def test_sign_ups_that_nobody_could_answer_are_told(service):
+def test_failed_sign_ups_are_a_remark(service):
     with service.writing() as session:
         newsletter = session.scalars(select(Newsletter)).one()
         a_signup(session, newsletter, state=SignupState.FAILED)
     with service.reading() as session:
-        (told,) = examination.remark(session)
-    assert told.name == "unanswered"
-    assert told.says == (
-        "1 sign-ups could not be answered, the first of 2026-03-14 12:00 UTC; the worker's log says why"
+        (remark,) = examination.collect_remarks(session)
+    assert remark.name == "unanswered"
+    assert remark.says == (
+        "1 could not be processed, the first received at 2026-03-14 12:00 UTC; the worker's log says why"
     )

@@ -13,6 +13,7 @@ from newsletter.content import feeds
 from newsletter.content.articles import Article
 from newsletter.content.digests import digests
 from newsletter.doctor import examination
+from newsletter.doctor.checks.findings import Finding
 from newsletter.queues.wakeups import Queue, Wakeups
 from newsletter.store.database import Database
 from tests.local_http import LocalHttp
@@ -85,7 +86,7 @@ class RunningService:
             )
         self.bell.wake(Queue.UPKEEP)
 
-    def findings(self) -> list[examination.Finding]:
+    def findings(self) -> list[Finding]:
         with self.database.reading() as session:
             return examination.examine(session)
 

@@ -1,4 +1,4 @@
-"""The schema's history: it ends where the models are, on both databases, however often and by whomever it is run."""
+"""The migrations produce the schema of the models on both databases, also when run repeatedly or at once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -17,7 +17,7 @@ from newsletter import migrations
 from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Subscriber, Subscription
 from newsletter.migrations import upgrade
-from newsletter.migrations.schema import ROOMS, metadata
+from newsletter.migrations.schema import TABLE_MODULES, metadata
 from newsletter.privacy import retention
 from newsletter.store import triggers
 from newsletter.store.database import Base, Database
@@ -40,7 +40,7 @@ DESCRIBED = {
 
 @pytest.fixture
 def empty(database: Database, tmp_path) -> Database:
-    """A database as it is before the first migration."""
+    """A database before the first migration."""
     if database.is_sqlite:
         return Database(f"sqlite:///{tmp_path}/empty.sqlite")
     with database.writing() as session:
@@ -66,7 +66,7 @@ def state(database: Database) -> migrations.SchemaState:
 
 
 def pretend(database: Database, revision: str) -> None:
-    """Let the database say that it was migrated so far."""
+    """Make the database claim to be at this revision."""
     with database.writing() as session:
         session.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
 
@@ -75,18 +75,18 @@ def changing(database: Database):
     return (upgrade._on_sqlite if database.is_sqlite else upgrade._on_postgresql)(database)
 
 
-def test_the_migrations_end_where_the_models_are(database):
+def test_the_migrations_produce_the_schema_of_the_models(database):
     with database.engine.connect() as connection:
         options = {"compare_type": True, "compare_server_default": True}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
 
 
-def test_every_table_is_in_the_schema_that_migrations_see():
+def test_every_table_is_in_the_schema_module():
     modules = {mapper.class_.__module__ for mapper in Base.registry.mappers}
-    assert modules == {room.__name__ for room in ROOMS}
+    assert modules == {module.__name__ for module in TABLE_MODULES}
 
 
-def test_the_revisions_that_file_names_tell_are_those_that_alembic_reads(database):
+def test_the_revisions_in_file_names_are_those_that_alembic_reads(database):
     with database.engine.connect() as connection:
         scripts = ScriptDirectory.from_config(upgrade._config(connection))
     assert [script.revision for script in scripts.walk_revisions()] == list(reversed(migrations.revisions()))
@@ -107,7 +107,7 @@ def test_one_migration_makes_an_empty_database_current(empty, database):
         assert not triggers.missing(session.connection())
 
 
-def test_code_tells_a_schema_that_is_behind_from_one_that_is_newer(empty, database):
+def test_a_schema_is_recognized_as_behind_current_or_newer(empty, database):
     assert state(empty) is migrations.SchemaState.BEHIND
     upgrade.migrate(empty)
     assert state(empty) is migrations.SchemaState.CURRENT
@@ -117,7 +117,7 @@ def test_code_tells_a_schema_that_is_behind_from_one_that_is_newer(empty, databa
         assert not is_current(empty)
 
 
-def test_a_newer_schema_is_left_as_it_is(database):
+def test_a_newer_schema_is_not_changed(database):
     pretend(database, "later")
     with database.writing() as session:
         session.execute(text("ALTER TABLE newsletters ADD COLUMN motto TEXT"))
@@ -127,7 +127,7 @@ def test_a_newer_schema_is_left_as_it_is(database):
     assert state(database) is migrations.SchemaState.NEWER
 
 
-def test_two_that_migrate_at_once_both_end_well(empty):
+def test_two_simultaneous_migrations_both_succeed(empty):
     with closing(Database(empty.url)) as other, ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(upgrade.migrate, each) for each in (empty, other)]:
             done.result()
@@ -137,7 +137,7 @@ def test_two_that_migrate_at_once_both_end_well(empty):
     assert described(empty) == before
 
 
-def test_a_migration_that_fails_leaves_nothing_behind(empty):
+def test_a_failed_migration_is_rolled_back(empty):
     def fail(connection: Connection) -> None:
         connection.execute(text("CREATE TABLE half (id INTEGER)"))
         raise ZeroDivisionError
@@ -159,7 +159,7 @@ OLD_ROWS = """
 """
 
 
-def test_what_was_received_before_sign_ups_had_a_time_is_forgotten_in_time(empty, database):
+def test_sign_ups_from_before_they_had_a_deletion_time_are_deleted_in_time(empty, database):
     with changing(empty) as connection:
         command.upgrade(upgrade._config(connection), "0002")
         for statement in OLD_ROWS.split(";"):
@@ -171,7 +171,7 @@ def test_what_was_received_before_sign_ups_had_a_time_is_forgotten_in_time(empty
             assert len(session.scalars(select(Signup)).all()) == left
 
 
-def test_building_a_table_anew_keeps_what_refers_to_its_rows(database):
+def test_recreating_a_table_keeps_the_rows_that_refer_to_it(database):
     with database.writing() as session:
         reader = a_reader(session, a_newsletter(session))
     with changing(database) as connection:
@@ -183,14 +183,14 @@ def test_building_a_table_anew_keeps_what_refers_to_its_rows(database):
         assert session.scalar(text("SELECT subject FROM subscribers")) == reader.subject
 
 
-def test_after_a_migration_references_are_held_again(database):
+def test_after_a_migration_foreign_keys_are_enforced_again(database):
     with changing(database):
         pass
     with pytest.raises(IntegrityError), database.writing() as session:
         session.execute(text("INSERT INTO evidence (entry_id, salt, body) VALUES (12, '', '')"))
 
 
-def test_a_migration_that_would_leave_rows_without_what_they_refer_to_is_undone(database):
+def test_a_migration_that_would_break_foreign_keys_is_rolled_back(database):
     with database.writing() as session:
         a_reader(session, a_newsletter(session))
     with pytest.raises((RuntimeError, IntegrityError)), changing(database) as connection:
@@ -200,7 +200,7 @@ def test_a_migration_that_would_leave_rows_without_what_they_refer_to_is_undone(
         assert session.scalar(text("SELECT count(*) FROM newsletters")) == 1
 
 
-def test_no_table_of_a_sqlite_file_gives_a_number_twice(sqlite_url):
+def test_every_sqlite_table_with_ids_uses_autoincrement(sqlite_url):
     with closing(Database(sqlite_url)) as database, database.reading() as session:
         made = dict(session.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'")).all())
     for table in metadata.sorted_tables:

@@ -1,4 +1,4 @@
-"""Retention: who never confirmed is forgotten after 72 hours, and what stays in the books still adds up."""
+"""Retention deletes unconfirmed addresses after 72 hours and keeps a ledger that still adds up."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +36,7 @@ def _newsletters(request: pytest.FixtureRequest):
 
 
 def ask(stage: WholeService, email: str = ANA, slug: str = "morning"):
-    """Sign up, and return the letter that asks to confirm."""
+    """Sign up, and return the confirmation letter."""
     before = len(stage.letters(to=email))
     stage.sign_up(email, slug, name="Invented Name")
     stage.run(Queue.URGENT)
@@ -54,7 +54,7 @@ def leave(stage: WholeService, letter) -> None:
 
 
 def tables_with(stage: WholeService, word: str) -> set[str]:
-    """The tables in which this can be read."""
+    """Return the tables that hold this word."""
     return {
         table
         for table, rows in stage.rows().items()
@@ -65,13 +65,13 @@ def tables_with(stage: WholeService, word: str) -> set[str]:
 
 
 def wait(stage: WholeService, **length: float) -> None:
-    """Let time pass and the upkeep be done."""
+    """Let time pass, and run the upkeep."""
     stage.clock.pass_(**length)
     stage.run(Queue.UPKEEP)
 
 
 def events(stage: WholeService) -> list[Event]:
-    """What the ledger says in its order, after everything in it was found to be whole."""
+    """Check that doctor finds nothing, and return the events of the ledger in their order."""
     with stage.site.database.reading() as session:
         assert examination.examine(session) == []
         return list(session.scalars(select(LedgerEntry.event).order_by(LedgerEntry.id)))
@@ -83,7 +83,7 @@ def count(stage: WholeService, row: type) -> int:
 
 
 def uncovered(stage: WholeService) -> Sequence[Event]:
-    """Facts whose evidence is gone without a later entry `lapsed` of the same subject to account for it."""
+    """Return events without evidence and without a later entry `lapsed` of the same subject."""
     with stage.site.database.reading() as session:
         entries = session.scalars(select(LedgerEntry)).all()
         kept = set(session.scalars(select(Evidence.entry_id)))
@@ -96,7 +96,7 @@ def uncovered(stage: WholeService) -> Sequence[Event]:
         ]
 
 
-def test_after_72_hours_who_never_confirmed_is_nowhere_and_who_did_is_where_they_were(stage):
+def test_after_72_hours_an_unconfirmed_address_is_gone_and_a_confirmed_one_stays(stage):
     confirm(stage, ask(stage, EVE))
     ask(stage)
     assert tables_with(stage, ANA) == {"signups", "subscribers", "evidence"}
@@ -113,7 +113,7 @@ def test_after_72_hours_who_never_confirmed_is_nowhere_and_who_did_is_where_they
     assert count(stage, Signup) == 1
 
 
-def test_the_letter_that_was_sent_is_still_counted_and_its_links_do_no_harm(stage):
+def test_a_sent_letter_is_still_counted_and_its_links_change_nothing(stage):
     letter = ask(stage)
     links = [stage.link(letter, path) for path in ("confirm", "never", "u")]
     wait(stage, hours=72)
@@ -127,7 +127,7 @@ def test_the_letter_that_was_sent_is_still_counted_and_its_links_do_no_harm(stag
     assert events(stage)
 
 
-def test_a_letter_that_waits_to_be_sent_is_withheld_from_who_is_forgotten(stage):
+def test_a_waiting_letter_to_a_deleted_person_is_withheld(stage):
     ask(stage)
     with stage.site.database.writing() as session:
         waiting = {"status": DeliveryStatus.QUEUED, "decided_at": None, "due_at": stage.clock() + timedelta(hours=80)}
@@ -141,7 +141,7 @@ def test_a_letter_that_waits_to_be_sent_is_withheld_from_who_is_forgotten(stage)
     assert events(stage)
 
 
-def test_who_left_before_confirming_is_forgotten_too(stage):
+def test_a_person_who_left_before_confirming_is_deleted_too(stage):
     leave(stage, ask(stage))
     wait(stage, hours=72)
     assert tables_with(stage, ANA) == set()
@@ -149,7 +149,7 @@ def test_who_left_before_confirming_is_forgotten_too(stage):
     assert uncovered(stage) == []
 
 
-def test_who_said_never_before_confirming_is_forgotten_and_still_left_alone(stage):
+def test_a_person_who_said_never_before_confirming_is_deleted_and_never_written_to(stage):
     letter = ask(stage)
     assert stage.browser.post(stage.link(letter, "never"), data={"never": "yes"}).status_code == 200
     wait(stage, hours=72)
@@ -163,7 +163,7 @@ def test_who_said_never_before_confirming_is_forgotten_and_still_left_alone(stag
     assert tables_with(stage, ANA) == set()
 
 
-def test_who_asks_again_meanwhile_can_still_confirm(stage):
+def test_a_person_who_asks_again_in_time_can_still_confirm(stage):
     ask(stage)
     stage.clock.pass_(hours=40)
     second = ask(stage)
@@ -177,7 +177,7 @@ def test_who_asks_again_meanwhile_can_still_confirm(stage):
 
 
 @pytest.mark.parametrize("again", ["morning", "evening"])
-def test_who_asks_again_and_never_confirms_is_forgotten_with_all_they_said(stage, again):
+def test_a_person_who_asks_again_and_never_confirms_is_deleted_with_all_evidence(stage, again):
     ask(stage)
     stage.clock.pass_(hours=40)
     ask(stage, slug=again)
@@ -189,7 +189,7 @@ def test_who_asks_again_and_never_confirms_is_forgotten_with_all_they_said(stage
     assert uncovered(stage) == []
 
 
-def test_two_requests_that_lapse_at_the_same_time_are_forgotten_together(stage):
+def test_two_requests_that_lapse_together_are_deleted_together(stage):
     ask(stage)
     stage.clock.pass_(hours=30)
     ask(stage)
@@ -199,7 +199,7 @@ def test_two_requests_that_lapse_at_the_same_time_are_forgotten_together(stage):
     assert uncovered(stage) == []
 
 
-def test_of_a_reader_only_what_was_not_confirmed_is_forgotten(stage):
+def test_only_the_unconfirmed_request_of_a_reader_is_deleted(stage):
     confirm(stage, ask(stage))
     ask(stage, slug="evening")
     wait(stage, hours=72)
@@ -208,7 +208,7 @@ def test_of_a_reader_only_what_was_not_confirmed_is_forgotten(stage):
     assert [entry.event for entry in _with_evidence(stage)] == [Event.REQUESTED, Event.CONFIRMED, Event.LAPSED]
 
 
-def test_who_had_left_asks_again_and_does_not_confirm_has_left(stage):
+def test_a_reader_who_left_and_does_not_confirm_again_has_still_left(stage):
     first = ask(stage)
     confirm(stage, first)
     leave(stage, first)
@@ -217,7 +217,7 @@ def test_who_had_left_asks_again_and_does_not_confirm_has_left(stage):
     wait(stage, hours=72)
     expected = [Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN, Event.REQUESTED, Event.LAPSED]
     assert events(stage) == expected
-    assert [entry.event for entry in _with_evidence(stage)] == [*expected[:3], Event.LAPSED], "the proof stays"
+    assert [entry.event for entry in _with_evidence(stage)] == [*expected[:3], Event.LAPSED], "its evidence stays"
     with stage.site.database.reading() as session:
         assert session.scalars(select(Subscription.standing)).all() == ["left"]
 
@@ -227,7 +227,7 @@ def _with_evidence(stage: WholeService) -> list[LedgerEntry]:
         return list(session.scalars(select(LedgerEntry).join(Evidence).order_by(LedgerEntry.id)))
 
 
-def test_who_confirmed_and_left_again_is_not_forgotten_with_the_sign_up(stage):
+def test_the_evidence_of_a_reader_who_confirmed_and_left_stays(stage):
     first = ask(stage)
     confirm(stage, first)
     leave(stage, first)
@@ -236,17 +236,17 @@ def test_who_confirmed_and_left_again_is_not_forgotten_with_the_sign_up(stage):
     assert len(_with_evidence(stage)) == 3
 
 
-def test_the_link_that_was_pressed_says_so_as_long_as_one_reads(stage):
+def test_the_confirmation_link_says_confirmed_before_while_the_person_reads(stage):
     link = stage.link(letter := ask(stage), "confirm")
     confirm(stage, letter)
     wait(stage, days=400)
     for answer in (stage.browser.get(link), stage.browser.post(link)):
         assert answer.status_code == 200
-        assert "This was confirmed before" in answer.text
+        assert "You have already confirmed" in answer.text
     assert events(stage) == [Event.REQUESTED, Event.CONFIRMED]
 
 
-def test_a_reader_can_say_never_at_any_time_and_the_address_goes_with_the_sign_up(stage):
+def test_a_reader_can_say_never_at_any_time_and_the_sign_up_is_deleted(stage):
     link = stage.link(letter := ask(stage), "never")
     confirm(stage, letter)
     wait(stage, days=400)
@@ -258,7 +258,7 @@ def test_a_reader_can_say_never_at_any_time_and_the_address_goes_with_the_sign_u
     assert "that still holds" in stage.browser.get(link).text
 
 
-def test_a_confirmed_sign_up_keeps_nothing_but_what_its_links_need_after_72_hours(stage):
+def test_a_confirmed_sign_up_is_reduced_after_72_hours_to_what_its_links_need(stage):
     confirm(stage, ask(stage))
     wait(stage, hours=72)
     with stage.site.database.writing() as session:
@@ -266,7 +266,7 @@ def test_a_confirmed_sign_up_keeps_nothing_but_what_its_links_need_after_72_hour
         assert retention.forget_due(session, now=stage.clock()) == 0, "it is not looked at again"
 
 
-def test_a_confirmed_sign_up_is_forgotten_thirty_days_after_its_reader_has_left(stage):
+def test_a_confirmed_sign_up_is_deleted_thirty_days_after_its_reader_has_left(stage):
     letter = ask(stage)
     confirm(stage, letter)
     wait(stage, days=100)
@@ -282,7 +282,7 @@ def test_a_confirmed_sign_up_is_forgotten_thirty_days_after_its_reader_has_left(
     assert events(stage) == [Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN]
 
 
-def test_a_confirmed_sign_up_of_nobody_is_forgotten(begin, reading):
+def test_a_confirmed_sign_up_without_a_subscriber_is_deleted(begin, reading):
     with begin() as session:
         a_signup(session, a_newsletter(session), state=SignupState.CONFIRMED)
         assert retention.forget_due(session, now=NOON + timedelta(hours=72)) == 1
@@ -290,7 +290,7 @@ def test_a_confirmed_sign_up_of_nobody_is_forgotten(begin, reading):
         assert session.scalars(select(Signup)).all() == []
 
 
-def test_a_link_that_has_expired_sends_nobody_to_sign_up_who_wants_no_letters(stage):
+def test_an_expired_never_link_says_that_the_address_was_deleted(stage):
     link = stage.link(ask(stage), "never")
     wait(stage, hours=72)
     for answer in (stage.browser.get(link), stage.browser.post(link, data={"never": "yes"})):
@@ -299,7 +299,7 @@ def test_a_link_that_has_expired_sends_nobody_to_sign_up_who_wants_no_letters(st
         assert "You want the newsletter?" in answer.text
 
 
-def test_a_sign_up_that_no_worker_answered_in_three_days_is_deleted_and_never_answered(stage):
+def test_a_sign_up_not_processed_within_72_hours_is_deleted_without_a_letter(stage):
     stage.sign_up(ANA)
     stage.clock.pass_(hours=72)
     stage.run()
@@ -308,7 +308,7 @@ def test_a_sign_up_that_no_worker_answered_in_three_days_is_deleted_and_never_an
     assert events(stage) == []
 
 
-def test_one_that_could_not_be_answered_is_deleted_too(begin, reading):
+def test_failed_and_quiet_sign_ups_are_deleted_too(begin, reading):
     with begin() as session:
         newsletter = a_newsletter(session)
         for state in (SignupState.FAILED, SignupState.QUIET):
@@ -320,7 +320,7 @@ def test_one_that_could_not_be_answered_is_deleted_too(begin, reading):
         assert session.scalars(select(Subscriber)).all() == []
 
 
-def test_where_a_request_came_from_is_kept_for_thirty_days(stage):
+def test_traces_are_kept_for_thirty_days(stage):
     confirm(stage, ask(stage))
     wait(stage, days=29, hours=23)
     assert count(stage, TraceRow) == 2
@@ -330,7 +330,7 @@ def test_where_a_request_came_from_is_kept_for_thirty_days(stage):
     assert events(stage)
 
 
-def test_the_limits_of_a_day_are_kept_for_days_only(stage):
+def test_rows_of_the_daily_limit_are_deleted_after_days(stage):
     ask(stage)
     wait(stage, days=2)
     assert count(stage, SignupLetter) == 1
@@ -338,19 +338,19 @@ def test_the_limits_of_a_day_are_kept_for_days_only(stage):
     assert count(stage, SignupLetter) == 0
 
 
-def test_many_are_forgotten_in_portions(begin, reading):
+def test_sign_ups_are_deleted_in_batches(begin, reading):
     with begin() as session:
         newsletter = a_newsletter(session)
-        for _ in range(retention.MOST + 5):
+        for _ in range(retention.BATCH_SIZE + 5):
             a_signup(session, newsletter, state=SignupState.QUIET)
     forgotten = []
     for _ in range(3):
         with begin() as session:
             forgotten.append(retention.forget_due(session, now=NOON + timedelta(hours=72)))
-    assert forgotten == [retention.MOST, 5, 0]
+    assert forgotten == [retention.BATCH_SIZE, 5, 0]
 
 
-def test_two_workers_that_forget_at_once_forget_each_sign_up_once(stage):
+def test_concurrent_workers_delete_each_sign_up_once(stage):
     for number in range(6):
         ask(stage, f"{number}@mail.example.org")
     stage.clock.pass_(hours=72)
@@ -365,7 +365,7 @@ def test_two_workers_that_forget_at_once_forget_each_sign_up_once(stage):
     assert count(stage, Subscriber) == 0
 
 
-def test_what_stays_in_the_ledger_still_proves_what_it_proved(stage):
+def test_the_remaining_ledger_entries_still_match_their_hashes(stage):
     ask(stage)
     with stage.site.database.reading() as session:
         before = {entry.id: entry.leaf for entry in session.scalars(select(LedgerEntry))}
@@ -376,7 +376,7 @@ def test_what_stays_in_the_ledger_still_proves_what_it_proved(stage):
         assert all(ledger.leaf(entry) == entry.leaf for entry in after.values())
 
 
-def test_in_a_sqlite_file_nothing_of_the_forgotten_is_left_between_the_rows(sqlite_url, tmp_path):
+def test_a_sqlite_file_holds_no_remains_of_deleted_rows(sqlite_url, tmp_path):
     with whole_service(sqlite_url, tmp_path) as stage:
         stage.newsletter()
         ask(stage)
@@ -393,7 +393,7 @@ def forget(stage: WholeService) -> int:
         return retention.forget_due(session, now=stage.clock())
 
 
-def test_whoever_leaves_is_forgotten_to_the_second_whenever_they_were_looked_at_before(stage):
+def test_a_sign_up_is_deleted_exactly_thirty_days_after_its_reader_left(stage):
     letter = ask(stage)
     confirm(stage, letter)
     for _ in range(4):
@@ -405,7 +405,7 @@ def test_whoever_leaves_is_forgotten_to_the_second_whenever_they_were_looked_at_
     assert count(stage, Signup) == 0
 
 
-def test_who_left_and_asks_again_in_vain_is_forgotten_thirty_days_after_the_last_of_it(stage):
+def test_a_request_that_lapses_after_leaving_delays_the_deletion_by_thirty_days(stage):
     letter = ask(stage)
     confirm(stage, letter)
     leave(stage, letter)
@@ -420,7 +420,7 @@ def test_who_left_and_asks_again_in_vain_is_forgotten_thirty_days_after_the_last
     assert count(stage, Signup) == 0
 
 
-def test_of_someone_who_left_one_letter_and_reads_another_both_sign_ups_stay(stage):
+def test_both_sign_ups_of_a_person_stay_while_one_newsletter_is_read(stage):
     first = ask(stage)
     confirm(stage, first)
     confirm(stage, ask(stage, slug="evening"))
@@ -430,11 +430,11 @@ def test_of_someone_who_left_one_letter_and_reads_another_both_sign_ups_stay(sta
     assert stage.browser.get(stage.link(first, "never")).status_code == 200
 
 
-def test_a_sign_up_that_an_older_release_received_is_given_its_time(stage):
+def test_a_sign_up_received_by_an_older_release_is_kept_for_72_hours(stage):
     confirm(stage, ask(stage, EVE))
     ask(stage)
     with stage.site.database.writing() as session:
-        session.execute(text("UPDATE signups SET forget_at = '1970-01-01 00:00:00'"))  # what the migration makes of it
+        session.execute(text("UPDATE signups SET forget_at = '1970-01-01 00:00:00'"))  # as the migration sets it
     wait(stage, seconds=1)
     assert count(stage, Signup) == 2
     assert forget(stage) == 0, "it is not looked at again"
@@ -443,7 +443,7 @@ def test_a_sign_up_that_an_older_release_received_is_given_its_time(stage):
     assert count(stage, Signup) == 1
 
 
-def test_readers_who_stay_are_not_read_again_and_again(postgresql_url):
+def test_retention_reads_only_due_sign_ups_by_index(postgresql_url):
     with closing(opened(postgresql_url)) as database, database.writing() as session:
         newsletter = a_newsletter(session)
         signup = a_signup(session, newsletter, a_reader(session, newsletter).address, state=SignupState.CONFIRMED)

@@ -10,8 +10,8 @@ from newsletter.bench.servers.server import Server, ServerError, environment, fi
 __all__ = ["Server", "ServerError", "environment", "find", "folder_for", "free_port", "listens", "roomy", "run_as"]
 
 
-def folder_for(user: str) -> Path:
-    """A new folder for a server that runs as `user`, where that user can go."""
+def folder_for(user: str | None) -> Path:
+    """A new folder for a server that runs as `user`, where that user can go; as ourselves if None."""
     return server.folder_for(user, where=roomy())
 
 

@@ -7,13 +7,16 @@ import pytest
 
 from tests.servers.run import Run
 from tests.servers.schema import migrate
+from tests.servers.server import folder_for
 
 
 @pytest.fixture(scope="session")
 def sqlite_template(run: Run) -> Path:
     def lay() -> str:
-        migrate(f"sqlite:///{run.folder}/template.sqlite")
-        return str(run.folder / "template.sqlite")
+        folder = folder_for(None)
+        run.serve(["sleep", "infinity"], folder, user=None)  # it clears the folder away, also when the run is killed
+        migrate(f"sqlite:///{folder}/template.sqlite")
+        return str(folder / "template.sqlite")
 
     return Path(run.once("sqlite", lay))
 
@@ -24,7 +27,7 @@ def sqlite_url(sqlite_template: Path, run: Run) -> str:
 
     All tests of a process find theirs at one path, so that one engine serves them all.
     """
-    folder = run.folder / f"sqlite-{run.number}"
+    folder = sqlite_template.parent / str(run.number)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     shutil.copy(sqlite_template, folder / "newsletter.sqlite")

@@ -1,4 +1,4 @@
-"""What a database error means is told alike by both databases, without quoting a row."""
+"""Database errors are classified alike on SQLite and PostgreSQL, and logged without quoting a row."""
 
 import logging
 import sqlite3

@@ -1,4 +1,4 @@
-"""Append-only tables: the database itself refuses to change what was written, and a missing guard is noticed."""
+"""Append-only tables: the database itself refuses changes, and a missing trigger is reported."""
 
 import pytest
 from sqlalchemy import select, text
@@ -11,7 +11,7 @@ from newsletter.migrations import upgrade
 from newsletter.migrations.schema import metadata
 from newsletter.store import triggers
 from newsletter.store.database import Database
-from newsletter.store.triggers import GUARDED
+from newsletter.store.triggers import APPEND_ONLY_TABLES
 from tests.builders import a_newsletter, a_reader
 from tests.clock import NOON
 from tests.servers.databases import opened
@@ -19,7 +19,7 @@ from tests.servers.databases import opened
 
 @pytest.fixture
 def filled(database: Database) -> Database:
-    """A row in every guarded table."""
+    """A database with a row in every append-only table."""
     with database.writing() as session:
         a_reader(session, a_newsletter(session))
         audit_log.record(session, actor="cli:ana", verb="approved", subject="issue:1", now=NOON)
@@ -67,8 +67,8 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("table", GUARDED)
-def test_what_was_written_is_never_changed_nor_deleted(filled, table):
+@pytest.mark.parametrize("table", APPEND_ONLY_TABLES)
+def test_append_only_rows_cannot_be_changed_or_deleted(filled, table):
     before = contents(filled, table)
     assert before
     column = metadata.tables[table].columns.keys()[0]
@@ -77,17 +77,17 @@ def test_what_was_written_is_never_changed_nor_deleted(filled, table):
     assert contents(filled, table) == before
 
 
-def test_nothing_takes_guarded_rows_along(filled):
-    before = {table: contents(filled, table) for table in GUARDED}
+def test_no_other_statement_deletes_append_only_rows(filled):
+    before = {table: contents(filled, table) for table in APPEND_ONLY_TABLES}
     with pytest.raises(DBAPIError), filled.writing() as session:
         session.execute(text("DELETE FROM newsletters"))
     if not filled.is_sqlite:
         assert refused(filled, "TRUNCATE newsletters CASCADE")
         assert refused(filled, "TRUNCATE evidence, traces, leaves, ledger")
-    assert {table: contents(filled, table) for table in GUARDED} == before
+    assert {table: contents(filled, table) for table in APPEND_ONLY_TABLES} == before
 
 
-def test_a_trigger_that_is_dropped_is_missed_and_made_again(database):
+def test_a_dropped_trigger_is_reported_and_recreated(database):
     assert missing(database) == set()
     for name in ("ledger_refuses_update", "acts_refuses_delete"):
         with database.writing() as session:
@@ -111,7 +111,7 @@ def test_a_trigger_of_the_right_name_on_the_wrong_table_does_not_count(database)
 
 
 @pytest.mark.parametrize("how", ["DISABLE TRIGGER ledger_refuses_update", "DISABLE TRIGGER ALL"])
-def test_a_trigger_that_is_switched_off_is_missed_and_switched_on_again(postgresql_url, how):
+def test_a_disabled_trigger_is_reported_and_enabled_again(postgresql_url, how):
     database = opened(postgresql_url)
     with database.writing() as session:
         session.execute(text(f"ALTER TABLE ledger {how}"))
@@ -121,7 +121,7 @@ def test_a_trigger_that_is_switched_off_is_missed_and_switched_on_again(postgres
     database.close()
 
 
-def test_a_trigger_that_was_made_harmless_is_made_anew(filled):
+def test_a_changed_trigger_is_recreated(filled):
     with filled.writing() as session:
         if filled.is_sqlite:
             session.execute(text("DROP TRIGGER ledger_refuses_delete"))

@@ -1,4 +1,4 @@
-"""SQLite's writers: one at a time, in the order in which they came, and nobody waits for ever."""
+"""SQLite's writers write one at a time, in order, and no writer waits for ever."""
 
 import signal
 import sqlite3
@@ -27,56 +27,56 @@ from tests.whole_service import whole_service
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A SQLite file with a table to write to."""
-    with closing(sqlite3.connect(tmp_path / "marks.sqlite")) as connection:
-        connection.execute("CREATE TABLE marks (id INTEGER PRIMARY KEY, who TEXT)")
-    return tmp_path / "marks.sqlite"
+    with closing(sqlite3.connect(tmp_path / "entries.sqlite")) as connection:
+        connection.execute("CREATE TABLE entries (id INTEGER PRIMARY KEY, writer TEXT)")
+    return tmp_path / "entries.sqlite"
 
 
-def mark(database: Database, who: str) -> None:
-    """Read, then write: what fails at once in a transaction that begins as a reader."""
+def add_entry(database: Database, writer: str) -> None:
+    """Read, then write: a transaction that began as a reader would fail."""
     with database.writing() as session:
-        number = session.scalar(text("SELECT coalesce(max(id), 0) + 1 FROM marks"))
-        session.execute(text("INSERT INTO marks VALUES (:id, :who)"), {"id": number, "who": who})
+        number = session.scalar(text("SELECT coalesce(max(id), 0) + 1 FROM entries"))
+        session.execute(text("INSERT INTO entries VALUES (:id, :writer)"), {"id": number, "writer": writer})
 
 
-def marks(database: Database) -> list[str]:
+def entries(database: Database) -> list[str]:
     with database.reading() as session:
-        return list(session.scalars(text("SELECT who FROM marks ORDER BY id")))
+        return list(session.scalars(text("SELECT writer FROM entries ORDER BY id")))
 
 
-def line(file: Path) -> int:
-    """How many writers to this file have the turn or wait for it."""
-    return len(write_lock._turnstiles[str(file)]._line)
+def queue_length(file: Path) -> int:
+    """Return how many writers to this file hold the write lock or wait for it."""
+    return len(write_lock._write_locks[str(file)]._queue)
 
 
-def test_eight_threads_that_write_at_once_lose_nothing_and_none_is_refused(file):
+def test_eight_threads_that_write_at_once_all_succeed(file):
     with closing(Database(f"sqlite:///{file}")) as database, ThreadPoolExecutor(8) as crowd:
-        list(crowd.map(lambda number: mark(database, str(number)), range(200)))
-        assert sorted(marks(database), key=int) == [str(number) for number in range(200)]
+        list(crowd.map(lambda number: add_entry(database, str(number)), range(200)))
+        assert sorted(entries(database), key=int) == [str(number) for number in range(200)]
 
 
-def test_writers_get_their_turn_in_the_order_in_which_they_came_whoever_opened_the_file(file):
-    with closing(Database(f"sqlite:///{file}")) as site, closing(Database(f"sqlite:///{file}")) as works:
+def test_writers_write_in_order_also_through_different_engines(file):
+    with closing(Database(f"sqlite:///{file}")) as site, closing(Database(f"sqlite:///{file}")) as workers:
         with site.writing() as session:
-            session.execute(text("INSERT INTO marks (who) VALUES ('first')"))
+            session.execute(text("INSERT INTO entries (writer) VALUES ('first')"))
             threads = []
-            for number, database in enumerate(islice(cycle([works, site]), 12)):
-                threads.append(Thread(target=mark, args=(database, str(number))))
+            for number, database in enumerate(islice(cycle([workers, site]), 12)):
+                threads.append(Thread(target=add_entry, args=(database, str(number))))
                 threads[-1].start()
-                eventually(lambda number=number: line(file) == number + 2)
+                eventually(lambda number=number: queue_length(file) == number + 2)
         for thread in threads:
             thread.join()
-        assert marks(works) == ["first", *(str(number) for number in range(12))]
+        assert entries(workers) == ["first", *(str(number) for number in range(12))]
 
 
-def test_a_session_that_has_done_nothing_yet_keeps_nobody_waiting(file):
+def test_an_idle_writing_session_blocks_no_other_writer(file):
     with closing(Database(f"sqlite:///{file}")) as database, database.writing():
-        mark(database, "meanwhile")
-        assert marks(database) == ["meanwhile"]
+        add_entry(database, "meanwhile")
+        assert entries(database) == ["meanwhile"]
 
 
-def test_sixty_people_who_press_the_button_at_once_are_all_answered(sqlite_url, tmp_path):
-    # More than the site has threads: did each take its turn before its page runs, no thread would be left to run one.
+def test_sixty_simultaneous_unsubscribes_are_all_answered(sqlite_url, tmp_path):
+    # More than the site has threads: if sessions took the write lock when they open, the site would deadlock.
     with whole_service(sqlite_url, tmp_path) as stage:
         stage.newsletter()
         link = stage.link(stage.reader("ana@example.org"), "u")
@@ -91,17 +91,17 @@ def test_sixty_people_who_press_the_button_at_once_are_all_answered(sqlite_url, 
         assert set(statuses) == {200}
 
 
-def doubled(session: Session) -> None:
-    session.execute(text("INSERT INTO marks VALUES (1, 'a'), (1, 'b')"))
+def insert_twice(session: Session) -> None:
+    session.execute(text("INSERT INTO entries VALUES (1, 'a'), (1, 'b')"))
 
 
-def given_up(session: Session) -> None:
-    session.execute(text("INSERT INTO marks (who) VALUES ('nobody')"))
+def insert_and_raise(session: Session) -> None:
+    session.execute(text("INSERT INTO entries (writer) VALUES ('nobody')"))
     raise Refused
 
 
-def cut_off(session: Session) -> None:
-    session.execute(text("INSERT INTO marks (who) VALUES ('nobody')"))
+def insert_and_disconnect(session: Session) -> None:
+    session.execute(text("INSERT INTO entries (writer) VALUES ('nobody')"))
     session.connection().invalidate()
 
 
@@ -110,45 +110,45 @@ def write(database: Database, work: Callable[[Session], None]) -> None:
         work(session)
 
 
-@pytest.mark.parametrize("failing", [doubled, given_up, cut_off])
-def test_a_writer_that_fails_leaves_nothing_behind_and_the_turn_to_the_next(file, failing):
+@pytest.mark.parametrize("failing", [insert_twice, insert_and_raise, insert_and_disconnect])
+def test_a_failing_writer_writes_nothing_and_releases_the_lock(file, failing):
     with closing(Database(f"sqlite:///{file}")) as database:
         with pytest.raises((SQLAlchemyError, Refused)):
             write(database, failing)
-        assert line(file) == 0
-        mark(database, "next")
-        assert marks(database) == ["next"]
+        assert queue_length(file) == 0
+        add_entry(database, "next")
+        assert entries(database) == ["next"]
 
 
-def test_whoever_is_interrupted_while_waiting_does_not_hold_up_those_behind():
+def test_a_waiter_that_is_interrupted_does_not_block_the_others():
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    stile, passed = WriteLock(), Event()
-    stile.enter()
-    behind = Thread(target=lambda: (stile.enter(), passed.set(), stile.leave()), daemon=True)
+    lock, passed = WriteLock(), Event()
+    lock.acquire()
+    behind = Thread(target=lambda: (lock.acquire(), passed.set(), lock.release()), daemon=True)
     usual = signal.signal(signal.SIGUSR1, interrupt)
 
     def disturb() -> None:
-        eventually(lambda: len(stile._line) == 2)
+        eventually(lambda: len(lock._queue) == 2)
         behind.start()
-        eventually(lambda: len(stile._line) == 3)
+        eventually(lambda: len(lock._queue) == 3)
         signal.pthread_kill(main_thread().ident, signal.SIGUSR1)
 
     try:
         Thread(target=disturb, daemon=True).start()
         with pytest.raises(KeyboardInterrupt):
-            stile.enter()
+            lock.acquire()
     finally:
         signal.signal(signal.SIGUSR1, usual)
     assert not passed.is_set()
-    stile.leave()
+    lock.release()
     assert passed.wait(5)
     behind.join()
-    assert not stile._line
+    assert not lock._queue
 
 
-def test_many_may_open_a_new_file_at_once(tmp_path):
+def test_several_threads_may_open_a_new_file_at_once(tmp_path):
     for attempt in range(20):
         together = Barrier(4)
 
@@ -158,9 +158,9 @@ def test_many_may_open_a_new_file_at_once(tmp_path):
             with closing(Database(url)) as database:
                 together.wait()
                 with database.writing() as session:
-                    session.execute(text("CREATE TABLE IF NOT EXISTS marks (id INTEGER PRIMARY KEY, who TEXT)"))
-                mark(database, str(number))
-                assert str(number) in marks(database)
+                    session.execute(text("CREATE TABLE IF NOT EXISTS entries (id INTEGER PRIMARY KEY, writer TEXT)"))
+                add_entry(database, str(number))
+                assert str(number) in entries(database)
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(write, range(4)))
@@ -174,14 +174,14 @@ from newsletter.errors import Refused
 database = Database(sys.argv[1])
 for number in range(50):
     with database.writing() as session:
-        session.scalar(text("SELECT max(id) FROM marks"))
-        session.execute(text("INSERT INTO marks (who) VALUES (:who)"), {"who": f"{sys.argv[2]}{number}"})
+        session.scalar(text("SELECT max(id) FROM entries"))
+        session.execute(text("INSERT INTO entries (writer) VALUES (:writer)"), {"writer": f"{sys.argv[2]}{number}"})
 """
 
 
-def test_two_processes_write_to_one_file_and_neither_is_refused(file):
+def test_two_processes_can_write_to_one_file(file):
     url = f"sqlite:///{file}"
-    processes = [subprocess.Popen([sys.executable, "-c", WRITER, url, who]) for who in "ab"]
+    processes = [subprocess.Popen([sys.executable, "-c", WRITER, url, writer]) for writer in "ab"]
     assert [process.wait(60) for process in processes] == [0, 0]
     with closing(Database(url)) as database:
-        assert sorted(marks(database)) == sorted(f"{who}{number}" for who in "ab" for number in range(50))
+        assert sorted(entries(database)) == sorted(f"{writer}{number}" for writer in "ab" for number in range(50))

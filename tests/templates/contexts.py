@@ -1,4 +1,4 @@
-"""What pages and letters are given: the usual, the far too long, the empty and the hostile."""
+"""Contexts for pages, and the data that letters share with them: usual, far too long, empty and hostile."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -135,7 +135,7 @@ LETTER = {
     "unsubscribe": "<https://letters.example/u/k1.AAECAwQFBgcICQoLDA0ODw>",
 }
 
-# Each template's cases, and the context of each.
+# The cases of each template, with their contexts.
 PAGES: dict[str, dict[str, dict[str, object]]] = {
     "signup": {
         "usual": SIGNUP,
@@ -248,7 +248,7 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
     "refused": {
         "usual": SITE
         | {
-            "title": "This link is not complete",
+            "title": "This link is incomplete",
             "explanation": "A part of it is missing.",
             "remedy": "Open it once more from the letter.",
         },
@@ -268,44 +268,4 @@ EXHIBITS: dict[str, dict[str, object]] = {
         "errors": {},
     },
     "_confirm_words": {"newsletters": [ROW], "wording": SimpleNamespace(language="en", text=WORDING["text"])},
-}
-
-# What mail merge puts into a letter in place of each reader's own; opaque to the templates.
-FIELD = {
-    "confirm": "MARKconfirmMARK",
-    "never": "MARKneverMARK",
-    "requested_at": "MARKrequestedatMARK",
-    "expires_at": "MARKexpiresatMARK",
-    "unsubscribe": "MARKunsubscribeMARK",
-    "preferences": "MARKpreferencesMARK",
-    "greeting": "MARKgreetingMARK",
-}
-CONFIRMATION = {
-    "newsletter": NEWSLETTER,
-    "newsletters": [ROW],
-    "wording": WORDING,
-    "signup_url": "https://letters.example/n/morning-letter",
-    "field": FIELD,
-}
-DIGEST = {
-    "newsletter": NEWSLETTER,
-    "issue": ISSUE,
-    "archive_url": "https://letters.example/archive/morning-letter/912",
-    "archive_index_url": "https://letters.example/archive/morning-letter",
-    "signup_url": "https://letters.example/n/morning-letter",
-    "field": FIELD,
-}
-PROBE: dict[str, object] = {"newsletter": NEWSLETTER, "field": FIELD}
-LETTERS: dict[str, dict[str, dict[str, object]]] = {
-    "probe": {"usual": PROBE, "long": PROBE | {"newsletter": LONG}},
-    "confirmation": {
-        "usual": CONFIRMATION,
-        "long": CONFIRMATION | {"newsletter": LONG, "newsletters": [LONG_ROW, ROW, LONG_ROW], "wording": LONG_WORDING},
-    },
-    "digest": {
-        "usual": DIGEST,
-        "long": DIGEST | {"newsletter": LONG, "issue": LONG_ISSUE},
-        "bare": DIGEST | {"newsletter": HEBREW, "issue": BARE_ISSUE},
-        "hostile": DIGEST | {"issue": issue([article(HOSTILE_TITLE, excerpt=HOSTILE_TITLE)], title=HOSTILE_TITLE)},
-    },
 }

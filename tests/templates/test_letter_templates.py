@@ -1,4 +1,4 @@
-"""Each letter with the usual, the far too long and the hostile: what mail programs and the law ask of them."""
+"""Letter templates with usual, far too long and hostile contexts: the requirements of mail programs and the law."""
 
 import quopri
 import re
@@ -6,18 +6,9 @@ import re
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from newsletter import colours, templating
-from tests.templates.contexts import (
-    CONFIRMATION,
-    DIGEST,
-    FIELD,
-    HOSTILE_TITLE,
-    LETTERS,
-    LONG_ISSUE,
-    NEWSLETTER,
-    TITLES,
-    WORDING,
-)
+from newsletter import colors, templating
+from tests.templates.contexts import HOSTILE_TITLE, LONG_ISSUE, NEWSLETTER, TITLES, WORDING
+from tests.templates.letter_contexts import CONFIRMATION, DIGEST, FIELD, LETTERS
 
 ENVIRONMENT = templating.environment()
 LINKS = {"confirmation": ("confirm", "never"), "digest": ("unsubscribe", "preferences"), "probe": ("unsubscribe",)}
@@ -38,7 +29,7 @@ def letter(request):
     return body(kind, LETTERS[kind][case])
 
 
-def test_language_and_direction_stand_on_the_first_wrapper_for_mail_programs_drop_the_body(letter):
+def test_language_and_direction_are_on_the_wrapper_because_mail_programs_drop_the_body(letter):
     wrapper = letter.css_first("body > *")
     assert wrapper.tag == "div"
     assert wrapper.attributes["role"] == "article"
@@ -47,12 +38,12 @@ def test_language_and_direction_stand_on_the_first_wrapper_for_mail_programs_dro
         assert element.attributes["dir"] == "ltr"
 
 
-def test_every_table_is_layout_and_says_so(letter):
+def test_every_table_has_the_role_presentation(letter):
     assert letter.css("table")
     assert all(table.attributes.get("role") == "presentation" for table in letter.css("table"))
 
 
-def test_every_picture_has_a_description_a_size_and_our_own_address(letter):
+def test_every_picture_has_alt_text_a_size_and_our_own_host(letter):
     for image in letter.css("img"):
         assert image.attributes["alt"]
         assert int(image.attributes["width"]) <= 600
@@ -60,13 +51,13 @@ def test_every_picture_has_a_description_a_size_and_our_own_address(letter):
         assert image.attributes["src"].startswith("https://letters.example/")
 
 
-def test_nothing_is_loaded_but_pictures(letter):
+def test_a_letter_loads_nothing_but_pictures(letter):
     assert not letter.css("script, link, iframe, form, svg, object, video")
     assert "url(" not in letter.html
     assert "@import" not in letter.html
 
 
-def test_style_is_for_the_dark_only_so_a_letter_reads_well_without_it(letter):
+def test_the_style_element_is_for_dark_mode_only(letter):
     style = letter.css_first("style").text()
     before_the_dark = style.partition("@media (prefers-color-scheme: dark)")[0]
     assert "color:" not in before_the_dark
@@ -75,12 +66,12 @@ def test_style_is_for_the_dark_only_so_a_letter_reads_well_without_it(letter):
 
 
 @pytest.mark.parametrize("case", LETTERS["digest"])
-def test_what_a_feed_says_runs_in_its_own_direction_and_begins_where_that_begins(case):
+def test_text_from_a_feed_determines_its_own_direction(case):
     letter = body("digest", LETTERS["digest"][case])
     articles = LETTERS["digest"][case]["issue"]["articles"]
     own = letter.css("[dir=auto]")
-    said = [words for each in articles for words in (each["title"], each["excerpt"]) if words]
-    assert [node.text() for node in own] == said
+    texts = [words for each in articles for words in (each["title"], each["excerpt"]) if words]
+    assert [node.text() for node in own] == texts
     assert "text-align" not in letter.html
 
 
@@ -90,7 +81,7 @@ def test_the_preheader_is_hidden_and_padded(letter):
     assert preheader.text().count("\N{ZERO WIDTH NON-JOINER}") == 40
 
 
-def test_the_text_part_has_every_link_of_its_reader_and_the_postal_address():
+def test_the_text_part_has_the_readers_links_and_the_postal_address():
     for kind, case in CASES:
         context = LETTERS[kind][case]
         text = written(kind, "body.txt", context)
@@ -105,7 +96,7 @@ def test_the_text_part_has_every_link_of_its_reader_and_the_postal_address():
         assert "\n-- \n" in text
 
 
-def test_the_longest_letter_stays_below_what_mail_programs_cut():
+def test_the_longest_letter_is_smaller_than_mail_programs_clip():
     assert len(LONG_ISSUE["articles"]) == 24
     html = written("digest", "body.html", LETTERS["digest"]["long"]).encode()
     assert len(html) < 90_000
@@ -114,7 +105,7 @@ def test_the_longest_letter_stays_below_what_mail_programs_cut():
 
 def test_the_brand_is_legible_in_both_lights():
     html = written("digest", "body.html", LETTERS["digest"]["long"])
-    accents = colours.accents("#ffd400")
+    accents = colors.accents("#ffd400")
     assert '<a class="call" href="https://courier.example/articles/1' in html
     assert f"color:{accents.light}" in html
     assert f".call {{ color: {accents.dark} !important; }}" in html
@@ -132,10 +123,10 @@ def test_a_confirmation_has_one_button_one_way_out_and_no_picture():
 
 @pytest.mark.parametrize("part", ["body.html", "body.txt"])
 def test_a_confirmation_says_who_asks_what_for_when_until_when_and_in_which_words(part):
-    said = written("confirmation", part, CONFIRMATION)
+    text = written("confirmation", part, CONFIRMATION)
     wanted = (NEWSLETTER["publisher"], NEWSLETTER["postal_address"], "Morning Letter", "Every weekday at 07:00.")
     for fact in (*wanted, FIELD["requested_at"], FIELD["expires_at"], WORDING["text"], "You can stop at any time"):
-        assert fact in said
+        assert fact in text
 
 
 def test_a_confirmation_may_be_for_several_newsletters():
@@ -147,14 +138,14 @@ def test_a_confirmation_may_be_for_several_newsletters():
 
 @pytest.mark.parametrize("part", ["body.html", "body.txt"])
 def test_both_parts_of_a_digest_hold_every_headline_and_its_link(part):
-    said = written("digest", part, DIGEST)
+    text = written("digest", part, DIGEST)
     for number, title in enumerate(TITLES, start=1):
         address = f"https://courier.example/articles/{number}?from=letter&part={number}"
-        assert title in said
-        assert (address.replace("&", "&amp;") if part == "body.html" else f"\n{address}\n") in said
+        assert title in text
+        assert (address.replace("&", "&amp;") if part == "body.html" else f"\n{address}\n") in text
 
 
-def test_a_digest_can_be_left_at_its_top_and_at_its_end():
+def test_a_digest_has_an_unsubscribe_link_at_the_top_and_at_the_end():
     links = [link.attributes["href"] for link in body("digest", DIGEST).css("a")]
     assert FIELD["unsubscribe"] in links[:2]
     assert FIELD["unsubscribe"] in links[-4:]
@@ -164,27 +155,27 @@ def test_a_digest_can_be_left_at_its_top_and_at_its_end():
     assert text.index(FIELD["unsubscribe"]) < text.index(TITLES[0])
 
 
-def test_the_first_picture_is_wide_and_the_others_stand_beside_their_words():
+def test_the_first_picture_is_wide_and_the_others_are_beside_their_text():
     widths = [image.attributes["width"] for image in body("digest", DIGEST).css("img")]
     assert widths == ["552", "150", "150", "150"]
     heights = [image.attributes["height"] for image in body("digest", DIGEST).css("img")]
     assert heights[:2] == ["310", "84"]
 
 
-def test_an_article_of_which_little_is_known_leaves_no_gaps():
+def test_an_article_without_details_leaves_no_gaps():
     text = written("digest", "body.txt", LETTERS["digest"]["bare"])
     assert "1. One line\nhttps://courier.example/articles/1?from=letter&part=1\n" in text
     assert "None" not in text
-    assert "1 piece." in text
+    assert "1 article." in text
 
 
-def test_a_publisher_s_own_words_carry_their_language_in_a_letter_whose_rest_is_english():
+def test_the_publishers_text_has_its_own_language_in_an_english_letter():
     heading = body("digest", LETTERS["digest"]["bare"]).css_first("h1")
     assert (heading.attributes["lang"], heading.attributes["dir"]) == ("he", "rtl")
     assert "lang" not in body("digest", DIGEST).css_first("h1").attributes
 
 
-def test_a_title_from_a_feed_is_text_whatever_it_holds():
+def test_a_title_from_a_feed_is_escaped():
     context = LETTERS["digest"]["hostile"]
     assert written("digest", "subject.txt", context).strip() == HOSTILE_TITLE
     assert f"1. {HOSTILE_TITLE}\n" in written("digest", "body.txt", context)

@@ -1,4 +1,4 @@
-"""Every page with the usual, the far too long and the empty: what holds for all of them."""
+"""Page templates, each with usual, far too long and empty contexts."""
 
 import re
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ def test_a_page_has_a_title_one_headline_and_a_language(drawn):
     assert drawn.css_first("meta[name=referrer]").attributes["content"] == "no-referrer"
 
 
-def test_a_page_loads_nothing_from_anybody_else_but_an_article_s_own_picture(drawn):
+def test_a_page_loads_nothing_from_other_hosts(drawn):
     for node in drawn.css("link[href], script[src], iframe[src]"):
         address = node.attributes.get("href") or node.attributes.get("src")
         assert not re.match(r"(?i)[a-z]+:|//", address)
@@ -49,7 +49,7 @@ def test_a_page_has_no_inline_style_and_no_script(drawn):
     assert not [name for node in drawn.css("*") for name in node.attributes if name.startswith("on")]
 
 
-def test_every_control_has_a_label_and_every_picture_a_description(drawn):
+def test_every_control_has_a_label_and_every_picture_has_alt_text(drawn):
     controls = drawn.css("input:not([type=hidden]), select, textarea")
     inside = drawn.css("label input, label select, label textarea")
     named = [control for control in controls if drawn.css(f'label[for="{control.attributes.get("id")}"]')]
@@ -57,7 +57,7 @@ def test_every_control_has_a_label_and_every_picture_a_description(drawn):
     assert all("alt" in image.attributes for image in drawn.css("img"))
 
 
-def test_an_id_is_used_once_and_whatever_points_to_one_finds_it(drawn):
+def test_ids_are_unique_and_references_to_them_are_valid(drawn):
     ids = [node.attributes["id"] for node in drawn.css("[id]")]
     assert len(ids) == len(set(ids))
     pointed = [name for node in drawn.css("[aria-describedby]") for name in node.attributes["aria-describedby"].split()]
@@ -66,20 +66,20 @@ def test_an_id_is_used_once_and_whatever_points_to_one_finds_it(drawn):
     assert set(pointed) <= set(ids)
 
 
-def test_what_changes_something_is_a_post_with_a_button(drawn):
+def test_every_form_is_a_post_with_one_button(drawn):
     for form in drawn.css("form"):
         assert form.attributes["method"] == "post"
         assert len(form.css("button")) == 1
 
 
 @pytest.mark.parametrize("case", PAGES["signup"])
-def test_consent_is_never_ticked_beforehand(case):
+def test_consent_is_never_ticked_in_advance(case):
     consent = page("signup", PAGES["signup"][case]).css_first("input[name=consent]")
     assert consent.attributes["value"] == "true"
     assert "checked" not in consent.attributes
 
 
-def test_the_sign_up_form_posts_the_fields_of_the_contract():
+def test_the_sign_up_form_posts_the_documented_fields():
     form = page("signup", SIGNUP).css_first("form")
     assert form.attributes["action"] == "/subscribe"
     names = {field.attributes["name"]: field.attributes.get("value") for field in form.css("input")}
@@ -93,7 +93,7 @@ def test_the_sign_up_form_posts_the_fields_of_the_contract():
     }
 
 
-def test_a_wrong_field_is_named_on_top_and_described_beside_it():
+def test_a_wrong_field_is_named_at_the_top_and_beside_the_field():
     drawn = page("signup", PAGES["signup"]["wrong"])
     notice = drawn.css_first("[role=alert]")
     assert [link.attributes["href"] for link in notice.css("a")] == ["#email", "#consent"]
@@ -103,33 +103,33 @@ def test_a_wrong_field_is_named_on_top_and_described_beside_it():
     assert email.attributes["value"] == "garden.gate@post"
 
 
-def test_the_information_of_article_13_stands_before_the_button():
+def test_the_information_of_article_13_is_before_the_button():
     form = ENVIRONMENT.get_template("pages/_signup_form.html").render(EXHIBITS["_signup_form"])
-    told = form[: form.index("<button")]
+    before_button = form[: form.index("<button")]
     for fact in ("1 Paper Street", "answers@courier.example", "Art. 6(1)(a)", "72 hours", "third year", "complain"):
-        assert fact in told
+        assert fact in before_button
 
 
 @pytest.mark.parametrize("name", EXHIBITS)
-def test_an_exhibit_is_what_the_page_shows(name):
+def test_the_page_contains_the_exhibit(name):
     alone = ENVIRONMENT.get_template(f"pages/{name}.html").render(EXHIBITS[name])
     whole, usual = {"_signup_form": ("signup", SIGNUP), "_confirm_words": ("confirm", PAGES["confirm"]["usual"])}[name]
     assert alone.strip() in ENVIRONMENT.get_template(f"pages/{whole}.html").render(usual)
 
 
-def test_the_stored_words_are_shown_in_full_before_one_confirms():
+def test_the_confirm_page_shows_the_whole_wording():
     drawn = page("confirm", PAGES["confirm"]["long"])
     assert PAGES["confirm"]["long"]["wording"]["text"] in drawn.css_first(".read").text()
 
 
-def test_the_goodbye_names_no_address_so_it_is_the_same_after_erasure():
+def test_the_unsubscribed_page_shows_no_address_so_it_is_the_same_after_erasure():
     for context in PAGES["unsubscribed"].values():
         html = ENVIRONMENT.get_template("pages/unsubscribed.html").render(context)
         assert "@" not in html
         assert "•" not in html
 
 
-def test_a_title_from_a_feed_is_text_whatever_it_holds():
+def test_a_title_from_a_feed_is_escaped():
     hostile = issue([article(HOSTILE_TITLE, excerpt=HOSTILE_TITLE)], title=HOSTILE_TITLE)
     drawn = page("archive_issue", PAGES["archive_issue"]["usual"] | {"issue": hostile})
     assert drawn.css_first("h1").text() == HOSTILE_TITLE
@@ -137,7 +137,7 @@ def test_a_title_from_a_feed_is_text_whatever_it_holds():
     assert not drawn.css("script")
 
 
-def test_what_a_feed_says_runs_in_its_own_direction_on_any_page():
+def test_text_from_a_feed_determines_its_own_direction():
     archived = page("archive_issue", PAGES["archive_issue"]["usual"])
     promised = page("signup", SIGNUP).css("aside li")
     assert promised
@@ -148,18 +148,18 @@ def test_what_a_feed_says_runs_in_its_own_direction_on_any_page():
     assert [selector.strip() for selector in aligned if not re.search(r"\b(td|caption|tr)\b", selector)] == []
 
 
-def test_a_subscription_is_as_old_as_the_newsletter_s_calendar_says():
+def test_the_start_of_a_subscription_is_shown_in_the_newsletters_zone():
     late = datetime(2026, 10, 22, 23, 30, tzinfo=UTC)
     usual = PAGES["preferences"]["usual"]
     drawn = page("preferences", usual | {"subscriptions": [ROW | {"since": late, "zone": "Europe/Berlin"}]})
     assert "23 October 2026" in drawn.css_first("label small").text()
 
 
-def test_who_wants_no_letters_is_not_only_told_to_sign_up():
-    said = page("link_expired", PAGES["link_expired"]["usual"]).css_first("main").text()
-    assert said.index("there is nothing to do") < said.index("Enter your address again")
+def test_the_page_of_an_expired_link_first_says_that_there_is_nothing_to_do():
+    text = page("link_expired", PAGES["link_expired"]["usual"]).css_first("main").text()
+    assert text.index("there is nothing to do") < text.index("enter your address again")
 
 
-def test_a_letter_is_shown_in_a_frame_that_can_run_and_send_nothing():
+def test_outbox_letters_are_shown_in_sandboxed_frames():
     for frame in page("outbox_letter", PAGES["outbox_letter"]["usual"]).css("iframe"):
         assert set(frame.attributes["sandbox"].split()) == {"allow-popups", "allow-popups-to-escape-sandbox"}

@@ -1,4 +1,4 @@
-"""The feed that ships with the project: what the demonstration sends."""
+"""The sample feed, which the demo sends."""
 
 import re
 import struct
@@ -22,7 +22,7 @@ def feed():
     return feedparser.parse((SAMPLE / "feed.xml").read_bytes(), response_headers=ADDRESS)
 
 
-def test_the_feed_is_well_formed_and_has_twelve_articles_of_their_own_day(feed):
+def test_the_feed_is_well_formed_and_has_twelve_articles_on_different_days(feed):
     assert not feed.bozo
     assert len(feed.entries) == 12
     assert len({entry.id for entry in feed.entries}) == 12
@@ -38,7 +38,7 @@ def test_an_article_is_a_short_read_with_a_link(feed):
         assert entry.link.startswith("https://")
 
 
-def test_every_article_has_a_picture_of_the_size_it_names_and_says_what_it_shows(feed):
+def test_every_article_has_a_picture_with_its_real_size_and_alt_text(feed):
     used = set()
     for entry in feed.entries:
         image = LexborHTMLParser(entry.summary).css_first("img").attributes
@@ -53,6 +53,6 @@ def test_every_article_has_a_picture_of_the_size_it_names_and_says_what_it_shows
     assert used == set((SAMPLE / "pictures").iterdir())
 
 
-def test_the_feed_needs_nothing_that_is_loaded_from_elsewhere(feed):
+def test_the_feed_loads_nothing_from_other_hosts(feed):
     source = (SAMPLE / "feed.xml").read_text()
     assert not re.search(r'src="(?!pictures/)', source)

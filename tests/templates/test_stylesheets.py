@@ -6,15 +6,15 @@ import newsletter.web
 STATIC = Path(newsletter.web.__file__).parent / "static"
 
 
-def test_the_stylesheets_of_every_page_stay_small():
+def test_the_stylesheets_are_small():
     assert sum((STATIC / name).stat().st_size for name in ("tokens.css", "base.css")) < 14_000
 
 
-def test_the_stylesheets_ask_nobody_for_anything():
+def test_the_stylesheets_load_nothing():
     for sheet in STATIC.glob("*.css"):
         assert not re.search(r"url\(|@import|//", sheet.read_text())
 
 
-def test_colours_are_named_once_and_used_by_name():
+def test_colors_are_defined_once_and_used_by_name():
     rules = (STATIC / "base.css").read_text()
     assert set(re.findall(r"#[0-9a-f]{3,8}\b", rules)) <= {"#fff", "#000a"}  # a letter's own paper; a dialog's shade

@@ -17,7 +17,7 @@ def test_templates_are_found_beside_the_package_in_a_checkout():
     assert (templating.templates_dir() / "base.html").is_file()
 
 
-def test_a_name_that_was_not_given_fails(environment):
+def test_a_missing_name_raises(environment):
     with pytest.raises(UndefinedError, match="newsletter"):
         environment.from_string("{{ newsletter }}").render()
 
@@ -40,11 +40,11 @@ def test_html_is_escaped_and_text_is_not(environment):
         ("UTC", "Thursday 22 October 2026 at 12:00:00 (UTC)"),
     ],
 )
-def test_a_moment_is_told_with_the_offset_of_its_zone(zone, written):
+def test_a_time_is_shown_with_the_offset_of_its_zone(zone, written):
     assert templating.exactly(templating.local(NOON, zone)) == written
 
 
-def test_the_hour_that_comes_twice_is_told_apart():
+def test_the_repeated_hour_at_the_end_of_dst_is_unambiguous():
     first, second = (datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1))
     assert templating.when(templating.local(first, "Europe/Berlin")) == "Sunday 25 October 2026 at 02:30 (UTC+2)"
     assert templating.when(templating.local(second, "Europe/Berlin")) == "Sunday 25 October 2026 at 02:30 (UTC+1)"
@@ -62,12 +62,12 @@ def test_names_are_listed_as_in_a_sentence(names, sentence):
     assert templating.listed(names) == sentence
 
 
-def test_a_title_is_one_line_whatever_breaks_it_came_with():
+def test_one_line_removes_line_breaks():
     assert templating.one_line(" A\r\n\ttitle\N{LINE SEPARATOR}in parts ") == "A title in parts"
 
 
-def test_an_address_is_written_without_its_scheme():
-    assert templating.plainly("https://letters.example/n/morning/") == "letters.example/n/morning"
+def test_a_url_is_shown_without_its_scheme():
+    assert templating.without_scheme("https://letters.example/n/morning/") == "letters.example/n/morning"
 
 
 @pytest.mark.parametrize(("language", "way"), [("en", "ltr"), ("de-AT", "ltr"), ("he", "rtl"), ("AR-EG", "rtl")])

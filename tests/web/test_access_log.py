@@ -1,4 +1,4 @@
-"""One line a request, with the route in place of the path."""
+"""The access log: one line per request, with the route in place of the path."""
 
 import logging
 
@@ -10,31 +10,31 @@ ANA = "ana@example.org"
 
 
 @pytest.fixture
-def told(caplog):
-    """What the access log has told since it was asked last: method, route, status."""
+def new_lines(caplog):
+    """Return a function that returns the access log's new lines: method, route, status."""
     caplog.set_level(logging.INFO, "newsletter.web.access_log")
 
-    def told() -> list[tuple]:
-        found = [record for record in caplog.records if record.name == "newsletter.web.access_log"]
+    def new_lines() -> list[tuple]:
+        records = [record for record in caplog.records if record.name == "newsletter.web.access_log"]
         caplog.clear()
-        assert all(record.ms >= 0 for record in found)
-        return [(record.method, record.route, record.status) for record in found]
+        assert all(record.ms >= 0 for record in records)
+        return [(record.method, record.route, record.status) for record in records]
 
-    return told
+    return new_lines
 
 
-def test_a_request_is_told_by_its_route_and_nobodys_token_or_address(stage, told, caplog):
+def test_a_request_is_logged_by_its_route_without_token_or_address(stage, new_lines, caplog):
     stage.newsletter()
     stage.sign_up(ANA)
     stage.run(Queue.URGENT)
     (letter,) = stage.letters(to=ANA)
     link = stage.link(letter, "confirm")
-    told()
+    new_lines()
     stage.browser.get(link)
     stage.browser.post(link, data={"confirm": "yes"})
     assert ANA not in caplog.text
     assert link.rpartition("/")[2] not in caplog.text
-    assert told() == [("GET", "/confirm/{token}", 200), ("POST", "/confirm/{token}", 200)]
+    assert new_lines() == [("GET", "/confirm/{token}", 200), ("POST", "/confirm/{token}", 200)]
 
 
 @pytest.mark.parametrize(
@@ -48,19 +48,19 @@ def test_a_request_is_told_by_its_route_and_nobodys_token_or_address(stage, told
         ("PUT", "/subscribe", ("PUT", "/subscribe", 405)),
     ],
 )
-def test_every_answer_is_told_once(stage, told, method, path, line):
+def test_every_request_is_logged_once(stage, new_lines, method, path, line):
     stage.newsletter()
-    told()
+    new_lines()
     stage.browser.request(method, path)
-    assert told() == [line]
+    assert new_lines() == [line]
 
 
-def test_a_body_that_is_refused_and_a_page_that_fails_are_told_too(stage, told):
+def test_refused_bodies_and_failed_pages_are_logged_too(stage, new_lines):
     stage.newsletter()
     form = stage.form()
-    told()
+    new_lines()
     stage.browser.post("/subscribe", data={**form, "name": "x" * 70_000})
     with stage.site.database.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE signups RENAME TO elsewhere")
     stage.browser.post("/subscribe", data={**form, "email": ANA})
-    assert told() == [("POST", "/subscribe", 413), ("POST", "/subscribe", 500)]
+    assert new_lines() == [("POST", "/subscribe", 413), ("POST", "/subscribe", 500)]

@@ -1,4 +1,4 @@
-"""Pages say how often a newsletter comes, outside the exhibits that prove what was shown."""
+"""Pages show how often a newsletter comes, outside the exhibits that prove what was shown."""
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
@@ -24,16 +24,16 @@ def _newsletter(stage: WholeService):
     stage.newsletter()
 
 
-def comes(stage: WholeService, cron: str, slug: str = "morning", *, active: bool = True) -> None:
+def add_digest(stage: WholeService, cron: str, slug: str = "morning", *, active: bool = True) -> None:
     with stage.site.database.writing() as session:
         newsletter = session.scalars(select(Newsletter).where(Newsletter.slug == slug)).one()
-        facts = {"name": cron, "cron": cron, "zone": "Europe/Berlin", "actor": "tests", "now": stage.clock()}
-        digests.add(session, newsletter, **facts).active = active
+        values = {"name": cron, "cron": cron, "zone": "Europe/Berlin", "actor": "tests", "now": stage.clock()}
+        digests.add(session, newsletter, **values).active = active
 
 
 def confirm_page(stage: WholeService) -> str:
     stage.sign_up(ANA)
-    stage.ring(Queue.URGENT)
+    stage.run(Queue.URGENT)
     return stage.browser.get(stage.link(stage.letters(to=ANA)[-1], "confirm")).text
 
 
@@ -44,7 +44,7 @@ def preferences_page(stage: WholeService) -> str:
 
 
 def exhibits(stage: WholeService) -> tuple[str, str]:
-    """What the newest wording says was shown: the form and the confirm page."""
+    """Return the newest wording's exhibits: the form and the confirm page."""
     with stage.site.database.reading() as session:
         wording = session.scalars(select(Wording).order_by(Wording.id.desc())).first()
         assert wording
@@ -52,26 +52,26 @@ def exhibits(stage: WholeService) -> tuple[str, str]:
         return form.body.decode(), confirm.body.decode()
 
 
-def said(page: str) -> str:
+def text_of(page: str) -> str:
     return LexborHTMLParser(page).css_first("main").text()
 
 
-def test_who_is_about_to_confirm_reads_how_often_it_comes(stage):
-    comes(stage, "0 7 * * *")
-    comes(stage, "0 18 * * 5")
-    comes(stage, "0 12 * * *", active=False)
-    page = said(confirm_page(stage))
+def test_the_confirm_page_shows_how_often_the_newsletter_comes(stage):
+    add_digest(stage, "0 7 * * *")
+    add_digest(stage, "0 18 * * 5")
+    add_digest(stage, "0 12 * * *", active=False)
+    page = text_of(confirm_page(stage))
     assert f"{DAILY} {WEEKLY}" in page
     assert "12:00" not in page
 
 
-def test_nothing_is_said_of_what_comes_by_hand(stage):
-    assert "How often" not in said(confirm_page(stage))
+def test_the_confirm_page_shows_no_schedule_if_there_is_none(stage):
+    assert "How often" not in text_of(confirm_page(stage))
 
 
-def test_the_exhibit_stands_byte_for_byte_in_the_page_and_knows_no_schedule(stage):
+def test_pages_contain_the_exhibits_byte_for_byte_and_the_schedule_outside_of_them(stage):
     before = exhibits(stage)
-    comes(stage, "0 7 * * *")
+    add_digest(stage, "0 7 * * *")
     with stage.site.database.writing() as session:
         forms.publish_current(session, stage.site.templates, actor="tests", now=stage.clock())
     form, confirm = exhibits(stage)
@@ -82,8 +82,8 @@ def test_the_exhibit_stands_byte_for_byte_in_the_page_and_knows_no_schedule(stag
     assert form in stage.browser.get("/n/morning").text
 
 
-def test_preferences_say_how_often_each_newsletter_comes(stage):
-    comes(stage, "0 7 * * *")
+def test_preferences_show_how_often_each_newsletter_comes(stage):
+    add_digest(stage, "0 7 * * *")
     stage.newsletter("evening")
     for slug in ("morning", "evening"):
         stage.reader(ANA, slug)

@@ -32,7 +32,7 @@ from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
 from tests.builders import a_newsletter, a_reader, a_signup, a_worker, an_issue, owed
 from tests.clock import NOON
-from tests.content.builders import Shelf
+from tests.content.builders import FakeFetcher
 from tests.transports import FakeMonotonic, FakeTransport
 from tests.whole_service import WholeService
 from workers import context, jobs
@@ -115,7 +115,7 @@ def test_waking_feeds_stores_new_articles(stage):
     with stage.site.database.writing() as session:
         newsletter = a_newsletter(session)
         session.add(Feed(newsletter_id=newsletter.id, url="https://town.example/feed", added_at=NOON, next_try_at=NOON))
-    fed = replace(stage.context, fetcher=Shelf({"https://town.example/feed": FEED}))
+    fed = replace(stage.context, fetcher=FakeFetcher({"https://town.example/feed": FEED}))
     assert jobs.run(Queue.FEEDS, fed) is False
     with stage.site.database.reading() as session:
         assert session.scalars(select(Article.title)).all() == ["A bridge opens"]
@@ -285,7 +285,7 @@ def test_a_restarted_service_goes_on_where_it_was(stage):
     assert statuses(stage) == [DeliveryStatus.SENT] * 2
     with stage.site.database.reading() as session:
         assert session.get_one(Issue, approved.id).status is IssueStatus.SENT
-        assert issues.content_sha(session, session.get_one(Issue, approved.id))
+        assert issues.content_hash(session, session.get_one(Issue, approved.id))
     assert [message_from_bytes(f.read_bytes(), policy=policy.default)["Subject"] for f in stage.outbox.glob("new/*")]
 
 

@@ -95,7 +95,7 @@ def _relay(found: Settings) -> str:
                 f"NEWSLETTER_SMTP_URL: {trouble.place} cannot be used: {trouble.reason} "
                 f"(one that takes every letter is Postfix's: {SINK})"
             )
-    places = " and ".join(relay.place for relay in found.smtp_url)
+    places = " and ".join(relay.endpoint for relay in found.smtp_url)
     return f"relay{'s'[: len(found.smtp_url) > 1]} {places}"
 
 

@@ -1,1 +1,1 @@
-"""Digests: rules that turn articles into issues on a schedule."""
+"""Digests: schedules and rules that turn articles into issues."""

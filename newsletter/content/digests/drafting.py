@@ -16,22 +16,22 @@ from newsletter.content.digests.digests import Digest
 from newsletter.content.digests.selection import Candidate
 from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueArticle, IssueStatus
-from newsletter.content.parsing.sanitising import one_line
+from newsletter.content.parsing.sanitizing import one_line
 from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 from newsletter.store.database_errors import is_unavailable
 
-POOL = 500  # of the newest articles are looked at
-LONGEST = 200  # characters of a title
+MAX_CANDIDATES = 500  # of the newest articles are considered for an issue
+MAX_TITLE = 200  # characters
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class DigestRun:
-    """A run of a digest: when it is, and since when the digest has not run."""
+    """A run of a digest: its time, and the time of the run before it."""
 
     digest_id: int
     at: datetime
@@ -41,30 +41,33 @@ class DigestRun:
 def draft_due(reading: Begin, writing: Begin, *, now: datetime) -> None:
     """Draft the issues that are due, each in a transaction of its own.
 
-    A digest that cannot be drafted is logged and delays no other. Raises if the database is unavailable.
+    A digest that cannot be drafted is logged and does not delay the others. Raises if the database is unavailable.
     """
     with reading() as session:
-        due = digests.active(session, now=now)
-    for digest in due:
+        active = digests.active(session, now=now)
+    for digest_id in active:
         try:
             with writing() as session:
-                issue = draft_run(session, digest, now=now)
-        except Exception as error:  # whatever is wrong with this digest, the others come out
+                issue = draft_run(session, digest_id, now=now)
+        except Exception as error:  # an error in one digest must not stop the others
             if is_unavailable(error):
                 raise
-            log_failure(log, f"digest {digest} cannot be drafted", error)
+            log_failure(log, f"digest {digest_id} cannot be drafted", error)
             continue
         if issue:
             log.info("issue drafted", extra={"issue": issue.id, "status": issue.status})
 
 
 def draft_run(session: Session, digest_id: int, *, now: datetime) -> Issue | None:
-    """Make the issue that is due, if one is: of the newest missed run only, however long we were down."""
-    if _due(session.get_one(Digest, digest_id), now) is None:
+    """Draft the issue of a digest's newest missed run; return None if no run is due.
+
+    After a downtime, only the newest run is made up for. The issue of an automatic digest is approved at once.
+    """
+    if _due_run(session.get_one(Digest, digest_id), now) is None:
         return None
-    # Looked at again with the row locked: of two workers, the second finds that the run has been made.
+    # Check again with the row locked: the second of two workers sees that the first has drafted the run.
     digest = session.get_one(Digest, digest_id, with_for_update=True, populate_existing=True)
-    at = _due(digest, now)
+    at = _due_run(digest, now)
     if at is None:
         return None
     rule = digests.Rule.read(digest.rule)
@@ -92,16 +95,16 @@ def draft(
     title: str | None = None,
     run: DigestRun | None = None,
 ) -> Issue:
-    """Make an issue of the newest articles, at most so many, that no other issue has that was not cancelled.
+    """Draft an issue of the newest articles, at most `articles`, that are in no other issue or only in cancelled ones.
 
-    If there are none, a digest's run is skipped; an issue by hand is refused.
+    Without such articles, a digest's run yields a skipped issue, and an issue by hand raises Refused.
     """
     issues.check_size(articles)
-    title = _title(title or "")
+    title = _checked_title(title or "")
     issues.lock_newsletter(session, newsletter.id)
-    chosen = selection.choose(_offered(session, newsletter.id), limit=articles)
+    chosen = selection.choose(_candidates(session, newsletter.id), limit=articles)
     if not (chosen or run):
-        raise Refused("There is nothing to draft: the feeds have offered no article that no issue has had.")
+        raise Refused("There is nothing to draft: the newsletter's feeds have no new articles.")
     issue = Issue(
         newsletter_id=newsletter.id,
         digest_id=run.digest_id if run else None,
@@ -114,35 +117,35 @@ def draft(
     )
     session.add(issue)
     session.flush()
-    _fill(session, issue, chosen)
+    _add_articles(session, issue, chosen)
     issues.log_change(session, issue, issue.status.value, actor=actor, now=now, articles=len(chosen))
     return issue
 
 
-def _due(digest: Digest, now: datetime) -> datetime | None:
+def _due_run(digest: Digest, now: datetime) -> datetime | None:
     since = digest.last_run_at or digest.starts_at
     return recurrence.latest_run(digest.cron, digest.zone, after=since, until=now) if digest.active else None
 
 
-def _title(given: str) -> str:
-    title = one_line(given)
-    if len(title) > LONGEST:
-        raise Malformed("title", f"Enter a title of at most {LONGEST} characters; mail programs show some sixty.")
+def _checked_title(text: str) -> str:
+    title = one_line(text)
+    if len(title) > MAX_TITLE:
+        raise Malformed("title", f"Enter a title of at most {MAX_TITLE} characters; mail programs show about 60.")
     return title
 
 
-def _offered(session: Session, newsletter_id: int) -> list[Candidate]:
-    """The newest articles of the newsletter's feeds that are in no issue, or in cancelled ones only."""
-    live = exists().where(
+def _candidates(session: Session, newsletter_id: int) -> list[Candidate]:
+    """Return the newest articles of the newsletter's feeds that are in no issue, or in cancelled ones only."""
+    is_used = exists().where(
         IssueArticle.article_id == Article.id, IssueArticle.issue_id == Issue.id, Issue.status != IssueStatus.CANCELLED
     )
-    mine = select(Article.id, Article.published_at, Article.title).join(Feed, Feed.id == Article.feed_id)
-    mine = mine.where(Feed.newsletter_id == newsletter_id, ~live)
-    newest = mine.order_by(Article.published_at.desc(), Article.id.desc()).limit(POOL)
+    unused = select(Article.id, Article.published_at, Article.title).join(Feed, Feed.id == Article.feed_id)
+    unused = unused.where(Feed.newsletter_id == newsletter_id, ~is_used)
+    newest = unused.order_by(Article.published_at.desc(), Article.id.desc()).limit(MAX_CANDIDATES)
     return [Candidate(*row) for row in session.execute(newest)]
 
 
-def _fill(session: Session, issue: Issue, chosen: Sequence[Candidate]) -> None:
+def _add_articles(session: Session, issue: Issue, chosen: Sequence[Candidate]) -> None:
     session.add_all(
         IssueArticle(issue_id=issue.id, article_id=article.id, digest_id=issue.digest_id, position=position)
         for position, article in enumerate(chosen)

@@ -1,7 +1,7 @@
-"""Recurrence: when a cron expression comes round by the wall clocks of a zone.
+"""Compute the runs of a cron expression in the local time of a zone.
 
-A wall-clock time that the clocks skip (summer time begins, a country crosses the date line) runs at the first instant
-after the gap; one that they show twice runs the first time only. So each time of day that is written comes once a day.
+A local time that is skipped (summer time begins, a country crosses the date line) runs at the first instant after the
+gap; a local time that occurs twice runs only the first time. So each time of day in the expression runs once a day.
 """
 
 from collections.abc import Iterator
@@ -14,63 +14,63 @@ from cronsim import CronSim, CronSimError
 from newsletter import zones
 from newsletter.errors import Malformed
 
-LONGEST_FOLD = timedelta(days=1)  # a country that moves across the date line may live one day twice
+LONGEST_FOLD = timedelta(days=1)  # a country that moves across the date line may repeat a whole day
 
 
 def check(cron: str, zone: str) -> None:
-    """Raises Malformed, naming the field, unless this is a schedule that comes round."""
+    """Raise Malformed, naming the field, unless the zone is known and the schedule ever runs."""
     zones.check(zone)
     if len(cron.split()) != 5:
         raise Malformed("cron", "A schedule has five parts: minute, hour, day, month and weekday, as in “0 7 * * 1-5”.")
     try:
         next(CronSim(cron, datetime(2000, 1, 1)))  # noqa: DTZ001 - wall-clock time has no zone
     except CronSimError as error:
-        raise Malformed("cron", f"“{cron}” cannot be read as a schedule: {error}.") from error
+        raise Malformed("cron", f"“{cron}” is not a valid schedule: {error}.") from error
     except StopIteration:
-        raise Malformed("cron", f"“{cron}” is a day that never comes.") from None
+        raise Malformed("cron", f"The schedule “{cron}” never runs: no such day exists.") from None
 
 
 def in_words(cron: str, zone: str) -> str:
-    """A schedule as a sentence: "At 07:00 on Monday through Friday (Europe/Berlin)."."""
+    """Return a schedule as a sentence: "At 07:00 on Monday through Friday (Europe/Berlin)."."""
     return f"{CronSim(cron, datetime(2000, 1, 1)).explain()} ({zone})."  # noqa: DTZ001 - wall-clock time has no zone
 
 
 def next_runs(cron: str, zone: str, *, after: datetime, count: int) -> list[datetime]:
-    """The next runs later than `after`, in UTC, each later than the one before."""
+    """Return the next `count` runs later than `after`, in UTC, in order."""
     return list(islice(runs(cron, zone, after=after), count))
 
 
 def runs(cron: str, zone: str, *, after: datetime) -> Iterator[datetime]:
-    """Every run later than `after`, in UTC."""
-    place = ZoneInfo(zone)
+    """Yield every run later than `after`, in UTC, in order."""
+    tz = ZoneInfo(zone)
     last = after
-    for wall in CronSim(cron, _wall(after, place)):
-        run = _instant(wall, place)
+    for local in CronSim(cron, _local(after, tz)):
+        run = _instant(local, tz)
         if run > last:  # two times within one gap are one run
             yield run
             last = run
 
 
 def latest_run(cron: str, zone: str, *, after: datetime, until: datetime) -> datetime | None:
-    """The newest run later than `after` and not later than `until`: the one to catch up with after a downtime."""
-    place = ZoneInfo(zone)
-    for wall in CronSim(cron, _wall(until, place) + LONGEST_FOLD, reverse=True):
-        run = _instant(wall, place)
+    """Return the newest run later than `after` and not later than `until`, in UTC: the one to make up for."""
+    tz = ZoneInfo(zone)
+    for local in CronSim(cron, _local(until, tz) + LONGEST_FOLD, reverse=True):
+        run = _instant(local, tz)
         if run <= until:
             return run if run > after else None
     return None
 
 
-def _wall(instant: datetime, place: ZoneInfo) -> datetime:
-    return instant.astimezone(place).replace(tzinfo=None)
+def _local(instant: datetime, tz: ZoneInfo) -> datetime:
+    return instant.astimezone(tz).replace(tzinfo=None)
 
 
-def _instant(wall: datetime, place: ZoneInfo) -> datetime:
-    """When the clocks show this time first, or the first instant after they have skipped it."""
-    while not _exists(wall, place):
-        wall += timedelta(minutes=1)
-    return wall.replace(tzinfo=place, fold=0).astimezone(UTC)
+def _instant(local: datetime, tz: ZoneInfo) -> datetime:
+    """Return the first instant with this local time, or the first instant after the gap that skips it."""
+    while not _exists(local, tz):
+        local += timedelta(minutes=1)
+    return local.replace(tzinfo=tz, fold=0).astimezone(UTC)
 
 
-def _exists(wall: datetime, place: ZoneInfo) -> bool:
-    return _wall(wall.replace(tzinfo=place).astimezone(UTC), place) == wall
+def _exists(local: datetime, tz: ZoneInfo) -> bool:
+    return _local(local.replace(tzinfo=tz).astimezone(UTC), tz) == local

@@ -1,4 +1,4 @@
-"""Selection: which articles an issue takes. Pure: what was taken before is not offered again."""
+"""Choose the articles of an issue. Pure: the caller offers only articles that no issue has."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,5 +15,5 @@ class Candidate:
 
 
 def choose(offered: Iterable[Candidate], *, limit: int) -> list[Candidate]:
-    """The newest of what is offered, at most `limit`, newest first."""
-    return sorted(offered, key=lambda each: (each.published_at, each.id), reverse=True)[:limit]
+    """Return the newest of the offered articles, at most `limit`, newest first."""
+    return sorted(offered, key=lambda candidate: (candidate.published_at, candidate.id), reverse=True)[:limit]

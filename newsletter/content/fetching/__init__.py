@@ -1,1 +1,1 @@
-"""One guarded HTTP GET of an address that a stranger chose."""
+"""Fetch an untrusted URL with one guarded HTTP GET."""

@@ -1,4 +1,4 @@
-"""Connections that go to permitted addresses only, and end in time."""
+"""httpx connections that reach only permitted addresses and obey one deadline."""
 
 import ssl
 from collections.abc import Iterable, Iterator
@@ -12,36 +12,36 @@ from newsletter.content.fetching.destinations import Guard
 
 
 class Deadline:
-    """When the whole exchange must be over, by the monotonic clock: a byte a second does not keep it open."""
+    """The end of the whole exchange by the monotonic clock, so that a slow server cannot prolong it byte by byte."""
 
     def __init__(self, seconds: float) -> None:
         self._end = monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds left. Raises httpcore2's timeout when there are none."""
+        """Return the seconds left. Raises httpcore2.ReadTimeout if there are none."""
         left = self._end - monotonic()
         if left <= 0:
-            raise httpcore2.ReadTimeout("the time is up")
+            raise httpcore2.ReadTimeout("the deadline has passed")
         return left
 
 
 class TimedStream(httpcore2.NetworkStream):
-    """A connection whose every operation gets the time that is left in all, whatever time it was meant to have."""
+    """A connection that ignores each operation's own timeout and uses the time left until the deadline."""
 
     def __init__(self, stream: httpcore2.NetworkStream, deadline: Deadline) -> None:
         self._stream = stream
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read what has come."""
+        """Read at most `max_bytes`."""
         return self._stream.read(max_bytes, self._deadline.left())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Write it all."""
+        """Write the whole buffer."""
         self._stream.write(buffer, self._deadline.left())
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._stream.close()
 
     def start_tls(
@@ -50,16 +50,16 @@ class TimedStream(httpcore2.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore2.NetworkStream:
-        """Encrypt; the certificate must be the one of the name in the URL, although we connect to a number."""
+        """Start TLS; the certificate must match the URL's host name, although the connection goes to an address."""
         return TimedStream(self._stream.start_tls(ssl_context, server_hostname, self._deadline.left()), self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
-        """What the connection knows about itself."""
+        """Return a detail of the underlying connection."""
         return self._stream.get_extra_info(info)
 
 
 class GuardedNetwork(httpcore2.NetworkBackend):
-    """Resolves, checks and connects in one place, for the first request and for every redirect."""
+    """A network backend that resolves, checks and connects in one step, for the request and for every redirect."""
 
     def __init__(self, guard: Guard, network: httpcore2.NetworkBackend, deadline: Deadline) -> None:
         self._guard = guard
@@ -74,7 +74,7 @@ class GuardedNetwork(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
-        """Connect to the first of the host's addresses that answers. Raises Forbidden if any is not permitted."""
+        """Connect to the first address of the host that answers. Raises Forbidden if any address is not permitted."""
         failure: Exception = httpcore2.ConnectError("no address")
         for address in self._guard.addresses(host, port, seconds=self._deadline.left()):
             try:
@@ -89,14 +89,14 @@ class GuardedNetwork(httpcore2.NetworkBackend):
 
 
 class GuardedTransport(httpx2.BaseTransport):
-    """httpx over guarded connections: one exchange, redirects included, within `seconds`."""
+    """An httpx transport over guarded connections: one exchange, redirects included, within `seconds`."""
 
     def __init__(self, guard: Guard, network: httpcore2.NetworkBackend, tls: ssl.SSLContext, *, seconds: float) -> None:
         backend = GuardedNetwork(guard, network, Deadline(seconds))
         self._pool = httpcore2.ConnectionPool(ssl_context=tls, network_backend=backend, max_keepalive_connections=0)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send one request over a connection of its own."""
+        """Send one request over a new connection."""
         url = request.url
         response = self._pool.handle_request(
             httpcore2.Request(
@@ -110,12 +110,12 @@ class GuardedTransport(httpx2.BaseTransport):
         return httpx2.Response(response.status, headers=response.headers, stream=_Body(response))
 
     def close(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         self._pool.close()
 
 
 class _Body(httpx2.SyncByteStream):
-    """A response's body, as it comes."""
+    """A response's body as a stream."""
 
     def __init__(self, response: httpcore2.Response) -> None:
         self._response = response

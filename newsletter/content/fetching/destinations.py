@@ -1,8 +1,8 @@
-"""Where a fetch may go: public addresses, and the private hosts that the operator has named.
+"""Decide which addresses a fetch may connect to: public ones, and the private hosts that the operator allows.
 
-An address that a stranger chose must not lead into the network behind us (server-side request forgery). The name is
-resolved once, every address it has must be permitted, and the connection goes to one of exactly these: a name that
-answers differently the second time (DNS rebinding) is never asked a second time.
+An untrusted URL must not reach our private network (server-side request forgery). The guard resolves the name once,
+checks every address, and the connection goes to one of exactly these addresses. A name that resolves differently the
+second time (DNS rebinding) gains nothing, because it is never resolved twice.
 """
 
 import socket
@@ -17,9 +17,9 @@ from newsletter.errors import NewsletterError
 Resolve = Callable[[str], Iterable[str]]
 
 PORTS = (80, 443)
-UNICAST = IPv6Network("2000::/3")  # all that is assigned to the public so far; everything else in IPv6 is special
-NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the IPv4 address stands in the last 32 bits
-DOCUMENTATION = IPv6Network("3fff::/20")  # RFC 9637, newer than some of the Pythons that run here
+UNICAST = IPv6Network("2000::/3")  # the only public range assigned so far; the rest of IPv6 is special-purpose
+NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are the IPv4 address
+DOCUMENTATION = IPv6Network("3fff::/20")  # RFC 9637, which some supported Python versions do not know
 
 
 class FetchError(NewsletterError):
@@ -27,11 +27,11 @@ class FetchError(NewsletterError):
 
 
 class Forbidden(FetchError):
-    """The address leads where feeds may not come from."""
+    """Feeds may not be fetched from this address."""
 
 
 def is_public(address: IPAddress) -> bool:
-    """Whether anybody on the Internet could reach this address, also where IPv6 only wraps an IPv4 address."""
+    """Return whether an address is public; an IPv6 address that wraps an IPv4 address is judged by the latter."""
     if isinstance(address, IPv4Address):
         return address.is_global and not address.is_multicast and not address.is_reserved
     if address in NAT64:
@@ -43,48 +43,51 @@ def is_public(address: IPAddress) -> bool:
 
 
 def resolve(host: str) -> list[str]:
-    """Every address of the host, in the order in which the system prefers them. It also reads 127.1 and 0x7f000001."""
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    """Return every address of the host in the system's order of preference. It also parses 127.1 and 0x7f000001."""
+    return [str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
 
 
 class Guard:
-    """Says to which addresses a connection may go."""
+    """Permits connections to public addresses and to the allowed hosts."""
 
     def __init__(self, allow: Iterable[AllowedHost] = (), *, resolve: Resolve = resolve) -> None:
-        self._exemptions = tuple(allow)
+        self._allowed_hosts = tuple(allow)
         self._resolve = resolve
 
     def addresses(self, host: str, port: int, *, seconds: float) -> list[IPAddress]:
-        """The addresses of the host, after all of them were found to be permitted. Raises FetchError or Forbidden."""
+        """Resolve the host within `seconds` and return its addresses.
+
+        Raises Forbidden if any of them is not permitted, FetchError if the name cannot be resolved.
+        """
         try:
-            found = [ip_address(each.partition("%")[0]) for each in self._ask(host, seconds)]
+            addresses = [ip_address(each.partition("%")[0]) for each in self._resolve_within(seconds, host)]
         except TimeoutError as error:
-            raise FetchError(f"No name server has said where {host} is in time.") from error
+            raise FetchError(f"The name server did not resolve {host} in time.") from error
         except (OSError, ValueError) as error:
-            raise FetchError(f"The name {host} is not known.") from error
-        if not found:
-            raise FetchError(f"The name {host} has no address.")
-        for address in found:
+            raise FetchError(f"The host name {host} is unknown.") from error
+        if not addresses:
+            raise FetchError(f"The host name {host} has no address.")
+        for address in addresses:
             self._check(host, address, port)
-        return found
+        return addresses
 
     def _check(self, host: str, address: IPAddress, port: int) -> None:
-        if any(exemption.covers(host, address, port) for exemption in self._exemptions):
+        if any(allowed.covers(host, address, port) for allowed in self._allowed_hosts):
             return
         if not is_public(address):
-            raise Forbidden(f"{host} is at {address}, which is not a public address.")
+            raise Forbidden(f"{host} resolves to {address}, which is not a public address.")
         if port not in PORTS:
-            raise Forbidden(f"Port {port} of {host} is not one that feeds come from; 80 and 443 are.")
+            raise Forbidden(f"Port {port} of {host} is not allowed; feeds are fetched from ports 80 and 443 only.")
 
-    def _ask(self, host: str, seconds: float) -> Iterable[str]:
-        """Resolve within a time limit. The system's resolver has none of its own, and may take minutes."""
-        answer: Future[Iterable[str]] = Future()
+    def _resolve_within(self, seconds: float, host: str) -> Iterable[str]:
+        """Resolve in a thread with a time limit: the system's resolver has none and may take minutes."""
+        resolved: Future[Iterable[str]] = Future()
 
-        def ask() -> None:
+        def run() -> None:
             try:
-                answer.set_result(self._resolve(host))
+                resolved.set_result(self._resolve(host))
             except (OSError, ValueError) as error:
-                answer.set_exception(error)
+                resolved.set_exception(error)
 
-        Thread(target=ask, daemon=True, name="resolve").start()
-        return answer.result(timeout=seconds)
+        Thread(target=run, daemon=True, name="resolve").start()
+        return resolved.result(timeout=seconds)

@@ -1,4 +1,4 @@
-"""What a fetcher is and what it returns. The one that asks the Internet is in `fetching`."""
+"""The protocol of a fetcher and its result. `fetching.http` implements it over HTTP."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,7 +8,7 @@ MAX_BYTES = 5_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class FetchResult:
-    """What a server gave. `body` is None when nothing has changed since the validators that were sent (HTTP 304)."""
+    """A server's response. `body` is None if the content matches the validators that were sent (HTTP 304)."""
 
     url: str  # after redirects
     body: bytes | None
@@ -18,10 +18,10 @@ class FetchResult:
 
 
 class Fetcher(Protocol):
-    """Whoever can get what lies at an address."""
+    """Fetches the content of a URL."""
 
     def fetch(
         self, url: str, *, etag: str | None = None, last_modified: str | None = None, limit: int = MAX_BYTES
     ) -> FetchResult:
-        """Get at most `limit` bytes. Raises FetchError with a reason that an operator understands."""
+        """Return a body of at most `limit` bytes. Raises FetchError with a reason that an operator understands."""
         ...

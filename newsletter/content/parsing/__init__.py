@@ -1,1 +1,1 @@
-"""From the bytes of a feed to entries with safe HTML."""
+"""Turn the bytes of a feed into entries with safe HTML, in a sandbox."""

@@ -1,4 +1,4 @@
-"""Entries: what a feed offers, brought into one form whatever the feed's format is."""
+"""Entries: normalize a feed's entries to one safe form, whatever the feed's format."""
 
 import hashlib
 from collections.abc import Iterable
@@ -8,28 +8,28 @@ from urllib.parse import urljoin, urlsplit
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from newsletter.content.parsing.sanitising import (
+from newsletter.content.parsing.sanitizing import (
     bounded,
     excerpt,
     one_line,
     plain_text,
-    sanitise,
+    sanitize,
     without_userinfo,
 )
 
 MAX_IDENTITY = 255
 MAX_URL = 2000
 MAX_TITLE = 300
-MAX_MADE_TITLE = 80
+MAX_TITLE_FROM_TEXT = 80
 MAX_SUMMARY = 280
 MAX_NAME = 100
 MAX_CATEGORIES = 20
-SMALLEST_PICTURE = 100  # pixels; what declares itself narrower is an icon or a tracking pixel
+MIN_PICTURE_SIDE = 100  # pixels; an image that declares less is an icon or a tracking pixel
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeadPicture:
-    """Where an article's lead picture lies, and what it shows."""
+    """The URL of an article's lead picture, and its text alternative."""
 
     url: str
     alt: str = ""
@@ -37,7 +37,7 @@ class LeadPicture:
 
 @dataclass(frozen=True, kw_only=True)
 class FeedEntry:
-    """One entry. `title`, `summary`, `author` and `categories` are plain text on one line, `html` is sanitised."""
+    """One entry. `title`, `summary`, `author` and `categories` are plain text on one line; `html` is sanitized."""
 
     identity: str
     url: str | None
@@ -51,10 +51,10 @@ class FeedEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Raw:
-    """An entry as its feed gives it: `title` is text, `summary` and `content` are HTML that nobody has looked at.
+class RawEntry:
+    """An entry as the feed contains it: `title` is plain text, `summary` and `content` are unsanitized HTML.
 
-    `base` is what relative links in it start from: its xml:base, else the feed's own address.
+    `base` is the base of relative links: the entry's xml:base, else the feed's own address.
     """
 
     identity: str = ""
@@ -71,26 +71,26 @@ class Raw:
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedFeed:
-    """A feed's title and its entries, newest first where the feed keeps to custom."""
+    """A feed's title and its entries in the feed's order, which is newest first by convention."""
 
     title: str
     entries: tuple[FeedEntry, ...]
 
 
-def compose(raw: Raw) -> FeedEntry | None:
-    """Bring an entry into form; None if it has neither a title nor a link, so that nothing could be shown of it."""
+def normalize(raw: RawEntry) -> FeedEntry | None:
+    """Return the entry in its safe form; None if it has neither a title nor a link and so nothing to show."""
     url, title = web_address(raw.link, raw.base), one_line(raw.title)
     if not (url or title):
         return None
     body = raw.content if raw.content.strip() else raw.summary
     text = plain_text(raw.summary) or plain_text(body)
-    made = "" if title else excerpt(text, MAX_MADE_TITLE)
+    made_title = "" if title else excerpt(text, MAX_TITLE_FROM_TEXT)
     return FeedEntry(
         identity=_identity(raw, url, title, text),
         url=url,
-        title=excerpt(title, MAX_TITLE) or made or excerpt(_short(url), MAX_TITLE),
-        summary=excerpt(_after(made, text), MAX_SUMMARY),
-        html=sanitise(body, base=web_address(raw.base)),
+        title=excerpt(title, MAX_TITLE) or made_title or excerpt(_without_scheme(url), MAX_TITLE),
+        summary=excerpt(_after(made_title, text), MAX_SUMMARY),
+        html=sanitize(body, base=web_address(raw.base)),
         author=excerpt(one_line(raw.author), MAX_NAME),
         published_at=raw.published_at,
         picture=_picture(raw, body),
@@ -99,7 +99,7 @@ def compose(raw: Raw) -> FeedEntry | None:
 
 
 def web_address(link: str, base: str = "") -> str | None:
-    """The link as an absolute http or https address that names no user, or None if it is anything else."""
+    """Return the link as an absolute http or https URL without user and password; None if it is no such URL."""
     try:
         url = without_userinfo(urljoin(base, one_line(link).replace(" ", "%20")))
         parts = urlsplit(url)
@@ -109,21 +109,21 @@ def web_address(link: str, base: str = "") -> str | None:
     return url if link and parts.scheme in ("http", "https") and parts.hostname and len(url) <= MAX_URL else None
 
 
-def _after(made: str, text: str) -> str:
-    """What the text goes on with where its beginning became the title: nothing is printed twice."""
-    return text[len(made.removesuffix("…")) :].lstrip(" ,;:.-\u2013…") if made else text
+def _after(made_title: str, text: str) -> str:
+    """Return the rest of the text if its beginning became the title, so that readers do not see it twice."""
+    return text[len(made_title.removesuffix("…")) :].lstrip(" ,;:.-\u2013…") if made_title else text
 
 
-def _identity(raw: Raw, url: str | None, title: str, text: str) -> str:
-    """What an entry is known by: its own id, else its link, else what it says."""
+def _identity(raw: RawEntry, url: str | None, title: str, text: str) -> str:
+    """Return the entry's own id, else its link, else a hash of its title and text."""
     identity = one_line(raw.identity) or url
     if identity and len(identity) <= MAX_IDENTITY:
         return identity
     return "sha256:" + hashlib.sha256((identity or f"{title}\n{text}").encode()).hexdigest()
 
 
-def _short(url: str | None) -> str:
-    """A link without its scheme: the title of an entry that has nothing else."""
+def _without_scheme(url: str | None) -> str:
+    """Return a link without its scheme: the title of an entry that has neither a title nor text."""
     return (url or "").partition("//")[2].rstrip("/")
 
 
@@ -132,10 +132,10 @@ def _categories(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in unique if name)[:MAX_CATEGORIES]
 
 
-def _picture(raw: Raw, body: str) -> LeadPicture | None:
-    """The picture that the feed names for the entry, else the first in its text that is not tiny."""
-    if named := web_address(raw.picture, raw.base):
-        return LeadPicture(url=named)
+def _picture(raw: RawEntry, body: str) -> LeadPicture | None:
+    """Return the picture that the feed declares for the entry, else the first in its text that is not tiny."""
+    if declared := web_address(raw.picture, raw.base):
+        return LeadPicture(url=declared)
     for image in LexborHTMLParser(bounded(body)).css("img[src]") if "<img" in body.lower() else ():
         source = web_address(image.attributes["src"] or "", raw.base)
         if source and not _is_tiny(image):
@@ -145,4 +145,4 @@ def _picture(raw: Raw, body: str) -> LeadPicture | None:
 
 def _is_tiny(image: LexborNode) -> bool:
     sizes = [image.attributes.get(side) or "" for side in ("width", "height")]
-    return any(size.isdecimal() and int(size) < SMALLEST_PICTURE for size in sizes)
+    return any(size.isdecimal() and int(size) < MIN_PICTURE_SIDE for size in sizes)

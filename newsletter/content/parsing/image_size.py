@@ -1,11 +1,11 @@
-"""Tell what kind of image a file is and how large it is shown, from its header; nothing is decoded."""
+"""Read an image's type and displayed size from its header, without decoding it."""
 
 from io import BytesIO
 from typing import NamedTuple
 
 import imagesize
 
-# `imagesize` knows more kinds, among them SVG, which is XML: only what starts as one of these is given to it.
+# `imagesize` reads more types, among them SVG, which is XML. So only files with one of these signatures reach it.
 TYPES = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"GIF87a": "image/gif",
@@ -16,7 +16,7 @@ TYPES = {
 
 
 class ImageSize(NamedTuple):
-    """An image's media type and its size in pixels, turned as its EXIF data says."""
+    """An image's media type and its size in pixels, with the EXIF rotation applied."""
 
     type: str
     width: int
@@ -24,9 +24,9 @@ class ImageSize(NamedTuple):
 
 
 def measure(body: bytes) -> ImageSize | None:
-    """The size of a PNG, GIF, JPEG or WebP file; None for anything else, whatever its server calls it."""
-    kind = next((kind for magic, kind in TYPES.items() if body.startswith(magic)), None)
-    if kind is None:
+    """Return the type and size of a PNG, GIF, JPEG or WebP file; None for any other or a damaged file."""
+    media_type = next((media_type for signature, media_type in TYPES.items() if body.startswith(signature)), None)
+    if media_type is None:
         return None
-    width, height = imagesize.get(BytesIO(body))  # -1 for what it cannot read; it never raises
-    return ImageSize(kind, width, height) if width > 0 and height > 0 else None
+    width, height = imagesize.get(BytesIO(body))  # -1 if it cannot read the file; it never raises
+    return ImageSize(media_type, width, height) if width > 0 and height > 0 else None

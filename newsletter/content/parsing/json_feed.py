@@ -1,4 +1,4 @@
-"""JSON Feed, versions 1 and 1.1 (https://www.jsonfeed.org/version/1.1/)."""
+"""Parse JSON Feed, versions 1 and 1.1 (https://www.jsonfeed.org/version/1.1/)."""
 
 import html as markup
 import json
@@ -7,49 +7,49 @@ from datetime import UTC, datetime
 from typing import Any
 
 from newsletter.content.parsing.decoding import NotAFeed
-from newsletter.content.parsing.entries import Raw
-from newsletter.content.parsing.sanitising import one_line
+from newsletter.content.parsing.entries import RawEntry
+from newsletter.content.parsing.sanitizing import one_line
 
 
-def looks_like_it(text: str) -> bool:
-    """Whether the document is JSON rather than XML."""
+def is_json(text: str) -> bool:
+    """Return whether the document is JSON rather than XML."""
     return text.lstrip().startswith("{")
 
 
-def read(text: str, url: str) -> tuple[str, Iterable[Raw]]:
-    """The feed's title and its items. Raises NotAFeed if it is other JSON, or none."""
+def read(text: str, url: str) -> tuple[str, Iterable[RawEntry]]:
+    """Return the feed's title and items. Raises NotAFeed for broken JSON and for JSON that is not a feed."""
     try:
         feed = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise NotAFeed("It is broken JSON.") from error
+        raise NotAFeed("The document is broken JSON.") from error
     if "jsonfeed.org/version/" not in _text(feed, "version") or not isinstance(feed.get("items"), list):
-        raise NotAFeed("It is JSON, but not a JSON Feed.")
+        raise NotAFeed("The document is JSON, but not a JSON Feed.")
     return one_line(_text(feed, "title")), (_raw(item, url) for item in feed["items"] if isinstance(item, dict))
 
 
-def _raw(item: dict[str, Any], url: str) -> Raw:
-    return Raw(
+def _raw(item: dict[str, Any], url: str) -> RawEntry:
+    return RawEntry(
         identity=_text(item, "id"),
         link=_text(item, "url") or _text(item, "external_url"),
-        title=markup.unescape(_text(item, "title")),  # it is text, but some encode it all the same
+        title=markup.unescape(_text(item, "title")),  # plain text by the specification, but some feeds encode it
         summary=markup.escape(_text(item, "summary")),
         content=_text(item, "content_html") or markup.escape(_text(item, "content_text")),
         base=url,
         author=_author(item),
-        published_at=_moment(_text(item, "date_published") or _text(item, "date_modified")),
+        published_at=_time(_text(item, "date_published") or _text(item, "date_modified")),
         picture=_text(item, "image") or _text(item, "banner_image"),
         categories=_tags(item.get("tags")),
     )
 
 
 def _text(item: dict[str, Any], name: str) -> str:
-    """A string, or nothing. Ids may be numbers."""
+    """Return the value as a string, empty if it is neither a string nor a number. Some feeds' ids are numbers."""
     value = item.get(name)
     return str(value) if isinstance(value, str | int | float) else ""
 
 
 def _author(item: dict[str, Any]) -> str:
-    """The first author's name; version 1 had just one."""
+    """Return the first author's name; version 1 has a single `author`."""
     authors = item.get("authors") or [item.get("author")]
     first = authors[0] if isinstance(authors, list) else None
     return _text(first, "name") if isinstance(first, dict) else ""
@@ -61,10 +61,10 @@ def _tags(tags: Any) -> list[str]:
     return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
 
-def _moment(written: str) -> datetime | None:
-    """RFC 3339. A time without its zone is taken as UTC."""
+def _time(text: str) -> datetime | None:
+    """Parse an RFC 3339 time; a time without a zone is UTC. Return None if it cannot be parsed."""
     try:
-        moment = datetime.fromisoformat(written)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        time = datetime.fromisoformat(text)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -1,4 +1,4 @@
-"""Parsing: the body of a feed, in any of its formats, becomes entries. Pure; `reading` bounds its time and memory."""
+"""Parse RSS, Atom, RDF and JSON Feed to entries. Pure; `sandbox` limits its time and memory."""
 
 import calendar
 import html as markup
@@ -13,46 +13,46 @@ from typing import Any
 import feedparser
 
 from newsletter.content.parsing import json_feed
-from newsletter.content.parsing.decoding import NotAFeed, decode, without_prolog
-from newsletter.content.parsing.entries import FeedEntry, ParsedFeed, Raw, compose, web_address
-from newsletter.content.parsing.sanitising import UNSTORABLE, one_line, plain_text
+from newsletter.content.parsing.decoding import NotAFeed, decode, strip_prolog
+from newsletter.content.parsing.entries import FeedEntry, ParsedFeed, RawEntry, normalize, web_address
+from newsletter.content.parsing.sanitizing import UNSTORABLE, one_line, plain_text
 
 MAX_ENTRIES = 2000
-# HTML's names of characters: XML knows them only from a document type. Those it knows by itself are left to it.
-NAMED = re.compile("&(" + "|".join(name2codepoint.keys() - {"lt", "gt", "amp", "quot"}) + ");")
+# HTML's named entities, which XML knows only from a document type, without those that XML predefines.
+HTML_ENTITY = re.compile("&(" + "|".join(name2codepoint.keys() - {"lt", "gt", "amp", "quot"}) + ");")
 MAX_AUTHOR = 500
 MAILBOX = re.compile(r"[(<\[]?[^\s@()<>]+@[^\s@()<>]+[)>\]]?")
-SLASHED = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?: (\d{1,2}):(\d{2}):(\d{2}))?")
+SLASHED_DATE = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?: (\d{1,2}):(\d{2}):(\d{2}))?")
 
 
 def parse(body: bytes, *, url: str, content_type: str = "") -> ParsedFeed:
-    """Read RSS, Atom, RDF or JSON Feed that came from `url`. Raises NotAFeed with the reason."""
+    """Parse a feed fetched from `url`; of entries with the same identity, the first wins. Raises NotAFeed."""
     text = UNSTORABLE.sub(" ", decode(body, content_type))
-    title, raws = json_feed.read(text, url) if json_feed.looks_like_it(text) else _read(text, url)
-    found: dict[str, FeedEntry] = {}
+    title, raws = json_feed.read(text, url) if json_feed.is_json(text) else _read_xml(text, url)
+    entries: dict[str, FeedEntry] = {}
     for raw in islice(raws, MAX_ENTRIES):
-        if entry := compose(raw):
-            found.setdefault(entry.identity, entry)
-    return ParsedFeed(title=title, entries=tuple(found.values()))
+        if entry := normalize(raw):
+            entries.setdefault(entry.identity, entry)
+    return ParsedFeed(title=title, entries=tuple(entries.values()))
 
 
-def _read(text: str, url: str) -> tuple[str, Iterable[Raw]]:
-    document = NAMED.sub(lambda named: chr(name2codepoint[named[1]]), without_prolog(text))
+def _read_xml(text: str, url: str) -> tuple[str, Iterable[RawEntry]]:
+    document = HTML_ENTITY.sub(lambda entity: chr(name2codepoint[entity[1]]), strip_prolog(text))
     stream = io.BytesIO(b'<?xml version="1.0" encoding="utf-8"?>\n' + document.encode())
     try:
-        # Links are resolved and HTML is sanitised in `entries`, once and by a stricter boundary than feedparser's.
+        # `entries` resolves links and sanitizes HTML once, more strictly than feedparser does.
         parsed = feedparser.parse(stream, resolve_relative_uris=False, sanitize_html=False)
-    except Exception as error:  # what is broken badly enough breaks its tolerant parser in many ways
-        raise NotAFeed("It is broken XML, and no sense can be made of it.") from error
+    except Exception as error:  # a badly broken document makes feedparser raise many kinds of errors
+        raise NotAFeed("The document is broken XML and cannot be parsed.") from error
     if not parsed.version and not parsed.entries:
-        raise NotAFeed("It is XML, but not a feed.")
+        raise NotAFeed("The document is XML, but not a feed.")
     return _title(parsed.feed), (_raw(entry, url) for entry in parsed.entries)
 
 
-def _raw(entry: Any, url: str) -> Raw:
+def _raw(entry: Any, url: str) -> RawEntry:
     summary = entry.get("summary_detail") or {}
     content = next((each for each in entry.get("content", ()) if each.get("value")), summary)
-    return Raw(
+    return RawEntry(
         identity=entry.get("id") or "",
         link=_link(entry),
         title=_title(entry),
@@ -67,7 +67,7 @@ def _raw(entry: Any, url: str) -> Raw:
 
 
 def _link(entry: Any) -> str:
-    """The address of the page. feedparser takes an id for it, and overlooks pages that are not HTML."""
+    """Return the address of the page. feedparser falls back to the id, and ignores pages that are not HTML."""
     link = entry.get("link") or ""
     if "://" in link or link != entry.get("id"):
         return link
@@ -75,14 +75,14 @@ def _link(entry: Any) -> str:
 
 
 def _title(holder: Any) -> str:
-    """The title as text. Its type, or feedparser's careful guess, says whether it was HTML."""
+    """Return the title as plain text. Its type, declared or guessed by feedparser, shows whether it is HTML."""
     title = holder.get("title") or ""
     is_text = (holder.get("title_detail") or {}).get("type") == "text/plain"
     return one_line(title) if is_text else plain_text(title)
 
 
 def _author(entry: Any) -> str:
-    """The name without the address that RSS wants beside it. feedparser would cut names where a domain is long."""
+    """Return the name without the e-mail address that RSS requires; feedparser's own split cuts some names short."""
     name = MAILBOX.sub("", (entry.get("author") or "")[:MAX_AUTHOR]).strip()
     return name.strip("()") if name.startswith("(") else name
 
@@ -93,10 +93,13 @@ def _html(detail: Any) -> str:
 
 
 def _published(entry: Any) -> datetime | None:
-    """When it was published, else updated. By plain `dict.get`: feedparser's own answers `updated` with `published`."""
-    written = SLASHED.fullmatch(dict.get(entry, "published") or "")
-    read = (dict.get(entry, f"{name}_parsed") for name in ("published", "created", "updated"))
-    parts = [int(part or 0) for part in written.groups()] if written else next(filter(None, read), None)
+    """Return the time of publication, else of creation, else of the last update.
+
+    Uses plain `dict.get`: feedparser's own `get` returns `published` for a missing `updated`.
+    """
+    slashed = SLASHED_DATE.fullmatch(dict.get(entry, "published") or "")
+    parsed = (dict.get(entry, f"{name}_parsed") for name in ("published", "created", "updated"))
+    parts = [int(part or 0) for part in slashed.groups()] if slashed else next(filter(None, parsed), None)
     try:
         return datetime.fromtimestamp(calendar.timegm((*parts, 0, 0, 0)[:9]), UTC) if parts else None
     except (ValueError, OverflowError, OSError):
@@ -104,10 +107,10 @@ def _published(entry: Any) -> datetime | None:
 
 
 def _picture(entry: Any) -> str:
-    """The first image that the feed names beside the text: Media RSS, an enclosure, the cover of an episode."""
+    """Return the first image declared outside the text: Media RSS, an enclosure, or the cover of an episode."""
     media = [*entry.get("media_content", ()), *entry.get("enclosures", ())]
-    images = [each for each in media if (each.get("medium") or each.get("type") or "").startswith("image")]
-    for each in [*images, *entry.get("media_thumbnail", ()), entry.get("image") or {}]:
-        if address := each.get("url") or each.get("href"):
+    images = [item for item in media if (item.get("medium") or item.get("type") or "").startswith("image")]
+    for image in [*images, *entry.get("media_thumbnail", ()), entry.get("image") or {}]:
+        if address := image.get("url") or image.get("href"):
             return str(address)
     return ""

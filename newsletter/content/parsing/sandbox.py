@@ -1,8 +1,8 @@
-"""Reading: a stranger's feed is parsed in a process of its own, which ends with it or is ended.
+"""Parse an untrusted feed in a child process with limits on time and memory.
 
-Parsers that understand every feed in the wild also take quadratic time, or all memory, for one that was made to hurt.
-The kernel's limits hold whatever the parser does, no thread of ours waits for it with the interpreter locked, and the
-child inherits neither our secrets nor our connections.
+A tolerant parser takes quadratic time, or all memory, for a feed made to hurt it. The kernel enforces the limits
+whatever the parser does, the parser does not hold our interpreter lock, and the child inherits neither our secrets nor
+our connections.
 """
 
 import json
@@ -17,45 +17,46 @@ from newsletter.content.parsing.decoding import NotAFeed
 from newsletter.content.parsing.entries import ParsedFeed
 from newsletter.content.parsing.parser import parse
 
-MAX_SECONDS = 5
-MAX_MEMORY = 1 << 30
-REFUSED = 3
-TOO_MUCH = "It takes more time or memory to read than a feed should."
+MAX_CPU_SECONDS = 5
+MAX_MEMORY = 1 << 30  # bytes
+EXIT_NOT_A_FEED = 3
+TOO_EXPENSIVE = "The document takes too much time or memory to read."
 
-parsed = TypeAdapter(ParsedFeed)
+feed_adapter = TypeAdapter(ParsedFeed)
 
 
-def read(body: bytes, *, url: str, content_type: str = "", seconds: int = MAX_SECONDS) -> ParsedFeed:
-    """Parse what came from `url`, within so many seconds of processor time. Raises NotAFeed with the reason."""
+def read(body: bytes, *, url: str, content_type: str = "", seconds: int = MAX_CPU_SECONDS) -> ParsedFeed:
+    """Parse a feed fetched from `url` within so many seconds of CPU time. Raises NotAFeed with the reason."""
     head = json.dumps({"url": url, "content_type": content_type, "seconds": seconds}).encode()
-    command = [sys.executable, "-P", "-m", __name__]  # -P: a file in the working directory is no module of ours
+    command = [sys.executable, "-P", "-m", __name__]  # -P: import nothing from the working directory
     environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter and our own module
+        child = subprocess.run(  # noqa: S603 - our own interpreter and our own module
             command, input=head + b"\n" + body, env=environment, capture_output=True, timeout=3 * seconds, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise NotAFeed(TOO_MUCH) from error
-    if done.returncode == REFUSED:
-        raise NotAFeed(done.stdout.decode())
-    if done.returncode < 0:  # ended by a signal: the kernel's limits
-        raise NotAFeed(TOO_MUCH)
-    if done.returncode:
-        raise NotAFeed(f"It could not be read: {done.stderr.decode(errors='replace').strip().rpartition(chr(10))[2]}")
-    return parsed.validate_json(done.stdout)
+        raise NotAFeed(TOO_EXPENSIVE) from error
+    if child.returncode == EXIT_NOT_A_FEED:
+        raise NotAFeed(child.stdout.decode())
+    if child.returncode < 0:  # killed by a signal, because it exceeded a limit
+        raise NotAFeed(TOO_EXPENSIVE)
+    if child.returncode:
+        last_line = child.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise NotAFeed(f"The document could not be read: {last_line}")
+    return feed_adapter.validate_json(child.stdout)
 
 
 def main() -> int:
-    """The child: a line of JSON and the body on the standard input, the entries on the standard output."""
+    """Run in the child: read a line of JSON and the body from standard input, write the feed to standard output."""
     head = json.loads(sys.stdin.buffer.readline())
     resource.setrlimit(resource.RLIMIT_CPU, (head["seconds"], head["seconds"]))
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     try:
         feed = parse(sys.stdin.buffer.read(), url=head["url"], content_type=head["content_type"])
     except (NotAFeed, MemoryError) as error:
-        sys.stdout.write(str(error) or TOO_MUCH)
-        return REFUSED
-    sys.stdout.buffer.write(parsed.dump_json(feed))
+        sys.stdout.write(str(error) or TOO_EXPENSIVE)
+        return EXIT_NOT_A_FEED
+    sys.stdout.buffer.write(feed_adapter.dump_json(feed))
     return 0
 
 

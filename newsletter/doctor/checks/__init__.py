@@ -1,1 +1,1 @@
-"""What doctor looks at: one question to the books in each function, answered by the database and not row by row."""
+"""The checks of doctor: each function asks the database one question, answered by queries instead of row by row."""

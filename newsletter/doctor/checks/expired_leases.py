@@ -1,7 +1,7 @@
-"""Silence: claims of carriers that do not beat any more.
+"""Find workers that hold letters and whose heartbeat has stopped.
 
-A command has no history, and two machines' clocks are never compared. So it looks again and again, over more than two
-beats; whoever moved meanwhile lives. Where nobody holds a letter it need not look twice.
+A command has no history, and clocks of two machines are never compared. So it polls the heartbeat counters for longer
+than two heartbeats: a worker whose counter moves is alive. If no worker holds a letter, it does not wait.
 """
 
 import time
@@ -13,24 +13,22 @@ from sqlalchemy.orm import Session
 
 from newsletter.doctor.checks.findings import Check, Finding
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, has_status
-from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, Worker
+from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, Worker
 from newsletter.store.database import Begin
 
-LOOK = 1.0  # seconds between two looks
-NOTICE = (
-    2 * HEARTBEAT_INTERVAL + 2
-)  # seconds of silence that are named: whoever missed two beats is dead, or as good as
+POLL_INTERVAL = 1.0  # seconds
+REPORT_AFTER = 2 * HEARTBEAT_INTERVAL + 2  # seconds without a heartbeat: two were missed
 
 
-class Pulse(NamedTuple):
-    """A carrier that holds letters, as it was at one look."""
+class LeaseHolder(NamedTuple):
+    """A worker that holds letters, as seen at one moment."""
 
-    beats: int
-    claims: int
+    beats: int  # its heartbeat counter
+    claims: int  # letters that it holds
 
 
-def holding(session: Session) -> dict[int, Pulse]:
-    """Carriers that hold letters, by id."""
+def holders(session: Session) -> dict[int, LeaseHolder]:
+    """Return the workers that hold letters, by id."""
     held = (
         select(Delivery.carrier_id, func.count().label("n"))
         .where(has_status(DeliveryStatus.CLAIMED), Delivery.carrier_id.is_not(None))
@@ -38,44 +36,43 @@ def holding(session: Session) -> dict[int, Pulse]:
         .subquery()
     )
     rows = select(Worker.id, Worker.beats, held.c.n).join(held, held.c.carrier_id == Worker.id)
-    return {number: Pulse(beats, claims) for number, beats, claims in session.execute(rows)}
+    return {worker: LeaseHolder(beats, claims) for worker, beats, claims in session.execute(rows)}
 
 
-def silent(
+def find_stopped(
     reading: Begin,
     *,
-    longest: float = NOTICE,
+    after: float = REPORT_AFTER,
     wait: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
-) -> dict[int, Pulse]:
-    """Carriers that hold letters and whose beats did not move for so many seconds; as they were at the last look."""
+    monotonic: Callable[[], float] = time.monotonic,
+) -> dict[int, LeaseHolder]:
+    """Return the workers that hold letters and have shown no heartbeat for `after` seconds, by id, as seen last."""
     with reading() as session:
-        quiet = holding(session)
-    until = clock() + longest
-    while quiet and clock() < until:
-        wait(LOOK)
+        stopped = holders(session)
+    until = monotonic() + after
+    while stopped and monotonic() < until:
+        wait(POLL_INTERVAL)
         with reading() as session:
-            beats = dict(_beats(session, quiet))  # who holds what is asked only at both ends: it is a look at every row
-        quiet = {each: seen for each, seen in quiet.items() if beats.get(each) == seen.beats}
-    if not quiet:
+            beats = dict(_heartbeats(session, stopped))  # `holders` reads every claimed row, so only first and last
+        stopped = {worker: seen for worker, seen in stopped.items() if beats.get(worker) == seen.beats}
+    if not stopped:
         return {}
     with reading() as session:
-        now = holding(session)
-    return {each: now[each] for each, seen in quiet.items() if each in now and now[each].beats == seen.beats}
+        now = holders(session)
+    return {
+        worker: now[worker] for worker, seen in stopped.items() if worker in now and now[worker].beats == seen.beats
+    }
 
 
-def _beats(session: Session, carriers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    rows = session.execute(select(Worker.id, Worker.beats).where(Worker.id.in_(list(carriers))))
-    return ((number, beats) for number, beats in rows)
+def _heartbeats(session: Session, workers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    rows = session.execute(select(Worker.id, Worker.beats).where(Worker.id.in_(list(workers))))
+    return ((worker, beats) for worker, beats in rows)
 
 
-def findings(quiet: dict[int, Pulse]) -> list[Finding]:
-    """Each silent carrier's claims. Workers hand them back by themselves after half a minute, if any is running."""
-    says = "{:,} letters are in its hands, and it has not beaten for {:.0f} seconds"
+def findings(stopped: dict[int, LeaseHolder]) -> list[Finding]:
+    """Return a finding for each stopped worker. Running workers put its letters back in the queue after 30 seconds."""
+    says = "its heartbeat stopped more than {:.0f} seconds ago; letters that it holds: {:,}"
     return [
-        Finding(Check.DEAD_CLAIMS, f"carrier {carrier}", says.format(pulse.claims, NOTICE), fixable=True)
-        for carrier, pulse in sorted(quiet.items())
+        Finding(Check.DEAD_CLAIMS, f"worker {worker}", says.format(REPORT_AFTER, seen.claims), fixable=True)
+        for worker, seen in sorted(stopped.items())
     ]
-
-
-DEAD = LEASE_DURATION  # seconds after which claims are handed back, as by the workers' own watch

@@ -1,4 +1,4 @@
-"""Findings: what is wrong, where, and what can be done about it."""
+"""The findings and remarks of doctor: what is wrong, where, and how to correct it."""
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -7,47 +7,47 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, func
 from sqlalchemy.orm import Session
 
-MOST = 100  # places that one check names; how many more there are is said in one line
+MAX_FINDINGS = 100  # of one check; one more finding counts the rest
 
 
 class Check(StrEnum):
-    """What a finding is about. The names are stable: scripts and alerts may rely on them."""
+    """The check that made a finding. The names are stable: scripts and alerts may rely on them."""
 
-    TRIGGERS = "triggers"  # the database's own guard over what is append-only
-    SUMS = "sums"  # a letter's audience against its deliveries
-    ISSUES = "issues"  # what an issue is called against its deliveries
-    STATES = "states"  # what a delivery says against itself
-    DEAD_CLAIMS = "dead-claims"  # letters in the hands of nobody who lives
-    ORPHANS = "orphans"  # rows whose owner is gone
-    VARIANTS = "variants"  # a letter's stored words
+    TRIGGERS = "triggers"  # those that keep tables append-only
+    SUMS = "sums"  # the audience of a letter against its deliveries
+    ISSUES = "issues"  # the status of an issue against its deliveries
+    STATES = "states"  # the columns of a delivery against each other
+    DEAD_CLAIMS = "dead-claims"  # letters claimed by workers that stopped
+    ORPHANS = "orphans"  # rows that refer to a missing row
+    VARIANTS = "variants"  # the stored text of a letter
     STANDING = "standing"  # subscriptions against the ledger
-    SUPPRESSED = "suppressed"  # subscribers' marks against the suppressions
+    SUPPRESSED = "suppressed"  # the marks of subscribers against the suppressions
     SIGNUPS = "signups"  # sign-ups against letters and ledger
     LEDGER = "ledger"  # the ledger and its evidence against their hashes
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong. It names rows by number and nobody by address."""
+    """One thing that is wrong. It names rows by id and never holds an address. Its fields are JSON keys."""
 
     check: Check
     about: str
     says: str
-    fixable: bool = False  # whether `newsletter doctor --fix` mends it
-    remedy: str = ""  # what an operator can do where it is not mended so
+    fixable: bool = False  # whether `newsletter doctor --fix` repairs it
+    remedy: str = ""  # what an operator can do if it is not fixable
 
 
 class Remark(NamedTuple):
-    """Something to know that is not wrong by itself."""
+    """Something that an operator should know although it is not wrong. Its fields are JSON keys."""
 
     name: str
     about: str
     says: str
 
 
-def listed(session: Session, rows: Select[*tuple[Any, ...]], finding: Callable[..., Finding]) -> Iterator[Finding]:
-    """A finding for each row, at most a hundred of them: a million broken rows are one trouble, and not as many."""
-    found = session.execute(rows.add_columns(func.count().over()).limit(MOST)).all()
-    for *row, _ in found:
-        yield finding(*row)
-    if found and (more := found[-1][-1] - len(found)):
-        yield finding(*found[-1][:-1])._replace(about="elsewhere", says=f"{more:,} more are like these")
+def findings_of(session: Session, query: Select[*tuple[Any, ...]], make: Callable[..., Finding]) -> Iterator[Finding]:
+    """Yield what `make` returns for each row of a query, at most MAX_FINDINGS; one more finding counts the rest."""
+    rows = session.execute(query.add_columns(func.count().over()).limit(MAX_FINDINGS)).all()
+    for *row, _ in rows:
+        yield make(*row)
+    if rows and (more := rows[-1][-1] - len(rows)):
+        yield make(*rows[-1][:-1])._replace(about="elsewhere", says=f"{more:,} more like these")

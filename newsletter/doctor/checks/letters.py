@@ -1,4 +1,4 @@
-"""Letters, issues and deliveries against each other: the sums, the states, the words."""
+"""Check letters, issues and deliveries against each other: sums, states, claims and stored text."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -8,46 +8,46 @@ from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from newsletter.content.issues import Issue, IssueStatus
-from newsletter.doctor.checks.findings import Check, Finding, listed
+from newsletter.doctor.checks.findings import Check, Finding, findings_of
 from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, Tally, has_status
 from newsletter.mail.delivery.leases import Worker
 from newsletter.mail.letters.letters import Letter, Variant
 
-BACKUP = "Compare with a backup: nothing here can tell which of them is right."
-LATER = "No worker claims this delivery again; the row may stay as it is."
+BACKUP = "Compare with a backup: the database does not show which side is right."
+HARMLESS = "No worker will claim this delivery. The row can stay as it is."
 
 
 def sums(session: Session) -> Iterator[Finding]:
-    """For each letter: audience = its deliveries in all states, those folded into tallies included."""
+    """Find letters whose audience is not the number of their deliveries, tallies included."""
     rows = select(Delivery.letter_id, func.count().label("n")).group_by(Delivery.letter_id).subquery()
     tallies = select(Tally.letter_id, func.sum(Tally.n).label("n")).group_by(Tally.letter_id).subquery()
-    here, folded = func.coalesce(rows.c.n, 0), func.coalesce(tallies.c.n, 0)
+    row_count, tally_count = func.coalesce(rows.c.n, 0), func.coalesce(tallies.c.n, 0)
     wrong = (
-        select(Letter.occasion, Letter.audience, here, folded)
+        select(Letter.occasion, Letter.audience, row_count, tally_count)
         .outerjoin(rows, rows.c.letter_id == Letter.id)
         .outerjoin(tallies, tallies.c.letter_id == Letter.id)
-        .where(Letter.audience != here + folded)
+        .where(Letter.audience != row_count + tally_count)
         .order_by(Letter.id)
     )
-    return listed(session, wrong, _sum)
+    return findings_of(session, wrong, _sum)
 
 
-def _sum(occasion: str, audience: int, here: int, folded: int) -> Finding:
-    says = f"its audience was {audience}, but {int(here + folded)} deliveries are accounted for"
-    # With every row there, a tally can only count some of them a second time.
-    return Finding(Check.SUMS, f"letter {occasion}", says, fixable=here == audience, remedy=BACKUP)
+def _sum(occasion: str, audience: int, row_count: int, tally_count: int) -> Finding:
+    says = f"its audience is {audience:,}, but its deliveries add up to {int(row_count + tally_count):,}"
+    # If the rows alone are the audience, a tally can only count some of them again.
+    return Finding(Check.SUMS, f"letter {occasion}", says, fixable=row_count == audience, remedy=BACKUP)
 
 
 def issues(session: Session) -> Iterator[Finding]:
-    """An issue that is called sent had a letter, and owes nobody anything."""
-    mine = exists().where(Letter.issue_id == Issue.id)
-    owed = mine.where(Delivery.letter_id == Letter.id, has_status(*OPEN))
+    """Find issues marked sent that have no letter, or a delivery that is not final."""
+    written = exists().where(Letter.issue_id == Issue.id)
+    owed = written.where(Delivery.letter_id == Letter.id, has_status(*OPEN))
     sent = select(Issue.id).where(Issue.status == IssueStatus.SENT).order_by(Issue.id)
     for condition, says in (
-        (~mine, "it is called sent, but has no letter"),
-        (owed, "it is called sent, but some of its deliveries are not decided"),
+        (~written, "it is marked sent, but it has no letter"),
+        (owed, "it is marked sent, but some of its deliveries are not final"),
     ):
-        yield from listed(session, sent.where(condition), partial(_issue, says))
+        yield from findings_of(session, sent.where(condition), partial(_issue, says))
 
 
 def _issue(says: str, number: int) -> Finding:
@@ -55,40 +55,44 @@ def _issue(says: str, number: int) -> Finding:
 
 
 def states(session: Session) -> Iterator[Finding]:
-    """A decided delivery says when it was, and only such a one."""
+    """Find final deliveries without the time of their outcome, and open ones with such a time."""
     wrong = {
-        "it is decided, but not when": (~has_status(*OPEN), Delivery.decided_at.is_(None)),
-        "it is not decided, but says when it was": (has_status(*OPEN), Delivery.decided_at.is_not(None)),
+        "it is final, but the time of its outcome is missing": (~has_status(*OPEN), Delivery.decided_at.is_(None)),
+        "it is not final, but has the time of an outcome": (
+            has_status(*OPEN),
+            Delivery.decided_at.is_not(None),
+        ),
     }
     for says, conditions in wrong.items():
-        yield from listed(session, _deliveries(*conditions), partial(_delivery, Check.STATES, says, LATER))
+        yield from findings_of(session, _deliveries(*conditions), partial(_delivery, Check.STATES, says, HARMLESS))
 
 
 def claims(session: Session) -> Iterator[Finding]:
-    """A claimed delivery says by whom, and that carrier was there once."""
-    nobody = or_(Delivery.carrier_id.is_(None), ~exists().where(Worker.id == Delivery.carrier_id))
-    nobodys = _deliveries(has_status(DeliveryStatus.CLAIMED), nobody)
-    for each in listed(session, nobodys, partial(_delivery, Check.DEAD_CLAIMS, "it is claimed, but by nobody", "")):
+    """Find claimed deliveries without a worker, or with one that the database does not know."""
+    unowned = or_(Delivery.carrier_id.is_(None), ~exists().where(Worker.id == Delivery.carrier_id))
+    claimed = _deliveries(has_status(DeliveryStatus.CLAIMED), unowned)
+    make = partial(_delivery, Check.DEAD_CLAIMS, "it is claimed by no known worker", "")
+    for each in findings_of(session, claimed, make):
         yield each._replace(fixable=True)
 
 
 def variants(session: Session) -> Iterator[Finding]:
-    """Nobody is owed the words of another letter, nor words that were changed since they were stored."""
+    """Find deliveries with the text of another letter, letters without text, and text that was changed."""
     mixed = _deliveries(Variant.letter_id != Delivery.letter_id).join(Variant, Variant.id == Delivery.variant_id)
-    yield from listed(
-        session, mixed, partial(_delivery, Check.VARIANTS, "its words are those of another letter", BACKUP)
+    yield from findings_of(
+        session, mixed, partial(_delivery, Check.VARIANTS, "its text belongs to another letter", BACKUP)
     )
-    wordless = select(Letter.occasion).where(~exists().where(Variant.letter_id == Letter.id)).order_by(Letter.id)
-    yield from listed(session, wordless, _wordless)
+    without_text = select(Letter.occasion).where(~exists().where(Variant.letter_id == Letter.id)).order_by(Letter.id)
+    yield from findings_of(session, without_text, _without_text)
     for variant in session.scalars(select(Variant).order_by(Variant.id).execution_options(yield_per=100)):
         if not variant.is_intact():
-            says = "it was changed after it was written: its hash does not fit"
-            yield Finding(Check.VARIANTS, f"variant {variant.id}", says, remedy="Put its row back from a backup.")
+            says = "it was changed after it was stored: its hash does not match"
+            yield Finding(Check.VARIANTS, f"variant {variant.id}", says, remedy="Restore its row from a backup.")
         session.expunge(variant)
 
 
-def _wordless(occasion: str) -> Finding:
-    return Finding(Check.VARIANTS, f"letter {occasion}", "it has no words stored", remedy=BACKUP)
+def _without_text(occasion: str) -> Finding:
+    return Finding(Check.VARIANTS, f"letter {occasion}", "it has no stored text", remedy=BACKUP)
 
 
 def _deliveries(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:

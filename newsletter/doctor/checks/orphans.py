@@ -1,7 +1,6 @@
-"""Orphans: rows whose owner is gone.
+"""Find rows that refer to a missing row.
 
-The database refuses to make them, unless somebody told it not to: a restore with checks switched off, or a shell on the
-SQLite file, which checks nothing by default.
+The database prevents them unless its checks are off: during some restores, and in an SQLite shell by default.
 """
 
 from collections.abc import Iterator
@@ -12,23 +11,23 @@ from sqlalchemy.orm import Session
 from newsletter.doctor.checks.findings import Check, Finding
 from newsletter.store.database import Base
 
-REMEDY = "Put the rows that are gone back from a backup; deleting more would take what they prove along."
+REMEDY = "Restore the missing rows from a backup. Deleting the rows that refer to them would delete evidence."
 
 
 def orphans(session: Session) -> Iterator[Finding]:
-    """Every column that points at another table's rows points at rows that are there.
+    """Find foreign keys that refer to missing rows, table by table.
 
-    The caller has imported newsletter.migrations.schema: a table that is not loaded would be passed over.
+    The caller must have imported newsletter.migrations.schema: a table that is not loaded is skipped.
     """
     for table in Base.metadata.sorted_tables:
         for key in table.foreign_keys:
-            yield from _astray(session.connection(), table, key.parent, key.column)
+            yield from _broken(session.connection(), table, key.parent, key.column)
 
 
-def _astray(connection: Connection, table: Table, here: Column[object], there: Column[object]) -> Iterator[Finding]:
-    owner = there.table.alias("owner")
-    gone = here.is_not(None) & ~exists().where(owner.c[there.name] == here)
-    found, least = connection.execute(select(func.count(), func.min(here)).where(gone)).one()
-    if found:
-        says = f"{found:,} rows name a row of {there.table.name} that is gone, such as {least}"
-        yield Finding(Check.ORPHANS, f"{table.name}.{here.name}", says, remedy=REMEDY)
+def _broken(connection: Connection, table: Table, column: Column[object], target: Column[object]) -> Iterator[Finding]:
+    owner = target.table.alias("owner")
+    broken = column.is_not(None) & ~exists().where(owner.c[target.name] == column)
+    count, least = connection.execute(select(func.count(), func.min(column)).where(broken)).one()
+    if count:
+        says = f"rows that refer to a missing row of {target.table.name}: {count:,}; the first missing row is {least}"
+        yield Finding(Check.ORPHANS, f"{table.name}.{column.name}", says, remedy=REMEDY)

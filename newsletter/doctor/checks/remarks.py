@@ -1,4 +1,4 @@
-"""Remarks: what an operator would like to know though it is not wrong by itself."""
+"""Collect remarks: what an operator should know although it is not wrong."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -19,36 +19,37 @@ from newsletter.mail.delivery.deliveries import (
 
 
 def in_doubt(session: Session) -> Iterator[Remark]:
-    """Letters that may have arrived: each is sent again with the same bytes, or ends unknown."""
+    """Count letters that may have arrived: each is sent again with the same bytes, or ends unknown."""
     doubtful = may_have_arrived(Delivery.doubts, Delivery.deaths)
     waiting = select(func.count(), func.min(Delivery.first_tried_at)).where(has_status(*WAITING), doubtful)
     count, since = session.execute(waiting).one()
     if count:
-        says = f"{count:,} letters may have arrived and are sent again; the oldest was first tried at {_when(since)}"
+        says = f"{count:,} may have arrived and will be sent again; the oldest was first tried at {_when(since)}"
         yield Remark("in-doubt", "deliveries", says)
     ended = select(func.count(), func.max(Delivery.decided_at)).where(has_status(DeliveryStatus.UNKNOWN))
     count, last = session.execute(ended).one()
     if count:
-        says = f"of {count:,} letters nobody can say whether they arrived; the last was given up at {_when(last)}"
+        says = f"letters that may have arrived and are not sent again: {count:,}; the last ended at {_when(last)}"
         yield Remark("unknown", "deliveries", says)
 
 
 def suspects(session: Session) -> Iterator[Remark]:
-    """Letters that several carriers did not survive."""
+    """Count letters that several workers held when they died."""
     waiting = select(func.count()).where(has_status(*WAITING), Delivery.deaths >= SUSPECT_DEATHS)
     if count := session.scalar(waiting):
-        says = f"{count:,} letters were in hand when {SUSPECT_DEATHS} processes ended; each is carried alone, once more"
+        held = f"letters that {SUSPECT_DEATHS} workers or more held when they stopped: {count:,}"
+        says = f"{held}; each is sent once more, alone"
         yield Remark("suspects", "deliveries", says)
 
 
 def unanswered(session: Session) -> Iterator[Remark]:
-    """Sign-ups that were set aside because they could not be answered."""
+    """Count sign-ups that could not be processed."""
     failed = select(func.count(), func.min(Signup.received_at)).where(Signup.state == SignupState.FAILED)
     count, since = session.execute(failed).one()
     if count:
-        says = f"{count:,} sign-ups could not be answered, the first of {_when(since)}; the worker's log says why"
+        says = f"{count:,} could not be processed, the first received at {_when(since)}; the worker's log says why"
         yield Remark("unanswered", "signups", says)
 
 
 def _when(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "a time that is not known"
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "an unknown time"

@@ -1,4 +1,4 @@
-"""Suppressed subscribers against the suppressions, which only the keys can compare: addresses are kept as MACs."""
+"""Check the marks of subscribers against the suppressions. It needs the keys: suppressions are MACs of addresses."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -8,60 +8,58 @@ from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.consent.subscribers import Subscriber
-from newsletter.consent.suppressions import EVERYTHING, Reason, Suppression
-from newsletter.doctor.checks.findings import MOST, Check, Finding
+from newsletter.consent.suppressions import ALL_NEWSLETTERS, Reason, Suppression
+from newsletter.doctor.checks.findings import MAX_FINDINGS, Check, Finding
 from newsletter.keys import Keyring
 
 CHUNK = 1000  # subscribers in memory at a time
 
 
-class Marked(NamedTuple):
-    """A subscriber whose mark is not what the suppressions come to."""
+class MarkMismatch(NamedTuple):
+    """A subscriber whose mark differs from the strongest suppression of the address."""
 
     subscriber: int
-    shown: str | None
-    told: Reason | None
+    marked: str | None
+    listed: Reason | None
 
     @property
     def is_too_weak(self) -> bool:
-        """Whether the mark would let a letter leave that a suppression forbids."""
-        return self.told is not None and (self.shown is None or _rank(self.told) > _rank(Reason(self.shown)))
+        """Whether the mark would allow a letter that a suppression forbids."""
+        return self.listed is not None and (self.marked is None or _rank(self.listed) > _rank(Reason(self.marked)))
 
 
 def suppressed(session: Session, keyring: Keyring) -> Iterator[Finding]:
-    """The mark that the claim reads is the strongest suppression there is for the address."""
-    for number, found in enumerate(differing(session, keyring)):
-        if number == MOST:
-            yield Finding(Check.SUPPRESSED, "elsewhere", "there are more like these", fixable=True)
+    """Find subscribers whose mark, which the claim reads, is not the strongest suppression of the address."""
+    for number, found in enumerate(mismatches(session, keyring)):
+        if number == MAX_FINDINGS:
+            yield Finding(Check.SUPPRESSED, "elsewhere", "more like these", fixable=True)
             return
-        says = f"the mark says {found.shown or 'nothing'}, the suppressions {found.told or 'nothing'}"
-        remedy = (
-            "" if found.is_too_weak else "A mark is never taken away without the reader: it may be all that is left."
-        )
+        says = f"the mark is {found.marked or 'missing'}, but the suppression list says {found.listed or 'none'}"
+        remedy = "" if found.is_too_weak else "Only the reader can undo a mark: it may be the only record left."
         about = f"subscriber {found.subscriber}"
         yield Finding(Check.SUPPRESSED, about, says, fixable=found.is_too_weak, remedy=remedy)
 
 
-def differing(session: Session, keyring: Keyring) -> Iterator[Marked]:
-    """Whose mark differs, a thousand subscribers at a time."""
+def mismatches(session: Session, keyring: Keyring) -> Iterator[MarkMismatch]:
+    """Yield each subscriber whose mark differs from the suppressions."""
     people = select(Subscriber.id, Subscriber.address_key, Subscriber.suppressed)
-    known = people.where(Subscriber.address_key.is_not(None)).order_by(Subscriber.id)
-    if not session.scalar(select(exists().where(Suppression.scope == EVERYTHING))):
-        known = known.where(Subscriber.suppressed.is_not(None))
-    for chunk in session.execute(known.execution_options(yield_per=CHUNK)).partitions():
+    with_address = people.where(Subscriber.address_key.is_not(None)).order_by(Subscriber.id)
+    if not session.scalar(select(exists().where(Suppression.scope == ALL_NEWSLETTERS))):
+        with_address = with_address.where(Subscriber.suppressed.is_not(None))
+    for chunk in session.execute(with_address.execution_options(yield_per=CHUNK)).partitions():
         yield from _compare(session, keyring, chunk)
 
 
-def _compare(session: Session, keyring: Keyring, chunk: Sequence[Any]) -> Iterator[Marked]:
-    whose = {addresses.fingerprint(keyring, row.address_key, key=key): row.id for row in chunk for key in keyring}
-    told: dict[int, Reason] = {}
-    rows = select(Suppression.mac, Suppression.reason).where(Suppression.scope == EVERYTHING)
-    for mac, reason in session.execute(rows.where(Suppression.mac.in_(whose))):
-        subscriber = whose[mac]
-        told[subscriber] = max(reason, told.get(subscriber, reason), key=_rank)
+def _compare(session: Session, keyring: Keyring, chunk: Sequence[Any]) -> Iterator[MarkMismatch]:
+    subscribers = {addresses.fingerprint(keyring, row.address_key, key=key): row.id for row in chunk for key in keyring}
+    listed: dict[int, Reason] = {}
+    rows = select(Suppression.mac, Suppression.reason).where(Suppression.scope == ALL_NEWSLETTERS)
+    for mac, reason in session.execute(rows.where(Suppression.mac.in_(subscribers))):
+        subscriber = subscribers[mac]
+        listed[subscriber] = max(reason, listed.get(subscriber, reason), key=_rank)
     for row in chunk:
-        if row.suppressed != told.get(row.id):
-            yield Marked(row.id, row.suppressed, told.get(row.id))
+        if row.suppressed != listed.get(row.id):
+            yield MarkMismatch(row.id, row.suppressed, listed.get(row.id))
 
 
 def _rank(reason: Reason) -> int:

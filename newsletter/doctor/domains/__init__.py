@@ -1,4 +1,4 @@
-"""What the DNS says about a sender's domains, and what it should say.
+"""Check the DNS records of a sender's domains, and propose better ones.
 
-Records in, verdicts out: nothing here touches the database, and only `dns` uses the network.
+Records in, verdicts out: nothing here uses the database, and only `dns` uses the network.
 """

@@ -1,6 +1,6 @@
-"""DMARC (RFC 9989): policy and organisation of a domain, found by walking up the DNS tree.
+"""Find the DMARC policy and the organization of a domain by walking up the DNS tree (RFC 9989).
 
-It took the place of RFC 7489 and of its list of public suffixes.
+RFC 9989 replaces RFC 7489 and its list of public suffixes.
 """
 
 from typing import NamedTuple
@@ -8,11 +8,11 @@ from typing import NamedTuple
 from newsletter.doctor.domains import tags
 from newsletter.doctor.domains.dns import Resolver
 
-LABELS = 8  # a domain of more is shortened for the second question (RFC 9989, DNS Tree Walk)
+MAX_LABELS = 8  # a longer domain is cut to 7 labels for the second query (RFC 9989, DNS Tree Walk)
 
 
 class Policy(NamedTuple):
-    """A DMARC record, and where it stands."""
+    """A DMARC record and the domain that publishes it."""
 
     domain: str
     text: str
@@ -20,35 +20,35 @@ class Policy(NamedTuple):
 
     @property
     def psd(self) -> str:
-        """Whether the domain is a public suffix: y, n, or u for unsaid."""
+        """Whether the domain is a public suffix: y, n, or u if the record does not say."""
         return self.tags.get("psd", "u").lower()
 
-    def is_strict(self, about: str) -> bool:
-        """Whether `aspf` or `adkim` wants the very same domain."""
-        return self.tags.get(about, "r").lower() == "s"
+    def is_strict(self, tag: str) -> bool:
+        """Return whether the tag `aspf` or `adkim` requires the same domain."""
+        return self.tags.get(tag, "r").lower() == "s"
 
 
 def published(resolver: Resolver, domain: str) -> list[str]:
-    """What of its TXT records is DMARC. Raises Unanswered."""
-    found = resolver.ask(f"_dmarc.{domain}", "TXT").records
+    """Return the DMARC records of a domain. Raises LookupFailed."""
+    found = resolver.lookup(f"_dmarc.{domain}", "TXT").records
     return [text for text in found if text.partition(";")[0].replace(" ", "") == "v=DMARC1"]
 
 
 def _policy(resolver: Resolver, domain: str) -> Policy | None:
     found = published(resolver, domain)
-    read = tags.read(found[0]) if len(found) == 1 else None  # of several, none counts
+    read = tags.read(found[0]) if len(found) == 1 else None  # receivers ignore several records
     return Policy(domain, found[0], read) if read else None
 
 
 def steps(domain: str) -> list[str]:
-    """The domains that are asked about, from the domain itself up to the last label: eight at most."""
+    """Return the domains to look up, from the domain itself up to the last label: at most eight."""
     labels = domain.split(".")
-    above = labels[1:] if len(labels) < LABELS else labels[-(LABELS - 1) :]
+    above = labels[1:] if len(labels) < MAX_LABELS else labels[-(MAX_LABELS - 1) :]
     return [domain, *(".".join(above[start:]) for start in range(len(above)))]
 
 
 def walk(resolver: Resolver, domain: str) -> list[Policy]:
-    """The records on the way up, the longest name first; a `psd=y` or `psd=n` ends it. Raises Unanswered."""
+    """Return the records on the way up, longest name first. A `psd=y` or `psd=n` ends it. Raises LookupFailed."""
     found: list[Policy] = []
     for step in steps(domain):
         if policy := _policy(resolver, step):
@@ -58,8 +58,8 @@ def walk(resolver: Resolver, domain: str) -> list[Policy]:
     return found
 
 
-def organisation(resolver: Resolver, domain: str) -> str:
-    """The organisational domain: two domains of one organisation align. Raises Unanswered."""
+def organization(resolver: Resolver, domain: str) -> str:
+    """Return the organizational domain. Two domains with the same one align. Raises LookupFailed."""
     policies = walk(resolver, domain)
     for policy in policies:
         if policy.psd == "n":
@@ -71,14 +71,14 @@ def organisation(resolver: Resolver, domain: str) -> str:
 
 
 def applying(resolver: Resolver, domain: str) -> Policy | None:
-    """The record that a receiver applies: the domain's own, its organisation's, or its public suffix's."""
+    """Return the record that receivers apply: of the domain, its organization or its public suffix."""
     policies = {policy.domain: policy for policy in walk(resolver, domain)}
     suffix = next((policy for policy in policies.values() if policy.psd == "y"), None)
-    return policies.get(domain) or policies.get(organisation(resolver, domain)) or suffix
+    return policies.get(domain) or policies.get(organization(resolver, domain)) or suffix
 
 
 def aligned(resolver: Resolver, one: str, other: str, *, strict: bool) -> bool:
-    """Whether an authenticated domain speaks for the domain in From. Raises Unanswered."""
+    """Return whether an authenticated domain aligns with the domain in From. Raises LookupFailed."""
     if one == other or strict:
         return one == other
-    return organisation(resolver, one) == organisation(resolver, other)
+    return organization(resolver, one) == organization(resolver, other)

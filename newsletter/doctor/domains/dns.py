@@ -1,4 +1,4 @@
-"""Resolving: questions to the DNS. What has no answer is told apart from what could not be asked."""
+"""Look up DNS records. A missing record and a failed lookup are different answers."""
 
 from typing import NamedTuple, Protocol
 
@@ -10,78 +10,81 @@ import dns.reversename
 
 from newsletter.errors import NewsletterError
 
-PATIENCE = 2.0  # seconds for one try
-LONGEST = 5.0  # seconds for one question, all its tries together
+TRY_TIMEOUT = 2.0  # seconds
+LOOKUP_TIMEOUT = 5.0  # seconds, for all tries together
 
 
-class Unanswered(NewsletterError):
-    """The DNS could not be asked."""
+class LookupFailed(NewsletterError):
+    """The DNS did not answer."""
 
 
 class DnsAnswer(NamedTuple):
-    """What the DNS says to one question."""
+    """The answer to one lookup."""
 
-    records: tuple[
-        str, ...
-    ]  # TXT joined, addresses and names as text without the last dot, MX as "10 mail.example.org"
-    exists: bool = True  # False: there is no such name at all (NXDOMAIN)
-    alias: str | None = None  # where a CNAME led
+    records: tuple[str, ...]  # TXT joined; names without the last dot; MX as "10 mail.example.org"
+    exists: bool = True  # False: the name does not exist (NXDOMAIN)
+    alias: str | None = None  # the target of a CNAME
 
 
 class Resolver(Protocol):
-    """Whoever can be asked."""
+    """Looks up DNS records."""
 
-    def ask(self, name: str, kind: str) -> DnsAnswer:
-        """The records of that kind (TXT, A, AAAA, MX, PTR). Raises Unanswered where nobody could say."""
+    def lookup(self, name: str, kind: str) -> DnsAnswer:
+        """Return the records of that kind (TXT, A, AAAA, MX, PTR). Raises LookupFailed if the DNS does not answer."""
 
 
 class DnsResolver:
-    """The system's resolvers, or one that is named; each question is asked once."""
+    """Uses the system's DNS servers, or the one given, and caches every answer and failure."""
 
     def __init__(
-        self, nameserver: str | None = None, port: int = 53, *, patience: float = PATIENCE, longest: float = LONGEST
+        self,
+        nameserver: str | None = None,
+        port: int = 53,
+        *,
+        try_timeout: float = TRY_TIMEOUT,
+        timeout: float = LOOKUP_TIMEOUT,
     ) -> None:
         try:
             self._resolver = dns.resolver.Resolver(configure=nameserver is None)
         except dns.resolver.NoResolverConfiguration:
-            raise Unanswered("this machine knows no DNS server; name one with --nameserver") from None
+            raise LookupFailed("this machine has no DNS server configured; name one with --nameserver") from None
         if nameserver:
             self._resolver.nameservers = [nameserver]
             self._resolver.port = port
-        self._resolver.timeout, self._resolver.lifetime = patience, longest
-        self._known: dict[tuple[str, str], DnsAnswer | Unanswered] = {}
+        self._resolver.timeout, self._resolver.lifetime = try_timeout, timeout
+        self._cache: dict[tuple[str, str], DnsAnswer | LookupFailed] = {}
 
-    def ask(self, name: str, kind: str) -> DnsAnswer:
-        """The records, remembered. Raises Unanswered."""
+    def lookup(self, name: str, kind: str) -> DnsAnswer:
+        """Return the records. Raises LookupFailed."""
         key = name.lower().rstrip("."), kind
-        if key not in self._known:
+        if key not in self._cache:
             try:
-                self._known[key] = self._asked(*key)
-            except Unanswered as error:
-                self._known[key] = error
-        answer = self._known[key]
-        if isinstance(answer, Unanswered):
+                self._cache[key] = self._query(*key)
+            except LookupFailed as error:
+                self._cache[key] = error
+        answer = self._cache[key]
+        if isinstance(answer, LookupFailed):
             raise answer
         return answer
 
-    def _asked(self, name: str, kind: str) -> DnsAnswer:
+    def _query(self, name: str, kind: str) -> DnsAnswer:
         try:
             found = self._resolver.resolve(f"{name}.", kind, raise_on_no_answer=False, search=False)
         except dns.resolver.NXDOMAIN:
             return DnsAnswer((), exists=False)
         except dns.exception.Timeout:
-            raise Unanswered(f"no answer about {name} ({kind}) in time") from None
+            raise LookupFailed(f"the DNS lookup of {name} ({kind}) timed out") from None
         except dns.resolver.NoNameservers:
-            raise Unanswered(f"the DNS servers failed to answer about {name} ({kind})") from None
+            raise LookupFailed(f"the DNS servers could not answer for {name} ({kind})") from None
         except (dns.exception.DNSException, OSError) as error:
-            raise Unanswered(f"{name} ({kind}) cannot be asked about: {type(error).__name__}") from None
+            raise LookupFailed(f"the DNS lookup of {name} ({kind}) failed: {type(error).__name__}") from None
         canonical = _plain(found.canonical_name)
         records = tuple(sorted(_text(record) for record in found)) if found.rrset is not None else ()
         return DnsAnswer(records, alias=canonical if canonical != name else None)
 
 
 def reverse(address: str) -> str:
-    """The name under which an address's PTR stands."""
+    """Return the name of the PTR record of an address."""
     return _plain(dns.reversename.from_address(address))
 
 

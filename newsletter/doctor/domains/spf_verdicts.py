@@ -1,17 +1,17 @@
-"""Verdicts on SPF: whether the record is one that receivers can use, and whether it names who sends."""
+"""Judge SPF: whether receivers can use the record, and whether it allows the sending addresses."""
 
 from collections.abc import Iterator, Sequence
 
 from newsletter.doctor.domains import spf
-from newsletter.doctor.domains.dns import Resolver, Unanswered
-from newsletter.doctor.domains.spf import LOOKUPS, VOIDS, Broken, Evaluation, SenderIP
+from newsletter.doctor.domains.dns import LookupFailed, Resolver
+from newsletter.doctor.domains.spf import MAX_LOOKUPS, MAX_VOID_LOOKUPS, Evaluation, PermError, SenderIP
 from newsletter.doctor.domains.verdicts import Level, Verdict, advice, ok, unknown, wrong
 
 
 def judge(resolver: Resolver, domain: str, senders: Sequence[SenderIP], *, by: str, are_own: bool) -> Iterator[Verdict]:
-    """The record of the domain in MAIL FROM, and what it says to the addresses of whoever sends (`by`, in words).
+    """Judge the record of the domain in MAIL FROM, and whether it allows the addresses of the sender, named `by`.
 
-    What a relay that is not ours sends from can be others of its addresses: then a miss proves nothing.
+    If the addresses are not our own, the relay may send from others: then a miss proves nothing.
     """
     verdicts = record(resolver, domain, senders, by=by)
     yield from verdicts
@@ -20,58 +20,59 @@ def judge(resolver: Resolver, domain: str, senders: Sequence[SenderIP], *, by: s
 
 
 def record(resolver: Resolver, domain: str, senders: Sequence[SenderIP], *, by: str) -> list[Verdict]:
-    """The record alone, with one that would do."""
+    """Judge the record alone, and propose one."""
     try:
-        return list(_record(resolver, domain, spf.records(resolver, domain), _wanted(senders, by)))
-    except Unanswered as error:
+        return list(_record(resolver, domain, spf.records(resolver, domain), _proposed(senders, by)))
+    except LookupFailed as error:
         return [unknown("spf", domain, str(error))]
 
 
-def _wanted(senders: Sequence[SenderIP], by: str) -> str:
-    """A record that would do, as far as it can be known."""
-    named = [f"ip{each.version}:{each}" for each in senders if each.is_global]
-    return f"v=spf1 {' '.join(named) or f'include:<what the operator of {by} names>'} ~all"
+def _proposed(senders: Sequence[SenderIP], by: str) -> str:
+    """Return a record to publish, as far as the sending addresses are known."""
+    terms = [f"ip{each.version}:{each}" for each in senders if each.is_global]
+    return f"v=spf1 {' '.join(terms) or f'include:<what the operator of {by} names>'} ~all"
 
 
 def _record(resolver: Resolver, domain: str, found: list[str], wanted: str) -> Iterator[Verdict]:
     if not found:
-        yield wrong("spf", domain, "there is no SPF record, so nobody can tell who may send for it", publish=wanted)
+        says = "there is no SPF record, so receivers cannot tell which servers may send for it"
+        yield wrong("spf", domain, says, publish=wanted)
         return
     if len(found) > 1:
-        says = f"there are {len(found)} SPF records; with more than one, none counts. Join them into one"
+        says = f"there are {len(found)} SPF records; receivers ignore all if there is more than one. Join them into one"
         yield wrong("spf", domain, says, found=" | ".join(found), publish=wanted)
         return
     (text,) = found
     counting = Evaluation(resolver)
     try:
         counting.result(domain)
-    except Broken as error:
+    except PermError as error:
         yield wrong("spf", domain, f"receivers cannot use the record: {error}", found=text, publish=wanted)
         return
-    if counting.lookups > LOOKUPS or counting.voids > VOIDS:
+    if counting.lookups > MAX_LOOKUPS or counting.voids > MAX_VOID_LOOKUPS:
         yield wrong("spf", domain, _too_many(counting), found=text, publish=wanted)
         return
     sign = spf.ending(resolver, domain)
     if sign == "+":
-        yield wrong("spf", domain, "it ends in +all, which lets everybody send for it", found=text, publish=wanted)
+        yield wrong("spf", domain, "it ends in +all, which allows everybody to send for it", found=text, publish=wanted)
     elif sign in (None, "?"):
-        says = "it does not end in -all or ~all, so it says nothing about everybody else"
+        says = "it does not end in -all or ~all, so it does not forbid other servers"
         yield advice("spf", domain, says, found=text, publish=f"{text.removesuffix('?all').strip()} ~all")
     else:
-        yield ok("spf", domain, f"one record, {counting.lookups} of {LOOKUPS} questions", found=text)
+        yield ok("spf", domain, f"one record, {counting.lookups} of {MAX_LOOKUPS} DNS lookups", found=text)
     if any(term.name == "ptr" for term in spf.read(text).terms):
-        yield advice("spf", domain, "it uses ptr, which receivers may leave out (RFC 7208 section 5.5)", found=text)
+        yield advice("spf", domain, "it uses ptr, which receivers may skip (RFC 7208 section 5.5)", found=text)
 
 
 def _too_many(counting: Evaluation) -> str:
-    if counting.lookups > LOOKUPS:
+    if counting.lookups > MAX_LOOKUPS:
         return (
-            f"it takes {counting.lookups} questions to the DNS; after {LOOKUPS} receivers give up "
-            "(RFC 7208 section 4.6.4). Leave out includes that you do not need"
+            f"it needs {counting.lookups} DNS lookups; receivers stop after {MAX_LOOKUPS} (RFC 7208 section 4.6.4). "
+            "Remove includes that you do not need"
         )
     return (
-        f"{counting.voids} of its names have no records; after {VOIDS} receivers give up (RFC 7208 section 4.6.4). "
-        "Take out what is not there any more"
+        f"{counting.voids} of its names have no records; receivers stop after {MAX_VOID_LOOKUPS} "
+        "(RFC 7208 section 4.6.4). Remove names that no longer exist"
     )
 
 
@@ -79,22 +80,23 @@ def _senders(
     resolver: Resolver, domain: str, senders: Sequence[SenderIP], *, by: str, are_own: bool
 ) -> Iterator[Verdict]:
     if not senders:
-        yield unknown("spf-relay", domain, f"no address of {by} is known here; a probe letter tells whether SPF passes")
+        says = f"the addresses of {by} are not known here; send a probe letter to see whether SPF passes"
+        yield unknown("spf-relay", domain, says)
     for address in senders:
         evaluation = Evaluation(resolver, address)
         try:
             result = evaluation.result(domain)
-        except (Broken, Unanswered) as error:
-            yield unknown("spf-relay", domain, f"whether {address} of {by} may send cannot be told: {error}")
+        except (PermError, LookupFailed) as error:
+            yield unknown("spf-relay", domain, f"cannot tell whether {address} of {by} may send: {error}")
             continue
         if result == "pass":
             yield ok("spf-relay", domain, f"{address} of {by} may send for it")
         elif are_own and not evaluation.has_macros:
-            says = f"{address}, from which letters leave, may not send for it: {result}"
+            says = f"your letters leave from {address}, which may not send for it: {result}"
             yield wrong("spf-relay", domain, says, publish=f"v=spf1 ip{address.version}:{address} ... ~all")
         else:
             says = (
-                f"the record does not name {address}, where {by} is reached ({result}); it may send from other "
-                "addresses of its own: a probe letter tells"
+                f"the record does not allow {address}, the address of {by} ({result}). It may send from other "
+                "addresses: send a probe letter to see"
             )
             yield unknown("spf-relay", domain, says)

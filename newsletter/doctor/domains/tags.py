@@ -1,10 +1,10 @@
-"""Tag lists, the `name=value; name=value` that DKIM and DMARC records and DKIM signatures are written in."""
+"""Parse tag lists, the `name=value; name=value` of DKIM and DMARC records and of DKIM signatures."""
 
 import re
 
 
 def read(text: str) -> dict[str, str] | None:
-    """The tags in their order, blanks taken off (RFC 6376 section 3.2); None where it is no such list."""
+    """Return the tags in their order, without blanks around them (RFC 6376 section 3.2); None if it is not a list."""
     found: dict[str, str] = {}
     for part in re.sub(r"\s+", " ", text).strip().strip(";").split(";"):
         name, equals, value = part.partition("=")
@@ -16,5 +16,5 @@ def read(text: str) -> dict[str, str] | None:
 
 
 def joined(value: str) -> str:
-    """A value that may be folded anywhere, such as base64."""
+    """Return a value without white space, for values that may be folded anywhere, such as base64."""
     return re.sub(r"\s+", "", value)

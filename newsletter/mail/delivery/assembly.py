@@ -6,12 +6,12 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from newsletter import addresses, templating
-from newsletter.consent.signups import VALID
+from newsletter.consent.signups import LINK_LIFETIME
 from newsletter.keys import Keyring
 from newsletter.links import Links, Purpose
 from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.letters import mime
-from newsletter.mail.letters.fields import LONGEST_VALUE, NAMES, beside_to, plainly
+from newsletter.mail.letters.fields import CACHED_NAMES, MAX_HEADER_VALUE, as_bytes, beside_to
 from newsletter.mail.letters.letters import Variant
 from newsletter.mail.letters.merge import FieldError
 from newsletter.mail.transport import return_paths
@@ -31,7 +31,7 @@ class FieldWriter:
     """Writes the fields that differ between readers, with one key. `fields` maps each name to the function for it."""
 
     def __init__(self, links: Links, keyring: Keyring, key: str) -> None:
-        self._mac = keyring.maker("message-id", key=key)
+        self._mac = keyring.mac_maker("message-id", key=key)
         self._return_path = return_paths.maker(keyring, key=key)
         self.fields: dict[str, Callable[[Claimed], str | bytes]] = {
             "to": _recipient,
@@ -41,7 +41,7 @@ class FieldWriter:
             "greeting": lambda claimed: _greeting(claimed.name) if claimed.name else b"Dear reader,",
             "requested_at": lambda claimed: _times(claimed)["requested_at"],
             "expires_at": lambda claimed: _times(claimed)["expires_at"],
-            **{purpose.value: _link(purpose, links.maker(purpose, key=key)) for purpose in Purpose},
+            **{purpose.value: _link(purpose, links.url_maker(purpose, key=key)) for purpose in Purpose},
         }
 
     def sender(self, claimed: Claimed) -> str:
@@ -60,14 +60,14 @@ def _link(purpose: Purpose, url: Callable[..., bytes]) -> Callable[[Claimed], st
     """Return the function that makes a link from a claim."""
     link_ids = LINK_IDS[purpose]
     # Two links differ in base64url characters only: if one can be written verbatim, so can all that are short enough.
-    longest = LONGEST_VALUE if isinstance(plainly(url(0).decode()), bytes) else 0
+    longest = MAX_HEADER_VALUE if isinstance(as_bytes(url(0).decode()), bytes) else 0
 
     def link(claimed: Claimed) -> str | bytes:
         ids = link_ids(claimed)
         if None in ids:
             raise _unknown(purpose)
         value = url(*ids)
-        return value if len(value) <= longest else plainly(value.decode())
+        return value if len(value) <= longest else as_bytes(value.decode())
 
     return link
 
@@ -81,7 +81,7 @@ def _times(claimed: Claimed) -> dict[str, str]:
 @lru_cache(maxsize=64)
 def _date(moment: datetime) -> str | bytes:
     """Format a Date header; cached because the letters of a claim share it."""
-    return plainly(format_datetime(moment.replace(microsecond=0)))
+    return as_bytes(format_datetime(moment.replace(microsecond=0)))
 
 
 _isoformat = lru_cache(maxsize=64)(datetime.isoformat)
@@ -122,12 +122,12 @@ class Assembler:
 # Names are cached: encoding one takes as long as all the reader's other fields, and most readers share theirs.
 
 
-@lru_cache(maxsize=NAMES)
+@lru_cache(maxsize=CACHED_NAMES)
 def _greeting(name: str) -> str | bytes:
-    return plainly(f"Dear {_on_one_line(name)},")
+    return as_bytes(f"Dear {_on_one_line(name)},")
 
 
-@lru_cache(maxsize=NAMES)
+@lru_cache(maxsize=CACHED_NAMES)
 def _phrase(name: str) -> str:
     plain = _on_one_line(name)
     return mime.phrase(plain) if plain else ""
@@ -158,7 +158,7 @@ def confirmation_times(asked_at: datetime, zone: str) -> dict[str, str]:
     """Return the fields of a confirmation letter that say when the sign-up came and when its link expires."""
     return {
         "requested_at": templating.exactly(templating.local(asked_at, zone)),
-        "expires_at": templating.when(templating.local(asked_at + VALID, zone)),
+        "expires_at": templating.when(templating.local(asked_at + LINK_LIFETIME, zone)),
     }
 
 

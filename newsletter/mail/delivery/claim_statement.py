@@ -39,20 +39,20 @@ from newsletter.mail.delivery.deliveries import (
     undecided,
 )
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority
-from newsletter.store.database import Moment, type_of_key
+from newsletter.store.database import ID_TYPE, UtcDateTime
 
 CLAIMABLE_ISSUES = (IssueStatus.SENDING, IssueStatus.CANCELLED)  # the letters of the second are cancelled by the claim
 ID, STATUS = 1, 2  # indexes in a returned row
 
-_NOW = bindparam("now", type_=Moment())
+_NOW = bindparam("now", type_=UtcDateTime())
 
 
 @cache
 def bulk(*, suspects: bool, on_sqlite: bool) -> Update:
     """Return the statement that claims from one issue's queue, after a cursor."""
     status = select(Issue.status).where(Issue.id == bindparam("issue")).scalar_subquery()
-    cursor = tuple_(bindparam("after_at", type_=Moment()), bindparam("after_id", type_=type_of_key))
-    newsletter = bindparam("newsletter", type_=type_of_key)
+    cursor = tuple_(bindparam("after_at", type_=UtcDateTime()), bindparam("after_id", type_=ID_TYPE))
+    newsletter = bindparam("newsletter", type_=ID_TYPE)
     due = (
         select(
             Delivery.id,
@@ -67,7 +67,7 @@ def bulk(*, suspects: bool, on_sqlite: bool) -> Update:
         )
         .where(Delivery.letter_id == bindparam("letter"), undecided(Priority.BULK))
         .where(tuple_(Delivery.due_at, Delivery.id) > cursor)
-        .where(Delivery.due_at <= bindparam("horizon", type_=Moment()))
+        .where(Delivery.due_at <= bindparam("horizon", type_=UtcDateTime()))
         .where(status.in_(CLAIMABLE_ISSUES))
     )
     return _claim(due, suspects=suspects, on_sqlite=on_sqlite)
@@ -162,7 +162,7 @@ def _awaits_confirmation() -> ColumnElement[bool]:
     return and_(
         Subscriber.address.is_not(None),
         Signup.state == SignupState.ASKED,
-        Signup.received_at > bindparam("signups_since", type_=Moment()),
+        Signup.received_at > bindparam("signups_since", type_=UtcDateTime()),
         func.coalesce(Subscriber.suppressed, "") != Reason.NEVER,
     )
 

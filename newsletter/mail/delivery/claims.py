@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent.signups import VALID, Signup
+from newsletter.consent.signups import LINK_LIFETIME, Signup
 from newsletter.consent.subscribers import Subscriber
 from newsletter.content.issues import Issue
 from newsletter.mail.delivery import claim_statement, leases
@@ -117,7 +117,7 @@ class _Claimer:
 
     def urgent(self, limit: int) -> list[Claimed]:
         for _ in range(MAX_FRUITLESS_STATEMENTS):
-            rows = self._execute(claim_statement.urgent, limit=limit, signups_since=self._now - VALID)
+            rows = self._execute(claim_statement.urgent, limit=limit, signups_since=self._now - LINK_LIFETIME)
             claimed = [row[claim_statement.ID] for row in rows if _is_claimed(row)]
             if claimed or not rows:
                 return details(self._session, Delivery.id.in_(claimed)) if claimed else []

@@ -21,7 +21,7 @@ from newsletter.mail.delivery.priority import UrgentPriority
 from newsletter.mail.delivery.recording import GroupCommit
 from newsletter.mail.delivery.send_run import SendRun
 from newsletter.mail.transport.transport import Transport
-from newsletter.store.database import Begin, Stating
+from newsletter.store.database import Autocommit, Begin
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Dispatcher:
     keyring: Keyring
     heartbeat: Heartbeat
     clock: Callable[[], datetime]
-    stating: Stating | None = None  # for results that one statement records; None: transactions record all results
+    autocommit: Autocommit | None = None  # records letters that were taken; None: in transactions, like all else
     urgent_transport: Transport | None = None  # for urgent letters, over connections of its own; None: `transport`
     monotonic: Callable[[], float] = time.monotonic
     stop: Event = field(default_factory=Event)
@@ -55,7 +55,9 @@ class Dispatcher:
         transport = (urgent and self.urgent_transport) or self.transport
         worker = self.heartbeat.worker(now=self.clock())
         monitor = None if urgent else RefusalMonitor(self.begin, clock=self.clock, monotonic=self.monotonic)
-        with GroupCommit(self.begin, worker, clock=self.clock, stating=self.stating, monitor=monitor) as recording:
+        with GroupCommit(
+            self.begin, worker, clock=self.clock, autocommit=self.autocommit, monitor=monitor
+        ) as recording:
             lane = self.lane(urgent=urgent)
             run = SendRun(
                 lane=lane,

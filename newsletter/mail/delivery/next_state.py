@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from newsletter import redaction
 from newsletter.mail.delivery.deliveries import OPEN, DeliveryStatus, may_have_arrived
 from newsletter.mail.letters.letters import LetterKind
-from newsletter.mail.letters.mime import folded
+from newsletter.mail.letters.mime import on_one_line
 from newsletter.mail.pace import retries
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.transport import Outcome, Reply, Result
@@ -71,7 +71,7 @@ def reply_columns(reply: Reply | None) -> dict[str, Any]:
         return {"reply_code": None, "reply_text": None}
     if reply.code is not None and not 0 <= reply.code < 1000:
         raise ValueError("a reply's code has three digits")
-    text = redaction.scrub(folded(reply.text[: replies.PARSED_CHARACTERS]))
+    text = redaction.scrub(on_one_line(reply.text[: replies.PARSED_CHARACTERS]))
     if reply.status and not text.startswith(reply.status):
         text = f"{reply.status} {text}".rstrip()
     text = text[: replies.STORED_CHARACTERS]

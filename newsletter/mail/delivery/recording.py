@@ -17,7 +17,7 @@ from newsletter.mail.delivery.issue_pauses import RefusalMonitor, is_refusal
 from newsletter.mail.pace import throttle
 from newsletter.mail.transport.transport import Outcome, Result
 from newsletter.redaction import log_failure
-from newsletter.store.database import Begin, Stating
+from newsletter.store.database import Autocommit, Begin
 from newsletter.store.database_errors import is_bad_data
 
 GROUP_SIZE = 64  # results in a commit; it bounds how many letters a crash can make arrive twice
@@ -44,12 +44,12 @@ class GroupCommit:
         *,
         clock: Callable[[], datetime],
         wait: Callable[[float], None] = time.sleep,
-        stating: Stating | None = None,
+        autocommit: Autocommit | None = None,
         monitor: RefusalMonitor | None = None,
     ) -> None:
-        """With `stating`, a group of letters that were all taken is written by one autocommitted statement."""
+        """With `autocommit`, a group of letters that were all taken is written by one autocommitted statement."""
         self._begin = begin
-        self._stating = stating
+        self._stating = autocommit
         self._kept = ExitStack()  # holds the connection for single statements
         self._connection: Connection | None = None
         self._worker = worker
@@ -193,10 +193,10 @@ class GroupCommit:
             self._spacing = SQLITE_SPACING if session.get_bind().dialect.name == "sqlite" else 0.0
             return results.record(session, self._worker, group, now=self._clock())
 
-    def _autocommit(self, stating: Stating, group: Sequence[Result]) -> int:
+    def _autocommit(self, autocommit: Autocommit, group: Sequence[Result]) -> int:
         """Write letters that were taken, in a statement that is its own transaction; reconnect after a failure."""
         try:
-            connection = self._connection or self._kept.enter_context(stating())
+            connection = self._connection or self._kept.enter_context(autocommit())
             self._connection = connection
             return results.record_taken(connection, self._worker, results.first_results(group))
         except Exception:

@@ -103,13 +103,13 @@ def _execute(
     database: Session | Connection, statement: Callable[..., Update], worker: int, rows: Iterable[dict[str, Any]]
 ) -> int:
     bind = database.get_bind() if isinstance(database, Session) else database
-    parameters = {"results": bulk_rows.packed(rows), "worker": worker}
+    parameters = {"results": bulk_rows.encode(rows), "worker": worker}
     return len(database.execute(statement(on_sqlite=bind.dialect.name == "sqlite"), parameters).all())
 
 
 @cache
 def _taken_statement(*, on_sqlite: bool) -> Update:
-    rows = bulk_rows.rows("results", RESULT_COLUMNS, on_sqlite=on_sqlite)
+    rows = bulk_rows.table_of("results", RESULT_COLUMNS, on_sqlite=on_sqlite)
     reply = {"reply_code": rows.c.reply_code, "reply_text": rows.c.reply_text}
     return _update_claims(rows).values(status=DeliveryStatus.SENT, decided_at=rows.c.at, **reply)
 
@@ -117,7 +117,7 @@ def _taken_statement(*, on_sqlite: bool) -> Update:
 @cache
 def _release_statement(*, on_sqlite: bool) -> Update:
     columns = {name: RESULT_COLUMNS[name] for name in ("id", "attempt")}
-    rows = bulk_rows.rows("results", columns, on_sqlite=on_sqlite)
+    rows = bulk_rows.table_of("results", columns, on_sqlite=on_sqlite)
     return _update_claims(rows).values(status=REQUEUED_STATUS, carrier_id=None, deaths=PROVEN_DEATHS)
 
 
@@ -148,7 +148,7 @@ def _allow_new_signups(session: Session, decided: Iterable[tuple[DeliveryState, 
         if state.signup and result.outcome is Outcome.LATER and changes["status"] is DeliveryStatus.FAILED
     ]
     if unsent:
-        signups.give_back(session, unsent)
+        signups.release_letters(session, unsent)
         log.warning("confirmations failed although their mailboxes exist", extra={"count": len(unsent)})
 
 

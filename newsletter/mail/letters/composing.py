@@ -1,7 +1,7 @@
-"""Composing: a folder of templates and what it is about become a letter with every header it owes.
+"""Render a folder of templates into a letter with all its headers, ready for the mail merge.
 
-A folder holds subject.txt, body.txt and body.html. What differs between readers is printed as a marker, and filled in
-by mail merge when the letter is carried.
+A folder holds subject.txt, body.txt and body.html. A template prints a marker for each field that differs between
+readers; the mail merge fills it when the letter is sent.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,7 +13,7 @@ from newsletter.mail.letters import merge, mime
 from newsletter.mail.letters.merge import Sheet, marker
 from newsletter.newsletters import Newsletter
 
-HEADER = ("message_id", "date", "unsubscribe")  # every letter's has these fields
+COMMON_FIELDS = ("message_id", "date", "unsubscribe")  # in the headers of every letter
 
 
 def compose(
@@ -24,17 +24,21 @@ def compose(
     base_url: str,
     stream: str,
     fields: Collection[str],
-    said: Mapping[str, str] | None = None,
+    constants: Mapping[str, str] | None = None,
     **context: Any,
 ) -> Sheet:
-    """The letter, laid out once. `stream` tells mailbox providers which of our mail this is (Feedback-ID).
+    """Return the letter, laid out once for all readers.
 
-    `fields` are merged for each reader, beside those that every letter has; those in `said` are the same for all of
-    them. With the field `mailbox`, To shows the reader's name; without it the address alone.
+    `fields` are merged for each reader, in addition to COMMON_FIELDS. A field in `constants` has the same value for
+    every reader. With the field `mailbox`, To shows the reader's name and address; without it, the address alone.
+    `stream` goes into Feedback-ID, which tells mailbox providers the kind of mail.
+
+    Raises FieldError if a field is used but not named, or named but not used, and HeaderError if a header cannot be
+    written.
     """
     to = "mailbox" if "mailbox" in fields else "to"
-    names = {to, *HEADER, *fields} - set(said or {})
-    field = {name: marker(name) for name in names} | dict(said or {})
+    names = {to, *COMMON_FIELDS, *fields} - set(constants or {})
+    field = {name: marker(name) for name in names} | dict(constants or {})
 
     def render(part: str) -> str:
         template = templates.get_template(f"letters/{kind}/{part}")
@@ -54,7 +58,7 @@ def compose(
 def _headers(
     newsletter: Newsletter, *, base_url: str, stream: str, to: str, subject: str, unsubscribe: str
 ) -> dict[str, str]:
-    """RFC 5322, 2369, 2919, 3834 and 8058; List-* stand as they are, or Gmail does not see them."""
+    """Return the headers of RFC 5322, 2369, 2919, 3834 and 8058. List-* are never encoded: Gmail would miss them."""
     return {
         "From": mime.mailbox(newsletter.publisher, newsletter.sender),
         "Reply-To": newsletter.reply_to,

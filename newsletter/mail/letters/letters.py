@@ -1,4 +1,4 @@
-"""Letters: an occasion to write, with the variants that are stored once and merged for each reader."""
+"""The letters and their variants: each is stored once and merged for every reader."""
 
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -14,7 +14,7 @@ from newsletter.store.database import Base
 
 
 class LetterKind(StrEnum):
-    """What a letter is written for."""
+    """The purpose of a letter."""
 
     CONFIRMATION = "confirmation"
     ISSUE = "issue"
@@ -22,14 +22,14 @@ class LetterKind(StrEnum):
 
 
 class Priority(IntEnum):
-    """Urgent letters never wait behind an issue."""
+    """The order of sending: urgent letters never wait for an issue."""
 
     URGENT = 0
     BULK = 1
 
 
 class Letter(Base):
-    """An occasion, once: `issue:12` or `signup:7` cannot be written twice."""
+    """A letter about one occasion, such as `issue:12` or `signup:7`; the constraint makes a second impossible."""
 
     __tablename__ = "letters"
     __table_args__ = (Index(None, "issue_id"), Index(None, "signup_id"))
@@ -41,12 +41,12 @@ class Letter(Base):
     issue_id: Mapped[int | None] = mapped_column(ForeignKey("issues.id"), default=None)
     signup_id: Mapped[int | None] = mapped_column(ForeignKey("signups.id", ondelete="SET NULL"), default=None)
     priority: Mapped[int] = mapped_column(SmallInteger)
-    audience: Mapped[int]  # how many deliveries it was written for, counted once; they add up to it for ever
+    audience: Mapped[int]  # deliveries it was written for; deliveries and tallies always add up to it
     written_at: Mapped[datetime]
 
 
 class Variant(Base):
-    """A letter in one language and design, encoded and cut at its readers' fields: a repeat is the same bytes."""
+    """A letter in one language and design, stored encoded and cut at its fields, so that a repeat is the same bytes."""
 
     __tablename__ = "variants"
     __table_args__ = (UniqueConstraint("letter_id", "language", "design"),)
@@ -61,14 +61,14 @@ class Variant(Base):
 
     @cached_property
     def sheet(self) -> Sheet:
-        """What the mail merge fills."""
+        """The laid-out letter that the mail merge fills."""
         return Sheet(body=self.body, cuts=self.cuts)
 
     def is_intact(self) -> bool:
-        """Whether it is what was stored."""
+        """Return whether body and cuts still match the hash."""
         try:
             return self.sheet.sha256 == self.sha256
-        except (TypeError, ValueError):  # its cuts are none any more
+        except (TypeError, ValueError):  # the cuts are malformed
             return False
 
 
@@ -87,7 +87,7 @@ def write(
     issue_id: int | None = None,
     signup_id: int | None = None,
 ) -> tuple[Letter, Variant]:
-    """Store a letter with its one variant."""
+    """Store a letter with its one variant, and return both with their ids."""
     letter = Letter(
         kind=kind,
         occasion=occasion,

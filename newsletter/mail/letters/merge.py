@@ -1,9 +1,9 @@
-"""Mail merge: a letter is laid out once, and cut where its readers differ.
+"""Mail merge: lay a letter out once, cut it at its fields, and fill the fields for each reader.
 
-A template prints `marker("name")` where a field is to stand. `lay_out` encodes the whole letter, headers and all, and
-cuts it at the markers: in the *encoded* bytes, so that a letter to one reader costs one pass over its few fields and
-shares everything else with all others. That works because a field in a part stands at the start of a quoted-printable
-line of its own, between soft breaks: whatever it holds, its neighbours stay as they are.
+A template prints `marker("name")` where a field belongs. `lay_out` encodes the whole letter, headers included, and cuts
+the *encoded* bytes at the markers. A letter to one reader then costs one pass over its few fields and shares all other
+bytes with the other readers. This works because a field in a part starts a quoted-printable line of its own, between
+soft line breaks: its value never changes the encoding of its neighbors.
 """
 
 import json
@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 from newsletter.errors import NewsletterError
 from newsletter.mail.letters import mime, quoted_printable
-from newsletter.mail.letters.fields import IN_PARTS, LONGEST_VALUE, UNENCODED, WRITERS, FieldKind, encoded
+from newsletter.mail.letters.fields import BODY_KINDS, BYTES_KINDS, MAX_HEADER_VALUE, WRITERS, FieldKind, encoded
 
-# New in each process, so that no title and no name can be a marker: nobody outside ever sees one.
+# Random in each process and never sent, so that no title and no name can contain a marker.
 SECRET = secrets.token_hex(8)
 MARKER = re.compile(rf"Q{SECRET}Q([a-z][a-z0-9_]*)Z")
 
@@ -30,35 +30,35 @@ class FieldError(NewsletterError):
 
 
 class Cut(NamedTuple):
-    """Where a field goes into the encoded letter."""
+    """The place of a field in the encoded letter. Stored in `variants.cuts`."""
 
     position: int
     field: str
     kind: FieldKind
 
 
-class Gap(NamedTuple):
-    """A place for a field between two encoded pieces."""
+class Placeholder(NamedTuple):
+    """A field between two encoded pieces."""
 
     field: str
     kind: FieldKind
 
 
-Piece = bytes | Gap
+Piece = bytes | Placeholder
 
 
-class Way(NamedTuple):
-    """How a field's value gets to its places, which are numbers of pieces."""
+class FieldPlan(NamedTuple):
+    """How to insert the value of one field. Places are indexes of pieces."""
 
     field: str
-    takes_octets: bool
+    accepts_bytes: bool  # whether a value in bytes can be inserted unchanged at all places
     in_headers: tuple[int, ...]
     in_parts: tuple[int, ...]
-    kinds: tuple[tuple[Callable[[str], bytes], tuple[int, ...]], ...]
+    writers: tuple[tuple[Callable[[str], bytes], tuple[int, ...]], ...]  # each encoder with its places
 
 
 class Sheet:
-    """A letter laid out. `body` and `cuts` are all of it: stored and loaded, they make the same letters again."""
+    """A letter that is laid out. `body` and `cuts` are its whole state: once loaded they make the same letter."""
 
     def __init__(self, *, body: bytes, cuts: Iterable[Iterable[Any]]) -> None:
         self.body = body
@@ -66,85 +66,86 @@ class Sheet:
         self.fields = frozenset(cut.field for cut in self.cuts)
         edges = [0, *(cut.position for cut in self.cuts), len(body)]
         shared = [body[start:end] for start, end in pairwise(edges)]
-        self._pieces = [piece for each in shared for piece in (each, b"")][:-1]  # each second one is a field's place
-        # What fill has to do is planned once: a million letters should not find it out a million times.
-        self._plan = [self._way(field) for field in sorted(self.fields)]
+        self._pieces = [piece for each in shared for piece in (each, b"")][:-1]  # every second piece is for a field
+        # Planned once, because `fill` runs for every letter.
+        self._plans = [self._plan(field) for field in sorted(self.fields)]
 
-    def _way(self, field: str) -> Way:
+    def _plan(self, field: str) -> FieldPlan:
         places: dict[FieldKind, tuple[int, ...]] = {}
         for number, cut in enumerate(self.cuts):
             if cut.field == field:
                 places[cut.kind] = (*places.get(cut.kind, ()), 2 * number + 1)
-        in_parts = chain.from_iterable(where for kind, where in places.items() if kind in IN_PARTS)
-        in_headers = chain.from_iterable(where for kind, where in places.items() if kind not in IN_PARTS)
-        return Way(
+        in_parts = chain.from_iterable(at for kind, at in places.items() if kind in BODY_KINDS)
+        in_headers = chain.from_iterable(at for kind, at in places.items() if kind not in BODY_KINDS)
+        return FieldPlan(
             field,
-            any(places.keys() <= alike for alike in UNENCODED),
+            any(places.keys() <= kinds for kinds in BYTES_KINDS),
             tuple(in_headers),
             tuple(in_parts),
-            tuple((WRITERS[kind], where) for kind, where in places.items()),
+            tuple((WRITERS[kind], at) for kind, at in places.items()),
         )
 
     @property
     def source(self) -> bytes:
-        """All of it: the cuts as JSON, a line break, and the body."""
+        """The cuts as JSON, a line break and the body: the bytes that the hash covers."""
         return json.dumps(self.cuts).encode() + b"\n" + self.body
 
     @cached_property
     def sha256(self) -> str:
-        """Of the source."""
+        """The SHA-256 of `source`, in hex."""
         return sha256(self.source).hexdigest()
 
     def fill(self, values: Mapping[str, str | bytes]) -> list[bytes]:
-        """The letter to one reader, in pieces: in turns one that everybody shares, as the same object, and a field.
+        """Return the letter to one reader as pieces: in turns shared bytes (one object for all readers) and a field.
 
-        A value in octets needs no encoding where it stands (`fields.plainly`, `fields.beside_to`). Raises FieldError,
-        before anything is written, when a value is missing, unknown or not fit for its place.
+        A value in bytes needs no encoding (`fields.as_bytes`, `fields.beside_to`). Raises FieldError if a value is
+        missing, is for no field of the letter, or cannot be written at its place. The error does not quote the value.
         """
         if values.keys() != self.fields:
-            odd = ", ".join(sorted(values.keys() ^ self.fields))
-            raise FieldError(f"the letter and the values differ in their fields: {odd}")
+            unmatched = ", ".join(sorted(values.keys() ^ self.fields))
+            raise FieldError(f"the fields of the letter differ from the values given: {unmatched}")
         pieces = self._pieces.copy()
-        for field, takes_octets, in_headers, in_parts, kinds in self._plan:
+        for field, accepts_bytes, in_headers, in_parts, writers in self._plans:
             value = values[field]
             if isinstance(value, bytes):
-                if takes_octets:
+                if accepts_bytes:
                     for place in in_headers:
                         pieces[place] = value
-                    lines = value if len(value) <= quoted_printable.WIDTH else quoted_printable.wrapped(value)
+                    lines = value if len(value) <= quoted_printable.CHUNK_LENGTH else quoted_printable.wrap(value)
                     for place in in_parts:
                         pieces[place] = lines
                     continue
                 value = value.decode("ascii").strip(" ")
             try:
-                for write, where in kinds:
-                    written = write(value)
-                    for place in where:
-                        pieces[place] = written
+                for write, at in writers:
+                    encoded_value = write(value)
+                    for place in at:
+                        pieces[place] = encoded_value
             except ValueError as error:
                 raise FieldError(f"the field {field} cannot be filled: {error}") from None
         return pieces
 
 
 def marker(name: str) -> str:
-    """What a template prints where the field stands: a word of ASCII letters, digits and _, which no escaping changes.
+    """Return the text that a template prints for a field: ASCII letters, digits and _, which no escaping changes.
 
-    Good for `lay_out` in this process; what was laid out is good for ever.
+    `lay_out` recognizes markers of the same process only; a letter that is laid out holds none. Raises FieldError if
+    the name is not made of a to z, 0 to 9 and _, beginning with a letter.
     """
-    mark = f"Q{SECRET}Q{name}Z"
-    if not MARKER.fullmatch(mark):
-        raise FieldError(f"a field's name is made of a to z, 0 to 9 and _, not {name!r}")
-    return mark
+    text = f"Q{SECRET}Q{name}Z"
+    if not MARKER.fullmatch(text):
+        raise FieldError(f"the name of a field is made of a to z, 0 to 9 and _, not {name!r}")
+    return text
 
 
 def lay_out(message: EmailMessage, fields: Collection[str]) -> Sheet:
-    """Encode a multipart/alternative letter of mime.LETTER, and cut it at the markers of `fields`.
+    """Encode a multipart/alternative message with the policy `mime.LETTER`, and cut it at the markers of `fields`.
 
-    The same message gives the same bytes, boundary included. Raises FieldError when a field stands nowhere, when one
-    stands that is not named, or where none can.
+    The same message gives the same bytes, boundary included. Raises FieldError if a field of `fields` is not in the
+    message, if the message has another field, or if a field is where none is allowed.
     """
     if message.get_content_type() != "multipart/alternative":
-        raise FieldError("a letter is multipart/alternative: text and HTML")
+        raise FieldError("a letter must be multipart/alternative, with text and HTML")
     parts = [[*_part(part)] for part in message.iter_parts()]
     # "=_" occurs in no quoted-printable line, so neither does the boundary (RFC 2045 section 6.7)
     boundary = b"=_" + _cut(piece for part in parts for piece in part).sha256[:32].encode()
@@ -154,8 +155,8 @@ def lay_out(message: EmailMessage, fields: Collection[str]) -> Sheet:
         pieces += [b"\r\n--%b\r\n" % boundary, *part]
     sheet = _cut([*pieces, b"\r\n--%b--\r\n" % boundary])
     if sheet.fields != set(fields):
-        odd = ", ".join(sorted(sheet.fields ^ set(fields)))
-        raise FieldError(f"the letter and the list of its fields differ: {odd}")
+        unmatched = ", ".join(sorted(sheet.fields ^ set(fields)))
+        raise FieldError(f"the fields of the letter differ from its list of fields: {unmatched}")
     return sheet
 
 
@@ -163,7 +164,7 @@ def _cut(pieces: Iterable[Piece]) -> Sheet:
     body = bytearray()
     cuts = []
     for piece in pieces:
-        if isinstance(piece, Gap):
+        if isinstance(piece, Placeholder):
             cuts.append(Cut(len(body), *piece))
         else:
             body += piece
@@ -180,7 +181,7 @@ def _part(part: MIMEPart) -> Iterator[Piece]:
     for field, after in zip(rest[::2], rest[1::2], strict=True):
         if before and not before.endswith("\n"):
             yield quoted_printable.SOFT_BREAK
-        yield Gap(field, kind)
+        yield Placeholder(field, kind)
         if not after.startswith("\n"):
             yield quoted_printable.SOFT_BREAK
         yield quoted_printable.encode(after)
@@ -196,29 +197,29 @@ def _headers(message: EmailMessage) -> Iterator[Piece]:
             yield mime.LETTER.fold_binary(name, value)
         elif key == "to":
             yield from _address(name, value)
-        elif key in mime.TEXTS:
-            yield from _words(name, value)
+        elif key in mime.TEXT_HEADERS:
+            yield from _text(name, value)
         else:
             yield from _verbatim(name, value)
 
 
 def _address(name: str, value: str) -> Iterator[Piece]:
-    found = MARKER.fullmatch(value)
-    if not found:
-        raise FieldError(f"{name} holds one field and nothing else")
+    match = MARKER.fullmatch(value)
+    if not match:
+        raise FieldError(f"{name} must hold one field and nothing else")
     yield b"%b:" % name.encode("ascii")
-    yield Gap(found[1], FieldKind.ADDRESS)
+    yield Placeholder(match[1], FieldKind.ADDRESS)
     yield b"\r\n"
 
 
-def _words(name: str, value: str) -> Iterator[Piece]:
-    # Each piece of a text with fields is encoded: encoded-words on lines of their own are read without the blanks
-    # between them (RFC 2047 section 6.2), so a field's neighbours need not know whether it is empty.
+def _text(name: str, value: str) -> Iterator[Piece]:
+    # Every piece of a text with fields is encoded: a reader ignores the white space between encoded-words (RFC 2047
+    # section 6.2), so an empty field leaves no gap between its neighbors.
     yield b"%b:" % name.encode("ascii")
     static, *rest = MARKER.split(mime.BLANKS.sub(" ", value).strip(" "))
     yield encoded(static).replace(b"\r\n", b"", 1)
     for field, after in zip(rest[::2], rest[1::2], strict=True):
-        yield Gap(field, FieldKind.WORDS)
+        yield Placeholder(field, FieldKind.WORDS)
         yield encoded(after)
     yield b"\r\n"
 
@@ -226,10 +227,12 @@ def _words(name: str, value: str) -> Iterator[Piece]:
 def _verbatim(name: str, value: str) -> Iterator[Piece]:
     for line in mime.LETTER.fold(name, value).splitlines(keepends=True):
         static, *rest = MARKER.split(line)
-        longest = len(MARKER.sub("", line.rstrip())) + LONGEST_VALUE * len(rest[::2])
-        if longest > mime.LONGEST_LINE:
-            raise FieldError(f"{name} has too much on one line for its fields")
+        longest = len(MARKER.sub("", line.rstrip())) + MAX_HEADER_VALUE * len(rest[::2])
+        if longest > mime.MAX_LINE_LENGTH:
+            raise FieldError(
+                f"{name} has a line that its fields could make longer than {mime.MAX_LINE_LENGTH} characters"
+            )
         yield static.encode("ascii")
         for field, after in zip(rest[::2], rest[1::2], strict=True):
-            yield Gap(field, FieldKind.VERBATIM)
+            yield Placeholder(field, FieldKind.VERBATIM)
             yield after.encode("ascii")

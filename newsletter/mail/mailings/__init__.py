@@ -1,1 +1,1 @@
-"""Who is owed which letter: confirmations, issues, probes."""
+"""Write the letters that readers are owed: confirmations, issues and probes."""

@@ -1,4 +1,4 @@
-"""Confirmations: a sign-up becomes a subscriber, a ledger entry and a letter, all of it or nothing."""
+"""Turn each sign-up into a subscriber, a ledger entry and a confirmation letter, in one transaction."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -29,65 +29,67 @@ from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 from newsletter.store.database_errors import is_conflict, is_unavailable
 
-Facts = tuple[tuple[str, Any], ...]  # all that a newsletter is, by name
-Asked = tuple[tuple[str, str | None], ...]  # what was asked for: names, and how often each comes
+NewsletterValues = tuple[tuple[str, Any], ...]  # the columns of a newsletter but its id, with their names
+Offers = tuple[tuple[str, str | None], ...]  # the newsletters asked for: name and schedule
 
-FACTS = [column.key for column in Newsletter.__table__.columns if column.key != "id"]
+NEWSLETTER_COLUMNS = [column.key for column in Newsletter.__table__.columns if column.key != "id"]
 
 log = logging.getLogger(__name__)
 
 
-def answer_due(
+def process_received(
     begin: Begin,
     *,
     templates: Environment,
     keyring: Keyring,
     base_url: str,
     clock: Callable[[], datetime],
-    most: int = 200,
-    found: Callable[[], None] = lambda: None,
+    limit: int = 200,
+    on_signup: Callable[[], None] = lambda: None,
 ) -> int:
-    """Work on received sign-ups, each in a transaction of its own; returns how many there were, at most `most`.
+    """Process up to `limit` received sign-ups, each in a transaction of its own; return how many.
 
-    `found` is called for each before it is answered.
-
-    One that fails twice is set aside, with the reason in the log, so that it does not hold up the others. Once can
-    happen to any: two workers who work for the same inbox may collide, and then one of them has to look again.
+    Calls `on_signup` before each. A sign-up that fails twice is marked failed and logged, so that it does not block the
+    others. A first failure is retried, because any sign-up can fail once: two workers may collide on the same inbox.
+    Raises the error if the database is unavailable; the sign-up then stays as it was.
     """
     failed: set[int] = set()
-    for done in range(most):
+    for done in range(limit):
         number = None
         try:
             with begin() as session:
                 signup = signups.next_received(session, now=clock())
                 if signup is None:
                     return done
-                found()
+                on_signup()
                 number = signup.id
-                answer(session, signup, templates=templates, keyring=keyring, base_url=base_url, now=clock())
+                process(session, signup, templates=templates, keyring=keyring, base_url=base_url, now=clock())
         except Exception as error:
             if is_conflict(error):
                 continue
-            if number is None or is_unavailable(error):  # the database's trouble, not the sign-up's
+            if number is None or is_unavailable(error):  # the database failed, not the sign-up
                 raise
             if number in failed:
-                _set_aside(begin, number, error)
+                _mark_failed(begin, number, error)
             failed.add(number)
-    return most
+    return limit
 
 
-def _set_aside(begin: Begin, number: int, error: Exception) -> None:
-    log_failure(log, "a sign-up cannot be answered", error, signup=number)
-    unanswered = update(Signup).where(Signup.id == number, Signup.state == SignupState.RECEIVED)
+def _mark_failed(begin: Begin, number: int, error: Exception) -> None:
+    log_failure(log, "a sign-up cannot be processed", error, signup=number)
+    received = update(Signup).where(Signup.id == number, Signup.state == SignupState.RECEIVED)
     with begin() as session:
-        session.execute(unanswered.values(state=SignupState.FAILED))
+        session.execute(received.values(state=SignupState.FAILED))
 
 
-def answer(
+def process(
     session: Session, signup: Signup, *, templates: Environment, keyring: Keyring, base_url: str, now: datetime
 ) -> None:
-    """Ask the inbox's owner, unless they subscribe already, were asked today or said never to write to them."""
-    known = subscribers.by_key(session, signup.address_key)
+    """Write the confirmation letter for a sign-up, or set it to `quiet` if there is nothing to ask.
+
+    There is nothing to ask if the person subscribes already, was asked today, or asked never to be written to.
+    """
+    known = subscribers.lock_by_key(session, signup.address_key)
     wanted: list[Newsletter] = []
     if suppressions.Reason.NEVER not in suppressions.reasons(session, keyring, signup.address_key):
         wanted = _wanted(session, signup, known)
@@ -97,26 +99,26 @@ def answer(
     signup.newsletters = [newsletter.id for newsletter in wanted]
     signup.state = SignupState.ASKED
     address = Address(signup.address, signup.address_key)
-    made = None if known else subscribers.make(session, address, now=now)
-    subscriber = known or made or subscribers.meet(session, address, now=now)
-    words = session.get_one(Wording, signup.wording_id)
-    shown = _ask(session, signup, subscriber, wanted, words, templates=templates, base_url=base_url, now=now)
-    _remember(session, signup, subscriber, wanted, words, shown=shown, is_new=made is not None, now=now)
+    created = None if known else subscribers.create(session, address, now=now)
+    subscriber = known or created or subscribers.get_or_create(session, address, now=now)
+    wording = session.get_one(Wording, signup.wording_id)
+    shown = _write_letter(session, signup, subscriber, wanted, wording, templates=templates, base_url=base_url, now=now)
+    _record_requests(session, signup, subscriber, wanted, wording, shown=shown, is_new=created is not None, now=now)
 
 
 def _wanted(session: Session, signup: Signup, subscriber: Subscriber | None) -> list[Newsletter]:
-    """What to ask about: each newsletter not yet subscribed to, and about each at most once a day."""
-    standing = subscribers.subscriptions(session, subscriber.id) if subscriber else {}
+    """Return the newsletters to ask about: those not subscribed to, and each at most once a day per inbox."""
+    subscriptions = subscribers.subscriptions(session, subscriber.id) if subscriber else {}
     asked = session.scalars(select(Newsletter).where(Newsletter.id.in_(signup.newsletters)).order_by(Newsletter.id))
     return [
         newsletter
         for newsletter in asked
-        if (newsletter.id not in standing or standing[newsletter.id].standing != Standing.SUBSCRIBED)
-        and signups.may_ask(session, signup, newsletter.id)
+        if (newsletter.id not in subscriptions or subscriptions[newsletter.id].standing != Standing.SUBSCRIBED)
+        and signups.reserve_letter(session, signup, newsletter.id)
     ]
 
 
-def _ask(
+def _write_letter(
     session: Session,
     signup: Signup,
     subscriber: Subscriber,
@@ -127,10 +129,10 @@ def _ask(
     base_url: str,
     now: datetime,
 ) -> dict[str, str]:
-    """Owe them the letter; returns its hash and what is filled into it, so that its words can be made again."""
+    """Write the letter and its delivery; return its hash and field values, from which its text can be made again."""
     first = wanted[0]
-    asked = tuple((each.name, digests.schedule(session, each.id)) for each in wanted)
-    sheet = lay_out(templates, base_url, _facts(first), asked, (wording.text, wording.language))
+    offers = tuple((each.name, digests.schedule(session, each.id)) for each in wanted)
+    sheet = lay_out(templates, base_url, _values(first), offers, (wording.text, wording.language))
     letter, variant = letters.write(
         session,
         kind=LetterKind.CONFIRMATION,
@@ -146,18 +148,19 @@ def _ask(
     return {"letter": variant.sha256, **confirmation_times(signup.received_at, first.zone)}
 
 
-def _facts(newsletter: Newsletter) -> Facts:
-    return tuple((name, getattr(newsletter, name)) for name in FACTS)
+def _values(newsletter: Newsletter) -> NewsletterValues:
+    return tuple((name, getattr(newsletter, name)) for name in NEWSLETTER_COLUMNS)
 
 
 @lru_cache(maxsize=64)
-def lay_out(templates: Environment, base_url: str, facts: Facts, asked: Asked, wording: tuple[str, str]) -> Sheet:
-    """The letter, with nothing in it that the visitor typed: the inbox may be a stranger's.
+def lay_out(
+    templates: Environment, base_url: str, newsletter_values: NewsletterValues, offers: Offers, wording: tuple[str, str]
+) -> Sheet:
+    """Return the letter. It holds nothing that the visitor typed, because the inbox may be a stranger's.
 
-    It is made of nothing but what is given here, so that it is laid out once for all who ask for the same: that takes
-    as long as all else that answering a sign-up takes.
+    Cached by its arguments, which determine the letter: laying it out takes as long as the rest of a sign-up's work.
     """
-    first, (words, language) = Newsletter(**dict(facts)), wording
+    first, (text, language) = Newsletter(**dict(newsletter_values)), wording
     return compose(
         templates,
         "confirmation",
@@ -165,13 +168,13 @@ def lay_out(templates: Environment, base_url: str, facts: Facts, asked: Asked, w
         base_url=base_url,
         stream="confirmation",
         fields=("confirm", "never", "requested_at", "expires_at"),
-        newsletters=[{"name": name, "schedule": schedule} for name, schedule in asked],
-        wording={"text": words, "language": language},
+        newsletters=[{"name": name, "schedule": schedule} for name, schedule in offers],
+        wording={"text": text, "language": language},
         signup_url=f"{base_url}/n/{first.slug}",
     )
 
 
-def _remember(
+def _record_requests(
     session: Session,
     signup: Signup,
     subscriber: Subscriber,
@@ -182,10 +185,10 @@ def _remember(
     is_new: bool,
     now: datetime,
 ) -> None:
-    """Append what was asked for. Where the request came from is a trace, kept apart from what proves the act."""
+    """Append a ledger entry per newsletter. The origin of the request is a trace, kept apart from the evidence."""
     origin = Trace(signup.evidence.get("ip"), signup.evidence.get("user_agent"))
     typed = {name: value for name, value in signup.evidence.items() if name not in origin._fields}
-    for place, newsletter in enumerate(wanted):
+    for position, newsletter in enumerate(wanted):
         ledger.append(
             session,
             subscriber.subject,
@@ -195,6 +198,6 @@ def _remember(
             evidence={**typed, "address": signup.address, "form": signup.form, **shown},
             trace=origin,
             now=signup.received_at,
-            is_new=is_new and place == 0,
+            is_new=is_new and position == 0,
         )
-        subscribers.settle(session, subscriber.id, newsletter.id, Standing.ASKED, now=now, is_new=is_new)
+        subscribers.set_standing(session, subscriber.id, newsletter.id, Standing.ASKED, now=now, is_new=is_new)

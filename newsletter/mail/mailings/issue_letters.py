@@ -1,4 +1,4 @@
-"""Mailings: an approved issue becomes a letter and a delivery for each of its readers."""
+"""Turn each approved issue into one letter and a delivery for each of its readers."""
 
 import logging
 from collections.abc import Collection
@@ -28,14 +28,14 @@ from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 from newsletter.store.database_errors import is_unavailable
 
-SQLITE_MOST = 20_000  # readers
-LARGEST = 90_000  # bytes of HTML
+MAX_SQLITE_READERS = 20_000
+MAX_HTML_BYTES = 90_000
 
 log = logging.getLogger(__name__)
 
 
 def lay_out(session: Session, issue: Issue, *, templates: Environment, base_url: str) -> Sheet:
-    """The issue's letter, as its readers will get it."""
+    """Return the letter of an issue, laid out as its readers will get it."""
     newsletter = session.get_one(Newsletter, issue.newsletter_id)
     edition = issues.edition(session, issue, base_url=base_url)
     return compose(
@@ -58,30 +58,30 @@ def lay_out(session: Session, issue: Issue, *, templates: Environment, base_url:
 
 
 def preview(session: Session, issue: Issue, *, templates: Environment, base_url: str) -> dict[str, str]:
-    """The letter as `text`, `html` and `source`, with what is each reader's own shown by an example."""
+    """Return the letter as `text`, `html` and `source`, with example values in the fields."""
     source, html, text = _example(lay_out(session, issue, templates=templates, base_url=base_url), issue, base_url)
     return {"text": text.get_content(), "html": html.get_content(), "source": source.decode("ascii")}
 
 
 def check(session: Session, issue: Issue, *, templates: Environment, base_url: str) -> Sheet:
-    """The issue's letter, where all of it can be written and read. Raises Refused with what is to be mended."""
+    """Return the letter of an issue. Raises Refused, with what to correct, if it is broken or too long for Gmail."""
     try:
         sheet = lay_out(session, issue, templates=templates, base_url=base_url)
     except TemplateError as error:
         raise Refused(f"The letter cannot be laid out: {error}") from error
     _, html, _ = _example(sheet, issue, base_url)
-    # What Gmail counts is disputed: the text, or what it is on the wire.
+    # Sources differ on whether Gmail counts the decoded or the encoded HTML.
     size = max(len(html.get_content().encode()), len(html.as_bytes()))
-    if size > LARGEST:
+    if size > MAX_HTML_BYTES:
         raise Refused(
-            f"The letter's HTML has {size:,} bytes, and at most {LARGEST:,} are sent: Gmail hides what comes after "
-            "some 102,000, the link to leave among it. Draft the issue with fewer articles."
+            f"The HTML of the letter has {size:,} bytes; the limit is {MAX_HTML_BYTES:,}. Gmail hides everything after "
+            "about 102,000 bytes, including the unsubscribe link. Draft the issue with fewer articles."
         )
     return sheet
 
 
 def _example(sheet: Sheet, issue: Issue, base_url: str) -> tuple[bytes, MIMEPart, MIMEPart]:
-    """The letter to nobody: all of it, and its parts in HTML and in text."""
+    """Return a letter with example values: its source, its HTML part and its text part."""
     values = {
         "unsubscribe": f"{base_url}/u/preview",
         "preferences": f"{base_url}/preferences/preview",
@@ -99,17 +99,17 @@ def _example(sheet: Sheet, issue: Issue, base_url: str) -> tuple[bytes, MIMEPart
 
 
 def send_approved(begin: Begin, *, templates: Environment, base_url: str, now: datetime) -> int:
-    """Begin every issue that is approved and due, each in a transaction of its own; returns how many began.
+    """Begin to send every approved issue that is due, each in a transaction of its own; return how many began.
 
-    One that cannot be sent is paused, with the reason among the acts: it holds up no other, and is not tried again
-    before somebody resumes it.
+    An issue that cannot be sent is paused, with the reason in the audit log. It does not block the others, and is not
+    tried again before an operator resumes it. Raises the error if the database is unavailable.
     """
     begun = 0
     while True:
         number = None
         try:
             with begin() as session:
-                issue = _next(session, now)
+                issue = _next_due(session, now)
                 if issue is None:
                     return begun
                 number = issue.id
@@ -117,15 +117,15 @@ def send_approved(begin: Begin, *, templates: Environment, base_url: str, now: d
             log.info("issue begun", extra={"issue": number, "readers": readers})
             begun += 1
         except Exception as error:
-            if number is None or is_unavailable(error):  # the database's trouble, not the issue's
+            if number is None or is_unavailable(error):  # the database failed, not the issue
                 raise
             log_failure(log, "an issue cannot be sent", error, issue=number)
             with begin() as session:
-                _set_aside(session, number, error, now=now)
+                _pause(session, number, error, now=now)
 
 
-def _next(session: Session, now: datetime) -> Issue | None:
-    """The issue longest due that has no letter yet, locked: approved, or resumed after it was set aside."""
+def _next_due(session: Session, now: datetime) -> Issue | None:
+    """Return the issue due longest that has no letter, locked: approved, or resumed after it could not be sent."""
     written = exists().where(Letter.issue_id == Issue.id)
     is_due = or_(
         and_(Issue.status == IssueStatus.APPROVED, Issue.run_at <= now),
@@ -135,23 +135,23 @@ def _next(session: Session, now: datetime) -> Issue | None:
     return session.scalar(due.limit(1).with_for_update(skip_locked=True))
 
 
-def _set_aside(session: Session, number: int, error: Exception, *, now: datetime) -> None:
+def _pause(session: Session, number: int, error: Exception, *, now: datetime) -> None:
     issue = session.get_one(Issue, number, with_for_update=True)
     if issue.status is IssueStatus.APPROVED:
         issues.begin_sending(session, issue, actor=audit_log.WORKER, now=now)
     if issue.status is IssueStatus.SENDING:
-        said = str(error) if isinstance(error, NewsletterError | TemplateError) else ""
-        reason = said or type(error).__name__
+        message = str(error) if isinstance(error, NewsletterError | TemplateError) else ""
+        reason = message or type(error).__name__
         issues.pause(session, issue, actor=audit_log.WORKER, now=now, reason=reason)
 
 
 def send(session: Session, issue: Issue, *, templates: Environment, base_url: str, now: datetime) -> Letter:
-    """Begin to send an approved issue: its letter is stored, and every reader of this moment is owed one.
+    """Begin to send an approved issue: store its letter and a delivery for every current reader; return the letter.
 
-    One that was resumed before it had a letter gets it now. Raises Refused for any other that is not approved, and for
-    more readers than SQLite can serve, and as `check` does.
+    An issue that was paused and resumed before it had a letter gets it now. Raises Refused if the issue is neither such
+    an issue nor approved, if it has more readers than SQLite can serve, and as `check` does.
     """
-    _mind_sqlite(session, issue)
+    _check_sqlite_limit(session, issue)
     if issue.status is not IssueStatus.SENDING:
         issues.begin_sending(session, issue, actor=audit_log.WORKER, now=now)
     sheet = check(session, issue, templates=templates, base_url=base_url)
@@ -169,23 +169,23 @@ def send(session: Session, issue: Issue, *, templates: Environment, base_url: st
         now=now,
     )
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SET LOCAL statement_timeout = 0"))  # a million readers are more than a minute's work
+        session.execute(text("SET LOCAL statement_timeout = 0"))  # a million inserts take more than a minute
     letter.audience = deliveries.owe_each(session, letter, variant, _readers(newsletter.id), now=now)
     session.flush()
     return letter
 
 
-def _mind_sqlite(session: Session, issue: Issue) -> None:
+def _check_sqlite_limit(session: Session, issue: Issue) -> None:
     readers = subscribers.count(session, issue.newsletter_id)
-    if session.get_bind().dialect.name == "sqlite" and readers > SQLITE_MOST:
+    if session.get_bind().dialect.name == "sqlite" and readers > MAX_SQLITE_READERS:
         raise Refused(
-            f"This issue has {readers:,} readers. SQLite has one writer at a time and is meant for some thousand; "
-            f"beyond {SQLITE_MOST:,} set NEWSLETTER_DATABASE_URL to a PostgreSQL database."
+            f"This issue has {readers:,} readers. SQLite allows one writer at a time and suits a few thousand readers. "
+            f"For more than {MAX_SQLITE_READERS:,}, set NEWSLETTER_DATABASE_URL to a PostgreSQL database."
         )
 
 
 def _readers(newsletter_id: int) -> Select[int]:
-    """The ids of all subscribers who may be written to, in order."""
+    """Return a query for the ids of all subscribers to write to, in order."""
     return (
         select(Subscription.subscriber_id)
         .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
@@ -195,18 +195,18 @@ def _readers(newsletter_id: int) -> Select[int]:
     )
 
 
-def finish(session: Session, *, now: datetime, among: Collection[int] | None = None) -> list[int]:
-    """Call sent every issue whose deliveries are all decided; returns which they are.
+def finish(session: Session, *, now: datetime, letter_ids: Collection[int] | None = None) -> list[int]:
+    """Mark every issue sent once all its deliveries are final; return the ids of those issues.
 
-    `among`, where it is given, names the letters that may be done: asking about one that is not means to step over all
-    that was sent of it and cannot be cleaned up yet.
+    `letter_ids` limits the search to letters that may be done. Searching one that is not can be slow: PostgreSQL steps
+    over the index entries of everything sent, while an open snapshot keeps them from being cleaned up.
     """
-    mine = exists().where(Letter.issue_id == Issue.id)
-    owed = mine.where(Delivery.letter_id == Letter.id, undecided(Priority.BULK), has_status(*OPEN))
-    sending = select(Issue).where(Issue.status == IssueStatus.SENDING, mine, ~owed)
-    if among is not None:
-        sending = sending.where(exists().where(Letter.issue_id == Issue.id, Letter.id.in_(among)))
+    written = exists().where(Letter.issue_id == Issue.id)
+    owed = written.where(Delivery.letter_id == Letter.id, undecided(Priority.BULK), has_status(*OPEN))
+    sending = select(Issue).where(Issue.status == IssueStatus.SENDING, written, ~owed)
+    if letter_ids is not None:
+        sending = sending.where(exists().where(Letter.issue_id == Issue.id, Letter.id.in_(letter_ids)))
     done = session.scalars(sending.with_for_update(skip_locked=True)).all()
     for issue in done:
-        issues.finish(session, issue, actor=audit_log.WORKER, now=now)
+        issues.mark_sent(session, issue, actor=audit_log.WORKER, now=now)
     return [issue.id for issue in done]

@@ -1,7 +1,7 @@
-"""Probes: one real letter of a newsletter to an operator's own inbox, to see how letters arrive.
+"""Write probes: one real letter of a newsletter to an operator's own inbox, to see how letters arrive.
 
-It is queued, claimed, carried and recorded as every letter is. No reader is behind it, so its address to unsubscribe is
-nobody's.
+A probe is queued, claimed, sent and recorded like every letter. It has no subscriber, so its unsubscribe link leads to
+no subscription.
 """
 
 import secrets
@@ -17,7 +17,7 @@ from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import LetterKind, Priority
 from newsletter.newsletters import Newsletter
 
-NOBODY = "u/k0.probe-a-letter-that-belongs-to-nobody"  # as long as a reader's, so that the header folds as theirs does
+UNSUBSCRIBE_PATH = "u/k0.probe-a-letter-that-belongs-to-nobody"  # as long as a real one: the header folds alike
 
 
 def write(
@@ -30,9 +30,9 @@ def write(
     actor: str,
     now: datetime,
 ) -> int:
-    """Owe a probe to this address; returns the delivery's id. Raises Malformed where it is no address.
+    """Write a probe to this address; return the id of its delivery. Raises Malformed if it is not an address.
 
-    The delivery keeps the address until it is purged; the act names nobody.
+    The delivery keeps the address until it is purged. The audit log entry does not name it.
     """
     to = addresses.parse(recipient, field="probe")
     letter, variant = letters.write(
@@ -47,7 +47,7 @@ def write(
             base_url=base_url,
             stream="probe",
             fields=(),
-            said={"unsubscribe": f"{base_url}/{NOBODY}"},
+            constants={"unsubscribe": f"{base_url}/{UNSUBSCRIBE_PATH}"},
         ),
         language=newsletter.language,
         priority=Priority.URGENT,

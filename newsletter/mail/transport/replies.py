@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 
 from newsletter import redaction
-from newsletter.mail.letters.mime import folded
+from newsletter.mail.letters.mime import on_one_line
 from newsletter.mail.transport.transport import Message, Outcome, Reply
 
 # RFC 3463, at the start of each line (RFC 2034)
@@ -79,7 +79,7 @@ def parse(code: int, text: bytes) -> Reply:
         return Reply(code, plain[1].decode(), plain[2].decode())
     lines = text.decode("utf-8", "replace")[:PARSED_CHARACTERS].split("\n")
     status = ENHANCED.match(lines[0])
-    joined = folded(" ".join(ENHANCED.sub("", line, count=1) if status else line for line in lines))
+    joined = on_one_line(" ".join(ENHANCED.sub("", line, count=1) if status else line for line in lines))
     return Reply(
         code if 200 <= code <= 599 else None,
         status[0].strip() if status else None,
@@ -96,7 +96,7 @@ def from_row(code: int | None, text: str | None) -> Reply:
 def from_error(error: Exception) -> Reply:
     """Return our own description of why the server sent no reply."""
     reason = str(getattr(error, "strerror", None) or error or type(error).__name__)
-    return Reply(None, None, redaction.scrub(folded(reason))[:STORED_CHARACTERS])
+    return Reply(None, None, redaction.scrub(on_one_line(reason))[:STORED_CHARACTERS])
 
 
 def without_name(reply: Reply, address: str) -> Reply:

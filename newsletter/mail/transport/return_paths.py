@@ -22,7 +22,7 @@ def maker(keyring: Keyring, *, key: str) -> Callable[[int, datetime, str], str]:
 
     The same arguments and key give the same address, so that a repeat has the same envelope sender.
     """
-    mac, key_name = keyring.maker(PURPOSE, key=key), key.lower()
+    mac, key_name = keyring.mac_maker(PURPOSE, key=key), key.lower()
 
     def address(delivery: int, first_tried_at: datetime, domain: str) -> str:
         signed = f"{delivery}-{_second(first_tried_at)}"

@@ -1,1 +1,1 @@
-"""Pages that only this machine may see."""
+"""Pages for requests from this machine only."""

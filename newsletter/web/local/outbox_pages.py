@@ -1,34 +1,34 @@
-"""A small mail reader for the outbox, where no mail server is set: on this machine only."""
+"""A small mail reader for the outbox, for requests from this machine while no mail server is set."""
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from newsletter.errors import NotFound
 from newsletter.mail.transport.outbox import Outbox, OutboxLetter
-from newsletter.web.loopback import on_this_machine
-from newsletter.web.site import Here, Site
+from newsletter.web.loopback import require_this_machine
+from newsletter.web.site import CurrentSite, Site
 
-LISTED = 200
+MAX_LISTED = 200  # letters
 ZONE = "UTC"
 
-router = APIRouter(prefix="/outbox", dependencies=[Depends(on_this_machine)])
+router = APIRouter(prefix="/outbox", dependencies=[Depends(require_this_machine)])
 
 
 @router.get("")
-def index(here: Here) -> HTMLResponse:
-    """The letters, newest first."""
-    outbox = _outbox(here)
+def index(site: CurrentSite) -> HTMLResponse:
+    """List the letters, newest first."""
+    outbox = _outbox(site)
     rows = [
         {"url": f"/outbox/{kept.name}", "at": kept.at, "to": kept.message["To"], "subject": kept.message["Subject"]}
-        for kept in outbox.letters(limit=LISTED)
+        for kept in outbox.letters(limit=MAX_LISTED)
     ]
-    return here.page("outbox", letters=rows, total=len(outbox), zone=ZONE)
+    return site.page("outbox", letters=rows, total=len(outbox), zone=ZONE)
 
 
 @router.get("/{name}")
-def letter(name: str, here: Here) -> HTMLResponse:
-    """One letter: as laid out, as text, as source."""
-    kept = _kept(here, name)
+def letter(name: str, site: CurrentSite) -> HTMLResponse:
+    """Show one letter as HTML, as text and as source."""
+    kept = _kept(site, name)
     message = kept.message
     shown = {
         "subject": message["Subject"],
@@ -38,15 +38,15 @@ def letter(name: str, here: Here) -> HTMLResponse:
         "unsubscribe": message["List-Unsubscribe"],
     }
     parts = {part: f"/outbox/{name}/{part}" for part in ("html", "text", "source")}
-    return here.page("outbox_letter", letter=shown, views={**parts, "html": kept.html and parts["html"]}, zone=ZONE)
+    return site.page("outbox_letter", letter=shown, views={**parts, "html": kept.html and parts["html"]}, zone=ZONE)
 
 
 @router.get("/{name}/{part}")
-def part(name: str, part: str, here: Here) -> Response:
-    """One part for a frame; the letter can neither run anything nor reach anybody from there."""
-    kept = _kept(here, name)
+def part(name: str, part: str, site: CurrentSite) -> Response:
+    """Serve one view for a frame, in which the letter can neither run scripts nor load anything from elsewhere."""
+    kept = _kept(site, name)
     policy = (
-        f"default-src 'none'; style-src 'unsafe-inline'; img-src {here.settings.base_url}; "
+        f"default-src 'none'; style-src 'unsafe-inline'; img-src {site.settings.base_url}; "
         "frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
     )
     headers = {"Content-Security-Policy": policy}
@@ -60,12 +60,12 @@ def part(name: str, part: str, here: Here) -> Response:
     raise NotFound
 
 
-def _outbox(here: Site) -> Outbox:
-    return Outbox(here.settings.data_dir / "outbox")
+def _outbox(site: Site) -> Outbox:
+    return Outbox(site.settings.data_dir / "outbox")
 
 
-def _kept(here: Site, name: str) -> OutboxLetter:
-    kept = _outbox(here).letter(name)
+def _kept(site: Site, name: str) -> OutboxLetter:
+    kept = _outbox(site).letter(name)
     if kept is None:
         raise NotFound
     return kept

@@ -1,1 +1,1 @@
-"""Health and metrics, answered in time even when the database is not."""
+"""Health and metrics, which answer in time even if the database does not."""

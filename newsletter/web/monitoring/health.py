@@ -1,9 +1,8 @@
-"""Health: whether the site answers, whether it can serve, and whether what is owed is done in time.
+"""Health checks: whether the site answers, whether it can serve, and whether the workers keep up.
 
-Three addresses for three who ask. A supervisor asks `/health/live`, and starts anew a process that does not answer. A
-load balancer asks `/health/ready`, and sends visitors elsewhere. An uptime monitor asks `/health/work`, and calls
-somebody. Late work is the monitor's affair alone: a load balancer that heard of it would take a site down that can
-still take every sign-up, for what only the workers can mend.
+A supervisor polls `/health/live` and restarts a process that does not answer. A load balancer polls `/health/ready` and
+sends visitors elsewhere. An uptime monitor polls `/health/work` and alerts a person. Only the monitor learns of late
+work: a load balancer would take the site down, although it still accepts sign-ups and only the workers are at fault.
 """
 
 from datetime import datetime, timedelta
@@ -21,54 +20,52 @@ from newsletter.queues import heartbeats
 from newsletter.queues.wakeups import Queue
 from newsletter.store.database import Database
 from newsletter.store.database_errors import UNAVAILABLE, is_unavailable
-from newsletter.web.loopback import is_here
+from newsletter.web.loopback import is_from_this_machine
 from newsletter.web.monitoring.timed_query import TimedQuery
 
-PATIENCE = 3.0  # seconds until there is an answer; the usual monitor gives up after five
-STATEMENT = 1.0  # seconds that one statement may take
-TICK = timedelta(seconds=60)  # twelve beats: fewer may be missed while a worker restarts
-LETTER = timedelta(minutes=5)  # somebody waits in front of a screen; an issue's letters are due again when deferred
+ANSWER_TIMEOUT = 3.0  # seconds; most monitors give up after five
+STATEMENT_TIMEOUT = 1.0  # seconds for one statement
+HEARTBEAT_LATE = timedelta(seconds=60)  # twelve heartbeats: a worker that restarts misses fewer
+LETTER_LATE = timedelta(minutes=5)  # a visitor waits for a confirmation; deferred letters of issues get a new due time
 
 router = APIRouter(prefix="/health")
 
 
-class Word(NamedTuple):
-    """What workers say of a relay."""
+class RelayStatus(NamedTuple):
+    """A notice of the workers about a relay."""
 
-    says: str
-    is_late: (
-        bool  # nothing leaves over it, and that will not pass by itself, or has not for longer than letters may take
-    )
+    notice: str
+    is_late: bool  # nothing is sent over it, and either that needs an operator or it has lasted over LETTER_LATE
 
 
 class HealthReading(NamedTuple):
-    """What a look at the database tells. The times are None where there is none, or where they were not told."""
+    """The database's schema and, if `has_ages`, the time of the last heartbeat and of the letter longest due."""
 
     schema: SchemaState
-    told: bool = False
-    tick: datetime | None = None
-    due: datetime | None = None
-    relays: tuple[Word, ...] = ()
+    has_ages: bool = False
+    last_heartbeat: datetime | None = None
+    oldest_due: datetime | None = None
+    relays: tuple[RelayStatus, ...] = ()
 
 
-def lookout(database: Database) -> TimedQuery[HealthReading]:
-    """What these pages ask."""
-    return TimedQuery(database, examine, patience=PATIENCE, statement=STATEMENT)
+def timed_query(database: Database) -> TimedQuery[HealthReading]:
+    """Return the query of these pages."""
+    return TimedQuery(database, read, timeout=ANSWER_TIMEOUT, statement_timeout=STATEMENT_TIMEOUT)
 
 
-def examine(session: Session, now: datetime) -> HealthReading:
-    """Look at the schema, and if it has what this code needs, at what is owed."""
+def read(session: Session, now: datetime) -> HealthReading:
+    """Read the state of the schema and, unless it is behind this code, the age of heartbeats and letters."""
     schema = migrations.state(session.connection())
     if schema is SchemaState.BEHIND:
         return HealthReading(schema)
     try:
-        tick, due = heartbeats.last(session, Queue.UPKEEP), queue_age.owed(session, now=now).oldest
+        heartbeat, due = heartbeats.last(session, Queue.UPKEEP), queue_age.measure(session, now=now).oldest
         relays = tuple(
-            Word(said.line, said.lasting or (said.halted and now - said.since > LETTER))
-            for said in notices.current(session, now=now)
+            RelayStatus(notice.line, notice.lasting or (notice.halted and now - notice.since > LETTER_LATE))
+            for notice in notices.current(session, now=now)
         )
-        return HealthReading(schema, True, tick, due, relays)
-    except UNAVAILABLE as error:  # a table that is being changed, or a long search: no reason to call the database away
+        return HealthReading(schema, True, heartbeat, due, relays)
+    except UNAVAILABLE as error:  # a locked table or a slow query does not mean that the database is away
         if not is_unavailable(error):
             raise
         session.rollback()
@@ -77,62 +74,62 @@ def examine(session: Session, now: datetime) -> HealthReading:
 
 @router.get("/live")
 async def live() -> JSONResponse:
-    """That the process answers. It waits for nothing, not even for a free thread, so only a dead one does not."""
-    return _answer({"status": "live"}, well=True)
+    """Answer 200. It waits for nothing, not even for a free thread, so only a dead process fails it."""
+    return _response({"status": "live"}, is_ok=True)
 
 
 @router.get("/ready")
 async def ready(request: Request) -> JSONResponse:
-    """503 if the site cannot serve: its database is away, or its schema older than the code.
+    """Answer 503 if the site cannot serve: its database is away, or the schema is older than the code.
 
-    A newer schema is no hindrance, because migrations add: during an upgrade both releases run side by side. Late ticks
-    and letters are told, and change nothing (see above).
+    A newer schema is fine, because migrations only add: during an upgrade both releases run side by side. Late
+    heartbeats and letters are reported but do not change the status (see above).
     """
     body = await _report(request)
-    return _answer(body, well=body["status"] == "ready")
+    return _response(body, is_ok=body["status"] == "ready")
 
 
 @router.get("/work")
 async def work(request: Request) -> JSONResponse:
-    """The same, and 503 as soon as anything is late, or the database does not tell whether it is."""
+    """Answer the same body, with 503 if anything is late or if the database does not answer."""
     body = await _report(request)
-    return _answer(body, well=not body["late"])
+    return _response(body, is_ok=not body["late"])
 
 
 async def _report(request: Request) -> dict[str, Any]:
-    """What is found; to who asks from this machine also what workers say of relays, whose names are nobody else's."""
+    """Return the body. Only requests from this machine see notices about relays, for these name the relays."""
     now = request.app.state.site.now()
-    found = await request.app.state.health.ask(now=now)
-    relays = [word.says for word in found.relays] if found else []
-    return report(found, now=now) | ({"relays": relays} if relays and is_here(request) else {})
+    reading = await request.app.state.health.run(now=now)
+    relays = [relay.notice for relay in reading.relays] if reading else []
+    return report(reading, now=now) | ({"relays": relays} if relays and is_from_this_machine(request) else {})
 
 
-def report(found: HealthReading | None, *, now: datetime) -> dict[str, Any]:
-    """What is found, in words and in seconds; None: the database is away."""
-    serves = found is not None and found.schema is not SchemaState.BEHIND
+def report(reading: HealthReading | None, *, now: datetime) -> dict[str, Any]:
+    """Return the body for a reading, ages in seconds. A reading of None means that the database is away."""
+    serves = reading is not None and reading.schema is not SchemaState.BEHIND
     return {
         "status": "ready" if serves else "not ready",
-        "database": "ok" if found else "away",
-        "migrations": found.schema if found else None,
-        "last_tick_age": _age(found.tick, now) if found else None,
-        "oldest_due_letter_age": _age(found.due, now) if found else None,
-        "late": _late(found, now) if found and found.told else ["unknown"],
+        "database": "ok" if reading else "away",
+        "migrations": reading.schema if reading else None,
+        "last_tick_age": _age(reading.last_heartbeat, now) if reading else None,
+        "oldest_due_letter_age": _age(reading.oldest_due, now) if reading else None,
+        "late": _late(reading, now) if reading and reading.has_ages else ["unknown"],
     }
 
 
-def _late(found: HealthReading, now: datetime) -> list[str]:
+def _late(reading: HealthReading, now: datetime) -> list[str]:
     late = {
-        "tick": found.tick is None or now - found.tick > TICK,
-        "letters": found.due is not None and now - found.due > LETTER,
-        "relays": any(word.is_late for word in found.relays),
+        "tick": reading.last_heartbeat is None or now - reading.last_heartbeat > HEARTBEAT_LATE,
+        "letters": reading.oldest_due is not None and now - reading.oldest_due > LETTER_LATE,
+        "relays": any(relay.is_late for relay in reading.relays),
     }
-    return [what for what, is_late in late.items() if is_late]
+    return [name for name, is_late in late.items() if is_late]
 
 
 def _age(at: datetime | None, now: datetime) -> float | None:
-    """Seconds since then; none below zero, which only two machines' clocks can bring about."""
+    """Return the seconds since `at`, at least zero: another machine's clock may be ahead of ours."""
     return round(max((now - at).total_seconds(), 0.0), 1) if at else None
 
 
-def _answer(body: dict[str, Any], *, well: bool) -> JSONResponse:
-    return JSONResponse(body, 200 if well else 503, headers={"Cache-Control": "no-store"})
+def _response(body: dict[str, Any], *, is_ok: bool) -> JSONResponse:
+    return JSONResponse(body, 200 if is_ok else 503, headers={"Cache-Control": "no-store"})

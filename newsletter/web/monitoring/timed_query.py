@@ -1,7 +1,7 @@
-"""The lookout: a look at the database that is answered in time, also when the database is not.
+"""Query the database with a time limit, so that monitoring is answered even when the database is not.
 
-Who watches over a service asks it just when something is wrong. So a look has a connection and a thread of its own: it
-waits neither for the pages' connections nor for a database that has stopped in the middle of a sentence.
+Monitoring asks most when something is wrong. So a timed query has its own connection and its own thread: it waits
+neither for the pages' connections nor for a database that has stopped in the middle of an answer.
 """
 
 import asyncio
@@ -22,66 +22,68 @@ T = TypeVar("T")
 
 
 class TimedQuery(Generic[T]):
-    """Asks one question, once at a time: whoever asks meanwhile, or while the answer is fresh, is given the same.
+    """Runs one query, one at a time. Callers share a running query, and its result while that is fresh.
 
-    So nobody can load the database by asking, and one that hangs costs one thread.
+    So requests cannot overload the database, and a query that hangs costs one thread.
     """
 
     def __init__(
         self,
         database: Database,
-        question: Callable[[Session, datetime], T],
+        query: Callable[[Session, datetime], T],
         *,
-        patience: float,
-        statement: float,
-        fresh: float = 0.0,
+        timeout: float,
+        statement_timeout: float,
+        max_age: float = 0.0,
     ) -> None:
-        """Ask that database, which must not be the one that pages use.
+        """Query `database`, which must not be the one that pages use.
 
-        All in seconds: how long who asks will wait, how long one statement may take, how long an answer is kept.
+        All in seconds: how long a caller waits, how long one statement may take (PostgreSQL), how long a result is
+        shared.
         """
         self._database = database
-        self._question = question
-        self._patience = patience
-        self._limit = "" if self._database.is_sqlite else f"SET LOCAL statement_timeout = {round(statement * 1000)}"
-        self._fresh = fresh
-        self._asked: Future[T | None] | None = None
+        self._query = query
+        self._timeout = timeout
+        milliseconds = round(statement_timeout * 1000)
+        self._limit = "" if self._database.is_sqlite else f"SET LOCAL statement_timeout = {milliseconds}"
+        self._max_age = max_age
+        self._current: Future[T | None] | None = None
         self._stale_at = 0.0
 
-    async def ask(self, *, now: datetime) -> T | None:
-        """The answer; None if the database gives none in time. What else is wrong with the question is raised."""
-        asked = self._asked
-        if asked is None or (asked.done() and time.monotonic() >= self._stale_at):
-            asked = self._asked = Future()
-            asked.set_running_or_notify_cancel()  # from now on, who stops waiting does not cancel it for the others
+    async def run(self, *, now: datetime) -> T | None:
+        """Return the query's result; None if the database is unavailable or too slow. Raises any other error."""
+        current = self._current
+        if current is None or (current.done() and time.monotonic() >= self._stale_at):
+            current = self._current = Future()
+            current.set_running_or_notify_cancel()  # a caller that stops waiting does not cancel it for the others
             try:
-                threading.Thread(target=self._look, args=(asked, now), name="lookout", daemon=True).start()
-            except RuntimeError:  # the machine has no room for a thread just now; who asks next tries again
-                self._asked = None
+                threading.Thread(target=self._execute, args=(current, now), name="timed query", daemon=True).start()
+            except RuntimeError:  # the machine cannot start a thread just now; the next caller tries again
+                self._current = None
                 return None
         try:
-            async with asyncio.timeout(self._patience):
-                return await asyncio.wrap_future(asked)
+            async with asyncio.timeout(self._timeout):
+                return await asyncio.wrap_future(current)
         except TimeoutError:
             return None
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._database.close()
 
-    def _look(self, asked: Future[T | None], now: datetime) -> None:
+    def _execute(self, current: Future[T | None], now: datetime) -> None:
         try:
-            answer: T | None = self._read(now)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where the question was asked
+            result: T | None = self._read(now)
+        except Exception as error:  # noqa: BLE001 - `run` raises it, whatever it is
             if not is_unavailable(error):
-                asked.set_exception(error)
+                current.set_exception(error)
                 return
-            answer = None
-        self._stale_at = time.monotonic() + self._fresh
-        asked.set_result(answer)
+            result = None
+        self._stale_at = time.monotonic() + self._max_age
+        current.set_result(result)
 
     def _read(self, now: datetime) -> T:
         with self._database.reading() as session:
             if self._limit:
                 session.execute(text(self._limit))
-            return self._question(session, now)
+            return self._query(session, now)

@@ -1,1 +1,1 @@
-"""The pages of visitors and subscribers."""
+"""The pages for visitors and subscribers."""

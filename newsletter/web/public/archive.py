@@ -1,4 +1,4 @@
-"""The archive: issues that were sent, as pages without anybody's name on them, and their pictures."""
+"""The archive: sent issues as pages without personal data, and their pictures."""
 
 import re
 from typing import Annotated, Any
@@ -14,41 +14,43 @@ from newsletter.content.issues import Issue, IssueStatus
 from newsletter.content.pictures import Picture
 from newsletter.errors import NotFound
 from newsletter.newsletters import Newsletter
-from newsletter.web.guards import allow
-from newsletter.web.site import Here, Reading
+from newsletter.web.guards import route_rules
+from newsletter.web.site import CurrentSite, ReadingSession
 
 IssueNumber = Annotated[int, Path(ge=1, lt=2**31)]
 SHA256 = re.compile(r"[0-9a-f]{64}")
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+# Also issues that are being sent, so that "Read in the browser" works for the first reader.
+SHOWN = (IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT)
 
 router = APIRouter()
 
 
 @router.get("/archive")
-@allow(public=True)
-def index(here: Here, session: Reading) -> HTMLResponse:
-    """Every newsletter with its newest issue."""
+@route_rules(public=True)
+def index(site: CurrentSite, session: ReadingSession) -> HTMLResponse:
+    """List every newsletter with its newest issue."""
     every = newsletters.every(session)
     rows = [
         {"slug": each.slug, "name": each.name, "zone": each.zone, "language": each.language, "latest": newest}
         for each in every
         for newest in [next(iter(_sent(session, each, limit=1)), None)]
     ]
-    return here.page("archive", publisher=every[0].publisher if every else None, newsletters=rows)
+    return site.page("archive", publisher=every[0].publisher if every else None, newsletters=rows)
 
 
 @router.get("/archive/{slug}")
-@allow(public=True)
-def of_newsletter(slug: str, here: Here, session: Reading) -> HTMLResponse:
-    """A newsletter's issues, newest first."""
+@route_rules(public=True)
+def newsletter_page(slug: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
+    """List a newsletter's issues, newest first."""
     newsletter = newsletters.named(session, slug)
-    return here.page("archive_newsletter", newsletter=newsletter, issues=_sent(session, newsletter))
+    return site.page("archive_newsletter", newsletter=newsletter, issues=_sent(session, newsletter))
 
 
 @router.get("/archive/{slug}/{number}")
-@allow(public=True)
-def of_issue(slug: str, number: IssueNumber, here: Here, session: Reading) -> HTMLResponse:
-    """One issue as a page."""
+@route_rules(public=True)
+def issue_page(slug: str, number: IssueNumber, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
+    """Show one issue."""
     newsletter = newsletters.named(session, slug)
     issue = session.scalar(
         select(Issue).where(Issue.newsletter_id == newsletter.id, Issue.number == number, Issue.status.in_(SHOWN))
@@ -61,29 +63,22 @@ def of_issue(slug: str, number: IssueNumber, here: Here, session: Reading) -> HT
         "sent_at": issue.sent_at or issue.approved_at,
         "articles": issues.edition(session, issue).articles,
     }
-    return here.page("archive_issue", newsletter=newsletter, issue=shown)
+    return site.page("archive_issue", newsletter=newsletter, issue=shown)
 
 
 @router.get("/pictures/{name}")
-@allow(public=True)
-def picture(name: str, session: Reading) -> Response:
-    """A picture of an article, from our own house: its reader's address reaches no third party."""
+@route_rules(public=True)
+def picture(name: str, session: ReadingSession) -> Response:
+    """Serve an article's picture from our own host, so that the reader's IP address reaches no third party."""
     sha256 = name.partition(".")[0]
-    found = session.get(Picture, sha256) if SHA256.fullmatch(sha256) else None
-    if found is None:
+    stored = session.get(Picture, sha256) if SHA256.fullmatch(sha256) else None
+    if stored is None:
         raise NotFound
-    return Response(found.body, media_type=found.type, headers=FOREVER)
-
-
-SHOWN = (
-    IssueStatus.SENDING,
-    IssueStatus.PAUSED,
-    IssueStatus.SENT,
-)  # a letter's "read in the browser" works from its first reader on
+    return Response(stored.body, media_type=stored.type, headers=FOREVER)
 
 
 def latest(session: Session, newsletter: Newsletter) -> dict[str, Any] | None:
-    """The newest issue's address and headlines, to look at before signing up."""
+    """Return the URL and headlines of the newest issue, for the sign-up page; None if no issue was sent."""
     newest = next(iter(_sent(session, newsletter, limit=1)), None)
     if newest is None:
         return None

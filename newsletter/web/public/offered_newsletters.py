@@ -1,4 +1,4 @@
-"""What can be signed up to, held in the process so that a sign-up costs one statement."""
+"""The newsletters and consent wordings on offer, cached in the process so that a sign-up costs one statement."""
 
 import threading
 import time
@@ -14,54 +14,58 @@ from newsletter.errors import NotFound
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
 
-FRESH = 5.0  # seconds after which newsletters and wordings are read again
+MAX_AGE = 5.0  # seconds after which newsletters and wordings are read again
+MIN_AGE = 1.0  # seconds between two reads, however many unknown names are requested
 
 
 @dataclass(frozen=True)
 class OfferedNewsletters:
-    """Newsletters by slug and wordings by id, as they were a moment ago. Rows are detached: read them only."""
+    """Newsletters by slug and wordings by id, as last read. The rows are detached: read them only."""
 
     newsletters: Mapping[str, Newsletter]
     wordings: Mapping[int, Wording]
 
     def newsletter(self, slug: str) -> Newsletter:
-        """The newsletter of that slug. Raises NotFound."""
+        """Return the newsletter with that slug. Raises NotFound."""
         if slug in self.newsletters:
             return self.newsletters[slug]
         raise NotFound(f"There is no newsletter “{slug}” here.")
 
     def current(self, newsletter: Newsletter) -> Wording:
-        """The words that a form for this newsletter shows. Raises NotFound before they are published."""
+        """Return the wording that a form for this newsletter shows. Raises NotFound if none is published yet."""
         mine = [w for w in self.wordings.values() if w.newsletter_id == newsletter.id]
         if mine:
             return max(mine, key=lambda wording: (wording.language == newsletter.language, wording.version))
         raise NotFound(f"The consent wording of “{newsletter.slug}” is not published yet.")
 
+    def has(self, slugs: frozenset[str], wording: int | None) -> bool:
+        """Whether it contains all these newsletters, and this wording if one is given."""
+        return slugs <= self.newsletters.keys() and (wording is None or wording in self.wordings)
+
 
 class OfferedNewslettersCache:
-    """Reads the offers again when they are older than five seconds, or somebody names one that is not among them."""
+    """Reads the offered newsletters again when they are older than MAX_AGE or lack a requested one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._offers = OfferedNewsletters({}, {})
-        self._read_at = -FRESH
+        self._offered = OfferedNewsletters({}, {})
+        self._read_at = -MAX_AGE
 
-    def offers(self, *, slugs: frozenset[str] = frozenset(), wording: int | None = None) -> OfferedNewsletters:
-        """The offers, read again if they lack what is named. Unknown names cost a read a second at most."""
+    def get(self, *, slugs: frozenset[str] = frozenset(), wording: int | None = None) -> OfferedNewsletters:
+        """Return the offered newsletters. Names that are not among them cause at most one read per MIN_AGE."""
         with self._lock:
             age = time.monotonic() - self._read_at
-            known = slugs <= self._offers.newsletters.keys() and (wording is None or wording in self._offers.wordings)
-            if age >= FRESH or (not known and age >= FRESH / 5):
+            if age >= MAX_AGE or (age >= MIN_AGE and not self._offered.has(slugs, wording)):
                 with self._database.reading() as session:
-                    self._offers = _read(session)
+                    self._offered = _read(session)
                 self._read_at = time.monotonic()
-            return self._offers
+            return self._offered
 
-    def forget(self) -> None:
-        """Read the offers again at the next request."""
+    def invalidate(self) -> None:
+        """Make the next request read again."""
         with self._lock:
-            self._read_at = -FRESH
+            self._read_at = -MAX_AGE
 
 
 def _read(session: Session) -> OfferedNewsletters:

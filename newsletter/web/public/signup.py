@@ -1,4 +1,4 @@
-"""Signing up: the pages that offer it, and POST /subscribe, which answers everybody alike."""
+"""The sign-up pages, and POST /subscribe, whose answer is the same for every address."""
 
 from typing import Any
 
@@ -14,95 +14,95 @@ from newsletter.content.digests import digests
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
 from newsletter.web.failures import wants_json
-from newsletter.web.form_data import Form, Posted, one
-from newsletter.web.guards import FORM_BYTES, allow
+from newsletter.web.form_data import FormData, RequestForm, first_value
+from newsletter.web.guards import FORM_BODY_BYTES, route_rules
 from newsletter.web.public.archive import latest
-from newsletter.web.public.signup_form import NotAsked, SignupForm, asked
-from newsletter.web.site import Here, Origin, Reading, Site
+from newsletter.web.public.signup_form import InvalidForm, SignupForm, parse_signup_form
+from newsletter.web.site import CurrentSite, Origin, ReadingSession, Site
 
-MESSAGE = "A letter is on its way to this address. Open it and confirm; until then nobody is subscribed to anything."
+MESSAGE = "We are sending a letter to this address. Open it and confirm; until then the address is not subscribed."
 
 router = APIRouter()
 
 
 @router.get("/")
-@allow(public=True)
-def home(here: Here, session: Reading) -> HTMLResponse:
-    """The one newsletter's page; or, if there are several, all of them."""
-    every = list(here.catalogue.offers().newsletters.values())
+@route_rules(public=True)
+def home(site: CurrentSite, session: ReadingSession) -> HTMLResponse:
+    """Show the page of the only newsletter, or a list if there are several."""
+    every = list(site.offered.get().newsletters.values())
     if len(every) == 1:
-        return _page(here, session, every[0])
-    return here.page("newsletters", publisher=every[0].publisher if every else None, newsletters=every)
+        return _page(site, session, every[0])
+    return site.page("newsletters", publisher=every[0].publisher if every else None, newsletters=every)
 
 
 @router.get("/n/{slug}")
-@allow(public=True)
-def offer(slug: str, here: Here, session: Reading) -> HTMLResponse:
-    """A newsletter's page, with the form."""
-    return _page(here, session, here.catalogue.offers(slugs=frozenset({slug})).newsletter(slug))
+@route_rules(public=True)
+def offer(slug: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
+    """Show a newsletter's page with the sign-up form."""
+    return _page(site, session, site.offered.get(slugs=frozenset({slug})).newsletter(slug))
 
 
 @router.post("/subscribe")
-@allow(body_limit=FORM_BYTES)
-def subscribe(request: Request, form: Form, here: Here, origin: Origin) -> Response:
-    """Take a sign-up: one inserted row, and the same 202 for everybody."""
+@route_rules(body_limit=FORM_BODY_BYTES)
+def subscribe(request: Request, form: RequestForm, site: CurrentSite, origin: Origin) -> Response:
+    """Accept a sign-up: insert one row, and answer 202 with the same text for every address."""
     try:
-        wanted = asked(form, here.catalogue)
-    except NotAsked as refused:
-        return _mend(request, form, here, refused.errors)
-    with here.database.writing() as session:
-        _receive(session, wanted, here, origin, page=request.headers.get("referer", ""))
-    here.wakeups.wake(Queue.URGENT)
+        signup = parse_signup_form(form, site.offered)
+    except InvalidForm as invalid:
+        return _invalid(request, form, site, invalid.errors)
+    with site.database.writing() as session:
+        _receive(session, signup, site, origin, page=request.headers.get("referer", ""))
+    site.wakeups.wake(Queue.URGENT)
     if wants_json(request):
         return JSONResponse({"message": MESSAGE}, 202)
-    first = wanted.newsletters[0]
-    return here.page(
+    first = signup.newsletters[0]
+    return site.page(
         "check_inbox",
         status=202,
         newsletter=first,
-        newsletters=wanted.newsletters,
+        newsletters=signup.newsletters,
         sender=first.sender,
         confirm_within=CONFIRM_WITHIN,
-        outbox=here.shows_outbox,
+        outbox=site.shows_outbox,
     )
 
 
-def _receive(session: Session, wanted: SignupForm, here: Site, origin: Trace, *, page: str) -> None:
-    said = {"name": wanted.name, "language": wanted.language, "timezone": wanted.timezone}
-    seen = {"page": page[:500], "method": "form on the web", "ip": origin.ip, "user_agent": origin.user_agent}
+def _receive(session: Session, signup: SignupForm, site: Site, origin: Trace, *, page: str) -> None:
+    entered = {"name": signup.name, "language": signup.language, "timezone": signup.timezone}
+    observed = {"page": page[:500], "method": "form on the web", "ip": origin.ip, "user_agent": origin.user_agent}
     signups.receive(
         session,
-        address=wanted.address,
-        fold_key=addresses.fold(here.keyring, wanted.address.key),
-        newsletters=[newsletter.id for newsletter in wanted.newsletters],
-        wording_id=wanted.wording.id,
-        form=wanted.wording.form_exhibit,
-        evidence={name: value for name, value in {**said, **seen}.items() if value},
-        now=here.now(),
+        address=signup.address,
+        fold_key=addresses.fold(site.keyring, signup.address.key),
+        newsletters=[newsletter.id for newsletter in signup.newsletters],
+        wording_id=signup.wording.id,
+        form=signup.wording.form_exhibit,
+        evidence={name: value for name, value in {**entered, **observed}.items() if value},
+        now=site.now(),
     )
 
 
-def _mend(request: Request, form: Posted, here: Site, errors: dict[str, str]) -> Response:
-    """The form once more, with what was entered and what to mend; or the errors alone for a program."""
+def _invalid(request: Request, form: FormData, site: Site, errors: dict[str, str]) -> Response:
+    """Answer 422 with the form, the entered values and the errors; to a program with the errors alone."""
     if wants_json(request):
         return JSONResponse({"errors": errors}, 422)
-    chosen = here.catalogue.offers().newsletters.get(one(form, "newsletters"))
+    chosen = site.offered.get().newsletters.get(first_value(form, "newsletters"))
     if chosen is None:
-        return here.page(
+        return site.page(
             "refused",
             status=422,
-            title="The form is not complete",
+            title="The form is incomplete",
             explanation=" ".join(errors.values()),
-            remedy="Open the newsletter's own page and sign up there.",
+            remedy="Please open the newsletter's page and sign up there.",
         )
-    with here.database.reading() as session:
-        values = {name: one(form, name)[:300] for name in ("email", "name")}
-        return _page(here, session, chosen, status=422, values=values, errors=errors)
+    with site.database.reading() as session:
+        values = {name: first_value(form, name)[:300] for name in ("email", "name")}
+        return _page(site, session, chosen, status=422, values=values, errors=errors)
 
 
-def _page(here: Site, session: Session, newsletter: Newsletter, *, status: int = 200, **filled: Any) -> HTMLResponse:
-    wording = here.catalogue.offers().current(newsletter)
-    return here.page(
+def _page(site: Site, session: Session, newsletter: Newsletter, *, status: int = 200, **filled: Any) -> HTMLResponse:
+    wording = site.offered.get().current(newsletter)
+    return site.page(
         "signup",
         status=status,
         newsletter=newsletter,

@@ -1,3 +1,5 @@
+"""Digests: their rules, and the issues drafted for their runs."""
+
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
 
@@ -24,7 +26,7 @@ def a_digest(session, newsletter, **changes) -> Digest:
 
 @pytest.fixture
 def daily(begin):
-    """A newsletter that comes out every day at seven, with two of its three articles."""
+    """A newsletter with three articles and a daily digest at 07:00 that takes two."""
     with begin() as session:
         newsletter = a_newsletter(session)
         publish(session, a_feed(session, newsletter), "bus", "bridge", "orchard")
@@ -32,7 +34,7 @@ def daily(begin):
 
 
 def drafted(begin, now) -> list[tuple[IssueStatus, datetime, list[str]]]:
-    """What drafting at that moment makes."""
+    """Draft the due runs; return each issue's status, run and titles."""
     with begin() as session:
         made = [drafting.draft_run(session, digest, now=now) for digest in digests.active(session, now=now)]
         return [
@@ -42,7 +44,7 @@ def drafted(begin, now) -> list[tuple[IssueStatus, datetime, list[str]]]:
         ]
 
 
-def test_an_issue_is_drafted_when_its_time_has_come(begin, daily):
+def test_an_issue_is_drafted_once_when_its_run_is_due(begin, daily):
     assert drafted(begin, SEVEN - timedelta(seconds=1)) == []
     assert drafted(begin, SEVEN) == [(IssueStatus.DRAFTED, SEVEN, ["About bus", "About bridge"])]
     assert drafted(begin, SEVEN + timedelta(hours=5)) == []
@@ -55,7 +57,7 @@ def test_the_next_issue_has_the_rest_and_the_one_after_is_skipped(begin, daily):
     assert drafted(begin, SEVEN + 2 * DAY) == []
 
 
-def test_after_a_downtime_only_the_newest_run_is_made_up_for(begin, daily):
+def test_after_a_downtime_only_the_newest_run_is_drafted(begin, daily):
     assert drafted(begin, SEVEN + 10 * DAY + timedelta(hours=3)) == [
         (IssueStatus.DRAFTED, SEVEN + 10 * DAY, ["About bus", "About bridge"])
     ]
@@ -64,7 +66,7 @@ def test_after_a_downtime_only_the_newest_run_is_made_up_for(begin, daily):
         assert (issue.window_from, issue.window_to) == (NOON, SEVEN + 10 * DAY)
 
 
-def test_cancelling_gives_the_articles_back(begin, daily):
+def test_cancelling_an_issue_frees_its_articles(begin, daily):
     drafted(begin, SEVEN)
     with begin() as session:
         issues.cancel(session, session.scalars(select(Issue)).one(), actor="tests", now=NOON)
@@ -78,14 +80,14 @@ def test_an_automatic_digest_is_approved_by_the_scheduler(begin, daily):
     assert [status for status, *_ in drafted(begin, SEVEN)] == [IssueStatus.APPROVED]
     with begin() as session:
         issue = session.scalars(select(Issue)).one()
-        assert (issue.actor, issue.number, issue.approved_sha) == ("scheduler", 1, issues.content_sha(session, issue))
+        assert (issue.actor, issue.number, issue.approved_sha) == ("scheduler", 1, issues.content_hash(session, issue))
     drafted(begin, SEVEN + DAY)
     assert [status for status, *_ in drafted(begin, SEVEN + 2 * DAY)] == [IssueStatus.SKIPPED], (
         "there is nothing to approve"
     )
 
 
-def test_a_rule_with_a_key_of_a_newer_release_is_followed_as_far_as_it_is_known_and_kept(begin, daily):
+def test_an_unknown_key_in_a_rule_is_ignored_and_preserved(begin, daily):
     with begin() as session:
         digest = session.scalars(select(Digest)).one()
         newer = digest.rule = {**digest.rule, "topics": ["traffic"]}
@@ -101,7 +103,7 @@ def test_two_digests_of_a_newsletter_do_not_share_an_article(begin, daily):
     assert [titles for _, _, titles in drafted(begin, SEVEN)] == [["About bus", "About bridge"], ["About orchard"]]
 
 
-def test_a_digest_that_is_stopped_or_has_not_begun_makes_nothing(begin, daily):
+def test_an_inactive_or_future_digest_drafts_nothing(begin, daily):
     with begin() as session:
         digest = session.scalars(select(Digest)).one()
         digest.active = False
@@ -112,7 +114,7 @@ def test_a_digest_that_is_stopped_or_has_not_begun_makes_nothing(begin, daily):
     assert [titles for _, _, titles in drafted(begin, SEVEN + 2 * DAY)] == [["About owl"]]
 
 
-def test_two_workers_make_one_issue(begin, daily):
+def test_two_workers_draft_one_issue(begin, daily):
     together, made = Barrier(2), []
 
     def work() -> None:
@@ -129,7 +131,7 @@ def test_two_workers_make_one_issue(begin, daily):
         assert len(session.scalars(select(IssueArticle)).all()) == 2
 
 
-def test_upcoming_runs_keep_to_the_clocks_of_the_zone(begin):
+def test_upcoming_runs_follow_the_local_time_of_the_zone(begin):
     with begin() as session:
         digest = a_digest(session, a_newsletter(session), cron="0 7 * * 0")
         runs = digests.upcoming(digest, now=NOON, count=3)
@@ -143,7 +145,7 @@ def test_upcoming_runs_keep_to_the_clocks_of_the_zone(begin):
 
 
 @pytest.mark.parametrize(
-    ("field", "given"),
+    ("field", "changes"),
     [
         ("name", {"name": " "}),
         ("name", {"name": "a\nb"}),
@@ -154,13 +156,13 @@ def test_upcoming_runs_keep_to_the_clocks_of_the_zone(begin):
         ("articles", {"articles": 101}),
     ],
 )
-def test_a_digest_that_makes_no_sense_is_refused_with_its_field(begin, field, given):
+def test_a_malformed_digest_is_refused_with_the_field(begin, field, changes):
     with begin() as session, pytest.raises(Malformed) as caught:
-        a_digest(session, a_newsletter(session), **given)
+        a_digest(session, a_newsletter(session), **changes)
     assert caught.value.field == field
 
 
-def test_a_name_stands_for_one_digest_of_a_newsletter(begin):
+def test_a_digest_s_name_is_unique_within_its_newsletter(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         a_digest(session, newsletter)

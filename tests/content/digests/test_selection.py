@@ -1,3 +1,5 @@
+"""Selection: which articles an issue takes."""
+
 from datetime import timedelta
 
 from hypothesis import given
@@ -7,12 +9,12 @@ from newsletter.content.digests.selection import Candidate, choose
 from tests.clock import NOON
 
 ages = st.integers(0, 20).map(lambda hours: NOON - timedelta(hours=hours))
-arrivals = st.lists(st.lists(ages, max_size=6), max_size=8)  # the dates of what each run finds new
+arrivals = st.lists(st.lists(ages, max_size=6), max_size=8)  # the dates of each run's new articles
 limits = st.integers(1, 5)
 
 
 def history(arrivals, limit) -> tuple[list[Candidate], list[list[Candidate]]]:
-    """All articles, and what each of the runs took; what was taken is not offered again."""
+    """Return all articles, and the articles that each run chose; a chosen article is not offered again."""
     offered: list[Candidate] = []
     every: list[Candidate] = []
     issues = []
@@ -26,14 +28,14 @@ def history(arrivals, limit) -> tuple[list[Candidate], list[list[Candidate]]]:
 
 
 @given(arrivals, limits)
-def test_no_article_comes_twice_and_none_is_lost(arrivals, limit):
+def test_every_article_is_chosen_exactly_once(arrivals, limit):
     every, issues = history([*arrivals, *[[]] * 60], limit)
     sent = [candidate for issue in issues for candidate in issue]
     assert sorted(sent, key=lambda each: each.id) == every
 
 
 @given(arrivals, limits)
-def test_an_issue_is_never_too_long_and_empty_only_if_there_is_nothing(arrivals, limit):
+def test_an_issue_takes_all_waiting_articles_up_to_the_limit(arrivals, limit):
     waiting = 0
     for dates, issue in zip(arrivals, history(arrivals, limit)[1], strict=True):
         waiting += len(dates)
@@ -42,7 +44,7 @@ def test_an_issue_is_never_too_long_and_empty_only_if_there_is_nothing(arrivals,
 
 
 @given(st.lists(ages, max_size=30), limits)
-def test_the_newest_are_taken_and_stand_first(dates, limit):
+def test_the_newest_articles_are_chosen_newest_first(dates, limit):
     offered = [Candidate(number, date, "") for number, date in enumerate(dates)]
     chosen = choose(offered, limit=limit)
     left = [candidate for candidate in offered if candidate not in chosen]

@@ -1,3 +1,5 @@
+"""Destinations: public addresses, allowed hosts, and names that do not resolve."""
+
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
 import pytest
@@ -19,28 +21,28 @@ PUBLIC = ["1.1.1.1", "93.184.215.14", "2606:4700::1111", "::ffff:1.1.1.1", "64:f
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_these_are_not_public(address):
+def test_special_purpose_addresses_are_not_public(address):
     assert not is_public(ip_address(address))
     assert not is_public(ip_address(0))
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_these_are_public(address):
+def test_global_unicast_addresses_are_public(address):
     assert is_public(ip_address(address))
 
 
 @given(st.ip_addresses(v=4), st.sampled_from(["::ffff:0:0", "64:ff9b::"]))
-def test_wrapping_an_address_in_ipv6_changes_nothing(address: IPv4Address, prefix):
+def test_an_ipv4_address_wrapped_in_ipv6_is_judged_like_itself(address: IPv4Address, prefix):
     assert is_public(IPv6Address(int(IPv6Address(prefix)) + int(address))) == is_public(address)
 
 
 @given(st.ip_addresses(network="10.0.0.0/8"), st.integers(1, 65535))
-def test_a_network_that_is_allowed_is_reached_at_every_port(address, port):
+def test_an_allowed_network_is_reachable_on_every_port(address, port):
     guard = Guard([AllowedHost.parse("10.0.0.0/8")], resolve=lambda _: [str(address)])
     assert guard.addresses("news.internal", port, seconds=1) == [address]
 
 
-def test_an_exemption_for_one_port_leaves_the_others_shut():
+def test_an_allowed_port_of_a_host_does_not_allow_its_other_ports():
     guard = Guard([AllowedHost.parse("localhost:8099")], resolve=lambda _: ["127.0.0.1"])
     assert guard.addresses("LOCALHOST.", 8099, seconds=1) == [ip_address("127.0.0.1")]
     with pytest.raises(Forbidden):
@@ -50,7 +52,7 @@ def test_an_exemption_for_one_port_leaves_the_others_shut():
 
 
 @pytest.mark.parametrize(
-    ("written", "exemption"),
+    ("written", "allowed"),
     [
         ("news.internal", AllowedHost("news.internal")),
         ("News.Internal:8080", AllowedHost("news.internal", 8080)),
@@ -59,12 +61,12 @@ def test_an_exemption_for_one_port_leaves_the_others_shut():
         ("10.0.0.0/8", AllowedHost(IPv4Network("10.0.0.0/8"))),
     ],
 )
-def test_an_exemption_is_a_host_or_a_network_with_or_without_a_port(written, exemption):
-    assert AllowedHost.parse(written) == exemption
+def test_an_allowed_host_is_a_name_or_a_network_with_or_without_a_port(written, allowed):
+    assert AllowedHost.parse(written) == allowed
 
 
 @pytest.mark.parametrize("written", ["::1", "fd00::/8", "[::1]", "[::1]:8080"])
-def test_an_exemption_may_be_ipv6(written):
+def test_an_allowed_host_may_be_ipv6(written):
     address = ip_address("fd00::1" if "/" in written else "::1")
     assert AllowedHost.parse(written).covers("any", address, 8080)
 
@@ -72,16 +74,16 @@ def test_an_exemption_may_be_ipv6(written):
 @pytest.mark.parametrize(
     "written", ["", "http://news.internal", "news.internal/feed", "host:port", "a@b", "10.0.0.0/33"]
 )
-def test_an_exemption_that_says_nothing_is_refused(written):
+def test_a_malformed_allowed_host_is_refused(written):
     with pytest.raises(Misconfigured, match="neither"):
         AllowedHost.parse(written)
 
 
-def test_an_unknown_name_is_an_error_and_no_crash():
+def test_an_unresolvable_name_is_a_fetch_error():
     def unknown(host: str) -> list[str]:
         raise OSError(-2, "Name or service not known")
 
-    with pytest.raises(FetchError, match=r"news\.example is not known"):
+    with pytest.raises(FetchError, match=r"news\.example is unknown"):
         Guard(resolve=unknown).addresses("news.example", 80, seconds=1)
     with pytest.raises(FetchError, match="no address"):
         Guard(resolve=lambda _: []).addresses("news.example", 80, seconds=1)

@@ -1,3 +1,5 @@
+"""The HTTP fetcher: its limits, its errors, and no way into the private network."""
+
 import gzip
 import itertools
 import zlib
@@ -21,13 +23,13 @@ def fetcher() -> HttpFetcher:
     return HttpFetcher(allow=[AllowedHost.parse("127.0.0.1")], agent="tests")
 
 
-def refusal(fetcher: HttpFetcher, url: str, **given) -> str:
+def refusal(fetcher: HttpFetcher, url: str, **options) -> str:
     with pytest.raises(FetchError) as caught:
-        fetcher.fetch(url, **given)
+        fetcher.fetch(url, **options)
     return str(caught.value)
 
 
-def test_an_answer_carries_the_body_and_what_to_ask_with_next_time(site: LocalHttp, fetcher):
+def test_a_fetch_returns_the_body_and_the_validators(site: LocalHttp, fetcher):
     url = site.put(
         "/feed", b"<rss/>", etag='"one"', headers={"Content-Type": "text/xml", "Last-Modified": "Mon, 1 Jun 2026"}
     )
@@ -36,7 +38,7 @@ def test_an_answer_carries_the_body_and_what_to_ask_with_next_time(site: LocalHt
     )
 
 
-def test_what_has_not_changed_is_not_sent_again(site: LocalHttp, fetcher):
+def test_validators_make_the_request_conditional(site: LocalHttp, fetcher):
     url = site.put("/feed", b"<rss/>", etag='"one"')
     again = fetcher.fetch(url, etag='"one"', last_modified="Mon, 1 Jun 2026")
     assert again.body is None
@@ -44,16 +46,16 @@ def test_what_has_not_changed_is_not_sent_again(site: LocalHttp, fetcher):
     assert site.requests[-1][1]["if-modified-since"] == "Mon, 1 Jun 2026"
 
 
-def test_a_304_that_nobody_asked_for_is_no_answer(site: LocalHttp, fetcher):
+def test_a_304_to_an_unconditional_request_is_an_error(site: LocalHttp, fetcher):
     assert "304" in refusal(fetcher, site.put("/feed", status=304))
 
 
 @pytest.mark.parametrize(("status", "named"), [(404, "404 Not Found"), (503, "503 Service Unavailable"), (799, "799")])
-def test_an_error_is_named_by_its_number(site: LocalHttp, fetcher, status, named):
+def test_an_error_names_the_status(site: LocalHttp, fetcher, status, named):
     assert refusal(fetcher, site.put("/feed", status=status)) == f"The server answered {named}."
 
 
-def test_a_redirect_is_followed_and_the_last_address_told(site: LocalHttp, fetcher):
+def test_a_redirect_is_followed_and_the_final_url_returned(site: LocalHttp, fetcher):
     site.put("/old", status=301, headers={"Location": "/new"})
     url = site.put("/new", b"here")
     assert fetcher.fetch(site.url("/old")) == FetchResult(url=url, body=b"here")
@@ -61,31 +63,31 @@ def test_a_redirect_is_followed_and_the_last_address_told(site: LocalHttp, fetch
 
 def test_a_redirect_loop_ends(site: LocalHttp, fetcher):
     url = site.put("/loop", status=302, headers={"Location": "/loop"})
-    assert refusal(fetcher, url) == "It redirects more than 3 times."
+    assert refusal(fetcher, url) == "The URL redirects more than 3 times."
     assert len(site.requests) == 4
 
 
-def test_a_redirect_to_nowhere_is_an_error(site: LocalHttp, fetcher):
+def test_a_redirect_without_a_valid_location_is_an_error(site: LocalHttp, fetcher):
     assert "302" in refusal(fetcher, site.put("/feed", status=302))
     assert "302" in refusal(fetcher, site.put("/feed", status=302, headers={"Location": "http://[:::"}))
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://example.org/", "gopher://127.0.0.1/"])
-def test_only_http_is_fetched_also_after_a_redirect(site: LocalHttp, fetcher, target):
+def test_only_http_is_fetched_even_after_a_redirect(site: LocalHttp, fetcher, target):
     with pytest.raises(Forbidden):
         fetcher.fetch(target)
     with pytest.raises(Forbidden):
         fetcher.fetch(site.put("/feed", status=302, headers={"Location": target}))
 
 
-def test_a_cookie_is_not_carried_on(site: LocalHttp, fetcher):
+def test_cookies_are_not_sent(site: LocalHttp, fetcher):
     site.put("/first", status=302, headers={"Location": "/second", "Set-Cookie": "id=1; Path=/"})
     site.put("/second", b"here")
     fetcher.fetch(site.url("/first"))
     assert [headers.get("cookie") for _, headers in site.requests] == [None, None]
 
 
-def test_the_agent_says_who_asks(site: LocalHttp, fetcher):
+def test_the_user_agent_is_sent(site: LocalHttp, fetcher):
     fetcher.fetch(site.put("/feed", b"here"))
     assert site.requests[0][1]["user-agent"] == "tests"
 
@@ -95,23 +97,23 @@ def test_proxies_of_the_environment_are_not_used(site: LocalHttp, fetcher, monke
     assert fetcher.fetch(site.put("/feed", b"here")).body == b"here"
 
 
-def test_gzip_is_unpacked(site: LocalHttp, fetcher):
+def test_gzip_is_decompressed(site: LocalHttp, fetcher):
     url = site.put("/feed", gzip.compress(b"here"), headers={"Content-Encoding": "gzip"})
     assert fetcher.fetch(url).body == b"here"
 
 
-def test_what_cannot_be_unpacked_is_an_error(site: LocalHttp, fetcher):
+def test_invalid_gzip_is_an_error(site: LocalHttp, fetcher):
     url = site.put("/feed", b"no gzip", headers={"Content-Encoding": "gzip"})
-    assert refusal(fetcher, url) == "What came cannot be decompressed."
+    assert refusal(fetcher, url) == "The response cannot be decompressed."
 
 
-def test_ten_megabytes_are_not_taken_in(site: LocalHttp, fetcher):
+def test_a_body_over_five_megabytes_is_refused_with_or_without_a_content_length(site: LocalHttp, fetcher):
     announced = site.put("/announced", MEGABYTE * 10, headers={"Content-Length": "10000000"})
     unannounced = site.put("/unannounced", itertools.repeat(MEGABYTE, 10))
-    assert refusal(fetcher, announced) == refusal(fetcher, unannounced) == "It is larger than 5 MB."
+    assert refusal(fetcher, announced) == refusal(fetcher, unannounced) == "The response is larger than 5 MB."
 
 
-def test_a_gzip_bomb_is_left_after_the_limit(site: LocalHttp, fetcher):
+def test_decompression_stops_at_the_limit(site: LocalHttp, fetcher):
     assembler = zlib.compressobj(9, wbits=31)
     bomb = b"".join(assembler.compress(MEGABYTE) for _ in range(100)) + assembler.flush()
     before = monotonic()
@@ -120,21 +122,21 @@ def test_a_gzip_bomb_is_left_after_the_limit(site: LocalHttp, fetcher):
     assert monotonic() - before < 5
 
 
-def test_the_limit_is_the_last_size_that_is_taken(site: LocalHttp, fetcher):
+def test_a_body_of_exactly_the_limit_is_accepted(site: LocalHttp, fetcher):
     url = site.put("/feed", b"12345")
     assert fetcher.fetch(url, limit=5).body == b"12345"
     assert "larger" in refusal(fetcher, url, limit=4)
 
 
-def test_a_server_that_drips_does_not_hold_us(site: LocalHttp):
+def test_a_slow_server_cannot_exceed_the_deadline(site: LocalHttp):
     fetcher = HttpFetcher(allow=[AllowedHost.parse("127.0.0.1")], seconds=0.3)
     url = site.put("/feed", itertools.repeat(b"x"), pause=0.02)
     before = monotonic()
-    assert refusal(fetcher, url) == "No complete answer came within 0.3 seconds."
+    assert refusal(fetcher, url) == "The server sent no complete response within 0.3 seconds."
     assert monotonic() - before < 5
 
 
-def test_a_name_server_that_is_silent_does_not_hold_us(site: LocalHttp):
+def test_a_silent_name_server_cannot_exceed_the_deadline(site: LocalHttp):
     def silent(host: str) -> list[str]:
         site.ending.wait()
         return []
@@ -152,7 +154,7 @@ def test_a_closed_port_is_an_error_with_the_reason(fetcher):
     "url",
     ["", "feed.xml", "http://", "http://[1/", "http://a b/", "http://0177.0.0.1/", f"http://{'a' * 70}.example/"],
 )
-def test_what_is_no_address_is_an_error(fetcher, url):
+def test_a_malformed_url_is_an_error(fetcher, url):
     assert refusal(fetcher, url)
 
 
@@ -179,7 +181,7 @@ def test_what_is_no_address_is_an_error(fetcher, url):
         "[ff02::1]",
     ],
 )
-def test_nothing_leads_into_the_private_network(site: LocalHttp, host):
+def test_no_url_reaches_the_private_network(site: LocalHttp, host):
     site.put("/feed", b"secret")
     with pytest.raises(Forbidden, match="not a public address"):
         HttpFetcher().fetch(f"http://{host}/feed")
@@ -188,41 +190,41 @@ def test_nothing_leads_into_the_private_network(site: LocalHttp, host):
     assert site.requests == []
 
 
-def test_a_redirect_does_not_lead_into_the_private_network(site: LocalHttp, fetcher):
+def test_no_redirect_reaches_the_private_network(site: LocalHttp, fetcher):
     url = site.put("/feed", status=302, headers={"Location": "http://169.254.169.254/latest/meta-data/"})
-    with pytest.raises(Forbidden, match=r"169\.254\.169\.254 is at 169\.254\.169\.254"):
+    with pytest.raises(Forbidden, match=r"169\.254\.169\.254 resolves to 169\.254\.169\.254"):
         fetcher.fetch(url)
 
 
-class Recorder(httpcore2.NetworkBackend):
-    """A network that answers every connection alike, and remembers where they went and what was asked."""
+class RecordingNetwork(httpcore2.NetworkBackend):
+    """A network that gives every connection the same response and records the connections and what was written."""
 
     def __init__(self) -> None:
         self.connections: list[tuple[str, int]] = []
         self.certificates: list[str] = []
-        self.asked = b""
+        self.written = b""
 
     def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
         self.connections.append((host, port))
-        return Conversation(self)
+        return RecordedStream(self)
 
 
-class Conversation(httpcore2.MockStream):
-    def __init__(self, recorder: Recorder) -> None:
+class RecordedStream(httpcore2.MockStream):
+    def __init__(self, recorder: RecordingNetwork) -> None:
         super().__init__([b"HTTP/1.1 200 OK\r\n\r\nhere"])
         self.recorder = recorder
 
     def write(self, buffer, timeout=None):
-        self.recorder.asked += buffer
+        self.recorder.written += buffer
 
     def start_tls(self, ssl_context, server_hostname=None, timeout=None):
         self.recorder.certificates.append(server_hostname)
         return self
 
 
-def test_a_name_that_changes_its_mind_is_asked_only_once():
+def test_a_name_is_resolved_once_per_fetch():
     answers = iter([[PUBLIC], ["127.0.0.1"]])
-    network = Recorder()
+    network = RecordingNetwork()
     fetcher = HttpFetcher(resolve=lambda _: next(answers), network=network)
     assert fetcher.fetch("http://rebinding.example/feed").body == b"here"
     assert network.connections == [(PUBLIC, 80)]
@@ -231,15 +233,15 @@ def test_a_name_that_changes_its_mind_is_asked_only_once():
     assert network.connections == [(PUBLIC, 80)]
 
 
-def test_the_connection_goes_to_a_number_but_the_certificate_and_the_host_are_those_of_the_name():
-    network = Recorder()
+def test_tls_and_the_host_header_use_the_name_although_the_connection_uses_the_address():
+    network = RecordingNetwork()
     HttpFetcher(resolve=lambda _: [PUBLIC], network=network).fetch("https://news.example/feed")
     assert (network.connections, network.certificates) == ([(PUBLIC, 443)], ["news.example"])
-    assert b"\r\nHost: news.example\r\n" in network.asked
+    assert b"\r\nHost: news.example\r\n" in network.written
 
 
 def test_one_private_address_among_public_ones_spoils_the_name():
-    network = Recorder()
+    network = RecordingNetwork()
     fetcher = HttpFetcher(resolve=lambda _: [PUBLIC, "10.0.0.1"], network=network)
     with pytest.raises(Forbidden):
         fetcher.fetch("http://mixed.example/feed")
@@ -247,7 +249,7 @@ def test_one_private_address_among_public_ones_spoils_the_name():
 
 
 def test_other_ports_of_public_hosts_stay_closed():
-    network = Recorder()
+    network = RecordingNetwork()
     fetcher = HttpFetcher(resolve=lambda _: [PUBLIC], network=network)
     with pytest.raises(Forbidden, match="Port 25"):
         fetcher.fetch("http://mail.example:25/")

@@ -1,8 +1,10 @@
+"""Decoding: encodings, and the prolog that no XML parser may see."""
+
 from time import process_time
 
 import pytest
 
-from newsletter.content.parsing.decoding import NotAFeed, decode, without_prolog
+from newsletter.content.parsing.decoding import NotAFeed, decode, strip_prolog
 
 FEED = "<rss><title>Grüße, Größe</title></rss>"
 
@@ -22,11 +24,11 @@ FEED = "<rss><title>Grüße, Größe</title></rss>"
         FEED.encode("windows-1252"),
     ],
 )
-def test_umlauts_survive_however_they_were_sent(body):
+def test_the_encoding_is_detected(body):
     assert decode(body).endswith(FEED)
 
 
-def test_what_http_says_goes_before_what_the_document_says():
+def test_the_http_charset_takes_precedence_over_the_xml_declaration():
     body = ('<?xml version="1.0" encoding="utf-8"?>' + FEED).encode("koi8-r", "ignore") + "мир".encode("koi8-r")
     assert decode(body, 'text/xml; charset="KOI8-R"').endswith("мир")
     assert decode("<rss>漢字</rss>".encode("gb18030"), "text/xml;charset=gb2312") == "<rss>漢字</rss>"
@@ -40,8 +42,8 @@ def test_what_http_says_goes_before_what_the_document_says():
         '<!DOCTYPE rss PUBLIC "-//Netscape Communications//DTD RSS 0.91//EN" "http://my.netscape.com/rss-0.91.dtd">',
     ],
 )
-def test_the_prolog_is_taken_away(prolog):
-    assert without_prolog(prolog.removeprefix("\ufeff") + FEED) == FEED
+def test_the_prolog_is_stripped(prolog):
+    assert strip_prolog(prolog.removeprefix("\ufeff") + FEED) == FEED
 
 
 BILLION_LAUGHS = (
@@ -66,7 +68,7 @@ BILLION_LAUGHS = (
 def test_a_feed_that_declares_entities_is_refused_before_it_is_parsed(document, encoding):
     before = process_time()
     with pytest.raises(NotAFeed):
-        without_prolog(decode(document.encode(encoding)))
+        strip_prolog(decode(document.encode(encoding)))
     assert process_time() - before < 0.5
 
 
@@ -82,6 +84,6 @@ def test_a_feed_that_declares_entities_is_refused_before_it_is_parsed(document, 
         ("<HTML>", "web page"),
     ],
 )
-def test_what_is_no_feed_is_named(document, reason):
+def test_a_document_that_is_no_feed_is_refused_with_the_reason(document, reason):
     with pytest.raises(NotAFeed, match=reason):
-        without_prolog(document)
+        strip_prolog(document)

@@ -1,4 +1,4 @@
-"""feedparser's own corpus of feeds that carry scripts: none may survive in anything that a letter or a page shows."""
+"""feedparser's corpus of feeds with scripts: no script may remain in anything that a letter or a page shows."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from newsletter.content.parsing.entries import ParsedFeed
 from newsletter.content.parsing.parser import parse
-from newsletter.content.parsing.sanitising import TAGS
+from newsletter.content.parsing.sanitizing import TAGS
 from tests.shared_data import SHARED, shared
 
 FILES = sorted(path.name for path in (SHARED / "feeds" / "hostile").glob("*")) or ["absent"]
@@ -18,7 +18,7 @@ CODE = re.compile(
 
 
 def feed(name: str) -> ParsedFeed:
-    """The feed, with a title for every entry (most have none and would be left out), or its own text in an entry."""
+    """Parse the feed, with a title added to every entry (most have none), or with the feed's own text as an entry."""
     body = (shared("feeds/hostile") / name).read_bytes()
     if re.search(rb"<(entry|item)\b", body):
         body = re.sub(rb"<(entry|item)\b([^>]*[^/])?>", rb"\g<0><title>Title</title>", body)
@@ -30,7 +30,7 @@ def feed(name: str) -> ParsedFeed:
 
 
 def shown(feed: ParsedFeed) -> Iterator[str]:
-    """Every line of text that can be shown."""
+    """Yield every text of the feed that can be shown."""
     yield feed.title
     for entry in feed.entries:
         yield from (entry.title, entry.summary, entry.author, *entry.categories)

@@ -1,3 +1,5 @@
+"""Real feeds: every entry with a title or a link becomes an article."""
+
 import json
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from newsletter.content.parsing.parser import parse
 from tests.shared_data import SHARED, shared
 
 NOT_FEEDS = {"Subs.opml": "a list of feeds, not a feed"}
-# Files of which fewer articles are made than they have entries with a title or a link, and why.
+# Files that yield fewer articles than they have entries with a title or a link, and the reason.
 EXCEPTIONS = {"scriptingNews.rss": (48, "two pairs of its fifty entries carry the same guid")}
 
 FILES = [path.name for path in sorted((SHARED / "feeds" / "real").glob("*"))]
@@ -21,7 +23,7 @@ def body(name: str) -> bytes:
 
 
 def offered(name: str) -> int:
-    """How many entries with a title or a link the file has, counted by other means."""
+    """Count the file's entries with a title or a link, without our parser."""
     if name.endswith(".json"):
         return sum(bool(item.get("title") or item.get("url")) for item in json.loads(body(name))["items"])
     return sum(bool(entry.get("title") or entry.get("link")) for entry in feedparser.parse(body(name)).entries)
@@ -36,18 +38,18 @@ def test_every_entry_with_a_title_or_a_link_becomes_an_article(name):
     assert all(entry.published_at for entry in entries)
 
 
-def test_what_is_not_a_feed_is_said_to_be_none():
+def test_a_file_that_is_not_a_feed_is_refused():
     for name in NOT_FEEDS:
         with pytest.raises(NotAFeed):
             parse(body(name), url="http://127.0.0.1:8099/")
 
 
-def test_the_reason_for_an_exception_is_true():
+def test_the_reason_for_the_exception_is_still_true():
     ids = [entry.id for entry in feedparser.parse(body("scriptingNews.rss")).entries]
     assert len(ids) - len(set(ids)) == 2
 
 
-def test_articles_of_a_publisher_carry_all_a_letter_needs():
+def test_entries_of_a_real_publisher_have_summaries_and_pictures():
     entries = parse(body("18f"), url="http://127.0.0.1:8099/feed.xml").entries
     assert all(entry.summary and len(entry.summary) <= 280 for entry in entries)
     assert sum(entry.picture is not None for entry in entries) == 6

@@ -1,4 +1,4 @@
-"""A resolver that asks the test's own server."""
+"""The resolver under test, which queries the DNS server of the tests."""
 
 import pytest
 
@@ -7,4 +7,4 @@ from newsletter.doctor.domains.dns import DnsResolver
 
 @pytest.fixture
 def resolver(zone) -> DnsResolver:
-    return DnsResolver("127.0.0.1", zone.port, patience=0.5, longest=1.0)
+    return DnsResolver("127.0.0.1", zone.port, try_timeout=0.5, timeout=1.0)

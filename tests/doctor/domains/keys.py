@@ -1,7 +1,7 @@
-"""Keys to publish in a test's zone."""
+"""DKIM keys to publish in the zone of a test."""
 
-# Public keys as openssl writes them, the private halves thrown away: RSA of 2048, 1024 and 768 bits, a bare RSA key of
-# 2048 bits, and Ed25519.
+# Public keys as openssl writes them, whose private keys were deleted: RSA of 2048, 1024 and 768 bits, a bare RSA key
+# of 2048 bits, and Ed25519.
 RSA_2048 = (
     "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA2dv/qqQdX+tQCMy/xvivddwC1QQRauN/ZC3MjKjCGXbk3f9b3uEruK2c"
     "Y2VvGZAPtYgL0FZ5dVFhc+9snR9+Zj4va09+lEl60kcP1qMhkCMtZNVkNy5FAk+rLAEtEvthsWe8sRCM/hWaEWuB7bwjNCo/i4n1"

@@ -1,9 +1,9 @@
-"""DKIM keys: which of them receivers accept."""
+"""DKIM keys are judged by whether receivers accept them."""
 
 import pytest
 
 from newsletter.doctor.domains import dkim, dkim_verdicts
-from newsletter.doctor.domains.dkim import Unreadable
+from newsletter.doctor.domains.dkim import InvalidKey
 from tests.doctor.domains.keys import BARE_2048, ED25519, RSA_768, RSA_1024, RSA_2048
 
 NAME = "s1._domainkey.press.example"
@@ -38,7 +38,7 @@ def judged(resolver, selectors=("s1",)):
         ("no tags at all", "wrong"),
     ],
 )
-def test_a_key(zone, resolver, record, level):
+def test_a_dkim_key_is_judged(zone, resolver, record, level):
     zone.put(NAME, TXT=record)
     assert judged(resolver) == [(level, NAME)]
     (verdict,) = dkim_verdicts.judge(resolver, "press.example", ["s1"])
@@ -51,18 +51,18 @@ def test_the_length_of_a_key(key, bits):
     assert dkim.read(f"v=DKIM1; p={key}").bits == bits
 
 
-def test_no_cut_of_a_key_is_read_as_one():
+def test_a_truncated_key_is_invalid():
     for end in range(4, len(RSA_1024), 4):
-        with pytest.raises(Unreadable):
+        with pytest.raises(InvalidKey):
             dkim.read(f"v=DKIM1; p={RSA_1024[:end]}")
 
 
-def test_a_selector_that_is_named_has_a_key(zone, resolver):
+def test_a_named_selector_without_a_key_is_wrong(zone, resolver):
     zone.put("press.example", A="192.0.2.1")
     assert judged(resolver) == [("wrong", NAME)]
 
 
-def test_an_alias_to_nothing_is_told(zone, resolver):
+def test_an_alias_without_a_key_is_wrong(zone, resolver):
     zone.put(NAME, CNAME="gone.relay.example")
     (verdict,) = dkim_verdicts.judge(resolver, "press.example", ["s1"])
     assert verdict.level == "wrong"
@@ -73,13 +73,13 @@ def test_two_records_are_wrong(zone, resolver):
     assert judged(resolver) == [("wrong", NAME)]
 
 
-def test_the_usual_selectors_are_tried_where_none_is_named(zone, resolver):
+def test_the_common_selectors_are_tried_if_none_is_named(zone, resolver):
     zone.put(NAME, TXT=f"v=DKIM1; p={RSA_2048}")
     zone.put("default._domainkey.press.example", TXT="v=DKIM1; p=")
     assert judged(resolver, ()) == [("ok", NAME)]
 
 
-def test_no_key_at_the_usual_selectors_proves_nothing(zone, resolver):
+def test_no_key_at_the_common_selectors_is_unknown(zone, resolver):
     zone.put("press.example", A="192.0.2.1")
     assert judged(resolver, ()) == [("unknown", "press.example")]
 
@@ -89,7 +89,7 @@ def test_a_revoked_key_alone_is_wrong(zone, resolver):
     assert judged(resolver, ()) == [("wrong", "default._domainkey.press.example")]
 
 
-def test_a_dns_that_fails_is_unknown(zone, resolver):
+def test_a_failing_dns_is_unknown(zone, resolver):
     zone.failing |= {NAME, "default._domainkey.press.example"}
     assert judged(resolver) == [("unknown", NAME)]
     assert judged(resolver, ()) == [("unknown", "default._domainkey.press.example")]

@@ -1,4 +1,4 @@
-"""DMARC by RFC 9989: the walk up the tree, the organisation, the policy, and what is judged of it."""
+"""DMARC by RFC 9989: the tree walk, the organization, the policy and the verdicts."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from newsletter.doctor.domains import dmarc, dmarc_verdicts
 
 
 @pytest.mark.parametrize(
-    ("domain", "asked"),
+    ("domain", "steps"),
     [
         ("example", ["example"]),
         ("mail.example.com", ["mail.example.com", "example.com", "com"]),
@@ -26,12 +26,12 @@ from newsletter.doctor.domains import dmarc, dmarc_verdicts
         ),
     ],
 )
-def test_at_most_eight_questions_lead_up_the_tree(domain, asked):
-    assert dmarc.steps(domain) == asked
+def test_the_walk_up_the_tree_has_at_most_eight_steps(domain, steps):
+    assert dmarc.steps(domain) == steps
 
 
 @pytest.mark.parametrize(
-    ("records", "organisation"),
+    ("records", "organization"),
     [
         ({"mail.example.com": "p=none", "example.com": "p=none"}, "example.com"),
         ({"mail.example.com": "p=none; psd=n"}, "mail.example.com"),
@@ -42,9 +42,9 @@ def test_at_most_eight_questions_lead_up_the_tree(domain, asked):
         ({}, "a.mail.example.com"),
     ],
 )
-def test_the_organisation_of_a_domain(zone, resolver, records, organisation):
+def test_the_organization_of_a_domain_is_found(zone, resolver, records, organization):
     publish(zone, records)
-    assert dmarc.organisation(resolver, "a.mail.example.com") == organisation
+    assert dmarc.organization(resolver, "a.mail.example.com") == organization
 
 
 def publish(zone, records) -> None:
@@ -57,13 +57,13 @@ def publish(zone, records) -> None:
     ("one", "strict", "relaxed"),
     [("example.com", False, True), ("mail.example.com", True, True), ("other.com", False, False)],
 )
-def test_what_aligns(zone, resolver, one, strict, relaxed):
+def test_domains_of_one_organization_align(zone, resolver, one, strict, relaxed):
     publish(zone, {"example.com": "p=none"})
     assert dmarc.aligned(resolver, one, "mail.example.com", strict=True) is strict
     assert dmarc.aligned(resolver, one, "mail.example.com", strict=False) is relaxed
 
 
-def test_a_parent_without_a_record_is_another_organisation(zone, resolver):
+def test_a_parent_without_a_record_is_another_organization(zone, resolver):
     publish(zone, {"mail.example.com": "p=none"})
     assert not dmarc.aligned(resolver, "example.com", "mail.example.com", strict=False)
 
@@ -72,15 +72,15 @@ def judged(resolver, domain="press.example", return_path="press.example"):
     return list(dmarc_verdicts.judge(resolver, domain, return_path=return_path))
 
 
-def levels(resolver, **given):
-    return [(str(each.level), each.check) for each in judged(resolver, **given)]
+def levels(resolver, **options):
+    return [(str(each.level), each.check) for each in judged(resolver, **options)]
 
 
 RUA = "rua=mailto:reports@press.example"
 
 
 @pytest.mark.parametrize(
-    ("record", "said"),
+    ("record", "expected"),
     [
         (f"v=DMARC1; p=reject; {RUA}", ["ok"]),
         (f"v=DMARC1;p=quarantine;{RUA};", ["ok"]),
@@ -95,30 +95,30 @@ RUA = "rua=mailto:reports@press.example"
         (f"v=DMARC1; p=nothing; {RUA}", ["advice"]),
     ],
 )
-def test_a_policy(zone, resolver, record, said):
+def test_a_policy_is_judged(zone, resolver, record, expected):
     zone.put("_dmarc.press.example", TXT=record)
     found = judged(resolver)
-    assert [str(each.level) for each in found if each.check == "dmarc"] == said
+    assert [str(each.level) for each in found if each.check == "dmarc"] == expected
     assert found[0].found == record
 
 
 @pytest.mark.parametrize(
     "record", ["v=DMARC2; p=none", "v=dmarc1; p=none", "p=none; v=DMARC1", "v=DMARC1 p=none", "spf"]
 )
-def test_what_is_no_dmarc_record_is_none(zone, resolver, record):
+def test_other_records_are_not_dmarc(zone, resolver, record):
     zone.put("_dmarc.press.example", TXT=record)
     (verdict,) = judged(resolver)
     assert verdict.level == "wrong"
     assert verdict.publish == "_dmarc.press.example  v=DMARC1; p=none; rua=mailto:postmaster@press.example"
 
 
-def test_two_records_are_none(zone, resolver):
+def test_two_dmarc_records_are_wrong(zone, resolver):
     zone.put("_dmarc.press.example", TXT=["v=DMARC1; p=none", "v=DMARC1; p=reject"])
     zone.put("_dmarc.example", TXT="v=DMARC1; p=reject; psd=y")
     assert levels(resolver) == [("wrong", "dmarc")]
 
 
-def test_a_policy_above_applies_with_its_sp(zone, resolver):
+def test_the_policy_of_a_parent_applies_with_its_sp(zone, resolver):
     zone.put("letters.press.example", A="192.0.2.1")
     zone.put("_dmarc.press.example", TXT=f"v=DMARC1; p=reject; sp=none; {RUA}")
     first, alignment = judged(resolver, "letters.press.example", "bounces.press.example")
@@ -126,12 +126,12 @@ def test_a_policy_above_applies_with_its_sp(zone, resolver):
     assert "found at press.example" in first.says
 
 
-def test_a_return_path_that_does_not_align_is_told(zone, resolver):
+def test_a_return_path_that_does_not_align_is_advice(zone, resolver):
     zone.put("_dmarc.press.example", TXT=f"v=DMARC1; p=reject; aspf=s; {RUA}")
     assert levels(resolver, return_path="bounces.press.example") == [("ok", "dmarc"), ("advice", "alignment")]
     assert "d=press.example" in judged(resolver, return_path="relay.example")[-1].says
 
 
-def test_a_dns_that_fails_is_unknown_and_not_missing(zone, resolver):
+def test_a_failing_dns_is_unknown_and_not_missing(zone, resolver):
     zone.failing.add("_dmarc.press.example")
     assert levels(resolver) == [("unknown", "dmarc")]

@@ -1,4 +1,4 @@
-"""MX and PTR: whether answers and bounces arrive, and whether an address has a name that leads back."""
+"""MX, PTR and the assessment of all domains of a newsletter."""
 
 from ipaddress import ip_address
 
@@ -12,10 +12,10 @@ from tests.doctor.domains.keys import RSA_2048
 
 
 def mx(resolver):
-    return [str(each.level) for each in host_verdicts.mx(resolver, "press.example", what="answers")]
+    return [str(each.level) for each in host_verdicts.mx(resolver, "press.example", mail="replies")]
 
 
-def test_mail_servers_that_are_there(zone, resolver):
+def test_mail_servers_with_addresses_are_ok(zone, resolver):
     zone.put("press.example", MX=["10 one.example.", "20 two.example."])
     zone.put("one.example", A="192.0.2.1")
     zone.put("two.example", AAAA="2001:db8::1")
@@ -34,18 +34,18 @@ def test_mail_servers_that_are_there(zone, resolver):
         ({"TXT": "nothing else"}, "wrong"),
     ],
 )
-def test_mail_servers_that_are_not(zone, resolver, records, level):
+def test_unusable_mail_servers_are_judged(zone, resolver, records, level):
     zone.put("press.example", **records)
     zone.put("alias.example", CNAME="one.example")
     zone.put("one.example", A="192.0.2.1")
     assert mx(resolver) == [level]
 
 
-def test_a_domain_that_is_not_there_gets_no_mail(zone, resolver):
+def test_a_missing_domain_is_wrong(zone, resolver):
     assert mx(resolver) == ["wrong"]
 
 
-def test_a_dns_that_fails_is_unknown(zone, resolver):
+def test_a_failing_dns_is_unknown(zone, resolver):
     zone.put("press.example", MX="10 one.example.")
     zone.failing.add("one.example")
     assert mx(resolver) == ["unknown"]
@@ -59,7 +59,7 @@ def test_a_dns_that_fails_is_unknown(zone, resolver):
         (None, "192.0.2.25", "wrong", "unknown"),
     ],
 )
-def test_a_name_that_leads_back(zone, resolver, name, address, own, other):
+def test_the_name_of_an_address_must_resolve_back_to_it(zone, resolver, name, address, own, other):
     zone.put("mail.press.example", A=address)
     if name:
         zone.put(reverse("192.0.2.25"), PTR=name)
@@ -67,18 +67,18 @@ def test_a_name_that_leads_back(zone, resolver, name, address, own, other):
         assert host_verdicts.ptr(resolver, ip_address("192.0.2.25"), by="the relay", is_own=is_own).level == level
 
 
-def test_a_reverse_zone_that_fails_is_unknown(zone, resolver):
+def test_a_failing_reverse_zone_is_unknown(zone, resolver):
     zone.failing.add(reverse("2001:db8::25"))
     assert host_verdicts.ptr(resolver, ip_address("2001:db8::25"), by="us", is_own=True).level == "unknown"
 
 
-def test_an_address_is_our_own_where_we_can_bind_to_it():
-    assert assessment.is_own(ip_address("127.0.0.1"))
-    assert not assessment.is_own(ip_address("192.0.2.1"))
+def test_an_address_belongs_to_this_machine_if_it_can_bind_to_it():
+    assert assessment.belongs_to_this_machine(ip_address("127.0.0.1"))
+    assert not assessment.belongs_to_this_machine(ip_address("192.0.2.1"))
 
 
-def well(zone) -> None:
-    """Everything as it should be."""
+def publish_correct_records(zone) -> None:
+    """Publish correct records everywhere."""
     zone.put("press.example", TXT="v=spf1 a:mail.relay.example -all", MX="10 mail.press.example.")
     zone.put("bounces.press.example", TXT="v=spf1 a:mail.relay.example -all", MX="10 mail.press.example.")
     zone.put("mail.press.example", A="198.51.100.1")
@@ -88,15 +88,15 @@ def well(zone) -> None:
     zone.put("_dmarc.press.example", TXT="v=DMARC1; p=reject; rua=mailto:reports@press.example")
 
 
-def examined(resolver, **given):
+def examined(resolver, **options):
     relay = Relay(host="mail.relay.example", port=587)
     domains = Domains("press.example", "press.example", "bounces.press.example")
-    facts = {"relays": [relay], "greeting": "letters.press.example", **given}
-    return list(assessment.examine(resolver, domains, **facts))
+    options = {"relays": [relay], "ehlo_name": "letters.press.example", **options}
+    return list(assessment.examine(resolver, domains, **options))
 
 
-def test_a_domain_where_all_is_well(zone, resolver):
-    well(zone)
+def test_a_correct_domain_is_ok(zone, resolver):
+    publish_correct_records(zone)
     found = examined(resolver)
     assert {str(each.level) for each in found} == {"ok"}
     assert [each.check for each in found] == [
@@ -112,34 +112,34 @@ def test_a_domain_where_all_is_well(zone, resolver):
     ]
 
 
-def test_beside_a_return_path_the_sender_s_own_spf_is_advice(zone, resolver):
-    well(zone)
+def test_spf_of_the_domain_in_from_is_only_advice_with_a_return_path_domain(zone, resolver):
+    publish_correct_records(zone)
     zone.put("press.example", TXT="v=spf1 +all")
     assert [(each.check, str(each.level), each.about) for each in examined(resolver) if each.level != "ok"] == [
         ("spf", "advice", "press.example")
     ]
 
 
-def test_the_sender_is_reached_also_where_answers_go_elsewhere(zone, resolver):
-    well(zone)
+def test_the_mx_of_the_sender_is_checked_even_if_replies_go_elsewhere(zone, resolver):
+    publish_correct_records(zone)
     zone.put("answers.example", MX="0 .")
     zone.put("press.example", TXT="v=spf1 a:mail.relay.example -all", MX="10 mail.press.example.")
     domains = Domains("press.example", "answers.example", None)
-    found = list(assessment.examine(resolver, domains, relays=[], greeting="letters.press.example"))
+    found = list(assessment.examine(resolver, domains, relays=[], ehlo_name="letters.press.example"))
     assert [(each.about, str(each.level)) for each in found if each.check == "mx"] == [
         ("press.example", "ok"),
         ("answers.example", "wrong"),
     ]
 
 
-def test_without_a_relay_what_cannot_be_known_is_said(zone, resolver):
-    well(zone)
+def test_without_a_relay_the_sending_addresses_are_unknown(zone, resolver):
+    publish_correct_records(zone)
     found = examined(resolver, relays=[])
     assert [each.check for each in found if each.level == "unknown"] == ["spf-relay"]
 
 
-def test_a_relay_on_this_machine_sends_from_this_machine_s_addresses(zone, resolver):
-    well(zone)
+def test_a_relay_on_this_machine_sends_from_the_addresses_of_this_machine(zone, resolver):
+    publish_correct_records(zone)
     zone.put("letters.press.example", A="203.0.113.9")
     found = examined(resolver, relays=[Relay(host="127.0.0.1", port=25)])
     assert [(each.check, str(each.level)) for each in found if each.level != "ok"] == [
@@ -149,13 +149,13 @@ def test_a_relay_on_this_machine_sends_from_this_machine_s_addresses(zone, resol
 
 
 def test_a_relay_without_an_address_is_wrong(zone, resolver):
-    well(zone)
+    publish_correct_records(zone)
     zone.take("mail.relay.example")
     assert ("addresses", "wrong") in [(each.check, str(each.level)) for each in examined(resolver)]
 
 
-def test_a_dns_that_fails_altogether_calls_nothing_missing(zone, resolver):
-    well(zone)
+def test_nothing_is_called_missing_if_every_lookup_fails(zone, resolver):
+    publish_correct_records(zone)
     zone.failing |= {*zone.names, *(f"{name}" for name in ("default._domainkey.press.example",))}
     zone.failing.add("_dmarc.press.example")
     assert {str(each.level) for each in examined(resolver)} == {"unknown"}

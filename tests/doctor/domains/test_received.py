@@ -1,4 +1,4 @@
-"""A received letter: what its headers prove, check by check."""
+"""A received letter is judged by its headers."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def policy(zone) -> None:
     zone.put("_dmarc.press.example", TXT="v=DMARC1; p=none")
 
 
-def test_a_letter_that_arrived_as_it_should(resolver):
+def test_a_letter_with_all_results_is_ok(resolver):
     found = levels(letter(), resolver)
     assert set(found.values()) == {"ok"}
     assert found.keys() == {"spf", "dkim", "dmarc", "signature", "signed-headers", "algorithm", "one-click"}
@@ -53,7 +53,7 @@ def test_a_header_that_is_not_signed_is_named(resolver, name):
     assert ("RFC 8058" in verdict.says) == name.startswith("List-")
 
 
-def test_a_signed_header_is_known_in_any_case_and_however_it_is_folded(resolver):
+def test_signed_headers_are_recognized_in_any_case_and_folding(resolver):
     covers = SIGNED.lower().replace(":", " :\r\n\t")
     assert levels(letter(covers=covers), resolver)["signed-headers"] == "ok"
 
@@ -68,30 +68,30 @@ def test_a_signed_header_is_known_in_any_case_and_however_it_is_folded(resolver)
         ({"d": "letters.press.example"}, "signature", "ok"),
     ],
 )
-def test_how_a_letter_is_signed(resolver, changes, check, level):
+def test_the_signature_of_a_letter_is_judged(resolver, changes, check, level):
     found = [each for each in received.judge(letter(signature=changes), resolver) if each.check == check]
     assert level in [str(each.level) for each in found]
 
 
-def test_strict_alignment_wants_the_very_domain(zone, resolver):
+def test_strict_alignment_requires_the_same_domain(zone, resolver):
     zone.put("_dmarc.press.example", TXT="v=DMARC1; p=none; adkim=s")
     assert levels(letter(signature={"d": "letters.press.example"}), resolver)["signature"] == "wrong"
 
 
-def test_alignment_is_told_from_the_names_where_the_dns_fails(zone, resolver):
+def test_alignment_is_judged_by_the_names_if_the_dns_fails(zone, resolver):
     zone.failing.add("_dmarc.press.example")
     assert levels(letter(), resolver)["signature"] == "ok"
     assert levels(letter(signature={"d": "relay.example"}), resolver)["signature"] == "wrong"
 
 
-def test_a_letter_without_a_signature(resolver):
+def test_a_letter_without_a_signature_is_wrong(resolver):
     found = levels(letter(DKIM_Signature=None), resolver)
     assert found["signature"] == "wrong"
     assert "signed-headers" not in found
 
 
 @pytest.mark.parametrize(
-    ("said", "level"),
+    ("result", "level"),
     [
         ("pass", "ok"),
         ("fail", "wrong"),
@@ -101,27 +101,27 @@ def test_a_letter_without_a_signature(resolver):
         ("permerror", "wrong"),
     ],
 )
-def test_what_the_receiver_found(resolver, said, level):
-    found = levels(letter(results=f"mx.inbox.example; spf={said} smtp.mailfrom=a@press.example"), resolver)
+def test_the_results_of_the_receiver_are_judged(resolver, result, level):
+    found = levels(letter(results=f"mx.inbox.example; spf={result} smtp.mailfrom=a@press.example"), resolver)
     assert (found["spf"], found["dkim"]) == (level, "unknown")
 
 
-def test_one_signature_that_passes_is_enough(resolver):
+def test_one_passing_signature_is_enough(resolver):
     both = "mx.example; dkim=fail header.d=old.example; dkim=pass header.d=press.example"
     assert levels(letter(results=both), resolver)["dkim"] == "ok"
 
 
-def test_only_the_topmost_results_are_the_receiver_s_own(resolver):
+def test_only_the_topmost_results_count(resolver):
     source = b"Authentication-Results: mine; spf=fail\r\n" + letter(results="forged; spf=pass")
     assert levels(source, resolver)["spf"] == "wrong"
 
 
-def test_a_letter_without_results_was_not_received(resolver):
+def test_a_letter_without_results_is_unknown(resolver):
     assert levels(letter(Authentication_Results=None), resolver)["authentication"] == "unknown"
 
 
 @pytest.mark.parametrize(
-    ("header", "server", "said"),
+    ("header", "server", "results"),
     [
         ("mx.example; none", "mx.example", []),
         ("mx.example 1; spf=pass", "mx.example", [("spf", "pass", {})]),
@@ -132,8 +132,8 @@ def test_a_letter_without_results_was_not_received(resolver):
         ),
     ],
 )
-def test_results_are_read_as_rfc_8601_writes_them(header, server, said):
-    assert received.results(header) == (server, said)
+def test_results_are_parsed_as_rfc_8601_defines(header, server, results):
+    assert received.results(header) == (server, results)
 
 
 @pytest.mark.parametrize(
@@ -146,13 +146,13 @@ def test_results_are_read_as_rfc_8601_writes_them(header, server, said):
         {"List_Unsubscribe_Post": "List-Unsubscribe=Other"},
     ],
 )
-def test_a_letter_that_no_mail_program_shows_a_button_for(resolver, changes):
+def test_a_letter_without_one_click_unsubscribe_is_wrong(resolver, changes):
     assert levels(letter(**changes), resolver)["one-click"] == "wrong"
 
 
 @pytest.mark.parametrize(
     "source", [b"", b"\xff\x00\xfe", b"no header", b"From: \xff@\r\n\r\n", b"DKIM-Signature: x\r\n\r\n"]
 )
-def test_nothing_that_is_read_breaks_the_reader(resolver, source):
+def test_no_input_breaks_the_parser(resolver, source):
     assert received.judge(source, resolver)
     assert received.selectors(source) == []

@@ -1,11 +1,11 @@
-"""SPF as receivers evaluate it, counted as they count, judged in words."""
+"""SPF is evaluated as receivers do, with their limits, and judged."""
 
 from ipaddress import ip_address
 
 import pytest
 
 from newsletter.doctor.domains import spf, spf_verdicts
-from newsletter.doctor.domains.spf import Broken, Evaluation
+from newsletter.doctor.domains.spf import Evaluation, PermError
 
 RELAY = ip_address("192.0.2.25")
 
@@ -15,7 +15,7 @@ def result(resolver, address="192.0.2.25", domain="press.example") -> str:
 
 
 @pytest.mark.parametrize(
-    ("record", "address", "said"),
+    ("record", "address", "expected"),
     [
         ("v=spf1 ip4:192.0.2.0/24 -all", "192.0.2.25", "pass"),
         ("v=spf1 ip4:192.0.2.0/24 -all", "198.51.100.1", "fail"),
@@ -42,14 +42,14 @@ def result(resolver, address="192.0.2.25", domain="press.example") -> str:
         ("V=SPF1 IP4:192.0.2.25 -ALL", "192.0.2.25", "pass"),
     ],
 )
-def test_a_record_says_of_an_address(zone, resolver, record, address, said):
+def test_a_record_gives_a_result_for_an_address(zone, resolver, record, address, expected):
     zone.put("press.example", TXT=record, A="192.0.2.1", AAAA="2001:db8::1", MX="10 mail.press.example.")
     zone.put("mail.press.example", A="198.51.100.7")
     zone.put("ok.example", TXT="v=spf1 ip4:203.0.113.1 -all")
-    assert result(resolver, address) == said
+    assert result(resolver, address) == expected
 
 
-def test_other_txt_records_are_no_spf(zone, resolver):
+def test_other_txt_records_are_ignored(zone, resolver):
     zone.put("press.example", TXT=["v=spf10 -all", "google-site-verification=x", "v=spf1x"])
     assert result(resolver) == "none"
 
@@ -69,26 +69,26 @@ def test_other_txt_records_are_no_spf(zone, resolver):
         "v=spf1 ~~all",
     ],
 )
-def test_a_record_that_receivers_cannot_use(zone, resolver, record):
+def test_a_broken_record_is_wrong(zone, resolver, record):
     zone.put("press.example", TXT=record)
-    with pytest.raises(Broken):
+    with pytest.raises(PermError):
         result(resolver)
     assert levels(resolver) == [("wrong", "spf")]
 
 
-def test_a_receiver_gives_up_after_ten_questions(zone, resolver):
+def test_more_than_ten_lookups_are_wrong(zone, resolver):
     zone.put("press.example", TXT="v=spf1 " + " ".join(f"include:{n}.example" for n in range(11)) + " -all")
     for n in range(11):
         zone.put(f"{n}.example", TXT="v=spf1 ip4:198.51.100.1 -all")
-    with pytest.raises(Broken, match="more than 10"):
+    with pytest.raises(PermError, match="more than 10"):
         result(resolver)
     verdict = judged(resolver)[0]
     assert verdict.level == "wrong"
-    assert "11 questions" in verdict.says
+    assert "11 DNS lookups" in verdict.says
     zone.put("press.example", TXT="v=spf1 " + " ".join(f"include:{n}.example" for n in range(10)) + " -all")
 
 
-def test_ten_questions_are_fine_wherever_they_stand(zone, resolver):
+def test_up_to_ten_lookups_are_allowed_at_any_depth(zone, resolver):
     zone.put(
         "press.example",
         TXT="v=spf1 a mx ptr exists:press.example include:one.example ip4:192.0.2.25 -all",
@@ -98,19 +98,19 @@ def test_ten_questions_are_fine_wherever_they_stand(zone, resolver):
     zone.put("two.example", TXT="v=spf1 ip4:198.51.100.1 ?all")
     counting = Evaluation(resolver)
     counting.result("press.example")
-    assert (counting.lookups, counting.voids) == (9, 1)  # the mx is the void one
+    assert (counting.lookups, counting.voids) == (9, 1)  # the lookup of mx is void
     assert result(resolver) == "pass"
 
 
-def test_names_that_are_not_there_count_as_void(zone, resolver):
+def test_missing_names_count_as_void_lookups(zone, resolver):
     zone.put("press.example", TXT="v=spf1 a:x.example a:y.example mx:z.example -all")
     verdict = judged(resolver)[0]
     assert (verdict.level, verdict.says[:2]) == ("wrong", "3 ")
 
 
-def test_an_mx_of_more_than_ten_hosts_is_broken(zone, resolver):
+def test_an_mx_of_more_than_ten_hosts_cannot_be_used(zone, resolver):
     zone.put("press.example", TXT="v=spf1 mx -all", MX=[f"10 m{n}.example." for n in range(11)])
-    with pytest.raises(Broken, match="more than 10 hosts"):
+    with pytest.raises(PermError, match="more than 10 hosts"):
         result(resolver)
 
 
@@ -118,11 +118,11 @@ def judged(resolver, senders=(RELAY,), *, are_own=False):
     return list(spf_verdicts.judge(resolver, "press.example", senders, by="mail.example.org", are_own=are_own))
 
 
-def levels(resolver, **given):
-    return [(str(each.level), each.check) for each in judged(resolver, **given)]
+def levels(resolver, **options):
+    return [(str(each.level), each.check) for each in judged(resolver, **options)]
 
 
-def test_no_record_is_wrong_and_one_is_proposed(zone, resolver):
+def test_a_missing_record_is_wrong_and_one_is_proposed(zone, resolver):
     zone.put("press.example", A="192.0.2.1")
     (verdict,) = judged(resolver, [ip_address("9.9.9.9")])
     assert (verdict.level, verdict.found, verdict.publish) == ("wrong", None, "v=spf1 ip4:9.9.9.9 ~all")
@@ -146,29 +146,29 @@ def test_two_records_are_wrong(zone, resolver):
         ("v=spf1 ip4:192.0.2.25 redirect=end.example", "ok"),
     ],
 )
-def test_how_a_record_ends(zone, resolver, record, level):
+def test_the_end_of_a_record_is_judged(zone, resolver, record, level):
     zone.put("press.example", TXT=record)
     zone.put("end.example", TXT="v=spf1 ~all")
     assert levels(resolver)[0] == (level, "spf")
 
 
-def test_the_relay_s_address_is_named(zone, resolver):
+def test_an_allowed_relay_is_ok(zone, resolver):
     zone.put("press.example", TXT="v=spf1 ip4:192.0.2.25 -all")
     assert levels(resolver) == [("ok", "spf"), ("ok", "spf-relay")]
 
 
-def test_an_address_that_is_not_named_proves_nothing_of_a_stranger_s_relay_and_is_wrong_of_our_own(zone, resolver):
+def test_an_address_not_allowed_is_unknown_for_a_foreign_relay_and_wrong_for_our_own(zone, resolver):
     zone.put("press.example", TXT="v=spf1 ip4:198.51.100.1 -all")
     assert levels(resolver) == [("ok", "spf"), ("unknown", "spf-relay")]
     assert levels(resolver, are_own=True) == [("ok", "spf"), ("wrong", "spf-relay")]
 
 
-def test_a_dns_that_fails_is_unknown_and_not_missing(zone, resolver):
+def test_a_failing_dns_is_unknown_and_not_missing(zone, resolver):
     zone.failing.add("press.example")
     assert levels(resolver) == [("unknown", "spf")]
     zone.failing.clear()
     zone.failing.add("include.example")
-    other = type(resolver)("127.0.0.1", zone.port, patience=0.5, longest=1.0)
+    other = type(resolver)("127.0.0.1", zone.port, try_timeout=0.5, timeout=1.0)
     zone.put("press.example", TXT="v=spf1 include:include.example -all")
     assert levels(other) == [("unknown", "spf")]
 
@@ -178,6 +178,6 @@ def test_ptr_is_advised_against(zone, resolver):
     assert levels(resolver) == [("ok", "spf"), ("advice", "spf"), ("ok", "spf-relay")]
 
 
-def test_where_a_record_ends_is_followed_only_so_far(zone, resolver):
+def test_a_redirect_loop_ends(zone, resolver):
     zone.put("press.example", TXT="v=spf1 redirect=press.example")
     assert spf.ending(resolver, "press.example") is None

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text, update
 
-from newsletter.consent.signups import VALID, Signup, SignupState
+from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
 from newsletter.content.issues import Issue, IssueStatus
@@ -225,7 +225,7 @@ def test_a_confirmation_is_not_sent_after_its_link_expired_or_its_sign_up_was_de
         newsletter = a_newsletter(session)
         expired, deleted, control = (_confirmation(session, newsletter) for _ in range(3))
         session.execute(
-            update(Signup).where(Signup.id == _signup_of(session, expired)).values(received_at=NOON - VALID)
+            update(Signup).where(Signup.id == _signup_of(session, expired)).values(received_at=NOON - LINK_LIFETIME)
         )
         session.delete(session.get_one(Signup, _signup_of(session, deleted)))
         session.flush()

@@ -156,7 +156,7 @@ def its_worker_is_not_in_the_database_any_more(letter: LetterHistory) -> None:
     letter.claimed()
     letter.change(Delivery, Delivery.subscriber_id, carrier_id=UNKNOWN_WORKER)
     reading, writing = letter.database.reading, letter.database.writing
-    assert Repairer(reading=reading, writing=writing, actor="tests", now=lambda: NOON).mend({Check.DEAD_CLAIMS})
+    assert Repairer(reading=reading, writing=writing, actor="tests", now=lambda: NOON).repair({Check.DEAD_CLAIMS})
 
 
 def the_relay_did_not_answer(letter: LetterHistory) -> None:
@@ -312,6 +312,6 @@ def test_a_letter_that_may_have_arrived_ends_sent_if_a_relay_takes_it_at_last(da
 def test_the_doctor_remarks_that_the_letters_of_a_dead_worker_may_have_arrived(database):
     its_worker_died(LetterHistory(database))
     with database.reading() as session:
-        (remark,) = examination.remark(session)
+        (remark,) = examination.collect_remarks(session)
     assert remark.name == "in-doubt"
-    assert remark.says.startswith("1 letters may have arrived")
+    assert remark.says.startswith("1 may have arrived")

@@ -236,7 +236,7 @@ def test_results_survive_a_database_that_is_killed_and_started_again(mortal_post
         options = {
             "clock": lambda: LATE,
             "wait": lambda _: tried.set() or time.sleep(0.05),
-            "stating": database.stating if autocommit else None,
+            "autocommit": database.autocommit if autocommit else None,
         }
         with GroupCommit(database.writing, worker, **options) as group_commit:
             for each in before:
@@ -272,7 +272,7 @@ def test_results_survive_a_database_that_is_read_only_for_a_while(postgresql_url
         options = {
             "clock": lambda: LATE,
             "wait": lambda _: tried.release() or time.sleep(0.05),
-            "stating": database.stating if autocommit else None,
+            "autocommit": database.autocommit if autocommit else None,
         }
         refused = Reply(550, "5.1.1", "no such user")
         with GroupCommit(database.writing, worker, **options) as group_commit:

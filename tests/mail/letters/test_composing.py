@@ -1,4 +1,4 @@
-"""A folder of templates becomes a letter with every header it owes, each once."""
+"""Composing renders a folder of templates into a letter with all its headers."""
 
 import re
 
@@ -31,8 +31,8 @@ def environment(**changed: str) -> Environment:
     )
 
 
-def a_newsletter(**given: str) -> Newsletter:
-    facts = {
+def a_newsletter(**changed: str) -> Newsletter:
+    values = {
         "slug": "morning",
         "name": "The Morning Letter",
         "publisher": "Example Press",
@@ -43,9 +43,9 @@ def a_newsletter(**given: str) -> Newsletter:
         "zone": "UTC",
         "list_id": "morning.press.example",
         "brand": "#0f5c6e",
-        **given,
+        **changed,
     }
-    return Newsletter(**facts, created_at=NOON)
+    return Newsletter(**values, created_at=NOON)
 
 
 def written(
@@ -68,14 +68,14 @@ def written(
 
 
 def headers(sheet: Sheet, **values: str) -> list[tuple[str, str]]:
-    """Names and values as they stand on the wire, unfolded."""
+    """Return the names and unfolded values of the headers, as sent."""
     values = {name: value for name, value in (VALUES | values).items() if name in sheet.fields}
     raw = b"".join(sheet.fill(values)).partition(b"\r\n\r\n")[0].decode("ascii")
     lines = re.sub(r"\r\n(?=[ \t])", "", raw).split("\r\n")
     return [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
 
 
-def test_a_letter_has_every_header_that_it_owes_and_each_once():
+def test_a_letter_has_every_required_header_once():
     found = headers(written())
     assert len({name.lower() for name, _ in found}) == len(found)
     expected = {
@@ -99,16 +99,17 @@ def test_a_letter_has_every_header_that_it_owes_and_each_once():
     assert {name: value for name, value in found if name != "Content-Type"} == expected
 
 
-def test_what_identifies_the_mail_to_providers_tells_no_reader_from_another():
+def test_the_headers_that_identify_the_mail_are_the_same_for_every_reader():
     one, other = (
-        dict(headers(written(), to=f"{who}@example.org", unsubscribe=f"{BASE}/u/{who}")) for who in ("ana", "bob")
+        dict(headers(written(), to=f"{reader}@example.org", unsubscribe=f"{BASE}/u/{reader}"))
+        for reader in ("ana", "bob")
     )
     assert {name for name in one if one[name] != other[name]} == {"To", "List-Unsubscribe"}
     assert len(one["Feedback-ID"].split(":")) <= 4
 
 
 @pytest.mark.parametrize("field", ["List-Help", "List-Archive", "List-Id", "List-Owner", "Feedback-ID"])
-def test_no_header_that_programs_read_is_ever_encoded_or_cut(field):
+def test_headers_for_programs_are_never_encoded_or_folded(field):
     long = a_newsletter(slug="m" * 40, list_id=f"{'m' * 40}.press.example", reply_to=f"{'a' * 60}@{'p' * 60}.example")
     (value,) = [value for name, value in headers(written(newsletter=long)) if name == field]
     assert "=?" not in value
@@ -119,7 +120,7 @@ def test_no_header_that_programs_read_is_ever_encoded_or_cut(field):
     "thing",
     ["a\r\nBcc: bob@example.org", "=?utf-8?q?=0ABcc:_x=40y.z?=", "Äpfel\n\nund Birnen", "{{ 7*7 }}", "x" * 3000],
 )
-def test_whatever_a_subject_holds_it_is_one_header(thing):
+def test_a_subject_stays_one_header_whatever_it_holds(thing):
     found = headers(written(thing=thing))
     assert [name for name, _ in found].count("Subject") == 1
     assert not {"bcc"} & {name.lower() for name, _ in found}
@@ -131,13 +132,13 @@ def test_the_plain_text_comes_first():
     assert kinds == [b"text/plain", b"text/html"]
 
 
-def test_what_is_a_field_is_each_readers_own_and_all_else_the_same_for_everybody():
+def test_only_fields_differ_between_readers():
     sheet = written()
     assert sheet.fields == {"to", "date", "message_id", "unsubscribe"}
     assert b"bridges" in sheet.body
 
 
-def test_a_letter_names_its_reader_in_to_only_where_it_is_meant_to():
+def test_to_shows_the_name_of_the_reader_only_with_the_field_mailbox():
     sheet = written(fields=("mailbox",))
     assert sheet.fields == {"mailbox", "date", "message_id", "unsubscribe"}
     assert ("To", '"Ana" <ana@example.org>') in headers(sheet, mailbox='"Ana" <ana@example.org>')
@@ -151,17 +152,17 @@ def test_a_letter_names_its_reader_in_to_only_where_it_is_meant_to():
         ({"subject_txt": "{{ newsletter.title }}"}, UndefinedError),
     ],
 )
-def test_a_name_that_is_missing_fails_instead_of_leaving_a_blank(broken, error):
+def test_a_name_missing_from_the_context_fails_instead_of_leaving_a_blank(broken, error):
     with pytest.raises(error):
         written(environment(**broken))
 
 
-def test_a_letter_without_its_folder_fails():
+def test_a_letter_without_a_folder_of_templates_fails():
     with pytest.raises(TemplateNotFound):
         compose(environment(), "nothing", newsletter=a_newsletter(), base_url=BASE, stream="x", fields=())
 
 
-def test_a_field_that_stands_nowhere_in_the_letter_is_a_mistake():
+def test_a_field_that_no_template_uses_is_refused():
     with pytest.raises(FieldError, match="preferences"):
         compose(
             environment(),

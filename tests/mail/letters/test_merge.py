@@ -1,3 +1,5 @@
+"""The mail merge fills fields without changing anything around them."""
+
 import json
 import re
 from email.message import EmailMessage
@@ -8,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from newsletter.mail.letters import merge, mime
-from newsletter.mail.letters.fields import beside_to, plainly
+from newsletter.mail.letters.fields import as_bytes, beside_to
 from newsletter.mail.letters.merge import FieldError, Sheet, lay_out, marker
 from tests.letters import assert_well_formed, parsed, read, unified
 
@@ -43,7 +45,7 @@ def merged(sheet: Sheet, **values: str) -> bytes:
 
 
 def readable(text: str) -> str:
-    """The text as a name can be: without what is refused in a header."""
+    """Return the text without the characters that a header refuses."""
     return mime.CONTROLS.sub("", text)
 
 
@@ -96,8 +98,8 @@ def test_a_merged_letter_reads_as_if_it_had_been_written_for_its_reader(text, ht
     assert_well_formed(source)
 
 
-@given(addresses, tokens, links, words.map(readable).map(mime.folded))
-def test_headers_are_read_as_if_they_had_been_written_for_the_reader(to, token, leave, name):
+@given(addresses, tokens, links, words.map(readable).map(mime.on_one_line))
+def test_merged_headers_read_as_if_they_had_been_written_for_the_reader(to, token, leave, name):
     values = {**VALUES, "to": to, "id": token, "leave": leave, "name": name}
     source = b"".join(a_sheet().fill(values))
     plain = a_letter("Hello\n", "<p>Hello\n", mark=values.get)
@@ -111,7 +113,7 @@ def test_a_repeat_is_the_same_bytes():
     assert a_sheet(text).sha256 == a_sheet(text).sha256
 
 
-def test_other_content_has_another_boundary():
+def test_different_content_has_a_different_boundary():
     assert parsed(merged(a_sheet("One\n"))).get_boundary() != parsed(merged(a_sheet("Two\n"))).get_boundary()
 
 
@@ -122,7 +124,7 @@ def test_a_stored_sheet_makes_the_same_letters():
     assert loaded.sha256 == sheet.sha256
 
 
-def test_readers_share_all_but_their_fields():
+def test_readers_share_all_bytes_except_their_fields():
     sheet = a_sheet(f"Hello {marker('name')}, news")
     one, other = sheet.fill(VALUES), sheet.fill({**VALUES, "name": "Yao"})
     assert all(first is second for first, second in zip(one[::2], other[::2], strict=True))
@@ -136,7 +138,7 @@ def test_a_marker_is_a_word_that_no_escaping_changes():
     assert re.fullmatch(r"\w+", marker("first_name"), re.ASCII)
 
 
-def test_a_title_that_looks_like_a_marker_of_another_process_is_a_title():
+def test_a_title_that_looks_like_a_marker_of_another_process_stays_text():
     title = marker("name").replace(merge.SECRET, "0123456789abcdef")
     source = merged(a_sheet(f"{title}\n", f"<p>{title}\n", subject=f"{title} {marker('name')}"))
     assert parsed(source)["Subject"] == f"{title} Zoë"
@@ -165,7 +167,7 @@ def test_a_long_address_goes_to_a_line_of_its_own():
     assert f"To:\r\n {address}\r\n".encode() in merged(a_sheet(), to=address)
 
 
-def test_an_address_in_another_script_stands_as_it_is():
+def test_an_address_in_another_script_is_not_encoded():
     assert "To: 用户@example.org\r\n".encode() in merged(a_sheet(), to="用户@example.org")
 
 
@@ -199,7 +201,7 @@ def test_a_value_that_does_not_fit_its_header_is_refused(field, value):
         merged(a_sheet(), **{field: value})
 
 
-def test_half_a_character_is_refused_in_a_part():
+def test_an_unpaired_surrogate_is_refused_in_a_part():
     with pytest.raises(FieldError, match="the field name "):
         merged(a_sheet(f"{marker('name')}\n", subject="Hello"), name="\ud800")
 
@@ -212,7 +214,7 @@ def test_a_missing_or_unknown_value_is_refused():
         a_sheet().fill({**VALUES, "surname": "Okoye"})
 
 
-def test_a_field_that_stands_nowhere_or_is_not_named_is_refused():
+def test_an_unused_or_unnamed_field_is_refused():
     with pytest.raises(FieldError, match="surname"):
         lay_out(a_letter("Hello\n", "<p>Hello\n"), {*VALUES, "surname"})
     with pytest.raises(FieldError, match="leave"):
@@ -220,24 +222,24 @@ def test_a_field_that_stands_nowhere_or_is_not_named_is_refused():
 
 
 @pytest.mark.parametrize("name", ["", "Name", "first name", "9", "naïve", "a-b"])
-def test_a_field_has_a_plain_name(name):
+def test_a_field_name_other_than_lowercase_ascii_is_refused(name):
     with pytest.raises(FieldError):
         marker(name)
 
 
-def test_to_is_the_reader_alone():
+def test_to_holds_one_field_and_nothing_else():
     message = mime.letter({"To": f"{marker('to')}, x@y.z"}, text="", html="")
     with pytest.raises(FieldError, match="To"):
         lay_out(message, {"to"})
 
 
-def test_a_header_line_has_room_for_its_fields():
+def test_a_header_line_too_long_for_its_fields_is_refused():
     message = mime.letter({"X-Long": f"{marker('a')}/{marker('b')}/{marker('c')}"}, text="", html="")
     with pytest.raises(FieldError, match="X-Long"):
         lay_out(message, {"a", "b", "c"})
 
 
-def test_only_text_with_html_is_laid_out():
+def test_a_letter_without_html_is_refused():
     message = EmailMessage(policy=mime.LETTER)
     message.set_content("Hello\n")
     with pytest.raises(FieldError, match="multipart/alternative"):
@@ -248,15 +250,15 @@ plain_words = st.lists(st.sampled_from(["From", "a", "x." * 9, "word", "/~_-+:,"
 
 
 @given(words | plain_words, st.integers(0, 300), tokens, addresses)
-def test_a_value_in_octets_makes_the_same_letter(text, length, token, to):
+def test_a_value_in_bytes_makes_the_same_letter(text, length, token, to):
     values = {**VALUES, "name": text, "leave": f"https://{'news.' * (length // 5)}example/u/{token}", "to": to}
     sheet = lay_out(a_letter(f"{marker('name')}\n{marker('leave')}", f"<p>{marker('name')}", subject="News"), VALUES)
-    quick = {field: plainly(value) if field in ("name", "leave", "date") else value for field, value in values.items()}
+    quick = {field: as_bytes(value) if field in ("name", "leave", "date") else value for field, value in values.items()}
     assert sheet.fill(quick) == sheet.fill(values)
 
 
-@given(st.text("abcXYZ .'-\"<>\\éЖ=?1", max_size=60).map(mime.folded).filter(bool), addresses)
-def test_a_name_beside_to_is_what_the_long_way_makes_of_it(name, to):
+@given(st.text("abcXYZ .'-\"<>\\éЖ=?1", max_size=60).map(mime.on_one_line).filter(bool), addresses)
+def test_beside_to_writes_what_mailbox_writes(name, to):
     sheet = a_sheet()
     simple = beside_to(mime.phrase(name), to)
     if simple:

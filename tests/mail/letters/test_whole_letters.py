@@ -1,4 +1,4 @@
-"""The letters that readers get, held against the same letters built plainly: rendered with their values, by email."""
+"""Merged letters equal letters rendered for one reader alone and built by Python's email package."""
 
 from datetime import UTC, datetime
 from email.headerregistry import Address
@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from newsletter import templating
-from newsletter.consent.signups import VALID
+from newsletter.consent.signups import LINK_LIFETIME
 from newsletter.keys import Keyring
 from newsletter.links import Links
 from newsletter.mail.delivery import assembly
@@ -29,26 +29,33 @@ ODD = [".", "From me", "=?utf-8?q?x?=", "Smith, Jo", 'Jo "the" O\'Hara & <b>', "
 ODD += ["👩‍🚀" * 40, "x" * 200, "{{ 7*7 }}", "a\nb", "a\u2028b", "\u202eabc", "=3D", "Dear", " Ana  Maria "]
 
 line = st.text(max_size=200).map(lambda text: mime.CONTROLS.sub("", text)) | st.sampled_from(ODD)
-text = line.filter(lambda found: found.strip() and found.split())
+text = line.filter(lambda value: value.strip() and value.split())
 local = st.text("abcxyzABC0189+-_=", min_size=1, max_size=64)
 numbers = st.integers(1, 2**62)
 
 
 def a_newsletter(name: str, publisher: str) -> Newsletter:
-    facts = {"slug": "morning", "name": name, "publisher": publisher, "sender": "letters@press.example"}
-    facts |= {"reply_to": "a@press.example", "postal_address": "1 Street", "language": "en", "zone": "Asia/Kolkata"}
-    return Newsletter(**facts, list_id="morning.press.example", brand="#0f5c6e", created_at=NOON)
+    values = {"slug": "morning", "name": name, "publisher": publisher, "sender": "letters@press.example"}
+    values |= {"reply_to": "a@press.example", "postal_address": "1 Street", "language": "en", "zone": "Asia/Kolkata"}
+    return Newsletter(**values, list_id="morning.press.example", brand="#0f5c6e", created_at=NOON)
 
 
 def claim(address: str, name: str | None, number: int) -> Claimed:
-    facts = {"delivery": number, "attempt": 1, "variant": 1, "address": address, "first_tried_at": NOON, "key_id": "k1"}
-    facts |= {"newsletter": 3, "sender": "letters@press.example", "return_path_domain": None, "zone": "Asia/Kolkata"}
-    facts |= {"subscriber": number, "signup": number, "nonce": number, "asked_at": NOON, "name": name}
-    return Claimed(**{field: facts.get(field) for field in Claimed._fields})
+    values = {
+        "delivery": number,
+        "attempt": 1,
+        "variant": 1,
+        "address": address,
+        "first_tried_at": NOON,
+        "key_id": "k1",
+    }
+    values |= {"newsletter": 3, "sender": "letters@press.example", "return_path_domain": None, "zone": "Asia/Kolkata"}
+    values |= {"key_id": "k1", "subscriber": number, "signup": number, "nonce": number, "asked_at": NOON, "name": name}
+    return Claimed(**{field: values.get(field) for field in Claimed._fields})
 
 
 def merged(kind: str, claimed: Claimed, **context) -> bytes:
-    """As it is carried: laid out, stored, loaded, filled."""
+    """Return the letter as the service sends it: laid out, stored, loaded and filled."""
     sheet = compose(TEMPLATES, kind, base_url=BASE, stream=kind, **context)
     cuts = [list(cut) for cut in sheet.cuts]
     stored = Variant(letter_id=1, language="en", design="x", sha256=sheet.sha256, body=sheet.body, cuts=cuts)
@@ -57,7 +64,7 @@ def merged(kind: str, claimed: Claimed, **context) -> bytes:
 
 
 def plain(kind: str, claimed: Claimed, *, newsletter: Newsletter, fields, **context) -> bytes:
-    """As it would be written for this reader alone, with the standard library's own way of writing messages."""
+    """Return the letter as Python's email package writes it for this reader alone."""
     pen = FieldWriter(Links(KEYRING, BASE), KEYRING, "k1")
     made = {name: pen.fields[name](claimed) for name in ("date", "message_id", "unsubscribe", *fields)}
     field = {name: value if isinstance(value, str) else value.decode().strip() for name, value in made.items()}
@@ -66,11 +73,11 @@ def plain(kind: str, claimed: Claimed, *, newsletter: Newsletter, fields, **cont
         return TEMPLATES.get_template(f"letters/{kind}/{part}").render(newsletter=newsletter, field=field, **context)
 
     message = EmailMessage()
-    message["From"] = Address(mime.folded(newsletter.publisher), addr_spec=newsletter.sender)
+    message["From"] = Address(mime.on_one_line(newsletter.publisher), addr_spec=newsletter.sender)
     message["Reply-To"] = newsletter.reply_to
-    named = " ".join(claimed.name.split()) if claimed.name and "mailbox" in fields else ""
-    message["To"] = Address(named, addr_spec=claimed.address)
-    message["Subject"] = mime.folded(render("subject.txt"))
+    name = " ".join(claimed.name.split()) if claimed.name and "mailbox" in fields else ""
+    message["To"] = Address(name, addr_spec=claimed.address)
+    message["Subject"] = mime.on_one_line(render("subject.txt"))
     message["Date"], message["Message-ID"] = field["date"], field["message_id"]
     message["List-Id"] = "<morning.press.example>"
     message["List-Unsubscribe"] = f"<{field['unsubscribe']}>"
@@ -85,22 +92,22 @@ def plain(kind: str, claimed: Claimed, *, newsletter: Newsletter, fields, **cont
     return message.as_bytes()
 
 
-def assert_same(ours: bytes, theirs: bytes, **meant: str) -> None:
+def assert_same(ours: bytes, theirs: bytes, **texts: str) -> None:
     assert_well_formed(ours)
     (headers, parts), (_, expected_parts) = read(ours), read(theirs)
-    # Jinja writes &#34; where we write &quot;: both are a quotation mark.
+    # Jinja writes &#34; and we write &quot;; both are a quotation mark.
     assert [unescape(part) for part in parts] == [unescape(part) for part in expected_parts]
     ours, theirs = parsed(ours), parsed(theirs)
     expected = [name.lower() for name, _ in theirs.items() if name != "Content-Type"]
     assert sorted(name.lower() for name, _ in headers) == sorted(expected)
     for name, value in theirs.items():
-        if name in meant:
-            # The library reads what looks like an encoded-word in a text that it is given to write, and adds blanks
-            # between those of a name that it reads. So texts are held against what was meant, and without blanks.
+        if name in texts:
+            # The library decodes an encoded-word in a text that it writes, and adds blanks between those of a name that
+            # it parses. So texts are compared with the expected ones, without blanks.
             shown = [each.display_name for each in ours[name].addresses] if name != "Subject" else [ours[name]]
             if name != "Subject":
                 assert [each.addr_spec for each in ours[name].addresses] == [each.addr_spec for each in value.addresses]
-            assert "".join(" ".join(shown).split()) == "".join(meant[name].split())
+            assert "".join(" ".join(shown).split()) == "".join(texts[name].split())
         elif name not in ("Content-Type", "MIME-Version"):
             assert " ".join(ours[name].split()) == " ".join(value.split())
 
@@ -110,9 +117,7 @@ def assert_same(ours: bytes, theirs: bytes, **meant: str) -> None:
 @example("News", "Press", "Title", "Zoë Müller", "ana", 7)
 @example("News", ".", "From me", "From me", "ana", 7)
 @example("0", "0", "0", 'Jo "the" O\'Hara & <b>', "0", 1)
-def test_an_issue_is_what_it_would_be_if_it_were_written_for_its_reader_alone(
-    letter, publisher, title, name, to, number
-):
+def test_a_merged_issue_equals_one_written_for_its_reader_alone(letter, publisher, title, name, to, number):
     article = {"title": title, "url": f"{BASE}/?q=1&b=%C3%BC", "excerpt": letter, "source": publisher, "author": name}
     context = {
         "newsletter": a_newsletter(letter, publisher),
@@ -128,14 +133,14 @@ def test_an_issue_is_what_it_would_be_if_it_were_written_for_its_reader_alone(
         "signup_url": f"{BASE}/n/morning",
     }
     claimed = claim(f"{to}@example.org", name, number)
-    meant = {"From": mime.folded(publisher), "To": name or "", "Subject": mime.folded(title)}
-    assert_same(merged("digest", claimed, **context), plain("digest", claimed, **context), **meant)
+    texts = {"From": mime.on_one_line(publisher), "To": name or "", "Subject": mime.on_one_line(title)}
+    assert_same(merged("digest", claimed, **context), plain("digest", claimed, **context), **texts)
 
 
 @settings(max_examples=25)
 @given(text, text, text, st.none() | text, local, numbers)
 @example("0", "=?utf-8?q?x?=", "0", "Ana", "ana", 1)
-def test_a_confirmation_is_so_too_and_never_names_its_reader(letter, publisher, words, name, to, number):
+def test_a_merged_confirmation_equals_one_written_alone_and_names_no_reader(letter, publisher, words, name, to, number):
     context = {
         "newsletter": a_newsletter(letter, publisher),
         "fields": ("confirm", "never", "requested_at", "expires_at"),
@@ -149,13 +154,13 @@ def test_a_confirmation_is_so_too_and_never_names_its_reader(letter, publisher, 
     claimed = claim(f"{to}@example.org", name, number)
     source = merged("confirmation", claimed, **context)
     subject = f"Please confirm: {letter} and {publisher}"
-    meant = {"From": mime.folded(publisher), "To": "", "Subject": mime.folded(subject)}
-    assert_same(source, plain("confirmation", claimed, **context), **meant)
+    texts = {"From": mime.on_one_line(publisher), "To": "", "Subject": mime.on_one_line(subject)}
+    assert_same(source, plain("confirmation", claimed, **context), **texts)
     assert parsed(source)["To"] == claimed.address
 
 
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - it is UTC
-def test_the_times_of_a_confirmation_are_ones_that_every_part_can_show(asked_at):
-    said = assembly.confirmation_times(asked_at, "America/Noronha")
-    assert set(said) == {"requested_at", "expires_at"}
-    assert str((asked_at + VALID).year) in said["expires_at"]
+def test_the_times_of_a_confirmation_include_the_year_of_expiry(asked_at):
+    times = assembly.confirmation_times(asked_at, "America/Noronha")
+    assert set(times) == {"requested_at", "expires_at"}
+    assert str((asked_at + LINK_LIFETIME).year) in times["expires_at"]

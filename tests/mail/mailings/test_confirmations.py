@@ -1,4 +1,4 @@
-"""A sign-up becomes a subscriber, a fact in the ledger and one letter that asks the inbox's owner."""
+"""A sign-up becomes a subscriber, a ledger entry and one confirmation letter."""
 
 import json
 import logging
@@ -40,9 +40,9 @@ TEMPLATES = templating.environment()
 BASE = "https://letters.example.org"
 
 
-def answer(begin, *, templates: Environment = TEMPLATES, now=NOON, most: int = 200) -> int:
-    return confirmations.answer_due(
-        begin, templates=templates, keyring=KEYRING, base_url=BASE, clock=lambda: now, most=most
+def process(begin, *, templates: Environment = TEMPLATES, now=NOON, limit: int = 200) -> int:
+    return confirmations.process_received(
+        begin, templates=templates, keyring=KEYRING, base_url=BASE, clock=lambda: now, limit=limit
     )
 
 
@@ -57,12 +57,12 @@ def count(begin, table) -> int:
 
 
 def confirmations_sent(begin) -> list[bytes]:
-    """The letters that wait, as their readers would get them."""
+    """Claim the queued letters and return them as their readers would get them."""
     assembler = Assembler(Links(KEYRING, BASE), KEYRING)
     with begin() as session:
-        mine = claims.claim(session, a_worker(session), limit=500, urgent=True, key="k1", now=NOON)
+        claimed = claims.claim(session, a_worker(session), limit=500, urgent=True, key="k1", now=NOON)
         return [
-            b"".join(assembler.pack(each, session.get_one(Variant, each.variant), begin_by=0).body) for each in mine
+            b"".join(assembler.pack(each, session.get_one(Variant, each.variant), begin_by=0).body) for each in claimed
         ]
 
 
@@ -70,11 +70,11 @@ def parsed(source: bytes) -> EmailMessage:
     return message_from_bytes(source, policy=policy.default)
 
 
-def test_a_sign_up_becomes_a_subscriber_a_fact_and_a_letter(begin):
+def test_a_sign_up_becomes_a_subscriber_a_ledger_entry_and_a_letter(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         signup = a_signup(session, newsletter, "Ana@example.org", received_at=NOON - timedelta(seconds=3))
-    assert answer(begin) == 1
+    assert process(begin) == 1
     with begin() as session:
         reader = session.scalars(select(Subscriber)).one()
         entry = session.scalars(select(LedgerEntry)).one()
@@ -86,8 +86,7 @@ def test_a_sign_up_becomes_a_subscriber_a_fact_and_a_letter(begin):
         standing = session.get_one(Subscription, (reader.id, newsletter.id)).standing
     assert (reader.address, standing) == ("Ana@example.org", Standing.ASKED)
     assert (entry.event, entry.at, entry.subject) == (Event.REQUESTED, NOON - timedelta(seconds=3), reader.subject)
-    told = json.loads(evidence.body)
-    assert told == {
+    assert json.loads(evidence.body) == {
         "address": "Ana@example.org",
         "form": signup.form,
         "letter": variant.sha256,
@@ -109,7 +108,7 @@ def test_an_inbox_is_asked_once_a_day_about_a_newsletter(begin, again):
         a_signup(session, newsletter, "bob@example.org")
         a_signup(session, other, again, received_at=NOON + timedelta(hours=2))
         a_signup(session, newsletter, again, received_at=NOON + timedelta(days=1))
-    answer(begin, now=NOON + timedelta(days=1))
+    process(begin, now=NOON + timedelta(days=1))
     assert states(begin) == [
         SignupState.ASKED,
         SignupState.QUIET,
@@ -127,66 +126,66 @@ def test_an_inbox_is_asked_once_a_day_about_a_newsletter(begin, again):
         (Reply(550, "5.1.1", "No such user"), Outcome.REFUSED, SignupState.QUIET),
     ],
 )
-def test_whose_letter_failed_because_of_us_may_ask_once_more_that_day(begin, reply, outcome, then):
+def test_a_person_may_ask_again_that_day_after_a_failure_that_is_not_theirs(begin, reply, outcome, then):
     with begin() as session:
         newsletter, other = a_newsletter(session), a_newsletter(session, "evening")
         a_signup(session, newsletter, "ana@example.org")
         a_signup(session, other, "ana@example.org")
-    answer(begin)
+    process(begin)
     with begin() as session:
-        carrier = a_worker(session)
-        first, _ = claims.claim(session, carrier, limit=2, urgent=True, key="k1", now=NOON)
-        results.record(session, carrier, [Result(first.delivery, first.attempt, outcome, reply, NOON)], now=NOON)
+        worker = a_worker(session)
+        first, _ = claims.claim(session, worker, limit=2, urgent=True, key="k1", now=NOON)
+        results.record(session, worker, [Result(first.delivery, first.attempt, outcome, reply, NOON)], now=NOON)
         assert session.get_one(Delivery, first.delivery).status is DeliveryStatus.FAILED
         a_signup(session, newsletter, "ana@example.org", received_at=NOON + timedelta(minutes=30))
         a_signup(session, other, "ana@example.org", received_at=NOON + timedelta(minutes=30))
-    answer(begin, now=NOON + timedelta(hours=1))
+    process(begin, now=NOON + timedelta(hours=1))
     assert states(begin) == [SignupState.ASKED, SignupState.ASKED, then, SignupState.QUIET]
 
 
-def test_who_was_ended_for_waiting_for_each_other_looks_again(begin):
-    """PostgreSQL ends one of two workers that lock the same rows in turns, as often as it comes to that."""
+def test_a_worker_retries_after_a_deadlock(begin):
+    """PostgreSQL aborts one of two transactions that wait for each other."""
     with begin() as session:
         a_signup(session, a_newsletter(session), "ana@example.org")
-    collisions = [OperationalError("", {}, psycopg.errors.DeadlockDetected()) for _ in range(3)]
+    deadlocks = [OperationalError("", {}, psycopg.errors.DeadlockDetected()) for _ in range(3)]
 
     @contextmanager
-    def colliding():
+    def deadlocking():
         with begin() as session:
             yield session
-            if collisions:
-                raise collisions.pop()
+            if deadlocks:
+                raise deadlocks.pop()
 
-    answer(colliding)
+    process(deadlocking)
     assert states(begin) == [SignupState.ASKED]
     assert count(begin, Letter) == 1
 
 
-def test_who_subscribes_already_gets_no_letter_and_is_asked_about_the_rest_only(begin):
+def test_a_reader_is_asked_only_about_newsletters_not_yet_subscribed_to(begin):
     with begin() as session:
-        have, want = a_newsletter(session), a_newsletter(session, "evening", name="Evening Post")
-        a_reader(session, have, "ana@example.org")
-        a_signup(session, have, "ana@example.org")
-        a_signup(session, have, "ana@example.org", newsletters=[have.id, want.id])
-    answer(begin)
+        subscribed, wanted = a_newsletter(session), a_newsletter(session, "evening", name="Evening Post")
+        a_reader(session, subscribed, "ana@example.org")
+        a_signup(session, subscribed, "ana@example.org")
+        a_signup(session, subscribed, "ana@example.org", newsletters=[subscribed.id, wanted.id])
+    process(begin)
     assert states(begin) == [SignupState.QUIET, SignupState.ASKED]
     (letter,) = confirmations_sent(begin)
     assert parsed(letter)["Subject"] == "Please confirm: Evening Post"
     with begin() as session:
         events = session.execute(select(LedgerEntry.newsletter_id, LedgerEntry.event).order_by(LedgerEntry.id)).all()
         confirms = session.scalars(select(Signup.newsletters).where(Signup.state == SignupState.ASKED)).one()
-    assert events[2:] == [(want.id, Event.REQUESTED)]
-    assert confirms == [want.id], "and that is what the link confirms"
+    assert events[2:] == [(wanted.id, Event.REQUESTED)]
+    assert confirms == [wanted.id], "the link confirms only this newsletter"
 
 
-def test_who_left_is_asked_again_and_who_said_never_is_not(begin):
+def test_a_reader_who_left_is_asked_again_unless_they_said_never(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         a_reader(session, newsletter, "left@example.org", standing=Standing.LEFT)
         suppressions.add(session, KEYRING, "never@example.org", Reason.NEVER, now=NOON)
         for address in ("left@example.org", "never@example.org", "new@example.org"):
             a_signup(session, newsletter, address)
-    answer(begin)
+    process(begin)
     assert states(begin) == [SignupState.ASKED, SignupState.QUIET, SignupState.ASKED]
     assert [parsed(letter)["To"] for letter in confirmations_sent(begin)] == ["left@example.org", "new@example.org"]
     with begin() as session:
@@ -204,10 +203,10 @@ TYPED = {
 }
 
 
-def test_nothing_that_the_visitor_could_have_written_stands_in_the_letter(begin):
+def test_the_letter_holds_nothing_that_the_visitor_typed(begin):
     with begin() as session:
         a_signup(session, a_newsletter(session), evidence=TYPED)
-    answer(begin)
+    process(begin)
     (letter,) = confirmations_sent(begin)
     shown = str(parsed(letter)["Subject"]) + "".join(
         parsed(letter).get_body((kind,)).get_content() for kind in ("plain", "html")
@@ -217,10 +216,10 @@ def test_nothing_that_the_visitor_could_have_written_stands_in_the_letter(begin)
             assert word not in shown, word
 
 
-def test_the_letter_is_small_plain_and_says_what_it_is(begin):
+def test_the_letter_is_small_without_remote_content_and_has_the_bulk_headers(begin):
     with begin() as session:
         a_signup(session, a_newsletter(session, name="Näme " * 12, publisher="Püblisher " * 9))
-    answer(begin)
+    process(begin)
     (source,) = confirmations_sent(begin)
     letter = parsed(source)
     assert len(source) <= 20_000
@@ -230,8 +229,8 @@ def test_the_letter_is_small_plain_and_says_what_it_is(begin):
         assert forbidden not in html
     assert "/confirm/" in letter.get_body(("plain",)).get_content()
     names = [name.lower() for name in letter.keys()]  # noqa: SIM118 - a message is no mapping
-    owed = ["list-unsubscribe", "list-unsubscribe-post", "list-id", "auto-submitted", "feedback-id", "date", "to"]
-    assert [names.count(name) for name in owed] == [1] * len(owed)
+    required = ["list-unsubscribe", "list-unsubscribe-post", "list-id", "auto-submitted", "feedback-id", "date", "to"]
+    assert [names.count(name) for name in required] == [1] * len(required)
     assert max(len(line) for line in source.split(b"\r\n")) <= 998
 
 
@@ -239,14 +238,14 @@ def text(source: bytes) -> str:
     return parsed(source).get_body(("plain",)).get_content()
 
 
-def test_each_letter_says_when_its_own_sign_up_came_in_the_newsletters_zone(begin):
+def test_each_letter_gives_the_time_of_its_sign_up_in_the_newsletters_zone(begin):
     with begin() as session:
         berlin = a_newsletter(session, zone="Europe/Berlin")
         noronha = a_newsletter(session, "noon", zone="America/Noronha")
         a_signup(session, berlin, received_at=NOON - timedelta(seconds=61))
         a_signup(session, berlin)
         a_signup(session, noronha)
-    answer(begin)
+    process(begin)
     first, second, third = map(text, confirmations_sent(begin))
     assert "On Saturday 14 March 2026 at 12:58:59 (UTC+1) somebody" in first
     assert "until Tuesday 17 March 2026 at 12:58 (UTC+1)." in first
@@ -254,38 +253,38 @@ def test_each_letter_says_when_its_own_sign_up_came_in_the_newsletters_zone(begi
     assert "On Saturday 14 March 2026 at 10:00:00 (UTC−2) somebody" in third  # noqa: RUF001, a true minus
 
 
-def test_what_was_shown_can_be_made_again_from_what_is_kept(begin):
+def test_the_text_of_a_sent_letter_can_be_made_again_from_the_evidence(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         a_signup(session, newsletter)
-    answer(begin)
+    process(begin)
     (sent,) = confirmations_sent(begin)
     with begin() as session:
-        told = json.loads(session.scalars(select(Evidence.body)).one())
-        variant = session.scalars(select(Variant).where(Variant.sha256 == told["letter"])).one()
+        stored = json.loads(session.scalars(select(Evidence.body)).one())
+        variant = session.scalars(select(Variant).where(Variant.sha256 == stored["letter"])).one()
         assert variant.is_intact()
-        values = {name: told.get(name, "x@y.example") for name in variant.sheet.fields}
+        values = {name: stored.get(name, "x@y.example") for name in variant.sheet.fields}
     again = b"".join(variant.sheet.fill(values))
     assert text(again).splitlines()[2] == text(sent).splitlines()[2]
     for time in ("requested_at", "expires_at"):
-        assert told[time] in text(sent)
+        assert stored[time] in text(sent)
 
 
-def test_a_letter_is_made_of_what_the_newsletter_and_its_words_are_at_that_moment(begin):
+def test_a_letter_uses_the_current_data_of_the_newsletter(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         a_signup(session, newsletter, "one@example.org")
         a_signup(session, newsletter, "two@example.org")
-    answer(begin)
+    process(begin)
     with begin() as session:
         session.get_one(Newsletter, newsletter.id).publisher = "Example Press and Sons"
         a_signup(session, newsletter, "three@example.org")
-    answer(begin)
+    process(begin)
     with begin() as session:
         digest = {"name": "daily", "cron": "0 12 * * *", "automatic": False}
         digests.add(session, session.get_one(Newsletter, newsletter.id), **digest, actor="tests", now=NOON)
         a_signup(session, newsletter, "four@example.org")
-    answer(begin)
+    process(begin)
     with begin() as session:
         one, two, three, four = session.scalars(select(Variant.sha256).order_by(Variant.id))
     assert one == two
@@ -295,33 +294,33 @@ def test_a_letter_is_made_of_what_the_newsletter_and_its_words_are_at_that_momen
     assert "At 12:00 every day (UTC)." in text(fourth)
 
 
-def test_no_more_than_asked_for_are_answered_and_the_oldest_first(begin):
+def test_at_most_the_limit_is_processed_oldest_first(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         for _ in range(5):
             a_signup(session, newsletter)
-    assert answer(begin, most=2) == 2
+    assert process(begin, limit=2) == 2
     assert states(begin) == [SignupState.ASKED] * 2 + [SignupState.RECEIVED] * 3
-    assert answer(begin, most=200) == 3
-    assert answer(begin) == 0
+    assert process(begin, limit=200) == 3
+    assert process(begin) == 0
 
 
-def test_a_sign_up_that_cannot_be_answered_is_set_aside_and_holds_up_nobody(begin, caplog):
+def test_a_sign_up_that_fails_twice_is_marked_failed_and_blocks_no_other(begin, caplog):
     with begin() as session:
         newsletter = a_newsletter(session)
         a_signup(session, newsletter, "poison@example.org", newsletters="nonsense")
         a_signup(session, newsletter, "next@example.org")
-    answer(begin)
+    process(begin)
     assert states(begin) == [SignupState.FAILED, SignupState.ASKED]
     assert [each.levelno for each in caplog.records] == [logging.ERROR]
-    assert "a sign-up cannot be answered" in caplog.text
+    assert "a sign-up cannot be processed" in caplog.text
     assert caplog.records[0].signup == 1
     assert "@" not in caplog.text
-    assert answer(begin) == 0
+    assert process(begin) == 0
 
 
-class Loader(BaseLoader):
-    """Templates that are missing as often as it is told."""
+class FailingLoader(BaseLoader):
+    """Fails the given number of times to find a template."""
 
     def __init__(self, failures: int) -> None:
         self.failures = failures
@@ -333,15 +332,15 @@ class Loader(BaseLoader):
         return TEMPLATES.loader.get_source(environment, template)
 
 
-def test_one_failure_can_happen_to_any_sign_up(begin):
+def test_a_sign_up_that_fails_once_is_retried(begin):
     with begin() as session:
         a_signup(session, a_newsletter(session))
-    answer(begin, templates=TEMPLATES.overlay(cache_size=0, loader=Loader(1)))
+    process(begin, templates=TEMPLATES.overlay(cache_size=0, loader=FailingLoader(1)))
     assert states(begin) == [SignupState.ASKED]
-    assert count(begin, Letter) == count(begin, LedgerEntry) == 1, "and leaves nothing behind"
+    assert count(begin, Letter) == count(begin, LedgerEntry) == 1, "the failed attempt leaves nothing behind"
 
 
-def test_a_database_that_goes_away_is_not_held_against_the_sign_up(begin):
+def test_an_unavailable_database_does_not_fail_the_sign_up(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         a_signup(session, newsletter)
@@ -356,17 +355,17 @@ def test_a_database_that_goes_away_is_not_held_against_the_sign_up(begin):
                 raise failures.pop()
 
     with pytest.raises(OperationalError):
-        answer(shaky)
+        process(shaky)
     assert states(begin) == [SignupState.RECEIVED]
     assert count(begin, Letter) == count(begin, LedgerEntry) == 0
-    answer(begin)
+    process(begin)
     assert states(begin) == [SignupState.ASKED]
 
 
-def test_a_late_clock_answers_nothing_that_was_not_received_yet(begin):
+def test_a_slow_clock_leaves_later_sign_ups_for_later(begin):
     with begin() as session:
         a_signup(session, a_newsletter(session), received_at=NOON + timedelta(seconds=1))
-    assert answer(begin, now=NOON) == 0
+    assert process(begin, now=NOON) == 0
 
 
 @pytest.fixture
@@ -375,23 +374,23 @@ def postgresql(postgresql_url):
         yield database
 
 
-def at_once(postgresql: Database, workers: int) -> int:
+def process_concurrently(postgresql: Database, workers: int) -> int:
     start = threading.Barrier(workers)
 
     def work(_: int) -> int:
         start.wait(5)
-        return answer(postgresql.writing)
+        return process(postgresql.writing)
 
-    with ThreadPoolExecutor(workers) as crowd:
-        return sum(crowd.map(work, range(workers)))
+    with ThreadPoolExecutor(workers) as pool:
+        return sum(pool.map(work, range(workers)))
 
 
-def test_workers_side_by_side_answer_each_sign_up_once(postgresql):
+def test_concurrent_workers_process_each_sign_up_once(postgresql):
     with postgresql.writing() as session:
         newsletter = a_newsletter(session)
         for _ in range(50):
             a_signup(session, newsletter)
-    assert at_once(postgresql, 3) == 50
+    assert process_concurrently(postgresql, 3) == 50
     assert states(postgresql.writing) == [SignupState.ASKED] * 50
     letters = confirmations_sent(postgresql.writing)
     assert len({parsed(letter)["To"] for letter in letters}) == len(letters) == 50
@@ -399,25 +398,25 @@ def test_workers_side_by_side_answer_each_sign_up_once(postgresql):
         assert examination.examine(session) == []
 
 
-def test_workers_who_meet_the_same_inbox_at_once_write_one_letter_about_each_newsletter(postgresql):
+def test_concurrent_workers_write_one_letter_per_inbox_and_newsletter(postgresql):
     with postgresql.writing() as session:
         newsletters = [a_newsletter(session, slug) for slug in ("one", "two", "three")]
         for number in range(30):
             spelling = ["ana@example.org", "ANA@example.org", "ana+x@example.org"][number // 3 % 3]
             a_signup(session, newsletters[number % 3], spelling)
-    at_once(postgresql, 3)
+    process_concurrently(postgresql, 3)
     assert sorted(states(postgresql.writing)) == [SignupState.ASKED] * 3 + [SignupState.QUIET] * 27
     assert len(confirmations_sent(postgresql.writing)) == 3
     with postgresql.reading() as session:
         assert examination.examine(session) == []
 
 
-def test_a_sign_up_in_another_workers_hands_is_not_waited_for(postgresql):
+def test_a_sign_up_locked_by_another_worker_is_skipped(postgresql):
     with postgresql.writing() as session:
         newsletter = a_newsletter(session)
         first = a_signup(session, newsletter)
         a_signup(session, newsletter)
     with postgresql.writing() as elsewhere:
         elsewhere.execute(update(Signup).where(Signup.id == first.id).values(nonce=1))
-        assert answer(postgresql.writing) == 1
+        assert process(postgresql.writing) == 1
     assert states(postgresql.writing) == [SignupState.RECEIVED, SignupState.ASKED]

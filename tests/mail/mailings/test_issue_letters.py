@@ -1,4 +1,4 @@
-"""An approved issue becomes one letter to everybody who reads the newsletter at that moment."""
+"""An approved issue becomes one letter and a delivery for every current reader of the newsletter."""
 
 import logging
 import threading
@@ -35,19 +35,19 @@ from tests.servers.databases import opened
 
 TEMPLATES = templating.environment()
 BASE = "https://letters.example.org"
-WITH = {"templates": TEMPLATES, "base_url": BASE}
+OPTIONS = {"templates": TEMPLATES, "base_url": BASE}
 
 
 def send(session, issue: Issue, now=NOON) -> Letter:
-    return issue_letters.send(session, issue, **WITH, now=now)
+    return issue_letters.send(session, issue, **OPTIONS, now=now)
 
 
-def send_approved(begin, now=NOON, **given) -> int:
-    return issue_letters.send_approved(begin, **(WITH | given), now=now)
+def send_approved(begin, now=NOON, **options) -> int:
+    return issue_letters.send_approved(begin, **(OPTIONS | options), now=now)
 
 
-def approved(session, newsletter: Newsletter, **given) -> Issue:
-    return an_issue(session, newsletter, status=IssueStatus.APPROVED, **given)
+def approved(session, newsletter: Newsletter, **values) -> Issue:
+    return an_issue(session, newsletter, status=IssueStatus.APPROVED, **values)
 
 
 def status(begin, issue: Issue) -> IssueStatus:
@@ -59,7 +59,7 @@ def audience(session, letter: Letter) -> set[int | None]:
     return set(session.scalars(select(Delivery.subscriber_id).where(Delivery.letter_id == letter.id)))
 
 
-def test_the_readers_of_that_moment_are_the_audience(begin):
+def test_the_audience_is_everybody_who_reads_the_newsletter_at_that_moment(begin):
     with begin() as session:
         newsletter, other = a_newsletter(session), a_newsletter(session, "evening")
         readers = {a_reader(session, newsletter).id for _ in range(3)}
@@ -110,7 +110,7 @@ def test_an_issue_waits_for_its_time(begin):
     assert send_approved(begin, now=NOON) == 1
 
 
-def test_the_letter_holds_every_article_in_both_parts_and_each_readers_own_links(begin):
+def test_both_parts_hold_every_article_and_the_links_of_the_reader(begin):
     titles = ("A bridge opens", "=?utf-8?q?=0ABcc:_x=40y.z?=", "The <b>bus</b> & {{ 7*7 }}")
     with begin() as session:
         newsletter = a_newsletter(session)
@@ -131,20 +131,20 @@ def test_the_letter_holds_every_article_in_both_parts_and_each_readers_own_links
         assert greeting in text
         assert greeting in html
         assert "The &lt;b&gt;bus&lt;/b&gt; &amp; {{ 7*7 }}" in html
-        assert len(source) < 102_000, "Gmail hides what comes after"
+        assert len(source) < 102_000, "Gmail hides everything after"
         (token,) = {line.rpartition("/")[2] for line in text.splitlines() if "/u/" in line}
         assert links.read(token, Purpose.UNSUBSCRIBE) == (person.id, newsletter.id)
         assert f"{BASE}/u/{token}" in html
         assert letter["List-Unsubscribe"] == f"<{BASE}/u/{token}>"
 
 
-def test_a_preview_shows_the_letter_and_nobodys_address(begin):
+def test_a_preview_shows_the_letter_without_any_reader(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         a_reader(session, newsletter, "ana@example.org", name="Ana")
         issue = an_issue(session, newsletter, status=IssueStatus.DRAFTED)
     with begin() as session:
-        shown = issue_letters.preview(session, issue, **WITH)
+        shown = issue_letters.preview(session, issue, **OPTIONS)
     assert shown.keys() == {"text", "html", "source"}
     assert all("A bridge opens" in part for part in shown.values())
     assert not any("ana" in part.lower().split("@")[0].split() for part in shown.values())
@@ -162,7 +162,7 @@ def test_every_approved_issue_begins(begin):
 
 @pytest.fixture
 def broken(begin) -> Issue:
-    """An issue that cannot be laid out: its newsletter's zone is not known to this machine any more."""
+    """An issue that cannot be laid out, because this machine does not know the zone of its newsletter."""
     with begin() as session:
         newsletter = a_newsletter(session, "broken")
         a_reader(session, newsletter)
@@ -170,43 +170,43 @@ def broken(begin) -> Issue:
         return approved(session, newsletter, run_at=NOON - timedelta(days=1))
 
 
-def test_an_issue_that_cannot_be_sent_is_paused_with_the_reason_and_holds_up_no_other(begin, broken, caplog):
+def test_an_issue_that_cannot_be_sent_is_paused_with_the_reason_and_blocks_no_other(begin, broken, caplog):
     with begin() as session:
         control = approved(session, a_newsletter(session))
     assert send_approved(begin) == 1
     assert status(begin, control) is IssueStatus.SENDING
     assert status(begin, broken) is IssueStatus.PAUSED
     with begin() as session:
-        act = session.scalars(select(AuditEntry).where(AuditEntry.verb == "issue paused")).one()
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.verb == "issue paused")).one()
         assert session.scalar(select(Letter).where(Letter.issue_id == broken.id)) is None
-    assert (act.actor, act.verb, act.subject) == ("worker", "issue paused", f"issue:{broken.id}")
-    assert act.fields == {"reason": "ZoneInfoNotFoundError"}
+    assert (entry.actor, entry.verb, entry.subject) == ("worker", "issue paused", f"issue:{broken.id}")
+    assert entry.fields == {"reason": "ZoneInfoNotFoundError"}
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     caplog.clear()
     assert send_approved(begin) == 0
-    assert caplog.records == [], "it is not tried again every two seconds"
+    assert caplog.records == [], "it is not tried again before it is resumed"
 
 
-def test_an_issue_that_was_mended_and_resumed_is_sent(begin, broken):
+def test_an_issue_that_was_corrected_and_resumed_is_sent(begin, broken):
     send_approved(begin)
     with begin() as session:
         session.execute(update(Newsletter).where(Newsletter.id == broken.newsletter_id).values(zone="UTC"))
         issues.begin_sending(session, session.get_one(Issue, broken.id), actor="tests", now=NOON)
-        assert issue_letters.finish(session, now=NOON) == [], "without a letter it was not sent"
+        assert issue_letters.finish(session, now=NOON) == [], "an issue without a letter is not sent"
     assert send_approved(begin) == 1
     with begin() as session:
         letter = session.scalars(select(Letter).where(Letter.issue_id == broken.id)).one()
         assert letter.audience == 1
 
 
-def test_a_template_that_lacks_a_name_pauses_the_issue_and_is_named(begin):
-    class Broken:
+def test_a_name_missing_in_a_template_pauses_the_issue_with_the_reason(begin):
+    class BrokenTemplates:
         def get_template(self, name: str):
             return TEMPLATES.from_string("{{ headlines }}")
 
     with begin() as session:
         issue = approved(session, a_newsletter(session))
-    assert send_approved(begin, templates=Broken()) == 0
+    assert send_approved(begin, templates=BrokenTemplates()) == 0
     assert status(begin, issue) is IssueStatus.PAUSED
     with begin() as session:
         assert issues.pause_reason(session, session.get_one(Issue, issue.id)) == (
@@ -214,7 +214,7 @@ def test_a_template_that_lacks_a_name_pauses_the_issue_and_is_named(begin):
         )
 
 
-def test_a_database_that_goes_away_is_not_held_against_the_issue(begin):
+def test_an_unavailable_database_does_not_pause_the_issue(begin):
     with begin() as session:
         issue = approved(session, a_newsletter(session))
 
@@ -233,7 +233,7 @@ def test_a_database_that_goes_away_is_not_held_against_the_issue(begin):
     assert send_approved(begin) == 1
 
 
-def test_sqlite_serves_twenty_thousand_readers_and_says_so_to_more(begin, database):
+def test_sqlite_refuses_an_issue_to_more_than_twenty_thousand_readers(begin, database):
     with begin() as session:
         newsletter = a_newsletter(session)
         a_crowd(session, newsletter, 20_001)
@@ -254,11 +254,11 @@ def test_sqlite_serves_twenty_thousand_readers_and_says_so_to_more(begin, databa
     assert send_approved(begin) == 1
 
 
-def _of(session, delivery: Delivery) -> Issue:
+def _issue_of(session, delivery: Delivery) -> Issue:
     return session.get_one(Issue, session.get_one(Letter, delivery.letter_id).issue_id)
 
 
-def test_an_issue_is_sent_when_its_last_delivery_is_decided(begin):
+def test_an_issue_is_marked_sent_when_its_last_delivery_is_final(begin):
     with begin() as session:
         for state in DeliveryStatus:
             first, second = owed(session, 2)
@@ -266,7 +266,7 @@ def test_an_issue_is_sent_when_its_last_delivery_is_decided(begin):
             second.status = state
             session.flush()
             done = issue_letters.finish(session, now=NOON)
-            issue = _of(session, first)
+            issue = _issue_of(session, first)
             assert done == ([] if state in OPEN else [issue.id])
             assert issue.status is (IssueStatus.SENDING if state in OPEN else IssueStatus.SENT)
             assert issue.sent_at == (None if state in OPEN else NOON)
@@ -277,7 +277,7 @@ def test_an_issue_is_sent_when_its_last_delivery_is_decided(begin):
             assert issue.status is IssueStatus.SENT
 
 
-def test_an_issue_nobody_reads_is_sent_at_once(begin):
+def test_an_issue_without_readers_is_marked_sent_at_once(begin):
     with begin() as session:
         issue = approved(session, a_newsletter(session))
     assert send_approved(begin) == 1
@@ -286,14 +286,14 @@ def test_an_issue_nobody_reads_is_sent_at_once(begin):
     assert status(begin, issue) is IssueStatus.SENT
 
 
-def test_a_paused_issue_is_not_called_sent(begin):
+def test_a_paused_issue_is_not_marked_sent(begin):
     with begin() as session:
         (delivery,) = owed(session, 1, status=DeliveryStatus.SENT)
-        issues.pause(session, _of(session, delivery), actor="tests", now=NOON)
+        issues.pause(session, _issue_of(session, delivery), actor="tests", now=NOON)
         assert issue_letters.finish(session, now=NOON) == []
 
 
-def test_whether_an_issue_is_sent_is_found_without_reading_the_past(postgresql_url):
+def test_finishing_reads_open_deliveries_by_index(postgresql_url):
     with closing(opened(postgresql_url)) as database, database.writing() as session:
         (delivery,) = owed(session, 1)
         fill(session, delivery, decided=15_000, waiting=5)
@@ -304,7 +304,7 @@ def test_whether_an_issue_is_sent_is_found_without_reading_the_past(postgresql_u
     assert "Seq Scan on deliveries" not in plan
 
 
-def test_workers_side_by_side_begin_each_issue_once(postgresql_url):
+def test_concurrent_workers_begin_each_issue_once(postgresql_url):
     with closing(opened(postgresql_url)) as database:
         with database.writing() as session:
             for number in range(6):
@@ -318,14 +318,14 @@ def test_workers_side_by_side_begin_each_issue_once(postgresql_url):
             start.wait(5)
             return send_approved(database.writing)
 
-        with ThreadPoolExecutor(3) as crowd:
-            assert sum(crowd.map(work, range(3))) == 6
+        with ThreadPoolExecutor(3) as pool:
+            assert sum(pool.map(work, range(3))) == 6
         with database.reading() as session:
             assert list(session.scalars(select(Letter.audience))) == [3] * 6
             assert examination.examine(session) == []
 
 
-def test_each_letter_of_a_newsletter_with_a_return_path_domain_leaves_under_its_own(begin):
+def test_each_letter_has_a_return_path_of_its_own_if_the_newsletter_has_a_domain_for_it(begin):
     assembler = Assembler(Links(KEYRING, BASE), KEYRING)
     with begin() as session:
         for slug, domain in (("morning", "bounces.press.example"), ("noon", None)):
@@ -341,14 +341,14 @@ def test_each_letter_of_a_newsletter_with_a_return_path_domain_leaves_under_its_
     assert senders[2:] == ["letters@press.example"] * 2
 
 
-def test_a_letter_that_mail_programs_would_cut_is_not_begun_and_the_reason_is_said(begin):
+def test_an_issue_too_long_for_gmail_is_paused_with_the_reason(begin):
     titles = tuple(f"Title {n} " + "ö" * 180 for n in range(60))
     with begin() as session:
         newsletter = a_newsletter(session)
         a_crowd(session, newsletter, 2)
         issue = approved(session, newsletter, titles=titles)
         with pytest.raises(Refused, match="90,000"):
-            issue_letters.check(session, issue, **WITH)
+            issue_letters.check(session, issue, **OPTIONS)
     assert send_approved(begin) == 0
     assert status(begin, issue) is IssueStatus.PAUSED
     with begin() as session:
@@ -356,7 +356,7 @@ def test_a_letter_that_mail_programs_would_cut_is_not_begun_and_the_reason_is_sa
         assert session.scalar(select(func.count()).select_from(Delivery)) == 0
 
 
-def test_a_name_that_cannot_be_written_fails_its_letter_alone(begin):
+def test_a_name_that_cannot_be_written_fails_only_its_own_letter(begin):
     assembler = Assembler(Links(KEYRING, BASE), KEYRING)
     with begin() as session:
         newsletter = a_newsletter(session)

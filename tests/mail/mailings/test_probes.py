@@ -1,4 +1,4 @@
-"""A probe is one real letter: queued, claimed, carried, recorded; nobody's and to nobody else."""
+"""A probe is queued, claimed, sent and recorded like every letter, without a subscriber."""
 
 from sqlalchemy import select
 
@@ -28,8 +28,8 @@ def test_a_probe_arrives_with_the_headers_of_every_letter(stage):
     stage.reader("ana@example.org")
     stage.run(Queue.URGENT)
     (letter,) = stage.letters(to="me@example.org")
-    theirs = stage.letters(to="ana@example.org")[0]
-    assert letter.keys() == theirs.keys()
+    other = stage.letters(to="ana@example.org")[0]
+    assert letter.keys() == other.keys()
     assert letter["Subject"] == "A probe of The Morning Letter"
     assert letter["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     with stage.site.database.reading() as session:
@@ -37,7 +37,7 @@ def test_a_probe_arrives_with_the_headers_of_every_letter(stage):
         assert examination.examine(session) == []
 
 
-def test_its_link_to_unsubscribe_is_nobody_s(stage):
+def test_the_unsubscribe_link_of_a_probe_leads_to_no_subscription(stage):
     write(stage, "me@example.org")
     stage.reader("ana@example.org")
     stage.run(Queue.URGENT)

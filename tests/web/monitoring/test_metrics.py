@@ -1,4 +1,4 @@
-"""Metrics: what Prometheus reads, who may, and that reading is harmless."""
+"""Metrics: their values and formats, who may read them, and that reading changes nothing."""
 
 from math import inf
 
@@ -18,7 +18,7 @@ from newsletter.settings import Settings
 from newsletter.web import create_app
 from tests.builders import a_newsletter, a_reader, a_worker, owed
 from tests.servers.server import free_port
-from tests.whole_service import SECRET, Silence, WholeService, whole_service
+from tests.whole_service import SECRET, NoWakeups, WholeService, whole_service
 
 TOKEN = "0123456789abcdef"
 ANA = "ana@example.org"
@@ -31,7 +31,7 @@ def page(browser: TestClient) -> str:
 
 
 def scraped(browser: TestClient) -> dict[str, float]:
-    """Every sample by its name and its labels' values."""
+    """Return every sample by its name and its labels' values."""
     return {
         ".".join((sample.name, *sample.labels.values())): sample.value
         for family in plain(page(browser))
@@ -44,12 +44,12 @@ def status(browser: TestClient, **headers: str) -> int:
     return browser.get("/metrics", headers=written).status_code
 
 
-def test_one_readers_way_through_the_service_is_counted(stage):
+def test_sign_ups_confirmations_and_letters_are_counted(stage):
     stage.newsletter()
     stage.reader(ANA)
     stage.sign_up("berta@example.org")
     stage.clock.pass_(seconds=20)
-    found = scraped(stage.browser)
+    samples = scraped(stage.browser)
     expected = {
         "database_up": 1,
         "letters.confirmation.sent": 1,
@@ -57,7 +57,7 @@ def test_one_readers_way_through_the_service_is_counted(stage):
         "letters.issue.unknown": 0,
         "claims": 1,
         "replies.2xx": 0,
-        "replies.none": 1,  # the outbox says nothing
+        "replies.none": 1,  # the outbox gives no reply
         "signups.confirmed": 1,
         "signups.received": 1,
         "signups.failed": 0,
@@ -72,10 +72,10 @@ def test_one_readers_way_through_the_service_is_counted(stage):
         "oldest_due_letter_age_seconds": 20,
         "tick_age_seconds": inf,
     }
-    assert {name: found[f"newsletter_{name}"] for name in expected} == expected
+    assert {name: samples[f"newsletter_{name}"] for name in expected} == expected
 
 
-def test_letters_are_counted_by_state_with_those_that_are_only_numbers_any_more(stage):
+def test_letters_are_counted_by_state_including_folded_tallies(stage):
     replies = {
         DeliveryStatus.SENT: 250,
         DeliveryStatus.FAILED: 550,
@@ -84,30 +84,30 @@ def test_letters_are_counted_by_state_with_those_that_are_only_numbers_any_more(
     }
     with stage.site.database.writing() as session:
         made = owed(session, 4)
-        for delivery, (stands, code) in zip(made, replies.items(), strict=True):
-            delivery.status, delivery.reply_code, delivery.attempt = stands, code, 2
+        for delivery, (state, code) in zip(made, replies.items(), strict=True):
+            delivery.status, delivery.reply_code, delivery.attempt = state, code, 2
         session.add(Tally(letter_id=made[0].letter_id, carrier_id=a_worker(session), status=DeliveryStatus.SENT, n=7))
     stage.clock.pass_(seconds=90)
-    found = scraped(stage.browser)
-    assert [found[f"newsletter_letters.issue.{stands}"] for stands in replies] == [8, 1, 1, 1]
-    assert [found[f"newsletter_replies.{name}"] for name in ("2xx", "4xx", "5xx", "none")] == [1, 1, 1, 1]
-    assert found["newsletter_claims"] == 8
-    assert found["newsletter_queue_age_seconds.bulk"] == 90
-    assert found["newsletter_oldest_due_letter_age_seconds"] == 90
+    samples = scraped(stage.browser)
+    assert [samples[f"newsletter_letters.issue.{state}"] for state in replies] == [8, 1, 1, 1]
+    assert [samples[f"newsletter_replies.{name}"] for name in ("2xx", "4xx", "5xx", "none")] == [1, 1, 1, 1]
+    assert samples["newsletter_claims"] == 8
+    assert samples["newsletter_queue_age_seconds.bulk"] == 90
+    assert samples["newsletter_oldest_due_letter_age_seconds"] == 90
 
 
-def test_a_paused_issue_is_no_queue(stage):
+def test_letters_of_a_paused_issue_have_no_queue_age(stage):
     with stage.site.database.writing() as session:
         owed(session, 1)
         session.execute(update(Issue).values(status=IssueStatus.PAUSED))
     stage.clock.pass_(seconds=90)
-    found = scraped(stage.browser)
-    assert found["newsletter_queue_age_seconds.bulk"] == 0
-    assert found["newsletter_letters.issue.queued"] == 1
-    assert found["newsletter_issues.paused"] == 1
+    samples = scraped(stage.browser)
+    assert samples["newsletter_queue_age_seconds.bulk"] == 0
+    assert samples["newsletter_letters.issue.queued"] == 1
+    assert samples["newsletter_issues.paused"] == 1
 
 
-def test_feeds_articles_and_the_last_tick_are_told(stage):
+def test_feeds_articles_and_the_last_heartbeat_are_reported(stage):
     with stage.site.database.writing() as session:
         newsletter = a_newsletter(session)
         for number, failures in enumerate((0, 0, 3)):
@@ -116,7 +116,7 @@ def test_feeds_articles_and_the_last_tick_are_told(stage):
             session.add(feed)
     stage.run(Queue.UPKEEP)
     stage.clock.pass_(seconds=90)
-    found = scraped(stage.browser)
+    samples = scraped(stage.browser)
     expected = {
         "feeds.ok": 2,
         "feeds.failing": 1,
@@ -125,7 +125,7 @@ def test_feeds_articles_and_the_last_tick_are_told(stage):
         "articles": 0,
         "tick_age_seconds": 90,
     }
-    assert {name: found[f"newsletter_{name}"] for name in expected} == expected
+    assert {name: samples[f"newsletter_{name}"] for name in expected} == expected
 
 
 def times(stage: WholeService, seconds: int) -> dict:
@@ -136,24 +136,24 @@ def times(stage: WholeService, seconds: int) -> dict:
     return {"added_at": added, "next_try_at": due}
 
 
-def test_subscriptions_are_told_by_newsletter(stage):
+def test_subscriptions_are_counted_by_newsletter(stage):
     with stage.site.database.writing() as session:
         morning, evening = a_newsletter(session, "morning"), a_newsletter(session, "evening")
         for newsletter, standing in ((morning, Standing.ASKED), (evening, Standing.LEFT), (evening, Standing.LEFT)):
             a_reader(session, newsletter, standing=standing)
-    found = scraped(stage.browser)
-    counts = {name: value for name, value in found.items() if name.startswith("newsletter_subscriptions.") and value}
+    samples = scraped(stage.browser)
+    counts = {name: value for name, value in samples.items() if name.startswith("newsletter_subscriptions.") and value}
     assert counts == {"newsletter_subscriptions.morning.asked": 1, "newsletter_subscriptions.evening.left": 2}
 
 
-def test_a_second_process_says_the_same_and_what_is_erased_takes_nothing_from_a_counter(stage):
+def test_processes_report_the_same_counts_and_erasure_decreases_no_counter(stage):
     stage.newsletter()
     stage.sign_up(ANA)
     stage.run(Queue.URGENT)
     before = scraped(stage.browser)
     stage.clock.pass_(hours=73)
     stage.run(Queue.UPKEEP)
-    other = create_app(stage.site.settings, Silence())
+    other = create_app(stage.site.settings, NoWakeups())
     with TestClient(other, base_url="http://localhost", client=("127.0.0.1", 1)) as second:
         after = scraped(second)
     assert before["newsletter_signups.asked"] - after["newsletter_signups.asked"] == 1
@@ -163,7 +163,7 @@ def test_a_second_process_says_the_same_and_what_is_erased_takes_nothing_from_a_
     assert after["newsletter_consent_events_total.lapsed"] == 1
 
 
-def test_every_series_keeps_the_rules_of_both_formats(stage):
+def test_metrics_are_valid_in_both_formats(stage):
     stage.newsletter()
     stage.reader(ANA)
     usual = stage.browser.get("/metrics")
@@ -179,7 +179,7 @@ def test_every_series_keeps_the_rules_of_both_formats(stage):
     assert {"newsletter_build_info", "process_cpu_seconds"} <= {family.name for family in families}
 
 
-def test_no_label_holds_an_address_or_anybodys_words(stage):
+def test_labels_contain_no_addresses_and_no_text_by_people(stage):
     stage.newsletter()
     stage.reader(ANA)
     with stage.site.database.writing() as session:
@@ -200,21 +200,21 @@ def test_scraping_changes_no_row(stage):
     assert stage.rows() == before
 
 
-def test_where_the_database_is_away_that_is_what_is_told(tmp_path):
+def test_metrics_report_that_the_database_is_away(tmp_path):
     away = f"postgresql+psycopg://n@127.0.0.1:{free_port()}/n"
     settings = Settings(database_url=away, data_dir=tmp_path, secret_keys=SECRET)
-    browser = TestClient(create_app(settings, Silence()), base_url="http://localhost", client=("127.0.0.1", 1))
-    found = scraped(browser)
-    assert found["newsletter_database_up"] == 0
-    assert found["process_open_fds"] > 0
-    assert not any(name.startswith("newsletter_letters") for name in found)
+    browser = TestClient(create_app(settings, NoWakeups()), base_url="http://localhost", client=("127.0.0.1", 1))
+    samples = scraped(browser)
+    assert samples["newsletter_database_up"] == 0
+    assert samples["process_open_fds"] > 0
+    assert not any(name.startswith("newsletter_letters") for name in samples)
 
 
 @pytest.mark.parametrize("page", ["/metrics", "/outbox"])
 @pytest.mark.parametrize(
     "header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X-Forwarded-Host", "X-Forwarded-Proto"]
 )
-def test_what_a_proxy_beside_us_passes_on_is_not_this_machine(sqlite_url, tmp_path, page, header):
+def test_a_request_that_a_local_proxy_forwards_is_not_from_this_machine(sqlite_url, tmp_path, page, header):
     with whole_service(sqlite_url, tmp_path) as stage:
         assert stage.browser.get(page).status_code == 200
         assert stage.browser.get(page, headers={header: "127.0.0.1"}).status_code == 404
@@ -224,13 +224,13 @@ def test_without_a_token_only_this_machine_may_scrape(sqlite_url, tmp_path):
     with whole_service(sqlite_url, tmp_path) as stage:
         assert status(stage.browser) == 200
         assert status(stage.browser, Host="letters.example.org") == 404
-        for given in ("Bearer ", "Bearer", "Bearer None", f"Bearer {TOKEN}"):
-            assert status(stage.browser, Host="letters.example.org", Authorization=given) == 404
+        for wrong in ("Bearer ", "Bearer", "Bearer None", f"Bearer {TOKEN}"):
+            assert status(stage.browser, Host="letters.example.org", Authorization=wrong) == 404
         with TestClient(stage.browser.app, base_url="http://localhost", client=("192.168.1.7", 1)) as neighbour:
             assert status(neighbour) == 404
 
 
-def test_who_has_the_token_may_scrape_from_anywhere(sqlite_url, tmp_path):
+def test_with_the_token_any_machine_may_scrape(sqlite_url, tmp_path):
     with whole_service(sqlite_url, tmp_path, metrics_token=TOKEN) as stage:
         far = {"Host": "letters.example.org", "X_Forwarded_For": "192.0.2.1"}
         assert status(stage.browser, Authorization=f"Bearer {TOKEN}", **far) == 200
@@ -241,14 +241,14 @@ def test_who_has_the_token_may_scrape_from_anywhere(sqlite_url, tmp_path):
         assert status(stage.browser) == 200
 
 
-def test_what_is_wrong_with_a_relay_is_a_sample(stage):
+def test_problems_of_relays_are_reported(stage):
     known = {
         "the relay a.example:25": Condition("421", halted=False),
         "the relay b.example:25": Condition("no", lasting=True),
     }
     NoticeWriter(stage.site.database.writing).write(known, now=stage.clock())
-    found = scraped(stage.browser)
-    assert {name: value for name, value in found.items() if name.startswith("newsletter_relay_troubles")} == {
+    samples = scraped(stage.browser)
+    assert {name: value for name, value in samples.items() if name.startswith("newsletter_relay_troubles")} == {
         "newsletter_relay_troubles.slowed.the relay a.example:25": 1,
         "newsletter_relay_troubles.lasting.the relay b.example:25": 1,
     }

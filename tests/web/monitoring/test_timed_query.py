@@ -1,4 +1,4 @@
-"""The lookout: answers in time, and asks once for all who ask at once."""
+"""A timed query answers in time, and runs once for all simultaneous callers."""
 
 import asyncio
 import threading
@@ -15,77 +15,77 @@ from tests.servers.server import free_port
 from tests.waiting import eventually
 
 
-class Question:
-    """Answers with how often it was asked, once it is let."""
+class CountingQuery:
+    """Returns how often it has run, once it is released."""
 
     def __init__(self) -> None:
-        self.let = threading.Event()
-        self.times = 0
+        self.released = threading.Event()
+        self.runs = 0
 
     def __call__(self, session, now) -> int:
-        self.times += 1
-        self.let.wait(10)
-        return self.times
+        self.runs += 1
+        self.released.wait(10)
+        return self.runs
 
 
-def answers(lookout: TimedQuery, *, times: int = 1, then: Callable[[], None] = lambda: None) -> list:
-    """What so many are told who ask at once; something may happen once all have asked."""
+def results(timed: TimedQuery, *, callers: int = 1, then: Callable[[], None] = lambda: None) -> list:
+    """Return the results of simultaneous callers; `then` is called once all of them wait."""
 
     async def together() -> list:
-        asking = [asyncio.create_task(lookout.ask(now=NOON)) for _ in range(times)]
+        waiting = [asyncio.create_task(timed.run(now=NOON)) for _ in range(callers)]
         await asyncio.sleep(0)
         then()
-        return await asyncio.gather(*asking)
+        return await asyncio.gather(*waiting)
 
     return asyncio.run(together())
 
 
-def looking(url, question, *, patience: float = 10, fresh: float = 0) -> closing[TimedQuery]:
-    return closing(TimedQuery(opened(url), question, patience=patience, statement=0.2, fresh=fresh))
+def timed_query(url, query, *, timeout: float = 10, max_age: float = 0) -> closing[TimedQuery]:
+    return closing(TimedQuery(opened(url), query, timeout=timeout, statement_timeout=0.2, max_age=max_age))
 
 
-def test_who_asks_at_once_is_told_the_same_and_who_asks_later_what_is_new(sqlite_url):
-    question = Question()
-    with looking(sqlite_url, question) as lookout:
-        for time in (1, 2):
-            question.let.clear()
-            assert answers(lookout, times=20, then=question.let.set) == [time] * 20
+def test_simultaneous_callers_share_a_result_and_later_ones_get_a_new_one(sqlite_url):
+    query = CountingQuery()
+    with timed_query(sqlite_url, query) as timed:
+        for run in (1, 2):
+            query.released.clear()
+            assert results(timed, callers=20, then=query.released.set) == [run] * 20
 
 
-def test_an_answer_is_kept_while_it_is_fresh(sqlite_url):
-    question = Question()
-    question.let.set()
-    with looking(sqlite_url, question, fresh=600) as lookout:
-        assert [answers(lookout, times=5) for _ in range(5)] == [[1] * 5] * 5
+def test_a_result_is_shared_while_it_is_fresh(sqlite_url):
+    query = CountingQuery()
+    query.released.set()
+    with timed_query(sqlite_url, query, max_age=600) as timed:
+        assert [results(timed, callers=5) for _ in range(5)] == [[1] * 5] * 5
 
 
-def test_who_waits_too_long_is_told_nothing_and_the_question_is_not_asked_again_meanwhile(sqlite_url):
-    question = Question()
-    with looking(sqlite_url, question, patience=0.05) as lookout:
-        assert [answers(lookout, times=5) for _ in range(3)] == [[None] * 5] * 3
-        assert question.times <= 1
-        question.let.set()
-        assert eventually(lambda: (answers(lookout)[0] or 0) > 1)
+def test_a_slow_query_times_out_and_does_not_run_twice_at_once(sqlite_url):
+    query = CountingQuery()
+    with timed_query(sqlite_url, query, timeout=0.05) as timed:
+        assert [results(timed, callers=5) for _ in range(3)] == [[None] * 5] * 3
+        assert query.runs <= 1
+        query.released.set()
+        assert eventually(lambda: (results(timed)[0] or 0) > 1)
 
 
 def test_the_database_ends_a_statement_that_takes_too_long(postgresql_url):
     def sleep(session, now):
         return session.scalar(text("SELECT 1 FROM pg_sleep(60)"))
 
-    with looking(postgresql_url, sleep) as lookout:
-        assert answers(lookout) == [None]
+    with timed_query(postgresql_url, sleep) as timed:
+        assert results(timed) == [None]
 
 
-def test_a_database_that_is_away_has_no_answer():
-    with looking(f"postgresql+psycopg://n@127.0.0.1:{free_port()}/n", Question()) as lookout:
-        assert answers(lookout) == [None]
+def test_without_a_database_the_result_is_none():
+    with timed_query(f"postgresql+psycopg://n@127.0.0.1:{free_port()}/n", CountingQuery()) as timed:
+        assert results(timed) == [None]
 
 
-def test_a_question_that_is_wrong_is_no_database_that_is_away(sqlite_url):
+def test_an_error_in_the_query_is_raised(sqlite_url):
     def divide(session, now):
         return 1 // 0
 
-    with looking(sqlite_url, divide) as lookout:
+    with timed_query(sqlite_url, divide) as timed:
         for _ in range(2):
             with pytest.raises(ZeroDivisionError):
-                answers(lookout)
+                results(timed)

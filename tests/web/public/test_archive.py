@@ -1,4 +1,4 @@
-"""An issue as its readers meet it: the letter's links, the archive, the pictures, the outbox."""
+"""A sent issue: the letter's links, the archive, the pictures, the outbox."""
 
 import zlib
 from struct import pack
@@ -28,7 +28,7 @@ def png(width: int, height: int) -> bytes:
 
 @pytest.fixture
 def sent(stage: WholeService) -> WholeService:
-    """Two readers who have each got an issue of three articles, the first with a picture."""
+    """A service with two readers who each got an issue of three articles, the first with a picture."""
     stage.newsletter()
     stage.reader(ANA)
     stage.reader(BEN)
@@ -60,14 +60,14 @@ def test_no_link_of_an_issue_changes_anything_when_it_is_fetched(sent):
     assert sent.rows() == before
 
 
-def test_two_readers_letters_differ_in_their_own_links_only(sent):
+def test_two_readers_letters_differ_only_in_their_links(sent):
     ana, ben = (sent.letters(to=reader)[-1].get_body(("html",)).get_content() for reader in (ANA, BEN))
     differing = [(one, other) for one, other in zip(ana.split('"'), ben.split('"'), strict=True) if one != other]
     assert differing
     assert all("/u/" in one or "/preferences/" in one for one, _ in differing)
 
 
-def test_the_button_of_a_mail_program_found_in_the_issue_ends_it(sent):
+def test_the_one_click_link_of_an_issue_ends_the_subscription(sent):
     (_, issue) = sent.letters(to=ANA)
     assert issue["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     answer = sent.browser.post(sent.link(issue, "u"), data={"List-Unsubscribe": "One-Click"})
@@ -76,14 +76,14 @@ def test_the_button_of_a_mail_program_found_in_the_issue_ends_it(sent):
         assert sorted(row.standing for row in session.query(Subscription)) == [Standing.LEFT, Standing.SUBSCRIBED]
 
 
-def test_the_archive_shows_the_issue_and_nobodys_name(sent):
+def test_the_archive_shows_the_issue_without_personal_data(sent):
     page = sent.browser.get("/archive/morning/1").text
     assert all(f"About {what}" in page for what in ("bridge", "bus", "orchard"))
     assert "@example.org" not in page
     assert "/u/" not in page
     assert "/archive/morning" in sent.browser.get("/archive").text
     assert "/archive/morning/1" in sent.browser.get("/archive/morning").text
-    assert "About bridge" in sent.browser.get("/n/morning").text, "the newest headlines stand beside the form"
+    assert "About bridge" in sent.browser.get("/n/morning").text, "the newest headlines are beside the form"
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,11 @@ def test_the_archive_shows_the_issue_and_nobodys_name(sent):
         "/pictures/0",
     ],
 )
-def test_what_is_not_in_the_archive_is_not_found(sent, path):
+def test_unknown_issues_and_pictures_are_not_found(sent, path):
     assert sent.browser.get(path).status_code == 404
 
 
-def test_pictures_come_from_our_own_host(sent):
+def test_pictures_are_served_from_our_own_host(sent):
     (_, issue) = sent.letters(to=ANA)
     html = issue.get_body(("html",)).get_content()
     address = f"{sent.site.settings.base_url}/pictures/{SHA}.png"

@@ -1,4 +1,4 @@
-"""What the links in letters do: confirm, leave, preferences, never."""
+"""The links in letters: confirm, unsubscribe, preferences, never."""
 
 import pytest
 
@@ -19,8 +19,8 @@ def _newsletter(stage: WholeService):
     stage.newsletter()
 
 
-def asked(stage: WholeService, email: str = ANA):
-    """A confirmation letter that nobody has answered."""
+def confirmation_letter(stage: WholeService, email: str = ANA):
+    """Sign up, and return the confirmation letter."""
     stage.sign_up(email)
     stage.run(Queue.URGENT)
     return stage.letters(to=email)[-1]
@@ -41,7 +41,7 @@ def events(stage: WholeService) -> list[Event]:
 
 
 def test_no_link_of_any_letter_changes_anything_when_it_is_fetched(stage):
-    letters = [asked(stage, "waiting@example.org"), stage.reader(ANA)]
+    letters = [confirmation_letter(stage, "waiting@example.org"), stage.reader(ANA)]
     before = stage.rows()
     for letter in letters:
         links = stage.links(letter)
@@ -52,8 +52,8 @@ def test_no_link_of_any_letter_changes_anything_when_it_is_fetched(stage):
     assert stage.rows() == before
 
 
-def test_confirming_takes_a_press_of_the_button(stage):
-    link = stage.link(asked(stage), "confirm")
+def test_confirming_requires_the_button(stage):
+    link = stage.link(confirmation_letter(stage), "confirm")
     page = stage.browser.get(link).text
     assert "I ask Example Press (1 Street, 00000 Town)" in page
     assert ANA not in page
@@ -63,8 +63,8 @@ def test_confirming_takes_a_press_of_the_button(stage):
     assert events(stage) == [Event.REQUESTED, Event.CONFIRMED]
 
 
-def test_confirming_twice_is_no_error_and_no_second_fact(stage):
-    link = stage.link(asked(stage), "confirm")
+def test_confirming_twice_is_no_error_and_adds_no_second_entry(stage):
+    link = stage.link(confirmation_letter(stage), "confirm")
     for _ in range(3):
         assert stage.browser.post(link).status_code == 200
     assert events(stage) == [Event.REQUESTED, Event.CONFIRMED]
@@ -72,7 +72,7 @@ def test_confirming_twice_is_no_error_and_no_second_fact(stage):
 
 
 def test_the_link_to_confirm_works_for_72_hours(stage):
-    link = stage.link(asked(stage), "confirm")
+    link = stage.link(confirmation_letter(stage), "confirm")
     stage.clock.pass_(hours=71, minutes=59)
     assert stage.browser.get(link).status_code == 200
     stage.clock.pass_(minutes=1)
@@ -81,7 +81,7 @@ def test_the_link_to_confirm_works_for_72_hours(stage):
     assert standings(stage) == {ANA: Standing.ASKED}
 
 
-def test_an_old_confirmation_does_not_bring_back_who_left(stage):
+def test_an_old_confirmation_link_does_not_resubscribe_a_reader_who_left(stage):
     letter = stage.reader(ANA)
     stage.browser.post(stage.link(letter, "u"), data=ONE_CLICK)
     link = stage.link(letter, "confirm")
@@ -91,7 +91,7 @@ def test_an_old_confirmation_does_not_bring_back_who_left(stage):
 
 
 @pytest.mark.parametrize("encoding", ["urlencoded", "multipart"])
-def test_one_click_of_a_mail_program_acts_at_once(stage, encoding):
+def test_one_click_unsubscribe_acts_at_once(stage, encoding):
     control = stage.reader("control@example.org")
     link = stage.link(stage.reader(ANA), "u")
     multipart = {"files": {name: (None, value) for name, value in ONE_CLICK.items()}}
@@ -106,23 +106,23 @@ def test_one_click_of_a_mail_program_acts_at_once(stage, encoding):
     assert control
 
 
-def test_the_button_on_the_page_leaves_too(stage):
+def test_the_button_on_the_page_unsubscribes_too(stage):
     link = stage.link(stage.reader(ANA), "u")
     page = stage.browser.get(link).text
-    assert addresses.masked(ANA) in page
+    assert addresses.mask(ANA) in page
     assert ANA not in page
     assert stage.browser.post(link, data={"unsubscribe": "yes"}).status_code == 200
     assert standings(stage) == {ANA: Standing.LEFT}
 
 
 @pytest.mark.parametrize("data", [{}, {"List-Unsubscribe": "Two-Clicks"}, {"unsubscribe": ""}])
-def test_a_post_that_asks_for_nothing_changes_nothing(stage, data):
+def test_a_post_without_a_valid_choice_changes_nothing(stage, data):
     link = stage.link(stage.reader(ANA), "u")
     assert 400 <= stage.browser.post(link, data=data).status_code < 500
     assert standings(stage) == {ANA: Standing.SUBSCRIBED}
 
 
-def test_leaving_everything_stops_every_newsletter(stage):
+def test_unsubscribing_from_everything_stops_every_newsletter(stage):
     stage.newsletter("evening")
     letter = stage.reader(ANA)
     stage.reader(ANA, "evening")
@@ -131,14 +131,14 @@ def test_leaving_everything_stops_every_newsletter(stage):
         assert {row.standing for row in session.query(Subscription)} == {Standing.LEFT}
 
 
-def test_an_unsubscribe_link_never_expires_and_outlives_a_change_of_keys(stage):
+def test_an_unsubscribe_link_never_expires(stage):
     link = stage.link(stage.reader(ANA), "u")
     stage.clock.pass_(days=4000)
     assert stage.browser.post(link, data=ONE_CLICK).status_code == 200
     assert standings(stage) == {ANA: Standing.LEFT}
 
 
-def test_preferences_stop_what_is_no_longer_ticked(stage):
+def test_preferences_stop_newsletters_that_are_no_longer_ticked(stage):
     stage.newsletter("evening")
     stage.reader(ANA)
     stage.reader(ANA, "evening")
@@ -157,8 +157,8 @@ def test_preferences_stop_what_is_no_longer_ticked(stage):
     assert events(stage).count(Event.WITHDRAWN) == 2
 
 
-def test_never_means_no_letter_whoever_asks(stage):
-    never = stage.link(asked(stage), "never")
+def test_after_never_no_letter_is_sent_whoever_signs_up(stage):
+    never = stage.link(confirmation_letter(stage), "never")
     assert stage.browser.post(never, data={"never": "yes"}).status_code == 200
     assert standings(stage) == {ANA: Standing.LEFT}
     stage.clock.pass_(days=2)
@@ -170,7 +170,7 @@ def test_never_means_no_letter_whoever_asks(stage):
     assert events(stage) == [Event.REQUESTED, Event.WITHDRAWN, Event.REFUSED]
 
 
-def test_a_hundred_forms_are_one_letter_a_day_whatever_the_spelling(stage):
+def test_a_hundred_sign_ups_in_any_spelling_cause_one_letter_a_day(stage):
     for number in range(100):
         assert (
             stage.sign_up(["ana@example.org", "ANA@example.org", "ana+tag@example.org"][number % 3]).status_code == 202
@@ -183,7 +183,7 @@ def test_a_hundred_forms_are_one_letter_a_day_whatever_the_spelling(stage):
     assert len(stage.letters()) == 2
 
 
-def test_who_is_subscribed_gets_no_second_letter(stage):
+def test_a_subscribed_reader_gets_no_second_letter(stage):
     stage.reader(ANA)
     stage.clock.pass_(days=1)
     stage.sign_up(ANA)
@@ -191,7 +191,7 @@ def test_who_is_subscribed_gets_no_second_letter(stage):
     assert len(stage.letters()) == 1
 
 
-def test_a_link_that_is_cut_changed_or_for_another_purpose_changes_nothing(stage):
+def test_incomplete_changed_or_misused_links_change_nothing(stage):
     letter = stage.reader(ANA)
     stage.sign_up("open@example.org")
     stage.run(Queue.URGENT)
@@ -215,8 +215,8 @@ def test_a_link_that_is_cut_changed_or_for_another_purpose_changes_nothing(stage
     assert stage.rows() == before
 
 
-def test_pages_that_a_link_opens_are_private(stage):
-    for link in stage.links(asked(stage)):
+def test_pages_behind_links_are_private(stage):
+    for link in stage.links(confirmation_letter(stage)):
         headers = stage.browser.get(link).headers
         assert headers["referrer-policy"] == "no-referrer"
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
@@ -225,5 +225,5 @@ def test_pages_that_a_link_opens_are_private(stage):
             assert "noindex" in headers["x-robots-tag"]
 
 
-def test_nobody_can_frame_the_button_of_the_sign_up_page_either(stage):
+def test_the_sign_up_page_cannot_be_framed(stage):
     assert "frame-ancestors 'none'" in stage.browser.get("/").headers["content-security-policy"]

@@ -1,3 +1,5 @@
+"""POST /subscribe and the sign-up pages."""
+
 import json
 
 import pytest
@@ -22,7 +24,7 @@ def untouched(stage: WholeService) -> bool:
     return not any(rows[name] for name in ("signups", "subscribers", "ledger", "letters")) and not stage.letters()
 
 
-def test_a_posted_form_is_one_row_and_nothing_else(stage):
+def test_a_sign_up_writes_one_row_and_nothing_else(stage):
     before = stage.rows()
     answer = stage.sign_up(GOOD, name="Ana")
     after = stage.rows()
@@ -41,7 +43,7 @@ def test_a_program_signs_up_with_json(stage):
     assert answer.json().keys() == {"message"}
 
 
-def test_the_answer_is_the_same_for_a_stranger_a_reader_and_one_who_is_never_to_be_written_to(stage):
+def test_the_answer_is_the_same_for_new_subscribed_and_suppressed_addresses(stage):
     letter = stage.reader("reader@example.org")
     stage.sign_up("enough@example.org")
     stage.run(Queue.URGENT)
@@ -50,8 +52,8 @@ def test_the_answer_is_the_same_for_a_stranger_a_reader_and_one_who_is_never_to_
     assert letter
 
     def answer(email: str) -> tuple[int, str]:
-        given = stage.sign_up(email)
-        return given.status_code, given.text
+        response = stage.sign_up(email)
+        return response.status_code, response.text
 
     assert answer("stranger@example.org") == answer("reader@example.org") == answer("enough@example.org")
 
@@ -60,7 +62,7 @@ def test_the_answer_is_the_same_for_a_stranger_a_reader_and_one_who_is_never_to_
     "email",
     ["", "ana", "ana@", "ana@example", "a b@example.org", "Ana <ana@example.org>", "ana@[127.0.0.1]", "a@b@c.org"],
 )
-def test_a_malformed_address_is_refused_by_name_and_nothing_is_kept(stage, email):
+def test_a_malformed_address_is_refused_and_nothing_is_stored(stage, email):
     answer = stage.browser.post("/subscribe", json={**stage.form(), "newsletters": ["morning"], "email": email})
     assert answer.status_code == 422
     assert answer.json()["errors"].keys() == {"email"}
@@ -87,7 +89,7 @@ def test_a_malformed_address_is_refused_by_name_and_nothing_is_kept(stage, email
         ("email", {"address": GOOD}),
     ],
 )
-def test_what_cannot_be_used_is_named_and_nothing_is_kept(stage, field, value):
+def test_an_invalid_field_is_named_and_nothing_is_stored(stage, field, value):
     body = {**stage.form(), "newsletters": ["morning"], "email": GOOD, field: value}
     answer = stage.browser.post("/subscribe", json=body)
     assert 400 <= answer.status_code < 500
@@ -95,7 +97,7 @@ def test_what_cannot_be_used_is_named_and_nothing_is_kept(stage, field, value):
     assert untouched(stage)
 
 
-def test_the_form_comes_back_with_what_was_entered_and_a_link_to_each_wrong_field(stage):
+def test_the_form_is_shown_again_with_the_entered_values_and_links_to_wrong_fields(stage):
     answer = stage.browser.post("/subscribe", data={**stage.form(), "consent": "", "email": "garden.gate@post"})
     assert answer.status_code == 422
     assert 'value="garden.gate@post"' in answer.text
@@ -104,13 +106,13 @@ def test_the_form_comes_back_with_what_was_entered_and_a_link_to_each_wrong_fiel
     assert untouched(stage)
 
 
-def test_what_was_entered_comes_back_as_text_not_as_markup(stage):
+def test_entered_values_are_shown_escaped(stage):
     answer = stage.browser.post("/subscribe", data={**stage.form(), "email": '"><script>alert(1)</script>'})
     assert "<script>" not in answer.text
 
 
 @pytest.mark.parametrize("kind", ["form", "json", "multipart"])
-def test_a_megabyte_is_refused_while_it_arrives(stage, kind):
+def test_a_body_of_a_megabyte_is_refused(stage, kind):
     large = "a" * 1_000_000
     form = {**stage.form(), "email": GOOD, "name": large}
     match kind:
@@ -133,11 +135,11 @@ def test_a_body_that_is_no_json_object_is_refused(stage, body):
     assert untouched(stage)
 
 
-def test_consent_is_never_ticked_beforehand(stage):
+def test_consent_is_never_ticked_in_advance(stage):
     assert "checked" not in stage.browser.get("/n/morning").text
 
 
-def test_words_about_one_newsletter_are_no_consent_to_another(stage):
+def test_a_wording_for_one_newsletter_is_no_consent_to_another(stage):
     stage.newsletter("evening")
     body = {**stage.form("morning"), "newsletters": ["morning", "evening"], "email": GOOD}
     answer = stage.browser.post("/subscribe", json=body)
@@ -145,21 +147,26 @@ def test_words_about_one_newsletter_are_no_consent_to_another(stage):
     assert untouched(stage)
 
 
-def test_a_form_that_was_opened_before_new_words_were_published_still_counts(stage):
+def test_a_form_opened_before_a_new_wording_was_published_is_accepted(stage):
     old = stage.form()
     with stage.site.database.writing() as session:
-        found = newsletters.named(session, "morning")
+        newsletter = newsletters.named(session, "morning")
         forms.publish(
-            session, stage.site.templates, found, text="Other words, same meaning.", actor="tests", now=stage.clock()
+            session,
+            stage.site.templates,
+            newsletter,
+            text="Other words, same meaning.",
+            actor="tests",
+            now=stage.clock(),
         )
-    stage.site.catalogue.forget()
+    stage.site.offered.invalidate()
     assert "Other words" in stage.browser.get("/n/morning").text
     assert stage.browser.post("/subscribe", data={**old, "email": GOOD}).status_code == 202
     with stage.site.database.reading() as session:
         assert session.query(Signup).one().wording_id == int(old["wording"])
 
 
-def test_the_first_page_is_the_only_newsletter_or_the_list_of_several(stage):
+def test_the_home_page_is_the_only_newsletter_or_a_list_of_several(stage):
     assert 'action="/subscribe"' in stage.browser.get("/").text
     stage.newsletter("evening")
     page = stage.browser.get("/").text
@@ -171,7 +178,7 @@ def test_an_unknown_newsletter_has_no_page(stage):
     assert stage.browser.get("/n/nothing").status_code == 404
 
 
-def test_a_sign_up_that_cannot_be_worked_on_does_not_hold_up_the_next(stage):
+def test_a_sign_up_that_fails_does_not_delay_the_next(stage):
     stage.sign_up("first@example.org")
     stage.sign_up("second@example.org")
     with stage.site.database.writing() as session:

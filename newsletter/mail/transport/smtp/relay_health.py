@@ -18,7 +18,7 @@ class RelayHealth:
     """The problem of one relay, with an exponential back-off. Times are of the monotonic clock."""
 
     def __init__(self, relay: Relay) -> None:
-        self._place = relay.place
+        self._place = relay.endpoint
         self._problem: TransportProblem | None = None
         self._since = 0.0
         self._retry_seconds = 0.0

@@ -1,3 +1,5 @@
+"""Sanitizing: only allowed HTML remains, and plain text stays readable."""
+
 from time import process_time
 
 import pytest
@@ -5,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from newsletter.content.parsing.sanitising import (
+from newsletter.content.parsing.sanitizing import (
     MAX_CHARACTERS,
     TAGS,
     excerpt,
     one_line,
     plain_text,
-    sanitise,
+    sanitize,
 )
 
 PARTS = [
@@ -43,21 +45,21 @@ markup = st.lists(st.sampled_from(PARTS), max_size=30).map("".join) | st.text()
 
 
 @given(markup)
-def test_nothing_but_the_vocabulary_comes_through(html):
-    for node in LexborHTMLParser(f"<body>{sanitise(html)}").css("body *"):
+def test_only_allowed_elements_and_attributes_remain(html):
+    for node in LexborHTMLParser(f"<body>{sanitize(html)}").css("body *"):
         assert node.tag in TAGS
         assert set(node.attributes) <= {"href"}
         assert (node.attributes.get("href") or "http:").startswith(("http:", "https:", "mailto:", "//"))
 
 
 @given(markup)
-def test_what_is_clean_stays_as_it_is(html):
-    clean = sanitise(html)
-    assert sanitise(clean) == clean
+def test_sanitizing_twice_changes_nothing(html):
+    clean = sanitize(html)
+    assert sanitize(clean) == clean
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["C", "Z"]) | st.just(" ")))
-def test_text_is_only_escaped(text):
+def test_escaped_text_reads_back_as_plain_text(text):
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     assert plain_text(escaped) == " ".join(text.split())
 
@@ -73,29 +75,29 @@ def test_text_is_only_escaped(text):
         ("1 < 2 &amp; 3", "1 &lt; 2 &amp; 3"),
     ],
 )
-def test_html_is_reduced(html, clean):
-    assert sanitise(html) == clean
+def test_html_is_reduced_to_the_allowed_elements(html, clean):
+    assert sanitize(html) == clean
 
 
-def test_links_are_made_whole():
+def test_relative_links_are_resolved():
     html = "<a href='/b?c=1&amp;d'>1</a><a href='mailto:a@b.example'>2</a><a href='https://e.example/'>3</a>"
-    assert sanitise(html, base="http://x.example/a") == (
+    assert sanitize(html, base="http://x.example/a") == (
         '<a href="http://x.example/b?c=1&amp;d">1</a><a href="mailto:a@b.example">2</a><a href="https://e.example/">3</a>'
     )
-    assert sanitise("<a href='/b'>1</a>") == "<a>1</a>"
+    assert sanitize("<a href='/b'>1</a>") == "<a>1</a>"
 
 
-def test_words_of_separate_blocks_stay_apart():
+def test_words_of_separate_blocks_are_not_joined():
     assert plain_text("<p>One</p><p>T<b>w</b>o<br>three</p><ul><li>four<li>five</ul>") == "One Two three four five"
     assert plain_text("<p title='a>b'>c</p>") == "c"
     assert plain_text("a &lt;b&gt; &amp;amp;<script>x</script>") == "a <b> &amp;"
 
 
-def test_what_looks_like_code_in_text_stays_text():
+def test_template_and_header_syntax_stays_text():
     assert plain_text("{{ 7*7 }} =?utf-8?q?x?=") == "{{ 7*7 }} =?utf-8?q?x?="
 
 
-def test_a_line_holds_no_controls():
+def test_a_line_contains_no_control_characters():
     assert one_line("a\r\nBcc: b\x00\x85\u2028c\ud800d\u202ee ") == "a Bcc: b c de"
 
 
@@ -107,37 +109,37 @@ def test_a_line_holds_no_controls():
     ],
     ids=lambda html: html[:12],
 )
-def test_no_nesting_takes_long(html):
+def test_deep_nesting_does_not_take_long(html):
     before = process_time()
-    sanitise(html + "end")
+    sanitize(html + "end")
     plain_text(html + "end")
     assert process_time() - before < 1
 
 
-def test_too_deep_a_nest_still_gives_its_text():
-    assert sanitise("<div>" * 500 + "a &lt;b&gt;" + "</div>" * 500) == "a &lt;b&gt;"
-    assert sanitise("<p>one" * 500).count("<p>one</p>") == 500
+def test_html_nested_too_deeply_becomes_text():
+    assert sanitize("<div>" * 500 + "a &lt;b&gt;" + "</div>" * 500) == "a &lt;b&gt;"
+    assert sanitize("<p>one" * 500).count("<p>one</p>") == 500
 
 
-def test_too_long_a_text_is_cut_between_elements():
-    html = sanitise("<p>some words</p>" * 50_000)
+def test_html_over_the_size_limit_is_cut_between_elements():
+    html = sanitize("<p>some words</p>" * 50_000)
     assert MAX_CHARACTERS * 0.9 < len(html) <= MAX_CHARACTERS
     assert html.endswith("some words</p>")
 
 
 @given(st.text(st.sampled_from("ab ,.…漢"), max_size=60).map(one_line), st.integers(2, 40))
-def test_an_excerpt_is_a_beginning_and_never_too_long(text, limit):
+def test_an_excerpt_is_a_prefix_within_the_limit(text, limit):
     short = excerpt(text, limit)
     assert len(short) <= limit
     assert text.startswith(short) or (short.endswith("…") and text.startswith(short[:-1]))
 
 
-def test_an_excerpt_ends_with_a_whole_sentence_where_that_is_not_too_short():
+def test_an_excerpt_ends_with_a_whole_sentence_if_it_fills_half_the_limit():
     assert excerpt("The bridge opens. Nobody signed for 3.5 years.", 30) == "The bridge opens."
     assert excerpt("Oh. The bridge nobody would sign for", 20) == "Oh. The bridge…"
     assert excerpt("建国周年纪念。华表和平鸽", 8) == "建国周年纪念。"
 
 
-def test_an_excerpt_ends_with_a_whole_word():
+def test_an_excerpt_otherwise_ends_with_a_whole_word():
     assert excerpt("The bridge nobody would sign for", 20) == "The bridge nobody…"
     assert excerpt("建国周年纪念华表和平鸽", 8) == "建国周年纪念华…"

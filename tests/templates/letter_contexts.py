@@ -1,0 +1,57 @@
+"""Contexts for letters: usual, far too long, without details and hostile."""
+
+from tests.templates.contexts import (
+    BARE_ISSUE,
+    HEBREW,
+    HOSTILE_TITLE,
+    ISSUE,
+    LONG,
+    LONG_ISSUE,
+    LONG_ROW,
+    LONG_WORDING,
+    NEWSLETTER,
+    ROW,
+    WORDING,
+    article,
+    issue,
+)
+
+# The markers that mail merge replaces with each reader's values; opaque to the templates.
+FIELD = {
+    "confirm": "MARKconfirmMARK",
+    "never": "MARKneverMARK",
+    "requested_at": "MARKrequestedatMARK",
+    "expires_at": "MARKexpiresatMARK",
+    "unsubscribe": "MARKunsubscribeMARK",
+    "preferences": "MARKpreferencesMARK",
+    "greeting": "MARKgreetingMARK",
+}
+CONFIRMATION = {
+    "newsletter": NEWSLETTER,
+    "newsletters": [ROW],
+    "wording": WORDING,
+    "signup_url": "https://letters.example/n/morning-letter",
+    "field": FIELD,
+}
+DIGEST = {
+    "newsletter": NEWSLETTER,
+    "issue": ISSUE,
+    "archive_url": "https://letters.example/archive/morning-letter/912",
+    "archive_index_url": "https://letters.example/archive/morning-letter",
+    "signup_url": "https://letters.example/n/morning-letter",
+    "field": FIELD,
+}
+PROBE: dict[str, object] = {"newsletter": NEWSLETTER, "field": FIELD}
+LETTERS: dict[str, dict[str, dict[str, object]]] = {
+    "probe": {"usual": PROBE, "long": PROBE | {"newsletter": LONG}},
+    "confirmation": {
+        "usual": CONFIRMATION,
+        "long": CONFIRMATION | {"newsletter": LONG, "newsletters": [LONG_ROW, ROW, LONG_ROW], "wording": LONG_WORDING},
+    },
+    "digest": {
+        "usual": DIGEST,
+        "long": DIGEST | {"newsletter": LONG, "issue": LONG_ISSUE},
+        "bare": DIGEST | {"newsletter": HEBREW, "issue": BARE_ISSUE},
+        "hostile": DIGEST | {"issue": issue([article(HOSTILE_TITLE, excerpt=HOSTILE_TITLE)], title=HOSTILE_TITLE)},
+    },
+}
