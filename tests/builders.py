@@ -260,7 +260,7 @@ def owed(session: Session, readers: int, **values: Any) -> list[Delivery]:
     return [a_delivery(session, written, a_reader(session, newsletter), **values) for _ in range(readers)]
 
 
-def a_carrier(session: Session) -> int:
+def a_worker(session: Session) -> int:
     """Add a worker that can hold leases; return its id."""
     worker = Worker(host="host", pid=next(NUMBERS), since=NOON)
     session.add(worker)

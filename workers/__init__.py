@@ -1,1 +1,1 @@
-"""The workers: Celery is the clock and the hands; the database is the queue."""
+"""The workers: Celery wakes them and runs their jobs; the database is the queue."""

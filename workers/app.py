@@ -13,29 +13,29 @@ from workers.reconnecting import AwaitBroker
 def make_app(broker_url: str | None) -> Celery:
     """Return an app that works on all queues; without a broker's URL, within this process only.
 
-    It becomes the process's default app: Celery looks for that one in the threads in which tasks run.
+    It becomes the process's default app, which Celery uses in the threads in which tasks run.
     """
     app = broker.connect(broker_url)
     app.conf.update(
         beat_schedule=schedule.entries(),
         beat_scheduler="workers.schedule:Schedule",
-        # As in Celery 6, which warns until then. It ends no call of ours: each is acknowledged as it begins. With
-        # `task_acks_late` Kombu would put it back into a Redis that is away: test_whatever_redis_does[gone] fails.
+        # As in Celery 6; without it Celery 5 warns. It ends no task of ours: each is acknowledged as it begins.
+        # With `task_acks_late` Kombu would put it back into a Redis that is away: test_whatever_redis_does[gone] fails.
         worker_cancel_long_running_tasks_on_connection_loss=True,
-        worker_concurrency=len(Queue),  # a thread for each: a busy queue keeps no other waiting
+        worker_concurrency=len(Queue),  # a thread for each: a busy queue delays no other
         worker_disable_prefetch=bool(broker_url),  # no wake-up waits for a busy worker; in memory there is only one
         worker_pool="threads",
         worker_prefetch_multiplier=1,
     )
     app.steps["consumer"].add(AwaitBroker)
-    signals.worker_init.connect(_work_alone)
+    signals.worker_init.connect(_disable_gossip)
     app.set_default()
     return app
 
 
-def _work_alone(*, sender: Any, **_: Any) -> None:
-    """Let a worker talk to no other one, whatever the command line says; Celery has no setting for it.
+def _disable_gossip(*, sender: Any, **_: Any) -> None:
+    """Switch off messages between workers, whatever the command line says; Celery has no setting for it.
 
-    test_a_worker_may_answer_in_some_queues_only fails without it.
+    test_a_worker_may_serve_some_queues_only fails without it.
     """
     sender.options.update(without_gossip=True, without_heartbeat=True, without_mingle=True)

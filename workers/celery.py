@@ -27,23 +27,23 @@ def __getattr__(name: str) -> Celery:
 
 @cache
 def app_of_the_environment(*, heartbeat: float = HEARTBEAT_INTERVAL, lease: float = LEASE_DURATION) -> Celery:
-    """Return the workers' app as the environment's settings describe it. Raises Misconfigured without a Redis.
+    """Return the workers' app that the environment's settings describe. Raises Misconfigured without a Redis.
 
-    A worker raises its heartbeat every `heartbeat` seconds; after `lease` seconds without one its lease expires.
+    A worker writes a heartbeat every `heartbeat` seconds; after `lease` seconds without one its lease expires.
     """
     configured = settings.load()
     if not configured.redis_url:
         raise Misconfigured(
-            "NEWSLETTER_REDIS_URL: not set. Workers of their own are woken through Redis; "
-            "for everything in one process use: newsletter serve"
+            "NEWSLETTER_REDIS_URL: not set. Separate workers are woken through Redis. "
+            "To run everything in one process, use: newsletter serve"
         )
     app = make_app(configured.redis_url)
     output.through_our_logs(app)
     stop, wakeups = Event(), broker.wakeups(app)
-    # An idle worker need not wait for the schedule: one that finds more letters than it claims at once wakes the queue.
+    # A worker that finds more letters than it claims at once wakes the queue, so idle workers join before the schedule.
     built = Once(
         lambda: context.build(
-            configured, heartbeat=heartbeat, lease=lease, stop=stop, more=lambda: wakeups.wake(Queue.BULK)
+            configured, heartbeat=heartbeat, lease=lease, stop=stop, on_more_due=lambda: wakeups.wake(Queue.BULK)
         )
     )
     tasks.register(app, built, wakeups)

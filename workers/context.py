@@ -25,8 +25,8 @@ from newsletter.settings import Settings
 from newsletter.store.database import Database
 from workers import shared_state
 
-# Connections to a relay that each process may open for confirmations: one more than a slow verdict takes.
-EXPRESS_CONNECTIONS = 2
+# Connections to a relay that each process opens for confirmations: one more than a slow reply occupies.
+URGENT_CONNECTIONS = 2
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class Context:
     fetcher: Fetcher
     now: Callable[[], datetime]
     supervisor: Supervisor
-    watch: LeaseMonitor = field(default_factory=LeaseMonitor)
+    lease_monitor: LeaseMonitor = field(default_factory=LeaseMonitor)
     stop: Event = field(default_factory=Event)  # set when the process has to end
 
     def close(self) -> None:
         """Stop the heartbeat and close every connection."""
         self.dispatcher.heartbeat.close()
         self.dispatcher.transport.close()
-        if self.dispatcher.express:
-            self.dispatcher.express.close()
+        if self.dispatcher.urgent_transport:
+            self.dispatcher.urgent_transport.close()
         self.supervisor.close()
         self.database.close()
 
@@ -62,62 +62,64 @@ def build(
     heartbeat: float = HEARTBEAT_INTERVAL,
     lease: float = LEASE_DURATION,
     stop: Event | None = None,
-    more: Callable[[], None] = lambda: None,
+    on_more_due: Callable[[], None] = lambda: None,
 ) -> Context:
-    """Return the context that the settings describe. Raises Misconfigured if schema or keys are not the database's.
+    """Return the context that the settings describe. Raises Misconfigured if schema or keys do not fit the database.
 
-    It uses `database`, or opens the one of the settings; `close` gives its connections back. It raises its heartbeat
-    every `heartbeat` seconds, and reclaims the letters of a worker that has not raised its own for `lease` seconds.
-    `more` is called when more letters of issues are due than this process claims at once. It must not block.
+    `database` defaults to the one in the settings; `close` closes its connections. A heartbeat is written every
+    `heartbeat` seconds, and letters of workers that wrote none for `lease` seconds are reclaimed. `on_more_due` is
+    called when more letters of issues are due than one claim takes; it must not block.
     """
-    database, keys, stop = database or Database(settings.database), load_keyring(settings), stop or Event()
-    try:
-        startup.check(database, keys, now=clock())
-    except Exception:
-        database.close()
-        raise
+    keys, stop = load_keyring(settings), stop or Event()
+    database = _checked(database or Database(settings.database), keys, now=clock())
     supervisor = Supervisor(shared_state.shared_state(settings.redis_url), database.writing)
     dispatcher = Dispatcher(
         begin=database.writing,
-        stating=None if database.is_sqlite else database.autocommit,
+        autocommit=None if database.is_sqlite else database.autocommit,
         transport=transport(settings, supervisor.pace, stop=stop),
-        express=express_transport(settings, supervisor.urgent_pace, stop=stop),
+        urgent_transport=urgent_transport(settings, supervisor.urgent_pace, stop=stop),
         assembler=Assembler(Links(keys, settings.base_url), keys),
         keyring=keys,
         heartbeat=Heartbeat(database.writing, every=heartbeat),
         clock=clock,
         stop=stop,
-        more=more,
+        on_more_due=on_more_due,
     )
+    parts = database, templating.environment(), keys, settings.base_url, dispatcher
     return Context(
-        database,
-        templating.environment(),
-        keys,
-        settings.base_url,
-        dispatcher,
+        *parts,
         HttpFetcher(allow=settings.feed_allow),
         clock,
         supervisor,
-        watch=LeaseMonitor(heartbeat=heartbeat, lease=lease),
+        lease_monitor=LeaseMonitor(heartbeat=heartbeat, lease=lease),
         stop=stop,
     )
 
 
+def _checked(database: Database, keys: Keyring, *, now: datetime) -> Database:
+    try:
+        startup.check(database, keys, now=now)
+    except Exception:
+        database.close()
+        raise
+    return database
+
+
 def transport(settings: Settings, pace: Callable[[Relay], Pace] = steady, *, stop: Event | None = None) -> Transport:
-    """Return the transport of issues: the relays that the settings name; without one, the outbox."""
+    """Return the transport of issues: the relays in the settings, or the outbox if there are none."""
     if settings.smtp_url:
         ending = (stop or Event()).is_set
         return SmtpTransport(*settings.smtp_url, ehlo_name=settings.ehlo_name, pace=pace, ending=ending)
     return Outbox(settings.data_dir / "outbox")
 
 
-def express_transport(
+def urgent_transport(
     settings: Settings, pace: Callable[[Relay], Pace] = steady, *, stop: Event | None = None
 ) -> Transport | None:
-    """Return the transport of confirmations: the same relays, over connections that no issue holds up."""
+    """Return the transport of urgent letters: the same relays over connections that no issue uses; None: the outbox."""
     if settings.smtp_url:
         ending = (stop or Event()).is_set
         return SmtpTransport(
-            *settings.smtp_url, ehlo_name=settings.ehlo_name, connections=EXPRESS_CONNECTIONS, pace=pace, ending=ending
+            *settings.smtp_url, ehlo_name=settings.ehlo_name, connections=URGENT_CONNECTIONS, pace=pace, ending=ending
         )
     return None

@@ -11,23 +11,23 @@ from celery.exceptions import WorkerShutdown
 from celery.worker import WorkController
 from celery.worker.control import control_command
 
-DEADLINE = 8  # seconds for the worker to start, or to finish what it has begun
-TICK = 0.1  # seconds between two looks of beat at the schedule, and so the longest that it takes to stop
+DEADLINE = 8  # seconds for the worker to start, or to finish running tasks
+BEAT_INTERVAL = 0.1  # seconds between two checks of the schedule; stopping beat takes at most that long
 
 
 @contextmanager
 def embedded(app: Celery, *, stop: threading.Event | None = None) -> Iterator[None]:
-    """A running worker and beat; on leaving, calls that have begun are finished and waiting wake-ups forgotten.
+    """Run a worker and beat; on leaving, finish running tasks and drop waiting wake-ups.
 
-    `stop` is set on leaving, for jobs to end soon; what still hangs after `DEADLINE` is left to its threads. One at a
-    time in a process: what waits in the memory transport belongs to all.
+    Sets `stop` on leaving, so that jobs end soon; a task that still hangs after `DEADLINE` stays in its daemon thread.
+    Only one can run at a time in a process, because all share the memory transport.
     """
-    app.set_default()  # another app may have been made since, and tasks of one that is not the default never run
+    app.set_default()  # another app may have become the default since, and only the default's tasks run
     ready = threading.Event()
     worker: Any = WorkController(app=app, hostname="embedded", ready_callback=lambda _: ready.set())
     consumer = threading.Thread(target=worker.start, name="worker", daemon=True)
     beat: Any = EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
-    beat.service.max_interval = TICK
+    beat.service.max_interval = BEAT_INTERVAL
     consumer.start()
     if not ready.wait(DEADLINE):
         raise RuntimeError("the embedded worker did not start")

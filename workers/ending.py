@@ -1,4 +1,4 @@
-"""The end of a process, which comes within seconds of being told to, whatever hangs."""
+"""End a process within seconds of the signal to end, whatever hangs."""
 
 import logging
 import os
@@ -6,44 +6,44 @@ import time
 from queue import SimpleQueue
 from threading import Event, Thread
 
-GRACE = 8.0  # seconds until what still hangs is abandoned; an orchestrator kills after ten
+GRACE = 8.0  # seconds until hanging threads are abandoned; an orchestrator kills after ten
 
 log = logging.getLogger(__name__)
 
 
-class Order:
-    """The order to end, given in the handler of a signal and carried out by a thread.
+class ShutdownRequest:
+    """The request to end: a signal handler makes it, and a thread sets `stop`.
 
-    A second signal may interrupt the handler of the first. Setting `stop` there would then wait for ever for the lock
-    that the first call holds; a SimpleQueue may be interrupted.
+    A second signal may interrupt the handler of the first. If the handler set `stop`, the second call would then wait
+    for ever for the lock that the first holds; a SimpleQueue is reentrant.
     """
 
     def __init__(self, stop: Event) -> None:
         self._stop = stop
-        self._given = SimpleQueue[None]()
+        self._requests = SimpleQueue[None]()
 
-    def expect(self) -> None:
-        """Wait for the order. Call it before the order can come: no thread may be started in a signal's handler."""
-        Thread(target=self._obey, name="last resort", daemon=True).start()
+    def listen(self) -> None:
+        """Start the thread. Call it before a signal can come: a signal handler must not start a thread."""
+        Thread(target=self._run, name="shutdown", daemon=True).start()
 
-    def give(self, **_: object) -> None:
+    def make(self, **_: object) -> None:
         """Set `stop`, and end the process after `GRACE` seconds if it has not ended by then."""
-        self._given.put(None)
+        self._requests.put(None)
 
-    def _obey(self) -> None:
-        self._given.get()
+    def _run(self) -> None:
+        self._requests.get()
         self._stop.set()
         _end_after(GRACE)
 
 
 def abandon(*, within: float = GRACE) -> None:
-    """End this process after so many seconds, if it has not ended by then."""
-    Thread(target=_end_after, args=(within,), name="last resort", daemon=True).start()
+    """End this process after `within` seconds if it has not ended by then."""
+    Thread(target=_end_after, args=(within,), name="shutdown", daemon=True).start()
 
 
 def _end_after(seconds: float) -> None:
     time.sleep(seconds)
-    log.warning("what has not ended by itself is abandoned; letters in hand go back")
-    # Python would wait for every thread of a pool, and one may wait minutes for a relay or a feed. Wake-ups are safe to
-    # lose, and another worker reclaims the letters once the lease of this one expires.
+    log.warning("hanging threads are abandoned; claimed letters go back to the queue")
+    # Python would wait for every thread of a pool, and one may wait minutes for a relay or a feed. A lost wake-up is
+    # harmless, and another worker reclaims the letters once this one's lease expires.
     os._exit(0)

@@ -19,7 +19,7 @@ from newsletter.redaction import log_failure
 from newsletter.store.database_errors import UNAVAILABLE
 from workers.context import Context
 
-SEND_SECONDS = 5.0  # that one call sends letters at most before it asks to be woken again
+SEND_SECONDS = 5.0  # that one call sends letters at most; then it wakes the queue again
 SIGNUPS_PER_CALL = 50  # so that their letters leave soon
 FEEDS_PER_CALL = refreshing.CONCURRENCY  # as many as are fetched at the same time, so that a call ends within seconds
 PICTURES_PER_CALL = pictures.CONCURRENCY  # likewise
@@ -46,9 +46,9 @@ def answer(queue: Queue, context: Callable[[], Context]) -> bool:
 
 
 def run(queue: Queue, context: Context) -> bool:
-    """Do a queue's jobs in order; return whether more is due. A job that fails keeps no other from its work.
+    """Do a queue's jobs in order; return whether more is due. A job that fails stops no other.
 
-    Once the process has to end, no further job begins, and sending ends with the letter in hand.
+    Once the process has to end, no further job and no further letter begins.
     """
     more = [attempt(job, context) for job in JOBS[queue]]
     return any(more)
@@ -60,7 +60,7 @@ def attempt(job: Job, context: Context) -> bool:
         return False
     try:
         return job(context)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs have their own work
+    except Exception as error:  # noqa: BLE001 - whatever fails, the other jobs go on
         log_failure(log, f"{job.__name__} failed", error)
         return False
 
@@ -74,7 +74,7 @@ def answer_signups(context: Context) -> bool:
         base_url=context.base_url,
         clock=context.now,
         limit=SIGNUPS_PER_CALL,
-        on_signup=context.dispatcher.priority.take,
+        on_signup=context.dispatcher.priority.acquire,
     )
     if answered:
         log.info("sign-ups answered", extra={"count": answered})
@@ -100,9 +100,9 @@ def send_issues(context: Context) -> bool:
 
 
 def supervise_relays(context: Context) -> bool:
-    """Report what is wrong with relays, and pause the issues that a person has to look at."""
+    """Write notices about relay problems, and pause all issues if no relay can be used."""
     dispatcher = context.dispatcher
-    context.supervisor.supervise(dispatcher.transport, express=dispatcher.express, now=context.now())
+    context.supervisor.supervise(dispatcher.transport, urgent=dispatcher.urgent_transport, now=context.now())
     return False
 
 
@@ -129,7 +129,7 @@ def copy_pictures(context: Context) -> bool:
 
 
 def record_heartbeat(context: Context) -> bool:
-    """Record that schedule, broker and a worker work together, for the health page and the doctor."""
+    """Record that beat, broker and a worker work together, for the health page and the doctor."""
     with context.database.writing() as session:
         heartbeats.record(session, Queue.UPKEEP, now=context.now())
     return False
@@ -145,7 +145,7 @@ def draft_digests(context: Context) -> bool:
 def reclaim_expired_leases(context: Context) -> bool:
     """Give the letters of workers whose lease has expired back to the queue."""
     database = context.database
-    reclaiming.reclaim_expired(database.reading, database.writing, context.watch, now=context.now())
+    reclaiming.reclaim_expired(database.reading, database.writing, context.lease_monitor, now=context.now())
     return False
 
 
@@ -156,10 +156,10 @@ def delete_expired(context: Context) -> bool:
 
 
 def watch_leases(context: Callable[[], Context]) -> None:
-    """Reclaim expired leases in every worker, whichever is woken. Raises nothing.
+    """Reclaim expired leases; every worker does so on a thread of its own. Raises nothing.
 
-    The wake-ups of a queue go round all workers. Of twenty each is woken once in a hundred seconds, too seldom to see
-    that a heartbeat has stopped.
+    All workers share the wake-ups of a queue. With twenty workers, each is woken once in a hundred seconds, too seldom
+    to notice that a heartbeat has stopped.
     """
     try:
         attempt(reclaim_expired_leases, context())
@@ -178,13 +178,13 @@ JOBS: dict[Queue, tuple[Job, ...]] = {
 
 
 def _send(context: Context, *meanwhile: Job, urgent: bool) -> bool:
-    """Send what is due. While a relay thinks about a letter for minutes, do the queue's other jobs beside it."""
+    """Send what is due; do the queue's other jobs while a relay takes minutes to reply to a letter."""
     dispatcher = context.dispatcher
-    until = dispatcher.ticks() + SEND_SECONDS
+    until = dispatcher.monotonic() + SEND_SECONDS
 
     def work_meanwhile() -> None:
         for job in meanwhile:
             attempt(job, context)
 
     recorded = dispatcher.send_due(urgent=urgent, until=until, meanwhile=work_meanwhile)
-    return bool(recorded) and dispatcher.ticks() >= until
+    return bool(recorded) and dispatcher.monotonic() >= until

@@ -1,4 +1,4 @@
-"""A worker process from start to end: it builds what its jobs need, and ends within seconds of being told to."""
+"""A worker process from start to end: it builds the context of its jobs and ends within seconds of a signal."""
 
 import logging
 from threading import Event
@@ -10,7 +10,7 @@ from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL
 from newsletter.redaction import log_failure
 from workers import jobs
 from workers.context import Context
-from workers.ending import Order
+from workers.ending import ShutdownRequest
 from workers.once import Closing, Once
 from workers.repeating import Repeating
 
@@ -18,28 +18,28 @@ log = logging.getLogger(__name__)
 
 
 def attend(context: Once[Context], wakeups: Closing, stop: Event, *, heartbeat: float = HEARTBEAT_INTERVAL) -> None:
-    """Build the context when a worker starts, set `stop` when it is told to end, and make sure that it does.
+    """Build the context when a worker starts; set `stop` when it gets a signal to end, and make sure that it ends.
 
-    If the context can never be built, a setting being wrong, the process ends at once. If the database is merely away,
-    it goes on: every wake-up logs that, and tries again. It checks the other workers' leases every `heartbeat` seconds.
+    If a wrong setting makes the context impossible, the process ends at once. If only the database is away, it goes
+    on: every wake-up logs that and tries again. Every `heartbeat` seconds it checks the other workers' leases.
     """
-    watch = Repeating(lambda: jobs.watch_leases(context), every=heartbeat, name="watch leases")
-    order = Order(stop)
+    lease_check = Repeating(lambda: jobs.watch_leases(context), every=heartbeat, name="watch leases")
+    shutdown = ShutdownRequest(stop)
 
     def start(**_: object) -> None:
-        order.expect()
-        watch.start()
+        shutdown.listen()
+        lease_check.start()
         try:
             with startup.exit_on_error():
                 context()
-        except Exception as error:  # noqa: BLE001 - the database is away, or only read, or our rights are missing
-            log_failure(log, "the worker starts all the same", error)
+        except Exception as error:  # noqa: BLE001 - the database is away or read-only, or lacks our rights
+            log_failure(log, "the worker starts without its context", error)
 
     def end(**_: object) -> None:
-        watch.close()
+        lease_check.close()
         wakeups.close()
         context.close()
 
     signals.worker_init.connect(start, weak=False)
-    signals.worker_shutting_down.connect(order.give, weak=False)
+    signals.worker_shutting_down.connect(shutdown.make, weak=False)
     signals.worker_shutdown.connect(end, weak=False)

@@ -1,4 +1,4 @@
-"""A value that is made once, when it is first asked for."""
+"""A value that is made once, on first use."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -6,17 +6,17 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Closing(Protocol):
-    """What is closed in the end."""
+    """An object that must be closed."""
 
     def close(self) -> None:
-        """Give back what it holds."""
+        """Release its resources."""
 
 
 T = TypeVar("T", bound=Closing)
 
 
 class Once(Generic[T]):
-    """Makes a value when it is first asked for, also if two threads ask at once; after a failure it tries again."""
+    """Makes a value once, on first use, even if two threads call at once; after a failure the next call tries again."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make

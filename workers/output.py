@@ -1,4 +1,4 @@
-"""What Celery's processes write: everything through our logs on stderr, and nothing on stdout."""
+"""Send all output of Celery's processes through our logs to stderr; nothing goes to stdout."""
 
 import logging
 from functools import partial
@@ -14,7 +14,7 @@ log = logging.getLogger("workers")
 
 def through_our_logs(app: Celery) -> None:
     """Let worker and beat of this app log as the site does, at the level that Celery was called with."""
-    _configure(loglevel=logging.WARNING)  # until Celery says which level is wanted: it warns root before that
+    _configure(loglevel=logging.WARNING)  # until Celery passes the level: it warns root users before that
     signals.setup_logging.connect(_configure)
     signals.celeryd_init.connect(_without_banner)
     for signal, event in (
@@ -24,7 +24,7 @@ def through_our_logs(app: Celery) -> None:
     ):
         signal.connect(partial(_log, event), weak=False)
     beat: Any = app.Beat
-    # A patch, for beat sends no signal before its banner: test_output fails without it.
+    # A patch, because beat sends no signal before it prints its banner: test_output fails without it.
     vars(app)["Beat"] = lambda **options: beat(**options | {"quiet": True})
 
 
@@ -35,7 +35,7 @@ def _configure(*, loglevel: int, **_: Any) -> None:
 def _without_banner(*, instance: Any, **_: Any) -> None:
     instance.quiet = True
 
-    # Once it is ready, because until then it installs a handler that announces the end on stdout.
+    # Only once the worker is ready: until then Celery installs a handler that announces the end on stdout.
     def end_quietly(**_: Any) -> None:
         install_worker_term_handler(instance, verbose=False)
 

@@ -1,4 +1,4 @@
-"""How a worker finds a Redis that was away, as a bootstep of Celery's consumer."""
+"""A bootstep of Celery's consumer that reconnects a worker to Redis."""
 
 import logging
 import time
@@ -9,25 +9,25 @@ from celery.worker.state import maybe_shutdown
 
 from newsletter.queues.wakeups import QUIET
 
-RETRY_SECONDS = 2  # between two attempts to reach Redis: letters wait for it
+RETRY_SECONDS = 2  # between two attempts to reach Redis, while letters wait
 
 log = logging.getLogger(__name__)
 
 
 class AwaitBroker(bootsteps.StartStopStep):
-    """Waits for Redis before Celery connects, which by itself waits longer after each failure and logs every one.
+    """Waits for Redis before Celery connects: Celery itself waits longer after each failure and logs every one.
 
-    No setting says how long: test_a_redis_that_is_away_when_everybody_starts fails without it.
+    No setting changes that: test_a_redis_that_is_away_at_the_start fails without this step.
     """
 
     _warned_at = -float("inf")
 
     def include(self, parent: Any) -> None:
-        """Come before all steps of Celery, the one that connects among them."""
+        """Run before all of Celery's steps, one of which connects."""
         parent.steps.insert(0, self)
 
     def start(self, parent: Any) -> None:
-        """Return once Redis answers; meanwhile the process may be told to end."""
+        """Return once Redis answers; a signal ends the process meanwhile."""
         with parent.app.connection_for_read() as connection:
             connection.ensure_connection(
                 self._warn, interval_start=RETRY_SECONDS, interval_step=0, callback=maybe_shutdown

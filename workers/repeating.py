@@ -1,11 +1,11 @@
-"""A function that is called every few seconds, from a thread of its own."""
+"""Call a function every few seconds from a thread of its own."""
 
 from collections.abc import Callable
 from threading import Event, Thread
 
 
 class Repeating:
-    """Calls `function` every so many seconds, from `start` until `close`. The function must not raise."""
+    """Calls `function`, which must not raise, every `every` seconds from `start` until `close`."""
 
     def __init__(self, function: Callable[[], object], *, every: float, name: str) -> None:
         self._function = function
@@ -14,11 +14,11 @@ class Repeating:
         self._thread = Thread(target=self._repeat, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin; the first call comes after the interval."""
+        """Start; the first call comes after one interval."""
         self._thread.start()
 
     def close(self) -> None:
-        """Call no more; wait for a call that has begun, at most as long as an interval."""
+        """Stop; wait at most one interval for a running call."""
         self._closed.set()
         if self._thread.ident:
             self._thread.join(self._every)

@@ -1,4 +1,4 @@
-"""The schedule of `celery beat`: how often each queue is woken even if nobody wakes it."""
+"""The schedule of `celery beat`: how often each queue is woken in any case."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +9,7 @@ from newsletter.queues import broker
 from newsletter.queues.wakeups import Queue
 
 SECONDS = {Queue.URGENT: 2, Queue.BULK: 2, Queue.FEEDS: 60, Queue.UPKEEP: 5}  # between two wake-ups of a queue
-NEVER = datetime.fromtimestamp(0, UTC)  # so that every queue is woken as soon as beat starts
+NEVER = datetime.fromtimestamp(0, UTC)  # as the last run: every queue is woken as soon as beat starts
 
 
 def entries() -> dict[str, dict[str, Any]]:
@@ -24,10 +24,10 @@ def entries() -> dict[str, dict[str, Any]]:
 
 
 class Schedule(Scheduler):
-    """Wakes from a thread, so a Redis that is away neither stops the clock nor fills the log. Keeps no file.
+    """Sends wake-ups from a thread, so an absent Redis neither stops the schedule nor fills the log. Keeps no file.
 
-    Celery's own scheduler stands still until it has a connection, and logs an error for every attempt:
-    test_a_redis_that_is_away_when_everybody_starts fails with it.
+    Celery's own scheduler blocks until it has a connection, and logs an error for every attempt:
+    test_a_redis_that_is_away_at_the_start fails with it.
     """
 
     producer: Any = None  # Celery's own would wait for a connection before each entry

@@ -13,13 +13,13 @@ from workers.single_flight import SingleFlight
 
 
 def register(app: Celery, context: Callable[[], Context], wakeups: Wakeups) -> None:
-    """Let the workers of this app do the jobs of every queue."""
+    """Register the task of every queue with this app: it does the queue's jobs."""
     for queue in Queue:
         handle(app, queue, SingleFlight(partial(jobs.answer, queue, context), again=partial(wakeups.wake, queue)))
 
 
 def handle(app: Celery, queue: Queue, work: Callable[[], None]) -> None:
-    """Let the workers of this app do that work whenever the queue is woken."""
+    """Register the task of one queue: it calls `work` whenever the queue is woken."""
 
     # Celery shares tasks among all apps of a process unless told otherwise, and wants a plain function.
     @app.task(name=broker.task_name(queue), shared=False)

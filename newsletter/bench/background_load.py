@@ -21,7 +21,7 @@ from newsletter.consent.subscribers import Subscriber
 from newsletter.consent.wordings import Wording
 from newsletter.keys import Keyring
 from newsletter.mail.delivery.assembly import BEGIN_WITHIN
-from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, has_status
 from newsletter.mail.letters.letters import Letter
 from newsletter.newsletters import Newsletter
 from newsletter.queues import broker
@@ -177,7 +177,7 @@ class Unsubscribes:
         """One whose letter a carrier has in hand, or else one who is next to be written to."""
         with self.town.database.reading() as session:
             for status in (DeliveryStatus.CLAIMED, DeliveryStatus.QUEUED):
-                some = select(Delivery.subscriber_id).where(stands(status), Delivery.subscriber_id <= self.readers)
+                some = select(Delivery.subscriber_id).where(has_status(status), Delivery.subscriber_id <= self.readers)
                 if found := session.scalars(some.order_by(Delivery.due_at, Delivery.id).limit(50)).all():
                     return self.chance.choice(found)
         return None
@@ -204,7 +204,7 @@ def compared(town: BenchEnvironment, letter: int, letters: list[Noted], *, reade
     mine = {address_of(number) for number in range(1, readers + 1)}
     with town.database.reading() as session:
         sent = select(Subscriber.address).join(Delivery, Delivery.subscriber_id == Subscriber.id)
-        recorded = set(session.scalars(sent.where(Delivery.letter_id == letter, stands(DeliveryStatus.SENT))))
+        recorded = set(session.scalars(sent.where(Delivery.letter_id == letter, has_status(DeliveryStatus.SENT))))
         audience = session.scalar(select(func.count()).where(Delivery.letter_id == letter)) or 0
     arrived = [(who, each.message_id) for each in letters for who in each.recipients if who in mine]
     who_got = {who for who, _ in arrived}

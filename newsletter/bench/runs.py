@@ -15,7 +15,7 @@ from newsletter.bench.environment import BenchWorkers
 from newsletter.content import issues
 from newsletter.content.issues import Issue
 from newsletter.errors import NewsletterError
-from newsletter.mail.delivery.deliveries import WAITING, Delivery, DeliveryStatus, stands, sums
+from newsletter.mail.delivery.deliveries import WAITING, Delivery, DeliveryStatus, has_status, status_counts
 from newsletter.mail.letters.letters import Letter
 
 LOOK = 0.02  # seconds between two looks at whether it is over, towards the end
@@ -99,7 +99,7 @@ def send(
         first, groups = _recorded(session, letter.id)
         return BenchRun(
             letter=letter.id,
-            sums={status.value: n for status, n in sums(session, letter.id).items()},
+            sums={status.value: n for status, n in status_counts(session, letter.id).items()},
             audience=letter.audience,
             seconds=(ended - first).total_seconds(),
             since_approval=(ended - approved).total_seconds(),
@@ -158,7 +158,7 @@ def _is_open(session: Session, issue_id: int) -> bool:
     """Whether something of it is owed or in hand; each question has a partial index."""
     letter = select(Letter.id).where(Letter.issue_id == issue_id).scalar_subquery()
     of_it = exists().where(Delivery.letter_id == letter)
-    questions = select(of_it.where(stands(*WAITING)), of_it.where(stands(DeliveryStatus.CLAIMED)))
+    questions = select(of_it.where(has_status(*WAITING)), of_it.where(has_status(DeliveryStatus.CLAIMED)))
     return any(session.execute(questions).one())
 
 
@@ -171,7 +171,7 @@ def _recorded(session: Session, letter: int) -> tuple[datetime, int]:
         select(
             func.min(Delivery.first_tried_at),
             func.count(func.distinct(literal_column("deliveries.xmin::text"))),
-        ).where(Delivery.letter_id == letter, stands(DeliveryStatus.SENT))
+        ).where(Delivery.letter_id == letter, has_status(DeliveryStatus.SENT))
     ).one()
     if first is None:
         raise NewsletterError("No letter was sent.")

@@ -15,7 +15,7 @@ from newsletter.content.digests import drafting
 from newsletter.content.issues import Issue
 from newsletter.errors import NotFound
 from newsletter.mail.delivery import issue_pauses
-from newsletter.mail.delivery.deliveries import sums
+from newsletter.mail.delivery.deliveries import status_counts
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.mailings import issue_letters
 from newsletter.mail.pace import notices
@@ -146,7 +146,7 @@ def _counts(session: Session, issue: Issue) -> dict[str, Any]:
     letter = session.scalar(select(Letter).where(Letter.issue_id == issue.id))
     if letter is None:
         return {"audience": None}
-    return {"audience": letter.audience, **{status.value: n for status, n in sums(session, letter.id).items()}}
+    return {"audience": letter.audience, **{status.value: n for status, n in status_counts(session, letter.id).items()}}
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent.signups import LINK_LIFETIME, RECEIVED, Signup
 from newsletter.content.issues import Issue
-from newsletter.mail.delivery.claim_statement import LEAVING
-from newsletter.mail.delivery.deliveries import WAITING, Delivery, stands, undecided
+from newsletter.mail.delivery.claim_statement import CLAIMABLE_ISSUES
+from newsletter.mail.delivery.deliveries import WAITING, Delivery, has_status, undecided
 from newsletter.mail.letters.letters import Letter, Priority
 
 
@@ -50,9 +50,9 @@ def _urgent(now: datetime) -> ScalarSelect[datetime]:
         select(Delivery.due_at)
         .join(Letter, Letter.id == Delivery.letter_id)
         .outerjoin(Issue, Issue.id == Letter.issue_id)
-        .where(undecided(Priority.URGENT), stands(*WAITING))
+        .where(undecided(Priority.URGENT), has_status(*WAITING))
         .where(or_(Delivery.due_at <= now, Delivery.due_at <= Letter.written_at))
-        .where(or_(Letter.issue_id.is_(None), Issue.status.in_(LEAVING)))
+        .where(or_(Letter.issue_id.is_(None), Issue.status.in_(CLAIMABLE_ISSUES)))
     )
     return first.order_by(Delivery.due_at, Delivery.id).limit(1).scalar_subquery()
 
@@ -61,7 +61,7 @@ def _bulk(now: datetime) -> ScalarSelect[datetime]:
     """Select the bulk letter due longest: the earliest of the first ones of each issue that may be sent."""
     first = (
         select(Delivery.due_at)
-        .where(Delivery.letter_id == Letter.id, undecided(Priority.BULK), stands(*WAITING))
+        .where(Delivery.letter_id == Letter.id, undecided(Priority.BULK), has_status(*WAITING))
         .where(or_(Delivery.due_at <= now, Delivery.due_at <= Letter.written_at))
         .order_by(Delivery.due_at, Delivery.id)
         .limit(1)
@@ -75,7 +75,7 @@ def _without_reply(now: datetime) -> ScalarSelect[datetime]:
     A letter that a relay deferred with a reply, as in greylisting, is not late: the reason may be its one reader.
     """
     deferred = select(func.min(Delivery.queued_at)).where(
-        stands(*WAITING), Delivery.due_at > now, Delivery.deferrals > 0, Delivery.reply_code.is_(None)
+        has_status(*WAITING), Delivery.due_at > now, Delivery.deferrals > 0, Delivery.reply_code.is_(None)
     )
     urgent = deferred.where(undecided(Priority.URGENT)).scalar_subquery()
     of_letter = deferred.where(undecided(Priority.BULK), Delivery.letter_id == Letter.id).scalar_subquery()
@@ -86,4 +86,4 @@ def _without_reply(now: datetime) -> ScalarSelect[datetime]:
 
 def _of_sendable_issues(column: ColumnElement[datetime]) -> ScalarSelect[datetime]:
     sendable = select(column).select_from(Letter).join(Issue, Issue.id == Letter.issue_id)
-    return sendable.where(Issue.status.in_(LEAVING), Letter.priority == Priority.BULK).scalar_subquery()
+    return sendable.where(Issue.status.in_(CLAIMABLE_ISSUES), Letter.priority == Priority.BULK).scalar_subquery()

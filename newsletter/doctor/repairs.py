@@ -18,8 +18,8 @@ from newsletter.doctor.checks import suppressed
 from newsletter.doctor.checks.expired_leases import LeaseHolder
 from newsletter.doctor.checks.findings import Check
 from newsletter.keys import Keyring
-from newsletter.mail.delivery import results
-from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally, stands
+from newsletter.mail.delivery import reclaiming
+from newsletter.mail.delivery.deliveries import REQUEUED_STATUS, Delivery, DeliveryStatus, Tally, has_status
 from newsletter.mail.delivery.leases import Worker
 from newsletter.mail.letters.letters import Letter
 from newsletter.store import triggers
@@ -111,8 +111,8 @@ class Repairer:
     def _unowned_claims(self) -> Repair | None:
         """Put claims of no known worker back in the queue. Such a worker may have sent some: it counts as dead."""
         unowned = or_(Delivery.carrier_id.is_(None), ~exists().where(Worker.id == Delivery.carrier_id))
-        back = update(Delivery).where(stands(DeliveryStatus.CLAIMED), unowned)
-        back = back.values(status=results.WAITING_AGAIN, carrier_id=None, deaths=Delivery.deaths + 1)
+        back = update(Delivery).where(has_status(DeliveryStatus.CLAIMED), unowned)
+        back = back.values(status=REQUEUED_STATUS, carrier_id=None, deaths=Delivery.deaths + 1)
         with self.writing() as session:
             count = session.execute(back, execution_options={"synchronize_session": False}).rowcount  # type: ignore[attr-defined]
             return self._record(
@@ -124,7 +124,7 @@ class Repairer:
         with self.writing() as session:
             heartbeats = select(Worker.id, Worker.beats).where(Worker.id.in_(expired)).with_for_update()
             dead = [worker for worker, beats in session.execute(heartbeats) if expired[worker].beats == beats]
-            count = results.reclaim(session, dead, now=self.now()) if dead else 0
+            count = reclaiming.reclaim(session, dead, now=self.now()) if dead else 0
             says = "letters back in the queue, claimed by workers that stopped: {:,}"
             return self._record(session, Check.DEAD_CLAIMS, count, says, carriers=dead)
 

@@ -1,1 +1,1 @@
-"""The queues of work: waking the workers of one, and when one was last worked on."""
+"""The queues of jobs: how to wake the workers of one, and when a worker last answered in it."""

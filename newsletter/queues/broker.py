@@ -5,7 +5,7 @@ from celery import Celery
 
 from newsletter.queues.wakeups import BackgroundWakeups, Queue
 
-WAITING_LIMIT = 10  # wake-ups that wait in a queue; one would do if none was ever lost
+WAITING_LIMIT = 10  # wake-ups that wait in a queue; one would suffice if none was ever lost
 
 _REDIS = {
     # Redis may be frozen or gone. A wake-up is then lost after five seconds (harmless), not retried for ever.
@@ -13,8 +13,8 @@ _REDIS = {
     "socket_connect_timeout": 5,
     "max_retries": 0,
     "socket_keepalive": True,  # a network that swallows every packet is noticed too
-    # A wake-up that is being answered is kept in the worker only: nothing is to be written to Redis, or put back there,
-    # when it is done or when the connection breaks: test_a_worker_may_answer_in_some_queues_only.
+    # A running wake-up is kept in the worker only: nothing is written to Redis when it ends, and nothing is put back
+    # when the connection breaks. Without it test_a_worker_may_serve_some_queues_only fails.
     "ack_emulation": False,
     "priority_steps": [0],  # one list for each queue instead of four
 }
@@ -29,7 +29,7 @@ def connect(url: str | None) -> Celery:
         task_default_queue=Queue.UPKEEP,
         task_create_missing_queues=False,
         task_routes={task_name(queue): {"queue": queue.value} for queue in Queue},
-        task_ignore_result=True,  # the result stands in the database
+        task_ignore_result=True,  # the results are in the database
         result_expires=None,
     )
     return app
@@ -41,18 +41,18 @@ def task_name(queue: Queue) -> str:
 
 
 def wake(app: Celery, queue: Queue) -> None:
-    """Wake the workers of a queue, unless enough wake-ups wait: without workers they must not pile up in the broker.
+    """Wake the workers of a queue, unless enough wake-ups wait: they must not pile up while no worker runs.
 
-    The message goes straight to the queue, through no exchange and no binding, so nothing has to exist in Redis before.
-    May block for seconds, and raises what the broker raises.
+    The message goes directly to the queue, without exchange or binding, so Redis needs no preparation. May block for
+    seconds, and raises the broker's errors.
     """
     with app.producer_or_acquire() as producer:
-        # The channel only remembers what it declares; to Redis this is one question: how long the list is.
+        # The channel only remembers the declaration; Redis gets one command, for the length of the list.
         waiting = producer.channel.queue_declare(queue=queue.value).message_count
         if waiting < WAITING_LIMIT:
             app.send_task(task_name(queue), producer=producer, retry=False)
 
 
 def wakeups(app: Celery) -> BackgroundWakeups:
-    """Return what wakes the workers of that app from a thread of its own."""
+    """Return an object that wakes the workers of this app from a thread of its own."""
     return BackgroundWakeups(lambda queue: wake(app, queue))

@@ -1,7 +1,7 @@
-"""Ticks: the database shows when a worker last answered in a queue.
+"""Heartbeats of queues: the database shows when a worker last answered in a queue.
 
-The schedule wakes the queue of upkeep every few seconds, and a worker that answers writes down when. So one row's age
-says that beat, broker and a worker work together; no other process needs to be asked.
+The schedule wakes the queue `upkeep` every few seconds, and the worker that answers records the time. So the age of one
+row shows whether beat, broker and a worker work together, without asking another process.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ from newsletter.store.database import Base, insert_once
 
 
 class QueueHeartbeat(Base):
-    """When a worker last answered in a queue."""
+    """The time at which a worker last answered in a queue."""
 
     __tablename__ = "ticks"
 
@@ -23,16 +23,12 @@ class QueueHeartbeat(Base):
 
 
 def record(session: Session, queue: Queue, *, now: datetime) -> None:
-    """Note that a worker has answered in this queue."""
-    if (
-        session.scalar(
-            update(QueueHeartbeat).where(QueueHeartbeat.room == queue).values(at=now).returning(QueueHeartbeat.room)
-        )
-        is None
-    ):
+    """Record that a worker has answered in this queue."""
+    answered = update(QueueHeartbeat).where(QueueHeartbeat.room == queue).values(at=now)
+    if session.scalar(answered.returning(QueueHeartbeat.room)) is None:
         insert_once(session, QueueHeartbeat, room=queue, at=now)
 
 
 def last(session: Session, queue: Queue) -> datetime | None:
-    """When a worker last answered in this queue; None before the first time."""
+    """Return when a worker last answered in this queue; None before the first time."""
     return session.scalar(select(QueueHeartbeat.at).where(QueueHeartbeat.room == queue))

@@ -1,7 +1,7 @@
-"""Wake-ups: tell a worker that work is due, without waiting for it.
+"""Wake-ups: signal a worker that jobs are due, without waiting for it.
 
-What is due stands in the database, and the schedule wakes every queue every few seconds. So a wake-up may be lost,
-repeated or late: it only saves the wait.
+The database shows what is due, and the schedule wakes every queue every few seconds. So a wake-up may be lost, repeated
+or late: it only saves the wait.
 """
 
 import logging
@@ -16,7 +16,7 @@ from typing import Protocol
 
 log = logging.getLogger(__name__)
 
-QUIET = 60  # seconds between two warnings about the same trouble
+QUIET = 60  # seconds between two warnings about the same problem
 
 
 class Queue(StrEnum):
@@ -36,10 +36,10 @@ class Wakeups(Protocol):
 
 
 class BackgroundWakeups:
-    """Sends wake-ups from a thread: a hundred that are asked for during one send become one more.
+    """Sends wake-ups from a thread; all calls for a queue during one send become one more wake-up.
 
-    `send` may block for minutes or raise; the caller of `wake` does not notice. The first wake-up in a process starts
-    the thread, so that an instance survives a fork.
+    `send` may block for minutes or raise without affecting the caller of `wake`. The first wake-up in a process starts
+    the thread, so an instance survives a fork.
     """
 
     def __init__(self, send: Callable[[Queue], None], *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -54,19 +54,19 @@ class BackgroundWakeups:
         if sender is None or sender.process != os.getpid():
             if self._closed:
                 return
-            # If two threads wake first at the same moment, both start a sender. Both send, and the second one stays.
+            # If two threads make the first call at once, both start a sender. Both send, and the second one is kept.
             sender = self._sender = _Sender(self._send, self._clock)
-            with suppress(RuntimeError):  # the process can start no thread, or is about to end
+            with suppress(RuntimeError):  # the process cannot start a thread, or is about to end
                 sender.start()
         sender.wake(queue)
 
     def close(self, *, within: float = 1) -> None:
-        """Send what is waiting, if that takes at most `within` seconds, then send nothing more."""
+        """Wait at most `within` seconds until all waiting wake-ups are sent; then send nothing more."""
         self._closed = True
         sender, self._sender = self._sender, None
         if sender is not None and sender.process == os.getpid():
             sender.leave()
-            if sender.is_alive():  # it is not yet, if the signal to end came while it was being started
+            if sender.is_alive():  # not yet alive if the signal to end came while it was starting
                 sender.join(within)
 
 
@@ -93,7 +93,7 @@ class _Sender(threading.Thread):
             self._waiting.discard(queue)  # before sending: a wake-up from now on may be about something new
             try:
                 self._send(queue)
-            except Exception as error:  # noqa: BLE001 - whatever the broker's trouble is, the next one may get through
+            except Exception as error:  # noqa: BLE001 - whatever the broker's error is, the next wake-up may succeed
                 self._warn(error)
 
     def _warn(self, error: Exception) -> None:

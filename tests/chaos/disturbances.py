@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from redis import Redis
 
 from newsletter.mail.delivery.deliveries import DeliveryStatus
-from newsletter.mail.delivery.recording import GROUP
+from newsletter.mail.delivery.recording import GROUP_SIZE
 from newsletter.mail.pace import throttle
 from tests.chaos import comparison, unsubscribes
 from tests.chaos.environment import Stand
@@ -51,7 +51,7 @@ def sigkill(stand: Stand, short: bool) -> Allowed:
     doubled = comparison.judge(stand.owed(), stand.arrivals()).doubled
     errors = () if done == kills else (f"the issue had left after {done} of {kills} kills",)
     return Allowed(
-        doubled=done * (CONNECTIONS + 2 * GROUP),
+        doubled=done * (CONNECTIONS + 2 * GROUP_SIZE),
         notes=(f"{done} kills; {doubled / max(1, done):.1f} letters doubled by each on average",),
         errors=errors,
     )
@@ -217,7 +217,9 @@ def poisoned(stand: Stand, short: bool) -> Allowed:
         kills += 1
     unknown = {reader for reader, status in stand.owed().items() if status is DeliveryStatus.UNKNOWN}
     errors = () if unknown == {poison} else (f"{len(unknown)} letters were given up",)
-    return Allowed(doubled=kills * (CONNECTIONS + 2 * GROUP), unknown=1, notes=(f"{kills} died of it",), errors=errors)
+    return Allowed(
+        doubled=kills * (CONNECTIONS + 2 * GROUP_SIZE), unknown=1, notes=(f"{kills} died of it",), errors=errors
+    )
 
 
 def clock_jumping(stand: Stand, short: bool) -> Allowed:

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from newsletter.consent.subscribers import Subscriber
-from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, has_status
 from newsletter.mail.delivery.leases import Worker
 from newsletter.queues.wakeups import Queue
 from newsletter.store.database import Database
@@ -73,7 +73,7 @@ class Stand(Ground):
 
     def carrying(self, reader: str | None = None) -> list[Process]:
         """The workers that have letters in their hands; or the one that has the letter to this reader."""
-        held = select(func.count()).select_from(Delivery).where(stands(DeliveryStatus.CLAIMED))
+        held = select(func.count()).select_from(Delivery).where(has_status(DeliveryStatus.CLAIMED))
         mine = held.join(Worker, Worker.id == Delivery.carrier_id)
         if reader:
             mine = mine.join(Subscriber, Subscriber.id == Delivery.subscriber_id).where(Subscriber.address == reader)

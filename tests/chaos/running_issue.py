@@ -14,7 +14,7 @@ from newsletter.consent.subscribers import Subscriber
 from newsletter.content import issues
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
-from newsletter.mail.delivery.deliveries import WAITING, Delivery, DeliveryStatus, stands
+from newsletter.mail.delivery.deliveries import WAITING, Delivery, DeliveryStatus, has_status
 from newsletter.mail.letters.letters import Letter
 from newsletter.store.database import Database
 from newsletter.store.database_errors import UNAVAILABLE
@@ -90,11 +90,11 @@ class Ground:
 
     def _let_time_pass(self, clock: Clock) -> None:
         """Put the clock forward to when the next letters are due, if nobody has anything in hand before that."""
-        if self.ask(select(func.count()).where(stands(DeliveryStatus.CLAIMED))):
+        if self.ask(select(func.count()).where(has_status(DeliveryStatus.CLAIMED))):
             return
-        first = self.ask(select(func.min(Delivery.due_at)).where(stands(*WAITING)))
+        first = self.ask(select(func.min(Delivery.due_at)).where(has_status(*WAITING)))
         if first and first > clock.now() - RUNG:
-            soon = stands(*WAITING), Delivery.due_at < first + TOGETHER
+            soon = has_status(*WAITING), Delivery.due_at < first + TOGETHER
             last = self.ask(select(func.max(Delivery.due_at)).where(*soon)) or first
             clock.jump(max(0, (last - clock.now()).total_seconds()) + 1)
             time.sleep(PICKED_UP)

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from newsletter.mail.delivery.deliveries import DeliveryStatus
-from newsletter.mail.delivery.recording import GROUP
+from newsletter.mail.delivery.recording import GROUP_SIZE
 from tests.chaos.service import CONNECTIONS, PATIENCE, service
 from tests.chaos.signups import Crowd
 from tests.waiting import eventually
@@ -30,7 +30,7 @@ def test_everything_is_killed_once_while_a_crowd_signs_up(mortal_postgresql, mor
         assert "lease expired" in worker.output(), "it was killed in the middle of its work"
         twice = got.total() - len(READERS)
         sys.stdout.write(f"{crowd.turned_away} times somebody tried again; {twice} letters came twice\n")
-        assert twice <= CONNECTIONS + 2 * GROUP
+        assert twice <= CONNECTIONS + 2 * GROUP_SIZE
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims, deliveries
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.pace.notices import Condition, NoticeWriter
-from tests.builders import a_carrier, owed
+from tests.builders import a_worker, owed
 from tests.clock import NOON
 
 
@@ -43,9 +43,9 @@ def status(database, number: str) -> IssueStatus:
 def claim_and_count(database) -> tuple[int, dict[str, int]]:
     """How many letters a carrier gets, and what the sums are then."""
     with database.writing() as session:
-        taken = claims.claim(session, a_carrier(session), limit=9, urgent=False, key="k1", now=NOON)
+        taken = claims.claim(session, a_worker(session), limit=9, urgent=False, key="k1", now=NOON)
         letter = session.scalars(select(Letter)).one()
-        return len(taken), {state.value: n for state, n in deliveries.sums(session, letter.id).items() if n}
+        return len(taken), {state.value: n for state, n in deliveries.status_counts(session, letter.id).items() if n}
 
 
 @pytest.mark.parametrize("articles", ["-20", "0", "101"])

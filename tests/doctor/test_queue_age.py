@@ -11,8 +11,8 @@ from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import queue_age
 from newsletter.doctor.queue_age import QueueAge
 from newsletter.mail.delivery import claims
-from newsletter.mail.delivery.deliveries import DEATHS, Delivery, DeliveryStatus
-from tests.builders import a_carrier, a_delivery, a_letter, a_newsletter, a_reader, a_signup, an_issue, owed
+from newsletter.mail.delivery.deliveries import SUSPECT_DEATHS, Delivery, DeliveryStatus
+from tests.builders import a_delivery, a_letter, a_newsletter, a_reader, a_signup, a_worker, an_issue, owed
 from tests.clock import NOON
 from tests.query_plans import fill, generic_plan, prepare_everything
 from tests.servers.databases import opened
@@ -57,7 +57,7 @@ def test_letters_and_sign_ups_that_are_not_due_do_not_count(begin, reading):
 @pytest.mark.parametrize("status", list(DeliveryStatus))
 def test_only_queued_letters_and_letters_in_doubt_count(begin, reading, status):
     with begin() as session:
-        owed(session, 1, status=status, carrier_id=a_carrier(session))
+        owed(session, 1, status=status, carrier_id=a_worker(session))
     assert measured(reading).bulk == (NOON if status in (DeliveryStatus.QUEUED, DeliveryStatus.IN_DOUBT) else None)
 
 
@@ -68,13 +68,13 @@ def test_the_letters_that_count_are_those_that_a_worker_would_claim(begin, readi
         session.execute(update(Issue).values(status=status))
     due = measured(reading).bulk is not None
     with begin() as session:
-        claims.claim(session, a_carrier(session), limit=1, urgent=False, key="k1", now=LATER)
+        claims.claim(session, a_worker(session), limit=1, urgent=False, key="k1", now=LATER)
         assert due == (session.get_one(Delivery, delivery.id).attempt == 1)
 
 
 def test_a_suspect_letter_counts(begin, reading):
     with begin() as session:
-        owed(session, 1, deaths=DEATHS)
+        owed(session, 1, deaths=SUSPECT_DEATHS)
     assert measured(reading).bulk == NOON
 
 

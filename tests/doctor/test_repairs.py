@@ -17,7 +17,7 @@ from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
 from newsletter.mail.delivery.leases import LEASE_DURATION, Worker
 from newsletter.mail.transport.transport import Outcome, Result
 from newsletter.store.database import Database
-from tests.builders import KEYRING, a_carrier, a_newsletter, a_reader, owed
+from tests.builders import KEYRING, a_newsletter, a_reader, a_worker, owed
 from tests.clock import NOON
 
 
@@ -152,7 +152,7 @@ class Time:
 def workers(database) -> tuple[int, int]:
     """Two workers that hold a letter each."""
     with database.writing() as session:
-        both = a_carrier(session), a_carrier(session)
+        both = a_worker(session), a_worker(session)
         for worker in both:
             owed(session, 1, status=DeliveryStatus.CLAIMED, carrier_id=worker, attempt=1)
     return both
@@ -221,7 +221,7 @@ def test_a_result_for_a_letter_reclaimed_and_claimed_again_is_ignored(database, 
     _, dead = workers
     repairer(database).repair({Check.DEAD_CLAIMS}, expired=Time().find_stopped(database, after=LEASE_DURATION))
     with database.writing() as session:
-        other = a_carrier(session)
+        other = a_worker(session)
         mine = session.scalars(select(Delivery).where(Delivery.carrier_id == dead)).one()
         mine.carrier_id, mine.attempt, mine.status = other, 2, DeliveryStatus.CLAIMED
     with database.writing() as session:

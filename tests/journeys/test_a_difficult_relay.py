@@ -11,7 +11,7 @@ from newsletter.content.digests import digests
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.mail.delivery import issue_pauses
-from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, sums
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, status_counts
 from newsletter.mail.letters.letters import Letter, LetterKind
 from newsletter.mail.pace import notices
 from newsletter.queues.wakeups import Queue
@@ -62,7 +62,7 @@ def states(stage: WholeService) -> dict[DeliveryStatus, int]:
     with stage.site.database.reading() as session:
         assert examination.examine(session) == []
         issue = session.query(Letter).filter(Letter.kind == LetterKind.ISSUE).one()
-        return {status: number for status, number in sums(session, issue.id).items() if number}
+        return {status: number for status, number in status_counts(session, issue.id).items() if number}
 
 
 def ring_until(stage: WholeService, expected: dict[DeliveryStatus, int]) -> None:

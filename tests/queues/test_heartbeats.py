@@ -1,4 +1,4 @@
-"""Ticks: a sign of life that everybody can read."""
+"""Heartbeats of queues: the database shows when a worker last answered."""
 
 from datetime import timedelta
 
@@ -7,12 +7,12 @@ from newsletter.queues.wakeups import Queue
 from tests.clock import NOON
 
 
-def test_before_the_first_tick_there_is_none(reading):
+def test_before_the_first_heartbeat_there_is_none(reading):
     with reading() as session:
         assert heartbeats.last(session, Queue.UPKEEP) is None
 
 
-def test_the_last_tick_counts_and_each_room_has_its_own(begin, reading):
+def test_the_last_heartbeat_counts_and_each_queue_has_its_own(begin, reading):
     for number, queue in enumerate((Queue.UPKEEP, Queue.UPKEEP, Queue.BULK)):
         with begin() as session:
             heartbeats.record(session, queue, now=NOON + timedelta(seconds=number))

@@ -1,4 +1,4 @@
-"""Ringing never waits, whatever the broker does."""
+"""A wake-up never blocks its caller, whatever the broker does."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ from tests.waiting import eventually
 
 
 class Broker:
-    """Takes wake-ups, and can be held, like a broker that does not answer."""
+    """A broker that records wake-ups, and can be held so that it does not answer."""
 
     def __init__(self) -> None:
         self.sent: list[Queue] = []
@@ -62,7 +62,7 @@ def test_wake_ups_during_a_send_that_hangs_return_at_once_and_become_one():
 
 
 @given(st.lists(st.sampled_from(Queue)))
-def test_every_queue_that_was_woken_is_told_and_no_other(queues):
+def test_every_queue_that_was_woken_gets_a_wake_up_and_no_other(queues):
     slow_broker = Broker()
     with closing(BackgroundWakeups(slow_broker.send)) as wakeups:
         for queue in queues:
@@ -71,7 +71,7 @@ def test_every_queue_that_was_woken_is_told_and_no_other(queues):
     assert len(slow_broker.sent) <= len(queues)
 
 
-def test_a_lost_wake_up_is_survived_and_reported_once_a_minute_without_the_brokers_words(caplog):
+def test_a_lost_wake_up_is_logged_once_a_minute_without_the_text_of_the_error(caplog):
     sent = []
     time = [0]
 
@@ -130,7 +130,7 @@ def test_a_wake_up_is_sent_in_a_forked_process_too():
     assert subprocess.run([sys.executable, "-c", FORK], check=False).returncode == 0
 
 
-def test_a_frozen_redis_holds_nobody_up_and_a_thawed_one_gets_the_wake_up(redis_url):
+def test_a_frozen_redis_blocks_no_caller_and_gets_the_wake_up_later(redis_url):
     with (
         Redis.from_url(redis_url) as redis,
         broker.connect(redis_url) as app,
@@ -144,7 +144,7 @@ def test_a_frozen_redis_holds_nobody_up_and_a_thawed_one_gets_the_wake_up(redis_
         eventually(lambda: redis.llen("urgent") >= 1)
 
 
-def test_an_absent_redis_costs_the_wake_up_and_nothing_else(caplog):
+def test_an_absent_redis_loses_the_wake_up_and_nothing_else(caplog):
     with broker.connect("redis://127.0.0.1:1/0") as app, closing(broker.wakeups(app)) as wakeups:
         wakeups.wake(Queue.URGENT)
         eventually(lambda: caplog.messages)
@@ -174,18 +174,18 @@ def test_after_redis_was_emptied_the_next_wake_up_gets_through(redis_url):
 
 
 def woken(wakeups: BackgroundWakeups, url: str, queue: Queue) -> bool:
-    """Ring, as the beat does again and again, and look whether it was heard."""
+    """Wake a queue, as beat does repeatedly; return whether the wake-up arrived."""
     wakeups.wake(queue)
     return waiting(url, queue) > 0
 
 
 def waiting(url: str, queue: Queue) -> int:
-    """How many wake-ups wait there."""
+    """Return how many wake-ups wait in a queue."""
     with Redis.from_url(url) as redis:
         return int(redis.llen(queue.value))
 
 
-def test_while_nobody_answers_only_some_wake_ups_wait_and_each_queue_has_its_own(redis_url):
+def test_without_workers_a_limited_number_of_wake_ups_waits_in_each_queue(redis_url):
     with broker.connect(redis_url) as app:
         for _ in range(3 * broker.WAITING_LIMIT):
             broker.wake(app, Queue.BULK)
@@ -194,7 +194,7 @@ def test_while_nobody_answers_only_some_wake_ups_wait_and_each_queue_has_its_own
     assert waiting(redis_url, Queue.URGENT) == 1
 
 
-def test_a_wake_up_is_answered_whatever_time_it_is_where_it_is_heard(redis_url):
+def test_a_wake_up_does_not_expire_whatever_the_workers_clock_says(redis_url):
     with broker.connect(redis_url) as app, Redis.from_url(redis_url) as redis:
         broker.wake(app, Queue.BULK)
         (message,) = redis.lrange(Queue.BULK.value, 0, -1)
@@ -209,7 +209,7 @@ def test_within_a_process_wake_ups_do_not_pile_up_either():
         assert channel.queue_purge(Queue.BULK.value) == broker.WAITING_LIMIT
 
 
-def test_a_wake_up_costs_redis_one_question_more(redis_url):
+def test_a_wake_up_costs_redis_one_extra_command(redis_url):
     with Redis.from_url(redis_url) as redis, broker.connect(redis_url) as app:
         broker.wake(app, Queue.BULK)
         before = calls(redis)
@@ -218,8 +218,8 @@ def test_a_wake_up_costs_redis_one_question_more(redis_url):
 
 
 def calls(redis: Redis) -> Counter[str]:
-    """What Redis was asked until now, by the command."""
-    told = redis.info("commandstats")
+    """Return how often Redis has executed each command."""
+    statistics = redis.info("commandstats")
     return Counter(
-        {name.removeprefix("cmdstat_"): each["calls"] for name, each in told.items() if name != "cmdstat_info"}
+        {name.removeprefix("cmdstat_"): each["calls"] for name, each in statistics.items() if name != "cmdstat_info"}
     )

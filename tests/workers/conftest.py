@@ -1,4 +1,4 @@
-"""Workers and beat as processes of their own, and what they leave in an outbox."""
+"""Start workers and beat as separate processes, with an outbox for their letters."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -21,8 +21,8 @@ from tests.waiting import eventually
 
 
 @dataclass(frozen=True)
-class House:
-    """One service's database, Redis and outbox, and whoever works for it."""
+class Installation:
+    """The database, Redis, outbox and processes of one service."""
 
     database: Database
     redis_url: str
@@ -31,19 +31,19 @@ class House:
     stack: ExitStack
 
     def start(self, name: str, *command: str, **settings: str) -> Process:
-        """Start one of our programs; it ends with the test."""
+        """Start one of our programs, which ends with the test."""
         process = Process(name, command, self.environment | settings, self.folder)
         self.stack.enter_context(running(process))
         return process
 
     def worker(self, name: str = "worker", *options: str, **settings: str) -> Process:
-        """Start a worker, and wait until it answers."""
+        """Start a worker, and wait until it is ready."""
         process = self.start(name, *WORKER, "--loglevel=INFO", *options, **settings)
         eventually(lambda: "worker started" in process.output() or not process.runs, within=40)
         return process
 
     def beat(self, name: str = "beat") -> Process:
-        """Start a beat."""
+        """Start beat."""
         return self.start(name, *BEAT, "--loglevel=INFO")
 
     def wake(self, queue: Queue = Queue.URGENT) -> None:
@@ -52,43 +52,43 @@ class House:
             wakeups.wake(queue)
 
     def sign_up(self, number: int = 1) -> None:
-        """Take in so many sign-ups, as the site does, and wake nobody for them."""
+        """Insert sign-ups, as the site does, without waking a queue."""
         with self.database.writing() as session:
             newsletter = newsletters.by_slug(session, "morning") or a_newsletter(session)
             for _ in range(number):
                 a_signup(session, newsletter, received_at=datetime.now(UTC))
 
     def letters(self) -> list[Path]:
-        """What lies in the outbox."""
+        """Return the files in the outbox."""
         return list(self.folder.glob("outbox/new/*"))
 
     def statuses(self) -> list[DeliveryStatus]:
-        """What has become of every letter that is owed."""
+        """Return the status of every delivery."""
         with self.database.reading() as session:
             return list(session.scalars(select(Delivery.status)))
 
 
 @pytest.fixture
-def house_on(redis_url: str, tmp_path: Path) -> Iterator[Callable[..., House]]:
-    """A service on a database of the test's choice."""
+def installation_on(redis_url: str, tmp_path: Path) -> Iterator[Callable[..., Installation]]:
+    """Return a function that makes an installation on a given database."""
     with ExitStack() as stack:
 
-        def build(database_url: str, **settings: str) -> House:
-            given = {
+        def build(database_url: str, **settings: str) -> Installation:
+            options = {
                 "DATABASE_URL": database_url,
                 "REDIS_URL": redis_url,
                 "DATA_DIR": str(tmp_path),
                 "SECRET_KEYS": "k1:" + "s" * 40,
                 **settings,
             }
-            environment = {f"NEWSLETTER_{name}": value for name, value in given.items()}
+            environment = {f"NEWSLETTER_{name}": value for name, value in options.items()}
             database = stack.enter_context(closing(opened(database_url)))
-            return House(database, redis_url, tmp_path, environment, stack)
+            return Installation(database, redis_url, tmp_path, environment, stack)
 
         yield build
 
 
 @pytest.fixture
-def house(house_on: Callable[..., House], sqlite_url: str) -> House:
-    """A service that keeps its letters."""
-    return house_on(sqlite_url)
+def installation(installation_on: Callable[..., Installation], sqlite_url: str) -> Installation:
+    """An installation on SQLite, with an outbox."""
+    return installation_on(sqlite_url)

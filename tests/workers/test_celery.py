@@ -1,4 +1,4 @@
-"""Workers and beat as processes of their own, on a real Redis that freezes, dies and forgets."""
+"""Workers and beat as separate processes, with a real Redis that freezes, dies and loses its data."""
 
 import subprocess
 import sys
@@ -15,39 +15,39 @@ from tests.servers.redis import frozen, gone
 from tests.smtp_server import USUAL, ScriptedServer, late
 from tests.waiting import eventually
 
-AWAY = "postgresql+psycopg://nobody:secret@127.0.0.1:1/nothing"
-AGAIN = 40  # seconds for everybody to find a Redis that is back, on a busy machine
+UNREACHABLE = "postgresql+psycopg://nobody:secret@127.0.0.1:1/nothing"
+RECONNECT_SECONDS = 40  # for all processes to find a Redis that is back, on a busy machine
 
 
-def test_a_letter_leaves_at_a_ring_where_no_beat_runs(house):
-    house.worker()
-    house.sign_up()
-    house.wake()
-    eventually(lambda: len(house.letters()) == 1, within=20)
+def test_a_wake_up_sends_a_letter_without_beat(installation):
+    installation.worker()
+    installation.sign_up()
+    installation.wake()
+    eventually(lambda: len(installation.letters()) == 1, within=20)
 
 
-def test_a_worker_may_answer_in_some_queues_only(house):
-    house.worker("worker", "-Q", "urgent")
-    house.sign_up()
-    house.wake(Queue.UPKEEP)
-    house.wake(Queue.URGENT)
-    eventually(house.letters, within=20)
-    with Redis.from_url(house.redis_url) as redis:
+def test_a_worker_may_serve_some_queues_only(installation):
+    installation.worker("worker", "-Q", "urgent")
+    installation.sign_up()
+    installation.wake(Queue.UPKEEP)
+    installation.wake(Queue.URGENT)
+    eventually(installation.letters, within=20)
+    with Redis.from_url(installation.redis_url) as redis:
         assert redis.llen("upkeep") == 1
-        asked = redis.info("commandstats")
-    assert "cmdstat_hset" not in asked, "Redis is told nothing of a wake-up that is being answered"
-    assert "cmdstat_publish" not in asked, "a worker talks to no other one"
+        commands = redis.info("commandstats")
+    assert "cmdstat_hset" not in commands, "nothing is written to Redis while a task runs"
+    assert "cmdstat_publish" not in commands, "workers exchange no messages"
 
 
-def test_the_beat_wakes_every_queue_and_keeps_no_file(house):
-    house.beat()
-    with Redis.from_url(house.redis_url) as redis:
+def test_the_beat_wakes_every_queue_and_keeps_no_file(installation):
+    installation.beat()
+    with Redis.from_url(installation.redis_url) as redis:
         eventually(lambda: all(redis.llen(queue.value) for queue in Queue), within=20)
-    assert {file.name for file in house.folder.iterdir()} <= {"beat.out", "beat.err", *of_sqlite(house)}
+    assert {file.name for file in installation.folder.iterdir()} <= {"beat.out", "beat.err", *of_sqlite(installation)}
 
 
-def of_sqlite(house):
-    return {file.name for file in house.folder.iterdir() if ".sqlite" in file.name or ".db" in file.name}
+def of_sqlite(installation):
+    return {file.name for file in installation.folder.iterdir() if ".sqlite" in file.name or ".db" in file.name}
 
 
 @contextmanager
@@ -58,65 +58,64 @@ def emptied(url):
 
 
 @pytest.mark.parametrize("trouble", [frozen, gone, emptied])
-def test_whatever_redis_does_nothing_is_lost_and_nobody_is_started_again(house, trouble):
-    worker, beat = house.worker(), house.beat()
-    house.sign_up(2)
-    eventually(lambda: len(house.letters()) == 2, within=20)
-    with trouble(house.redis_url):
-        house.sign_up(2)
-        house.wake()
-    eventually(lambda: len(house.letters()) == 4, within=AGAIN)
-    house.sign_up()
-    eventually(lambda: len(house.letters()) == 5, within=AGAIN)
+def test_whatever_redis_does_nothing_is_lost_and_no_process_ends(installation, trouble):
+    worker, beat = installation.worker(), installation.beat()
+    installation.sign_up(2)
+    eventually(lambda: len(installation.letters()) == 2, within=20)
+    with trouble(installation.redis_url):
+        installation.sign_up(2)
+        installation.wake()
+    eventually(lambda: len(installation.letters()) == 4, within=RECONNECT_SECONDS)
+    installation.sign_up()
+    eventually(lambda: len(installation.letters()) == 5, within=RECONNECT_SECONDS)
     assert worker.runs
     assert beat.runs
-    said = worker.output() + beat.output()
-    assert "Traceback" not in said
+    assert "Traceback" not in worker.output() + beat.output()
 
 
 @pytest.mark.parametrize("trouble", [frozen, gone, emptied])
-def test_a_ring_goes_on_while_redis_is_away_and_is_no_trouble_when_it_is_back(house, trouble):
-    with house.database.writing() as session:
+def test_sending_goes_on_while_redis_is_away_and_after_it_is_back(installation, trouble):
+    with installation.database.writing() as session:
         owed(session, 6)
     with ScriptedServer(always={"DOT": late(USUAL["DOT"], 0.2)}) as relay:
-        worker = house.worker(NEWSLETTER_SMTP_URL=f"smtp://{relay.host}:{relay.port}")
-        house.wake(Queue.BULK)
+        worker = installation.worker(NEWSLETTER_SMTP_URL=f"smtp://{relay.host}:{relay.port}")
+        installation.wake(Queue.BULK)
         eventually(lambda: relay.letters, within=20)
-        with trouble(house.redis_url):
+        with trouble(installation.redis_url):
             eventually(lambda: len(relay.letters) == 6, within=20)
-            house.sign_up()
-        eventually(lambda: house.wake() or len(relay.letters) == 7, within=AGAIN)
+            installation.sign_up()
+        eventually(lambda: installation.wake() or len(relay.letters) == 7, within=RECONNECT_SECONDS)
     assert worker.runs
     assert "Traceback" not in worker.output()
 
 
-def test_a_redis_that_is_away_when_everybody_starts_is_found_when_it_comes(house):
-    with gone(house.redis_url):
-        worker, beat = house.start("worker", *WORKER), house.beat()
-        house.sign_up()
+def test_a_redis_that_is_away_at_the_start_is_found_when_it_comes(installation):
+    with gone(installation.redis_url):
+        worker, beat = installation.start("worker", *WORKER), installation.beat()
+        installation.sign_up()
         eventually(lambda: "Redis cannot be reached" in worker.output(), within=40)
         eventually(lambda: "A wake-up was lost" in beat.output(), within=40)
-    eventually(house.letters, within=AGAIN)
-    for said, line in ((worker.output(), "Redis cannot be reached"), (beat.output(), "A wake-up was lost")):
-        assert said.count(line) == 1, "each warns once a minute"
-        assert '"level": "error"' not in said
-        assert "Traceback" not in said
+    eventually(installation.letters, within=RECONNECT_SECONDS)
+    for output, line in ((worker.output(), "Redis cannot be reached"), (beat.output(), "A wake-up was lost")):
+        assert output.count(line) == 1, "each process warns once a minute"
+        assert '"level": "error"' not in output
+        assert "Traceback" not in output
 
 
 @pytest.mark.postgresql
-def test_two_beats_and_two_workers_make_one_letter_of_each_sign_up(house_on, postgresql_url):
-    house = house_on(postgresql_url)
-    house.sign_up(150)
+def test_two_beats_and_two_workers_send_one_letter_per_sign_up(installation_on, postgresql_url):
+    installation = installation_on(postgresql_url)
+    installation.sign_up(150)
     for name in ("one", "two"):
-        house.worker(f"worker {name}")
-        house.beat(f"beat {name}")
-    eventually(lambda: house.statuses().count(DeliveryStatus.SENT) == 150, within=60)
-    assert len(house.letters()) == len(house.statuses()) == 150
+        installation.worker(f"worker {name}")
+        installation.beat(f"beat {name}")
+    eventually(lambda: installation.statuses().count(DeliveryStatus.SENT) == 150, within=60)
+    assert len(installation.letters()) == len(installation.statuses()) == 150
 
 
 @pytest.mark.parametrize("command", [WORKER, BEAT])
-def test_without_redis_the_start_is_refused_in_one_sentence(house, command):
-    (line,) = last_words(house, command, NEWSLETTER_REDIS_URL="")
+def test_without_redis_the_start_is_refused_in_one_line(installation, command):
+    (line,) = output_of_failed_start(installation, command, NEWSLETTER_REDIS_URL="")
     assert line.startswith("NEWSLETTER_REDIS_URL: not set.")
 
 
@@ -124,41 +123,43 @@ WEB = ("uvicorn", "--factory", "newsletter.web:create_app", "--port", "0")
 
 
 @pytest.mark.parametrize("command", [WORKER, WEB], ids=["worker", "web"])
-def test_a_database_that_nobody_migrated_ends_the_start_with_one_line(house, command):
-    (line,) = last_words(house, command, NEWSLETTER_DATABASE_URL=f"sqlite:///{house.folder}/empty.db")
+def test_a_database_that_is_not_migrated_ends_the_start_with_one_line(installation, command):
+    (line,) = output_of_failed_start(
+        installation, command, NEWSLETTER_DATABASE_URL=f"sqlite:///{installation.folder}/empty.db"
+    )
     assert line == "The database is not up to date. Run first: newsletter migrate"
 
 
 @pytest.mark.parametrize("command", [WORKER, WEB], ids=["worker", "web"])
-def test_a_key_that_is_not_the_databases_ends_the_start_with_one_line(house, command):
-    house.worker()
-    (line,) = last_words(house, command, NEWSLETTER_SECRET_KEYS="k1:" + "t" * 40)
+def test_a_key_that_does_not_fit_the_database_ends_the_start_with_one_line(installation, command):
+    installation.worker()
+    (line,) = output_of_failed_start(installation, command, NEWSLETTER_SECRET_KEYS="k1:" + "t" * 40)
     assert "k1 is another key than before" in line
 
 
 @pytest.mark.parametrize("command", [WORKER, BEAT, WEB], ids=["worker", "beat", "web"])
-def test_a_setting_that_is_wrong_ends_the_start_with_one_message(house, command):
-    lines = last_words(house, command, NEWSLETTER_NONSENSE="1")
+def test_a_setting_that_is_wrong_ends_the_start_with_one_message(installation, command):
+    lines = output_of_failed_start(installation, command, NEWSLETTER_NONSENSE="1")
     assert "NEWSLETTER_NONSENSE" in " ".join(lines)
     assert "Traceback" not in " ".join(lines)
 
 
-def test_a_database_that_is_away_keeps_the_site_from_starting_and_one_line_says_why(house):
-    (line,) = last_words(house, WEB, NEWSLETTER_DATABASE_URL=AWAY)
+def test_the_site_does_not_start_without_the_database_and_one_line_says_why(installation):
+    (line,) = output_of_failed_start(installation, WEB, NEWSLETTER_DATABASE_URL=UNREACHABLE)
     assert line.startswith("NEWSLETTER_DATABASE_URL: the database cannot be used: ")
     assert "secret" not in line
 
 
-def last_words(house, command, **settings):
-    """What a process says that ends at its start."""
-    process = house.start("refused", *command, **settings)
+def output_of_failed_start(installation, command, **settings):
+    """Return the output of a process that ends at its start."""
+    process = installation.start("refused", *command, **settings)
     assert process.wait(40) == 2
-    return [line for line in process.output().splitlines() if "SecurityWarning" not in line]  # Celery warns root
+    return [line for line in process.output().splitlines() if "SecurityWarning" not in line]  # Celery warns root users
 
 
-def test_a_database_that_is_away_keeps_no_worker_from_starting(house):
-    worker = house.worker(NEWSLETTER_DATABASE_URL=AWAY)
-    house.wake()
+def test_a_worker_starts_without_the_database(installation):
+    worker = installation.worker(NEWSLETTER_DATABASE_URL=UNREACHABLE)
+    installation.wake()
     eventually(lambda: "the jobs of queue urgent cannot run" in worker.output(), within=20)
     assert worker.runs
     assert "Traceback" not in worker.output()

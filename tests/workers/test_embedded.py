@@ -18,7 +18,7 @@ from workers.tasks import handle
 
 @pytest.fixture
 def app():
-    """An app whose beat is silent."""
+    """An app with an empty schedule."""
     app = make_app(None)
     app.conf.beat_schedule = {}
     return app
@@ -64,7 +64,7 @@ def test_a_second_worker_in_the_same_process_does_only_its_own_work(app):
     assert (first, second) == (["call"], ["call"])
 
 
-def test_a_queue_that_fails_goes_on_answering(app, caplog):
+def test_a_queue_runs_again_after_a_failure(app, caplog):
     calls = []
 
     def fail() -> None:
@@ -79,7 +79,7 @@ def test_a_queue_that_fails_goes_on_answering(app, caplog):
     assert "LookupError" in caplog.text
 
 
-def test_a_queue_that_is_busy_keeps_no_other_waiting(app):
+def test_a_busy_queue_delays_no_other(app):
     done, urgent = threading.Event(), threading.Event()
     for queue in set(Queue) - {Queue.URGENT}:
         handle(app, queue, lambda: done.wait(5))
@@ -91,7 +91,7 @@ def test_a_queue_that_is_busy_keeps_no_other_waiting(app):
         done.set()
 
 
-def test_leaving_waits_for_the_call_that_has_begun_and_forgets_those_that_have_not(app):
+def test_leaving_waits_for_the_running_task_and_drops_waiting_ones(app):
     begun, free = threading.Event(), threading.Event()
     calls = []
 
@@ -109,7 +109,7 @@ def test_leaving_waits_for_the_call_that_has_begun_and_forgets_those_that_have_n
         assert calls == ["call"]
 
 
-def test_what_a_job_does_is_told_to_end_when_the_service_does(app):
+def test_a_running_job_is_asked_to_end_when_the_service_ends(app):
     begun, stop = threading.Event(), threading.Event()
     ended = []
 
@@ -124,7 +124,7 @@ def test_what_a_job_does_is_told_to_end_when_the_service_does(app):
     assert ended == [True]
 
 
-def test_nothing_stays_behind(app, tmp_path, monkeypatch, capfd):
+def test_no_thread_handler_or_file_stays_behind(app, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     threads = set(threading.enumerate())

@@ -1,4 +1,4 @@
-"""The jobs of each queue: short, they look at the database and do what is due."""
+"""The jobs of each queue do what is due in the database, in a short time."""
 
 import logging
 import threading
@@ -30,7 +30,7 @@ from newsletter.mail.transport.smtp.smtp_transport import SmtpTransport
 from newsletter.mail.transport.transport import Outcome
 from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
-from tests.builders import a_carrier, a_newsletter, a_reader, a_signup, an_issue, owed
+from tests.builders import a_newsletter, a_reader, a_signup, a_worker, an_issue, owed
 from tests.clock import NOON
 from tests.content.builders import FakeFetcher
 from tests.transports import FakeMonotonic, FakeTransport
@@ -43,7 +43,7 @@ FEED = b"""<rss version="2.0"><channel><title>Town</title><link>https://town.exa
 <item><title>A bridge opens</title><link>https://town.example/bridge</link><guid>1</guid></item></channel></rss>"""
 
 
-SOMEBODY = "ana@example.org"
+ADDRESS = "ana@example.org"
 
 
 def statuses(stage: WholeService) -> list[DeliveryStatus]:
@@ -58,7 +58,7 @@ def add_signups(stage: WholeService, number: int) -> None:
             a_signup(session, newsletter)
 
 
-def test_waking_urgent_turns_sign_ups_into_letters_that_leave(stage):
+def test_waking_urgent_turns_sign_ups_into_sent_letters(stage):
     add_signups(stage, 2)
     assert jobs.run(Queue.URGENT, stage.context) is False
     assert len(stage.letters()) == 2
@@ -91,7 +91,7 @@ def test_sending_ends_after_its_seconds_and_says_that_more_is_due(stage):
         owed(session, 12)
     ticks = FakeMonotonic()
     transport = FakeTransport(monotonic=ticks, seconds=1.0)
-    busy = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=transport, ticks=ticks))
+    busy = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=transport, monotonic=ticks))
     started = ticks()
     assert jobs.run(Queue.BULK, busy) is True
     assert ticks() - started == SEND_SECONDS
@@ -102,16 +102,16 @@ def test_sending_ends_after_its_seconds_and_says_that_more_is_due(stage):
     assert len(set(transport.taken)) == len(transport.taken) == 12
 
 
-def test_a_relay_that_takes_nothing_is_not_knocked_at_without_pause(stage):
+def test_a_relay_that_takes_nothing_is_not_tried_again_at_once(stage):
     with stage.site.database.writing() as session:
         owed(session, 3)
-    nobody = FakeTransport(monotonic=FakeMonotonic(), limit=0)
-    closed = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=nobody))
+    closed_transport = FakeTransport(monotonic=FakeMonotonic(), limit=0)
+    closed = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=closed_transport))
     assert jobs.run(Queue.BULK, closed) is False
     assert statuses(stage) == [DeliveryStatus.QUEUED] * 3
 
 
-def test_waking_feeds_takes_in_what_the_feeds_offer(stage):
+def test_waking_feeds_stores_new_articles(stage):
     with stage.site.database.writing() as session:
         newsletter = a_newsletter(session)
         session.add(Feed(newsletter_id=newsletter.id, url="https://town.example/feed", added_at=NOON, next_try_at=NOON))
@@ -136,14 +136,14 @@ def test_waking_upkeep_drafts_reclaims_and_deletes(stage):
         )
         signup = a_signup(session, newsletter, received_at=NOON - timedelta(hours=72), state=SignupState.QUIET)
         owed(session, 1)
-        claims.claim(session, a_carrier(session), limit=1, urgent=False, key="k1", now=NOON)
+        claims.claim(session, a_worker(session), limit=1, urgent=False, key="k1", now=NOON)
     ticks = FakeMonotonic()
-    watching = replace(stage.context, watch=LeaseMonitor(ticks))
+    monitoring = replace(stage.context, lease_monitor=LeaseMonitor(ticks))
     for _ in range(int(LEASE_DURATION / 5)):
-        assert jobs.run(Queue.UPKEEP, watching) is False
+        assert jobs.run(Queue.UPKEEP, monitoring) is False
         ticks.now += 5
     assert statuses(stage) == [DeliveryStatus.CLAIMED]
-    jobs.run(Queue.UPKEEP, watching)
+    jobs.run(Queue.UPKEEP, monitoring)
     assert statuses(stage) == [DeliveryStatus.QUEUED]
     with stage.site.database.reading() as session:
         assert session.scalar(select(func.count()).where(Issue.digest_id.is_not(None))) == 1
@@ -160,13 +160,13 @@ def test_a_queue_with_nothing_to_do_is_cheap(stage, queue):
     for engine in (
         database.engine,
         *([database._reader] if database.is_sqlite else []),
-    ):  # PostgreSQL's is a view of it
-        event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    ):  # PostgreSQL reads with the same engine
+        event.listen(engine, "before_cursor_execute", lambda *options: statements.append(options[2]))
     assert jobs.run(queue, stage.context) is False
     assert len([each for each in statements if each not in ("BEGIN", "BEGIN IMMEDIATE")]) <= 7
 
 
-def test_an_outbox_that_cannot_be_written_defers_letters_and_stops_nothing(stage):
+def test_an_outbox_that_cannot_be_written_defers_letters_and_stops_no_queue(stage):
     stage.outbox.write_text("not a folder")
     add_signups(stage, 1)
     for queue in Queue:
@@ -179,19 +179,19 @@ def test_an_outbox_that_cannot_be_written_defers_letters_and_stops_nothing(stage
 
 
 class Broken:
-    """Whatever it is asked, it has a bug, and names somebody."""
+    """A fetcher, transport and templates with a bug whose error contains an address."""
 
     def fetch(self, *_: object, **__: object) -> None:
-        raise LookupError(SOMEBODY)
+        raise LookupError(ADDRESS)
 
     def send(self, *_: object, **__: object) -> None:
-        raise LookupError(SOMEBODY)
+        raise LookupError(ADDRESS)
 
     def get_template(self, name: str) -> None:
-        raise LookupError(SOMEBODY)
+        raise LookupError(ADDRESS)
 
 
-def test_a_digest_that_fails_keeps_no_other_and_no_other_step_from_its_work(stage, caplog):
+def test_a_digest_that_fails_stops_no_other_digest_and_no_other_job(stage, caplog):
     with stage.site.database.writing() as session:
         newsletter = a_newsletter(session)
         a_signup(session, newsletter, received_at=NOON - timedelta(hours=72), state=SignupState.QUIET)
@@ -207,7 +207,7 @@ def test_a_digest_that_fails_keeps_no_other_and_no_other_step_from_its_work(stag
     assert "digest 1 cannot be drafted" in caplog.text
 
 
-def test_a_bug_in_the_postman_leaves_a_trace_without_an_address_and_nothing_claimed(stage, caplog):
+def test_a_bug_in_the_transport_is_logged_without_an_address_and_leaves_nothing_claimed(stage, caplog):
     add_signups(stage, 1)
     broken = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=Broken()), fetcher=Broken())
     for queue in Queue:
@@ -217,7 +217,7 @@ def test_a_bug_in_the_postman_leaves_a_trace_without_an_address_and_nothing_clai
     assert "@example.org" not in caplog.text
 
 
-def test_templates_that_are_broken_stop_no_letter_that_is_written_already(stage):
+def test_broken_templates_stop_no_letter_that_is_already_written(stage):
     add_signups(stage, 1)
     with stage.site.database.writing() as session:
         owed(session, 1)
@@ -227,20 +227,20 @@ def test_templates_that_are_broken_stop_no_letter_that_is_written_already(stage)
     assert statuses(stage) == [DeliveryStatus.SENT]
 
 
-class Away:
-    """A database that nobody reaches."""
+class UnreachableDatabase:
+    """A database whose every transaction fails."""
 
     @contextmanager
     def writing(self):
-        raise OperationalError("", {}, Exception(SOMEBODY))
+        raise OperationalError("", {}, Exception(ADDRESS))
         yield
 
     reading = writing
 
 
 @pytest.mark.parametrize("queue", Queue)
-def test_while_the_database_is_away_a_ring_says_so_in_a_line_for_each_step(stage, caplog, queue):
-    away = Away()
+def test_while_the_database_is_away_each_job_logs_one_line(stage, caplog, queue):
+    away = UnreachableDatabase()
     dispatcher = replace(stage.context.dispatcher, begin=away.writing)
     assert jobs.run(queue, replace(stage.context, database=away, dispatcher=dispatcher)) is False
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
@@ -249,32 +249,32 @@ def test_while_the_database_is_away_a_ring_says_so_in_a_line_for_each_step(stage
     assert "@" not in caplog.text
 
 
-def test_letters_go_to_the_relay_that_the_settings_name_and_else_to_the_outbox(tmp_path: Path):
+def test_letters_go_to_the_relay_in_the_settings_or_else_to_the_outbox(tmp_path: Path):
     unset, named = (
         Settings(data_dir=tmp_path),
         Settings(data_dir=tmp_path, smtp_url="smtp://a.example,smtp://b.example"),
     )
     assert isinstance(context.transport(unset), Outbox)
-    assert context.express_transport(unset) is None, "the outbox holds nobody up"
-    for transport in (context.transport(named), context.express_transport(named)):
+    assert context.urgent_transport(unset) is None, "the outbox delays no letter"
+    for transport in (context.transport(named), context.urgent_transport(named)):
         assert isinstance(transport, SmtpTransport)
         transport.close()
 
 
-def test_with_other_keys_than_the_databases_nothing_is_built(stage):
+def test_no_context_is_built_with_keys_that_do_not_fit_the_database(stage):
     settings = stage.site.settings
     with pytest.raises(Misconfigured):
         context.build(settings.model_copy(update={"secret_keys": (("k1", "t" * 40),)}))
 
 
-def test_after_closing_nothing_beats_any_more(stage):
+def test_after_closing_no_thread_is_left(stage):
     add_signups(stage, 1)
     stage.run(Queue.URGENT)
     stage.context.close()
-    assert not any(thread.name in ("heart", "recorder") for thread in threading.enumerate())
+    assert not any(thread.name in ("heartbeat", "recording") for thread in threading.enumerate())
 
 
-def test_a_service_that_starts_anew_goes_on_where_it_was(stage):
+def test_a_restarted_service_goes_on_where_it_was(stage):
     with stage.site.database.writing() as session:
         owed(session, 2)
         approved = an_issue(session, a_newsletter(session), status=IssueStatus.APPROVED)
@@ -294,12 +294,12 @@ def test_a_service_that_starts_anew_goes_on_where_it_was(stage):
     [
         (Misconfigured("The keys are gone."), "the jobs of queue urgent cannot run: The keys are gone."),
         (
-            OperationalError("", {}, Exception(SOMEBODY)),
+            OperationalError("", {}, Exception(ADDRESS)),
             "the jobs of queue urgent cannot run, the database is unavailable: OperationalError",
         ),
     ],
 )
-def test_a_context_that_cannot_be_built_yet_is_asked_for_again_at_the_next_wake_up(stage, error, line, caplog):
+def test_a_context_that_cannot_be_built_is_tried_again_at_the_next_wake_up(stage, error, line, caplog):
     errors = [error]
 
     def build() -> Context:
@@ -315,7 +315,7 @@ def test_a_context_that_cannot_be_built_yet_is_asked_for_again_at_the_next_wake_
 
 
 @pytest.mark.parametrize("queue", Queue)
-def test_once_the_process_has_to_end_no_step_begins(stage, queue):
+def test_once_the_process_has_to_end_no_job_begins(stage, queue):
     add_signups(stage, 1)
     broken = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=Broken()), fetcher=Broken())
     broken.stop.set()
@@ -324,11 +324,11 @@ def test_once_the_process_has_to_end_no_step_begins(stage, queue):
     assert stage.rows() == before
 
 
-def test_once_the_process_has_to_end_carrying_ends_with_the_letter_in_hand(stage):
+def test_once_the_process_has_to_end_sending_ends_with_the_current_letter(stage):
     with stage.site.database.writing() as session:
         owed(session, 3)
     ticks = FakeMonotonic()
     transport = FakeTransport(lambda _: stage.context.stop.set() or Outcome.TAKEN, monotonic=ticks)
-    ending = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=transport, ticks=ticks))
+    ending = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=transport, monotonic=ticks))
     assert jobs.run(Queue.BULK, ending) is False
     assert statuses(stage) == [DeliveryStatus.SENT, DeliveryStatus.QUEUED, DeliveryStatus.QUEUED]

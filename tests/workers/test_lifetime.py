@@ -1,4 +1,4 @@
-"""A worker that is told to end does so within ten seconds, whatever it is doing."""
+"""A worker ends within ten seconds of a signal, whatever it is doing."""
 
 import signal
 import socket
@@ -27,28 +27,28 @@ def relay(server: ScriptedServer) -> dict[str, str]:
     return {"NEWSLETTER_SMTP_URL": f"smtp://{server.host}:{server.port}"}
 
 
-def test_a_worker_with_nothing_to_do_ends_at_once(house):
-    worker = house.worker()
+def test_a_worker_with_nothing_to_do_ends_at_once(installation):
+    worker = installation.worker()
     worker.terminate()
     assert worker.wait(WITHIN) == 0
 
 
-def test_a_worker_that_carries_ends_after_the_letter_in_hand_and_leaves_none_claimed(house):
-    with house.database.writing() as session:
+def test_a_worker_that_is_sending_ends_after_the_current_letter_and_leaves_none_claimed(installation):
+    with installation.database.writing() as session:
         owed(session, 50)
     with ScriptedServer(always={"DOT": late(USUAL["DOT"], 0.5)}) as slow:
-        worker = house.worker(**relay(slow))
-        house.wake(Queue.BULK)
+        worker = installation.worker(**relay(slow))
+        installation.wake(Queue.BULK)
         eventually(lambda: len(slow.letters) >= 2, within=20)
         worker.terminate()
         assert worker.wait(WITHIN) == 0
-    assert house.statuses().count(DeliveryStatus.SENT) == len(slow.letters) < 50
-    assert set(house.statuses()) == {DeliveryStatus.SENT, DeliveryStatus.QUEUED}
+    assert installation.statuses().count(DeliveryStatus.SENT) == len(slow.letters) < 50
+    assert set(installation.statuses()) == {DeliveryStatus.SENT, DeliveryStatus.QUEUED}
     assert "abandoned" not in worker.output()
 
 
-class Interrupted(Event):
-    """An event in whose lock the second signal comes, as it does now and then where two follow at once."""
+class InterruptedEvent(Event):
+    """An event during whose lock a second signal comes, as may happen with two signals at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,9 +60,9 @@ class Interrupted(Event):
         super().set()
 
 
-def told_twice_at_once() -> None:
-    """The body of a process: it ends with status 0 if it learns that it has to end."""
-    stop = Interrupted()
+def two_signals_at_once() -> None:
+    """The body of a process: it exits with status 0 if `stop` is set."""
+    stop = InterruptedEvent()
     lifetime.attend(Once(StringIO), StringIO(), stop)
     signals.worker_init.send(None)
     for one in (signal.SIGINT, signal.SIGTERM):
@@ -71,8 +71,8 @@ def told_twice_at_once() -> None:
     sys.exit(not stop.wait(5))
 
 
-def told_after_a_bad_start() -> None:
-    """The same, where the context could not be built in a way that nobody foresaw."""
+def signal_after_a_failed_start() -> None:
+    """The same after an unexpected error while the context was built."""
 
     def build() -> StringIO:
         raise PermissionError
@@ -84,48 +84,50 @@ def told_after_a_bad_start() -> None:
     sys.exit(not stop.wait(5))
 
 
-@pytest.mark.parametrize("body", [told_twice_at_once, told_after_a_bad_start])
-def test_a_worker_that_is_told_to_end_hears_it(body):
-    told = f"from {__name__} import {body.__name__}; {body.__name__}()"
-    assert subprocess.run([sys.executable, "-c", told], check=False, timeout=60).returncode == 0
+@pytest.mark.parametrize("body", [two_signals_at_once, signal_after_a_failed_start])
+def test_a_signal_to_end_always_sets_stop(body):
+    program = f"from {__name__} import {body.__name__}; {body.__name__}()"
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
 
 
-def test_a_relay_that_hangs_keeps_no_worker_from_ending(house):
-    with house.database.writing() as session:
+def test_a_worker_ends_although_a_relay_hangs(installation):
+    with installation.database.writing() as session:
         owed(session, 2)
     with ScriptedServer(always={"DOT": SILENCE}) as hanging:
-        worker = house.worker(**relay(hanging))
-        house.wake(Queue.BULK)
+        worker = installation.worker(**relay(hanging))
+        installation.wake(Queue.BULK)
         eventually(lambda: "DATA" in hanging.commands, within=20)
         worker.terminate()
         assert worker.wait(WITHIN) == 0
     assert "abandoned" not in worker.output()
-    assert DeliveryStatus.CLAIMED not in house.statuses(), "what was sent and not answered to is in doubt"
+    assert DeliveryStatus.CLAIMED not in installation.statuses(), "a letter without a reply is in doubt"
     assert "Traceback" not in worker.output()
 
 
-def test_a_relay_that_hangs_keeps_no_service_in_one_process_from_ending(house):
+def test_a_service_in_one_process_ends_although_a_relay_hangs(installation):
     with ScriptedServer(always={"DOT": SILENCE}) as hanging:
         port = str(free_port())
-        serve = house.start("serve", "newsletter", "serve", "--port", port, NEWSLETTER_REDIS_URL="", **relay(hanging))
-        house.sign_up()
+        serve = installation.start(
+            "serve", "newsletter", "serve", "--port", port, NEWSLETTER_REDIS_URL="", **relay(hanging)
+        )
+        installation.sign_up()
         eventually(lambda: "DATA" in hanging.commands, within=40)
         serve.terminate()
         assert serve.wait(WITHIN) == 0
     assert "Traceback" not in serve.output()
 
 
-def test_a_beat_ends_at_once(house):
-    beat = house.beat()
+def test_beat_ends_at_once(installation):
+    beat = installation.beat()
     eventually(lambda: "beat started" in beat.output(), within=40)
     beat.terminate()
     assert beat.wait(WITHIN) == 0
     assert "Traceback" not in beat.output()
 
 
-def test_a_visitor_in_the_middle_of_a_form_keeps_no_site_from_ending(house):
+def test_the_site_ends_although_a_visitor_is_in_the_middle_of_a_form(installation):
     port = free_port()
-    web = house.start("web", *WEB, "--port", str(port))
+    web = installation.start("web", *WEB, "--port", str(port))
     eventually(lambda: listens(port), within=40)
     with socket.create_connection(("127.0.0.1", port)) as visitor:
         visitor.sendall(b"POST /subscribe HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\ne")

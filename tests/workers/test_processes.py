@@ -1,4 +1,4 @@
-"""Programs as processes of a test: they end when it does."""
+"""Processes that a test starts end when the test ends."""
 
 import signal
 import subprocess
@@ -23,14 +23,14 @@ input()
 
 
 def lives(number: int) -> bool:
-    """Whether there is such a process; one that nobody has buried yet does not count."""
+    """Return whether the process is running; a zombie is not."""
     try:
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
 
-def test_a_process_ends_with_whoever_started_it_even_when_that_is_killed(tmp_path):
+def test_a_process_ends_with_its_starter_even_if_that_is_killed(tmp_path):
     command = [sys.executable, "-c", START, str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starter:
         number = int(starter.stdout.readline())
@@ -39,7 +39,7 @@ def test_a_process_ends_with_whoever_started_it_even_when_that_is_killed(tmp_pat
     assert eventually(lambda: not lives(number))
 
 
-def test_a_failure_ends_the_processes_and_shows_what_they_said(tmp_path, capsys):
+def test_a_failure_ends_the_processes_and_shows_their_output(tmp_path, capsys):
     talker = Process("talker", ["sh", "-c", "echo so it goes; exec sleep 60"], {}, tmp_path)
 
     def fail() -> None:

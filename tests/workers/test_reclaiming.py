@@ -1,4 +1,4 @@
-"""Each worker watches the leases of all others by itself, however seldom it is woken."""
+"""Every worker checks the leases of all others, however seldom it is woken."""
 
 import threading
 from dataclasses import replace
@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from newsletter.mail.delivery import claims
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, LeaseMonitor, Worker
-from tests.builders import a_carrier, owed
+from tests.builders import a_worker, owed
 from tests.clock import NOON
 from tests.transports import FakeMonotonic
 from tests.waiting import eventually
@@ -21,51 +21,51 @@ def status(stage) -> DeliveryStatus:
         return session.scalars(select(Delivery.status)).one()
 
 
-def with_a_letter_in_dead_hands(stage) -> None:
+def add_a_letter_of_a_dead_worker(stage) -> None:
     with stage.site.database.writing() as session:
         owed(session, 1)
-        claims.claim(session, a_carrier(session), limit=1, urgent=False, key="k1", now=NOON)
+        claims.claim(session, a_worker(session), limit=1, urgent=False, key="k1", now=NOON)
 
 
-def test_letters_of_the_dead_go_back_within_the_lease_though_no_queue_is_woken(stage):
-    with_a_letter_in_dead_hands(stage)
+def test_letters_of_a_dead_worker_are_reclaimed_after_the_lease_although_no_queue_is_woken(stage):
+    add_a_letter_of_a_dead_worker(stage)
     ticks = FakeMonotonic()
-    worker = replace(stage.context, watch=LeaseMonitor(ticks))
-    begun, looks = ticks.now, threading.Semaphore(0)
+    worker = replace(stage.context, lease_monitor=LeaseMonitor(ticks))
+    begun, checks = ticks.now, threading.Semaphore(0)
 
-    def look() -> None:
+    def check() -> None:
         jobs.attempt(jobs.reclaim_expired_leases, worker)
-        looks.release()
+        checks.release()
         if status(stage) is DeliveryStatus.CLAIMED:
             ticks.now += HEARTBEAT_INTERVAL
 
-    watching = Repeating(look, every=0.01, name="watching")
-    watching.start()
+    lease_check = Repeating(check, every=0.01, name="lease_check")
+    lease_check.start()
     eventually(lambda: status(stage) is DeliveryStatus.QUEUED)
-    watching.close()
+    lease_check.close()
     assert ticks.now - begun <= LEASE_DURATION + 2 * HEARTBEAT_INTERVAL
-    assert not any(thread.name == "watching" for thread in threading.enumerate())
+    assert not any(thread.name == "lease_check" for thread in threading.enumerate())
 
 
-def test_of_all_who_miss_a_carrier_one_hands_its_letters_back(stage, caplog):
-    with_a_letter_in_dead_hands(stage)
+def test_if_all_workers_see_a_lease_expire_one_reclaims_its_letters(stage, caplog):
+    add_a_letter_of_a_dead_worker(stage)
     ticks = FakeMonotonic()
-    crowd = [replace(stage.context, watch=LeaseMonitor(ticks)) for _ in range(20)]
+    crowd = [replace(stage.context, lease_monitor=LeaseMonitor(ticks)) for _ in range(20)]
     for _ in range(int(LEASE_DURATION / HEARTBEAT_INTERVAL) + 2):
         for worker in crowd:
             jobs.attempt(jobs.reclaim_expired_leases, worker)
         ticks.now += HEARTBEAT_INTERVAL
     with stage.site.database.reading() as session:
         assert session.scalars(select(Delivery.deaths)).one() == 1
-    said = [record for record in caplog.records if "lease expired" in record.getMessage()]
-    assert len(said) == 1
+    logged = [record for record in caplog.records if "lease expired" in record.getMessage()]
+    assert len(logged) == 1
 
 
-def test_a_worker_that_has_to_end_looks_no_more(stage):
+def test_a_worker_that_has_to_end_checks_no_leases(stage):
     with stage.site.database.writing() as session:
-        a_carrier(session)
+        a_worker(session)
         session.execute(update(Worker).values(beats=3))
     ending = replace(stage.context, stop=threading.Event())
     ending.stop.set()
     jobs.attempt(jobs.reclaim_expired_leases, ending)
-    assert ending.watch._quiet == {}
+    assert ending.lease_monitor._unchanged == {}

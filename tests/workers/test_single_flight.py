@@ -1,4 +1,4 @@
-"""One call at a time, and none forgotten."""
+"""Calls run one at a time, and none is lost."""
 
 import threading
 
@@ -8,7 +8,7 @@ from workers.single_flight import SingleFlight
 
 
 class Slow:
-    """Work that lasts until it is let go."""
+    """Work that lasts until the test releases it."""
 
     def __init__(self, *more: bool) -> None:
         self.more = list(more)
@@ -24,16 +24,16 @@ class Slow:
 
 
 @pytest.mark.parametrize(("more", "woken"), [(True, ["again"]), (False, [])])
-def test_a_queue_in_which_more_is_due_is_woken_again(more, woken):
-    slow, said = Slow(more), []
+def test_a_queue_with_more_due_is_woken_again(more, woken):
+    slow, wakes = Slow(more), []
     slow.free.release()
-    SingleFlight(slow, again=lambda: said.append("again"))()
-    assert said == woken
+    SingleFlight(slow, again=lambda: wakes.append("again"))()
+    assert wakes == woken
 
 
-def test_a_call_while_the_queue_is_busy_returns_and_is_not_forgotten():
-    slow, said = Slow(False), []
-    guard = SingleFlight(slow, again=lambda: said.append("again"))
+def test_a_call_while_the_queue_is_busy_returns_and_causes_another_run():
+    slow, wakes = Slow(False), []
+    guard = SingleFlight(slow, again=lambda: wakes.append("again"))
     first = threading.Thread(target=guard)
     first.start()
     assert slow.begun.acquire(timeout=5)
@@ -42,14 +42,14 @@ def test_a_call_while_the_queue_is_busy_returns_and_is_not_forgotten():
     slow.free.release()
     first.join(5)
     assert slow.calls == 1
-    assert said == ["again"]
+    assert wakes == ["again"]
 
 
 def test_a_queue_is_free_again_after_a_failure():
-    slow, said = Slow(), []  # which has no answer left
-    guard = SingleFlight(slow, again=lambda: said.append("again"))
+    slow, wakes = Slow(), []  # raises IndexError
+    guard = SingleFlight(slow, again=lambda: wakes.append("again"))
     for _ in range(2):
         slow.free.release()
         with pytest.raises(IndexError):
             guard()
-    assert said == []
+    assert wakes == []

@@ -10,7 +10,7 @@ from sqlalchemy import func, or_, select
 from newsletter.errors import NewsletterError
 from newsletter.mail.delivery import copies
 from newsletter.mail.delivery.assembly import Assembler
-from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, has_status
 from newsletter.store.database import Database
 
 
@@ -37,7 +37,9 @@ class Relayed:
 
     def __len__(self) -> int:
         with self.database.reading() as session:
-            return session.scalar(select(func.count()).select_from(Delivery).where(stands(DeliveryStatus.SENT))) or 0
+            return (
+                session.scalar(select(func.count()).select_from(Delivery).where(has_status(DeliveryStatus.SENT))) or 0
+            )
 
     def letters(self) -> list[EmailMessage]:
         """What the relay has taken."""
@@ -46,7 +48,7 @@ class Relayed:
 
     def check(self) -> None:
         """Raise NewsletterError, with the relay's words, where it did not take a letter."""
-        unwanted = or_(stands(DeliveryStatus.FAILED), Delivery.deferrals > 0)
+        unwanted = or_(has_status(DeliveryStatus.FAILED), Delivery.deferrals > 0)
         with self.database.reading() as session:
             refused = session.scalars(select(Delivery).where(unwanted).order_by(Delivery.id).limit(1)).first()
         if refused:

@@ -23,7 +23,7 @@ from newsletter.content.digests import digests
 from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
-from newsletter.mail.delivery.deliveries import sums
+from newsletter.mail.delivery.deliveries import status_counts
 from newsletter.mail.letters.letters import Letter
 from newsletter.queues.wakeups import Queue
 from newsletter.web.site import Site
@@ -150,7 +150,7 @@ class DemoSteps:
                 return session.scalar(select(func.count()).where(*where)) or 0
 
             letter = session.scalar(select(Letter).where(Letter.issue_id.is_not(None)))
-            states = {s.value: n for s, n in sums(session, letter.id).items()} if letter else {}
+            states = {s.value: n for s, n in status_counts(session, letter.id).items()} if letter else {}
             return {
                 "signups": count(Signup.id.is_not(None)),
                 "confirmed": count(LedgerEntry.event == Event.CONFIRMED),

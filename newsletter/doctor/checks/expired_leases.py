@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from newsletter.doctor.checks.findings import Check, Finding
-from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, stands
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, has_status
 from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, Worker
 from newsletter.store.database import Begin
 
@@ -31,7 +31,7 @@ def holders(session: Session) -> dict[int, LeaseHolder]:
     """Return the workers that hold letters, by id."""
     held = (
         select(Delivery.carrier_id, func.count().label("n"))
-        .where(stands(DeliveryStatus.CLAIMED), Delivery.carrier_id.is_not(None))
+        .where(has_status(DeliveryStatus.CLAIMED), Delivery.carrier_id.is_not(None))
         .group_by(Delivery.carrier_id)
         .subquery()
     )

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor.checks.findings import Check, Finding, findings_of
-from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, Tally, stands
+from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, Tally, has_status
 from newsletter.mail.delivery.leases import Worker
 from newsletter.mail.letters.letters import Letter, Variant
 
@@ -41,7 +41,7 @@ def _sum(occasion: str, audience: int, row_count: int, tally_count: int) -> Find
 def issues(session: Session) -> Iterator[Finding]:
     """Find issues marked sent that have no letter, or a delivery that is not final."""
     written = exists().where(Letter.issue_id == Issue.id)
-    owed = written.where(Delivery.letter_id == Letter.id, stands(*OPEN))
+    owed = written.where(Delivery.letter_id == Letter.id, has_status(*OPEN))
     sent = select(Issue.id).where(Issue.status == IssueStatus.SENT).order_by(Issue.id)
     for condition, says in (
         (~written, "it is marked sent, but it has no letter"),
@@ -57,9 +57,9 @@ def _issue(says: str, number: int) -> Finding:
 def states(session: Session) -> Iterator[Finding]:
     """Find final deliveries without the time of their outcome, and open ones with such a time."""
     wrong = {
-        "it is final, but the time of its outcome is missing": (~stands(*OPEN), Delivery.decided_at.is_(None)),
+        "it is final, but the time of its outcome is missing": (~has_status(*OPEN), Delivery.decided_at.is_(None)),
         "it is not final, but has the time of an outcome": (
-            stands(*OPEN),
+            has_status(*OPEN),
             Delivery.decided_at.is_not(None),
         ),
     }
@@ -70,7 +70,7 @@ def states(session: Session) -> Iterator[Finding]:
 def claims(session: Session) -> Iterator[Finding]:
     """Find claimed deliveries without a worker, or with one that the database does not know."""
     unowned = or_(Delivery.carrier_id.is_(None), ~exists().where(Worker.id == Delivery.carrier_id))
-    claimed = _deliveries(stands(DeliveryStatus.CLAIMED), unowned)
+    claimed = _deliveries(has_status(DeliveryStatus.CLAIMED), unowned)
     make = partial(_delivery, Check.DEAD_CLAIMS, "it is claimed by no known worker", "")
     for each in findings_of(session, claimed, make):
         yield each._replace(fixable=True)

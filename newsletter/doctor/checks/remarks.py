@@ -8,18 +8,25 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.doctor.checks.findings import Remark
-from newsletter.mail.delivery.deliveries import DEATHS, WAITING, Delivery, DeliveryStatus, may_have_arrived, stands
+from newsletter.mail.delivery.deliveries import (
+    SUSPECT_DEATHS,
+    WAITING,
+    Delivery,
+    DeliveryStatus,
+    has_status,
+    may_have_arrived,
+)
 
 
 def in_doubt(session: Session) -> Iterator[Remark]:
     """Count letters that may have arrived: each is sent again with the same bytes, or ends unknown."""
     doubtful = may_have_arrived(Delivery.doubts, Delivery.deaths)
-    waiting = select(func.count(), func.min(Delivery.first_tried_at)).where(stands(*WAITING), doubtful)
+    waiting = select(func.count(), func.min(Delivery.first_tried_at)).where(has_status(*WAITING), doubtful)
     count, since = session.execute(waiting).one()
     if count:
         says = f"{count:,} may have arrived and will be sent again; the oldest was first tried at {_when(since)}"
         yield Remark("in-doubt", "deliveries", says)
-    ended = select(func.count(), func.max(Delivery.decided_at)).where(stands(DeliveryStatus.UNKNOWN))
+    ended = select(func.count(), func.max(Delivery.decided_at)).where(has_status(DeliveryStatus.UNKNOWN))
     count, last = session.execute(ended).one()
     if count:
         says = f"letters that may have arrived and are not sent again: {count:,}; the last ended at {_when(last)}"
@@ -28,9 +35,10 @@ def in_doubt(session: Session) -> Iterator[Remark]:
 
 def suspects(session: Session) -> Iterator[Remark]:
     """Count letters that several workers held when they died."""
-    waiting = select(func.count()).where(stands(*WAITING), Delivery.deaths >= DEATHS)
+    waiting = select(func.count()).where(has_status(*WAITING), Delivery.deaths >= SUSPECT_DEATHS)
     if count := session.scalar(waiting):
-        says = f"letters that {DEATHS} workers or more held when they stopped: {count:,}; each is sent once more, alone"
+        held = f"letters that {SUSPECT_DEATHS} workers or more held when they stopped: {count:,}"
+        says = f"{held}; each is sent once more, alone"
         yield Remark("suspects", "deliveries", says)
 
 

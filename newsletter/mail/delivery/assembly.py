@@ -1,4 +1,4 @@
-"""Parcels: a claimed delivery becomes an envelope and its reader's own bytes."""
+"""Assemble the message of a claimed delivery: its envelope, and the stored letter with the reader's fields."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -17,9 +17,9 @@ from newsletter.mail.letters.merge import FieldError
 from newsletter.mail.transport import return_paths
 from newsletter.mail.transport.transport import Message
 
-BEGIN_WITHIN = timedelta(seconds=2)  # a reader who left longer ago than this gets no MAIL FROM
+BEGIN_WITHIN = timedelta(seconds=2)  # after the claim; a reader who left longer ago gets no MAIL FROM
 
-NAMED: dict[Purpose, Callable[[Claimed], tuple[int | None, ...]]] = {
+LINK_IDS: dict[Purpose, Callable[[Claimed], tuple[int | None, ...]]] = {
     Purpose.CONFIRM: lambda claimed: (claimed.signup, claimed.nonce),
     Purpose.NEVER: lambda claimed: (claimed.signup, claimed.nonce),
     Purpose.UNSUBSCRIBE: lambda claimed: (claimed.subscriber, claimed.newsletter),
@@ -27,8 +27,8 @@ NAMED: dict[Purpose, Callable[[Claimed], tuple[int | None, ...]]] = {
 }
 
 
-class VariantAssembler:
-    """Writes what differs between readers, with one key. `fields` says how each field is made of a claim."""
+class FieldWriter:
+    """Writes the fields that differ between readers, with one key. `fields` maps each name to the function for it."""
 
     def __init__(self, links: Links, keyring: Keyring, key: str) -> None:
         self._mac = keyring.mac_maker("message-id", key=key)
@@ -45,29 +45,29 @@ class VariantAssembler:
         }
 
     def sender(self, claimed: Claimed) -> str:
-        """Where a bounce goes: an address of the delivery's own where the newsletter has a domain for them."""
+        """Return the envelope sender, where bounces go: one per delivery if the newsletter has a return path domain."""
         if claimed.return_path_domain is None:
             return claimed.sender
         return self._return_path(claimed.delivery, claimed.first_tried_at, claimed.return_path_domain)
 
     def _message_id(self, claimed: Claimed) -> bytes:
-        """Unique for ever: the time is in it because a database that was lost gives its numbers out a second time."""
-        mac = self._mac(f"{claimed.delivery} {_exactly(claimed.first_tried_at)}".encode())
+        """Return a Message-ID that stays unique: a restored database assigns ids again, so the time is part of it."""
+        mac = self._mac(f"{claimed.delivery} {_isoformat(claimed.first_tried_at)}".encode())
         return f"<{claimed.delivery}.{mac[:12].hex()}@{_domain(claimed.sender)}>".encode("ascii")
 
 
 def _link(purpose: Purpose, url: Callable[..., bytes]) -> Callable[[Claimed], str | bytes]:
-    """How a link is made of a claim."""
-    named = NAMED[purpose]
-    # All that differs between two of them is base64url: one that is plain speaks for all that are not too long.
+    """Return the function that makes a link from a claim."""
+    link_ids = LINK_IDS[purpose]
+    # Two links differ in base64url characters only: if one can be written verbatim, so can all that are short enough.
     longest = MAX_HEADER_VALUE if isinstance(as_bytes(url(0).decode()), bytes) else 0
 
     def link(claimed: Claimed) -> str | bytes:
-        ids = named(claimed)
+        ids = link_ids(claimed)
         if None in ids:
             raise _unknown(purpose)
-        made = url(*ids)
-        return made if len(made) <= longest else as_bytes(made.decode())
+        value = url(*ids)
+        return value if len(value) <= longest else as_bytes(value.decode())
 
     return link
 
@@ -75,16 +75,16 @@ def _link(purpose: Purpose, url: Callable[..., bytes]) -> Callable[[Claimed], st
 def _times(claimed: Claimed) -> dict[str, str]:
     if claimed.asked_at is None:
         raise _unknown("requested_at")
-    return times(claimed.asked_at, claimed.zone)
+    return confirmation_times(claimed.asked_at, claimed.zone)
 
 
 @lru_cache(maxsize=64)
 def _date(moment: datetime) -> str | bytes:
-    """A claim's letters share it."""
+    """Format a Date header; cached because the letters of a claim share it."""
     return as_bytes(format_datetime(moment.replace(microsecond=0)))
 
 
-_exactly = lru_cache(maxsize=64)(datetime.isoformat)
+_isoformat = lru_cache(maxsize=64)(datetime.isoformat)
 
 
 @lru_cache(maxsize=64)
@@ -93,33 +93,33 @@ def _domain(address: str) -> str:
 
 
 def _unknown(field: str) -> FieldError:
-    return FieldError(f"the field {field} cannot be filled: nothing is known of it here")
+    return FieldError(f"the field {field} cannot be filled: this delivery has no value for it")
 
 
 class Assembler:
-    """Makes parcels. What a reader's fields hold comes from the claim, so that a repeat is the same bytes."""
+    """Assembles messages. All field values come from the claim, so that a repeat has the same bytes."""
 
     def __init__(self, links: Links, keyring: Keyring) -> None:
         self._links = links
         self._keyring = keyring
-        self._pens: dict[str, VariantAssembler] = {}
+        self._writers: dict[str, FieldWriter] = {}  # by key; there are few keys
 
-    def pack(self, claimed: Claimed, variant: Variant, *, begin_by: float) -> Message:
-        """The parcel. Raises FieldError, which repeats no value, where this reader's letter cannot be written.
+    def assemble(self, claimed: Claimed, variant: Variant, *, begin_by: float) -> Message:
+        """Return the message of a delivery; it must begin by `begin_by` (monotonic).
 
-        Raises KeyError for a field that this release does not know: a newer one, which laid the letter out, does.
+        Raises FieldError, which quotes no value, if this reader's letter cannot be written. Raises KeyError for a field
+        that this release does not know, if a newer release laid the letter out.
         """
-        sheet, pen = variant.sheet, self._pens.get(claimed.key_id) or self._pen(claimed.key_id)
-        values = {field: pen.fields[field](claimed) for field in sheet.fields}
+        sheet, writer = variant.sheet, self._writers.get(claimed.key_id) or self._writer(claimed.key_id)
+        values = {field: writer.fields[field](claimed) for field in sheet.fields}
         body = sheet.fill(values)
-        return Message(claimed.delivery, claimed.attempt, pen.sender(claimed), _recipient(claimed), body, begin_by)
+        return Message(claimed.delivery, claimed.attempt, writer.sender(claimed), _recipient(claimed), body, begin_by)
 
-    def _pen(self, key: str) -> VariantAssembler:
-        """What writes with a delivery's key. There are as many as there are keys, so each is kept."""
-        return self._pens.setdefault(key, VariantAssembler(self._links, self._keyring, key))
+    def _writer(self, key: str) -> FieldWriter:
+        return self._writers.setdefault(key, FieldWriter(self._links, self._keyring, key))
 
 
-# To encode a name takes as long as all else that is its reader's; most share theirs with others.
+# Names are cached: encoding one takes as long as all the reader's other fields, and most readers share theirs.
 
 
 @lru_cache(maxsize=CACHED_NAMES)
@@ -136,12 +136,12 @@ def _phrase(name: str) -> str:
 def _on_one_line(name: str) -> str:
     name = " ".join(name.split())
     if mime.CONTROLS.search(name):
-        raise FieldError("the field name cannot be filled: it has a control character, or half of a character")
+        raise FieldError("the field name cannot be filled: it contains a control character or half a surrogate pair")
     return name
 
 
 def _mailbox(claimed: Claimed) -> str | bytes:
-    """The reader by name, as their mail program shows it, where a name is known and the address can stand beside it."""
+    """Return name and address, or the address alone if there is no name or the address is not ASCII."""
     address = _recipient(claimed)
     name = claimed.name or ""
     if not (address.isascii() and (phrase := _phrase(name))):
@@ -154,8 +154,8 @@ def _mailbox(claimed: Claimed) -> str | bytes:
         raise FieldError("the field mailbox cannot be filled: this is not an address") from None
 
 
-def times(asked_at: datetime, zone: str) -> dict[str, str]:
-    """What a confirmation letter says of its sign-up: when it came, and until when its link works."""
+def confirmation_times(asked_at: datetime, zone: str) -> dict[str, str]:
+    """Return the fields of a confirmation letter that say when the sign-up came and when its link expires."""
     return {
         "requested_at": templating.exactly(templating.local(asked_at, zone)),
         "expires_at": templating.when(templating.local(asked_at + LINK_LIFETIME, zone)),

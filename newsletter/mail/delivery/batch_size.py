@@ -1,57 +1,60 @@
-"""Stride: how many deliveries to claim at a time."""
+"""Decide how many deliveries the next claim takes."""
 
 import time
 from collections.abc import Callable
 from math import inf
 
-FIRST = 32  # deliveries in a process's first claim
-MOST = 500
-AIM = 0.5  # seconds of work in a claim: with one more claimed ahead, all of it begins within the two that it may take
-EVIDENCE = 8  # letters after which a measure counts; or a whole claim, or the seconds of AIM
+INITIAL_SIZE = 32  # deliveries in a process's first claim
+MAX_SIZE = 500  # deliveries
+TARGET_SECONDS = 0.5  # of work in a claim: with one more claimed ahead, all of it begins within the two seconds allowed
+MIN_SAMPLE = 8  # attempts after which a measurement counts; a whole claim or TARGET_SECONDS also suffice
 
 
 class BatchSize:
-    """About half a second of work, as measured; at most twice as much as before, and half where letters came too late.
+    """Half a second of work as measured; at most double the size before, and half of it after letters began too late.
 
-    So a relay that takes 14 letters a second is owed seven at a time, and few go back because they were not begun in
-    time. Used by the thread that carries.
+    So a relay that takes 14 letters a second gets seven at a time, and few are released because they did not begin in
+    time. Used by the sending thread only.
     """
 
-    def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
-        self._ticks = ticks
-        self._since = ticks()
-        self._carried = 0
-        self._came_late = False
-        self._speed = inf  # letters a second; not measured yet
-        self.size = FIRST
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._since = monotonic()
+        self._attempts = 0
+        self._was_late = False
+        self._rate = inf  # letters a second; not measured yet
+        self.size = INITIAL_SIZE
 
-    def begin(self) -> None:
-        """A ring begins: the time since the last one was no work."""
-        self._since, self._carried = self._ticks(), 0
+    def restart(self) -> None:
+        """Begin a new measurement, such as at the start of a send run: the time since the last one was idle."""
+        self._since, self._attempts = self._monotonic(), 0
 
-    def carried(self) -> None:
-        """A letter was carried, whatever became of it."""
-        self._carried += 1
+    def count_attempt(self) -> None:
+        """Count a letter that was sent, whatever the outcome."""
+        self._attempts += 1
 
-    def came_late(self) -> None:
-        """A letter went back because it was not begun in time."""
-        self._came_late = True
+    def note_late(self) -> None:
+        """Note that a letter was released because it did not begin in time."""
+        self._was_late = True
 
-    def is_time(self, left: int) -> bool:
-        """Whether to claim ahead while so many are left: at once where a claim is half a second's work, else later."""
-        return self._speed < inf or left <= self.size // 2
+    def should_claim_ahead(self, remaining: int) -> bool:
+        """Return whether to claim ahead while so many letters remain.
+
+        Once the rate is measured and a claim is half a second of work, always; before, when half of them are sent.
+        """
+        return self._rate < inf or remaining <= self.size // 2
 
     def next(self, seconds: float = inf, *, in_hand: int = 0) -> int:
-        """How many to claim now, if `in_hand` are to be carried first and all is over after so many seconds."""
-        passed = self._ticks() - self._since
-        if self._came_late:
+        """Return the size of the next claim, if `in_hand` letters come first and the run ends after `seconds`."""
+        passed = self._monotonic() - self._since
+        if self._was_late:
             self.size = max(1, self.size // 2)
-            self.begin()
-        elif self._carried >= min(EVIDENCE, self.size) or passed >= AIM:
-            self._speed = max(self._carried, 1) / passed if passed else inf
-            self.size = int(max(1, min(self.size * 2, self._speed * AIM, MOST)))
-            self.begin()
-        self._came_late = False
-        if self._speed == inf:
+            self.restart()
+        elif self._attempts >= min(MIN_SAMPLE, self.size) or passed >= TARGET_SECONDS:
+            self._rate = max(self._attempts, 1) / passed if passed else inf
+            self.size = int(max(1, min(self.size * 2, self._rate * TARGET_SECONDS, MAX_SIZE)))
+            self.restart()
+        self._was_late = False
+        if self._rate == inf:
             return self.size if seconds > 0 else 0
-        return int(max(0, min(self.size, self._speed * seconds - in_hand)))
+        return int(max(0, min(self.size, self._rate * seconds - in_hand)))

@@ -1,7 +1,7 @@
-"""Takes: the one statement in which due deliveries are claimed, and the consent to each is checked again.
+"""The claim statement: it claims due deliveries and checks the consent to each for the last time.
 
-It is built once in a process. What it returns of each delivery, in this order: when it was due, its id, what it became,
-attempt, variant, the address, when it was first tried, its links' key, the subscriber and the name.
+It is built once per process. For each delivery it returns, in this order: due time, id, status, attempt, variant,
+address, time of the first attempt, key of the links, subscriber and name.
 """
 
 from functools import cache
@@ -29,34 +29,34 @@ from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import (
-    DEATHS,
     DELIVERIES,
+    SUSPECT_DEATHS,
     WAITING,
     Delivery,
     DeliveryStatus,
+    has_status,
     not_sent,
-    stands,
     undecided,
 )
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority
 from newsletter.store.database import ID_TYPE, UtcDateTime
 
-LEAVING = (IssueStatus.SENDING, IssueStatus.CANCELLED)  # issues whose letters are decided, by whatever became of them
-ID, STATUS = 1, 2  # where they are among what is returned
+CLAIMABLE_ISSUES = (IssueStatus.SENDING, IssueStatus.CANCELLED)  # the letters of the second are cancelled by the claim
+ID, STATUS = 1, 2  # indexes in a returned row
 
 _NOW = bindparam("now", type_=UtcDateTime())
 
 
 @cache
 def bulk(*, suspects: bool, on_sqlite: bool) -> Update:
-    """Claims from one issue's line, behind a place in it."""
+    """Return the statement that claims from one issue's queue, after a cursor."""
     status = select(Issue.status).where(Issue.id == bindparam("issue")).scalar_subquery()
-    place = tuple_(bindparam("after_at", type_=UtcDateTime()), bindparam("after_id", type_=ID_TYPE))
+    cursor = tuple_(bindparam("after_at", type_=UtcDateTime()), bindparam("after_id", type_=ID_TYPE))
     newsletter = bindparam("newsletter", type_=ID_TYPE)
     due = (
         select(
             Delivery.id,
-            _outcome(_reads(), is_cancelled=status == IssueStatus.CANCELLED).label("outcome"),
+            _next_status(_is_reader(), is_cancelled=status == IssueStatus.CANCELLED).label("next_status"),
             Subscriber.address.label("address"),
             Subscriber.name.label("name"),
         )
@@ -66,25 +66,25 @@ def bulk(*, suspects: bool, on_sqlite: bool) -> Update:
             and_(Subscription.subscriber_id == Delivery.subscriber_id, Subscription.newsletter_id == newsletter),
         )
         .where(Delivery.letter_id == bindparam("letter"), undecided(Priority.BULK))
-        .where(tuple_(Delivery.due_at, Delivery.id) > place)
+        .where(tuple_(Delivery.due_at, Delivery.id) > cursor)
         .where(Delivery.due_at <= bindparam("horizon", type_=UtcDateTime()))
-        .where(status.in_(LEAVING))
+        .where(status.in_(CLAIMABLE_ISSUES))
     )
-    return _take(due, suspects=suspects, on_sqlite=on_sqlite)
+    return _claim(due, suspects=suspects, on_sqlite=on_sqlite)
 
 
 @cache
 def urgent(*, suspects: bool, on_sqlite: bool) -> Update:
-    """Claims from the line of urgent letters; what each kind needs from its reader differs."""
-    needs = case(
+    """Return the statement that claims urgent letters; each kind requires something else of its recipient."""
+    is_permitted = case(
         (Letter.kind == LetterKind.TEST, Delivery.recipient.is_not(None)),
-        (Letter.kind == LetterKind.CONFIRMATION, _asked()),
-        else_=_reads(),
+        (Letter.kind == LetterKind.CONFIRMATION, _awaits_confirmation()),
+        else_=_is_reader(),
     )
     due = (
         select(
             Delivery.id,
-            _outcome(needs, is_cancelled=Issue.status == IssueStatus.CANCELLED).label("outcome"),
+            _next_status(is_permitted, is_cancelled=Issue.status == IssueStatus.CANCELLED).label("next_status"),
             func.coalesce(Delivery.recipient, Subscriber.address).label("address"),
             Subscriber.name.label("name"),
         )
@@ -101,36 +101,36 @@ def urgent(*, suspects: bool, on_sqlite: bool) -> Update:
         )
         .where(undecided(Priority.URGENT))
         .where(or_(Delivery.due_at <= _NOW, Delivery.due_at <= Letter.written_at))
-        .where(or_(Letter.issue_id.is_(None), Issue.status.in_(LEAVING)))
+        .where(or_(Letter.issue_id.is_(None), Issue.status.in_(CLAIMABLE_ISSUES)))
     )
-    return _take(due, suspects=suspects, on_sqlite=on_sqlite)
+    return _claim(due, suspects=suspects, on_sqlite=on_sqlite)
 
 
-def _take(due: Select[*tuple[Any, ...]], *, suspects: bool, on_sqlite: bool) -> Update:
-    """Take these, in the order of their line. Bound when it is executed: what `_Taker` gives, and `limit`."""
-    dead = Delivery.deaths >= DEATHS if suspects else Delivery.deaths < DEATHS
-    taken = (
-        due.where(stands(*WAITING), dead)
+def _claim(due: Select[*tuple[Any, ...]], *, suspects: bool, on_sqlite: bool) -> Update:
+    """Return the UPDATE of the first due deliveries in their order; `claims._Claimer` binds its parameters."""
+    is_wanted = Delivery.deaths >= SUSPECT_DEATHS if suspects else Delivery.deaths < SUSPECT_DEATHS
+    locked = (
+        due.where(has_status(*WAITING), is_wanted)
         .order_by(Delivery.due_at, Delivery.id)
         .limit(bindparam("limit", type_=Integer()))
         .with_for_update(of=Delivery, skip_locked=True)
         .cte("due")
     )
     row = DELIVERIES.c
-    reader: tuple[ColumnElement[Any], ...] = (taken.c.address, taken.c.name)
-    if on_sqlite:  # its RETURNING knows the updated table only
+    reader: tuple[ColumnElement[Any], ...] = (locked.c.address, locked.c.name)
+    if on_sqlite:  # its RETURNING can only use the updated table
         of_row = select(Subscriber.address, Subscriber.name).where(Subscriber.id == row.subscriber_id)
         reader = tuple(of_row.with_only_columns(column).scalar_subquery() for column in of_row.selected_columns)
     return (
         update(DELIVERIES)
-        .where(row.id == taken.c.id)
+        .where(row.id == locked.c.id)
         .values(
-            status=taken.c.outcome,
-            carrier_id=bindparam("carrier"),
+            status=locked.c.next_status,
+            carrier_id=bindparam("worker"),
             attempt=row.attempt + 1,
             first_tried_at=func.coalesce(row.first_tried_at, _NOW),
             key_id=func.coalesce(row.key_id, bindparam("key_now")),
-            decided_at=case((taken.c.outcome == DeliveryStatus.CLAIMED, None), else_=_NOW),
+            decided_at=case((locked.c.next_status == DeliveryStatus.CLAIMED, None), else_=_NOW),
         )
         .returning(
             row.due_at,
@@ -147,16 +147,18 @@ def _take(due: Select[*tuple[Any, ...]], *, suspects: bool, on_sqlite: bool) -> 
     )
 
 
-def _outcome(permitted: ColumnElement[bool], *, is_cancelled: ColumnElement[bool]) -> ColumnElement[DeliveryStatus]:
-    """What becomes of a due delivery: it is claimed, or it ends."""
+def _next_status(
+    is_permitted: ColumnElement[bool], *, is_cancelled: ColumnElement[bool]
+) -> ColumnElement[DeliveryStatus]:
+    """Return the status that a due delivery gets: claimed, or a final one."""
     return case(
-        (and_(func.coalesce(is_cancelled, False).is_(False), permitted), DeliveryStatus.CLAIMED),
+        (and_(func.coalesce(is_cancelled, False).is_(False), is_permitted), DeliveryStatus.CLAIMED),
         else_=not_sent(case((is_cancelled, DeliveryStatus.CANCELLED), else_=DeliveryStatus.WITHHELD)),
     )
 
 
-def _asked() -> ColumnElement[bool]:
-    """What a confirmation needs: somebody asked for it lately, and did not say never."""
+def _awaits_confirmation() -> ColumnElement[bool]:
+    """A confirmation requires a recent sign-up that awaits it, and no request never to be written to."""
     return and_(
         Subscriber.address.is_not(None),
         Signup.state == SignupState.ASKED,
@@ -165,8 +167,8 @@ def _asked() -> ColumnElement[bool]:
     )
 
 
-def _reads() -> ColumnElement[bool]:
-    """What an issue needs: a reader of today (GDPR Art. 7(3): a withdrawal counts from its commit on)."""
+def _is_reader() -> ColumnElement[bool]:
+    """An issue requires a present subscription (GDPR Art. 7(3): a withdrawal counts from its commit on)."""
     return and_(
         Subscriber.address.is_not(None),
         Subscription.standing == Standing.SUBSCRIBED,

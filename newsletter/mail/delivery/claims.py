@@ -1,7 +1,8 @@
-"""Claiming: taking due deliveries for one carrier, with the consent checked again in the same statement.
+"""Claim due deliveries for one worker; the same statement checks consent again.
 
-Urgent letters stand in one line. An issue's stand in a line of its own, so that those of a paused one, however many,
-are never walked past. A letter that was not put off is due whatever the clock says: one that steps back delays none.
+All urgent letters share one queue. Each issue has a queue of its own, so that a claim never reads through the letters
+of a paused issue, however many they are. A letter that was not deferred is due whatever the clock says: a clock set
+back delays no delivery.
 """
 
 from datetime import datetime
@@ -19,13 +20,13 @@ from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.letters.letters import Letter, Priority
 from newsletter.newsletters import Newsletter
 
-MOST = 500  # rows in one statement
-PATIENCE = 20  # statements that may find nobody to write to before the claim gives up for now
+MAX_ROWS = 500  # in one statement
+MAX_FRUITLESS_STATEMENTS = 20  # that only end deliveries, after which a claim gives up for now
 
-# A claim goes by the order of its index, reader by reader, whatever PostgreSQL believes of the table. It plans by its
-# last look at it: where few waited then, because the last issue had nearly left, reading and sorting all who wait seems
-# cheap, and is done for each claim of the next issue. And a connection would keep the plan of a small table.
-_PLAN = select(
+# Make PostgreSQL read the index in order, whatever its statistics say. If they date from the end of an issue, few rows
+# waited then: reading and sorting all waiting rows seems cheap, and would be done for each claim of the next issue. And
+# a connection would keep the plan it made when the table was small.
+_PLANNER_SETTINGS = select(
     *(
         func.set_config(setting, value, True)
         for setting, value in {
@@ -40,7 +41,7 @@ _PLAN = select(
 
 
 class Claimed(NamedTuple):
-    """A delivery in a carrier's hands, with all that its parcel is made of but the letter itself."""
+    """A claimed delivery, with everything that its message is assembled from except the stored letter."""
 
     delivery: int
     attempt: int
@@ -60,18 +61,18 @@ class Claimed(NamedTuple):
     issue: int | None = None
 
 
-class Line(NamedTuple):
-    """An issue's letters, and what is the same for all of them."""
+class IssueQueue(NamedTuple):
+    """The waiting deliveries of an issue, and what is the same for all of them."""
 
     letter: int
     written_at: datetime
     issue: int
-    same: tuple[int, str, str | None, str]  # the newsletter's id, sender, return path's domain and zone
+    newsletter: tuple[int, str, str | None, str]  # its id, sender, return path domain and time zone
 
 
 def claim(
     session: Session,
-    carrier: int,
+    worker: int,
     *,
     limit: int,
     urgent: bool,
@@ -79,101 +80,102 @@ def claim(
     now: datetime,
     cursors: Cursors | None = None,
 ) -> list[Claimed]:
-    """Take up to `limit` (at most 500) due deliveries, the longest due of a line first; none if nothing is due.
+    """Claim and return up to `limit` (at most 500) due deliveries, the longest due of each queue first.
 
-    Whoever left, paused or is not to be written to is withheld in the same statement, so consent is as fresh as the
-    claim; what is left of a cancelled issue is cancelled. Deliveries of an issue that is paused stay queued. Date and
-    key are fixed at the first claim. A carrier that was taken for dead gets nothing until it has beaten again.
+    The same statement withholds the letters of readers who left, paused or must not be written to, so consent is as
+    fresh as the claim; it cancels the remaining letters of a cancelled issue. The letters of a paused issue stay
+    queued. The first claim fixes a letter's Date and key. A worker whose lease ended gets nothing until its next
+    heartbeat.
     """
-    if not leases.has_lease(session, carrier):
+    if not leases.has_lease(session, worker):
         return []
-    taker = _Taker(session, carrier, key=key, now=now, cursors=cursors or Cursors())
-    return taker.urgent(min(limit, MOST)) if urgent else taker.bulk(min(limit, MOST))
+    claimer = _Claimer(session, worker, key=key, now=now, cursors=cursors or Cursors())
+    return claimer.urgent(min(limit, MAX_ROWS)) if urgent else claimer.bulk(min(limit, MAX_ROWS))
 
 
-def claim_suspect(session: Session, carrier: int, *, urgent: bool, key: str, now: datetime) -> list[Claimed]:
-    """Take one letter that three carriers did not survive. Whoever takes it carries nothing else meanwhile."""
-    if not leases.has_lease(session, carrier):
+def claim_suspect(session: Session, worker: int, *, urgent: bool, key: str, now: datetime) -> list[Claimed]:
+    """Claim and return one letter that three workers did not survive; the worker must send no other beside it."""
+    if not leases.has_lease(session, worker):
         return []
-    taker = _Taker(session, carrier, key=key, now=now, cursors=Cursors(), suspects=True)
-    return taker.urgent(1) if urgent else taker.bulk(1)
+    claimer = _Claimer(session, worker, key=key, now=now, cursors=Cursors(), suspects=True)
+    return claimer.urgent(1) if urgent else claimer.bulk(1)
 
 
-class _Taker:
-    """One claim."""
+class _Claimer:
+    """Executes the claim statement for one claim."""
 
     def __init__(
-        self, session: Session, carrier: int, *, key: str, now: datetime, cursors: Cursors, suspects: bool = False
+        self, session: Session, worker: int, *, key: str, now: datetime, cursors: Cursors, suspects: bool = False
     ) -> None:
         self._session = session
-        self._given = {"carrier": carrier, "key_now": key, "now": now}
+        self._parameters = {"worker": worker, "key_now": key, "now": now}
         self._now = now
-        self._bookmarks = cursors
+        self._cursors = cursors
         self._suspects = suspects
         self._is_on_sqlite = session.get_bind().dialect.name == "sqlite"
-        self._is_planned = self._is_on_sqlite  # which has no such settings
+        self._is_configured = self._is_on_sqlite  # SQLite has no planner settings
 
     def urgent(self, limit: int) -> list[Claimed]:
-        for _ in range(PATIENCE):
-            taken = self._take(claim_statement.urgent, limit=limit, signups_since=self._now - LINK_LIFETIME)
-            claimed = [
-                row[claim_statement.ID] for row in taken if row[claim_statement.STATUS] == DeliveryStatus.CLAIMED
-            ]
-            if claimed or not taken:
+        for _ in range(MAX_FRUITLESS_STATEMENTS):
+            rows = self._execute(claim_statement.urgent, limit=limit, signups_since=self._now - LINK_LIFETIME)
+            claimed = [row[claim_statement.ID] for row in rows if _is_claimed(row)]
+            if claimed or not rows:
                 return details(self._session, Delivery.id.in_(claimed)) if claimed else []
         return []
 
     def bulk(self, limit: int) -> list[Claimed]:
-        """From one line after the other, beginning with the one whose turn it is."""
-        leaving = {line.letter: line for line in lines(self._session)}
+        """Claim from one issue after the other, beginning with the one whose turn it is."""
+        queues = {queue.letter: queue for queue in issue_queues(self._session)}
         claimed: list[Claimed] = []
-        for letter in self._bookmarks.turns(leaving):
-            claimed += self._from(leaving[letter], limit - len(claimed))
+        for letter in self._cursors.order(queues):
+            claimed += self._from(queues[letter], limit - len(claimed))
             if len(claimed) >= limit:
                 break
         return claimed
 
-    def _from(self, line: Line, limit: int) -> list[Claimed]:
-        for _ in range(PATIENCE):
-            since, place = self._bookmarks.ticks(), self._bookmarks.place(line.letter)
-            taken = self._take(
+    def _from(self, queue: IssueQueue, limit: int) -> list[Claimed]:
+        for _ in range(MAX_FRUITLESS_STATEMENTS):
+            since, cursor = self._cursors.monotonic(), self._cursors.cursor(queue.letter)
+            rows = self._execute(
                 claim_statement.bulk,
                 limit=limit,
-                letter=line.letter,
-                issue=line.issue,
-                newsletter=line.same[0],
-                horizon=max(self._now, line.written_at),
-                after_at=place.due_at,
-                after_id=place.delivery,
+                letter=queue.letter,
+                issue=queue.issue,
+                newsletter=queue.newsletter[0],
+                horizon=max(self._now, queue.written_at),
+                after_at=cursor.due_at,
+                after_id=cursor.delivery,
             )
-            if taken:
-                self._bookmarks.found(line.letter, Cursor(*taken[-1][: claim_statement.ID + 1]), behind=place)
-            elif self._bookmarks.found_nothing(line.letter, behind=place, since=since):
+            if rows:
+                self._cursors.advance(queue.letter, Cursor(*rows[-1][: claim_statement.ID + 1]), after=cursor)
+            elif self._cursors.found_nothing(queue.letter, after=cursor, since=since):
                 break
-            if claimed := [
-                _claimed(line, row) for row in taken if row[claim_statement.STATUS] == DeliveryStatus.CLAIMED
-            ]:
+            if claimed := [_claimed(queue, row) for row in rows if _is_claimed(row)]:
                 return claimed
         return []
 
-    def _take(self, statement: Any, **given: Any) -> list[tuple[Any, ...]]:
-        """What the due deliveries became, in the order of their line: by when they were due, and their ids."""
-        if not self._is_planned:
-            self._session.execute(_PLAN)
-            self._is_planned = True
-        take = statement(suspects=self._suspects, on_sqlite=self._is_on_sqlite)
-        return sorted(map(tuple, self._session.execute(take, self._given | given).all()))
+    def _execute(self, statement: Any, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of the statement in the order of their queue: by due time and id."""
+        if not self._is_configured:
+            self._session.execute(_PLANNER_SETTINGS)
+            self._is_configured = True
+        update = statement(suspects=self._suspects, on_sqlite=self._is_on_sqlite)
+        return sorted(map(tuple, self._session.execute(update, self._parameters | parameters).all()))
 
 
-def _claimed(line: Line, row: tuple[Any, ...]) -> Claimed:
-    # Once for each letter that ever leaves: taking the row apart costs a third of naming its fields.
+def _is_claimed(row: tuple[Any, ...]) -> bool:
+    return bool(row[claim_statement.STATUS] == DeliveryStatus.CLAIMED)
+
+
+def _claimed(queue: IssueQueue, row: tuple[Any, ...]) -> Claimed:
+    # This runs once for every letter: unpacking the row costs a third of accessing its fields by name.
     _, delivery, _, attempt, variant, address, first_tried_at, key, subscriber, name = row
     reader = (subscriber, None, None, None, name)
-    return Claimed(delivery, attempt, variant, address, first_tried_at, key, *line.same, *reader, line.issue)
+    return Claimed(delivery, attempt, variant, address, first_tried_at, key, *queue.newsletter, *reader, queue.issue)
 
 
-def lines(session: Session) -> list[Line]:
-    """The letters of issues that may leave."""
+def issue_queues(session: Session) -> list[IssueQueue]:
+    """Return the queues of the issues whose letters may be claimed."""
     rows = (
         select(
             Letter.id,
@@ -186,13 +188,16 @@ def lines(session: Session) -> list[Line]:
         )
         .join(Issue, Issue.id == Letter.issue_id)
         .join(Newsletter, Newsletter.id == Letter.newsletter_id)
-        .where(Issue.status.in_(claim_statement.LEAVING), Letter.priority == Priority.BULK)
+        .where(Issue.status.in_(claim_statement.CLAIMABLE_ISSUES), Letter.priority == Priority.BULK)
     )
-    return [Line(row[0], row[1], row[2], (row[3], row[4], row[5], row[6])) for row in session.execute(rows)]
+    return [IssueQueue(row[0], row[1], row[2], (row[3], row[4], row[5], row[6])) for row in session.execute(rows)]
 
 
 def details(session: Session, *which: ColumnElement[bool]) -> list[Claimed]:
-    """What the parcels of such deliveries are made of. They were claimed before: that fixed their Date and key."""
+    """Return the deliveries that meet the conditions, as they were claimed.
+
+    Each must have been claimed before, which fixed its Date and key.
+    """
     rows = (
         select(
             Delivery.id,

@@ -1,9 +1,9 @@
-"""Bookmarks: how far a process has come in each issue's line of letters, so that it need not begin at its head again.
+"""Cursors: how far a process has read in each issue's queue, so that a claim need not start at its head.
 
-A line is an index. What was sent is gone from it only when the database has cleaned up, and while somebody holds a long
-snapshot (a backup does) it cannot: each claim would step over all that was sent before. A bookmark is a hint and no
-more. It is dropped when nothing is found behind it, when a claim fails, and from time to time, so that nothing that
-went back to its old place waits longer than that; who has none finds the same letters.
+An issue's queue is an index range. Sent deliveries leave the index only when PostgreSQL vacuums, and a long snapshot,
+such as a backup's, prevents that: without a cursor each claim would step over everything sent before. A cursor is only
+a hint. It is dropped when nothing is due after it, when a claim fails, and every minute, so that a delivery that went
+back to its old position waits no longer than that. A process without a cursor finds the same deliveries.
 """
 
 import time
@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-LOOK_BACK = 60.0  # seconds until a line is begun at its head again
-REST = 20  # a line that was walked for nothing is left alone for so many times as long as that took
+CURSOR_SECONDS = 60.0  # after which a queue is read from its head again
+SKIP_FACTOR = 20  # a queue that was read in vain is skipped for so many times as long as reading it took
 
 
 class Cursor(NamedTuple):
-    """Where a delivery stands in its line."""
+    """The position of a delivery in its issue's queue."""
 
     due_at: datetime
     delivery: int
@@ -26,61 +26,61 @@ HEAD = Cursor(datetime.min.replace(tzinfo=UTC), 0)
 
 
 class Cursors:
-    """One process's places in its lines, and whose turn it is. Lines are named by their letter's id."""
+    """One process's cursors, and which issue is next. Queues are identified by their letter's id."""
 
-    def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
-        self.ticks = ticks
-        self._places: dict[int, tuple[Cursor, float]] = {}  # and until when to believe them
-        self._empty: dict[int, float] = {}  # lines in which nothing is due, and until when they are left alone
-        self._through: set[int] = set()  # lines that were looked through whole in this ring, and nothing was due
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.monotonic = monotonic
+        self._cursors: dict[int, tuple[Cursor, float]] = {}  # with the time at which each expires
+        self._skipped: dict[int, float] = {}  # queues with nothing due, and until when they are skipped
+        self._empty: set[int] = set()  # queues that were read to the end in this run, with nothing due
         self._last = 0
 
     def begin(self) -> None:
-        """Ask every line anew, but those that take long to walk."""
-        now = self.ticks()
-        self._empty = {line: until for line, until in self._empty.items() if now < until}
-        self._through = set(self._empty)
+        """Begin a send run: read every queue again, except those that take long to read."""
+        now = self.monotonic()
+        self._skipped = {queue: until for queue, until in self._skipped.items() if now < until}
+        self._empty = set(self._skipped)
 
-    def look_again(self) -> None:
-        """Something went back to its place: ask every line anew."""
-        self._empty.clear()
+    def retry_all(self) -> None:
+        """Read every queue again: a delivery went back to its position."""
+        self._skipped.clear()
 
     def empty(self) -> list[int]:
-        """The lines in which nothing was due when they were last looked through whole, this ring or before.
+        """Return the queues in which nothing was due when they were last read to the end, in this run or before.
 
-        What went back since makes none of them less likely to be done: whoever wants to know asks the database.
+        A delivery may have gone back since; the caller asks the database whether the issue is finished.
         """
-        return list(self._through)
+        return list(self._empty)
 
-    def drop(self) -> None:
-        """Begin every line at its head."""
-        self._places.clear()
+    def reset(self) -> None:
+        """Read every queue from its head."""
+        self._cursors.clear()
 
-    def turns(self, lines: Iterable[int]) -> list[int]:
-        """The lines to look at. The one after the last that was served is first: a long issue holds up no short one."""
-        present = set(lines)
-        self._places = {line: place for line, place in self._places.items() if line in present}
-        self._empty = {line: until for line, until in self._empty.items() if line in present}
-        self._through &= present
-        return sorted(present - self._empty.keys(), key=lambda line: (line <= self._last, line))
+    def order(self, queues: Iterable[int]) -> list[int]:
+        """Return the queues to read, beginning after the last one served: a long issue delays no short one."""
+        present = set(queues)
+        self._cursors = {queue: cursor for queue, cursor in self._cursors.items() if queue in present}
+        self._skipped = {queue: until for queue, until in self._skipped.items() if queue in present}
+        self._empty &= present
+        return sorted(present - self._skipped.keys(), key=lambda queue: (queue <= self._last, queue))
 
-    def place(self, line: int) -> Cursor:
-        """Behind which the line is to be read."""
-        place, until = self._places.get(line, (HEAD, 0.0))
-        return place if self.ticks() < until else HEAD
+    def cursor(self, queue: int) -> Cursor:
+        """Return the position after which the queue is to be read."""
+        cursor, until = self._cursors.get(queue, (HEAD, 0.0))
+        return cursor if self.monotonic() < until else HEAD
 
-    def found(self, line: int, last: Cursor, *, behind: Cursor) -> None:
-        """Read on behind the last of what was found the next time."""
-        until = self.ticks() + LOOK_BACK if behind is HEAD else self._places[line][1]
-        self._places[line], self._last = (last, until), line
-        self._through.discard(line)
+    def advance(self, queue: int, to: Cursor, *, after: Cursor) -> None:
+        """Move a queue's cursor to the last delivery that was found after its old position."""
+        until = self.monotonic() + CURSOR_SECONDS if after is HEAD else self._cursors[queue][1]
+        self._cursors[queue], self._last = (to, until), queue
+        self._empty.discard(queue)
 
-    def found_nothing(self, line: int, *, behind: Cursor, since: float) -> bool:
-        """Note that nothing is due behind a place; whether that is all of the line. The look began at `since`."""
-        self._places.pop(line, None)
-        if behind is not HEAD:
+    def found_nothing(self, queue: int, *, after: Cursor, since: float) -> bool:
+        """Note that nothing is due after a position; return whether the whole queue was read, from `since` on."""
+        self._cursors.pop(queue, None)
+        if after is not HEAD:
             return False
-        now = self.ticks()
-        self._empty[line] = now + REST * (now - since)
-        self._through.add(line)
+        now = self.monotonic()
+        self._skipped[queue] = now + SKIP_FACTOR * (now - since)
+        self._empty.add(queue)
         return True

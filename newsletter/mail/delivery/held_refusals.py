@@ -1,6 +1,7 @@
-"""Decide what becomes of letters that were refused for good because of us, once they have waited for a person in vain.
+"""Decide about held refusals: letters that were refused for good because of us and come due again.
 
-They end failed where they are few among an issue's letters. Where they are many, the issue is paused, and they wait on.
+They have waited for a person to resume their issue in vain. A few among an issue's letters end as failed. If they are
+many, the issue is paused and they wait on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,17 +20,17 @@ from newsletter.mail.transport.transport import Reply
 
 
 class Refusals(NamedTuple):
-    """The replies to letters that are claimed again after they were refused for good, by delivery."""
+    """The replies to claimed letters that were refused for good before, by delivery."""
 
-    final: Mapping[int, Reply]  # they end failed, with this reply
-    held: Mapping[int, Reply]  # they go back untouched: their issue is paused
+    final: Mapping[int, Reply]  # these letters end as failed, with this reply
+    held: Mapping[int, Reply]  # these go back untouched: their issue is paused
 
 
 NONE = Refusals(MappingProxyType({}), MappingProxyType({}))
 
 
 def refusals(session: Session, claimed: Sequence[Claimed], *, now: datetime) -> Refusals:
-    """Find the claimed letters that must not be sent again, as nobody has resumed their issue since the refusal.
+    """Return the claimed letters that must not be sent again because no person has resumed their issue since.
 
     Pauses the issues that have many of them.
     """
@@ -39,9 +40,9 @@ def refusals(session: Session, claimed: Sequence[Claimed], *, now: datetime) -> 
     rows = select(Delivery.id, Letter.issue_id, Delivery.reply_code, Delivery.reply_text)
     rows = rows.join(Letter, Letter.id == Delivery.letter_id).where(Delivery.id.in_(again), Delivery.reply_code >= 500)
     refused = session.execute(rows).all()
-    paused = issue_pauses.pause_refused(session, [row.id for row in refused], now=now, all_is_answered=True)
+    paused = issue_pauses.pause_refused(session, [row.id for row in refused], now=now, all_answered=True)
     final: dict[int, Reply] = {}
     held: dict[int, Reply] = {}
-    for number, issue, code, text in refused:
-        (held if issue in paused else final)[number] = Reply(code, None, text or "")
+    for delivery, issue, code, text in refused:
+        (held if issue in paused else final)[delivery] = Reply(code, None, text or "")
     return Refusals(final, held)

@@ -1,4 +1,4 @@
-"""Carriers: the processes that carry letters, and how a dead one is noticed."""
+"""Leases: a worker holds its claims as long as its heartbeat count rises; other workers notice when it stops."""
 
 import logging
 import os
@@ -15,14 +15,14 @@ from newsletter.redaction import log_failure
 from newsletter.store.database import Base, Begin
 from newsletter.store.database_errors import is_unavailable
 
-HEARTBEAT_INTERVAL = 5.0  # seconds between two beats
-LEASE_DURATION = 30.0  # seconds without one, by the watcher's own monotonic clock, after which claims are handed back
+HEARTBEAT_INTERVAL = 5.0  # seconds between two heartbeats
+LEASE_DURATION = 30.0  # seconds without a heartbeat, by the monitor's own monotonic clock, after which a lease expires
 
 log = logging.getLogger(__name__)
 
 
 class Worker(Base):
-    """A process, as long as its beats go up."""
+    """A process that sends letters. It lives as long as its heartbeat count rises."""
 
     __tablename__ = "carriers"
 
@@ -31,11 +31,14 @@ class Worker(Base):
     pid: Mapped[int]
     beats: Mapped[int] = mapped_column(default=0)
     since: Mapped[datetime]
-    ended_at: Mapped[datetime | None] = mapped_column(default=None)  # taken for dead; a later beat takes it back
+    ended_at: Mapped[datetime | None] = mapped_column(default=None)  # when its lease ended; a heartbeat clears it
 
 
 class Heartbeat:
-    """This process as a carrier: registered when it is first asked for, beating from a thread until it is closed."""
+    """This process's row and heartbeat.
+
+    The first call of `worker` registers the process and starts the heartbeat thread, which runs until `close`.
+    """
 
     def __init__(self, begin: Begin, *, every: float = HEARTBEAT_INTERVAL) -> None:
         self._begin = begin
@@ -43,21 +46,21 @@ class Heartbeat:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self._carrier: int | None = None
+        self._worker: int | None = None
         self._host, self._pid = socket.gethostname(), os.getpid()
 
-    def carrier(self, *, now: datetime) -> int:
-        """The id that this process claims letters under."""
+    def worker(self, *, now: datetime) -> int:
+        """Return the worker id under which this process claims letters."""
         with self._lock:
-            if self._carrier is None:
-                self._carrier = self._register(now)
+            if self._worker is None:
+                self._worker = self._register(now)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._go_on_beating, name="heart", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
                 self._thread.start()
-            return self._carrier
+            return self._worker
 
     def close(self) -> None:
-        """Stop beating."""
+        """Stop the heartbeat."""
         self._stopped.set()
         if self._thread:
             self._thread.join(HEARTBEAT_INTERVAL)
@@ -69,27 +72,27 @@ class Heartbeat:
             session.flush()
             return row.id
 
-    def _go_on_beating(self) -> None:
+    def _run(self) -> None:
         while not self._stopped.wait(self._every):
             try:
                 self._beat()
-            except Exception as error:  # noqa: BLE001 - no reason to die; the next beat tells that we did not
+            except Exception as error:  # noqa: BLE001 - the thread must live: the next heartbeat may succeed
                 if not is_unavailable(error):
-                    log_failure(log, "a sign of life could not be given", error)
+                    log_failure(log, "a heartbeat could not be written", error)
 
     def _beat(self) -> None:
-        """One beat. Who is not in the database any more, for it lost its last seconds, is registered anew."""
+        """Write one heartbeat. If a restored database has lost this worker's row, the next claim registers it anew."""
         with self._begin() as session:
-            mine = Worker.id == self._carrier, Worker.host == self._host, Worker.pid == self._pid
+            mine = Worker.id == self._worker, Worker.host == self._host, Worker.pid == self._pid
             beat = update(Worker).where(*mine).values(beats=Worker.beats + 1, ended_at=None).returning(Worker.id)
-            is_known = session.scalar(beat) is not None
-        if not is_known:
+            is_registered = session.scalar(beat) is not None
+        if not is_registered:
             with self._lock:
-                self._carrier = None
+                self._worker = None
 
 
 class LeaseMonitor:
-    """Who has fallen silent, by this watcher's own clock: two machines' times are never compared."""
+    """Watches the heartbeats of all workers by its own monotonic clock; it never compares two machines' clocks."""
 
     def __init__(
         self,
@@ -98,45 +101,45 @@ class LeaseMonitor:
         heartbeat: float = HEARTBEAT_INTERVAL,
         lease: float = LEASE_DURATION,
     ) -> None:
-        """`heartbeat`: seconds between two of a carrier's beats. `lease`: seconds without one until it is silent."""
+        """`heartbeat` is the time between two heartbeats, `lease` the time without one until a lease expires (s)."""
         self._clock = clock
         self._heartbeat, self._lease = heartbeat, lease
         self._lock = threading.Lock()
-        self._looked = clock()
-        self._quiet: dict[tuple[int, int], float] = {}  # by carrier and beats: for how long there were no more
+        self._checked_at = clock()
+        self._unchanged: dict[tuple[int, int], float] = {}  # by worker and heartbeat count: seconds without a change
 
-    def silent(self, session: Session) -> list[int]:
-        """Carriers whose beats have not moved for 30 s of watching, and whose letters nobody has handed back since.
+    def expired(self, session: Session) -> list[int]:
+        """Return the workers whose heartbeat has not changed for a lease and whose claims are not yet reclaimed.
 
-        Whether they hold any is asked once, when those are handed back: it means to look through all that is open.
-        Between two looks no more than two beats' time counts: while the watcher itself or the database was away,
-        nobody's beats could be seen.
+        Whether they hold claims is only checked when those are reclaimed, because that reads all open deliveries.
+        Between two checks at most two heartbeat intervals count: while this monitor or the database was away, no
+        heartbeat could be seen.
         """
         with self._lock:
             now = self._clock()
-            passed, self._looked = min(now - self._looked, 2 * self._heartbeat), now
+            passed, self._checked_at = min(now - self._checked_at, 2 * self._heartbeat), now
             rows = session.execute(select(Worker.id, Worker.beats).where(Worker.ended_at.is_(None)))
-            beats = [(carrier, count) for carrier, count in rows]
-            before = self._quiet
-            self._quiet = {seen: before[seen] + passed if seen in before else 0.0 for seen in beats}
-            return [carrier for (carrier, _), quiet in self._quiet.items() if quiet >= self._lease]
+            counts = [(worker, count) for worker, count in rows]
+            before = self._unchanged
+            self._unchanged = {seen: before[seen] + passed if seen in before else 0.0 for seen in counts}
+            return [worker for (worker, _), seconds in self._unchanged.items() if seconds >= self._lease]
 
 
-def lock_expired(session: Session, silent: Sequence[int]) -> list[int]:
-    """Those of the silent whom no other watcher has taken for dead meanwhile, locked: one looks through their letters.
+def lock_expired(session: Session, workers: Sequence[int]) -> list[int]:
+    """Lock and return those workers whose lease no other monitor has ended meanwhile.
 
-    All watchers miss a carrier at about the same time.
+    All monitors find a lease expired at about the same time; one of them reads through the claims.
     """
-    mine = select(Worker.id).where(Worker.id.in_(silent), Worker.ended_at.is_(None))
+    mine = select(Worker.id).where(Worker.id.in_(workers), Worker.ended_at.is_(None))
     return list(session.scalars(mine.order_by(Worker.id).with_for_update()))
 
 
-def has_lease(session: Session, carrier: int) -> bool:
-    """Whether a carrier is not taken for dead; nobody can do so before this transaction ends."""
-    found = select(Worker.id).where(Worker.id == carrier, Worker.ended_at.is_(None))
-    return session.scalar(found.with_for_update(read=True)) is not None
+def has_lease(session: Session, worker: int) -> bool:
+    """Return whether a worker's lease has not ended; no other transaction can end it before this one does."""
+    lease = select(Worker.id).where(Worker.id == worker, Worker.ended_at.is_(None))
+    return session.scalar(lease.with_for_update(read=True)) is not None
 
 
-def end_leases(session: Session, silent: Sequence[int], *, now: datetime) -> None:
-    """Take carriers for dead, until they beat again: they claim nothing, and nobody watches them any more."""
-    session.execute(update(Worker).where(Worker.id.in_(silent)).values(ended_at=now))
+def end_leases(session: Session, workers: Sequence[int], *, now: datetime) -> None:
+    """End leases until the next heartbeat: these workers claim nothing, and no monitor watches them any more."""
+    session.execute(update(Worker).where(Worker.id.in_(workers)).values(ended_at=now))

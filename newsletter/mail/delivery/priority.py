@@ -1,37 +1,37 @@
-"""Right of way: who waits for a letter comes before an issue, also where both share one interpreter.
+"""Priority: letters that a person waits for come before issues, also where both share one Python process.
 
-Python's threads take turns at it, and one that has waited for a database gets its turn only when the one that computes
-has had it for 5 ms (`sys.getswitchinterval`). An issue that leaves at full speed computes all the time, and to answer a
-sign-up takes twenty statements: who signed up meanwhile stood in line for ten seconds and more.
+A Python thread that has waited for the database gets the interpreter back only after the computing thread has held it
+for 5 ms (`sys.getswitchinterval`). An issue at full speed always computes, and answering a sign-up takes twenty
+statements: without priority, visitors who signed up meanwhile waited ten seconds and more.
 """
 
 import time
 from collections.abc import Callable
 from math import inf
 
-NAP = 0.001  # seconds: three letters' time, and far less than a database takes to answer
-LONGEST = 3.0  # seconds: a confirmation whose relay thinks about it for minutes computes nothing
+PAUSE_SECONDS = 0.001  # the time of three letters, and far less than a database takes to answer
+MAX_HOLD_SECONDS = 3.0  # a confirmation whose relay takes minutes to reply needs no processor meanwhile
 
 
 class UrgentPriority:
-    """Taken by one thread, given by another, for each letter."""
+    """Held by the thread that sends urgent letters; the thread that sends an issue pauses for it before each letter."""
 
     def __init__(
-        self, *, ticks: Callable[[], float] = time.monotonic, nap: Callable[[float], None] = time.sleep
+        self, *, monotonic: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._ticks = ticks
-        self._nap = nap
+        self._monotonic = monotonic
+        self._sleep = sleep
         self._until = -inf
 
-    def take(self) -> None:
-        """Let whoever gives way do so for the next three seconds; taken again, it lasts so long from then."""
-        self._until = self._ticks() + LONGEST
+    def acquire(self) -> None:
+        """Hold the priority for `MAX_HOLD_SECONDS` from now."""
+        self._until = self._monotonic() + MAX_HOLD_SECONDS
 
-    def let_go(self) -> None:
-        """Nobody waits for a letter any more."""
+    def release(self) -> None:
+        """Give the priority up: no person waits for a letter any more."""
         self._until = -inf
 
-    def give(self) -> None:
-        """Pause for a millisecond if somebody has it; in that time they get all that they need."""
-        if self._ticks() < self._until:
-            self._nap(NAP)
+    def give_way(self) -> None:
+        """Pause for a millisecond if the priority is held; the holder needs no more to go on."""
+        if self._monotonic() < self._until:
+            self._sleep(PAUSE_SECONDS)

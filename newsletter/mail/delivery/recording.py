@@ -1,4 +1,4 @@
-"""Continuous group commit: what arrives while one group is committed is written with the next."""
+"""Continuous group commit of results: what arrives while one group is being committed is written with the next."""
 
 import logging
 import threading
@@ -13,59 +13,60 @@ from typing import Self
 from sqlalchemy import Connection
 
 from newsletter.mail.delivery import results
-from newsletter.mail.delivery.issue_pauses import RefusalWatch, is_refusal
+from newsletter.mail.delivery.issue_pauses import RefusalMonitor, is_refusal
 from newsletter.mail.pace import throttle
 from newsletter.mail.transport.transport import Outcome, Result
 from newsletter.redaction import log_failure
 from newsletter.store.database import Autocommit, Begin
 from newsletter.store.database_errors import is_bad_data
 
-GROUP = 64  # reports to a commit: what a crash can make arrive twice is bounded by it
-AHEAD = 2 * GROUP  # reports that may be unwritten, one group in its commit and one gathered, before carrying waits
-GATHERING = 0.03  # seconds that a group waits to be full: a commit costs as much as twenty letters
-SPACING = 0.005  # seconds between two commits of SQLite: its other writers get their turn
-RETRY = 1.0  # seconds before an absent database is tried again
-NAP = 0.1  # seconds after which whoever waits asks again whether to go on
+GROUP_SIZE = 64  # results in a commit; it bounds how many letters a crash can make arrive twice
+MAX_UNWRITTEN = 2 * GROUP_SIZE  # results, one group being committed and one gathered, before sending waits
+GATHER_SECONDS = 0.03  # for which a group waits to be full: a commit costs as much as twenty letters
+SQLITE_SPACING = 0.005  # seconds between two commits of SQLite, so that its other writers get their turn
+RETRY_SECONDS = 1.0  # between two attempts to write while the database is away
+CHECK_INTERVAL = 0.1  # seconds after which a waiting thread checks again whether the run is over
 
 log = logging.getLogger(__name__)
 
 
-class Recorder:
-    """Writes reports from a thread of its own, so that carrying seldom waits for a commit.
+class GroupCommit:
+    """Writes results from a thread of its own, so that sending seldom waits for a commit.
 
-    Leaving the context waits until everything is written; if the database is away or writes nothing it keeps what it
-    knows and tries again, because a report that is lost is a letter that arrives twice.
+    Leaving the context waits until everything is written. While the database is away or read-only, results are kept
+    and tried again, because a lost result is a letter that arrives twice.
     """
 
     def __init__(
         self,
         begin: Begin,
-        carrier: int,
+        worker: int,
         *,
         clock: Callable[[], datetime],
         wait: Callable[[float], None] = time.sleep,
-        stating: Autocommit | None = None,
-        watch: RefusalWatch | None = None,
+        autocommit: Autocommit | None = None,
+        monitor: RefusalMonitor | None = None,
     ) -> None:
+        """With `autocommit`, a group of letters that were all taken is written by one autocommitted statement."""
         self._begin = begin
-        self._stating = stating
-        self._kept = ExitStack()  # the connection that is kept for single statements
+        self._stating = autocommit
+        self._kept = ExitStack()  # holds the connection for single statements
         self._connection: Connection | None = None
-        self._carrier = carrier
+        self._worker = worker
         self._clock = clock
         self._wait = wait
-        self._reports: deque[Result] = deque()
-        self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
+        self._queue: deque[Result] = deque()
+        self._thread = threading.Thread(target=self._write, name="recording", daemon=True)
         self._some, self._full = threading.Event(), threading.Event()
         self._progress = threading.Condition()
-        self._taken = self._settled = 0
-        self._watch = watch
-        self._refused = self._judged = 0  # of those: refusals that the watch counts, and those that it was told of
+        self._added = self._written = 0  # results
+        self._monitor = monitor
+        self._refusals_added = self._refusals_counted = 0  # results that the monitor counts, and has counted
         self._spacing = 0.0
         self._is_ending = False
-        self._hurries = False
+        self._is_urged = False  # a thread waits: no group waits to be full
         self.recorded = 0
-        self.fates: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -77,127 +78,127 @@ class Recorder:
         self._full.set()
         self._thread.join()
 
-    def report(self, report: Result) -> None:
-        """Take a report, always from the same thread; never blocks."""
-        self._taken += 1
-        if report.outcome is not Outcome.TAKEN and self._watch and is_refusal(report):
-            self._refused += 1
-        self._reports.append(report)
+    def add(self, result: Result) -> None:
+        """Queue a result; never blocks. All calls must come from the same thread."""
+        self._added += 1
+        if result.outcome is not Outcome.TAKEN and self._monitor and is_refusal(result):
+            self._refusals_added += 1
+        self._queue.append(result)
         if not self._some.is_set():
             self._some.set()
-        if len(self._reports) >= GROUP and not self._full.is_set():
+        if len(self._queue) >= GROUP_SIZE and not self._full.is_set():
             self._full.set()
 
-    def has_room(self, is_over: Callable[[], bool]) -> bool:
-        """Wait until less than two groups and less than ten refusals are unwritten; False as soon as it is over.
+    def wait_for_room(self, is_over: Callable[[], bool]) -> bool:
+        """Wait until fewer than two groups and fewer than ten refusals are unwritten; return False once `is_over()`.
 
-        So no more letters than those under way and two groups can arrive twice after a crash, and none is begun while
-        the database is away, or while refusals that may pause its issue are not counted.
+        So at most the letters under way and two groups can arrive twice after a crash, and no letter begins while the
+        database is away or while refusals that may pause its issue are not counted.
         """
-        return self._is_nearly_done() or self._waited(self._is_nearly_done, is_over)
+        return self._has_room() or self._wait_until(self._has_room, is_over)
 
     def flush(self, is_over: Callable[[], bool]) -> bool:
-        """Wait until everything that was reported is written; False as soon as it is over."""
-        return self._waited(lambda: self._taken == self._settled, is_over)
+        """Wait until every result is written; return False once `is_over()`."""
+        return self._wait_until(lambda: self._added == self._written, is_over)
 
-    def _is_nearly_done(self) -> bool:
-        return self._taken - self._settled < AHEAD and self._refused - self._judged < throttle.MIN_ALL_REFUSED
+    def _has_room(self) -> bool:
+        unwritten, uncounted = self._added - self._written, self._refusals_added - self._refusals_counted
+        return unwritten < MAX_UNWRITTEN and uncounted < throttle.MIN_ALL_REFUSED
 
-    def _waited(self, is_done: Callable[[], bool], is_over: Callable[[], bool]) -> bool:
-        """Wait until it is done; no group waits to be full meanwhile."""
-        self._hurries = True
+    def _wait_until(self, is_done: Callable[[], bool], is_over: Callable[[], bool]) -> bool:
+        self._is_urged = True
         self._full.set()
         with self._progress:
             while not (is_done() or is_over()):
-                self._progress.wait(NAP)
-        self._hurries = False
+                self._progress.wait(CHECK_INTERVAL)
+        self._is_urged = False
         return is_done()
 
     def _write(self) -> None:
         with self._kept:
             while group := self._next_group():
                 self._record(group)
-                refused = self._tell_watch(group)
+                refusals = self._count_refusals(group)
                 with self._progress:
-                    self._settled += len(group)
-                    self._judged += refused
+                    self._written += len(group)
+                    self._refusals_counted += refusals
                     self._progress.notify_all()
                 if self._spacing:
                     self._wait(self._spacing)
-        if self._watch:
-            self._watch.look()
+        if self._monitor:
+            self._monitor.count()
 
-    def _tell_watch(self, group: Sequence[Result]) -> int:
-        """Tell of the refusals in a group that is written; returns how many they are."""
-        if self._watch is None or self._refused == self._judged:
+    def _count_refusals(self, group: Sequence[Result]) -> int:
+        """Give the refusals of a written group to the monitor; return how many they are."""
+        if self._monitor is None or self._refusals_added == self._refusals_counted:
             return 0
-        refused = [report.delivery for report in group if report.outcome is not Outcome.TAKEN and is_refusal(report)]
+        refused = [result.delivery for result in group if result.outcome is not Outcome.TAKEN and is_refusal(result)]
         if refused:
-            self._watch.recorded(refused)
+            self._monitor.add(refused)
         return len(refused)
 
     def _next_group(self) -> list[Result]:
-        """What has arrived, at least one; empty at the end."""
-        while not self._reports:
+        """Wait for results and return those that arrived; an empty list at the end."""
+        while not self._queue:
             if self._is_ending:
                 return []
             self._some.wait()
             self._some.clear()
         self._full.clear()
-        if len(self._reports) < GROUP and not self._is_ending and not self._hurries:
-            self._full.wait(GATHERING)
-        return [self._reports.popleft() for _ in range(min(GROUP, len(self._reports)))]
+        if len(self._queue) < GROUP_SIZE and not self._is_ending and not self._is_urged:
+            self._full.wait(GATHER_SECONDS)
+        return [self._queue.popleft() for _ in range(min(GROUP_SIZE, len(self._queue)))]
 
     def _record(self, group: Sequence[Result]) -> None:
-        """Write them together; if one of them can never be written, each by itself, and that one without its reply."""
+        """Write a group. If one result can never be written, write each alone, and that one without its reply."""
         try:
             self._commit(group)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one report, the others are written
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one result, the others are written
             if len(group) > 1:
-                for report in group:
-                    self._record([report])
+                for result in group:
+                    self._record([result])
                 return
             facts = {"delivery": group[0].delivery, "error": type(error).__name__}
             log.warning("a reply cannot be stored", extra=facts)
-            self._record_bare(group[0])
+            self._record_without_reply(group[0])
 
-    def _record_bare(self, report: Result) -> None:
+    def _record_without_reply(self, result: Result) -> None:
         try:
-            self._commit([report._replace(reply=None)])
-        except Exception as error:  # noqa: BLE001 - there is nothing left to leave out
-            log_failure(log, "a delivery cannot be recorded", error, delivery=report.delivery)
+            self._commit([result._replace(reply=None)])
+        except Exception as error:  # noqa: BLE001 - nothing is left to omit
+            log_failure(log, "a delivery cannot be recorded", error, delivery=result.delivery)
 
     def _commit(self, group: Sequence[Result]) -> None:
-        """Try until they are written. Raises only what is wrong with one of them for ever.
+        """Try until the group is written. Raises only if the data of a result can never be written.
 
-        A database may also answer and write nothing: the standby that took over is read-only for a while.
+        A database may also answer and refuse writes: a standby that has just taken over is read-only for a while.
         """
         while True:
             try:
-                counted = self._written(group)
+                counted = self._try_once(group)
             except Exception as error:
                 if is_bad_data(error):
                     raise
                 log_failure(log, "results are kept", error, count=len(group))
-                self._wait(RETRY)
+                self._wait(RETRY_SECONDS)
             else:
                 self.recorded += counted
-                self.fates.update(report.outcome.value for report in group)
+                self.outcomes.update(result.outcome.value for result in group)
                 return
 
-    def _written(self, group: Sequence[Result]) -> int:
-        if self._stating and all(report.outcome is Outcome.TAKEN for report in group):
-            return self._stated(self._stating, group)
+    def _try_once(self, group: Sequence[Result]) -> int:
+        if self._stating and all(result.outcome is Outcome.TAKEN for result in group):
+            return self._autocommit(self._stating, group)
         with self._begin() as session:
-            self._spacing = SPACING if session.get_bind().dialect.name == "sqlite" else 0.0
-            return results.record(session, self._carrier, group, now=self._clock())
+            self._spacing = SQLITE_SPACING if session.get_bind().dialect.name == "sqlite" else 0.0
+            return results.record(session, self._worker, group, now=self._clock())
 
-    def _stated(self, stating: Autocommit, group: Sequence[Result]) -> int:
-        """Write what was taken, in a statement that is a transaction; after a failure, over another connection."""
+    def _autocommit(self, autocommit: Autocommit, group: Sequence[Result]) -> int:
+        """Write letters that were taken, in a statement that is its own transaction; reconnect after a failure."""
         try:
-            connection = self._connection or self._kept.enter_context(stating())
+            connection = self._connection or self._kept.enter_context(autocommit())
             self._connection = connection
-            return results.sent(connection, self._carrier, results.first_words(group))
+            return results.record_taken(connection, self._worker, results.first_results(group))
         except Exception:
             self._connection = None
             self._kept.close()

@@ -1,4 +1,4 @@
-"""Say what is wrong with relays, and pause all issues where a relay cannot be used before somebody mends it."""
+"""Report problems of relays, and pause all issues if no relay can be used until a person has fixed one."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,52 +13,52 @@ from newsletter.store.database import Begin
 
 
 class Supervisor:
-    """One process's view of its relays. Its paces are told by who carries; `act` draws the conclusions."""
+    """One process's view of its relays: the transports feed its paces with results, and `act` acts on them."""
 
-    def __init__(self, board: SharedState, begin: Begin) -> None:
-        self._board = board
+    def __init__(self, shared_state: SharedState, begin: Begin) -> None:
+        self._shared_state = shared_state
         self._begin = begin
-        self._crier = NoticeWriter(begin)
+        self._notices = NoticeWriter(begin)
         self._paces: list[SharedPace] = []
 
     def pace(self, relay: Relay) -> SharedPace:
-        """The pace at which issues leave over a relay."""
-        pace = SharedPace(self._board, relay)
+        """Return the pace at which issues are sent over a relay."""
+        pace = SharedPace(self._shared_state, relay)
         self._paces.append(pace)
         return pace
 
     def urgent_pace(self, relay: Relay) -> SharedPace:
-        """The pace of letters that somebody waits for."""
-        return SharedPace(self._board, relay, urgent=True)
+        """Return the pace of letters that a person waits for."""
+        return SharedPace(self._shared_state, relay, urgent=True)
 
-    def supervise(self, transport: Transport, *, express: Transport | None = None, now: datetime) -> None:
-        """Act on the trouble of the transport of issues; report that of the transport of confirmations as well."""
-        others = [trouble for each in (express, transport) if each for trouble in each.problems()]
+    def supervise(self, transport: Transport, *, urgent: Transport | None = None, now: datetime) -> None:
+        """Act on problems of the transport of issues; report those of the transport of urgent letters as well."""
+        others = [problem for each in (urgent, transport) if each for problem in each.problems()]
         self.act(transport.blocking_problem(), now=now, others=others)
 
-    def act(self, trouble: TransportProblem | None, *, now: datetime, others: Sequence[TransportProblem] = ()) -> None:
-        """Say what is wrong with relays, and pause issues where none can be used.
+    def act(self, problem: TransportProblem | None, *, now: datetime, others: Sequence[TransportProblem] = ()) -> None:
+        """Write notices about relays, and pause all issues if a lasting problem prevents every one from being sent.
 
-        `trouble` is why no issue's letter leaves at all; `others` are said, but nothing follows from them. Nothing is
-        failed or put off for it: no letter is taken to a relay that cannot be used.
+        `problem` is why no issue's letter can be sent; `others` only become notices. No letter fails or is deferred: no
+        transport takes a letter while its relays cannot be used.
         """
-        if trouble and trouble.lasting:
-            reason = f"{trouble.place[:1].upper()}{trouble.place[1:]} cannot be used: {trouble.reason}"
+        if problem and problem.lasting:
+            reason = f"{problem.place[:1].upper()}{problem.place[1:]} cannot be used: {problem.reason}"
             with self._begin() as session:
                 issue_pauses.pause_all(session, reason=reason, now=now)
-        self._crier.write(self._known([*others, *([trouble] if trouble else ())], now), now=now)
+        self._notices.write(self._conditions([*others, *([problem] if problem else ())], now), now=now)
 
     def close(self) -> None:
-        """Leave the company of those who carry."""
-        self._board.close()
+        """Take this process out of the shared state: the others share its part of each rate."""
+        self._shared_state.close()
 
-    def _known(self, problems: Sequence[TransportProblem], now: datetime) -> dict[str, Condition]:
-        known = {}
+    def _conditions(self, problems: Sequence[TransportProblem], now: datetime) -> dict[str, Condition]:
+        conditions = {}
         for pace in self._paces:
-            if told := pace.slowdown():
-                says, seconds = told
+            if slowdown := pace.slowdown():
+                reason, seconds = slowdown
                 until = now + timedelta(seconds=round(seconds)) if seconds else None
-                known[f"the relay {pace.place}"] = Condition(says, halted=until is not None, until=until)
-        for trouble in problems:
-            known[trouble.place] = Condition(trouble.reason, lasting=trouble.lasting)
-        return known
+                conditions[f"the relay {pace.place}"] = Condition(reason, halted=until is not None, until=until)
+        for problem in problems:
+            conditions[problem.place] = Condition(problem.reason, lasting=problem.lasting)
+        return conditions

@@ -19,7 +19,7 @@ from newsletter.consent.wordings import Wording
 from newsletter.content.digests import digests
 from newsletter.keys import Keyring
 from newsletter.mail.delivery import deliveries
-from newsletter.mail.delivery.assembly import times
+from newsletter.mail.delivery.assembly import confirmation_times
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import LetterKind, Priority
@@ -145,7 +145,7 @@ def _write_letter(
         now=now,
     )
     deliveries.owe(session, letter, variant, subscriber_id=subscriber.id, now=now)
-    return {"letter": variant.sha256, **times(signup.received_at, first.zone)}
+    return {"letter": variant.sha256, **confirmation_times(signup.received_at, first.zone)}
 
 
 def _values(newsletter: Newsletter) -> NewsletterValues:

@@ -18,7 +18,7 @@ from newsletter.content import issues
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.errors import NewsletterError, Refused
 from newsletter.mail.delivery import deliveries
-from newsletter.mail.delivery.deliveries import OPEN, Delivery, stands, undecided
+from newsletter.mail.delivery.deliveries import OPEN, Delivery, has_status, undecided
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority
@@ -202,7 +202,7 @@ def finish(session: Session, *, now: datetime, letter_ids: Collection[int] | Non
     over the index entries of everything sent, while an open snapshot keeps them from being cleaned up.
     """
     written = exists().where(Letter.issue_id == Issue.id)
-    owed = written.where(Delivery.letter_id == Letter.id, undecided(Priority.BULK), stands(*OPEN))
+    owed = written.where(Delivery.letter_id == Letter.id, undecided(Priority.BULK), has_status(*OPEN))
     sending = select(Issue).where(Issue.status == IssueStatus.SENDING, written, ~owed)
     if letter_ids is not None:
         sending = sending.where(exists().where(Letter.issue_id == Issue.id, Letter.id.in_(letter_ids)))

@@ -1,4 +1,4 @@
-"""From a claimed delivery to the bytes of one reader's letter: the same every time, and nobody else's."""
+"""A claimed delivery becomes the bytes of one reader's letter, the same every time and different from all others."""
 
 import re
 import time
@@ -28,7 +28,7 @@ BASE = "https://letters.example.org"
 BY = time.monotonic()
 
 
-def claimed(**given) -> Claimed:
+def claimed(**options) -> Claimed:
     facts = {
         "delivery": 7,
         "attempt": 1,
@@ -45,13 +45,13 @@ def claimed(**given) -> Claimed:
         "nonce": None,
         "asked_at": None,
         "name": None,
-        **given,
+        **options,
     }
     return Claimed(**facts)
 
 
 def stored(sheet: Sheet) -> Variant:
-    """As it comes from the database, where cuts are JSON."""
+    """Return a sheet as the database returns it, where cuts are JSON."""
     cuts = [list(cut) for cut in sheet.cuts]
     return Variant(letter_id=1, language="en", design="standard", sha256=sheet.sha256, body=sheet.body, cuts=cuts)
 
@@ -63,8 +63,8 @@ def assembler(keyring: Keyring = KEYRING, base_url: str = BASE) -> Assembler:
     return Assembler(Links(keyring, base_url), keyring)
 
 
-def pack(variant: Variant = SHEET, *, by: Assembler | None = None, **given) -> Message:
-    return (by or assembler()).pack(claimed(**given), variant, begin_by=BY)
+def assemble(variant: Variant = SHEET, *, by: Assembler | None = None, **options) -> Message:
+    return (by or assembler()).assemble(claimed(**options), variant, begin_by=BY)
 
 
 def source(message: Message) -> bytes:
@@ -81,70 +81,70 @@ def part(message: Message, subtype: str) -> str:
     return found.get_content()
 
 
-def test_the_same_delivery_is_the_same_bytes_every_time():
-    first = pack()
-    assert pack(attempt=2) == first._replace(attempt=2)
+def test_the_same_delivery_has_the_same_bytes_every_time():
+    first = assemble()
+    assert assemble(attempt=2) == first._replace(attempt=2)
     restarted = assembler(Keyring([("k1", "s" * 40)]))
-    assert pack(stored(a_sheet()), by=restarted) == first
+    assert assemble(stored(a_sheet()), by=restarted) == first
     rotated = assembler(Keyring([("k2", "t" * 40), ("k1", "s" * 40)]))
-    assert pack(by=rotated) == first
-    assert source(pack(by=rotated, key_id="k2")) != source(first), "the key is in it"
+    assert assemble(by=rotated) == first
+    assert source(assemble(by=rotated, key_id="k2")) != source(first), "the key is part of the letter"
 
 
-def test_a_letter_says_whom_it_is_for_and_when_it_was_first_tried():
-    message = pack(first_tried_at=datetime(2026, 3, 14, 12, 0, 9, 987654, tzinfo=UTC))
+def test_a_letter_names_its_recipient_and_the_time_of_its_first_attempt():
+    message = assemble(first_tried_at=datetime(2026, 3, 14, 12, 0, 9, 987654, tzinfo=UTC))
     assert (message.delivery, message.attempt, message.begin_by) == (7, 1, BY)
     assert (message.sender, message.recipient) == ("letters@press.example", "ana@example.org")
     assert letter(message)["To"] == "ana@example.org"
     assert letter(message)["Date"] == "Sat, 14 Mar 2026 12:00:09 +0000"
 
 
-def test_a_message_id_is_given_once():
-    same = letter(pack())["Message-ID"]
+def test_a_message_id_is_unique():
+    same = letter(assemble())["Message-ID"]
     assert same.endswith("@press.example>")
-    assert letter(pack(attempt=3))["Message-ID"] == same
+    assert letter(assemble(attempt=3))["Message-ID"] == same
     others = [
-        pack(delivery=8),
-        pack(first_tried_at=NOON + timedelta(microseconds=1)),  # delivery 7 of a database made anew after a loss
-        pack(by=assembler(Keyring([("k1", "u" * 40)]))),
+        assemble(delivery=8),
+        assemble(first_tried_at=NOON + timedelta(microseconds=1)),  # delivery 7 of a database made anew after a loss
+        assemble(by=assembler(Keyring([("k1", "u" * 40)]))),
     ]
     assert len({same, *(letter(other)["Message-ID"] for other in others)}) == 4
 
 
-def test_a_bounce_comes_to_an_address_of_the_deliverys_own_where_there_is_a_domain_for_it():
-    message = pack(return_path_domain="bounces.press.example")
+def test_a_bounce_goes_to_an_address_of_the_delivery_if_the_newsletter_has_a_return_path_domain():
+    message = assemble(return_path_domain="bounces.press.example")
     assert message.sender == return_paths.maker(KEYRING, key="k1")(7, NOON, "bounces.press.example")
-    assert source(message) == source(pack()), "readers see the newsletter's address all the same"
+    assert source(message) == source(assemble()), "readers still see the newsletter's address"
     rotated = assembler(Keyring([("k2", "t" * 40), ("k1", "s" * 40)]))
-    assert pack(attempt=2, by=rotated, return_path_domain="bounces.press.example").sender == message.sender
-    assert pack(delivery=8, return_path_domain="bounces.press.example").sender != message.sender
+    assert assemble(attempt=2, by=rotated, return_path_domain="bounces.press.example").sender == message.sender
+    assert assemble(delivery=8, return_path_domain="bounces.press.example").sender != message.sender
 
 
 @pytest.mark.parametrize("length", [25, 70, 100, 200, 340])
-def test_the_unsubscribe_link_stands_in_the_header_as_it_is_however_long(length):
+def test_the_unsubscribe_link_is_in_the_header_unfolded_however_long_it_is(length):
     base = "https://letters.example.org/".ljust(length, "x")
     url = Links(KEYRING, base).url(Purpose.UNSUBSCRIBE, 11, 3, key="k1")
-    raw = source(pack(by=assembler(base_url=base)))
+    raw = source(assemble(by=assembler(base_url=base)))
     header = [line for line in raw.partition(b"\r\n\r\n")[0].split(b"\r\n") if line.startswith(b"List-Unsubscribe:")]
     assert header == [f"List-Unsubscribe: <{url}>".encode()]
     assert max(len(line) for line in raw.split(b"\r\n")) <= 998
 
 
-def test_a_link_too_long_for_a_header_is_not_cut_but_refused():
+def test_a_link_too_long_for_a_header_is_refused():
     with pytest.raises(FieldError, match="unsubscribe"):
-        pack(by=assembler(base_url="https://letters.example.org/".ljust(400, "x")))
+        assemble(by=assembler(base_url="https://letters.example.org/".ljust(400, "x")))
 
 
 @pytest.mark.parametrize(
     ("stored", "envelope"),
     [
         ("ana@bücher.example", "ana@xn--bcher-kva.example"),
-        ("ana@faß.de", "ana@xn--fa-hia.de"),  # the standard library would write to fass.de, somebody else's
+        ("ana@faß.de", "ana@xn--fa-hia.de"),  # the standard library would write to fass.de, another domain
         ("ANA+news@example.org", "ANA+news@example.org"),
     ],
 )
-def test_the_envelope_has_the_domain_as_a_labels_and_the_local_part_as_typed(stored, envelope):
-    message = pack(address=stored)
+def test_the_envelope_has_the_domain_as_a_labels_and_the_local_part_unchanged(stored, envelope):
+    message = assemble(address=stored)
     assert message.recipient == envelope
     assert letter(message)["To"] == envelope
 
@@ -163,9 +163,9 @@ def test_the_envelope_has_the_domain_as_a_labels_and_the_local_part_as_typed(sto
         "",
     ],
 )
-def test_an_address_that_no_relay_would_take_is_refused_without_being_named(address):
+def test_an_invalid_address_is_refused_without_quoting_it(address):
     with pytest.raises(FieldError) as refused:
-        pack(address=address)
+        assemble(address=address)
     assert "ana" not in str(refused.value)
     assert "to" in str(refused.value).split()
 
@@ -177,13 +177,13 @@ def test_an_address_that_no_relay_would_take_is_refused_without_being_named(addr
         ("", "Dear reader,"),
         ("Ana", "Dear Ana,"),
         ("Ána {{ 7*7 }} <b>", "Dear Ána {{ 7*7 }} <b>,"),
-        pytest.param(marker("unsubscribe"), f"Dear {marker('unsubscribe')},", id="what would be a field in a template"),
+        pytest.param(marker("unsubscribe"), f"Dear {marker('unsubscribe')},", id="a marker of a field"),
         ("x" * 2000, f"Dear {'x' * 2000},"),
         (" Ana\n\tde\u2028Souza ", "Dear Ana de Souza,"),
     ],
 )
 def test_a_reader_is_greeted_by_name(name, greeting):
-    message = pack(name=name)
+    message = assemble(name=name)
     assert part(message, "plain").splitlines()[0] == greeting
     assert "<b>" not in part(message, "html")
 
@@ -204,11 +204,11 @@ odd_names = [
 
 
 @given(names | st.sampled_from(odd_names) | st.text('aé ",<>@\\=?_', min_size=1, max_size=200).filter(str.strip))
-def test_a_mail_program_shows_the_name_in_to_as_it_is_stored(name):
-    message = pack(NAMED, name=name, address="ana@example.org")
+def test_a_mail_program_shows_the_stored_name_in_to(name):
+    message = assemble(NAMED, name=name, address="ana@example.org")
     shown = " ".join(name.split())
     (to,) = letter(message)["To"].addresses
-    # Python 3.11's newer parser adds blanks between the encoded-words of a name; the older one, below, is exact.
+    # Python 3.11's new parser adds spaces between the encoded words of a name; the old one, below, is exact.
     assert ("".join(to.display_name.split()), to.addr_spec) == ("".join(name.split()), "ana@example.org")
     header = re.search(rb"^To:((?:.|\r\n )+)\r\n", source(message), re.MULTILINE)[1].decode("ascii")
     phrase, address = parseaddr(header.replace("\r\n ", " "))
@@ -219,65 +219,65 @@ def test_a_mail_program_shows_the_name_in_to_as_it_is_stored(name):
     assert all(len(line) <= 76 for line in header.split("\r\n"))
     for word in re.findall(r"=\?utf-8\?[bq]\?[^ ?]*\?=", header):
         assert len(word) <= 75
-        decode_header(word)[0][0].decode()  # no character is divided
+        decode_header(word)[0][0].decode()  # no character is split
 
 
 @pytest.mark.parametrize("name", [None, "", "  ", "\n"])
-def test_a_reader_without_a_name_is_the_address_alone(name):
-    assert b"To: ana@example.org\r\n" in source(pack(NAMED, name=name))
+def test_without_a_name_to_contains_the_address_only(name):
+    assert b"To: ana@example.org\r\n" in source(assemble(NAMED, name=name))
 
 
-def test_where_the_address_is_not_ascii_no_name_stands_beside_it():
-    assert "To: zoë@example.org\r\n".encode() in source(pack(NAMED, name="Zoë", address="zoë@example.org"))
+def test_with_an_address_outside_ascii_to_contains_the_address_only():
+    assert "To: zoë@example.org\r\n".encode() in source(assemble(NAMED, name="Zoë", address="zoë@example.org"))
 
 
 @pytest.mark.parametrize("name", ["A\x00na", "Ana\x07", "Ana\ud83d", "\x9bAna"])
 @pytest.mark.parametrize("variant", [NAMED, SHEET])
-def test_a_name_that_cannot_be_written_fails_its_letter_and_is_not_repeated(name, variant):
+def test_a_name_that_cannot_be_written_fails_its_letter_and_is_not_quoted(name, variant):
     with pytest.raises(FieldError, match="name") as refused:
-        pack(variant, name=name)
+        assemble(variant, name=name)
     assert "na" not in str(refused.value).replace("name", "")
 
 
-def test_a_reader_holds_links_of_their_own_made_with_the_deliverys_key():
+def test_links_are_personal_and_signed_with_the_key_of_the_delivery():
     keyring = Keyring([("k2", "t" * 40), ("k1", "s" * 40)])
     links = Links(keyring, BASE)
-    message = pack(by=assembler(keyring), key_id="k2")
+    message = assemble(by=assembler(keyring), key_id="k2")
     token = letter(message)["List-Unsubscribe"].strip("<>").rpartition("/")[2]
     assert token.startswith("k2.")
     assert links.read(token, Purpose.UNSUBSCRIBE) == (11, 3)
 
 
-def test_a_confirmation_holds_the_links_of_its_sign_up():
+def test_a_confirmation_contains_the_links_of_its_sign_up():
     fields = ("confirm", "never")
     sheet = stored(a_sheet(**{f"X-{name}": marker(name) for name in fields}, fields=fields))
-    found = letter(pack(sheet, signup=5, nonce=99))
+    found = letter(assemble(sheet, signup=5, nonce=99))
     links = Links(KEYRING, BASE)
     for name in fields:
         assert links.read(found[f"X-{name}"].rpartition("/")[2], Purpose(name)) == (5, 99)
 
 
 @pytest.mark.parametrize(
-    ("field", "given"),
+    ("field", "options"),
     [("unsubscribe", {"subscriber": None}), ("confirm", {"signup": 5}), ("never", {})],
 )
-def test_a_field_that_nothing_is_known_of_is_refused_by_name(field, given):
+def test_a_field_without_a_value_is_refused_by_name(field, options):
     sheet = stored(a_sheet(**{"X-Field": marker(field)}, fields=(field,)))
     with pytest.raises(FieldError, match=field):
-        pack(sheet, **given)
+        assemble(sheet, **options)
 
 
-def test_a_field_of_a_newer_release_is_no_fault_of_the_reader():
+def test_a_field_of_a_newer_release_does_not_refuse_the_reader():
     sheet = stored(a_sheet(**{"X-Field": marker("shoe_size")}, fields=("shoe_size",)))
     with pytest.raises(KeyError, match="shoe_size"):
-        pack(sheet)
+        assemble(sheet)
 
 
-def test_a_confirmation_says_when_it_was_asked_for_and_until_when_its_link_works():
+def test_a_confirmation_says_when_the_sign_up_came_and_when_its_link_expires():
     fields = ("requested_at", "expires_at")
     sheet = stored(a_sheet(**{f"X-{name}": marker(name) for name in fields}, fields=fields))
-    found = letter(pack(sheet, asked_at=NOON + timedelta(seconds=7), zone="Asia/Kolkata"))
+    found = letter(assemble(sheet, asked_at=NOON + timedelta(seconds=7), zone="Asia/Kolkata"))
     assert found["X-requested_at"] == "Saturday 14 March 2026 at 17:30:07 (UTC+5:30)"
     assert found["X-expires_at"] == "Tuesday 17 March 2026 at 17:30 (UTC+5:30)"
     with pytest.raises(FieldError, match="requested_at"):
-        pack(sheet)
+        assemble(sheet)

@@ -1,4 +1,4 @@
-"""What a carrier may take in hand, in which order, and whom it may not write to any more."""
+"""A claim takes due deliveries in order, and withholds letters to readers who must not get them any more."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,17 +14,17 @@ from newsletter.consent.suppressions import Reason
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims, results
 from newsletter.mail.delivery.claims import Claimed
-from newsletter.mail.delivery.cursors import LOOK_BACK, Cursors
-from newsletter.mail.delivery.deliveries import DEATHS, Delivery, DeliveryStatus
+from newsletter.mail.delivery.cursors import CURSOR_SECONDS, Cursors
+from newsletter.mail.delivery.deliveries import SUSPECT_DEATHS, Delivery, DeliveryStatus
 from newsletter.mail.transport.transport import Outcome, Result
 from tests.builders import (
-    a_carrier,
     a_crowd,
     a_delivery,
     a_letter,
     a_newsletter,
     a_reader,
     a_signup,
+    a_worker,
     an_issue,
     owed,
     unsaved,
@@ -37,14 +37,14 @@ from tests.transports import FakeMonotonic
 MINUTE = timedelta(minutes=1)
 
 
-def claim(session, *, carrier=None, limit=500, urgent=False, key="k1", now=NOON, cursors=None) -> list[Claimed]:
-    carrier = carrier or a_carrier(session)
-    given = {"limit": limit, "urgent": urgent, "key": key, "now": now, "cursors": cursors}
-    return claims.claim(session, carrier, **given)
+def claim(session, *, worker=None, limit=500, urgent=False, key="k1", now=NOON, cursors=None) -> list[Claimed]:
+    worker = worker or a_worker(session)
+    options = {"limit": limit, "urgent": urgent, "key": key, "now": now, "cursors": cursors}
+    return claims.claim(session, worker, **options)
 
 
-def claimed(session, **given) -> list[int]:
-    return [each.delivery for each in claim(session, **given)]
+def claimed(session, **options) -> list[int]:
+    return [each.delivery for each in claim(session, **options)]
 
 
 def status(session, delivery: Delivery) -> DeliveryStatus:
@@ -52,7 +52,7 @@ def status(session, delivery: Delivery) -> DeliveryStatus:
     return delivery.status
 
 
-def test_the_longest_due_comes_first_and_no_more_than_asked_for(begin):
+def test_the_longest_due_come_first_up_to_the_limit(begin):
     with begin() as session:
         first, second, third = owed(session, 3)
         first.due_at, second.due_at, third.due_at = NOON - MINUTE, NOON, NOON - 2 * MINUTE
@@ -62,7 +62,7 @@ def test_the_longest_due_comes_first_and_no_more_than_asked_for(begin):
         assert claimed(session, limit=2) == []
 
 
-def test_five_hundred_are_the_most(begin):
+def test_a_claim_takes_at_most_five_hundred(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         letter = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=501)
@@ -73,14 +73,14 @@ def test_five_hundred_are_the_most(begin):
         assert len(claim(session, limit=1000)) == 1
 
 
-def test_nothing_is_taken_before_it_is_due(begin):
+def test_no_delivery_is_claimed_before_it_is_due(begin):
     with begin() as session:
         (delivery,) = owed(session, 1, due_at=NOON + MINUTE)
         assert claimed(session, now=NOON + MINUTE - timedelta(microseconds=1)) == []
         assert claimed(session, now=NOON + MINUTE) == [delivery.id]
 
 
-def test_urgent_letters_have_a_line_of_their_own(begin):
+def test_urgent_letters_have_a_queue_of_their_own(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         bulk = a_delivery(
@@ -93,28 +93,28 @@ def test_urgent_letters_have_a_line_of_their_own(begin):
         assert claimed(session, urgent=False) == [bulk.id]
 
 
-@pytest.mark.parametrize("standstill", [IssueStatus.DRAFTED, IssueStatus.APPROVED, IssueStatus.PAUSED])
-def test_an_issue_that_is_not_being_sent_stays_where_it_is(begin, standstill):
+@pytest.mark.parametrize("status_of_issue", [IssueStatus.DRAFTED, IssueStatus.APPROVED, IssueStatus.PAUSED])
+def test_the_letters_of_an_issue_that_is_not_being_sent_stay_queued(begin, status_of_issue):
     with begin() as session:
-        (held,) = owed(session, 1)
+        (paused,) = owed(session, 1)
         (control,) = owed(session, 1)
-        session.execute(update(Issue).where(Issue.id == _issue_of(session, held)).values(status=standstill))
+        session.execute(update(Issue).where(Issue.id == _issue_of(session, paused)).values(status=status_of_issue))
         assert claimed(session) == [control.id]
-        assert status(session, held) is DeliveryStatus.QUEUED
-        session.execute(update(Issue).where(Issue.id == _issue_of(session, held)).values(status=IssueStatus.SENDING))
-        assert claimed(session) == [held.id]
+        assert status(session, paused) is DeliveryStatus.QUEUED
+        session.execute(update(Issue).where(Issue.id == _issue_of(session, paused)).values(status=IssueStatus.SENDING))
+        assert claimed(session) == [paused.id]
 
 
-def test_what_is_left_of_a_cancelled_issue_is_cancelled(begin):
+def test_the_remaining_letters_of_a_cancelled_issue_are_cancelled(begin):
     with begin() as session:
-        (called_off,) = owed(session, 1)
+        (cancelled,) = owed(session, 1)
         (control,) = owed(session, 1)
         session.execute(
-            update(Issue).where(Issue.id == _issue_of(session, called_off)).values(status=IssueStatus.CANCELLED)
+            update(Issue).where(Issue.id == _issue_of(session, cancelled)).values(status=IssueStatus.CANCELLED)
         )
         assert claimed(session) == [control.id]
-        assert status(session, called_off) is DeliveryStatus.CANCELLED
-        assert called_off.decided_at == NOON
+        assert status(session, cancelled) is DeliveryStatus.CANCELLED
+        assert cancelled.decided_at == NOON
 
 
 def _issue_of(session, delivery: Delivery) -> int:
@@ -169,7 +169,7 @@ def _only_newsletter(session, reader: Subscriber) -> int:
         is_erased,
     ],
 )
-def test_a_reader_who_is_gone_before_the_claim_is_withheld_and_never_comes_back(begin, change):
+def test_a_letter_whose_reader_is_gone_before_the_claim_is_withheld_for_good(begin, change):
     with begin() as session:
         gone, control = owed(session, 2)
         change(session, session.get_one(Subscriber, gone.subscriber_id))
@@ -182,7 +182,7 @@ def test_a_reader_who_is_gone_before_the_claim_is_withheld_and_never_comes_back(
         assert status(session, gone) is DeliveryStatus.WITHHELD
 
 
-def test_whoever_left_one_newsletter_still_gets_the_other(begin):
+def test_a_reader_who_left_one_newsletter_still_gets_the_other(begin):
     with begin() as session:
         one, other = a_newsletter(session, "one"), a_newsletter(session, "other")
         reader = a_reader(session, one, "ana@example.org", standing=Standing.LEFT)
@@ -194,14 +194,14 @@ def test_whoever_left_one_newsletter_still_gets_the_other(begin):
         assert status(session, left) is DeliveryStatus.WITHHELD
 
 
-def test_a_pause_ends(begin):
+def test_a_reader_whose_pause_has_ended_gets_letters_again(begin):
     with begin() as session:
         (delivery,) = owed(session, 1)
         _subscription(session, session.get_one(Subscriber, delivery.subscriber_id), paused_until=NOON)
         assert claimed(session) == [delivery.id]
 
 
-def test_a_letter_that_may_have_arrived_is_not_called_withheld(begin):
+def test_a_letter_that_may_have_arrived_ends_unknown_and_not_withheld(begin):
     with begin() as session:
         doubtful, control = owed(session, 2, status=DeliveryStatus.IN_DOUBT, doubts=1)
         leaves(session, session.get_one(Subscriber, doubtful.subscriber_id))
@@ -211,16 +211,16 @@ def test_a_letter_that_may_have_arrived_is_not_called_withheld(begin):
 
 
 @pytest.mark.parametrize("state", sorted(set(SignupState) - {SignupState.ASKED}))
-def test_a_confirmation_leaves_only_while_the_sign_up_waits_for_it(begin, state):
+def test_a_confirmation_is_sent_only_while_its_sign_up_waits_for_it(begin, state):
     with begin() as session:
         newsletter = a_newsletter(session)
-        waiting, moved_on = (_confirmation(session, newsletter) for _ in range(2))
-        session.execute(update(Signup).where(Signup.id == _signup_of(session, moved_on)).values(state=state))
+        waiting, decided = (_confirmation(session, newsletter) for _ in range(2))
+        session.execute(update(Signup).where(Signup.id == _signup_of(session, decided)).values(state=state))
         assert claimed(session, urgent=True) == [waiting.id]
-        assert status(session, moved_on) is DeliveryStatus.WITHHELD
+        assert status(session, decided) is DeliveryStatus.WITHHELD
 
 
-def test_a_confirmation_does_not_leave_when_its_link_has_expired_or_its_sign_up_is_deleted(begin):
+def test_a_confirmation_is_not_sent_after_its_link_expired_or_its_sign_up_was_deleted(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         expired, deleted, control = (_confirmation(session, newsletter) for _ in range(3))
@@ -235,7 +235,7 @@ def test_a_confirmation_does_not_leave_when_its_link_has_expired_or_its_sign_up_
 
 
 @pytest.mark.parametrize(("reason", "leaves"), [(Reason.NEVER, False), (Reason.BOUNCED, True), (Reason.ERASED, True)])
-def test_only_who_said_never_gets_no_confirmation(begin, reason, leaves):
+def test_only_a_request_never_to_be_written_to_prevents_a_confirmation(begin, reason, leaves):
     with begin() as session:
         delivery = _confirmation(session, a_newsletter(session))
         session.get_one(Subscriber, delivery.subscriber_id).suppressed = reason
@@ -257,10 +257,10 @@ def test_a_test_letter_needs_no_subscriber(begin):
     with begin() as session:
         letter = a_letter(session, a_newsletter(session))
         delivery = a_delivery(session, letter, None, recipient="operator@example.org")
-        nobodys = a_delivery(session, letter, None)
+        without_recipient = a_delivery(session, letter, None)
         (found,) = claim(session, urgent=True)
         assert (found.delivery, found.address) == (delivery.id, "operator@example.org")
-        assert status(session, nobodys) is DeliveryStatus.WITHHELD
+        assert status(session, without_recipient) is DeliveryStatus.WITHHELD
 
 
 def test_date_and_key_are_fixed_at_the_first_claim(begin):
@@ -274,13 +274,13 @@ def test_date_and_key_are_fixed_at_the_first_claim(begin):
         assert status(session, delivery) is DeliveryStatus.CLAIMED
 
 
-def test_forty_thousand_attempts_are_no_trouble(begin):
+def test_a_delivery_may_be_claimed_forty_thousand_times(begin):
     with begin() as session:
         owed(session, 1, attempt=40_000)
         assert [each.attempt for each in claim(session)] == [40_001]
 
 
-def test_readers_who_left_in_a_row_do_not_hold_up_the_rest(begin):
+def test_many_readers_who_left_do_not_delay_the_others(begin):
     with begin() as session:
         deliveries = owed(session, 12)
         for delivery in deliveries[:10]:
@@ -288,22 +288,22 @@ def test_readers_who_left_in_a_row_do_not_hold_up_the_rest(begin):
         assert claimed(session, limit=2) == [delivery.id for delivery in deliveries[10:]]
 
 
-def test_a_letter_that_carriers_did_not_survive_waits_to_be_carried_alone(begin):
+def test_a_suspect_is_claimed_alone(begin):
     with begin() as session:
-        suspect, other = owed(session, 2, deaths=DEATHS)
-        (control,) = owed(session, 1, deaths=DEATHS - 1)
-        carrier = a_carrier(session)
-        assert claimed(session, carrier=carrier) == [control.id]
-        (alone,) = claims.claim_suspect(session, carrier, urgent=False, key="k1", now=NOON)
+        suspect, other = owed(session, 2, deaths=SUSPECT_DEATHS)
+        (control,) = owed(session, 1, deaths=SUSPECT_DEATHS - 1)
+        worker = a_worker(session)
+        assert claimed(session, worker=worker) == [control.id]
+        (alone,) = claims.claim_suspect(session, worker, urgent=False, key="k1", now=NOON)
         assert alone.delivery == suspect.id
         assert status(session, other) is DeliveryStatus.QUEUED
 
 
-def test_issues_take_turns_so_that_a_long_one_holds_up_no_short_one(begin):
+def test_issues_take_turns_so_that_a_long_one_delays_no_short_one(begin):
     with begin() as session:
         one, other = owed(session, 6), owed(session, 2)
-        carrier, cursors = a_carrier(session), Cursors()
-        turns = [claimed(session, carrier=carrier, limit=2, cursors=cursors) for _ in range(5)]
+        worker, cursors = a_worker(session), Cursors()
+        turns = [claimed(session, worker=worker, limit=2, cursors=cursors) for _ in range(5)]
         first, second = [each.id for each in one], [each.id for each in other]
         assert turns == [first[:2], second, first[2:4], first[4:], []]
 
@@ -315,39 +315,39 @@ def test_a_claim_is_filled_from_the_next_issue(begin):
 
 
 @pytest.mark.parametrize("urgent", [False, True])
-def test_a_clock_that_steps_back_an_hour_delays_no_letter_that_was_not_put_off(begin, urgent):
+def test_a_clock_set_back_an_hour_delays_no_letter_that_was_not_deferred(begin, urgent):
     with begin() as session:
         if urgent:
-            fresh, put_off = (_confirmation(session, a_newsletter(session, f"letter{n}")) for n in range(2))
+            fresh, deferred = (_confirmation(session, a_newsletter(session, f"letter{n}")) for n in range(2))
         else:
-            fresh, put_off = owed(session, 2)
-        put_off.due_at = NOON + MINUTE
+            fresh, deferred = owed(session, 2)
+        deferred.due_at = NOON + MINUTE
         session.flush()
         assert claimed(session, urgent=urgent, now=NOON - timedelta(hours=1)) == [fresh.id]
-        assert claimed(session, urgent=urgent, now=NOON + timedelta(hours=1)) == [put_off.id]
+        assert claimed(session, urgent=urgent, now=NOON + timedelta(hours=1)) == [deferred.id]
 
 
-def test_what_goes_back_behind_a_bookmark_is_found_when_nothing_else_is_due(begin):
+def test_a_delivery_that_goes_back_before_the_cursor_is_found_when_nothing_else_is_due(begin):
     with begin() as session:
         first, second, third = owed(session, 3)
-        carrier, cursors = a_carrier(session), Cursors()
-        assert claimed(session, carrier=carrier, limit=2, cursors=cursors) == [first.id, second.id]
-        results.record(session, carrier, [Result(first.id, 1, Outcome.UNTOUCHED, None, NOON)], now=NOON)
-        turns = [claimed(session, carrier=carrier, limit=1, cursors=cursors) for _ in range(3)]
+        worker, cursors = a_worker(session), Cursors()
+        assert claimed(session, worker=worker, limit=2, cursors=cursors) == [first.id, second.id]
+        results.record(session, worker, [Result(first.id, 1, Outcome.UNTOUCHED, None, NOON)], now=NOON)
+        turns = [claimed(session, worker=worker, limit=1, cursors=cursors) for _ in range(3)]
         assert turns == [[third.id], [first.id], []]
 
 
-def test_a_bookmark_is_believed_for_a_minute(begin):
+def test_a_cursor_is_used_for_a_minute(begin):
     with begin() as session:
         first, second, *_ = owed(session, 9)
-        carrier, ticks = a_carrier(session), FakeMonotonic()
-        cursors = Cursors(ticks)
-        claimed(session, carrier=carrier, limit=2, cursors=cursors)
-        results.record(session, carrier, [Result(first.id, 1, Outcome.UNTOUCHED, None, NOON)], now=NOON)
-        ticks.now += LOOK_BACK - 1
-        assert claimed(session, carrier=carrier, limit=1, cursors=cursors) == [second.id + 1]
-        ticks.now += 1
-        assert claimed(session, carrier=carrier, limit=1, cursors=cursors) == [first.id]
+        worker, monotonic = a_worker(session), FakeMonotonic()
+        cursors = Cursors(monotonic)
+        claimed(session, worker=worker, limit=2, cursors=cursors)
+        results.record(session, worker, [Result(first.id, 1, Outcome.UNTOUCHED, None, NOON)], now=NOON)
+        monotonic.now += CURSOR_SECONDS - 1
+        assert claimed(session, worker=worker, limit=1, cursors=cursors) == [second.id + 1]
+        monotonic.now += 1
+        assert claimed(session, worker=worker, limit=1, cursors=cursors) == [first.id]
 
 
 @pytest.fixture
@@ -356,56 +356,56 @@ def postgresql(postgresql_url):
         yield database
 
 
-def test_two_who_claim_at_once_never_share_a_delivery(postgresql):
+def test_workers_that_claim_at_once_never_share_a_delivery(postgresql):
     with postgresql.writing() as session:
         everything = {delivery.id for delivery in owed(session, 120)}
-        carriers = [a_carrier(session) for _ in range(4)]
-    start = threading.Barrier(len(carriers))
+        workers = [a_worker(session) for _ in range(4)]
+    start = threading.Barrier(len(workers))
 
-    def take(carrier: int) -> list[int]:
+    def claim_all(worker: int) -> list[int]:
         mine = []
         start.wait(5)
         while True:
             with postgresql.writing() as session:
-                more = claimed(session, carrier=carrier, limit=3)
+                more = claimed(session, worker=worker, limit=3)
             if not more:
                 return mine
             mine += more
 
-    with ThreadPoolExecutor(len(carriers)) as crowd:
-        shares = list(crowd.map(take, carriers))
+    with ThreadPoolExecutor(len(workers)) as crowd:
+        shares = list(crowd.map(claim_all, workers))
     assert sorted(number for share in shares for number in share) == sorted(everything)
     with postgresql.reading() as session:
         owners = dict(session.execute(select(Delivery.id, Delivery.carrier_id)).all())
-    assert owners == {number: carrier for carrier, share in zip(carriers, shares, strict=True) for number in share}
+    assert owners == {number: worker for worker, share in zip(workers, shares, strict=True) for number in share}
 
 
-def test_who_claims_does_not_wait_for_rows_that_another_has_in_hand(postgresql):
+def test_a_claim_does_not_wait_for_rows_that_another_transaction_has_locked(postgresql):
     with postgresql.writing() as session:
         first, second = owed(session, 2)
-        carrier = a_carrier(session)
+        worker = a_worker(session)
     with postgresql.writing() as elsewhere:
-        assert claimed(elsewhere, carrier=carrier, limit=1) == [first.id]
+        assert claimed(elsewhere, worker=worker, limit=1) == [first.id]
         with postgresql.writing() as session:
             session.execute(text("SET LOCAL lock_timeout = '1ms'"))
-            assert claimed(session, carrier=carrier, limit=2) == [second.id]
+            assert claimed(session, worker=worker, limit=2) == [second.id]
 
 
-def cost(session, *, carrier: int, **given) -> int:
-    """How many blocks a claim of one letter looks at."""
+def cost(session, *, worker: int, **options) -> int:
+    """Return how many blocks a claim of one letter reads."""
     before = blocks_read(session)
-    assert len(claim(session, carrier=carrier, limit=1, **given)) == 1
+    assert len(claim(session, worker=worker, limit=1, **options)) == 1
     return blocks_read(session) - before
 
 
 @pytest.mark.parametrize("left", [0.05, 0.1])
-def test_a_claim_reads_no_more_when_the_last_issue_had_nearly_left_when_the_table_was_analysed(postgresql, left):
-    """PostgreSQL then believes that few wait, and to find and to sort them all seems cheap."""
+def test_a_claim_reads_no_more_if_the_statistics_date_from_the_end_of_an_issue(postgresql, left):
+    """PostgreSQL then expects few waiting rows, and reading and sorting them all seems cheap."""
     with postgresql.writing() as session:
         newsletter = a_newsletter(session)
         written = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=6_000)
         session.add_all(unsaved(written, reader) for reader in a_crowd(session, newsletter, 6_000))
-        carrier = a_carrier(session)
+        worker = a_worker(session)
     is_still_there = func.mod(Delivery.id, 1000) < left * 1000
     with postgresql.writing() as session:
         session.execute(update(Delivery).where(~is_still_there).values(status=DeliveryStatus.SENT, decided_at=NOON))
@@ -414,40 +414,40 @@ def test_a_claim_reads_no_more_when_the_last_issue_had_nearly_left_when_the_tabl
         session.execute(update(Delivery).values(status=DeliveryStatus.QUEUED, decided_at=None))
     with postgresql.writing() as session:
         before = rows_read(session)
-        assert len(claim(session, carrier=carrier, limit=500)) == 500
-        # Each delivery twice, its reader, how they stand; and what the index still holds of rows that are changed.
+        assert len(claim(session, worker=worker, limit=500)) == 500
+        # Each delivery twice, its subscriber and subscription, and index entries of old row versions.
         assert rows_read(session) - before < 10 * 500
 
 
-def test_a_claim_reads_no_more_when_a_connection_has_seen_the_table_small(postgresql):
+def test_a_claim_reads_no_more_on_a_connection_that_planned_for_a_small_table(postgresql):
     with postgresql.writing() as session:
-        carrier = a_carrier(session)
+        worker = a_worker(session)
         waiting = owed(session, 30)
     with postgresql.writing() as session:
         prepare_everything(session)
-        small = [cost(session, carrier=carrier) for _ in range(12)][-1]
+        small = [cost(session, worker=worker) for _ in range(12)][-1]
     with postgresql.writing() as session:
         fill(session, waiting[-1], decided=15_000, waiting=5_000)
     with postgresql.writing() as session:
-        assert cost(session, carrier=carrier) < small + 100
+        assert cost(session, worker=worker) < small + 100
 
 
-def test_letters_of_a_paused_issue_are_not_walked_past(postgresql):
+def test_a_claim_does_not_read_the_letters_of_a_paused_issue(postgresql):
     with postgresql.writing() as session:
-        carrier = a_carrier(session)
-        (held,) = owed(session, 1)
+        worker = a_worker(session)
+        (paused,) = owed(session, 1)
         owed(session, 20)
-        alone = [cost(session, carrier=carrier) for _ in range(2)][-1]
-        fill(session, held, decided=0, waiting=20_000)
-        session.execute(update(Delivery).where(Delivery.letter_id == held.letter_id).values(due_at=NOON - MINUTE))
-        session.execute(update(Issue).where(Issue.id == _issue_of(session, held)).values(status=IssueStatus.PAUSED))
+        alone = [cost(session, worker=worker) for _ in range(2)][-1]
+        fill(session, paused, decided=0, waiting=20_000)
+        session.execute(update(Delivery).where(Delivery.letter_id == paused.letter_id).values(due_at=NOON - MINUTE))
+        session.execute(update(Issue).where(Issue.id == _issue_of(session, paused)).values(status=IssueStatus.PAUSED))
     with postgresql.writing() as session:
-        assert cost(session, carrier=carrier) < alone + 50
+        assert cost(session, worker=worker) < alone + 50
 
 
-def test_what_was_sent_is_not_walked_past_while_a_backup_holds_its_snapshot(postgresql):
+def test_a_claim_does_not_read_sent_letters_while_a_backup_holds_its_snapshot(postgresql):
     with postgresql.writing() as session:
-        carrier = a_carrier(session)
+        worker = a_worker(session)
         newsletter = a_newsletter(session)
         letter = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=2000)
         session.add_all(unsaved(letter, reader) for reader in a_crowd(session, newsletter, 2000))
@@ -455,13 +455,13 @@ def test_what_was_sent_is_not_walked_past_while_a_backup_holds_its_snapshot(post
     with postgresql.reading() as backup:
         backup.execute(text("SELECT 1 FROM deliveries LIMIT 1"))
         with postgresql.writing() as session:
-            first = cost(session, carrier=carrier, cursors=cursors)
+            first = cost(session, worker=worker, cursors=cursors)
         for _ in range(3):
             with postgresql.writing() as session:
-                taken = claim(session, carrier=carrier, cursors=cursors)
+                taken = claim(session, worker=worker, cursors=cursors)
             with postgresql.writing() as session:
-                reports = [Result(each.delivery, each.attempt, Outcome.TAKEN, None, NOON) for each in taken]
-                assert results.record(session, carrier, reports, now=NOON) == 500
+                taken_results = [Result(each.delivery, each.attempt, Outcome.TAKEN, None, NOON) for each in taken]
+                assert results.record(session, worker, taken_results, now=NOON) == 500
         with postgresql.writing() as session:
-            assert cost(session, carrier=carrier, cursors=cursors) < first + 20
-            assert cost(session, carrier=carrier) > first + 50, "who has no bookmark does walk"
+            assert cost(session, worker=worker, cursors=cursors) < first + 20
+            assert cost(session, worker=worker) > first + 50, "without a cursor it does read them"

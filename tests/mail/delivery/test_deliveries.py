@@ -1,4 +1,4 @@
-"""However a delivery comes to be owed, it begins alike."""
+"""Both ways to owe a delivery create the same row."""
 
 from sqlalchemy import select
 
@@ -14,15 +14,15 @@ def columns(session, delivery: Delivery) -> dict:
     return {name: value for name, value in row._mapping.items() if name not in {"id", "letter_id", "variant_id"}}
 
 
-def test_a_letter_owed_to_one_reader_begins_as_one_that_is_owed_to_all(begin):
+def test_a_letter_owed_to_one_reader_begins_like_one_that_is_owed_to_all(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         reader = a_reader(session, newsletter)
-        everybody = select(Subscriber.id).where(Subscriber.id == reader.id)
+        all_readers = select(Subscriber.id).where(Subscriber.id == reader.id)
         of_one, of_all = a_letter(session, newsletter), a_letter(session, newsletter)
 
         alone = deliveries.owe(session, *of_one, subscriber_id=reader.id, now=NOON)
-        number = deliveries.owe_each(session, *of_all, everybody, now=NOON)
+        number = deliveries.owe_each(session, *of_all, all_readers, now=NOON)
 
         (among_all,) = session.scalars(select(Delivery).where(Delivery.letter_id == of_all[0].id))
         assert number == 1
@@ -30,7 +30,7 @@ def test_a_letter_owed_to_one_reader_begins_as_one_that_is_owed_to_all(begin):
         assert (alone.status, alone.due_at, alone.attempt) == (DeliveryStatus.QUEUED, NOON, 0)
 
 
-def test_a_letter_may_be_owed_to_a_recipient_who_is_no_subscriber(begin):
+def test_a_letter_may_be_owed_to_a_recipient_who_is_not_a_subscriber(begin):
     with begin() as session:
         written = a_letter(session, a_newsletter(session))
 
@@ -39,7 +39,7 @@ def test_a_letter_may_be_owed_to_a_recipient_who_is_no_subscriber(begin):
         assert session.scalars(select(Delivery.id).where(Delivery.recipient == "ana@example.org")).all() == [owed.id]
 
 
-def test_a_letter_is_owed_to_nobody_where_nobody_is_selected(begin):
+def test_no_letter_is_owed_if_no_subscriber_is_selected(begin):
     with begin() as session:
         written = a_letter(session, a_newsletter(session))
 

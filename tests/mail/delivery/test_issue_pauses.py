@@ -1,4 +1,4 @@
-"""An issue that too many letters of are refused is paused with a reason, counted on the rows of its deliveries."""
+"""An issue whose letters are refused too often is paused with a reason, counted on the rows of its deliveries."""
 
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +12,7 @@ from newsletter.content import issues
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery import deliveries, issue_pauses
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
-from newsletter.mail.delivery.issue_pauses import SCANNED, RefusalWatch, pause_refused, too_many
+from newsletter.mail.delivery.issue_pauses import SCANNED_ROWS, RefusalMonitor, pause_reason, pause_refused
 from newsletter.mail.pace import attempt_window
 from newsletter.mail.transport import replies
 from newsletter.store.database import Begin
@@ -22,7 +22,7 @@ from tests.statements import executed
 from tests.transports import FakeMonotonic
 from tests.whole_service import Clock
 
-OUTCOMES = {
+ROWS_BY_CODE = {
     "t": (DeliveryStatus.SENT, 250, "2.0.0 ok"),
     "g": (DeliveryStatus.FAILED, 550, "5.1.1 <address>: User unknown"),
     "r": (DeliveryStatus.QUEUED, 550, "5.7.26 This mail is unauthenticated"),
@@ -31,44 +31,44 @@ OUTCOMES = {
     "l": (DeliveryStatus.QUEUED, 451, "4.7.1 Greylisted"),
     "f": (DeliveryStatus.FAILED, 552, "5.2.2 Mailbox full"),
     "?": (DeliveryStatus.IN_DOUBT, None, None),
-    "-": (DeliveryStatus.CLAIMED, None, None),  # another worker has it in hand
+    "-": (DeliveryStatus.CLAIMED, None, None),  # claimed by another worker
 }
 
 
 @dataclass
 class Mailing:
-    """An issue that is leaving to so many readers, in order."""
+    """An issue that is being sent to a number of readers, in order."""
 
     begin: Begin
     issue: int
     letter: int
     deliveries: list[int]
     answered: int = 0
-    watch: RefusalWatch = field(init=False)
-    ticks: FakeMonotonic = field(default_factory=FakeMonotonic)
+    monitor: RefusalMonitor = field(init=False)
+    monotonic: FakeMonotonic = field(default_factory=FakeMonotonic)
 
     def __post_init__(self) -> None:
         self.clock = Clock()
-        self.watch = RefusalWatch(self.begin, clock=self.clock, ticks=self.ticks)
+        self.monitor = RefusalMonitor(self.begin, clock=self.clock, monotonic=self.monotonic)
 
-    def answer(self, marks: str) -> None:
-        """Let relays answer the next letters so, and the watch look at the end."""
-        mine = self.deliveries[self.answered : self.answered + len(marks)]
-        assert len(mine) == len(marks)
-        self.answered += len(marks)
-        self.record(dict(zip(mine, marks, strict=True)))
+    def answer(self, codes: str) -> None:
+        """Record these replies to the next letters, and let the monitor count at the end."""
+        mine = self.deliveries[self.answered : self.answered + len(codes)]
+        assert len(mine) == len(codes)
+        self.answered += len(codes)
+        self.record(dict(zip(mine, codes, strict=True)))
 
-    def record(self, marks: dict[int, str]) -> None:
+    def record(self, codes: dict[int, str]) -> None:
         rows = []
-        for number, left in marks.items():
-            status, code, words = OUTCOMES[left]
+        for number, outcome_code in codes.items():
+            status, code, text = ROWS_BY_CODE[outcome_code]
             at = None if status in deliveries.OPEN else self.clock()
-            rows.append({"id": number, "status": status, "reply_code": code, "reply_text": words, "decided_at": at})
+            rows.append({"id": number, "status": status, "reply_code": code, "reply_text": text, "decided_at": at})
         if rows:
             with self.begin() as session:
                 session.execute(update(Delivery), rows)
-        self.watch.recorded([number for number, left in marks.items() if left in "gr"])
-        self.watch.look()
+        self.monitor.add([number for number, outcome_code in codes.items() if outcome_code in "gr"])
+        self.monitor.count()
 
     def status(self) -> tuple[IssueStatus, str | None]:
         with self.begin() as session:
@@ -97,20 +97,20 @@ def a_mailing(begin: Begin, readers: int) -> Mailing:
         return Mailing(begin, issue.id, letter, list(session.scalars(mine)))
 
 
-JUDGED = [
+PAUSES = [
     ("t" * 180 + "g" * 20, False),
     ("t" * 179 + "g" * 21, True),
     ("t" * 160 + "r" * 40, False),
     ("t" * 159 + "r" * 41, True),
-    ("t" * 44 + "g" * 5, False),  # too few to tell
+    ("t" * 44 + "g" * 5, False),  # too few
     ("t" * 44 + "g" * 6, True),
     ("g" * 9, False),
-    ("g" * 10, True),  # and these without an exception
+    ("g" * 10, True),  # all of ten
     ("r" * 10, True),
     ("g" * 5 + "r" * 5, False),
-    ("s" * 100 + "l" * 100, False),  # it passes: a person need not look at it
+    ("s" * 100 + "l" * 100, False),  # temporary: no person need look at it
     ("c" * 200, False),
-    ("f" * 100, False),  # readers who have no room
+    ("f" * 100, False),  # full mailboxes
     ("t" * 500 + "g" * 21, True),
     ("g" * 5 + "t" * 300 + "g", False),
     ("t" * 150 + "-" * 300 + "?" * 50 + "t" * 50 + "g" * 10, False),
@@ -118,27 +118,27 @@ JUDGED = [
 ]
 
 
-@pytest.mark.parametrize(("marks", "is_paused"), JUDGED)
-def test_a_tenth_without_a_mailbox_or_a_fifth_held_against_us_is_too_much(begin, marks, is_paused):
-    mailing = a_mailing(begin, len(marks))
-    mailing.answer(marks)
+@pytest.mark.parametrize(("codes", "is_paused"), PAUSES)
+def test_more_than_a_tenth_without_a_mailbox_or_a_fifth_refused_because_of_us_pauses(begin, codes, is_paused):
+    mailing = a_mailing(begin, len(codes))
+    mailing.answer(codes)
     assert mailing.is_paused is is_paused
 
 
 @given(st.text(alphabet="tgrscl", max_size=200))
-def test_what_is_too_much_is_so_by_its_share(left):
-    answers = [(each, OUTCOMES[each][2] or "") for each in left]
-    reason = too_many(answers)
-    if reason is None and len(left) >= 50:
-        assert left.count("g") <= 0.1 * len(left)
-        assert left.count("r") <= 0.2 * len(left)
+def test_the_share_of_refusals_decides(codes):
+    replied = [(each, ROWS_BY_CODE[each][2] or "") for each in codes]
+    reason = pause_reason(replied)
+    if reason is None and len(codes) >= 50:
+        assert codes.count("g") <= 0.1 * len(codes)
+        assert codes.count("r") <= 0.2 * len(codes)
     if reason:
-        found, share = ("g", 0.1) if "mailbox" in reason else ("r", 0.2)
-        assert left.count(found) > share * len(left)
-        assert reason.startswith(f"Of the last {len(left)} letters {left.count(found)} were")
+        code, share = ("g", 0.1) if "mailbox" in reason else ("r", 0.2)
+        assert codes.count(code) > share * len(codes)
+        assert reason.startswith(f"Of the last {len(codes)} letters {codes.count(code)} were")
 
 
-def test_the_reason_has_numbers_and_the_most_frequent_reply(begin):
+def test_the_reason_contains_numbers_and_the_most_frequent_reply(begin):
     mailing = a_mailing(begin, 50)
     mailing.answer("t" * 40 + "g" * 10)
     status, reason = mailing.status()
@@ -147,8 +147,8 @@ def test_the_reason_has_numbers_and_the_most_frequent_reply(begin):
     assert reason.endswith("Most often: 550 5.1.1 <address>: User unknown")
 
 
-def test_what_was_refused_before_a_restart_counts(begin):
-    """Of two processes, neither has heard of enough refusals; nor has anything but the database kept them."""
+def test_refusals_from_before_a_restart_count(begin):
+    """Neither process has seen enough refusals; only the database knows them all."""
     mailing = a_mailing(begin, 100)
     mailing.answer("t" * 80 + "g" * 8)
     assert not mailing.is_paused
@@ -157,7 +157,7 @@ def test_what_was_refused_before_a_restart_counts(begin):
     assert restarted.is_paused
 
 
-def test_an_issue_that_goes_on_is_judged_by_what_comes_then(begin):
+def test_after_a_resume_only_new_replies_count(begin):
     mailing = a_mailing(begin, 300)
     mailing.answer("t" * 100 + "g" * 20)
     assert mailing.is_paused
@@ -171,7 +171,7 @@ def test_an_issue_that_goes_on_is_judged_by_what_comes_then(begin):
     assert mailing.status()[1].startswith("Of the last 115 letters 15 were")
 
 
-def test_letters_that_are_held_count_again_only_if_they_are_refused_again(begin):
+def test_held_refusals_count_again_only_if_they_are_refused_again(begin):
     mailing = a_mailing(begin, 40)
     mailing.answer("r" * 10)
     mailing.clock.pass_(minutes=10)
@@ -183,7 +183,7 @@ def test_letters_that_are_held_count_again_only_if_they_are_refused_again(begin)
     assert mailing.is_paused
 
 
-def test_a_clock_that_was_set_back_after_a_resume_does_not_stop_the_counting(begin):
+def test_a_clock_set_back_after_a_resume_does_not_stop_the_counting(begin):
     mailing = a_mailing(begin, 100)
     mailing.answer("g" * 10)
     mailing.resume()
@@ -192,7 +192,7 @@ def test_a_clock_that_was_set_back_after_a_resume_does_not_stop_the_counting(beg
     assert mailing.is_paused
 
 
-def test_what_is_left_of_an_issue_that_is_paused_by_hand_is_not_paused_again(begin):
+def test_an_issue_that_a_person_paused_is_not_paused_again(begin):
     mailing = a_mailing(begin, 10)
     with begin() as session:
         issues.pause(session, session.get_one(Issue, mailing.issue), actor="tests", now=NOON)
@@ -200,7 +200,7 @@ def test_what_is_left_of_an_issue_that_is_paused_by_hand_is_not_paused_again(beg
     assert mailing.status() == (IssueStatus.PAUSED, None)
 
 
-def test_issues_are_judged_apart_and_other_letters_not_at_all(begin):
+def test_issues_are_counted_separately_and_other_letters_not_at_all(begin):
     good, bad = a_mailing(begin, 11), a_mailing(begin, 10)
     with begin() as session:
         newsletter = a_newsletter(session, "alone")
@@ -211,62 +211,62 @@ def test_issues_are_judged_apart_and_other_letters_not_at_all(begin):
     assert (good.is_paused, bad.is_paused) == (False, True)
 
 
-def test_a_short_list_is_judged_by_what_it_has_once_all_is_answered(begin):
+def test_a_short_list_is_judged_by_its_replies_once_all_are_there(begin):
     mailing = a_mailing(begin, 20)
     mailing.answer("r" * 3 + "t" * 12)
     held = mailing.deliveries[:3]
     with begin() as session:
-        assert pause_refused(session, held, now=NOON, all_is_answered=True) == set(), "3 of 15 are a fifth"
+        assert pause_refused(session, held, now=NOON, all_answered=True) == set(), "3 of 15 are a fifth"
     mailing.answer("r")
     with begin() as session:
-        assert pause_refused(session, held, now=NOON, all_is_answered=True) == {mailing.issue}
-    assert mailing.status()[1].startswith("Of the last 16 letters 4 were refused for good for what is held")
+        assert pause_refused(session, held, now=NOON, all_answered=True) == {mailing.issue}
+    assert mailing.status()[1].startswith("Of the last 16 letters 4 were refused for good because of the sender")
 
 
-def test_refusals_are_counted_at_once_and_then_by_tens_or_by_tenths_of_a_second(begin, database):
+def test_refusals_are_counted_at_once_and_then_every_ten_or_every_tenth_of_a_second(begin, database):
     mailing = a_mailing(begin, 60)
     mailing.answer("t" * 60)
-    watch, ticks = RefusalWatch(begin, clock=mailing.clock, ticks=mailing.ticks), mailing.ticks
-    looks = []
+    monitor = RefusalMonitor(begin, clock=mailing.clock, monotonic=mailing.monotonic)
+    counts = []
     for seconds, refused in [(0, 1), (0, 9), (0, 1), (0.05, 3), (0.06, 1), (0, 1)]:
-        ticks.now += seconds
+        mailing.monotonic.now += seconds
         with executed(database) as statements:
-            watch.recorded(mailing.deliveries[:refused])
-        looks.append(bool(statements))
-    assert looks == [True, False, True, False, True, False]
+            monitor.add(mailing.deliveries[:refused])
+        counts.append(bool(statements))
+    assert counts == [True, False, True, False, True, False]
 
 
-def test_where_the_database_gives_no_answer_the_same_refusals_are_counted_with_the_next(begin, caplog):
+def test_if_the_database_fails_the_same_refusals_are_counted_with_the_next(begin, caplog):
     mailing = a_mailing(begin, 10)
-    doors = iter([None, None])
+    failures = iter([None, None])
 
-    def stuck():
-        if next(doors, begin) is None:
+    def failing():
+        if next(failures, begin) is None:
             raise LookupError("no database")
         return begin()
 
-    mailing.watch = RefusalWatch(stuck, clock=mailing.clock, ticks=mailing.ticks)
+    mailing.monitor = RefusalMonitor(failing, clock=mailing.clock, monotonic=mailing.monotonic)
     mailing.answer("g" * 10)
     assert not mailing.is_paused
     assert "refusals cannot be counted" in caplog.text
-    mailing.watch.look()
+    mailing.monitor.count()
     assert mailing.is_paused
 
 
-def test_letters_claimed_before_the_pause_are_stopped_and_those_claimed_after_a_resume_are_not(begin):
+def test_letters_claimed_before_the_pause_are_not_sent_and_those_claimed_after_a_resume_are(begin):
     mailing = a_mailing(begin, 10)
-    claimed_at = mailing.ticks()
-    mailing.ticks.now += 1
+    claimed_at = mailing.monotonic()
+    mailing.monotonic.now += 1
     mailing.answer("g" * 10)
-    assert mailing.watch.has_stopped(mailing.issue, claimed_at=claimed_at)
-    assert not mailing.watch.has_stopped(mailing.issue, claimed_at=mailing.ticks() + 1)
-    assert not mailing.watch.has_stopped(mailing.issue + 1, claimed_at=claimed_at)
-    assert not mailing.watch.has_stopped(None, claimed_at=claimed_at)
+    assert mailing.monitor.is_paused(mailing.issue, claimed_at=claimed_at)
+    assert not mailing.monitor.is_paused(mailing.issue, claimed_at=mailing.monotonic() + 1)
+    assert not mailing.monitor.is_paused(mailing.issue + 1, claimed_at=claimed_at)
+    assert not mailing.monitor.is_paused(None, claimed_at=claimed_at)
 
 
 @pytest.mark.parametrize("has_been_analysed", [True, False])
-def test_a_count_looks_at_a_thousand_letters_however_many_there_are(postgresql_database, has_been_analysed):
-    """Also where PostgreSQL believes that the issue has hardly any."""
+def test_a_count_reads_a_thousand_letters_however_many_there_are(postgresql_database, has_been_analysed):
+    """Also if PostgreSQL's statistics say that the issue has hardly any."""
     begin = postgresql_database.writing
     mailing = a_mailing(begin, 5000)
     mailing.answer("g" * 9 + "t" * 4900)
@@ -274,7 +274,7 @@ def test_a_count_looks_at_a_thousand_letters_however_many_there_are(postgresql_d
         session.execute(text("ANALYZE deliveries" if has_been_analysed else "SELECT 1"))
         before = rows_read(session)
         assert pause_refused(session, mailing.deliveries[4800:4801], now=NOON) == set()
-        assert rows_read(session) - before <= 2 * SCANNED + 20
+        assert rows_read(session) - before <= 2 * SCANNED_ROWS + 20
 
 
 def rows_read(session) -> int:
@@ -295,10 +295,10 @@ def rows_read(session) -> int:
         (550, "No such user (#5.1.1)"),
     ],
 )
-def test_a_stored_reply_means_what_it_meant_when_it_came(begin, code, words):
-    came = replies.parse(code, words.encode())
-    stored = replies.from_row(code, " ".join(filter(None, (came.status, came.text))))
-    assert stored == came
+def test_a_stored_reply_has_the_same_meaning_as_the_received_one(begin, code, words):
+    received = replies.parse(code, words.encode())
+    stored = replies.from_row(code, " ".join(filter(None, (received.status, received.text))))
+    assert stored == received
     assert attempt_window.outcome_code(replies.refusal_outcome(stored), stored) == attempt_window.outcome_code(
-        replies.refusal_outcome(came), came
+        replies.refusal_outcome(received), received
     )

@@ -1,4 +1,4 @@
-"""A letter that may have arrived never ends as not sent: each way in which it may have, and each way to end."""
+"""A letter that may have arrived never ends as not sent: all ways in which it may have, with all ways to end."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,22 +19,22 @@ from newsletter.doctor import examination
 from newsletter.doctor.checks.findings import Check
 from newsletter.doctor.checks.letters import states, sums
 from newsletter.doctor.repairs import Repairer
-from newsletter.mail.delivery import claims, results
-from newsletter.mail.delivery.deliveries import DEATHS, OPEN, WAITING, Delivery, DeliveryStatus
+from newsletter.mail.delivery import claims, reclaiming, results
+from newsletter.mail.delivery.deliveries import OPEN, SUSPECT_DEATHS, WAITING, Delivery, DeliveryStatus
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.transport.transport import Outcome, Reply, Result
 from newsletter.store.database import Database
-from tests.builders import NUMBERS, a_carrier, a_delivery, a_letter, a_newsletter, a_reader, a_signup, owed
+from tests.builders import NUMBERS, a_delivery, a_letter, a_newsletter, a_reader, a_signup, a_worker, owed
 from tests.clock import NOON
 
-NOBODY = 10**9  # the id of no worker
+UNKNOWN_WORKER = 10**9  # an id that no worker has
 LONG = timedelta(days=9)  # longer than any letter is tried for
 
-Step = Callable[["Fortune"], None]
+Step = Callable[["LetterHistory"], None]
 
 
-class Fortune:
-    """One delivery, and what may happen to it; every step is a transaction of its own."""
+class LetterHistory:
+    """One delivery and what may happen to it; every step is a transaction of its own."""
 
     def __init__(self, database: Database, *, urgent: bool = False) -> None:
         self.database = database
@@ -52,7 +52,7 @@ class Fortune:
             return session.get_one(Delivery, self.id).status
 
     def outcome(self) -> DeliveryStatus:
-        """Where it stands once it is claimed again, if it waits."""
+        """Return its status; if it waits, after it is claimed again."""
         if self.status() in WAITING:
             self.claimed()
         return self.status()
@@ -61,21 +61,21 @@ class Fortune:
         """Claim what is due with a new worker, by itself if it is a suspect; returns the worker's id."""
         self.now += timedelta(hours=4)
         with self.write() as session:
-            worker = a_carrier(session)
-            given = {"urgent": self.urgent, "key": "k1", "now": self.now}
-            if not claims.claim(session, worker, limit=500, **given):
-                claims.claim_suspect(session, worker, **given)
+            worker = a_worker(session)
+            options = {"urgent": self.urgent, "key": "k1", "now": self.now}
+            if not claims.claim(session, worker, limit=500, **options):
+                claims.claim_suspect(session, worker, **options)
         return worker
 
     def reported(self, worker: int, outcome: Outcome, reply: Reply | None = None) -> None:
         with self.write() as session:
             attempt = session.get_one(Delivery, self.id).attempt
-            report = Result(self.id, attempt, outcome, reply, self.now)
-            results.record(session, worker, [report], now=self.now)
+            result = Result(self.id, attempt, outcome, reply, self.now)
+            results.record(session, worker, [result], now=self.now)
 
     def died(self, worker: int) -> None:
         with self.write() as session:
-            results.reclaim(session, [worker], now=self.now)
+            reclaiming.reclaim(session, [worker], now=self.now)
 
     def change(self, model: type, of_reader: InstrumentedAttribute[int], **values: object) -> None:
         with self.write() as session:
@@ -93,77 +93,77 @@ def _confirmation(session: Session) -> Delivery:
     return a_delivery(session, a_letter(session, newsletter, signup=signup), reader)
 
 
-def never_tried(_: Fortune) -> None:
+def never_tried(_: LetterHistory) -> None:
     pass
 
 
-def left_alone(letter: Fortune) -> None:
+def untouched(letter: LetterHistory) -> None:
     letter.reported(letter.claimed(), Outcome.UNTOUCHED)
 
 
-def left_alone_by_a_worker_that_only_looked_dead(letter: Fortune) -> None:
+def untouched_by_a_worker_that_only_looked_dead(letter: LetterHistory) -> None:
     worker = letter.claimed()
     letter.died(worker)
     letter.reported(worker, Outcome.UNTOUCHED)
 
 
-def put_off_by_a_worker_that_only_looked_dead(letter: Fortune) -> None:
+def deferred_by_a_worker_that_only_looked_dead(letter: LetterHistory) -> None:
     worker = letter.claimed()
     letter.died(worker)
     letter.reported(worker, Outcome.LATER)
 
 
-def claimed_by_a_worker_that_never_learnt_of_it(letter: Fortune) -> None:
+def claimed_by_a_worker_that_does_not_know_of_it(letter: LetterHistory) -> None:
     worker = letter.claimed()
     with letter.write() as session:
-        assert results.release(session, worker, urgent=letter.urgent) == 1
+        assert reclaiming.release(session, worker, urgent=letter.urgent) == 1
 
 
-def put_off(letter: Fortune) -> None:
+def deferred(letter: LetterHistory) -> None:
     letter.reported(letter.claimed(), Outcome.LATER, Reply(451, "4.7.1", "come back later"))
 
 
 CANNOT_HAVE_ARRIVED: tuple[Step, ...] = (
     never_tried,
-    left_alone,
-    left_alone_by_a_worker_that_only_looked_dead,
-    put_off_by_a_worker_that_only_looked_dead,
-    claimed_by_a_worker_that_never_learnt_of_it,
-    put_off,
+    untouched,
+    untouched_by_a_worker_that_only_looked_dead,
+    deferred_by_a_worker_that_only_looked_dead,
+    claimed_by_a_worker_that_does_not_know_of_it,
+    deferred,
 )
 
 
-def its_worker_died(letter: Fortune) -> None:
+def its_worker_died(letter: LetterHistory) -> None:
     letter.died(letter.claimed())
 
 
-def three_workers_died(letter: Fortune) -> None:
-    for _ in range(DEATHS):
+def three_workers_died(letter: LetterHistory) -> None:
+    for _ in range(SUSPECT_DEATHS):
         its_worker_died(letter)
 
 
-def its_worker_died_and_another_left_it_alone(letter: Fortune) -> None:
+def its_worker_died_and_another_left_it_alone(letter: LetterHistory) -> None:
     its_worker_died(letter)
-    left_alone(letter)
+    untouched(letter)
 
 
-def its_worker_died_and_another_only_looked_dead(letter: Fortune) -> None:
+def its_worker_died_and_another_only_looked_dead(letter: LetterHistory) -> None:
     its_worker_died(letter)
-    left_alone_by_a_worker_that_only_looked_dead(letter)
+    untouched_by_a_worker_that_only_looked_dead(letter)
 
 
-def its_worker_is_not_in_the_database_any_more(letter: Fortune) -> None:
+def its_worker_is_not_in_the_database_any_more(letter: LetterHistory) -> None:
     letter.claimed()
-    letter.change(Delivery, Delivery.subscriber_id, carrier_id=NOBODY)
+    letter.change(Delivery, Delivery.subscriber_id, carrier_id=UNKNOWN_WORKER)
     reading, writing = letter.database.reading, letter.database.writing
     assert Repairer(reading=reading, writing=writing, actor="tests", now=lambda: NOON).repair({Check.DEAD_CLAIMS})
 
 
-def the_relay_did_not_answer(letter: Fortune) -> None:
+def the_relay_did_not_answer(letter: LetterHistory) -> None:
     letter.reported(letter.claimed(), Outcome.IN_DOUBT)
 
 
-def a_worker_that_only_looked_dead_got_no_answer(letter: Fortune) -> None:
+def a_worker_that_only_looked_dead_got_no_answer(letter: LetterHistory) -> None:
     worker = letter.claimed()
     letter.died(worker)
     letter.reported(worker, Outcome.IN_DOUBT)
@@ -180,45 +180,45 @@ MAY_HAVE_ARRIVED: tuple[Step, ...] = (
 )
 
 
-def the_reader_leaves(letter: Fortune) -> None:
+def the_reader_leaves(letter: LetterHistory) -> None:
     letter.change(Subscription, Subscription.subscriber_id, standing=Standing.LEFT)
 
 
-def the_reader_pauses(letter: Fortune) -> None:
+def the_reader_pauses(letter: LetterHistory) -> None:
     letter.change(Subscription, Subscription.subscriber_id, paused_until=letter.now + LONG)
 
 
-def the_reader_says_never(letter: Fortune) -> None:
+def the_reader_says_never(letter: LetterHistory) -> None:
     letter.change(Subscriber, Subscriber.id, suppressed=Reason.NEVER)
 
 
-def the_reader_is_erased(letter: Fortune) -> None:
+def the_reader_is_erased(letter: LetterHistory) -> None:
     with letter.write() as session:
         session.execute(delete(Subscription).where(Subscription.subscriber_id == letter.reader))
         session.execute(delete(Subscriber).where(Subscriber.id == letter.reader))
 
 
-def the_issue_is_cancelled(letter: Fortune) -> None:
+def the_issue_is_cancelled(letter: LetterHistory) -> None:
     with letter.write() as session:
         issue = session.get_one(Issue, session.get_one(Letter, letter.letter).issue_id)
         issues.cancel(session, issue, actor="tests", now=letter.now)
 
 
-def the_visitor_confirms_by_another_letter(letter: Fortune) -> None:
+def the_visitor_confirms_by_another_letter(letter: LetterHistory) -> None:
     with letter.write() as session:
         signup = session.get_one(Letter, letter.letter).signup_id
         session.execute(update(Signup).where(Signup.id == signup).values(state=SignupState.CONFIRMED))
 
 
-def the_relay_says_that_the_mailbox_does_not_exist(letter: Fortune) -> None:
+def the_relay_says_that_the_mailbox_does_not_exist(letter: LetterHistory) -> None:
     letter.reported(letter.claimed(), Outcome.REFUSED, Reply(550, "5.1.1", "no such user"))
 
 
-def the_letter_cannot_be_written(letter: Fortune) -> None:
+def the_letter_cannot_be_written(letter: LetterHistory) -> None:
     letter.reported(letter.claimed(), Outcome.REFUSED, Reply(None, None, "the letter cannot be written"))
 
 
-def the_relay_defers_it_for_too_long(letter: Fortune) -> None:
+def the_relay_defers_it_for_too_long(letter: LetterHistory) -> None:
     worker = letter.claimed()
     letter.now += LONG
     letter.reported(worker, Outcome.LATER, Reply(451, "4.7.1", "come back later"))
@@ -243,10 +243,10 @@ ENDS = {
 
 
 def ended(database: Database, before: Step, *, urgent: bool) -> dict[str, DeliveryStatus]:
-    """How a letter to which this has happened ends, by what ends it."""
+    """Return how a letter to which this has happened ends, by what ends it."""
     found = {}
     for end in ENDS[urgent]:
-        letter = Fortune(database, urgent=urgent)
+        letter = LetterHistory(database, urgent=urgent)
         before(letter)
         assert letter.status() in OPEN
         end(letter)
@@ -254,12 +254,17 @@ def ended(database: Database, before: Step, *, urgent: bool) -> dict[str, Delive
     return found
 
 
-def are_the_books_right(database: Database) -> bool:
+def are_the_counts_right(database: Database) -> bool:
     with database.reading() as session:
         return not [*sums(session), *states(session)]
 
 
-CONFIRMATIONS = (never_tried, left_alone, its_worker_died, the_relay_did_not_answer)  # the others would add nothing
+CONFIRMATIONS = (
+    never_tried,
+    untouched,
+    its_worker_died,
+    the_relay_did_not_answer,
+)  # the other steps would test nothing new
 
 
 def cases(steps: tuple[Step, ...]) -> list[object]:
@@ -271,14 +276,14 @@ def cases(steps: tuple[Step, ...]) -> list[object]:
 def test_a_letter_that_may_have_arrived_ends_unknown_whatever_ends_it(database, doubt, urgent):
     expected = {end.__name__: DeliveryStatus.UNKNOWN for end in ENDS[urgent]}
     assert ended(database, doubt, urgent=urgent) == expected
-    assert are_the_books_right(database)
+    assert are_the_counts_right(database)
 
 
 @pytest.mark.parametrize(("before", "urgent"), cases(CANNOT_HAVE_ARRIVED))
 def test_a_letter_that_cannot_have_arrived_ends_as_what_ended_it(database, before, urgent):
     expected = {end.__name__: status for end, status in ENDS[urgent].items()}
     assert ended(database, before, urgent=urgent) == expected
-    assert are_the_books_right(database)
+    assert are_the_counts_right(database)
 
 
 @given(
@@ -286,27 +291,27 @@ def test_a_letter_that_cannot_have_arrived_ends_as_what_ended_it(database, befor
     end=st.sampled_from(list(ENDS[False])),
 )
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_one_try_that_may_have_succeeded_is_never_forgotten(database, steps, end):
-    letter, doubtful = Fortune(database), False
+def test_an_attempt_that_may_have_succeeded_is_never_forgotten(database, steps, end):
+    letter, doubtful = LetterHistory(database), False
     for step in [*steps, end]:
         if letter.status() in OPEN:
             step(letter)
             doubtful = doubtful or step in MAY_HAVE_ARRIVED
     assert letter.outcome() is (DeliveryStatus.UNKNOWN if doubtful else ENDS[False][end])
-    assert are_the_books_right(database)
+    assert are_the_counts_right(database)
 
 
 @pytest.mark.parametrize("doubt", MAY_HAVE_ARRIVED, ids=lambda step: step.__name__)
-def test_a_letter_that_may_have_arrived_is_sent_if_a_relay_takes_it_in_the_end(database, doubt):
-    letter = Fortune(database)
+def test_a_letter_that_may_have_arrived_ends_sent_if_a_relay_takes_it_at_last(database, doubt):
+    letter = LetterHistory(database)
     doubt(letter)
     letter.reported(letter.claimed(), Outcome.TAKEN)
     assert letter.status() is DeliveryStatus.SENT
 
 
-def test_an_operator_is_told_that_the_letters_of_a_dead_worker_may_have_arrived(database):
-    its_worker_died(Fortune(database))
+def test_the_doctor_remarks_that_the_letters_of_a_dead_worker_may_have_arrived(database):
+    its_worker_died(LetterHistory(database))
     with database.reading() as session:
-        (told,) = examination.collect_remarks(session)
-    assert told.name == "in-doubt"
-    assert told.says.startswith("1 may have arrived")
+        (remark,) = examination.collect_remarks(session)
+    assert remark.name == "in-doubt"
+    assert remark.says.startswith("1 may have arrived")

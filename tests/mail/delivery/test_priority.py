@@ -1,53 +1,53 @@
-"""Letters of issues make room for those that somebody waits for, and not for longer than it helps."""
+"""Letters of issues pause for letters that a person waits for, but no longer than it helps."""
 
 import pytest
 
-from newsletter.mail.delivery.priority import LONGEST, NAP, UrgentPriority
+from newsletter.mail.delivery.priority import MAX_HOLD_SECONDS, PAUSE_SECONDS, UrgentPriority
 
 
-class Road:
-    """A right of way in a time of its own, in which whoever gives way pauses."""
+class PriorityClock:
+    """A priority with a clock of its own, which a pause moves forward."""
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.priority = UrgentPriority(ticks=lambda: self.now, nap=self.pause)
+        self.priority = UrgentPriority(monotonic=lambda: self.now, sleep=self.pause)
 
     def pause(self, seconds: float) -> None:
         self.now += seconds
 
-    def given(self) -> float:
-        """Seconds that were given to somebody."""
+    def paused(self) -> float:
+        """Return how many seconds a letter of an issue pauses."""
         before = self.now
-        self.priority.give()
+        self.priority.give_way()
         return self.now - before
 
 
 @pytest.fixture
-def road():
-    return Road()
+def clock():
+    return PriorityClock()
 
 
-def test_where_nobody_waits_nobody_pauses(road):
-    assert road.given() == 0
+def test_nothing_pauses_while_no_urgent_letter_waits(clock):
+    assert clock.paused() == 0
 
 
-def test_while_somebody_is_answered_each_letter_of_an_issue_pauses(road):
-    road.priority.take()
-    assert road.given() == pytest.approx(NAP)
-    assert road.given() == pytest.approx(NAP)
-    road.priority.let_go()
-    assert road.given() == 0
+def test_each_letter_of_an_issue_pauses_while_urgent_letters_are_sent(clock):
+    clock.priority.acquire()
+    assert clock.paused() == pytest.approx(PAUSE_SECONDS)
+    assert clock.paused() == pytest.approx(PAUSE_SECONDS)
+    clock.priority.release()
+    assert clock.paused() == 0
 
 
-def test_a_confirmation_whose_relay_thinks_for_minutes_slows_no_issue_down_all_that_time(road):
-    road.priority.take()
-    road.now += LONGEST
-    assert road.given() == 0
+def test_a_confirmation_whose_relay_takes_minutes_does_not_slow_issues_down_for_minutes(clock):
+    clock.priority.acquire()
+    clock.now += MAX_HOLD_SECONDS
+    assert clock.paused() == 0
 
 
-def test_as_long_as_there_are_others_to_be_answered_it_is_taken_again(road):
-    road.priority.take()
-    road.now += LONGEST / 2
-    road.priority.take()
-    road.now += LONGEST / 2
-    assert road.given() > 0
+def test_acquiring_the_priority_again_extends_it(clock):
+    clock.priority.acquire()
+    clock.now += MAX_HOLD_SECONDS / 2
+    clock.priority.acquire()
+    clock.now += MAX_HOLD_SECONDS / 2
+    assert clock.paused() > 0

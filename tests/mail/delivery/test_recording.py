@@ -1,4 +1,4 @@
-"""Results on their way into the database: none is lost, whatever the database does meanwhile."""
+"""No result is lost, whatever the database does."""
 
 import logging
 import threading
@@ -16,11 +16,11 @@ from newsletter.bench.servers.postgresql import administrator
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
-from newsletter.mail.delivery.issue_pauses import RefusalWatch
-from newsletter.mail.delivery.recording import GROUP, Recorder
+from newsletter.mail.delivery.issue_pauses import RefusalMonitor
+from newsletter.mail.delivery.recording import GROUP_SIZE, GroupCommit
 from newsletter.mail.transport.transport import Outcome, Reply, Result
 from newsletter.store.database import Begin, Database
-from tests.builders import a_carrier, owed
+from tests.builders import a_worker, owed
 from tests.clock import NOON
 from tests.servers.databases import opened
 
@@ -28,7 +28,7 @@ LATE = NOON + timedelta(seconds=7)
 
 
 class Failing:
-    """A database that fails as often as it is told: before anything is written, or when all of it was."""
+    """A database that raises the given errors, one per transaction: before anything is written or after the commit."""
 
     def __init__(self, begin: Begin, *failures: Exception, late: bool = False) -> None:
         self._begin = begin
@@ -54,17 +54,17 @@ def away() -> OperationalError:
 def claimed(begin: Begin, number: int) -> tuple[int, list[claims.Claimed]]:
     with begin() as session:
         owed(session, number)
-        carrier = a_carrier(session)
-        return carrier, claims.claim(session, carrier, limit=500, urgent=False, key="k1", now=NOON)
+        worker = a_worker(session)
+        return worker, claims.claim(session, worker, limit=500, urgent=False, key="k1", now=NOON)
 
 
-def recording(
-    begin: Begin, carrier: int, reports: Iterable[Result], wait: Callable[[float], None] = lambda _: None
-) -> Recorder:
-    with Recorder(begin, carrier, clock=lambda: LATE, wait=wait) as recorder:
-        for report in reports:
-            recorder.report(report)
-    return recorder
+def record(
+    begin: Begin, worker: int, results: Iterable[Result], wait: Callable[[float], None] = lambda _: None
+) -> GroupCommit:
+    with GroupCommit(begin, worker, clock=lambda: LATE, wait=wait) as group_commit:
+        for result in results:
+            group_commit.add(result)
+    return group_commit
 
 
 def taken(claim: claims.Claimed, reply: Reply | None = None) -> Result:
@@ -76,65 +76,65 @@ def statuses(reading: Begin) -> list[DeliveryStatus]:
         return list(session.scalars(select(Delivery.status).order_by(Delivery.id)))
 
 
-@pytest.mark.parametrize("number", [0, 1, GROUP, 2 * GROUP + 1])
-def test_everything_reported_is_recorded_when_the_context_ends(begin, reading, number):
-    carrier, mine = claimed(begin, number)
-    recorder = recording(begin, carrier, [taken(each) for each in mine])
-    assert recorder.recorded == number
+@pytest.mark.parametrize("number", [0, 1, GROUP_SIZE, 2 * GROUP_SIZE + 1])
+def test_every_result_is_recorded_when_the_context_ends(begin, reading, number):
+    worker, mine = claimed(begin, number)
+    group_commit = record(begin, worker, [taken(each) for each in mine])
+    assert group_commit.recorded == number
     assert statuses(reading) == [DeliveryStatus.SENT] * number
 
 
-def test_it_is_recorded_too_when_carrying_breaks_off(begin, reading):
-    carrier, (one,) = claimed(begin, 1)
+def test_results_are_recorded_although_sending_fails(begin, reading):
+    worker, (one,) = claimed(begin, 1)
 
     def broken():
         yield taken(one)
         raise LookupError
 
     with pytest.raises(LookupError):
-        recording(begin, carrier, broken())
+        record(begin, worker, broken())
     assert statuses(reading) == [DeliveryStatus.SENT]
 
 
-def test_what_waits_is_written_together_but_no_more_than_a_group(begin):
-    carrier, mine = claimed(begin, GROUP + 1)
+def test_waiting_results_are_written_together_but_at_most_a_group(begin):
+    worker, mine = claimed(begin, GROUP_SIZE + 1)
     counting = Failing(begin)
-    recorder = Recorder(counting, carrier, clock=lambda: LATE)
+    group_commit = GroupCommit(counting, worker, clock=lambda: LATE)
     for each in mine:
-        recorder.report(taken(each))
-    with recorder:
+        group_commit.add(taken(each))
+    with group_commit:
         pass
     assert counting.commits == 2
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "error",
     [away, lambda: InterfaceError("", {}, Exception("connection already closed")), lambda: NoConnectionLeft("pool")],
     ids=["away", "closed", "pool"],
 )
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after the commit"])
-def test_a_database_that_is_away_for_a_while_loses_and_doubles_nothing(begin, reading, trouble, late, caplog):
-    carrier, mine = claimed(begin, 3)
+def test_a_database_that_is_away_for_a_while_loses_and_doubles_no_result(begin, reading, error, late, caplog):
+    worker, mine = claimed(begin, 3)
     waits: list[float] = []
-    failing = Failing(begin, *(trouble() for _ in range(5)), late=late)
-    recording(failing, carrier, [taken(each) for each in mine], wait=waits.append)
+    failing = Failing(begin, *(error() for _ in range(5)), late=late)
+    record(failing, worker, [taken(each) for each in mine], wait=waits.append)
     assert failing.failures == []
     assert statuses(reading) == [DeliveryStatus.SENT] * 3
-    assert waits.count(1.0) == 5, "and it does not knock more often than once a second"
+    assert waits.count(1.0) == 5, "it is tried once a second"
     assert "example.org" not in caplog.text
 
 
-def test_a_result_whose_commit_was_not_confirmed_is_not_written_a_second_time(begin, reading):
-    carrier, (one,) = claimed(begin, 1)
+def test_a_result_whose_commit_was_not_confirmed_is_not_counted_twice(begin, reading):
+    worker, (one,) = claimed(begin, 1)
     later = taken(one)._replace(outcome=Outcome.LATER)
-    recording(Failing(begin, away(), late=True), carrier, [later])
+    record(Failing(begin, away(), late=True), worker, [later])
     with reading() as session:
         delivery = session.get_one(Delivery, one.delivery)
     assert (delivery.status, delivery.deferrals) == (DeliveryStatus.QUEUED, 1)
 
 
-def test_how_many_were_recorded_is_counted_when_they_are_committed(begin):
-    carrier, mine = claimed(begin, 2)
+def test_results_count_as_recorded_only_once_they_are_committed(begin):
+    worker, mine = claimed(begin, 2)
 
     @contextmanager
     def no_commit_at_first():
@@ -144,42 +144,42 @@ def test_how_many_were_recorded_is_counted_when_they_are_committed(begin):
                 raise failures.pop()
 
     failures = [away(), away()]
-    assert recording(no_commit_at_first, carrier, [taken(each) for each in mine]).recorded == 2
+    assert record(no_commit_at_first, worker, [taken(each) for each in mine]).recorded == 2
 
 
-def test_a_reply_that_the_database_refuses_costs_only_the_reply(begin, reading, caplog):
-    carrier, (odd, *others) = claimed(begin, 3)
+def test_if_the_database_refuses_a_reply_only_the_reply_is_lost(begin, reading, caplog):
+    worker, (odd, *others) = claimed(begin, 3)
     refused = Reply(10**30, None, "no such code")  # fits no column
-    reports = [taken(odd, refused), *(taken(each, Reply(250, "2.0.0", "fine")) for each in others)]
-    recorder = recording(begin, carrier, reports)
-    assert recorder.recorded == 3
+    results = [taken(odd, refused), *(taken(each, Reply(250, "2.0.0", "fine")) for each in others)]
+    group_commit = record(begin, worker, results)
+    assert group_commit.recorded == 3
     assert statuses(reading) == [DeliveryStatus.SENT] * 3
     with reading() as session:
         assert list(session.scalars(select(Delivery.reply_code).order_by(Delivery.id))) == [None, 250, 250]
-    said = [
+    warnings = [
         record for record in caplog.records if record.name == "newsletter.mail.delivery.recording"
-    ]  # psycopg may say more
-    assert [record.delivery for record in said] == [odd.delivery]
+    ]  # psycopg may log more
+    assert [record.delivery for record in warnings] == [odd.delivery]
 
 
-def test_a_report_that_can_never_be_written_is_told_and_the_others_are_written(begin, reading, caplog):
-    carrier, (odd, *others) = claimed(begin, 3)
+def test_a_result_that_can_never_be_written_is_logged_and_the_others_are_written(begin, reading, caplog):
+    worker, (odd, *others) = claimed(begin, 3)
     naive = taken(odd)._replace(at=NOON.replace(tzinfo=None))
-    recorder = recording(begin, carrier, [*(taken(each) for each in others), naive])
-    assert recorder.recorded == 2
+    group_commit = record(begin, worker, [*(taken(each) for each in others), naive])
+    assert group_commit.recorded == 2
     assert sorted(statuses(reading)) == [DeliveryStatus.CLAIMED, DeliveryStatus.SENT, DeliveryStatus.SENT]
     errors = [(each.getMessage(), each.delivery) for each in caplog.records if each.levelno == logging.ERROR]
     assert errors == [("a delivery cannot be recorded: ValueError", odd.delivery)]
 
 
-def test_reports_of_a_letter_in_other_hands_are_not_counted(begin, reading):
-    carrier, (one,) = claimed(begin, 1)
-    assert recording(begin, carrier, [taken(one)._replace(attempt=9)]).recorded == 0
+def test_results_of_another_attempt_do_not_count(begin, reading):
+    worker, (one,) = claimed(begin, 1)
+    assert record(begin, worker, [taken(one)._replace(attempt=9)]).recorded == 0
     assert statuses(reading) == [DeliveryStatus.CLAIMED]
 
 
 class Gate:
-    """A database that commits nothing while it is shut."""
+    """A database that begins no transaction while it is closed."""
 
     def __init__(self, begin: Begin) -> None:
         self._begin = begin
@@ -192,69 +192,69 @@ class Gate:
             yield session
 
 
-def test_no_letter_is_begun_while_two_groups_are_unwritten(begin, reading):
-    carrier, mine = claimed(begin, 2 * GROUP + 1)
+def test_no_letter_begins_while_two_groups_are_unwritten(begin, reading):
+    worker, mine = claimed(begin, 2 * GROUP_SIZE + 1)
     gate = Gate(begin)
-    with Recorder(gate, carrier, clock=lambda: LATE, wait=lambda _: None) as recorder:
-        for each in mine[: 2 * GROUP - 1]:
-            assert recorder.has_room(lambda: False)
-            recorder.report(taken(each))
-        assert recorder.has_room(lambda: False)
-        recorder.report(taken(mine[-2]))
-        assert not recorder.has_room(lambda: True), "who has to end does not wait"
-        assert not recorder.flush(lambda: True)
+    with GroupCommit(gate, worker, clock=lambda: LATE, wait=lambda _: None) as group_commit:
+        for each in mine[: 2 * GROUP_SIZE - 1]:
+            assert group_commit.wait_for_room(lambda: False)
+            group_commit.add(taken(each))
+        assert group_commit.wait_for_room(lambda: False)
+        group_commit.add(taken(mine[-2]))
+        assert not group_commit.wait_for_room(lambda: True), "a run that is over does not wait"
+        assert not group_commit.flush(lambda: True)
         threading.Timer(0.05, gate.open.set).start()
-        assert recorder.has_room(lambda: False), "it waits until a group is written"
-        recorder.report(taken(mine[-1]))
-        assert recorder.flush(lambda: False)
-        assert statuses(reading) == [DeliveryStatus.SENT] * (2 * GROUP + 1)
+        assert group_commit.wait_for_room(lambda: False), "it waits until a group is written"
+        group_commit.add(taken(mine[-1]))
+        assert group_commit.flush(lambda: False)
+        assert statuses(reading) == [DeliveryStatus.SENT] * (2 * GROUP_SIZE + 1)
 
 
-def test_no_letter_is_begun_while_ten_refusals_are_unwritten_and_those_pause_the_issue(begin, reading):
-    carrier, mine = claimed(begin, 11)
+def test_no_letter_begins_while_ten_refusals_are_unwritten_and_they_pause_the_issue(begin, reading):
+    worker, mine = claimed(begin, 11)
     gate = Gate(begin)
-    watch = RefusalWatch(begin, clock=lambda: LATE)
-    with Recorder(gate, carrier, clock=lambda: LATE, wait=lambda _: None, watch=watch) as recorder:
+    monitor = RefusalMonitor(begin, clock=lambda: LATE)
+    with GroupCommit(gate, worker, clock=lambda: LATE, wait=lambda _: None, monitor=monitor) as group_commit:
         for each in mine[:10]:
-            assert recorder.has_room(lambda: False)
-            recorder.report(taken(each)._replace(outcome=Outcome.REFUSED, reply=Reply(550, "5.1.1", "User unknown")))
-        assert not recorder.has_room(lambda: True)
+            assert group_commit.wait_for_room(lambda: False)
+            group_commit.add(taken(each)._replace(outcome=Outcome.REFUSED, reply=Reply(550, "5.1.1", "User unknown")))
+        assert not group_commit.wait_for_room(lambda: True)
         threading.Timer(0.05, gate.open.set).start()
-        assert recorder.has_room(lambda: False)
+        assert group_commit.wait_for_room(lambda: False)
         with reading() as session:
             assert session.scalars(select(Issue.status)).one() is IssueStatus.PAUSED
             (issue,) = session.scalars(select(Issue.id))
-        assert watch.has_stopped(issue, claimed_at=0)
+        assert monitor.is_paused(issue, claimed_at=0)
 
 
-@pytest.mark.parametrize("in_a_statement", [False, True])
-def test_results_survive_a_database_that_is_killed_and_started_again(mortal_postgresql, in_a_statement, caplog):
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_results_survive_a_database_that_is_killed_and_started_again(mortal_postgresql, autocommit, caplog):
     with closing(Database(mortal_postgresql.url)) as database:
-        carrier, mine = claimed(database.writing, 2 * GROUP)
-        before, after = mine[:GROUP], mine[GROUP:]
+        worker, mine = claimed(database.writing, 2 * GROUP_SIZE)
+        before, after = mine[:GROUP_SIZE], mine[GROUP_SIZE:]
         tried = threading.Event()
-        given = {
+        options = {
             "clock": lambda: LATE,
             "wait": lambda _: tried.set() or time.sleep(0.05),
-            "stating": database.autocommit if in_a_statement else None,
+            "autocommit": database.autocommit if autocommit else None,
         }
-        with Recorder(database.writing, carrier, **given) as recorder:
+        with GroupCommit(database.writing, worker, **options) as group_commit:
             for each in before:
-                recorder.report(taken(each))
-            assert recorder.flush(lambda: False)
+                group_commit.add(taken(each))
+            assert group_commit.flush(lambda: False)
             mortal_postgresql.kill()
             for each in after:
-                recorder.report(taken(each))
+                group_commit.add(taken(each))
             assert tried.wait(20)
             mortal_postgresql.start()
-        assert recorder.recorded == 2 * GROUP
-        assert statuses(database.reading) == [DeliveryStatus.SENT] * 2 * GROUP
+        assert group_commit.recorded == 2 * GROUP_SIZE
+        assert statuses(database.reading) == [DeliveryStatus.SENT] * 2 * GROUP_SIZE
     assert "results are kept, the database is unavailable" in caplog.text
 
 
 @contextmanager
 def refusing_writes(url: str):
-    """A database that answers and writes nothing, for sessions that are there and for new ones: a standby is so."""
+    """Make a database read-only, as a standby is, for present and new sessions."""
     database = make_url(url).database
     with administrator(make_url(url)) as server:
         server.execute(text(f'ALTER DATABASE "{database}" SET default_transaction_read_only = on'))
@@ -264,27 +264,27 @@ def refusing_writes(url: str):
         server.execute(text(f'ALTER DATABASE "{database}" RESET default_transaction_read_only'))
 
 
-@pytest.mark.parametrize("in_a_statement", [False, True])
-def test_results_outlast_a_database_that_answers_and_writes_nothing(postgresql_url, in_a_statement, caplog):
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_results_survive_a_database_that_is_read_only_for_a_while(postgresql_url, autocommit, caplog):
     with closing(opened(postgresql_url)) as database:
-        carrier, mine = claimed(database.writing, GROUP + 3)
+        worker, mine = claimed(database.writing, GROUP_SIZE + 3)
         tried = threading.Semaphore(0)
-        given = {
+        options = {
             "clock": lambda: LATE,
             "wait": lambda _: tried.release() or time.sleep(0.05),
-            "stating": database.autocommit if in_a_statement else None,
+            "autocommit": database.autocommit if autocommit else None,
         }
         refused = Reply(550, "5.1.1", "no such user")
-        with Recorder(database.writing, carrier, **given) as recorder:
+        with GroupCommit(database.writing, worker, **options) as group_commit:
             with refusing_writes(postgresql_url):
                 for each in mine[1:]:
-                    recorder.report(taken(each))
-                recorder.report(taken(mine[0], refused)._replace(outcome=Outcome.REFUSED))
-                for _ in range(4):  # the sessions that were ended, and then those that write nothing
+                    group_commit.add(taken(each))
+                group_commit.add(taken(mine[0], refused)._replace(outcome=Outcome.REFUSED))
+                for _ in range(4):  # first the terminated sessions, then the read-only ones
                     assert tried.acquire(timeout=20)
                 assert statuses(database.reading) == [DeliveryStatus.CLAIMED] * len(mine)
-            assert recorder.flush(lambda: False)
-            assert recorder.recorded == len(mine)
+            assert group_commit.flush(lambda: False)
+            assert group_commit.recorded == len(mine)
         assert statuses(database.reading) == [DeliveryStatus.FAILED] + [DeliveryStatus.SENT] * (len(mine) - 1)
         with database.reading() as session:
             kept = session.scalars(select(Delivery.reply_code).where(Delivery.status == DeliveryStatus.FAILED)).one()
@@ -294,8 +294,8 @@ def test_results_outlast_a_database_that_answers_and_writes_nothing(postgresql_u
     assert "in a read-only transaction" in caplog.text
 
 
-def test_whatever_a_database_refuses_is_kept_unless_the_report_itself_is_at_fault(begin, reading):
-    carrier, mine = claimed(begin, 2)
+def test_results_are_kept_after_any_error_that_their_data_did_not_cause(begin, reading):
+    worker, mine = claimed(begin, 2)
     failing = Failing(begin, InternalError("UPDATE", {}, Exception("odd")), ProgrammingError("", {}, Exception("odd")))
-    assert recording(failing, carrier, [taken(each) for each in mine]).recorded == 2
+    assert record(failing, worker, [taken(each) for each in mine]).recorded == 2
     assert statuses(reading) == [DeliveryStatus.SENT] * 2

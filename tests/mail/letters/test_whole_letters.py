@@ -13,7 +13,7 @@ from newsletter.consent.signups import LINK_LIFETIME
 from newsletter.keys import Keyring
 from newsletter.links import Links
 from newsletter.mail.delivery import assembly
-from newsletter.mail.delivery.assembly import Assembler, VariantAssembler
+from newsletter.mail.delivery.assembly import Assembler, FieldWriter
 from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.letters import mime
 from newsletter.mail.letters.composing import compose
@@ -65,7 +65,7 @@ def merged(kind: str, claimed: Claimed, **context) -> bytes:
 
 def plain(kind: str, claimed: Claimed, *, newsletter: Newsletter, fields, **context) -> bytes:
     """Return the letter as Python's email package writes it for this reader alone."""
-    pen = VariantAssembler(Links(KEYRING, BASE), KEYRING, "k1")
+    pen = FieldWriter(Links(KEYRING, BASE), KEYRING, "k1")
     made = {name: pen.fields[name](claimed) for name in ("date", "message_id", "unsubscribe", *fields)}
     field = {name: value if isinstance(value, str) else value.decode().strip() for name, value in made.items()}
 
@@ -161,6 +161,6 @@ def test_a_merged_confirmation_equals_one_written_alone_and_names_no_reader(lett
 
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - it is UTC
 def test_the_times_of_a_confirmation_include_the_year_of_expiry(asked_at):
-    times = assembly.times(asked_at, "America/Noronha")
+    times = assembly.confirmation_times(asked_at, "America/Noronha")
     assert set(times) == {"requested_at", "expires_at"}
     assert str((asked_at + LINK_LIFETIME).year) in times["expires_at"]

@@ -32,7 +32,7 @@ from newsletter.mail.mailings import confirmations
 from newsletter.mail.transport.transport import Outcome, Reply, Result
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
-from tests.builders import KEYRING, a_carrier, a_newsletter, a_reader, a_signup
+from tests.builders import KEYRING, a_newsletter, a_reader, a_signup, a_worker
 from tests.clock import NOON
 from tests.servers.databases import opened
 
@@ -60,7 +60,7 @@ def confirmations_sent(begin) -> list[bytes]:
     """Claim the queued letters and return them as their readers would get them."""
     assembler = Assembler(Links(KEYRING, BASE), KEYRING)
     with begin() as session:
-        claimed = claims.claim(session, a_carrier(session), limit=500, urgent=True, key="k1", now=NOON)
+        claimed = claims.claim(session, a_worker(session), limit=500, urgent=True, key="k1", now=NOON)
         return [
             b"".join(assembler.pack(each, session.get_one(Variant, each.variant), begin_by=0).body) for each in claimed
         ]
@@ -133,7 +133,7 @@ def test_a_person_may_ask_again_that_day_after_a_failure_that_is_not_theirs(begi
         a_signup(session, other, "ana@example.org")
     process(begin)
     with begin() as session:
-        worker = a_carrier(session)
+        worker = a_worker(session)
         first, _ = claims.claim(session, worker, limit=2, urgent=True, key="k1", now=NOON)
         results.record(session, worker, [Result(first.delivery, first.attempt, outcome, reply, NOON)], now=NOON)
         assert session.get_one(Delivery, first.delivery).status is DeliveryStatus.FAILED

@@ -22,13 +22,13 @@ from newsletter.errors import Refused
 from newsletter.links import Links, Purpose
 from newsletter.mail.delivery import claims
 from newsletter.mail.delivery.assembly import Assembler
-from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, sums
+from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, status_counts
 from newsletter.mail.letters.letters import Letter, Variant
 from newsletter.mail.letters.merge import FieldError
 from newsletter.mail.mailings import issue_letters
 from newsletter.mail.transport import return_paths
 from newsletter.newsletters import Newsletter
-from tests.builders import KEYRING, a_carrier, a_crowd, a_newsletter, a_reader, an_issue, owed
+from tests.builders import KEYRING, a_crowd, a_newsletter, a_reader, a_worker, an_issue, owed
 from tests.clock import NOON
 from tests.query_plans import fill, generic_plan, prepare_everything
 from tests.servers.databases import opened
@@ -71,7 +71,7 @@ def test_the_audience_is_everybody_who_reads_the_newsletter_at_that_moment(begin
         a_reader(session, newsletter)
         assert audience(session, letter) == readers
         assert letter.audience == 3
-        assert sums(session, letter.id) == dict.fromkeys(DeliveryStatus, 0) | {DeliveryStatus.QUEUED: 3}
+        assert status_counts(session, letter.id) == dict.fromkeys(DeliveryStatus, 0) | {DeliveryStatus.QUEUED: 3}
         assert examination.examine(session) == []
 
 
@@ -117,7 +117,7 @@ def test_both_parts_hold_every_article_and_the_links_of_the_reader(begin):
         people = [a_reader(session, newsletter, name=name) for name in ("Ana", None)]
         send(session, approved(session, newsletter, titles=titles))
         assembler, links = Assembler(Links(KEYRING, BASE), KEYRING), Links(KEYRING, BASE)
-        mine = claims.claim(session, a_carrier(session), limit=9, urgent=False, key="k1", now=NOON)
+        mine = claims.claim(session, a_worker(session), limit=9, urgent=False, key="k1", now=NOON)
         found = [
             b"".join(assembler.pack(each, session.get_one(Variant, each.variant), begin_by=0).body) for each in mine
         ]
@@ -333,7 +333,7 @@ def test_each_letter_has_a_return_path_of_its_own_if_the_newsletter_has_a_domain
             a_crowd(session, newsletter, 2)
             send(session, an_issue(session, newsletter, status=IssueStatus.APPROVED))
     with begin() as session:
-        claimed = claims.claim(session, a_carrier(session), limit=9, urgent=False, key="k1", now=NOON)
+        claimed = claims.claim(session, a_worker(session), limit=9, urgent=False, key="k1", now=NOON)
         variants = {each.variant: session.get_one(Variant, each.variant) for each in claimed}
         senders = [assembler.pack(each, variants[each.variant], begin_by=0).sender for each in claimed]
     own = return_paths.maker(KEYRING, key="k1")
@@ -363,7 +363,7 @@ def test_a_name_that_cannot_be_written_fails_only_its_own_letter(begin):
         for name in ("Ana", "Bob\x07", "王小明"):
             a_reader(session, newsletter, name=name)
         send(session, approved(session, newsletter))
-        mine = claims.claim(session, a_carrier(session), limit=9, urgent=False, key="k1", now=NOON)
+        mine = claims.claim(session, a_worker(session), limit=9, urgent=False, key="k1", now=NOON)
         variant = session.get_one(Variant, mine[0].variant)
     ana, bob, ming = mine
     assert [assembler.pack(each, variant, begin_by=0).delivery for each in (ana, ming)] == [ana.delivery, ming.delivery]

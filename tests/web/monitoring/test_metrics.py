@@ -16,7 +16,7 @@ from newsletter.mail.pace.notices import Condition, NoticeWriter
 from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
 from newsletter.web import create_app
-from tests.builders import a_carrier, a_newsletter, a_reader, owed
+from tests.builders import a_newsletter, a_reader, a_worker, owed
 from tests.servers.server import free_port
 from tests.whole_service import SECRET, NoWakeups, WholeService, whole_service
 
@@ -86,7 +86,7 @@ def test_letters_are_counted_by_state_including_folded_tallies(stage):
         made = owed(session, 4)
         for delivery, (state, code) in zip(made, replies.items(), strict=True):
             delivery.status, delivery.reply_code, delivery.attempt = state, code, 2
-        session.add(Tally(letter_id=made[0].letter_id, carrier_id=a_carrier(session), status=DeliveryStatus.SENT, n=7))
+        session.add(Tally(letter_id=made[0].letter_id, carrier_id=a_worker(session), status=DeliveryStatus.SENT, n=7))
     stage.clock.pass_(seconds=90)
     samples = scraped(stage.browser)
     assert [samples[f"newsletter_letters.issue.{state}"] for state in replies] == [8, 1, 1, 1]
