@@ -236,7 +236,7 @@ def running(*processes: Process) -> Iterator[None]:
 
 
 @contextmanager
-def bell_of(redis_url: str) -> Iterator[Wakeups]:
+def connected_wakeups(redis_url: str) -> Iterator[Wakeups]:
     """A bell of our own for the workers on that Redis."""
     with broker.connect(redis_url) as app, closing(broker.wakeups(app)) as bell:
         yield bell

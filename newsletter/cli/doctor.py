@@ -1,4 +1,4 @@
-"""newsletter doctor: whether the books agree."""
+"""newsletter doctor: check the database's consistency and repair what can be derived."""
 
 from typing import Annotated, Any
 
@@ -15,26 +15,24 @@ app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.command()(doctor_domain.domain)
 
 SOUND = "ok: each letter's deliveries add up to its audience, and subscriptions agree with the ledger"
-KEYLESS = Remark(
-    "suppressed", "subscribers", "not compared with the suppressions: NEWSLETTER_SECRET_KEYS is not set here"
-)
+KEYLESS = Remark("suppressed", "subscribers", "not compared with the suppressions: NEWSLETTER_SECRET_KEYS is not set")
 
 
 @app.callback()
 def doctor(
     context: typer.Context,
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended without a doubt.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair everything that can be derived from intact rows.")] = False,
     as_json: console.Json = False,
 ) -> None:
-    """Prove that every letter's sums are right and the ledger is whole; exit 1 with what is not.
+    """Check that every letter's deliveries add up and the ledger is intact; exit 1 if not.
 
-    It reads the database only. Whether a relay delivered a letter, or delivered it more than once, it cannot tell.
+    It reads the database only, so it cannot tell whether a relay delivered a letter, or delivered it more than once.
     """
     if context.invoked_subcommand:
         return
     settings = console.configured()
     with console.database(settings) as database:
-        keyring = keys.known(settings)  # most of what is proved needs none
+        keyring = keys.known(settings)  # most checks need no key
         with database.reading() as session:
             found = examination.examine(session, keyring=keyring)
         found += expired_leases.findings(expired_leases.silent(database.reading))
@@ -64,9 +62,9 @@ def doctor(
 
 
 def _show(found: list[Finding], mended: list[Repair], remarks: list[Remark], *, fix: bool, as_json: bool) -> None:
-    lines = [f"mended  {each.check}: {each.says}" for each in mended]
-    lines += [f"wrong   {each.check}: {each.about}: {each.says}{_hint(each, fix=fix)}" for each in found]
-    lines += [f"remark  {each.name}: {each.about}: {each.says}" for each in remarks]
+    lines = [f"repaired  {each.check}: {each.says}" for each in mended]
+    lines += [f"wrong     {each.check}: {each.about}: {each.says}{_hint(each, fix=fix)}" for each in found]
+    lines += [f"remark    {each.name}: {each.about}: {each.says}" for each in remarks]
     text = "\n".join(lines if found else [SOUND, *lines])
     verdict: dict[str, Any] = {
         "verdict": "wrong" if found else "ok",
@@ -81,5 +79,7 @@ def _hint(finding: Finding, *, fix: bool) -> str:
     if not finding.fixable:
         return f"\n        {finding.remedy}" if finding.remedy else ""
     if fix:
-        return "\n        --fix could not mend it: what it is derived from is not whole, or it changed meanwhile."
-    return "\n        newsletter doctor --fix mends it."
+        return (
+            "\n        --fix could not repair it: the rows that it derives from are damaged, or it has changed since."
+        )
+    return "\n        Repair it: newsletter doctor --fix"

@@ -28,7 +28,7 @@ from redis import Redis
 from newsletter.mail.delivery.deliveries import DeliveryStatus
 from tests.chaos.service import Service, service
 from tests.chaos.signups import hidden_fields
-from tests.servers.own_servers import MortalPostgresql, MortalRedis
+from tests.servers.own_servers import RestartablePostgresql, RestartableRedis
 from tests.servers.schema import migrate
 from tests.servers.smtp_sink import running_sink
 from tests.waiting import eventually
@@ -76,19 +76,19 @@ class Visitors:
 
 
 @contextmanager
-def well(_: MortalRedis) -> Iterator[None]:
+def well(_: RestartableRedis) -> Iterator[None]:
     yield
 
 
 @contextmanager
-def killed(redis: MortalRedis) -> Iterator[None]:
+def killed(redis: RestartableRedis) -> Iterator[None]:
     redis.kill()
     yield
     redis.start()
 
 
 @contextmanager
-def emptied(redis: MortalRedis) -> Iterator[None]:
+def emptied(redis: RestartableRedis) -> Iterator[None]:
     """Five times a second."""
     over = Event()
 
@@ -104,10 +104,10 @@ def emptied(redis: MortalRedis) -> Iterator[None]:
     emptying.result()
 
 
-STATES: dict[str, Callable] = {"well": well, "frozen": MortalRedis.frozen, "killed": killed, "emptied": emptied}
+STATES: dict[str, Callable] = {"well": well, "frozen": RestartableRedis.frozen, "killed": killed, "emptied": emptied}
 
 
-def measure(town: Service, redis: MortalRedis) -> dict[str, list[tuple[float, float, float]]]:
+def measure(town: Service, redis: RestartableRedis) -> dict[str, list[tuple[float, float, float]]]:
     """By state and round: the median wait, the 99th percentile, and how long the letters took to leave afterwards."""
     visitors = Visitors(town.processes.base_url)
     visitors.come()  # connections, caches and plans
@@ -127,7 +127,7 @@ def measure(town: Service, redis: MortalRedis) -> dict[str, list[tuple[float, fl
 
 def main() -> None:
     with ExitStack() as last, tempfile.TemporaryDirectory() as folder:
-        postgresql, redis = MortalPostgresql(), MortalRedis()
+        postgresql, redis = RestartablePostgresql(), RestartableRedis()
         last.callback(postgresql.stop)
         last.callback(redis.stop)
         migrate(postgresql.url)

@@ -14,7 +14,7 @@ import pytest
 from newsletter.bench.servers import postfix, postgresql, redis
 from newsletter.bench.servers.server import ServerError
 from tests.servers.missing_servers import missing
-from tests.servers.server import roomy
+from tests.servers.server import roomy_folder
 from tests.waiting import eventually
 
 READERS = 300
@@ -38,7 +38,7 @@ def _programs() -> None:
 @pytest.fixture
 def anywhere() -> Iterator[Path]:
     """A folder that the servers' users may enter, unlike pytest's."""
-    with TemporaryDirectory(dir=roomy()) as name:
+    with TemporaryDirectory(dir=roomy_folder()) as name:
         folder = Path(name)
         folder.chmod(0o755)
         yield folder

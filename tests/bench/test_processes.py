@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.bench.processes import Ended, Processes, leaving_in_order
+from newsletter.bench.processes import ProcessEnded, Processes, unwinding_on_signals
 from tests.waiting import eventually
 
 STUBBORN = """
@@ -23,7 +23,7 @@ TELLS = "import os, sys; print(os.environ['A_SECRET'], sys.argv, os.getcwd(), fl
 @pytest.fixture
 def run(tmp_path):
     """Start a program under a name; all end with the test."""
-    with Processes(tmp_path, os.environ | {"A_SECRET": "hunter2"}, warm=0.2) as processes:
+    with Processes(tmp_path, os.environ | {"A_SECRET": "hunter2"}, grace=0.2) as processes:
 
         def start(name: str, source: str, *words: str) -> Path:
             (tmp_path / f"{name}_program.py").write_text(source)
@@ -48,7 +48,7 @@ def failure(run) -> str:
     def said() -> str:
         try:
             run.check()
-        except Ended as error:
+        except ProcessEnded as error:
             return str(error)
         return ""
 
@@ -96,7 +96,7 @@ def test_a_signal_to_end_unwinds_what_is_under_way(number):
 
     before = signal.signal(number, signal.SIG_DFL)  # as a command finds it, whatever ran in this process before
     try:
-        with pytest.raises(SystemExit) as end, leaving_in_order():
+        with pytest.raises(SystemExit) as end, unwinding_on_signals():
             work()
     finally:
         signal.signal(number, before)
@@ -108,7 +108,7 @@ def test_a_signal_that_is_ignored_stays_so(run):
     """As under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with leaving_in_order():
+        with unwinding_on_signals():
             os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)

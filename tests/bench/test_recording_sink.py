@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.bench.recording_sink import Dialogue, noted
+from newsletter.bench.recording_sink import Dialogue, recorded_letters
 from tests.servers.server import free_port, listens
 from tests.waiting import eventually
 
@@ -74,7 +74,7 @@ def test_nothing_is_left_of_a_transaction_that_was_reset():
 
 def test_as_a_process_it_writes_down_what_a_client_sent(tmp_path):
     port, notes = free_port(), tmp_path / "notes"
-    command = [sys.executable, "-m", "newsletter.bench.recording_sink", "--port", str(port), "--notes", str(notes)]
+    command = [sys.executable, "-m", "newsletter.bench.recording_sink", "--port", str(port), "--log", str(notes)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sink:
         assert eventually(lambda: listens(port), within=20)
         with smtplib.SMTP("127.0.0.1", port) as relay:
@@ -82,7 +82,7 @@ def test_as_a_process_it_writes_down_what_a_client_sent(tmp_path):
         sink.terminate()
         assert sink.wait(20) == 0
         assert sink.stdout.read() == "mesg=1\n"
-    (letter,) = noted(notes)
+    (letter,) = recorded_letters(notes)
     assert letter.recipients == ("a@mail.example", "b@mail.example")
     assert letter.message_id == "<1@news.example>"
     assert letter.mail_at <= letter.taken_at

@@ -16,8 +16,8 @@ from newsletter.store.database import Database
 from tests.chaos import readers, relay, relay_log
 from tests.chaos.clock import Clock
 from tests.chaos.running_issue import LOOK, SECRET, START, Ground
-from tests.processes import BEAT, WEB, WORKER, Process, bell_of, running, says_yes
-from tests.servers.own_servers import MortalPostgresql, MortalRedis
+from tests.processes import BEAT, WEB, WORKER, Process, connected_wakeups, running, says_yes
+from tests.servers.own_servers import RestartablePostgresql, RestartableRedis
 from tests.servers.schema import migrate
 from tests.servers.server import free_port, listens
 from tests.waiting import eventually
@@ -53,8 +53,8 @@ class Relay:
 
 @dataclass(kw_only=True)
 class Stand(Ground):
-    postgresql: MortalPostgresql
-    redis: MortalRedis
+    postgresql: RestartablePostgresql
+    redis: RestartableRedis
     relay: Relay
     workers: Sequence[Process]
     base_url: str
@@ -68,7 +68,7 @@ class Stand(Ground):
     def send(self) -> None:
         """Approve an issue and ring."""
         super().send()
-        with bell_of(self.redis.url) as bell:
+        with connected_wakeups(self.redis.url) as bell:
             bell.wake(Queue.BULK)
 
     def carrying(self, reader: str | None = None) -> list[Process]:
@@ -95,7 +95,7 @@ def laid(
 ) -> Iterator[Stand]:
     """Everything in place and at work, the issue not yet approved. `options` go on the relay's URL."""
     with ExitStack() as last:
-        postgresql, redis = MortalPostgresql(), MortalRedis()
+        postgresql, redis = RestartablePostgresql(), RestartableRedis()
         last.callback(postgresql.stop)
         last.callback(redis.stop)
         migrate(postgresql.url)

@@ -222,20 +222,20 @@ class Conversation(Dialogue):
 
     # What the sink does with a letter, and more.
 
-    def _forget(self) -> None:
-        super()._forget()
+    def _reset(self) -> None:
+        super()._reset()
         self._content = hashlib.sha256()
         self._recipient = ""
 
-    def _take_in(self, data: bytes, start: int, end: int) -> None:
-        super()._take_in(data, start, end)
+    def _add_content(self, data: bytes, start: int, end: int) -> None:
+        super()._add_content(data, start, end)
         self._content.update(data[start:end])
 
-    def _aside(self, verb: bytes) -> bytes:
+    def _other_command(self, verb: bytes) -> bytes:
         if verb.startswith(b"QUIT"):
             self._is_over = True
             return b"221 2.0.0 bye\r\n"
-        return super()._aside(verb)
+        return super()._other_command(verb)
 
 
 async def serve(port: int, control: int, office: Office) -> None:

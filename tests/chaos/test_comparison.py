@@ -41,7 +41,7 @@ def test_a_letter_that_is_called_sent_and_was_never_seen_is_lost():
     assert comparison.judge(SENT, [arrival(0)]).lost == 1
 
 
-@pytest.mark.parametrize("fate", [REFUSED, CUT])
+@pytest.mark.parametrize("outcome", [REFUSED, CUT])
 def test_a_letter_that_did_not_come_to_its_end_was_not_seen(outcome):
     assert comparison.judge(SENT, [arrival(0), arrival(1, outcome=outcome)]).lost == 1
 

@@ -15,13 +15,15 @@ READERS = [f"reader{number}@example.org" for number in range(1000)]
 
 
 @pytest.mark.slow
-def test_everything_is_killed_once_while_a_thousand_sign_up(mortal_postgresql, mortal_redis, smtp_sink, tmp_path):
-    with service(mortal_postgresql.url, mortal_redis.url, smtp_sink, tmp_path) as town:
+def test_everything_is_killed_once_while_a_thousand_sign_up(
+    restartable_postgresql, restartable_redis, smtp_sink, tmp_path
+):
+    with service(restartable_postgresql.url, restartable_redis.url, smtp_sink, tmp_path) as town:
         crowd = Crowd(town.processes.base_url, READERS)
         web, worker, beat = town.processes.processes
         with crowd.arriving():
             eventually(lambda: town.deliveries(DeliveryStatus.CLAIMED), within=PATIENCE)
-            for number, victim in enumerate((worker, web, beat, mortal_redis, mortal_postgresql)):
+            for number, victim in enumerate((worker, web, beat, restartable_redis, restartable_postgresql)):
                 crowd.wait_for(number * 200)
                 victim.kill()
                 victim.start()

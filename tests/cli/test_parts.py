@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import pytest
 
-from newsletter.cli.app import PARTS
+from newsletter.cli.app import SUBCOMMANDS
 from newsletter.migrations.schema import metadata
 
 LISTED = """
@@ -30,16 +30,16 @@ def listed(*words: str) -> dict[str, list[str]]:
     return {name: things for name, *things in lines}
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", SUBCOMMANDS)
 def test_every_part_can_be_loaded_and_says_of_itself_what_the_list_says_of_it(newsletter, name):
     said = newsletter(name, "--help")
     assert said.exit_code == 0
-    assert " ".join(PARTS[name].help.split()) in " ".join(said.stdout.split())
+    assert " ".join(SUBCOMMANDS[name].help.split()) in " ".join(said.stdout.split())
 
 
 def test_the_help_names_every_part_with_what_it_is(newsletter):
     said = " ".join(newsletter("--help").stdout.split())
-    assert [name for name, part in PARTS.items() if f"{name} {part.help}" not in said] == []
+    assert [name for name, part in SUBCOMMANDS.items() if f"{name} {part.help}" not in said] == []
 
 
 def test_the_help_is_there_before_anybody_wonders():

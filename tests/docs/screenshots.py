@@ -12,7 +12,7 @@ import httpx2
 from selectolax.lexbor import LexborHTMLParser
 
 from tests.docs.browser import browser
-from tests.servers.server import find, free_port
+from tests.servers.server import find_program, free_port
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 LIMIT = 100_000  # bytes of a picture
@@ -21,7 +21,7 @@ READY = "/outbox"  # the demo prints this address once its last letter has left
 
 
 def main() -> int:
-    program = find("chromium") or find("chromium-browser") or find("google-chrome")
+    program = find_program("chromium") or find_program("chromium-browser") or find_program("google-chrome")
     if program is None:
         sys.stderr.write("Chromium is missing: apt install chromium\n")
         return 1

@@ -9,14 +9,14 @@ import httpx2
 import pytest
 
 from newsletter.bench.visitor import Visitor
-from newsletter.cli.serve import served, working
+from newsletter.cli.serve import embedded_app, served
 from newsletter.mail.transport.outbox import Outbox
 from newsletter.queues.wakeups import Wakeups
 from newsletter.settings import load
 from newsletter.store.database import Database
 from tests.journeys.running_service import RunningService, founded
 from tests.local_http import LocalHttp, local_http
-from tests.processes import bell_of, production
+from tests.processes import connected_wakeups, production
 from tests.servers.server import free_port
 from tests.servers.smtp_sink import SmtpSink
 from tests.whole_service import SECRET
@@ -58,7 +58,7 @@ def processes(
     with (
         founded(postgresql_url, feed.url("/feed.xml")) as database,
         production(postgresql_url, redis_url, smtp_sink.url, tmp_path, FEED_ALLOW=allowed) as made,
-        bell_of(redis_url) as bell,
+        connected_wakeups(redis_url) as bell,
         visited(made.base_url, database, bell, feed, smtp_sink.messages) as town,
     ):
         yield town
@@ -94,7 +94,7 @@ def in_one_process(url: str, relay: str, feed: LocalHttp, folder: Path, inbox: I
     settings = load({f"NEWSLETTER_{name}": value for name, value in given.items()}, dotenv=None)
     with (
         founded(url, feed.url("/feed.xml")) as database,
-        working(settings) as app,
+        embedded_app(settings) as app,
         served(app, "127.0.0.1", port),
         visited(settings.base_url, database, app.state.site.wakeups, feed, inbox) as town,
     ):

@@ -16,13 +16,13 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import func, select
 from sqlalchemy import text as sql
 
-from newsletter.bench.visitor import Stuck
+from newsletter.bench.visitor import StepFailed
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.store.database import Database
 from tests.journeys.conftest import visited
 from tests.journeys.running_service import PATIENCE, RunningService, founded, text
-from tests.processes import Production, bell_of, production
+from tests.processes import Production, connected_wakeups, production
 from tests.smtp_server import ScriptedServer
 from tests.waiting import eventually
 from tests.whole_service import SECRET
@@ -60,7 +60,7 @@ def service(postgresql_url, redis_with_password, relay, feed, tmp_path) -> Itera
     with (
         founded(url, feed.url("/feed.xml")) as database,
         production(url, redis_with_password, relay_url, tmp_path, level="debug", FEED_ALLOW=allowed) as made,
-        bell_of(redis_with_password) as bell,
+        connected_wakeups(redis_with_password) as bell,
         visited(made.base_url, database, bell, feed, lambda: [opened(letter.body) for letter in relay.letters]) as town,
     ):
         yield made, town
@@ -94,7 +94,7 @@ def tokens(letters: list[EmailMessage], base_url: str) -> set[str]:
 
 def meet_with_every_trouble(town: RunningService, links: list[str]) -> None:
     """A row that the database refuses to the site, and to the worker; broken links; addresses where none belong."""
-    with closed(town.database, "signups"), pytest.raises(Stuck, match="500"):
+    with closed(town.database, "signups"), pytest.raises(StepFailed, match="500"):
         town.visitor.sign_up("morning", ODD, "")
     with closed(town.database, "deliveries"):
         town.visitor.sign_up("morning", ODD, "")

@@ -14,7 +14,7 @@ from tests.servers.schema import migrate
 from tests.servers.server import Server, ServerError, folder_for, free_port
 
 
-class MortalRedis:
+class RestartableRedis:
     """A Redis that comes back empty."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class MortalRedis:
         self._server.stop()
 
 
-class MortalPostgresql:
+class RestartablePostgresql:
     """A PostgreSQL that comes back with what was committed."""
 
     def __init__(self) -> None:
@@ -77,17 +77,17 @@ class MortalPostgresql:
 
 
 @pytest.fixture
-def mortal_redis() -> Iterator[MortalRedis]:
-    made = MortalRedis()
+def restartable_redis() -> Iterator[RestartableRedis]:
+    made = RestartableRedis()
     yield made
     made.stop()
 
 
 @pytest.fixture
-def mortal_postgresql() -> Iterator[MortalPostgresql]:
+def restartable_postgresql() -> Iterator[RestartablePostgresql]:
     """With the schema of today."""
     try:
-        made = MortalPostgresql()
+        made = RestartablePostgresql()
     except ServerError as error:
         missing("PostgreSQL", str(error))
     migrate(made.url)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.servers.missing_servers import missing
-from tests.servers.server import Server, ServerError, find, folder_for, free_port, listens
+from tests.servers.server import Server, ServerError, find_program, folder_for, free_port, listens
 
 MAIN = """
 compatibility_level = 3.6
@@ -66,7 +66,7 @@ class Postfix(NamedTuple):
 @contextmanager
 def running_postfix(*, refused: Iterable[str], next_hop: int) -> Iterator[Postfix]:
     """One that refuses those recipients as unknown, and takes the others' letters to that port of this machine."""
-    program, daemons = find("postfix"), Path("/usr/lib/postfix/sbin")
+    program, daemons = find_program("postfix"), Path("/usr/lib/postfix/sbin")
     if not program or not (daemons / "master").exists():
         missing("Postfix")
     if os.geteuid() != 0:

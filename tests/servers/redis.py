@@ -12,7 +12,7 @@ from redis import Redis
 from newsletter.bench.servers import redis
 from tests.servers.missing_servers import missing
 from tests.servers.run import Run
-from tests.servers.server import Server, ServerError, free_port, roomy
+from tests.servers.server import Server, ServerError, free_port, roomy_folder
 
 running: dict[str, Server] = {}  # the servers that are ours, by their URL
 
@@ -70,6 +70,6 @@ def emptied(url: str) -> str:
 def start(port: int) -> Server:
     """Start a Redis that keeps nothing on disk."""
     try:
-        return redis.start(port, where=roomy())
+        return redis.start(port, where=roomy_folder())
     except ServerError as error:
         missing("Redis", str(error))

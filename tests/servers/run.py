@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.server import Server, roomy
+from tests.servers.server import Server, roomy_folder
 
 
 class Run:
@@ -31,7 +31,7 @@ class Run:
     ) -> Server:
         """Start a server that outlives this process and ends with the run."""
         with (self.folder / "alive").open("rb") as pipe:
-            self._servers.append(Server(command, folder, user=user, alive=pipe, environ=environ))
+            self._servers.append(Server(command, folder, user=user, lifeline=pipe, environ=environ))
         return self._servers[-1]
 
     def end(self) -> None:
@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker := getattr(config, "workerinput", None):
         config.stash[RUN] = Run(Path(worker["run"]), int(worker["workerid"].removeprefix("gw")))
         return
-    folder = Path(tempfile.mkdtemp(prefix="newsletter-run-", dir=roomy()))
+    folder = Path(tempfile.mkdtemp(prefix="newsletter-run-", dir=roomy_folder()))
     os.mkfifo(folder / "alive")
     config.stash[PIPE] = os.open(folder / "alive", os.O_RDWR)  # to write only would wait for a reader
     config.stash[RUN] = Run(folder, 0)

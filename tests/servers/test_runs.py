@@ -11,7 +11,7 @@ import pytest
 from tests.servers.server import listens
 from tests.waiting import eventually
 
-PLUGINS = [word for name in ("run", "missing", "redis", "chromium") for word in ("-p", f"tests.servers.{name}")]
+PLUGINS = [word for name in ("run", "missing_servers", "redis", "chromium") for word in ("-p", f"tests.servers.{name}")]
 
 
 def a_run(folder: Path, test: str, **environment: str) -> subprocess.Popen:
