@@ -33,9 +33,9 @@ settings.load_profile("patient")
 
 MARKS = {
     "postgresql_url": "postgresql",
-    "restartable_postgresql": "postgresql",
+    "mortal_postgresql": "postgresql",
     "redis_url": "redis",
-    "restartable_redis": "redis",
+    "mortal_redis": "redis",
     "smtp_sink": "smtp",
     "chromium": "browser",
 }

@@ -31,12 +31,12 @@ WORKER = ("celery", "-A", "workers", "worker")
 BEAT = ("celery", "-A", "workers", "beat")
 
 # It waits for the end of whoever started the process, and ends it then: by then nobody else would.
-MOURNER = 'read -r _; kill -CONT "$1"; kill -TERM "$1"; sleep 5; kill -KILL "$1"'
+WATCHDOG = 'read -r _; kill -CONT "$1"; kill -TERM "$1"; sleep 5; kill -KILL "$1"'
 
 
 # Whom to trust where nobody speaks TLS. Left to itself every GET reads whom the machine trusts, which takes 40 ms of a
 # processor that those who are waited for need.
-NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Process:
@@ -61,7 +61,7 @@ class Process:
         self._folder = folder
         self._fresh = fresh
         self._running: subprocess.Popen[bytes] | Forked | None = None
-        self._mourner: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, for the first time or again; its output goes on where it ended."""
@@ -84,8 +84,8 @@ class Process:
             stderr=err,
             start_new_session=True,  # Ctrl-C is for pytest, which then ends its processes
         )
-        self._mourner = subprocess.Popen(
-            ["sh", "-c", MOURNER, "mourner", str(self.pid)],
+        self._watchdog = subprocess.Popen(
+            ["sh", "-c", WATCHDOG, "mourner", str(self.pid)],
             stdin=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -152,10 +152,10 @@ class Process:
         return self._said("err")
 
     def _leave(self) -> None:
-        if self._mourner:
-            self._mourner.kill()
-            self._mourner.communicate()
-        self._running = self._mourner = None
+        if self._watchdog:
+            self._watchdog.kill()
+            self._watchdog.communicate()
+        self._running = self._watchdog = None
 
     def _stream(self, which: str) -> Path:
         return self._folder / f"{self.name}.{which}"
@@ -183,7 +183,7 @@ class Production:
         """Whether the site says that nothing is late, and so that the workers tick. Fails when a process has ended."""
         for process in self.processes:
             assert process.runs, f"{process.name} has ended by itself"
-        return says_yes(f"{self.base_url}/health/work")
+        return is_ok(f"{self.base_url}/health/work")
 
 
 @contextmanager
@@ -242,10 +242,10 @@ def connected_wakeups(redis_url: str) -> Iterator[Wakeups]:
         yield bell
 
 
-def says_yes(url: str) -> bool:
+def is_ok(url: str) -> bool:
     """Whether a health page answers, and well."""
     try:
-        return httpx2.get(url, verify=NOBODY, trust_env=False, timeout=5).is_success
+        return httpx2.get(url, verify=NO_CERTIFICATES, trust_env=False, timeout=5).is_success
     except httpx2.TransportError:
         return False
 

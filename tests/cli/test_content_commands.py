@@ -1,3 +1,5 @@
+"""The commands for feeds and digests."""
+
 import json
 import re
 
@@ -15,7 +17,7 @@ FEED = b"""<rss version='2.0'><channel><title>Town</title><item><title>The bus w
 
 @pytest.fixture
 def newsletter(begin, database, site: LocalHttp, monkeypatch, tmp_path):
-    """The command, as an operator of a service with one newsletter types it."""
+    """Run the command on a database with one newsletter, `morning`."""
     monkeypatch.setenv("NEWSLETTER_DATABASE_URL", database.url)
     monkeypatch.setenv("NEWSLETTER_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("NEWSLETTER_FEED_ALLOW", f"127.0.0.1:{site.port}")
@@ -33,11 +35,11 @@ def answer(result: Result):
     return json.loads(result.stdout)
 
 
-def test_feeds_are_added_asked_and_listed(newsletter, site: LocalHttp):
+def test_feeds_are_added_fetched_and_listed(newsletter, site: LocalHttp):
     good, bad = site.put("/feed.xml", FEED), site.url("/missing.xml")
     for url in (good, bad):
         assert answer(newsletter("feeds", "add", url, "--newsletter", "morning", "--json"))["url"] == url
-    assert "not asked yet" in newsletter("feeds", "list").stdout
+    assert "not fetched yet" in newsletter("feeds", "list").stdout
     refreshed = newsletter("feeds", "refresh", "--json")
     assert refreshed.exit_code == 1, "one of them could not be read"
     assert [(row["title"], row["articles"], row["new"], row["error"]) for row in answer(refreshed)] == [
@@ -49,12 +51,12 @@ def test_feeds_are_added_asked_and_listed(newsletter, site: LocalHttp):
     assert "2 articles, 0 new" in newsletter("feeds", "refresh").stdout
 
 
-def test_a_refresh_without_errors_ends_well(newsletter, site: LocalHttp):
+def test_a_refresh_without_errors_exits_with_0(newsletter, site: LocalHttp):
     newsletter("feeds", "add", site.put("/feed.xml", FEED), "--newsletter", "morning")
     assert newsletter("feeds", "refresh").exit_code == 0
 
 
-def test_digests_are_added_listed_and_come_round(newsletter):
+def test_digests_are_added_listed_and_scheduled(newsletter):
     added = answer(newsletter("digests", "add", "--newsletter", "morning", "--cron", "0 7 * * 1-5", "--json"))
     (row,) = answer(newsletter("digests", "list", "--json"))
     assert (row["cron"], row["zone"], row["articles"], row["send"]) == ("0 7 * * 1-5", "Europe/Berlin", 12, "approve")
@@ -66,14 +68,14 @@ def test_digests_are_added_listed_and_come_round(newsletter):
     assert re.fullmatch(r"\d{4}-\d\d-\d\d 07:00 \+0[12]:00  Europe/Berlin +morning +Digest\n", line)
 
 
-def test_what_cannot_be_is_refused_in_words(newsletter):
+def test_invalid_arguments_are_refused(newsletter):
     assert isinstance(newsletter("feeds", "add", "nowhere", "--newsletter", "morning").exception, Malformed)
     assert isinstance(newsletter("feeds", "add", "https://e.example/", "--newsletter", "no").exception, NotFound)
     assert isinstance(newsletter("digests", "add", "--newsletter", "morning", "--cron", "7").exception, Malformed)
 
 
-def test_nothing_is_said_where_there_is_nothing(newsletter):
-    assert "No feed yet" in newsletter("feeds", "list").stdout
-    assert "No digest yet" in newsletter("digests", "list").stdout
+def test_empty_lists_are_reported_as_such(newsletter):
+    assert "No feeds yet" in newsletter("feeds", "list").stdout
+    assert "No digests yet" in newsletter("digests", "list").stdout
     assert "Nothing is scheduled" in newsletter("digests", "upcoming").stdout
     assert answer(newsletter("digests", "upcoming", "--json")) == []

@@ -10,7 +10,7 @@ from tests.servers.server import find_program
 
 @pytest.fixture(scope="session")
 def chromium() -> Path:
-    """The browser's program, for Playwright's `executable_path`."""
+    """The path of the browser, for Playwright's `executable_path`."""
     return (
         find_program("chromium")
         or find_program("chromium-browser")

@@ -1,4 +1,4 @@
-"""Servers that end with the test run, however the run ends; their folders lie in memory where there is room."""
+"""Server processes that end with the test run, even if it is killed; their folders lie in memory if there is room."""
 
 import os
 import shutil
@@ -21,12 +21,12 @@ __all__ = [
 
 
 def folder_for(user: str) -> Path:
-    """A new folder for a server that runs as `user`, where that user can go."""
+    """Create a folder that `user` may enter."""
     return server.folder_for(user, where=roomy_folder())
 
 
 def roomy_folder() -> Path | None:
-    """Memory where there is room: a copy of a database takes 16 ms there, and 300 ms on a slow disk."""
+    """Return a folder in memory if there is room: a database copy takes 16 ms there, and 300 ms on a slow disk."""
     memory = Path("/dev/shm")
     if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30:
         return memory

@@ -151,17 +151,17 @@ def test_an_emptied_redis_is_told_again(redis_url):
 
 @pytest.mark.redis
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-def test_a_redis_that_is_away_is_waited_for_once_and_each_keeps_to_its_share(restartable_redis, how):
+def test_a_redis_that_is_away_is_waited_for_once_and_each_keeps_to_its_share(mortal_redis, how):
     with ExitStack() as stack:
-        ann, bob = (stack.enter_context(closing(RedisSharedState(restartable_redis.url))) for _ in range(2))
+        ann, bob = (stack.enter_context(closing(RedisSharedState(mortal_redis.url))) for _ in range(2))
         assert (ann.company(RELAY), bob.company(RELAY)) == (1, 2)
         marked(bob, "tg")
         with ExitStack() as away:
             if how == "frozen":
-                away.enter_context(restartable_redis.frozen())
+                away.enter_context(mortal_redis.frozen())
             else:
-                restartable_redis.kill()
-                away.callback(restartable_redis.start)
+                mortal_redis.kill()
+                away.callback(mortal_redis.start)
             began = time.monotonic()
             assert bob.reserve(RELAY, rate=10, turns=5) == pytest.approx(0, abs=0.001)
             assert time.monotonic() - began < PATIENCE + 0.15
@@ -176,12 +176,12 @@ def test_a_redis_that_is_away_is_waited_for_once_and_each_keeps_to_its_share(res
 
 
 @pytest.mark.redis
-def test_without_redis_from_the_start_letters_leave_all_the_same(restartable_redis):
-    restartable_redis.kill()
-    with closing(RedisSharedState(restartable_redis.url)) as board:
+def test_without_redis_from_the_start_letters_leave_all_the_same(mortal_redis):
+    mortal_redis.kill()
+    with closing(RedisSharedState(mortal_redis.url)) as board:
         began = time.monotonic()
         pace = SharedPace(board, Relay(host="relay.example", port=25, rate=1000))
         assert pace.seats(4) == 4
         assert pace.delay() == 0
         assert time.monotonic() - began < PATIENCE + 0.15
-    restartable_redis.start()
+    mortal_redis.start()

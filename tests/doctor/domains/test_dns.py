@@ -36,12 +36,12 @@ def test_an_alias_is_followed_and_told(zone, resolver):
 def test_what_is_too_long_for_a_datagram_is_asked_for_again_over_tcp(zone, resolver):
     zone.put("long.example", TXT="x" * 2000)
     assert resolver.ask("long.example", "TXT").records == ("x" * 2000,)
-    assert zone.asked == [("long.example", "TXT")] * 2
+    assert zone.queries == [("long.example", "TXT")] * 2
 
 
 def test_a_server_that_fails_and_one_that_keeps_silent_are_no_answer(zone, resolver):
     zone.failing.add("failing.example")
-    zone.silent.add("silent.example")
+    zone.unanswered.add("silent.example")
     for name in ("failing.example", "silent.example"):
         with pytest.raises(Unanswered, match=name):
             resolver.ask(name, "TXT")
@@ -65,4 +65,4 @@ def test_nothing_is_asked_twice(zone, resolver):
         resolver.ask("press.example", "A")
         with pytest.raises(Unanswered):
             resolver.ask("failing.example", "A")
-    assert zone.asked == [("press.example", "A"), ("failing.example", "A")]
+    assert zone.queries == [("press.example", "A"), ("failing.example", "A")]

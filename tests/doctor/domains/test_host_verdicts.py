@@ -150,7 +150,7 @@ def test_a_relay_on_this_machine_sends_from_this_machine_s_addresses(zone, resol
 
 def test_a_relay_without_an_address_is_wrong(zone, resolver):
     well(zone)
-    zone.take("mail.relay.example")
+    zone.remove("mail.relay.example")
     assert ("addresses", "wrong") in [(each.check, str(each.level)) for each in examined(resolver)]
 
 

@@ -228,8 +228,8 @@ def test_no_letter_is_begun_while_ten_refusals_are_unwritten_and_those_pause_the
 
 
 @pytest.mark.parametrize("in_a_statement", [False, True])
-def test_results_survive_a_database_that_is_killed_and_started_again(restartable_postgresql, in_a_statement, caplog):
-    with closing(Database(restartable_postgresql.url)) as database:
+def test_results_survive_a_database_that_is_killed_and_started_again(mortal_postgresql, in_a_statement, caplog):
+    with closing(Database(mortal_postgresql.url)) as database:
         carrier, mine = claimed(database.writing, 2 * GROUP)
         before, after = mine[:GROUP], mine[GROUP:]
         tried = threading.Event()
@@ -242,11 +242,11 @@ def test_results_survive_a_database_that_is_killed_and_started_again(restartable
             for each in before:
                 recorder.report(taken(each))
             assert recorder.flush(lambda: False)
-            restartable_postgresql.kill()
+            mortal_postgresql.kill()
             for each in after:
                 recorder.report(taken(each))
             assert tried.wait(20)
-            restartable_postgresql.start()
+            mortal_postgresql.start()
         assert recorder.recorded == 2 * GROUP
         assert statuses(database.reading) == [DeliveryStatus.SENT] * 2 * GROUP
     assert "results are kept, the database is unavailable" in caplog.text
