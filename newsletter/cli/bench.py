@@ -77,7 +77,7 @@ def delivery(
     folder: FolderOption = environment.SERVER_FOLDERS,
     as_json: console.Json = False,
 ) -> None:
-    """Send an issue through real workers, in turns with Postfix's smtp-source; exit 1 if letters went wrong."""
+    """Measure the sending of an issue. Real workers send in turns with smtp-source; exit 1 if letters went wrong."""
     options = BenchOptions(
         letters=letters or (10_000 if latency else 100_000),
         connections=connections,

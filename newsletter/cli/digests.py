@@ -26,7 +26,7 @@ def add(
     ] = False,
     as_json: console.Json = False,
 ) -> None:
-    """Publish a newsletter on a schedule: the newest articles not yet in an issue. No new article, no issue."""
+    """Publish a newsletter on a schedule. An issue holds the newest unused articles; without one there is no issue."""
     with console.database() as database, database.writing() as session:
         digest = digests.add(
             session,
@@ -75,7 +75,7 @@ def upcoming(
     count: Annotated[int, typer.Option(min=1, max=1000, help="How many runs to show.")] = 10,
     as_json: console.Json = False,
 ) -> None:
-    """Show the next runs, each in its digest's time zone."""
+    """Show the next runs. Each time is in its digest's time zone."""
     with console.database() as database, database.reading() as session:
         rows = [
             run

@@ -32,7 +32,7 @@ def add(
 
 @app.command("list")
 def listed(as_json: console.Json = False) -> None:
-    """List the feeds with their number of articles and their last error."""
+    """List the feeds with article counts and errors."""
     with console.database() as database, database.reading() as session:
         rows = _rows(session)
     console.show(
@@ -42,7 +42,7 @@ def listed(as_json: console.Json = False) -> None:
 
 @app.command()
 def refresh(as_json: console.Json = False) -> None:
-    """Fetch every feed now, and the pictures of new articles; exit 1 if a feed could not be read."""
+    """Fetch every feed now. Also fetch the pictures of new articles; exit 1 if a feed could not be read."""
     settings, now = console.configured(), clock.now()
     fetcher = HttpFetcher(allow=settings.feed_allow)
     with console.database(settings) as database:

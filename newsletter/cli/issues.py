@@ -34,7 +34,7 @@ def draft(
     title: Annotated[str | None, typer.Option(help="The subject; by default made from the headlines.")] = None,
     as_json: console.Json = False,
 ) -> None:
-    """Draft an issue from the newest articles that are not yet in an issue."""
+    """Draft an issue from the newest articles. An article appears in only one issue."""
     with console.database() as database, database.writing() as session:
         publication = newsletters.named(session, newsletter)
         issue = drafting.draft(
@@ -50,7 +50,7 @@ def preview(
     part: Annotated[str, typer.Option(help="html, text or source.")] = "text",
     to: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
 ) -> None:
-    """Show the letter as readers will get it; personal links are placeholders such as /u/preview."""
+    """Show the letter as readers will get it. Personal links are placeholders such as /u/preview."""
     settings = console.configured()
     with console.database(settings) as database, database.reading() as session:
         issue = _issue(session, number)
@@ -78,7 +78,7 @@ def send(number: IssueArgument, as_json: console.Json = False) -> None:
 
 @app.command()
 def pause(number: IssueArgument, as_json: console.Json = False) -> None:
-    """Pause an issue that is being sent; letters already sent stay sent."""
+    """Pause an issue that is being sent. Letters already sent stay sent."""
     answer = _apply(number, issues.pause)
     text = f"Issue {number} is paused. Resume it: newsletter issues resume {number}"
     console.show(answer, as_json=as_json, text=text)
@@ -86,14 +86,14 @@ def pause(number: IssueArgument, as_json: console.Json = False) -> None:
 
 @app.command()
 def resume(number: IssueArgument, as_json: console.Json = False) -> None:
-    """Resume a paused issue; letters recorded as sent are not sent again."""
+    """Resume a paused issue. Letters recorded as sent are not sent again."""
     answer = _apply(number, issue_pauses.resume)
     console.show(answer, as_json=as_json, text=f"Issue {number} is resumed; sending starts within seconds.")
 
 
 @app.command()
 def cancel(number: IssueArgument, as_json: console.Json = False) -> None:
-    """Cancel an issue: its unsent letters are never sent, and its articles may appear in the next issue."""
+    """Cancel an issue. Its unsent letters are never sent, and its articles may appear in the next issue."""
     answer = _apply(number, issues.cancel)
     text = f"Issue {number} is cancelled; its articles may appear in the next issue."
     console.show(answer, as_json=as_json, text=text)
@@ -106,7 +106,7 @@ def status(
     ] = None,
     as_json: console.Json = False,
 ) -> None:
-    """Show the status of issues, and the deliveries by status, which add up to the audience."""
+    """Show issues with their deliveries by status. The deliveries add up to the audience."""
     with console.database() as database, database.reading() as session:
         newest = select(Issue).order_by(Issue.id.desc()).limit(20)
         shown = [_issue(session, number)] if number else session.scalars(newest).all()

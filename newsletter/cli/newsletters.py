@@ -56,7 +56,7 @@ def add(
 
 @app.command("list")
 def listed(as_json: console.Json = False) -> None:
-    """List the newsletters and how many readers each has."""
+    """List the newsletters with their reader counts."""
     with console.database() as database, database.reading() as session:
         rows = [
             {
@@ -85,7 +85,7 @@ def change(
     return_path_domain: Annotated[str, typer.Option(help=f'{BOUNCES}; "" for none: the sender gets them.')],
     as_json: console.Json = False,
 ) -> None:
-    """Change where bounces go, for letters sent from now on."""
+    """Change where bounces go. It applies to letters sent from now on."""
     with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
         newsletters.change(
@@ -102,7 +102,7 @@ def wording(
     text: Annotated[str, typer.Argument(help="The full consent text; it becomes a new version.")],
     as_json: console.Json = False,
 ) -> None:
-    """Publish a new consent wording; proofs of earlier consents keep the wording that was shown."""
+    """Publish a new consent wording. Proofs of earlier consents keep the wording that was shown."""
     with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
         pages, now = templating.environment(), clock.now()

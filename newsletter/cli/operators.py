@@ -56,7 +56,7 @@ def assign(
 
 @app.command()
 def remove(address: AddressArgument, as_json: console.Json = False) -> None:
-    """Remove an operator; the audit log keeps their changes under their number."""
+    """Remove an operator. The audit log keeps their changes under their number."""
     with console.database() as database, database.writing() as session:
         operator = operators.of_address(session, address)
         answer = {"operator": operator.id}
@@ -69,7 +69,7 @@ def list_audit_log(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many of the newest entries to show.")] = 50,
     as_json: console.Json = False,
 ) -> None:
-    """Show the audit log, newest last: changes by operators, the command line (cli:USER), scheduler, workers, site."""
+    """Show the audit log, newest last. Actors are operators, the command line (cli:USER), scheduler, workers and site."""
     with console.database() as database, database.reading() as session:
         rows = [_row(entry) for entry in audit_log.newest(session, limit=limit)]
     console.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "The audit log is empty.")

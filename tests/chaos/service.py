@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.store.database import Database
-from tests.journeys.running_service import founded
+from tests.journeys.running_service import with_newsletter
 from tests.processes import Process, Production, production
 from tests.servers.smtp_sink import SmtpSink
 from tests.waiting import eventually
@@ -60,7 +60,7 @@ def running_service(
     """Run the service with one newsletter; `rate` in letters a second."""
     relay_url = f"{sink.url}?rate={rate}&connections={CONNECTIONS}"
     with (
-        founded(database_url) as database,
+        with_newsletter(database_url) as database,
         production(database_url, redis_url, relay_url, folder, level="warning") as processes,
     ):
         yield Service(processes, database, sink, folder)
