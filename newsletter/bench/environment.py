@@ -116,8 +116,8 @@ def running(where: Path, *, database: str = "", redis_url: str = "", relay: str 
     Raises NewsletterError, before anything is written, if a given server cannot be used or is in use.
     """
     with external.explain_as_options():
-        given = {"DATABASE_URL": database, "REDIS_URL": redis_url, "SMTP_URL": relay, "BASE_URL": BASE_URL}
-        external.check_unused(_loaded({**given, "SECRET_KEYS": _key()}), program="bench")
+        values = {"DATABASE_URL": database, "REDIS_URL": redis_url, "SMTP_URL": relay, "BASE_URL": BASE_URL}
+        external.check_unused(_loaded({**values, "SECRET_KEYS": _key()}), program="bench")
     with ExitStack() as stack:
         home = folder_for(None, where=where)
         home.chmod(0o755)  # PostgreSQL and the sink run as other users in folders below it

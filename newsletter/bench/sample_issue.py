@@ -34,7 +34,7 @@ LETTER_OCTETS = 25_000  # at most; an issue gets as many articles as fit
 
 def add_newsletter(session: Session, templates: Environment) -> tuple[Newsletter, Wording]:
     """Add the benchmark's newsletter and publish its consent wording."""
-    made = newsletters.add(
+    newsletter = newsletters.add(
         session,
         slug=SLUG,
         name="The Benchmark",
@@ -45,8 +45,8 @@ def add_newsletter(session: Session, templates: Environment) -> tuple[Newsletter
         actor=audit_log.system_user(),
         now=clock.now(),
     )
-    text = wordings.default_text(made)
-    return made, forms.publish(session, templates, made, text=text, actor=audit_log.system_user(), now=clock.now())
+    text, actor, now = wordings.default_text(newsletter), audit_log.system_user(), clock.now()
+    return newsletter, forms.publish(session, templates, newsletter, text=text, actor=actor, now=now)
 
 
 def fetch_feed(database: Database, feed: str | None, *, copies: int) -> None:

@@ -10,6 +10,8 @@ from newsletter.doctor import examination
 from newsletter.doctor.checks import expired_leases
 from newsletter.doctor.checks.findings import Check, Finding, Remark
 from newsletter.doctor.repairs import Repair, Repairer
+from newsletter.keys import Keyring
+from newsletter.store.database import Database
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.command()(doctor_domain.domain)
@@ -33,43 +35,47 @@ def doctor(
     settings = console.configured()
     with console.database(settings) as database:
         keyring = keys.known(settings)  # most checks need no key
-        with database.reading() as session:
-            found = examination.examine(session, keyring=keyring)
-        found += expired_leases.findings(expired_leases.silent(database.reading))
-        mended: list[Repair] = []
-        if fix and (broken := {each.check for each in found if each.fixable}):
-            quiet = (
-                expired_leases.silent(database.reading, longest=expired_leases.DEAD)
-                if Check.DEAD_CLAIMS in broken
-                else {}
-            )
-            mender = Repairer(
-                reading=database.reading,
-                writing=database.writing,
-                actor=audit_log.system_user(),
-                now=clock.now,
-                keyring=keyring,
-            )
-            mended = mender.mend(broken, quiet=quiet)
-            with database.reading() as session:
-                found = examination.examine(session, keyring=keyring)
-            found += expired_leases.findings(expired_leases.silent(database.reading))
+        findings = _examine(database, keyring)
+        repairs: list[Repair] = []
+        if fix and (broken := {each.check for each in findings if each.fixable}):
+            repairs = _repair(database, keyring, broken)
+            findings = _examine(database, keyring)
         with database.reading() as session:
             remarks = [*examination.remark(session), *([] if keyring else [KEYLESS])]
-    _show(found, mended, remarks, fix=fix, as_json=as_json)
-    if found:
+    _show(findings, repairs, remarks, fix=fix, as_json=as_json)
+    if findings:
         raise typer.Exit(1)
 
 
-def _show(found: list[Finding], mended: list[Repair], remarks: list[Remark], *, fix: bool, as_json: bool) -> None:
-    lines = [f"repaired  {each.check}: {each.says}" for each in mended]
-    lines += [f"wrong     {each.check}: {each.about}: {each.says}{_hint(each, fix=fix)}" for each in found]
+def _examine(database: Database, keyring: Keyring | None) -> list[Finding]:
+    with database.reading() as session:
+        findings = examination.examine(session, keyring=keyring)
+    return findings + expired_leases.findings(expired_leases.silent(database.reading))
+
+
+def _repair(database: Database, keyring: Keyring | None, broken: set[Check]) -> list[Repair]:
+    expired = (
+        expired_leases.silent(database.reading, longest=expired_leases.DEAD) if Check.DEAD_CLAIMS in broken else {}
+    )
+    repairer = Repairer(
+        reading=database.reading,
+        writing=database.writing,
+        actor=audit_log.system_user(),
+        now=clock.now,
+        keyring=keyring,
+    )
+    return repairer.mend(broken, quiet=expired)
+
+
+def _show(findings: list[Finding], repairs: list[Repair], remarks: list[Remark], *, fix: bool, as_json: bool) -> None:
+    lines = [f"repaired  {each.check}: {each.says}" for each in repairs]
+    lines += [f"wrong     {each.check}: {each.about}: {each.says}{_hint(each, fix=fix)}" for each in findings]
     lines += [f"remark    {each.name}: {each.about}: {each.says}" for each in remarks]
-    text = "\n".join(lines if found else [SOUND, *lines])
+    text = "\n".join(lines if findings else [SOUND, *lines])
     verdict: dict[str, Any] = {
-        "verdict": "wrong" if found else "ok",
-        "findings": [each._asdict() for each in found],
-        "mended": [each._asdict() for each in mended],
+        "verdict": "wrong" if findings else "ok",
+        "findings": [each._asdict() for each in findings],
+        "mended": [each._asdict() for each in repairs],
         "remarks": [each._asdict() for each in remarks],
     }
     console.show(verdict, as_json=as_json, text=text)

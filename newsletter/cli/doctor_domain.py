@@ -49,7 +49,7 @@ def domain(
     nameserver: Annotated[str | None, typer.Option(help="DNS server to ask, as ADDRESS or ADDRESS:PORT.")] = None,
     as_json: console.Json = False,
 ) -> None:
-    """Check the sending domains' DNS records: SPF, DKIM, DMARC, MX and PTR. Exit 1 if something is wrong."""
+    """Check the sending domains' DNS records. Covers SPF, DKIM, DMARC, MX and PTR; exit 1 if something is wrong."""
     options = DomainOptions(_resolver(nameserver), tuple(selector or ()))
     if read is not None:
         _show(_read(read, options.resolver), as_json=as_json)

@@ -31,7 +31,7 @@ def add(
 ) -> None:
     """Add a newsletter and publish its consent wording."""
     with console.database() as database, database.writing() as session:
-        made = newsletters.add(
+        newsletter = newsletters.add(
             session,
             slug=slug,
             name=name,
@@ -47,10 +47,10 @@ def add(
             actor=audit_log.system_user(),
             now=clock.now(),
         )
-        words = wording or wordings.default_text(made)
+        text = wording or wordings.default_text(newsletter)
         pages, now = templating.environment(), clock.now()
-        forms.publish(session, pages, made, text=words, actor=audit_log.system_user(), now=now)
-        answer = {"slug": made.slug, "list_id": made.list_id}
+        forms.publish(session, pages, newsletter, text=text, actor=audit_log.system_user(), now=now)
+        answer = {"slug": newsletter.slug, "list_id": newsletter.list_id}
     console.show(answer, as_json=as_json, text=f"“{name}” is added. Its page is /n/{slug}; next: newsletter feeds add")
 
 

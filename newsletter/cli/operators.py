@@ -22,8 +22,8 @@ def add(
 ) -> None:
     """Add an operator, who may then work at the desk."""
     with console.database() as database, database.writing() as session:
-        made = operators.add(session, address, role=role, actor=audit_log.system_user(), now=clock.now())
-        answer = {"operator": made.id, "address": made.address, "role": made.role.value}
+        operator = operators.add(session, address, role=role, actor=audit_log.system_user(), now=clock.now())
+        answer = {"operator": operator.id, "address": operator.address, "role": operator.role.value}
     console.show(answer, as_json=as_json, text=f"{answer['address']} is operator {answer['operator']}: {role}.")
 
 
@@ -69,7 +69,7 @@ def list_audit_log(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many of the newest entries to show.")] = 50,
     as_json: console.Json = False,
 ) -> None:
-    """Show the audit log, newest last. Actors are operators, the command line (cli:USER), scheduler, workers and site."""
+    """Show the audit log, newest last. Actors: operators, the command line (cli:USER), scheduler, workers, site."""
     with console.database() as database, database.reading() as session:
         rows = [_row(entry) for entry in audit_log.newest(session, limit=limit)]
     console.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "The audit log is empty.")

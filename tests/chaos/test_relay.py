@@ -1,4 +1,4 @@
-"""The test relay misbehaves as it is told, and logs every mail transaction truthfully."""
+"""The test relay misbehaves as configured, and logs every mail transaction truthfully."""
 
 import smtplib
 import time

@@ -8,11 +8,19 @@ from typer.testing import CliRunner, Result
 
 from newsletter.cli.app import app
 from newsletter.errors import Malformed, NotFound
+from newsletter.store.database import Database
 from tests.content.builders import a_newsletter
 from tests.local_http import LocalHttp
 
 FEED = b"""<rss version='2.0'><channel><title>Town</title><item><title>The bus waits</title><link>/bus</link></item>
 <item><title>A bridge opens</title><link>/bridge</link></item></channel></rss>"""
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database(request: pytest.FixtureRequest) -> Database:
+    """An empty migrated database."""
+    database: Database = request.getfixturevalue(f"{request.param}_database")
+    return database
 
 
 @pytest.fixture

@@ -78,8 +78,8 @@ def initialise(programs: Path, home: Path) -> None:
 
 def command(programs: Path, home: Path, settings: Mapping[str, str]) -> list[str | Path]:
     """Return the command that serves the cluster; it listens only on the socket in its folder."""
-    given = {**settings, "listen_addresses": "", "unix_socket_directories": str(home)}
-    return [programs / "postgres", "-D", home / "data", *(f"--{name}={value}" for name, value in given.items())]
+    values = {**settings, "listen_addresses": "", "unix_socket_directories": str(home)}
+    return [programs / "postgres", "-D", home / "data", *(f"--{name}={value}" for name, value in values.items())]
 
 
 def url_of(home: Path) -> str:

@@ -57,7 +57,7 @@ class DemoSteps:
 
     def _add_newsletter(self) -> None:
         with self.site.database.writing() as session:
-            made = newsletters.add(
+            newsletter = newsletters.add(
                 session,
                 slug=SLUG,
                 name="Paper and Clocks",
@@ -68,8 +68,8 @@ class DemoSteps:
                 actor=audit_log.system_user(),
                 now=clock.now(),
             )
-            text = wordings.default_text(made)
-            forms.publish(session, self.site.templates, made, text=text, actor=audit_log.system_user(), now=clock.now())
+            text, actor, now = wordings.default_text(newsletter), audit_log.system_user(), clock.now()
+            forms.publish(session, self.site.templates, newsletter, text=text, actor=actor, now=now)
         self._done("A newsletter with its consent wording", f"{self.site.settings.base_url}/n/{SLUG}")
 
     def _fetch_articles(self) -> None:
