@@ -35,7 +35,8 @@ def run(tmp_path):
 
 
 def pid(log: Path) -> int:
-    return int(eventually(lambda: log.read_text().split(), within=20)[-1])
+    eventually(lambda: log.read_text().endswith("\n"), within=20)
+    return int(log.read_text().split()[-1])
 
 
 def is_gone(number: int) -> bool:
