@@ -60,7 +60,7 @@ def merged(kind: str, claimed: Claimed, **context) -> bytes:
     cuts = [list(cut) for cut in sheet.cuts]
     stored = Variant(letter_id=1, language="en", design="x", sha256=sheet.sha256, body=sheet.body, cuts=cuts)
     assert stored.is_intact()
-    return b"".join(Assembler(Links(KEYRING, BASE), KEYRING).pack(claimed, stored, begin_by=0).body)
+    return b"".join(Assembler(Links(KEYRING, BASE), KEYRING).assemble(claimed, stored, begin_by=0).body)
 
 
 def plain(kind: str, claimed: Claimed, *, newsletter: Newsletter, fields, **context) -> bytes:

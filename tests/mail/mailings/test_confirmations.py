@@ -62,7 +62,8 @@ def confirmations_sent(begin) -> list[bytes]:
     with begin() as session:
         claimed = claims.claim(session, a_worker(session), limit=500, urgent=True, key="k1", now=NOON)
         return [
-            b"".join(assembler.pack(each, session.get_one(Variant, each.variant), begin_by=0).body) for each in claimed
+            b"".join(assembler.assemble(each, session.get_one(Variant, each.variant), begin_by=0).body)
+            for each in claimed
         ]
 
 

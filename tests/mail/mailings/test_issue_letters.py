@@ -119,7 +119,7 @@ def test_both_parts_hold_every_article_and_the_links_of_the_reader(begin):
         assembler, links = Assembler(Links(KEYRING, BASE), KEYRING), Links(KEYRING, BASE)
         mine = claims.claim(session, a_worker(session), limit=9, urgent=False, key="k1", now=NOON)
         found = [
-            b"".join(assembler.pack(each, session.get_one(Variant, each.variant), begin_by=0).body) for each in mine
+            b"".join(assembler.assemble(each, session.get_one(Variant, each.variant), begin_by=0).body) for each in mine
         ]
     for person, source, greeting in zip(people, found, ("Dear Ana,", "Dear reader,"), strict=True):
         letter = message_from_bytes(source, policy=policy.default)
@@ -335,7 +335,7 @@ def test_each_letter_has_a_return_path_of_its_own_if_the_newsletter_has_a_domain
     with begin() as session:
         claimed = claims.claim(session, a_worker(session), limit=9, urgent=False, key="k1", now=NOON)
         variants = {each.variant: session.get_one(Variant, each.variant) for each in claimed}
-        senders = [assembler.pack(each, variants[each.variant], begin_by=0).sender for each in claimed]
+        senders = [assembler.assemble(each, variants[each.variant], begin_by=0).sender for each in claimed]
     own = return_paths.maker(KEYRING, key="k1")
     assert senders[:2] == [own(each.delivery, NOON, "bounces.press.example") for each in claimed[:2]]
     assert senders[2:] == ["letters@press.example"] * 2
@@ -366,6 +366,9 @@ def test_a_name_that_cannot_be_written_fails_only_its_own_letter(begin):
         mine = claims.claim(session, a_worker(session), limit=9, urgent=False, key="k1", now=NOON)
         variant = session.get_one(Variant, mine[0].variant)
     ana, bob, ming = mine
-    assert [assembler.pack(each, variant, begin_by=0).delivery for each in (ana, ming)] == [ana.delivery, ming.delivery]
+    assert [assembler.assemble(each, variant, begin_by=0).delivery for each in (ana, ming)] == [
+        ana.delivery,
+        ming.delivery,
+    ]
     with pytest.raises(FieldError, match="name"):
-        assembler.pack(bob, variant, begin_by=0)
+        assembler.assemble(bob, variant, begin_by=0)
