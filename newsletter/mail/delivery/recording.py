@@ -49,7 +49,7 @@ class GroupCommit:
     ) -> None:
         """With `autocommit`, a group of letters that were all taken is written by one autocommitted statement."""
         self._begin = begin
-        self._stating = autocommit
+        self._autocommit_connection = autocommit
         self._kept = ExitStack()  # holds the connection for single statements
         self._connection: Connection | None = None
         self._worker = worker
@@ -187,8 +187,8 @@ class GroupCommit:
                 return
 
     def _try_once(self, group: Sequence[Result]) -> int:
-        if self._stating and all(result.outcome is Outcome.TAKEN for result in group):
-            return self._autocommit(self._stating, group)
+        if self._autocommit_connection and all(result.outcome is Outcome.TAKEN for result in group):
+            return self._autocommit(self._autocommit_connection, group)
         with self._begin() as session:
             self._spacing = SQLITE_SPACING if session.get_bind().dialect.name == "sqlite" else 0.0
             return results.record(session, self._worker, group, now=self._clock())
