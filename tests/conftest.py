@@ -33,9 +33,9 @@ settings.load_profile("patient")
 
 MARKS = {
     "postgresql_url": "postgresql",
-    "mortal_postgresql": "postgresql",
+    "restartable_postgresql": "postgresql",
     "redis_url": "redis",
-    "mortal_redis": "redis",
+    "restartable_redis": "redis",
     "smtp_sink": "smtp",
     "chromium": "browser",
 }

@@ -15,13 +15,15 @@ READERS = [f"reader{number}@example.org" for number in range(400)]
 
 
 @pytest.mark.slow
-def test_everything_is_killed_once_while_a_thousand_sign_up(mortal_postgresql, mortal_redis, smtp_sink, tmp_path):
-    with running_service(mortal_postgresql.url, mortal_redis.url, smtp_sink, tmp_path) as service:
+def test_everything_is_killed_once_while_a_thousand_sign_up(
+    restartable_postgresql, restartable_redis, smtp_sink, tmp_path
+):
+    with running_service(restartable_postgresql.url, restartable_redis.url, smtp_sink, tmp_path) as service:
         crowd = Crowd(service.processes.base_url, READERS)
         web, worker, beat = service.processes.processes
         with crowd.signing_up():
             eventually(lambda: service.deliveries(DeliveryStatus.CLAIMED), within=TIMEOUT)
-            for number, victim in enumerate((worker, web, beat, mortal_redis, mortal_postgresql)):
+            for number, victim in enumerate((worker, web, beat, restartable_redis, restartable_postgresql)):
                 crowd.wait_for(number * len(READERS) // 5)
                 victim.kill()
                 victim.start()

@@ -44,10 +44,10 @@ def redis_with_password(redis_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def relay(theirs: ssl.SSLContext) -> Iterator[ScriptedServer]:
+def relay(server_tls: ssl.SSLContext) -> Iterator[ScriptedServer]:
     refused = {GONE: f"550 5.1.1 <{GONE}>: user unknown in local table"}
     offers = ("AUTH PLAIN", "PIPELINING", "ENHANCEDSTATUSCODES")
-    with ScriptedServer(refused=refused, tls=theirs, offers=("STARTTLS",), offers_after_tls=offers) as server:
+    with ScriptedServer(refused=refused, tls=server_tls, offers=("STARTTLS",), offers_after_tls=offers) as server:
         yield server
 
 

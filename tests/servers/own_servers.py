@@ -81,7 +81,7 @@ class RestartablePostgresql:
 
 
 @pytest.fixture
-def mortal_redis() -> Iterator[RestartableRedis]:
+def restartable_redis() -> Iterator[RestartableRedis]:
     """A Redis of the test's own that it may kill and start again."""
     server = RestartableRedis()
     yield server
@@ -89,7 +89,7 @@ def mortal_redis() -> Iterator[RestartableRedis]:
 
 
 @pytest.fixture
-def mortal_postgresql() -> Iterator[RestartablePostgresql]:
+def restartable_postgresql() -> Iterator[RestartablePostgresql]:
     """A migrated PostgreSQL of the test's own that it may kill and start again."""
     try:
         server = RestartablePostgresql()
