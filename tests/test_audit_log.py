@@ -17,20 +17,20 @@ from tests.content.builders import a_feed, publish
 from tests.whole_service import NoWakeups, WholeService
 
 
-def add_digest(stage: WholeService, *articles: str, automatic: bool) -> None:
+def add_digest(service: WholeService, *articles: str, automatic: bool) -> None:
     """Add a digest with these articles, and advance the clock to its next run."""
-    made = stage.newsletter()
-    with stage.site.database.writing() as session:
+    made = service.newsletter()
+    with service.site.database.writing() as session:
         newsletter = newsletters.named(session, made.slug)
         publish(session, a_feed(session, newsletter), *articles)
         cron = {"name": "daily", "cron": "0 12 * * *", "automatic": automatic}
-        digests.add(session, newsletter, **cron, actor="tests", now=stage.clock())
-    stage.clock.pass_(days=1)
+        digests.add(session, newsletter, **cron, actor="tests", now=service.clock())
+    service.clock.advance(days=1)
 
 
-def entries(stage: WholeService) -> list[tuple[str, str]]:
+def entries(service: WholeService) -> list[tuple[str, str]]:
     """Return actor and verb of the entries about issues."""
-    with stage.site.database.reading() as session:
+    with service.site.database.reading() as session:
         about_issues = (
             select(AuditEntry.actor, AuditEntry.verb)
             .where(AuditEntry.subject.startswith("issue:"))
@@ -39,49 +39,49 @@ def entries(stage: WholeService) -> list[tuple[str, str]]:
         return [tuple(row) for row in session.execute(about_issues)]
 
 
-def test_each_step_of_an_automatic_issue_is_recorded(stage):
-    add_digest(stage, "bridge", automatic=True)
-    stage.reader("ana@mail.example.org")
-    stage.run(Queue.UPKEEP, Queue.BULK)
-    assert entries(stage) == [
+def test_each_step_of_an_automatic_issue_is_recorded(service):
+    add_digest(service, "bridge", automatic=True)
+    service.reader("ana@mail.example.org")
+    service.run(Queue.UPKEEP, Queue.BULK)
+    assert entries(service) == [
         ("scheduler", "issue drafted"),
         ("scheduler", "issue approved"),
         ("worker", "issue begun"),
         ("worker", "issue sent"),
     ]
-    assert "ana@" not in str(stage.rows()["acts"])
+    assert "ana@" not in str(service.rows()["acts"])
 
 
 @pytest.mark.parametrize(("articles", "verb"), [((), "issue skipped"), (("bridge",), "issue drafted")])
-def test_the_scheduler_is_the_actor_of_skipped_and_drafted_issues(stage, articles, verb):
-    add_digest(stage, *articles, automatic=False)
-    stage.run(Queue.UPKEEP, Queue.BULK)
-    assert entries(stage) == [("scheduler", verb)]
+def test_the_scheduler_is_the_actor_of_skipped_and_drafted_issues(service, articles, verb):
+    add_digest(service, *articles, automatic=False)
+    service.run(Queue.UPKEEP, Queue.BULK)
+    assert entries(service) == [("scheduler", verb)]
 
 
-def test_a_refused_change_is_not_recorded(stage):
-    add_digest(stage, "bridge", automatic=False)
-    stage.run(Queue.UPKEEP)
+def test_a_refused_change_is_not_recorded(service):
+    add_digest(service, "bridge", automatic=False)
+    service.run(Queue.UPKEEP)
     for actor in ("cli:ana", "cli:eve"):
-        with stage.site.database.writing() as session:
+        with service.site.database.writing() as session:
             issue = session.scalars(select(Issue)).one()
             if actor == "cli:ana":
                 issues.cancel(session, issue, actor=actor, now=NOON)
             else:
                 with pytest.raises(issues.Refused):
                     issues.cancel(session, issue, actor=actor, now=NOON)
-    assert entries(stage) == [("scheduler", "issue drafted"), ("cli:ana", "issue cancelled")]
+    assert entries(service) == [("scheduler", "issue drafted"), ("cli:ana", "issue cancelled")]
 
 
-def test_the_site_is_the_actor_when_it_publishes_a_changed_form(stage):
-    made = stage.newsletter()
-    with stage.site.database.writing() as session:
+def test_the_site_is_the_actor_when_it_publishes_a_changed_form(service):
+    made = service.newsletter()
+    with service.site.database.writing() as session:
         was = {"language": "en", "text": "I agree.", "form": b"as it was", "confirm": b"as it was"}
         wordings.publish(session, made, **was, actor="tests", now=NOON)
     for _ in range(2):
-        with TestClient(create_app(stage.site.settings, NoWakeups())):
+        with TestClient(create_app(service.site.settings, NoWakeups())):
             pass
-    with stage.site.database.reading() as session:
+    with service.site.database.reading() as session:
         newest = audit_log.newest(session, limit=2)
     assert [(entry.actor, entry.verb, entry.fields["version"]) for entry in newest] == [
         ("tests", "wording published", 2),

@@ -95,10 +95,10 @@ def test_several_processes_may_start_at_once(begin):
     assert known(begin) == ["k1", "k2"]
 
 
-def test_neither_site_nor_workers_start_without_a_key_that_letters_were_sent_with(stage, tmp_path):
-    stage.newsletter()
-    stage.reader("ana@example.org")
-    url = stage.site.settings.database_url
+def test_neither_site_nor_workers_start_without_a_key_that_letters_were_sent_with(service, tmp_path):
+    service.newsletter()
+    service.reader("ana@example.org")
+    url = service.site.settings.database_url
     without = Settings(database_url=url, data_dir=tmp_path, secret_keys=f"k2:{'n' * 40}")
     with pytest.raises(Misconfigured, match="k1 is missing"):
         context.build(without)

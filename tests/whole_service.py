@@ -47,7 +47,7 @@ class Clock:
     def __call__(self) -> datetime:
         return self.time
 
-    def pass_(self, **length: float) -> None:
+    def advance(self, **length: float) -> None:
         self.time += timedelta(**length)
 
 
@@ -136,7 +136,7 @@ class WholeService:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WholeService]:
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WholeService]:
     """A service for one test, on SQLite and on PostgreSQL."""
     with whole_service(request.getfixturevalue(f"{request.param}_url"), tmp_path) as service:
         yield service

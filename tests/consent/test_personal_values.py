@@ -24,11 +24,11 @@ def texts_of(value: Any) -> Iterator[str]:
         yield quopri.decodestring(value).decode(errors="replace")
 
 
-def tables_containing(stage: WholeService, *texts: str) -> set[str]:
+def tables_containing(service: WholeService, *texts: str) -> set[str]:
     """Return the tables in which any of these texts can be read."""
     return {
         table
-        for table, rows in stage.rows().items()
+        for table, rows in service.rows().items()
         for row in rows
         for value in row
         for readable in texts_of(value)
@@ -37,24 +37,24 @@ def tables_containing(stage: WholeService, *texts: str) -> set[str]:
 
 
 @pytest.fixture
-def journey(stage: WholeService) -> WholeService:
+def journey(service: WholeService) -> WholeService:
     """Ana signs up twice, confirms both, leaves one and then refuses all mail; Eve signs up and never confirms."""
-    stage.browser.headers["user-agent"] = BROWSER
-    stage.newsletter()
-    stage.newsletter("evening")
-    stage.sign_up(ANA, name=NAME, timezone="Europe/Madrid")
-    stage.sign_up("eve@example.org", name="Eve")
-    stage.run(Queue.URGENT)
-    (letter,) = stage.letters(to=ANA)
-    stage.browser.post(stage.link(letter, "confirm"), data={"confirm": "yes"})
-    stage.sign_up(ANA, "evening", name=NAME)
-    stage.run()
-    second = stage.letters(to=ANA)[-1]
-    stage.browser.post(stage.link(second, "confirm"), data={"confirm": "yes"})
-    stage.browser.post(stage.link(letter, "u"), data={"List-Unsubscribe": "One-Click"})
-    stage.browser.post(stage.link(second, "never"), data={"never": "yes"})
-    stage.run()
-    return stage
+    service.browser.headers["user-agent"] = BROWSER
+    service.newsletter()
+    service.newsletter("evening")
+    service.sign_up(ANA, name=NAME, timezone="Europe/Madrid")
+    service.sign_up("eve@example.org", name="Eve")
+    service.run(Queue.URGENT)
+    (letter,) = service.letters(to=ANA)
+    service.browser.post(service.link(letter, "confirm"), data={"confirm": "yes"})
+    service.sign_up(ANA, "evening", name=NAME)
+    service.run()
+    second = service.letters(to=ANA)[-1]
+    service.browser.post(service.link(second, "confirm"), data={"confirm": "yes"})
+    service.browser.post(service.link(letter, "u"), data={"List-Unsubscribe": "One-Click"})
+    service.browser.post(service.link(second, "never"), data={"never": "yes"})
+    service.run()
+    return service
 
 
 def test_the_address_and_the_name_are_stored_only_where_they_can_be_erased(journey):

@@ -90,8 +90,8 @@ def test_the_gdpr_page_names_every_table_with_personal_data():
     assert personal <= set(spans(ROOT / "docs/gdpr.md"))
 
 
-def test_the_glossary_names_every_metric(stage):
-    families = re.findall(r"^# TYPE newsletter_(\w+)", stage.browser.get("/metrics").text, re.MULTILINE)
+def test_the_glossary_names_every_metric(service):
+    families = re.findall(r"^# TYPE newsletter_(\w+)", service.browser.get("/metrics").text, re.MULTILINE)
     section = prose(ROOT / "docs/glossary.md").partition("## Metrics")[2]
     named = {metric for line in section.splitlines() if line.startswith("| `") for metric in code(line)}
     assert named == {family.removesuffix("_total") for family in families}

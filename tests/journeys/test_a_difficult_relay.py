@@ -38,39 +38,39 @@ def service(request: pytest.FixtureRequest, relay: ScriptedServer, tmp_path: Pat
     url = request.getfixturevalue(f"{request.param}_url")
     with whole_service(
         url, tmp_path, smtp_url=(Relay(host=relay.host, port=relay.port),), ehlo_name="news.example"
-    ) as stage:
-        stage.newsletter()
+    ) as service:
+        service.newsletter()
         for reader in READERS:
-            stage.sign_up(reader)
-        stage.run(Queue.URGENT)
+            service.sign_up(reader)
+        service.run(Queue.URGENT)
         for letter in relay.letters:
             token = next(word for word in letter.body.decode().replace("=\r\n", "").split() if "/confirm/" in word)
-            stage.browser.post(token.removeprefix(stage.site.settings.base_url), data={"confirm": "yes"})
+            service.browser.post(token.removeprefix(service.site.settings.base_url), data={"confirm": "yes"})
         relay.letters.clear()
-        with stage.site.database.writing() as session:
+        with service.site.database.writing() as session:
             newsletter = newsletters.named(session, "morning")
-            publish(session, a_feed(session, newsletter), "bridge", "bus", now=stage.clock())
+            publish(session, a_feed(session, newsletter), "bridge", "bus", now=service.clock())
             digests.add(
-                session, newsletter, name="daily", cron="0 12 * * *", automatic=True, actor="tests", now=stage.clock()
+                session, newsletter, name="daily", cron="0 12 * * *", automatic=True, actor="tests", now=service.clock()
             )
-        stage.clock.pass_(days=1)
-        stage.run(Queue.UPKEEP)
-        yield stage
+        service.clock.advance(days=1)
+        service.run(Queue.UPKEEP)
+        yield service
 
 
-def states(stage: WholeService) -> dict[DeliveryStatus, int]:
-    with stage.site.database.reading() as session:
+def states(service: WholeService) -> dict[DeliveryStatus, int]:
+    with service.site.database.reading() as session:
         assert examination.examine(session) == []
         issue = session.query(Letter).filter(Letter.kind == LetterKind.ISSUE).one()
         return {status: number for status, number in status_counts(session, issue.id).items() if number}
 
 
-def run_until(stage: WholeService, expected: dict[DeliveryStatus, int]) -> None:
+def run_until(service: WholeService, expected: dict[DeliveryStatus, int]) -> None:
     """Run the queue until the expected state; after trouble a relay is tried again within two seconds."""
 
     def reached() -> bool:
-        stage.run(Queue.BULK)
-        return states(stage) == expected
+        service.run(Queue.BULK)
+        return states(service) == expected
 
     eventually(reached, within=20, every=0.2)
 
@@ -82,7 +82,7 @@ def test_an_unknown_recipient_fails_a_deferred_one_waits_and_the_others_get_thei
     relay.refused = {}
     service.run(Queue.BULK)
     assert len(relay.letters) == 2, "the deferred letter is not due yet"
-    service.clock.pass_(minutes=34)
+    service.clock.advance(minutes=34)
     run_until(service, {DeliveryStatus.SENT: 3, DeliveryStatus.FAILED: 1})
     assert [letter.recipients for letter in relay.letters].count((LATER,)) == 1
     assert not [letter for letter in relay.letters if letter.recipients == (GONE,)]
@@ -93,7 +93,7 @@ def test_a_letter_in_doubt_is_repeated_once_with_the_same_bytes(service, relay):
     service.run(Queue.BULK)
     assert states(service)[DeliveryStatus.IN_DOUBT] >= 1
     relay.always = {}
-    service.clock.pass_(hours=1)
+    service.clock.advance(hours=1)
     run_until(service, {DeliveryStatus.SENT: 4})
     identities = [letter.body.partition(b"Message-ID: ")[2].partition(b"\r\n")[0] for letter in relay.letters]
     assert len(set(identities)) == 4
@@ -117,8 +117,8 @@ def test_a_confirmation_does_not_wait_behind_an_issue(service, relay):
         )
 
 
-def the_issue(stage: WholeService) -> tuple[IssueStatus, str | None]:
-    with stage.site.database.reading() as session:
+def the_issue(service: WholeService) -> tuple[IssueStatus, str | None]:
+    with service.site.database.reading() as session:
         issue = session.query(Issue).one()
         return issue.status, issues.pause_reason(session, issue)
 

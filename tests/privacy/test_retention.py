@@ -29,62 +29,62 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 @pytest.fixture(autouse=True)
 def _newsletters(request: pytest.FixtureRequest):
-    if "stage" in request.fixturenames:
-        stage = request.getfixturevalue("stage")
-        stage.newsletter()
-        stage.newsletter("evening")
+    if "service" in request.fixturenames:
+        service = request.getfixturevalue("service")
+        service.newsletter()
+        service.newsletter("evening")
 
 
-def ask(stage: WholeService, email: str = ANA, slug: str = "morning"):
+def ask(service: WholeService, email: str = ANA, slug: str = "morning"):
     """Sign up, and return the confirmation letter."""
-    before = len(stage.letters(to=email))
-    stage.sign_up(email, slug, name="Invented Name")
-    stage.run(Queue.URGENT)
-    found = stage.letters(to=email)
+    before = len(service.letters(to=email))
+    service.sign_up(email, slug, name="Invented Name")
+    service.run(Queue.URGENT)
+    found = service.letters(to=email)
     assert len(found) == before + 1
     return found[-1]
 
 
-def confirm(stage: WholeService, letter) -> None:
-    assert stage.browser.post(stage.link(letter, "confirm")).status_code == 200
+def confirm(service: WholeService, letter) -> None:
+    assert service.browser.post(service.link(letter, "confirm")).status_code == 200
 
 
-def leave(stage: WholeService, letter) -> None:
-    assert stage.browser.post(stage.link(letter, "u"), data=ONE_CLICK).status_code == 200
+def leave(service: WholeService, letter) -> None:
+    assert service.browser.post(service.link(letter, "u"), data=ONE_CLICK).status_code == 200
 
 
-def tables_with(stage: WholeService, word: str) -> set[str]:
+def tables_with(service: WholeService, word: str) -> set[str]:
     """Return the tables that hold this word."""
     return {
         table
-        for table, rows in stage.rows().items()
+        for table, rows in service.rows().items()
         for row in rows
         for value in row
         if word in (value.decode(errors="replace") if isinstance(value, bytes) else str(value))
     }
 
 
-def wait(stage: WholeService, **length: float) -> None:
+def wait(service: WholeService, **length: float) -> None:
     """Let time pass, and run the upkeep."""
-    stage.clock.pass_(**length)
-    stage.run(Queue.UPKEEP)
+    service.clock.advance(**length)
+    service.run(Queue.UPKEEP)
 
 
-def events(stage: WholeService) -> list[Event]:
+def events(service: WholeService) -> list[Event]:
     """Check that doctor finds nothing, and return the events of the ledger in their order."""
-    with stage.site.database.reading() as session:
+    with service.site.database.reading() as session:
         assert examination.examine(session) == []
         return list(session.scalars(select(LedgerEntry.event).order_by(LedgerEntry.id)))
 
 
-def count(stage: WholeService, row: type) -> int:
-    with stage.site.database.reading() as session:
+def count(service: WholeService, row: type) -> int:
+    with service.site.database.reading() as session:
         return len(session.scalars(select(row)).all())
 
 
-def uncovered(stage: WholeService) -> Sequence[Event]:
+def uncovered(service: WholeService) -> Sequence[Event]:
     """Return events without evidence and without a later entry `lapsed` of the same subject."""
-    with stage.site.database.reading() as session:
+    with service.site.database.reading() as session:
         entries = session.scalars(select(LedgerEntry)).all()
         kept = set(session.scalars(select(Evidence.entry_id)))
         lapses = [entry for entry in entries if entry.event == Event.LAPSED]
@@ -96,190 +96,190 @@ def uncovered(stage: WholeService) -> Sequence[Event]:
         ]
 
 
-def test_after_72_hours_an_unconfirmed_address_is_gone_and_a_confirmed_one_stays(stage):
-    confirm(stage, ask(stage, EVE))
-    ask(stage)
-    assert tables_with(stage, ANA) == {"signups", "subscribers", "evidence"}
-    wait(stage, hours=71.9)
-    assert tables_with(stage, ANA)
-    assert count(stage, TraceRow) == 3
-    wait(stage, hours=0.1)
-    assert tables_with(stage, ANA) == set()
-    assert count(stage, TraceRow) == 2
-    assert tables_with(stage, "Invented Name") == {"subscribers", "evidence"}
-    assert tables_with(stage, EVE) == {"signups", "subscribers", "evidence"}
-    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED, Event.REQUESTED, Event.LAPSED]
-    assert uncovered(stage) == []
-    assert count(stage, Signup) == 1
+def test_after_72_hours_an_unconfirmed_address_is_gone_and_a_confirmed_one_stays(service):
+    confirm(service, ask(service, EVE))
+    ask(service)
+    assert tables_with(service, ANA) == {"signups", "subscribers", "evidence"}
+    wait(service, hours=71.9)
+    assert tables_with(service, ANA)
+    assert count(service, TraceRow) == 3
+    wait(service, hours=0.1)
+    assert tables_with(service, ANA) == set()
+    assert count(service, TraceRow) == 2
+    assert tables_with(service, "Invented Name") == {"subscribers", "evidence"}
+    assert tables_with(service, EVE) == {"signups", "subscribers", "evidence"}
+    assert events(service) == [Event.REQUESTED, Event.CONFIRMED, Event.REQUESTED, Event.LAPSED]
+    assert uncovered(service) == []
+    assert count(service, Signup) == 1
 
 
-def test_a_sent_letter_is_still_counted_and_its_links_change_nothing(stage):
-    letter = ask(stage)
-    links = [stage.link(letter, path) for path in ("confirm", "never", "u")]
-    wait(stage, hours=72)
-    with stage.site.database.reading() as session:
+def test_a_sent_letter_is_still_counted_and_its_links_change_nothing(service):
+    letter = ask(service)
+    links = [service.link(letter, path) for path in ("confirm", "never", "u")]
+    wait(service, hours=72)
+    with service.site.database.reading() as session:
         assert session.execute(select(Delivery.subscriber_id, Delivery.status)).all() == [(None, DeliveryStatus.SENT)]
-    before = stage.rows()
+    before = service.rows()
     for link in links:
-        for answer in (stage.browser.get(link), stage.browser.post(link, data=ONE_CLICK)):
+        for answer in (service.browser.get(link), service.browser.post(link, data=ONE_CLICK)):
             assert answer.status_code in (200, 410)
-    assert stage.rows() == before
-    assert events(stage)
+    assert service.rows() == before
+    assert events(service)
 
 
-def test_a_waiting_letter_to_a_deleted_person_is_withheld(stage):
-    ask(stage)
-    with stage.site.database.writing() as session:
-        waiting = {"status": DeliveryStatus.QUEUED, "decided_at": None, "due_at": stage.clock() + timedelta(hours=80)}
+def test_a_waiting_letter_to_a_deleted_person_is_withheld(service):
+    ask(service)
+    with service.site.database.writing() as session:
+        waiting = {"status": DeliveryStatus.QUEUED, "decided_at": None, "due_at": service.clock() + timedelta(hours=80)}
         session.execute(update(Delivery).values(waiting))
-    wait(stage, hours=72)
-    stage.clock.pass_(hours=9)
-    stage.run()
-    with stage.site.database.reading() as session:
+    wait(service, hours=72)
+    service.clock.advance(hours=9)
+    service.run()
+    with service.site.database.reading() as session:
         assert session.scalars(select(Delivery.status)).all() == [DeliveryStatus.WITHHELD]
-    assert len(stage.letters()) == 1
-    assert events(stage)
+    assert len(service.letters()) == 1
+    assert events(service)
 
 
-def test_a_person_who_left_before_confirming_is_deleted_too(stage):
-    leave(stage, ask(stage))
-    wait(stage, hours=72)
-    assert tables_with(stage, ANA) == set()
-    assert events(stage) == [Event.REQUESTED, Event.WITHDRAWN, Event.LAPSED]
-    assert uncovered(stage) == []
+def test_a_person_who_left_before_confirming_is_deleted_too(service):
+    leave(service, ask(service))
+    wait(service, hours=72)
+    assert tables_with(service, ANA) == set()
+    assert events(service) == [Event.REQUESTED, Event.WITHDRAWN, Event.LAPSED]
+    assert uncovered(service) == []
 
 
-def test_a_person_who_said_never_before_confirming_is_deleted_and_never_written_to(stage):
-    letter = ask(stage)
-    assert stage.browser.post(stage.link(letter, "never"), data={"never": "yes"}).status_code == 200
-    wait(stage, hours=72)
-    assert tables_with(stage, ANA) == set()
-    assert events(stage) == [Event.REQUESTED, Event.WITHDRAWN, Event.REFUSED, Event.LAPSED]
-    assert uncovered(stage) == []
-    stage.sign_up(ANA)
-    stage.run()
-    assert len(stage.letters(to=ANA)) == 1
-    wait(stage, hours=72)
-    assert tables_with(stage, ANA) == set()
+def test_a_person_who_said_never_before_confirming_is_deleted_and_never_written_to(service):
+    letter = ask(service)
+    assert service.browser.post(service.link(letter, "never"), data={"never": "yes"}).status_code == 200
+    wait(service, hours=72)
+    assert tables_with(service, ANA) == set()
+    assert events(service) == [Event.REQUESTED, Event.WITHDRAWN, Event.REFUSED, Event.LAPSED]
+    assert uncovered(service) == []
+    service.sign_up(ANA)
+    service.run()
+    assert len(service.letters(to=ANA)) == 1
+    wait(service, hours=72)
+    assert tables_with(service, ANA) == set()
 
 
-def test_a_person_who_asks_again_in_time_can_still_confirm(stage):
-    ask(stage)
-    stage.clock.pass_(hours=40)
-    second = ask(stage)
-    wait(stage, hours=32)
-    assert count(stage, Signup) == 1
-    assert events(stage) == [Event.REQUESTED, Event.REQUESTED]
-    confirm(stage, second)
-    wait(stage, days=30)
-    assert events(stage) == [Event.REQUESTED, Event.REQUESTED, Event.CONFIRMED]
-    assert tables_with(stage, ANA) == {"signups", "subscribers", "evidence"}
+def test_a_person_who_asks_again_in_time_can_still_confirm(service):
+    ask(service)
+    service.clock.advance(hours=40)
+    second = ask(service)
+    wait(service, hours=32)
+    assert count(service, Signup) == 1
+    assert events(service) == [Event.REQUESTED, Event.REQUESTED]
+    confirm(service, second)
+    wait(service, days=30)
+    assert events(service) == [Event.REQUESTED, Event.REQUESTED, Event.CONFIRMED]
+    assert tables_with(service, ANA) == {"signups", "subscribers", "evidence"}
 
 
 @pytest.mark.parametrize("again", ["morning", "evening"])
-def test_a_person_who_asks_again_and_never_confirms_is_deleted_with_all_evidence(stage, again):
-    ask(stage)
-    stage.clock.pass_(hours=40)
-    ask(stage, slug=again)
-    wait(stage, hours=32)
-    assert tables_with(stage, ANA)
-    wait(stage, hours=40)
-    assert tables_with(stage, ANA) == set()
-    assert events(stage).count(Event.LAPSED) == (1 if again == "morning" else 2)
-    assert uncovered(stage) == []
+def test_a_person_who_asks_again_and_never_confirms_is_deleted_with_all_evidence(service, again):
+    ask(service)
+    service.clock.advance(hours=40)
+    ask(service, slug=again)
+    wait(service, hours=32)
+    assert tables_with(service, ANA)
+    wait(service, hours=40)
+    assert tables_with(service, ANA) == set()
+    assert events(service).count(Event.LAPSED) == (1 if again == "morning" else 2)
+    assert uncovered(service) == []
 
 
-def test_two_requests_that_lapse_together_are_deleted_together(stage):
-    ask(stage)
-    stage.clock.pass_(hours=30)
-    ask(stage)
-    wait(stage, days=9)
-    assert tables_with(stage, ANA) == set()
-    assert events(stage) == [Event.REQUESTED, Event.REQUESTED, Event.LAPSED]
-    assert uncovered(stage) == []
+def test_two_requests_that_lapse_together_are_deleted_together(service):
+    ask(service)
+    service.clock.advance(hours=30)
+    ask(service)
+    wait(service, days=9)
+    assert tables_with(service, ANA) == set()
+    assert events(service) == [Event.REQUESTED, Event.REQUESTED, Event.LAPSED]
+    assert uncovered(service) == []
 
 
-def test_only_the_unconfirmed_request_of_a_reader_is_deleted(stage):
-    confirm(stage, ask(stage))
-    ask(stage, slug="evening")
-    wait(stage, hours=72)
-    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED, Event.REQUESTED, Event.LAPSED]
-    assert count(stage, Subscription) == 1
-    assert [entry.event for entry in _with_evidence(stage)] == [Event.REQUESTED, Event.CONFIRMED, Event.LAPSED]
+def test_only_the_unconfirmed_request_of_a_reader_is_deleted(service):
+    confirm(service, ask(service))
+    ask(service, slug="evening")
+    wait(service, hours=72)
+    assert events(service) == [Event.REQUESTED, Event.CONFIRMED, Event.REQUESTED, Event.LAPSED]
+    assert count(service, Subscription) == 1
+    assert [entry.event for entry in _with_evidence(service)] == [Event.REQUESTED, Event.CONFIRMED, Event.LAPSED]
 
 
-def test_a_reader_who_left_and_does_not_confirm_again_has_still_left(stage):
-    first = ask(stage)
-    confirm(stage, first)
-    leave(stage, first)
-    stage.clock.pass_(hours=30)
-    ask(stage)
-    wait(stage, hours=72)
+def test_a_reader_who_left_and_does_not_confirm_again_has_still_left(service):
+    first = ask(service)
+    confirm(service, first)
+    leave(service, first)
+    service.clock.advance(hours=30)
+    ask(service)
+    wait(service, hours=72)
     expected = [Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN, Event.REQUESTED, Event.LAPSED]
-    assert events(stage) == expected
-    assert [entry.event for entry in _with_evidence(stage)] == [*expected[:3], Event.LAPSED], "its evidence stays"
-    with stage.site.database.reading() as session:
+    assert events(service) == expected
+    assert [entry.event for entry in _with_evidence(service)] == [*expected[:3], Event.LAPSED], "its evidence stays"
+    with service.site.database.reading() as session:
         assert session.scalars(select(Subscription.standing)).all() == ["left"]
 
 
-def _with_evidence(stage: WholeService) -> list[LedgerEntry]:
-    with stage.site.database.reading() as session:
+def _with_evidence(service: WholeService) -> list[LedgerEntry]:
+    with service.site.database.reading() as session:
         return list(session.scalars(select(LedgerEntry).join(Evidence).order_by(LedgerEntry.id)))
 
 
-def test_the_evidence_of_a_reader_who_confirmed_and_left_stays(stage):
-    first = ask(stage)
-    confirm(stage, first)
-    leave(stage, first)
-    wait(stage, days=5)
-    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN]
-    assert len(_with_evidence(stage)) == 3
+def test_the_evidence_of_a_reader_who_confirmed_and_left_stays(service):
+    first = ask(service)
+    confirm(service, first)
+    leave(service, first)
+    wait(service, days=5)
+    assert events(service) == [Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN]
+    assert len(_with_evidence(service)) == 3
 
 
-def test_the_confirmation_link_says_confirmed_before_while_the_person_reads(stage):
-    link = stage.link(letter := ask(stage), "confirm")
-    confirm(stage, letter)
-    wait(stage, days=400)
-    for answer in (stage.browser.get(link), stage.browser.post(link)):
+def test_the_confirmation_link_says_confirmed_before_while_the_person_reads(service):
+    link = service.link(letter := ask(service), "confirm")
+    confirm(service, letter)
+    wait(service, days=400)
+    for answer in (service.browser.get(link), service.browser.post(link)):
         assert answer.status_code == 200
         assert "You have already confirmed" in answer.text
-    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED]
+    assert events(service) == [Event.REQUESTED, Event.CONFIRMED]
 
 
-def test_a_reader_can_say_never_at_any_time_and_the_sign_up_is_deleted(stage):
-    link = stage.link(letter := ask(stage), "never")
-    confirm(stage, letter)
-    wait(stage, days=400)
-    assert stage.browser.get(link).status_code == 200
-    assert stage.browser.post(link, data={"never": "yes"}).status_code == 200
-    wait(stage, seconds=1)
-    assert count(stage, Signup) == 0
-    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN, Event.REFUSED]
-    assert "that still holds" in stage.browser.get(link).text
+def test_a_reader_can_say_never_at_any_time_and_the_sign_up_is_deleted(service):
+    link = service.link(letter := ask(service), "never")
+    confirm(service, letter)
+    wait(service, days=400)
+    assert service.browser.get(link).status_code == 200
+    assert service.browser.post(link, data={"never": "yes"}).status_code == 200
+    wait(service, seconds=1)
+    assert count(service, Signup) == 0
+    assert events(service) == [Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN, Event.REFUSED]
+    assert "that still holds" in service.browser.get(link).text
 
 
-def test_a_confirmed_sign_up_is_reduced_after_72_hours_to_what_its_links_need(stage):
-    confirm(stage, ask(stage))
-    wait(stage, hours=72)
-    with stage.site.database.writing() as session:
+def test_a_confirmed_sign_up_is_reduced_after_72_hours_to_what_its_links_need(service):
+    confirm(service, ask(service))
+    wait(service, hours=72)
+    with service.site.database.writing() as session:
         assert session.scalars(select(Signup.evidence)).all() == [{}]
-        assert retention.forget_due(session, now=stage.clock()) == 0, "it is not looked at again"
+        assert retention.forget_due(session, now=service.clock()) == 0, "it is not looked at again"
 
 
-def test_a_confirmed_sign_up_is_deleted_thirty_days_after_its_reader_has_left(stage):
-    letter = ask(stage)
-    confirm(stage, letter)
-    wait(stage, days=100)
-    leave(stage, letter)
-    never = stage.link(letter, "never")
-    wait(stage, days=29, hours=23)
-    assert stage.browser.get(never).status_code == 200
-    assert stage.browser.get(stage.link(letter, "confirm")).status_code == 410
-    wait(stage, hours=1)
-    assert count(stage, Signup) == 0
-    assert stage.browser.get(never).status_code == 410
-    assert tables_with(stage, ANA) == {"subscribers", "evidence"}
-    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN]
+def test_a_confirmed_sign_up_is_deleted_thirty_days_after_its_reader_has_left(service):
+    letter = ask(service)
+    confirm(service, letter)
+    wait(service, days=100)
+    leave(service, letter)
+    never = service.link(letter, "never")
+    wait(service, days=29, hours=23)
+    assert service.browser.get(never).status_code == 200
+    assert service.browser.get(service.link(letter, "confirm")).status_code == 410
+    wait(service, hours=1)
+    assert count(service, Signup) == 0
+    assert service.browser.get(never).status_code == 410
+    assert tables_with(service, ANA) == {"subscribers", "evidence"}
+    assert events(service) == [Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN]
 
 
 def test_a_confirmed_sign_up_without_a_subscriber_is_deleted(begin, reading):
@@ -290,22 +290,22 @@ def test_a_confirmed_sign_up_without_a_subscriber_is_deleted(begin, reading):
         assert session.scalars(select(Signup)).all() == []
 
 
-def test_an_expired_never_link_says_that_the_address_was_deleted(stage):
-    link = stage.link(ask(stage), "never")
-    wait(stage, hours=72)
-    for answer in (stage.browser.get(link), stage.browser.post(link, data={"never": "yes"})):
+def test_an_expired_never_link_says_that_the_address_was_deleted(service):
+    link = service.link(ask(service), "never")
+    wait(service, hours=72)
+    for answer in (service.browser.get(link), service.browser.post(link, data={"never": "yes"})):
         assert answer.status_code == 410
         assert "The address was deleted" in answer.text
         assert "If you want the newsletter" in answer.text
 
 
-def test_a_sign_up_not_processed_within_72_hours_is_deleted_without_a_letter(stage):
-    stage.sign_up(ANA)
-    stage.clock.pass_(hours=72)
-    stage.run()
-    assert stage.letters() == []
-    assert tables_with(stage, ANA) == set()
-    assert events(stage) == []
+def test_a_sign_up_not_processed_within_72_hours_is_deleted_without_a_letter(service):
+    service.sign_up(ANA)
+    service.clock.advance(hours=72)
+    service.run()
+    assert service.letters() == []
+    assert tables_with(service, ANA) == set()
+    assert events(service) == []
 
 
 def test_failed_and_quiet_sign_ups_are_deleted_too(begin, reading):
@@ -320,22 +320,22 @@ def test_failed_and_quiet_sign_ups_are_deleted_too(begin, reading):
         assert session.scalars(select(Subscriber)).all() == []
 
 
-def test_traces_are_kept_for_thirty_days(stage):
-    confirm(stage, ask(stage))
-    wait(stage, days=29, hours=23)
-    assert count(stage, TraceRow) == 2
-    wait(stage, hours=1)
-    assert count(stage, TraceRow) == 0
-    assert count(stage, Evidence) == 2
-    assert events(stage)
+def test_traces_are_kept_for_thirty_days(service):
+    confirm(service, ask(service))
+    wait(service, days=29, hours=23)
+    assert count(service, TraceRow) == 2
+    wait(service, hours=1)
+    assert count(service, TraceRow) == 0
+    assert count(service, Evidence) == 2
+    assert events(service)
 
 
-def test_rows_of_the_daily_limit_are_deleted_after_days(stage):
-    ask(stage)
-    wait(stage, days=2)
-    assert count(stage, SignupLetter) == 1
-    wait(stage, days=1)
-    assert count(stage, SignupLetter) == 0
+def test_rows_of_the_daily_limit_are_deleted_after_days(service):
+    ask(service)
+    wait(service, days=2)
+    assert count(service, SignupLetter) == 1
+    wait(service, days=1)
+    assert count(service, SignupLetter) == 0
 
 
 def test_sign_ups_are_deleted_in_batches(begin, reading):
@@ -350,37 +350,37 @@ def test_sign_ups_are_deleted_in_batches(begin, reading):
     assert forgotten == [retention.BATCH_SIZE, 5, 0]
 
 
-def test_concurrent_workers_delete_each_sign_up_once(stage):
+def test_concurrent_workers_delete_each_sign_up_once(service):
     for number in range(6):
-        ask(stage, f"{number}@mail.example.org")
-    stage.clock.pass_(hours=72)
+        ask(service, f"{number}@mail.example.org")
+    service.clock.advance(hours=72)
 
     def forget(_: int) -> int:
-        with stage.site.database.writing() as session:
-            return retention.forget_due(session, now=stage.clock())
+        with service.site.database.writing() as session:
+            return retention.forget_due(session, now=service.clock())
 
     with ThreadPoolExecutor(3) as pool:
         assert sum(pool.map(forget, range(3))) == 6
-    assert events(stage).count(Event.LAPSED) == 6
-    assert count(stage, Subscriber) == 0
+    assert events(service).count(Event.LAPSED) == 6
+    assert count(service, Subscriber) == 0
 
 
-def test_the_remaining_ledger_entries_still_match_their_hashes(stage):
-    ask(stage)
-    with stage.site.database.reading() as session:
+def test_the_remaining_ledger_entries_still_match_their_hashes(service):
+    ask(service)
+    with service.site.database.reading() as session:
         before = {entry.id: entry.leaf for entry in session.scalars(select(LedgerEntry))}
-    wait(stage, hours=72)
-    with stage.site.database.reading() as session:
+    wait(service, hours=72)
+    with service.site.database.reading() as session:
         after = {entry.id: entry for entry in session.scalars(select(LedgerEntry))}
         assert {number: after[number].leaf for number in before} == before
         assert all(ledger.leaf(entry) == entry.leaf for entry in after.values())
 
 
 def test_a_sqlite_file_holds_no_remains_of_deleted_rows(sqlite_url, tmp_path):
-    with whole_service(sqlite_url, tmp_path) as stage:
-        stage.newsletter()
-        ask(stage)
-        wait(stage, hours=72)
+    with whole_service(sqlite_url, tmp_path) as service:
+        service.newsletter()
+        ask(service)
+        wait(service, hours=72)
     file = Path(sqlite_url.removeprefix("sqlite:///"))
     with closing(opened(sqlite_url)) as database, database.reading() as session:
         assert session.scalars(select(LedgerEntry.event)).all()
@@ -388,59 +388,59 @@ def test_a_sqlite_file_holds_no_remains_of_deleted_rows(sqlite_url, tmp_path):
     assert b"Invented Name" not in file.read_bytes()
 
 
-def forget(stage: WholeService) -> int:
-    with stage.site.database.writing() as session:
-        return retention.forget_due(session, now=stage.clock())
+def forget(service: WholeService) -> int:
+    with service.site.database.writing() as session:
+        return retention.forget_due(session, now=service.clock())
 
 
-def test_a_sign_up_is_deleted_exactly_thirty_days_after_its_reader_left(stage):
-    letter = ask(stage)
-    confirm(stage, letter)
+def test_a_sign_up_is_deleted_exactly_thirty_days_after_its_reader_left(service):
+    letter = ask(service)
+    confirm(service, letter)
     for _ in range(4):
-        wait(stage, days=17)
-    leave(stage, letter)
-    wait(stage, days=29, hours=23, minutes=59, seconds=59)
-    assert count(stage, Signup) == 1
-    wait(stage, seconds=1)
-    assert count(stage, Signup) == 0
+        wait(service, days=17)
+    leave(service, letter)
+    wait(service, days=29, hours=23, minutes=59, seconds=59)
+    assert count(service, Signup) == 1
+    wait(service, seconds=1)
+    assert count(service, Signup) == 0
 
 
-def test_a_request_that_lapses_after_leaving_delays_the_deletion_by_thirty_days(stage):
-    letter = ask(stage)
-    confirm(stage, letter)
-    leave(stage, letter)
-    wait(stage, days=28)
-    ask(stage)
+def test_a_request_that_lapses_after_leaving_delays_the_deletion_by_thirty_days(service):
+    letter = ask(service)
+    confirm(service, letter)
+    leave(service, letter)
+    wait(service, days=28)
+    ask(service)
     for _ in range(3):
-        wait(stage, days=1)
-    assert events(stage)[-1] == Event.LAPSED
-    wait(stage, days=29, hours=23)
-    assert count(stage, Signup) == 1
-    wait(stage, hours=1)
-    assert count(stage, Signup) == 0
+        wait(service, days=1)
+    assert events(service)[-1] == Event.LAPSED
+    wait(service, days=29, hours=23)
+    assert count(service, Signup) == 1
+    wait(service, hours=1)
+    assert count(service, Signup) == 0
 
 
-def test_both_sign_ups_of_a_person_stay_while_one_newsletter_is_read(stage):
-    first = ask(stage)
-    confirm(stage, first)
-    confirm(stage, ask(stage, slug="evening"))
-    leave(stage, first)
-    wait(stage, days=90)
-    assert count(stage, Signup) == 2
-    assert stage.browser.get(stage.link(first, "never")).status_code == 200
+def test_both_sign_ups_of_a_person_stay_while_one_newsletter_is_read(service):
+    first = ask(service)
+    confirm(service, first)
+    confirm(service, ask(service, slug="evening"))
+    leave(service, first)
+    wait(service, days=90)
+    assert count(service, Signup) == 2
+    assert service.browser.get(service.link(first, "never")).status_code == 200
 
 
-def test_a_sign_up_received_by_an_older_release_is_kept_for_72_hours(stage):
-    confirm(stage, ask(stage, EVE))
-    ask(stage)
-    with stage.site.database.writing() as session:
+def test_a_sign_up_received_by_an_older_release_is_kept_for_72_hours(service):
+    confirm(service, ask(service, EVE))
+    ask(service)
+    with service.site.database.writing() as session:
         session.execute(text("UPDATE signups SET forget_at = '1970-01-01 00:00:00'"))  # as the migration sets it
-    wait(stage, seconds=1)
-    assert count(stage, Signup) == 2
-    assert forget(stage) == 0, "it is not looked at again"
-    wait(stage, hours=72)
-    assert tables_with(stage, ANA) == set()
-    assert count(stage, Signup) == 1
+    wait(service, seconds=1)
+    assert count(service, Signup) == 2
+    assert forget(service) == 0, "it is not looked at again"
+    wait(service, hours=72)
+    assert tables_with(service, ANA) == set()
+    assert count(service, Signup) == 1
 
 
 def test_retention_reads_only_due_sign_ups_by_index(postgresql_url):

@@ -77,13 +77,13 @@ def test_an_idle_writing_session_blocks_no_other_writer(file):
 
 def test_sixty_simultaneous_unsubscribes_are_all_answered(sqlite_url, tmp_path):
     # More than the site has threads: if sessions took the write lock when they open, the site would deadlock.
-    with whole_service(sqlite_url, tmp_path) as stage:
-        stage.newsletter()
-        link = stage.link(stage.reader("ana@example.org"), "u")
+    with whole_service(sqlite_url, tmp_path) as service:
+        service.newsletter()
+        link = service.link(service.reader("ana@example.org"), "u")
         statuses = []
 
         def press() -> None:
-            statuses.append(stage.browser.post(link, data={"List-Unsubscribe": "One-Click"}).status_code)
+            statuses.append(service.browser.post(link, data={"List-Unsubscribe": "One-Click"}).status_code)
 
         for _ in range(60):
             Thread(target=press, daemon=True).start()

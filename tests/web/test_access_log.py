@@ -23,15 +23,15 @@ def new_lines(caplog):
     return new_lines
 
 
-def test_a_request_is_logged_by_its_route_without_token_or_address(stage, new_lines, caplog):
-    stage.newsletter()
-    stage.sign_up(ANA)
-    stage.run(Queue.URGENT)
-    (letter,) = stage.letters(to=ANA)
-    link = stage.link(letter, "confirm")
+def test_a_request_is_logged_by_its_route_without_token_or_address(service, new_lines, caplog):
+    service.newsletter()
+    service.sign_up(ANA)
+    service.run(Queue.URGENT)
+    (letter,) = service.letters(to=ANA)
+    link = service.link(letter, "confirm")
     new_lines()
-    stage.browser.get(link)
-    stage.browser.post(link, data={"confirm": "yes"})
+    service.browser.get(link)
+    service.browser.post(link, data={"confirm": "yes"})
     assert ANA not in caplog.text
     assert link.rpartition("/")[2] not in caplog.text
     assert new_lines() == [("GET", "/confirm/{token}", 200), ("POST", "/confirm/{token}", 200)]
@@ -48,19 +48,19 @@ def test_a_request_is_logged_by_its_route_without_token_or_address(stage, new_li
         ("PUT", "/subscribe", ("PUT", "/subscribe", 405)),
     ],
 )
-def test_every_request_is_logged_once(stage, new_lines, method, path, line):
-    stage.newsletter()
+def test_every_request_is_logged_once(service, new_lines, method, path, line):
+    service.newsletter()
     new_lines()
-    stage.browser.request(method, path)
+    service.browser.request(method, path)
     assert new_lines() == [line]
 
 
-def test_refused_bodies_and_failed_pages_are_logged_too(stage, new_lines):
-    stage.newsletter()
-    form = stage.form()
+def test_refused_bodies_and_failed_pages_are_logged_too(service, new_lines):
+    service.newsletter()
+    form = service.form()
     new_lines()
-    stage.browser.post("/subscribe", data={**form, "name": "x" * 70_000})
-    with stage.site.database.engine.begin() as connection:
+    service.browser.post("/subscribe", data={**form, "name": "x" * 70_000})
+    with service.site.database.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE signups RENAME TO elsewhere")
-    stage.browser.post("/subscribe", data={**form, "email": ANA})
+    service.browser.post("/subscribe", data={**form, "email": ANA})
     assert new_lines() == [("POST", "/subscribe", 413), ("POST", "/subscribe", 500)]

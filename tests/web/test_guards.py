@@ -27,9 +27,9 @@ ALWAYS = ("content-security-policy", "referrer-policy", "x-content-type-options"
 @pytest.fixture
 def site(sqlite_url, tmp_path) -> Iterator[WholeService]:
     """A service on SQLite, for tests that do not depend on the database."""
-    with whole_service(sqlite_url, tmp_path) as stage:
-        stage.newsletter()
-        yield stage
+    with whole_service(sqlite_url, tmp_path) as service:
+        service.newsletter()
+        yield service
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def post_json(connection: http.client.HTTPConnection, path: str, body: bytes, *,
         connection.close()
 
 
-def with_webhooks(stage: WholeService) -> FastAPI:
+def with_webhooks(service: WholeService) -> FastAPI:
     """Return the site with two more routes: one declares a body limit, the other none."""
 
     async def size(request: Request) -> dict[str, int]:
@@ -71,7 +71,7 @@ def with_webhooks(stage: WholeService) -> FastAPI:
     async def webhook(request: Request) -> dict[str, int]:
         return await size(request)
 
-    app = stage.browser.app
+    app = service.browser.app
     assert isinstance(app, FastAPI)
     app.add_api_route("/hooks/relay", webhook, methods=["POST"])
     app.add_api_route("/undeclared", size, methods=["POST"])
@@ -90,13 +90,13 @@ def test_each_route_accepts_bodies_up_to_its_limit_and_refuses_larger_ones(site,
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with its length", "in chunks"])
-def test_a_higher_limit_of_one_route_does_not_raise_the_limit_of_forms(stage, chunked):
-    stage.newsletter()
-    form = json.dumps({**stage.form(), "newsletters": ["morning"], "email": "ana@example.org"}).encode()
-    with served(with_webhooks(stage)) as site:
+def test_a_higher_limit_of_one_route_does_not_raise_the_limit_of_forms(service, chunked):
+    service.newsletter()
+    form = json.dumps({**service.form(), "newsletters": ["morning"], "email": "ana@example.org"}).encode()
+    with served(with_webhooks(service)) as site:
         assert post_json(site, "/subscribe", form.ljust(FORM_BODY_BYTES), chunked=chunked)[0] == 202
         assert post_json(site, "/subscribe", form.ljust(FORM_BODY_BYTES + 1), chunked=chunked)[0] == 413
-    with stage.site.database.reading() as session:
+    with service.site.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Signup)) == 1
 
 

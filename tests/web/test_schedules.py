@@ -20,32 +20,32 @@ WEEKLY = "At 18:00 on Friday (Europe/Berlin)."
 
 
 @pytest.fixture(autouse=True)
-def _newsletter(stage: WholeService):
-    stage.newsletter()
+def _newsletter(service: WholeService):
+    service.newsletter()
 
 
-def add_digest(stage: WholeService, cron: str, slug: str = "morning", *, active: bool = True) -> None:
-    with stage.site.database.writing() as session:
+def add_digest(service: WholeService, cron: str, slug: str = "morning", *, active: bool = True) -> None:
+    with service.site.database.writing() as session:
         newsletter = session.scalars(select(Newsletter).where(Newsletter.slug == slug)).one()
-        values = {"name": cron, "cron": cron, "zone": "Europe/Berlin", "actor": "tests", "now": stage.clock()}
+        values = {"name": cron, "cron": cron, "zone": "Europe/Berlin", "actor": "tests", "now": service.clock()}
         digests.add(session, newsletter, **values).active = active
 
 
-def confirm_page(stage: WholeService) -> str:
-    stage.sign_up(ANA)
-    stage.run(Queue.URGENT)
-    return stage.browser.get(stage.link(stage.letters(to=ANA)[-1], "confirm")).text
+def confirm_page(service: WholeService) -> str:
+    service.sign_up(ANA)
+    service.run(Queue.URGENT)
+    return service.browser.get(service.link(service.letters(to=ANA)[-1], "confirm")).text
 
 
-def preferences_page(stage: WholeService) -> str:
-    with stage.site.database.reading() as session:
+def preferences_page(service: WholeService) -> str:
+    with service.site.database.reading() as session:
         reader = session.scalars(select(Subscriber.id)).one()
-    return stage.browser.get(f"/preferences/{stage.site.links.token(Purpose.PREFERENCES, reader)}").text
+    return service.browser.get(f"/preferences/{service.site.links.token(Purpose.PREFERENCES, reader)}").text
 
 
-def exhibits(stage: WholeService) -> tuple[str, str]:
+def exhibits(service: WholeService) -> tuple[str, str]:
     """Return the newest wording's exhibits: the form and the confirm page."""
-    with stage.site.database.reading() as session:
+    with service.site.database.reading() as session:
         wording = session.scalars(select(Wording).order_by(Wording.id.desc())).first()
         assert wording
         form, confirm = (session.get_one(Exhibit, sha) for sha in (wording.form_exhibit, wording.confirm_exhibit))
@@ -56,40 +56,40 @@ def text_of(page: str) -> str:
     return LexborHTMLParser(page).css_first("main").text()
 
 
-def test_the_confirm_page_shows_how_often_the_newsletter_comes(stage):
-    add_digest(stage, "0 7 * * *")
-    add_digest(stage, "0 18 * * 5")
-    add_digest(stage, "0 12 * * *", active=False)
-    page = text_of(confirm_page(stage))
+def test_the_confirm_page_shows_how_often_the_newsletter_comes(service):
+    add_digest(service, "0 7 * * *")
+    add_digest(service, "0 18 * * 5")
+    add_digest(service, "0 12 * * *", active=False)
+    page = text_of(confirm_page(service))
     assert f"{DAILY} {WEEKLY}" in page
     assert "12:00" not in page
 
 
-def test_the_confirm_page_shows_no_schedule_if_there_is_none(stage):
-    assert "How often" not in text_of(confirm_page(stage))
+def test_the_confirm_page_shows_no_schedule_if_there_is_none(service):
+    assert "How often" not in text_of(confirm_page(service))
 
 
-def test_pages_contain_the_exhibits_byte_for_byte_and_the_schedule_outside_of_them(stage):
-    before = exhibits(stage)
-    add_digest(stage, "0 7 * * *")
-    with stage.site.database.writing() as session:
-        forms.publish_current(session, stage.site.templates, actor="tests", now=stage.clock())
-    form, confirm = exhibits(stage)
+def test_pages_contain_the_exhibits_byte_for_byte_and_the_schedule_outside_of_them(service):
+    before = exhibits(service)
+    add_digest(service, "0 7 * * *")
+    with service.site.database.writing() as session:
+        forms.publish_current(session, service.site.templates, actor="tests", now=service.clock())
+    form, confirm = exhibits(service)
     assert (form, confirm) == before, "a new schedule makes no new version of what is agreed to"
-    page = confirm_page(stage)
+    page = confirm_page(service)
     assert confirm in page
     assert DAILY in page.replace(confirm, "")
-    assert form in stage.browser.get("/n/morning").text
+    assert form in service.browser.get("/n/morning").text
 
 
-def test_preferences_show_how_often_each_newsletter_comes(stage):
-    add_digest(stage, "0 7 * * *")
-    stage.newsletter("evening")
+def test_preferences_show_how_often_each_newsletter_comes(service):
+    add_digest(service, "0 7 * * *")
+    service.newsletter("evening")
     for slug in ("morning", "evening"):
-        stage.reader(ANA, slug)
+        service.reader(ANA, slug)
     rows = {
         label.css_first("b").text(): label.css_first("small").text()
-        for label in LexborHTMLParser(preferences_page(stage)).css("label.choice")
+        for label in LexborHTMLParser(preferences_page(service)).css("label.choice")
     }
     assert rows == {
         "The Morning Letter": f"{DAILY} Since Saturday 14 March 2026.",

@@ -19,19 +19,19 @@ ANA = "ana@example.org"
 PROTECTED = ("content-security-policy", "referrer-policy", "x-content-type-options")
 
 
-def seen_ip(stage: WholeService, *forwarded: str) -> str | None:
+def seen_ip(service: WholeService, *forwarded: str) -> str | None:
     headers = [("X-Forwarded-For", value) for value in forwarded]
-    form = {**stage.form(), "email": ANA}
-    assert stage.browser.post("/subscribe", data=form, headers=headers).status_code == 202
-    with stage.site.database.reading() as session:
+    form = {**service.form(), "email": ANA}
+    assert service.browser.post("/subscribe", data=form, headers=headers).status_code == 202
+    with service.site.database.reading() as session:
         signup = session.scalars(select(Signup).order_by(Signup.id.desc())).first()
         assert signup
         return signup.evidence.get("ip")
 
 
-def test_x_forwarded_for_from_an_untrusted_peer_is_ignored(stage):
-    stage.newsletter()
-    assert seen_ip(stage, "6.6.6.6") == "127.0.0.1"
+def test_x_forwarded_for_from_an_untrusted_peer_is_ignored(service):
+    service.newsletter()
+    assert seen_ip(service, "6.6.6.6") == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -49,24 +49,24 @@ def test_x_forwarded_for_from_an_untrusted_peer_is_ignored(stage):
     ],
 )
 def test_x_forwarded_for_counts_only_as_far_as_trusted_proxies_appended_it(sqlite_url, tmp_path, forwarded, seen):
-    with whole_service(sqlite_url, tmp_path, trusted_proxies="127.0.0.1,10.0.0.0/8") as stage:
-        stage.newsletter()
-        assert seen_ip(stage, *forwarded) == seen
+    with whole_service(sqlite_url, tmp_path, trusted_proxies="127.0.0.1,10.0.0.0/8") as service:
+        service.newsletter()
+        assert seen_ip(service, *forwarded) == seen
 
 
-def test_the_origin_of_a_sign_up_is_stored_as_a_trace(stage):
-    stage.newsletter()
-    stage.sign_up(ANA)
-    stage.run(Queue.URGENT)
-    with stage.site.database.reading() as session:
+def test_the_origin_of_a_sign_up_is_stored_as_a_trace(service):
+    service.newsletter()
+    service.sign_up(ANA)
+    service.run(Queue.URGENT)
+    with service.site.database.reading() as session:
         assert session.scalars(select(TraceRow.ip)).all() == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize("path", ["/n/morning/", "/subscribe/", "/static", "/archive/"])
-def test_no_response_repeats_the_host_header(stage, path):
-    stage.newsletter()
+def test_no_response_repeats_the_host_header(service, path):
+    service.newsletter()
     for method in ("GET", "POST"):
-        answer = stage.browser.request(method, path, headers={"Host": "evil.example"}, follow_redirects=False)
+        answer = service.browser.request(method, path, headers={"Host": "evil.example"}, follow_redirects=False)
         assert 400 <= answer.status_code < 500
         assert "evil.example" not in f"{answer.headers} {answer.text}"
 
@@ -74,8 +74,8 @@ def test_no_response_repeats_the_host_header(stage, path):
 @pytest.mark.parametrize(
     "path", ["/archive/%00", "/archive/%00/1", "/pictures/%00", "/n/%00", "/outbox/%00", "/brand/%00.css"]
 )
-def test_a_path_with_a_nul_character_is_not_found(stage, path):
-    assert stage.browser.get(path).status_code == 404
+def test_a_path_with_a_nul_character_is_not_found(service, path):
+    assert service.browser.get(path).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -86,38 +86,38 @@ def test_a_path_with_a_nul_character_is_not_found(stage, path):
         (r'{"\ud800":{}}', "body"),
     ],
 )
-def test_a_lone_surrogate_is_refused_with_the_fields_name(stage, body, field):
-    answer = stage.browser.post("/subscribe", content=body, headers={"Content-Type": "application/json"})
+def test_a_lone_surrogate_is_refused_with_the_fields_name(service, body, field):
+    answer = service.browser.post("/subscribe", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert field in answer.json()["errors"]
 
 
 @pytest.mark.parametrize("name", ["علی‌رضا", "Jean\u00a0Paul", "क्‍ष", "O'Neill", "José María", "小雪"])
-def test_names_in_any_script_are_accepted(stage, name):
-    stage.newsletter()
-    assert stage.sign_up(ANA, name=name).status_code == 202
+def test_names_in_any_script_are_accepted(service, name):
+    service.newsletter()
+    assert service.sign_up(ANA, name=name).status_code == 202
 
 
 @pytest.mark.parametrize("name", ["a\u202eb", "a\u2028b", "a\tb", "a\x7fb"])
-def test_names_with_control_characters_are_refused(stage, name):
-    stage.newsletter()
-    assert stage.sign_up(ANA, name=name).status_code == 422
+def test_names_with_control_characters_are_refused(service, name):
+    service.newsletter()
+    assert service.sign_up(ANA, name=name).status_code == 422
 
 
-def test_a_file_in_the_form_is_refused_with_the_fields_name(stage):
-    answer = stage.browser.post(
+def test_a_file_in_the_form_is_refused_with_the_fields_name(service):
+    answer = service.browser.post(
         "/subscribe", files={"email": ("a.txt", b"text", "text/plain")}, headers={"Accept": "application/json"}
     )
     assert answer.status_code == 422
     assert "email" in answer.json()["errors"]
 
 
-def test_a_failed_page_has_security_headers_and_its_log_contains_no_address(stage, caplog):
-    stage.newsletter()
-    with stage.site.database.engine.begin() as connection:
+def test_a_failed_page_has_security_headers_and_its_log_contains_no_address(service, caplog):
+    service.newsletter()
+    with service.site.database.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE signups RENAME TO elsewhere")
     with caplog.at_level(logging.DEBUG):
-        answer = stage.sign_up(ANA)
+        answer = service.sign_up(ANA)
     assert answer.status_code == 500
     assert "<h1>" in answer.text
     assert all(header in answer.headers for header in PROTECTED)
@@ -126,10 +126,10 @@ def test_a_failed_page_has_security_headers_and_its_log_contains_no_address(stag
 
 
 def test_the_outbox_is_shown_only_to_requests_from_this_machine(sqlite_url, tmp_path):
-    with whole_service(sqlite_url, tmp_path) as stage:
-        assert stage.browser.get("/outbox").status_code == 200
-        assert stage.browser.get("/outbox", headers={"Host": "letters.example.org"}).status_code == 404
-        with TestClient(stage.browser.app, base_url="http://localhost", client=("192.168.1.7", 1)) as neighbour:
+    with whole_service(sqlite_url, tmp_path) as service:
+        assert service.browser.get("/outbox").status_code == 200
+        assert service.browser.get("/outbox", headers={"Host": "letters.example.org"}).status_code == 404
+        with TestClient(service.browser.app, base_url="http://localhost", client=("192.168.1.7", 1)) as neighbour:
             assert neighbour.get("/outbox").status_code == 404
 
 
@@ -146,7 +146,7 @@ def test_while_the_database_is_away_pages_answer_503(tmp_path, accept):
     site.state.site.database.close()
 
 
-def test_a_client_that_disconnects_while_it_sends_the_form_causes_no_error(stage, caplog):
+def test_a_client_that_disconnects_while_it_sends_the_form_causes_no_error(service, caplog):
     async def receive() -> dict[str, str]:
         return {"type": "http.disconnect"}
 
@@ -167,6 +167,6 @@ def test_a_client_that_disconnects_while_it_sends_the_form_causes_no_error(stage
         "server": ("localhost", 80),
     }
     with caplog.at_level(logging.INFO):
-        asyncio.run(stage.browser.app(scope, receive, send))
+        asyncio.run(service.browser.app(scope, receive, send))
     assert [record.status for record in caplog.records if record.message == "request"] == [499]
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

@@ -46,52 +46,54 @@ FEED = b"""<rss version="2.0"><channel><title>Town</title><link>https://town.exa
 ADDRESS = "ana@example.org"
 
 
-def statuses(stage: WholeService) -> list[DeliveryStatus]:
-    with stage.site.database.reading() as session:
+def statuses(service: WholeService) -> list[DeliveryStatus]:
+    with service.site.database.reading() as session:
         return list(session.scalars(select(Delivery.status).order_by(Delivery.id)))
 
 
-def add_signups(stage: WholeService, number: int) -> None:
-    with stage.site.database.writing() as session:
+def add_signups(service: WholeService, number: int) -> None:
+    with service.site.database.writing() as session:
         newsletter = newsletters.by_slug(session, "morning") or a_newsletter(session)
         for _ in range(number):
             a_signup(session, newsletter)
 
 
-def test_waking_urgent_turns_sign_ups_into_sent_letters(stage):
-    add_signups(stage, 2)
-    assert jobs.run(Queue.URGENT, stage.context) is False
-    assert len(stage.letters()) == 2
-    assert statuses(stage) == [DeliveryStatus.SENT] * 2
+def test_waking_urgent_turns_sign_ups_into_sent_letters(service):
+    add_signups(service, 2)
+    assert jobs.run(Queue.URGENT, service.context) is False
+    assert len(service.letters()) == 2
+    assert statuses(service) == [DeliveryStatus.SENT] * 2
 
 
-def test_waking_urgent_says_that_more_is_due(stage):
-    add_signups(stage, SIGNUPS_PER_CALL + 1)
-    assert jobs.run(Queue.URGENT, stage.context) is True
-    assert len(stage.letters()) == SIGNUPS_PER_CALL, "the first letters do not wait for the last sign-up"
-    assert jobs.run(Queue.URGENT, stage.context) is False
-    assert len(stage.letters()) == SIGNUPS_PER_CALL + 1
+def test_waking_urgent_says_that_more_is_due(service):
+    add_signups(service, SIGNUPS_PER_CALL + 1)
+    assert jobs.run(Queue.URGENT, service.context) is True
+    assert len(service.letters()) == SIGNUPS_PER_CALL, "the first letters do not wait for the last sign-up"
+    assert jobs.run(Queue.URGENT, service.context) is False
+    assert len(service.letters()) == SIGNUPS_PER_CALL + 1
 
 
-def test_waking_bulk_begins_sends_and_finishes_an_issue(stage):
-    with stage.site.database.writing() as session:
+def test_waking_bulk_begins_sends_and_finishes_an_issue(service):
+    with service.site.database.writing() as session:
         newsletter = a_newsletter(session)
         for _ in range(3):
             a_reader(session, newsletter)
         issue = an_issue(session, newsletter, status=IssueStatus.APPROVED)
-    assert jobs.run(Queue.BULK, stage.context) is False
-    assert len(stage.letters()) == 3
-    with stage.site.database.reading() as session:
+    assert jobs.run(Queue.BULK, service.context) is False
+    assert len(service.letters()) == 3
+    with service.site.database.reading() as session:
         assert session.get_one(Issue, issue.id).status is IssueStatus.SENT
         assert examination.examine(session) == []
 
 
-def test_sending_ends_after_its_seconds_and_says_that_more_is_due(stage):
-    with stage.site.database.writing() as session:
+def test_sending_ends_after_its_seconds_and_says_that_more_is_due(service):
+    with service.site.database.writing() as session:
         owed(session, 12)
     ticks = FakeMonotonic()
     transport = FakeTransport(monotonic=ticks, seconds=1.0)
-    busy = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=transport, monotonic=ticks))
+    busy = replace(
+        service.context, dispatcher=replace(service.context.dispatcher, transport=transport, monotonic=ticks)
+    )
     started = ticks()
     assert jobs.run(Queue.BULK, busy) is True
     assert ticks() - started == SEND_SECONDS
@@ -102,27 +104,27 @@ def test_sending_ends_after_its_seconds_and_says_that_more_is_due(stage):
     assert len(set(transport.taken)) == len(transport.taken) == 12
 
 
-def test_a_relay_that_takes_nothing_is_not_tried_again_at_once(stage):
-    with stage.site.database.writing() as session:
+def test_a_relay_that_takes_nothing_is_not_tried_again_at_once(service):
+    with service.site.database.writing() as session:
         owed(session, 3)
     closed_transport = FakeTransport(monotonic=FakeMonotonic(), limit=0)
-    closed = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=closed_transport))
+    closed = replace(service.context, dispatcher=replace(service.context.dispatcher, transport=closed_transport))
     assert jobs.run(Queue.BULK, closed) is False
-    assert statuses(stage) == [DeliveryStatus.QUEUED] * 3
+    assert statuses(service) == [DeliveryStatus.QUEUED] * 3
 
 
-def test_waking_feeds_stores_new_articles(stage):
-    with stage.site.database.writing() as session:
+def test_waking_feeds_stores_new_articles(service):
+    with service.site.database.writing() as session:
         newsletter = a_newsletter(session)
         session.add(Feed(newsletter_id=newsletter.id, url="https://town.example/feed", added_at=NOON, next_try_at=NOON))
-    fed = replace(stage.context, fetcher=FakeFetcher({"https://town.example/feed": FEED}))
+    fed = replace(service.context, fetcher=FakeFetcher({"https://town.example/feed": FEED}))
     assert jobs.run(Queue.FEEDS, fed) is False
-    with stage.site.database.reading() as session:
+    with service.site.database.reading() as session:
         assert session.scalars(select(Article.title)).all() == ["A bridge opens"]
 
 
-def test_waking_upkeep_drafts_reclaims_and_deletes(stage):
-    with stage.site.database.writing() as session:
+def test_waking_upkeep_drafts_reclaims_and_deletes(service):
+    with service.site.database.writing() as session:
         newsletter = a_newsletter(session)
         an_issue(session, newsletter, status=IssueStatus.CANCELLED)
         digests.add(
@@ -138,44 +140,44 @@ def test_waking_upkeep_drafts_reclaims_and_deletes(stage):
         owed(session, 1)
         claims.claim(session, a_worker(session), limit=1, urgent=False, key="k1", now=NOON)
     ticks = FakeMonotonic()
-    monitoring = replace(stage.context, lease_monitor=LeaseMonitor(ticks))
+    monitoring = replace(service.context, lease_monitor=LeaseMonitor(ticks))
     for _ in range(int(LEASE_DURATION / 5)):
         assert jobs.run(Queue.UPKEEP, monitoring) is False
         ticks.now += 5
-    assert statuses(stage) == [DeliveryStatus.CLAIMED]
+    assert statuses(service) == [DeliveryStatus.CLAIMED]
     jobs.run(Queue.UPKEEP, monitoring)
-    assert statuses(stage) == [DeliveryStatus.QUEUED]
-    with stage.site.database.reading() as session:
+    assert statuses(service) == [DeliveryStatus.QUEUED]
+    with service.site.database.reading() as session:
         assert session.scalar(select(func.count()).where(Issue.digest_id.is_not(None))) == 1
         assert session.get(Signup, signup.id) is None
 
 
 @pytest.mark.parametrize("queue", Queue)
-def test_a_queue_with_nothing_to_do_is_cheap(stage, queue):
-    with stage.site.database.writing() as session:
+def test_a_queue_with_nothing_to_do_is_cheap(service, queue):
+    with service.site.database.writing() as session:
         a_reader(session, a_newsletter(session))
-    jobs.run(queue, stage.context)
+    jobs.run(queue, service.context)
     statements = []
-    database = stage.context.database
+    database = service.context.database
     for engine in (
         database.engine,
         *([database._reader] if database.is_sqlite else []),
     ):  # PostgreSQL reads with the same engine
         event.listen(engine, "before_cursor_execute", lambda *options: statements.append(options[2]))
-    assert jobs.run(queue, stage.context) is False
+    assert jobs.run(queue, service.context) is False
     assert len([each for each in statements if each not in ("BEGIN", "BEGIN IMMEDIATE")]) <= 7
 
 
-def test_an_outbox_that_cannot_be_written_defers_letters_and_stops_no_queue(stage):
-    stage.outbox.write_text("not a folder")
-    add_signups(stage, 1)
+def test_an_outbox_that_cannot_be_written_defers_letters_and_stops_no_queue(service):
+    service.outbox.write_text("not a folder")
+    add_signups(service, 1)
     for queue in Queue:
-        assert jobs.run(queue, stage.context) is False
-    assert statuses(stage) == [DeliveryStatus.QUEUED]
-    stage.outbox.unlink()
-    stage.clock.pass_(minutes=2)
-    stage.run(Queue.URGENT)
-    assert statuses(stage) == [DeliveryStatus.SENT]
+        assert jobs.run(queue, service.context) is False
+    assert statuses(service) == [DeliveryStatus.QUEUED]
+    service.outbox.unlink()
+    service.clock.advance(minutes=2)
+    service.run(Queue.URGENT)
+    assert statuses(service) == [DeliveryStatus.SENT]
 
 
 class Broken:
@@ -191,40 +193,42 @@ class Broken:
         raise LookupError(ADDRESS)
 
 
-def test_a_digest_that_fails_stops_no_other_digest_and_no_other_job(stage, caplog):
-    with stage.site.database.writing() as session:
+def test_a_digest_that_fails_stops_no_other_digest_and_no_other_job(service, caplog):
+    with service.site.database.writing() as session:
         newsletter = a_newsletter(session)
         a_signup(session, newsletter, received_at=NOON - timedelta(hours=72), state=SignupState.QUIET)
         session.add(
             Digest(newsletter_id=newsletter.id, name="broken", rule={}, cron="nonsense", zone="UTC", starts_at=NOON)
         )
         digests.add(session, newsletter, name="daily", cron="0 12 * * *", zone="UTC", actor="tests", now=NOON)
-    stage.clock.pass_(days=1)
-    assert jobs.run(Queue.UPKEEP, stage.context) is False
-    with stage.site.database.reading() as session:
+    service.clock.advance(days=1)
+    assert jobs.run(Queue.UPKEEP, service.context) is False
+    with service.site.database.reading() as session:
         assert session.scalars(select(Signup)).all() == []
         assert len(session.scalars(select(Issue)).all()) == 1
     assert "digest 1 cannot be drafted" in caplog.text
 
 
-def test_a_bug_in_the_transport_is_logged_without_an_address_and_leaves_nothing_claimed(stage, caplog):
-    add_signups(stage, 1)
-    broken = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=Broken()), fetcher=Broken())
+def test_a_bug_in_the_transport_is_logged_without_an_address_and_leaves_nothing_claimed(service, caplog):
+    add_signups(service, 1)
+    broken = replace(
+        service.context, dispatcher=replace(service.context.dispatcher, transport=Broken()), fetcher=Broken()
+    )
     for queue in Queue:
         assert jobs.run(queue, broken) is False
-    assert statuses(stage) == [DeliveryStatus.QUEUED]
+    assert statuses(service) == [DeliveryStatus.QUEUED]
     assert "send_confirmations failed: LookupError" in caplog.text
     assert "@example.org" not in caplog.text
 
 
-def test_broken_templates_stop_no_letter_that_is_already_written(stage):
-    add_signups(stage, 1)
-    with stage.site.database.writing() as session:
+def test_broken_templates_stop_no_letter_that_is_already_written(service):
+    add_signups(service, 1)
+    with service.site.database.writing() as session:
         owed(session, 1)
         session.execute(update(Delivery).values(priority=0))
-    broken = replace(stage.context, templates=Broken())
+    broken = replace(service.context, templates=Broken())
     assert jobs.run(Queue.URGENT, broken) is False
-    assert statuses(stage) == [DeliveryStatus.SENT]
+    assert statuses(service) == [DeliveryStatus.SENT]
 
 
 class UnreachableDatabase:
@@ -239,10 +243,10 @@ class UnreachableDatabase:
 
 
 @pytest.mark.parametrize("queue", Queue)
-def test_while_the_database_is_away_each_job_logs_one_line(stage, caplog, queue):
+def test_while_the_database_is_away_each_job_logs_one_line(service, caplog, queue):
     away = UnreachableDatabase()
-    dispatcher = replace(stage.context.dispatcher, begin=away.writing)
-    assert jobs.run(queue, replace(stage.context, database=away, dispatcher=dispatcher)) is False
+    dispatcher = replace(service.context.dispatcher, begin=away.writing)
+    assert jobs.run(queue, replace(service.context, database=away, dispatcher=dispatcher)) is False
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
     assert 1 <= len(caplog.records) <= 4
     assert "Traceback" not in caplog.text
@@ -261,32 +265,32 @@ def test_letters_go_to_the_relay_in_the_settings_or_else_to_the_outbox(tmp_path:
         transport.close()
 
 
-def test_no_context_is_built_with_keys_that_do_not_fit_the_database(stage):
-    settings = stage.site.settings
+def test_no_context_is_built_with_keys_that_do_not_fit_the_database(service):
+    settings = service.site.settings
     with pytest.raises(Misconfigured):
         context.build(settings.model_copy(update={"secret_keys": (("k1", "t" * 40),)}))
 
 
-def test_after_closing_no_thread_is_left(stage):
-    add_signups(stage, 1)
-    stage.run(Queue.URGENT)
-    stage.context.close()
+def test_after_closing_no_thread_is_left(service):
+    add_signups(service, 1)
+    service.run(Queue.URGENT)
+    service.context.close()
     assert not any(thread.name in ("heartbeat", "recording") for thread in threading.enumerate())
 
 
-def test_a_restarted_service_goes_on_where_it_was(stage):
-    with stage.site.database.writing() as session:
+def test_a_restarted_service_goes_on_where_it_was(service):
+    with service.site.database.writing() as session:
         owed(session, 2)
         approved = an_issue(session, a_newsletter(session), status=IssueStatus.APPROVED)
-    stage.context.close()
-    second = context.build(stage.site.settings, clock=stage.clock)
+    service.context.close()
+    second = context.build(service.site.settings, clock=service.clock)
     jobs.run(Queue.BULK, second)
     second.close()
-    assert statuses(stage) == [DeliveryStatus.SENT] * 2
-    with stage.site.database.reading() as session:
+    assert statuses(service) == [DeliveryStatus.SENT] * 2
+    with service.site.database.reading() as session:
         assert session.get_one(Issue, approved.id).status is IssueStatus.SENT
         assert issues.content_hash(session, session.get_one(Issue, approved.id))
-    assert [message_from_bytes(f.read_bytes(), policy=policy.default)["Subject"] for f in stage.outbox.glob("new/*")]
+    assert [message_from_bytes(f.read_bytes(), policy=policy.default)["Subject"] for f in service.outbox.glob("new/*")]
 
 
 @pytest.mark.parametrize(
@@ -299,36 +303,40 @@ def test_a_restarted_service_goes_on_where_it_was(stage):
         ),
     ],
 )
-def test_a_context_that_cannot_be_built_is_tried_again_at_the_next_wake_up(stage, error, line, caplog):
+def test_a_context_that_cannot_be_built_is_tried_again_at_the_next_wake_up(service, error, line, caplog):
     errors = [error]
 
     def build() -> Context:
         if errors:
             raise errors.pop()
-        return stage.context
+        return service.context
 
-    add_signups(stage, 1)
+    add_signups(service, 1)
     assert jobs.answer(Queue.URGENT, build) is False
     assert caplog.messages == [line]
     assert jobs.answer(Queue.URGENT, build) is False
-    assert statuses(stage) == [DeliveryStatus.SENT]
+    assert statuses(service) == [DeliveryStatus.SENT]
 
 
 @pytest.mark.parametrize("queue", Queue)
-def test_once_the_process_has_to_end_no_job_begins(stage, queue):
-    add_signups(stage, 1)
-    broken = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=Broken()), fetcher=Broken())
+def test_once_the_process_has_to_end_no_job_begins(service, queue):
+    add_signups(service, 1)
+    broken = replace(
+        service.context, dispatcher=replace(service.context.dispatcher, transport=Broken()), fetcher=Broken()
+    )
     broken.stop.set()
-    before = stage.rows()
+    before = service.rows()
     assert jobs.run(queue, broken) is False
-    assert stage.rows() == before
+    assert service.rows() == before
 
 
-def test_once_the_process_has_to_end_sending_ends_with_the_current_letter(stage):
-    with stage.site.database.writing() as session:
+def test_once_the_process_has_to_end_sending_ends_with_the_current_letter(service):
+    with service.site.database.writing() as session:
         owed(session, 3)
     ticks = FakeMonotonic()
-    transport = FakeTransport(lambda _: stage.context.stop.set() or Outcome.TAKEN, monotonic=ticks)
-    ending = replace(stage.context, dispatcher=replace(stage.context.dispatcher, transport=transport, monotonic=ticks))
+    transport = FakeTransport(lambda _: service.context.stop.set() or Outcome.TAKEN, monotonic=ticks)
+    ending = replace(
+        service.context, dispatcher=replace(service.context.dispatcher, transport=transport, monotonic=ticks)
+    )
     assert jobs.run(Queue.BULK, ending) is False
-    assert statuses(stage) == [DeliveryStatus.SENT, DeliveryStatus.QUEUED, DeliveryStatus.QUEUED]
+    assert statuses(service) == [DeliveryStatus.SENT, DeliveryStatus.QUEUED, DeliveryStatus.QUEUED]

@@ -7,17 +7,17 @@ from newsletter.queues.wakeups import Queue
 ANA, BOB = "ana@example.org", "bob@example.org"
 
 
-def test_sign_ups_and_letters_are_logged_as_counts_and_only_if_there_are_some(stage, caplog):
-    stage.newsletter()
+def test_sign_ups_and_letters_are_logged_as_counts_and_only_if_there_are_some(service, caplog):
+    service.newsletter()
     caplog.set_level(logging.INFO, "newsletter")
     caplog.set_level(logging.INFO, "workers")
     for reader in (ANA, BOB):
-        stage.sign_up(reader)
+        service.sign_up(reader)
     caplog.clear()
-    stage.run(Queue.URGENT)
+    service.run(Queue.URGENT)
     answered, sent = caplog.records
     assert (answered.message, answered.count) == ("sign-ups answered", 2)
     assert (sent.message, sent.taken, sent.urgent) == ("letters sent", 2, True)
     caplog.clear()
-    stage.run()
+    service.run()
     assert caplog.records == []

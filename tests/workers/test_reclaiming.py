@@ -16,56 +16,56 @@ from workers import jobs
 from workers.repeating import Repeating
 
 
-def status(stage) -> DeliveryStatus:
-    with stage.site.database.reading() as session:
+def status(service) -> DeliveryStatus:
+    with service.site.database.reading() as session:
         return session.scalars(select(Delivery.status)).one()
 
 
-def add_a_letter_of_a_dead_worker(stage) -> None:
-    with stage.site.database.writing() as session:
+def add_a_letter_of_a_dead_worker(service) -> None:
+    with service.site.database.writing() as session:
         owed(session, 1)
         claims.claim(session, a_worker(session), limit=1, urgent=False, key="k1", now=NOON)
 
 
-def test_letters_of_a_dead_worker_are_reclaimed_after_the_lease_although_no_queue_is_woken(stage):
-    add_a_letter_of_a_dead_worker(stage)
+def test_letters_of_a_dead_worker_are_reclaimed_after_the_lease_although_no_queue_is_woken(service):
+    add_a_letter_of_a_dead_worker(service)
     ticks = FakeMonotonic()
-    worker = replace(stage.context, lease_monitor=LeaseMonitor(ticks))
+    worker = replace(service.context, lease_monitor=LeaseMonitor(ticks))
     begun, checks = ticks.now, threading.Semaphore(0)
 
     def check() -> None:
         jobs.attempt(jobs.reclaim_expired_leases, worker)
         checks.release()
-        if status(stage) is DeliveryStatus.CLAIMED:
+        if status(service) is DeliveryStatus.CLAIMED:
             ticks.now += HEARTBEAT_INTERVAL
 
     lease_check = Repeating(check, every=0.01, name="lease_check")
     lease_check.start()
-    eventually(lambda: status(stage) is DeliveryStatus.QUEUED)
+    eventually(lambda: status(service) is DeliveryStatus.QUEUED)
     lease_check.close()
     assert ticks.now - begun <= LEASE_DURATION + 2 * HEARTBEAT_INTERVAL
     assert not any(thread.name == "lease_check" for thread in threading.enumerate())
 
 
-def test_if_all_workers_see_a_lease_expire_one_reclaims_its_letters(stage, caplog):
-    add_a_letter_of_a_dead_worker(stage)
+def test_if_all_workers_see_a_lease_expire_one_reclaims_its_letters(service, caplog):
+    add_a_letter_of_a_dead_worker(service)
     ticks = FakeMonotonic()
-    crowd = [replace(stage.context, lease_monitor=LeaseMonitor(ticks)) for _ in range(20)]
+    crowd = [replace(service.context, lease_monitor=LeaseMonitor(ticks)) for _ in range(20)]
     for _ in range(int(LEASE_DURATION / HEARTBEAT_INTERVAL) + 2):
         for worker in crowd:
             jobs.attempt(jobs.reclaim_expired_leases, worker)
         ticks.now += HEARTBEAT_INTERVAL
-    with stage.site.database.reading() as session:
+    with service.site.database.reading() as session:
         assert session.scalars(select(Delivery.deaths)).one() == 1
     logged = [record for record in caplog.records if "lease expired" in record.getMessage()]
     assert len(logged) == 1
 
 
-def test_a_worker_that_has_to_end_checks_no_leases(stage):
-    with stage.site.database.writing() as session:
+def test_a_worker_that_has_to_end_checks_no_leases(service):
+    with service.site.database.writing() as session:
         a_worker(session)
         session.execute(update(Worker).values(beats=3))
-    ending = replace(stage.context, stop=threading.Event())
+    ending = replace(service.context, stop=threading.Event())
     ending.stop.set()
     jobs.attempt(jobs.reclaim_expired_leases, ending)
     assert ending.lease_monitor._unchanged == {}

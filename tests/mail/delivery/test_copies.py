@@ -68,7 +68,7 @@ def test_copies_are_what_the_server_received_byte_for_byte(service, relay):
         confirm = next(word for word in letter.decode().replace("=\r\n", "").split() if "/confirm/" in word)
         path = confirm.removeprefix(service.site.settings.base_url)
         assert service.browser.post(path, data={"confirm": "yes"}).status_code == 200
-    service.clock.pass_(hours=1)
+    service.clock.advance(hours=1)
     with service.site.database.writing() as session:
         an_issue(session, session.query(Newsletter).one(), status=issues.IssueStatus.APPROVED)
     service.run(Queue.BULK)
@@ -82,7 +82,7 @@ def test_copies_are_in_the_order_in_which_the_letters_were_due(service, relay):
         service.sign_up(email)
     service.run(Queue.URGENT)
     relay.refused = {}
-    service.clock.pass_(minutes=2)
+    service.clock.advance(minutes=2)
     service.run(Queue.URGENT)
     assert written_to(copied(service)) == ["ana@example.org", "cy@example.org"]
 
@@ -95,7 +95,7 @@ def test_a_letter_that_the_server_did_not_take_is_not_copied(service, relay):
     assert len(relay.letters) == 1
     assert copied(service) == received(relay)
     relay.refused = {}
-    service.clock.pass_(minutes=2)
+    service.clock.advance(minutes=2)
     service.run(Queue.URGENT)
     assert len(relay.letters) == 2
     assert sorted(copied(service)) == sorted(received(relay))

@@ -276,7 +276,7 @@ def test_a_letter_broken_by_a_bug_of_ours_waits_until_it_is_fixed_and_delays_no_
     assert harness.send() == 0, "it is not tried again at once"
     with harness.begin() as session:
         session.get_one(Variant, first.variant_id).cuts = good
-    harness.clock.pass_(minutes=10)
+    harness.clock.advance(minutes=10)
     harness.send()
     assert harness.statuses() == [DeliveryStatus.SENT] * 2
 
@@ -502,7 +502,7 @@ class History(RuleBasedStateMachine):
 
     @rule(minutes=st.sampled_from([1, 10, 120, 60 * 49]))
     def time_passes(self, minutes):
-        self.harness.clock.pass_(minutes=minutes)
+        self.harness.clock.advance(minutes=minutes)
 
     @rule(status=st.sampled_from([IssueStatus.PAUSED, IssueStatus.SENDING]))
     def the_operator_pauses_or_resumes(self, status):
@@ -544,7 +544,7 @@ class History(RuleBasedStateMachine):
             transport = self.harness.transport()
             self.harness.send(transport)
             self.arrived.update(transport.taken)
-            self.harness.clock.pass_(hours=3)
+            self.harness.clock.advance(hours=3)
         address = {reader.id: reader.address for reader in self.readers}
         for delivery in self.harness.deliveries():
             arrived = self.arrived[address[delivery.subscriber_id]]

@@ -28,32 +28,32 @@ UNAUTHENTICATED = Reply(550, "5.7.26", "This mail is unauthenticated")
 class RefusedIssue:
     """An issue that is being sent, in a whole service."""
 
-    stage: WholeService
+    service: WholeService
     id: int
 
     def send(self, transport: FakeTransport) -> None:
-        context = self.stage.context
+        context = self.service.context
         dispatcher = replace(context.dispatcher, transport=transport, monotonic=transport.monotonic)
         jobs.run(Queue.BULK, replace(context, dispatcher=dispatcher))
 
     def statuses(self) -> list[DeliveryStatus]:
-        with self.stage.site.database.reading() as session:
+        with self.service.site.database.reading() as session:
             return list(session.scalars(select(Delivery.status).order_by(Delivery.id)))
 
     def status(self) -> IssueStatus:
-        with self.stage.site.database.reading() as session:
+        with self.service.site.database.reading() as session:
             return session.get_one(Issue, self.id).status
 
     def resume(self) -> None:
-        with self.stage.site.database.writing() as session:
+        with self.service.site.database.writing() as session:
             issue = session.get_one(Issue, self.id)
-            issue_pauses.resume(session, issue, actor="tests", now=self.stage.clock())
+            issue_pauses.resume(session, issue, actor="tests", now=self.service.clock())
 
 
-def a_refused_issue(stage: WholeService, readers: int) -> RefusedIssue:
-    with stage.site.database.writing() as session:
+def a_refused_issue(service: WholeService, readers: int) -> RefusedIssue:
+    with service.site.database.writing() as session:
         letter = session.get_one(Letter, owed(session, readers)[0].letter_id)
-        return RefusedIssue(stage, letter.issue_id)
+        return RefusedIssue(service, letter.issue_id)
 
 
 def refusing(*, after: int = 0) -> FakeTransport:
@@ -66,13 +66,13 @@ def accepting() -> FakeTransport:
     return FakeTransport(monotonic=FakeMonotonic())
 
 
-def test_a_relay_that_refuses_because_of_us_costs_a_pause_and_no_letter(stage):
-    issue, relay = a_refused_issue(stage, 60), refusing()
+def test_a_relay_that_refuses_because_of_us_costs_a_pause_and_no_letter(service):
+    issue, relay = a_refused_issue(service, 60), refusing()
     issue.send(relay)
     assert issue.status() is IssueStatus.PAUSED
     assert 10 <= len(relay.begun) < 60, "the run ends as soon as the issue is paused"
     assert issue.statuses() == [DeliveryStatus.QUEUED] * 60
-    stage.clock.pass_(hours=12)
+    service.clock.advance(hours=12)
     issue.send(relay)
     assert issue.statuses() == [DeliveryStatus.QUEUED] * 60
     issue.resume()
@@ -83,15 +83,15 @@ def test_a_relay_that_refuses_because_of_us_costs_a_pause_and_no_letter(stage):
 
 
 @pytest.mark.parametrize(("readers", "taken"), [(1, 0), (9, 0), (49, 1)])
-def test_a_short_list_is_paused_like_a_long_one(stage, readers, taken):
-    issue = a_refused_issue(stage, readers)
+def test_a_short_list_is_paused_like_a_long_one(service, readers, taken):
+    issue = a_refused_issue(service, readers)
     issue.send(refusing(after=taken))
-    stage.clock.pass_(seconds=retries.HOLD.total_seconds() + 1)
+    service.clock.advance(seconds=retries.HOLD.total_seconds() + 1)
     relay = refusing()
     issue.send(relay)
     assert not relay.begun, "no letter is tried again by itself"
     assert issue.status() is IssueStatus.PAUSED
-    with stage.site.database.reading() as session:
+    with service.site.database.reading() as session:
         reason = issues.pause_reason(session, session.get_one(Issue, issue.id))
     assert reason.startswith(f"Of the last {readers} letters {readers - taken} were refused for good")
     assert reason.endswith("550 5.7.26 This mail is unauthenticated")
@@ -102,41 +102,41 @@ def test_a_short_list_is_paused_like_a_long_one(stage, readers, taken):
     assert issue.status() is IssueStatus.SENT
 
 
-def test_if_few_of_many_letters_are_refused_they_fail_without_a_retry_and_the_issue_ends(stage):
-    issue = a_refused_issue(stage, 20)
+def test_if_few_of_many_letters_are_refused_they_fail_without_a_retry_and_the_issue_ends(service):
+    issue = a_refused_issue(service, 20)
     issue.send(refusing(after=17))
     assert issue.status() is IssueStatus.SENDING
-    stage.clock.pass_(seconds=retries.HOLD.total_seconds() + 1)
+    service.clock.advance(seconds=retries.HOLD.total_seconds() + 1)
     relay = refusing()
     issue.send(relay)
     assert not relay.begun, "each was tried once"
     assert sorted(issue.statuses()) == [DeliveryStatus.FAILED] * 3 + [DeliveryStatus.SENT] * 17
-    with stage.site.database.reading() as session:
+    with service.site.database.reading() as session:
         failed = session.scalars(select(Delivery).where(has_status(DeliveryStatus.FAILED)))
         assert {(each.reply_code, each.reply_text) for each in failed} == {(550, "5.7.26 This mail is unauthenticated")}
         assert examination.examine(session) == []
     assert issue.status() is IssueStatus.SENT
 
 
-def test_a_temporary_refusal_is_tried_again(stage):
-    issue = a_refused_issue(stage, 3)
+def test_a_temporary_refusal_is_tried_again(service):
+    issue = a_refused_issue(service, 3)
     issue.send(
         FakeTransport(lambda _: Outcome.LATER, monotonic=FakeMonotonic(), reply=Reply(451, "4.7.1", "Greylisted"))
     )
-    stage.clock.pass_(minutes=34)
+    service.clock.advance(minutes=34)
     again = accepting()
     issue.send(again)
     assert len(again.taken) == 3
 
 
-def test_an_issue_can_be_paused_and_resumed_after_the_clock_was_set_back(stage):
-    issue = a_refused_issue(stage, 1)
-    with stage.site.database.writing() as session:
-        assert issue_pauses.pause(session, issue.id, reason="tests", now=stage.clock())
+def test_an_issue_can_be_paused_and_resumed_after_the_clock_was_set_back(service):
+    issue = a_refused_issue(service, 1)
+    with service.site.database.writing() as session:
+        assert issue_pauses.pause(session, issue.id, reason="tests", now=service.clock())
     issue.resume()
-    stage.clock.pass_(hours=-1)
-    with stage.site.database.writing() as session:
-        assert issue_pauses.pause_all(session, reason="tests", now=stage.clock()) == [issue.id]
-        session.get_one(Issue, issue.id).run_at = stage.clock() + timedelta(minutes=30)
+    service.clock.advance(hours=-1)
+    with service.site.database.writing() as session:
+        assert issue_pauses.pause_all(session, reason="tests", now=service.clock()) == [issue.id]
+        session.get_one(Issue, issue.id).run_at = service.clock() + timedelta(minutes=30)
     issue.resume()
     assert issue.status() is IssueStatus.SENDING

@@ -161,9 +161,9 @@ def test_after_a_resume_only_new_replies_count(begin):
     mailing = a_mailing(begin, 300)
     mailing.answer("t" * 100 + "g" * 20)
     assert mailing.is_paused
-    mailing.clock.pass_(minutes=10)
+    mailing.clock.advance(minutes=10)
     mailing.resume()
-    mailing.clock.pass_(seconds=1)
+    mailing.clock.advance(seconds=1)
     mailing.answer("g" * 5 + "t" * 100)
     assert not mailing.is_paused
     mailing.answer("g" * 10)
@@ -174,9 +174,9 @@ def test_after_a_resume_only_new_replies_count(begin):
 def test_held_refusals_count_again_only_if_they_are_refused_again(begin):
     mailing = a_mailing(begin, 40)
     mailing.answer("r" * 10)
-    mailing.clock.pass_(minutes=10)
+    mailing.clock.advance(minutes=10)
     mailing.resume()
-    mailing.clock.pass_(seconds=1)
+    mailing.clock.advance(seconds=1)
     mailing.record(dict.fromkeys(mailing.deliveries[:9], "r"))
     assert not mailing.is_paused
     mailing.record({mailing.deliveries[9]: "r"})
@@ -187,7 +187,7 @@ def test_a_clock_set_back_after_a_resume_does_not_stop_the_counting(begin):
     mailing = a_mailing(begin, 100)
     mailing.answer("g" * 10)
     mailing.resume()
-    mailing.clock.pass_(hours=-1)
+    mailing.clock.advance(hours=-1)
     mailing.answer("g" * 10)
     assert mailing.is_paused
 

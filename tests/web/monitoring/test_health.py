@@ -51,101 +51,101 @@ def site(url: str, folder: Path) -> TestClient:
     return TestClient(app, base_url="http://localhost")
 
 
-def at_revision(stage: WholeService, revision: str) -> None:
-    with stage.site.database.writing() as session:
+def at_revision(service: WholeService, revision: str) -> None:
+    with service.site.database.writing() as session:
         session.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
 
 
-def test_a_working_service_is_live_ready_and_not_late(stage):
-    stage.run(Queue.UPKEEP)
-    assert health(stage.browser, "live") == (200, {"status": "live"})
-    assert health(stage.browser, "ready") == (200, WELL)
-    assert health(stage.browser, "work") == (200, WELL)
+def test_a_working_service_is_live_ready_and_not_late(service):
+    service.run(Queue.UPKEEP)
+    assert health(service.browser, "live") == (200, {"status": "live"})
+    assert health(service.browser, "ready") == (200, WELL)
+    assert health(service.browser, "work") == (200, WELL)
 
 
 @pytest.mark.parametrize("about", ["live", "ready", "work"])
-def test_head_is_answered_like_get_without_a_body(stage, about):
-    answers = [stage.browser.request(method, f"/health/{about}") for method in ("GET", "HEAD")]
+def test_head_is_answered_like_get_without_a_body(service, about):
+    answers = [service.browser.request(method, f"/health/{about}") for method in ("GET", "HEAD")]
     assert len({(answer.status_code, answer.headers["Cache-Control"]) for answer in answers}) == 1
     assert answers[1].content == b""
 
 
-def test_missing_heartbeats_are_late_after_a_minute_but_the_site_stays_ready(stage):
-    assert health(stage.browser, "ready") == (200, {**WELL, "last_tick_age": None, "late": ["tick"]})
-    assert health(stage.browser, "work")[0] == 503
-    stage.run(Queue.UPKEEP)
-    stage.clock.pass_(seconds=60)
-    assert health(stage.browser, "work") == (200, {**WELL, "last_tick_age": 60.0})
-    stage.clock.pass_(seconds=1)
+def test_missing_heartbeats_are_late_after_a_minute_but_the_site_stays_ready(service):
+    assert health(service.browser, "ready") == (200, {**WELL, "last_tick_age": None, "late": ["tick"]})
+    assert health(service.browser, "work")[0] == 503
+    service.run(Queue.UPKEEP)
+    service.clock.advance(seconds=60)
+    assert health(service.browser, "work") == (200, {**WELL, "last_tick_age": 60.0})
+    service.clock.advance(seconds=1)
     late = {**WELL, "last_tick_age": 61.0, "late": ["tick"]}
-    assert health(stage.browser, "ready") == (200, late)
-    assert health(stage.browser, "work") == (503, late)
+    assert health(service.browser, "ready") == (200, late)
+    assert health(service.browser, "work") == (503, late)
 
 
-def test_an_unprocessed_sign_up_is_late_after_five_minutes_but_the_site_stays_ready(stage):
-    stage.newsletter()
-    stage.sign_up("ana@example.org")
-    stage.clock.pass_(minutes=5)
-    stage.run(Queue.UPKEEP)
-    assert health(stage.browser, "work") == (200, {**WELL, "oldest_due_letter_age": 300.0})
-    stage.clock.pass_(seconds=1)
+def test_an_unprocessed_sign_up_is_late_after_five_minutes_but_the_site_stays_ready(service):
+    service.newsletter()
+    service.sign_up("ana@example.org")
+    service.clock.advance(minutes=5)
+    service.run(Queue.UPKEEP)
+    assert health(service.browser, "work") == (200, {**WELL, "oldest_due_letter_age": 300.0})
+    service.clock.advance(seconds=1)
     late = {**WELL, "last_tick_age": 1.0, "oldest_due_letter_age": 301.0, "late": ["letters"]}
-    assert health(stage.browser, "ready") == (200, late)
-    assert health(stage.browser, "work") == (503, late)
-    stage.run(Queue.URGENT)
-    assert health(stage.browser, "work") == (200, {**WELL, "last_tick_age": 1.0})
+    assert health(service.browser, "ready") == (200, late)
+    assert health(service.browser, "work") == (503, late)
+    service.run(Queue.URGENT)
+    assert health(service.browser, "work") == (200, {**WELL, "last_tick_age": 1.0})
 
 
-def test_letters_of_a_paused_issue_are_not_late(stage):
-    with stage.site.database.writing() as session:
+def test_letters_of_a_paused_issue_are_not_late(service):
+    with service.site.database.writing() as session:
         owed(session, 1)
-    stage.clock.pass_(hours=1)
-    stage.run(Queue.UPKEEP)
-    assert health(stage.browser, "work")[1]["late"] == ["letters"]
-    with stage.site.database.writing() as session:
+    service.clock.advance(hours=1)
+    service.run(Queue.UPKEEP)
+    assert health(service.browser, "work")[1]["late"] == ["letters"]
+    with service.site.database.writing() as session:
         session.execute(update(Issue).values(status=IssueStatus.PAUSED))
-    assert health(stage.browser, "work") == (200, WELL)
+    assert health(service.browser, "work") == (200, WELL)
 
 
-def test_a_heartbeat_in_the_future_has_the_age_zero(stage):
-    stage.run(Queue.UPKEEP)
-    stage.clock.pass_(seconds=-3)
-    assert health(stage.browser, "work") == (200, WELL)
+def test_a_heartbeat_in_the_future_has_the_age_zero(service):
+    service.run(Queue.UPKEEP)
+    service.clock.advance(seconds=-3)
+    assert health(service.browser, "work") == (200, WELL)
 
 
-def test_with_a_schema_older_than_the_code_the_site_is_not_ready(stage):
-    at_revision(stage, "0001")
+def test_with_a_schema_older_than_the_code_the_site_is_not_ready(service):
+    at_revision(service, "0001")
     body = {**AWAY, "database": "ok", "migrations": "behind"}
-    assert health(stage.browser, "ready") == (503, body)
-    assert health(stage.browser, "work") == (503, body)
-    assert health(stage.browser, "live")[0] == 200
+    assert health(service.browser, "ready") == (503, body)
+    assert health(service.browser, "work") == (503, body)
+    assert health(service.browser, "live")[0] == 200
 
 
-def test_with_a_schema_newer_than_the_code_the_site_is_ready(stage):
-    stage.run(Queue.UPKEEP)
-    at_revision(stage, "later")
-    assert health(stage.browser, "ready") == (200, {**WELL, "migrations": "newer"})
-    assert health(stage.browser, "work")[0] == 200
+def test_with_a_schema_newer_than_the_code_the_site_is_ready(service):
+    service.run(Queue.UPKEEP)
+    at_revision(service, "later")
+    assert health(service.browser, "ready") == (200, {**WELL, "migrations": "newer"})
+    assert health(service.browser, "work")[0] == 200
 
 
-def test_health_checks_change_no_row(stage):
-    stage.newsletter()
-    stage.sign_up("ana@example.org")
-    before = stage.rows()
+def test_health_checks_change_no_row(service):
+    service.newsletter()
+    service.sign_up("ana@example.org")
+    before = service.rows()
     for about in ("live", "ready", "work"):
-        health(stage.browser, about)
-    assert stage.rows() == before
+        health(service.browser, about)
+    assert service.rows() == before
 
 
 def test_health_reports_that_the_database_goes_away_and_returns(postgresql_url, tmp_path):
-    with whole_service(postgresql_url, tmp_path) as stage:
-        stage.run(Queue.UPKEEP)
-        assert health(stage.browser, "ready") == (200, WELL)
+    with whole_service(postgresql_url, tmp_path) as service:
+        service.run(Queue.UPKEEP)
+        assert health(service.browser, "ready") == (200, WELL)
         with closed_to_all(postgresql_url):
-            assert health(stage.browser, "live")[0] == 200
-            assert health(stage.browser, "ready") == (503, AWAY)
-            assert health(stage.browser, "work") == (503, AWAY)
-        assert health(stage.browser, "ready") == (200, WELL)
+            assert health(service.browser, "live")[0] == 200
+            assert health(service.browser, "ready") == (503, AWAY)
+            assert health(service.browser, "work") == (503, AWAY)
+        assert health(service.browser, "ready") == (200, WELL)
 
 
 @contextmanager
@@ -179,55 +179,55 @@ def test_a_database_that_accepts_connections_but_never_answers_is_away(tmp_path)
 
 
 def test_health_answers_while_pages_use_every_connection(postgresql_url, tmp_path):
-    with whole_service(postgresql_url, tmp_path) as stage:
-        stage.run(Queue.UPKEEP)
-        taken = [stage.site.database.engine.connect() for _ in range(POOL_LIMIT)]
-        assert health(stage.browser, "ready") == (200, WELL)
+    with whole_service(postgresql_url, tmp_path) as service:
+        service.run(Queue.UPKEEP)
+        taken = [service.site.database.engine.connect() for _ in range(POOL_LIMIT)]
+        assert health(service.browser, "ready") == (200, WELL)
         for connection in taken:
             connection.close()
 
 
 def test_with_a_locked_table_the_ages_are_unknown_and_the_site_stays_ready(postgresql_url, tmp_path):
-    with whole_service(postgresql_url, tmp_path) as stage:
-        stage.run(Queue.UPKEEP)
-        with stage.site.database.writing() as session:
+    with whole_service(postgresql_url, tmp_path) as service:
+        service.run(Queue.UPKEEP)
+        with service.site.database.writing() as session:
             session.execute(text("LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE"))
             body = {**WELL, "last_tick_age": None, "late": ["unknown"]}
-            assert health(stage.browser, "ready") == (200, body)
-            assert health(stage.browser, "work") == (503, body)
-        assert health(stage.browser, "work") == (200, WELL)
+            assert health(service.browser, "ready") == (200, body)
+            assert health(service.browser, "work") == (503, body)
+        assert health(service.browser, "work") == (200, WELL)
 
 
 RELAY = "the relay mail.example.org:587"
 
 
-def write_notice(stage: WholeService, **condition) -> None:
+def write_notice(service: WholeService, **condition) -> None:
     known = {RELAY: Condition("its certificate does not verify", **condition)}
-    NoticeWriter(stage.site.database.writing).write(known, now=stage.clock())
+    NoticeWriter(service.site.database.writing).write(known, now=service.clock())
 
 
-def test_a_relay_that_needs_an_operator_is_late_for_the_monitor(stage):
-    stage.run(Queue.UPKEEP)
-    write_notice(stage, lasting=True)
-    code, body = health(stage.browser, "work")
+def test_a_relay_that_needs_an_operator_is_late_for_the_monitor(service):
+    service.run(Queue.UPKEEP)
+    write_notice(service, lasting=True)
+    code, body = health(service.browser, "work")
     assert (code, body["late"]) == (503, ["relays"])
     assert body["relays"] == [f"{RELAY} (since 2026-03-14 12:00 UTC): its certificate does not verify"]
-    assert health(stage.browser, "ready")[0] == 200
+    assert health(service.browser, "ready")[0] == 200
 
 
-def test_requests_from_elsewhere_see_no_relays_name(stage):
-    stage.run(Queue.UPKEEP)
-    write_notice(stage, lasting=True)
-    response = stage.browser.get("/health/work", headers={"X-Forwarded-For": "192.0.2.1"})
+def test_requests_from_elsewhere_see_no_relays_name(service):
+    service.run(Queue.UPKEEP)
+    write_notice(service, lasting=True)
+    response = service.browser.get("/health/work", headers={"X-Forwarded-For": "192.0.2.1"})
     assert response.json()["late"] == ["relays"]
     assert "mail.example.org" not in response.text
 
 
-def test_a_halted_relay_is_late_only_after_five_minutes(stage):
-    stage.run(Queue.UPKEEP)
-    write_notice(stage)
-    assert health(stage.browser, "work")[0] == 200
-    stage.clock.pass_(minutes=5, seconds=1)
-    stage.run(Queue.UPKEEP)
-    write_notice(stage, halted=False)
-    assert health(stage.browser, "work")[0] == 200
+def test_a_halted_relay_is_late_only_after_five_minutes(service):
+    service.run(Queue.UPKEEP)
+    write_notice(service)
+    assert health(service.browser, "work")[0] == 200
+    service.clock.advance(minutes=5, seconds=1)
+    service.run(Queue.UPKEEP)
+    write_notice(service, halted=False)
+    assert health(service.browser, "work")[0] == 200

@@ -44,12 +44,12 @@ def status(browser: TestClient, **headers: str) -> int:
     return browser.get("/metrics", headers=written).status_code
 
 
-def test_sign_ups_confirmations_and_letters_are_counted(stage):
-    stage.newsletter()
-    stage.reader(ANA)
-    stage.sign_up("berta@example.org")
-    stage.clock.pass_(seconds=20)
-    samples = scraped(stage.browser)
+def test_sign_ups_confirmations_and_letters_are_counted(service):
+    service.newsletter()
+    service.reader(ANA)
+    service.sign_up("berta@example.org")
+    service.clock.advance(seconds=20)
+    samples = scraped(service.browser)
     expected = {
         "database_up": 1,
         "letters.confirmation.sent": 1,
@@ -75,20 +75,20 @@ def test_sign_ups_confirmations_and_letters_are_counted(stage):
     assert {name: samples[f"newsletter_{name}"] for name in expected} == expected
 
 
-def test_letters_are_counted_by_state_including_folded_tallies(stage):
+def test_letters_are_counted_by_state_including_folded_tallies(service):
     replies = {
         DeliveryStatus.SENT: 250,
         DeliveryStatus.FAILED: 550,
         DeliveryStatus.QUEUED: 451,
         DeliveryStatus.WITHHELD: None,
     }
-    with stage.site.database.writing() as session:
+    with service.site.database.writing() as session:
         made = owed(session, 4)
         for delivery, (state, code) in zip(made, replies.items(), strict=True):
             delivery.status, delivery.reply_code, delivery.attempt = state, code, 2
         session.add(Tally(letter_id=made[0].letter_id, carrier_id=a_worker(session), status=DeliveryStatus.SENT, n=7))
-    stage.clock.pass_(seconds=90)
-    samples = scraped(stage.browser)
+    service.clock.advance(seconds=90)
+    samples = scraped(service.browser)
     assert [samples[f"newsletter_letters.issue.{state}"] for state in replies] == [8, 1, 1, 1]
     assert [samples[f"newsletter_replies.{name}"] for name in ("2xx", "4xx", "5xx", "none")] == [1, 1, 1, 1]
     assert samples["newsletter_claims"] == 8
@@ -96,27 +96,29 @@ def test_letters_are_counted_by_state_including_folded_tallies(stage):
     assert samples["newsletter_oldest_due_letter_age_seconds"] == 90
 
 
-def test_letters_of_a_paused_issue_have_no_queue_age(stage):
-    with stage.site.database.writing() as session:
+def test_letters_of_a_paused_issue_have_no_queue_age(service):
+    with service.site.database.writing() as session:
         owed(session, 1)
         session.execute(update(Issue).values(status=IssueStatus.PAUSED))
-    stage.clock.pass_(seconds=90)
-    samples = scraped(stage.browser)
+    service.clock.advance(seconds=90)
+    samples = scraped(service.browser)
     assert samples["newsletter_queue_age_seconds.bulk"] == 0
     assert samples["newsletter_letters.issue.queued"] == 1
     assert samples["newsletter_issues.paused"] == 1
 
 
-def test_feeds_articles_and_the_last_heartbeat_are_reported(stage):
-    with stage.site.database.writing() as session:
+def test_feeds_articles_and_the_last_heartbeat_are_reported(service):
+    with service.site.database.writing() as session:
         newsletter = a_newsletter(session)
         for number, failures in enumerate((0, 0, 3)):
-            feed = Feed(newsletter_id=newsletter.id, url=f"https://town.example/{number}", **times(stage, number * 60))
+            feed = Feed(
+                newsletter_id=newsletter.id, url=f"https://town.example/{number}", **times(service, number * 60)
+            )
             feed.failures = failures
             session.add(feed)
-    stage.run(Queue.UPKEEP)
-    stage.clock.pass_(seconds=90)
-    samples = scraped(stage.browser)
+    service.run(Queue.UPKEEP)
+    service.clock.advance(seconds=90)
+    samples = scraped(service.browser)
     expected = {
         "feeds.ok": 2,
         "feeds.failing": 1,
@@ -128,32 +130,32 @@ def test_feeds_articles_and_the_last_heartbeat_are_reported(stage):
     assert {name: samples[f"newsletter_{name}"] for name in expected} == expected
 
 
-def times(stage: WholeService, seconds: int) -> dict:
-    added = stage.clock()
-    stage.clock.pass_(seconds=seconds)
-    due = stage.clock()
-    stage.clock.pass_(seconds=-seconds)
+def times(service: WholeService, seconds: int) -> dict:
+    added = service.clock()
+    service.clock.advance(seconds=seconds)
+    due = service.clock()
+    service.clock.advance(seconds=-seconds)
     return {"added_at": added, "next_try_at": due}
 
 
-def test_subscriptions_are_counted_by_newsletter(stage):
-    with stage.site.database.writing() as session:
+def test_subscriptions_are_counted_by_newsletter(service):
+    with service.site.database.writing() as session:
         morning, evening = a_newsletter(session, "morning"), a_newsletter(session, "evening")
         for newsletter, standing in ((morning, Standing.ASKED), (evening, Standing.LEFT), (evening, Standing.LEFT)):
             a_reader(session, newsletter, standing=standing)
-    samples = scraped(stage.browser)
+    samples = scraped(service.browser)
     counts = {name: value for name, value in samples.items() if name.startswith("newsletter_subscriptions.") and value}
     assert counts == {"newsletter_subscriptions.morning.asked": 1, "newsletter_subscriptions.evening.left": 2}
 
 
-def test_processes_report_the_same_counts_and_erasure_decreases_no_counter(stage):
-    stage.newsletter()
-    stage.sign_up(ANA)
-    stage.run(Queue.URGENT)
-    before = scraped(stage.browser)
-    stage.clock.pass_(hours=73)
-    stage.run(Queue.UPKEEP)
-    other = create_app(stage.site.settings, NoWakeups())
+def test_processes_report_the_same_counts_and_erasure_decreases_no_counter(service):
+    service.newsletter()
+    service.sign_up(ANA)
+    service.run(Queue.URGENT)
+    before = scraped(service.browser)
+    service.clock.advance(hours=73)
+    service.run(Queue.UPKEEP)
+    other = create_app(service.site.settings, NoWakeups())
     with TestClient(other, base_url="http://localhost", client=("127.0.0.1", 1)) as second:
         after = scraped(second)
     assert before["newsletter_signups.asked"] - after["newsletter_signups.asked"] == 1
@@ -163,41 +165,41 @@ def test_processes_report_the_same_counts_and_erasure_decreases_no_counter(stage
     assert after["newsletter_consent_events_total.lapsed"] == 1
 
 
-def test_metrics_are_valid_in_both_formats(stage):
-    stage.newsletter()
-    stage.reader(ANA)
-    usual = stage.browser.get("/metrics")
+def test_metrics_are_valid_in_both_formats(service):
+    service.newsletter()
+    service.reader(ANA)
+    usual = service.browser.get("/metrics")
     assert usual.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     assert usual.headers["Cache-Control"] == "no-store"
     families = list(plain(usual.text))
     for family in families:
         assert family.documentation
         assert all(sample.name.endswith("_total") == (family.type == "counter") for sample in family.samples)
-    other = stage.browser.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    other = service.browser.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert other.headers["Content-Type"].startswith("application/openmetrics-text")
     assert {family.name for family in openmetrics(other.text)} == {family.name for family in families}
     assert {"newsletter_build_info", "process_cpu_seconds"} <= {family.name for family in families}
 
 
-def test_labels_contain_no_addresses_and_no_text_by_people(stage):
-    stage.newsletter()
-    stage.reader(ANA)
-    with stage.site.database.writing() as session:
+def test_labels_contain_no_addresses_and_no_text_by_people(service):
+    service.newsletter()
+    service.reader(ANA)
+    with service.site.database.writing() as session:
         owed(session, 1)
-    text = page(stage.browser)
+    text = page(service.browser)
     assert "newsletter_letters" in text
     for private in ("@", "Morning", "bridge", "http", "town.example"):
         assert private not in text
 
 
-def test_scraping_changes_no_row(stage):
-    stage.newsletter()
-    stage.reader(ANA)
-    before = stage.rows()
-    answers = [stage.browser.request(method, "/metrics") for method in ("GET", "HEAD")]
+def test_scraping_changes_no_row(service):
+    service.newsletter()
+    service.reader(ANA)
+    before = service.rows()
+    answers = [service.browser.request(method, "/metrics") for method in ("GET", "HEAD")]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert answers[1].content == b""
-    assert stage.rows() == before
+    assert service.rows() == before
 
 
 def test_metrics_report_that_the_database_is_away(tmp_path):
@@ -215,39 +217,39 @@ def test_metrics_report_that_the_database_is_away(tmp_path):
     "header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X-Forwarded-Host", "X-Forwarded-Proto"]
 )
 def test_a_request_that_a_local_proxy_forwards_is_not_from_this_machine(sqlite_url, tmp_path, page, header):
-    with whole_service(sqlite_url, tmp_path) as stage:
-        assert stage.browser.get(page).status_code == 200
-        assert stage.browser.get(page, headers={header: "127.0.0.1"}).status_code == 404
+    with whole_service(sqlite_url, tmp_path) as service:
+        assert service.browser.get(page).status_code == 200
+        assert service.browser.get(page, headers={header: "127.0.0.1"}).status_code == 404
 
 
 def test_without_a_token_only_this_machine_may_scrape(sqlite_url, tmp_path):
-    with whole_service(sqlite_url, tmp_path) as stage:
-        assert status(stage.browser) == 200
-        assert status(stage.browser, Host="letters.example.org") == 404
+    with whole_service(sqlite_url, tmp_path) as service:
+        assert status(service.browser) == 200
+        assert status(service.browser, Host="letters.example.org") == 404
         for wrong in ("Bearer ", "Bearer", "Bearer None", f"Bearer {TOKEN}"):
-            assert status(stage.browser, Host="letters.example.org", Authorization=wrong) == 404
-        with TestClient(stage.browser.app, base_url="http://localhost", client=("192.168.1.7", 1)) as neighbour:
+            assert status(service.browser, Host="letters.example.org", Authorization=wrong) == 404
+        with TestClient(service.browser.app, base_url="http://localhost", client=("192.168.1.7", 1)) as neighbour:
             assert status(neighbour) == 404
 
 
 def test_with_the_token_any_machine_may_scrape(sqlite_url, tmp_path):
-    with whole_service(sqlite_url, tmp_path, metrics_token=TOKEN) as stage:
+    with whole_service(sqlite_url, tmp_path, metrics_token=TOKEN) as service:
         far = {"Host": "letters.example.org", "X_Forwarded_For": "192.0.2.1"}
-        assert status(stage.browser, Authorization=f"Bearer {TOKEN}", **far) == 200
-        assert status(stage.browser, Authorization=f"bearer  {TOKEN}", **far) == 200
+        assert status(service.browser, Authorization=f"Bearer {TOKEN}", **far) == 200
+        assert status(service.browser, Authorization=f"bearer  {TOKEN}", **far) == 200
         for wrong in (f"Bearer {TOKEN}0", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", TOKEN, "Bearer é"):
-            assert status(stage.browser, Authorization=wrong.encode("latin-1"), **far) == 404
-        assert status(stage.browser, **far) == 404
-        assert status(stage.browser) == 200
+            assert status(service.browser, Authorization=wrong.encode("latin-1"), **far) == 404
+        assert status(service.browser, **far) == 404
+        assert status(service.browser) == 200
 
 
-def test_problems_of_relays_are_reported(stage):
+def test_problems_of_relays_are_reported(service):
     known = {
         "the relay a.example:25": Condition("421", halted=False),
         "the relay b.example:25": Condition("no", lasting=True),
     }
-    NoticeWriter(stage.site.database.writing).write(known, now=stage.clock())
-    samples = scraped(stage.browser)
+    NoticeWriter(service.site.database.writing).write(known, now=service.clock())
+    samples = scraped(service.browser)
     assert {name: value for name, value in samples.items() if name.startswith("newsletter_relay_troubles")} == {
         "newsletter_relay_troubles.slowed.the relay a.example:25": 1,
         "newsletter_relay_troubles.lasting.the relay b.example:25": 1,

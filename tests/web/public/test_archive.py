@@ -27,26 +27,26 @@ def png(width: int, height: int) -> bytes:
 
 
 @pytest.fixture
-def sent(stage: WholeService) -> WholeService:
+def sent(service: WholeService) -> WholeService:
     """A service with two readers who each got an issue of three articles, the first with a picture."""
-    stage.newsletter()
-    stage.reader(ANA)
-    stage.reader(BEN)
-    with stage.site.database.writing() as session:
+    service.newsletter()
+    service.reader(ANA)
+    service.reader(BEN)
+    with service.site.database.writing() as session:
         newsletter = newsletters.named(session, "morning")
-        publish(session, a_feed(session, newsletter), "bridge", "bus", "orchard", now=stage.clock())
+        publish(session, a_feed(session, newsletter), "bridge", "bus", "orchard", now=service.clock())
         session.add(
-            Picture(sha256=SHA, type="image/png", width=200, height=100, body=png(200, 100), found_at=stage.clock())
+            Picture(sha256=SHA, type="image/png", width=200, height=100, body=png(200, 100), found_at=service.clock())
         )
         session.flush()
         for article in session.query(Article):
             article.picture_sha256 = SHA if article.title == "About bridge" else None
         digests.add(
-            session, newsletter, name="daily", cron="0 12 * * *", automatic=True, actor="tests", now=stage.clock()
+            session, newsletter, name="daily", cron="0 12 * * *", automatic=True, actor="tests", now=service.clock()
         )
-    stage.clock.pass_(days=1)
-    stage.run(Queue.UPKEEP, Queue.BULK)
-    return stage
+    service.clock.advance(days=1)
+    service.run(Queue.UPKEEP, Queue.BULK)
+    return service
 
 
 def test_no_link_of_an_issue_changes_anything_when_it_is_fetched(sent):

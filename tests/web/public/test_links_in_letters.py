@@ -15,188 +15,189 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
 @pytest.fixture(autouse=True)
-def _newsletter(stage: WholeService):
-    stage.newsletter()
+def _newsletter(service: WholeService):
+    service.newsletter()
 
 
-def confirmation_letter(stage: WholeService, email: str = ANA):
+def confirmation_letter(service: WholeService, email: str = ANA):
     """Sign up, and return the confirmation letter."""
-    stage.sign_up(email)
-    stage.run(Queue.URGENT)
-    return stage.letters(to=email)[-1]
+    service.sign_up(email)
+    service.run(Queue.URGENT)
+    return service.letters(to=email)[-1]
 
 
-def standings(stage: WholeService) -> dict[str, Standing]:
-    with stage.site.database.reading() as session:
+def standings(service: WholeService) -> dict[str, Standing]:
+    with service.site.database.reading() as session:
         rows = session.query(Subscriber.address, Subscription.standing).join(
             Subscription, Subscription.subscriber_id == Subscriber.id
         )
         return dict(rows.all())
 
 
-def events(stage: WholeService) -> list[Event]:
-    with stage.site.database.reading() as session:
+def events(service: WholeService) -> list[Event]:
+    with service.site.database.reading() as session:
         assert not examination.examine(session)
         return [entry.event for entry in session.query(LedgerEntry).order_by(LedgerEntry.id)]
 
 
-def test_no_link_of_any_letter_changes_anything_when_it_is_fetched(stage):
-    letters = [confirmation_letter(stage, "waiting@example.org"), stage.reader(ANA)]
-    before = stage.rows()
+def test_no_link_of_any_letter_changes_anything_when_it_is_fetched(service):
+    letters = [confirmation_letter(service, "waiting@example.org"), service.reader(ANA)]
+    before = service.rows()
     for letter in letters:
-        links = stage.links(letter)
+        links = service.links(letter)
         assert len(links) >= 3
         for link in links * 3:
-            assert stage.browser.get(link).status_code == 200
-            assert stage.browser.head(link).status_code == 200
-    assert stage.rows() == before
+            assert service.browser.get(link).status_code == 200
+            assert service.browser.head(link).status_code == 200
+    assert service.rows() == before
 
 
-def test_confirming_requires_the_button(stage):
-    link = stage.link(confirmation_letter(stage), "confirm")
-    page = stage.browser.get(link).text
+def test_confirming_requires_the_button(service):
+    link = service.link(confirmation_letter(service), "confirm")
+    page = service.browser.get(link).text
     assert "I ask Example Press (1 Street, 00000 Town)" in page
     assert ANA not in page
-    assert standings(stage) == {ANA: Standing.ASKED}
-    assert "subscribed" in stage.browser.post(link, data={"confirm": "yes"}).text
-    assert standings(stage) == {ANA: Standing.SUBSCRIBED}
-    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED]
+    assert standings(service) == {ANA: Standing.ASKED}
+    assert "subscribed" in service.browser.post(link, data={"confirm": "yes"}).text
+    assert standings(service) == {ANA: Standing.SUBSCRIBED}
+    assert events(service) == [Event.REQUESTED, Event.CONFIRMED]
 
 
-def test_confirming_twice_is_no_error_and_adds_no_second_entry(stage):
-    link = stage.link(confirmation_letter(stage), "confirm")
+def test_confirming_twice_is_no_error_and_adds_no_second_entry(service):
+    link = service.link(confirmation_letter(service), "confirm")
     for _ in range(3):
-        assert stage.browser.post(link).status_code == 200
-    assert events(stage) == [Event.REQUESTED, Event.CONFIRMED]
-    assert stage.browser.get(link).status_code == 200
+        assert service.browser.post(link).status_code == 200
+    assert events(service) == [Event.REQUESTED, Event.CONFIRMED]
+    assert service.browser.get(link).status_code == 200
 
 
-def test_the_link_to_confirm_works_for_72_hours(stage):
-    link = stage.link(confirmation_letter(stage), "confirm")
-    stage.clock.pass_(hours=71, minutes=59)
-    assert stage.browser.get(link).status_code == 200
-    stage.clock.pass_(minutes=1)
-    assert stage.browser.get(link).status_code == 410
-    assert stage.browser.post(link).status_code == 410
-    assert standings(stage) == {ANA: Standing.ASKED}
+def test_the_link_to_confirm_works_for_72_hours(service):
+    link = service.link(confirmation_letter(service), "confirm")
+    service.clock.advance(hours=71, minutes=59)
+    assert service.browser.get(link).status_code == 200
+    service.clock.advance(minutes=1)
+    assert service.browser.get(link).status_code == 410
+    assert service.browser.post(link).status_code == 410
+    assert standings(service) == {ANA: Standing.ASKED}
 
 
-def test_an_old_confirmation_link_does_not_resubscribe_a_reader_who_left(stage):
-    letter = stage.reader(ANA)
-    stage.browser.post(stage.link(letter, "u"), data=ONE_CLICK)
-    link = stage.link(letter, "confirm")
-    assert stage.browser.get(link).status_code == 410
-    assert stage.browser.post(link).status_code == 410
-    assert standings(stage) == {ANA: Standing.LEFT}
+def test_an_old_confirmation_link_does_not_resubscribe_a_reader_who_left(service):
+    letter = service.reader(ANA)
+    service.browser.post(service.link(letter, "u"), data=ONE_CLICK)
+    link = service.link(letter, "confirm")
+    assert service.browser.get(link).status_code == 410
+    assert service.browser.post(link).status_code == 410
+    assert standings(service) == {ANA: Standing.LEFT}
 
 
 @pytest.mark.parametrize("encoding", ["urlencoded", "multipart"])
-def test_one_click_unsubscribe_acts_at_once(stage, encoding):
-    control = stage.reader("control@example.org")
-    link = stage.link(stage.reader(ANA), "u")
+def test_one_click_unsubscribe_acts_at_once(service, encoding):
+    control = service.reader("control@example.org")
+    link = service.link(service.reader(ANA), "u")
     multipart = {"files": {name: (None, value) for name, value in ONE_CLICK.items()}}
     sent = {"data": ONE_CLICK} if encoding == "urlencoded" else multipart
-    answer = stage.browser.post(link, **sent, follow_redirects=False)
+    answer = service.browser.post(link, **sent, follow_redirects=False)
     assert answer.status_code == 200
     assert not answer.history
     assert "set-cookie" not in answer.headers
-    assert standings(stage) == {ANA: Standing.LEFT, "control@example.org": Standing.SUBSCRIBED}
-    assert stage.browser.post(link, **sent).status_code == 200
-    assert events(stage).count(Event.WITHDRAWN) == 1
+    assert standings(service) == {ANA: Standing.LEFT, "control@example.org": Standing.SUBSCRIBED}
+    assert service.browser.post(link, **sent).status_code == 200
+    assert events(service).count(Event.WITHDRAWN) == 1
     assert control
 
 
-def test_the_button_on_the_page_unsubscribes_too(stage):
-    link = stage.link(stage.reader(ANA), "u")
-    page = stage.browser.get(link).text
+def test_the_button_on_the_page_unsubscribes_too(service):
+    link = service.link(service.reader(ANA), "u")
+    page = service.browser.get(link).text
     assert addresses.mask(ANA) in page
     assert ANA not in page
-    assert stage.browser.post(link, data={"unsubscribe": "yes"}).status_code == 200
-    assert standings(stage) == {ANA: Standing.LEFT}
+    assert service.browser.post(link, data={"unsubscribe": "yes"}).status_code == 200
+    assert standings(service) == {ANA: Standing.LEFT}
 
 
 @pytest.mark.parametrize("data", [{}, {"List-Unsubscribe": "Two-Clicks"}, {"unsubscribe": ""}])
-def test_a_post_without_a_valid_choice_changes_nothing(stage, data):
-    link = stage.link(stage.reader(ANA), "u")
-    assert 400 <= stage.browser.post(link, data=data).status_code < 500
-    assert standings(stage) == {ANA: Standing.SUBSCRIBED}
+def test_a_post_without_a_valid_choice_changes_nothing(service, data):
+    link = service.link(service.reader(ANA), "u")
+    assert 400 <= service.browser.post(link, data=data).status_code < 500
+    assert standings(service) == {ANA: Standing.SUBSCRIBED}
 
 
-def test_unsubscribing_from_everything_stops_every_newsletter(stage):
-    stage.newsletter("evening")
-    letter = stage.reader(ANA)
-    stage.reader(ANA, "evening")
-    stage.browser.post(stage.link(letter, "u"), data={"unsubscribe": "yes", "all": "yes"})
-    with stage.site.database.reading() as session:
+def test_unsubscribing_from_everything_stops_every_newsletter(service):
+    service.newsletter("evening")
+    letter = service.reader(ANA)
+    service.reader(ANA, "evening")
+    service.browser.post(service.link(letter, "u"), data={"unsubscribe": "yes", "all": "yes"})
+    with service.site.database.reading() as session:
         assert {row.standing for row in session.query(Subscription)} == {Standing.LEFT}
 
 
-def test_an_unsubscribe_link_never_expires(stage):
-    link = stage.link(stage.reader(ANA), "u")
-    stage.clock.pass_(days=4000)
-    assert stage.browser.post(link, data=ONE_CLICK).status_code == 200
-    assert standings(stage) == {ANA: Standing.LEFT}
+def test_an_unsubscribe_link_never_expires(service):
+    link = service.link(service.reader(ANA), "u")
+    service.clock.advance(days=4000)
+    assert service.browser.post(link, data=ONE_CLICK).status_code == 200
+    assert standings(service) == {ANA: Standing.LEFT}
 
 
-def test_preferences_stop_newsletters_that_are_no_longer_ticked(stage):
-    stage.newsletter("evening")
-    stage.reader(ANA)
-    stage.reader(ANA, "evening")
-    with stage.site.database.reading() as session:
-        token = stage.site.links.token(Purpose.PREFERENCES, session.query(Subscriber.id).scalar())
+def test_preferences_stop_newsletters_that_are_no_longer_ticked(service):
+    service.newsletter("evening")
+    service.reader(ANA)
+    service.reader(ANA, "evening")
+    with service.site.database.reading() as session:
+        token = service.site.links.token(Purpose.PREFERENCES, session.query(Subscriber.id).scalar())
     link = f"/preferences/{token}"
-    assert "The Evening Letter" in stage.browser.get(link).text
-    answer = stage.browser.post(link, data={"save": "yes", "newsletters": "morning"})
+    assert "The Evening Letter" in service.browser.get(link).text
+    answer = service.browser.post(link, data={"save": "yes", "newsletters": "morning"})
     assert "The Evening Letter stopped" in answer.text
-    with stage.site.database.reading() as session:
+    with service.site.database.reading() as session:
         kept = session.query(Subscription.newsletter_id).filter(Subscription.standing == Standing.SUBSCRIBED).all()
         assert len(kept) == 1
-    stage.browser.post(link, data={"save": "yes", "newsletters": ["morning", "evening"]})
-    assert events(stage).count(Event.CONFIRMED) == 2, "a link in a letter may only reduce"
-    stage.browser.post(link, data={"all": "yes"})
-    assert events(stage).count(Event.WITHDRAWN) == 2
+    service.browser.post(link, data={"save": "yes", "newsletters": ["morning", "evening"]})
+    assert events(service).count(Event.CONFIRMED) == 2, "a link in a letter may only reduce"
+    service.browser.post(link, data={"all": "yes"})
+    assert events(service).count(Event.WITHDRAWN) == 2
 
 
-def test_after_never_no_letter_is_sent_whoever_signs_up(stage):
-    never = stage.link(confirmation_letter(stage), "never")
-    assert stage.browser.post(never, data={"never": "yes"}).status_code == 200
-    assert standings(stage) == {ANA: Standing.LEFT}
-    stage.clock.pass_(days=2)
+def test_after_never_no_letter_is_sent_whoever_signs_up(service):
+    never = service.link(confirmation_letter(service), "never")
+    assert service.browser.post(never, data={"never": "yes"}).status_code == 200
+    assert standings(service) == {ANA: Standing.LEFT}
+    service.clock.advance(days=2)
     for spelling in (ANA, "Ana@Example.org"):
-        assert stage.sign_up(spelling).status_code == 202
-    stage.run()
-    assert len(stage.letters()) == 1, "the one that held the link"
-    assert stage.browser.get(never).status_code == 200
-    assert events(stage) == [Event.REQUESTED, Event.WITHDRAWN, Event.REFUSED]
+        assert service.sign_up(spelling).status_code == 202
+    service.run()
+    assert len(service.letters()) == 1, "the one that held the link"
+    assert service.browser.get(never).status_code == 200
+    assert events(service) == [Event.REQUESTED, Event.WITHDRAWN, Event.REFUSED]
 
 
-def test_a_hundred_sign_ups_in_any_spelling_cause_one_letter_a_day(stage):
+def test_a_hundred_sign_ups_in_any_spelling_cause_one_letter_a_day(service):
     for number in range(100):
         assert (
-            stage.sign_up(["ana@example.org", "ANA@example.org", "ana+tag@example.org"][number % 3]).status_code == 202
+            service.sign_up(["ana@example.org", "ANA@example.org", "ana+tag@example.org"][number % 3]).status_code
+            == 202
         )
-    stage.run()
-    assert len(stage.letters()) == 1
-    stage.clock.pass_(days=1)
-    stage.sign_up(ANA)
-    stage.run()
-    assert len(stage.letters()) == 2
+    service.run()
+    assert len(service.letters()) == 1
+    service.clock.advance(days=1)
+    service.sign_up(ANA)
+    service.run()
+    assert len(service.letters()) == 2
 
 
-def test_a_subscribed_reader_gets_no_second_letter(stage):
-    stage.reader(ANA)
-    stage.clock.pass_(days=1)
-    stage.sign_up(ANA)
-    stage.run()
-    assert len(stage.letters()) == 1
+def test_a_subscribed_reader_gets_no_second_letter(service):
+    service.reader(ANA)
+    service.clock.advance(days=1)
+    service.sign_up(ANA)
+    service.run()
+    assert len(service.letters()) == 1
 
 
-def test_incomplete_changed_or_misused_links_change_nothing(stage):
-    letter = stage.reader(ANA)
-    stage.sign_up("open@example.org")
-    stage.run(Queue.URGENT)
-    before = stage.rows()
-    tokens = {path: stage.link(letter, path).rpartition("/")[2] for path in ("confirm", "never", "u")}
+def test_incomplete_changed_or_misused_links_change_nothing(service):
+    letter = service.reader(ANA)
+    service.sign_up("open@example.org")
+    service.run(Queue.URGENT)
+    before = service.rows()
+    tokens = {path: service.link(letter, path).rpartition("/")[2] for path in ("confirm", "never", "u")}
     wrong = [
         *(f"/{path}/{token[:-1]}" for path, token in tokens.items()),
         *(f"/{path}/{token[:-1]}{'A' if token[-1] != 'A' else 'Q'}" for path, token in tokens.items()),
@@ -209,15 +210,15 @@ def test_incomplete_changed_or_misused_links_change_nothing(stage):
         "/confirm/k1.ÄÄÄ",
     ]
     for link in wrong:
-        for answer in (stage.browser.get(link), stage.browser.post(link, data={**ONE_CLICK, "save": "yes"})):
+        for answer in (service.browser.get(link), service.browser.post(link, data={**ONE_CLICK, "save": "yes"})):
             assert 400 <= answer.status_code < 500, link
             assert "<h1>" in answer.text
-    assert stage.rows() == before
+    assert service.rows() == before
 
 
-def test_pages_behind_links_are_private(stage):
-    for link in stage.links(confirmation_letter(stage)):
-        headers = stage.browser.get(link).headers
+def test_pages_behind_links_are_private(service):
+    for link in service.links(confirmation_letter(service)):
+        headers = service.browser.get(link).headers
         assert headers["referrer-policy"] == "no-referrer"
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         if not link.startswith(("/n/", "/archive")):
@@ -225,5 +226,5 @@ def test_pages_behind_links_are_private(stage):
             assert "noindex" in headers["x-robots-tag"]
 
 
-def test_the_sign_up_page_cannot_be_framed(stage):
-    assert "frame-ancestors 'none'" in stage.browser.get("/").headers["content-security-policy"]
+def test_the_sign_up_page_cannot_be_framed(service):
+    assert "frame-ancestors 'none'" in service.browser.get("/").headers["content-security-policy"]

@@ -14,20 +14,20 @@ GOOD = "ana@example.org"
 
 
 @pytest.fixture(autouse=True)
-def _newsletter(stage: WholeService):
-    stage.newsletter()
+def _newsletter(service: WholeService):
+    service.newsletter()
 
 
-def untouched(stage: WholeService) -> bool:
-    rows = stage.rows()
-    stage.run()
-    return not any(rows[name] for name in ("signups", "subscribers", "ledger", "letters")) and not stage.letters()
+def untouched(service: WholeService) -> bool:
+    rows = service.rows()
+    service.run()
+    return not any(rows[name] for name in ("signups", "subscribers", "ledger", "letters")) and not service.letters()
 
 
-def test_a_sign_up_writes_one_row_and_nothing_else(stage):
-    before = stage.rows()
-    answer = stage.sign_up(GOOD, name="Ana")
-    after = stage.rows()
+def test_a_sign_up_writes_one_row_and_nothing_else(service):
+    before = service.rows()
+    answer = service.sign_up(GOOD, name="Ana")
+    after = service.rows()
     assert answer.status_code == 202
     assert "inbox" in answer.text
     changed = {name for name in after if after[name] != before[name]}
@@ -35,24 +35,24 @@ def test_a_sign_up_writes_one_row_and_nothing_else(stage):
     assert len(after["signups"]) == 1
 
 
-def test_a_program_signs_up_with_json(stage):
-    form = stage.form()
+def test_a_program_signs_up_with_json(service):
+    form = service.form()
     body = {**form, "newsletters": ["morning"], "consent": True, "wording": int(form["wording"]), "email": GOOD}
-    answer = stage.browser.post("/subscribe", json=body)
+    answer = service.browser.post("/subscribe", json=body)
     assert answer.status_code == 202
     assert answer.json().keys() == {"message"}
 
 
-def test_the_answer_is_the_same_for_new_subscribed_and_suppressed_addresses(stage):
-    letter = stage.reader("reader@example.org")
-    stage.sign_up("enough@example.org")
-    stage.run(Queue.URGENT)
-    never = stage.link(stage.letters(to="enough@example.org")[0], "never")
-    assert stage.browser.post(never, data={"never": "yes"}).status_code == 200
+def test_the_answer_is_the_same_for_new_subscribed_and_suppressed_addresses(service):
+    letter = service.reader("reader@example.org")
+    service.sign_up("enough@example.org")
+    service.run(Queue.URGENT)
+    never = service.link(service.letters(to="enough@example.org")[0], "never")
+    assert service.browser.post(never, data={"never": "yes"}).status_code == 200
     assert letter
 
     def answer(email: str) -> tuple[int, str]:
-        response = stage.sign_up(email)
+        response = service.sign_up(email)
         return response.status_code, response.text
 
     assert answer("stranger@example.org") == answer("reader@example.org") == answer("enough@example.org")
@@ -62,11 +62,11 @@ def test_the_answer_is_the_same_for_new_subscribed_and_suppressed_addresses(stag
     "email",
     ["", "ana", "ana@", "ana@example", "a b@example.org", "Ana <ana@example.org>", "ana@[127.0.0.1]", "a@b@c.org"],
 )
-def test_a_malformed_address_is_refused_and_nothing_is_stored(stage, email):
-    answer = stage.browser.post("/subscribe", json={**stage.form(), "newsletters": ["morning"], "email": email})
+def test_a_malformed_address_is_refused_and_nothing_is_stored(service, email):
+    answer = service.browser.post("/subscribe", json={**service.form(), "newsletters": ["morning"], "email": email})
     assert answer.status_code == 422
     assert answer.json()["errors"].keys() == {"email"}
-    assert untouched(stage)
+    assert untouched(service)
 
 
 @pytest.mark.parametrize(
@@ -89,104 +89,106 @@ def test_a_malformed_address_is_refused_and_nothing_is_stored(stage, email):
         ("email", {"address": GOOD}),
     ],
 )
-def test_an_invalid_field_is_named_and_nothing_is_stored(stage, field, value):
-    body = {**stage.form(), "newsletters": ["morning"], "email": GOOD, field: value}
-    answer = stage.browser.post("/subscribe", json=body)
+def test_an_invalid_field_is_named_and_nothing_is_stored(service, field, value):
+    body = {**service.form(), "newsletters": ["morning"], "email": GOOD, field: value}
+    answer = service.browser.post("/subscribe", json=body)
     assert 400 <= answer.status_code < 500
     assert field in answer.json()["errors"]
-    assert untouched(stage)
+    assert untouched(service)
 
 
-def test_the_form_is_shown_again_with_the_entered_values_and_links_to_wrong_fields(stage):
-    answer = stage.browser.post("/subscribe", data={**stage.form(), "consent": "", "email": "garden.gate@post"})
+def test_the_form_is_shown_again_with_the_entered_values_and_links_to_wrong_fields(service):
+    answer = service.browser.post("/subscribe", data={**service.form(), "consent": "", "email": "garden.gate@post"})
     assert answer.status_code == 422
     assert 'value="garden.gate@post"' in answer.text
     assert 'href="#email"' in answer.text
     assert 'href="#consent"' in answer.text
-    assert untouched(stage)
+    assert untouched(service)
 
 
-def test_entered_values_are_shown_escaped(stage):
-    answer = stage.browser.post("/subscribe", data={**stage.form(), "email": '"><script>alert(1)</script>'})
+def test_entered_values_are_shown_escaped(service):
+    answer = service.browser.post("/subscribe", data={**service.form(), "email": '"><script>alert(1)</script>'})
     assert "<script>" not in answer.text
 
 
 @pytest.mark.parametrize("kind", ["form", "json", "multipart"])
-def test_a_body_of_a_megabyte_is_refused(stage, kind):
+def test_a_body_of_a_megabyte_is_refused(service, kind):
     large = "a" * 1_000_000
-    form = {**stage.form(), "email": GOOD, "name": large}
+    form = {**service.form(), "email": GOOD, "name": large}
     match kind:
         case "form":
-            answer = stage.browser.post("/subscribe", data=form)
+            answer = service.browser.post("/subscribe", data=form)
         case "json":
-            answer = stage.browser.post(
+            answer = service.browser.post(
                 "/subscribe", content=json.dumps(form), headers={"content-type": "application/json"}
             )
         case _:
-            answer = stage.browser.post("/subscribe", files={name: (None, str(value)) for name, value in form.items()})
+            answer = service.browser.post(
+                "/subscribe", files={name: (None, str(value)) for name, value in form.items()}
+            )
     assert answer.status_code == 413
-    assert untouched(stage)
+    assert untouched(service)
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"null", b'"text"', b"\xff\xfe", b"[" * 60_000])
-def test_a_body_that_is_no_json_object_is_refused(stage, body):
-    answer = stage.browser.post("/subscribe", content=body, headers={"content-type": "application/json"})
+def test_a_body_that_is_no_json_object_is_refused(service, body):
+    answer = service.browser.post("/subscribe", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 422
-    assert untouched(stage)
+    assert untouched(service)
 
 
-def test_consent_is_never_ticked_in_advance(stage):
-    assert "checked" not in stage.browser.get("/n/morning").text
+def test_consent_is_never_ticked_in_advance(service):
+    assert "checked" not in service.browser.get("/n/morning").text
 
 
-def test_a_wording_for_one_newsletter_is_no_consent_to_another(stage):
-    stage.newsletter("evening")
-    body = {**stage.form("morning"), "newsletters": ["morning", "evening"], "email": GOOD}
-    answer = stage.browser.post("/subscribe", json=body)
+def test_a_wording_for_one_newsletter_is_no_consent_to_another(service):
+    service.newsletter("evening")
+    body = {**service.form("morning"), "newsletters": ["morning", "evening"], "email": GOOD}
+    answer = service.browser.post("/subscribe", json=body)
     assert answer.json()["errors"].keys() == {"wording"}
-    assert untouched(stage)
+    assert untouched(service)
 
 
-def test_a_form_opened_before_a_new_wording_was_published_is_accepted(stage):
-    old = stage.form()
-    with stage.site.database.writing() as session:
+def test_a_form_opened_before_a_new_wording_was_published_is_accepted(service):
+    old = service.form()
+    with service.site.database.writing() as session:
         newsletter = newsletters.named(session, "morning")
         forms.publish(
             session,
-            stage.site.templates,
+            service.site.templates,
             newsletter,
             text="Other words, same meaning.",
             actor="tests",
-            now=stage.clock(),
+            now=service.clock(),
         )
-    stage.site.offered.invalidate()
-    assert "Other words" in stage.browser.get("/n/morning").text
-    assert stage.browser.post("/subscribe", data={**old, "email": GOOD}).status_code == 202
-    with stage.site.database.reading() as session:
+    service.site.offered.invalidate()
+    assert "Other words" in service.browser.get("/n/morning").text
+    assert service.browser.post("/subscribe", data={**old, "email": GOOD}).status_code == 202
+    with service.site.database.reading() as session:
         assert session.query(Signup).one().wording_id == int(old["wording"])
 
 
-def test_the_home_page_is_the_only_newsletter_or_a_list_of_several(stage):
-    assert 'action="/subscribe"' in stage.browser.get("/").text
-    stage.newsletter("evening")
-    page = stage.browser.get("/").text
+def test_the_home_page_is_the_only_newsletter_or_a_list_of_several(service):
+    assert 'action="/subscribe"' in service.browser.get("/").text
+    service.newsletter("evening")
+    page = service.browser.get("/").text
     assert "/n/morning" in page
     assert "/n/evening" in page
 
 
-def test_an_unknown_newsletter_has_no_page(stage):
-    assert stage.browser.get("/n/nothing").status_code == 404
+def test_an_unknown_newsletter_has_no_page(service):
+    assert service.browser.get("/n/nothing").status_code == 404
 
 
-def test_a_sign_up_that_fails_does_not_delay_the_next(stage):
-    stage.sign_up("first@example.org")
-    stage.sign_up("second@example.org")
-    with stage.site.database.writing() as session:
+def test_a_sign_up_that_fails_does_not_delay_the_next(service):
+    service.sign_up("first@example.org")
+    service.sign_up("second@example.org")
+    with service.site.database.writing() as session:
         first = session.query(Signup).order_by(Signup.id).first()
         first.newsletters = "nonsense"
-    stage.run(Queue.URGENT)
-    assert [letter["To"] for letter in stage.letters()] == ["second@example.org"]
-    with stage.site.database.reading() as session:
+    service.run(Queue.URGENT)
+    assert [letter["To"] for letter in service.letters()] == ["second@example.org"]
+    with service.site.database.reading() as session:
         assert [row.state for row in session.query(Signup).order_by(Signup.id)] == [
             SignupState.FAILED,
             SignupState.ASKED,
