@@ -1,6 +1,6 @@
 # One image for web, worker, beat and the `newsletter` command: `docker build --tag newsletter .`
 #
-# To pin the base by its digest, so that the next build starts from the same bytes:
+# To pin the base image by its digest, so that every build starts from the same bytes:
 #   docker buildx imagetools inspect python:3.13.16-slim-trixie
 #   docker build --build-arg PYTHON=python:3.13.16-slim-trixie@sha256:... --tag newsletter .
 ARG PYTHON=python:3.13.16-slim-trixie
@@ -11,7 +11,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 RUN python -m venv --without-pip /opt/newsletter
 WORKDIR /build
 
-# The packages first: they change less often than the code. Wheels only, so that nothing is compiled here.
+# Packages first, because they change less often than the code. Wheels only, so that the build needs no compiler.
 COPY requirements.lock ./
 RUN pip --python /opt/newsletter install --require-hashes --only-binary :all: --requirement requirements.lock
 
@@ -29,7 +29,7 @@ LABEL org.opencontainers.image.title="Newsletter" \
       org.opencontainers.image.description="A self-hosted newsletter service: web, worker, beat and command" \
       org.opencontainers.image.licenses="MIT"
 
-# The number is fixed: whoever prepares a folder for /data on the host has to name its owner.
+# The user ID is fixed, so that a host folder for /data can be given this owner.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin newsletter \
     && install --directory --owner newsletter --group newsletter --mode 700 /data
 COPY --from=build /opt/newsletter /opt/newsletter
@@ -44,7 +44,7 @@ WORKDIR /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 
-# By itself it is the whole service on SQLite in /data, its letters in an outbox there:
+# By default the image runs the whole service, with SQLite and an outbox in /data:
 #   docker run --init --publish 127.0.0.1:8000:8000 --volume newsletter:/data newsletter
-# compose.yaml runs web, worker and beat from it, each with a command of its own.
+# compose.yaml runs web, worker and beat from the same image with other commands.
 CMD ["newsletter", "serve", "--host", "0.0.0.0"]

@@ -1,4 +1,4 @@
-# The two commands a newcomer needs: make demo, make test. Each makes .venv first if it has to.
+# The two commands for a start: make demo, make test. Each creates .venv first if it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
@@ -6,7 +6,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .PHONY: help demo test check check-slow slow docs screenshots chaos bench bench-signups lint types imports lock clean
 
-# Tests start Python hundreds of times: without its bytecode each start compiles everything anew.
+# Tests start Python hundreds of times, and without bytecode files each start compiles every module.
 unexport PYTHONDONTWRITEBYTECODE
 
 TESTS := $(BIN)/pytest -n auto --dist worksteal
@@ -20,10 +20,10 @@ demo: .venv/run ## Run the whole service in one process, from sign-ups to an uns
 test: .venv/dev ## Run every test; tests that need a missing server are skipped and listed (ARGS="-k feed")
 	@$(TESTS) $(ARGS)
 
-check: lint types imports docs ## For every commit: format, lint, types, imports, documentation, and all tests but the slow ones
+check: lint types imports docs ## For every commit: check format, lint, types, imports and documentation, and run all but the slow tests
 	@$(TESTS) -m "not slow" $(ARGS)
 
-check-slow: .venv/dev ## The slow tests, which CI runs after `make check`: chaos, demos, the benchmark, the image
+check-slow: .venv/dev ## Run the slow tests, as CI does after `make check`: chaos, demos, benchmark, image
 	@$(TESTS) -m slow $(ARGS)
 
 slow: .venv/dev ## Run every test and print the slowest 20
@@ -34,29 +34,29 @@ docs: .venv/dev ## Build the documentation into docs/_site; warnings and broken 
 	@$(BIN)/sphinx-build -q -E -a -W --keep-going -b html -d docs/_site/.doctrees docs docs/_site
 	@$(BIN)/python -m tests.docs.site docs/_site
 
-screenshots: .venv/dev ## Take the pictures of README and documentation again, with Chromium
+screenshots: .venv/dev ## Take the screenshots of README and documentation with Chromium
 	@$(BIN)/python -m tests.docs.screenshots
 
-chaos: .venv/dev ## Kill, freeze and starve everything while an issue leaves (ARGS="--seed 7 --scenario sigkill --json")
+chaos: .venv/dev ## Kill and freeze processes and servers while an issue is sent (ARGS="--seed 7 --scenario sigkill --json")
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-bench: .venv/run ## Measure how fast letters leave on this machine, beside smtp-source (ARGS="--letters 20000 --json")
+bench: .venv/run ## Measure how fast this machine sends letters, compared with smtp-source (ARGS="--letters 20000 --json")
 	@$(BIN)/newsletter bench delivery $(ARGS)
 
 bench-signups: .venv/dev ## Measure sign-ups while Redis is healthy, frozen, killed or emptied
 	@$(BIN)/python -m tests.bench.signups $(ARGS)
 
-lint: .venv/dev ## ruff: format and lint
+lint: .venv/dev ## Check format and lint with ruff
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 
-types: .venv/dev ## mypy --strict
+types: .venv/dev ## Check types with mypy --strict
 	@$(BIN)/mypy
 
-imports: .venv/dev ## Imports run one way
+imports: .venv/dev ## Check that imports follow the layers
 	@$(BIN)/lint-imports --no-cache
 
-lock: .venv/dev ## Pin the newest versions, with hashes
+lock: .venv/dev ## Pin the newest package versions, with hashes
 	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-header --group build pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-header --group build --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 

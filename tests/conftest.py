@@ -1,4 +1,4 @@
-"""What every test can ask for: real databases, real servers, closed doors to the rest of the world."""
+"""Fixtures of every test: real databases and servers; connections beyond this machine are blocked."""
 
 import gc
 import logging
@@ -33,16 +33,16 @@ settings.load_profile("patient")
 
 MARKS = {
     "postgresql_url": "postgresql",
-    "mortal_postgresql": "postgresql",
+    "restartable_postgresql": "postgresql",
     "redis_url": "redis",
-    "mortal_redis": "redis",
+    "restartable_redis": "redis",
     "smtp_sink": "smtp",
     "chromium": "browser",
 }
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that asks for a server carries its mark."""
+    """Mark each test with the servers that its fixtures need."""
     for item in items:
         for fixture in MARKS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(MARKS[fixture])
@@ -50,34 +50,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """What `-n auto` is: more processes than processors, because a long test mostly waits for others."""
+    """Return the number for `-n auto`: more processes than processors, because a long test mostly waits."""
     return 2 * (os.cpu_count() or 1)
 
 
 def pytest_configure() -> None:
-    """Import and collect without the garbage collector, and let tests be interrupted wherever they run.
+    """Import and collect without the garbage collector, and restore SIGINT.
 
-    A shell that starts a job in the background has it ignore SIGINT, and so all that it starts: `kill -INT` would do
-    nothing to the programs that tests interrupt.
+    A background job of a shell ignores SIGINT, as does every process it starts: tests could not interrupt a program.
     """
     gc.disable()
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector from looking again and again through what was imported and collected: it stays."""
+    """Exclude imported modules and collected tests from garbage collection: they stay until the end."""
     gc.freeze()
     gc.enable()
 
 
 def pytest_runtest_setup() -> None:
-    """No test reaches beyond this machine; pytest-socket opens the doors again afterwards."""
+    """Block connections beyond this machine; pytest-socket removes the block after the test."""
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
 
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    """How a test has set up logging ends with it: another may count what is logged."""
+    """Restore the logging setup after each test, because another test may count log records."""
     level, handlers = logging.root.level, logging.root.handlers[:]
     yield
     logging.root.setLevel(level)
@@ -86,9 +85,9 @@ def _logging_as_before() -> Iterator[None]:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def database(request: pytest.FixtureRequest) -> Database:
-    """A database of the test's own, empty and migrated; each behaviour is tested on SQLite and on PostgreSQL."""
-    made: Database = request.getfixturevalue(f"{request.param}_database")
-    return made
+    """An empty migrated database for one test, which runs once on SQLite and once on PostgreSQL."""
+    database: Database = request.getfixturevalue(f"{request.param}_database")
+    return database
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
-"""Start our programs by forking a process that has imported them already: that takes milliseconds instead of a second.
+"""Start programs by forking a process that has already imported them, which takes milliseconds instead of a second.
 
-A program that is started so behaves as one that was executed, but for what it does while it imports. A test of the
-start itself executes it (`Process(..., fresh=True)`).
+A forked program behaves like an executed one, except during its imports. A test of the start itself executes it
+(`Process(..., fresh=True)`).
 
 Protocol: a client connects to the server's socket and sends one message with the request as JSON and the two files for
-the program's output. The server forks a keeper for each client. The keeper forks the program, answers with its process
-ID, and later with its exit status. It reaps the program only when the client hangs up, so a client that has not read
-the status yet never signals another process by that ID. Where the client hangs up first, the keeper ends the program.
+the program's output. The server forks a supervisor for each client. The supervisor forks the program, replies with its
+process ID, and later with its exit status. It reaps the program only after the client has closed the connection, so a
+client that has not read the status never signals another process with that ID. If the client closes first, the
+supervisor ends the program.
 """
 
 import gc
@@ -47,8 +48,8 @@ PRELOADED = (
     "workers.celery",
 )
 PROGRAMS = ("celery", "newsletter", "uvicorn")
-LONGEST = 1 << 16  # bytes of a request
-END = 5  # seconds for a program to end by itself once its client is gone
+REQUEST_LIMIT = 1 << 16  # bytes
+GRACE = 5  # seconds for a program to end after SIGTERM once its client is gone
 
 
 class Request(NamedTuple):
@@ -60,13 +61,13 @@ class Request(NamedTuple):
 
 
 class Forked:
-    """A program that the server started; the part of `subprocess.Popen` that `Process` uses."""
+    """A program that the fork server started, with the part of `subprocess.Popen` that `Process` uses."""
 
     def __init__(self, server: Path, request: Request, out: IO[bytes], err: IO[bytes]) -> None:
-        self._keeper = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._keeper.connect(str(server))
-        socket.send_fds(self._keeper, [json.dumps(request).encode()], [out.fileno(), err.fileno()])
-        self.pid = int(self._keeper.recv(LONGEST))
+        self._supervisor = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._supervisor.connect(str(server))
+        socket.send_fds(self._supervisor, [json.dumps(request).encode()], [out.fileno(), err.fileno()])
+        self.pid = int(self._supervisor.recv(REQUEST_LIMIT))
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -78,10 +79,10 @@ class Forked:
     def wait(self, timeout: float | None = None) -> int:
         """Return the exit status once the program has ended, negative after a signal."""
         if self.returncode is None:
-            if not select.select([self._keeper], [], [], timeout)[0]:
+            if not select.select([self._supervisor], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
-            self.returncode = int(self._keeper.recv(LONGEST))
-            self._keeper.close()
+            self.returncode = int(self._supervisor.recv(REQUEST_LIMIT))
+            self._supervisor.close()
         return self.returncode
 
     def send_signal(self, which: signal.Signals) -> None:
@@ -90,27 +91,28 @@ class Forked:
             os.kill(self.pid, which)
 
     def kill(self) -> None:
+        """Send SIGKILL."""
         self.send_signal(signal.SIGKILL)
 
 
 def can_start(command: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Whether forking will do: for our own programs, where the environment holds only what is read after the start."""
-    here = os.environ.get("PYTHONPATH")
+    """Return whether the fork server can start this: a known program whose environment matters only after imports."""
+    unchanged = {name: os.environ.get(name) for name in ("PYTHONPATH",)}
     return command[0] in PROGRAMS and all(
-        name in {"PATH", "HOSTNAME"} or name.startswith("NEWSLETTER_") or (name == "PYTHONPATH" and value == here)
+        name == "PATH" or name.startswith("NEWSLETTER_") or unchanged.get(name) == value
         for name, value in environment.items()
     )
 
 
 def main(path: str) -> None:
-    """Serve until a signal ends this process; each program that it starts returns from here as well, and then runs."""
+    """Serve until a signal ends this process. A forked program leaves `_serve` with its request and runs here."""
     for module in PRELOADED:
         import_module(module)
     import_module("sqlalchemy.orm").configure_mappers()
     programs = {each.name: each for each in entry_points(group="console_scripts") if each.name in PROGRAMS}
     run = {name: program.load() for name, program in programs.items()}
     gc.collect()
-    gc.freeze()  # a collection would touch, and so copy, every page that the programs share
+    gc.freeze()  # a collection would write to every memory page that the programs share, and so copy it
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         server.bind(f"{path}.new")
         server.listen(64)
@@ -120,7 +122,7 @@ def main(path: str) -> None:
 
 
 def _serve(server: socket.socket) -> Request:
-    """Fork a keeper for each client; return only in the programs, with what they have to run."""
+    """Fork a supervisor for each client; return only in the forked programs, with their request."""
     while True:
         client, _ = server.accept()
         _reap()
@@ -128,7 +130,7 @@ def _serve(server: socket.socket) -> Request:
             client.close()
             continue
         server.close()
-        if request := _keep(client):
+        if request := _supervise(client):
             return request
         os._exit(0)
 
@@ -139,9 +141,9 @@ def _reap() -> None:
             pass
 
 
-def _keep(client: socket.socket) -> Request | None:
-    """Start what the client asks for and see it to its end; the program returns with what it has to run."""
-    message, files, _, _ = socket.recv_fds(client, LONGEST, 2)
+def _supervise(client: socket.socket) -> Request | None:
+    """Fork the program and wait for its end; in the program, return its request."""
+    message, files, _, _ = socket.recv_fds(client, REQUEST_LIMIT, 2)
     request = Request(*json.loads(message))
     if (program := os.fork()) == 0:
         client.close()
@@ -157,10 +159,10 @@ def _keep(client: socket.socket) -> Request | None:
     if ended not in dict(waiting.poll()):
         _end(program, ended)
         return None
-    found = os.waitid(os.P_PID, program, os.WEXITED | os.WNOWAIT)
-    assert found
+    result = os.waitid(os.P_PID, program, os.WEXITED | os.WNOWAIT)
+    assert result
     with suppress(OSError):
-        client.send(str(found.si_status if found.si_code == os.CLD_EXITED else -found.si_status).encode())
+        client.send(str(result.si_status if result.si_code == os.CLD_EXITED else -result.si_status).encode())
         client.recv(1)
     return None
 
@@ -168,15 +170,15 @@ def _keep(client: socket.socket) -> Request | None:
 def _end(program: int, ended: int) -> None:
     for each in (signal.SIGCONT, signal.SIGTERM):
         os.kill(program, each)
-    if not select.select([ended], [], [], END)[0]:
+    if not select.select([ended], [], [], GRACE)[0]:
         os.kill(program, signal.SIGKILL)
 
 
 def _become(request: Request, out: int, err: int) -> None:
-    """Make this process what it would be had it been executed."""
+    """Set up this process as if it had been executed."""
     os.setsid()
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for number, file in enumerate((nothing, out, err)):
+    stdin = os.open(os.devnull, os.O_RDONLY)
+    for number, file in enumerate((stdin, out, err)):
         os.dup2(file, number)
         os.close(file)
     os.chdir(request.folder)

@@ -1,4 +1,4 @@
-"""A small real HTTP server on this machine, which answers what a test tells it to."""
+"""A small real HTTP server on this machine, with replies that a test sets."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from threading import Event, Thread
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What to answer. A request that names the `etag` gets 304; before each part come `pause` seconds of silence."""
+    """A reply. A request with the `etag` gets 304; the server pauses `pause` seconds before each part of the body."""
 
     status: int = 200
     body: bytes | Iterable[bytes] = b""
@@ -20,7 +20,7 @@ class Reply:
 
 @dataclass
 class LocalHttp:
-    """The server: `put` a reply at a path, read back which `requests` came (path and headers, names in lower case)."""
+    """The server: `put` sets the reply of a path, `requests` holds paths and headers (names in lower case)."""
 
     port: int
     ending: Event
@@ -28,11 +28,12 @@ class LocalHttp:
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def put(self, path: str, body: bytes | Iterable[bytes] = b"", **reply) -> str:
-        """Answer this path so; gives back its URL."""
+        """Set the reply of a path and return its URL."""
         self.replies[path] = Reply(body=body, **reply)
         return self.url(path)
 
     def url(self, path: str, *, host: str = "127.0.0.1") -> str:
+        """Return the URL of a path."""
         return f"http://{host}:{self.port}{path}"
 
 
@@ -58,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
                     return
                 self.wfile.write(part)
         except ConnectionError:
-            pass  # the client has heard enough
+            pass  # the client has closed the connection
 
     def log_message(self, *_: object) -> None:
         pass
@@ -66,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def local_http() -> Iterator[LocalHttp]:
-    """Run the server while the block runs."""
+    """Run the server during the block."""
     handler = type("Handler", (Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     handler.site = LocalHttp(server.server_port, Event())

@@ -1,6 +1,6 @@
-"""Our own programs as an operator runs them: each a process of its own, given a command line and an environment.
+"""The service's programs as processes, each with its command line and environment, as an operator runs them.
 
-They end with whoever started them, also when that is killed; what they said is kept, and printed where a test fails.
+They end with the test process, even if that is killed; their output is kept, and pytest prints it if a test fails.
 """
 
 import os
@@ -24,27 +24,27 @@ from tests.servers.server import free_port
 from tests.waiting import eventually
 
 START = 40  # seconds for a process to be ready; three Pythons start at once on a loaded machine
-END = 20  # seconds for a process to end by itself once it was asked to; Celery is promised ten
+END = 20  # seconds for a process to end after SIGTERM; Celery promises ten
 
 WEB = ("uvicorn", "--factory", "newsletter.web:create_app", "--no-proxy-headers", "--timeout-graceful-shutdown", "5")
 WORKER = ("celery", "-A", "workers", "worker")
 SHORT_LEASES = ("celery", "-A", "tests.short_leases", "worker")
 BEAT = ("celery", "-A", "workers", "beat")
 
-# It waits for the end of whoever started the process, and ends it then: by then nobody else would.
-MOURNER = 'read -r _; kill -CONT "$1"; kill -TERM "$1"; sleep 5; kill -KILL "$1"'
+# Waits until the test process has ended, which closes the pipe, and then ends the program.
+WATCHDOG = 'read -r _; kill -CONT "$1"; kill -TERM "$1"; sleep 5; kill -KILL "$1"'
 
 
-# Whom to trust where nobody speaks TLS. Left to itself every GET reads whom the machine trusts, which takes 40 ms of a
-# processor that those who are waited for need.
-NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+# Without TLS no certificate is needed. By default httpx2 loads the machine's certificates for every GET, which takes
+# 40 ms of the processor that the started processes need.
+NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Process:
-    """One of our programs, which can be ended and started again; it runs in `folder`, and its output lies there.
+    """One program, which can be ended and started again; it runs in `folder`, which also holds its output.
 
-    It is forked from a process that has imported our programs, where that makes no difference (`tests/fork_server.py`).
-    A `fresh` one is executed, as an operator does: for tests of the start.
+    The fork server starts it (`tests/fork_server.py`) if that makes no difference. A `fresh` process is executed as an
+    operator does, for tests of the start.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class Process:
         self._folder = folder
         self._fresh = fresh
         self._running: subprocess.Popen[bytes] | Forked | None = None
-        self._mourner: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, for the first time or again; its output goes on where it ended."""
-        assert self._running is None, f"{self.name} runs already"
+        """Start it, for the first time or again; output is appended."""
+        assert self._running is None, f"{self.name} is already running"
         environment = _environment(self._environment)
         with self._stream("out").open("ab") as out, self._stream("err").open("ab") as err:
             if not self._fresh and can_start(self._command, environment) and (server := socket_of_the_run()):
@@ -83,10 +83,10 @@ class Process:
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
-            start_new_session=True,  # Ctrl-C is for pytest, which then ends its processes
+            start_new_session=True,  # Ctrl-C goes to pytest, which then ends its processes
         )
-        self._mourner = subprocess.Popen(
-            ["sh", "-c", MOURNER, "mourner", str(self.pid)],
+        self._watchdog = subprocess.Popen(
+            ["sh", "-c", WATCHDOG, "watchdog", str(self.pid)],
             stdin=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -94,37 +94,39 @@ class Process:
 
     @property
     def pid(self) -> int:
+        """The process ID."""
         assert self._running, f"{self.name} does not run"
         return self._running.pid
 
     def kill(self) -> None:
-        """As `kill -9` does, and as a machine that loses its power; returns when it is gone."""
+        """Send SIGKILL, and wait for the end."""
         self._signal(signal.SIGKILL)
         self.wait()
 
     def terminate(self) -> None:
-        """Ask it to end, as an orchestrator does at each deployment; it may take its time, see `wait`."""
+        """Send SIGTERM, as an orchestrator does at each deployment; `wait` waits for the end."""
         self._signal(signal.SIGTERM)
 
     def freeze(self) -> None:
-        """Let it keep its connections and do nothing at all."""
+        """Stop it with SIGSTOP; it keeps its connections."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
+        """Continue a frozen process."""
         self._signal(signal.SIGCONT)
 
     def wait(self, within: float = END) -> int:
-        """Its exit status, negative after a signal; fails when it has not ended `within` seconds."""
+        """Return the exit status, negative after a signal; fail if the process has not ended `within` seconds."""
         assert self._running, f"{self.name} does not run"
         try:
             status = self._running.wait(within)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} has not ended within {within} seconds") from None
-        self._leave()
+        self._forget()
         return status
 
     def stop(self) -> None:
-        """End it, kindly if it listens; nothing happens where it has ended."""
+        """End it with SIGTERM, or with SIGKILL if it ignores that; does nothing if it has ended."""
         if self._running is None:
             return
         self.thaw()
@@ -134,41 +136,42 @@ class Process:
         except subprocess.TimeoutExpired:
             self._running.kill()
             self._running.wait()
-        self._leave()
+        self._forget()
 
     def _signal(self, which: signal.Signals) -> None:
         assert self._running, f"{self.name} does not run"
-        self._running.send_signal(which)  # which does nothing where it has ended: its number may be another's by now
+        self._running.send_signal(which)  # does nothing after its end: the ID may belong to another process
 
     @property
     def runs(self) -> bool:
+        """Whether it has not ended."""
         return self._running is not None and self._running.poll() is None
 
     def output(self) -> str:
-        """All it has said so far, on both streams."""
-        return self._said("out") + self.errors()
+        """Return its output so far, of both streams."""
+        return self._written("out") + self.errors()
 
     def errors(self) -> str:
-        """What it has said on the stream for errors, where logs go."""
-        return self._said("err")
+        """Return its standard error so far, which includes the log."""
+        return self._written("err")
 
-    def _leave(self) -> None:
-        if self._mourner:
-            self._mourner.kill()
-            self._mourner.communicate()
-        self._running = self._mourner = None
+    def _forget(self) -> None:
+        if self._watchdog:
+            self._watchdog.kill()
+            self._watchdog.communicate()
+        self._running = self._watchdog = None
 
     def _stream(self, which: str) -> Path:
         return self._folder / f"{self.name}.{which}"
 
-    def _said(self, which: str) -> str:
+    def _written(self, which: str) -> str:
         stream = self._stream(which)
         return stream.read_text(errors="replace") if stream.exists() else ""
 
 
 @dataclass(frozen=True)
 class Production:
-    """The service as three processes, and the environment that all of them have."""
+    """The service as three processes with the same settings."""
 
     web: Process
     worker: Process
@@ -178,13 +181,14 @@ class Production:
 
     @property
     def processes(self) -> tuple[Process, ...]:
+        """The three processes."""
         return self.web, self.worker, self.beat
 
-    def is_at_work(self) -> bool:
-        """Whether the site says that nothing is late, and so that the workers tick. Fails when a process has ended."""
+    def is_working(self) -> bool:
+        """Return whether /health/work is fine, which needs a worker's heartbeat; fail if a process has ended."""
         for process in self.processes:
             assert process.runs, f"{process.name} has ended by itself"
-        return says_yes(f"{self.base_url}/health/work")
+        return is_ok(f"{self.base_url}/health/work")
 
 
 @contextmanager
@@ -198,13 +202,13 @@ def production(
     worker: Sequence[str] = WORKER,
     **settings: str,
 ) -> Iterator[Production]:
-    """Web, worker and beat on a migrated database; at work, and ended on leaving.
+    """Run web, worker and beat on a migrated database during the block, which begins once they work.
 
-    More settings are given by their names (`FEED_ALLOW="..."`), how much is logged by `level`.
+    `settings` are named without the prefix (`FEED_ALLOW="..."`); `level` is the log level.
     """
     port = free_port()
     base_url = f"http://127.0.0.1:{port}"
-    given = {
+    values = {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "SMTP_URL": relay_url,
@@ -213,52 +217,52 @@ def production(
         "DATA_DIR": str(folder),
         **settings,
     }
-    environment = {f"NEWSLETTER_{name}": value for name, value in given.items()}
-    talk = ["--loglevel", level]
-    made = Production(
+    environment = {f"NEWSLETTER_{name}": value for name, value in values.items()}
+    log_level = ["--loglevel", level]
+    service = Production(
         Process("web", [*WEB, "--host", "127.0.0.1", "--port", str(port), "--log-level", level], environment, folder),
-        Process("worker", [*worker, *talk], environment, folder),
-        Process("beat", [*BEAT, *talk], environment, folder),
+        Process("worker", [*WORKER, *log_level], environment, folder),
+        Process("beat", [*BEAT, *log_level], environment, folder),
         base_url,
         environment,
     )
-    with running(*made.processes):
-        eventually(made.is_at_work, within=START)
-        yield made
+    with running(*service.processes):
+        eventually(service.is_working, within=START)
+        yield service
 
 
 @contextmanager
 def running(*processes: Process) -> Iterator[None]:
-    """The processes, started in this order; on leaving they are ended in the other, and what they said is printed.
+    """Start the processes in this order; after the block end them in reverse order and print their output.
 
-    pytest shows what is printed where a test fails, and only there.
+    pytest shows the output only if the test fails.
     """
-    with ExitStack() as last:
-        last.callback(
-            lambda: sys.stdout.writelines(f"--- {one.name}\n{said}\n" for one in processes if (said := one.output()))
+    with ExitStack() as stack:
+        stack.callback(
+            lambda: sys.stdout.writelines(f"--- {one.name}\n{text}\n" for one in processes if (text := one.output()))
         )
         for process in processes:
-            last.callback(process.stop)
+            stack.callback(process.stop)
             process.start()
         yield
 
 
 @contextmanager
-def bell_of(redis_url: str) -> Iterator[Wakeups]:
-    """A bell of our own for the workers on that Redis."""
-    with broker.connect(redis_url) as app, closing(broker.wakeups(app)) as bell:
-        yield bell
+def connected_wakeups(redis_url: str) -> Iterator[Wakeups]:
+    """Yield wake-ups for the workers on this Redis."""
+    with broker.connect(redis_url) as app, closing(broker.wakeups(app)) as wakeups:
+        yield wakeups
 
 
-def says_yes(url: str) -> bool:
-    """Whether a health page answers, and well."""
+def is_ok(url: str) -> bool:
+    """Return whether a health page answers with success."""
     try:
-        return httpx2.get(url, verify=NOBODY, trust_env=False, timeout=5).is_success
+        return httpx2.get(url, verify=NO_CERTIFICATES, trust_env=False, timeout=5).is_success
     except httpx2.TransportError:
         return False
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """The settings, and nothing of our own environment but the way to the programs of this installation."""
-    ways = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}  # to the tree that is tested
-    return {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **ways, **settings}
+    """Return the settings, with PATH and PYTHONPATH of this installation and nothing else of this environment."""
+    python_path = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+    return {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **python_path, **settings}

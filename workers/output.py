@@ -18,7 +18,6 @@ def through_our_logs(app: Celery) -> None:
     signals.setup_logging.connect(_configure)
     signals.celeryd_init.connect(_without_banner)
     for signal, event in (
-        (signals.worker_ready, "worker started"),
         (signals.worker_shutdown, "worker stopped"),
         (signals.beat_init, "beat started"),
     ):
@@ -38,6 +37,7 @@ def _without_banner(*, instance: Any, **_: Any) -> None:
     # Only once the worker is ready: until then Celery installs a handler that announces the end on stdout.
     def end_quietly(**_: Any) -> None:
         install_worker_term_handler(instance, verbose=False)
+        log.info("worker started")  # only now, because a reader of this line may end the worker
 
     signals.worker_ready.connect(end_quietly, weak=False)
 

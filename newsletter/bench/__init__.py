@@ -1,1 +1,1 @@
-"""The benchmarks behind `newsletter bench`: servers, load, baselines, and what each process costs."""
+"""The benchmarks behind `newsletter bench`: servers, load, baselines, and each process's cost."""

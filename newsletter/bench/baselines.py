@@ -1,4 +1,4 @@
-"""Yardsticks: what others make of the same letters, at the same relay, over as many connections."""
+"""Baselines: smtp-source and smtplib send the same letters to the same relay over the same number of connections."""
 
 import resource
 import smtplib
@@ -14,18 +14,18 @@ from newsletter.bench.servers import postfix
 from newsletter.errors import NewsletterError
 
 SESSIONS = 20
-HEAD = 116  # octets of header that smtp-source puts before its payload
-AWHILE = 10.0  # seconds that smtplib is given
+HEADER_OCTETS = 116  # that smtp-source puts before its payload
+SMTPLIB_SECONDS = 10.0  # that smtplib sends for
 SENDER, RECIPIENT = "letters@bench.example", "reader@bench.example"
 
 
 @dataclass(frozen=True)
-class YardstickResult:
-    """What a yardstick came to."""
+class BaselineResult:
+    """The result of one baseline."""
 
     letters: int
     seconds: float
-    cpu: float  # seconds of the processor, of the sender alone
+    cpu: float  # processor seconds of the sender alone
 
     @property
     def rate(self) -> float:
@@ -33,47 +33,53 @@ class YardstickResult:
         return self.letters / self.seconds
 
 
-def smtp_source(relay: BenchRelay, *, letters: int, octets: int, told: Callable[[int, int], None]) -> YardstickResult:
-    """Postfix's load generator, written in C: one conversation after the other in each of twenty connections."""
-    words = ["-d", "-s", str(SESSIONS), "-l", str(max(1, octets - HEAD)), "-m", str(letters)]
+def smtp_source(
+    relay: BenchRelay, *, letters: int, octets: int, show_progress: Callable[[int, int], None]
+) -> BaselineResult:
+    """Send with Postfix's load generator, written in C: one letter after the other in each of twenty connections.
+
+    Raises NewsletterError if it fails.
+    """
+    words = ["-d", "-s", str(SESSIONS), "-l", str(max(1, octets - HEADER_OCTETS)), "-m", str(letters)]
     words += ["-f", SENDER, "-t", RECIPIENT, f"{relay.host}:{relay.port}"]
-    spent, base = _children(), relay.count() or 0
-    begun = time.perf_counter()
+    cpu_before, count_before = _children_cpu(), relay.count() or 0
+    started = time.perf_counter()
     with subprocess.Popen([postfix.program("smtp-source"), *words], stderr=subprocess.PIPE, text=True) as running:  # noqa: S603
         while True:
             try:
                 status = running.wait(0.25)
                 break
             except subprocess.TimeoutExpired:
-                told((relay.count() or 0) - base, letters)
-        seconds = time.perf_counter() - begun
-        said = running.stderr.read() if running.stderr else ""
+                show_progress((relay.count() or 0) - count_before, letters)
+        seconds = time.perf_counter() - started
+        errors = running.stderr.read() if running.stderr else ""
     if status:
-        raise NewsletterError(f"smtp-source ended with {status}: {said.strip()}")
-    return YardstickResult(letters, seconds, _children() - spent)
+        raise NewsletterError(f"smtp-source ended with status {status}: {errors.strip()}")
+    return BaselineResult(letters, seconds, _children_cpu() - cpu_before)
 
 
-def smtplib_threads(relay: BenchRelay, *, connections: int, letter: bytes) -> YardstickResult:
-    """Python's own client, a plain dialogue in each of so many threads, for ten seconds."""
-    over = Event()
-
-    def talk(_: int) -> int:
-        sent = 0
-        with smtplib.SMTP(relay.host, relay.port, timeout=60) as client:
-            while not over.is_set():
-                client.sendmail(SENDER, [RECIPIENT], letter)
-                sent += 1
-        return sent
-
-    spent, begun = time.process_time(), time.perf_counter()
+def smtplib_threads(relay: BenchRelay, *, connections: int, letter: bytes) -> BaselineResult:
+    """Send for ten seconds with Python's smtplib, one connection in each thread."""
+    stop = Event()
+    cpu_before, started = time.process_time(), time.perf_counter()
     with ThreadPoolExecutor(connections) as threads:
-        running = [threads.submit(talk, number) for number in range(connections)]
-        over.wait(AWHILE)
-        over.set()
+        running = [threads.submit(_send_until, stop, relay, letter) for _ in range(connections)]
+        stop.wait(SMTPLIB_SECONDS)
+        stop.set()
         letters = sum(each.result() for each in running)
-    return YardstickResult(letters, time.perf_counter() - begun, time.process_time() - spent)
+    return BaselineResult(letters, time.perf_counter() - started, time.process_time() - cpu_before)
 
 
-def _children() -> float:
+def _send_until(stop: Event, relay: BenchRelay, letter: bytes) -> int:
+    """Send the letter again and again; return how often."""
+    sent = 0
+    with smtplib.SMTP(relay.host, relay.port, timeout=60) as client:
+        while not stop.is_set():
+            client.sendmail(SENDER, [RECIPIENT], letter)
+            sent += 1
+    return sent
+
+
+def _children_cpu() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -1,4 +1,4 @@
-"""What it costs: processor time and memory by process, from /proc, and what the machine is."""
+"""Processor time and memory of each process, from /proc, and a description of the machine."""
 
 import os
 import platform
@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 PROC = Path("/proc")
-TICK = os.sysconf("SC_CLK_TCK")
-MB = 1024  # kB
-BLOCK = b"\0" * 8192  # what PostgreSQL writes at a time
-SYNCS = 100
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+KB_PER_MB = 1024
+BLOCK = b"\0" * 8192  # PostgreSQL's unit of writing
+SYNCS = 100  # fdatasync() calls that are measured
 
 
 @dataclass(frozen=True)
@@ -25,31 +25,31 @@ class Process:
 
     pid: int
     parent: int
-    seconds: float  # of the processor, its own
-    ended: float  # of those of its children that have ended
+    seconds: float  # processor time of the process itself
+    ended: float  # processor time of its children that have ended
     title: str
 
     @property
     def peak_mb(self) -> float:
-        """The most memory that it has had (VmHWM), shared memory that it has touched included."""
+        """Its peak memory in MB (VmHWM), including the shared memory that it has touched."""
         try:
             lines = (PROC / str(self.pid) / "status").read_text().splitlines()
         except OSError:
             return 0.0
-        return next((int(line.split()[1]) / MB for line in lines if line.startswith("VmHWM")), 0.0)
+        return next((int(line.split()[1]) / KB_PER_MB for line in lines if line.startswith("VmHWM")), 0.0)
 
 
-def family(roots: Mapping[str, int]) -> dict[str, list[Process]]:
-    """The descendants of each root, by the root's name; the root itself, a shell that waits, is left out."""
-    every = [found for entry in PROC.iterdir() if entry.name.isdigit() and (found := _read(entry))]
+def descendants(roots: Mapping[str, int]) -> dict[str, list[Process]]:
+    """Return the descendants of each root process, by the root's name, without waiting shells."""
+    every = [process for entry in PROC.iterdir() if entry.name.isdigit() and (process := _read(entry))]
     children: dict[int, list[Process]] = {}
     for process in every:
         children.setdefault(process.parent, []).append(process)
+    return {name: [each for each in _below(pid, children) if each.title != "sh"] for name, pid in roots.items()}
 
-    def below(pid: int) -> list[Process]:
-        return [each for child in children.get(pid, []) for each in (child, *below(child.pid))]
 
-    return {name: [each for each in below(pid) if each.title != "sh"] for name, pid in roots.items()}
+def _below(pid: int, children: Mapping[int, list[Process]]) -> list[Process]:
+    return [each for child in children.get(pid, []) for each in (child, *_below(child.pid, children))]
 
 
 def _read(entry: Path) -> Process | None:
@@ -60,22 +60,22 @@ def _read(entry: Path) -> Process | None:
         return None
     name, _, rest = stat.rpartition(")")
     fields = rest.split()
-    times = [int(field) / TICK for field in fields[11:15]]
+    times = [int(field) / TICKS_PER_SECOND for field in fields[11:15]]
     title = "sh" if name.endswith("(sh") else line
     return Process(int(entry.name), int(fields[1]), times[0] + times[1], times[2] + times[3], title)
 
 
 class Meter:
-    """Processor time between its making and `read`, by name; of PostgreSQL by what its processes are."""
+    """Measures processor time from its creation to `read`, by process name; PostgreSQL's processes by role."""
 
     def __init__(self, roots: Mapping[str, int], roles: Callable[[], Mapping[int, str]]) -> None:
         self._roots = roots
         self._roles = roles
-        self._before = family(roots)
+        self._before = descendants(roots)
 
     def read(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Seconds of the processor, and the most memory of one process in MB, both by name."""
-        roles, after = self._roles(), family(self._roots)
+        """Return processor seconds, and the peak memory of the largest process in MB, both by name."""
+        roles, after = self._roles(), descendants(self._roots)
         seconds: dict[str, float] = {}
         peaks: dict[str, float] = {}
         for root, processes in after.items():
@@ -88,7 +88,7 @@ class Meter:
                 seconds[name] = seconds.get(name, 0.0) + spent
                 total -= spent
                 peaks[name] = max(peaks.get(name, 0.0), each.peak_mb)
-            if total > 0.005:  # those that have ended meanwhile
+            if total > 0.005:  # processor time of children that ended during the measurement
                 seconds[f"{root}: ended"] = total
         return ({name: round(s, 2) for name, s in seconds.items()}, {name: round(mb, 1) for name, mb in peaks.items()})
 
@@ -100,7 +100,7 @@ def _name(root: str, process: Process, roles: Mapping[int, str]) -> str:
 
 
 def roles(connection: Connection) -> dict[int, str]:
-    """Whose each of PostgreSQL's processes is: `newsletter celery` of the workers, `checkpointer` its own."""
+    """Return the role of each PostgreSQL process by its ID, such as `newsletter celery` or `checkpointer`."""
     rows = connection.execute(
         text("SELECT pid, coalesce(nullif(application_name, ''), backend_type) AS name FROM pg_stat_activity")
     )
@@ -108,23 +108,23 @@ def roles(connection: Connection) -> dict[int, str]:
 
 
 def sync_ms(folder: Path) -> float:
-    """How long the disk takes to keep 8 kB for good: the median of a hundred fdatasync(), in milliseconds."""
-    file, taken = folder / f"fsync-{os.getpid()}", []
+    """Return the milliseconds that the disk takes to store 8 kB durably: the median of a hundred fdatasync() calls."""
+    file, seconds = folder / f"fsync-{os.getpid()}", []
     handle = os.open(file, os.O_CREAT | os.O_WRONLY)
     try:
         for number in range(SYNCS):
             os.pwrite(handle, BLOCK, number % 16 * len(BLOCK))
-            begun = time.perf_counter()
+            started = time.perf_counter()
             os.fdatasync(handle)
-            taken.append(time.perf_counter() - begun)
+            seconds.append(time.perf_counter() - started)
     finally:
         os.close(handle)
         file.unlink()
-    return round(median(taken) * 1000, 3)
+    return round(median(seconds) * 1000, 3)
 
 
 def machine(folder: Path) -> dict[str, Any]:
-    """What it was measured on."""
+    """Return a description of the machine and of the disk under `folder`."""
     cpus = (PROC / "cpuinfo").read_text().splitlines()
     memory = (PROC / "meminfo").read_text().splitlines()
     return {
@@ -143,7 +143,7 @@ def machine(folder: Path) -> dict[str, Any]:
 
 
 def filesystem(folder: Path) -> str:
-    """What kind of file system a folder lies on: `ext4`, or `tmpfs`, which is memory."""
+    """Return the type of a folder's file system, such as `ext4`, or `tmpfs`, which is memory."""
     mounts = [line.split()[1:3] for line in (PROC / "mounts").read_text().splitlines()]
     above = [(where, kind) for where, kind in mounts if folder.resolve().is_relative_to(where)]
     return max(above, key=lambda each: len(each[0]), default=("", "unknown"))[1]

@@ -1,8 +1,8 @@
-"""The benchmark from beginning to end: runs of ours and of the yardsticks in turns, then those with company."""
+"""The delivery benchmark: rounds of newsletter and baselines in turns, then runs under load and at a limited rate."""
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
@@ -20,17 +20,17 @@ from newsletter.content.issues import Issue
 from newsletter.keys import load_keyring
 from newsletter.mail.mailings import issue_letters
 
-MOST_SOURCE = 100_000  # letters of one turn of smtp-source: its rate does not change with more
-SHARE = 0.6  # of the time that an issue is expected to take, in which all who come and go do so
-PACED = 14.0  # letters a second, as some relays allow at first
-PACED_FOR = 20.0  # seconds
-# Over a long wire smtp-source sends one letter in ten, at least so many: each takes five round trips.
-FAR, FEW = 10, 400
+SMTP_SOURCE_LETTERS = 100_000  # at most in one round: smtp-source's rate does not change with more
+LOAD_SHARE = 0.6  # of an issue's expected duration, over which sign-ups and unsubscribes are spread
+PACED_RATE = 14.0  # letters a second, the limit of some relays for new senders
+PACED_SECONDS = 20.0
+# With latency smtp-source sends one letter in ten, but at least 400: each takes five round trips.
+LATENCY_DIVISOR, LATENCY_MINIMUM = 10, 400
 
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """What the command line says."""
+    """The command line's options; the field names are JSON keys of the report."""
 
     letters: int
     connections: int
@@ -45,228 +45,228 @@ class BenchOptions:
 
 
 class DeliveryBenchmark:
-    """One benchmark on one town."""
+    """One run of the whole benchmark."""
 
-    def __init__(self, town: BenchEnvironment, given: BenchOptions, teller: ProgressOutput) -> None:
-        self._town = town
-        self._given = given
-        self._teller = teller
+    def __init__(self, environment: BenchEnvironment, options: BenchOptions, progress: ProgressOutput) -> None:
+        self._environment = environment
+        self._options = options
+        self._progress = progress
 
-    def perform(self) -> dict[str, Any]:
-        """Do all of it; the figures under stable names."""
-        given, town = self._given, self._town
-        machine = costs.machine(town.home)
+    def run(self) -> dict[str, Any]:
+        """Run everything and return the figures under stable names; raises NewsletterError if a run fails."""
+        options, environment = self._options, self._environment
+        machine = costs.machine(environment.home)
         drafts, octets, letter = self._prepare()
         with self._relay() as relay:
-            rounds = [self._round(number, relay, next(drafts), octets, letter) for number in range(given.rounds)]
-            trip = relay.round_trip_ms() if given.latency_ms else None
-            held = self._with_snapshot(relay, next(drafts)) if given.snapshot else None
+            rounds = [self._round(number, relay, next(drafts), octets, letter) for number in range(options.rounds)]
+            round_trip = relay.round_trip_ms() if options.latency_ms else None
+            snapshot = self._with_snapshot(relay, next(drafts)) if options.snapshot else None
         ours = [each["ours"] for each in rounds]
-        plain = _middle(ours, "letters_per_second")
-        if held:
-            held["ratio_to_without"] = round(held["letters_per_second"] / plain, 3)
-        expected = given.letters / plain
-        lively = self._lively(next(drafts), expected) if self._is_lively else None
-        paced = self._paced(next(drafts)) if self._is_lively and given.leavers else None
+        rate = _median(ours, "letters_per_second")
+        if snapshot:
+            snapshot["ratio_to_without"] = round(snapshot["letters_per_second"] / rate, 3)
+        expected_seconds = options.letters / rate
+        loaded = self._under_load(next(drafts), expected_seconds) if self._has_load else None
+        paced = self._paced(next(drafts)) if self._has_load and options.leavers else None
         return {
-            "letters_per_second": plain,
-            "letters_per_second_since_approval": round(
-                median(each["sent"] / each["seconds_since_approval"] for each in ours), 1
-            ),
-            **_against(rounds, "smtp_source"),
-            **_against(rounds, "smtplib"),
-            **{name: lively["compared"][name] if lively else None for name in ("lost", "doubled")},  # reader by reader
-            "difference": _sum([*ours, held], "difference"),
-            **{name: sum(each[name] for each in (*ours, held, lively) if each) for name in ("failed", "unknown")},
-            "letters_per_commit": _middle(ours, "letters_per_commit"),
-            "cpu_seconds_per_1000_letters": _each(ours, "cpu_seconds_per_1000_letters", median),
-            "peak_memory_mb": _each(ours, "peak_memory_mb", max),
+            **_summary(rounds, snapshot, loaded),
             "letter_octets": octets,
-            "round_trip_ms": trip,
-            "fsync_ms": costs.sync_ms(town.home) if "postgresql" in town.servers else None,
-            "postgresql": town.server_version().partition(" ")[0],
-            "given": asdict(given) | {"relay": bool(given.relay)},  # its URL may hold a password
+            "round_trip_ms": round_trip,
+            "fsync_ms": costs.sync_ms(environment.home) if "postgresql" in environment.servers else None,
+            "postgresql": environment.server_version().partition(" ")[0],
+            "given": asdict(options) | {"relay": bool(options.relay)},  # its URL may hold a password
             "machine": machine,
             "rounds": rounds,
-            "snapshot": held,
-            "lively": lively,
+            "snapshot": snapshot,
+            "lively": loaded,
             "paced": paced,
         }
 
     @property
-    def _is_lively(self) -> bool:
-        """Whether there are runs with people meanwhile: only a sink of our own can tell what became of whose letter."""
-        return not self._given.relay and bool(self._given.confirmations or self._given.leavers)
+    def _has_load(self) -> bool:
+        """Whether to run under load; that needs a sink that records each letter."""
+        return not self._options.relay and bool(self._options.confirmations or self._options.leavers)
 
     def _prepare(self) -> tuple[Iterator[int], int, bytes]:
-        """Readers and drafts; the issues' ids, and one of their letters."""
-        town, given = self._town, self._given
+        """Insert the readers and draft the issues; return the issues' ids, a letter's octets, and one letter."""
+        database, options = self._environment.database, self._options
         templates = templating.environment()
-        with town.database.writing() as session:
-            read, wording = sample_issue.found(session, templates)
-        with self._teller.step(f"{given.letters:,} readers settle in") as told:
-            begun, done = time.monotonic(), 0
-
-            def more(number: int) -> None:
-                nonlocal done
-                done += number
-                told(done, given.letters)
-
-            ReaderRows(read, wording, clock.now()).settle_in(town.database, given.letters, more)
-            town.vacuum()
-        self._teller.line(f"{given.letters:,} readers have settled in, in {time.monotonic() - begun:.0f} s")
-        wanted = given.rounds + given.snapshot + 2 * self._is_lively
-        sample_issue.read_feed(town.database, given.feed, issues_wanted=wanted)
-        drafts, octets = sample_issue.drafted(town.database, wanted, base_url=BASE_URL)
-        self._teller.line(f"{wanted} issues are drafted; a letter has {octets:,} octets")
-        with town.database.reading() as session:
+        with database.writing() as session:
+            newsletter, wording = sample_issue.add_newsletter(session, templates)
+        with self._progress.step(f"inserting {options.letters:,} readers") as show_progress:
+            started = time.monotonic()
+            ReaderRows(newsletter, wording, clock.now()).insert(database, options.letters, show_progress)
+            self._environment.vacuum()
+        self._progress.line(f"inserted {options.letters:,} readers in {time.monotonic() - started:.0f} s")
+        number = options.rounds + options.snapshot + 2 * self._has_load
+        sample_issue.fetch_feed(database, options.feed, copies=number)
+        drafts, octets = sample_issue.draft_many(database, number, base_url=BASE_URL)
+        self._progress.line(f"drafted {number} issues; a letter has {octets:,} octets")
+        with database.reading() as session:
             issue = session.get_one(Issue, drafts[0])
-            shown = issue_letters.preview(session, issue, templates=templates, base_url=BASE_URL)
-        return iter(drafts), octets, shown["source"].encode()
+            letter = issue_letters.preview(session, issue, templates=templates, base_url=BASE_URL)["source"]
+        return iter(drafts), octets, letter.encode()
 
     def _relay(self) -> AbstractContextManager[BenchRelay]:
-        if self._given.relay:
-            return _given_relay(self._given.relay)
-        return relays.counting(self._town.home, latency=self._given.latency_ms)
+        if self._options.relay:
+            return nullcontext(BenchRelay("", 0, url=self._options.relay))
+        return relays.counting_sink(self._environment.home, latency=self._options.latency_ms)
 
     def _round(self, number: int, relay: BenchRelay, issue: int, octets: int, letter: bytes) -> dict[str, Any]:
-        """Ours, then the yardsticks."""
-        what = f"round {number + 1} of {self._given.rounds}"
-        found: dict[str, Any] = {"ours": self._ours(what, relay, issue).told, "smtp_source": None, "smtplib": None}
-        if self._given.relay:
-            return found
-        far = bool(self._given.latency_ms)
-        letters = min(self._given.letters, MOST_SOURCE)
-        with self._teller.step(f"{what}: smtp-source") as told:
-            measure = baselines.smtp_source(
-                relay, letters=max(FEW, letters // FAR) if far else letters, octets=octets, told=told
-            )
-        found["smtp_source"] = _told(measure)
-        self._teller.line(f"{what}: smtp-source {measure.rate:,.0f} letters/s")
-        if far:
-            with self._teller.step(f"{what}: smtplib"):
-                measure = baselines.smtplib_threads(relay, connections=self._given.connections, letter=letter)
-            found["smtplib"] = _told(measure)
-            self._teller.line(f"{what}: smtplib {measure.rate:,.0f} letters/s")
-        return found
+        """Send an issue with the newsletter, then measure the baselines."""
+        name = f"round {number + 1} of {self._options.rounds}"
+        figures: dict[str, Any] = {"ours": self._send(name, relay, issue).figures, "smtp_source": None, "smtplib": None}
+        if self._options.relay:
+            return figures
+        letters = min(self._options.letters, SMTP_SOURCE_LETTERS)
+        if self._options.latency_ms:
+            letters = max(LATENCY_MINIMUM, letters // LATENCY_DIVISOR)
+        with self._progress.step(f"{name}: smtp-source") as show_progress:
+            result = baselines.smtp_source(relay, letters=letters, octets=octets, show_progress=show_progress)
+        figures["smtp_source"] = _baseline_figures(result)
+        self._progress.line(f"{name}: smtp-source {result.rate:,.0f} letters/s")
+        if self._options.latency_ms:
+            with self._progress.step(f"{name}: smtplib"):
+                result = baselines.smtplib_threads(relay, connections=self._options.connections, letter=letter)
+            figures["smtplib"] = _baseline_figures(result)
+            self._progress.line(f"{name}: smtplib {result.rate:,.0f} letters/s")
+        return figures
 
-    def _ours(
-        self, what: str, relay: BenchRelay, issue: int, meant: AbstractContextManager[object] | None = None
+    def _send(
+        self, name: str, relay: BenchRelay, issue: int, meanwhile: AbstractContextManager[object] | None = None
     ) -> BenchRun:
-        url = relay.url_for(connections=self._given.connections)
+        url = relay.url_for(connections=self._options.connections)
         with (
-            self._town.staffed(relay, url, workers=self._given.processes) as staff,
-            self._teller.step(f"{what}: newsletter") as told,
+            self._environment.running_workers(relay, url, workers=self._options.processes) as workers,
+            self._progress.step(f"{name}: newsletter") as show_progress,
         ):
-            run = runs.send(staff, issue, told, meant)
-        self._teller.line(f"{what}: newsletter {run.rate:,.0f} letters/s, {run.sent:,} in {run.seconds:.1f} s")
+            run = runs.send(workers, issue, show_progress, meanwhile)
+        self._progress.line(f"{name}: newsletter {run.rate:,.0f} letters/s, {run.sent:,} in {run.seconds:.1f} s")
         return run
 
     def _with_snapshot(self, relay: BenchRelay, issue: int) -> dict[str, Any]:
-        with background_load.snapshot(self._town.database):
-            return self._ours("with an open snapshot", relay, issue).told
+        with background_load.snapshot(self._environment.database):
+            return self._send("with an open snapshot", relay, issue).figures
 
-    def _lively(self, issue: int, expected: float) -> dict[str, Any]:
-        """At full speed into a sink that remembers, while some sign up and some leave."""
-        given, town = self._given, self._town
-        with town.database.reading() as session:
-            read = newsletters.named(session, sample_issue.SLUG)
-            wording = wordings.current(session, read.id, read.language)
+    def _under_load(self, issue: int, expected_seconds: float) -> dict[str, Any]:
+        """Send at full speed into the recording sink during sign-ups and unsubscribes."""
+        options, environment = self._options, self._environment
+        with environment.database.reading() as session:
+            newsletter = newsletters.named(session, sample_issue.SLUG)
+            wording = wordings.current(session, newsletter.id, newsletter.language)
         assert wording
-        comers = background_load.Signups(town, read, wording, load_keyring(town.settings))
-        goers = background_load.Unsubscribes(town, given.letters)
-        with relays.remembering(town.home, latency=given.latency_ms) as relay:
-            company = _both(
-                comers.coming(given.confirmations, within=SHARE * expected),
-                goers.going(given.leavers, within=SHARE * expected),
+        signups = background_load.SignupLoad(environment, newsletter, wording, load_keyring(environment.settings))
+        unsubscribes = background_load.UnsubscribeLoad(environment, options.letters)
+        with relays.recording_sink(environment.home, latency=options.latency_ms) as relay:
+            load = _together(
+                signups.running(options.confirmations, within=LOAD_SHARE * expected_seconds),
+                unsubscribes.running(options.leavers, within=LOAD_SHARE * expected_seconds),
             )
-            run = self._ours("with people meanwhile", relay, issue, company)
+            run = self._send("with sign-ups and unsubscribes", relay, issue, load)
         letters = relay.letters()
-        exact = background_load.compared(town, run.letter, letters, readers=given.letters)
         return {
-            **run.told,
-            "difference": None,  # the sink counts confirmations, too; `compared` says it reader by reader
-            "compared": exact,
-            "confirmations": comers.waited(letters) if given.confirmations else None,
-            "leavers": goers.written_to(letters) if given.leavers else None,
+            **run.figures,
+            "difference": None,  # the sink counts confirmations too; `compared` is exact for each reader
+            "compared": background_load.compare(environment, run.letter, letters, readers=options.letters),
+            "confirmations": signups.figures(letters) if options.confirmations else None,
+            "leavers": unsubscribes.figures(letters) if options.leavers else None,
         }
 
-    def _paced(self, issue: int) -> dict[str, Any]:
-        """For some seconds at the rate that some relays allow, while some leave whose letter is next."""
-        given, town = self._given, self._town
-        goers = background_load.Unsubscribes(town, given.letters)
-        with relays.remembering(town.home, latency=given.latency_ms) as relay:
-            url = relay.url_for(connections=given.connections, rate=PACED)
+    def _paced(self, issue_id: int) -> dict[str, Any]:
+        """Send for some seconds at a low rate limit, while readers unsubscribe whose letter is next."""
+        options, environment = self._options, self._environment
+        unsubscribes = background_load.UnsubscribeLoad(environment, options.letters)
+        with relays.recording_sink(environment.home, latency=options.latency_ms) as relay:
+            url = relay.url_for(connections=options.connections, rate=PACED_RATE)
             with (
-                town.staffed(relay, url, workers=given.processes),
-                self._teller.step(f"at {PACED:g} letters/s") as told,
+                environment.running_workers(relay, url, workers=options.processes),
+                self._progress.step(f"limited to {PACED_RATE:g} letters/s") as show_progress,
             ):
-                with town.database.writing() as session:
-                    issues.approve(
-                        session, session.get_one(Issue, issue), actor=audit_log.system_user(), now=clock.now()
-                    )
+                self._approve(issue_id)
                 while not relay.count():
                     time.sleep(0.05)
-                with goers.going(given.leavers, within=PACED_FOR):
-                    for second in range(int(PACED_FOR)):
-                        told(second, int(PACED_FOR))
+                with unsubscribes.running(options.leavers, within=PACED_SECONDS):
+                    for second in range(int(PACED_SECONDS)):
+                        show_progress(second, int(PACED_SECONDS))
                         time.sleep(1)
-                with town.database.writing() as session:
-                    leaving = session.get_one(Issue, issue)
-                    if leaving.status is issues.IssueStatus.SENDING:  # a small one may be through
-                        issues.pause(session, leaving, actor=audit_log.system_user(), now=clock.now())
+                self._pause(issue_id)
         letters = relay.letters()
-        took = letters[-1].taken_at - letters[0].mail_at
-        rate = round((len(letters) - 1) / took, 2) if took else None
+        seconds = letters[-1].taken_at - letters[0].mail_at
         return {
-            "rate": PACED,
+            "rate": PACED_RATE,
             "letters": len(letters),
-            "letters_per_second": rate,
-            "leavers": goers.written_to(letters),
+            "letters_per_second": round((len(letters) - 1) / seconds, 2) if seconds else None,
+            "leavers": unsubscribes.figures(letters),
         }
+
+    def _approve(self, issue_id: int) -> None:
+        with self._environment.database.writing() as session:
+            issue = session.get_one(Issue, issue_id)
+            issues.approve(session, issue, actor=audit_log.system_user(), now=clock.now())
+
+    def _pause(self, issue_id: int) -> None:
+        with self._environment.database.writing() as session:
+            issue = session.get_one(Issue, issue_id)
+            if issue.status is issues.IssueStatus.SENDING:  # a small issue may be sent already
+                issues.pause(session, issue, actor=audit_log.system_user(), now=clock.now())
 
 
 @contextmanager
-def _both(*each: AbstractContextManager[object]) -> Iterator[None]:
+def _together(*blocks: AbstractContextManager[object]) -> Iterator[None]:
     with ExitStack() as stack:
-        for one in each:
-            stack.enter_context(one)
+        for block in blocks:
+            stack.enter_context(block)
         yield
 
 
-@contextmanager
-def _given_relay(url: str) -> Iterator[BenchRelay]:
-    yield BenchRelay("", 0, url=url)
-
-
-def _told(measure: baselines.YardstickResult) -> dict[str, Any]:
+def _baseline_figures(result: baselines.BaselineResult) -> dict[str, Any]:
     return {
-        "letters_per_second": round(measure.rate, 1),
-        "letters": measure.letters,
-        "seconds": round(measure.seconds, 3),
-        "cpu_seconds_per_1000_letters": round(measure.cpu * 1000 / measure.letters, 4),
+        "letters_per_second": round(result.rate, 1),
+        "letters": result.letters,
+        "seconds": round(result.seconds, 3),
+        "cpu_seconds_per_1000_letters": round(result.cpu * 1000 / result.letters, 4),
     }
 
 
-def _against(rounds: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    """A yardstick's rate, the median of its turns, and the median of our rate divided by its, round by round."""
+def _summary(
+    rounds: list[dict[str, Any]], snapshot: dict[str, Any] | None, loaded: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return the figures over several runs."""
+    ours = [each["ours"] for each in rounds]
+    since_approval = median(each["sent"] / each["seconds_since_approval"] for each in ours)
+    return {
+        "letters_per_second": _median(ours, "letters_per_second"),
+        "letters_per_second_since_approval": round(since_approval, 1),
+        **_comparison_with(rounds, "smtp_source"),
+        **_comparison_with(rounds, "smtplib"),
+        **{name: loaded["compared"][name] if loaded else None for name in ("lost", "doubled")},
+        "difference": _sum([*ours, snapshot], "difference"),
+        **{name: sum(each[name] for each in (*ours, snapshot, loaded) if each) for name in ("failed", "unknown")},
+        "letters_per_commit": _median(ours, "letters_per_commit"),
+        "cpu_seconds_per_1000_letters": _by_process(ours, "cpu_seconds_per_1000_letters", median),
+        "peak_memory_mb": _by_process(ours, "peak_memory_mb", max),
+    }
+
+
+def _comparison_with(rounds: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    """Return a baseline's median rate, and the median over the rounds of our rate divided by the baseline's."""
     pairs = [(each["ours"]["letters_per_second"], each[name]["letters_per_second"]) for each in rounds if each[name]]
     return {
-        f"{name}_per_second": median(its for _, its in pairs) if pairs else None,
-        f"ratio_to_{name}": round(median(ours / its for ours, its in pairs), 3) if pairs else None,
+        f"{name}_per_second": median(baseline for _, baseline in pairs) if pairs else None,
+        f"ratio_to_{name}": round(median(ours / baseline for ours, baseline in pairs), 3) if pairs else None,
     }
 
 
-def _middle(told: list[dict[str, Any]], name: str) -> Any:
-    figures = [each[name] for each in told if each[name] is not None]
-    return round(median(figures), 1) if figures else None
+def _median(each_run: list[dict[str, Any]], name: str) -> Any:
+    values = [run[name] for run in each_run if run[name] is not None]
+    return round(median(values), 1) if values else None
 
 
-def _sum(told: list[dict[str, Any] | None], name: str) -> int | None:
-    figures = [each[name] for each in told if each and each[name] is not None]
-    return sum(figures) if figures else None
+def _sum(each_run: list[dict[str, Any] | None], name: str) -> int | None:
+    values = [run[name] for run in each_run if run and run[name] is not None]
+    return sum(values) if values else None
 
 
-def _each(told: list[dict[str, Any]], name: str, of: Any) -> dict[str, float]:
-    names = {key for each in told for key in each[name]}
-    return {key: round(of([each[name].get(key, 0.0) for each in told]), 4) for key in sorted(names)}
+def _by_process(each_run: list[dict[str, Any]], name: str, combine: Any) -> dict[str, float]:
+    processes = {process for run in each_run for process in run[name]}
+    return {each: round(combine([run[name].get(each, 0.0) for run in each_run]), 4) for each in sorted(processes)}

@@ -1,4 +1,4 @@
-"""What the benchmark runs on: a database, a Redis, and the processes of production, all ended whatever happens."""
+"""The benchmark's servers and workers: PostgreSQL, Redis and production's processes; all end with the benchmark."""
 
 import os
 import secrets
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import make_url, text
@@ -22,62 +23,58 @@ from newsletter.settings import PREFIX, Settings
 from newsletter.store.database import Database
 from newsletter.upgrade import bring_up_to_date
 
-WHERE = Path("/var/tmp")  # noqa: S108 - on disk by the FHS, where /tmp may be memory: what PostgreSQL writes has to be real
+SERVER_FOLDERS = Path("/var/tmp")  # noqa: S108 - /var/tmp is on disk by the FHS; /tmp may be memory, which is no measure
 BASE_URL = "https://letters.bench.example"
 
-# It keeps our folder, and clears it away when we are gone and the servers, which may end after us, have emptied theirs.
-CLEARS = """
-trap 'over=yes' INT TERM
-until [ "$over" ]; do sleep 0.2; done
+# The server of the parent folder: `Server` removes the folder when this script ends, which is after the other servers,
+# which may outlive this process, have removed theirs.
+WAIT_FOR_SERVERS = """
+trap 'stopped=yes' INT TERM
+until [ "$stopped" ]; do sleep 0.2; done
 for _ in $(seq 300); do [ "$(find . -mindepth 2 | head -n 1)" ] || exit 0; sleep 0.2; done
 """
-READY = 60.0  # seconds for workers to answer their first bell
+START_TIMEOUT = 60.0  # seconds for the workers to complete their first job
 
 
 @dataclass(frozen=True)
 class BenchEnvironment:
-    """The servers, for all of the benchmark's runs."""
+    """The servers of all runs."""
 
-    home: Path  # where the servers' folders are
-    environ: dict[str, str]  # the service's settings but for the relay
+    home: Path  # parent of the servers' folders
+    environ: dict[str, str]  # the service's settings except the relay
     settings: Settings
     database: Database
-    servers: dict[str, Server] = field(default_factory=dict)  # ours, by name
+    servers: dict[str, Server] = field(default_factory=dict)  # started by the benchmark, by name
 
     @contextmanager
-    def staffed(self, relay: BenchRelay, relay_url: str, *, workers: int) -> Iterator["BenchWorkers"]:
-        """Workers and a beat who carry to that relay; at work, and ended on leaving."""
+    def running_workers(self, relay: BenchRelay, relay_url: str, *, workers: int) -> Iterator["BenchWorkers"]:
+        """Run workers and a beat that send to the relay; raises ServerError if they do not start."""
         environ = _inherited() | self.environ | {f"{PREFIX}SMTP_URL": relay_url}
-        hired = {f"worker {number + 1}": ("worker", "-n", f"bench{number + 1}@localhost") for number in range(workers)}
-        with ExitStack() as last:
-            staff = BenchWorkers(self, relay, {})
+        processes = {f"worker {n + 1}": ("worker", "-n", f"bench{n + 1}@localhost") for n in range(workers)}
+        with ExitStack() as stack:
+            running = BenchWorkers(self, relay, {})
             since = clock.now()
-            for name, words in (hired | {"beat": ("beat",)}).items():
+            for name, words in (processes | {"beat": ("beat",)}).items():
                 command = [sys.executable, "-m", "celery", "-A", "workers", *words, "--loglevel", "warning"]
-                staff.servers[name] = Server(command, folder_for(None, where=self.home), user=None, environ=environ)
-                last.callback(staff.servers[name].stop)
-
-            def is_at_work() -> bool:
-                staff.check()
-                with self.database.reading() as session:
-                    answered = heartbeats.last(session, Queue.UPKEEP)
-                return answered is not None and answered > since
-
-            staff.servers["worker 1"].wait_until(is_at_work, within=READY)
-            yield staff
+                running.servers[name] = Server(command, folder_for(None, where=self.home), user=None, environ=environ)
+                stack.callback(running.servers[name].stop)
+            running.servers["worker 1"].wait_until(
+                lambda: running.have_completed_a_job(since=since), within=START_TIMEOUT
+            )
+            yield running
 
     def roles(self) -> dict[int, str]:
-        """Whose PostgreSQL's processes are."""
+        """Return the role of each PostgreSQL process, by its ID."""
         with self.database.engine.connect() as connection:
             return costs.roles(connection)
 
     def vacuum(self) -> None:
-        """What PostgreSQL's autovacuum would have done by itself, had the readers come one by one."""
+        """Vacuum and analyze, as autovacuum would have done if the readers had signed up one by one."""
         with postgresql.administrator(make_url(self.database.url), database=None) as connection:
             connection.execute(text("VACUUM (ANALYZE)"))
 
     def server_version(self) -> str:
-        """PostgreSQL's."""
+        """Return PostgreSQL's version."""
         with self.database.engine.connect() as connection:
             return str(connection.scalar(text("SHOW server_version")))
 
@@ -86,48 +83,58 @@ class BenchEnvironment:
 class BenchWorkers:
     """The processes of one run."""
 
-    town: BenchEnvironment
+    environment: BenchEnvironment
     relay: BenchRelay
     servers: dict[str, Server]
 
     def check(self) -> None:
-        """Raise ServerError, with its last words, where one has ended."""
-        for name, server in {**self.servers, **self.relay.servers, **self.town.servers}.items():
-            if not server.runs:
-                raise ServerError(f"The {name} has ended: {server.last_words()}")
+        """Raise ServerError, quoting the last line of its output, if a process has ended."""
+        for name, server in self._all_servers().items():
+            if not server.is_running:
+                raise ServerError(f"The {name} has ended: {server.last_line()}")
+
+    def have_completed_a_job(self, *, since: datetime) -> bool:
+        """Return whether a worker has completed a job since then; raises ServerError if a process has ended."""
+        self.check()
+        with self.environment.database.reading() as session:
+            completed = heartbeats.last(session, Queue.UPKEEP)
+        return completed is not None and completed > since
 
     def meter(self) -> Meter:
-        """What all of it costs from now on."""
-        every = {**self.servers, **self.relay.servers, **self.town.servers}
-        return Meter({name: server.keeper for name, server in every.items()}, self.town.roles)
+        """Start to measure the processor time and memory of all processes."""
+        roots = {name: server.supervisor_pid for name, server in self._all_servers().items()}
+        return Meter(roots, self.environment.roles)
+
+    def _all_servers(self) -> dict[str, Server]:
+        return {**self.servers, **self.relay.servers, **self.environment.servers}
 
 
 @contextmanager
-def built(where: Path, *, database: str = "", redis_url: str = "", relay: str = "") -> Iterator[BenchEnvironment]:
-    """The servers that are not given, in folders below that one.
+def running(where: Path, *, database: str = "", redis_url: str = "", relay: str = "") -> Iterator[BenchEnvironment]:
+    """Start the servers that are not given, in folders below `where`.
 
-    Raises NewsletterError, before anything is written, where one that is given cannot be used or is somebody's.
+    Raises NewsletterError, before anything is written, if a given server cannot be used or is in use.
     """
     with external.explain_as_options():
-        given = {"DATABASE_URL": database, "REDIS_URL": redis_url, "SMTP_URL": relay, "BASE_URL": BASE_URL}
-        external.asked(_loaded({**given, "SECRET_KEYS": _key()}), show="bench")
-    with ExitStack() as last:
+        values = {"DATABASE_URL": database, "REDIS_URL": redis_url, "SMTP_URL": relay, "BASE_URL": BASE_URL}
+        external.check_unused(_loaded({**values, "SECRET_KEYS": _key()}), program="bench")
+    with ExitStack() as stack:
         home = folder_for(None, where=where)
-        home.chmod(0o755)  # PostgreSQL and the sink run as other users, in folders of theirs below
-        last.callback(Server(["sh", "-c", CLEARS], home, user=None).stop, within=90)
+        home.chmod(0o755)  # PostgreSQL and the sink run as other users in folders below it
+        stack.callback(Server(["sh", "-c", WAIT_FOR_SERVERS], home, user=None).stop, within=90)
         servers: dict[str, Server] = {}
         if not database:
             servers["postgresql"], database = postgresql.start(home, {})
-            last.callback(servers["postgresql"].stop, within=120)
+            stack.callback(servers["postgresql"].stop, within=120)
         if not redis_url:
             port = free_port()
             servers["redis"], redis_url = redis.start(port, where=home), f"redis://127.0.0.1:{port}/0"
-            last.callback(servers["redis"].stop)
+            stack.callback(servers["redis"].stop)
         environ = _environ(home, database, redis_url)
-        found = settings.load(environ, dotenv=None)
-        bring_up_to_date(found, actor=audit_log.system_user(), now=clock.now())
-        with closing(Database(found.database)) as opened:
-            yield BenchEnvironment(home, environ, found, opened, servers)
+        configuration = settings.load(environ, dotenv=None)
+        bring_up_to_date(configuration, actor=audit_log.system_user(), now=clock.now())
+        with closing(Database(configuration.database)) as opened:
+            yield BenchEnvironment(home, environ, configuration, opened, servers)
 
 
 def _loaded(values: Mapping[str, str]) -> Settings:

@@ -1,7 +1,6 @@
-"""Readers by the hundred thousand: the rows that each would have who has signed up and confirmed.
+"""Insert hundreds of thousands of confirmed readers with COPY.
 
-They are copied into the tables (COPY), the ledger's hashes and their evidence computed as the ledger computes them, so
-that everything which checks the books finds them in order.
+Ledger hashes and evidence are computed as the ledger computes them, so that `newsletter doctor` finds no fault.
 """
 
 import hmac
@@ -22,7 +21,7 @@ from newsletter.consent.wordings import Wording
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
 
-AT_ONCE = 20_000  # readers in a transaction
+READERS_PER_TRANSACTION = 20_000
 NAMES = ("Ana", "Jürgen", "Łucja", "Дарья", "小雪", "O'Neill", None, "José María", "Anne-Sophie", "Λευκή")
 
 COLUMNS = {
@@ -35,21 +34,21 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class ReaderRows:
-    """Who reads a newsletter, by number from 1."""
+    """The rows of a newsletter's readers, numbered from 1."""
 
     newsletter: Newsletter
     wording: Wording
     now: datetime
 
-    def settle_in(self, database: Database, number: int, told: Callable[[int], None]) -> None:
-        """Add so many to an empty PostgreSQL database; `told` how many more there are, now and then."""
-        for first in range(1, number + 1, AT_ONCE):
-            numbers = range(first, min(first + AT_ONCE, number + 1))
+    def insert(self, database: Database, number: int, show_progress: Callable[[int, int], None]) -> None:
+        """Insert that many readers into an empty PostgreSQL database."""
+        for first in range(1, number + 1, READERS_PER_TRANSACTION):
+            numbers = range(first, min(first + READERS_PER_TRANSACTION, number + 1))
             with database.writing() as session:
                 self._copy(session, numbers)
-            told(len(numbers))
+            show_progress(numbers[-1], number)
         with database.writing() as session:
-            for table in ("subscribers", "ledger"):  # whoever comes next gets the next number
+            for table in ("subscribers", "ledger"):  # the next row gets the next number
                 restart = "SELECT setval(pg_get_serial_sequence(:table, 'id'), :last)"
                 session.execute(text(restart), {"table": table, "last": number})
 
@@ -94,5 +93,5 @@ class ReaderRows:
 
 
 def address_of(number: int) -> str:
-    """Where the reader of that number is written to: nowhere, for RFC 2606 keeps that domain from everybody."""
+    """Return a reader's address, in a domain that RFC 2606 reserves, so that it receives no mail."""
     return f"reader{number}@bench.example"

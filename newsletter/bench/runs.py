@@ -1,4 +1,4 @@
-"""One run: an issue is approved, the workers do the rest, and what it came to is read in the database."""
+"""One run: approve an issue, wait until the workers have sent it, and read the result from the database."""
 
 import time
 from collections.abc import Callable
@@ -18,30 +18,30 @@ from newsletter.errors import NewsletterError
 from newsletter.mail.delivery.deliveries import WAITING, Delivery, DeliveryStatus, has_status, status_counts
 from newsletter.mail.letters.letters import Letter
 
-LOOK = 0.02  # seconds between two looks at whether it is over, towards the end
-GLANCE = 0.25  # before that
-NEARLY = 100  # the sink still waits for one letter in so many when the end is looked for
-SILENCE = 120.0  # seconds without a letter until the run is given up
+FAST_POLL_SECONDS = 0.02  # between two checks near the end
+SLOW_POLL_SECONDS = 0.25  # between two checks before that
+NEAR_END_FRACTION = 100  # near the end: at most one letter in a hundred is missing
+STALL_SECONDS = 120.0  # without a letter until the run fails
 
 
 @dataclass(frozen=True)
 class BenchRun:
-    """What one run came to."""
+    """The result of one run."""
 
-    letter: int  # its id
-    sums: dict[str, int]
+    letter: int  # id
+    sums: dict[str, int]  # deliveries by status
     audience: int
-    seconds: float  # from the first claim to the moment when the last delivery was seen recorded
-    since_approval: float  # the same, from the operator's approval
-    counted: int | None  # by the sink
-    groups: int  # commits that recorded these letters
-    commits: int  # of the whole database meanwhile
-    cpu: dict[str, float]
-    peak_mb: dict[str, float]
+    seconds: float  # from the first claim until the last delivery is recorded
+    since_approval: float  # seconds from the operator's approval until the last delivery is recorded
+    counted: int | None  # letters, by the sink
+    groups: int  # commits that recorded these deliveries
+    commits: int  # of the whole database during the run
+    cpu: dict[str, float]  # seconds by process
+    peak_mb: dict[str, float]  # by process
 
     @property
     def sent(self) -> int:
-        """Letters that were recorded as sent."""
+        """Deliveries recorded as sent."""
         return self.sums[DeliveryStatus.SENT]
 
     @property
@@ -50,8 +50,8 @@ class BenchRun:
         return self.sent / self.seconds
 
     @property
-    def told(self) -> dict[str, Any]:
-        """For the report."""
+    def figures(self) -> dict[str, Any]:
+        """The run's part of the report, under stable names."""
         return {
             "letters_per_second": round(self.rate, 1),
             "seconds": round(self.seconds, 3),
@@ -59,7 +59,7 @@ class BenchRun:
             "audience": self.audience,
             **self.sums,
             "counted_by_sink": self.counted,
-            # A sink that only counts cannot tell a letter that is lost and one that is doubled from two that are fine.
+            # A mere count hides one lost letter behind one doubled letter.
             "difference": None if self.counted is None else self.counted - self.sent,
             "letters_per_commit": round(self.sent / self.groups, 1) if self.groups else None,
             "commits": self.commits,
@@ -72,28 +72,28 @@ class BenchRun:
 
 
 def send(
-    staff: BenchWorkers,
+    workers: BenchWorkers,
     issue_id: int,
-    told: Callable[[int, int], None],
+    show_progress: Callable[[int, int], None],
     meanwhile: AbstractContextManager[object] | None = None,
 ) -> BenchRun:
-    """Approve an issue and wait until its last delivery is recorded; `told` how many letters of how many have left.
+    """Approve an issue and wait until its last delivery is recorded.
 
-    What is to happen meanwhile begins when every reader is owed a letter, and ends with the last record. Raises
-    NewsletterError where nothing moves for two minutes.
+    The block `meanwhile` lasts from the moment at which every delivery is queued to the last recorded result. Raises
+    NewsletterError if no letter is sent for two minutes, if the issue is paused, or if a process ends.
     """
-    database, counted = staff.town.database, staff.relay.count()
-    meter, commits = staff.meter(), _commits(staff)
+    database, counted = workers.environment.database, workers.relay.count()
+    meter, commits = workers.meter(), _commits(workers)
     with database.writing() as session:
         issues.approve(session, session.get_one(Issue, issue_id), actor=audit_log.system_user(), now=clock.now())
     approved = clock.now()
-    audience = _begun(staff, issue_id)
+    audience = _wait_until_queued(workers, issue_id)
     with meanwhile or nullcontext():
-        _wait(staff, issue_id, audience, told, base=counted)
+        _wait_until_recorded(workers, issue_id, audience, show_progress, counted_before=counted)
     ended = clock.now()
-    commits = _commits(staff) - commits
+    commits = _commits(workers) - commits
     cpu, peaks = meter.read()
-    now_counted = staff.relay.count()
+    now_counted = workers.relay.count()
     with database.reading() as session:
         letter = session.scalars(select(Letter).where(Letter.issue_id == issue_id)).one()
         first, groups = _recorded(session, letter.id)
@@ -111,61 +111,68 @@ def send(
         )
 
 
-def _begun(staff: BenchWorkers, issue_id: int) -> int:
-    """Wait until the workers have begun the issue; how many readers it has."""
-    until = time.monotonic() + SILENCE
-    while time.monotonic() < until:
-        staff.check()
-        with staff.town.database.reading() as session:
+def _wait_until_queued(workers: BenchWorkers, issue_id: int) -> int:
+    """Wait until the workers have queued the issue's deliveries; return its audience."""
+    deadline = time.monotonic() + STALL_SECONDS
+    while time.monotonic() < deadline:
+        workers.check()
+        with workers.environment.database.reading() as session:
             audience = session.scalar(select(Letter.audience).where(Letter.issue_id == issue_id))
-            _mind(session, issue_id)
+            _check_not_paused(session, issue_id)
         if audience is not None:
             return audience
-        time.sleep(LOOK)
-    raise NewsletterError(f"The workers have not begun the issue within {SILENCE:.0f} seconds.")
+        time.sleep(FAST_POLL_SECONDS)
+    raise NewsletterError(f"The workers have not started the issue within {STALL_SECONDS:.0f} seconds.")
 
 
-def _wait(
-    staff: BenchWorkers, issue_id: int, audience: int, told: Callable[[int, int], None], *, base: int | None
+def _wait_until_recorded(
+    workers: BenchWorkers,
+    issue_id: int,
+    audience: int,
+    show_progress: Callable[[int, int], None],
+    *,
+    counted_before: int | None,
 ) -> None:
-    """Until every delivery of the issue is decided. The database is asked often only towards the end: that costs."""
-    moved, before = time.monotonic(), -1
+    """Wait until every delivery of the issue is final. Query the database only near the end: queries cost speed."""
+    changed_at, last_count = time.monotonic(), -1
     while True:
-        staff.check()
-        gone = (staff.relay.count() or 0) - (base or 0)
-        if gone != before:
-            moved, before = time.monotonic(), gone
-            told(gone, audience)
-        is_near = base is not None and gone >= audience - audience // NEARLY
-        is_still = time.monotonic() - moved > 2 * GLANCE
-        if is_near or is_still:
-            with staff.town.database.reading() as session:
+        workers.check()
+        count = (workers.relay.count() or 0) - (counted_before or 0)
+        if count != last_count:
+            changed_at, last_count = time.monotonic(), count
+            show_progress(count, audience)
+        is_near_end = counted_before is not None and count >= audience - audience // NEAR_END_FRACTION
+        is_still = time.monotonic() - changed_at > 2 * SLOW_POLL_SECONDS
+        if is_near_end or is_still:
+            with workers.environment.database.reading() as session:
                 if not _is_open(session, issue_id):
                     return
-                _mind(session, issue_id)
-        if base is not None and time.monotonic() - moved > SILENCE:
-            raise NewsletterError(f"Nothing has left for {SILENCE:.0f} seconds: {gone:,} letters of {audience:,} have.")
-        time.sleep(LOOK if is_near else GLANCE)
+                _check_not_paused(session, issue_id)
+        if counted_before is not None and time.monotonic() - changed_at > STALL_SECONDS:
+            raise NewsletterError(
+                f"No letter was sent for {STALL_SECONDS:.0f} seconds, after {count:,} letters of {audience:,}."
+            )
+        time.sleep(FAST_POLL_SECONDS if is_near_end else SLOW_POLL_SECONDS)
 
 
-def _mind(session: Session, issue_id: int) -> None:
+def _check_not_paused(session: Session, issue_id: int) -> None:
     issue = session.get_one(Issue, issue_id)
     if issue.status is issues.IssueStatus.PAUSED:
         raise NewsletterError(f"The issue was paused: {issues.pause_reason(session, issue)}")
 
 
 def _is_open(session: Session, issue_id: int) -> bool:
-    """Whether something of it is owed or in hand; each question has a partial index."""
+    """Return whether a delivery of the issue is waiting or claimed; both conditions have a partial index."""
     letter = select(Letter.id).where(Letter.issue_id == issue_id).scalar_subquery()
-    of_it = exists().where(Delivery.letter_id == letter)
-    questions = select(of_it.where(has_status(*WAITING)), of_it.where(has_status(DeliveryStatus.CLAIMED)))
-    return any(session.execute(questions).one())
+    deliveries = exists().where(Delivery.letter_id == letter)
+    query = select(deliveries.where(has_status(*WAITING)), deliveries.where(has_status(DeliveryStatus.CLAIMED)))
+    return any(session.execute(query).one())
 
 
 def _recorded(session: Session, letter: int) -> tuple[datetime, int]:
-    """When the first of its deliveries was claimed, and how many transactions wrote what became of them.
+    """Return when the first delivery was claimed, and how many transactions recorded the results.
 
-    A row's xmin is the transaction that wrote it last, and that is the one which recorded it.
+    A row's xmin is the transaction that wrote it last, which is the one that recorded the result.
     """
     first, groups = session.execute(
         select(
@@ -178,7 +185,7 @@ def _recorded(session: Session, letter: int) -> tuple[datetime, int]:
     return first, groups
 
 
-def _commits(staff: BenchWorkers) -> int:
-    question = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
-    with staff.town.database.reading() as session:
-        return int(session.scalar(text(question)) or 0)
+def _commits(workers: BenchWorkers) -> int:
+    query = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+    with workers.environment.database.reading() as session:
+        return int(session.scalar(text(query)) or 0)

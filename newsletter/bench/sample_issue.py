@@ -1,4 +1,4 @@
-"""The issue that is sent: a digest of a real feed's articles, as large as such letters are."""
+"""The benchmark's issues: digests of a feed's articles, of a realistic size."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,37 +29,37 @@ from newsletter.store.database import Database
 
 SAMPLE = Path(newsletter.__file__).parent / "sample" / "feed.xml"
 SLUG = "bench"
-LARGEST = 25_000  # octets of a letter; an issue takes as many articles as fit into it
+LETTER_OCTETS = 25_000  # at most; an issue gets as many articles as fit
 
 
-def found(session: Session, templates: Environment) -> tuple[Newsletter, Wording]:
-    """A newsletter with its consent wording."""
-    made = newsletters.add(
+def add_newsletter(session: Session, templates: Environment) -> tuple[Newsletter, Wording]:
+    """Add the benchmark's newsletter and publish its consent wording."""
+    newsletter = newsletters.add(
         session,
         slug=SLUG,
         name="The Benchmark",
         publisher="The Bench",
-        description="What a newsletter of some articles costs to send.",
+        description="Measures the cost of sending a newsletter.",
         sender="letters@bench.example",
         postal_address="1 Example Street, 00000 Exampleton",
         actor=audit_log.system_user(),
         now=clock.now(),
     )
-    text = wordings.default_text(made)
-    return made, forms.publish(session, templates, made, text=text, actor=audit_log.system_user(), now=clock.now())
+    text, actor, now = wordings.default_text(newsletter), audit_log.system_user(), clock.now()
+    return newsletter, forms.publish(session, templates, newsletter, text=text, actor=actor, now=now)
 
 
-def read_feed(database: Database, feed: str | None, *, issues_wanted: int) -> None:
-    """Let the newsletter read the feed, once for each issue that is to come: an issue takes no article a second time.
+def fetch_feed(database: Database, feed: str | None, *, copies: int) -> None:
+    """Fetch the feed's articles once for each issue, because an article appears in only one issue.
 
-    What answers on the web is read once, and then served from here under as many addresses. Raises Refused where it
+    A feed on the web is downloaded once and then served from this process at that many URLs. Raises Refused if it
     cannot be read.
     """
-    with _served(feed, issues_wanted) as addresses:
+    with _served(feed, copies) as addresses:
         with database.writing() as session:
-            read = newsletters.named(session, SLUG)
+            reader = newsletters.named(session, SLUG)
             for address in addresses:
-                feeds.add(session, read, address, actor=audit_log.system_user(), now=clock.now())
+                feeds.add(session, reader, address, actor=audit_log.system_user(), now=clock.now())
         allowed = settings.load({f"{PREFIX}FEED_ALLOW": urlsplit(addresses[0]).netloc}, dotenv=None).feed_allow
         fetcher = HttpFetcher(allow=allowed)
         while refreshing.refresh_due(database.writing, fetcher, now=clock.now()):
@@ -72,33 +72,33 @@ def read_feed(database: Database, feed: str | None, *, issues_wanted: int) -> No
 
 
 def draft(session: Session, templates: Environment, *, base_url: str) -> tuple[Issue, int]:
-    """An issue of as many of the newest articles as fit into `LARGEST`, and the octets of one of its letters."""
-    smallest: tuple[Issue, int] | None = None
-    read = newsletters.named(session, SLUG)
+    """Draft an issue of as many articles as fit into `LETTER_OCTETS`; return it and the octets of one letter."""
+    drafted: tuple[Issue, int] | None = None
+    reader = newsletters.named(session, SLUG)
     for articles in range(12, 0, -1):
-        issue = drafting.draft(session, read, articles=articles, actor=audit_log.system_user(), now=clock.now())
+        issue = drafting.draft(session, reader, articles=articles, actor=audit_log.system_user(), now=clock.now())
         letter = issue_letters.preview(session, issue, templates=templates, base_url=base_url)["source"]
-        smallest = issue, len(letter)
-        if len(letter) <= LARGEST or articles == 1:
+        drafted = issue, len(letter)
+        if len(letter) <= LETTER_OCTETS or articles == 1:
             break
         issues.cancel(session, issue, actor=audit_log.system_user(), now=clock.now())
-    assert smallest
-    return smallest
+    assert drafted
+    return drafted
 
 
-def drafted(database: Database, number: int, *, base_url: str) -> tuple[list[int], int]:
-    """So many issues, by their ids, and the octets of a letter."""
-    templates, made, size = templating.environment(), [], 0
+def draft_many(database: Database, number: int, *, base_url: str) -> tuple[list[int], int]:
+    """Draft that many issues; return their ids and the octets of one letter."""
+    templates, ids, octets = templating.environment(), [], 0
     for _ in range(number):
         with database.writing() as session:
-            issue, size = draft(session, templates, base_url=base_url)
-            made.append(issue.id)
-    return made, size
+            issue, octets = draft(session, templates, base_url=base_url)
+            ids.append(issue.id)
+    return ids, octets
 
 
 @contextmanager
 def _served(feed: str | None, times: int) -> Iterator[list[str]]:
-    """The feed, with what lies beside it, under so many addresses."""
+    """Serve the feed and the files beside it at that many URLs."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         file = _file(feed, folder)
@@ -113,12 +113,12 @@ def _file(feed: str | None, folder: Path) -> Path:
         try:
             body = httpx2.get(feed, follow_redirects=True, timeout=30).raise_for_status().content
         except httpx2.HTTPError as error:
-            raise Refused(f"--feed: it cannot be read: {error}") from error
-        kept = folder / "fetched"
-        kept.mkdir()
-        (kept / "feed.xml").write_bytes(body)
-        return kept / "feed.xml"
+            raise Refused(f"--feed: the feed cannot be read: {error}") from error
+        downloaded = folder / "fetched"
+        downloaded.mkdir()
+        (downloaded / "feed.xml").write_bytes(body)
+        return downloaded / "feed.xml"
     file = Path(feed) if feed else SAMPLE
     if not file.is_file():
-        raise Refused(f"--feed: there is no file {file}.")
+        raise Refused(f"--feed: {file} is not a file.")
     return file

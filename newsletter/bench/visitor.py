@@ -1,4 +1,4 @@
-"""A rehearsal of the whole service, performed from the outside: over HTTP, and by reading the letters that arrive."""
+"""A simulated visitor: uses the site over HTTP and reads the letters that arrive."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,30 +16,30 @@ from selectolax.lexbor import LexborHTMLParser
 
 from newsletter.errors import NewsletterError
 
-PATIENCE = 60.0  # seconds that a step may take before the rehearsal gives up
+TIMEOUT = 60.0  # seconds for one step
 Found = TypeVar("Found")
 
 
-class Stuck(NewsletterError):
-    """The rehearsal waited for something that did not happen."""
+class StepFailed(NewsletterError):
+    """A step of the simulated visit failed or took too long."""
 
 
-def until(
-    check: Callable[[], Found | None],
-    what: str,
+def wait_for(
+    result: Callable[[], Found | None],
+    name: str,
     *,
-    watch: Callable[[], None] = lambda: None,
-    patience: float = PATIENCE,
+    check: Callable[[], None] = lambda: None,
+    timeout: float = TIMEOUT,
 ) -> Found:
-    """What `check` finds, asked again and again until it finds something, or `watch` raises that it never will.
+    """Call `result` until it returns a true value, and return that.
 
-    Raises Stuck naming what was waited for.
+    Raises StepFailed, which contains `name`, after `timeout` seconds; `check` raises earlier if waiting is pointless.
     """
-    end = time.monotonic() + patience
-    while not (found := check()):
-        watch()
-        if time.monotonic() > end:
-            raise Stuck(f"Waited {patience:.0f} seconds for {what}.")
+    deadline = time.monotonic() + timeout
+    while not (found := result()):
+        check()
+        if time.monotonic() > deadline:
+            raise StepFailed(f"Waited {timeout:.0f} seconds for {name}.")
         time.sleep(0.05)
     return found
 
@@ -48,15 +48,15 @@ class Inbox(Protocol):
     """The readers' letters."""
 
     def __len__(self) -> int:
-        """How many have arrived."""
+        """Return how many letters have arrived."""
 
     def letters(self) -> list[EmailMessage]:
-        """What has arrived."""
+        """Return the letters that have arrived."""
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Somebody with a browser and an inbox."""
+    """A visitor with a browser and an inbox; every method raises StepFailed if the site refuses."""
 
     browser: httpx2.Client
     inbox: Inbox
@@ -67,51 +67,51 @@ class Visitor:
         hidden = page.css("form[action='/subscribe'] input[type=hidden]")
         filled = {str(field.attributes["name"]): field.attributes["value"] for field in hidden}
         filled |= {"email": address, "name": name, "consent": "true"}
-        answer = self._request("POST", "/subscribe", data=filled)
-        if answer.status_code != 202:
-            raise Stuck(f"The sign-up form was answered with {answer.status_code}.")
+        response = self._request("POST", "/subscribe", data=filled)
+        if response.status_code != 202:
+            raise StepFailed(f"The site answered the sign-up form with {response.status_code}.")
 
     def confirm(self, letter: EmailMessage) -> None:
         """Open the link in a confirmation letter and press the button on its page."""
         link = next(line for line in self.text(letter).splitlines() if "/confirm/" in line)
         buttons = self._page(link).css("form[method=post] button[name=confirm]")
         pressed = {str(button.attributes["name"]): button.attributes["value"] for button in buttons}
-        answer = self._request("POST", link, data=pressed)
-        if answer.status_code != 200:
-            raise Stuck(f"The confirmation was answered with {answer.status_code}.")
+        response = self._request("POST", link, data=pressed)
+        if response.status_code != 200:
+            raise StepFailed(f"The site answered the confirmation with {response.status_code}.")
 
     def leave(self, letter: EmailMessage) -> None:
         """Press the mail program's own unsubscribe button (RFC 8058)."""
         link = letter["List-Unsubscribe"].strip("<>")
-        answer = self._request("POST", link, data={"List-Unsubscribe": "One-Click"})
-        if answer.status_code != 200:
-            raise Stuck(f"The one-click unsubscribe was answered with {answer.status_code}.")
+        response = self._request("POST", link, data={"List-Unsubscribe": "One-Click"})
+        if response.status_code != 200:
+            raise StepFailed(f"The site answered the one-click unsubscribe with {response.status_code}.")
 
     def letters(self, at_least: int) -> list[EmailMessage]:
-        """The letters in the inbox, once there are that many."""
+        """Return the letters in the inbox; none until `at_least` have arrived."""
         return self.inbox.letters() if len(self.inbox) >= at_least else []
 
     def text(self, letter: EmailMessage) -> str:
-        """A letter's text part."""
+        """Return a letter's text part."""
         part = letter.get_body(("plain",))
         return part.get_content() if part else ""
 
     def _page(self, url: str) -> LexborHTMLParser:
-        answer = self._request("GET", url)
-        if answer.status_code != 200:
-            raise Stuck(f"A page was answered with {answer.status_code}.")
-        return LexborHTMLParser(answer.text)
+        response = self._request("GET", url)
+        if response.status_code != 200:
+            raise StepFailed(f"The site answered a page request with {response.status_code}.")
+        return LexborHTMLParser(response.text)
 
-    def _request(self, method: str, url: str, **sent: Any) -> httpx2.Response:
+    def _request(self, method: str, url: str, **content: Any) -> httpx2.Response:
         try:
-            return self.browser.request(method, url, **sent)
+            return self.browser.request(method, url, **content)
         except httpx2.TransportError as error:
-            raise Stuck(f"The site did not answer ({type(error).__name__}).") from error
+            raise StepFailed(f"The site did not answer ({type(error).__name__}).") from error
 
 
 @contextmanager
 def feed_served(folder: Path) -> Iterator[str]:
-    """A folder on a web server of its own, so that a feed in a file is fetched as any other; yields its address."""
+    """Serve a folder over HTTP and yield its URL, so that a feed in a file is fetched like any other."""
     handler: Any = partial(_Quiet, directory=str(folder))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     Thread(target=server.serve_forever, name="feed", daemon=True).start()
@@ -124,4 +124,4 @@ def feed_served(folder: Path) -> Iterator[str]:
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
-        """Say nothing: the demo's own lines are enough."""
+        """Log nothing: the demo prints its own lines."""

@@ -1,1 +1,1 @@
-"""The `newsletter` command: a module for each part of it, put together in app.py."""
+"""The `newsletter` command: one module for each subcommand; app.py joins them."""

@@ -1,4 +1,4 @@
-"""`python -m newsletter.cli` is the same command."""
+"""Run the `newsletter` command as `python -m newsletter.cli`."""
 
 from newsletter.cli.app import main
 

@@ -1,4 +1,4 @@
-"""newsletter bench: how fast, on this machine."""
+"""newsletter bench: measure how fast this machine sends letters."""
 
 import json
 import os
@@ -9,60 +9,76 @@ import typer
 
 from newsletter.bench import environment
 from newsletter.bench.delivery import BenchOptions, DeliveryBenchmark
-from newsletter.bench.processes import leaving_in_order
+from newsletter.bench.processes import unwinding_on_signals
 from newsletter.bench.report import ProgressOutput, report
 from newsletter.bench.servers import postfix
 from newsletter.cli import console
 
-app = typer.Typer(help="Benchmarks: how fast, on this machine.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Benchmarks of this machine.", no_args_is_help=True, rich_markup_mode=None)
+
+LettersOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=5_000_000, help="Readers of the issue; by default 100,000, with --latency 10,000."),
+]
+ConnectionsOption = Annotated[int, typer.Option(min=1, max=200, help="Connections to the relay.")]
+WorkerProcessesOption = Annotated[
+    int | None, typer.Option(min=1, max=64, help="Worker processes; by default one per processor, with --latency one.")
+]
+RoundsOption = Annotated[
+    int, typer.Option(min=1, max=20, help="Rounds of the newsletter and the baselines; the medians are reported.")
+]
+LatencyOption = Annotated[
+    float, typer.Option(min=0, max=2000, metavar="MS", help="Delay the relay by this round-trip time.")
+]
+SnapshotOption = Annotated[
+    bool | None,
+    typer.Option("--snapshot/--no-snapshot", help="Also measure during an open transaction like pg_dump's."),
+]
+ConfirmationsOption = Annotated[
+    int | None,
+    typer.Option(min=0, help="Sign-ups during a separate run; by default 300, with --latency none."),
+]
+LeaversOption = Annotated[
+    int | None, typer.Option(min=0, help="Unsubscribes during a separate run; by default 100, with --latency none.")
+]
+FeedOption = Annotated[str | None, typer.Option(help="URL or file of a feed; by default the built-in sample.")]
+DatabaseUrlOption = Annotated[
+    str, typer.Option(metavar="URL", help="An empty PostgreSQL database; by default a server is started.")
+]
+RedisUrlOption = Annotated[
+    str, typer.Option(metavar="URL", help="An unused Redis; by default a new server is started.")
+]
+RelayUrlOption = Annotated[
+    str,
+    typer.Option(metavar="URL", help="An SMTP relay that accepts everything, instead of a sink; disables baselines."),
+]
+FolderOption = Annotated[Path, typer.Option(help="Parent of the servers' folders; on a disk, not in memory.")]
 
 
 @app.callback()
 def bench() -> None:
-    """Benchmarks: how fast, on this machine."""
+    """Benchmarks of this machine."""
 
 
 @app.command()
 def delivery(
-    letters: Annotated[
-        int | None,
-        typer.Option(min=1, max=5_000_000, help="Readers of one issue; by default 100,000, far away 10,000."),
-    ] = None,
-    connections: Annotated[int, typer.Option(min=1, max=200, help="Connections to the relay.")] = 20,
-    processes: Annotated[
-        int | None,
-        typer.Option(min=1, max=64, help="Worker processes; by default one for each processor, far away one."),
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, max=20, help="Turns of ours and of the yardsticks; medians count.")] = 3,
-    latency: Annotated[
-        float, typer.Option(min=0, max=2000, metavar="MS", help="Put a wire of this round trip before the relay.")
-    ] = 0,
-    snapshot: Annotated[
-        bool | None,
-        typer.Option("--snapshot/--no-snapshot", help="Also once while a transaction like pg_dump's is open."),
-    ] = None,
-    confirmations: Annotated[
-        int | None, typer.Option(min=0, help="Sign-ups meanwhile, in a run of its own; by default 300, far away none.")
-    ] = None,
-    leavers: Annotated[
-        int | None, typer.Option(min=0, help="Readers who leave meanwhile; by default 100, far away none.")
-    ] = None,
-    feed: Annotated[str | None, typer.Option(help="A feed's URL or file; by default one of our own.")] = None,
-    database: Annotated[
-        str, typer.Option(metavar="URL", help="An empty PostgreSQL database, in place of one's own.")
-    ] = "",
-    redis: Annotated[str, typer.Option(metavar="URL", help="A Redis that nobody uses, in place of one's own.")] = "",
-    relay: Annotated[
-        str,
-        typer.Option(metavar="URL", help="An SMTP relay that takes it all, in place of a sink; no yardsticks then."),
-    ] = "",
-    folder: Annotated[
-        Path, typer.Option(help="Where the servers' folders are made; on a disk, not in memory.")
-    ] = environment.WHERE,
+    letters: LettersOption = None,
+    connections: ConnectionsOption = 20,
+    processes: WorkerProcessesOption = None,
+    rounds: RoundsOption = 3,
+    latency: LatencyOption = 0,
+    snapshot: SnapshotOption = None,
+    confirmations: ConfirmationsOption = None,
+    leavers: LeaversOption = None,
+    feed: FeedOption = None,
+    database: DatabaseUrlOption = "",
+    redis: RedisUrlOption = "",
+    relay: RelayUrlOption = "",
+    folder: FolderOption = environment.SERVER_FOLDERS,
     as_json: console.Json = False,
 ) -> None:
-    """Send an issue to so many readers through real workers, in turns with Postfix's smtp-source."""
-    given = BenchOptions(
+    """Measure the sending of an issue. Real workers send in turns with smtp-source; exit 1 if letters went wrong."""
+    options = BenchOptions(
         letters=letters or (10_000 if latency else 100_000),
         connections=connections,
         processes=processes or (1 if latency else len(os.sched_getaffinity(0))),
@@ -74,22 +90,29 @@ def delivery(
         feed=feed,
         relay=relay,
     )
-    if not relay:
-        postfix.program("smtp-source")  # it comes with smtp-sink; who lacks them learns it before the readers settle in
-    with leaving_in_order(), environment.built(folder, database=database, redis_url=redis, relay=relay) as built:
-        found = DeliveryBenchmark(built, given, ProgressOutput(console.err)).perform()
-    typer.echo(json.dumps(found) if as_json else report(found))
-    if wrong(found):
+    figures = _measure(options, folder, database=database, redis=redis)
+    typer.echo(json.dumps(figures) if as_json else report(figures))
+    if failures(figures):
         raise typer.Exit(1)
 
 
-def wrong(found: dict[str, Any]) -> list[str]:
-    """What went wrong, by the names of the figures: letters lost, doubled, failed, late or never sent."""
-    runs = [run for run in (found["lively"], found["paced"]) if run]
-    said = [name for name in ("lost", "doubled", "difference", "failed", "unknown") if found[name]]
+def _measure(options: BenchOptions, folder: Path, *, database: str, redis: str) -> dict[str, Any]:
+    if not options.relay:
+        postfix.program("smtp-source")  # fail before the readers are added if Postfix's programs are missing
+    with (
+        unwinding_on_signals(),
+        environment.running(folder, database=database, redis_url=redis, relay=options.relay) as servers,
+    ):
+        return DeliveryBenchmark(servers, options, ProgressOutput(console.err)).run()
+
+
+def failures(figures: dict[str, Any]) -> list[str]:
+    """Return the names of the figures that must be zero and are not: letters lost, doubled, failed, late or missing."""
+    runs = [run for run in (figures["lively"], figures["paced"]) if run]
+    names = [name for name in ("lost", "doubled", "difference", "failed", "unknown") if figures[name]]
     if any(run["leavers"] and run["leavers"]["mails_later_than_limit"] for run in runs):
-        said.append("mails_later_than_limit")
-    waits = found["lively"] and found["lively"]["confirmations"]
+        names.append("mails_later_than_limit")
+    waits = figures["lively"] and figures["lively"]["confirmations"]
     if waits and waits["letters"] < waits["signups"]:
-        said.append("confirmations")
-    return said
+        names.append("confirmations")
+    return names

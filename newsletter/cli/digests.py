@@ -1,4 +1,4 @@
-"""newsletter digests: the rules that turn articles into issues, and when they come round."""
+"""newsletter digests: the rules that turn articles into issues, and their schedule."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -18,15 +18,15 @@ app = typer.Typer(help="Digests: which articles make an issue, and when.", no_ar
 def add(
     newsletter: Annotated[str, typer.Option(help="The newsletter's slug.")],
     cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday: “0 7 * * 1-5” is workdays at seven.")],
-    name: Annotated[str, typer.Option(help="What you call it.")] = "Digest",
-    zone: Annotated[str | None, typer.Option(help="By whose clocks; by default the newsletter's zone.")] = None,
-    articles: Annotated[int, typer.Option(min=1, max=issues.MAX_ARTICLES, help="How many articles at most.")] = 12,
+    name: Annotated[str, typer.Option(help="A name for the operators.")] = "Digest",
+    zone: Annotated[str | None, typer.Option(help="Time zone of the schedule; by default the newsletter's.")] = None,
+    articles: Annotated[int, typer.Option(min=1, max=issues.MAX_ARTICLES, help="Maximum number of articles.")] = 12,
     automatic: Annotated[
-        bool, typer.Option(help="Send without asking; otherwise somebody approves each issue.")
+        bool, typer.Option(help="Send without approval; otherwise an operator approves each issue.")
     ] = False,
     as_json: console.Json = False,
 ) -> None:
-    """Let a newsletter come out on a schedule, with the newest articles that no issue has had. None: no issue."""
+    """Publish a newsletter on a schedule. An issue holds the newest unused articles; without one there is no issue."""
     with console.database() as database, database.writing() as session:
         digest = digests.add(
             session,
@@ -63,10 +63,11 @@ def listed(as_json: console.Json = False) -> None:
         ]
     lines = [
         f"{row['digest']:>4}  {row['newsletter']:<20} {row['name']}: “{row['cron']}” in {row['zone']}, "
-        f"at most {row['articles']} articles, {'sent by itself' if row['send'] == 'automatic' else 'approved by hand'}"
+        f"at most {row['articles']} articles, "
+        f"{'sent automatically' if row['send'] == 'automatic' else 'approved by an operator'}"
         for row in rows
     ]
-    console.show(rows, as_json=as_json, text="\n".join(lines) or "No digest yet. Add one: newsletter digests add")
+    console.show(rows, as_json=as_json, text="\n".join(lines) or "No digests yet. Add one: newsletter digests add")
 
 
 @app.command()
@@ -74,7 +75,7 @@ def upcoming(
     count: Annotated[int, typer.Option(min=1, max=1000, help="How many runs to show.")] = 10,
     as_json: console.Json = False,
 ) -> None:
-    """Show the next runs, by the clocks of each digest's zone."""
+    """Show the next runs. Each time is in its digest's time zone."""
     with console.database() as database, database.reading() as session:
         rows = [
             run

@@ -1,4 +1,4 @@
-"""newsletter doctor: whether the books agree."""
+"""newsletter doctor: check the database's consistency and repair what can be derived."""
 
 from typing import Annotated, Any
 
@@ -10,69 +10,75 @@ from newsletter.doctor import examination
 from newsletter.doctor.checks import expired_leases
 from newsletter.doctor.checks.findings import Check, Finding, Remark
 from newsletter.doctor.repairs import Repair, Repairer
-from newsletter.mail.delivery.leases import LEASE_DURATION
+from newsletter.keys import Keyring
+from newsletter.mail.delivery import leases
+from newsletter.store.database import Database
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.command()(doctor_domain.domain)
 
 SOUND = "ok: each letter's deliveries add up to its audience, and subscriptions agree with the ledger"
-KEYLESS = Remark(
-    "suppressed", "subscribers", "not compared with the suppressions: NEWSLETTER_SECRET_KEYS is not set here"
-)
+KEYLESS = Remark("suppressed", "subscribers", "not compared with the suppressions: NEWSLETTER_SECRET_KEYS is not set")
 
 
 @app.callback()
 def doctor(
     context: typer.Context,
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended without a doubt.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair everything that can be derived from intact rows.")] = False,
     as_json: console.Json = False,
 ) -> None:
-    """Prove that every letter's sums are right and the ledger is whole; exit 1 with what is not.
+    """Check that every letter's deliveries add up and the ledger is intact; exit 1 if not.
 
-    It reads the database only. Whether a relay delivered a letter, or delivered it more than once, it cannot tell.
+    It reads the database only, so it cannot tell whether a relay delivered a letter, or delivered it more than once.
     """
     if context.invoked_subcommand:
         return
     settings = console.configured()
     with console.database(settings) as database:
-        keyring = keys.load_if_present(settings)  # most of what is proved needs none
-        with database.reading() as session:
-            found = examination.examine(session, keyring=keyring)
-        found += expired_leases.findings(expired_leases.find_stopped(database.reading))
-        mended: list[Repair] = []
-        if fix and (broken := {each.check for each in found if each.fixable}):
-            quiet = (
-                expired_leases.find_stopped(database.reading, after=LEASE_DURATION)
-                if Check.DEAD_CLAIMS in broken
-                else {}
-            )
-            mender = Repairer(
-                reading=database.reading,
-                writing=database.writing,
-                actor=audit_log.system_user(),
-                now=clock.now,
-                keyring=keyring,
-            )
-            mended = mender.repair(broken, expired=quiet)
-            with database.reading() as session:
-                found = examination.examine(session, keyring=keyring)
-            found += expired_leases.findings(expired_leases.find_stopped(database.reading))
+        keyring = keys.load_if_present(settings)  # most checks need no key
+        findings = _examine(database, keyring)
+        repairs: list[Repair] = []
+        if fix and (broken := {each.check for each in findings if each.fixable}):
+            repairs = _repair(database, keyring, broken)
+            findings = _examine(database, keyring)
         with database.reading() as session:
             remarks = [*examination.collect_remarks(session), *([] if keyring else [KEYLESS])]
-    _show(found, mended, remarks, fix=fix, as_json=as_json)
-    if found:
+    _show(findings, repairs, remarks, fix=fix, as_json=as_json)
+    if findings:
         raise typer.Exit(1)
 
 
-def _show(found: list[Finding], mended: list[Repair], remarks: list[Remark], *, fix: bool, as_json: bool) -> None:
-    lines = [f"mended  {each.check}: {each.says}" for each in mended]
-    lines += [f"wrong   {each.check}: {each.about}: {each.says}{_hint(each, fix=fix)}" for each in found]
-    lines += [f"remark  {each.name}: {each.about}: {each.says}" for each in remarks]
-    text = "\n".join(lines if found else [SOUND, *lines])
+def _examine(database: Database, keyring: Keyring | None) -> list[Finding]:
+    with database.reading() as session:
+        findings = examination.examine(session, keyring=keyring)
+    return findings + expired_leases.findings(expired_leases.find_stopped(database.reading))
+
+
+def _repair(database: Database, keyring: Keyring | None, broken: set[Check]) -> list[Repair]:
+    expired = (
+        expired_leases.find_stopped(database.reading, after=leases.LEASE_DURATION)
+        if Check.DEAD_CLAIMS in broken
+        else {}
+    )
+    repairer = Repairer(
+        reading=database.reading,
+        writing=database.writing,
+        actor=audit_log.system_user(),
+        now=clock.now,
+        keyring=keyring,
+    )
+    return repairer.repair(broken, expired=expired)
+
+
+def _show(findings: list[Finding], repairs: list[Repair], remarks: list[Remark], *, fix: bool, as_json: bool) -> None:
+    lines = [f"repaired  {each.check}: {each.says}" for each in repairs]
+    lines += [f"wrong     {each.check}: {each.about}: {each.says}{_hint(each, fix=fix)}" for each in findings]
+    lines += [f"remark    {each.name}: {each.about}: {each.says}" for each in remarks]
+    text = "\n".join(lines if findings else [SOUND, *lines])
     verdict: dict[str, Any] = {
-        "verdict": "wrong" if found else "ok",
-        "findings": [each._asdict() for each in found],
-        "mended": [each._asdict() for each in mended],
+        "verdict": "wrong" if findings else "ok",
+        "findings": [each._asdict() for each in findings],
+        "mended": [each._asdict() for each in repairs],
         "remarks": [each._asdict() for each in remarks],
     }
     console.show(verdict, as_json=as_json, text=text)
@@ -82,5 +88,7 @@ def _hint(finding: Finding, *, fix: bool) -> str:
     if not finding.fixable:
         return f"\n        {finding.remedy}" if finding.remedy else ""
     if fix:
-        return "\n        --fix could not mend it: what it is derived from is not whole, or it changed meanwhile."
-    return "\n        newsletter doctor --fix mends it."
+        return (
+            "\n        --fix could not repair it: the rows that it derives from are damaged, or it has changed since."
+        )
+    return "\n        Repair it: newsletter doctor --fix"

@@ -1,4 +1,4 @@
-"""newsletter doctor domain: what the DNS says of the domains that letters come from, and how a letter arrives."""
+"""newsletter doctor domain: check the sending domains' DNS records, and what a received letter shows."""
 
 import sys
 from collections.abc import Iterable
@@ -21,71 +21,73 @@ from newsletter.mail.mailings import probes
 from newsletter.newsletters import Newsletter
 from newsletter.settings import Settings
 
-NOTICE = """\
-A probe leaves for {} within seconds, while a worker runs. When it is there, see:
-  - where it arrived: in the inbox, or among the spam;
-  - whether your mail program shows a button to unsubscribe beside the sender;
-  - what the receiving server found: save the letter with all headers (show original, or save as), and then
+PROBE_INSTRUCTIONS = """\
+A running worker sends the probe to {} within seconds. When it arrives, check:
+  - the folder: inbox or spam;
+  - whether your mail program shows an unsubscribe button beside the sender;
+  - the receiving server's verdict: save the letter with all headers (show original, or save as), then run
         newsletter doctor domain {} --read probe.eml"""
 
-MARGIN = 23  # characters before a line's words
+INDENT = 23  # characters before the text of a verdict's second and third line
 
 
 @dataclass(frozen=True)
 class DomainOptions:
-    """What the command line says about whom and what to ask."""
+    """The DNS server to ask, and the DKIM selectors to look up."""
 
     resolver: DnsResolver
     selectors: tuple[str, ...]
 
 
 def domain(
-    newsletter: Annotated[str | None, typer.Argument(help="The newsletter's slug; without it, each of them.")] = None,
-    selector: Annotated[list[str] | None, typer.Option(help="Where your DKIM key stands; may be given again.")] = None,
+    newsletter: Annotated[
+        str | None, typer.Argument(help="The newsletter's slug; by default every newsletter.")
+    ] = None,
+    selector: Annotated[list[str] | None, typer.Option(help="DKIM selector to look up; may be repeated.")] = None,
     probe: Annotated[str | None, typer.Option(help="Send one real letter of the newsletter to this address.")] = None,
-    read: Annotated[str | None, typer.Option(help="A received letter with all its headers: a file, or - .")] = None,
-    nameserver: Annotated[str | None, typer.Option(help="Ask this DNS server: its address, or ADDRESS:PORT.")] = None,
+    read: Annotated[str | None, typer.Option(help="Judge a received letter with all headers: a file, or - .")] = None,
+    nameserver: Annotated[str | None, typer.Option(help="DNS server to ask, as ADDRESS or ADDRESS:PORT.")] = None,
     as_json: console.Json = False,
 ) -> None:
-    """Check SPF, DKIM, DMARC, MX and PTR of the domains that letters come from; exit 1 where something is wrong."""
-    asked = DomainOptions(_resolver(nameserver), tuple(selector or ()))
+    """Check the sending domains' DNS records. Covers SPF, DKIM, DMARC, MX and PTR; exit 1 if something is wrong."""
+    options = DomainOptions(_resolver(nameserver), tuple(selector or ()))
     if read is not None:
-        _show(_read(read, asked.resolver), as_json=as_json)
+        _show(_read(read, options.resolver), as_json=as_json)
         return
     settings = console.configured()
     with console.database(settings) as database:
         with database.reading() as session:
-            found = [newsletters.named(session, newsletter)] if newsletter else newsletters.every(session)
+            chosen = [newsletters.named(session, newsletter)] if newsletter else newsletters.every(session)
         if probe is not None:
             if newsletter is None:
-                raise typer.BadParameter("name the newsletter whose letter is to be sent", param_hint="--probe")
+                raise typer.BadParameter("name the newsletter of the probe letter", param_hint="--probe")
             with database.writing() as session:
                 delivery = probes.write(
                     session,
-                    found[0],
+                    chosen[0],
                     probe,
                     templates=templating.environment(),
                     base_url=settings.base_url,
                     actor=audit_log.system_user(),
                     now=clock.now(),
                 )
-            console.show({"delivery": delivery}, as_json=as_json, text=NOTICE.format(probe, newsletter))
+            console.show({"delivery": delivery}, as_json=as_json, text=PROBE_INSTRUCTIONS.format(probe, newsletter))
             return
-    _show(_examined(found, settings, asked), as_json=as_json)
+    _show(_examined(chosen, settings, options), as_json=as_json)
 
 
-def _examined(found: Iterable[Newsletter], settings: Settings, asked: DomainOptions) -> list[Verdict]:
-    """The verdicts on each set of domains once, however many newsletters share it."""
+def _examined(chosen: Iterable[Newsletter], settings: Settings, options: DomainOptions) -> list[Verdict]:
+    """Return the verdicts on each set of domains once, even if several newsletters share it."""
     sets = dict.fromkeys(
-        Domains(_domain(each.sender), _domain(each.reply_to), each.return_path_domain) for each in found
+        Domains(_domain(each.sender), _domain(each.reply_to), each.return_path_domain) for each in chosen
     )
     verdicts = (
         assessment.examine(
-            asked.resolver,
+            options.resolver,
             domains,
             relays=settings.smtp_url,
             ehlo_name=settings.ehlo_name,
-            selectors=asked.selectors,
+            selectors=options.selectors,
         )
         for domains in sets
     )
@@ -107,16 +109,16 @@ def _resolver(nameserver: str | None) -> DnsResolver:
     except ValueError:
         address = ""
     if not address or not port.isdecimal() or not 0 < int(port) < 65536:
-        says = "enter an address such as 192.0.2.53 or 192.0.2.53:53"
-        raise typer.BadParameter(says, param_hint="--nameserver")
+        message = "enter an address such as 192.0.2.53 or 192.0.2.53:53"
+        raise typer.BadParameter(message, param_hint="--nameserver")
     return DnsResolver(address, int(port))
 
 
-def _read(place: str, resolver: DnsResolver) -> list[Verdict]:
-    """The verdicts on a received letter, and on the keys that it is signed with."""
-    source = sys.stdin.buffer.read(received.MAX_BYTES) if place == "-" else Path(place).read_bytes()
+def _read(file: str, resolver: DnsResolver) -> list[Verdict]:
+    """Return the verdicts on a received letter, and on the DKIM keys of its signatures."""
+    source = sys.stdin.buffer.read(received.MAX_BYTES) if file == "-" else Path(file).read_bytes()
     if not received.author(source):
-        raise NewsletterError(f"{place}: this is no letter; its headers have to stand at its beginning.")
+        raise NewsletterError(f"{file}: not a letter; it must begin with its headers.")
     keys = [
         verdict
         for selector, signer in received.selectors(source)
@@ -128,9 +130,9 @@ def _read(place: str, resolver: DnsResolver) -> list[Verdict]:
 def _show(verdicts: list[Verdict], *, as_json: bool) -> None:
     levels = {each.level for each in verdicts}
     verdict = "wrong" if Level.WRONG in levels else "unknown" if levels == {Level.UNKNOWN} else "ok"
-    lines = [_line(each) for each in verdicts] or ["There is no newsletter yet."]
+    lines = [_line(each) for each in verdicts] or ["No newsletters yet."]
     if verdict == "unknown":
-        lines.append("Nothing could be asked, so nothing is known. Try another DNS server with --nameserver.")
+        lines.append("No DNS query was answered. Try another DNS server with --nameserver.")
     console.show(
         {"verdict": verdict, "checks": [each._asdict() for each in verdicts]}, as_json=as_json, text="\n".join(lines)
     )
@@ -139,8 +141,8 @@ def _show(verdicts: list[Verdict], *, as_json: bool) -> None:
 
 
 def _line(verdict: Verdict) -> str:
-    """A verdict in text, without the control characters that a stranger's record may hold: a terminal obeys them."""
+    """Format a verdict, without the control characters that a foreign DNS record may send to the terminal."""
     lines = [f"{verdict.level:<8} {verdict.check:<14} {verdict.about}: {verdict.says}"]
-    lines += [f"{'':{MARGIN}} found    {verdict.found}"] * (verdict.found is not None)
-    lines += [f"{'':{MARGIN}} publish  {verdict.publish}"] * (verdict.publish is not None)
+    lines += [f"{'':{INDENT}} found    {verdict.found}"] * (verdict.found is not None)
+    lines += [f"{'':{INDENT}} publish  {verdict.publish}"] * (verdict.publish is not None)
     return "\n".join(CONTROLS.sub("?", line) for line in lines)

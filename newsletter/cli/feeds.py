@@ -1,4 +1,4 @@
-"""newsletter feeds: where articles come from."""
+"""newsletter feeds: add, list and refresh the feeds that articles come from."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -17,31 +17,32 @@ app = typer.Typer(help="Feeds: RSS, Atom, RDF or JSON Feed.", no_args_is_help=Tr
 
 @app.command()
 def add(
-    url: Annotated[str, typer.Argument(help="The feed's address.")],
+    url: Annotated[str, typer.Argument(help="The feed's URL.")],
     newsletter: Annotated[str, typer.Option(help="The slug of the newsletter that reads it.")],
     as_json: console.Json = False,
 ) -> None:
-    """Let a newsletter read a feed. The workers ask it within minutes; `feeds refresh` asks it now."""
+    """Add a feed to a newsletter. The workers fetch it within minutes; `feeds refresh` fetches it now."""
     with console.database() as database, database.writing() as session:
-        found = newsletters.named(session, newsletter)
-        feed = feeds.add(session, found, url, actor=audit_log.system_user(), now=clock.now())
+        reader = newsletters.named(session, newsletter)
+        feed = feeds.add(session, reader, url, actor=audit_log.system_user(), now=clock.now())
         answer = {"feed": feed.id, "url": feed.url}
-    console.show(answer, as_json=as_json, text=f"Feed {answer['feed']} is added. Ask it now: newsletter feeds refresh")
+    text = f"Feed {answer['feed']} is added. Fetch it now: newsletter feeds refresh"
+    console.show(answer, as_json=as_json, text=text)
 
 
 @app.command("list")
 def listed(as_json: console.Json = False) -> None:
-    """List the feeds, what they gave, and what is wrong with them."""
+    """List the feeds with article counts and errors."""
     with console.database() as database, database.reading() as session:
         rows = _rows(session)
     console.show(
-        rows, as_json=as_json, text="\n".join(map(_line, rows)) or "No feed yet. Add one: newsletter feeds add"
+        rows, as_json=as_json, text="\n".join(map(_line, rows)) or "No feeds yet. Add one: newsletter feeds add"
     )
 
 
 @app.command()
 def refresh(as_json: console.Json = False) -> None:
-    """Ask every feed now, and fetch the pictures of what is new. Exit code 1 if a feed could not be read."""
+    """Fetch every feed now. Also fetch the pictures of new articles; exit 1 if a feed could not be read."""
     settings, now = console.configured(), clock.now()
     fetcher = HttpFetcher(allow=settings.feed_allow)
     with console.database(settings) as database:
@@ -53,7 +54,7 @@ def refresh(as_json: console.Json = False) -> None:
             pass
         with database.reading() as session:
             rows = _rows(session, since=now)
-    console.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "No feed yet.")
+    console.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "No feeds yet.")
     raise typer.Exit(any(row["error"] for row in rows))
 
 
@@ -62,7 +63,7 @@ def _rows(session: Session, since: datetime | None = None) -> list[dict[str, Any
         {
             "feed": feed.id,
             "newsletter": newsletter.slug,
-            "url": without_userinfo(feed.url),  # a row may be older than the rule that an address holds none
+            "url": without_userinfo(feed.url),  # rows from older releases may still hold a password
             "title": feed.title,
             "articles": articles.count(session, feed.id),
             **({"new": articles.count(session, feed.id, since=since)} if since else {}),
@@ -76,5 +77,5 @@ def _rows(session: Session, since: datetime | None = None) -> list[dict[str, Any
 
 def _line(row: dict[str, Any]) -> str:
     fresh = f", {row['new']} new" if "new" in row else ""
-    state = row["error"] or (f"{row['articles']} articles{fresh}" if row["checked_at"] else "not asked yet")
+    state = row["error"] or (f"{row['articles']} articles{fresh}" if row["checked_at"] else "not fetched yet")
     return f"{row['feed']:>4}  {row['newsletter']:<20} {row['title'] or row['url']}\n      {row['url']}\n      {state}"

@@ -1,4 +1,4 @@
-"""newsletter issues: draft, look at, send and follow an issue."""
+"""newsletter issues: draft, preview, send, pause, cancel and follow issues."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,16 +29,16 @@ IssueArgument = Annotated[int, typer.Argument(min=1, max=2**62, help="The issue'
 def draft(
     newsletter: Annotated[str, typer.Argument(help="The newsletter's slug.")],
     articles: Annotated[
-        int, typer.Option(min=1, max=issues.MAX_ARTICLES, help="How many of the newest articles at most.")
+        int, typer.Option(min=1, max=issues.MAX_ARTICLES, help="Maximum number of articles; the newest count.")
     ] = 12,
-    title: Annotated[str | None, typer.Option(help="The subject; by default from the headlines.")] = None,
+    title: Annotated[str | None, typer.Option(help="The subject; by default made from the headlines.")] = None,
     as_json: console.Json = False,
 ) -> None:
-    """Draft an issue by hand from the newest articles that no issue has had."""
+    """Draft an issue from the newest articles. An article appears in only one issue."""
     with console.database() as database, database.writing() as session:
-        found = newsletters.named(session, newsletter)
+        publication = newsletters.named(session, newsletter)
         issue = drafting.draft(
-            session, found, articles=articles, title=title, actor=audit_log.system_user(), now=clock.now()
+            session, publication, articles=articles, title=title, actor=audit_log.system_user(), now=clock.now()
         )
         answer = _row(issue)
     console.show(answer, as_json=as_json, text=f"Issue {answer['issue']} is drafted: {answer['title']}")
@@ -48,15 +48,15 @@ def draft(
 def preview(
     number: IssueArgument,
     part: Annotated[str, typer.Option(help="html, text or source.")] = "text",
-    to: Annotated[Path | None, typer.Option(help="Write it into this file.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
 ) -> None:
-    """Show the letter as its readers will get it; for a link of each reader's own stands one like /u/preview."""
+    """Show the letter as readers will get it. Personal links are placeholders such as /u/preview."""
     settings = console.configured()
     with console.database(settings) as database, database.reading() as session:
         issue = _issue(session, number)
         shown = issue_letters.preview(session, issue, templates=templating.environment(), base_url=settings.base_url)
     if part not in shown:
-        raise typer.BadParameter("name one of html, text and source", param_hint="--part")
+        raise typer.BadParameter("must be html, text or source", param_hint="--part")
     if to:
         to.write_text(shown[part], encoding="utf-8")
     else:
@@ -65,70 +65,70 @@ def preview(
 
 @app.command()
 def send(number: IssueArgument, as_json: console.Json = False) -> None:
-    """Approve a drafted issue as it stands, and let the workers send it."""
+    """Approve a draft; the workers then send it."""
     settings = console.configured()
     with console.database(settings) as database, database.writing() as session:
         issue = _issue(session, number)
         issue_letters.check(session, issue, templates=templating.environment(), base_url=settings.base_url)
         issues.approve(session, issue, actor=audit_log.system_user(), now=clock.now())
         answer = _row(issue)
-    text = f"Issue {number} is approved; the workers begin within seconds. Follow it: newsletter issues status {number}"
+    text = f"Issue {number} is approved; sending starts within seconds. Follow it: newsletter issues status {number}"
     console.show(answer, as_json=as_json, text=text)
 
 
 @app.command()
 def pause(number: IssueArgument, as_json: console.Json = False) -> None:
-    """Hold an issue that is leaving; what has left has left."""
-    answer = _step(number, issues.pause)
-    console.show(
-        answer, as_json=as_json, text=f"Issue {number} is paused. Go on with: newsletter issues resume {number}"
-    )
+    """Pause an issue that is being sent. Letters already sent stay sent."""
+    answer = _apply(number, issues.pause)
+    text = f"Issue {number} is paused. Resume it: newsletter issues resume {number}"
+    console.show(answer, as_json=as_json, text=text)
 
 
 @app.command()
 def resume(number: IssueArgument, as_json: console.Json = False) -> None:
-    """Go on with a paused issue; what is recorded as sent is not sent again."""
-    answer = _step(number, issue_pauses.resume)
-    console.show(answer, as_json=as_json, text=f"Issue {number} goes on; the workers begin within seconds.")
+    """Resume a paused issue. Letters recorded as sent are not sent again."""
+    answer = _apply(number, issue_pauses.resume)
+    console.show(answer, as_json=as_json, text=f"Issue {number} is resumed; sending starts within seconds.")
 
 
 @app.command()
 def cancel(number: IssueArgument, as_json: console.Json = False) -> None:
-    """Give an issue up: what is still owed of it never leaves, and its articles are free for the next one."""
-    answer = _step(number, issues.cancel)
-    console.show(answer, as_json=as_json, text=f"Issue {number} is cancelled; its articles are free for the next one.")
+    """Cancel an issue. Its unsent letters are never sent, and its articles may appear in the next issue."""
+    answer = _apply(number, issues.cancel)
+    text = f"Issue {number} is cancelled; its articles may appear in the next issue."
+    console.show(answer, as_json=as_json, text=text)
 
 
 @app.command()
 def status(
     number: Annotated[
-        int | None, typer.Argument(min=1, max=2**62, help="One issue; without it the newest twenty.")
+        int | None, typer.Argument(min=1, max=2**62, help="The issue's id; by default the twenty newest.")
     ] = None,
     as_json: console.Json = False,
 ) -> None:
-    """Where issues stand, and for each letter the sum that has to come to its audience."""
+    """Show issues with their deliveries by status. The deliveries add up to the audience."""
     with console.database() as database, database.reading() as session:
         newest = select(Issue).order_by(Issue.id.desc()).limit(20)
-        found = [_issue(session, number)] if number else session.scalars(newest).all()
-        said = [bulletin.line for bulletin in notices.current(session, now=clock.now())]
+        shown = [_issue(session, number)] if number else session.scalars(newest).all()
+        relay_notices = [notice.line for notice in notices.current(session, now=clock.now())]
         rows = [
             {
                 **_row(issue),
                 "reason": issues.pause_reason(session, issue),
-                "relays": said if issue.status is issues.IssueStatus.SENDING else [],
+                "relays": relay_notices if issue.status is issues.IssueStatus.SENDING else [],
                 **_counts(session, issue),
             }
-            for issue in found
+            for issue in shown
         ]
     answer: Any = rows[0] if number else rows
-    console.show(answer, as_json=as_json, text="\n".join(_line(row) for row in rows) or "No issue yet.")
+    console.show(answer, as_json=as_json, text="\n".join(_line(row) for row in rows) or "No issues yet.")
 
 
-def _step(number: int, step: Callable[..., None]) -> dict[str, Any]:
-    """Take an issue a step on, in the name of who runs the command."""
+def _apply(number: int, change: Callable[..., None]) -> dict[str, Any]:
+    """Change an issue, in the name of the user who runs the command."""
     with console.database() as database, database.writing() as session:
         issue = _issue(session, number)
-        step(session, issue, actor=audit_log.system_user(), now=clock.now())
+        change(session, issue, actor=audit_log.system_user(), now=clock.now())
         return _row(issue)
 
 
@@ -154,7 +154,7 @@ def _line(row: dict[str, Any]) -> str:
     head += "".join(f"\n       {line}" for line in [row["reason"], *row["relays"]] if line)
     if row["audience"] is None:
         return head
-    named = ("issue", "number", "status", "title", "reason", "relays", "audience")
-    counted = {name: n for name, n in row.items() if name not in named}
-    parts = " + ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in counted.items() if n) or "0"
-    return f"{head}\n       audience {row['audience']:,} = {parts}"
+    other = ("issue", "number", "status", "title", "reason", "relays", "audience")
+    counts = {name: n for name, n in row.items() if name not in other}
+    terms = " + ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in counts.items() if n) or "0"
+    return f"{head}\n       audience {row['audience']:,} = {terms}"

@@ -1,4 +1,4 @@
-"""newsletter migrate: bring the database up to date."""
+"""newsletter migrate: upgrade the database to this release's schema."""
 
 from newsletter import audit_log, clock, upgrade
 from newsletter.cli import console

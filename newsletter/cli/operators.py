@@ -1,4 +1,4 @@
-"""newsletter operators: who may work at the desk, and who changed what."""
+"""newsletter operators: manage the operators of the desk, and show the audit log."""
 
 from typing import Annotated, Any
 
@@ -9,9 +9,7 @@ from newsletter.audit_log import AuditEntry
 from newsletter.cli import console
 from newsletter.operators import Role
 
-app = typer.Typer(
-    help="Operators, and the acts that they are answerable for.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(help="Operators, their roles, and the audit log.", no_args_is_help=True, rich_markup_mode=None)
 
 AddressArgument = Annotated[str, typer.Argument(help="The operator's e-mail address.")]
 
@@ -19,13 +17,13 @@ AddressArgument = Annotated[str, typer.Argument(help="The operator's e-mail addr
 @app.command()
 def add(
     address: AddressArgument,
-    role: Annotated[Role, typer.Option(help="What they may do; each role may all that the one before it may.")],
+    role: Annotated[Role, typer.Option(help="Their permissions; each role includes those of the role before it.")],
     as_json: console.Json = False,
 ) -> None:
-    """Let somebody work at the desk."""
+    """Add an operator, who may then work at the desk."""
     with console.database() as database, database.writing() as session:
-        made = operators.add(session, address, role=role, actor=audit_log.system_user(), now=clock.now())
-        answer = {"operator": made.id, "address": made.address, "role": made.role.value}
+        operator = operators.add(session, address, role=role, actor=audit_log.system_user(), now=clock.now())
+        answer = {"operator": operator.id, "address": operator.address, "role": operator.role.value}
     console.show(answer, as_json=as_json, text=f"{answer['address']} is operator {answer['operator']}: {role}.")
 
 
@@ -38,7 +36,7 @@ def listed(as_json: console.Json = False) -> None:
             for each in operators.every(session)
         ]
     lines = [f"{row['operator']:>4}  {row['role']:<10} {row['address']}" for row in rows]
-    text = "\n".join(lines) or "No operator yet. Add one: newsletter operators add"
+    text = "\n".join(lines) or "No operators yet. Add one: newsletter operators add"
     console.show(rows, as_json=as_json, text=text)
 
 
@@ -50,35 +48,41 @@ def assign(
 ) -> None:
     """Give an operator another role."""
     with console.database() as database, database.writing() as session:
-        found = operators.of_address(session, address)
-        operators.assign(session, found, role, actor=audit_log.system_user(), now=clock.now())
-        answer = {"operator": found.id, "address": found.address, "role": found.role.value}
-    console.show(answer, as_json=as_json, text=f"{answer['address']} is {role} from now on.")
+        operator = operators.of_address(session, address)
+        operators.assign(session, operator, role, actor=audit_log.system_user(), now=clock.now())
+        answer = {"operator": operator.id, "address": operator.address, "role": operator.role.value}
+    console.show(answer, as_json=as_json, text=f"{answer['address']} now has the role {role}.")
 
 
 @app.command()
 def remove(address: AddressArgument, as_json: console.Json = False) -> None:
-    """End an operator's work at the desk; what they did stays among the acts, under their number."""
+    """Remove an operator. The audit log keeps their changes under their number."""
     with console.database() as database, database.writing() as session:
-        found = operators.of_address(session, address)
-        answer = {"operator": found.id}
-        operators.remove(session, found, actor=audit_log.system_user(), now=clock.now())
+        operator = operators.of_address(session, address)
+        answer = {"operator": operator.id}
+        operators.remove(session, operator, actor=audit_log.system_user(), now=clock.now())
     console.show(answer, as_json=as_json, text=f"Operator {answer['operator']} is removed.")
 
 
 @app.command("acts")
-def listed_acts(
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many of the newest.")] = 50,
+def list_audit_log(
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many of the newest entries to show.")] = 50,
     as_json: console.Json = False,
 ) -> None:
-    """Who changed what, the newest last: persons, the command line (cli:USER), the scheduler, workers, the site."""
+    """Show the audit log, newest last. Actors: operators, the command line (cli:USER), scheduler, workers, site."""
     with console.database() as database, database.reading() as session:
-        rows = [_row(act) for act in audit_log.newest(session, limit=limit)]
-    console.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "Nobody has changed anything yet.")
+        rows = [_row(entry) for entry in audit_log.newest(session, limit=limit)]
+    console.show(rows, as_json=as_json, text="\n".join(map(_line, rows)) or "The audit log is empty.")
 
 
-def _row(act: AuditEntry) -> dict[str, Any]:
-    return {"at": act.at, "actor": act.actor, "verb": act.verb, "subject": act.subject, "fields": act.fields}
+def _row(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "at": entry.at,
+        "actor": entry.actor,
+        "verb": entry.verb,
+        "subject": entry.subject,
+        "fields": entry.fields,
+    }
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""newsletter serve: the service as one process."""
+"""newsletter serve: run the service as one process."""
 
 import signal
 import socket
@@ -24,38 +24,38 @@ from workers.app import make_app
 from workers.embedded import embedded
 from workers.tasks import register
 
-PATIENCE = 5  # seconds for a visitor to finish a request when the site is told to end
+SHUTDOWN_SECONDS = 5  # for open requests to finish when the site shuts down
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")]
 
 
 def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
-    """Serve the site; without Redis also worker and beat, all in this process."""
+    """Serve the site; without Redis, run worker and beat in the same process."""
     settings = console.configured()
     logs.configure()
-    with _leaving_once(), listening(host, port) as door:
+    with _exiting_on_sigterm(), listening(host, port) as listener:
         bring_up_to_date(settings, actor=audit_log.system_user(), now=clock.now())
-        with nullcontext(create_app(settings)) if settings.redis_url else working(settings) as app:
+        with nullcontext(create_app(settings)) if settings.redis_url else embedded_app(settings) as app:
             try:
-                _server(app).run([door])
+                _server(app).run([listener])
             finally:
                 ending.abandon()
 
 
 @contextmanager
-def _leaving_once() -> Iterator[None]:
-    """SIGTERM unwinds: uvicorn raises it once more when the site is closed, and would cut short what has begun."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+def _exiting_on_sigterm() -> Iterator[None]:
+    """Unwind on SIGTERM: uvicorn raises it again after closing the site, and the default would cut off the worker."""
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)
 
 
 @contextmanager
-def working(settings: Settings) -> Iterator[FastAPI]:
-    """The site, with worker and beat in the threads of this process."""
+def embedded_app(settings: Settings) -> Iterator[FastAPI]:
+    """Build the site, with worker and beat in threads of this process."""
     with (
         closing(context.build(settings)) as built,
         make_app(None) as celery,
@@ -68,29 +68,29 @@ def working(settings: Settings) -> Iterator[FastAPI]:
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """The port, taken before anything else begins; whoever calls meanwhile waits. Refused if it cannot be had."""
+    """Bind the port before startup begins, so that early connections wait; raises NewsletterError if it is not free."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        door = socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
-        text = f"Nothing can listen on {host}, port {port}; name another one with --port."
+        text = f"Cannot listen on {host}, port {port}; choose another port with --port."
         raise NewsletterError(text) from error
-    with door:
-        yield door
+    with listener:
+        yield listener
 
 
 @contextmanager
 def served(app: FastAPI, host: str, port: int) -> Iterator[None]:
-    """The site, answering from a thread while the caller does something else."""
-    with listening(host, port) as door:
+    """Serve the site from a thread within the block; raises NewsletterError if it does not start."""
+    with listening(host, port) as listener:
         server = _server(app)
-        thread = threading.Thread(target=server.run, args=([door],), name="site", daemon=True)
+        thread = threading.Thread(target=server.run, args=([listener],), name="site", daemon=True)
         thread.start()
         try:
             while thread.is_alive() and not server.started:
                 thread.join(0.01)
             if not server.started:
-                raise NewsletterError("The site did not start; the lines above say why.")
+                raise NewsletterError("The site did not start; see the lines above.")
             yield
         finally:
             server.should_exit = True
@@ -98,8 +98,7 @@ def served(app: FastAPI, host: str, port: int) -> Iterator[None]:
 
 
 def _server(app: FastAPI) -> uvicorn.Server:
-    # No access log: what is worth knowing of a request does not need its path, which may hold a token. TRUSTED_PROXIES
-    # alone says whom to believe about whom a proxy speaks for.
+    # No access log: a path may hold a token. No proxy headers: TRUSTED_PROXIES alone decides which proxies to believe.
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -107,6 +106,6 @@ def _server(app: FastAPI) -> uvicorn.Server:
             log_config=None,
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=PATIENCE,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
     )

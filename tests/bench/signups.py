@@ -1,9 +1,9 @@
-"""How long a sign-up takes while Redis is well, frozen, killed and emptied: `python -m tests.bench.signups`.
+"""Measure sign-ups while Redis is healthy, frozen, killed and emptied: `python -m tests.bench.signups`.
 
-Web, worker and beat run as in production, on a PostgreSQL, a Redis and an smtp-sink of their own. Visitors come by the
-clock and not when the last one is served, so whoever waits because the site hangs is counted with the wait. The states
-take turns; between two all letters leave. The worker is held meanwhile: otherwise a Redis that is away, and so keeps it
-idle, would leave the site more of a small machine. What is compared is within one round: machines have their moods.
+Web, worker and beat run as in production, on their own PostgreSQL, Redis and smtp-sink. Visitors arrive by the clock
+and not when the previous one is served, so a hanging site shows in the measured time. The states take turns; between
+two states all letters are sent. The worker is frozen during a measurement: an unreachable Redis would otherwise idle
+it and leave more of a small machine to the site. Ratios are taken within one round: the machine's speed varies.
 """
 
 import os
@@ -26,9 +26,9 @@ import httpx2
 from redis import Redis
 
 from newsletter.mail.delivery.deliveries import DeliveryStatus
-from tests.chaos.service import Service, service
+from tests.chaos.service import Service, running_service
 from tests.chaos.signups import hidden_fields
-from tests.servers.own_servers import MortalPostgresql, MortalRedis
+from tests.servers.own_servers import RestartablePostgresql, RestartableRedis
 from tests.servers.schema import migrate
 from tests.servers.smtp_sink import running_sink
 from tests.waiting import eventually
@@ -37,11 +37,11 @@ RATE = 300  # sign-ups a second
 SECONDS = 3  # in each state
 ROUNDS = 3
 BROWSERS = 16
-PATIENCE = 300  # seconds for the letters of one state to leave
+SEND_TIMEOUT = 300  # seconds for the letters of one state to be sent
 
 
 class Visitors:
-    """Whoever signs up; no two have the same address."""
+    """Visitors who sign up, each with another address."""
 
     def __init__(self, base_url: str) -> None:
         self._host = urlsplit(base_url).netloc
@@ -50,8 +50,8 @@ class Visitors:
         self._numbers = count()
         self.served = 0
 
-    def come(self) -> list[float]:
-        """How long each waited for the answer, in milliseconds, from the moment at which it was to come."""
+    def sign_up(self) -> list[float]:
+        """Let visitors sign up; return the milliseconds from each one's scheduled moment to the site's response."""
         due: SimpleQueue[float | None] = SimpleQueue()
         start = time.monotonic() + 0.2
         for moment in [*(start + number / RATE for number in range(RATE * SECONDS)), *[None] * BROWSERS]:
@@ -68,85 +68,98 @@ class Visitors:
                 pause.wait(max(0, moment - time.monotonic()))
                 body = urlencode({**self._form, "email": f"reader{next(self._numbers)}@example.org"})
                 connection.request("POST", "/subscribe", body, {"Content-Type": "application/x-www-form-urlencoded"})
-                with connection.getresponse() as answer:
-                    answer.read()
-                assert answer.status == 202, answer.status
+                with connection.getresponse() as response:
+                    response.read()
+                assert response.status == 202, response.status
                 waits.append(1000 * (time.monotonic() - moment))
         return waits
 
 
 @contextmanager
-def well(_: MortalRedis) -> Iterator[None]:
+def healthy(_: RestartableRedis) -> Iterator[None]:
+    """Leave Redis alone."""
     yield
 
 
 @contextmanager
-def killed(redis: MortalRedis) -> Iterator[None]:
+def killed(redis: RestartableRedis) -> Iterator[None]:
+    """Kill Redis, and start it again after the block."""
     redis.kill()
     yield
     redis.start()
 
 
 @contextmanager
-def emptied(redis: MortalRedis) -> Iterator[None]:
-    """Five times a second."""
-    over = Event()
+def emptied(redis: RestartableRedis) -> Iterator[None]:
+    """Empty Redis five times a second."""
+    stop = Event()
 
     def empty() -> None:
         with Redis.from_url(redis.url) as client:
-            while not over.wait(0.2):
+            while not stop.wait(0.2):
                 client.flushall()
 
-    with ThreadPoolExecutor(1) as hand:
-        emptying = hand.submit(empty)
+    with ThreadPoolExecutor(1) as thread:
+        emptying = thread.submit(empty)
         yield
-        over.set()
+        stop.set()
     emptying.result()
 
 
-STATES: dict[str, Callable] = {"well": well, "frozen": MortalRedis.frozen, "killed": killed, "emptied": emptied}
+STATES: dict[str, Callable] = {
+    "healthy": healthy,
+    "frozen": RestartableRedis.frozen,
+    "killed": killed,
+    "emptied": emptied,
+}
 
 
-def measure(town: Service, redis: MortalRedis) -> dict[str, list[tuple[float, float, float]]]:
-    """By state and round: the median wait, the 99th percentile, and how long the letters took to leave afterwards."""
-    visitors = Visitors(town.processes.base_url)
-    visitors.come()  # connections, caches and plans
+def measure(service: Service, redis: RestartableRedis) -> dict[str, list[tuple[float, float, float]]]:
+    """Return by state and round: median and 99th percentile in milliseconds, and seconds until all letters are sent."""
+    visitors = Visitors(service.processes.base_url)
+    visitors.sign_up()  # warms up connections, caches and query plans
     measured: dict[str, list[tuple[float, float, float]]] = {state: [] for state in STATES}
     for _ in range(ROUNDS):
         for state, meanwhile in STATES.items():
-            eventually(lambda: town.deliveries(DeliveryStatus.SENT) == visitors.served, within=PATIENCE, every=0.25)
+            _wait_until_sent(service, visitors)
             with meanwhile(redis):
-                town.processes.worker.freeze()
-                parts = quantiles(visitors.come(), n=100)
-                town.processes.worker.thaw()
-            since = time.monotonic()
-            eventually(lambda: town.deliveries(DeliveryStatus.SENT) == visitors.served, within=PATIENCE, every=0.25)
-            measured[state].append((parts[49], parts[98], time.monotonic() - since))
+                service.processes.worker.freeze()
+                percentiles = quantiles(visitors.sign_up(), n=100)
+                service.processes.worker.thaw()
+            started = time.monotonic()
+            _wait_until_sent(service, visitors)
+            measured[state].append((percentiles[49], percentiles[98], time.monotonic() - started))
     return measured
 
 
+def _wait_until_sent(service: Service, visitors: Visitors) -> None:
+    eventually(lambda: service.deliveries(DeliveryStatus.SENT) == visitors.served, within=SEND_TIMEOUT, every=0.25)
+
+
 def main() -> None:
-    with ExitStack() as last, tempfile.TemporaryDirectory() as folder:
-        postgresql, redis = MortalPostgresql(), MortalRedis()
-        last.callback(postgresql.stop)
-        last.callback(redis.stop)
+    """Measure, and print a table."""
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
+        postgresql, redis = RestartablePostgresql(), RestartableRedis()
+        stack.callback(postgresql.stop)
+        stack.callback(redis.stop)
         migrate(postgresql.url)
-        sink = last.enter_context(running_sink())
+        sink = stack.enter_context(running_sink())
         load = os.getloadavg()[0]
-        town = last.enter_context(service(postgresql.url, redis.url, sink, Path(folder), rate=10_000))
-        measured = measure(town, redis)
-    say = sys.stdout.write
-    say(f"{os.cpu_count()} cores, {processor()}, Python {platform.python_version()}, load before {load:.1f}\n")
-    say(f"{RATE} sign-ups a second for {SECONDS} s, {ROUNDS} rounds; PostgreSQL in memory with fsync off\n")
-    say("Redis       p50 ms   p99 ms   p50 : well   p99 : well   letters gone after s\n")
+        running = stack.enter_context(running_service(postgresql.url, redis.url, sink, Path(folder), rate=10_000))
+        measured = measure(running, redis)
+    write = sys.stdout.write
+    write(f"{os.cpu_count()} cores, {processor()}, Python {platform.python_version()}, load before {load:.1f}\n")
+    write(f"{RATE} sign-ups a second for {SECONDS} s, {ROUNDS} rounds; PostgreSQL in memory with fsync off\n")
+    write("Redis       p50 ms   p99 ms  p50 : healthy  p99 : healthy  letters sent after s\n")
     for state, rounds in measured.items():
-        p50, p99, gone = (median(column) for column in zip(*rounds, strict=True))
-        ratios = [median(mine[n] / its[n] for mine, its in zip(rounds, measured["well"], strict=True)) for n in (0, 1)]
-        say(f"{state:10}{p50:8.1f} {p99:8.1f} {ratios[0]:12.2f} {ratios[1]:12.2f} {gone:22.1f}\n")
+        p50, p99, sent_after = (median(column) for column in zip(*rounds, strict=True))
+        pairs = list(zip(rounds, measured["healthy"], strict=True))
+        ratios = [median(disturbed[n] / healthy[n] for disturbed, healthy in pairs) for n in (0, 1)]
+        write(f"{state:10}{p50:8.1f} {p99:8.1f} {ratios[0]:14.2f} {ratios[1]:14.2f} {sent_after:21.1f}\n")
 
 
 def processor() -> str:
-    """What Linux calls it."""
+    """Return Linux's name of the processor."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
 

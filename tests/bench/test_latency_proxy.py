@@ -1,4 +1,4 @@
-"""The long wire: whatever goes in comes out, in order, later."""
+"""The latency proxy passes on every byte, in order and delayed."""
 
 import os
 import socket
@@ -17,38 +17,38 @@ LATENCY = 80  # milliseconds of a round trip
 
 @pytest.fixture
 def echo():
-    """A wire to somebody who says again what he hears, and then hangs up."""
+    """The port of a proxy before an echo server."""
     port = free_port()
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        words = ["--port", str(port), "--to", str(door.getsockname()[1]), "--latency", str(LATENCY)]
-        with subprocess.Popen([sys.executable, "-m", "newsletter.bench.latency_proxy", *words]) as wire:
-            thread = Thread(target=answer, args=[door], daemon=True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        words = ["--port", str(port), "--to", str(listener.getsockname()[1]), "--latency", str(LATENCY)]
+        with subprocess.Popen([sys.executable, "-m", "newsletter.bench.latency_proxy", *words]) as proxy:
+            thread = Thread(target=serve_echo, args=[listener], daemon=True)
             thread.start()
             assert eventually(lambda: listens(port), within=20)
             yield port
-            wire.terminate()
+            proxy.terminate()
 
 
-def answer(door):
-    """The first caller only looked whether somebody is there."""
+def serve_echo(listener):
+    """Serve two connections; the first is the check that the proxy listens."""
     for _ in range(2):
-        caller, _ = door.accept()
-        with caller:
-            while heard := caller.recv(65_536):
-                caller.sendall(heard)
+        connection, _ = listener.accept()
+        with connection:
+            while received := connection.recv(65_536):
+                connection.sendall(received)
 
 
-def test_bytes_come_back_whole_and_in_order_but_later(echo):
-    said = os.urandom(2_000_000)
-    with socket.create_connection(("127.0.0.1", echo)) as line:
-        begun = time.monotonic()
-        line.sendall(said[:10])
-        assert line.recv(10) == said[:10]
-        assert time.monotonic() - begun >= (LATENCY - 2) / 1000
-        Thread(target=line.sendall, args=[said[10:]], daemon=True).start()
-        heard = b""
-        while len(heard) < len(said) - 10:
-            heard += line.recv(65_536)
-        assert heard == said[10:]
-        line.shutdown(socket.SHUT_WR)
-        assert line.recv(1) == b""
+def test_bytes_arrive_complete_in_order_and_delayed(echo):
+    data = os.urandom(2_000_000)
+    with socket.create_connection(("127.0.0.1", echo)) as connection:
+        started = time.monotonic()
+        connection.sendall(data[:10])
+        assert connection.recv(10) == data[:10]
+        assert time.monotonic() - started >= (LATENCY - 2) / 1000
+        Thread(target=connection.sendall, args=[data[10:]], daemon=True).start()
+        received = b""
+        while len(received) < len(data) - 10:
+            received += connection.recv(65_536)
+        assert received == data[10:]
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""

@@ -1,4 +1,4 @@
-"""Processes that are started for a while: they say why they end, and none is left."""
+"""Child processes: an unexpected end is reported with its reason, and no process is left behind."""
 
 import os
 import signal
@@ -6,24 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.bench.processes import Ended, Processes, leaving_in_order
+from newsletter.bench.processes import ProcessEnded, Processes, unwinding_on_signals
 from tests.waiting import eventually
 
-STUBBORN = """
+IGNORES_SIGTERM = """
 import os, signal, sys, threading
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("I stay as", os.getpid(), flush=True)
 threading.Event().wait()
 """
-MEEK = "import os, threading; print('here as', os.getpid(), flush=True); threading.Event().wait()"
+WAITS = "import os, threading; print('here as', os.getpid(), flush=True); threading.Event().wait()"
 FAILS = "import sys; print('one'); print('The cupboard is bare.\\n', file=sys.stderr); sys.exit(3)"
-TELLS = "import os, sys; print(os.environ['A_SECRET'], sys.argv, os.getcwd(), flush=True)"
+PRINTS_SECRET = "import os, sys; print(os.environ['A_SECRET'], sys.argv, os.getcwd(), flush=True)"
 
 
 @pytest.fixture
 def run(tmp_path):
-    """Start a program under a name; all end with the test."""
-    with Processes(tmp_path, os.environ | {"A_SECRET": "hunter2"}, warm=0.2) as processes:
+    """Start a program under a name; all programs end with the test."""
+    with Processes(tmp_path, os.environ | {"A_SECRET": "hunter2"}, grace=0.2) as processes:
 
         def start(name: str, source: str, *words: str) -> Path:
             (tmp_path / f"{name}_program.py").write_text(source)
@@ -35,7 +35,8 @@ def run(tmp_path):
 
 
 def pid(log: Path) -> int:
-    return int(eventually(lambda: log.read_text().split(), within=20)[-1])
+    eventually(lambda: log.read_text().endswith("\n"), within=20)
+    return int(log.read_text().split()[-1])
 
 
 def is_gone(number: int) -> bool:
@@ -43,48 +44,48 @@ def is_gone(number: int) -> bool:
 
 
 def failure(run) -> str:
-    """What is said of a process that ended, once one has."""
+    """Wait until a process has ended, and return the error message."""
 
-    def said() -> str:
+    def message() -> str:
         try:
             run.check()
-        except Ended as error:
+        except ProcessEnded as error:
             return str(error)
         return ""
 
-    return eventually(said, within=20)
+    return eventually(message, within=20)
 
 
-def test_whoever_ends_is_told_by_name_with_the_last_words(run):
-    run("baker", MEEK)
+def test_the_error_names_the_process_and_quotes_its_last_line(run):
+    run("baker", WAITS)
     run.check()
     log = run("cook", FAILS)
-    assert failure(run) == f"The cook ended: The cupboard is bare. ({log} has the rest)"
+    assert failure(run) == f"The cook ended: The cupboard is bare. (full log: {log})"
 
 
-def test_whoever_ends_without_a_word_is_told_too(run):
+def test_a_process_that_ends_without_output_is_reported(run):
     run("cook", "")
-    assert failure(run).startswith("The cook ended: it did not say why")
+    assert failure(run).startswith("The cook ended: no output")
 
 
-def test_none_is_left_not_even_one_that_does_not_listen(run):
-    numbers = [pid(run("meek", MEEK)), pid(run("stubborn", STUBBORN))]
+def test_no_process_is_left_even_if_it_ignores_sigterm(run):
+    numbers = [pid(run("waiting", WAITS)), pid(run("stubborn", IGNORES_SIGTERM))]
     assert not any(is_gone(number) for number in numbers)
     run.end()
     assert all(is_gone(number) for number in numbers)
 
 
-def test_secrets_are_in_the_environment_and_nowhere_else(run, tmp_path):
-    log = run("clerk", TELLS, "--quiet")
-    said = eventually(log.read_text, within=20)
-    assert said.startswith("hunter2 ")
-    assert "--quiet" in said
-    assert str(tmp_path.resolve()) in said
-    assert said.count("hunter2") == 1
+def test_secrets_are_only_in_the_environment(run, tmp_path):
+    log = run("clerk", PRINTS_SECRET, "--quiet")
+    output = eventually(log.read_text, within=20)
+    assert output.startswith("hunter2 ")
+    assert "--quiet" in output
+    assert str(tmp_path.resolve()) in output
+    assert output.count("hunter2") == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_end_unwinds_what_is_under_way(number):
+def test_sigterm_and_sighup_unwind_the_program(number):
     steps = []
 
     def work() -> None:
@@ -94,9 +95,9 @@ def test_a_signal_to_end_unwinds_what_is_under_way(number):
         finally:
             steps.append("tidied")
 
-    before = signal.signal(number, signal.SIG_DFL)  # as a command finds it, whatever ran in this process before
+    before = signal.signal(number, signal.SIG_DFL)  # as at a command's start
     try:
-        with pytest.raises(SystemExit) as end, leaving_in_order():
+        with pytest.raises(SystemExit) as end, unwinding_on_signals():
             work()
     finally:
         signal.signal(number, before)
@@ -104,11 +105,11 @@ def test_a_signal_to_end_unwinds_what_is_under_way(number):
     assert signal.getsignal(number) is signal.SIG_DFL
 
 
-def test_a_signal_that_is_ignored_stays_so(run):
-    """As under nohup."""
+def test_an_ignored_signal_stays_ignored(run):
+    """nohup relies on that."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with leaving_in_order():
+        with unwinding_on_signals():
             os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)

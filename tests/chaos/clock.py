@@ -1,4 +1,4 @@
-"""A wall clock that can be put forward and back while programs run by it; their monotonic clock stays true."""
+"""A wall clock that the tests can change while programs run with it; their monotonic clock stays correct."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -6,34 +6,37 @@ from pathlib import Path
 
 from tests.servers.missing_servers import missing
 
-PLACES = ("/usr/lib/*/faketime", "/usr/lib/faketime", "/usr/lib64/faketime", "/usr/local/lib/faketime")
+LIBRARY_PATTERNS = ("/usr/lib/*/faketime", "/usr/lib/faketime", "/usr/lib64/faketime", "/usr/local/lib/faketime")
 SLEEPING = Path(__file__).parent / "sleeping"
-PICKED_UP = 1.0  # seconds until all programs have noticed: the file is read so often
+NOTICED_SECONDS = 1.0  # until all programs have noticed a change: they read the file once a second
 
 
 class Clock:
+    """The wall clock of processes that have its `environment`."""
+
     def __init__(self, folder: Path) -> None:
         self._file = folder / "offset"
         self.offset = 0.0
         self._write()
 
     def environment(self) -> dict[str, str]:
-        """With this a program goes by it."""
+        """Return the variables that make a program use this clock."""
         path = [str(SLEEPING), *filter(None, [os.environ.get("PYTHONPATH")])]
         return {
             "LD_PRELOAD": str(library()),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # or threads wait long for each other: pthread_cond_timedwait
-            "FAKETIME_CACHE_DURATION": str(int(PICKED_UP)),
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # 1 delays threads in pthread_cond_timedwait
+            "FAKETIME_CACHE_DURATION": str(int(NOTICED_SECONDS)),
             "PYTHONPATH": os.pathsep.join(path),
         }
 
     def now(self) -> datetime:
+        """Return the clock's time."""
         return datetime.now(UTC) + timedelta(seconds=self.offset)
 
     def jump(self, seconds: float) -> None:
-        """Put it forward, or back."""
+        """Set the clock forward, or back if negative."""
         self.offset += seconds
         self._write()
 
@@ -44,5 +47,6 @@ class Clock:
 
 
 def library() -> Path:
-    found = [lib for place in PLACES for lib in Path("/").glob(f"{place.removeprefix('/')}/libfaketimeMT.so.1")]
-    return found[0] if found else missing("faketime")
+    """Return the path of libfaketime, or skip the test."""
+    patterns = (f"{pattern.removeprefix('/')}/libfaketimeMT.so.1" for pattern in LIBRARY_PATTERNS)
+    return next((path for pattern in patterns for path in Path("/").glob(pattern)), None) or missing("faketime")

@@ -1,4 +1,4 @@
-"""The judge: compares what the database says with what the relay saw."""
+"""Compare the deliveries in the database with the relay's log."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,63 +8,65 @@ from typing import NamedTuple
 from newsletter.mail.delivery.deliveries import OPEN, DeliveryStatus
 from tests.chaos.relay_log import TAKEN, Arrival
 
-SHOWN = 5  # of the errors of one kind
-WITHIN = 2.0  # seconds after a reader's leaving was committed, in which MAIL FROM may still be written
+SHOWN = 5  # examples of one kind of error
+UNSUBSCRIBE_SECONDS = 2.0  # after the commit of an unsubscribe in which MAIL FROM may still be written
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Comparison:
+    """The result of comparing deliveries and arrivals."""
+
     counts: Mapping[DeliveryStatus, int]
-    lost: int  # said to be sent, but never seen by the relay; or not decided in the end
-    doubled: int  # arrivals of a Message-ID beyond the first
-    errors: Sequence[str]  # what must not be, however many were killed
+    lost: int  # recorded as sent but never seen by the relay, or without a final status
+    doubled: int  # arrivals of a Message-ID after the first
+    errors: Sequence[str]  # faults that no disturbance excuses
 
 
-class Judged(NamedTuple):
-    """Letters that the relay took, by what is known of them."""
+class AcceptedLetters(NamedTuple):
+    """The letters that the relay accepted."""
 
     by_id: Mapping[str, list[Arrival]]
     by_reader: Mapping[str, list[Arrival]]
 
 
-def judge(owed: Mapping[str, DeliveryStatus], arrivals: Iterable[Arrival]) -> Verdict:
-    """`owed` says by the reader's address where the letter to them stands."""
-    taken = [arrival for arrival in arrivals if arrival.outcome == TAKEN]
-    seen = Judged(_grouped(taken, "message_id"), _grouped(taken, "to"))
-    undecided = sum(status in OPEN for status in owed.values())
+def compare(owed: Mapping[str, DeliveryStatus], arrivals: Iterable[Arrival]) -> Comparison:
+    """Compare the relay's log with the status of each reader's delivery, by the reader's address."""
+    accepted = [arrival for arrival in arrivals if arrival.outcome == TAKEN]
+    seen = AcceptedLetters(_grouped(accepted, "message_id"), _grouped(accepted, "to"))
+    not_final = sum(status in OPEN for status in owed.values())
     never_seen = sum(status is DeliveryStatus.SENT and reader not in seen.by_reader for reader, status in owed.items())
-    return Verdict(
+    return Comparison(
         counts=Counter(owed.values()),
-        lost=undecided + never_seen,
+        lost=not_final + never_seen,
         doubled=sum(len(same) - 1 for same in seen.by_id.values()),
-        errors=[*_strangers(owed, taken), *_mixed_up(seen), *_untrue(owed, seen)],
+        errors=[*_unexpected(owed, accepted), *_different_repeats(seen), *_arrived_though_not_sent(owed, seen)],
     )
 
 
-def _grouped(taken: Iterable[Arrival], field: str) -> dict[str, list[Arrival]]:
+def _grouped(accepted: Iterable[Arrival], field: str) -> dict[str, list[Arrival]]:
     groups = defaultdict(list)
-    for arrival in taken:
+    for arrival in accepted:
         groups[getattr(arrival, field)].append(arrival)
     return dict(groups)
 
 
-def _strangers(owed: Mapping[str, DeliveryStatus], taken: Sequence[Arrival]) -> list[str]:
-    nameless = [one.recipient for one in taken if not one.message_id]
-    unknown = [one.to for one in taken if one.to not in owed]
-    misled = [f"the letter to {one.to} went to {one.recipient}" for one in taken if one.to != one.recipient]
+def _unexpected(owed: Mapping[str, DeliveryStatus], accepted: Sequence[Arrival]) -> list[str]:
+    without_id = [one.recipient for one in accepted if not one.message_id]
+    unknown = [one.to for one in accepted if one.to not in owed]
+    misdirected = [f"the letter to {one.to} went to {one.recipient}" for one in accepted if one.to != one.recipient]
     return [
-        *_some("letters without a Message-ID", nameless),
-        *_some("letters that nobody was owed", unknown),
-        *_some("letters under another one's envelope", misled),
+        *_some("letters without a Message-ID", without_id),
+        *_some("letters without a delivery", unknown),
+        *_some("letters under another letter's envelope", misdirected),
     ]
 
 
-def _mixed_up(seen: Judged) -> list[str]:
-    """A repeat is the same letter: the same bytes, the same envelope."""
+def _different_repeats(seen: AcceptedLetters) -> list[str]:
+    """Report repeats that are not the same letter: the same bytes under the same envelope."""
     bodies = [name for name, same in seen.by_id.items() if len({one.digest for one in same}) > 1]
     names = [reader for reader, same in seen.by_reader.items() if len({one.message_id for one in same}) > 1]
     envelopes = [name for name, same in seen.by_id.items() if len({one.sender for one in same}) > 1]
-    # Where senders are made for each letter (VERP), no two letters may share one.
+    # If each letter has its own sender (VERP), no two letters may share one.
     senders = {name: same[0].sender for name, same in seen.by_id.items()}
     shared = [sender for sender, number in Counter(senders.values()).items() if number > 1]
     return [
@@ -77,23 +79,18 @@ def _mixed_up(seen: Judged) -> list[str]:
     ]
 
 
-def _untrue(owed: Mapping[str, DeliveryStatus], seen: Judged) -> list[str]:
-    """What is said never to have left must not have arrived."""
-    never_left = (DeliveryStatus.FAILED, DeliveryStatus.WITHHELD, DeliveryStatus.CANCELLED)
+def _arrived_though_not_sent(owed: Mapping[str, DeliveryStatus], seen: AcceptedLetters) -> list[str]:
+    not_sent = (DeliveryStatus.FAILED, DeliveryStatus.WITHHELD, DeliveryStatus.CANCELLED)
     return _some(
-        "letters that arrived, though it is said that they did not",
-        [
-            f"{reader} ({status})"
-            for reader, status in owed.items()
-            if status in never_left and reader in seen.by_reader
-        ],
+        "letters that arrived, though they are recorded as not sent",
+        [f"{reader} ({status})" for reader, status in owed.items() if status in not_sent and reader in seen.by_reader],
     )
 
 
-def late(left: Mapping[str, float], arrivals: Iterable[Arrival], *, within: float = WITHIN) -> list[str]:
-    """Who was still written to: MAIL FROM came later than that after the moment at which they had left."""
+def late(left: Mapping[str, float], arrivals: Iterable[Arrival], *, within: float = UNSUBSCRIBE_SECONDS) -> list[str]:
+    """Report letters whose MAIL FROM came more than `within` seconds after their reader's unsubscribe."""
     return _some(
-        f"readers who were written to more than {within:g} s after they had left",
+        f"letters begun more than {within:g} s after their reader unsubscribed",
         [
             f"{one.recipient} (after {one.mail_at - left[one.recipient]:.2f} s)"
             for one in arrivals
@@ -102,8 +99,8 @@ def late(left: Mapping[str, float], arrivals: Iterable[Arrival], *, within: floa
     )
 
 
-def _some(what: str, which: Sequence[str]) -> list[str]:
-    if not which:
+def _some(error: str, examples: Sequence[str]) -> list[str]:
+    if not examples:
         return []
-    more = f" and {len(which) - SHOWN} more" if len(which) > SHOWN else ""
-    return [f"{len(which)} {what}: {', '.join(which[:SHOWN])}{more}"]
+    more = f" and {len(examples) - SHOWN} more" if len(examples) > SHOWN else ""
+    return [f"{len(examples)} {error}: {', '.join(examples[:SHOWN])}{more}"]

@@ -1,4 +1,4 @@
-"""A newsletter with thousands of readers and something to say to them, as if they had come one by one."""
+"""Insert a newsletter with thousands of confirmed readers and a feed with articles."""
 
 import hmac
 import random
@@ -19,15 +19,15 @@ from newsletter.content.feeds import Feed
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
 
-AT_ONCE = 2000
+READERS_PER_INSERT = 2000
 NAMES = (None, "Anna", "Zoë Müller-Lüdenscheidt", "Иван", ".dot", "From here", 'Jo "the fox" O\'Neill, Jr.')
 
 
-def settled(database: Database, readers: int, *, seed: int) -> None:
-    """A newsletter, so many readers who have confirmed, with the facts that say so, and a feed with articles."""
+def insert_newsletter(database: Database, readers: int, *, seed: int) -> None:
+    """Insert a newsletter, that many confirmed readers with their ledger entries, and a feed with articles."""
     chance, now = random.Random(seed), datetime.now(UTC)
     with database.writing() as session:
-        made = newsletters.add(
+        newsletter = newsletters.add(
             session,
             slug="morning",
             name="Morning Letter",
@@ -38,16 +38,17 @@ def settled(database: Database, readers: int, *, seed: int) -> None:
             actor="tests",
             now=now,
         )
-        forms.publish(session, templating.environment(), made, text=wordings.default_text(made), actor="tests", now=now)
-        _publish(session, made, chance, now)
-        words = session.scalars(select(Wording).where(Wording.newsletter_id == made.id)).one()
-        for start in range(0, readers, AT_ONCE):
-            numbers = range(start, min(start + AT_ONCE, readers))
-            _settle(session, made, words, numbers, chance, now)
+        text = wordings.default_text(newsletter)
+        forms.publish(session, templating.environment(), newsletter, text=text, actor="tests", now=now)
+        _insert_articles(session, newsletter, chance, now)
+        wording = session.scalars(select(Wording).where(Wording.newsletter_id == newsletter.id)).one()
+        for start in range(0, readers, READERS_PER_INSERT):
+            numbers = range(start, min(start + READERS_PER_INSERT, readers))
+            _insert_readers(session, newsletter, wording, numbers, chance, now)
 
 
-def _settle(
-    session: Session, made: Newsletter, words: Wording, numbers: range, chance: random.Random, now: datetime
+def _insert_readers(
+    session: Session, newsletter: Newsletter, wording: Wording, numbers: range, chance: random.Random, now: datetime
 ) -> None:
     people = [
         {
@@ -60,10 +61,10 @@ def _settle(
         for number in numbers
     ]
     ids = session.scalars(insert(Subscriber).returning(Subscriber.id, sort_by_parameter_order=True), people).all()
-    stands = {"newsletter_id": made.id, "standing": Standing.SUBSCRIBED, "since": now}
-    session.execute(insert(Subscription), [{**stands, "subscriber_id": reader} for reader in ids])
+    subscription = {"newsletter_id": newsletter.id, "standing": Standing.SUBSCRIBED, "since": now}
+    session.execute(insert(Subscription), [{**subscription, "subscriber_id": reader} for reader in ids])
     facts = [
-        (_fact(person["subject"], ordinal, event, made, words, salt, body, now), salt, body)
+        (_ledger_entry(person["subject"], ordinal, event, newsletter, wording, salt, body, now), salt, body)
         for person in people
         for ordinal, event in enumerate((Event.REQUESTED, Event.CONFIRMED), start=1)
         for salt, body in [(chance.randbytes(32), ledger.canonical({"address": person["address"]}))]
@@ -77,12 +78,12 @@ def _settle(
     session.execute(insert(Evidence), evidence)
 
 
-def _fact(
+def _ledger_entry(
     subject: bytes,
     ordinal: int,
     event: Event,
-    made: Newsletter,
-    words: Wording,
+    newsletter: Newsletter,
+    wording: Wording,
     salt: bytes,
     body: bytes,
     now: datetime,
@@ -91,17 +92,18 @@ def _fact(
         "subject": subject,
         "ordinal": ordinal,
         "event": event,
-        "newsletter_id": made.id,
-        "wording_id": words.id,
+        "newsletter_id": newsletter.id,
+        "wording_id": wording.id,
         "at": now,
         "evidence_digest": hmac.digest(salt, body, "sha256"),
     }
     return {**columns, "leaf": ledger.leaf(LedgerEntry(**columns, leaf=b""))}
 
 
-def _publish(session: Session, made: Newsletter, chance: random.Random, now: datetime) -> None:
-    feed = Feed(newsletter_id=made.id, url="https://town.example/feed.xml", title="Town", added_at=now, next_try_at=now)
-    feed.next_try_at = now.replace(year=now.year + 1)  # nobody is there to ask
+def _insert_articles(session: Session, newsletter: Newsletter, chance: random.Random, now: datetime) -> None:
+    never = now.replace(year=now.year + 1)  # the feed does not exist
+    url = "https://town.example/feed.xml"
+    feed = Feed(newsletter_id=newsletter.id, url=url, title="Town", added_at=now, next_try_at=never)
     session.add(feed)
     session.flush()
     for number in range(12):
@@ -128,7 +130,7 @@ WORDS = ("bridge", "opens", "bus", "waits", "river", "council", "votes", "naïve
 
 
 def approve(session: Session, *, now: datetime) -> int:
-    """An issue of what there is, released; its number."""
+    """Draft an issue from the articles and approve it; return its id."""
     issue = drafting.draft(session, newsletters.named(session, "morning"), articles=12, actor="tests", now=now)
     issues.approve(session, issue, actor="tests", now=now)
     return issue.id

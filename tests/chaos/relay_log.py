@@ -1,6 +1,6 @@
-"""The relay's book: what it saw, a line for each mail transaction, written before anybody is answered.
+"""The relay's log: one line for each mail transaction, written before the relay replies.
 
-So the book knows of every letter that anybody may call sent, and outlives the relay.
+So the log contains every letter that the service may record as sent, and it outlives the relay.
 """
 
 import hashlib
@@ -14,16 +14,16 @@ FOLD = re.compile(rb"\r\n[ \t]+")
 FIELDS = re.compile(rb"^(message-id|to):[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 
 TAKEN, REFUSED = "taken", "refused"
-CUT, HELD = "cut", "held"  # it did not come to its end; it is kept waiting
+CUT, HELD = "cut", "held"  # the transaction did not complete; the relay does not reply to it
 
 
 class Arrival(NamedTuple):
     """One mail transaction. The times are of the monotonic clock, which all processes of a machine share."""
 
-    outcome: str  # what became of it, whatever its sender was told
-    told: int  # the code that its sender was told in the end; 0: the relay hung up without a word
+    outcome: str  # whether the relay accepted it, whatever it replied
+    reply_code: int  # the last reply to the sender; 0: the relay closed the connection without one
     connection: int
-    mail_at: float  # its MAIL FROM was read
+    mail_at: float  # when its MAIL FROM was read
     end_at: float
     sender: str
     recipient: str
@@ -33,34 +33,36 @@ class Arrival(NamedTuple):
     octets: int
 
 
-class Book:
+class RelayLog:
+    """A log file that only grows."""
+
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def write(self, arrival: Arrival) -> None:
-        """Hand it to the system, which keeps it whatever becomes of this process."""
+        """Write a line with one system call, so that the system keeps it even if this process is killed."""
         os.write(self._file, ("\t".join(map(str, arrival)) + "\n").encode())
 
 
 def read(path: Path) -> Iterator[Arrival]:
-    """What a book says so far; a line that is still being written is left for the next reading."""
+    """Return the arrivals in a log, without an incomplete last line."""
     if not path.exists():
         return
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             if line.endswith("\n"):
-                outcome, told, connection, mail_at, end_at, *texts, octets = line[:-1].split("\t")
-                numbers = int(told), int(connection), float(mail_at), float(end_at)
+                outcome, reply_code, connection, mail_at, end_at, *texts, octets = line[:-1].split("\t")
+                numbers = int(reply_code), int(connection), float(mail_at), float(end_at)
                 yield Arrival._make((outcome, *numbers, *texts, int(octets)))
 
 
 def taken(path: Path) -> int:
-    """How many letters it has taken so far: cheap, to be asked often."""
+    """Return how many letters the relay has accepted so far; cheap enough to be called often."""
     return path.read_bytes().count(f"{TAKEN}\t".encode()) if path.exists() else 0
 
 
 def names(head: bytes) -> tuple[str, str]:
-    """The Message-ID and the address in To of a letter that begins so."""
+    """Return the Message-ID and the address in To of a letter's header."""
     head = head.removeprefix(b"\r\n").partition(b"\r\n\r\n")[0]
     fields = {name.lower(): value.strip() for name, value in FIELDS.findall(FOLD.sub(b" ", head))}
     to = fields.get(b"to", b"")
@@ -69,4 +71,5 @@ def names(head: bytes) -> tuple[str, str]:
 
 
 def digest(content: bytes) -> str:
+    """Return the SHA-256 of a letter's content."""
     return hashlib.sha256(content).hexdigest()

@@ -1,4 +1,4 @@
-"""The ground on which a scenario takes place: an issue that leaves, and what the database says about it."""
+"""An issue that is being sent: approve it, wait for it, and read its state from the database."""
 
 import random
 import time
@@ -19,36 +19,38 @@ from newsletter.mail.letters.letters import Letter
 from newsletter.store.database import Database
 from newsletter.store.database_errors import UNAVAILABLE
 from tests.chaos import readers
-from tests.chaos.clock import PICKED_UP, Clock
+from tests.chaos.clock import NOTICED_SECONDS, Clock
 from tests.chaos.relay_log import TAKEN, Arrival
 from tests.processes import Process
 
-START = 60  # seconds for all processes to be at work
-LOOK = 0.2  # seconds between two looks at the database
-TOGETHER = timedelta(minutes=10)  # letters that were put off together are due within that time of each other
-RUNG = timedelta(seconds=3)  # within which a letter that is due is looked for
+START_TIMEOUT = 60  # seconds for all processes to start
+POLL_SECONDS = 0.2  # between two database queries
+RETRY_SPREAD = timedelta(minutes=10)  # retries of letters deferred at the same time are due within it
+SEND_DELAY = timedelta(seconds=3)  # within which the service sends a due letter
 SECRET = "k1:" + "s" * 40
 
 
 @dataclass(kw_only=True)
-class Ground:
+class RunningIssue:
+    """An issue and the service that sends it."""
+
     folder: Path
     database: Database
     settings: dict[str, str]
     audience: int
     chance: random.Random
-    clock: Clock | None = None  # that processes go by
-    time_passes: bool = False  # it is put forward to when the next letter is due, if nothing else is to be done
+    clock: Clock | None = None  # the wall clock of the processes
+    time_passes: bool = False  # skip waiting: set the clock forward to the next due letter
     issue: int = 0
     begun: float = field(default_factory=time.monotonic)
     ended: float = 0.0
 
     def arrivals(self) -> Iterable[Arrival]:
-        """What came of letters where they were taken to."""
+        """Return the letters that arrived at the relay or outbox."""
         raise NotImplementedError
 
     def taken(self) -> int:
-        """How many letters have been taken so far."""
+        """Return how many letters have been accepted so far."""
         return sum(one.outcome == TAKEN for one in self.arrivals())
 
     def send(self) -> None:
@@ -57,58 +59,58 @@ class Ground:
             self.issue = readers.approve(session, now=datetime.now(UTC))
         self.begun = time.monotonic()
 
-    def has_left(self) -> bool:
-        """Whether the issue is called sent."""
-        return self.ask(select(Issue.status).where(Issue.id == self.issue)) is IssueStatus.SENT
+    def is_sent(self) -> bool:
+        """Return whether the issue's status is sent."""
+        return self.query(select(Issue.status).where(Issue.id == self.issue)) is IssueStatus.SENT
 
     def status(self) -> str:
-        """Where the issue stands, and why it is paused if it is."""
+        """Return the issue's status, with the reason if it is paused."""
         with self.database.reading() as session:
             issue = session.get_one(Issue, self.issue)
             return " because: ".join(filter(None, [issue.status, issues.pause_reason(session, issue)]))
 
     def until(self, check: Callable[[], object], *, within: float) -> bool:
-        """Whether it came true in that time, or the issue had left before."""
+        """Wait until `check` is true; return False if the time is over or the issue is sent before that."""
         deadline = time.monotonic() + within
         while not check():
-            if time.monotonic() > deadline or self.has_left():
+            if time.monotonic() > deadline or self.is_sent():
                 return False
-            time.sleep(LOOK)
+            time.sleep(POLL_SECONDS)
         return True
 
     def finish(self, *, within: float) -> bool:
-        """Wait until the issue has left; where the clock is ours, what has to wait is not waited for."""
+        """Wait until the issue is sent; return False if the time is over. With `time_passes` it skips the waiting."""
         deadline = time.monotonic() + within
-        while not self.has_left():
+        while not self.is_sent():
             if time.monotonic() > deadline:
                 return False
             if self.clock and self.time_passes:
-                self._let_time_pass(self.clock)
-            time.sleep(LOOK)
+                self._skip_waiting(self.clock)
+            time.sleep(POLL_SECONDS)
         self.ended = time.monotonic()
         return True
 
-    def _let_time_pass(self, clock: Clock) -> None:
-        """Put the clock forward to when the next letters are due, if nobody has anything in hand before that."""
-        if self.ask(select(func.count()).where(has_status(DeliveryStatus.CLAIMED))):
+    def _skip_waiting(self, clock: Clock) -> None:
+        """Set the clock forward to the next due letters, if no delivery is claimed or due before that."""
+        if self.query(select(func.count()).where(has_status(DeliveryStatus.CLAIMED))):
             return
-        first = self.ask(select(func.min(Delivery.due_at)).where(has_status(*WAITING)))
-        if first and first > clock.now() - RUNG:
-            soon = has_status(*WAITING), Delivery.due_at < first + TOGETHER
-            last = self.ask(select(func.max(Delivery.due_at)).where(*soon)) or first
+        first = self.query(select(func.min(Delivery.due_at)).where(has_status(*WAITING)))
+        if first and first > clock.now() - SEND_DELAY:
+            soon = has_status(*WAITING), Delivery.due_at < first + RETRY_SPREAD
+            last = self.query(select(func.max(Delivery.due_at)).where(*soon)) or first
             clock.jump(max(0, (last - clock.now()).total_seconds()) + 1)
-            time.sleep(PICKED_UP)
+            time.sleep(NOTICED_SECONDS)
 
-    def ask(self, question: Select[Any]) -> Any:
-        """The answer; None while the database is away."""
+    def query(self, statement: Select[Any]) -> Any:
+        """Return the first value of the result; None while the database is unreachable."""
         try:
             with self.database.reading() as session:
-                return session.scalar(question)
+                return session.scalar(statement)
         except UNAVAILABLE:
             return None
 
     def owed(self) -> dict[str, DeliveryStatus]:
-        """Where the issue's letter to each reader stands."""
+        """Return the status of each reader's delivery, by address."""
         rows = (
             select(Subscriber.address, Delivery.status)
             .join(Delivery, Delivery.subscriber_id == Subscriber.id)
@@ -119,21 +121,21 @@ class Ground:
             return {str(address): status for address, status in session.execute(rows)}
 
     def doctor(self) -> list[str]:
-        """What is found wrong in the books."""
+        """Return doctor's findings."""
         with self.database.reading() as session:
             return [f"doctor: {finding.about}: {finding.says}" for finding in examination.examine(session)]
 
-    def command(self) -> list[str]:
-        """The same, as an operator sees it."""
-        status, said = self.run("doctor")
-        return [] if status == 0 else [f"newsletter doctor: {line}" for line in said.splitlines()[-5:]]
+    def doctor_command(self) -> list[str]:
+        """Return the end of the output of `newsletter doctor` if it fails."""
+        status, output = self.run("doctor")
+        return [] if status == 0 else [f"newsletter doctor: {line}" for line in output.splitlines()[-5:]]
 
-    def told(self) -> str:
-        """What an operator is told of the issue."""
+    def status_output(self) -> str:
+        """Return the output of `newsletter issues status`."""
         return self.run("issues", "status", str(self.issue))[1]
 
     def run(self, *words: str) -> tuple[int, str]:
-        """The `newsletter` command: its status, and what it said."""
+        """Run the `newsletter` command; return its exit code and output."""
         process = Process("-".join(words), ["newsletter", *words], self.settings, self.folder)
         process.start()
         return process.wait(within=120), process.output()

@@ -1,4 +1,4 @@
-"""The service in one process, whose outbox lies on a disk of its own that is too small."""
+"""The service in one process, with its outbox on a separate disk that is too small."""
 
 import os
 import random
@@ -11,41 +11,44 @@ from pathlib import Path
 from newsletter.store.database import Database
 from tests.chaos import readers
 from tests.chaos.relay_log import TAKEN, Arrival, digest, names
-from tests.chaos.running_issue import LOOK, SECRET, START, Ground
-from tests.processes import Process, running, says_yes
+from tests.chaos.running_issue import POLL_SECONDS, SECRET, START_TIMEOUT, RunningIssue
+from tests.processes import Process, is_ok, running
 from tests.servers.missing_servers import missing
 from tests.servers.schema import migrate
 from tests.servers.server import free_port
 from tests.waiting import eventually
 
-SMALL, ROOMY = "4m", "1g"
+SMALL, LARGE = "4m", "1g"
 
-# A name space of its own lets also those mount a disk who are not root. The process keeps its number.
+# In its own namespace a process may mount a disk without being root. It keeps its process ID.
 NAMESPACE = ["--mount"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--mount"]
 MOUNT = 'mount -t tmpfs -o "size=$1" tmpfs "$2" && shift 2 && exec "$@"'
 
 
 @dataclass(kw_only=True)
-class Embedded(Ground):
+class EmbeddedService(RunningIssue):
+    """An issue sent by a single process."""
+
     process: Process
 
     @property
     def outbox(self) -> Path:
-        """As the process sees it."""
+        """The path of the outbox in the process's namespace."""
         return Path(f"/proc/{self.process.pid}/root{self.folder}/outbox")
 
     def make_room(self) -> None:
-        """Give the disk more of it."""
+        """Enlarge the disk."""
         same = [f"--{name.strip('-')}" for name in NAMESPACE if name != "--map-root-user"]
         keep = ["--preserve-credentials"] if "--user" in same else []
         enter = ["nsenter", "--target", str(self.process.pid), *same, *keep]
-        subprocess.run([*enter, "mount", "-o", f"remount,size={ROOMY}", str(self.folder / "outbox")], check=True)
+        subprocess.run([*enter, "mount", "-o", f"remount,size={LARGE}", str(self.folder / "outbox")], check=True)
 
     def arrivals(self) -> list[Arrival]:
-        """The letters in the outbox. None can lie there twice: its name is its delivery's number."""
+        """Return the letters in the outbox; none can be there twice, because the delivery's id is its file name."""
         return [_arrival(file) for file in (self.outbox / "new").glob("*.newsletter")]
 
     def taken(self) -> int:
+        """Return the number of letters in the outbox."""
         return sum(1 for _ in (self.outbox / "new").glob("*.newsletter"))
 
 
@@ -58,8 +61,8 @@ def _arrival(file: Path) -> Arrival:
 
 
 @contextmanager
-def laid(folder: Path, *, audience: int, seed: int) -> Iterator[Embedded]:
-    """Everything in one process, at work, the issue not yet approved."""
+def running_on_small_disk(folder: Path, *, audience: int, seed: int) -> Iterator[EmbeddedService]:
+    """Run the service in one process; the issue is not yet approved."""
     port, outbox = free_port(), folder / "outbox"
     outbox.mkdir()
     settings = {
@@ -68,17 +71,21 @@ def laid(folder: Path, *, audience: int, seed: int) -> Iterator[Embedded]:
         "NEWSLETTER_DATA_DIR": str(folder),
         "NEWSLETTER_DATABASE_URL": f"sqlite:///{folder}/newsletter.db",
     }
-    _mind_namespaces(outbox)
+    _check_namespaces(outbox)
     serve = ["newsletter", "serve", "--port", str(port)]
     process = Process(
         "serve", ["unshare", *NAMESPACE, "sh", "-c", MOUNT, "sh", SMALL, str(outbox), *serve], settings, folder
     )
     migrate(settings["NEWSLETTER_DATABASE_URL"])
     with closing(Database(settings["NEWSLETTER_DATABASE_URL"])) as database:
-        readers.settled(database, audience, seed=seed)
+        readers.insert_newsletter(database, audience, seed=seed)
         with running(process):
-            eventually(lambda: says_yes(f"{settings['NEWSLETTER_BASE_URL']}/health/ready"), within=START, every=LOOK)
-            yield Embedded(
+            eventually(
+                lambda: is_ok(f"{settings['NEWSLETTER_BASE_URL']}/health/ready"),
+                within=START_TIMEOUT,
+                every=POLL_SECONDS,
+            )
+            yield EmbeddedService(
                 folder=folder,
                 database=database,
                 settings=settings,
@@ -88,9 +95,10 @@ def laid(folder: Path, *, audience: int, seed: int) -> Iterator[Embedded]:
             )
 
 
-def _mind_namespaces(folder: Path) -> None:
-    tried = subprocess.run(
+def _check_namespaces(folder: Path) -> None:
+    """Skip the test if this user may not mount a disk in a namespace."""
+    result = subprocess.run(
         ["unshare", *NAMESPACE, "sh", "-c", MOUNT, "sh", SMALL, str(folder), "true"], capture_output=True, check=False
     )
-    if tried.returncode:
-        missing("small disk", tried.stderr.decode(errors="replace").strip())
+    if result.returncode:
+        missing("small disk", result.stderr.decode(errors="replace").strip())

@@ -1,4 +1,4 @@
-"""The relay of these tests does what its mood says, and its book tells the truth about it."""
+"""The test relay misbehaves as configured, and logs every mail transaction truthfully."""
 
 import smtplib
 import time
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.environment import Relay
-from tests.chaos.misbehaviour import Mood, Temper
+from tests.chaos.environment import RelayProcess
+from tests.chaos.misbehavior import Misbehavior, RelayBehavior
 from tests.chaos.relay_log import CUT, REFUSED, TAKEN
 from tests.processes import running
 from tests.servers.server import listens
@@ -19,15 +19,15 @@ LETTER = b"To: anna@example.org\r\nMessage-ID: <1@press.example>\r\n\r\nHello.\r
 
 
 @pytest.fixture
-def relay(tmp_path: Path) -> Iterator[Relay]:
-    made = Relay(tmp_path, seed=1)
-    with running(made.process):
-        eventually(lambda: listens(made.port), within=20)
-        yield made
+def relay(tmp_path: Path) -> Iterator[RelayProcess]:
+    relay = RelayProcess(tmp_path, seed=1)
+    with running(relay.process):
+        eventually(lambda: listens(relay.port), within=20)
+        yield relay
 
 
 @contextmanager
-def caller(relay: Relay) -> Iterator[smtplib.SMTP]:
+def connected(relay: RelayProcess) -> Iterator[smtplib.SMTP]:
     client = smtplib.SMTP("127.0.0.1", relay.port, "test", timeout=20)
     client.ehlo()
     yield client
@@ -42,11 +42,11 @@ def send(client: smtplib.SMTP, letter: bytes = LETTER) -> tuple[int, bytes]:
     return client.getreply()
 
 
-def test_a_letter_is_written_down_before_its_sender_is_told(relay):
-    with caller(relay) as client:
+def test_a_letter_is_logged_before_the_relay_replies(relay):
+    with connected(relay) as client:
         assert send(client)[0] == 250
     (one,) = relay.arrivals()
-    assert (one.outcome, one.told, one.sender, one.recipient) == (
+    assert (one.outcome, one.reply_code, one.sender, one.recipient) == (
         TAKEN,
         250,
         "letters@press.example",
@@ -57,58 +57,58 @@ def test_a_letter_is_written_down_before_its_sender_is_told(relay):
 
 
 def test_the_same_letter_has_the_same_digest_and_another_has_not(relay):
-    with caller(relay) as client:
+    with connected(relay) as client:
         for letter in (LETTER, LETTER, LETTER + b"P.S.\r\n"):
             send(client, letter)
     first, second, third = [one.digest for one in relay.arrivals()]
     assert first == second != third
 
 
-def test_greylisted_is_a_recipients_first_try_only(relay):
-    relay.mood(greylist=1)
-    with caller(relay) as client:
+def test_only_the_first_attempt_for_a_recipient_is_greylisted(relay):
+    relay.misbehave(greylist=1)
+    with connected(relay) as client:
         client.docmd("MAIL FROM:<letters@press.example>")
         assert client.docmd("RCPT TO:<anna@example.org>")[0] == 450
         assert client.docmd("MAIL FROM:<letters@press.example>")[0] == 503
         client.docmd("RSET")
         assert send(client)[0] == 250
-    assert [(one.outcome, one.told) for one in relay.arrivals()] == [(REFUSED, 450), (TAKEN, 250)]
+    assert [(one.outcome, one.reply_code) for one in relay.arrivals()] == [(REFUSED, 450), (TAKEN, 250)]
 
 
-def test_who_is_dropped_after_the_dot_is_told_nothing(relay):
-    relay.mood(drop=1)
+def test_a_connection_dropped_after_the_dot_gets_no_reply(relay):
+    relay.misbehave(drop=1)
     for _ in range(8):
-        with caller(relay) as client, pytest.raises(smtplib.SMTPServerDisconnected):
+        with connected(relay) as client, pytest.raises(smtplib.SMTPServerDisconnected):
             send(client)
-    fates = {one.outcome for one in relay.arrivals() if one.told == 0}
-    assert fates == {TAKEN, CUT}, "both kinds occur"
+    outcomes = {one.outcome for one in relay.arrivals() if one.reply_code == 0}
+    assert outcomes == {TAKEN, CUT}, "both kinds occur"
 
 
-def test_while_it_is_away_nobody_gets_in_and_whoever_was_in_is_sent_away(relay):
-    with caller(relay) as idle, caller(relay) as busy:
+def test_a_relay_that_is_away_refuses_connections_and_closes_open_ones(relay):
+    with connected(relay) as idle, connected(relay) as busy:
         busy.docmd("MAIL FROM:<letters@press.example>")
         busy.docmd("RCPT TO:<anna@example.org>")
         assert busy.docmd("DATA")[0] == 354
-        relay.mood(away=True)
+        relay.misbehave(away=True)
         assert not listens(relay.port)
         assert idle.getreply()[0] == 421
         busy.send(LETTER + b".\r\n")
         assert busy.getreply()[0] == 250
         assert busy.getreply()[0] == 421
-    relay.mood()
-    with caller(relay) as client:
+    relay.misbehave()
+    with connected(relay) as client:
         assert send(client)[0] == 250
 
 
-def test_a_storm_answers_421_and_hangs_up(relay):
-    relay.mood(storm=1)
+def test_a_storm_replies_421_and_closes_the_connection(relay):
+    relay.misbehave(storm=1)
     with pytest.raises(smtplib.SMTPConnectError, match="421"):
         smtplib.SMTP("127.0.0.1", relay.port, "test")
 
 
 def test_a_slow_connection_is_read_an_octet_a_second_and_no_other_is(relay):
-    relay.mood(slow=1, slow_for=1.5)
-    with caller(relay) as client:
+    relay.misbehave(slow=1, slow_for=1.5)
+    with connected(relay) as client:
         client.docmd("MAIL FROM:<letters@press.example>")
         client.docmd("RCPT TO:<anna@example.org>")
         begun = time.monotonic()
@@ -121,18 +121,18 @@ def test_a_slow_connection_is_read_an_octet_a_second_and_no_other_is(relay):
         assert time.monotonic() - begun >= 1.5
 
 
-def test_a_lie_is_told_but_not_written_down(relay):
-    relay.mood(forget=1)
-    with caller(relay) as client:
+def test_a_forgotten_letter_gets_250_but_is_not_logged(relay):
+    relay.misbehave(forget=1)
+    with connected(relay) as client:
         assert send(client)[0] == 250
     assert relay.arrivals() == []
 
 
 def test_what_happens_to_a_letter_depends_on_the_seed_alone():
-    first, second, other = Temper(1), Temper(1), Temper(2)
+    first, second, other = RelayBehavior(1), RelayBehavior(1), RelayBehavior(2)
     letters = [f"reader{number}@crowd.example" for number in range(1000)]
     happens = [first.happens(0.1, "drop", letter) for letter in letters]
     assert happens == [second.happens(0.1, "drop", letter) for letter in letters]
     assert happens != [other.happens(0.1, "drop", letter) for letter in letters]
     assert 50 < sum(happens) < 150
-    assert not any(first.happens(Mood().drop, "drop", letter) for letter in letters)
+    assert not any(first.happens(Misbehavior().drop, "drop", letter) for letter in letters)

@@ -1,9 +1,9 @@
-"""The short form of every scenario: nothing is lost, and nothing doubled beyond what is allowed."""
+"""The short form of every scenario: no letter is lost, and none doubled beyond the tolerance."""
 
 import pytest
 
 from tests.chaos import disturbances, report
-from tests.chaos.scenarios import Scenario, named, perform, run
+from tests.chaos.scenarios import Scenario, named, run, run_scenario
 from tests.servers.missing_servers import missing
 from tests.servers.server import ServerError
 
@@ -12,24 +12,24 @@ from tests.servers.server import ServerError
 @pytest.mark.postgresql
 @pytest.mark.redis
 @pytest.mark.parametrize("name", named(short=True))
-def test_whatever_happens_the_books_agree_with_what_the_relay_saw(name, tmp_path):
+def test_the_database_agrees_with_the_relays_log_after_every_disturbance(name, tmp_path):
     try:
-        made = run(name, seed=1, short=True, folder=tmp_path)
+        result = run(name, seed=1, short=True, folder=tmp_path)
     except ServerError as error:
         missing("PostgreSQL", str(error))
-    assert made.is_well, report.table([made])
+    assert result.is_well, report.table([result])
 
 
 @pytest.mark.slow
 @pytest.mark.postgresql
 @pytest.mark.redis
-def test_a_relay_that_forgets_or_doubles_letters_is_found_out(tmp_path):
-    lies = {"forget": 0.05, "double": 0.05}
-    liar = Scenario("the relay lies", disturbances.moody, (None, 500), lies, workers=(1, 1))
+def test_a_relay_that_forgets_or_doubles_letters_is_detected(tmp_path):
+    misbehavior = {"forget": 0.05, "double": 0.05}
+    scenario = Scenario("the relay lies", disturbances.no_disturbance, (None, 500), misbehavior, workers=(1, 1))
     try:
-        made = perform(liar, "liar", seed=1, short=True, folder=tmp_path)
+        result = run_scenario(scenario, "lies", seed=1, short=True, folder=tmp_path)
     except ServerError as error:
         missing("PostgreSQL", str(error))
-    assert not made.is_well
-    assert made.lost > 0
-    assert made.doubled > 0
+    assert not result.is_well
+    assert result.lost > 0
+    assert result.doubled > 0

@@ -1,4 +1,4 @@
-"""Readers who leave while the issue that they would get is on its way, by their mail program's button (RFC 8058)."""
+"""Readers who unsubscribe while an issue is sent, by their mail program's button (RFC 8058)."""
 
 import time
 from contextlib import suppress
@@ -9,35 +9,35 @@ from sqlalchemy import select
 from newsletter.consent.subscribers import Subscriber
 from newsletter.keys import Keyring
 from newsletter.links import Links, Purpose
-from tests.chaos.environment import Stand
+from tests.chaos.environment import ChaosEnvironment
 from tests.chaos.running_issue import SECRET
 
 BUTTON = {"List-Unsubscribe": "One-Click"}
 
 
-def one_by_one(stand: Stand, *, one_in: int) -> dict[str, float]:
-    """1 in so many leaves, spread over the time that the issue takes; when they had, by the monotonic clock.
+def unsubscribe(environment: ChaosEnvironment, *, one_in: int) -> dict[str, float]:
+    """Let one reader in `one_in` unsubscribe, spread over the issue's duration; return the monotonic times by address.
 
-    That is when the site's answer had come: a moment after the commit, so whoever was written to later than it allows
-    was written to later still after the commit.
+    A time is that of the site's response, which comes after the commit: a letter begun too late after the response was
+    begun even later after the commit.
     """
-    with stand.database.reading() as session:
-        rows = select(Subscriber.id, Subscriber.address).order_by(Subscriber.id)  # their letters leave in this order
-        readers = [(place, number, str(address)) for place, (number, address) in enumerate(session.execute(rows))]
-    # Each leaves a while before their letter would: most shortly before, so that it may be in somebody's hands already.
-    going = sorted(
-        (max(1, place - int(stand.chance.random() ** 2 * stand.audience / 4)), number, address)
-        for place, number, address in stand.chance.sample(readers, len(readers) // one_in)
+    with environment.database.reading() as session:
+        rows = select(Subscriber.id, Subscriber.address).order_by(Subscriber.id)  # the order in which letters are sent
+        readers = [(position, number, str(address)) for position, (number, address) in enumerate(session.execute(rows))]
+    # Most unsubscribe shortly before their letter's turn, when a worker may have claimed it already.
+    schedule = sorted(
+        (max(1, position - int(environment.chance.random() ** 2 * environment.audience / 4)), number, address)
+        for position, number, address in environment.chance.sample(readers, len(readers) // one_in)
     )
-    links = Links(Keyring([tuple(SECRET.split(":"))]), stand.base_url)
+    links = Links(Keyring([tuple(SECRET.split(":"))]), environment.base_url)
     left: dict[str, float] = {}
     with httpx2.Client(trust_env=False, timeout=20) as browser:
-        for moment, number, address in going:
-            stand.until(lambda moment=moment: stand.taken() >= moment, within=60)
-            if stand.has_left():
+        for sent, number, address in schedule:
+            environment.until(lambda sent=sent: environment.taken() >= sent, within=60)
+            if environment.is_sent():
                 break
             with suppress(httpx2.TransportError):
-                answer = browser.post(links.url(Purpose.UNSUBSCRIBE, number, 1), data=BUTTON)
-                if answer.status_code == 200:
+                response = browser.post(links.url(Purpose.UNSUBSCRIBE, number, 1), data=BUTTON)
+                if response.status_code == 200:
                     left[address] = time.monotonic()
     return left

@@ -1,4 +1,4 @@
-"""The command, as an operator of a service with one newsletter, `three`, types it."""
+"""Run the `newsletter` command on a database with one newsletter, `three`."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,12 +9,13 @@ from typer.testing import CliRunner
 from newsletter.cli.app import app, main
 from newsletter.store.database import Database
 from tests.content.builders import a_feed, a_newsletter, publish
+from tests.local_http import LocalHttp, local_http
 from tests.servers.databases import opened
 
 
 @pytest.fixture
 def database(sqlite_url, monkeypatch, tmp_path) -> Iterator[Database]:
-    """The one that the command is set up with."""
+    """The database that the command's settings name."""
     monkeypatch.setenv("NEWSLETTER_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("NEWSLETTER_DATA_DIR", str(tmp_path))
     with closing(opened(sqlite_url)) as database:
@@ -25,19 +26,26 @@ def database(sqlite_url, monkeypatch, tmp_path) -> Iterator[Database]:
 
 @pytest.fixture
 def newsletter(database):
-    """Run the command; its result."""
+    """Run the command in this process and return its result."""
     return lambda *words: CliRunner().invoke(app, words)
 
 
 @pytest.fixture
-def told(capfd):
-    """Run the command whole; its exit code and what it says of what went wrong."""
+def failed(capfd):
+    """Run the command's `main`, which exits; return the exit code and its standard error."""
 
-    def call(*words: str) -> tuple[int, str]:
-        with pytest.raises(SystemExit) as end:
+    def run(*words: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as exit_:
             main(words)
-        code = end.value.code
+        code = exit_.value.code
         assert isinstance(code, int)
         return code, capfd.readouterr().err
 
-    return call
+    return run
+
+
+@pytest.fixture
+def site() -> Iterator[LocalHttp]:
+    """A real HTTP server on this machine, for feeds."""
+    with local_http() as server:
+        yield server

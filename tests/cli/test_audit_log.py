@@ -1,4 +1,4 @@
-"""Every command that changes something leaves an act with the name of who ran it, and a new one cannot forget to."""
+"""Every command that changes something writes an audit log entry with the user's name; a new command must do so too."""
 
 import json
 import os
@@ -32,11 +32,11 @@ from tests.servers.dns_server import Zone
 ACTOR = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 EVE = "eve@press.example"
 
-# They bring the database up to date as migrate does, or have one of their own, and run until they end.
-THE_WHOLE_SERVICE = {"demo", "serve", "bench delivery"}
-OF_THE_SETTINGS = {"known_keys"}  # nobody does that by a command: it is what the keys in the settings are
+# These migrate the database as `migrate` does, or use their own, and run until they are stopped.
+WHOLE_SERVICE_COMMANDS = {"demo", "serve", "bench delivery"}
+TABLES_OF_THE_SETTINGS = {"known_keys"}  # written when a command starts, from the settings
 
-FACTS = ("--name", "N", "--publisher", "P", "--sender", "a@press.example", "--postal-address", "S")
+NEWSLETTER_OPTIONS = ("--name", "N", "--publisher", "P", "--sender", "a@press.example", "--postal-address", "S")
 READING = {
     "doctor": (),
     "doctor domain": ("three", "--nameserver", "127.0.0.1:{dns}"),
@@ -50,8 +50,8 @@ READING = {
     "operators acts": (),
 }
 CHANGING = {
-    "migrate": (),  # there are consent words whose form looks otherwise today
-    "newsletters add": ("evening", *FACTS),
+    "migrate": (),  # it publishes a consent wording again whose form has changed
+    "newsletters add": ("evening", *NEWSLETTER_OPTIONS),
     "newsletters change": ("three", "--return-path-domain", "bounces.press.example"),
     "newsletters wording": ("three", "I agree to other words."),
     "feeds add": ("https://press.example/other.xml", "--newsletter", "three"),
@@ -70,7 +70,7 @@ CHANGING = {
 
 @pytest.fixture
 def numbers(database: Database, zone: Zone) -> dict[str, int]:
-    """Issues to name, by where they are. There are an operator too, feeds that may not be asked, and a DNS that may."""
+    """The numbers of issues by status, beside an operator, a feed that may not be fetched, and a DNS server."""
     zone.put("press.example", TXT="v=spf1 ip4:192.0.2.1 -all", MX="10 mail.press.example.")
     zone.put("mail.press.example", A="192.0.2.1")
     zone.put("_dmarc.press.example", TXT="v=DMARC1; p=none; rua=mailto:reports@press.example")
@@ -90,36 +90,36 @@ def _issue_of(session: Session, delivery: Delivery) -> Issue:
 
 @pytest.fixture
 def performed(newsletter, numbers):
-    """Run a command with its arguments; its result."""
+    """Run a command with its arguments and return the result."""
     arguments = READING | CHANGING
     return lambda command: newsletter(*command.split(), *(word.format(**numbers) for word in arguments[command]))
 
 
 def rows(database: Database) -> dict[str, list[str]]:
-    """What every table holds."""
+    """Return the rows of every table, as text."""
     with database.reading() as session:
-        tables = [table for table in metadata.sorted_tables if table.name not in OF_THE_SETTINGS]
+        tables = [table for table in metadata.sorted_tables if table.name not in TABLES_OF_THE_SETTINGS]
         return {table.name: sorted(str(tuple(row)) for row in session.execute(select(table))) for table in tables}
 
 
-def acts(database: Database) -> list[AuditEntry]:
-    """What was done by command."""
+def audit_entries(database: Database) -> list[AuditEntry]:
+    """Return the audit log entries of the command line."""
     with database.reading() as session:
         return list(session.scalars(select(AuditEntry).where(AuditEntry.actor == ACTOR).order_by(AuditEntry.id)))
 
 
-def commands(here: Any, path: str = "") -> Iterator[str]:
-    """Every command there is, as it is typed."""
-    for name in here.list_commands(None):
-        each = here.get_command(None, name)
+def commands(group: Any, path: str = "") -> Iterator[str]:
+    """Return every command as a user types it."""
+    for name in group.list_commands(None):
+        each = group.get_command(None, name)
         if hasattr(each, "commands"):
             yield from commands(each, f"{path}{name} ")
         if not hasattr(each, "commands") or each.invoke_without_command:
             yield f"{path}{name}"
 
 
-def test_every_command_is_known_to_read_or_to_change():
-    assert set(commands(get_command(app))) - THE_WHOLE_SERVICE == READING.keys() | CHANGING.keys()
+def test_every_command_is_listed_as_reading_or_changing():
+    assert set(commands(get_command(app))) - WHOLE_SERVICE_COMMANDS == READING.keys() | CHANGING.keys()
 
 
 @pytest.mark.parametrize("command", READING)
@@ -130,22 +130,23 @@ def test_a_command_that_reads_changes_nothing(performed, database, numbers, comm
 
 
 @pytest.mark.parametrize("command", CHANGING)
-def test_a_command_that_changes_something_leaves_an_act(performed, database, numbers, command):
+def test_a_command_that_changes_something_writes_an_audit_entry(performed, database, numbers, command):
     before = rows(database)
     assert performed(command).exit_code == (1 if command == "feeds refresh" else 0)
     after = rows(database)
     assert any(after[table] != before[table] for table in after if table != "acts")
-    assert acts(database)
-    assert "@" not in str([(act.subject, act.fields) for act in acts(database)]), "acts name nobody"
+    entries = audit_entries(database)
+    assert entries
+    assert "@" not in str([(entry.subject, entry.fields) for entry in entries]), "an entry holds no address"
 
 
-def test_a_command_that_is_refused_leaves_no_act(newsletter, database, numbers):
+def test_a_refused_command_writes_no_audit_entry(newsletter, database, numbers):
     for words in (("issues", "resume", str(numbers["drafted"])), ("operators", "add", EVE, "--role", "viewer")):
         assert newsletter(*words).exit_code == 1
-    assert acts(database) == []
+    assert audit_entries(database) == []
 
 
-def test_the_acts_are_listed_the_newest_last(newsletter, database, numbers):
+def test_the_audit_log_is_listed_newest_last(newsletter, database, numbers):
     newsletter("issues", "send", str(numbers["drafted"]))
     newsletter("operators", "role", EVE, "admin")
     lines = newsletter("operators", "acts").stdout.splitlines()

@@ -1,4 +1,4 @@
-"""`newsletter doctor`: what it says, how it exits, what --fix mends, and that a second run finds nothing."""
+"""`newsletter doctor`: its output and exit code, what --fix repairs, and that a second run finds nothing to repair."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.clock import NOON
 
 @pytest.fixture
 def damaged(database):
-    """A letter that nobody carries, subscriptions that are not the ledger's, and a sum that is wrong."""
+    """A claimed delivery without a worker, subscriptions that contradict the ledger, and a letter with a wrong sum."""
     with database.writing() as session:
         lost, kept, _ = owed(session, 3)
         session.execute(update(Delivery).where(Delivery.id == kept.id).values(status=DeliveryStatus.CLAIMED))
@@ -23,39 +23,39 @@ def damaged(database):
         session.execute(update(Subscription).values(standing="left"))
 
 
-def test_a_sound_service(newsletter):
-    done = newsletter("doctor")
-    proved = "ok: each letter's deliveries add up to its audience, and subscriptions agree with the ledger"
-    assert (done.exit_code, done.stdout.splitlines()[0]) == (0, proved)
+def test_an_intact_database_is_ok(newsletter):
+    result = newsletter("doctor")
+    first_line = "ok: each letter's deliveries add up to its audience, and subscriptions agree with the ledger"
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, first_line)
     verdict = json.loads(newsletter("doctor", "--json").stdout)
     assert (verdict["verdict"], verdict["findings"], verdict["mended"]) == ("ok", [], [])
 
 
 @pytest.mark.parametrize("words", [("doctor",), ("doctor", "--help"), ("issues", "resume", "--help")])
-def test_nothing_is_promised_that_only_the_relay_can_know(newsletter, database, words):
+def test_the_output_claims_nothing_that_only_the_relay_can_know(newsletter, database, words):
     with database.writing() as session:
         delivery, _ = owed(session, 2, first_tried_at=NOON, decided_at=NOON)
         session.execute(update(Delivery).values(status=DeliveryStatus.SENT))
-        delivery.status, delivery.deaths = DeliveryStatus.UNKNOWN, 1  # both its copies may have arrived, or none
-    said = newsletter(*words)
-    assert said.exit_code == 0
-    assert re.findall(r"(?i)\b(doubled?|duplicates?|twice|lost|missing|exactly once)\b", said.stdout) == []
+        delivery.status, delivery.deaths = DeliveryStatus.UNKNOWN, 1  # both copies may have arrived, or none
+    result = newsletter(*words)
+    assert result.exit_code == 0
+    assert re.findall(r"(?i)\b(doubled?|duplicates?|twice|lost|missing|exactly once)\b", result.stdout) == []
 
 
-def test_doctor_says_what_it_cannot_see(newsletter):
-    assert "It reads the database only." in newsletter("doctor", "--help").stdout
+def test_the_help_says_what_doctor_cannot_check(newsletter):
+    assert "It reads the database only, so it cannot tell" in newsletter("doctor", "--help").stdout
 
 
-def test_every_finding_has_a_name_a_place_and_says_what_can_be_done(newsletter, damaged):
-    done = newsletter("doctor")
-    assert done.exit_code == 1
-    lines = done.stdout.splitlines()
+def test_every_finding_has_a_name_a_place_and_a_remedy(newsletter, damaged):
+    result = newsletter("doctor")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
     assert [line.split()[1] for line in lines if line.startswith("wrong")] == [
         "sums:",
         "dead-claims:",
         *3 * ["standing:"],
     ]
-    assert lines.count("        newsletter doctor --fix mends it.") == 4
+    assert lines.count("        Repair it: newsletter doctor --fix") == 4
     verdict = json.loads(newsletter("doctor", "--json").stdout)
     assert verdict["verdict"] == "wrong"
     assert {each["check"]: each["fixable"] for each in verdict["findings"]} == {
@@ -65,23 +65,22 @@ def test_every_finding_has_a_name_a_place_and_says_what_can_be_done(newsletter, 
     }
 
 
-def test_fix_mends_what_it_can_names_what_it_left_and_the_next_run_has_nothing_to_mend(newsletter, database, damaged):
-    done = newsletter("doctor", "--fix")
-    assert done.exit_code == 1
-    kinds = [line.split()[:2] for line in done.stdout.splitlines() if not line.startswith(" ")]
-    assert kinds[:3] == [["mended", "standing:"], ["mended", "dead-claims:"], ["wrong", "sums:"]]
+def test_fix_repairs_what_it_can_and_reports_the_rest(newsletter, database, damaged):
+    result = newsletter("doctor", "--fix")
+    assert result.exit_code == 1
+    kinds = [line.split()[:2] for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert kinds[:3] == [["repaired", "standing:"], ["repaired", "dead-claims:"], ["wrong", "sums:"]]
     with database.reading() as session:
-        acts = list(
-            session.scalars(select(AuditEntry).where(AuditEntry.verb == "doctor mended").order_by(AuditEntry.id))
-        )
-    assert [act.subject for act in acts] == ["check:standing", "check:dead-claims"]
-    assert all(act.actor.startswith("cli:") for act in acts)
+        query = select(AuditEntry).where(AuditEntry.verb == "doctor mended").order_by(AuditEntry.id)
+        entries = list(session.scalars(query))
+    assert [entry.subject for entry in entries] == ["check:standing", "check:dead-claims"]
+    assert all(entry.actor.startswith("cli:") for entry in entries)
     again = json.loads(newsletter("doctor", "--fix", "--json").stdout)
     assert again["mended"] == []
     assert [each["check"] for each in again["findings"]] == ["sums"]
 
 
-def test_what_the_keys_alone_can_tell_is_not_called_sound_without_them(newsletter, monkeypatch):
+def test_a_remark_names_the_check_that_was_skipped_without_keys(newsletter, monkeypatch):
     remarks = json.loads(newsletter("doctor", "--json").stdout)["remarks"]
     assert [each["name"] for each in remarks] == ["suppressed"]
     monkeypatch.setenv("NEWSLETTER_SECRET_KEYS", "k1:" + "s" * 40)

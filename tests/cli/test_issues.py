@@ -1,4 +1,4 @@
-"""An issue by hand, from draft to sent or given up."""
+"""The commands for issues, from draft to sent or cancelled."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def drafted(newsletter) -> str:
 
 @pytest.fixture
 def leaving(database) -> str:
-    """The number of an issue that is owed to two readers."""
+    """The number of an issue with two queued deliveries."""
     with database.writing() as session:
         letter = session.get_one(Letter, owed(session, 2)[0].letter_id)
         return str(letter.issue_id)
@@ -41,15 +41,15 @@ def status(database, number: str) -> IssueStatus:
 
 
 def claim_and_count(database) -> tuple[int, dict[str, int]]:
-    """How many letters a carrier gets, and what the sums are then."""
+    """Claim deliveries; return how many, and the number of deliveries by status."""
     with database.writing() as session:
-        taken = claims.claim(session, a_worker(session), limit=9, urgent=False, key="k1", now=NOON)
+        claimed = claims.claim(session, a_worker(session), limit=9, urgent=False, key="k1", now=NOON)
         letter = session.scalars(select(Letter)).one()
-        return len(taken), {state.value: n for state, n in deliveries.status_counts(session, letter.id).items() if n}
+        return len(claimed), {state.value: n for state, n in deliveries.status_counts(session, letter.id).items() if n}
 
 
 @pytest.mark.parametrize("articles", ["-20", "0", "101"])
-def test_an_issue_takes_one_to_a_hundred_articles(newsletter, articles):
+def test_an_issue_has_one_to_a_hundred_articles(newsletter, articles):
     assert newsletter("issues", "draft", "three", "--articles", articles).exit_code == 2
     assert (
         newsletter("digests", "add", "--newsletter", "three", "--cron", "0 7 * * *", "--articles", articles).exit_code
@@ -63,62 +63,62 @@ def test_a_title_is_one_line(newsletter):
     assert json.loads(drafted.stdout)["title"] == "a b c"
 
 
-def test_a_title_of_blanks_is_none(newsletter):
+def test_a_blank_title_is_replaced_by_the_headlines(newsletter):
     drafted = newsletter("issues", "draft", "three", "--title", " \n ", "--json")
     assert json.loads(drafted.stdout)["title"] == "About news 0, and 11 more"
 
 
-def test_a_title_is_short(newsletter, told):
-    code, said = told("issues", "draft", "three", "--title", "x" * (drafting.MAX_TITLE + 1))
-    assert (code, said.partition(": ")[0]) == (1, "--title")
+def test_a_title_over_the_maximum_length_is_refused(newsletter, failed):
+    code, errors = failed("issues", "draft", "three", "--title", "x" * (drafting.MAX_TITLE + 1))
+    assert (code, errors.partition(": ")[0]) == (1, "--title")
     assert newsletter("issues", "draft", "three", "--title", "x" * drafting.MAX_TITLE).exit_code == 0
 
 
-def test_a_draft_is_given_up_and_its_articles_are_free(newsletter, database, drafted):
+def test_a_cancelled_drafts_articles_are_free_for_the_next_issue(newsletter, database, drafted):
     assert newsletter("issues", "cancel", drafted).exit_code == 0
     assert status(database, drafted) is IssueStatus.CANCELLED
     again = json.loads(newsletter("issues", "draft", "three", "--json").stdout)
     assert again["title"] == "About news 0, and 11 more"
 
 
-def test_what_is_still_owed_of_a_cancelled_issue_never_leaves(newsletter, database, leaving):
+def test_queued_deliveries_of_a_cancelled_issue_are_never_claimed(newsletter, database, leaving):
     assert newsletter("issues", "cancel", leaving).exit_code == 0
     assert claim_and_count(database) == (0, {"cancelled": 2})
 
 
-def test_a_paused_issue_stays_until_it_is_resumed(newsletter, database, leaving):
+def test_deliveries_of_a_paused_issue_wait_until_it_is_resumed(newsletter, database, leaving):
     assert json.loads(newsletter("issues", "pause", leaving, "--json").stdout)["status"] == "paused"
     assert claim_and_count(database) == (0, {"queued": 2})
     assert json.loads(newsletter("issues", "resume", leaving, "--json").stdout)["status"] == "sending"
     assert claim_and_count(database) == (2, {"claimed": 2})
 
 
-def test_only_a_paused_issue_is_resumed(newsletter, told, drafted):
+def test_only_a_paused_issue_can_be_resumed(newsletter, failed, drafted):
     newsletter("issues", "send", drafted)
-    assert told("issues", "resume", drafted) == (
+    assert failed("issues", "resume", drafted) == (
         1,
         f"Issue {drafted} is approved; only a paused issue can be resumed.\n",
     )
 
 
-def test_a_cancelled_issue_stays_so(newsletter, told, drafted):
+def test_a_cancelled_issue_cannot_be_changed(newsletter, failed, drafted):
     newsletter("issues", "cancel", drafted)
     for step in ("cancel", "pause", "resume", "send"):
-        code, said = told("issues", step, drafted)
+        code, errors = failed("issues", step, drafted)
         assert code == 1
-        assert said.startswith(f"Issue {drafted} is cancelled")
+        assert errors.startswith(f"Issue {drafted} is cancelled; ")
 
 
-def test_each_step_is_remembered_with_who_took_it(newsletter, database, drafted, leaving):
+def test_each_change_of_an_issue_is_in_the_audit_log(newsletter, database, drafted, leaving):
     for step, number in (("pause", leaving), ("resume", leaving), ("cancel", leaving), ("send", drafted)):
         assert newsletter("issues", step, number).exit_code == 0
     with database.reading() as session:
         mine = select(AuditEntry.actor, AuditEntry.verb, AuditEntry.subject).where(
             AuditEntry.actor != "tests", AuditEntry.subject.startswith("issue:")
         )
-        left = [tuple(row) for row in session.execute(mine.order_by(AuditEntry.id))]
+        entries = [tuple(row) for row in session.execute(mine.order_by(AuditEntry.id))]
     actor = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
-    assert left == [
+    assert entries == [
         (actor, "issue drafted", f"issue:{drafted}"),
         (actor, "issue paused", f"issue:{leaving}"),
         (actor, "issue resumed", f"issue:{leaving}"),
@@ -127,18 +127,18 @@ def test_each_step_is_remembered_with_who_took_it(newsletter, database, drafted,
     ]
 
 
-def test_a_preview_shows_each_link_where_it_leads(newsletter, drafted):
+def test_a_preview_shows_placeholders_for_personal_links(newsletter, drafted):
     text = newsletter("issues", "preview", drafted).stdout
     assert "/u/preview\n" in text
     assert "/preferences/preview\n" in text
 
 
-def test_a_preview_that_cannot_be_written_is_one_sentence(told, drafted, tmp_path):
+def test_a_preview_file_that_cannot_be_written_is_named(failed, drafted, tmp_path):
     file = tmp_path / "nowhere" / "issue.html"
-    assert told("issues", "preview", drafted, "--to", str(file)) == (1, f"{file}: No such file or directory\n")
+    assert failed("issues", "preview", drafted, "--to", str(file)) == (1, f"{file}: No such file or directory\n")
 
 
-def test_the_status_tells_why_a_worker_paused_an_issue(newsletter, database, leaving):
+def test_the_status_shows_why_a_worker_paused_an_issue(newsletter, database, leaving):
     with database.writing() as session:
         issue = session.get_one(Issue, int(leaving))
         issues.pause(session, issue, actor=audit_log.WORKER, now=NOON, reason="The title is missing.")
@@ -148,7 +148,7 @@ def test_the_status_tells_why_a_worker_paused_an_issue(newsletter, database, lea
     assert "The title is missing." not in newsletter("issues", "status", leaving).stdout
 
 
-def test_the_status_tells_why_nothing_leaves_of_what_is_leaving(newsletter, database, leaving, drafted):
+def test_the_status_of_an_issue_being_sent_shows_the_relays_trouble(newsletter, database, leaving, drafted):
     known = {"the relay mail.example.org:587": Condition("Connection refused")}
     NoticeWriter(database.writing).write(known, now=datetime.now(UTC))
     shown = newsletter("issues", "status", leaving)
@@ -159,12 +159,12 @@ def test_the_status_tells_why_nothing_leaves_of_what_is_leaving(newsletter, data
     assert json.loads(newsletter("issues", "status", drafted, "--json").stdout)["relays"] == []
 
 
-def test_an_issue_whose_letter_mail_programs_would_cut_is_refused_before_it_is_approved(newsletter, told, database):
+def test_an_issue_whose_letter_mail_programs_would_clip_cannot_be_approved(newsletter, failed, database):
     with database.writing() as session:
         for article in session.scalars(select(Article)):
             article.summary = "ü" * 1500
     drafted = newsletter("issues", "draft", "three", "--articles", "30", "--json")
     number = str(json.loads(drafted.stdout)["issue"])
-    code, said = told("issues", "send", number)
-    assert (code, "90,000" in said, "fewer articles" in said) == (1, True, True)
+    code, errors = failed("issues", "send", number)
+    assert (code, "90,000" in errors, "fewer articles" in errors) == (1, True, True)
     assert status(database, number) is IssueStatus.DRAFTED

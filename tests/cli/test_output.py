@@ -1,4 +1,4 @@
-"""What the command prints: what stands there, and nothing that a terminal would make of it."""
+"""The command prints stored text unchanged, without markup, and never a password."""
 
 import json
 from datetime import datetime
@@ -18,7 +18,7 @@ def drafted(newsletter) -> str:
     return str(json.loads(answer)["issue"])
 
 
-def test_titles_are_printed_as_they_are(newsletter, drafted):
+def test_titles_are_printed_unchanged(newsletter, drafted):
     title = ODD.replace("\t", " ")
     assert title in newsletter("issues", "status").stdout
     assert json.loads(newsletter("issues", "status", drafted, "--json").stdout)["title"] == title
@@ -41,13 +41,13 @@ def test_json_is_one_line(newsletter, drafted):
     assert newsletter("issues", "status", "--json").stdout.count("\n") == 1
 
 
-def test_no_password_of_a_feed_is_printed(newsletter, database, told):
+def test_no_password_of_a_feed_is_printed(newsletter, database, failed):
     with database.writing() as session:
         session.scalars(select(Feed)).one().url = "https://ana:hunter2@press.example/town.xml"
     for words in (("feeds", "list"), ("feeds", "list", "--json")):
-        said = newsletter(*words).stdout
-        assert "https://press.example/town.xml" in said
-        assert "hunter2" not in said
-    code, said = told("feeds", "add", "https://ana:hunter2@press.example/", "--newsletter", "three")
+        output = newsletter(*words).stdout
+        assert "https://press.example/town.xml" in output
+        assert "hunter2" not in output
+    code, errors = failed("feeds", "add", "https://ana:hunter2@press.example/", "--newsletter", "three")
     assert code == 1
-    assert "hunter2" not in said
+    assert "hunter2" not in errors

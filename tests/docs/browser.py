@@ -14,7 +14,7 @@ WORDS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
 
 
 class HeadlessChromium:
-    """One tab."""
+    """A Chromium with one tab."""
 
     def __init__(self, commands: int, answers: int) -> None:
         self._commands = os.fdopen(commands, "wb", buffering=0)
@@ -67,7 +67,7 @@ class HeadlessChromium:
 
 @contextmanager
 def browser(program: Path) -> Iterator[HeadlessChromium]:
-    """Run Chromium with an empty profile; it ends on leaving."""
+    """Run Chromium with an empty profile during the block."""
     read_commands, commands = os.pipe()
     answers, write_answers = os.pipe()
     # Chromium reads commands from descriptor 3 and writes answers to descriptor 4.

@@ -1,4 +1,4 @@
-"""`make screenshots`: run the demo and take the pictures of README and documentation with Chromium."""
+"""`make screenshots`: run the demo and take the screenshots of README and documentation with Chromium."""
 
 import signal
 import subprocess
@@ -12,16 +12,17 @@ import httpx2
 from selectolax.lexbor import LexborHTMLParser
 
 from tests.docs.browser import browser
-from tests.servers.server import find, free_port
+from tests.servers.server import find_program, free_port
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 LIMIT = 100_000  # bytes of a picture
 SCREEN = {"width": 440, "height": 920, "scale": 2, "quality": 65}
-READY = "/outbox"  # the demo prints this address once its last letter has left
+READY = "/outbox"  # the demo prints this address once its last letter is sent
 
 
 def main() -> int:
-    program = find("chromium") or find("chromium-browser") or find("google-chrome")
+    """Take the screenshots; return the exit code."""
+    program = find_program("chromium") or find_program("chromium-browser") or find_program("google-chrome")
     if program is None:
         sys.stderr.write("Chromium is missing: apt install chromium\n")
         return 1
@@ -30,7 +31,7 @@ def main() -> int:
         for name, url in pages.items():
             picture = tab.picture(url, **SCREEN)
             if len(picture) >= LIMIT:
-                sys.stderr.write(f"The picture {name} has {len(picture):,} bytes, and at most {LIMIT:,} are kept\n")
+                sys.stderr.write(f"The picture {name} has {len(picture):,} bytes; the limit is {LIMIT:,}\n")
                 return 1
             (PICTURES / f"{name}.webp").write_bytes(picture)
             sys.stdout.write(f"docs/pictures/{name}.webp: {len(picture):,} bytes\n")
@@ -39,7 +40,7 @@ def main() -> int:
 
 @contextmanager
 def demo() -> Iterator[str]:
-    """Run `newsletter demo` in a temporary folder; yield the site's address once the issue has left."""
+    """Run `newsletter demo` in a temporary folder; yield the site's address once the issue is sent."""
     port = free_port()
     words = [sys.executable, "-m", "newsletter.cli", "demo", "--readers", "1", "--port", str(port)]
     with TemporaryDirectory(prefix="screenshots-") as folder:

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from selectolax.lexbor import LexborHTMLParser
 
-# Attributes that make a browser fetch by itself; <a> and <form> wait for the reader.
+# Attributes that make a browser fetch without a click; <a> and <form> need one.
 FETCHED = {"src", "srcset", "data", "poster", "background", "manifest"}
 IN_STYLES = re.compile(r"""(?:url\(|@import)\s*['"]?((?:https?:)?//[^'")\s]+)""", re.IGNORECASE)
 IN_SCRIPTS = re.compile(r"""['"`]((?:https?:|wss?:)?//[\w-]+(?:\.[\w-]+)+[^'"`]*)['"`]""")
@@ -36,10 +36,11 @@ def scripted(script: str) -> Iterator[str]:
 
 
 def is_elsewhere(value: str) -> bool:
+    """Return whether an attribute's value names another host."""
     return bool(re.search(r"(?:^|[\s,])(?:https?:)?//", value))
 
 
-def leading_nowhere(file: Path, tree: LexborHTMLParser) -> Iterator[str]:
+def broken_links(file: Path, tree: LexborHTMLParser) -> Iterator[str]:
     """Report a page's links and images whose target within the site, or whose anchor, is missing."""
     for element in tree.css("[href], [src]"):
         to = urlsplit(element.attributes.get("href") or element.attributes.get("src") or "")
@@ -47,7 +48,7 @@ def leading_nowhere(file: Path, tree: LexborHTMLParser) -> Iterator[str]:
             continue
         target = file.parent / unquote(to.path) if to.path else file
         if not target.is_file() or (to.fragment and unquote(to.fragment) not in anchors(target)):
-            yield f"{to.geturl()} leads nowhere"
+            yield f"{to.geturl()} is a broken link"
 
 
 @cache
@@ -56,26 +57,27 @@ def anchors(file: Path) -> frozenset[str | None]:
     return frozenset(element.attributes["id"] for element in LexborHTMLParser(file.read_text()).css("[id]"))
 
 
-def wrong(folder: Path) -> Iterator[str]:
+def defects(folder: Path) -> Iterator[str]:
     """Report requests to other hosts, broken links, and pages without a content security policy."""
     for file in sorted(folder.rglob("*")):
         match file.suffix:
             case ".html":
                 page = file.read_text()
                 tree = LexborHTMLParser(page)
-                found = [*requests(tree), *leading_nowhere(file, tree), *([] if POLICY in page else [f"no {POLICY}"])]
+                found = [*requests(tree), *broken_links(file, tree), *([] if POLICY in page else [f"no {POLICY}"])]
             case ".css":
                 found = IN_STYLES.findall(file.read_text())
             case ".js":
                 found = list(scripted(file.read_text()))
             case _:
                 found = []
-        yield from (f"{file.relative_to(folder)}: {what}" for what in found)
+        yield from (f"{file.relative_to(folder)}: {defect}" for defect in found)
 
 
 def main() -> int:
+    """Report the defects of a built site; return the exit code."""
     folder = Path(sys.argv[1])
-    found = list(wrong(folder))
+    found = list(defects(folder))
     for line in found:
         sys.stderr.write(f"{line}\n")
     return 1 if found or not (folder / "index.html").is_file() else 0

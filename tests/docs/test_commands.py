@@ -28,15 +28,16 @@ SIGN_UP_FORM = ROOT / "docs" / "sign-up-form.md"
 
 
 class PageRunner:
-    """Runs the blocks of a page. `places` maps public addresses to servers on this machine."""
+    """Runs the blocks of a page. `addresses` maps public addresses to servers on this machine."""
 
-    def __init__(self, places: dict[str, str]) -> None:
-        self._places = places
+    def __init__(self, addresses: dict[str, str]) -> None:
+        self._addresses = addresses
 
-    def follow(self, block: FencedBlock) -> None:
+    def run(self, block: FencedBlock) -> None:
+        """Run a block; `newsletter` commands run in this process."""
         script = block.text
-        for there, here in self._places.items():
-            script = script.replace(there, here)
+        for public, local in self._addresses.items():
+            script = script.replace(public, local)
         if all(words[0] == "newsletter" for words in commands(script)):
             for words in of_newsletter(script):
                 done = CliRunner().invoke(app, words)
@@ -53,9 +54,9 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageRunn
         yield PageRunner({"https://example.org": feed})
 
 
-def test_the_first_steps_lead_to_an_issue_that_is_approved_and_previewed(runner):
+def test_the_first_steps_end_with_an_approved_and_previewed_issue(runner):
     for block in blocks("sh run", page=FIRST_STEPS):
-        runner.follow(block)
+        runner.run(block)
     assert "stone arch" in Path("issue.html").read_text()
 
 
@@ -66,18 +67,18 @@ def test_the_first_steps_lead_to_an_issue_that_is_approved_and_previewed(runner)
 )
 def test_the_commands_of_a_page_work_after_the_first_steps(page, runner):
     for block in [*blocks("sh run", page=FIRST_STEPS)[:1], *blocks("sh run", page=page)]:
-        runner.follow(block)
+        runner.run(block)
 
 
 def test_a_program_signs_up_as_the_page_shows(runner):
-    runner.follow(blocks("sh run", page=FIRST_STEPS)[0])
+    runner.run(blocks("sh run", page=FIRST_STEPS)[0])
     port = free_port()
-    there = PageRunner({"http://localhost:8000": f"http://127.0.0.1:{port}"})
-    found = settings.load(dotenv=None)
-    with served(create_app(found, NoWakeups()), "127.0.0.1", port):
+    site_runner = PageRunner({"http://localhost:8000": f"http://127.0.0.1:{port}"})
+    configuration = settings.load(dotenv=None)
+    with served(create_app(configuration, NoWakeups()), "127.0.0.1", port):
         for block in blocks("sh run", page=SIGN_UP_FORM):
-            there.follow(block)
-    with closing(Database(found.database)) as database, database.reading() as session:
+            site_runner.run(block)
+    with closing(Database(configuration.database)) as database, database.reading() as session:
         assert session.scalar(select(func.count(Signup.id))) == 1
 
 

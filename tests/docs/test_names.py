@@ -22,12 +22,13 @@ documented = pytest.mark.parametrize("page", PAGES, ids=name)
 
 
 def rows(page: Path) -> list[list[str]]:
-    """Return the cells of a page's tables, row by row."""
+    """Return the table rows of a page, each as a list of cells."""
     lines = [line for line in prose(page).splitlines() if line.startswith("| ") and not line.startswith("| ---")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
 
 
 def code(cell: str) -> list[str]:
+    """Return the inline code of a table cell."""
     return re.findall(r"`([^`]+)`", cell)
 
 
@@ -71,10 +72,10 @@ def test_every_setting_has_its_row_and_no_other_is_named():
 
 
 def test_the_glossary_gives_stored_names_as_they_are_stored():
-    said = [(row[0], named) for row in rows(ROOT / "docs/glossary.md") if len(row) == 3 for named in code(row[2])]
+    entries = [(row[0], named) for row in rows(ROOT / "docs/glossary.md") if len(row) == 3 for named in code(row[2])]
     text = "\n".join(file.read_text() for file in SOURCES)
     text += "\n".join(f"workers.{queue}" for queue in re.findall(r'^    [A-Z]+ = "(\w+)"', text, re.MULTILINE))
-    for word, named in said:
+    for word, named in entries:
         for part in named.removeprefix("newsletter:").split(":")[: 1 if ":" in named else None]:
             assert re.search(rf"(?<![\w]){re.escape(part)}(?![\w])", text), (word, named)
 
@@ -91,8 +92,8 @@ def test_the_gdpr_page_names_every_table_with_personal_data():
 
 def test_the_glossary_names_every_metric(stage):
     families = re.findall(r"^# TYPE newsletter_(\w+)", stage.browser.get("/metrics").text, re.MULTILINE)
-    told = prose(ROOT / "docs/glossary.md").partition("## Metrics")[2]
-    named = {metric for line in told.splitlines() if line.startswith("| `") for metric in code(line)}
+    section = prose(ROOT / "docs/glossary.md").partition("## Metrics")[2]
+    named = {metric for line in section.splitlines() if line.startswith("| `") for metric in code(line)}
     assert named == {family.removesuffix("_total") for family in families}
 
 

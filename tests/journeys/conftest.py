@@ -1,4 +1,4 @@
-"""The ways in which a town's service runs: all in one process, or as the processes of production on real servers."""
+"""The service in one process, and as production's processes on real servers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,14 +9,14 @@ import httpx2
 import pytest
 
 from newsletter.bench.visitor import Visitor
-from newsletter.cli.serve import served, working
+from newsletter.cli.serve import embedded_app, served
 from newsletter.mail.transport.outbox import Outbox
 from newsletter.queues.wakeups import Wakeups
 from newsletter.settings import load
 from newsletter.store.database import Database
-from tests.journeys.running_service import RunningService, founded
+from tests.journeys.running_service import RunningService, with_newsletter
 from tests.local_http import LocalHttp, local_http
-from tests.processes import bell_of, production
+from tests.processes import connected_wakeups, production
 from tests.servers.server import free_port
 from tests.servers.smtp_sink import SmtpSink
 from tests.whole_service import SECRET
@@ -32,21 +32,21 @@ def feed() -> Iterator[LocalHttp]:
 
 @pytest.fixture
 def embedded(sqlite_url: str, feed: LocalHttp, tmp_path: Path) -> Iterator[RunningService]:
-    """One process on SQLite that keeps its letters."""
+    """One process on SQLite with an outbox."""
     outbox = Outbox(tmp_path / "outbox")
     with in_one_process(
-        sqlite_url, "", feed, tmp_path, lambda: [kept.message for kept in outbox.letters(limit=1000)]
-    ) as town:
-        yield town
+        sqlite_url, "", feed, tmp_path, lambda: [letter.message for letter in outbox.letters(limit=1000)]
+    ) as service:
+        yield service
 
 
 @pytest.fixture
 def embedded_on_servers(
     postgresql_url: str, smtp_sink: SmtpSink, feed: LocalHttp, tmp_path: Path
 ) -> Iterator[RunningService]:
-    """One process on PostgreSQL that hands its letters to a relay."""
-    with in_one_process(postgresql_url, smtp_sink.url, feed, tmp_path, smtp_sink.messages) as town:
-        yield town
+    """One process on PostgreSQL that sends to a relay."""
+    with in_one_process(postgresql_url, smtp_sink.url, feed, tmp_path, smtp_sink.messages) as service:
+        yield service
 
 
 @pytest.fixture
@@ -56,12 +56,12 @@ def processes(
     """Web, worker and beat on PostgreSQL, Redis and a relay."""
     allowed = f"127.0.0.1:{feed.port}"
     with (
-        founded(postgresql_url, feed.url("/feed.xml")) as database,
-        production(postgresql_url, redis_url, smtp_sink.url, tmp_path, FEED_ALLOW=allowed) as made,
-        bell_of(redis_url) as bell,
-        visited(made.base_url, database, bell, feed, smtp_sink.messages) as town,
+        with_newsletter(postgresql_url, feed.url("/feed.xml")) as database,
+        production(postgresql_url, redis_url, smtp_sink.url, tmp_path, FEED_ALLOW=allowed) as running,
+        connected_wakeups(redis_url) as wakeups,
+        visited(running.base_url, database, wakeups, feed, smtp_sink.messages) as service,
     ):
-        yield town
+        yield service
 
 
 SERVERS = (pytest.mark.postgresql, pytest.mark.smtp)
@@ -74,16 +74,17 @@ SERVERS = (pytest.mark.postgresql, pytest.mark.smtp)
         pytest.param("processes", marks=[*SERVERS, pytest.mark.redis]),
     ]
 )
-def town(request: pytest.FixtureRequest) -> RunningService:
-    """The same town, however its service runs."""
-    town: RunningService = request.getfixturevalue(request.param)
-    return town
+def service(request: pytest.FixtureRequest) -> RunningService:
+    """The service, running in each of the three ways."""
+    service: RunningService = request.getfixturevalue(request.param)
+    return service
 
 
 @contextmanager
 def in_one_process(url: str, relay: str, feed: LocalHttp, folder: Path, inbox: Inbox) -> Iterator[RunningService]:
+    """Run the whole service in this process."""
     port = free_port()
-    given = {
+    values = {
         "DATABASE_URL": url,
         "SMTP_URL": relay,
         "BASE_URL": f"http://127.0.0.1:{port}",
@@ -91,19 +92,20 @@ def in_one_process(url: str, relay: str, feed: LocalHttp, folder: Path, inbox: I
         "DATA_DIR": str(folder),
         "FEED_ALLOW": f"127.0.0.1:{feed.port}",
     }
-    settings = load({f"NEWSLETTER_{name}": value for name, value in given.items()}, dotenv=None)
+    settings = load({f"NEWSLETTER_{name}": value for name, value in values.items()}, dotenv=None)
     with (
-        founded(url, feed.url("/feed.xml")) as database,
-        working(settings) as app,
+        with_newsletter(url, feed.url("/feed.xml")) as database,
+        embedded_app(settings) as app,
         served(app, "127.0.0.1", port),
-        visited(settings.base_url, database, app.state.site.wakeups, feed, inbox) as town,
+        visited(settings.base_url, database, app.state.site.wakeups, feed, inbox) as service,
     ):
-        yield town
+        yield service
 
 
 @contextmanager
 def visited(
-    base_url: str, database: Database, bell: Wakeups, feed: LocalHttp, inbox: Inbox
+    base_url: str, database: Database, wakeups: Wakeups, feed: LocalHttp, inbox: Inbox
 ) -> Iterator[RunningService]:
+    """Yield the running service with a visitor's browser."""
     with httpx2.Client(base_url=base_url, trust_env=False) as browser:
-        yield RunningService(database, bell, Visitor(browser, Path()), feed, inbox)
+        yield RunningService(database, wakeups, Visitor(browser, Path()), feed, inbox)

@@ -1,4 +1,4 @@
-"""A town: a running service, its readers and the feed that it follows, seen from where they are."""
+"""A running service, its readers' inbox and its feed, seen from outside."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -20,7 +20,7 @@ from tests.local_http import LocalHttp
 from tests.servers.databases import opened
 from tests.waiting import eventually
 
-PATIENCE = 20  # seconds; a ring that is lost is made good by the beat, feeds' after a minute: they are not waited for
+TIMEOUT = 20  # seconds; beat replaces a lost wake-up in time, except the feeds' (after a minute)
 
 FEED = """<?xml version="1.0" encoding="utf-8"?>
 <rss version="2.0"><channel><title>Town</title><link>https://town.example/</link><description>News</description>
@@ -31,46 +31,49 @@ ITEM = """<item><title>{0}</title><link>https://town.example/{1}</link><guid>{1}
 
 @dataclass(frozen=True)
 class RunningService:
-    """Whoever walks through it needs to know the service's database, bell and site, and none of its processes."""
+    """The service as a journey uses it, however its processes run."""
 
     database: Database
-    bell: Wakeups
+    wakeups: Wakeups
     visitor: Visitor
     feed: LocalHttp
     inbox: Callable[[], list[EmailMessage]]
 
-    def publishes(self, *titles: str) -> None:
+    def publish(self, *titles: str) -> None:
+        """Let the feed contain articles with these titles."""
         items = "".join(ITEM.format(title, title.lower().replace(" ", "-")) for title in titles)
         self.feed.put("/feed.xml", FEED.format(items).encode())
 
     def letters(self, to: str, at_least: int = 1, about: str = "") -> list[EmailMessage]:
-        """The reader's letters, once there are so many; what asks for a confirmation first."""
+        """Wait for at least that many letters to a reader; return them, confirmation letters first."""
 
         def arrived() -> list[EmailMessage]:
             mine = [letter for letter in self.inbox() if to in letter["To"] and about in str(letter["Subject"])]
             return mine if len(mine) >= at_least else []
 
-        found = eventually(arrived, within=PATIENCE)
-        return sorted(found, key=lambda letter: "Please confirm" not in str(letter["Subject"]))
+        letters = eventually(arrived, within=TIMEOUT)
+        return sorted(letters, key=lambda letter: "Please confirm" not in str(letter["Subject"]))
 
-    def subscribes(self, email: str, name: str = "") -> None:
+    def subscribe(self, email: str, name: str = "") -> None:
+        """Sign a reader up and confirm."""
         self.visitor.sign_up("morning", email, name)
         self.visitor.confirm(self.letters(email, about="Please confirm")[0])
 
-    def fetches(self, articles: int) -> None:
+    def fetch(self, articles: int) -> None:
+        """Let the service fetch the feed, and wait until it has that many articles."""
         with self.database.writing() as session:
             for feed in session.query(feeds.Feed):
                 feed.next_try_at = datetime.now(UTC)
-        self.bell.wake(Queue.FEEDS)
+        self.wakeups.wake(Queue.FEEDS)
 
         def fetched() -> bool:
             with self.database.reading() as session:
                 return session.query(Article).count() == articles
 
-        eventually(fetched, within=PATIENCE)
+        eventually(fetched, within=TIMEOUT)
 
-    def is_due(self, name: str) -> None:
-        """A digest whose run was a minute ago, for the scheduler to find."""
+    def add_due_digest(self, name: str) -> None:
+        """Add a digest whose run is a minute overdue, and wake the scheduler."""
         with self.database.writing() as session:
             run = datetime.now(UTC) - timedelta(minutes=1)
             digests.add(
@@ -84,19 +87,20 @@ class RunningService:
                 actor="tests",
                 now=datetime.now(UTC),
             )
-        self.bell.wake(Queue.UPKEEP)
+        self.wakeups.wake(Queue.UPKEEP)
 
     def findings(self) -> list[Finding]:
+        """Return doctor's findings."""
         with self.database.reading() as session:
             return examination.examine(session)
 
 
 @contextmanager
-def founded(url: str, feed: str = "") -> Iterator[Database]:
-    """The database of a town: a newsletter with its words published, and the feed at that address if there is one."""
+def with_newsletter(url: str, feed: str = "") -> Iterator[Database]:
+    """Yield a database with a newsletter, its published wording, and the feed at that URL if one is given."""
     with closing(opened(url)) as database:
         with database.writing() as session:
-            made = newsletters.add(
+            newsletter = newsletters.add(
                 session,
                 slug="morning",
                 name="Morning Letter",
@@ -106,14 +110,15 @@ def founded(url: str, feed: str = "") -> Iterator[Database]:
                 actor="tests",
                 now=datetime.now(UTC),
             )
-            words, now = wordings.default_text(made), datetime.now(UTC)
-            forms.publish(session, templating.environment(), made, text=words, actor="tests", now=now)
+            wording, now = wordings.default_text(newsletter), datetime.now(UTC)
+            forms.publish(session, templating.environment(), newsletter, text=wording, actor="tests", now=now)
             if feed:
-                feeds.add(session, made, feed, actor="tests", now=now)
+                feeds.add(session, newsletter, feed, actor="tests", now=now)
         yield database
 
 
 def text(letter: EmailMessage) -> str:
+    """Return a letter's text part."""
     part = letter.get_body(("plain",))
     assert part
     return part.get_content()

@@ -33,8 +33,8 @@ def relay() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def town(request: pytest.FixtureRequest, relay: ScriptedServer, tmp_path: Path) -> Iterator[WholeService]:
-    """A newsletter with four readers, and an issue that is due to them."""
+def service(request: pytest.FixtureRequest, relay: ScriptedServer, tmp_path: Path) -> Iterator[WholeService]:
+    """A newsletter with four readers, and an issue that is due."""
     url = request.getfixturevalue(f"{request.param}_url")
     with whole_service(
         url, tmp_path, smtp_url=(Relay(host=relay.host, port=relay.port),), ehlo_name="news.example"
@@ -65,8 +65,8 @@ def states(stage: WholeService) -> dict[DeliveryStatus, int]:
         return {status: number for status, number in status_counts(session, issue.id).items() if number}
 
 
-def ring_until(stage: WholeService, expected: dict[DeliveryStatus, int]) -> None:
-    """A relay that was in trouble is tried again after a second or two of everybody's time."""
+def run_until(stage: WholeService, expected: dict[DeliveryStatus, int]) -> None:
+    """Run the queue until the expected state; after trouble a relay is tried again within two seconds."""
 
     def reached() -> bool:
         stage.run(Queue.BULK)
@@ -75,45 +75,45 @@ def ring_until(stage: WholeService, expected: dict[DeliveryStatus, int]) -> None
     eventually(reached, within=20, every=0.2)
 
 
-def test_who_does_not_exist_fails_who_is_deferred_waits_and_the_others_have_theirs(town, relay):
+def test_an_unknown_recipient_fails_a_deferred_one_waits_and_the_others_get_their_letters(service, relay):
     relay.refused = {GONE: "550 5.1.1 user unknown", LATER: "450 4.2.1 greylisted"}
-    town.run(Queue.BULK)
-    assert states(town) == {DeliveryStatus.SENT: 2, DeliveryStatus.FAILED: 1, DeliveryStatus.QUEUED: 1}
+    service.run(Queue.BULK)
+    assert states(service) == {DeliveryStatus.SENT: 2, DeliveryStatus.FAILED: 1, DeliveryStatus.QUEUED: 1}
     relay.refused = {}
-    town.run(Queue.BULK)
-    assert len(relay.letters) == 2, "not before its time"
-    town.clock.pass_(minutes=34)
-    ring_until(town, {DeliveryStatus.SENT: 3, DeliveryStatus.FAILED: 1})
+    service.run(Queue.BULK)
+    assert len(relay.letters) == 2, "the deferred letter is not due yet"
+    service.clock.pass_(minutes=34)
+    run_until(service, {DeliveryStatus.SENT: 3, DeliveryStatus.FAILED: 1})
     assert [letter.recipients for letter in relay.letters].count((LATER,)) == 1
     assert not [letter for letter in relay.letters if letter.recipients == (GONE,)]
 
 
-def test_a_letter_in_doubt_is_repeated_once_with_the_same_bytes(town, relay):
+def test_a_letter_in_doubt_is_repeated_once_with_the_same_bytes(service, relay):
     relay.always = {"DOT": CLOSE}
-    town.run(Queue.BULK)
-    assert states(town)[DeliveryStatus.IN_DOUBT] >= 1
+    service.run(Queue.BULK)
+    assert states(service)[DeliveryStatus.IN_DOUBT] >= 1
     relay.always = {}
-    town.clock.pass_(hours=1)
-    ring_until(town, {DeliveryStatus.SENT: 4})
+    service.clock.pass_(hours=1)
+    run_until(service, {DeliveryStatus.SENT: 4})
     identities = [letter.body.partition(b"Message-ID: ")[2].partition(b"\r\n")[0] for letter in relay.letters]
     assert len(set(identities)) == 4
 
 
-def test_nothing_is_marked_failed_for_a_relay_that_is_away(town, relay):
+def test_no_letter_fails_because_the_relay_is_down(service, relay):
     relay.always = {"GREETING": "421 4.3.2 closing for the night"}
-    town.run(Queue.BULK)
-    assert states(town) == {DeliveryStatus.QUEUED: 4}
+    service.run(Queue.BULK)
+    assert states(service) == {DeliveryStatus.QUEUED: 4}
     relay.always = {}
-    ring_until(town, {DeliveryStatus.SENT: 4})
+    run_until(service, {DeliveryStatus.SENT: 4})
 
 
-def test_a_confirmation_does_not_wait_behind_an_issue(town, relay):
-    town.sign_up("new@example.org")
-    town.run(Queue.URGENT)
+def test_a_confirmation_does_not_wait_behind_an_issue(service, relay):
+    service.sign_up("new@example.org")
+    service.run(Queue.URGENT)
     assert [letter.recipients for letter in relay.letters] == [("new@example.org",)]
-    with town.site.database.reading() as session:
+    with service.site.database.reading() as session:
         assert session.query(Delivery).filter(Delivery.status == DeliveryStatus.QUEUED).count() == 0, (
-            "the issue has not begun"
+            "no delivery of the issue is queued yet"
         )
 
 
@@ -123,37 +123,37 @@ def the_issue(stage: WholeService) -> tuple[IssueStatus, str | None]:
         return issue.status, issues.pause_reason(session, issue)
 
 
-def test_a_relay_that_does_not_let_us_in_pauses_the_issue_until_a_person_has_mended_it(town, relay):
+def test_a_relay_that_refuses_the_service_pauses_the_issue_until_an_operator_resumes_it(service, relay):
     relay.always = {"GREETING": "554 5.7.1 you are on a list"}
-    eventually(lambda: town.run(Queue.BULK) or the_issue(town)[0] is IssueStatus.PAUSED, every=0.2)
-    status, reason = the_issue(town)
+    eventually(lambda: service.run(Queue.BULK) or the_issue(service)[0] is IssueStatus.PAUSED, every=0.2)
+    status, reason = the_issue(service)
     assert status is IssueStatus.PAUSED
     assert reason.startswith(f"The relay {relay.host}:{relay.port} cannot be used: ")
     assert "you are on a list" in reason
-    assert states(town) == {DeliveryStatus.QUEUED: 4}
-    with town.site.database.reading() as session:
-        assert [said.severity for said in notices.current(session, now=town.clock())] == ["lasting"]
+    assert states(service) == {DeliveryStatus.QUEUED: 4}
+    with service.site.database.reading() as session:
+        assert [notice.severity for notice in notices.current(session, now=service.clock())] == ["lasting"]
     relay.always = {}
-    with town.site.database.writing() as session:
-        issue_pauses.resume(session, session.query(Issue).one(), actor="tests", now=town.clock())
-    ring_until(town, {DeliveryStatus.SENT: 4})
-    with town.site.database.reading() as session:
-        assert notices.current(session, now=town.clock()) == []
+    with service.site.database.writing() as session:
+        issue_pauses.resume(session, session.query(Issue).one(), actor="tests", now=service.clock())
+    run_until(service, {DeliveryStatus.SENT: 4})
+    with service.site.database.reading() as session:
+        assert notices.current(session, now=service.clock()) == []
 
 
-def test_a_relay_that_asks_for_less_gets_less_and_the_command_says_so(town, relay):
+def test_a_relay_that_complains_about_the_rate_gets_fewer_letters_and_the_command_shows_it(service, relay):
     relay.refused = dict.fromkeys(READERS, "450 4.7.1 too much mail from you")
-    with town.site.database.writing() as session:
+    with service.site.database.writing() as session:
         for number in range(8):
             a_reader(session, newsletters.named(session, "morning"), f"more{number}@example.org")
     relay.refused |= {f"more{number}@example.org": "450 4.7.1 too much mail from you" for number in range(8)}
 
-    def told() -> list[notices.Notice]:
-        town.run(Queue.BULK)
-        with town.site.database.reading() as session:
-            return list(notices.current(session, now=town.clock()))
+    def current_notices() -> list[notices.Notice]:
+        service.run(Queue.BULK)
+        with service.site.database.reading() as session:
+            return list(notices.current(session, now=service.clock()))
 
-    (said,) = eventually(told)
-    assert (said.place, said.severity) == (f"the relay {relay.host}:{relay.port}", "slowed")
-    assert "450 4.7.1 too much mail from you" in said.says
-    assert the_issue(town) == (IssueStatus.SENDING, None)
+    (notice,) = eventually(current_notices)
+    assert (notice.place, notice.severity) == (f"the relay {relay.host}:{relay.port}", "slowed")
+    assert "450 4.7.1 too much mail from you" in notice.says
+    assert the_issue(service) == (IssueStatus.SENDING, None)

@@ -1,39 +1,39 @@
-"""The three journeys, through the real thing: site over HTTP, Celery worker and beat, feed server, outbox or SMTP."""
+"""Three journeys through the running service: site over HTTP, Celery worker and beat, feed server, outbox or SMTP."""
 
 from newsletter.consent.subscribers import Standing, Subscription
 from tests.journeys.running_service import text
 from tests.waiting import eventually
 
 
-def test_from_sign_up_to_the_first_letter(town):
-    town.visitor.sign_up("morning", "ana@example.org", "Ana")
-    (asking,) = town.letters("ana@example.org")
-    assert "I ask Example Press" in text(asking)
-    town.publishes("A bridge opens")
-    town.fetches(articles=1)
-    town.subscribes("control@example.org")
-    town.is_due("before she confirmed")
-    town.letters("control@example.org", 2)
-    assert len(town.letters("ana@example.org")) == 1, "nothing but the confirmation before she confirms"
+def test_a_reader_gets_letters_only_after_confirming(service):
+    service.visitor.sign_up("morning", "ana@example.org", "Ana")
+    (confirmation,) = service.letters("ana@example.org")
+    assert "I ask Example Press" in text(confirmation)
+    service.publish("A bridge opens")
+    service.fetch(articles=1)
+    service.subscribe("control@example.org")
+    service.add_due_digest("before she confirmed")
+    service.letters("control@example.org", 2)
+    assert len(service.letters("ana@example.org")) == 1, "nothing but the confirmation before she confirms"
 
-    town.visitor.confirm(asking)
-    town.publishes("A bridge opens", "The bus waits")
-    town.fetches(articles=2)
-    town.is_due("after she confirmed")
-    (_, first) = town.letters("ana@example.org", 2)
+    service.visitor.confirm(confirmation)
+    service.publish("A bridge opens", "The bus waits")
+    service.fetch(articles=2)
+    service.add_due_digest("after she confirmed")
+    (_, first) = service.letters("ana@example.org", 2)
     assert "The bus waits" in text(first)
     assert "A bridge opens" not in text(first), "an article goes out once"
-    assert town.findings() == []
+    assert service.findings() == []
 
 
-def test_from_feed_to_inbox(town):
+def test_articles_of_a_feed_reach_every_reader(service):
     readers = [f"reader{number}@example.org" for number in range(5)]
     for reader in readers:
-        town.subscribes(reader)
-    town.publishes("A bridge opens", "The bus waits", "=?utf-8?q?=0ABcc:_x=40y.z?= and {{ 7*7 }}")
-    town.fetches(articles=3)
-    town.is_due("daily")
-    letters = [town.letters(reader, 2) for reader in readers]
+        service.subscribe(reader)
+    service.publish("A bridge opens", "The bus waits", "=?utf-8?q?=0ABcc:_x=40y.z?= and {{ 7*7 }}")
+    service.fetch(articles=3)
+    service.add_due_digest("daily")
+    letters = [service.letters(reader, 2) for reader in readers]
     for _, issue in letters:
         assert [part.get_content_type() for part in issue.iter_parts()] == ["text/plain", "text/html"]
         assert "=?utf-8?q?=0ABcc:_x=40y.z?= and {{ 7*7 }}" in text(issue)
@@ -42,24 +42,24 @@ def test_from_feed_to_inbox(town):
         assert "<script" not in html
         assert "https://town.example/a-bridge-opens" in html
         assert issue["List-Unsubscribe"] != letters[0][1]["List-Unsubscribe"] or readers[0] in issue["To"]
-    assert eventually(lambda: town.findings() == [])
+    assert eventually(lambda: service.findings() == [])
     identities = [letter["Message-ID"] for mine in letters for letter in mine]
     assert len(set(identities)) == len(identities)
 
 
-def test_from_one_click_to_silence(town):
+def test_a_reader_who_unsubscribes_gets_no_more_letters(service):
     for reader in ("weary@example.org", "happy@example.org"):
-        town.subscribes(reader)
-    town.publishes("A bridge opens")
-    town.fetches(articles=1)
-    town.is_due("first")
-    (_, issue) = town.letters("weary@example.org", 2)
-    town.visitor.leave(issue)
-    with town.database.reading() as session:
+        service.subscribe(reader)
+    service.publish("A bridge opens")
+    service.fetch(articles=1)
+    service.add_due_digest("first")
+    (_, issue) = service.letters("weary@example.org", 2)
+    service.visitor.leave(issue)
+    with service.database.reading() as session:
         assert sorted(row.standing for row in session.query(Subscription)) == [Standing.LEFT, Standing.SUBSCRIBED]
-    town.publishes("A bridge opens", "The bus waits")
-    town.fetches(articles=2)
-    town.is_due("second")
-    assert len(town.letters("happy@example.org", 3)) == 3
-    assert len(town.letters("weary@example.org")) == 2
-    assert town.findings() == []
+    service.publish("A bridge opens", "The bus waits")
+    service.fetch(articles=2)
+    service.add_due_digest("second")
+    assert len(service.letters("happy@example.org", 3)) == 3
+    assert len(service.letters("weary@example.org")) == 2
+    assert service.findings() == []

@@ -296,7 +296,7 @@ def test_an_expired_never_link_says_that_the_address_was_deleted(stage):
     for answer in (stage.browser.get(link), stage.browser.post(link, data={"never": "yes"})):
         assert answer.status_code == 410
         assert "The address was deleted" in answer.text
-        assert "You want the newsletter?" in answer.text
+        assert "If you want the newsletter" in answer.text
 
 
 def test_a_sign_up_not_processed_within_72_hours_is_deleted_without_a_letter(stage):

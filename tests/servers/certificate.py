@@ -1,4 +1,4 @@
-"""A certificate of our own, for servers on this machine that speak TLS."""
+"""A self-signed certificate for TLS servers on this machine."""
 
 import ssl
 import subprocess
@@ -11,7 +11,7 @@ from tests.servers.missing_servers import missing
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for localhost with its key, signed by nobody else."""
+    """The folder of a self-signed certificate for localhost and its key."""
     folder = tmp_path_factory.mktemp("tls")
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-keyout", folder / "key", "-out", folder / "certificate", "-days", "2"]
@@ -24,8 +24,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def theirs(certificate: Path) -> ssl.SSLContext:
-    """What a server shows that has this certificate."""
+def server_tls(certificate: Path) -> ssl.SSLContext:
+    """The TLS context of a server with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "certificate", certificate / "key")
     return context

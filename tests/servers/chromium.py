@@ -5,10 +5,15 @@ from pathlib import Path
 import pytest
 
 from tests.servers.missing_servers import missing
-from tests.servers.server import find
+from tests.servers.server import find_program
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Path:
-    """The browser's program, for Playwright's `executable_path`."""
-    return find("chromium") or find("chromium-browser") or find("google-chrome") or missing("Chromium")
+    """The path of the browser, for Playwright's `executable_path`."""
+    return (
+        find_program("chromium")
+        or find_program("chromium-browser")
+        or find_program("google-chrome")
+        or missing("Chromium")
+    )

@@ -1,6 +1,6 @@
 """One engine for each kind of database and test process, pointed at each test's own database.
 
-An engine caches the SQL that it has compiled, and compiling takes a third of a short test's time.
+An engine caches compiled SQL, and compiling takes a third of a short test's time.
 """
 
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from sqlalchemy import URL, event, make_url
 
 from newsletter.store.database import Database
 
-PAGES, MONITORING = "pages", "monitoring"  # a site asks about its health over connections of its own
+PAGES, MONITORING = "pages", "monitoring"  # a site's health checks have their own connections
 
 
 def opened(url: str, use: str = PAGES) -> Database:
     """Return the database at `url`, on the engine that this process keeps for its server and that use.
 
-    It was opened for an earlier test, whose connections are gone. `close` it when the test ends.
+    The engine may come from an earlier test; its connections are closed. `close` it when the test ends.
     """
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
@@ -32,7 +32,7 @@ def opened(url: str, use: str = PAGES) -> Database:
 
 @cache
 def _on_file(url: str, _use: str) -> Database:
-    return Database(url)  # each test of a process has the same path: the writers' lock belongs to a path
+    return Database(url)  # every test of a process uses the same path: the write lock belongs to a path
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A DNS server on loopback, UDP and TCP, that says what a test wrote into its zone."""
+"""A DNS server on loopback, UDP and TCP, that serves the zone of a test."""
 
 import socket
 import socketserver
@@ -15,37 +15,37 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-LONGEST = 512  # bytes of an answer over UDP, RFC 1035 section 4.2.1; what is longer has to be asked for over TCP
+UDP_LIMIT = 512  # bytes of an answer over UDP, RFC 1035 section 4.2.1; longer answers need TCP
 
 
 @dataclass
 class Zone:
-    """Names with their records by kind; what fails and what keeps silent."""
+    """Names with their records by type, names that fail, and the queries received."""
 
     names: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)  # SERVFAIL
-    silent: set[str] = field(default_factory=set)  # no answer at all
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    unanswered: set[str] = field(default_factory=set)
+    queries: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
 
     def put(self, name: str, **records: str | Sequence[str]) -> None:
-        """Set a name's records; TXT without quotes, however long."""
+        """Set a name's records; TXT of any length, without quotes."""
         kinds = self.names.setdefault(name, {})
         for kind, written in records.items():
             texts = [written] if isinstance(written, str) else list(written)
             kinds[kind] = [quoted(text) for text in texts] if kind == "TXT" else texts
 
-    def take(self, name: str) -> None:
+    def remove(self, name: str) -> None:
         """Remove a name."""
         self.names.pop(name, None)
 
-    def answer(self, wire: bytes, *, most: int | None = None) -> bytes | None:
-        """What the server says to a question; None if nothing."""
+    def answer(self, wire: bytes, *, limit: int | None = None) -> bytes | None:
+        """Return the answer to a query, None for an unanswered name; over `limit` bytes it is truncated (TC)."""
         query = dns.message.from_wire(wire)
         question = query.question[0]
         name, kind = question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype)
-        self.asked.append((name, kind))
-        if name in self.silent:
+        self.queries.append((name, kind))
+        if name in self.unanswered:
             return None
         response = dns.message.make_response(query)
         response.flags |= dns.flags.RA
@@ -54,7 +54,7 @@ class Zone:
         else:
             self._fill(response, name, kind)
         whole = response.to_wire()
-        if most and len(whole) > most:
+        if limit and len(whole) > limit:
             response.answer.clear()
             response.flags |= dns.flags.TC
             return response.to_wire()
@@ -71,7 +71,7 @@ class Zone:
 
 
 def quoted(text: str) -> str:
-    """TXT as a zone file has it, in strings of at most 255 characters."""
+    """Return TXT in zone file syntax, in strings of at most 255 characters."""
     parts = [text[start : start + 255] for start in range(0, len(text), 255)] or [""]
     return " ".join('"{}"'.format(part.replace("\\", "\\\\").replace('"', '\\"')) for part in parts)
 
@@ -92,9 +92,9 @@ class _Tcp(_Server, socketserver.ThreadingTCPServer):
 
 class _Datagram(socketserver.BaseRequestHandler):
     def handle(self) -> None:
-        wire, line = self.request
-        if answer := self.server.zone.answer(wire, most=LONGEST):
-            line.sendto(answer, self.client_address)
+        wire, sock = self.request
+        if answer := self.server.zone.answer(wire, limit=UDP_LIMIT):
+            sock.sendto(answer, self.client_address)
 
 
 class _Stream(socketserver.BaseRequestHandler):
@@ -106,7 +106,7 @@ class _Stream(socketserver.BaseRequestHandler):
 
 @contextmanager
 def serving(names: Mapping[str, Mapping[str, str | Sequence[str]]] | None = None) -> Iterator[Zone]:
-    """Serve a zone on a port of its own."""
+    """Serve a zone on a free port."""
     zone = Zone()
     for name, records in (names or {}).items():
         zone.put(name, **records)
@@ -126,6 +126,6 @@ def serving(names: Mapping[str, Mapping[str, str | Sequence[str]]] | None = None
 
 @pytest.fixture
 def zone() -> Iterator[Zone]:
-    """An empty zone that is served."""
-    with serving() as made:
-        yield made
+    """An empty zone, served on loopback."""
+    with serving() as zone:
+        yield zone

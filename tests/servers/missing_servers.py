@@ -1,4 +1,4 @@
-"""What a machine lacks is said at the very end of the output, and fails the run in CI."""
+"""Report tests skipped for a missing server in the last line of the output; in CI such a skip fails the run."""
 
 import os
 from collections import Counter
@@ -14,30 +14,30 @@ HOW_TO_GET = {
     "Postfix": "apt install postfix",
     "Chromium": "apt install chromium",
     "faketime": "apt install faketime",
-    "small disk": "run as root, or where users may make name spaces (unshare --user --mount)",
+    "small disk": "run as root, or where users may create namespaces (unshare --user --mount)",
     "openssl": "apt install openssl",
 }
 
 
-def missing(server: str, why: str = "not found") -> NoReturn:
-    """Skip the test for want of that server."""
-    pytest.skip(f"{server}: {why}; {HOW_TO_GET[server]}")
+def missing(server: str, reason: str = "not found") -> NoReturn:
+    """Skip the test because this server is missing."""
+    pytest.skip(f"{server}: {reason}; {HOW_TO_GET[server]}")
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)  # outermost: what is printed here comes after pytest's own summary
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # outermost: prints after pytest's own summary
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skips = _for_want_of_a_server(reporter) if reporter else Counter()
+    skips = _skips_for_missing_servers(reporter) if reporter else Counter()
     in_ci = os.environ.get("CI", "").lower() in ("1", "true")
     if skips and in_ci and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     yield
     if reporter and skips:
         verdict = "FAILED, because CI must not skip" if in_ci else "Skipped"
-        reporter.write_line(f"{verdict} for want of a server: {_in_one_line(skips)}", red=in_ci, yellow=not in_ci)
+        reporter.write_line(f"{verdict} for missing servers: {_in_one_line(skips)}", red=in_ci, yellow=not in_ci)
 
 
-def _for_want_of_a_server(reporter: pytest.TerminalReporter) -> Counter[str]:
+def _skips_for_missing_servers(reporter: pytest.TerminalReporter) -> Counter[str]:
     reasons = (str(report.longrepr[2]).removeprefix("Skipped: ") for report in reporter.stats.get("skipped", []))
     return Counter(reason for reason in reasons if reason.partition(":")[0] in HOW_TO_GET)
 

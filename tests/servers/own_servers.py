@@ -1,4 +1,4 @@
-"""Servers of one test's own, which it may end in the middle of everything and start again."""
+"""Servers of one test, which it may kill, freeze and start again."""
 
 import os
 import signal
@@ -14,8 +14,8 @@ from tests.servers.schema import migrate
 from tests.servers.server import Server, ServerError, folder_for, free_port
 
 
-class MortalRedis:
-    """A Redis that comes back empty."""
+class RestartableRedis:
+    """A Redis that is empty after a restart."""
 
     def __init__(self) -> None:
         self._port = free_port()
@@ -23,16 +23,17 @@ class MortalRedis:
         self.start()
 
     def start(self) -> None:
+        """Start it, for the first time or again."""
         self._server = redis.start(self._port)
 
     def kill(self) -> None:
-        """As `kill -9` does."""
+        """Send it SIGKILL."""
         os.kill(self._process(), signal.SIGKILL)
         self._server.stop()
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """It takes connections and never answers."""
+        """Freeze it during the block: it accepts connections and never answers."""
         process = self._process()
         os.kill(process, signal.SIGSTOP)
         try:
@@ -45,51 +46,55 @@ class MortalRedis:
             return int(client.info("server")["process_id"])
 
     def stop(self) -> None:
+        """End it for good."""
         self._server.stop()
 
 
-class MortalPostgresql:
-    """A PostgreSQL that comes back with what was committed."""
+class RestartablePostgresql:
+    """A PostgreSQL that keeps committed data over a restart."""
 
     def __init__(self) -> None:
         self._programs = postgresql.programs()
         self._home = folder_for(postgresql.USER)
-        # The data outlives each server, and somebody has to clear it away when the tests are killed.
-        self._keeper = Server(["sleep", "infinity"], self._home, user=postgresql.USER)
+        # The data outlives each server; this process removes it, also when the tests are killed.
+        self._folder_owner = Server(["sleep", "infinity"], self._home, user=postgresql.USER)
         self.url = postgresql.url_of(self._home)
         postgresql.initialise(self._programs, self._home)
         self.start()
 
     def start(self) -> None:
+        """Start it, for the first time or again."""
         command = postgresql.command(self._programs, self._home)
         self._server = Server(command, folder_for(postgresql.USER), user=postgresql.USER)
         self._server.wait_until(lambda: postgresql.accepts(self.url))
 
     def kill(self) -> None:
-        """As `pg_ctl stop -m immediate` does: no goodbye to clients, and recovery from the log at the next start."""
+        """Stop it as `pg_ctl stop -m immediate` does: clients are cut off, and the next start recovers from the WAL."""
         number = (self._home / "data/postmaster.pid").read_text().partition("\n")[0]
         os.kill(int(number), signal.SIGQUIT)
         self._server.stop()
 
     def stop(self) -> None:
+        """End it and remove its data."""
         self._server.stop()
-        self._keeper.stop()
+        self._folder_owner.stop()
 
 
 @pytest.fixture
-def mortal_redis() -> Iterator[MortalRedis]:
-    made = MortalRedis()
-    yield made
-    made.stop()
+def restartable_redis() -> Iterator[RestartableRedis]:
+    """A Redis of the test's own that it may kill and start again."""
+    server = RestartableRedis()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
-def mortal_postgresql() -> Iterator[MortalPostgresql]:
-    """With the schema of today."""
+def restartable_postgresql() -> Iterator[RestartablePostgresql]:
+    """A migrated PostgreSQL of the test's own that it may kill and start again."""
     try:
-        made = MortalPostgresql()
+        server = RestartablePostgresql()
     except ServerError as error:
         missing("PostgreSQL", str(error))
-    migrate(made.url)
-    yield made
-    made.stop()
+    migrate(server.url)
+    yield server
+    server.stop()

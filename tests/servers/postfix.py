@@ -1,4 +1,4 @@
-"""A real Postfix of the test's own: it takes letters on loopback, and hands them to a server that notes them."""
+"""A real Postfix that accepts letters on loopback and relays them to another server."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.servers.missing_servers import missing
-from tests.servers.server import Server, ServerError, find, folder_for, free_port, listens
+from tests.servers.server import Server, ServerError, find_program, folder_for, free_port, listens
 
 MAIN = """
 compatibility_level = 3.6
@@ -57,7 +57,7 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class Postfix(NamedTuple):
-    """Where it listens."""
+    """The address that Postfix listens on."""
 
     host: str
     port: int
@@ -65,8 +65,8 @@ class Postfix(NamedTuple):
 
 @contextmanager
 def running_postfix(*, refused: Iterable[str], next_hop: int) -> Iterator[Postfix]:
-    """One that refuses those recipients as unknown, and takes the others' letters to that port of this machine."""
-    program, daemons = find("postfix"), Path("/usr/lib/postfix/sbin")
+    """Run a Postfix that refuses these recipients as unknown and relays other letters to port `next_hop`."""
+    program, daemons = find_program("postfix"), Path("/usr/lib/postfix/sbin")
     if not program or not (daemons / "master").exists():
         missing("Postfix")
     if os.geteuid() != 0:

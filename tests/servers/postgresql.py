@@ -1,4 +1,4 @@
-"""A real PostgreSQL: one cluster for the whole run, one migrated template in it, a copy for each test that commits."""
+"""A real PostgreSQL: one cluster for the whole run, with one migrated template and a copy of it for each test."""
 
 import os
 from collections.abc import Iterator
@@ -22,30 +22,30 @@ from tests.servers.server import ServerError, folder_for
 __all__ = ["USER", "accepts", "initialise", "programs", "url_of"]
 
 SETTINGS = {
-    "fsync": "off",  # the cluster is thrown away; a crash of the machine ends the tests as well
+    "fsync": "off",  # the cluster is temporary; a crash of the machine ends the tests too
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
-    "autovacuum": "off",  # it would look through hundreds of databases that live for a second
+    "autovacuum": "off",  # it would visit hundreds of databases that exist for a second
     "max_wal_size": "128MB",
     "max_connections": "300",
-    "timezone": "Pacific/Chatham",  # 12:45 or 13:45 from UTC: whoever leans on the server's zone is found out
+    "timezone": "Pacific/Chatham",  # 12:45 or 13:45 from UTC: code that relies on the server's zone fails
     "log_timezone": "UTC",
 }
 
 
 @pytest.fixture(scope="session")
 def postgresql_template(run: Run) -> URL:
-    """The URL of a migrated database that nobody is connected to."""
+    """The URL of a migrated database without connections."""
     try:
         server = make_url(run.once("postgresql", lambda: server_url(run)))
-        return make_url(run.once("template", lambda: lay_template(server)))
+        return make_url(run.once("template", lambda: create_template(server)))
     except (ServerError, OSError, OperationalError) as error:
         missing("PostgreSQL", str(error).splitlines()[0])
 
 
 class Copies:
-    """Copies of the template, made ahead and dropped by a thread, so that no test waits for either."""
+    """Copies of the template; a thread creates them ahead and drops them, so that no test waits."""
 
     def __init__(self, template: URL) -> None:
         self._template = template
@@ -55,16 +55,16 @@ class Copies:
         self._make_one()
 
     def take(self) -> str:
-        """The name of a copy that nobody has used; the thread makes the next one meanwhile."""
+        """Return the name of an unused copy; the thread meanwhile creates the next one."""
         self._make_one()
         return self._ready.get().result()
 
     def give_back(self, name: str) -> None:
-        """Drop the copy when there is time, whoever is still connected to it."""
+        """Drop the copy later, with all its connections."""
         self._thread.submit(self._drop, name)
 
     def close(self) -> None:
-        """Drop what was made in vain."""
+        """Drop the unused copies and end the thread."""
         while not self._ready.empty():
             self.give_back(self._ready.get().result())
         self._thread.submit(self._server.__exit__, None, None, None).result()
@@ -78,7 +78,7 @@ class Copies:
         self._connection = self._server.__enter__()
 
     def _make(self) -> str:
-        # To copy files takes half of what it takes to log each page, where nobody waits for the disk.
+        # With fsync off, copying files takes half the time of logging each page.
         name = f"test_{uuid4().hex}"
         self._connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {self._template.database} STRATEGY FILE_COPY"))
         return name
@@ -101,9 +101,9 @@ def postgresql_url(postgresql_template: URL, _copies: Copies) -> Iterator[str]:
     _copies.give_back(name)
 
 
-@pytest.hookimpl(tryfirst=True)  # while the run still knows the template's name
+@pytest.hookimpl(tryfirst=True)  # before the run's folder, which holds the template's name, is removed
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave a server that is not ours as it was."""
+    """Drop the template from a server that TEST_DATABASE_URL names."""
     template = config.stash[RUN].folder / "template"
     if os.environ.get("TEST_DATABASE_URL") and template.exists() and not hasattr(config, "workerinput"):
         url = make_url(template.read_text())
@@ -112,7 +112,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def server_url(run: Run) -> str:
-    """Where databases can be made: the server that we are told, or one that we start."""
+    """Return the server of TEST_DATABASE_URL, or start one and return its URL."""
     return os.environ.get("TEST_DATABASE_URL") or start(run, programs())
 
 
@@ -126,12 +126,12 @@ def start(run: Run, programs: Path) -> str:
 
 
 def command(programs: Path, home: Path) -> list[str | Path]:
-    """What serves the cluster in that folder, to whoever can enter the folder."""
+    """Return the command that serves the cluster in a folder."""
     return postgresql.command(programs, home, SETTINGS)
 
 
-def lay_template(server: URL) -> str:
-    """Make and migrate the database that tests copy."""
+def create_template(server: URL) -> str:
+    """Create and migrate the database that tests copy; return its URL."""
     template = server.set(database=f"template_{uuid4().hex}")
     with administrator(server) as connection:
         connection.execute(text(f"CREATE DATABASE {template.database} TEMPLATE template0 ENCODING 'UTF8'"))

@@ -1,4 +1,4 @@
-"""A real Redis of each test's own, so that a test may also freeze or end it."""
+"""A real Redis for each test, which the test may freeze or kill."""
 
 import os
 import signal
@@ -12,16 +12,16 @@ from redis import Redis
 from newsletter.bench.servers import redis
 from tests.servers.missing_servers import missing
 from tests.servers.run import Run
-from tests.servers.server import Server, ServerError, free_port, roomy
+from tests.servers.server import Server, ServerError, free_port, roomy_folder
 
-running: dict[str, Server] = {}  # the servers that are ours, by their URL
+running: dict[str, Server] = {}  # the servers that the tests started, by URL
 
 
 @pytest.fixture
 def redis_url(run: Run) -> Iterator[str]:
     """The URL of an empty Redis."""
-    if told := os.environ.get("TEST_REDIS_URL"):
-        yield emptied(urlsplit(told)._replace(path=f"/{run.number}").geturl())
+    if existing := os.environ.get("TEST_REDIS_URL"):
+        yield emptied(urlsplit(existing)._replace(path=f"/{run.number}").geturl())
         return
     port = free_port()
     url = f"redis://127.0.0.1:{port}/0"
@@ -32,7 +32,7 @@ def redis_url(run: Run) -> Iterator[str]:
 
 @contextmanager
 def frozen(url: str) -> Iterator[None]:
-    """A Redis that takes connections and never answers."""
+    """Freeze a Redis during the block: it accepts connections and never answers."""
     process = process_of(url)
     os.kill(process, signal.SIGSTOP)
     try:
@@ -43,7 +43,7 @@ def frozen(url: str) -> Iterator[None]:
 
 @contextmanager
 def gone(url: str) -> Iterator[None]:
-    """A Redis that was killed; in the end an empty one comes in its place."""
+    """Kill a Redis; after the block an empty one replaces it."""
     os.kill(process_of(url), signal.SIGKILL)
     running[url].stop()
     try:
@@ -53,23 +53,23 @@ def gone(url: str) -> Iterator[None]:
 
 
 def process_of(url: str) -> int:
-    """The server's process; skips the test where it is not ours to end."""
+    """Return the server's process ID; skip the test if TEST_REDIS_URL names the server."""
     if url not in running:
-        pytest.skip("a Redis that is not ours cannot be frozen or ended")
+        pytest.skip("a Redis that the tests did not start cannot be frozen or killed")
     with Redis.from_url(url) as client:
         return int(client.info("server")["process_id"])
 
 
 def emptied(url: str) -> str:
-    """The same URL, once its database is empty; the numbers keep parallel processes apart."""
+    """Empty the database and return its URL; each parallel process has its own database number."""
     with Redis.from_url(url) as client:
         client.flushdb()
     return url
 
 
 def start(port: int) -> Server:
-    """Start a Redis that keeps nothing on disk."""
+    """Start a Redis that writes nothing to disk."""
     try:
-        return redis.start(port, where=roomy())
+        return redis.start(port, where=roomy_folder())
     except ServerError as error:
         missing("Redis", str(error))

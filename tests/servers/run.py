@@ -1,4 +1,4 @@
-"""One test run, of one process or (pytest-xdist) of several."""
+"""A test run, which consists of one process or, with pytest-xdist, of several."""
 
 import fcntl
 import os
@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.servers.server import Server
+from tests.servers.server import Server, roomy_folder
 
 
 class Run:
-    """What all processes of a test run share: a folder, and a pipe that ends when the run does."""
+    """What the processes of a test run share: a folder, and a pipe that closes when the run ends."""
 
     def __init__(self, folder: Path, number: int) -> None:
         self.folder = folder
@@ -31,23 +31,23 @@ class Run:
     ) -> Server:
         """Start a server that outlives this process and ends with the run."""
         with (self.folder / "alive").open("rb") as pipe:
-            self._servers.append(Server(command, folder, user=user, alive=pipe, environ=environ))
+            self._servers.append(Server(command, folder, user=user, lifeline=pipe, environ=environ))
         return self._servers[-1]
 
     def end(self) -> None:
-        """See the servers out, in the process that was started first."""
+        """Stop the servers and remove the folder; called in the main process."""
         for server in self._servers:
             server.stop()
         shutil.rmtree(self.folder)
 
     def once(self, name: str, make: Callable[[], str]) -> str:
-        """What `make` returned to the process that asked first; the others wait for it and get the same."""
-        answer = self.folder / name
+        """Call `make` in the first process that needs it, and return its result in every process."""
+        result = self.folder / name
         with (self.folder / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not answer.exists():
-                answer.write_text(make())
-        return answer.read_text()
+            if not result.exists():
+                result.write_text(make())
+        return result.read_text()
 
 
 RUN = pytest.StashKey[Run]()
@@ -58,9 +58,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker := getattr(config, "workerinput", None):
         config.stash[RUN] = Run(Path(worker["run"]), int(worker["workerid"].removeprefix("gw")))
         return
-    folder = Path(tempfile.mkdtemp(prefix="newsletter-run-"))
+    folder = Path(tempfile.mkdtemp(prefix="newsletter-run-", dir=roomy_folder()))
     os.mkfifo(folder / "alive")
-    config.stash[PIPE] = os.open(folder / "alive", os.O_RDWR)  # to write only would wait for a reader
+    config.stash[PIPE] = os.open(folder / "alive", os.O_RDWR)  # O_WRONLY would block until there is a reader
     config.stash[RUN] = Run(folder, 0)
 
 

@@ -1,4 +1,4 @@
-"""The schema that every test database starts with."""
+"""The schema of test databases."""
 
 from contextlib import closing
 
@@ -7,6 +7,6 @@ from newsletter.store.database import Database
 
 
 def migrate(url: str) -> None:
-    """Bring an empty database to the schema of today."""
+    """Migrate an empty database to the current schema."""
     with closing(Database(url)) as database:
         migrate_schema(database)

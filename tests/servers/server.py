@@ -1,22 +1,32 @@
-"""Servers that end with the test run, however the run ends; their folders lie in memory where there is room."""
+"""Server processes that end with the test run, even if it is killed; their folders lie in memory if there is room."""
 
 import os
 import shutil
 from pathlib import Path
 
 from newsletter.bench.servers import server
-from newsletter.bench.servers.server import Server, ServerError, environment, find, free_port, listens, run_as
+from newsletter.bench.servers.server import Server, ServerError, environment, find_program, free_port, listens, run_as
 
-__all__ = ["Server", "ServerError", "environment", "find", "folder_for", "free_port", "listens", "roomy", "run_as"]
+__all__ = [
+    "Server",
+    "ServerError",
+    "environment",
+    "find_program",
+    "folder_for",
+    "free_port",
+    "listens",
+    "roomy_folder",
+    "run_as",
+]
 
 
-def folder_for(user: str | None) -> Path:
-    """A new folder for a server that runs as `user`, where that user can go; as ourselves if None."""
-    return server.folder_for(user, where=roomy())
+def folder_for(user: str) -> Path:
+    """Create a folder that `user` may enter."""
+    return server.folder_for(user, where=roomy_folder())
 
 
-def roomy() -> Path | None:
-    """Memory where there is room: a copy of a database takes 16 ms there, and 300 ms on a slow disk."""
+def roomy_folder() -> Path | None:
+    """Return a folder in memory if there is room: a database copy takes 16 ms there, and 300 ms on a slow disk."""
     memory = Path("/dev/shm")
     if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30:
         return memory

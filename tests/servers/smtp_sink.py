@@ -1,4 +1,4 @@
-"""Postfix's smtp-sink: a real SMTP server that takes every letter and writes it down."""
+"""Postfix's smtp-sink: a real SMTP server that accepts every letter and writes it to a file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from tests.servers.server import ServerError, folder_for, free_port
 
 
 class Letter(NamedTuple):
-    """A letter as it crossed the wire."""
+    """A letter as transmitted."""
 
     sender: str
     recipients: list[str]
@@ -24,7 +24,7 @@ class Letter(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether the sink, which writes while it reads, has come to the end; known of multipart letters only."""
+        """Whether the sink has written all of it; only a multipart letter shows that."""
         boundary = self.message.get_boundary()
         return boundary is None or self.source.rstrip().endswith(f"--{boundary}--".encode())
 
@@ -43,17 +43,17 @@ class SmtpSink:
         self._folder = folder
 
     def letters(self) -> list[Letter]:
-        """What has arrived whole, in no order: the names of the dumps are random."""
-        begun = [_read(dump.read_bytes()) for dump in self._folder.glob("letter.*")]
-        return [letter for letter in begun if letter and letter.is_whole]
+        """Return the complete letters in no particular order, because the file names are random."""
+        letters = [_read(dump.read_bytes()) for dump in self._folder.glob("letter.*")]
+        return [letter for letter in letters if letter and letter.is_whole]
 
     def messages(self) -> list[EmailMessage]:
-        """The same, opened."""
+        """Return the complete letters, parsed."""
         return [letter.message for letter in self.letters()]
 
 
 def _read(dump: bytes) -> Letter | None:
-    # smtp-sink puts records of its own first; the last of them is a Received field on three lines.
+    # smtp-sink writes its own records first; the last of them is a Received field of three lines.
     lines = dump.split(b"\n")
     received = next((number for number, line in enumerate(lines) if line.startswith(b"Received: ")), None)
     if received is None:
@@ -70,14 +70,14 @@ def _address(arguments: str) -> str:
 
 @pytest.fixture
 def smtp_sink() -> Iterator[SmtpSink]:
-    """A real SMTP server of the test's own."""
+    """A real SMTP server for one test."""
     with running_sink() as sink:
         yield sink
 
 
 @contextmanager
 def running_sink() -> Iterator[SmtpSink]:
-    """One that runs while the block does."""
+    """Run an smtp-sink during the block."""
     port, folder = free_port(), folder_for(postfix.USER)
     try:
         server = postfix.sink(port, "-d", folder / "letter.", folder=folder)

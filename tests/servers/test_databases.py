@@ -1,11 +1,11 @@
-"""A test that commits does so in a database of its own."""
+"""Each test that commits has its own database."""
 
 import pytest
 from sqlalchemy import text
 
 
 @pytest.mark.parametrize("turn", ["first", "second"])
-def test_what_one_test_commits_no_other_test_meets(turn, begin, reading):
+def test_no_test_sees_what_another_test_committed(turn, begin, reading):
     with begin() as session:
         session.execute(text("CREATE TABLE mine (turn TEXT)"))
         session.execute(text("INSERT INTO mine VALUES (:turn)"), {"turn": turn})

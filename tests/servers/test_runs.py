@@ -1,4 +1,4 @@
-"""What a test run says, and what it leaves behind."""
+"""A test run reports missing servers, and ends its servers."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ PLUGINS = [word for name in ("run", "missing_servers", "redis", "chromium") for 
 
 
 def a_run(folder: Path, test: str, **environment: str) -> subprocess.Popen:
-    """pytest, started on one test alone."""
+    """Start pytest on a single test."""
     (folder / "pytest.ini").touch()
     (folder / "test_alone.py").write_text(test)
     return subprocess.Popen(
@@ -30,20 +30,20 @@ def a_run(folder: Path, test: str, **environment: str) -> subprocess.Popen:
 TWO_SKIPS = """
 import pytest
 def test_of_a_page(chromium): pass
-def test_of_the_moon(): pytest.skip("it is cloudy")
+def test_of_something_else(): pytest.skip("for another reason")
 """
 
 
 @pytest.mark.parametrize(("ci", "status", "verdict"), [("false", 0, "Skipped"), ("true", 1, "FAILED")])
-def test_the_last_line_says_what_was_skipped_for_want_of_a_server(tmp_path, ci, status, verdict):
+def test_the_last_line_names_the_missing_servers(tmp_path, ci, status, verdict):
     with a_run(tmp_path, TWO_SKIPS, CI=ci, PATH=str(tmp_path)) as run:
         last = run.communicate()[0].splitlines()[-1]
     assert run.returncode == status
     assert last.startswith(verdict)
-    assert last.endswith("for want of a server: 1 test without Chromium: not found; apt install chromium")
+    assert last.endswith("for missing servers: 1 test without Chromium: not found; apt install chromium")
 
 
-def test_a_server_ends_with_its_run_even_when_that_is_killed(tmp_path, redis_url):
+def test_a_server_ends_with_its_run_even_if_that_is_killed(tmp_path, redis_url):
     test = "def test(redis_url):\n    print(redis_url, flush=True)\n    input()\n"
     with a_run(tmp_path, test, PYTEST_ADDOPTS="-s", TMPDIR=str(tmp_path)) as run:
         port = int(run.stdout.readline().partition("127.0.0.1:")[2].partition("/")[0])

@@ -1,4 +1,4 @@
-"""Redis and smtp-sink: real, and each test's own."""
+"""Each test has its own real Redis and smtp-sink."""
 
 import smtplib
 
@@ -12,7 +12,7 @@ def test_each_test_finds_an_empty_redis(turn, redis_url):
         assert redis.set("turn", turn, nx=True)
 
 
-def test_a_letter_is_written_down_as_it_crossed_the_wire(smtp_sink):
+def test_the_sink_writes_a_letter_as_transmitted(smtp_sink):
     with smtplib.SMTP(smtp_sink.host, smtp_sink.port) as relay:
         for to in (["reader@mail.example"], ["a@mail.example", "b@mail.example"]):
             relay.sendmail(f"bounces+{len(to)}@news.example", to, "Subject: Today\r\n\r\nDear reader,\r\n.\r\n")

@@ -151,17 +151,17 @@ def test_an_emptied_redis_is_filled_from_memory(redis_url):
 
 @pytest.mark.redis
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-def test_a_missing_redis_is_waited_for_once_and_each_worker_keeps_to_its_share(mortal_redis, how):
+def test_a_missing_redis_is_waited_for_once_and_each_worker_keeps_to_its_share(restartable_redis, how):
     with ExitStack() as stack:
-        one, other = (stack.enter_context(closing(RedisSharedState(mortal_redis.url))) for _ in range(2))
+        one, other = (stack.enter_context(closing(RedisSharedState(restartable_redis.url))) for _ in range(2))
         assert (one.process_count(RELAY), other.process_count(RELAY)) == (1, 2)
         marked(other, "tg")
         with ExitStack() as away:
             if how == "frozen":
-                away.enter_context(mortal_redis.frozen())
+                away.enter_context(restartable_redis.frozen())
             else:
-                mortal_redis.kill()
-                away.callback(mortal_redis.start)
+                restartable_redis.kill()
+                away.callback(restartable_redis.start)
             began = time.monotonic()
             assert other.reserve(RELAY, rate=10, turns=5) == pytest.approx(0, abs=0.001)
             assert time.monotonic() - began < REDIS_TIMEOUT + 0.15
@@ -178,12 +178,12 @@ def test_a_missing_redis_is_waited_for_once_and_each_worker_keeps_to_its_share(m
 
 
 @pytest.mark.redis
-def test_messages_leave_although_redis_is_away_from_the_start(mortal_redis):
-    mortal_redis.kill()
-    with closing(RedisSharedState(mortal_redis.url)) as shared_state:
+def test_messages_leave_although_redis_is_away_from_the_start(restartable_redis):
+    restartable_redis.kill()
+    with closing(RedisSharedState(restartable_redis.url)) as shared_state:
         began = time.monotonic()
         pace = SharedPace(shared_state, Relay(host="relay.example", port=25, rate=1000))
         assert pace.connection_limit(4) == 4
         assert pace.delay() == 0
         assert time.monotonic() - began < REDIS_TIMEOUT + 0.15
-    mortal_redis.start()
+    restartable_redis.start()

@@ -1,1 +1,1 @@
-"""PostgreSQL, Redis and Postfix's sink, started on this machine for as long as somebody needs them."""
+"""Temporary PostgreSQL, Redis and smtp-sink servers on this machine, and checks of given servers."""

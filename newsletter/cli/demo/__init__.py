@@ -1,1 +1,1 @@
-"""newsletter demo: the whole service, from sign-up to unsubscribe, played on real parts."""
+"""newsletter demo: run the whole service once, from sign-up to unsubscribe."""

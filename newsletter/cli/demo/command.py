@@ -1,6 +1,6 @@
-"""newsletter demo: the whole service, from sign-up to silence, with everything real but the inboxes.
+"""newsletter demo: run the whole service once, from sign-up to unsubscribe; only the inboxes are simulated.
 
-By itself it needs nothing but this process. On servers that are given it runs as it does in production.
+Without options everything runs in this process; on the given servers it runs as in production.
 """
 
 import json
@@ -18,49 +18,49 @@ from rich.console import Console
 
 import newsletter
 from newsletter.bench.servers.external import SINK
-from newsletter.bench.visitor import Stuck, Visitor, feed_served
+from newsletter.bench.visitor import StepFailed, Visitor, feed_served
 from newsletter.cli import console
 from newsletter.cli.demo.environment import FOLDER, DemoOptions, DemoService, started
 from newsletter.cli.demo.steps import DemoSteps
 
 SAMPLE = Path(newsletter.__file__).parent / "sample" / "feed.xml"
-WATCH = 5.0  # seconds between two looks at whether what was started still runs
+CHECK_SECONDS = 5.0  # between two checks that the demo's processes still run
 
 
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="End after the summary.")] = False,
-    readers: Annotated[int, typer.Option(min=1, max=5000, help="How many sign up.")] = 25,
-    feed: Annotated[str | None, typer.Option(help="A feed's URL or file; by default one of our own.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Exit after the summary.")] = False,
+    readers: Annotated[int, typer.Option(min=1, max=5000, help="Number of readers who sign up.")] = 25,
+    feed: Annotated[str | None, typer.Option(help="URL or file of a feed; by default the built-in sample.")] = None,
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Where the site listens; by default 8000 if it is free.")
+        int | None, typer.Option(min=1, max=65535, help="Port of the site; by default 8000 if it is free.")
     ] = None,
-    database: Annotated[str, typer.Option(metavar="URL", help="An empty PostgreSQL database to do it in.")] = "",
+    database: Annotated[str, typer.Option(metavar="URL", help="An empty PostgreSQL database to use.")] = "",
     redis: Annotated[
-        str, typer.Option(metavar="URL", help="A Redis that nobody uses: site, worker and beat are processes then.")
+        str, typer.Option(metavar="URL", help="An unused Redis; site, worker and beat then run as processes.")
     ] = "",
     relay: Annotated[
-        str, typer.Option(metavar="URL", help=f"An SMTP relay that takes the letters, best a sink: {SINK}")
+        str, typer.Option(metavar="URL", help=f"An SMTP relay for the letters, preferably a sink: {SINK}")
     ] = "",
     as_json: console.Json = False,
 ) -> None:
-    """Sign readers up, turn a feed into a digest, send it, let one reader leave, and prove that the sums are right."""
-    say = console.err if as_json else console.out
-    given = DemoOptions(port or _free_port(), database=database, redis=redis, relay=relay)
-    with _staged(given, feed) as (stage, feed_url):
-        _introduce(say, stage)
-        summary = {**_perform(say, stage, feed_url, readers), "servers": stage.servers}
-        right = is_right(summary, readers)
+    """Sign readers up, send them a digest of a feed, unsubscribe one, and check every count."""
+    terminal = console.err if as_json else console.out
+    options = DemoOptions(port or _free_port(), database=database, redis=redis, relay=relay)
+    with _running(options, feed) as (service, feed_url):
+        _introduce(terminal, service)
+        summary = {**_run_steps(terminal, service, feed_url, readers), "servers": service.servers}
+        is_correct = counts_are_correct(summary, readers)
         if as_json:
             typer.echo(json.dumps(summary))
-        _print_summary(say, summary, right=right)
+        _print_summary(terminal, summary, is_correct=is_correct)
         if not once:
-            _keep_serving(say, stage)
-    if not right:
+            _keep_serving(terminal, service)
+    if not is_correct:
         raise typer.Exit(1)
 
 
-def is_right(summary: dict[str, Any], readers: int) -> bool:
-    """Whether every count is what it has to be."""
+def counts_are_correct(summary: dict[str, Any], readers: int) -> bool:
+    """Return whether every count of the summary has its expected value."""
     issue = summary["issue"]
     return bool(
         summary["signups"] == summary["confirmed"] == issue["audience"] == issue["sent"] == readers
@@ -71,32 +71,33 @@ def is_right(summary: dict[str, Any], readers: int) -> bool:
 
 
 @contextmanager
-def _staged(given: DemoOptions, feed: str | None) -> Iterator[tuple[DemoService, str]]:
-    """The service, with the feed within its reach."""
+def _running(options: DemoOptions, feed: str | None) -> Iterator[tuple[DemoService, str]]:
+    """Run the service; yield it and the feed's URL. A feed in a file is served over HTTP."""
     with ExitStack() as stack:
         if feed is None or not feed.startswith(("http://", "https://")):
             file = Path(feed) if feed else SAMPLE
             if not file.is_file():
-                raise Stuck(f"There is no file {file}.")
+                raise StepFailed(f"There is no file {file}.")
             feed = f"{stack.enter_context(feed_served(file.parent))}/{file.name}"
-        yield stack.enter_context(started(given, feed_host=urlsplit(feed).netloc)), feed
+        yield stack.enter_context(started(options, feed_host=urlsplit(feed).netloc)), feed
 
 
-def _introduce(say: Console, stage: DemoService) -> None:
-    if stage.servers:
-        say.print(f"On {', '.join(stage.servers.values())}.", markup=False)
-    if "relay" in stage.servers:
-        say.print(
-            "The readers are reader1@demo.example and so on, where no mail arrives: what a real relay takes will "
-            f"bounce. A sink, of Debian's package postfix, keeps it to itself: {SINK}",
+def _introduce(terminal: Console, service: DemoService) -> None:
+    if service.servers:
+        terminal.print(f"On {', '.join(service.servers.values())}.", markup=False)
+    if "relay" in service.servers:
+        terminal.print(
+            "The readers are reader1@demo.example and so on. That domain receives no mail, so a real relay's letters "
+            f"will bounce. A sink (Debian's package postfix) keeps the letters to itself: {SINK}",
             markup=False,
         )
 
 
-def _perform(say: Console, stage: DemoService, feed: str, readers: int) -> dict[str, Any]:
-    base_url = stage.site.settings.base_url
+def _run_steps(terminal: Console, service: DemoService, feed: str, readers: int) -> dict[str, Any]:
+    base_url = service.site.settings.base_url
     with closing(httpx2.Client(base_url=base_url, timeout=30, trust_env=False)) as browser:
-        return DemoSteps(say, stage.site, Visitor(browser, stage.inbox), feed, stage.watch).play(readers)
+        visitor = Visitor(browser, service.inbox)
+        return DemoSteps(terminal, service.site, visitor, feed, service.check_progress).run(readers)
 
 
 def _free_port() -> int:
@@ -108,10 +109,10 @@ def _free_port() -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise Stuck("No port is free on this machine.")
+    raise StepFailed("No port is free on this machine.")
 
 
-def _print_summary(say: Console, summary: dict[str, Any], *, right: bool) -> None:
+def _print_summary(terminal: Console, summary: dict[str, Any], *, is_correct: bool) -> None:
     issue = summary["issue"]
     states = " + ".join(f"{n} {state}" for state, n in issue.items() if state != "audience" and n) or "0"
     lines = (
@@ -121,20 +122,21 @@ def _print_summary(say: Console, summary: dict[str, Any], *, right: bool) -> Non
         f"doctor: {summary['doctor']}",
         *([f"on {', '.join(summary['servers'].values())}"] if summary["servers"] else []),
     )
-    say.print("\n" + "\n".join(lines), markup=False)
-    say.print("Every count is right." if right else "Some of these counts are wrong.", style="bold")
+    terminal.print("\n" + "\n".join(lines), markup=False)
+    terminal.print("Every count is right." if is_correct else "Some of these counts are wrong.", style="bold")
 
 
-def _keep_serving(say: Console, stage: DemoService) -> None:
-    base_url = stage.site.settings.base_url
-    lines = ["\nLook around; Ctrl+C ends it.", f"  sign up   {base_url}/", f"  archive   {base_url}/archive"]
-    if stage.site.shows_outbox:
+def _keep_serving(terminal: Console, service: DemoService) -> None:
+    base_url = service.site.settings.base_url
+    lines = ["\nThe service keeps running; press Ctrl+C to stop it.", f"  sign up   {base_url}/"]
+    lines.append(f"  archive   {base_url}/archive")
+    if service.site.shows_outbox:
         lines.append(f"  outbox    {base_url}/outbox")
-    if stage.site.settings.redis_url:
+    if service.site.settings.redis_url:
         lines.append(f"  logs      {FOLDER}/*.log")
-    say.print("\n".join(lines), markup=False)
+    terminal.print("\n".join(lines), markup=False)
     try:
-        while not threading.Event().wait(WATCH):
-            stage.check()
+        while not threading.Event().wait(CHECK_SECONDS):
+            service.check()
     except KeyboardInterrupt:
-        say.print("Good-bye.")
+        terminal.print("Stopped.")

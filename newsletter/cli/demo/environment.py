@@ -1,4 +1,4 @@
-"""Staging: the service that the demo shows, in this process or as those of production, with what it needs around it."""
+"""The demo's service: in this process, or as production's processes on given servers, in a folder of its own."""
 
 import os
 import secrets
@@ -6,16 +6,17 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx2
 
 from newsletter import audit_log, clock, settings
-from newsletter.bench.processes import Processes, leaving_in_order
+from newsletter.bench.processes import Processes, unwinding_on_signals
 from newsletter.bench.servers import external
-from newsletter.bench.visitor import Inbox, until
+from newsletter.bench.visitor import Inbox, wait_for
 from newsletter.cli.demo.inboxes import Maildir, Relayed
-from newsletter.cli.serve import listening, served, working
+from newsletter.cli.serve import embedded_app, listening, served
 from newsletter.errors import NewsletterError
 from newsletter.mail.delivery.assembly import Assembler
 from newsletter.queues import broker
@@ -25,12 +26,12 @@ from newsletter.web.site import Site
 
 HOST = "127.0.0.1"
 FOLDER = Path("var") / "demo"
-SITE = ("--factory", "newsletter.web:create_app", "--no-proxy-headers", "--timeout-graceful-shutdown", "5")
+UVICORN_ARGUMENTS = ("--factory", "newsletter.web:create_app", "--no-proxy-headers", "--timeout-graceful-shutdown", "5")
 
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What the command line says of the demo's surroundings."""
+    """The port and the servers that the command line names."""
 
     port: int
     database: str = ""
@@ -38,10 +39,10 @@ class DemoOptions:
     relay: str = ""
 
     def environ(self, feed_host: str) -> dict[str, str]:
-        """The demo's settings as variables, and none of the environment's: that may be a real newsletter's.
+        """Return the demo's settings as variables; the environment's own may belong to a real newsletter.
 
-        A database gets a key of its own, under a name of its own: where an earlier demo had not come further than to
-        note its key, nothing names that one, and it is forgotten.
+        A given database gets a new key under a new name: an earlier demo may have left its key in the database, and no
+        row refers to that one, so it is forgotten.
         """
         values = {
             "BASE_URL": f"http://{HOST}:{self.port}",
@@ -57,78 +58,79 @@ class DemoOptions:
 
 @dataclass(frozen=True)
 class DemoService:
-    """A running service, as whoever operates it sees it."""
+    """A running service."""
 
     site: Site
-    inbox: Inbox  # where its readers' letters are
-    servers: dict[str, str]  # what it runs on, by part
-    watch: Callable[[], None]  # raises NewsletterError where waiting has no sense any more
-    check: Callable[[], None]  # raises it where one of its processes has ended
+    inbox: Inbox  # the readers' letters
+    servers: dict[str, str]  # name and version of each given server, by part
+    check_progress: Callable[[], None]  # raises NewsletterError if waiting is pointless: a process or a letter failed
+    check: Callable[[], None]  # raises NewsletterError if one of its processes has ended
 
 
 @contextmanager
-def started(given: DemoOptions, *, feed_host: str) -> Iterator[DemoService]:
-    """The service in a folder of its own, on the servers that are given. It ends on leaving, with all its processes.
+def started(options: DemoOptions, *, feed_host: str) -> Iterator[DemoService]:
+    """Run the service in its own folder, on the given servers; leaving the block ends all its processes.
 
-    Raises NewsletterError, before anything is written, where one of the servers cannot be used or is somebody's.
+    Raises NewsletterError, before anything is written, if a given server cannot be used or is in use.
     """
-    environ = given.environ(feed_host)
-    with external.explain_as_options(), listening(HOST, given.port):
-        found = settings.load(environ, dotenv=None)
-        answers = external.asked(found)
+    environ = options.environ(feed_host)
+    with external.explain_as_options(), listening(HOST, options.port):
+        configuration = settings.load(environ, dotenv=None)
+        servers = external.check_unused(configuration)
         shutil.rmtree(FOLDER, ignore_errors=True)
         FOLDER.mkdir(parents=True, exist_ok=True)
-        bring_up_to_date(found, actor=audit_log.system_user(), now=clock.now())
+        bring_up_to_date(configuration, actor=audit_log.system_user(), now=clock.now())
     with (
-        leaving_in_order(),
+        unwinding_on_signals(),
         Processes(FOLDER, _inherited() | environ) as processes,
-        _site(found, processes, given.port) as site,
+        _site(configuration, processes, options.port) as site,
     ):
-        yield _stage(site, answers, processes)
+        yield _demo_service(site, servers, processes)
 
 
-def _stage(site: Site, answers: dict[str, str], processes: Processes) -> DemoService:
+def _demo_service(site: Site, servers: dict[str, str], processes: Processes) -> DemoService:
     if not site.settings.smtp_url:
-        return DemoService(site, Maildir(site.settings.data_dir / "outbox"), answers, processes.check, processes.check)
+        return DemoService(site, Maildir(site.settings.data_dir / "outbox"), servers, processes.check, processes.check)
     relayed = Relayed(site.database, Assembler(site.links, site.keyring))
+    return DemoService(site, relayed, servers, partial(_check_progress, processes, relayed), processes.check)
 
-    def watch() -> None:
-        processes.check()
-        relayed.check()
 
-    return DemoService(site, relayed, answers, watch, processes.check)
+def _check_progress(processes: Processes, relayed: Relayed) -> None:
+    processes.check()
+    relayed.check()
 
 
 def _inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
-def _site(found: Settings, processes: Processes, port: int) -> AbstractContextManager[Site]:
-    return _apart(found, processes, port) if found.redis_url else _here(found, port)
+def _site(configuration: Settings, processes: Processes, port: int) -> AbstractContextManager[Site]:
+    if configuration.redis_url:
+        return _in_separate_processes(configuration, processes, port)
+    return _in_this_process(configuration, port)
 
 
 @contextmanager
-def _here(found: Settings, port: int) -> Iterator[Site]:
-    """Everything in this process."""
-    with working(found) as app, served(app, HOST, port):
+def _in_this_process(configuration: Settings, port: int) -> Iterator[Site]:
+    with embedded_app(configuration) as app, served(app, HOST, port):
         yield app.state.site
 
 
 @contextmanager
-def _apart(found: Settings, processes: Processes, port: int) -> Iterator[Site]:
-    """The processes of production; what this one has of the site rings and reads as the operator's command does."""
-    processes.start("site", "uvicorn", *SITE, "--port", str(port))
+def _in_separate_processes(configuration: Settings, processes: Processes, port: int) -> Iterator[Site]:
+    """Start production's processes; the yielded Site only reads the database and wakes queues, as a command does."""
+    processes.start("site", "uvicorn", *UVICORN_ARGUMENTS, "--port", str(port))
     processes.start("worker", "celery", "-A", "workers", "worker")
     processes.start("beat", "celery", "-A", "workers", "beat")
-    with broker.connect(found.redis_url) as celery, closing(broker.wakeups(celery)) as wakeups:
-        site = Site.build(found, wakeups)
+    with broker.connect(configuration.redis_url) as celery, closing(broker.wakeups(celery)) as wakeups:
+        site = Site.build(configuration, wakeups)
         with closing(site.database):
-            with httpx2.Client(base_url=found.base_url, trust_env=False) as browser:
-                until(lambda: _answers(browser), "the site to answer", watch=processes.check)
+            with httpx2.Client(base_url=configuration.base_url, trust_env=False) as browser:
+                wait_for(lambda: _answers(browser), "the site to answer", check=processes.check)
             try:
                 yield site
             except NewsletterError:
-                processes.check()  # what went wrong may only be what came of that
+                processes.check()  # an ended process is the likelier cause, and raises here
                 raise
 
 

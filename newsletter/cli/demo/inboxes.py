@@ -1,4 +1,4 @@
-"""Inboxes: where the letters to the demo's readers are found."""
+"""The inboxes of the demo's readers: the outbox folder, or the letters that a relay accepted."""
 
 from dataclasses import dataclass
 from email import message_from_bytes, policy
@@ -16,7 +16,7 @@ from newsletter.store.database import Database
 
 @dataclass(frozen=True)
 class Maildir:
-    """A folder that letters are put into."""
+    """A folder with one file per letter."""
 
     folder: Path
 
@@ -24,13 +24,13 @@ class Maildir:
         return sum(1 for _ in (self.folder / "new").glob("*"))
 
     def letters(self) -> list[EmailMessage]:
-        """What has arrived."""
+        """Return the letters, in the order of their file names."""
         return [_parsed(file.read_bytes()) for file in sorted((self.folder / "new").glob("*"))]
 
 
 @dataclass(frozen=True)
 class Relayed:
-    """The inboxes behind a relay. Nobody can look into them from here: what it took is made once more."""
+    """Inboxes behind a relay. The demo cannot read them, so it assembles the letters that the relay accepted again."""
 
     database: Database
     assembler: Assembler
@@ -42,18 +42,18 @@ class Relayed:
             )
 
     def letters(self) -> list[EmailMessage]:
-        """What the relay has taken."""
+        """Return copies of the letters that the relay accepted."""
         with self.database.reading() as session:
             return [_parsed(letter) for letter in copies.sent(session, self.assembler)]
 
     def check(self) -> None:
-        """Raise NewsletterError, with the relay's words, where it did not take a letter."""
-        unwanted = or_(has_status(DeliveryStatus.FAILED), Delivery.deferrals > 0)
+        """Raise NewsletterError with the relay's reply if it refused or deferred a letter."""
+        not_accepted = or_(has_status(DeliveryStatus.FAILED), Delivery.deferrals > 0)
         with self.database.reading() as session:
-            refused = session.scalars(select(Delivery).where(unwanted).order_by(Delivery.id).limit(1)).first()
+            refused = session.scalars(select(Delivery).where(not_accepted).order_by(Delivery.id).limit(1)).first()
         if refused:
-            said = f"{refused.reply_code or ''} {refused.reply_text or 'it did not say why'}".strip()
-            raise NewsletterError(f"The relay did not take a letter: {said}")
+            reply = f"{refused.reply_code or ''} {refused.reply_text or 'no reason given'}".strip()
+            raise NewsletterError(f"The relay did not accept a letter: {reply}")
 
 
 def _parsed(letter: bytes) -> EmailMessage:

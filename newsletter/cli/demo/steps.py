@@ -1,4 +1,4 @@
-"""The demo's steps: what each comes to is counted in the database, not on the way."""
+"""The demo's steps, from adding a newsletter to an unsubscribe; all counts come from the database."""
 
 import time
 from collections.abc import Callable
@@ -9,10 +9,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
 
 from newsletter import audit_log, clock, newsletters
-from newsletter.bench.visitor import Found, Stuck, Visitor, until
+from newsletter.bench.visitor import Found, StepFailed, Visitor, wait_for
 from newsletter.consent import forms, wordings
 from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.signups import Signup
@@ -35,28 +36,28 @@ NAMES = ("Ana", "Jürgen", "Łucja", "Дарья", "小雪", "O'Neill", "", "Jos
 
 @dataclass(frozen=True)
 class DemoSteps:
-    """The demo's steps; what each comes to is counted in the database, not on the way."""
+    """Runs the demo's steps and prints each; all counts come from the database."""
 
-    say: Console
+    terminal: Console
     site: Site
     visitor: Visitor
     feed: str
-    watch: Callable[[], None]  # raises NewsletterError where waiting has no sense any more
+    check: Callable[[], None]  # raises NewsletterError if waiting is pointless
 
-    def play(self, readers: int) -> dict[str, Any]:
-        """Perform everything and return the counts."""
-        began = time.monotonic()
-        self._begin_newsletter()
+    def run(self, readers: int) -> dict[str, Any]:
+        """Run every step and return the counts; raises NewsletterError if a step cannot succeed."""
+        started = time.monotonic()
+        self._add_newsletter()
         self._fetch_articles()
         self._sign_up(readers)
         self._confirm(readers)
-        self._send_issue(readers)
-        self._one_leaves()
-        return {**self._counts(), "seconds": round(time.monotonic() - began, 1)}
+        self._send_issue()
+        self._unsubscribe_one()
+        return {**self._counts(), "seconds": round(time.monotonic() - started, 1)}
 
-    def _begin_newsletter(self) -> None:
+    def _add_newsletter(self) -> None:
         with self.site.database.writing() as session:
-            made = newsletters.add(
+            newsletter = newsletters.add(
                 session,
                 slug=SLUG,
                 name="Paper and Clocks",
@@ -67,42 +68,42 @@ class DemoSteps:
                 actor=audit_log.system_user(),
                 now=clock.now(),
             )
-            text = wordings.default_text(made)
-            forms.publish(session, self.site.templates, made, text=text, actor=audit_log.system_user(), now=clock.now())
+            text, actor, now = wordings.default_text(newsletter), audit_log.system_user(), clock.now()
+            forms.publish(session, self.site.templates, newsletter, text=text, actor=actor, now=now)
         self._done("A newsletter with its consent wording", f"{self.site.settings.base_url}/n/{SLUG}")
 
     def _fetch_articles(self) -> None:
         with self.site.database.writing() as session:
-            read = newsletters.named(session, SLUG)
-            feeds.add(session, read, self.feed, actor=audit_log.system_user(), now=clock.now())
+            newsletter = newsletters.named(session, SLUG)
+            feeds.add(session, newsletter, self.feed, actor=audit_log.system_user(), now=clock.now())
         self.site.wakeups.wake(Queue.FEEDS)
-        self._until(self._feed_answered, "the feed to be fetched")
+        self._wait_for(self._feed_is_fetched, "the feed to be fetched")
         self._done("The feed is fetched", f"{self._counts()['articles']} articles")
 
-    def _feed_answered(self) -> bool:
+    def _feed_is_fetched(self) -> bool:
         with self.site.database.reading() as session:
             feed = session.scalars(select(Feed)).one()
         if feed.error:
-            raise Stuck(f"The feed cannot be used: {feed.error}")
+            raise StepFailed(f"The feed cannot be used: {feed.error}")
         return feed.checked_at is not None
 
     def _sign_up(self, readers: int) -> None:
-        with ThreadPoolExecutor(4) as crowd:
-            for number, _ in enumerate(crowd.map(self._one_signs_up, range(readers)), 1):
+        with ThreadPoolExecutor(4) as threads:
+            for number, _ in enumerate(threads.map(self._sign_up_one, range(readers)), 1):
                 self._progress("Readers sign up on the form", number, readers)
         self._done("Readers signed up on the form", f"{self._counts()['signups']}")
 
-    def _one_signs_up(self, number: int) -> None:
+    def _sign_up_one(self, number: int) -> None:
         self.visitor.sign_up(SLUG, f"reader{number + 1}@demo.example", NAMES[number % len(NAMES)])
 
     def _confirm(self, readers: int) -> None:
-        letters = self._until(lambda: self.visitor.letters(readers), "the confirmation letters")
+        letters = self._wait_for(lambda: self.visitor.letters(readers), "the confirmation letters")
         for number, letter in enumerate(letters, 1):
             self.visitor.confirm(letter)
-            self._progress("They open their letter and confirm", number, readers)
-        self._done("They opened their letter and confirmed", str(self._counts()["confirmed"]))
+            self._progress("Readers confirm from the letter", number, readers)
+        self._done("Readers confirmed from the letter", str(self._counts()["confirmed"]))
 
-    def _send_issue(self, readers: int) -> None:
+    def _send_issue(self) -> None:
         with self.site.database.writing() as session:
             digests.add(
                 session,
@@ -116,9 +117,9 @@ class DemoSteps:
                 now=clock.now(),
             )
         self.site.wakeups.wake(Queue.UPKEEP)
-        issue = self._until(self._issue, "the scheduler to draft the issue")
+        issue = self._wait_for(self._issue, "the scheduler to draft the issue")
         self._done("The scheduler drafted an issue", issue.title)
-        self._until(
+        self._wait_for(
             lambda: self._status() in (IssueStatus.SENT, IssueStatus.SKIPPED),
             "the issue's last delivery to be recorded",
         )
@@ -133,37 +134,36 @@ class DemoSteps:
         issue = self._issue()
         return issue.status if issue else None
 
-    def _one_leaves(self) -> None:
+    def _unsubscribe_one(self) -> None:
         issues = [letter for letter in self.visitor.letters(1) if "/confirm/" not in self.visitor.text(letter)]
         if issues:
             self.visitor.leave(issues[0])
-        self._done("One reader left with the mail program's own button", f"{self._counts()['unsubscribed']}")
+        self._done("One reader unsubscribed in the mail program", f"{self._counts()['unsubscribed']}")
 
-    def _until(self, check: Callable[[], Found | None], what: str) -> Found:
-        return until(check, what, watch=self.watch)
+    def _wait_for(self, result: Callable[[], Found | None], name: str) -> Found:
+        return wait_for(result, name, check=self.check)
 
     def _counts(self) -> dict[str, Any]:
-        """What the database says."""
         with self.site.database.reading() as session:
-
-            def count(*where: Any) -> int:
-                return session.scalar(select(func.count()).where(*where)) or 0
-
             letter = session.scalar(select(Letter).where(Letter.issue_id.is_not(None)))
             states = {s.value: n for s, n in status_counts(session, letter.id).items()} if letter else {}
             return {
-                "signups": count(Signup.id.is_not(None)),
-                "confirmed": count(LedgerEntry.event == Event.CONFIRMED),
-                "articles": count(Article.id.is_not(None)),
+                "signups": _count(session, Signup.id.is_not(None)),
+                "confirmed": _count(session, LedgerEntry.event == Event.CONFIRMED),
+                "articles": _count(session, Article.id.is_not(None)),
                 "issue": {"audience": letter.audience if letter else 0, **states},
-                "unsubscribed": count(Subscription.standing == Standing.LEFT),
+                "unsubscribed": _count(session, Subscription.standing == Standing.LEFT),
                 "doctor": "wrong" if examination.examine(session) else "ok",
             }
 
-    def _done(self, what: str, came_to: str) -> None:
-        self.say.print(f"[green]✓[/] {what}: [bold]{escape(came_to)}[/]")
+    def _done(self, step: str, result: str) -> None:
+        self.terminal.print(f"[green]✓[/] {step}: [bold]{escape(result)}[/]")
 
-    def _progress(self, what: str, number: int, of: int) -> None:
-        """A line that counts up, where somebody watches a terminal."""
-        if self.say.is_terminal:
-            self.say.print(f"  {what} {number}/{of}", end="\r" if number < of else "\x1b[2K\r")
+    def _progress(self, step: str, number: int, total: int) -> None:
+        """Update a counting line; only on a terminal."""
+        if self.terminal.is_terminal:
+            self.terminal.print(f"  {step} {number}/{total}", end="\r" if number < total else "\x1b[2K\r")
+
+
+def _count(session: Session, condition: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).where(condition)) or 0

@@ -82,13 +82,16 @@ class Heartbeat:
 
     def _beat(self) -> None:
         """Write one heartbeat. If a restored database has lost this worker's row, the next claim registers it anew."""
+        if (worker := self._worker) is None:
+            return  # the next claim registers it
         with self._begin() as session:
-            mine = Worker.id == self._worker, Worker.host == self._host, Worker.pid == self._pid
+            mine = Worker.id == worker, Worker.host == self._host, Worker.pid == self._pid
             beat = update(Worker).where(*mine).values(beats=Worker.beats + 1, ended_at=None).returning(Worker.id)
             is_registered = session.scalar(beat) is not None
         if not is_registered:
             with self._lock:
-                self._worker = None
+                if self._worker == worker:  # a claim may have registered it anew meanwhile
+                    self._worker = None
 
 
 class LeaseMonitor:

@@ -1,4 +1,4 @@
-"""For processes under faketime: in its release 0.9.10 every sleep of Python fails (clock_nanosleep, TIMER_ABSTIME)."""
+"""Replace time.sleep in processes under faketime 0.9.10, where it fails (clock_nanosleep, TIMER_ABSTIME)."""
 
 import select
 import time

@@ -1,4 +1,4 @@
-"""The demo on real servers, typed as an operator types it."""
+"""`newsletter demo` on given servers."""
 
 import json
 import os
@@ -20,12 +20,12 @@ from tests.smtp_server import ScriptedServer
 from tests.waiting import eventually
 
 READERS = 3
-PATIENCE = 90  # seconds for a machine that is busy with other tests
+TIMEOUT = 90  # seconds, for a machine that is busy with other tests
 
 
 @pytest.fixture
-def somewhere(tmp_path, monkeypatch) -> Path:
-    """A working folder whose .env is a real newsletter's: the demo must not touch that."""
+def working_folder(tmp_path, monkeypatch) -> Path:
+    """A working folder with a real newsletter's .env, which the demo must not read."""
     (tmp_path / ".env").write_text("NEWSLETTER_DATABASE_URL=postgresql://127.0.0.1:1/real\nNEWSLETTER_ODD=1\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -33,7 +33,7 @@ def somewhere(tmp_path, monkeypatch) -> Path:
 
 @contextmanager
 def demo(*words: str) -> Iterator[subprocess.Popen[str]]:
-    """A running demo on a port of its own. If it still runs in the end it is ended, as `kill` does."""
+    """Run a demo on a free port; if it still runs at the end of the block, send it SIGTERM."""
     command = [sys.executable, "-m", "newsletter.cli", "demo", "--readers", str(READERS), "--port", str(free_port())]
     environment = os.environ | {"NEWSLETTER_SMTP_URL": "smtp://127.0.0.1:1", "PYTHONUNBUFFERED": "1"}
     pipe = subprocess.PIPE
@@ -46,14 +46,14 @@ def demo(*words: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def performed(*words: str) -> tuple[int, str, str]:
-    """Perform it; the exit code and what it said, to each side."""
+    """Run a demo to its end; return the exit code, standard output and standard error."""
     with demo("--once", *words) as process:
-        said = process.communicate(timeout=PATIENCE)
-        return process.returncode, *said
+        out, err = process.communicate(timeout=TIMEOUT)
+        return process.returncode, out, err
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:
-    """The processes that it has started and that still run."""
+    """Return the running child processes."""
     found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -70,16 +70,16 @@ def is_gone(number: int) -> bool:
 
 
 def serving(process: subprocess.Popen[str]) -> list[int]:
-    """Wait until the demo serves; its three processes."""
+    """Wait until the demo has printed its summary; return its three processes."""
     assert process.stdout
-    assert next((line for line in process.stdout if "Look around" in line), None), process.communicate()
+    assert next((line for line in process.stdout if "keeps running" in line), None), process.communicate()
     found = children(process)
     assert len(found) == 3
     return found
 
 
 def counted(summary: dict) -> dict:
-    """The counts that are what they have to be, for READERS."""
+    """Return the expected counts for READERS."""
     states = dict.fromkeys(("queued", "claimed", "in_doubt", "failed", "withheld", "cancelled", "unknown"), 0)
     return {
         "signups": READERS,
@@ -93,14 +93,14 @@ def counted(summary: dict) -> dict:
 
 
 @pytest.mark.slow
-def test_on_all_three_every_count_is_right_and_the_letters_are_in_the_sink(
-    postgresql_url, redis_url, smtp_sink, somewhere
+def test_with_all_three_servers_every_count_is_right_and_the_letters_are_in_the_sink(
+    postgresql_url, redis_url, smtp_sink, working_folder
 ):
     words = ("--database", postgresql_url, "--redis", redis_url, "--relay", smtp_sink.url)
     with demo("--once", "--json", *words) as process:
-        started = eventually(lambda: (found := children(process)) and len(found) == 3 and found, within=PATIENCE)
+        started = eventually(lambda: (found := children(process)) and len(found) == 3 and found, within=TIMEOUT)
         commands = [Path(f"/proc/{number}/cmdline").read_text() for number in started]
-        out, err = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0, err
     assert all(is_gone(number) for number in started)
     assert not any(url in command for url in words[1::2] for command in commands), "they may hold passwords"
@@ -117,16 +117,16 @@ def test_on_all_three_every_count_is_right_and_the_letters_are_in_the_sink(
     assert sorted(reader for letter in letters for reader in letter.recipients) == sorted(readers * 2)
     code, out, err = performed(*words)
     assert code == 1
-    assert err.startswith("--database: something is in that database")
+    assert err.startswith("--database: the database is not empty")
     assert "createdb newsletter_demo" in err
     assert len(smtp_sink.letters()) == 2 * READERS
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["database", "redis", "relay"])
-def test_each_may_be_given_alone(request, part, somewhere):
-    given = {"database": "postgresql_url", "redis": "redis_url", "relay": "smtp_sink"}[part]
-    server = request.getfixturevalue(given)
+def test_each_server_may_be_given_alone(request, part, working_folder):
+    fixture = {"database": "postgresql_url", "redis": "redis_url", "relay": "smtp_sink"}[part]
+    server = request.getfixturevalue(fixture)
     code, out, err = performed("--json", f"--{part}", getattr(server, "url", server))
     assert code == 0, err
     summary = json.loads(out)
@@ -136,33 +136,33 @@ def test_each_may_be_given_alone(request, part, somewhere):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
-def test_it_ends_with_all_that_it_started(redis_url, somewhere, number, code):
+def test_a_signal_ends_the_demo_and_all_its_processes(redis_url, working_folder, number, code):
     with demo("--redis", redis_url) as process:
         started = serving(process)
         process.send_signal(number)
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=TIMEOUT)
     assert process.returncode == code
     assert all(is_gone(each) for each in started)
 
 
 @pytest.mark.slow
-def test_it_leaves_nothing_when_it_is_interrupted_half_way(redis_url, somewhere):
+def test_a_demo_that_is_interrupted_half_way_leaves_no_process(redis_url, working_folder):
     with demo("--redis", redis_url) as process:
-        started = eventually(lambda: children(process), within=PATIENCE)
+        started = eventually(lambda: children(process), within=TIMEOUT)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=TIMEOUT)
     assert process.returncode != 0
     assert children(process) == []
     assert all(is_gone(each) for each in started)
 
 
 @pytest.mark.slow
-def test_a_process_that_falls_over_is_told_and_takes_the_others_along(redis_url, somewhere):
+def test_a_killed_process_is_named_and_ends_the_demo(redis_url, working_folder):
     with demo("--redis", redis_url) as process:
         started = serving(process)
         worker = next(n for n in started if "worker" in Path(f"/proc/{n}/cmdline").read_text().split("\0"))
         os.kill(worker, signal.SIGKILL)
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 1
     assert "The worker ended: " in err
     assert "worker.log" in err
@@ -171,40 +171,40 @@ def test_a_process_that_falls_over_is_told_and_takes_the_others_along(redis_url,
 
 
 @pytest.mark.slow
-def test_a_relay_that_refuses_is_quoted(somewhere):
+def test_a_relay_that_refuses_is_quoted(working_folder):
     with ScriptedServer(always={"RCPT": "550 5.1.2 no such domain here"}) as relay:
         code, _, err = performed("--relay", f"smtp://127.0.0.1:{relay.port}")
-    assert (code, err.splitlines()[-1]) == (1, "The relay did not take a letter: 550 5.1.2 no such domain here")
+    assert (code, err.splitlines()[-1]) == (1, "The relay did not accept a letter: 550 5.1.2 no such domain here")
 
 
-def test_a_database_with_a_newsletter_in_it_is_left_alone(told, postgresql_url, somewhere):
+def test_a_database_with_a_newsletter_is_refused(failed, postgresql_url, working_folder):
     with closing(opened(postgresql_url)) as database, database.writing() as session:
         a_newsletter(session, "somebodys")
-    code, said = told("demo", "--once", "--database", postgresql_url)
-    assert (code, said.count("\n")) == (1, 1)
-    assert said.startswith("--database: something is in that database")
+    code, errors = failed("demo", "--once", "--database", postgresql_url)
+    assert (code, errors.count("\n")) == (1, 1)
+    assert errors.startswith("--database: the database is not empty")
 
 
-def test_a_database_of_another_program_is_left_alone(told, postgresql_url, somewhere):
+def test_a_database_of_another_program_is_refused_and_not_changed(failed, postgresql_url, working_folder):
     with closing(opened(postgresql_url)) as database:
         with database.engine.begin() as connection:
             connection.execute(text("DROP SCHEMA public CASCADE"))
             connection.execute(text("CREATE SCHEMA public"))
             connection.execute(text("CREATE TABLE invoices (id int)"))
-        code, said = told("demo", "--once", "--database", postgresql_url)
+        code, errors = failed("demo", "--once", "--database", postgresql_url)
         assert inspect(database.engine).get_table_names() == ["invoices"]
     assert code == 1
-    assert said.startswith("--database: something is in that database")
+    assert errors.startswith("--database: the database is not empty")
 
 
-def test_a_redis_where_somebody_listens_is_left_alone(told, redis_url, somewhere):
-    with Redis.from_url(redis_url) as somebody:
-        somebody.ping()
-        code, said = told("demo", "--once", "--redis", redis_url)
-        assert somebody.dbsize() == 0
-    assert (code, said.count("\n")) == (1, 1)
-    assert said.startswith("--redis: somebody else is connected to database ")
-    assert not (somewhere / "var").exists()
+def test_a_redis_with_another_client_is_refused_and_not_changed(failed, redis_url, working_folder):
+    with Redis.from_url(redis_url) as other_client:
+        other_client.ping()
+        code, errors = failed("demo", "--once", "--redis", redis_url)
+        assert other_client.dbsize() == 0
+    assert (code, errors.count("\n")) == (1, 1)
+    assert errors.startswith("--redis: another client is connected to database ")
+    assert not (working_folder / "var").exists()
 
 
 @pytest.mark.parametrize(
@@ -215,19 +215,19 @@ def test_a_redis_where_somebody_listens_is_left_alone(told, redis_url, somewhere
         ("--database", "hunter2", 2, "not a database URL"),
         ("--database", "sqlite:///hunter2.db", 2, "name a PostgreSQL database"),
         ("--redis", "redis://:hunter2@127.0.0.1:1/0", 1, "refused"),
-        ("--redis", "redis://:hunter2@127.0.0.1:1/zero", 2, "cannot be read"),
-        ("--redis", "redis://:hunter2/x@127.0.0.1", 2, "cannot be read"),
+        ("--redis", "redis://:hunter2@127.0.0.1:1/zero", 2, "its port"),
+        ("--redis", "redis://:hunter2/x@127.0.0.1", 2, "its port"),
         ("--redis", "hunter2", 2, "not a Redis URL"),
         ("--relay", "smtp://127.0.0.1:1", 1, "smtp-sink"),
         ("--relay", "smtp://u:hunter2@127.0.0.1:1", 1, "127.0.0.1:1 cannot be used: Connection refused"),
-        ("--relay", "hunter2", 2, "a relay is written like"),
+        ("--relay", "hunter2", 2, "enter a relay's URL such as"),
     ],
 )
-def test_a_server_that_is_away_or_none_is_told_by_its_option(told, somewhere, option, url, code, reason):
-    ended, said = told("demo", "--once", option, url)
+def test_an_unusable_server_is_named_by_its_option(failed, working_folder, option, url, code, reason):
+    ended, errors = failed("demo", "--once", option, url)
     assert ended == code
-    assert f"{option}: " in said
-    assert reason in said
-    assert "hunter2" not in said
-    assert "NEWSLETTER_" not in said
-    assert not (somewhere / "var").exists()
+    assert f"{option}: " in errors
+    assert reason in errors
+    assert "hunter2" not in errors
+    assert "NEWSLETTER_" not in errors
+    assert not (working_folder / "var").exists()

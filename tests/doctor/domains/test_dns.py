@@ -36,12 +36,12 @@ def test_an_alias_is_followed_and_returned(zone, resolver):
 def test_a_truncated_answer_is_looked_up_again_over_tcp(zone, resolver):
     zone.put("long.example", TXT="x" * 2000)
     assert resolver.lookup("long.example", "TXT").records == ("x" * 2000,)
-    assert zone.asked == [("long.example", "TXT")] * 2
+    assert zone.queries == [("long.example", "TXT")] * 2
 
 
 def test_a_failing_and_a_silent_server_are_failed_lookups(zone, resolver):
     zone.failing.add("failing.example")
-    zone.silent.add("silent.example")
+    zone.unanswered.add("silent.example")
     for name in ("failing.example", "silent.example"):
         with pytest.raises(LookupFailed, match=name):
             resolver.lookup(name, "TXT")
@@ -65,4 +65,4 @@ def test_answers_and_failures_are_cached(zone, resolver):
         resolver.lookup("press.example", "A")
         with pytest.raises(LookupFailed):
             resolver.lookup("failing.example", "A")
-    assert zone.asked == [("press.example", "A"), ("failing.example", "A")]
+    assert zone.queries == [("press.example", "A"), ("failing.example", "A")]

@@ -228,8 +228,8 @@ def test_no_letter_begins_while_ten_refusals_are_unwritten_and_they_pause_the_is
 
 
 @pytest.mark.parametrize("autocommit", [False, True])
-def test_results_survive_a_database_that_is_killed_and_started_again(mortal_postgresql, autocommit, caplog):
-    with closing(Database(mortal_postgresql.url)) as database:
+def test_results_survive_a_database_that_is_killed_and_started_again(restartable_postgresql, autocommit, caplog):
+    with closing(Database(restartable_postgresql.url)) as database:
         worker, mine = claimed(database.writing, 2 * GROUP_SIZE)
         before, after = mine[:GROUP_SIZE], mine[GROUP_SIZE:]
         tried = threading.Event()
@@ -242,11 +242,11 @@ def test_results_survive_a_database_that_is_killed_and_started_again(mortal_post
             for each in before:
                 group_commit.add(taken(each))
             assert group_commit.flush(lambda: False)
-            mortal_postgresql.kill()
+            restartable_postgresql.kill()
             for each in after:
                 group_commit.add(taken(each))
             assert tried.wait(20)
-            mortal_postgresql.start()
+            restartable_postgresql.start()
         assert group_commit.recorded == 2 * GROUP_SIZE
         assert statuses(database.reading) == [DeliveryStatus.SENT] * 2 * GROUP_SIZE
     assert "results are kept, the database is unavailable" in caplog.text

@@ -394,18 +394,18 @@ def test_a_reply_that_never_ends_times_out():
     assert [result.reply.text for result in results] == ["the relay did not answer in time"]
 
 
-def test_a_reply_injected_before_tls_ends_the_connection(theirs, certificate):
+def test_a_reply_injected_before_tls_ends_the_connection(server_tls, certificate):
     """An attacker between client and relay injects a reply before the encryption starts (CVE-2011-0411)."""
     script = {"STARTTLS": ["220 go ahead\r\n250 2.0.0 injected"]}
-    with ScriptedServer(script, tls=theirs, offers=["STARTTLS"]) as server:
+    with ScriptedServer(script, tls=server_tls, offers=["STARTTLS"]) as server:
         problem = probe(Relay(host="localhost", port=server.port), ehlo_name="news.example")
     assert problem.reason == "the relay speaks before it is asked"
 
 
-def test_auth_login_is_used_if_plain_is_not_offered(theirs):
+def test_auth_login_is_used_if_plain_is_not_offered(server_tls):
     name, word = (base64.b64encode(each).decode() for each in (b"news", b"open sesame"))
     script = {"AUTH": ["334 VXNlcm5hbWU6"], name.upper(): ["334 UGFzc3dvcmQ6"], word.upper(): ["235 2.7.0 welcome"]}
-    with ScriptedServer(script, tls=theirs, tls_from_start=True, offers=["AUTH LOGIN"]) as server:
+    with ScriptedServer(script, tls=server_tls, tls_from_start=True, offers=["AUTH LOGIN"]) as server:
         relay = Relay(host="localhost", port=server.port, scheme="smtps", user="news", password="open sesame")
         with transport_for(relay) as transport:
             assert outcomes(send(transport, 1)) == {TAKEN: 1}

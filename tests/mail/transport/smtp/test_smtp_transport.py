@@ -340,9 +340,9 @@ def trusting(certificate: Path) -> ssl.SSLContext:
 
 
 @pytest.fixture
-def tls_server(theirs: ssl.SSLContext) -> Iterator[ScriptedServer]:
+def tls_server(server_tls: ssl.SSLContext) -> Iterator[ScriptedServer]:
     offers = ["STARTTLS", "PIPELINING"]
-    with ScriptedServer(tls=theirs, offers=offers, offers_after_tls=["AUTH PLAIN LOGIN", "SIZE"]) as server:
+    with ScriptedServer(tls=server_tls, offers=offers, offers_after_tls=["AUTH PLAIN LOGIN", "SIZE"]) as server:
         yield server
 
 
@@ -389,30 +389,30 @@ def test_a_certificate_of_another_host_is_not_accepted(tls_server, trusting):
     assert "certificate" in problem_of(tls_server, host="127.0.0.1", tls=trusting).reason
 
 
-def test_smtps_is_encrypted_from_the_start(theirs, trusting):
-    with ScriptedServer(tls=theirs, tls_from_start=True, offers=["AUTH PLAIN"]) as server:
+def test_smtps_is_encrypted_from_the_start(server_tls, trusting):
+    with ScriptedServer(tls=server_tls, tls_from_start=True, offers=["AUTH PLAIN"]) as server:
         assert outcomes(send(server, ANN, BOB, scheme="smtps", tls=trusting, **LOGIN)) == [TAKEN, TAKEN]
         assert outcomes(send(server, ANN, scheme="smtps", **LOGIN)) == [TAKEN]
         assert problem_of(server, scheme="smtps", **LOGIN | {"host": ELSEWHERE}).lasting
 
 
-def test_a_wrong_password_is_a_lasting_problem_whose_reason_names_no_address(theirs, trusting):
+def test_a_wrong_password_is_a_lasting_problem_whose_reason_names_no_address(server_tls, trusting):
     always = {"AUTH": "535 5.7.8 authentication failed for news@example.org"}
-    with ScriptedServer(always=always, tls=theirs, tls_from_start=True, offers=["AUTH PLAIN"]) as server:
+    with ScriptedServer(always=always, tls=server_tls, tls_from_start=True, offers=["AUTH PLAIN"]) as server:
         problem = problem_of(server, scheme="smtps", tls=trusting, **LOGIN)
     assert problem.reason == "the relay refuses our login: 535 5.7.8 authentication failed for <address>"
     assert problem.lasting
 
 
-def test_a_temporary_login_failure_is_not_lasting(theirs, trusting):
+def test_a_temporary_login_failure_is_not_lasting(server_tls, trusting):
     always = {"AUTH": "454 4.7.0 temporary authentication failure"}
-    with ScriptedServer(always=always, tls=theirs, tls_from_start=True, offers=["AUTH PLAIN"]) as server:
+    with ScriptedServer(always=always, tls=server_tls, tls_from_start=True, offers=["AUTH PLAIN"]) as server:
         assert not problem_of(server, scheme="smtps", tls=trusting, **LOGIN).lasting
 
 
 @pytest.mark.parametrize("offers", [["AUTH GSSAPI"], ["PIPELINING"]])
-def test_a_relay_without_a_known_login_is_a_lasting_problem(theirs, trusting, offers):
-    with ScriptedServer(tls=theirs, tls_from_start=True, offers=offers) as server:
+def test_a_relay_without_a_known_login_is_a_lasting_problem(server_tls, trusting, offers):
+    with ScriptedServer(tls=server_tls, tls_from_start=True, offers=offers) as server:
         assert problem_of(server, scheme="smtps", tls=trusting, **LOGIN).lasting
 
 

@@ -1,4 +1,4 @@
-"""What the processes say, from sign-up to silence and through every trouble: enough, and nothing that is anybody's."""
+"""The processes' logs cover every step and error, and contain no personal data and no secret."""
 
 import json
 import ssl
@@ -16,13 +16,13 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import func, select
 from sqlalchemy import text as sql
 
-from newsletter.bench.visitor import Stuck
+from newsletter.bench.visitor import StepFailed
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.store.database import Database
 from tests.journeys.conftest import visited
-from tests.journeys.running_service import PATIENCE, RunningService, founded, text
-from tests.processes import Production, bell_of, production
+from tests.journeys.running_service import TIMEOUT, RunningService, text, with_newsletter
+from tests.processes import Production, connected_wakeups, production
 from tests.smtp_server import ScriptedServer
 from tests.waiting import eventually
 from tests.whole_service import SECRET
@@ -36,7 +36,7 @@ READERS = [address.partition("@")[0] for address in (ANA, BEN, GONE, ODD)] + [NA
 
 @pytest.fixture
 def redis_with_password(redis_url: str) -> Iterator[str]:
-    """The same Redis, to a user who has to say a password."""
+    """The same Redis, for a user with a password."""
     with Redis.from_url(redis_url) as redis:
         redis.acl_setuser("bellboy", enabled=True, passwords=[f"+{REDIS}"], keys="*", channels="*", commands=["+@all"])
         yield redis_url.replace("//", f"//bellboy:{REDIS}@")
@@ -44,35 +44,39 @@ def redis_with_password(redis_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def relay(theirs: ssl.SSLContext) -> Iterator[ScriptedServer]:
+def relay(server_tls: ssl.SSLContext) -> Iterator[ScriptedServer]:
     refused = {GONE: f"550 5.1.1 <{GONE}>: user unknown in local table"}
     offers = ("AUTH PLAIN", "PIPELINING", "ENHANCEDSTATUSCODES")
-    with ScriptedServer(refused=refused, tls=theirs, offers=("STARTTLS",), offers_after_tls=offers) as server:
+    with ScriptedServer(refused=refused, tls=server_tls, offers=("STARTTLS",), offers_after_tls=offers) as server:
         yield server
 
 
 @pytest.fixture
-def service(postgresql_url, redis_with_password, relay, feed, tmp_path) -> Iterator[tuple[Production, RunningService]]:
-    """A town whose processes know a password for everything, and are as talkative as can be."""
+def processes_and_service(
+    postgresql_url, redis_with_password, relay, feed, tmp_path
+) -> Iterator[tuple[Production, RunningService]]:
+    """The service with a password for every server, logging at level debug."""
     url = postgresql_url.replace("//postgres@", f"//postgres:{DATABASE}@")
     relay_url = f"smtp://press:{RELAY}@{relay.host}:{relay.port}"
     allowed = f"127.0.0.1:{feed.port}"
     with (
-        founded(url, feed.url("/feed.xml")) as database,
-        production(url, redis_with_password, relay_url, tmp_path, level="debug", FEED_ALLOW=allowed) as made,
-        bell_of(redis_with_password) as bell,
-        visited(made.base_url, database, bell, feed, lambda: [opened(letter.body) for letter in relay.letters]) as town,
+        with_newsletter(url, feed.url("/feed.xml")) as database,
+        production(url, redis_with_password, relay_url, tmp_path, level="debug", FEED_ALLOW=allowed) as processes,
+        connected_wakeups(redis_with_password) as wakeups,
+        visited(
+            processes.base_url, database, wakeups, feed, lambda: [parsed(letter.body) for letter in relay.letters]
+        ) as service,
     ):
-        yield made, town
+        yield processes, service
 
 
-def opened(source: bytes) -> EmailMessage:
+def parsed(source: bytes) -> EmailMessage:
     return BytesParser(policy=default).parsebytes(source)
 
 
 @contextmanager
 def closed(database: Database, table: str) -> Iterator[None]:
-    """A table that takes no row: PostgreSQL quotes each one that it refuses."""
+    """Let a table refuse every row; PostgreSQL's error quotes the refused row."""
     with database.writing() as session:
         session.execute(sql(f"ALTER TABLE {table} ADD CONSTRAINT closed CHECK (false) NOT VALID"))
     yield
@@ -81,7 +85,7 @@ def closed(database: Database, table: str) -> Iterator[None]:
 
 
 def tokens(letters: list[EmailMessage], base_url: str) -> set[str]:
-    """What every link in these letters opens with: after the key's name, as far as nobody would guess it."""
+    """Return the first 16 characters of each link's token, after the key's name."""
     words: set[str] = set()
     for letter in letters:
         html = letter.get_body(("html",))
@@ -92,14 +96,14 @@ def tokens(letters: list[EmailMessage], base_url: str) -> set[str]:
     return {path.rpartition("/")[2].partition(".")[2][:16] for path in paths if path.count("/") == 2 and "." in path}
 
 
-def meet_with_every_trouble(town: RunningService, links: list[str]) -> None:
-    """A row that the database refuses to the site, and to the worker; broken links; addresses where none belong."""
-    with closed(town.database, "signups"), pytest.raises(Stuck, match="500"):
-        town.visitor.sign_up("morning", ODD, "")
-    with closed(town.database, "deliveries"):
-        town.visitor.sign_up("morning", ODD, "")
-        eventually(lambda: states(town, Signup.state, SignupState.FAILED), within=PATIENCE)
-    browser = town.visitor.browser
+def cause_errors(service: RunningService, links: list[str]) -> None:
+    """Cause database errors in site and worker, follow broken links, and put addresses where none belong."""
+    with closed(service.database, "signups"), pytest.raises(StepFailed, match="500"):
+        service.visitor.sign_up("morning", ODD, "")
+    with closed(service.database, "deliveries"):
+        service.visitor.sign_up("morning", ODD, "")
+        eventually(lambda: states(service, Signup.state, SignupState.FAILED), within=TIMEOUT)
+    browser = service.visitor.browser
     for link in links:
         browser.get(link[:-1])
         browser.post(link[:-1], data={"List-Unsubscribe": "One-Click"})
@@ -109,45 +113,47 @@ def meet_with_every_trouble(town: RunningService, links: list[str]) -> None:
     browser.post("/subscribe", json={"email": [ANA], "name": {"first": NAME}})
 
 
-def states(town: RunningService, column: Any, state: str) -> int:
-    """How many rows are in that state."""
-    with town.database.reading() as session:
+def states(service: RunningService, column: Any, state: str) -> int:
+    """Return the number of rows in a state."""
+    with service.database.reading() as session:
         return session.scalar(select(func.count()).where(column == state)) or 0
 
 
-def test_no_process_tells_whom_it_writes_to_or_what_acts_for_them(service, relay):
-    made, town = service
-    town.subscribes(ANA, NAME)
-    town.subscribes(BEN)
-    town.visitor.sign_up("morning", GONE, "")
-    town.publishes("A bridge opens")
-    town.fetches(articles=1)
-    town.is_due("first")
-    (asking, issue) = town.letters(ANA, 2)
-    town.letters(BEN, 2)
-    town.visitor.leave(issue)
-    eventually(lambda: states(town, Delivery.status, DeliveryStatus.FAILED), within=PATIENCE)
-    meet_with_every_trouble(town, [issue["List-Unsubscribe"].strip("<>"), link_in(asking, "/confirm/")])
+def test_no_log_contains_an_address_a_name_a_token_or_a_secret(processes_and_service, relay):
+    processes, service = processes_and_service
+    service.subscribe(ANA, NAME)
+    service.subscribe(BEN)
+    service.visitor.sign_up("morning", GONE, "")
+    service.publish("A bridge opens")
+    service.fetch(articles=1)
+    service.add_due_digest("first")
+    (confirmation, issue) = service.letters(ANA, 2)
+    service.letters(BEN, 2)
+    service.visitor.leave(issue)
+    eventually(lambda: states(service, Delivery.status, DeliveryStatus.FAILED), within=TIMEOUT)
+    cause_errors(service, [issue["List-Unsubscribe"].strip("<>"), link_in(confirmation, "/confirm/")])
 
-    for process in made.processes:
+    for process in processes.processes:
         process.terminate()
         process.wait()
-    said = "".join(process.output() for process in made.processes)
+    output = "".join(process.output() for process in processes.processes)
     for route in ("/subscribe", "/confirm/{token}", "/u/{token}"):
-        assert f'"{route}"' in said, "the control: these acts were told"
-    held = tokens(town.inbox(), made.base_url)
-    assert len(held) > 6
-    lower = said.lower()
-    assert not [secret for secret in (*SECRETS, *READERS, *held) if secret.lower() in lower]
-    assert [line for process in made.processes for line in process.output().splitlines() if not is_told(line)] == []
+        assert f'"{route}"' in output, "the control: these requests were logged"
+    secret_tokens = tokens(service.inbox(), processes.base_url)
+    assert len(secret_tokens) > 6
+    lower = output.lower()
+    assert not [secret for secret in (*SECRETS, *READERS, *secret_tokens) if secret.lower() in lower]
+    assert [
+        line for process in processes.processes for line in process.output().splitlines() if not is_event(line)
+    ] == []
 
 
 def link_in(letter: EmailMessage, path: str) -> str:
     return next(word for word in text(letter).split() if path in word)
 
 
-def is_told(line: str) -> bool:
-    """Whether a line is an event as programs read it."""
+def is_event(line: str) -> bool:
+    """Return whether a line is a JSON log event."""
     try:
         return {"event", "level", "logger", "timestamp"} <= json.loads(line).keys()
     except (ValueError, AttributeError):
