@@ -151,7 +151,7 @@ def _mailbox(claimed: Claimed) -> str | bytes:
     try:
         return mime.mailbox(_on_one_line(name), address)
     except mime.HeaderError:
-        raise FieldError("the field mailbox cannot be filled: this is not an address") from None
+        raise FieldError("the field mailbox cannot be filled: not an address") from None
 
 
 def confirmation_times(asked_at: datetime, zone: str) -> dict[str, str]:
@@ -166,4 +166,4 @@ def _recipient(claimed: Claimed) -> str:
     try:
         return addresses.envelope(claimed.address)
     except ValueError:
-        raise FieldError("the field to cannot be filled: this is not an address") from None
+        raise FieldError("the field to cannot be filled: not an address") from None

@@ -255,7 +255,7 @@ def test_a_letter_that_cannot_be_written_fails_with_a_reason_without_an_address(
     assert harness.send() == 3
     failed, *sent = harness.deliveries()
     assert (failed.id, failed.status, failed.reply_code) == (bad, DeliveryStatus.FAILED, None)
-    assert failed.reply_text == "the letter cannot be written: the field to cannot be filled: this is not an address"
+    assert failed.reply_text == "the letter cannot be written: the field to cannot be filled: not an address"
     assert [each.id for each in sent if each.status is DeliveryStatus.SENT] == good
     assert "ana" not in caplog.text
 
