@@ -26,9 +26,10 @@ from tests.waiting import eventually
 class Relay:
     """The relay's process."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, *, letters: Path | None = None) -> None:
         self.port, self._control, self.book = free_port(), free_port(), folder / "arrivals.tsv"
         given = {"port": self.port, "control": self._control, "book": self.book, "seed": seed}
+        given |= {"letters": letters} if letters else {}
         words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
         root = str(Path(__file__).parents[2])
         self._mood: dict[str, float] = {}

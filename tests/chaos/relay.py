@@ -52,6 +52,7 @@ class Conversation(Dialogue):
 
     def __init__(self, office: Office) -> None:
         self._content = hashlib.sha256()
+        self._parts: list[bytes] = []
         super().__init__(lambda _: None)
         self._office = office
         self._under_way: Iterator[bytes] | None = None  # the replies to what was read, while one takes its time
@@ -122,6 +123,8 @@ class Conversation(Dialogue):
         return reply.encode()
 
     def _write(self, outcome: str, told: int) -> None:
+        if outcome == TAKEN:
+            self._office.book.keep(self._content.hexdigest(), self._parts)
         times = self.mail_at, time.monotonic()
         envelope, letter = (self.sender or "", self._recipient), (*names(self._head), self._content.hexdigest())
         self._office.book.write(Arrival(outcome, told, self.number, *times, *envelope, *letter, self._octets))
@@ -225,11 +228,14 @@ class Conversation(Dialogue):
     def _forget(self) -> None:
         super()._forget()
         self._content = hashlib.sha256()
+        self._parts = []
         self._recipient = ""
 
     def _take_in(self, data: bytes, start: int, end: int) -> None:
         super()._take_in(data, start, end)
         self._content.update(data[start:end])
+        if self._office.book.letters:
+            self._parts.append(data[start:end])
 
     def _aside(self, verb: bytes) -> bytes:
         if verb.startswith(b"QUIT"):
@@ -279,8 +285,9 @@ def main() -> None:
     words = argparse.ArgumentParser(description="A relay with moods")
     for name, kind in {"port": int, "control": int, "book": Path, "seed": int}.items():
         words.add_argument(f"--{name}", type=kind, required=True)
+    words.add_argument("--letters", type=Path, help="keep the letters that are taken in this folder")
     given = words.parse_args()
-    uvloop.run(serve(given.port, given.control, Office(Book(given.book), given.seed)))
+    uvloop.run(serve(given.port, given.control, Office(Book(given.book, given.letters), given.seed)))
 
 
 if __name__ == "__main__":

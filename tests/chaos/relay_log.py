@@ -6,7 +6,7 @@ So the book knows of every letter that anybody may call sent, and outlives the r
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,8 +34,15 @@ class Arrival(NamedTuple):
 
 
 class Book:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, letters: Path | None = None) -> None:
+        """`letters`: the folder in which letters are kept, or None if only their hashes are."""
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self.letters = letters
+
+    def keep(self, digest: str, parts: Iterable[bytes]) -> None:
+        """Write a letter to a file named by its hash, if letters are kept."""
+        if self.letters:
+            (self.letters / digest).write_bytes(b"".join(parts))
 
     def write(self, arrival: Arrival) -> None:
         """Hand it to the system, which keeps it whatever becomes of this process."""

@@ -1,0 +1,14 @@
+"""Fill a database by the code of the release whose tree PYTHONPATH names, which may be older than this file.
+
+python tests/upgrade/seed.py DATABASE_URL READERS SEED
+"""
+
+import sys
+from contextlib import closing
+
+from tests.chaos import readers
+
+if __name__ == "__main__":
+    url, number, seed = sys.argv[1:]
+    with closing(readers.Database(url)) as database:  # each release keeps the class in another module
+        readers.settled(database, int(number), seed=int(seed))
