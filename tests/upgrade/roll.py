@@ -17,7 +17,7 @@ from tests.chaos.relay_log import TAKEN, Arrival
 from tests.processes import running
 from tests.upgrade import monitoring
 from tests.upgrade.letters import ONE_CLICK, Browser
-from tests.upgrade.mixed_service import CONNECTIONS, MixedService, wait_until_ready
+from tests.upgrade.mixed_service import CONNECTIONS, DELAY, MixedService, wait_until_ready
 from tests.upgrade.release import ReleaseProcesses
 from tests.waiting import eventually
 
@@ -25,6 +25,7 @@ ISSUE_TIMEOUT = 150.0  # seconds for a part of the issue to leave; a lease expir
 ARTICLES = 4  # in an issue; there are twelve
 VISITORS = "visitors.example"  # the domain of readers who sign up while the program runs
 RATE_WINDOW = 10.0  # seconds over which the relay's rate is measured
+SLOW = 1.0  # seconds until the relay answers a letter while commands run
 BURST = 1.15  # of the rate in such a window: turns that were reserved in advance, and an emptied Redis
 
 
@@ -119,19 +120,21 @@ class Roll:
         with self._step("both workers count each other"):
             (company,) = service.keys("company")
             assert (number := service.redis.zcard(company)) == 2, f"{number} workers share {company}"
+            assert service.until(lambda: service.taken() >= 0.6 * service.audience, within=ISSUE_TIMEOUT)
         service.redis.flushall()
+        service.relay.mood(delay=SLOW)  # so that enough letters are left, however long a command takes
         with self._step("the other release's command pauses, for both workers"):
             second.command("issues", "pause", str(service.issue))
-            eventually(lambda: not (service.claims(first.worker) or service.claims(second.worker)), within=30)
+            eventually(lambda: not (service.claims(first.worker) or service.claims(second.worker)), within=60)
             taken = service.taken()
-            self._add_digest()
+            time.sleep(3)
             assert service.taken() == taken, f"{service.taken() - taken} letters left while the issue was paused"
         with self._step("the command resumes what the other release's has paused"):
             first.command("issues", "resume", str(service.issue))
 
     def _add_digest(self) -> None:
-        """`first` adds a digest that is due when only `second` has a worker left."""
-        due = datetime.now(UTC) + timedelta(seconds=80)
+        """`first` adds a digest that is due soon, when only `second` has a worker."""
+        due = datetime.now(UTC) + timedelta(seconds=95)
         name, cron = f"Digest of {self._first.release.name}", f"{due.minute} {due.hour} * * *"
         words = ("--newsletter", "morning", "--cron", cron, "--name", name, "--articles", "2")
         self._first.command("digests", "add", *words)
@@ -155,6 +158,9 @@ class Roll:
                 f"{self.name}: a sign-up at the site of {first.release.name} was answered after "
                 f"{self._late.end_at - asked_at:.1f} s by the other worker"
             )
+        service.relay.mood(delay=DELAY)
+        with self._step("the other release lists a digest"):
+            self._add_digest()
         with self._step("the other release reclaims the letters of the killed worker"):
             assert held, "it had none"
             eventually(lambda: not service.claims_of(pid), within=ISSUE_TIMEOUT, every=0.2)
