@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-slow slow docs screenshots chaos bench bench-signups lint types imports lock clean
+.PHONY: help demo test check check-slow slow docs screenshots chaos upgrade bench bench-signups lint types imports lock clean
 
 # Tests start Python hundreds of times: without its bytecode each start compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -39,6 +39,9 @@ screenshots: .venv/dev ## Take the pictures of README and documentation again, w
 
 chaos: .venv/dev ## Kill, freeze and starve everything while an issue leaves (ARGS="--seed 7 --scenario sigkill --json")
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+upgrade: .venv/dev ## Let the release BEFORE=REVISION and this one send the same issues (or BEFORE_FOLDER=TREE)
+	@$(BIN)/python -m tests.upgrade $(if $(BEFORE_FOLDER),--before-folder $(BEFORE_FOLDER),--before $(or $(BEFORE),$(error name the release before: make upgrade BEFORE=REVISION))) $(ARGS)
 
 bench: .venv/run ## Measure how fast letters leave on this machine, beside smtp-source (ARGS="--letters 20000 --json")
 	@$(BIN)/newsletter bench delivery $(ARGS)

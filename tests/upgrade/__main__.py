@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.upgrade import release
 from tests.upgrade.mixed_service import RATE, mixed_service
+from tests.upgrade.refusals import Refusals
 from tests.upgrade.release import Release
 from tests.upgrade.roll import Roll
 
@@ -41,13 +42,13 @@ def perform(before: Release, folder: Path, *, readers: int, rate: float, seed: i
             Roll(service, service.before, service.after, rate),
             Roll(service, service.after, service.before, rate),
         ]
-        for roll in rolls:
-            sys.stderr.write(f"{roll.name} ...\n")
-            roll.perform()
+        refusals = Refusals(service)
+        for part in (*rolls, refusals):
+            part.perform()
     old, new = (roll.names_in_redis for roll in rolls)
-    errors = [error for roll in rolls for error in roll.errors]
+    errors = [error for part in (*rolls, refusals) for error in part.errors]
     errors += [f"only the new release writes {name} to Redis" for name in sorted(new - old)]
-    notes = [note for roll in rolls for note in roll.notes]
+    notes = [note for part in (*rolls, refusals) for note in part.notes]
     notes.append(f"both releases write to Redis: {', '.join(sorted(new & old))}")
     notes += [f"only the old release writes {name} to Redis" for name in sorted(old - new)]
     return errors, notes

@@ -1,6 +1,7 @@
 """Two releases on one PostgreSQL, one Redis and one relay."""
 
 import random
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from redis import Redis
 from sqlalchemy import func, select
 
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.leases import Worker
 from newsletter.store.database import Database
@@ -42,6 +44,17 @@ class MixedService(Ground):
     letters: Letters
     monitor: RedisMonitor
     taken_before: int = 0  # letters, when the issue was approved
+
+    def approve(self, issue: int, release: ReleaseProcesses) -> None:
+        """Let the release's command approve this issue, which all questions are about from now on."""
+        self.issue = issue
+        self.taken_before += self.taken()
+        self.begun = time.monotonic()
+        release.command("issues", "send", str(issue))
+
+    def is_paused(self) -> bool:
+        """Return whether the issue is paused."""
+        return self.ask(select(Issue.status).where(Issue.id == self.issue)) is IssueStatus.PAUSED
 
     def arrivals(self) -> list[Arrival]:
         """Return the letters of this issue."""

@@ -2,8 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
@@ -19,23 +18,22 @@ from tests.upgrade import monitoring
 from tests.upgrade.letters import ONE_CLICK, Browser
 from tests.upgrade.mixed_service import CONNECTIONS, DELAY, MixedService, wait_until_ready
 from tests.upgrade.release import ReleaseProcesses
+from tests.upgrade.steps import Steps
 from tests.waiting import eventually
 
 ISSUE_TIMEOUT = 150.0  # seconds for a part of the issue to leave; a lease expires after 30
-ARTICLES = 4  # in an issue; there are twelve
+ARTICLES = 3  # in an issue; there are twelve
 VISITORS = "visitors.example"  # the domain of readers who sign up while the program runs
 RATE_WINDOW = 10.0  # seconds over which the relay's rate is measured
 SLOW = 1.0  # seconds until the relay answers a letter while commands run
 BURST = 1.15  # of the rate in such a window: turns that were reserved in advance, and an emptied Redis
 
 
-class Roll:
+class Roll(Steps):
     """`first` begins an issue, `second` joins in, the worker of `first` is killed, and `second` ends the issue."""
 
     def __init__(self, service: MixedService, first: ReleaseProcesses, second: ReleaseProcesses, rate: float) -> None:
-        self.name = f"{first.release.name} -> {second.release.name}"
-        self.errors: list[str] = []
-        self.notes: list[str] = []
+        super().__init__(f"{first.release.name} -> {second.release.name}")
         self.names_in_redis: set[str] = set()  # that `first` wrote while it ran alone
         self._service, self._first, self._second, self._rate = service, first, second, rate
         self._only_first = (0.0, 0.0)  # when letters came from `first` only
@@ -59,14 +57,6 @@ class Roll:
                     self._compare()
         self.notes.append(f"{self.name}: {time.monotonic() - began:.0f} s")
 
-    @contextmanager
-    def _step(self, what: str) -> Iterator[None]:
-        """Note what fails in the block, and go on."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - what comes after it is of interest all the same
-            self.errors.append(f"{self.name}: {what}: {error!r}")
-
     def _address(self, name: str) -> str:
         return f"{name}-{self._first.release.name}@{VISITORS}"
 
@@ -82,11 +72,8 @@ class Roll:
         """`first` drafts and approves an issue, sends half of it, and pauses it."""
         service, first = self._service, self._first
         drafted = json.loads(first.command("issues", "draft", "morning", "--articles", str(ARTICLES), "--json"))
-        service.issue = drafted["issue"]
-        service.taken_before += service.taken()
-        service.begun = time.monotonic()
-        first.command("issues", "send", str(service.issue))
-        with self._step("the first half leaves"):
+        service.approve(drafted["issue"], first)
+        with self.step("the first half leaves"):
             assert service.until(lambda: service.taken() >= 0.5 * service.audience, within=ISSUE_TIMEOUT)
         first.command("issues", "pause", str(service.issue))
         self._only_first = service.begun, time.monotonic()
@@ -95,61 +82,61 @@ class Roll:
     def _join(self) -> None:
         """`second` migrates, starts, agrees on how the issue stands, and resumes it."""
         service, first, second = self._service, self._first, self._second
-        with self._step("migrating while the other release runs"):
+        with self.step("migrating while the other release runs"):
             second.command("migrate")
         wait_until_ready(second)
         eventually(lambda: not service.claims(first.worker), within=30)
-        with self._step("both commands say the same of a paused issue"):
+        with self.step("both commands say the same of a paused issue"):
             told = [
                 json.loads(one.command("issues", "status", str(service.issue), "--json")) for one in (first, second)
             ]
             assert told[0] == told[1], told
             assert told[0]["status"] == "paused", told
-        with self._step("both sites say the same to what monitors them"):
+        with self.step("both sites say the same to what monitors them"):
             self.notes += monitoring.compare(service.before.base_url, service.after.base_url)
-        with self._step("the other release resumes"):
+        with self.step("the other release resumes"):
             second.command("issues", "resume", str(service.issue))
 
     def _share(self) -> None:
         """Both send; Redis is emptied; a command of one release stops the workers of both."""
         service, first, second = self._service, self._first, self._second
-        with self._step("both workers send at the same time"):
+        with self.step("both workers send at the same time"):
             assert service.until(
                 lambda: service.claims(first.worker) and service.claims(second.worker), within=ISSUE_TIMEOUT
             )
-        with self._step("both workers count each other"):
+        with self.step("both workers count each other"):
             (company,) = service.keys("company")
             assert (number := service.redis.zcard(company)) == 2, f"{number} workers share {company}"
             assert service.until(lambda: service.taken() >= 0.6 * service.audience, within=ISSUE_TIMEOUT)
         service.redis.flushall()
         service.relay.mood(delay=SLOW)  # so that enough letters are left, however long a command takes
-        with self._step("the other release's command pauses, for both workers"):
+        with self.step("the other release's command pauses, for both workers"):
             second.command("issues", "pause", str(service.issue))
             eventually(lambda: not (service.claims(first.worker) or service.claims(second.worker)), within=60)
             taken = service.taken()
             time.sleep(3)
             assert service.taken() == taken, f"{service.taken() - taken} letters left while the issue was paused"
-        with self._step("the command resumes what the other release's has paused"):
+        with self.step("the command resumes what the other release's has paused"):
             first.command("issues", "resume", str(service.issue))
 
     def _add_digest(self) -> None:
         """`first` adds a digest that is due soon, when only `second` has a worker."""
-        due = datetime.now(UTC) + timedelta(seconds=95)
+        due = datetime.now(UTC) + timedelta(seconds=80)
         name, cron = f"Digest of {self._first.release.name}", f"{due.minute} {due.hour} * * *"
-        words = ("--newsletter", "morning", "--cron", cron, "--name", name, "--articles", "2")
+        words = ("--newsletter", "morning", "--cron", cron, "--name", name, "--articles", "1")
         self._first.command("digests", "add", *words)
         assert name in self._second.command("digests", "list")
 
     def _kill(self, at_first: Browser) -> None:
         """Kill `first`'s worker while it has letters; from now on `second` answers what `first`'s site wakes."""
         service, first = self._service, self._first
-        with self._step("the worker that is killed has letters"):
+        with self.step("the worker that is killed has letters"):
             assert service.until(lambda: service.claims(first.worker), within=30)
         pid = first.worker.pid
         first.worker.kill()
         self._killed_at = time.monotonic()
         held = service.claims_of(pid)
-        with self._step("the other release's worker answers a sign-up"):
+        with self.step("the other release's worker answers a sign-up"):
             at_first.press(service.letters.links(self._never)["never"])
             asked_at = time.monotonic()
             at_first.sign_up(self._address("late"))
@@ -159,9 +146,9 @@ class Roll:
                 f"{self._late.end_at - asked_at:.1f} s by the other worker"
             )
         service.relay.mood(delay=DELAY)
-        with self._step("the other release lists a digest"):
+        with self.step("the other release lists a digest"):
             self._add_digest()
-        with self._step("the other release reclaims the letters of the killed worker"):
+        with self.step("the other release reclaims the letters of the killed worker"):
             assert held, "it had none"
             eventually(lambda: not service.claims_of(pid), within=ISSUE_TIMEOUT, every=0.2)
             took = time.monotonic() - self._killed_at
@@ -171,9 +158,9 @@ class Roll:
         """End `first`'s schedule, let the issue leave and the digest be drafted."""
         service = self._service
         self._first.beat.stop()
-        with self._step("the issue ends"):
+        with self.step("the issue ends"):
             assert service.finish(within=ISSUE_TIMEOUT), service.status()
-        with self._step("the other release drafts the digest"):
+        with self.step("the other release drafts the digest"):
             drafts = select(func.count()).select_from(Issue).where(Issue.title.is_not(None), Issue.id > service.issue)
             eventually(lambda: service.ask(drafts), within=90, every=0.5)
 
@@ -182,11 +169,11 @@ class Roll:
         letters = self._service.letters
         crowd = [one for one in self._service.arrivals() if one.outcome == TAKEN and VISITORS not in one.to]
         start, end = self._only_first
-        with self._step("links of the first release on the site of the second"):
+        with self.step("links of the first release on the site of the second"):
             self._leave([one for one in crowd if start <= one.mail_at and one.end_at <= end], at_second)
             at_second.press(letters.links(self._waiting)["confirm"])
             self._stands("waiting", Standing.SUBSCRIBED)
-        with self._step("links of the second release on the site of the first"):
+        with self.step("links of the second release on the site of the first"):
             self._leave([one for one in crowd if one.mail_at > self._killed_at], at_first)
             at_first.press(letters.links(self._late)["confirm"])
             self._stands("late", Standing.SUBSCRIBED)
@@ -217,21 +204,21 @@ class Roll:
         arrivals = [one for one in service.arrivals() if one.to in owed or VISITORS not in one.to]
         verdict = comparison.judge(owed, arrivals)
         allowed = CONNECTIONS + 2 * GROUP
-        with self._step("the letters that arrived"):
+        with self.step("the letters that arrived"):
             assert not verdict.errors, verdict.errors
             assert not verdict.lost, f"{verdict.lost} are lost"
             assert verdict.doubled <= allowed, f"{verdict.doubled} came twice, {allowed} may"
-        with self._step("an address that asked never to be written to gets no letter of the other release"):
+        with self.step("an address that asked never to be written to gets no letter of the other release"):
             assert owed[self._address("never")] is DeliveryStatus.WITHHELD, owed[self._address("never")]
-        with self._step("the sums"):
+        with self.step("the sums"):
             counts = {status: n for status, n in verdict.counts.items() if n}
             sent = len(owed) - 1
             assert counts == {DeliveryStatus.SENT: sent, DeliveryStatus.WITHHELD: 1}, counts
-        with self._step("the relay's rate"):
+        with self.step("the relay's rate"):
             fastest = _fastest(arrivals)
             assert fastest <= self._rate * BURST, f"{fastest:.1f} letters a second, {self._rate:g} are allowed"
         for release in (self._first, self._second):
-            with self._step(f"the doctor of the release {release.release.name}"):
+            with self.step(f"the doctor of the release {release.release.name}"):
                 release.command("doctor")
         self.notes.append(
             f"{self.name}: {verdict.counts[DeliveryStatus.SENT]:,} sent, {verdict.lost} lost, "
