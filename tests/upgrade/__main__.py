@@ -19,7 +19,7 @@ def main() -> int:
     which = words.add_mutually_exclusive_group(required=True)
     which.add_argument("--before", help="the revision to upgrade from; it is checked out and installed")
     which.add_argument("--before-folder", type=Path, help="the same in a folder that has its .venv")
-    words.add_argument("--readers", type=int, default=2000)
+    words.add_argument("--readers", type=int, default=1500)
     words.add_argument("--rate", type=float, default=RATE, help="letters a second")
     words.add_argument("--seed", type=int, default=1)
     words.add_argument("--keep", type=Path, help="leave logs and letters in this folder")

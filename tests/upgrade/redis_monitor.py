@@ -1,5 +1,6 @@
 """What is written to Redis: the names of keys and the tasks of messages, as its command MONITOR shows them."""
 
+import math
 import re
 import threading
 import time
@@ -35,11 +36,16 @@ class RedisMonitor:
 
     url: str
     writes: list[RedisWrite] = field(default_factory=list)
+    reads: bool = False  # from now on nothing is missed
 
     def __post_init__(self) -> None:
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._read, name="redis-monitor", daemon=True)
         self._thread.start()
+
+    def names(self) -> set[str]:
+        """Return all names that were written."""
+        return self.between(0, math.inf)
 
     def between(self, start: float, end: float) -> set[str]:
         """Return the names that were written in that time."""
@@ -52,6 +58,7 @@ class RedisMonitor:
     def _read(self) -> None:
         while not self._closed.is_set():
             with suppress(RedisError, OSError, ValueError), Redis.from_url(self.url).monitor() as monitor:
+                self.reads = True
                 for seen in monitor.listen():
                     self.writes.extend(_writes(seen["command"]))
 
