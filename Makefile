@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-slow slow docs screenshots chaos bench bench-signups lint types imports lock clean
+.PHONY: help demo test check check-slow slow docs screenshots chaos upgrade bench bench-signups lint types imports lock clean
 
 # Tests start Python hundreds of times, and without bytecode files each start compiles every module.
 unexport PYTHONDONTWRITEBYTECODE
@@ -39,6 +39,9 @@ screenshots: .venv/dev ## Take the screenshots of README and documentation with 
 
 chaos: .venv/dev ## Kill and freeze processes and servers while an issue is sent (ARGS="--seed 7 --scenario sigkill --json")
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+upgrade: .venv/dev ## Let the release BEFORE=REVISION and this one send the same issues (or BEFORE_FOLDER=TREE)
+	@$(BIN)/python -m tests.upgrade $(if $(BEFORE_FOLDER),--before-folder $(BEFORE_FOLDER),--before $(or $(BEFORE),$(error name the release before: make upgrade BEFORE=REVISION))) $(ARGS)
 
 bench: .venv/run ## Measure how fast this machine sends letters, compared with smtp-source (ARGS="--letters 20000 --json")
 	@$(BIN)/newsletter bench delivery $(ARGS)

@@ -26,9 +26,10 @@ from tests.waiting import eventually
 class RelayProcess:
     """The relay, running as a process."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, *, letters: Path | None = None) -> None:
         self.port, self._control, self.log = free_port(), free_port(), folder / "arrivals.tsv"
         options = {"port": self.port, "control": self._control, "log": self.log, "seed": seed}
+        options |= {"letters": letters} if letters else {}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         root = str(Path(__file__).parents[2])
         self._misbehavior: dict[str, float] = {}

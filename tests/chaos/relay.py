@@ -53,6 +53,7 @@ class MisbehavingDialogue(Dialogue):
 
     def __init__(self, state: RelayState) -> None:
         self._content = hashlib.sha256()
+        self._parts: list[bytes] = []
         super().__init__(lambda _: None)
         self._state = state
         self._pending: Iterator[bytes] | None = None  # the remaining replies while one is delayed
@@ -123,6 +124,8 @@ class MisbehavingDialogue(Dialogue):
         return reply.encode()
 
     def _write(self, outcome: str, reply_code: int) -> None:
+        if outcome == TAKEN:
+            self._state.log.keep(self._content.hexdigest(), self._parts)
         times = self.mail_at, time.monotonic()
         envelope, letter = (self.sender or "", self._recipient), (*names(self._head), self._content.hexdigest())
         self._state.log.write(Arrival(outcome, reply_code, self.number, *times, *envelope, *letter, self._octets))
@@ -226,11 +229,14 @@ class MisbehavingDialogue(Dialogue):
     def _reset(self) -> None:
         super()._reset()
         self._content = hashlib.sha256()
+        self._parts = []
         self._recipient = ""
 
     def _add_content(self, data: bytes, start: int, end: int) -> None:
         super()._add_content(data, start, end)
         self._content.update(data[start:end])
+        if self._state.log.letters:
+            self._parts.append(data[start:end])
 
     def _other_command(self, verb: bytes) -> bytes:
         if verb.startswith(b"QUIT"):
@@ -281,8 +287,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A misbehaving SMTP relay")
     for name, kind in {"port": int, "control": int, "log": Path, "seed": int}.items():
         parser.add_argument(f"--{name}", type=kind, required=True)
+    parser.add_argument("--letters", type=Path, help="keep the accepted letters in this folder")
     arguments = parser.parse_args()
-    uvloop.run(serve(arguments.port, arguments.control, RelayState(RelayLog(arguments.log), arguments.seed)))
+    log = RelayLog(arguments.log, arguments.letters)
+    uvloop.run(serve(arguments.port, arguments.control, RelayState(log, arguments.seed)))
 
 
 if __name__ == "__main__":

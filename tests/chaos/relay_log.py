@@ -6,7 +6,7 @@ So the log contains every letter that the service may record as sent, and it out
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,8 +36,15 @@ class Arrival(NamedTuple):
 class RelayLog:
     """A log file that only grows."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, letters: Path | None = None) -> None:
+        """`letters`: the folder in which letters are kept, or None if only their hashes are."""
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self.letters = letters
+
+    def keep(self, digest: str, parts: Iterable[bytes]) -> None:
+        """Write a letter to a file named by its hash, if letters are kept."""
+        if self.letters:
+            (self.letters / digest).write_bytes(b"".join(parts))
 
     def write(self, arrival: Arrival) -> None:
         """Write a line with one system call, so that the system keeps it even if this process is killed."""
