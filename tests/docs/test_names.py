@@ -12,7 +12,9 @@ from newsletter.settings import PREFIX, Settings
 from tests.docs.markdown import PAGES, ROOT, blocks, links, name, prose, spans
 
 PATH = re.compile(r"(?:newsletter|workers|templates|tests|docs)/[\w/.*-]*|[\w.-]+\.(?:md|yaml|toml|lock)")
-FUNCTION = re.compile(r"`(\w+)` in\s+`([\w/]+\.py)`")
+# A name or several, possibly a decorator with its arguments, before the file that they are in or of.
+NAMED = re.compile(r"((?:`[^`]+`(?:,|,? and|,? or)\s+)*`[^`]+`)\s+(?:in|of)\s+`([\w/]+\.py)`")
+NAME = re.compile(r"`@?(\w+)(?:\([^`]*\))?`")
 SETTING = re.compile(rf"{PREFIX}[A-Z_]+\b")
 TARGET = re.compile(r"\bmake ([a-z-]+)")
 GENERATED = {"docs/_site"}
@@ -32,6 +34,25 @@ def code(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
+def defined(path: str) -> set[str]:
+    """Return the functions, classes and variables that a module defines; nothing if there is no such file."""
+    file = ROOT / path
+    names = set()
+    for each in ast.parse(file.read_text()).body if file.is_file() else ():
+        match each:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AnnAssign(target=ast.Name(id=name)):
+                names.add(name)
+            case ast.Assign(targets=targets):
+                names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+def undefined(text: str) -> list[tuple[str, str]]:
+    """Return the names that a text places in a file that does not define them, each with that file."""
+    placed = [(named, path) for names, path in NAMED.findall(text) for named in NAME.findall(names)]
+    return [(named, path) for named, path in placed if named not in defined(path)]
+
+
 @documented
 def test_files_and_folders_exist(page):
     named = {span for span in spans(page) if PATH.fullmatch(span)} - GENERATED
@@ -39,12 +60,21 @@ def test_files_and_folders_exist(page):
 
 
 @documented
-def test_functions_exist_in_the_file_that_is_named(page):
-    for function, path in FUNCTION.findall(prose(page)):
-        file = ROOT / path
-        tree = ast.parse(file.read_text()) if file.is_file() else ast.Module([], [])
-        defined = {each.name for each in tree.body if isinstance(each, ast.FunctionDef | ast.ClassDef)}
-        assert function in defined, f"{function} in {path}"
+def test_names_are_defined_in_the_file_that_is_named(page):
+    assert [f"{missing} in {path}" for missing, path in undefined(prose(page))] == []
+
+
+def test_a_name_that_a_file_does_not_define_is_found():
+    guards = "`newsletter/web/guards.py`"
+    assert undefined(f"`route_rules` in {guards}, `@route_rules(...)` of {guards}, `STRICTEST` of\n{guards}") == []
+    for wrong in (
+        "`allow` in",
+        "`allow` of",
+        "`@allow` of",
+        "`@allow(body_limit=...)` of\n",
+        "`allow` and `Guards` in",
+    ):
+        assert undefined(f"{wrong} {guards}") == [("allow", "newsletter/web/guards.py")], wrong
 
 
 @documented

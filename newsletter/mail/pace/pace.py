@@ -99,7 +99,7 @@ class SharedPace:
         state, left = self._state, self._resume_at - self._monotonic()
         last_reply = f" Its last reply: {state.why}" if state.why else ""
         if left > 0:
-            return f"It refused too many of the last letters and is left alone for a while.{last_reply}", left
+            return f"It refused too many of the last letters and rests for a while.{last_reply}", left
         if state.limit is not None:
             return f"It asked us to slow down: at most {state.limit:.2g} letters a second leave now.{last_reply}", 0.0
         return None

@@ -103,7 +103,9 @@ def _content(counted: Counts) -> Iterator[Metric]:
 def _mail(counted: Counts) -> Iterator[Metric]:
     letters = counted.letters
     yield _gauge("letters", "Deliveries, by the letter's kind and their state.", ("kind", "state"), letters.states)
-    yield _single("claims", "Attempts to send the stored deliveries.", letters.claims)
+    yield _single(
+        "claims", "Claims of the stored deliveries, also of letters that were released unsent.", letters.claims
+    )
     replies = {"2xx": 2, "4xx": 4, "5xx": 5, "none": None}
     yield _gauge(
         "replies",
