@@ -1,6 +1,6 @@
-"""The state that all workers share about relays and issues. Losing it is harmless.
+"""The state that all workers share about relays. Losing it is harmless.
 
-A key names the subject, such as "relay:mail.example.org:587" or "issue:12"; it could be a recipient's domain.
+A key names the subject, such as "relay:mail.example.org:587"; it could be a recipient's domain.
 """
 
 import threading
