@@ -21,7 +21,7 @@ html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False
 
-# The fonts and the colour of the service's own pages (newsletter/web/static/tokens.css). No font is downloaded.
+# The fonts and the color of the service's own pages (newsletter/web/static/tokens.css). No font is downloaded.
 FONTS = {
     "font-stack": '-apple-system, "Segoe UI", Roboto, Cantarell, Ubuntu, "Noto Sans", system-ui, sans-serif',
     "font-stack--headings": 'Charter, "Iowan Old Style", "Sitka Text", Cambria, "Noto Serif", serif',
