@@ -109,7 +109,7 @@ class Repairer:
             return self._record(session, Check.SUMS, len(letters), says, tallies=deleted)
 
     def _unowned_claims(self) -> Repair | None:
-        """Put claims of no known worker back in the queue. Such a worker may have sent some: it counts as dead."""
+        """Put claims of no known worker back in the queue. Such a worker may have sent some: it counts in `deaths`."""
         unowned = or_(Delivery.carrier_id.is_(None), ~exists().where(Worker.id == Delivery.carrier_id))
         back = update(Delivery).where(has_status(DeliveryStatus.CLAIMED), unowned)
         back = back.values(status=REQUEUED_STATUS, carrier_id=None, deaths=Delivery.deaths + 1)
@@ -123,10 +123,10 @@ class Repairer:
         """Put claims back in the queue whose workers have shown no heartbeat up to this transaction."""
         with self.writing() as session:
             heartbeats = select(Worker.id, Worker.beats).where(Worker.id.in_(expired)).with_for_update()
-            dead = [worker for worker, beats in session.execute(heartbeats) if expired[worker].beats == beats]
-            count = reclaiming.reclaim(session, dead, now=self.now()) if dead else 0
+            stopped = [worker for worker, beats in session.execute(heartbeats) if expired[worker].beats == beats]
+            count = reclaiming.reclaim(session, stopped, now=self.now()) if stopped else 0
             says = "letters back in the queue, claimed by workers that stopped: {:,}"
-            return self._record(session, Check.DEAD_CLAIMS, count, says, carriers=dead)
+            return self._record(session, Check.DEAD_CLAIMS, count, says, carriers=stopped)
 
     def _record(self, session: Session, check: Check, count: int, says: str, **fields: Any) -> Repair | None:
         if count:

@@ -34,7 +34,7 @@ def in_doubt(session: Session) -> Iterator[Remark]:
 
 
 def suspects(session: Session) -> Iterator[Remark]:
-    """Count letters that several workers held when they died."""
+    """Count letters that several workers held when they stopped."""
     waiting = select(func.count()).where(has_status(*WAITING), Delivery.deaths >= SUSPECT_DEATHS)
     if count := session.scalar(waiting):
         held = f"letters that {SUSPECT_DEATHS} workers or more held when they stopped: {count:,}"

@@ -17,7 +17,9 @@ from newsletter.mail.letters.merge import FieldError
 from newsletter.mail.transport import return_paths
 from newsletter.mail.transport.transport import Message
 
-BEGIN_WITHIN = timedelta(seconds=2)  # after the claim; a reader who left longer ago gets no MAIL FROM
+# A message that has not begun this long after its claim is released: only the claim checks consent. So no letter begins
+# for a reader who unsubscribed longer ago.
+BEGIN_WITHIN = timedelta(seconds=2)
 
 LINK_IDS: dict[Purpose, Callable[[Claimed], tuple[int | None, ...]]] = {
     Purpose.CONFIRM: lambda claimed: (claimed.signup, claimed.nonce),

@@ -6,7 +6,9 @@ from math import inf
 
 INITIAL_SIZE = 32  # deliveries in a process's first claim
 MAX_SIZE = 500  # deliveries
-TARGET_SECONDS = 0.5  # of work in a claim: with one more claimed ahead, all of it begins within the two seconds allowed
+# A claim is half a second of work. So all letters of two claims, the current one and the one claimed ahead, begin
+# within the two seconds that `assembly.BEGIN_WITHIN` allows.
+TARGET_SECONDS = 0.5
 MIN_SAMPLE = 8  # attempts after which a measurement counts; a whole claim or TARGET_SECONDS also suffice
 
 

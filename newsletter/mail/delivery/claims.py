@@ -94,7 +94,7 @@ def claim(
 
 
 def claim_suspect(session: Session, worker: int, *, urgent: bool, key: str, now: datetime) -> list[Claimed]:
-    """Claim and return one letter that three workers did not survive; the worker must send no other beside it."""
+    """Claim and return one letter that several workers held when they stopped; it must be sent alone."""
     if not leases.has_lease(session, worker):
         return []
     claimer = _Claimer(session, worker, key=key, now=now, cursors=Cursors(), suspects=True)
@@ -120,7 +120,7 @@ class _Claimer:
             rows = self._execute(claim_statement.urgent, limit=limit, signups_since=self._now - LINK_LIFETIME)
             claimed = [row[claim_statement.ID] for row in rows if _is_claimed(row)]
             if claimed or not rows:
-                return details(self._session, Delivery.id.in_(claimed)) if claimed else []
+                return read_claimed(self._session, Delivery.id.in_(claimed)) if claimed else []
         return []
 
     def bulk(self, limit: int) -> list[Claimed]:
@@ -193,7 +193,7 @@ def issue_queues(session: Session) -> list[IssueQueue]:
     return [IssueQueue(row[0], row[1], row[2], (row[3], row[4], row[5], row[6])) for row in session.execute(rows)]
 
 
-def details(session: Session, *which: ColumnElement[bool]) -> list[Claimed]:
+def read_claimed(session: Session, *which: ColumnElement[bool]) -> list[Claimed]:
     """Return the deliveries that meet the conditions, as they were claimed.
 
     Each must have been claimed before, which fixed its Date and key.

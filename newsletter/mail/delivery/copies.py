@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter.mail.delivery.assembly import Assembler
-from newsletter.mail.delivery.claims import details
+from newsletter.mail.delivery.claims import read_claimed
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, has_status
 from newsletter.mail.letters.letters import Variant
 
@@ -19,5 +19,5 @@ def sent(session: Session, assembler: Assembler) -> list[bytes]:
     is_sent = has_status(DeliveryStatus.SENT)
     needed = select(Variant).where(Variant.id.in_(select(Delivery.variant_id).where(is_sent)))
     variants = {variant.id: variant for variant in session.scalars(needed)}
-    claimed = details(session, is_sent)
+    claimed = read_claimed(session, is_sent)
     return [b"".join(assembler.assemble(each, variants[each.variant], begin_by=LONG_AGO).body) for each in claimed]

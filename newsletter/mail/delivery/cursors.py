@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 CURSOR_SECONDS = 60.0  # after which a queue is read from its head again
-SKIP_FACTOR = 20  # a queue that was read in vain is skipped for so many times as long as reading it took
+# If nothing was due in a queue, it is skipped for 20 times as long as reading it took. So reading in vain takes at most
+# a twentieth of the time.
+SKIP_FACTOR = 20
 
 
 class Cursor(NamedTuple):

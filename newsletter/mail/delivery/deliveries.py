@@ -55,7 +55,7 @@ class DeliveryStatus(StrEnum):
     UNKNOWN = "unknown"  # it may have arrived, and is not sent again
 
 
-SUSPECT_DEATHS = 3  # workers that died with a letter claimed, from which on it is a suspect and is sent alone
+SUSPECT_DEATHS = 3  # workers that stopped while they held a letter, from which on it is a suspect and is sent alone
 WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.IN_DOUBT)
 OPEN = (*WAITING, DeliveryStatus.CLAIMED)
 
@@ -90,7 +90,7 @@ class Delivery(Base):
     attempt: Mapped[int] = mapped_column(Integer, default=0)  # increased by each claim, even if nothing is sent
     deferrals: Mapped[int] = mapped_column(SmallInteger, default=0)  # attempts whose outcome was "later"
     doubts: Mapped[int] = mapped_column(SmallInteger, default=0)
-    deaths: Mapped[int] = mapped_column(SmallInteger, default=0)  # workers that died while they held its claim
+    deaths: Mapped[int] = mapped_column(SmallInteger, default=0)  # workers that stopped while they held its claim
     # The worker that holds the claim, or held it when the delivery became final or the lease expired; None once the
     # worker released it. No foreign key: it would be checked for each claim, and workers' rows are never deleted.
     carrier_id: Mapped[int | None] = mapped_column(default=None)
@@ -166,8 +166,8 @@ def undecided(priority: Priority) -> ColumnElement[bool]:
 def may_have_arrived(doubts: Any, deaths: Any) -> Any:
     """Return whether a copy may be in the inbox although no result says so; takes a row's values or SQL columns.
 
-    Either the relay got the whole letter and did not reply, or a worker died with the letter claimed, perhaps between
-    the relay's 250 and the commit. Only a living worker can report that it never began a letter (UNTOUCHED).
+    Either the relay got the whole letter and did not reply, or a worker stopped while it held the letter, perhaps
+    between the relay's 250 and the commit. Only a living worker can report that it never began a letter (UNTOUCHED).
     """
     return doubts + deaths > 0
 

@@ -1,7 +1,7 @@
-"""Decide about held refusals: letters that were refused for good because of us and come due again.
+"""Decide about held refusals: letters that a relay refused permanently because of us, and that come due again.
 
-They have waited for a person to resume their issue in vain. A few among an issue's letters end as failed. If they are
-many, the issue is paused and they wait on.
+A held refusal waits until an operator corrects the cause and resumes its issue. If it comes due first, it is not sent
+again: it ends as failed if few of the issue's letters were refused. If many were, the issue is paused and they wait on.
 """
 
 from collections.abc import Mapping, Sequence

@@ -32,7 +32,7 @@ class Batch(NamedTuple):
     begin_by: float  # monotonic
     refusals: Refusals = NONE
     is_full: bool = False  # the claim reached its limit: more are due
-    is_suspect: bool = False  # a single letter that workers did not survive: no other is sent beside it
+    is_suspect: bool = False  # a single letter that several workers held when they stopped: it is sent alone
     has_failed: bool = False
 
 
@@ -42,7 +42,7 @@ class Lane:
 
     urgent: bool
     monotonic: Callable[[], float] = time.monotonic
-    is_unsure: bool = False  # a claim failed, but may have been committed
+    may_hold_unknown_claims: bool = False  # a claim failed, but may have been committed
     cursors: Cursors = field(init=False)
     batch_size: BatchSize = field(init=False)
 
@@ -105,16 +105,16 @@ class Prefetch:
                 self._variants = _variants(session, {each.variant for each in claimed}, known=self._variants)
         except Exception as error:  # noqa: BLE001 - raised through the transport, it would leave letters in doubt
             log_failure(log, "nothing can be claimed", error)
-            self._lane.is_unsure = True
+            self._lane.may_hold_unknown_claims = True
             self._lane.cursors.reset()
             return Batch([], {}, begin_by, has_failed=True)
-        self._lane.is_unsure = self._is_first = False
+        self._lane.may_hold_unknown_claims = self._is_first = False
         return Batch(claimed, self._variants, begin_by, refused, len(claimed) >= limit, is_suspect)
 
     def _claim_due(self, session: Session, limit: int) -> tuple[list[Claimed], bool]:
         """Claim what is due; else, at the beginning of a run, one suspect. Return it, and whether it is a suspect."""
         now, urgent, cursors = self._clock(), self._lane.urgent, self._lane.cursors
-        if self._lane.is_unsure and self._is_first:
+        if self._lane.may_hold_unknown_claims and self._is_first:
             reclaiming.release(session, self._worker, urgent=urgent)
         claimed = claim(session, self._worker, limit=limit, urgent=urgent, key=self._key, now=now, cursors=cursors)
         if claimed or not self._is_first:

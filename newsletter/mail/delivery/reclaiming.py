@@ -20,6 +20,9 @@ from newsletter.mail.delivery.leases import LeaseMonitor
 from newsletter.mail.letters.letters import Priority
 from newsletter.store.database import Begin
 
+# The reply that operators see of a letter that is given up.
+GIVEN_UP = f"{SUSPECT_DEATHS + 1} workers stopped while they held this letter; the last one was sending no other letter"
+
 log = logging.getLogger(__name__)
 
 
@@ -43,9 +46,9 @@ def reclaim_expired(reading: Begin, writing: Begin, monitor: LeaseMonitor, *, no
 def reclaim(session: Session, workers: Sequence[int], *, now: datetime) -> int:
     """End the leases of these workers and put their letters back into the queue; return how many.
 
-    Each letter may have arrived: its worker may have died between the relay's 250 and the commit. A letter that
-    `SUSPECT_DEATHS` workers did not survive is sent alone from then on (`claims.claim_suspect`). If that worker dies
-    as well, the letter is given up as unknown.
+    Each letter may have arrived: its worker may have stopped between the relay's 250 and the commit. Once
+    `SUSPECT_DEATHS` workers have stopped while they held a letter, it is sent alone (`claims.claim_suspect`). If that
+    worker stops as well, the letter is given up as unknown.
     """
     leases.end_leases(session, workers, now=now)  # first: none of them claims anything until this transaction ends
     given_up = (
@@ -55,7 +58,7 @@ def reclaim(session: Session, workers: Sequence[int], *, now: datetime) -> int:
             status=DeliveryStatus.UNKNOWN,
             deaths=Delivery.deaths + 1,
             decided_at=now,
-            reply_text=f"{SUSPECT_DEATHS + 1} processes ended while they sent this letter, the last one nothing else",
+            reply_text=GIVEN_UP,
         )
     )
     requeued = update(Delivery).where(_claimed_by(workers)).values(status=REQUEUED_STATUS, deaths=Delivery.deaths + 1)

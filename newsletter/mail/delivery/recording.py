@@ -50,21 +50,22 @@ class GroupCommit:
         """With `autocommit`, a group of letters that were all taken is written by one autocommitted statement."""
         self._begin = begin
         self._autocommit_connection = autocommit
-        self._kept = ExitStack()  # holds the connection for single statements
+        self._connection_stack = ExitStack()  # closes `_connection`
         self._connection: Connection | None = None
         self._worker = worker
         self._clock = clock
         self._wait = wait
         self._queue: deque[Result] = deque()
         self._thread = threading.Thread(target=self._write, name="recording", daemon=True)
-        self._some, self._full = threading.Event(), threading.Event()
+        self._has_results = threading.Event()
+        self._write_now = threading.Event()  # do not wait for more results
         self._progress = threading.Condition()
         self._added = self._written = 0  # results
         self._monitor = monitor
         self._refusals_added = self._refusals_counted = 0  # results that the monitor counts, and has counted
         self._spacing = 0.0
         self._is_ending = False
-        self._is_urged = False  # a thread waits: no group waits to be full
+        self._has_waiter = False  # a thread waits for results to be written, so none waits for more results
         self.recorded = 0
         self.outcomes: Counter[str] = Counter()
 
@@ -74,8 +75,8 @@ class GroupCommit:
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         self._is_ending = True
-        self._some.set()
-        self._full.set()
+        self._has_results.set()
+        self._write_now.set()
         self._thread.join()
 
     def add(self, result: Result) -> None:
@@ -84,38 +85,38 @@ class GroupCommit:
         if result.outcome is not Outcome.TAKEN and self._monitor and is_refusal(result):
             self._refusals_added += 1
         self._queue.append(result)
-        if not self._some.is_set():
-            self._some.set()
-        if len(self._queue) >= GROUP_SIZE and not self._full.is_set():
-            self._full.set()
+        if not self._has_results.is_set():
+            self._has_results.set()
+        if len(self._queue) >= GROUP_SIZE and not self._write_now.is_set():
+            self._write_now.set()
 
-    def wait_for_room(self, is_over: Callable[[], bool]) -> bool:
+    def wait_for_capacity(self, is_over: Callable[[], bool]) -> bool:
         """Wait until fewer than two groups and fewer than ten refusals are unwritten; return False once `is_over()`.
 
         So at most the letters under way and two groups can arrive twice after a crash, and no letter begins while the
         database is away or while refusals that may pause its issue are not counted.
         """
-        return self._has_room() or self._wait_until(self._has_room, is_over)
+        return self._has_capacity() or self._wait_until(self._has_capacity, is_over)
 
     def flush(self, is_over: Callable[[], bool]) -> bool:
         """Wait until every result is written; return False once `is_over()`."""
         return self._wait_until(lambda: self._added == self._written, is_over)
 
-    def _has_room(self) -> bool:
+    def _has_capacity(self) -> bool:
         unwritten, uncounted = self._added - self._written, self._refusals_added - self._refusals_counted
         return unwritten < MAX_UNWRITTEN and uncounted < throttle.MIN_ALL_REFUSED
 
     def _wait_until(self, is_done: Callable[[], bool], is_over: Callable[[], bool]) -> bool:
-        self._is_urged = True
-        self._full.set()
+        self._has_waiter = True
+        self._write_now.set()
         with self._progress:
             while not (is_done() or is_over()):
                 self._progress.wait(CHECK_INTERVAL)
-        self._is_urged = False
+        self._has_waiter = False
         return is_done()
 
     def _write(self) -> None:
-        with self._kept:
+        with self._connection_stack:
             while group := self._next_group():
                 self._record(group)
                 refusals = self._count_refusals(group)
@@ -142,11 +143,11 @@ class GroupCommit:
         while not self._queue:
             if self._is_ending:
                 return []
-            self._some.wait()
-            self._some.clear()
-        self._full.clear()
-        if len(self._queue) < GROUP_SIZE and not self._is_ending and not self._is_urged:
-            self._full.wait(GATHER_SECONDS)
+            self._has_results.wait()
+            self._has_results.clear()
+        self._write_now.clear()
+        if len(self._queue) < GROUP_SIZE and not self._is_ending and not self._has_waiter:
+            self._write_now.wait(GATHER_SECONDS)
         return [self._queue.popleft() for _ in range(min(GROUP_SIZE, len(self._queue)))]
 
     def _record(self, group: Sequence[Result]) -> None:
@@ -196,10 +197,10 @@ class GroupCommit:
     def _autocommit(self, autocommit: Autocommit, group: Sequence[Result]) -> int:
         """Write letters that were taken, in a statement that is its own transaction; reconnect after a failure."""
         try:
-            connection = self._connection or self._kept.enter_context(autocommit())
+            connection = self._connection or self._connection_stack.enter_context(autocommit())
             self._connection = connection
             return results.record_taken(connection, self._worker, results.first_results(group))
         except Exception:
             self._connection = None
-            self._kept.close()
+            self._connection_stack.close()
             raise

@@ -39,10 +39,10 @@ from newsletter.mail.letters.letters import Letter
 from newsletter.mail.transport.transport import Outcome, Result
 from newsletter.store import bulk_rows
 
-# The deaths of a delivery whose worker reports a result. If the worker's lease expired and its claims were reclaimed,
-# the delivery waits and still names the worker (a release clears `carrier_id`). The result proves that the worker did
-# not die, so that death is not counted.
-PROVEN_DEATHS = case(
+# The `deaths` of a delivery without the worker that reports a result. If its lease expired and its claims were
+# reclaimed, the delivery waits, still names it (a release clears `carrier_id`) and counts it in `deaths`. The result
+# disproves that the worker stopped, so it is subtracted.
+DEATHS_WITHOUT_THIS_WORKER = case(
     (and_(DELIVERIES.c.status != DeliveryStatus.CLAIMED, DELIVERIES.c.deaths > 0), DELIVERIES.c.deaths - 1),
     else_=DELIVERIES.c.deaths,
 )
@@ -118,7 +118,7 @@ def _taken_statement(*, on_sqlite: bool) -> Update:
 def _release_statement(*, on_sqlite: bool) -> Update:
     columns = {name: RESULT_COLUMNS[name] for name in ("id", "attempt")}
     rows = bulk_rows.table_of("results", columns, on_sqlite=on_sqlite)
-    return _update_claims(rows).values(status=REQUEUED_STATUS, carrier_id=None, deaths=PROVEN_DEATHS)
+    return _update_claims(rows).values(status=REQUEUED_STATUS, carrier_id=None, deaths=DEATHS_WITHOUT_THIS_WORKER)
 
 
 def _update_claims(rows: FromClause) -> ReturningUpdate[Any]:
@@ -168,7 +168,7 @@ def _lock_states(session: Session, worker: int, deliveries: Sequence[int]) -> li
             Delivery.due_at,
             Delivery.deferrals,
             Delivery.doubts,
-            PROVEN_DEATHS,
+            DEATHS_WITHOUT_THIS_WORKER,
             Delivery.reply_code,
             Delivery.reply_text,
             Letter.signup_id,

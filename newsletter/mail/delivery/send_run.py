@@ -131,7 +131,7 @@ class SendRun:
         while remaining := self._remaining:
             if not batch.is_suspect and self.lane.batch_size.should_claim_ahead(remaining) and not self.is_over():
                 self.prefetch.claim_ahead(in_hand=remaining)
-            if not self.recording.wait_for_room(self._deadline.is_past):
+            if not self.recording.wait_for_capacity(self._deadline.is_past):
                 return
             if not self._assembled:
                 self._assemble_some(batch)

@@ -13,7 +13,7 @@ from newsletter.store.database import Begin
 
 
 class Supervisor:
-    """One process's view of its relays: the transports feed its paces with results, and `act` acts on them."""
+    """One process's view of its relays: the transports record results in its paces; `supervise` acts on problems."""
 
     def __init__(self, shared_state: SharedState, begin: Begin) -> None:
         self._shared_state = shared_state
@@ -34,9 +34,11 @@ class Supervisor:
     def supervise(self, transport: Transport, *, urgent: Transport | None = None, now: datetime) -> None:
         """Act on problems of the transport of issues; report those of the transport of urgent letters as well."""
         others = [problem for each in (urgent, transport) if each for problem in each.problems()]
-        self.act(transport.blocking_problem(), now=now, others=others)
+        self.handle_problem(transport.blocking_problem(), now=now, others=others)
 
-    def act(self, problem: TransportProblem | None, *, now: datetime, others: Sequence[TransportProblem] = ()) -> None:
+    def handle_problem(
+        self, problem: TransportProblem | None, *, now: datetime, others: Sequence[TransportProblem] = ()
+    ) -> None:
         """Write notices about relays, and pause all issues if a lasting problem prevents every one from being sent.
 
         `problem` is why no issue's letter can be sent; `others` only become notices. No letter fails or is deferred: no

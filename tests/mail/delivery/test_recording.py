@@ -197,14 +197,14 @@ def test_no_letter_begins_while_two_groups_are_unwritten(begin, reading):
     gate = Gate(begin)
     with GroupCommit(gate, worker, clock=lambda: LATE, wait=lambda _: None) as group_commit:
         for each in mine[: 2 * GROUP_SIZE - 1]:
-            assert group_commit.wait_for_room(lambda: False)
+            assert group_commit.wait_for_capacity(lambda: False)
             group_commit.add(taken(each))
-        assert group_commit.wait_for_room(lambda: False)
+        assert group_commit.wait_for_capacity(lambda: False)
         group_commit.add(taken(mine[-2]))
-        assert not group_commit.wait_for_room(lambda: True), "a run that is over does not wait"
+        assert not group_commit.wait_for_capacity(lambda: True), "a run that is over does not wait"
         assert not group_commit.flush(lambda: True)
         threading.Timer(0.05, gate.open.set).start()
-        assert group_commit.wait_for_room(lambda: False), "it waits until a group is written"
+        assert group_commit.wait_for_capacity(lambda: False), "it waits until a group is written"
         group_commit.add(taken(mine[-1]))
         assert group_commit.flush(lambda: False)
         assert statuses(reading) == [DeliveryStatus.SENT] * (2 * GROUP_SIZE + 1)
@@ -216,11 +216,11 @@ def test_no_letter_begins_while_ten_refusals_are_unwritten_and_they_pause_the_is
     monitor = RefusalMonitor(begin, clock=lambda: LATE)
     with GroupCommit(gate, worker, clock=lambda: LATE, wait=lambda _: None, monitor=monitor) as group_commit:
         for each in mine[:10]:
-            assert group_commit.wait_for_room(lambda: False)
+            assert group_commit.wait_for_capacity(lambda: False)
             group_commit.add(taken(each)._replace(outcome=Outcome.REFUSED, reply=Reply(550, "5.1.1", "User unknown")))
-        assert not group_commit.wait_for_room(lambda: True)
+        assert not group_commit.wait_for_capacity(lambda: True)
         threading.Timer(0.05, gate.open.set).start()
-        assert group_commit.wait_for_room(lambda: False)
+        assert group_commit.wait_for_capacity(lambda: False)
         with reading() as session:
             assert session.scalars(select(Issue.status)).one() is IssueStatus.PAUSED
             (issue,) = session.scalars(select(Issue.id))

@@ -331,7 +331,7 @@ def test_a_letter_that_four_workers_did_not_survive_was_sent_alone_at_last_and_e
         assert reclaiming.reclaim(session, [last], now=LATE) == 1
         session.expire_all()
         assert (poison.status, poison.decided_at, poison.deaths) == (DeliveryStatus.UNKNOWN, LATE, SUSPECT_DEATHS + 1)
-        assert "processes ended" in poison.reply_text
+        assert "4 workers stopped" in poison.reply_text
         assert innocent.status is DeliveryStatus.QUEUED
         living = a_worker(session)
         (next_one,) = claims.claim_suspect(session, living, urgent=False, key="k1", now=NOON)

@@ -61,14 +61,14 @@ def issue(begin):
 
 
 def test_a_pause_by_supervision_is_in_the_audit_log_as_the_workers(issue):
-    issue.supervisor.act(WRONG, now=NOON)
+    issue.supervisor.handle_problem(WRONG, now=NOON)
     with issue.begin() as session:
         entry = audit_log.last(session, subject=f"issue:{issue.id}", verb="issue paused")
         assert entry.actor == audit_log.WORKER
 
 
 def test_a_lasting_problem_pauses_the_issue_and_fails_no_letter(issue):
-    issue.supervisor.act(WRONG, now=NOON)
+    issue.supervisor.handle_problem(WRONG, now=NOON)
     assert issue.status() == (
         IssueStatus.PAUSED,
         "The relay relay.example:25 cannot be used: its certificate does not verify: self-signed certificate",
@@ -80,26 +80,26 @@ def test_a_lasting_problem_pauses_the_issue_and_fails_no_letter(issue):
 
 
 def test_a_passing_problem_becomes_a_notice_and_pauses_nothing(issue):
-    issue.supervisor.act(AWAY, now=NOON)
+    issue.supervisor.handle_problem(AWAY, now=NOON)
     assert issue.status() == (IssueStatus.SENDING, None)
     assert issue.lines() == [f"{PLACE} (since 2026-03-14 12:00 UTC): Connection refused"]
-    issue.supervisor.act(None, now=NOON + timedelta(seconds=5))
+    issue.supervisor.handle_problem(None, now=NOON + timedelta(seconds=5))
     assert issue.lines() == []
 
 
 def test_an_issue_that_was_just_resumed_is_not_paused_at_once(issue):
-    issue.supervisor.act(WRONG, now=NOON)
+    issue.supervisor.handle_problem(WRONG, now=NOON)
     issue.resume(now=NOON)
-    issue.supervisor.act(WRONG, now=NOON + timedelta(seconds=10))  # the relay has not been tried again
+    issue.supervisor.handle_problem(WRONG, now=NOON + timedelta(seconds=10))  # the relay has not been tried again
     assert issue.status()[0] is IssueStatus.SENDING
-    issue.supervisor.act(WRONG, now=NOON + issue_pauses.RESUME_GRACE)
+    issue.supervisor.handle_problem(WRONG, now=NOON + issue_pauses.RESUME_GRACE)
     assert issue.status()[0] is IssueStatus.PAUSED
 
 
 def test_an_issue_that_a_person_paused_is_not_paused_again(issue):
     with issue.begin() as session:
         issues.pause(session, session.get_one(Issue, issue.id), actor="tests", now=NOON)
-    issue.supervisor.act(WRONG, now=NOON)
+    issue.supervisor.handle_problem(WRONG, now=NOON)
     assert issue.status() == (IssueStatus.PAUSED, None)
 
 
@@ -109,7 +109,7 @@ def test_a_resume_makes_held_refusals_due_and_no_others(issue):
         held, greylisted, *_ = session.scalars(select(Delivery).order_by(Delivery.id))
         held.reply_code, held.reply_text, held.due_at = 550, "unauthenticated", later
         greylisted.reply_code, greylisted.reply_text, greylisted.due_at = 450, "greylisted", later
-    issue.supervisor.act(WRONG, now=NOON)
+    issue.supervisor.handle_problem(WRONG, now=NOON)
     issue.resume(now=NOON)
     with issue.begin() as session:
         held, greylisted, *_ = session.scalars(select(Delivery).order_by(Delivery.id))
@@ -123,7 +123,7 @@ def test_a_relay_that_is_slowed_down_or_rests_becomes_a_notice(issue):
     for _ in range(10):
         pace.record(Result(1, 1, Outcome.LATER, Reply(550, "5.7.1", "You are on a list"), NOON))
     eventually(lambda: pace.delay() > 0)
-    issue.supervisor.act(None, now=NOON)
+    issue.supervisor.handle_problem(None, now=NOON)
     (line,) = issue.lines()
     assert line.startswith(f"{PLACE} (since ")
     assert ", until 12:0" in line
@@ -166,10 +166,10 @@ def test_a_problem_that_becomes_lasting_is_written_at_once(begin):
 
 
 def test_a_problem_of_one_of_several_relays_becomes_a_notice_and_pauses_nothing(issue):
-    issue.supervisor.act(None, now=NOON, others=[WRONG])
+    issue.supervisor.handle_problem(None, now=NOON, others=[WRONG])
     assert [PLACE in line for line in issue.lines()] == [True]
     assert issue.status()[0] is IssueStatus.SENDING
-    issue.supervisor.act(None, now=NOON + timedelta(seconds=5))
+    issue.supervisor.handle_problem(None, now=NOON + timedelta(seconds=5))
     assert issue.lines() == []
 
 
