@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from newsletter import key_registry, startup, templating
-from newsletter.consent import forms
+from newsletter.consent import wording_publication
 from newsletter.keys import load_keyring
 from newsletter.migrations.upgrade import migrate
 from newsletter.settings import Settings
@@ -18,4 +18,4 @@ def bring_up_to_date(settings: Settings, *, actor: str, now: datetime) -> None:
         migrate(database)
         with database.writing() as session:
             key_registry.check(session, load_keyring(settings), now=now)
-            forms.publish_current(session, templating.environment(), actor=actor, now=now)
+            wording_publication.publish_current(session, templating.environment(), actor=actor, now=now)

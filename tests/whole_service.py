@@ -15,7 +15,7 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from newsletter import newsletters, templating
-from newsletter.consent import forms, wordings
+from newsletter.consent import wording_publication, wordings
 from newsletter.mail.delivery.leases import Worker
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
@@ -73,7 +73,9 @@ class WholeService:
             }
             newsletter = newsletters.add(session, slug=slug, actor="tests", now=self.clock(), **columns)
             text = wordings.default_text(newsletter)
-            forms.publish(session, templating.environment(), newsletter, text=text, actor="tests", now=self.clock())
+            wording_publication.publish(
+                session, templating.environment(), newsletter, text=text, actor="tests", now=self.clock()
+            )
         self.site.offered.invalidate()
         return newsletter
 

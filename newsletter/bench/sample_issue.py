@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 import newsletter
 from newsletter import audit_log, clock, newsletters, settings, templating
 from newsletter.bench.visitor import feed_served
-from newsletter.consent import forms, wordings
+from newsletter.consent import wording_publication, wordings
 from newsletter.consent.wordings import Wording
 from newsletter.content import feeds, issues, pictures, refreshing
 from newsletter.content.digests import drafting
@@ -46,7 +46,7 @@ def add_newsletter(session: Session, templates: Environment) -> tuple[Newsletter
         now=clock.now(),
     )
     text, actor, now = wordings.default_text(newsletter), audit_log.system_user(), clock.now()
-    return newsletter, forms.publish(session, templates, newsletter, text=text, actor=actor, now=now)
+    return newsletter, wording_publication.publish(session, templates, newsletter, text=text, actor=actor, now=now)
 
 
 def fetch_feed(database: Database, feed: str | None, *, copies: int) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
-from newsletter.consent import forms, subscribers, wordings
+from newsletter.consent import subscribers, wording_publication, wordings
 
 app = typer.Typer(help="Newsletters and their consent wordings.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -49,7 +49,7 @@ def add(
         )
         text = wording or wordings.default_text(newsletter)
         pages, now = templating.environment(), clock.now()
-        forms.publish(session, pages, newsletter, text=text, actor=audit_log.system_user(), now=now)
+        wording_publication.publish(session, pages, newsletter, text=text, actor=audit_log.system_user(), now=now)
         answer = {"slug": newsletter.slug, "list_id": newsletter.list_id}
     console.show(answer, as_json=as_json, text=f"“{name}” is added. Its page is /n/{slug}; next: newsletter feeds add")
 
@@ -106,6 +106,6 @@ def wording(
     with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
         pages, now = templating.environment(), clock.now()
-        new = forms.publish(session, pages, newsletter, text=text, actor=audit_log.system_user(), now=now)
+        new = wording_publication.publish(session, pages, newsletter, text=text, actor=audit_log.system_user(), now=now)
         answer = {"wording": new.id, "version": new.version}
     console.show(answer, as_json=as_json, text=f"Version {answer['version']} is published.")

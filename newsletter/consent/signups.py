@@ -44,7 +44,7 @@ class Signup(Base):
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     address: Mapped[str]
     address_key: Mapped[str] = mapped_column(index=True)
-    fold_key: Mapped[str] = mapped_column(String(64))
+    fold_key: Mapped[str] = mapped_column(String(64))  # MAC of the address without case and +tag: one inbox
     newsletters: Mapped[list[Any]]  # their ids
     wording_id: Mapped[int] = mapped_column(ForeignKey("wordings.id"))
     form: Mapped[str] = mapped_column(ForeignKey("exhibits.sha256"))
@@ -59,7 +59,7 @@ class Signup(Base):
 
 
 class SignupLetter(Base):
-    """A used confirmation letter; the primary key allows one per inbox, newsletter and UTC day."""
+    """A reservation: one confirmation letter per inbox, newsletter and UTC day."""
 
     __tablename__ = "signup_letters"
 

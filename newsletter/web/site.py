@@ -81,12 +81,12 @@ ReadingSession = Annotated[Session, Depends(reading, scope="function")]
 WritingSession = Annotated[Session, Depends(writing, scope="function")]
 
 
-def trace(request: Request, site: CurrentSite) -> Trace:
-    """Return the origin of a request: its peer, or the client that trusted proxies name (X-Forwarded-For)."""
+def request_trace(request: Request, site: CurrentSite) -> Trace:
+    """Return the trace of a request; the IP address is the client that trusted proxies name (X-Forwarded-For), or the peer."""
     return Trace(ip=_client(request, site), user_agent=request.headers.get("user-agent", "")[:300] or None)
 
 
-Origin = Annotated[Trace, Depends(trace)]
+RequestTrace = Annotated[Trace, Depends(request_trace)]
 
 
 def _client(request: Request, site: Site) -> str | None:

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters, templating
-from newsletter.consent import forms, ledger, wordings
+from newsletter.consent import ledger, wording_publication, wordings
 from newsletter.consent.ledger import Event, Evidence, LedgerEntry
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.wordings import Wording
@@ -39,7 +39,7 @@ def insert_newsletter(database: Database, readers: int, *, seed: int) -> None:
             now=now,
         )
         text = wordings.default_text(newsletter)
-        forms.publish(session, templating.environment(), newsletter, text=text, actor="tests", now=now)
+        wording_publication.publish(session, templating.environment(), newsletter, text=text, actor="tests", now=now)
         _insert_articles(session, newsletter, chance, now)
         wording = session.scalars(select(Wording).where(Wording.newsletter_id == newsletter.id)).one()
         for start in range(0, readers, READERS_PER_INSERT):

@@ -8,7 +8,7 @@ from email.message import EmailMessage
 
 from newsletter import newsletters, templating
 from newsletter.bench.visitor import Visitor
-from newsletter.consent import forms, wordings
+from newsletter.consent import wording_publication, wordings
 from newsletter.content import feeds
 from newsletter.content.articles import Article
 from newsletter.content.digests import digests
@@ -111,7 +111,9 @@ def with_newsletter(url: str, feed: str = "") -> Iterator[Database]:
                 now=datetime.now(UTC),
             )
             wording, now = wordings.default_text(newsletter), datetime.now(UTC)
-            forms.publish(session, templating.environment(), newsletter, text=wording, actor="tests", now=now)
+            wording_publication.publish(
+                session, templating.environment(), newsletter, text=wording, actor="tests", now=now
+            )
             if feed:
                 feeds.add(session, newsletter, feed, actor="tests", now=now)
         yield database

@@ -185,9 +185,9 @@ def _record_requests(
     is_new: bool,
     now: datetime,
 ) -> None:
-    """Append a ledger entry per newsletter. The origin of the request is a trace, kept apart from the evidence."""
-    origin = Trace(signup.evidence.get("ip"), signup.evidence.get("user_agent"))
-    typed = {name: value for name, value in signup.evidence.items() if name not in origin._fields}
+    """Append a ledger entry per newsletter. The request's trace is stored apart from the evidence."""
+    trace = Trace(signup.evidence.get("ip"), signup.evidence.get("user_agent"))
+    typed = {name: value for name, value in signup.evidence.items() if name not in trace._fields}
     for position, newsletter in enumerate(wanted):
         ledger.append(
             session,
@@ -196,7 +196,7 @@ def _record_requests(
             newsletter=newsletter,
             wording=wording,
             evidence={**typed, "address": signup.address, "form": signup.form, **shown},
-            trace=origin,
+            trace=trace,
             now=signup.received_at,
             is_new=is_new and position == 0,
         )

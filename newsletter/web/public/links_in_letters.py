@@ -18,7 +18,7 @@ from newsletter.links import Purpose
 from newsletter.newsletters import Newsletter, every
 from newsletter.web.form_data import RequestForm, first_value, is_checked
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
-from newsletter.web.site import CurrentSite, Origin, ReadingSession, Site, WritingSession
+from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site, WritingSession
 
 router = APIRouter()
 
@@ -34,11 +34,11 @@ def confirm_page(token: str, site: CurrentSite, session: ReadingSession) -> HTML
 
 @router.post("/confirm/{token}")
 @route_rules(body_limit=FORM_BODY_BYTES)
-def confirm(token: str, site: CurrentSite, session: WritingSession, origin: Origin) -> HTMLResponse:
+def confirm(token: str, site: CurrentSite, session: WritingSession, trace: RequestTrace) -> HTMLResponse:
     """Record the consent of the address's owner. Confirming again is no error."""
     signup = decisions.find_signup(session, site.links.read(token, Purpose.CONFIRM), lock=True)
     evidence = {"method": "button on the page that the letter's link opens"}
-    done = decisions.confirm(session, signup, evidence=evidence, trace=origin, now=site.now())
+    done = decisions.confirm(session, signup, evidence=evidence, trace=trace, now=site.now())
     return _about(site, session, signup, "confirmed" if done else "already_confirmed")
 
 
@@ -51,37 +51,39 @@ def never_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLRe
 
 @router.post("/never/{token}")
 @route_rules(body_limit=FORM_BODY_BYTES)
-def never(token: str, site: CurrentSite, session: WritingSession, origin: Origin) -> HTMLResponse:
+def never(token: str, site: CurrentSite, session: WritingSession, trace: RequestTrace) -> HTMLResponse:
     """Suppress the address for good."""
     signup = decisions.find_signup(session, site.links.read(token, Purpose.NEVER), lock=True)
-    decisions.refuse(session, site.keyring, signup, trace=origin, now=site.now())
+    decisions.refuse(session, site.keyring, signup, trace=trace, now=site.now())
     return _about(site, session, signup, "never_done")
 
 
 @router.get("/u/{token}")
 def unsubscribe_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show one button, without login or reason; if the reader has already left, say that it is done."""
-    subscriber, newsletter = _reader(site, session, token)
-    standing = subscribers.subscriptions(session, subscriber.id) if subscriber else {}
-    mine = newsletter and standing.get(newsletter.id)
-    if not subscriber or not subscriber.address or not mine or mine.standing == Standing.LEFT:
+    subscriber, newsletter = _subscriber_and_newsletter(site, session, token)
+    subscriptions = subscribers.subscriptions(session, subscriber.id) if subscriber else {}
+    subscription = newsletter and subscriptions.get(newsletter.id)
+    if not subscriber or not subscriber.address or not subscription or subscription.standing == Standing.LEFT:
         return site.page("unsubscribed", newsletter=newsletter, everything=False)
     return site.page("unsubscribe", newsletter=newsletter, address=addresses.mask(subscriber.address))
 
 
 @router.post("/u/{token}")
 @route_rules(body_limit=FORM_BODY_BYTES)
-def unsubscribe(token: str, form: RequestForm, site: CurrentSite, session: WritingSession, origin: Origin) -> Response:
+def unsubscribe(
+    token: str, form: RequestForm, site: CurrentSite, session: WritingSession, trace: RequestTrace
+) -> Response:
     """Unsubscribe at once. A mail program posts List-Unsubscribe=One-Click and must not be redirected (RFC 8058)."""
     one_click = first_value(form, "List-Unsubscribe") == "One-Click"
     everything = is_checked(form, "all") and not one_click
     if not (one_click or is_checked(form, "unsubscribe") or everything):
         raise Malformed("List-Unsubscribe", "Post List-Unsubscribe=One-Click, or use the button on the page.")
-    subscriber, newsletter = _reader(site, session, token, lock=True)
+    subscriber, newsletter = _subscriber_and_newsletter(site, session, token, lock=True)
     if subscriber and newsletter:
         how = "one-click of a mail program" if one_click else "button on the page that the letter's link opens"
         ended = list(subscribers.subscriptions(session, subscriber.id)) if everything else [newsletter.id]
-        decisions.withdraw(session, subscriber, newsletters=ended, how=how, trace=origin, now=site.now())
+        decisions.withdraw(session, subscriber, newsletters=ended, how=how, trace=trace, now=site.now())
     if one_click:
         return PlainTextResponse("You are unsubscribed.\n")
     return site.page("unsubscribed", newsletter=newsletter, everything=everything)
@@ -96,19 +98,19 @@ def preferences_page(token: str, site: CurrentSite, session: ReadingSession) -> 
 @router.post("/preferences/{token}")
 @route_rules(body_limit=FORM_BODY_BYTES)
 def preferences(
-    token: str, form: RequestForm, site: CurrentSite, session: WritingSession, origin: Origin
+    token: str, form: RequestForm, site: CurrentSite, session: WritingSession, trace: RequestTrace
 ) -> HTMLResponse:
     """Stop the newsletters that are no longer checked, or all of them."""
     if not (is_checked(form, "save") or is_checked(form, "all")):
         raise Malformed("save", "Use one of the buttons on the page.")
     subscriber = _subscriber(site, session, token, lock=True)
-    standing = subscribers.subscriptions(session, subscriber.id)
+    subscriptions = subscribers.subscriptions(session, subscriber.id)
     keep = [each.id for each in every(session) if each.slug in form.get("newsletters", ())]
     # The form does not list subscriptions that wait for confirmation, so their absence from it means nothing.
-    shown = [number for number, row in standing.items() if row.standing == Standing.SUBSCRIBED]
-    dropped = list(standing) if is_checked(form, "all") else [number for number in shown if number not in keep]
+    shown = [number for number, row in subscriptions.items() if row.standing == Standing.SUBSCRIBED]
+    dropped = list(subscriptions) if is_checked(form, "all") else [number for number in shown if number not in keep]
     how = "preferences page"
-    stopped = decisions.withdraw(session, subscriber, newsletters=dropped, how=how, trace=origin, now=site.now())
+    stopped = decisions.withdraw(session, subscriber, newsletters=dropped, how=how, trace=trace, now=site.now())
     names = session.scalars(select(Newsletter.name).where(Newsletter.id.in_(stopped)).order_by(Newsletter.id)).all()
     return _preferences(site, session, subscriber, stopped=list(names), saved=True)
 
@@ -123,46 +125,49 @@ def _about(site: Site, session: Session, signup: Signup, page: str, **context: A
     return site.page(page, newsletter=named[0], newsletters=rows, address=address, **context)
 
 
-def _reader(
+def _subscriber_and_newsletter(
     site: Site, session: Session, token: str, *, lock: bool = False
 ) -> tuple[Subscriber | None, Newsletter | None]:
-    subscriber, newsletter = site.links.read(token, Purpose.UNSUBSCRIBE)
-    reader = subscribers.lock_by_id(session, subscriber) if lock else session.get(Subscriber, subscriber)
-    return reader, session.get(Newsletter, newsletter)
+    subscriber_id, newsletter_id = site.links.read(token, Purpose.UNSUBSCRIBE)
+    return _find(session, subscriber_id, lock=lock), session.get(Newsletter, newsletter_id)
 
 
 def _subscriber(site: Site, session: Session, token: str, *, lock: bool = False) -> Subscriber:
-    (number,) = site.links.read(token, Purpose.PREFERENCES)
-    subscriber = subscribers.lock_by_id(session, number) if lock else session.get(Subscriber, number)
+    (subscriber_id,) = site.links.read(token, Purpose.PREFERENCES)
+    subscriber = _find(session, subscriber_id, lock=lock)
     if subscriber is None or subscriber.address is None:
         raise LinkExpired
     return subscriber
 
 
+def _find(session: Session, subscriber_id: int, *, lock: bool) -> Subscriber | None:
+    return subscribers.lock_by_id(session, subscriber_id) if lock else session.get(Subscriber, subscriber_id)
+
+
 def _preferences(
     site: Site, session: Session, subscriber: Subscriber, *, stopped: list[str], saved: bool
 ) -> HTMLResponse:
-    standing = subscribers.subscriptions(session, subscriber.id)
-    got = {number: row for number, row in standing.items() if row.standing == Standing.SUBSCRIBED}
+    subscriptions = subscribers.subscriptions(session, subscriber.id)
+    subscribed = {number: row for number, row in subscriptions.items() if row.standing == Standing.SUBSCRIBED}
     offered = every(session)
-    schedules = digests.schedules(session, got)
+    schedules = digests.schedules(session, subscribed)
     return site.page(
         "preferences",
-        newsletter=next((newsletter for newsletter in offered if newsletter.id in got), None),
+        newsletter=next((newsletter for newsletter in offered if newsletter.id in subscribed), None),
         publisher=offered[0].publisher if offered else None,
         address=addresses.mask(subscriber.address or ""),
         subscriptions=[
             {
                 "slug": each.slug,
                 "name": each.name,
-                "since": got[each.id].since,
+                "since": subscribed[each.id].since,
                 "zone": each.zone,
                 "schedule": schedules.get(each.id),
             }
             for each in offered
-            if each.id in got
+            if each.id in subscribed
         ],
-        others=[each for each in offered if each.id not in got],
+        others=[each for each in offered if each.id not in subscribed],
         stopped=stopped,
         saved=saved,
     )

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.consent import signups
-from newsletter.consent.forms import CONFIRM_WITHIN
 from newsletter.consent.ledger import Trace
+from newsletter.consent.wording_publication import CONFIRM_WITHIN
 from newsletter.content.digests import digests
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
@@ -18,7 +18,7 @@ from newsletter.web.form_data import FormData, RequestForm, first_value
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
 from newsletter.web.public.archive import latest
 from newsletter.web.public.signup_form import InvalidForm, SignupForm, parse_signup_form
-from newsletter.web.site import CurrentSite, Origin, ReadingSession, Site
+from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site
 
 MESSAGE = "We are sending a letter to this address. Open it and confirm; until then the address is not subscribed."
 
@@ -44,14 +44,14 @@ def offer(slug: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse
 
 @router.post("/subscribe")
 @route_rules(body_limit=FORM_BODY_BYTES)
-def subscribe(request: Request, form: RequestForm, site: CurrentSite, origin: Origin) -> Response:
+def subscribe(request: Request, form: RequestForm, site: CurrentSite, trace: RequestTrace) -> Response:
     """Accept a sign-up: insert one row, and answer 202 with the same text for every address."""
     try:
         signup = parse_signup_form(form, site.offered)
     except InvalidForm as invalid:
         return _invalid(request, form, site, invalid.errors)
     with site.database.writing() as session:
-        _receive(session, signup, site, origin, page=request.headers.get("referer", ""))
+        _receive(session, signup, site, trace, page=request.headers.get("referer", ""))
     site.wakeups.wake(Queue.URGENT)
     if wants_json(request):
         return JSONResponse({"message": MESSAGE}, 202)
@@ -67,9 +67,9 @@ def subscribe(request: Request, form: RequestForm, site: CurrentSite, origin: Or
     )
 
 
-def _receive(session: Session, signup: SignupForm, site: Site, origin: Trace, *, page: str) -> None:
+def _receive(session: Session, signup: SignupForm, site: Site, trace: Trace, *, page: str) -> None:
     entered = {"name": signup.name, "language": signup.language, "timezone": signup.timezone}
-    observed = {"page": page[:500], "method": "form on the web", "ip": origin.ip, "user_agent": origin.user_agent}
+    observed = {"page": page[:500], "method": "form on the web", "ip": trace.ip, "user_agent": trace.user_agent}
     signups.receive(
         session,
         address=signup.address,

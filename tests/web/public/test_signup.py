@@ -5,7 +5,7 @@ import json
 import pytest
 
 from newsletter import newsletters
-from newsletter.consent import forms
+from newsletter.consent import wording_publication
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.queues.wakeups import Queue
 from tests.whole_service import WholeService
@@ -153,7 +153,7 @@ def test_a_form_opened_before_a_new_wording_was_published_is_accepted(service):
     old = service.form()
     with service.site.database.writing() as session:
         newsletter = newsletters.named(session, "morning")
-        forms.publish(
+        wording_publication.publish(
             session,
             service.site.templates,
             newsletter,

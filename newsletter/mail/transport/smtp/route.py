@@ -116,8 +116,8 @@ class Route:
         if self.is_usable:
             self._health.record_success()
 
-    def tick(self, now: float) -> None:
-        """Check timeouts and limits; called about ten times a second."""
+    def check(self, now: float) -> None:
+        """Check timeouts and limits; called every `CHECK_INTERVAL` seconds."""
         for connection in [*self.connections, *self.closing]:
             connection.check_timeout(now)
         self.closing = [connection for connection in self.closing if not connection.closed.done()]
@@ -135,7 +135,11 @@ class Route:
     # Called by the connections
 
     def opened(self, connection: Connection, extensions: Extensions) -> None:
-        """Join the routes in use. Messages that others sent before that are not made up for."""
+        """Join the routes in use.
+
+        The route starts with the highest count among them, so that it does not make up for messages that they began
+        while it could not be used.
+        """
         self._supports_utf8 = extensions.utf8
         self.has_supported_utf8 = self.has_supported_utf8 or extensions.utf8
         counts = (other.weighted_count for other in self.others if other.is_usable)

@@ -9,7 +9,10 @@ from newsletter.mail.transport.transport import Message, Outcome, Result
 
 
 class SendSession:
-    """Takes messages and reports results. It is over while it takes no message, and done once all are reported then."""
+    """Takes messages and reports their results.
+
+    `is_over`: it takes no further message for now. `is_done`: it is over, and every message taken is reported.
+    """
 
     def __init__(
         self,

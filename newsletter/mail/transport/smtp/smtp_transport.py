@@ -24,7 +24,7 @@ try:
 except ImportError:  # it does not exist for every platform
     uvloop = None  # type: ignore[assignment]
 
-TICK_SECONDS = 0.1  # between two checks of stop, of timeouts, and of relays that may be tried again
+CHECK_INTERVAL = 0.1  # seconds between two checks of stop, of timeouts, and of relays that may be tried again
 CLOSE_TIMEOUT = 3.0  # seconds for the replies to QUIT on all connections together
 ENDING_GRACE = 5.0  # seconds for messages under way once the process has to end; it is killed after ten
 
@@ -89,7 +89,7 @@ class SmtpTransport:
         self, messages: Iterator[Message | None], report: Callable[[Result], None], *, stop: Callable[[], bool]
     ) -> None:
         """Send messages as the Transport contract says. A concurrent call waits until the running one returns."""
-        while not self._lock.acquire(timeout=TICK_SECONDS):
+        while not self._lock.acquire(timeout=CHECK_INTERVAL):
             if stop():
                 return
         try:
@@ -154,21 +154,21 @@ class SmtpTransport:
         except Exception as error:  # noqa: BLE001 - the loop would only log it, and nothing would end the session
             self._fail(session, error)
         else:
-            self._tick(session)
+            self._check_regularly(session)
 
-    def _tick(self, session: SendSession) -> None:
+    def _check_regularly(self, session: SendSession) -> None:
         try:
             self._check(session)
         except Exception as error:  # noqa: BLE001 - likewise
             self._fail(session, error)
         if not session.is_done:
-            self._timer = self._loop.call_later(TICK_SECONDS, self._tick, session)
+            self._timer = self._loop.call_later(CHECK_INTERVAL, self._check_regularly, session)
 
     def _check(self, session: SendSession) -> None:
         session.check_stop()
         now = time.monotonic()
         for route in self._routes:
-            route.tick(now)
+            route.check(now)
         if self._ending():
             self._abort_at = min(self._abort_at, now + ENDING_GRACE)
             if now >= self._abort_at:
@@ -194,7 +194,7 @@ class SmtpTransport:
 
     def _wait_for_close(self) -> None:
         closing = [each for route in self._routes for each in route.closing if not each.closed.done()]
-        for timeout in (CLOSE_TIMEOUT, TICK_SECONDS):
+        for timeout in (CLOSE_TIMEOUT, CHECK_INTERVAL):
             if closing:
                 self._loop.run_until_complete(
                     asyncio.wait([connection.closed for connection in closing], timeout=timeout)
