@@ -8,7 +8,7 @@
     │   ├── LinkExpired     the link is no longer valid
     │   └── NotFound        there is nothing of that name
     ├── FetchError          a web server returned nothing usable; Forbidden: we may not fetch it
-    ├── NotAFeed            the document cannot be read as a feed
+    ├── FeedUnreadable      the document cannot be read as a feed
     └── HeaderError, FieldError   a letter cannot be written like this
 
 The type determines what to do next; the class docstring is the default message. Nothing here knows HTTP or SMTP:

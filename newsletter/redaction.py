@@ -12,6 +12,8 @@ from newsletter import addresses
 from newsletter.links import PATHS
 from newsletter.store import database_errors
 
+WARNING_INTERVAL = 60  # seconds between two warnings about the same problem
+
 # Up to the last @ of the authority: an @ in the password may not be escaped.
 _CREDENTIALS = re.compile(r"(?<=://)(?:(?!://)[^\s@])*@(?:[^\s/?#@]*@)*")
 # Not a route's template, which has `{token}` in place of the token.

@@ -38,7 +38,7 @@ def app_of_the_environment(*, heartbeat: float = HEARTBEAT_INTERVAL, lease: floa
             "To run everything in one process, use: newsletter serve"
         )
     app = make_app(configured.redis_url)
-    output.through_our_logs(app)
+    output.log_like_the_site(app)
     stop, wakeups = Event(), broker.wakeups(app)
     # A worker that finds more letters than it claims at once wakes the queue, so idle workers join before the schedule.
     built = Once(
@@ -47,5 +47,5 @@ def app_of_the_environment(*, heartbeat: float = HEARTBEAT_INTERVAL, lease: floa
         )
     )
     tasks.register(app, built, wakeups)
-    lifetime.attend(built, wakeups, stop, heartbeat=heartbeat)
+    lifetime.connect_signals(built, wakeups, stop, heartbeat=heartbeat)
     return app

@@ -11,8 +11,8 @@ GRACE = 8.0  # seconds until hanging threads are abandoned; an orchestrator kill
 log = logging.getLogger(__name__)
 
 
-class ShutdownRequest:
-    """The request to end: a signal handler makes it, and a thread sets `stop`.
+class Shutdown:
+    """Ends the process: a signal handler requests it, and a thread sets `stop`.
 
     A second signal may interrupt the handler of the first. If the handler set `stop`, the second call would then wait
     for ever for the lock that the first holds; a SimpleQueue is reentrant.
@@ -26,22 +26,22 @@ class ShutdownRequest:
         """Start the thread. Call it before a signal can come: a signal handler must not start a thread."""
         Thread(target=self._run, name="shutdown", daemon=True).start()
 
-    def make(self, **_: object) -> None:
+    def request(self, **_: object) -> None:
         """Set `stop`, and end the process after `GRACE` seconds if it has not ended by then."""
         self._requests.put(None)
 
     def _run(self) -> None:
         self._requests.get()
         self._stop.set()
-        _end_after(GRACE)
+        _sleep_and_exit(GRACE)
 
 
-def abandon(*, within: float = GRACE) -> None:
-    """End this process after `within` seconds if it has not ended by then."""
-    Thread(target=_end_after, args=(within,), name="shutdown", daemon=True).start()
+def exit_after(seconds: float) -> None:
+    """End this process after so many seconds if it has not ended by then."""
+    Thread(target=_sleep_and_exit, args=(seconds,), name="shutdown", daemon=True).start()
 
 
-def _end_after(seconds: float) -> None:
+def _sleep_and_exit(seconds: float) -> None:
     time.sleep(seconds)
     log.warning("hanging threads are abandoned; claimed letters go back to the queue")
     # Python would wait for every thread of a pool, and one may wait minutes for a relay or a feed. A lost wake-up is

@@ -29,7 +29,7 @@ Job = Callable[[Context], bool]
 log = logging.getLogger(__name__)
 
 
-def answer(queue: Queue, context: Callable[[], Context]) -> bool:
+def handle_wakeup(queue: Queue, context: Callable[[], Context]) -> bool:
     """Do a queue's jobs; return whether more is due.
 
     If the context cannot be built now, log why and return False: the next wake-up tries again.
@@ -65,9 +65,9 @@ def attempt(job: Job, context: Context) -> bool:
         return False
 
 
-def answer_signups(context: Context) -> bool:
+def process_signups(context: Context) -> bool:
     """Turn sign-ups into confirmation letters."""
-    answered = confirmations.process_received(
+    processed = confirmations.process_received(
         context.database.writing,
         templates=context.templates,
         keyring=context.keyring,
@@ -76,14 +76,14 @@ def answer_signups(context: Context) -> bool:
         limit=SIGNUPS_PER_CALL,
         on_signup=context.dispatcher.priority.acquire,
     )
-    if answered:
-        log.info("sign-ups answered", extra={"count": answered})
-    return answered == SIGNUPS_PER_CALL
+    if processed:
+        log.info("sign-ups processed", extra={"count": processed})
+    return processed == SIGNUPS_PER_CALL
 
 
 def send_confirmations(context: Context) -> bool:
     """Send the letters that a person waits for."""
-    return _send(context, answer_signups, urgent=True)
+    return _send(context, process_signups, urgent=True)
 
 
 def begin_issues(context: Context) -> bool:
@@ -170,7 +170,7 @@ def watch_leases(context: Callable[[], Context]) -> None:
 
 
 JOBS: dict[Queue, tuple[Job, ...]] = {
-    Queue.URGENT: (answer_signups, send_confirmations),
+    Queue.URGENT: (process_signups, send_confirmations),
     Queue.BULK: (begin_issues, send_issues, supervise_relays, finish_issues),
     Queue.FEEDS: (refresh_feeds, copy_pictures),
     Queue.UPKEEP: (record_heartbeat, draft_digests, reclaim_expired_leases, delete_expired),

@@ -10,21 +10,23 @@ from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL
 from newsletter.redaction import log_failure
 from workers import jobs
 from workers.context import Context
-from workers.ending import ShutdownRequest
+from workers.ending import Shutdown
 from workers.once import Closing, Once
 from workers.repeating import Repeating
 
 log = logging.getLogger(__name__)
 
 
-def attend(context: Once[Context], wakeups: Closing, stop: Event, *, heartbeat: float = HEARTBEAT_INTERVAL) -> None:
+def connect_signals(
+    context: Once[Context], wakeups: Closing, stop: Event, *, heartbeat: float = HEARTBEAT_INTERVAL
+) -> None:
     """Build the context when a worker starts; set `stop` when it gets a signal to end, and make sure that it ends.
 
     If a wrong setting makes the context impossible, the process ends at once. If only the database is away, it goes
     on: every wake-up logs that and tries again. Every `heartbeat` seconds it checks the other workers' leases.
     """
     lease_check = Repeating(lambda: jobs.watch_leases(context), every=heartbeat, name="watch leases")
-    shutdown = ShutdownRequest(stop)
+    shutdown = Shutdown(stop)
 
     def start(**_: object) -> None:
         shutdown.listen()
@@ -41,5 +43,5 @@ def attend(context: Once[Context], wakeups: Closing, stop: Event, *, heartbeat: 
         context.close()
 
     signals.worker_init.connect(start, weak=False)
-    signals.worker_shutting_down.connect(shutdown.make, weak=False)
+    signals.worker_shutting_down.connect(shutdown.request, weak=False)
     signals.worker_shutdown.connect(end, weak=False)

@@ -12,7 +12,7 @@ from newsletter import logs
 log = logging.getLogger("workers")
 
 
-def through_our_logs(app: Celery) -> None:
+def log_like_the_site(app: Celery) -> None:
     """Let worker and beat of this app log as the site does, at the level that Celery was called with."""
     _configure(loglevel=logging.WARNING)  # until Celery passes the level: it warns root users before that
     signals.setup_logging.connect(_configure)

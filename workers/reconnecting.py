@@ -7,7 +7,7 @@ from typing import Any
 from celery import bootsteps
 from celery.worker.state import maybe_shutdown
 
-from newsletter.queues.wakeups import QUIET
+from newsletter.redaction import WARNING_INTERVAL
 
 RETRY_SECONDS = 2  # between two attempts to reach Redis, while letters wait
 
@@ -35,7 +35,7 @@ class AwaitBroker(bootsteps.StartStopStep):
 
     def _warn(self, error: Exception, _: float) -> None:
         # Only the kind: the message of a broker's error may contain its URL.
-        if time.monotonic() - self._warned_at >= QUIET:
+        if time.monotonic() - self._warned_at >= WARNING_INTERVAL:
             self._warned_at = time.monotonic()
             kind = type(error).__name__
             log.warning("Redis cannot be reached (%s); trying again every %d seconds", kind, RETRY_SECONDS)

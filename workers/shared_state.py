@@ -22,7 +22,7 @@ from newsletter.mail.pace.shared_state import (
     PaceState,
     SharedState,
 )
-from newsletter.queues.wakeups import QUIET
+from newsletter.redaction import WARNING_INTERVAL
 
 T = TypeVar("T")
 
@@ -167,7 +167,7 @@ class RedisSharedState:
             if self._is_away or self._closed.is_set():
                 return
             self._is_away = True
-        if self._monotonic() - self._warned_at >= QUIET:
+        if self._monotonic() - self._warned_at >= WARNING_INTERVAL:
             self._warned_at = self._monotonic()
             # Only the error's type: its message may contain the URL, and so the password.
             log.warning("Redis is away (%s): each worker keeps to its share of a relay's rate", type(error).__name__)

@@ -15,7 +15,9 @@ from workers.single_flight import SingleFlight
 def register(app: Celery, context: Callable[[], Context], wakeups: Wakeups) -> None:
     """Register the task of every queue with this app: it does the queue's jobs."""
     for queue in Queue:
-        handle(app, queue, SingleFlight(partial(jobs.answer, queue, context), again=partial(wakeups.wake, queue)))
+        handle(
+            app, queue, SingleFlight(partial(jobs.handle_wakeup, queue, context), again=partial(wakeups.wake, queue))
+        )
 
 
 def handle(app: Celery, queue: Queue, work: Callable[[], None]) -> None:

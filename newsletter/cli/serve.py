@@ -40,7 +40,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
             try:
                 _server(app).run([listener])
             finally:
-                ending.abandon()
+                ending.exit_after(ending.GRACE)
 
 
 @contextmanager

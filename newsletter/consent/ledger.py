@@ -1,6 +1,6 @@
 """The consent ledger: append-only, and free of personal data.
 
-An entry records an event of a *subject*, a random name for a person. The personal part of the fact is stored in
+An entry records an event of a *subject*, a random name for a person. Its personal part is stored in
 `evidence`, bound to the entry by HMAC-SHA-256(salt, body): deleting the evidence erases the person, and without the
 salt nobody can guess the body from the digest (GDPR Art. 7(1) and 17(3)(b)). IP addresses and user agents are stored in
 `traces`, which no hash covers, so that they can be deleted earlier.
@@ -57,7 +57,7 @@ EFFECTS: Mapping[Event, Effect] = MappingProxyType(
 
 
 class LedgerEntry(Base):
-    """One fact. Triggers refuse UPDATE, DELETE and TRUNCATE without exception."""
+    """One event of a subject. Triggers refuse UPDATE, DELETE and TRUNCATE without exception."""
 
     __tablename__ = "ledger"
     __table_args__ = (UniqueConstraint("subject", "ordinal"),)
@@ -73,7 +73,7 @@ class LedgerEntry(Base):
     leaf: Mapped[bytes] = mapped_column(LargeBinary(32))
 
 
-class Fact(NamedTuple):
+class HashedColumns(NamedTuple):
     """The columns of an entry that its leaf hash covers, in hashing order."""
 
     subject: bytes
@@ -178,7 +178,7 @@ def canonical(evidence: Mapping[str, str]) -> bytes:
     return json.dumps(dict(evidence), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def leaf(entry: LedgerEntry | Fact) -> bytes:
+def leaf(entry: LedgerEntry | HashedColumns) -> bytes:
     """Return the entry's leaf hash (RFC 6962 section 2.1): SHA-256(0x00 || columns, each after its 4-byte length)."""
     columns = (
         entry.subject,

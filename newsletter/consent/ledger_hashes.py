@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, LargeBinary, String, cast, func, literal, 
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger
-from newsletter.consent.ledger import Fact, LedgerEntry
+from newsletter.consent.ledger import HashedColumns, LedgerEntry
 
 ROWS_PER_FETCH = 1000  # entries in memory at a time
 ISO_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'  # as datetime.isoformat writes a UTC time
@@ -20,13 +20,13 @@ ISO_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'  # as datetime.isoformat write
 
 def changed(session: Session) -> Iterator[int]:
     """Yield the ids of the entries whose columns do not match their leaf hash, in order."""
-    columns = (getattr(LedgerEntry, name) for name in Fact._fields)
+    columns = (getattr(LedgerEntry, name) for name in HashedColumns._fields)
     entries = select(LedgerEntry.id, LedgerEntry.leaf, *columns).order_by(LedgerEntry.id)
     entries = entries.execution_options(yield_per=ROWS_PER_FETCH)
     if session.get_bind().dialect.name == "postgresql":
         entries = entries.where(hash_differs())
-    for entry_id, leaf, *fact in session.execute(entries):
-        if ledger.leaf(Fact._make(fact)) != leaf:
+    for entry_id, leaf, *hashed in session.execute(entries):
+        if ledger.leaf(HashedColumns._make(hashed)) != leaf:
             yield entry_id
 
 

@@ -25,9 +25,9 @@ def derived() -> CTE:
         rules.append((and_(is_last, is_confirmed), _literal(effect.if_confirmed)))
         rules.append((is_last, _literal(effect.if_unconfirmed)))
     standing = case(*rules)
-    about = LedgerEntry.subject, LedgerEntry.newsletter_id
-    facts = select(*about, standing.label("standing")).where(LedgerEntry.newsletter_id.is_not(None)).group_by(*about)
-    return facts.cte("derived")
+    group = LedgerEntry.subject, LedgerEntry.newsletter_id
+    rows = select(*group, standing.label("standing")).where(LedgerEntry.newsletter_id.is_not(None)).group_by(*group)
+    return rows.cte("derived")
 
 
 def _literal(standing: Standing | None) -> ColumnElement[Any]:
@@ -36,27 +36,30 @@ def _literal(standing: Standing | None) -> ColumnElement[Any]:
 
 def differing() -> Select[*tuple[Any, ...]]:
     """Select the subscriptions that differ from the ledger: (subscriber, newsletter, stored, derived standing)."""
-    facts = derived()
+    derived_rows = derived()
     stored = (
-        select(Subscription.subscriber_id, Subscription.newsletter_id, Subscription.standing, facts.c.standing)
+        select(Subscription.subscriber_id, Subscription.newsletter_id, Subscription.standing, derived_rows.c.standing)
         .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
         .outerjoin(
-            facts,
-            and_(facts.c.subject == Subscriber.subject, facts.c.newsletter_id == Subscription.newsletter_id),
+            derived_rows,
+            and_(
+                derived_rows.c.subject == Subscriber.subject,
+                derived_rows.c.newsletter_id == Subscription.newsletter_id,
+            ),
         )
-        .where(facts.c.standing.is_distinct_from(Subscription.standing))
+        .where(derived_rows.c.standing.is_distinct_from(Subscription.standing))
     )
     missing = (
-        select(Subscriber.id, facts.c.newsletter_id, null(), facts.c.standing)
-        .join(facts, facts.c.subject == Subscriber.subject)
+        select(Subscriber.id, derived_rows.c.newsletter_id, null(), derived_rows.c.standing)
+        .join(derived_rows, derived_rows.c.subject == Subscriber.subject)
         .outerjoin(
             Subscription,
             and_(
                 Subscription.subscriber_id == Subscriber.id,
-                Subscription.newsletter_id == facts.c.newsletter_id,
+                Subscription.newsletter_id == derived_rows.c.newsletter_id,
             ),
         )
-        .where(facts.c.standing.is_not(None), Subscription.subscriber_id.is_(None))
+        .where(derived_rows.c.standing.is_not(None), Subscription.subscriber_id.is_(None))
     )
     both = union_all(stored, missing).subquery()
     return select(*both.c).order_by(both.c[0], both.c[1])
@@ -70,10 +73,10 @@ def rebuild(session: Session, subscriber_id: int, newsletter_id: int) -> bool:
     subscriber = subscribers.lock_by_id(session, subscriber_id)
     if subscriber is None:
         return False
-    facts = ledger.history(session, subscriber.subject)
-    if not is_whole(facts):
+    entries = ledger.history(session, subscriber.subject)
+    if not is_whole(entries):
         return False
-    about = [entry for entry in facts if entry.newsletter_id == newsletter_id]
+    about = [entry for entry in entries if entry.newsletter_id == newsletter_id]
     standing = ledger.standing(entry.event for entry in about)
     row = session.get(Subscription, (subscriber_id, newsletter_id))
     if standing is not None:
@@ -85,7 +88,7 @@ def rebuild(session: Session, subscriber_id: int, newsletter_id: int) -> bool:
     return True
 
 
-def is_whole(facts: list[LedgerEntry]) -> bool:
+def is_whole(entries: list[LedgerEntry]) -> bool:
     """Return whether a subject's entries are numbered without a gap and none was changed after it was written."""
-    has_no_gap = [entry.ordinal for entry in facts] == list(range(1, len(facts) + 1))
-    return has_no_gap and all(ledger.leaf(entry) == entry.leaf for entry in facts)
+    has_no_gap = [entry.ordinal for entry in entries] == list(range(1, len(entries) + 1))
+    return has_no_gap and all(ledger.leaf(entry) == entry.leaf for entry in entries)

@@ -13,7 +13,7 @@ from newsletter.content import articles, feeds, issues
 from newsletter.content.feeds import DueFeed, Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.fetcher import Fetcher, FetchResult
-from newsletter.content.parsing.decoding import NotAFeed
+from newsletter.content.parsing.decoding import FeedUnreadable
 from newsletter.content.parsing.entries import ParsedFeed
 from newsletter.content.parsing.sandbox import read
 from newsletter.redaction import log_failure
@@ -60,7 +60,7 @@ def _fetch_and_parse(fetcher: Fetcher, due: DueFeed) -> FeedRefresh:
         if response.body is None:
             return FeedRefresh(response)
         return FeedRefresh(response, read(response.body, url=response.url, content_type=response.content_type))
-    except (FetchError, NotAFeed) as error:
+    except (FetchError, FeedUnreadable) as error:
         return FeedRefresh(error=str(error))
     except Exception as error:  # noqa: BLE001 - a feed that triggers a bug of ours must not delay the others
         log_failure(log, "a feed cannot be refreshed", error, feed=due.id)

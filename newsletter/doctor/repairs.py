@@ -123,10 +123,10 @@ class Repairer:
         """Put claims back in the queue whose workers have shown no heartbeat up to this transaction."""
         with self.writing() as session:
             heartbeats = select(Worker.id, Worker.beats).where(Worker.id.in_(expired)).with_for_update()
-            stopped = [worker for worker, beats in session.execute(heartbeats) if expired[worker].beats == beats]
-            count = reclaiming.reclaim(session, stopped, now=self.now()) if stopped else 0
+            silent = [worker for worker, beats in session.execute(heartbeats) if expired[worker].beats == beats]
+            count = reclaiming.reclaim(session, silent, now=self.now()) if silent else 0
             says = "letters back in the queue, claimed by workers that stopped: {:,}"
-            return self._record(session, Check.DEAD_CLAIMS, count, says, carriers=stopped)
+            return self._record(session, Check.DEAD_CLAIMS, count, says, carriers=silent)
 
     def _record(self, session: Session, check: Check, count: int, says: str, **fields: Any) -> Repair | None:
         if count:

@@ -14,9 +14,9 @@ from enum import StrEnum
 from queue import SimpleQueue
 from typing import Protocol
 
-log = logging.getLogger(__name__)
+from newsletter.redaction import WARNING_INTERVAL
 
-QUIET = 60  # seconds between two warnings about the same problem
+log = logging.getLogger(__name__)
 
 
 class Queue(StrEnum):
@@ -98,6 +98,6 @@ class _Sender(threading.Thread):
 
     def _warn(self, error: Exception) -> None:
         # Only the kind: the message of a broker's error may contain its URL, and so its password.
-        if self._clock() - self._warned_at >= QUIET:
+        if self._clock() - self._warned_at >= WARNING_INTERVAL:
             self._warned_at = self._clock()
             log.warning("A wake-up was lost (%s); the schedule will send another", type(error).__name__)

@@ -20,7 +20,7 @@ class TooLarge(Malformed):
     """A body has more bytes than its route allows."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__("form", f"The form is too large; the limit is {limit // 1024:,} kB.")
+        super().__init__("form", f"The request is too large; the limit is {limit // 1024:,} kB.")
 
 
 STATUS: dict[type[Refused], int] = {
@@ -33,7 +33,7 @@ STATUS: dict[type[Refused], int] = {
 }
 TITLES: dict[type[Refused], str] = {
     LinkUnreadable: "This link is incomplete",
-    TooLarge: "The form is too large",
+    TooLarge: "The request is too large",
     Malformed: "Please check the form",
     Refused: "We could not accept your request",
 }

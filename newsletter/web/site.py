@@ -82,7 +82,7 @@ WritingSession = Annotated[Session, Depends(writing, scope="function")]
 
 
 def request_trace(request: Request, site: CurrentSite) -> Trace:
-    """Return the trace of a request; the IP address is the client that trusted proxies name (X-Forwarded-For), or the peer."""
+    """Return a request's trace; its address is the client that trusted proxies name (X-Forwarded-For), or the peer."""
     return Trace(ip=_client(request, site), user_agent=request.headers.get("user-agent", "")[:300] or None)
 
 

@@ -19,7 +19,7 @@ class Comparison:
     counts: Mapping[DeliveryStatus, int]
     lost: int  # recorded as sent but never seen by the relay, or without a final status
     doubled: int  # arrivals of a Message-ID after the first
-    errors: Sequence[str]  # faults that no disturbance excuses
+    errors: Sequence[str]  # errors that no disturbance excuses
 
 
 class AcceptedLetters(NamedTuple):

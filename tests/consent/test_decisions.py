@@ -82,13 +82,13 @@ def test_a_confirmation_is_stored_with_its_evidence_and_trace(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         confirm(session, an_asked_signup(session, newsletter))
-        fact = ledger.history(session, ana(session).subject)[-1]
-        evidence = session.get_one(ledger.Evidence, fact.id)
-        assert (fact.event, fact.newsletter_id, fact.at) == (Event.CONFIRMED, newsletter.id, LATER)
-        assert fact.wording_id
+        entry = ledger.history(session, ana(session).subject)[-1]
+        evidence = session.get_one(ledger.Evidence, entry.id)
+        assert (entry.event, entry.newsletter_id, entry.at) == (Event.CONFIRMED, newsletter.id, LATER)
+        assert entry.wording_id
         assert b'"method":"button"' in evidence.body
         assert b'"confirm_page":"' in evidence.body
-        assert session.get_one(ledger.TraceRow, fact.id).ip == TRACE.ip
+        assert session.get_one(ledger.TraceRow, entry.id).ip == TRACE.ip
 
 
 def test_confirming_a_sign_up_to_two_newsletters_subscribes_to_both(begin):

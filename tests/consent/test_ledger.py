@@ -181,7 +181,7 @@ def test_different_evidence_has_different_canonical_bytes(one, other):
 
 
 @dataclass
-class Fact:
+class UnstoredEntry:
     """An entry that is not stored."""
 
     subject: bytes
@@ -194,8 +194,8 @@ class Fact:
 
 
 numbers = st.integers(1, 10**12)
-facts = st.builds(
-    Fact,
+entries = st.builds(
+    UnstoredEntry,
     subject=st.binary(max_size=20),
     ordinal=numbers,
     event=st.sampled_from(Event),
@@ -211,15 +211,15 @@ def test_the_hashed_formats_never_change():
     assert ledger.canonical({"name": "Zoë", "address": 'a"b@ü.example'}) == (
         b'{"address":"a\\"b@\xc3\xbc.example","name":"Zo\xc3\xab"}'
     )
-    fact = Fact(b"s" * 16, 2, Event.CONFIRMED, 12, None, NOON, b"d" * 32)
+    entry = UnstoredEntry(b"s" * 16, 2, Event.CONFIRMED, 12, None, NOON, b"d" * 32)
     columns = [b"s" * 16, b"2", b"confirmed", b"12", b"", b"2026-03-14T12:00:00.000000+00:00", b"d" * 32]
     framed = b"".join(struct.pack(">I", len(column)) + column for column in columns)
-    assert ledger.leaf(fact) == hashlib.sha256(b"\x00" + framed).digest()
-    assert ledger.leaf(fact).hex() == "11495d3676e99b8f5faca152ea7b48ce862a203b7f812573e94c864e172eb4d0"
+    assert ledger.leaf(entry) == hashlib.sha256(b"\x00" + framed).digest()
+    assert ledger.leaf(entry).hex() == "11495d3676e99b8f5faca152ea7b48ce862a203b7f812573e94c864e172eb4d0"
 
 
-@given(facts, facts)
-def test_different_facts_have_different_leaf_hashes(one, other):
+@given(entries, entries)
+def test_different_entries_have_different_leaf_hashes(one, other):
     assume(one != other)
     assert ledger.leaf(one) != ledger.leaf(other)
 
@@ -227,16 +227,16 @@ def test_different_facts_have_different_leaf_hashes(one, other):
 def test_bytes_moved_between_columns_change_the_leaf_hash():
     common = {"ordinal": 1, "event": Event.REQUESTED, "at": NOON, "evidence_digest": b""}
     cases = [(b"1", 1, 12), (b"1", 11, 2), (b"1", 112, None), (b"1", None, 112), (b"", 1112, None)]
-    made = [Fact(subject=s, newsletter_id=n, wording_id=w, **common) for s, n, w in cases]
-    assert len({ledger.leaf(fact) for fact in made}) == len(made)
+    made = [UnstoredEntry(subject=s, newsletter_id=n, wording_id=w, **common) for s, n, w in cases]
+    assert len({ledger.leaf(entry) for entry in made}) == len(made)
 
 
-@given(facts, st.timezones())
-def test_the_leaf_hash_does_not_depend_on_the_time_zone(fact, zone):
-    assume(fact.at.year not in (1, 9999))
-    before = ledger.leaf(fact)
-    fact.at = fact.at.astimezone(zone)
-    assert ledger.leaf(fact) == before
+@given(entries, st.timezones())
+def test_the_leaf_hash_does_not_depend_on_the_time_zone(entry, zone):
+    assume(entry.at.year not in (1, 9999))
+    before = ledger.leaf(entry)
+    entry.at = entry.at.astimezone(zone)
+    assert ledger.leaf(entry) == before
 
 
 def expected_standing(history: list[Event]) -> Standing | None:

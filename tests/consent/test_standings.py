@@ -89,9 +89,9 @@ def test_missing_or_changed_entries_are_not_whole(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         reader = a_reader(session, newsletter)
-        facts = ledger.history(session, reader.subject)
-        assert standings.is_whole(facts)
-        assert not standings.is_whole(facts[1:])
-        session.expunge(facts[1])
-        facts[1].event = Event.WITHDRAWN
-        assert not standings.is_whole(facts)
+        entries = ledger.history(session, reader.subject)
+        assert standings.is_whole(entries)
+        assert not standings.is_whole(entries[1:])
+        session.expunge(entries[1])
+        entries[1].event = Event.WITHDRAWN
+        assert not standings.is_whole(entries)

@@ -167,12 +167,12 @@ def heartbeat(database: Database, worker: int):
 
 
 def test_a_worker_that_misses_two_heartbeats_is_found_and_a_living_one_is_not(database, workers):
-    living, dead = workers
+    living, stopped = workers
     time = Time(heartbeat(database, living))
     expired = time.find_stopped(database)
     assert time.now == pytest.approx(expired_leases.REPORT_AFTER, abs=expired_leases.POLL_INTERVAL)
     (finding,) = expired_leases.findings(expired)
-    assert (finding.check, finding.about, finding.fixable) == (Check.DEAD_CLAIMS, f"worker {dead}", True)
+    assert (finding.check, finding.about, finding.fixable) == (Check.DEAD_CLAIMS, f"worker {stopped}", True)
     assert finding.says == "its heartbeat stopped more than 12 seconds ago; letters that it holds: 1"
 
 
@@ -197,35 +197,35 @@ def test_a_stopped_worker_whose_letters_were_reclaimed_meanwhile_is_no_finding(d
 
 
 def test_only_the_claims_of_the_stopped_worker_go_back_to_the_queue(database, workers):
-    living, dead = workers
+    living, stopped = workers
     expired = Time(heartbeat(database, living)).find_stopped(database, after=LEASE_DURATION)
     repairs = repairer(database).repair({Check.DEAD_CLAIMS}, expired=expired)
     assert repairs == [Repair(Check.DEAD_CLAIMS, "letters back in the queue, claimed by workers that stopped: 1")]
     with database.reading() as session:
         rows = {row.carrier_id: (row.status, row.deaths) for row in session.scalars(select(Delivery))}
-    assert rows == {living: (DeliveryStatus.CLAIMED, 0), dead: (DeliveryStatus.QUEUED, 1)}
-    assert logged(database) == [("cli:ana", "check:dead-claims", {"n": 1, "carriers": [dead]})]
+    assert rows == {living: (DeliveryStatus.CLAIMED, 0), stopped: (DeliveryStatus.QUEUED, 1)}
+    assert logged(database) == [("cli:ana", "check:dead-claims", {"n": 1, "carriers": [stopped]})]
 
 
 def test_a_worker_with_a_heartbeat_after_the_last_poll_keeps_its_claims(database, workers):
-    _, dead = workers
+    _, stopped = workers
     expired = Time().find_stopped(database, after=LEASE_DURATION)
-    heartbeat(database, dead)()
+    heartbeat(database, stopped)()
     repairer(database).repair({Check.DEAD_CLAIMS}, expired=expired)
     with database.reading() as session:
         held = session.scalars(select(Delivery.carrier_id).where(Delivery.status == DeliveryStatus.CLAIMED))
-        assert list(held) == [dead]
+        assert list(held) == [stopped]
 
 
 def test_a_result_for_a_letter_reclaimed_and_claimed_again_is_ignored(database, workers):
-    _, dead = workers
+    _, stopped = workers
     repairer(database).repair({Check.DEAD_CLAIMS}, expired=Time().find_stopped(database, after=LEASE_DURATION))
     with database.writing() as session:
         other = a_worker(session)
-        mine = session.scalars(select(Delivery).where(Delivery.carrier_id == dead)).one()
+        mine = session.scalars(select(Delivery).where(Delivery.carrier_id == stopped)).one()
         mine.carrier_id, mine.attempt, mine.status = other, 2, DeliveryStatus.CLAIMED
     with database.writing() as session:
-        assert not results.record(session, dead, [Result(mine.id, 1, Outcome.TAKEN, None, NOON)], now=NOON)
+        assert not results.record(session, stopped, [Result(mine.id, 1, Outcome.TAKEN, None, NOON)], now=NOON)
 
 
 def test_a_subscription_is_not_rebuilt_from_a_changed_ledger(database):

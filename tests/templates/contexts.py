@@ -253,7 +253,7 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
             "remedy": "Open it once more from the letter.",
         },
         "empty": NOBODY
-        | {"title": "The form is too large", "explanation": "At most 64 kB are accepted.", "remedy": None},
+        | {"title": "The request is too large", "explanation": "At most 64 kB are accepted.", "remedy": None},
     },
     "not_found": {"usual": NOBODY, "site": SITE},
     "trouble": {"usual": SITE, "empty": {"publisher": None, "newsletter": None}},

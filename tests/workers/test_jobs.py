@@ -89,14 +89,14 @@ def test_waking_bulk_begins_sends_and_finishes_an_issue(service):
 def test_sending_ends_after_its_seconds_and_says_that_more_is_due(service):
     with service.site.database.writing() as session:
         owed(session, 12)
-    ticks = FakeMonotonic()
-    transport = FakeTransport(monotonic=ticks, seconds=1.0)
+    monotonic = FakeMonotonic()
+    transport = FakeTransport(monotonic=monotonic, seconds=1.0)
     busy = replace(
-        service.context, dispatcher=replace(service.context.dispatcher, transport=transport, monotonic=ticks)
+        service.context, dispatcher=replace(service.context.dispatcher, transport=transport, monotonic=monotonic)
     )
-    started = ticks()
+    started = monotonic()
     assert jobs.run(Queue.BULK, busy) is True
-    assert ticks() - started == SEND_SECONDS
+    assert monotonic() - started == SEND_SECONDS
     assert len(transport.taken) == SEND_SECONDS
     assert jobs.run(Queue.BULK, busy) is True
     while jobs.run(Queue.BULK, busy):
@@ -139,11 +139,11 @@ def test_waking_upkeep_drafts_reclaims_and_deletes(service):
         signup = a_signup(session, newsletter, received_at=NOON - timedelta(hours=72), state=SignupState.QUIET)
         owed(session, 1)
         claims.claim(session, a_worker(session), limit=1, urgent=False, key="k1", now=NOON)
-    ticks = FakeMonotonic()
-    monitoring = replace(service.context, lease_monitor=LeaseMonitor(ticks))
+    monotonic = FakeMonotonic()
+    monitoring = replace(service.context, lease_monitor=LeaseMonitor(monotonic))
     for _ in range(int(LEASE_DURATION / 5)):
         assert jobs.run(Queue.UPKEEP, monitoring) is False
-        ticks.now += 5
+        monotonic.now += 5
     assert statuses(service) == [DeliveryStatus.CLAIMED]
     jobs.run(Queue.UPKEEP, monitoring)
     assert statuses(service) == [DeliveryStatus.QUEUED]
@@ -312,9 +312,9 @@ def test_a_context_that_cannot_be_built_is_tried_again_at_the_next_wake_up(servi
         return service.context
 
     add_signups(service, 1)
-    assert jobs.answer(Queue.URGENT, build) is False
+    assert jobs.handle_wakeup(Queue.URGENT, build) is False
     assert caplog.messages == [line]
-    assert jobs.answer(Queue.URGENT, build) is False
+    assert jobs.handle_wakeup(Queue.URGENT, build) is False
     assert statuses(service) == [DeliveryStatus.SENT]
 
 
@@ -333,10 +333,10 @@ def test_once_the_process_has_to_end_no_job_begins(service, queue):
 def test_once_the_process_has_to_end_sending_ends_with_the_current_letter(service):
     with service.site.database.writing() as session:
         owed(session, 3)
-    ticks = FakeMonotonic()
-    transport = FakeTransport(lambda _: service.context.stop.set() or Outcome.TAKEN, monotonic=ticks)
+    monotonic = FakeMonotonic()
+    transport = FakeTransport(lambda _: service.context.stop.set() or Outcome.TAKEN, monotonic=monotonic)
     ending = replace(
-        service.context, dispatcher=replace(service.context.dispatcher, transport=transport, monotonic=ticks)
+        service.context, dispatcher=replace(service.context.dispatcher, transport=transport, monotonic=monotonic)
     )
     assert jobs.run(Queue.BULK, ending) is False
     assert statuses(service) == [DeliveryStatus.SENT, DeliveryStatus.QUEUED, DeliveryStatus.QUEUED]

@@ -15,8 +15,8 @@ def test_sign_ups_and_letters_are_logged_as_counts_and_only_if_there_are_some(se
         service.sign_up(reader)
     caplog.clear()
     service.run(Queue.URGENT)
-    answered, sent = caplog.records
-    assert (answered.message, answered.count) == ("sign-ups answered", 2)
+    processed, sent = caplog.records
+    assert (processed.message, processed.count) == ("sign-ups processed", 2)
     assert (sent.message, sent.taken, sent.urgent) == ("letters sent", 2, True)
     caplog.clear()
     service.run()

@@ -29,32 +29,32 @@ def add_a_letter_of_a_dead_worker(service) -> None:
 
 def test_letters_of_a_dead_worker_are_reclaimed_after_the_lease_although_no_queue_is_woken(service):
     add_a_letter_of_a_dead_worker(service)
-    ticks = FakeMonotonic()
-    worker = replace(service.context, lease_monitor=LeaseMonitor(ticks))
-    begun, checks = ticks.now, threading.Semaphore(0)
+    monotonic = FakeMonotonic()
+    worker = replace(service.context, lease_monitor=LeaseMonitor(monotonic))
+    begun, checks = monotonic.now, threading.Semaphore(0)
 
     def check() -> None:
         jobs.attempt(jobs.reclaim_expired_leases, worker)
         checks.release()
         if status(service) is DeliveryStatus.CLAIMED:
-            ticks.now += HEARTBEAT_INTERVAL
+            monotonic.now += HEARTBEAT_INTERVAL
 
     lease_check = Repeating(check, every=0.01, name="lease_check")
     lease_check.start()
     eventually(lambda: status(service) is DeliveryStatus.QUEUED)
     lease_check.close()
-    assert ticks.now - begun <= LEASE_DURATION + 2 * HEARTBEAT_INTERVAL
+    assert monotonic.now - begun <= LEASE_DURATION + 2 * HEARTBEAT_INTERVAL
     assert not any(thread.name == "lease_check" for thread in threading.enumerate())
 
 
 def test_if_all_workers_see_a_lease_expire_one_reclaims_its_letters(service, caplog):
     add_a_letter_of_a_dead_worker(service)
-    ticks = FakeMonotonic()
-    crowd = [replace(service.context, lease_monitor=LeaseMonitor(ticks)) for _ in range(20)]
+    monotonic = FakeMonotonic()
+    crowd = [replace(service.context, lease_monitor=LeaseMonitor(monotonic)) for _ in range(20)]
     for _ in range(int(LEASE_DURATION / HEARTBEAT_INTERVAL) + 2):
         for worker in crowd:
             jobs.attempt(jobs.reclaim_expired_leases, worker)
-        ticks.now += HEARTBEAT_INTERVAL
+        monotonic.now += HEARTBEAT_INTERVAL
     with service.site.database.reading() as session:
         assert session.scalars(select(Delivery.deaths)).one() == 1
     logged = [record for record in caplog.records if "lease expired" in record.getMessage()]

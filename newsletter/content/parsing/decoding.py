@@ -30,8 +30,8 @@ PROLOG = re.compile(r"\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?P<type>[^\[>]*)(?P<sub
 ROOT = re.compile(r"<([A-Za-z_][\w.-]*:)?(?P<name>[A-Za-z_][\w.-]*)")
 
 
-class NotAFeed(NewsletterError):
-    """The document is not a feed."""
+class FeedUnreadable(NewsletterError):
+    """The document cannot be read as a feed: it is none, is broken, or takes too much time or memory."""
 
 
 def decode(body: bytes, content_type: str = "") -> str:
@@ -56,16 +56,18 @@ def decode(body: bytes, content_type: str = "") -> str:
 def strip_prolog(text: str) -> str:
     """Return the XML document from its root element on.
 
-    Raises NotAFeed if it has no root element, declares entities, or is a web page.
+    Raises FeedUnreadable if it has no root element, declares entities, or is a web page.
     """
     at = 0
     while part := PROLOG.match(text, at):
         if part["subset"]:
-            raise NotAFeed("The document declares entities or a document type of its own, which is not supported.")
+            raise FeedUnreadable(
+                "The document declares entities or a document type of its own, which is not supported."
+            )
         at = part.end()
     root = ROOT.match(text, at)
     if not root:
-        raise NotAFeed("The document is neither XML nor a JSON Feed.")
+        raise FeedUnreadable("The document is neither XML nor a JSON Feed.")
     if root["name"].lower() == "html":
-        raise NotAFeed("This is a web page, not a feed. Look on the page for the address of its feed.")
+        raise FeedUnreadable("This is a web page, not a feed. Look on the page for the address of its feed.")
     return text[at:]

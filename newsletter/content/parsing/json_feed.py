@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from newsletter.content.parsing.decoding import NotAFeed
+from newsletter.content.parsing.decoding import FeedUnreadable
 from newsletter.content.parsing.entries import RawEntry
 from newsletter.content.parsing.sanitizing import one_line
 
@@ -17,13 +17,13 @@ def is_json(text: str) -> bool:
 
 
 def read(text: str, url: str) -> tuple[str, Iterable[RawEntry]]:
-    """Return the feed's title and items. Raises NotAFeed for broken JSON and for JSON that is not a feed."""
+    """Return the feed's title and items. Raises FeedUnreadable for broken JSON and for JSON that is not a feed."""
     try:
         feed = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise NotAFeed("The document is broken JSON.") from error
+        raise FeedUnreadable("The document is broken JSON.") from error
     if "jsonfeed.org/version/" not in _text(feed, "version") or not isinstance(feed.get("items"), list):
-        raise NotAFeed("The document is JSON, but not a JSON Feed.")
+        raise FeedUnreadable("The document is JSON, but not a JSON Feed.")
     return one_line(_text(feed, "title")), (_raw(item, url) for item in feed["items"] if isinstance(item, dict))
 
 

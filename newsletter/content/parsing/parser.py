@@ -13,7 +13,7 @@ from typing import Any
 import feedparser
 
 from newsletter.content.parsing import json_feed
-from newsletter.content.parsing.decoding import NotAFeed, decode, strip_prolog
+from newsletter.content.parsing.decoding import FeedUnreadable, decode, strip_prolog
 from newsletter.content.parsing.entries import FeedEntry, ParsedFeed, RawEntry, normalize, web_address
 from newsletter.content.parsing.sanitizing import UNSTORABLE, one_line, plain_text
 
@@ -26,7 +26,7 @@ SLASHED_DATE = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?: (\d{1,2}):(\d{2}):(\d
 
 
 def parse(body: bytes, *, url: str, content_type: str = "") -> ParsedFeed:
-    """Parse a feed fetched from `url`; of entries with the same identity, the first wins. Raises NotAFeed."""
+    """Parse a feed fetched from `url`; of entries with the same identity, the first wins. Raises FeedUnreadable."""
     text = UNSTORABLE.sub(" ", decode(body, content_type))
     title, raws = json_feed.read(text, url) if json_feed.is_json(text) else _read_xml(text, url)
     entries: dict[str, FeedEntry] = {}
@@ -43,9 +43,9 @@ def _read_xml(text: str, url: str) -> tuple[str, Iterable[RawEntry]]:
         # `entries` resolves links and sanitizes HTML once, more strictly than feedparser does.
         parsed = feedparser.parse(stream, resolve_relative_uris=False, sanitize_html=False)
     except Exception as error:  # a badly broken document makes feedparser raise many kinds of errors
-        raise NotAFeed("The document is broken XML and cannot be parsed.") from error
+        raise FeedUnreadable("The document is broken XML and cannot be parsed.") from error
     if not parsed.version and not parsed.entries:
-        raise NotAFeed("The document is XML, but not a feed.")
+        raise FeedUnreadable("The document is XML, but not a feed.")
     return _title(parsed.feed), (_raw(entry, url) for entry in parsed.entries)
 
 

@@ -1,7 +1,7 @@
 """Priority: letters that a person waits for come before issues, also where both share one Python process.
 
 A Python thread that has waited for the database gets the interpreter back only after the computing thread has held it
-for 5 ms (`sys.getswitchinterval`). An issue at full speed always computes, and answering a sign-up takes twenty
+for 5 ms (`sys.getswitchinterval`). An issue at full speed always computes, and processing a sign-up takes twenty
 statements: without priority, visitors who signed up meanwhile waited ten seconds and more.
 """
 

@@ -13,9 +13,9 @@ TAKEN = "t"
 GONE = "g"  # refused permanently, because of the recipient
 REFUSED = "r"  # refused permanently, because of us: policy, content, a bug of ours
 SLOWER = "s"  # refused for now: policy, such as 450 4.7.1
-CLOSED = "c"  # 421: the relay asks every client to come back later (RFC 5321 section 3.8)
+REPLY_421 = "c"  # the relay closes the connection and takes no message for now (RFC 5321 section 3.8)
 LATER = "l"  # refused for now, because of this recipient
-AGAINST_US = REFUSED + SLOWER + CLOSED
+AGAINST_US = REFUSED + SLOWER + REPLY_421
 TOO_MANY_ERRORS = "too many errors"  # how a relay ends a connection after refusals in a row: not about the pace
 
 
@@ -31,7 +31,7 @@ def outcome_code(outcome: Outcome, reply: Reply | None) -> str:
         return LATER
     if reply.code >= 500:
         return REFUSED
-    return CLOSED if reply.code == 421 else SLOWER
+    return REPLY_421 if reply.code == 421 else SLOWER
 
 
 class AttemptWindow(NamedTuple):

@@ -22,7 +22,7 @@ class PaceState(NamedTuple):
     marks: str = ""  # codes of the last outcomes, the newest last (`attempt_window`)
     limit: float | None = None  # messages a second, while the relay is throttled
     aim: float = 0.0  # the rate to return to
-    eased_at: float = 0.0  # when `limit` was last changed
+    eased_at: float = 0.0  # when `limit` was last changed (also when it was lowered)
     rest_until: float = 0.0
     rests: int = 0  # in a row, without a full window of good attempts in between
     is_on_trial: bool = False  # since a rest, until the first message after it has an outcome

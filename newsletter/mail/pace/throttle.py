@@ -21,7 +21,7 @@ MIN_RATE = 0.5  # messages a second
 UNLIMITED_FACTOR = 2.0  # times the rate before: a relay without a configured rate is unlimited again from there on
 MEASURING_SECONDS = 2.0  # over which the rate is measured
 SLOWER_SHARE, MIN_SLOWER = 0.05, 5  # share and number of "slower" replies above which they are not about recipients
-CLOSED_SHARE = 0.03  # of 421 replies, above which they are about the rate; of a few replies, a single one is more
+REPLY_421_SHARE = 0.03  # of 421 replies, above which they are about the rate; of a few replies, a single one is more
 # Share of refusals, and the attempts needed to apply it; with fewer attempts, at least ten that are all refused.
 REFUSED_SHARE, MIN_ATTEMPTS, MIN_ALL_REFUSED = 0.20, 50, 10
 REST_SECONDS = (300.0, 600.0, 1200.0, 2400.0, 3600.0)
@@ -80,8 +80,8 @@ def _throttled(state: PaceState, codes: str, rate: float | None, why: str, now: 
 
 
 def _asks_to_slow_down(window: str, codes: str) -> bool:
-    closed, slower = attempt_window.CLOSED, attempt_window.SLOWER
-    if closed in codes and window.count(closed) > CLOSED_SHARE * len(window):
+    reply_421, slower = attempt_window.REPLY_421, attempt_window.SLOWER
+    if reply_421 in codes and window.count(reply_421) > REPLY_421_SHARE * len(window):
         return True
     count = window.count(slower)
     return slower in codes and count >= MIN_SLOWER and count > SLOWER_SHARE * len(window)
@@ -93,7 +93,7 @@ def _rested(state: PaceState, codes: str, why: str, now: float) -> PaceState:
     window = AttemptWindow.of(state.marks)
     is_slowest = state.limit is not None and state.limit <= MIN_RATE
     against_us = window.against_us if is_slowest else window.refused
-    has_failed = state.is_on_trial and (attempt_window.REFUSED in codes or attempt_window.CLOSED in codes)
+    has_failed = state.is_on_trial and (attempt_window.REFUSED in codes or attempt_window.REPLY_421 in codes)
     if has_failed or too_many(against_us, window.seen):
         length = REST_SECONDS[min(state.rests, len(REST_SECONDS) - 1)]
         return state._replace(

@@ -4,7 +4,7 @@ from time import process_time
 
 import pytest
 
-from newsletter.content.parsing.decoding import NotAFeed, decode, strip_prolog
+from newsletter.content.parsing.decoding import FeedUnreadable, decode, strip_prolog
 
 FEED = "<rss><title>Grüße, Größe</title></rss>"
 
@@ -67,7 +67,7 @@ BILLION_LAUGHS = (
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32", "utf-16-le"])
 def test_a_feed_that_declares_entities_is_refused_before_it_is_parsed(document, encoding):
     before = process_time()
-    with pytest.raises(NotAFeed):
+    with pytest.raises(FeedUnreadable):
         strip_prolog(decode(document.encode(encoding)))
     assert process_time() - before < 0.5
 
@@ -85,5 +85,5 @@ def test_a_feed_that_declares_entities_is_refused_before_it_is_parsed(document, 
     ],
 )
 def test_a_document_that_is_no_feed_is_refused_with_the_reason(document, reason):
-    with pytest.raises(NotAFeed, match=reason):
+    with pytest.raises(FeedUnreadable, match=reason):
         strip_prolog(document)

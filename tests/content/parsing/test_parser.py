@@ -6,7 +6,7 @@ from time import process_time
 
 import pytest
 
-from newsletter.content.parsing.decoding import NotAFeed
+from newsletter.content.parsing.decoding import FeedUnreadable
 from newsletter.content.parsing.entries import FeedEntry, LeadPicture, ParsedFeed
 from newsletter.content.parsing.parser import MAX_ENTRIES, parse
 from newsletter.content.parsing.sandbox import read
@@ -154,7 +154,7 @@ def test_json_feed_is_parsed():
     ],
 )
 def test_a_document_that_is_no_feed_is_refused_with_the_reason(body, reason):
-    with pytest.raises(NotAFeed, match=reason):
+    with pytest.raises(FeedUnreadable, match=reason):
         parse(body, url=HERE)
 
 
@@ -293,13 +293,13 @@ def test_only_the_first_entries_of_a_long_feed_are_parsed():
 def test_the_sandbox_returns_the_same_result():
     body = rss("<item><title>Grüße</title><pubDate>Sat, 14 Mar 2026 12:00:00 GMT</pubDate></item>")
     assert read(body, url=HERE, content_type="text/xml; charset=utf-8") == parse(body, url=HERE)
-    with pytest.raises(NotAFeed, match="XML, but not a feed"):
+    with pytest.raises(FeedUnreadable, match="XML, but not a feed"):
         read(b"<opml/>", url=HERE)
 
 
 def test_the_sandbox_stops_a_feed_that_takes_too_long():
     body = rss(f"<item><title>T</title><author>{'a' * 1_000_000}</author></item>")
     before = process_time()
-    with pytest.raises(NotAFeed, match="too much time or memory"):
+    with pytest.raises(FeedUnreadable, match="too much time or memory"):
         read(body, url=HERE, seconds=1)
     assert process_time() - before < 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import feedparser
 import pytest
 
-from newsletter.content.parsing.decoding import NotAFeed
+from newsletter.content.parsing.decoding import FeedUnreadable
 from newsletter.content.parsing.parser import parse
 from tests.shared_data import SHARED, shared
 
@@ -40,7 +40,7 @@ def test_every_entry_with_a_title_or_a_link_becomes_an_article(name):
 
 def test_a_file_that_is_not_a_feed_is_refused():
     for name in NOT_FEEDS:
-        with pytest.raises(NotAFeed):
+        with pytest.raises(FeedUnreadable):
             parse(body(name), url="http://127.0.0.1:8099/")
 
 

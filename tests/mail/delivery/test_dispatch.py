@@ -495,10 +495,10 @@ class History(RuleBasedStateMachine):
     @rule(limit=st.integers(1, READERS))
     def a_worker_dies_with_claimed_letters(self, limit):
         with self.harness.begin() as session:
-            dead = a_worker(session)
-            claims.claim(session, dead, limit=limit, urgent=False, key="k1", now=self.harness.clock())
+            stopped = a_worker(session)
+            claims.claim(session, stopped, limit=limit, urgent=False, key="k1", now=self.harness.clock())
         with self.harness.begin() as session:
-            reclaiming.reclaim(session, [dead], now=self.harness.clock())
+            reclaiming.reclaim(session, [stopped], now=self.harness.clock())
 
     @rule(minutes=st.sampled_from([1, 10, 120, 60 * 49]))
     def time_passes(self, minutes):

@@ -133,10 +133,10 @@ class MonitoredWorkers:
 
 def test_a_lease_expires_after_thirty_seconds_without_a_heartbeat_and_not_while_there_is_one(begin, reading):
     monitored = MonitoredWorkers(begin, reading, 2)
-    dead, living = monitored.workers
+    stopped, living = monitored.workers
     checks = int(LEASE_DURATION / HEARTBEAT_INTERVAL)
     assert [monitored.check(beating=(living,)) for _ in range(checks)] == [[]] * checks
-    assert [monitored.check(beating=(living,)) for _ in range(50)] == [[dead]] * 50
+    assert [monitored.check(beating=(living,)) for _ in range(50)] == [[stopped]] * 50
 
 
 def test_one_heartbeat_in_thirty_seconds_is_enough(begin, reading):
@@ -162,10 +162,10 @@ def test_a_monitor_that_checks_rarely_finds_expired_leases_as_well(begin, readin
 
 def test_a_lease_whose_letters_were_reclaimed_is_not_reported_again(begin, reading):
     monitored = MonitoredWorkers(begin, reading, 1)
-    (dead,) = monitored.workers
-    assert [monitored.check() for _ in range(8)][-1] == [dead]
+    (stopped,) = monitored.workers
+    assert [monitored.check() for _ in range(8)][-1] == [stopped]
     with begin() as session:
-        assert reclaiming.reclaim(session, [dead], now=NOON) == 1
+        assert reclaiming.reclaim(session, [stopped], now=NOON) == 1
     assert [monitored.check() for _ in range(20)] == [[]] * 20
 
 

@@ -73,7 +73,7 @@ class LetterHistory:
             result = Result(self.id, attempt, outcome, reply, self.now)
             results.record(session, worker, [result], now=self.now)
 
-    def died(self, worker: int) -> None:
+    def lease_expired(self, worker: int) -> None:
         with self.write() as session:
             reclaiming.reclaim(session, [worker], now=self.now)
 
@@ -101,15 +101,15 @@ def untouched(letter: LetterHistory) -> None:
     letter.reported(letter.claimed(), Outcome.UNTOUCHED)
 
 
-def untouched_by_a_worker_that_only_looked_dead(letter: LetterHistory) -> None:
+def untouched_by_a_worker_that_only_seemed_stopped(letter: LetterHistory) -> None:
     worker = letter.claimed()
-    letter.died(worker)
+    letter.lease_expired(worker)
     letter.reported(worker, Outcome.UNTOUCHED)
 
 
-def deferred_by_a_worker_that_only_looked_dead(letter: LetterHistory) -> None:
+def deferred_by_a_worker_that_only_seemed_stopped(letter: LetterHistory) -> None:
     worker = letter.claimed()
-    letter.died(worker)
+    letter.lease_expired(worker)
     letter.reported(worker, Outcome.LATER)
 
 
@@ -126,30 +126,30 @@ def deferred(letter: LetterHistory) -> None:
 CANNOT_HAVE_ARRIVED: tuple[Step, ...] = (
     never_tried,
     untouched,
-    untouched_by_a_worker_that_only_looked_dead,
-    deferred_by_a_worker_that_only_looked_dead,
+    untouched_by_a_worker_that_only_seemed_stopped,
+    deferred_by_a_worker_that_only_seemed_stopped,
     claimed_by_a_worker_that_does_not_know_of_it,
     deferred,
 )
 
 
-def its_worker_died(letter: LetterHistory) -> None:
-    letter.died(letter.claimed())
+def its_worker_stopped(letter: LetterHistory) -> None:
+    letter.lease_expired(letter.claimed())
 
 
-def three_workers_died(letter: LetterHistory) -> None:
+def three_workers_stopped(letter: LetterHistory) -> None:
     for _ in range(SUSPECT_DEATHS):
-        its_worker_died(letter)
+        its_worker_stopped(letter)
 
 
-def its_worker_died_and_another_left_it_alone(letter: LetterHistory) -> None:
-    its_worker_died(letter)
+def its_worker_stopped_and_another_left_it_alone(letter: LetterHistory) -> None:
+    its_worker_stopped(letter)
     untouched(letter)
 
 
-def its_worker_died_and_another_only_looked_dead(letter: LetterHistory) -> None:
-    its_worker_died(letter)
-    untouched_by_a_worker_that_only_looked_dead(letter)
+def its_worker_stopped_and_another_only_seemed_stopped(letter: LetterHistory) -> None:
+    its_worker_stopped(letter)
+    untouched_by_a_worker_that_only_seemed_stopped(letter)
 
 
 def its_worker_is_not_in_the_database_any_more(letter: LetterHistory) -> None:
@@ -163,20 +163,20 @@ def the_relay_did_not_answer(letter: LetterHistory) -> None:
     letter.reported(letter.claimed(), Outcome.IN_DOUBT)
 
 
-def a_worker_that_only_looked_dead_got_no_answer(letter: LetterHistory) -> None:
+def a_worker_that_only_seemed_stopped_got_no_answer(letter: LetterHistory) -> None:
     worker = letter.claimed()
-    letter.died(worker)
+    letter.lease_expired(worker)
     letter.reported(worker, Outcome.IN_DOUBT)
 
 
 MAY_HAVE_ARRIVED: tuple[Step, ...] = (
-    its_worker_died,
-    three_workers_died,
-    its_worker_died_and_another_left_it_alone,
-    its_worker_died_and_another_only_looked_dead,
+    its_worker_stopped,
+    three_workers_stopped,
+    its_worker_stopped_and_another_left_it_alone,
+    its_worker_stopped_and_another_only_seemed_stopped,
     its_worker_is_not_in_the_database_any_more,
     the_relay_did_not_answer,
-    a_worker_that_only_looked_dead_got_no_answer,
+    a_worker_that_only_seemed_stopped_got_no_answer,
 )
 
 
@@ -262,7 +262,7 @@ def are_the_counts_right(database: Database) -> bool:
 CONFIRMATIONS = (
     never_tried,
     untouched,
-    its_worker_died,
+    its_worker_stopped,
     the_relay_did_not_answer,
 )  # the other steps would test nothing new
 
@@ -310,7 +310,7 @@ def test_a_letter_that_may_have_arrived_ends_sent_if_a_relay_takes_it_at_last(da
 
 
 def test_the_doctor_remarks_that_the_letters_of_a_dead_worker_may_have_arrived(database):
-    its_worker_died(LetterHistory(database))
+    its_worker_stopped(LetterHistory(database))
     with database.reading() as session:
         (remark,) = examination.collect_remarks(session)
     assert remark.name == "in-doubt"

@@ -289,11 +289,11 @@ def test_the_letters_of_a_dead_worker_go_to_the_next_one(begin):
         plain, doubtful = owed(session, 2)
         doubtful.status, doubtful.doubts = DeliveryStatus.IN_DOUBT, 1
         (living,) = owed(session, 1)
-        dead, alive = a_worker(session), a_worker(session)
+        stopped, alive = a_worker(session), a_worker(session)
         living.status, living.carrier_id = DeliveryStatus.CLAIMED, alive
         session.flush()
-        claim(session, dead)
-        assert reclaiming.reclaim(session, [dead], now=LATE) == 2
+        claim(session, stopped)
+        assert reclaiming.reclaim(session, [stopped], now=LATE) == 2
         session.expire_all()
         assert [each.status for each in (plain, doubtful)] == [DeliveryStatus.QUEUED, DeliveryStatus.IN_DOUBT]
         assert [each.deaths for each in (plain, doubtful, living)] == [1, 1, 0]
@@ -321,9 +321,9 @@ def test_a_letter_that_four_workers_did_not_survive_was_sent_alone_at_last_and_e
     with begin() as session:
         poison, innocent = owed(session, 2)
         for _ in range(SUSPECT_DEATHS):
-            dead = a_worker(session)
-            assert len(claim(session, dead)) == 2
-            reclaiming.reclaim(session, [dead], now=NOON)
+            stopped = a_worker(session)
+            assert len(claim(session, stopped)) == 2
+            reclaiming.reclaim(session, [stopped], now=NOON)
         last = a_worker(session)
         assert claim(session, last) == [], "neither is claimed beside others any more"
         (alone,) = claims.claim_suspect(session, last, urgent=False, key="k1", now=NOON)

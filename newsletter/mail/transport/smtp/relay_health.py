@@ -5,7 +5,7 @@ import math
 import time
 
 from newsletter.mail.transport.transport import TransportProblem
-from newsletter.queues.wakeups import QUIET
+from newsletter.redaction import WARNING_INTERVAL
 from newsletter.relays import Relay
 
 FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 1.0, 60.0  # until a relay that cannot be used is tried again; doubling
@@ -44,7 +44,7 @@ class RelayHealth:
         self._retry_seconds = min(self._retry_seconds * 2 or FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
         self._retry_at = now + self._retry_seconds
         self._problem = TransportProblem(f"the relay {self._place}", reason, lasting)
-        if now - self._logged_at >= QUIET:
+        if now - self._logged_at >= WARNING_INTERVAL:
             self._logged_at = now
             log.warning("the relay cannot be used: %s", reason, extra={"relay": self._place})
 

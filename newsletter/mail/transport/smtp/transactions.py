@@ -21,8 +21,8 @@ from newsletter.mail.transport.smtp.reply_reader import ReplyReader
 from newsletter.mail.transport.transport import Message, Outcome, Reply
 
 MAX_REFUSALS = 8  # in a row. Relays hang up after ten; we leave earlier, so that a 421 from them is a real "slow down"
-# A relay that takes longer to reply to a final dot is slow, and gets no envelope ahead of that reply: the MAIL FROM would
-# wait on the wire, where it cannot be withdrawn once it is too late to begin.
+# A relay that takes longer to reply to a final dot is slow, and gets no envelope ahead of that reply: the MAIL FROM
+# would wait on the wire, where it cannot be withdrawn once it is too late to begin.
 SLOW_SECONDS = 1.0
 OUT_OF_STEP = (354, 503)  # replies to MAIL that show that the relay answers something else
 
