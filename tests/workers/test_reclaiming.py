@@ -21,14 +21,14 @@ def status(service) -> DeliveryStatus:
         return session.scalars(select(Delivery.status)).one()
 
 
-def add_a_letter_of_a_dead_worker(service) -> None:
+def add_a_letter_of_a_stopped_worker(service) -> None:
     with service.site.database.writing() as session:
         owed(session, 1)
         claims.claim(session, a_worker(session), limit=1, urgent=False, key="k1", now=NOON)
 
 
-def test_letters_of_a_dead_worker_are_reclaimed_after_the_lease_although_no_queue_is_woken(service):
-    add_a_letter_of_a_dead_worker(service)
+def test_letters_of_a_stopped_worker_are_reclaimed_after_the_lease_although_no_queue_is_woken(service):
+    add_a_letter_of_a_stopped_worker(service)
     monotonic = FakeMonotonic()
     worker = replace(service.context, lease_monitor=LeaseMonitor(monotonic))
     begun, checks = monotonic.now, threading.Semaphore(0)
@@ -48,7 +48,7 @@ def test_letters_of_a_dead_worker_are_reclaimed_after_the_lease_although_no_queu
 
 
 def test_if_all_workers_see_a_lease_expire_one_reclaims_its_letters(service, caplog):
-    add_a_letter_of_a_dead_worker(service)
+    add_a_letter_of_a_stopped_worker(service)
     monotonic = FakeMonotonic()
     crowd = [replace(service.context, lease_monitor=LeaseMonitor(monotonic)) for _ in range(20)]
     for _ in range(int(LEASE_DURATION / HEARTBEAT_INTERVAL) + 2):

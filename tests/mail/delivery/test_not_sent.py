@@ -309,7 +309,7 @@ def test_a_letter_that_may_have_arrived_ends_sent_if_a_relay_takes_it_at_last(da
     assert letter.status() is DeliveryStatus.SENT
 
 
-def test_the_doctor_remarks_that_the_letters_of_a_dead_worker_may_have_arrived(database):
+def test_the_doctor_remarks_that_the_letters_of_a_stopped_worker_may_have_arrived(database):
     its_worker_stopped(LetterHistory(database))
     with database.reading() as session:
         (remark,) = examination.collect_remarks(session)

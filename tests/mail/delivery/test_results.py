@@ -76,7 +76,7 @@ def test_a_refused_repeat_ends_unknown_because_the_first_copy_may_have_arrived()
     assert (decided["status"], decided["reply_code"]) == (DeliveryStatus.UNKNOWN, 550)
 
 
-def test_a_letter_of_a_dead_worker_that_is_refused_because_of_us_waits_for_a_person():
+def test_a_letter_of_a_stopped_worker_that_is_refused_because_of_us_waits_for_a_person():
     decided = next_state(state(deaths=1), result(Outcome.LATER, reply=UNAUTHENTICATED), now=LATE)
     assert (decided["status"], decided["deaths"]) == (DeliveryStatus.QUEUED, 1)
 
@@ -284,7 +284,7 @@ def test_a_group_of_sixty_four_is_recorded_in_few_statements(begin, database, ou
     assert found == [expected[outcome] for outcome in outcomes]
 
 
-def test_the_letters_of_a_dead_worker_go_to_the_next_one(begin):
+def test_the_letters_of_a_stopped_worker_go_to_the_next_one(begin):
     with begin() as session:
         plain, doubtful = owed(session, 2)
         doubtful.status, doubtful.doubts = DeliveryStatus.IN_DOUBT, 1
