@@ -57,12 +57,24 @@ class OutboxLetter:
         return None if part is None else str(part.get_content())
 
 
+def sync_folder(folder: Path) -> None:
+    """Sync the folder itself, or a power cut could lose the newest name in it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 class Outbox:
     """Writes each letter into a folder, and reads the letters back for the outbox pages."""
 
-    def __init__(self, folder: Path, *, clock: Callable[[], datetime] = clock) -> None:
+    def __init__(
+        self, folder: Path, *, clock: Callable[[], datetime] = clock, sync: Callable[[Path], None] = sync_folder
+    ) -> None:
         self._folder = folder
         self._clock = clock
+        self._sync = sync
         self._problem: TransportProblem | None = None
 
     def send(
@@ -119,6 +131,16 @@ class Outbox:
                 return Outcome.LATER, replies.from_error(error)
             self._problem = _problem(error)
             return Outcome.UNTOUCHED, None
+        return self._sync_new()
+
+    def _sync_new(self) -> tuple[Outcome, Reply | None]:
+        """Sync the folder. If that fails, the letter can already be read, but a power cut could still lose it."""
+        try:
+            self._sync(self._folder / "new")
+        except OSError as error:
+            if error.errno in FOLDER_ERRORS:
+                self._problem = _problem(error)
+            return Outcome.IN_DOUBT, replies.from_error(error)  # a repeat replaces the same file
         return Outcome.TAKEN, None
 
     def _check_folder(self) -> TransportProblem | None:
@@ -152,19 +174,9 @@ class Outbox:
         except OSError:
             Path(written).unlink(missing_ok=True)
             raise
-        _sync(self._folder / "new")
 
 
 def _problem(error: OSError) -> TransportProblem:
     # A full disk may be cleaned up without an operator. Either way the problem is shown, and letters wait.
     lasting = error.errno not in (errno.ENOSPC, errno.EDQUOT)
     return TransportProblem("the outbox", f"nothing can be written there: {error.strerror}", lasting)
-
-
-def _sync(folder: Path) -> None:
-    """Sync the folder itself, or a power cut could lose the new name in it."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import time
@@ -127,6 +128,40 @@ def test_a_letter_that_cannot_be_written_is_tried_later_and_leaves_no_partial_fi
     assert [result.outcome for result in results] == [Outcome.LATER, Outcome.TAKEN]
     assert results[0].reply.text == "Is a directory"
     assert list((folder / "tmp").iterdir()) == []
+
+
+def test_a_letter_that_lies_in_the_folder_is_in_doubt_if_the_folder_cannot_be_synced(folder):
+    def device_without_sync(_: Path) -> None:
+        read, write = os.pipe()
+        try:
+            os.fsync(read)  # a real error: a pipe cannot be synced
+        finally:
+            os.close(read)
+            os.close(write)
+
+    outbox = Outbox(folder, sync=device_without_sync)
+    results: list[Result] = []
+    outbox.send(iter([a_message(7), a_message(8)]), results.append, stop=lambda: False)
+    assert [(result.outcome, result.reply.text) for result in results] == [(Outcome.IN_DOUBT, "Invalid argument")] * 2
+    assert len(outbox) == 2
+    assert outbox.blocking_problem() is None
+    assert [result.outcome for result in keep(folder, 7, 8)] == [Outcome.TAKEN] * 2
+    assert len(outbox) == 2, "a repeat replaces the first"
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
+def test_a_folder_that_refuses_the_sync_blocks_all_further_messages(folder, code):
+    def refuse(_: Path) -> None:
+        raise OSError(code, os.strerror(code))
+
+    outbox = Outbox(folder, sync=refuse)
+    messages = iter([a_message(7), a_message(8)])
+    results: list[Result] = []
+    outbox.send(messages, results.append, stop=lambda: False)
+    assert [result.outcome for result in results] == [Outcome.IN_DOUBT]
+    assert [letter.name for letter in outbox.letters()] == ["7.newsletter"]
+    assert os.strerror(code) in outbox.blocking_problem().reason
+    assert [message.delivery for message in messages] == [8]
 
 
 def test_while_the_folder_cannot_be_created_no_message_is_taken(tmp_path):
