@@ -24,7 +24,6 @@ pytest_plugins = [
     "tests.servers.smtp_sink",
     "tests.servers.dns_server",
     "tests.servers.certificate",
-    "tests.servers.chromium",
     "tests.whole_service",
 ]
 
@@ -37,7 +36,6 @@ MARKS = {
     "redis_url": "redis",
     "restartable_redis": "redis",
     "smtp_sink": "smtp",
-    "chromium": "browser",
 }
 
 

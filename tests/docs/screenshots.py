@@ -17,12 +17,13 @@ from tests.servers.server import find_program, free_port
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 LIMIT = 100_000  # bytes of a picture
 SCREEN = {"width": 440, "height": 920, "scale": 2, "quality": 65}
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")  # the first one that is installed is used
 READY = "/outbox"  # the demo prints this address once its last letter is sent
 
 
 def main() -> int:
     """Take the screenshots; return the exit code."""
-    program = find_program("chromium") or find_program("chromium-browser") or find_program("google-chrome")
+    program = next(filter(None, map(find_program, PROGRAMS)), None)
     if program is None:
         sys.stderr.write("Chromium is missing: apt install chromium\n")
         return 1

