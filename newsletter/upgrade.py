@@ -5,7 +5,7 @@ from datetime import datetime
 from newsletter import key_registry, startup, templating
 from newsletter.consent import wording_publication
 from newsletter.keys import load_keyring
-from newsletter.migrations.upgrade import migrate
+from newsletter.migrations.alembic_upgrade import migrate
 from newsletter.settings import Settings
 
 

@@ -1,6 +1,7 @@
 """Rules for the source code that no other tool enforces."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -75,6 +76,20 @@ def _class_names(tree: ast.Module) -> list[str]:
         if isinstance(target, ast.Name)
     ]
     return classes + [name for name in assigned if name[0].isupper() and not name.isupper()]
+
+
+def test_each_test_that_the_code_names_exists_once():
+    """A comment names a test by its whole name, or a module of tests by its path."""
+    texts = [(ROOT / path).read_text() for path in sources()]
+    paths = {path for text in texts for path in re.findall(r"\btests/[\w/]+\.py\b", text)}
+    named = {name for text in texts for name in re.findall(r"(?<![\w/])test_\w+", text)}
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "tests").rglob("test_*.py")]
+    defined = [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+
+    assert len(paths) > 0
+    assert len(named) > 2
+    assert {path for path in paths if not (ROOT / path).is_file()} == set()
+    assert {name: defined.count(name) for name in named if defined.count(name) != 1} == {}
 
 
 def test_deliveries_are_created_in_one_module():

@@ -152,7 +152,7 @@ def test_a_malformed_value_is_refused_with_its_name_in_one_line(name, value):
 
 
 def test_one_message_names_all_errors(tmp_path):
-    (tmp_path / ".env").write_text("NEWSLETTER_COLOUR=blue\n")
+    (tmp_path / ".env").write_text("NEWSLETTER_COLOR=blue\n")
     message = error_of(
         tmp_path / ".env",
         SMTP_URI="smtp://h",
@@ -161,7 +161,7 @@ def test_one_message_names_all_errors(tmp_path):
         EHLO_NAME_FILE=str(tmp_path / "nothing"),
         **{name: values[0] for name, values in MALFORMED.items() if name != "EHLO_NAME"},
     )
-    expected = {"COLOUR", "SMTP_URI", "Base_Url", "FILE", "EHLO_NAME_FILE", *MALFORMED} - {"EHLO_NAME"}
+    expected = {"COLOR", "SMTP_URI", "Base_Url", "FILE", "EHLO_NAME_FILE", *MALFORMED} - {"EHLO_NAME"}
     assert {line.strip().partition(":")[0] for line in message.splitlines()[1:]} == {
         f"NEWSLETTER_{name}" for name in expected
     }

@@ -20,7 +20,8 @@ def make_app(broker_url: str | None) -> Celery:
         beat_schedule=schedule.entries(),
         beat_scheduler="workers.schedule:Schedule",
         # As in Celery 6; without it Celery 5 warns. It ends no task of ours: each is acknowledged as it begins.
-        # With `task_acks_late` Kombu would put it back into a Redis that is away: test_whatever_redis_does[gone] fails.
+        # With `task_acks_late` Kombu would put it back into a Redis that is away:
+        # test_whatever_redis_does_nothing_is_lost_and_no_process_ends[gone] fails.
         worker_cancel_long_running_tasks_on_connection_loss=True,
         worker_concurrency=len(Queue),  # a thread for each: a busy queue delays no other
         worker_disable_prefetch=bool(broker_url),  # no wake-up waits for a busy worker; in memory there is only one

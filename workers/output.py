@@ -23,7 +23,7 @@ def log_like_the_site(app: Celery) -> None:
     ):
         signal.connect(partial(_log, event), weak=False)
     beat: Any = app.Beat
-    # A patch, because beat sends no signal before it prints its banner: test_output fails without it.
+    # A patch, because beat sends no signal before it prints its banner: tests/workers/test_output.py fails without it.
     vars(app)["Beat"] = lambda **options: beat(**options | {"quiet": True})
 
 

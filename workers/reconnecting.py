@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 class AwaitBroker(bootsteps.StartStopStep):
     """Waits for Redis before Celery connects: Celery itself waits longer after each failure and logs every one.
 
-    No setting changes that: test_a_redis_that_is_away_at_the_start fails without this step.
+    No setting changes that: test_a_redis_that_is_away_at_the_start_is_found_when_it_comes fails without this step.
     """
 
     _warned_at = -float("inf")

@@ -27,7 +27,7 @@ class Schedule(Scheduler):
     """Sends wake-ups from a thread, so an absent Redis neither stops the schedule nor fills the log. Keeps no file.
 
     Celery's own scheduler blocks until it has a connection, and logs an error for every attempt:
-    test_a_redis_that_is_away_at_the_start fails with it.
+    test_a_redis_that_is_away_at_the_start_is_found_when_it_comes fails with it.
     """
 
     producer: Any = None  # Celery's own would wait for a connection before each entry

@@ -1,6 +1,6 @@
 """The migrations, and a database's position in them.
 
-Every process checks this position at startup. To keep that cheap, only `upgrade` imports Alembic.
+Every process checks this position at startup. To keep that cheap, only `alembic_upgrade` imports Alembic.
 """
 
 from enum import StrEnum

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
@@ -20,7 +20,7 @@ from newsletter.settings import Settings
 from newsletter.store.database import Database
 from newsletter.web import failures
 from newsletter.web.access_log import AccessLog
-from newsletter.web.guards import Guards, route_rules
+from newsletter.web.guards import Guards, refuse_by_length, route_rules
 from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
 from newsletter.web.public import archive, links_in_letters, signup
@@ -44,7 +44,13 @@ def create_app(
         logs.configure(logging.getLogger("uvicorn.error").getEffectiveLevel())  # uvicorn's --log-level
         return _from_environment()
     # No redirects to another spelling of a path: they would repeat the request's Host header, which may be forged.
-    app = FastAPI(title="Newsletter", openapi_url=None, redirect_slashes=False, lifespan=_lifespan)
+    app = FastAPI(
+        title="Newsletter",
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+        dependencies=[Depends(refuse_by_length)],
+    )
     app.state.site = Site.build(configured, wakeups or _through_redis(configured), database)
     monitoring = monitoring or Database(configured.database)
     app.state.health, app.state.counts = health.timed_query(monitoring), metrics.timed_query(monitoring)

@@ -49,6 +49,16 @@ def _rules(scope: Scope) -> RouteRules:
     return rules
 
 
+async def refuse_by_length(request: Request) -> None:
+    """Refuse a body by its Content-Length, before a byte is read. Raises TooLarge. A dependency of every route.
+
+    It also protects endpoints that never read the body.
+    """
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > (limit := _rules(request.scope).body_limit):
+        raise TooLarge(limit)
+
+
 class Guards:
     """Refuses bodies over the route's limit while they arrive, answers HEAD and failures, and adds security headers."""
 

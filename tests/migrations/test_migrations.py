@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from newsletter import migrations
 from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Subscriber, Subscription
-from newsletter.migrations import upgrade
+from newsletter.migrations import alembic_upgrade
 from newsletter.migrations.schema import TABLE_MODULES, metadata
 from newsletter.privacy import retention
 from newsletter.store import triggers
@@ -72,7 +72,7 @@ def pretend(database: Database, revision: str) -> None:
 
 
 def changing(database: Database):
-    return (upgrade._on_sqlite if database.is_sqlite else upgrade._on_postgresql)(database)
+    return (alembic_upgrade._on_sqlite if database.is_sqlite else alembic_upgrade._on_postgresql)(database)
 
 
 def test_the_migrations_produce_the_schema_of_the_models(database):
@@ -88,20 +88,20 @@ def test_every_table_is_in_the_schema_module():
 
 def test_the_revisions_in_file_names_are_those_that_alembic_reads(database):
     with database.engine.connect() as connection:
-        scripts = ScriptDirectory.from_config(upgrade._config(connection))
+        scripts = ScriptDirectory.from_config(alembic_upgrade._config(connection))
     assert [script.revision for script in scripts.walk_revisions()] == list(reversed(migrations.revisions()))
 
 
 def test_migrating_again_changes_nothing(database):
     before = described(database)
     for _ in range(2):
-        upgrade.migrate(database)
+        alembic_upgrade.migrate(database)
     assert described(database) == before
 
 
 def test_one_migration_makes_an_empty_database_current(empty, database):
     assert not is_current(empty)
-    upgrade.migrate(empty)
+    alembic_upgrade.migrate(empty)
     assert is_current(empty)
     with empty.reading() as session:
         assert not triggers.missing(session.connection())
@@ -109,7 +109,7 @@ def test_one_migration_makes_an_empty_database_current(empty, database):
 
 def test_a_schema_is_recognized_as_behind_current_or_newer(empty, database):
     assert state(empty) is migrations.SchemaState.BEHIND
-    upgrade.migrate(empty)
+    alembic_upgrade.migrate(empty)
     assert state(empty) is migrations.SchemaState.CURRENT
     for revision, expected in {"0001": migrations.SchemaState.BEHIND, "later": migrations.SchemaState.NEWER}.items():
         pretend(empty, revision)
@@ -122,18 +122,18 @@ def test_a_newer_schema_is_not_changed(database):
     with database.writing() as session:
         session.execute(text("ALTER TABLE newsletters ADD COLUMN motto TEXT"))
     before = described(database)
-    upgrade.migrate(database)
+    alembic_upgrade.migrate(database)
     assert described(database) == before
     assert state(database) is migrations.SchemaState.NEWER
 
 
 def test_two_simultaneous_migrations_both_succeed(empty):
     with closing(Database(empty.url)) as other, ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(upgrade.migrate, each) for each in (empty, other)]:
+        for done in [pool.submit(alembic_upgrade.migrate, each) for each in (empty, other)]:
             done.result()
     assert is_current(empty)
     before = described(empty)
-    upgrade.migrate(empty)
+    alembic_upgrade.migrate(empty)
     assert described(empty) == before
 
 
@@ -161,10 +161,10 @@ OLD_ROWS = """
 
 def test_sign_ups_from_before_they_had_a_deletion_time_are_deleted_in_time(empty, database):
     with changing(empty) as connection:
-        command.upgrade(upgrade._config(connection), "0002")
+        command.upgrade(alembic_upgrade._config(connection), "0002")
         for statement in OLD_ROWS.split(";"):
             connection.execute(text(statement))
-    upgrade.migrate(empty)
+    alembic_upgrade.migrate(empty)
     for hours, left in ((1, 1), (72, 0)):
         with empty.writing() as session:
             retention.forget_due(session, now=NOON + timedelta(hours=hours))

@@ -59,7 +59,7 @@ class RestartablePostgresql:
         # The data outlives each server; this process removes it, also when the tests are killed.
         self._folder_owner = Server(["sleep", "infinity"], self._home, user=postgresql.USER)
         self.url = postgresql.url_of(self._home)
-        postgresql.initialise(self._programs, self._home)
+        postgresql.initialize(self._programs, self._home)
         self.start()
 
     def start(self) -> None:

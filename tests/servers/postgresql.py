@@ -13,13 +13,13 @@ from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from newsletter.bench.servers import postgresql
-from newsletter.bench.servers.postgresql import USER, accepts, administrator, initialise, programs, url_of
+from newsletter.bench.servers.postgresql import USER, accepts, administrator, initialize, programs, url_of
 from tests.servers.missing_servers import missing
 from tests.servers.run import RUN, Run
 from tests.servers.schema import migrate
 from tests.servers.server import ServerError, folder_for
 
-__all__ = ["USER", "accepts", "initialise", "programs", "url_of"]
+__all__ = ["USER", "accepts", "initialize", "programs", "url_of"]
 
 SETTINGS = {
     "fsync": "off",  # the cluster is temporary; a crash of the machine ends the tests too
@@ -119,7 +119,7 @@ def server_url(run: Run) -> str:
 def start(run: Run, programs: Path) -> str:
     """Start a cluster that ends with the run."""
     home = folder_for(postgresql.owner())
-    initialise(programs, home)
+    initialize(programs, home)
     server = run.serve(command(programs, home), home, user=USER)
     server.wait_until(lambda: accepts(url_of(home)))
     return url_of(home)

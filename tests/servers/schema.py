@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from newsletter.migrations.upgrade import migrate as migrate_schema
+from newsletter.migrations.alembic_upgrade import migrate as migrate_schema
 from newsletter.store.database import Database
 
 

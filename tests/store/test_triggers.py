@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from newsletter import audit_log
 from newsletter.consent.ledger import LedgerEntry
 from newsletter.consent.seals import Leaf, Seal
-from newsletter.migrations import upgrade
+from newsletter.migrations import alembic_upgrade
 from newsletter.migrations.schema import metadata
 from newsletter.store import triggers
 from newsletter.store.database import Database
@@ -94,7 +94,7 @@ def test_a_dropped_trigger_is_reported_and_recreated(database):
             on = "" if database.is_sqlite else f" ON {name.partition('_')[0]}"
             session.execute(text(f"DROP TRIGGER {name}{on}"))
     assert missing(database) == {"ledger_refuses_update", "acts_refuses_delete"}
-    upgrade.migrate(database)
+    alembic_upgrade.migrate(database)
     assert missing(database) == set()
 
 
@@ -116,7 +116,7 @@ def test_a_disabled_trigger_is_reported_and_enabled_again(postgresql_url, how):
     with database.writing() as session:
         session.execute(text(f"ALTER TABLE ledger {how}"))
     assert "ledger_refuses_update" in missing(database)
-    upgrade.migrate(database)
+    alembic_upgrade.migrate(database)
     assert missing(database) == set()
     database.close()
 
@@ -129,5 +129,5 @@ def test_a_changed_trigger_is_recreated(filled):
         else:
             harmless = "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
             session.execute(text(f"{harmless} 'BEGIN RETURN OLD; END'"))
-    upgrade.migrate(filled)
+    alembic_upgrade.migrate(filled)
     assert refused(filled, "DELETE FROM ledger")

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -13,6 +14,7 @@ from fastapi import FastAPI, Request
 from sqlalchemy import func, select
 
 from newsletter.consent.signups import Signup
+from newsletter.queues.wakeups import Queue
 from newsletter.web.guards import DEFAULT_BODY_BYTES, FORM_BODY_BYTES, route_rules
 from tests.servers.server import free_port
 from tests.waiting import eventually
@@ -98,6 +100,31 @@ def test_a_higher_limit_of_one_route_does_not_raise_the_limit_of_forms(service, 
         assert post_json(site, "/subscribe", form.ljust(FORM_BODY_BYTES + 1), chunked=chunked)[0] == 413
     with service.site.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Signup)) == 1
+
+
+@pytest.mark.parametrize("path", ["/hooks/relay", "/undeclared", "/subscribe", "/confirm/x", "/never/x"])
+def test_a_length_over_the_limit_is_refused_before_a_byte_of_the_body_arrives(site, path):
+    request = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
+    with (
+        served(with_webhooks(site)) as connection,
+        socket.create_connection((connection.host, connection.port), timeout=5) as client,
+    ):
+        client.sendall(request.encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_pages_that_read_no_body_refuse_a_large_one_and_take_the_buttons_form(service):
+    service.newsletter()
+    service.sign_up("ana@example.org")
+    service.run(Queue.URGENT)
+    (letter,) = service.letters()
+    for path, button in [("confirm", "confirm=yes"), ("never", "never=yes")]:
+        link = service.link(letter, path)
+        with served(with_webhooks(service)) as connection:
+            assert post_json(connection, link, b"a" * 70_000, chunked=False)[0] == 413
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            connection.request("POST", link, button.encode(), headers)
+            assert connection.getresponse().status == 200
 
 
 def test_a_body_sent_to_an_unknown_route_is_not_read(site):

@@ -27,7 +27,7 @@ USER = "postgres"
 def start(where: Path, settings: Mapping[str, str]) -> tuple[Server, str]:
     """Start a new cluster in a folder below `where`; return its server and URL. Other settings keep their defaults."""
     binaries, home = programs(), folder_for(owner(), where=where)
-    initialise(binaries, home)
+    initialize(binaries, home)
     server = Server(command(binaries, home, settings), home, user=USER)
     server.wait_until(lambda: accepts(url_of(home)))
     return server, url_of(home)
@@ -60,7 +60,7 @@ def owner() -> str:
     return USER
 
 
-def initialise(programs: Path, home: Path) -> None:
+def initialize(programs: Path, home: Path) -> None:
     """Create an empty cluster: UTF-8, sorted by code point, open to every user who can reach its socket."""
     options = ["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
     done = subprocess.run(  # noqa: S603 - words of our own

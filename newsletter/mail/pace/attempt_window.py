@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from newsletter.mail.transport import replies
-from newsletter.mail.transport.replies import RefusalKind
+from newsletter.mail.transport.replies import RefusalCause
 from newsletter.mail.transport.transport import Outcome, Reply
 
 WINDOW = 200  # attempts that are counted, the newest
@@ -27,7 +27,7 @@ def outcome_code(outcome: Outcome, reply: Reply | None) -> str:
         return ""
     if outcome is Outcome.REFUSED:
         return GONE
-    if replies.refusal_kind(reply) is RefusalKind.RECIPIENT_TRANSIENT or TOO_MANY_ERRORS in reply.text.lower():
+    if replies.refusal_cause(reply) is RefusalCause.RECIPIENT_TRANSIENT or TOO_MANY_ERRORS in reply.text.lower():
         return LATER
     if reply.code >= 500:
         return REFUSED

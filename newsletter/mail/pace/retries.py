@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from newsletter.mail.letters.letters import LetterKind
 from newsletter.mail.transport import replies
-from newsletter.mail.transport.replies import RefusalKind
+from newsletter.mail.transport.replies import RefusalCause
 from newsletter.mail.transport.transport import Reply
 
 # Minutes, by how often the letter was deferred before; the last one repeats.
@@ -42,7 +42,7 @@ def wait(
     if tried_for >= RETRY_PERIOD[kind]:
         return None
     if reply and is_permanent(reply):
-        is_held = kind is LetterKind.ISSUE and replies.refusal_kind(reply) is not RefusalKind.RECIPIENT_TRANSIENT
+        is_held = kind is LetterKind.ISSUE and replies.refusal_cause(reply) is not RefusalCause.RECIPIENT_TRANSIENT
         return HOLD if is_held else None
     minutes = NO_REPLY_WAIT_MINUTES if reply is None or reply.code is None else WAIT_MINUTES[kind]
     return timedelta(minutes=minutes[min(deferrals, len(minutes) - 1)] * jitter)

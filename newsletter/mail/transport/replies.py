@@ -14,7 +14,7 @@ SHORTEST_NAME = 3  # characters of a local part that is searched for in a reply
 PARSED_CHARACTERS, STORED_CHARACTERS = 2000, 400  # of a reply
 
 
-class RefusalKind(StrEnum):
+class RefusalCause(StrEnum):
     """What a refusal is about. Only RECIPIENT_PERMANENT means that the address must not be written to again."""
 
     RECIPIENT_PERMANENT = "recipient_permanent"  # the mailbox does not exist or accepts no mail
@@ -23,26 +23,26 @@ class RefusalKind(StrEnum):
 
 
 # By subject and detail of an enhanced status (RFC 3463 section 3), else by its subject.
-KIND_BY_STATUS = {
-    "1.0": RefusalKind.RECIPIENT_PERMANENT,
-    "1.1": RefusalKind.RECIPIENT_PERMANENT,
-    "1.2": RefusalKind.RECIPIENT_PERMANENT,
-    "1.3": RefusalKind.RECIPIENT_PERMANENT,
-    "1.6": RefusalKind.RECIPIENT_PERMANENT,
-    "1.7": RefusalKind.POLICY,  # the sender's address
-    "1.8": RefusalKind.POLICY,
-    "1.10": RefusalKind.RECIPIENT_PERMANENT,  # a null MX, RFC 7505
-    "1": RefusalKind.RECIPIENT_TRANSIENT,
-    "2.1": RefusalKind.RECIPIENT_PERMANENT,  # disabled
-    "2.3": RefusalKind.POLICY,  # larger than the mailbox allows
-    "2": RefusalKind.RECIPIENT_TRANSIENT,
-    "3.4": RefusalKind.POLICY,  # larger than the system allows
-    "3": RefusalKind.RECIPIENT_TRANSIENT,
-    "4": RefusalKind.RECIPIENT_TRANSIENT,
-    "5": RefusalKind.POLICY,  # a protocol error of ours
-    "6.7": RefusalKind.RECIPIENT_PERMANENT,  # an address outside ASCII that the server cannot handle (RFC 6531)
-    "6": RefusalKind.POLICY,  # content
-    "7": RefusalKind.POLICY,
+CAUSE_BY_STATUS = {
+    "1.0": RefusalCause.RECIPIENT_PERMANENT,
+    "1.1": RefusalCause.RECIPIENT_PERMANENT,
+    "1.2": RefusalCause.RECIPIENT_PERMANENT,
+    "1.3": RefusalCause.RECIPIENT_PERMANENT,
+    "1.6": RefusalCause.RECIPIENT_PERMANENT,
+    "1.7": RefusalCause.POLICY,  # the sender's address
+    "1.8": RefusalCause.POLICY,
+    "1.10": RefusalCause.RECIPIENT_PERMANENT,  # a null MX, RFC 7505
+    "1": RefusalCause.RECIPIENT_TRANSIENT,
+    "2.1": RefusalCause.RECIPIENT_PERMANENT,  # disabled
+    "2.3": RefusalCause.POLICY,  # larger than the mailbox allows
+    "2": RefusalCause.RECIPIENT_TRANSIENT,
+    "3.4": RefusalCause.POLICY,  # larger than the system allows
+    "3": RefusalCause.RECIPIENT_TRANSIENT,
+    "4": RefusalCause.RECIPIENT_TRANSIENT,
+    "5": RefusalCause.POLICY,  # a protocol error of ours
+    "6.7": RefusalCause.RECIPIENT_PERMANENT,  # an address outside ASCII that the server cannot handle (RFC 6531)
+    "6": RefusalCause.POLICY,  # content
+    "7": RefusalCause.POLICY,
 }
 VAGUE_STATUSES = ("2.0", "5.0")  # Outlook.com and iCloud send them for a mailbox that does not exist; the text decides
 
@@ -123,11 +123,11 @@ def refusal_outcome(reply: Reply) -> Outcome:
     A 5xx does not invite another attempt; `retries` decides what LATER means after one.
     """
     is_permanent = reply.code is not None and reply.code >= 500
-    is_refused = is_permanent and refusal_kind(reply) is RefusalKind.RECIPIENT_PERMANENT
+    is_refused = is_permanent and refusal_cause(reply) is RefusalCause.RECIPIENT_PERMANENT
     return Outcome.REFUSED if is_refused else Outcome.LATER
 
 
-def refusal_kind(reply: Reply) -> RefusalKind:
+def refusal_cause(reply: Reply) -> RefusalCause:
     """Return what a refusal is about: by its enhanced status (RFC 3463, 7504, 7505), else by its code and text.
 
     An ambiguous reply is not blamed on the recipient, because a recipient wrongly blamed is never written to again.
@@ -136,17 +136,17 @@ def refusal_kind(reply: Reply) -> RefusalKind:
     status = reply.status or _status_in_text(reply.text)
     topic = status.partition(".")[2] if status else "0.0"
     if GREYLISTED.search(text):
-        return RefusalKind.RECIPIENT_TRANSIENT
+        return RefusalCause.RECIPIENT_TRANSIENT
     if reply.code is not None and reply.code < 500:
         is_slowed = reply.code == 421 or topic.startswith("7.") or (not status and SLOW.search(text))
-        return RefusalKind.POLICY if is_slowed else RefusalKind.RECIPIENT_TRANSIENT
+        return RefusalCause.POLICY if is_slowed else RefusalCause.RECIPIENT_TRANSIENT
     if BLOCKLISTED.search(text):
-        return RefusalKind.POLICY
+        return RefusalCause.POLICY
     if RECIPIENT_RATE.search(text):
-        return RefusalKind.RECIPIENT_TRANSIENT
+        return RefusalCause.RECIPIENT_TRANSIENT
     if topic.startswith("0.") or topic in VAGUE_STATUSES:
-        return _kind_by_text(reply.code, text)
-    return KIND_BY_STATUS.get(topic) or KIND_BY_STATUS.get(topic.partition(".")[0], RefusalKind.POLICY)
+        return _cause_by_text(reply.code, text)
+    return CAUSE_BY_STATUS.get(topic) or CAUSE_BY_STATUS.get(topic.partition(".")[0], RefusalCause.POLICY)
 
 
 def _status_in_text(text: str) -> str | None:
@@ -155,16 +155,16 @@ def _status_in_text(text: str) -> str | None:
     return found[1] if found else None
 
 
-def _kind_by_text(code: int | None, text: str) -> RefusalKind:
+def _cause_by_text(code: int | None, text: str) -> RefusalCause:
     """Return what a refusal without an enhanced status code is about."""
     if code is None or FULL.search(text):  # None: our own description of a lost connection
-        return RefusalKind.RECIPIENT_TRANSIENT
+        return RefusalCause.RECIPIENT_TRANSIENT
     if AGAINST_US.search(text) or (code == 552 and TOO_BIG.search(text)):
-        return RefusalKind.POLICY
+        return RefusalCause.POLICY
     if code == 552:
-        return RefusalKind.RECIPIENT_TRANSIENT
+        return RefusalCause.RECIPIENT_TRANSIENT
     is_about_recipient = code in (550, 551, 553, 556) or (code == 554 and RECIPIENT.search(text))
-    return RefusalKind.RECIPIENT_PERMANENT if is_about_recipient else RefusalKind.POLICY
+    return RefusalCause.RECIPIENT_PERMANENT if is_about_recipient else RefusalCause.POLICY
 
 
 def envelope_refusal(message: Message) -> tuple[Outcome, Reply] | None:

@@ -1,6 +1,6 @@
 """The Transport protocol: how messages are handed to the outbox or to SMTP relays, and three words for what came of it.
 
-- A `Reply` is the mail server's reply in its own words. Its `refusal_kind` (in `replies`) says what a refusal is about.
+- A `Reply` is the mail server's reply in its own words. Its `refusal_cause` (in `replies`) is whom a refusal is about.
 - An `Outcome` is what one attempt came to: taken, refused, later, in doubt, or untouched.
 - A `Result` is the record of one attempt: delivery, attempt, outcome, reply, and time.
 """
@@ -17,7 +17,7 @@ class Outcome(StrEnum):
     TAKEN = "taken"  # the server is responsible for it now (RFC 5321 section 4.2.5)
     REFUSED = "refused"  # permanently, because of this recipient
     LATER = "later"  # not now: a transient reply, or an error of ours or the relay's that is not the recipient's
-    IN_DOUBT = "in_doubt"  # all of it was sent, and no reply came
+    IN_DOUBT = "in_doubt"  # it may have arrived: all was sent and no reply came, or the last sync failed
     UNTOUCHED = "untouched"  # not sent at all
 
 

@@ -33,7 +33,6 @@ def confirm_page(token: str, site: CurrentSite, session: ReadingSession) -> HTML
 
 
 @router.post("/confirm/{token}")
-@route_rules(body_limit=FORM_BODY_BYTES)
 def confirm(token: str, site: CurrentSite, session: WritingSession, trace: RequestTrace) -> HTMLResponse:
     """Record the consent of the address's owner. Confirming again is no error."""
     signup = decisions.find_signup(session, site.links.read(token, Purpose.CONFIRM), lock=True)
@@ -50,7 +49,6 @@ def never_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLRe
 
 
 @router.post("/never/{token}")
-@route_rules(body_limit=FORM_BODY_BYTES)
 def never(token: str, site: CurrentSite, session: WritingSession, trace: RequestTrace) -> HTMLResponse:
     """Suppress the address for good."""
     signup = decisions.find_signup(session, site.links.read(token, Purpose.NEVER), lock=True)

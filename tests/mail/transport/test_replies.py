@@ -3,10 +3,10 @@
 import pytest
 
 from newsletter.mail.transport import replies
-from newsletter.mail.transport.replies import RefusalKind
+from newsletter.mail.transport.replies import RefusalCause
 from newsletter.mail.transport.transport import Outcome, Reply
 
-GONE, TRANSIENT, POLICY = RefusalKind
+GONE, TRANSIENT, POLICY = RefusalCause
 
 TABLE = [
     # the mailbox does not exist or no longer accepts mail: the address is not written to again
@@ -112,15 +112,15 @@ TABLE = [
     (POLICY, 500, "5.5.2 Error: bad syntax"),
     (POLICY, 502, "Command not implemented"),
     (POLICY, 501, "Syntax error"),
-    (POLICY, 555, "Parameters not recognised"),
+    (POLICY, 555, "Parameters not recognized"),
 ]
 
 
-@pytest.mark.parametrize(("kind", "code", "text"), TABLE, ids=[f"{code} {text[:48]}" for _, code, text in TABLE])
-def test_a_refusal_has_the_kind_of_its_reply(kind, code, text):
+@pytest.mark.parametrize(("cause", "code", "text"), TABLE, ids=[f"{code} {text[:48]}" for _, code, text in TABLE])
+def test_a_refusal_has_the_cause_that_its_reply_names(cause, code, text):
     reply = replies.parse(code, text.encode())
-    assert replies.refusal_kind(reply) is kind
-    assert replies.refusal_outcome(reply) is (Outcome.REFUSED if kind is GONE else Outcome.LATER)
+    assert replies.refusal_cause(reply) is cause
+    assert replies.refusal_outcome(reply) is (Outcome.REFUSED if cause is GONE else Outcome.LATER)
 
 
 def test_a_transient_reply_never_means_refused():
@@ -128,10 +128,10 @@ def test_a_transient_reply_never_means_refused():
     assert replies.refusal_outcome(Reply(None, None, "Connection reset by peer")) is Outcome.LATER
 
 
-def test_our_own_descriptions_have_a_kind_as_well():
-    assert replies.refusal_kind(replies.BAD_RECIPIENT) is GONE
-    assert replies.refusal_kind(replies.BAD_SENDER) is POLICY
-    assert replies.refusal_kind(replies.from_error(ConnectionResetError())) is TRANSIENT
+def test_our_own_descriptions_have_a_cause_as_well():
+    assert replies.refusal_cause(replies.BAD_RECIPIENT) is GONE
+    assert replies.refusal_cause(replies.BAD_SENDER) is POLICY
+    assert replies.refusal_cause(replies.from_error(ConnectionResetError())) is TRANSIENT
 
 
 @pytest.mark.parametrize(

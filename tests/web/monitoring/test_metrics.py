@@ -228,8 +228,8 @@ def test_without_a_token_only_this_machine_may_scrape(sqlite_url, tmp_path):
         assert status(service.browser, Host="letters.example.org") == 404
         for wrong in ("Bearer ", "Bearer", "Bearer None", f"Bearer {TOKEN}"):
             assert status(service.browser, Host="letters.example.org", Authorization=wrong) == 404
-        with TestClient(service.browser.app, base_url="http://localhost", client=("192.168.1.7", 1)) as neighbour:
-            assert status(neighbour) == 404
+        with TestClient(service.browser.app, base_url="http://localhost", client=("192.168.1.7", 1)) as neighbor:
+            assert status(neighbor) == 404
 
 
 def test_with_the_token_any_machine_may_scrape(sqlite_url, tmp_path):
