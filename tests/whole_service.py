@@ -22,9 +22,11 @@ from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
 from newsletter.web import create_app
+from newsletter.web.public.offered_newsletters import MAX_AGE, OfferedNewslettersCache
 from newsletter.web.site import Site
 from tests.clock import NOON
 from tests.servers.databases import MONITORING, opened
+from tests.transports import FakeMonotonic
 from workers import context, jobs
 from workers.context import Context
 
@@ -60,6 +62,7 @@ class WholeService:
     browser: TestClient
     clock: Clock
     outbox: Path
+    cache_clock: FakeMonotonic
 
     def newsletter(self, slug: str = "morning", **values: Any) -> Newsletter:
         """Add a newsletter with a published wording."""
@@ -76,8 +79,12 @@ class WholeService:
             wording_publication.publish(
                 session, templating.environment(), newsletter, text=text, actor="tests", now=self.clock()
             )
-        self.site.offered.invalidate()
+        self.let_the_site_read_newsletters_again()
         return newsletter
+
+    def let_the_site_read_newsletters_again(self) -> None:
+        """Set the clock of the site's cache forward by its largest age."""
+        self.cache_clock.now += MAX_AGE
 
     def form(self, slug: str = "morning") -> dict[str, Any]:
         """Return the hidden fields of a newsletter's form, from its page, and consent."""
@@ -154,7 +161,9 @@ def whole_service(url: str, folder: Path, **values: Any) -> Iterator[WholeServic
     database, monitoring = opened(settings.database), opened(settings.database, MONITORING)
     built = context.build(settings, database=database, clock=clock)
     app = create_app(settings, NoWakeups(), database=database, monitoring=monitoring)
-    app.state.site = replace(app.state.site, now=clock)
+    cache_clock = FakeMonotonic()
+    offered = OfferedNewslettersCache(database, monotonic=cache_clock)
+    app.state.site = replace(app.state.site, now=clock, offered=offered)
     with TestClient(app, base_url=settings.base_url, client=("127.0.0.1", 50_000)) as browser:
-        yield WholeService(app.state.site, built, browser, clock, folder / "outbox")
+        yield WholeService(app.state.site, built, browser, clock, folder / "outbox", cache_clock)
     built.close()

@@ -62,7 +62,7 @@ class DemoSteps:
                 slug=SLUG,
                 name="Paper and Clocks",
                 publisher="The Demo Press",
-                description="How letters, clocks and bridges work. Twelve short pieces, whenever there are enough.",
+                description="How letters, clocks and bridges work. Twelve short articles, whenever there are enough.",
                 sender="letters@demo.example",
                 postal_address="1 Example Street, 00000 Exampleton",
                 actor=audit_log.system_user(),

@@ -1,8 +1,9 @@
 """The newsletters and consent wordings on offer, cached in the process so that a sign-up costs one statement."""
 
+import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -46,26 +47,22 @@ class OfferedNewsletters:
 class OfferedNewslettersCache:
     """Reads the offered newsletters again when they are older than MAX_AGE or lack a requested one."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._database = database
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._offered = OfferedNewsletters({}, {})
-        self._read_at = -MAX_AGE
+        self._read_at = -math.inf
 
     def get(self, *, slugs: frozenset[str] = frozenset(), wording: int | None = None) -> OfferedNewsletters:
         """Return the offered newsletters. Names that are not among them cause at most one read per MIN_AGE."""
         with self._lock:
-            age = time.monotonic() - self._read_at
+            age = self._monotonic() - self._read_at
             if age >= MAX_AGE or (age >= MIN_AGE and not self._offered.has(slugs, wording)):
                 with self._database.reading() as session:
                     self._offered = _read(session)
-                self._read_at = time.monotonic()
+                self._read_at = self._monotonic()
             return self._offered
-
-    def invalidate(self) -> None:
-        """Make the next request read again."""
-        with self._lock:
-            self._read_at = -MAX_AGE
 
 
 def _read(session: Session) -> OfferedNewsletters:

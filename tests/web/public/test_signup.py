@@ -161,7 +161,7 @@ def test_a_form_opened_before_a_new_wording_was_published_is_accepted(service):
             actor="tests",
             now=service.clock(),
         )
-    service.site.offered.invalidate()
+    service.let_the_site_read_newsletters_again()
     assert "Other words" in service.browser.get("/n/morning").text
     assert service.browser.post("/subscribe", data={**old, "email": GOOD}).status_code == 202
     with service.site.database.reading() as session:
