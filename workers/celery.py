@@ -3,7 +3,7 @@
 It is made when Celery asks for it, so that importing the workers reads no settings.
 """
 
-from functools import cache
+from functools import cache, partial
 from threading import Event
 
 from celery import Celery
@@ -41,11 +41,8 @@ def app_of_the_environment(*, heartbeat: float = HEARTBEAT_INTERVAL, lease: floa
     output.log_like_the_site(app)
     stop, wakeups = Event(), broker.wakeups(app)
     # A worker that finds more letters than it claims at once wakes the queue, so idle workers join before the schedule.
-    built = Once(
-        lambda: context.build(
-            configured, heartbeat=heartbeat, lease=lease, stop=stop, on_more_due=lambda: wakeups.wake(Queue.BULK)
-        )
-    )
+    more = partial(wakeups.wake, Queue.BULK)
+    built = Once(lambda: context.build(configured, heartbeat=heartbeat, lease=lease, stop=stop, on_more_due=more))
     tasks.register(app, built, wakeups)
     lifetime.connect_signals(built, wakeups, stop, heartbeat=heartbeat)
     return app

@@ -6,7 +6,6 @@ from threading import Event
 from celery import signals
 
 from newsletter import startup
-from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL
 from newsletter.redaction import log_failure
 from workers import jobs
 from workers.context import Context
@@ -17,9 +16,7 @@ from workers.repeating import Repeating
 log = logging.getLogger(__name__)
 
 
-def connect_signals(
-    context: Once[Context], wakeups: Closing, stop: Event, *, heartbeat: float = HEARTBEAT_INTERVAL
-) -> None:
+def connect_signals(context: Once[Context], wakeups: Closing, stop: Event, *, heartbeat: float) -> None:
     """Build the context when a worker starts; set `stop` when it gets a signal to end, and make sure that it ends.
 
     If a wrong setting makes the context impossible, the process ends at once. If only the database is away, it goes

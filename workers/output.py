@@ -17,11 +17,8 @@ def log_like_the_site(app: Celery) -> None:
     _configure(loglevel=logging.WARNING)  # until Celery passes the level: it warns root users before that
     signals.setup_logging.connect(_configure)
     signals.celeryd_init.connect(_without_banner)
-    for signal, event in (
-        (signals.worker_shutdown, "worker stopped"),
-        (signals.beat_init, "beat started"),
-    ):
-        signal.connect(partial(_log, event), weak=False)
+    signals.worker_shutdown.connect(partial(_log, "worker stopped"), weak=False)
+    signals.beat_init.connect(partial(_log, "beat started"), weak=False)
     beat: Any = app.Beat
     # A patch, because beat sends no signal before it prints its banner: tests/workers/test_output.py fails without it.
     vars(app)["Beat"] = lambda **options: beat(**options | {"quiet": True})

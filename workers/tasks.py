@@ -15,9 +15,8 @@ from workers.single_flight import SingleFlight
 def register(app: Celery, context: Callable[[], Context], wakeups: Wakeups) -> None:
     """Register the task of every queue with this app: it does the queue's jobs."""
     for queue in Queue:
-        handle(
-            app, queue, SingleFlight(partial(jobs.handle_wakeup, queue, context), again=partial(wakeups.wake, queue))
-        )
+        work = partial(jobs.handle_wakeup, queue, context)
+        handle(app, queue, SingleFlight(work, again=partial(wakeups.wake, queue)))
 
 
 def handle(app: Celery, queue: Queue, work: Callable[[], None]) -> None:

@@ -63,7 +63,7 @@ class InterruptedEvent(Event):
 def two_signals_at_once() -> None:
     """The body of a process: it exits with status 0 if `stop` is set."""
     stop = InterruptedEvent()
-    lifetime.connect_signals(Once(StringIO), StringIO(), stop)
+    lifetime.connect_signals(Once(StringIO), StringIO(), stop, heartbeat=5)
     signals.worker_init.send(None)
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, lambda *_: signals.worker_shutting_down.send(None))
@@ -78,7 +78,7 @@ def signal_after_a_failed_start() -> None:
         raise PermissionError
 
     stop = Event()
-    lifetime.connect_signals(Once(build), StringIO(), stop)
+    lifetime.connect_signals(Once(build), StringIO(), stop, heartbeat=5)
     signals.worker_init.send(None)
     signals.worker_shutting_down.send(None)
     sys.exit(not stop.wait(5))
