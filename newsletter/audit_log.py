@@ -19,6 +19,8 @@ SCHEDULER = "scheduler"
 WORKER = "worker"
 SITE = "site"
 
+SEEN_REPLIES = "seen_replies"  # a field for the service only, too long to be shown
+
 
 class AuditEntry(Base):
     """One change. It contains no personal data, only ids, field names and plain facts."""
@@ -31,6 +33,11 @@ class AuditEntry(Base):
     subject: Mapped[str] = mapped_column(String(255))
     fields: Mapped[dict[str, Any]]
     at: Mapped[datetime]
+
+    @property
+    def shown_fields(self) -> dict[str, Any]:
+        """The fields that are meant for people."""
+        return {name: value for name, value in self.fields.items() if name != SEEN_REPLIES}
 
 
 def record(session: Session, *, actor: str, verb: str, subject: str, now: datetime, **fields: Any) -> None:

@@ -81,7 +81,7 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
         "actor": entry.actor,
         "verb": entry.verb,
         "subject": entry.subject,
-        "fields": entry.fields,
+        "fields": entry.shown_fields,
     }
 
 

@@ -143,11 +143,13 @@ def begin_sending(session: Session, issue: Issue, *, actor: str, now: datetime) 
     _change_status(session, issue, IssueStatus.SENDING, actor=actor, now=now)
 
 
-def resume(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
-    """Continue a paused issue. Raises Refused for any other status."""
+def resume(
+    session: Session, issue: Issue, *, actor: str, now: datetime, facts: Mapping[str, Any] | None = None
+) -> None:
+    """Continue a paused issue; `facts` are added to the audit log. Raises Refused for any other status."""
     if issue.status is not IssueStatus.PAUSED:
         raise Refused(f"Issue {issue.id} is {issue.status}; only a paused issue can be resumed.")
-    begin_sending(session, issue, actor=actor, now=now)
+    _change_status(session, issue, IssueStatus.SENDING, actor=actor, now=now, facts=facts)
 
 
 def pause(session: Session, issue: Issue, *, actor: str, now: datetime, reason: str | None = None) -> None:

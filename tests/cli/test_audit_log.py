@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from typer.main import get_command
 
-from newsletter import operators
+from newsletter import audit_log, operators
 from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
 from newsletter.content import issues
@@ -157,6 +157,14 @@ def test_the_audit_log_is_listed_newest_last(newsletter, database, numbers):
     two = json.loads(newsletter("operators", "acts", "--limit", "2", "--json").stdout)
     assert [row["verb"] for row in two] == ["issue approved", "operator's role changed"]
     assert datetime.fromisoformat(two[0]["at"]).tzinfo is not None
+
+
+def test_the_audit_log_is_listed_without_the_places_of_replies(newsletter, database):
+    with database.writing() as session:
+        fields = {audit_log.SEEN_REPLIES: {"1": {"1": [[0, 99]]}}}
+        audit_log.record(session, actor="tests", verb="issue resumed", subject="issue:1", now=NOON, **fields)
+    assert newsletter("operators", "acts").stdout.endswith("issue resumed  issue:1\n")
+    assert json.loads(newsletter("operators", "acts", "--json").stdout)[-1]["fields"] == {}
 
 
 def test_operators_are_listed_with_their_roles(newsletter, numbers):

@@ -1,14 +1,17 @@
 """Pause an issue whose letters are refused too often, or that no relay can send, until a person has looked at it.
 
-An issue pauses if, of its last 200 letters with a reply, counted on the rows of its deliveries,
+An issue pauses if, of the last 200 replies to its letters at the same try, counted on the rows of its deliveries,
 
-- more than 10 % were refused because the mailbox does not exist: the list is old or not ours, and every further letter
-  harms the sender's reputation; or
-- more than 20 % were refused for good because of sender or content: the others would be refused, too.
+- more than 10 % say that the mailbox does not exist: the list is old or not ours, and every further letter harms the
+  sender's reputation; or
+- more than 20 % refuse the letter for good because of sender or content: the others would be refused, too.
 
-A short list proves too little until all its letters have a reply. Its held refusals are counted again when they come
-due (`held_refusals`), however few they are. A temporary refusal counts as a reply, but is no reason to pause: it
-passes, and the relay's throttle slows down (`throttle`).
+Fewer than 50 replies prove too little, unless all of at least ten say the same. First replies are compared with first
+ones, replies to a retry with those to other retries (`reply_windows`). When held refusals come due (`held_refusals`),
+no more replies are expected: then more than 20 % refused because of sender or content suffice, however few replies
+there are, and half of the 200 may come from letters after the held ones. Replies from before a resume do not count. A
+temporary refusal counts as a reply, but is no reason to pause: it passes, and the relay's throttle slows down
+(`throttle`).
 """
 
 import logging
@@ -18,23 +21,25 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from math import inf
 
-from sqlalchemy import case, func, or_, select, text, true, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from newsletter import audit_log
+from newsletter.audit_log import AuditEntry
 from newsletter.content import issues
 from newsletter.content.issues import Issue, IssueStatus
-from newsletter.mail.delivery.deliveries import DELIVERIES, WAITING, Delivery, DeliveryStatus, has_status
+from newsletter.mail.delivery import reply_windows
+from newsletter.mail.delivery.deliveries import WAITING, Delivery, has_status
+from newsletter.mail.delivery.reply_windows import SCANNED_ROWS, Window
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.pace import attempt_window, throttle
 from newsletter.mail.pace.attempt_window import WINDOW
-from newsletter.mail.transport import replies
 from newsletter.mail.transport.transport import Result
 from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 
 MAX_GONE_SHARE, MAX_REFUSED_SHARE = 0.10, 0.20  # of the last letters with a reply
-SCANNED_ROWS = 1000  # of an issue that are read to find those: letters claimed by other workers lie between them
+MIN_REFUSALS = 6  # that can pause an issue: more than 10 % of 50 replies
 COUNT_INTERVAL = 0.1  # seconds between two counts of one process, unless ten refusals are recorded before
 RESUME_GRACE = timedelta(seconds=90)  # a failing relay is tried once a minute: what is known from before is stale
 
@@ -71,23 +76,24 @@ def pause_all(session: Session, *, reason: str, now: datetime) -> list[int]:
 def resume(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
     """Resume a paused issue, with its held refusals: its letters that were refused for good because of us.
 
-    A letter is tried again after a 5xx only because a person has fixed what the reply names (RFC 5321 section 4.2.1).
+    The audit log remembers the replies that are there: they do not pause the issue again. A letter is tried again after
+    a 5xx only because a person has fixed what the reply names (RFC 5321 section 4.2.1).
     """
-    issues.resume(session, issue, actor=actor, now=now)
-    mine = select(Letter.id).where(Letter.issue_id == issue.id)
-    held = update(Delivery).where(Delivery.letter_id.in_(mine), has_status(*WAITING), Delivery.reply_code >= 500)
+    letters = session.scalars(select(Letter.id).where(Letter.issue_id == issue.id)).all()
+    seen = reply_windows.seen(session, letters)
+    issues.resume(session, issue, actor=actor, now=now, facts={audit_log.SEEN_REPLIES: seen} if seen else None)
+    held = update(Delivery).where(Delivery.letter_id.in_(letters), has_status(*WAITING), Delivery.reply_code >= 500)
     session.execute(held.values(due_at=now, reply_code=None, reply_text=None))
 
 
 def _was_just_resumed(session: Session, issue_id: int, now: datetime) -> bool:
     resumed = _last_resume(session, issue_id)
     # If the clock was set back since, the time that passed is unknown: the resume does not count as recent.
-    return resumed is not None and abs(now - resumed) < RESUME_GRACE
+    return resumed is not None and abs(now - resumed.at) < RESUME_GRACE
 
 
-def _last_resume(session: Session, issue_id: int) -> datetime | None:
-    resumed = audit_log.last(session, subject=f"issue:{issue_id}", verb="issue resumed")
-    return resumed.at if resumed else None
+def _last_resume(session: Session, issue_id: int) -> AuditEntry | None:
+    return audit_log.last(session, subject=f"issue:{issue_id}", verb="issue resumed")
 
 
 def is_refusal(result: Result) -> bool:
@@ -100,78 +106,33 @@ def pause_refused(
 ) -> set[int]:
     """Pause the issues of these refused deliveries that are refused too often; return the issues' ids.
 
-    With `all_answered` no further replies are expected: a short list is judged by the replies it has, and letters sent
-    after a refused one count as well.
+    With `all_answered` no further replies are expected: a short list is judged by the replies it has, and half of the
+    200 may come from letters after the refused ones.
     """
-    ends = (
-        select(Letter.issue_id, Letter.id, func.max(Delivery.subscriber_id))
-        .join(Letter, Letter.id == Delivery.letter_id)
-        .where(Delivery.id.in_(deliveries), Letter.issue_id.is_not(None), Delivery.subscriber_id.is_not(None))
-        .group_by(Letter.issue_id, Letter.id)
-    )
     paused: set[int] = set()
-    for issue, letter, last in session.execute(ends).all():
-        assert issue
-        assert last
-        until = _half_a_scan_later(session, letter, last) if all_answered else last
-        if reason := _reason(session, issue, letter, until, now=now, all_answered=all_answered):
+    for issue, window in reply_windows.windows(session, deliveries):
+        if reason := _reason(session, issue, window, all_answered=all_answered):
             pause(session, issue, reason=reason, now=now)
             paused.add(issue)
     return paused
 
 
-def _half_a_scan_later(session: Session, letter: int, subscriber: int) -> int:
-    """Return the subscriber who is half the scanned rows after this one, or the last."""
-    row = DELIVERIES.c
-    later = select(row.subscriber_id).where(row.letter_id == letter, row.subscriber_id > subscriber)
-    later = later.order_by(row.letter_id, row.subscriber_id).limit(SCANNED_ROWS // 2)
-    return session.scalar(select(func.max(later.subquery().c.subscriber_id))) or subscriber
-
-
-def _reason(session: Session, issue: int, letter: int, until: int, *, now: datetime, all_answered: bool) -> str | None:
+def _reason(session: Session, issue: int, window: Window, *, all_answered: bool) -> str | None:
     """Return why the issue must pause, or None. Replies from before its last resume do not count."""
-    limit = SCANNED_ROWS if all_answered else WINDOW
-    reason = pause_reason(_replies(session, letter, until, limit=limit), all_answered=all_answered)
-    resumed = _last_resume(session, issue) if reason else None
-    if resumed is None or resumed > now:  # the clock was set back since: what came after the resume is unknown
-        return reason
-    return pause_reason(_replies(session, letter, until, limit=limit, since=resumed), all_answered=all_answered)
+    replies = reply_windows.last_replies(session, window, limit=WINDOW, and_later=all_answered)
+    if not all_answered and sum(each.code in ADVICE for each in replies) < MIN_REFUSALS:
+        return None  # without a search of the audit log
+    resumed = _last_resume(session, issue)
+    if seen := resumed and resumed.fields.get(audit_log.SEEN_REPLIES):
+        replies = reply_windows.last_replies(session, window, limit=SCANNED_ROWS, and_later=all_answered)
+        replies = reply_windows.unseen(replies, window, seen)
+    counted = [(each.code, each.text) for each in replies[:WINDOW]]
+    return pause_reason(counted, all_answered=all_answered, are_retries=window.tries > 1)
 
 
-def _replies(
-    session: Session, letter: int, until: int, *, limit: int, since: datetime | None = None
-) -> list[tuple[str, str]]:
-    """Return code (`attempt_window`) and text of the last replies to a letter, up to a subscriber's.
-
-    An issue is sent in the order of its subscribers, and an index has that order. So the rows before one were sent
-    before it, whichever process sent them. Of a letter that waits, the last reply counts.
-    """
-    row = DELIVERIES.c
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SET LOCAL enable_sort = off"))  # use the index, whatever the statistics say
-    newest = (
-        select(row.subscriber_id, row.status, row.reply_code, row.reply_text, row.decided_at)
-        .where(row.letter_id == letter, row.subscriber_id <= until)
-        .order_by(row.letter_id.desc(), row.subscriber_id.desc())
-        .limit(SCANNED_ROWS)
-        .subquery()
-    ).c
-    words = case((newest.reply_code >= 500, newest.reply_text))
-    answered = or_(newest.status == DeliveryStatus.SENT, newest.reply_code.is_not(None))
-    is_new = true() if since is None else or_(newest.decided_at.is_(None), newest.decided_at > since)
-    rows = select(newest.status, newest.reply_code, words).where(answered, is_new)
-    rows = rows.order_by(newest.subscriber_id.desc()).limit(limit)
-    return [_code_and_text(*each) for each in session.execute(rows)]
-
-
-def _code_and_text(status: DeliveryStatus, code: int | None, words: str | None) -> tuple[str, str]:
-    if status is DeliveryStatus.SENT:
-        return attempt_window.TAKEN, ""
-    reply = replies.from_row(code, words)
-    return attempt_window.outcome_code(replies.refusal_outcome(reply), reply), reply.line
-
-
-def pause_reason(codes_and_texts: Sequence[tuple[str, str]], *, all_answered: bool = False) -> str | None:
+def pause_reason(
+    codes_and_texts: Sequence[tuple[str, str]], *, all_answered: bool = False, are_retries: bool = False
+) -> str | None:
     """Return why these replies must pause an issue, as a sentence for an operator; None if they need not."""
     seen, counts = len(codes_and_texts), Counter(code for code, _ in codes_and_texts)
     if throttle.too_many(counts[attempt_window.GONE], seen, share=MAX_GONE_SHARE):
@@ -183,7 +144,8 @@ def pause_reason(codes_and_texts: Sequence[tuple[str, str]], *, all_answered: bo
     else:
         return None
     ((most_frequent, _),) = Counter(text for code, text in codes_and_texts if code == reason).most_common(1)
-    return f"Of the last {seen} letters {counts[reason]} were {ADVICE[reason]} Most often: {most_frequent}"
+    letters = "retried letters" if are_retries else "letters"
+    return f"Of the last {seen} {letters} {counts[reason]} were {ADVICE[reason]} Most often: {most_frequent}"
 
 
 class RefusalMonitor:

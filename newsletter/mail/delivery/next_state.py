@@ -57,8 +57,8 @@ def next_state(current: DeliveryState, result: Result, *, now: datetime, jitter:
             changes |= {"status": DeliveryStatus.IN_DOUBT, "doubts": 1, "due_at": now + IN_DOUBT_DELAY}
         case Outcome.LATER:
             wait = _wait(current, result, now, random.uniform(*JITTER) if jitter is None else jitter)  # noqa: S311 - it only spreads retries
-            later = {"status": waiting, "deferrals": current.deferrals + 1, "due_at": now + wait} if wait else None
-            changes |= later or {"status": given_up}
+            changes |= {"status": waiting, "due_at": now + wait} if wait else {"status": given_up}
+            changes["deferrals"] = current.deferrals + 1
     return {**changes, "decided_at": None if changes["status"] in OPEN else result.at}
 
 

@@ -82,6 +82,16 @@ def test_a_relay_that_refuses_because_of_us_costs_a_pause_and_no_letter(service)
     assert len(set(fixed.taken)) == len(fixed.taken) == 60
 
 
+def test_an_issue_resumed_days_later_is_paused_again_although_its_refused_letters_do_not_wait_any_more(service):
+    issue = a_refused_issue(service, 60)
+    issue.send(refusing())
+    service.clock.advance(days=3)
+    issue.resume()
+    issue.send(refusing())
+    assert issue.status() is IssueStatus.PAUSED
+    assert issue.statuses().count(DeliveryStatus.FAILED) < 40
+
+
 @pytest.mark.parametrize(("readers", "taken"), [(1, 0), (9, 0), (49, 1)])
 def test_a_short_list_is_paused_like_a_long_one(service, readers, taken):
     issue = a_refused_issue(service, readers)

@@ -1,5 +1,6 @@
 """An issue whose letters are refused too often is paused with a reason, counted on the rows of its deliveries."""
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -7,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, text, update
 
+from newsletter import audit_log
 from newsletter.consent.subscribers import Subscriber
 from newsletter.content import issues
 from newsletter.content.issues import Issue, IssueStatus
-from newsletter.mail.delivery import deliveries, issue_pauses
+from newsletter.mail.delivery import deliveries, issue_pauses, reply_windows
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
-from newsletter.mail.delivery.issue_pauses import SCANNED_ROWS, RefusalMonitor, pause_reason, pause_refused
+from newsletter.mail.delivery.issue_pauses import RefusalMonitor, pause_reason, pause_refused
+from newsletter.mail.delivery.reply_windows import SCANNED_FOR_RETRIES, SCANNED_ROWS
 from newsletter.mail.pace import attempt_window
 from newsletter.mail.transport import replies
 from newsletter.store.database import Begin
@@ -44,6 +47,7 @@ class Mailing:
     letter: int
     deliveries: list[int]
     answered: int = 0
+    deferrals: Counter[int] = field(default_factory=Counter)  # as `next_state` counts them
     monitor: RefusalMonitor = field(init=False)
     monotonic: FakeMonotonic = field(default_factory=FakeMonotonic)
 
@@ -63,7 +67,9 @@ class Mailing:
         for number, outcome_code in codes.items():
             status, code, text = ROWS_BY_CODE[outcome_code]
             at = None if status in deliveries.OPEN else self.clock()
-            rows.append({"id": number, "status": status, "reply_code": code, "reply_text": text, "decided_at": at})
+            self.deferrals[number] += outcome_code in "rscl"
+            row = {"id": number, "status": status, "reply_code": code, "reply_text": text, "decided_at": at}
+            rows.append({**row, "deferrals": self.deferrals[number]})
         if rows:
             with self.begin() as session:
                 session.execute(update(Delivery), rows)
@@ -262,6 +268,141 @@ def test_letters_claimed_before_the_pause_are_not_sent_and_those_claimed_after_a
     assert not mailing.monitor.is_paused(mailing.issue, claimed_at=mailing.monotonic() + 1)
     assert not mailing.monitor.is_paused(mailing.issue + 1, claimed_at=claimed_at)
     assert not mailing.monitor.is_paused(None, claimed_at=claimed_at)
+
+
+@pytest.mark.parametrize("retried", ["r", "g"])
+@pytest.mark.parametrize("first", ["s", "l"])
+def test_refused_retries_pause_although_the_letters_around_them_were_taken(begin, first, retried):
+    mailing = a_mailing(begin, 1000)
+    mailing.answer(((first + "t" * 11) * 84)[:1000])
+    deferred = mailing.deliveries[::12]
+    mailing.clock.advance(hours=1)
+    mailing.record(dict.fromkeys(deferred[:9], retried))
+    assert not mailing.is_paused
+    mailing.record({deferred[9]: retried})
+    assert mailing.is_paused
+    assert mailing.status()[1].startswith("Of the last 10 retried letters 10 were refused for good")
+
+
+def test_a_few_refused_retries_among_many_do_not_pause(begin):
+    mailing = a_mailing(begin, 1000)
+    mailing.answer("l" * 61 + "t" * 939)
+    mailing.record(dict(zip(mailing.deliveries, "t" * 48 + "r" * 12, strict=False)))
+    assert not mailing.is_paused
+    mailing.record({mailing.deliveries[60]: "r"})
+    assert mailing.is_paused
+
+
+def test_replies_to_a_second_retry_are_not_lost_among_those_to_the_first(begin):
+    mailing = a_mailing(begin, 300)
+    mailing.answer("l" * 300)
+    mailing.record(dict(zip(mailing.deliveries, ("l" + "t" * 14) * 20, strict=True)))
+    mailing.record(dict.fromkeys(mailing.deliveries[::15], "r"))
+    assert mailing.is_paused
+
+
+def test_held_refusals_that_failed_without_a_retry_are_no_refused_retries(begin):
+    mailing = a_mailing(begin, 300)
+    mailing.answer("t" * 150 + "r" * 30 + "l" * 50)
+    with begin() as session:
+        held = Delivery.id.in_(mailing.deliveries[150:180])
+        session.execute(update(Delivery).where(held).values(status=DeliveryStatus.FAILED, decided_at=NOON))
+    mailing.record(dict(zip(mailing.deliveries[180:230], "t" * 44 + "r" * 6, strict=True)))
+    assert not mailing.is_paused
+
+
+def test_a_resume_counts_although_the_clock_was_set_back_before(begin):
+    mailing = a_mailing(begin, 200)
+    mailing.answer("t" * 100 + "g" * 20)
+    assert mailing.is_paused
+    mailing.clock.advance(hours=-1)
+    mailing.resume()
+    mailing.clock.advance(seconds=1)
+    mailing.answer("t" * 20 + "g")
+    assert not mailing.is_paused
+    mailing.answer("t" * 28 + "g" * 5)
+    assert mailing.is_paused
+    assert mailing.status()[1].startswith("Of the last 54 letters 6 were")
+
+
+def test_a_deferral_from_before_a_resume_is_no_reply_since(begin):
+    mailing = a_mailing(begin, 240)
+    mailing.answer("s" * 160 + "r" * 45)
+    assert mailing.is_paused
+    mailing.clock.advance(minutes=10)
+    mailing.resume()
+    mailing.clock.advance(seconds=1)
+    mailing.answer("r" * 35)
+    assert mailing.is_paused
+    assert mailing.status()[1].startswith("Of the last 35 letters 35 were")
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_after_a_resume_only_new_replies_to_retries_count(begin, hours):
+    mailing = a_mailing(begin, 400)
+    mailing.answer("l" * 400)
+    mailing.record(dict(zip(mailing.deliveries, "t" * 100 + "g" * 20 + "l" * 10, strict=False)))
+    assert mailing.is_paused
+    mailing.clock.advance(hours=hours)
+    mailing.resume()
+    mailing.record(dict.fromkeys(mailing.deliveries[130:139], "g"))
+    assert not mailing.is_paused
+    mailing.record(dict.fromkeys(mailing.deliveries[120:129], "g"))
+    assert not mailing.is_paused, "their third tries are nine, and no second ones"
+    mailing.record({mailing.deliveries[139]: "g"})
+    assert mailing.is_paused
+
+
+def test_letters_that_were_not_answered_before_a_resume_count_after_it(begin):
+    """Another worker had claimed them, and sends them after letters of later subscribers."""
+    mailing = a_mailing(begin, 100)
+    mailing.answer("t" * 20 + "-" * 40 + "g" * 10)
+    mailing.record(dict.fromkeys(mailing.deliveries[20:22], "t"))
+    mailing.record(dict.fromkeys(mailing.deliveries[60:70], "g"))
+    assert not mailing.is_paused, "10 of 32, below the minimum of 50"
+    mailing.answer("g" * 30)
+    assert mailing.is_paused
+    mailing.resume()
+    mailing.record(dict.fromkeys(mailing.deliveries[30:39], "g"))
+    assert not mailing.is_paused
+    mailing.record({mailing.deliveries[39]: "g"})
+    assert mailing.is_paused
+
+
+def test_a_resume_remembers_a_bounded_number_of_places(begin):
+    mailing = a_mailing(begin, 3000)
+    mailing.answer("tr-" * 1000)
+    assert mailing.is_paused
+    mailing.resume()
+    with begin() as session:
+        entry = audit_log.last(session, subject=f"issue:{mailing.issue}", verb="issue resumed")
+        runs = entry.fields[audit_log.SEEN_REPLIES][str(mailing.letter)]["1"]
+        assert audit_log.SEEN_REPLIES not in entry.shown_fields
+    assert len(runs) == reply_windows.MAX_RUNS
+    assert runs[0][0] == 0, "everything older was seen"
+
+
+@pytest.mark.parametrize(("later", "is_paused"), [(94, True), (95, False)])
+def test_when_held_letters_come_due_a_hundred_replies_to_later_ones_count(begin, later, is_paused):
+    mailing = a_mailing(begin, 600)
+    mailing.answer("t" * 165 + "r" * 35 + "t" * 400)
+    refused = {"status": DeliveryStatus.QUEUED, "decided_at": None, "deferrals": 1, "reply_code": 550}
+    with begin() as session:
+        mine = Delivery.id.in_(mailing.deliveries[200 + later : 206 + later])
+        session.execute(update(Delivery).where(mine).values(**refused, reply_text=ROWS_BY_CODE["r"][2]))
+        pause_refused(session, mailing.deliveries[190:200], now=NOON, all_answered=True)
+    assert mailing.is_paused is is_paused
+
+
+def test_a_count_of_retries_reads_ten_thousand_letters_at_most(postgresql_database):
+    begin = postgresql_database.writing
+    mailing = a_mailing(begin, 12_000)
+    mailing.answer("l" + "t" * 11_998 + "l")
+    with begin() as session:
+        session.execute(update(Delivery).where(Delivery.id == mailing.deliveries[-1]).values(deferrals=2))
+        before = rows_read(session)
+        assert pause_refused(session, mailing.deliveries[-1:], now=NOON) == set()
+        assert rows_read(session) - before <= 3 * SCANNED_FOR_RETRIES + 20
 
 
 @pytest.mark.parametrize("has_been_analysed", [True, False])
