@@ -45,9 +45,9 @@ class Engine:
         values = {name: self.local(str(value)) for name, value in SERVICES[service]["environment"].items()}
         return values | {"HOSTNAME": socket.gethostname()}  # an engine sets it to the container's name
 
-    def process(self, name: str, service: str, command: list[str]) -> Process:
+    def process(self, name: str, service: str, command: list[str], *, fresh: bool = False) -> Process:
         """Return a process that runs a command with a service's environment."""
-        return Process(name, command, self.environment(service), self.folder, fresh=True)
+        return Process(name, command, self.environment(service), self.folder, fresh=fresh)
 
     @contextmanager
     def up(self) -> Iterator[None]:
@@ -58,7 +58,8 @@ class Engine:
             for name in TopologicalSorter(depends).static_order():
                 if name not in OURS:
                     continue  # the test runs such a server already
-                self.started[name] = self.process(name, name, shlex.split(self.local(SERVICES[name]["command"])))
+                words = shlex.split(self.local(SERVICES[name]["command"]))
+                self.started[name] = self.process(name, name, words, fresh=True)
                 stack.enter_context(running(self.started[name]))
                 if (name, "service_completed_successfully") in conditions:
                     assert self.started[name].wait(START) == 0, self.started[name].output()

@@ -97,9 +97,11 @@ class Forked:
 
 def can_start(command: Sequence[str], environment: Mapping[str, str]) -> bool:
     """Return whether the fork server can start this: a known program whose environment matters only after imports."""
-    unchanged = {name: os.environ.get(name) for name in ("PYTHONPATH",)}
+    python_path = os.environ.get("PYTHONPATH")
     return command[0] in PROGRAMS and all(
-        name == "PATH" or name.startswith("NEWSLETTER_") or unchanged.get(name) == value
+        name in {"PATH", "HOSTNAME"}
+        or name.startswith("NEWSLETTER_")
+        or (name == "PYTHONPATH" and value == python_path)
         for name, value in environment.items()
     )
 

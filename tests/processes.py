@@ -221,7 +221,7 @@ def production(
     log_level = ["--loglevel", level]
     service = Production(
         Process("web", [*WEB, "--host", "127.0.0.1", "--port", str(port), "--log-level", level], environment, folder),
-        Process("worker", [*WORKER, *log_level], environment, folder),
+        Process("worker", [*worker, *log_level], environment, folder),
         Process("beat", [*BEAT, *log_level], environment, folder),
         base_url,
         environment,

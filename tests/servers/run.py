@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.server import Server, roomy_folder
+from tests.servers.server import Server
 
 
 class Run:
@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker := getattr(config, "workerinput", None):
         config.stash[RUN] = Run(Path(worker["run"]), int(worker["workerid"].removeprefix("gw")))
         return
-    folder = Path(tempfile.mkdtemp(prefix="newsletter-run-", dir=roomy_folder()))
+    folder = Path(tempfile.mkdtemp(prefix="newsletter-run-"))
     os.mkfifo(folder / "alive")
     config.stash[PIPE] = os.open(folder / "alive", os.O_RDWR)  # O_WRONLY would block until there is a reader
     config.stash[RUN] = Run(folder, 0)

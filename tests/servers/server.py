@@ -20,8 +20,8 @@ __all__ = [
 ]
 
 
-def folder_for(user: str) -> Path:
-    """Create a folder that `user` may enter."""
+def folder_for(user: str | None) -> Path:
+    """Create a folder that `user` may enter; if that is None, the user of this process."""
     return server.folder_for(user, where=roomy_folder())
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.servers.run import Run
 from tests.servers.schema import migrate
+from tests.servers.server import folder_for
 
 
 @pytest.fixture(scope="session")
@@ -14,8 +15,10 @@ def sqlite_template(run: Run) -> Path:
     """The path of a migrated database file."""
 
     def create() -> str:
-        migrate(f"sqlite:///{run.folder}/template.sqlite")
-        return str(run.folder / "template.sqlite")
+        folder = folder_for(None)
+        run.serve(["sleep", "infinity"], folder, user=None)  # its end deletes the folder, also if the run is killed
+        migrate(f"sqlite:///{folder}/template.sqlite")
+        return str(folder / "template.sqlite")
 
     return Path(run.once("sqlite", create))
 
