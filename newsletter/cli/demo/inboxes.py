@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import func, or_, select
 
+from newsletter.cli.demo import copies
 from newsletter.errors import NewsletterError
-from newsletter.mail.delivery import copies
 from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, has_status
 from newsletter.store.database import Database

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.cli.demo import copies
 from newsletter.content import issues
 from newsletter.links import Links
-from newsletter.mail.delivery import copies
 from newsletter.mail.delivery.assembly import Assembler
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
