@@ -8,7 +8,7 @@ from threading import Event
 from jinja2 import Environment
 
 from newsletter import startup, templating
-from newsletter.content.fetching.fetcher import Fetcher
+from newsletter.content.downloading.downloader import DirectDownloader, Downloader
 from newsletter.content.fetching.http import HttpFetcher
 from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
@@ -38,7 +38,7 @@ class Context:
     keyring: Keyring
     base_url: str
     dispatcher: Dispatcher
-    fetcher: Fetcher
+    downloader: Downloader
     now: Callable[[], datetime]
     supervisor: Supervisor
     lease_monitor: LeaseMonitor = field(default_factory=LeaseMonitor)
@@ -88,7 +88,7 @@ def build(
     parts = database, templating.environment(), keys, settings.base_url, dispatcher
     return Context(
         *parts,
-        HttpFetcher(allow=settings.feed_allow),
+        DirectDownloader(HttpFetcher(allow=settings.feed_allow)),
         clock,
         supervisor,
         lease_monitor=LeaseMonitor(heartbeat=heartbeat, lease=lease),

@@ -118,14 +118,18 @@ def finish_issues(context: Context) -> bool:
 
 def refresh_feeds(context: Context) -> bool:
     """Fetch the feeds that are due."""
-    database, fetcher = context.database, context.fetcher
-    return refreshing.refresh_due(database.writing, fetcher, now=context.now(), limit=FEEDS_PER_CALL) == FEEDS_PER_CALL
+    database, downloader = context.database, context.downloader
+    return (
+        refreshing.refresh_due(database.writing, downloader, now=context.now(), limit=FEEDS_PER_CALL) == FEEDS_PER_CALL
+    )
 
 
 def copy_pictures(context: Context) -> bool:
     """Copy the pictures of new articles."""
-    database, fetcher = context.database, context.fetcher
-    return pictures.copy_new(database.writing, fetcher, now=context.now(), limit=PICTURES_PER_CALL) == PICTURES_PER_CALL
+    database, downloader = context.database, context.downloader
+    return (
+        pictures.copy_new(database.writing, downloader, now=context.now(), limit=PICTURES_PER_CALL) == PICTURES_PER_CALL
+    )
 
 
 def record_heartbeat(context: Context) -> bool:

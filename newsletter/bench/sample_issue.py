@@ -18,6 +18,7 @@ from newsletter.consent import wording_publication, wordings
 from newsletter.consent.wordings import Wording
 from newsletter.content import feeds, issues, pictures, refreshing
 from newsletter.content.digests import drafting
+from newsletter.content.downloading.downloader import DirectDownloader
 from newsletter.content.feeds import Feed
 from newsletter.content.fetching.http import HttpFetcher
 from newsletter.content.issues import Issue
@@ -61,10 +62,10 @@ def fetch_feed(database: Database, feed: str | None, *, copies: int) -> None:
             for address in addresses:
                 feeds.add(session, reader, address, actor=audit_log.system_user(), now=clock.now())
         allowed = settings.load({f"{PREFIX}FEED_ALLOW": urlsplit(addresses[0]).netloc}, dotenv=None).feed_allow
-        fetcher = HttpFetcher(allow=allowed)
-        while refreshing.refresh_due(database.writing, fetcher, now=clock.now()):
+        downloader = DirectDownloader(HttpFetcher(allow=allowed))
+        while refreshing.refresh_due(database.writing, downloader, now=clock.now()):
             pass
-        while pictures.copy_new(database.writing, fetcher, now=clock.now()):
+        while pictures.copy_new(database.writing, downloader, now=clock.now()):
             pass
     with database.reading() as session:
         if error := session.scalar(select(Feed.error).where(Feed.error.is_not(None)).limit(1)):

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console
 from newsletter.content import articles, feeds, pictures, refreshing
+from newsletter.content.downloading.downloader import DirectDownloader
 from newsletter.content.fetching.http import HttpFetcher
 from newsletter.content.parsing.sanitizing import without_userinfo
 
@@ -44,13 +45,13 @@ def listed(as_json: console.Json = False) -> None:
 def refresh(as_json: console.Json = False) -> None:
     """Fetch every feed now. Also fetch the pictures of new articles; exit 1 if a feed could not be read."""
     settings, now = console.configured(), clock.now()
-    fetcher = HttpFetcher(allow=settings.feed_allow)
+    downloader = DirectDownloader(HttpFetcher(allow=settings.feed_allow))
     with console.database(settings) as database:
         with database.writing() as session:
             feeds.make_due(session, actor=audit_log.system_user(), now=now)
-        while refreshing.refresh_due(database.writing, fetcher, now=now):
+        while refreshing.refresh_due(database.writing, downloader, now=now):
             pass
-        while pictures.copy_new(database.writing, fetcher, now=now):
+        while pictures.copy_new(database.writing, downloader, now=now):
             pass
         with database.reading() as session:
             rows = _rows(session, since=now)

@@ -39,6 +39,10 @@ class Article(Base):
     edited_at: Mapped[datetime | None] = mapped_column(default=None)
     picture_sha256: Mapped[str | None] = mapped_column(ForeignKey("pictures.sha256"), index=True, default=None)
     picture_tried_at: Mapped[datetime | None] = mapped_column(default=None)
+    pictures: Mapped[list[Any] | None] = mapped_column(default=None)  # candidates, the best first: {"url", "alt"}
+    picture_tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    picture_due_at: Mapped[datetime | None] = mapped_column(default=None)  # of the next try; None if none is due
+    changed_at: Mapped[datetime | None] = mapped_column(default=None)  # the feed's version changed after approval
 
 
 def upsert(
@@ -88,8 +92,8 @@ def _editable(entry: FeedEntry) -> dict[str, Any]:
         "html": entry.html,
         "author": entry.author,
         "categories": list(entry.categories),
-        "picture_url": entry.picture.url if entry.picture else None,
-        "picture_alt": entry.picture.alt if entry.picture else "",
+        "picture_url": entry.pictures[0].url if entry.pictures else None,
+        "picture_alt": entry.pictures[0].alt if entry.pictures else "",
     }
 
 

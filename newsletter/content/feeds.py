@@ -33,6 +33,11 @@ class Feed(Base):
     next_try_at: Mapped[datetime] = mapped_column(index=True)
     failures: Mapped[int] = mapped_column(default=0)  # in a row; a success resets it
     error: Mapped[str | None] = mapped_column(default=None)
+    own_title: Mapped[str | None] = mapped_column(default=None)  # given by an operator; the feed's does not replace it
+    read_at: Mapped[datetime | None] = mapped_column(default=None)  # when a whole document was last parsed
+    overruns: Mapped[int] = mapped_column(default=0, server_default="0")  # times in a row that it exceeded a limit
+    paused_at: Mapped[datetime | None] = mapped_column(default=None)
+    removed_at: Mapped[datetime | None] = mapped_column(default=None)  # the row stays for articles in issues
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, func, select, update
+from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, false, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import audit_log
@@ -69,6 +69,7 @@ class Issue(Base):
     approved_sha: Mapped[str | None] = mapped_column(String(64), default=None)
     actor: Mapped[str | None] = mapped_column(String(255), default=None)  # who approved the issue
     sent_at: Mapped[datetime | None] = mapped_column(default=None)
+    has_generated_title: Mapped[bool] = mapped_column(default=False, server_default=false())  # made from the headlines
 
 
 class IssueArticle(Base):

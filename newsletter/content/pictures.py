@@ -6,6 +6,7 @@ not be copied is not shown.
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -14,12 +15,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.content.articles import Article
-from newsletter.content.fetching.destinations import FetchError
-from newsletter.content.fetching.fetcher import Fetcher
-from newsletter.content.parsing.image_size import measure
+from newsletter.content.downloading.downloader import Downloader
+from newsletter.errors import NewsletterError
 from newsletter.store.database import Base, Begin
 
-MAX_BYTES = 2_000_000
 MIN_WIDTH, MAX_SIDE = 100, 8000  # pixels; a narrower image is an icon, a larger one needs too much memory on a phone
 MAX_AGE = timedelta(days=30)  # of an article whose picture is still copied
 CONCURRENCY = 8  # pictures fetched at the same time
@@ -38,12 +37,12 @@ class Picture(Base):
     found_at: Mapped[datetime]
 
 
-def copy_new(begin: Begin, fetcher: Fetcher, *, now: datetime, limit: int = 20) -> int:
+def copy_new(begin: Begin, downloader: Downloader, *, now: datetime, limit: int = 20) -> int:
     """Copy the lead pictures of recent articles, the newest first; return how many were tried. Each is tried once."""
     with begin() as session:
         claimed = _claim(session, now=now, limit=limit)
     with ThreadPoolExecutor(CONCURRENCY) as threads:  # no transaction is open here
-        fetched = threads.map(partial(_fetch, fetcher, now), claimed.values())
+        fetched = threads.map(partial(_fetch, downloader, now), claimed.values())
         for article_id, picture in zip(claimed, fetched, strict=True):
             if picture:
                 with begin() as session:
@@ -67,16 +66,15 @@ def _claim(session: Session, *, now: datetime, limit: int) -> dict[int, str]:
     return {article_id: url for article_id, url in rows if url}
 
 
-def _fetch(fetcher: Fetcher, now: datetime, url: str) -> Picture | None:
+def _fetch(downloader: Downloader, now: datetime, url: str) -> Picture | None:
     try:
-        body = fetcher.fetch(url, limit=MAX_BYTES).body
-    except FetchError:
+        picture = downloader.picture(url)
+    except NewsletterError:
         return None
-    size = measure(body) if body else None
-    if body is None or size is None or size.width < MIN_WIDTH or max(size.width, size.height) > MAX_SIDE:
+    if picture.width < MIN_WIDTH or max(picture.width, picture.height) > MAX_SIDE:
         return None
-    sha256 = hashlib.sha256(body).hexdigest()
-    return Picture(sha256=sha256, body=body, found_at=now, **size._asdict())
+    sha256 = hashlib.sha256(picture.body).hexdigest()
+    return Picture(sha256=sha256, found_at=now, **asdict(picture))
 
 
 def _store(session: Session, article_id: int, picture: Picture) -> None:

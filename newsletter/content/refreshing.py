@@ -10,12 +10,10 @@ from urllib.parse import urlsplit
 from sqlalchemy.orm import Session
 
 from newsletter.content import articles, feeds, issues
+from newsletter.content.downloading.downloader import Downloader, FeedDownload, LimitExceeded
 from newsletter.content.feeds import DueFeed, Feed
 from newsletter.content.fetching.destinations import FetchError
-from newsletter.content.fetching.fetcher import Fetcher, FetchResult
 from newsletter.content.parsing.decoding import FeedUnreadable
-from newsletter.content.parsing.entries import ParsedFeed
-from newsletter.content.parsing.sandbox import read
 from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 
@@ -28,14 +26,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FeedRefresh:
-    """The result of one attempt: a parsed feed, an error, or neither if the feed has not changed."""
+    """The result of one attempt: a download or an error."""
 
-    response: FetchResult | None = None
-    parsed: ParsedFeed | None = None
+    download: FeedDownload | None = None
     error: str | None = None
 
 
-def refresh_due(begin: Begin, fetcher: Fetcher, *, now: datetime, limit: int = 20) -> int:
+def refresh_due(begin: Begin, downloader: Downloader, *, now: datetime, limit: int = 20) -> int:
     """Refresh at most `limit` due feeds, several at a time; return how many were tried.
 
     A feed that fails stores the reason and is retried with growing intervals; it does not affect the others.
@@ -43,7 +40,7 @@ def refresh_due(begin: Begin, fetcher: Fetcher, *, now: datetime, limit: int = 2
     with begin() as session:
         due = feeds.claim_due(session, now=now, limit=limit)
     with ThreadPoolExecutor(CONCURRENCY) as threads:  # no transaction is open here
-        for feed, refresh in zip(due, threads.map(partial(_fetch_and_parse, fetcher), due), strict=True):
+        for feed, refresh in zip(due, threads.map(partial(_download, downloader), due), strict=True):
             with begin() as session:
                 new = _record(session, feed, refresh, now=now)
             if refresh.error:
@@ -53,14 +50,11 @@ def refresh_due(begin: Begin, fetcher: Fetcher, *, now: datetime, limit: int = 2
     return len(due)
 
 
-def _fetch_and_parse(fetcher: Fetcher, due: DueFeed) -> FeedRefresh:
-    """Fetch and parse one feed; never raises, but returns the error."""
+def _download(downloader: Downloader, due: DueFeed) -> FeedRefresh:
+    """Download one feed; never raises, but returns the error."""
     try:
-        response = fetcher.fetch(due.url, etag=due.etag, last_modified=due.last_modified)
-        if response.body is None:
-            return FeedRefresh(response)
-        return FeedRefresh(response, read(response.body, url=response.url, content_type=response.content_type))
-    except (FetchError, FeedUnreadable) as error:
+        return FeedRefresh(downloader.feed(due.url, etag=due.etag, last_modified=due.last_modified))
+    except (FetchError, FeedUnreadable, LimitExceeded) as error:
         return FeedRefresh(error=str(error))
     except Exception as error:  # noqa: BLE001 - a feed that triggers a bug of ours must not delay the others
         log_failure(log, "a feed cannot be refreshed", error, feed=due.id)
@@ -73,10 +67,11 @@ def _record(session: Session, due: DueFeed, refresh: FeedRefresh, *, now: dateti
     feed.checked_at, feed.error = now, refresh.error
     feed.failures = feed.failures + 1 if refresh.error else 0
     feed.next_try_at = now + _interval(feed.failures)
-    if refresh.response and refresh.parsed:
-        feed.etag, feed.last_modified = refresh.response.etag, refresh.response.last_modified
-        feed.title = refresh.parsed.title or feed.title or urlsplit(feed.url).netloc
-        return articles.upsert(session, feed.id, refresh.parsed.entries, now=now, frozen=issues.frozen_article_ids())
+    download = refresh.download
+    if download and download.feed:
+        feed.etag, feed.last_modified = download.etag, download.last_modified
+        feed.title = download.feed.title or feed.title or urlsplit(feed.url).netloc
+        return articles.upsert(session, feed.id, download.feed.entries, now=now, frozen=issues.frozen_article_ids())
     return 0
 
 

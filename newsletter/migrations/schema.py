@@ -2,7 +2,7 @@
 
 from newsletter import audit_log, key_registry, newsletters, operators
 from newsletter.consent import exhibits, ledger, seals, signups, subscribers, suppressions, wordings
-from newsletter.content import articles, feeds, issues, pictures
+from newsletter.content import appearances, articles, feeds, issues, pictures
 from newsletter.content.digests import digests
 from newsletter.mail.delivery import deliveries, leases
 from newsletter.mail.letters import letters
@@ -23,6 +23,7 @@ TABLE_MODULES = (
     suppressions,
     feeds,
     articles,
+    appearances,
     pictures,
     digests,
     issues,

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import newsletters
 from newsletter.content import articles, feeds, issues
+from newsletter.content.downloading.downloader import DirectDownloader
 from newsletter.content.feeds import Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.fetcher import MAX_BYTES, FetchResult
@@ -53,7 +54,7 @@ def publish(session: Session, feed: Feed, *names: str, now: datetime = NOON, **c
 
 
 def with_picture(name: str) -> FeedEntry:
-    return an_entry(name, picture=LeadPicture(url=f"https://press.example/{name}.png", alt=f"A picture of {name}"))
+    return an_entry(name, pictures=(LeadPicture(url=f"https://press.example/{name}.png", alt=f"A picture of {name}"),))
 
 
 @dataclass
@@ -73,3 +74,10 @@ class FakeFetcher:
             raise FetchError(f"The response is larger than {limit / 1e6:g} MB.")
         known = self.etags.get(url)
         return FetchResult(url=url, body=None if etag and etag == known else answer, etag=known)
+
+
+def downloads(
+    answers: dict[str, bytes | Exception] | None = None, etags: dict[str, str] | None = None
+) -> DirectDownloader:
+    """A downloader over a fake fetcher with these answers."""
+    return DirectDownloader(FakeFetcher(answers or {}, etags or {}))

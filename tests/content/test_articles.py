@@ -66,10 +66,10 @@ def test_an_unchanged_entry_does_not_edit_the_article(begin):
 def test_a_changed_picture_is_fetched_again(begin):
     with begin() as session:
         feed = a_feed(session, a_newsletter(session))
-        publish(session, feed, "bus", picture=LeadPicture(url="https://press.example/a.png"))
+        publish(session, feed, "bus", pictures=(LeadPicture(url="https://press.example/a.png"),))
         article = session.scalars(select(Article)).one()
         article.picture_tried_at = NOON
-        publish(session, feed, "bus", picture=LeadPicture(url="https://press.example/b.png"), now=LATER)
+        publish(session, feed, "bus", pictures=(LeadPicture(url="https://press.example/b.png"),), now=LATER)
         assert (article.picture_url, article.picture_tried_at) == ("https://press.example/b.png", None)
 
 

@@ -11,11 +11,12 @@ from sqlalchemy import select
 
 from newsletter.content import articles, issues, pictures
 from newsletter.content.articles import Article
+from newsletter.content.downloading.downloader import MAX_PICTURE_BYTES
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.parsing.image_size import ImageSize, measure
-from newsletter.content.pictures import MAX_AGE, MAX_BYTES, Picture
+from newsletter.content.pictures import MAX_AGE, Picture
 from tests.clock import NOON
-from tests.content.builders import FakeFetcher, a_feed, a_newsletter, with_picture
+from tests.content.builders import a_feed, a_newsletter, downloads, with_picture
 from tests.shared_data import shared
 
 sizes = st.integers(1, 16383)
@@ -65,7 +66,7 @@ def test_measuring_a_truncated_or_damaged_file_never_raises(file, data):
     "part", [b"\xff", b"\xff\xd0", b"\xff\xe1\0\2", b"\xff\xe1\0\0", b"\xff\xe1\0\x10Exif\0\0MM\0*\0\0\0\x08"]
 )
 def test_a_jpeg_made_of_endless_segments_is_not_measured(part):
-    assert measure((b"\xff\xd8\xff\xd0" + part * MAX_BYTES)[:MAX_BYTES]) is None
+    assert measure((b"\xff\xd8\xff\xd0" + part * MAX_PICTURE_BYTES)[:MAX_PICTURE_BYTES]) is None
 
 
 @pytest.mark.parametrize("file", [b"", b"<svg/>", b"<html>", b"BM" + bytes(60), b"GIF88a\5\0\5\0", b"RIFF" + bytes(60)])
@@ -108,8 +109,8 @@ def shown(begin) -> dict[str, str | None]:
 def test_a_picture_is_stored_under_the_hash_of_its_content(begin, offered):
     offered("bus", "bridge")
     file = png(600, 400)
-    fetcher = FakeFetcher({"https://press.example/bus.png": file, "https://press.example/bridge.png": file})
-    assert pictures.copy_new(begin, fetcher, now=NOON) == 2
+    downloader = downloads({"https://press.example/bus.png": file, "https://press.example/bridge.png": file})
+    assert pictures.copy_new(begin, downloader, now=NOON) == 2
     sha256 = hashlib.sha256(file).hexdigest()
     assert shown(begin) == {"About bus": sha256, "About bridge": sha256}
     with begin() as session:
@@ -119,15 +120,15 @@ def test_a_picture_is_stored_under_the_hash_of_its_content(begin, offered):
 
 def test_a_picture_is_tried_once(begin, offered):
     offered("bus")
-    assert pictures.copy_new(begin, FakeFetcher(), now=NOON) == 1
-    assert pictures.copy_new(begin, FakeFetcher({"https://press.example/bus.png": png(600, 400)}), now=NOON) == 0
+    assert pictures.copy_new(begin, downloads(), now=NOON) == 1
+    assert pictures.copy_new(begin, downloads({"https://press.example/bus.png": png(600, 400)}), now=NOON) == 0
     assert shown(begin) == {"About bus": None}
 
 
 @pytest.mark.parametrize(
     "file",
     [
-        *[png(99, 600), png(9000, 600), png(600, 9000), b"<svg/>", b"", png(600, 400, bytes(MAX_BYTES))],
+        *[png(99, 600), png(9000, 600), png(600, 9000), b"<svg/>", b"", png(600, 400, bytes(MAX_PICTURE_BYTES))],
         FetchError("The server answered 404 Not Found."),
     ],
     ids=["narrow", "wide", "tall", "svg", "empty", "large", "missing"],
@@ -136,19 +137,21 @@ def test_an_unsuitable_picture_is_not_shown_and_does_not_affect_others(begin, of
     offered("bus", "bridge")
     good = png(600, 400)
     pictures.copy_new(
-        begin, FakeFetcher({"https://press.example/bus.png": file, "https://press.example/bridge.png": good}), now=NOON
+        begin, downloads({"https://press.example/bus.png": file, "https://press.example/bridge.png": good}), now=NOON
     )
     assert shown(begin) == {"About bus": None, "About bridge": hashlib.sha256(good).hexdigest()}
 
 
 def test_pictures_of_old_articles_are_not_copied(begin, offered):
     offered("bus")
-    assert pictures.copy_new(begin, FakeFetcher(), now=NOON + MAX_AGE) == 0
+    assert pictures.copy_new(begin, downloads(), now=NOON + MAX_AGE) == 0
 
 
 def test_the_newest_articles_get_their_pictures_first(begin, offered):
     offered("bridge", "bus")
     offered("orchard", now=NOON + timedelta(hours=1))
-    fetcher = FakeFetcher({f"https://press.example/{name}.png": png(600, 400) for name in ("bus", "bridge", "orchard")})
-    assert pictures.copy_new(begin, fetcher, now=NOON, limit=2) == 2
+    downloader = downloads(
+        {f"https://press.example/{name}.png": png(600, 400) for name in ("bus", "bridge", "orchard")}
+    )
+    assert pictures.copy_new(begin, downloader, now=NOON, limit=2) == 2
     assert sorted(title for title, sha in shown(begin).items() if sha) == ["About bridge", "About orchard"]

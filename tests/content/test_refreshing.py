@@ -9,13 +9,14 @@ from sqlalchemy import select
 from newsletter.allowed_hosts import AllowedHost
 from newsletter.content import feeds, refreshing
 from newsletter.content.articles import Article
+from newsletter.content.downloading.downloader import DirectDownloader
 from newsletter.content.feeds import LEASE_DURATION, Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.http import HttpFetcher
 from newsletter.content.refreshing import INTERVAL, MAX_INTERVAL
 from newsletter.errors import Malformed
 from tests.clock import NOON
-from tests.content.builders import FakeFetcher, a_feed, a_newsletter
+from tests.content.builders import a_feed, a_newsletter, downloads
 from tests.local_http import LocalHttp
 
 TOWN = "https://press.example/town.xml"
@@ -39,8 +40,8 @@ def titles(begin) -> list[str]:
 def test_a_refresh_stores_the_feed_s_articles(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
-    fetcher = FakeFetcher({TOWN: rss("bus", "bridge")}, {TOWN: '"1"'})
-    assert refreshing.refresh_due(begin, fetcher, now=NOON) == 1
+    downloader = downloads({TOWN: rss("bus", "bridge")}, {TOWN: '"1"'})
+    assert refreshing.refresh_due(begin, downloader, now=NOON) == 1
     feed = feed_row(begin)
     assert titles(begin) == ["bridge", "bus"]
     assert (feed.title, feed.etag, feed.error, feed.checked_at) == ("Town news", '"1"', None, NOON)
@@ -50,18 +51,18 @@ def test_a_refresh_stores_the_feed_s_articles(begin):
 def test_a_feed_is_not_fetched_before_its_interval_is_over(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
-    fetcher = FakeFetcher({TOWN: rss("bus")})
-    assert refreshing.refresh_due(begin, fetcher, now=NOON) == 1
-    assert refreshing.refresh_due(begin, fetcher, now=NOON + INTERVAL - timedelta(seconds=1)) == 0
-    assert refreshing.refresh_due(begin, fetcher, now=NOON + INTERVAL) == 1
+    downloader = downloads({TOWN: rss("bus")})
+    assert refreshing.refresh_due(begin, downloader, now=NOON) == 1
+    assert refreshing.refresh_due(begin, downloader, now=NOON + INTERVAL - timedelta(seconds=1)) == 0
+    assert refreshing.refresh_due(begin, downloader, now=NOON + INTERVAL) == 1
 
 
 def test_an_unchanged_feed_keeps_its_title_and_validators(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session))
-    fetcher = FakeFetcher({TOWN: rss("bus")}, {TOWN: '"1"'})
-    refreshing.refresh_due(begin, fetcher, now=NOON)
-    refreshing.refresh_due(begin, fetcher, now=NOON + INTERVAL)
+    downloader = downloads({TOWN: rss("bus")}, {TOWN: '"1"'})
+    refreshing.refresh_due(begin, downloader, now=NOON)
+    refreshing.refresh_due(begin, downloader, now=NOON + INTERVAL)
     feed = feed_row(begin)
     assert (feed.title, feed.etag, feed.checked_at) == ("Town news", '"1"', NOON + INTERVAL)
 
@@ -80,7 +81,7 @@ def test_a_failing_feed_stores_the_reason_and_does_not_affect_others(begin):
         for name in [*bombs, "town"]:
             a_feed(session, newsletter, name)
     answers = {f"https://press.example/{name}.xml": answer for name, answer in bombs.items()}
-    assert refreshing.refresh_due(begin, FakeFetcher({**answers, TOWN: rss("bus")}), now=NOON) == 7
+    assert refreshing.refresh_due(begin, downloads({**answers, TOWN: rss("bus")}), now=NOON) == 7
     assert titles(begin) == ["bus"]
     errors = {name: feed_row(begin, f"https://press.example/{name}.xml").error for name in bombs}
     assert errors == {
@@ -98,12 +99,12 @@ def test_the_interval_grows_with_each_failure_until_a_success(begin):
         a_feed(session, a_newsletter(session))
     now, waits = NOON, []
     for _ in range(9):
-        refreshing.refresh_due(begin, FakeFetcher(), now=now)
+        refreshing.refresh_due(begin, downloads(), now=now)
         waits.append(feed_row(begin).next_try_at - now)
         now += waits[-1]
     assert waits[:4] == [INTERVAL, INTERVAL * 2, INTERVAL * 4, INTERVAL * 8]
     assert waits[-1] == MAX_INTERVAL
-    refreshing.refresh_due(begin, FakeFetcher({TOWN: rss("bus")}), now=now)
+    refreshing.refresh_due(begin, downloads({TOWN: rss("bus")}), now=now)
     feed = feed_row(begin)
     assert (feed.failures, feed.error, feed.next_try_at) == (0, None, now + INTERVAL)
 
@@ -111,7 +112,7 @@ def test_the_interval_grows_with_each_failure_until_a_success(begin):
 def test_a_feed_without_a_title_is_named_by_its_host(begin):
     with begin() as session:
         a_feed(session, a_newsletter(session)).title = ""
-    refreshing.refresh_due(begin, FakeFetcher({TOWN: rss("bus", title="")}), now=NOON)
+    refreshing.refresh_due(begin, downloads({TOWN: rss("bus", title="")}), now=NOON)
     assert feed_row(begin).title == "press.example"
 
 
@@ -128,7 +129,9 @@ def test_feeds_are_refreshed_over_http(begin, site: LocalHttp):
         newsletter = a_newsletter(session)
         for url in [good, *bad]:
             feeds.add(session, newsletter, url, actor="tests", now=NOON)
-    refreshing.refresh_due(begin, HttpFetcher(allow=[AllowedHost.parse(f"127.0.0.1:{site.port}")]), now=NOON)
+    refreshing.refresh_due(
+        begin, DirectDownloader(HttpFetcher(allow=[AllowedHost.parse(f"127.0.0.1:{site.port}")])), now=NOON
+    )
     assert titles(begin) == ["bus"]
     assert [feed_row(begin, url).error for url in bad] == [
         "169.254.169.254 resolves to 169.254.169.254, which is not a public address.",

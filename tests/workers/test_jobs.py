@@ -32,7 +32,7 @@ from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
 from tests.builders import a_newsletter, a_reader, a_signup, a_worker, an_issue, owed
 from tests.clock import NOON
-from tests.content.builders import FakeFetcher
+from tests.content.builders import downloads
 from tests.transports import FakeMonotonic, FakeTransport
 from tests.whole_service import WholeService
 from workers import context, jobs
@@ -117,7 +117,7 @@ def test_waking_feeds_stores_new_articles(service):
     with service.site.database.writing() as session:
         newsletter = a_newsletter(session)
         session.add(Feed(newsletter_id=newsletter.id, url="https://town.example/feed", added_at=NOON, next_try_at=NOON))
-    fed = replace(service.context, fetcher=FakeFetcher({"https://town.example/feed": FEED}))
+    fed = replace(service.context, downloader=downloads({"https://town.example/feed": FEED}))
     assert jobs.run(Queue.FEEDS, fed) is False
     with service.site.database.reading() as session:
         assert session.scalars(select(Article.title)).all() == ["A bridge opens"]
@@ -212,7 +212,7 @@ def test_a_digest_that_fails_stops_no_other_digest_and_no_other_job(service, cap
 def test_a_bug_in_the_transport_is_logged_without_an_address_and_leaves_nothing_claimed(service, caplog):
     add_signups(service, 1)
     broken = replace(
-        service.context, dispatcher=replace(service.context.dispatcher, transport=Broken()), fetcher=Broken()
+        service.context, dispatcher=replace(service.context.dispatcher, transport=Broken()), downloader=Broken()
     )
     for queue in Queue:
         assert jobs.run(queue, broken) is False
@@ -322,7 +322,7 @@ def test_a_context_that_cannot_be_built_is_tried_again_at_the_next_wake_up(servi
 def test_once_the_process_has_to_end_no_job_begins(service, queue):
     add_signups(service, 1)
     broken = replace(
-        service.context, dispatcher=replace(service.context.dispatcher, transport=Broken()), fetcher=Broken()
+        service.context, dispatcher=replace(service.context.dispatcher, transport=Broken()), downloader=Broken()
     )
     broken.stop.set()
     before = service.rows()

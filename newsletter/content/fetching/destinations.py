@@ -8,6 +8,7 @@ second time (DNS rebinding) gains nothing, because it is never resolved twice.
 import socket
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from threading import Thread
 
@@ -23,7 +24,11 @@ DOCUMENTATION = IPv6Network("3fff::/20")  # RFC 9637, which some supported Pytho
 
 
 class FetchError(NewsletterError):
-    """The address could not be fetched."""
+    """The address could not be fetched. `retry_after` is the time that the server asks to wait, if it names one."""
+
+    def __init__(self, reason: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class Forbidden(FetchError):

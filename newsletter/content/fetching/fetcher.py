@@ -11,6 +11,7 @@ class FetchResult:
     """A server's response. `body` is None if the content matches the validators that were sent (HTTP 304)."""
 
     url: str  # after redirects
+    moved_to: str | None = None  # where permanent redirects alone lead (HTTP 301 and 308)
     body: bytes | None
     content_type: str = ""
     etag: str | None = None

@@ -46,7 +46,7 @@ class FeedEntry:
     html: str
     author: str = ""
     published_at: datetime | None = None
-    picture: LeadPicture | None = None
+    pictures: tuple[LeadPicture, ...] = ()  # candidates for the lead picture, the best first
     categories: tuple[str, ...] = ()
 
 
@@ -71,10 +71,16 @@ class RawEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedFeed:
-    """A feed's title and its entries in the feed's order, which is newest first by convention."""
+    """A feed's title and its entries in the feed's order, which is newest first by convention.
+
+    `is_complete` is False if the document was cut off, so that its last entries are unknown.
+    """
 
     title: str
     entries: tuple[FeedEntry, ...]
+    link: str | None = None  # the page that the feed belongs to
+    language: str = ""  # as the feed declares it (BCP 47), empty if it does not
+    is_complete: bool = True
 
 
 def normalize(raw: RawEntry) -> FeedEntry | None:
@@ -93,7 +99,7 @@ def normalize(raw: RawEntry) -> FeedEntry | None:
         html=sanitize(body, base=web_address(raw.base)),
         author=excerpt(one_line(raw.author), MAX_NAME),
         published_at=raw.published_at,
-        picture=_picture(raw, body),
+        pictures=tuple(filter(None, [_picture(raw, body)])),
         categories=_categories(raw.categories),
     )
 

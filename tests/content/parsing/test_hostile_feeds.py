@@ -34,8 +34,8 @@ def shown(feed: ParsedFeed) -> Iterator[str]:
     yield feed.title
     for entry in feed.entries:
         yield from (entry.title, entry.summary, entry.author, *entry.categories)
-        if entry.picture:
-            yield from (entry.picture.alt, entry.picture.url)
+        for picture in entry.pictures:
+            yield from (picture.alt, picture.url)
 
 
 @pytest.mark.parametrize("name", FILES)

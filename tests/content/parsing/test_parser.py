@@ -47,7 +47,7 @@ def test_rss_is_parsed():
                 html="<p>First <strong>words</strong></p><p>more</p>",
                 author="Ann Writer",
                 published_at=datetime(2026, 3, 14, 11, tzinfo=UTC),
-                picture=LeadPicture(url="http://news.example/one.jpg"),
+                pictures=(LeadPicture(url="http://news.example/one.jpg"),),
                 categories=("Town",),
             ),
         ),
@@ -69,7 +69,7 @@ def test_atom_is_parsed():
         html='<p>Long <a href="http://news.example/blog/two">text</a>\n        </p>',
         author="Ann",
         published_at=datetime(2026, 3, 14, 12, tzinfo=UTC),
-        picture=LeadPicture(url="http://news.example/blog/a.png", alt="A & B"),
+        pictures=(LeadPicture(url="http://news.example/blog/a.png", alt="A & B"),),
     )
 
 
@@ -126,7 +126,7 @@ def test_json_feed_is_parsed():
             html="<p>First <strong>words</strong></p>",
             author="Ann",
             published_at=datetime(2026, 3, 14, 11, tzinfo=UTC),
-            picture=LeadPicture(url="http://news.example/one.jpg"),
+            pictures=(LeadPicture(url="http://news.example/one.jpg"),),
             categories=("Town",),
         ),
         FeedEntry(
@@ -243,7 +243,7 @@ def test_passwords_in_urls_are_removed():
     body = rss(f"<item><link>/a</link><description>{text}</description></item><item><link>/e</link></item>")
     first, second = parse(body, url="http://ann:hush@news.example/feed").entries
     assert first.url == "http://news.example/a"
-    assert first.picture == LeadPicture(url="http://news.example/d.png")
+    assert first.pictures == (LeadPicture(url="http://news.example/d.png"),)
     assert first.html == '<a href="http://news.example/b">b</a> <a href="http://e.example/c">c</a>'
     assert second.title == "news.example/e"
     assert "hush" not in repr((first, second))
@@ -274,10 +274,12 @@ def test_an_invalid_date_never_raises(written):
 def test_the_lead_picture_is_the_declared_one_else_the_first_that_is_not_tiny():
     text = '&lt;img src="/pixel.gif" width="1"&gt;&lt;img src="/b.jpg" alt="The bridge"&gt;'
     described = f"<title>T</title><link>/a</link><description>{text}</description>"
-    assert item(described).picture == LeadPicture(url="http://news.example/b.jpg", alt="The bridge")
-    assert item(described + '<media:thumbnail url="/t.png"/>').picture == LeadPicture(url="http://news.example/t.png")
+    assert item(described).pictures == (LeadPicture(url="http://news.example/b.jpg", alt="The bridge"),)
+    assert item(described + '<media:thumbnail url="/t.png"/>').pictures == (
+        LeadPicture(url="http://news.example/t.png"),
+    )
     podcast = '<media:content url="/a.mp3" type="audio/mpeg"/><enclosure url="/a.mp3" type="audio/mpeg"/>'
-    assert item("<title>T</title>" + podcast).picture is None
+    assert item("<title>T</title>" + podcast).pictures == ()
 
 
 def test_entries_with_the_same_id_are_one_entry():

@@ -52,5 +52,5 @@ def test_the_reason_for_the_exception_is_still_true():
 def test_entries_of_a_real_publisher_have_summaries_and_pictures():
     entries = parse(body("18f"), url="http://127.0.0.1:8099/feed.xml").entries
     assert all(entry.summary and len(entry.summary) <= 280 for entry in entries)
-    assert sum(entry.picture is not None for entry in entries) == 6
-    assert {Path(entry.picture.url).parent.name for entry in entries if entry.picture} == {"img"}
+    assert sum(bool(entry.pictures) for entry in entries) == 6
+    assert {Path(picture.url).parent.name for entry in entries for picture in entry.pictures} == {"img"}

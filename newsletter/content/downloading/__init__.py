@@ -1,0 +1,1 @@
+"""Download feeds and pictures of untrusted servers within limits."""

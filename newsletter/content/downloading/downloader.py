@@ -1,0 +1,87 @@
+"""The protocol of a downloader: it fetches a document of a stranger and reduces it to a safe value."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from newsletter.content.fetching.destinations import FetchError
+from newsletter.content.fetching.fetcher import Fetcher
+from newsletter.content.parsing import parser
+from newsletter.content.parsing.entries import ParsedFeed
+from newsletter.content.parsing.image_size import measure
+from newsletter.errors import NewsletterError
+
+MAX_PICTURE_BYTES = 2_000_000
+
+
+class LimitExceeded(NewsletterError):
+    """The document takes more processor time or memory than a feed or a picture may."""
+
+
+class DownloadInterrupted(NewsletterError):
+    """The download was not finished for a reason of ours; the document is not at fault, and a retry may succeed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedDownload:
+    """A server's response to a request for a feed. `feed` is None if the feed has not changed (HTTP 304)."""
+
+    url: str  # after redirects
+    moved_to: str | None = None  # where permanent redirects alone lead (HTTP 301 and 308)
+    etag: str | None = None
+    last_modified: str | None = None
+    feed: ParsedFeed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureDownload:
+    """An image file, unchanged, with its type and its size in pixels."""
+
+    body: bytes
+    type: str
+    width: int
+    height: int
+
+
+class Downloader(Protocol):
+    """Downloads feeds and pictures.
+
+    Raises FetchError if the server gives no document, FeedUnreadable if the document is no feed or picture,
+    LimitExceeded if reading it takes too much, and DownloadInterrupted for a reason of ours.
+    """
+
+    def feed(self, url: str, *, etag: str | None = None, last_modified: str | None = None) -> FeedDownload:
+        """Download a feed, conditionally if validators are given."""
+        ...
+
+    def picture(self, url: str) -> PictureDownload:
+        """Download a picture."""
+        ...
+
+
+class DirectDownloader:
+    """A downloader that fetches and parses in this process, without limits of its own."""
+
+    def __init__(self, fetcher: Fetcher) -> None:
+        self._fetcher = fetcher
+
+    def feed(self, url: str, *, etag: str | None = None, last_modified: str | None = None) -> FeedDownload:
+        """Download a feed, conditionally if validators are given."""
+        result = self._fetcher.fetch(url, etag=etag, last_modified=last_modified)
+        parsed = None
+        if result.body is not None:
+            parsed = parser.parse(result.body, url=result.url, content_type=result.content_type)
+        return FeedDownload(
+            url=result.url,
+            moved_to=result.moved_to,
+            etag=result.etag,
+            last_modified=result.last_modified,
+            feed=parsed,
+        )
+
+    def picture(self, url: str) -> PictureDownload:
+        """Download a picture."""
+        body = self._fetcher.fetch(url, limit=MAX_PICTURE_BYTES).body
+        size = measure(body) if body else None
+        if body is None or size is None:
+            raise FetchError("The response is not a picture that mail programs show.")
+        return PictureDownload(body=body, **size._asdict())
