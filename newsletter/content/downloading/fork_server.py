@@ -19,7 +19,7 @@ from time import monotonic
 
 from newsletter.content.downloading import child
 from newsletter.content.downloading.limits import ABSOLUTE_SECONDS
-from newsletter.content.downloading.messages import Ending
+from newsletter.content.downloading.messages import Ending, Overdue
 from newsletter.content.downloading.warming import warm_up
 from newsletter.content.fetching.fair_clock import waited_for_processor
 
@@ -28,13 +28,13 @@ FAILED = 1  # the exit status of a child that could not answer
 
 @dataclass
 class RunningChild:
-    """A child that downloads; `seconds` is its limit by the fair clock, on `check_at` it is looked at (monotonic)."""
+    """A child that downloads; `seconds` is its limit by the fair clock, at `check_at` it is looked at (monotonic)."""
 
     ending: socket.socket
     started_at: float
     seconds: float
     check_at: float
-    overdue: str | None = None
+    overdue: Overdue | None = None
 
 
 class ForkServer:
@@ -102,9 +102,9 @@ class ForkServer:
             # A child that is not running may be waiting for a processor, which nobody's document is to blame for.
             fair = now - running.started_at - waited_for_processor(Path(f"/proc/{pid}/schedstat"))
             if now - running.started_at >= ABSOLUTE_SECONDS:
-                running.overdue = "absolute"
+                running.overdue = Overdue.ABSOLUTE
             elif fair >= running.seconds:
-                running.overdue = "fair"
+                running.overdue = Overdue.FAIR
             else:
                 running.check_at = min(now + running.seconds - fair, running.started_at + ABSOLUTE_SECONDS)
                 continue

@@ -14,10 +14,10 @@ ABSOLUTE_SECONDS = 90
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one download may use. A sound feed of 5 MB needs about half of each."""
+    """What one download may use: about three times what a sound feed of 5 MB needs."""
 
-    cpu_seconds: int = 5
-    memory: int = 768 << 20  # octets of address space, which includes about 200 MB of code and libraries
+    cpu_seconds: int = 15
+    memory: int = 768 << 20  # octets of address space, which includes about 100 MB of code and libraries
     seconds: float = 30.0  # without the time that the child waits for a processor
 
 

@@ -8,6 +8,7 @@ import json
 import pickle
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -58,6 +59,13 @@ class DownloadRequest:
         return request
 
 
+class Overdue(StrEnum):
+    """Which duration a child exceeded: without the time it waited for a processor, or by the clock on the wall."""
+
+    FAIR = "fair"
+    ABSOLUTE = "absolute"
+
+
 class Ending(NamedTuple):
     """How a child ended, as the fork server saw it.
 
@@ -66,7 +74,7 @@ class Ending(NamedTuple):
     """
 
     status: int | None
-    overdue: Literal["fair", "absolute"] | None = None
+    overdue: Overdue | None = None
     cpu_seconds: float = 0.0
 
     def encode(self) -> bytes:

@@ -1,5 +1,6 @@
 """A downloader whose downloads run in processes of their own, within limits of processor time, memory and duration."""
 
+import os
 import signal
 import socket
 from collections.abc import Collection
@@ -10,13 +11,14 @@ from typing import cast
 from newsletter.allowed_hosts import AllowedHost
 from newsletter.content.downloading.child import out_of_memory
 from newsletter.content.downloading.downloader import (
+    DownloadCancelled,
     DownloadInterrupted,
     FeedDownload,
     LimitExceeded,
     PictureDownload,
 )
 from newsletter.content.downloading.limits import ABSOLUTE_SECONDS, Limits
-from newsletter.content.downloading.messages import MAX_ANSWER, DownloadRequest, Ending, decode_answer
+from newsletter.content.downloading.messages import MAX_ANSWER, DownloadRequest, Ending, Overdue, decode_answer
 from newsletter.content.downloading.server_process import ServerProcess
 from newsletter.content.fetching.http import MAX_SECONDS
 
@@ -58,17 +60,17 @@ class SandboxedDownloader:
             fetch_seconds=self._fetch_seconds,
             limits=self._limits,
         )
-        return cast(FeedDownload, self._download(request))
+        return cast("FeedDownload", self._download(request))
 
     def picture(self, url: str) -> PictureDownload:
         """Download a picture."""
         request = DownloadRequest(
             kind="picture", url=url, allow=self._allow, fetch_seconds=self._fetch_seconds, limits=self._limits
         )
-        return cast(PictureDownload, self._download(request))
+        return cast("PictureDownload", self._download(request))
 
     def close(self) -> None:
-        """End all downloads, each with DownloadInterrupted, and allow no further one."""
+        """End all downloads, each with DownloadCancelled, and allow no further one."""
         with self._starting:
             self._is_closed = True
             if self._server:
@@ -86,6 +88,8 @@ class SandboxedDownloader:
             self._restart()
             raise DownloadInterrupted("The process that downloads feeds does not respond; it is restarted.") from error
         except OSError as error:
+            if self._is_closed:
+                raise DownloadCancelled from error
             raise DownloadInterrupted("The process that downloads feeds has ended; it is started again.") from error
         if ending.status == 0 and not ending.overdue:
             return decode_answer(answer)
@@ -126,23 +130,23 @@ def explained(ending: Ending, limits: Limits) -> LimitExceeded | DownloadInterru
     """Return the error for a child that did not end by itself: whose fault it is, and why."""
     if ending.status is None:
         return DownloadInterrupted("No process could be started for the download.")
-    if ending.overdue == "absolute":
-        return DownloadInterrupted(f"This machine is too busy: the download was not done in {ABSOLUTE_SECONDS} seconds.")
-    if ending.overdue == "fair":
+    if ending.overdue == Overdue.ABSOLUTE:
+        return DownloadInterrupted(
+            f"This machine is too busy: the download was not done in {ABSOLUTE_SECONDS} seconds."
+        )
+    if ending.overdue == Overdue.FAIR:
         return LimitExceeded(f"The download takes more than {limits.seconds:g} seconds.")
-    number = -_exit_code(ending.status)
-    if number == signal.SIGXCPU or (number == signal.SIGKILL and ending.cpu_seconds >= limits.cpu_seconds):
+    if not os.WIFSIGNALED(ending.status):  # it could not even answer
+        return out_of_memory(limits.memory)
+    return _explained_signal(os.WTERMSIG(ending.status), ending.cpu_seconds, limits)
+
+
+def _explained_signal(number: int, cpu_seconds: float, limits: Limits) -> LimitExceeded | DownloadInterrupted:
+    if number == signal.SIGXCPU or (number == signal.SIGKILL and cpu_seconds >= limits.cpu_seconds):
         return LimitExceeded(f"Reading the document takes more than {limits.cpu_seconds} seconds of processor time.")
     if number in CRASHES:  # a library written in C that gets no memory, or has a fault
         return LimitExceeded("The document crashes the program that reads it.")
-    if number <= 0:
-        return out_of_memory(limits.memory)  # too little even for the answer
-    return DownloadInterrupted(f"The download's process was ended from outside, by signal {number}.")
-
-
-def _exit_code(status: int) -> int:
-    """Return a wait status as an exit code, negative for a signal."""
-    return -(status & 0x7F) if status & 0x7F else status >> 8
+    return DownloadInterrupted(f"Signal {number} ended the download's process.")
 
 
 def _read(source: socket.socket, until: float) -> bytes:

@@ -20,9 +20,9 @@ class ServerProcess:
         self._sending = Lock()
         environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
+            self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
                 [sys.executable, "-P", "-m", PROGRAM],  # -P: import nothing from the working directory
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env=environment,
                 start_new_session=True,  # Ctrl+C goes to its parent; and `kill` ends the whole group

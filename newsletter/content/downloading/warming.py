@@ -1,5 +1,6 @@
 """Load what a download loads on first use, so that the fork server's children find it loaded."""
 
+from contextlib import suppress
 from io import BytesIO
 
 from PIL import Image
@@ -19,7 +20,9 @@ ATOM = """<feed xmlns="http://www.w3.org/2005/Atom"><title>A</title><entry><id>1
 <content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml"><p>Text.</p></div></content></entry></feed>"""
 JSON_FEED = """{"version": "https://jsonfeed.org/version/1.1", "title": "A", "items": [{"id": "1", "url": "/1",
 "content_html": "<p>Text.</p>", "date_published": "2026-03-14T12:00:00Z"}]}"""
-LOCAL_DATE = '<rss><channel><item><title>A</title><pubDate>Sa, 14 März 2026 12:00:00 MEZ</pubDate></item></channel></rss>'
+LOCAL_DATE = (
+    "<rss><channel><item><title>A</title><pubDate>Sa, 14 März 2026 12:00:00 MEZ</pubDate></item></channel></rss>"
+)
 DOCUMENTS = (RSS.encode(), ATOM.encode("utf-16"), JSON_FEED.encode(), LOCAL_DATE.encode("latin-1"), b"<rss>&", b"")
 CLOSED = "http://127.0.0.1:1/"  # forbidden: the request ends before a connection is made
 
@@ -27,15 +30,11 @@ CLOSED = "http://127.0.0.1:1/"  # forbidden: the request ends before a connectio
 def warm_up() -> None:
     """Load certificates, parsers and image formats by reading small documents of each kind."""
     tls_context()
-    try:
+    with suppress(FetchError):
         HttpFetcher().fetch(CLOSED)
-    except FetchError:
-        pass
     for body in DOCUMENTS:
-        try:
+        with suppress(FeedUnreadable):
             parser.parse(body, url="http://example.org/feed", content_type="text/xml")
-        except FeedUnreadable:
-            pass
     Image.init()
     for kind in ("PNG", "JPEG", "GIF", "WEBP"):
         image = BytesIO()
