@@ -1,7 +1,8 @@
 """The commands for digests."""
 
 import json
-from datetime import timedelta
+import re
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -126,7 +127,7 @@ def test_a_dry_run_says_of_each_article_why_it_is_in_or_out(newsletter, begin):
     assert shown["counts"] == {"chosen": 2, "future": 1, "no-room": 1, "archive": 1}
     lines = newsletter("digests", "run", "1", "--dry-run").stdout.splitlines()
     assert lines[0] == "The next issue would be: About bus, and 1 more"
-    assert lines[1].split("  ")[1:] == ["in ", f"{clock.now():%Y-%m-%d}", "About bus"]
+    assert re.fullmatch(r"  in   \d{4}-\d\d-\d\d  About bus", lines[1])
     assert lines[-1].endswith("About history: more than 30 days old when it was first seen")
     assert answer(newsletter("issues", "status", "--json")) == [], "nothing was drafted"
 
@@ -172,7 +173,7 @@ def test_a_draft_by_hand_takes_an_archive_when_asked(newsletter, begin):
 def test_a_draft_tells_until_when_it_waits_and_why_it_went(newsletter, begin):
     newsletter("digests", "run", "1")
     (row,) = answer(newsletter("issues", "status", "--json"))
-    assert row["approve_until"][:10] == f"{clock.now() + 3 * DAY:%Y-%m-%d}"
+    assert abs(datetime.fromisoformat(row["approve_until"]) - clock.now() - 3 * DAY) < timedelta(minutes=5)
     assert "waits for approval until" in newsletter("issues", "status").stdout
     assert "waits for approval until" in newsletter("issues", "preview", "1").stderr
     drafting.draft_due(begin, begin, now=clock.now() + 3 * DAY)

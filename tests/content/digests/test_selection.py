@@ -88,10 +88,7 @@ def test_an_issue_takes_an_archive_if_its_terms_say_so():
 
 def test_a_digest_takes_no_article_that_was_old_when_it_began():
     read_for_long = a_candidate(published_at=NOON - 31 * DAY, first_seen_at=NOON - 31 * DAY)
-    for began, verdict in (
-        (NOON, ArticleVerdict.BEFORE_DIGEST),
-        (NOON - 2 * DAY, ArticleVerdict.CHOSEN),
-        (None, ArticleVerdict.CHOSEN),
-    ):
+    began_at = {NOON: ArticleVerdict.BEFORE_DIGEST, NOON - 2 * DAY: ArticleVerdict.CHOSEN, None: ArticleVerdict.CHOSEN}
+    for began, verdict in began_at.items():
         (judgement,) = judge([read_for_long], Terms(articles=1, digest_began_at=began), now=NOON)
         assert judgement.verdict is verdict
