@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, false
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, and_, exists, false
 from sqlalchemy.orm import Mapped, mapped_column
 
+from newsletter.content.articles import Article
 from newsletter.store.database import Base
 
 
@@ -22,3 +23,9 @@ class Appearance(Base):
     seen_at: Mapped[datetime | None] = mapped_column(default=None)  # when the feed last offered the article
     left_at: Mapped[datetime | None] = mapped_column(default=None)  # when the feed first lacked it
     is_withdrawn: Mapped[bool] = mapped_column(default=False, server_default=false())  # its publisher took it out
+
+
+def is_withdrawn_everywhere() -> ColumnElement[bool]:
+    """Return the condition that every feed that offered an Article has withdrawn it."""
+    offered = exists().where(Appearance.article_id == Article.id)
+    return and_(offered.where(Appearance.is_withdrawn), ~offered.where(~Appearance.is_withdrawn))
