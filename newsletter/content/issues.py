@@ -166,9 +166,10 @@ def mark_sent(session: Session, issue: Issue, *, actor: str, now: datetime) -> N
     _change_status(session, issue, IssueStatus.SENT, {"sent_at": now}, actor=actor, now=now)
 
 
-def cancel(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
+def cancel(session: Session, issue: Issue, *, actor: str, now: datetime, reason: str | None = None) -> None:
     """Cancel an issue and free its articles for the next one. Raises Refused for a sent or a skipped issue."""
-    _change_status(session, issue, IssueStatus.CANCELLED, actor=actor, now=now)
+    facts = {"reason": reason} if reason else {}
+    _change_status(session, issue, IssueStatus.CANCELLED, actor=actor, now=now, facts=facts)
     session.execute(update(IssueArticle).where(IssueArticle.issue_id == issue.id).values(digest_id=None))
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
-from newsletter.content import articles, feeds, issues
+from newsletter.content import feeds, storing
 from newsletter.content.downloading.downloader import Downloader, FeedDownload, LimitExceeded
 from newsletter.content.feeds import DueFeed, Feed
 from newsletter.content.fetching.destinations import FetchError
@@ -71,7 +71,7 @@ def _record(session: Session, due: DueFeed, refresh: FeedRefresh, *, now: dateti
     if download and download.feed:
         feed.etag, feed.last_modified = download.etag, download.last_modified
         feed.title = download.feed.title or feed.title or urlsplit(feed.url).netloc
-        return articles.upsert(session, feed.id, download.feed.entries, now=now, frozen=issues.frozen_article_ids())
+        return storing.store(session, feed, download.feed, now=now)
     return 0
 
 
