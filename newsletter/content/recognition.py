@@ -29,7 +29,7 @@ class ComparedSide:
 
 
 # Yields facts of a story or of an article; a story is an article if they share one.
-Evidence = Callable[[ComparedSide], Iterator[Hashable]]
+StoryFacts = Callable[[ComparedSide], Iterator[Hashable]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,23 +78,23 @@ def recognize(stories: Sequence[StoryKeys], known: Iterable[KnownArticle]) -> li
     """
     ordered = sorted(known, key=lambda article: (article.is_here, -article.id))
     found: dict[int, int] = {}
-    for evidence in (_exact, _identity, _link, _text, _remaining):
-        _match(stories, ordered, evidence, found)
+    for facts_of in (_exact, _identity, _link, _text, _remaining):
+        _match(stories, ordered, facts_of, found)
     _match_by_identity_alone(stories, ordered, found)
     return [found.get(place) for place in range(len(stories))]
 
 
 def _match(
-    stories: Sequence[StoryKeys], known: Sequence[KnownArticle], evidence: Evidence, found: dict[int, int]
+    stories: Sequence[StoryKeys], known: Sequence[KnownArticle], facts_of: StoryFacts, found: dict[int, int]
 ) -> None:
     """Add matches of remaining stories with remaining articles that share a fact; of several, the last of `known`."""
     taken = set(found.values())
     articles: dict[Hashable, list[int]] = defaultdict(list)
     for article in known:
-        for fact in evidence(ComparedSide(article.keys, is_here=article.is_here, is_stored=True)):
+        for fact in facts_of(ComparedSide(article.keys, is_here=article.is_here, is_stored=True)):
             articles[fact].append(article.id)
     for place, keys in enumerate(stories):
-        for fact in () if place in found else evidence(ComparedSide(keys, is_here=True, is_stored=False)):
+        for fact in () if place in found else facts_of(ComparedSide(keys, is_here=True, is_stored=False)):
             candidates = articles[fact]
             while candidates and candidates[-1] in taken:
                 candidates.pop()
