@@ -280,9 +280,14 @@ def test_the_lead_picture_is_the_declared_one_else_the_first_that_is_not_tiny():
     assert item("<title>T</title>" + podcast).pictures == ()
 
 
-def test_entries_with_the_same_id_are_one_entry():
-    feed = parse(rss("<item><guid>tag:1</guid><title>New</title></item>" * 2), url=HERE)
-    assert [entry.title for entry in feed.entries] == ["New"]
+def test_entries_with_the_same_id_are_all_parsed():
+    feed = parse(rss("".join(f"<item><guid>tag:1</guid><title>{n}</title></item>" for n in range(2))), url=HERE)
+    assert [entry.title for entry in feed.entries] == ["0", "1"]
+
+
+def test_an_entry_tells_whether_the_feed_gave_it_an_id():
+    assert item("<guid>tag:x</guid><title>T</title>").has_own_identity
+    assert not item("<title>T</title><link>/a</link>").has_own_identity
 
 
 def test_only_the_first_entries_of_a_long_feed_are_parsed():
