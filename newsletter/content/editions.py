@@ -9,7 +9,8 @@ from urllib.parse import urljoin
 
 from newsletter.content.articles import Article
 from newsletter.content.feeds import Feed
-from newsletter.content.parsing.sanitizing import excerpt, plain_text
+from newsletter.content.parsing.sanitizing import plain_text
+from newsletter.content.parsing.shortening import excerpt
 from newsletter.content.pictures import Picture
 
 WORDS_PER_MINUTE = 220

@@ -10,11 +10,11 @@ from selectolax.lexbor import LexborHTMLParser
 from newsletter.content.parsing.sanitizing import (
     MAX_CHARACTERS,
     TAGS,
-    excerpt,
     one_line,
     plain_text,
     sanitize,
 )
+from newsletter.content.parsing.shortening import excerpt
 
 PARTS = [
     *["<b>", "</b>", "<p>", "</p>", "<div>", "</div>", "<script>", "</script>", "<style>", "<a href='", "javascript:"],

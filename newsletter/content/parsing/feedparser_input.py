@@ -1,0 +1,23 @@
+"""Prepare an XML document for feedparser, which would read some common elements as others."""
+
+import re
+from html.entities import name2codepoint
+
+# HTML's named entities, which XML knows only from a document type, without those that XML predefines.
+HTML_ENTITY = re.compile("&(" + "|".join(name2codepoint.keys() - {"lt", "gt", "amp", "quot", "apos"}) + ");")
+# The text of a <link> is the address (RSS 2.0); with one of these attributes, feedparser would take the attribute's.
+LINK_WITH_TEXT = re.compile(
+    r"<link\s[^<>]*?\b(?:href|uri|url|src)\s*=[^<>]*(?<!/)>"
+    r"(\s*(?:<!\[CDATA\[)?\s*https?://[^\s<>\]]+\s*(?:\]\]>)?\s*</link\s*>)",
+    re.IGNORECASE,
+)
+# feedparser takes the description of a media file as the summary of the entry.
+MEDIA_DESCRIPTION = re.compile(r"<(/?)media:(description|title)(?=[\s/>])")
+
+
+def prepare(document: str) -> bytes:
+    """Return the document, from its root element on, as UTF-8 with an XML declaration."""
+    text = HTML_ENTITY.sub(lambda entity: chr(name2codepoint[entity[1]]), document)
+    text = LINK_WITH_TEXT.sub(r"<link>\1", text)
+    text = MEDIA_DESCRIPTION.sub(r"<\1media:file-\2", text)
+    return b'<?xml version="1.0" encoding="utf-8"?>\n' + text.encode()
