@@ -7,19 +7,23 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from newsletter.content.parsing.feedparser_input import MAILBOX
 from newsletter.content.parsing.unescaping import plain_line
 
 MAX_AUTHORS = 20
 MAX_AUTHOR = 500  # characters that are searched for mail addresses
-MAILBOX = re.compile(r"[(<\[]?\s*(?:mailto:)?[^\s@()<>\[\],;]+@[^\s@()<>\[\],;]+\s*[)>\]]?", re.IGNORECASE)
 BY = re.compile(r"(?:written )?by:?\s+(?=\S)", re.IGNORECASE)
 # A mail address written as "ann at news dot example" is none for readers either.
 NO_NAME = re.compile(r"(?:https?://|www\.)\S*|[\W_]*|unknown|none|null|n/a|undefined", re.IGNORECASE)
 
 
 def of_entry(entry: Any, feed: Any) -> str:
-    """Return the names of an entry that feedparser has read, else of its source, else of its feed."""
-    return _names(entry) or _names(entry.get("source") or {}) or _names(feed)
+    """Return the names of an entry that feedparser has read, else of its source, else of its feed.
+
+    The last resort is the managing editor, whom RSS 2.0 names for the content of the whole channel.
+    """
+    inherited = _names(entry.get("source") or {}) or _names(feed) or joined([feed.get("managing_editor") or ""])
+    return _names(entry) or inherited
 
 
 def of_json_item(item: dict[str, Any], feed: dict[str, Any]) -> str:
@@ -38,13 +42,7 @@ def joined(names: Iterable[str]) -> str:
 
 
 def _names(holder: Any) -> str:
-    authors = [author for author in holder.get("authors", ()) if author.get("name")]
-    if len(authors) > 1:
-        # Of a channel, one with an address is its managing editor, who has not written the items that name an author.
-        written = [author for author in authors if "email" not in author] or authors
-        return joined(author["name"] for author in (written if "publisher" in holder else authors))
-    # feedparser's own split of a name and an address cuts some names short.
-    return joined([holder.get("author") or ""])
+    return joined(author.get("name") or "" for author in holder.get("authors", ()))
 
 
 def _json_names(holder: dict[str, Any]) -> Iterable[str]:

@@ -3,6 +3,7 @@
 A line that is nothing but a known phrase leaves, and so does a known phrase at the end of one of the last lines, such
 as "Continue reading". Lists of links and captions stay in the article, but are no prose for its excerpt.
 """
+# ruff: noqa: RUF001 - the quotation marks and dashes are those of many languages
 
 import re
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ LAST_LINES = 3  # of an article, in which a phrase may follow the article's own 
 MAX_LINK_WORDS = 10  # of a line that is one link and no prose
 MAX_LABEL_WORDS = 3
 
-DECORATION = " |•·*—–-→»›>↓⇒➔➜…∞⇾▶.!?:;,\"'“”„«‹‘’()[]{}_/=\u00a0\u200b\u00ad\ufe0e\ufe0f"
+DECORATION = " |•·*—–-→»›>↓⇒➔➜…∞⇾▶★↩.!?:;,\"'“”„«‹‘’()[]{}_/=\u00a0\u200b\u00ad\ufe0e\ufe0f"
 BOUNDARY = re.compile(r"[.!?…。！？»”\")\]]\s*|\s(?=[\[(→»])|\s[–—|•]\s")
 WHOLE_LINE = phrases.compiled(
     phrases.APPEARED_FIRST,
@@ -99,7 +100,12 @@ def _are_phrases(text: str, links: list[LinkSpan]) -> bool:
     """Return whether the text from the first of the links on is these links alone, and each is a phrase."""
     ends = [*(link.start for link in links[1:]), len(text)]
     between = "".join(text[link.end : end] for link, end in zip(links, ends, strict=True))
-    return not _bare(between) and all(LINK_TEXT.fullmatch(_bare(text[link.start : link.end])) for link in links)
+    return not _bare(between) and all(_is_link_phrase(text[link.start : link.end]) for link in links)
+
+
+def _is_link_phrase(text: str) -> bool:
+    bare = _bare(text)
+    return not bare or bool(LINK_TEXT.fullmatch(bare))  # a bare arrow or "∞" leads to the article
 
 
 def _may_begin(text: str, at: int) -> bool:
@@ -109,13 +115,14 @@ def _may_begin(text: str, at: int) -> bool:
 
 
 def _is_prose(line: HtmlLine) -> bool:
-    if line.is_caption:
+    if line.is_caption or line.is_heading:
         return False
-    outside = _bare(_outside_links(line))
-    is_label = one_line(_outside_links(line)).rstrip(" |,;•·").endswith(":") and len(outside.split()) <= MAX_LABEL_WORDS
-    if not line.links or (outside and not is_label):
-        return True
-    return len(line.links) == 1 and len(line.text.split()) > MAX_LINK_WORDS
+    outside = _outside_links(line)
+    introduces = one_line(outside).endswith(":")
+    if len(line.links) < 2:  # one link may be a whole teaser, or name whom the next lines quote
+        return not line.links or bool(_bare(outside)) or introduces or len(line.text.split()) > MAX_LINK_WORDS
+    is_label = introduces or (":" in outside and len(_bare(outside).split()) <= MAX_LABEL_WORDS)
+    return bool(_bare(outside)) and not is_label
 
 
 def _outside_links(line: HtmlLine) -> str:

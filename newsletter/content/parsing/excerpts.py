@@ -16,7 +16,9 @@ MAX_LABEL = 60  # characters of a line such as "See also:" before a list of link
 SENTENCE_MARK = re.compile(r"[.!?\u2026\u3002\uff01\uff1f\u061f\u0964]")
 SEPARATORS = " ,;:.!?|-\u2013\u2014\u2026\u3002\uff01\uff1f\uff1a"
 # What follows a title that stands at the beginning of the text: not a space alone, as in "The bus" and "The bus is late".
-AFTER_TITLE = re.compile(r"[.!?:\u2026\u3002\uff01\uff1f\uff1a]+[\"')\u2019\u201d\u00bb]*(?:\s+|$)|\s+[-\u2013\u2014|:]\s+|\s*$")
+AFTER_TITLE = re.compile(
+    r"[.!?:\u2026\u3002\uff01\uff1f\uff1a]+[\"')\u2019\u201d\u00bb]*(?:\s+|$)|\s+[-\u2013\u2014|:]\s+|\s*$"
+)
 # How publishing programs mark an excerpt that they cut off.
 CUT_OFF = re.compile(r"\s*[\[(](?:\u2026|\.\.\.)[\])]\s*$|\s+(?:\u2026|\.\.\.)\s*$")
 NOT_WORDS = re.compile(r"[\W_]+")

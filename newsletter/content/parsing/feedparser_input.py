@@ -1,5 +1,6 @@
 """Prepare an XML document for feedparser, which would read some common elements as others."""
 
+import html as markup
 import re
 from html.entities import name2codepoint
 
@@ -14,10 +15,26 @@ LINK_WITH_TEXT = re.compile(
 # feedparser takes the description of a media file as the summary of the entry.
 MEDIA_DESCRIPTION = re.compile(r"<(/?)media:(description|title)(?=[\s/>])")
 
+# feedparser takes the editor of a channel for one of its authors.
+MANAGING_EDITOR = re.compile(r"<(/?)managingEditor(?=[\s/>])", re.IGNORECASE)
+# feedparser cuts a name after the address beside it, if the address ends in a domain of more than four letters.
+PERSON = re.compile(
+    r"(<(?:author|managing_editor|(?:dc:|dcterms:)?creator|itunes:author)(?:\s[^<>]*)?>)\s*(<!\[CDATA\[)?([^<\]]{0,500}@[^<\]]{0,500})"
+    r"(?:\]\]>)?\s*(?=</)",
+    re.IGNORECASE,
+)
+MAILBOX = re.compile(r"[(<\[]?\s*(?:mailto:)?[^\s@()<>\[\],;]+@[^\s@()<>\[\],;]+\s*[)>\]]?", re.IGNORECASE)
+
 
 def prepare(document: str) -> bytes:
     """Return the document, from its root element on, as UTF-8 with an XML declaration."""
     text = HTML_ENTITY.sub(lambda entity: chr(name2codepoint[entity[1]]), document)
     text = LINK_WITH_TEXT.sub(r"<link>\1", text)
     text = MEDIA_DESCRIPTION.sub(r"<\1media:file-\2", text)
+    text = PERSON.sub(_without_mailbox, MANAGING_EDITOR.sub(r"<\1managing_editor", text))
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + text.encode()
+
+
+def _without_mailbox(person: re.Match[str]) -> str:
+    start, cdata, name = person.groups()
+    return start + markup.escape(MAILBOX.sub("", name if cdata else markup.unescape(name)).strip())

@@ -50,7 +50,8 @@ def _read_xml(text: str, url: str) -> RawFeed:
     if not parsed.version and not parsed.entries:
         raise FeedUnreadable("The document is XML, but not a feed.")
     feed = parsed.feed
-    home = next(filter(None, (web_address(link, _base(feed, url)) for link in feed_links.of_channel(feed))), None)
+    channel_base = _base(feed, url) or url
+    home = next(filter(None, (web_address(link, channel_base) for link in feed_links.of_channel(feed))), None)
     # Relative links of Atom begin at the document (RFC 4287 section 2); of RSS, whose links are those of the site, there.
     base = url if parsed.version.startswith("atom") else home or url
     return RawFeed(

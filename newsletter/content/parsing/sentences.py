@@ -9,13 +9,14 @@ from collections.abc import Iterator
 
 # A mark with the quotation marks and brackets that close after it: before a space, or in a script without spaces.
 END = re.compile(
-    r"[.!?\u2026\u061f\u06d4\u0964\u0965\u0589\u1362]+['\")\]\u2019\u201c\u201d\u00bb\u203a]*(?=\s|$)"
+    r"[.!?\u2026\u061f\u06d4\u0964\u0965\u0589\u1362]+['\")\]\u2018\u2019\u201c\u201d\u00ab\u00bb\u2039\u203a]*(?=\s|$)"
     r"|[\u3002\uff01\uff1f\uff61\u104b\u17d4]+[\u300d\u300f\u201d\uff09\u3011\u2019]*"
 )
-LAST_WORD = re.compile(r"[^\s(\[\"'\u2018\u2019\u201c\u201e\u00ab/]+$")
+LAST_WORD = re.compile(r"\w[\w.'\u2019-]*$")
 ORDINAL = re.compile(r"\d{1,3}|[IVXL]+")
 # A dot between letters, as in "z.B." and "U.S.", or a single letter, as in "J. R." and "z. B."
 DOTTED = re.compile(r"(?:[^\W\d_]{1,3}\.)+[^\W\d_]{1,3}|[^\W\d_]")
+LONGEST_ABBREVIATION = 4  # characters of one that the tables lack; a longer word before a small letter ends a sentence
 WORD_REACH = 40  # characters: how far back the word before a full stop is looked for
 
 # Never the last word of a sentence.
@@ -51,13 +52,14 @@ def ends(text: str, limit: int) -> Iterator[int]:
 
 def _is_end(text: str, mark: re.Match[str]) -> bool:
     rest = text[mark.end() : mark.end() + 4].lstrip()
-    if rest[:1].islower():  # "Really?" she asked.
-        return False
-    if not mark[0].startswith(".") or mark[0].startswith(".."):
-        return True
+    goes_on = rest[:1].islower() and rest.islower()  # but "iOS" and "eBay" begin a sentence as well
+    if mark[0][0] != "." or len(mark[0]) > 1:
+        return not goes_on  # "Really?" she asked.
     word = LAST_WORD.search(text[max(0, mark.start() - WORD_REACH) : mark.start()])
     if not word or not rest:  # at the end of the text, even an abbreviation ends a sentence
         return True
     name = word[0].lower()
+    if goes_on and len(name) <= LONGEST_ABBREVIATION:
+        return False
     is_abbreviation = name in ABBREVIATIONS or (name in BEFORE_NUMBERS and rest[0].isdecimal())
     return not (is_abbreviation or ORDINAL.fullmatch(word[0]) or DOTTED.fullmatch(word[0]))

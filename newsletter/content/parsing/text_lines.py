@@ -8,6 +8,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from newsletter.content.parsing.sanitizing import BLOCKS, REMOVED, bounded
 
 LINE_BREAKS = (BLOCKS - {"img"}) | {"table", "tbody", "main", "aside", "nav", "dl", "form", "details", "center"}
+HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 # Classes that publishing programs give to buttons, forms and lists beside an article.
 CONTAINERS = re.compile(
     r"\b(?:sharedaddy|sd-sharing|addtoany\w*|a2a_kit|feedflare|jp-relatedposts|jp-post-flair|mc4wp-form|subscribe-widget"
@@ -31,6 +32,7 @@ class HtmlLine:
     text: str = ""
     links: list[LinkSpan] = field(default_factory=list)
     is_caption: bool = False
+    is_heading: bool = False
     cut_at: int | None = None
     nodes: list[tuple[int, LexborNode]] = field(default_factory=list)  # with the position where each begins
 
@@ -59,7 +61,7 @@ class HtmlLines:
         cut = [line for line in self.lines if line.cut_at is not None]
         for line in cut:
             for start, node in line.nodes:
-                _keep(node, line.kept[start:].rstrip())
+                _keep(node, line.kept[start : start + len(node.text(deep=False))].rstrip())
         changed = bool(cut) or self._has_lost_containers
         return (self._body.inner_html or "") if changed and self._body else self._html
 
@@ -82,6 +84,7 @@ class HtmlLines:
                     continue
                 if node.tag in LINE_BREAKS:
                     self._end_line()
+                    self._line.is_heading = node.tag in HEADINGS
                     stack.append((None, None, False))
                 inside = node if node.tag == "a" else link
                 caption = is_caption or node.tag == "figcaption" or bool(names and CAPTION.search(names))
