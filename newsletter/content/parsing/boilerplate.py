@@ -33,13 +33,13 @@ WHOLE_LINE = phrases.compiled(
 LAST_SENTENCE = phrases.compiled(phrases.APPEARED_FIRST, phrases.READ_MORE, phrases.QUOTED_TITLE, phrases.FORUMS)
 LINK_TEXT = phrases.compiled(
     phrases.READ_MORE,
-    phrases.MORE,
     phrases.CONTINUE,
     phrases.COMMENTS,
     phrases.FORUMS,
     phrases.SHARE_TEXT,
     phrases.SHARE_LINKS,
 )
+MORE = phrases.compiled(phrases.MORE)
 LABEL = phrases.compiled(phrases.LABELS)
 
 
@@ -69,9 +69,16 @@ def without_boilerplate(html: str) -> ReadableText:
     for line in list(islice(own, LAST_LINES)):
         while (start := _last_phrase(line)) is not None:
             line.cut_at = start
-    lines = [line for line in document.lines if line.kept.strip()]
-    readable = tuple(TextLine(one_line(line.kept), _is_prose(line)) for line in lines)
-    return ReadableText(document.html(), readable)
+    lines = [TextLine(one_line(_own_words(line)), _is_prose(line)) for line in document.lines]
+    return ReadableText(document.html(), tuple(line for line in lines if line.text))
+
+
+def _own_words(line: HtmlLine) -> str:
+    """Return the line for an excerpt, in which a link at its end leads nowhere if it says only "more"."""
+    text = line.kept
+    last = next((link for link in reversed(line.links) if link.end <= len(text)), None)
+    is_more = last and not _bare(text[last.end :]) and MORE.fullmatch(_bare(text[last.start : last.end]))
+    return text[: last.start] if last and is_more and _may_begin(text, last.start) else text
 
 
 def _is_phrase(line: HtmlLine) -> bool:

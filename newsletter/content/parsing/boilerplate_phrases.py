@@ -71,14 +71,15 @@ läs (?:mer|vidare|hela .{1,40})|fortsätt läsa|læs (?:mere|videre|hele .{1,40
 fortsett å lese|lue lisää|jatka lukemista|číst (?:více|dále|dál)|pokračovat ve čtení|celý článek|čítať ďalej
 читать (?:далее|дальше|полностью|ещё|еще)(?: .{1,100})?|читати далі|devamını oku|tovább olvasom|olvass? tovább
 cite(?:ș|s|ş)te (?:mai mult|mai departe|articolul .{1,40})|διαβάστε (?:περισσότερα|τη συνέχεια)
-続きを(?:読む|見る)|もっと(?:読む|見る)|阅读(?:更多|全文)|继续阅读|閱讀(?:更多|全文)|繼續閱讀|查看全文|더 (?:보기|읽기)|계속 읽기|اقرأ المزيد|أكمل القراءة
+続きを(?:読む|見る)|もっと(?:読む|見る)|阅读(?:更多|全文)|继续阅读|閱讀(?:更多|全文)|繼續閱讀|查看全文
+더 (?:보기|읽기)|계속 읽기|اقرأ المزيد|أكمل القراءة
 إقرأ المزيد|קרא עוד|להמשך קריאה|और पढ़ें|आगे पढ़ें
 """
 
 # Single words that invite only as the text of a link.
 MORE = r"""
-(?:more|details|weiter|mehr|(?:la
-  )?suite|más|continu[ae]|altro|meer|verder|więcej|mais|mer|mere|подробнее|далее|детальніше|tovább|المزيد|もっと|更多|더보기)
+more|details|weiter|mehr|suite|la suite|más|continu[ae]|altro
+meer|verder|więcej|mais|mer|mere|подробнее|далее|детальніше|tovább|المزيد|もっと|更多|더보기
 """
 
 # In a link, the article's title may follow the invitation; BEFORE stands for these.

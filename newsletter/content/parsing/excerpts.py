@@ -15,7 +15,7 @@ MAX_LABEL = 60  # characters of a line such as "See also:" before a list of link
 
 SENTENCE_MARK = re.compile(r"[.!?\u2026\u3002\uff01\uff1f\u061f\u0964]")
 SEPARATORS = " ,;:.!?|-\u2013\u2014\u2026\u3002\uff01\uff1f\uff1a"
-# What follows a title that stands at the beginning of the text: not a space alone, as in "The bus" and "The bus is late".
+# What follows a title at the beginning of the text; not a space alone, as in "The bus" and "The bus is late".
 AFTER_TITLE = re.compile(
     r"[.!?:\u2026\u3002\uff01\uff1f\uff1a]+[\"')\u2019\u201d\u00bb]*(?:\s+|$)|\s+[-\u2013\u2014|:]\s+|\s*$"
 )

@@ -12,6 +12,11 @@ LINK_WITH_TEXT = re.compile(
     r"(\s*(?:<!\[CDATA\[)?\s*https?://[^\s<>\]]+\s*(?:\]\]>)?\s*</link\s*>)",
     re.IGNORECASE,
 )
+# Without these, feedparser reads the permalink as the link of the item.
+NO_LINK = re.compile(
+    r"<link\s*/>|<link>\s*(?:<!\[CDATA\[\s*(?:\]\]>)?)?(?:\s*</link\s*>|(?!https?:)[a-z][a-z0-9+.-]*:[^<>]*(?:>\s*)?</link\s*>)",
+    re.IGNORECASE,
+)
 # feedparser takes the description of a media file as the summary of the entry.
 MEDIA_DESCRIPTION = re.compile(r"<(/?)media:(description|title)(?=[\s/>])")
 
@@ -30,6 +35,7 @@ def prepare(document: str) -> bytes:
     """Return the document, from its root element on, as UTF-8 with an XML declaration."""
     text = HTML_ENTITY.sub(lambda entity: chr(name2codepoint[entity[1]]), document)
     text = LINK_WITH_TEXT.sub(r"<link>\1", text)
+    text = NO_LINK.sub("", text)
     text = MEDIA_DESCRIPTION.sub(r"<\1media:file-\2", text)
     text = PERSON.sub(_without_mailbox, MANAGING_EDITOR.sub(r"<\1managing_editor", text))
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + text.encode()

@@ -16,7 +16,6 @@ from newsletter.content.parsing.feed_links import web_address
 from newsletter.content.parsing.sanitizing import UNSTORABLE
 from newsletter.content.parsing.unescaping import html_from_html, html_from_text, plain_line
 
-
 MAX_ENTRIES = 2000
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")  # as in BCP 47
 TEXT_TYPES = ("text/plain", "text/html", "application/xhtml+xml", "")
@@ -52,7 +51,7 @@ def _read_xml(text: str, url: str) -> RawFeed:
     feed = parsed.feed
     channel_base = _base(feed, url) or url
     home = next(filter(None, (web_address(link, channel_base) for link in feed_links.of_channel(feed))), None)
-    # Relative links of Atom begin at the document (RFC 4287 section 2); of RSS, whose links are those of the site, there.
+    # A relative link of Atom begins at the document (RFC 4287 section 2), one of RSS at the site that it belongs to.
     base = url if parsed.version.startswith("atom") else home or url
     return RawFeed(
         title=_title(feed),
@@ -88,7 +87,7 @@ def _raw(entry: Any, feed: Any, home: str | None, base: str, url: str) -> RawEnt
 
 
 def _base(holder: Any, url: str, *details: Any) -> str | None:
-    """Return the xml:base that a feed, an entry or its text declares; None if it declares none that is a web address."""
+    """Return the xml:base that a feed, an entry or its text declares; None if there is none."""
     described = (*details, holder.get("summary_detail"), holder.get("title_detail"), holder.get("subtitle_detail"))
     bases = (detail.get("base") or "" for detail in described if detail)
     return next(filter(None, (web_address(base, url) for base in bases)), None)

@@ -3,6 +3,7 @@
 A full stop ends no sentence after an abbreviation, an initial, or a number that may be an ordinal ("am 3. Mai").
 Missing an end costs less than inventing one: a text cut after "Dr." reads as a mistake.
 """
+# ruff: noqa: RUF001 - abbreviations in other alphabets
 
 import re
 from collections.abc import Iterator
@@ -19,28 +20,29 @@ DOTTED = re.compile(r"(?:[^\W\d_]{1,3}\.)+[^\W\d_]{1,3}|[^\W\d_]")
 LONGEST_ABBREVIATION = 4  # characters of one that the tables lack; a longer word before a small letter ends a sentence
 WORD_REACH = 40  # characters: how far back the word before a full stop is looked for
 
-# Never the last word of a sentence.
-ABBREVIATIONS = frozenset(
-    # English
-    "mr mrs ms mx dr prof rev hon gen col maj capt lt cmdr sgt gov sen rep pres st ste mt ft jr vs etc al approx appt dept"
-    " inc ltd corp bros ca cf viz resp ave blvd rd messrs"
-    # German
-    " hr fr frl nr bd bzw dgl dipl ebd evtl exkl ggf hrsg inkl mio mrd mwst okt sog sogen stk std tsd usw vgl zzgl geb gest"
-    " verh allg jh jhd jhdt kath str"
-    # French, Spanish, Italian
-    " mme mlle mm mgr cie env janv févr juil boul chap éd ibid sr sra srta sres dra lic avda av núm pág págs aprox uds vds"
-    " pte gral sig sigg dott avv geom pagg ecc"
-    # Dutch, Polish, Portuguese
-    " dhr mevr mw drs ir blz bijv bv enz incl excl np hab inż płk mjr kpt św ul pl godz tzw tzn tj wg tys mln mld itd itp"
-    " eng exmo exma profa ltda séc"
-    # Scandinavian, Czech, Russian
-    " dvs osv kl tř např tzv apod atd г гг ул им тыс млн млрд руб стр".split()
-)
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Never the last word of a sentence: of English, German, French, Spanish and Italian, Dutch, Polish and Portuguese,
+# Scandinavian, Czech and Russian.
+ABBREVIATIONS = _words("""
+    mr mrs ms mx dr prof rev hon gen col maj capt lt cmdr sgt gov sen rep pres st ste mt ft jr vs etc al approx appt
+    dept inc ltd corp bros ca cf viz resp ave blvd rd messrs
+    hr fr frl nr bd bzw dgl dipl ebd evtl exkl ggf hrsg inkl mio mrd mwst okt sog sogen stk std tsd usw vgl zzgl geb
+    gest verh allg jh jhd jhdt kath str
+    mme mlle mm mgr cie env janv févr juil boul chap éd ibid sr sra srta sres dra lic avda av núm pág págs aprox uds
+    vds pte gral sig sigg dott avv geom pagg ecc
+    dhr mevr mw drs ir blz bijv bv enz incl excl np hab inż płk mjr kpt św ul pl godz tzw tzn tj wg tys mln mld itd itp
+    eng exmo exma profa ltda séc
+    dvs osv kl tř např tzv apod atd г гг ул им тыс млн млрд руб стр
+""")
 # An abbreviation only before a number: "No. 5", "Sat. 14 March"; else a word that may end a sentence.
-BEFORE_NUMBERS = frozenset(
-    "no nos vol art abs fig figs pp pg sec ch kap cap par max min tel ext jan feb mar apr jun jul aug sep sept oct nov dec"
-    " dez mon tue tues wed thu thur thurs fri sat sun set out ago gen ott pag str st".split()
-)
+BEFORE_NUMBERS = _words("""
+    no nos vol art abs fig figs pp pg sec ch kap cap par max min tel ext jan feb mar apr jun jul aug sep sept oct nov
+    dec dez mon tue tues wed thu thur thurs fri sat sun set out ago gen ott pag str st
+""")
 
 
 def ends(text: str, limit: int) -> Iterator[int]:

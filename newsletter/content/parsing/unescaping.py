@@ -17,6 +17,7 @@ CLOSING = re.compile(rf"</(?:{INLINE}|{BLOCK})\s*>", re.IGNORECASE)
 ESCAPED_CLOSING = re.compile(rf"&lt;/(?:{INLINE}|{BLOCK})\s*&gt;|&lt;br\s*/?&gt;", re.IGNORECASE)
 PAIR = re.compile(rf"<({INLINE}|{BLOCK})(?:\s[^<>]*)?>(.*?)</\1\s*>", re.IGNORECASE | re.DOTALL)
 WITHOUT_CONTENT = re.compile(r"<(?:br|wbr)\s*/?>|<(?:img|br)\s[^<>]*>", re.IGNORECASE)
+ANY_MARKUP = re.compile(r"</[a-z]|<!--|/>|<[a-z]+\s[^<>]*=", re.IGNORECASE)
 TAG = re.compile(r"<[a-z/!]", re.IGNORECASE)
 # With its semicolon: "?a=1&copy=2" is a query, not a copyright sign. Browsers accept numbers without one.
 ENTITY = re.compile(r"&(?:#\d{2,7};?|#x[0-9a-f]{2,6};?|[a-z][a-z0-9]{1,30};)", re.IGNORECASE)
@@ -27,7 +28,7 @@ PARAGRAPHS = re.compile(r"\n[ \t\r]*\n\s*")
 def plain_line(value: str, *, is_html: bool = False) -> str:
     """Return a title or a name as one line of plain text, whether the feed wrote it as text or as HTML."""
     text = without_markers(value)[: 2 * MAX_LINE]
-    if is_html and TAG.search(text) and (CLOSING.search(text) or "/>" in text):
+    if is_html and ANY_MARKUP.search(text):
         text = plain_text(text)
     text = text[:MAX_LINE]
     for _ in range(MAX_ESCAPES):

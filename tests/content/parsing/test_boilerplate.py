@@ -1,4 +1,5 @@
 """Boilerplate: what publishing programs add to an article leaves it; the article's own words never do."""
+# ruff: noqa: RUF001 - the quotation marks and dashes of many languages
 
 from time import process_time
 
@@ -51,7 +52,6 @@ def test_the_notice_of_a_first_publication_leaves(added):
         *[
             "Read More Here →",
             "[Read more]",
-            "(more…)",
             "Read the full story",
             "Keep reading on Medium »",
             "Comments (3)",
@@ -88,10 +88,9 @@ def test_an_invitation_without_a_link_leaves_as_well():
         '<a href="/c">Comments</a>',
         "Comments",
         '<a href="/1">Continue reading</a>',
-        '<p>Article URL: <a href="/a">https://a.example/x</a></p><p>Comments URL: <a href="/c">https://c.example/?id=1</a></p>'
+        "<p>Article URL: <a href='/a'>http://a.example/</a></p><p>Comments URL: <a href='/c'>http://c.example/</a></p>",
         "<p>Points: 12</p><p># Comments: 3</p>",
-        '&#32; submitted by &#32; <a href="/u/ann"> /u/ann </a> <br/> <span><a href="/l">[link]</a></span> &#32; '
-        '<span><a href="/c">[comments]</a></span>',
+        "&#32; submitted by <a href='/u/a'> /u/a </a> <br/> <a href='/l'>[link]</a> &#32; <a href='/c'>[comments]</a>",
         '<div class="sharedaddy"><h3>Share this:</h3><ul><li><a href="/f">Facebook</a></li></ul></div>',
         '<img src="/pixel.gif" width="1" height="1">',
     ],
@@ -158,6 +157,12 @@ def test_a_text_that_its_publisher_cut_off_ends_with_an_ellipsis():
     assert described(f"<p>{OWN} [&#8230;]</p>").summary == OWN
 
 
+def test_a_link_that_says_only_more_stays_in_the_html():
+    entry = described(f'<p>{OWN} <a href="http://news.example/1">(more…)</a></p>')
+    assert entry.summary == OWN
+    assert 'href="http://news.example/1"' in entry.html
+
+
 def test_the_rest_of_the_html_stays_as_it_was():
     html = '<p>One <em>two</em></p><ul><li><a href="http://x.example/">three</a></li></ul>'
     assert without_boilerplate(html).html == html
@@ -165,19 +170,34 @@ def test_the_rest_of_the_html_stays_as_it_was():
 
 
 PIECES = st.sampled_from(
-    ["<p>", "</p>", "<a href='/x'>", "</a>", "<br>", "<b>", "</b>", "Read more", "Comments", OWN, " ", "…", "The post "]
-    + [
-        " appeared first on ",
-        "<ul><li>",
-        "<h2>",
-        "</h2>",
-        "<!--",
-        "-->",
-        "<script>",
-        "</script>",
-        "[link]",
-        "&amp;",
-        "<td>",
+    [
+        *[
+            "<p>",
+            "</p>",
+            "<a href='/x'>",
+            "</a>",
+            "<br>",
+            "<b>",
+            "</b>",
+            "<ul><li>",
+            "<h2>",
+            "</h2>",
+            "<!--",
+            "-->",
+            "<td>",
+        ],
+        *[
+            "<script>",
+            "</script>",
+            "Read more",
+            "Comments",
+            OWN,
+            " ",
+            "…",
+            "The post ",
+            " appeared first on ",
+            "[link]",
+        ],
     ]
 )
 

@@ -1,4 +1,5 @@
 """Shortening: a text ends with a sentence or a word, and an abbreviation ends no sentence."""
+# ruff: noqa: RUF001 - the quotation marks and dashes of many languages
 
 import unicodedata
 
