@@ -143,3 +143,8 @@ def test_an_excerpt_ends_with_a_whole_sentence_if_it_fills_half_the_limit():
 def test_an_excerpt_otherwise_ends_with_a_whole_word():
     assert excerpt("The bridge nobody would sign for", 20) == "The bridge nobody…"
     assert excerpt("建国周年纪念华表和平鸽", 8) == "建国周年纪念华…"
+
+
+def test_a_base_that_is_no_address_removes_relative_links():
+    html = sanitize('<p><a href="/1">One</a> <a href="http://x.example/2">two</a></p>', base="http://</x.example/")
+    assert html == '<p><a>One</a> <a href="http://x.example/2">two</a></p>'
