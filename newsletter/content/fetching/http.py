@@ -114,6 +114,12 @@ class HttpFetcher:
             raise FetchError(f"The server could not be reached: {error}") from error
 
 
+def user_agent(site: str | None = None) -> str:
+    """Return the name under which this service asks; `site` is its own URL, where publishers learn whose it is."""
+    contact = f"+{site}; " if site and site.isascii() else ""  # a header field is ASCII
+    return USER_AGENT.replace("(", f"({contact}", 1)
+
+
 @cache
 def _tls_context() -> SSLContext:
     """Load the CA certificates on first use: it takes tens of milliseconds that most processes do not need."""
