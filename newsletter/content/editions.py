@@ -59,7 +59,7 @@ def edition_article(article: Article, feed: Feed, picture: Picture | None, *, ba
         url=article.url or urljoin(feed.url, "/"),  # an article without a page links to its publisher's front page
         excerpt=article.summary,
         html=article.html,
-        source=feed.title or None,
+        source=feed.shown_title or None,
         author=article.author or None,
         minutes=_minutes(article.html),
         published_at=article.published_at,

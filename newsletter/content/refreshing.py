@@ -42,7 +42,7 @@ def refresh_due(begin: Begin, downloader: Downloader, *, now: datetime, limit: i
     with ThreadPoolExecutor(CONCURRENCY) as threads:  # no transaction is open here
         for feed, refresh in zip(due, threads.map(partial(_download, downloader), due), strict=True):
             with begin() as session:
-                new = _record(session, feed, refresh, now=now)
+                new = record(session, feed, refresh, now=now)
             if refresh.error:
                 log.warning("feed failed", extra={"feed": feed.id, "reason": refresh.error})
             else:
@@ -61,7 +61,7 @@ def _download(downloader: Downloader, due: DueFeed) -> FeedRefresh:
         return FeedRefresh(error="An internal error occurred while reading the feed; see the log.")
 
 
-def _record(session: Session, due: DueFeed, refresh: FeedRefresh, *, now: datetime) -> int:
+def record(session: Session, due: DueFeed, refresh: FeedRefresh, *, now: datetime) -> int:
     """Store the result of a refresh; return the number of new articles."""
     feed = session.get_one(Feed, due.id, with_for_update=True)
     feed.checked_at, feed.error = now, refresh.error
