@@ -39,7 +39,8 @@ def row(
 def line(row: dict[str, Any]) -> str:
     """Return the lines of a feed in a list."""
     head = f"{row['feed']:>4}  {row['newsletter']:<20} {row['title'] or row['url']}"
-    return f"{head}\n      {row['url']}\n      {_state(row)}"
+    lines = [_state(row), _next_try(row)] if row["error"] else [f"{_state(row)}; {_next_try(row)}"]
+    return "\n      ".join([head, row["url"], *(lines if not row["paused_at"] else [_state(row)])])
 
 
 def details(session: Session, feed: Feed, newsletter: Newsletter, *, now: datetime) -> dict[str, Any]:
@@ -76,6 +77,7 @@ def page(details: dict[str, Any]) -> str:
         "address": details["url"],
         "title": _titles(details),
         "state": _state(details),
+        "next try": _next_try(details).removeprefix("next try "),
         "added": _time(details["added_at"]),
         "last attempt": _time(details["checked_at"]),
         "last document": _time(details["read_at"]),
@@ -134,12 +136,16 @@ def _state(row: dict[str, Any]) -> str:
     found = f"{row['articles']} articles{fresh}" if row["checked_at"] else "not fetched yet"
     if row["paused_at"]:
         return f"paused since {_time(row['paused_at'])}; {found}"
+    return row["error"] or found
+
+
+def _next_try(row: dict[str, Any]) -> str:
+    if row["paused_at"]:
+        return "none until it is resumed"
+    after = f", after {row['failures']} failures in a row" if row["failures"] > 1 else ""
     if row["late_since"]:
-        due = f"late: due since {_time(row['late_since'])}, so the workers are busy or do not run"
-    else:
-        due = f"next try {_time(row['next_try_at'])}"
-    failed = f" ({row['failures']} times in a row)" if row["failures"] > 1 else ""
-    return f"{row['error']}{failed}; {due}" if row["error"] else f"{found}; {due}"
+        return f"late: due since {_time(row['late_since'])}; the workers are busy or do not run{after}"
+    return f"next try {_time(row['next_try_at'])}{after}"
 
 
 def _time(at: datetime | None) -> str:

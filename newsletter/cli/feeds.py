@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console, feed_rows
 from newsletter.content import feed_addresses, feed_changes, feed_looks, feeds, pictures, refreshing
-from newsletter.content.downloading.downloader import DirectDownloader, Downloader
+from newsletter.content.downloading.downloader import DirectDownloader, Downloader, DownloadInterrupted
 from newsletter.content.feed_looks import FeedLook
 from newsletter.content.feeds import Feed
 from newsletter.content.fetching.http import HttpFetcher
@@ -197,6 +197,8 @@ def _look_for(database: Database, settings: Settings, feed_id: int, url: str, *,
 def _look(settings: Settings, url: str, *, anyway: bool) -> FeedLook:
     """Ask the address once. Raises Refused, with the reason and the remedy, if no feed comes and not `anyway`."""
     look = feed_looks.look(_downloader(settings), feed_addresses.candidates(url))
+    if isinstance(look.failure, DownloadInterrupted) and not anyway:
+        raise Refused(f"{look.asked} could not be looked at, which is not its fault: {look.failure}\nTry again.")
     if look.failure and not anyway:
         raise Refused(
             f"No feed can be read from {look.asked}: {look.failure}\nNothing is changed. Correct the address, or take "

@@ -26,12 +26,12 @@ def candidates(text: str) -> tuple[str, ...]:
             written = written[len(scheme) + 1 :]
             break
     match = SCHEME.match(written)
-    if match and match[1].lower() not in ("http", "https"):
-        raise Malformed("url", f"Feeds are read from http and https addresses, not from “{match[1][:20]}:”.")
     bare = written.lstrip("/")
     meant = (written,) if match else (f"https://{bare}", f"http://{bare}") if _has_host(bare) else ()
-    if any(without_userinfo(url) != url for url in meant):  # a password would reach readers, screens and logs
+    if any(without_userinfo(url) != url for url in (written, *meant)):  # a password would reach readers and logs
         raise Malformed("url", "Remove the user name and password from the address; only public feeds can be read.")
+    if match and match[1].lower() not in ("http", "https"):
+        raise Malformed("url", f"Feeds are read from http and https addresses, not from “{match[1][:20]}:”.")
     found = tuple(address for url in meant if (address := web_address(url)))
     if not found:
         raise Malformed("url", f"“{text}” is not a web address such as https://example.org/feed.xml.")

@@ -41,7 +41,7 @@ def rename(session: Session, feed: Feed, title: str | None, *, actor: str, now: 
         if not 1 <= len(title) <= MAX_TITLE:
             raise Malformed("title", f"Enter a title of 1 to {MAX_TITLE} characters; letters show it as the source.")
     feed.own_title = title
-    feeds.record_change(session, feed, "feed renamed", actor=actor, now=now, title=title)
+    feeds.record_change(session, feed, "feed's title changed", actor=actor, now=now, title=title)
 
 
 def readdress(session: Session, feed: Feed, url: str, *, actor: str, now: datetime) -> None:
@@ -76,7 +76,7 @@ def move(session: Session, feed: Feed, newsletter: Newsletter, *, actor: str, no
     _part(session, feed)
     feed.newsletter_id = newsletter.id
     fields = {"newsletter": newsletter.slug, "before": before.slug}
-    feeds.record_change(session, feed, "feed moved", actor=actor, now=now, **fields)
+    feeds.record_change(session, feed, "feed's newsletter changed", actor=actor, now=now, **fields)
 
 
 def pause(session: Session, feed: Feed, *, actor: str, now: datetime) -> None:

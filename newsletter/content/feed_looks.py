@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 
 from newsletter.content import refreshing
 from newsletter.content.downloading.downloader import Downloader, DownloadInterrupted, FeedDownload, LimitExceeded
+from newsletter.content.feed_attempts import FeedAttempt
 from newsletter.content.feeds import DueFeed, Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.parsing.decoding import FeedUnreadable
 from newsletter.content.parsing.entries import FeedEntry, web_address
-from newsletter.content.refreshing import FeedRefresh
 
 FeedFailure = FetchError | FeedUnreadable | LimitExceeded | DownloadInterrupted
 FAILURES = (FetchError, FeedUnreadable, LimitExceeded, DownloadInterrupted)
@@ -51,5 +51,5 @@ def look(downloader: Downloader, addresses: Sequence[str]) -> FeedLook:
 
 def record(session: Session, feed: Feed, seen: FeedLook, *, now: datetime) -> None:
     """Store what came as a refresh of the feed, so that its server is not asked twice."""
-    refresh = FeedRefresh(seen.download, str(seen.failure) if seen.failure else None)
-    refreshing.record(session, DueFeed(feed.id, feed.url, None, None), refresh, now=now)
+    due = DueFeed(feed.id, feed.url, etag=None, last_modified=None, read_at=None)
+    refreshing.store(session, due, FeedAttempt(download=seen.download, error=seen.failure), now=now)

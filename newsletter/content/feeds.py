@@ -63,6 +63,7 @@ class DueFeed:
     url: str
     etag: str | None
     last_modified: str | None
+    read_at: datetime | None  # when a whole document was last parsed
 
 
 def add(session: Session, newsletter: Newsletter, url: str, *, actor: str, now: datetime) -> Feed:
@@ -161,7 +162,7 @@ def claim_due(session: Session, *, now: datetime, limit: int) -> list[DueFeed]:
         update(Feed)
         .where(Feed.id == free.c.id)
         .values(next_try_at=now + LEASE_DURATION)
-        .returning(Feed.id, Feed.url, Feed.etag, Feed.last_modified)
+        .returning(Feed.id, Feed.url, Feed.etag, Feed.last_modified, Feed.read_at)
     )
     return [DueFeed(*row) for row in session.execute(claim, execution_options={"synchronize_session": False})]
 
