@@ -12,7 +12,7 @@ from typing import Any
 
 import feedparser
 
-from newsletter.content.parsing import json_feed
+from newsletter.content.parsing import json_feed, web_pages
 from newsletter.content.parsing.decoding import FeedUnreadable, decode, strip_prolog
 from newsletter.content.parsing.entries import FeedEntry, ParsedFeed, RawEntry, normalize, web_address
 from newsletter.content.parsing.sanitizing import UNSTORABLE, one_line, plain_text
@@ -28,6 +28,8 @@ SLASHED_DATE = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?: (\d{1,2}):(\d{2}):(\d
 def parse(body: bytes, *, url: str, content_type: str = "") -> ParsedFeed:
     """Parse a feed fetched from `url`; of entries with the same identity, the first wins. Raises FeedUnreadable."""
     text = UNSTORABLE.sub(" ", decode(body, content_type))
+    if page := web_pages.explain(text, url=url):
+        raise FeedUnreadable(page)
     title, raws = json_feed.read(text, url) if json_feed.is_json(text) else _read_xml(text, url)
     entries: dict[str, FeedEntry] = {}
     for raw in islice(raws, MAX_ENTRIES):
