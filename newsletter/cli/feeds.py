@@ -1,6 +1,7 @@
 """newsletter feeds: add the feeds that articles come from, look at them, change, pause and remove them."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,10 +11,10 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console, feed_rows
 from newsletter.content import feed_addresses, feed_changes, feed_looks, feeds, pictures, refreshing
-from newsletter.content.downloading.downloader import DirectDownloader, Downloader, DownloadInterrupted
+from newsletter.content.downloading.downloader import DownloadInterrupted
+from newsletter.content.downloading.sandboxed import SandboxedDownloader
 from newsletter.content.feed_looks import FeedLook
 from newsletter.content.feeds import Feed
-from newsletter.content.fetching.http import HttpFetcher
 from newsletter.errors import Refused
 from newsletter.newsletters import Newsletter
 from newsletter.settings import Settings
@@ -43,7 +44,7 @@ def add(
             feed = feeds.add(session, reader, look.url, actor=audit_log.system_user(), now=now)
             feed_looks.record(session, feed, look, now=now)
             answer = {"feed": feed.id, "newsletter": newsletter, "url": feed.url, **feed_rows.seen(look, now=now)}
-    text = f"Feed {answer['feed']} is added to “{reader.name}”.\n{feed_rows.seen_lines(answer)}"
+    text = f"Feed {answer['feed']} is added to “{reader.name}”.\n  {answer['url']}\n{feed_rows.seen_lines(answer)}"
     console.show(answer, as_json=as_json, text=text)
 
 
@@ -75,8 +76,7 @@ def refresh(
 ) -> None:
     """Fetch feeds now. Also fetch the pictures of new articles; exit 1 if a feed could not be read."""
     settings, now = console.configured(), clock.now()
-    downloader = _downloader(settings)
-    with console.database(settings) as database:
+    with console.database(settings) as database, closing(SandboxedDownloader(allow=settings.feed_allow)) as downloader:
         with database.writing() as session:
             feeds.make_due(session, feed_ids=feed_ids or (), actor=audit_log.system_user(), now=now)
         while refreshing.refresh_due(database.writing, downloader, now=now):
@@ -196,7 +196,8 @@ def _look_for(database: Database, settings: Settings, feed_id: int, url: str, *,
 
 def _look(settings: Settings, url: str, *, anyway: bool) -> FeedLook:
     """Ask the address once. Raises Refused, with the reason and the remedy, if no feed comes and not `anyway`."""
-    look = feed_looks.look(_downloader(settings), feed_addresses.candidates(url))
+    with closing(SandboxedDownloader(allow=settings.feed_allow)) as downloader:
+        look = feed_looks.look(downloader, feed_addresses.candidates(url))
     if isinstance(look.failure, DownloadInterrupted) and not anyway:
         raise Refused(f"{look.asked} could not be looked at, which is not its fault: {look.failure}\nTry again.")
     if look.failure and not anyway:
@@ -205,10 +206,6 @@ def _look(settings: Settings, url: str, *, anyway: bool) -> FeedLook:
             "it as it is with --anyway; it is then asked again and again until a feed comes."
         )
     return look
-
-
-def _downloader(settings: Settings) -> Downloader:
-    return DirectDownloader(HttpFetcher(allow=settings.feed_allow))
 
 
 def _rows(session: Session, since: datetime | None = None) -> list[dict[str, Any]]:

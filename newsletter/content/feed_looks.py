@@ -51,5 +51,5 @@ def look(downloader: Downloader, addresses: Sequence[str]) -> FeedLook:
 
 def record(session: Session, feed: Feed, seen: FeedLook, *, now: datetime) -> None:
     """Store what came as a refresh of the feed, so that its server is not asked twice."""
-    due = DueFeed(feed.id, feed.url, etag=None, last_modified=None, read_at=None)
+    due = DueFeed(feed.id, feed.url, etag=None, last_modified=None, read_at=None, overruns=0)
     refreshing.store(session, due, FeedAttempt(download=seen.download, error=seen.failure), now=now)

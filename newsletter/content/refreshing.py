@@ -1,36 +1,70 @@
 """Refresh the feeds that are due: fetch and parse each, and store its articles."""
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
+from threading import Event
 
 from sqlalchemy.orm import Session
 
 from newsletter.content import articles, feed_attempts, feeds, issues
-from newsletter.content.downloading.downloader import Downloader
+from newsletter.content.downloading.downloader import DownloadCancelled, Downloader
+from newsletter.content.downloading.slots import DownloadSlots, FreeSlots, SlotWork
 from newsletter.content.feed_attempts import FeedAttempt
 from newsletter.content.feeds import DueFeed
 from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 
-CONCURRENCY = 8  # feeds fetched at the same time
+CONCURRENCY = 8  # feeds downloaded at the same time
+MAX_SLOW = 16  # slow feeds beside these; they wait rather than compute
+MAX_COSTLY = 2  # of all, feeds that exceeded a limit the last time
+CALL_SECONDS = 10.0  # that one call takes at most; a feed's own limits are longer
+STOPPED_SECONDS = 100.0  # that a call without shared slots waits for its last feeds, whose limits are shorter
 
 log = logging.getLogger(__name__)
 
 
-def refresh_due(begin: Begin, downloader: Downloader, *, now: datetime, limit: int = 20) -> int:
-    """Refresh at most `limit` due feeds, several at a time; return how many were tried.
+def slots(stop: Event | None = None) -> DownloadSlots:
+    """Return the slots in which a process refreshes feeds. No refresh begins once `stop` is set."""
+    return DownloadSlots(CONCURRENCY, slow=MAX_SLOW, costly=MAX_COSTLY, stop=stop)
 
-    A feed that fails stores the reason and is retried with growing intervals; it does not affect the others.
+
+def refresh_due(
+    begin: Begin,
+    downloader: Downloader,
+    *,
+    now: datetime,
+    limit: int | None = None,
+    shared: DownloadSlots | None = None,
+) -> int:
+    """Refresh the feeds that are due, several at a time; return how many were tried.
+
+    Each feed is claimed when a slot is free for it and recorded as soon as it is read, so a slow feed delays no other.
+    A feed that fails stores the reason and is retried with growing intervals. The call ends within `CALL_SECONDS`; in
+    `shared` slots, feeds that take longer then go on without it.
     """
-    with begin() as session:
-        due = feeds.claim_due(session, now=now, limit=limit)
-    with ThreadPoolExecutor(CONCURRENCY) as threads:  # no transaction is open here
-        attempts = threads.map(partial(feed_attempts.attempt, downloader, now=now), due)
-        for feed, attempt in zip(due, attempts, strict=True):
-            _record(begin, feed, attempt, now=now)
-    return len(due)
+    used = shared or slots()
+
+    def claim(free: FreeSlots) -> list[SlotWork]:
+        with begin() as session:
+            due = feeds.claim_due(session, now=now, limit=free.number, costly=free.costly)
+        return [
+            SlotWork(partial(_refresh, begin, downloader, feed, now=now), is_costly=feed.overruns > 0) for feed in due
+        ]
+
+    begun = used.run(claim, seconds=CALL_SECONDS, limit=limit)
+    if shared is None:
+        used.wait(STOPPED_SECONDS)
+    return begun
+
+
+def _refresh(begin: Begin, downloader: Downloader, due: DueFeed, *, now: datetime) -> None:
+    attempt = feed_attempts.attempt(downloader, due, now=now)  # no transaction is open here
+    if isinstance(attempt.error, DownloadCancelled):
+        with begin() as session:
+            feeds.release(session, due, now=now)
+        return
+    _record(begin, due, attempt, now=now)
 
 
 def _record(begin: Begin, due: DueFeed, attempt: FeedAttempt, *, now: datetime) -> None:

@@ -99,7 +99,7 @@ class HttpFetcher:
         )
 
     def _client(self) -> httpx2.Client:
-        transport = GuardedTransport(self._guard, self._network, _tls_context(), seconds=self._seconds)
+        transport = GuardedTransport(self._guard, self._network, tls_context(), seconds=self._seconds)
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         return httpx2.Client(transport=transport, headers=self._headers, cookies=no_cookies, trust_env=False)
 
@@ -115,7 +115,7 @@ class HttpFetcher:
 
 
 @cache
-def _tls_context() -> SSLContext:
+def tls_context() -> SSLContext:
     """Load the CA certificates on first use: it takes tens of milliseconds that most processes do not need."""
     return httpx2.create_ssl_context(trust_env=False)
 
