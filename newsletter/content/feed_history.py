@@ -1,16 +1,15 @@
 """What a feed has brought: its newest articles, and how each stands."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from newsletter.content.appearances import Appearance
 from newsletter.content.articles import Article
+from newsletter.content.digests.selection import NEWS_AGE
 from newsletter.content.feeds import Feed
-
-ARCHIVE_AGE = timedelta(days=30)  # of an article when it is first seen; an older one is no news
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def _remarks(article: Article, is_withdrawn: bool, now: datetime) -> tuple[str, 
         "edited": article.edited_at is not None,
         "changed after approval": article.changed_at is not None,
         "withdrawn": is_withdrawn,
-        "archive": article.first_seen_at - article.published_at > ARCHIVE_AGE,
+        "archive": article.first_seen_at - article.published_at > NEWS_AGE,
         "future": article.published_at > now,
     }
     return tuple(remark for remark, is_true in holds.items() if is_true)
