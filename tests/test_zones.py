@@ -13,11 +13,9 @@ def test_a_zone_is_accepted(zone):
     zones.check(zone)
 
 
-@pytest.mark.parametrize(
-    "zone", ["localtime", "posixrules", "Factory", "posix/UTC", "right/UTC", "leapseconds", "", "/"]
-)
+@pytest.mark.parametrize("zone", ["localtime", "posixrules", "Factory", "posix/UTC", "right/UTC", "", "/"])
 def test_a_name_that_means_another_zone_on_each_machine_or_none_is_refused(zone):
-    with pytest.raises(Malformed, match="is not a time zone such as Europe/Berlin.$") as caught:
+    with pytest.raises(Malformed, match=r"is not a time zone such as Europe/Berlin\.$") as caught:
         zones.check(zone, field="place")
     assert caught.value.field == "place"
 

@@ -12,21 +12,21 @@ from newsletter.cli import console
 from newsletter.content.digests import digests, drafting, next_issue
 from newsletter.content.digests.digests import Digest
 from newsletter.content.digests.next_issue import NextIssue
-from newsletter.content.digests.selection import Judgement, Verdict
+from newsletter.content.digests.selection import ArticleVerdict, Judgement
 from newsletter.newsletters import Newsletter
 
 DigestArgument = Annotated[int, typer.Argument(min=1, max=2**62, help="The digest's id, as `digests list` shows it.")]
 
 REASONS = {
-    Verdict.CHOSEN: "in the issue",
-    Verdict.NO_ROOM: "the issue is full; it waits for the next one",
-    Verdict.IN_THIS_DIGEST: "already in an issue of this digest",
-    Verdict.IN_ANOTHER_ISSUE: "already in an issue drafted by hand",
-    Verdict.FUTURE: "not published yet",
-    Verdict.ARCHIVE: "more than 30 days old when it was first seen",
-    Verdict.BEFORE_DIGEST: "more than 30 days old when the digest began",
-    Verdict.WITHDRAWN: "withdrawn by its publisher",
-    Verdict.FEED_REMOVED: "its feed was removed",
+    ArticleVerdict.CHOSEN: "in the issue",
+    ArticleVerdict.NO_ROOM: "the issue is full; it waits for the next one",
+    ArticleVerdict.IN_THIS_DIGEST: "already in an issue of this digest",
+    ArticleVerdict.IN_ANOTHER_ISSUE: "already in an issue drafted by hand",
+    ArticleVerdict.FUTURE: "not published yet",
+    ArticleVerdict.ARCHIVE: "more than 30 days old when it was first seen",
+    ArticleVerdict.BEFORE_DIGEST: "more than 30 days old when the digest began",
+    ArticleVerdict.WITHDRAWN: "withdrawn by its publisher",
+    ArticleVerdict.FEED_REMOVED: "its feed was removed",
 }
 
 

@@ -11,7 +11,7 @@ from newsletter import audit_log
 from newsletter.content import editions, issues
 from newsletter.content.digests import candidates, digests, expiry, selection
 from newsletter.content.digests.digests import Digest, Rule
-from newsletter.content.digests.selection import Candidate, Terms, Verdict
+from newsletter.content.digests.selection import ArticleVerdict, Candidate, Terms
 from newsletter.content.issues import Issue, IssueArticle, IssueStatus
 from newsletter.content.parsing.sanitizing import one_line
 from newsletter.errors import Malformed, Refused
@@ -139,7 +139,7 @@ def _choose(
 
 def _nothing_new(session: Session, newsletter: Newsletter, terms: Terms, now: datetime) -> str:
     judged = selection.judge(candidates.read(session, newsletter.id), terms, now=now)
-    count = sum(judgement.verdict is Verdict.ARCHIVE for judgement in judged)
+    count = sum(judgement.verdict is ArticleVerdict.ARCHIVE for judgement in judged)
     if not count:
         return "There is nothing to draft: the newsletter's feeds have no new articles."
     older = "1 older article waits" if count == 1 else f"{count:,} older articles wait"

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.content import editions
 from newsletter.content.digests import candidates, digests, drafting, selection
-from newsletter.content.digests.selection import Judgement, Verdict
+from newsletter.content.digests.selection import ArticleVerdict, Judgement
 
 MAX_LEFT_OUT = 50  # articles to name; the counts tell of the others
 
@@ -20,7 +20,7 @@ class NextIssue:
     title: str
     chosen: list[Judgement]
     left_out: list[Judgement]
-    counts: Counter[Verdict]
+    counts: Counter[ArticleVerdict]
 
 
 def preview(session: Session, digest_id: int, *, now: datetime) -> NextIssue:
@@ -29,7 +29,7 @@ def preview(session: Session, digest_id: int, *, now: datetime) -> NextIssue:
     every = candidates.read(session, newsletter.id, digest.id, only_unused=False)
     chosen: list[Judgement] = []
     left_out: list[Judgement] = []
-    counts: Counter[Verdict] = Counter()
+    counts: Counter[ArticleVerdict] = Counter()
     for judgement in selection.judge(every, drafting.digest_terms(digest), now=now):
         counts[judgement.verdict] += 1
         if judgement.is_in:

@@ -8,7 +8,7 @@ from enum import StrEnum
 NEWS_AGE = timedelta(days=30)  # an article that was older when it was first seen comes from an archive
 
 
-class Verdict(StrEnum):
+class ArticleVerdict(StrEnum):
     """What becomes of an article in the next issue. Only `chosen` is in; scripts may rely on the values."""
 
     CHOSEN = "chosen"
@@ -41,12 +41,12 @@ class Judgement:
     """A candidate and what becomes of it."""
 
     candidate: Candidate
-    verdict: Verdict
+    verdict: ArticleVerdict
 
     @property
     def is_in(self) -> bool:
         """Whether the issue takes the article."""
-        return self.verdict is Verdict.CHOSEN
+        return self.verdict is ArticleVerdict.CHOSEN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +64,8 @@ def judge(candidates: Iterable[Candidate], terms: Terms, *, now: datetime) -> It
     for candidate in candidates:
         reason = _objection(candidate, terms, now)
         if reason is None:
-            reason = Verdict.CHOSEN if room else Verdict.NO_ROOM
-            room -= reason is Verdict.CHOSEN
+            reason = ArticleVerdict.CHOSEN if room else ArticleVerdict.NO_ROOM
+            room -= reason is ArticleVerdict.CHOSEN
         yield Judgement(candidate, reason)
 
 
@@ -80,16 +80,16 @@ def choose(candidates: Iterable[Candidate], terms: Terms, *, now: datetime) -> l
     return chosen
 
 
-def _objection(candidate: Candidate, terms: Terms, now: datetime) -> Verdict | None:
+def _objection(candidate: Candidate, terms: Terms, now: datetime) -> ArticleVerdict | None:
     """Return why an issue with room would leave the candidate out; None if it would not."""
     began = terms.digest_began_at
     objections = {
-        Verdict.IN_THIS_DIGEST: candidate.in_this_digest,
-        Verdict.IN_ANOTHER_ISSUE: candidate.in_another_issue,
-        Verdict.WITHDRAWN: candidate.is_withdrawn,
-        Verdict.FEED_REMOVED: candidate.is_feed_removed,
-        Verdict.FUTURE: candidate.published_at > now,
-        Verdict.ARCHIVE: not terms.archive and candidate.published_at < candidate.first_seen_at - NEWS_AGE,
-        Verdict.BEFORE_DIGEST: bool(not terms.archive and began and candidate.published_at < began - NEWS_AGE),
+        ArticleVerdict.IN_THIS_DIGEST: candidate.in_this_digest,
+        ArticleVerdict.IN_ANOTHER_ISSUE: candidate.in_another_issue,
+        ArticleVerdict.WITHDRAWN: candidate.is_withdrawn,
+        ArticleVerdict.FEED_REMOVED: candidate.is_feed_removed,
+        ArticleVerdict.FUTURE: candidate.published_at > now,
+        ArticleVerdict.ARCHIVE: not terms.archive and candidate.published_at < candidate.first_seen_at - NEWS_AGE,
+        ArticleVerdict.BEFORE_DIGEST: bool(not terms.archive and began and candidate.published_at < began - NEWS_AGE),
     }
     return next((verdict for verdict, holds in objections.items() if holds), None)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.content.digests.selection import Candidate, Terms, Verdict, choose, judge
+from newsletter.content.digests.selection import ArticleVerdict, Candidate, Terms, choose, judge
 from tests.clock import NOON
 
 DAY = timedelta(days=1)
@@ -56,27 +56,27 @@ def test_the_newest_articles_are_chosen_and_the_others_have_no_room(dates, limit
     offered = newest_first([a_candidate(number, date) for number, date in enumerate(dates)])
     verdicts = [each.verdict for each in judge(offered, Terms(articles=limit), now=NOON)]
     chosen = min(limit, len(dates))
-    assert verdicts == [Verdict.CHOSEN] * chosen + [Verdict.NO_ROOM] * (len(dates) - chosen)
+    assert verdicts == [ArticleVerdict.CHOSEN] * chosen + [ArticleVerdict.NO_ROOM] * (len(dates) - chosen)
     assert choose(offered, Terms(articles=limit), now=NOON) == offered[:limit]
 
 
 @pytest.mark.parametrize(
     ("facts", "verdict"),
     [
-        ({}, Verdict.CHOSEN),
-        ({"in_this_digest": True}, Verdict.IN_THIS_DIGEST),
-        ({"in_another_issue": True}, Verdict.IN_ANOTHER_ISSUE),
-        ({"is_withdrawn": True}, Verdict.WITHDRAWN),
-        ({"is_feed_removed": True}, Verdict.FEED_REMOVED),
-        ({"published_at": NOON + timedelta(seconds=1)}, Verdict.FUTURE),
-        ({"published_at": NOON - 31 * DAY}, Verdict.ARCHIVE),
-        ({"published_at": NOON - 29 * DAY}, Verdict.CHOSEN),
-        ({"published_at": NOON - 90 * DAY, "first_seen_at": NOON - 61 * DAY}, Verdict.CHOSEN),
+        ({}, ArticleVerdict.CHOSEN),
+        ({"in_this_digest": True}, ArticleVerdict.IN_THIS_DIGEST),
+        ({"in_another_issue": True}, ArticleVerdict.IN_ANOTHER_ISSUE),
+        ({"is_withdrawn": True}, ArticleVerdict.WITHDRAWN),
+        ({"is_feed_removed": True}, ArticleVerdict.FEED_REMOVED),
+        ({"published_at": NOON + timedelta(seconds=1)}, ArticleVerdict.FUTURE),
+        ({"published_at": NOON - 31 * DAY}, ArticleVerdict.ARCHIVE),
+        ({"published_at": NOON - 29 * DAY}, ArticleVerdict.CHOSEN),
+        ({"published_at": NOON - 90 * DAY, "first_seen_at": NOON - 61 * DAY}, ArticleVerdict.CHOSEN),
     ],
 )
 def test_an_article_that_is_left_out_takes_no_room(facts, verdict):
     judged = judge([a_candidate(1, **facts), a_candidate(2)], Terms(articles=1), now=NOON)
-    second = Verdict.NO_ROOM if verdict is Verdict.CHOSEN else Verdict.CHOSEN
+    second = ArticleVerdict.NO_ROOM if verdict is ArticleVerdict.CHOSEN else ArticleVerdict.CHOSEN
     assert [each.verdict for each in judged] == [verdict, second]
 
 
@@ -88,6 +88,7 @@ def test_an_issue_takes_an_archive_if_its_terms_say_so():
 
 def test_a_digest_takes_no_article_that_was_old_when_it_began():
     read_for_long = a_candidate(published_at=NOON - 31 * DAY, first_seen_at=NOON - 31 * DAY)
-    for began, verdict in ((NOON, Verdict.BEFORE_DIGEST), (NOON - 2 * DAY, Verdict.CHOSEN), (None, Verdict.CHOSEN)):
+    began_at = {NOON: ArticleVerdict.BEFORE_DIGEST, NOON - 2 * DAY: ArticleVerdict.CHOSEN, None: ArticleVerdict.CHOSEN}
+    for began, verdict in began_at.items():
         (judgement,) = judge([read_for_long], Terms(articles=1, digest_began_at=began), now=NOON)
         assert judgement.verdict is verdict
