@@ -1,9 +1,11 @@
 """A downloader whose downloads run in processes of their own, within limits of processor time, memory and duration."""
 
 import os
+import selectors
 import signal
 import socket
 from collections.abc import Collection
+from contextlib import suppress
 from threading import Lock
 from time import monotonic
 from typing import cast
@@ -82,48 +84,50 @@ class SandboxedDownloader:
         return self._server.pid if self._server else None
 
     def _download(self, request: DownloadRequest) -> FeedDownload | PictureDownload:
-        try:
-            answer, ending = self._ask(request)
-        except TimeoutError as error:
-            self._restart()
-            raise DownloadInterrupted("The process that downloads feeds does not respond; it is restarted.") from error
-        except OSError as error:
-            if self._is_closed:
-                raise DownloadCancelled from error
-            raise DownloadInterrupted("The process that downloads feeds has ended; it is started again.") from error
-        if ending.status == 0 and not ending.overdue:
-            return decode_answer(answer)
-        raise explained(ending, self._limits)
-
-    def _ask(self, request: DownloadRequest) -> tuple[bytes, Ending]:
-        """Return a child's answer, and how it ended. Raises OSError if the server is gone or hangs."""
-        until = monotonic() + MAX_WAIT
         ours, theirs = socket.socketpair()
         told, tell = socket.socketpair()
         with ours, told:
             with theirs, tell:
-                self._running_server().fork(theirs, tell, seconds=self._limits.seconds)
-            ours.settimeout(MAX_WAIT)
-            ours.sendall(request.encode())
-            ours.shutdown(socket.SHUT_WR)
-            answer = _read(ours, until)
-            how = _read(told, until)
-        if not how:
-            raise ConnectionError("the fork server has ended")
-        return answer, Ending.decode(how)
+                server = self._fork(theirs, tell)
+            try:
+                answer, ending = _exchange(request, ours, told)
+            except OSError as error:  # the server has ended, or hangs
+                self._discard(server)
+                if self._is_closed:
+                    raise DownloadCancelled from error
+                raise DownloadInterrupted("The process that downloads feeds has ended; another is started.") from error
+        if ending.status == 0 and not ending.overdue:
+            return decode_answer(answer)
+        raise explained(ending, self._limits)
+
+    def _fork(self, answer: socket.socket, ending: socket.socket) -> ServerProcess:
+        """Let a server fork a child, and return the server. It may have ended since the last download."""
+        for _ in range(2):
+            server = self._running_server()
+            try:
+                server.fork(answer, ending, seconds=self._limits.seconds)
+            except OSError:
+                self._discard(server)
+            else:
+                return server
+        raise DownloadInterrupted("The process that downloads feeds cannot be started.")
 
     def _running_server(self) -> ServerProcess:
         with self._starting:
             if self._is_closed:
-                raise ConnectionError("the downloader is closed")
-            if self._server is None or not self._server.runs:
-                self._server = ServerProcess()
+                raise DownloadCancelled
+            if self._server and not self._server.runs:
+                self._server.kill()  # its children, if it left any
+                self._server = None
+            self._server = self._server or ServerProcess()
             return self._server
 
-    def _restart(self) -> None:
+    def _discard(self, server: ServerProcess) -> None:
+        """End a server that hangs or has ended, with its children; the next download starts another."""
         with self._starting:
-            if self._server:
-                self._server.kill()
+            server.kill()
+            if self._server is server:
+                self._server = None
 
 
 def explained(ending: Ending, limits: Limits) -> LimitExceeded | DownloadInterrupted:
@@ -149,14 +153,37 @@ def _explained_signal(number: int, cpu_seconds: float, limits: Limits) -> LimitE
     return DownloadInterrupted(f"Signal {number} ended the download's process.")
 
 
-def _read(source: socket.socket, until: float) -> bytes:
-    """Read to the end. Raises TimeoutError at `until`, LimitExceeded if there is more than any sound answer."""
-    received = bytearray()
-    while True:
-        source.settimeout(max(until - monotonic(), 0.001))
-        octets = source.recv(RECEIVED_OCTETS)
-        if not octets:
-            return bytes(received)
-        received += octets
-        if len(received) > MAX_ANSWER:
-            raise LimitExceeded(f"The document is larger than {MAX_ANSWER >> 20} MB after it was read.")
+def _exchange(request: DownloadRequest, child: socket.socket, told: socket.socket) -> tuple[bytes, Ending]:
+    """Ask a child; return its answer and how it ended, which comes last.
+
+    Raises OSError if the server has ended or hangs, LimitExceeded if the answer is larger than any sound one.
+    """
+    until, answer = monotonic() + MAX_WAIT, bytearray()
+    child.settimeout(MAX_WAIT)
+    with suppress(ConnectionError):  # the child has ended already; `told` says why
+        child.sendall(request.encode())
+        child.shutdown(socket.SHUT_WR)
+    with selectors.DefaultSelector() as selector:
+        selector.register(child, selectors.EVENT_READ)
+        selector.register(told, selectors.EVENT_READ)
+        while ready := [key.fileobj for key, _ in selector.select(max(until - monotonic(), 0))]:
+            if child in ready:
+                octets = _received(child)
+                if not octets:
+                    selector.unregister(child)
+                answer += octets
+                if len(answer) > MAX_ANSWER:
+                    raise LimitExceeded(f"The document has more than {MAX_ANSWER >> 20} MB after it was read.")
+            elif how := told.recv(RECEIVED_OCTETS):  # by now the child has ended, and its whole answer was read
+                return bytes(answer), Ending.decode(how)
+            else:
+                raise ConnectionError("the fork server has ended")
+    raise TimeoutError("the fork server hangs")
+
+
+def _received(child: socket.socket) -> bytes:
+    """Return the next octets of an answer, none at its end."""
+    try:
+        return child.recv(RECEIVED_OCTETS)
+    except ConnectionError:  # it was killed before it read the request
+        return b""

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
 from threading import Lock
 
 PROGRAM = "newsletter.content.downloading.fork_server"
@@ -30,8 +29,10 @@ class ServerProcess:
 
     @property
     def runs(self) -> bool:
-        """Whether it has not ended."""
-        return self._process.poll() is None
+        """Whether it has not ended. If it has, it stays a zombie until `kill`, so that no process gets its ID."""
+        if self._process.returncode is not None:
+            return False
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     @property
     def pid(self) -> int:
@@ -45,8 +46,8 @@ class ServerProcess:
             socket.send_fds(self._requests, [message], [answer.fileno(), ending.fileno()])
 
     def kill(self) -> None:
-        """End it and its children at once."""
-        with suppress(ProcessLookupError):
+        """End it and its children at once; do nothing the second time."""
+        if self._process.returncode is None:
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._requests.close()
+            self._process.wait()
+            self._requests.close()

@@ -47,14 +47,23 @@ class SlotCall:
 class DownloadSlots:
     """Slots of this process, each with one piece of work, in a thread of its own.
 
-    Work that has taken `SLOW_SECONDS` gives its slot back and goes on beside `slow` others at most; costly work uses
-    `costly` slots at most, however long it takes. Work that is unfinished when its call ends goes on by itself. So
+    Work that has taken `slow_after` seconds gives its slot back and goes on beside `slow` others at most; costly work
+    uses `costly` slots at most, however long it takes. Work that is unfinished when its call ends goes on by itself. So
     neither a call nor other work waits for the slowest. Once `stop` is set, no work begins.
     """
 
-    def __init__(self, number: int, *, slow: int = 0, costly: int | None = None, stop: Event | None = None) -> None:
+    def __init__(
+        self,
+        number: int,
+        *,
+        slow: int = 0,
+        costly: int | None = None,
+        stop: Event | None = None,
+        slow_after: float = SLOW_SECONDS,
+    ) -> None:
         self._number = number
         self._slow = slow
+        self._slow_after = slow_after
         self._costly = number if costly is None else costly
         self._stop = stop or Event()
         self._changed = Condition()
@@ -92,11 +101,11 @@ class DownloadSlots:
             return FreeSlots(self._free(), max(0, self._costly - sum(work.is_costly for work in self._running)))
 
     def _free(self) -> int:
-        slow = sum(monotonic() - began > SLOW_SECONDS for began in self._running.values())
+        slow = sum(monotonic() - began > self._slow_after for began in self._running.values())
         return self._number - len(self._running) + min(slow, self._slow)
 
     def _wait_for_change(self, call: SlotCall, finished: int) -> bool:
-        """Wait until one more piece of the call's work has ended, when more may be due; False if none is left."""
+        """Wait until one more piece of the call's work has ended; return False if none is left."""
         with self._changed:
             self._wait(call, lambda: call.finished > finished or not call.unfinished)
             return call.finished > finished and not self._is_over(call)

@@ -1,4 +1,4 @@
-"""Parse RSS, Atom, RDF and JSON Feed to entries. Pure; `sandbox` limits its time and memory."""
+"""Parse RSS, Atom, RDF and JSON Feed to entries. Pure; `downloading` limits its time and memory."""
 
 import calendar
 import html as markup
