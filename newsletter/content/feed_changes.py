@@ -154,9 +154,10 @@ def _part(session: Session, feed: Feed) -> int:
     )
     handed_over = set()
     for article, appearance in session.execute(shared).all():
-        identity = (Article.feed_id == appearance.feed_id, Article.identity == appearance.identity)
-        if article.id not in handed_over and session.scalar(select(Article.id).where(*identity)) is None:
-            article.feed_id, article.identity = appearance.feed_id, appearance.identity
+        identity = appearance.identity or article.identity
+        taken = select(Article.id).where(Article.feed_id == appearance.feed_id, Article.identity == identity)
+        if article.id not in handed_over and session.scalar(taken) is None:
+            article.feed_id, article.identity = appearance.feed_id, identity
             session.flush()
             handed_over.add(article.id)
     own = select(Article.id).where(Article.feed_id == feed.id)
