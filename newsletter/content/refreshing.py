@@ -36,12 +36,13 @@ def refresh_due(
     now: datetime,
     limit: int | None = None,
     shared: DownloadSlots | None = None,
+    seconds: float = CALL_SECONDS,
 ) -> int:
     """Refresh the feeds that are due, several at a time; return how many were tried.
 
     Each feed is claimed when a slot is free for it and recorded as soon as it is read, so a slow feed delays no other.
-    A feed that fails stores the reason and is retried with growing intervals. The call ends within `CALL_SECONDS`; in
-    `shared` slots, feeds that take longer then go on without it.
+    A feed that fails stores the reason and is retried with growing intervals. The call ends within so many
+    seconds; in `shared` slots, feeds that take longer go on without it.
     """
     used = shared or slots()
 
@@ -52,7 +53,7 @@ def refresh_due(
             SlotWork(partial(_refresh, begin, downloader, feed, now=now), is_costly=feed.overruns > 0) for feed in due
         ]
 
-    begun = used.run(claim, seconds=CALL_SECONDS, limit=limit)
+    begun = used.run(claim, seconds=seconds, limit=limit)
     if shared is None:
         used.wait(STOPPED_SECONDS)
     return begun

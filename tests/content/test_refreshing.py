@@ -1,7 +1,7 @@
 """Feeds: added, claimed by one worker, refreshed, and retried after failures."""
 
 from datetime import timedelta
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 
 import pytest
 from sqlalchemy import select
@@ -9,11 +9,12 @@ from sqlalchemy import select
 from newsletter.allowed_hosts import AllowedHost
 from newsletter.content import feeds, refreshing
 from newsletter.content.articles import Article
-from newsletter.content.downloading.downloader import DirectDownloader
+from newsletter.content.downloading.downloader import DirectDownloader, DownloadCancelled, FeedDownload
 from newsletter.content.feed_attempts import INTERVAL, MAX_INTERVAL, SPREAD
 from newsletter.content.feeds import LEASE_DURATION, Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.http import HttpFetcher
+from newsletter.content.parsing.parser import parse
 from newsletter.errors import Malformed
 from tests.clock import NOON
 from tests.content.builders import a_feed, a_newsletter, downloads
@@ -25,6 +26,18 @@ TOWN = "https://press.example/town.xml"
 def rss(*names: str, title: str = "Town news") -> bytes:
     items = "".join(f"<item><title>{name}</title><link>/{name}</link></item>" for name in names)
     return f"<rss version='2.0'><channel><title>{title}</title>{items}</channel></rss>".encode()
+
+
+class HangingDownloader(DirectDownloader):
+    """A downloader of feeds with one article; those whose name says so hang until the test lets them end."""
+
+    def __init__(self, ended: Event) -> None:
+        self._ended = ended
+
+    def feed(self, url: str, **validators) -> FeedDownload:
+        if "hanging" in url:
+            self._ended.wait(60)
+        return FeedDownload(url=url, feed=parse(rss(url.rpartition("/")[2]), url=url))
 
 
 def feed_row(begin, url: str = TOWN) -> Feed:
@@ -148,6 +161,49 @@ def test_a_claimed_feed_is_not_claimed_again_before_its_lease_ends(begin):
         assert len(feeds.claim_due(session, now=NOON, limit=5)) == 1
         assert feeds.claim_due(session, now=NOON + LEASE_DURATION / 2, limit=5) == []
         assert len(feeds.claim_due(session, now=NOON + LEASE_DURATION, limit=5)) == 1
+
+
+@pytest.mark.parametrize("column", ["paused_at", "removed_at"])
+def test_a_paused_or_removed_feed_is_not_claimed(begin, column):
+    with begin() as session:
+        setattr(a_feed(session, a_newsletter(session)), column, NOON)
+        assert feeds.claim_due(session, now=NOON, limit=5) == []
+
+
+def test_feeds_that_exceeded_a_limit_are_claimed_a_few_at_a_time(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for number in range(4):
+            a_feed(session, newsletter, f"costly{number}").overruns = 1
+            a_feed(session, newsletter, f"sound{number}")
+        session.flush()
+        claimed = feeds.claim_due(session, now=NOON, limit=4, costly=1)
+        assert sorted(due.overruns for due in claimed) == [0, 0, 0, 1]
+        assert [due.overruns for due in feeds.claim_due(session, now=NOON, limit=9, costly=0)] == [0]
+
+
+def test_a_feed_that_hangs_delays_no_other_and_is_recorded_when_it_ends(begin):
+    """Ten feeds hang, more than are read at the same time; they go on after the call that began them."""
+    ended = Event()
+    names = [f"hanging{number}" for number in range(10)] + [f"sound{number}" for number in range(20)]
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for name in names:
+            a_feed(session, newsletter, name)
+    slots = refreshing.slots()
+    assert refreshing.refresh_due(begin, HangingDownloader(ended), now=NOON, shared=slots, seconds=3.5) == len(names)
+    assert len(titles(begin)) == 20
+    ended.set()
+    assert slots.wait(20)
+    assert len(titles(begin)) == 30
+
+
+def test_a_cancelled_download_leaves_its_feed_due(begin):
+    with begin() as session:
+        a_feed(session, a_newsletter(session))
+    refreshing.refresh_due(begin, downloads({TOWN: DownloadCancelled()}), now=NOON, limit=1)
+    feed = feed_row(begin)
+    assert (feed.next_try_at, feed.error, feed.checked_at) == (NOON, None, None)
 
 
 def test_two_workers_never_claim_the_same_feed(begin):
