@@ -1,6 +1,6 @@
 """Feeds as `newsletter feeds` shows them: as values for JSON, and as lines for people. Times are in UTC."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,9 +9,9 @@ from newsletter.content import articles, feed_history
 from newsletter.content.feed_looks import FeedLook
 from newsletter.content.feeds import Feed
 from newsletter.content.parsing.sanitizing import without_userinfo
+from newsletter.doctor import feed_age
 from newsletter.newsletters import Newsletter
 
-LATE = timedelta(minutes=15)  # after the time of its next try
 NEWEST_SEEN, NEWEST_SHOWN = 3, 10  # articles after a look, and of one feed
 
 
@@ -19,7 +19,7 @@ def row(
     session: Session, feed: Feed, newsletter: Newsletter, *, now: datetime, since: datetime | None
 ) -> dict[str, Any]:
     """Return a feed for `list` and `refresh`. `new` counts the articles first seen at `since` or later."""
-    late_since = feed.next_try_at if not feed.paused_at and now - feed.next_try_at > LATE else None
+    late_since = feed.next_try_at if not feed.paused_at and now - feed.next_try_at > feed_age.LATE else None
     return {
         "feed": feed.id,
         "newsletter": newsletter.slug,

@@ -33,7 +33,7 @@ ACTOR = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 EVE = "eve@press.example"
 
 # These migrate the database as `migrate` does, or use their own, and run until they are stopped.
-WHOLE_SERVICE_COMMANDS = {"demo", "serve", "bench delivery"}
+WHOLE_SERVICE_COMMANDS = {"demo", "serve", "bench delivery", "bench feeds"}
 TABLES_OF_THE_SETTINGS = {"known_keys"}  # written when a command starts, from the settings
 
 NEWSLETTER_OPTIONS = ("--name", "N", "--publisher", "P", "--sender", "a@press.example", "--postal-address", "S")

@@ -29,8 +29,8 @@ def read(
         Article.title,
         Article.published_at,
         Article.first_seen_at,
-        in_this.label("in_this_digest"),
-        in_another.label("in_another_issue"),
+        (false() if only_unused else in_this).label("in_this_digest"),
+        (false() if only_unused else in_another).label("in_another_issue"),
         _is_withdrawn().label("is_withdrawn"),
         _is_feed_removed(newsletter_id).label("is_feed_removed"),
     )
