@@ -80,7 +80,8 @@ def _pieces(decompressor: "zlib._Decompress", data: bytes, coding: str) -> Itera
     """Decompress all of `data`, at most PIECE bytes of output at a time."""
     try:
         piece = b""
-        while data or len(piece) == PIECE:  # a full piece may leave output behind although no input is left
+        # A full piece may leave output behind although no input is left.
+        while not decompressor.eof and (data or len(piece) == PIECE):
             piece = decompressor.decompress(data, PIECE)
             data = decompressor.unconsumed_tail
             if piece:

@@ -4,6 +4,7 @@ A page is called a check for robots, a login, a consent or a parking page by the
 its title or text if it has little else. A page that names its feed is an ordinary page, whatever widgets it contains.
 """
 
+import html as markup
 import re
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -28,6 +29,12 @@ PAGE = re.compile(
     r"(?>\ufeff|\s|<\?[^>]*>|<!--.*?-->|<!doctype[^>\[]*>)*+<(?:html|head|body|title|meta|script|noscript|center)\b",
     re.DOTALL | re.IGNORECASE,
 )
+# A comment or a script, also one that does not end. What remains is read without a tree: deep nesting makes one slow.
+INVISIBLE = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style|template)\b.*?(?:</\1\b|\Z)", re.DOTALL | re.IGNORECASE)
+NOTABLE_TAG = re.compile(r"<(?:base|link|form|input)\b[^<>]*>", re.IGNORECASE)
+TITLE = re.compile(r"<title\b[^<>]*>([^<]*)", re.IGNORECASE)
+TITLE_ELEMENT = re.compile(r"<title\b.*?(?:</title\b|\Z)", re.DOTALL | re.IGNORECASE)
+TAG = re.compile(r"<[^<>]*>")
 FEED_TYPES = {"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"}
 
 # Scripts of products that no page contains unless it is the check itself.
@@ -50,7 +57,7 @@ LOGIN_PLACE = re.compile(
     r"^(login|signin|sso|accounts?|auth)\.|/(log-?in|log-?on|sign-?in|sso|saml2?|account-?login|wp-login)(\.\w{2,4})?/?$"
 )
 LOGIN_WORDS = re.compile(r"^\W*(log ?in|log ?on|sign ?in|anmelden|anmeldung|connexion|iniciar sesi|accedi|inloggen)\b")
-CONSENT_PLACE = re.compile(r"(^|[/._-])(consent|cookie-?wall|privacy-?wall|guce|cmp)([/._-]|$)|collectconsent")
+CONSENT_PLACE = re.compile(r"(^|[/._-])(consent|cookie-?wall|privacy-?wall|guce|cmp)([/._\s-]|$)|collectconsent")
 CONSENT_WORDS = re.compile(r"before you continue|bevor sie (fortfahren|zu)|avant de continuer|we value your privacy")
 PARKED_WORDS = re.compile(
     r"sedoparking|parkingcrew|parklogic|bodis\.com|hugedomains|afternic\.com/forsale"
@@ -62,16 +69,17 @@ class WebPage:
     """An HTML document of a stranger, fetched from `url`."""
 
     def __init__(self, html: str, *, url: str) -> None:
-        self._html = html[:MAX_CHARACTERS]
+        self._source = html[:MAX_CHARACTERS].lower()
+        self._visible = INVISIBLE.sub(" ", html[:MAX_CHARACTERS])
         self._url = url
-        self._tree = LexborHTMLParser(self._html)
+        self._tags = LexborHTMLParser("".join(NOTABLE_TAG.findall(self._visible)))
 
     @cached_property
     def feeds(self) -> list[str]:
         """The addresses of the feeds that the page names in its head; those of comments come last."""
         base = self._attribute("base[href]", "href")
         found = {}
-        for link in self._tree.css("link[rel~=alternate][href]"):
+        for link in self._tags.css("link[rel~=alternate][href]"):
             kind = (link.attributes.get("type") or "").partition(";")[0].strip().lower()
             address = web_address(link.attributes.get("href") or "", web_address(base, self._url) or self._url)
             if address and kind in FEED_TYPES:
@@ -87,7 +95,7 @@ class WebPage:
             return None
         if CONSENT_PLACE.search(self._places) or CONSENT_WORDS.search(self._little_text):
             return CONSENT
-        has_password = self._tree.css_first("input[type=password i]")
+        has_password = self._tags.css_first("input[type=password i]")
         if has_password or LOGIN_PLACE.search(self._place) or LOGIN_WORDS.search(self._title):
             return LOGIN
         if PARKED_WORDS.search(self._little_text) or PARKED_WORDS.search(self._source[:5000]):
@@ -96,20 +104,14 @@ class WebPage:
         return ROBOT_CHECK if is_check else None
 
     @cached_property
-    def _source(self) -> str:
-        return self._html.lower()
-
-    @cached_property
     def _title(self) -> str:
-        title = self._tree.css_first("title")
-        return " ".join(title.text().split()).lower() if title else ""
+        title = TITLE.search(self._visible)
+        return _words(title[1]) if title else ""
 
     @cached_property
     def _little_text(self) -> str:
         """The title and the text in lower case; empty if there is more text than an obstacle shows."""
-        for node in self._tree.css("script, style, template"):
-            node.decompose()
-        text = " ".join((self._tree.body.text(separator=" ") if self._tree.body else "").split()).lower()
+        text = _words(TAG.sub(" ", TITLE_ELEMENT.sub(" ", self._visible, count=1)))
         return f"{self._title} {text}" if len(text) <= FEW_CHARACTERS else ""
 
     @cached_property
@@ -124,8 +126,12 @@ class WebPage:
         return f"{self._place} {self._attribute('form[action]', 'action').lower().partition('?')[0]}"
 
     def _attribute(self, selector: str, name: str) -> str:
-        node = self._tree.css_first(selector)
+        node = self._tags.css_first(selector)
         return (node.attributes.get(name) or "") if node else ""
+
+
+def _words(text: str) -> str:
+    return " ".join(markup.unescape(text).split()).lower()
 
 
 def explain(text: str, *, url: str) -> str | None:
