@@ -1,6 +1,7 @@
 """newsletter issues: draft, preview, check, send, pause, cancel and follow issues."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
 from newsletter.content import issue_notes, issues
-from newsletter.content.digests import drafting
+from newsletter.content.digests import drafting, expiry
 from newsletter.content.issues import Issue
 from newsletter.errors import NotFound, Refused
 from newsletter.mail.delivery import issue_pauses
@@ -33,13 +34,22 @@ def draft(
         int, typer.Option(min=1, max=issues.MAX_ARTICLES, help="Maximum number of articles; the newest count.")
     ] = 12,
     title: Annotated[str | None, typer.Option(help="The subject; by default made from the headlines.")] = None,
+    archive: Annotated[
+        bool, typer.Option(help="Take articles too that were more than 30 days old when they were first seen.")
+    ] = False,
     as_json: console.Json = False,
 ) -> None:
     """Draft an issue from the newest articles. An article appears in only one issue."""
     with console.database() as database, database.writing() as session:
         publication = newsletters.named(session, newsletter)
         issue = drafting.draft(
-            session, publication, articles=articles, title=title, actor=audit_log.system_user(), now=clock.now()
+            session,
+            publication,
+            articles=articles,
+            title=title,
+            archive=archive,
+            actor=audit_log.system_user(),
+            now=clock.now(),
         )
         answer = _row(issue)
     console.show(answer, as_json=as_json, text=f"Issue {answer['issue']} is drafted: {answer['title']}")
@@ -60,6 +70,8 @@ def preview(
         issue = _issue(session, number)
         shown = issue_letters.preview(session, issue, templates=templating.environment(), base_url=settings.base_url)
         notes = [_note_line(note) for note in _notes(session, issue)]
+        if approval := _approval_note(session, issue):
+            notes.append(approval)
     if part not in shown:
         raise typer.BadParameter("must be html, text or source", param_hint="--part")
     if to:
@@ -140,7 +152,8 @@ def status(
         rows = [
             {
                 **_row(issue),
-                "reason": issues.pause_reason(session, issue),
+                "reason": issues.pause_reason(session, issue) or issues.cancellation_reason(session, issue),
+                "approve_until": expiry.deadline(session, issue),
                 "relays": relay_notices if issue.status is issues.IssueStatus.SENDING else [],
                 **_counts(session, issue),
             }
@@ -166,6 +179,15 @@ def _issue(session: Session, number: int) -> Issue:
 
 def _row(issue: Issue) -> dict[str, Any]:
     return {"issue": issue.id, "number": issue.number, "status": issue.status.value, "title": issue.title}
+
+
+def _approval_note(session: Session, issue: Issue) -> str | None:
+    """Return what an operator who looks at the issue should know about its approval."""
+    return issues.cancellation_reason(session, issue) or _approval(expiry.deadline(session, issue))
+
+
+def _approval(until: datetime | None) -> str | None:
+    return f"waits for approval until {until:%Y-%m-%d %H:%M} UTC; then its articles are free again" if until else None
 
 
 def _notes(session: Session, issue: Issue) -> list[dict[str, Any]]:
@@ -195,10 +217,12 @@ def _counts(session: Session, issue: Issue) -> dict[str, Any]:
 
 def _line(row: dict[str, Any]) -> str:
     head = f"{row['issue']:>5}  {row['status']:<9}  {row['title']}"
-    head += "".join(f"\n       {line}" for line in [row["reason"], *row["relays"]] if line)
+    head += "".join(
+        f"\n       {line}" for line in [row["reason"], _approval(row["approve_until"]), *row["relays"]] if line
+    )
     if row["audience"] is None:
         return head
-    other = ("issue", "number", "status", "title", "reason", "relays", "audience")
+    other = ("issue", "number", "status", "title", "reason", "approve_until", "relays", "audience")
     counts = {name: n for name, n in row.items() if name not in other}
     terms = " + ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in counts.items() if n) or "0"
     return f"{head}\n       audience {row['audience']:,} = {terms}"
