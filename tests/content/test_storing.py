@@ -148,6 +148,17 @@ def test_another_feed_s_version_does_not_edit_the_article(begin, newsletter):
         assert (article.html, article.edited_at) == ("<p>All about bus.</p>", None)
 
 
+def test_an_article_of_a_removed_feed_becomes_that_of_the_feed_that_offers_it(begin, newsletter):
+    with begin() as session:
+        town, transport = session.scalars(select(Feed)).one(), a_feed(session, newsletter, "transport")
+        publish(session, town, "bus", published_at=NOON - HOUR)
+        town.removed_at = NOON
+        session.flush()
+        assert publish(session, transport, "bus", published_at=NOON - HOUR, title="Bus lines") == 0
+        article = session.scalars(select(Article)).one()
+        assert (article.feed_id, article.title) == (transport.id, "Bus lines")
+
+
 def test_an_article_that_the_release_before_stored_is_recognized(begin, newsletter, refresh):
     refresh(rss(an_item("bridge"), an_item("bus", hours=2, text="Buses wait until the last train has arrived.")))
     with begin() as session:
