@@ -12,9 +12,9 @@ from newsletter.content import appearances, issues, refreshing
 from newsletter.content.appearances import Appearance
 from newsletter.content.articles import Article
 from newsletter.content.digests import drafting
+from newsletter.content.feed_attempts import INTERVAL
 from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueArticle, IssueStatus
-from newsletter.content.refreshing import INTERVAL
 from tests import statements
 from tests.clock import NOON
 from tests.content.builders import a_feed, a_newsletter, an_entry, downloads, publish, store
