@@ -1,6 +1,7 @@
 """Articles: the entries that feeds have offered, each stored once."""
 
 from collections.abc import Collection
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -80,6 +81,7 @@ def _article(feed_id: int, entry: FeedEntry, now: datetime) -> Article:
         published_at=min(entry.published_at or now, now),
         first_seen_at=now,
         **_editable(entry),
+        **_pictures(entry),
     )
 
 
@@ -92,6 +94,13 @@ def _editable(entry: FeedEntry) -> dict[str, Any]:
         "html": entry.html,
         "author": entry.author,
         "categories": list(entry.categories),
+    }
+
+
+def _pictures(entry: FeedEntry) -> dict[str, Any]:
+    """Return the columns that hold the candidates for the lead picture and the current one, at first the best."""
+    return {
+        "pictures": [asdict(picture) for picture in entry.pictures],
         "picture_url": entry.pictures[0].url if entry.pictures else None,
         "picture_alt": entry.pictures[0].alt if entry.pictures else "",
     }
@@ -99,10 +108,29 @@ def _editable(entry: FeedEntry) -> dict[str, Any]:
 
 def _edit(article: Article, entry: FeedEntry, now: datetime) -> None:
     changed = {name: value for name, value in _editable(entry).items() if getattr(article, name) != value}
-    if not changed:
-        return
     for name, value in changed.items():
         setattr(article, name, value)
-    article.edited_at = now
-    if "picture_url" in changed:
-        article.picture_sha256 = article.picture_tried_at = None
+    if _edit_pictures(article, entry) or changed:
+        article.edited_at = now
+
+
+def _edit_pictures(article: Article, entry: FeedEntry) -> bool:
+    """Store the entry's candidates; return whether the publisher changed them.
+
+    Other URLs start the search for the lead picture anew. Other text alternatives alone leave its copy as it is.
+    """
+    offered = _pictures(entry)
+    before = {picture["url"]: picture["alt"] for picture in article.pictures or ()}
+    after = {picture.url: picture.alt for picture in entry.pictures}
+    if article.pictures == offered["pictures"]:
+        return False
+    is_known = article.pictures is not None  # the release before stored one URL and no candidates
+    article.pictures = offered["pictures"]
+    if list(before) == list(after) or (not is_known and article.picture_url == offered["picture_url"]):
+        article.picture_alt = after.get(article.picture_url or "", "")
+        return is_known
+    for name, value in offered.items():
+        setattr(article, name, value)
+    article.picture_sha256 = article.picture_tried_at = article.picture_due_at = None
+    article.picture_tries = 0
+    return is_known

@@ -8,6 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from newsletter.content.parsing.picture_candidates import LeadPicture, OfferedPicture
 from newsletter.content.parsing.sanitizing import (
     bounded,
     excerpt,
@@ -25,14 +26,6 @@ MAX_SUMMARY = 280
 MAX_NAME = 100
 MAX_CATEGORIES = 20
 MIN_PICTURE_SIDE = 100  # pixels; an image that declares less is an icon or a tracking pixel
-
-
-@dataclass(frozen=True, kw_only=True)
-class LeadPicture:
-    """The URL of an article's lead picture, and its text alternative."""
-
-    url: str
-    alt: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +58,7 @@ class RawEntry:
     base: str
     author: str = ""
     published_at: datetime | None = None
-    picture: str = ""
+    pictures: Iterable[OfferedPicture] = field(default=())  # declared outside the text
     categories: Iterable[str] = field(default=())
 
 
@@ -140,8 +133,9 @@ def _categories(names: Iterable[str]) -> tuple[str, ...]:
 
 def _picture(raw: RawEntry, body: str) -> LeadPicture | None:
     """Return the picture that the feed declares for the entry, else the first in its text that is not tiny."""
-    if declared := web_address(raw.picture, raw.base):
-        return LeadPicture(url=declared)
+    for offered in raw.pictures:
+        if declared := web_address(offered.url, raw.base):
+            return LeadPicture(url=declared)
     for image in LexborHTMLParser(bounded(body)).css("img[src]") if "<img" in body.lower() else ():
         source = web_address(image.attributes["src"] or "", raw.base)
         if source and not _is_tiny(image):

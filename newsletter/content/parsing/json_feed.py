@@ -8,6 +8,7 @@ from typing import Any
 
 from newsletter.content.parsing.decoding import FeedUnreadable
 from newsletter.content.parsing.entries import RawEntry
+from newsletter.content.parsing.picture_candidates import OfferedPicture
 from newsletter.content.parsing.sanitizing import one_line
 
 
@@ -37,7 +38,7 @@ def _raw(item: dict[str, Any], url: str) -> RawEntry:
         base=url,
         author=_author(item),
         published_at=_time(_text(item, "date_published") or _text(item, "date_modified")),
-        picture=_text(item, "image") or _text(item, "banner_image"),
+        pictures=[OfferedPicture(url=_text(item, name)) for name in ("image", "banner_image")],
         categories=_tags(item.get("tags")),
     )
 

@@ -15,6 +15,7 @@ import feedparser
 from newsletter.content.parsing import json_feed
 from newsletter.content.parsing.decoding import FeedUnreadable, decode, strip_prolog
 from newsletter.content.parsing.entries import FeedEntry, ParsedFeed, RawEntry, normalize, web_address
+from newsletter.content.parsing.picture_candidates import OfferedPicture
 from newsletter.content.parsing.sanitizing import UNSTORABLE, one_line, plain_text
 
 MAX_ENTRIES = 2000
@@ -61,7 +62,7 @@ def _raw(entry: Any, url: str) -> RawEntry:
         base=web_address(content.get("base") or "", url) or url,
         author=_author(entry),
         published_at=_published(entry),
-        picture=_picture(entry),
+        pictures=_pictures(entry),
         categories=[tag.get("label") or tag.get("term") or "" for tag in entry.get("tags", ())],
     )
 
@@ -106,11 +107,9 @@ def _published(entry: Any) -> datetime | None:
         return None
 
 
-def _picture(entry: Any) -> str:
-    """Return the first image declared outside the text: Media RSS, an enclosure, or the cover of an episode."""
+def _pictures(entry: Any) -> list[OfferedPicture]:
+    """Return the images declared outside the text: Media RSS, enclosures, and the cover of an episode."""
     media = [*entry.get("media_content", ()), *entry.get("enclosures", ())]
     images = [item for item in media if (item.get("medium") or item.get("type") or "").startswith("image")]
-    for image in [*images, *entry.get("media_thumbnail", ()), entry.get("image") or {}]:
-        if address := image.get("url") or image.get("href"):
-            return str(address)
-    return ""
+    declared = [*images, *entry.get("media_thumbnail", ()), entry.get("image") or {}]
+    return [OfferedPicture(url=str(image.get("url") or image.get("href") or "")) for image in declared]
