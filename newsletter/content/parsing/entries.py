@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from itertools import chain
 from urllib.parse import urljoin, urlsplit
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
-
+from newsletter.content.parsing import picture_candidates, text_pictures
 from newsletter.content.parsing.picture_candidates import LeadPicture, OfferedPicture
 from newsletter.content.parsing.sanitizing import (
-    bounded,
     excerpt,
     one_line,
     plain_text,
@@ -25,7 +25,6 @@ MAX_TITLE_FROM_TEXT = 80
 MAX_SUMMARY = 280
 MAX_NAME = 100
 MAX_CATEGORIES = 20
-MIN_PICTURE_SIDE = 100  # pixels; an image that declares less is an icon or a tracking pixel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +91,7 @@ def normalize(raw: RawEntry) -> FeedEntry | None:
         html=sanitize(body, base=web_address(raw.base)),
         author=excerpt(one_line(raw.author), MAX_NAME),
         published_at=raw.published_at,
-        pictures=tuple(filter(None, [_picture(raw, body)])),
+        pictures=_pictures(raw, title),
         categories=_categories(raw.categories),
     )
 
@@ -131,18 +130,7 @@ def _categories(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in unique if name)[:MAX_CATEGORIES]
 
 
-def _picture(raw: RawEntry, body: str) -> LeadPicture | None:
-    """Return the picture that the feed declares for the entry, else the first in its text that is not tiny."""
-    for offered in raw.pictures:
-        if declared := web_address(offered.url, raw.base):
-            return LeadPicture(url=declared)
-    for image in LexborHTMLParser(bounded(body)).css("img[src]") if "<img" in body.lower() else ():
-        source = web_address(image.attributes["src"] or "", raw.base)
-        if source and not _is_tiny(image):
-            return LeadPicture(url=source, alt=excerpt(one_line(image.attributes.get("alt") or ""), MAX_TITLE))
-    return None
-
-
-def _is_tiny(image: LexborNode) -> bool:
-    sizes = [image.attributes.get(side) or "" for side in ("width", "height")]
-    return any(size.isdecimal() and int(size) < MIN_PICTURE_SIDE for size in sizes)
+def _pictures(raw: RawEntry, title: str) -> tuple[LeadPicture, ...]:
+    offered = chain(raw.pictures, text_pictures.find(raw.content), text_pictures.find(raw.summary))
+    resolve = partial(web_address, base=raw.base)
+    return picture_candidates.choose(offered, resolve=resolve, title=title, author=one_line(raw.author))

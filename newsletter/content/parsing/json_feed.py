@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from newsletter.content.parsing.declared_pictures import from_json_feed
 from newsletter.content.parsing.decoding import FeedUnreadable
 from newsletter.content.parsing.entries import RawEntry
-from newsletter.content.parsing.picture_candidates import OfferedPicture
 from newsletter.content.parsing.sanitizing import one_line
 
 
@@ -38,7 +38,7 @@ def _raw(item: dict[str, Any], url: str) -> RawEntry:
         base=url,
         author=_author(item),
         published_at=_time(_text(item, "date_published") or _text(item, "date_modified")),
-        pictures=[OfferedPicture(url=_text(item, name)) for name in ("image", "banner_image")],
+        pictures=list(from_json_feed(item)),
         categories=_tags(item.get("tags")),
     )
 

@@ -4,7 +4,7 @@ import calendar
 import html as markup
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from html.entities import name2codepoint
 from itertools import islice
@@ -12,10 +12,10 @@ from typing import Any
 
 import feedparser
 
-from newsletter.content.parsing import json_feed
+from newsletter.content.parsing import declared_pictures, json_feed
+from newsletter.content.parsing.declared_pictures import DeclaredMedia
 from newsletter.content.parsing.decoding import FeedUnreadable, decode, strip_prolog
 from newsletter.content.parsing.entries import FeedEntry, ParsedFeed, RawEntry, normalize, web_address
-from newsletter.content.parsing.picture_candidates import OfferedPicture
 from newsletter.content.parsing.sanitizing import UNSTORABLE, one_line, plain_text
 
 MAX_ENTRIES = 2000
@@ -47,12 +47,20 @@ def _read_xml(text: str, url: str) -> tuple[str, Iterable[RawEntry]]:
         raise FeedUnreadable("The document is broken XML and cannot be parsed.") from error
     if not parsed.version and not parsed.entries:
         raise FeedUnreadable("The document is XML, but not a feed.")
-    return _title(parsed.feed), (_raw(entry, url) for entry in parsed.entries)
+    media = _media(parsed.entries, stream.getvalue())
+    return _title(parsed.feed), (_raw(entry, url, each) for entry, each in zip(parsed.entries, media, strict=False))
 
 
-def _raw(entry: Any, url: str) -> RawEntry:
-    summary = entry.get("summary_detail") or {}
-    content = next((each for each in entry.get("content", ()) if each.get("value")), summary)
+def _media(entries: Sequence[Any], document: bytes) -> Iterator[DeclaredMedia]:
+    """Yield what each entry declares outside its text."""
+    read = declared_pictures.read(document, limit=MAX_ENTRIES)
+    declared = read if len(read) <= len(entries) else []  # the two readers disagree on what an entry is
+    yield from declared
+    yield from (declared_pictures.from_feedparser(entry) for entry in entries[len(declared) :])
+
+
+def _raw(entry: Any, url: str, media: DeclaredMedia) -> RawEntry:
+    summary, content = _texts(entry, media)
     return RawEntry(
         identity=entry.get("id") or "",
         link=_link(entry),
@@ -62,9 +70,23 @@ def _raw(entry: Any, url: str) -> RawEntry:
         base=web_address(content.get("base") or "", url) or url,
         author=_author(entry),
         published_at=_published(entry),
-        pictures=_pictures(entry),
+        pictures=media.pictures,
         categories=[tag.get("label") or tag.get("term") or "" for tag in entry.get("tags", ())],
     )
+
+
+def _texts(entry: Any, media: DeclaredMedia) -> tuple[Any, Any]:
+    """Return the details of the summary and of the content.
+
+    feedparser takes the descriptions of media for texts of the entry; they are left out if the entry has a text.
+    """
+    summary = entry.get("summary_detail") or {}
+    contents = [each for each in entry.get("content", ()) if each.get("value")]
+    own = [each for each in (summary, *contents) if one_line(each.get("value") or "") not in {"", *media.texts}]
+    if own:
+        summary = summary if summary in own else {}
+        contents = [each for each in contents if each in own]
+    return summary, next(iter(contents), summary)
 
 
 def _link(entry: Any) -> str:
@@ -105,11 +127,3 @@ def _published(entry: Any) -> datetime | None:
         return datetime.fromtimestamp(calendar.timegm((*parts, 0, 0, 0)[:9]), UTC) if parts else None
     except (ValueError, OverflowError, OSError):
         return None
-
-
-def _pictures(entry: Any) -> list[OfferedPicture]:
-    """Return the images declared outside the text: Media RSS, enclosures, and the cover of an episode."""
-    media = [*entry.get("media_content", ()), *entry.get("enclosures", ())]
-    images = [item for item in media if (item.get("medium") or item.get("type") or "").startswith("image")]
-    declared = [*images, *entry.get("media_thumbnail", ()), entry.get("image") or {}]
-    return [OfferedPicture(url=str(image.get("url") or image.get("href") or "")) for image in declared]
