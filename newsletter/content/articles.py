@@ -12,6 +12,7 @@ from newsletter.content.parsing.entries import FeedEntry
 from newsletter.store.database import Base
 
 UNTRIED = text("picture_url IS NOT NULL AND picture_tried_at IS NULL")
+TO_BE_RETRIED = text("picture_due_at IS NOT NULL")
 
 
 class Article(Base):
@@ -22,6 +23,7 @@ class Article(Base):
         UniqueConstraint("feed_id", "identity"),
         Index(None, "feed_id", "published_at"),
         Index("ix_articles_without_picture", "first_seen_at", postgresql_where=UNTRIED, sqlite_where=UNTRIED),
+        Index(None, "picture_due_at", postgresql_where=TO_BE_RETRIED, sqlite_where=TO_BE_RETRIED),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)

@@ -15,7 +15,7 @@ import httpx2
 
 from newsletter.allowed_hosts import AllowedHost
 from newsletter.content.fetching.connections import GuardedTransport
-from newsletter.content.fetching.destinations import FetchError, Forbidden, Guard, Resolve, resolve
+from newsletter.content.fetching.destinations import FetchError, Forbidden, Guard, Resolve, ServerUnavailable, resolve
 from newsletter.content.fetching.fetcher import MAX_BYTES, FetchResult
 
 MAX_SECONDS = 10.0
@@ -31,6 +31,8 @@ FAILURES = (
     httpcore2.ProtocolError,
     httpcore2.UnsupportedProtocol,
 )
+INVALID = (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpcore2.UnsupportedProtocol)
+TEMPORARY = (408, 425, 429)  # and all of the class 5xx
 
 
 class HttpFetcher:
@@ -82,11 +84,14 @@ class HttpFetcher:
         try:
             yield
         except TIMEOUTS as error:
-            raise FetchError(f"The server sent no complete response within {self._seconds:g} seconds.") from error
+            raise ServerUnavailable(
+                f"The server sent no complete response within {self._seconds:g} seconds."
+            ) from error
         except httpx2.DecodingError as error:
             raise FetchError("The response cannot be decompressed.") from error
         except FAILURES as error:
-            raise FetchError(f"The server could not be reached: {error}") from error
+            kind = FetchError if isinstance(error, INVALID) else ServerUnavailable
+            raise kind(f"The server could not be reached: {error}") from error
 
 
 @cache
@@ -99,7 +104,8 @@ def _result(response: httpx2.Response, *, limit: int, conditional: bool) -> Fetc
     """Read the response. Raises FetchError unless its status is good and its body has at most `limit` bytes."""
     status, headers = response.status_code, response.headers
     if status not in (200, 304) or (status == 304 and not conditional):
-        raise FetchError(f"The server answered {_with_phrase(status)}.")
+        kind = ServerUnavailable if status in TEMPORARY or status >= 500 else FetchError
+        raise kind(f"The server answered {_with_phrase(status)}.")
     declared = headers.get("Content-Length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)

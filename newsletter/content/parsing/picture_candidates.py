@@ -31,8 +31,6 @@ SIZE_IN_NAME = re.compile(r"[-_](\d{2,4})x(\d{2,4})(?=\.[a-z]+$)", re.IGNORECASE
 FILE_NAME = re.compile(r"(?:img|image|picture|photo|foto|bild|dscn?|screenshot|untitled)?[\s_.()-]*\d*", re.IGNORECASE)
 SLUG = re.compile(r"[^\s\d_-]*[\d_-]\S*")
 
-Resolve = Callable[[str], str | None]
-
 
 class PictureSource(IntEnum):
     """Where an entry offers a picture; of two pictures without sizes, the lower value is preferred."""
@@ -89,7 +87,7 @@ class _Candidate:
 
 
 def choose(
-    offered: Iterable[OfferedPicture], *, resolve: Resolve, title: str = "", author: str = ""
+    offered: Iterable[OfferedPicture], *, resolve: Callable[[str], str | None], title: str = "", author: str = ""
 ) -> tuple[LeadPicture, ...]:
     """Return at most 5 candidates for the lead picture, the best first.
 
