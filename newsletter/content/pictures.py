@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session, load_only
 
 from newsletter.content import issues, picture_files
@@ -23,6 +23,7 @@ from newsletter.content.articles import Article
 from newsletter.content.downloading.downloader import Downloader, DownloadInterrupted, PictureDownload
 from newsletter.content.feeds import Feed
 from newsletter.content.fetching.destinations import ServerUnavailable
+from newsletter.content.issues import IssueArticle
 from newsletter.content.picture_files import Picture
 from newsletter.errors import NewsletterError
 from newsletter.store.database import Begin
@@ -88,7 +89,7 @@ def _waiting(now: datetime) -> Select[Article]:
         .where(
             Article.picture_sha256.is_(None),
             Article.first_seen_at > now - MAX_AGE,
-            Article.id.not_in(issues.frozen_article_ids()),
+            ~_is_frozen(),
         )
         .with_for_update(skip_locked=True)
     )
@@ -165,4 +166,9 @@ def _unfrozen(session: Session, done: _Try) -> Article | None:
         return None
     issues.lock_newsletter(session, newsletter_id)
     current = select(Article).where(Article.id == done.article_id, Article.picture_url == done.url)
-    return session.scalar(current.where(Article.id.not_in(issues.frozen_article_ids())).with_for_update())
+    return session.scalar(current.where(~_is_frozen()).with_for_update())
+
+
+def _is_frozen() -> ColumnElement[bool]:
+    """Return the condition that an approved issue contains the article; it is asked of few articles by an index."""
+    return issues.frozen_article_ids().where(IssueArticle.article_id == Article.id).exists()

@@ -107,7 +107,8 @@ class _MediaReader:
                 self._texts = set()
             return
         is_media = prefix in self._media_prefixes
-        is_text = name in TEXTS and not (is_media or "url" in attributes or "src" in attributes)
+        is_linked = name == "content" and ("url" in attributes or "src" in attributes)
+        is_text = name in TEXTS and not (is_media or is_linked)
         self._text = []
         if is_text or len(self._open) >= MAX_DEPTH:
             self._skipped = 1
@@ -151,16 +152,17 @@ class _MediaReader:
                 outer.title = outer.title or plain_text(text)
             else:
                 outer.description = outer.description or plain_text(text)
-        elif not pictures and _holds_address(element, outer) and is_picture(text, is_likely="://" in text):
-            is_small = element.name.endswith("thumbnail")
-            pictures = [OfferedPicture(url=text, source=PictureSource.THUMBNAIL if is_small else PictureSource.MAIN)]
+        elif not pictures:
+            pictures = _addressed(element.name.removeprefix("media:"), text, outer)
         outer.offered += pictures[: max(0, MAX_MEDIA - len(outer.offered))]
 
 
-def _holds_address(element: _Element, outer: _Element) -> bool:
-    """Return whether the text of the element may be the address of a picture."""
-    name = element.name.removeprefix("media:")
-    return name in COVERS or name == "thumbnail" or (name == "url" and outer.name in COVERS)
+def _addressed(name: str, text: str, outer: _Element) -> list[OfferedPicture]:
+    """Return the picture whose address is the text of the element, as in `<image><url>...</url></image>`."""
+    is_url, is_small = name == "url" and outer.name in COVERS, name == "thumbnail"
+    if not (is_url or is_small or name in COVERS) or not is_picture(text, is_likely=is_url or "://" in text):
+        return []
+    return [OfferedPicture(url=text, source=PictureSource.THUMBNAIL if is_small else PictureSource.MAIN)]
 
 
 def _described(picture: OfferedPicture, element: _Element) -> OfferedPicture:
