@@ -1,10 +1,10 @@
 """Entries: normalize a feed's entries to one safe form, whatever the feed's format."""
 
 import hashlib
+import html as markup
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from itertools import chain
 from urllib.parse import urljoin, urlsplit
 
@@ -131,6 +131,10 @@ def _categories(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _pictures(raw: RawEntry, title: str) -> tuple[LeadPicture, ...]:
-    offered = chain(raw.pictures, text_pictures.find(raw.content), text_pictures.find(raw.summary))
-    resolve = partial(web_address, base=raw.base)
+    texts = dict.fromkeys((raw.content, raw.summary))  # many feeds have only one text
+    offered = chain(raw.pictures, *map(text_pictures.find, texts))
+
+    def resolve(picture: OfferedPicture) -> str | None:
+        return web_address(markup.unescape(picture.url), raw.base)
+
     return picture_candidates.choose(offered, resolve=resolve, title=title, author=one_line(raw.author))

@@ -4,7 +4,6 @@ A feed offers the same picture in several sizes and places, beside avatars, icon
 picture is only a claim, so several candidates are kept: if one turns out to be unsuitable, the next is tried.
 """
 
-import html as markup
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -87,16 +86,20 @@ class _Candidate:
 
 
 def choose(
-    offered: Iterable[OfferedPicture], *, resolve: Callable[[str], str | None], title: str = "", author: str = ""
+    offered: Iterable[OfferedPicture],
+    *,
+    resolve: Callable[[OfferedPicture], str | None],
+    title: str = "",
+    author: str = "",
 ) -> tuple[LeadPicture, ...]:
     """Return at most 5 candidates for the lead picture, the best first.
 
-    `resolve` returns the absolute URL of a link, or None. The title and the author describe no picture: an image that
-    carries the author's name is probably a portrait.
+    `resolve` returns the absolute URL of a picture, or None. The title and the author describe no picture: an image
+    that carries the author's name is probably a portrait.
     """
     found: dict[str, _Candidate] = {}
     for picture in islice(offered, MAX_OFFERED):
-        url = resolve(markup.unescape(picture.url)) if _is_large_enough(picture) else None
+        url = resolve(picture) if _is_large_enough(picture) else None
         if url and not is_decoration(url) and not is_never_shown(url):
             candidate = found.setdefault(_without_scheme(url), _Candidate(url=url))
             _add(candidate, picture, title=title, author=author)

@@ -24,6 +24,7 @@ SRCSETS = ("data-srcset", "data-lazy-srcset", "srcset")
 CANDIDATE = re.compile(r"\s*([^\s,]\S*[^\s,]|[^\s,])(?:\s+(\d+(?:\.\d+)?)([wx]))?[^,]*(?:,|$)")
 LENGTH = re.compile(r"\s*(\d{1,5})(?:\.\d+)?\s*(?:px)?\s*")
 STYLED_LENGTH = re.compile(r"(?<![\w-])(width|height)\s*:\s*(\d{1,5}(?:\.\d+)?)\s*(px|r?em)(?![\w%])", re.IGNORECASE)
+IMAGE = re.compile(r"<(?:img|image|amp-img|video)\b", re.IGNORECASE)
 HIDDEN = re.compile(r"(?<![\w-])(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 
 
@@ -36,7 +37,7 @@ class _Version(NamedTuple):
 
 def find(html: str) -> Iterator[OfferedPicture]:
     """Yield the images of the text in its order, without those that are hidden, inside a line or mere decoration."""
-    if "<" not in html:
+    if not IMAGE.search(html):
         return
     images = LexborHTMLParser(bounded(html)).css("img, amp-img, video[poster]")
     for image in islice(images, MAX_IMAGES):
