@@ -310,3 +310,19 @@ def test_a_picture_that_the_feed_has_replaced_meanwhile_is_not_shown(begin, cand
     assert current(begin) == (None, SECOND, "second.png")
     assert pictures.copy_new(begin, downloads({SECOND: OTHER}), now=NOON + MINUTE) == 1
     assert current(begin)[0] == sha(OTHER)
+
+
+def test_a_second_worker_does_not_fetch_a_picture_that_the_first_is_fetching(begin, candidates):
+    also_claimed = []
+
+    class SlowDownloader(DirectDownloader):
+        """A downloader during whose work another worker looks for pictures."""
+
+        def picture(self, url: str) -> PictureDownload:
+            also_claimed.append(pictures.copy_new(begin, downloads({url: OTHER}), now=NOON + MINUTE))
+            return super().picture(url)
+
+    candidates(FIRST)
+    assert pictures.copy_new(begin, SlowDownloader(FakeFetcher({FIRST: GOOD})), now=NOON) == 1
+    assert also_claimed == [0]
+    assert current(begin)[0] == sha(GOOD)

@@ -27,8 +27,8 @@ NAMES = re.compile(
 )
 # A file or folder with one of these words may show what the article is about, but seldom does.
 DOUBTFUL = {
-    *["avatar", "gravatar", "badge", "button", "buttons", "emoji", "favicon", "icon", "icons", "loading", "logo"],
-    *["logos", "placeholder", "pixel", "share", "smiley", "spacer", "spinner", "sprite", "tracking"],
+    *["author", "avatar", "gravatar", "profile", "badge", "button", "buttons", "emoji", "favicon", "icon", "icons"],
+    *["loading", "logo", "logos", "placeholder", "pixel", "share", "smiley", "spacer", "spinner", "sprite", "tracking"],
 }
 CLASSES = {
     *["avatar", "gravatar", "userpic", "emoji", "emojione", "twemoji", "smiley", "emoticon", "icon", "badge", "pixel"],

@@ -18,8 +18,8 @@ MAX_EM = 4.0  # an image that is at most so many letters high stands in a line o
 WRAPPERS = 3  # elements around an image whose class is read as well
 
 # Attributes of images that a script loads once they are scrolled into view; `src` is a placeholder then.
-LAZY = ("data-src", "data-lazy-src", "data-original", "data-lazy", "data-original-src", "data-url", "data-echo")
-SRCSETS = ("data-srcset", "data-lazy-srcset", "srcset")
+LAZY = ("data-src", "data-lazy-src", "data-original", "data-lazy", "data-lazyload", "data-original-src", "data-echo")
+SRCSETS = ("data-srcset", "data-lazy-srcset", "data-original-set", "srcset")
 # A candidate of a srcset (HTML standard, 4.8.4.2.1); its URL may contain commas, but not end with one.
 CANDIDATE = re.compile(r"\s*([^\s,]\S*[^\s,]|[^\s,])(?:\s+(\d+(?:\.\d+)?)([wx]))?[^,]*(?:,|$)")
 LENGTH = re.compile(r"\s*(\d{1,5})(?:\.\d+)?\s*(?:px)?\s*")
