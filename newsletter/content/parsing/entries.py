@@ -36,6 +36,7 @@ class FeedEntry:
     title: str
     summary: str
     html: str
+    has_own_identity: bool = True  # False if the feed gave no id, so that `identity` is the link or a hash of the words
     author: str = ""
     published_at: datetime | None = None
     pictures: tuple[LeadPicture, ...] = ()  # candidates for the lead picture, the best first
@@ -85,6 +86,7 @@ def normalize(raw: RawEntry) -> FeedEntry | None:
     made_title = "" if title else excerpt(text, MAX_TITLE_FROM_TEXT)
     return FeedEntry(
         identity=_identity(raw, url, title, text),
+        has_own_identity=bool(one_line(raw.identity)),
         url=url,
         title=excerpt(title, MAX_TITLE) or made_title or excerpt(_without_scheme(url), MAX_TITLE),
         summary=excerpt(_after(made_title, text), MAX_SUMMARY),

@@ -1,4 +1,4 @@
-"""Parse RSS, Atom, RDF and JSON Feed to entries. Pure; `sandbox` limits its time and memory."""
+"""Parse RSS, Atom, RDF and JSON Feed to entries. Pure; `downloading` limits its time and memory."""
 
 import calendar
 import html as markup
@@ -12,10 +12,10 @@ from typing import Any
 
 import feedparser
 
-from newsletter.content.parsing import declared_pictures, json_feed
+from newsletter.content.parsing import declared_pictures, json_feed, web_pages
 from newsletter.content.parsing.declared_pictures import DeclaredMedia
 from newsletter.content.parsing.decoding import FeedUnreadable, decode, strip_prolog
-from newsletter.content.parsing.entries import FeedEntry, ParsedFeed, RawEntry, normalize, web_address
+from newsletter.content.parsing.entries import ParsedFeed, RawEntry, normalize, web_address
 from newsletter.content.parsing.sanitizing import UNSTORABLE, one_line, plain_text
 
 MAX_ENTRIES = 2000
@@ -27,14 +27,13 @@ SLASHED_DATE = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?: (\d{1,2}):(\d{2}):(\d
 
 
 def parse(body: bytes, *, url: str, content_type: str = "") -> ParsedFeed:
-    """Parse a feed fetched from `url`; of entries with the same identity, the first wins. Raises FeedUnreadable."""
+    """Parse a feed fetched from `url`; several entries may have the same identity. Raises FeedUnreadable."""
     text = UNSTORABLE.sub(" ", decode(body, content_type))
+    if page := web_pages.explain(text, url=url):
+        raise FeedUnreadable(page)
     title, raws = json_feed.read(text, url) if json_feed.is_json(text) else _read_xml(text, url)
-    entries: dict[str, FeedEntry] = {}
-    for raw in islice(raws, MAX_ENTRIES):
-        if entry := normalize(raw):
-            entries.setdefault(entry.identity, entry)
-    return ParsedFeed(title=title, entries=tuple(entries.values()))
+    entries = filter(None, map(normalize, islice(raws, MAX_ENTRIES)))
+    return ParsedFeed(title=title, entries=tuple(entries))
 
 
 def _read_xml(text: str, url: str) -> tuple[str, Iterable[RawEntry]]:
