@@ -12,7 +12,8 @@ from newsletter.content.downloading.downloader import Downloader, DownloadInterr
 from newsletter.content.feeds import DueFeed, Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.parsing.decoding import FeedUnreadable
-from newsletter.content.parsing.sanitizing import UNSTORABLE, excerpt, one_line
+from newsletter.content.parsing.sanitizing import UNSTORABLE, one_line
+from newsletter.content.parsing.shortening import excerpt
 from newsletter.redaction import log_failure
 
 INTERVAL = timedelta(minutes=20)  # at most, between two attempts at a feed that works

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log
 from newsletter.content.feeds import Feed
-from newsletter.content.parsing.entries import web_address
+from newsletter.content.parsing.feed_links import web_address
 from newsletter.content.parsing.sanitizing import without_userinfo
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, ForeignKey, UniqueConstraint, and_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import audit_log
-from newsletter.content.parsing.entries import web_address
+from newsletter.content.parsing.feed_links import web_address
 from newsletter.content.parsing.sanitizing import without_userinfo
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter

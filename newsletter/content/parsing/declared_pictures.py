@@ -114,7 +114,8 @@ class _MediaReader:
             self._skipped = 1
             self.parser.CharacterDataHandler = None
             return
-        self._open.append(_Element(name=f"media:{name}" if is_media else name))
+        # `feedparser_input` has renamed the titles of media.
+        self._open.append(_Element(name=f"media:{name.removeprefix('file-')}" if is_media else name))
         self.parser.CharacterDataHandler = self._text.append
         self._offer({key.lower(): value for key, value in attributes.items()})
 

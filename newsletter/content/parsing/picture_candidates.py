@@ -13,7 +13,8 @@ from itertools import islice
 
 from newsletter.content.parsing.decorations import is_decoration, is_doubtful
 from newsletter.content.parsing.media_types import has_picture_extension, is_never_shown
-from newsletter.content.parsing.sanitizing import excerpt, one_line
+from newsletter.content.parsing.sanitizing import one_line
+from newsletter.content.parsing.shortening import excerpt
 
 MAX_CANDIDATES = 5
 MAX_VERSIONS = 2  # of these, sizes of one picture
