@@ -1,6 +1,7 @@
 """Articles: the entries that feeds have offered, each stored once."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ from newsletter.store.database import Base
 
 MAX_CLOCK_ERROR = timedelta(days=1)  # a date that is nearer in the future is now, by a wrong clock or zone
 UNTRIED = text("picture_url IS NOT NULL AND picture_tried_at IS NULL")
+TO_BE_RETRIED = text("picture_due_at IS NOT NULL")
 
 
 class Article(Base):
@@ -24,6 +26,7 @@ class Article(Base):
         UniqueConstraint("feed_id", "identity"),
         Index(None, "feed_id", "published_at"),
         Index("ix_articles_without_picture", "first_seen_at", postgresql_where=UNTRIED, sqlite_where=UNTRIED),
+        Index(None, "picture_due_at", postgresql_where=TO_BE_RETRIED, sqlite_where=TO_BE_RETRIED),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
@@ -105,6 +108,7 @@ def _article(feed_id: int, identity: str, entry: FeedEntry, now: datetime) -> Ar
         published_at=_published_at(entry, now),
         first_seen_at=now,
         **_editable(entry),
+        **_pictures(entry),
     )
 
 
@@ -127,6 +131,13 @@ def _editable(entry: FeedEntry) -> dict[str, Any]:
         "html": entry.html,
         "author": entry.author,
         "categories": list(entry.categories),
+    }
+
+
+def _pictures(entry: FeedEntry) -> dict[str, Any]:
+    """Return the columns that hold the candidates for the lead picture and the current one, at first the best."""
+    return {
+        "pictures": [asdict(picture) for picture in entry.pictures],
         "picture_url": entry.pictures[0].url if entry.pictures else None,
         "picture_alt": entry.pictures[0].alt if entry.pictures else "",
     }
@@ -139,14 +150,34 @@ def _edit(article: Article, entry: FeedEntry, now: datetime) -> bool:
         changed["published_at"] = _published_at(entry, now)
     if article.changed_at:
         article.changed_at = None
-    if not changed:
-        return False
     for name, value in changed.items():
         setattr(article, name, value)
+    if not (_edit_pictures(article, entry) or changed):
+        return False
     article.edited_at = now
-    if "picture_url" in changed:
-        article.picture_sha256 = article.picture_tried_at = None
     return True
+
+
+def _edit_pictures(article: Article, entry: FeedEntry) -> bool:
+    """Store the entry's candidates; return whether the publisher changed them.
+
+    Other URLs start the search for the lead picture anew. Other text alternatives alone leave its copy as it is.
+    """
+    offered = _pictures(entry)
+    before = {picture["url"]: picture["alt"] for picture in article.pictures or ()}
+    after = {picture.url: picture.alt for picture in entry.pictures}
+    if article.pictures == offered["pictures"]:
+        return False
+    is_known = article.pictures is not None  # the release before stored one URL and no candidates
+    article.pictures = offered["pictures"]
+    if list(before) == list(after) or (not is_known and article.picture_url == offered["picture_url"]):
+        article.picture_alt = after.get(article.picture_url or "", "")
+        return is_known
+    for name, value in offered.items():
+        setattr(article, name, value)
+    article.picture_sha256 = article.picture_tried_at = article.picture_due_at = None
+    article.picture_tries = 0
+    return is_known
 
 
 def _mark_changed(article: Article, entry: FeedEntry, now: datetime) -> None:

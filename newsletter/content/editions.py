@@ -10,7 +10,7 @@ from newsletter.content.articles import Article
 from newsletter.content.feeds import Feed
 from newsletter.content.parsing.sanitizing import plain_text
 from newsletter.content.parsing.shortening import excerpt
-from newsletter.content.pictures import Picture
+from newsletter.content.picture_files import Picture
 
 WORDS_PER_MINUTE = 220
 MIN_WORDS = 100  # for a reading time: a feed that contains only an excerpt does not show how long the article is

@@ -13,7 +13,7 @@ from newsletter.content import editions
 from newsletter.content.articles import Article
 from newsletter.content.editions import Edition
 from newsletter.content.feeds import Feed
-from newsletter.content.pictures import Picture
+from newsletter.content.picture_files import Picture
 from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base

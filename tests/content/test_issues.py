@@ -10,7 +10,7 @@ from newsletter.content.articles import Article
 from newsletter.content.digests import drafting
 from newsletter.content.editions import Image, headline
 from newsletter.content.issues import ALLOWED_FROM, Issue, IssueStatus
-from newsletter.content.pictures import Picture
+from newsletter.content.picture_files import Picture
 from newsletter.errors import Refused
 from tests.clock import NOON
 from tests.content.builders import a_feed, a_newsletter, publish

@@ -1,16 +1,18 @@
 """Entries: normalize a feed's entries to one safe form, whatever the feed's format."""
 
 import hashlib
+import html as markup
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
-
+from newsletter.content.parsing import picture_candidates, text_pictures
 from newsletter.content.parsing.boilerplate import without_boilerplate
-from newsletter.content.parsing.excerpts import MAX_TITLE, title_and_summary
+from newsletter.content.parsing.excerpts import title_and_summary
 from newsletter.content.parsing.feed_links import web_address
-from newsletter.content.parsing.sanitizing import bounded, one_line, plain_text, sanitize
+from newsletter.content.parsing.picture_candidates import LeadPicture, OfferedPicture, PictureSource
+from newsletter.content.parsing.sanitizing import one_line, plain_text, sanitize
 from newsletter.content.parsing.shortening import excerpt
 from newsletter.content.parsing.unescaping import plain_line
 
@@ -18,15 +20,6 @@ MAX_IDENTITY = 255
 MAX_NAME = 100
 MAX_AUTHORS = 200
 MAX_CATEGORIES = 20
-MIN_PICTURE_SIDE = 100  # pixels; an image that declares less is an icon or a tracking pixel
-
-
-@dataclass(frozen=True, kw_only=True)
-class LeadPicture:
-    """The URL of an article's lead picture, and its text alternative."""
-
-    url: str
-    alt: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +60,7 @@ class RawEntry:
     is_base_declared: bool = False
     author: str = ""
     published_at: datetime | None = None
-    picture: str = ""
+    pictures: Iterable[OfferedPicture] = field(default=())  # declared outside the text
     categories: Iterable[str] = field(default=())
 
 
@@ -115,7 +108,7 @@ def normalize(raw: RawEntry) -> FeedEntry | None:
         html=sanitize(readable.html, base=web_address(base)),
         author=excerpt(one_line(raw.author), MAX_AUTHORS),
         published_at=raw.published_at,
-        pictures=tuple(filter(None, [_picture(raw, body, base)])),
+        pictures=_pictures(raw, base),
         categories=_categories(raw.categories),
         has_own_link=own is not None,
     )
@@ -146,17 +139,12 @@ def _categories(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in unique if name)[:MAX_CATEGORIES]
 
 
-def _picture(raw: RawEntry, body: str, base: str) -> LeadPicture | None:
-    """Return the picture that the feed declares for the entry, else the first in its text that is not tiny."""
-    if declared := web_address(raw.picture, raw.base):
-        return LeadPicture(url=declared)
-    for image in LexborHTMLParser(bounded(body)).css("img[src]") if "<img" in body.lower() else ():
-        source = web_address(image.attributes["src"] or "", base)
-        if source and not _is_tiny(image):
-            return LeadPicture(url=source, alt=excerpt(one_line(image.attributes.get("alt") or ""), MAX_TITLE))
-    return None
+def _pictures(raw: RawEntry, base: str) -> tuple[LeadPicture, ...]:
+    texts = dict.fromkeys((raw.content, raw.summary))  # many feeds have only one text
+    offered = chain(raw.pictures, *map(text_pictures.find, texts))
 
+    def resolve(picture: OfferedPicture) -> str | None:
+        start = base if picture.source is PictureSource.TEXT else raw.base
+        return web_address(markup.unescape(picture.url), start)
 
-def _is_tiny(image: LexborNode) -> bool:
-    sizes = [image.attributes.get(side) or "" for side in ("width", "height")]
-    return any(size.isdecimal() and int(size) < MIN_PICTURE_SIDE for size in sizes)
+    return picture_candidates.choose(offered, resolve=resolve, title=one_line(raw.title), author=one_line(raw.author))

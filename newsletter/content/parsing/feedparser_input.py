@@ -17,8 +17,9 @@ NO_LINK = re.compile(
     r"<link\s*/>|<link>\s*(?:<!\[CDATA\[\s*(?:\]\]>)?)?(?:\s*</link\s*>|(?!https?:)[a-z][a-z0-9+.-]*:[^<>]*(?:>\s*)?</link\s*>)",
     re.IGNORECASE,
 )
-# feedparser takes the description of a media file as the summary of the entry.
-MEDIA_DESCRIPTION = re.compile(r"<(/?)media:(description|title)(?=[\s/>])")
+# feedparser takes the title of a media file for that of the entry. It takes its description for a text of the entry as
+# well; the parser leaves that out where the entry has a text of its own.
+MEDIA_TITLE = re.compile(r"<(/?)media:title(?=[\s/>])")
 
 # feedparser takes the editor of a channel for one of its authors.
 MANAGING_EDITOR = re.compile(r"<(/?)managingEditor(?=[\s/>])", re.IGNORECASE)
@@ -36,7 +37,7 @@ def prepare(document: str) -> bytes:
     text = HTML_ENTITY.sub(lambda entity: chr(name2codepoint[entity[1]]), document)
     text = LINK_WITH_TEXT.sub(r"<link>\1", text)
     text = NO_LINK.sub("", text)
-    text = MEDIA_DESCRIPTION.sub(r"<\1media:file-\2", text)
+    text = MEDIA_TITLE.sub(r"<\1media:file-title", text)
     text = PERSON.sub(_without_mailbox, MANAGING_EDITOR.sub(r"<\1managing_editor", text))
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + text.encode()
 

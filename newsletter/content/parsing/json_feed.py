@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from newsletter.content.parsing import authors
+from newsletter.content.parsing.declared_pictures import from_json_feed
 from newsletter.content.parsing.decoding import FeedUnreadable
 from newsletter.content.parsing.entries import RawEntry, RawFeed
 from newsletter.content.parsing.feed_links import web_address
@@ -45,7 +46,7 @@ def _raw(item: dict[str, Any], feed: dict[str, Any], home: str | None, url: str)
         base=home or url,
         author=authors.of_json_item(item, feed),
         published_at=_time(_text(item, "date_published") or _text(item, "date_modified")),
-        picture=_text(item, "image") or _text(item, "banner_image"),
+        pictures=list(from_json_feed(item)),
         categories=_tags(item.get("tags")),
     )
 

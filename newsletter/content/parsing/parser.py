@@ -3,17 +3,26 @@
 import calendar
 import io
 import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 import feedparser
 
-from newsletter.content.parsing import authors, feed_links, feedparser_input, json_feed, web_pages
+from newsletter.content.parsing import (
+    authors,
+    declared_pictures,
+    feed_links,
+    feedparser_input,
+    json_feed,
+    web_pages,
+)
+from newsletter.content.parsing.declared_pictures import DeclaredMedia
 from newsletter.content.parsing.decoding import FeedUnreadable, decode, strip_prolog
 from newsletter.content.parsing.entries import ParsedFeed, RawEntry, RawFeed, normalize
 from newsletter.content.parsing.feed_links import web_address
-from newsletter.content.parsing.sanitizing import UNSTORABLE
+from newsletter.content.parsing.sanitizing import UNSTORABLE, one_line
 from newsletter.content.parsing.unescaping import html_from_html, html_from_text, plain_line
 
 MAX_ENTRIES = 2000
@@ -39,10 +48,10 @@ def parse(body: bytes, *, url: str, content_type: str = "") -> ParsedFeed:
 
 
 def _read_xml(text: str, url: str) -> RawFeed:
-    stream = io.BytesIO(feedparser_input.prepare(strip_prolog(text)))
+    document = feedparser_input.prepare(strip_prolog(text))
     try:
         # `entries` resolves links and sanitizes HTML once, more strictly than feedparser does.
-        parsed = feedparser.parse(stream, resolve_relative_uris=False, sanitize_html=False)
+        parsed = feedparser.parse(io.BytesIO(document), resolve_relative_uris=False, sanitize_html=False)
     except Exception as error:  # a badly broken document makes feedparser raise many kinds of errors
         raise FeedUnreadable("The document is broken XML and cannot be parsed.") from error
     if not parsed.version and not parsed.entries:
@@ -56,17 +65,23 @@ def _read_xml(text: str, url: str) -> RawFeed:
         title=_title(feed),
         link=home,
         language=feed.get("language") or (feed.get("title_detail") or {}).get("language") or "",
-        entries=(_raw(entry, feed, home, base, url) for entry in parsed.entries),
+        entries=(
+            _raw(entry, feed, media, home=home, base=base, url=url)
+            for entry, media in zip(parsed.entries, _media(parsed.entries, document), strict=False)
+        ),
     )
 
 
-def _raw(entry: Any, feed: Any, home: str | None, base: str, url: str) -> RawEntry:
-    summary = entry.get("summary_detail") or {}
-    content = max(
-        (each for each in [*entry.get("content", ()), summary] if (each.get("type") or "") in TEXT_TYPES),
-        key=lambda each: len(each.get("value") or ""),
-        default=summary,
-    )
+def _media(entries: Sequence[Any], document: bytes) -> Iterator[DeclaredMedia]:
+    """Yield what each entry declares outside its text."""
+    read = declared_pictures.read(document, limit=MAX_ENTRIES)
+    declared = read if len(read) <= len(entries) else []  # the two readers disagree on what an entry is
+    yield from declared
+    yield from (declared_pictures.from_feedparser(entry) for entry in entries[len(declared) :])
+
+
+def _raw(entry: Any, feed: Any, media: DeclaredMedia, *, home: str | None, base: str, url: str) -> RawEntry:
+    summary, content = _texts(entry, media)
     declared = _base(entry, url, content)
     return RawEntry(
         identity=entry.get("id") or "",
@@ -80,9 +95,22 @@ def _raw(entry: Any, feed: Any, home: str | None, base: str, url: str) -> RawEnt
         is_base_declared=declared is not None,
         author=authors.of_entry(entry, feed),
         published_at=_published(entry),
-        picture=_picture(entry),
+        pictures=media.pictures,
         categories=[tag.get("label") or tag.get("term") or "" for tag in entry.get("tags", ())],
     )
+
+
+def _texts(entry: Any, media: DeclaredMedia) -> tuple[Any, Any]:
+    """Return the details of the summary, and of the longest text.
+
+    feedparser takes the descriptions of media for texts of the entry; they are left out if the entry has a text.
+    """
+    summary = entry.get("summary_detail") or {}
+    texts = [each for each in (*entry.get("content", ()), summary) if (each.get("type") or "") in TEXT_TYPES]
+    own = [each for each in texts if one_line(each.get("value") or "") not in {"", *media.texts}]
+    if own and summary not in own:
+        summary = {}
+    return summary, max(own or texts, key=lambda each: len(each.get("value") or ""), default=summary)
 
 
 def _base(holder: Any, url: str, *details: Any) -> str | None:
@@ -114,13 +142,3 @@ def _published(entry: Any) -> datetime | None:
         return datetime.fromtimestamp(calendar.timegm((*parts, 0, 0, 0)[:9]), UTC) if parts else None
     except (ValueError, OverflowError, OSError):
         return None
-
-
-def _picture(entry: Any) -> str:
-    """Return the first image declared outside the text: Media RSS, an enclosure, or the cover of an episode."""
-    media = [*entry.get("media_content", ()), *entry.get("enclosures", ())]
-    images = [item for item in media if (item.get("medium") or item.get("type") or "").startswith("image")]
-    for image in [*images, *entry.get("media_thumbnail", ()), entry.get("image") or {}]:
-        if address := image.get("url") or image.get("href"):
-            return str(address)
-    return ""

@@ -39,6 +39,10 @@ def upgrade() -> None:
     for table, columns in COLUMNS.items():
         for column in columns:
             op.add_column(table, column)
+    due = sa.text("picture_due_at IS NOT NULL")
+    op.create_index(
+        "ix_articles_picture_due_at", "articles", ["picture_due_at"], postgresql_where=due, sqlite_where=due
+    )
     op.create_table(
         "appearances",
         sa.Column("feed_id", ID, nullable=False),

@@ -276,6 +276,7 @@ def test_the_lead_picture_is_the_declared_one_else_the_first_that_is_not_tiny():
     assert item(described).pictures == (LeadPicture(url="http://news.example/b.jpg", alt="The bridge"),)
     assert item(described + '<media:thumbnail url="/t.png"/>').pictures == (
         LeadPicture(url="http://news.example/t.png"),
+        LeadPicture(url="http://news.example/b.jpg", alt="The bridge"),
     )
     podcast = '<media:content url="/a.mp3" type="audio/mpeg"/><enclosure url="/a.mp3" type="audio/mpeg"/>'
     assert item("<title>T</title>" + podcast).pictures == ()
