@@ -13,6 +13,7 @@ from itertools import islice
 from newsletter.content.parsing import boilerplate_phrases as phrases
 from newsletter.content.parsing.sanitizing import one_line
 from newsletter.content.parsing.text_lines import HtmlLine, HtmlLines, LinkSpan
+from newsletter.content.parsing.unescaping import unescape
 
 MAX_PHRASE = 600  # characters; what is longer is the article's own
 MAX_STARTS = 12  # places in a line that are tried as the beginning of a phrase
@@ -77,7 +78,9 @@ def without_boilerplate(html: str) -> ReadableText:
 def _text_lines(lines: list[HtmlLine]) -> Iterator[TextLine]:
     length = 0
     for line in lines:
-        if length < MAX_PROSE and (text := one_line(_own_words(line))):
+        if length < MAX_PROSE and (text := one_line(unescape(_own_words(line)))):
+            if text[-1].isalnum() and line.cut_at:  # an invitation to read on in the middle of a sentence
+                text += "…"
             yield TextLine(text, is_prose := _is_prose(line))
             length += is_prose * len(text)
 
