@@ -1,5 +1,6 @@
 """newsletter feeds: add, list and refresh the feeds that articles come from."""
 
+from contextlib import closing
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,8 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console
 from newsletter.content import articles, feeds, pictures, refreshing
-from newsletter.content.downloading.downloader import DirectDownloader
-from newsletter.content.fetching.http import HttpFetcher
+from newsletter.content.downloading.sandboxed import SandboxedDownloader
 from newsletter.content.parsing.sanitizing import without_userinfo
 
 app = typer.Typer(help="Feeds: RSS, Atom, RDF or JSON Feed.", no_args_is_help=True, rich_markup_mode=None)
@@ -45,8 +45,7 @@ def listed(as_json: console.Json = False) -> None:
 def refresh(as_json: console.Json = False) -> None:
     """Fetch every feed now. Also fetch the pictures of new articles; exit 1 if a feed could not be read."""
     settings, now = console.configured(), clock.now()
-    downloader = DirectDownloader(HttpFetcher(allow=settings.feed_allow))
-    with console.database(settings) as database:
+    with console.database(settings) as database, closing(SandboxedDownloader(allow=settings.feed_allow)) as downloader:
         with database.writing() as session:
             feeds.make_due(session, actor=audit_log.system_user(), now=now)
         while refreshing.refresh_due(database.writing, downloader, now=now):

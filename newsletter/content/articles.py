@@ -1,8 +1,9 @@
 """Articles: the entries that feeds have offered, each stored once."""
 
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from newsletter.content.parsing.entries import FeedEntry
 from newsletter.store.database import Base
 
+MAX_CLOCK_ERROR = timedelta(days=1)  # a date that is nearer in the future is now, by a wrong clock or zone
 UNTRIED = text("picture_url IS NOT NULL AND picture_tried_at IS NULL")
 
 
@@ -34,7 +36,7 @@ class Article(Base):
     categories: Mapped[list[Any]]
     picture_url: Mapped[str | None]
     picture_alt: Mapped[str]
-    published_at: Mapped[datetime]  # the feed's date, but never later than first_seen_at; an edit never changes it
+    published_at: Mapped[datetime]  # the feed's date, or first_seen_at without one; an edit changes only a future date
     first_seen_at: Mapped[datetime]
     edited_at: Mapped[datetime | None] = mapped_column(default=None)
     picture_sha256: Mapped[str | None] = mapped_column(ForeignKey("pictures.sha256"), index=True, default=None)
@@ -45,26 +47,43 @@ class Article(Base):
     changed_at: Mapped[datetime | None] = mapped_column(default=None)  # the feed's version changed after approval
 
 
-def upsert(
-    session: Session, feed_id: int, entries: Collection[FeedEntry], *, now: datetime, frozen: Select[int]
-) -> int:
-    """Insert a feed's new entries and edit the known ones; return the number of new articles.
+def insert(
+    session: Session, feed_id: int, entries: Sequence[FeedEntry], *, now: datetime, taken: Collection[str]
+) -> list[Article]:
+    """Insert a feed's new entries; return their articles in the same order.
 
-    An entry with a known identity is edited in place and keeps its date, so a feed that edits old entries does not send
-    them again. Articles in `frozen` (ids) are not edited: they stay as readers received them.
+    An entry whose identity another article of the feed has (`taken`, or an entry before it) gets a new one.
     """
-    identities = [entry.identity for entry in entries]
-    stored = select(Article, Article.id.in_(frozen)).where(Article.feed_id == feed_id, Article.identity.in_(identities))
-    known = {article.identity: (article, is_frozen) for article, is_frozen in session.execute(stored)}
-    new = [entry for entry in entries if entry.identity not in known]
-    # Feeds list the newest entry first. Inserting in reverse gives it the highest id, which orders undated entries.
-    session.add_all(_article(feed_id, entry, now) for entry in reversed(new))
+    used = set(taken)
+    articles = []
     for entry in entries:
-        article, is_frozen = known.get(entry.identity, (None, True))
-        if article and not is_frozen:
-            _edit(article, entry, now)
+        identity = f"urn:uuid:{uuid4()}" if entry.identity in used else entry.identity
+        used.add(identity)
+        articles.append(_article(feed_id, identity, entry, now))
+    # Feeds list the newest entry first. Inserting in reverse gives it the highest id, which orders undated entries.
+    session.add_all(reversed(articles))
     session.flush()
-    return len(new)
+    return articles
+
+
+def edit(
+    session: Session, feed_id: int, entries: Mapping[int, FeedEntry], *, now: datetime, frozen: Select[int]
+) -> list[int]:
+    """Edit articles of a feed to its newest version, by id; return the ids of those that changed.
+
+    An article keeps its date, so a feed that edits old entries does not send them again; only a date in the future is
+    corrected until it comes. Articles in `frozen` (ids) stay as readers received them, and `changed_at` tells that the
+    feed's version differs. Another feed's article is not edited: the first feed's version counts.
+    """
+    owned = select(Article, Article.id.in_(frozen)).where(Article.feed_id == feed_id, Article.id.in_(entries))
+    changed = []
+    for article, is_frozen in session.execute(owned):
+        if is_frozen:
+            _mark_changed(article, entries[article.id], now)
+        elif _edit(article, entries[article.id], now):
+            changed.append(article.id)
+    session.flush()
+    return changed
 
 
 def count(session: Session, feed_id: int, *, since: datetime | None = None) -> int:
@@ -73,14 +92,20 @@ def count(session: Session, feed_id: int, *, since: datetime | None = None) -> i
     return session.scalar(counted.where(Article.first_seen_at >= since) if since else counted) or 0
 
 
-def _article(feed_id: int, entry: FeedEntry, now: datetime) -> Article:
+def _article(feed_id: int, identity: str, entry: FeedEntry, now: datetime) -> Article:
     return Article(
         feed_id=feed_id,
-        identity=entry.identity,
-        published_at=min(entry.published_at or now, now),
+        identity=identity,
+        published_at=_published_at(entry, now),
         first_seen_at=now,
         **_editable(entry),
     )
+
+
+def _published_at(entry: FeedEntry, now: datetime) -> datetime:
+    """Return the feed's date if it lies in the past or far in the future, so that the article waits; else now."""
+    date = entry.published_at or now
+    return date if date > now + MAX_CLOCK_ERROR else min(date, now)
 
 
 def _editable(entry: FeedEntry) -> dict[str, Any]:
@@ -97,12 +122,26 @@ def _editable(entry: FeedEntry) -> dict[str, Any]:
     }
 
 
-def _edit(article: Article, entry: FeedEntry, now: datetime) -> None:
+def _edit(article: Article, entry: FeedEntry, now: datetime) -> bool:
+    """Edit an article; return whether it changed."""
     changed = {name: value for name, value in _editable(entry).items() if getattr(article, name) != value}
+    if article.published_at > now and entry.published_at not in (None, article.published_at):
+        changed["published_at"] = _published_at(entry, now)
+    if article.changed_at:
+        article.changed_at = None
     if not changed:
-        return
+        return False
     for name, value in changed.items():
         setattr(article, name, value)
     article.edited_at = now
     if "picture_url" in changed:
         article.picture_sha256 = article.picture_tried_at = None
+    return True
+
+
+def _mark_changed(article: Article, entry: FeedEntry, now: datetime) -> None:
+    """Record when the feed's version began to differ in what readers see, or that it does not differ any more."""
+    editable = _editable(entry)
+    differs = any(editable[name] != getattr(article, name) for name in ("url", "title", "summary", "html", "author"))
+    if differs != (article.changed_at is not None):
+        article.changed_at = now if differs else None

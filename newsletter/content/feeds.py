@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, UniqueConstraint, select, update
+from sqlalchemy import ColumnElement, ForeignKey, UniqueConstraint, and_, select, true, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import audit_log
@@ -40,6 +40,9 @@ class Feed(Base):
     removed_at: Mapped[datetime | None] = mapped_column(default=None)  # the row stays for articles in issues
 
 
+ACTIVE = and_(Feed.paused_at.is_(None), Feed.removed_at.is_(None))  # asked when due; other feeds are never late
+
+
 @dataclass(frozen=True)
 class DueFeed:
     """A feed that this worker has claimed."""
@@ -48,6 +51,8 @@ class DueFeed:
     url: str
     etag: str | None
     last_modified: str | None
+    read_at: datetime | None  # when a whole document was last parsed
+    overruns: int  # times in a row that it exceeded a limit
 
 
 def add(session: Session, newsletter: Newsletter, url: str, *, actor: str, now: datetime) -> Feed:
@@ -82,11 +87,26 @@ def make_due(session: Session, *, actor: str, now: datetime) -> None:
     audit_log.record(session, actor=actor, verb="feeds refreshed", subject="feeds", now=now)
 
 
-def claim_due(session: Session, *, now: datetime, limit: int) -> list[DueFeed]:
-    """Claim the feeds that have been due longest, at most `limit`; no other worker claims them during the lease."""
+def claim_due(session: Session, *, now: datetime, limit: int, costly: int | None = None) -> list[DueFeed]:
+    """Claim the feeds that have been due longest, at most `limit`; no other worker claims them during the lease.
+
+    At most `costly` of them are feeds that exceeded a limit the last time.
+    """
+    if costly is None:
+        return _claim(session, true(), now=now, limit=limit)
+    again = _claim(session, Feed.overruns > 0, now=now, limit=costly) if costly else []
+    return [*again, *_claim(session, Feed.overruns == 0, now=now, limit=limit - len(again))]
+
+
+def release(session: Session, due: DueFeed, *, now: datetime) -> None:
+    """Make a claimed feed due again: it was not tried."""
+    session.execute(update(Feed).where(Feed.id == due.id).values(next_try_at=now))
+
+
+def _claim(session: Session, which: ColumnElement[bool], *, now: datetime, limit: int) -> list[DueFeed]:
     free = (
         select(Feed.id)
-        .where(Feed.next_try_at <= now)
+        .where(Feed.next_try_at <= now, ACTIVE, which)
         .order_by(Feed.next_try_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -95,6 +115,6 @@ def claim_due(session: Session, *, now: datetime, limit: int) -> list[DueFeed]:
         update(Feed)
         .where(Feed.id == free.c.id)
         .values(next_try_at=now + LEASE_DURATION)
-        .returning(Feed.id, Feed.url, Feed.etag, Feed.last_modified)
+        .returning(Feed.id, Feed.url, Feed.etag, Feed.last_modified, Feed.read_at, Feed.overruns)
     )
     return [DueFeed(*row) for row in session.execute(claim, execution_options={"synchronize_session": False})]

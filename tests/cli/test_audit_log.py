@@ -16,7 +16,7 @@ from newsletter import audit_log, operators
 from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
 from newsletter.content import issues
-from newsletter.content.digests import drafting
+from newsletter.content.digests import digests, drafting
 from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue
 from newsletter.mail.delivery.deliveries import Delivery
@@ -45,6 +45,7 @@ READING = {
     "digests list": (),
     "digests upcoming": (),
     "issues preview": ("{drafted}",),
+    "issues check": ("{drafted}",),
     "issues status": (),
     "operators list": (),
     "operators acts": (),
@@ -57,6 +58,11 @@ CHANGING = {
     "feeds add": ("https://press.example/other.xml", "--newsletter", "three"),
     "feeds refresh": (),
     "digests add": ("--newsletter", "three", "--cron", "0 7 * * *"),
+    "digests change": ("{digest}", "--articles", "3"),
+    "digests pause": ("{digest}",),
+    "digests resume": ("{resting}",),
+    "digests remove": ("{digest}",),
+    "digests run": ("{digest}",),
     "issues draft": ("three",),
     "issues send": ("{drafted}",),
     "issues cancel": ("{drafted}",),
@@ -81,7 +87,11 @@ def numbers(database: Database, zone: Zone) -> dict[str, int]:
         drafted = drafting.draft(session, three, articles=2, actor="tests", now=NOON)
         operators.add(session, EVE, role=Role.EDITOR, actor="tests", now=NOON)
         session.execute(update(Feed).values(url="http://127.0.0.1:9/" + Feed.url))
-        return {"leaving": leaving.id, "paused": paused.id, "drafted": drafted.id, "dns": zone.port}
+        facts = {"cron": "0 7 * * *", "actor": "tests", "now": NOON}
+        digest, resting = (digests.add(session, three, name=name, **facts) for name in ("Daily", "Resting"))
+        resting.active = False
+        named = {"leaving": leaving, "paused": paused, "drafted": drafted, "digest": digest, "resting": resting}
+        return {"dns": zone.port, **{name: row.id for name, row in named.items()}}
 
 
 def _issue_of(session: Session, delivery: Delivery) -> Issue:

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from newsletter.content import articles, issues, pictures
+from newsletter.content import pictures
 from newsletter.content.articles import Article
 from newsletter.content.downloading.downloader import MAX_PICTURE_BYTES
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.parsing.image_size import ImageSize, measure
 from newsletter.content.pictures import MAX_AGE, Picture
 from tests.clock import NOON
-from tests.content.builders import a_feed, a_newsletter, downloads, with_picture
+from tests.content.builders import a_feed, a_newsletter, downloads, store, with_picture
 from tests.shared_data import shared
 
 sizes = st.integers(1, 16383)
@@ -96,7 +96,7 @@ def offered(begin):
     def offer(*names: str, now=NOON) -> None:
         with begin() as session:
             entries = [with_picture(name) for name in names]
-            articles.upsert(session, feed.id, entries, now=now, frozen=issues.frozen_article_ids())
+            store(session, feed, *entries, is_complete=False, now=now)
 
     return offer
 

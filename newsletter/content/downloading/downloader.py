@@ -21,6 +21,10 @@ class DownloadInterrupted(NewsletterError):
     """The download was not finished for a reason of ours; the document is not at fault, and a retry may succeed."""
 
 
+class DownloadCancelled(DownloadInterrupted):
+    """This service stops; the download begins again when it runs."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FeedDownload:
     """A server's response to a request for a feed. `feed` is None if the feed has not changed (HTTP 304)."""

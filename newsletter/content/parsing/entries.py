@@ -41,6 +41,7 @@ class FeedEntry:
     title: str
     summary: str
     html: str
+    has_own_identity: bool = True  # False if the feed gave no id, so that `identity` is the link or a hash of the words
     author: str = ""
     published_at: datetime | None = None
     pictures: tuple[LeadPicture, ...] = ()  # candidates for the lead picture, the best first
@@ -107,6 +108,7 @@ def normalize(raw: RawEntry) -> FeedEntry | None:
         return None
     return FeedEntry(
         identity=_identity(raw, page),
+        has_own_identity=bool(one_line(raw.identity)),
         url=own or raw.home,
         title=title,
         summary=summary,

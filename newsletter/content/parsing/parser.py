@@ -1,4 +1,4 @@
-"""Parse RSS, Atom, RDF and JSON Feed to entries. Pure; `sandbox` limits its time and memory."""
+"""Parse RSS, Atom, RDF and JSON Feed to entries. Pure; `downloading` limits its time and memory."""
 
 import calendar
 import io
@@ -9,9 +9,9 @@ from typing import Any
 
 import feedparser
 
-from newsletter.content.parsing import authors, feed_links, feedparser_input, json_feed
+from newsletter.content.parsing import authors, feed_links, feedparser_input, json_feed, web_pages
 from newsletter.content.parsing.decoding import FeedUnreadable, decode, strip_prolog
-from newsletter.content.parsing.entries import FeedEntry, ParsedFeed, RawEntry, RawFeed, normalize
+from newsletter.content.parsing.entries import ParsedFeed, RawEntry, RawFeed, normalize
 from newsletter.content.parsing.feed_links import web_address
 from newsletter.content.parsing.sanitizing import UNSTORABLE
 from newsletter.content.parsing.unescaping import html_from_html, html_from_text, plain_line
@@ -23,17 +23,15 @@ SLASHED_DATE = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?: (\d{1,2}):(\d{2}):(\d
 
 
 def parse(body: bytes, *, url: str, content_type: str = "") -> ParsedFeed:
-    """Parse a feed fetched from `url`; of entries with the same identity, the first wins. Raises FeedUnreadable."""
+    """Parse a feed fetched from `url`; several entries may have the same identity. Raises FeedUnreadable."""
     text = UNSTORABLE.sub(" ", decode(body, content_type))
+    if page := web_pages.explain(text, url=url):
+        raise FeedUnreadable(page)
     feed = json_feed.read(text, url) if json_feed.is_json(text) else _read_xml(text, url)
-    entries: dict[str, FeedEntry] = {}
-    for raw in islice(feed.entries, MAX_ENTRIES):
-        if entry := normalize(raw):
-            entries.setdefault(entry.identity, entry)
     language = feed.language.strip().replace("_", "-")
     return ParsedFeed(
         title=feed.title,
-        entries=tuple(entries.values()),
+        entries=tuple(filter(None, map(normalize, islice(feed.entries, MAX_ENTRIES)))),
         link=feed.link,
         language=language if LANGUAGE.fullmatch(language) else "",
     )

@@ -55,6 +55,10 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_appearances_feed_id_appearances_identity", "appearances", ["feed_id", "identity"])
+    is_listed = sa.text("left_at IS NULL")
+    op.create_index(
+        "ix_appearances_listed", "appearances", ["feed_id"], postgresql_where=is_listed, sqlite_where=is_listed
+    )
     for name in ("article_id", "link_key", "text_key"):
         op.create_index(f"ix_appearances_{name}", "appearances", [name])
     op.execute("INSERT INTO appearances (feed_id, article_id, identity) SELECT feed_id, id, identity FROM articles")

@@ -1,0 +1,53 @@
+"""Store the new address of a feed that its publisher has moved for good."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from newsletter import audit_log
+from newsletter.content.feeds import Feed
+from newsletter.content.parsing.feed_links import web_address
+from newsletter.content.parsing.sanitizing import without_userinfo
+
+
+def move(session: Session, feed: Feed, moved_to: str, *, now: datetime) -> str | None:
+    """Change the address of a feed that was just read at `moved_to`; the audit log tells the old and the new one.
+
+    If another feed of the newsletter has that address, change nothing, and return what the operator should do.
+    """
+    old, new = feed.url, web_address(moved_to)
+    if new is None or new == old:
+        return None
+    try:
+        with session.begin_nested():  # another transaction may add a feed with this address at the same time
+            if other := _with_address(session, feed, new):
+                return _conflict(other)
+            feed.url = new
+            session.flush()
+    except IntegrityError:
+        session.refresh(feed, ["url"])
+        other = _with_address(session, feed, new)
+        return _conflict(other) if other else None
+    audit_log.record(
+        session,
+        actor=audit_log.WORKER,
+        verb="feed moved",
+        subject=f"feed:{feed.id}",
+        now=now,
+        old=without_userinfo(old),
+        new=new,
+    )
+    return None
+
+
+def _with_address(session: Session, feed: Feed, url: str) -> Feed | None:
+    return session.scalar(select(Feed).where(Feed.newsletter_id == feed.newsletter_id, Feed.url == url))
+
+
+def _conflict(other: Feed) -> str:
+    """Return the words for a feed that cannot take its new address."""
+    if other.removed_at:
+        return f"The feed has moved to {other.url}, an address that was removed from this newsletter."
+    return f"The feed has moved to {other.url}, which this newsletter reads as feed {other.id}. Remove one of the two."
