@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, func, select, text
+from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, func, or_, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from newsletter.content.feeds import Feed
 from newsletter.content.parsing.entries import FeedEntry
 from newsletter.store.database import Base
 
@@ -57,7 +58,7 @@ def insert(
     used = set(taken)
     articles = []
     for entry in entries:
-        identity = f"urn:uuid:{uuid4()}" if entry.identity in used else entry.identity
+        identity = _unique_identity() if entry.identity in used else entry.identity
         used.add(identity)
         articles.append(_article(feed_id, identity, entry, now))
     # Feeds list the newest entry first. Inserting in reverse gives it the highest id, which orders undated entries.
@@ -73,14 +74,19 @@ def edit(
 
     An article keeps its date, so a feed that edits old entries does not send them again; only a date in the future is
     corrected until it comes. Articles in `frozen` (ids) stay as readers received them, and `changed_at` tells that the
-    feed's version differs. Another feed's article is not edited: the first feed's version counts.
+    feed's version differs. The version of the first feed counts: another feed's article is edited only if that feed
+    was removed, and becomes this feed's.
     """
-    owned = select(Article, Article.id.in_(frozen)).where(Article.feed_id == feed_id, Article.id.in_(entries))
+    is_own = or_(Article.feed_id == feed_id, Feed.removed_at.is_not(None))
+    owned = select(Article, Article.id.in_(frozen)).join(Feed, Feed.id == Article.feed_id)
     changed = []
-    for article, is_frozen in session.execute(owned):
+    for article, is_frozen in session.execute(owned.where(is_own, Article.id.in_(entries))):
         if is_frozen:
             _mark_changed(article, entries[article.id], now)
-        elif _edit(article, entries[article.id], now):
+            continue
+        if article.feed_id != feed_id:
+            article.feed_id, article.identity = feed_id, _unique_identity()
+        if _edit(article, entries[article.id], now):
             changed.append(article.id)
     session.flush()
     return changed
@@ -100,6 +106,10 @@ def _article(feed_id: int, identity: str, entry: FeedEntry, now: datetime) -> Ar
         first_seen_at=now,
         **_editable(entry),
     )
+
+
+def _unique_identity() -> str:
+    return f"urn:uuid:{uuid4()}"
 
 
 def _published_at(entry: FeedEntry, now: datetime) -> datetime:

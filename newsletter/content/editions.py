@@ -62,7 +62,7 @@ def edition_article(article: Article, feed: Feed, picture: Picture | None, *, ba
         url=article.url,
         excerpt=article.summary,
         html=article.html,
-        source=feed.title or None,
+        source=feed.shown_title or None,
         author=article.author or None,
         minutes=_minutes(article.html),
         published_at=article.published_at,

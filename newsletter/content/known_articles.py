@@ -31,8 +31,9 @@ def find(session: Session, feed: Feed, stories: Sequence[StoryKeys], identities:
     """
     same = {f"{scheme}{keys.identity}" for keys in stories if keys.identity for scheme in ("", "http:", "https:")}
     here = select(Appearance.article_id).where(Appearance.feed_id == feed.id)
-    anywhere = select(Appearance.article_id).join(Feed, Feed.id == Appearance.feed_id)
-    anywhere = anywhere.where(Feed.newsletter_id == feed.newsletter_id)
+    feeds = select(Feed.id).where(Feed.newsletter_id == feed.newsletter_id)
+    # "+ 0" keeps SQLite from reading all appearances of these feeds instead of the few with the same key.
+    anywhere = select(Appearance.article_id).where((Appearance.feed_id + 0).in_(feeds))
     hits = (
         here.where(Appearance.left_at.is_(None)),
         here.where(Appearance.identity.in_(same)),

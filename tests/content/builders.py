@@ -1,9 +1,12 @@
 """Builders for tests about content: a newsletter, a feed, entries, and a fake fetcher."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
+from typer.testing import Result
 
 from newsletter import newsletters
 from newsletter.content import feeds, storing
@@ -94,3 +97,9 @@ def downloads(
 ) -> DirectDownloader:
     """A downloader over a fake fetcher with these answers."""
     return DirectDownloader(FakeFetcher(answers or {}, etags or {}))
+
+
+def answer(result: Result) -> Any:
+    """The JSON that a command printed."""
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return json.loads(result.stdout)

@@ -12,9 +12,9 @@ from newsletter.content import appearances, issues, refreshing
 from newsletter.content.appearances import Appearance
 from newsletter.content.articles import Article
 from newsletter.content.digests import drafting
+from newsletter.content.feed_attempts import INTERVAL
 from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueArticle, IssueStatus
-from newsletter.content.refreshing import INTERVAL
 from tests import statements
 from tests.clock import NOON
 from tests.content.builders import a_feed, a_newsletter, an_entry, downloads, publish, store
@@ -146,6 +146,17 @@ def test_another_feed_s_version_does_not_edit_the_article(begin, newsletter):
         publish(session, transport, "bus", html="<p>Shorter.</p>")
         article = session.scalars(select(Article)).one()
         assert (article.html, article.edited_at) == ("<p>All about bus.</p>", None)
+
+
+def test_an_article_of_a_removed_feed_becomes_that_of_the_feed_that_offers_it(begin, newsletter):
+    with begin() as session:
+        town, transport = session.scalars(select(Feed)).one(), a_feed(session, newsletter, "transport")
+        publish(session, town, "bus", published_at=NOON - HOUR)
+        town.removed_at = NOON
+        session.flush()
+        assert publish(session, transport, "bus", published_at=NOON - HOUR, title="Bus lines") == 0
+        article = session.scalars(select(Article)).one()
+        assert (article.feed_id, article.title) == (transport.id, "Bus lines")
 
 
 def test_an_article_that_the_release_before_stored_is_recognized(begin, newsletter, refresh):

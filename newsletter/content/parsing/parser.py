@@ -28,10 +28,11 @@ def parse(body: bytes, *, url: str, content_type: str = "") -> ParsedFeed:
     if page := web_pages.explain(text, url=url):
         raise FeedUnreadable(page)
     feed = json_feed.read(text, url) if json_feed.is_json(text) else _read_xml(text, url)
+    entries = filter(None, map(normalize, islice(feed.entries, MAX_ENTRIES)))
     language = feed.language.strip().replace("_", "-")
     return ParsedFeed(
         title=feed.title,
-        entries=tuple(filter(None, map(normalize, islice(feed.entries, MAX_ENTRIES)))),
+        entries=tuple(entries),
         link=feed.link,
         language=language if LANGUAGE.fullmatch(language) else "",
     )

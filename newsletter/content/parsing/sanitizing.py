@@ -52,8 +52,17 @@ def sanitize(html: str, *, base: str | None = None) -> str:
     cleaned = first_pass.clean(bounded(html))
     for tag, replacement in REPLACEMENTS.items():
         cleaned = cleaned.replace(f"<{tag}>", f"<{replacement}>").replace(f"</{tag}>", f"</{replacement}>")
-    safe = nh3.clean(
-        cleaned,
+    try:
+        safe = _with_safe_links(cleaned, base)
+    except ValueError:  # nh3 refuses bases that urlsplit accepts, such as a host name with a "<"
+        safe = _with_safe_links(cleaned, None)
+    return re.sub(r"<p>\s*</p>", "", safe).strip()
+
+
+def _with_safe_links(html: str, base: str | None) -> str:
+    """Reduce HTML to the allowed elements. Raises ValueError if the base is no URL by the WHATWG's standard."""
+    return nh3.clean(
+        html,
         tags=TAGS,
         attributes=ATTRIBUTES,
         clean_content_tags=REMOVED,
@@ -62,7 +71,6 @@ def sanitize(html: str, *, base: str | None = None) -> str:
         link_rel=None,
         url_relative=("rewrite_with_base", base) if base else "deny",
     )
-    return re.sub(r"<p>\s*</p>", "", safe).strip()
 
 
 def plain_text(html: str) -> str:

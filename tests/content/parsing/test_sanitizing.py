@@ -124,3 +124,8 @@ def test_html_over_the_size_limit_is_cut_between_elements():
     html = sanitize("<p>some words</p>" * 50_000)
     assert MAX_CHARACTERS * 0.9 < len(html) <= MAX_CHARACTERS
     assert html.endswith("some words</p>")
+
+
+def test_a_base_that_is_no_address_removes_relative_links():
+    html = sanitize('<p><a href="/1">One</a> <a href="http://x.example/2">two</a></p>', base="http://</x.example/")
+    assert html == '<p><a>One</a> <a href="http://x.example/2">two</a></p>'
