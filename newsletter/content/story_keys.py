@@ -35,11 +35,13 @@ class StoryKeys:
 def entry_keys(entry: FeedEntry) -> StoryKeys:
     """Return the keys of an entry by itself; `recognition.distinct` removes those that several entries share.
 
-    An identity that was made from the link says no more than the link does, so it is left out.
+    An identity that was made from the link says no more than the link does, so it is left out. The page of the feed,
+    which serves an entry without a page of its own, names no story.
     """
+    url = entry.url if entry.has_own_link else None
     return StoryKeys(
-        identity=comparable(entry.identity) if entry.has_own_identity or not entry.url else None,
-        **link_keys(entry.url),
+        identity=comparable(entry.identity) if entry.has_own_identity or not url else None,
+        **link_keys(url),
         text=text_key(entry.title, entry.summary, entry.html),
         title=normalized(entry.title),
         date=minute(entry.published_at),

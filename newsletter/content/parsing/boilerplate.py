@@ -6,15 +6,18 @@ as "Continue reading". Lists of links and captions stay in the article, but are 
 # ruff: noqa: RUF001 - the quotation marks and dashes are those of many languages
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from newsletter.content.parsing import boilerplate_phrases as phrases
 from newsletter.content.parsing.sanitizing import one_line
 from newsletter.content.parsing.text_lines import HtmlLine, HtmlLines, LinkSpan
+from newsletter.content.parsing.unescaping import unescape
 
 MAX_PHRASE = 600  # characters; what is longer is the article's own
 MAX_STARTS = 12  # places in a line that are tried as the beginning of a phrase
+MAX_PROSE = 2000  # characters that are read for an excerpt
 LAST_LINES = 3  # of an article, in which a phrase may follow the article's own words
 MAX_LINK_WORDS = 10  # of a line that is one link and no prose
 MAX_LABEL_WORDS = 3
@@ -53,7 +56,7 @@ class TextLine:
 
 @dataclass(frozen=True)
 class ReadableText:
-    """An article's own words: its HTML, not sanitized, and its lines."""
+    """An article's own words: its HTML, not sanitized, and the lines at its beginning."""
 
     html: str
     lines: tuple[TextLine, ...]
@@ -69,8 +72,17 @@ def without_boilerplate(html: str) -> ReadableText:
     for line in list(islice(own, LAST_LINES)):
         while (start := _last_phrase(line)) is not None:
             line.cut_at = start
-    lines = [TextLine(one_line(_own_words(line)), _is_prose(line)) for line in document.lines]
-    return ReadableText(document.html(), tuple(line for line in lines if line.text))
+    return ReadableText(document.html(), tuple(_text_lines(document.lines)))
+
+
+def _text_lines(lines: list[HtmlLine]) -> Iterator[TextLine]:
+    length = 0
+    for line in lines:
+        if length < MAX_PROSE and (text := one_line(unescape(_own_words(line)))):
+            if text[-1].isalnum() and line.cut_at:  # an invitation to read on in the middle of a sentence
+                text += "…"
+            yield TextLine(text, is_prose := _is_prose(line))
+            length += is_prose * len(text)
 
 
 def _own_words(line: HtmlLine) -> str:

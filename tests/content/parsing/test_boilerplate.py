@@ -150,7 +150,8 @@ def test_links_are_the_excerpt_if_there_is_nothing_else():
 
 
 def test_a_text_that_its_publisher_cut_off_ends_with_an_ellipsis():
-    for mark in ("[&#8230;]", "[...]", " …", '… <a href="/1">Continue reading</a>', "(…)"):
+    link = '<a href="/1">Continue reading</a>'
+    for mark in ("[&#8230;]", "[...]", " …", f"… {link}", link, "(…)", "&amp;hellip;"):
         assert described(f"<p>The council met on Friday and chose {mark}</p>").summary == (
             "The council met on Friday and chose…"
         )
