@@ -11,6 +11,7 @@ from newsletter import startup, templating
 from newsletter.content import refreshing
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
 from newsletter.content.downloading.slots import DownloadSlots
+from newsletter.content.fetching.http import user_agent
 from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
 from newsletter.mail.delivery.assembly import Assembler
@@ -94,7 +95,7 @@ def build(
     parts = database, templating.environment(), keys, settings.base_url, dispatcher
     return Context(
         *parts,
-        SandboxedDownloader(allow=settings.feed_allow),
+        SandboxedDownloader(allow=settings.feed_allow, agent=user_agent(settings.base_url)),
         refreshing.slots(stop),
         clock,
         supervisor,

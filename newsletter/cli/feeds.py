@@ -15,6 +15,7 @@ from newsletter.content.downloading.downloader import DownloadInterrupted
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
 from newsletter.content.feed_looks import FeedLook
 from newsletter.content.feeds import Feed
+from newsletter.content.fetching.http import user_agent
 from newsletter.errors import Refused
 from newsletter.newsletters import Newsletter
 from newsletter.settings import Settings
@@ -76,7 +77,7 @@ def refresh(
 ) -> None:
     """Fetch feeds now. Also fetch the pictures of new articles; exit 1 if a feed could not be read."""
     settings, now = console.configured(), clock.now()
-    with console.database(settings) as database, closing(SandboxedDownloader(allow=settings.feed_allow)) as downloader:
+    with console.database(settings) as database, closing(_downloader(settings)) as downloader:
         with database.writing() as session:
             feeds.make_due(session, feed_ids=feed_ids or (), actor=audit_log.system_user(), now=now)
         while refreshing.refresh_due(database.writing, downloader, now=now):
@@ -196,7 +197,7 @@ def _look_for(database: Database, settings: Settings, feed_id: int, url: str, *,
 
 def _look(settings: Settings, url: str, *, anyway: bool) -> FeedLook:
     """Ask the address once. Raises Refused, with the reason and the remedy, if no feed comes and not `anyway`."""
-    with closing(SandboxedDownloader(allow=settings.feed_allow)) as downloader:
+    with closing(_downloader(settings)) as downloader:
         look = feed_looks.look(downloader, feed_addresses.candidates(url))
     if isinstance(look.failure, DownloadInterrupted) and not anyway:
         raise Refused(f"{look.asked} could not be looked at, which is not its fault: {look.failure}\nTry again.")
@@ -215,3 +216,7 @@ def _rows(session: Session, since: datetime | None = None) -> list[dict[str, Any
 
 def _row(session: Session, feed: Feed, now: datetime) -> dict[str, Any]:
     return feed_rows.row(session, feed, session.get_one(Newsletter, feed.newsletter_id), now=now, since=None)
+
+
+def _downloader(settings: Settings) -> SandboxedDownloader:
+    return SandboxedDownloader(allow=settings.feed_allow, agent=user_agent(settings.base_url))

@@ -54,7 +54,7 @@ def _answer(request: DownloadRequest) -> bytes:
 
 
 def _download(request: DownloadRequest) -> FeedDownload | PictureDownload:
-    downloader = DirectDownloader(HttpFetcher(allow=request.allow, seconds=request.fetch_seconds))
+    downloader = DirectDownloader(HttpFetcher(allow=request.allow, agent=request.agent, seconds=request.fetch_seconds))
     if request.kind == "picture":
         return downloader.picture(request.url)
     return downloader.feed(request.url, etag=request.etag, last_modified=request.last_modified)

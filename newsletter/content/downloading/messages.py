@@ -22,6 +22,7 @@ from newsletter.content.downloading.downloader import (
 )
 from newsletter.content.downloading.limits import Limits
 from newsletter.content.fetching.destinations import FetchError, Forbidden, ServerUnavailable
+from newsletter.content.fetching.http import USER_AGENT
 from newsletter.content.parsing.decoding import FeedUnreadable
 from newsletter.content.parsing.image_check import PictureUnsuitable
 from newsletter.errors import NewsletterError
@@ -50,6 +51,7 @@ class DownloadRequest:
     etag: str | None = None
     last_modified: str | None = None
     allow: tuple[AllowedHost, ...] = ()
+    agent: str = USER_AGENT
     fetch_seconds: float
     limits: Limits
 

@@ -22,7 +22,7 @@ from newsletter.content.downloading.downloader import (
 from newsletter.content.downloading.limits import ABSOLUTE_SECONDS, Limits
 from newsletter.content.downloading.messages import MAX_ANSWER, DownloadRequest, Ending, Overdue, decode_answer
 from newsletter.content.downloading.server_process import ServerProcess
-from newsletter.content.fetching.http import MAX_SECONDS
+from newsletter.content.fetching.http import MAX_SECONDS, USER_AGENT
 
 # Without an ending for so long, the fork server itself hangs: its children end after ABSOLUTE_SECONDS.
 MAX_WAIT = ABSOLUTE_SECONDS + 15.0
@@ -34,17 +34,19 @@ class SandboxedDownloader:
     """A downloader that any number of threads may share; a fork server makes a child for each download.
 
     The server starts with the first download, and again if it has ended. `allow` lists private hosts that may be
-    reached. `fetch_seconds` limits the exchange with a server, `limits` the whole download.
+    reached. `agent` is the User-Agent. `fetch_seconds` limits the exchange with a server, `limits` the whole download.
     """
 
     def __init__(
         self,
         *,
         allow: Collection[AllowedHost] = (),
+        agent: str = USER_AGENT,
         fetch_seconds: float = MAX_SECONDS,
         limits: Limits | None = None,
     ) -> None:
         self._allow = tuple(allow)
+        self._agent = agent
         self._fetch_seconds = fetch_seconds
         self._limits = limits or Limits()
         self._starting = Lock()
@@ -59,6 +61,7 @@ class SandboxedDownloader:
             etag=etag,
             last_modified=last_modified,
             allow=self._allow,
+            agent=self._agent,
             fetch_seconds=self._fetch_seconds,
             limits=self._limits,
         )
@@ -67,7 +70,12 @@ class SandboxedDownloader:
     def picture(self, url: str) -> PictureDownload:
         """Download a picture."""
         request = DownloadRequest(
-            kind="picture", url=url, allow=self._allow, fetch_seconds=self._fetch_seconds, limits=self._limits
+            kind="picture",
+            url=url,
+            allow=self._allow,
+            agent=self._agent,
+            fetch_seconds=self._fetch_seconds,
+            limits=self._limits,
         )
         return cast("PictureDownload", self._download(request))
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ssl import SSLContext
+from urllib.parse import urlsplit
 
 import httpcore2
 import httpx2
@@ -28,6 +29,7 @@ MAX_SECONDS = 10.0
 MAX_REDIRECTS = 5
 MAX_REFUSAL_BYTES = 100_000  # of an error page that are read to explain the error
 USER_AGENT = "newsletter (fetches feeds for a newsletter; asks at most every few minutes)"
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 TIMEOUTS = (httpx2.TimeoutException, httpcore2.TimeoutException)
 FAILURES = (
@@ -118,10 +120,13 @@ class HttpFetcher:
             raise kind(f"The server could not be reached: {error}") from error
 
 
-def user_agent(site: str | None = None) -> str:
-    """Return the name under which this service asks; `site` is its own URL, where publishers learn whose it is."""
-    contact = f"+{site}; " if site and site.isascii() else ""  # a header field is ASCII
-    return USER_AGENT.replace("(", f"({contact}", 1)
+def user_agent(site: str) -> str:
+    """Return the name under which this service asks. It holds the service's own URL, so publishers learn whose it is.
+
+    An address that only this machine knows tells publishers nothing, and a header field holds only ASCII.
+    """
+    is_known = site.isascii() and (urlsplit(site).hostname or "localhost") not in LOCAL_HOSTS
+    return USER_AGENT.replace("(", f"(+{site}; ", 1) if is_known else USER_AGENT
 
 
 @cache

@@ -117,3 +117,9 @@ def test_how_a_child_ended_shows_whose_fault_it_is(ending, kind, words):
     error = explained(Ending.decode(ending.encode()), Limits(cpu_seconds=1, seconds=20))
     assert type(error) is kind
     assert words in str(error)
+
+
+def test_a_sandboxed_download_tells_the_user_agent(site: LocalHttp):
+    with closing(SandboxedDownloader(allow=ALLOW, agent="tests (+https://letters.example)")) as downloader:
+        downloader.feed(site.put("/feed.xml", RSS))
+    assert site.requests[0][1]["user-agent"] == "tests (+https://letters.example)"

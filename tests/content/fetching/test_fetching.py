@@ -95,7 +95,7 @@ def test_the_user_agent_tells_publishers_whose_it_is():
     assert user_agent("https://letters.example") == (
         "newsletter (+https://letters.example; fetches feeds for a newsletter; asks at most every few minutes)"
     )
-    assert user_agent() == user_agent("https://m\xfcnchen.example") == USER_AGENT
+    assert user_agent("http://localhost:8000") == user_agent("https://m\xfcnchen.example") == USER_AGENT
 
 
 def test_proxies_of_the_environment_are_not_used(site: LocalHttp, fetcher, monkeypatch):
