@@ -1,4 +1,4 @@
-"""newsletter issues: draft, preview, send, pause, cancel and follow issues."""
+"""newsletter issues: draft, preview, check, send, pause, cancel and follow issues."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -11,15 +11,16 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
-from newsletter.content import issues
+from newsletter.content import issue_notes, issues
 from newsletter.content.digests import drafting, expiry
 from newsletter.content.issues import Issue
-from newsletter.errors import NotFound
+from newsletter.errors import NotFound, Refused
 from newsletter.mail.delivery import issue_pauses
 from newsletter.mail.delivery.deliveries import status_counts
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.mailings import issue_letters
 from newsletter.mail.pace import notices
+from newsletter.newsletters import Newsletter
 
 app = typer.Typer(help="Issues: dated editions of a newsletter.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -60,20 +61,44 @@ def preview(
     part: Annotated[str, typer.Option(help="html, text or source.")] = "text",
     to: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
 ) -> None:
-    """Show the letter as readers will get it. Personal links are placeholders such as /u/preview."""
+    """Show the letter as readers will get it. Personal links are placeholders such as /u/preview.
+
+    What publishers changed or withdrew since the draft is told beside it, on the standard error.
+    """
     settings = console.configured()
     with console.database(settings) as database, database.reading() as session:
         issue = _issue(session, number)
         shown = issue_letters.preview(session, issue, templates=templating.environment(), base_url=settings.base_url)
-        note = _note(session, issue)
+        notes = [_note_line(note) for note in _notes(session, issue)]
+        if approval := _approval_note(session, issue):
+            notes.append(approval)
     if part not in shown:
         raise typer.BadParameter("must be html, text or source", param_hint="--part")
     if to:
         to.write_text(shown[part], encoding="utf-8")
     else:
         typer.echo(shown[part])
-    if note:
-        typer.echo(note, err=True)
+    for line in notes:
+        typer.echo(line, err=True)
+
+
+@app.command()
+def check(number: IssueArgument, as_json: console.Json = False) -> None:
+    """Check that the letter can be sent, and tell what publishers changed or withdrew since the draft."""
+    settings = console.configured()
+    with console.database(settings) as database, database.reading() as session:
+        issue = _issue(session, number)
+        problem = None
+        try:
+            issue_letters.check(session, issue, templates=templating.environment(), base_url=settings.base_url)
+        except Refused as error:
+            problem = str(error)
+        answer = {**_row(issue), "problem": problem, "notes": _notes(session, issue)}
+    lines = [problem, *map(_note_line, answer["notes"])]
+    text = "\n".join(line for line in lines if line) or f"Issue {number} can be sent; its articles are unchanged."
+    console.show(answer, as_json=as_json, text=text)
+    if problem:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -127,7 +152,7 @@ def status(
         rows = [
             {
                 **_row(issue),
-                "reason": issues.pause_reason(session, issue) or issues.expiry_reason(session, issue),
+                "reason": issues.pause_reason(session, issue) or issues.cancellation_reason(session, issue),
                 "approve_until": expiry.deadline(session, issue),
                 "relays": relay_notices if issue.status is issues.IssueStatus.SENDING else [],
                 **_counts(session, issue),
@@ -156,13 +181,31 @@ def _row(issue: Issue) -> dict[str, Any]:
     return {"issue": issue.id, "number": issue.number, "status": issue.status.value, "title": issue.title}
 
 
-def _note(session: Session, issue: Issue) -> str | None:
+def _approval_note(session: Session, issue: Issue) -> str | None:
     """Return what an operator who looks at the issue should know about its approval."""
-    return issues.expiry_reason(session, issue) or _approval(expiry.deadline(session, issue))
+    return issues.cancellation_reason(session, issue) or _approval(expiry.deadline(session, issue))
 
 
 def _approval(until: datetime | None) -> str | None:
     return f"waits for approval until {until:%Y-%m-%d %H:%M} UTC; then its articles are free again" if until else None
+
+
+def _notes(session: Session, issue: Issue) -> list[dict[str, Any]]:
+    zone = session.get_one(Newsletter, issue.newsletter_id).zone
+    return [
+        {
+            "article": note.article_id,
+            "title": note.title,
+            "change": note.change.name.lower(),
+            "note": note.change.value,
+            "at": templating.local(note.at, zone),
+        }
+        for note in issue_notes.of_issue(session, issue)
+    ]
+
+
+def _note_line(note: dict[str, Any]) -> str:
+    return f"“{note['title']}” {note['note']} ({note['at']:%Y-%m-%d %H:%M})."
 
 
 def _counts(session: Session, issue: Issue) -> dict[str, Any]:

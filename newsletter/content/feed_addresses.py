@@ -4,7 +4,7 @@ import re
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from newsletter.content.parsing.entries import web_address
+from newsletter.content.parsing.feed_links import web_address
 from newsletter.content.parsing.sanitizing import without_userinfo
 from newsletter.errors import Malformed
 

@@ -12,7 +12,8 @@ from newsletter.content.feed_attempts import FeedAttempt
 from newsletter.content.feeds import DueFeed, Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.parsing.decoding import FeedUnreadable
-from newsletter.content.parsing.entries import FeedEntry, web_address
+from newsletter.content.parsing.entries import FeedEntry
+from newsletter.content.parsing.feed_links import web_address
 
 FeedFailure = FetchError | FeedUnreadable | LimitExceeded | DownloadInterrupted
 FAILURES = (FetchError, FeedUnreadable, LimitExceeded, DownloadInterrupted)

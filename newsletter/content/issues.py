@@ -13,7 +13,7 @@ from newsletter.content import editions
 from newsletter.content.articles import Article
 from newsletter.content.editions import Edition
 from newsletter.content.feeds import Feed
-from newsletter.content.pictures import Picture
+from newsletter.content.picture_files import Picture
 from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base
@@ -167,9 +167,10 @@ def mark_sent(session: Session, issue: Issue, *, actor: str, now: datetime) -> N
     _change_status(session, issue, IssueStatus.SENT, {"sent_at": now}, actor=actor, now=now)
 
 
-def cancel(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
+def cancel(session: Session, issue: Issue, *, actor: str, now: datetime, reason: str | None = None) -> None:
     """Cancel an issue and free its articles for the next one. Raises Refused for a sent or a skipped issue."""
-    _change_status(session, issue, IssueStatus.CANCELLED, actor=actor, now=now)
+    facts = {"reason": reason} if reason else {}
+    _change_status(session, issue, IssueStatus.CANCELLED, actor=actor, now=now, facts=facts)
     _free_articles(session, issue)
 
 
@@ -195,12 +196,14 @@ def expire(session: Session, issue: Issue, *, reason: str, actor: str, now: date
     return True
 
 
-def expiry_reason(session: Session, issue: Issue) -> str | None:
-    """Return why the scheduler cancelled a draft; None if it did not."""
+def cancellation_reason(session: Session, issue: Issue) -> str | None:
+    """Return why a draft was cancelled without a person; None if a person cancelled it, or if it is not cancelled."""
     if issue.status is not IssueStatus.CANCELLED:
         return None
-    expired = audit_log.last(session, subject=f"issue:{issue.id}", verb=f"issue {EXPIRED}")
-    return expired.fields.get("reason") if expired else None
+    subject = f"issue:{issue.id}"
+    verbs = (f"issue {EXPIRED}", f"issue {IssueStatus.CANCELLED}")
+    logged = (audit_log.last(session, subject=subject, verb=verb) for verb in verbs)
+    return next((entry.fields.get("reason") for entry in logged if entry), None)
 
 
 def pause_reason(session: Session, issue: Issue) -> str | None:
@@ -233,7 +236,7 @@ def _change_status(
     changed = session.scalar(allowed.values(status=to, **(values or {})).returning(Issue.id))
     session.refresh(issue)
     if changed is None:
-        reason = expiry_reason(session, issue)
+        reason = cancellation_reason(session, issue)
         because = f" ({reason})" if reason else ""
         raise Refused(f"Issue {issue.id} is {issue.status}{because}, so its status cannot change to {to}.")
     log_change(session, issue, verb, actor=actor, now=now, **(facts or {}))

@@ -7,7 +7,7 @@ from threading import Event
 
 from sqlalchemy.orm import Session
 
-from newsletter.content import articles, feed_attempts, feeds, issues
+from newsletter.content import feed_attempts, feeds, storing
 from newsletter.content.downloading.downloader import DownloadCancelled, Downloader
 from newsletter.content.downloading.slots import DownloadSlots, FreeSlots, SlotWork
 from newsletter.content.feed_attempts import FeedAttempt
@@ -89,5 +89,4 @@ def store(session: Session, due: DueFeed, attempt: FeedAttempt, *, now: datetime
     feed = feed_attempts.record(session, due, attempt, now=now)
     if feed is None or attempt.download is None or attempt.download.feed is None:
         return 0
-    entries = attempt.download.feed.entries
-    return articles.upsert(session, feed.id, entries, now=now, frozen=issues.frozen_article_ids())
+    return storing.store(session, feed, attempt.download.feed, now=now)

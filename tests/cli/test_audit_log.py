@@ -46,6 +46,7 @@ READING = {
     "digests list": (),
     "digests upcoming": (),
     "issues preview": ("{drafted}",),
+    "issues check": ("{drafted}",),
     "issues status": (),
     "operators list": (),
     "operators acts": (),

@@ -109,6 +109,22 @@ def test_a_304_without_validators_keeps_the_known_ones(site: LocalHttp, refresh,
     assert refresh(feed, now=NOON + INTERVAL).etag == '"v1"'
 
 
+class CuttingDownloader(DirectDownloader):
+    """A downloader whose documents are cut off."""
+
+    def feed(self, url: str, **validators) -> FeedDownload:
+        download = super().feed(url, **validators)
+        return replace(download, feed=replace(download.feed, is_complete=False))
+
+
+def test_a_document_that_is_cut_off_keeps_no_validators(begin, town):
+    downloader = CuttingDownloader(FakeFetcher({TOWN: rss("bus")}, {TOWN: '"1"'}))
+    refreshing.refresh_due(begin, downloader, now=NOON)
+    cut = stored(begin, town)
+    assert (cut.etag, cut.read_at, cut.error) == (None, None, None)
+    assert titles(begin) == {"bus"}
+
+
 def test_an_etag_beyond_ascii_is_stored_and_sent_back_as_it_came(site: LocalHttp, refresh, added):
     feed = added(site.put("/feed", rss("bus"), headers={"ETag": '"v1-\xe4\xff\x85"'}))
     refresh(feed)
@@ -267,7 +283,7 @@ def test_a_feed_does_not_move_to_what_is_no_feed(site: LocalHttp, refresh, added
 
 def test_a_feed_does_not_move_to_the_address_of_another_and_says_so(site: LocalHttp, refresh, added, begin):
     old = site.put("/old", status=301, headers={"Location": "/new"})
-    new = site.put("/new", rss("bus"))
+    new = site.put("/new", rss("bus"), etag='"1"')
     feed = added(old)
     with begin() as session:
         newsletter = session.get_one(Feed, feed).newsletter_id
@@ -278,6 +294,8 @@ def test_a_feed_does_not_move_to_the_address_of_another_and_says_so(site: LocalH
     assert kept.error == (
         f"The feed has moved to {new}, which this newsletter reads as feed {other.id}. Remove one of the two."
     )
+    unchanged = refresh(feed, now=NOON + INTERVAL)
+    assert (unchanged.error, unchanged.read_at) == (kept.error, NOON)
     with begin() as session:
         session.get_one(Feed, other.id).removed_at = NOON
     assert "an address that was removed" in refresh(feed, now=NOON + DAY / 2).error

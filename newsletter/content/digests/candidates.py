@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import ColumnElement, and_, exists, false, select
 from sqlalchemy.orm import Session, aliased
 
-from newsletter.content.appearances import Appearance
+from newsletter.content.appearances import Appearance, is_withdrawn_everywhere
 from newsletter.content.articles import Article
 from newsletter.content.digests.selection import Candidate
 from newsletter.content.feeds import Feed
@@ -31,7 +31,7 @@ def read(
         Article.first_seen_at,
         (false() if only_unused else in_this).label("in_this_digest"),
         (false() if only_unused else in_another).label("in_another_issue"),
-        _is_withdrawn().label("is_withdrawn"),
+        is_withdrawn_everywhere().label("is_withdrawn"),
         _is_feed_removed(newsletter_id).label("is_feed_removed"),
     )
     found = found.join(Feed, Feed.id == Article.feed_id).where(Feed.newsletter_id == newsletter_id)
@@ -50,12 +50,6 @@ def _use(digest_id: int | None) -> tuple[ColumnElement[bool], ColumnElement[bool
     if digest_id is None:
         return false(), alive
     return position.where(IssueArticle.digest_id == digest_id), alive.where(Issue.digest_id.is_(None))
-
-
-def _is_withdrawn() -> ColumnElement[bool]:
-    """Return whether every feed that offered the article has withdrawn it. The release before stores no appearance."""
-    offered = exists().where(Appearance.article_id == Article.id)
-    return and_(offered.where(Appearance.is_withdrawn), ~offered.where(~Appearance.is_withdrawn))
 
 
 def _is_feed_removed(newsletter_id: int) -> ColumnElement[bool]:

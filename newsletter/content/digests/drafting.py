@@ -166,6 +166,7 @@ def _store(
         window_from=run.since if run else None,
         window_to=run.at if run else now,
         drafted_at=now,
+        has_generated_title=not title,
     )
     session.add(issue)
     session.flush()

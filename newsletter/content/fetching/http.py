@@ -19,7 +19,7 @@ from newsletter import clock
 from newsletter.allowed_hosts import AllowedHost
 from newsletter.content.fetching import content_codings, validators
 from newsletter.content.fetching.connections import GuardedTransport
-from newsletter.content.fetching.destinations import FetchError, Forbidden, Guard, Resolve, resolve
+from newsletter.content.fetching.destinations import FetchError, Forbidden, Guard, Resolve, ServerUnavailable, resolve
 from newsletter.content.fetching.fetcher import MAX_BYTES, FetchResult
 from newsletter.content.fetching.redirects import PermanentMove, check_redirect
 from newsletter.content.fetching.refusals import is_robot_check, refusal
@@ -37,6 +37,7 @@ FAILURES = (
     httpcore2.ProtocolError,
     httpcore2.UnsupportedProtocol,
 )
+INVALID = (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpcore2.UnsupportedProtocol)
 
 
 class HttpFetcher:
@@ -109,9 +110,18 @@ class HttpFetcher:
         try:
             yield
         except TIMEOUTS as error:
-            raise FetchError(f"The server sent no complete response within {self._seconds:g} seconds.") from error
+            raise ServerUnavailable(
+                f"The server sent no complete response within {self._seconds:g} seconds."
+            ) from error
         except FAILURES as error:
-            raise FetchError(f"The server could not be reached: {error}") from error
+            kind = FetchError if isinstance(error, INVALID) else ServerUnavailable
+            raise kind(f"The server could not be reached: {error}") from error
+
+
+def user_agent(site: str | None = None) -> str:
+    """Return the name under which this service asks; `site` is its own URL, where publishers learn whose it is."""
+    contact = f"+{site}; " if site and site.isascii() else ""  # a header field is ASCII
+    return USER_AGENT.replace("(", f"({contact}", 1)
 
 
 @cache

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 import httpx2
 
 from newsletter.content.fetching import http_dates
-from newsletter.content.fetching.destinations import FetchError
+from newsletter.content.fetching.destinations import FetchError, ServerUnavailable
 from newsletter.content.parsing import web_pages
 
+TEMPORARY = (408, 425, 429)  # and every server error
 GONE_PAUSE = timedelta(days=7)
 ADVICE = {
     304: "It was asked for the whole document.",
@@ -33,7 +34,8 @@ def refusal(status: int, headers: Mapping[str, str], page: str, *, url: str, now
     retry_after = http_dates.pause(headers.get("Retry-After", ""), now=now)
     if status == httpx2.codes.GONE:
         retry_after = GONE_PAUSE
-    return FetchError(f"The server answered {_with_phrase(status)}. {advice}".rstrip(), retry_after=retry_after)
+    kind = ServerUnavailable if status in TEMPORARY or httpx2.codes.is_server_error(status) else FetchError
+    return kind(f"The server answered {_with_phrase(status)}. {advice}".rstrip(), retry_after=retry_after)
 
 
 def _with_phrase(status: int) -> str:

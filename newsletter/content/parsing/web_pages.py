@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from selectolax.lexbor import LexborHTMLParser
 
-from newsletter.content.parsing.entries import web_address
+from newsletter.content.parsing.feed_links import web_address
 
 MAX_CHARACTERS = 200_000  # of a page that are examined
 FEW_CHARACTERS = 1500  # of text: an obstacle says little else

@@ -66,13 +66,13 @@ def test_an_expired_draft_says_so(begin, daily, caplog):
     reason = "nobody approved it within 24 hours; its articles are free for the next issue"
     with begin() as session:
         issue = session.scalars(select(Issue)).one()
-        assert (expiry.deadline(session, issue), issues.expiry_reason(session, issue)) == (SEVEN + DAY, None)
+        assert (expiry.deadline(session, issue), issues.cancellation_reason(session, issue)) == (SEVEN + DAY, None)
         assert examination.collect_remarks(session, now=SEVEN) == []
     work(begin, SEVEN + DAY)
     assert "nobody approved a draft in time" in caplog.text
     with begin() as session:
         issue = session.get_one(Issue, issue.id)
-        assert (expiry.deadline(session, issue), issues.expiry_reason(session, issue)) == (None, reason)
+        assert (expiry.deadline(session, issue), issues.cancellation_reason(session, issue)) == (None, reason)
         entry = audit_log.last(session, subject=f"issue:{issue.id}", verb="issue expired")
         assert (entry.actor, entry.fields) == ("scheduler", {"reason": reason})
         with pytest.raises(Refused, match=f"is cancelled \\({reason}\\), so its status cannot change to approved"):

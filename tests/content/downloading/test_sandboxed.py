@@ -1,13 +1,9 @@
 """Limits: what a document or a server may cost, and whose fault it is when a download ends."""
 
-import gzip
 import os
 import signal
-import zlib
-from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from itertools import repeat
 from pathlib import Path
 from time import monotonic
 
@@ -17,48 +13,14 @@ from newsletter.content.downloading.downloader import DownloadCancelled, Downloa
 from newsletter.content.downloading.limits import Limits
 from newsletter.content.downloading.messages import Ending, Overdue
 from newsletter.content.downloading.sandboxed import SandboxedDownloader, explained
-from newsletter.content.fetching.destinations import FetchError
+from newsletter.content.fetching.destinations import FetchError, ServerUnavailable
+from tests.content.downloading import hostile
 from tests.content.downloading.conftest import ALLOW
 from tests.local_http import LocalHttp
 from tests.waiting import eventually
 
 RSS = b"<rss version='2.0'><channel><title>Town</title><item><title>Bus</title></item></channel></rss>"
-MANY_ITEMS = b"<rss><channel>" + b"<item><title>a</title></item>" * 150_000 + b"</channel></rss>"
-MANY_OBJECTS = b'{"version": "https://jsonfeed.org/version/1", "items": [' + b"{}," * 1_600_000 + b"{}]}"
-ENDLESS = 10_000  # parts of a body that no test reads to its end
-SLOW = {"body": [b"<rss>"] * ENDLESS, "pause": 0.1}
-
-GZIP = b"\x1f\x8b\x08\x00\0\0\0\0\0\xff"  # RFC 1952 section 2.3: a header without optional fields
-GZIP_WITH_NAME = b"\x1f\x8b\x08\x08\0\0\0\0\0\xff"  # a header with a file name, which ends with a zero octet
-EMPTY_BLOCK = b"\0\0\0\xff\xff"  # RFC 1951 section 3.2.4: a stored block of no octets
-
-
-def nested_gzip(layers: int) -> bytes:
-    """Return a name that never ends, compressed so many times: few octets, of which no one ever comes out."""
-    unit, head = b"a" * (1 << 20), GZIP_WITH_NAME
-    for _ in range(layers):
-        unit, head = deflated(unit), GZIP + deflated(head)
-        unit *= max(1, (1 << 20) // len(unit))
-    return head + unit
-
-
-def deflated(octets: bytes) -> bytes:
-    """Return a raw deflate stream that ends on an octet and refers to nothing before it."""
-    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return compressor.compress(octets) + compressor.flush(zlib.Z_FULL_FLUSH)
-
-
-def coded(body: bytes | Iterable[bytes], coding: str) -> dict:
-    return {"body": body, "headers": {"Content-Encoding": coding}}
-
-
-WITHOUT_OUTPUT = {
-    "a name in four codings": coded(nested_gzip(3), ", ".join(["gzip"] * 4)),
-    "a name without end": coded([GZIP_WITH_NAME, *repeat(b"a" * 100_000, ENDLESS)], "gzip"),
-    "empty members": coded(repeat(gzip.compress(b"") * 5000, ENDLESS), "gzip"),
-    "empty blocks": coded([GZIP, *repeat(EMPTY_BLOCK * 20_000, ENDLESS)], "gzip"),
-    "empty deflate blocks": coded([b"\x78\x9c", *repeat(EMPTY_BLOCK * 20_000, ENDLESS)], "deflate"),
-}
+WITHOUT_OUTPUT = hostile.without_output()
 
 
 @pytest.mark.parametrize("name", WITHOUT_OUTPUT)
@@ -72,7 +34,7 @@ def test_a_body_that_costs_time_and_yields_nothing_ends_within_the_limits(sandbo
 
 def test_a_document_that_takes_too_much_processor_time_exceeds_a_limit(sandboxed, site: LocalHttp):
     with pytest.raises(LimitExceeded, match="more than 1 seconds of processor time"):
-        sandboxed.feed(site.put("/feed.xml", MANY_ITEMS))
+        sandboxed.feed(site.put("/feed.xml", hostile.MANY_ITEMS))
 
 
 def test_too_much_memory_and_too_long_a_download_exceed_a_limit(site: LocalHttp):
@@ -80,17 +42,17 @@ def test_too_much_memory_and_too_long_a_download_exceed_a_limit(site: LocalHttp)
     with closing(SandboxedDownloader(allow=ALLOW, limits=strict)) as downloader:
         assert downloader.feed(site.put("/good.xml", RSS)).feed
         with pytest.raises(LimitExceeded, match="more than 192 MB of memory"):
-            downloader.feed(site.put("/feed.json", MANY_OBJECTS))
+            downloader.feed(site.put("/feed.json", hostile.MANY_OBJECTS))
         with pytest.raises(LimitExceeded, match="more than 2 seconds"):
-            downloader.feed(site.put("/slow.xml", **SLOW))
+            downloader.feed(site.put("/slow.xml", **hostile.slow()))
 
 
 def test_a_hostile_document_does_not_harm_a_sound_one_beside_it(sandboxed, site: LocalHttp):
-    url = site.put("/slow.xml", **SLOW)
+    url = site.put("/slow.xml", **hostile.slow())
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(sandboxed.feed, url)
         assert sandboxed.feed(site.put("/good.xml", RSS)).feed.title == "Town"
-        assert type(running.exception()) is FetchError
+        assert type(running.exception()) is ServerUnavailable
 
 
 def test_a_child_sees_no_secret_of_its_parent(sandboxed, site: LocalHttp):
@@ -128,7 +90,7 @@ def test_closing_cancels_the_downloads_and_leaves_no_process(site: LocalHttp):
 
 def started(threads: ThreadPoolExecutor, downloader: SandboxedDownloader, site: LocalHttp) -> Future:
     """Start a slow download and wait until its request has arrived."""
-    running = threads.submit(downloader.feed, site.put("/slow.xml", **SLOW))
+    running = threads.submit(downloader.feed, site.put("/slow.xml", **hostile.slow()))
     eventually(lambda: site.requests, within=20)
     return running
 

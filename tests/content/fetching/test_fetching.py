@@ -11,7 +11,7 @@ import pytest
 from newsletter.allowed_hosts import AllowedHost
 from newsletter.content.fetching.destinations import FetchError, Forbidden
 from newsletter.content.fetching.fetcher import FetchResult
-from newsletter.content.fetching.http import HttpFetcher
+from newsletter.content.fetching.http import USER_AGENT, HttpFetcher, user_agent
 from tests.local_http import LocalHttp
 
 PUBLIC = "93.184.215.14"
@@ -89,6 +89,13 @@ def test_cookies_are_not_sent(site: LocalHttp, fetcher):
 def test_the_user_agent_is_sent(site: LocalHttp, fetcher):
     fetcher.fetch(site.put("/feed", b"here"))
     assert site.requests[0][1]["user-agent"] == "tests"
+
+
+def test_the_user_agent_tells_publishers_whose_it_is():
+    assert user_agent("https://letters.example") == (
+        "newsletter (+https://letters.example; fetches feeds for a newsletter; asks at most every few minutes)"
+    )
+    assert user_agent() == user_agent("https://m\xfcnchen.example") == USER_AGENT
 
 
 def test_proxies_of_the_environment_are_not_used(site: LocalHttp, fetcher, monkeypatch):

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from newsletter.allowed_hosts import AllowedHost
-from newsletter.content.fetching.destinations import FetchError
+from newsletter.content.fetching.destinations import FetchError, ServerUnavailable
 from newsletter.content.fetching.http import HttpFetcher
 from tests.clock import NOON
 from tests.local_http import LocalHttp
@@ -59,6 +59,13 @@ def test_a_refusal_says_what_an_operator_can_do(site: LocalHttp, fetcher, status
 def test_the_pause_that_a_server_asks_for_is_known(site: LocalHttp, fetcher, status, value, pause):
     url = site.put("/feed", status=status, headers={"Retry-After": value})
     assert refusal(fetcher, url).retry_after == pause
+
+
+@pytest.mark.parametrize(
+    ("status", "is_temporary"), [(408, True), (429, True), (503, True), (403, False), (404, False)]
+)
+def test_a_refusal_tells_whether_a_later_try_may_succeed(site: LocalHttp, fetcher, status, is_temporary):
+    assert isinstance(refusal(fetcher, site.put("/feed", status=status)), ServerUnavailable) == is_temporary
 
 
 def test_a_feed_that_is_gone_is_asked_once_a_week(site: LocalHttp, fetcher):
