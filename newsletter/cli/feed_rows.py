@@ -116,7 +116,7 @@ def _entries(seen: dict[str, Any]) -> str:
     if not number:
         return "It has no entries yet."
     entries = "1 entry" if number == 1 else f"{number} entries"
-    return f"{entries}, {pictures or 'none'} with a picture; the newest:"
+    return f"{entries}, {pictures or 'none'} with a picture; the newest, in UTC:"
 
 
 def _article(row: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Feed addresses as people write them: which web addresses are meant, and which two are the same feed."""
 
 import re
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from newsletter.content.parsing.feed_links import web_address
@@ -41,11 +42,13 @@ def candidates(text: str) -> tuple[str, ...]:
 def same_feed_key(url: str) -> str:
     """Return a key that the spellings of one address share (RFC 3986 section 6.2.2).
 
-    Scheme, default ports, the host's case and its last dot, escaped letters, a trailing slash and the fragment do not
-    count: no known site serves different feeds at addresses that differ only in these.
+    Scheme, default ports, the host's case, last dot and encoding, escaped letters, a trailing slash and the fragment do
+    not count: no known site serves different feeds at addresses that differ only in these.
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
+    with suppress(UnicodeError):  # a name that no resolver knows stays as it is
+        host = host.encode("idna").decode()
     port = "" if parts.port in DEFAULT_PORTS else f":{parts.port}"
     query = f"?{parts.query}" if parts.query else ""
     return f"{host}{port}" + ESCAPED.sub(_escape, parts.path).rstrip("/") + ESCAPED.sub(_escape, query)

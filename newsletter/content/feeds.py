@@ -93,9 +93,9 @@ def unused_address(session: Session, newsletter: Newsletter, url: str, *, beside
     Return the removed feed that had it, or None.
     """
     host = (urlsplit(url).hostname or "").rstrip(".")
-    similar = select(Feed).where(
-        Feed.newsletter_id == newsletter.id, func.lower(Feed.url).contains(host, autoescape=True)
-    )
+    similar = select(Feed).where(Feed.newsletter_id == newsletter.id)
+    if host.isascii() and "xn--" not in host:  # an international host has two encodings
+        similar = similar.where(func.lower(Feed.url).contains(host, autoescape=True))
     key = feed_addresses.same_feed_key(url)
     same = [each for each in session.scalars(similar) if each is not besides and _key(each) == key]
     removed = None

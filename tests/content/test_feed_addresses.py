@@ -56,6 +56,11 @@ def test_spellings_of_one_address_share_a_key(spelling):
     assert same_feed_key(spelling) == same_feed_key("https://press.example/News?a=1")
 
 
+def test_an_international_host_is_the_same_in_both_of_its_encodings():
+    assert same_feed_key("https://straße.example/") == same_feed_key("http://STRASSE.example")
+    assert same_feed_key("https://müll.example/feed") == same_feed_key("https://xn--mll-hoa.example/feed")
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -142,7 +142,9 @@ def test_a_newsletter_has_a_feed_once_in_whatever_spelling(begin):
             ):
                 with pytest.raises(Malformed, match=rf"it is feed {first.id}, https://press.example/first.xml"):
                     take()
-        feed_changes.readdress(session, first, "http://press.example/first.xml", **BY)
+        feed_changes.readdress(session, first, "https://müll.example/first.xml", **BY)
+        with pytest.raises(Malformed, match="already has this feed"):
+            feeds.add(session, newsletter, "https://xn--mll-hoa.example/first.xml", **BY)
         assert feeds.add(session, a_newsletter(session, "evening"), first.url, **BY).id != first.id
 
 

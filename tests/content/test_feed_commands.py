@@ -53,7 +53,7 @@ def test_a_feed_is_looked_at_once_and_what_came_is_stored_and_shown(newsletter, 
         "Feed 1 is added to “The Morning Letter”.",
         f"  {url}",
         "  Town",
-        "  2 entries, none with a picture; the newest:",
+        "  2 entries, none with a picture; the newest, in UTC:",
         "    2026-03-14 09:00  The bus waits",
         "    2026-03-14 08:00  A bridge opens",
     ]
