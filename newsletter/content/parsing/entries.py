@@ -8,6 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from newsletter.content.parsing.dates import first_date
 from newsletter.content.parsing.sanitizing import (
     bounded,
     excerpt,
@@ -54,7 +55,8 @@ class FeedEntry:
 class RawEntry:
     """An entry as the feed contains it: `title` is plain text, `summary` and `content` are unsanitized HTML.
 
-    `base` is the base of relative links: the entry's xml:base, else the feed's own address.
+    `base` is the base of relative links: the entry's xml:base, else the feed's own address. `dates` are texts; the
+    first that states a believable date is when the entry was published.
     """
 
     identity: str = ""
@@ -64,7 +66,7 @@ class RawEntry:
     content: str = ""
     base: str
     author: str = ""
-    published_at: datetime | None = None
+    dates: Iterable[str] = field(default=())
     picture: str = ""
     categories: Iterable[str] = field(default=())
 
@@ -83,8 +85,11 @@ class ParsedFeed:
     is_complete: bool = True
 
 
-def normalize(raw: RawEntry) -> FeedEntry | None:
-    """Return the entry in its safe form; None if it has neither a title nor a link and so nothing to show."""
+def normalize(raw: RawEntry, *, language: str, now: datetime) -> FeedEntry | None:
+    """Return the entry in its safe form; None if it has neither a title nor a link and so nothing to show.
+
+    The feed's `language` (BCP 47) and `now` decide what its dates mean.
+    """
     url, title = web_address(raw.link, raw.base), one_line(raw.title)
     if not (url or title):
         return None
@@ -98,7 +103,7 @@ def normalize(raw: RawEntry) -> FeedEntry | None:
         summary=excerpt(_after(made_title, text), MAX_SUMMARY),
         html=sanitize(body, base=web_address(raw.base)),
         author=excerpt(one_line(raw.author), MAX_NAME),
-        published_at=raw.published_at,
+        published_at=first_date(raw.dates, language=language, now=now),
         pictures=tuple(filter(None, [_picture(raw, body)])),
         categories=_categories(raw.categories),
     )

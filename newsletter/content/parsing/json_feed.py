@@ -3,7 +3,6 @@
 import html as markup
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from newsletter.content.parsing.decoding import FeedUnreadable
@@ -16,15 +15,19 @@ def is_json(text: str) -> bool:
     return text.lstrip().startswith("{")
 
 
-def read(text: str, url: str) -> tuple[str, Iterable[RawEntry]]:
-    """Return the feed's title and items. Raises FeedUnreadable for broken JSON and for JSON that is not a feed."""
+def read(text: str, url: str) -> tuple[str, str, Iterable[RawEntry]]:
+    """Return the feed's title, its language and its items.
+
+    Raises FeedUnreadable for broken JSON and for JSON that is not a feed.
+    """
     try:
         feed = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise FeedUnreadable("The document is broken JSON.") from error
     if "jsonfeed.org/version/" not in _text(feed, "version") or not isinstance(feed.get("items"), list):
         raise FeedUnreadable("The document is JSON, but not a JSON Feed.")
-    return one_line(_text(feed, "title")), (_raw(item, url) for item in feed["items"] if isinstance(item, dict))
+    items = (_raw(item, url) for item in feed["items"] if isinstance(item, dict))
+    return one_line(_text(feed, "title")), one_line(_text(feed, "language")), items
 
 
 def _raw(item: dict[str, Any], url: str) -> RawEntry:
@@ -36,7 +39,7 @@ def _raw(item: dict[str, Any], url: str) -> RawEntry:
         content=_text(item, "content_html") or markup.escape(_text(item, "content_text")),
         base=url,
         author=_author(item),
-        published_at=_time(_text(item, "date_published") or _text(item, "date_modified")),
+        dates=[_text(item, "date_published"), _text(item, "date_modified")],
         picture=_text(item, "image") or _text(item, "banner_image"),
         categories=_tags(item.get("tags")),
     )
@@ -59,12 +62,3 @@ def _tags(tags: Any) -> list[str]:
     if isinstance(tags, str):
         return tags.split(",")
     return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
-
-
-def _time(text: str) -> datetime | None:
-    """Parse an RFC 3339 time; a time without a zone is UTC. Return None if it cannot be parsed."""
-    try:
-        time = datetime.fromisoformat(text)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

@@ -1,17 +1,17 @@
 """Parse RSS, Atom, RDF and JSON Feed to entries. Pure; `sandbox` limits its time and memory."""
 
-import calendar
 import html as markup
 import io
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from html.entities import name2codepoint
 from itertools import islice
 from typing import Any
 
 import feedparser
 
+from newsletter import clock
 from newsletter.content.parsing import json_feed
 from newsletter.content.parsing.decoding import FeedUnreadable, decode, strip_prolog
 from newsletter.content.parsing.entries import FeedEntry, ParsedFeed, RawEntry, normalize, web_address
@@ -22,21 +22,24 @@ MAX_ENTRIES = 2000
 HTML_ENTITY = re.compile("&(" + "|".join(name2codepoint.keys() - {"lt", "gt", "amp", "quot"}) + ");")
 MAX_AUTHOR = 500
 MAILBOX = re.compile(r"[(<\[]?[^\s@()<>]+@[^\s@()<>]+[)>\]]?")
-SLASHED_DATE = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?: (\d{1,2}):(\d{2}):(\d{2}))?")
 
 
-def parse(body: bytes, *, url: str, content_type: str = "") -> ParsedFeed:
-    """Parse a feed fetched from `url`; of entries with the same identity, the first wins. Raises FeedUnreadable."""
+def parse(body: bytes, *, url: str, content_type: str = "", now: datetime | None = None) -> ParsedFeed:
+    """Parse a feed fetched from `url`; of entries with the same identity, the first wins. Raises FeedUnreadable.
+
+    `now`, the clock's time by default, decides only which dates are too far ahead to believe.
+    """
     text = UNSTORABLE.sub(" ", decode(body, content_type))
-    title, raws = json_feed.read(text, url) if json_feed.is_json(text) else _read_xml(text, url)
+    title, language, raws = json_feed.read(text, url) if json_feed.is_json(text) else _read_xml(text, url)
     entries: dict[str, FeedEntry] = {}
     for raw in islice(raws, MAX_ENTRIES):
-        if entry := normalize(raw):
+        if entry := normalize(raw, language=language, now=now or clock.now()):
             entries.setdefault(entry.identity, entry)
-    return ParsedFeed(title=title, entries=tuple(entries.values()))
+    return ParsedFeed(title=title, entries=tuple(entries.values()), language=language)
 
 
-def _read_xml(text: str, url: str) -> tuple[str, Iterable[RawEntry]]:
+def _read_xml(text: str, url: str) -> tuple[str, str, Iterable[RawEntry]]:
+    """Return the feed's title, its language and its entries."""
     document = HTML_ENTITY.sub(lambda entity: chr(name2codepoint[entity[1]]), strip_prolog(text))
     stream = io.BytesIO(b'<?xml version="1.0" encoding="utf-8"?>\n' + document.encode())
     try:
@@ -46,7 +49,11 @@ def _read_xml(text: str, url: str) -> tuple[str, Iterable[RawEntry]]:
         raise FeedUnreadable("The document is broken XML and cannot be parsed.") from error
     if not parsed.version and not parsed.entries:
         raise FeedUnreadable("The document is XML, but not a feed.")
-    return _title(parsed.feed), (_raw(entry, url) for entry in parsed.entries)
+    return (
+        _title(parsed.feed),
+        one_line(parsed.feed.get("language") or ""),
+        (_raw(entry, url) for entry in parsed.entries),
+    )
 
 
 def _raw(entry: Any, url: str) -> RawEntry:
@@ -60,7 +67,7 @@ def _raw(entry: Any, url: str) -> RawEntry:
         content=_html(content),
         base=web_address(content.get("base") or "", url) or url,
         author=_author(entry),
-        published_at=_published(entry),
+        dates=_dates(entry),
         picture=_picture(entry),
         categories=[tag.get("label") or tag.get("term") or "" for tag in entry.get("tags", ())],
     )
@@ -92,18 +99,12 @@ def _html(detail: Any) -> str:
     return markup.escape(value) if detail.get("type") == "text/plain" else value
 
 
-def _published(entry: Any) -> datetime | None:
-    """Return the time of publication, else of creation, else of the last update.
+def _dates(entry: Any) -> list[str]:
+    """Return the dates of publication, of creation and of the last update, as far as the feed states them.
 
     Uses plain `dict.get`: feedparser's own `get` returns `published` for a missing `updated`.
     """
-    slashed = SLASHED_DATE.fullmatch(dict.get(entry, "published") or "")
-    parsed = (dict.get(entry, f"{name}_parsed") for name in ("published", "created", "updated"))
-    parts = [int(part or 0) for part in slashed.groups()] if slashed else next(filter(None, parsed), None)
-    try:
-        return datetime.fromtimestamp(calendar.timegm((*parts, 0, 0, 0)[:9]), UTC) if parts else None
-    except (ValueError, OverflowError, OSError):
-        return None
+    return [dict.get(entry, name) or "" for name in ("published", "created", "updated")]
 
 
 def _picture(entry: Any) -> str:
