@@ -5,21 +5,20 @@ import io
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from html.entities import name2codepoint
 from itertools import islice
 from typing import Any
 
 import feedparser
 
 from newsletter import clock
-from newsletter.content.parsing import json_feed
-from newsletter.content.parsing.decoding import FeedUnreadable, decode, strip_prolog
+from newsletter.content.parsing import json_feed, references
+from newsletter.content.parsing.decoding import FeedUnreadable, decode
 from newsletter.content.parsing.entries import FeedEntry, ParsedFeed, RawEntry, normalize, web_address
+from newsletter.content.parsing.prolog import strip_prolog
 from newsletter.content.parsing.sanitizing import UNSTORABLE, one_line, plain_text
+from newsletter.content.parsing.truncation import whole_items
 
 MAX_ENTRIES = 2000
-# HTML's named entities, which XML knows only from a document type, without those that XML predefines.
-HTML_ENTITY = re.compile("&(" + "|".join(name2codepoint.keys() - {"lt", "gt", "amp", "quot"}) + ");")
 MAX_AUTHOR = 500
 MAILBOX = re.compile(r"[(<\[]?[^\s@()<>]+@[^\s@()<>]+[)>\]]?")
 
@@ -30,18 +29,22 @@ def parse(body: bytes, *, url: str, content_type: str = "", now: datetime | None
     `now`, the clock's time by default, decides only which dates are too far ahead to believe.
     """
     text = UNSTORABLE.sub(" ", decode(body, content_type))
-    title, language, raws = json_feed.read(text, url) if json_feed.is_json(text) else _read_xml(text, url)
+    is_complete = True
+    if json_feed.is_json(text):
+        title, language, raws = json_feed.read(text, url)
+    else:
+        text, is_complete = whole_items(strip_prolog(text))
+        title, language, raws = _read_xml(references.resolve(text), url)
     entries: dict[str, FeedEntry] = {}
     for raw in islice(raws, MAX_ENTRIES):
         if entry := normalize(raw, language=language, now=now or clock.now()):
             entries.setdefault(entry.identity, entry)
-    return ParsedFeed(title=title, entries=tuple(entries.values()), language=language)
+    return ParsedFeed(title=title, entries=tuple(entries.values()), language=language, is_complete=is_complete)
 
 
 def _read_xml(text: str, url: str) -> tuple[str, str, Iterable[RawEntry]]:
     """Return the feed's title, its language and its entries."""
-    document = HTML_ENTITY.sub(lambda entity: chr(name2codepoint[entity[1]]), strip_prolog(text))
-    stream = io.BytesIO(b'<?xml version="1.0" encoding="utf-8"?>\n' + document.encode())
+    stream = io.BytesIO(b'<?xml version="1.0" encoding="utf-8"?>\n' + text.encode())
     try:
         # `entries` resolves links and sanitizes HTML once, more strictly than feedparser does.
         parsed = feedparser.parse(stream, resolve_relative_uris=False, sanitize_html=False)
