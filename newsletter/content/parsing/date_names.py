@@ -21,7 +21,7 @@ LOCALES_AT_ONCE = 20  # Babel keeps what it has read: 150 MB for all
 MONTH_FIRST = re.compile("M+.d+.y+")
 DIGIT = re.compile(r"\d")
 MIN_PREFIX = 3
-MIN_FOREIGN_NAME = 3  # of a name in any language: “de” is one, and a word of others
+MIN_LATIN_NAME = 3  # letters of a name in any language: “de” is one, and a word of others
 # CLDR's parts of a day, in which hours are counted to 12. Hours of the night lie on both sides of midnight.
 PERIODS = {
     **dict.fromkeys(("am", "midnight", "morning"), "am"),
@@ -29,6 +29,7 @@ PERIODS = {
     "night": "night",
 }
 MAX_ENDING = 3
+JOINED_PREPOSITIONS = "\u05d1\u0712"  # Hebrew and Syriac join “in” to the month
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,8 @@ class DateNames:
         """Return the only month whose full name begins with this word, else the month that the word inflects."""
         if len(word) < MIN_PREFIX:
             return None
+        if word[0] in JOINED_PREPOSITIONS and (month := self.months.get(word[1:])):
+            return month
         longer = takewhile(lambda name: name.startswith(word), self.wide[bisect_left(self.wide, word) :])
         found = {self.months.get(name) for name in longer}
         if len(found) == 1:
@@ -84,7 +87,7 @@ def of_all_languages() -> DateNames:
     chosen = sorted(name for name in known if LANGUAGE_OR_SCRIPT.fullmatch(name) or name in REGIONS_WITH_NAMES)
     names = _names(_read(chosen))
     localedata.clear_caches()
-    months = {name: month for name, month in names.months.items() if len(name) >= MIN_FOREIGN_NAME}
+    months = {name: month for name, month in names.months.items() if len(name) >= MIN_LATIN_NAME or not name.isascii()}
     return replace(names, months=months)
 
 

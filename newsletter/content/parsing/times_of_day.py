@@ -14,7 +14,7 @@ COMMENT = re.compile(r"\([^()]*\d[^()]*\)")  # RFC 5322 section 3.2.2; one witho
 COLONS = re.compile(r"(?<![\d:])(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,:]\d{1,9})?)?(?![\d:])")
 HOUR = re.compile(r"(?<=\dt)(\d\d)()()(?=z|[+-]\d\d|$)")
 HOUR_WORDS = re.compile(
-    r"(?<!\d)(\d{1,2}) ?(?:uhr|h|時|时|点|點|시)(?: ?(\d\d?)(?![\d.])(?: ?[分분](?: ?(\d\d?) ?[秒초])?)?)?"
+    r"(?<!\d)(\d{1,2}) ?(?:uhr\b|h(?![^\W\d])|時|时|点|點|시)(?: ?(\d\d?)(?![\d.])(?: ?[分분](?: ?(\d\d?) ?[秒초])?)?)?"
 )
 TWELVE_HOURS = re.compile(r"(?<![\d.:])(\d{1,2})(?:\.(\d\d))?()(?= ?[ap]\.? ?m\b)")
 DOTS = re.compile(r"(?<![\d.])(\d{1,2})\.(\d\d)(?:\.(\d\d))?(?![\d.])")
@@ -69,7 +69,7 @@ def _period(before: str, after: str, language: str) -> str:
     names = ["".join(following[:count]) for count in range(len(following), 0, -1)]
     names += ["".join(preceding[at:]) for at in range(len(preceding))]
     names += [word[-2:] for word in preceding[-1:]]  # Chinese joins the part of the day to the day of the week
-    names = [name for name in names if len(name) > 1 or not name.isascii()]
+    names = [name for name in names if (len(name) > 1 or not name.isascii()) and not zone_named(name)]
     for known in date_names.near(language):
         if period := _first(names, known.periods):
             return period

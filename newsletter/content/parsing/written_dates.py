@@ -12,7 +12,7 @@ from newsletter.content.parsing.times_of_day import times_in
 from newsletter.content.parsing.timestamps import in_utc
 
 DOTTED = re.compile(r"\d\. ?\d")
-MAX_WORDS = 3  # in the name of a month
+MAX_WORDS = 8  # in the name of a month
 BUDDHIST_YEARS = range(2400, 2700)
 BUDDHIST_ERA = 543  # years before ours
 
@@ -110,18 +110,21 @@ def _find(parts: Sequence[str], lookups: Sequence[Callable[[str], int | None]]) 
 
     Of several names, the last before a number counts: in “mar, 24 nov 2026”, mar is a day of the week.
     """
-    spans = list(_spans(parts))
+    is_before_number = [any(part.isdecimal() for part in parts[at:]) for at in range(len(parts))]
     for lookup in lookups:
-        months = [(is_before_number, at, month) for at, is_before_number, name in spans if (month := lookup(name))]
+        months = [(is_before_number[at], at, month) for at, month in _named(parts, lookup)]
         if months:
             return max(months)[2]
     return None
 
 
-def _spans(parts: Sequence[str]) -> Iterator[tuple[int, bool, str]]:
-    """Yield each sequence of words that may be a name: its place, whether a number follows later, and its key."""
-    for at in range(len(parts)):
+def _named(parts: Sequence[str], lookup: Callable[[str], int | None]) -> Iterator[tuple[int, int]]:
+    """Yield the places of the names that the lookup knows, the longest from each place, and their months."""
+    at = 0
+    while at < len(parts):
         words = list(takewhile(lambda part: not part.isdecimal(), parts[at : at + MAX_WORDS]))
-        is_before_number = any(part.isdecimal() for part in parts[at:])
-        for count in range(len(words), 0, -1):
-            yield at, is_before_number, "".join(words[:count])
+        found = ((count, lookup("".join(words[:count]))) for count in range(len(words), 0, -1))
+        count, month = next(((count, month) for count, month in found if month), (1, None))
+        if month:
+            yield at, month
+        at += count
