@@ -9,6 +9,7 @@ from itertools import chain
 
 from newsletter.content.parsing import picture_candidates, text_pictures
 from newsletter.content.parsing.boilerplate import without_boilerplate
+from newsletter.content.parsing.dates import first_date
 from newsletter.content.parsing.excerpts import title_and_summary
 from newsletter.content.parsing.feed_links import web_address
 from newsletter.content.parsing.picture_candidates import LeadPicture, OfferedPicture, PictureSource
@@ -47,6 +48,7 @@ class RawEntry:
     """An entry as the feed contains it: `title` is plain text, `summary` and `content` are unsanitized HTML.
 
     `base` is the base of relative links; in the text, only if it `is_base_declared` (xml:base), else the entry's page.
+    `dates` are texts; the first that states a believable date is when the entry was published.
     """
 
     identity: str = ""
@@ -59,7 +61,7 @@ class RawEntry:
     base: str
     is_base_declared: bool = False
     author: str = ""
-    published_at: datetime | None = None
+    dates: Iterable[str] = field(default=())
     pictures: Iterable[OfferedPicture] = field(default=())  # declared outside the text
     categories: Iterable[str] = field(default=())
 
@@ -88,8 +90,11 @@ class ParsedFeed:
     is_complete: bool = True
 
 
-def normalize(raw: RawEntry) -> FeedEntry | None:
-    """Return the entry in its safe form; None if it has neither a title, a text nor a link and so nothing to show."""
+def normalize(raw: RawEntry, *, language: str, now: datetime) -> FeedEntry | None:
+    """Return the entry in its safe form; None if it has neither a title, a text nor a link and so nothing to show.
+
+    The feed's `language` (BCP 47) and `now` decide what its dates mean.
+    """
     page, file = (_first_address(links, raw.base) for links in (raw.links, raw.files))
     own, title = page or file, one_line(raw.title)
     base = raw.base if raw.is_base_declared else page or raw.base
@@ -107,7 +112,7 @@ def normalize(raw: RawEntry) -> FeedEntry | None:
         summary=summary,
         html=sanitize(readable.html, base=web_address(base)),
         author=excerpt(one_line(raw.author), MAX_AUTHORS),
-        published_at=raw.published_at,
+        published_at=first_date(raw.dates, language=language, now=now),
         pictures=_pictures(raw, base),
         categories=_categories(raw.categories),
         has_own_link=own is not None,

@@ -2,10 +2,7 @@
 
 import html as markup
 import re
-from html.entities import name2codepoint
 
-# HTML's named entities, which XML knows only from a document type, without those that XML predefines.
-HTML_ENTITY = re.compile("&(" + "|".join(name2codepoint.keys() - {"lt", "gt", "amp", "quot", "apos"}) + ");")
 # The text of a <link> is the address (RSS 2.0); with one of these attributes, feedparser would take the attribute's.
 LINK_WITH_TEXT = re.compile(
     r"<link\s[^<>]*?\b(?:href|uri|url|src)\s*=[^<>]*(?<!/)>"
@@ -34,8 +31,7 @@ MAILBOX = re.compile(r"[(<\[]?\s*(?:mailto:)?[^\s@()<>\[\],;]+@[^\s@()<>\[\],;]+
 
 def prepare(document: str) -> bytes:
     """Return the document, from its root element on, as UTF-8 with an XML declaration."""
-    text = HTML_ENTITY.sub(lambda entity: chr(name2codepoint[entity[1]]), document)
-    text = LINK_WITH_TEXT.sub(r"<link>\1", text)
+    text = LINK_WITH_TEXT.sub(r"<link>\1", document)
     text = NO_LINK.sub("", text)
     text = MEDIA_TITLE.sub(r"<\1media:file-title", text)
     text = PERSON.sub(_without_mailbox, MANAGING_EDITOR.sub(r"<\1managing_editor", text))

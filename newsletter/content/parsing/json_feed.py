@@ -1,7 +1,6 @@
 """Parse JSON Feed, versions 1 and 1.1 (https://www.jsonfeed.org/version/1.1/)."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 from newsletter.content.parsing import authors
@@ -45,7 +44,7 @@ def _raw(item: dict[str, Any], feed: dict[str, Any], home: str | None, url: str)
         content=html_from_html(_text(item, "content_html")) or html_from_text(_text(item, "content_text")),
         base=home or url,
         author=authors.of_json_item(item, feed),
-        published_at=_time(_text(item, "date_published") or _text(item, "date_modified")),
+        dates=[_text(item, "date_published"), _text(item, "date_modified")],
         pictures=list(from_json_feed(item)),
         categories=_tags(item.get("tags")),
     )
@@ -73,12 +72,3 @@ def _tags(tags: Any) -> list[str]:
     if isinstance(tags, str):
         return tags.split(",")
     return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
-
-
-def _time(text: str) -> datetime | None:
-    """Parse an RFC 3339 time; a time without a zone is UTC. Return None if it cannot be parsed."""
-    try:
-        time = datetime.fromisoformat(text)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

@@ -1,54 +1,67 @@
 """Parse RSS, Atom, RDF and JSON Feed to entries. Pure; `downloading` limits its time and memory."""
 
-import calendar
 import io
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import feedparser
 
+from newsletter import clock
 from newsletter.content.parsing import (
     authors,
     declared_pictures,
     feed_links,
     feedparser_input,
     json_feed,
+    references,
     web_pages,
 )
 from newsletter.content.parsing.declared_pictures import DeclaredMedia
-from newsletter.content.parsing.decoding import FeedUnreadable, decode, strip_prolog
+from newsletter.content.parsing.decoding import FeedUnreadable, decode
 from newsletter.content.parsing.entries import ParsedFeed, RawEntry, RawFeed, normalize
 from newsletter.content.parsing.feed_links import web_address
+from newsletter.content.parsing.prolog import strip_prolog
 from newsletter.content.parsing.sanitizing import UNSTORABLE, one_line
+from newsletter.content.parsing.truncation import whole_items
 from newsletter.content.parsing.unescaping import html_from_html, html_from_text, plain_line
 
 MAX_ENTRIES = 2000
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")  # as in BCP 47
 TEXT_TYPES = ("text/plain", "text/html", "application/xhtml+xml", "")
-SLASHED_DATE = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?: (\d{1,2}):(\d{2}):(\d{2}))?")
 
 
-def parse(body: bytes, *, url: str, content_type: str = "") -> ParsedFeed:
-    """Parse a feed fetched from `url`; several entries may have the same identity. Raises FeedUnreadable."""
+def parse(body: bytes, *, url: str, content_type: str = "", now: datetime | None = None) -> ParsedFeed:
+    """Parse a feed fetched from `url`; several entries may have the same identity. Raises FeedUnreadable.
+
+    `now`, the clock's time by default, decides only which dates are too far ahead to believe.
+    """
     text = UNSTORABLE.sub(" ", decode(body, content_type))
     if page := web_pages.explain(text, url=url):
         raise FeedUnreadable(page)
-    feed = json_feed.read(text, url) if json_feed.is_json(text) else _read_xml(text, url)
-    entries = filter(None, map(normalize, islice(feed.entries, MAX_ENTRIES)))
+    is_complete = True
+    if json_feed.is_json(text):
+        feed = json_feed.read(text, url)
+    else:
+        text, is_complete = whole_items(strip_prolog(text))
+        feed = _read_xml(references.resolve(text), url)
     language = feed.language.strip().replace("_", "-")
+    language = language if LANGUAGE.fullmatch(language) else ""
+    now = now or clock.now()
+    entries = (normalize(raw, language=language, now=now) for raw in islice(feed.entries, MAX_ENTRIES))
     return ParsedFeed(
         title=feed.title,
-        entries=tuple(entries),
+        entries=tuple(filter(None, entries)),
         link=feed.link,
-        language=language if LANGUAGE.fullmatch(language) else "",
+        language=language,
+        is_complete=is_complete,
     )
 
 
 def _read_xml(text: str, url: str) -> RawFeed:
-    document = feedparser_input.prepare(strip_prolog(text))
+    document = feedparser_input.prepare(text)
     try:
         # `entries` resolves links and sanitizes HTML once, more strictly than feedparser does.
         parsed = feedparser.parse(io.BytesIO(document), resolve_relative_uris=False, sanitize_html=False)
@@ -94,7 +107,7 @@ def _raw(entry: Any, feed: Any, media: DeclaredMedia, *, home: str | None, base:
         base=declared or base,
         is_base_declared=declared is not None,
         author=authors.of_entry(entry, feed),
-        published_at=_published(entry),
+        dates=_dates(entry),
         pictures=media.pictures,
         categories=[tag.get("label") or tag.get("term") or "" for tag in entry.get("tags", ())],
     )
@@ -130,15 +143,9 @@ def _html(detail: Any) -> str:
     return html_from_text(value) if detail.get("type") == "text/plain" else html_from_html(value)
 
 
-def _published(entry: Any) -> datetime | None:
-    """Return the time of publication, else of creation, else of the last update.
+def _dates(entry: Any) -> list[str]:
+    """Return the dates of publication, of creation and of the last update, as far as the feed states them.
 
     Uses plain `dict.get`: feedparser's own `get` returns `published` for a missing `updated`.
     """
-    slashed = SLASHED_DATE.fullmatch(dict.get(entry, "published") or "")
-    parsed = (dict.get(entry, f"{name}_parsed") for name in ("published", "created", "updated"))
-    parts = [int(part or 0) for part in slashed.groups()] if slashed else next(filter(None, parsed), None)
-    try:
-        return datetime.fromtimestamp(calendar.timegm((*parts, 0, 0, 0)[:9]), UTC) if parts else None
-    except (ValueError, OverflowError, OSError):
-        return None
+    return [dict.get(entry, name) or "" for name in ("published", "created", "updated")]
