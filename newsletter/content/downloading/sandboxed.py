@@ -147,10 +147,14 @@ def explained(ending: Ending, limits: Limits) -> LimitExceeded | DownloadInterru
 
 def _explained_signal(number: int, cpu_seconds: float, limits: Limits) -> LimitExceeded | DownloadInterrupted:
     if number == signal.SIGXCPU or (number == signal.SIGKILL and cpu_seconds >= limits.cpu_seconds):
-        return LimitExceeded(f"Reading the document takes more than {limits.cpu_seconds} seconds of processor time.")
+        return _too_much_processor_time(limits)
     if number in CRASHES:  # a library written in C that gets no memory, or has a fault
         return LimitExceeded("The document crashes the program that reads it.")
     return DownloadInterrupted(f"Signal {number} ended the download's process.")
+
+
+def _too_much_processor_time(limits: Limits) -> LimitExceeded:
+    return LimitExceeded(f"Reading the document takes more than {limits.cpu_seconds} seconds of processor time.")
 
 
 def _exchange(request: DownloadRequest, child: socket.socket, told: socket.socket) -> tuple[bytes, Ending]:
