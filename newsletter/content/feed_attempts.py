@@ -12,7 +12,8 @@ from newsletter.content.downloading.downloader import Downloader, DownloadInterr
 from newsletter.content.feeds import DueFeed, Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.parsing.decoding import FeedUnreadable
-from newsletter.content.parsing.sanitizing import UNSTORABLE, excerpt, one_line
+from newsletter.content.parsing.sanitizing import UNSTORABLE, one_line
+from newsletter.content.parsing.shortening import excerpt
 from newsletter.redaction import log_failure
 
 INTERVAL = timedelta(minutes=20)  # at most, between two attempts at a feed that works
@@ -77,6 +78,8 @@ def _record_success(session: Session, feed: Feed, download: FeedDownload, *, now
     parsed = download.feed
     if parsed is None:  # RFC 9110 section 15.4.5: the validators of a 304 are those of the document that we have
         feed.etag, feed.last_modified = download.etag or feed.etag, download.last_modified or feed.last_modified
+        if download.moved_to:  # only a document proves that a feed is there, so the move waits for one
+            feed.error = feed_moves.conflict(session, feed, download.moved_to)
         return
     feed.title = parsed.title or feed.title or urlsplit(feed.url).netloc
     if not parsed.is_complete:  # without validators the rest comes with the next attempt

@@ -7,7 +7,7 @@ from threading import Event
 
 from sqlalchemy.orm import Session
 
-from newsletter.content import articles, feed_attempts, feeds, issues
+from newsletter.content import feed_attempts, feeds, storing
 from newsletter.content.downloading.downloader import DownloadCancelled, Downloader
 from newsletter.content.downloading.slots import DownloadSlots, FreeSlots, SlotWork
 from newsletter.content.feed_attempts import FeedAttempt
@@ -72,22 +72,21 @@ def _record(begin: Begin, due: DueFeed, attempt: FeedAttempt, *, now: datetime) 
     """Store the result of an attempt and the feed's articles. If that fails, store that the fault is ours."""
     try:
         with begin() as session:
-            new = _store(session, due, attempt, now=now)
+            new = store(session, due, attempt, now=now)
     except Exception as error:  # noqa: BLE001 - a feed that cannot be stored must not delay the others
         log_failure(log, "a feed cannot be stored", error, feed=due.id)
         attempt = FeedAttempt(error=error)
         with begin() as session:
-            new = _store(session, due, attempt, now=now)
+            new = store(session, due, attempt, now=now)
     if attempt.error:
         log.warning("feed failed", extra={"feed": due.id, "reason": str(attempt.error)})
     else:
         log.info("feed refreshed", extra={"feed": due.id, "new": new})
 
 
-def _store(session: Session, due: DueFeed, attempt: FeedAttempt, *, now: datetime) -> int:
+def store(session: Session, due: DueFeed, attempt: FeedAttempt, *, now: datetime) -> int:
     """Store the result of an attempt; return the number of new articles."""
     feed = feed_attempts.record(session, due, attempt, now=now)
     if feed is None or attempt.download is None or attempt.download.feed is None:
         return 0
-    entries = attempt.download.feed.entries
-    return articles.upsert(session, feed.id, entries, now=now, frozen=issues.frozen_article_ids())
+    return storing.store(session, feed, attempt.download.feed, now=now)

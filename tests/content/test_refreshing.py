@@ -148,7 +148,7 @@ def test_feeds_are_refreshed_over_http(begin, site: LocalHttp):
     assert titles(begin) == ["bus"]
     assert [feed_row(begin, url).error for url in bad] == [
         "169.254.169.254 resolves to 169.254.169.254, which is not a public address.",
-        "The URL redirects more than 3 times.",
+        "The URL redirects more than 5 times.",
         "The response is larger than 5 MB.",
         "The server answered 404 Not Found.",
         "localhost resolves to 127.0.0.1, which is not a public address.",
@@ -226,9 +226,7 @@ def test_two_workers_never_claim_the_same_feed(begin):
     assert len(claimed) == len(set(claimed)) >= 15
 
 
-@pytest.mark.parametrize(
-    "url", ["", "press.example", "ftp://press.example/", "javascript:alert(1)", "http://", "/feed"]
-)
+@pytest.mark.parametrize("url", ["", "ftp://press.example/", "javascript:alert(1)", "http://", "/feed"])
 def test_a_malformed_address_is_refused(begin, url):
     with begin() as session, pytest.raises(Malformed) as caught:
         feeds.add(session, a_newsletter(session), url, actor="tests", now=NOON)

@@ -21,13 +21,18 @@ from newsletter.content.downloading.downloader import (
     PictureDownload,
 )
 from newsletter.content.downloading.limits import Limits
-from newsletter.content.fetching.destinations import FetchError, Forbidden
+from newsletter.content.fetching.destinations import FetchError, Forbidden, ServerUnavailable
 from newsletter.content.parsing.decoding import FeedUnreadable
+from newsletter.content.parsing.image_check import PictureUnsuitable
 from newsletter.errors import NewsletterError
 
 MAX_ANSWER = 32 << 20  # octets; the JSON of a sound feed of 5 MB has at most three times its size
 
-ERRORS: tuple[type[NewsletterError], ...] = (Forbidden, FetchError, FeedUnreadable, LimitExceeded, DownloadInterrupted)
+# A subclass before its base.
+ERRORS: tuple[type[NewsletterError], ...] = (
+    *[Forbidden, ServerUnavailable, FetchError, FeedUnreadable, PictureUnsuitable],
+    *[LimitExceeded, DownloadInterrupted],
+)
 
 _feed = TypeAdapter(FeedDownload)
 _picture = TypeAdapter(PictureDownload)

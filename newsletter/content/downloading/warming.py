@@ -7,8 +7,9 @@ from PIL import Image
 
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.http import HttpFetcher, tls_context
-from newsletter.content.parsing import parser
+from newsletter.content.parsing import image_check, parser
 from newsletter.content.parsing.decoding import FeedUnreadable
+from newsletter.content.parsing.picture_candidates import MIN_WIDTH
 
 RSS = """<?xml version="1.0"?><rss version="2.0" xmlns:media="http://search.yahoo.com/mrss/"><channel><title>A</title>
 <link>http://example.org/</link><item><title>&amp;eacute; B</title><guid>1</guid><link>/1</link>
@@ -35,8 +36,7 @@ def warm_up() -> None:
     for body in DOCUMENTS:
         with suppress(FeedUnreadable):
             parser.parse(body, url="http://example.org/feed", content_type="text/xml")
-    Image.init()
-    for kind in ("PNG", "JPEG", "GIF", "WEBP"):
-        image = BytesIO()
-        Image.new("RGB", (1, 1)).save(image, kind)
-        Image.open(image).load()
+    for kind in image_check.FORMATS:
+        file = BytesIO()
+        Image.new("RGB", (MIN_WIDTH, MIN_WIDTH)).save(file, kind)
+        image_check.check(file.getvalue())

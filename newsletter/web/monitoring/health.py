@@ -27,9 +27,6 @@ ANSWER_TIMEOUT = 3.0  # seconds; most monitors give up after five
 STATEMENT_TIMEOUT = 1.0  # seconds for one statement
 HEARTBEAT_LATE = timedelta(seconds=60)  # twelve heartbeats: a worker that restarts misses fewer
 LETTER_LATE = timedelta(minutes=5)  # a visitor waits for a confirmation; deferred letters of issues get a new due time
-# Workers look for due feeds every minute and read some dozens a second, so ten minutes are enough for thousands that
-# are due at once. It is half the interval at which a feed is read.
-FEED_LATE = timedelta(minutes=10)
 
 router = APIRouter(prefix="/health")
 
@@ -126,7 +123,7 @@ def _late(reading: HealthReading, now: datetime) -> list[str]:
     late = {
         "tick": reading.last_heartbeat is None or now - reading.last_heartbeat > HEARTBEAT_LATE,
         "letters": reading.oldest_due is not None and now - reading.oldest_due > LETTER_LATE,
-        "feeds": reading.oldest_due_feed is not None and now - reading.oldest_due_feed > FEED_LATE,
+        "feeds": reading.oldest_due_feed is not None and now - reading.oldest_due_feed > feed_age.LATE,
         "relays": any(relay.is_late for relay in reading.relays),
     }
     return [name for name, is_late in late.items() if is_late]

@@ -1,16 +1,15 @@
 """The contract of a downloader, in this process and in processes of its own."""
 
-from io import BytesIO
-
 import pytest
-from PIL import Image
 
 from newsletter.content.downloading.downloader import DirectDownloader, Downloader, PictureDownload
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
-from newsletter.content.fetching.destinations import FetchError, Forbidden
+from newsletter.content.fetching.destinations import FetchError, Forbidden, ServerUnavailable
 from newsletter.content.fetching.http import HttpFetcher
 from newsletter.content.parsing.decoding import FeedUnreadable
+from newsletter.content.parsing.image_check import PictureUnsuitable
 from tests.content.downloading.conftest import ALLOW
+from tests.content.images import image_file
 from tests.local_http import LocalHttp
 
 ETAG = '"one"'
@@ -18,12 +17,6 @@ RSS = """<rss version="2.0"><channel><title>Grüße</title><item><title>Bus</tit
 <pubDate>Sat, 14 Mar 2026 12:00:00 GMT</pubDate><category>Traffic</category>
 <description>&lt;p&gt;All &lt;b&gt;about&lt;/b&gt; it.&lt;img src="/bus.png" alt="A bus"&gt;</description>
 </item></channel></rss>"""
-
-
-def png(width: int, height: int) -> bytes:
-    file = BytesIO()
-    Image.new("RGB", (width, height)).save(file, "PNG")
-    return file.getvalue()
 
 
 @pytest.fixture(params=["direct", "sandboxed"])
@@ -48,7 +41,7 @@ def test_an_unchanged_feed_is_not_sent_again(downloader, site: LocalHttp):
 
 
 def test_a_picture_arrives_unchanged(downloader, site: LocalHttp):
-    body = png(300, 200)
+    body = image_file(300, 200)
     picture = downloader.picture(site.put("/bus.png", body))
     assert picture == PictureDownload(body=body, type="image/png", width=300, height=200)
 
@@ -63,6 +56,23 @@ def test_a_missing_document_is_an_error_with_the_reason(downloader, site: LocalH
 def test_a_document_that_is_no_feed_is_unreadable(downloader, site: LocalHttp):
     with pytest.raises(FeedUnreadable, match="XML, but not a feed"):
         downloader.feed(site.put("/feed.xml", b"<opml/>"))
+
+
+@pytest.mark.parametrize("body", [image_file(20, 20), image_file(300, 200)[:100], b"<svg/>"])
+def test_a_file_that_is_no_lead_picture_is_unsuitable(downloader, site: LocalHttp, body):
+    with pytest.raises(PictureUnsuitable):
+        downloader.picture(site.put("/bus.png", body))
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 503, 599])
+def test_a_server_that_cannot_answer_now_is_unavailable(downloader, site: LocalHttp, status):
+    with pytest.raises(ServerUnavailable):
+        downloader.picture(site.put("/bus.png", status=status))
+
+
+def test_an_unknown_host_is_unavailable(downloader):
+    with pytest.raises(ServerUnavailable, match="unknown"):
+        downloader.picture("http://press.invalid/bus.png")
 
 
 def test_a_private_address_is_forbidden(downloader, site: LocalHttp):

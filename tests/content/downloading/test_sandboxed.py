@@ -13,7 +13,7 @@ from newsletter.content.downloading.downloader import DownloadCancelled, Downloa
 from newsletter.content.downloading.limits import Limits
 from newsletter.content.downloading.messages import Ending, Overdue
 from newsletter.content.downloading.sandboxed import SandboxedDownloader, explained
-from newsletter.content.fetching.destinations import FetchError
+from newsletter.content.fetching.destinations import FetchError, ServerUnavailable
 from tests.content.downloading import hostile
 from tests.content.downloading.conftest import ALLOW
 from tests.local_http import LocalHttp
@@ -52,7 +52,7 @@ def test_a_hostile_document_does_not_harm_a_sound_one_beside_it(sandboxed, site:
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(sandboxed.feed, url)
         assert sandboxed.feed(site.put("/good.xml", RSS)).feed.title == "Town"
-        assert type(running.exception()) is FetchError
+        assert type(running.exception()) is ServerUnavailable
 
 
 def test_a_child_sees_no_secret_of_its_parent(sandboxed, site: LocalHttp):
