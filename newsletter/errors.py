@@ -7,8 +7,10 @@
     │   ├── LinkUnreadable  the link is cut off, mistyped or for another purpose
     │   ├── LinkExpired     the link is no longer valid
     │   └── NotFound        there is nothing of that name
-    ├── FetchError          a web server returned nothing usable; Forbidden: we may not fetch it
+    ├── FetchError          a web server returned nothing usable; Forbidden: we may not fetch it;
+    │                       ServerUnavailable: a later try may succeed
     ├── FeedUnreadable      the document cannot be read as a feed
+    ├── PictureUnsuitable   the document is no picture that can lead an article
     └── HeaderError, FieldError   a letter cannot be written like this
 
 The type determines what to do next; the class docstring is the default message. Nothing here knows HTTP or SMTP:

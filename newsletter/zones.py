@@ -5,14 +5,31 @@ from zoneinfo import available_timezones
 
 from newsletter.errors import Malformed
 
+# Files beside the zones that name no place: they mean another zone on each machine, or none.
+NO_ZONES = {"localtime", "posixrules", "Factory", "Etc/Unknown"}
+NO_ZONE_FOLDERS = ("posix/", "right/", "SystemV/")  # copies of the zones; "right" counts leap seconds
+MAX_SUGGESTIONS = 3
+
 
 def check(zone: str, *, field: str = "zone") -> None:
-    """Raise Malformed, naming the field, unless this machine has a time zone of that name."""
-    if zone not in _known():
-        raise Malformed(field, f"“{zone}” is not a time zone such as Europe/Berlin.")
+    """Raise Malformed, naming the field and perhaps the zone that was meant, unless it is the name of a time zone."""
+    if zone in _known():
+        return
+    meant = _similar(zone)
+    hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
+    raise Malformed(field, f"“{zone}” is not a time zone such as Europe/Berlin.{hint}")
+
+
+def _similar(zone: str) -> list[str]:
+    """Return the zones that differ only in case or spaces, or are named after that city."""
+    written = "_".join(zone.casefold().split())
+    names = {name: name.casefold() for name in sorted(_known())}
+    same = [name for name, folded in names.items() if folded == written]
+    return same or [name for name, folded in names.items() if written == folded.rpartition("/")[2]][:MAX_SUGGESTIONS]
 
 
 @cache
 def _known() -> set[str]:
     # Cached, because it reads hundreds of files.
-    return available_timezones()
+    names = available_timezones() - NO_ZONES
+    return {name for name in names if not name.startswith(NO_ZONE_FOLDERS)}

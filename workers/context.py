@@ -8,8 +8,10 @@ from threading import Event
 from jinja2 import Environment
 
 from newsletter import startup, templating
-from newsletter.content.downloading.downloader import DirectDownloader, Downloader
-from newsletter.content.fetching.http import HttpFetcher
+from newsletter.content import refreshing
+from newsletter.content.downloading.sandboxed import SandboxedDownloader
+from newsletter.content.downloading.slots import DownloadSlots
+from newsletter.content.fetching.http import user_agent
 from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
 from newsletter.mail.delivery.assembly import Assembler
@@ -27,6 +29,7 @@ from workers import shared_state
 
 # Connections to a relay that each process opens for confirmations: one more than a slow reply occupies.
 URGENT_CONNECTIONS = 2
+DOWNLOADS_END_SECONDS = 2.0  # that closing waits for the downloads that it has ended
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,18 @@ class Context:
     keyring: Keyring
     base_url: str
     dispatcher: Dispatcher
-    downloader: Downloader
+    downloader: SandboxedDownloader
+    feed_slots: DownloadSlots
     now: Callable[[], datetime]
     supervisor: Supervisor
     lease_monitor: LeaseMonitor = field(default_factory=LeaseMonitor)
     stop: Event = field(default_factory=Event)  # set when the process has to end
 
     def close(self) -> None:
-        """Stop the heartbeat and close every connection."""
+        """Stop the heartbeat, end all downloads and close every connection."""
+        self.stop.set()  # no download begins any more
+        self.downloader.close()
+        self.feed_slots.wait(DOWNLOADS_END_SECONDS)  # they record that they were interrupted
         self.dispatcher.heartbeat.close()
         self.dispatcher.transport.close()
         if self.dispatcher.urgent_transport:
@@ -88,7 +95,8 @@ def build(
     parts = database, templating.environment(), keys, settings.base_url, dispatcher
     return Context(
         *parts,
-        DirectDownloader(HttpFetcher(allow=settings.feed_allow)),
+        SandboxedDownloader(allow=settings.feed_allow, agent=user_agent(settings.base_url)),
+        refreshing.slots(stop),
         clock,
         supervisor,
         lease_monitor=LeaseMonitor(heartbeat=heartbeat, lease=lease),

@@ -21,8 +21,7 @@ from workers.context import Context
 
 SEND_SECONDS = 5.0  # that one call sends letters at most; then it wakes the queue again
 SIGNUPS_PER_CALL = 50  # so that their letters leave soon
-FEEDS_PER_CALL = refreshing.CONCURRENCY  # as many as are fetched at the same time, so that a call ends within seconds
-PICTURES_PER_CALL = pictures.CONCURRENCY  # likewise
+PICTURES_PER_CALL = pictures.CONCURRENCY  # as many as are fetched at the same time, so that a call ends within seconds
 
 Job = Callable[[Context], bool]
 
@@ -118,10 +117,8 @@ def finish_issues(context: Context) -> bool:
 
 def refresh_feeds(context: Context) -> bool:
     """Fetch the feeds that are due."""
-    database, downloader = context.database, context.downloader
-    return (
-        refreshing.refresh_due(database.writing, downloader, now=context.now(), limit=FEEDS_PER_CALL) == FEEDS_PER_CALL
-    )
+    begin, slots = context.database.writing, context.feed_slots
+    return refreshing.refresh_due(begin, context.downloader, now=context.now(), shared=slots) > 0
 
 
 def copy_pictures(context: Context) -> bool:

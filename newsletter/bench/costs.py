@@ -39,6 +39,29 @@ class Process:
         return next((int(line.split()[1]) / KB_PER_MB for line in lines if line.startswith("VmHWM")), 0.0)
 
 
+def process(pid: int) -> Process | None:
+    """Return a process by its ID; None if there is none."""
+    return _read(PROC / str(pid))
+
+
+def resident_mb(pid: int) -> float:
+    """Return the memory of a process in MB, including what it shares; 0 if there is none."""
+    return _rollup_mb(pid, "Rss")
+
+
+def private_mb(pid: int) -> float:
+    """Return the memory of a process in MB that no other process shares; 0 if there is none."""
+    return round(_rollup_mb(pid, "Private_Clean") + _rollup_mb(pid, "Private_Dirty"), 1)
+
+
+def _rollup_mb(pid: int, name: str) -> float:
+    try:
+        lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+    except OSError:  # it has ended, or belongs to another user
+        return 0.0
+    return next((round(int(line.split()[1]) / KB_PER_MB, 1) for line in lines if line.startswith(f"{name}:")), 0.0)
+
+
 def descendants(roots: Mapping[str, int]) -> dict[str, list[Process]]:
     """Return the descendants of each root process, by the root's name, without waiting shells."""
     every = [process for entry in PROC.iterdir() if entry.name.isdigit() and (process := _read(entry))]

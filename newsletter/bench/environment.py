@@ -130,7 +130,7 @@ def running(where: Path, *, database: str = "", redis_url: str = "", relay: str 
             port = free_port()
             servers["redis"], redis_url = redis.start(port, where=home), f"redis://127.0.0.1:{port}/0"
             stack.callback(servers["redis"].stop)
-        environ = _environ(home, database, redis_url)
+        environ = bench_settings(home, DATABASE_URL=database, REDIS_URL=redis_url)
         configuration = settings.load(environ, dotenv=None)
         bring_up_to_date(configuration, actor=audit_log.system_user(), now=clock.now())
         with closing(Database(configuration.database)) as opened:
@@ -145,15 +145,10 @@ def _key() -> str:
     return f"{secrets.token_hex(4)}:{secrets.token_urlsafe(32)}"
 
 
-def _environ(home: Path, database: str, redis_url: str) -> dict[str, str]:
-    values = {
-        "BASE_URL": BASE_URL,
-        "DATA_DIR": str(home),
-        "DATABASE_URL": database,
-        "REDIS_URL": redis_url,
-        "SECRET_KEYS": _key(),
-    }
-    return {PREFIX + name: value for name, value in values.items()}
+def bench_settings(home: Path, **values: str) -> dict[str, str]:
+    """Return the environment of a service whose files lie in the folder, with these further settings."""
+    settings = {"BASE_URL": BASE_URL, "DATA_DIR": str(home), "SECRET_KEYS": _key(), **values}
+    return {PREFIX + name: value for name, value in settings.items()}
 
 
 def _inherited() -> dict[str, str]:

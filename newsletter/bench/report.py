@@ -81,6 +81,32 @@ def report(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def feed_report(figures: dict[str, Any]) -> str:
+    """Return the figures of the feed benchmark as text."""
+    options, machine, rounds = figures["given"], figures["machine"], figures["rounds"]
+    database = "a given database" if options["database"] else "SQLite"
+    rates = ", ".join(str(each["feeds_per_second"]) for each in rounds)
+    lines = [
+        f"{machine['cpus']} x {machine['processor']}, {machine['memory_gb']} GB, Python {machine['python']}",
+        f"load before {machine['load']}; {database} in {machine['folder']} ({machine['filesystem']})",
+        f"{options['feeds']:,} feeds on as many addresses; first all articles are new, then all are known",
+        "",
+        f"feeds a second        {figures['feeds_per_second']:>10,.1f}   by round: {rates}",
+        f"failed, missing       {figures['failed']:>5} {figures['missing_articles']:>4}   feeds, and articles",
+        f"processor share       {rounds[-1]['processor_share']:>10.2f}   near 1, the processor is the limit",
+        "",
+        f"{'process':<34} {'CPU ms a feed, first':>22} {'last round':>11}",
+    ]
+    first, last = rounds[0]["cpu_ms_per_feed"], rounds[-1]["cpu_ms_per_feed"]
+    lines += [f"{name:<34} {first[name]:>22.2f} {last.get(name, 0):>11.2f}" for name in first]
+    lines += ["", f"{'memory in MB':<34} {'at the beginning':>22} {'at the end':>11} {'peak':>9}"]
+    begin, end = rounds[0]["memory_mb"], rounds[-1]["memory_mb"]
+    for name in begin:
+        peak = max(each["memory_mb"][name]["peak"] for each in rounds)
+        lines.append(f"{name:<34} {begin[name]['first']:>22.1f} {end[name]['last']:>11.1f} {peak:>9.1f}")
+    return "\n".join([*lines, *([f"first error: {figures['error']}"] if figures["error"] else [])])
+
+
 def _other_runs(figures: dict[str, Any]) -> Iterator[str]:
     if run := figures["snapshot"]:
         yield (

@@ -1,7 +1,7 @@
 """The benchmark's issues: digests of a feed's articles, of a realistic size."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -18,9 +18,8 @@ from newsletter.consent import wording_publication, wordings
 from newsletter.consent.wordings import Wording
 from newsletter.content import feeds, issues, pictures, refreshing
 from newsletter.content.digests import drafting
-from newsletter.content.downloading.downloader import DirectDownloader
+from newsletter.content.downloading.sandboxed import SandboxedDownloader
 from newsletter.content.feeds import Feed
-from newsletter.content.fetching.http import HttpFetcher
 from newsletter.content.issues import Issue
 from newsletter.errors import Refused
 from newsletter.mail.mailings import issue_letters
@@ -62,11 +61,11 @@ def fetch_feed(database: Database, feed: str | None, *, copies: int) -> None:
             for address in addresses:
                 feeds.add(session, reader, address, actor=audit_log.system_user(), now=clock.now())
         allowed = settings.load({f"{PREFIX}FEED_ALLOW": urlsplit(addresses[0]).netloc}, dotenv=None).feed_allow
-        downloader = DirectDownloader(HttpFetcher(allow=allowed))
-        while refreshing.refresh_due(database.writing, downloader, now=clock.now()):
-            pass
-        while pictures.copy_new(database.writing, downloader, now=clock.now()):
-            pass
+        with closing(SandboxedDownloader(allow=allowed)) as downloader:
+            while refreshing.refresh_due(database.writing, downloader, now=clock.now()):
+                pass
+            while pictures.copy_new(database.writing, downloader, now=clock.now()):
+                pass
     with database.reading() as session:
         if error := session.scalar(select(Feed.error).where(Feed.error.is_not(None)).limit(1)):
             raise Refused(f"--feed: the feed cannot be used: {error}")
@@ -77,7 +76,9 @@ def draft(session: Session, templates: Environment, *, base_url: str) -> tuple[I
     drafted: tuple[Issue, int] | None = None
     reader = newsletters.named(session, SLUG)
     for articles in range(12, 0, -1):
-        issue = drafting.draft(session, reader, articles=articles, actor=audit_log.system_user(), now=clock.now())
+        issue = drafting.draft(
+            session, reader, articles=articles, archive=True, actor=audit_log.system_user(), now=clock.now()
+        )  # a feed given to the benchmark may be years old
         letter = issue_letters.preview(session, issue, templates=templates, base_url=base_url)["source"]
         drafted = issue, len(letter)
         if len(letter) <= LETTER_OCTETS or articles == 1:

@@ -1,4 +1,4 @@
-"""newsletter bench: measure how fast this machine sends letters."""
+"""newsletter bench: measure how fast this machine sends letters and reads feeds."""
 
 import json
 import os
@@ -9,8 +9,9 @@ import typer
 
 from newsletter.bench import environment
 from newsletter.bench.delivery import BenchOptions, DeliveryBenchmark
+from newsletter.bench.feeds import FeedBenchmark, FeedBenchOptions
 from newsletter.bench.processes import unwinding_on_signals
-from newsletter.bench.report import ProgressOutput, report
+from newsletter.bench.report import ProgressOutput, feed_report, report
 from newsletter.bench.servers import postfix
 from newsletter.cli import console
 
@@ -54,6 +55,14 @@ RelayUrlOption = Annotated[
 ]
 FolderOption = Annotated[Path, typer.Option(help="Parent of the servers' folders; on a disk, not in memory.")]
 
+FeedsOption = Annotated[int, typer.Option("--feeds", min=1, max=1_000_000, help="Feeds that are due at once.")]
+FeedRoundsOption = Annotated[
+    int, typer.Option(min=1, max=100, help="Times that each feed is read; the median is reported.")
+]
+FeedDatabaseOption = Annotated[
+    str, typer.Option(metavar="URL", help="An empty PostgreSQL database; by default a new SQLite file.")
+]
+
 
 @app.callback()
 def bench() -> None:
@@ -93,6 +102,23 @@ def delivery(
     figures = _measure(options, folder, database=database, redis=redis)
     typer.echo(json.dumps(figures) if as_json else report(figures))
     if failures(figures):
+        raise typer.Exit(1)
+
+
+@app.command()
+def feeds(
+    number: FeedsOption = 1000,
+    rounds: FeedRoundsOption = 3,
+    database: FeedDatabaseOption = "",
+    folder: FolderOption = environment.SERVER_FOLDERS,
+    as_json: console.Json = False,
+) -> None:
+    """Measure the reading of feeds, each on an address of its own; exit 1 if one failed or an article is missing."""
+    with unwinding_on_signals():
+        options = FeedBenchOptions(feeds=number, rounds=rounds, database=database)
+        figures = FeedBenchmark(options, folder, ProgressOutput(console.err)).run()
+    typer.echo(json.dumps(figures) if as_json else feed_report(figures))
+    if figures["failed"] or figures["missing_articles"]:
         raise typer.Exit(1)
 
 

@@ -42,7 +42,7 @@ def doctor(
             repairs = _repair(database, keyring, broken)
             findings = _examine(database, keyring)
         with database.reading() as session:
-            remarks = [*examination.collect_remarks(session), *([] if keyring else [KEYLESS])]
+            remarks = [*examination.collect_remarks(session, now=clock.now()), *([] if keyring else [KEYLESS])]
     _show(findings, repairs, remarks, fix=fix, as_json=as_json)
     if findings:
         raise typer.Exit(1)

@@ -1,6 +1,7 @@
-"""newsletter issues: draft, preview, send, pause, cancel and follow issues."""
+"""newsletter issues: draft, preview, check, send, pause, cancel and follow issues."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,15 +11,16 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
-from newsletter.content import issues
-from newsletter.content.digests import drafting
+from newsletter.content import issue_notes, issues
+from newsletter.content.digests import drafting, expiry
 from newsletter.content.issues import Issue
-from newsletter.errors import NotFound
+from newsletter.errors import NotFound, Refused
 from newsletter.mail.delivery import issue_pauses
 from newsletter.mail.delivery.deliveries import status_counts
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.mailings import issue_letters
 from newsletter.mail.pace import notices
+from newsletter.newsletters import Newsletter
 
 app = typer.Typer(help="Issues: dated editions of a newsletter.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -32,13 +34,22 @@ def draft(
         int, typer.Option(min=1, max=issues.MAX_ARTICLES, help="Maximum number of articles; the newest count.")
     ] = 12,
     title: Annotated[str | None, typer.Option(help="The subject; by default made from the headlines.")] = None,
+    archive: Annotated[
+        bool, typer.Option(help="Take articles too that were more than 30 days old when they were first seen.")
+    ] = False,
     as_json: console.Json = False,
 ) -> None:
     """Draft an issue from the newest articles. An article appears in only one issue."""
     with console.database() as database, database.writing() as session:
         publication = newsletters.named(session, newsletter)
         issue = drafting.draft(
-            session, publication, articles=articles, title=title, actor=audit_log.system_user(), now=clock.now()
+            session,
+            publication,
+            articles=articles,
+            title=title,
+            archive=archive,
+            actor=audit_log.system_user(),
+            now=clock.now(),
         )
         answer = _row(issue)
     console.show(answer, as_json=as_json, text=f"Issue {answer['issue']} is drafted: {answer['title']}")
@@ -50,17 +61,44 @@ def preview(
     part: Annotated[str, typer.Option(help="html, text or source.")] = "text",
     to: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
 ) -> None:
-    """Show the letter as readers will get it. Personal links are placeholders such as /u/preview."""
+    """Show the letter as readers will get it. Personal links are placeholders such as /u/preview.
+
+    What publishers changed or withdrew since the draft is told beside it, on the standard error.
+    """
     settings = console.configured()
     with console.database(settings) as database, database.reading() as session:
         issue = _issue(session, number)
         shown = issue_letters.preview(session, issue, templates=templating.environment(), base_url=settings.base_url)
+        notes = [_note_line(note) for note in _notes(session, issue)]
+        if approval := _approval_note(session, issue):
+            notes.append(approval)
     if part not in shown:
         raise typer.BadParameter("must be html, text or source", param_hint="--part")
     if to:
         to.write_text(shown[part], encoding="utf-8")
     else:
         typer.echo(shown[part])
+    for line in notes:
+        typer.echo(line, err=True)
+
+
+@app.command()
+def check(number: IssueArgument, as_json: console.Json = False) -> None:
+    """Check that the letter can be sent, and tell what publishers changed or withdrew since the draft."""
+    settings = console.configured()
+    with console.database(settings) as database, database.reading() as session:
+        issue = _issue(session, number)
+        problem = None
+        try:
+            issue_letters.check(session, issue, templates=templating.environment(), base_url=settings.base_url)
+        except Refused as error:
+            problem = str(error)
+        answer = {**_row(issue), "problem": problem, "notes": _notes(session, issue)}
+    lines = [problem, *map(_note_line, answer["notes"])]
+    text = "\n".join(line for line in lines if line) or f"Issue {number} can be sent; its articles are unchanged."
+    console.show(answer, as_json=as_json, text=text)
+    if problem:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -114,7 +152,8 @@ def status(
         rows = [
             {
                 **_row(issue),
-                "reason": issues.pause_reason(session, issue),
+                "reason": issues.pause_reason(session, issue) or issues.cancellation_reason(session, issue),
+                "approve_until": expiry.deadline(session, issue),
                 "relays": relay_notices if issue.status is issues.IssueStatus.SENDING else [],
                 **_counts(session, issue),
             }
@@ -142,6 +181,33 @@ def _row(issue: Issue) -> dict[str, Any]:
     return {"issue": issue.id, "number": issue.number, "status": issue.status.value, "title": issue.title}
 
 
+def _approval_note(session: Session, issue: Issue) -> str | None:
+    """Return what an operator who looks at the issue should know about its approval."""
+    return issues.cancellation_reason(session, issue) or _approval(expiry.deadline(session, issue))
+
+
+def _approval(until: datetime | None) -> str | None:
+    return f"waits for approval until {until:%Y-%m-%d %H:%M} UTC; then its articles are free again" if until else None
+
+
+def _notes(session: Session, issue: Issue) -> list[dict[str, Any]]:
+    zone = session.get_one(Newsletter, issue.newsletter_id).zone
+    return [
+        {
+            "article": note.article_id,
+            "title": note.title,
+            "change": note.change.name.lower(),
+            "note": note.change.value,
+            "at": templating.local(note.at, zone),
+        }
+        for note in issue_notes.of_issue(session, issue)
+    ]
+
+
+def _note_line(note: dict[str, Any]) -> str:
+    return f"“{note['title']}” {note['note']} ({note['at']:%Y-%m-%d %H:%M})."
+
+
 def _counts(session: Session, issue: Issue) -> dict[str, Any]:
     letter = session.scalar(select(Letter).where(Letter.issue_id == issue.id))
     if letter is None:
@@ -151,10 +217,12 @@ def _counts(session: Session, issue: Issue) -> dict[str, Any]:
 
 def _line(row: dict[str, Any]) -> str:
     head = f"{row['issue']:>5}  {row['status']:<9}  {row['title']}"
-    head += "".join(f"\n       {line}" for line in [row["reason"], *row["relays"]] if line)
+    head += "".join(
+        f"\n       {line}" for line in [row["reason"], _approval(row["approve_until"]), *row["relays"]] if line
+    )
     if row["audience"] is None:
         return head
-    other = ("issue", "number", "status", "title", "reason", "relays", "audience")
+    other = ("issue", "number", "status", "title", "reason", "approve_until", "relays", "audience")
     counts = {name: n for name, n in row.items() if name not in other}
     terms = " + ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in counts.items() if n) or "0"
     return f"{head}\n       audience {row['audience']:,} = {terms}"

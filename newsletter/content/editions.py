@@ -5,12 +5,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from urllib.parse import urljoin
 
 from newsletter.content.articles import Article
 from newsletter.content.feeds import Feed
-from newsletter.content.parsing.sanitizing import excerpt, plain_text
-from newsletter.content.pictures import Picture
+from newsletter.content.parsing.sanitizing import plain_text
+from newsletter.content.parsing.shortening import excerpt
+from newsletter.content.picture_files import Picture
 
 WORDS_PER_MINUTE = 220
 MIN_WORDS = 100  # for a reading time: a feed that contains only an excerpt does not show how long the article is
@@ -30,10 +30,13 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True)
 class EditionArticle:
-    """An article in an issue. `html` is sanitized HTML; every other text is plain."""
+    """An article in an issue. `html` is sanitized HTML; every other text is plain.
+
+    `url` is None if its feed names no page at all; its title is then no link.
+    """
 
     title: str
-    url: str
+    url: str | None
     excerpt: str
     html: str
     source: str | None
@@ -56,10 +59,10 @@ def edition_article(article: Article, feed: Feed, picture: Picture | None, *, ba
     """Return the article as readers see it; a picture's URL begins with `base_url`."""
     return EditionArticle(
         title=article.title,
-        url=article.url or urljoin(feed.url, "/"),  # an article without a page links to its publisher's front page
+        url=article.url,
         excerpt=article.summary,
         html=article.html,
-        source=feed.title or None,
+        source=feed.shown_title or None,
         author=article.author or None,
         minutes=_minutes(article.html),
         published_at=article.published_at,

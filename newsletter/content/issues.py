@@ -13,7 +13,7 @@ from newsletter.content import editions
 from newsletter.content.articles import Article
 from newsletter.content.editions import Edition
 from newsletter.content.feeds import Feed
-from newsletter.content.pictures import Picture
+from newsletter.content.picture_files import Picture
 from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base
@@ -42,6 +42,7 @@ ALLOWED_FROM = {
     IssueStatus.CANCELLED: (IssueStatus.DRAFTED, IssueStatus.APPROVED, IssueStatus.SENDING, IssueStatus.PAUSED),
 }
 VERBS = {IssueStatus.SENDING: "begun"}  # for the audit log, where the status's own name is not the verb
+EXPIRED = "expired"  # for the audit log: cancelled, because nobody approved the draft in time
 FROZEN_STATUSES = (IssueStatus.APPROVED, IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT)
 
 
@@ -166,10 +167,43 @@ def mark_sent(session: Session, issue: Issue, *, actor: str, now: datetime) -> N
     _change_status(session, issue, IssueStatus.SENT, {"sent_at": now}, actor=actor, now=now)
 
 
-def cancel(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
+def cancel(session: Session, issue: Issue, *, actor: str, now: datetime, reason: str | None = None) -> None:
     """Cancel an issue and free its articles for the next one. Raises Refused for a sent or a skipped issue."""
-    _change_status(session, issue, IssueStatus.CANCELLED, actor=actor, now=now)
-    session.execute(update(IssueArticle).where(IssueArticle.issue_id == issue.id).values(digest_id=None))
+    facts = {"reason": reason} if reason else {}
+    _change_status(session, issue, IssueStatus.CANCELLED, actor=actor, now=now, facts=facts)
+    _free_articles(session, issue)
+
+
+def expire(session: Session, issue: Issue, *, reason: str, actor: str, now: datetime) -> bool:
+    """Cancel a draft that nobody approved and free its articles; return False if it is no draft any more.
+
+    Approval and expiry may come at the same time: the conditional UPDATE lets one of them pass.
+    """
+    try:
+        _change_status(
+            session,
+            issue,
+            IssueStatus.CANCELLED,
+            actor=actor,
+            now=now,
+            facts={"reason": reason},
+            allowed_from=(IssueStatus.DRAFTED,),
+            verb=EXPIRED,
+        )
+    except Refused:
+        return False
+    _free_articles(session, issue)
+    return True
+
+
+def cancellation_reason(session: Session, issue: Issue) -> str | None:
+    """Return why a draft was cancelled without a person; None if a person cancelled it, or if it is not cancelled."""
+    if issue.status is not IssueStatus.CANCELLED:
+        return None
+    subject = f"issue:{issue.id}"
+    verbs = (f"issue {EXPIRED}", f"issue {IssueStatus.CANCELLED}")
+    logged = (audit_log.last(session, subject=subject, verb=verb) for verb in verbs)
+    return next((entry.fields.get("reason") for entry in logged if entry), None)
 
 
 def pause_reason(session: Session, issue: Issue) -> str | None:
@@ -189,18 +223,27 @@ def _change_status(
     actor: str,
     now: datetime,
     facts: Mapping[str, Any] | None = None,
+    allowed_from: tuple[IssueStatus, ...] | None = None,
+    verb: str | None = None,
 ) -> None:
     """Change the status with one conditional UPDATE and log it; raise Refused if the stored status does not allow it.
 
     Of two transactions that try the same change, one is refused.
     """
-    verb = "resumed" if issue.status is IssueStatus.PAUSED and to is IssueStatus.SENDING else VERBS.get(to, to.value)
-    allowed = update(Issue).where(Issue.id == issue.id, Issue.status.in_(ALLOWED_FROM[to]))
+    is_resumed = issue.status is IssueStatus.PAUSED and to is IssueStatus.SENDING
+    verb = verb or ("resumed" if is_resumed else VERBS.get(to, to.value))
+    allowed = update(Issue).where(Issue.id == issue.id, Issue.status.in_(allowed_from or ALLOWED_FROM[to]))
     changed = session.scalar(allowed.values(status=to, **(values or {})).returning(Issue.id))
     session.refresh(issue)
     if changed is None:
-        raise Refused(f"Issue {issue.id} is {issue.status}, so its status cannot change to {to}.")
+        reason = cancellation_reason(session, issue)
+        because = f" ({reason})" if reason else ""
+        raise Refused(f"Issue {issue.id} is {issue.status}{because}, so its status cannot change to {to}.")
     log_change(session, issue, verb, actor=actor, now=now, **(facts or {}))
+
+
+def _free_articles(session: Session, issue: Issue) -> None:
+    session.execute(update(IssueArticle).where(IssueArticle.issue_id == issue.id).values(digest_id=None))
 
 
 def log_change(session: Session, issue: Issue, verb: str, *, actor: str, now: datetime, **facts: Any) -> None:

@@ -1,87 +1,174 @@
-"""Pictures: copies of the articles' lead pictures, stored under the hash of their content and served by our own host.
+"""Copy the articles' lead pictures to our own host.
 
 A letter never loads a picture from somebody else's server, which would see who reads it and when. A picture that could
 not be copied is not shown.
+
+An article has several candidates. One that is missing or unsuitable gives way to the next at once. One whose server is
+unavailable is tried again later, and gives way to the next after the last try.
 """
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
-from sqlalchemy import String, select, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.orm import Session, load_only
 
+from newsletter.content import issues, picture_files
 from newsletter.content.articles import Article
-from newsletter.content.downloading.downloader import Downloader
+from newsletter.content.downloading.downloader import Downloader, DownloadInterrupted, PictureDownload
+from newsletter.content.feeds import Feed
+from newsletter.content.fetching.destinations import ServerUnavailable
+from newsletter.content.issues import IssueArticle
+from newsletter.content.picture_files import Picture
 from newsletter.errors import NewsletterError
-from newsletter.store.database import Base, Begin
+from newsletter.store.database import Begin
 
-MIN_WIDTH, MAX_SIDE = 100, 8000  # pixels; a narrower image is an icon, a larger one needs too much memory on a phone
 MAX_AGE = timedelta(days=30)  # of an article whose picture is still copied
 CONCURRENCY = 8  # pictures fetched at the same time
+# After each failed try of a candidate; it has one try more than there are pauses.
+PAUSES = (timedelta(minutes=5), timedelta(hours=1), timedelta(hours=6))
+MAX_PAUSE = timedelta(days=1)  # that a server may ask for
+PAUSE_AFTER_INTERRUPTION = timedelta(minutes=1)
 
 
-class Picture(Base):
-    """An image file, unchanged; the same file is stored once, however many articles show it."""
+class _Try(NamedTuple):
+    """A try to copy an article's current candidate, recorded before it is made."""
 
-    __tablename__ = "pictures"
-
-    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)  # of the body, in hexadecimal
-    type: Mapped[str] = mapped_column(String(32))  # from the file itself, not from the server's Content-Type
-    width: Mapped[int]
-    height: Mapped[int]
-    body: Mapped[bytes]
-    found_at: Mapped[datetime]
+    article_id: int
+    url: str
 
 
 def copy_new(begin: Begin, downloader: Downloader, *, now: datetime, limit: int = 20) -> int:
-    """Copy the lead pictures of recent articles, the newest first; return how many were tried. Each is tried once."""
+    """Copy the lead pictures of recent articles; return for how many articles it was tried.
+
+    Articles that were never tried come first, the newest of them before the others. Articles in approved issues keep
+    the picture that was approved.
+    """
     with begin() as session:
         claimed = _claim(session, now=now, limit=limit)
+    tries = claimed
     with ThreadPoolExecutor(CONCURRENCY) as threads:  # no transaction is open here
-        fetched = threads.map(partial(_fetch, downloader, now), claimed.values())
-        for article_id, picture in zip(claimed, fetched, strict=True):
-            if picture:
-                with begin() as session:
-                    _store(session, article_id, picture)
+        while tries:
+            results = threads.map(partial(_download, downloader), tries)
+            tries = list(_record_all(begin, zip(tries, results, strict=True), now))
     return len(claimed)
 
 
-def _claim(session: Session, *, now: datetime, limit: int) -> dict[int, str]:
-    """Claim untried pictures; return their URLs by article id.
+def _claim(session: Session, *, now: datetime, limit: int) -> list[_Try]:
+    """Claim articles whose picture is due.
 
-    The attempt is recorded before it is made, so a picture that crashes the worker cannot block the others.
+    The try is recorded before it is made, and with it the time of the next one. So a picture that crashes the worker
+    blocks no other, and the try of a worker that was stopped is made up for.
     """
-    untried = select(Article.id).where(Article.picture_url.is_not(None), Article.picture_tried_at.is_(None))
-    recent = untried.where(Article.first_seen_at > now - MAX_AGE)
-    newest = recent.order_by(Article.published_at.desc(), Article.id.desc()).limit(limit)
-    free = newest.with_for_update(skip_locked=True).cte("free")
-    claim = update(Article).where(Article.id == free.c.id).values(picture_tried_at=now)
-    rows = session.execute(
-        claim.returning(Article.id, Article.picture_url), execution_options={"synchronize_session": False}
+    never_tried = _waiting(now).where(Article.picture_url.is_not(None), Article.picture_tried_at.is_(None))
+    newest = never_tried.order_by(Article.published_at.desc(), Article.id.desc())
+    due_again = _waiting(now).where(Article.picture_due_at <= now, Article.picture_tried_at.is_not(None))
+    articles = list(session.scalars(newest.limit(limit)))
+    if len(articles) < limit:
+        articles += session.scalars(due_again.order_by(Article.picture_due_at).limit(limit - len(articles)))
+    claimed = []
+    for article in articles:
+        if article.picture_tried_at is None:
+            article.picture_tries = 0
+        if article.picture_tries <= len(PAUSES) or _advance(article):
+            claimed.append(_begin(article, now))
+    return claimed
+
+
+def _waiting(now: datetime) -> Select[Article]:
+    """Select recent articles without a picture that no approved issue contains and no other worker has claimed."""
+    columns = (Article.picture_url, Article.pictures, Article.picture_tries, Article.picture_tried_at)
+    return (
+        select(Article)
+        .options(load_only(*columns, raiseload=True))
+        .where(
+            Article.picture_sha256.is_(None),
+            Article.first_seen_at > now - MAX_AGE,
+            ~_is_frozen(),
+        )
+        .with_for_update(skip_locked=True)
     )
-    return {article_id: url for article_id, url in rows if url}
 
 
-def _fetch(downloader: Downloader, now: datetime, url: str) -> Picture | None:
+def _begin(article: Article, now: datetime) -> _Try:
+    """Record a try of the article's current candidate."""
+    article.picture_due_at = now + PAUSES[min(article.picture_tries, len(PAUSES) - 1)]
+    article.picture_tries += 1
+    article.picture_tried_at = now
+    return _Try(article.id, article.picture_url or "")
+
+
+def _advance(article: Article) -> bool:
+    """Make the next candidate the current one; return False, and plan no further try, if there is none."""
+    offered = article.pictures or []
+    urls = [picture["url"] for picture in offered]
+    position = urls.index(article.picture_url) + 1 if article.picture_url in urls else len(urls)
+    article.picture_tries = 0
+    if position == len(urls):
+        article.picture_due_at = None
+        return False
+    article.picture_url, article.picture_alt = offered[position]["url"], offered[position]["alt"]
+    return True
+
+
+def _download(downloader: Downloader, planned: _Try) -> PictureDownload | NewsletterError:
     try:
-        picture = downloader.picture(url)
-    except NewsletterError:
-        return None
-    if picture.width < MIN_WIDTH or max(picture.width, picture.height) > MAX_SIDE:
-        return None
-    sha256 = hashlib.sha256(picture.body).hexdigest()
-    return Picture(sha256=sha256, found_at=now, **asdict(picture))
+        return downloader.picture(planned.url)
+    except NewsletterError as error:
+        return error
 
 
-def _store(session: Session, article_id: int, picture: Picture) -> None:
-    if session.get(Picture, picture.sha256) is None:
-        try:
-            with session.begin_nested():
-                session.add(picture)
-        except IntegrityError:
-            pass  # another worker has stored the same file meanwhile
-    session.execute(update(Article).where(Article.id == article_id).values(picture_sha256=picture.sha256))
+def _record_all(
+    begin: Begin, results: Iterable[tuple[_Try, PictureDownload | NewsletterError]], now: datetime
+) -> Iterator[_Try]:
+    """Record each result in a transaction of its own; yield the tries of the next candidates."""
+    for done, result in results:
+        with begin() as session:
+            following = _record(session, done, result, now)
+        if following:
+            yield following
+
+
+def _record(session: Session, done: _Try, result: PictureDownload | NewsletterError, now: datetime) -> _Try | None:
+    """Record the result of a try; return the try of the next candidate, recorded as well, if there is one."""
+    article = _unfrozen(session, done)
+    if article is None:
+        return None
+    if isinstance(result, PictureDownload):
+        picture = Picture(sha256=hashlib.sha256(result.body).hexdigest(), found_at=now, **asdict(result))
+        picture_files.store(session, picture)
+        article.picture_sha256, article.picture_due_at = picture.sha256, None
+        return None
+    if isinstance(result, DownloadInterrupted):
+        article.picture_tries -= 1
+        article.picture_due_at = now + PAUSE_AFTER_INTERRUPTION
+        return None
+    if isinstance(result, ServerUnavailable) and article.picture_tries <= len(PAUSES):
+        asked = min(result.retry_after or timedelta(), MAX_PAUSE)
+        article.picture_due_at = now + max(PAUSES[article.picture_tries - 1], asked)
+        return None
+    return _begin(article, now) if _advance(article) else None
+
+
+def _unfrozen(session: Session, done: _Try) -> Article | None:
+    """Return the article; None if it was removed or approved, or if the feed has changed its picture meanwhile.
+
+    The newsletter is locked, so that no issue is approved between this check and the commit.
+    """
+    feed = select(Feed.newsletter_id).join(Article, Article.feed_id == Feed.id).where(Article.id == done.article_id)
+    newsletter_id = session.scalar(feed)
+    if newsletter_id is None:
+        return None
+    issues.lock_newsletter(session, newsletter_id)
+    current = select(Article).where(Article.id == done.article_id, Article.picture_url == done.url)
+    return session.scalar(current.where(~_is_frozen()).with_for_update())
+
+
+def _is_frozen() -> ColumnElement[bool]:
+    """Return the condition that an approved issue contains the article; it is asked of few articles by an index."""
+    return issues.frozen_article_ids().where(IssueArticle.article_id == Article.id).exists()

@@ -1,80 +1,92 @@
 """Refresh the feeds that are due: fetch and parse each, and store its articles."""
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
-from urllib.parse import urlsplit
+from threading import Event
 
 from sqlalchemy.orm import Session
 
-from newsletter.content import articles, feeds, issues
-from newsletter.content.downloading.downloader import Downloader, FeedDownload, LimitExceeded
-from newsletter.content.feeds import DueFeed, Feed
-from newsletter.content.fetching.destinations import FetchError
-from newsletter.content.parsing.decoding import FeedUnreadable
+from newsletter.content import feed_attempts, feeds, storing
+from newsletter.content.downloading.downloader import DownloadCancelled, Downloader
+from newsletter.content.downloading.slots import DownloadSlots, FreeSlots, SlotWork
+from newsletter.content.feed_attempts import FeedAttempt
+from newsletter.content.feeds import DueFeed
 from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 
-INTERVAL = timedelta(minutes=20)
-MAX_INTERVAL = timedelta(days=1)  # between two attempts at a feed that keeps failing
-CONCURRENCY = 8  # feeds fetched at the same time
+CONCURRENCY = 8  # feeds downloaded at the same time
+MAX_SLOW = 16  # slow feeds beside these; they wait rather than compute
+MAX_COSTLY = 2  # of all, feeds that exceeded a limit the last time
+CALL_SECONDS = 10.0  # that one call takes at most; a feed's own limits are longer
+STOPPED_SECONDS = 100.0  # that a call without shared slots waits for its last feeds, whose limits are shorter
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class FeedRefresh:
-    """The result of one attempt: a download or an error."""
-
-    download: FeedDownload | None = None
-    error: str | None = None
+def slots(stop: Event | None = None) -> DownloadSlots:
+    """Return the slots in which a process refreshes feeds. No refresh begins once `stop` is set."""
+    return DownloadSlots(CONCURRENCY, slow=MAX_SLOW, costly=MAX_COSTLY, stop=stop)
 
 
-def refresh_due(begin: Begin, downloader: Downloader, *, now: datetime, limit: int = 20) -> int:
-    """Refresh at most `limit` due feeds, several at a time; return how many were tried.
+def refresh_due(
+    begin: Begin,
+    downloader: Downloader,
+    *,
+    now: datetime,
+    limit: int | None = None,
+    shared: DownloadSlots | None = None,
+    seconds: float = CALL_SECONDS,
+) -> int:
+    """Refresh the feeds that are due, several at a time; return how many were tried.
 
-    A feed that fails stores the reason and is retried with growing intervals; it does not affect the others.
+    Each feed is claimed when a slot is free for it and recorded as soon as it is read, so a slow feed delays no other.
+    A feed that fails stores the reason and is retried with growing intervals. The call ends within so many
+    seconds; in `shared` slots, feeds that take longer go on without it.
     """
-    with begin() as session:
-        due = feeds.claim_due(session, now=now, limit=limit)
-    with ThreadPoolExecutor(CONCURRENCY) as threads:  # no transaction is open here
-        for feed, refresh in zip(due, threads.map(partial(_download, downloader), due), strict=True):
-            with begin() as session:
-                new = _record(session, feed, refresh, now=now)
-            if refresh.error:
-                log.warning("feed failed", extra={"feed": feed.id, "reason": refresh.error})
-            else:
-                log.info("feed refreshed", extra={"feed": feed.id, "new": new})
-    return len(due)
+    used = shared or slots()
+
+    def claim(free: FreeSlots) -> list[SlotWork]:
+        with begin() as session:
+            due = feeds.claim_due(session, now=now, limit=free.number, costly=free.costly)
+        return [
+            SlotWork(partial(_refresh, begin, downloader, feed, now=now), is_costly=feed.overruns > 0) for feed in due
+        ]
+
+    begun = used.run(claim, seconds=seconds, limit=limit)
+    if shared is None:
+        used.wait(STOPPED_SECONDS)
+    return begun
 
 
-def _download(downloader: Downloader, due: DueFeed) -> FeedRefresh:
-    """Download one feed; never raises, but returns the error."""
+def _refresh(begin: Begin, downloader: Downloader, due: DueFeed, *, now: datetime) -> None:
+    attempt = feed_attempts.attempt(downloader, due, now=now)  # no transaction is open here
+    if isinstance(attempt.error, DownloadCancelled):
+        with begin() as session:
+            feeds.release(session, due, now=now)
+        return
+    _record(begin, due, attempt, now=now)
+
+
+def _record(begin: Begin, due: DueFeed, attempt: FeedAttempt, *, now: datetime) -> None:
+    """Store the result of an attempt and the feed's articles. If that fails, store that the fault is ours."""
     try:
-        return FeedRefresh(downloader.feed(due.url, etag=due.etag, last_modified=due.last_modified))
-    except (FetchError, FeedUnreadable, LimitExceeded) as error:
-        return FeedRefresh(error=str(error))
-    except Exception as error:  # noqa: BLE001 - a feed that triggers a bug of ours must not delay the others
-        log_failure(log, "a feed cannot be refreshed", error, feed=due.id)
-        return FeedRefresh(error="An internal error occurred while reading the feed; see the log.")
+        with begin() as session:
+            new = store(session, due, attempt, now=now)
+    except Exception as error:  # noqa: BLE001 - a feed that cannot be stored must not delay the others
+        log_failure(log, "a feed cannot be stored", error, feed=due.id)
+        attempt = FeedAttempt(error=error)
+        with begin() as session:
+            new = store(session, due, attempt, now=now)
+    if attempt.error:
+        log.warning("feed failed", extra={"feed": due.id, "reason": str(attempt.error)})
+    else:
+        log.info("feed refreshed", extra={"feed": due.id, "new": new})
 
 
-def _record(session: Session, due: DueFeed, refresh: FeedRefresh, *, now: datetime) -> int:
-    """Store the result of a refresh; return the number of new articles."""
-    feed = session.get_one(Feed, due.id, with_for_update=True)
-    feed.checked_at, feed.error = now, refresh.error
-    feed.failures = feed.failures + 1 if refresh.error else 0
-    feed.next_try_at = now + _interval(feed.failures)
-    download = refresh.download
-    if download and download.feed:
-        feed.etag, feed.last_modified = download.etag, download.last_modified
-        feed.title = download.feed.title or feed.title or urlsplit(feed.url).netloc
-        return articles.upsert(session, feed.id, download.feed.entries, now=now, frozen=issues.frozen_article_ids())
-    return 0
-
-
-def _interval(failures: int) -> timedelta:
-    """Return the time until the next attempt; it doubles with every failure after the first."""
-    return min(INTERVAL * (1 << min(max(failures - 1, 0), 10)), MAX_INTERVAL)
+def store(session: Session, due: DueFeed, attempt: FeedAttempt, *, now: datetime) -> int:
+    """Store the result of an attempt; return the number of new articles."""
+    feed = feed_attempts.record(session, due, attempt, now=now)
+    if feed is None or attempt.download is None or attempt.download.feed is None:
+        return 0
+    return storing.store(session, feed, attempt.download.feed, now=now)

@@ -19,7 +19,7 @@ from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.content.articles import Article
-from newsletter.content.feeds import Feed
+from newsletter.content.feeds import ACTIVE, Feed
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import queue_age
 from newsletter.doctor.queue_age import QueueAge
@@ -43,10 +43,11 @@ class DeliveryCounts:
 
 
 class FeedCounts(NamedTuple):
-    """Feeds by health. `due_since` is the earliest time at which a waiting feed became due."""
+    """Feeds by health, without removed ones. `due_since` is the earliest time at which a waiting feed became due."""
 
     ok: int
     failing: int
+    paused: int  # counted neither as ok nor as failing, and never due
     due: int
     due_since: datetime | None
 
@@ -116,13 +117,13 @@ def _subscriptions(session: Session) -> dict[tuple[str, Standing], int]:
 
 
 def _feeds(session: Session, now: datetime) -> FeedCounts:
-    failing, due = Feed.failures > 0, Feed.next_try_at <= now
-    row = session.execute(
-        select(
-            func.count().filter(~failing),
-            func.count().filter(failing),
-            func.count().filter(due),
-            func.min(Feed.next_try_at).filter(due),
-        ).select_from(Feed)
-    ).one()
+    failing, due = Feed.failures > 0, ACTIVE & (Feed.next_try_at <= now)
+    counted = select(
+        func.count().filter(ACTIVE, ~failing),
+        func.count().filter(ACTIVE, failing),
+        func.count().filter(~ACTIVE),
+        func.count().filter(due),
+        func.min(Feed.next_try_at).filter(due),
+    )
+    row = session.execute(counted.select_from(Feed).where(Feed.removed_at.is_(None))).one()
     return FeedCounts._make(row)

@@ -1,6 +1,7 @@
 """Run all checks of `newsletter doctor`. They only read; each contradiction in the stored data is a finding."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -38,9 +39,14 @@ def examine(session: Session, *, keyring: Keyring | None = None) -> list[Finding
     return findings + (list(suppressed.suppressed(session, keyring)) if keyring else [])
 
 
-def collect_remarks(session: Session) -> list[Remark]:
+def collect_remarks(session: Session, *, now: datetime) -> list[Remark]:
     """Return what an operator should know although it is not wrong."""
-    return [*remarks.in_doubt(session), *remarks.suspects(session), *remarks.unanswered(session)]
+    return [
+        *remarks.in_doubt(session),
+        *remarks.suspects(session),
+        *remarks.unanswered(session),
+        *remarks.expired_drafts(session, now=now),
+    ]
 
 
 def _lift_limits(session: Session) -> None:

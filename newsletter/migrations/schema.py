@@ -2,7 +2,7 @@
 
 from newsletter import audit_log, key_registry, newsletters, operators
 from newsletter.consent import exhibits, ledger, seals, signups, subscribers, suppressions, wordings
-from newsletter.content import appearances, articles, feeds, issues, pictures
+from newsletter.content import appearances, articles, feeds, issues, picture_files
 from newsletter.content.digests import digests
 from newsletter.mail.delivery import deliveries, leases
 from newsletter.mail.letters import letters
@@ -24,7 +24,7 @@ TABLE_MODULES = (
     feeds,
     articles,
     appearances,
-    pictures,
+    picture_files,
     digests,
     issues,
     letters,

@@ -15,8 +15,8 @@ from typer.main import get_command
 from newsletter import audit_log, operators
 from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
-from newsletter.content import issues
-from newsletter.content.digests import drafting
+from newsletter.content import feed_changes, feeds, issues
+from newsletter.content.digests import digests, drafting
 from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue
 from newsletter.mail.delivery.deliveries import Delivery
@@ -33,7 +33,7 @@ ACTOR = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 EVE = "eve@press.example"
 
 # These migrate the database as `migrate` does, or use their own, and run until they are stopped.
-WHOLE_SERVICE_COMMANDS = {"demo", "serve", "bench delivery"}
+WHOLE_SERVICE_COMMANDS = {"demo", "serve", "bench delivery", "bench feeds"}
 TABLES_OF_THE_SETTINGS = {"known_keys"}  # written when a command starts, from the settings
 
 NEWSLETTER_OPTIONS = ("--name", "N", "--publisher", "P", "--sender", "a@press.example", "--postal-address", "S")
@@ -42,9 +42,11 @@ READING = {
     "doctor domain": ("three", "--nameserver", "127.0.0.1:{dns}"),
     "newsletters list": (),
     "feeds list": (),
+    "feeds show": ("1",),
     "digests list": (),
     "digests upcoming": (),
     "issues preview": ("{drafted}",),
+    "issues check": ("{drafted}",),
     "issues status": (),
     "operators list": (),
     "operators acts": (),
@@ -54,9 +56,18 @@ CHANGING = {
     "newsletters add": ("evening", *NEWSLETTER_OPTIONS),
     "newsletters change": ("three", "--return-path-domain", "bounces.press.example"),
     "newsletters wording": ("three", "I agree to other words."),
-    "feeds add": ("https://press.example/other.xml", "--newsletter", "three"),
+    "feeds add": ("http://127.0.0.1:9/other.xml", "--newsletter", "three", "--anyway"),
     "feeds refresh": (),
+    "feeds change": ("1", "--title", "The Gazette"),
+    "feeds pause": ("1",),
+    "feeds resume": ("{dormant}",),
+    "feeds remove": ("1",),
     "digests add": ("--newsletter", "three", "--cron", "0 7 * * *"),
+    "digests change": ("{digest}", "--articles", "3"),
+    "digests pause": ("{digest}",),
+    "digests resume": ("{resting}",),
+    "digests remove": ("{digest}",),
+    "digests run": ("{digest}",),
     "issues draft": ("three",),
     "issues send": ("{drafted}",),
     "issues cancel": ("{drafted}",),
@@ -70,7 +81,7 @@ CHANGING = {
 
 @pytest.fixture
 def numbers(database: Database, zone: Zone) -> dict[str, int]:
-    """The numbers of issues by status, beside an operator, a feed that may not be fetched, and a DNS server."""
+    """The numbers of issues by status, beside an operator, feeds that may not be fetched, and a DNS server."""
     zone.put("press.example", TXT="v=spf1 ip4:192.0.2.1 -all", MX="10 mail.press.example.")
     zone.put("mail.press.example", A="192.0.2.1")
     zone.put("_dmarc.press.example", TXT="v=DMARC1; p=none; rua=mailto:reports@press.example")
@@ -81,7 +92,13 @@ def numbers(database: Database, zone: Zone) -> dict[str, int]:
         drafted = drafting.draft(session, three, articles=2, actor="tests", now=NOON)
         operators.add(session, EVE, role=Role.EDITOR, actor="tests", now=NOON)
         session.execute(update(Feed).values(url="http://127.0.0.1:9/" + Feed.url))
-        return {"leaving": leaving.id, "paused": paused.id, "drafted": drafted.id, "dns": zone.port}
+        dormant = feeds.add(session, three, "http://127.0.0.1:9/dormant.xml", actor="tests", now=NOON)
+        feed_changes.pause(session, dormant, actor="tests", now=NOON)
+        facts = {"cron": "0 7 * * *", "actor": "tests", "now": NOON}
+        digest, resting = (digests.add(session, three, name=name, **facts) for name in ("Daily", "Resting"))
+        resting.active = False
+        named = {"leaving": leaving, "paused": paused, "drafted": drafted, "digest": digest, "resting": resting}
+        return {"dns": zone.port, "dormant": dormant.id, **{name: row.id for name, row in named.items()}}
 
 
 def _issue_of(session: Session, delivery: Delivery) -> Issue:

@@ -3,7 +3,7 @@
 import json
 import os
 import pwd
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -11,6 +11,7 @@ from sqlalchemy import select
 from newsletter import audit_log
 from newsletter.audit_log import AuditEntry
 from newsletter.content import issues
+from newsletter.content.appearances import Appearance
 from newsletter.content.articles import Article
 from newsletter.content.digests import drafting
 from newsletter.content.issues import Issue, IssueStatus
@@ -168,3 +169,28 @@ def test_an_issue_whose_letter_mail_programs_would_clip_cannot_be_approved(newsl
     code, errors = failed("issues", "send", number)
     assert (code, "90,000" in errors, "fewer articles" in errors) == (1, True, True)
     assert status(database, number) is IssueStatus.DRAFTED
+
+
+def test_check_and_preview_tell_what_changed_after_the_draft(newsletter, database, drafted):
+    assert (
+        newsletter("issues", "check", drafted).stdout == f"Issue {drafted} can be sent; its articles are unchanged.\n"
+    )
+    with database.writing() as session:
+        draft = session.get_one(Issue, int(drafted))
+        first, second = list(session.scalars(select(Article).order_by(Article.published_at.desc(), Article.id.desc())))[
+            :2
+        ]
+        first.edited_at = draft.drafted_at + timedelta(minutes=5)
+        gone = session.get(Appearance, (second.feed_id, second.id)) or Appearance(
+            feed_id=second.feed_id, article_id=second.id, identity=second.identity
+        )
+        gone.left_at, gone.is_withdrawn = draft.drafted_at, True
+        session.add(gone)
+    checked = json.loads(newsletter("issues", "check", drafted, "--json").stdout)
+    assert [(note["title"], note["change"]) for note in checked["notes"]] == [
+        (first.title, "edited"),
+        (second.title, "withdrawn"),
+    ]
+    assert checked["problem"] is None
+    for command in ("check", "preview"):
+        assert f"“{first.title}” was edited after the draft (" in newsletter("issues", command, drafted).output

@@ -1,17 +1,20 @@
 """Builders for tests about content: a newsletter, a feed, entries, and a fake fetcher."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
+from typer.testing import Result
 
 from newsletter import newsletters
-from newsletter.content import articles, feeds, issues
+from newsletter.content import feeds, storing
 from newsletter.content.downloading.downloader import DirectDownloader
 from newsletter.content.feeds import Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.fetcher import MAX_BYTES, FetchResult
-from newsletter.content.parsing.entries import FeedEntry, LeadPicture
+from newsletter.content.parsing.entries import FeedEntry, LeadPicture, ParsedFeed
 from newsletter.newsletters import Newsletter
 from tests.clock import NOON
 
@@ -48,9 +51,22 @@ def an_entry(name: str, **changes) -> FeedEntry:
 
 
 def publish(session: Session, feed: Feed, *names: str, now: datetime = NOON, **changes) -> int:
-    """Store entries of these names as the feed's, the newest first."""
-    entries = [an_entry(name, **changes) for name in names]
-    return articles.upsert(session, feed.id, entries, now=now, frozen=issues.frozen_article_ids())
+    """Store entries of these names as the feed's, the newest first. Entries stored before stay in the feed."""
+    entries = tuple(an_entry(name, **changes) for name in names)
+    return store(session, feed, *entries, is_complete=False, now=now)
+
+
+def store(
+    session: Session,
+    feed: Feed,
+    *entries: FeedEntry,
+    now: datetime = NOON,
+    link: str | None = None,
+    is_complete: bool = True,
+) -> int:
+    """Store a document with these entries; return the number of new articles."""
+    document = ParsedFeed(title="Town", entries=entries, link=link, is_complete=is_complete)
+    return storing.store(session, feed, document, now=now)
 
 
 def with_picture(name: str) -> FeedEntry:
@@ -81,3 +97,9 @@ def downloads(
 ) -> DirectDownloader:
     """A downloader over a fake fetcher with these answers."""
     return DirectDownloader(FakeFetcher(answers or {}, etags or {}))
+
+
+def answer(result: Result) -> Any:
+    """The JSON that a command printed."""
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return json.loads(result.stdout)

@@ -13,7 +13,7 @@ from newsletter.content.digests import drafting
 from newsletter.content.parsing.entries import LeadPicture
 from newsletter.content.parsing.parser import parse
 from tests.clock import NOON
-from tests.content.builders import a_feed, a_newsletter, publish
+from tests.content.builders import a_feed, a_newsletter, publish, store
 
 LATER = NOON + timedelta(hours=1)
 
@@ -30,11 +30,10 @@ def test_an_entry_offered_again_stays_one_article(begin):
         assert titles(session) == ["About orchard", "About bus", "About bridge"]
 
 
-def test_two_feeds_may_offer_the_same_entry(begin):
+def test_the_same_entry_in_feeds_of_two_newsletters_is_two_articles(begin):
     with begin() as session:
-        newsletter = a_newsletter(session)
-        assert publish(session, a_feed(session, newsletter, "town"), "bus") == 1
-        assert publish(session, a_feed(session, newsletter, "transport"), "bus") == 1
+        assert publish(session, a_feed(session, a_newsletter(session, "morning")), "bus") == 1
+        assert publish(session, a_feed(session, a_newsletter(session, "evening")), "bus") == 1
 
 
 def test_the_database_refuses_a_duplicate_article(begin):
@@ -87,10 +86,24 @@ def test_an_article_in_an_approved_issue_is_not_edited_any_more(begin):
         assert issues.content_hash(session, issue) == issue.approved_sha
 
 
-def test_a_date_in_the_future_becomes_the_time_of_discovery(begin):
+def test_a_date_in_the_future_is_kept_and_may_be_corrected_until_it_comes(begin):
     with begin() as session:
         feed = a_feed(session, a_newsletter(session))
-        publish(session, feed, "bus", published_at=NOON + timedelta(days=365))
+        soon = NOON + timedelta(days=3)
+        for date, now, stored in (
+            (NOON + timedelta(days=365), NOON, NOON + timedelta(days=365)),
+            (None, LATER, NOON + timedelta(days=365)),
+            (soon, LATER, soon),
+            (soon - timedelta(days=2), soon, soon),
+        ):
+            publish(session, feed, "fair", published_at=date, now=now)
+            assert session.scalars(select(Article.published_at)).one() == stored
+
+
+def test_a_date_that_a_wrong_clock_puts_into_the_future_is_the_time_of_discovery(begin):
+    with begin() as session:
+        feed = a_feed(session, a_newsletter(session))
+        publish(session, feed, "bus", published_at=NOON + timedelta(hours=23))
         assert session.scalars(select(Article.published_at)).one() == NOON
 
 
@@ -100,7 +113,7 @@ def test_characters_that_a_database_refuses_are_removed_before_it(begin):
     entries = parse(body, url="https://press.example/feed.json").entries
     with begin() as session:
         feed = a_feed(session, a_newsletter(session))
-        assert articles.upsert(session, feed.id, entries, now=NOON, frozen=issues.frozen_article_ids()) == 1
+        assert store(session, feed, *entries) == 1
         assert titles(session) == ["a b c 𝄞"]
 
 

@@ -10,7 +10,7 @@ from newsletter.content.articles import Article
 from newsletter.content.digests import drafting
 from newsletter.content.editions import Image, headline
 from newsletter.content.issues import ALLOWED_FROM, Issue, IssueStatus
-from newsletter.content.pictures import Picture
+from newsletter.content.picture_files import Picture
 from newsletter.errors import Refused
 from tests.clock import NOON
 from tests.content.builders import a_feed, a_newsletter, publish
@@ -145,7 +145,7 @@ def test_an_edition_contains_the_details_of_each_article(desk):
     )
     assert (first.source, first.author, first.minutes, first.excerpt) == ("Town", "Ann Writer", 3, "All about bus.")
     assert (second.picture, second.author, second.minutes) == (None, None, None)
-    assert second.url == "https://press.example/", "an article without a page links to its publisher"
+    assert second.url is None, "the front page of the feed's host is not the article's"
 
 
 def test_the_content_hash_changes_with_everything_that_readers_see(desk):

@@ -1,102 +1,68 @@
-"""Pictures: measured from their header, and copied once for recent articles."""
+"""Lead pictures: copied for recent articles, from the first candidate that is suitable."""
 
 import hashlib
-import struct
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from newsletter.content import articles, issues, pictures
+from newsletter.allowed_hosts import AllowedHost
+from newsletter.content import issues, pictures
 from newsletter.content.articles import Article
-from newsletter.content.downloading.downloader import MAX_PICTURE_BYTES
-from newsletter.content.fetching.destinations import FetchError
-from newsletter.content.parsing.image_size import ImageSize, measure
-from newsletter.content.pictures import MAX_AGE, Picture
+from newsletter.content.digests import drafting
+from newsletter.content.downloading.downloader import (
+    MAX_PICTURE_BYTES,
+    DirectDownloader,
+    DownloadInterrupted,
+    LimitExceeded,
+    PictureDownload,
+)
+from newsletter.content.feeds import Feed
+from newsletter.content.fetching.destinations import FetchError, Forbidden, ServerUnavailable
+from newsletter.content.fetching.http import HttpFetcher
+from newsletter.content.parsing.picture_candidates import LeadPicture
+from newsletter.content.picture_files import Picture
+from newsletter.content.pictures import MAX_AGE
+from newsletter.newsletters import Newsletter
 from tests.clock import NOON
-from tests.content.builders import a_feed, a_newsletter, downloads, with_picture
-from tests.shared_data import shared
+from tests.content.builders import FakeFetcher, a_feed, a_newsletter, downloads, publish, with_picture
+from tests.content.images import image_file
+from tests.local_http import LocalHttp
 
-sizes = st.integers(1, 16383)
-
-
-def png(width: int, height: int, body: bytes = b"") -> bytes:
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBBI", 13, b"IHDR", width, height, 8, 2, 0, 0, 0, 0) + body
-
-
-def jpeg(width: int, height: int, exif: bytes = b"Exif\0\0\xff\xc0") -> bytes:
-    segment = b"\xff\xe1" + struct.pack(">H", 2 + len(exif)) + exif
-    return b"\xff\xd8" + segment + b"\xff\xff\xc2" + struct.pack(">HBHHB", 11, 8, height, width, 1) + b"\x01\x11\x00"
+GOOD, OTHER = image_file(600, 400), image_file(500, 400)
+FIRST, SECOND, THIRD = (f"https://press.example/{name}.png" for name in ("first", "second", "third"))
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+BUSY = ServerUnavailable("The server answered 503 Service Unavailable.")
 
 
-def webp(kind: bytes, body: bytes) -> bytes:
-    return b"RIFF" + bytes(4) + b"WEBP" + kind + bytes(4) + body
-
-
-@given(sizes, sizes)
-def test_every_kind_of_image_is_measured(width, height):
-    three = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
-    lossless = struct.pack("<BI", 0x2F, (width - 1) | (height - 1) << 14)
-    assert measure(png(width, height)) == ImageSize("image/png", width, height)
-    assert measure(jpeg(width, height)) == ImageSize("image/jpeg", width, height)
-    assert measure(b"GIF89a" + struct.pack("<HH", width, height)) == ImageSize("image/gif", width, height)
-    assert measure(webp(b"VP8X", bytes(4) + three)) == ImageSize("image/webp", width, height)
-    assert measure(webp(b"VP8L", lossless)) == ImageSize("image/webp", width, height)
-    frame = b"\x00\x00\x00\x9d\x01\x2a" + struct.pack("<HH", width, height)
-    assert measure(webp(b"VP8 ", frame)) == ImageSize("image/webp", width, height)
-
-
-def test_the_exif_rotation_is_applied_to_the_size():
-    turned = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
-    assert measure(jpeg(4000, 3000, exif=turned)) == ImageSize("image/jpeg", 3000, 4000)
-
-
-@given(
-    st.sampled_from([png(5, 5), jpeg(5, 5), b"GIF89a\5\0\5\0", webp(b"VP8X", bytes(10)), b"\xff\xd8\xff"]), st.data()
-)
-def test_measuring_a_truncated_or_damaged_file_never_raises(file, data):
-    cut = file[: data.draw(st.integers(0, len(file)))] + data.draw(st.binary(max_size=400))
-    found = measure(cut)
-    assert found is None or (found.width > 0 and found.height > 0)
-
-
-@pytest.mark.parametrize(
-    "part", [b"\xff", b"\xff\xd0", b"\xff\xe1\0\2", b"\xff\xe1\0\0", b"\xff\xe1\0\x10Exif\0\0MM\0*\0\0\0\x08"]
-)
-def test_a_jpeg_made_of_endless_segments_is_not_measured(part):
-    assert measure((b"\xff\xd8\xff\xd0" + part * MAX_PICTURE_BYTES)[:MAX_PICTURE_BYTES]) is None
-
-
-@pytest.mark.parametrize("file", [b"", b"<svg/>", b"<html>", b"BM" + bytes(60), b"GIF88a\5\0\5\0", b"RIFF" + bytes(60)])
-def test_other_files_are_not_measured(file):
-    assert measure(file) is None
-
-
-def test_pictures_of_a_publisher_are_measured():
-    folder = shared("feeds/18f") / "img"
-    assert {file.name: measure(file.read_bytes()) for file in folder.iterdir()} == {
-        "TDP-checkin--emotion-chart.jpg": ImageSize("image/jpeg", 1622, 1081),
-        "dawson-home.png": ImageSize("image/png", 2294, 1652),
-        "example1-senior-executives-part4.png": ImageSize("image/png", 1142, 642),
-        "hyder.png": ImageSize("image/png", 280, 353),
-        "jonnalagadda.jpg": ImageSize("image/jpeg", 221, 320),
-        "portfolio-scope.png": ImageSize("image/png", 1210, 626),
-        "refreshed-screenshot-collage.jpg": ImageSize("image/jpeg", 1200, 800),
-    }
+def sha(file: bytes) -> str:
+    return hashlib.sha256(file).hexdigest()
 
 
 @pytest.fixture
 def offered(begin):
-    """A function that stores articles with pictures of these names."""
+    """A function that publishes articles with pictures of these names."""
     with begin() as session:
         feed = a_feed(session, a_newsletter(session))
 
-    def offer(*names: str, now=NOON) -> None:
+    def offer(*names: str, now: datetime = NOON) -> None:
         with begin() as session:
-            entries = [with_picture(name) for name in names]
-            articles.upsert(session, feed.id, entries, now=now, frozen=issues.frozen_article_ids())
+            for name in reversed(names):
+                publish(session, feed, name, pictures=with_picture(name).pictures, now=now)
+
+    return offer
+
+
+@pytest.fixture
+def candidates(begin):
+    """A function that publishes one article with these candidates, or edits it; the alternative is the file's name."""
+    with begin() as session:
+        a_feed(session, a_newsletter(session))
+
+    def offer(*urls: str, now: datetime = NOON) -> None:
+        pictures = tuple(LeadPicture(url=url, alt=url.rpartition("/")[2]) for url in urls)
+        with begin() as session:
+            publish(session, session.scalars(select(Feed)).one(), "bus", pictures=pictures, now=now)
 
     return offer
 
@@ -106,40 +72,113 @@ def shown(begin) -> dict[str, str | None]:
         return dict(session.execute(select(Article.title, Article.picture_sha256)).all())
 
 
+def current(begin) -> tuple[str | None, str | None, str]:
+    """Return the only article's copy, and the URL and text alternative of its current candidate."""
+    with begin() as session:
+        return tuple(session.execute(select(Article.picture_sha256, Article.picture_url, Article.picture_alt)).one())
+
+
 def test_a_picture_is_stored_under_the_hash_of_its_content(begin, offered):
     offered("bus", "bridge")
-    file = png(600, 400)
-    downloader = downloads({"https://press.example/bus.png": file, "https://press.example/bridge.png": file})
+    downloader = downloads({"https://press.example/bus.png": GOOD, "https://press.example/bridge.png": GOOD})
     assert pictures.copy_new(begin, downloader, now=NOON) == 2
-    sha256 = hashlib.sha256(file).hexdigest()
-    assert shown(begin) == {"About bus": sha256, "About bridge": sha256}
+    assert shown(begin) == {"About bus": sha(GOOD), "About bridge": sha(GOOD)}
     with begin() as session:
         kept = session.scalars(select(Picture)).one()
-        assert (kept.sha256, kept.type, kept.width, kept.height, kept.body) == (sha256, "image/png", 600, 400, file)
-
-
-def test_a_picture_is_tried_once(begin, offered):
-    offered("bus")
-    assert pictures.copy_new(begin, downloads(), now=NOON) == 1
-    assert pictures.copy_new(begin, downloads({"https://press.example/bus.png": png(600, 400)}), now=NOON) == 0
-    assert shown(begin) == {"About bus": None}
+        assert (kept.sha256, kept.type, kept.width, kept.height, kept.body) == (sha(GOOD), "image/png", 600, 400, GOOD)
 
 
 @pytest.mark.parametrize(
-    "file",
+    "answer",
     [
-        *[png(99, 600), png(9000, 600), png(600, 9000), b"<svg/>", b"", png(600, 400, bytes(MAX_PICTURE_BYTES))],
+        *[image_file(96, 96), image_file(1000, 100), GOOD[:-40], b"<svg/>", b"", GOOD + bytes(MAX_PICTURE_BYTES)],
         FetchError("The server answered 404 Not Found."),
+        Forbidden("press.example resolves to 10.0.0.1, which is not a public address."),
+        LimitExceeded("Reading the document takes more than 5 seconds."),
     ],
-    ids=["narrow", "wide", "tall", "svg", "empty", "large", "missing"],
+    ids=["small", "banner", "damaged", "svg", "empty", "large", "missing", "forbidden", "costly"],
 )
-def test_an_unsuitable_picture_is_not_shown_and_does_not_affect_others(begin, offered, file):
+def test_an_unsuitable_picture_gives_way_to_the_next_at_once_and_for_good(begin, candidates, answer):
+    candidates(FIRST, SECOND, THIRD)
+    answers = {FIRST: answer, SECOND: answer, THIRD: GOOD}
+    assert pictures.copy_new(begin, downloads(answers), now=NOON) == 1
+    assert current(begin) == (sha(GOOD), THIRD, "third.png")
+    assert pictures.copy_new(begin, downloads(answers), now=NOON + MAX_AGE - HOUR) == 0
+
+
+def test_an_article_without_a_suitable_picture_shows_none_and_is_not_tried_again(begin, candidates):
+    candidates(FIRST, SECOND)
+    assert pictures.copy_new(begin, downloads(), now=NOON) == 1
+    assert pictures.copy_new(begin, downloads({FIRST: GOOD, SECOND: GOOD}), now=NOON + 24 * HOUR) == 0
+    assert current(begin)[0] is None
+
+
+def test_an_unsuitable_picture_does_not_affect_others(begin, offered):
     offered("bus", "bridge")
-    good = png(600, 400)
-    pictures.copy_new(
-        begin, downloads({"https://press.example/bus.png": file, "https://press.example/bridge.png": good}), now=NOON
-    )
-    assert shown(begin) == {"About bus": None, "About bridge": hashlib.sha256(good).hexdigest()}
+    pictures.copy_new(begin, downloads({"https://press.example/bridge.png": GOOD}), now=NOON)
+    assert shown(begin) == {"About bus": None, "About bridge": sha(GOOD)}
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_that_is_unavailable_is_asked_again_in_minutes(begin, candidates, site: LocalHttp, status):
+    candidates(site.put("/bus.png", status=status), site.put("/small.png", GOOD))
+    downloader = DirectDownloader(HttpFetcher(allow=[AllowedHost.parse("127.0.0.1")]))
+    assert pictures.copy_new(begin, downloader, now=NOON) == 1
+    site.put("/bus.png", OTHER)
+    assert pictures.copy_new(begin, downloader, now=NOON + 4 * MINUTE) == 0
+    assert current(begin)[0] is None
+    assert pictures.copy_new(begin, downloader, now=NOON + 5 * MINUTE) == 1
+    assert current(begin) == (sha(OTHER), site.url("/bus.png"), "bus.png")
+    assert pictures.copy_new(begin, downloader, now=NOON + 10 * HOUR) == 0
+
+
+def test_a_server_that_stays_unavailable_is_asked_four_times_before_the_next_candidate(begin, candidates):
+    candidates(FIRST, SECOND)
+    now = NOON
+    for pause in (5 * MINUTE, HOUR, 6 * HOUR):
+        assert pictures.copy_new(begin, downloads({FIRST: BUSY, SECOND: GOOD}), now=now) == 1
+        assert current(begin)[:2] == (None, FIRST)
+        assert pictures.copy_new(begin, downloads({FIRST: OTHER}), now=now + pause - MINUTE) == 0
+        now += pause
+    assert pictures.copy_new(begin, downloads({FIRST: BUSY, SECOND: GOOD}), now=now) == 1
+    assert current(begin) == (sha(GOOD), SECOND, "second.png")
+
+
+def test_a_server_may_ask_for_a_longer_pause_of_at_most_a_day(begin, candidates):
+    candidates(FIRST)
+    two_hours, a_week = (ServerUnavailable("Busy.", retry_after=timedelta(hours=hours)) for hours in (2, 168))
+    assert pictures.copy_new(begin, downloads({FIRST: two_hours}), now=NOON) == 1
+    assert pictures.copy_new(begin, downloads({FIRST: GOOD}), now=NOON + 2 * HOUR - MINUTE) == 0
+    assert pictures.copy_new(begin, downloads({FIRST: a_week}), now=NOON + 2 * HOUR) == 1
+    assert pictures.copy_new(begin, downloads({FIRST: GOOD}), now=NOON + 25 * HOUR) == 0
+    assert pictures.copy_new(begin, downloads({FIRST: GOOD}), now=NOON + 26 * HOUR) == 1
+    assert current(begin)[0] == sha(GOOD)
+
+
+def test_an_interruption_of_ours_is_made_up_for_in_a_minute_and_does_not_count(begin, candidates):
+    candidates(FIRST, SECOND)
+    ours = downloads({FIRST: DownloadInterrupted()})
+    for minutes in range(9):
+        assert pictures.copy_new(begin, ours, now=NOON + minutes * MINUTE) == 1
+    assert current(begin)[:2] == (None, FIRST)
+    assert pictures.copy_new(begin, downloads({FIRST: GOOD}), now=NOON + 9 * MINUTE) == 1
+    assert current(begin)[:2] == (sha(GOOD), FIRST)
+
+
+class StoppedWorkerError(Exception):
+    """The end of a worker in the middle of its work."""
+
+
+def test_a_picture_that_stops_the_worker_blocks_no_other_and_gives_way_after_four_tries(begin, candidates):
+    candidates(FIRST, SECOND)
+    now = NOON
+    for pause in (5 * MINUTE, HOUR, 6 * HOUR, 6 * HOUR):
+        with pytest.raises(StoppedWorkerError):
+            pictures.copy_new(begin, downloads({FIRST: StoppedWorkerError()}), now=now)
+        assert pictures.copy_new(begin, downloads({FIRST: GOOD}), now=now + pause - MINUTE) == 0
+        now += pause
+    assert pictures.copy_new(begin, downloads({FIRST: StoppedWorkerError(), SECOND: GOOD}), now=now) == 1
+    assert current(begin) == (sha(GOOD), SECOND, "second.png")
 
 
 def test_pictures_of_old_articles_are_not_copied(begin, offered):
@@ -147,11 +186,143 @@ def test_pictures_of_old_articles_are_not_copied(begin, offered):
     assert pictures.copy_new(begin, downloads(), now=NOON + MAX_AGE) == 0
 
 
-def test_the_newest_articles_get_their_pictures_first(begin, offered):
+def test_the_newest_articles_get_their_pictures_first_and_second_tries_come_last(begin, offered):
+    offered("late", now=NOON - HOUR)
+    assert pictures.copy_new(begin, downloads({"https://press.example/late.png": BUSY}), now=NOON - HOUR) == 1
     offered("bridge", "bus")
-    offered("orchard", now=NOON + timedelta(hours=1))
-    downloader = downloads(
-        {f"https://press.example/{name}.png": png(600, 400) for name in ("bus", "bridge", "orchard")}
-    )
-    assert pictures.copy_new(begin, downloader, now=NOON, limit=2) == 2
-    assert sorted(title for title, sha in shown(begin).items() if sha) == ["About bridge", "About orchard"]
+    offered("orchard", now=NOON + HOUR)
+    names = ("late", "bus", "bridge", "orchard")
+    downloader = downloads({f"https://press.example/{name}.png": GOOD for name in names})
+    assert pictures.copy_new(begin, downloader, now=NOON + HOUR, limit=2) == 2
+    assert sorted(title for title, copy in shown(begin).items() if copy) == ["About bridge", "About orchard"]
+    assert pictures.copy_new(begin, downloader, now=NOON + HOUR, limit=2) == 2
+    assert all(shown(begin).values())
+
+
+def test_an_edit_of_the_pictures_starts_anew_and_a_repeated_feed_does_not(begin, candidates):
+    candidates(FIRST, SECOND)
+    pictures.copy_new(begin, downloads({SECOND: GOOD}), now=NOON)
+    candidates(FIRST, SECOND, now=NOON + HOUR)
+    assert current(begin) == (sha(GOOD), SECOND, "second.png")
+    assert pictures.copy_new(begin, downloads({FIRST: OTHER}), now=NOON + HOUR) == 0
+    candidates(THIRD, SECOND, now=NOON + 2 * HOUR)
+    assert current(begin) == (None, THIRD, "third.png")
+    assert pictures.copy_new(begin, downloads({THIRD: OTHER}), now=NOON + 2 * HOUR) == 1
+    assert current(begin) == (sha(OTHER), THIRD, "third.png")
+
+
+def test_an_edit_of_the_text_alternative_alone_keeps_the_copy(begin, candidates):
+    candidates(FIRST, SECOND)
+    pictures.copy_new(begin, downloads({SECOND: GOOD}), now=NOON)
+    with begin() as session:
+        feed = session.scalars(select(Feed)).one()
+        corrected = (LeadPicture(url=FIRST, alt="A bus"), LeadPicture(url=SECOND, alt="A bus in the rain"))
+        publish(session, feed, "bus", pictures=corrected, now=NOON + HOUR)
+        assert session.scalars(select(Article.edited_at)).one() == NOON + HOUR
+    assert current(begin) == (sha(GOOD), SECOND, "A bus in the rain")
+
+
+@pytest.fixture
+def stored_by_the_release_before(begin, candidates):
+    """An article with the columns that the release before knows."""
+    candidates(FIRST)
+    with begin() as session:
+        session.execute(update(Article).values(pictures=None, picture_alt=""))
+
+
+def test_an_article_of_the_release_before_gets_its_picture(begin, stored_by_the_release_before):
+    assert pictures.copy_new(begin, downloads({FIRST: GOOD}), now=NOON) == 1
+    assert current(begin) == (sha(GOOD), FIRST, "")
+
+
+def test_an_article_of_the_release_before_without_a_suitable_picture_is_not_tried_again(
+    begin, stored_by_the_release_before
+):
+    assert pictures.copy_new(begin, downloads(), now=NOON) == 1
+    assert pictures.copy_new(begin, downloads({FIRST: GOOD}), now=NOON + HOUR) == 0
+
+
+def test_learning_the_candidates_of_an_article_of_the_release_before_is_no_edit(
+    begin, candidates, stored_by_the_release_before
+):
+    pictures.copy_new(begin, downloads({FIRST: GOOD}), now=NOON)
+    candidates(FIRST, SECOND, now=NOON + HOUR)
+    assert current(begin) == (sha(GOOD), FIRST, "first.png")
+    with begin() as session:
+        assert session.execute(select(Article.edited_at, Article.pictures)).one() == (
+            None,
+            [{"url": FIRST, "alt": "first.png"}, {"url": SECOND, "alt": "second.png"}],
+        )
+
+
+def approve(begin) -> int:
+    """Approve an issue with the article; return the issue's id."""
+    with begin() as session:
+        newsletter = session.scalars(select(Newsletter)).one()
+        issue = drafting.draft(session, newsletter, articles=1, actor="tests", now=NOON)
+        issues.approve(session, issue, actor="tests", now=NOON)
+        return issue.id
+
+
+def is_as_approved(begin, issue_id: int) -> bool:
+    with begin() as session:
+        issue = session.get_one(issues.Issue, issue_id)
+        return issues.content_hash(session, issue) == issue.approved_sha
+
+
+def test_an_approved_issue_gets_no_picture_that_nobody_approved(begin, candidates):
+    candidates(FIRST)
+    issue_id = approve(begin)
+    assert pictures.copy_new(begin, downloads({FIRST: GOOD}), now=NOON) == 0
+    assert is_as_approved(begin, issue_id)
+    with begin() as session:
+        issues.cancel(session, session.get_one(issues.Issue, issue_id), actor="tests", now=NOON)
+    assert pictures.copy_new(begin, downloads({FIRST: GOOD}), now=NOON) == 1
+    assert current(begin)[0] == sha(GOOD)
+
+
+def test_a_picture_that_arrives_after_the_approval_is_not_shown(begin, candidates):
+    approved = []
+
+    class ApprovingDownloader(DirectDownloader):
+        """A downloader during whose work an editor approves the issue."""
+
+        def picture(self, url: str) -> PictureDownload:
+            approved.append(approve(begin))
+            return super().picture(url)
+
+    candidates(FIRST)
+    assert pictures.copy_new(begin, ApprovingDownloader(FakeFetcher({FIRST: GOOD})), now=NOON) == 1
+    assert is_as_approved(begin, approved[0])
+    assert current(begin)[0] is None
+
+
+def test_a_picture_that_the_feed_has_replaced_meanwhile_is_not_shown(begin, candidates):
+    class CorrectingDownloader(DirectDownloader):
+        """A downloader during whose work the feed changes the picture."""
+
+        def picture(self, url: str) -> PictureDownload:
+            candidates(SECOND, now=NOON + MINUTE)
+            return super().picture(url)
+
+    candidates(FIRST)
+    pictures.copy_new(begin, CorrectingDownloader(FakeFetcher({FIRST: GOOD})), now=NOON)
+    assert current(begin) == (None, SECOND, "second.png")
+    assert pictures.copy_new(begin, downloads({SECOND: OTHER}), now=NOON + MINUTE) == 1
+    assert current(begin)[0] == sha(OTHER)
+
+
+def test_a_second_worker_does_not_fetch_a_picture_that_the_first_is_fetching(begin, candidates):
+    also_claimed = []
+
+    class SlowDownloader(DirectDownloader):
+        """A downloader during whose work another worker looks for pictures."""
+
+        def picture(self, url: str) -> PictureDownload:
+            also_claimed.append(pictures.copy_new(begin, downloads({url: OTHER}), now=NOON + MINUTE))
+            return super().picture(url)
+
+    candidates(FIRST)
+    assert pictures.copy_new(begin, SlowDownloader(FakeFetcher({FIRST: GOOD})), now=NOON) == 1
+    assert also_claimed == [0]
+    assert current(begin)[0] == sha(GOOD)

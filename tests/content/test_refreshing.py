@@ -1,7 +1,7 @@
 """Feeds: added, claimed by one worker, refreshed, and retried after failures."""
 
 from datetime import timedelta
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 
 import pytest
 from sqlalchemy import select
@@ -9,11 +9,12 @@ from sqlalchemy import select
 from newsletter.allowed_hosts import AllowedHost
 from newsletter.content import feeds, refreshing
 from newsletter.content.articles import Article
-from newsletter.content.downloading.downloader import DirectDownloader
+from newsletter.content.downloading.downloader import DirectDownloader, DownloadCancelled, FeedDownload
+from newsletter.content.feed_attempts import INTERVAL, MAX_INTERVAL, SPREAD
 from newsletter.content.feeds import LEASE_DURATION, Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.http import HttpFetcher
-from newsletter.content.refreshing import INTERVAL, MAX_INTERVAL
+from newsletter.content.parsing.parser import parse
 from newsletter.errors import Malformed
 from tests.clock import NOON
 from tests.content.builders import a_feed, a_newsletter, downloads
@@ -25,6 +26,18 @@ TOWN = "https://press.example/town.xml"
 def rss(*names: str, title: str = "Town news") -> bytes:
     items = "".join(f"<item><title>{name}</title><link>/{name}</link></item>" for name in names)
     return f"<rss version='2.0'><channel><title>{title}</title>{items}</channel></rss>".encode()
+
+
+class HangingDownloader(DirectDownloader):
+    """A downloader of feeds with one article; those whose name says so hang until the test lets them end."""
+
+    def __init__(self, ended: Event) -> None:
+        self._ended = ended
+
+    def feed(self, url: str, **validators) -> FeedDownload:
+        if "hanging" in url:
+            self._ended.wait(60)
+        return FeedDownload(url=url, feed=parse(rss(url.rpartition("/")[2]), url=url))
 
 
 def feed_row(begin, url: str = TOWN) -> Feed:
@@ -45,7 +58,7 @@ def test_a_refresh_stores_the_feed_s_articles(begin):
     feed = feed_row(begin)
     assert titles(begin) == ["bridge", "bus"]
     assert (feed.title, feed.etag, feed.error, feed.checked_at) == ("Town news", '"1"', None, NOON)
-    assert feed.next_try_at == NOON + INTERVAL
+    assert NOON + INTERVAL * (1 - SPREAD) <= feed.next_try_at <= NOON + INTERVAL
 
 
 def test_a_feed_is_not_fetched_before_its_interval_is_over(begin):
@@ -53,7 +66,7 @@ def test_a_feed_is_not_fetched_before_its_interval_is_over(begin):
         a_feed(session, a_newsletter(session))
     downloader = downloads({TOWN: rss("bus")})
     assert refreshing.refresh_due(begin, downloader, now=NOON) == 1
-    assert refreshing.refresh_due(begin, downloader, now=NOON + INTERVAL - timedelta(seconds=1)) == 0
+    assert refreshing.refresh_due(begin, downloader, now=NOON + INTERVAL * (1 - SPREAD) - timedelta(seconds=1)) == 0
     assert refreshing.refresh_due(begin, downloader, now=NOON + INTERVAL) == 1
 
 
@@ -102,11 +115,11 @@ def test_the_interval_grows_with_each_failure_until_a_success(begin):
         refreshing.refresh_due(begin, downloads(), now=now)
         waits.append(feed_row(begin).next_try_at - now)
         now += waits[-1]
-    assert waits[:4] == [INTERVAL, INTERVAL * 2, INTERVAL * 4, INTERVAL * 8]
-    assert waits[-1] == MAX_INTERVAL
+    assert [round(wait / waits[0], 3) for wait in waits[:4]] == [1, 2, 4, 8]
+    assert MAX_INTERVAL * (1 - SPREAD) <= waits[-1] <= MAX_INTERVAL
     refreshing.refresh_due(begin, downloads({TOWN: rss("bus")}), now=now)
     feed = feed_row(begin)
-    assert (feed.failures, feed.error, feed.next_try_at) == (0, None, now + INTERVAL)
+    assert (feed.failures, feed.error, feed.next_try_at - now) == (0, None, waits[0])
 
 
 def test_a_feed_without_a_title_is_named_by_its_host(begin):
@@ -135,7 +148,7 @@ def test_feeds_are_refreshed_over_http(begin, site: LocalHttp):
     assert titles(begin) == ["bus"]
     assert [feed_row(begin, url).error for url in bad] == [
         "169.254.169.254 resolves to 169.254.169.254, which is not a public address.",
-        "The URL redirects more than 3 times.",
+        "The URL redirects more than 5 times.",
         "The response is larger than 5 MB.",
         "The server answered 404 Not Found.",
         "localhost resolves to 127.0.0.1, which is not a public address.",
@@ -148,6 +161,49 @@ def test_a_claimed_feed_is_not_claimed_again_before_its_lease_ends(begin):
         assert len(feeds.claim_due(session, now=NOON, limit=5)) == 1
         assert feeds.claim_due(session, now=NOON + LEASE_DURATION / 2, limit=5) == []
         assert len(feeds.claim_due(session, now=NOON + LEASE_DURATION, limit=5)) == 1
+
+
+@pytest.mark.parametrize("column", ["paused_at", "removed_at"])
+def test_a_paused_or_removed_feed_is_not_claimed(begin, column):
+    with begin() as session:
+        setattr(a_feed(session, a_newsletter(session)), column, NOON)
+        assert feeds.claim_due(session, now=NOON, limit=5) == []
+
+
+def test_feeds_that_exceeded_a_limit_are_claimed_a_few_at_a_time(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for number in range(4):
+            a_feed(session, newsletter, f"costly{number}").overruns = 1
+            a_feed(session, newsletter, f"sound{number}")
+        session.flush()
+        claimed = feeds.claim_due(session, now=NOON, limit=4, costly=1)
+        assert sorted(due.overruns for due in claimed) == [0, 0, 0, 1]
+        assert [due.overruns for due in feeds.claim_due(session, now=NOON, limit=9, costly=0)] == [0]
+
+
+def test_a_feed_that_hangs_delays_no_other_and_is_recorded_when_it_ends(begin):
+    """Ten feeds hang, more than are read at the same time; they go on after the call that began them."""
+    ended = Event()
+    names = [f"hanging{number}" for number in range(10)] + [f"sound{number}" for number in range(20)]
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for name in names:
+            a_feed(session, newsletter, name)
+    slots = refreshing.slots()
+    assert refreshing.refresh_due(begin, HangingDownloader(ended), now=NOON, shared=slots, seconds=3.5) == len(names)
+    assert len(titles(begin)) == 20
+    ended.set()
+    assert slots.wait(20)
+    assert len(titles(begin)) == 30
+
+
+def test_a_cancelled_download_leaves_its_feed_due(begin):
+    with begin() as session:
+        a_feed(session, a_newsletter(session))
+    refreshing.refresh_due(begin, downloads({TOWN: DownloadCancelled()}), now=NOON, limit=1)
+    feed = feed_row(begin)
+    assert (feed.next_try_at, feed.error, feed.checked_at) == (NOON, None, None)
 
 
 def test_two_workers_never_claim_the_same_feed(begin):
@@ -170,9 +226,7 @@ def test_two_workers_never_claim_the_same_feed(begin):
     assert len(claimed) == len(set(claimed)) >= 15
 
 
-@pytest.mark.parametrize(
-    "url", ["", "press.example", "ftp://press.example/", "javascript:alert(1)", "http://", "/feed"]
-)
+@pytest.mark.parametrize("url", ["", "ftp://press.example/", "javascript:alert(1)", "http://", "/feed"])
 def test_a_malformed_address_is_refused(begin, url):
     with begin() as session, pytest.raises(Malformed) as caught:
         feeds.add(session, a_newsletter(session), url, actor="tests", now=NOON)

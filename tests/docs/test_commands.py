@@ -1,8 +1,13 @@
 """The documentation's commands work: `sh run` blocks are run, other shell blocks are parsed."""
 
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
+from email.utils import format_datetime
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -10,7 +15,7 @@ from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 import newsletter
-from newsletter import settings
+from newsletter import clock, settings
 from newsletter.bench.visitor import feed_served
 from newsletter.cli.app import app
 from newsletter.cli.serve import served
@@ -49,9 +54,20 @@ class PageRunner:
 @pytest.fixture
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageRunner]:
     monkeypatch.chdir(tmp_path)
-    with feed_served(SAMPLE) as feed:
+    with feed_served(_recent_sample(tmp_path / "site")) as feed:
         monkeypatch.setenv("NEWSLETTER_FEED_ALLOW", feed.removeprefix("http://"))
         yield PageRunner({"https://example.org": feed})
+
+
+def _recent_sample(folder: Path) -> Path:
+    """Copy the sample feed with dates of the last days: after a month, its articles would be an archive."""
+    shutil.copytree(SAMPLE, folder)
+    feed, days = folder / "feed.xml", count(1)
+    dates = re.sub(
+        r"(?<=<pubDate>)[^<]*", lambda _: format_datetime(clock.now() - timedelta(next(days))), feed.read_text()
+    )
+    feed.write_text(dates)
+    return folder
 
 
 def test_the_first_steps_end_with_an_approved_and_previewed_issue(runner):

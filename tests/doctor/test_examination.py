@@ -323,7 +323,7 @@ def test_letters_in_doubt_are_remarks_and_no_findings(populated):
         session.execute(update(Delivery).where(Delivery.id == last).values(status=DeliveryStatus.UNKNOWN))
     assert examine(populated) == []
     with populated.reading() as session:
-        remarks = {each.name: each.says for each in examination.collect_remarks(session)}
+        remarks = {each.name: each.says for each in examination.collect_remarks(session, now=NOON)}
     assert remarks.keys() == {"in-doubt", "unknown", "suspects"}
     assert remarks["in-doubt"].startswith("1 may have arrived and will be sent again")
     assert remarks["in-doubt"].endswith("the oldest was first tried at 2026-03-14 12:00 UTC")
@@ -334,7 +334,7 @@ def test_failed_sign_ups_are_a_remark(populated):
         newsletter = session.scalars(select(Newsletter)).one()
         a_signup(session, newsletter, state=SignupState.FAILED)
     with populated.reading() as session:
-        (remark,) = examination.collect_remarks(session)
+        (remark,) = examination.collect_remarks(session, now=NOON)
     assert remark.name == "unanswered"
     assert remark.says == (
         "1 could not be processed, the first received at 2026-03-14 12:00 UTC; the worker's log says why"

@@ -12,6 +12,7 @@ from newsletter.consent import wording_publication, wordings
 from newsletter.content import feeds
 from newsletter.content.articles import Article
 from newsletter.content.digests import digests
+from newsletter.content.digests.digests import Digest
 from newsletter.doctor import examination
 from newsletter.doctor.checks.findings import Finding
 from newsletter.queues.wakeups import Queue, Wakeups
@@ -72,21 +73,18 @@ class RunningService:
 
         eventually(fetched, within=TIMEOUT)
 
-    def add_due_digest(self, name: str) -> None:
-        """Add a digest whose run is a minute overdue, and wake the scheduler."""
+    def run_digest(self) -> None:
+        """Make the newsletter's only digest overdue by a few minutes, by another run each time; wake the scheduler."""
+        now = datetime.now(UTC).replace(second=0, microsecond=0)
         with self.database.writing() as session:
-            run = datetime.now(UTC) - timedelta(minutes=1)
-            digests.add(
-                session,
-                newsletters.named(session, "morning"),
-                name=name,
-                cron=f"{run.minute} {run.hour} * * *",
-                articles=5,
-                automatic=True,
-                starts_at=run - timedelta(hours=1),
-                actor="tests",
-                now=datetime.now(UTC),
-            )
+            digest = session.query(Digest).one_or_none()
+            if digest is None:
+                facts = {"articles": 5, "automatic": True, "zone": "UTC", "actor": "tests"}
+                newsletter = newsletters.named(session, "morning")
+                digest = digests.add(session, newsletter, name="daily", cron="0 7 * * *", **facts, now=now)
+            run = (digest.last_run_at or now) - timedelta(minutes=1)
+            digest.cron = f"{run.minute} {run.hour} * * *"
+            digest.starts_at = digest.last_run_at = run - timedelta(hours=1)
         self.wakeups.wake(Queue.UPKEEP)
 
     def findings(self) -> list[Finding]:

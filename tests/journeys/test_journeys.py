@@ -12,14 +12,14 @@ def test_a_reader_gets_letters_only_after_confirming(service):
     service.publish("A bridge opens")
     service.fetch(articles=1)
     service.subscribe("control@example.org")
-    service.add_due_digest("before she confirmed")
+    service.run_digest()
     service.letters("control@example.org", 2)
     assert len(service.letters("ana@example.org")) == 1, "nothing but the confirmation before she confirms"
 
     service.visitor.confirm(confirmation)
     service.publish("A bridge opens", "The bus waits")
     service.fetch(articles=2)
-    service.add_due_digest("after she confirmed")
+    service.run_digest()
     (_, first) = service.letters("ana@example.org", 2)
     assert "The bus waits" in text(first)
     assert "A bridge opens" not in text(first), "an article goes out once"
@@ -32,7 +32,7 @@ def test_articles_of_a_feed_reach_every_reader(service):
         service.subscribe(reader)
     service.publish("A bridge opens", "The bus waits", "=?utf-8?q?=0ABcc:_x=40y.z?= and {{ 7*7 }}")
     service.fetch(articles=3)
-    service.add_due_digest("daily")
+    service.run_digest()
     letters = [service.letters(reader, 2) for reader in readers]
     for _, issue in letters:
         assert [part.get_content_type() for part in issue.iter_parts()] == ["text/plain", "text/html"]
@@ -52,14 +52,14 @@ def test_a_reader_who_unsubscribes_gets_no_more_letters(service):
         service.subscribe(reader)
     service.publish("A bridge opens")
     service.fetch(articles=1)
-    service.add_due_digest("first")
+    service.run_digest()
     (_, issue) = service.letters("weary@example.org", 2)
     service.visitor.leave(issue)
     with service.database.reading() as session:
         assert sorted(row.standing for row in session.query(Subscription)) == [Standing.LEFT, Standing.SUBSCRIBED]
     service.publish("A bridge opens", "The bus waits")
     service.fetch(articles=2)
-    service.add_due_digest("second")
+    service.run_digest()
     assert len(service.letters("happy@example.org", 3)) == 3
     assert len(service.letters("weary@example.org")) == 2
     assert service.findings() == []

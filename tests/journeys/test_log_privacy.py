@@ -126,7 +126,7 @@ def test_no_log_contains_an_address_a_name_a_token_or_a_secret(processes_and_ser
     service.visitor.sign_up("morning", GONE, "")
     service.publish("A bridge opens")
     service.fetch(articles=1)
-    service.add_due_digest("first")
+    service.run_digest()
     (confirmation, issue) = service.letters(ANA, 2)
     service.letters(BEN, 2)
     service.visitor.leave(issue)

@@ -7,7 +7,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from newsletter import colors, templating
-from tests.templates.contexts import HOSTILE_TITLE, LONG_ISSUE, NEWSLETTER, TITLES, WORDING
+from tests.templates.contexts import HOSTILE_TITLE, LONG_ISSUE, NEWSLETTER, TITLES, WORDING, article, issue
 from tests.templates.letter_contexts import CONFIRMATION, DIGEST, FIELD, LETTERS
 
 ENVIRONMENT = templating.environment()
@@ -167,6 +167,21 @@ def test_an_article_without_details_leaves_no_gaps():
     assert "1. One line\nhttps://courier.example/articles/1?from=letter&part=1\n" in text
     assert "None" not in text
     assert "1 article." in text
+
+
+def test_the_title_of_an_article_without_a_page_is_no_link():
+    context = DIGEST | {"issue": issue([article("A note", url=None, excerpt="")])}
+    text, html = written("digest", "body.txt", context), body("digest", context)
+    assert "1. A note\nTown, 4 min\n\n" in text
+    assert "None" not in text
+    assert html.css_first("h2").text() == "A note"
+    assert not html.css("h2 a")
+
+
+def test_an_author_who_is_the_source_is_named_once():
+    context = DIGEST | {"issue": issue([article("A note", source="Ann Writer", author="Ann writer")])}
+    assert "\nAnn Writer, 4 min\n" in written("digest", "body.txt", context)
+    assert "Ann writer" not in body("digest", context).text()
 
 
 def test_the_publishers_text_has_its_own_language_in_an_english_letter():

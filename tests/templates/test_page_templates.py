@@ -137,6 +137,12 @@ def test_a_title_from_a_feed_is_escaped():
     assert not drawn.css("script")
 
 
+def test_the_title_of_an_article_without_a_page_is_no_link():
+    archived = page("archive_issue", PAGES["archive_issue"]["usual"] | {"issue": issue([article("A note", url=None)])})
+    assert archived.css_first("h3").text() == "A note"
+    assert not archived.css("h3 a")
+
+
 def test_text_from_a_feed_determines_its_own_direction():
     archived = page("archive_issue", PAGES["archive_issue"]["usual"])
     promised = page("signup", SIGNUP).css("aside li")

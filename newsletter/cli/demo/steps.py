@@ -21,6 +21,7 @@ from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.content import feeds
 from newsletter.content.articles import Article
 from newsletter.content.digests import digests
+from newsletter.content.digests.digests import WhenLate
 from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.doctor import examination
@@ -112,6 +113,8 @@ class DemoSteps:
                 cron="0 7 * * *",
                 articles=ARTICLES,
                 automatic=True,
+                late=WhenLate.AT_ONCE,
+                archive=True,  # the feed may be a file of years ago
                 starts_at=clock.now() - timedelta(days=1, minutes=1),
                 actor=audit_log.system_user(),
                 now=clock.now(),

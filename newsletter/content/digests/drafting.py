@@ -1,20 +1,17 @@
-"""Draft issues: by hand, or for the newest run of a digest that is due."""
+"""Draft issues: by hand, for the newest run of a digest that is due, or for a digest now."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from newsletter import audit_log
 from newsletter.content import editions, issues
-from newsletter.content.articles import Article
-from newsletter.content.digests import digests, recurrence, selection
-from newsletter.content.digests.digests import Digest
-from newsletter.content.digests.selection import Candidate
-from newsletter.content.feeds import Feed
+from newsletter.content.digests import candidates, digests, expiry, selection
+from newsletter.content.digests.digests import Digest, Rule
+from newsletter.content.digests.selection import ArticleVerdict, Candidate, Terms
 from newsletter.content.issues import Issue, IssueArticle, IssueStatus
 from newsletter.content.parsing.sanitizing import one_line
 from newsletter.errors import Malformed, Refused
@@ -23,7 +20,6 @@ from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 from newsletter.store.database_errors import is_unavailable
 
-MAX_CANDIDATES = 500  # of the newest articles are considered for an issue
 MAX_TITLE = 200  # characters
 
 log = logging.getLogger(__name__)
@@ -39,10 +35,11 @@ class DigestRun:
 
 
 def draft_due(reading: Begin, writing: Begin, *, now: datetime) -> None:
-    """Draft the issues that are due, each in a transaction of its own.
+    """Expire the drafts that nobody approved, then draft the issues that are due, each in a transaction of its own.
 
     A digest that cannot be drafted is logged and does not delay the others. Raises if the database is unavailable.
     """
+    expiry.expire_due(reading, writing, now=now)
     with reading() as session:
         active = digests.active(session, now=now)
     for digest_id in active:
@@ -61,28 +58,53 @@ def draft_due(reading: Begin, writing: Begin, *, now: datetime) -> None:
 def draft_run(session: Session, digest_id: int, *, now: datetime) -> Issue | None:
     """Draft the issue of a digest's newest missed run; return None if no run is due.
 
-    After a downtime, only the newest run is made up for. The issue of an automatic digest is approved at once.
+    After a downtime, only the newest run is made up for; an automatic digest may wait with that until readers expect
+    it. The issue of an automatic digest is approved at once. Drafts that nobody approved in time are expired first, so
+    that the issue can have their articles.
     """
-    if _due_run(session.get_one(Digest, digest_id), now) is None:
+    if digests.due_run(session.get_one(Digest, digest_id), now=now) is None:
         return None
     # Check again with the row locked: the second of two workers sees that the first has drafted the run.
     digest = session.get_one(Digest, digest_id, with_for_update=True, populate_existing=True)
-    at = _due_run(digest, now)
+    at = digests.due_run(digest, now=now)
     if at is None:
         return None
-    rule = digests.Rule.read(digest.rule)
-    issue = draft(
-        session,
-        session.get_one(Newsletter, digest.newsletter_id),
-        articles=rule.articles,
-        actor=audit_log.SCHEDULER,
-        now=now,
-        run=DigestRun(digest.id, at=at, since=digest.last_run_at or digest.starts_at),
-    )
+    expiry.expire(session, digest_id, now=now)
+    newsletter = session.get_one(Newsletter, digest.newsletter_id)
+    rule = Rule.read(digest.rule)
+    run = DigestRun(digest.id, at=at, since=digest.drafted_until)
+    chosen = _choose(session, newsletter, digest_terms(digest), digest.id, now=now)
+    issue = _store(session, newsletter, chosen, run=run, actor=audit_log.SCHEDULER, now=now)
     digest.last_run_at = at
-    if rule.send == "automatic" and issue.status is IssueStatus.DRAFTED:
+    if rule.is_automatic and issue.status is IssueStatus.DRAFTED:
         issues.approve(session, issue, actor=audit_log.SCHEDULER, now=now)
     return issue
+
+
+def draft_now(session: Session, digest_id: int, *, actor: str, now: datetime) -> Issue:
+    """Draft a digest's next issue now, which makes up for its missed runs; its next scheduled run stays.
+
+    An operator approves the issue, even of an automatic digest. Raises NotFound for an unknown digest, and Refused if
+    there is nothing new.
+    """
+    session.get(Digest, digest_id, with_for_update=True, populate_existing=True)
+    digest, newsletter = digests.numbered(session, digest_id)
+    expiry.expire(session, digest_id, now=now)
+    terms = digest_terms(digest)
+    chosen = _choose(session, newsletter, terms, digest.id, now=now)
+    if not chosen:
+        raise Refused(
+            f"There is nothing new for digest {digest.id}. See why: newsletter digests run {digest.id} --dry-run"
+        )
+    run = DigestRun(digest.id, at=now, since=digest.drafted_until)
+    digest.last_run_at = max(digest.drafted_until, now)
+    return _store(session, newsletter, chosen, run=run, actor=actor, now=now)
+
+
+def digest_terms(digest: Digest) -> Terms:
+    """Return what a digest's issues take."""
+    rule = Rule.read(digest.rule)
+    return Terms(articles=rule.articles, archive=rule.archive, digest_began_at=digest.starts_at)
 
 
 def draft(
@@ -93,18 +115,48 @@ def draft(
     actor: str,
     now: datetime,
     title: str | None = None,
-    run: DigestRun | None = None,
+    archive: bool = False,
 ) -> Issue:
-    """Draft an issue of the newest articles, at most `articles`, that are in no other issue or only in cancelled ones.
+    """Draft an issue by hand of the newest articles, at most `articles`, that are in no issue but cancelled ones.
 
-    Without such articles, a digest's run yields a skipped issue, and an issue by hand raises Refused.
+    Articles that were old when they were first seen count only with `archive`. Without an article, raises Refused.
     """
     issues.check_size(articles)
     title = _checked_title(title or "")
-    issues.lock_newsletter(session, newsletter.id)
-    chosen = selection.choose(_candidates(session, newsletter.id), limit=articles)
-    if not (chosen or run):
-        raise Refused("There is nothing to draft: the newsletter's feeds have no new articles.")
+    terms = Terms(articles=articles, archive=archive)
+    chosen = _choose(session, newsletter, terms, now=now)
+    if not chosen:
+        raise Refused(_nothing_new(session, newsletter, terms, now))
+    return _store(session, newsletter, chosen, title=title, actor=actor, now=now)
+
+
+def _choose(
+    session: Session, newsletter: Newsletter, terms: Terms, digest_id: int | None = None, *, now: datetime
+) -> list[Candidate]:
+    issues.lock_newsletter(session, newsletter.id)  # or another draft could take the same articles
+    return selection.choose(candidates.read(session, newsletter.id, digest_id), terms, now=now)
+
+
+def _nothing_new(session: Session, newsletter: Newsletter, terms: Terms, now: datetime) -> str:
+    judged = selection.judge(candidates.read(session, newsletter.id), terms, now=now)
+    count = sum(judgement.verdict is ArticleVerdict.ARCHIVE for judgement in judged)
+    if not count:
+        return "There is nothing to draft: the newsletter's feeds have no new articles."
+    older = "1 older article waits" if count == 1 else f"{count:,} older articles wait"
+    return f"There is nothing new; {older} in the archive: newsletter issues draft {newsletter.slug} --archive"
+
+
+def _store(
+    session: Session,
+    newsletter: Newsletter,
+    chosen: Sequence[Candidate],
+    *,
+    actor: str,
+    now: datetime,
+    title: str = "",
+    run: DigestRun | None = None,
+) -> Issue:
+    """Store the issue with these articles; without articles, a skipped issue."""
     issue = Issue(
         newsletter_id=newsletter.id,
         digest_id=run.digest_id if run else None,
@@ -114,6 +166,7 @@ def draft(
         window_from=run.since if run else None,
         window_to=run.at if run else now,
         drafted_at=now,
+        has_generated_title=not title,
     )
     session.add(issue)
     session.flush()
@@ -122,27 +175,11 @@ def draft(
     return issue
 
 
-def _due_run(digest: Digest, now: datetime) -> datetime | None:
-    since = digest.last_run_at or digest.starts_at
-    return recurrence.latest_run(digest.cron, digest.zone, after=since, until=now) if digest.active else None
-
-
 def _checked_title(text: str) -> str:
     title = one_line(text)
     if len(title) > MAX_TITLE:
         raise Malformed("title", f"Enter a title of at most {MAX_TITLE} characters; mail programs show about 60.")
     return title
-
-
-def _candidates(session: Session, newsletter_id: int) -> list[Candidate]:
-    """Return the newest articles of the newsletter's feeds that are in no issue, or in cancelled ones only."""
-    is_used = exists().where(
-        IssueArticle.article_id == Article.id, IssueArticle.issue_id == Issue.id, Issue.status != IssueStatus.CANCELLED
-    )
-    unused = select(Article.id, Article.published_at, Article.title).join(Feed, Feed.id == Article.feed_id)
-    unused = unused.where(Feed.newsletter_id == newsletter_id, ~is_used)
-    newest = unused.order_by(Article.published_at.desc(), Article.id.desc()).limit(MAX_CANDIDATES)
-    return [Candidate(*row) for row in session.execute(newest)]
 
 
 def _add_articles(session: Session, issue: Issue, chosen: Sequence[Candidate]) -> None:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from newsletter import zones
+from newsletter.content.digests import explanation
 from newsletter.errors import Malformed
 
 LONGEST_FOLD = timedelta(days=1)  # a country that moves across the date line may repeat a whole day
@@ -32,7 +33,13 @@ def check(cron: str, zone: str) -> None:
 
 def in_words(cron: str, zone: str) -> str:
     """Return a schedule as a sentence: "At 07:00 on Monday through Friday (Europe/Berlin)."."""
-    return f"{CronSim(cron, datetime(2000, 1, 1)).explain()} ({zone})."  # noqa: DTZ001 - wall-clock time has no zone
+    return f"{explanation.explain(cron)} ({zone})."
+
+
+def every_day(cron: str) -> str:
+    """Return a schedule of the same times of day on every day."""
+    minute, hour, *_ = cron.split()
+    return f"{minute} {hour} * * *"
 
 
 def next_runs(cron: str, zone: str, *, after: datetime, count: int) -> list[datetime]:

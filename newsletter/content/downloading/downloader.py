@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.fetcher import Fetcher
 from newsletter.content.parsing import parser
 from newsletter.content.parsing.entries import ParsedFeed
-from newsletter.content.parsing.image_size import measure
+from newsletter.content.parsing.image_check import check
 from newsletter.errors import NewsletterError
 
 MAX_PICTURE_BYTES = 2_000_000
@@ -19,6 +18,10 @@ class LimitExceeded(NewsletterError):
 
 class DownloadInterrupted(NewsletterError):
     """The download was not finished for a reason of ours; the document is not at fault, and a retry may succeed."""
+
+
+class DownloadCancelled(DownloadInterrupted):
+    """This service stops; the download begins again when it runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +48,9 @@ class PictureDownload:
 class Downloader(Protocol):
     """Downloads feeds and pictures.
 
-    Raises FetchError if the server gives no document, FeedUnreadable if the document is no feed or picture,
-    LimitExceeded if reading it takes too much, and DownloadInterrupted for a reason of ours.
+    Raises FetchError if the server gives no document, FeedUnreadable if the document is no feed, PictureUnsuitable if
+    it is no picture for an article, LimitExceeded if reading it takes too much, and DownloadInterrupted for a reason of
+    ours.
     """
 
     def feed(self, url: str, *, etag: str | None = None, last_modified: str | None = None) -> FeedDownload:
@@ -80,8 +84,5 @@ class DirectDownloader:
 
     def picture(self, url: str) -> PictureDownload:
         """Download a picture."""
-        body = self._fetcher.fetch(url, limit=MAX_PICTURE_BYTES).body
-        size = measure(body) if body else None
-        if body is None or size is None:
-            raise FetchError("The response is not a picture that mail programs show.")
-        return PictureDownload(body=body, **size._asdict())
+        body = self._fetcher.fetch(url, limit=MAX_PICTURE_BYTES).body or b""
+        return PictureDownload(body=body, **check(body)._asdict())

@@ -2,24 +2,28 @@
 
 import ssl
 from collections.abc import Iterable, Iterator
-from time import monotonic
 from typing import Any
 
 import httpcore2
 import httpx2
 
 from newsletter.content.fetching.destinations import Guard
+from newsletter.content.fetching.fair_clock import fair_seconds
 
 
 class Deadline:
-    """The end of the whole exchange by the monotonic clock, so that a slow server cannot prolong it byte by byte."""
+    """The end of the whole exchange, so that a slow server cannot prolong it byte by byte.
+
+    The time that this thread waits for a processor does not count: our machine may be overloaded. A deadline belongs to
+    the thread that made it.
+    """
 
     def __init__(self, seconds: float) -> None:
-        self._end = monotonic() + seconds
+        self._end = fair_seconds() + seconds
 
     def left(self) -> float:
         """Return the seconds left. Raises httpcore2.ReadTimeout if there are none."""
-        left = self._end - monotonic()
+        left = self._end - fair_seconds()
         if left <= 0:
             raise httpcore2.ReadTimeout("the deadline has passed")
         return left

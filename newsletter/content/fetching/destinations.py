@@ -31,6 +31,10 @@ class FetchError(NewsletterError):
         self.retry_after = retry_after
 
 
+class ServerUnavailable(FetchError):
+    """The server cannot be reached or cannot answer now; a later try may succeed."""
+
+
 class Forbidden(FetchError):
     """Feeds may not be fetched from this address."""
 
@@ -67,11 +71,11 @@ class Guard:
         try:
             addresses = [ip_address(each.partition("%")[0]) for each in self._resolve_within(seconds, host)]
         except TimeoutError as error:
-            raise FetchError(f"The name server did not resolve {host} in time.") from error
+            raise ServerUnavailable(f"The name server did not resolve {host} in time.") from error
         except (OSError, ValueError) as error:
-            raise FetchError(f"The host name {host} is unknown.") from error
+            raise ServerUnavailable(f"The host name {host} is unknown.") from error
         if not addresses:
-            raise FetchError(f"The host name {host} has no address.")
+            raise ServerUnavailable(f"The host name {host} has no address.")
         for address in addresses:
             self._check(host, address, port)
         return addresses

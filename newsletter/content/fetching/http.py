@@ -1,27 +1,35 @@
 """A fetcher over HTTP: one bounded GET of an untrusted URL.
 
-Limits: permitted destinations only, 10 seconds in all, 5 MB after decompression, 3 redirects. Nothing is kept from one
-fetch to the next: no cookies and no open connections. Proxies from the environment are ignored.
+Limits: permitted destinations only, 10 seconds in all, 5 MB before and after decompression, one content coding, 5
+redirects. Nothing is kept from one fetch to the next: no cookies and no open connections. Proxies from the environment
+are ignored.
 """
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ssl import SSLContext
+from urllib.parse import urlsplit
 
 import httpcore2
 import httpx2
 
+from newsletter import clock
 from newsletter.allowed_hosts import AllowedHost
+from newsletter.content.fetching import content_codings, validators
 from newsletter.content.fetching.connections import GuardedTransport
-from newsletter.content.fetching.destinations import FetchError, Forbidden, Guard, Resolve, resolve
+from newsletter.content.fetching.destinations import FetchError, Forbidden, Guard, Resolve, ServerUnavailable, resolve
 from newsletter.content.fetching.fetcher import MAX_BYTES, FetchResult
+from newsletter.content.fetching.redirects import PermanentMove, check_redirect
+from newsletter.content.fetching.refusals import is_robot_check, refusal
 
 MAX_SECONDS = 10.0
-MAX_REDIRECTS = 3
-MAX_VALIDATOR = 1000  # characters of an ETag or a date that is stored
+MAX_REDIRECTS = 5
+MAX_REFUSAL_BYTES = 100_000  # of an error page that are read to explain the error
 USER_AGENT = "newsletter (fetches feeds for a newsletter; asks at most every few minutes)"
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 TIMEOUTS = (httpx2.TimeoutException, httpcore2.TimeoutException)
 FAILURES = (
@@ -31,6 +39,7 @@ FAILURES = (
     httpcore2.ProtocolError,
     httpcore2.UnsupportedProtocol,
 )
+INVALID = (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpcore2.UnsupportedProtocol)
 
 
 class HttpFetcher:
@@ -47,32 +56,53 @@ class HttpFetcher:
         seconds: float = MAX_SECONDS,
         resolve: Resolve = resolve,
         network: httpcore2.NetworkBackend | None = None,
+        now: Callable[[], datetime] = clock.now,
     ) -> None:
         self._guard = Guard(allow, resolve=resolve)
         self._headers = {"User-Agent": agent, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
         self._seconds = seconds
         self._network = network or httpcore2.SyncBackend()
+        self._now = now
 
     def fetch(
         self, url: str, *, etag: str | None = None, last_modified: str | None = None, limit: int = MAX_BYTES
     ) -> FetchResult:
         """GET the URL, conditionally if validators are given (RFC 9110 section 13). Raises FetchError."""
-        validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
-        headers = {name: value for name, value in validators.items() if value}
+        conditions = validators.conditions(etag, last_modified, now=self._now())
         with self._explained(), self._client() as client:
-            request = client.build_request("GET", url, headers=headers)
+            request, move = client.build_request("GET", url, headers=conditions), PermanentMove(url)
             for _ in range(MAX_REDIRECTS + 1):
                 if request.url.scheme not in ("http", "https"):
                     raise Forbidden("Only http and https URLs can be fetched.")
                 response = client.send(request, stream=True)
                 if not response.next_request:
-                    return _result(response, limit=limit, conditional=bool(headers))
+                    return self._result(response, move, limit=limit, is_conditional=bool(conditions))
                 response.close()
                 request = response.next_request
+                check_redirect(request.url)
+                move.follow(response.status_code, request.url)
         raise FetchError(f"The URL redirects more than {MAX_REDIRECTS} times.")
 
+    def _result(
+        self, response: httpx2.Response, move: PermanentMove, *, limit: int, is_conditional: bool
+    ) -> FetchResult:
+        """Read the response. Raises FetchError unless it brings a document within the limit, or an expected 304."""
+        status, headers, url = response.status_code, response.headers, str(response.url)
+        is_unchanged = status == 304 and is_conditional
+        if is_robot_check(headers) or not (status == 200 or is_unchanged):
+            raise refusal(status, headers, _page(response), url=url, now=self._now())
+        raw = response.headers.raw
+        return FetchResult(
+            url=url,
+            moved_to=move.url,
+            body=None if is_unchanged else _body(response, limit),
+            content_type=headers.get("Content-Type", ""),
+            etag=validators.received(value for name, value in raw if name.lower() == b"etag"),
+            last_modified=validators.received(value for name, value in raw if name.lower() == b"last-modified"),
+        )
+
     def _client(self) -> httpx2.Client:
-        transport = GuardedTransport(self._guard, self._network, _tls_context(), seconds=self._seconds)
+        transport = GuardedTransport(self._guard, self._network, tls_context(), seconds=self._seconds)
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         return httpx2.Client(transport=transport, headers=self._headers, cookies=no_cookies, trust_env=False)
 
@@ -82,55 +112,62 @@ class HttpFetcher:
         try:
             yield
         except TIMEOUTS as error:
-            raise FetchError(f"The server sent no complete response within {self._seconds:g} seconds.") from error
-        except httpx2.DecodingError as error:
-            raise FetchError("The response cannot be decompressed.") from error
+            raise ServerUnavailable(
+                f"The server sent no complete response within {self._seconds:g} seconds."
+            ) from error
         except FAILURES as error:
-            raise FetchError(f"The server could not be reached: {error}") from error
+            kind = FetchError if isinstance(error, INVALID) else ServerUnavailable
+            raise kind(f"The server could not be reached: {error}") from error
+
+
+def user_agent(site: str) -> str:
+    """Return the name under which this service asks. It holds the service's own URL, so publishers learn whose it is.
+
+    An address that only this machine knows tells publishers nothing, and a header field holds only ASCII.
+    """
+    is_known = site.isascii() and (urlsplit(site).hostname or "localhost") not in LOCAL_HOSTS
+    return USER_AGENT.replace("(", f"(+{site}; ", 1) if is_known else USER_AGENT
 
 
 @cache
-def _tls_context() -> SSLContext:
+def tls_context() -> SSLContext:
     """Load the CA certificates on first use: it takes tens of milliseconds that most processes do not need."""
     return httpx2.create_ssl_context(trust_env=False)
 
 
-def _result(response: httpx2.Response, *, limit: int, conditional: bool) -> FetchResult:
-    """Read the response. Raises FetchError unless its status is good and its body has at most `limit` bytes."""
-    status, headers = response.status_code, response.headers
-    if status not in (200, 304) or (status == 304 and not conditional):
-        raise FetchError(f"The server answered {_with_phrase(status)}.")
-    declared = headers.get("Content-Length", "")
-    if declared.isdecimal() and int(declared) > limit:
+def _body(response: httpx2.Response, limit: int) -> bytes:
+    """Return the decompressed body. Raises FetchError if it is empty, or larger than the limit in either form."""
+    declared = response.headers.get("Content-Length", "")
+    if declared.isdecimal() and int(declared[:20]) > limit:
         raise _too_large(limit)
-    return FetchResult(
-        url=str(response.url),
-        body=_bounded(response.iter_bytes(), limit) if status == 200 else None,
-        content_type=headers.get("Content-Type", ""),
-        etag=_validator(headers.get("ETag")),
-        last_modified=_validator(headers.get("Last-Modified")),
-    )
+    coding = content_codings.named(response.headers.get_list("Content-Encoding"))
+    body = b"".join(_bounded(content_codings.decompressed(_bounded(response.iter_raw(), limit), coding), limit))
+    if not body:
+        raise FetchError("The server sent an empty document.")
+    return body
 
 
-def _bounded(chunks: Iterable[bytes], limit: int) -> bytes:
-    """Join the decompressed chunks; stop reading as soon as they exceed the limit."""
-    body = bytearray()
+def _bounded(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
+    """Yield the chunks. Raises FetchError as soon as they exceed the limit."""
+    size = 0
     for chunk in chunks:
-        body += chunk
-        if len(body) > limit:
+        size += len(chunk)
+        if size > limit:
             raise _too_large(limit)
-    return bytes(body)
+        yield chunk
+
+
+def _page(response: httpx2.Response) -> str:
+    """Return the beginning of an error page as far as it can be read, to explain the error."""
+    page = bytearray()
+    with suppress(FetchError, *TIMEOUTS, *FAILURES):
+        coding = content_codings.named(response.headers.get_list("Content-Encoding"))
+        for piece in content_codings.decompressed(_bounded(response.iter_raw(), MAX_REFUSAL_BYTES), coding):
+            page += piece
+            if len(page) > MAX_REFUSAL_BYTES:
+                break
+    return page.decode("utf-8", "replace")
 
 
 def _too_large(limit: int) -> FetchError:
     return FetchError(f"The response is larger than {limit / 1e6:g} MB.")
-
-
-def _validator(value: str | None) -> str | None:
-    return value if value and len(value) <= MAX_VALIDATOR else None
-
-
-def _with_phrase(status: int) -> str:
-    """Return, for example, `404 Not Found`, with the standard phrase: the server's own is untrusted text."""
-    phrase = httpx2.codes.get_reason_phrase(status)
-    return f"{status} {phrase}".rstrip()

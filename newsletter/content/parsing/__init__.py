@@ -1,1 +1,1 @@
-"""Turn the bytes of a feed into entries with safe HTML, in a sandbox."""
+"""Turn the bytes of a feed into entries with safe HTML."""

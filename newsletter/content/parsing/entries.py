@@ -1,74 +1,80 @@
 """Entries: normalize a feed's entries to one safe form, whatever the feed's format."""
 
 import hashlib
+import html as markup
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import urljoin, urlsplit
+from itertools import chain
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
-
+from newsletter.content.parsing import picture_candidates, text_pictures
+from newsletter.content.parsing.boilerplate import without_boilerplate
 from newsletter.content.parsing.dates import first_date
-from newsletter.content.parsing.sanitizing import (
-    bounded,
-    excerpt,
-    one_line,
-    plain_text,
-    sanitize,
-    without_userinfo,
-)
+from newsletter.content.parsing.excerpts import title_and_summary
+from newsletter.content.parsing.feed_links import web_address
+from newsletter.content.parsing.picture_candidates import LeadPicture, OfferedPicture, PictureSource
+from newsletter.content.parsing.sanitizing import one_line, plain_text, sanitize
+from newsletter.content.parsing.shortening import excerpt
+from newsletter.content.parsing.unescaping import plain_line
 
 MAX_IDENTITY = 255
-MAX_URL = 2000
-MAX_TITLE = 300
-MAX_TITLE_FROM_TEXT = 80
-MAX_SUMMARY = 280
 MAX_NAME = 100
+MAX_AUTHORS = 200
 MAX_CATEGORIES = 20
-MIN_PICTURE_SIDE = 100  # pixels; an image that declares less is an icon or a tracking pixel
-
-
-@dataclass(frozen=True, kw_only=True)
-class LeadPicture:
-    """The URL of an article's lead picture, and its text alternative."""
-
-    url: str
-    alt: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeedEntry:
-    """One entry. `title`, `summary`, `author` and `categories` are plain text on one line; `html` is sanitized."""
+    """One entry. `title`, `summary`, `author` and `categories` are plain text on one line; `html` is sanitized.
+
+    `has_own_link` is False if the feed gives the entry no page and no file, so that `url` is the feed's own page.
+    """
 
     identity: str
     url: str | None
     title: str
     summary: str
     html: str
+    has_own_identity: bool = True  # False if the feed gave no id, so that `identity` is the link or a hash of the words
     author: str = ""
     published_at: datetime | None = None
     pictures: tuple[LeadPicture, ...] = ()  # candidates for the lead picture, the best first
     categories: tuple[str, ...] = ()
+    has_own_link: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class RawEntry:
     """An entry as the feed contains it: `title` is plain text, `summary` and `content` are unsanitized HTML.
 
-    `base` is the base of relative links: the entry's xml:base, else the feed's own address. `dates` are texts; the
-    first that states a believable date is when the entry was published.
+    `base` is the base of relative links; in the text, only if it `is_base_declared` (xml:base), else the entry's page.
+    `dates` are texts; the first that states a believable date is when the entry was published.
     """
 
     identity: str = ""
-    link: str = ""
+    links: Iterable[str] = field(default=())  # to its page, the best first
+    files: Iterable[str] = field(default=())  # what it encloses, such as an episode
+    home: str | None = None  # the feed's own page
     title: str = ""
     summary: str = ""
     content: str = ""
     base: str
+    is_base_declared: bool = False
     author: str = ""
     dates: Iterable[str] = field(default=())
-    picture: str = ""
+    pictures: Iterable[OfferedPicture] = field(default=())  # declared outside the text
     categories: Iterable[str] = field(default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawFeed:
+    """A feed as its document contains it; `title` is plain text."""
+
+    title: str
+    entries: Iterable[RawEntry]
+    link: str | None = None
+    language: str = ""
+    is_complete: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,51 +92,47 @@ class ParsedFeed:
 
 
 def normalize(raw: RawEntry, *, language: str, now: datetime) -> FeedEntry | None:
-    """Return the entry in its safe form; None if it has neither a title nor a link and so nothing to show.
+    """Return the entry in its safe form; None if it has neither a title, a text nor a link and so nothing to show.
 
     The feed's `language` (BCP 47) and `now` decide what its dates mean.
     """
-    url, title = web_address(raw.link, raw.base), one_line(raw.title)
-    if not (url or title):
-        return None
+    page, file = (_first_address(links, raw.base) for links in (raw.links, raw.files))
+    own, title = page or file, one_line(raw.title)
+    base = raw.base if raw.is_base_declared else page or raw.base
     body = raw.content if raw.content.strip() else raw.summary
-    text = plain_text(raw.summary) or plain_text(body)
-    made_title = "" if title else excerpt(text, MAX_TITLE_FROM_TEXT)
+    readable = without_boilerplate(body)
+    texts = [without_boilerplate(raw.summary).lines, readable.lines] if body != raw.summary else [readable.lines]
+    title, summary = title_and_summary(title, texts, address=_without_scheme(own))
+    if not title:
+        return None
     return FeedEntry(
-        identity=_identity(raw, url, title, text),
-        url=url,
-        title=excerpt(title, MAX_TITLE) or made_title or excerpt(_without_scheme(url), MAX_TITLE),
-        summary=excerpt(_after(made_title, text), MAX_SUMMARY),
-        html=sanitize(body, base=web_address(raw.base)),
-        author=excerpt(one_line(raw.author), MAX_NAME),
+        identity=_identity(raw, page),
+        has_own_identity=bool(one_line(raw.identity)),
+        url=own or raw.home,
+        title=title,
+        summary=summary,
+        html=sanitize(readable.html, base=web_address(base)),
+        author=excerpt(one_line(raw.author), MAX_AUTHORS),
         published_at=first_date(raw.dates, language=language, now=now),
-        pictures=tuple(filter(None, [_picture(raw, body)])),
+        pictures=_pictures(raw, base),
         categories=_categories(raw.categories),
+        has_own_link=own is not None,
     )
 
 
-def web_address(link: str, base: str = "") -> str | None:
-    """Return the link as an absolute http or https URL without user and password; None if it is no such URL."""
-    try:
-        url = without_userinfo(urljoin(base, one_line(link).replace(" ", "%20")))
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    return url if link and parts.scheme in ("http", "https") and parts.hostname and len(url) <= MAX_URL else None
+def _first_address(links: Iterable[str], base: str) -> str | None:
+    """Return the first link that is a web address. A link to a place in the feed itself is none."""
+    addresses = (web_address(link, base) for link in links if not one_line(link).startswith("#"))
+    return next(filter(None, addresses), None)
 
 
-def _after(made_title: str, text: str) -> str:
-    """Return the rest of the text if its beginning became the title, so that readers do not see it twice."""
-    return text[len(made_title.removesuffix("…")) :].lstrip(" ,;:.-\u2013…") if made_title else text
-
-
-def _identity(raw: RawEntry, url: str | None, title: str, text: str) -> str:
-    """Return the entry's own id, else its link, else a hash of its title and text."""
-    identity = one_line(raw.identity) or url
+def _identity(raw: RawEntry, page: str | None) -> str:
+    """Return the entry's own id, else its page, else a hash of its title and text."""
+    identity = one_line(raw.identity) or page
     if identity and len(identity) <= MAX_IDENTITY:
         return identity
-    return "sha256:" + hashlib.sha256((identity or f"{title}\n{text}").encode()).hexdigest()
+    text = plain_text(raw.summary) or plain_text(raw.content)
+    return "sha256:" + hashlib.sha256((identity or f"{one_line(raw.title)}\n{text}").encode()).hexdigest()
 
 
 def _without_scheme(url: str | None) -> str:
@@ -139,21 +141,16 @@ def _without_scheme(url: str | None) -> str:
 
 
 def _categories(names: Iterable[str]) -> tuple[str, ...]:
-    unique = dict.fromkeys(excerpt(one_line(name), MAX_NAME) for name in names)
+    unique = dict.fromkeys(excerpt(plain_line(name), MAX_NAME) for name in names)
     return tuple(name for name in unique if name)[:MAX_CATEGORIES]
 
 
-def _picture(raw: RawEntry, body: str) -> LeadPicture | None:
-    """Return the picture that the feed declares for the entry, else the first in its text that is not tiny."""
-    if declared := web_address(raw.picture, raw.base):
-        return LeadPicture(url=declared)
-    for image in LexborHTMLParser(bounded(body)).css("img[src]") if "<img" in body.lower() else ():
-        source = web_address(image.attributes["src"] or "", raw.base)
-        if source and not _is_tiny(image):
-            return LeadPicture(url=source, alt=excerpt(one_line(image.attributes.get("alt") or ""), MAX_TITLE))
-    return None
+def _pictures(raw: RawEntry, base: str) -> tuple[LeadPicture, ...]:
+    texts = dict.fromkeys((raw.content, raw.summary))  # many feeds have only one text
+    offered = chain(raw.pictures, *map(text_pictures.find, texts))
 
+    def resolve(picture: OfferedPicture) -> str | None:
+        start = base if picture.source is PictureSource.TEXT else raw.base
+        return web_address(markup.unescape(picture.url), start)
 
-def _is_tiny(image: LexborNode) -> bool:
-    sizes = [image.attributes.get(side) or "" for side in ("width", "height")]
-    return any(size.isdecimal() and int(size) < MIN_PICTURE_SIDE for size in sizes)
+    return picture_candidates.choose(offered, resolve=resolve, title=one_line(raw.title), author=one_line(raw.author))

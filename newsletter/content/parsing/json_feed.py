@@ -1,13 +1,14 @@
 """Parse JSON Feed, versions 1 and 1.1 (https://www.jsonfeed.org/version/1.1/)."""
 
-import html as markup
 import json
-from collections.abc import Iterable
 from typing import Any
 
+from newsletter.content.parsing import authors
+from newsletter.content.parsing.declared_pictures import from_json_feed
 from newsletter.content.parsing.decoding import FeedUnreadable
-from newsletter.content.parsing.entries import RawEntry
-from newsletter.content.parsing.sanitizing import one_line
+from newsletter.content.parsing.entries import RawEntry, RawFeed
+from newsletter.content.parsing.feed_links import web_address
+from newsletter.content.parsing.unescaping import html_from_html, html_from_text, plain_line
 
 
 def is_json(text: str) -> bool:
@@ -15,47 +16,56 @@ def is_json(text: str) -> bool:
     return text.lstrip().startswith("{")
 
 
-def read(text: str, url: str) -> tuple[str, str, Iterable[RawEntry]]:
-    """Return the feed's title, its language and its items.
-
-    Raises FeedUnreadable for broken JSON and for JSON that is not a feed.
-    """
+def read(text: str, url: str) -> RawFeed:
+    """Return the feed and its items. Raises FeedUnreadable for broken JSON and for JSON that is not a feed."""
     try:
         feed = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise FeedUnreadable("The document is broken JSON.") from error
     if "jsonfeed.org/version/" not in _text(feed, "version") or not isinstance(feed.get("items"), list):
         raise FeedUnreadable("The document is JSON, but not a JSON Feed.")
-    items = (_raw(item, url) for item in feed["items"] if isinstance(item, dict))
-    return one_line(_text(feed, "title")), one_line(_text(feed, "language")), items
+    home = web_address(_text(feed, "home_page_url"), url)
+    return RawFeed(
+        title=plain_line(_text(feed, "title")),
+        link=home,
+        language=_text(feed, "language"),
+        entries=(_raw(item, feed, home, url) for item in feed["items"] if isinstance(item, dict)),
+    )
 
 
-def _raw(item: dict[str, Any], url: str) -> RawEntry:
+def _raw(item: dict[str, Any], feed: dict[str, Any], home: str | None, url: str) -> RawEntry:
     return RawEntry(
         identity=_text(item, "id"),
-        link=_text(item, "url") or _text(item, "external_url"),
-        title=markup.unescape(_text(item, "title")),  # plain text by the specification, but some feeds encode it
-        summary=markup.escape(_text(item, "summary")),
-        content=_text(item, "content_html") or markup.escape(_text(item, "content_text")),
-        base=url,
-        author=_author(item),
+        links=[_text(item, "url"), _text(item, "external_url"), _permalink(item)],
+        files=_attachments(item),
+        home=home,
+        title=plain_line(_text(item, "title")),
+        summary=html_from_text(_text(item, "summary")),
+        content=html_from_html(_text(item, "content_html")) or html_from_text(_text(item, "content_text")),
+        base=home or url,
+        author=authors.of_json_item(item, feed),
         dates=[_text(item, "date_published"), _text(item, "date_modified")],
-        picture=_text(item, "image") or _text(item, "banner_image"),
+        pictures=list(from_json_feed(item)),
         categories=_tags(item.get("tags")),
     )
+
+
+def _permalink(item: dict[str, Any]) -> str:
+    """Return the id if it is an address: the ideal id is "the full URL of the resource" (JSON Feed 1.1)."""
+    identity = _text(item, "id")
+    return identity if "://" in identity else ""
+
+
+def _attachments(item: dict[str, Any]) -> list[str]:
+    attachments = item.get("attachments")
+    found = attachments if isinstance(attachments, list) else ()
+    return [_text(attachment, "url") for attachment in found if isinstance(attachment, dict)]
 
 
 def _text(item: dict[str, Any], name: str) -> str:
     """Return the value as a string, empty if it is neither a string nor a number. Some feeds' ids are numbers."""
     value = item.get(name)
     return str(value) if isinstance(value, str | int | float) else ""
-
-
-def _author(item: dict[str, Any]) -> str:
-    """Return the first author's name; version 1 has a single `author`."""
-    authors = item.get("authors") or [item.get("author")]
-    first = authors[0] if isinstance(authors, list) else None
-    return _text(first, "name") if isinstance(first, dict) else ""
 
 
 def _tags(tags: Any) -> list[str]:

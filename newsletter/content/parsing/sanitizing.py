@@ -42,7 +42,6 @@ first_pass = nh3.Cleaner(
 blocks_only = nh3.Cleaner(tags=BLOCKS, attributes=NO_ATTRIBUTES, clean_content_tags=REMOVED)
 # The user name and password of a URL (RFC 3986 section 3.2.1), which readers must not see.
 USERINFO = re.compile(r"^(\s*(?:[a-z][a-z0-9+.-]*:)?//)[^/?#]*@", re.IGNORECASE)
-SENTENCE_END = re.compile(r"[.!?]['\")\]\u2019\u201d\u00bb]*(?=\s)|[\u3002\uff01\uff1f]")
 
 
 def sanitize(html: str, *, base: str | None = None) -> str:
@@ -53,8 +52,17 @@ def sanitize(html: str, *, base: str | None = None) -> str:
     cleaned = first_pass.clean(bounded(html))
     for tag, replacement in REPLACEMENTS.items():
         cleaned = cleaned.replace(f"<{tag}>", f"<{replacement}>").replace(f"</{tag}>", f"</{replacement}>")
-    safe = nh3.clean(
-        cleaned,
+    try:
+        safe = _with_safe_links(cleaned, base)
+    except ValueError:  # nh3 refuses bases that urlsplit accepts, such as a host name with a "<"
+        safe = _with_safe_links(cleaned, None)
+    return re.sub(r"<p>\s*</p>", "", safe).strip()
+
+
+def _with_safe_links(html: str, base: str | None) -> str:
+    """Reduce HTML to the allowed elements. Raises ValueError if the base is no URL by the WHATWG's standard."""
+    return nh3.clean(
+        html,
         tags=TAGS,
         attributes=ATTRIBUTES,
         clean_content_tags=REMOVED,
@@ -63,7 +71,6 @@ def sanitize(html: str, *, base: str | None = None) -> str:
         link_rel=None,
         url_relative=("rewrite_with_base", base) if base else "deny",
     )
-    return re.sub(r"<p>\s*</p>", "", safe).strip()
 
 
 def plain_text(html: str) -> str:
@@ -74,24 +81,14 @@ def plain_text(html: str) -> str:
 
 def one_line(text: str) -> str:
     """Return text that is safe in a header and a database: no control characters, surrogates or reordering."""
-    return " ".join(UNSTORABLE.sub(" ", REORDERING.sub("", text)).split())
+    if not text.isprintable():  # which is far faster to find out
+        text = UNSTORABLE.sub(" ", REORDERING.sub("", text))
+    return " ".join(text.split())
 
 
 def without_userinfo(url: str) -> str:
     """Return the URL, relative or absolute, without a user name and password."""
     return USERINFO.sub(r"\1", url)
-
-
-def excerpt(text: str, limit: int) -> str:
-    """Return at most `limit` characters: whole sentences if they fill half of the limit, else whole words and "…"."""
-    if len(text) <= limit:
-        return text
-    ends = [match.end() for match in SENTENCE_END.finditer(text, 0, limit + 1) if match.end() <= limit]
-    if ends and ends[-1] > limit // 2:
-        return text[: ends[-1]]
-    words, _, _ = text[:limit].rpartition(" ")
-    kept = words if len(words) > limit // 2 else text[: limit - 1]  # Chinese has no spaces to cut at
-    return kept.rstrip(" ,;:.-\u2013") + "…"
 
 
 def bounded(html: str) -> str:

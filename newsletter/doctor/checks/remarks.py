@@ -1,12 +1,14 @@
 """Collect remarks: what an operator should know although it is not wrong."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from newsletter.audit_log import AuditEntry
 from newsletter.consent.signups import Signup, SignupState
+from newsletter.content.issues import EXPIRED
 from newsletter.doctor.checks.findings import Remark
 from newsletter.mail.delivery.deliveries import (
     SUSPECT_DEATHS,
@@ -49,6 +51,17 @@ def unanswered(session: Session) -> Iterator[Remark]:
     if count:
         says = f"{count:,} could not be processed, the first received at {_when(since)}; the worker's log says why"
         yield Remark("unanswered", "signups", says)
+
+
+def expired_drafts(session: Session, *, now: datetime) -> Iterator[Remark]:
+    """Count the drafts of the last week that nobody approved in time."""
+    recent = AuditEntry.verb == f"issue {EXPIRED}", AuditEntry.at > now - timedelta(days=7)
+    count, last = session.execute(select(func.count(), func.max(AuditEntry.at)).where(*recent)).one()
+    if count:
+        says = (
+            f"drafts that nobody approved in time, in the last week: {count:,}; the last was cancelled at {_when(last)}"
+        )
+        yield Remark("expired-drafts", "issues", says)
 
 
 def _when(moment: datetime | None) -> str:

@@ -39,6 +39,10 @@ def upgrade() -> None:
     for table, columns in COLUMNS.items():
         for column in columns:
             op.add_column(table, column)
+    due = sa.text("picture_due_at IS NOT NULL")
+    op.create_index(
+        "ix_articles_picture_due_at", "articles", ["picture_due_at"], postgresql_where=due, sqlite_where=due
+    )
     op.create_table(
         "appearances",
         sa.Column("feed_id", ID, nullable=False),
@@ -55,6 +59,10 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_appearances_feed_id_appearances_identity", "appearances", ["feed_id", "identity"])
+    is_listed = sa.text("left_at IS NULL")
+    op.create_index(
+        "ix_appearances_listed", "appearances", ["feed_id"], postgresql_where=is_listed, sqlite_where=is_listed
+    )
     for name in ("article_id", "link_key", "text_key"):
         op.create_index(f"ix_appearances_{name}", "appearances", [name])
     op.execute("INSERT INTO appearances (feed_id, article_id, identity) SELECT feed_id, id, identity FROM articles")

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from newsletter import migrations
-from newsletter.doctor import queue_age
+from newsletter.doctor import feed_age, queue_age
 from newsletter.mail.pace import notices
 from newsletter.migrations import SchemaState
 from newsletter.queues import heartbeats
@@ -39,13 +39,14 @@ class RelayStatus(NamedTuple):
 
 
 class HealthReading(NamedTuple):
-    """The database's schema and, if `has_ages`, the time of the last heartbeat and of the letter longest due."""
+    """The database's schema and, if `has_ages`, the time of the last heartbeat, and of letter and feed longest due."""
 
     schema: SchemaState
     has_ages: bool = False
     last_heartbeat: datetime | None = None
     oldest_due: datetime | None = None
     relays: tuple[RelayStatus, ...] = ()
+    oldest_due_feed: datetime | None = None
 
 
 def timed_query(database: Database) -> TimedQuery[HealthReading]:
@@ -54,7 +55,7 @@ def timed_query(database: Database) -> TimedQuery[HealthReading]:
 
 
 def read(session: Session, now: datetime) -> HealthReading:
-    """Read the state of the schema and, unless it is behind this code, the age of heartbeats and letters."""
+    """Read the state of the schema and, unless it is behind this code, the age of heartbeats, letters and feeds."""
     schema = migrations.state(session.connection())
     if schema is SchemaState.BEHIND:
         return HealthReading(schema)
@@ -64,7 +65,7 @@ def read(session: Session, now: datetime) -> HealthReading:
             RelayStatus(notice.line, notice.lasting or (notice.halted and now - notice.since > LETTER_LATE))
             for notice in notices.current(session, now=now)
         )
-        return HealthReading(schema, True, heartbeat, due, relays)
+        return HealthReading(schema, True, heartbeat, due, relays, feed_age.oldest_due(session, now=now))
     except UNAVAILABLE as error:  # a locked table or a slow query does not mean that the database is away
         if not is_unavailable(error):
             raise
@@ -83,7 +84,7 @@ async def ready(request: Request) -> JSONResponse:
     """Answer 503 if the site cannot serve: its database is away, or the schema is older than the code.
 
     A newer schema is fine, because migrations only add: during an upgrade both releases run side by side. Late
-    heartbeats and letters are reported but do not change the status (see above).
+    heartbeats, letters and feeds are reported but do not change the status (see above).
     """
     body = await _report(request)
     return _response(body, is_ok=body["status"] == "ready")
@@ -113,6 +114,7 @@ def report(reading: HealthReading | None, *, now: datetime) -> dict[str, Any]:
         "migrations": reading.schema if reading else None,
         "last_tick_age": _age(reading.last_heartbeat, now) if reading else None,
         "oldest_due_letter_age": _age(reading.oldest_due, now) if reading else None,
+        "oldest_due_feed_age": _age(reading.oldest_due_feed, now) if reading else None,
         "late": _late(reading, now) if reading and reading.has_ages else ["unknown"],
     }
 
@@ -121,6 +123,7 @@ def _late(reading: HealthReading, now: datetime) -> list[str]:
     late = {
         "tick": reading.last_heartbeat is None or now - reading.last_heartbeat > HEARTBEAT_LATE,
         "letters": reading.oldest_due is not None and now - reading.oldest_due > LETTER_LATE,
+        "feeds": reading.oldest_due_feed is not None and now - reading.oldest_due_feed > feed_age.LATE,
         "relays": any(relay.is_late for relay in reading.relays),
     }
     return [name for name, is_late in late.items() if is_late]

@@ -93,8 +93,8 @@ def _people(counted: Counts) -> Iterator[Metric]:
 
 
 def _content(counted: Counts) -> Iterator[Metric]:
-    feeds = {"ok": counted.feeds.ok, "failing": counted.feeds.failing}
-    yield _gauge("feeds", "Feeds, by whether the last fetch succeeded.", ("state",), feeds)
+    feeds = {"ok": counted.feeds.ok, "failing": counted.feeds.failing, "paused": counted.feeds.paused}
+    yield _gauge("feeds", "Feeds, by whether the last fetch succeeded or they are paused.", ("state",), feeds)
     yield _single("feeds_due", "Feeds that are due to be fetched.", counted.feeds.due)
     yield _single("articles", "Articles read from feeds.", counted.articles)
     yield _gauge("issues", "Issues, by status.", ("status",), counted.issues)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from newsletter import newsletters
 from newsletter.content import issues
 from newsletter.content.issues import Issue, IssueStatus
-from newsletter.content.pictures import Picture
+from newsletter.content.picture_files import Picture
 from newsletter.errors import NotFound
 from newsletter.newsletters import Newsletter
 from newsletter.web.guards import route_rules

@@ -7,10 +7,12 @@ import pytest
 from sqlalchemy import select
 
 from newsletter.content import issues
+from newsletter.content.appearances import Appearance
+from newsletter.content.articles import Article
 from newsletter.content.digests import digests, drafting
-from newsletter.content.digests.digests import Digest
+from newsletter.content.digests.digests import Digest, Rule
 from newsletter.content.issues import Issue, IssueArticle, IssueStatus
-from newsletter.errors import Malformed
+from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
 from tests.clock import NOON
 from tests.content.builders import a_feed, a_newsletter, publish
@@ -96,11 +98,86 @@ def test_an_unknown_key_in_a_rule_is_ignored_and_preserved(begin, daily):
         assert session.scalars(select(Digest.rule)).one() == newer
 
 
-def test_two_digests_of_a_newsletter_do_not_share_an_article(begin, daily):
+def test_a_weekly_digest_sums_up_what_a_daily_one_had(begin, daily):
     with begin() as session:
-        newsletter = session.scalars(select(Digest)).one().newsletter_id
-        a_digest(session, session.get_one(Newsletter, newsletter), name="Also daily")
-    assert [titles for _, _, titles in drafted(begin, SEVEN)] == [["About bus", "About bridge"], ["About orchard"]]
+        newsletter = session.scalars(select(Newsletter)).one()
+        a_digest(session, newsletter, name="Weekly", cron="0 18 * * 0", articles=7, automatic=True)
+    assert drafted(begin, SEVEN) == [(IssueStatus.DRAFTED, SEVEN, ["About bus", "About bridge"])]
+    evening = SEVEN + timedelta(hours=11)
+    assert drafted(begin, evening) == [(IssueStatus.APPROVED, evening, ["About bus", "About bridge", "About orchard"])]
+    assert drafted(begin, SEVEN + DAY) == [(IssueStatus.DRAFTED, SEVEN + DAY, ["About orchard"])]
+    assert drafted(begin, evening + 7 * DAY)[-1] == (IssueStatus.SKIPPED, evening + 7 * DAY, [])
+
+
+def test_a_digest_leaves_out_what_an_issue_by_hand_has_and_that_what_a_digest_has(begin, daily):
+    with begin() as session:
+        newsletter = session.scalars(select(Newsletter)).one()
+        drafting.draft(session, newsletter, articles=1, actor="tests", now=NOON)
+    assert [titles for *_, titles in drafted(begin, SEVEN)] == [["About bridge", "About orchard"]]
+    with begin() as session, pytest.raises(Refused, match="no new articles"):
+        drafting.draft(session, session.scalars(select(Newsletter)).one(), articles=9, actor="tests", now=NOON)
+
+
+def test_a_digest_takes_no_archive_and_nothing_of_the_future(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        feed = a_feed(session, newsletter)
+        publish(session, feed, "history", published_at=NOON - 4000 * DAY)
+        publish(session, feed, "news", "meeting")
+        (meeting,) = session.scalars(select(Article).where(Article.title == "About meeting"))
+        meeting.published_at = SEVEN + DAY
+        a_digest(session, newsletter, approve_within=999)
+    assert [titles for *_, titles in drafted(begin, SEVEN)] == [["About news"]]
+    assert [titles for *_, titles in drafted(begin, SEVEN + DAY)] == [["About meeting"]], "its time has come"
+    assert [status for status, *_ in drafted(begin, SEVEN + 2 * DAY)] == [IssueStatus.SKIPPED]
+    with begin() as session:
+        (digest,) = session.scalars(select(Digest))
+        digest.rule = {**digest.rule, "archive": True}
+    assert [titles for *_, titles in drafted(begin, SEVEN + 3 * DAY)] == [["About history"]], "it is asked to"
+
+
+def test_what_every_feed_has_withdrawn_or_lost_is_left_out(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        feed, other = a_feed(session, newsletter), a_feed(session, newsletter, "county")
+        publish(session, feed, "error", "half", "gone", "news")
+        publish(session, other, "unsubscribed", "shared")
+        number = dict(session.execute(select(Article.title, Article.id)).all())
+        for title, of, is_withdrawn in (
+            ("About error", feed, True),
+            ("About half", feed, True),
+            ("About half", other, False),
+            ("About shared", other, False),
+            ("About shared", feed, False),
+        ):
+            stored = session.get(Appearance, (of.id, number[title])) or Appearance(
+                feed_id=of.id, article_id=number[title], identity=title
+            )
+            stored.is_withdrawn = is_withdrawn
+            session.add(stored)
+        session.flush()
+        other.removed_at = NOON
+        a_digest(session, newsletter, articles=9)
+    (issue,) = drafted(begin, SEVEN)
+    assert issue[2] == ["About shared", "About half", "About gone", "About news"]
+
+
+def test_an_automatic_digest_that_is_late_waits_for_its_hour(begin, daily):
+    with begin() as session:
+        digest = session.scalars(select(Digest)).one()
+        digest.cron, digest.rule = "0 7 * * 0", {**digest.rule, "send": "automatic"}
+    assert drafted(begin, SEVEN + timedelta(hours=19)) == []
+    assert drafted(begin, SEVEN + DAY) == [(IssueStatus.APPROVED, SEVEN, ["About bus", "About bridge"])]
+    assert drafted(begin, SEVEN + DAY) == []
+
+
+def test_a_rule_of_the_release_before_has_the_defaults(begin, daily):
+    with begin() as session:
+        digest = session.scalars(select(Digest)).one()
+        digest.rule = {"articles": 2, "send": "approve"}
+        rule = Rule.read(digest.rule)
+        assert (rule.approve_within, rule.late, rule.archive) == (72, "wait", False)
+    assert drafted(begin, SEVEN) == [(IssueStatus.DRAFTED, SEVEN, ["About bus", "About bridge"])]
 
 
 def test_an_inactive_or_future_digest_drafts_nothing(begin, daily):
@@ -135,13 +212,13 @@ def test_upcoming_runs_follow_the_local_time_of_the_zone(begin):
     with begin() as session:
         digest = a_digest(session, a_newsletter(session), cron="0 7 * * 0")
         runs = digests.upcoming(digest, now=NOON, count=3)
-        assert [run.isoformat() for run in runs] == [
+        assert [run.at.isoformat() for run in runs] == [
             "2026-03-15T06:00:00+00:00",
             "2026-03-22T06:00:00+00:00",
             "2026-03-29T05:00:00+00:00",
         ]
         later = a_digest(session, a_newsletter(session, "evening"), starts_at=NOON + 30 * DAY)
-        assert digests.upcoming(later, now=NOON, count=1)[0] > NOON + 30 * DAY
+        assert digests.upcoming(later, now=NOON, count=1)[0].at > NOON + 30 * DAY
 
 
 @pytest.mark.parametrize(
@@ -154,6 +231,8 @@ def test_upcoming_runs_follow_the_local_time_of_the_zone(begin):
         ("zone", {"zone": "Berlin"}),
         ("articles", {"articles": 0}),
         ("articles", {"articles": 101}),
+        ("approve_within", {"approve_within": 0}),
+        ("approve_within", {"approve_within": 9999}),
     ],
 )
 def test_a_malformed_digest_is_refused_with_the_field(begin, field, changes):

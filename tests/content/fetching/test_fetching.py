@@ -11,11 +11,12 @@ import pytest
 from newsletter.allowed_hosts import AllowedHost
 from newsletter.content.fetching.destinations import FetchError, Forbidden
 from newsletter.content.fetching.fetcher import FetchResult
-from newsletter.content.fetching.http import HttpFetcher
+from newsletter.content.fetching.http import USER_AGENT, HttpFetcher, user_agent
 from tests.local_http import LocalHttp
 
 PUBLIC = "93.184.215.14"
 MEGABYTE = b"x" * 1_000_000
+MONDAY = "Mon, 02 Mar 2026 10:00:00 GMT"
 
 
 @pytest.fixture
@@ -30,20 +31,18 @@ def refusal(fetcher: HttpFetcher, url: str, **options) -> str:
 
 
 def test_a_fetch_returns_the_body_and_the_validators(site: LocalHttp, fetcher):
-    url = site.put(
-        "/feed", b"<rss/>", etag='"one"', headers={"Content-Type": "text/xml", "Last-Modified": "Mon, 1 Jun 2026"}
-    )
+    url = site.put("/feed", b"<rss/>", etag='"one"', headers={"Content-Type": "text/xml", "Last-Modified": MONDAY})
     assert fetcher.fetch(url) == FetchResult(
-        url=url, body=b"<rss/>", content_type="text/xml", etag='"one"', last_modified="Mon, 1 Jun 2026"
+        url=url, body=b"<rss/>", content_type="text/xml", etag='"one"', last_modified=MONDAY
     )
 
 
 def test_validators_make_the_request_conditional(site: LocalHttp, fetcher):
     url = site.put("/feed", b"<rss/>", etag='"one"')
-    again = fetcher.fetch(url, etag='"one"', last_modified="Mon, 1 Jun 2026")
+    again = fetcher.fetch(url, etag='"one"', last_modified=MONDAY)
     assert again.body is None
     assert again.etag == '"one"'
-    assert site.requests[-1][1]["if-modified-since"] == "Mon, 1 Jun 2026"
+    assert site.requests[-1][1]["if-modified-since"] == MONDAY
 
 
 def test_a_304_to_an_unconditional_request_is_an_error(site: LocalHttp, fetcher):
@@ -58,13 +57,13 @@ def test_an_error_names_the_status(site: LocalHttp, fetcher, status, named):
 def test_a_redirect_is_followed_and_the_final_url_returned(site: LocalHttp, fetcher):
     site.put("/old", status=301, headers={"Location": "/new"})
     url = site.put("/new", b"here")
-    assert fetcher.fetch(site.url("/old")) == FetchResult(url=url, body=b"here")
+    assert fetcher.fetch(site.url("/old")) == FetchResult(url=url, moved_to=url, body=b"here")
 
 
 def test_a_redirect_loop_ends(site: LocalHttp, fetcher):
     url = site.put("/loop", status=302, headers={"Location": "/loop"})
-    assert refusal(fetcher, url) == "The URL redirects more than 3 times."
-    assert len(site.requests) == 4
+    assert refusal(fetcher, url) == "The URL redirects more than 5 times."
+    assert len(site.requests) == 6
 
 
 def test_a_redirect_without_a_valid_location_is_an_error(site: LocalHttp, fetcher):
@@ -92,6 +91,13 @@ def test_the_user_agent_is_sent(site: LocalHttp, fetcher):
     assert site.requests[0][1]["user-agent"] == "tests"
 
 
+def test_the_user_agent_tells_publishers_whose_it_is():
+    assert user_agent("https://letters.example") == (
+        "newsletter (+https://letters.example; fetches feeds for a newsletter; asks at most every few minutes)"
+    )
+    assert user_agent("http://localhost:8000") == user_agent("https://m\xfcnchen.example") == USER_AGENT
+
+
 def test_proxies_of_the_environment_are_not_used(site: LocalHttp, fetcher, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     assert fetcher.fetch(site.put("/feed", b"here")).body == b"here"
@@ -104,7 +110,7 @@ def test_gzip_is_decompressed(site: LocalHttp, fetcher):
 
 def test_invalid_gzip_is_an_error(site: LocalHttp, fetcher):
     url = site.put("/feed", b"no gzip", headers={"Content-Encoding": "gzip"})
-    assert refusal(fetcher, url) == "The response cannot be decompressed."
+    assert refusal(fetcher, url) == "The response cannot be decompressed: the server says that it is gzip."
 
 
 def test_a_body_over_five_megabytes_is_refused_with_or_without_a_content_length(site: LocalHttp, fetcher):

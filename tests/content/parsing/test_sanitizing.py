@@ -10,7 +10,6 @@ from selectolax.lexbor import LexborHTMLParser
 from newsletter.content.parsing.sanitizing import (
     MAX_CHARACTERS,
     TAGS,
-    excerpt,
     one_line,
     plain_text,
     sanitize,
@@ -127,19 +126,6 @@ def test_html_over_the_size_limit_is_cut_between_elements():
     assert html.endswith("some words</p>")
 
 
-@given(st.text(st.sampled_from("ab ,.…漢"), max_size=60).map(one_line), st.integers(2, 40))
-def test_an_excerpt_is_a_prefix_within_the_limit(text, limit):
-    short = excerpt(text, limit)
-    assert len(short) <= limit
-    assert text.startswith(short) or (short.endswith("…") and text.startswith(short[:-1]))
-
-
-def test_an_excerpt_ends_with_a_whole_sentence_if_it_fills_half_the_limit():
-    assert excerpt("The bridge opens. Nobody signed for 3.5 years.", 30) == "The bridge opens."
-    assert excerpt("Oh. The bridge nobody would sign for", 20) == "Oh. The bridge…"
-    assert excerpt("建国周年纪念。华表和平鸽", 8) == "建国周年纪念。"
-
-
-def test_an_excerpt_otherwise_ends_with_a_whole_word():
-    assert excerpt("The bridge nobody would sign for", 20) == "The bridge nobody…"
-    assert excerpt("建国周年纪念华表和平鸽", 8) == "建国周年纪念华…"
+def test_a_base_that_is_no_address_removes_relative_links():
+    html = sanitize('<p><a href="/1">One</a> <a href="http://x.example/2">two</a></p>', base="http://</x.example/")
+    assert html == '<p><a>One</a> <a href="http://x.example/2">two</a></p>'

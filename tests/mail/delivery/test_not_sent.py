@@ -312,6 +312,6 @@ def test_a_letter_that_may_have_arrived_ends_sent_if_a_relay_takes_it_at_last(da
 def test_the_doctor_remarks_that_the_letters_of_a_stopped_worker_may_have_arrived(database):
     its_worker_stopped(LetterHistory(database))
     with database.reading() as session:
-        (remark,) = examination.collect_remarks(session)
+        (remark,) = examination.collect_remarks(session, now=NOON)
     assert remark.name == "in-doubt"
     assert remark.says.startswith("1 may have arrived")

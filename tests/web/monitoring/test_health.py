@@ -9,6 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import make_url, text, update
 
+from newsletter.content import feeds
+from newsletter.content.feeds import Feed
 from newsletter.content.issues import Issue, IssueStatus
 from newsletter.mail.pace.notices import Condition, NoticeWriter
 from newsletter.queues.wakeups import Queue
@@ -16,6 +18,7 @@ from newsletter.settings import Settings
 from newsletter.store.database import POOL_LIMIT, Database
 from newsletter.web import create_app
 from tests.builders import owed
+from tests.content.builders import a_feed, a_newsletter
 from tests.servers.server import free_port
 from tests.whole_service import SECRET, NoWakeups, WholeService, whole_service
 
@@ -25,6 +28,7 @@ WELL = {
     "migrations": "current",
     "last_tick_age": 0.0,
     "oldest_due_letter_age": None,
+    "oldest_due_feed_age": None,
     "late": [],
 }
 AWAY = {
@@ -33,6 +37,7 @@ AWAY = {
     "migrations": None,
     "last_tick_age": None,
     "oldest_due_letter_age": None,
+    "oldest_due_feed_age": None,
     "late": ["unknown"],
 }
 
@@ -96,9 +101,35 @@ def test_an_unprocessed_sign_up_is_late_after_five_minutes_but_the_site_stays_re
     assert health(service.browser, "work") == (200, {**WELL, "last_tick_age": 1.0})
 
 
+def test_a_feed_that_no_worker_reads_is_late_after_ten_minutes_but_the_site_stays_ready(service):
+    with service.site.database.writing() as session:
+        feed = a_feed(session, a_newsletter(session))
+    service.clock.advance(minutes=10)
+    service.run(Queue.UPKEEP)
+    assert health(service.browser, "work") == (200, {**WELL, "oldest_due_feed_age": 600.0})
+    service.clock.advance(seconds=1)
+    late = {**WELL, "last_tick_age": 1.0, "oldest_due_feed_age": 601.0, "late": ["feeds"]}
+    assert health(service.browser, "ready") == (200, late)
+    assert health(service.browser, "work") == (503, late)
+    with service.site.database.writing() as session:
+        assert [due.id for due in feeds.claim_due(session, now=service.clock(), limit=9)] == [feed.id]
+    assert health(service.browser, "work")[1]["late"] == []
+
+
+@pytest.mark.parametrize("column", ["paused_at", "removed_at", "overruns"])
+def test_feeds_that_nobody_expects_to_be_read_now_are_not_late(service, column):
+    with service.site.database.writing() as session:
+        feed = a_feed(session, a_newsletter(session))
+        setattr(feed, column, 1 if column == "overruns" else service.clock())
+    service.run(Queue.UPKEEP)
+    service.clock.advance(hours=1)
+    assert "feeds" not in health(service.browser, "work")[1]["late"]
+
+
 def test_letters_of_a_paused_issue_are_not_late(service):
     with service.site.database.writing() as session:
         owed(session, 1)
+        session.execute(update(Feed).values(paused_at=service.clock()))
     service.clock.advance(hours=1)
     service.run(Queue.UPKEEP)
     assert health(service.browser, "work")[1]["late"] == ["letters"]

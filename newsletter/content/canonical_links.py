@@ -1,0 +1,72 @@
+"""Canonical links: reduce the addresses under which one page is published to one text. Pure."""
+
+import re
+from contextlib import suppress
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
+
+# Hosts of one site for browsers, phones and AMP; also numbered ones (www2).
+PREFIX = re.compile(r"(?:www\d?|m|mobile|amp)\.(?=[^.]+\.)")
+DEFAULT_PORTS = (None, 80, 443)
+SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/]*", re.IGNORECASE)
+# What a path may end with although it names the same page: an index file, AMP's version, a slash.
+ENDING = re.compile(r"(?:/+|/(?:index|default)\.(?:html?|php|aspx?)|/amp(?:\.html)?|\.amp)$", re.IGNORECASE)
+AMP_SUFFIX = re.compile(r"\.amp(?=\.html?$)", re.IGNORECASE)
+
+# Parameters that tell where a reader came from. Those of campaigns share a prefix: Google's, Matomo's, HubSpot's ...
+TRACKING_PREFIX = re.compile(r"(?:utm|at|mc|pk|piwik|mtm|matomo|hsa|wt|oly|vero|ga|ns|trk|stm|itm|sc|cm|fb|_hs)[_.].")
+TRACKING = re.compile(
+    "fbclid|gclid|dclid|gclsrc|gbraid|wbraid|msclkid|yclid|twclid|ttclid|li_fat_id|igshid|igsh|mkt_tok|cmpid|cmp|ocid|"
+    "icid|ncid|intcid|s_cid|s_kwcid|ito|xtor|ftag|smid|spm|ref|ref_src|ref_url|referrer|referer|rss|campaign|"
+    "campaign_id|traffic_source|guccounter|__twitter_impression|echobox|share|sr_share|partner|amp|phpsessid|jsessionid"
+)
+# Parameters that may name a page, unless their value names a channel: ?source=rss, ?from=newsletter.
+AMBIGUOUS = re.compile("source|src|from|via|medium|feed|output|outputtype|format")
+CHANNEL = re.compile(r"(?:rss|atom|feed|newsletter|e-?mail|twitter|facebook|social|amp)", re.IGNORECASE)
+# Fragments that name a place on the page of one story. Others may name one of several stories on a page.
+PLACE = re.compile(r"(?!!).*[=~].*|comments?|respond|more(?:-\d+)?|top|content|main|rss|", re.IGNORECASE)
+
+
+def canonical(url: str) -> str:
+    """Return a text that is equal for the addresses of one page, and readable: "press.example/bus?p=1".
+
+    It has no scheme, no default port, no parameters that only track readers, and no ending such as /index.html.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port = "" if parts.port in DEFAULT_PORTS else f":{parts.port}"
+        fragment = "" if PLACE.fullmatch(parts.fragment) else f"#{parts.fragment}"
+        return _host(parts) + port + _path(parts.path) + _query(parts.query) + fragment
+    except ValueError:
+        return url.strip()
+
+
+def without_host(url: str) -> str:
+    """Return the canonical link without its host: "/bus?p=1". It is empty for the front page of a site."""
+    return re.sub(r"^[^/?#]*", "", canonical(url))
+
+
+def _host(parts: SplitResult) -> str:
+    host = (parts.hostname or "").rstrip(".")
+    with suppress(UnicodeError):  # a name that no resolver knows stays as it is
+        host = host.encode("idna").decode()
+    return PREFIX.sub("", host, count=1) if PREFIX.match(host) else host
+
+
+def _path(path: str) -> str:
+    path = re.sub("/+", "/", SESSION.sub("", unquote(path)))
+    path = AMP_SUFFIX.sub("", path[len("/amp") :] if path.lower().startswith("/amp/") else path)
+    while (shorter := ENDING.sub("", path)) != path:
+        path = shorter
+    return quote(path, safe="/:@!$&'()*+,;=~")
+
+
+def _query(query: str) -> str:
+    kept = sorted((name, value) for name, value in parse_qsl(query, keep_blank_values=True) if not _tracks(name, value))
+    return f"?{urlencode(kept)}" if kept else ""
+
+
+def _tracks(name: str, value: str) -> bool:
+    name = name.lower()
+    if AMBIGUOUS.fullmatch(name):
+        return bool(CHANNEL.match(value)) or not value
+    return bool(TRACKING.fullmatch(name) or TRACKING_PREFIX.match(name))

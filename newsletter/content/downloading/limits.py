@@ -1,0 +1,43 @@
+"""The limits of one download: processor time, memory and duration, enforced by the kernel and by the fork server."""
+
+import resource
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+NICENESS = 10  # letters come before feeds
+MAX_FILES = 64  # open files and sockets
+# Seconds by the clock on the wall, however long the child waited for a processor. Shorter than a feed's lease.
+ABSOLUTE_SECONDS = 90
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one download may use: about three times what a sound feed of 5 MB needs."""
+
+    cpu_seconds: int = 15
+    memory: int = 768 << 20  # octets of address space, which includes about 100 MB of code and libraries
+    seconds: float = 30.0  # without the time that the child waits for a processor
+
+
+def impose(limits: Limits) -> None:
+    """Limit this process for good. The kernel ends it with SIGXCPU, or makes it raise MemoryError.
+
+    It writes no files and no core dumps. The alarm ends it even if the fork server is gone.
+    """
+    _limit(resource.RLIMIT_CPU, limits.cpu_seconds, spare=1)
+    _limit(resource.RLIMIT_AS, limits.memory)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_NOFILE, MAX_FILES)
+    signal.alarm(ABSOLUTE_SECONDS + 5)
+    with suppress(OSError):  # where memory is short, the kernel ends this process rather than one that sends letters
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def _limit(which: int, value: int, *, spare: int = 0) -> None:
+    """Lower a limit; a hard limit that is lower already stays."""
+    hard = resource.getrlimit(which)[1]
+    highest = value + spare if hard == resource.RLIM_INFINITY else min(value + spare, hard)
+    resource.setrlimit(which, (min(value, highest), highest))

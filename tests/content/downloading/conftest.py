@@ -1,0 +1,19 @@
+"""A sandboxed downloader for tests, with limits that a test can exceed soon."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from newsletter.allowed_hosts import AllowedHost
+from newsletter.content.downloading.limits import Limits
+from newsletter.content.downloading.sandboxed import SandboxedDownloader
+
+ALLOW = (AllowedHost.parse("127.0.0.1"),)
+
+
+@pytest.fixture(scope="session")
+def sandboxed() -> Iterator[SandboxedDownloader]:
+    """A downloader that gives a document one second of a processor, and a server half a second."""
+    downloader = SandboxedDownloader(allow=ALLOW, fetch_seconds=0.5, limits=Limits(cpu_seconds=1, seconds=20))
+    yield downloader
+    downloader.close()
