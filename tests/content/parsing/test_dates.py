@@ -17,8 +17,10 @@ NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 TEN = datetime(2026, 11, 28, 10, tzinfo=UTC)
 DAY = datetime(2026, 11, 28, tzinfo=UTC)
 AFTERNOON = datetime(2026, 11, 28, 15, 5, tzinfo=UTC)
-# Languages whose names of months or weekdays contain numbers or are names of two months.
-UNREADABLE = {"bo", "ckb", "dyo", "mgo", "yrl"}
+# Languages that CLDR gives numbers for names, or one name for two months.
+UNREADABLE = {"bo", "ckb", "dyo", "mgo", "mic", "sid", "yrl"}
+
+DOT_AFTER_LETTER = re.compile(r"(?<=[^\W\d])\.")
 
 
 def read(text: str, language: str = "") -> datetime | None:
@@ -239,7 +241,7 @@ def languages() -> list[str]:
 def test_what_a_language_writes_is_read(data, day, form):
     language = data.draw(st.sampled_from(languages()))
     written = format_date(day, form, locale=language)
-    for text in (written, written.upper(), written.replace(".", "")):
+    for text in (written, written.upper(), DOT_AFTER_LETTER.sub("", written)):
         assert read(text, language.replace("_", "-")) == datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 

@@ -13,7 +13,7 @@ HERE = "http://news.example/feed"
 
 
 def rss(items: str, *, head: str = "") -> bytes:
-    namespaces = 'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:media="http://search.yahoo.com/mrss/"'
+    namespaces = 'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:media="http://search.yahoo.com/mrss/" xmlns:dcterms="http://purl.org/dc/terms/"'
     return f'<rss version="2.0" {namespaces}><channel><title>News</title>{head}{items}</channel></rss>'.encode()
 
 
@@ -264,10 +264,50 @@ def test_common_date_formats_are_parsed(written):
     assert item(f"<title>T</title><pubDate>{written}</pubDate>").published_at == datetime(2026, 3, 14, 12, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("written", ["", "yesterday", "2026/13/14 12:00:00", "0000-00-00", "9" * 1000])
-def test_an_invalid_date_never_raises(written):
-    entry = item(f"<title>T</title><pubDate>{written}</pubDate>")
-    assert entry.published_at is None or entry.published_at.year > 1900
+@pytest.mark.parametrize("written", ["", "yesterday", "2026/13/14 12:00:00", "0000-00-00", "9" * 1000, "1970-01-01"])
+def test_a_date_that_cannot_be_believed_is_none(written):
+    assert item(f"<title>T</title><pubDate>{written}</pubDate>").published_at is None
+
+
+def test_the_date_is_that_of_publication_else_of_creation_else_of_the_last_update():
+    created, updated = "<dcterms:created>2026-03-13</dcterms:created>", "<dc:date>2026-03-14T12:00:00Z</dc:date>"
+    first, second, third = (datetime(2026, 3, day, 12 * (day == 14), tzinfo=UTC) for day in (12, 13, 14))
+    assert item(f"<title>T</title>{updated}{created}<pubDate>12 Mar 2026</pubDate>").published_at == first
+    assert item(f"<title>T</title>{updated}{created}<pubDate>1 Jan 1970</pubDate>").published_at == second
+    assert item(f"<title>T</title>{updated}<pubDate>soon</pubDate>").published_at == third
+
+
+def test_the_feed_s_language_decides_what_its_dates_mean():
+    dates = "<item><title>T</title><pubDate>04/05/2026</pubDate></item>"
+    for language, month in (("en-us", 4), ("en-gb", 5), ("", 5)):
+        feed = parse(rss(dates, head=f"<language>{language}</language>"), url=HERE)
+        assert (feed.language, feed.entries[0].published_at) == (language, datetime(2026, month, 9 - month, tzinfo=UTC))
+    dated = {"id": "1", "title": "T", "date_published": "soon", "date_modified": "14. listopada 2025"}
+    body = json.dumps({"version": "https://jsonfeed.org/version/1.1", "language": "hr", "items": [dated]}).encode()
+    assert parse(body, url=HERE).entries[0].published_at == datetime(2025, 10, 14, tzinfo=UTC)
+
+
+def test_a_date_is_believed_until_two_years_ahead():
+    body = rss("<item><title>T</title><pubDate>1 Mar 2027 09:00 GMT</pubDate></item>")
+    for now, published in ((2026, datetime(2027, 3, 1, 9, tzinfo=UTC)), (2020, None)):
+        (entry,) = parse(body, url=HERE, now=datetime(now, 1, 1, tzinfo=UTC)).entries
+        assert entry.published_at == published
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<title>Salt &amp; pepper</title><description>one<br>two</description>",
+        "<title>Salt & pepper</title><description>one</p></descriptoin></description>",
+        "<title>Salt & pepper</title><media:thing><description>a</media:thing></description>",
+        "<title>Salt &#x26; pepper\x01\x0c</title><unknown:prefix>a</unknown:prefix>",
+        "<title>Salt & pepper</title><description>a < b</description><enclosure url=/a.mp3 length=1>",
+    ],
+)
+def test_broken_markup_costs_no_item(markup):
+    feed = parse(rss(f"<item>{markup}</item><item><title>Second</title></item>"), url=HERE)
+    assert [entry.title for entry in feed.entries] == ["Salt & pepper", "Second"]
+    assert feed.is_complete
 
 
 def test_the_lead_picture_is_the_declared_one_else_the_first_that_is_not_tiny():
