@@ -10,23 +10,17 @@ from typing import Any
 import feedparser
 
 from newsletter import clock
-from newsletter.content.parsing import (
-    authors,
-    declared_pictures,
-    feed_links,
-    feedparser_input,
-    json_feed,
-    references,
-    web_pages,
-)
-from newsletter.content.parsing.declared_pictures import DeclaredMedia
-from newsletter.content.parsing.decoding import FeedUnreadable, decode
+from newsletter.content.parsing import authors, feed_links, feedparser_input, json_feed, web_pages
+from newsletter.content.parsing.documents import references
+from newsletter.content.parsing.documents.decoding import FeedUnreadable, decode
+from newsletter.content.parsing.documents.prolog import strip_prolog
+from newsletter.content.parsing.documents.truncation import whole_items
 from newsletter.content.parsing.entries import ParsedFeed, RawEntry, RawFeed, normalize
 from newsletter.content.parsing.feed_links import web_address
-from newsletter.content.parsing.prolog import strip_prolog
-from newsletter.content.parsing.sanitizing import UNSTORABLE, one_line
-from newsletter.content.parsing.truncation import whole_items
-from newsletter.content.parsing.unescaping import html_from_html, html_from_text, plain_line
+from newsletter.content.parsing.images import declared_pictures
+from newsletter.content.parsing.images.declared_pictures import DeclaredMedia
+from newsletter.content.parsing.texts.sanitizing import UNSTORABLE, one_line
+from newsletter.content.parsing.texts.unescaping import html_from_html, html_from_text, plain_line
 
 MAX_ENTRIES = 2000
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")  # as in BCP 47

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from newsletter import clock, newsletters
 from newsletter.bench import costs
-from newsletter.content.feeds import Feed
+from newsletter.content.feeds.feeds import Feed
 from newsletter.queues.wakeups import Queue
 from tests.chaos.service import running_service
 from tests.chaos.signups import Crowd
