@@ -8,6 +8,7 @@ unavailable is tried again later, and gives way to the next after the last try.
 """
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -34,6 +35,8 @@ CONCURRENCY = 8  # pictures fetched at the same time
 PAUSES = (timedelta(minutes=5), timedelta(hours=1), timedelta(hours=6))
 MAX_PAUSE = timedelta(days=1)  # that a server may ask for
 PAUSE_AFTER_INTERRUPTION = timedelta(minutes=1)
+
+log = logging.getLogger(__name__)
 
 
 class _Try(NamedTuple):
@@ -144,6 +147,7 @@ def _record(session: Session, done: _Try, result: PictureDownload | NewsletterEr
         picture_files.store(session, picture)
         article.picture_sha256, article.picture_due_at = picture.sha256, None
         return None
+    log.info("picture not copied", extra={"article": article.id, "reason": str(result)})
     if isinstance(result, DownloadInterrupted):
         article.picture_tries -= 1
         article.picture_due_at = now + PAUSE_AFTER_INTERRUPTION

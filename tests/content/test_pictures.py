@@ -113,6 +113,15 @@ def test_an_article_without_a_suitable_picture_shows_none_and_is_not_tried_again
     assert current(begin)[0] is None
 
 
+def test_the_log_says_why_a_picture_was_not_copied(begin, candidates, caplog):
+    candidates(FIRST)
+    with caplog.at_level("INFO"):
+        pictures.copy_new(begin, downloads({FIRST: image_file(96, 96)}), now=NOON)
+    assert [record.reason for record in caplog.records if record.message == "picture not copied"] == [
+        "The picture is 96 pixels wide; a lead picture has at least 100."
+    ]
+
+
 def test_an_unsuitable_picture_does_not_affect_others(begin, offered):
     offered("bus", "bridge")
     pictures.copy_new(begin, downloads({"https://press.example/bridge.png": GOOD}), now=NOON)

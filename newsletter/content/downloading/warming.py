@@ -7,7 +7,7 @@ from PIL import Image
 
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.http import HttpFetcher, tls_context
-from newsletter.content.parsing import image_check, parser
+from newsletter.content.parsing import dates, image_check, parser
 from newsletter.content.parsing.decoding import FeedUnreadable
 from newsletter.content.parsing.picture_candidates import MIN_WIDTH
 
@@ -31,6 +31,7 @@ CLOSED = "http://127.0.0.1:1/"  # forbidden: the request ends before a connectio
 def warm_up() -> None:
     """Load certificates, parsers and image formats by reading small documents of each kind."""
     tls_context()
+    dates.prepare()
     with suppress(FetchError):
         HttpFetcher().fetch(CLOSED)
     for body in DOCUMENTS:

@@ -74,7 +74,6 @@ class RawFeed:
     entries: Iterable[RawEntry]
     link: str | None = None
     language: str = ""
-    is_complete: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

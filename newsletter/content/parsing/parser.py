@@ -41,10 +41,14 @@ def parse(body: bytes, *, url: str, content_type: str = "", now: datetime | None
     text = UNSTORABLE.sub(" ", decode(body, content_type))
     if page := web_pages.explain(text, url=url):
         raise FeedUnreadable(page)
-    feed = json_feed.read(text, url) if json_feed.is_json(text) else _read_xml(text, url)
+    is_complete = True
+    if json_feed.is_json(text):
+        feed = json_feed.read(text, url)
+    else:
+        text, is_complete = whole_items(strip_prolog(text))
+        feed = _read_xml(references.resolve(text), url)
     language = feed.language.strip().replace("_", "-")
-    if not LANGUAGE.fullmatch(language):
-        language = ""
+    language = language if LANGUAGE.fullmatch(language) else ""
     now = now or clock.now()
     entries = (normalize(raw, language=language, now=now) for raw in islice(feed.entries, MAX_ENTRIES))
     return ParsedFeed(
@@ -52,13 +56,12 @@ def parse(body: bytes, *, url: str, content_type: str = "", now: datetime | None
         entries=tuple(filter(None, entries)),
         link=feed.link,
         language=language,
-        is_complete=feed.is_complete,
+        is_complete=is_complete,
     )
 
 
 def _read_xml(text: str, url: str) -> RawFeed:
-    whole = whole_items(strip_prolog(text))
-    document = feedparser_input.prepare(references.resolve(whole.text))
+    document = feedparser_input.prepare(text)
     try:
         # `entries` resolves links and sanitizes HTML once, more strictly than feedparser does.
         parsed = feedparser.parse(io.BytesIO(document), resolve_relative_uris=False, sanitize_html=False)
@@ -79,7 +82,6 @@ def _read_xml(text: str, url: str) -> RawFeed:
             _raw(entry, feed, media, home=home, base=base, url=url)
             for entry, media in zip(parsed.entries, _media(parsed.entries, document), strict=False)
         ),
-        is_complete=whole.is_complete,
     )
 
 
