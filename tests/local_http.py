@@ -48,12 +48,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(304 if unchanged else reply.status)
         for name, value in reply.headers.items() | ({("ETag", reply.etag)} if reply.etag else set()):
             self.send_header(name, value)
-        self.end_headers()
-        if not unchanged:
-            self.send_parts(reply)
+        self.send_parts(Reply() if unchanged else reply)
 
     def send_parts(self, reply: Reply) -> None:
         try:
+            self.end_headers()
             for part in [reply.body] if isinstance(reply.body, bytes) else reply.body:
                 if reply.pause and self.site.ending.wait(reply.pause):
                     return

@@ -8,7 +8,7 @@ from threading import Event
 from jinja2 import Environment
 
 from newsletter import startup, templating
-from newsletter.content import refreshing
+from newsletter.content import pictures, refreshing
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
 from newsletter.content.downloading.slots import DownloadSlots
 from newsletter.content.fetching.http import user_agent
@@ -43,6 +43,7 @@ class Context:
     dispatcher: Dispatcher
     downloader: SandboxedDownloader
     feed_slots: DownloadSlots
+    picture_slots: DownloadSlots
     now: Callable[[], datetime]
     supervisor: Supervisor
     lease_monitor: LeaseMonitor = field(default_factory=LeaseMonitor)
@@ -52,7 +53,8 @@ class Context:
         """Stop the heartbeat, end all downloads and close every connection."""
         self.stop.set()  # no download begins any more
         self.downloader.close()
-        self.feed_slots.wait(DOWNLOADS_END_SECONDS)  # they record that they were interrupted
+        for slots in (self.feed_slots, self.picture_slots):
+            slots.wait(DOWNLOADS_END_SECONDS)  # they record that they were cancelled
         self.dispatcher.heartbeat.close()
         self.dispatcher.transport.close()
         if self.dispatcher.urgent_transport:
@@ -97,6 +99,7 @@ def build(
         *parts,
         SandboxedDownloader(allow=settings.feed_allow, agent=user_agent(settings.base_url)),
         refreshing.slots(stop),
+        pictures.slots(stop),
         clock,
         supervisor,
         lease_monitor=LeaseMonitor(heartbeat=heartbeat, lease=lease),

@@ -21,7 +21,6 @@ from workers.context import Context
 
 SEND_SECONDS = 5.0  # that one call sends letters at most; then it wakes the queue again
 SIGNUPS_PER_CALL = 50  # so that their letters leave soon
-PICTURES_PER_CALL = pictures.CONCURRENCY  # as many as are fetched at the same time, so that a call ends within seconds
 
 Job = Callable[[Context], bool]
 
@@ -123,10 +122,8 @@ def refresh_feeds(context: Context) -> bool:
 
 def copy_pictures(context: Context) -> bool:
     """Copy the pictures of new articles."""
-    database, downloader = context.database, context.downloader
-    return (
-        pictures.copy_new(database.writing, downloader, now=context.now(), limit=PICTURES_PER_CALL) == PICTURES_PER_CALL
-    )
+    begin, slots = context.database.writing, context.picture_slots
+    return pictures.copy_new(begin, context.downloader, now=context.now(), shared=slots) > 0
 
 
 def record_heartbeat(context: Context) -> bool:

@@ -9,11 +9,10 @@ unavailable is tried again later, and gives way to the next after the last try.
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
+from threading import Event
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Select, select
@@ -22,6 +21,7 @@ from sqlalchemy.orm import Session, load_only
 from newsletter.content import issues, picture_files
 from newsletter.content.articles import Article
 from newsletter.content.downloading.downloader import Downloader, DownloadInterrupted, PictureDownload
+from newsletter.content.downloading.slots import MAX_WAIT, DownloadSlots, FreeSlots, SlotWork
 from newsletter.content.feeds import Feed
 from newsletter.content.fetching.destinations import ServerUnavailable
 from newsletter.content.issues import IssueArticle
@@ -30,7 +30,9 @@ from newsletter.errors import NewsletterError
 from newsletter.store.database import Begin
 
 MAX_AGE = timedelta(days=30)  # of an article whose picture is still copied
-CONCURRENCY = 8  # pictures fetched at the same time
+CONCURRENCY = 8  # pictures downloaded at the same time
+MAX_SLOW = 8  # slow pictures beside these
+CALL_SECONDS = 10.0  # that one call takes at most
 # After each failed try of a candidate; it has one try more than there are pauses.
 PAUSES = (timedelta(minutes=5), timedelta(hours=1), timedelta(hours=6))
 MAX_PAUSE = timedelta(days=1)  # that a server may ask for
@@ -46,20 +48,45 @@ class _Try(NamedTuple):
     url: str
 
 
-def copy_new(begin: Begin, downloader: Downloader, *, now: datetime, limit: int = 20) -> int:
-    """Copy the lead pictures of recent articles; return for how many articles it was tried.
+def slots(stop: Event | None = None) -> DownloadSlots:
+    """Return the slots in which a process copies pictures. No copy begins once `stop` is set."""
+    return DownloadSlots(CONCURRENCY, slow=MAX_SLOW, stop=stop)
+
+
+def copy_new(
+    begin: Begin,
+    downloader: Downloader,
+    *,
+    now: datetime,
+    limit: int | None = None,
+    shared: DownloadSlots | None = None,
+) -> int:
+    """Copy the lead pictures of recent articles, several at a time; return for how many articles it was tried.
 
     Articles that were never tried come first, the newest of them before the others. Articles in approved issues keep
-    the picture that was approved.
+    the picture that was approved. The call ends within `CALL_SECONDS`; in `shared` slots, slow pictures go on without
+    it.
     """
-    with begin() as session:
-        claimed = _claim(session, now=now, limit=limit)
-    tries = claimed
-    with ThreadPoolExecutor(CONCURRENCY) as threads:  # no transaction is open here
-        while tries:
-            results = threads.map(partial(_download, downloader), tries)
-            tries = list(_record_all(begin, zip(tries, results, strict=True), now))
-    return len(claimed)
+    used = shared or slots()
+
+    def claim(free: FreeSlots) -> list[SlotWork]:
+        with begin() as session:
+            claimed = _claim(session, now=now, limit=free.number)
+        return [SlotWork(partial(_copy, begin, downloader, planned, now)) for planned in claimed]
+
+    begun = used.run(claim, seconds=CALL_SECONDS, limit=limit)
+    if shared is None:
+        used.wait(MAX_WAIT)
+    return begun
+
+
+def _copy(begin: Begin, downloader: Downloader, planned: _Try, now: datetime) -> None:
+    """Try an article's candidates from the planned one on, until one is copied or has to be tried again later."""
+    following: _Try | None = planned
+    while following:
+        result = _download(downloader, following)  # no transaction is open here
+        with begin() as session:
+            following = _record(session, following, result, now)
 
 
 def _claim(session: Session, *, now: datetime, limit: int) -> list[_Try]:
@@ -124,17 +151,6 @@ def _download(downloader: Downloader, planned: _Try) -> PictureDownload | Newsle
         return downloader.picture(planned.url)
     except NewsletterError as error:
         return error
-
-
-def _record_all(
-    begin: Begin, results: Iterable[tuple[_Try, PictureDownload | NewsletterError]], now: datetime
-) -> Iterator[_Try]:
-    """Record each result in a transaction of its own; yield the tries of the next candidates."""
-    for done, result in results:
-        with begin() as session:
-            following = _record(session, done, result, now)
-        if following:
-            yield following
 
 
 def _record(session: Session, done: _Try, result: PictureDownload | NewsletterError, now: datetime) -> _Try | None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.content import feed_attempts, feeds, storing
 from newsletter.content.downloading.downloader import DownloadCancelled, Downloader
-from newsletter.content.downloading.slots import DownloadSlots, FreeSlots, SlotWork
+from newsletter.content.downloading.slots import MAX_WAIT, DownloadSlots, FreeSlots, SlotWork
 from newsletter.content.feed_attempts import FeedAttempt
 from newsletter.content.feeds import DueFeed
 from newsletter.redaction import log_failure
@@ -19,7 +19,6 @@ CONCURRENCY = 8  # feeds downloaded at the same time
 MAX_SLOW = 16  # slow feeds beside these; they wait rather than compute
 MAX_COSTLY = 2  # of all, feeds that exceeded a limit the last time
 CALL_SECONDS = 10.0  # that one call takes at most; a feed's own limits are longer
-STOPPED_SECONDS = 100.0  # that a call without shared slots waits for its last feeds, whose limits are shorter
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +40,8 @@ def refresh_due(
     """Refresh the feeds that are due, several at a time; return how many were tried.
 
     Each feed is claimed when a slot is free for it and recorded as soon as it is read, so a slow feed delays no other.
-    A feed that fails stores the reason and is retried with growing intervals. The call ends within so many
-    seconds; in `shared` slots, feeds that take longer go on without it.
+    A feed that fails stores the reason and is retried with growing intervals. The call ends within so many seconds; in
+    `shared` slots, feeds that take longer go on without it.
     """
     used = shared or slots()
 
@@ -55,7 +54,7 @@ def refresh_due(
 
     begun = used.run(claim, seconds=seconds, limit=limit)
     if shared is None:
-        used.wait(STOPPED_SECONDS)
+        used.wait(MAX_WAIT)
     return begun
 
 

@@ -315,7 +315,7 @@ def test_a_picture_that_the_feed_has_replaced_meanwhile_is_not_shown(begin, cand
             return super().picture(url)
 
     candidates(FIRST)
-    pictures.copy_new(begin, CorrectingDownloader(FakeFetcher({FIRST: GOOD})), now=NOON)
+    pictures.copy_new(begin, CorrectingDownloader(FakeFetcher({FIRST: GOOD})), now=NOON, limit=1)
     assert current(begin) == (None, SECOND, "second.png")
     assert pictures.copy_new(begin, downloads({SECOND: OTHER}), now=NOON + MINUTE) == 1
     assert current(begin)[0] == sha(OTHER)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from newsletter.redaction import log_failure
 
 SLOW_SECONDS = 2.0  # after which a download is slow, and gives its slot to another
+MAX_WAIT = 120.0  # seconds for a download to end by its own limits, which are shorter
 CHECK_INTERVAL = 0.2  # seconds between two looks at `stop` and at what has become slow
 
 log = logging.getLogger(__name__)

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 
-from newsletter.content.parsing import picture_candidates, text_pictures
-from newsletter.content.parsing.boilerplate import without_boilerplate
-from newsletter.content.parsing.dates import first_date
-from newsletter.content.parsing.excerpts import title_and_summary
+from newsletter.content.parsing.dates.dates import first_date
 from newsletter.content.parsing.feed_links import web_address
-from newsletter.content.parsing.picture_candidates import LeadPicture, OfferedPicture, PictureSource
-from newsletter.content.parsing.sanitizing import one_line, plain_text, sanitize
-from newsletter.content.parsing.shortening import excerpt
-from newsletter.content.parsing.unescaping import plain_line
+from newsletter.content.parsing.images import picture_candidates, text_pictures
+from newsletter.content.parsing.images.picture_candidates import LeadPicture, OfferedPicture, PictureSource
+from newsletter.content.parsing.texts.boilerplate import without_boilerplate
+from newsletter.content.parsing.texts.excerpts import title_and_summary
+from newsletter.content.parsing.texts.sanitizing import one_line, plain_text, sanitize
+from newsletter.content.parsing.texts.shortening import excerpt
+from newsletter.content.parsing.texts.unescaping import plain_line
 
 MAX_IDENTITY = 255
 MAX_NAME = 100
@@ -74,6 +74,7 @@ class RawFeed:
     entries: Iterable[RawEntry]
     link: str | None = None
     language: str = ""
+    is_complete: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,23 +10,17 @@ from typing import Any
 import feedparser
 
 from newsletter import clock
-from newsletter.content.parsing import (
-    authors,
-    declared_pictures,
-    feed_links,
-    feedparser_input,
-    json_feed,
-    references,
-    web_pages,
-)
-from newsletter.content.parsing.declared_pictures import DeclaredMedia
-from newsletter.content.parsing.decoding import FeedUnreadable, decode
+from newsletter.content.parsing import authors, feed_links, feedparser_input, json_feed, web_pages
+from newsletter.content.parsing.documents import references
+from newsletter.content.parsing.documents.decoding import FeedUnreadable, decode
+from newsletter.content.parsing.documents.prolog import strip_prolog
+from newsletter.content.parsing.documents.truncation import whole_items
 from newsletter.content.parsing.entries import ParsedFeed, RawEntry, RawFeed, normalize
 from newsletter.content.parsing.feed_links import web_address
-from newsletter.content.parsing.prolog import strip_prolog
-from newsletter.content.parsing.sanitizing import UNSTORABLE, one_line
-from newsletter.content.parsing.truncation import whole_items
-from newsletter.content.parsing.unescaping import html_from_html, html_from_text, plain_line
+from newsletter.content.parsing.images import declared_pictures
+from newsletter.content.parsing.images.declared_pictures import DeclaredMedia
+from newsletter.content.parsing.texts.sanitizing import UNSTORABLE, one_line
+from newsletter.content.parsing.texts.unescaping import html_from_html, html_from_text, plain_line
 
 MAX_ENTRIES = 2000
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")  # as in BCP 47
@@ -41,14 +35,10 @@ def parse(body: bytes, *, url: str, content_type: str = "", now: datetime | None
     text = UNSTORABLE.sub(" ", decode(body, content_type))
     if page := web_pages.explain(text, url=url):
         raise FeedUnreadable(page)
-    is_complete = True
-    if json_feed.is_json(text):
-        feed = json_feed.read(text, url)
-    else:
-        text, is_complete = whole_items(strip_prolog(text))
-        feed = _read_xml(references.resolve(text), url)
+    feed = json_feed.read(text, url) if json_feed.is_json(text) else _read_xml(text, url)
     language = feed.language.strip().replace("_", "-")
-    language = language if LANGUAGE.fullmatch(language) else ""
+    if not LANGUAGE.fullmatch(language):
+        language = ""
     now = now or clock.now()
     entries = (normalize(raw, language=language, now=now) for raw in islice(feed.entries, MAX_ENTRIES))
     return ParsedFeed(
@@ -56,12 +46,13 @@ def parse(body: bytes, *, url: str, content_type: str = "", now: datetime | None
         entries=tuple(filter(None, entries)),
         link=feed.link,
         language=language,
-        is_complete=is_complete,
+        is_complete=feed.is_complete,
     )
 
 
 def _read_xml(text: str, url: str) -> RawFeed:
-    document = feedparser_input.prepare(text)
+    whole = whole_items(strip_prolog(text))
+    document = feedparser_input.prepare(references.resolve(whole.text))
     try:
         # `entries` resolves links and sanitizes HTML once, more strictly than feedparser does.
         parsed = feedparser.parse(io.BytesIO(document), resolve_relative_uris=False, sanitize_html=False)
@@ -82,6 +73,7 @@ def _read_xml(text: str, url: str) -> RawFeed:
             _raw(entry, feed, media, home=home, base=base, url=url)
             for entry, media in zip(parsed.entries, _media(parsed.entries, document), strict=False)
         ),
+        is_complete=whole.is_complete,
     )
 
 

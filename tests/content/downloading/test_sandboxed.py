@@ -106,6 +106,7 @@ def children(pid: int) -> list[int]:
         (Ending(signal.SIGKILL, cpu_seconds=2.0), LimitExceeded, "1 seconds of processor time"),
         (Ending(signal.SIGKILL, Overdue.FAIR, 0.1), LimitExceeded, "more than 20 seconds"),
         (Ending(signal.SIGKILL, Overdue.ABSOLUTE, 0.1), DownloadInterrupted, "machine is too busy"),
+        (Ending(signal.SIGKILL, Overdue.ABSOLUTE, 0.9), LimitExceeded, "1 seconds of processor time"),
         (Ending(signal.SIGKILL, cpu_seconds=0.1), DownloadInterrupted, "Signal 9"),
         (Ending(signal.SIGTERM, cpu_seconds=0.1), DownloadInterrupted, "Signal 15"),
         (Ending(signal.SIGSEGV, cpu_seconds=0.1), LimitExceeded, "crashes"),
