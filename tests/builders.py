@@ -13,9 +13,9 @@ from newsletter.consent.ledger import Event
 from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.wordings import Wording
-from newsletter.content.articles import Article
-from newsletter.content.feeds import Feed
-from newsletter.content.issues import Issue, IssueArticle, IssueStatus
+from newsletter.content.articles.articles import Article
+from newsletter.content.feeds.feeds import Feed
+from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
 from newsletter.keys import Keyring
 from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.delivery.leases import Worker

@@ -7,9 +7,9 @@ from sqlalchemy import select
 from newsletter import audit_log, newsletters
 from newsletter.audit_log import AuditEntry
 from newsletter.consent import wordings
-from newsletter.content import issues
 from newsletter.content.digests import digests
-from newsletter.content.issues import Issue
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue
 from newsletter.queues.wakeups import Queue
 from newsletter.web import create_app
 from tests.clock import NOON

@@ -15,8 +15,8 @@ from newsletter.bench.relays import BenchRelay
 from newsletter.bench.report import ProgressOutput
 from newsletter.bench.runs import BenchRun
 from newsletter.consent import wordings
-from newsletter.content import issues
-from newsletter.content.issues import Issue
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue
 from newsletter.keys import load_keyring
 from newsletter.mail.mailings import issue_letters
 

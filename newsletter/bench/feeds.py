@@ -20,9 +20,9 @@ from newsletter.bench.feed_costs import FeedCosts
 from newsletter.bench.report import ProgressOutput
 from newsletter.bench.servers import external
 from newsletter.bench.servers.server import Server, folder_for, free_port, listens
-from newsletter.content import feeds
-from newsletter.content.articles import Article
-from newsletter.content.feeds import Feed
+from newsletter.content.articles.articles import Article
+from newsletter.content.feeds import feeds
+from newsletter.content.feeds.feeds import Feed
 from newsletter.upgrade import bring_up_to_date
 from workers import context, jobs
 from workers.context import Context

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log, clock
 from newsletter.bench.environment import BenchWorkers
-from newsletter.content import issues
-from newsletter.content.issues import Issue
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue
 from newsletter.errors import NewsletterError
 from newsletter.mail.delivery.deliveries import WAITING, Delivery, DeliveryStatus, has_status, status_counts
 from newsletter.mail.letters.letters import Letter

@@ -9,9 +9,9 @@ import typer
 from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console, digest_runs
 from newsletter.cli.digest_runs import DigestArgument
-from newsletter.content import issues
 from newsletter.content.digests import digests, editing
 from newsletter.content.digests.digests import MAX_APPROVAL_HOURS, Digest, WhenLate
+from newsletter.content.issues import issues
 
 app = typer.Typer(help="Digests: which articles make an issue, and when.", no_args_is_help=True, rich_markup_mode=None)
 app.command()(digest_runs.upcoming)

@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from newsletter.content import articles, feed_history
-from newsletter.content.feed_looks import FeedLook
-from newsletter.content.feeds import Feed
-from newsletter.content.parsing.sanitizing import without_userinfo
+from newsletter.content.articles import articles
+from newsletter.content.feeds import feed_history
+from newsletter.content.feeds.feed_looks import FeedLook
+from newsletter.content.feeds.feeds import Feed
+from newsletter.content.parsing.texts.sanitizing import without_userinfo
 from newsletter.doctor import feed_age
 from newsletter.newsletters import Newsletter
 

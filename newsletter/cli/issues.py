@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
-from newsletter.content import issue_notes, issues
 from newsletter.content.digests import drafting, expiry
-from newsletter.content.issues import Issue
+from newsletter.content.issues import issue_notes, issues
+from newsletter.content.issues.issues import Issue
 from newsletter.errors import NotFound, Refused
 from newsletter.mail.delivery import issue_pauses
 from newsletter.mail.delivery.deliveries import status_counts

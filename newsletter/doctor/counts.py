@@ -18,9 +18,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscription
-from newsletter.content.articles import Article
-from newsletter.content.feeds import ACTIVE, Feed
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.articles.articles import Article
+from newsletter.content.feeds.feeds import ACTIVE, Feed
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import queue_age
 from newsletter.doctor.queue_age import QueueAge
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from newsletter.content.feeds import ACTIVE, Feed
+from newsletter.content.feeds.feeds import ACTIVE, Feed
 
 # Workers look for due feeds every minute and read some dozens a second, so ten minutes are enough for thousands that
 # are due at once. It is half the interval at which a feed is read.

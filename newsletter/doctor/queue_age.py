@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from newsletter.consent.signups import LINK_LIFETIME, RECEIVED, Signup
-from newsletter.content.issues import Issue
+from newsletter.content.issues.issues import Issue
 from newsletter.mail.delivery.claim_statement import CLAIMABLE_ISSUES
 from newsletter.mail.delivery.deliveries import WAITING, Delivery, has_status, undecided
 from newsletter.mail.letters.letters import Letter, Priority

@@ -12,10 +12,10 @@ from newsletter.consent import ledger, wording_publication, wordings
 from newsletter.consent.ledger import Event, Evidence, LedgerEntry
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.wordings import Wording
-from newsletter.content import issues
-from newsletter.content.articles import Article
+from newsletter.content.articles.articles import Article
 from newsletter.content.digests import drafting
-from newsletter.content.feeds import Feed
+from newsletter.content.feeds.feeds import Feed
+from newsletter.content.issues import issues
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
 

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from newsletter.consent.subscribers import Subscriber
-from newsletter.content import issues
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.mail.delivery.deliveries import WAITING, Delivery, DeliveryStatus, has_status
 from newsletter.mail.letters.letters import Letter

@@ -15,10 +15,11 @@ from typer.main import get_command
 from newsletter import audit_log, operators
 from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
-from newsletter.content import feed_changes, feeds, issues
 from newsletter.content.digests import digests, drafting
-from newsletter.content.feeds import Feed
-from newsletter.content.issues import Issue
+from newsletter.content.feeds import feed_changes, feeds
+from newsletter.content.feeds.feeds import Feed
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue
 from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.letters.letters import Letter
 from newsletter.migrations.schema import metadata

@@ -10,11 +10,11 @@ from sqlalchemy import select
 
 from newsletter import audit_log
 from newsletter.audit_log import AuditEntry
-from newsletter.content import issues
-from newsletter.content.appearances import Appearance
-from newsletter.content.articles import Article
+from newsletter.content.articles.appearances import Appearance
+from newsletter.content.articles.articles import Article
 from newsletter.content.digests import drafting
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims, deliveries
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.pace.notices import Condition, NoticeWriter

@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 from sqlalchemy import select
 
-from newsletter.content.feeds import Feed
+from newsletter.content.feeds.feeds import Feed
 
 ODD = "A :key: and\ttwo [bold]tabs[/] :bell:" + " and more" * 15
 

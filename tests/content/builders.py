@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 from typer.testing import Result
 
 from newsletter import newsletters
-from newsletter.content import feeds, storing
+from newsletter.content.articles import storing
 from newsletter.content.downloading.downloader import DirectDownloader
-from newsletter.content.feeds import Feed
+from newsletter.content.feeds import feeds
+from newsletter.content.feeds.feeds import Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.fetcher import MAX_BYTES, FetchResult
 from newsletter.content.parsing.entries import FeedEntry, LeadPicture, ParsedFeed

@@ -13,7 +13,7 @@ from newsletter.consent import decisions
 from newsletter.consent.ledger import Evidence, LedgerEntry
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscription
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.doctor.checks.findings import MAX_FINDINGS, Check, Finding
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally

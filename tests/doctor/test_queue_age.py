@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, insert, select, true, update
 
 from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import queue_age
 from newsletter.doctor.queue_age import QueueAge
 from newsletter.mail.delivery import claims

@@ -9,10 +9,10 @@ from email.message import EmailMessage
 from newsletter import newsletters, templating
 from newsletter.bench.visitor import Visitor
 from newsletter.consent import wording_publication, wordings
-from newsletter.content import feeds
-from newsletter.content.articles import Article
+from newsletter.content.articles.articles import Article
 from newsletter.content.digests import digests
 from newsletter.content.digests.digests import Digest
+from newsletter.content.feeds import feeds
 from newsletter.doctor import examination
 from newsletter.doctor.checks.findings import Finding
 from newsletter.queues.wakeups import Queue, Wakeups

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from newsletter import newsletters
-from newsletter.content import issues
 from newsletter.content.digests import digests
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.mail.delivery import issue_pauses
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, status_counts

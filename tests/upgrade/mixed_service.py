@@ -12,7 +12,7 @@ from redis import Redis
 from sqlalchemy import func, select
 
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.leases import Worker
 from newsletter.store.database import Database

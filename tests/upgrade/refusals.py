@@ -3,7 +3,7 @@
 import json
 import time
 
-from newsletter.content.issues import IssueStatus
+from newsletter.content.issues.issues import IssueStatus
 from newsletter.mail.delivery.deliveries import DeliveryStatus
 from tests.chaos import comparison
 from tests.processes import running

@@ -14,12 +14,12 @@ from sqlalchemy.exc import OperationalError
 
 from newsletter import newsletters
 from newsletter.consent.signups import Signup, SignupState
-from newsletter.content import issues
-from newsletter.content.articles import Article
+from newsletter.content.articles.articles import Article
 from newsletter.content.digests import digests
 from newsletter.content.digests.digests import Digest
-from newsletter.content.feeds import Feed
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.feeds.feeds import Feed
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import claims

@@ -18,12 +18,12 @@ from newsletter.consent import wording_publication, wordings
 from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Standing, Subscription
-from newsletter.content import feeds
-from newsletter.content.articles import Article
+from newsletter.content.articles.articles import Article
 from newsletter.content.digests import digests
 from newsletter.content.digests.digests import WhenLate
-from newsletter.content.feeds import Feed
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.feeds import feeds
+from newsletter.content.feeds.feeds import Feed
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.mail.delivery.deliveries import status_counts
 from newsletter.mail.letters.letters import Letter

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from sqlalchemy import ColumnElement, and_, exists, false, select
 from sqlalchemy.orm import Session, aliased
 
-from newsletter.content.appearances import Appearance, is_withdrawn_everywhere
-from newsletter.content.articles import Article
+from newsletter.content.articles.appearances import Appearance, is_withdrawn_everywhere
+from newsletter.content.articles.articles import Article
 from newsletter.content.digests.selection import Candidate
-from newsletter.content.feeds import Feed
-from newsletter.content.issues import Issue, IssueArticle, IssueStatus
+from newsletter.content.feeds.feeds import Feed
+from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
 
 ROWS_AT_A_TIME = 500
 

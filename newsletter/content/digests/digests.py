@@ -10,9 +10,9 @@ from sqlalchemy import ForeignKey, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import audit_log
-from newsletter.content import issues
 from newsletter.content.digests import due_runs, recurrence
 from newsletter.content.digests.due_runs import UpcomingRun
+from newsletter.content.issues import issues
 from newsletter.errors import Malformed, NotFound
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base

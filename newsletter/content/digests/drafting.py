@@ -8,12 +8,12 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from newsletter import audit_log
-from newsletter.content import editions, issues
 from newsletter.content.digests import candidates, digests, expiry, selection
 from newsletter.content.digests.digests import Digest, Rule
 from newsletter.content.digests.selection import ArticleVerdict, Candidate, Terms
-from newsletter.content.issues import Issue, IssueArticle, IssueStatus
-from newsletter.content.parsing.sanitizing import one_line
+from newsletter.content.issues import editions, issues
+from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
+from newsletter.content.parsing.texts.sanitizing import one_line
 from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.redaction import log_failure

@@ -7,10 +7,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter import audit_log
-from newsletter.content import issues
 from newsletter.content.digests.digests import Digest, Rule
 from newsletter.content.digests.due_runs import GRACE
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 from newsletter.store.database_errors import is_unavailable

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from newsletter.content import editions
 from newsletter.content.digests import candidates, digests, drafting, selection
 from newsletter.content.digests.selection import ArticleVerdict, Judgement
+from newsletter.content.issues import editions
 
 MAX_LEFT_OUT = 50  # articles to name; the counts tell of the others
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from newsletter.content.fetching.fetcher import Fetcher
 from newsletter.content.parsing import parser
 from newsletter.content.parsing.entries import ParsedFeed
-from newsletter.content.parsing.image_check import check
+from newsletter.content.parsing.images.image_check import check
 from newsletter.errors import NewsletterError
 
 MAX_PICTURE_BYTES = 2_000_000

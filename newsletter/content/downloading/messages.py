@@ -23,8 +23,8 @@ from newsletter.content.downloading.downloader import (
 from newsletter.content.downloading.limits import Limits
 from newsletter.content.fetching.destinations import FetchError, Forbidden, ServerUnavailable
 from newsletter.content.fetching.http import USER_AGENT
-from newsletter.content.parsing.decoding import FeedUnreadable
-from newsletter.content.parsing.image_check import PictureUnsuitable
+from newsletter.content.parsing.documents.decoding import FeedUnreadable
+from newsletter.content.parsing.images.image_check import PictureUnsuitable
 from newsletter.errors import NewsletterError
 
 MAX_ANSWER = 32 << 20  # octets; the JSON of a sound feed of 5 MB has at most three times its size

@@ -7,9 +7,11 @@ from PIL import Image
 
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.http import HttpFetcher, tls_context
-from newsletter.content.parsing import dates, image_check, parser
-from newsletter.content.parsing.decoding import FeedUnreadable
-from newsletter.content.parsing.picture_candidates import MIN_WIDTH
+from newsletter.content.parsing import parser
+from newsletter.content.parsing.dates import dates
+from newsletter.content.parsing.documents.decoding import FeedUnreadable
+from newsletter.content.parsing.images import image_check
+from newsletter.content.parsing.images.picture_candidates import MIN_WIDTH
 
 RSS = """<?xml version="1.0"?><rss version="2.0" xmlns:media="http://search.yahoo.com/mrss/"><channel><title>A</title>
 <link>http://example.org/</link><item><title>&amp;eacute; B</title><guid>1</guid><link>/1</link>

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from newsletter.content.parsing.feedparser_input import MAILBOX
-from newsletter.content.parsing.unescaping import plain_line
+from newsletter.content.parsing.texts.unescaping import plain_line
 
 MAX_AUTHORS = 20
 MAX_AUTHOR = 500  # characters that are searched for mail addresses

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from newsletter.content.parsing.sanitizing import one_line, without_userinfo
+from newsletter.content.parsing.texts.sanitizing import one_line, without_userinfo
 
 MAX_URL = 2000
 PAGE_TYPES = ("text/html", "application/xhtml+xml", "")

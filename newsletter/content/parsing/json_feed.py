@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 from newsletter.content.parsing import authors
-from newsletter.content.parsing.declared_pictures import from_json_feed
-from newsletter.content.parsing.decoding import FeedUnreadable
+from newsletter.content.parsing.documents.decoding import FeedUnreadable
 from newsletter.content.parsing.entries import RawEntry, RawFeed
 from newsletter.content.parsing.feed_links import web_address
-from newsletter.content.parsing.unescaping import html_from_html, html_from_text, plain_line
+from newsletter.content.parsing.images.declared_pictures import from_json_feed
+from newsletter.content.parsing.texts.unescaping import html_from_html, html_from_text, plain_line
 
 
 def is_json(text: str) -> bool:

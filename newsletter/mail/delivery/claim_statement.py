@@ -27,7 +27,7 @@ from sqlalchemy import (
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import (
     DELIVERIES,
     SUSPECT_DEATHS,

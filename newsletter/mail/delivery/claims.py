@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent.signups import LINK_LIFETIME, Signup
 from newsletter.consent.subscribers import Subscriber
-from newsletter.content.issues import Issue
+from newsletter.content.issues.issues import Issue
 from newsletter.mail.delivery import claim_statement, leases
 from newsletter.mail.delivery.cursors import Cursor, Cursors
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus

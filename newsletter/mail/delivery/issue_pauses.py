@@ -26,8 +26,8 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log
 from newsletter.audit_log import AuditEntry
-from newsletter.content import issues
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery import reply_windows
 from newsletter.mail.delivery.deliveries import WAITING, Delivery, has_status
 from newsletter.mail.delivery.reply_windows import SCANNED_ROWS, Window

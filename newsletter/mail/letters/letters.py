@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, SmallInteger, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.content.issues import Issue  # noqa: F401 - the foreign key's table
+from newsletter.content.issues.issues import Issue  # noqa: F401 - the foreign key's table
 from newsletter.mail.letters.merge import Sheet
 from newsletter.store.database import Base
 

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log, templating
 from newsletter.consent import subscribers
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.content import issues
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.errors import NewsletterError, Refused
 from newsletter.mail.delivery import deliveries
 from newsletter.mail.delivery.deliveries import OPEN, Delivery, has_status, undecided

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.cli.demo import copies
-from newsletter.content import issues
+from newsletter.content.issues import issues
 from newsletter.links import Links
 from newsletter.mail.delivery.assembly import Assembler
 from newsletter.newsletters import Newsletter

@@ -6,12 +6,12 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import select
 
-from newsletter.content import issues
-from newsletter.content.appearances import Appearance
-from newsletter.content.articles import Article
+from newsletter.content.articles.appearances import Appearance
+from newsletter.content.articles.articles import Article
 from newsletter.content.digests import digests, drafting
 from newsletter.content.digests.digests import Digest, Rule
-from newsletter.content.issues import Issue, IssueArticle, IssueStatus
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
 from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
 from tests.clock import NOON

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from newsletter.audit_log import AuditEntry
 from newsletter.content.digests import digests, drafting, editing
 from newsletter.content.digests.digests import Digest, WhenLate
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.newsletters import Newsletter
 from tests.clock import NOON

@@ -8,11 +8,11 @@ from sqlalchemy import select
 
 from newsletter import audit_log
 from newsletter.audit_log import AuditEntry
-from newsletter.content import issues
 from newsletter.content.digests import digests, drafting, editing, expiry
 from newsletter.content.digests.digests import Digest
-from newsletter.content.feeds import Feed
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.feeds.feeds import Feed
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.errors import Refused
 from newsletter.newsletters import Newsletter

@@ -6,8 +6,8 @@ from newsletter.content.downloading.downloader import DirectDownloader, Download
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
 from newsletter.content.fetching.destinations import FetchError, Forbidden, ServerUnavailable
 from newsletter.content.fetching.http import HttpFetcher
-from newsletter.content.parsing.decoding import FeedUnreadable
-from newsletter.content.parsing.image_check import PictureUnsuitable
+from newsletter.content.parsing.documents.decoding import FeedUnreadable
+from newsletter.content.parsing.images.image_check import PictureUnsuitable
 from tests.content.downloading.conftest import ALLOW
 from tests.content.images import image_file
 from tests.local_http import LocalHttp

@@ -4,10 +4,10 @@ from time import process_time
 
 import pytest
 
-from newsletter.content.parsing.decoding import FeedUnreadable, decode
-from newsletter.content.parsing.prolog import strip_prolog
-from newsletter.content.parsing.references import resolve
-from newsletter.content.parsing.truncation import whole_items
+from newsletter.content.parsing.documents.decoding import FeedUnreadable, decode
+from newsletter.content.parsing.documents.prolog import strip_prolog
+from newsletter.content.parsing.documents.references import resolve
+from newsletter.content.parsing.documents.truncation import whole_items
 
 SIZE = 200_000  # bytes; what takes quadratic time takes many seconds for them
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from newsletter.content.downloading.downloader import FeedDownload
 from newsletter.content.downloading.messages import decode_answer, encode_result
-from newsletter.content.parsing.decoding import FeedUnreadable
+from newsletter.content.parsing.documents.decoding import FeedUnreadable
 from newsletter.content.parsing.parser import parse
 
 RSS = """<?xml version="1.0" encoding="utf-8"?><rss version="2.0" xmlns:media="http://search.yahoo.com/mrss/"

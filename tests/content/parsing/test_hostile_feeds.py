@@ -8,7 +8,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from newsletter.content.parsing.entries import ParsedFeed
 from newsletter.content.parsing.parser import parse
-from newsletter.content.parsing.sanitizing import TAGS
+from newsletter.content.parsing.texts.sanitizing import TAGS
 from tests.shared_data import SHARED, shared
 
 FILES = sorted(path.name for path in (SHARED / "feeds" / "hostile").glob("*")) or ["absent"]

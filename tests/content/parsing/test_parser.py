@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from newsletter.content.parsing.decoding import FeedUnreadable
+from newsletter.content.parsing.documents.decoding import FeedUnreadable
 from newsletter.content.parsing.entries import FeedEntry, LeadPicture, ParsedFeed
 from newsletter.content.parsing.parser import MAX_ENTRIES, parse
 

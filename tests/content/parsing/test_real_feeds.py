@@ -6,7 +6,7 @@ from pathlib import Path
 import feedparser
 import pytest
 
-from newsletter.content.parsing.decoding import FeedUnreadable
+from newsletter.content.parsing.documents.decoding import FeedUnreadable
 from newsletter.content.parsing.parser import parse
 from tests.shared_data import SHARED, shared
 

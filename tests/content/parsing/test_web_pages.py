@@ -5,7 +5,7 @@ from time import process_time
 import pytest
 
 from newsletter.content.parsing import web_pages
-from newsletter.content.parsing.decoding import FeedUnreadable
+from newsletter.content.parsing.documents.decoding import FeedUnreadable
 from newsletter.content.parsing.parser import parse
 from newsletter.content.parsing.web_pages import CONSENT, LOGIN, PARKED, ROBOT_CHECK
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text, update
 from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims, results
 from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.delivery.cursors import CURSOR_SECONDS, Cursors

@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from newsletter.consent.signups import SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.links import Links
 from newsletter.mail.delivery import claims, reclaiming
 from newsletter.mail.delivery.assembly import Assembler

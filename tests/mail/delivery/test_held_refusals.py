@@ -7,8 +7,8 @@ from itertools import repeat
 import pytest
 from sqlalchemy import select
 
-from newsletter.content import issues
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.mail.delivery import issue_pauses
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, has_status

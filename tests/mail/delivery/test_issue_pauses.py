@@ -10,8 +10,8 @@ from sqlalchemy import select, text, update
 
 from newsletter import audit_log
 from newsletter.consent.subscribers import Subscriber
-from newsletter.content import issues
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery import deliveries, issue_pauses, reply_windows
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.issue_pauses import RefusalMonitor, pause_reason, pause_refused

@@ -13,8 +13,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
-from newsletter.content import issues
-from newsletter.content.issues import Issue
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue
 from newsletter.doctor import examination
 from newsletter.doctor.checks.findings import Check
 from newsletter.doctor.checks.letters import states, sums

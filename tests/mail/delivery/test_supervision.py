@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from newsletter import audit_log
-from newsletter.content import issues
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery import deliveries, issue_pauses
 from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.delivery.supervision import Supervisor

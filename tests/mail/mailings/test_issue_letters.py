@@ -15,8 +15,8 @@ from newsletter import templating
 from newsletter.audit_log import AuditEntry
 from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.consent.suppressions import Reason
-from newsletter.content import issues
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.errors import Refused
 from newsletter.links import Links, Purpose

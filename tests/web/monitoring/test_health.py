@@ -9,9 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import make_url, text, update
 
-from newsletter.content import feeds
-from newsletter.content.feeds import Feed
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.feeds import feeds
+from newsletter.content.feeds.feeds import Feed
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.pace.notices import Condition, NoticeWriter
 from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings

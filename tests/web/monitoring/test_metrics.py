@@ -9,8 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 from sqlalchemy import update
 
 from newsletter.consent.subscribers import Standing
-from newsletter.content.feeds import Feed
-from newsletter.content.issues import Issue, IssueStatus
+from newsletter.content.feeds.feeds import Feed
+from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import DeliveryStatus, Tally
 from newsletter.mail.pace.notices import Condition, NoticeWriter
 from newsletter.queues.wakeups import Queue

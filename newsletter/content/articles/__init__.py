@@ -1,0 +1,1 @@
+"""Articles: recognized, stored, edited and withdrawn."""

@@ -1,0 +1,1 @@
+"""Feeds: added, changed, asked and recorded."""

@@ -1,0 +1,47 @@
+"""What a feed has brought: its newest articles, and how each stands."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
+
+from newsletter.content.articles.appearances import Appearance
+from newsletter.content.articles.articles import Article
+from newsletter.content.digests.selection import NEWS_AGE
+from newsletter.content.feeds.feeds import Feed
+
+
+@dataclass(frozen=True)
+class OfferedArticle:
+    """An article that a feed has offered, and in words how it stands; `remarks` is empty for a plain one."""
+
+    article: Article
+    remarks: tuple[str, ...]
+
+
+def newest(session: Session, feed: Feed, *, limit: int, now: datetime) -> list[OfferedArticle]:
+    """Return the newest articles that the feed has offered, at most `limit`, also those that another feed brought."""
+    offered = select(Article.id).where(Article.feed_id == feed.id)
+    offered_too = select(Appearance.article_id).where(Appearance.feed_id == feed.id)
+    here = and_(Appearance.article_id == Article.id, Appearance.feed_id == feed.id)
+    articles = (
+        select(Article, Appearance.is_withdrawn)
+        .outerjoin(Appearance, here)
+        .where(Article.id.in_(offered.union(offered_too)))
+        .order_by(Article.published_at.desc(), Article.id.desc())
+        .limit(limit)
+    )
+    rows = session.execute(articles)
+    return [OfferedArticle(article, _remarks(article, bool(is_withdrawn), now)) for article, is_withdrawn in rows]
+
+
+def _remarks(article: Article, is_withdrawn: bool, now: datetime) -> tuple[str, ...]:
+    holds = {
+        "edited": article.edited_at is not None,
+        "changed after approval": article.changed_at is not None,
+        "withdrawn": is_withdrawn,
+        "archive": article.first_seen_at - article.published_at > NEWS_AGE,
+        "future": article.published_at > now,
+    }
+    return tuple(remark for remark, is_true in holds.items() if is_true)

@@ -1,0 +1,56 @@
+"""Look at an address once before it becomes a feed's, and keep what came as the feed's first refresh."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from newsletter.content.downloading.downloader import Downloader, DownloadInterrupted, FeedDownload, LimitExceeded
+from newsletter.content.feeds import refreshing
+from newsletter.content.feeds.feed_attempts import FeedAttempt
+from newsletter.content.feeds.feeds import DueFeed, Feed
+from newsletter.content.fetching.destinations import FetchError
+from newsletter.content.parsing.documents.decoding import FeedUnreadable
+from newsletter.content.parsing.entries import FeedEntry
+from newsletter.content.parsing.feed_links import web_address
+
+FeedFailure = FetchError | FeedUnreadable | LimitExceeded | DownloadInterrupted
+FAILURES = (FetchError, FeedUnreadable, LimitExceeded, DownloadInterrupted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedLook:
+    """What came from an address: a download, or the error that tells why none did."""
+
+    asked: str
+    download: FeedDownload | None = None
+    failure: FeedFailure | None = None
+
+    @property
+    def url(self) -> str:
+        """The address to read the feed from: where it has moved for good, else the one that was asked."""
+        moved_to = self.download.moved_to if self.download else None
+        return (web_address(moved_to) if moved_to else None) or self.asked
+
+    def newest(self, number: int, *, now: datetime) -> list[FeedEntry]:
+        """Return the newest entries, at most `number`; those without a date count as of now."""
+        entries = self.download.feed.entries if self.download and self.download.feed else ()
+        return sorted(entries, key=lambda entry: entry.published_at or now, reverse=True)[:number]
+
+
+def look(downloader: Downloader, addresses: Sequence[str]) -> FeedLook:
+    """Return what comes from the first address that a feed can be read from; if none can, the first one's failure."""
+    failed = []
+    for address in addresses:
+        try:
+            return FeedLook(asked=address, download=downloader.feed(address))
+        except FAILURES as failure:
+            failed.append(FeedLook(asked=address, failure=failure))
+    return failed[0]
+
+
+def record(session: Session, feed: Feed, seen: FeedLook, *, now: datetime) -> None:
+    """Store what came as a refresh of the feed, so that its server is not asked twice."""
+    due = DueFeed(feed.id, feed.url, etag=None, last_modified=None, read_at=None, overruns=0)
+    refreshing.store(session, due, FeedAttempt(download=seen.download, error=seen.failure), now=now)

@@ -1,0 +1,1 @@
+"""Issues: drafted, approved, and as readers see them."""

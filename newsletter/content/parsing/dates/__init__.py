@@ -1,0 +1,1 @@
+"""Read the dates that feeds write."""

@@ -1,0 +1,1 @@
+"""Find and check the pictures that an entry offers."""
