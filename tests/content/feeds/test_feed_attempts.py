@@ -10,9 +10,10 @@ from sqlalchemy import select
 
 from newsletter import audit_log
 from newsletter.allowed_hosts import AllowedHost
+from newsletter.content import refreshing
 from newsletter.content.articles.articles import Article
 from newsletter.content.downloading.downloader import DirectDownloader, DownloadInterrupted, FeedDownload, LimitExceeded
-from newsletter.content.feeds import feed_attempts, feeds, refreshing
+from newsletter.content.feeds import feed_attempts, feeds
 from newsletter.content.feeds.feed_attempts import INTERVAL, SPREAD
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.fetching.destinations import FetchError

@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log
 from newsletter.audit_log import AuditEntry
+from newsletter.content import feed_changes, refreshing
 from newsletter.content.articles import articles
 from newsletter.content.articles.appearances import Appearance
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import drafting
-from newsletter.content.feeds import feed_changes, feeds, refreshing
+from newsletter.content.feeds import feeds
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue
