@@ -52,8 +52,8 @@ def readdress(session: Session, feed: Feed, url: str, *, actor: str, now: dateti
     """
     address = feed_addresses.candidates(url)[0]
     newsletter = session.get_one(Newsletter, feed.newsletter_id)
-    removed = feeds.unused_address(session, newsletter, address, besides=feed)
-    if removed:
+    newsletters.lock(session, newsletter.id)
+    if removed := feeds.unused_address(session, newsletter, address, besides=feed):
         raise _was_removed(removed, newsletter)
     before = without_userinfo(feed.url)
     feeds.begin_anew(feed, address, now=now)
@@ -70,10 +70,10 @@ def move(session: Session, feed: Feed, newsletter: Newsletter, *, actor: str, no
     before = session.get_one(Newsletter, feed.newsletter_id)
     if before.id == newsletter.id:
         raise Malformed("newsletter", f"“{newsletter.name}” reads feed {feed.id} already.")
-    if removed := feeds.unused_address(session, newsletter, feed.url):
-        raise _was_removed(removed, newsletter)
     for newsletter_id in sorted((before.id, newsletter.id)):  # in one order, so that two moves cannot block each other
         newsletters.lock(session, newsletter_id)
+    if removed := feeds.unused_address(session, newsletter, feed.url):
+        raise _was_removed(removed, newsletter)
     _part(session, feed)
     feed.newsletter_id = newsletter.id
     fields = {"newsletter": newsletter.slug, "before": before.slug}
