@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import select
 
 from newsletter.allowed_hosts import AllowedHost
+from newsletter.content import refreshing
 from newsletter.content.articles.articles import Article
 from newsletter.content.downloading.downloader import DirectDownloader, DownloadCancelled, FeedDownload
-from newsletter.content.feeds import feeds, refreshing
+from newsletter.content.feeds import feeds
 from newsletter.content.feeds.feed_attempts import INTERVAL, MAX_INTERVAL, SPREAD
 from newsletter.content.feeds.feeds import LEASE_DURATION, Feed
 from newsletter.content.fetching.destinations import FetchError

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import delete, select
 
 from newsletter import audit_log
+from newsletter.content import refreshing
 from newsletter.content.articles import appearances
 from newsletter.content.articles.appearances import Appearance
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import drafting
-from newsletter.content.feeds import refreshing
 from newsletter.content.feeds.feed_attempts import INTERVAL
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import issues
