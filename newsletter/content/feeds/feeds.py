@@ -19,8 +19,8 @@ from newsletter.store.database import Base
 LEASE_DURATION = timedelta(minutes=2)  # until another worker may claim the feed
 # Others may insert rows that refer to the locked feed. A stronger lock would forbid it, and two transactions would wait
 # for each other: one has locked this feed and waits for the newsletter; one has locked the newsletter and lets articles
-# refer to this feed. PostgreSQL takes the stronger lock for a change of `url` or `newsletter_id`, so lock the newsletter
-# before such a change.
+# refer to this feed. PostgreSQL takes the stronger lock for a change of `url` or `newsletter_id`, so lock the
+# newsletter before such a change.
 ROW_LOCK: dict[str, Any] = {"key_share": True}
 
 
