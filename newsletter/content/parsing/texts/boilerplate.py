@@ -44,6 +44,7 @@ LINK_TEXT = phrases.compiled(
     phrases.SHARE_TEXT,
     phrases.SHARE_LINKS,
 )
+SHARE_LINK = phrases.compiled(phrases.SHARE_LINKS)
 MORE = phrases.compiled(phrases.MORE)
 LABEL = phrases.compiled(phrases.LABELS)
 READ_ALSO = phrases.compiled(phrases.READ_ALSO)
@@ -140,9 +141,9 @@ def _is_link_phrase(text: str) -> bool:
 
 
 def _may_begin(text: str, at: int) -> bool:
-    """Return whether a phrase may begin there: not within a sentence, as in "you should read more"."""
+    """Return whether a phrase may begin there: not within a sentence, as in "read more" and "it is on YouTube"."""
     before, phrase = text[:at].rstrip(), text[at:].lstrip(DECORATION)
-    return not before or not before[-1].isalnum() or not phrase[:1].islower()
+    return not before or not before[-1].isalnum() or not (phrase[:1].islower() or SHARE_LINK.match(phrase))
 
 
 def _is_prose(line: HtmlLine) -> bool:

@@ -132,10 +132,14 @@ def test_what_stands_beside_the_text_is_not_in_the_excerpt(beside):
         "Share prices fell, and more.",
         "We publish a newsletter about the harbour and its ships.",
         "Links and more",
+        'The film is on <a href="/1">YouTube</a>.',
+        'Follow her on <a href="/1">Mastodon</a>',
+        'He walked the <a href="/1">Line</a>.',
     ],
 )
 def test_own_words_that_resemble_a_phrase_stay(own):
-    assert described(f"<p>{own}</p>").summary == own
+    entry = described(f"<p>{own}</p>")
+    assert entry.summary == plain_text(entry.html) == plain_text(own)
 
 
 @pytest.mark.parametrize(
