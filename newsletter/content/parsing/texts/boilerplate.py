@@ -33,7 +33,8 @@ WHOLE_LINE = phrases.compiled(
     phrases.SHARE_TEXT,
     phrases.NOTICES,
 )
-LINKED_LINE = phrases.compiled(phrases.LINKED)
+LINKED_LINE = phrases.compiled(phrases.LINKED, phrases.APPEARED_FIRST, site=".{1,120}")
+BEGINNING = phrases.compiled(phrases.BEGINNINGS)
 LAST_SENTENCE = phrases.compiled(phrases.APPEARED_FIRST, phrases.READ_MORE, phrases.QUOTED_TITLE, phrases.FORUMS)
 LINK_TEXT = phrases.compiled(
     phrases.READ_MORE,
@@ -82,11 +83,17 @@ def without_boilerplate(html: str) -> ReadableText:
 def _text_lines(lines: list[HtmlLine]) -> Iterator[TextLine]:
     length = 0
     for line in lines:
-        if length < MAX_PROSE and (text := one_line(unescape(_own_words(line)))):
+        if length < MAX_PROSE and (text := _excerptable(line)):
             if text[-1].isalnum() and line.cut_at:  # an invitation to read on in the middle of a sentence
                 text += "…"
             yield TextLine(text, is_prose := _is_prose(line))
             length += is_prose * len(text)
+
+
+def _excerptable(line: HtmlLine) -> str:
+    text = one_line(unescape(_own_words(line)))
+    beginning = BEGINNING.match(text)
+    return text[beginning.end() :].lstrip() if beginning else text
 
 
 def _own_words(line: HtmlLine) -> str:

@@ -179,6 +179,10 @@ def test_free_words_are_an_invitation_or_a_notice_only_with_a_link_or_a_name(own
         '<a href="/1#comments">Comments on The library</a>',
         "Share on Facebook",
         "© 2026 Town News",
+        "All rights reserved.",
+        'The post <a href="/1">The library</a> first appeared on <a href="/">Town, Country &amp; Sea</a>.',
+        'Follow us on <a href="/1">Mastodon</a>',
+        'Via <a href="/1">Town News</a>',
         "2 posts - 1 participant",
         "Read full topic",
         "3 min read",
@@ -195,6 +199,10 @@ def test_invitations_and_notices_with_a_link_or_a_name_leave(phrase):
 def test_a_link_to_another_article_stays_in_the_text_but_not_in_the_excerpt(label):
     entry = described(f'<p>{label}: <a href="/2">The harbor</a></p><p>{OWN}</p>')
     assert (entry.summary, plain_text(entry.html)) == (OWN, f"{label}: The harbor {OWN}")
+
+
+def test_an_episode_s_excerpt_begins_with_its_own_words():
+    assert described(f"Listen now (30 mins) | {OWN}").summary == OWN
 
 
 def test_links_are_the_excerpt_if_there_is_nothing_else():
