@@ -23,6 +23,7 @@ MAX_LINK_WORDS = 10  # of a line that is one link and no prose
 MAX_LABEL_WORDS = 3
 
 DECORATION = " |•·*—–-→»›>↓⇒➔➜…∞⇾▶★↩.!?:;,\"'“”„«‹‘’()[]{}_/=\u00a0\u200b\u00ad\ufe0e\ufe0f"
+GOES_ON = "“„«‚‘:,"  # before the name of a book, as in "She wrote: Read the Story"
 BOUNDARY = re.compile(r"[.!?…。！？»”\")\]]\s*|\s(?=[\[(→»])|\s[–—|•]\s")
 WHOLE_LINE = phrases.compiled(
     phrases.APPEARED_FIRST,
@@ -150,7 +151,9 @@ def _is_link_phrase(text: str) -> bool:
 def _may_begin(text: str, at: int) -> bool:
     """Return whether a phrase may begin there: not within a sentence, as in "read more" and "it is on YouTube"."""
     before, phrase = text[:at].rstrip(), text[at:].lstrip(DECORATION)
-    return not before or not before[-1].isalnum() or not (phrase[:1].islower() or SHARE_LINK.match(phrase))
+    if not before or before[-1] in GOES_ON:
+        return not before
+    return not before[-1].isalnum() or not (phrase[:1].islower() or SHARE_LINK.match(phrase))
 
 
 def _is_prose(line: HtmlLine) -> bool:

@@ -106,7 +106,7 @@ leer (?:el |la )?(?:artículo|noticia|entrada|nota)(?: complet[ao])? en .{1,60}
 (?:leia|ler|ver|saber|saiba) mais (?:sobre|em|no|na) .{1,100}|(?:continuar|continue) (?:a ler|lendo) .{1,200}
 leia (?:a|o) (?:matéria|artigo|texto|notícia|post)(?: complet[ao])? .{1,60}
 läs hela .{1,40}|læs hele .{1,40}|les hele .{1,40}|читать (?:далее|дальше|полностью|ещё|еще) .{1,100}
-(?:follow|support|like|find) (?:us|me|@\S+) (?:on|at) .{1,40}|via .{1,60}
+(?:follow|support|like|find) (?:us|me|@\S+) (?:on|at) PLACE|via .{1,60}
 comments? on .{1,200}|join the (?:discussion|conversation) .{1,60}|discuss (?:this|on|in) .{1,60}
 share (?:on|via) .{1,40}|teilen (?:auf|mit|via|per) .{1,40}|partager (?:sur|cet) .{1,40}|compartir en .{1,40}
 condividi su .{1,40}|deel dit .{1,40}|udostępnij na .{1,40}|compartilhe .{1,40}|partilhar .{1,40}

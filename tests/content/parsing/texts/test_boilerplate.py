@@ -135,6 +135,9 @@ def test_what_stands_beside_the_text_is_not_in_the_excerpt(beside):
         'The film is on <a href="/1">YouTube</a>.',
         'Follow her on <a href="/1">Mastodon</a>',
         'He walked the <a href="/1">Line</a>.',
+        'Her book is called “<a href="/1">Continue reading</a>”',
+        'She wrote one book: <a href="/1">Read the Story</a>',
+        'Follow us on <a href="/1">foot</a>.',
     ],
 )
 def test_own_words_that_resemble_a_phrase_stay(own):
