@@ -94,6 +94,12 @@ def json_feed(*items: object, version: str = "https://jsonfeed.org/version/1.1")
     return json.dumps({"version": version, "title": "News", "items": items}).encode()
 
 
+def test_json_with_line_breaks_in_strings_and_values_of_wrong_types_is_read():
+    body = json_feed({"id": 1, "url": True, "title": "A|B", "content_text": None}).replace(b"|", b"\n")
+    (entry,) = parse(body, url=HERE).entries
+    assert (entry.identity, entry.url, entry.title, entry.html) == ("1", None, "A B", "")
+
+
 def test_json_feed_is_parsed():
     feed = parse(
         json_feed(

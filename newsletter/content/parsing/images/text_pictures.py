@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from newsletter.content.parsing.images.decorations import has_decorative_class, is_doubtful, is_emoji
+from newsletter.content.parsing.images.decorations import has_decorative_class, is_container, is_doubtful, is_emoji
 from newsletter.content.parsing.images.media_types import has_picture_extension, is_shown
 from newsletter.content.parsing.images.picture_candidates import GOOD_WIDTH, OfferedPicture, PictureSource
 from newsletter.content.parsing.texts.sanitizing import bounded
@@ -105,26 +105,28 @@ def _is_decorative(image: LexborNode) -> bool:
     for _, value, unit in STYLED_LENGTH.findall(style):
         if float(value) <= (MAX_EM if "em" in unit.lower() else MAX_EM * 16):
             return True
-    names, around = [attributes.get("class")], image.parent
-    for _ in range(WRAPPERS):
-        if around is None or around.tag in ("body", "html"):
-            break
-        names.append(around.attributes.get("class"))
-        around = around.parent
-    return has_decorative_class(names)
+    return has_decorative_class(attributes.get("class") or "") or any(
+        is_container(around.attributes.get("class") or "") for around in _around(image)
+    )
 
 
 def _caption(image: LexborNode) -> str:
     """Return the caption of the figure around the image."""
+    for around in _around(image):
+        if around.tag == "figure" or "wp-caption" in (around.attributes.get("class") or "").split():
+            caption = around.css_first("figcaption, .wp-caption-text")
+            return caption.text() if caption else ""
+    return ""
+
+
+def _around(image: LexborNode) -> Iterator[LexborNode]:
+    """Yield the nearest elements around the image."""
     around = image.parent
     for _ in range(WRAPPERS):
-        if around is None:
+        if around is None or around.tag in ("body", "html"):
             break
-        if around.tag == "figure":
-            caption = around.css_first("figcaption")
-            return caption.text() if caption else ""
+        yield around
         around = around.parent
-    return ""
 
 
 def _length(value: str | None) -> int | None:

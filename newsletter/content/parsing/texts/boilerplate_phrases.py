@@ -27,7 +27,7 @@ originally (?:published|posted|appeared) (?:on|at|in|by) PLACE
   (?:zuerst|erstmals|zunächst|ursprünglich)(?: erschienen| veröffentlicht)? (?:auf|bei|in) SITE
 (?:der|dieser) (?:beitrag|artikel|post)(?: TITLE)? ist (?:auf|bei) SITE (?:zuerst )?erschienen
 (?:l['’]|cet )(?:article|billet|entrée)(?: TITLE)? (?:est apparu|a été publié|est paru|apparaît) en premier sur SITE
-(?:la entrada|el artículo|el post|la noticia|esta entrada|este artículo)(?: TITLE)? (?:se
+(?:la entrada|el cargo|la publicación|el artículo|el post|la noticia|esta entrada|este artículo)(?: TITLE)? (?:se
   publicó|apareció|aparece|fue publicad[ao]) (?:primero|por primera vez|originalmente) en SITE
 (?:l['’]articolo|il post|questo articolo)(?: TITLE)? (?:proviene da|sembra essere il primo su|è apparso (?:per
   primo|per la prima volta|per prima) (?:su|in)|è stato pubblicato per la prima volta su) SITE
@@ -106,6 +106,7 @@ leer (?:el |la )?(?:artículo|noticia|entrada|nota)(?: complet[ao])? en .{1,60}
 (?:leia|ler|ver|saber|saiba) mais (?:sobre|em|no|na) .{1,100}|(?:continuar|continue) (?:a ler|lendo) .{1,200}
 leia (?:a|o) (?:matéria|artigo|texto|notícia|post)(?: complet[ao])? .{1,60}
 läs hela .{1,40}|læs hele .{1,40}|les hele .{1,40}|читать (?:далее|дальше|полностью|ещё|еще) .{1,100}
+(?:follow|support|like|find) (?:us|me|@\S+) (?:on|at) PLACE|via .{1,60}
 comments? on .{1,200}|join the (?:discussion|conversation) .{1,60}|discuss (?:this|on|in) .{1,60}
 share (?:on|via) .{1,40}|teilen (?:auf|mit|via|per) .{1,40}|partager (?:sur|cet) .{1,40}|compartir en .{1,40}
 condividi su .{1,40}|deel dit .{1,40}|udostępnij na .{1,40}|compartilhe .{1,40}|partilhar .{1,40}
@@ -193,7 +194,7 @@ publicidade|(?:article|story) continues below.{0,40}|scroll to continue.{0,40}
 (?:©|copyright ?(?:©|\(c\)|:|by\b|\d{4})) ?.{0,120}
 view (?:this post )?on (?:instagram|twitter|x|facebook|tiktok|youtube)|watch (?:this video )?on youtube
 your browser does not support .{1,80}|(?:to view|please enable) .{1,60}javascript.{0,120}
-skip to (?:main )?content
+skip to (?:main )?content|all rights reserved|getty images|shutterstock|istock
 if the formatting looks odd in your feed reader, visit the original article
 (?:this|the) feed (?:is for personal|only contains (?:excerpts|summaries|headlines))\b.{0,160}
 (?:approx\.? )?\d{1,3} min(?:ute)?s? read|(?:reading time|lesezeit|temps de lecture|tiempo de lectura|tempo di
@@ -212,6 +213,11 @@ filed (?:under|to)|posted in|tagged(?: with| as)?|tags?|categor(?:y|ies)|topics?
 kategorien?|étiquettes?|catégories?|etiquetas?|categorías?|tagi|kategorie|categorie[ën]?|categorias?
 """
 
+# Before the text of an episode.
+BEGINNINGS = r"""
+(?:listen|watch) now(?: \(\d+ mins?\))? \|
+"""
+
 # Before the link to another article. It stays in the article, but is no prose for its excerpt.
 READ_ALSO = r"""
 read (?:more|also|next)|(?:see|read) also|also read|more on this|related|don['’]t miss|lesen sie (?:auch|dazu|mehr)
@@ -222,13 +228,13 @@ læs også|les også|lue myös|čtěte také|читайте (?:также|ещё
 """
 
 
-def compiled(*blocks: str) -> re.Pattern[str]:
+def compiled(*blocks: str, site: str = "[^,;]{1,120}") -> re.Pattern[str]:
     """Return one expression for all phrases of the blocks, without regard to case."""
     before = "|".join(_phrases(BEFORE))
     phrases = "|".join(phrase for block in blocks for phrase in _phrases(block))
     names = {
         "TITLE": ".{1,300}?",
-        "SITE": "[^,;]{1,120}",
+        "SITE": site,
         "PLACE": r"(?-i:[^\W\da-z_]|\S+\.[a-z]{2})[^,;]{0,59}",
         "NAME": r"(?-i:(?![a-z])|(?=\S+$|\S+[./@])).{1,80}",
         "SERVICE": SERVICES,

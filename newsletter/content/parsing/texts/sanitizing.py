@@ -31,6 +31,7 @@ NOT_NESTING = {
     *["area", "col", "embed", "param", "track"],
 }
 
+EMPTY = re.compile(r"<(a|p|ul|ol|li|h[234]|blockquote)\b[^<>]*>(\s*)</\1>")
 TAG = re.compile(r"<(/?)([a-z][^\s/>]*)", re.IGNORECASE)
 PARTIAL_ENTITY = re.compile(r"&[#\w]*\Z")
 # Control characters, and characters that UTF-8 cannot encode.
@@ -58,10 +59,18 @@ def sanitize(html: str, *, base: str | None = None) -> str:
         safe = _with_safe_links(cleaned, base)
     except ValueError:  # nh3 refuses bases that urlsplit accepts, such as a host name with a "<"
         safe = _with_safe_links(cleaned, None)
-    safe = re.sub(r"<p>\s*</p>", "", safe).strip()
+    safe = _without_empty_elements(safe).strip()
     if len(safe) <= MAX_CHARACTERS:
         return safe
     return _with_safe_links(_cut(safe), None).strip()  # closes what the cut left open; the links are absolute by now
+
+
+def _without_empty_elements(html: str) -> str:
+    """Return sanitized HTML without links and blocks that have no text, such as the link around a picture that left."""
+    count = 1
+    while count:
+        html, count = EMPTY.subn(lambda empty: empty[2] if empty[1] == "a" else "", html)
+    return html
 
 
 def _with_safe_links(html: str, base: str | None) -> str:

@@ -45,6 +45,7 @@ def xml(text: str, *, charset: str = "", language: str = "") -> str:
         FEED.encode("utf-8-sig"),
         b"\xef\xbb\xbf" + FEED.encode("utf-8-sig"),
         FEED.encode("utf-16"),
+        b"\xff\xfe" + FEED.encode(),
         FEED.encode("utf-32"),
         FEED.encode("utf-16-le"),
         FEED.encode("utf-32-be"),

@@ -136,6 +136,9 @@ def test_a_picture_that_is_named_twice_precedes_one_that_is_named_once():
         '<img src="/avatars/ann.png">',
         '<img src="/a.png" class="avatar avatar-96 photo">',
         '<div class="author-avatar"><a href="/ann"><img src="/ann.png"></a></div>',
+        '<div class="author-box"><img src="/ann.png"></div>',
+        '<div class="share-buttons"><a href="/f"><img src="/f.png"></a></div>',
+        '<img src="https://stats.news.example/open.gif?id=1">',
         '<img src="https://s.w.org/images/core/emoji/15/72x72/1f600.png">',
         '<img src="/smile.png" class="wp-smiley">',
         '<img src="/smile.png" alt="🙂">',
@@ -162,6 +165,25 @@ def test_a_picture_that_is_named_twice_precedes_one_that_is_named_once():
 def test_avatars_emoji_pixels_and_buttons_are_left_out(image):
     text = f'<p>{image}</p><p><img src="/bridge.jpg" alt="The bridge"></p>'
     assert item("", text).pictures == (LeadPicture(url="http://news.example/bridge.jpg", alt="The bridge"),)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        '<img src="https://stats.town.example/population.png">',
+        '<img src="/2026/pixel/telephone.jpg">',
+        '<img src="/2026/avatar/film.jpg" width="800" height="450">',
+        '<div class="entry-content share-enabled"><p><img src="/a.jpg"></p></div>',
+        '<figure class="has-icon"><img src="/a.jpg"></figure>',
+    ],
+)
+def test_a_name_that_resembles_a_counter_or_a_button_costs_no_picture(image):
+    assert len(item("", image).pictures) == 1
+
+
+@pytest.mark.parametrize("alt", ["cat", "Covid-19", "U-Bahn", "Jean-Luc", "H2O", "co-operation", "The Boeing 747"])
+def test_a_short_text_alternative_is_none_of_a_program(alt):
+    assert item("", f'<img src="/a.jpg" alt="{alt}">').pictures[0].alt == alt
 
 
 def test_an_image_whose_name_speaks_of_a_logo_or_that_shows_the_author_comes_last():
@@ -314,6 +336,8 @@ def test_an_image_without_a_text_alternative_gets_the_caption_of_its_figure():
     figure = '<figure><div><img src="/a.jpg"></div><figcaption>The <b>bridge</b> at night</figcaption></figure>'
     assert item("", figure).pictures[0].alt == "The bridge at night"
     assert item("", figure.replace("<img", '<img alt="A bridge"')).pictures[0].alt == "A bridge"
+    classic = '<div class="wp-caption"><img src="/a.jpg"><p class="wp-caption-text">The bridge at night</p></div>'
+    assert item("", classic).pictures[0].alt == "The bridge at night"
 
 
 def test_at_most_five_candidates_are_kept_and_two_versions_of_one_picture():

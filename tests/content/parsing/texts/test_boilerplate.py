@@ -132,10 +132,17 @@ def test_what_stands_beside_the_text_is_not_in_the_excerpt(beside):
         "Share prices fell, and more.",
         "We publish a newsletter about the harbour and its ships.",
         "Links and more",
+        'The film is on <a href="/1">YouTube</a>.',
+        'Follow her on <a href="/1">Mastodon</a>',
+        'He walked the <a href="/1">Line</a>.',
+        'Her book is called “<a href="/1">Continue reading</a>”',
+        'She wrote one book: <a href="/1">Read the Story</a>',
+        'Follow us on <a href="/1">foot</a>.',
     ],
 )
 def test_own_words_that_resemble_a_phrase_stay(own):
-    assert described(f"<p>{own}</p>").summary == own
+    entry = described(f"<p>{own}</p>")
+    assert entry.summary == plain_text(entry.html) == plain_text(own)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +182,10 @@ def test_free_words_are_an_invitation_or_a_notice_only_with_a_link_or_a_name(own
         '<a href="/1#comments">Comments on The library</a>',
         "Share on Facebook",
         "© 2026 Town News",
+        "All rights reserved.",
+        'The post <a href="/1">The library</a> first appeared on <a href="/">Town, Country &amp; Sea</a>.',
+        'Follow us on <a href="/1">Mastodon</a>',
+        'Via <a href="/1">Town News</a>',
         "2 posts - 1 participant",
         "Read full topic",
         "3 min read",
@@ -191,6 +202,10 @@ def test_invitations_and_notices_with_a_link_or_a_name_leave(phrase):
 def test_a_link_to_another_article_stays_in_the_text_but_not_in_the_excerpt(label):
     entry = described(f'<p>{label}: <a href="/2">The harbor</a></p><p>{OWN}</p>')
     assert (entry.summary, plain_text(entry.html)) == (OWN, f"{label}: The harbor {OWN}")
+
+
+def test_an_episode_s_excerpt_begins_with_its_own_words():
+    assert described(f"Listen now (30 mins) | {OWN}").summary == OWN
 
 
 def test_links_are_the_excerpt_if_there_is_nothing_else():

@@ -51,6 +51,19 @@ def test_only_allowed_elements_and_attributes_remain(html):
         assert (node.attributes.get("href") or "http:").startswith(("http:", "https:", "mailto:", "//"))
 
 
+@pytest.mark.parametrize(
+    ("html", "clean"),
+    [
+        ('<p>One.</p><a href="/a.jpg"><img src="/a.jpg"></a>', "<p>One.</p>"),
+        ('<p>One<a href="/1"> <img src="/a.jpg"></a>two.</p>', "<p>One two.</p>"),
+        ('<ul><li><figure><a href="/1"><img src="/a.jpg"></a></figure></li></ul>One.', "One."),
+        ("<h2> </h2><blockquote><p></p></blockquote>One.", "One."),
+    ],
+)
+def test_nothing_remains_around_a_picture_that_leaves(html, clean):
+    assert sanitize(html, base="http://news.example/") == clean
+
+
 @given(markup)
 def test_sanitizing_twice_changes_nothing(html):
     clean = sanitize(html)
