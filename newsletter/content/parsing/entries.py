@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 
 from newsletter.content.parsing.dates.dates import first_date
 from newsletter.content.parsing.feed_links import web_address
@@ -20,6 +20,7 @@ MAX_IDENTITY = 255
 MAX_NAME = 100
 MAX_AUTHORS = 200
 MAX_CATEGORIES = 20
+MAX_READ_CATEGORIES = 200  # that are read for these, because many repeat others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +141,7 @@ def _without_scheme(url: str | None) -> str:
 
 
 def _categories(names: Iterable[str]) -> tuple[str, ...]:
-    unique = dict.fromkeys(excerpt(plain_line(name), MAX_NAME) for name in names)
+    unique = dict.fromkeys(excerpt(plain_line(name), MAX_NAME) for name in islice(names, MAX_READ_CATEGORIES))
     return tuple(name for name in unique if name)[:MAX_CATEGORIES]
 
 
