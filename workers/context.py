@@ -8,11 +8,10 @@ from threading import Event
 from jinja2 import Environment
 
 from newsletter import startup, templating
+from newsletter.content import pictures, refreshing
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
 from newsletter.content.downloading.slots import DownloadSlots
-from newsletter.content.feeds import refreshing
 from newsletter.content.fetching.http import user_agent
-from newsletter.content.pictures import pictures
 from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
 from newsletter.mail.delivery.assembly import Assembler

@@ -5,9 +5,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from newsletter.content.articles import articles
-from newsletter.content.feeds import feed_history
-from newsletter.content.feeds.feed_looks import FeedLook
+from newsletter.content.articles import articles, offered_articles
+from newsletter.content.feed_looks import FeedLook
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.parsing.texts.sanitizing import without_userinfo
 from newsletter.doctor import feed_age
@@ -26,7 +25,7 @@ def row(
         "newsletter": newsletter.slug,
         "url": without_userinfo(feed.url),  # rows from older releases may still hold a password
         "title": feed.shown_title,
-        "articles": feed_history.count(session, feed),
+        "articles": offered_articles.count(session, feed),
         **({"new": articles.count(session, feed.id, since=since)} if since else {}),
         "checked_at": feed.checked_at,
         "next_try_at": None if feed.paused_at else feed.next_try_at,
@@ -46,7 +45,7 @@ def line(row: dict[str, Any]) -> str:
 
 def details(session: Session, feed: Feed, newsletter: Newsletter, *, now: datetime) -> dict[str, Any]:
     """Return everything about one feed."""
-    newest = feed_history.newest(session, feed, limit=NEWEST_SHOWN, now=now)
+    newest = offered_articles.newest(session, feed, limit=NEWEST_SHOWN, now=now)
     return {
         **row(session, feed, newsletter, now=now, since=None),
         "feed_title": feed.title,

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console, feed_rows
+from newsletter.content import feed_changes, feed_looks, pictures, refreshing
 from newsletter.content.downloading.downloader import DownloadInterrupted
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
-from newsletter.content.feeds import feed_addresses, feed_changes, feed_looks, feeds, refreshing
-from newsletter.content.feeds.feed_looks import FeedLook
+from newsletter.content.feed_looks import FeedLook
+from newsletter.content.feeds import feed_addresses, feeds
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.fetching.http import user_agent
-from newsletter.content.pictures import pictures
 from newsletter.errors import Refused
 from newsletter.newsletters import Newsletter
 from newsletter.settings import Settings

@@ -13,6 +13,7 @@ from newsletter.content.feeds.feeds import Feed
 from newsletter.content.parsing.entries import FeedEntry
 from newsletter.store.database import Base
 
+NEWS_AGE = timedelta(days=30)  # an article that was older when it was first seen comes from an archive
 MAX_CLOCK_ERROR = timedelta(days=1)  # a date that is nearer in the future is now, by a wrong clock or zone
 UNTRIED = text("picture_url IS NOT NULL AND picture_tried_at IS NULL")
 TO_BE_RETRIED = text("picture_due_at IS NOT NULL")

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-NEWS_AGE = timedelta(days=30)  # an article that was older when it was first seen comes from an archive
+from newsletter.content.articles.articles import NEWS_AGE
 
 
 class ArticleVerdict(StrEnum):

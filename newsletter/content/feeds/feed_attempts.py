@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.content.downloading.downloader import Downloader, DownloadInterrupted, FeedDownload, LimitExceeded
 from newsletter.content.feeds import feed_moves
-from newsletter.content.feeds.feeds import DueFeed, Feed
+from newsletter.content.feeds.feeds import ROW_LOCK, DueFeed, Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.parsing.documents.decoding import FeedUnreadable
 from newsletter.content.parsing.texts.sanitizing import UNSTORABLE, one_line
@@ -60,7 +60,7 @@ def record(session: Session, due: DueFeed, attempt: FeedAttempt, *, now: datetim
 
     Return None if the feed was removed or got another address meanwhile: then the result says nothing about it.
     """
-    feed = session.get(Feed, due.id, with_for_update=True)
+    feed = session.get(Feed, due.id, with_for_update=ROW_LOCK)
     if feed is None or feed.removed_at or feed.url != due.url:
         return None
     feed.checked_at = now

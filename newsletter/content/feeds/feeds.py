@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import ColumnElement, ForeignKey, UniqueConstraint, and_, func, select, true, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import audit_log
+from newsletter import audit_log, newsletters
 from newsletter.content.feeds import feed_addresses
 from newsletter.content.parsing.texts.sanitizing import without_userinfo
 from newsletter.errors import Malformed, NotFound, Refused
@@ -17,6 +17,11 @@ from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base
 
 LEASE_DURATION = timedelta(minutes=2)  # until another worker may claim the feed
+# Others may insert rows that refer to the locked feed. A stronger lock would forbid it, and two transactions would wait
+# for each other: one has locked this feed and waits for the newsletter; one has locked the newsletter and lets articles
+# refer to this feed. PostgreSQL takes the stronger lock for a change of `url` or `newsletter_id`, so lock the
+# newsletter before such a change.
+ROW_LOCK: dict[str, Any] = {"key_share": True}
 
 
 class Feed(Base):
@@ -74,6 +79,7 @@ def add(session: Session, newsletter: Newsletter, url: str, *, actor: str, now: 
     here; `feed_looks` shows whether the address is a feed.
     """
     address = feed_addresses.candidates(url)[0]
+    newsletters.lock(session, newsletter.id)  # or another transaction could add another spelling of the address
     feed = unused_address(session, newsletter, address)
     if feed is None:
         feed = Feed(newsletter_id=newsletter.id, url=address, added_at=now, next_try_at=now)
@@ -92,19 +98,22 @@ def unused_address(session: Session, newsletter: Newsletter, url: str, *, beside
 
     Return the removed feed that had it, or None.
     """
+    found = with_address(session, newsletter.id, url, besides=besides)
+    if found and found.removed_at is None:
+        shown = without_userinfo(found.url)
+        raise Malformed("url", f"“{newsletter.name}” already has this feed: it is feed {found.id}, {shown}")
+    return found
+
+
+def with_address(session: Session, newsletter_id: int, url: str, *, besides: Feed | None = None) -> Feed | None:
+    """Return the newsletter's feed, other than `besides`, that has the address in any spelling; else a removed one."""
     host = (urlsplit(url).hostname or "").rstrip(".")
-    similar = select(Feed).where(Feed.newsletter_id == newsletter.id)
+    similar = select(Feed).where(Feed.newsletter_id == newsletter_id)
     if host.isascii() and "xn--" not in host:  # an international host has two encodings
         similar = similar.where(func.lower(Feed.url).contains(host, autoescape=True))
     key = feed_addresses.same_feed_key(url)
     same = [each for each in session.scalars(similar) if each is not besides and _key(each) == key]
-    removed = None
-    for feed in same:
-        if feed.removed_at is None:
-            shown = without_userinfo(feed.url)
-            raise Malformed("url", f"“{newsletter.name}” already has this feed: it is feed {feed.id}, {shown}")
-        removed = feed
-    return removed
+    return min(same, key=lambda feed: feed.removed_at is not None, default=None)
 
 
 def begin_anew(feed: Feed, url: str, *, now: datetime) -> None:
@@ -116,7 +125,7 @@ def begin_anew(feed: Feed, url: str, *, now: datetime) -> None:
 
 def numbered(session: Session, feed_id: int, *, for_change: bool = False) -> Feed:
     """Return the feed with that id, locked if it is to be changed. Raises NotFound if it is unknown or was removed."""
-    feed = session.get(Feed, feed_id, with_for_update=True if for_change else None)
+    feed = session.get(Feed, feed_id, with_for_update=ROW_LOCK if for_change else None)
     if feed is None:
         raise NotFound(f"There is no feed {feed_id}. Its id is in the first column of: newsletter feeds list")
     if feed.removed_at:

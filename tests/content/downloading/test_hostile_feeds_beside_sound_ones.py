@@ -34,7 +34,7 @@ HOSTILE = {
     "huge": {"body": b"<rss>" * 4_000_000},
     "endless": {"body": repeat(b"<rss>" * 10_000)},
     "silence": {"body": [b"x"], "pause": 600},
-    "laughs": {"body": hostile.LAUGHS},
+    "page": {"body": b"<!DOCTYPE html><html><title>Welcome</title></html>"},
 }
 
 

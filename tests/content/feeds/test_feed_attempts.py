@@ -10,9 +10,10 @@ from sqlalchemy import select
 
 from newsletter import audit_log
 from newsletter.allowed_hosts import AllowedHost
+from newsletter.content import refreshing
 from newsletter.content.articles.articles import Article
 from newsletter.content.downloading.downloader import DirectDownloader, DownloadInterrupted, FeedDownload, LimitExceeded
-from newsletter.content.feeds import feed_attempts, feeds, refreshing
+from newsletter.content.feeds import feed_attempts, feeds
 from newsletter.content.feeds.feed_attempts import INTERVAL, SPREAD
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.fetching.destinations import FetchError
@@ -287,12 +288,12 @@ def test_a_feed_does_not_move_to_the_address_of_another_and_says_so(site: LocalH
     feed = added(old)
     with begin() as session:
         newsletter = session.get_one(Feed, feed).newsletter_id
-        other = Feed(newsletter_id=newsletter, url=new, added_at=NOON, next_try_at=NOON + DAY)
+        other = Feed(newsletter_id=newsletter, url=f"{new}/", added_at=NOON, next_try_at=NOON + DAY)
         session.add(other)
     kept = refresh(feed)
     assert (kept.url, kept.failures, kept.read_at) == (old, 0, NOON)
     assert kept.error == (
-        f"The feed has moved to {new}, which this newsletter reads as feed {other.id}. Remove one of the two."
+        f"The feed has moved to {new}/, which this newsletter reads as feed {other.id}. Remove one of the two."
     )
     unchanged = refresh(feed, now=NOON + INTERVAL)
     assert (unchanged.error, unchanged.read_at) == (kept.error, NOON)

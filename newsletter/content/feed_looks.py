@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from newsletter.content import refreshing
 from newsletter.content.downloading.downloader import Downloader, DownloadInterrupted, FeedDownload, LimitExceeded
-from newsletter.content.feeds import refreshing
 from newsletter.content.feeds.feed_attempts import FeedAttempt
 from newsletter.content.feeds.feeds import DueFeed, Feed
 from newsletter.content.fetching.destinations import FetchError

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import delete, select
 
 from newsletter import audit_log
-from newsletter.content.articles import appearances
+from newsletter.content import refreshing
+from newsletter.content.articles import appearances, offered_articles
 from newsletter.content.articles.appearances import Appearance
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import drafting
-from newsletter.content.feeds import feed_history, refreshing
 from newsletter.content.feeds.feed_attempts import INTERVAL
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import issues
@@ -127,7 +127,7 @@ def test_a_feed_counts_what_another_feed_brought_first(begin, newsletter):
         first, second = session.scalars(select(Feed)).one(), a_feed(session, newsletter, "country")
         store(session, first, an_entry("bus"), an_entry("bridge"))
         assert store(session, second, an_entry("bus"), an_entry("orchard")) == 1
-        assert [feed_history.count(session, feed) for feed in (first, second)] == [2, 2]
+        assert [offered_articles.count(session, feed) for feed in (first, second)] == [2, 2]
 
 
 def test_two_workers_that_store_a_story_at_once_make_one_article(begin, newsletter):

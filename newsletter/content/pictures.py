@@ -18,15 +18,16 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session, load_only
 
+from newsletter import newsletters
+from newsletter.content.articles import picture_files
 from newsletter.content.articles.articles import Article
+from newsletter.content.articles.picture_files import Picture
 from newsletter.content.downloading.downloader import Downloader, DownloadInterrupted, PictureDownload
 from newsletter.content.downloading.slots import MAX_WAIT, DownloadSlots, FreeSlots, SlotWork
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.fetching.destinations import ServerUnavailable
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import IssueArticle
-from newsletter.content.pictures import picture_files
-from newsletter.content.pictures.picture_files import Picture
 from newsletter.errors import NewsletterError
 from newsletter.store.database import Begin
 
@@ -185,7 +186,7 @@ def _unfrozen(session: Session, done: _Try) -> Article | None:
     newsletter_id = session.scalar(feed)
     if newsletter_id is None:
         return None
-    issues.lock_newsletter(session, newsletter_id)
+    newsletters.lock(session, newsletter_id)
     current = select(Article).where(Article.id == done.article_id, Article.picture_url == done.url)
     return session.scalar(current.where(~_is_frozen()).with_for_update())
 

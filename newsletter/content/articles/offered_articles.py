@@ -7,8 +7,7 @@ from sqlalchemy import CompoundSelect, and_, func, select
 from sqlalchemy.orm import Session
 
 from newsletter.content.articles.appearances import Appearance
-from newsletter.content.articles.articles import Article
-from newsletter.content.digests.selection import NEWS_AGE
+from newsletter.content.articles.articles import NEWS_AGE, Article
 from newsletter.content.feeds.feeds import Feed
 
 
