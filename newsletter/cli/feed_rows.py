@@ -18,14 +18,14 @@ NEWEST_SEEN, NEWEST_SHOWN = 3, 10  # articles after a look, and of one feed
 def row(
     session: Session, feed: Feed, newsletter: Newsletter, *, now: datetime, since: datetime | None
 ) -> dict[str, Any]:
-    """Return a feed for `list` and `refresh`. `new` counts the articles first seen at `since` or later."""
+    """Return a feed for `list` and `refresh`. `new` counts the articles that it brought at `since` or later."""
     late_since = feed.next_try_at if not feed.paused_at and now - feed.next_try_at > feed_age.LATE else None
     return {
         "feed": feed.id,
         "newsletter": newsletter.slug,
         "url": without_userinfo(feed.url),  # rows from older releases may still hold a password
         "title": feed.shown_title,
-        "articles": articles.count(session, feed.id),
+        "articles": offered_articles.count(session, feed),
         **({"new": articles.count(session, feed.id, since=since)} if since else {}),
         "checked_at": feed.checked_at,
         "next_try_at": None if feed.paused_at else feed.next_try_at,

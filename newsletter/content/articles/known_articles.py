@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter.content.articles.appearances import Appearance
 from newsletter.content.articles.articles import Article
 from newsletter.content.articles.recognition import KnownArticle
-from newsletter.content.articles.story_keys import StoryKeys, comparable, link_keys, minute, normalized
+from newsletter.content.articles.story_keys import StoryKeys, comparable, headline, link_keys, minute, normalized
 from newsletter.content.feeds.feeds import Feed
 
 MAX_HITS = 5000  # articles found in one way: a feed may give all its entries the same words, again and again
@@ -73,6 +73,7 @@ def _article(row: Any, appearance: Appearance | None, feed: Feed) -> KnownArticl
         path=links["path"],
         text=appearance.text_key if appearance else None,
         title=normalized(row.title),
+        headline=headline(row.title),
         date=minute(row.published_at) if row.published_at != row.first_seen_at else None,
     )
     return KnownArticle(id=row.id, is_here=appearance is None or appearance.feed_id == feed.id, keys=keys)

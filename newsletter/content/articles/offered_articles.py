@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, select
+from sqlalchemy import CompoundSelect, and_, func, select
 from sqlalchemy.orm import Session
 
 from newsletter.content.articles.appearances import Appearance
@@ -19,20 +19,28 @@ class OfferedArticle:
     remarks: tuple[str, ...]
 
 
+def count(session: Session, feed: Feed) -> int:
+    """Count the articles that the feed has offered, also those that another feed brought first."""
+    return session.scalar(select(func.count()).select_from(_offered_ids(feed).subquery())) or 0
+
+
 def newest(session: Session, feed: Feed, *, limit: int, now: datetime) -> list[OfferedArticle]:
     """Return the newest articles that the feed has offered, at most `limit`, also those that another feed brought."""
-    offered = select(Article.id).where(Article.feed_id == feed.id)
-    offered_too = select(Appearance.article_id).where(Appearance.feed_id == feed.id)
     here = and_(Appearance.article_id == Article.id, Appearance.feed_id == feed.id)
     articles = (
         select(Article, Appearance.is_withdrawn)
         .outerjoin(Appearance, here)
-        .where(Article.id.in_(offered.union(offered_too)))
+        .where(Article.id.in_(_offered_ids(feed)))
         .order_by(Article.published_at.desc(), Article.id.desc())
         .limit(limit)
     )
     rows = session.execute(articles)
     return [OfferedArticle(article, _remarks(article, bool(is_withdrawn), now)) for article, is_withdrawn in rows]
+
+
+def _offered_ids(feed: Feed) -> CompoundSelect[int]:
+    offered = select(Article.id).where(Article.feed_id == feed.id)
+    return offered.union(select(Appearance.article_id).where(Appearance.feed_id == feed.id))
 
 
 def _remarks(article: Article, is_withdrawn: bool, now: datetime) -> tuple[str, ...]:

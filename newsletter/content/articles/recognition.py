@@ -224,11 +224,21 @@ def _remaining(side: ComparedSide) -> Iterator[Hashable]:
 
 
 def _elsewhere(side: ComparedSide) -> Iterator[Hashable]:
-    """Yield what is enough for an article that only other feeds have offered: the link or the text, and a near date."""
-    if side.is_elsewhere and side.keys.link:
-        yield from _near(side, SAME_LINK, "link", side.keys.link)
-    if side.is_elsewhere and side.keys.text and side.keys.is_text_alone:
-        yield from _near(side, SAME_POST, "text", side.keys.text)
+    """Yield what is enough for an article that only other feeds have offered.
+
+    That is the link or the text with a near date, and the same date with a title to which one of the two adds a site.
+    """
+    keys = side.keys
+    if not side.is_elsewhere:
+        return
+    if keys.link:
+        yield from _near(side, SAME_LINK, "link", keys.link)
+    if keys.text and keys.is_text_alone:
+        yield from _near(side, SAME_POST, "text", keys.text)
+    if keys.date and len(keys.headline) >= MIN_HEADLINE:
+        yield "their site" if side.is_stored else "our site", keys.title, keys.date
+        if keys.headline != keys.title:
+            yield "our site" if side.is_stored else "their site", keys.headline, keys.date
 
 
 def _near(side: ComparedSide, span: timedelta, *fact: Hashable) -> Iterator[Hashable]:

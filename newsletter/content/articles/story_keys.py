@@ -13,6 +13,7 @@ from newsletter.content.parsing.entries import MAX_IDENTITY, FeedEntry
 MIN_TEXT = 30  # letters, digits and single spaces: a shorter text does not tell one story from another
 TAG = re.compile(r"<[^>]*>")
 ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+SITE_NAME = re.compile(r"\s[-|\u2013\u2014\u00b7]\s(?:(?!\s[-|\u2013\u2014\u00b7]\s).)*$")
 NO_WORDS = re.compile(r"[\W_]+")
 
 
@@ -31,6 +32,7 @@ class StoryKeys:
     text: str | None = None  # the text without the title, if there is enough of it
     is_text_alone: bool = False
     title: str = ""  # its letters and digits in lower case
+    headline: str = ""  # the title without the name of the site that an aggregator adds: “The bus is late - Press”
     date: datetime | None = None  # to the minute
 
 
@@ -48,6 +50,7 @@ def entry_keys(entry: FeedEntry) -> StoryKeys:
         **link_keys(url),
         text=text_key(entry.summary, entry.html),
         title=title,
+        headline=headline(entry.title),
         date=minute(entry.published_at),
     )
 
@@ -82,6 +85,11 @@ def comparable(identity: str) -> str:
 def normalized(text: str) -> str:
     """Return the letters and digits of a text in lower case, with single spaces; the text itself if it has none."""
     return NO_WORDS.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip() or text.strip()
+
+
+def headline(title: str) -> str:
+    """Return a title without its last part, which may name a site, as `normalized` does; all of it if it has one."""
+    return normalized(SITE_NAME.sub("", title))
 
 
 def minute(moment: datetime | None) -> datetime | None:

@@ -190,6 +190,19 @@ def test_without_an_id_and_a_date_the_link_is_enough():
     assert found([later], known) == [1]
 
 
+def test_the_name_of_a_site_in_a_title_makes_no_other_story():
+    names = ("The bridge opens", "The bridge opens - Press", "The bridge opens | Town Gazette")
+    plain, press, gazette = (
+        an_item(
+            identity=name, url=f"https://{number}.example/x", title=name, html=f"<p>Text number {number}, its own.</p>"
+        )
+        for number, name in enumerate(names)
+    )
+    for one, other, expected in ((plain, press, 1), (gazette, plain, 1), (press, gazette, None)):
+        assert found([other], stored([one], is_here=False)) == [expected]
+        assert found([other], stored([one])) == [None]
+
+
 IDENTITIES = st.sampled_from(["g1", "g2", "1", "https://press.example/a", "https://press.example/"])
 URLS = st.sampled_from(
     [None, HOME, *(f"https://press.example/{path}" for path in ("", "a", "a?utm_id=1", "b", "a#v2"))]

@@ -9,7 +9,7 @@ from newsletter.content.parsing.dates.date_text import key
 BUDDHIST_YEARS = range(2400, 2700)
 BUDDHIST_ERA = 543  # years before ours
 # Two digits of a Buddhist year, after a day and a month in Thai letters.
-SHORT_THAI_YEAR = re.compile(r"((?<!\d)\d{1,2} ?(?:[\u0e00-\u0e7f]+\.? ?)+)(\d\d)(?![\d:.])")
+SHORT_THAI_YEAR = re.compile(r"((?<!\d)\d{1,2}(?=[. ]*[\u0e00-\u0e7f])[\u0e00-\u0e7f. ]+)(\d\d)(?![\d:.])")
 ERAS = {"令和": 2018, "平成": 1988, "民國": 1911, "民国": 1911}  # the year before each begins
 ERA_YEAR = re.compile(rf"({'|'.join(ERAS)}) ?(\d{{1,3}}|元)")
 

@@ -4,6 +4,7 @@
 import re
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from time import process_time
 
 import pytest
 from babel import localedata
@@ -253,6 +254,12 @@ def test_what_nobody_can_believe_is_no_date(text):
 )
 def test_the_years_of_other_calendars_are_read(text):
     assert read(text) == DAY
+
+
+def test_a_long_text_in_thai_letters_is_read_at_once():
+    started = process_time()
+    assert read("1" + "ก" * 190) is None
+    assert process_time() - started < 1
 
 
 def test_the_calendar_of_iran_has_leap_years_of_its_own():
