@@ -18,9 +18,9 @@ from newsletter.store.database import Base
 
 LEASE_DURATION = timedelta(minutes=2)  # until another worker may claim the feed
 # Others may insert rows that refer to the locked feed. A stronger lock would forbid it, and two transactions would wait
-# for each other: one has locked this feed and waits for the newsletter; one has locked the newsletter and lets articles
-# refer to this feed. PostgreSQL takes the stronger lock for a change of `url` or `newsletter_id`, so lock the newsletter
-# before such a change.
+# for each other: one that has locked this feed waits for the newsletter, and one that has locked the newsletter lets
+# articles refer to this feed. PostgreSQL takes the stronger lock to change `url` or `newsletter_id`, so lock the
+# newsletter before.
 ROW_LOCK: dict[str, Any] = {"key_share": True}
 
 
