@@ -1,7 +1,6 @@
 """Entries: normalize a feed's entries to one safe form, whatever the feed's format."""
 
 import hashlib
-import html as markup
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +14,7 @@ from newsletter.content.parsing.texts.boilerplate import without_boilerplate
 from newsletter.content.parsing.texts.excerpts import title_and_summary
 from newsletter.content.parsing.texts.sanitizing import one_line, plain_text, sanitize
 from newsletter.content.parsing.texts.shortening import excerpt
-from newsletter.content.parsing.texts.unescaping import plain_line
+from newsletter.content.parsing.texts.unescaping import plain_line, unescape
 
 MAX_IDENTITY = 255
 MAX_NAME = 100
@@ -151,6 +150,6 @@ def _pictures(raw: RawEntry, base: str) -> tuple[LeadPicture, ...]:
 
     def resolve(picture: OfferedPicture) -> str | None:
         start = base if picture.source is PictureSource.TEXT else raw.base
-        return web_address(markup.unescape(picture.url), start)
+        return web_address(unescape(picture.url), start)
 
     return picture_candidates.choose(offered, resolve=resolve, title=one_line(raw.title), author=one_line(raw.author))

@@ -40,7 +40,8 @@ def decode(body: bytes, content_type: str = "") -> str:
     """Return the text of a document, without its byte order mark.
 
     The charset is what the mark says, else the HTTP header, else the XML declaration. Bytes that are clearly UTF-8 or
-    clearly not overrule the last two. Without any of them, the charset is guessed. Never raises; bytes that mean
+    clearly not overrule the last two, and so does a declaration that fits better than the header's windows-1252, which
+    servers send by default. Without any of them, the charset is guessed. Never raises; bytes that mean
     nothing become U+FFFD.
     """
     if wide := _wide(body):
@@ -54,7 +55,7 @@ def decode(body: bytes, content_type: str = "") -> str:
     enough = MIN_UTF8_SEQUENCES if charsets.OF_SEVERAL_BYTES.intersection(named) else 1
     if sequences >= enough and sequences >= MIN_UTF8_SHARE * faults:
         return _repaired(body, text, faults)
-    for codec in named:
+    for codec in charset_detection.likelier(body, named):
         if codec != "utf-8":
             decoded = body.decode(codec, "replace")
             if decoded.count(REPLACEMENT) * MIN_LEGACY_SHARE <= _non_ascii(decoded):

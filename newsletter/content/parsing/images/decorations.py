@@ -34,6 +34,7 @@ CLASSES = {
     *["avatar", "gravatar", "userpic", "emoji", "emojione", "twemoji", "smiley", "emoticon", "icon", "badge", "pixel"],
     *["tracker", "tracking", "feedflare", "sharedaddy", "addtoany", "share", "sharing"],
 }
+HOST = re.compile(r"^\s*(?:[a-z]+:)?//[^/?]*")
 SEPARATORS = re.compile(r"[^a-z0-9]+")
 SYMBOLS = 0x2190  # the first code point of Unicode's arrows, signs and emoji
 
@@ -48,8 +49,9 @@ def is_decoration(url: str) -> bool:
 
 
 def is_doubtful(url: str) -> bool:
-    """Return whether a word in the URL's path names an icon, a logo, a button or a placeholder."""
-    return not DOUBTFUL.isdisjoint(SEPARATORS.split(urlsplit(url.lower()).path))
+    """Return whether a word in the path of the URL, which may be relative, names an icon, a logo or a placeholder."""
+    path = HOST.sub("", url.lower()).partition("?")[0]
+    return not DOUBTFUL.isdisjoint(SEPARATORS.split(path))
 
 
 def has_decorative_class(classes: Iterable[str | None]) -> bool:

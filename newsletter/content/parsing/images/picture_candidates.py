@@ -13,8 +13,8 @@ from itertools import islice
 
 from newsletter.content.parsing.images.decorations import is_decoration, is_doubtful
 from newsletter.content.parsing.images.media_types import has_picture_extension, is_never_shown
-from newsletter.content.parsing.texts.sanitizing import one_line
 from newsletter.content.parsing.texts.shortening import excerpt
+from newsletter.content.parsing.texts.unescaping import plain_line
 
 MAX_CANDIDATES = 5
 MAX_VERSIONS = 2  # of these, sizes of one picture
@@ -110,7 +110,7 @@ def choose(
 
 
 def _add(candidate: _Candidate, picture: OfferedPicture, *, title: str, author: str) -> None:
-    alt = excerpt(one_line(picture.alt), MAX_ALT)
+    alt = excerpt(plain_line(picture.alt), MAX_ALT)
     is_portrait = bool(alt) and alt.casefold() == author.casefold()
     is_repeated = picture.source is not PictureSource.TEXT and alt.casefold() == title.casefold()
     candidate.sources.add(picture.source)

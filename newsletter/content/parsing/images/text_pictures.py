@@ -1,13 +1,13 @@
 """Find the images in an entry's HTML, also those that a page would load later or in the size that fits."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from newsletter.content.parsing.images.decorations import has_decorative_class, is_emoji
+from newsletter.content.parsing.images.decorations import has_decorative_class, is_doubtful, is_emoji
 from newsletter.content.parsing.images.media_types import has_picture_extension, is_shown
 from newsletter.content.parsing.images.picture_candidates import GOOD_WIDTH, OfferedPicture, PictureSource
 from newsletter.content.parsing.texts.sanitizing import bounded
@@ -19,6 +19,7 @@ WRAPPERS = 3  # elements around an image whose class is read as well
 
 # Attributes of images that a script loads once they are scrolled into view; `src` is a placeholder then.
 LAZY = ("data-src", "data-lazy-src", "data-original", "data-lazy", "data-lazyload", "data-original-src", "data-echo")
+MADE_BY_SCRIPTS = re.compile(r"data-|.*lazy")  # attributes that the HTML standard does not know
 SRCSETS = ("data-srcset", "data-lazy-srcset", "data-original-set", "srcset")
 # A candidate of a srcset (HTML standard, 4.8.4.2.1); its URL may contain commas, but not end with one.
 CANDIDATE = re.compile(r"\s*([^\s,]\S*[^\s,]|[^\s,])(?:\s+(\d+(?:\.\d+)?)([wx]))?[^,]*(?:,|$)")
@@ -63,6 +64,8 @@ def _versions(image: LexborNode) -> list[_Version]:
     attributes = image.attributes
     lazy = next(filter(None, (attributes.get(name) for name in LAZY)), None)
     plain = lazy or attributes.get("src") or attributes.get("poster")
+    if not plain or plain.startswith("data:") or is_doubtful(plain):
+        plain = _loaded_by_script(attributes) or plain
     named = [_Version(plain)] if plain and not plain.startswith("data:") else []
     sets = [attributes.get(name) for name in SRCSETS]
     if image.parent and image.parent.tag == "picture":
@@ -71,6 +74,12 @@ def _versions(image: LexborNode) -> list[_Version]:
                 sets += [source.attributes.get(name) for name in SRCSETS]
     best = _best([version for text in filter(None, sets) for version in _parse(text)])
     return [best, *named] if best and best.url != plain else named if not best else [best]
+
+
+def _loaded_by_script(attributes: Mapping[str, str | None]) -> str | None:
+    """Return the first address of a picture in an attribute of any script's own."""
+    scripted = (value.strip() for name, value in attributes.items() if value and MADE_BY_SCRIPTS.match(name))
+    return next((value for value in scripted if " " not in value and has_picture_extension(value)), None)
 
 
 def _parse(srcset: str) -> list[_Version]:

@@ -33,9 +33,11 @@ WHOLE_LINE = phrases.compiled(
     phrases.SHARE_TEXT,
     phrases.NOTICES,
 )
+LINKED_LINE = phrases.compiled(phrases.LINKED)
 LAST_SENTENCE = phrases.compiled(phrases.APPEARED_FIRST, phrases.READ_MORE, phrases.QUOTED_TITLE, phrases.FORUMS)
 LINK_TEXT = phrases.compiled(
     phrases.READ_MORE,
+    phrases.LINKED,
     phrases.CONTINUE,
     phrases.COMMENTS,
     phrases.FORUMS,
@@ -44,6 +46,7 @@ LINK_TEXT = phrases.compiled(
 )
 MORE = phrases.compiled(phrases.MORE)
 LABEL = phrases.compiled(phrases.LABELS)
+READ_ALSO = phrases.compiled(phrases.READ_ALSO)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,16 @@ def _is_phrase(line: HtmlLine) -> bool:
         return False
     if line.links and LABEL.fullmatch(_bare(_outside_links(line))):
         return True
-    return bool(WHOLE_LINE.fullmatch(_bare(line.text)))
+    return bool(WHOLE_LINE.fullmatch(_bare(line.text))) or _is_linked_phrase(line, 0)
+
+
+def _is_linked_phrase(line: HtmlLine, start: int) -> bool:
+    """Return whether the text from the position on is an invitation in free words that begins or ends with a link."""
+    text = line.kept
+    if not LINKED_LINE.fullmatch(_bare(text[start:])):
+        return False
+    links = [link for link in line.links if start <= link.start and link.end <= len(text)]
+    return any(not _bare(text[start : link.start]) or not _bare(text[link.end :]) for link in links)
 
 
 def _last_phrase(line: HtmlLine) -> int | None:
@@ -112,7 +124,7 @@ def _last_phrase(line: HtmlLine) -> int | None:
             return link.start
     since = max(0, len(text) - MAX_PHRASE)
     starts = [match.end() for match in BOUNDARY.finditer(text, since)][-MAX_STARTS:]
-    return next((start for start in starts if LAST_SENTENCE.fullmatch(_bare(text[start:]))), None)
+    return next((at for at in starts if LAST_SENTENCE.fullmatch(_bare(text[at:])) or _is_linked_phrase(line, at)), None)
 
 
 def _are_phrases(text: str, links: list[LinkSpan]) -> bool:
@@ -137,6 +149,8 @@ def _is_prose(line: HtmlLine) -> bool:
     if line.is_caption or line.is_heading:
         return False
     outside = _outside_links(line)
+    if line.links and READ_ALSO.fullmatch(_bare(outside)):
+        return False
     introduces = one_line(outside).endswith(":")
     if len(line.links) < 2:  # one link may be a whole teaser, or name whom the next lines quote
         return not line.links or bool(_bare(outside)) or introduces or len(line.text.split()) > MAX_LINK_WORDS

@@ -96,6 +96,17 @@ def test_the_header_takes_precedence_over_the_declaration():
     assert "мир" not in decode(body)
 
 
+@pytest.mark.parametrize(("sentence", "charset"), WRITTEN)
+def test_a_header_that_servers_send_by_default_yields_to_a_declaration_that_fits(sentence, charset):
+    document = xml(sentence, charset=charset)
+    assert decode(document.encode(charset), "text/xml; charset=ISO-8859-1") == document
+
+
+def test_a_declaration_that_does_not_fit_yields_to_the_header():
+    document = xml(SENTENCES["fr"][0], charset="windows-1251")
+    assert decode(document.encode("windows-1252"), "text/xml; charset=windows-1252") == document
+
+
 @pytest.mark.parametrize(
     ("label", "codec"),
     [

@@ -176,6 +176,12 @@ def test_an_image_whose_name_speaks_of_a_logo_or_that_shows_the_author_comes_las
         '<img src="/loading.jpg" data-src="/a.jpg">',
         '<img src="/spacer.gif" data-lazy-src="/a.jpg">',
         '<img src="/spacer.gif" data-original="/a.jpg">',
+        '<img src="data:image/svg+xml,x" data-orig-file="/a.jpg">',
+        '<img src="data:image/svg+xml,x" data-id="7" data-permalink="/p" data-large-file="/a.jpg">',
+        '<img src="/placeholder.png" nitro-lazy-src="/a.jpg">',
+        '<img data-image="/a.jpg">',
+        '<img src="/a.jpg" data-pin-media="/b.jpg">',
+        '<img src="//[x/loading.gif" data-hi-res-src="/a.jpg">',
         '<img data-srcset="/s.jpg 320w, /a.jpg 900w">',
         '<img srcset="/s.jpg, /a.jpg 2x">',
         '<img srcset="/s.jpg 300w, /a.jpg 1200w, /xl.jpg 4000w" sizes="100vw">',
@@ -318,6 +324,14 @@ def test_at_most_five_candidates_are_kept_and_two_versions_of_one_picture():
 
 def test_an_address_that_was_escaped_twice_is_read():
     assert names(item('<media:content url="/a.jpg?w=1&amp;amp;h=2"/>')) == ["a.jpg?w=1&h=2"]
+    assert names(item("", '<img src="/a.jpg?x=1&amp;copy=2">')) == ["a.jpg?x=1&copy=2"]
+
+
+@pytest.mark.parametrize(
+    "alt", ["Tom &amp;amp; Ann", "Tom &amp;amp;amp; Ann", "&lt;b&gt;Tom&lt;/b&gt; &amp;amp; Ann", "Tom & Ann"]
+)
+def test_a_text_alternative_that_was_escaped_twice_is_read(alt):
+    assert item("", f'<img src="/a.jpg" alt="{alt}">').pictures[0].alt == "Tom & Ann"
 
 
 @pytest.mark.parametrize("namespaces", ["", 'xmlns:media="http://search.yahoo.com/mrss"'])

@@ -126,6 +126,23 @@ def test_html_over_the_size_limit_is_cut_between_elements():
     assert html.endswith("some words</p>")
 
 
+@pytest.mark.parametrize(
+    ("html", "start"),
+    [
+        ("<a href='b'>c</a> " * 1000, f'<a href="http://press.example/{"a" * 1900}/b">c</a> <a'),
+        ("<table><tr><td>" + "<b><i>" * 40 + "<p>word" * 5000, "<p>"),
+        ("<p>" + ">" * 190_000, "<p>&gt;&gt;"),
+        ("word " * 50_000, "word word"),
+    ],
+    ids=["base", "formatting", "escapes", "one text"],
+)
+def test_html_that_grows_or_has_few_tags_is_cut_to_the_size_limit(html, start):
+    safe = sanitize(html, base=f"http://press.example/{'a' * 1900}/")
+    assert MAX_CHARACTERS * 0.9 < len(safe) < MAX_CHARACTERS + 100
+    assert safe.startswith(start)
+    assert sanitize(safe) == safe
+
+
 def test_a_base_that_is_no_address_removes_relative_links():
     html = sanitize('<p><a href="/1">One</a> <a href="http://x.example/2">two</a></p>', base="http://</x.example/")
     assert html == '<p><a>One</a> <a href="http://x.example/2">two</a></p>'
