@@ -153,8 +153,10 @@ def make_due(session: Session, *, actor: str, now: datetime, feed_ids: Collectio
     for feed_id in feed_ids:
         if numbered(session, feed_id).paused_at:
             raise Refused(f"Feed {feed_id} is paused. Resume it first: newsletter feeds resume {feed_id}")
-    due = update(Feed).where(ACTIVE, Feed.id.in_(feed_ids) if feed_ids else true())
-    session.execute(due.values(next_try_at=now))
+    # Locked in one order, because an UPDATE alone takes any, and two of them would wait for each other.
+    chosen = select(Feed.id).where(ACTIVE, Feed.id.in_(feed_ids) if feed_ids else true()).order_by(Feed.id)
+    locked = session.scalars(chosen.with_for_update(**ROW_LOCK)).all()
+    session.execute(update(Feed).where(Feed.id.in_(locked)).values(next_try_at=now))
     which = {"feeds": sorted(feed_ids)} if feed_ids else {}
     audit_log.record(session, actor=actor, verb="feeds refreshed", subject="feeds", now=now, **which)
 
