@@ -211,12 +211,12 @@ def _look(settings: Settings, url: str, *, anyway: bool) -> FeedLook:
 
 
 def _rows(session: Session, since: datetime | None = None) -> list[dict[str, Any]]:
-    now = clock.now()
-    return [feed_rows.row(session, feed, reader, now=now, since=since) for feed, reader in feeds.every(session)]
+    return feed_rows.rows(session, feeds.every(session), now=clock.now(), since=since)
 
 
 def _row(session: Session, feed: Feed, now: datetime) -> dict[str, Any]:
-    return feed_rows.row(session, feed, session.get_one(Newsletter, feed.newsletter_id), now=now, since=None)
+    reader = session.get_one(Newsletter, feed.newsletter_id)
+    return feed_rows.rows(session, [(feed, reader)], now=now)[0]
 
 
 def _downloader(settings: Settings) -> SandboxedDownloader:

@@ -301,7 +301,7 @@ def test_an_answer_that_comes_after_the_change_does_no_harm(begin, change):
     refreshing.refresh_due(begin, Changing(), now=LATER, limit=1)
     with begin() as session:
         feed = session.get(Feed, feed_id)
-        stored = articles.count(session, feed_id)
+        stored = articles.counts(session, [feed_id])[feed_id]
         assert {
             "remove": feed is not None and stored == 1,
             "remove all": feed is None and stored == 0,

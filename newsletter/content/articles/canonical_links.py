@@ -1,12 +1,12 @@
 """Canonical links: reduce the addresses under which one page is published to one text. Pure."""
 
 import re
-from contextlib import suppress
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from newsletter.content.parsing.authorities import authority
 
 # Hosts of one site for browsers, phones and AMP; also numbered ones (www2).
-PREFIX = re.compile(r"(?:www\d?|m|mobile|amp)\.(?=[^.]+\.)")
-DEFAULT_PORTS = (None, 80, 443)
+PREFIX = re.compile(r"^(?:www\d?|m|mobile|amp)\.(?=[^.]+\.)")
 ADDRESS = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/]*", re.IGNORECASE)
 SESSION_ID = re.compile(r"(?=.*\d)[a-z0-9-]{16,}", re.IGNORECASE)  # a shorter `sid` may be a story's number
@@ -42,9 +42,9 @@ def canonical(url: str) -> str:
     """
     try:
         parts = urlsplit(_unwrapped(url.strip()))
-        port = "" if parts.port in DEFAULT_PORTS else f":{parts.port}"
+        site = PREFIX.sub("", authority(parts))
         fragment = "" if PLACE.fullmatch(parts.fragment) else f"#{parts.fragment}"
-        return _host(parts) + port + _path(parts.path) + _query(parts.query) + fragment
+        return site + _path(parts.path) + _query(parts.query) + fragment
     except ValueError:
         return url.strip()
 
@@ -65,13 +65,6 @@ def _unwrapped(url: str) -> str:
             break
         url = inner
     return url
-
-
-def _host(parts: SplitResult) -> str:
-    host = (parts.hostname or "").rstrip(".")
-    with suppress(UnicodeError):  # a name that no resolver knows stays as it is
-        host = host.encode("idna").decode()
-    return PREFIX.sub("", host, count=1) if PREFIX.match(host) else host
 
 
 def _path(path: str) -> str:

@@ -1,5 +1,6 @@
 """What a feed has brought: its newest articles, and how each stands."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,9 +20,14 @@ class OfferedArticle:
     remarks: tuple[str, ...]
 
 
-def count(session: Session, feed: Feed) -> int:
-    """Count the articles that the feed has offered, also those that another feed brought first."""
-    return session.scalar(select(func.count()).select_from(_offered_ids(feed).subquery())) or 0
+def counts(session: Session, feed_ids: Collection[int]) -> dict[int, int]:
+    """Count the articles that feeds have offered, by the feed's id, also those that another feed brought first."""
+    brought = select(Article.feed_id, Article.id).where(Article.feed_id.in_(feed_ids))
+    seen = select(Appearance.feed_id, Appearance.article_id).where(Appearance.feed_id.in_(feed_ids))
+    offered = brought.union(seen).subquery()
+    rows = session.execute(select(offered.c.feed_id, func.count()).group_by(offered.c.feed_id))
+    found: dict[int, int] = {feed_id: number for feed_id, number in rows}
+    return {feed_id: found.get(feed_id, 0) for feed_id in feed_ids}
 
 
 def newest(session: Session, feed: Feed, *, limit: int, now: datetime) -> list[OfferedArticle]:

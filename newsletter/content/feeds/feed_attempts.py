@@ -7,7 +7,13 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
-from newsletter.content.downloading.downloader import Downloader, DownloadInterrupted, FeedDownload, LimitExceeded
+from newsletter.content.downloading.downloader import (
+    FEED_FAILURES,
+    Downloader,
+    DownloadInterrupted,
+    FeedDownload,
+    LimitExceeded,
+)
 from newsletter.content.feeds import feed_moves
 from newsletter.content.feeds.feeds import ROW_LOCK, DueFeed, Feed
 from newsletter.content.fetching.destinations import FetchError
@@ -48,7 +54,7 @@ def attempt(downloader: Downloader, due: DueFeed, *, now: datetime) -> FeedAttem
     etag, last_modified = (due.etag, due.last_modified) if is_recent else (None, None)
     try:
         return FeedAttempt(download=downloader.feed(due.url, etag=etag, last_modified=last_modified))
-    except (FetchError, FeedUnreadable, LimitExceeded, DownloadInterrupted) as error:
+    except FEED_FAILURES as error:
         return FeedAttempt(error=error)
     except Exception as error:  # noqa: BLE001 - a feed that triggers a bug of ours must not delay the others
         log_failure(log, "a feed cannot be refreshed", error, feed=due.id)

@@ -18,9 +18,9 @@ from newsletter.store.database import Base
 
 LEASE_DURATION = timedelta(minutes=2)  # until another worker may claim the feed
 # Others may insert rows that refer to the locked feed. A stronger lock would forbid it, and two transactions would wait
-# for each other: one has locked this feed and waits for the newsletter; one has locked the newsletter and lets articles
-# refer to this feed. PostgreSQL takes the stronger lock for a change of `url` or `newsletter_id`, so lock the
-# newsletter before such a change.
+# for each other: one that has locked this feed waits for the newsletter, and one that has locked the newsletter lets
+# articles refer to this feed. PostgreSQL takes the stronger lock to change `url` or `newsletter_id`, so lock the
+# newsletter before.
 ROW_LOCK: dict[str, Any] = {"key_share": True}
 
 
@@ -153,8 +153,10 @@ def make_due(session: Session, *, actor: str, now: datetime, feed_ids: Collectio
     for feed_id in feed_ids:
         if numbered(session, feed_id).paused_at:
             raise Refused(f"Feed {feed_id} is paused. Resume it first: newsletter feeds resume {feed_id}")
-    due = update(Feed).where(ACTIVE, Feed.id.in_(feed_ids) if feed_ids else true())
-    session.execute(due.values(next_try_at=now))
+    # Locked in one order, because an UPDATE alone takes any, and two of them would wait for each other.
+    chosen = select(Feed.id).where(ACTIVE, Feed.id.in_(feed_ids) if feed_ids else true()).order_by(Feed.id)
+    locked = session.scalars(chosen.with_for_update(**ROW_LOCK)).all()
+    session.execute(update(Feed).where(Feed.id.in_(locked)).values(next_try_at=now))
     which = {"feeds": sorted(feed_ids)} if feed_ids else {}
     audit_log.record(session, actor=actor, verb="feeds refreshed", subject="feeds", now=now, **which)
 

@@ -14,7 +14,7 @@ from newsletter.content import refreshing
 from newsletter.content.articles.articles import Article
 from newsletter.content.downloading.downloader import DirectDownloader, DownloadInterrupted, FeedDownload, LimitExceeded
 from newsletter.content.feeds import feed_attempts, feeds
-from newsletter.content.feeds.feed_attempts import INTERVAL, SPREAD
+from newsletter.content.feeds.feed_attempts import INTERVAL, SPREAD, FeedAttempt
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.http import HttpFetcher
@@ -243,9 +243,10 @@ def test_feeds_that_were_added_together_come_due_apart(begin):
         newsletter = a_newsletter(session)
         for number in range(40):
             a_feed(session, newsletter, f"feed{number}")
-    answers = {f"https://press.example/feed{number}.xml": rss("bus") for number in range(40)}
-    refreshing.refresh_due(begin, downloads(answers), now=NOON, limit=40)
     with begin() as session:
+        for each in feeds.claim_due(session, now=NOON, limit=40):
+            unchanged = FeedAttempt(download=FeedDownload(url=each.url))
+            feed_attempts.record(session, each, unchanged, now=NOON)
         due = sorted(session.scalars(select(Feed.next_try_at)))
     assert NOON + INTERVAL * (1 - SPREAD) <= due[0] < due[-1] <= NOON + INTERVAL
     assert max(later - earlier for earlier, later in pairwise(due)) < timedelta(seconds=10)
