@@ -157,3 +157,8 @@ def named(session: Session, slug: str) -> Newsletter:
 def every(session: Session) -> list[Newsletter]:
     """Return all newsletters, oldest first."""
     return list(session.scalars(select(Newsletter).order_by(Newsletter.id)))
+
+
+def lock(session: Session, newsletter_id: int) -> None:
+    """Lock the newsletter until the transaction ends, so that no other one drafts an issue of it or adds a feed."""
+    session.execute(select(Newsletter.id).where(Newsletter.id == newsletter_id).with_for_update(key_share=True))

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from newsletter import newsletters
 from newsletter.content.articles import appearances, articles, known_articles, recognition, withdrawals
 from newsletter.content.articles.appearances import Appearance
 from newsletter.content.articles.articles import Article
@@ -23,7 +24,7 @@ def store(session: Session, feed: Feed, document: ParsedFeed, *, now: datetime) 
     number of statements does not depend on the number of entries. The newsletter stays locked until the transaction
     ends, so that two workers that store two feeds with the same story make one article.
     """
-    issues.lock_newsletter(session, feed.newsletter_id)
+    newsletters.lock(session, feed.newsletter_id)
     stories = recognition.distinct(document.entries, pages=(document.link, feed.url))
     listed = appearances.listed(session, feed)
     identities = {entry.identity for entry, _ in stories}

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from newsletter import audit_log
+from newsletter import audit_log, newsletters
 from newsletter.content.digests import candidates, digests, expiry, selection
 from newsletter.content.digests.digests import Digest, Rule
 from newsletter.content.digests.selection import ArticleVerdict, Candidate, Terms
@@ -133,7 +133,7 @@ def draft(
 def _choose(
     session: Session, newsletter: Newsletter, terms: Terms, digest_id: int | None = None, *, now: datetime
 ) -> list[Candidate]:
-    issues.lock_newsletter(session, newsletter.id)  # or another draft could take the same articles
+    newsletters.lock(session, newsletter.id)  # or another draft could take the same articles
     return selection.choose(candidates.read(session, newsletter.id, digest_id), terms, now=now)
 
 

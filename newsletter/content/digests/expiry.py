@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from newsletter import audit_log
+from newsletter import audit_log, newsletters
 from newsletter.content.digests.digests import Digest, Rule
 from newsletter.content.digests.due_runs import GRACE
 from newsletter.content.issues import issues
@@ -53,7 +53,7 @@ def expire(session: Session, digest_id: int, *, now: datetime) -> list[Issue]:
     expired = []
     overdue = _overdue(session, digest_id, now)
     if overdue:  # lock the newsletter before the issues, as an approval does, so that neither waits for the other
-        issues.lock_newsletter(session, overdue[0][0].newsletter_id)
+        newsletters.lock(session, overdue[0][0].newsletter_id)
     for issue, digest in overdue:
         hours = Rule.read(digest.rule).approve_within
         reason = f"nobody approved it within {hours} hours; its articles are free for the next issue"

@@ -7,11 +7,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
+from newsletter import newsletters
 from newsletter.content.articles.appearances import Appearance
 from newsletter.content.articles.articles import Article
 from newsletter.content.feeds import feed_addresses, feeds
 from newsletter.content.feeds.feeds import Feed
-from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
 from newsletter.content.parsing.texts.sanitizing import one_line, without_userinfo
 from newsletter.errors import Malformed, Refused
@@ -52,6 +52,7 @@ def readdress(session: Session, feed: Feed, url: str, *, actor: str, now: dateti
     """
     address = feed_addresses.candidates(url)[0]
     newsletter = session.get_one(Newsletter, feed.newsletter_id)
+    newsletters.lock(session, newsletter.id)
     removed = feeds.unused_address(session, newsletter, address, besides=feed)
     if removed:
         raise _was_removed(removed, newsletter)
@@ -70,10 +71,10 @@ def move(session: Session, feed: Feed, newsletter: Newsletter, *, actor: str, no
     before = session.get_one(Newsletter, feed.newsletter_id)
     if before.id == newsletter.id:
         raise Malformed("newsletter", f"“{newsletter.name}” reads feed {feed.id} already.")
+    for newsletter_id in sorted((before.id, newsletter.id)):  # in one order, so that two moves cannot block each other
+        newsletters.lock(session, newsletter_id)
     if removed := feeds.unused_address(session, newsletter, feed.url):
         raise _was_removed(removed, newsletter)
-    for newsletter_id in sorted((before.id, newsletter.id)):  # in one order, so that two moves cannot block each other
-        issues.lock_newsletter(session, newsletter_id)
     _part(session, feed)
     feed.newsletter_id = newsletter.id
     fields = {"newsletter": newsletter.slug, "before": before.slug}
@@ -103,7 +104,7 @@ def remove(session: Session, feed: Feed, *, actor: str, now: datetime) -> FeedRe
     their editor has seen them, and removing a feed says only that it shall bring nothing more. No later issue takes
     articles of a removed feed.
     """
-    issues.lock_newsletter(session, feed.newsletter_id)
+    newsletters.lock(session, feed.newsletter_id)
     handed_over = _part(session, feed)
     unused = (Article.feed_id == feed.id, ~_is_in_an_issue())
     ids = select(Article.id).where(*unused)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import ColumnElement, ForeignKey, UniqueConstraint, and_, func, select, true, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import audit_log
+from newsletter import audit_log, newsletters
 from newsletter.content.feeds import feed_addresses
 from newsletter.content.parsing.texts.sanitizing import without_userinfo
 from newsletter.errors import Malformed, NotFound, Refused
@@ -74,6 +74,7 @@ def add(session: Session, newsletter: Newsletter, url: str, *, actor: str, now: 
     here; `feed_looks` shows whether the address is a feed.
     """
     address = feed_addresses.candidates(url)[0]
+    newsletters.lock(session, newsletter.id)  # or two commands could add two spellings of one address
     feed = unused_address(session, newsletter, address)
     if feed is None:
         feed = Feed(newsletter_id=newsletter.id, url=address, added_at=now, next_try_at=now)

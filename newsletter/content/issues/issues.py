@@ -8,14 +8,13 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, false, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import audit_log
+from newsletter import audit_log, newsletters
 from newsletter.content.articles.articles import Article
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import editions
 from newsletter.content.issues.editions import Edition
 from newsletter.content.pictures.picture_files import Picture
 from newsletter.errors import Malformed, Refused
-from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base
 
 MAX_ARTICLES = 100  # in an issue
@@ -127,7 +126,7 @@ def frozen_article_ids() -> Select[int]:
 
 def approve(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
     """Approve a drafted issue and assign its number; its articles are not edited any more. Raises Refused otherwise."""
-    lock_newsletter(session, issue.newsletter_id)
+    newsletters.lock(session, issue.newsletter_id)
     number, sha = _next_number(session, issue.newsletter_id), content_hash(session, issue)
     values = {"number": number, "approved_sha": sha, "approved_at": now, "actor": actor}
     _change_status(session, issue, IssueStatus.APPROVED, values, actor=actor, now=now)
@@ -249,11 +248,6 @@ def _free_articles(session: Session, issue: Issue) -> None:
 def log_change(session: Session, issue: Issue, verb: str, *, actor: str, now: datetime, **facts: Any) -> None:
     """Add a change of an issue to the audit log."""
     audit_log.record(session, actor=actor, verb=f"issue {verb}", subject=f"issue:{issue.id}", now=now, **facts)
-
-
-def lock_newsletter(session: Session, newsletter_id: int) -> None:
-    """Lock the newsletter until the transaction ends, so that no other one drafts or numbers an issue of it."""
-    session.execute(select(Newsletter.id).where(Newsletter.id == newsletter_id).with_for_update(key_share=True))
 
 
 def _next_number(session: Session, newsletter_id: int) -> int:

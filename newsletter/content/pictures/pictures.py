@@ -18,6 +18,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session, load_only
 
+from newsletter import newsletters
 from newsletter.content.articles.articles import Article
 from newsletter.content.downloading.downloader import Downloader, DownloadInterrupted, PictureDownload
 from newsletter.content.downloading.slots import MAX_WAIT, DownloadSlots, FreeSlots, SlotWork
@@ -185,7 +186,7 @@ def _unfrozen(session: Session, done: _Try) -> Article | None:
     newsletter_id = session.scalar(feed)
     if newsletter_id is None:
         return None
-    issues.lock_newsletter(session, newsletter_id)
+    newsletters.lock(session, newsletter_id)
     current = select(Article).where(Article.id == done.article_id, Article.picture_url == done.url)
     return session.scalar(current.where(~_is_frozen()).with_for_update())
 
