@@ -9,7 +9,7 @@ import typer
 from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console, digest_runs
 from newsletter.cli.digest_runs import DigestArgument
-from newsletter.content.digests import digests, editing
+from newsletter.content.digests import digests, editing, recurrence
 from newsletter.content.digests.digests import MAX_APPROVAL_HOURS, Digest, WhenLate
 from newsletter.content.issues import issues
 
@@ -58,8 +58,8 @@ def add(
             now=clock.now(),
         )
         run = digest_runs.runs(digest, newsletter, count=1)[0]
-        answer = {"digest": digest.id, "next": run["at"]}
-    text = f"Digest {answer['digest']} is added. Its first run:\n{digest_runs.run_line(run)}"
+        answer = {"digest": digest.id, "schedule": _schedule(digest), "next": run["at"]}
+    text = f"Digest {answer['digest']} is added. {answer['schedule']} Its first run:\n{digest_runs.run_line(run)}"
     console.show(answer, as_json=as_json, text=text)
 
 
@@ -136,6 +136,7 @@ def _row(digest: Digest, newsletter: str) -> dict[str, Any]:
         "name": digest.name,
         "cron": digest.cron,
         "zone": digest.zone,
+        "schedule": _schedule(digest),
         **asdict(digests.Rule.read(digest.rule)),
         "active": digest.active,
         "last_run_at": digest.last_run_at,
@@ -150,4 +151,10 @@ def _line(row: dict[str, Any]) -> str:
     else:
         rule.append(f"approved by an operator within {row['approve_within']} hours")
     paused = "" if row["active"] else " (paused)"
-    return f"{row['digest']:>4}  {row['newsletter']:<20} {row['name']}{paused}: {', '.join(rule)}"
+    head = f"{row['digest']:>4}  {row['newsletter']:<20} {row['name']}{paused}: {', '.join(rule)}"
+    return f"{head}\n      {row['schedule']}"
+
+
+def _schedule(digest: Digest) -> str:
+    """Return the schedule in words, because cron's rules for days surprise."""
+    return recurrence.in_words(digest.cron, digest.zone)

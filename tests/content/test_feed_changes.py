@@ -1,7 +1,7 @@
 """Feeds are renamed, readdressed, moved, paused, resumed and removed."""
 
 from datetime import timedelta
-from threading import Thread
+from threading import Barrier, Thread
 
 import pytest
 from sqlalchemy import select, text
@@ -335,3 +335,27 @@ def test_a_feed_is_removed_while_the_feed_that_takes_its_articles_over_is_stored
         removal = feed_changes.remove(session, feeds.numbered(session, town.id, for_change=True), **BY)
     worker.join()
     assert (removal.handed_over, stored) == (1, [1])
+
+
+def test_two_commands_at_once_add_one_feed_whichever_spelling_they_use(begin):
+    with begin() as session:
+        a_newsletter(session)
+    together, refusals = Barrier(2), []
+
+    def add(url: str) -> None:
+        together.wait()
+        try:
+            with begin() as session:
+                feeds.add(session, session.scalars(select(Newsletter)).one(), url, **BY)
+        except Malformed as error:
+            refusals.append(str(error))
+
+    commands = [Thread(target=add, args=(url,)) for url in ("https://example.org/feed", "http://example.org/feed/")]
+    for command in commands:
+        command.start()
+    for command in commands:
+        command.join()
+    with begin() as session:
+        assert len(session.scalars(select(Feed)).all()) == 1
+    assert len(refusals) == 1
+    assert "already has this feed" in refusals[0]

@@ -9,7 +9,7 @@ from typing import Any, Self
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import audit_log
+from newsletter import audit_log, newsletters
 from newsletter.content.digests import due_runs, recurrence
 from newsletter.content.digests.due_runs import UpcomingRun
 from newsletter.content.issues import issues
@@ -137,6 +137,7 @@ def free_name(session: Session, newsletter: Newsletter, name: str) -> str:
     name = name.strip()
     if not name or not name.isprintable() or len(name) > MAX_NAME:
         raise Malformed("name", f"Enter a name on one line, of at most {MAX_NAME} characters.")
+    newsletters.lock(session, newsletter.id)  # or two commands could give two digests one name
     if session.scalar(select(Digest.id).where(Digest.newsletter_id == newsletter.id, Digest.name == name)):
         raise Malformed("name", f"“{newsletter.name}” already has a digest named “{name}”.")
     return name

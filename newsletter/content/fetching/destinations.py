@@ -84,7 +84,8 @@ class Guard:
         if any(allowed.covers(host, address, port) for allowed in self._allowed_hosts):
             return
         if not is_public(address):
-            raise Forbidden(f"{host} resolves to {address}, which is not a public address.")
+            named = f"{host} is" if host.strip("[]") == str(address) else f"{host} resolves to {address}, which is"
+            raise Forbidden(f"{named} not a public address.")
         if port not in PORTS:
             raise Forbidden(f"Port {port} of {host} is not allowed; feeds are fetched from ports 80 and 443 only.")
 

@@ -18,7 +18,7 @@ import httpx2
 
 from newsletter import clock
 from newsletter.allowed_hosts import AllowedHost
-from newsletter.content.fetching import content_codings, validators
+from newsletter.content.fetching import connection_failures, content_codings, validators
 from newsletter.content.fetching.connections import GuardedTransport
 from newsletter.content.fetching.destinations import FetchError, Forbidden, Guard, Resolve, ServerUnavailable, resolve
 from newsletter.content.fetching.fetcher import MAX_BYTES, FetchResult
@@ -121,7 +121,7 @@ class HttpFetcher:
             raise ServerUnavailable(f"The server sent no valid HTTP response: {reason}.") from error
         except FAILURES as error:
             kind = FetchError if isinstance(error, INVALID) else ServerUnavailable
-            raise kind(f"The server could not be reached: {error}") from error
+            raise kind(f"The server could not be reached: {connection_failures.explain(error)}") from error
 
 
 def user_agent(site: str) -> str:

@@ -18,6 +18,14 @@ def test_digests_are_added_listed_and_scheduled(newsletter):
     assert re.fullmatch(r"\d{4}-\d\d-\d\d 07:00 \+0[12]:00  Europe/Berlin +morning +Digest\n", line)
 
 
+def test_a_schedule_is_explained_as_it_runs(newsletter):
+    words = "At 07:00 on the 13th day of every month, and also on every Friday (Europe/Berlin)."
+    added = newsletter("digests", "add", "--newsletter", "morning", "--cron", "0 7 13 * 5").stdout
+    assert added.startswith(f"Digest 1 is added. {words} Its first run:\n")
+    assert words in newsletter("digests", "list").stdout
+    assert words in newsletter("digests", "change", "1", "--articles", "3").stdout
+
+
 def test_invalid_arguments_are_refused(newsletter):
     assert isinstance(newsletter("digests", "add", "--newsletter", "morning", "--cron", "7").exception, Malformed)
 

@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import ssl
 import zlib
 from time import monotonic
 
@@ -9,6 +10,7 @@ import httpcore2
 import pytest
 
 from newsletter.allowed_hosts import AllowedHost
+from newsletter.content.fetching import connection_failures
 from newsletter.content.fetching.destinations import FetchError, Forbidden, ServerUnavailable
 from newsletter.content.fetching.fetcher import FetchResult
 from newsletter.content.fetching.http import USER_AGENT, HttpFetcher, user_agent
@@ -52,6 +54,19 @@ def test_a_304_to_an_unconditional_request_is_an_error(site: LocalHttp, fetcher)
 @pytest.mark.parametrize(("status", "named"), [(404, "404 Not Found"), (503, "503 Service Unavailable"), (799, "799")])
 def test_an_error_names_the_status(site: LocalHttp, fetcher, status, named):
     assert refusal(fetcher, site.put("/feed", status=status)) == f"The server answered {named}."
+
+
+def test_a_failed_connection_is_explained_without_words_of_the_libraries(site: LocalHttp, fetcher):
+    assert refusal(fetcher, site.url("/feed").replace("http:", "https:")) == (
+        "The server could not be reached: no encrypted connection is possible (wrong version number). "
+        "Is the address one with http://?"
+    )
+    refused = httpcore2.ConnectError("[Errno 111] Connection refused")
+    refused.__cause__ = ConnectionRefusedError(111, "Connection refused")
+    assert connection_failures.explain(refused) == "the connection was refused: no server listens on this port."
+    untrusted = ssl.SSLCertVerificationError(1, "certificate verify failed (_ssl.c:1006)")
+    untrusted.verify_message = "certificate has expired"
+    assert connection_failures.explain(untrusted) == ("its certificate cannot be trusted (certificate has expired).")
 
 
 def test_a_redirect_is_followed_and_the_final_url_returned(site: LocalHttp, fetcher):
@@ -217,7 +232,7 @@ def test_no_url_reaches_the_private_network(site: LocalHttp, host):
 
 def test_no_redirect_reaches_the_private_network(site: LocalHttp, fetcher):
     url = site.put("/feed", status=302, headers={"Location": "http://169.254.169.254/latest/meta-data/"})
-    with pytest.raises(Forbidden, match=r"169\.254\.169\.254 resolves to 169\.254\.169\.254"):
+    with pytest.raises(Forbidden, match=r"^169\.254\.169\.254 is not a public address"):
         fetcher.fetch(url)
 
 
