@@ -51,6 +51,12 @@ def newest(session: Session, *, limit: int) -> list[AuditEntry]:
     return list(session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)))[::-1]
 
 
+def about(session: Session, *, subject: str, verb: str) -> list[AuditEntry]:
+    """Return the entries with this subject and verb, in the order in which they were written."""
+    entries = select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.verb == verb)
+    return list(session.scalars(entries.order_by(AuditEntry.id)))
+
+
 def last(session: Session, *, subject: str, verb: str) -> AuditEntry | None:
     """Return the newest entry with this subject and verb, or None."""
     entries = select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.verb == verb)

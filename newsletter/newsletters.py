@@ -160,5 +160,9 @@ def every(session: Session) -> list[Newsletter]:
 
 
 def lock(session: Session, newsletter_id: int) -> None:
-    """Lock the newsletter until the transaction ends, so that no other one drafts an issue of it or adds a feed."""
+    """Lock the newsletter until the transaction ends, so that no other one changes its feeds, articles or issues.
+
+    Feeds and digests are locked before it, issues and articles after it; otherwise two transactions may wait for each
+    other. Rows that refer to the newsletter can be inserted meanwhile, by sign-ups for example.
+    """
     session.execute(select(Newsletter.id).where(Newsletter.id == newsletter_id).with_for_update(key_share=True))

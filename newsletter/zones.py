@@ -7,6 +7,7 @@ from newsletter.errors import Malformed
 
 # Files beside the zones that name no place: they mean another zone on each machine, or none.
 NO_ZONES = {"localtime", "posixrules", "Factory", "Etc/Unknown"}
+UTC_OFFSETS = "Etc/"  # whose signs are not those that people write: Etc/GMT+1 is west of Greenwich
 NO_ZONE_FOLDERS = ("posix/", "right/", "SystemV/")  # copies of the zones; "right" counts leap seconds
 MAX_SUGGESTIONS = 3
 
@@ -23,7 +24,7 @@ def check(zone: str, *, field: str = "zone") -> None:
 def _similar(zone: str) -> list[str]:
     """Return the zones that differ only in case or spaces, or are named after that city."""
     written = "_".join(zone.casefold().split())
-    names = {name: name.casefold() for name in sorted(_known())}
+    names = {name: name.casefold() for name in sorted(_known()) if not name.startswith(UTC_OFFSETS)}
     same = [name for name, folded in names.items() if folded == written]
     return same or [name for name, folded in names.items() if written == folded.rpartition("/")[2]][:MAX_SUGGESTIONS]
 

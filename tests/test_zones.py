@@ -36,3 +36,9 @@ def test_the_zone_that_was_meant_is_suggested(zone, meant):
     with pytest.raises(Malformed) as caught:
         zones.check(zone)
     assert str(caught.value).endswith(f"Did you mean {meant}?")
+
+
+def test_an_offset_is_no_zone_and_the_one_of_the_opposite_sign_is_not_suggested():
+    with pytest.raises(Malformed) as caught:
+        zones.check("GMT+1")
+    assert "Did you mean" not in str(caught.value)

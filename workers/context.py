@@ -8,11 +8,10 @@ from threading import Event
 from jinja2 import Environment
 
 from newsletter import startup, templating
+from newsletter.content import pictures, refreshing
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
 from newsletter.content.downloading.slots import DownloadSlots
-from newsletter.content.feeds import refreshing
 from newsletter.content.fetching.http import user_agent
-from newsletter.content.pictures import pictures
 from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
 from newsletter.mail.delivery.assembly import Assembler
@@ -95,17 +94,10 @@ def build(
         stop=stop,
         on_more_due=on_more_due,
     )
-    parts = database, templating.environment(), keys, settings.base_url, dispatcher
-    return Context(
-        *parts,
-        SandboxedDownloader(allow=settings.feed_allow, agent=user_agent(settings.base_url)),
-        refreshing.slots(stop),
-        pictures.slots(stop),
-        clock,
-        supervisor,
-        lease_monitor=LeaseMonitor(heartbeat=heartbeat, lease=lease),
-        stop=stop,
-    )
+    downloader = SandboxedDownloader(allow=settings.feed_allow, agent=user_agent(settings.base_url))
+    parts = database, templating.environment(), keys, settings.base_url, dispatcher, downloader
+    slots = refreshing.slots(stop), pictures.slots(stop)
+    return Context(*parts, *slots, clock, supervisor, LeaseMonitor(heartbeat=heartbeat, lease=lease), stop)
 
 
 def _checked(database: Database, keys: Keyring, *, now: datetime) -> Database:

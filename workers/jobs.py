@@ -7,9 +7,8 @@ short, safe to lose and safe to repeat. A new job is its function here and one l
 import logging
 from collections.abc import Callable
 
+from newsletter.content import pictures, refreshing
 from newsletter.content.digests import drafting
-from newsletter.content.feeds import refreshing
-from newsletter.content.pictures import pictures
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import reclaiming
 from newsletter.mail.mailings import confirmations, issue_letters

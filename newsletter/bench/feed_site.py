@@ -37,7 +37,7 @@ def addresses(number: int, port: int) -> list[str]:
 
 
 def template() -> bytes:
-    """Return a feed of 15 articles with texts of the sample; about 15 kB, as a blog's feed has."""
+    """Return a feed of 15 articles with texts of the sample, about 20 kB; no two feeds share a title or a text."""
     sample = SAMPLE.read_text(encoding="utf-8")
     titles, texts = TITLE.findall(sample), TEXT.findall(sample)
     items = "".join(_item(number, titles, texts) for number in range(ENTRIES))
@@ -50,10 +50,11 @@ def template() -> bytes:
 
 def _item(number: int, titles: list[str], texts: list[str]) -> str:
     title = titles[number % len(titles)]
-    html = "".join(f"<p>{texts[(2 * number + each) % len(texts)]} <a href='/more'>More</a></p>" for each in range(3))
+    shown = (texts[(2 * number + each) % len(texts)] for each in range(3))
+    html = "".join(f"<p>{NAME} {number}: {text} <a href='/more'>More</a></p>" for text in shown)
     date = format_datetime(NEWEST - timedelta(days=number))
     return (
-        f"<item><title>{title} ({number})</title><link>http://{NAME}/{number}</link>"
+        f"<item><title>{title} ({NAME}, {number})</title><link>http://{NAME}/{number}</link>"
         f"<guid isPermaLink='false'>{NAME}/{number}</guid><dc:creator>Ann Example</dc:creator>"
         f"<pubDate>{date}</pubDate><category>News</category><description>{escape(html)}</description></item>"
     )

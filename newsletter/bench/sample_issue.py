@@ -16,13 +16,13 @@ from newsletter import audit_log, clock, newsletters, settings, templating
 from newsletter.bench.visitor import feed_served
 from newsletter.consent import wording_publication, wordings
 from newsletter.consent.wordings import Wording
+from newsletter.content import pictures, refreshing
 from newsletter.content.digests import drafting
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
-from newsletter.content.feeds import feeds, refreshing
+from newsletter.content.feeds import feeds
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue
-from newsletter.content.pictures import pictures
 from newsletter.errors import Refused
 from newsletter.mail.mailings import issue_letters
 from newsletter.newsletters import Newsletter

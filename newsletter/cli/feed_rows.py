@@ -1,13 +1,13 @@
 """Feeds as `newsletter feeds` shows them: as values for JSON, and as lines for people. Times are in UTC."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from newsletter.content.articles import articles
-from newsletter.content.feeds import feed_history
-from newsletter.content.feeds.feed_looks import FeedLook
+from newsletter.content.articles import articles, offered_articles
+from newsletter.content.feed_looks import FeedLook
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.parsing.texts.sanitizing import without_userinfo
 from newsletter.doctor import feed_age
@@ -16,18 +16,24 @@ from newsletter.newsletters import Newsletter
 NEWEST_SEEN, NEWEST_SHOWN = 3, 10  # articles after a look, and of one feed
 
 
-def row(
-    session: Session, feed: Feed, newsletter: Newsletter, *, now: datetime, since: datetime | None
-) -> dict[str, Any]:
-    """Return a feed for `list` and `refresh`. `new` counts the articles first seen at `since` or later."""
+def rows(
+    session: Session, feeds: Sequence[tuple[Feed, Newsletter]], *, now: datetime, since: datetime | None = None
+) -> list[dict[str, Any]]:
+    """Return feeds for `list` and `refresh`. `new` counts the articles first seen at `since` or later."""
+    ids = [feed.id for feed, _ in feeds]
+    counted, new = offered_articles.counts(session, ids), articles.counts(session, ids, since=since) if since else {}
+    return [_row(feed, newsletter, counted[feed.id], new.get(feed.id), now) for feed, newsletter in feeds]
+
+
+def _row(feed: Feed, newsletter: Newsletter, number: int, new: int | None, now: datetime) -> dict[str, Any]:
     late_since = feed.next_try_at if not feed.paused_at and now - feed.next_try_at > feed_age.LATE else None
     return {
         "feed": feed.id,
         "newsletter": newsletter.slug,
         "url": without_userinfo(feed.url),  # rows from older releases may still hold a password
         "title": feed.shown_title,
-        "articles": articles.count(session, feed.id),
-        **({"new": articles.count(session, feed.id, since=since)} if since else {}),
+        "articles": number,
+        **({"new": new} if new is not None else {}),
         "checked_at": feed.checked_at,
         "next_try_at": None if feed.paused_at else feed.next_try_at,
         "failures": feed.failures,
@@ -46,9 +52,9 @@ def line(row: dict[str, Any]) -> str:
 
 def details(session: Session, feed: Feed, newsletter: Newsletter, *, now: datetime) -> dict[str, Any]:
     """Return everything about one feed."""
-    newest = feed_history.newest(session, feed, limit=NEWEST_SHOWN, now=now)
+    newest = offered_articles.newest(session, feed, limit=NEWEST_SHOWN, now=now)
     return {
-        **row(session, feed, newsletter, now=now, since=None),
+        **rows(session, [(feed, newsletter)], now=now)[0],
         "feed_title": feed.title,
         "own_title": feed.own_title,
         "added_at": feed.added_at,

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console, feed_rows
+from newsletter.content import feed_changes, feed_looks, pictures, refreshing
 from newsletter.content.downloading.downloader import DownloadInterrupted
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
-from newsletter.content.feeds import feed_addresses, feed_changes, feed_looks, feeds, refreshing
-from newsletter.content.feeds.feed_looks import FeedLook
+from newsletter.content.feed_looks import FeedLook
+from newsletter.content.feeds import feed_addresses, feeds
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.fetching.http import user_agent
-from newsletter.content.pictures import pictures
 from newsletter.errors import Refused
 from newsletter.newsletters import Newsletter
 from newsletter.settings import Settings
@@ -211,12 +211,12 @@ def _look(settings: Settings, url: str, *, anyway: bool) -> FeedLook:
 
 
 def _rows(session: Session, since: datetime | None = None) -> list[dict[str, Any]]:
-    now = clock.now()
-    return [feed_rows.row(session, feed, reader, now=now, since=since) for feed, reader in feeds.every(session)]
+    return feed_rows.rows(session, feeds.every(session), now=clock.now(), since=since)
 
 
 def _row(session: Session, feed: Feed, now: datetime) -> dict[str, Any]:
-    return feed_rows.row(session, feed, session.get_one(Newsletter, feed.newsletter_id), now=now, since=None)
+    reader = session.get_one(Newsletter, feed.newsletter_id)
+    return feed_rows.rows(session, [(feed, reader)], now=now)[0]
 
 
 def _downloader(settings: Settings) -> SandboxedDownloader:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import audit_log
+from newsletter import audit_log, newsletters
 from newsletter.consent import exhibits
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
@@ -65,7 +65,7 @@ def publish(
     form_exhibit = exhibits.keep(session, "form", form)
     confirm_exhibit = exhibits.keep(session, "confirm page", confirm)
     # If two processes start at the same time, the second waits here and then finds the first one's version.
-    session.execute(select(Newsletter.id).where(Newsletter.id == newsletter.id).with_for_update(key_share=True))
+    newsletters.lock(session, newsletter.id)
     last = current(session, newsletter.id, language)
     if last and (last.text, last.form_exhibit, last.confirm_exhibit) == (text, form_exhibit, confirm_exhibit):
         return last

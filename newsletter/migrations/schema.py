@@ -2,11 +2,10 @@
 
 from newsletter import audit_log, key_registry, newsletters, operators
 from newsletter.consent import exhibits, ledger, seals, signups, subscribers, suppressions, wordings
-from newsletter.content.articles import appearances, articles
+from newsletter.content.articles import appearances, articles, picture_files
 from newsletter.content.digests import digests
 from newsletter.content.feeds import feeds
 from newsletter.content.issues import issues
-from newsletter.content.pictures import picture_files
 from newsletter.mail.delivery import deliveries, leases
 from newsletter.mail.letters import letters
 from newsletter.mail.pace import notices

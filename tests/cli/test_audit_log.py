@@ -15,8 +15,9 @@ from typer.main import get_command
 from newsletter import audit_log, operators
 from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
+from newsletter.content import feed_changes
 from newsletter.content.digests import digests, drafting
-from newsletter.content.feeds import feed_changes, feeds
+from newsletter.content.feeds import feeds
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from typer.testing import Result
 
 from newsletter import newsletters
-from newsletter.content.articles import storing
+from newsletter.content import storing
 from newsletter.content.downloading.downloader import DirectDownloader
 from newsletter.content.feeds import feeds
 from newsletter.content.feeds.feeds import Feed

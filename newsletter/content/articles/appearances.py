@@ -27,9 +27,9 @@ class Appearance(Base):
 
     feed_id: Mapped[int] = mapped_column(ForeignKey("feeds.id"), primary_key=True)
     article_id: Mapped[int] = mapped_column(ForeignKey("articles.id"), primary_key=True, index=True)
-    identity: Mapped[str] = mapped_column(String(255))  # without http: or https:; empty if several stories share it
+    identity: Mapped[str] = mapped_column(String(255))  # see `story_keys.comparable`; empty if several stories share it
     link_key: Mapped[str | None] = mapped_column(String(64), index=True, default=None)  # hash of the canonical link
-    text_key: Mapped[str | None] = mapped_column(String(64), index=True, default=None)  # hash of title and text
+    text_key: Mapped[str | None] = mapped_column(String(64), index=True, default=None)  # hash of the text
     seen_at: Mapped[datetime | None] = mapped_column(default=None)  # when the feed offered it, updated once a day
     left_at: Mapped[datetime | None] = mapped_column(default=None)  # when the feed first lacked the article
     is_withdrawn: Mapped[bool] = mapped_column(default=False, server_default=false())  # its publisher took it out
@@ -56,10 +56,10 @@ def listed(session: Session, feed: Feed) -> list[Appearance]:
     rows = session.scalars(current.order_by(Appearance.article_id.desc()).limit(MAX_LISTED)).all()
     without_keys = {row.article_id: row for row in rows if row.seen_at is None and not (row.link_key or row.text_key)}
     if without_keys:
-        words = select(Article.id, Article.url, Article.title, Article.summary, Article.html)
-        for article_id, url, title, summary, html in session.execute(words.where(Article.id.in_(without_keys))):
+        words = select(Article.id, Article.url, Article.summary, Article.html)
+        for article_id, url, summary, html in session.execute(words.where(Article.id.in_(without_keys))):
             row = without_keys[article_id]
-            row.link_key, row.text_key = link_keys(url)["link"], text_key(title, summary, html)
+            row.link_key, row.text_key = link_keys(url)["link"], text_key(summary, html)
         session.flush()
     return list(rows)
 

@@ -13,6 +13,7 @@ from newsletter.content.feeds.feeds import Feed
 from newsletter.content.parsing.entries import FeedEntry
 from newsletter.store.database import Base
 
+NEWS_AGE = timedelta(days=30)  # an article that was older when it was first seen comes from an archive
 MAX_CLOCK_ERROR = timedelta(days=1)  # a date that is nearer in the future is now, by a wrong clock or zone
 UNTRIED = text("picture_url IS NOT NULL AND picture_tried_at IS NULL")
 TO_BE_RETRIED = text("picture_due_at IS NOT NULL")
@@ -95,10 +96,13 @@ def edit(
     return changed
 
 
-def count(session: Session, feed_id: int, *, since: datetime | None = None) -> int:
-    """Count a feed's articles; with `since`, only those first seen at that time or later."""
-    counted = select(func.count()).where(Article.feed_id == feed_id)
-    return session.scalar(counted.where(Article.first_seen_at >= since) if since else counted) or 0
+def counts(session: Session, feed_ids: Collection[int], *, since: datetime | None = None) -> dict[int, int]:
+    """Count the articles of feeds, by the feed's id; with `since`, only those first seen at that time or later."""
+    counted = select(Article.feed_id, func.count()).where(Article.feed_id.in_(feed_ids)).group_by(Article.feed_id)
+    if since:
+        counted = counted.where(Article.first_seen_at >= since)
+    found = dict(session.execute(counted).all())
+    return {feed_id: found.get(feed_id, 0) for feed_id in feed_ids}
 
 
 def _article(feed_id: int, identity: str, entry: FeedEntry, now: datetime) -> Article:

@@ -1,13 +1,21 @@
 """Canonical links: reduce the addresses under which one page is published to one text. Pure."""
 
 import re
-from contextlib import suppress
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from newsletter.content.parsing.authorities import authority
 
 # Hosts of one site for browsers, phones and AMP; also numbered ones (www2).
-PREFIX = re.compile(r"(?:www\d?|m|mobile|amp)\.(?=[^.]+\.)")
-DEFAULT_PORTS = (None, 80, 443)
+PREFIX = re.compile(r"^(?:www\d?|m|mobile|amp)\.(?=[^.]+\.)")
+ADDRESS = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/]*", re.IGNORECASE)
+SESSION_ID = re.compile(r"(?=.*\d)[a-z0-9-]{16,}", re.IGNORECASE)  # a shorter `sid` may be a story's number
+# A page in a cache of AMP pages: x.cdn.ampproject.org/c/s/press.example/bus, www.google.com/amp/s/press.example/bus.
+CACHED = re.compile(
+    r"https?://(?:[^/]+\.ampproject\.org/[a-z]|(?:www\.)?google\.[a-z.]+/amp)(?:/s)?/(.*)", re.IGNORECASE
+)
+REDIRECTING = ("url", "u", "q", "to", "target", "dest", "destination", "redirect", "link", "goto")  # parameters
+MAX_WRAPPED = 3  # addresses within addresses
 # What a path may end with although it names the same page: an index file, AMP's version, a slash.
 ENDING = re.compile(r"(?:/+|/(?:index|default)\.(?:html?|php|aspx?)|/amp(?:\.html)?|\.amp)$", re.IGNORECASE)
 AMP_SUFFIX = re.compile(r"\.amp(?=\.html?$)", re.IGNORECASE)
@@ -17,7 +25,8 @@ TRACKING_PREFIX = re.compile(r"(?:utm|at|mc|pk|piwik|mtm|matomo|hsa|wt|oly|vero|
 TRACKING = re.compile(
     "fbclid|gclid|dclid|gclsrc|gbraid|wbraid|msclkid|yclid|twclid|ttclid|li_fat_id|igshid|igsh|mkt_tok|cmpid|cmp|ocid|"
     "icid|ncid|intcid|s_cid|s_kwcid|ito|xtor|ftag|smid|spm|ref|ref_src|ref_url|referrer|referer|rss|campaign|"
-    "campaign_id|traffic_source|guccounter|__twitter_impression|echobox|share|sr_share|partner|amp|phpsessid|jsessionid"
+    "campaign_id|traffic_source|guccounter|__twitter_impression|echobox|share|sr_share|partner|amp|"
+    r"phpsessid|jsessionid|sess(?:ion)?_?id|cfid|cftoken|aspsessionid\w*|oscsid|zenid"
 )
 # Parameters that may name a page, unless their value names a channel: ?source=rss, ?from=newsletter.
 AMBIGUOUS = re.compile("source|src|from|via|medium|feed|output|outputtype|format")
@@ -32,10 +41,10 @@ def canonical(url: str) -> str:
     It has no scheme, no default port, no parameters that only track readers, and no ending such as /index.html.
     """
     try:
-        parts = urlsplit(url.strip())
-        port = "" if parts.port in DEFAULT_PORTS else f":{parts.port}"
+        parts = urlsplit(_unwrapped(url.strip()))
+        site = PREFIX.sub("", authority(parts))
         fragment = "" if PLACE.fullmatch(parts.fragment) else f"#{parts.fragment}"
-        return _host(parts) + port + _path(parts.path) + _query(parts.query) + fragment
+        return site + _path(parts.path) + _query(parts.query) + fragment
     except ValueError:
         return url.strip()
 
@@ -45,11 +54,17 @@ def without_host(url: str) -> str:
     return re.sub(r"^[^/?#]*", "", canonical(url))
 
 
-def _host(parts: SplitResult) -> str:
-    host = (parts.hostname or "").rstrip(".")
-    with suppress(UnicodeError):  # a name that no resolver knows stays as it is
-        host = host.encode("idna").decode()
-    return PREFIX.sub("", host, count=1) if PREFIX.match(host) else host
+def _unwrapped(url: str) -> str:
+    """Return the page that a link through a cache or a counting redirect leads to, as far as the link says it."""
+    for _ in range(MAX_WRAPPED):
+        if cached := CACHED.match(url):
+            url = f"https://{cached[1]}"
+        pairs = parse_qsl(urlsplit(url).query)
+        inner = next((value for name, value in pairs if name.lower() in REDIRECTING and ADDRESS.match(value)), None)
+        if inner is None:
+            break
+        url = inner
+    return url
 
 
 def _path(path: str) -> str:
@@ -67,6 +82,8 @@ def _query(query: str) -> str:
 
 def _tracks(name: str, value: str) -> bool:
     name = name.lower()
+    if name == "sid":
+        return bool(SESSION_ID.fullmatch(value))
     if AMBIGUOUS.fullmatch(name):
         return bool(CHANNEL.match(value)) or not value
     return bool(TRACKING.fullmatch(name) or TRACKING_PREFIX.match(name))

@@ -1,20 +1,26 @@
 """Recognize the entries of a document as articles that are stored already. Pure.
 
-Three facts name a story: the id that the feed gives it, its canonical link, and its title with its text. Each of them
-may change, and several stories may share each. So an id counts unless all else contradicts it, a link counts together
-with the title or the date, and words count if the dates do not contradict them.
+Three facts name a story: the id that the feed gives it, its canonical link, and its text. Each of them may change, and
+several stories may share each. So an id counts unless all else contradicts it, a link counts together with the title,
+the date or the text, and a text counts together with the title or the date. What two feeds link to within some days is
+one story, because the link is all that an aggregator keeps.
 """
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from newsletter.content.articles.canonical_links import canonical, without_host
 from newsletter.content.articles.story_keys import StoryKeys, entry_keys
 from newsletter.content.parsing.entries import FeedEntry
 
 POSITION = re.compile(r"\d{1,3}")  # an id that may be no more than the entry's place in the document
+HASHED = "sha256:"  # begins an id that was made from title and text, because the feed gives none
+MIN_HEADLINE = 12  # letters, digits and spaces of a title that tells one story from another of the same minute
+SAME_POST = timedelta(hours=6)  # between two dates of a text that a site, or another one, publishes again
+SAME_LINK = timedelta(days=3)  # between the dates that two feeds give to one page
 ANY_DATE = "any date"
 UNDATED = "undated"
 
@@ -26,6 +32,7 @@ class ComparedSide:
     keys: StoryKeys
     is_here: bool
     is_stored: bool
+    is_elsewhere: bool = True  # False for an article that the feed whose document is read has offered
 
 
 # Yields facts of a story or of an article; a story is an article if they share one.
@@ -57,6 +64,7 @@ def distinct(entries: Iterable[FeedEntry], *, pages: Collection[str | None]) -> 
         seen |= repeated
     identities = Counter(keys.identity for _, keys in stories)
     links = Counter(keys.link for _, keys in stories)
+    texts = Counter(keys.text for _, keys in stories)
     return [
         (
             entry,
@@ -64,6 +72,7 @@ def distinct(entries: Iterable[FeedEntry], *, pages: Collection[str | None]) -> 
                 keys,
                 identity=keys.identity if identities[keys.identity] == 1 else None,
                 link=keys.link if links[keys.link] == 1 else None,
+                is_text_alone=texts[keys.text] == 1,
             ),
         )
         for entry, keys in stories
@@ -76,23 +85,45 @@ def recognize(stories: Sequence[StoryKeys], known: Iterable[KnownArticle]) -> li
     The strongest evidence decides first, and an article is one story's at most: so a feed that numbers its entries by
     position does not turn yesterday's stories into today's.
     """
-    ordered = sorted(known, key=lambda article: (article.is_here, -article.id))
+    sides = _sides(sorted(known, key=lambda article: (article.is_here, -article.id)))
     found: dict[int, int] = {}
     for facts_of in (_exact, _identity, _link, _text, _remaining):
-        _match(stories, ordered, facts_of, found)
-    _match_by_identity_alone(stories, ordered, found)
+        _match(stories, sides, facts_of, found)
+    _match_by_identity_alone(stories, sides, found)
+    _match(stories, sides, _elsewhere, found)
     return [found.get(place) for place in range(len(stories))]
 
 
+def _sides(known: Sequence[KnownArticle]) -> list[tuple[int, ComparedSide]]:
+    """Return the articles to compare, by id, with what all of them together tell about each."""
+    texts = Counter(text for text, _ in {(article.keys.text, article.id) for article in known})
+    here = {article.id for article in known if article.is_here}
+    return [
+        (
+            article.id,
+            ComparedSide(
+                keys=replace(article.keys, is_text_alone=texts[article.keys.text] == 1),
+                is_here=article.is_here,
+                is_stored=True,
+                is_elsewhere=article.id not in here,
+            ),
+        )
+        for article in known
+    ]
+
+
 def _match(
-    stories: Sequence[StoryKeys], known: Sequence[KnownArticle], facts_of: StoryFacts, found: dict[int, int]
+    stories: Sequence[StoryKeys],
+    known: Sequence[tuple[int, ComparedSide]],
+    facts_of: StoryFacts,
+    found: dict[int, int],
 ) -> None:
     """Add matches of remaining stories with remaining articles that share a fact; of several, the last of `known`."""
     taken = set(found.values())
     articles: dict[Hashable, list[int]] = defaultdict(list)
-    for article in known:
-        for fact in facts_of(ComparedSide(article.keys, is_here=article.is_here, is_stored=True)):
-            articles[fact].append(article.id)
+    for article_id, side in known:
+        for fact in facts_of(side):
+            articles[fact].append(article_id)
     for place, keys in enumerate(stories):
         for fact in () if place in found else facts_of(ComparedSide(keys, is_here=True, is_stored=False)):
             candidates = articles[fact]
@@ -127,7 +158,7 @@ def _repetition(keys: StoryKeys) -> Iterator[Hashable]:
         if keys.date:
             yield "page", keys.page, keys.title, keys.date
     if keys.text and keys.date:
-        yield "text", keys.text, keys.date
+        yield "text", keys.text, keys.title, keys.date
 
 
 def _exact(side: ComparedSide) -> Iterator[Hashable]:
@@ -136,23 +167,40 @@ def _exact(side: ComparedSide) -> Iterator[Hashable]:
 
 
 def _identity(side: ComparedSide) -> Iterator[Hashable]:
-    """Yield the id with each fact that may confirm it."""
+    """Yield the id with each fact that may confirm it; `link` and `text` are those of this feed's version."""
     if side.is_here and side.keys.identity:
-        confirming = {"page": side.keys.page, "title": side.keys.title, "date": side.keys.date}
-        yield from ((side.keys.identity, name, fact) for name, fact in confirming.items() if fact)
+        keys = side.keys
+        confirming = {"page": keys.page, "title": keys.title, "date": keys.date, "link": keys.link}
+        is_text_telling = keys.is_text_alone and not POSITION.fullmatch(keys.identity or "")
+        confirming["text"] = keys.text if is_text_telling else None
+        yield from ((keys.identity, name, fact) for name, fact in confirming.items() if fact)
 
 
 def _link(side: ComparedSide) -> Iterator[Hashable]:
-    """Yield the link with the title and with the date: a page of changes has one link for many stories."""
-    if side.keys.link:
-        yield side.keys.link, "title", side.keys.title
-        if side.keys.date:
-            yield side.keys.link, "date", side.keys.date
+    """Yield the link with the title, the date and the text: a page of changes has one link for many stories."""
+    keys = side.keys
+    if keys.link:
+        yield keys.link, "title", keys.title
+        yield keys.link, "date", keys.date or UNDATED
+        if keys.is_text_alone and keys.text:
+            yield keys.link, "text", keys.text
 
 
 def _text(side: ComparedSide) -> Iterator[Hashable]:
-    if side.keys.text:
-        yield from _dated(side, side.keys.text)
+    """Yield the text with the title unless the dates are far apart, and with the date.
+
+    A long title with the date is enough if one of the two has too little text to compare.
+    """
+    keys = side.keys
+    if keys.text:
+        yield from _near(side, SAME_POST, keys.text, keys.title)
+        if keys.is_text_alone and keys.date:
+            yield keys.text, keys.date
+    if keys.date and len(keys.title) >= MIN_HEADLINE:
+        if side.is_stored or not keys.text:
+            yield "any text", keys.title, keys.date
+        if not (side.is_stored and keys.text):
+            yield "no text", keys.title, keys.date
 
 
 def _remaining(side: ComparedSide) -> Iterator[Hashable]:
@@ -162,12 +210,51 @@ def _remaining(side: ComparedSide) -> Iterator[Hashable]:
     """
     if not side.is_here:
         return
-    if side.keys.page:
-        yield from _dated(side, "page", side.keys.page, side.keys.title)
-    if side.keys.path:
-        yield from _dated(side, "path", side.keys.path, side.keys.title)
-    if side.is_stored or not (side.keys.identity or side.keys.link):
-        yield from _dated(side, "title", side.keys.title)
+    keys = side.keys
+    if keys.page:
+        yield from _dated(side, "page", keys.page, keys.title)
+    if keys.path:
+        yield from _dated(side, "path", keys.path, keys.title)
+        if keys.text:
+            yield "path", keys.path, keys.title, keys.text
+    if side.is_stored or not (keys.identity or keys.link):
+        yield from _dated(side, "title", keys.title)
+    if keys.date and (keys.identity or "").startswith(HASHED):
+        yield "hashed", keys.title, keys.date
+
+
+def _elsewhere(side: ComparedSide) -> Iterator[Hashable]:
+    """Yield what is enough for an article that only other feeds have offered.
+
+    That is the link or the text with a near date, and the same date with a title to which one of the two adds a site.
+    """
+    keys = side.keys
+    if not side.is_elsewhere:
+        return
+    if keys.link:
+        yield from _near(side, SAME_LINK, "link", keys.link)
+    if keys.text and keys.is_text_alone:
+        yield from _near(side, SAME_POST, "text", keys.text)
+    if keys.date and len(keys.headline) >= MIN_HEADLINE:
+        yield "their site" if side.is_stored else "our site", keys.title, keys.date
+        if keys.headline != keys.title:
+            yield "our site" if side.is_stored else "their site", keys.headline, keys.date
+
+
+def _near(side: ComparedSide, span: timedelta, *fact: Hashable) -> Iterator[Hashable]:
+    """Yield a fact such that a story and an article share one unless their dates are further apart than `span`.
+
+    Dates up to twice as far apart may count as near, because dates are compared by the span that they lie in.
+    """
+    date = side.keys.date
+    number = int(date.timestamp() // span.total_seconds()) if date else None
+    if side.is_stored:
+        yield *fact, ANY_DATE
+        yield *fact, UNDATED if number is None else number
+    elif number is None:
+        yield *fact, ANY_DATE
+    else:
+        yield from ((*fact, near) for near in (number, number - 1, number + 1, UNDATED))
 
 
 def _dated(side: ComparedSide, *fact: Hashable) -> Iterator[Hashable]:
@@ -183,19 +270,18 @@ def _dated(side: ComparedSide, *fact: Hashable) -> Iterator[Hashable]:
 
 
 def _match_by_identity_alone(
-    stories: Sequence[StoryKeys], known: Sequence[KnownArticle], found: dict[int, int]
+    stories: Sequence[StoryKeys], known: Sequence[tuple[int, ComparedSide]], found: dict[int, int]
 ) -> None:
     """Match the remaining stories with the newest article of the same id, unless link, title and date contradict it."""
     taken = set(found.values())
-    newest: dict[str | None, KnownArticle] = {}
-    for article in known:
-        if article.is_here and article.id >= newest.get(article.keys.identity, article).id:
-            newest[article.keys.identity] = article
+    newest = {side.keys.identity: (article_id, side.keys) for article_id, side in reversed(known) if side.is_here}
     for place, keys in enumerate(stories):
-        same = newest.get(keys.identity) if keys.identity and place not in found else None
-        if same and same.id not in taken and not _contradict(keys, same.keys):
-            found[place] = same.id
-            taken.add(same.id)
+        article_id, same = (
+            newest.get(keys.identity, (None, None)) if keys.identity and place not in found else (None, None)
+        )
+        if article_id and same and article_id not in taken and not _contradict(keys, same):
+            found[place] = article_id
+            taken.add(article_id)
 
 
 def _contradict(story: StoryKeys, article: StoryKeys) -> bool:

@@ -1,6 +1,7 @@
 """Read the articles that could go into an issue, with the facts that decide about them."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, exists, false, select
 from sqlalchemy.orm import Session, aliased
@@ -15,13 +16,18 @@ ROWS_AT_A_TIME = 500
 
 
 def read(
-    session: Session, newsletter_id: int, digest_id: int | None = None, *, only_unused: bool = True
+    session: Session,
+    newsletter_id: int,
+    digest_id: int | None = None,
+    *,
+    only_unused: bool = True,
+    published_since: datetime | None = None,
 ) -> Iterator[Candidate]:
     """Yield the candidates of a digest's next issue, newest first; without a digest, of an issue drafted by hand.
 
     A digest may use what other digests of the newsletter used: a weekly one sums up a daily one. An issue by hand takes
     only what no issue has. Articles of cancelled issues are unused. With `only_unused`, used articles are
-    left out, which is faster.
+    left out, and with `published_since` older ones, which is faster: an archive may have a hundred thousand articles.
     """
     in_this, in_another = _use(digest_id)
     found = select(
@@ -37,6 +43,8 @@ def read(
     found = found.join(Feed, Feed.id == Article.feed_id).where(Feed.newsletter_id == newsletter_id)
     if only_unused:
         found = found.where(~in_this, ~in_another)
+    if published_since:
+        found = found.where(Article.published_at >= published_since)
     newest = found.order_by(Article.published_at.desc(), Article.id.desc())
     with session.execute(newest, execution_options={"yield_per": ROWS_AT_A_TIME}) as rows:
         for row in rows.mappings():

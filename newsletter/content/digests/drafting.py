@@ -134,7 +134,8 @@ def _choose(
     session: Session, newsletter: Newsletter, terms: Terms, digest_id: int | None = None, *, now: datetime
 ) -> list[Candidate]:
     newsletters.lock(session, newsletter.id)  # or another draft could take the same articles
-    return selection.choose(candidates.read(session, newsletter.id, digest_id), terms, now=now)
+    unused = candidates.read(session, newsletter.id, digest_id, published_since=terms.published_since)
+    return selection.choose(unused, terms, now=now)
 
 
 def _nothing_new(session: Session, newsletter: Newsletter, terms: Terms, now: datetime) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-NEWS_AGE = timedelta(days=30)  # an article that was older when it was first seen comes from an archive
+from newsletter.content.articles.articles import NEWS_AGE
 
 
 class ArticleVerdict(StrEnum):
@@ -57,6 +57,11 @@ class Terms:
     archive: bool = False
     digest_began_at: datetime | None = None  # None: the issue is drafted by hand
 
+    @property
+    def published_since(self) -> datetime | None:
+        """The date from which articles are news for the digest; None if any date counts."""
+        return self.digest_began_at - NEWS_AGE if self.digest_began_at and not self.archive else None
+
 
 def judge(candidates: Iterable[Candidate], terms: Terms, *, now: datetime) -> Iterator[Judgement]:
     """Judge each candidate, newest first as they must come: eligible ones are chosen until the issue is full."""
@@ -82,7 +87,7 @@ def choose(candidates: Iterable[Candidate], terms: Terms, *, now: datetime) -> l
 
 def _objection(candidate: Candidate, terms: Terms, now: datetime) -> ArticleVerdict | None:
     """Return why an issue with room would leave the candidate out; None if it would not."""
-    began = terms.digest_began_at
+    since = terms.published_since
     objections = {
         ArticleVerdict.IN_THIS_DIGEST: candidate.in_this_digest,
         ArticleVerdict.IN_ANOTHER_ISSUE: candidate.in_another_issue,
@@ -90,6 +95,6 @@ def _objection(candidate: Candidate, terms: Terms, now: datetime) -> ArticleVerd
         ArticleVerdict.FEED_REMOVED: candidate.is_feed_removed,
         ArticleVerdict.FUTURE: candidate.published_at > now,
         ArticleVerdict.ARCHIVE: not terms.archive and candidate.published_at < candidate.first_seen_at - NEWS_AGE,
-        ArticleVerdict.BEFORE_DIGEST: bool(not terms.archive and began and candidate.published_at < began - NEWS_AGE),
+        ArticleVerdict.BEFORE_DIGEST: since is not None and candidate.published_at < since,
     }
     return next((verdict for verdict, holds in objections.items() if holds), None)

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.fetcher import Fetcher
 from newsletter.content.parsing import parser
+from newsletter.content.parsing.documents.decoding import FeedUnreadable
 from newsletter.content.parsing.entries import ParsedFeed
 from newsletter.content.parsing.images.image_check import check
 from newsletter.errors import NewsletterError
@@ -22,6 +24,10 @@ class DownloadInterrupted(NewsletterError):
 
 class DownloadCancelled(DownloadInterrupted):
     """This service stops; the download begins again when it runs."""
+
+
+FeedFailure = FetchError | FeedUnreadable | LimitExceeded | DownloadInterrupted
+FEED_FAILURES = (FetchError, FeedUnreadable, LimitExceeded, DownloadInterrupted)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from PIL import Image
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.http import HttpFetcher, tls_context
 from newsletter.content.parsing import parser
+from newsletter.content.parsing.dates import dates
 from newsletter.content.parsing.documents.decoding import FeedUnreadable
 from newsletter.content.parsing.images import image_check
 from newsletter.content.parsing.images.picture_candidates import MIN_WIDTH
@@ -32,6 +33,7 @@ CLOSED = "http://127.0.0.1:1/"  # forbidden: the request ends before a connectio
 def warm_up() -> None:
     """Load certificates, parsers and image formats by reading small documents of each kind."""
     tls_context()
+    dates.prepare()
     with suppress(FetchError):
         HttpFetcher().fetch(CLOSED)
     for body in DOCUMENTS:

@@ -1,9 +1,9 @@
 """Feed addresses as people write them: which web addresses are meant, and which two are the same feed."""
 
 import re
-from contextlib import suppress
 from urllib.parse import urlsplit
 
+from newsletter.content.parsing.authorities import authority
 from newsletter.content.parsing.feed_links import web_address
 from newsletter.content.parsing.texts.sanitizing import without_userinfo
 from newsletter.errors import Malformed
@@ -13,7 +13,6 @@ SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(?!\d)", re.IGNORECASE)  # a digit fol
 LOCAL = re.compile(r"localhost|\[[0-9a-f:.]+\]|[^.]+:\d+", re.IGNORECASE)  # hosts that need no dot
 ESCAPED = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)
 UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
-DEFAULT_PORTS = (None, 80, 443)
 
 
 def candidates(text: str) -> tuple[str, ...]:
@@ -46,12 +45,8 @@ def same_feed_key(url: str) -> str:
     not count: no known site serves different feeds at addresses that differ only in these.
     """
     parts = urlsplit(url)
-    host = (parts.hostname or "").rstrip(".")
-    with suppress(UnicodeError):  # a name that no resolver knows stays as it is
-        host = host.encode("idna").decode()
-    port = "" if parts.port in DEFAULT_PORTS else f":{parts.port}"
     query = f"?{parts.query}" if parts.query else ""
-    return f"{host}{port}" + ESCAPED.sub(_escape, parts.path).rstrip("/") + ESCAPED.sub(_escape, query)
+    return authority(parts) + ESCAPED.sub(_escape, parts.path).rstrip("/") + ESCAPED.sub(_escape, query)
 
 
 def _has_host(bare: str) -> bool:

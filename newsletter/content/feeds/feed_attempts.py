@@ -7,9 +7,15 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
-from newsletter.content.downloading.downloader import Downloader, DownloadInterrupted, FeedDownload, LimitExceeded
+from newsletter.content.downloading.downloader import (
+    FEED_FAILURES,
+    Downloader,
+    DownloadInterrupted,
+    FeedDownload,
+    LimitExceeded,
+)
 from newsletter.content.feeds import feed_moves
-from newsletter.content.feeds.feeds import DueFeed, Feed
+from newsletter.content.feeds.feeds import ROW_LOCK, DueFeed, Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.parsing.documents.decoding import FeedUnreadable
 from newsletter.content.parsing.texts.sanitizing import UNSTORABLE, one_line
@@ -48,7 +54,7 @@ def attempt(downloader: Downloader, due: DueFeed, *, now: datetime) -> FeedAttem
     etag, last_modified = (due.etag, due.last_modified) if is_recent else (None, None)
     try:
         return FeedAttempt(download=downloader.feed(due.url, etag=etag, last_modified=last_modified))
-    except (FetchError, FeedUnreadable, LimitExceeded, DownloadInterrupted) as error:
+    except FEED_FAILURES as error:
         return FeedAttempt(error=error)
     except Exception as error:  # noqa: BLE001 - a feed that triggers a bug of ours must not delay the others
         log_failure(log, "a feed cannot be refreshed", error, feed=due.id)
@@ -60,7 +66,7 @@ def record(session: Session, due: DueFeed, attempt: FeedAttempt, *, now: datetim
 
     Return None if the feed was removed or got another address meanwhile: then the result says nothing about it.
     """
-    feed = session.get(Feed, due.id, with_for_update=True)
+    feed = session.get(Feed, due.id, with_for_update=ROW_LOCK)
     if feed is None or feed.removed_at or feed.url != due.url:
         return None
     feed.checked_at = now

@@ -2,11 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from newsletter import audit_log
+from newsletter import audit_log, newsletters
+from newsletter.content.feeds import feeds
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.parsing.feed_links import web_address
 from newsletter.content.parsing.texts.sanitizing import without_userinfo
@@ -20,27 +19,22 @@ def move(session: Session, feed: Feed, moved_to: str, *, now: datetime) -> str |
     old, new = feed.url, web_address(moved_to)
     if new is None or new == old:
         return None
+    newsletters.lock(session, feed.newsletter_id)  # or another transaction could add a feed with this address
     if words := conflict(session, feed, new):
         return words
-    try:
-        with session.begin_nested():
-            feed.url = new
-            session.flush()
-    except IntegrityError:  # another transaction has just added a feed with this address
-        session.refresh(feed, ["url"])
-        return conflict(session, feed, new)
+    feed.url = new
     fields = {"old": without_userinfo(old), "new": new}
-    subject = f"feed:{feed.id}"
-    audit_log.record(session, actor=audit_log.WORKER, verb="feed moved", subject=subject, now=now, **fields)
+    feeds.record_change(session, feed, "feed moved", actor=audit_log.WORKER, now=now, **fields)
     return None
 
 
 def conflict(session: Session, feed: Feed, moved_to: str) -> str | None:
-    """Return the words for a feed that cannot take its new address because another has it; None if none has."""
-    same = (Feed.newsletter_id == feed.newsletter_id, Feed.url == web_address(moved_to), Feed.id != feed.id)
-    other = session.scalar(select(Feed).where(*same))
+    """Return the words for a feed whose new address another feed has in any spelling; None if none has."""
+    address = web_address(moved_to)
+    other = feeds.with_address(session, feed.newsletter_id, address, besides=feed) if address else None
     if other is None:
         return None
+    shown = without_userinfo(other.url)
     if other.removed_at:
-        return f"The feed has moved to {other.url}, an address that was removed from this newsletter."
-    return f"The feed has moved to {other.url}, which this newsletter reads as feed {other.id}. Remove one of the two."
+        return f"The feed has moved to {shown}, an address that was removed from this newsletter."
+    return f"The feed has moved to {shown}, which this newsletter reads as feed {other.id}. Remove one of the two."

@@ -17,6 +17,11 @@ from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base
 
 LEASE_DURATION = timedelta(minutes=2)  # until another worker may claim the feed
+# Others may insert rows that refer to the locked feed. A stronger lock would forbid it, and two transactions would wait
+# for each other: one that has locked this feed waits for the newsletter, and one that has locked the newsletter lets
+# articles refer to this feed. PostgreSQL takes the stronger lock to change `url` or `newsletter_id`, so lock the
+# newsletter before.
+ROW_LOCK: dict[str, Any] = {"key_share": True}
 
 
 class Feed(Base):
@@ -74,7 +79,7 @@ def add(session: Session, newsletter: Newsletter, url: str, *, actor: str, now: 
     here; `feed_looks` shows whether the address is a feed.
     """
     address = feed_addresses.candidates(url)[0]
-    newsletters.lock(session, newsletter.id)  # or two commands could add two spellings of one address
+    newsletters.lock(session, newsletter.id)  # or another transaction could add another spelling of the address
     feed = unused_address(session, newsletter, address)
     if feed is None:
         feed = Feed(newsletter_id=newsletter.id, url=address, added_at=now, next_try_at=now)
@@ -93,19 +98,22 @@ def unused_address(session: Session, newsletter: Newsletter, url: str, *, beside
 
     Return the removed feed that had it, or None.
     """
+    found = with_address(session, newsletter.id, url, besides=besides)
+    if found and found.removed_at is None:
+        shown = without_userinfo(found.url)
+        raise Malformed("url", f"“{newsletter.name}” already has this feed: it is feed {found.id}, {shown}")
+    return found
+
+
+def with_address(session: Session, newsletter_id: int, url: str, *, besides: Feed | None = None) -> Feed | None:
+    """Return the newsletter's feed, other than `besides`, that has the address in any spelling; else a removed one."""
     host = (urlsplit(url).hostname or "").rstrip(".")
-    similar = select(Feed).where(Feed.newsletter_id == newsletter.id)
+    similar = select(Feed).where(Feed.newsletter_id == newsletter_id)
     if host.isascii() and "xn--" not in host:  # an international host has two encodings
         similar = similar.where(func.lower(Feed.url).contains(host, autoescape=True))
     key = feed_addresses.same_feed_key(url)
     same = [each for each in session.scalars(similar) if each is not besides and _key(each) == key]
-    removed = None
-    for feed in same:
-        if feed.removed_at is None:
-            shown = without_userinfo(feed.url)
-            raise Malformed("url", f"“{newsletter.name}” already has this feed: it is feed {feed.id}, {shown}")
-        removed = feed
-    return removed
+    return min(same, key=lambda feed: feed.removed_at is not None, default=None)
 
 
 def begin_anew(feed: Feed, url: str, *, now: datetime) -> None:
@@ -117,7 +125,7 @@ def begin_anew(feed: Feed, url: str, *, now: datetime) -> None:
 
 def numbered(session: Session, feed_id: int, *, for_change: bool = False) -> Feed:
     """Return the feed with that id, locked if it is to be changed. Raises NotFound if it is unknown or was removed."""
-    feed = session.get(Feed, feed_id, with_for_update=True if for_change else None)
+    feed = session.get(Feed, feed_id, with_for_update=ROW_LOCK if for_change else None)
     if feed is None:
         raise NotFound(f"There is no feed {feed_id}. Its id is in the first column of: newsletter feeds list")
     if feed.removed_at:
@@ -145,8 +153,10 @@ def make_due(session: Session, *, actor: str, now: datetime, feed_ids: Collectio
     for feed_id in feed_ids:
         if numbered(session, feed_id).paused_at:
             raise Refused(f"Feed {feed_id} is paused. Resume it first: newsletter feeds resume {feed_id}")
-    due = update(Feed).where(ACTIVE, Feed.id.in_(feed_ids) if feed_ids else true())
-    session.execute(due.values(next_try_at=now))
+    # Locked in one order, because an UPDATE alone takes any, and two of them would wait for each other.
+    chosen = select(Feed.id).where(ACTIVE, Feed.id.in_(feed_ids) if feed_ids else true()).order_by(Feed.id)
+    locked = session.scalars(chosen.with_for_update(**ROW_LOCK)).all()
+    session.execute(update(Feed).where(Feed.id.in_(locked)).values(next_try_at=now))
     which = {"feeds": sorted(feed_ids)} if feed_ids else {}
     audit_log.record(session, actor=actor, verb="feeds refreshed", subject="feeds", now=now, **which)
 

@@ -78,13 +78,16 @@ class GuardedNetwork(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
-        """Connect to the first address of the host that answers. Raises Forbidden if any address is not permitted."""
+        """Connect to the first address of the host that answers. Raises Forbidden if any address is not permitted.
+
+        Each address has a fair share of the time that is left: a host may publish one that never answers.
+        """
         failure: Exception = httpcore2.ConnectError("no address")
-        for address in self._guard.addresses(host, port, seconds=self._deadline.left()):
+        addresses = self._guard.addresses(host, port, seconds=self._deadline.left())
+        for untried, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+            seconds = self._deadline.left() / untried
             try:
-                stream = self._network.connect_tcp(
-                    str(address), port, self._deadline.left(), local_address, socket_options
-                )
+                stream = self._network.connect_tcp(str(address), port, seconds, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
             else:

@@ -4,7 +4,6 @@ Several codings multiply: a few kilobytes in four layers keep a processor busy f
 With one coding, the work is proportional to the input and the output, and both are bounded.
 """
 
-import re
 import zlib
 from collections.abc import Iterable, Iterator
 
@@ -12,23 +11,30 @@ from newsletter.content.fetching.destinations import FetchError
 
 GZIP, DEFLATE = "gzip", "deflate"
 NAMES = {"gzip": GZIP, "x-gzip": GZIP, "deflate": DEFLATE}
-WITHOUT_EFFECT = {"", "identity", "none"}
+# Codings that nobody asked for: those of IANA's registry, and older ones. Browsers and proxies decode some of them.
+UNASKED = {
+    *["br", "dcb", "zstd", "dcz", "compress", "x-compress", "bzip2", "x-bzip2", "xz", "lzma", "sdch", "exi"],
+    *["pack200-gzip", "aes128gcm"],
+}
 PIECE = 65_536  # bytes of output at a time
 MAX_MEMBERS = 1000  # of a gzip file; each costs a decompressor, even if it is empty
 MEMBER_START = b"\x1f\x8b"  # RFC 1952 section 2.3.1
 
 
 def named(fields: Iterable[str]) -> str | None:
-    """Return the one coding that the Content-Encoding fields name, or None. Raises FetchError for any other."""
-    codings = [name.strip().lower() for field in fields for name in field.split(",")]
-    codings = [name for name in codings if name not in WITHOUT_EFFECT]
+    """Return the one coding that the Content-Encoding fields name, or None.
+
+    Raises FetchError for several, and for one that was not asked for. A name that no coding has, such as utf-8 or none,
+    is a server's mistake and changes nothing, as in browsers.
+    """
+    names = [name.strip().lower() for field in fields for name in field.split(",")]
+    codings = [name for name in names if name in NAMES or name in UNASKED]
     if not codings:
         return None
     if len(codings) > 1:
         raise FetchError("The response is compressed more than once; only one compression is accepted.")
     if codings[0] not in NAMES:
-        known = codings[0] if re.fullmatch(r"[a-z0-9-]{1,20}", codings[0]) else "an unknown coding"
-        raise FetchError(f"The response is compressed with {known}; only gzip and deflate are accepted.")
+        raise FetchError(f"The response is compressed with {codings[0]}; only gzip and deflate are accepted.")
     return NAMES[codings[0]]
 
 

@@ -39,6 +39,7 @@ FAILURES = (
     httpcore2.ProtocolError,
     httpcore2.UnsupportedProtocol,
 )
+BROKEN = (httpx2.ProtocolError, httpcore2.ProtocolError)
 INVALID = (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpcore2.UnsupportedProtocol)
 
 
@@ -115,6 +116,9 @@ class HttpFetcher:
             raise ServerUnavailable(
                 f"The server sent no complete response within {self._seconds:g} seconds."
             ) from error
+        except BROKEN as error:  # behind a colon, the HTTP library quotes what the server sent
+            reason = str(error).partition(":")[0].rstrip(".")
+            raise ServerUnavailable(f"The server sent no valid HTTP response: {reason}.") from error
         except FAILURES as error:
             kind = FetchError if isinstance(error, INVALID) else ServerUnavailable
             raise kind(f"The server could not be reached: {connection_failures.explain(error)}") from error

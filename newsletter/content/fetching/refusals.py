@@ -12,6 +12,7 @@ from newsletter.content.parsing import web_pages
 TEMPORARY = (408, 425, 429)  # and every server error
 GONE_PAUSE = timedelta(days=7)
 ADVICE = {
+    **dict.fromkeys((301, 302, 303, 307, 308), "It redirects to no address that can be followed."),
     304: "It was asked for the whole document.",
     401: "It asks for a login; only public feeds can be read.",
     403: "It refuses this service. Ask the publisher to let it read the feed.",

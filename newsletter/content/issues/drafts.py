@@ -13,6 +13,7 @@ from newsletter.content.articles.articles import Article
 from newsletter.content.issues import editions, issues
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
 
+WITHDRAWAL = "issue articles withdrawn"  # for the audit log
 ALL_WITHDRAWN = "Every article of the issue was withdrawn by its publisher."
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def _drop(session: Session, issue: Issue, withdrawn: Collection[int], *, now: da
     contained = select(IssueArticle.article_id).where(IssueArticle.issue_id == issue.id)
     ids = set(session.scalars(contained))
     gone = sorted(ids.intersection(withdrawn))
-    issues.log_change(session, issue, "articles withdrawn", actor=audit_log.WORKER, now=now, articles=gone)
+    issues.log_change(session, issue, WITHDRAWAL.removeprefix("issue "), actor=audit_log.WORKER, now=now, articles=gone)
     if len(gone) == len(ids):  # a cancelled issue keeps its articles for the record
         issues.cancel(session, issue, actor=audit_log.WORKER, now=now, reason=ALL_WITHDRAWN)
         return

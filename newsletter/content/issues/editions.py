@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from newsletter.content.articles.articles import Article
+from newsletter.content.articles.picture_files import Picture
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.parsing.texts.sanitizing import plain_text
 from newsletter.content.parsing.texts.shortening import excerpt
-from newsletter.content.pictures.picture_files import Picture
 
 WORDS_PER_MINUTE = 220
 MIN_WORDS = 100  # for a reading time: a feed that contains only an excerpt does not show how long the article is

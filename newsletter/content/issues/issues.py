@@ -10,10 +10,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import audit_log, newsletters
 from newsletter.content.articles.articles import Article
+from newsletter.content.articles.picture_files import Picture
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import editions
 from newsletter.content.issues.editions import Edition
-from newsletter.content.pictures.picture_files import Picture
 from newsletter.errors import Malformed, Refused
 from newsletter.store.database import Base
 

@@ -5,12 +5,14 @@ An entry without authors has those of its source, else of its feed (RFC 4287 sec
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from newsletter.content.parsing.feedparser_input import MAILBOX
 from newsletter.content.parsing.texts.unescaping import plain_line
 
 MAX_AUTHORS = 20
+MAX_READ = 100  # authors that are read for these: a feed may give thousands to each of its entries
 MAX_AUTHOR = 500  # characters that are searched for mail addresses
 BY = re.compile(r"(?:written )?by:?\s+(?=\S)", re.IGNORECASE)
 # A mail address written as "ann at news dot example" is none for readers either.
@@ -22,8 +24,8 @@ def of_entry(entry: Any, feed: Any) -> str:
 
     The last resort is the managing editor, whom RSS 2.0 names for the content of the whole channel.
     """
-    inherited = _names(entry.get("source") or {}) or _names(feed) or joined([feed.get("managing_editor") or ""])
-    return _names(entry) or inherited
+    own = _names(entry) or _names(entry.get("source") or {})
+    return own or _names(feed) or joined([feed.get("managing_editor") or ""])
 
 
 def of_json_item(item: dict[str, Any], feed: dict[str, Any]) -> str:
@@ -34,7 +36,7 @@ def of_json_item(item: dict[str, Any], feed: dict[str, Any]) -> str:
 def joined(names: Iterable[str]) -> str:
     """Return the names, each once, separated by commas."""
     unique: dict[str, str] = {}
-    for name in names:
+    for name in islice(names, MAX_READ):
         plain = _name(name)
         if not NO_NAME.fullmatch(plain):
             unique.setdefault(plain.casefold(), plain)

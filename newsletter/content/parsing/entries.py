@@ -1,11 +1,10 @@
 """Entries: normalize a feed's entries to one safe form, whatever the feed's format."""
 
 import hashlib
-import html as markup
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 
 from newsletter.content.parsing.dates.dates import first_date
 from newsletter.content.parsing.feed_links import web_address
@@ -15,12 +14,13 @@ from newsletter.content.parsing.texts.boilerplate import without_boilerplate
 from newsletter.content.parsing.texts.excerpts import title_and_summary
 from newsletter.content.parsing.texts.sanitizing import one_line, plain_text, sanitize
 from newsletter.content.parsing.texts.shortening import excerpt
-from newsletter.content.parsing.texts.unescaping import plain_line
+from newsletter.content.parsing.texts.unescaping import plain_line, unescape
 
 MAX_IDENTITY = 255
 MAX_NAME = 100
 MAX_AUTHORS = 200
 MAX_CATEGORIES = 20
+MAX_READ_CATEGORIES = 200  # that are read for these, because many repeat others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,7 @@ def _without_scheme(url: str | None) -> str:
 
 
 def _categories(names: Iterable[str]) -> tuple[str, ...]:
-    unique = dict.fromkeys(excerpt(plain_line(name), MAX_NAME) for name in names)
+    unique = dict.fromkeys(excerpt(plain_line(name), MAX_NAME) for name in islice(names, MAX_READ_CATEGORIES))
     return tuple(name for name in unique if name)[:MAX_CATEGORIES]
 
 
@@ -151,6 +151,6 @@ def _pictures(raw: RawEntry, base: str) -> tuple[LeadPicture, ...]:
 
     def resolve(picture: OfferedPicture) -> str | None:
         start = base if picture.source is PictureSource.TEXT else raw.base
-        return web_address(markup.unescape(picture.url), start)
+        return web_address(unescape(picture.url), start)
 
     return picture_candidates.choose(offered, resolve=resolve, title=one_line(raw.title), author=one_line(raw.author))

@@ -15,6 +15,8 @@ WITHOUT_SCHEME = re.compile(r"www\.[a-z0-9-]+\.[a-z0-9.-]+(?:[/?#:]|$)", re.IGNO
 def web_address(link: str, base: str = "") -> str | None:
     """Return the link as an absolute http or https URL without user and password; None if it is no such URL."""
     link = one_line(link).replace(" ", "%20")
+    if "<" in link:  # markup in place of an address
+        return None
     if WITHOUT_SCHEME.match(link):
         link = f"http://{link}"
     try:

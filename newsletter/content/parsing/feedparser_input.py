@@ -1,17 +1,21 @@
-"""Prepare an XML document for feedparser, which would read some common elements as others."""
+"""Prepare an XML document for feedparser, which would read some common elements as others.
+
+The quantifiers are possessive (`*+`) where two of them can match the same text, so that no document takes long.
+"""
 
 import html as markup
 import re
 
 # The text of a <link> is the address (RSS 2.0); with one of these attributes, feedparser would take the attribute's.
 LINK_WITH_TEXT = re.compile(
-    r"<link\s[^<>]*?\b(?:href|uri|url|src)\s*=[^<>]*(?<!/)>"
-    r"(\s*(?:<!\[CDATA\[)?\s*https?://[^\s<>\]]+\s*(?:\]\]>)?\s*</link\s*>)",
+    r"<link\s(?=[^<>]*?\b(?:href|uri|url|src)\s*=)[^<>]*+(?<!/)>"
+    r"(\s*+(?:<!\[CDATA\[\s*+)?https?://[^\s<>\]]++\s*+(?:\]\]>\s*+)?</link\s*>)",
     re.IGNORECASE,
 )
 # Without these, feedparser reads the permalink as the link of the item.
 NO_LINK = re.compile(
-    r"<link\s*/>|<link>\s*(?:<!\[CDATA\[\s*(?:\]\]>)?)?(?:\s*</link\s*>|(?!https?:)[a-z][a-z0-9+.-]*:[^<>]*(?:>\s*)?</link\s*>)",
+    r"<link\s*/>|<link>\s*+(?:<!\[CDATA\[\s*+(?:\]\]>\s*+)?)?"
+    r"(?:</link\s*>|(?!https?:)[a-z][a-z0-9+.-]*+:[^<>]*+(?:>\s*+)?</link\s*>)",
     re.IGNORECASE,
 )
 # feedparser takes the title of a media file for that of the entry. It takes its description for a text of the entry as
@@ -22,8 +26,8 @@ MEDIA_TITLE = re.compile(r"<(/?)media:title(?=[\s/>])")
 MANAGING_EDITOR = re.compile(r"<(/?)managingEditor(?=[\s/>])", re.IGNORECASE)
 # feedparser cuts a name after the address beside it, if the address ends in a domain of more than four letters.
 PERSON = re.compile(
-    r"(<(?:author|managing_editor|(?:dc:|dcterms:)?creator|itunes:author)(?:\s[^<>]*)?>)\s*(<!\[CDATA\[)?([^<\]]{0,500}@[^<\]]{0,500})"
-    r"(?:\]\]>)?\s*(?=</)",
+    r"(<(?:author|managing_editor|(?:dc:|dcterms:)?creator|itunes:author)(?:\s[^<>]*+)?>)\s*+(<!\[CDATA\[)?"
+    r"(?=[^<\]@]{0,500}@)([^<\]]{0,1000}+)(?:\]\]>)?\s*+(?=</)",
     re.IGNORECASE,
 )
 MAILBOX = re.compile(r"[(<\[]?\s*(?:mailto:)?[^\s@()<>\[\],;]+@[^\s@()<>\[\],;]+\s*[)>\]]?", re.IGNORECASE)

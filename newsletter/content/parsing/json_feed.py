@@ -19,7 +19,7 @@ def is_json(text: str) -> bool:
 def read(text: str, url: str) -> RawFeed:
     """Return the feed and its items. Raises FeedUnreadable for broken JSON and for JSON that is not a feed."""
     try:
-        feed = json.loads(text)
+        feed = json.loads(text, strict=False)  # with line breaks in strings
     except (ValueError, RecursionError) as error:
         raise FeedUnreadable("The document is broken JSON.") from error
     if "jsonfeed.org/version/" not in _text(feed, "version") or not isinstance(feed.get("items"), list):
@@ -65,7 +65,7 @@ def _attachments(item: dict[str, Any]) -> list[str]:
 def _text(item: dict[str, Any], name: str) -> str:
     """Return the value as a string, empty if it is neither a string nor a number. Some feeds' ids are numbers."""
     value = item.get(name)
-    return str(value) if isinstance(value, str | int | float) else ""
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
 def _tags(tags: Any) -> list[str]:

@@ -36,13 +36,6 @@ COLUMNS: dict[str, list[sa.Column[Any]]] = {
 
 
 def upgrade() -> None:
-    for table, columns in COLUMNS.items():
-        for column in columns:
-            op.add_column(table, column)
-    due = sa.text("picture_due_at IS NOT NULL")
-    op.create_index(
-        "ix_articles_picture_due_at", "articles", ["picture_due_at"], postgresql_where=due, sqlite_where=due
-    )
     op.create_table(
         "appearances",
         sa.Column("feed_id", ID, nullable=False),
@@ -66,3 +59,11 @@ def upgrade() -> None:
     for name in ("article_id", "link_key", "text_key"):
         op.create_index(f"ix_appearances_{name}", "appearances", [name])
     op.execute("INSERT INTO appearances (feed_id, article_id, identity) SELECT feed_id, id, identity FROM articles")
+    # Last, because a new column stops even reading until the transaction ends, and the rows above take long.
+    for table, columns in COLUMNS.items():
+        for column in columns:
+            op.add_column(table, column)
+    due = sa.text("picture_due_at IS NOT NULL")
+    op.create_index(
+        "ix_articles_picture_due_at", "articles", ["picture_due_at"], postgresql_where=due, sqlite_where=due
+    )

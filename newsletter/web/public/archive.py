@@ -9,9 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
+from newsletter.content.articles.picture_files import Picture
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue, IssueStatus
-from newsletter.content.pictures.picture_files import Picture
 from newsletter.errors import NotFound
 from newsletter.newsletters import Newsletter
 from newsletter.web.guards import route_rules

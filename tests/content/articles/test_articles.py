@@ -120,8 +120,10 @@ def test_characters_that_a_database_refuses_are_removed_before_it(begin):
 
 def test_articles_are_counted(begin):
     with begin() as session:
-        feed = a_feed(session, a_newsletter(session))
+        newsletter = a_newsletter(session)
+        feed, empty = a_feed(session, newsletter), a_feed(session, newsletter, "empty")
         publish(session, feed, "bus", "bridge")
         publish(session, feed, "orchard", now=LATER)
-        assert articles.count(session, feed.id) == 3
-        assert articles.count(session, feed.id, since=LATER) == 1
+        ids = [feed.id, empty.id]
+        assert articles.counts(session, ids) == {feed.id: 3, empty.id: 0}
+        assert articles.counts(session, ids, since=LATER) == {feed.id: 1, empty.id: 0}

@@ -43,6 +43,7 @@ def test_any_text_has_a_canonical_link(text, start):
         ("https://press.example/story?source=town-hall", "https://press.example/story?source=library"),
         ("https://press.example/#!/bus", "https://press.example/#!/bridge"),
         ("https://press.example/changes#v1", "https://press.example/changes#v2"),
+        ("https://press.example/story?sid=1", "https://press.example/story?sid=2"),
         ("https://press.example/Bus", "https://press.example/bus"),
         ("https://press.example:8080/bus", "https://press.example/bus"),
         ("https://town.example/bus", "https://press.example/bus"),
@@ -62,6 +63,11 @@ def test_other_pages_have_other_canonical_links(one, other):
         "https://press.example/2026/bus;jsessionid=8A",
         "https://press.example/2026/bus?amp=1",
         "https://press.example/2026/%62us?",
+        "https://press.example/2026/bus?sessionid=8A",
+        "https://press.example/2026/bus?sid=0a1b2c3d4e5f6071",
+        "https://press-example.cdn.ampproject.org/c/s/press.example/2026/bus",
+        "https://www.google.com/amp/s/press.example/2026/bus",
+        "https://www.google.com/url?rct=j&url=https%3A%2F%2Fpress.example%2F2026%2Fbus&usg=AO1",
     ],
 )
 def test_versions_of_a_page_have_one_canonical_link(other):

@@ -44,6 +44,15 @@ def found(entries, known) -> list[int | None]:
         {"identity": "g2", "url": "https://new.example/bridge", "html": ""},
         {"identity": "g2", "url": "https://new.example/2026/bridge", "date": None},
         {"title": "Live: the bridge is open", "date": NOON + DAY, "html": ""},
+        # The slug follows a corrected title, and the id follows the slug.
+        {"identity": "g2", "url": "https://press.example/bridge-open", "title": "The bridge is open"},
+        # All dates are those of the fetch.
+        {"identity": "g2", "url": "https://press.example/bridge?x=2", "date": NOON + timedelta(hours=1)},
+        {"identity": "g2", "title": "The bridge is open", "date": NOON + DAY},
+        # The site moved and published everything again.
+        {"identity": "g2", "url": "https://new.example/bridge", "date": NOON + 9 * DAY},
+        {"identity": "g2", "url": "https://press.example/b2", "html": "Short"},
+        {"identity": "g2", "url": "https://press-example.cdn.ampproject.org/c/s/press.example/bridge", "html": "Short"},
     ],
 )
 def test_a_changed_entry_is_the_same_story(changes):
@@ -65,7 +74,20 @@ def test_a_changed_entry_is_the_same_story(changes):
         # Ids that are places in the document.
         ({"identity": "1"}, {"identity": "1", "url": "https://press.example/bus", "title": "Bus", "date": NOON + DAY}),
         # Too few words to tell stories apart.
-        ({"html": "Photo"}, {"identity": "g2", "url": "https://press.example/2", "html": "Photo"}),
+        (
+            {"title": "Picture", "html": "Photo"},
+            {"title": "Picture", "identity": "g2", "url": "https://press.example/2", "html": "Photo"},
+        ),
+        # A page with another story every day, which its feed lists alone.
+        (
+            {"title": "Monday"},
+            {
+                "title": "Tuesday",
+                "identity": "g2",
+                "date": NOON + DAY,
+                "html": "<p>Sun and some wind from the west.</p>",
+            },
+        ),
         # Links that name no story.
         (
             {"url": "https://press.example/", "title": "Bus", "html": ""},
@@ -124,6 +146,61 @@ def test_a_story_in_another_feed_is_recognized_by_its_link_or_its_words():
     known = stored([an_item()], is_here=False)
     assert found([an_item(identity="x", url="https://press.example/bridge?ref=town", html="")], known) == [1]
     assert found([an_item(identity="x", url="https://reader.example/7")], known) == [1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": "Town: the bridge opens", "date": NOON + timedelta(hours=3)},
+        {"title": "The bridge opens", "html": ""},
+        {
+            "url": "https://www.google.com/url?rct=j&url=https://press.example/bridge&usg=AO1",
+            "title": "The bridge opens - Press",
+            "html": "",
+            "date": NOON + DAY,
+        },
+    ],
+)
+def test_an_aggregator_s_version_of_a_story_is_that_story(change):
+    theirs = an_item(**{"identity": "x", "url": "https://reader.example/7", **change})
+    assert found([theirs], stored([an_item()], is_here=False)) == [1]
+    week = an_item(
+        **{"identity": "x", **change, "url": "https://press.example/bridge", "date": NOON + 9 * DAY, "html": ""}
+    )
+    assert found([week], stored([an_item(title="Bridge")], is_here=False)) == [None]
+
+
+def test_ids_that_differ_in_host_and_session_are_one():
+    first = an_item(identity="http://press.example/story;jsessionid=1A?id=7", url=None, title="One", html="", date=None)
+    again = an_item(
+        identity="https://www.press.example/story?id=7&sid=00f1e2d3c4b5a697", url=None, title="Two", html="", date=None
+    )
+    assert found([again], stored([first])) == [1]
+
+
+def test_an_id_that_is_the_title_is_none():
+    last_week = an_item(identity="Weekly", title="Weekly", html="", date=NOON - 7 * DAY)
+    this_week = an_item(identity="Weekly", title="Weekly", html="", url="https://press.example/2")
+    assert found([this_week], stored([last_week])) == [None]
+
+
+def test_without_an_id_and_a_date_the_link_is_enough():
+    known = stored([an_item(identity="https://press.example/bridge", has_own_identity=False, date=None)])
+    later = an_item(identity="https://press.example/bridge", has_own_identity=False, date=None, title="Open", html="")
+    assert found([later], known) == [1]
+
+
+def test_the_name_of_a_site_in_a_title_makes_no_other_story():
+    names = ("The bridge opens", "The bridge opens - Press", "The bridge opens | Town Gazette")
+    plain, press, gazette = (
+        an_item(
+            identity=name, url=f"https://{number}.example/x", title=name, html=f"<p>Text number {number}, its own.</p>"
+        )
+        for number, name in enumerate(names)
+    )
+    for one, other, expected in ((plain, press, 1), (gazette, plain, 1), (press, gazette, None)):
+        assert found([other], stored([one], is_here=False)) == [expected]
+        assert found([other], stored([one])) == [None]
 
 
 IDENTITIES = st.sampled_from(["g1", "g2", "1", "https://press.example/a", "https://press.example/"])

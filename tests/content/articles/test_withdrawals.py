@@ -32,6 +32,9 @@ def dated(*hours: int):
         ((1, 2, 3, 4), (1, 3, 4), {2}),
         ((4, 3, 2, 1), (4, 3, 1), {2}),  # the newest last
         ((2, 3, 4, 5), (1, 2, 4), {3}),  # one new entry explains that one has left, but not two
+        ((1, 2, 3), (0, 1, 3), {2}),  # withdrawn while a new one arrives
+        ((1, 2, 3, 900), (0, 1, 2, 900), set()),  # an old one is pinned
+        ((1, 2, 3, 900), (1, 2, 900), {3}),
         ((3, 1, 4, 2), (3, 1, 4), set()),  # a ranking
         ((1, 2, 3, 4, 5), (1, 5), set()),  # too many at once
         ((1, 2), (), set()),

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from newsletter.content.articles.appearances import Appearance
 from newsletter.content.articles.articles import Article
-from newsletter.content.digests import digests, drafting
+from newsletter.content.digests import candidates, digests, drafting
 from newsletter.content.digests.digests import Digest, Rule
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
@@ -134,6 +134,15 @@ def test_a_digest_takes_no_archive_and_nothing_of_the_future(begin):
         (digest,) = session.scalars(select(Digest))
         digest.rule = {**digest.rule, "archive": True}
     assert [titles for *_, titles in drafted(begin, SEVEN + 3 * DAY)] == [["About history"]], "it is asked to"
+
+
+def test_older_candidates_than_asked_for_are_not_read(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for name, age in (("history", 2 * DAY), ("news", DAY)):
+            publish(session, a_feed(session, newsletter, name), name, published_at=NOON - age)
+        read = candidates.read(session, newsletter.id, published_since=NOON - DAY)
+        assert [candidate.title for candidate in read] == ["About news"]
 
 
 def test_what_every_feed_has_withdrawn_or_lost_is_left_out(begin):

@@ -10,10 +10,11 @@ from sqlalchemy import select
 
 from newsletter import audit_log
 from newsletter.allowed_hosts import AllowedHost
+from newsletter.content import refreshing
 from newsletter.content.articles.articles import Article
 from newsletter.content.downloading.downloader import DirectDownloader, DownloadInterrupted, FeedDownload, LimitExceeded
-from newsletter.content.feeds import feed_attempts, feeds, refreshing
-from newsletter.content.feeds.feed_attempts import INTERVAL, SPREAD
+from newsletter.content.feeds import feed_attempts, feeds
+from newsletter.content.feeds.feed_attempts import INTERVAL, SPREAD, FeedAttempt
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.http import HttpFetcher
@@ -242,9 +243,10 @@ def test_feeds_that_were_added_together_come_due_apart(begin):
         newsletter = a_newsletter(session)
         for number in range(40):
             a_feed(session, newsletter, f"feed{number}")
-    answers = {f"https://press.example/feed{number}.xml": rss("bus") for number in range(40)}
-    refreshing.refresh_due(begin, downloads(answers), now=NOON, limit=40)
     with begin() as session:
+        for each in feeds.claim_due(session, now=NOON, limit=40):
+            unchanged = FeedAttempt(download=FeedDownload(url=each.url))
+            feed_attempts.record(session, each, unchanged, now=NOON)
         due = sorted(session.scalars(select(Feed.next_try_at)))
     assert NOON + INTERVAL * (1 - SPREAD) <= due[0] < due[-1] <= NOON + INTERVAL
     assert max(later - earlier for earlier, later in pairwise(due)) < timedelta(seconds=10)
@@ -287,12 +289,12 @@ def test_a_feed_does_not_move_to_the_address_of_another_and_says_so(site: LocalH
     feed = added(old)
     with begin() as session:
         newsletter = session.get_one(Feed, feed).newsletter_id
-        other = Feed(newsletter_id=newsletter, url=new, added_at=NOON, next_try_at=NOON + DAY)
+        other = Feed(newsletter_id=newsletter, url=f"{new}/", added_at=NOON, next_try_at=NOON + DAY)
         session.add(other)
     kept = refresh(feed)
     assert (kept.url, kept.failures, kept.read_at) == (old, 0, NOON)
     assert kept.error == (
-        f"The feed has moved to {new}, which this newsletter reads as feed {other.id}. Remove one of the two."
+        f"The feed has moved to {new}/, which this newsletter reads as feed {other.id}. Remove one of the two."
     )
     unchanged = refresh(feed, now=NOON + INTERVAL)
     assert (unchanged.error, unchanged.read_at) == (kept.error, NOON)

@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import select, update
 
 from newsletter import clock
+from newsletter.content.articles import offered_articles
 from newsletter.content.articles.appearances import Appearance
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import drafting
-from newsletter.content.feeds import feed_history, feeds
+from newsletter.content.feeds import feeds
 from newsletter.content.feeds.feeds import Feed
 from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.newsletters import Newsletter
@@ -141,7 +142,7 @@ def test_the_remarks_about_an_article_tell_why_it_may_be_in_no_issue(begin):
         withdrawn = session.scalars(select(Article).where(Article.title == "About withdrawn")).one()
         session.merge(Appearance(feed_id=feed.id, article_id=withdrawn.id, identity="w", is_withdrawn=True))
         session.flush()
-        listed = feed_history.newest(session, feed, limit=9, now=NOON)
+        listed = offered_articles.newest(session, feed, limit=9, now=NOON)
         assert [(offered.article.title, offered.remarks) for offered in listed] == [
             ("About future", ("future",)),
             ("About plain", ()),

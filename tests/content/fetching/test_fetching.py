@@ -11,7 +11,7 @@ import pytest
 
 from newsletter.allowed_hosts import AllowedHost
 from newsletter.content.fetching import connection_failures
-from newsletter.content.fetching.destinations import FetchError, Forbidden
+from newsletter.content.fetching.destinations import FetchError, Forbidden, ServerUnavailable
 from newsletter.content.fetching.fetcher import FetchResult
 from newsletter.content.fetching.http import USER_AGENT, HttpFetcher, user_agent
 from tests.local_http import LocalHttp
@@ -82,8 +82,27 @@ def test_a_redirect_loop_ends(site: LocalHttp, fetcher):
 
 
 def test_a_redirect_without_a_valid_location_is_an_error(site: LocalHttp, fetcher):
-    assert "302" in refusal(fetcher, site.put("/feed", status=302))
-    assert "302" in refusal(fetcher, site.put("/feed", status=302, headers={"Location": "http://[:::"}))
+    told = "The server answered 302 Found. It redirects to no address that can be followed."
+    assert refusal(fetcher, site.put("/feed", status=302)) == told
+    assert refusal(fetcher, site.put("/feed", status=302, headers={"Location": "http://[:::"})) == told
+
+
+@pytest.mark.parametrize(
+    ("octets", "told"),
+    [
+        (b"ICY 200 <b>OK</b>\r\n\r\n", "illegal status line"),
+        (b"HTTP/1.1 200 OK\r\n<b>\r\n\r\n", "illegal header line"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n<b>\r\n", "illegal chunk header"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n<b>", "peer closed connection without sending complete"),
+        (b"", "Server disconnected without sending a response"),
+    ],
+)
+def test_what_is_no_http_is_named_without_its_words(octets, told):
+    fetcher = HttpFetcher(resolve=lambda _: [PUBLIC], network=RecordingNetwork(octets))
+    with pytest.raises(ServerUnavailable) as caught:
+        fetcher.fetch("http://press.example/")
+    assert str(caught.value).startswith(f"The server sent no valid HTTP response: {told}")
+    assert "<b>" not in str(caught.value)
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://example.org/", "gopher://127.0.0.1/"])
@@ -220,7 +239,8 @@ def test_no_redirect_reaches_the_private_network(site: LocalHttp, fetcher):
 class RecordingNetwork(httpcore2.NetworkBackend):
     """A network that gives every connection the same response and records the connections and what was written."""
 
-    def __init__(self) -> None:
+    def __init__(self, response: bytes = b"HTTP/1.1 200 OK\r\n\r\nhere") -> None:
+        self.response = response
         self.connections: list[tuple[str, int]] = []
         self.certificates: list[str] = []
         self.written = b""
@@ -232,7 +252,7 @@ class RecordingNetwork(httpcore2.NetworkBackend):
 
 class RecordedStream(httpcore2.MockStream):
     def __init__(self, recorder: RecordingNetwork) -> None:
-        super().__init__([b"HTTP/1.1 200 OK\r\n\r\nhere"])
+        super().__init__([recorder.response])
         self.recorder = recorder
 
     def write(self, buffer, timeout=None):
@@ -283,3 +303,17 @@ def test_the_second_address_is_tried_when_the_first_does_not_answer(site: LocalH
     fetcher = HttpFetcher(allow=[AllowedHost.parse("news.internal")], resolve=lambda _: ["::1", "127.0.0.1"])
     assert fetcher.fetch(site.url("/feed", host="news.internal")).body == b"here"
     assert site.requests[0][1]["host"] == f"news.internal:{site.port}"
+
+
+def test_an_address_that_never_answers_leaves_time_for_the_next():
+    network = RecordingNetwork()
+    addresses = ["2606:4700::1", PUBLIC]
+
+    class HalfDead(httpcore2.NetworkBackend):
+        def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
+            if host == PUBLIC:
+                return network.connect_tcp(host, port)
+            assert timeout < 6
+            raise httpcore2.ConnectTimeout
+
+    assert HttpFetcher(resolve=lambda _: addresses, network=HalfDead()).fetch("http://press.example/").body == b"here"

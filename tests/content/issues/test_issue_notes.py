@@ -41,3 +41,16 @@ def test_notes_follow_an_issue_from_draft_to_approval(begin):
             ("About bridge", ArticleChange.WITHDRAWN, NOON + 2 * HOUR),
             ("About orchard", ArticleChange.LEFT, NOON + HOUR),
         ]
+
+
+def test_an_article_that_left_the_draft_is_told(begin):
+    bus, bridge = (an_entry(name, published_at=NOON - hours * HOUR) for hours, name in enumerate(("bus", "bridge")))
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        feed = a_feed(session, newsletter)
+        store(session, feed, bus, bridge, now=NOON)
+        issue = drafting.draft(session, newsletter, articles=9, actor="tests", now=NOON)
+        store(session, feed, bridge, now=NOON + HOUR)
+        (note,) = issue_notes.of_issue(session, issue)
+        assert (note.title, note.change, note.at) == ("About bus", ArticleChange.DROPPED, NOON + HOUR)
+        assert [article.title for article in issues.edition(session, issue).articles] == ["About bridge"]

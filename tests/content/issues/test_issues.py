@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import select
 
 from newsletter.content.articles.articles import Article
+from newsletter.content.articles.picture_files import Picture
 from newsletter.content.digests import drafting
 from newsletter.content.issues import issues
 from newsletter.content.issues.editions import Image, headline
 from newsletter.content.issues.issues import ALLOWED_FROM, Issue, IssueStatus
-from newsletter.content.pictures.picture_files import Picture
 from newsletter.errors import Refused
 from tests.clock import NOON
 from tests.content.builders import a_feed, a_newsletter, publish

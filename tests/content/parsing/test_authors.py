@@ -1,7 +1,10 @@
 """Authors: all of an entry, else those of its source or its feed, by name and without mail addresses."""
 
+from itertools import repeat
+
 import pytest
 
+from newsletter.content.parsing import authors
 from tests.content.parsing.feeds import atom_entry, json_entry, rss_entry
 
 
@@ -54,3 +57,7 @@ def test_an_author_is_a_name_as_it_is_written(written, name):
 def test_authors_of_any_form_never_raise():
     for odd in ([], {}, "Ann", ["Ann"], [None, 3, {"name": ["x"]}], {"name": None}, 7):
         assert json_entry({"title": "T", "authors": odd}).author in ("", "Ann")
+
+
+def test_a_feed_that_repeats_its_author_without_end_costs_little():
+    assert authors.joined(repeat("Ann")) == "Ann"

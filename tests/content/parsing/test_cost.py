@@ -4,6 +4,7 @@ from time import process_time
 
 import pytest
 
+from newsletter.content.parsing import feedparser_input
 from newsletter.content.parsing.documents.decoding import FeedUnreadable, decode
 from newsletter.content.parsing.documents.prolog import strip_prolog
 from newsletter.content.parsing.documents.references import resolve
@@ -69,4 +70,30 @@ def test_preparing_a_document_takes_time_in_proportion_to_its_size(unit, start):
     except FeedUnreadable:
         document = f"<rss>{document}"
     resolve(whole_items(document).text)
+    assert process_time() - before < 0.5
+
+
+REPEATED_IN_ELEMENTS = [
+    " ",
+    "\n",
+    "href=",
+    " href =",
+    "a@",
+    "@",
+    "a:",
+    "https://",
+    "<link>",
+    "<link href=> ",
+    "<author>a@ ",
+]
+
+
+@pytest.mark.parametrize("unit", REPEATED_IN_ELEMENTS)
+@pytest.mark.parametrize(
+    "start", ["<link ", "<link>", "<link href=''>", "<link><![CDATA[", "<author>", "<author>a@", "<author><![CDATA[ "]
+)
+def test_preparing_a_document_for_feedparser_takes_time_in_proportion_to_its_size(unit, start):
+    document = start + unit * (SIZE // len(unit))
+    before = process_time()
+    feedparser_input.prepare(document)
     assert process_time() - before < 0.5

@@ -98,7 +98,8 @@ def test_relative_addresses_without_a_page_begin_at_the_channel_else_at_the_feed
 
 
 @pytest.mark.parametrize(
-    "link", ["javascript:alert(1)", "data:text/html,x", "at://x/1", "mailto:a@b.example", "http:", ""]
+    "link",
+    ["javascript:alert(1)", "data:text/html,x", "at://x/1", "mailto:a@b.example", "http:", "", "<a href='/1'>1</a>"],
 )
 def test_only_http_is_a_link(link):
     assert web_address(link, "") is None

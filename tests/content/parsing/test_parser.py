@@ -13,7 +13,7 @@ HERE = "http://news.example/feed"
 
 
 def rss(items: str, *, head: str = "") -> bytes:
-    namespaces = 'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:media="http://search.yahoo.com/mrss/" xmlns:dcterms="http://purl.org/dc/terms/"'
+    namespaces = 'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:media="http://search.yahoo.com/mrss/"'
     return f'<rss version="2.0" {namespaces}><channel><title>News</title>{head}{items}</channel></rss>'.encode()
 
 
@@ -92,6 +92,12 @@ def test_atom_0_3_is_parsed():
 
 def json_feed(*items: object, version: str = "https://jsonfeed.org/version/1.1") -> bytes:
     return json.dumps({"version": version, "title": "News", "items": items}).encode()
+
+
+def test_json_with_line_breaks_in_strings_and_values_of_wrong_types_is_read():
+    body = json_feed({"id": 1, "url": True, "title": "A|B", "content_text": None}).replace(b"|", b"\n")
+    (entry,) = parse(body, url=HERE).entries
+    assert (entry.identity, entry.url, entry.title, entry.html) == ("1", None, "A B", "")
 
 
 def test_json_feed_is_parsed():
@@ -270,7 +276,10 @@ def test_a_date_that_cannot_be_believed_is_none(written):
 
 
 def test_the_date_is_that_of_publication_else_of_creation_else_of_the_last_update():
-    created, updated = "<dcterms:created>2026-03-13</dcterms:created>", "<dc:date>2026-03-14T12:00:00Z</dc:date>"
+    created, updated = (
+        '<t:created xmlns:t="http://purl.org/dc/terms/">2026-03-13</t:created>',
+        "<dc:date>2026-03-14T12:00:00Z</dc:date>",
+    )
     first, second, third = (datetime(2026, 3, day, 12 * (day == 14), tzinfo=UTC) for day in (12, 13, 14))
     assert item(f"<title>T</title>{updated}{created}<pubDate>12 Mar 2026</pubDate>").published_at == first
     assert item(f"<title>T</title>{updated}{created}<pubDate>1 Jan 1970</pubDate>").published_at == second

@@ -8,8 +8,8 @@ import pytest
 from newsletter import newsletters
 from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.content.articles.articles import Article
+from newsletter.content.articles.picture_files import Picture
 from newsletter.content.digests import digests
-from newsletter.content.pictures.picture_files import Picture
 from newsletter.queues.wakeups import Queue
 from tests.content.builders import a_feed, publish
 from tests.whole_service import WholeService, whole_service

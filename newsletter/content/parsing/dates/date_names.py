@@ -20,6 +20,8 @@ REGIONS_WITH_NAMES = ("ar_DZ", "ar_MA", "ar_MR", "ar_SY", "bn_IN", "de_AT", "fr_
 LOCALES_AT_ONCE = 20  # Babel keeps what it has read: 150 MB for all
 MONTH_FIRST = re.compile("M+.d+.y+")
 DIGIT = re.compile(r"\d")
+# What WordPress writes in these languages, and CLDR lacks.
+OTHER_MONTHS = {"mrz": 3, "rgp": 8, "rgs": 9, "ян": 1, "दिसम्बर": 12}
 MIN_PREFIX = 3
 MIN_LATIN_NAME = 3  # letters of a name in any language: “de” is one, and a word of others
 # CLDR's parts of a day, in which hours are counted to 12. Hours of the night lie on both sides of midnight.
@@ -88,7 +90,7 @@ def of_all_languages() -> DateNames:
     names = _names(_read(chosen))
     localedata.clear_caches()
     months = {name: month for name, month in names.months.items() if len(name) >= MIN_LATIN_NAME or not name.isascii()}
-    return replace(names, months=months)
+    return replace(names, months=OTHER_MONTHS | months)
 
 
 def _read(names: Sequence[str]) -> Iterator[Locale]:

@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = {9: 1, 10: 1, 12: 10**3, 13: 10**3, 15: 10**6, 16: 10**6, 18: 10**9, 19: 10**9}  # in a second, by digits
-SINCE_1970 = re.compile(r"([1-9]\d{8,18})(?:[.,]\d{1,9})?")
+SINCE_1970 = re.compile(r"(?:@|/date\()?([1-9]\d{8,18})(?:[.,]\d{1,9}|[+-]\d{4})?(?:\)/)?")  # date(1) as PHP and .NET
 # ISO 8601-1:2019: calendar, week and ordinal dates (5.2), the time of day (5.3), its distance from UTC (5.3.4).
 COMPACT = re.compile(
-    r"(?P<year>\d{4})(?:(?P<month>\d\d)(?P<day>\d\d)|-?w(?P<week>\d\d)(?:-?(?P<weekday>[1-7]))?|-?(?P<ordinal>\d{3}))"
-    r"(?:[t ]?(?P<hour>\d\d)(?::?(?P<minute>\d\d)(?::?(?P<second>\d\d)(?:[.,]\d{1,9})?)?)?"
+    r"(?P<year>\d{4})(?:-?(?P<month>\d\d)-?(?P<day>\d\d)|-?w(?P<week>\d\d)(?:-?(?P<weekday>[1-7]))?|-?(?P<ordinal>\d{3}))"
+    r"(?:[t -]?(?P<hour>\d\d)(?::?(?P<minute>\d\d)(?::?(?P<second>\d\d)(?:[.,]\d{1,9})?)?)?"
     r" ?(?:z|utc|gmt|(?P<offset>[+-]\d\d(?::?\d\d)?))?)?"
 )
 OFFSET = re.compile(r"([+-])(\d{1,2}):?(\d\d)?")

@@ -6,15 +6,15 @@ from contextlib import suppress
 from datetime import date, datetime
 from itertools import takewhile
 
-from newsletter.content.parsing.dates import date_names
+from newsletter.content.parsing.dates import calendars, date_names
 from newsletter.content.parsing.dates.date_text import words_and_numbers
 from newsletter.content.parsing.dates.times_of_day import times_in
 from newsletter.content.parsing.dates.timestamps import in_utc
 
 DOTTED = re.compile(r"\d\. ?\d")
 MAX_WORDS = 8  # in the name of a month
-BUDDHIST_YEARS = range(2400, 2700)
-BUDDHIST_ERA = 543  # years before ours
+# A program writes them in English into feeds of any language. Some of them are months elsewhere.
+WEEKDAYS = frozenset(["mon", "tue", "tues", "wed", "thu", "thur", "thurs", "fri", "sat", "sun"])
 
 
 def readings(text: str, language: str) -> Iterator[datetime]:
@@ -22,7 +22,7 @@ def readings(text: str, language: str) -> Iterator[datetime]:
 
     A month without a day is its first day; a year alone says too little.
     """
-    for time in times_in(text, language):
+    for time in times_in(calendars.with_common_years(text), language):
         for day in _days(time.rest, language):
             with suppress(OverflowError):
                 try:
@@ -47,7 +47,7 @@ def _days(text: str, language: str) -> Iterator[date]:
 def _existing(dates: Iterator[tuple[int, int, int]]) -> Iterator[date]:
     for year, month, day in dates:
         with suppress(ValueError):
-            yield date(year, month, day)
+            yield calendars.day_of(year, month, day)
 
 
 def _of_numbers(numbers: Sequence[str], *, is_month_first: bool) -> Iterator[tuple[int, int, int]]:
@@ -60,7 +60,8 @@ def _of_numbers(numbers: Sequence[str], *, is_month_first: bool) -> Iterator[tup
     for is_month in (is_month_first, not is_month_first):
         month, day = (first, second) if is_month else (second, first)
         yield _year(third), int(month), int(day)
-    yield _year(first), int(second), int(third)
+    if len(third) <= 2:
+        yield _year(first), int(second), int(third)
 
 
 def _of_year_and_month(first: str, second: str) -> Iterator[tuple[int, int, int]]:
@@ -87,7 +88,7 @@ def _year(digits: str) -> int:
     year = int(digits)
     if len(digits) < 4:
         return year + (2000 if year < 50 else 1900)
-    return year - BUDDHIST_ERA if year in BUDDHIST_YEARS else year
+    return calendars.common_year(year)
 
 
 def _is_month_first(text: str, language: str) -> bool:
@@ -98,10 +99,13 @@ def _is_month_first(text: str, language: str) -> bool:
 
 def _month(parts: Sequence[str], language: str) -> int | None:
     """Return the month that is named: in the feed's language or in English, else in any language."""
+    if month := calendars.solar_hijri_month(parts):
+        return month
     near = date_names.near(language)
     if month := _find(parts, [names.months.get for names in near] + [names.month_like for names in near]):
         return month
     every = date_names.of_all_languages()
+    parts = [part for part in parts if part not in WEEKDAYS]
     return _find(parts, [every.months.get, every.month_like])
 
 

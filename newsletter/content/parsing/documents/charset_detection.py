@@ -1,7 +1,7 @@
 """Guess the codec of bytes that declare no charset, or a wrong one."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from charset_normalizer import from_bytes
 
@@ -42,8 +42,7 @@ MAX_SAMPLE = 16_000  # bytes of text; a guess takes some milliseconds
 
 def detect(body: bytes) -> str:
     """Return the codec whose text looks most like a language, like the feed's own if it names it; else windows-1252."""
-    chunks = (chunk for chunk in MARKUP.split(body[:MAX_MARKUP]) if not chunk.isascii())
-    sample = b" ".join(chunks)[:MAX_SAMPLE]
+    sample = _sample(body)
     language = LANGUAGE.search(body, 0, MAX_MARKUP) or XML_LANG.search(body, 0, MAX_MARKUP)
     likely = BY_LANGUAGE.get(language[1].decode().lower(), ()) if language else ()
     if _is_euc_jp(sample):
@@ -52,6 +51,22 @@ def detect(body: bytes) -> str:
     if codec not in CENTRAL_EUROPEAN:
         return codec
     return "iso8859_2" if NOT_CP1250.search(sample) and not NOT_ISO8859_2.search(sample) else "cp1250"
+
+
+def likelier(body: bytes, named: Sequence[str]) -> list[str]:
+    """Return the codecs that the header and the document name, the one that counts first.
+
+    The header counts, except for the windows-1252 that servers send by default for documents that they do not know.
+    """
+    if len(named) < 2 or named[0] != WESTERN or named[1] in (WESTERN, "utf-8"):
+        return list(named)
+    best = _best(_sample(body), named)
+    return sorted(named, key=lambda codec: codec.replace("-", "_") != best)  # which charset-normalizer writes so
+
+
+def _sample(body: bytes) -> bytes:
+    chunks = (chunk for chunk in MARKUP.split(body[:MAX_MARKUP]) if not chunk.isascii())
+    return b" ".join(chunks)[:MAX_SAMPLE]
 
 
 def _is_euc_jp(sample: bytes) -> bool:

@@ -20,6 +20,7 @@ WIDE = {
     "utf-16-be": (True, False, True, False),
 }
 UTF8_MARKS = re.compile(rb"(?:\xef\xbb\xbf)+")  # some programs write it twice
+WRONG_MARK = re.compile(rb"\xff\xfe|\xfe\xff")
 HEAD = 1024  # bytes in which the zeros of UTF-16 and UTF-32 are counted; a multiple of four
 REPLACEMENT = "\ufffd"
 MIN_UTF8_SEQUENCES = 4  # fewer may also be the text of an East Asian charset
@@ -40,11 +41,13 @@ def decode(body: bytes, content_type: str = "") -> str:
     """Return the text of a document, without its byte order mark.
 
     The charset is what the mark says, else the HTTP header, else the XML declaration. Bytes that are clearly UTF-8 or
-    clearly not overrule the last two. Without any of them, the charset is guessed. Never raises; bytes that mean
+    clearly not overrule the last two, and so does a declaration that fits better than the header's windows-1252, which
+    servers send by default. Without any of them, the charset is guessed. Never raises; bytes that mean
     nothing become U+FFFD.
     """
     if wide := _wide(body):
         return body.decode(wide, "replace").lstrip("\ufeff")
+    body = WRONG_MARK.sub(b"", body[:2]) + body[2:]
     named = list(charsets.declared(body, content_type))
     if marks := UTF8_MARKS.match(body):
         named.insert(0, "utf-8")
@@ -54,7 +57,7 @@ def decode(body: bytes, content_type: str = "") -> str:
     enough = MIN_UTF8_SEQUENCES if charsets.OF_SEVERAL_BYTES.intersection(named) else 1
     if sequences >= enough and sequences >= MIN_UTF8_SHARE * faults:
         return _repaired(body, text, faults)
-    for codec in named:
+    for codec in charset_detection.likelier(body, named):
         if codec != "utf-8":
             decoded = body.decode(codec, "replace")
             if decoded.count(REPLACEMENT) * MIN_LEGACY_SHARE <= _non_ascii(decoded):
@@ -68,12 +71,12 @@ def decode(body: bytes, content_type: str = "") -> str:
 
 def _wide(body: bytes) -> str | None:
     """Return the codec of UTF-16 or UTF-32, by its mark or by the zeros beside ASCII characters; None for any other."""
+    head = body[:HEAD]
+    if b"\0" not in head:  # whatever its mark says: the markup of UTF-16 has zeros
+        return None
     for mark, codec in MARKS:
         if body.startswith(mark):
             return codec
-    head = body[:HEAD]
-    if b"\0" not in head:
-        return None
     zeros = [4 * head[at::4].count(0) / len(head) for at in range(4)]
     for codec, are_zero in WIDE.items():
         if all(share > 0.3 if is_zero else share < 0.05 for share, is_zero in zip(zeros, are_zero, strict=True)):

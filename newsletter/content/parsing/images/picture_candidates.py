@@ -13,8 +13,8 @@ from itertools import islice
 
 from newsletter.content.parsing.images.decorations import is_decoration, is_doubtful
 from newsletter.content.parsing.images.media_types import has_picture_extension, is_never_shown
-from newsletter.content.parsing.texts.sanitizing import one_line
 from newsletter.content.parsing.texts.shortening import excerpt
+from newsletter.content.parsing.texts.unescaping import plain_line
 
 MAX_CANDIDATES = 5
 MAX_VERSIONS = 2  # of these, sizes of one picture
@@ -29,7 +29,9 @@ ENOUGH_WIDTH = 1200  # pixels; two pictures that are wider than this are equal
 # A size at the end of a file's name, as WordPress appends it; it serves to tell versions of one picture.
 SIZE_IN_NAME = re.compile(r"[-_](\d{2,4})x(\d{2,4})(?=\.[a-z]+$)", re.IGNORECASE)
 FILE_NAME = re.compile(r"(?:img|image|picture|photo|foto|bild|dscn?|screenshot|untitled)?[\s_.()-]*\d*", re.IGNORECASE)
-SLUG = re.compile(r"[^\s\d_-]*[\d_-]\S*")
+# Not "Covid-19", "U-Bahn" or "H2O".
+SLUG = re.compile(r"\S*_\S*|[a-z0-9]+(?:-[a-z0-9]+){2,}|\S*\d{5}\S*|(?=\S*\d)[0-9a-f]{8,}")
+USER = re.compile(r"[a-z0-9]+")
 
 
 class PictureSource(IntEnum):
@@ -101,7 +103,7 @@ def choose(
     found: dict[str, _Candidate] = {}
     for picture in islice(offered, MAX_OFFERED):
         url = resolve(picture) if _is_large_enough(picture) else None
-        if url and not is_decoration(url) and not is_never_shown(url):
+        if url and not is_decoration(url, width=picture.width) and not is_never_shown(url):
             candidate = found.setdefault(_without_scheme(url), _Candidate(url=url))
             _add(candidate, picture, title=title, author=author)
     ordered = sorted(found.values(), key=_Candidate.rank)
@@ -110,13 +112,16 @@ def choose(
 
 
 def _add(candidate: _Candidate, picture: OfferedPicture, *, title: str, author: str) -> None:
-    alt = excerpt(one_line(picture.alt), MAX_ALT)
+    alt = excerpt(plain_line(picture.alt), MAX_ALT)
     is_portrait = bool(alt) and alt.casefold() == author.casefold()
     is_repeated = picture.source is not PictureSource.TEXT and alt.casefold() == title.casefold()
     candidate.sources.add(picture.source)
     candidate.width = max(filter(None, (candidate.width, picture.width)), default=None)
     candidate.is_doubtful |= is_doubtful(candidate.url) or is_portrait
-    if not (candidate.alt or is_repeated or _is_file_name(alt)):
+    is_user = picture.source is not PictureSource.TEXT and USER.fullmatch(
+        alt
+    )  # as Mastodon and WordPress title avatars
+    if not (candidate.alt or is_repeated or is_user or _is_file_name(alt)):
         candidate.alt = alt
 
 
@@ -147,9 +152,8 @@ def _is_large_enough(picture: OfferedPicture) -> bool:
 
 
 def _is_file_name(alt: str) -> bool:
-    """Return whether a text alternative was made by a program: the name of a file or of a user."""
-    is_slug = alt.isascii() and (bool(SLUG.fullmatch(alt)) or (alt.islower() and alt.isalnum()))
-    return is_slug or has_picture_extension(f"/{alt}") or bool(FILE_NAME.fullmatch(alt))
+    """Return whether a text alternative is the name of a file, which a program wrote."""
+    return bool(SLUG.fullmatch(alt) or FILE_NAME.fullmatch(alt)) or has_picture_extension(f"/{alt}")
 
 
 def _without_scheme(url: str) -> str:

@@ -1,13 +1,13 @@
 """Find the images in an entry's HTML, also those that a page would load later or in the size that fits."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from newsletter.content.parsing.images.decorations import has_decorative_class, is_emoji
+from newsletter.content.parsing.images.decorations import has_decorative_class, is_container, is_doubtful, is_emoji
 from newsletter.content.parsing.images.media_types import has_picture_extension, is_shown
 from newsletter.content.parsing.images.picture_candidates import GOOD_WIDTH, OfferedPicture, PictureSource
 from newsletter.content.parsing.texts.sanitizing import bounded
@@ -19,6 +19,7 @@ WRAPPERS = 3  # elements around an image whose class is read as well
 
 # Attributes of images that a script loads once they are scrolled into view; `src` is a placeholder then.
 LAZY = ("data-src", "data-lazy-src", "data-original", "data-lazy", "data-lazyload", "data-original-src", "data-echo")
+MADE_BY_SCRIPTS = re.compile(r"data-|.*lazy")  # attributes that the HTML standard does not know
 SRCSETS = ("data-srcset", "data-lazy-srcset", "data-original-set", "srcset")
 # A candidate of a srcset (HTML standard, 4.8.4.2.1); its URL may contain commas, but not end with one.
 CANDIDATE = re.compile(r"\s*([^\s,]\S*[^\s,]|[^\s,])(?:\s+(\d+(?:\.\d+)?)([wx]))?[^,]*(?:,|$)")
@@ -63,6 +64,8 @@ def _versions(image: LexborNode) -> list[_Version]:
     attributes = image.attributes
     lazy = next(filter(None, (attributes.get(name) for name in LAZY)), None)
     plain = lazy or attributes.get("src") or attributes.get("poster")
+    if not plain or plain.startswith("data:") or is_doubtful(plain):
+        plain = _loaded_by_script(attributes) or plain
     named = [_Version(plain)] if plain and not plain.startswith("data:") else []
     sets = [attributes.get(name) for name in SRCSETS]
     if image.parent and image.parent.tag == "picture":
@@ -71,6 +74,12 @@ def _versions(image: LexborNode) -> list[_Version]:
                 sets += [source.attributes.get(name) for name in SRCSETS]
     best = _best([version for text in filter(None, sets) for version in _parse(text)])
     return [best, *named] if best and best.url != plain else named if not best else [best]
+
+
+def _loaded_by_script(attributes: Mapping[str, str | None]) -> str | None:
+    """Return the first address of a picture in an attribute of any script's own."""
+    scripted = (value.strip() for name, value in attributes.items() if value and MADE_BY_SCRIPTS.match(name))
+    return next((value for value in scripted if " " not in value and has_picture_extension(value)), None)
 
 
 def _parse(srcset: str) -> list[_Version]:
@@ -96,26 +105,28 @@ def _is_decorative(image: LexborNode) -> bool:
     for _, value, unit in STYLED_LENGTH.findall(style):
         if float(value) <= (MAX_EM if "em" in unit.lower() else MAX_EM * 16):
             return True
-    names, around = [attributes.get("class")], image.parent
-    for _ in range(WRAPPERS):
-        if around is None or around.tag in ("body", "html"):
-            break
-        names.append(around.attributes.get("class"))
-        around = around.parent
-    return has_decorative_class(names)
+    return has_decorative_class(attributes.get("class") or "") or any(
+        is_container(around.attributes.get("class") or "") for around in _around(image)
+    )
 
 
 def _caption(image: LexborNode) -> str:
     """Return the caption of the figure around the image."""
+    for around in _around(image):
+        if around.tag == "figure" or "wp-caption" in (around.attributes.get("class") or "").split():
+            caption = around.css_first("figcaption, .wp-caption-text")
+            return caption.text() if caption else ""
+    return ""
+
+
+def _around(image: LexborNode) -> Iterator[LexborNode]:
+    """Yield the nearest elements around the image."""
     around = image.parent
     for _ in range(WRAPPERS):
-        if around is None:
+        if around is None or around.tag in ("body", "html"):
             break
-        if around.tag == "figure":
-            caption = around.css_first("figcaption")
-            return caption.text() if caption else ""
+        yield around
         around = around.parent
-    return ""
 
 
 def _length(value: str | None) -> int | None:

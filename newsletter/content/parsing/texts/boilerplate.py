@@ -23,6 +23,7 @@ MAX_LINK_WORDS = 10  # of a line that is one link and no prose
 MAX_LABEL_WORDS = 3
 
 DECORATION = " |•·*—–-→»›>↓⇒➔➜…∞⇾▶★↩.!?:;,\"'“”„«‹‘’()[]{}_/=\u00a0\u200b\u00ad\ufe0e\ufe0f"
+GOES_ON = "“„«‚‘:,"  # before the name of a book, as in "She wrote: Read the Story"
 BOUNDARY = re.compile(r"[.!?…。！？»”\")\]]\s*|\s(?=[\[(→»])|\s[–—|•]\s")
 WHOLE_LINE = phrases.compiled(
     phrases.APPEARED_FIRST,
@@ -33,17 +34,22 @@ WHOLE_LINE = phrases.compiled(
     phrases.SHARE_TEXT,
     phrases.NOTICES,
 )
+LINKED_LINE = phrases.compiled(phrases.LINKED, phrases.APPEARED_FIRST, site=".{1,120}")
+BEGINNING = phrases.compiled(phrases.BEGINNINGS)
 LAST_SENTENCE = phrases.compiled(phrases.APPEARED_FIRST, phrases.READ_MORE, phrases.QUOTED_TITLE, phrases.FORUMS)
 LINK_TEXT = phrases.compiled(
     phrases.READ_MORE,
+    phrases.LINKED,
     phrases.CONTINUE,
     phrases.COMMENTS,
     phrases.FORUMS,
     phrases.SHARE_TEXT,
     phrases.SHARE_LINKS,
 )
+SHARE_LINK = phrases.compiled(phrases.SHARE_LINKS)
 MORE = phrases.compiled(phrases.MORE)
 LABEL = phrases.compiled(phrases.LABELS)
+READ_ALSO = phrases.compiled(phrases.READ_ALSO)
 
 
 @dataclass(frozen=True)
@@ -78,11 +84,17 @@ def without_boilerplate(html: str) -> ReadableText:
 def _text_lines(lines: list[HtmlLine]) -> Iterator[TextLine]:
     length = 0
     for line in lines:
-        if length < MAX_PROSE and (text := one_line(unescape(_own_words(line)))):
+        if length < MAX_PROSE and (text := _excerptable(line)):
             if text[-1].isalnum() and line.cut_at:  # an invitation to read on in the middle of a sentence
                 text += "…"
             yield TextLine(text, is_prose := _is_prose(line))
             length += is_prose * len(text)
+
+
+def _excerptable(line: HtmlLine) -> str:
+    text = one_line(unescape(_own_words(line)))
+    beginning = BEGINNING.match(text)
+    return text[beginning.end() :].lstrip() if beginning else text
 
 
 def _own_words(line: HtmlLine) -> str:
@@ -98,7 +110,16 @@ def _is_phrase(line: HtmlLine) -> bool:
         return False
     if line.links and LABEL.fullmatch(_bare(_outside_links(line))):
         return True
-    return bool(WHOLE_LINE.fullmatch(_bare(line.text)))
+    return bool(WHOLE_LINE.fullmatch(_bare(line.text))) or _is_linked_phrase(line, 0)
+
+
+def _is_linked_phrase(line: HtmlLine, start: int) -> bool:
+    """Return whether the text from the position on is an invitation in free words that begins or ends with a link."""
+    text = line.kept
+    if not LINKED_LINE.fullmatch(_bare(text[start:])):
+        return False
+    links = [link for link in line.links if start <= link.start and link.end <= len(text)]
+    return any(not _bare(text[start : link.start]) or not _bare(text[link.end :]) for link in links)
 
 
 def _last_phrase(line: HtmlLine) -> int | None:
@@ -112,7 +133,7 @@ def _last_phrase(line: HtmlLine) -> int | None:
             return link.start
     since = max(0, len(text) - MAX_PHRASE)
     starts = [match.end() for match in BOUNDARY.finditer(text, since)][-MAX_STARTS:]
-    return next((start for start in starts if LAST_SENTENCE.fullmatch(_bare(text[start:]))), None)
+    return next((at for at in starts if LAST_SENTENCE.fullmatch(_bare(text[at:])) or _is_linked_phrase(line, at)), None)
 
 
 def _are_phrases(text: str, links: list[LinkSpan]) -> bool:
@@ -128,15 +149,19 @@ def _is_link_phrase(text: str) -> bool:
 
 
 def _may_begin(text: str, at: int) -> bool:
-    """Return whether a phrase may begin there: not within a sentence, as in "you should read more"."""
+    """Return whether a phrase may begin there: not within a sentence, as in "read more" and "it is on YouTube"."""
     before, phrase = text[:at].rstrip(), text[at:].lstrip(DECORATION)
-    return not before or not before[-1].isalnum() or not phrase[:1].islower()
+    if not before or before[-1] in GOES_ON:
+        return not before
+    return not before[-1].isalnum() or not (phrase[:1].islower() or SHARE_LINK.match(phrase))
 
 
 def _is_prose(line: HtmlLine) -> bool:
     if line.is_caption or line.is_heading:
         return False
     outside = _outside_links(line)
+    if line.links and READ_ALSO.fullmatch(_bare(outside)):
+        return False
     introduces = one_line(outside).endswith(":")
     if len(line.links) < 2:  # one link may be a whole teaser, or name whom the next lines quote
         return not line.links or bool(_bare(outside)) or introduces or len(line.text.split()) > MAX_LINK_WORDS

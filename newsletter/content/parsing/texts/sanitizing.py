@@ -31,7 +31,9 @@ NOT_NESTING = {
     *["area", "col", "embed", "param", "track"],
 }
 
+EMPTY = re.compile(r"<(a|p|ul|ol|li|h[234]|blockquote)\b[^<>]*>(\s*)</\1>")
 TAG = re.compile(r"<(/?)([a-z][^\s/>]*)", re.IGNORECASE)
+PARTIAL_ENTITY = re.compile(r"&[#\w]*\Z")
 # Control characters, and characters that UTF-8 cannot encode.
 UNSTORABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 REORDERING = re.compile(r"[\u202a-\u202e\u2066-\u2069\ufeff]")  # invisible characters that change how a line reads
@@ -47,7 +49,8 @@ USERINFO = re.compile(r"^(\s*(?:[a-z][a-z0-9+.-]*:)?//)[^/?#]*@", re.IGNORECASE)
 def sanitize(html: str, *, base: str | None = None) -> str:
     """Reduce HTML to the allowed elements. Links may be http, https and mailto; relative ones are resolved by `base`.
 
-    Without `base`, relative links are removed.
+    Without `base`, relative links are removed. The result is within the size limit as well: a base in front of each of
+    thousands of links, or elements that an HTML parser opens anew in every paragraph, make it a hundred times as long.
     """
     cleaned = first_pass.clean(bounded(html))
     for tag, replacement in REPLACEMENTS.items():
@@ -56,7 +59,18 @@ def sanitize(html: str, *, base: str | None = None) -> str:
         safe = _with_safe_links(cleaned, base)
     except ValueError:  # nh3 refuses bases that urlsplit accepts, such as a host name with a "<"
         safe = _with_safe_links(cleaned, None)
-    return re.sub(r"<p>\s*</p>", "", safe).strip()
+    safe = _without_empty_elements(safe).strip()
+    if len(safe) <= MAX_CHARACTERS:
+        return safe
+    return _with_safe_links(_cut(safe), None).strip()  # closes what the cut left open; the links are absolute by now
+
+
+def _without_empty_elements(html: str) -> str:
+    """Return sanitized HTML without links and blocks that have no text, such as the link around a picture that left."""
+    count = 1
+    while count:
+        html, count = EMPTY.subn(lambda empty: empty[2] if empty[1] == "a" else "", html)
+    return html
 
 
 def _with_safe_links(html: str, base: str | None) -> str:
@@ -95,10 +109,17 @@ def bounded(html: str) -> str:
     """Return the HTML, shortened to the size limit, and without any tags if it is nested too deeply to parse fast."""
     html = UNSTORABLE.sub(" ", html)
     if len(html) > MAX_CHARACTERS:
-        html = html[:MAX_CHARACTERS].rpartition("<")[0]
+        html = _cut(html)
     if _depth(html) > MAX_DEPTH:
         return re.sub(r"<[^<>]*>", " ", html).replace("<", " ")
     return html
+
+
+def _cut(html: str) -> str:
+    """Return the beginning of the HTML, cut before a tag, or within a text if no tag is near."""
+    head = html[:MAX_CHARACTERS]
+    tag = head.rfind("<", MAX_CHARACTERS * 9 // 10)
+    return head[:tag] if tag >= 0 else PARTIAL_ENTITY.sub("", head)
 
 
 def _depth(html: str) -> int:

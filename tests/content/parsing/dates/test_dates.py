@@ -4,6 +4,7 @@
 import re
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from time import process_time
 
 import pytest
 from babel import localedata
@@ -64,6 +65,8 @@ def test_the_dates_of_rss_are_read(text):
         "20261128T100000Z",
         "20261128T1100+01",
         "20261128100000",
+        "20261128-100000",
+        "2026-11-28T100000Z",
         "202611281000",
         "2026-W48-6T10:00:00Z",
         "2026W486T100000Z",
@@ -93,7 +96,15 @@ def test_a_month_is_its_first_day_and_a_year_is_no_date():
 
 
 def test_seconds_and_smaller_units_since_1970_are_read():
-    for text in ("1795860000", "1795860000000", "1795860000000000", "1795860000.25", "1795860000,0"):
+    for text in (
+        "@1795860000",
+        "/Date(1795860000000)/",
+        "1795860000",
+        "1795860000000",
+        "1795860000000000",
+        "1795860000.25",
+        "1795860000,0",
+    ):
         assert read(text) == TEN
 
 
@@ -207,7 +218,7 @@ def test_two_digits_of_a_year_mean_what_rfc_5322_says():
     "text",
     [
         *["Thu, 01 Jan 1970 00:00:00 GMT", "0", "-1", "1", "0000-00-00 00:00:00", "0001-01-01T00:00:00Z", "1795-08-28"],
-        *["1900-01-01", "1980-01-01", "9999-12-31T23:59:59Z", "2099-01-01", "1405-09-07", "2026-02-30", "31 Nov 2026"],
+        *["1900-01-01", "1980-01-01", "9999-12-31T23:59:59Z", "2099-01-01", "2026-02-30", "31 Nov 2026"],
         *[
             "2026-13-45",
             "2026-W60-1",
@@ -220,11 +231,50 @@ def test_two_digits_of_a_year_mean_what_rfc_5322_says():
             "10:00",
             "1.2.3.4",
         ],
+        *["1/1/0001 12:00:00 AM", "01-Jan-70", "Sat, 28 Xyz 2026", "1405-12-31", "1405-07-31"],
         *["9" * 1000, "99999999999999999999"],
     ],
 )
 def test_what_nobody_can_believe_is_no_date(text):
     assert read(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *[
+            "令和8年11月28日",
+            "民國115年11月28日",
+            "中華民國 115 年 11 月 28 日 00:00",
+            "28 พ.ย. 69",
+            "28 พฤศจิกายน 69 00:00 น.",
+        ],
+        *["28/11/2569", "28 พฤศจิกายน พ.ศ. 2569", "شنبه ۷ آذر ۱۴۰۵", "۱۴۰۵/۰۹/۰۷ ۰۰:۰۰", "1405-09-07", "۷ قوس ۱۴۰۵"],
+    ],
+)
+def test_the_years_of_other_calendars_are_read(text):
+    assert read(text) == DAY
+
+
+def test_a_long_text_in_thai_letters_is_read_at_once():
+    started = process_time()
+    assert read("1" + "ก" * 190) is None
+    assert process_time() - started < 1
+
+
+def test_the_calendar_of_iran_has_leap_years_of_its_own():
+    days = {"30 اسفند 1403": (2025, 3, 20), "1 فروردین 1404": (2025, 3, 21), "1 مهر 1400": (2021, 9, 23)}
+    days |= {"30 دی 1404": (2026, 1, 20), "1 فروردین 1370": (1991, 3, 21), "22 بهمن 1399": (2021, 2, 10)}
+    for text, day in days.items():
+        assert read(text) == datetime(*day, tzinfo=UTC)
+    assert read("平成元年1月8日") is None  # before the Web
+    assert read("令和元年5月1日").year == 2019
+
+
+def test_months_as_wordpress_abbreviates_them_are_read():
+    assert [read(f"Sat, 28 {month} 2026").month for month in ("Mrz", "Rgs", "Окт", "נוב", "Ağu", "Paź", "ноем.")] == [
+        *[3, 9, 10, 11, 8, 10, 11]
+    ]
 
 
 def test_a_date_to_come_is_a_date():

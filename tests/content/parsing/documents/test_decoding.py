@@ -45,6 +45,7 @@ def xml(text: str, *, charset: str = "", language: str = "") -> str:
         FEED.encode("utf-8-sig"),
         b"\xef\xbb\xbf" + FEED.encode("utf-8-sig"),
         FEED.encode("utf-16"),
+        b"\xff\xfe" + FEED.encode(),
         FEED.encode("utf-32"),
         FEED.encode("utf-16-le"),
         FEED.encode("utf-32-be"),
@@ -94,6 +95,17 @@ def test_the_header_takes_precedence_over_the_declaration():
     body = xml("мир", charset="windows-1251").encode("koi8-r")
     assert "мир" in decode(body, "text/xml; charset=koi8-r")
     assert "мир" not in decode(body)
+
+
+@pytest.mark.parametrize(("sentence", "charset"), WRITTEN)
+def test_a_header_that_servers_send_by_default_yields_to_a_declaration_that_fits(sentence, charset):
+    document = xml(sentence, charset=charset)
+    assert decode(document.encode(charset), "text/xml; charset=ISO-8859-1") == document
+
+
+def test_a_declaration_that_does_not_fit_yields_to_the_header():
+    document = xml(SENTENCES["fr"][0], charset="windows-1251")
+    assert decode(document.encode("windows-1252"), "text/xml; charset=windows-1252") == document
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,9 @@ def test_a_picture_that_is_named_twice_precedes_one_that_is_named_once():
         '<img src="/avatars/ann.png">',
         '<img src="/a.png" class="avatar avatar-96 photo">',
         '<div class="author-avatar"><a href="/ann"><img src="/ann.png"></a></div>',
+        '<div class="author-box"><img src="/ann.png"></div>',
+        '<div class="share-buttons"><a href="/f"><img src="/f.png"></a></div>',
+        '<img src="https://stats.news.example/open.gif?id=1">',
         '<img src="https://s.w.org/images/core/emoji/15/72x72/1f600.png">',
         '<img src="/smile.png" class="wp-smiley">',
         '<img src="/smile.png" alt="🙂">',
@@ -164,6 +167,25 @@ def test_avatars_emoji_pixels_and_buttons_are_left_out(image):
     assert item("", text).pictures == (LeadPicture(url="http://news.example/bridge.jpg", alt="The bridge"),)
 
 
+@pytest.mark.parametrize(
+    "image",
+    [
+        '<img src="https://stats.town.example/population.png">',
+        '<img src="/2026/pixel/telephone.jpg">',
+        '<img src="/2026/avatar/film.jpg" width="800" height="450">',
+        '<div class="entry-content share-enabled"><p><img src="/a.jpg"></p></div>',
+        '<figure class="has-icon"><img src="/a.jpg"></figure>',
+    ],
+)
+def test_a_name_that_resembles_a_counter_or_a_button_costs_no_picture(image):
+    assert len(item("", image).pictures) == 1
+
+
+@pytest.mark.parametrize("alt", ["cat", "Covid-19", "U-Bahn", "Jean-Luc", "H2O", "co-operation", "The Boeing 747"])
+def test_a_short_text_alternative_is_none_of_a_program(alt):
+    assert item("", f'<img src="/a.jpg" alt="{alt}">').pictures[0].alt == alt
+
+
 def test_an_image_whose_name_speaks_of_a_logo_or_that_shows_the_author_comes_last():
     text = '<img src="/logo-of-the-town.png"><img src="/ann.jpg" alt="Ann Writer"><img src="/bridge.jpg">'
     assert names(item("<author>Ann Writer</author>", text)) == ["bridge.jpg", "logo-of-the-town.png", "ann.jpg"]
@@ -176,6 +198,12 @@ def test_an_image_whose_name_speaks_of_a_logo_or_that_shows_the_author_comes_las
         '<img src="/loading.jpg" data-src="/a.jpg">',
         '<img src="/spacer.gif" data-lazy-src="/a.jpg">',
         '<img src="/spacer.gif" data-original="/a.jpg">',
+        '<img src="data:image/svg+xml,x" data-orig-file="/a.jpg">',
+        '<img src="data:image/svg+xml,x" data-id="7" data-permalink="/p" data-large-file="/a.jpg">',
+        '<img src="/placeholder.png" nitro-lazy-src="/a.jpg">',
+        '<img data-image="/a.jpg">',
+        '<img src="/a.jpg" data-pin-media="/b.jpg">',
+        '<img src="//[x/loading.gif" data-hi-res-src="/a.jpg">',
         '<img data-srcset="/s.jpg 320w, /a.jpg 900w">',
         '<img srcset="/s.jpg, /a.jpg 2x">',
         '<img srcset="/s.jpg 300w, /a.jpg 1200w, /xl.jpg 4000w" sizes="100vw">',
@@ -308,6 +336,8 @@ def test_an_image_without_a_text_alternative_gets_the_caption_of_its_figure():
     figure = '<figure><div><img src="/a.jpg"></div><figcaption>The <b>bridge</b> at night</figcaption></figure>'
     assert item("", figure).pictures[0].alt == "The bridge at night"
     assert item("", figure.replace("<img", '<img alt="A bridge"')).pictures[0].alt == "A bridge"
+    classic = '<div class="wp-caption"><img src="/a.jpg"><p class="wp-caption-text">The bridge at night</p></div>'
+    assert item("", classic).pictures[0].alt == "The bridge at night"
 
 
 def test_at_most_five_candidates_are_kept_and_two_versions_of_one_picture():
@@ -318,6 +348,14 @@ def test_at_most_five_candidates_are_kept_and_two_versions_of_one_picture():
 
 def test_an_address_that_was_escaped_twice_is_read():
     assert names(item('<media:content url="/a.jpg?w=1&amp;amp;h=2"/>')) == ["a.jpg?w=1&h=2"]
+    assert names(item("", '<img src="/a.jpg?x=1&amp;copy=2">')) == ["a.jpg?x=1&copy=2"]
+
+
+@pytest.mark.parametrize(
+    "alt", ["Tom &amp;amp; Ann", "Tom &amp;amp;amp; Ann", "&lt;b&gt;Tom&lt;/b&gt; &amp;amp; Ann", "Tom & Ann"]
+)
+def test_a_text_alternative_that_was_escaped_twice_is_read(alt):
+    assert item("", f'<img src="/a.jpg" alt="{alt}">').pictures[0].alt == "Tom & Ann"
 
 
 @pytest.mark.parametrize("namespaces", ["", 'xmlns:media="http://search.yahoo.com/mrss"'])

@@ -132,10 +132,80 @@ def test_what_stands_beside_the_text_is_not_in_the_excerpt(beside):
         "Share prices fell, and more.",
         "We publish a newsletter about the harbour and its ships.",
         "Links and more",
+        'The film is on <a href="/1">YouTube</a>.',
+        'Follow her on <a href="/1">Mastodon</a>',
+        'He walked the <a href="/1">Line</a>.',
+        'Her book is called “<a href="/1">Continue reading</a>”',
+        'She wrote one book: <a href="/1">Read the Story</a>',
+        'Follow us on <a href="/1">foot</a>.',
     ],
 )
 def test_own_words_that_resemble_a_phrase_stay(own):
-    assert described(f"<p>{own}</p>").summary == own
+    entry = described(f"<p>{own}</p>")
+    assert entry.summary == plain_text(entry.html) == plain_text(own)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "Read more of the old poets and less of the new ones.",
+        "Keep reading the classics aloud every evening.",
+        "Lire plus de trente livres par an est possible.",
+        "Leer más de diez libros al año es fácil.",
+        "Mehr Bücher lesen",
+        "Weiterlesen in der Bibel half ihm.",
+        "Comments on the budget are due by Friday.",
+        "Join the discussion about the bridge on Monday evening.",
+        "Teilen auf Augenhöhe ist schwer.",
+        "Copyright reform passed in parliament today.",
+        "Images by young painters hang in the hall.",
+        "Source: the spring in the hills above the town.",
+        "Register with the town for the newsletter prize by Friday.",
+        "This story was originally published by our grandmother.",
+        "The feed is for the cattle.",
+    ],
+)
+def test_free_words_are_an_invitation_or_a_notice_only_with_a_link_or_a_name(own):
+    for html in (f"<p>{own}</p>", f"<p>{OWN}</p><p>{own}</p>", f"<p>{OWN} {own}</p>"):
+        entry = described(html)
+        assert entry.summary.endswith(own)
+        assert plain_text(entry.html).endswith(own)
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        'Read more about <a href="/1">the library</a>',
+        '<a href="/1">Read more</a> of this report',
+        "Read more at Town News",
+        "Continue reading on news.example",
+        '<a href="/1#comments">Comments on The library</a>',
+        "Share on Facebook",
+        "© 2026 Town News",
+        "All rights reserved.",
+        'The post <a href="/1">The library</a> first appeared on <a href="/">Town, Country &amp; Sea</a>.',
+        'Follow us on <a href="/1">Mastodon</a>',
+        'Via <a href="/1">Town News</a>',
+        "2 posts - 1 participant",
+        "Read full topic",
+        "3 min read",
+        "Lesezeit: 3 Minuten",
+        "View this email in your browser",
+    ],
+)
+def test_invitations_and_notices_with_a_link_or_a_name_leave(phrase):
+    entry = described(f"<p>{OWN}</p><p>{phrase}</p>")
+    assert (entry.summary, plain_text(entry.html)) == (OWN, OWN)
+
+
+@pytest.mark.parametrize("label", ["Read also", "Lesen Sie auch", "À lire aussi", "Lee también", "Leggi anche"])
+def test_a_link_to_another_article_stays_in_the_text_but_not_in_the_excerpt(label):
+    entry = described(f'<p>{label}: <a href="/2">The harbor</a></p><p>{OWN}</p>')
+    assert (entry.summary, plain_text(entry.html)) == (OWN, f"{label}: The harbor {OWN}")
+
+
+def test_an_episode_s_excerpt_begins_with_its_own_words():
+    assert described(f"Listen now (30 mins) | {OWN}").summary == OWN
 
 
 def test_links_are_the_excerpt_if_there_is_nothing_else():

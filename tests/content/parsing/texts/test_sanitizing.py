@@ -51,6 +51,19 @@ def test_only_allowed_elements_and_attributes_remain(html):
         assert (node.attributes.get("href") or "http:").startswith(("http:", "https:", "mailto:", "//"))
 
 
+@pytest.mark.parametrize(
+    ("html", "clean"),
+    [
+        ('<p>One.</p><a href="/a.jpg"><img src="/a.jpg"></a>', "<p>One.</p>"),
+        ('<p>One<a href="/1"> <img src="/a.jpg"></a>two.</p>', "<p>One two.</p>"),
+        ('<ul><li><figure><a href="/1"><img src="/a.jpg"></a></figure></li></ul>One.', "One."),
+        ("<h2> </h2><blockquote><p></p></blockquote>One.", "One."),
+    ],
+)
+def test_nothing_remains_around_a_picture_that_leaves(html, clean):
+    assert sanitize(html, base="http://news.example/") == clean
+
+
 @given(markup)
 def test_sanitizing_twice_changes_nothing(html):
     clean = sanitize(html)
@@ -124,6 +137,23 @@ def test_html_over_the_size_limit_is_cut_between_elements():
     html = sanitize("<p>some words</p>" * 50_000)
     assert MAX_CHARACTERS * 0.9 < len(html) <= MAX_CHARACTERS
     assert html.endswith("some words</p>")
+
+
+@pytest.mark.parametrize(
+    ("html", "start"),
+    [
+        ("<a href='b'>c</a> " * 1000, f'<a href="http://press.example/{"a" * 1900}/b">c</a> <a'),
+        ("<table><tr><td>" + "<b><i>" * 40 + "<p>word" * 5000, "<p>"),
+        ("<p>" + ">" * 190_000, "<p>&gt;&gt;"),
+        ("word " * 50_000, "word word"),
+    ],
+    ids=["base", "formatting", "escapes", "one text"],
+)
+def test_html_that_grows_or_has_few_tags_is_cut_to_the_size_limit(html, start):
+    safe = sanitize(html, base=f"http://press.example/{'a' * 1900}/")
+    assert MAX_CHARACTERS * 0.9 < len(safe) < MAX_CHARACTERS + 100
+    assert safe.startswith(start)
+    assert sanitize(safe) == safe
 
 
 def test_a_base_that_is_no_address_removes_relative_links():

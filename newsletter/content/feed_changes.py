@@ -53,8 +53,7 @@ def readdress(session: Session, feed: Feed, url: str, *, actor: str, now: dateti
     address = feed_addresses.candidates(url)[0]
     newsletter = session.get_one(Newsletter, feed.newsletter_id)
     newsletters.lock(session, newsletter.id)
-    removed = feeds.unused_address(session, newsletter, address, besides=feed)
-    if removed:
+    if removed := feeds.unused_address(session, newsletter, address, besides=feed):
         raise _was_removed(removed, newsletter)
     before = without_userinfo(feed.url)
     feeds.begin_anew(feed, address, now=now)

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import delete, select
 
 from newsletter import audit_log
-from newsletter.content.articles import appearances
+from newsletter.content import refreshing
+from newsletter.content.articles import appearances, offered_articles
 from newsletter.content.articles.appearances import Appearance
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import drafting
-from newsletter.content.feeds import refreshing
 from newsletter.content.feeds.feed_attempts import INTERVAL
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import issues
@@ -120,6 +120,14 @@ def test_a_story_in_two_feeds_of_a_newsletter_is_one_article(begin, newsletter, 
     assert shown(begin, draft())[2] == ["About bridge"]
     with begin() as session:
         assert len(session.scalars(select(Appearance)).all()) == 2
+
+
+def test_a_feed_counts_what_another_feed_brought_first(begin, newsletter):
+    with begin() as session:
+        first, second = session.scalars(select(Feed)).one(), a_feed(session, newsletter, "country")
+        store(session, first, an_entry("bus"), an_entry("bridge"))
+        assert store(session, second, an_entry("bus"), an_entry("orchard")) == 1
+        assert offered_articles.counts(session, [first.id, second.id]) == {first.id: 2, second.id: 2}
 
 
 def test_two_workers_that_store_a_story_at_once_make_one_article(begin, newsletter):

@@ -4,24 +4,28 @@ from datetime import timedelta
 from threading import Barrier, Thread
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from newsletter import audit_log
+from newsletter import audit_log, newsletters
 from newsletter.audit_log import AuditEntry
+from newsletter.content import feed_changes, refreshing
 from newsletter.content.articles import articles
 from newsletter.content.articles.appearances import Appearance
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import drafting
-from newsletter.content.feeds import feed_changes, feeds, refreshing
+from newsletter.content.downloading.downloader import FeedDownload
+from newsletter.content.feeds import feeds
+from newsletter.content.feeds.feed_attempts import FeedAttempt
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue
+from newsletter.content.parsing.entries import ParsedFeed
 from newsletter.doctor import counts
 from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.newsletters import Newsletter
 from tests.clock import NOON
-from tests.content.builders import a_feed, a_newsletter, downloads, publish
+from tests.content.builders import a_feed, a_newsletter, an_entry, downloads, publish
 
 LATER = NOON + timedelta(hours=1)
 BY = {"actor": "tests", "now": LATER}
@@ -297,13 +301,40 @@ def test_an_answer_that_comes_after_the_change_does_no_harm(begin, change):
     refreshing.refresh_due(begin, Changing(), now=LATER, limit=1)
     with begin() as session:
         feed = session.get(Feed, feed_id)
-        stored = articles.count(session, feed_id)
+        stored = articles.counts(session, [feed_id])[feed_id]
         assert {
             "remove": feed is not None and stored == 1,
             "remove all": feed is None and stored == 0,
             "pause": feed is not None and feed.paused_at == LATER,
             "readdress": feed is not None and stored == 0 and feed.next_try_at == LATER,
         }[change]
+
+
+@pytest.mark.parametrize("moved_to", [None, "https://press.example/moved.xml"])
+def test_a_feed_is_removed_while_the_feed_that_takes_its_articles_over_is_stored(postgresql_database, moved_to):
+    """Storing locks a feed before the newsletter, and removing refers to that feed after it: neither waits for ever."""
+    begin, stored = postgresql_database.writing, []
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        town, harbor = a_feed(session, newsletter), a_feed(session, newsletter, "harbor")
+        publish(session, town, "bridge")
+        offer_too(session, harbor, "About bridge")
+        (due,) = feeds.claim_due(session, now=NOON, limit=9)[1:]
+    read = FeedDownload(url=due.url, feed=ParsedFeed(title="Harbor", entries=(an_entry("tide"),)), moved_to=moved_to)
+
+    def work() -> None:
+        with begin() as session:
+            stored.append(refreshing.store(session, due, FeedAttempt(download=read), now=NOON))
+
+    worker = Thread(target=work)
+    with begin() as session:
+        newsletters.lock(session, newsletter.id)
+        worker.start()
+        while not session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            pass
+        removal = feed_changes.remove(session, feeds.numbered(session, town.id, for_change=True), **BY)
+    worker.join()
+    assert (removal.handed_over, stored) == (1, [1])
 
 
 def test_two_commands_at_once_add_one_feed_whichever_spelling_they_use(begin):

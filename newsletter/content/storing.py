@@ -27,8 +27,13 @@ def store(session: Session, feed: Feed, document: ParsedFeed, *, now: datetime) 
     newsletters.lock(session, feed.newsletter_id)
     stories = recognition.distinct(document.entries, pages=(document.link, feed.url))
     listed = appearances.listed(session, feed)
-    identities = {entry.identity for entry, _ in stories}
-    known = known_articles.find(session, feed, [keys for _, keys in stories], identities)
+    known = known_articles.find(
+        session,
+        feed,
+        [keys for _, keys in stories],
+        identities={entry.identity for entry, _ in stories},
+        dates={entry.published_at for entry, _ in stories if entry.published_at},
+    )
     found = recognition.recognize([keys for _, keys in stories], known.articles)
 
     offered = {place: article_id for place, article_id in enumerate(found) if article_id is not None}

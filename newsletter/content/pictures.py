@@ -19,15 +19,15 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session, load_only
 
 from newsletter import newsletters
+from newsletter.content.articles import picture_files
 from newsletter.content.articles.articles import Article
+from newsletter.content.articles.picture_files import Picture
 from newsletter.content.downloading.downloader import Downloader, DownloadInterrupted, PictureDownload
 from newsletter.content.downloading.slots import MAX_WAIT, DownloadSlots, FreeSlots, SlotWork
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.fetching.destinations import ServerUnavailable
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import IssueArticle
-from newsletter.content.pictures import picture_files
-from newsletter.content.pictures.picture_files import Picture
 from newsletter.errors import NewsletterError
 from newsletter.store.database import Begin
 

@@ -7,7 +7,7 @@ from threading import Event
 
 from sqlalchemy.orm import Session
 
-from newsletter.content.articles import storing
+from newsletter.content import storing
 from newsletter.content.downloading.downloader import DownloadCancelled, Downloader
 from newsletter.content.downloading.slots import MAX_WAIT, DownloadSlots, FreeSlots, SlotWork
 from newsletter.content.feeds import feed_attempts, feeds

@@ -7,7 +7,9 @@ import pytest
 from sqlalchemy import select, update
 
 from newsletter.allowed_hosts import AllowedHost
+from newsletter.content import pictures
 from newsletter.content.articles.articles import Article
+from newsletter.content.articles.picture_files import Picture
 from newsletter.content.digests import drafting
 from newsletter.content.downloading.downloader import (
     MAX_PICTURE_BYTES,
@@ -21,9 +23,7 @@ from newsletter.content.fetching.destinations import FetchError, Forbidden, Serv
 from newsletter.content.fetching.http import HttpFetcher
 from newsletter.content.issues import issues
 from newsletter.content.parsing.images.picture_candidates import LeadPicture
-from newsletter.content.pictures import pictures
-from newsletter.content.pictures.picture_files import Picture
-from newsletter.content.pictures.pictures import MAX_AGE
+from newsletter.content.pictures import MAX_AGE
 from newsletter.newsletters import Newsletter
 from tests.clock import NOON
 from tests.content.builders import FakeFetcher, a_feed, a_newsletter, downloads, publish, with_picture

@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import select
 
 from newsletter.allowed_hosts import AllowedHost
+from newsletter.content import feed_looks
 from newsletter.content.articles.articles import Article
 from newsletter.content.downloading.downloader import DirectDownloader
-from newsletter.content.feeds import feed_addresses, feed_looks, feeds
+from newsletter.content.feeds import feed_addresses, feeds
 from newsletter.content.fetching.http import HttpFetcher
 from newsletter.content.parsing.documents.decoding import FeedUnreadable
 from tests.clock import NOON

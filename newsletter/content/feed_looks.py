@@ -6,17 +6,12 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from newsletter.content.downloading.downloader import Downloader, DownloadInterrupted, FeedDownload, LimitExceeded
-from newsletter.content.feeds import refreshing
+from newsletter.content import refreshing
+from newsletter.content.downloading.downloader import FEED_FAILURES, Downloader, FeedDownload, FeedFailure
 from newsletter.content.feeds.feed_attempts import FeedAttempt
 from newsletter.content.feeds.feeds import DueFeed, Feed
-from newsletter.content.fetching.destinations import FetchError
-from newsletter.content.parsing.documents.decoding import FeedUnreadable
 from newsletter.content.parsing.entries import FeedEntry
 from newsletter.content.parsing.feed_links import web_address
-
-FeedFailure = FetchError | FeedUnreadable | LimitExceeded | DownloadInterrupted
-FAILURES = (FetchError, FeedUnreadable, LimitExceeded, DownloadInterrupted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +40,7 @@ def look(downloader: Downloader, addresses: Sequence[str]) -> FeedLook:
     for address in addresses:
         try:
             return FeedLook(asked=address, download=downloader.feed(address))
-        except FAILURES as failure:
+        except FEED_FAILURES as failure:
             failed.append(FeedLook(asked=address, failure=failure))
     return failed[0]
 
