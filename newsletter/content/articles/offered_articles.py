@@ -26,7 +26,7 @@ def counts(session: Session, feed_ids: Collection[int]) -> dict[int, int]:
     seen = select(Appearance.feed_id, Appearance.article_id).where(Appearance.feed_id.in_(feed_ids))
     offered = brought.union(seen).subquery()
     rows = session.execute(select(offered.c.feed_id, func.count()).group_by(offered.c.feed_id))
-    found = dict(rows.tuples().all())
+    found: dict[int, int] = dict(rows.tuples().all())
     return {feed_id: found.get(feed_id, 0) for feed_id in feed_ids}
 
 
