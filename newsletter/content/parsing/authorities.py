@@ -4,6 +4,7 @@ from contextlib import suppress
 from urllib.parse import SplitResult
 
 DEFAULT_PORTS = (None, 80, 443)
+MAX_HOST = 253  # characters (RFC 1035 section 2.3.4); no resolver knows a longer name, and IDNA takes seconds for one
 
 
 def authority(parts: SplitResult) -> str:
@@ -13,5 +14,5 @@ def authority(parts: SplitResult) -> str:
     """
     host = (parts.hostname or "").rstrip(".")
     with suppress(UnicodeError):  # a name that no resolver knows stays as it is
-        host = host.encode("idna").decode()
+        host = host.encode("idna").decode() if len(host) <= MAX_HOST else host
     return host if parts.port in DEFAULT_PORTS else f"{host}:{parts.port}"
