@@ -13,6 +13,7 @@ import selectors
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -20,10 +21,13 @@ from time import monotonic
 from newsletter.content.downloading import child
 from newsletter.content.downloading.limits import ABSOLUTE_SECONDS
 from newsletter.content.downloading.messages import Ending, Overdue
-from newsletter.content.downloading.warming import warm_up
+from newsletter.content.downloading.warming import load_languages, warm_up
 from newsletter.content.fetching.fair_clock import waited_for_processor
 
 FAILED = 1  # the exit status of a child that could not answer
+# After so many downloads the names of all languages are loaded. Before, a child that meets a date in one of them does it
+# itself. A command that looks at one feed does not wait for them.
+DOWNLOADS_BEFORE_LANGUAGES = 20
 
 
 @dataclass
@@ -43,6 +47,8 @@ class ForkServer:
     def __init__(self, requests: socket.socket) -> None:
         self._requests = requests
         self._children: dict[int, RunningChild] = {}
+        self._downloads = 0
+        self._has_languages = False
         self._selector = selectors.DefaultSelector()
         self._wakeup, notify = socket.socketpair()
         for end in (self._wakeup, notify):
@@ -64,6 +70,9 @@ class ForkServer:
                     self._wakeup.recv(4096)
             self._report_ended()
             self._end_overdue()
+            if not self._has_languages and self._downloads >= DOWNLOADS_BEFORE_LANGUAGES:
+                self._has_languages = True
+                _share(load_languages)
         for pid in self._children:
             os.kill(pid, signal.SIGKILL)
 
@@ -83,6 +92,7 @@ class ForkServer:
             now = monotonic()
             limit = int.from_bytes(seconds, "big") / 1000
             self._children[pid] = RunningChild(ending, now, limit, now + limit)
+            self._downloads += 1
         answer.close()
         return True
 
@@ -127,6 +137,13 @@ def _become_child(answer: socket.socket) -> None:
         os._exit(status)
 
 
+def _share(load: Callable[[], None]) -> None:
+    """Load something that the children share: their collector touches, and so copies, nothing of it."""
+    load()
+    gc.collect()
+    gc.freeze()
+
+
 def _tell(ending: socket.socket, how: Ending) -> None:
     """Say how a child ended; nobody may be listening any more."""
     try:
@@ -140,9 +157,7 @@ def _tell(ending: socket.socket, how: Ending) -> None:
 def main() -> None:
     """Run the server on the socket that is this process's standard input."""
     requests = socket.socket(fileno=os.dup(sys.stdin.fileno()))
-    warm_up()
-    gc.collect()
-    gc.freeze()  # the collector of a child touches, and so copies, nothing of this
+    _share(warm_up)
     ForkServer(requests).serve()
 
 
