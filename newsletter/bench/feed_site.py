@@ -37,7 +37,10 @@ def addresses(number: int, port: int) -> list[str]:
 
 
 def template() -> bytes:
-    """Return a feed of 15 articles with texts of the sample; about 15 kB, as a blog's feed has."""
+    """Return a feed of 15 articles with texts of the sample; about 15 kB, as a blog's feed has.
+
+    Each title names the feed: the same words in two feeds of a newsletter are one article.
+    """
     sample = SAMPLE.read_text(encoding="utf-8")
     titles, texts = TITLE.findall(sample), TEXT.findall(sample)
     items = "".join(_item(number, titles, texts) for number in range(ENTRIES))
@@ -53,7 +56,7 @@ def _item(number: int, titles: list[str], texts: list[str]) -> str:
     html = "".join(f"<p>{texts[(2 * number + each) % len(texts)]} <a href='/more'>More</a></p>" for each in range(3))
     date = format_datetime(NEWEST - timedelta(days=number))
     return (
-        f"<item><title>{title} ({number})</title><link>http://{NAME}/{number}</link>"
+        f"<item><title>{title} ({number} of {NAME})</title><link>http://{NAME}/{number}</link>"
         f"<guid isPermaLink='false'>{NAME}/{number}</guid><dc:creator>Ann Example</dc:creator>"
         f"<pubDate>{date}</pubDate><category>News</category><description>{escape(html)}</description></item>"
     )
