@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from functools import lru_cache
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 # Hosts of one site for browsers, phones and AMP; also numbered ones (www2).
@@ -35,6 +36,7 @@ CHANNEL = re.compile(r"(?:rss|atom|feed|newsletter|e-?mail|twitter|facebook|soci
 PLACE = re.compile(r"(?!!).*[=~].*|comments?|respond|more(?:-\d+)?|top|content|main|rss|", re.IGNORECASE)
 
 
+@lru_cache(maxsize=1000)  # a story is compared by its link in several ways, and with the article that has the same link
 def canonical(url: str) -> str:
     """Return a text that is equal for the addresses of one page, and readable: "press.example/bus?p=1".
 
