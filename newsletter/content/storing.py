@@ -27,13 +27,7 @@ def store(session: Session, feed: Feed, document: ParsedFeed, *, now: datetime) 
     newsletters.lock(session, feed.newsletter_id)
     stories = recognition.distinct(document.entries, pages=(document.link, feed.url))
     listed = appearances.listed(session, feed)
-    known = known_articles.find(
-        session,
-        feed,
-        [keys for _, keys in stories],
-        identities={entry.identity for entry, _ in stories},
-        dates={entry.published_at for entry, _ in stories if entry.published_at},
-    )
+    known = known_articles.find(session, feed, stories, listed)
     found = recognition.recognize([keys for _, keys in stories], known.articles)
 
     offered = {place: article_id for place, article_id in enumerate(found) if article_id is not None}

@@ -40,7 +40,7 @@ CHANNEL = re.compile(r"(?:rss|atom|feed|newsletter|e-?mail|twitter|facebook|soci
 PLACE = re.compile(r"(?!!).*[=~].*|comments?|respond|more(?:-\d+)?|top|content|main|rss|", re.IGNORECASE)
 
 
-@lru_cache(maxsize=64)  # several facts of one entry need it
+@lru_cache(maxsize=1000)  # a story is compared by its link in several ways, and with the article that has the same link
 def canonical(url: str) -> str:
     """Return a text that is equal for the addresses of one page, and readable: "press.example/bus?p=1".
 

@@ -1,10 +1,9 @@
 """Known articles: find the stored articles that the entries of a document may be."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import select, union
+from sqlalchemy import Select, case, select, union
 from sqlalchemy.orm import Session
 
 from newsletter.content.articles.appearances import Appearance
@@ -12,6 +11,7 @@ from newsletter.content.articles.articles import Article
 from newsletter.content.articles.recognition import KnownArticle
 from newsletter.content.articles.story_keys import StoryKeys, comparable, headline, link_keys, minute, normalized
 from newsletter.content.feeds.feeds import Feed
+from newsletter.content.parsing.entries import FeedEntry
 
 MAX_HITS = 5000  # articles found in one way: a feed may give all its entries the same words, again and again
 
@@ -26,54 +26,93 @@ class KnownArticles(NamedTuple):
 def find(
     session: Session,
     feed: Feed,
-    stories: Sequence[StoryKeys],
-    *,
-    identities: Collection[str],
-    dates: Collection[datetime],
+    stories: Sequence[tuple[FeedEntry, StoryKeys]],
+    listed: Collection[Appearance],
 ) -> KnownArticles:
     """Return the articles that the entries of a document may be.
 
-    Those are the articles that the feed listed last, or offered under the same id, and those of the newsletter with the
-    same link, text or date. `identities` and `dates` are those of the entries; by identities the release before, which
-    may run beside this one, stores articles.
+    Those are the articles that the feed `listed` last, or offered under the same id, and those of the newsletter with
+    the same link, text, or title and date. By the entries' own identities the release before, which may run beside this
+    one, stores articles.
     """
-    same = {f"{scheme}{keys.identity}" for keys in stories if keys.identity for scheme in ("", "http:", "https:")}
+    identities = {entry.identity for entry, _ in stories}
+    for _, keys in stories:
+        if keys.identity:
+            identities |= {f"{scheme}{keys.identity}" for scheme in ("", "http:", "https:")}
+    links = {keys.link for _, keys in stories if keys.link}
     here = select(Appearance.article_id).where(Appearance.feed_id == feed.id)
     feeds = select(Feed.id).where(Feed.newsletter_id == feed.newsletter_id)
     # "+ 0" keeps SQLite from reading all appearances of these feeds instead of the few with the same key.
     anywhere = select(Appearance.article_id).where((Appearance.feed_id + 0).in_(feeds))
+    same_date = Article.feed_id.in_(feeds) & Article.id.in_(_with_title_and_date(session, feeds, stories, listed))
     hits = (
         here.where(Appearance.left_at.is_(None)),
-        here.where(Appearance.identity.in_(same.union(identities))),
-        anywhere.where(Appearance.link_key.in_({keys.link for keys in stories if keys.link})),
-        anywhere.where(Appearance.text_key.in_({keys.text for keys in stories if keys.text})),
-        select(Article.id).where(Article.feed_id == feed.id, Article.identity.in_(same.union(identities))),
-        select(Article.id).where(Article.feed_id.in_(feeds), Article.published_at.in_(dates)),
+        here.where(Appearance.identity.in_(identities)),
+        anywhere.where(Appearance.link_key.in_(links)),
+        anywhere.where(Appearance.text_key.in_({keys.text for _, keys in stories if keys.text})),
+        select(Article.id).where(Article.feed_id == feed.id, Article.identity.in_(identities)),
+        select(Article.id).where(same_date),
     )
     ids = union(*(select(hit.limit(MAX_HITS).subquery().c[0]) for hit in hits))
-    columns = select(Article.id, Article.feed_id, Article.identity, Article.url, Article.title)
-    columns = columns.add_columns(Article.published_at, Article.first_seen_at, Appearance)
-    rows = session.execute(
-        columns.outerjoin(Appearance, Appearance.article_id == Article.id).where(Article.id.in_(ids))
-    ).all()
-    appeared_here = {row.id for row in rows if row.Appearance and row.Appearance.feed_id == feed.id}
+    rows = session.execute(_with_keys(feed, links).where(Article.id.in_(ids))).all()
+    appeared_here = {row.id for row in rows if row.is_here}
     adopted = {row.id: row for row in rows if row.feed_id == feed.id and row.id not in appeared_here}
-    articles = [_article(row, row.Appearance, feed) for row in rows if row.Appearance]
-    articles += [_article(row, None, feed) for row in adopted.values()]
+    articles = [_article(row) for row in rows if row.is_here is not None]
+    articles += [_article(row, is_adopted=True) for row in adopted.values()]
     return KnownArticles(articles, {row.identity for row in rows if row.feed_id == feed.id})
 
 
-def _article(row: Any, appearance: Appearance | None, feed: Feed) -> KnownArticle:
-    """Return a stored article; one without an appearance was stored by the release before, under its identity."""
-    links = link_keys(row.url)
+def _with_title_and_date(
+    session: Session,
+    feeds: Select[int],
+    stories: Sequence[tuple[FeedEntry, StoryKeys]],
+    listed: Collection[Appearance],
+) -> list[int]:
+    """Return the ids of the newsletter's articles that have the title and the date of a story.
+
+    Many feeds date all their articles to midnight, so an article with another title is not even read. A story with the
+    id and the link of a `listed` appearance is recognized by these.
+    """
+    shown = {(row.identity, row.link_key) for row in listed if row.identity and row.link_key}
+    others = [(entry, keys) for entry, keys in stories if (keys.identity, keys.link) not in shown]
+    dates = {entry.published_at for entry, _ in others if entry.published_at}
+    if not dates:
+        return []
+    titles = {keys.title for _, keys in others}
+    dated = select(Article.id, Article.title).where(Article.feed_id.in_(feeds), Article.published_at.in_(dates))
+    return [article_id for article_id, title in session.execute(dated.limit(MAX_HITS)) if normalized(title) in titles]
+
+
+def _with_keys(feed: Feed, links: Collection[str]) -> Select[Any]:
+    """Select articles with their keys: those of this feed, and those of other feeds each once.
+
+    Of another feed's link, only that it is one of `links` counts. So a story that hundreds of feeds offer, each under a
+    link of its own, is one row and not hundreds. `is_here` is None if no feed has the article under keys.
+    """
+    is_here = Appearance.feed_id == feed.id
+    article = (Article.id, Article.feed_id, Article.identity, Article.url, Article.title)
+    dates = (Article.published_at, Article.first_seen_at)
+    keys = (
+        is_here.label("is_here"),
+        case((is_here, Appearance.identity)).label("identity_here"),
+        case((is_here | Appearance.link_key.in_(links), Appearance.link_key)).label("link_key"),
+        Appearance.text_key,
+    )
+    return select(*article, *dates, *keys).outerjoin(Appearance, Appearance.article_id == Article.id).distinct()
+
+
+def _article(row: Any, *, is_adopted: bool = False) -> KnownArticle:
+    """Return a stored article; `is_adopted` if the release before stored it, under its identity and without keys."""
+    is_here = is_adopted or row.is_here
+    links = link_keys(row.url) if is_here else {}  # elsewhere, a page and a path tell nothing
     keys = StoryKeys(
-        identity=comparable(appearance.identity if appearance else row.identity) or None,
-        link=appearance.link_key if appearance else links["link"],
-        page=links["page"],
-        path=links["path"],
-        text=appearance.text_key if appearance else None,
+        identity=comparable((row.identity if is_adopted else row.identity_here) or "") or None,
+        link=links.get("link") if is_adopted else row.link_key,
+        page=links.get("page"),
+        path=links.get("path"),
+        text=None if is_adopted else row.text_key,
         title=normalized(row.title),
         headline=headline(row.title),
         date=minute(row.published_at) if row.published_at != row.first_seen_at else None,
     )
-    return KnownArticle(id=row.id, is_here=appearance is None or appearance.feed_id == feed.id, keys=keys)
+    return KnownArticle(id=row.id, is_here=is_here, keys=keys)

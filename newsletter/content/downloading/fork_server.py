@@ -25,7 +25,7 @@ from newsletter.content.downloading.warming import load_languages, warm_up
 from newsletter.content.fetching.fair_clock import waited_for_processor
 
 FAILED = 1  # the exit status of a child that could not answer
-# After so many downloads the names of all languages are loaded. Before, a child that meets a date in one does so itself.
+# After so many downloads the names of all languages are loaded. Before, a child that meets a date in one does itself.
 # A command that looks at one feed does not wait for them.
 DOWNLOADS_BEFORE_LANGUAGES = 20
 

@@ -70,7 +70,8 @@ def _read_xml(text: str, url: str) -> RawFeed:
         link=home,
         language=feed.get("language") or (feed.get("title_detail") or {}).get("language") or "",
         entries=(
-            _raw(entry, feed, media, home=home, base=base, url=url)
+            # A plain dictionary: feedparser's own is slow, and returns `published` for a missing `updated`.
+            _raw(dict(entry), feed, media, home=home, base=base, url=url)
             for entry, media in zip(parsed.entries, _media(parsed.entries, document), strict=False)
         ),
         is_complete=whole.is_complete,
@@ -85,7 +86,7 @@ def _media(entries: Sequence[Any], document: bytes) -> Iterator[DeclaredMedia]:
     yield from (declared_pictures.from_feedparser(entry) for entry in entries[len(declared) :])
 
 
-def _raw(entry: Any, feed: Any, media: DeclaredMedia, *, home: str | None, base: str, url: str) -> RawEntry:
+def _raw(entry: dict[str, Any], feed: Any, media: DeclaredMedia, *, home: str | None, base: str, url: str) -> RawEntry:
     summary, content = _texts(entry, media)
     declared = _base(entry, url, content)
     return RawEntry(
@@ -135,9 +136,6 @@ def _html(detail: Any) -> str:
     return html_from_text(value) if detail.get("type") == "text/plain" else html_from_html(value)
 
 
-def _dates(entry: Any) -> list[str]:
-    """Return the dates of publication, of creation and of the last update, as far as the feed states them.
-
-    Uses plain `dict.get`: feedparser's own `get` returns `published` for a missing `updated`.
-    """
-    return [dict.get(entry, name) or "" for name in ("published", "created", "updated")]
+def _dates(entry: dict[str, Any]) -> list[str]:
+    """Return the dates of publication, of creation and of the last update, as far as the feed states them."""
+    return [entry.get(name) or "" for name in ("published", "created", "updated")]

@@ -110,14 +110,18 @@ def _is_phrase(line: HtmlLine) -> bool:
         return False
     if line.links and LABEL.fullmatch(_bare(_outside_links(line))):
         return True
-    return bool(WHOLE_LINE.fullmatch(_bare(line.text))) or _is_linked_phrase(line, 0)
+    return _is_known(line, 0, WHOLE_LINE)
 
 
-def _is_linked_phrase(line: HtmlLine, start: int) -> bool:
-    """Return whether the text from the position on is an invitation in free words that begins or ends with a link."""
+def _is_known(line: HtmlLine, start: int, known: re.Pattern[str]) -> bool:
+    """Return whether the text from the position on is a known phrase, or an invitation in free words at a link."""
+    bare = _bare(line.kept[start:])
+    return bool(known.fullmatch(bare)) or (bool(LINKED_LINE.fullmatch(bare)) and _has_link_at_edge(line, start))
+
+
+def _has_link_at_edge(line: HtmlLine, start: int) -> bool:
+    """Return whether the text from the position on begins or ends with a link."""
     text = line.kept
-    if not LINKED_LINE.fullmatch(_bare(text[start:])):
-        return False
     links = [link for link in line.links if start <= link.start and link.end <= len(text)]
     return any(not _bare(text[start : link.start]) or not _bare(text[link.end :]) for link in links)
 
@@ -133,7 +137,7 @@ def _last_phrase(line: HtmlLine) -> int | None:
             return link.start
     since = max(0, len(text) - MAX_PHRASE)
     starts = [match.end() for match in BOUNDARY.finditer(text, since)][-MAX_STARTS:]
-    return next((at for at in starts if LAST_SENTENCE.fullmatch(_bare(text[at:])) or _is_linked_phrase(line, at)), None)
+    return next((at for at in starts if _is_known(line, at, LAST_SENTENCE)), None)
 
 
 def _are_phrases(text: str, links: list[LinkSpan]) -> bool:

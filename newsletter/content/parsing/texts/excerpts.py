@@ -19,6 +19,7 @@ SEPARATORS = " ,;:.!?|-\u2013\u2014\u2026\u3002\uff01\uff1f\uff1a"
 AFTER_TITLE = re.compile(
     r"[.!?:\u2026\u3002\uff01\uff1f\uff1a]+[\"')\u2019\u201d\u00bb]*(?:\s+|$)|\s+[-\u2013\u2014|:]\s+|\s*$"
 )
+MAX_MARK = 10  # characters of what CUT_OFF finds in a text on one line
 # How publishing programs mark an excerpt that they cut off.
 CUT_OFF = re.compile(r"\s*[\[(](?:\u2026|\.\.\.)[\])]\s*$|\s+(?:\u2026|\.\.\.)\s*$")
 NOT_WORDS = re.compile(r"[\W_]+")
@@ -57,9 +58,10 @@ def _is_label(line: TextLine, after: TextLine) -> bool:
 def _beyond(title: str, lines: list[str]) -> str:
     """Return the summary without the title at its beginning; empty if it says no more than the title."""
     first, *others = lines
-    if _key(first) == _key(title):
+    known, key = _key(title), _key(first)
+    if key == known:
         return _beyond(title, others) if others else ""
-    if _key(title).startswith(_key("".join(lines))):
+    if known.startswith(key) and known.startswith(_key("".join(lines))):
         return ""
     return _shortened([_after_title(title, first), *others])
 
@@ -77,7 +79,7 @@ def _shortened(lines: list[str]) -> str:
 
 def _without_mark(text: str) -> str:
     """Return the text with "…" where its publisher cut it off, nothing after a whole sentence."""
-    mark = CUT_OFF.search(text)
+    mark = CUT_OFF.search(text, max(0, len(text) - MAX_MARK))
     if not mark:
         return text
     kept = text[: mark.start()]
