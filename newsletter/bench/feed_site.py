@@ -21,7 +21,7 @@ import newsletter
 SAMPLE = Path(newsletter.__file__).parent / "sample" / "feed.xml"
 ENTRIES = 15
 FIRST_ADDRESS = IPv4Address("127.1.0.1")
-NEWEST = datetime(2026, 11, 20, 6, 30, tzinfo=UTC)
+NEWEST = datetime(2026, 11, 20, tzinfo=UTC)
 TEXT = re.compile(r"<p>(?!<img)(.*?)</p>", re.DOTALL)
 TITLE = re.compile(r"<item>\s*<title>(.*?)</title>")
 HEAD = (
@@ -29,6 +29,7 @@ HEAD = (
     "Content-Length: {}\r\nConnection: close\r\n\r\n"
 )
 NAME = "feed.name.example"  # replaced by the feed's name
+MIDNIGHT = b" 00:00:00 "  # replaced by the time of day at which the feed publishes
 
 
 def addresses(number: int, port: int) -> list[str]:
@@ -37,7 +38,7 @@ def addresses(number: int, port: int) -> list[str]:
 
 
 def template() -> bytes:
-    """Return a feed of 15 articles with texts of the sample, about 20 kB; no two feeds share a title or a text."""
+    """Return a feed of 15 articles, about 20 kB; no two feeds share a title, a text or a date."""
     sample = SAMPLE.read_text(encoding="utf-8")
     titles, texts = TITLE.findall(sample), TEXT.findall(sample)
     items = "".join(_item(number, titles, texts) for number in range(ENTRIES))
@@ -54,7 +55,7 @@ def _item(number: int, titles: list[str], texts: list[str]) -> str:
     html = "".join(f"<p>{NAME} {number}: {text} <a href='/more'>More</a></p>" for text in shown)
     date = format_datetime(NEWEST - timedelta(days=number))
     return (
-        f"<item><title>{title} ({NAME}, {number})</title><link>http://{NAME}/{number}</link>"
+        f"<item><title>{NAME}, {number}: {title}</title><link>http://{NAME}/{number}</link>"
         f"<guid isPermaLink='false'>{NAME}/{number}</guid><dc:creator>Ann Example</dc:creator>"
         f"<pubDate>{date}</pubDate><category>News</category><description>{escape(html)}</description></item>"
     )
@@ -77,7 +78,9 @@ class FeedConnection(asyncio.Protocol):
         self._request += data
         if self._transport and b"\r\n\r\n" in self._request:
             address = self._transport.get_extra_info("sockname")[0]
-            body = self._feed.replace(NAME.encode(), address.encode())
+            hour, minute = divmod(int(IPv4Address(address)) % 1440, 60)
+            body = self._feed.replace(MIDNIGHT, f" {hour:02}:{minute:02}:00 ".encode())
+            body = body.replace(NAME.encode(), address.encode())
             self._transport.write(HEAD.format(len(body)).encode() + body)
             self._transport.close()
 

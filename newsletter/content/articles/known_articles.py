@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, case, select, union
+from sqlalchemy import Select, case, func, select, union
 from sqlalchemy.orm import Session
 
 from newsletter.content.articles.appearances import Appearance
@@ -13,6 +13,7 @@ from newsletter.content.articles.story_keys import StoryKeys, comparable, headli
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.parsing.entries import FeedEntry
 
+BEGINNING = 8  # characters of a title that the database compares
 MAX_HITS = 5000  # articles found in one way: a feed may give all its entries the same words, again and again
 
 
@@ -68,19 +69,22 @@ def _with_title_and_date(
     stories: Sequence[tuple[FeedEntry, StoryKeys]],
     listed: Collection[Appearance],
 ) -> list[int]:
-    """Return the ids of the newsletter's articles that have the title and the date of a story.
+    """Return the ids of the newsletter's articles that have the date of a story, and its title or headline.
 
-    Many feeds date all their articles to midnight, so an article with another title is not even read. A story with the
-    id and the link of a `listed` appearance is recognized by these.
+    Many feeds date all their articles to midnight, so the database compares how the titles begin. A story with the id
+    and the link of a `listed` appearance is recognized by these.
     """
     shown = {(row.identity, row.link_key) for row in listed if row.identity and row.link_key}
     others = [(entry, keys) for entry, keys in stories if (keys.identity, keys.link) not in shown]
     dates = {entry.published_at for entry, _ in others if entry.published_at}
     if not dates:
         return []
-    titles = {keys.title for _, keys in others}
+    titles = {title for _, keys in others for title in (keys.title, keys.headline)}
     dated = select(Article.id, Article.title).where(Article.feed_id.in_(feeds), Article.published_at.in_(dates))
-    return [article_id for article_id, title in session.execute(dated.limit(MAX_HITS)) if normalized(title) in titles]
+    beginnings = {entry.title[:BEGINNING].lower() for entry, _ in others}
+    alike = dated.where(func.lower(func.substr(Article.title, 1, BEGINNING)).in_(beginnings))
+    found = session.execute(alike.limit(MAX_HITS))
+    return [article_id for article_id, title in found if titles & {normalized(title), headline(title)}]
 
 
 def _with_keys(feed: Feed, links: Collection[str]) -> Select[Any]:

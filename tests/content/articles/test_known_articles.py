@@ -55,5 +55,5 @@ def test_articles_of_the_same_minute_are_compared_under_the_same_title_only(data
             store(session, feed, of_feed(feed.id, f"district {feed.id}"))
         reader = a_feed(session, newsletter, "reader")
         assert known(session, reader, of_feed(0, "bridge")) == []
-        named = of_feed(0, "bridge", title=f"ABOUT: district {feeds[3].id}!")
+        named = of_feed(0, "bridge", title=f"ABOUT district: {feeds[3].id}!")
         assert len(known(session, reader, named)) == 1
