@@ -1,7 +1,8 @@
-"""One download in a process of its own, which the fork server forks and whose limits the kernel enforces."""
+"""Downloads in a process of their own, which the fork server forks and whose limits the kernel enforces."""
 
 import os
 import resource
+import signal
 import socket
 import traceback
 from pathlib import Path
@@ -14,40 +15,64 @@ from newsletter.content.downloading.downloader import (
     LimitExceeded,
     PictureDownload,
 )
-from newsletter.content.downloading.limits import NICENESS, impose
-from newsletter.content.downloading.messages import ERRORS, DownloadRequest, encode_error, encode_result
+from newsletter.content.downloading.limits import MAX_DOWNLOADS, NICENESS, impose, is_used_up
+from newsletter.content.downloading.messages import ERRORS, READY, DownloadRequest, encode_error, encode_result
 from newsletter.content.fetching.http import HttpFetcher
 
-ANSWER = 3  # the file descriptor of the answer, after all others are closed
+CONTROL = 3  # the file descriptor of the socket to the fork server, after all others are closed
 RECEIVED_OCTETS = 65_536  # at most in one read
 
 
-def isolate(answer: socket.socket) -> socket.socket:
-    """Close every file that this process inherited, except the answer's socket; its output goes nowhere."""
+def isolate(control: socket.socket) -> socket.socket:
+    """Close every file that this process inherited, except the control socket; its output goes nowhere."""
     null = os.open(os.devnull, os.O_RDWR)
-    kept = os.dup(answer.detach())
+    kept = os.dup(control.detach())
     for standard in (0, 1, 2):
         os.dup2(null, standard)
-    os.dup2(kept, ANSWER)
-    os.closerange(ANSWER + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    return socket.socket(fileno=ANSWER)
+    os.dup2(kept, CONTROL)
+    os.closerange(CONTROL + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    return socket.socket(fileno=CONTROL)
 
 
-def run(answer: socket.socket) -> None:
-    """Read the request from the socket, download within its limits and write the answer."""
+def serve(control: socket.socket) -> None:
+    """Download what the fork server hands over, until it hands over no more or this process is used up."""
     os.nice(NICENESS)
+    for _ in range(MAX_DOWNLOADS):
+        _, handles, _, _ = socket.recv_fds(control, 1, 1)
+        if not handles:
+            return
+        with socket.socket(fileno=handles[0]) as answer:
+            is_reusable = run(answer)
+        if not is_reusable or is_used_up():
+            return
+        signal.alarm(0)
+        control.sendall(READY)
+
+
+def run(answer: socket.socket) -> bool:
+    """Read a request, download within its limits and write the answer; return whether no limit was exceeded."""
     request = DownloadRequest.decode(b"".join(iter(lambda: answer.recv(RECEIVED_OCTETS), b"")))
     impose(request.limits)
-    answer.sendall(_answer(request))
+    try:
+        octets, is_reusable = _answer(request), True
+    except LimitExceeded as error:
+        octets, is_reusable = encode_error(error), False
+    answer.sendall(octets)
+    return is_reusable
 
 
 def _answer(request: DownloadRequest) -> bytes:
+    """Return the answer. Raises LimitExceeded if the memory does not suffice."""
     try:
         return encode_result(_download(request))
+    except LimitExceeded:
+        raise
     except ERRORS as error:
-        return encode_error(_out_of_memory(request) if _is_memory_error(error) else error)
-    except MemoryError:
-        return encode_error(_out_of_memory(request))
+        if _is_memory_error(error):
+            raise _out_of_memory(request) from error
+        return encode_error(error)
+    except MemoryError as error:
+        raise _out_of_memory(request) from error
     except Exception as error:  # noqa: BLE001 - a bug of ours, which the worker logs
         kind, place = type(error).__name__, _place(error.__traceback__)
         return encode_error(DownloadInterrupted(f"The service has a fault: {kind} in {place}."))

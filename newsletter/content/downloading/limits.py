@@ -4,12 +4,16 @@ import resource
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
+from time import process_time
 
 NICENESS = 10  # letters come before feeds
 MAX_FILES = 64  # open files and sockets
 # Seconds by the clock on the wall, however long the child waited for a processor. Shorter than a feed's lease.
 ABSOLUTE_SECONDS = 100
+MAX_DOWNLOADS = 50  # of one child, one after the other
+REUSED_MEMORY = 160 << 20  # octets at most that a child has used if it is to serve another download
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +26,12 @@ class Limits:
 
 
 def impose(limits: Limits) -> None:
-    """Limit this process for good. The kernel ends it with SIGXCPU, or makes it raise MemoryError.
+    """Limit this process for its next download. The kernel ends it with SIGXCPU, or makes it raise MemoryError.
 
     It writes no files and no core dumps. The alarm ends it even if the fork server is gone.
     """
-    _limit(resource.RLIMIT_CPU, limits.cpu_seconds, spare=1)
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (ceil(process_time()) + limits.cpu_seconds, hard))
     _limit(resource.RLIMIT_AS, limits.memory)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
@@ -36,8 +41,13 @@ def impose(limits: Limits) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
-def _limit(which: int, value: int, *, spare: int = 0) -> None:
-    """Lower a limit; a hard limit that is lower already stays."""
+def is_used_up() -> bool:
+    """Return whether this process needed so much memory that it should not serve another download."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > REUSED_MEMORY
+
+
+def _limit(which: int, value: int) -> None:
+    """Lower a limit for good; one that is lower already stays."""
     hard = resource.getrlimit(which)[1]
-    highest = value + spare if hard == resource.RLIM_INFINITY else min(value + spare, hard)
-    resource.setrlimit(which, (min(value, highest), highest))
+    lowest = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(which, (lowest, lowest))

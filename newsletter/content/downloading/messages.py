@@ -27,6 +27,7 @@ from newsletter.content.parsing.documents.decoding import FeedUnreadable
 from newsletter.content.parsing.images.image_check import PictureUnsuitable
 from newsletter.errors import NewsletterError
 
+READY = b"."  # what a child tells the fork server when it can serve another download
 MAX_ANSWER = 32 << 20  # octets; the JSON of a sound feed of 5 MB has at most three times its size
 
 # A subclass before its base.
