@@ -31,7 +31,7 @@ CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.
 
 
 class SandboxedDownloader:
-    """A downloader that any number of threads may share; a fork server makes a child for each download.
+    """A downloader that any number of threads may share; a fork server hands each download to a child.
 
     The server starts with the first download, and again if it has ended. `allow` lists private hosts that may be
     reached. `agent` is the User-Agent. `fetch_seconds` limits the exchange with a server, `limits` the whole download.
