@@ -37,14 +37,14 @@ def isolate(control: socket.socket) -> socket.socket:
 def serve(control: socket.socket) -> None:
     """Download what the fork server hands over, until it hands over no more or this process is used up."""
     os.nice(NICENESS)
-    for _ in range(MAX_DOWNLOADS):
+    for number in range(1, MAX_DOWNLOADS + 1):
         _, handles, _, _ = socket.recv_fds(control, 1, 1)
         if not handles:
             return
         with socket.socket(fileno=handles[0]) as answer:
             is_reusable = run(answer)
-        if not is_reusable or is_used_up():
-            return
+        if number == MAX_DOWNLOADS or not is_reusable or is_used_up():
+            return  # without a word, for the fork server must not hand over another download
         signal.alarm(0)
         control.sendall(READY)
 

@@ -96,7 +96,7 @@ class SandboxedDownloader:
         told, tell = socket.socketpair()
         with ours, told:
             with theirs, tell:
-                server = self._fork(theirs, tell)
+                server = self._hand_over(theirs, tell)
             try:
                 answer, ending = _exchange(request, ours, told)
             except OSError as error:  # the server has ended, or hangs
@@ -108,12 +108,12 @@ class SandboxedDownloader:
             return decode_answer(answer)
         raise explained(ending, self._limits)
 
-    def _fork(self, answer: socket.socket, ending: socket.socket) -> ServerProcess:
-        """Let a server fork a child, and return the server. It may have ended since the last download."""
+    def _hand_over(self, answer: socket.socket, ending: socket.socket) -> ServerProcess:
+        """Let a child of a server download, and return the server. It may have ended since the last download."""
         for _ in range(2):
             server = self._running_server()
             try:
-                server.fork(answer, ending, seconds=self._limits.seconds)
+                server.hand_over(answer, ending, seconds=self._limits.seconds)
             except OSError:
                 self._discard(server)
             else:

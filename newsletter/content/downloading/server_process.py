@@ -39,8 +39,8 @@ class ServerProcess:
         """The process ID."""
         return self._process.pid
 
-    def fork(self, answer: socket.socket, ending: socket.socket, *, seconds: float) -> None:
-        """Let it fork a child that answers on one socket and may take so many seconds. Raises OSError if it is gone."""
+    def hand_over(self, answer: socket.socket, ending: socket.socket, *, seconds: float) -> None:
+        """Let a child answer on one socket, in so many seconds at most. Raises OSError if the server is gone."""
         with self._sending:
             message = round(seconds * 1000).to_bytes(4, "big")
             socket.send_fds(self._requests, [message], [answer.fileno(), ending.fileno()])

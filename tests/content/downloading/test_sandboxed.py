@@ -10,7 +10,7 @@ from time import monotonic
 import pytest
 
 from newsletter.content.downloading.downloader import DownloadCancelled, DownloadInterrupted, LimitExceeded
-from newsletter.content.downloading.limits import Limits
+from newsletter.content.downloading.limits import MAX_DOWNLOADS, Limits
 from newsletter.content.downloading.messages import Ending, Overdue
 from newsletter.content.downloading.sandboxed import SandboxedDownloader, explained
 from newsletter.content.fetching.destinations import FetchError, ServerUnavailable
@@ -45,6 +45,31 @@ def test_too_much_memory_and_too_long_a_download_exceed_a_limit(site: LocalHttp)
             downloader.feed(site.put("/feed.json", hostile.MANY_OBJECTS))
         with pytest.raises(LimitExceeded, match="more than 2 seconds"):
             downloader.feed(site.put("/slow.xml", **hostile.slow()))
+
+
+def test_a_child_downloads_many_sound_documents_and_none_after_one_that_exceeded_a_limit(site: LocalHttp):
+    good = site.put("/good.xml", RSS)
+    with closing(SandboxedDownloader(allow=ALLOW, limits=Limits(memory=192 << 20))) as downloader:
+        downloader.feed(good)
+        (first,) = children(downloader.server_pid)
+        for _ in range(3):
+            downloader.feed(good)
+        assert children(downloader.server_pid) == [first]
+        with pytest.raises(LimitExceeded):
+            downloader.feed(site.put("/feed.json", hostile.MANY_OBJECTS))
+        downloader.feed(good)
+        assert first not in children(downloader.server_pid)
+
+
+def test_a_child_is_replaced_after_a_number_of_downloads(site: LocalHttp):
+    gone = site.url("/gone.xml")
+    with closing(SandboxedDownloader(allow=ALLOW)) as downloader:
+        seen = set()
+        for _ in range(MAX_DOWNLOADS + 1):
+            with pytest.raises(FetchError):
+                downloader.feed(gone)
+            seen |= set(children(downloader.server_pid))
+        assert len(seen) == 2
 
 
 def test_a_hostile_document_does_not_harm_a_sound_one_beside_it(sandboxed, site: LocalHttp):
