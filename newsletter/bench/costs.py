@@ -51,15 +51,16 @@ def resident_mb(pid: int) -> float:
 
 def private_mb(pid: int) -> float:
     """Return the memory of a process in MB that no other process shares; 0 if there is none."""
-    return round(_rollup_mb(pid, "Private_Clean") + _rollup_mb(pid, "Private_Dirty"), 1)
+    return _rollup_mb(pid, "Private_Clean", "Private_Dirty")
 
 
-def _rollup_mb(pid: int, name: str) -> float:
+def _rollup_mb(pid: int, *names: str) -> float:
     try:
         lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
     except OSError:  # it has ended, or belongs to another user
         return 0.0
-    return next((round(int(line.split()[1]) / KB_PER_MB, 1) for line in lines if line.startswith(f"{name}:")), 0.0)
+    fields = (line.split() for line in lines)
+    return round(sum(int(field[1]) for field in fields if field[0].rstrip(":") in names) / KB_PER_MB, 1)
 
 
 def descendants(roots: Mapping[str, int]) -> dict[str, list[Process]]:

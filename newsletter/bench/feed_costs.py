@@ -11,7 +11,7 @@ from newsletter.bench.costs import Meter
 from newsletter.store.database import Database
 from workers.context import Context
 
-SAMPLE_INTERVAL = 0.5  # seconds
+SAMPLE_INTERVAL = 3.0  # seconds; the kernel takes milliseconds to add up the memory of one process
 
 
 class FeedCosts:
