@@ -99,7 +99,7 @@ class DeliveryBenchmark:
             self._environment.vacuum()
         self._progress.line(f"inserted {options.letters:,} readers in {time.monotonic() - started:.0f} s")
         number = options.rounds + options.snapshot + 2 * self._has_load
-        sample_issue.fetch_feed(database, options.feed, copies=number)
+        sample_issue.fetch_feed(database, options.feed)
         drafts, octets = sample_issue.draft_many(database, number, base_url=BASE_URL)
         self._progress.line(f"drafted {number} issues; a letter has {octets:,} octets")
         with database.reading() as session:

@@ -67,9 +67,12 @@ class FeedCosts:
         }
 
     def _download_seconds(self) -> tuple[float, float]:
-        """Return the processor time of the fork server and of its children that have ended."""
+        """Return the processor time of the fork server, and of all its children."""
         server = self._downloader.server_pid and costs.process(self._downloader.server_pid)
-        return (server.seconds, server.ended) if server else (0.0, 0.0)
+        if not server:
+            return 0.0, 0.0
+        living = costs.descendants({"": server.pid})[""]
+        return server.seconds, server.ended + sum(child.seconds for child in living)
 
     def _sample(self) -> None:
         while True:

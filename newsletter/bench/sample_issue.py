@@ -1,7 +1,6 @@
 """The benchmark's issues: digests of a feed's articles, of a realistic size."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -17,7 +16,7 @@ from newsletter.bench.visitor import feed_served
 from newsletter.consent import wording_publication, wordings
 from newsletter.consent.wordings import Wording
 from newsletter.content import pictures, refreshing
-from newsletter.content.digests import drafting
+from newsletter.content.digests import digests, drafting
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
 from newsletter.content.feeds import feeds
 from newsletter.content.feeds.feeds import Feed
@@ -32,6 +31,7 @@ from newsletter.store.database import Database
 SAMPLE = Path(newsletter.__file__).parent / "sample" / "feed.xml"
 SLUG = "bench"
 LETTER_OCTETS = 25_000  # at most; an issue gets as many articles as fit
+NEVER = "0 0 29 2 *"  # a schedule that does not run while a benchmark does
 
 
 def add_newsletter(session: Session, templates: Environment) -> tuple[Newsletter, Wording]:
@@ -51,41 +51,53 @@ def add_newsletter(session: Session, templates: Environment) -> tuple[Newsletter
     return newsletter, wording_publication.publish(session, templates, newsletter, text=text, actor=actor, now=now)
 
 
-def fetch_feed(database: Database, feed: str | None, *, copies: int) -> None:
-    """Fetch the feed's articles once for each issue, because an article appears in only one issue.
-
-    A feed on the web is downloaded once and then served from this process at that many URLs. Raises Refused if it
-    cannot be read.
-    """
-    with _served(feed, copies) as addresses:
-        with database.writing() as session:
-            reader = newsletters.named(session, SLUG)
-            for address in addresses:
-                feeds.add(session, reader, address, actor=audit_log.system_user(), now=clock.now())
-        allowed = settings.load({f"{PREFIX}FEED_ALLOW": urlsplit(addresses[0]).netloc}, dotenv=None).feed_allow
-        with closing(SandboxedDownloader(allow=allowed)) as downloader:
-            while refreshing.refresh_due(database.writing, downloader, now=clock.now()):
-                pass
-            while pictures.copy_new(database.writing, downloader, now=clock.now()):
-                pass
+def fetch_feed(database: Database, feed: str | None) -> None:
+    """Fetch the feed's articles. Raises Refused if it cannot be read."""
+    with TemporaryDirectory() as folder:
+        file = _file(feed, Path(folder))
+        with feed_served(file.parent) as server:
+            _fetch(database, f"{server}/{file.name}")
     with database.reading() as session:
         if error := session.scalar(select(Feed.error).where(Feed.error.is_not(None)).limit(1)):
             raise Refused(f"--feed: the feed cannot be used: {error}")
 
 
-def draft(session: Session, templates: Environment, *, base_url: str) -> tuple[Issue, int]:
-    """Draft an issue of as many articles as fit into `LETTER_OCTETS`; return it and the octets of one letter."""
+def _fetch(database: Database, address: str) -> None:
+    with database.writing() as session:
+        reader = newsletters.named(session, SLUG)
+        feeds.add(session, reader, address, actor=audit_log.system_user(), now=clock.now())
+    allowed = settings.load({f"{PREFIX}FEED_ALLOW": urlsplit(address).netloc}, dotenv=None).feed_allow
+    with closing(SandboxedDownloader(allow=allowed)) as downloader:
+        while refreshing.refresh_due(database.writing, downloader, now=clock.now()):
+            pass
+        while pictures.copy_new(database.writing, downloader, now=clock.now()):
+            pass
+
+
+def draft(session: Session, templates: Environment, name: str, *, base_url: str) -> tuple[Issue, int]:
+    """Draft an issue of as many articles as fit into `LETTER_OCTETS`; return it and the octets of one letter.
+
+    Each issue belongs to a digest of its own, because a digest uses an article once.
+    """
     drafted: tuple[Issue, int] | None = None
-    reader = newsletters.named(session, SLUG)
+    reader, actor, now = newsletters.named(session, SLUG), audit_log.system_user(), clock.now()
     for articles in range(12, 0, -1):
-        issue = drafting.draft(
-            session, reader, articles=articles, archive=True, actor=audit_log.system_user(), now=clock.now()
-        )  # a feed given to the benchmark may be years old
+        digest = digests.add(
+            session,
+            reader,
+            name=f"{name}, {articles} articles",
+            cron=NEVER,
+            articles=articles,
+            archive=True,  # a feed given to the benchmark may be years old
+            actor=actor,
+            now=now,
+        )
+        issue = drafting.draft_now(session, digest.id, actor=actor, now=now)
         letter = issue_letters.preview(session, issue, templates=templates, base_url=base_url)["source"]
         drafted = issue, len(letter)
         if len(letter) <= LETTER_OCTETS or articles == 1:
             break
-        issues.cancel(session, issue, actor=audit_log.system_user(), now=clock.now())
+        issues.cancel(session, issue, actor=actor, now=now)
     assert drafted
     return drafted
 
@@ -93,23 +105,11 @@ def draft(session: Session, templates: Environment, *, base_url: str) -> tuple[I
 def draft_many(database: Database, number: int, *, base_url: str) -> tuple[list[int], int]:
     """Draft that many issues; return their ids and the octets of one letter."""
     templates, ids, octets = templating.environment(), [], 0
-    for _ in range(number):
+    for each in range(number):
         with database.writing() as session:
-            issue, octets = draft(session, templates, base_url=base_url)
+            issue, octets = draft(session, templates, f"Issue {each + 1}", base_url=base_url)
             ids.append(issue.id)
     return ids, octets
-
-
-@contextmanager
-def _served(feed: str | None, times: int) -> Iterator[list[str]]:
-    """Serve the feed and the files beside it at that many URLs."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory()))
-        file = _file(feed, folder)
-        for number in range(times):
-            (folder / f"{number}").symlink_to(file.parent.resolve(), target_is_directory=True)
-        server = stack.enter_context(feed_served(folder))
-        yield [f"{server}/{number}/{file.name}" for number in range(times)]
 
 
 def _file(feed: str | None, folder: Path) -> Path:
