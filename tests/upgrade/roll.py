@@ -90,7 +90,8 @@ class Roll(Steps):
             told = [
                 json.loads(one.command("issues", "status", str(service.issue), "--json")) for one in (first, second)
             ]
-            assert told[0] == told[1], told
+            common = told[0].keys() & told[1].keys()  # a newer release may tell more
+            assert [told[0][name] for name in common] == [told[1][name] for name in common], told
             assert told[0]["status"] == "paused", told
         with self.step("both sites say the same to what monitors them"):
             self.notes += monitoring.compare(service.before.base_url, service.after.base_url)
