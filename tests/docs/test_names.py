@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.content.downloading.limits import Limits
 from newsletter.doctor.checks.findings import Check
 from newsletter.migrations.schema import metadata
 from newsletter.settings import PREFIX, Settings
@@ -130,6 +131,13 @@ def test_the_glossary_names_every_metric(service):
 def test_every_finding_of_doctor_is_explained():
     explained = [code(row[0])[0] for row in rows(ROOT / "docs/operating.md") if len(row) == 2 and code(row[0])]
     assert set(Check) <= set(explained)
+
+
+def test_the_limits_of_a_download_are_those_of_the_code():
+    limits = Limits()
+    memory, seconds = f"{limits.memory >> 20} MB of memory", f"{limits.seconds:g} seconds in all"
+    said = f"{limits.cpu_seconds} seconds of processor time, {memory}, {seconds}"
+    assert said in (ROOT / "docs/operating.md").read_text()
 
 
 def test_compose_secrets_are_made_as_the_compose_file_says():
