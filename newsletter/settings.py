@@ -85,6 +85,11 @@ class Settings(BaseModel):
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
     feed_allow: Annotated[tuple[AllowedHost, ...], BeforeValidator(_each(AllowedHost.parse))] = ()
     metrics_token: str | None = Field(default=None, repr=False)
+    # Confirmation letters in an hour; a letter over them waits in the slow lane.
+    confirmations_per_host: int = Field(default=10, ge=1)  # IPv4 /32, IPv6 /64
+    confirmations_per_network: int = Field(default=60, ge=1)  # IPv4 /24, IPv6 /48
+    confirmations_per_domain: int = Field(default=100, ge=1)  # of the recipients
+    confirmations_per_hour: int = Field(default=20_000, ge=1)  # all of them
 
     @field_validator("database_url")
     @classmethod

@@ -54,6 +54,10 @@ def test_every_setting_of_the_contract_is_read_from_the_environment():
         TRUSTED_PROXIES="10.0.0.1, 192.168.0.0/16,::1",
         FEED_ALLOW="news.internal,10.1.2.3",
         METRICS_TOKEN="0123456789abcdef",
+        CONFIRMATIONS_PER_HOST="1",
+        CONFIRMATIONS_PER_NETWORK="2",
+        CONFIRMATIONS_PER_DOMAIN="3",
+        CONFIRMATIONS_PER_HOUR="4",
     )
     assert loaded.database == "postgresql+psycopg://news:pw@db.example/news"
     assert loaded.redis_url == "redis://redis.example:6379/0"
@@ -69,9 +73,12 @@ def test_every_setting_of_the_contract_is_read_from_the_environment():
     assert loaded.trusted_proxies == (ip_network("10.0.0.1"), ip_network("192.168.0.0/16"), ip_network("::1"))
     assert loaded.feed_allow == (AllowedHost("news.internal"), AllowedHost(ip_network("10.1.2.3/32")))
     assert loaded.metrics_token == "0123456789abcdef"
+    assert (loaded.confirmations_per_host, loaded.confirmations_per_network) == (1, 2)
+    assert (loaded.confirmations_per_domain, loaded.confirmations_per_hour) == (3, 4)
     assert set(Settings.model_fields) == {
         *("database_url", "redis_url", "smtp_url", "ehlo_name", "base_url"),
         *("secret_keys", "data_dir", "trusted_proxies", "feed_allow", "metrics_token"),
+        *("confirmations_per_host", "confirmations_per_network", "confirmations_per_domain", "confirmations_per_hour"),
     }
 
 

@@ -18,6 +18,7 @@ from newsletter.store.database import Base, insert_once
 LINK_LIFETIME = timedelta(hours=72)  # of a confirmation link; an unconfirmed address is kept as long
 
 RECEIVED = text("state = 'received'")  # a literal: with a bound parameter the planner could not use the partial index
+IS_SLOW = text("slow_lane_at IS NOT NULL")
 EPOCH = text("'1970-01-01 00:00:00'")
 
 
@@ -37,7 +38,12 @@ class Signup(Base):
 
     __tablename__ = "signups"
     __table_args__ = (
+        # The release before claims by the first index; drop it one release later.
         Index("ix_signups_received", "id", sqlite_where=RECEIVED, postgresql_where=RECEIVED),
+        Index("ix_signups_received_by_network", "network_key", "id", sqlite_where=RECEIVED, postgresql_where=RECEIVED),
+        Index(
+            "ix_signups_slow_lane", "network_key", "slow_lane_at", "id", sqlite_where=IS_SLOW, postgresql_where=IS_SLOW
+        ),
         {"info": {"personal": {"by": "address_key", "on_erasure": "delete", "export": True}}},
     )
 
@@ -54,6 +60,13 @@ class Signup(Base):
     # so retention examines such a row at once.
     forget_at: Mapped[datetime] = mapped_column(index=True, server_default=EPOCH)
     state: Mapped[SignupState] = mapped_column(default=SignupState.RECEIVED)
+    # MAC of the client's network (IPv4 /24, IPv6 /48); "" if it is unknown, private, or stored by the release before.
+    network_key: Mapped[str] = mapped_column(String(80), server_default=text("''"), default="")
+    asked_at: Mapped[datetime | None] = mapped_column(default=None)  # when its letter was owed; None: when received
+    # When the slow lane last looked at it; None: it does not wait there. Its state is `quiet` meanwhile, because the
+    # release before would answer a received one at once.
+    slow_lane_at: Mapped[datetime | None] = mapped_column(default=None)
+    lifts_suppression: Mapped[bool | None] = mapped_column(default=None)  # an operator allowed its letter
     # 63 random bits. After a database is lost, an old link does not match the new row that gets the same id.
     nonce: Mapped[int]
 

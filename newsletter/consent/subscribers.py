@@ -31,6 +31,9 @@ class Subscriber(Base):
     )
     address: Mapped[str | None]  # as typed; None once erased
     address_key: Mapped[str | None] = mapped_column(unique=True)
+    fold_key: Mapped[str | None] = mapped_column(
+        String(64), index=True, default=None
+    )  # MAC of the inbox; None: not yet
     name: Mapped[str | None] = mapped_column(default=None)
     language: Mapped[str | None] = mapped_column(String(35), default=None)
     zone: Mapped[str | None] = mapped_column(String(64), default=None)

@@ -36,6 +36,7 @@ class Suppression(Base):
     scope: Mapped[str] = mapped_column(String(40))
     reason: Mapped[Reason]
     since: Mapped[datetime]
+    letter_allowed_at: Mapped[datetime | None] = mapped_column(default=None)  # an operator allowed one letter
 
 
 def add(

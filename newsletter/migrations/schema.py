@@ -2,6 +2,7 @@
 
 from newsletter import audit_log, key_registry, newsletters, operators
 from newsletter.consent import exhibits, ledger, seals, signups, subscribers, suppressions, wordings
+from newsletter.consent.limits import pressure, tickets
 from newsletter.content.articles import appearances, articles, picture_files
 from newsletter.content.digests import digests
 from newsletter.content.feeds import feeds
@@ -9,6 +10,7 @@ from newsletter.content.issues import issues
 from newsletter.mail.delivery import deliveries, leases
 from newsletter.mail.letters import letters
 from newsletter.mail.pace import notices
+from newsletter.mail.transport import relay_capabilities
 from newsletter.queues import heartbeats
 from newsletter.store.database import Base
 
@@ -20,6 +22,8 @@ TABLE_MODULES = (
     wordings,
     subscribers,
     signups,
+    tickets,
+    pressure,
     ledger,
     seals,
     suppressions,
@@ -33,6 +37,7 @@ TABLE_MODULES = (
     leases,
     deliveries,
     notices,
+    relay_capabilities,
     key_registry,
     heartbeats,
 )

@@ -19,6 +19,9 @@ class LetterKind(StrEnum):
     CONFIRMATION = "confirmation"
     ISSUE = "issue"
     TEST = "test"
+    # A freshly mailed link to the reader's preferences. The release before cannot read this value, so this release
+    # reads it and writes such letters as ISSUE without an issue; the next one writes it.
+    LINK = "link"
 
 
 class Priority(IntEnum):

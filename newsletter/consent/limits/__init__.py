@@ -1,0 +1,1 @@
+"""The limits of confirmation letters: by inbox, by network, by domain and overall."""
