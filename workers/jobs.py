@@ -7,6 +7,7 @@ short, safe to lose and safe to repeat. A new job is its function here and one l
 import logging
 from collections.abc import Callable
 
+from newsletter.consent import older_subscribers
 from newsletter.content import pictures, refreshing
 from newsletter.content.digests import drafting
 from newsletter.errors import Misconfigured
@@ -153,6 +154,12 @@ def delete_expired(context: Context) -> bool:
         return retention.forget_due(session, now=context.now()) == retention.BATCH_SIZE
 
 
+def fold_older_subscribers(context: Context) -> bool:
+    """Give the subscribers of earlier releases the fold of their inbox."""
+    with context.database.writing() as session:
+        return older_subscribers.fold(session, context.keyring, now=context.now()) == older_subscribers.BATCH_SIZE
+
+
 def watch_leases(context: Callable[[], Context]) -> None:
     """Reclaim expired leases; every worker does so on a thread of its own. Raises nothing.
 
@@ -171,7 +178,7 @@ JOBS: dict[Queue, tuple[Job, ...]] = {
     Queue.URGENT: (process_signups, send_confirmations),
     Queue.BULK: (begin_issues, send_issues, supervise_relays, finish_issues),
     Queue.FEEDS: (refresh_feeds, copy_pictures),
-    Queue.UPKEEP: (record_heartbeat, draft_digests, reclaim_expired_leases, delete_expired),
+    Queue.UPKEEP: (record_heartbeat, draft_digests, reclaim_expired_leases, delete_expired, fold_older_subscribers),
 }
 
 
