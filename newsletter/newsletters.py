@@ -80,7 +80,7 @@ def add(
     return newsletter
 
 
-class Changes(TypedDict, total=False):
+class NewsletterFields(TypedDict, total=False):
     """Fields of a newsletter that may change.
 
     The slug and the List-Id are not among them: links in letters and the archive name the slug, and readers' mail
@@ -100,7 +100,7 @@ class Changes(TypedDict, total=False):
 
 
 def change(
-    session: Session, newsletter: Newsletter, *, actor: str, now: datetime, **changes: Unpack[Changes]
+    session: Session, newsletter: Newsletter, *, actor: str, now: datetime, **changes: Unpack[NewsletterFields]
 ) -> dict[str, str | None]:
     """Change what is given of a newsletter, checked as in `add`; return the former values of what has changed.
 

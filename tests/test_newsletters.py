@@ -124,7 +124,7 @@ NEW = {
 
 def test_every_field_but_slug_list_id_and_age_can_be_changed():
     assert NEW.keys() | {"id", "slug", "list_id", "created_at"} == {*newsletters.Newsletter.__table__.columns.keys()}
-    assert NEW.keys() == newsletters.Changes.__annotations__.keys()
+    assert NEW.keys() == newsletters.NewsletterFields.__annotations__.keys()
 
 
 @pytest.mark.parametrize("field", NEW)

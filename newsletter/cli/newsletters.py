@@ -112,7 +112,9 @@ def change(
         "brand": brand,
         "return_path_domain": return_path_domain,
     }
-    changes = cast("newsletters.Changes", {field: value for field, value in given.items() if value is not None})
+    changes = cast(
+        "newsletters.NewsletterFields", {field: value for field, value in given.items() if value is not None}
+    )
     if not changes:
         raise typer.BadParameter("say what to change", param_hint="--name, --publisher, --sender or another field")
     with console.database() as database, database.writing() as session:

@@ -12,12 +12,12 @@ from newsletter.keys import load_if_present, load_keyring
 
 app = typer.Typer(help="What an operator decides about a person.", no_args_is_help=True, rich_markup_mode=None)
 
-Address = Annotated[str, typer.Argument(help="The person's e-mail address.")]
+ReaderAddress = Annotated[str, typer.Argument(help="The person's e-mail address.")]
 
 
 @app.command()
 def withdraw(
-    address: Address,
+    address: ReaderAddress,
     how: Annotated[str, typer.Option(help='How their word came, such as "e-mail of 3 May".')],
     newsletter: Annotated[str | None, typer.Option(help="The newsletter's slug; by default all of them.")] = None,
     as_json: console.Json = False,
@@ -41,7 +41,7 @@ def withdraw(
 
 @app.command()
 def allow(
-    address: Address,
+    address: ReaderAddress,
     reason: Annotated[str, typer.Option(help='Why, such as "asked for it by phone"; the audit log keeps it.')],
     as_json: console.Json = False,
 ) -> None:

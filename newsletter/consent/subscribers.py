@@ -86,14 +86,16 @@ def lock_by_id(session: Session, subscriber_id: int) -> Subscriber | None:
     return _locked(session, Subscriber.id == subscriber_id)
 
 
-def lock_inbox(session: Session, address_key: str, fold_keys: Collection[str]) -> list[Subscriber]:
+def lock_inbox(
+    session: Session, address_key: str, fold_keys: Collection[str], *, skip_locked: bool = False
+) -> list[Subscriber]:
     """Return the subscribers with any spelling of this address's inbox, locked in the same way.
 
     `fold_keys` are the inbox's folds. Rows are locked in the order of addresses, so that two transactions never wait
-    for each other.
+    for each other; one that has locked a person before passes `skip_locked`, and gets no row that another one holds.
     """
     spellings = select(Subscriber).where(or_(Subscriber.address_key == address_key, Subscriber.fold_key.in_(fold_keys)))
-    locked = spellings.order_by(Subscriber.address_key).with_for_update(key_share=True)
+    locked = spellings.order_by(Subscriber.address_key).with_for_update(key_share=True, skip_locked=skip_locked)
     return list(session.scalars(locked.execution_options(populate_existing=True)))
 
 

@@ -59,7 +59,7 @@ def change_newsletter(
     *,
     actor: str,
     now: datetime,
-    **changes: Unpack[newsletters.Changes],
+    **changes: Unpack[newsletters.NewsletterFields],
 ) -> NewsletterChange:
     """Change a newsletter as `newsletters.change` does, and publish its consent wording as it then has to read.
 
