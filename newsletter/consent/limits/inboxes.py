@@ -37,8 +37,8 @@ GMAIL = SpellingRule("gmail.com", ignored=".")
 # Apple support, "If you have an @mac.com or @me.com address" and iCloud Mail user guide (+tag).
 ICLOUD = SpellingRule("icloud.com")
 
-# Yahoo help, "Disposable email addresses" (nickname-keyword), and Yahoo! JAPAN help, "Safety address". No account's
-# name has a hyphen.
+# Yahoo help, "Disposable addresses" (base name, hyphen, keyword); no account's name has a hyphen. Yahoo! JAPAN is
+# another company.
 YAHOO = SpellingRule(separators="+-")
 
 # Proton support, "Changing my username" (the three characters are transparent) and "Email addresses and aliases".
@@ -56,12 +56,11 @@ FASTMAIL = SpellingRule(tag_comes_first=True)
 ANY_DOMAIN = SpellingRule()
 
 YAHOO_DOMAINS = """
-myyahoo.com rocketmail.com y7mail.com yahoo.at yahoo.be yahoo.bg yahoo.ca yahoo.ch yahoo.cl yahoo.co.id yahoo.co.il
-yahoo.co.in yahoo.co.jp yahoo.co.kr yahoo.co.nz yahoo.co.th yahoo.co.uk yahoo.co.za yahoo.com yahoo.com.ar yahoo.com.au
-yahoo.com.br yahoo.com.co yahoo.com.hk yahoo.com.hr yahoo.com.mx yahoo.com.my yahoo.com.pe yahoo.com.ph yahoo.com.sg
-yahoo.com.tr yahoo.com.tw yahoo.com.ua yahoo.com.ve yahoo.com.vn yahoo.cz yahoo.de yahoo.dk yahoo.ee yahoo.es yahoo.fi
-yahoo.fr yahoo.gr yahoo.hu yahoo.ie yahoo.in yahoo.it yahoo.lt yahoo.lv yahoo.nl yahoo.no yahoo.pl yahoo.pt yahoo.ro
-yahoo.se yahoo.sk ymail.com
+myyahoo.com y7mail.com yahoo.at yahoo.be yahoo.bg yahoo.ca yahoo.cl yahoo.co.id yahoo.co.il yahoo.co.in yahoo.co.kr
+yahoo.co.nz yahoo.co.th yahoo.co.uk yahoo.co.za yahoo.com yahoo.com.ar yahoo.com.au yahoo.com.br yahoo.com.co
+yahoo.com.hk yahoo.com.hr yahoo.com.mx yahoo.com.my yahoo.com.pe yahoo.com.ph yahoo.com.sg yahoo.com.tr yahoo.com.tw
+yahoo.com.ua yahoo.com.ve yahoo.com.vn yahoo.cz yahoo.de yahoo.dk yahoo.ee yahoo.es yahoo.fi yahoo.fr yahoo.gr yahoo.hu
+yahoo.ie yahoo.in yahoo.it yahoo.lt yahoo.lv yahoo.nl yahoo.no yahoo.pl yahoo.pt yahoo.ro yahoo.se yahoo.sk ymail.com
 """
 YANDEX_DOMAINS = "ya.ru yandex.by yandex.com yandex.com.tr yandex.kz yandex.ru yandex.ua yandex.uz"
 FASTMAIL_DOMAINS = """
