@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, exists, func, literal, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor.checks.findings import Check, Finding, findings_of
@@ -77,12 +77,23 @@ def claims(session: Session) -> Iterator[Finding]:
 
 
 def variants(session: Session) -> Iterator[Finding]:
-    """Find deliveries with the text of another letter, letters without text, and text that was changed."""
-    mixed = _deliveries(Variant.letter_id != Delivery.letter_id).join(Variant, Variant.id == Delivery.variant_id)
+    """Find deliveries with the text of another letter, letters without text, and text that was changed.
+
+    Confirmation letters share the texts of the total of their kind.
+    """
+    owner, own = aliased(Letter), aliased(Letter)
+    mixed = (
+        _deliveries(Variant.letter_id != Delivery.letter_id, owner.occasion != literal("total:").concat(own.kind))
+        .join(Variant, Variant.id == Delivery.variant_id)
+        .join(owner, owner.id == Variant.letter_id)
+        .join(own, own.id == Delivery.letter_id)
+    )
     yield from findings_of(
         session, mixed, partial(_delivery, Check.VARIANTS, "its text belongs to another letter", BACKUP)
     )
-    without_text = select(Letter.occasion).where(~exists().where(Variant.letter_id == Letter.id)).order_by(Letter.id)
+    shares_text = exists().where(Delivery.letter_id == Letter.id, Variant.id == Delivery.variant_id)
+    without_text = select(Letter.occasion).where(~exists().where(Variant.letter_id == Letter.id), ~shares_text)
+    without_text = without_text.where(~Letter.occasion.startswith("total:")).order_by(Letter.id)
     yield from findings_of(session, without_text, _without_text)
     for variant in session.scalars(select(Variant).order_by(Variant.id).execution_options(yield_per=100)):
         if not variant.is_intact():
