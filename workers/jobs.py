@@ -12,7 +12,7 @@ from newsletter.content.digests import drafting
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import reclaiming
 from newsletter.mail.mailings import confirmations, issue_letters
-from newsletter.privacy import retention
+from newsletter.privacy import expiry, folding, retention
 from newsletter.queues import heartbeats
 from newsletter.queues.wakeups import Queue
 from newsletter.redaction import log_failure
@@ -147,10 +147,22 @@ def reclaim_expired_leases(context: Context) -> bool:
     return False
 
 
-def delete_expired(context: Context) -> bool:
-    """Delete the data whose time has run out."""
+def forget_signups(context: Context) -> bool:
+    """Delete the sign-ups whose time is over, and the personal data of those that nobody confirmed."""
     with context.database.writing() as session:
         return retention.forget_due(session, now=context.now()) == retention.BATCH_SIZE
+
+
+def fold_letters(context: Context) -> bool:
+    """Fold the letters of deleted sign-ups into a total."""
+    with context.database.writing() as session:
+        return folding.fold_orphans(session, now=context.now()) == folding.BATCH_SIZE
+
+
+def delete_expired(context: Context) -> bool:
+    """Delete the traces, tickets and counts whose time is over."""
+    with context.database.writing() as session:
+        return expiry.delete_expired(session, now=context.now())
 
 
 def watch_leases(context: Callable[[], Context]) -> None:
@@ -167,11 +179,13 @@ def watch_leases(context: Callable[[], Context]) -> None:
         log_failure(log, "the leases of other workers are not watched", error)
 
 
+RETENTION = (forget_signups, fold_letters, delete_expired)
+
 JOBS: dict[Queue, tuple[Job, ...]] = {
     Queue.URGENT: (process_signups, send_confirmations),
     Queue.BULK: (begin_issues, send_issues, supervise_relays, finish_issues),
     Queue.FEEDS: (refresh_feeds, copy_pictures),
-    Queue.UPKEEP: (record_heartbeat, draft_digests, reclaim_expired_leases, delete_expired),
+    Queue.UPKEEP: (record_heartbeat, draft_digests, reclaim_expired_leases, *RETENTION),
 }
 
 

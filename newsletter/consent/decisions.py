@@ -128,7 +128,7 @@ def refuse(session: Session, keyring: Keyring, signup: Signup, *, trace: Trace |
         )
     suppressions.add(session, keyring, signup.address_key, suppressions.Reason.NEVER, now=now)
     signup.state = SignupState.REFUSED
-    signup.forget_at = signup.received_at + signups.LINK_LIFETIME  # a confirmed sign-up may have been kept for longer
+    signup.forget_at = signups.link_ends_at(signup)  # a confirmed sign-up may have been kept for longer
     session.flush()
 
 

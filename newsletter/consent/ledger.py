@@ -10,13 +10,13 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.consent.subscribers import Standing, Subscriber
@@ -115,6 +115,19 @@ class TraceRow(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class Entry(NamedTuple):
+    """An entry to append."""
+
+    subject: bytes
+    event: Event
+    newsletter_id: int | None
+    wording_id: int | None
+    at: datetime
+    evidence: Mapping[str, str]
+    trace: Trace | None
+    salt: bytes  # 32 random bytes
+
+
 def append(
     session: Session,
     subject: bytes,
@@ -154,6 +167,27 @@ def append(
         session.add(TraceRow(entry_id=entry.id, ip=trace.ip, user_agent=trace.user_agent, expires_at=expires_at))
     session.flush()
     return entry
+
+
+def append_all(session: Session, entries: Sequence[Entry]) -> None:
+    """Append entries in their order, with few statements however many they are.
+
+    The caller has locked the subjects' subscribers.
+    """
+    subjects = {entry.subject for entry in entries}
+    known = select(LedgerEntry.subject, func.max(LedgerEntry.ordinal)).where(LedgerEntry.subject.in_(subjects))
+    last = {row[0]: row[1] for row in session.execute(known.group_by(LedgerEntry.subject))}
+    rows, bodies = [], {}
+    for entry in entries:
+        ordinal = last[entry.subject] = last.get(entry.subject, 0) + 1
+        body = canonical(entry.evidence)
+        hashed = HashedColumns(entry.subject, ordinal, *entry[1:5], hmac.digest(entry.salt, body, "sha256"))
+        rows.append({**hashed._asdict(), "leaf": leaf(hashed)})
+        bodies[entry.subject, ordinal] = entry, body
+    inserted = insert(LedgerEntry).returning(LedgerEntry.id, LedgerEntry.subject, LedgerEntry.ordinal)
+    ids = {(subject, ordinal): number for number, subject, ordinal in session.execute(inserted, rows)}
+    evidence = [{"entry_id": ids[key], "salt": entry.salt, "body": body} for key, (entry, body) in bodies.items()]
+    session.execute(insert(Evidence), evidence)
 
 
 def _last_ordinal(session: Session, subject: bytes) -> int:

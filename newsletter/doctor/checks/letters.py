@@ -77,12 +77,24 @@ def claims(session: Session) -> Iterator[Finding]:
 
 
 def variants(session: Session) -> Iterator[Finding]:
-    """Find deliveries with the text of another letter, letters without text, and text that was changed."""
-    mixed = _deliveries(Variant.letter_id != Delivery.letter_id).join(Variant, Variant.id == Delivery.variant_id)
+    """Find deliveries with the text of another letter, letters without text, and text that was changed.
+
+    A delivery may name a text that the letters of its kind share; it belongs to their total.
+    """
+    own, text_of = aliased(Letter), aliased(Letter)
+    foreign = Variant.letter_id != Delivery.letter_id, text_of.occasion != func.concat(TOTAL, own.kind)
+    mixed = (
+        _deliveries(*foreign)
+        .join(Variant, Variant.id == Delivery.variant_id)
+        .join(own, own.id == Delivery.letter_id)
+        .join(text_of, text_of.id == Variant.letter_id)
+    )
     yield from findings_of(
         session, mixed, partial(_delivery, Check.VARIANTS, "its text belongs to another letter", BACKUP)
     )
-    without_text = select(Letter.occasion).where(~exists().where(Variant.letter_id == Letter.id)).order_by(Letter.id)
+    has_text = exists().where(Variant.letter_id == Letter.id) | exists().where(Delivery.letter_id == Letter.id)
+    is_total = Letter.occasion == func.concat(TOTAL, Letter.kind)
+    without_text = select(Letter.occasion).where(~has_text, ~is_total).order_by(Letter.id)
     yield from findings_of(session, without_text, _without_text)
     for variant in session.scalars(select(Variant).order_by(Variant.id).execution_options(yield_per=100)):
         if not variant.is_intact():

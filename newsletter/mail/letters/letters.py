@@ -5,12 +5,13 @@ from enum import IntEnum, StrEnum
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, SmallInteger, String, UniqueConstraint, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.content.issues.issues import Issue  # noqa: F401 - the foreign key's table
 from newsletter.mail.letters.merge import Sheet
-from newsletter.store.database import Base
+from newsletter.newsletters import Newsletter
+from newsletter.store.database import Base, insert_once
 
 
 class LetterKind(StrEnum):
@@ -31,11 +32,18 @@ class Priority(IntEnum):
     BULK = 1
 
 
+SIGNUP_IS_GONE = text("signup_id IS NULL AND kind = 'confirmation'")  # literals, or the partial index would not fit
+
+
 class Letter(Base):
     """A letter about one occasion, such as `issue:12` or `signup:7`; the constraint makes a second impossible."""
 
     __tablename__ = "letters"
-    __table_args__ = (Index(None, "issue_id"), Index(None, "signup_id"))
+    __table_args__ = (
+        Index(None, "issue_id"),
+        Index(None, "signup_id"),
+        Index("ix_letters_signup_is_gone", "id", sqlite_where=SIGNUP_IS_GONE, postgresql_where=SIGNUP_IS_GONE),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     kind: Mapped[LetterKind]
@@ -114,3 +122,23 @@ def write(
     session.add(variant)
     session.flush()
     return letter, variant
+
+
+def total_of(kind: LetterKind) -> str:
+    """Return the occasion of the total of a kind: the letter that stands for many."""
+    return f"total:{kind}"
+
+
+def total(session: Session, kind: LetterKind, *, now: datetime) -> int:
+    """Return the id of the letter that holds what all letters of a kind share; create it if there is none.
+
+    It holds one variant for each text, and the tallies of deliveries that were deleted.
+    """
+    occasion = total_of(kind)
+    known = select(Letter.id).where(Letter.occasion == occasion)
+    if (found := session.scalar(known)) is None:
+        values = {"kind": kind, "occasion": occasion, "priority": Priority.URGENT, "audience": 0, "written_at": now}
+        oldest = session.scalars(select(func.min(Newsletter.id))).one()  # a letter must name one
+        insert_once(session, Letter, newsletter_id=oldest, **values)
+        found = session.scalars(known).one()
+    return found
