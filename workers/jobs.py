@@ -7,11 +7,16 @@ short, safe to lose and safe to repeat. A new job is its function here and one l
 import logging
 from collections.abc import Callable
 
+from sqlalchemy.orm import Session
+
+from newsletter.consent import signup_queue
 from newsletter.content import pictures, refreshing
 from newsletter.content.digests import drafting
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import reclaiming
-from newsletter.mail.mailings import confirmations, issue_letters
+from newsletter.mail.mailings import issue_letters
+from newsletter.mail.mailings.confirmations import processing
+from newsletter.mail.mailings.confirmations.processing import Signups
 from newsletter.privacy import expiry, folding, retention
 from newsletter.queues import heartbeats
 from newsletter.queues.wakeups import Queue
@@ -20,7 +25,6 @@ from newsletter.store.database_errors import UNAVAILABLE
 from workers.context import Context
 
 SEND_SECONDS = 5.0  # that one call sends letters at most; then it wakes the queue again
-SIGNUPS_PER_CALL = 50  # so that their letters leave soon
 
 Job = Callable[[Context], bool]
 
@@ -65,18 +69,20 @@ def attempt(job: Job, context: Context) -> bool:
 
 def process_signups(context: Context) -> bool:
     """Turn sign-ups into confirmation letters."""
-    processed = confirmations.process_received(
+
+    def claim(session: Session) -> Signups:
+        return signup_queue.claim(session, limit=processing.SET_SIZE, after="", now=context.now())
+
+    processed = processing.process(
         context.database.writing,
-        templates=context.templates,
-        keyring=context.keyring,
-        base_url=context.base_url,
+        claim,
+        context.answering,
         clock=context.now,
-        limit=SIGNUPS_PER_CALL,
-        on_signup=context.dispatcher.priority.acquire,
+        on_claim=context.dispatcher.priority.acquire,
     )
     if processed:
-        log.info("sign-ups processed", extra={"count": processed})
-    return processed == SIGNUPS_PER_CALL
+        log.info("sign-ups processed", extra={"count": len(processed)})
+    return len(processed) == processing.SET_SIZE
 
 
 def send_confirmations(context: Context) -> bool:

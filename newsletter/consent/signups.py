@@ -19,6 +19,7 @@ LINK_LIFETIME = timedelta(hours=72)  # of a confirmation link; an unconfirmed ad
 SLOW_LANE_LIFETIME = timedelta(hours=24)  # after its receipt, a sign-up that still waits in the slow lane lapses
 
 RECEIVED = text("state = 'received'")  # a literal: with a bound parameter the planner could not use the partial index
+ASKED = text("state = 'asked'")
 IS_SLOW = text("slow_lane_at IS NOT NULL")
 EPOCH = text("'1970-01-01 00:00:00'")
 
@@ -41,6 +42,8 @@ class Signup(Base):
     __table_args__ = (
         # The release before claims by the first index; drop it one release later.
         Index("ix_signups_received", "id", sqlite_where=RECEIVED, postgresql_where=RECEIVED),
+        # Much may be posted for one address, but few letters are owed to it.
+        Index("ix_signups_asked", "address_key", sqlite_where=ASKED, postgresql_where=ASKED),
         Index("ix_signups_received_by_network", "network_key", "id", sqlite_where=RECEIVED, postgresql_where=RECEIVED),
         Index(
             "ix_signups_slow_lane", "network_key", "slow_lane_at", "id", sqlite_where=IS_SLOW, postgresql_where=IS_SLOW

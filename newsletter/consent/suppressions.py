@@ -1,9 +1,10 @@
 """Suppressions: addresses that must not be written to, stored as keyed hashes and used for nothing else."""
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import String, UniqueConstraint, select
+from sqlalchemy import String, UniqueConstraint, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import addresses
@@ -56,3 +57,21 @@ def reasons(session: Session, keyring: Keyring, address_key: str, *, scope: str 
     macs = [addresses.fingerprint(keyring, address_key, key=key) for key in keyring]
     stored = select(Suppression.reason).where(Suppression.mac.in_(macs), Suppression.scope == scope)
     return set(session.scalars(stored))
+
+
+def never(session: Session, keyring: Keyring, address_keys: Collection[str]) -> dict[str, bool]:
+    """Return those addresses that must never be written to, and whether an operator allowed one letter to each."""
+    address_of = {addresses.fingerprint(keyring, each, key=key): each for key in keyring for each in address_keys}
+    stored = select(Suppression.mac, Suppression.letter_allowed_at).where(
+        Suppression.mac.in_(address_of), Suppression.scope == ALL_NEWSLETTERS, Suppression.reason == Reason.NEVER
+    )
+    found: dict[str, bool] = {}
+    for mac, allowed_at in session.execute(stored):
+        found[address_of[mac]] = found.get(address_of[mac], True) and allowed_at is not None
+    return found
+
+
+def use_allowance(session: Session, keyring: Keyring, address_keys: Collection[str]) -> None:
+    """Use up the letters that an operator allowed to these addresses."""
+    macs = [addresses.fingerprint(keyring, each, key=key) for key in keyring for each in address_keys]
+    session.execute(update(Suppression).where(Suppression.mac.in_(macs)).values(letter_allowed_at=None))

@@ -18,11 +18,9 @@ from newsletter.consent import exhibits
 from newsletter.consent.exhibits import Exhibit
 from newsletter.mail.delivery.deliveries import OPEN, WAITING, Delivery, DeliveryStatus, Tally, has_status, not_sent
 from newsletter.mail.letters import letters
-from newsletter.mail.letters.letters import SIGNUP_IS_GONE, Letter, LetterKind, Variant
+from newsletter.mail.letters.letters import EXHIBIT, SIGNUP_IS_GONE, Letter, LetterKind, Variant
 
 BATCH_SIZE = 300  # letters in one transaction
-
-EXHIBIT = "letter"  # the kind of the exhibits
 
 Counts = Counter[tuple[int, DeliveryStatus]]  # deliveries by worker (0: none) and status
 
@@ -37,7 +35,12 @@ class OwnText(NamedTuple):
 
 def fold_orphans(session: Session, *, now: datetime, limit: int = BATCH_SIZE) -> int:
     """Fold confirmation letters whose sign-up is gone; return how many, at most `limit`."""
-    return fold(session, and_(SIGNUP_IS_GONE, Letter.occasion != letters.total_of(LetterKind.CONFIRMATION)), now=now, limit=limit)
+    return fold(
+        session,
+        and_(SIGNUP_IS_GONE, Letter.occasion != letters.total_of(LetterKind.CONFIRMATION)),
+        now=now,
+        limit=limit,
+    )
 
 
 def fold(session: Session, which: ColumnElement[bool], *, now: datetime, limit: int | None = None) -> int:

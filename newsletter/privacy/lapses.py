@@ -1,4 +1,4 @@
-"""End the unconfirmed requests of many people at once: decide in memory for each, then write all with few statements."""
+"""End the unconfirmed requests of many people at once: decide for each in memory, then write all together."""
 
 import secrets
 from collections.abc import Collection, Iterable, Sequence
@@ -79,12 +79,14 @@ class Person:
             self.ended.append(newsletter)
 
 
-def lock(session: Session, address_keys: Collection[str], *, without: Collection[int], now: datetime) -> dict[str, Person]:
+def lock(
+    session: Session, address_keys: Collection[str], *, without: Collection[int], now: datetime
+) -> dict[str, Person]:
     """Lock the subscribers of these addresses and return them by address, with all that decides what lapses.
 
-    `without` are the sign-ups that are being deleted: they no longer ask. The subscribers are locked first, in the order
-    of their addresses as everywhere. So of two workers that delete sign-ups of one person, the second sees that those
-    of the first are gone.
+    `without` are the sign-ups that are being deleted: they no longer ask. The subscribers are locked first, in the
+    order of their addresses as everywhere. So of two workers that delete sign-ups of one person, the second sees that
+    those of the first are gone.
     """
     if not address_keys:
         return {}
@@ -112,8 +114,8 @@ def _read_standings(session: Session, by_id: dict[int, Person]) -> None:
 def _read_past(session: Session, by_subject: dict[bytes, Person]) -> None:
     columns = LedgerEntry.subject, LedgerEntry.id, LedgerEntry.event, LedgerEntry.newsletter_id
     entries = select(*columns).where(LedgerEntry.subject.in_(by_subject))
-    for subject, *entry in session.execute(entries.order_by(LedgerEntry.subject, LedgerEntry.ordinal)):
-        by_subject[subject].past.append(PastEvent(*entry))
+    for row in session.execute(entries.order_by(LedgerEntry.subject, LedgerEntry.ordinal)):
+        by_subject[row.subject].past.append(PastEvent(row.id, row.event, row.newsletter_id))
 
 
 def _read_asked(session: Session, people: dict[str, Person], without: Collection[int]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -48,7 +48,8 @@ def forget_due(session: Session, *, now: datetime, limit: int = BATCH_SIZE) -> i
     """
     due = _lock_due(session, now, limit)
     over = [each for each in due if _ends_at(each) <= now]
-    kept = {each.id: {"forget_at": _ends_at(each)} for each in due if _ends_at(each) > now}
+    kept: list[dict[str, Any]] = [{"id": each.id, "forget_at": at} for each in due if (at := _ends_at(each)) > now]
+    reduced: list[dict[str, Any]] = []
     confirmed = [each for each in over if each.state == SignupState.CONFIRMED]
     gone = [each for each in over if each.state != SignupState.CONFIRMED]
     addresses = {each.address_key for each in over if each.state in REQUESTED}
@@ -59,15 +60,14 @@ def forget_due(session: Session, *, now: datetime, limit: int = BATCH_SIZE) -> i
     for signup in confirmed:
         person = people.get(signup.address_key)
         if person and (until := _needed_until(person.standings.values(), now)):
-            kept[signup.id] = {"forget_at": until, "evidence": {}}  # the ledger has the evidence
+            reduced.append({"id": signup.id, "forget_at": until, "evidence": {}})  # the ledger has the evidence
             continue
         gone.append(signup)
         if person:
             person.end_requests(signup.newsletters)
     _write(session, gone, people.values(), now)
-    for columns in (("forget_at",), ("forget_at", "evidence")):
-        if rows := [{"id": number, **values} for number, values in kept.items() if tuple(values) == columns]:
-            session.execute(update(Signup), rows)
+    for rows in filter(None, (kept, reduced)):
+        session.execute(update(Signup), rows)
     session.flush()
     return len(due)
 

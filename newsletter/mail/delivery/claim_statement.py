@@ -162,7 +162,7 @@ def _awaits_confirmation() -> ColumnElement[bool]:
     return and_(
         Subscriber.address.is_not(None),
         Signup.state == SignupState.ASKED,
-        Signup.received_at > bindparam("signups_since", type_=UtcDateTime()),
+        func.coalesce(Signup.asked_at, Signup.received_at) > bindparam("signups_since", type_=UtcDateTime()),
         func.coalesce(Subscriber.suppressed, "") != Reason.NEVER,
     )
 

@@ -67,6 +67,8 @@ def upgrade() -> None:
         for column in columns:
             op.add_column(table, column)
     received, slow = sa.text("state = 'received'"), sa.text("slow_lane_at IS NOT NULL")
+    asked = sa.text("state = 'asked'")
+    op.create_index("ix_signups_asked", "signups", ["address_key"], postgresql_where=asked, sqlite_where=asked)
     op.create_index(
         "ix_signups_received_by_network",
         "signups",

@@ -16,8 +16,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
 from newsletter import templating
-from newsletter.consent import suppressions
+from newsletter.consent import signup_queue, suppressions
 from newsletter.consent.ledger import Event, Evidence, LedgerEntry, TraceRow
+from newsletter.consent.limits.pressure import Limits
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
@@ -28,7 +29,8 @@ from newsletter.mail.delivery import claims, results
 from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority, Variant
-from newsletter.mail.mailings import confirmations
+from newsletter.mail.mailings.confirmations import processing
+from newsletter.mail.mailings.confirmations.answering import Answering
 from newsletter.mail.transport.transport import Outcome, Reply, Result
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
@@ -38,12 +40,15 @@ from tests.servers.databases import opened
 
 TEMPLATES = templating.environment()
 BASE = "https://letters.example.org"
+PLENTY = Limits(1000, 1000, 1000, 1000)
 
 
 def process(begin, *, templates: Environment = TEMPLATES, now=NOON, limit: int = 200) -> int:
-    return confirmations.process_received(
-        begin, templates=templates, keyring=KEYRING, base_url=BASE, clock=lambda: now, limit=limit
-    )
+    def claim(session):
+        return signup_queue.claim(session, limit=limit, after="", now=now)
+
+    answering = Answering(templates=templates, keyring=KEYRING, base_url=BASE, limits=PLENTY)
+    return len(processing.process(begin, claim, answering, clock=lambda: now))
 
 
 def states(begin) -> list[SignupState]:
