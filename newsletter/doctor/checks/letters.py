@@ -92,9 +92,10 @@ def variants(session: Session) -> Iterator[Finding]:
     yield from findings_of(
         session, mixed, partial(_delivery, Check.VARIANTS, "its text belongs to another letter", BACKUP)
     )
-    has_text = exists().where(Variant.letter_id == Letter.id) | exists().where(Delivery.letter_id == Letter.id)
+    own_text = exists().where(Variant.letter_id == Letter.id)
+    text_of_total = exists().where(Delivery.letter_id == Letter.id, Variant.id == Delivery.variant_id)
     is_total = Letter.occasion == _total_of(Letter.kind)
-    without_text = select(Letter.occasion).where(~has_text, ~is_total).order_by(Letter.id)
+    without_text = select(Letter.occasion).where(~own_text, ~text_of_total, ~is_total).order_by(Letter.id)
     yield from findings_of(session, without_text, _without_text)
     for variant in session.scalars(select(Variant).order_by(Variant.id).execution_options(yield_per=100)):
         if not variant.is_intact():
