@@ -17,7 +17,7 @@ from newsletter.mail.delivery import reclaiming
 from newsletter.mail.mailings import issue_letters
 from newsletter.mail.mailings.confirmations import processing
 from newsletter.mail.mailings.confirmations.processing import Signups
-from newsletter.privacy import retention
+from newsletter.privacy import expiry, folding, retention
 from newsletter.queues import heartbeats
 from newsletter.queues.wakeups import Queue
 from newsletter.redaction import log_failure
@@ -153,8 +153,8 @@ def reclaim_expired_leases(context: Context) -> bool:
     return False
 
 
-def delete_expired(context: Context) -> bool:
-    """Delete the data whose time has run out."""
+def forget_signups(context: Context) -> bool:
+    """Delete the sign-ups whose time is over, and the personal data of those that nobody confirmed."""
     with context.database.writing() as session:
         return retention.forget_due(session, now=context.now()) == retention.BATCH_SIZE
 
@@ -163,6 +163,18 @@ def fold_older_subscribers(context: Context) -> bool:
     """Give the subscribers of earlier releases the fold of their inbox."""
     with context.database.writing() as session:
         return older_subscribers.fold(session, context.keyring, now=context.now()) == older_subscribers.BATCH_SIZE
+
+
+def fold_letters(context: Context) -> bool:
+    """Fold the letters of deleted sign-ups into a total."""
+    with context.database.writing() as session:
+        return folding.fold_orphans(session, now=context.now()) == folding.BATCH_SIZE
+
+
+def delete_expired(context: Context) -> bool:
+    """Delete the traces, tickets and counts whose time is over."""
+    with context.database.writing() as session:
+        return expiry.delete_expired(session, now=context.now())
 
 
 def watch_leases(context: Callable[[], Context]) -> None:
@@ -179,11 +191,13 @@ def watch_leases(context: Callable[[], Context]) -> None:
         log_failure(log, "the leases of other workers are not watched", error)
 
 
+RETENTION = (forget_signups, fold_letters, delete_expired)
+
 JOBS: dict[Queue, tuple[Job, ...]] = {
     Queue.URGENT: (process_signups, send_confirmations),
     Queue.BULK: (begin_issues, send_issues, supervise_relays, finish_issues),
     Queue.FEEDS: (refresh_feeds, copy_pictures),
-    Queue.UPKEEP: (record_heartbeat, draft_digests, reclaim_expired_leases, delete_expired, fold_older_subscribers),
+    Queue.UPKEEP: (record_heartbeat, draft_digests, reclaim_expired_leases, *RETENTION, fold_older_subscribers),
 }
 
 

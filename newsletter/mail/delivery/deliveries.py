@@ -78,6 +78,8 @@ class Delivery(Base):
         Index("ix_deliveries_urgent", "due_at", "id", sqlite_where=_IS_URGENT, postgresql_where=_IS_URGENT),
         Index("ix_deliveries_bulk", "letter_id", "due_at", "id", sqlite_where=_IS_BULK, postgresql_where=_IS_BULK),
         Index("ix_deliveries_subscriber_id", "subscriber_id"),
+        # Deleting a variant looks for deliveries that name it; without the index, each look reads the whole table.
+        Index("ix_deliveries_variant_id", "variant_id"),
         {"info": {"personal": {"by": "subscriber_id", "on_erasure": "unlink", "export": True}}},
     )
 

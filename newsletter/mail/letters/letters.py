@@ -6,7 +6,7 @@ from enum import IntEnum, StrEnum
 from functools import cache, cached_property
 from typing import Any, cast
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, Table, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, Index, SmallInteger, String, Table, UniqueConstraint, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -17,6 +17,8 @@ from newsletter.newsletters import Newsletter
 from newsletter.store import bulk_rows
 from newsletter.store.database import Base, insert_once
 
+TOTAL = "total:"  # the occasion of a letter that stands for many, before their kind
+EXHIBIT = "letter"  # the kind of the exhibits that are texts of letters
 DESIGN_CHARACTERS = 24  # of a hash in the column `design`
 
 
@@ -38,11 +40,18 @@ class Priority(IntEnum):
     BULK = 1
 
 
+SIGNUP_IS_GONE = text("signup_id IS NULL AND kind = 'confirmation'")  # literals, or the partial index would not fit
+
+
 class Letter(Base):
     """A letter about one occasion, such as `issue:12` or `signup:7`; the constraint makes a second impossible."""
 
     __tablename__ = "letters"
-    __table_args__ = (Index(None, "issue_id"), Index(None, "signup_id"))
+    __table_args__ = (
+        Index(None, "issue_id"),
+        Index(None, "signup_id"),
+        Index("ix_letters_signup_is_gone", "id", sqlite_where=SIGNUP_IS_GONE, postgresql_where=SIGNUP_IS_GONE),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     kind: Mapped[LetterKind]
@@ -153,12 +162,17 @@ def _insert_letters(*, on_sqlite: bool) -> ReturningInsert[int, int]:
     return statement.returning(table.c.id, table.c.signup_id)
 
 
+def total_of(kind: LetterKind) -> str:
+    """Return the occasion of the total of a kind."""
+    return f"{TOTAL}{kind}"
+
+
 def total(session: Session, kind: LetterKind, *, now: datetime) -> int:
     """Return the id of the letter that holds what all letters of a kind share; create it if there is none.
 
     It holds one variant for each text, and the tallies of deliveries that were deleted.
     """
-    occasion = f"total:{kind}"
+    occasion = total_of(kind)
     known = select(Letter.id).where(Letter.occasion == occasion)
     if (found := session.scalar(known)) is None:
         values = {"kind": kind, "occasion": occasion, "priority": Priority.URGENT, "audience": 0, "written_at": now}
@@ -183,7 +197,7 @@ def shared_variants(
     letter_id = total(session, kind, now=now)
     for sha256, language in missing:
         sheet = needed[sha256, language]
-        exhibits.keep(session, "letter", sheet.source)
+        exhibits.keep(session, EXHIBIT, sheet.source)
         columns = {"sha256": sha256, "body": sheet.body, "cuts": [list(cut) for cut in sheet.cuts]}
         design = sha256[:DESIGN_CHARACTERS]
         insert_once(session, Variant, letter_id=letter_id, language=language, design=design, **columns)
@@ -195,6 +209,6 @@ def _shared(session: Session, kind: LetterKind, needed: Collection[tuple[str, st
     stored = (
         select(Variant.sha256, Variant.language, Variant.id)
         .join(Letter, Letter.id == Variant.letter_id)
-        .where(Letter.occasion == f"total:{kind}", Variant.design.in_(designs))
+        .where(Letter.occasion == total_of(kind), Variant.design.in_(designs))
     )
     return {(row[0], row[1]): row[2] for row in session.execute(stored) if (row[0], row[1]) in needed}
