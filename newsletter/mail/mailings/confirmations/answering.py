@@ -10,7 +10,7 @@ from jinja2 import Environment
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from newsletter.consent.limits import networks, pressure
+from newsletter.consent.limits import pressure
 from newsletter.consent.limits.pressure import Candidate, Limits
 from newsletter.keys import Keyring
 from newsletter.mail.mailings.confirmations import known as known_people
@@ -84,5 +84,4 @@ class Answering:
         writing.record_requests(session, owed, ids, stored, new=new, now=now)
 
     def _candidate(self, signup: Row[Any]) -> Candidate:
-        host, network = networks.keys(self.keyring, signup.evidence.get("ip"))
-        return Candidate(host, network, signup.address_key.rpartition("@")[2])
+        return pressure.candidate(self.keyring, ip=signup.evidence.get("ip"), address_key=signup.address_key)
