@@ -123,7 +123,7 @@ def refuse(session: Session, keyring: Keyring, signup: Signup, *, trace: Trace |
         how = LINK if subscriber.address_key == signup.address_key else LINK_TO_OTHER_SPELLING
         end_for_never(session, subscriber, how=how, trace=trace, now=now)
     signup.state = SignupState.REFUSED
-    signup.forget_at = signup.received_at + signups.LINK_LIFETIME  # a confirmed sign-up may have been kept for longer
+    signup.forget_at = signups.link_ends_at(signup)  # a confirmed sign-up may have been kept for longer
     session.flush()
 
 

@@ -165,7 +165,7 @@ def _awaits_confirmation() -> ColumnElement[bool]:
     return and_(
         Subscriber.address.is_not(None),
         Signup.state == SignupState.ASKED,
-        Signup.received_at > bindparam("signups_since", type_=UtcDateTime()),
+        func.coalesce(Signup.asked_at, Signup.received_at) > bindparam("signups_since", type_=UtcDateTime()),
         or_(func.coalesce(Subscriber.suppressed, "") != Reason.NEVER, Signup.lifts_suppression.is_(True)),
     )
 
