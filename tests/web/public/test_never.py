@@ -28,7 +28,7 @@ def standings(service) -> dict[str, Standing]:
 
 def findings(service) -> list[object]:
     with service.site.database.reading() as session:
-        return list(examination.examine(session, service.context.keyring))
+        return list(examination.examine(session, keyring=service.context.keyring))
 
 
 def test_never_at_one_spelling_ends_the_others_and_no_spelling_gets_a_letter(service):
