@@ -28,6 +28,7 @@ from newsletter.relays import Relay
 from newsletter.settings import Settings
 from newsletter.store.database import Database
 from workers import shared_state
+from workers.signup_turns import SignupTurns
 
 # Connections to a relay that each process opens for confirmations: one more than a slow reply occupies.
 URGENT_CONNECTIONS = 2
@@ -51,6 +52,7 @@ class Context:
     answering: Answering
     lease_monitor: LeaseMonitor = field(default_factory=LeaseMonitor)
     stop: Event = field(default_factory=Event)  # set when the process has to end
+    turns: SignupTurns = field(default_factory=SignupTurns)
 
     def close(self) -> None:
         """Stop the heartbeat, end all downloads and close every connection."""
