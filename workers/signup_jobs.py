@@ -23,11 +23,14 @@ def process_signups(context: Context) -> bool:
 
     def claim(session: Session) -> Signups:
         nonlocal limit
+        turns.is_held_back = False
+        if not signup_queue.is_waiting(session):
+            return []
         limit = _allowance(context, session)
-        return signup_queue.claim(session, limit=limit, after=turns.received, now=context.now()) if limit > 0 else []
+        turns.is_held_back = limit == 0
+        return signup_queue.claim(session, limit=limit, after=turns.received, now=context.now()) if limit else []
 
     answered = _answer(context, claim)
-    turns.is_held_back = limit <= 0
     if answered:
         turns.received = answered[-1].network_key
     return 0 < limit == len(answered)

@@ -42,7 +42,8 @@ def doctor(
             repairs = _repair(database, keyring, broken)
             findings = _examine(database, keyring)
         with database.reading() as session:
-            remarks = [*examination.collect_remarks(session, now=clock.now()), *([] if keyring else [KEYLESS])]
+            collected = examination.collect_remarks(session, now=clock.now(), is_public=not settings.is_local)
+            remarks = [*collected, *([] if keyring else [KEYLESS])]
     _show(findings, repairs, remarks, fix=fix, as_json=as_json)
     if findings:
         raise typer.Exit(1)
