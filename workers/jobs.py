@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
-from newsletter.consent import signup_queue
+from newsletter.consent import older_subscribers, signup_queue
 from newsletter.content import pictures, refreshing
 from newsletter.content.digests import drafting
 from newsletter.errors import Misconfigured
@@ -159,6 +159,12 @@ def forget_signups(context: Context) -> bool:
         return retention.forget_due(session, now=context.now()) == retention.BATCH_SIZE
 
 
+def fold_older_subscribers(context: Context) -> bool:
+    """Give the subscribers of earlier releases the fold of their inbox."""
+    with context.database.writing() as session:
+        return older_subscribers.fold(session, context.keyring, now=context.now()) == older_subscribers.BATCH_SIZE
+
+
 def fold_letters(context: Context) -> bool:
     """Fold the letters of deleted sign-ups into a total."""
     with context.database.writing() as session:
@@ -191,7 +197,7 @@ JOBS: dict[Queue, tuple[Job, ...]] = {
     Queue.URGENT: (process_signups, send_confirmations),
     Queue.BULK: (begin_issues, send_issues, supervise_relays, finish_issues),
     Queue.FEEDS: (refresh_feeds, copy_pictures),
-    Queue.UPKEEP: (record_heartbeat, draft_digests, reclaim_expired_leases, *RETENTION),
+    Queue.UPKEEP: (record_heartbeat, draft_digests, reclaim_expired_leases, *RETENTION, fold_older_subscribers),
 }
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, Table, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, Table, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -88,6 +88,17 @@ def lock_by_key(session: Session, address_key: str) -> Subscriber | None:
 def lock_by_id(session: Session, subscriber_id: int) -> Subscriber | None:
     """Return the subscriber of this id, locked in the same way; None if it is unknown."""
     return _locked(session, Subscriber.id == subscriber_id)
+
+
+def lock_inbox(session: Session, address_key: str, fold_keys: Collection[str]) -> list[Subscriber]:
+    """Return the subscribers with any spelling of this address's inbox, locked in the same way.
+
+    `fold_keys` are the inbox's folds. Rows are locked in the order of addresses, so that two transactions never wait
+    for each other.
+    """
+    spellings = select(Subscriber).where(or_(Subscriber.address_key == address_key, Subscriber.fold_key.in_(fold_keys)))
+    locked = spellings.order_by(Subscriber.address_key).with_for_update(key_share=True)
+    return list(session.scalars(locked.execution_options(populate_existing=True)))
 
 
 def _locked(session: Session, condition: ColumnElement[bool]) -> Subscriber | None:

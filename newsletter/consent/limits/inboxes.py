@@ -116,3 +116,8 @@ def fold(keyring: Keyring, inbox_key: str, *, key: str | None = None) -> str:
     """
     name = key or keyring.newest
     return f"{name}:{to_base64url(keyring.mac(PURPOSE, inbox_key.encode(), key=name))}"
+
+
+def folds(keyring: Keyring, address_key: str) -> list[str]:
+    """Return the fold of an address's inbox under each key, the newest first."""
+    return [fold(keyring, inbox(address_key).key, key=name) for name in keyring]
