@@ -80,6 +80,11 @@ def lock_by_key(session: Session, address_key: str) -> Subscriber | None:
     return _locked(session, Subscriber.address_key == address_key)
 
 
+def by_id(session: Session, subscriber_id: int) -> Subscriber | None:
+    """Return the subscriber of this id; None if it is unknown."""
+    return session.get(Subscriber, subscriber_id)
+
+
 def lock_by_id(session: Session, subscriber_id: int) -> Subscriber | None:
     """Return the subscriber of this id, locked in the same way; None if it is unknown."""
     return _locked(session, Subscriber.id == subscriber_id)
