@@ -3,6 +3,9 @@
 A token is `key-id.payload` in base64url: ids as varints, then 16 bytes of MAC over them. It reveals no address, names
 its key (so keys can be rotated), and cannot be used for another purpose. It is short, because the whole URL must fit
 one line of List-Unsubscribe, which must not be folded (RFC 8058 section 3.1).
+
+Letters get forwarded, so a link in a letter tells and does only what concerns its own newsletter, and can end
+everything. Only a link that was just mailed to the reader's address, FRESH_PREFERENCES, shows all newsletters.
 If a link expires, the row that the ids name says when; unsubscribe links never expire.
 """
 
@@ -23,7 +26,8 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"  # (signup)
     NEVER = "never"  # (signup)
     UNSUBSCRIBE = "unsubscribe"  # (subscriber, newsletter)
-    PREFERENCES = "preferences"  # (subscriber)
+    PREFERENCES = "preferences"  # (subscriber, newsletter); in letters of older releases (subscriber)
+    FRESH_PREFERENCES = "fresh-preferences"  # (subscriber, the minute of its letter, counted from 1970 on)
 
 
 PATHS = {
@@ -31,6 +35,7 @@ PATHS = {
     Purpose.NEVER: "never",
     Purpose.UNSUBSCRIBE: "u",
     Purpose.PREFERENCES: "preferences",
+    Purpose.FRESH_PREFERENCES: "preferences",
 }
 
 
@@ -54,9 +59,10 @@ class Links:
         key = key or self._keyring.newest
         prefix = f"{self.base_url}/{PATHS[purpose]}/{key}.".encode("ascii")
         mac = self._keyring.mac_maker(purpose, key=key)
+        encode = _subscriber_first if purpose is Purpose.PREFERENCES else _varints
 
         def url(*ids: int) -> bytes:
-            payload = b"".join(map(_varint, ids))
+            payload = encode(ids)
             return prefix + to_base64url_bytes(payload + mac(payload)[:MAC_BYTES])
 
         return url
@@ -73,6 +79,16 @@ class Links:
         except ValueError:
             pass
         raise LinkUnreadable
+
+
+def _varints(ids: tuple[int, ...]) -> bytes:
+    return b"".join(map(_varint, ids))
+
+
+def _subscriber_first(ids: tuple[int, ...]) -> bytes:
+    """Write the second id without an end: the release before ignores it, and reads the subscriber alone."""
+    payload = _varints(ids)
+    return payload if len(ids) == 1 else payload[:-1] + bytes((payload[-1] | 0x80,))
 
 
 def _varint(number: int) -> bytes:
@@ -94,4 +110,6 @@ def _numbers(payload: bytes) -> tuple[int, ...]:
         if byte < 0x80:
             numbers.append(number)
             number, shift = 0, 0
+    if shift:
+        numbers.append(number)  # without an end: see `_subscriber_first`
     return tuple(numbers)
