@@ -1,4 +1,4 @@
-"""Limit request bodies, add security headers to every response, and answer HEAD: ASGI middleware around the site."""
+"""Limit request bodies, add security headers to every response, answer HEAD and bent paths: ASGI middleware."""
 
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
@@ -7,6 +7,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from newsletter.web import paths
 from newsletter.web.failures import TooLarge, error_response
 
 DEFAULT_BODY_BYTES = 1024  # for routes that expect no body: some clients send a small one anyway
@@ -72,7 +73,9 @@ class Guards:
             return
         # Mail scanners send HEAD. It is GET without a body, on every page (RFC 9110 section 9.3.2).
         head = scope["method"] == "HEAD"
-        scope = {**scope, "method": "GET"} if head else scope
+        path = paths.intended(scope["path"])
+        is_bent = path != scope["path"]
+        scope = {**scope, "method": "GET" if head else scope["method"], "path": path} if head or is_bent else scope
         arrived, started = 0, False
 
         async def limited() -> Message:
@@ -89,7 +92,11 @@ class Guards:
             if message["type"] == "http.response.start":
                 started = True
                 is_public = _rules(scope).is_public and message["status"] < 400
-                _protect(MutableHeaders(scope=message), is_public=is_public)
+                headers = MutableHeaders(scope=message)
+                _protect(headers, is_public=is_public)
+                if is_public and is_bent:
+                    # The page, and no redirect, which would repeat the Host header; search engines learn its address.
+                    headers["Link"] = f'<{scope["app"].state.site.settings.base_url}{path}>; rel="canonical"'
             elif head:
                 message = {**message, "body": b""}
             await send(message)
