@@ -73,9 +73,7 @@ class Guards:
             return
         # Mail scanners send HEAD. It is GET without a body, on every page (RFC 9110 section 9.3.2).
         head = scope["method"] == "HEAD"
-        path = paths.intended(scope["path"])
-        is_bent = path != scope["path"]
-        scope = {**scope, "method": "GET" if head else scope["method"], "path": path} if head or is_bent else scope
+        scope, sent = _as_meant(scope), scope
         arrived, started = 0, False
 
         async def limited() -> Message:
@@ -94,9 +92,8 @@ class Guards:
                 is_public = _rules(scope).is_public and message["status"] < 400
                 headers = MutableHeaders(scope=message)
                 _protect(headers, is_public=is_public)
-                if is_public and is_bent:
-                    # The page, and no redirect, which would repeat the Host header; search engines learn its address.
-                    headers["Link"] = f'<{scope["app"].state.site.settings.base_url}{path}>; rel="canonical"'
+                if is_public and scope["path"] != sent["path"]:
+                    headers["Link"] = _canonical(scope)
             elif head:
                 message = {**message, "body": b""}
             await send(message)
@@ -109,6 +106,22 @@ class Guards:
             if started:
                 raise
             await error_response(Request(scope), error)(scope, receive, guarded)
+
+
+def _as_meant(scope: Scope) -> Scope:
+    """Return the request as the router shall see it."""
+    method, path = "GET" if scope["method"] == "HEAD" else scope["method"], paths.intended(scope["path"])
+    is_plain = (method, path) == (scope["method"], scope["path"])
+    return scope if is_plain else {**scope, "method": method, "path": path}
+
+
+def _canonical(scope: Scope) -> str:
+    """Return the Link header that tells search engines the page's own address (RFC 6596).
+
+    A redirect would tell it too, but some visitors' programs follow none, and a full one repeats the Host header.
+    """
+    base: str = scope["app"].state.site.settings.base_url
+    return f'<{base}{scope["path"]}>; rel="canonical"'
 
 
 def _protect(headers: MutableHeaders, *, is_public: bool) -> None:
