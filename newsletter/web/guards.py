@@ -92,8 +92,7 @@ class Guards:
                 is_public = _rules(scope).is_public and message["status"] < 400
                 headers = MutableHeaders(scope=message)
                 _protect(headers, is_public=is_public)
-                if is_public and scope["path"] != sent["path"]:
-                    headers["Link"] = _canonical(scope)
+                _name_canonical(headers, scope, is_bent=is_public and scope["path"] != sent["path"])
             elif head:
                 message = {**message, "body": b""}
             await send(message)
@@ -115,13 +114,13 @@ def _as_meant(scope: Scope) -> Scope:
     return scope if is_plain else {**scope, "method": method, "path": path}
 
 
-def _canonical(scope: Scope) -> str:
-    """Return the Link header that tells search engines the page's own address (RFC 6596).
+def _name_canonical(headers: MutableHeaders, scope: Scope, *, is_bent: bool) -> None:
+    """Tell search engines the page's own address (RFC 6596) if another one led to it.
 
     A redirect would tell it too, but some visitors' programs follow none, and a full one repeats the Host header.
     """
-    base: str = scope["app"].state.site.settings.base_url
-    return f'<{base}{scope["path"]}>; rel="canonical"'
+    if is_bent:
+        headers["Link"] = f'<{scope["app"].state.site.settings.base_url}{scope["path"]}>; rel="canonical"'
 
 
 def _protect(headers: MutableHeaders, *, is_public: bool) -> None:

@@ -12,7 +12,7 @@ def intended(path: str) -> str:
     """Return the path without what was appended to it: `//n/morning/.` means `/n/morning`.
 
     A path of ours ends with a letter, a digit, `-` or `_`, so any other character at the end is ignored, and so are
-    `&utm_source=x` and doubled slashes. A NUL stays: it is no accident. `Links.read` knows what else may follow a token.
+    `&utm_source=x` and doubled slashes. A NUL stays: it is no accident. What else may follow a token, Links.read knows.
     """
     path = BEYOND.sub("", SLASHES.sub("/", path))
     end = len(path)
