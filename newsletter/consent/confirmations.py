@@ -175,9 +175,7 @@ def confirm(
     signup, newsletters = link.signup, link.confirmable
     shown = {"address": signup.address, "confirm_page": signup.confirm_exhibit, **evidence}
     entries = [
-        Entry(
-            signup.subject, Event.CONFIRMED, each.id, signup.wording_id, now, shown, trace, secrets.token_bytes(32)
-        )
+        Entry(signup.subject, Event.CONFIRMED, each.id, signup.wording_id, now, shown, trace, secrets.token_bytes(32))
         for each in newsletters
     ]
     ledger.append_all(session, entries, last={signup.subject: signup.last_ordinal})
@@ -189,9 +187,7 @@ def confirm(
     return use
 
 
-def _subscribe(
-    session: Session, subscriber_id: int, newsletters: Sequence[AskedNewsletter], *, now: datetime
-) -> None:
+def _subscribe(session: Session, subscriber_id: int, newsletters: Sequence[AskedNewsletter], *, now: datetime) -> None:
     changed = [each.id for each in newsletters if each.standing not in (None, Standing.SUBSCRIBED)]
     missing = [each.id for each in newsletters if each.standing is None]
     if changed:

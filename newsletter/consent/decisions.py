@@ -43,6 +43,8 @@ def withdraw(
 
     The caller has locked the subscriber's row. Repeating it is harmless.
     """
+    if newsletters is not None and not newsletters:
+        return []
     current = select(Subscription.newsletter_id, ledger.last_ordinal(literal(subscriber.subject))).where(
         Subscription.subscriber_id == subscriber.id, Subscription.standing != Standing.LEFT
     )
@@ -84,4 +86,3 @@ def refuse(session: Session, keyring: Keyring, signup: Signup, *, trace: Trace |
     signup.state = SignupState.REFUSED
     signup.forget_at = signup.received_at + signups.LINK_LIFETIME  # a confirmed sign-up may have been kept for longer
     session.flush()
-

@@ -27,7 +27,7 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
@@ -158,8 +158,8 @@ def append_all(session: Session, entries: Sequence[Entry], *, last: Mapping[byte
         insert(LedgerEntry).returning(LedgerEntry.id, LedgerEntry.subject, LedgerEntry.ordinal), rows
     )
     evidence, traces = [], []
-    for number, *key in inserted:
-        entry, body = bodies[tuple(key)]
+    for number, subject, ordinal in inserted:
+        entry, body = bodies[subject, ordinal]
         evidence.append({"entry_id": number, "salt": entry.salt, "body": body})
         if entry.trace:
             traces.append({"entry_id": number, **entry.trace._asdict(), "expires_at": entry.at + TRACE_LIFETIME})
@@ -168,9 +168,10 @@ def append_all(session: Session, entries: Sequence[Entry], *, last: Mapping[byte
         session.execute(insert(TraceRow), traces)
 
 
-def last_ordinal(subject: ColumnElement[bytes]) -> ScalarSelect[int]:
+def last_ordinal(subject: ColumnElement[bytes] | InstrumentedAttribute[bytes]) -> ScalarSelect[int]:
     """Select the ordinal of a subject's last entry, 0 if it has none."""
-    return select(func.coalesce(func.max(LedgerEntry.ordinal), 0)).where(LedgerEntry.subject == subject).scalar_subquery()
+    last = select(func.coalesce(func.max(LedgerEntry.ordinal), 0)).where(LedgerEntry.subject == subject)
+    return last.scalar_subquery()
 
 
 def append(

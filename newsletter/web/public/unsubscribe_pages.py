@@ -1,18 +1,21 @@
 """The unsubscribe page, and the POST by which a mail program unsubscribes at once (RFC 8058)."""
 
+from typing import Any
+
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.consent import decisions, subscribers
-from newsletter.consent.subscribers import Standing, Subscriber
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.errors import Malformed
 from newsletter.links import Purpose
 from newsletter.newsletters import Newsletter
 from newsletter.web.form_data import RequestForm, first_value, is_checked
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
-from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site, WritingSession
+from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, WritingSession
 
 router = APIRouter()
 
@@ -20,12 +23,10 @@ router = APIRouter()
 @router.get("/u/{token}")
 def unsubscribe_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show one button, without login or reason; if the reader has already left, say that it is done."""
-    subscriber, newsletter = _subscriber_and_newsletter(site, session, token)
-    subscriptions = subscribers.subscriptions(session, subscriber.id) if subscriber else {}
-    subscription = newsletter and subscriptions.get(newsletter.id)
-    if not subscriber or not subscriber.address or not subscription or subscription.standing == Standing.LEFT:
-        return site.page("unsubscribed", newsletter=newsletter, everything=False)
-    return site.page("unsubscribe", newsletter=newsletter, address=addresses.mask(subscriber.address))
+    about = _read(session, *site.links.read(token, Purpose.UNSUBSCRIBE))
+    if about is None or not about.address or about.standing in (None, Standing.LEFT):
+        return site.page("unsubscribed", newsletter=about, everything=False)
+    return site.page("unsubscribe", newsletter=about, address=addresses.mask(about.address))
 
 
 @router.post("/u/{token}")
@@ -38,19 +39,26 @@ def unsubscribe(
     everything = is_checked(form, "all") and not one_click
     if not (one_click or is_checked(form, "unsubscribe") or everything):
         raise Malformed("List-Unsubscribe", "Post List-Unsubscribe=One-Click, or use the button on the page.")
-    subscriber, newsletter = _subscriber_and_newsletter(site, session, token, lock=True)
-    if subscriber and newsletter:
+    subscriber_id, newsletter_id = site.links.read(token, Purpose.UNSUBSCRIBE)
+    if subscriber := subscribers.lock_by_id(session, subscriber_id):
         how = "one-click of a mail program" if one_click else "button on the page that the letter's link opens"
-        ended = list(subscribers.subscriptions(session, subscriber.id)) if everything else [newsletter.id]
+        ended = None if everything else [newsletter_id]
         decisions.withdraw(session, subscriber, newsletters=ended, how=how, trace=trace, now=site.now())
     if one_click:
         return PlainTextResponse("You are unsubscribed.\n")
-    return site.page("unsubscribed", newsletter=newsletter, everything=everything)
+    return site.page("unsubscribed", newsletter=_read(session, subscriber_id, newsletter_id), everything=everything)
 
 
-def _subscriber_and_newsletter(
-    site: Site, session: Session, token: str, *, lock: bool = False
-) -> tuple[Subscriber | None, Newsletter | None]:
-    subscriber_id, newsletter_id = site.links.read(token, Purpose.UNSUBSCRIBE)
-    find = subscribers.lock_by_id if lock else subscribers.by_id
-    return find(session, subscriber_id), session.get(Newsletter, newsletter_id)
+def _read(session: Session, subscriber_id: int, newsletter_id: int) -> Any:
+    """Return a newsletter with the address and standing of its reader; None if there is no such newsletter."""
+    columns = Newsletter.slug, Newsletter.name, Newsletter.publisher, Newsletter.postal_address, Newsletter.brand
+    about = (
+        select(*columns, Subscriber.address, Subscription.standing)
+        .select_from(Newsletter)
+        .outerjoin(Subscriber, Subscriber.id == subscriber_id)
+        .outerjoin(
+            Subscription,
+            and_(Subscription.subscriber_id == Subscriber.id, Subscription.newsletter_id == Newsletter.id),
+        )
+    )
+    return session.execute(about.where(Newsletter.id == newsletter_id)).one_or_none()
