@@ -62,7 +62,7 @@ def preferences(token: str, form: RequestForm, site: CurrentSite, trace: Request
         stopped = decisions.withdraw(session, subscriber, newsletters=dropped, how=how, trace=trace, now=site.now())
         if link.is_fresh:
             return _all(site, session, link, stopped=stopped)
-        left = _about(session, link)
+        left = _about(session, link) if link.newsletter else None
         return site.page("unsubscribed", newsletter=left, everything=dropped is None)
 
 
