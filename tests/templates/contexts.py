@@ -200,7 +200,10 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "old": NOBODY | {"address": ADDRESS, "is_subscribed": False, "has_run_out": False},
         "late": NOBODY | {"address": ADDRESS, "is_subscribed": False, "has_run_out": True},
     },
-    "link_mailed": {"usual": SITE | {"address": ADDRESS}, "old": NOBODY | {"address": LONG_ADDRESS}},
+    "link_mailed": {
+        "usual": SITE | {"address": ADDRESS, "hours": 12},
+        "old": NOBODY | {"address": LONG_ADDRESS, "hours": 12},
+    },
     "preferences": {
         "usual": SITE
         | {

@@ -17,7 +17,7 @@ from newsletter.consent import decisions, subscribers
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.content.digests import digests
 from newsletter.errors import LinkExpired, LinkUnreadable, Malformed
-from newsletter.links import Purpose, fresh_until, is_fresh
+from newsletter.links import FRESH_LIFETIME, Purpose, fresh_until, is_fresh
 from newsletter.mail.mailings import preference_links
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
@@ -105,7 +105,10 @@ def _mail_link(site: Site, link: PreferencesLink) -> HTMLResponse:
     if is_owed:
         site.wakeups.wake(Queue.URGENT)
     return site.page(
-        "link_mailed", newsletter=about if link.newsletter else None, address=addresses.mask(about.address)
+        "link_mailed",
+        newsletter=about if link.newsletter else None,
+        address=addresses.mask(about.address),
+        hours=int(FRESH_LIFETIME.total_seconds()) // 3600,
     )
 
 
