@@ -46,7 +46,7 @@ def ask(service: WholeService, email: str = ANA, slug: str = "morning"):
 
 
 def confirm(service: WholeService, letter) -> None:
-    assert service.browser.post(service.link(letter, "confirm")).status_code == 200
+    assert service.browser.post(service.link(letter, "confirm"), data={"confirm": "yes"}).status_code == 200
 
 
 def leave(service: WholeService, letter) -> None:
