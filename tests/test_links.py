@@ -1,6 +1,7 @@
 """Links: signed, for one purpose, short, and valid while their key is in the keyring."""
 
 import string
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from newsletter.errors import LinkUnreadable
 from newsletter.keys import Keyring, from_base64url, to_base64url
-from newsletter.links import IDS, PATHS, Links, Purpose
+from newsletter.links import FRESH_LIFETIME, IDS, PATHS, Links, Purpose, fresh_until, is_fresh, minute_of
+from tests.clock import NOON
 
 NEW, OLD = ("k2", "n" * 40), ("k1", "o" * 40)
 BASE = "https://letters.example.org"
@@ -21,7 +23,7 @@ purposes = st.sampled_from(Purpose)
 
 def ids_of(purpose: Purpose):
     number = st.integers(min_value=0, max_value=2**63 - 1)
-    return st.lists(number, min_size=IDS[purpose], max_size=IDS[purpose])
+    return st.sampled_from(IDS[purpose]).flatmap(lambda count: st.lists(number, min_size=count, max_size=count))
 
 
 made_for = purposes.flatmap(lambda purpose: st.tuples(st.just(purpose), ids_of(purpose)))
@@ -119,7 +121,7 @@ def test_a_percent_encoded_token_can_be_read(made, data):
 
 @given(purposes, st.lists(st.integers(0, 2**70), min_size=1, max_size=5))
 def test_our_own_token_with_ids_that_no_link_has_is_refused(purpose, numbers):
-    assume(len(numbers) != IDS[purpose] or max(numbers) >= 2**63)
+    assume(len(numbers) not in IDS[purpose] or max(numbers) >= 2**63)
     assert unreadable(LINKS, LINKS.token(purpose, *numbers), purpose)
 
 
@@ -162,7 +164,7 @@ def test_a_token_is_valid_while_its_key_is_in_the_keyring(made):
 def test_urls_are_short_enough_for_a_header_line(subscriber, newsletter, signup, nonce):
     assert len(BASE) == 27
     assert len(LINKS.url(Purpose.UNSUBSCRIBE, subscriber, newsletter)) < 70
-    assert len(LINKS.url(Purpose.PREFERENCES, subscriber)) < 70
+    assert len(LINKS.url(Purpose.PREFERENCES, subscriber, newsletter)) < 80
     for purpose in (Purpose.CONFIRM, Purpose.NEVER):  # in the body only: one line of quoted-printable, or two
         assert len(LINKS.url(purpose, signup, nonce)) < 80
 
@@ -172,5 +174,29 @@ def test_a_token_contains_nothing_but_its_ids():
     assert from_base64url(token.removeprefix("k2."))[:-16] == b"\xac\x02\x02"
 
 
-def test_every_purpose_has_its_own_path():
-    assert len(set(PATHS.values())) == len(Purpose) == len(PATHS)
+def test_links_of_two_purposes_share_a_path_only_if_they_open_the_same_page():
+    of_path = {path: [purpose for purpose in Purpose if PATHS[purpose] == path] for path in PATHS.values()}
+    assert of_path.pop("preferences") == [Purpose.PREFERENCES, Purpose.FRESH_PREFERENCES]
+    assert all(len(purposes) == 1 for purposes in of_path.values())
+
+
+@given(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
+def test_the_release_before_reads_the_subscriber_of_a_preferences_link_alone(subscriber, newsletter):
+    """It took the bytes of a token up to the last that ends a number."""
+    payload = from_base64url(LINKS.token(Purpose.PREFERENCES, subscriber, newsletter).removeprefix("k2."))[:-16]
+    ends = [place for place, byte in enumerate(payload, start=1) if byte < 0x80]
+    assert len(ends) == 1
+    alone = from_base64url(LINKS.token(Purpose.PREFERENCES, subscriber).removeprefix("k2."))[:-16]
+    assert payload[: ends[0]] == alone
+
+
+@given(st.timedeltas(timedelta(minutes=-9), timedelta(hours=24)))
+def test_a_fresh_link_works_for_hours_from_the_minute_of_its_letter_on(age):
+    minute = minute_of(NOON)
+    assert is_fresh(minute, now=NOON + age) == (age < FRESH_LIFETIME)
+    assert fresh_until(minute) == NOON + FRESH_LIFETIME
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_no_minute_of_our_own_token_is_too_large_to_judge(minute):
+    assert is_fresh(minute, now=NOON) == (minute_of(NOON - FRESH_LIFETIME) < minute <= minute_of(NOON) + 10)

@@ -10,14 +10,24 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, func, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    LargeBinary,
+    ScalarSelect,
+    String,
+    UniqueConstraint,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
@@ -113,6 +123,55 @@ class TraceRow(Base):
     ip: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Entry(NamedTuple):
+    """An entry to append."""
+
+    subject: bytes
+    event: Event
+    newsletter_id: int | None
+    wording_id: int | None
+    at: datetime
+    evidence: Mapping[str, str]
+    trace: Trace | None
+    salt: bytes  # 32 random bytes
+
+
+def append_all(session: Session, entries: Sequence[Entry], *, last: Mapping[bytes, int]) -> None:
+    """Append entries in their order, with three statements however many they are.
+
+    The caller has locked the subjects' subscribers. `last` holds the ordinal of each subject's last entry, read since,
+    or 0 if it has none.
+    """
+    ordinals, rows, bodies = dict(last), [], {}
+    for entry in entries:
+        ordinal = ordinals[entry.subject] = ordinals[entry.subject] + 1
+        body = canonical(entry.evidence)
+        digest = hmac.digest(entry.salt, body, "sha256")
+        hashed = HashedColumns(entry.subject, ordinal, *entry[1:5], digest)
+        rows.append({**hashed._asdict(), "leaf": leaf(hashed)})
+        bodies[entry.subject, ordinal] = entry, body
+    if not rows:
+        return
+    inserted = session.execute(
+        insert(LedgerEntry).returning(LedgerEntry.id, LedgerEntry.subject, LedgerEntry.ordinal), rows
+    )
+    evidence, traces = [], []
+    for number, subject, ordinal in inserted:
+        entry, body = bodies[subject, ordinal]
+        evidence.append({"entry_id": number, "salt": entry.salt, "body": body})
+        if entry.trace:
+            traces.append({"entry_id": number, **entry.trace._asdict(), "expires_at": entry.at + TRACE_LIFETIME})
+    session.execute(insert(Evidence), evidence)
+    if traces:
+        session.execute(insert(TraceRow), traces)
+
+
+def last_ordinal(subject: ColumnElement[bytes] | InstrumentedAttribute[bytes]) -> ScalarSelect[int]:
+    """Select the ordinal of a subject's last entry, 0 if it has none."""
+    last = select(func.coalesce(func.max(LedgerEntry.ordinal), 0)).where(LedgerEntry.subject == subject)
+    return last.scalar_subquery()
 
 
 def append(

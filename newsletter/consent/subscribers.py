@@ -1,10 +1,11 @@
 """Subscribers, and their standing with each newsletter, which is derived from the ledger."""
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
@@ -124,6 +125,14 @@ def set_standing(
     elif subscription.standing != standing:
         subscription.standing, subscription.since = standing, now
     session.flush()
+
+
+def set_standings(
+    session: Session, subscriber_id: int, newsletters: Collection[int], standing: Standing, *, now: datetime
+) -> None:
+    """Update existing subscriptions, whose standing differs, after entries were appended."""
+    chosen = Subscription.subscriber_id == subscriber_id, Subscription.newsletter_id.in_(newsletters)
+    session.execute(update(Subscription).where(*chosen).values(standing=standing, since=now))
 
 
 def count(session: Session, newsletter_id: int) -> int:

@@ -51,6 +51,11 @@ def add(
         session.flush()
 
 
+def lift(session: Session, keyring: Keyring, address_key: str) -> None:
+    """Stub."""
+    raise NotImplementedError
+
+
 def reasons(session: Session, keyring: Keyring, address_key: str, *, scope: str = ALL_NEWSLETTERS) -> set[Reason]:
     """Return the reasons why an address is suppressed in a scope, under any key of the keyring."""
     macs = [addresses.fingerprint(keyring, address_key, key=key) for key in keyring]

@@ -10,9 +10,11 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from newsletter import templating
+from newsletter.consent.confirmations import AskedNewsletter
 from newsletter.consent.ledger import Trace
 from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
@@ -21,6 +23,8 @@ from newsletter.queues.wakeups import Wakeups
 from newsletter.settings import Settings
 from newsletter.store.database import Database
 from newsletter.web.public.offered_newsletters import OfferedNewslettersCache
+
+ShownNewsletter = Newsletter | AskedNewsletter | Row[Any]  # each has the columns that every page shows
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Site:
         return not self.settings.smtp_url and self.settings.is_local
 
     def page(
-        self, name: str, *, status: int = 200, newsletter: Newsletter | None = None, **context: Any
+        self, name: str, *, status: int = 200, newsletter: ShownNewsletter | None = None, **context: Any
     ) -> HTMLResponse:
         """Render a page of templates/pages."""
         publisher = context.pop("publisher", newsletter.publisher if newsletter else None)

@@ -5,7 +5,17 @@ from enum import IntEnum, StrEnum
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, UniqueConstraint
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    and_,
+    case,
+    type_coerce,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.content.issues.issues import Issue  # noqa: F401 - the foreign key's table
@@ -22,6 +32,12 @@ class LetterKind(StrEnum):
     # A freshly mailed link to the reader's preferences. The release before cannot read this value, so this release
     # reads it and writes such letters as ISSUE without an issue; the next one writes it.
     LINK = "link"
+
+
+def actual_kind() -> ColumnElement[LetterKind]:
+    """Return the kind of a letter, in SQL: a letter to a reader that is about no issue is a link."""
+    without_issue = and_(Letter.kind == LetterKind.ISSUE, Letter.issue_id.is_(None))
+    return type_coerce(case((without_issue, LetterKind.LINK), else_=Letter.kind), Letter.kind.type)
 
 
 class Priority(IntEnum):

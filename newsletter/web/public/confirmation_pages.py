@@ -7,16 +7,15 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
-from newsletter.consent import decisions
-from newsletter.consent.signups import Signup, SignupState
-from newsletter.consent.wordings import Wording
+from newsletter.consent import confirmations, decisions
+from newsletter.consent.confirmations import ConfirmationLink, LinkUse
+from newsletter.consent.signups import SignupState
 from newsletter.content.digests import digests
+from newsletter.errors import LinkExpired
 from newsletter.links import Purpose
-from newsletter.newsletters import Newsletter
 from newsletter.web.form_data import RequestForm, is_checked
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site, WritingSession
 
@@ -26,8 +25,7 @@ router = APIRouter()
 @router.get("/confirm/{token}")
 def confirm_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show the newsletters, the stored consent wording and the button."""
-    signup = decisions.find_signup(session, site.links.read(token, Purpose.CONFIRM), lock=False)
-    return _confirm_page(site, session, signup)
+    return _confirm_page(site, session, confirmations.find(session, site.links.read(token, Purpose.CONFIRM)))
 
 
 @router.post("/confirm/{token}")
@@ -38,19 +36,39 @@ def confirm(
 
     A POST without the button's field, such as a scanner's, changes nothing: its answer is the page with the button.
     """
-    signup = decisions.find_signup(session, site.links.read(token, Purpose.CONFIRM), lock=True)
+    link = confirmations.find(session, site.links.read(token, Purpose.CONFIRM), lock=True)
     if not is_checked(form, "confirm"):
-        return _confirm_page(site, session, signup, status=422)
+        return _confirm_page(site, session, link, status=422)
     evidence = {"method": "button on the page that the letter's link opens"}
-    done = decisions.confirm(session, signup, evidence=evidence, trace=trace, now=site.now())
-    return _about(site, session, signup, "confirmed" if done else "already_confirmed")
+    use = confirmations.confirm(session, site.keyring, link, evidence=evidence, trace=trace, now=site.now())
+    if use is not LinkUse.CONFIRMS:
+        return _used(site, link, use)
+    return _about(site, link, "confirmed", newsletters=link.confirmable)
+
+
+def _confirm_page(site: Site, session: Session, link: ConfirmationLink, *, status: int = 200) -> HTMLResponse:
+    use = link.use(now=site.now())
+    if use is not LinkUse.CONFIRMS:
+        return _used(site, link, use)
+    schedules = digests.schedules(session, [each.id for each in link.confirmable])
+    rows = [{"name": each.name, "schedule": schedules.get(each.id)} for each in link.confirmable]
+    wording = {"text": link.signup.wording, "language": link.signup.wording_language}
+    return _about(site, link, "confirm", newsletters=rows, wording=wording, status=status)
+
+
+def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:
+    """Say why the link confirms nothing now."""
+    if use is LinkUse.CONFIRMED:
+        return _about(site, link, "already_confirmed")
+    if use is LinkUse.WITHDRAWN:
+        return _about(site, link, "withdrawn_since", status=410)
+    raise LinkExpired
 
 
 @router.get("/never/{token}")
 def never_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Explain "never write to this address", and show the button."""
-    signup = decisions.find_signup(session, site.links.read(token, Purpose.NEVER), lock=False)
-    return _never_page(site, session, signup)
+    return _never_page(site, confirmations.find(session, site.links.read(token, Purpose.NEVER)))
 
 
 @router.post("/never/{token}")
@@ -58,31 +76,20 @@ def never(
     token: str, form: RequestForm, site: CurrentSite, session: WritingSession, trace: RequestTrace
 ) -> HTMLResponse:
     """Suppress the address for good. Like `confirm`, it acts on its own button alone."""
-    signup = decisions.find_signup(session, site.links.read(token, Purpose.NEVER), lock=True)
+    ids = site.links.read(token, Purpose.NEVER)
     if not is_checked(form, "never"):
-        return _never_page(site, session, signup, status=422)
+        return _never_page(site, confirmations.find(session, ids), status=422)
+    signup = decisions.find_signup(session, ids, lock=True)
     decisions.refuse(session, site.keyring, signup, trace=trace, now=site.now())
-    return _about(site, session, signup, "never_done")
+    return _about(site, confirmations.find(session, ids), "never_done")
 
 
-def _confirm_page(site: Site, session: Session, signup: Signup, *, status: int = 200) -> HTMLResponse:
-    if not decisions.awaits_confirmation(session, signup, now=site.now()):
-        return _about(site, session, signup, "already_confirmed")
-    wording = session.get_one(Wording, signup.wording_id)
-    return _about(site, session, signup, "confirm", wording=wording, status=status)
+def _never_page(site: Site, link: ConfirmationLink, *, status: int = 200) -> HTMLResponse:
+    if link.signup.state is SignupState.REFUSED:
+        return _about(site, link, "never_done")
+    return _about(site, link, "never", status=status)
 
 
-def _never_page(site: Site, session: Session, signup: Signup, *, status: int = 200) -> HTMLResponse:
-    if signup.state == SignupState.REFUSED:
-        return _about(site, session, signup, "never_done")
-    return _about(site, session, signup, "never", status=status)
-
-
-def _about(site: Site, session: Session, signup: Signup, page: str, **context: Any) -> HTMLResponse:
-    named = session.scalars(
-        select(Newsletter).where(Newsletter.id.in_(signup.newsletters)).order_by(Newsletter.id)
-    ).all()
-    schedules = digests.schedules(session, signup.newsletters)
-    rows = [{"slug": each.slug, "name": each.name, "schedule": schedules.get(each.id)} for each in named]
-    address = addresses.mask(signup.address)
-    return site.page(page, newsletter=named[0], newsletters=rows, address=address, **context)
+def _about(site: Site, link: ConfirmationLink, page: str, **context: Any) -> HTMLResponse:
+    shown = {"newsletters": link.newsletters, "address": addresses.mask(link.signup.address)}
+    return site.page(page, newsletter=link.newsletters[0], **shown | context)

@@ -1,12 +1,16 @@
 """The unsubscribe page, and the POST by which a mail program unsubscribes at once (RFC 8058)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.consent import decisions, subscribers
-from newsletter.consent.subscribers import Standing, Subscriber
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.errors import LinkUnreadable
 from newsletter.links import Purpose
 from newsletter.newsletters import Newsletter
@@ -21,7 +25,7 @@ router = APIRouter()
 @router.get("/u/{token}")
 def unsubscribe_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show one button, without login or reason; if the reader has already left, say that it is done."""
-    return _button_page(site, session, *_subscriber_and_newsletter(site, session, token))
+    return _button_page(site, _read(session, *site.links.read(token, Purpose.UNSUBSCRIBE)))
 
 
 @router.post("/u/{token}")
@@ -35,35 +39,43 @@ def unsubscribe(
     """
     one_click = form == ONE_CLICK
     everything = is_checked(form, "all") and not one_click
-    subscriber, newsletter = _subscriber_and_newsletter(site, session, token, lock=True)
-    if not (one_click or is_checked(form, "unsubscribe") or everything):
-        return _button_page(site, session, subscriber, newsletter, status=422)
-    if subscriber:
-        how = "one-click of a mail program" if one_click else "button on the page that the letter's link opens"
-        ended = list(subscribers.subscriptions(session, subscriber.id)) if everything else [newsletter.id]
-        decisions.withdraw(session, subscriber, newsletters=ended, how=how, trace=trace, now=site.now())
-    if one_click:
-        return PlainTextResponse("You are unsubscribed.\n")
-    return site.page("unsubscribed", newsletter=newsletter, everything=everything)
-
-
-def _button_page(
-    site: Site, session: Session, subscriber: Subscriber | None, newsletter: Newsletter, *, status: int = 200
-) -> HTMLResponse:
-    subscriptions = subscribers.subscriptions(session, subscriber.id) if subscriber else {}
-    subscription = subscriptions.get(newsletter.id)
-    if not subscriber or not subscriber.address or not subscription or subscription.standing == Standing.LEFT:
-        return site.page("unsubscribed", newsletter=newsletter, everything=False)
-    return site.page("unsubscribe", status=status, newsletter=newsletter, address=addresses.mask(subscriber.address))
-
-
-def _subscriber_and_newsletter(
-    site: Site, session: Session, token: str, *, lock: bool = False
-) -> tuple[Subscriber | None, Newsletter]:
-    """Return the reader, or None once their row is deleted. Raises LinkUnreadable without the newsletter."""
     subscriber_id, newsletter_id = site.links.read(token, Purpose.UNSUBSCRIBE)
-    newsletter = session.get(Newsletter, newsletter_id)
-    if newsletter is None:  # no newsletter is ever deleted, so no letter held this link
+    if not (one_click or is_checked(form, "unsubscribe") or everything):
+        return _button_page(site, _read(session, subscriber_id, newsletter_id), status=422)
+    stopped: Sequence[int] = ()
+    if subscriber := subscribers.lock_by_id(session, subscriber_id):
+        how = "one-click of a mail program" if one_click else "button on the page that the letter's link opens"
+        ended = None if everything else [newsletter_id]
+        stopped = decisions.withdraw(session, subscriber, newsletters=ended, how=how, trace=trace, now=site.now())
+    done = PlainTextResponse("You are unsubscribed.\n") if one_click else None
+    if done and stopped:
+        return done
+    newsletter = _read(session, subscriber_id, newsletter_id)
+    return done or site.page("unsubscribed", newsletter=newsletter, everything=everything)
+
+
+def _button_page(site: Site, about: Any, *, status: int = 200) -> HTMLResponse:
+    if not about.address or about.standing in (None, Standing.LEFT):
+        return site.page("unsubscribed", newsletter=about, everything=False)
+    return site.page("unsubscribe", newsletter=about, address=addresses.mask(about.address), status=status)
+
+
+def _read(session: Session, subscriber_id: int, newsletter_id: int) -> Any:
+    """Return a newsletter with the address and standing of its reader, as far as they are known.
+
+    Raises LinkUnreadable without the newsletter: none is ever deleted, so no letter held this link.
+    """
+    columns = Newsletter.slug, Newsletter.name, Newsletter.publisher, Newsletter.postal_address, Newsletter.brand
+    about = (
+        select(*columns, Subscriber.address, Subscription.standing)
+        .select_from(Newsletter)
+        .outerjoin(Subscriber, Subscriber.id == subscriber_id)
+        .outerjoin(
+            Subscription,
+            and_(Subscription.subscriber_id == Subscriber.id, Subscription.newsletter_id == Newsletter.id),
+        )
+    )
+    found = session.execute(about.where(Newsletter.id == newsletter_id)).one_or_none()
+    if found is None:
         raise LinkUnreadable
-    find = subscribers.lock_by_id if lock else subscribers.by_id
-    return find(session, subscriber_id), newsletter
+    return found

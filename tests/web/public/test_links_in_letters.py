@@ -171,9 +171,57 @@ def test_the_button_of_one_page_does_nothing_on_another(service):
     "tail",
     [
         *["?utm_source=x", "&utm_source=x", "&amp;utm_source=x", "%3Futm_source=x", "/?utm_source=x", "/&utm_source=x"],
-        *[".", ",", ";", ":", "!", ")", "]", "%5D", "%7D", ">", "%3E", "%22", "'", "\u2019", "\u00bb", "\u3002", "*", "_"],
-        *["/", "//", "%20", "+", "%09", "%C2%A0", "%E2%80%8B", "%EF%BB%BF", "%C2%AD", "%00", "%0A", "%0D%0A", "%0D%0A%0D%0A"],
-        *["=", "=3D", "=0D=0A", "%3D", "%0D%0AText", "%20more", ".)", ").%3E", "%3C/a%3E", "</a>", "を開く", "|", "~", "#x"],
+        *[
+            ".",
+            ",",
+            ";",
+            ":",
+            "!",
+            ")",
+            "]",
+            "%5D",
+            "%7D",
+            ">",
+            "%3E",
+            "%22",
+            "'",
+            "\u2019",
+            "\u00bb",
+            "\u3002",
+            "*",
+            "_",
+        ],
+        *[
+            "/",
+            "//",
+            "%20",
+            "+",
+            "%09",
+            "%C2%A0",
+            "%E2%80%8B",
+            "%EF%BB%BF",
+            "%C2%AD",
+            "%00",
+            "%0A",
+            "%0D%0A",
+            "%0D%0A%0D%0A",
+        ],
+        *[
+            "=",
+            "=3D",
+            "=0D=0A",
+            "%3D",
+            "%0D%0AText",
+            "%20more",
+            ".)",
+            ").%3E",
+            "%3C/a%3E",
+            "</a>",
+            "を開く",
+            "|",
+            "~",
+            "#x",
+        ],
     ],
 )
 def test_a_link_works_with_what_mail_programs_append(service, tail):
@@ -197,7 +245,13 @@ def test_a_link_works_with_doubled_slashes_and_percent_encoded_characters(servic
     for link in [service.link(letter, path) for path in ("confirm", "never", "u")]:
         page = service.browser.get(link).text
         encoded = "/".join("".join(f"%{ord(character):02x}" for character in part) for part in link.split("/"))
-        for spelling in (f"/{link}", link.replace("/", "//"), link.replace(".", "%2E"), link.replace(".", "%252E"), encoded):
+        for spelling in (
+            f"/{link}",
+            link.replace("/", "//"),
+            link.replace(".", "%2E"),
+            link.replace(".", "%252E"),
+            encoded,
+        ):
             assert service.browser.get(f"http://LOCALHOST{spelling}").text == page
 
 
