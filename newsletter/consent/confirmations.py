@@ -117,7 +117,7 @@ def _lock() -> Select[Any]:
 @cache
 def _read(*, on_sqlite: bool) -> Select[Any]:
     elements = func.json_each if on_sqlite else func.json_array_elements_text
-    numbers = elements(Signup.newsletters).table_valued("value").render_derived(name="numbers")
+    numbers = elements(Signup.newsletters).table_valued("value")
     asked = select(cast(numbers.c.value, BigInteger)).correlate(Signup).scalar_subquery()
     about = LedgerEntry.subject == Subscriber.subject, LedgerEntry.newsletter_id == Newsletter.id
     withdrawn_at = select(func.max(LedgerEntry.at)).where(*about, LedgerEntry.event == Event.WITHDRAWN)
