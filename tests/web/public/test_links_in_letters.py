@@ -167,100 +167,12 @@ def test_the_button_of_one_page_does_nothing_on_another(service):
     assert service.rows() == before
 
 
-@pytest.mark.parametrize(
-    "tail",
-    [
-        *["?utm_source=x", "&utm_source=x", "&amp;utm_source=x", "%3Futm_source=x", "/?utm_source=x", "/&utm_source=x"],
-        *[
-            ".",
-            ",",
-            ";",
-            ":",
-            "!",
-            ")",
-            "]",
-            "%5D",
-            "%7D",
-            ">",
-            "%3E",
-            "%22",
-            "'",
-            "\u2019",
-            "\u00bb",
-            "\u3002",
-            "*",
-            "_",
-        ],
-        *[
-            "/",
-            "//",
-            "%20",
-            "+",
-            "%09",
-            "%C2%A0",
-            "%E2%80%8B",
-            "%EF%BB%BF",
-            "%C2%AD",
-            "%00",
-            "%0A",
-            "%0D%0A",
-            "%0D%0A%0D%0A",
-        ],
-        *[
-            "=",
-            "=3D",
-            "=0D=0A",
-            "%3D",
-            "%0D%0AText",
-            "%20more",
-            ".)",
-            ").%3E",
-            "%3C/a%3E",
-            "</a>",
-            "を開く",
-            "|",
-            "~",
-            "#x",
-        ],
-    ],
-)
-def test_a_link_works_with_what_mail_programs_append(service, tail):
-    letter = confirmation_letter(service)
-    for path, button, done in [
-        ("confirm", {"confirm": "yes"}, Standing.SUBSCRIBED),
-        ("u", ONE_CLICK, Standing.LEFT),
-    ]:
-        link = service.link(letter, path)
-        assert service.browser.get(link + tail).text == service.browser.get(link).text
-        assert service.browser.post(link + tail, data=button, follow_redirects=False).status_code == 200
-        assert standings(service) == {ANA: done}
-    for path in ("never", "preferences"):
-        if path in str(service.links(letter)):
-            link = service.link(letter, path)
-            assert service.browser.get(link + tail).text == service.browser.get(link).text
-
-
-def test_a_link_works_with_doubled_slashes_and_percent_encoded_characters(service):
-    letter = confirmation_letter(service)
-    for link in [service.link(letter, path) for path in ("confirm", "never", "u")]:
-        page = service.browser.get(link).text
-        encoded = "/".join("".join(f"%{ord(character):02x}" for character in part) for part in link.split("/"))
-        for spelling in (
-            f"/{link}",
-            link.replace("/", "//"),
-            link.replace(".", "%2E"),
-            link.replace(".", "%252E"),
-            encoded,
-        ):
-            assert service.browser.get(f"http://LOCALHOST{spelling}").text == page
-
-
 def test_our_own_token_for_nothing_that_exists_is_not_found(service):
     letter = service.reader(ANA)
     token = service.site.links.token
     before = service.rows()
     for purpose, path in PATHS.items():
-        for ids in ([], [1, 2, 3], [2**63, 1], [1] * 9):
+        for ids in ([1, 2, 3], [2**63, 1], [1, 2**63], [1] * 9):
             link = f"/{path}/{token(purpose, *ids)}"
             for answer in (service.browser.get(link), service.browser.post(link, data=ONE_CLICK)):
                 assert answer.status_code == 404
