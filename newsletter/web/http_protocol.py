@@ -111,8 +111,8 @@ class Deadlines(asyncio.Protocol):
 
     def _watch_answer_again(self) -> None:
         unsent = self.transport.get_write_buffer_size()
-        later = (self.answer_seconds, self._check_answer, self._progress, unsent)
-        self._answer = self.loop.call_later(*later) if unsent else None
+        wait = self.loop.call_later
+        self._answer = wait(self.answer_seconds, self._check_answer, self._progress, unsent) if unsent else None
 
     def _check_answer(self, progress: int, unsent: int) -> None:
         """Close the connection if the client took nothing since then."""
