@@ -3,16 +3,16 @@
 import re
 
 SLASHES = re.compile("/{2,}")
-# A tracking parameter behind an encoded or missing question mark, and the words of a language without blanks. Our own
-# paths are ASCII without these characters.
-BEYOND = re.compile(r"[?&#].*|(?<=[A-Za-z0-9_-])[^\x00-\x7f].*", re.DOTALL)
+# A tracking parameter behind an encoded or missing question mark; or, behind a path, a blank, quote, tag or letter that
+# no path of ours has, and the text that it begins. A NUL is no accident.
+BEYOND = re.compile(r'[?&#].*|(?<=[^/])[\x01-\x20"<>\x7f-\U0010ffff].*', re.DOTALL)
 
 
 def intended(path: str) -> str:
     """Return the path without what was appended to it: `//n/morning/.` means `/n/morning`.
 
     A path of ours ends with a letter, a digit, `-` or `_`, so any other character at the end is ignored, and so are
-    `&utm_source=x` and doubled slashes. A NUL stays: it is no accident. What else may follow a token, Links.read knows.
+    `&utm_source=x` and doubled slashes. What else may follow a token, Links.read knows.
     """
     path = BEYOND.sub("", SLASHES.sub("/", path))
     end = len(path)

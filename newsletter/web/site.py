@@ -104,9 +104,13 @@ def _client(request: Request, site: Site) -> str | None:
 
 
 def _address(hop: str) -> IPv4Address | IPv6Address | None:
-    """Parse an IP address as proxies write it: bare, with a port, or in brackets. None if it is none."""
+    """Parse an IP address as proxies write it: bare, with a port, or in brackets. None if it is none.
+
+    IPv4 in IPv6 notation (RFC 4291 section 2.5.5.2), as a socket for both writes it, is IPv4.
+    """
     parsed = re.fullmatch(r"\s*(?:\[([^\]]*)\](?::\d+)?|([^:]*):\d+|(.*?))\s*", hop)
     try:
-        return ip_address(next(part for part in parsed.groups() if part is not None)) if parsed else None
+        found = ip_address(next(part for part in parsed.groups() if part is not None)) if parsed else None
     except ValueError:
         return None
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found

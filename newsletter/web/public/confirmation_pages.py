@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.consent import confirmations, decisions
@@ -15,6 +16,7 @@ from newsletter.consent.signups import SignupState
 from newsletter.content.digests import digests
 from newsletter.errors import LinkExpired
 from newsletter.links import Purpose
+from newsletter.web.form_data import RequestForm, is_checked
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site, WritingSession
 
 router = APIRouter()
@@ -23,25 +25,35 @@ router = APIRouter()
 @router.get("/confirm/{token}")
 def confirm_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show the newsletters, the stored consent wording and the button."""
-    link = confirmations.find(session, site.links.read(token, Purpose.CONFIRM))
+    return _confirm_page(site, session, confirmations.find(session, site.links.read(token, Purpose.CONFIRM)))
+
+
+@router.post("/confirm/{token}")
+def confirm(
+    token: str, form: RequestForm, site: CurrentSite, session: WritingSession, trace: RequestTrace
+) -> HTMLResponse:
+    """Record the consent of the address's owner. Confirming again is no error.
+
+    A POST without the button's field, such as a scanner's, changes nothing: its answer is the page with the button.
+    """
+    link = confirmations.find(session, site.links.read(token, Purpose.CONFIRM), lock=True)
+    if not is_checked(form, "confirm"):
+        return _confirm_page(site, session, link, status=422)
+    evidence = {"method": "button on the page that the letter's link opens"}
+    use = confirmations.confirm(session, site.keyring, link, evidence=evidence, trace=trace, now=site.now())
+    if use is not LinkUse.CONFIRMS:
+        return _used(site, link, use)
+    return _about(site, link, "confirmed", newsletters=link.confirmable)
+
+
+def _confirm_page(site: Site, session: Session, link: ConfirmationLink, *, status: int = 200) -> HTMLResponse:
     use = link.use(now=site.now())
     if use is not LinkUse.CONFIRMS:
         return _used(site, link, use)
     schedules = digests.schedules(session, [each.id for each in link.confirmable])
     rows = [{"name": each.name, "schedule": schedules.get(each.id)} for each in link.confirmable]
     wording = {"text": link.signup.wording, "language": link.signup.wording_language}
-    return _about(site, link, "confirm", newsletters=rows, wording=wording)
-
-
-@router.post("/confirm/{token}")
-def confirm(token: str, site: CurrentSite, session: WritingSession, trace: RequestTrace) -> HTMLResponse:
-    """Record the consent of the address's owner. Confirming again is no error."""
-    link = confirmations.find(session, site.links.read(token, Purpose.CONFIRM), lock=True)
-    evidence = {"method": "button on the page that the letter's link opens"}
-    use = confirmations.confirm(session, site.keyring, link, evidence=evidence, trace=trace, now=site.now())
-    if use is not LinkUse.CONFIRMS:
-        return _used(site, link, use)
-    return _about(site, link, "confirmed", newsletters=link.confirmable)
+    return _about(site, link, "confirm", newsletters=rows, wording=wording, status=status)
 
 
 def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:
@@ -56,17 +68,26 @@ def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:
 @router.get("/never/{token}")
 def never_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Explain "never write to this address", and show the button."""
-    link = confirmations.find(session, site.links.read(token, Purpose.NEVER))
-    return _about(site, link, "never_done" if link.signup.state is SignupState.REFUSED else "never")
+    return _never_page(site, confirmations.find(session, site.links.read(token, Purpose.NEVER)))
 
 
 @router.post("/never/{token}")
-def never(token: str, site: CurrentSite, session: WritingSession, trace: RequestTrace) -> HTMLResponse:
-    """Suppress the address for good."""
+def never(
+    token: str, form: RequestForm, site: CurrentSite, session: WritingSession, trace: RequestTrace
+) -> HTMLResponse:
+    """Suppress the address for good. Like `confirm`, it acts on its own button alone."""
     ids = site.links.read(token, Purpose.NEVER)
+    if not is_checked(form, "never"):
+        return _never_page(site, confirmations.find(session, ids), status=422)
     signup = decisions.find_signup(session, ids, lock=True)
     decisions.refuse(session, site.keyring, signup, trace=trace, now=site.now())
     return _about(site, confirmations.find(session, ids), "never_done")
+
+
+def _never_page(site: Site, link: ConfirmationLink, *, status: int = 200) -> HTMLResponse:
+    if link.signup.state is SignupState.REFUSED:
+        return _about(site, link, "never_done")
+    return _about(site, link, "never", status=status)
 
 
 def _about(site: Site, link: ConfirmationLink, page: str, **context: Any) -> HTMLResponse:
