@@ -131,15 +131,16 @@ def _of_letter(site: Site, session: Session, link: PreferencesLink, *, is_too_la
 def _about(session: Session, link: PreferencesLink) -> Row[Any]:
     """Return the address, and the columns and standing of the link's newsletter if it has one.
 
-    Raises LinkExpired if the address was erased, and LinkUnreadable if there is no such newsletter: none is ever deleted.
+    Raises LinkExpired if the address was erased, and LinkUnreadable without the newsletter: none is ever deleted.
     """
     about = select(Subscriber.address).where(Subscriber.id == link.subscriber, Subscriber.address.is_not(None))
     if link.newsletter is not None:
         about = _with_newsletters(about).where(Newsletter.id == link.newsletter)
     row: Row[Any] | None = session.execute(about).one_or_none()
     if row is None:
-        is_known = link.newsletter is None or session.get(Newsletter, link.newsletter)
-        raise LinkExpired if is_known else LinkUnreadable
+        if link.newsletter is not None and session.get(Newsletter, link.newsletter) is None:
+            raise LinkUnreadable
+        raise LinkExpired
     return row
 
 
