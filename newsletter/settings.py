@@ -65,9 +65,16 @@ def _keys(value: Any) -> Any:
 
 def _networks(value: Any) -> Any:
     try:
-        return tuple(ip_network(part) if isinstance(part, str) else part for part in _parts(value))
+        return tuple(_network(part) if isinstance(part, str) else part for part in _parts(value))
     except ValueError as error:
         raise ValueError(f"{error}; enter proxies like 10.0.0.1 or 10.0.0.0/8") from None
+
+
+def _network(value: str) -> IPv4Network | IPv6Network:
+    """Return a network; IPv4 in IPv6 notation (RFC 4291 section 2.5.5.2) is IPv4."""
+    network = ip_network(value)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return ip_network((mapped, network.prefixlen - 96)) if mapped and network.prefixlen >= 96 else network
 
 
 class Settings(BaseModel):

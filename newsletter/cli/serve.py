@@ -19,6 +19,7 @@ from newsletter.queues import broker
 from newsletter.settings import Settings
 from newsletter.upgrade import bring_up_to_date
 from newsletter.web import create_app
+from newsletter.web.http_protocol import PunctualHTTP
 from workers import context, ending
 from workers.app import make_app
 from workers.embedded import embedded
@@ -102,6 +103,7 @@ def _server(app: FastAPI) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
+            http=PunctualHTTP,
             access_log=False,
             log_config=None,
             proxy_headers=False,
