@@ -14,7 +14,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from newsletter import templating
-from newsletter.consent.confirmations import AskedNewsletter
+from newsletter.consent.confirmation_links import AskedNewsletter
 from newsletter.consent.ledger import Trace
 from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links

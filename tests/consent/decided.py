@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from newsletter.consent import confirmations, decisions, subscribers
-from newsletter.consent.confirmations import LinkUse
+from newsletter.consent import confirmation_links, decisions, subscribers
+from newsletter.consent.confirmation_links import LinkUse
 from newsletter.consent.ledger import Event, LedgerEntry, Trace
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber
@@ -37,8 +37,8 @@ def confirm(session: Session, signup: Signup, *, now: datetime = LATER) -> LinkU
 
 def confirm_by(session: Session, ids: tuple[int, int], *, now: datetime = LATER) -> LinkUse:
     """Press the button on the page of this link."""
-    link = confirmations.find(session, ids, lock=True)
-    return confirmations.confirm(session, KEYRING, link, evidence={"method": "button"}, trace=TRACE, now=now)
+    link = confirmation_links.find(session, ids, lock=True)
+    return confirmation_links.confirm(session, KEYRING, link, evidence={"method": "button"}, trace=TRACE, now=now)
 
 
 def withdraw(

@@ -3,7 +3,7 @@
 import pytest
 
 from newsletter.consent import decisions, suppressions
-from newsletter.consent.confirmations import LinkUse
+from newsletter.consent.confirmation_links import LinkUse
 from newsletter.consent.ledger import Event
 from newsletter.consent.signups import SignupState
 from newsletter.consent.subscribers import Standing

@@ -8,10 +8,15 @@ from selectolax.lexbor import LexborHTMLParser
 
 from newsletter import colors, templating
 from tests.templates.contexts import HOSTILE_TITLE, LONG_ISSUE, NEWSLETTER, TITLES, WORDING, article, issue
-from tests.templates.letter_contexts import CONFIRMATION, DIGEST, FIELD, LETTERS
+from tests.templates.letter_contexts import CONFIRMATION, DIGEST, FIELD, LETTERS, PREFERENCES_LINK
 
 ENVIRONMENT = templating.environment()
-LINKS = {"confirmation": ("confirm", "never"), "digest": ("unsubscribe", "preferences"), "probe": ("unsubscribe",)}
+LINKS = {
+    "confirmation": ("confirm", "never"),
+    "digest": ("unsubscribe", "preferences"),
+    "preferences_link": ("fresh_preferences", "unsubscribe"),
+    "probe": ("unsubscribe",),
+}
 CASES = [(kind, case) for kind, cases in LETTERS.items() for case in cases]
 
 
@@ -85,13 +90,7 @@ def test_the_text_part_has_the_readers_links_and_the_postal_address():
     for kind, case in CASES:
         context = LETTERS[kind][case]
         text = written(kind, "body.txt", context)
-        links = {
-            "confirmation": ("confirm", "never"),
-            "digest": ("unsubscribe", "preferences"),
-            "probe": ("unsubscribe",),
-        }
-        wanted = links[kind]
-        assert all(f"\n{FIELD[name]}\n" in text for name in wanted)
+        assert all(f"\n{FIELD[name]}\n" in text for name in LINKS[kind])
         assert context["newsletter"]["postal_address"] in text
         assert "\n-- \n" in text
 
@@ -134,6 +133,14 @@ def test_a_confirmation_may_be_for_several_newsletters():
     both = CONFIRMATION | {"newsletters": [{"name": "A", "schedule": None}, {"name": "B", "schedule": None}]}
     assert written("confirmation", "subject.txt", both).strip() == "Please confirm: A and B"
     assert "\nA\nB\n" in written("confirmation", "body.txt", both)
+
+
+@pytest.mark.parametrize("part", ["body.html", "body.txt"])
+def test_the_letter_with_a_fresh_link_says_how_long_it_works_and_names_no_other_newsletter(part):
+    text = written("preferences_link", part, PREFERENCES_LINK)
+    for fact in (FIELD["fresh_preferences"], FIELD["fresh_until"], FIELD["unsubscribe"], "do not forward"):
+        assert fact in text
+    assert FIELD["preferences"] not in text
 
 
 @pytest.mark.parametrize("part", ["body.html", "body.txt"])

@@ -14,7 +14,7 @@ import httpx2
 from newsletter import audit_log, clock, settings
 from newsletter.bench.processes import Processes, unwinding_on_signals
 from newsletter.bench.servers import external
-from newsletter.bench.visitor import Inbox, wait_for
+from newsletter.bench.visitor import ReceivedLetters, wait_for
 from newsletter.cli.demo.inboxes import Maildir, Relayed
 from newsletter.cli.serve import embedded_app, listening, served
 from newsletter.errors import NewsletterError
@@ -49,6 +49,8 @@ class DemoOptions:
         """
         values = {
             "BASE_URL": f"http://{HOST}:{self.port}",
+            "CONFIRMATIONS_PER_DOMAIN": "100000",  # all readers of the demo share one domain
+            "CONFIRMATIONS_PER_HOUR": "100000",
             "DATA_DIR": str(FOLDER.resolve()),
             "DATABASE_URL": self.database,
             "FEED_ALLOW": feed_host,
@@ -64,7 +66,7 @@ class DemoService:
     """A running service."""
 
     site: Site
-    inbox: Inbox  # the readers' letters
+    inbox: ReceivedLetters  # the readers' letters
     servers: dict[str, str]  # name and version of each given server, by part
     check_progress: Callable[[], None]  # raises NewsletterError if waiting is pointless: a process or a letter failed
     check: Callable[[], None]  # raises NewsletterError if one of its processes has ended

@@ -100,3 +100,13 @@ def release(session: Session, occasions_by_fold: Mapping[str, Iterable[str]]) ->
     keys = sorted((fold_key, each) for fold_key, occasions in occasions_by_fold.items() for each in occasions)
     if keys:
         session.execute(delete(Ticket).where(tuple_(Ticket.fold_key, Ticket.occasion).in_(keys)))
+
+
+def take_all(session: Session, fold_key: str, *, occasion: str, now: datetime) -> None:
+    """Take all tickets of an inbox, whoever has them, so that for a day no letter can be owed to it."""
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    values = {"fold_key": fold_key, "taken_at": now, "occasion": occasion}
+    insert = dialect.insert(TICKETS).values([{**values, "number": number} for number in (UNTAGGED_ONLY, *FOR_ALL)])
+    changed = {"taken_at": insert.excluded.taken_at, "occasion": insert.excluded.occasion}
+    key = [TICKETS.c.fold_key, TICKETS.c.number]
+    session.execute(insert.on_conflict_do_update(index_elements=key, set_=changed))

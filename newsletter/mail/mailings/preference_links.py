@@ -87,13 +87,13 @@ def _take_ticket(session: Session, keyring: Keyring, address_key: str, occasion:
     tickets are locked in their order, as everywhere.
     """
     inbox = inboxes.inbox(address_key)
-    folds = [inboxes.fold(keyring, inbox.key, key=key) for key in keyring]
+    folds = inboxes.folds(keyring, address_key)  # under the newest key first
     while True:
         taken = set[int]().union(*tickets.taken(session, folds, now=now).values())
         number = tickets.choose(taken, inbox.is_tagged)
         if number is None:
             return False
-        if tickets.take(session, [(inboxes.fold(keyring, inbox.key), number, occasion)], now=now):
+        if tickets.take(session, [(folds[0], number, occasion)], now=now):
             return True
 
 

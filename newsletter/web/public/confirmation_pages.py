@@ -10,8 +10,8 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
-from newsletter.consent import confirmations, decisions
-from newsletter.consent.confirmations import ConfirmationLink, LinkUse
+from newsletter.consent import confirmation_links, decisions
+from newsletter.consent.confirmation_links import ConfirmationLink, LinkUse
 from newsletter.consent.signups import SignupState
 from newsletter.content.digests import digests
 from newsletter.errors import LinkExpired
@@ -25,7 +25,7 @@ router = APIRouter()
 @router.get("/confirm/{token}")
 def confirm_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show the newsletters, the stored consent wording and the button."""
-    return _confirm_page(site, session, confirmations.find(session, site.links.read(token, Purpose.CONFIRM)))
+    return _confirm_page(site, session, confirmation_links.find(session, site.links.read(token, Purpose.CONFIRM)))
 
 
 @router.post("/confirm/{token}")
@@ -36,11 +36,11 @@ def confirm(
 
     A POST without the button's field, such as a scanner's, changes nothing: its answer is the page with the button.
     """
-    link = confirmations.find(session, site.links.read(token, Purpose.CONFIRM), lock=True)
+    link = confirmation_links.find(session, site.links.read(token, Purpose.CONFIRM), lock=True)
     if not is_checked(form, "confirm"):
         return _confirm_page(site, session, link, status=422)
     evidence = {"method": "button on the page that the letter's link opens"}
-    use = confirmations.confirm(session, site.keyring, link, evidence=evidence, trace=trace, now=site.now())
+    use = confirmation_links.confirm(session, site.keyring, link, evidence=evidence, trace=trace, now=site.now())
     if use is not LinkUse.CONFIRMS:
         return _used(site, link, use)
     return _about(site, link, "confirmed", newsletters=link.confirmable)
@@ -68,7 +68,7 @@ def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:
 @router.get("/never/{token}")
 def never_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Explain "never write to this address", and show the button."""
-    return _never_page(site, confirmations.find(session, site.links.read(token, Purpose.NEVER)))
+    return _never_page(site, confirmation_links.find(session, site.links.read(token, Purpose.NEVER)))
 
 
 @router.post("/never/{token}")
@@ -78,10 +78,10 @@ def never(
     """Suppress the address for good. Like `confirm`, it acts on its own button alone."""
     ids = site.links.read(token, Purpose.NEVER)
     if not is_checked(form, "never"):
-        return _never_page(site, confirmations.find(session, ids), status=422)
+        return _never_page(site, confirmation_links.find(session, ids), status=422)
     signup = decisions.find_signup(session, ids, lock=True)
     decisions.refuse(session, site.keyring, signup, trace=trace, now=site.now())
-    return _about(site, confirmations.find(session, ids), "never_done")
+    return _about(site, confirmation_links.find(session, ids), "never_done")
 
 
 def _never_page(site: Site, link: ConfirmationLink, *, status: int = 200) -> HTMLResponse:

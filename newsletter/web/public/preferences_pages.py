@@ -17,7 +17,7 @@ from newsletter.consent import decisions, subscribers
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.content.digests import digests
 from newsletter.errors import LinkExpired, LinkUnreadable, Malformed
-from newsletter.links import Purpose, fresh_until, is_fresh
+from newsletter.links import FRESH_LIFETIME, Purpose, fresh_until, is_fresh
 from newsletter.mail.mailings import preference_links
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
@@ -62,7 +62,7 @@ def preferences(token: str, form: RequestForm, site: CurrentSite, trace: Request
         stopped = decisions.withdraw(session, subscriber, newsletters=dropped, how=how, trace=trace, now=site.now())
         if link.is_fresh:
             return _all(site, session, link, stopped=stopped)
-        left = _about(session, link)
+        left = _about(session, link) if link.newsletter else None
         return site.page("unsubscribed", newsletter=left, everything=dropped is None)
 
 
@@ -105,7 +105,10 @@ def _mail_link(site: Site, link: PreferencesLink) -> HTMLResponse:
     if is_owed:
         site.wakeups.wake(Queue.URGENT)
     return site.page(
-        "link_mailed", newsletter=about if link.newsletter else None, address=addresses.mask(about.address)
+        "link_mailed",
+        newsletter=about if link.newsletter else None,
+        address=addresses.mask(about.address),
+        hours=int(FRESH_LIFETIME.total_seconds()) // 3600,
     )
 
 
@@ -128,13 +131,15 @@ def _of_letter(site: Site, session: Session, link: PreferencesLink, *, is_too_la
 def _about(session: Session, link: PreferencesLink) -> Row[Any]:
     """Return the address, and the columns and standing of the link's newsletter if it has one.
 
-    Raises LinkExpired if the address was erased, or if there is no such newsletter.
+    Raises LinkExpired if the address was erased, and LinkUnreadable without the newsletter: none is ever deleted.
     """
     about = select(Subscriber.address).where(Subscriber.id == link.subscriber, Subscriber.address.is_not(None))
     if link.newsletter is not None:
         about = _with_newsletters(about).where(Newsletter.id == link.newsletter)
     row: Row[Any] | None = session.execute(about).one_or_none()
     if row is None:
+        if link.newsletter is not None and session.get(Newsletter, link.newsletter) is None:
+            raise LinkUnreadable
         raise LinkExpired
     return row
 

@@ -1,4 +1,4 @@
-"""The links in letters: confirm, unsubscribe, preferences, never."""
+"""The links in letters: confirm, unsubscribe, never. For preferences see test_preferences_pages."""
 
 import pytest
 
@@ -85,9 +85,32 @@ def test_an_old_confirmation_link_does_not_resubscribe_a_reader_who_left(service
     letter = service.reader(ANA)
     service.browser.post(service.link(letter, "u"), data=ONE_CLICK)
     link = service.link(letter, "confirm")
-    assert service.browser.get(link).status_code == 410
-    assert service.browser.post(link, data={"confirm": "yes"}).status_code == 410
+    for answer in (service.browser.get(link), service.browser.post(link, data={"confirm": "yes"})):
+        assert answer.status_code == 410
+        assert "You have unsubscribed since this letter" in answer.text
+        assert 'href="/n/morning"' in answer.text
     assert standings(service) == {ANA: Standing.LEFT}
+
+
+@pytest.mark.parametrize("data", [ONE_CLICK, {"unsubscribe": "yes"}, {"unsubscribe": "yes", "all": "yes"}])
+def test_the_link_of_a_confirmation_letter_does_not_subscribe_after_its_unsubscribe_link(service, data):
+    letter = confirmation_letter(service)
+    assert service.browser.post(service.link(letter, "u"), data=data).status_code == 200
+    link = service.link(letter, "confirm")
+    for answer in (service.browser.get(link), service.browser.post(link, data={"confirm": "yes"})):
+        assert answer.status_code == 410
+        assert "You have unsubscribed since this letter" in answer.text
+    assert events(service) == [Event.REQUESTED, Event.WITHDRAWN]
+
+
+def test_who_left_before_confirming_can_sign_up_again(service):
+    letter = confirmation_letter(service)
+    service.browser.post(service.link(letter, "u"), data=ONE_CLICK)
+    service.clock.advance(days=1)
+    new = confirmation_letter(service)
+    assert service.browser.post(service.link(letter, "confirm"), data={"confirm": "yes"}).status_code == 410
+    assert service.browser.post(service.link(new, "confirm"), data={"confirm": "yes"}).status_code == 200
+    assert standings(service) == {ANA: Standing.SUBSCRIBED}
 
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -206,25 +229,6 @@ def test_an_unsubscribe_link_never_expires(service):
     service.clock.advance(days=4000)
     assert service.browser.post(link, data=ONE_CLICK).status_code == 200
     assert standings(service) == {ANA: Standing.LEFT}
-
-
-def test_preferences_stop_newsletters_that_are_no_longer_ticked(service):
-    service.newsletter("evening")
-    service.reader(ANA)
-    service.reader(ANA, "evening")
-    with service.site.database.reading() as session:
-        token = service.site.links.token(Purpose.PREFERENCES, session.query(Subscriber.id).scalar())
-    link = f"/preferences/{token}"
-    assert "The Evening Letter" in service.browser.get(link).text
-    answer = service.browser.post(link, data={"save": "yes", "newsletters": "morning"})
-    assert "The Evening Letter stopped" in answer.text
-    with service.site.database.reading() as session:
-        kept = session.query(Subscription.newsletter_id).filter(Subscription.standing == Standing.SUBSCRIBED).all()
-        assert len(kept) == 1
-    service.browser.post(link, data={"save": "yes", "newsletters": ["morning", "evening"]})
-    assert events(service).count(Event.CONFIRMED) == 2, "a link in a letter may only reduce"
-    service.browser.post(link, data={"all": "yes"})
-    assert events(service).count(Event.WITHDRAWN) == 2
 
 
 def test_after_never_no_letter_is_sent_whoever_signs_up(service):

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from newsletter.consent import confirmations, ledger, subscribers
-from newsletter.consent.confirmations import LinkUse
+from newsletter.consent import confirmation_links, ledger, subscribers
+from newsletter.consent.confirmation_links import LinkUse
 from newsletter.consent.ledger import Event
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing
@@ -138,18 +138,18 @@ def ask_again(session: Session, newsletter: Newsletter) -> Signup:
 def test_a_link_to_a_deleted_sign_up_or_with_another_nonce_has_expired(begin):
     with begin() as session:
         signup = an_asked_signup(session, a_newsletter(session))
-        assert confirmations.find(session, (signup.id, signup.nonce)).signup.signup_id == signup.id
+        assert confirmation_links.find(session, (signup.id, signup.nonce)).signup.signup_id == signup.id
         for ids in ((signup.id, signup.nonce + 1), (signup.id + 1, signup.nonce)):
             for lock in (False, True):
                 with pytest.raises(LinkExpired):
-                    confirmations.find(session, ids, lock=lock)
+                    confirmation_links.find(session, ids, lock=lock)
 
 
 def test_a_link_lives_for_72_hours_from_when_its_letter_was_owed(begin):
     with begin() as session:
         owed_at = NOON + timedelta(hours=20)
         signup = an_asked_signup(session, a_newsletter(session), asked_at=owed_at)
-        link = confirmations.find(session, (signup.id, signup.nonce))
+        link = confirmation_links.find(session, (signup.id, signup.nonce))
         assert link.use(now=owed_at + timedelta(hours=72, microseconds=-1)) is LinkUse.CONFIRMS
         assert link.use(now=owed_at + timedelta(hours=72)) is LinkUse.EXPIRED
 
