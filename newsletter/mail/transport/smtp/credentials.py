@@ -98,8 +98,7 @@ def _quoted(text: str) -> str:
 def _character(character: str) -> str:
     octets, code = character.encode(), ord(character)
     spellings = [rf"\\?{re.escape(character)}", rf"&\#0*{code};", rf"&\#x0*{code:x};", rf"\\u{code:04x}"]
-    for prefix in ("%", "=", r"\+", r"\\x"):
-        spellings.append("".join(f"{prefix}{octet:02x}" for octet in octets))
+    spellings += ["".join(f"{prefix}{octet:02x}" for octet in octets) for prefix in ("%", "=", r"\+", r"\\x")]
     spellings.append("".join(rf"\\{octet:03o}" for octet in octets))
     if character in _NAMED_IN_HTML:
         spellings.append(f"&{_NAMED_IN_HTML[character]};")

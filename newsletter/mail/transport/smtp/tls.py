@@ -28,5 +28,5 @@ def tls_context(relay: Relay) -> ssl.SSLContext:
     return context
 
 
-def _unusable(relay: Relay, reason: str) -> Misconfigured:
+def _unusable(relay: Relay, reason: str | None) -> Misconfigured:
     return Misconfigured(f"NEWSLETTER_SMTP_URL: the file ca={relay.ca} cannot be used: {reason}")
