@@ -51,14 +51,8 @@ class Relay:
 
     @property
     def is_on_this_machine(self) -> bool:
-        """Whether its host is `localhost` or a loopback address such as 127.0.0.1 or ::1.
-
-        RFC 6761 section 6.3 reserves `localhost` for this machine. Other names are not resolved: DNS may be forged.
-        """
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        """Whether its host is this machine's, so that what is sent to it is seen by nobody else."""
+        return is_loopback(self.host)
 
     @property
     def requires_tls(self) -> bool:
@@ -107,6 +101,17 @@ class Relay:
         if relay.allows_cleartext_login and relay.requires_tls:
             raise Misconfigured("the option login=cleartext has no effect without tls=optional")
         return relay
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is `localhost` or a loopback address such as 127.0.0.1 or ::1.
+
+    RFC 6761 section 6.3 reserves `localhost` for this machine. Other names are not resolved: DNS may be forged.
+    """
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _split(url: str) -> tuple[SplitResult, int | None]:

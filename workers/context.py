@@ -80,6 +80,7 @@ def build(
     `heartbeat` seconds, and letters of workers that wrote none for `lease` seconds are reclaimed. `on_more_due` is
     called when more letters of issues are due than one claim takes; it must not block.
     """
+    startup.keep_private(settings)
     keys, stop = load_keyring(settings), stop or Event()
     database = _checked(database or Database(settings.database), keys, now=clock())
     supervisor = Supervisor(shared_state.shared_state(settings.redis_url), database.writing)

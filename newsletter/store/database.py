@@ -37,6 +37,7 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from newsletter.store import private_files
 from newsletter.store.write_lock import serialize_writers
 
 ID_TYPE = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows automatically only in an INTEGER key
@@ -230,6 +231,10 @@ def _sqlite(url: str, *, query_only: bool) -> Engine:
         # Writers wait for the write lock; a full pool would be a second, unfair queue.
         max_overflow=10 if query_only else -1,
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _before_connect(*_: Any) -> None:
+        private_files.create(Path(engine.url.database or ""))  # its -wal and -shm get the same permissions
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _: Any) -> None:

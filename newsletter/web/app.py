@@ -69,7 +69,9 @@ def create_app(
 def _from_environment() -> FastAPI:
     with startup.exit_on_error():
         configured = settings.load()
+    startup.warn_of_public_http(configured)
     with startup.exit_on_error(), startup.explain_unreachable(configured):
+        startup.keep_private(configured)
         app = create_app(configured)
         startup.check(app.state.site.database, app.state.site.keyring, now=datetime.now(UTC))
     return app

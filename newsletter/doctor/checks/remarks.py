@@ -18,6 +18,7 @@ from newsletter.mail.delivery.deliveries import (
     has_status,
     may_have_arrived,
 )
+from newsletter.mail.pace import notices
 
 
 def in_doubt(session: Session) -> Iterator[Remark]:
@@ -51,6 +52,12 @@ def unanswered(session: Session) -> Iterator[Remark]:
     if count:
         says = f"{count:,} could not be processed, the first received at {_when(since)}; the worker's log says why"
         yield Remark("unanswered", "signups", says)
+
+
+def relays(session: Session, *, now: datetime) -> Iterator[Remark]:
+    """Tell which relays the workers cannot use, or use slowly, and why."""
+    for notice in notices.current(session, now=now):
+        yield Remark("relays", notice.place, f"since {_when(notice.since)}: {notice.says}")
 
 
 def expired_drafts(session: Session, *, now: datetime) -> Iterator[Remark]:
