@@ -13,9 +13,13 @@ import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 
+from newsletter.migrations import SchemaState
 from newsletter.store.database import Database
+from newsletter.web.monitoring import health
+from newsletter.web.monitoring.health import HealthReading
 from newsletter.web.monitoring.storage import FAILED_WRITE_SECONDS, Storage, StorageState, disk_state
 from tests.chaos.small_disk import MOUNT, NAMESPACE
+from tests.clock import NOON
 from tests.processes import Process, is_ok, running
 from tests.servers.missing_servers import missing
 from tests.servers.server import free_port
@@ -148,8 +152,8 @@ def test_a_postgresql_that_takes_no_rows_is_read_only(postgresql_url):
                 session.execute(text(f"ALTER DATABASE {url.database} RESET default_transaction_read_only"))
 
 
-def test_the_outbox_is_named_only_if_letters_cannot_be_written(tmp_path):
-    storage = Storage(Database(f"sqlite:///{tmp_path}/db"), tmp_path / "db", tmp_path / "outbox")
-    assert storage.outbox_state() is StorageState.OK, "there is none yet"
-    (tmp_path / "outbox").mkdir()
-    assert storage.outbox_state() is StorageState.OK
+@pytest.mark.parametrize("state", StorageState)
+def test_the_outbox_is_named_only_if_letters_cannot_be_written(state):
+    body = health.report(HealthReading(SchemaState.CURRENT, outbox=state), now=NOON)
+    assert body.get("outbox") == (None if state is StorageState.OK else state)
+    assert body["status"] == ("ready" if state is StorageState.OK else "not ready")
