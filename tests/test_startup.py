@@ -1,5 +1,6 @@
 """The checks of every process at startup."""
 
+import json
 import os
 import stat
 import subprocess
@@ -46,22 +47,21 @@ def permissions(folder: Path) -> dict[str, str]:
 
 
 START = """
-import os, sys
-from contextlib import closing
-os.umask(0)
+import json, os, sys
 from newsletter.cli.serve import embedded_app
+from newsletter.mail.transport.outbox import Outbox
 from newsletter.settings import Settings
 from newsletter.upgrade import bring_up_to_date
 from tests.clock import NOON
-from tests.test_startup import Path, permissions
+from tests.test_startup import permissions
+
+os.umask(0)
 settings = Settings(data_dir=sys.argv[1])
 bring_up_to_date(settings, actor="tests", now=NOON)
 with embedded_app(settings) as app:
     app.state.site.offered.get()
-    outbox = app.state.site.settings.data_dir / "outbox"
-    from newsletter.mail.transport.outbox import Outbox
-    Outbox(outbox).send(iter(()), print, stop=lambda: False)
-    print(permissions(Path(sys.argv[1])))
+    Outbox(settings.data_dir / "outbox").send(iter(()), print, stop=lambda: False)
+    print(json.dumps(permissions(settings.data_dir)))
 """
 
 
@@ -69,7 +69,7 @@ def started(folder: Path) -> dict[str, str]:
     """Start the service with a umask that takes nothing away; return the permissions while it runs."""
     root = Path(__file__).parents[1]
     run = subprocess.run([sys.executable, "-c", START, folder], cwd=root, capture_output=True, text=True, check=True)
-    return eval(run.stdout.strip().splitlines()[-1])  # noqa: S307 - our own output
+    return json.loads(run.stdout)
 
 
 PRIVATE = {
