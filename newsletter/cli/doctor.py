@@ -21,7 +21,7 @@ app.command()(doctor_domain.domain)
 
 SOUND = "ok: each letter's deliveries add up to its audience, and subscriptions agree with the ledger"
 KEYLESS = Remark(
-    "suppressed", "subscribers", "not compared with the suppressions, because the secret keys are not right"
+    "suppressed", "subscribers", "not compared with the suppressions: the secret keys are missing or wrong"
 )
 RESTORE_KEYS = (
     "Restore the former NEWSLETTER_SECRET_KEYS, or the file secret_key in the data folder. Without them, links in sent "

@@ -35,9 +35,12 @@ def hider(relay: Relay) -> Callable[[str], str]:
     credentials = relay.user, relay.password
     # A user before an @ is part of an address, which is replaced as a whole elsewhere.
     user, *encoded = _spellings(relay.user)
-    spellings = {rf"(?:{user})(?!@|%40)", *encoded, *_spellings(relay.password)}
+    plain = map(_quoted, _base64_runs(f"\0{relay.user}\0".encode()))  # with the user, however short, the whole goes
+    spellings = {rf"(?:{user})(?!@|%40)", *encoded, *_spellings(relay.password), *plain}
     longest_first = "|".join(sorted(spellings, key=len, reverse=True))
-    begin = "".join(sorted({first for each in credentials for first in _first_characters(each)}))
+    begin = "".join(
+        sorted({first for each in (*credentials, f"\0{relay.user}\0") for first in _first_characters(each)})
+    )
     # The look-ahead makes the search several times as fast: few characters of a text can begin a credential.
     found = re.compile(rf"(?=[{_QUOTING}{re.escape(begin)}])(?:{longest_first})", re.IGNORECASE)
     # A longer text in base64 goes as a whole: its other characters are the other credential, or bits of this one.

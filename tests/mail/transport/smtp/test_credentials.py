@@ -91,6 +91,14 @@ def test_the_whole_of_auth_plain_is_replaced_also_if_it_is_cut():
         assert sum(map(len, left)) <= 8, left  # the ends of pieces whose bits belong to no whole character
 
 
+@pytest.mark.parametrize(("user", "password"), [("me", "pw"), ("press", "x"), ("a", "a long word or two")])
+def test_short_credentials_go_with_the_whole_of_auth_plain_also_if_its_end_is_cut_off(user, password):
+    plain = b64(f"\0{user}\0{password}".encode())
+    hide = hider(relay(user, password))
+    for end in range(8, len(plain) + 1):
+        assert hide(f"bad: {plain[:end]}") == "bad: <credential>"
+
+
 @given(
     user=st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF, exclude_characters="@"), min_size=3, max_size=20),
     password=st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=3, max_size=30),
