@@ -38,15 +38,15 @@ def check(session: Session, keyring: Keyring, *, now: datetime) -> None:
     macs = {name: keyring.mac("known key", name.encode(), key=name) for name in keyring}
     for name, mac in macs.items():
         insert_once(session, KnownKey, id=name, mac=mac, since=now)
+    missing = [key for key in session.scalars(select(KnownKey)) if key.id not in keyring]
     if wrong := problems(session, keyring):
         raise Misconfigured(
             f"The secret keys cannot be used: {'; '.join(wrong)}. Restore the former NEWSLETTER_SECRET_KEYS, or the "
             "file secret_key in the data folder. Without them, links in sent letters stop working, and addresses that "
             "must never be written to are not recognized."
         )
-    for key in session.scalars(select(KnownKey)):
-        if key.id not in keyring:
-            session.delete(key)
+    for key in missing:
+        session.delete(key)
 
 
 def problems(session: Session, keyring: Keyring | None) -> list[str]:

@@ -23,7 +23,6 @@ from newsletter.web.access_log import AccessLog
 from newsletter.web.guards import Guards, refuse_by_length, route_rules
 from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
-from newsletter.web.monitoring.storage import Storage
 from newsletter.web.public import archive, links_in_letters, signup
 from newsletter.web.site import Site
 
@@ -54,8 +53,8 @@ def create_app(
     )
     app.state.site = Site.build(configured, wakeups or _through_redis(configured), database)
     monitoring = monitoring or Database(configured.database)
-    storage = Storage.of(configured, app.state.site.database)
-    app.state.health, app.state.counts = health.timed_query(monitoring, storage), metrics.timed_query(monitoring)
+    app.state.health = health.timed_query(monitoring, configured, pages=app.state.site.database)
+    app.state.counts = metrics.timed_query(monitoring)
     failures.install(app)
     app.add_middleware(AccessLog)
     app.add_middleware(Guards)  # the middleware added last is the outermost

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 from sqlalchemy.orm import Session
 
-from newsletter import clock, templating
+from newsletter import templating
 from newsletter.consent.ledger import Trace
 from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
@@ -42,7 +42,7 @@ class Site:
         """Build the site from the settings, on their database unless another one is given."""
         keys, database = load_keyring(settings), database or Database(settings.database)
         offered = OfferedNewslettersCache(
-            database, can_reach_utf8=lambda session: take_utf8(session, settings.smtp_url, now=clock.now())
+            database, can_reach_utf8=lambda session: take_utf8(session, settings.smtp_url, now=datetime.now(UTC))
         )
         return cls(settings, database, keys, Links(keys, settings.base_url), wakeups, offered)
 

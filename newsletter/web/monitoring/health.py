@@ -18,6 +18,7 @@ from newsletter.mail.pace import notices
 from newsletter.migrations import SchemaState
 from newsletter.queues import heartbeats
 from newsletter.queues.wakeups import Queue
+from newsletter.settings import Settings
 from newsletter.store.database import Database
 from newsletter.store.database_errors import UNAVAILABLE, is_unavailable
 from newsletter.web.loopback import is_from_this_machine
@@ -52,8 +53,9 @@ class HealthReading(NamedTuple):
     outbox: StorageState = StorageState.OK
 
 
-def timed_query(database: Database, storage: Storage) -> TimedQuery[HealthReading]:
-    """Return the query of these pages, of a site that writes to this storage."""
+def timed_query(database: Database, settings: Settings, *, pages: Database) -> TimedQuery[HealthReading]:
+    """Return the query of the health pages, of a site with these settings whose other pages use the database `pages`."""
+    storage = Storage.of(settings, pages)
 
     def read_all(session: Session, now: datetime) -> HealthReading:
         # First, because `read` ends the transaction if a table is locked.
