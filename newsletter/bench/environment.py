@@ -100,9 +100,9 @@ class BenchWorkers:
             completed = heartbeats.last(session, Queue.UPKEEP)
         return completed is not None and completed > since
 
-    def meter(self) -> Meter:
-        """Start to measure the processor time and memory of all processes."""
-        roots = {name: server.supervisor_pid for name, server in self._all_servers().items()}
+    def meter(self, **others: Server) -> Meter:
+        """Start to measure the processor time and memory of all processes, and of other servers by name."""
+        roots = {name: server.supervisor_pid for name, server in (self._all_servers() | others).items()}
         return Meter(roots, self.environment.roles)
 
     def _all_servers(self) -> dict[str, Server]:
