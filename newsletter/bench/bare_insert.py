@@ -10,43 +10,46 @@ from urllib.parse import parse_qs
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse
+from sqlalchemy import insert
 
-from newsletter import clock, settings
+from newsletter import addresses, clock, settings
 from newsletter.addresses import Address
 from newsletter.bench import sample_issue
 from newsletter.consent import signups, wordings
+from newsletter.consent.signups import Signup
+from newsletter.keys import load_keyring
 from newsletter.newsletters import named
 from newsletter.store.database import Database
-
-PATH = "/subscribe"  # as the site's
 
 
 def create_app() -> FastAPI:
     """Return the application, on the database of the settings."""
-    database = Database(settings.load(os.environ, dotenv=None).database)
+    configured = settings.load(os.environ, dotenv=None)
+    database, keyring = Database(configured.database), load_keyring(configured)
     with database.reading() as session:
         newsletter = named(session, sample_issue.SLUG)
         wording = wordings.current(session, newsletter.id, newsletter.language)
     assert wording
+    number, form, statement = wording.id, wording.form_exhibit, insert(Signup)
     app = FastAPI(openapi_url=None)
 
-    def insert(email: str, ip: str) -> None:
-        with database.writing() as session:
-            signups.receive(
-                session,
-                address=Address(email, email),
-                fold_key="",
-                newsletters=[newsletter.id],
-                wording_id=wording.id,
-                form=wording.form_exhibit,
-                evidence={"method": "form on the web", "ip": ip},
-                now=clock.now(),
-            )
+    def store(email: str, ip: str) -> None:
+        row = signups.values(
+            address=Address(email, email),
+            fold_key=addresses.fold(keyring, email),
+            newsletters=[newsletter.id],
+            wording_id=number,
+            form=form,
+            evidence={"method": "form on the web", "ip": ip},
+            now=clock.now(),
+        )
+        with database.autocommit() as connection:
+            connection.execute(statement, row)
 
-    @app.post(PATH)
+    @app.post("/subscribe")
     async def subscribe(request: Request) -> PlainTextResponse:
         email = parse_qs((await request.body()).decode())["email"][0]
-        await run_in_threadpool(insert, email, request.headers["x-forwarded-for"])
+        await run_in_threadpool(store, email, request.headers["x-forwarded-for"])
         return PlainTextResponse("", 202)
 
     return app

@@ -1,4 +1,4 @@
-"""The sign-up benchmark: the real site in turns with a bare INSERT, at fixed rates, at its limit, and beside an issue."""
+"""The sign-up benchmark: the site in turns with a bare INSERT, at fixed rates, at its limit, and beside an issue."""
 
 import time
 from collections.abc import Iterator, Sequence

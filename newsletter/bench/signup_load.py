@@ -112,14 +112,17 @@ class SignupLoadGenerator:
         self._stopped = False
 
     async def run(self) -> LoadResult:
-        """Send all requests, wait for their answers, write the log and return the generator's own figures."""
+        """Send all requests, wait for their answers, and return the generator's own figures."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop)
         for _ in range(self._orders.connections):
             self._idle.append(await self._connect())
         await (self._open_loop() if self._orders.rate else self._closed_loop())
-        Path(self._orders.log).write_text("".join(map(_line, self._answers)), encoding="ascii")
         used = resource.getrusage(resource.RUSAGE_SELF)
         return LoadResult(self._sent, round(self._late * 1000, 1), round(used.ru_utime + used.ru_stime, 3))
+
+    def write_log(self) -> None:
+        """Write one line for each answer."""
+        Path(self._orders.log).write_text("".join(map(_line, self._answers)), encoding="ascii")
 
     async def _connect(self) -> _Connection:
         self._connections += 1
@@ -169,7 +172,7 @@ class SignupLoadGenerator:
     async def _wait_for_answers(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while len(self._answers) < self._sent + len(self._waiting) and time.monotonic() < deadline:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # noqa: ASYNC110 - an event for each answer would cost more
 
     def free(self, connection: _Connection) -> None:
         """Use an answered connection for the next request."""
@@ -211,10 +214,10 @@ def main() -> None:
     words = json.load(sys.stdin)
     orders = LoadOrders(**{**words, "visitors": SignupVisitors(**words["visitors"])})
 
-    async def run() -> LoadResult:
-        return await SignupLoadGenerator(orders).run()
-
-    sys.stdout.write(json.dumps(uvloop.run(run())._asdict()) + "\n")
+    generator = SignupLoadGenerator(orders)
+    result = uvloop.run(generator.run())
+    generator.write_log()
+    sys.stdout.write(json.dumps(result._asdict()) + "\n")
 
 
 if __name__ == "__main__":

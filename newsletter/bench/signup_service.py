@@ -77,7 +77,7 @@ class LoadProcess:
 
     def __init__(self, orders: LoadOrders, folder: Path) -> None:
         self._log = Path(orders.log)
-        self._process = subprocess.Popen(  # noqa: S603 - words of our own
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "newsletter.bench.signup_load"],
             cwd=folder,
             stdin=subprocess.PIPE,

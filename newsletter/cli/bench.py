@@ -11,9 +11,9 @@ from newsletter.bench import environment
 from newsletter.bench.delivery import BenchOptions, DeliveryBenchmark
 from newsletter.bench.feeds import FeedBenchmark, FeedBenchOptions
 from newsletter.bench.processes import unwinding_on_signals
-from newsletter.bench.signup import RATES, SignupBenchmark, SignupBenchOptions
 from newsletter.bench.report import ProgressOutput, feed_report, report
 from newsletter.bench.servers import postfix
+from newsletter.bench.signup import RATES, SignupBenchmark, SignupBenchOptions
 from newsletter.cli import console
 
 app = typer.Typer(help="Benchmarks of this machine.", no_args_is_help=True, rich_markup_mode=None)

@@ -81,8 +81,7 @@ class SignupLetter(Base):
     day: Mapped[date] = mapped_column(Date, primary_key=True)
 
 
-def receive(
-    session: Session,
+def values(
     *,
     address: Address,
     fold_key: str,
@@ -91,22 +90,26 @@ def receive(
     form: str,
     evidence: Mapping[str, str],
     now: datetime,
-) -> None:
-    """Store a posted form with exactly one INSERT, whoever the address belongs to."""
-    row = insert(Signup).values(
-        address=address.written,
-        address_key=address.key,
-        fold_key=fold_key,
-        newsletters=list(newsletters),
-        wording_id=wording_id,
-        form=form,
-        evidence=dict(evidence),
-        received_at=now,
-        forget_at=now + LINK_LIFETIME,
-        state=SignupState.RECEIVED,
-        nonce=secrets.randbits(63),
-    )
-    session.execute(row)
+) -> dict[str, Any]:
+    """Return the row of a posted form: the same columns for everybody, whoever the address belongs to."""
+    return {
+        "address": address.written,
+        "address_key": address.key,
+        "fold_key": fold_key,
+        "newsletters": list(newsletters),
+        "wording_id": wording_id,
+        "form": form,
+        "evidence": dict(evidence),
+        "received_at": now,
+        "forget_at": now + LINK_LIFETIME,
+        "state": SignupState.RECEIVED,
+        "nonce": secrets.randbits(63),
+    }
+
+
+def receive(session: Session, **form: Any) -> None:
+    """Store a posted form, given as to `values`, with exactly one INSERT."""
+    session.execute(insert(Signup.__table__), values(**form))  # type: ignore[arg-type]
 
 
 def next_received(session: Session, *, now: datetime) -> Signup | None:

@@ -26,6 +26,10 @@ from newsletter.web.monitoring import health, metrics
 from newsletter.web.public import archive, links_in_letters, signup
 from newsletter.web.site import Site
 
+# Seconds between two wake-ups of the workers. The first sign-up wakes them at once; a message costs the site as much
+# processor time as a sign-up, so those that follow share one.
+WAKE_INTERVAL = 0.1
+
 
 def create_app(
     configured: Settings | None = None,
@@ -91,12 +95,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             key_registry.check(session, site.keyring, now=datetime.now(UTC))
             # Before the first visitor sees this release's form, the newest wording must name it as its exhibit.
             wording_publication.publish_current(session, site.templates, actor=audit_log.SITE, now=datetime.now(UTC))
-        yield
+        with closing(site.signups):
+            yield
 
 
 def _through_redis(configured: Settings) -> Wakeups:
     if configured.redis_url:
-        return broker.wakeups(broker.connect(configured.redis_url))
+        return broker.wakeups(broker.connect(configured.redis_url), interval=WAKE_INTERVAL)
     raise Misconfigured(
         "NEWSLETTER_REDIS_URL: not set. A separate web process needs it to wake the workers; "
         "to run everything in one process, use: newsletter serve"

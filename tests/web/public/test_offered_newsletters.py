@@ -1,6 +1,6 @@
 import pytest
 
-from newsletter.web.public.offered_newsletters import MAX_AGE, MIN_AGE, OfferedNewslettersCache
+from newsletter.web.public.offered_newsletters import MAX_AGE, MIN_AGE, OfferedNames, OfferedNewslettersCache
 from tests.transports import FakeMonotonic
 
 
@@ -19,7 +19,7 @@ def cache(service, clock) -> OfferedNewslettersCache:
 
 
 def offered(cache: OfferedNewslettersCache, *wanted: str) -> set[str]:
-    return set(cache.get(slugs=frozenset(wanted)).newsletters)
+    return set(cache.get(OfferedNames(wanted)).newsletters)
 
 
 def test_a_new_newsletter_is_listed_once_the_cache_is_too_old(service, cache, clock):
