@@ -81,6 +81,13 @@ class SignupLetter(Base):
     day: Mapped[date] = mapped_column(Date, primary_key=True)
 
 
+# The columns of `values`.
+FORM_COLUMNS = (
+    *("address", "address_key", "fold_key", "newsletters", "wording_id", "form", "evidence"),
+    *("received_at", "forget_at", "state", "nonce"),
+)
+
+
 def values(
     *,
     address: Address,

@@ -1,26 +1,27 @@
 """Insert rows for many callers; those that come during a commit share the next one (group commit).
 
-A commit waits for the disk, whether it stores one row or a hundred. So the busier the site, the more rows share one
-transaction; a row that comes alone is inserted by a single statement.
+A commit waits for the disk, whether it stores one row or a hundred. So the busier the process, the more rows share one
+statement, and the less each of them costs.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from queue import Empty, SimpleQueue
-from typing import Any, Self
+from typing import Any
 
-from sqlalchemy import Connection, Insert, insert
+from sqlalchemy import Connection, DateTime, Insert, insert, select
 
-from newsletter.store.database import Base, Database
+from newsletter.store import bulk_rows
+from newsletter.store.database import Base, Database, UtcDateTime
 from newsletter.store.database_errors import is_unavailable
 
-GROUP_LIMIT = 500  # rows of one transaction
-KEEP_SECONDS = 1.0  # that a connection is kept for the next row; the pool tests it before it is used after that
+GROUP_LIMIT = 500  # rows of one statement
+KEEP_SECONDS = 1.0  # that a connection is kept for the next row; after that the pool tests it before it is used
 
 
-class _Row:
+class _WaitingRow:
     """A row that waits, and the future that tells its caller what became of it."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
@@ -29,39 +30,41 @@ class _Row:
 
 
 class GroupCommit:
-    """Inserts the rows of one table from a thread of its own, which the first row starts.
+    """Inserts rows of one table, all with the same columns, from a thread of its own, which the first row starts.
 
-    So the rows of a process need one connection, and callers of any number wait without a thread of their own.
+    So a process needs one connection for them, and no thread for each caller that waits.
     """
 
-    def __init__(self, database: Database, row: type[Base]) -> None:
+    def __init__(self, database: Database, row: type[Base], columns: Sequence[str]) -> None:
         self._database = database
-        self._statement = insert(row.metadata.tables[row.__tablename__])  # the table, because ORM rows cost more
-        self._rows: SimpleQueue[_Row | None] = SimpleQueue()
-        self._start = threading.Lock()
+        self._statement = _statement(row, columns, on_sqlite=database.is_sqlite)
+        self._rows: SimpleQueue[_WaitingRow | None] = SimpleQueue()
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._kept = ExitStack()
+        self._connection: Connection | None = None
 
     def insert(self, values: Mapping[str, Any]) -> "Future[None]":
         """Return a future that is done once the row is committed, or fails with the database's error.
 
         Cancelling it withdraws a row that is not being inserted yet.
         """
-        row = _Row(values)
+        row = _WaitingRow(values)
         self._rows.put(row)
         if self._thread is None:
-            self._start_thread()
+            self._start()
         return row.stored
 
     def close(self) -> None:
-        """Insert the rows that wait, then end."""
-        with self._start:
+        """Insert the rows that wait, then end the thread."""
+        with self._starting:
             if self._thread:
                 self._rows.put(None)
                 self._thread.join()
                 self._thread = None
 
-    def _start_thread(self) -> None:
-        with self._start:
+    def _start(self) -> None:
+        with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="group commit", daemon=True)
                 self._thread.start()
@@ -69,47 +72,34 @@ class GroupCommit:
     def _run(self) -> None:
         is_open = True
         while is_open:
-            with _Inserting(self._database, self._statement) as inserting:
-                timeout: float | None = None  # for the first group, nothing is kept
-                while is_open and (group := self._next(timeout)):
-                    is_open = group[-1] is not None
-                    inserting.insert([row for row in group if row and row.stored.set_running_or_notify_cancel()])
-                    timeout = KEEP_SECONDS
+            group = self._next()
+            is_open = None not in group
+            # A future that is running can no longer be cancelled.
+            self._insert([row for row in group if row and row.stored.set_running_or_notify_cancel()])
+        self._drop_connection()
 
-    def _next(self, timeout: float | None) -> list[_Row | None]:
-        """Return the rows that wait, the end as None; wait for the first of them. Empty after `timeout` seconds."""
-        group: list[_Row | None] = []
+    def _next(self) -> list[_WaitingRow | None]:
+        """Wait for a row; return it with all others that wait, and None at the end."""
+        try:
+            group = [self._rows.get(timeout=KEEP_SECONDS if self._connection else None)]
+        except Empty:
+            self._drop_connection()
+            group = [self._rows.get()]
         with suppress(Empty):
-            group.append(self._rows.get(timeout=timeout))
             while group[-1] and len(group) < GROUP_LIMIT:
                 group.append(self._rows.get_nowait())
         return group
 
-
-class _Inserting:
-    """Inserts groups, keeping a connection between those that follow each other closely."""
-
-    def __init__(self, database: Database, statement: Insert) -> None:
-        self._database = database
-        self._statement = statement
-        self._kept = ExitStack()
-        self._connection: Connection | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._drop()
-
-    def insert(self, group: Sequence[_Row]) -> None:
-        """Insert rows in one transaction, and tell their callers. A refused row refuses no other."""
+    def _insert(self, group: Sequence[_WaitingRow]) -> None:
+        """Insert rows with one statement, and tell their callers. A refused row refuses no other."""
         try:
-            self._write([row.values for row in group])
+            if group:
+                self._execute(bulk_rows.encode(row.values for row in group))
         except Exception as error:  # noqa: BLE001 - the callers decide what it means
-            self._drop()
+            self._drop_connection()
             if len(group) > 1 and not is_unavailable(error):
                 for row in group:
-                    self.insert([row])
+                    self._insert([row])
             else:
                 for row in group:
                     row.stored.set_exception(error)
@@ -117,15 +107,24 @@ class _Inserting:
             for row in group:
                 row.stored.set_result(None)
 
-    def _write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        if len(rows) == 1 and not self._database.is_sqlite:
-            if self._connection is None:
-                self._connection = self._kept.enter_context(self._database.autocommit())
-            self._connection.execute(self._statement, rows[0])
-        elif rows:
+    def _execute(self, rows: str) -> None:
+        if self._database.is_sqlite:
             with self._database.writing() as session:
-                session.execute(self._statement, rows)
+                session.execute(self._statement, {"rows": rows})
+            return
+        if self._connection is None:
+            self._connection = self._kept.enter_context(self._database.autocommit())
+        self._connection.execute(self._statement, {"rows": rows})
 
-    def _drop(self) -> None:
+    def _drop_connection(self) -> None:
         self._connection = None
         self._kept.close()
+
+
+def _statement(row: type[Base], columns: Iterable[str], *, on_sqlite: bool) -> Insert:
+    """Return one statement for any number of rows, so that the server plans it once."""
+    table = row.metadata.tables[row.__tablename__]
+    types = {name: table.c[name].type for name in columns}
+    plain = {name: DateTime(timezone=True) if isinstance(kind, UtcDateTime) else kind for name, kind in types.items()}
+    rows = bulk_rows.table_of("rows", plain, on_sqlite=on_sqlite)
+    return insert(table).from_select(list(plain), select(*(rows.c[name] for name in plain)), include_defaults=False)

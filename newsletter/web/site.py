@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import templating
 from newsletter.consent.ledger import Trace
-from newsletter.consent.signups import Signup
+from newsletter.consent.signups import FORM_COLUMNS, Signup
 from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
 from newsletter.newsletters import Newsletter
@@ -48,7 +48,7 @@ class Site:
         """Build the site from the settings, on their database unless another one is given."""
         keys, database = load_keyring(settings), database or Database(settings.database)
         links, offered = Links(keys, settings.base_url), OfferedNewslettersCache(database)
-        return cls(settings, database, keys, links, wakeups, offered, GroupCommit(database, Signup))
+        return cls(settings, database, keys, links, wakeups, offered, GroupCommit(database, Signup, FORM_COLUMNS))
 
     @property
     def shows_outbox(self) -> bool:
