@@ -85,7 +85,11 @@ def fingerprint(keyring: Keyring, address_key: str, *, key: str | None = None) -
 
 
 def fold(keyring: Keyring, address_key: str) -> str:
-    """Return the fingerprint for rate limits. Spellings with another case or +tag reach the same inbox and share it."""
+    """Return the fingerprint by which the release before limits letters; spellings with another +tag share it.
+
+    The site stores it only for that release, and the worker replaces it by `consent.limits.inboxes.fold`; remove it one
+    release later.
+    """
     local, _, domain = address_key.rpartition("@")
     inbox = local.partition("+")[0] + "@" + domain
     return f"{keyring.newest}:{to_base64url(keyring.mac('fold', inbox.encode()))}"

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import LargeBinary, String, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from newsletter.consent import older_subscribers
 from newsletter.consent.seals import Seal
 from newsletter.consent.suppressions import Suppression
 from newsletter.errors import Misconfigured
@@ -50,6 +51,8 @@ def check(session: Session, keyring: Keyring, *, now: datetime) -> None:
         )
     for key in missing:
         session.delete(key)
+    if missing:
+        older_subscribers.forget_keys(session, keyring)
 
 
 def _is_named(session: Session, name: str) -> bool:

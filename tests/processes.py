@@ -31,6 +31,9 @@ WORKER = ("celery", "-A", "workers", "worker")
 SHORT_LEASES = ("celery", "-A", "tests.short_leases", "worker")
 BEAT = ("celery", "-A", "workers", "beat")
 
+# Settings without the prefix. Readers of a test share one domain; by default an hour's letters to a domain are few.
+RAISED_LIMITS = {"CONFIRMATIONS_PER_DOMAIN": "1000000", "CONFIRMATIONS_PER_HOUR": "1000000"}
+
 # Waits until the test process has ended, which closes the pipe, and then ends the program.
 WATCHDOG = 'read -r _; kill -CONT "$1"; kill -TERM "$1"; sleep 5; kill -KILL "$1"'
 
@@ -215,6 +218,7 @@ def production(
         "BASE_URL": base_url,
         "SECRET_KEYS": "k1:" + "s" * 40,
         "DATA_DIR": str(folder),
+        **RAISED_LIMITS,
         **settings,
     }
     environment = {f"NEWSLETTER_{name}": value for name, value in values.items()}

@@ -25,6 +25,7 @@ from newsletter.web import create_app
 from newsletter.web.public.offered_newsletters import MAX_AGE, OfferedNewslettersCache
 from newsletter.web.site import Site
 from tests.clock import NOON
+from tests.processes import RAISED_LIMITS
 from tests.servers.databases import MONITORING, opened
 from tests.transports import FakeMonotonic
 from workers import context, jobs
@@ -155,7 +156,14 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WholeSer
 def whole_service(url: str, folder: Path, **values: Any) -> Iterator[WholeService]:
     """Run a service on this database, with its files in this folder."""
     settings = Settings(
-        **{"database_url": url, "data_dir": folder, "base_url": "http://localhost", "secret_keys": SECRET, **values}
+        **{
+            "database_url": url,
+            "data_dir": folder,
+            "base_url": "http://localhost",
+            "secret_keys": SECRET,
+            **{name.lower(): limit for name, limit in RAISED_LIMITS.items()},
+            **values,
+        }
     )
     clock = Clock()
     database, monitoring = opened(settings.database), opened(settings.database, MONITORING)

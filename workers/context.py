@@ -8,6 +8,7 @@ from threading import Event
 from jinja2 import Environment
 
 from newsletter import startup, templating
+from newsletter.consent.limits.pressure import Limits
 from newsletter.content import pictures, refreshing
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
 from newsletter.content.downloading.slots import DownloadSlots
@@ -18,6 +19,7 @@ from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.dispatch import Dispatcher
 from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, Heartbeat, LeaseMonitor
 from newsletter.mail.delivery.supervision import Supervisor
+from newsletter.mail.mailings.confirmations.answering import Answering
 from newsletter.mail.transport.outbox import Outbox
 from newsletter.mail.transport.pacing import Pace, steady
 from newsletter.mail.transport.smtp.smtp_transport import SmtpTransport
@@ -46,6 +48,7 @@ class Context:
     picture_slots: DownloadSlots
     now: Callable[[], datetime]
     supervisor: Supervisor
+    answering: Answering
     lease_monitor: LeaseMonitor = field(default_factory=LeaseMonitor)
     stop: Event = field(default_factory=Event)  # set when the process has to end
 
@@ -95,9 +98,11 @@ def build(
         on_more_due=on_more_due,
     )
     downloader = SandboxedDownloader(allow=settings.feed_allow, agent=user_agent(settings.base_url))
-    parts = database, templating.environment(), keys, settings.base_url, dispatcher, downloader
+    templates = templating.environment()
+    answering = Answering(templates=templates, keyring=keys, base_url=settings.base_url, limits=Limits.of(settings))
+    parts = database, templates, keys, settings.base_url, dispatcher, downloader
     slots = refreshing.slots(stop), pictures.slots(stop)
-    return Context(*parts, *slots, clock, supervisor, LeaseMonitor(heartbeat=heartbeat, lease=lease), stop)
+    return Context(*parts, *slots, clock, supervisor, answering, LeaseMonitor(heartbeat=heartbeat, lease=lease), stop)
 
 
 def _checked(database: Database, keys: Keyring, *, now: datetime) -> Database:

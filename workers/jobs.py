@@ -7,12 +7,17 @@ short, safe to lose and safe to repeat. A new job is its function here and one l
 import logging
 from collections.abc import Callable
 
+from sqlalchemy.orm import Session
+
+from newsletter.consent import older_subscribers, signup_queue
 from newsletter.content import pictures, refreshing
 from newsletter.content.digests import drafting
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import reclaiming
-from newsletter.mail.mailings import confirmations, issue_letters
-from newsletter.privacy import retention
+from newsletter.mail.mailings import issue_letters
+from newsletter.mail.mailings.confirmations import processing
+from newsletter.mail.mailings.confirmations.processing import Signups
+from newsletter.privacy import expiry, folding, retention
 from newsletter.queues import heartbeats
 from newsletter.queues.wakeups import Queue
 from newsletter.redaction import log_failure
@@ -20,7 +25,6 @@ from newsletter.store.database_errors import UNAVAILABLE
 from workers.context import Context
 
 SEND_SECONDS = 5.0  # that one call sends letters at most; then it wakes the queue again
-SIGNUPS_PER_CALL = 50  # so that their letters leave soon
 
 Job = Callable[[Context], bool]
 
@@ -65,18 +69,20 @@ def attempt(job: Job, context: Context) -> bool:
 
 def process_signups(context: Context) -> bool:
     """Turn sign-ups into confirmation letters."""
-    processed = confirmations.process_received(
+
+    def claim(session: Session) -> Signups:
+        return signup_queue.claim(session, limit=processing.SET_SIZE, after="", now=context.now())
+
+    processed = processing.process(
         context.database.writing,
-        templates=context.templates,
-        keyring=context.keyring,
-        base_url=context.base_url,
+        claim,
+        context.answering,
         clock=context.now,
-        limit=SIGNUPS_PER_CALL,
-        on_signup=context.dispatcher.priority.acquire,
+        on_claim=context.dispatcher.priority.acquire,
     )
     if processed:
-        log.info("sign-ups processed", extra={"count": processed})
-    return processed == SIGNUPS_PER_CALL
+        log.info("sign-ups processed", extra={"count": len(processed)})
+    return len(processed) == processing.SET_SIZE
 
 
 def send_confirmations(context: Context) -> bool:
@@ -147,10 +153,28 @@ def reclaim_expired_leases(context: Context) -> bool:
     return False
 
 
-def delete_expired(context: Context) -> bool:
-    """Delete the data whose time has run out."""
+def forget_signups(context: Context) -> bool:
+    """Delete the sign-ups whose time is over, and the personal data of those that nobody confirmed."""
     with context.database.writing() as session:
         return retention.forget_due(session, now=context.now()) == retention.BATCH_SIZE
+
+
+def fold_older_subscribers(context: Context) -> bool:
+    """Give the subscribers of earlier releases the fold of their inbox."""
+    with context.database.writing() as session:
+        return older_subscribers.fold(session, context.keyring, now=context.now()) == older_subscribers.BATCH_SIZE
+
+
+def fold_letters(context: Context) -> bool:
+    """Fold the letters of deleted sign-ups into a total."""
+    with context.database.writing() as session:
+        return folding.fold_orphans(session, now=context.now()) == folding.BATCH_SIZE
+
+
+def delete_expired(context: Context) -> bool:
+    """Delete the traces, tickets and counts whose time is over."""
+    with context.database.writing() as session:
+        return expiry.delete_expired(session, now=context.now())
 
 
 def watch_leases(context: Callable[[], Context]) -> None:
@@ -167,11 +191,13 @@ def watch_leases(context: Callable[[], Context]) -> None:
         log_failure(log, "the leases of other workers are not watched", error)
 
 
+RETENTION = (forget_signups, fold_letters, delete_expired)
+
 JOBS: dict[Queue, tuple[Job, ...]] = {
     Queue.URGENT: (process_signups, send_confirmations),
     Queue.BULK: (begin_issues, send_issues, supervise_relays, finish_issues),
     Queue.FEEDS: (refresh_feeds, copy_pictures),
-    Queue.UPKEEP: (record_heartbeat, draft_digests, reclaim_expired_leases, delete_expired),
+    Queue.UPKEEP: (record_heartbeat, draft_digests, reclaim_expired_leases, *RETENTION, fold_older_subscribers),
 }
 
 

@@ -8,12 +8,16 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger, signups, subscribers, suppressions
 from newsletter.consent.ledger import Event, Trace
+from newsletter.consent.limits import inboxes
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
 from newsletter.errors import LinkExpired
 from newsletter.keys import Keyring
 from newsletter.newsletters import Newsletter
+
+LINK = "link in the confirmation letter"
+LINK_TO_OTHER_SPELLING = "link in the confirmation letter to another spelling of the inbox"
 
 
 def find_signup(session: Session, ids: tuple[int, ...], *, lock: bool) -> Signup:
@@ -108,28 +112,39 @@ def withdraw(
 
 
 def refuse(session: Session, keyring: Keyring, signup: Signup, *, trace: Trace | None, now: datetime) -> None:
-    """Suppress this address for good, even if somebody signs it up again; only its owner can undo that.
+    """Suppress this address for good, with every spelling of its inbox, even if somebody signs it up again.
 
-    It also ends every subscription. Repeating it is harmless.
+    It also ends every subscription of that inbox. Only its owner can undo it. Repeating it is harmless.
     """
     if signup.state == SignupState.REFUSED:
         return
-    subscriber = subscribers.lock_by_key(session, signup.address_key)
-    if subscriber and subscriber.suppressed != suppressions.Reason.NEVER:
-        subscribed = subscribers.subscriptions(session, subscriber.id)
-        withdraw(session, subscriber, newsletters=subscribed, how="never", trace=trace, now=now)
-        ledger.append(
-            session,
-            subscriber.subject,
-            Event.REFUSED,
-            evidence={"address": signup.address, "how": "link in the confirmation letter"},
-            trace=trace,
-            now=now,
-        )
-    suppressions.add(session, keyring, signup.address_key, suppressions.Reason.NEVER, now=now)
+    _close_allowed_letters(session, keyring, signup.address_key)
+    for subscriber in suppressions.add(session, keyring, signup.address_key, suppressions.Reason.NEVER, now=now):
+        how = LINK if subscriber.address_key == signup.address_key else LINK_TO_OTHER_SPELLING
+        end_for_never(session, subscriber, how=how, trace=trace, now=now)
     signup.state = SignupState.REFUSED
-    signup.forget_at = signup.received_at + signups.LINK_LIFETIME  # a confirmed sign-up may have been kept for longer
+    signup.forget_at = signups.link_ends_at(signup)  # a confirmed sign-up may have been kept for longer
     session.flush()
+
+
+def _close_allowed_letters(session: Session, keyring: Keyring, address_key: str) -> None:
+    """See to it that no letter which an operator allowed before lifts what the person says now.
+
+    A sign-up that is being confirmed at this moment is skipped: its transaction waits for this one's subscriber.
+    """
+    people = subscribers.lock_inbox(session, address_key, inboxes.folds(keyring, address_key))
+    spellings = {address_key, *(each.address_key for each in people)}
+    allowed = select(Signup).where(Signup.address_key.in_(spellings), Signup.lifts_suppression.is_(True))
+    for signup in session.scalars(allowed.with_for_update(skip_locked=True)):
+        signup.lifts_suppression = None
+
+
+def end_for_never(session: Session, subscriber: Subscriber, *, how: str, trace: Trace | None, now: datetime) -> None:
+    """End every subscription of somebody who asked never to be written to, and record that in the ledger."""
+    subscribed = subscribers.subscriptions(session, subscriber.id)
+    withdraw(session, subscriber, newsletters=subscribed, how="never", trace=trace, now=now)
+    evidence = {"address": subscriber.address or "", "how": how}
+    ledger.append(session, subscriber.subject, Event.REFUSED, evidence=evidence, trace=trace, now=now)
 
 
 def _newsletters(session: Session, ids: Collection[int]) -> list[Newsletter]:

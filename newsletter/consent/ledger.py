@@ -10,18 +10,21 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, LargeBinary, String, Table, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.sql.dml import ReturningInsert
 
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
 from newsletter.newsletters import Newsletter
+from newsletter.store import bulk_rows
 from newsletter.store.database import Base
 
 TRACE_LIFETIME = timedelta(days=30)  # enough to investigate abuse; the proof does not need traces
@@ -115,6 +118,19 @@ class TraceRow(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class Entry(NamedTuple):
+    """An entry to append."""
+
+    subject: bytes
+    event: Event
+    newsletter_id: int | None
+    wording_id: int | None
+    at: datetime
+    evidence: Mapping[str, str]
+    trace: Trace | None
+    salt: bytes  # 32 random bytes
+
+
 def append(
     session: Session,
     subject: bytes,
@@ -125,40 +141,66 @@ def append(
     evidence: Mapping[str, str],
     trace: Trace | None,
     now: datetime,
-    is_new: bool = False,
-) -> LedgerEntry:
-    """Append an entry and return it.
-
-    The subscriber's row is locked first, so the subject's ordinals have no gaps and no duplicates. Pass `is_new` for a
-    subject created in this transaction that has no entry yet: no other transaction can see it, so the lock and the
-    query are skipped.
-    """
-    last = 0 if is_new else _last_ordinal(session, subject)
-    salt, body = secrets.token_bytes(32), canonical(evidence)
-    entry = LedgerEntry(
-        subject=subject,
-        ordinal=last + 1,
-        event=event,
-        newsletter_id=newsletter.id if newsletter else None,
-        wording_id=wording.id if wording else None,
-        at=now,
-        evidence_digest=hmac.digest(salt, body, "sha256"),
-        leaf=b"",
-    )
-    entry.leaf = leaf(entry)
-    session.add(entry)
-    session.flush()
-    session.add(Evidence(entry_id=entry.id, salt=salt, body=body))
-    if trace:
-        expires_at = now + TRACE_LIFETIME
-        session.add(TraceRow(entry_id=entry.id, ip=trace.ip, user_agent=trace.user_agent, expires_at=expires_at))
-    session.flush()
-    return entry
-
-
-def _last_ordinal(session: Session, subject: bytes) -> int:
+) -> None:
+    """Append an entry, and lock the subject's subscriber first, so that its ordinals have no gaps and no duplicates."""
     session.execute(select(Subscriber.id).where(Subscriber.subject == subject).with_for_update(key_share=True))
-    return session.scalar(select(func.max(LedgerEntry.ordinal)).where(LedgerEntry.subject == subject)) or 0
+    about = newsletter.id if newsletter else None, wording.id if wording else None
+    append_all(session, [Entry(subject, event, *about, now, evidence, trace, secrets.token_bytes(32))])
+
+
+def append_all(session: Session, entries: Sequence[Entry], *, new: Collection[bytes] = ()) -> None:
+    """Append entries in their order, with four statements however many they are.
+
+    The caller has locked the subjects' subscribers. Pass as `new` the subjects that this transaction created: they have
+    no entries yet.
+    """
+    session.flush()  # of what the caller's objects still hold: these statements bypass them
+    last = _last_ordinals(session, {entry.subject for entry in entries} - set(new))
+    rows, bodies = [], {}
+    for entry in entries:
+        ordinal = last[entry.subject] = last.get(entry.subject, 0) + 1
+        body = canonical(entry.evidence)
+        digest = hmac.digest(entry.salt, body, "sha256")
+        hashed = HashedColumns(entry.subject, ordinal, *entry[1:5], digest)
+        rows.append({**hashed._asdict(), "leaf": leaf(hashed)})
+        bodies[entry.subject, ordinal] = entry, body
+    on_sqlite = session.get_bind().dialect.name == "sqlite"
+    inserted = session.execute(_insert_entries(on_sqlite=on_sqlite), {bulk_rows.INSERTED: bulk_rows.encode(rows)})
+    ids = {(subject, ordinal): number for number, subject, ordinal in inserted}
+    evidence, traces = [], []
+    for key, (entry, body) in bodies.items():
+        evidence.append({"entry_id": ids[key], "salt": entry.salt, "body": body})
+        if entry.trace:
+            expires_at = entry.at + TRACE_LIFETIME
+            traces.append({"entry_id": ids[key], **entry.trace._asdict(), "expires_at": expires_at})
+    session.execute(_insert_evidence(on_sqlite=on_sqlite), {bulk_rows.INSERTED: bulk_rows.encode(evidence)})
+    if traces:
+        session.execute(_insert_traces(on_sqlite=on_sqlite), {bulk_rows.INSERTED: bulk_rows.encode(traces)})
+
+
+@cache
+def _insert_entries(*, on_sqlite: bool) -> ReturningInsert[int, bytes, int]:
+    table = cast("Table", LedgerEntry.__table__)
+    statement = bulk_rows.insert(table, *HashedColumns._fields, "leaf", on_sqlite=on_sqlite)
+    return statement.returning(table.c.id, table.c.subject, table.c.ordinal)
+
+
+@cache
+def _insert_evidence(*, on_sqlite: bool) -> bulk_rows.Insert:
+    return bulk_rows.insert(cast("Table", Evidence.__table__), "entry_id", "salt", "body", on_sqlite=on_sqlite)
+
+
+@cache
+def _insert_traces(*, on_sqlite: bool) -> bulk_rows.Insert:
+    columns = ("entry_id", *Trace._fields, "expires_at")
+    return bulk_rows.insert(cast("Table", TraceRow.__table__), *columns, on_sqlite=on_sqlite)
+
+
+def _last_ordinals(session: Session, subjects: Collection[bytes]) -> dict[bytes, int]:
+    if not subjects:
+        return {}
+    last = select(LedgerEntry.subject, func.max(LedgerEntry.ordinal)).where(LedgerEntry.subject.in_(subjects))
+    return {row[0]: row[1] for row in session.execute(last.group_by(LedgerEntry.subject))}
 
 
 def standing(history: Iterable[Event]) -> Standing | None:

@@ -7,17 +7,19 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Date, ForeignKey, Index, String, delete, insert, select, text
+from sqlalchemy import Date, ForeignKey, Index, String, delete, func, insert, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
 from newsletter.store.database import Base, insert_once
 
 LINK_LIFETIME = timedelta(hours=72)  # of a confirmation link; an unconfirmed address is kept as long
+SLOW_LANE_LIFETIME = timedelta(hours=24)  # after its receipt, a sign-up that still waits in the slow lane lapses
 
 RECEIVED = text("state = 'received'")  # a literal: with a bound parameter the planner could not use the partial index
+ASKED = text("state = 'asked'")
 IS_SLOW = text("slow_lane_at IS NOT NULL")
 EPOCH = text("'1970-01-01 00:00:00'")
 
@@ -40,6 +42,8 @@ class Signup(Base):
     __table_args__ = (
         # The release before claims by the first index; drop it one release later.
         Index("ix_signups_received", "id", sqlite_where=RECEIVED, postgresql_where=RECEIVED),
+        # Much may be posted for one address, but few letters are owed to it.
+        Index("ix_signups_asked", "address_key", sqlite_where=ASKED, postgresql_where=ASKED),
         Index("ix_signups_received_by_network", "network_key", "id", sqlite_where=RECEIVED, postgresql_where=RECEIVED),
         Index(
             "ix_signups_slow_lane", "network_key", "slow_lane_at", "id", sqlite_where=IS_SLOW, postgresql_where=IS_SLOW
@@ -84,7 +88,7 @@ class SignupLetter(Base):
 # The columns of `values`.
 FORM_COLUMNS = (
     *("address", "address_key", "fold_key", "newsletters", "wording_id", "form", "evidence"),
-    *("received_at", "forget_at", "state", "nonce"),
+    *("received_at", "forget_at", "state", "network_key", "nonce"),
 )
 
 
@@ -97,8 +101,12 @@ def values(
     form: str,
     evidence: Mapping[str, str],
     now: datetime,
+    network_key: str = "",
 ) -> dict[str, Any]:
-    """Return the row of a posted form: the same columns for everybody, whoever the address belongs to."""
+    """Return the row of a posted form: the same columns for everybody, whoever the address belongs to.
+
+    `network_key` is the key of the client's network (`networks.keys`), or "" if it has none.
+    """
     return {
         "address": address.written,
         "address_key": address.key,
@@ -110,6 +118,7 @@ def values(
         "received_at": now,
         "forget_at": now + LINK_LIFETIME,
         "state": SignupState.RECEIVED,
+        "network_key": network_key,
         "nonce": secrets.randbits(63),
     }
 
@@ -141,6 +150,28 @@ def release_letters(session: Session, signup_ids: Sequence[int]) -> None:
         session.execute(delete(SignupLetter).where(*reserved, SignupLetter.newsletter_id.in_(signup.newsletters)))
 
 
-def expired(signup: Signup, *, now: datetime) -> bool:
+LETTER_OWED_AT = func.coalesce(Signup.asked_at, Signup.received_at)  # when the link's lifetime begins, in SQL
+
+
+class LetterTimes(Protocol):
+    """The times of a sign-up on which its link's lifetime depends."""
+
+    @property
+    def received_at(self) -> datetime:
+        """When the form was posted."""
+        ...
+
+    @property
+    def asked_at(self) -> datetime | None:
+        """When the letter was owed; None: when the form was posted."""
+        ...
+
+
+def link_ends_at(signup: LetterTimes) -> datetime:
+    """Return when the confirmation link expires: 72 hours after its letter was owed."""
+    return (signup.asked_at or signup.received_at) + LINK_LIFETIME
+
+
+def expired(signup: LetterTimes, *, now: datetime) -> bool:
     """Return whether the confirmation link has expired."""
-    return now >= signup.received_at + LINK_LIFETIME
+    return now >= link_ends_at(signup)

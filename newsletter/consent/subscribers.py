@@ -1,13 +1,18 @@
 """Subscribers, and their standing with each newsletter, which is derived from the ledger."""
 
 import secrets
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, Table, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.sql.dml import ReturningInsert
 
 from newsletter.addresses import Address
+from newsletter.store import bulk_rows
 from newsletter.store.database import Base, insert_or_none
 
 
@@ -85,11 +90,97 @@ def lock_by_id(session: Session, subscriber_id: int) -> Subscriber | None:
     return _locked(session, Subscriber.id == subscriber_id)
 
 
+def lock_inbox(session: Session, address_key: str, fold_keys: Collection[str]) -> list[Subscriber]:
+    """Return the subscribers with any spelling of this address's inbox, locked in the same way.
+
+    `fold_keys` are the inbox's folds. Rows are locked in the order of addresses, so that two transactions never wait
+    for each other.
+    """
+    spellings = select(Subscriber).where(or_(Subscriber.address_key == address_key, Subscriber.fold_key.in_(fold_keys)))
+    locked = spellings.order_by(Subscriber.address_key).with_for_update(key_share=True)
+    return list(session.scalars(locked.execution_options(populate_existing=True)))
+
+
 def _locked(session: Session, condition: ColumnElement[bool]) -> Subscriber | None:
     # FOR NO KEY UPDATE does not conflict with inserts that reference the row, so a reader who leaves never waits until
     # an issue's deliveries are written. populate_existing: the session may hold values that are older than the lock.
     statement = select(Subscriber).where(condition).with_for_update(key_share=True)
     return session.scalar(statement.execution_options(populate_existing=True))
+
+
+class KnownSubscriber(NamedTuple):
+    """A subscriber whose row this transaction has locked or created."""
+
+    id: int
+    subject: bytes
+
+
+def lock_all(session: Session, address_keys: Collection[str]) -> dict[str, KnownSubscriber]:
+    """Lock the subscribers of these addresses as `lock_by_key` does; return those that are known, by address.
+
+    Rows are locked in the order of addresses, as everywhere, so that two transactions cannot wait for each other.
+    """
+    known = select(Subscriber.address_key, Subscriber.id, Subscriber.subject).where(
+        Subscriber.address_key.in_(address_keys)
+    )
+    locked = session.execute(known.order_by(Subscriber.address_key).with_for_update(key_share=True))
+    return {row[0]: KnownSubscriber(row[1], row[2]) for row in locked if row[0]}
+
+
+def create_all(session: Session, rows: Collection[Mapping[str, Any]]) -> dict[str, int]:
+    """Insert subscribers, in the order of their addresses, unless an address is known; return the new ids by address.
+
+    If another transaction inserts one of these addresses at the same time, this one waits for it.
+    """
+    statement = _insert_subscribers(on_sqlite=session.get_bind().dialect.name == "sqlite")
+    in_order = sorted(rows, key=lambda row: row["address_key"])
+    inserted = session.execute(statement, {bulk_rows.INSERTED: bulk_rows.encode(in_order)})
+    return {address_key: number for number, address_key in inserted if address_key}
+
+
+@cache
+def _insert_subscribers(*, on_sqlite: bool) -> ReturningInsert[int, str | None]:
+    table = cast("Table", Subscriber.__table__)
+    columns = ("subject", "address", "address_key", "fold_key", "suppressed", "created_at")
+    statement = bulk_rows.insert(table, *columns, on_sqlite=on_sqlite).on_conflict_do_nothing()
+    return statement.returning(table.c.id, table.c.address_key)
+
+
+def ask_all(session: Session, pairs: Collection[tuple[int, int]], *, now: datetime) -> None:
+    """Set the standing of each subscriber and newsletter to ASKED after the entries were appended."""
+    rows = [
+        {
+            "subscriber_id": subscriber,
+            "newsletter_id": newsletter,
+            "standing": "asked",
+            "cadence": "every",
+            "since": now,
+        }
+        for subscriber, newsletter in pairs
+    ]
+    statement = _upsert_subscriptions(on_sqlite=session.get_bind().dialect.name == "sqlite")
+    session.execute(statement, {bulk_rows.INSERTED: bulk_rows.encode(rows)})
+
+
+@cache
+def _upsert_subscriptions(*, on_sqlite: bool) -> bulk_rows.Insert:
+    table = cast("Table", Subscription.__table__)
+    columns = ("subscriber_id", "newsletter_id", "standing", "cadence", "since")
+    insert = bulk_rows.insert(table, *columns, on_sqlite=on_sqlite)
+    changed = {"standing": insert.excluded.standing, "since": insert.excluded.since}
+    key = [table.c.subscriber_id, table.c.newsletter_id]
+    return insert.on_conflict_do_update(
+        index_elements=key, set_=changed, where=table.c.standing != insert.excluded.standing
+    )
+
+
+def standings(session: Session, subscriber_ids: Collection[int]) -> dict[tuple[int, int], Standing]:
+    """Return the standings of several subscribers, by subscriber and newsletter."""
+    if not subscriber_ids:
+        return {}
+    columns = select(Subscription.subscriber_id, Subscription.newsletter_id, Subscription.standing)
+    found = session.execute(columns.where(Subscription.subscriber_id.in_(subscriber_ids)))
+    return {(row[0], row[1]): row[2] for row in found}
 
 
 def subscriptions(session: Session, subscriber_id: int) -> dict[int, Subscription]:

@@ -1,13 +1,16 @@
-"""Suppressions: addresses that must not be written to, stored as keyed hashes and used for nothing else."""
+"""Suppressions: addresses and inboxes that must not be written to, stored as keyed hashes and used for nothing else."""
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import String, UniqueConstraint, select
+from sqlalchemy import ColumnElement, String, UniqueConstraint, and_, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import addresses
 from newsletter.consent import subscribers
+from newsletter.consent.limits import inboxes, tickets
+from newsletter.consent.subscribers import Subscriber
 from newsletter.keys import Keyring
 from newsletter.store.database import Base, insert_once
 
@@ -25,7 +28,11 @@ class Reason(StrEnum):
 
 
 class Suppression(Base):
-    """The MAC of one address under a named key; without that key nobody can tell whose address it is."""
+    """The MAC of an address, or of an inbox, under a named key; without that key nobody can tell whose it is.
+
+    "Never write to me" is stored as both: the inbox's MAC covers each of its spellings, and the release before reads
+    only the address's.
+    """
 
     __tablename__ = "suppressions"
     __table_args__ = (UniqueConstraint("mac", "scope", "reason"),)
@@ -41,18 +48,137 @@ class Suppression(Base):
 
 def add(
     session: Session, keyring: Keyring, address_key: str, reason: Reason, *, scope: str = ALL_NEWSLETTERS, now: datetime
-) -> None:
-    """Suppress an address from now on. Repeating it is harmless."""
-    if reason not in reasons(session, keyring, address_key, scope=scope):
-        mac = addresses.fingerprint(keyring, address_key)
-        insert_once(session, Suppression, key_id=keyring.newest, mac=mac, scope=scope, reason=reason, since=now)
-    if scope == ALL_NEWSLETTERS and (subscriber := subscribers.lock_by_key(session, address_key)):
-        subscriber.suppressed = max(reasons(session, keyring, address_key), key=list(Reason).index)
-        session.flush()
+) -> list[Subscriber]:
+    """Suppress an address from now on, for NEVER with every spelling of its inbox. Repeating it is harmless.
+
+    Returns the subscribers whose mark this has made stronger, locked until the transaction ends.
+    """
+    if reason is Reason.NEVER and scope == ALL_NEWSLETTERS:
+        return _add_never(session, keyring, address_key, now=now)
+    _store(session, keyring, _address_macs(keyring, address_key), reason, scope=scope, now=now)
+    subscriber = subscribers.lock_by_key(session, address_key) if scope == ALL_NEWSLETTERS else None
+    return _mark(session, keyring, [subscriber] if subscriber else [])
+
+
+def _add_never(session: Session, keyring: Keyring, address_key: str, *, now: datetime) -> list[Subscriber]:
+    """Suppress an inbox for good; a letter that an operator has allowed to it is allowed no more.
+
+    It takes the inbox's tickets: a transaction that has read the suppressions before can then owe no letter to another
+    spelling.
+    """
+    folds = inboxes.folds(keyring, address_key)
+    subscribers.lock_inbox(session, address_key, folds)  # people before tickets, as in every transaction
+    tickets.take_all(session, folds[0], occasion=Reason.NEVER, now=now)
+    use_allowance(session, keyring, [address_key])
+    for macs in (_address_macs(keyring, address_key), folds):
+        _store(session, keyring, macs, Reason.NEVER, scope=ALL_NEWSLETTERS, now=now)
+    return _mark(session, keyring, subscribers.lock_inbox(session, address_key, folds))
 
 
 def reasons(session: Session, keyring: Keyring, address_key: str, *, scope: str = ALL_NEWSLETTERS) -> set[Reason]:
     """Return the reasons why an address is suppressed in a scope, under any key of the keyring."""
-    macs = [addresses.fingerprint(keyring, address_key, key=key) for key in keyring]
+    macs = _macs(keyring, [address_key])
     stored = select(Suppression.reason).where(Suppression.mac.in_(macs), Suppression.scope == scope)
     return set(session.scalars(stored))
+
+
+def strongest(session: Session, keyring: Keyring, address_keys: Collection[str]) -> dict[str, Reason]:
+    """Return the strongest reason why each of these addresses is suppressed; those that are not are left out."""
+    found: dict[str, Reason] = {}
+    macs = _macs(keyring, address_keys)
+    stored = select(Suppression.mac, Suppression.reason)
+    for mac, reason in session.execute(stored.where(Suppression.mac.in_(macs), Suppression.scope == ALL_NEWSLETTERS)):
+        for address_key in macs[mac]:
+            found[address_key] = max(reason, found.get(address_key, reason), key=rank)
+    return found
+
+
+def never(session: Session, keyring: Keyring, address_keys: Collection[str]) -> dict[str, bool]:
+    """Return those of the addresses that must never be written to, each with whether one letter is allowed to it."""
+    found: dict[str, bool] = {}
+    macs = _macs(keyring, address_keys)
+    for mac, allowed_at in session.execute(
+        select(Suppression.mac, Suppression.letter_allowed_at).where(_is_never(macs))
+    ):
+        for address_key in macs[mac]:
+            found[address_key] = found.get(address_key, True) and allowed_at is not None
+    return found
+
+
+def allow_letter(session: Session, keyring: Keyring, address_key: str, *, now: datetime) -> list[int]:
+    """Allow one confirmation letter to an address that must never be written to; return the suppressions' ids.
+
+    If the address may be written to, nothing changes, and there are none.
+    """
+    allowed = update(Suppression).where(_is_never(_macs(keyring, [address_key]))).values(letter_allowed_at=now)
+    numbers = sorted(session.scalars(allowed.returning(Suppression.id)))
+    if numbers:
+        tickets.release(session, {fold: [Reason.NEVER] for fold in inboxes.folds(keyring, address_key)})
+    return numbers
+
+
+def use_allowance(session: Session, keyring: Keyring, address_keys: Collection[str]) -> None:
+    """Use up the letter that an operator allowed to each of these addresses."""
+    allowed = _is_never(_macs(keyring, address_keys)), Suppression.letter_allowed_at.is_not(None)
+    session.execute(update(Suppression).where(*allowed).values(letter_allowed_at=None))
+
+
+def lift(session: Session, keyring: Keyring, address_key: str) -> None:
+    """Lift "never write to me" from an address and its inbox: the owner has pressed the button of the allowed letter.
+
+    Another spelling that has said it in its own name stays suppressed.
+    """
+    session.execute(delete(Suppression).where(_is_never(_macs(keyring, [address_key]))))
+    people = subscribers.lock_inbox(session, address_key, inboxes.folds(keyring, address_key))
+    reason_of = strongest(session, keyring, [each.address_key for each in people if each.address_key])
+    for each in people:
+        if each.suppressed == Reason.NEVER:
+            each.suppressed = reason_of.get(each.address_key or "")
+    session.flush()
+
+
+def rank(reason: Reason) -> int:
+    """Return how strong a reason is."""
+    return list(Reason).index(reason)
+
+
+def _store(session: Session, keyring: Keyring, macs: list[str], reason: Reason, *, scope: str, now: datetime) -> None:
+    """Store the first of these MACs, which the newest key made, unless one of them is stored already."""
+    row = Suppression
+    stored = select(row.id).where(row.mac.in_(macs), row.scope == scope, row.reason == reason)
+    if session.scalar(stored.limit(1)) is None:
+        insert_once(session, row, key_id=keyring.newest, mac=macs[0], scope=scope, reason=reason, since=now)
+
+
+def _mark(session: Session, keyring: Keyring, people: Collection[Subscriber]) -> list[Subscriber]:
+    """Copy each subscriber's strongest reason to its row where that is weaker; return those that are marked anew.
+
+    A stronger mark stays: where a key is lost, it is the only record left.
+    """
+    reason_of = strongest(session, keyring, [each.address_key for each in people if each.address_key])
+    weaker = []
+    for each in people:
+        reason = reason_of.get(each.address_key or "")
+        if reason and (each.suppressed is None or rank(reason) > rank(Reason(each.suppressed))):
+            each.suppressed = reason
+            weaker.append(each)
+    session.flush()
+    return weaker
+
+
+def _is_never(macs: Collection[str]) -> ColumnElement[bool]:
+    row = Suppression
+    return and_(row.mac.in_(macs), row.scope == ALL_NEWSLETTERS, row.reason == Reason.NEVER)
+
+
+def _macs(keyring: Keyring, address_keys: Collection[str]) -> dict[str, list[str]]:
+    """Return each MAC under which one of these addresses may be suppressed, with the addresses that it covers."""
+    covered: dict[str, list[str]] = {}
+    for address_key in address_keys:
+        for mac in (*_address_macs(keyring, address_key), *inboxes.folds(keyring, address_key)):
+            covered.setdefault(mac, []).append(address_key)
+    return covered
+
+
+def _address_macs(keyring: Keyring, address_key: str) -> list[str]:
+    return [addresses.fingerprint(keyring, address_key, key=key) for key in keyring]

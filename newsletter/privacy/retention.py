@@ -1,63 +1,102 @@
-"""Delete data whose retention period is over, as the confirmation letters promise."""
+"""Delete sign-ups whose retention period is over, as the confirmation letters promise."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from newsletter.consent import ledger, subscribers
-from newsletter.consent.ledger import Event, Evidence, LedgerEntry, TraceRow
-from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupLetter, SignupState, expired
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.newsletters import Newsletter
+from newsletter.consent import signups
+from newsletter.consent.signups import SLOW_LANE_LIFETIME, Signup, SignupState
+from newsletter.consent.subscribers import Standing
+from newsletter.mail.letters.letters import Letter
+from newsletter.privacy import folding, lapses
+from newsletter.privacy.lapses import CurrentStanding, Person
 
 BATCH_SIZE = 200  # sign-ups in one transaction
 LINKS_AFTER_LEAVING = timedelta(days=30)  # how long the links in a confirmation letter work after the reader has left
 RECHECK = timedelta(hours=1)  # of a reader with an open request, which lapses within days
 
+# The states in which a sign-up has reached the ledger, so that its deletion may end a request there.
+REQUESTED = (SignupState.ASKED, SignupState.CONFIRMED, SignupState.REFUSED)
 
-def forget_due(session: Session, *, now: datetime) -> int:
-    """Delete what is due; return how many sign-ups were checked for that, at most BATCH_SIZE.
 
-    An unconfirmed sign-up is deleted after 72 hours, and the address with it. The ledger then holds no personal data
-    about it (GDPR Art. 5(1)(e)), and an entry `lapsed` accounts for the missing evidence. A confirmed sign-up is cut
-    down to what its links need, and deleted 30 days after the subscriber has left. `forget_at` says when to check a
-    sign-up next, so that each call reads only what is due instead of every reader.
+class DueSignup(NamedTuple):
+    """A sign-up that retention examines."""
+
+    id: int
+    address_key: str
+    newsletters: list[int]
+    state: SignupState
+    received_at: datetime
+    asked_at: datetime | None
+    slow_lane_at: datetime | None
+    forget_at: datetime
+
+
+def forget_due(session: Session, *, now: datetime, limit: int = BATCH_SIZE) -> int:
+    """Delete what is due; return how many sign-ups were checked for that, at most `limit`.
+
+    An unconfirmed sign-up is deleted 72 hours after its letter was owed, and the address with it. The ledger then holds
+    no personal data about it (GDPR Art. 5(1)(e)), and an entry `lapsed` accounts for the missing evidence. A sign-up
+    that still waits in the slow lane is deleted 24 hours after it was received. A confirmed one is cut down to what its
+    links need, and deleted 30 days after the subscriber has left. Its letter goes with it, folded into a total.
+
+    `forget_at` says when to check a sign-up next, so that each call reads only what is due instead of every reader. The
+    number of statements does not depend on the number of sign-ups.
     """
-    session.execute(delete(TraceRow).where(TraceRow.expires_at <= now))
-    session.execute(delete(SignupLetter).where(SignupLetter.day < (now - timedelta(days=2)).date()))
-    due = select(Signup).where(Signup.forget_at <= now).order_by(Signup.forget_at).limit(BATCH_SIZE)
-    # All workers lock people in the same order, so that two of them cannot deadlock.
-    checked = sorted(session.scalars(due.with_for_update(skip_locked=True)), key=lambda signup: signup.address_key)
-    for signup in checked:
-        if not expired(signup, now=now):
-            signup.forget_at = signup.received_at + LINK_LIFETIME  # received by a release without this column
-        elif until := _needed_until(session, signup, now=now):
-            signup.forget_at, signup.evidence = until, {}  # the ledger has the evidence
-        else:
-            session.delete(signup)
-            _end_requests(session, signup.address_key, signup.newsletters, now=now)
+    due = _lock_due(session, now, limit)
+    over = [each for each in due if _ends_at(each) <= now]
+    kept: list[dict[str, Any]] = [{"id": each.id, "forget_at": at} for each in due if (at := _ends_at(each)) > now]
+    reduced: list[dict[str, Any]] = []
+    confirmed = [each for each in over if each.state == SignupState.CONFIRMED]
+    gone = [each for each in over if each.state != SignupState.CONFIRMED]
+    addresses = {each.address_key for each in over if each.state in REQUESTED}
+    people = lapses.lock(session, addresses, without=[each.id for each in gone], now=now)
+    for signup in gone:
+        if person := people.get(signup.address_key):
+            person.end_requests(signup.newsletters)
+    for signup in confirmed:
+        person = people.get(signup.address_key)
+        if person and (until := _needed_until(person.standings.values(), now)):
+            reduced.append({"id": signup.id, "forget_at": until, "evidence": {}})  # the ledger has the evidence
+            continue
+        gone.append(signup)
+        if person:
+            person.end_requests(signup.newsletters)
+    _write(session, gone, people.values(), now)
+    for rows in filter(None, (kept, reduced)):
+        session.execute(update(Signup), rows)
     session.flush()
-    return len(checked)
+    return len(due)
 
 
-def _needed_until(session: Session, signup: Signup, *, now: datetime) -> datetime | None:
-    """Return until when, at least, a sign-up is needed; None if it is not needed.
+def _lock_due(session: Session, now: datetime, limit: int) -> list[DueSignup]:
+    columns = [getattr(Signup, name) for name in DueSignup._fields]
+    due = select(*columns).where(Signup.forget_at <= now).order_by(Signup.forget_at).limit(limit)
+    return [DueSignup._make(row) for row in session.execute(due.with_for_update(skip_locked=True))]
 
-    A confirmed sign-up is needed while its person reads a newsletter, and for LINKS_AFTER_LEAVING afterwards. Its links
-    find the person only by this row: to say "confirmed before", or to record that they want no more mail.
+
+def _ends_at(signup: DueSignup) -> datetime:
+    """Return until when a sign-up is needed at least: its link works, or it waits for its turn."""
+    if signup.slow_lane_at:
+        return signup.received_at + SLOW_LANE_LIFETIME
+    if signup.state == SignupState.QUIET and signup.forget_at >= signup.received_at:
+        return signup.forget_at  # it has no link
+    return signups.link_ends_at(signup)  # `forget_at` may come from a release that does not know one of the columns
+
+
+def _needed_until(standings: Iterable[CurrentStanding], now: datetime) -> datetime | None:
+    """Return until when, at least, a confirmed sign-up is needed; None if it is not needed.
+
+    It is needed while its person reads a newsletter, and for LINKS_AFTER_LEAVING afterwards. Its links find the person
+    only by this row: to say "confirmed before", or to record that they want no more mail.
     """
-    if signup.state != SignupState.CONFIRMED:
-        return None
-    reader = subscribers.lock_by_key(session, signup.address_key)
-    if reader is None:
-        return None
-    subscriptions = subscribers.subscriptions(session, reader.id).values()
-    return max((until for each in subscriptions if (until := _links_end(each, now)) > now), default=None)
+    return max((until for each in standings if (until := _links_end(each, now)) > now), default=None)
 
 
-def _links_end(subscription: Subscription, now: datetime) -> datetime:
+def _links_end(subscription: CurrentStanding, now: datetime) -> datetime:
     """Return the earliest time at which a subscription no longer needs the links. A reader may leave right now."""
     match subscription.standing:
         case Standing.SUBSCRIBED:
@@ -68,56 +107,12 @@ def _links_end(subscription: Subscription, now: datetime) -> datetime:
             return subscription.since + LINKS_AFTER_LEAVING
 
 
-def _end_requests(session: Session, address_key: str, asked: Collection[int], *, now: datetime) -> None:
-    """End the unconfirmed requests of a sign-up, and delete the person if no subscription is left."""
-    subscriber = subscribers.lock_by_key(session, address_key)
-    if subscriber is None:
+def _write(session: Session, gone: Sequence[DueSignup], people: Iterable[Person], now: datetime) -> None:
+    if not gone:
         return
-    still_asked = _asked_elsewhere(session, address_key)
-    entries = ledger.history(session, subscriber.subject)
-    for number, subscription in subscribers.subscriptions(session, subscriber.id).items():
-        about = [entry for entry in entries if entry.newsletter_id == number]
-        never_confirmed = all(entry.event != Event.CONFIRMED for entry in about)
-        is_unconfirmed = never_confirmed or subscription.standing == Standing.ASKED
-        if number in asked and number not in still_asked and is_unconfirmed:
-            _end_request(session, subscriber, subscription, about, now=now)
-    if not subscribers.subscriptions(session, subscriber.id):
-        _erase_evidence(session, entries)
-        session.delete(subscriber)
-        session.flush()
-
-
-def _asked_elsewhere(session: Session, address_key: str) -> set[int]:
-    """Return the newsletters that other sign-ups of the address still ask about; the last of them ends the request."""
-    others = select(Signup.newsletters).where(Signup.address_key == address_key, Signup.state == SignupState.ASKED)
-    return {number for numbers in session.scalars(others) for number in numbers}
-
-
-def _end_request(
-    session: Session,
-    subscriber: Subscriber,
-    subscription: Subscription,
-    entries: Sequence[LedgerEntry],
-    *,
-    now: datetime,
-) -> None:
-    """Append a `lapsed` entry, erase the evidence of the request, and bring the subscription up to date."""
-    newsletter = session.get_one(Newsletter, subscription.newsletter_id)
-    ledger.append(session, subscriber.subject, Event.LAPSED, newsletter=newsletter, evidence={}, trace=None, now=now)
-    events = [entry.event for entry in entries]
-    confirmed = Event.CONFIRMED in events
-    # A confirmed subscription keeps its evidence, including that of the withdrawal; only later requests are erased.
-    since = len(events) - events[::-1].index(Event.CONFIRMED) if confirmed else 0
-    _erase_evidence(session, [entry for entry in entries[since:] if entry.event == Event.REQUESTED or not confirmed])
-    if standing := ledger.standing([*events, Event.LAPSED]):
-        subscribers.set_standing(session, subscriber.id, newsletter.id, standing, now=now)
-    else:
-        session.delete(subscription)
-        session.flush()
-
-
-def _erase_evidence(session: Session, entries: Sequence[LedgerEntry]) -> None:
-    """Delete the evidence and traces of entries; the entries themselves stay."""
-    ids = [entry.id for entry in entries]
-    for table in (Evidence, TraceRow):
-        session.execute(delete(table).where(table.entry_id.in_(ids)))
+    asked = [each.id for each in gone if each.state in REQUESTED]
+    if asked:
+        folding.fold(session, Letter.signup_id.in_(asked), now=now)
+    # The subscribers that are touched may have been locked for a confirmed sign-up that stays: nothing lapsed there.
+    lapses.write(session, [each for each in people if each.lapsed or each.is_gone], now=now)
+    session.execute(delete(Signup).where(Signup.id.in_([each.id for each in gone])))

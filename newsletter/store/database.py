@@ -243,6 +243,8 @@ def _sqlite(url: str, *, query_only: bool) -> Engine:
             f"query_only={'ON' if query_only else 'OFF'}",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        # For bytes in `bulk_rows`; SQLite itself has it from 3.41 on.
+        connection.create_function("unhex", 1, lambda text: text and bytes.fromhex(text), deterministic=True)
 
     if query_only:
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))

@@ -16,7 +16,7 @@ from newsletter.store.database import Database
 from tests.chaos import readers, relay, relay_log
 from tests.chaos.clock import Clock
 from tests.chaos.running_issue import POLL_SECONDS, SECRET, START_TIMEOUT, RunningIssue
-from tests.processes import BEAT, WEB, WORKER, Process, connected_wakeups, is_ok, running
+from tests.processes import BEAT, RAISED_LIMITS, WEB, WORKER, Process, connected_wakeups, is_ok, running
 from tests.servers.own_servers import RestartablePostgresql, RestartableRedis
 from tests.servers.schema import migrate
 from tests.servers.server import free_port, listens
@@ -119,6 +119,7 @@ def running_environment(
             "NEWSLETTER_BASE_URL": base_url,
             "NEWSLETTER_SECRET_KEYS": SECRET,
             "NEWSLETTER_DATA_DIR": str(folder),
+            **{f"NEWSLETTER_{name}": limit for name, limit in RAISED_LIMITS.items()},
         }
         with_clock = settings | (clock.environment() if clock else {})
         worker_processes = [

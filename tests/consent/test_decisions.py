@@ -1,5 +1,6 @@
 """Confirm, withdraw and refuse: each decision counts once, however often it is repeated."""
 
+import json
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -9,10 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter.consent import decisions, ledger, subscribers, suppressions
-from newsletter.consent.ledger import Event, LedgerEntry, Trace
+from newsletter.consent.ledger import Event, Evidence, LedgerEntry, Trace
+from newsletter.consent.limits import inboxes
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.doctor import examination
+from newsletter.doctor.checks import suppressed
 from newsletter.doctor.checks.findings import Check
 from newsletter.errors import LinkExpired
 from newsletter.newsletters import Newsletter
@@ -211,3 +214,61 @@ def test_an_address_without_a_subscriber_can_be_refused(begin):
         refuse(session, signup)
         assert suppressions.reasons(session, KEYRING, ANA) == {suppressions.Reason.NEVER}
         assert events(session) == []
+
+
+def spelled(session: Session, newsletter: Newsletter, address: str, **columns: object) -> Subscriber:
+    """A reader whose inbox is known."""
+    reader = a_reader(session, newsletter, address, **columns)
+    reader.fold_key = inboxes.folds(KEYRING, reader.address_key)[0]
+    session.flush()
+    return reader
+
+
+def test_refusing_ends_the_subscriptions_of_every_spelling_each_in_the_ledger(begin):
+    with begin() as session:
+        first, second = a_newsletter(session), a_newsletter(session, "evening")
+        signup = an_asked_signup(session, first)
+        tagged = spelled(session, second, "ana+x@example.org")
+        other = spelled(session, first, "anna@example.org")
+        refuse(session, signup)
+        assert tagged.suppressed == suppressions.Reason.NEVER
+        assert [each.standing for each in subscribers.subscriptions(session, tagged.id).values()] == [Standing.LEFT]
+        history = ledger.history(session, tagged.subject)
+        assert [entry.event for entry in history][-2:] == [Event.WITHDRAWN, Event.REFUSED]
+        evidence = json.loads(session.get_one(Evidence, history[-1].id).body)
+        assert evidence == {"address": "ana+x@example.org", "how": decisions.LINK_TO_OTHER_SPELLING}
+        assert ledger.history(session, ana(session).subject)[-1].event is Event.REFUSED
+        assert other.suppressed is None
+        assert [each.standing for each in subscribers.subscriptions(session, other.id).values()] == [
+            Standing.SUBSCRIBED
+        ]
+        assert not list(suppressed.suppressed(session, KEYRING))
+
+
+def test_a_letter_that_was_allowed_before_lifts_nothing_after_the_person_has_said_never_again(begin):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        signup, other = an_asked_signup(session, newsletter), an_asked_signup(session, newsletter)
+        other.lifts_suppression = True
+        refuse(session, signup)
+        assert other.lifts_suppression is None
+
+
+def test_two_spellings_that_refuse_at_once_never_wait_for_each_other(begin, reading):
+    spellings = [f"ana+{number}@example.org" for number in range(4)]
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        asked = [an_asked_signup(session, newsletter, each).id for each in spellings]
+        for reader in session.scalars(select(Subscriber)):
+            reader.fold_key = inboxes.folds(KEYRING, reader.address_key)[0]
+
+    def say_never(number: int) -> None:
+        with begin() as session:
+            refuse(session, session.get_one(Signup, number, with_for_update=True))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(say_never, asked))
+    with reading() as session:
+        refused = session.scalars(select(LedgerEntry).where(LedgerEntry.event == Event.REFUSED)).all()
+        assert len({entry.subject for entry in refused}) == len(refused) == 4
+        assert set(session.scalars(select(Subscriber.suppressed))) == {suppressions.Reason.NEVER}

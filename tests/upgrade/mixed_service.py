@@ -20,7 +20,7 @@ from tests.chaos import relay_log
 from tests.chaos.environment import RelayProcess
 from tests.chaos.relay_log import TAKEN, Arrival
 from tests.chaos.running_issue import POLL_SECONDS, SECRET, START_TIMEOUT, RunningIssue
-from tests.processes import Process, is_ok, running
+from tests.processes import RAISED_LIMITS, Process, is_ok, running
 from tests.servers.own_servers import RestartablePostgresql, RestartableRedis
 from tests.servers.server import listens
 from tests.upgrade.letters import Letters
@@ -114,7 +114,9 @@ def mixed_service(
             "NEWSLETTER_SECRET_KEYS": SECRET,
             "NEWSLETTER_DATA_DIR": str(folder),
         }
-        old, new = (ReleaseProcesses(release, settings, folder) for release in (before, after))
+        # A release refuses to start with a setting that it does not know.
+        raised = {f"NEWSLETTER_{name}": limit for name, limit in RAISED_LIMITS.items()}
+        old, new = ReleaseProcesses(before, settings, folder), ReleaseProcesses(after, settings | raised, folder)
         old.command("migrate")
         before.seed(postgresql.url, readers=readers, seed=seed, folder=folder)
         monitor = RedisMonitor(redis.url)

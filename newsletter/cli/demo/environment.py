@@ -46,6 +46,8 @@ class DemoOptions:
         """
         values = {
             "BASE_URL": f"http://{HOST}:{self.port}",
+            "CONFIRMATIONS_PER_DOMAIN": "100000",  # all readers of the demo share one domain
+            "CONFIRMATIONS_PER_HOUR": "100000",
             "DATA_DIR": str(FOLDER.resolve()),
             "DATABASE_URL": self.database,
             "FEED_ALLOW": feed_host,

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, String, exists, func, literal, or_, select, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor.checks.findings import Check, Finding, findings_of
 from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, Tally, has_status
 from newsletter.mail.delivery.leases import Worker
-from newsletter.mail.letters.letters import Letter, Variant
+from newsletter.mail.letters.letters import TOTAL, Letter, LetterKind, Variant
 
 BACKUP = "Compare with a backup: the database does not show which side is right."
 HARMLESS = "No worker will claim this delivery. The row can stay as it is."
@@ -77,18 +77,35 @@ def claims(session: Session) -> Iterator[Finding]:
 
 
 def variants(session: Session) -> Iterator[Finding]:
-    """Find deliveries with the text of another letter, letters without text, and text that was changed."""
-    mixed = _deliveries(Variant.letter_id != Delivery.letter_id).join(Variant, Variant.id == Delivery.variant_id)
+    """Find deliveries with the text of another letter, letters without text, and text that was changed.
+
+    A delivery may name a text that the letters of its kind share; it belongs to their total.
+    """
+    own, text_of = aliased(Letter), aliased(Letter)
+    foreign = Variant.letter_id != Delivery.letter_id, text_of.occasion != _total_of(own.kind)
+    mixed = (
+        _deliveries(*foreign)
+        .join(Variant, Variant.id == Delivery.variant_id)
+        .join(own, own.id == Delivery.letter_id)
+        .join(text_of, text_of.id == Variant.letter_id)
+    )
     yield from findings_of(
         session, mixed, partial(_delivery, Check.VARIANTS, "its text belongs to another letter", BACKUP)
     )
-    without_text = select(Letter.occasion).where(~exists().where(Variant.letter_id == Letter.id)).order_by(Letter.id)
+    own_text = exists().where(Variant.letter_id == Letter.id)
+    text_of_total = exists().where(Delivery.letter_id == Letter.id, Variant.id == Delivery.variant_id)
+    is_total = Letter.occasion == _total_of(Letter.kind)
+    without_text = select(Letter.occasion).where(~own_text, ~text_of_total, ~is_total).order_by(Letter.id)
     yield from findings_of(session, without_text, _without_text)
     for variant in session.scalars(select(Variant).order_by(Variant.id).execution_options(yield_per=100)):
         if not variant.is_intact():
             says = "it was changed after it was stored: its hash does not match"
             yield Finding(Check.VARIANTS, f"variant {variant.id}", says, remedy="Restore its row from a backup.")
         session.expunge(variant)
+
+
+def _total_of(kind: InstrumentedAttribute[LetterKind]) -> ColumnElement[str]:
+    return literal(TOTAL).concat(type_coerce(kind, String))
 
 
 def _without_text(occasion: str) -> Finding:

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from newsletter import addresses
+from newsletter.consent import suppressions
 from newsletter.consent.subscribers import Subscriber
-from newsletter.consent.suppressions import ALL_NEWSLETTERS, Reason, Suppression
+from newsletter.consent.suppressions import ALL_NEWSLETTERS, Reason, Suppression, rank
 from newsletter.doctor.checks.findings import MAX_FINDINGS, Check, Finding
 from newsletter.keys import Keyring
 
@@ -25,7 +25,7 @@ class MarkMismatch(NamedTuple):
     @property
     def is_too_weak(self) -> bool:
         """Whether the mark would allow a letter that a suppression forbids."""
-        return self.listed is not None and (self.marked is None or _rank(self.listed) > _rank(Reason(self.marked)))
+        return self.listed is not None and (self.marked is None or rank(self.listed) > rank(Reason(self.marked)))
 
 
 def suppressed(session: Session, keyring: Keyring) -> Iterator[Finding]:
@@ -51,16 +51,7 @@ def mismatches(session: Session, keyring: Keyring) -> Iterator[MarkMismatch]:
 
 
 def _compare(session: Session, keyring: Keyring, chunk: Sequence[Any]) -> Iterator[MarkMismatch]:
-    subscribers = {addresses.fingerprint(keyring, row.address_key, key=key): row.id for row in chunk for key in keyring}
-    listed: dict[int, Reason] = {}
-    rows = select(Suppression.mac, Suppression.reason).where(Suppression.scope == ALL_NEWSLETTERS)
-    for mac, reason in session.execute(rows.where(Suppression.mac.in_(subscribers))):
-        subscriber = subscribers[mac]
-        listed[subscriber] = max(reason, listed.get(subscriber, reason), key=_rank)
+    listed = suppressions.strongest(session, keyring, [row.address_key for row in chunk])
     for row in chunk:
-        if row.suppressed != listed.get(row.id):
-            yield MarkMismatch(row.id, row.suppressed, listed.get(row.id))
-
-
-def _rank(reason: Reason) -> int:
-    return list(Reason).index(reason)
+        if row.suppressed != listed.get(row.address_key):
+            yield MarkMismatch(row.id, row.suppressed, listed.get(row.address_key))

@@ -75,9 +75,9 @@ def _link(purpose: Purpose, url: Callable[..., bytes]) -> Callable[[Claimed], st
 
 
 def _times(claimed: Claimed) -> dict[str, str]:
-    if claimed.asked_at is None:
+    if claimed.received_at is None or claimed.asked_at is None:
         raise _unknown("requested_at")
-    return confirmation_times(claimed.asked_at, claimed.zone)
+    return confirmation_times(claimed.received_at, claimed.asked_at, claimed.zone)
 
 
 @lru_cache(maxsize=64)
@@ -156,12 +156,21 @@ def _mailbox(claimed: Claimed) -> str | bytes:
         raise FieldError("the field mailbox cannot be filled: not an address") from None
 
 
-def confirmation_times(asked_at: datetime, zone: str) -> dict[str, str]:
-    """Return the fields of a confirmation letter that say when the sign-up came and when its link expires."""
+def confirmation_times(received_at: datetime, asked_at: datetime, zone: str) -> dict[str, str]:
+    """Return the fields of a confirmation letter that say when the sign-up came and when its link expires.
+
+    The link lives from the time when the letter was owed (`asked_at`), which may be hours later.
+    """
     return {
-        "requested_at": templating.exactly(templating.local(asked_at, zone)),
-        "expires_at": templating.when(templating.local(asked_at + LINK_LIFETIME, zone)),
+        "requested_at": templating.exactly(templating.local(received_at, zone)),
+        "expires_at": _expires_at(asked_at, zone),
     }
+
+
+@lru_cache(maxsize=64)
+def _expires_at(asked_at: datetime, zone: str) -> str:
+    """Format the end of a link's life; cached because the letters of a set share it."""
+    return templating.when(templating.local(asked_at + LINK_LIFETIME, zone))
 
 
 def _recipient(claimed: Claimed) -> str:

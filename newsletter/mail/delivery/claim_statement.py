@@ -158,12 +158,15 @@ def _next_status(
 
 
 def _awaits_confirmation() -> ColumnElement[bool]:
-    """A confirmation requires a recent sign-up that awaits it, and no request never to be written to."""
+    """A confirmation requires a recent sign-up that awaits it, and no request never to be written to.
+
+    An operator may have allowed one letter nevertheless.
+    """
     return and_(
         Subscriber.address.is_not(None),
         Signup.state == SignupState.ASKED,
-        Signup.received_at > bindparam("signups_since", type_=UtcDateTime()),
-        func.coalesce(Subscriber.suppressed, "") != Reason.NEVER,
+        func.coalesce(Signup.asked_at, Signup.received_at) > bindparam("signups_since", type_=UtcDateTime()),
+        or_(func.coalesce(Subscriber.suppressed, "") != Reason.NEVER, Signup.lifts_suppression.is_(True)),
     )
 
 

@@ -56,7 +56,8 @@ class Claimed(NamedTuple):
     subscriber: int | None
     signup: int | None
     nonce: int | None
-    asked_at: datetime | None
+    received_at: datetime | None  # the sign-up's form
+    asked_at: datetime | None  # the time from which its link lives
     name: str | None
     issue: int | None = None
 
@@ -170,7 +171,7 @@ def _is_claimed(row: tuple[Any, ...]) -> bool:
 def _claimed(queue: IssueQueue, row: tuple[Any, ...]) -> Claimed:
     # This runs once for every letter: unpacking the row costs a third of accessing its fields by name.
     _, delivery, _, attempt, variant, address, first_tried_at, key, subscriber, name = row
-    reader = (subscriber, None, None, None, name)
+    reader = (subscriber, None, None, None, None, name)
     return Claimed(delivery, attempt, variant, address, first_tried_at, key, *queue.newsletter, *reader, queue.issue)
 
 
@@ -214,6 +215,7 @@ def read_claimed(session: Session, *which: ColumnElement[bool]) -> list[Claimed]
             Letter.signup_id,
             Signup.nonce,
             Signup.received_at,
+            func.coalesce(Signup.asked_at, Signup.received_at),
             Subscriber.name,
             Letter.issue_id,
         )

@@ -13,9 +13,11 @@ Failed, withheld and cancelled mean that nothing arrived. A letter that may have
 ends unknown (`may_have_arrived`, `not_sent`).
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, cast
+from functools import cache
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -39,6 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.mail.letters.letters import Letter, Priority, Variant
+from newsletter.store import bulk_rows
 from newsletter.store.database import Base
 
 
@@ -75,6 +78,8 @@ class Delivery(Base):
         Index("ix_deliveries_urgent", "due_at", "id", sqlite_where=_IS_URGENT, postgresql_where=_IS_URGENT),
         Index("ix_deliveries_bulk", "letter_id", "due_at", "id", sqlite_where=_IS_BULK, postgresql_where=_IS_BULK),
         Index("ix_deliveries_subscriber_id", "subscriber_id"),
+        # Deleting a variant looks for deliveries that name it; without the index, each look reads the whole table.
+        Index("ix_deliveries_variant_id", "variant_id"),
         {"info": {"personal": {"by": "subscriber_id", "on_erasure": "unlink", "export": True}}},
     )
 
@@ -133,13 +138,39 @@ def owe_each(session: Session, letter: Letter, variant: Variant, subscribers: Se
     return int(inserted.rowcount)  # type: ignore[attr-defined]  # the result of an INSERT has it
 
 
+class Owed(NamedTuple):
+    """An urgent letter that is owed to one subscriber."""
+
+    letter_id: int
+    variant_id: int
+    subscriber_id: int
+
+
+def owe_all(session: Session, owed: Iterable[Owed], *, now: datetime) -> None:
+    """Owe urgent letters, which are sent in this order, in one statement."""
+    rows = [{**_initial_values(Priority.URGENT, now), **each._asdict()} for each in owed]
+    statement = _insert_owed(on_sqlite=session.get_bind().dialect.name == "sqlite")
+    session.execute(statement, {bulk_rows.INSERTED: bulk_rows.encode(rows)})
+
+
+@cache
+def _insert_owed(*, on_sqlite: bool) -> bulk_rows.Insert:
+    columns = (*Owed._fields, *INITIAL_COLUMNS)
+    return bulk_rows.insert(DELIVERIES, *columns, on_sqlite=on_sqlite)
+
+
 def _initial(letter: Letter, variant: Variant, now: datetime) -> dict[str, Any]:
     """Return the columns of a new delivery, by name."""
+    return {"letter_id": letter.id, "variant_id": variant.id, **_initial_values(letter.priority, now)}
+
+
+INITIAL_COLUMNS = ("status", "priority", "due_at", "queued_at", "attempt", "deferrals", "doubts", "deaths")
+
+
+def _initial_values(priority: int, now: datetime) -> dict[str, Any]:
     return {
-        "letter_id": letter.id,
-        "variant_id": variant.id,
         "status": DeliveryStatus.QUEUED,
-        "priority": letter.priority,
+        "priority": priority,
         "due_at": now,
         "queued_at": now,
         "attempt": 0,

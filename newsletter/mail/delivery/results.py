@@ -26,6 +26,8 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
 from newsletter.consent import signups
+from newsletter.consent.limits import tickets
+from newsletter.consent.signups import Signup
 from newsletter.mail.delivery.deliveries import (
     DELIVERIES,
     OPEN,
@@ -149,7 +151,15 @@ def _allow_new_signups(session: Session, decided: Iterable[tuple[DeliveryState, 
     ]
     if unsent:
         signups.release_letters(session, unsent)
+        _release_tickets(session, unsent)
         log.warning("confirmations failed although their mailboxes exist", extra={"count": len(unsent)})
+
+
+def _release_tickets(session: Session, signup_ids: Sequence[int]) -> None:
+    occasions: dict[str, list[str]] = {}
+    for number, fold_key in session.execute(select(Signup.id, Signup.fold_key).where(Signup.id.in_(signup_ids))):
+        occasions.setdefault(fold_key, []).append(f"signup:{number}")
+    tickets.release(session, occasions)
 
 
 def _parameters(worker: int, result: Result, changes: dict[str, Any]) -> dict[str, Any]:

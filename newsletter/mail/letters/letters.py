@@ -1,16 +1,25 @@
 """The letters and their variants: each is stored once and merged for every reader."""
 
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from functools import cached_property
-from typing import Any
+from functools import cache, cached_property
+from typing import Any, cast
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, SmallInteger, String, Table, UniqueConstraint, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.sql.dml import ReturningInsert
 
+from newsletter.consent import exhibits
 from newsletter.content.issues.issues import Issue  # noqa: F401 - the foreign key's table
 from newsletter.mail.letters.merge import Sheet
-from newsletter.store.database import Base
+from newsletter.newsletters import Newsletter
+from newsletter.store import bulk_rows
+from newsletter.store.database import Base, insert_once
+
+TOTAL = "total:"  # the occasion of a letter that stands for many, before their kind
+EXHIBIT = "letter"  # the kind of the exhibits that are texts of letters
+DESIGN_CHARACTERS = 24  # of a hash in the column `design`
 
 
 class LetterKind(StrEnum):
@@ -31,11 +40,18 @@ class Priority(IntEnum):
     BULK = 1
 
 
+SIGNUP_IS_GONE = text("signup_id IS NULL AND kind = 'confirmation'")  # literals, or the partial index would not fit
+
+
 class Letter(Base):
     """A letter about one occasion, such as `issue:12` or `signup:7`; the constraint makes a second impossible."""
 
     __tablename__ = "letters"
-    __table_args__ = (Index(None, "issue_id"), Index(None, "signup_id"))
+    __table_args__ = (
+        Index(None, "issue_id"),
+        Index(None, "signup_id"),
+        Index("ix_letters_signup_is_gone", "id", sqlite_where=SIGNUP_IS_GONE, postgresql_where=SIGNUP_IS_GONE),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     kind: Mapped[LetterKind]
@@ -114,3 +130,85 @@ def write(
     session.add(variant)
     session.flush()
     return letter, variant
+
+
+def write_confirmations(session: Session, signups: Sequence[tuple[int, int]], *, now: datetime) -> dict[int, int]:
+    """Store the letters of these sign-ups (sign-up, newsletter) in one statement; return their ids by sign-up.
+
+    Their texts are shared variants.
+    """
+    rows = [
+        {
+            "kind": LetterKind.CONFIRMATION,
+            "occasion": f"signup:{signup}",
+            "newsletter_id": newsletter,
+            "signup_id": signup,
+            "priority": Priority.URGENT,
+            "audience": 1,
+            "written_at": now,
+        }
+        for signup, newsletter in signups
+    ]
+    statement = _insert_letters(on_sqlite=session.get_bind().dialect.name == "sqlite")
+    inserted = session.execute(statement, {bulk_rows.INSERTED: bulk_rows.encode(rows)})
+    return {signup: number for number, signup in inserted}
+
+
+@cache
+def _insert_letters(*, on_sqlite: bool) -> ReturningInsert[int, int]:
+    table = cast("Table", Letter.__table__)
+    columns = ("kind", "occasion", "newsletter_id", "signup_id", "priority", "audience", "written_at")
+    statement = bulk_rows.insert(table, *columns, on_sqlite=on_sqlite)
+    return statement.returning(table.c.id, table.c.signup_id)
+
+
+def total_of(kind: LetterKind) -> str:
+    """Return the occasion of the total of a kind."""
+    return f"{TOTAL}{kind}"
+
+
+def total(session: Session, kind: LetterKind, *, now: datetime) -> int:
+    """Return the id of the letter that holds what all letters of a kind share; create it if there is none.
+
+    It holds one variant for each text, and the tallies of deliveries that were deleted.
+    """
+    occasion = total_of(kind)
+    known = select(Letter.id).where(Letter.occasion == occasion)
+    if (found := session.scalar(known)) is None:
+        values = {"kind": kind, "occasion": occasion, "priority": Priority.URGENT, "audience": 0, "written_at": now}
+        oldest = session.scalars(select(func.min(Newsletter.id))).one()  # a letter must name one
+        insert_once(session, Letter, newsletter_id=oldest, **values)
+        found = session.scalars(known).one()
+    return found
+
+
+def shared_variants(
+    session: Session, kind: LetterKind, sheets: Iterable[tuple[Sheet, str]], *, now: datetime
+) -> dict[tuple[str, str], int]:
+    """Return the ids of variants with these sheets and languages by hash and language; store the ones that are new.
+
+    They belong to the total of the kind. Evidence names a text by its hash for ever, so it is also kept as an exhibit.
+    """
+    needed = {(sheet.sha256, language): sheet for sheet, language in sheets}
+    found = _shared(session, kind, needed)
+    missing = sorted(needed.keys() - found.keys())
+    if not missing:
+        return found
+    letter_id = total(session, kind, now=now)
+    for sha256, language in missing:
+        sheet = needed[sha256, language]
+        exhibits.keep(session, EXHIBIT, sheet.source)
+        columns = {"sha256": sha256, "body": sheet.body, "cuts": [list(cut) for cut in sheet.cuts]}
+        design = sha256[:DESIGN_CHARACTERS]
+        insert_once(session, Variant, letter_id=letter_id, language=language, design=design, **columns)
+    return _shared(session, kind, needed)
+
+
+def _shared(session: Session, kind: LetterKind, needed: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    designs = {sha256[:DESIGN_CHARACTERS] for sha256, _ in needed}
+    stored = (
+        select(Variant.sha256, Variant.language, Variant.id)
+        .join(Letter, Letter.id == Variant.letter_id)
+        .where(Letter.occasion == total_of(kind), Variant.design.in_(designs))
+    )
+    return {(row[0], row[1]): row[2] for row in session.execute(stored) if (row[0], row[1]) in needed}

@@ -58,11 +58,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("place", name=op.f("pk_relay_capabilities")),
         sqlite_autoincrement=True,
     )
+    # Letters of deleted sign-ups are folded into a total, and their texts deleted.
+    op.create_index("ix_deliveries_variant_id", "deliveries", ["variant_id"])
+    gone = sa.text("signup_id IS NULL AND kind = 'confirmation'")
+    op.create_index("ix_letters_signup_is_gone", "letters", ["id"], postgresql_where=gone, sqlite_where=gone)
     # Last, because a new column stops even reading until the transaction ends.
     for table, columns in COLUMNS.items():
         for column in columns:
             op.add_column(table, column)
     received, slow = sa.text("state = 'received'"), sa.text("slow_lane_at IS NOT NULL")
+    asked = sa.text("state = 'asked'")
+    op.create_index("ix_signups_asked", "signups", ["address_key"], postgresql_where=asked, sqlite_where=asked)
     op.create_index(
         "ix_signups_received_by_network",
         "signups",

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from newsletter import addresses
 from newsletter.consent import signups
 from newsletter.consent.ledger import Trace
+from newsletter.consent.limits import networks
 from newsletter.consent.wording_publication import CONFIRM_WITHIN
 from newsletter.content.digests import digests
 from newsletter.newsletters import Newsletter
@@ -70,6 +71,7 @@ def _row(signup: SignupForm, site: Site, trace: Trace, *, page: str) -> dict[str
     return signups.values(
         address=signup.address,
         fold_key=addresses.fold(site.keyring, signup.address.key),
+        network_key=networks.keys(site.keyring, trace.ip).network or "",
         newsletters=[newsletter.id for newsletter in signup.newsletters],
         wording_id=signup.wording.id,
         form=signup.wording.form_exhibit,

@@ -1,0 +1,56 @@
+"""Read what the database holds about the people of a set, with one statement for each kind of row."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, select
+from sqlalchemy.orm import Session
+
+from newsletter.consent import subscribers, suppressions
+from newsletter.consent.limits import inboxes, tickets
+from newsletter.consent.signups import ASKED, Signup
+from newsletter.consent.subscribers import Standing
+from newsletter.keys import Keyring
+from newsletter.mail.mailings.confirmations.rules import ASK_AGAIN_AFTER, Known
+
+
+def read(
+    session: Session, keyring: Keyring, signups: Sequence[Row[Any]], newsletters: frozenset[int], *, now: datetime
+) -> Known:
+    """Lock the known subscribers of a set, in the order of their addresses, and then read what is known about them."""
+    addresses = {signup.address_key for signup in signups}
+    known = subscribers.lock_all(session, addresses)
+    standings = subscribers.standings(session, {subscriber.id for subscriber in known.values()})
+    inbox_of = {address: inboxes.inbox(address) for address in addresses}
+    asked = {
+        (address, newsletter)
+        for address, newsletter in _asked_lately(session, addresses, now=now)
+        if address in known and standings.get((known[address].id, newsletter)) == Standing.ASKED
+    }
+    return Known(
+        subscribers=known,
+        standings=standings,
+        asked=asked,
+        inboxes=inbox_of,
+        tickets=_tickets(session, keyring, {inbox.key for inbox in inbox_of.values()}, now=now),
+        never=suppressions.never(session, keyring, addresses),
+        newsletters=newsletters,
+    )
+
+
+def _asked_lately(session: Session, addresses: set[str], *, now: datetime) -> list[tuple[str, int]]:
+    """Return the newsletters that letters of the last ten minutes asked these addresses about."""
+    asked_at = func.coalesce(Signup.asked_at, Signup.received_at)
+    rows = select(Signup.address_key, Signup.newsletters).where(ASKED, Signup.address_key.in_(addresses))
+    lately = session.execute(rows.where(asked_at > now - ASK_AGAIN_AFTER))
+    return [(address, number) for address, numbers in lately for number in numbers]
+
+
+def _tickets(session: Session, keyring: Keyring, inbox_keys: set[str], *, now: datetime) -> dict[str, set[int]]:
+    """Return the numbers of the tickets taken, by inbox, under whichever key of the keyring they were taken."""
+    folds = {inboxes.fold(keyring, inbox, key=key): inbox for key in keyring for inbox in inbox_keys}
+    numbers: dict[str, set[int]] = {inbox: set() for inbox in inbox_keys}
+    for fold_key, taken in tickets.taken(session, list(folds), now=now).items():
+        numbers[folds[fold_key]] |= taken
+    return numbers

@@ -1,0 +1,56 @@
+"""Delete rows that only count or limit something, once their time is over."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, delete, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from newsletter.consent.ledger import TraceRow
+from newsletter.consent.limits.pressure import LetterCount
+from newsletter.consent.limits.tickets import Ticket
+from newsletter.consent.signups import SignupLetter
+from newsletter.store.database import Base
+
+BATCH_SIZE = 2000  # rows of one table in one transaction
+
+TICKET_LIFETIME = timedelta(hours=24)  # then the inbox may take it again
+COUNT_LIFETIME = timedelta(hours=2)  # the limits look back one hour, in steps of ten minutes
+RESERVATION_LIFETIME = timedelta(days=2)  # written by the release before; its day ends at most 24 hours after its date
+
+
+class Expiring(NamedTuple):
+    """Rows that expire: the columns of their key and the condition that their time is over."""
+
+    row: type[Base]
+    key: Sequence[InstrumentedAttribute[Any]]
+    is_over: ColumnElement[bool]
+
+
+def expiring(now: datetime) -> list[Expiring]:
+    """Return which rows have expired by now."""
+    return [
+        Expiring(TraceRow, [TraceRow.entry_id], TraceRow.expires_at <= now),
+        Expiring(Ticket, [Ticket.fold_key, Ticket.number], Ticket.taken_at <= now - TICKET_LIFETIME),
+        Expiring(LetterCount, [LetterCount.key, LetterCount.since], LetterCount.since <= now - COUNT_LIFETIME),
+        Expiring(
+            SignupLetter,
+            [SignupLetter.fold_key, SignupLetter.newsletter_id, SignupLetter.day],
+            SignupLetter.day < (now - RESERVATION_LIFETIME).date(),
+        ),
+    ]
+
+
+def delete_expired(session: Session, *, now: datetime, limit: int = BATCH_SIZE) -> bool:
+    """Delete at most `limit` expired rows of each table; return whether there may be more.
+
+    A row that another transaction holds is left for the next call, so that nobody waits for somebody else in a circle.
+    """
+    more = False
+    for row, key, is_over in expiring(now):
+        some = select(*key).where(is_over).limit(limit).with_for_update(skip_locked=True)
+        gone = delete(row).where(tuple_(*key).in_(some))
+        deleted = session.execute(gone, execution_options={"synchronize_session": False})
+        more = more or deleted.rowcount == limit  # type: ignore[attr-defined]  # the result of a DELETE has it
+    return more

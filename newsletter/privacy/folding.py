@@ -1,0 +1,136 @@
+"""Fold the letters of deleted sign-ups into one total per kind, so that the sums hold and the rows go.
+
+A letter's rows are deleted, and in the same transaction its deliveries are added to the tallies and to the audience of
+the total (`letters.total`). Evidence names a letter's text by its hash for ever, so the text is kept as an exhibit
+first.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from newsletter.consent import exhibits
+from newsletter.consent.exhibits import Exhibit
+from newsletter.mail.delivery.deliveries import OPEN, WAITING, Delivery, DeliveryStatus, Tally, has_status, not_sent
+from newsletter.mail.letters import letters
+from newsletter.mail.letters.letters import EXHIBIT, SIGNUP_IS_GONE, Letter, LetterKind, Variant
+
+BATCH_SIZE = 300  # letters in one transaction
+
+Counts = Counter[tuple[int, DeliveryStatus]]  # deliveries by worker (0: none) and status
+
+
+class OwnText(NamedTuple):
+    """A variant that belongs to one letter only."""
+
+    letter_id: int
+    sha256: str
+    is_shared: bool  # whether a delivery of another letter names it
+
+
+def fold_orphans(session: Session, *, now: datetime, limit: int = BATCH_SIZE) -> int:
+    """Fold confirmation letters whose sign-up is gone; return how many, at most `limit`."""
+    return fold(
+        session,
+        and_(SIGNUP_IS_GONE, Letter.occasion != letters.total_of(LetterKind.CONFIRMATION)),
+        now=now,
+        limit=limit,
+    )
+
+
+def fold(session: Session, which: ColumnElement[bool], *, now: datetime, limit: int | None = None) -> int:
+    """Fold those confirmation letters among these whose deliveries are final; return how many were folded.
+
+    A delivery that waits is ended first: nobody may get the letter any more. A letter that a worker is sending now, one
+    whose sums are wrong and one whose text was changed stay as they are; `fold_orphans` finds the first of them later,
+    and doctor the others.
+    """
+    audiences = _lock(session, which, limit)
+    if not audiences:
+        return 0
+    _end_waiting(session, audiences, now)
+    counts = _counts(session, audiences)
+    texts = _own_texts(session, audiences)
+    kept = _keep_texts(session, texts)
+    unfit = {each.letter_id for each in texts if each.is_shared or each.sha256 not in kept}
+    final = [
+        number
+        for number, audience in audiences.items()
+        if number not in unfit and counts[number].total() == audience and not any(s in OPEN for _, s in counts[number])
+    ]
+    if final:
+        _delete(session, final)
+        _add_to_total(session, sum((counts[number] for number in final), Counter()), now)
+    return len(final)
+
+
+def _lock(session: Session, which: ColumnElement[bool], limit: int | None) -> dict[int, int]:
+    """Lock letters that no other worker folds now; return their audiences by id."""
+    rows = select(Letter.id, Letter.audience).where(Letter.kind == LetterKind.CONFIRMATION, which).order_by(Letter.id)
+    return {row.id: row.audience for row in session.execute(rows.limit(limit).with_for_update(skip_locked=True))}
+
+
+def _end_waiting(session: Session, of: Collection[int], now: datetime) -> None:
+    """End the deliveries that wait, unless a worker is claiming them now."""
+    waiting = select(Delivery.id).where(Delivery.letter_id.in_(of), has_status(*WAITING))
+    end = update(Delivery).where(Delivery.id.in_(waiting.with_for_update(skip_locked=True)), has_status(*WAITING))
+    status = not_sent(DeliveryStatus.WITHHELD)
+    session.execute(end.values(status=status, decided_at=now), execution_options={"synchronize_session": False})
+
+
+def _counts(session: Session, of: Collection[int]) -> Mapping[int, Counts]:
+    """Return the deliveries of letters, tallies included, by letter."""
+    worker = func.coalesce(Delivery.carrier_id, 0)
+    rows = select(Delivery.letter_id, worker, Delivery.status, func.count()).where(Delivery.letter_id.in_(of))
+    tallies = select(Tally.letter_id, Tally.carrier_id, Tally.status, Tally.n).where(Tally.letter_id.in_(of))
+    grouped = rows.group_by(Delivery.letter_id, worker, Delivery.status)
+    counts: defaultdict[int, Counts] = defaultdict(Counter)
+    for letter, carrier, status, number in [*session.execute(grouped), *session.execute(tallies)]:
+        counts[letter][carrier, status] += number
+    return counts
+
+
+def _own_texts(session: Session, of: Collection[int]) -> list[OwnText]:
+    elsewhere = exists().where(Delivery.variant_id == Variant.id, Delivery.letter_id != Variant.letter_id)
+    rows = select(Variant.letter_id, Variant.sha256, elsewhere).where(Variant.letter_id.in_(of))
+    return [OwnText._make(row) for row in session.execute(rows)]
+
+
+def _keep_texts(session: Session, texts: Collection[OwnText]) -> set[str]:
+    """Keep each text as an exhibit, and return the hashes of those that are kept now. A changed text is not kept."""
+    wanted = {each.sha256 for each in texts}
+    kept = set(session.scalars(select(Exhibit.sha256).where(Exhibit.sha256.in_(wanted)))) if wanted else set()
+    if missing := wanted - kept:
+        owners = [each.letter_id for each in texts if each.sha256 in missing]
+        for variant in session.scalars(select(Variant).where(Variant.letter_id.in_(owners))):
+            if variant.sha256 in missing - kept and variant.is_intact():
+                kept.add(exhibits.keep(session, EXHIBIT, variant.sheet.source))
+            session.expunge(variant)
+    return kept
+
+
+def _delete(session: Session, which: Collection[int]) -> None:
+    for row in (Delivery, Tally, Variant):
+        session.execute(delete(row).where(row.letter_id.in_(which)))
+    session.execute(delete(Letter).where(Letter.id.in_(which)))
+
+
+def _add_to_total(session: Session, counts: Counts, now: datetime) -> None:
+    total = letters.total(session, LetterKind.CONFIRMATION, now=now)
+    rows = [
+        {"letter_id": total, "carrier_id": carrier, "status": status, "n": number}
+        for (carrier, status), number in sorted(counts.items())
+    ]
+    if rows:
+        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+        add = dialect.insert(Tally).values(rows)
+        key = [Tally.letter_id, Tally.carrier_id, Tally.status]
+        session.execute(add.on_conflict_do_update(index_elements=key, set_={"n": Tally.n + add.excluded.n}))
+    # Last, so that workers that fold at the same time wait for each other only here.
+    grown = update(Letter).where(Letter.id == total).values(audience=Letter.audience + counts.total())
+    session.execute(grown, execution_options={"synchronize_session": False})
