@@ -23,12 +23,13 @@ from newsletter.web.access_log import AccessLog
 from newsletter.web.guards import Guards, refuse_by_length, route_rules
 from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
+from newsletter.web.plain_route import PlainRoute
 from newsletter.web.public import archive, links_in_letters, signup
 from newsletter.web.site import Site
 
 # Seconds between two wake-ups of the workers. The first sign-up wakes them at once; a message costs the site as much
 # processor time as a sign-up, so those that follow share one.
-WAKE_INTERVAL = 0.1
+WAKE_INTERVAL = 0.2
 
 
 def create_app(
@@ -61,6 +62,7 @@ def create_app(
     failures.install(app)
     app.add_middleware(AccessLog)
     app.add_middleware(Guards)  # the middleware added last is the outermost
+    app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
     for router in (signup.router, links_in_letters.router, archive.router, health.router, metrics.router):
         app.include_router(router)
     if app.state.site.shows_outbox:
