@@ -61,6 +61,7 @@ class SignupBenchmark:
             rounds = [self._round(number, site, bare, workers) for number in range(self._options.rounds)]
             beside = self._beside_an_issue(issue, site, workers) if issue else None
         return {
+            **_totals([each for one in rounds for each in _measured(one)] + ([beside] if beside else [])),
             "given": asdict(self._options),
             "limits": _limits(self._environment.settings),
             "machine": machine,
@@ -205,19 +206,29 @@ def _wait_for_letters(workers: BenchWorkers, expected: int) -> None:
         time.sleep(POLL_SECONDS)
 
 
+def _measured(figures: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the figures of each measurement in a round."""
+    for routes in (*figures["rates"].values(), figures["at_most"]):
+        yield from (routes["site"], routes["bare"])
+    if figures["at_once"]:
+        yield figures["at_once"]
+
+
+def _totals(measured: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Return the sums that must be zero."""
+    return {name: sum(each[name] for each in measured) for name in ("refused", "unanswered", "lost", "doubled")}
+
+
 def _ratios(measured: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return the site's figures divided by those of the bare route."""
     site, bare = measured["site"], measured["bare"]
     pairs = {
         "cpu_of_site": (site["cpu_ms_per_signup"]["site"], bare["cpu_ms_per_signup"]["site"]),
+        "cpu_of_postgresql": (site["cpu_ms_per_signup"]["postgresql"], bare["cpu_ms_per_signup"]["postgresql"]),
         "p99": (site["answers"]["p99_ms"], bare["answers"]["p99_ms"]),
         "answers_per_second": (site["answers_per_second"], bare["answers_per_second"]),
     }
-    return {
-        "ratio_to_bare": {
-            name: round(ours / theirs, 2) if ours and theirs else None for name, (ours, theirs) in pairs.items()
-        }
-    }
+    return {"ratio_to_bare": {name: round(a / b, 2) if a and b else None for name, (a, b) in pairs.items()}}
 
 
 def _summary(figures: dict[str, Any]) -> str:
