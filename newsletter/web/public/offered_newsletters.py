@@ -35,6 +35,7 @@ class OfferedNewsletters:
     newsletters: Mapping[str, Newsletter]
     current_wordings: Mapping[int, Wording]  # the newest of each newsletter and language
     older_wordings: Mapping[int, Wording] = field(default_factory=dict)  # those that forms have named
+    can_reach_utf8: bool = True  # whether a relay may take an address whose local part is outside ASCII
     answers: dict[tuple[int, ...], bytes] = field(default_factory=dict)  # rendered from these rows, by newsletters' ids
 
     def newsletter(self, slug: str) -> Newsletter:
@@ -69,8 +70,15 @@ class OfferedNewsletters:
 class OfferedNewslettersCache:
     """Reads the offered newsletters again when they are older than MAX_AGE or lack a requested one."""
 
-    def __init__(self, database: Database, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        can_reach_utf8: Callable[[Session], bool] = lambda _: True,
+    ) -> None:
         self._database = database
+        self._can_reach_utf8 = can_reach_utf8
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._offered = OfferedNewsletters({}, {})
@@ -91,7 +99,7 @@ class OfferedNewslettersCache:
             age = self._monotonic() - self._read_at
             if age >= MAX_AGE or (age >= MIN_AGE and not self._offered.has(names) and not self._is_older(names)):
                 with self._database.reading() as session:
-                    self._offered = _read(session, self._older)
+                    self._offered = _read(session, self._older, can_reach_utf8=self._can_reach_utf8(session))
                 self._read_at = self._monotonic()
             if self._is_older(names):
                 self._add_older(names.wording)
@@ -110,7 +118,7 @@ class OfferedNewslettersCache:
             self._older[wording.id] = wording
 
 
-def _read(session: Session, older: Mapping[int, Wording]) -> OfferedNewsletters:
+def _read(session: Session, older: Mapping[int, Wording], *, can_reach_utf8: bool) -> OfferedNewsletters:
     offered = {newsletter.slug: newsletter for newsletter in newsletters.every(session)}
     series = Wording.newsletter_id, Wording.language
     newest = select(*series, func.max(Wording.version).label("version")).group_by(*series).subquery()
@@ -122,4 +130,4 @@ def _read(session: Session, older: Mapping[int, Wording]) -> OfferedNewsletters:
             & (Wording.version == newest.c.version),
         )
     )
-    return OfferedNewsletters(offered, {wording.id: wording for wording in rows}, older)
+    return OfferedNewsletters(offered, {wording.id: wording for wording in rows}, older, can_reach_utf8)
