@@ -85,8 +85,14 @@ class SignupLetter(Base):
     day: Mapped[date] = mapped_column(Date, primary_key=True)
 
 
-def receive(
-    session: Session,
+# The columns of `values`.
+FORM_COLUMNS = (
+    *("address", "address_key", "fold_key", "newsletters", "wording_id", "form", "evidence"),
+    *("received_at", "forget_at", "state", "network_key", "nonce"),
+)
+
+
+def values(
     *,
     address: Address,
     fold_key: str,
@@ -96,26 +102,30 @@ def receive(
     evidence: Mapping[str, str],
     now: datetime,
     network_key: str = "",
-) -> None:
-    """Store a posted form with exactly one INSERT, whoever the address belongs to.
+) -> dict[str, Any]:
+    """Return the row of a posted form: the same columns for everybody, whoever the address belongs to.
 
     `network_key` is the key of the client's network (`networks.keys`), or "" if it has none.
     """
-    row = insert(Signup).values(
-        address=address.written,
-        address_key=address.key,
-        fold_key=fold_key,
-        newsletters=list(newsletters),
-        wording_id=wording_id,
-        form=form,
-        evidence=dict(evidence),
-        received_at=now,
-        forget_at=now + LINK_LIFETIME,
-        state=SignupState.RECEIVED,
-        network_key=network_key,
-        nonce=secrets.randbits(63),
-    )
-    session.execute(row)
+    return {
+        "address": address.written,
+        "address_key": address.key,
+        "fold_key": fold_key,
+        "newsletters": list(newsletters),
+        "wording_id": wording_id,
+        "form": form,
+        "evidence": dict(evidence),
+        "received_at": now,
+        "forget_at": now + LINK_LIFETIME,
+        "state": SignupState.RECEIVED,
+        "network_key": network_key,
+        "nonce": secrets.randbits(63),
+    }
+
+
+def receive(session: Session, **form: Any) -> None:
+    """Store a posted form, given as to `values`, with exactly one INSERT."""
+    session.execute(insert(Signup.__table__), values(**form))  # type: ignore[arg-type]
 
 
 def next_received(session: Session, *, now: datetime) -> Signup | None:

@@ -1,6 +1,7 @@
 """Sign-ups: one INSERT per form, one worker per sign-up, one confirmation letter per inbox and day."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -8,8 +9,9 @@ from sqlalchemy import event, select, text
 
 from newsletter import addresses
 from newsletter.consent import signups
-from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupLetter, SignupState
+from newsletter.consent.signups import FORM_COLUMNS, LINK_LIFETIME, Signup, SignupLetter, SignupState
 from newsletter.consent.wordings import Wording
+from newsletter.store.group_commit import GroupCommit
 from tests.builders import KEYRING, a_newsletter, a_signup
 from tests.clock import NOON
 from tests.servers.databases import opened
@@ -52,6 +54,33 @@ def test_a_posted_form_is_stored_with_exactly_one_statement(database, begin, rea
         assert (found.address, found.address_key) == ("Ana@example.org", "ana@example.org")
         assert (found.newsletters, found.evidence) == ([newsletter.id], {"name": "Ana"})
         assert (found.received_at, found.state) == (NOON, SignupState.RECEIVED)
+
+
+def test_a_group_of_forms_is_stored_like_each_of_them_alone(database, begin, reading):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        wording = session.scalars(select(Wording)).one()
+    form = {
+        "address": addresses.parse("Žofie+news@bücher.example"),
+        "fold_key": "k1:x",
+        "newsletters": [newsletter.id],
+        "wording_id": wording.id,
+        "form": wording.form_exhibit,
+        "evidence": {"name": "O'Neill \\ “小雪” \U0001f4e8", "page": "https://example.org/?a=%00&b={}"},
+        "now": NOON,
+        "network_key": "network:k1:y",
+    }
+    with closing(GroupCommit(database, Signup, FORM_COLUMNS)) as commits:
+        for future in [commits.insert(signups.values(**form)) for _ in range(3)]:
+            future.result(30)
+    with begin() as session:
+        signups.receive(session, **form)
+    with reading() as session:
+        compared = [column for column in Signup.__table__.columns if column.name not in ("id", "nonce")]
+        rows = session.execute(select(*compared)).all()
+        assert len(rows) == 4
+        assert {str(row) for row in rows} == {str(rows[-1])}
+        assert len(set(session.scalars(select(Signup.nonce)))) == 4
 
 
 def test_no_two_sign_ups_have_the_same_nonce(begin):
