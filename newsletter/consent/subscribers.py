@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, Table, func, or_, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, Table, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -83,6 +83,11 @@ def lock_by_key(session: Session, address_key: str) -> Subscriber | None:
     The lock allows one decision about a person at a time.
     """
     return _locked(session, Subscriber.address_key == address_key)
+
+
+def by_id(session: Session, subscriber_id: int) -> Subscriber | None:
+    """Return the subscriber of this id; None if it is unknown."""
+    return session.get(Subscriber, subscriber_id)
 
 
 def lock_by_id(session: Session, subscriber_id: int) -> Subscriber | None:
@@ -212,6 +217,14 @@ def set_standing(
     elif subscription.standing != standing:
         subscription.standing, subscription.since = standing, now
     session.flush()
+
+
+def set_standings(
+    session: Session, subscriber_id: int, newsletters: Collection[int], standing: Standing, *, now: datetime
+) -> None:
+    """Update existing subscriptions, whose standing differs, after entries were appended."""
+    chosen = Subscription.subscriber_id == subscriber_id, Subscription.newsletter_id.in_(newsletters)
+    session.execute(update(Subscription).where(*chosen).values(standing=standing, since=now))
 
 
 def count(session: Session, newsletter_id: int) -> int:

@@ -26,7 +26,10 @@ from newsletter.web.site import Site
 
 HOST = "127.0.0.1"
 FOLDER = Path("var") / "demo"
-UVICORN_ARGUMENTS = ("--factory", "newsletter.web:create_app", "--no-proxy-headers", "--timeout-graceful-shutdown", "5")
+UVICORN_ARGUMENTS = (
+    *("--factory", "newsletter.web:create_app", "--http", "newsletter.web.http_protocol:PunctualHTTP"),
+    *("--no-proxy-headers", "--timeout-graceful-shutdown", "5"),
+)
 
 
 @dataclass(frozen=True)
