@@ -1,6 +1,9 @@
 """Check how PostgreSQL finds rows, by its plans and statistics instead of by timing."""
 
-from sqlalchemy import text
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from newsletter.mail.delivery.deliveries import Delivery
@@ -44,11 +47,32 @@ def blocks_read(session: Session) -> int:
     return int(session.scalar(text(relations)))
 
 
-def rows_read(session: Session) -> int:
-    """Return how many rows of deliveries and their readers this transaction has read, in tables and indexes."""
+def rows_read(session: Session, *tables: str) -> int:
+    """Return how many rows this transaction has read, in these tables and their indexes; by default deliveries' and
+    their readers'.
+    """
     counts = """
-        WITH tables AS (SELECT unnest(ARRAY['deliveries', 'subscribers', 'subscriptions']::regclass[]) AS oid)
+        WITH tables AS (SELECT unnest(CAST(:tables AS regclass[])) AS oid)
         SELECT sum(pg_stat_get_xact_tuples_returned(oid)) FROM pg_class
          WHERE oid IN (TABLE tables)
             OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid IN (TABLE tables))"""
-    return int(session.scalar(text(counts)))
+    names = list(tables or ("deliveries", "subscribers", "subscriptions"))
+    return int(session.scalar(text(counts), {"tables": names}))
+
+
+def sqlite_plans(session: Session, run: Callable[[], object]) -> list[str]:
+    """Return the plan of each statement that `run` executes in this session, on SQLite."""
+    statements: list[tuple[str, Any]] = []
+
+    def record(*arguments: Any) -> None:
+        statements.append((arguments[2], arguments[3]))
+
+    engine = session.get_bind()
+    event.listen(engine, "before_cursor_execute", record)
+    run()
+    event.remove(engine, "before_cursor_execute", record)
+    connection = session.connection()
+    return [
+        "\n".join(row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
+        for statement, parameters in statements
+    ]

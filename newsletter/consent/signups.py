@@ -95,8 +95,12 @@ def receive(
     form: str,
     evidence: Mapping[str, str],
     now: datetime,
+    network_key: str = "",
 ) -> None:
-    """Store a posted form with exactly one INSERT, whoever the address belongs to."""
+    """Store a posted form with exactly one INSERT, whoever the address belongs to.
+
+    `network_key` is the key of the client's network (`networks.keys`), or "" if it has none.
+    """
     row = insert(Signup).values(
         address=address.written,
         address_key=address.key,
@@ -108,6 +112,7 @@ def receive(
         received_at=now,
         forget_at=now + LINK_LIFETIME,
         state=SignupState.RECEIVED,
+        network_key=network_key,
         nonce=secrets.randbits(63),
     )
     session.execute(row)

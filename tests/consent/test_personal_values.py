@@ -60,7 +60,7 @@ def journey(service: WholeService) -> WholeService:
 def test_the_address_and_the_name_are_stored_only_where_they_can_be_erased(journey):
     rows = journey.rows()
     assert {Event.CONFIRMED, Event.WITHDRAWN, Event.REFUSED} <= {value for row in rows["ledger"] for value in row}
-    assert all(rows[table] for table in ("signup_letters", "suppressions", "deliveries", "traces"))
+    assert all(rows[table] for table in ("tickets", "suppressions", "deliveries", "traces"))
     found = tables_containing(journey, ANA, "ana.garcia", NAME, BROWSER)
     assert found == {"signups", "subscribers", "evidence", "traces"}
     assert not found & NEVER

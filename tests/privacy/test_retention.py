@@ -50,7 +50,7 @@ def ask(service: WholeService, email: str = ANA, slug: str = "morning"):
 
 
 def confirm(service: WholeService, letter) -> None:
-    assert service.browser.post(service.link(letter, "confirm")).status_code == 200
+    assert service.browser.post(service.link(letter, "confirm"), data={"confirm": "yes"}).status_code == 200
 
 
 def leave(service: WholeService, letter) -> None:
@@ -251,7 +251,7 @@ def test_the_confirmation_link_says_confirmed_before_while_the_person_reads(serv
     link = service.link(letter := ask(service), "confirm")
     confirm(service, letter)
     wait(service, days=400)
-    for answer in (service.browser.get(link), service.browser.post(link)):
+    for answer in (service.browser.get(link), service.browser.post(link, data={"confirm": "yes"})):
         assert answer.status_code == 200
         assert "You have already confirmed" in answer.text
     assert events(service) == [Event.REQUESTED, Event.CONFIRMED]

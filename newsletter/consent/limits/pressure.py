@@ -1,17 +1,34 @@
-"""Pressure: how many confirmation letters were owed lately for one network, for one domain and overall."""
+"""Pressure: how many confirmation letters were owed lately for one network, for one domain and overall.
+
+The counts stand in the database and are written in the transaction that owes the letters, so nothing that is lost or
+emptied beside it opens a limit. An hour is the current ten minutes and the six before, so that no sixty minutes have
+more letters than the limit. A new secret key begins new counts.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import String, select
+from sqlalchemy import ARRAY, ColumnElement, Insert, Select, String, bindparam, func, select, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from newsletter.consent.limits import networks
+from newsletter.consent.limits.mailbox_providers import MAILBOX_PROVIDERS
+from newsletter.keys import Keyring, to_base64url
 from newsletter.settings import Settings
-from newsletter.store.database import Base
+from newsletter.store import bulk_rows
+from newsletter.store.database import ID_TYPE, Base, UtcDateTime
 
-OVERALL = "all"
+DOMAIN = "domain"  # the purpose of its MACs, and what its keys begin with
+OVERALL = "all"  # the key of all letters
+LAPSED = "lapsed"  # the key of the letters that got no turn in the slow lane; they are in no other count
+HOUR = timedelta(hours=1)
+BUCKET_MINUTES = 10
+LOCK_ID = int.from_bytes(b"pressure", "big") >> 1  # PostgreSQL's advisory locks have signed 64-bit numbers
 
 
 class LetterCount(Base):
@@ -24,69 +41,152 @@ class LetterCount(Base):
     n: Mapped[int]
 
 
-class Limits(NamedTuple):
-    """How many confirmation letters an hour may be owed."""
+COUNTS = Base.metadata.tables[LetterCount.__tablename__]
 
-    per_host: int
-    per_network: int
-    per_domain: int
-    per_hour: int
+
+class Limits(NamedTuple):
+    """How many confirmation letters may be owed in an hour."""
+
+    host: int
+    network: int
+    domain: int
+    overall: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """Return the limits in the settings."""
+        return cls(
+            settings.confirmations_per_host,
+            settings.confirmations_per_network,
+            settings.confirmations_per_domain,
+            settings.confirmations_per_hour,
+        )
 
 
 class Candidate(NamedTuple):
-    """A letter that may be owed: the keys of its networks and its recipient's domain, None where no limit applies."""
+    """A letter that may be owed: the keys that it counts for; None where no limit applies."""
 
     host: str | None
     network: str | None
     domain: str | None
+    overall: str = OVERALL
 
 
+def candidate(keyring: Keyring, *, ip: str | None, address_key: str) -> Candidate:
+    """Return what a letter to this address counts for, if a client with this IP address asked for it."""
+    domain = address_key.rpartition("@")[2]
+    if domain in MAILBOX_PROVIDERS:
+        return Candidate(*networks.keys(keyring, ip), None)
+    mac = to_base64url(keyring.mac(DOMAIN, domain.encode()))
+    return Candidate(*networks.keys(keyring, ip), f"{DOMAIN}:{keyring.newest}:{mac}")
+
+
+@dataclass
 class Room:
-    """What the limits still allow, counted in memory."""
+    """What the limits leave for further letters, counted in memory: see `room`."""
 
-    def __init__(self, counts: dict[str, int], limits: Limits, since: datetime) -> None:
-        self._counts, self._limits, self._since = counts, limits, since
-        self._taken: Counter[str] = Counter()
+    counts: Counter[str]  # the letters of the hour, by key
+    limits: Limits
+    now: datetime
+    _taken: Counter[str] = field(default_factory=Counter)
+
+    def has(self, candidate: Candidate) -> bool:
+        """Return whether a letter fits all its limits."""
+        limited = zip(candidate, self.limits, strict=True)
+        return all(self.counts[key] < limit for key, limit in limited if key is not None)
 
     def take(self, candidate: Candidate) -> bool:
-        keys = [key for key in candidate if key] + [OVERALL]
-        limits = [limit for key, limit in zip(candidate, self._limits, strict=False) if key] + [self._limits.per_hour]
-        if any(self._counts.get(key, 0) >= limit for key, limit in zip(keys, limits, strict=True)):
+        """Count a letter if it fits all its limits, else count nothing; return whether it fits."""
+        if not self.has(candidate):
             return False
-        for key in keys:
-            self._counts[key] = self._counts.get(key, 0) + 1
-            self._taken[key] += 1
+        keys = [key for key in candidate if key is not None]
+        self.counts.update(keys)
+        self._taken.update(keys)
         return True
 
     def write(self, session: Session) -> None:
-        for key, n in sorted(self._taken.items()):
-            known = session.get(LetterCount, (key, self._since))
-            if known:
-                known.n += n
-            else:
-                session.add(LetterCount(key=key, since=self._since, n=n))
-        session.flush()
+        """Add the letters taken to the stored counts, in one statement."""
+        add(session, self._taken, now=self.now)
+        self._taken = Counter()
 
 
 def room(session: Session, candidates: Sequence[Candidate], limits: Limits, *, now: datetime) -> Room:
-    keys = {key for candidate in candidates for key in candidate if key} | {OVERALL}
-    since = now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
-    rows = session.execute(
-        select(LetterCount.key, LetterCount.n)
-        .where(LetterCount.key.in_(keys), LetterCount.since > since - timedelta(hours=1, minutes=5))
-        .order_by(LetterCount.key, LetterCount.since)
-        .with_for_update()
-    )
-    counts: Counter[str] = Counter()
-    for key, n in rows:
-        counts[key] += n
-    return Room(counts, limits, since)
+    """Return the room for these letters. Until this transaction ends, no other one gets any, so it is exact."""
+    if not _on_sqlite(session):  # there a transaction that writes is alone anyway
+        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK_ID})
+    return glance(session, candidates, limits, now=now)
 
 
-def limits(settings: Settings) -> Limits:
-    return Limits(
-        settings.confirmations_per_host,
-        settings.confirmations_per_network,
-        settings.confirmations_per_domain,
-        settings.confirmations_per_hour,
+def glance(session: Session, candidates: Sequence[Candidate], limits: Limits, *, now: datetime) -> Room:
+    """Return the room for these letters, without a lock: other transactions may be about to take it."""
+    keys = {key for each in candidates for key in each if key is not None}
+    return Room(count(session, keys, now=now), limits, now)
+
+
+def count(session: Session, keys: Collection[str], *, now: datetime) -> Counter[str]:
+    """Return the letters of the last hour, by key."""
+    if not keys:
+        return Counter()
+    on_sqlite = _on_sqlite(session)
+    given = bulk_rows.encode({"key": key} for key in keys) if on_sqlite else sorted(keys)
+    rows = session.execute(_counting(on_sqlite=on_sqlite), {"keys": given, **_hour(now)})
+    return Counter({row.key: int(row.n) for row in rows})
+
+
+def add(session: Session, counted: Counter[str], *, now: datetime) -> None:
+    """Add to the stored counts. Transactions that add to several keys must hold the lock of `room`."""
+    if counted:
+        rows = bulk_rows.encode({"key": key, "n": n} for key, n in sorted(counted.items()))
+        session.execute(_adding(on_sqlite=_on_sqlite(session)), {"counted": rows, "since": _bucket(now)})
+
+
+def full(session: Session, limits: Limits, *, now: datetime) -> dict[str, int]:
+    """Return how many hosts, networks and domains are at their limit. It reads all counts of the hour."""
+    hour = _hour(now)
+    counts = select(LetterCount.key).where(LetterCount.since.between(hour["earliest"], hour["latest"]))
+    at_limit = {}
+    for kind, limit in ((networks.HOST, limits.host), (networks.NETWORK, limits.network), (DOMAIN, limits.domain)):
+        keys = counts.where(LetterCount.key.startswith(f"{kind}:"))
+        reached = keys.group_by(LetterCount.key).having(func.sum(LetterCount.n) >= limit).subquery()
+        at_limit[kind] = session.scalar(select(func.count()).select_from(reached)) or 0
+    return at_limit
+
+
+def _bucket(now: datetime) -> datetime:
+    now = now.astimezone(UTC)
+    return now.replace(minute=now.minute // BUCKET_MINUTES * BUCKET_MINUTES, second=0, microsecond=0)
+
+
+def _hour(now: datetime) -> dict[str, datetime]:
+    """Return the first and last bucket that count now; the clock of the worker that counted may be ahead of ours."""
+    return {"earliest": _bucket(now) - HOUR, "latest": _bucket(now) + HOUR}
+
+
+@cache
+def _counting(*, on_sqlite: bool) -> Select[str, int]:
+    is_given: ColumnElement[bool]
+    if on_sqlite:
+        is_given = LetterCount.key.in_(select(bulk_rows.table_of("keys", {"key": String()}, on_sqlite=True)))
+    else:
+        is_given = LetterCount.key == func.any(bindparam("keys", type_=ARRAY(String())))
+    earliest, latest = (bindparam(name, type_=UtcDateTime()) for name in ("earliest", "latest"))
+    # As a condition of the rows, the hour would let PostgreSQL read all counts of the hour by the index on `since`.
+    of_the_hour = func.sum(LetterCount.n).filter(LetterCount.since.between(earliest, latest))
+    counts = select(LetterCount.key, func.coalesce(of_the_hour, 0).label("n"))
+    return counts.where(is_given).group_by(LetterCount.key)
+
+
+@cache
+def _adding(*, on_sqlite: bool) -> Insert:
+    rows = bulk_rows.table_of("counted", {"key": String(), "n": ID_TYPE}, on_sqlite=on_sqlite)
+    # Without a WHERE, SQLite's parser takes ON CONFLICT for the condition of a join.
+    counted = select(rows.c.key, bindparam("since", type_=UtcDateTime()), rows.c.n).where(text("true"))
+    insert = (sqlite if on_sqlite else postgresql).insert(COUNTS).from_select(["key", "since", "n"], counted)
+    adding: Insert = insert.on_conflict_do_update(
+        index_elements=["key", "since"], set_={"n": COUNTS.c.n + insert.excluded.n}
     )
+    return adding
+
+
+def _on_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"

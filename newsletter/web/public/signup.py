@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from newsletter import addresses
 from newsletter.consent import signups
 from newsletter.consent.ledger import Trace
+from newsletter.consent.limits import networks
 from newsletter.consent.wording_publication import CONFIRM_WITHIN
 from newsletter.content.digests import digests
 from newsletter.newsletters import Newsletter
@@ -74,6 +75,7 @@ def _receive(session: Session, signup: SignupForm, site: Site, trace: Trace, *, 
         session,
         address=signup.address,
         fold_key=addresses.fold(site.keyring, signup.address.key),
+        network_key=networks.keys(site.keyring, trace.ip).network or "",
         newsletters=[newsletter.id for newsletter in signup.newsletters],
         wording_id=signup.wording.id,
         form=signup.wording.form_exhibit,

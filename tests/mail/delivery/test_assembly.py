@@ -43,6 +43,7 @@ def claimed(**options) -> Claimed:
         "subscriber": 11,
         "signup": None,
         "nonce": None,
+        "received_at": None,
         "asked_at": None,
         "name": None,
         **options,
@@ -276,7 +277,7 @@ def test_a_field_of_a_newer_release_does_not_refuse_the_reader():
 def test_a_confirmation_says_when_the_sign_up_came_and_when_its_link_expires():
     fields = ("requested_at", "expires_at")
     sheet = stored(a_sheet(**{f"X-{name}": marker(name) for name in fields}, fields=fields))
-    found = letter(assemble(sheet, asked_at=NOON + timedelta(seconds=7), zone="Asia/Kolkata"))
+    found = letter(assemble(sheet, received_at=NOON + timedelta(seconds=7), asked_at=NOON, zone="Asia/Kolkata"))
     assert found["X-requested_at"] == "Saturday 14 March 2026 at 17:30:07 (UTC+5:30)"
     assert found["X-expires_at"] == "Tuesday 17 March 2026 at 17:30 (UTC+5:30)"
     with pytest.raises(FieldError, match="requested_at"):

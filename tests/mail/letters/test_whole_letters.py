@@ -51,7 +51,15 @@ def claim(address: str, name: str | None, number: int) -> Claimed:
         "key_id": "k1",
     }
     values |= {"newsletter": 3, "sender": "letters@press.example", "return_path_domain": None, "zone": "Asia/Kolkata"}
-    values |= {"key_id": "k1", "subscriber": number, "signup": number, "nonce": number, "asked_at": NOON, "name": name}
+    values |= {
+        "key_id": "k1",
+        "subscriber": number,
+        "signup": number,
+        "nonce": number,
+        "name": name,
+        "received_at": NOON,
+        "asked_at": NOON,
+    }
     return Claimed(**{field: values.get(field) for field in Claimed._fields})
 
 
@@ -163,7 +171,7 @@ def test_a_merged_confirmation_equals_one_written_alone_and_names_no_reader(lett
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - it is UTC
 @example(datetime(2000, 12, 29, tzinfo=UTC))  # expires in the old year on Noronha, two hours behind UTC
 def test_the_times_of_a_confirmation_include_the_year_of_expiry(asked_at):
-    times = assembly.confirmation_times(asked_at, "America/Noronha")
+    times = assembly.confirmation_times(asked_at, asked_at, "America/Noronha")
     assert set(times) == {"requested_at", "expires_at"}
     expires_at = (asked_at + LINK_LIFETIME).astimezone(ZoneInfo("America/Noronha"))
     assert str(expires_at.year) in times["expires_at"]

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from jinja2 import Environment
-from sqlalchemy import Row
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent.limits import networks, pressure
+from newsletter.consent.limits import pressure
 from newsletter.consent.limits.pressure import Candidate, Limits
 from newsletter.keys import Keyring
 from newsletter.mail.mailings.confirmations import known as known_people
@@ -36,6 +36,7 @@ class Answering:
         each in the order of their keys. Raises Overtaken if another transaction changed meanwhile what was read; the
         caller then answers the set anew, in a new transaction.
         """
+        _use_indexes(session)
         newsletters = texts.read_newsletters(session, {int(number) for each in signups for number in each.newsletters})
         known = known_people.read(session, self.keyring, signups, frozenset(newsletters), now=now)
         # A decision only takes possibilities from the ones after it. So no other sign-up can be owed a letter.
@@ -84,5 +85,14 @@ class Answering:
         writing.record_requests(session, owed, ids, stored, new=new, now=now)
 
     def _candidate(self, signup: Row[Any]) -> Candidate:
-        host, network = networks.keys(self.keyring, signup.evidence.get("ip"))
-        return Candidate(host, network, signup.address_key.rpartition("@")[2])
+        return pressure.candidate(self.keyring, ip=signup.evidence.get("ip"), address_key=signup.address_key)
+
+
+def _use_indexes(session: Session) -> None:
+    """Make PostgreSQL use indexes for the rest of the transaction, also to check foreign keys.
+
+    A connection keeps the plans of these checks. Made while a table was small, they would read all of it for each row
+    until the next ANALYZE: in a flood that multiplies the work.
+    """
+    if session.get_bind().dialect.name != "sqlite":
+        session.execute(select(func.set_config("enable_seqscan", "off", True)))

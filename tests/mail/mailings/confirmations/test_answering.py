@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from newsletter.consent import decisions, suppressions
 from newsletter.consent.exhibits import Exhibit
@@ -14,7 +14,7 @@ from newsletter.consent.limits.pressure import Limits
 from newsletter.consent.limits.tickets import Ticket
 from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.consent.suppressions import Reason, Suppression
+from newsletter.consent.suppressions import Reason
 from newsletter.content.digests import digests
 from newsletter.mail.delivery import claims, results
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
@@ -141,7 +141,7 @@ def test_an_operator_allows_one_letter_to_somebody_who_said_never(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         suppressions.add(session, KEYRING, "ana@example.org", Reason.NEVER, now=NOON)
-        session.execute(update(Suppression).values(letter_allowed_at=NOON))
+        suppressions.allow_letter(session, KEYRING, "ana@example.org", now=NOON)
     assert later(begin, newsletter, "ana@example.org", minutes=1) is SignupState.ASKED
     with begin() as session:
         assert session.scalars(select(Signup.lifts_suppression)).one() is True

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Row, Table, select, update
+from sqlalchemy import Row, Table, select
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
@@ -16,7 +16,7 @@ from newsletter.consent.ledger import Entry, Event
 from newsletter.consent.limits.pressure import Limits
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing
-from newsletter.consent.suppressions import Reason, Suppression
+from newsletter.consent.suppressions import Reason
 from newsletter.mail.mailings.confirmations.processing import COLUMNS
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
@@ -128,7 +128,7 @@ def happen(session: Session, newsletter: Newsletter, event: Past, answer: Callab
         key = event.address.lower()
         suppressions.add(session, KEYRING, key, Reason.NEVER, now=NOON)
         if event.what == "allowed":
-            session.execute(update(Suppression).values(letter_allowed_at=NOON))
+            suppressions.allow_letter(session, KEYRING, key, now=NOON)
 
 
 def read_before(session: Session, newsletter: Newsletter, address: str, standing: Standing) -> None:

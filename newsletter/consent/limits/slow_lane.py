@@ -1,0 +1,114 @@
+"""The slow lane: sign-ups whose letters were over a limit wait there for their turn, and lapse after a day.
+
+A claim looks at few of them, however many wait. A sign-up that it looks at in vain goes to the end of its network's
+line, and none is looked at twice within a minute.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.orm import Session
+
+from newsletter.consent import signup_queue
+from newsletter.consent.limits import pressure
+from newsletter.consent.limits.pressure import LAPSED, OVERALL, Limits
+from newsletter.consent.signup_queue import NO_ID, SignupQueue, SignupRow
+from newsletter.consent.signups import IS_SLOW, Signup
+from newsletter.keys import Keyring
+from newsletter.store.database import UtcDateTime
+
+LIFETIME = timedelta(hours=24)  # from receipt; a sign-up that has had no turn by then lapses
+LOOK_AGAIN = timedelta(minutes=1)  # after a look in vain
+LAPSE_AT_ONCE = 500  # sign-ups, in one transaction
+NO_OBJECTS = {"synchronize_session": False}  # the session holds none of the rows
+
+SLOW_SIGNUPS = SignupQueue(
+    condition=IS_SLOW,
+    order=(Signup.__table__.c.slow_lane_at, Signup.__table__.c.id),
+    also=(
+        Signup.__table__.c.slow_lane_at <= bindparam("looked_before", type_=UtcDateTime()),
+        Signup.__table__.c.received_at > bindparam("oldest", type_=UtcDateTime()),
+    ),
+)
+
+
+class Turn(NamedTuple):
+    """The sign-ups whose turn has come, locked, and the network at which the next claim goes on."""
+
+    rows: Sequence[SignupRow]
+    after: str | None
+
+
+class Waiting(NamedTuple):
+    """The sign-ups in the slow lane."""
+
+    number: int
+    since: datetime | None  # when the oldest was received
+
+
+def claim(session: Session, *, keyring: Keyring, limits: Limits, limit: int, after: str | None, now: datetime) -> Turn:
+    """Lock and return at most `limit` sign-ups whose letters fit their limits now, in turns between networks.
+
+    Looks at `limit` sign-ups at most; moves those that do not fit to the end of their network's line.
+    """
+    keys = signup_queue.networks(session, SLOW_SIGNUPS, limit=limit, after=after)
+    counts = pressure.count(session, [OVERALL, *keys], now=now)
+    if not keys or counts[OVERALL] >= limits.overall:
+        return Turn([], after)
+    open_keys = dict.fromkeys((key for key in keys if counts[key] < limits.network), NO_ID)
+    rows = _look(session, open_keys, each=-(-limit // len(open_keys)), now=now)[:limit] if open_keys else []
+    letters = [pressure.candidate(keyring, ip=row.evidence.get("ip"), address_key=row.address_key) for row in rows]
+    room = pressure.glance(session, letters, limits, now=now)
+    fitting = [row for row, letter in zip(rows, letters, strict=True) if room.take(letter)]
+    _move_to_the_end(session, {row.id for row in rows} - {row.id for row in fitting}, now=now)
+    return Turn(fitting, keys[-1])
+
+
+def lapse(session: Session, *, now: datetime) -> int:
+    """Let sign-ups that have had no turn in time leave the lane, at most `LAPSE_AT_ONCE`; return how many left.
+
+    They stay quiet, and retention deletes them.
+    """
+    due = select(Signup.id).where(IS_SLOW, Signup.forget_at <= now).order_by(Signup.forget_at).limit(LAPSE_AT_ONCE)
+    leave = update(Signup).where(Signup.id.in_(due.with_for_update(skip_locked=True))).values(slow_lane_at=None)
+    left = len(session.scalars(leave.returning(Signup.id), execution_options=NO_OBJECTS).all())
+    pressure.add(session, Counter({LAPSED: left} if left else {}), now=now)
+    return left
+
+
+def is_open(session: Session) -> bool:
+    """Return whether any sign-up waits in the lane."""
+    return session.scalar(select(Signup.id).where(IS_SLOW).limit(1)) is not None
+
+
+def waiting(session: Session) -> Waiting:
+    """Return how many sign-ups wait in the lane, and the oldest. It reads the lane's index, and one row."""
+    number, oldest = session.execute(select(func.count(), func.min(Signup.id)).where(IS_SLOW)).one()
+    return Waiting(number, session.scalar(select(Signup.received_at).where(Signup.id == oldest)) if oldest else None)
+
+
+def longest_lines(session: Session, *, limit: int) -> list[tuple[str | None, int]]:
+    """Return the networks of which most sign-ups wait: the IP address of one of their clients, and the number."""
+    number = func.count().label("number")
+    lines = select(func.min(Signup.id), number).where(IS_SLOW).group_by(Signup.network_key)
+    longest = session.execute(lines.order_by(number.desc()).limit(limit)).all()
+    firsts = select(Signup.id, Signup.evidence).where(Signup.id.in_([first for first, _ in longest]))
+    clients = {row.id: row.evidence.get("ip") for row in session.execute(firsts)}
+    return [(clients[first], n) for first, n in longest]
+
+
+def _look(session: Session, after: dict[str, int], *, each: int, now: datetime) -> list[SignupRow]:
+    parameters = {"looked_before": now - LOOK_AGAIN, "oldest": now - LIFETIME}
+    lines: dict[str, list[SignupRow]] = {network: [] for network in after}
+    for row in signup_queue.take(session, SLOW_SIGNUPS, after, each=each, parameters=parameters):
+        lines[row.network_key].append(row)
+    return signup_queue.in_turns(list(lines.values()))
+
+
+def _move_to_the_end(session: Session, ids: set[int], *, now: datetime) -> None:
+    if ids:
+        moved = update(Signup).where(Signup.id.in_(sorted(ids))).values(slow_lane_at=now)
+        session.execute(moved, execution_options=NO_OBJECTS)
