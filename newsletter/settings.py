@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from newsletter.allowed_hosts import AllowedHost
 from newsletter.errors import Misconfigured, NewsletterError
-from newsletter.relays import Relay
+from newsletter.relays import Relay, is_loopback
 
 PREFIX = "NEWSLETTER_"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -155,6 +155,17 @@ class Settings(BaseModel):
             return self.database_url
         file = URL.create("sqlite", database=str(self.data_dir.resolve() / "newsletter.db"))
         return file.render_as_string(hide_password=False)
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The file of the SQLite database; None on PostgreSQL."""
+        url = make_url(self.database)
+        return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+
+    @property
+    def is_public_http(self) -> bool:
+        """Whether others than this machine get links that are not encrypted."""
+        return self.base_url.startswith("http://") and not is_loopback(urlsplit(self.base_url).hostname or "")
 
     @property
     def is_local(self) -> bool:

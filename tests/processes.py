@@ -31,8 +31,8 @@ WORKER = ("celery", "-A", "workers", "worker")
 SHORT_LEASES = ("celery", "-A", "tests.short_leases", "worker")
 BEAT = ("celery", "-A", "workers", "beat")
 
-# Settings without the prefix. Readers of a test share one domain; by default an hour's letters to a domain are few.
-RAISED_LIMITS = {"CONFIRMATIONS_PER_DOMAIN": "1000000", "CONFIRMATIONS_PER_HOUR": "1000000"}
+# Settings without the prefix: the readers of a test share one domain and often one network.
+RAISED_LIMITS = {f"CONFIRMATIONS_PER_{part}": "1000000" for part in ("HOST", "NETWORK", "DOMAIN", "HOUR")}
 
 # Waits until the test process has ended, which closes the pipe, and then ends the program.
 WATCHDOG = 'read -r _; kill -CONT "$1"; kill -TERM "$1"; sleep 5; kill -KILL "$1"'

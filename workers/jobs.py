@@ -7,24 +7,22 @@ short, safe to lose and safe to repeat. A new job is its function here and one l
 import logging
 from collections.abc import Callable
 
-from sqlalchemy.orm import Session
-
-from newsletter.consent import older_subscribers, signup_queue
+from newsletter.consent import older_subscribers
 from newsletter.content import pictures, refreshing
 from newsletter.content.digests import drafting
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import reclaiming
 from newsletter.mail.mailings import issue_letters
-from newsletter.mail.mailings.confirmations import processing
-from newsletter.mail.mailings.confirmations.processing import Signups
 from newsletter.privacy import expiry, folding, retention
 from newsletter.queues import heartbeats
 from newsletter.queues.wakeups import Queue
 from newsletter.redaction import log_failure
 from newsletter.store.database_errors import UNAVAILABLE
 from workers.context import Context
+from workers.signup_jobs import answer_slow_lane, process_signups
 
 SEND_SECONDS = 5.0  # that one call sends letters at most; then it wakes the queue again
+URGENT_SEND_SECONDS = 2.0  # the same, of urgent letters: then sign-ups are answered again
 
 Job = Callable[[Context], bool]
 
@@ -67,27 +65,9 @@ def attempt(job: Job, context: Context) -> bool:
         return False
 
 
-def process_signups(context: Context) -> bool:
-    """Turn sign-ups into confirmation letters."""
-
-    def claim(session: Session) -> Signups:
-        return signup_queue.claim(session, limit=processing.SET_SIZE, after="", now=context.now())
-
-    processed = processing.process(
-        context.database.writing,
-        claim,
-        context.answering,
-        clock=context.now,
-        on_claim=context.dispatcher.priority.acquire,
-    )
-    if processed:
-        log.info("sign-ups processed", extra={"count": len(processed)})
-    return len(processed) == processing.SET_SIZE
-
-
 def send_confirmations(context: Context) -> bool:
     """Send the letters that a person waits for."""
-    return _send(context, process_signups, urgent=True)
+    return _send(context, process_signups, answer_slow_lane, urgent=True)
 
 
 def begin_issues(context: Context) -> bool:
@@ -194,7 +174,7 @@ def watch_leases(context: Callable[[], Context]) -> None:
 RETENTION = (forget_signups, fold_letters, delete_expired)
 
 JOBS: dict[Queue, tuple[Job, ...]] = {
-    Queue.URGENT: (process_signups, send_confirmations),
+    Queue.URGENT: (process_signups, answer_slow_lane, send_confirmations),
     Queue.BULK: (begin_issues, send_issues, supervise_relays, finish_issues),
     Queue.FEEDS: (refresh_feeds, copy_pictures),
     Queue.UPKEEP: (record_heartbeat, draft_digests, reclaim_expired_leases, *RETENTION, fold_older_subscribers),
@@ -204,11 +184,11 @@ JOBS: dict[Queue, tuple[Job, ...]] = {
 def _send(context: Context, *meanwhile: Job, urgent: bool) -> bool:
     """Send what is due; do the queue's other jobs while a relay takes minutes to reply to a letter."""
     dispatcher = context.dispatcher
-    until = dispatcher.monotonic() + SEND_SECONDS
+    until = dispatcher.monotonic() + (URGENT_SEND_SECONDS if urgent else SEND_SECONDS)
 
     def work_meanwhile() -> None:
         for job in meanwhile:
             attempt(job, context)
 
     recorded = dispatcher.send_due(urgent=urgent, until=until, meanwhile=work_meanwhile)
-    return bool(recorded) and dispatcher.monotonic() >= until
+    return bool(recorded) and (dispatcher.monotonic() >= until or (urgent and context.turns.is_held_back))

@@ -148,9 +148,9 @@ def _key() -> str:
 def bench_settings(home: Path, **values: str) -> dict[str, str]:
     """Return the environment of a service whose files lie in the folder, with these further settings.
 
-    The limits of confirmation letters are raised, because visitors of a benchmark share one domain.
+    The limits of confirmation letters are raised, because the visitors of a benchmark share one domain.
     """
-    limits = {"CONFIRMATIONS_PER_DOMAIN": "1000000", "CONFIRMATIONS_PER_HOUR": "1000000"}
+    limits = {f"CONFIRMATIONS_PER_{part}": "1000000" for part in ("HOST", "NETWORK", "DOMAIN", "HOUR")}
     settings = {"BASE_URL": BASE_URL, "DATA_DIR": str(home), "SECRET_KEYS": _key(), **limits, **values}
     return {PREFIX + name: value for name, value in settings.items()}
 

@@ -35,6 +35,7 @@ SUBCOMMANDS = {
     "newsletters": Subcommand("newsletter.cli.newsletters:app", "Newsletters and their consent wordings."),
     "feeds": Subcommand("newsletter.cli.feeds:app", "Feeds: RSS, Atom, RDF or JSON Feed."),
     "digests": Subcommand("newsletter.cli.digests:app", "Digests: which articles make an issue, and when."),
+    "signups": Subcommand("newsletter.cli.signups:app", "Sign-ups and their limits."),
     "issues": Subcommand("newsletter.cli.issues:app", "Issues: dated editions of a newsletter."),
     "subscribers": Subcommand("newsletter.cli.subscribers:app", "What an operator decides about a person."),
     "operators": Subcommand("newsletter.cli.operators:app", "Operators, their roles, and the audit log."),

@@ -53,6 +53,11 @@ RECEIVED_SIGNUPS = SignupQueue(
 )
 
 
+def is_waiting(session: Session) -> bool:
+    """Return whether any sign-up is received: one look into the index."""
+    return session.scalar(select(Signup.id).where(RECEIVED).limit(1)) is not None
+
+
 def claim(session: Session, *, limit: int, after: str | None, now: datetime) -> Sequence[SignupRow]:
     """Lock and return at most `limit` received sign-ups that no other transaction has locked, in turns.
 

@@ -16,6 +16,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from newsletter.consent.ledger import Event, LedgerEntry
+from newsletter.consent.limits import pressure, slow_lane
+from newsletter.consent.limits.pressure import LAPSED, OVERALL
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.content.articles.articles import Article
@@ -52,12 +54,22 @@ class FeedCounts(NamedTuple):
     due_since: datetime | None
 
 
+class SignupPressure(NamedTuple):
+    """The confirmation letters of the last hour, and the sign-ups that wait for their turn because of the limits."""
+
+    letters: int
+    waiting: int
+    waiting_since: datetime | None
+    lapsed: int  # in the last hour
+
+
 @dataclass(frozen=True)
 class Counts:
     """All counts, read in one transaction."""
 
     letters: DeliveryCounts
     queue_age: QueueAge
+    pressure: SignupPressure
     signups: Mapping[SignupState, int]
     events: Mapping[Event, int]
     subscriptions: Mapping[tuple[str, Standing], int]  # by the newsletter's slug
@@ -69,10 +81,11 @@ class Counts:
 
 
 def count(session: Session, *, now: datetime) -> Counts:
-    """Return all counts, with zero for each known name without rows. One of ten statements reads all deliveries."""
+    """Return all counts, with zero for each known name without rows. One of them reads all deliveries."""
     return Counts(
         letters=_letters(session),
         queue_age=queue_age.measure(session, now=now),
+        pressure=_pressure(session, now),
         signups=_by(session, Signup.state, SignupState),
         events=_by(session, LedgerEntry.event, Event),
         subscriptions=_subscriptions(session),
@@ -106,6 +119,12 @@ def _letters(session: Session) -> DeliveryCounts:
     for kind, status, number in session.execute(tallies.group_by(letter_kind, Tally.status)):
         states[kind, status] += int(number)
     return DeliveryCounts(states, claims, replies)
+
+
+def _pressure(session: Session, now: datetime) -> SignupPressure:
+    letters = pressure.count(session, [OVERALL, LAPSED], now=now)
+    waiting, since = slow_lane.waiting(session)
+    return SignupPressure(letters[OVERALL], waiting, since, letters[LAPSED])
 
 
 def _subscriptions(session: Session) -> dict[tuple[str, Standing], int]:

@@ -39,13 +39,15 @@ def examine(session: Session, *, keyring: Keyring | None = None) -> list[Finding
     return findings + (list(suppressed.suppressed(session, keyring)) if keyring else [])
 
 
-def collect_remarks(session: Session, *, now: datetime) -> list[Remark]:
-    """Return what an operator should know although it is not wrong."""
+def collect_remarks(session: Session, *, now: datetime, is_public: bool = True) -> list[Remark]:
+    """Return what an operator should know although it is not wrong. `is_public`: others can reach the site."""
     return [
         *remarks.in_doubt(session),
         *remarks.suspects(session),
         *remarks.unanswered(session),
+        *remarks.relays(session, now=now),
         *remarks.expired_drafts(session, now=now),
+        *(remarks.undeclared_proxy(session) if is_public else ()),
     ]
 
 

@@ -53,7 +53,8 @@ def create_app(
     )
     app.state.site = Site.build(configured, wakeups or _through_redis(configured), database)
     monitoring = monitoring or Database(configured.database)
-    app.state.health, app.state.counts = health.timed_query(monitoring), metrics.timed_query(monitoring)
+    app.state.health = health.timed_query(monitoring, configured, pages=app.state.site.database)
+    app.state.counts = metrics.timed_query(monitoring)
     failures.install(app)
     app.add_middleware(AccessLog)
     app.add_middleware(Guards)  # the middleware added last is the outermost
@@ -70,7 +71,9 @@ def create_app(
 def _from_environment() -> FastAPI:
     with startup.exit_on_error():
         configured = settings.load()
+    startup.warn_of_public_http(configured)
     with startup.exit_on_error(), startup.explain_unreachable(configured):
+        startup.keep_private(configured)
         app = create_app(configured)
         startup.check(app.state.site.database, app.state.site.keyring, now=datetime.now(UTC))
     return app

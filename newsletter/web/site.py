@@ -18,6 +18,7 @@ from newsletter.consent.confirmation_links import AskedNewsletter
 from newsletter.consent.ledger import Trace
 from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
+from newsletter.mail.transport.relay_capabilities import take_utf8
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Wakeups
 from newsletter.settings import Settings
@@ -44,7 +45,10 @@ class Site:
     def build(cls, settings: Settings, wakeups: Wakeups, database: Database | None = None) -> "Site":
         """Build the site from the settings, on their database unless another one is given."""
         keys, database = load_keyring(settings), database or Database(settings.database)
-        return cls(settings, database, keys, Links(keys, settings.base_url), wakeups, OfferedNewslettersCache(database))
+        offered = OfferedNewslettersCache(
+            database, can_reach_utf8=lambda session: take_utf8(session, settings.smtp_url, now=datetime.now(UTC))
+        )
+        return cls(settings, database, keys, Links(keys, settings.base_url), wakeups, offered)
 
     @property
     def shows_outbox(self) -> bool:

@@ -339,3 +339,26 @@ def test_failed_sign_ups_are_a_remark(populated):
     assert remark.says == (
         "1 could not be processed, the first received at 2026-03-14 12:00 UTC; the worker's log says why"
     )
+
+
+@pytest.mark.parametrize(
+    ("ips", "is_public", "is_told"),
+    [
+        (["10.0.0.1"] * 10, True, True),
+        (["127.0.0.1"] * 20 + ["198.51.100.1"] * 20, True, True),
+        (["10.0.0.1"] * 9, True, False),
+        (["10.0.0.1"] * 10 + ["198.51.100.1"] * 11, True, False),
+        (["198.51.100.1"] * 40, True, False),
+        (["127.0.0.1"] * 40, False, False),
+    ],
+)
+def test_sign_ups_from_private_addresses_are_remarked_on_where_others_can_reach_the_site(
+    begin, ips, is_public, is_told
+):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for ip in ips:
+            a_signup(session, newsletter, evidence={"ip": ip})
+    with begin() as session:
+        told = examination.collect_remarks(session, now=NOON, is_public=is_public)
+    assert ["NEWSLETTER_TRUSTED_PROXIES" in remark.says for remark in told] == [True] * is_told

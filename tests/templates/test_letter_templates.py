@@ -185,6 +185,13 @@ def test_the_title_of_an_article_without_a_page_is_no_link():
     assert not html.css("h2 a")
 
 
+def test_a_link_in_another_script_is_written_as_a_uri():
+    context = DIGEST | {"issue": issue([article("A bridge", url="https://пример.испытание/путь?q=あ&b=1")])}
+    address = "https://xn--e1afmkfd.xn--80akhbyknj4f/%D0%BF%D1%83%D1%82%D1%8C?q=%E3%81%82&b=1"
+    assert f"\n{address}\n" in written("digest", "body.txt", context)
+    assert [link.attributes["href"] for link in body("digest", context).css("h2 a")] == [address]
+
+
 def test_an_author_who_is_the_source_is_named_once():
     context = DIGEST | {"issue": issue([article("A note", source="Ann Writer", author="Ann writer")])}
     assert "\nAnn Writer, 4 min\n" in written("digest", "body.txt", context)

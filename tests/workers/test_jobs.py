@@ -23,6 +23,7 @@ from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import claims
+from newsletter.mail.delivery.backpressure import INITIAL_LETTERS
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.delivery.leases import LEASE_DURATION, LeaseMonitor
 from newsletter.mail.transport.outbox import Outbox
@@ -37,7 +38,7 @@ from tests.transports import FakeMonotonic, FakeTransport
 from tests.whole_service import WholeService
 from workers import context, jobs
 from workers.context import Context
-from workers.jobs import SEND_SECONDS, SIGNUPS_PER_CALL
+from workers.jobs import SEND_SECONDS
 
 FEED = b"""<rss version="2.0"><channel><title>Town</title><link>https://town.example/</link><description/>
 <item><title>A bridge opens</title><link>https://town.example/bridge</link><guid>1</guid></item></channel></rss>"""
@@ -66,11 +67,11 @@ def test_waking_urgent_turns_sign_ups_into_sent_letters(service):
 
 
 def test_waking_urgent_says_that_more_is_due(service):
-    add_signups(service, SIGNUPS_PER_CALL + 1)
+    add_signups(service, INITIAL_LETTERS + 1)
     assert jobs.run(Queue.URGENT, service.context) is True
-    assert len(service.letters()) == SIGNUPS_PER_CALL, "the first letters do not wait for the last sign-up"
+    assert len(service.letters()) == INITIAL_LETTERS, "the first letters do not wait for the last sign-up"
     assert jobs.run(Queue.URGENT, service.context) is False
-    assert len(service.letters()) == SIGNUPS_PER_CALL + 1
+    assert len(service.letters()) == INITIAL_LETTERS + 1
 
 
 def test_waking_bulk_begins_sends_and_finishes_an_issue(service):

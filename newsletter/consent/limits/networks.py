@@ -61,6 +61,12 @@ def is_undeclared_proxy(ip: str | None) -> bool:
     return bool(ip) and _public(ip) is None
 
 
+def name(ip: str | None) -> str | None:
+    """Return the network of a client's address as an operator writes it, such as 192.0.2.0/24; None if it has none."""
+    address = _public(ip)
+    return str(ip_network((address, NETWORK_BYTES[address.version] * 8), strict=False)) if address else None
+
+
 def _public(ip: str | None) -> IPv4Address | IPv6Address | None:
     try:
         address = _as_ipv4(ip_address(ip or ""))

@@ -90,6 +90,16 @@ def waiting(session: Session) -> Waiting:
     return Waiting(number, session.scalar(select(Signup.received_at).where(Signup.id == oldest)) if oldest else None)
 
 
+def longest_lines(session: Session, *, limit: int) -> list[tuple[str | None, int]]:
+    """Return the networks of which most sign-ups wait: the IP address of one of their clients, and the number."""
+    number = func.count().label("number")
+    lines = select(func.min(Signup.id), number).where(IS_SLOW).group_by(Signup.network_key)
+    longest = session.execute(lines.order_by(number.desc()).limit(limit)).all()
+    firsts = select(Signup.id, Signup.evidence).where(Signup.id.in_([first for first, _ in longest]))
+    clients = {row.id: row.evidence.get("ip") for row in session.execute(firsts)}
+    return [(clients[first], n) for first, n in longest]
+
+
 def _look(session: Session, after: dict[str, int], *, each: int, now: datetime) -> list[SignupRow]:
     parameters = {"looked_before": now - LOOK_AGAIN, "oldest": now - LIFETIME}
     lines: dict[str, list[SignupRow]] = {network: [] for network in after}

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from newsletter.audit_log import AuditEntry
+from newsletter.consent.limits import networks
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.content.issues.issues import EXPIRED
 from newsletter.doctor.checks.findings import Remark
@@ -18,6 +19,10 @@ from newsletter.mail.delivery.deliveries import (
     has_status,
     may_have_arrived,
 )
+from newsletter.mail.pace import notices
+
+LATEST_SIGNUPS = 200  # that are examined for a proxy
+MIN_PRIVATE_SIGNUPS = 10  # of them; fewer may be the operator's own
 
 
 def in_doubt(session: Session) -> Iterator[Remark]:
@@ -51,6 +56,25 @@ def unanswered(session: Session) -> Iterator[Remark]:
     if count:
         says = f"{count:,} could not be processed, the first received at {_when(since)}; the worker's log says why"
         yield Remark("unanswered", "signups", says)
+
+
+def undeclared_proxy(session: Session) -> Iterator[Remark]:
+    """Tell that sign-ups seem to come from this machine or its own network, as through a proxy that is not declared."""
+    latest = session.scalars(select(Signup.evidence).order_by(Signup.id.desc()).limit(LATEST_SIGNUPS))
+    clients = [evidence["ip"] for evidence in latest if "ip" in evidence]
+    private = [ip for ip in clients if networks.is_undeclared_proxy(ip)]
+    if len(private) >= max(MIN_PRIVATE_SIGNUPS, len(clients) / 2):
+        says = (
+            f"{len(private)} of the last {len(clients)} came from private addresses such as {private[0]}. If that is a "
+            "proxy, name it in NEWSLETTER_TRUSTED_PROXIES: until then no network of visitors has a limit"
+        )
+        yield Remark("undeclared-proxy", "signups", says)
+
+
+def relays(session: Session, *, now: datetime) -> Iterator[Remark]:
+    """Tell which relays the workers cannot use, or use slowly, and why."""
+    for notice in notices.current(session, now=now):
+        yield Remark("relays", notice.place, f"since {_when(notice.since)}: {notice.says}")
 
 
 def expired_drafts(session: Session, *, now: datetime) -> Iterator[Remark]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.mail.delivery import reclaiming
 from newsletter.mail.delivery.assembly import BEGIN_WITHIN
+from newsletter.mail.delivery.backpressure import Backpressure
 from newsletter.mail.delivery.batch_size import BatchSize
 from newsletter.mail.delivery.claims import Claimed, claim, claim_suspect
 from newsletter.mail.delivery.cursors import Cursors
@@ -45,6 +46,7 @@ class Lane:
     may_hold_unknown_claims: bool = False  # a claim failed, but may have been committed
     cursors: Cursors = field(init=False)
     batch_size: BatchSize = field(init=False)
+    backpressure: Backpressure = field(default_factory=Backpressure, init=False)  # of sign-ups
 
     def __post_init__(self) -> None:
         self.cursors, self.batch_size = Cursors(self.monotonic), BatchSize(self.monotonic)

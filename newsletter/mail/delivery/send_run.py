@@ -128,6 +128,17 @@ class SendRun:
         return batch
 
     def _messages_of(self, batch: Batch) -> Iterator[Message]:
+        """Yield the messages of a batch, and measure how fast the transport takes urgent ones."""
+        began, taken = self.lane.monotonic(), 0
+        try:
+            for message in self._assembled_of(batch):
+                taken += 1
+                yield message
+        finally:
+            if self.lane.urgent:
+                self.lane.backpressure.note(taken, self.lane.monotonic() - began)
+
+    def _assembled_of(self, batch: Batch) -> Iterator[Message]:
         while remaining := self._remaining:
             if not batch.is_suspect and self.lane.batch_size.should_claim_ahead(remaining) and not self.is_over():
                 self.prefetch.claim_ahead(in_hand=remaining)

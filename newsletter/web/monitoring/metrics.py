@@ -71,6 +71,7 @@ class CountsCollector(Collector):
         yield _single("database_up", "Whether the database answered in time.", self._counted is not None)
         if self._counted:
             yield from _people(self._counted)
+            yield from _pressure(self._counted, self._now)
             yield from _content(self._counted)
             yield from _mail(self._counted)
             yield from _ages(self._counted, self._now)
@@ -90,6 +91,14 @@ def _people(counted: Counts) -> Iterator[Metric]:
     for event, number in counted.events.items():
         events.add_metric([event], number)
     yield events
+
+
+def _pressure(counted: Counts, now: datetime) -> Iterator[Metric]:
+    letters, waiting, since, lapsed = counted.pressure
+    yield _single("confirmations_last_hour", "Confirmation letters owed in the last hour, which limits bound.", letters)
+    yield _single("slow_lane_signups", "Sign-ups over a limit, which wait for their turn in the slow lane.", waiting)
+    yield _single("slow_lane_age_seconds", "How long the oldest of them has waited.", _age(since, now))
+    yield _single("slow_lane_lapsed_last_hour", "Sign-ups that had no turn in time and lapsed.", lapsed)
 
 
 def _content(counted: Counts) -> Iterator[Metric]:
@@ -123,18 +132,19 @@ def _mail(counted: Counts) -> Iterator[Metric]:
 
 def _ages(counted: Counts, now: datetime) -> Iterator[Metric]:
     """Yield ages in seconds, zero if nothing waits. Without a heartbeat its age is infinite, so that an alert fires."""
-
-    def age(at: datetime | None) -> float:
-        return max((now - at).total_seconds(), 0.0) if at else 0.0
-
     queues = {Priority.URGENT: counted.queue_age.urgent, Priority.BULK: counted.queue_age.bulk}
-    ages = {priority.name.lower(): age(at) for priority, at in queues.items()}
+    ages = {priority.name.lower(): _age(at, now) for priority, at in queues.items()}
     yield _gauge("queue_age_seconds", "How long the oldest letter in the queue has been due.", ("priority",), ages)
-    yield _single("signup_age_seconds", "How long the oldest sign-up has waited.", age(counted.queue_age.signup))
-    yield _single("oldest_due_letter_age_seconds", "The longest of these waits.", age(counted.queue_age.oldest))
-    yield _single("oldest_due_feed_age_seconds", "How long a feed has been due.", age(counted.feeds.due_since))
-    heartbeat = age(counted.last_heartbeat) if counted.last_heartbeat else inf
+    yield _single("signup_age_seconds", "How long the oldest sign-up has waited.", _age(counted.queue_age.signup, now))
+    yield _single("oldest_due_letter_age_seconds", "The longest of these waits.", _age(counted.queue_age.oldest, now))
+    yield _single("oldest_due_feed_age_seconds", "How long a feed has been due.", _age(counted.feeds.due_since, now))
+    heartbeat = _age(counted.last_heartbeat, now) if counted.last_heartbeat else inf
     yield _single("tick_age_seconds", "Time since the last heartbeat of a worker.", heartbeat)
+
+
+def _age(at: datetime | None, now: datetime) -> float:
+    """Return an age in seconds, zero without a time."""
+    return max((now - at).total_seconds(), 0.0) if at else 0.0
 
 
 def _single(name: str, help_text: str, value: float) -> Metric:

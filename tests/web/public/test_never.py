@@ -69,7 +69,8 @@ def test_an_operator_may_allow_one_letter_and_only_its_button_lifts_never(servic
     assert service.browser.post(service.link(letter, "confirm"), data={"confirm": "yes"}).status_code == 200
     assert standings(service)[PLAIN] is Standing.SUBSCRIBED
     with service.site.database.reading() as session:
-        marks = dict(session.execute(select(Subscriber.address, Subscriber.suppressed)).tuples())
+        rows = session.execute(select(Subscriber.address, Subscriber.suppressed))
+        marks = {row[0]: row[1] for row in rows}
     assert marks == {PLAIN: None, OTHER: None, TAGGED: "never"}
     service.reader(OTHER)
     assert standings(service)[OTHER] is Standing.SUBSCRIBED
