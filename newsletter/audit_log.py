@@ -23,7 +23,7 @@ SEEN_REPLIES = "seen_replies"  # a field for the service only, too long to be sh
 
 
 class AuditEntry(Base):
-    """One change. It contains no personal data, only ids, field names and plain facts."""
+    """One change. It contains no personal data of readers or operators, only ids, field names and plain facts."""
 
     __tablename__ = "acts"
 

@@ -39,13 +39,10 @@ def check(session: Session, keyring: Keyring, *, now: datetime) -> None:
     macs = {name: keyring.mac("known key", name.encode(), key=name) for name in keyring}
     for name, mac in macs.items():
         insert_once(session, KnownKey, id=name, mac=mac, since=now)
-    known = session.scalars(select(KnownKey).order_by(KnownKey.id)).all()
-    missing = [key for key in known if key.id not in keyring]
-    problems = [f"{key.id} is another key than before" for key in known if macs.get(key.id, key.mac) != key.mac]
-    problems += [f"{key.id} is missing but still in use" for key in missing if _is_named(session, key.id)]
-    if problems:
+    missing = [key for key in session.scalars(select(KnownKey)) if key.id not in keyring]
+    if wrong := problems(session, keyring):
         raise Misconfigured(
-            f"The secret keys cannot be used: {'; '.join(problems)}. Restore the former NEWSLETTER_SECRET_KEYS, or the "
+            f"The secret keys cannot be used: {'; '.join(wrong)}. Restore the former NEWSLETTER_SECRET_KEYS, or the "
             "file secret_key in the data folder. Without them, links in sent letters stop working, and addresses that "
             "must never be written to are not recognized."
         )
@@ -53,6 +50,25 @@ def check(session: Session, keyring: Keyring, *, now: datetime) -> None:
         session.delete(key)
     if missing:
         older_subscribers.forget_keys(session, keyring)
+
+
+def problems(session: Session, keyring: Keyring | None) -> list[str]:
+    """Return which keys differ from the registered ones, or are missing although rows name them. It only reads.
+
+    Without a keyring (None) every registered key is missing.
+    """
+    known = session.scalars(select(KnownKey).order_by(KnownKey.id)).all()
+    if keyring is None:
+        return [f"{key.id} is missing" for key in known]
+    other = [
+        f"{key.id} is another key than before" for key in known if key.id in keyring and key.mac != _mac(keyring, key)
+    ]
+    lost = [key for key in known if key.id not in keyring]
+    return other + [f"{key.id} is missing but still in use" for key in lost if _is_named(session, key.id)]
+
+
+def _mac(keyring: Keyring, key: KnownKey) -> bytes:
+    return keyring.mac("known key", key.id.encode(), key=key.id)
 
 
 def _is_named(session: Session, name: str) -> bool:

@@ -3,9 +3,10 @@
 import binascii
 import os
 import secrets
+import sqlite3
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -63,28 +64,36 @@ def hmac_sha256(key: bytes) -> Callable[[bytes], bytes]:
 
 
 def load_keyring(settings: Settings) -> Keyring:
-    """Return the configured keys. Without any, on SQLite, return the key in the data folder, created if missing.
+    """Return the configured keys. Without any, on SQLite, return the key in the data folder.
 
-    Raises Misconfigured on PostgreSQL without keys, and if the key in the data folder is damaged.
+    The key is created if it is missing, but never beside a database that was used with one before.
+    Raises Misconfigured then, on PostgreSQL without keys, and if the key in the data folder is damaged.
     """
     if settings.secret_keys:
         return Keyring(settings.secret_keys)
-    if not settings.database.startswith("sqlite"):
+    if settings.sqlite_file is None:
         raise Misconfigured(
             "NEWSLETTER_SECRET_KEYS: not set. Every process needs the same keys, stored outside the database. Create "
             "one with: python -c \"import secrets; print('k1:' + secrets.token_urlsafe(32))\""
         )
-    return Keyring([("k1", _read_or_create(settings.data_dir / KEY_FILE))])
+    return Keyring([("k1", _read_or_create(settings.data_dir / KEY_FILE, beside=settings.sqlite_file))])
 
 
 def load_if_present(settings: Settings) -> Keyring | None:
     """Return the keys if there are any, without creating one. Raises Misconfigured if the key file is damaged."""
-    has_file = settings.database.startswith("sqlite") and (settings.data_dir / KEY_FILE).exists()
+    has_file = settings.sqlite_file is not None and (settings.data_dir / KEY_FILE).exists()
     return load_keyring(settings) if settings.secret_keys or has_file else None
 
 
-def _read_or_create(path: Path) -> str:
+def _read_or_create(path: Path, *, beside: Path) -> str:
     """Return the key in this file. Of several processes that start at once, only one creates it."""
+    # Read the database first: another process may create the key and register it meanwhile.
+    if not path.exists() and _has_known_key(beside) and not path.exists():
+        raise Misconfigured(
+            f"{path} is missing, but the database {beside} was used with a key before. Restore the file from a backup, "
+            "or set the former NEWSLETTER_SECRET_KEYS. With a new key, links in sent letters would stop working, and "
+            "addresses that must never be written to would not be recognized."
+        )
     if not path.exists():
         _create(path)
     key = path.read_text(encoding="ascii", errors="replace").strip()
@@ -95,8 +104,21 @@ def _read_or_create(path: Path) -> str:
     return key
 
 
+def _has_known_key(database: Path) -> bool:
+    """Return whether the SQLite database was ever used with a key. Raises Misconfigured if that cannot be read."""
+    if not database.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return connection.execute("SELECT 1 FROM known_keys LIMIT 1").fetchone() is not None
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:  # no such table: it is new
+            return False
+        raise Misconfigured(f"The database {database} cannot be read: {error}") from error
+
+
 def _create(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Write the file under a temporary name, then link it: no process reads half a key, and unlike a rename, a link
     # never replaces an existing file.
     with NamedTemporaryFile("w", encoding="ascii", dir=path.parent, prefix=f".{path.name}-") as file:  # mode 0600

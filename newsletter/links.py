@@ -3,27 +3,42 @@
 A token is `key-id.payload` in base64url: ids as varints, then 16 bytes of MAC over them. It reveals no address, names
 its key (so keys can be rotated), and cannot be used for another purpose. It is short, because the whole URL must fit
 one line of List-Unsubscribe, which must not be folded (RFC 8058 section 3.1).
-If a link expires, the row that the ids name says when; unsubscribe links never expire.
+
+Letters get forwarded, so a link in a letter tells and does only what concerns its own newsletter, and can end
+everything. Only a link that was just mailed to the reader's address, FRESH_PREFERENCES, shows all newsletters; it says
+itself when it was mailed. If another link expires, the row that the ids name says when; unsubscribe links never expire.
+
+Mail programs append to a URL what stands beside it: a full stop, a bracket, `&utm_source=x`, a line break. No character
+of that kind is in a token's alphabet, so a token ends before the first one, and its MAC proves that it is whole.
 """
 
 import hmac
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from urllib.parse import unquote
 
 from newsletter.errors import LinkUnreadable
 from newsletter.keys import Keyring, from_base64url, to_base64url_bytes
 
 MAC_BYTES = 16
+MAX_ID = 2**63 - 1  # a database has no larger one
+TOKEN = re.compile(r"[^A-Za-z0-9]*([A-Za-z0-9]+)\.([A-Za-z0-9_-]+)")  # behind blanks, which a broken line leaves
+MARKS = "-_"  # characters of the alphabet that also surround a URL in plain text
+MAX_MARKS = 4  # that may be appended to a token
 ONE_BYTE_VARINTS = [bytes((number,)) for number in range(0x80)]  # cached, because most newsletter ids are below 128
 
 
 class Purpose(StrEnum):
     """What a link allows. All but CONFIRM can only reduce what an address receives."""
 
-    CONFIRM = "confirm"  # (signup)
-    NEVER = "never"  # (signup)
-    UNSUBSCRIBE = "unsubscribe"  # (subscriber, newsletter)
-    PREFERENCES = "preferences"  # (subscriber)
+    CONFIRM = "confirm"
+    NEVER = "never"
+    UNSUBSCRIBE = "unsubscribe"
+    PREFERENCES = "preferences"
+    FRESH_PREFERENCES = "fresh_preferences"
 
 
 PATHS = {
@@ -31,7 +46,35 @@ PATHS = {
     Purpose.NEVER: "never",
     Purpose.UNSUBSCRIBE: "u",
     Purpose.PREFERENCES: "preferences",
+    Purpose.FRESH_PREFERENCES: "preferences",
 }
+
+# How many ids a token of each purpose holds.
+IDS = {
+    Purpose.CONFIRM: (2,),  # the sign-up and its nonce
+    Purpose.NEVER: (2,),  # the same
+    Purpose.UNSUBSCRIBE: (2,),  # the subscriber and the newsletter
+    Purpose.PREFERENCES: (2, 1),  # the same; in letters of older releases the subscriber alone
+    Purpose.FRESH_PREFERENCES: (2,),  # the subscriber and the minute of the letter: see `minute_of`
+}
+
+FRESH_LIFETIME = timedelta(hours=12)  # of a link to the page of all newsletters
+CLOCK_SKEW = timedelta(minutes=10)  # between two machines of the service, at most
+
+
+def minute_of(moment: datetime) -> int:
+    """Return the minute in which a letter was mailed, counted from 1970 on: an id of its FRESH_PREFERENCES link."""
+    return int(moment.timestamp()) // 60
+
+
+def fresh_until(minute: int) -> datetime:
+    """Return when a FRESH_PREFERENCES link of this minute ends."""
+    return datetime.fromtimestamp(minute * 60, UTC) + FRESH_LIFETIME
+
+
+def is_fresh(minute: int, *, now: datetime) -> bool:
+    """Return whether a FRESH_PREFERENCES link of this minute works now."""
+    return minute_of(now - FRESH_LIFETIME) < minute <= minute_of(now + CLOCK_SKEW)
 
 
 class Links:
@@ -54,25 +97,48 @@ class Links:
         key = key or self._keyring.newest
         prefix = f"{self.base_url}/{PATHS[purpose]}/{key}.".encode("ascii")
         mac = self._keyring.mac_maker(purpose, key=key)
+        encode = _subscriber_first if purpose is Purpose.PREFERENCES else _varints
 
         def url(*ids: int) -> bytes:
-            payload = b"".join(map(_varint, ids))
+            payload = encode(ids)
             return prefix + to_base64url_bytes(payload + mac(payload)[:MAC_BYTES])
 
         return url
 
     def read(self, token: str, purpose: Purpose) -> tuple[int, ...]:
-        """Return a token's ids. Raises LinkUnreadable if it is cut off, forged or made for another purpose."""
-        key, _, rest = token.partition(".")
-        try:
-            signed = from_base64url(rest)
+        """Return a token's ids, whatever follows the token.
+
+        Raises LinkUnreadable if it is cut off, forged or made for another purpose.
+        """
+        for key, signed in _candidates(token):
             payload, mac = signed[:-MAC_BYTES], signed[-MAC_BYTES:]
             known = key in self._keyring and payload
             if known and hmac.compare_digest(mac, self._keyring.mac(purpose, payload, key=key)[:MAC_BYTES]):
-                return _numbers(payload)
-        except ValueError:
-            pass
+                return _ids(payload, purpose)
         raise LinkUnreadable
+
+
+def _varints(ids: tuple[int, ...]) -> bytes:
+    return b"".join(map(_varint, ids))
+
+
+def _subscriber_first(ids: tuple[int, ...]) -> bytes:
+    """Write the second id without an end: the release before ignores it, and reads the subscriber alone."""
+    payload = _varints(ids)
+    return payload if len(ids) == 1 else payload[:-1] + bytes((payload[-1] | 0x80,))
+
+
+def _candidates(text: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the key's id and the signed bytes of each token that the text may begin with, the longest first."""
+    for spelling in dict.fromkeys((text, unquote(text))):  # a program may have percent-encoded the URL once more
+        found = TOKEN.match(spelling)
+        key, encoded = found.groups() if found else ("", "")
+        for marks in range(MAX_MARKS + 1):
+            shorter = encoded[: len(encoded) - marks]
+            if not shorter or encoded[len(shorter) :].strip(MARKS):
+                break
+            with suppress(ValueError):
+                yield key, from_base64url(shorter)
 
 
 def _varint(number: int) -> bytes:
@@ -86,7 +152,8 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-def _numbers(payload: bytes) -> tuple[int, ...]:
+def _ids(payload: bytes, purpose: Purpose) -> tuple[int, ...]:
+    """Return the ids in a payload. Raises LinkUnreadable if no link of this purpose holds them."""
     numbers, number, shift = [], 0, 0
     for byte in payload:
         number |= (byte & 0x7F) << shift
@@ -94,4 +161,9 @@ def _numbers(payload: bytes) -> tuple[int, ...]:
         if byte < 0x80:
             numbers.append(number)
             number, shift = 0, 0
+    if shift:  # without an end: see `_subscriber_first`
+        numbers.append(number)
+    is_open = purpose is Purpose.PREFERENCES and len(numbers) == 2
+    if bool(shift) != is_open or len(numbers) not in IDS[purpose] or max(numbers) > MAX_ID:
+        raise LinkUnreadable
     return tuple(numbers)

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -58,22 +58,21 @@ def add(
     return_path_domain: str | None = None,
 ) -> Newsletter:
     """Create a newsletter. Its List-Id, `slug.domain`, never changes. Raises Malformed for invalid values."""
-    _check(session, slug=slug, language=language, zone=zone, brand=brand.lower())
-    _check_lines(name=name, publisher=publisher, postal_address=postal_address)
-    sender = _mailbox(sender, field="sender")
+    _check_slug(session, slug)
+    sender = _cleaned("sender", sender)
     newsletter = Newsletter(
         slug=slug,
-        name=name.strip(),
-        description=description.strip(),
-        publisher=publisher.strip(),
+        name=_cleaned("name", name),
+        description=_cleaned("description", description),
+        publisher=_cleaned("publisher", publisher),
         sender=sender,
-        reply_to=_mailbox(reply_to, field="reply_to") if reply_to else sender,
-        postal_address=postal_address.strip(),
-        language=language,
-        zone=zone,
+        reply_to=_cleaned("reply_to", reply_to) if reply_to else sender,
+        postal_address=_cleaned("postal_address", postal_address),
+        language=_cleaned("language", language),
+        zone=_cleaned("zone", zone),
         list_id=_list_id(slug, sender),
-        brand=brand.lower(),
-        return_path_domain=_domain(return_path_domain) if return_path_domain else None,
+        brand=_cleaned("brand", brand),
+        return_path_domain=_cleaned("return_path_domain", return_path_domain) if return_path_domain else None,
         created_at=now,
     )
     session.add(newsletter)
@@ -81,35 +80,84 @@ def add(
     return newsletter
 
 
+class NewsletterFields(TypedDict, total=False):
+    """Fields of a newsletter that may change.
+
+    The slug and the List-Id are not among them: links in letters and the archive name the slug, and readers' mail
+    programs sort by the List-Id, which therefore stays although the sender's domain changes (RFC 2919 section 3).
+    """
+
+    name: str
+    description: str
+    publisher: str
+    sender: str
+    reply_to: str  # "": the sender
+    postal_address: str
+    language: str
+    zone: str
+    brand: str
+    return_path_domain: str | None  # None or "": bounces go to the sender
+
+
 def change(
-    session: Session, newsletter: Newsletter, *, return_path_domain: str | None, actor: str, now: datetime
-) -> None:
-    """Set the domain of the return paths, where bounces go. With None, bounces go to the sender's address."""
-    newsletter.return_path_domain = _domain(return_path_domain) if return_path_domain else None
-    fields = {"return_path_domain": newsletter.return_path_domain}
-    _record(session, newsletter, "newsletter changed", actor=actor, now=now, **fields)
+    session: Session, newsletter: Newsletter, *, actor: str, now: datetime, **changes: Unpack[NewsletterFields]
+) -> dict[str, str | None]:
+    """Change what is given of a newsletter, checked as in `add`; return the former values of what has changed.
+
+    Letters that are written already keep their text. Raises Malformed, naming the field. A consent wording may name a
+    former value: to publish it anew, too, call `wording_publication.change_newsletter`.
+    """
+    lock(session, newsletter.id)
+    session.refresh(newsletter)
+    wanted: dict[str, str | None] = {}
+    for field, value in changes.items():
+        is_left_out = not value and field in ("reply_to", "return_path_domain")
+        wanted[field] = None if is_left_out else _cleaned(field, str(value))
+    if "reply_to" in wanted:
+        wanted["reply_to"] = wanted["reply_to"] or wanted.get("sender") or newsletter.sender
+    former = {
+        field: getattr(newsletter, field) for field, value in wanted.items() if getattr(newsletter, field) != value
+    }
+    for field in former:
+        setattr(newsletter, field, wanted[field])
+    if former:
+        new = {field: wanted[field] for field in former}
+        old = {f"{field}_before": value for field, value in former.items()}
+        _record(session, newsletter, "newsletter changed", actor=actor, now=now, **new, **old)
+    return former
 
 
 def _record(session: Session, newsletter: Newsletter, verb: str, *, actor: str, now: datetime, **fields: Any) -> None:
     audit_log.record(session, actor=actor, verb=verb, subject=f"newsletter:{newsletter.slug}", now=now, **fields)
 
 
-def _check(session: Session, *, slug: str, language: str, zone: str, brand: str) -> None:
+def _check_slug(session: Session, slug: str) -> None:
     if not SLUG.fullmatch(slug):
         raise Malformed("slug", f"“{slug}” is not a slug: use at most 40 of the characters a to z, 0 to 9 and -.")
     if by_slug(session, slug):
         raise Malformed("slug", f"A newsletter “{slug}” exists already.")
-    if not LANGUAGE.fullmatch(language):
-        raise Malformed("language", f"“{language}” is not a language code such as en, de or pt-BR.")
-    zones.check(zone)
-    if not BRAND.fullmatch(brand):
-        raise Malformed("brand", f"“{brand}” is not a color like #0f5c6e.")
 
 
-def _check_lines(**lines: str) -> None:
-    for field, value in lines.items():
-        if not value.strip() or not value.isprintable():
-            raise Malformed(field, "Enter one line of plain text; letters show it.")
+def _cleaned(field: str, value: str) -> str:
+    """Return a field's value as it is stored. Raises Malformed if letters or pages could not use it."""
+    match field:
+        case "name" | "publisher" | "postal_address":
+            if not value.strip() or not value.isprintable():
+                raise Malformed(field, "Enter one line of plain text; letters show it.")
+        case "sender" | "reply_to":
+            return _mailbox(value, field=field)
+        case "language":
+            if not LANGUAGE.fullmatch(value):
+                raise Malformed(field, f"“{value}” is not a language code such as en, de or pt-BR.")
+        case "zone":
+            zones.check(value)
+        case "brand":
+            value = value.lower()
+            if not BRAND.fullmatch(value):
+                raise Malformed(field, f"“{value}” is not a color like #0f5c6e.")
+        case "return_path_domain":
+            return _domain(value)
+    return value.strip()
 
 
 def _list_id(slug: str, sender: str) -> str:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from newsletter.allowed_hosts import AllowedHost
 from newsletter.errors import Misconfigured, NewsletterError
-from newsletter.relays import Relay
+from newsletter.relays import Relay, is_loopback
 
 PREFIX = "NEWSLETTER_"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -65,9 +65,16 @@ def _keys(value: Any) -> Any:
 
 def _networks(value: Any) -> Any:
     try:
-        return tuple(ip_network(part) if isinstance(part, str) else part for part in _parts(value))
+        return tuple(_network(part) if isinstance(part, str) else part for part in _parts(value))
     except ValueError as error:
         raise ValueError(f"{error}; enter proxies like 10.0.0.1 or 10.0.0.0/8") from None
+
+
+def _network(value: str) -> IPv4Network | IPv6Network:
+    """Return a network; IPv4 in IPv6 notation (RFC 4291 section 2.5.5.2) is IPv4."""
+    network = ip_network(value)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return ip_network((mapped, network.prefixlen - 96)) if mapped and network.prefixlen >= 96 else network
 
 
 class Settings(BaseModel):
@@ -148,6 +155,17 @@ class Settings(BaseModel):
             return self.database_url
         file = URL.create("sqlite", database=str(self.data_dir.resolve() / "newsletter.db"))
         return file.render_as_string(hide_password=False)
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The file of the SQLite database; None on PostgreSQL."""
+        url = make_url(self.database)
+        return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+
+    @property
+    def is_public_http(self) -> bool:
+        """Whether others than this machine get links that are not encrypted."""
+        return self.base_url.startswith("http://") and not is_loopback(urlsplit(self.base_url).hostname or "")
 
     @property
     def is_local(self) -> bool:

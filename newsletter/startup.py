@@ -1,5 +1,6 @@
 """The checks of every process at startup, and the messages when it cannot start."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,9 +12,12 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from newsletter import key_registry, migrations
 from newsletter.errors import Misconfigured, NewsletterError
-from newsletter.keys import Keyring
+from newsletter.keys import KEY_FILE, Keyring
 from newsletter.settings import Settings
+from newsletter.store import private_files
 from newsletter.store.database import Database
+
+log = logging.getLogger(__name__)
 
 
 def check(database: Database, keyring: Keyring, *, now: datetime) -> None:
@@ -26,6 +30,34 @@ def check(database: Database, keyring: Keyring, *, now: datetime) -> None:
             raise Misconfigured("The database is not up to date. Run first: newsletter migrate")
     with database.writing() as session:
         key_registry.check(session, keyring, now=now)
+
+
+def keep_private(settings: Settings) -> None:
+    """Take the permissions of group and others from the data folder, the SQLite database, the key and the outbox.
+
+    What belongs to another user stays as it is, and is logged.
+    """
+    outbox = settings.data_dir / "outbox"
+    paths = [
+        settings.data_dir,
+        settings.data_dir / KEY_FILE,
+        outbox,
+        *(outbox / name for name in ("tmp", "new", "cur")),
+    ]
+    if settings.sqlite_file:
+        paths += [settings.sqlite_file.with_name(settings.sqlite_file.name + end) for end in ("", "-wal", "-shm")]
+    for reason in private_files.restrict(paths):
+        log.warning("personal data may be readable for others: %s", reason)
+
+
+def warn_of_public_http(settings: Settings) -> None:
+    """Log that links in letters are not encrypted, if BASE_URL is neither https: nor on this machine. Call it once."""
+    if settings.is_public_http:
+        log.warning(
+            "NEWSLETTER_BASE_URL is http: links in letters are not encrypted, and mail programs show no unsubscribe "
+            "button without https (RFC 8058 section 3.1)",
+            extra={"base_url": settings.base_url},
+        )
 
 
 @contextmanager
@@ -46,6 +78,7 @@ def open_database(settings: Settings) -> Iterator[Database]:
     """
     if settings.database.startswith("sqlite"):
         _create_folder(settings.data_dir)
+    keep_private(settings)
     with closing(Database(settings.database)) as database:
         try:
             database.engine.connect().close()
@@ -76,6 +109,6 @@ def _unreachable(settings: Settings, error: DBAPIError) -> NewsletterError:
 
 def _create_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise NewsletterError(f"NEWSLETTER_DATA_DIR: {folder} cannot be used: {error.strerror}") from error

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from newsletter import colors
+from newsletter.iris import uri
 
 # Not strftime's, which depend on the process's locale.
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
@@ -41,7 +42,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (accents, day, direction, exactly, listed, local, one_line, without_scheme, when):
+    for function in (accents, day, direction, exactly, listed, local, one_line, uri, without_scheme, when):
         made.filters[function.__name__] = function
     return made
 

@@ -67,7 +67,7 @@ def engine(postgresql_url: str, redis_url: str, smtp_sink: SmtpSink, feed: Local
         "--host 0.0.0.0": "--host 127.0.0.1",
         "8000": str(free_port()),
         "redis://redis:6379/0": redis_url,
-        "smtp://mailpit:1025": smtp_sink.url,
+        "smtp://mailpit:1025?tls=optional": smtp_sink.url,
         SECRETS: str(secrets),
     }
     return Engine(tmp_path, places, {"NEWSLETTER_FEED_ALLOW": f"127.0.0.1:{feed.port}"})

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from newsletter.errors import Misconfigured
 from newsletter.keys import Keyring, from_base64url, hmac_sha256, load_keyring, to_base64url
 from newsletter.settings import Settings
+from newsletter.upgrade import bring_up_to_date
+from tests.clock import NOON
 
 NEW, OLD = ("k2", "n" * 40), ("k1", "o" * 40)
 
@@ -111,6 +113,50 @@ def test_another_process_reads_the_same_key_file(tmp_path):
     root = Path(__file__).parents[1]
     other = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=root, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == mine
+
+
+def use(folder: Path, **values: str) -> Settings:
+    """Start once with a database in this folder, or in the one of the URL."""
+    settings = Settings(data_dir=folder, **values)
+    bring_up_to_date(settings, actor="tests", now=NOON)
+    return settings
+
+
+@pytest.mark.parametrize("place", ["in the data folder", "elsewhere"])
+@pytest.mark.parametrize("keys", [{}, {"secret_keys": f"k7:{'s' * 32}"}])
+def test_no_key_is_created_beside_a_database_that_was_used_with_one(tmp_path, place, keys):
+    elsewhere = {"database_url": f"sqlite:///{tmp_path}/other.db"} if place == "elsewhere" else {}
+    folder = tmp_path / "var"
+    use(folder, **elsewhere, **keys)
+    (folder / "secret_key").unlink(missing_ok=True)
+    before = files(folder)
+    for _ in range(2):
+        with pytest.raises(Misconfigured, match=r"secret_key is missing.* Restore the file from a backup"):
+            of(folder, **elsewhere)
+        with pytest.raises(Misconfigured, match="secret_key is missing"):
+            use(folder, **elsewhere)
+    assert files(folder) == before
+
+
+def test_a_restored_key_is_used_again(tmp_path):
+    use(tmp_path)
+    (tmp_path / "secret_key").rename(tmp_path / "backup")
+    with pytest.raises(Misconfigured):
+        use(tmp_path)
+    (tmp_path / "backup").rename(tmp_path / "secret_key")
+    use(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database, but long enough to be read as one" * 99])
+def test_a_key_is_created_beside_an_empty_database_but_not_beside_a_damaged_one(tmp_path, content):
+    (tmp_path / "newsletter.db").write_bytes(content)
+    if content:
+        with pytest.raises(Misconfigured, match="cannot be read"):
+            of(tmp_path)
+        assert files(tmp_path) == ["newsletter.db"]
+    else:
+        of(tmp_path)
+        assert "secret_key" in files(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"short", b"\xff" * 43])

@@ -43,29 +43,41 @@ def test_a_newsletter_has_a_list_id_and_replies_go_to_its_sender_by_default(begi
 LONG = ".".join(["d" * 60] * 4)
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        *(("slug", value) for value in ("", "Morning", "a b", "-a", "a-", "ä", "a" * 41, "a/b", "a\n")),
-        *((field, value) for field in ("name", "publisher", "postal_address") for value in ("", " ", "a\nb", "a\x00")),
-        *(("sender", value) for value in ("", "letters", "a@b", "Ana <a@b.example>", "zoë@press.example")),
-        *(("reply_to", value) for value in ("office", "büro@press.example")),
-        *(("language", value) for value in ("", "klingon language", "e", "en_GB", "en\n")),
-        *(("zone", value) for value in ("", "Mars/Olympus", "CET+1")),
-        *(
-            ("return_path_domain", value)
-            for value in ("bounces", "a@b.example", "a b.example", "a\n.example", "-a.example")
-        ),
-        ("return_path_domain", "d." * 100 + "example"),  # no room for a local part
-        *(("brand", value) for value in ("", "red", "#fff", "#0f5c6e;", "#0f5c6g")),
-    ],
-)
+INVALID = [
+    *(("slug", value) for value in ("", "Morning", "a b", "-a", "a-", "ä", "a" * 41, "a/b", "a\n")),
+    *((field, value) for field in ("name", "publisher", "postal_address") for value in ("", " ", "a\nb", "a\x00")),
+    *(("sender", value) for value in ("", "letters", "a@b", "Ana <a@b.example>", "zoë@press.example")),
+    *(("reply_to", value) for value in ("office", "büro@press.example")),
+    *(("language", value) for value in ("", "klingon language", "e", "en_GB", "en\n")),
+    *(("zone", value) for value in ("", "Mars/Olympus", "CET+1")),
+    *(
+        ("return_path_domain", value)
+        for value in ("bounces", "a@b.example", "a b.example", "a\n.example", "-a.example")
+    ),
+    ("return_path_domain", "d." * 100 + "example"),  # no room for a local part
+    *(("brand", value) for value in ("", "red", "#fff", "#0f5c6e;", "#0f5c6g")),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), INVALID)
 def test_an_invalid_value_is_refused_with_its_field(begin, reading, field, value):
     with begin() as session, pytest.raises(Malformed) as refused:
         add(session, **{field: value})
     assert refused.value.field == field
     with reading() as session:
         assert newsletters.every(session) == []
+
+
+@pytest.mark.parametrize(("field", "value"), [bad for bad in INVALID if bad[0] != "slug" and bad != ("reply_to", "")])
+def test_an_invalid_change_is_refused_with_its_field_and_changes_nothing(begin, reading, field, value):
+    changes = {"description": "changed", field: value}
+    with begin() as session:
+        add(session)
+    with pytest.raises(Malformed) as refused, begin() as session:
+        newsletters.change(session, newsletters.named(session, "morning"), **changes, actor="tests", now=NOON)
+    assert refused.value.field == field
+    with reading() as session:
+        assert newsletters.named(session, "morning").description == ""
 
 
 def test_a_list_id_has_at_most_255_characters(begin):
@@ -90,7 +102,59 @@ def test_the_return_path_domain_can_be_changed_and_removed(begin, reading):
         domains = {each.slug: each.return_path_domain for each in newsletters.every(session)}
         assert domains == {"morning": "xn--rck-hoa.example", "noon": None}
         last = audit_log.last(session, subject="newsletter:morning", verb="newsletter changed")
-        assert last.fields == {"return_path_domain": "xn--rck-hoa.example"}
+        assert last.fields == {
+            "return_path_domain": "xn--rck-hoa.example",
+            "return_path_domain_before": None,
+        }
+
+
+NEW = {
+    "name": "The Dawn Letter",
+    "description": "News at dawn.",
+    "publisher": "Dawn Press",
+    "sender": "dawn@press.example",
+    "reply_to": "office@press.example",
+    "postal_address": "2 Street, 00000 Town",
+    "language": "de",
+    "zone": "Europe/Berlin",
+    "brand": "#123456",
+    "return_path_domain": "bounces.press.example",
+}
+
+
+def test_every_field_but_slug_list_id_and_age_can_be_changed():
+    assert NEW.keys() | {"id", "slug", "list_id", "created_at"} == {*newsletters.Newsletter.__table__.columns.keys()}
+    assert NEW.keys() == newsletters.NewsletterFields.__annotations__.keys()
+
+
+@pytest.mark.parametrize("field", NEW)
+def test_one_field_changes_alone_and_the_audit_log_has_its_old_and_new_value(begin, field):
+    with begin() as session:
+        newsletter = add(session)
+        before = {name: getattr(newsletter, name) for name in (*NEW, "slug", "list_id")}
+        former = newsletters.change(session, newsletter, **{field: NEW[field]}, actor="cli:ana", now=NOON)
+        session.expire_all()
+        after = {name: getattr(newsletter, name) for name in before}
+        assert after == {**before, field: NEW[field]}
+        assert former == {field: before[field]}
+        last = audit_log.last(session, subject="newsletter:morning", verb="newsletter changed")
+        assert (last.actor, last.fields) == ("cli:ana", {field: NEW[field], f"{field}_before": before[field]})
+
+
+def test_what_is_like_that_already_is_no_change(begin):
+    with begin() as session:
+        newsletter = add(session)
+        same = {"name": " The Morning Letter ", "brand": "#0F5C6E", "reply_to": ""}
+        assert newsletters.change(session, newsletter, **same, actor="tests", now=NOON) == {}
+        assert audit_log.last(session, subject="newsletter:morning", verb="newsletter changed") is None
+
+
+def test_replies_can_go_to_the_sender_again(begin):
+    with begin() as session:
+        newsletter = add(session, reply_to="office@press.example")
+        newsletters.change(session, newsletter, sender="dawn@press.example", reply_to="", actor="tests", now=NOON)
+        assert newsletter.reply_to == "dawn@press.example"
+        assert newsletter.list_id == "morning.press.example"
 
 
 def test_a_slug_is_used_once(begin):

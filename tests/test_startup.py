@@ -1,10 +1,19 @@
 """The checks of every process at startup."""
 
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from sqlalchemy import text
 
 from newsletter import startup
 from newsletter.errors import Misconfigured
+from newsletter.settings import Settings
+from newsletter.store import private_files
 from tests.builders import KEYRING
 from tests.clock import NOON
 
@@ -27,3 +36,104 @@ def test_a_database_that_is_behind_is_refused_with_the_command_to_run(database):
     at_revision(database, "0001")
     with pytest.raises(Misconfigured, match="newsletter migrate"):
         startup.check(database, KEYRING, now=NOON)
+
+
+def permissions(folder: Path) -> dict[str, str]:
+    """Return the permissions of a folder and of everything in it."""
+    return {
+        str(path.relative_to(folder.parent)): f"{stat.S_IMODE(path.stat().st_mode):o}"
+        for path in sorted([folder, *folder.rglob("*")])
+    }
+
+
+START = """
+import json, os, sys
+from newsletter.cli.serve import embedded_app
+from newsletter.mail.transport.outbox import Outbox
+from newsletter.settings import Settings
+from newsletter.upgrade import bring_up_to_date
+from tests.clock import NOON
+from tests.test_startup import permissions
+
+os.umask(0)
+settings = Settings(data_dir=sys.argv[1])
+bring_up_to_date(settings, actor="tests", now=NOON)
+with embedded_app(settings) as app:
+    app.state.site.offered.get()
+    Outbox(settings.data_dir / "outbox").send(iter(()), print, stop=lambda: False)
+    print(json.dumps(permissions(settings.data_dir)))
+"""
+
+
+def started(folder: Path) -> dict[str, str]:
+    """Start the service with a umask that takes nothing away; return the permissions while it runs."""
+    root = Path(__file__).parents[1]
+    run = subprocess.run([sys.executable, "-c", START, folder], cwd=root, capture_output=True, text=True, check=True)
+    return json.loads(run.stdout)
+
+
+PRIVATE = {
+    "var": "700",
+    "var/newsletter.db": "600",
+    "var/newsletter.db-shm": "600",
+    "var/newsletter.db-wal": "600",
+    "var/secret_key": "600",
+    "var/outbox": "700",
+    "var/outbox/cur": "700",
+    "var/outbox/new": "700",
+    "var/outbox/tmp": "700",
+}
+
+
+def test_all_files_are_the_owners_alone_whatever_the_umask_is(tmp_path):
+    assert started(tmp_path / "var") == PRIVATE
+
+
+def test_files_of_an_older_release_become_the_owners_alone_at_the_next_start(tmp_path):
+    folder = tmp_path / "var"
+    started(folder)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    assert started(folder) == PRIVATE
+
+
+def test_a_folder_for_everybody_is_left_alone_and_said(tmp_path, caplog):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    startup.keep_private(Settings(data_dir=shared))
+    assert [record.getMessage() for record in caplog.records] == [
+        f"personal data may be readable for others: {shared} is a folder for everybody"
+    ]
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o1777
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="everything belongs to root")
+def test_a_file_of_another_user_is_left_alone_and_said():
+    (reason,) = private_files.restrict([Path("/etc/passwd")])
+    assert reason == "others than its owner can use /etc/passwd: Operation not permitted"
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o750, 0o604, 0o600, 0o400])
+def test_only_the_owners_permissions_stay(tmp_path, mode):
+    file = tmp_path / "file"
+    file.touch()
+    file.chmod(mode)
+    assert list(private_files.restrict([file, tmp_path / "missing"])) == []
+    assert stat.S_IMODE(file.stat().st_mode) == mode & 0o700
+
+
+@pytest.mark.parametrize(
+    ("url", "is_warned_of"),
+    [
+        ("http://letters.example.org", True),
+        ("http://192.168.1.5:8000", True),
+        ("https://letters.example.org", False),
+        ("http://localhost:8000", False),
+        ("http://127.0.0.2:8000", False),
+        ("http://[::1]:8000", False),
+    ],
+)
+def test_an_address_without_https_is_warned_of_if_others_get_links_to_it(caplog, url, is_warned_of):
+    startup.warn_of_public_http(Settings(base_url=url))
+    assert ["RFC 8058" in record.getMessage() for record in caplog.records] == [True] * is_warned_of

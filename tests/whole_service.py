@@ -17,6 +17,7 @@ from sqlalchemy import select
 from newsletter import newsletters, templating
 from newsletter.consent import wording_publication, wordings
 from newsletter.mail.delivery.leases import Worker
+from newsletter.mail.transport.relay_capabilities import take_utf8
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
@@ -170,7 +171,11 @@ def whole_service(url: str, folder: Path, **values: Any) -> Iterator[WholeServic
     built = context.build(settings, database=database, clock=clock)
     app = create_app(settings, NoWakeups(), database=database, monitoring=monitoring)
     cache_clock = FakeMonotonic()
-    offered = OfferedNewslettersCache(database, monotonic=cache_clock)
+    offered = OfferedNewslettersCache(
+        database,
+        monotonic=cache_clock,
+        can_reach_utf8=lambda session: take_utf8(session, settings.smtp_url, now=clock()),
+    )
     app.state.site = replace(app.state.site, now=clock, offered=offered)
     with TestClient(app, base_url=settings.base_url, client=("127.0.0.1", 50_000)) as browser:
         yield WholeService(app.state.site, built, browser, clock, folder / "outbox", cache_clock)

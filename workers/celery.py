@@ -6,7 +6,7 @@ It is made when Celery asks for it, so that importing the workers reads no setti
 from functools import cache, partial
 from threading import Event
 
-from celery import Celery
+from celery import Celery, signals
 
 from newsletter import settings, startup
 from newsletter.errors import Misconfigured
@@ -45,4 +45,5 @@ def app_of_the_environment(*, heartbeat: float = HEARTBEAT_INTERVAL, lease: floa
     built = Once(lambda: context.build(configured, heartbeat=heartbeat, lease=lease, stop=stop, on_more_due=more))
     tasks.register(app, built, wakeups)
     lifetime.connect_signals(built, wakeups, stop, heartbeat=heartbeat)
+    signals.worker_init.connect(lambda **_: startup.warn_of_public_http(configured), weak=False)
     return app

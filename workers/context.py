@@ -22,6 +22,7 @@ from newsletter.mail.delivery.supervision import Supervisor
 from newsletter.mail.mailings.confirmations.answering import Answering
 from newsletter.mail.transport.outbox import Outbox
 from newsletter.mail.transport.pacing import Pace, steady
+from newsletter.mail.transport.smtp.extensions import Extensions
 from newsletter.mail.transport.smtp.smtp_transport import SmtpTransport
 from newsletter.mail.transport.transport import Transport
 from newsletter.relays import Relay
@@ -84,14 +85,15 @@ def build(
     `heartbeat` seconds, and letters of workers that wrote none for `lease` seconds are reclaimed. `on_more_due` is
     called when more letters of issues are due than one claim takes; it must not block.
     """
+    startup.keep_private(settings)
     keys, stop = load_keyring(settings), stop or Event()
     database = _checked(database or Database(settings.database), keys, now=clock())
     supervisor = Supervisor(shared_state.shared_state(settings.redis_url), database.writing)
     dispatcher = Dispatcher(
         begin=database.writing,
         autocommit=None if database.is_sqlite else database.autocommit,
-        transport=transport(settings, supervisor.pace, stop=stop),
-        urgent_transport=urgent_transport(settings, supervisor.urgent_pace, stop=stop),
+        transport=transport(settings, supervisor.pace, stop=stop, on_open=supervisor.relay_opened),
+        urgent_transport=urgent_transport(settings, supervisor.urgent_pace, stop=stop, on_open=supervisor.relay_opened),
         assembler=Assembler(Links(keys, settings.base_url), keys),
         keyring=keys,
         heartbeat=Heartbeat(database.writing, every=heartbeat),
@@ -116,21 +118,38 @@ def _checked(database: Database, keys: Keyring, *, now: datetime) -> Database:
     return database
 
 
-def transport(settings: Settings, pace: Callable[[Relay], Pace] = steady, *, stop: Event | None = None) -> Transport:
+def transport(
+    settings: Settings,
+    pace: Callable[[Relay], Pace] = steady,
+    *,
+    stop: Event | None = None,
+    on_open: Callable[[Relay, Extensions], None] = lambda *_: None,
+) -> Transport:
     """Return the transport of issues: the relays in the settings, or the outbox if there are none."""
     if settings.smtp_url:
         ending = (stop or Event()).is_set
-        return SmtpTransport(*settings.smtp_url, ehlo_name=settings.ehlo_name, pace=pace, ending=ending)
+        return SmtpTransport(
+            *settings.smtp_url, ehlo_name=settings.ehlo_name, pace=pace, ending=ending, on_open=on_open
+        )
     return Outbox(settings.data_dir / "outbox")
 
 
 def urgent_transport(
-    settings: Settings, pace: Callable[[Relay], Pace] = steady, *, stop: Event | None = None
+    settings: Settings,
+    pace: Callable[[Relay], Pace] = steady,
+    *,
+    stop: Event | None = None,
+    on_open: Callable[[Relay, Extensions], None] = lambda *_: None,
 ) -> Transport | None:
     """Return the transport of urgent letters: the same relays over connections that no issue uses; None: the outbox."""
     if settings.smtp_url:
         ending = (stop or Event()).is_set
         return SmtpTransport(
-            *settings.smtp_url, ehlo_name=settings.ehlo_name, connections=URGENT_CONNECTIONS, pace=pace, ending=ending
+            *settings.smtp_url,
+            ehlo_name=settings.ehlo_name,
+            connections=URGENT_CONNECTIONS,
+            pace=pace,
+            ending=ending,
+            on_open=on_open,
         )
     return None

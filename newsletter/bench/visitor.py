@@ -44,7 +44,7 @@ def wait_for(
     return found
 
 
-class Inbox(Protocol):
+class ReceivedLetters(Protocol):
     """The readers' letters."""
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class Visitor:
     """A visitor with a browser and an inbox; every method raises StepFailed if the site refuses."""
 
     browser: httpx2.Client
-    inbox: Inbox
+    inbox: ReceivedLetters
 
     def sign_up(self, slug: str, address: str, name: str) -> None:
         """Fill in the form of a newsletter's page and send it."""

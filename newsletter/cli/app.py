@@ -37,6 +37,7 @@ SUBCOMMANDS = {
     "digests": Subcommand("newsletter.cli.digests:app", "Digests: which articles make an issue, and when."),
     "signups": Subcommand("newsletter.cli.signups:app", "Sign-ups and their limits."),
     "issues": Subcommand("newsletter.cli.issues:app", "Issues: dated editions of a newsletter."),
+    "subscribers": Subcommand("newsletter.cli.subscribers:app", "What an operator decides about a person."),
     "operators": Subcommand("newsletter.cli.operators:app", "Operators, their roles, and the audit log."),
     "bench": Subcommand("newsletter.cli.bench:app", "Benchmarks of this machine."),
     "doctor": Subcommand(

@@ -4,21 +4,29 @@ from typing import Annotated, Any
 
 import typer
 
-from newsletter import audit_log, clock, keys
+from newsletter import audit_log, clock, key_registry, keys
 from newsletter.cli import console, doctor_domain
 from newsletter.doctor import examination
 from newsletter.doctor.checks import expired_leases
 from newsletter.doctor.checks.findings import Check, Finding, Remark
 from newsletter.doctor.repairs import Repair, Repairer
+from newsletter.errors import Misconfigured
 from newsletter.keys import Keyring
 from newsletter.mail.delivery import leases
+from newsletter.settings import Settings
 from newsletter.store.database import Database
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.command()(doctor_domain.domain)
 
 SOUND = "ok: each letter's deliveries add up to its audience, and subscriptions agree with the ledger"
-KEYLESS = Remark("suppressed", "subscribers", "not compared with the suppressions: NEWSLETTER_SECRET_KEYS is not set")
+KEYLESS = Remark(
+    "suppressed", "subscribers", "not compared with the suppressions: the secret keys are missing or wrong"
+)
+RESTORE_KEYS = (
+    "Restore the former NEWSLETTER_SECRET_KEYS, or the file secret_key in the data folder. Without them, links in sent "
+    "letters do not work, and addresses that must never be written to are not recognized."
+)
 
 
 @app.callback()
@@ -29,24 +37,37 @@ def doctor(
 ) -> None:
     """Check that every letter's deliveries add up and the ledger is intact; exit 1 if not.
 
-    It reads the database only, so it cannot tell whether a relay delivered a letter, or delivered it more than once.
+    It also compares the secret keys with those that the database was used with. It reads the database only, so it
+    cannot tell whether a relay delivered a letter, or delivered it more than once.
     """
     if context.invoked_subcommand:
         return
     settings = console.configured()
     with console.database(settings) as database:
-        keyring = keys.load_if_present(settings)  # most checks need no key
-        findings = _examine(database, keyring)
+        keyring, wrong_keys = _keyring(settings, database)  # most checks need no key
+        findings = wrong_keys + _examine(database, keyring)
         repairs: list[Repair] = []
         if fix and (broken := {each.check for each in findings if each.fixable}):
             repairs = _repair(database, keyring, broken)
-            findings = _examine(database, keyring)
+            findings = wrong_keys + _examine(database, keyring)
         with database.reading() as session:
             collected = examination.collect_remarks(session, now=clock.now(), is_public=not settings.is_local)
             remarks = [*collected, *([] if keyring else [KEYLESS])]
     _show(findings, repairs, remarks, fix=fix, as_json=as_json)
     if findings:
         raise typer.Exit(1)
+
+
+def _keyring(settings: Settings, database: Database) -> tuple[Keyring | None, list[Finding]]:
+    """Return the keys, and what is wrong with them. Wrong keys are not returned: no check or repair may use them."""
+    try:
+        keyring = keys.load_if_present(settings)
+    except Misconfigured as error:
+        return None, [Finding(Check.KEYS, "secret keys", str(error))]
+    with database.reading() as session:
+        problems = key_registry.problems(session, keyring)
+    findings = [Finding(Check.KEYS, "secret keys", says, remedy=RESTORE_KEYS) for says in problems]
+    return None if findings else keyring, findings
 
 
 def _examine(database: Database, keyring: Keyring | None) -> list[Finding]:

@@ -11,7 +11,7 @@ import typer
 
 from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
-from newsletter.doctor.domains import assessment, dkim_verdicts, received
+from newsletter.doctor.domains import assessment, dkim_verdicts, received, site_verdicts
 from newsletter.doctor.domains.assessment import Domains
 from newsletter.doctor.domains.dns import DnsResolver
 from newsletter.doctor.domains.verdicts import Level, Verdict
@@ -49,7 +49,10 @@ def domain(
     nameserver: Annotated[str | None, typer.Option(help="DNS server to ask, as ADDRESS or ADDRESS:PORT.")] = None,
     as_json: console.Json = False,
 ) -> None:
-    """Check the sending domains' DNS records. Covers SPF, DKIM, DMARC, MX and PTR; exit 1 if something is wrong."""
+    """Check the sending domains' DNS records, and the settings that receivers see; exit 1 if something is wrong.
+
+    Covers SPF, DKIM, DMARC, MX and PTR, HTTPS in NEWSLETTER_BASE_URL, and TLS to the relays.
+    """
     options = DomainOptions(_resolver(nameserver), tuple(selector or ()))
     if read is not None:
         _show(_read(read, options.resolver), as_json=as_json)
@@ -91,7 +94,8 @@ def _examined(chosen: Iterable[Newsletter], settings: Settings, options: DomainO
         )
         for domains in sets
     )
-    return list(dict.fromkeys(verdict for each in verdicts for verdict in each))
+    own = site_verdicts.judge(settings.base_url, is_public_http=settings.is_public_http, relays=settings.smtp_url)
+    return list(dict.fromkeys([*(verdict for each in verdicts for verdict in each), *(own if sets else ())]))
 
 
 def _domain(address: str) -> str:

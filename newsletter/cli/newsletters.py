@@ -1,12 +1,15 @@
 """newsletter newsletters: add and list newsletters, change them, publish consent wordings."""
 
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated, Any, cast
 
 import typer
 
 from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
 from newsletter.consent import subscribers, wording_publication, wordings
+from newsletter.consent.wording_publication import NewsletterChange
+from newsletter.newsletters import Newsletter
 
 app = typer.Typer(help="Newsletters and their consent wordings.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -81,19 +84,72 @@ def _line(row: dict[str, Any]) -> str:
 
 @app.command()
 def change(
-    slug: Annotated[str, typer.Argument(help="The newsletter's slug.")],
-    return_path_domain: Annotated[str, typer.Option(help=f'{BOUNCES}; "" for none: the sender gets them.')],
+    slug: Annotated[str, typer.Argument(help="The newsletter's slug; neither it nor the List-Id ever changes.")],
+    name: Annotated[str | None, typer.Option(help="Its name, as readers see it.")] = None,
+    publisher: Annotated[str | None, typer.Option(help="The person or organization responsible for it.")] = None,
+    sender: Annotated[str | None, typer.Option(help="The address that letters come from.")] = None,
+    reply_to: Annotated[str | None, typer.Option(help='Address for replies; "" for the sender.')] = None,
+    postal_address: Annotated[str | None, typer.Option(help="Street and town.")] = None,
+    description: Annotated[str | None, typer.Option(help="One or two sentences for the sign-up page.")] = None,
+    language: Annotated[str | None, typer.Option(help="Language of the letters, such as en or de.")] = None,
+    zone: Annotated[str | None, typer.Option(help="Time zone for dates, such as Europe/Berlin.")] = None,
+    brand: Annotated[str | None, typer.Option(help="Color such as #0f5c6e.")] = None,
+    return_path_domain: Annotated[
+        str | None, typer.Option(help=f'{BOUNCES}; "" for none: the sender gets them.')
+    ] = None,
     as_json: console.Json = False,
 ) -> None:
-    """Change where bounces go. It applies to letters sent from now on."""
+    """Change what is given. Pages show it within seconds; letters that are written already keep their text."""
+    given = {
+        "name": name,
+        "publisher": publisher,
+        "sender": sender,
+        "reply_to": reply_to,
+        "postal_address": postal_address,
+        "description": description,
+        "language": language,
+        "zone": zone,
+        "brand": brand,
+        "return_path_domain": return_path_domain,
+    }
+    changes = cast(
+        "newsletters.NewsletterFields", {field: value for field, value in given.items() if value is not None}
+    )
+    if not changes:
+        raise typer.BadParameter("say what to change", param_hint="--name, --publisher, --sender or another field")
     with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
-        newsletters.change(
-            session, newsletter, return_path_domain=return_path_domain, actor=audit_log.system_user(), now=clock.now()
+        pages, now = templating.environment(), clock.now()
+        change = wording_publication.change_newsletter(
+            session, pages, newsletter, actor=audit_log.system_user(), now=now, **changes
         )
-        domain, sender = newsletter.return_path_domain, newsletter.sender
-    target = f"an address at {domain} for each letter; its MX must be your mail server" if domain else sender
-    console.show({"slug": slug, "return_path_domain": domain}, as_json=as_json, text=f"Bounces go to {target}.")
+        new = {field: getattr(newsletter, field) for field in changes}
+        notes = [*_changed_lines(newsletter, change, new)]
+    answer = {"slug": slug, **new, "changed": sorted(change.former), "wording_version": change.version}
+    console.show({**answer, "still_named_by_wording": change.still_named}, as_json=as_json, text="\n".join(notes))
+
+
+def _changed_lines(newsletter: Newsletter, change: NewsletterChange, new: dict[str, Any]) -> Iterator[str]:
+    """Yield what an operator should know after a change, a line for each fact."""
+    if not change.former:
+        yield f"“{newsletter.slug}” is like that already."
+    for field, old in change.former.items():
+        yield f"{field.replace('_', '-')}: {new[field] or 'none'} (before: {old or 'none'})"
+    if "return_path_domain" in new:
+        domain = newsletter.return_path_domain
+        target = (
+            f"an address at {domain} for each letter; its MX must be your mail server" if domain else newsletter.sender
+        )
+        yield f"Bounces go to {target}."
+    if "sender" in change.former and newsletter.reply_to == change.former["sender"] and "reply_to" not in new:
+        yield f"Replies still go to {newsletter.reply_to}. To change that, too: --reply-to"
+    if change.version:
+        yield f"Version {change.version} of the consent wording is published with it."
+    for field in change.still_named:
+        yield (
+            f"The consent wording is your own, and still names “{change.former[field]}”. Publish a new one: "
+            f"newsletter newsletters wording {newsletter.slug} TEXT"
+        )
 
 
 @app.command()

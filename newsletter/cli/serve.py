@@ -1,5 +1,6 @@
 """newsletter serve: run the service as one process."""
 
+import logging
 import signal
 import socket
 import sys
@@ -7,24 +8,30 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 import uvicorn
 from fastapi import FastAPI
 
-from newsletter import audit_log, clock, logs
+from newsletter import audit_log, clock, logs, startup
 from newsletter.cli import console
 from newsletter.errors import NewsletterError
 from newsletter.queues import broker
-from newsletter.settings import Settings
+from newsletter.settings import LOOPBACK, Settings
 from newsletter.upgrade import bring_up_to_date
 from newsletter.web import create_app
+from newsletter.web.http_protocol import PunctualHTTP
 from workers import context, ending
 from workers.app import make_app
 from workers.embedded import embedded
 from workers.tasks import register
 
+HTTP_PORT = 80
+EVERY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not listened on
 SHUTDOWN_SECONDS = 5  # for open requests to finish when the site shuts down
+
+log = logging.getLogger(__name__)
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")]
@@ -34,13 +41,40 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve the site; without Redis, run worker and beat in the same process."""
     settings = console.configured()
     logs.configure()
+    settings = at_address(settings, host, port)
+    startup.warn_of_public_http(settings)
     with _exiting_on_sigterm(), listening(host, port) as listener:
         bring_up_to_date(settings, actor=audit_log.system_user(), now=clock.now())
         with nullcontext(create_app(settings)) if settings.redis_url else embedded_app(settings) as app:
+            log.info("the site is at %s", url_of(host, port))
             try:
                 _server(app).run([listener])
             finally:
                 ending.exit_after(ending.GRACE)
+
+
+def at_address(settings: Settings, host: str, port: int) -> Settings:
+    """Return the settings of a site that listens there: without BASE_URL, links in letters lead to it.
+
+    Logs a warning if BASE_URL is on this machine and names another port: its links lead nowhere.
+    """
+    url = url_of(host, port)
+    if "base_url" not in settings.model_fields_set:
+        return settings.model_copy(update={"base_url": url})
+    if settings.is_local and (urlsplit(settings.base_url).port or HTTP_PORT) != port:
+        log.warning(
+            "NEWSLETTER_BASE_URL is %s, but the site listens on port %s: links in letters will not work. Set it to %s",
+            settings.base_url,
+            port,
+            url,
+        )
+    return settings
+
+
+def url_of(host: str, port: int) -> str:
+    """Return the URL of a site that listens there, for a browser on this machine if that is possible."""
+    name = "localhost" if host in EVERY_ADDRESS or host in LOOPBACK else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}"
 
 
 @contextmanager
@@ -102,6 +136,7 @@ def _server(app: FastAPI) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
+            http=PunctualHTTP,
             access_log=False,
             log_config=None,
             proxy_headers=False,

@@ -1,20 +1,22 @@
-"""Confirm, withdraw and refuse: append each decision to the ledger, then update the subscription derived from it."""
+"""Withdraw and refuse: append each decision to the ledger, then update the subscriptions derived from it.
 
-from collections.abc import Collection, Mapping
+To confirm is the matter of `confirmations`.
+"""
+
+import secrets
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger, signups, subscribers, suppressions
-from newsletter.consent.ledger import Event, Trace
+from newsletter.consent.ledger import Entry, Event, Trace
 from newsletter.consent.limits import inboxes
 from newsletter.consent.signups import Signup, SignupState
-from newsletter.consent.subscribers import Standing, Subscriber
-from newsletter.consent.wordings import Wording
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.errors import LinkExpired
 from newsletter.keys import Keyring
-from newsletter.newsletters import Newsletter
 
 LINK = "link in the confirmation letter"
 LINK_TO_OTHER_SPELLING = "link in the confirmation letter to another spelling of the inbox"
@@ -32,82 +34,37 @@ def find_signup(session: Session, ids: tuple[int, ...], *, lock: bool) -> Signup
     return signup
 
 
-def confirm(
-    session: Session, signup: Signup, *, evidence: Mapping[str, str], trace: Trace | None, now: datetime
-) -> bool:
-    """Subscribe the owner of the inbox; return False, and change nothing, if the subscription exists already.
-
-    Raises LinkExpired where `awaits_confirmation` does: a used link never restores a subscription that was left since.
-    """
-    subscriber = subscribers.lock_by_key(session, signup.address_key)
-    if not awaits_confirmation(session, signup, now=now):
-        return False
-    assert subscriber is not None  # awaits_confirmation raises where there is none
-    wording = session.get_one(Wording, signup.wording_id)
-    for newsletter in _newsletters(session, signup.newsletters):
-        ledger.append(
-            session,
-            subscriber.subject,
-            Event.CONFIRMED,
-            newsletter=newsletter,
-            wording=wording,
-            evidence={"address": signup.address, "confirm_page": wording.confirm_exhibit, **evidence},
-            trace=trace,
-            now=now,
-        )
-        subscribers.set_standing(session, subscriber.id, newsletter.id, Standing.SUBSCRIBED, now=now)
-    entered = signup.evidence
-    subscriber.name = entered.get("name") or subscriber.name
-    subscriber.language = entered.get("language") or subscriber.language
-    subscriber.zone = entered.get("timezone") or subscriber.zone
-    signup.state = SignupState.CONFIRMED
-    session.flush()
-    return True
-
-
-def awaits_confirmation(session: Session, signup: Signup, *, now: datetime) -> bool:
-    """Return True if the sign-up can be confirmed now, False if one of its newsletters is subscribed to already.
-
-    Raises LinkExpired in every other case: after 72 hours, for an unknown address or one that refuses all mail, and if
-    the subscriber has left everything since. The page must not say "you are subscribed" to somebody who is not.
-    """
-    subscriber = session.scalar(select(Subscriber).where(Subscriber.address_key == signup.address_key))
-    if subscriber is None or subscriber.suppressed == suppressions.Reason.NEVER:
-        raise LinkExpired
-    if signup.state == SignupState.ASKED and not signups.expired(signup, now=now):
-        return True
-    current = subscribers.subscriptions(session, subscriber.id)
-    if any(current[number].standing == Standing.SUBSCRIBED for number in signup.newsletters if number in current):
-        return False
-    raise LinkExpired
-
-
 def withdraw(
     session: Session,
     subscriber: Subscriber,
     *,
-    newsletters: Collection[int],
+    newsletters: Collection[int] | None,
     how: str,
     trace: Trace | None,
     now: datetime,
 ) -> list[int]:
-    """End these subscriptions at once (GDPR Art. 7(3)); return the ids of those that this call ended.
+    """End these subscriptions, or all, at once (GDPR Art. 7(3)); return the newsletters of those that this call ended.
 
-    Repeating it is harmless.
+    The caller has locked the subscriber's row. Repeating it is harmless.
     """
-    current = subscribers.subscriptions(session, subscriber.id)
-    stopped = [number for number in newsletters if number in current and current[number].standing != Standing.LEFT]
-    for newsletter in _newsletters(session, stopped):
-        ledger.append(
-            session,
-            subscriber.subject,
-            Event.WITHDRAWN,
-            newsletter=newsletter,
-            evidence={"address": subscriber.address or "", "how": how},
-            trace=trace,
-            now=now,
-        )
-        subscribers.set_standing(session, subscriber.id, newsletter.id, Standing.LEFT, now=now)
+    if newsletters is not None and not newsletters:
+        return []
+    current = select(Subscription.newsletter_id, ledger.last_ordinal(literal(subscriber.subject))).where(
+        Subscription.subscriber_id == subscriber.id, Subscription.standing != Standing.LEFT
+    )
+    if newsletters is not None:
+        current = current.where(Subscription.newsletter_id.in_(newsletters))
+    rows = session.execute(current).all()
+    stopped = sorted(row[0] for row in rows)
+    if not stopped:
+        return []
+    evidence = {"address": subscriber.address or "", "how": how}
+    entries = [
+        Entry(subscriber.subject, Event.WITHDRAWN, number, None, now, evidence, trace, secrets.token_bytes(32))
+        for number in stopped
+    ]
+    ledger.append_all(session, entries, last={subscriber.subject: rows[0][1]})
+    subscribers.set_standings(session, subscriber.id, stopped, Standing.LEFT, now=now)
     return stopped
 
 
@@ -141,11 +98,6 @@ def _close_allowed_letters(session: Session, keyring: Keyring, address_key: str)
 
 def end_for_never(session: Session, subscriber: Subscriber, *, how: str, trace: Trace | None, now: datetime) -> None:
     """End every subscription of somebody who asked never to be written to, and record that in the ledger."""
-    subscribed = subscribers.subscriptions(session, subscriber.id)
-    withdraw(session, subscriber, newsletters=subscribed, how="never", trace=trace, now=now)
+    withdraw(session, subscriber, newsletters=None, how="never", trace=trace, now=now)
     evidence = {"address": subscriber.address or "", "how": how}
     ledger.append(session, subscriber.subject, Event.REFUSED, evidence=evidence, trace=trace, now=now)
-
-
-def _newsletters(session: Session, ids: Collection[int]) -> list[Newsletter]:
-    return list(session.scalars(select(Newsletter).where(Newsletter.id.in_(ids)).order_by(Newsletter.id)))

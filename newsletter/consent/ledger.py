@@ -17,8 +17,18 @@ from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple, cast
 
-from sqlalchemy import ForeignKey, LargeBinary, String, Table, UniqueConstraint, func, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    LargeBinary,
+    ScalarSelect,
+    String,
+    Table,
+    UniqueConstraint,
+    func,
+    select,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
 from newsletter.consent.subscribers import Standing, Subscriber
@@ -148,17 +158,18 @@ def append(
     append_all(session, [Entry(subject, event, *about, now, evidence, trace, secrets.token_bytes(32))])
 
 
-def append_all(session: Session, entries: Sequence[Entry], *, new: Collection[bytes] = ()) -> None:
-    """Append entries in their order, with four statements however many they are.
+def append_all(session: Session, entries: Sequence[Entry], *, last: Mapping[bytes, int] | None = None) -> None:
+    """Append entries in their order, with three statements however many they are, or four.
 
-    The caller has locked the subjects' subscribers. Pass as `new` the subjects that this transaction created: they have
-    no entries yet.
+    The caller has locked the subjects' subscribers. `last` holds the ordinals of their last entries, as far as the
+    caller has read them since (see `last_ordinal`); it is 0 for a subject that this transaction created.
     """
     session.flush()  # of what the caller's objects still hold: these statements bypass them
-    last = _last_ordinals(session, {entry.subject for entry in entries} - set(new))
+    known = last or {}
+    ordinals = {**known, **_last_ordinals(session, {entry.subject for entry in entries} - known.keys())}
     rows, bodies = [], {}
     for entry in entries:
-        ordinal = last[entry.subject] = last.get(entry.subject, 0) + 1
+        ordinal = ordinals[entry.subject] = ordinals.get(entry.subject, 0) + 1
         body = canonical(entry.evidence)
         digest = hmac.digest(entry.salt, body, "sha256")
         hashed = HashedColumns(entry.subject, ordinal, *entry[1:5], digest)
@@ -194,6 +205,12 @@ def _insert_evidence(*, on_sqlite: bool) -> bulk_rows.Insert:
 def _insert_traces(*, on_sqlite: bool) -> bulk_rows.Insert:
     columns = ("entry_id", *Trace._fields, "expires_at")
     return bulk_rows.insert(cast("Table", TraceRow.__table__), *columns, on_sqlite=on_sqlite)
+
+
+def last_ordinal(subject: ColumnElement[bytes] | InstrumentedAttribute[bytes]) -> ScalarSelect[int]:
+    """Select the ordinal of a subject's last entry; 0 if it has none."""
+    last = select(func.coalesce(func.max(LedgerEntry.ordinal), 0)).where(LedgerEntry.subject == subject)
+    return last.scalar_subquery()
 
 
 def _last_ordinals(session: Session, subjects: Collection[bytes]) -> dict[bytes, int]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, Table, func, or_, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, Table, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -85,19 +85,26 @@ def lock_by_key(session: Session, address_key: str) -> Subscriber | None:
     return _locked(session, Subscriber.address_key == address_key)
 
 
+def by_id(session: Session, subscriber_id: int) -> Subscriber | None:
+    """Return the subscriber of this id; None if it is unknown."""
+    return session.get(Subscriber, subscriber_id)
+
+
 def lock_by_id(session: Session, subscriber_id: int) -> Subscriber | None:
     """Return the subscriber of this id, locked in the same way; None if it is unknown."""
     return _locked(session, Subscriber.id == subscriber_id)
 
 
-def lock_inbox(session: Session, address_key: str, fold_keys: Collection[str]) -> list[Subscriber]:
+def lock_inbox(
+    session: Session, address_key: str, fold_keys: Collection[str], *, skip_locked: bool = False
+) -> list[Subscriber]:
     """Return the subscribers with any spelling of this address's inbox, locked in the same way.
 
     `fold_keys` are the inbox's folds. Rows are locked in the order of addresses, so that two transactions never wait
-    for each other.
+    for each other; one that has locked a person before passes `skip_locked`, and gets no row that another one holds.
     """
     spellings = select(Subscriber).where(or_(Subscriber.address_key == address_key, Subscriber.fold_key.in_(fold_keys)))
-    locked = spellings.order_by(Subscriber.address_key).with_for_update(key_share=True)
+    locked = spellings.order_by(Subscriber.address_key).with_for_update(key_share=True, skip_locked=skip_locked)
     return list(session.scalars(locked.execution_options(populate_existing=True)))
 
 
@@ -210,6 +217,14 @@ def set_standing(
     elif subscription.standing != standing:
         subscription.standing, subscription.since = standing, now
     session.flush()
+
+
+def set_standings(
+    session: Session, subscriber_id: int, newsletters: Collection[int], standing: Standing, *, now: datetime
+) -> None:
+    """Update existing subscriptions, whose standing differs, after entries were appended."""
+    chosen = Subscription.subscriber_id == subscriber_id, Subscription.newsletter_id.in_(newsletters)
+    session.execute(update(Subscription).where(*chosen).values(standing=standing, since=now))
 
 
 def count(session: Session, newsletter_id: int) -> int:

@@ -129,7 +129,9 @@ def lift(session: Session, keyring: Keyring, address_key: str) -> None:
     Another spelling that has said it in its own name stays suppressed.
     """
     session.execute(delete(Suppression).where(_is_never(_macs(keyring, [address_key]))))
-    people = subscribers.lock_inbox(session, address_key, inboxes.folds(keyring, address_key))
+    folds = inboxes.folds(keyring, address_key)
+    # Another spelling whose owner decides at this moment is left to that decision.
+    people = subscribers.lock_inbox(session, address_key, folds, skip_locked=True)
     reason_of = strongest(session, keyring, [each.address_key for each in people if each.address_key])
     for each in people:
         if each.suppressed == Reason.NEVER:

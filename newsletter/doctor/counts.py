@@ -26,7 +26,7 @@ from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import queue_age
 from newsletter.doctor.queue_age import QueueAge
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
-from newsletter.mail.letters.letters import Letter, LetterKind
+from newsletter.mail.letters.letters import Letter, LetterKind, actual_kind
 from newsletter.mail.pace import notices
 from newsletter.newsletters import Newsletter
 from newsletter.queues import heartbeats
@@ -105,17 +105,18 @@ def _by(session: Session, column: InstrumentedAttribute[E], names: type[E]) -> d
 def _letters(session: Session) -> DeliveryCounts:
     """Count deliveries in one pass: there may be millions."""
     first_digit = Delivery.reply_code // 100
-    rows = select(Letter.kind, Delivery.status, first_digit, func.count(), func.sum(Delivery.attempt))
-    tallies = select(Letter.kind, Tally.status, func.sum(Tally.n)).join(Letter, Letter.id == Tally.letter_id)
+    letter_kind = actual_kind()
+    rows = select(letter_kind, Delivery.status, first_digit, func.count(), func.sum(Delivery.attempt))
+    tallies = select(letter_kind, Tally.status, func.sum(Tally.n)).join(Letter, Letter.id == Tally.letter_id)
     states: Counter[tuple[LetterKind, DeliveryStatus]] = Counter(dict.fromkeys(product(LetterKind, DeliveryStatus), 0))
     replies: Counter[int | None] = Counter()
     claims = 0
-    grouped = rows.join(Letter, Letter.id == Delivery.letter_id).group_by(Letter.kind, Delivery.status, first_digit)
+    grouped = rows.join(Letter, Letter.id == Delivery.letter_id).group_by(letter_kind, Delivery.status, first_digit)
     for kind, status, digit, number, attempts in session.execute(grouped):
         states[kind, status] += number
         replies[digit] += number
         claims += int(attempts)
-    for kind, status, number in session.execute(tallies.group_by(Letter.kind, Tally.status)):
+    for kind, status, number in session.execute(tallies.group_by(letter_kind, Tally.status)):
         states[kind, status] += int(number)
     return DeliveryCounts(states, claims, replies)
 

@@ -45,6 +45,7 @@ def collect_remarks(session: Session, *, now: datetime, is_public: bool = True) 
         *remarks.in_doubt(session),
         *remarks.suspects(session),
         *remarks.unanswered(session),
+        *remarks.relays(session, now=now),
         *remarks.expired_drafts(session, now=now),
         *(remarks.undeclared_proxy(session) if is_public else ()),
     ]

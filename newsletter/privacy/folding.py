@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -26,11 +26,11 @@ Counts = Counter[tuple[int, DeliveryStatus]]  # deliveries by worker (0: none) a
 
 
 class OwnText(NamedTuple):
-    """A variant that belongs to one letter only."""
+    """A variant that belongs to a letter."""
 
+    id: int
     letter_id: int
     sha256: str
-    is_shared: bool  # whether a delivery of another letter names it
 
 
 def fold_orphans(session: Session, *, now: datetime, limit: int = BATCH_SIZE) -> int:
@@ -46,18 +46,19 @@ def fold_orphans(session: Session, *, now: datetime, limit: int = BATCH_SIZE) ->
 def fold(session: Session, which: ColumnElement[bool], *, now: datetime, limit: int | None = None) -> int:
     """Fold those confirmation letters among these whose deliveries are final; return how many were folded.
 
-    A delivery that waits is ended first: nobody may get the letter any more. A letter that a worker is sending now, one
-    whose sums are wrong and one whose text was changed stay as they are; `fold_orphans` finds the first of them later,
-    and doctor the others.
+    A delivery that waits is ended first: nobody may get the letter any more. A letter that a worker is sending now
+    stays until `fold_orphans` finds it final. One whose sum is wrong and one whose text is lost stay too: doctor
+    reports them.
     """
     audiences = _lock(session, which, limit)
     if not audiences:
         return 0
+    total = letters.total(session, LetterKind.CONFIRMATION, now=now)
     _end_waiting(session, audiences, now)
     counts = _counts(session, audiences)
     texts = _own_texts(session, audiences)
     kept = _keep_texts(session, texts)
-    unfit = {each.letter_id for each in texts if each.is_shared or each.sha256 not in kept}
+    unfit = _named_elsewhere(session, texts) | {each.letter_id for each in texts if each.sha256 not in kept}
     final = [
         number
         for number, audience in audiences.items()
@@ -65,7 +66,7 @@ def fold(session: Session, which: ColumnElement[bool], *, now: datetime, limit: 
     ]
     if final:
         _delete(session, final)
-        _add_to_total(session, sum((counts[number] for number in final), Counter()), now)
+        _add(session, total, sum((counts[number] for number in final), Counter()))
     return len(final)
 
 
@@ -96,21 +97,31 @@ def _counts(session: Session, of: Collection[int]) -> Mapping[int, Counts]:
 
 
 def _own_texts(session: Session, of: Collection[int]) -> list[OwnText]:
-    elsewhere = exists().where(Delivery.variant_id == Variant.id, Delivery.letter_id != Variant.letter_id)
-    rows = select(Variant.letter_id, Variant.sha256, elsewhere).where(Variant.letter_id.in_(of))
+    rows = select(Variant.id, Variant.letter_id, Variant.sha256).where(Variant.letter_id.in_(of))
     return [OwnText._make(row) for row in session.execute(rows)]
 
 
+def _named_elsewhere(session: Session, texts: Collection[OwnText]) -> set[int]:
+    """Return the letters whose text a delivery of another letter names. No release writes such a delivery."""
+    owners = {each.id: each.letter_id for each in texts}
+    # The ids are literals for the planner: it would expect a join to find a match soon, and read the whole table.
+    named = select(Delivery.variant_id, Delivery.letter_id).where(Delivery.variant_id.in_(owners))
+    return {owners[variant] for variant, letter in session.execute(named) if letter != owners[variant]}
+
+
 def _keep_texts(session: Session, texts: Collection[OwnText]) -> set[str]:
-    """Keep each text as an exhibit, and return the hashes of those that are kept now. A changed text is not kept."""
+    """Keep each text as an exhibit, and return the hashes of those that are kept now; a changed copy keeps none."""
     wanted = {each.sha256 for each in texts}
-    kept = set(session.scalars(select(Exhibit.sha256).where(Exhibit.sha256.in_(wanted)))) if wanted else set()
+    kept = set(session.scalars(select(Exhibit.sha256).where(Exhibit.sha256.in_(wanted))))
     if missing := wanted - kept:
-        owners = [each.letter_id for each in texts if each.sha256 in missing]
-        for variant in session.scalars(select(Variant).where(Variant.letter_id.in_(owners))):
-            if variant.sha256 in missing - kept and variant.is_intact():
-                kept.add(exhibits.keep(session, EXHIBIT, variant.sheet.source))
+        sources: dict[str, bytes] = {}
+        owned = [each.id for each in texts if each.sha256 in missing]
+        for variant in session.scalars(select(Variant).where(Variant.id.in_(owned))):
+            if variant.sha256 not in sources and variant.is_intact():
+                sources[variant.sha256] = variant.sheet.source
             session.expunge(variant)
+        # In one order, as everywhere, so that two workers cannot wait for each other in a circle.
+        kept |= {exhibits.keep(session, EXHIBIT, source) for _, source in sorted(sources.items())}
     return kept
 
 
@@ -120,8 +131,7 @@ def _delete(session: Session, which: Collection[int]) -> None:
     session.execute(delete(Letter).where(Letter.id.in_(which)))
 
 
-def _add_to_total(session: Session, counts: Counts, now: datetime) -> None:
-    total = letters.total(session, LetterKind.CONFIRMATION, now=now)
+def _add(session: Session, total: int, counts: Counts) -> None:
     rows = [
         {"letter_id": total, "carrier_id": carrier, "status": status, "n": number}
         for (carrier, status), number in sorted(counts.items())

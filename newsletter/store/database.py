@@ -5,6 +5,7 @@ endpoints get no other session, so the database itself ensures that a GET never 
 and rolls back on any exception; nothing else in the project commits.
 """
 
+import math
 import sqlite3
 import sys
 import time
@@ -37,6 +38,8 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from newsletter.store import private_files
+from newsletter.store.database_errors import is_disk_full
 from newsletter.store.write_lock import serialize_writers
 
 ID_TYPE = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows automatically only in an INTEGER key
@@ -125,6 +128,12 @@ class Database:
             self.engine = _postgresql(url)
             # All statements of a reader see one snapshot, as on SQLite: doctor's counts of two tables must match.
             self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self.disk_full_at = -math.inf  # monotonic: when a statement last failed because the disk was full
+        event.listen(self.engine, "handle_error", self._note_full_disk)
+
+    def _note_full_disk(self, context: ExceptionContext) -> None:
+        if is_disk_full(context.original_exception):
+            self.disk_full_at = time.monotonic()
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -230,6 +239,10 @@ def _sqlite(url: str, *, query_only: bool) -> Engine:
         # Writers wait for the write lock; a full pool would be a second, unfair queue.
         max_overflow=10 if query_only else -1,
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _before_connect(*_: Any) -> None:
+        private_files.create(Path(engine.url.database or ""))  # its -wal and -shm get the same permissions
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _: Any) -> None:

@@ -24,6 +24,11 @@ def is_unavailable(error: Exception) -> bool:
     return isinstance(error, UNAVAILABLE) and not is_bug
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the driver reports that the database's disk is full."""
+    return isinstance(error, psycopg.errors.DiskFull) or getattr(error, "sqlite_errorname", None) == "SQLITE_FULL"
+
+
 def is_conflict(error: Exception) -> bool:
     """Whether PostgreSQL ended one of two conflicting transactions (deadlock, serialization): run it again."""
     return isinstance(

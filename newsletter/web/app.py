@@ -23,7 +23,7 @@ from newsletter.web.access_log import AccessLog
 from newsletter.web.guards import Guards, refuse_by_length, route_rules
 from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
-from newsletter.web.public import archive, links_in_letters, signup
+from newsletter.web.public import archive, confirmation_pages, preferences_pages, signup, unsubscribe_pages
 from newsletter.web.site import Site
 
 
@@ -53,12 +53,14 @@ def create_app(
     )
     app.state.site = Site.build(configured, wakeups or _through_redis(configured), database)
     monitoring = monitoring or Database(configured.database)
-    app.state.health, app.state.counts = health.timed_query(monitoring), metrics.timed_query(monitoring)
+    app.state.health = health.timed_query(monitoring, configured, pages=app.state.site.database)
+    app.state.counts = metrics.timed_query(monitoring)
     failures.install(app)
     app.add_middleware(AccessLog)
     app.add_middleware(Guards)  # the middleware added last is the outermost
-    for router in (signup.router, links_in_letters.router, archive.router, health.router, metrics.router):
-        app.include_router(router)
+    links = confirmation_pages, unsubscribe_pages, preferences_pages
+    for pages in (signup, *links, archive, health, metrics):
+        app.include_router(pages.router)
     if app.state.site.shows_outbox:
         app.include_router(outbox_pages.router)
     app.add_api_route("/brand/{color}.css", brand, methods=["GET"])
@@ -69,7 +71,9 @@ def create_app(
 def _from_environment() -> FastAPI:
     with startup.exit_on_error():
         configured = settings.load()
+    startup.warn_of_public_http(configured)
     with startup.exit_on_error(), startup.explain_unreachable(configured):
+        startup.keep_private(configured)
         app = create_app(configured)
         startup.check(app.state.site.database, app.state.site.keyring, now=datetime.now(UTC))
     return app

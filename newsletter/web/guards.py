@@ -1,4 +1,4 @@
-"""Limit request bodies, add security headers to every response, and answer HEAD: ASGI middleware around the site."""
+"""Limit request bodies, add security headers to every response, answer HEAD and bent paths: ASGI middleware."""
 
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
@@ -7,6 +7,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from newsletter.web import paths
 from newsletter.web.failures import TooLarge, error_response
 
 DEFAULT_BODY_BYTES = 1024  # for routes that expect no body: some clients send a small one anyway
@@ -72,7 +73,7 @@ class Guards:
             return
         # Mail scanners send HEAD. It is GET without a body, on every page (RFC 9110 section 9.3.2).
         head = scope["method"] == "HEAD"
-        scope = {**scope, "method": "GET"} if head else scope
+        scope, sent = _as_meant(scope), scope
         arrived, started = 0, False
 
         async def limited() -> Message:
@@ -89,7 +90,9 @@ class Guards:
             if message["type"] == "http.response.start":
                 started = True
                 is_public = _rules(scope).is_public and message["status"] < 400
-                _protect(MutableHeaders(scope=message), is_public=is_public)
+                headers = MutableHeaders(scope=message)
+                _protect(headers, is_public=is_public)
+                _name_canonical(headers, scope, is_bent=is_public and scope["path"] != sent["path"])
             elif head:
                 message = {**message, "body": b""}
             await send(message)
@@ -102,6 +105,22 @@ class Guards:
             if started:
                 raise
             await error_response(Request(scope), error)(scope, receive, guarded)
+
+
+def _as_meant(scope: Scope) -> Scope:
+    """Return the request as the router shall see it."""
+    method, path = "GET" if scope["method"] == "HEAD" else scope["method"], paths.intended(scope["path"])
+    is_plain = (method, path) == (scope["method"], scope["path"])
+    return scope if is_plain else {**scope, "method": method, "path": path}
+
+
+def _name_canonical(headers: MutableHeaders, scope: Scope, *, is_bent: bool) -> None:
+    """Tell search engines the page's own address (RFC 6596) if another one led to it.
+
+    A redirect would tell it too, but some visitors' programs follow none, and a full one repeats the Host header.
+    """
+    if is_bent:
+        headers["Link"] = f'<{scope["app"].state.site.settings.base_url}{scope["path"]}>; rel="canonical"'
 
 
 def _protect(headers: MutableHeaders, *, is_public: bool) -> None:

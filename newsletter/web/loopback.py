@@ -14,7 +14,7 @@ def is_from_this_machine(request: Request) -> bool:
     The Host check stops DNS rebinding, where another site's name resolves to this machine. A local proxy is mistaken
     for this machine only if it rewrites the host and adds no header.
     """
-    peer = request.client.host if request.client else ""
+    peer = request.client.host.removeprefix("::ffff:") if request.client else ""  # IPv4 on a socket for both
     ours = peer in LOOPBACK and request.url.hostname in LOOPBACK
     return ours and not any(header in request.headers for header in PROXY_HEADERS)
 

@@ -10,17 +10,22 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from newsletter import templating
+from newsletter.consent.confirmation_links import AskedNewsletter
 from newsletter.consent.ledger import Trace
 from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
+from newsletter.mail.transport.relay_capabilities import take_utf8
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Wakeups
 from newsletter.settings import Settings
 from newsletter.store.database import Database
 from newsletter.web.public.offered_newsletters import OfferedNewslettersCache
+
+ShownNewsletter = Newsletter | AskedNewsletter | Row[Any]  # each has the columns that every page shows
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,10 @@ class Site:
     def build(cls, settings: Settings, wakeups: Wakeups, database: Database | None = None) -> "Site":
         """Build the site from the settings, on their database unless another one is given."""
         keys, database = load_keyring(settings), database or Database(settings.database)
-        return cls(settings, database, keys, Links(keys, settings.base_url), wakeups, OfferedNewslettersCache(database))
+        offered = OfferedNewslettersCache(
+            database, can_reach_utf8=lambda session: take_utf8(session, settings.smtp_url, now=datetime.now(UTC))
+        )
+        return cls(settings, database, keys, Links(keys, settings.base_url), wakeups, offered)
 
     @property
     def shows_outbox(self) -> bool:
@@ -48,7 +56,7 @@ class Site:
         return not self.settings.smtp_url and self.settings.is_local
 
     def page(
-        self, name: str, *, status: int = 200, newsletter: Newsletter | None = None, **context: Any
+        self, name: str, *, status: int = 200, newsletter: ShownNewsletter | None = None, **context: Any
     ) -> HTMLResponse:
         """Render a page of templates/pages."""
         publisher = context.pop("publisher", newsletter.publisher if newsletter else None)
@@ -100,9 +108,13 @@ def _client(request: Request, site: Site) -> str | None:
 
 
 def _address(hop: str) -> IPv4Address | IPv6Address | None:
-    """Parse an IP address as proxies write it: bare, with a port, or in brackets. None if it is none."""
+    """Parse an IP address as proxies write it: bare, with a port, or in brackets. None if it is none.
+
+    IPv4 in IPv6 notation (RFC 4291 section 2.5.5.2), as a socket for both writes it, is IPv4.
+    """
     parsed = re.fullmatch(r"\s*(?:\[([^\]]*)\](?::\d+)?|([^:]*):\d+|(.*?))\s*", hop)
     try:
-        return ip_address(next(part for part in parsed.groups() if part is not None)) if parsed else None
+        found = ip_address(next(part for part in parsed.groups() if part is not None)) if parsed else None
     except ValueError:
         return None
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found

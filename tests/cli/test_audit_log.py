@@ -12,27 +12,31 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from typer.main import get_command
 
-from newsletter import audit_log, operators
+from newsletter import audit_log, operators, settings
 from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
+from newsletter.consent import suppressions
+from newsletter.consent.suppressions import Reason
 from newsletter.content import feed_changes
 from newsletter.content.digests import digests, drafting
 from newsletter.content.feeds import feeds
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue
+from newsletter.keys import load_keyring
 from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.letters.letters import Letter
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
 from newsletter.operators import Role
 from newsletter.store.database import Database
-from tests.builders import owed
+from tests.builders import a_newsletter, a_reader, owed
 from tests.clock import NOON
 from tests.servers.dns_server import Zone
 
 ACTOR = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 EVE = "eve@press.example"
+READER, REFUSER = "reader@example.org", "refuser@example.org"
 
 # These migrate the database as `migrate` does, or use their own, and run until they are stopped.
 WHOLE_SERVICE_COMMANDS = {"demo", "serve", "bench delivery", "bench feeds"}
@@ -57,6 +61,8 @@ CHANGING = {
     "migrate": (),  # it publishes a consent wording again whose form has changed
     "newsletters add": ("evening", *NEWSLETTER_OPTIONS),
     "newsletters change": ("three", "--return-path-domain", "bounces.press.example"),
+    "subscribers withdraw": (READER, "--how", f"e-mail of 3 May from {READER}"),
+    "subscribers allow": (REFUSER, "--reason", f"{REFUSER} asked for it by phone"),
     "newsletters wording": ("three", "I agree to other words."),
     "feeds add": ("http://127.0.0.1:9/other.xml", "--newsletter", "three", "--anyway"),
     "feeds refresh": (),
@@ -93,6 +99,8 @@ def numbers(database: Database, zone: Zone) -> dict[str, int]:
         three = session.scalars(select(Newsletter).where(Newsletter.slug == "three")).one()
         drafted = drafting.draft(session, three, articles=2, actor="tests", now=NOON)
         operators.add(session, EVE, role=Role.EDITOR, actor="tests", now=NOON)
+        a_reader(session, a_newsletter(session, "noon"), READER)
+        suppressions.add(session, load_keyring(settings.load()), REFUSER, Reason.NEVER, now=NOON)
         session.execute(update(Feed).values(url="http://127.0.0.1:9/" + Feed.url))
         dormant = feeds.add(session, three, "http://127.0.0.1:9/dormant.xml", actor="tests", now=NOON)
         feed_changes.pause(session, dormant, actor="tests", now=NOON)

@@ -6,9 +6,14 @@ import re
 import pytest
 from sqlalchemy import delete, select, update
 
+from newsletter import clock, key_registry
 from newsletter.audit_log import AuditEntry
+from newsletter.consent import suppressions
 from newsletter.consent.subscribers import Subscription
+from newsletter.consent.suppressions import Reason
+from newsletter.keys import Keyring
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
+from newsletter.mail.pace.notices import Condition, NoticeWriter
 from tests.builders import owed
 from tests.clock import NOON
 
@@ -43,7 +48,7 @@ def test_the_output_claims_nothing_that_only_the_relay_can_know(newsletter, data
 
 
 def test_the_help_says_what_doctor_cannot_check(newsletter):
-    assert "It reads the database only, so it cannot tell" in newsletter("doctor", "--help").stdout
+    assert "It reads the database only, so it cannot tell" in " ".join(newsletter("doctor", "--help").stdout.split())
 
 
 def test_every_finding_has_a_name_a_place_and_a_remedy(newsletter, damaged):
@@ -85,3 +90,53 @@ def test_a_remark_names_the_check_that_was_skipped_without_keys(newsletter, monk
     assert [each["name"] for each in remarks] == ["suppressed"]
     monkeypatch.setenv("NEWSLETTER_SECRET_KEYS", "k1:" + "s" * 40)
     assert json.loads(newsletter("doctor", "--json").stdout)["remarks"] == []
+
+
+KEYS, OTHER_KEYS = "k1:" + "s" * 40, "k1:" + "t" * 40
+
+
+def used_with(database, keys: str) -> None:
+    """Start the service once with these keys."""
+    with database.writing() as session:
+        key_registry.check(session, keyring := Keyring([tuple(keys.split(":"))]), now=NOON)
+        suppressions.add(session, keyring, "ana@example.org", Reason.NEVER, now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        (KEYS, None),
+        ("", "k1 is missing"),
+        (OTHER_KEYS, "k1 is another key than before"),
+        ("k2:" + "u" * 40, "k1 is missing but still in use"),
+        ("k2:" + "u" * 40 + "," + KEYS, None),
+    ],
+)
+@pytest.mark.parametrize("words", [(), ("--fix",)])
+def test_a_lost_or_wrong_key_is_not_ok(newsletter, database, monkeypatch, keys, says, words):
+    used_with(database, KEYS)
+    monkeypatch.setenv("NEWSLETTER_SECRET_KEYS", keys)
+    result = newsletter("doctor", *words)
+    verdict = json.loads(newsletter("doctor", *words, "--json").stdout)
+    assert [(each["check"], each["says"]) for each in verdict["findings"]] == ([("keys", says)] if says else [])
+    assert (result.exit_code, verdict["verdict"]) == ((1, "wrong") if says else (0, "ok"))
+    assert ("Restore the former NEWSLETTER_SECRET_KEYS" in result.stdout) is bool(says)
+    assert "sss" not in result.stdout
+    assert verdict["mended"] == []
+
+
+def test_a_damaged_key_file_is_not_ok(newsletter, tmp_path):
+    (tmp_path / "secret_key").write_text("short")
+    result = newsletter("doctor")
+    assert result.exit_code == 1
+    assert "secret_key is damaged" in result.stdout
+
+
+def test_a_relay_that_cannot_be_used_is_a_remark_with_the_remedy(newsletter, database):
+    says = "the relay offers no STARTTLS. Use a relay with TLS, or the option tls=optional in NEWSLETTER_SMTP_URL"
+    known = {"the relay mail.example.org:587": Condition(says, lasting=True)}
+    NoticeWriter(database.writing).write(known, now=clock.now())
+    result = newsletter("doctor")
+    assert result.exit_code == 0
+    assert f"relays: the relay mail.example.org:587: since {clock.now():%Y-%m-%d}" in result.stdout
+    assert says in result.stdout

@@ -75,6 +75,39 @@ def test_every_check_is_unknown_if_the_dns_server_fails(domain, correct_zone):
     assert json.loads(domain("--json").stdout)["verdict"] == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("url", "level"),
+    [("http://letters.example.org", "wrong"), ("https://letters.example.org", None), ("http://localhost:8000", None)],
+)
+def test_a_public_address_without_https_is_wrong(domain, correct_zone, monkeypatch, url, level):
+    monkeypatch.setenv("NEWSLETTER_BASE_URL", url)
+    result = domain("three", "--selector", "s1")
+    assert result.exit_code == (1 if level else 0)
+    assert [line.split()[:3] for line in result.stdout.splitlines() if "base-url" in line] == (
+        [[level, "base-url", f"{url}:"]] if level else []
+    )
+    assert ("HTTPS" in result.stdout) is bool(level)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("smtp://u:secret@mail.relay.example", None),
+        ("smtps://u:secret@mail.relay.example", None),
+        ("smtp://127.0.0.1", None),
+        ("smtp://mail.relay.example?tls=optional", "letters can be read on the way"),
+        ("smtp://u:secret@mail.relay.example?tls=optional", "letters can be read on the way"),
+        ("smtp://u:secret@mail.relay.example?tls=optional&login=cleartext", "letters and the password can be read"),
+    ],
+)
+def test_a_relay_that_may_be_used_without_tls_is_told(domain, correct_zone, monkeypatch, url, says):
+    correct_zone.put("mail.relay.example", A="192.0.2.25")
+    monkeypatch.setenv("NEWSLETTER_SMTP_URL", url)
+    told = [line for line in domain("three", "--selector", "s1").stdout.splitlines() if line.split()[1] == "tls"]
+    assert len(told) == (1 if says else 0)
+    assert all(line.startswith("advice ") and says in line and "secret" not in line for line in told)
+
+
 def test_an_invalid_nameserver_is_a_usage_error(newsletter):
     for invalid in ("press", "127.0.0.1:port", "127.0.0.1:99999999"):
         assert newsletter("doctor", "domain", "three", "--nameserver", invalid).exit_code == 2

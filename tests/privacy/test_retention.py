@@ -1,5 +1,6 @@
 """Retention deletes unconfirmed addresses after 72 hours and keeps a ledger that still adds up."""
 
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -10,18 +11,20 @@ import pytest
 from sqlalchemy import select, text, update
 
 from newsletter.consent import ledger
+from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.ledger import Event, Evidence, LedgerEntry, TraceRow
 from newsletter.consent.signups import Signup, SignupState
-from newsletter.consent.subscribers import Subscriber, Subscription
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.doctor import examination
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, status_counts
 from newsletter.mail.letters.letters import Letter
 from newsletter.privacy import retention
 from newsletter.queues.wakeups import Queue
-from tests.builders import a_newsletter, a_reader, a_signup
+from tests.builders import a_delivery, a_letter, a_newsletter, a_reader, a_signup
 from tests.clock import NOON
 from tests.query_plans import generic_plan, prepare_everything
 from tests.servers.databases import opened
+from tests.statements import executed
 from tests.whole_service import WholeService, whole_service
 
 ANA, EVE = "ana@mail.example.org", "eve@mail.example.org"
@@ -47,7 +50,7 @@ def ask(service: WholeService, email: str = ANA, slug: str = "morning"):
 
 
 def confirm(service: WholeService, letter) -> None:
-    assert service.browser.post(service.link(letter, "confirm")).status_code == 200
+    assert service.browser.post(service.link(letter, "confirm"), data={"confirm": "yes"}).status_code == 200
 
 
 def leave(service: WholeService, letter) -> None:
@@ -248,7 +251,7 @@ def test_the_confirmation_link_says_confirmed_before_while_the_person_reads(serv
     link = service.link(letter := ask(service), "confirm")
     confirm(service, letter)
     wait(service, days=400)
-    for answer in (service.browser.get(link), service.browser.post(link)):
+    for answer in (service.browser.get(link), service.browser.post(link, data={"confirm": "yes"})):
         assert answer.status_code == 200
         assert "You have already confirmed" in answer.text
     assert events(service) == [Event.REQUESTED, Event.CONFIRMED]
@@ -336,6 +339,105 @@ def test_traces_are_kept_for_thirty_days(service):
     assert count(service, TraceRow) == 0
     assert count(service, Evidence) == 2
     assert events(service)
+
+
+@pytest.mark.parametrize(
+    ("slow_lane_at", "forget_at", "hours"),
+    [
+        (NOON, NOON + timedelta(hours=24), 24),
+        (NOON + timedelta(hours=20), NOON + timedelta(hours=24), 24),
+        (NOON, NOON, 24),
+        (None, NOON + timedelta(hours=24), 24),
+        (None, NOON - timedelta(days=1), 72),
+    ],
+    ids=["waits", "was looked at", "examined too early", "lapsed already", "of a release without forget_at"],
+)
+def test_a_sign_up_without_a_turn_in_the_slow_lane_is_deleted_after_a_day(
+    begin, reading, slow_lane_at, forget_at, hours
+):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        values = {"slow_lane_at": slow_lane_at, "forget_at": forget_at}
+        a_signup(session, newsletter, state=SignupState.QUIET, **values)
+    for at, left in ((hours - 0.01, 1), (hours, 0)):
+        with begin() as session:
+            retention.forget_due(session, now=NOON + timedelta(hours=at))
+        with reading() as session:
+            assert len(session.scalars(select(Signup.id)).all()) == left
+
+
+def test_a_link_lives_for_72_hours_from_the_time_when_its_letter_was_owed(service):
+    ask(service)
+    with service.site.database.writing() as session:
+        late = service.clock() + timedelta(hours=20)
+        session.execute(update(Signup).values(asked_at=late, forget_at=service.clock() + timedelta(hours=24)))
+    wait(service, hours=91.9)
+    assert tables_with(service, ANA) == {"signups", "subscribers", "evidence"}
+    wait(service, hours=0.1)
+    assert tables_with(service, ANA) == set()
+    assert events(service) == [Event.REQUESTED, Event.LAPSED]
+
+
+def test_the_number_of_statements_does_not_depend_on_the_number_of_sign_ups(begin, database):
+    def statements(people: int) -> int:
+        with begin() as session:
+            newsletter = a_newsletter(session, f"letter{people}")
+            for number in range(people):
+                reader = a_reader(session, newsletter, standing=Standing.ASKED)
+                signup = a_signup(session, newsletter, reader.address, state=SignupState.ASKED)
+                written = a_letter(session, newsletter, signup=signup)
+                a_delivery(session, written, reader, status=DeliveryStatus.SENT, decided_at=NOON)
+                if number % 2:
+                    a_signup(session, newsletter, state=SignupState.QUIET)
+        with executed(database) as used, begin() as session:
+            assert retention.forget_due(session, now=NOON + timedelta(hours=72)) == people + people // 2
+        return len(used)
+
+    statements(1)  # it also creates the total
+    few, many = statements(2), statements(100)
+    assert few == many
+    assert many <= 30
+
+
+def test_what_is_deleted_does_not_depend_on_the_size_of_the_batches(begin, reading):
+    def deleted(limit: int):
+        with begin() as session:
+            newsletters = [a_newsletter(session, f"letter{limit}-{n}") for n in range(2)]
+            for number, standing in enumerate([*Standing] * 2):
+                reader = a_reader(session, newsletters[0], f"{number}@batch{limit}.example", standing=standing)
+                a_reader(session, newsletters[1], reader.address, standing=Standing.ASKED)
+                state = SignupState.CONFIRMED if standing != Standing.ASKED else SignupState.ASKED
+                a_signup(session, newsletters[0], reader.address, state=state)
+                a_signup(session, newsletters[1], reader.address, state=SignupState.ASKED)
+        while True:
+            with begin() as session:
+                if not retention.forget_due(session, now=NOON + timedelta(hours=72), limit=limit):
+                    break
+        with reading() as session:
+            people = select(Subscriber).where(Subscriber.address_key.endswith(f"@batch{limit}.example"))
+            return [
+                (
+                    [str(entry.event) for entry in ledger.history(session, person.subject)],
+                    session.scalars(select(Subscription.standing).where(Subscription.subscriber_id == person.id)).all(),
+                )
+                for person in session.scalars(people.order_by(Subscriber.address_key))
+            ]
+
+    assert deleted(1) == deleted(3) == deleted(200)
+
+
+def test_the_letter_of_a_reader_is_folded_when_the_sign_up_goes(service):
+    letter = ask(service)
+    confirm(service, letter)
+    wait(service, days=100)
+    assert count(service, Delivery) == 1
+    leave(service, letter)
+    wait(service, days=30)
+    assert confirmations(service) == {DeliveryStatus.SENT: 1}
+    with service.site.database.reading() as session:
+        shown = [json.loads(body) for body in session.scalars(select(Evidence.body))]
+        (letter_hash,) = {each["letter"] for each in shown if "letter" in each}
+        assert session.get(Exhibit, letter_hash), "the proof names its text"
 
 
 def test_sign_ups_are_deleted_in_batches(begin, reading):

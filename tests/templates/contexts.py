@@ -181,6 +181,10 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
         "empty": SITE | {"address": None, "newsletters": [ROW, LONG_ROW]},
     },
+    "withdrawn_since": {
+        "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
+        "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW]},
+    },
     "link_expired": {"usual": SITE, "empty": NOBODY},
     "unsubscribe": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
     "unsubscribed": {
@@ -190,11 +194,29 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
     },
     "never": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
     "never_done": {"usual": SITE, "long": LONG_SITE},
+    "letter_preferences": {
+        "usual": SITE | {"address": ADDRESS, "is_subscribed": True, "has_run_out": False},
+        "left": LONG_SITE | {"address": LONG_ADDRESS, "is_subscribed": False, "has_run_out": False},
+        "old": NOBODY | {"address": ADDRESS, "is_subscribed": False, "has_run_out": False},
+        "late": NOBODY | {"address": ADDRESS, "is_subscribed": False, "has_run_out": True},
+    },
+    "link_mailed": {
+        "usual": SITE | {"address": ADDRESS, "hours": 12},
+        "old": NOBODY | {"address": LONG_ADDRESS, "hours": 12},
+    },
     "preferences": {
         "usual": SITE
-        | {"address": ADDRESS, "subscriptions": [ROW], "others": [LONG, HEBREW], "stopped": [], "saved": False},
+        | {
+            "address": ADDRESS,
+            "until": NOON,
+            "subscriptions": [ROW],
+            "others": [LONG, HEBREW],
+            "stopped": [],
+            "saved": False,
+        },
         "saved": SITE
         | {
+            "until": NOON,
             "address": LONG_ADDRESS,
             "subscriptions": [ROW, LONG_ROW],
             "others": [],
@@ -202,7 +224,14 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
             "saved": True,
         },
         "empty": NOBODY
-        | {"address": ADDRESS, "subscriptions": [], "others": [NEWSLETTER], "stopped": [], "saved": True},
+        | {
+            "address": ADDRESS,
+            "until": NOON,
+            "subscriptions": [],
+            "others": [NEWSLETTER],
+            "stopped": [],
+            "saved": True,
+        },
     },
     "archive": {
         "usual": NOBODY

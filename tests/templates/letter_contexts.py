@@ -24,6 +24,8 @@ FIELD = {
     "expires_at": "MARKexpiresatMARK",
     "unsubscribe": "MARKunsubscribeMARK",
     "preferences": "MARKpreferencesMARK",
+    "fresh_preferences": "MARKfreshpreferencesMARK",
+    "fresh_until": "MARKfreshuntilMARK",
     "greeting": "MARKgreetingMARK",
 }
 CONFIRMATION = {
@@ -42,8 +44,10 @@ DIGEST = {
     "field": FIELD,
 }
 PROBE: dict[str, object] = {"newsletter": NEWSLETTER, "field": FIELD}
+PREFERENCES_LINK: dict[str, object] = {"newsletter": NEWSLETTER, "field": FIELD}
 LETTERS: dict[str, dict[str, dict[str, object]]] = {
     "probe": {"usual": PROBE, "long": PROBE | {"newsletter": LONG}},
+    "preferences_link": {"usual": PREFERENCES_LINK, "long": PREFERENCES_LINK | {"newsletter": LONG}},
     "confirmation": {
         "usual": CONFIRMATION,
         "long": CONFIRMATION | {"newsletter": LONG, "newsletters": [LONG_ROW, ROW, LONG_ROW], "wording": LONG_WORDING},

@@ -8,10 +8,15 @@ from selectolax.lexbor import LexborHTMLParser
 
 from newsletter import colors, templating
 from tests.templates.contexts import HOSTILE_TITLE, LONG_ISSUE, NEWSLETTER, TITLES, WORDING, article, issue
-from tests.templates.letter_contexts import CONFIRMATION, DIGEST, FIELD, LETTERS
+from tests.templates.letter_contexts import CONFIRMATION, DIGEST, FIELD, LETTERS, PREFERENCES_LINK
 
 ENVIRONMENT = templating.environment()
-LINKS = {"confirmation": ("confirm", "never"), "digest": ("unsubscribe", "preferences"), "probe": ("unsubscribe",)}
+LINKS = {
+    "confirmation": ("confirm", "never"),
+    "digest": ("unsubscribe", "preferences"),
+    "preferences_link": ("fresh_preferences", "unsubscribe"),
+    "probe": ("unsubscribe",),
+}
 CASES = [(kind, case) for kind, cases in LETTERS.items() for case in cases]
 
 
@@ -85,13 +90,7 @@ def test_the_text_part_has_the_readers_links_and_the_postal_address():
     for kind, case in CASES:
         context = LETTERS[kind][case]
         text = written(kind, "body.txt", context)
-        links = {
-            "confirmation": ("confirm", "never"),
-            "digest": ("unsubscribe", "preferences"),
-            "probe": ("unsubscribe",),
-        }
-        wanted = links[kind]
-        assert all(f"\n{FIELD[name]}\n" in text for name in wanted)
+        assert all(f"\n{FIELD[name]}\n" in text for name in LINKS[kind])
         assert context["newsletter"]["postal_address"] in text
         assert "\n-- \n" in text
 
@@ -137,6 +136,14 @@ def test_a_confirmation_may_be_for_several_newsletters():
 
 
 @pytest.mark.parametrize("part", ["body.html", "body.txt"])
+def test_the_letter_with_a_fresh_link_says_how_long_it_works_and_names_no_other_newsletter(part):
+    text = written("preferences_link", part, PREFERENCES_LINK)
+    for fact in (FIELD["fresh_preferences"], FIELD["fresh_until"], FIELD["unsubscribe"], "do not forward"):
+        assert fact in text
+    assert FIELD["preferences"] not in text
+
+
+@pytest.mark.parametrize("part", ["body.html", "body.txt"])
 def test_both_parts_of_a_digest_hold_every_headline_and_its_link(part):
     text = written("digest", part, DIGEST)
     for number, title in enumerate(TITLES, start=1):
@@ -176,6 +183,13 @@ def test_the_title_of_an_article_without_a_page_is_no_link():
     assert "None" not in text
     assert html.css_first("h2").text() == "A note"
     assert not html.css("h2 a")
+
+
+def test_a_link_in_another_script_is_written_as_a_uri():
+    context = DIGEST | {"issue": issue([article("A bridge", url="https://пример.испытание/путь?q=あ&b=1")])}
+    address = "https://xn--e1afmkfd.xn--80akhbyknj4f/%D0%BF%D1%83%D1%82%D1%8C?q=%E3%81%82&b=1"
+    assert f"\n{address}\n" in written("digest", "body.txt", context)
+    assert [link.attributes["href"] for link in body("digest", context).css("h2 a")] == [address]
 
 
 def test_an_author_who_is_the_source_is_named_once():

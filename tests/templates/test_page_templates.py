@@ -143,6 +143,12 @@ def test_the_title_of_an_article_without_a_page_is_no_link():
     assert not archived.css("h3 a")
 
 
+def test_a_link_in_another_script_is_the_one_of_the_letter():
+    shown = issue([article("A bridge", url="https://bücher.example/ä")])
+    archived = page("archive_issue", PAGES["archive_issue"]["usual"] | {"issue": shown})
+    assert archived.css_first("h3 a").attributes["href"] == "https://xn--bcher-kva.example/%C3%A4"
+
+
 def test_text_from_a_feed_determines_its_own_direction():
     archived = page("archive_issue", PAGES["archive_issue"]["usual"])
     promised = page("signup", SIGNUP).css("aside li")

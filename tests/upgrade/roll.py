@@ -192,7 +192,7 @@ class Roll(Steps):
         browser.post(links(by_button)["u"], ONE_CLICK)
         browser.press(links(on_page)["u"])
         browser.get(links(by_preferences)["preferences"])
-        browser.post(links(by_preferences)["preferences"], {"save": "yes"})
+        browser.post(links(by_preferences)["preferences"], {"all": "yes"})
         for one in (by_button, on_page, by_preferences):
             assert self._service.standing(one.to) is Standing.LEFT, one.to
             self._service.audience -= 1

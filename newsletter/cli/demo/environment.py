@@ -14,7 +14,7 @@ import httpx2
 from newsletter import audit_log, clock, settings
 from newsletter.bench.processes import Processes, unwinding_on_signals
 from newsletter.bench.servers import external
-from newsletter.bench.visitor import Inbox, wait_for
+from newsletter.bench.visitor import ReceivedLetters, wait_for
 from newsletter.cli.demo.inboxes import Maildir, Relayed
 from newsletter.cli.serve import embedded_app, listening, served
 from newsletter.errors import NewsletterError
@@ -26,7 +26,10 @@ from newsletter.web.site import Site
 
 HOST = "127.0.0.1"
 FOLDER = Path("var") / "demo"
-UVICORN_ARGUMENTS = ("--factory", "newsletter.web:create_app", "--no-proxy-headers", "--timeout-graceful-shutdown", "5")
+UVICORN_ARGUMENTS = (
+    *("--factory", "newsletter.web:create_app", "--http", "newsletter.web.http_protocol:PunctualHTTP"),
+    *("--no-proxy-headers", "--timeout-graceful-shutdown", "5"),
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class DemoService:
     """A running service."""
 
     site: Site
-    inbox: Inbox  # the readers' letters
+    inbox: ReceivedLetters  # the readers' letters
     servers: dict[str, str]  # name and version of each given server, by part
     check_progress: Callable[[], None]  # raises NewsletterError if waiting is pointless: a process or a letter failed
     check: Callable[[], None]  # raises NewsletterError if one of its processes has ended

@@ -20,7 +20,7 @@ class Inbox(NamedTuple):
     is_tagged: bool  # the spelling has a tag, which is a part of the name where the domain does not know tags
 
 
-class Rule(NamedTuple):
+class SpellingRule(NamedTuple):
     """How a provider's addresses may be spelled, beside case."""
 
     domain: str = ""  # the one that stands for all of the provider's; "": each is a name space of its own
@@ -32,36 +32,35 @@ class Rule(NamedTuple):
 
 # Gmail help, "Dots don't matter in Gmail addresses"; "Create task-specific email addresses" (+tag); "Gmail or
 # Googlemail".
-GMAIL = Rule("gmail.com", ignored=".")
+GMAIL = SpellingRule("gmail.com", ignored=".")
 
 # Apple support, "If you have an @mac.com or @me.com address" and iCloud Mail user guide (+tag).
-ICLOUD = Rule("icloud.com")
+ICLOUD = SpellingRule("icloud.com")
 
-# Yahoo help, "Disposable email addresses" (nickname-keyword), and Yahoo! JAPAN help, "Safety address". No account's
-# name has a hyphen.
-YAHOO = Rule(separators="+-")
+# Yahoo help, "Disposable addresses" (base name, hyphen, keyword); no account's name has a hyphen. Yahoo! JAPAN is
+# another company.
+YAHOO = SpellingRule(separators="+-")
 
 # Proton support, "Changing my username" (the three characters are transparent) and "Email addresses and aliases".
-PROTON = Rule("proton.me", ignored=".-_")
+PROTON = SpellingRule("proton.me", ignored=".-_")
 
 # Yandex ID help, "Alternate email addresses" (one login on all of its domains) and "Login" (dots and hyphens are
 # interchangeable).
-YANDEX = Rule("yandex.ru", same="-.")
+YANDEX = SpellingRule("yandex.ru", same="-.")
 
 # Fastmail help, "Plus addressing and subdomain addressing". Its blog, "Two address resolving additions": a host name
 # has no underscore, so a hyphen stands for it there.
-FASTMAIL = Rule(tag_comes_first=True)
+FASTMAIL = SpellingRule(tag_comes_first=True)
 
 # RFC 5233 section 1 (a tag is a convention of each system; + is the usual sign). It holds for every domain.
-ANY_DOMAIN = Rule()
+ANY_DOMAIN = SpellingRule()
 
 YAHOO_DOMAINS = """
-myyahoo.com rocketmail.com y7mail.com yahoo.at yahoo.be yahoo.bg yahoo.ca yahoo.ch yahoo.cl yahoo.co.id yahoo.co.il
-yahoo.co.in yahoo.co.jp yahoo.co.kr yahoo.co.nz yahoo.co.th yahoo.co.uk yahoo.co.za yahoo.com yahoo.com.ar yahoo.com.au
-yahoo.com.br yahoo.com.co yahoo.com.hk yahoo.com.hr yahoo.com.mx yahoo.com.my yahoo.com.pe yahoo.com.ph yahoo.com.sg
-yahoo.com.tr yahoo.com.tw yahoo.com.ua yahoo.com.ve yahoo.com.vn yahoo.cz yahoo.de yahoo.dk yahoo.ee yahoo.es yahoo.fi
-yahoo.fr yahoo.gr yahoo.hu yahoo.ie yahoo.in yahoo.it yahoo.lt yahoo.lv yahoo.nl yahoo.no yahoo.pl yahoo.pt yahoo.ro
-yahoo.se yahoo.sk ymail.com
+myyahoo.com y7mail.com yahoo.at yahoo.be yahoo.bg yahoo.ca yahoo.cl yahoo.co.id yahoo.co.il yahoo.co.in yahoo.co.kr
+yahoo.co.nz yahoo.co.th yahoo.co.uk yahoo.co.za yahoo.com yahoo.com.ar yahoo.com.au yahoo.com.br yahoo.com.co
+yahoo.com.hk yahoo.com.hr yahoo.com.mx yahoo.com.my yahoo.com.pe yahoo.com.ph yahoo.com.sg yahoo.com.tr yahoo.com.tw
+yahoo.com.ua yahoo.com.ve yahoo.com.vn yahoo.cz yahoo.de yahoo.dk yahoo.ee yahoo.es yahoo.fi yahoo.fr yahoo.gr yahoo.hu
+yahoo.ie yahoo.in yahoo.it yahoo.lt yahoo.lv yahoo.nl yahoo.no yahoo.pl yahoo.pt yahoo.ro yahoo.se yahoo.sk ymail.com
 """
 YANDEX_DOMAINS = "ya.ru yandex.by yandex.com yandex.com.tr yandex.kz yandex.ru yandex.ua yandex.uz"
 FASTMAIL_DOMAINS = """

@@ -13,6 +13,7 @@ MAX_FINDINGS = 100  # of one check; one more finding counts the rest
 class Check(StrEnum):
     """The check that made a finding. The names are stable: scripts and alerts may rely on them."""
 
+    KEYS = "keys"  # the secret keys against those that the database was used with
     TRIGGERS = "triggers"  # those that keep tables append-only
     SUMS = "sums"  # the audience of a letter against its deliveries
     ISSUES = "issues"  # the status of an issue against its deliveries

@@ -19,6 +19,7 @@ from newsletter.mail.delivery.deliveries import (
     has_status,
     may_have_arrived,
 )
+from newsletter.mail.pace import notices
 
 LATEST_SIGNUPS = 200  # that are examined for a proxy
 MIN_PRIVATE_SIGNUPS = 10  # of them; fewer may be the operator's own
@@ -68,6 +69,12 @@ def undeclared_proxy(session: Session) -> Iterator[Remark]:
             "proxy, name it in NEWSLETTER_TRUSTED_PROXIES: until then no network of visitors has a limit"
         )
         yield Remark("undeclared-proxy", "signups", says)
+
+
+def relays(session: Session, *, now: datetime) -> Iterator[Remark]:
+    """Tell which relays the workers cannot use, or use slowly, and why."""
+    for notice in notices.current(session, now=now):
+        yield Remark("relays", notice.place, f"since {_when(notice.since)}: {notice.says}")
 
 
 def expired_drafts(session: Session, *, now: datetime) -> Iterator[Remark]:

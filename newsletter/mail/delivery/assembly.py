@@ -8,7 +8,7 @@ from functools import lru_cache
 from newsletter import addresses, templating
 from newsletter.consent.signups import LINK_LIFETIME
 from newsletter.keys import Keyring
-from newsletter.links import Links, Purpose
+from newsletter.links import Links, Purpose, fresh_until, minute_of
 from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.letters import mime
 from newsletter.mail.letters.fields import CACHED_NAMES, MAX_HEADER_VALUE, as_bytes, beside_to
@@ -21,11 +21,13 @@ from newsletter.mail.transport.transport import Message
 # for a reader who unsubscribed longer ago.
 BEGIN_WITHIN = timedelta(seconds=2)
 
+# Each field that is a link has the name of its purpose.
 LINK_IDS: dict[Purpose, Callable[[Claimed], tuple[int | None, ...]]] = {
     Purpose.CONFIRM: lambda claimed: (claimed.signup, claimed.nonce),
     Purpose.NEVER: lambda claimed: (claimed.signup, claimed.nonce),
     Purpose.UNSUBSCRIBE: lambda claimed: (claimed.subscriber, claimed.newsletter),
-    Purpose.PREFERENCES: lambda claimed: (claimed.subscriber,),
+    Purpose.PREFERENCES: lambda claimed: (claimed.subscriber, claimed.newsletter),
+    Purpose.FRESH_PREFERENCES: lambda claimed: (claimed.subscriber, minute_of(claimed.first_tried_at)),
 }
 
 
@@ -43,6 +45,7 @@ class FieldWriter:
             "greeting": lambda claimed: _greeting(claimed.name) if claimed.name else b"Dear reader,",
             "requested_at": lambda claimed: _times(claimed)["requested_at"],
             "expires_at": lambda claimed: _times(claimed)["expires_at"],
+            "fresh_until": _fresh_until,
             **{purpose.value: _link(purpose, links.url_maker(purpose, key=key)) for purpose in Purpose},
         }
 
@@ -78,6 +81,11 @@ def _times(claimed: Claimed) -> dict[str, str]:
     if claimed.received_at is None or claimed.asked_at is None:
         raise _unknown("requested_at")
     return confirmation_times(claimed.received_at, claimed.asked_at, claimed.zone)
+
+
+def _fresh_until(claimed: Claimed) -> str:
+    until = fresh_until(minute_of(claimed.first_tried_at))
+    return templating.when(templating.local(until, claimed.zone))
 
 
 @lru_cache(maxsize=64)

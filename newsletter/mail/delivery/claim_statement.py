@@ -79,6 +79,7 @@ def urgent(*, suspects: bool, on_sqlite: bool) -> Update:
     is_permitted = case(
         (Letter.kind == LetterKind.TEST, Delivery.recipient.is_not(None)),
         (Letter.kind == LetterKind.CONFIRMATION, _awaits_confirmation()),
+        (Letter.issue_id.is_(None), _subscribes()),  # a link, which a reader who pauses may want as well
         else_=_is_reader(),
     )
     due = (
@@ -96,7 +97,9 @@ def urgent(*, suspects: bool, on_sqlite: bool) -> Update:
             Subscription,
             and_(
                 Subscription.subscriber_id == Delivery.subscriber_id,
-                Subscription.newsletter_id == Letter.newsletter_id,
+                # The sum matches no index, so PostgreSQL finds the row by its key. Where statistics are old, it would
+                # read all subscriptions of the newsletter for each letter.
+                Subscription.newsletter_id + 0 == Letter.newsletter_id,
             ),
         )
         .where(undecided(Priority.URGENT))
@@ -170,11 +173,18 @@ def _awaits_confirmation() -> ColumnElement[bool]:
     )
 
 
-def _is_reader() -> ColumnElement[bool]:
-    """An issue requires a present subscription (GDPR Art. 7(3): a withdrawal counts from its commit on)."""
+def _subscribes() -> ColumnElement[bool]:
+    """A letter to a reader requires a present subscription (GDPR Art. 7(3): a withdrawal counts from its commit on)."""
     return and_(
         Subscriber.address.is_not(None),
         Subscription.standing == Standing.SUBSCRIBED,
         Subscriber.suppressed.is_(None),
+    )
+
+
+def _is_reader() -> ColumnElement[bool]:
+    """An issue also requires that the reader does not pause."""
+    return and_(
+        _subscribes(),
         or_(Subscription.paused_until.is_(None), Subscription.paused_until <= _NOW),
     )

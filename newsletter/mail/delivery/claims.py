@@ -31,6 +31,7 @@ _PLANNER_SETTINGS = select(
         func.set_config(setting, value, True)
         for setting, value in {
             "plan_cache_mode": "force_custom_plan",
+            "enable_seqscan": "off",
             "enable_sort": "off",
             "enable_hashjoin": "off",
             "enable_mergejoin": "off",

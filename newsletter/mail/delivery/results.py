@@ -37,7 +37,7 @@ from newsletter.mail.delivery.deliveries import (
     has_status,
 )
 from newsletter.mail.delivery.next_state import DeliveryState, next_state, reply_columns
-from newsletter.mail.letters.letters import Letter
+from newsletter.mail.letters.letters import Letter, actual_kind
 from newsletter.mail.transport.transport import Outcome, Result
 from newsletter.store import bulk_rows
 
@@ -173,7 +173,7 @@ def _lock_states(session: Session, worker: int, deliveries: Sequence[int]) -> li
         select(
             Delivery.id,
             Delivery.attempt,
-            Letter.kind,
+            actual_kind(),
             Delivery.first_tried_at,
             Delivery.due_at,
             Delivery.deferrals,

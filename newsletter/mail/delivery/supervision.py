@@ -1,4 +1,4 @@
-"""Report problems of relays, and pause all issues if no relay can be used until a person has fixed one."""
+"""Report what is wrong with relays and what they offer; pause all issues while none can be used without a person."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -7,6 +7,8 @@ from newsletter.mail.delivery import issue_pauses
 from newsletter.mail.pace.notices import Condition, NoticeWriter
 from newsletter.mail.pace.pace import SharedPace
 from newsletter.mail.pace.shared_state import SharedState
+from newsletter.mail.transport.relay_capabilities import CapabilityWriter
+from newsletter.mail.transport.smtp.extensions import Extensions
 from newsletter.mail.transport.transport import Transport, TransportProblem
 from newsletter.relays import Relay
 from newsletter.store.database import Begin
@@ -19,6 +21,7 @@ class Supervisor:
         self._shared_state = shared_state
         self._begin = begin
         self._notices = NoticeWriter(begin)
+        self._capabilities = CapabilityWriter(begin)
         self._paces: list[SharedPace] = []
 
     def pace(self, relay: Relay) -> SharedPace:
@@ -31,8 +34,13 @@ class Supervisor:
         """Return the pace of letters that a person waits for."""
         return SharedPace(self._shared_state, relay, urgent=True)
 
+    def relay_opened(self, relay: Relay, extensions: Extensions) -> None:
+        """Note what a relay offers on a new connection; `supervise` writes it. Callable from any thread."""
+        self._capabilities.relay_opened(relay, extensions)
+
     def supervise(self, transport: Transport, *, urgent: Transport | None = None, now: datetime) -> None:
         """Act on problems of the transport of issues; report those of the transport of urgent letters as well."""
+        self._capabilities.write(now=now)
         others = [problem for each in (urgent, transport) if each for problem in each.problems()]
         self.handle_problem(transport.blocking_problem(), now=now, others=others)
 

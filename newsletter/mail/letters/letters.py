@@ -6,7 +6,21 @@ from enum import IntEnum, StrEnum
 from functools import cache, cached_property
 from typing import Any, cast
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, Table, UniqueConstraint, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+    and_,
+    case,
+    func,
+    select,
+    text,
+    type_coerce,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -31,6 +45,12 @@ class LetterKind(StrEnum):
     # A freshly mailed link to the reader's preferences. The release before cannot read this value, so this release
     # reads it and writes such letters as ISSUE without an issue; the next one writes it.
     LINK = "link"
+
+
+def actual_kind() -> ColumnElement[LetterKind]:
+    """Return the kind of a letter, in SQL: a letter to a reader that is about no issue is a link."""
+    without_issue = and_(Letter.kind == LetterKind.ISSUE, Letter.issue_id.is_(None))
+    return type_coerce(case((without_issue, LetterKind.LINK), else_=Letter.kind), Letter.kind.type)
 
 
 class Priority(IntEnum):

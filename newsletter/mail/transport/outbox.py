@@ -146,8 +146,11 @@ class Outbox:
     def _check_folder(self) -> TransportProblem | None:
         """Return why no letter can be written; None if letters can. After a problem no message is taken to find out."""
         try:
-            for folder in ("tmp", "new", "cur"):
-                (self._folder / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+            # One by one: with `parents`, the folders above get the umask's permissions instead of these.
+            if not self._folder.parent.exists():
+                self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self._folder, *(self._folder / name for name in ("tmp", "new", "cur"))):
+                folder.mkdir(mode=0o700, exist_ok=True)
             if self._problem:
                 self._write_probe()
         except OSError as error:

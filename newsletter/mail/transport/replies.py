@@ -1,6 +1,7 @@
 """Parse mail servers' replies, and decide what a refusal is about: the recipient, us, or a passing condition."""
 
 import re
+from collections.abc import Callable
 from enum import StrEnum
 
 from newsletter import redaction
@@ -62,6 +63,7 @@ AGAINST_US = re.compile(
     r"spam|blocked|reputation|polic(y|ies)|prohibit|relay|authenticat|authori[sz]|\bspf\b|\bdkim\b|\bdmarc\b|denied"
     r"|banned|\blisted\b|content|virus|unsolicited|\bbulk\b|\bsender\b|\brate\b|too many|complain|\bhelo\b|\behlo\b"
     r"|reverse dns|\br?dns\b|\bptr\b|\btls\b|suspicious|phish|throttl|ip address"
+    r"|<credential>"  # a reply that quotes our login is about us; the word that it stood for may have said so, too
 )
 
 # A fast path for most replies: one line of printable ASCII after its status, without the characters of an address.
@@ -73,17 +75,20 @@ BAD_RECIPIENT = Reply(None, "5.1.3", "this address cannot be written into an env
 NOT_ASCII = Reply(None, "5.6.7", "the relay takes no address outside ASCII (RFC 6531)")
 
 
-def parse(code: int, text: bytes) -> Reply:
-    """Return a received reply with its lines joined, and every address and link token in it replaced."""
+def parse(code: int, text: bytes, *, hide: Callable[[str], str] = lambda text: text) -> Reply:
+    """Return a received reply with its lines joined, and every address and link token in it replaced.
+
+    `hide` replaces what else must not be stored: the relay's credentials.
+    """
     if (plain := PLAIN.fullmatch(text)) and len(text) <= STORED_CHARACTERS and 200 <= code <= 599 and b"/" not in text:
-        return Reply(code, plain[1].decode(), plain[2].decode())
+        return Reply(code, plain[1].decode(), hide(plain[2].decode())[:STORED_CHARACTERS])
     lines = text.decode("utf-8", "replace")[:PARSED_CHARACTERS].split("\n")
     status = ENHANCED.match(lines[0])
     joined = on_one_line(" ".join(ENHANCED.sub("", line, count=1) if status else line for line in lines))
     return Reply(
         code if 200 <= code <= 599 else None,
         status[0].strip() if status else None,
-        redaction.scrub(joined)[:STORED_CHARACTERS],
+        redaction.scrub(hide(joined))[:STORED_CHARACTERS],
     )
 
 

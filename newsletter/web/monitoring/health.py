@@ -18,9 +18,11 @@ from newsletter.mail.pace import notices
 from newsletter.migrations import SchemaState
 from newsletter.queues import heartbeats
 from newsletter.queues.wakeups import Queue
+from newsletter.settings import Settings
 from newsletter.store.database import Database
 from newsletter.store.database_errors import UNAVAILABLE, is_unavailable
 from newsletter.web.loopback import is_from_this_machine
+from newsletter.web.monitoring.storage import Storage, StorageState
 from newsletter.web.monitoring.timed_query import TimedQuery
 
 ANSWER_TIMEOUT = 3.0  # seconds; most monitors give up after five
@@ -47,11 +49,20 @@ class HealthReading(NamedTuple):
     oldest_due: datetime | None = None
     relays: tuple[RelayStatus, ...] = ()
     oldest_due_feed: datetime | None = None
+    database: StorageState = StorageState.OK
+    outbox: StorageState = StorageState.OK
 
 
-def timed_query(database: Database) -> TimedQuery[HealthReading]:
-    """Return the query of these pages."""
-    return TimedQuery(database, read, timeout=ANSWER_TIMEOUT, statement_timeout=STATEMENT_TIMEOUT)
+def timed_query(database: Database, settings: Settings, *, pages: Database) -> TimedQuery[HealthReading]:
+    """Return the query of the health pages, of a site with these settings whose other pages use the database `pages`."""
+    storage = Storage.of(settings, pages)
+
+    def read_all(session: Session, now: datetime) -> HealthReading:
+        # First, because `read` ends the transaction if a table is locked.
+        database_state, outbox_state = storage.database_state(session), storage.outbox_state()
+        return read(session, now)._replace(database=database_state, outbox=outbox_state)
+
+    return TimedQuery(database, read_all, timeout=ANSWER_TIMEOUT, statement_timeout=STATEMENT_TIMEOUT)
 
 
 def read(session: Session, now: datetime) -> HealthReading:
@@ -81,7 +92,7 @@ async def live() -> JSONResponse:
 
 @router.get("/ready")
 async def ready(request: Request) -> JSONResponse:
-    """Answer 503 if the site cannot serve: its database is away, or the schema is older than the code.
+    """Answer 503 if the site cannot serve: its database is away, full or read-only, or the schema is too old.
 
     A newer schema is fine, because migrations only add: during an upgrade both releases run side by side. Late
     heartbeats, letters and feeds are reported but do not change the status (see above).
@@ -92,9 +103,9 @@ async def ready(request: Request) -> JSONResponse:
 
 @router.get("/work")
 async def work(request: Request) -> JSONResponse:
-    """Answer the same body, with 503 if anything is late or if the database does not answer."""
+    """Answer the same body, with 503 if anything is late or if the site cannot serve."""
     body = await _report(request)
-    return _response(body, is_ok=not body["late"])
+    return _response(body, is_ok=body["status"] == "ready" and not body["late"])
 
 
 async def _report(request: Request) -> dict[str, Any]:
@@ -106,11 +117,16 @@ async def _report(request: Request) -> dict[str, Any]:
 
 
 def report(reading: HealthReading | None, *, now: datetime) -> dict[str, Any]:
-    """Return the body for a reading, ages in seconds. A reading of None means that the database is away."""
-    serves = reading is not None and reading.schema is not SchemaState.BEHIND
+    """Return the body for a reading, ages in seconds. A reading of None means that the database is away.
+
+    It names the outbox only if nothing can be written there.
+    """
+    can_write = reading is not None and reading.database is reading.outbox is StorageState.OK
+    serves = reading is not None and reading.schema is not SchemaState.BEHIND and can_write
     return {
         "status": "ready" if serves else "not ready",
-        "database": "ok" if reading else "away",
+        "database": reading.database if reading else "away",
+        **({"outbox": reading.outbox} if reading and reading.outbox is not StorageState.OK else {}),
         "migrations": reading.schema if reading else None,
         "last_tick_age": _age(reading.last_heartbeat, now) if reading else None,
         "oldest_due_letter_age": _age(reading.oldest_due, now) if reading else None,

@@ -25,6 +25,7 @@ class OfferedNewsletters:
 
     newsletters: Mapping[str, Newsletter]
     wordings: Mapping[int, Wording]
+    can_reach_utf8: bool = True  # whether a relay may take an address whose local part is outside ASCII
 
     def newsletter(self, slug: str) -> Newsletter:
         """Return the newsletter with that slug. Raises NotFound."""
@@ -47,8 +48,15 @@ class OfferedNewsletters:
 class OfferedNewslettersCache:
     """Reads the offered newsletters again when they are older than MAX_AGE or lack a requested one."""
 
-    def __init__(self, database: Database, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        can_reach_utf8: Callable[[Session], bool] = lambda _: True,
+    ) -> None:
         self._database = database
+        self._can_reach_utf8 = can_reach_utf8
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._offered = OfferedNewsletters({}, {})
@@ -60,13 +68,14 @@ class OfferedNewslettersCache:
             age = self._monotonic() - self._read_at
             if age >= MAX_AGE or (age >= MIN_AGE and not self._offered.has(slugs, wording)):
                 with self._database.reading() as session:
-                    self._offered = _read(session)
+                    self._offered = _read(session, can_reach_utf8=self._can_reach_utf8(session))
                 self._read_at = self._monotonic()
             return self._offered
 
 
-def _read(session: Session) -> OfferedNewsletters:
+def _read(session: Session, *, can_reach_utf8: bool) -> OfferedNewsletters:
     return OfferedNewsletters(
         newsletters={newsletter.slug: newsletter for newsletter in newsletters.every(session)},
         wordings={wording.id: wording for wording in session.scalars(select(Wording))},
+        can_reach_utf8=can_reach_utf8,
     )

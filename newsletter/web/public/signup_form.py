@@ -55,7 +55,7 @@ def parse_signup_form(form: FormData, offered: OfferedNewslettersCache) -> Signu
             return None
 
     values = (
-        checked(lambda: addresses.parse(first_value(form, "email"))),
+        checked(lambda: _address(current, first_value(form, "email"))),
         checked(lambda: _newsletters(current, slugs)),
         checked(lambda: _wording(current, wording_id, slugs, first_value(form, "form"))),
         checked(lambda: _name(first_value(form, "name"))),
@@ -67,6 +67,20 @@ def parse_signup_form(form: FormData, offered: OfferedNewslettersCache) -> Signu
     if errors:
         raise InvalidForm(errors)
     return SignupForm(*values)  # type: ignore[arg-type]  # without errors, none of them is None
+
+
+def _address(offered: OfferedNewsletters, value: str) -> Address:
+    """Return the address. Refuses one that no relay can take: its owner would wait for a letter in vain."""
+    address = addresses.parse(value)
+    local = address.written.rpartition("@")[0]
+    if local.isascii() or offered.can_reach_utf8:
+        return address
+    foreign = "".join(dict.fromkeys(character for character in local if not character.isascii()))
+    raise Malformed(
+        "email",
+        f"We cannot send to an address with “{foreign}” before the @-sign. Enter another address of yours, "
+        "with only the letters a to z there.",
+    )
 
 
 def _newsletters(offered: OfferedNewsletters, slugs: list[str]) -> list[Newsletter]:

@@ -76,6 +76,7 @@ def test_spellings_that_the_provider_documents_reach_one_inbox(written):
         ("ana.maria@yahoo.com", "anamaria@yahoo.com"),
         ("ana@yahoo.com", "ana@yahoo.co.uk"),
         ("ana@yahoo.com", "ana@ymail.com"),
+        ("ana-maria@yahoo.co.jp", "ana@yahoo.co.jp"),
         ("ana.maria@yandex.ru", "anamaria@yandex.ru"),
         ("ana.maria@fastmail.com", "anamaria@fastmail.com"),
         ("ana@fastmail.com", "ana@fastmail.fm"),

@@ -210,6 +210,29 @@ def test_a_letter_that_may_have_arrived_ends_unknown_and_not_withheld(begin):
         assert doubtful.decided_at == NOON
 
 
+@pytest.mark.parametrize(
+    ("suppressed", "is_allowed", "expected"),
+    [
+        (Reason.NEVER, None, DeliveryStatus.WITHHELD),
+        (Reason.NEVER, False, DeliveryStatus.WITHHELD),
+        (Reason.NEVER, True, DeliveryStatus.CLAIMED),
+        (Reason.BOUNCED, None, DeliveryStatus.CLAIMED),
+        (None, True, DeliveryStatus.CLAIMED),
+    ],
+)
+def test_whoever_said_never_gets_only_the_confirmation_that_an_operator_allowed(
+    begin, suppressed, is_allowed, expected
+):
+    with begin() as session:
+        delivery = _confirmation(session, a_newsletter(session))
+        signup = session.get_one(Signup, _signup_of(session, delivery))
+        signup.lifts_suppression = is_allowed
+        session.get_one(Subscriber, delivery.subscriber_id).suppressed = suppressed
+        session.flush()
+        claim(session, urgent=True)
+        assert status(session, delivery) is expected
+
+
 @pytest.mark.parametrize("state", sorted(set(SignupState) - {SignupState.ASKED}))
 def test_a_confirmation_is_sent_only_while_its_sign_up_waits_for_it(begin, state):
     with begin() as session:

@@ -9,7 +9,7 @@ from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.subscribers import Subscriber
 from newsletter.consent.wordings import Wording
 from newsletter.content.digests import digests
-from newsletter.links import Purpose
+from newsletter.links import Purpose, minute_of
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
 from tests.whole_service import WholeService
@@ -40,7 +40,8 @@ def confirm_page(service: WholeService) -> str:
 def preferences_page(service: WholeService) -> str:
     with service.site.database.reading() as session:
         reader = session.scalars(select(Subscriber.id)).one()
-    return service.browser.get(f"/preferences/{service.site.links.token(Purpose.PREFERENCES, reader)}").text
+    token = service.site.links.token(Purpose.FRESH_PREFERENCES, reader, minute_of(service.clock()))
+    return service.browser.get(f"/preferences/{token}").text
 
 
 def exhibits(service: WholeService) -> tuple[str, str]:

@@ -134,7 +134,7 @@ def record_requests(
 ) -> None:
     """Append a ledger entry per newsletter asked about, and set the standings."""
     entries = [entry for each in owed for entry in _entries(each, texts[each.offer], now)]
-    ledger.append_all(session, entries, new=new.values())
+    ledger.append_all(session, entries, last=dict.fromkeys(new.values(), 0))
     pairs = {(subscriber_ids[each.signup.address_key], number) for each in owed for number in each.choice.newsletters}
     subscribers.ask_all(session, pairs, now=now)
 

@@ -3,6 +3,7 @@
 reply_reader     splits the received bytes into whole replies
 endpoints        connects to the first of a relay's addresses that answers
 handshake        greeting, EHLO, STARTTLS, AUTH
+credentials      the relay's user and password, removed from its replies
 tls              how a relay proves its identity
 extensions       what a relay offers in its reply to EHLO
 unavailable      why a relay cannot be used, for an operator

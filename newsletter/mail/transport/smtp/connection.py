@@ -2,6 +2,7 @@
 
 import asyncio
 import select
+import socket
 import ssl
 import time
 from typing import Protocol, cast
@@ -109,7 +110,7 @@ class Connection(asyncio.Protocol):
         transactions, transport = self._transactions, self._transport
         if transactions is None or transport is None or self._has_ended:
             return
-        while transactions.can_begin and not self._is_retired and (message := self._owner.next_message()):
+        while self._can_begin(transactions, transport) and (message := self._owner.next_message()):
             if refusal := transactions.begin(message):
                 self._owner.not_offered(FinishedMessage(message, *refusal))
                 continue
@@ -121,6 +122,13 @@ class Connection(asyncio.Protocol):
             transport.write(b"".join(pieces))
         elif (transactions.has_too_many_refusals or self._is_retired) and transactions.is_idle:
             self.quit()
+
+    def _can_begin(self, transactions: Transactions, transport: asyncio.Transport) -> bool:
+        """Return whether a message may begin; not behind content that would wait in our buffer until it is too late."""
+        if self._is_retired or not transactions.can_begin:
+            return False
+        room = transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        return bool(transactions.due_octets <= room // 2)  # the socket takes it at once; Linux doubles it (socket(7))
 
     def check_timeout(self, now: float) -> None:
         """End the connection if the relay has taken too long. Sending octets counts as activity."""

@@ -5,6 +5,7 @@ from collections.abc import Generator
 from enum import Enum, auto
 
 from newsletter.mail.transport import replies
+from newsletter.mail.transport.smtp import credentials
 from newsletter.mail.transport.smtp.extensions import Extensions
 from newsletter.mail.transport.smtp.reply_reader import INVALID, ParsedReply, ReplyReader
 from newsletter.mail.transport.smtp.unavailable import UnavailableError, from_reply
@@ -24,11 +25,13 @@ HandshakeDialogue = Generator[bytes | HandshakeStep, ParsedReply | None, Extensi
 class Handshake:
     """The handshake of one connection. `step` is what to do next, until `extensions` are known.
 
-    No password is sent in the clear: with a password, TLS is required (RFC 8314 section 4.1).
+    Without TLS nothing follows the relay's greeting and its extensions, unless the relay's URL or its place on this
+    machine allow it: no letter where TLS is required, and no password in the clear (RFC 8314 section 4.1).
     """
 
     def __init__(self, relay: Relay, *, ehlo_name: str) -> None:
-        self.reader = ReplyReader()
+        self._hide = credentials.hider(relay)
+        self.reader = ReplyReader(self._hide)
         self.extensions: Extensions | None = None  # set when messages may begin
         self._dialogue = _dialogue(relay, ehlo_name=ehlo_name)
         self.step = next(self._dialogue)
@@ -49,7 +52,7 @@ class Handshake:
 
     def encrypted(self) -> None:
         """Continue over an encrypted connection."""
-        self.reader = ReplyReader()
+        self.reader = ReplyReader(self._hide)
         self._advance(None)
 
     def _advance(self, reply: ParsedReply | None) -> None:
@@ -62,9 +65,9 @@ class Handshake:
 def _dialogue(relay: Relay, *, ehlo_name: str) -> HandshakeDialogue:
     _require_positive((yield HandshakeStep.GREETING), "the relay does not let us in")
     extensions = yield from _hello(ehlo_name)
-    if relay.scheme == "smtp" and (relay.user or extensions.starttls):
-        if not extensions.starttls:
-            raise UnavailableError("the relay offers no STARTTLS; a password is never sent in the clear", lasting=True)
+    if relay.scheme == "smtp" and not extensions.starttls:
+        _check_cleartext(relay)
+    elif relay.scheme == "smtp":
         _require_positive((yield b"STARTTLS\r\n"), "the relay cannot encrypt")
         yield HandshakeStep.TLS
         # What was received in the clear may have come from an attacker (RFC 3207 section 4.2).
@@ -72,6 +75,23 @@ def _dialogue(relay: Relay, *, ehlo_name: str) -> HandshakeDialogue:
     if relay.user and relay.password:
         yield from _log_in(relay.user, relay.password, extensions)
     return extensions
+
+
+def _check_cleartext(relay: Relay) -> None:
+    """Raise UnavailableError unless letters, and the password if there is one, may be sent without TLS."""
+    is_password_exposed = relay.user is not None and not relay.may_log_in_without_tls
+    if relay.requires_tls:
+        danger = "letters to it could be read on the way"
+        options = "the options tls=optional and login=cleartext" if is_password_exposed else "the option tls=optional"
+    elif is_password_exposed:
+        danger, options = "the password would be sent in the clear", "the option login=cleartext"
+    else:
+        return
+    raise UnavailableError(
+        f"the relay offers no STARTTLS, so {danger}. Use a relay with TLS, or accept the danger with {options} "
+        "in NEWSLETTER_SMTP_URL",
+        lasting=True,
+    )
 
 
 def _hello(name: str) -> HandshakeDialogue:

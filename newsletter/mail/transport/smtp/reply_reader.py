@@ -1,6 +1,7 @@
 """Split the received bytes into whole replies, wherever they were cut on the way (RFC 5321 section 4.2)."""
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from newsletter.mail.transport import replies
@@ -23,9 +24,13 @@ INVALID = ParsedReply(Reply(None, None, "the relay sent an invalid reply"))
 
 
 class ReplyReader:
-    """Parses replies as they arrive. It keeps at most one incomplete reply, of a bounded size."""
+    """Parses replies as they arrive. It keeps at most one incomplete reply, of a bounded size.
 
-    def __init__(self) -> None:
+    `hide` replaces what must not be stored of a reply: the credentials that the relay may quote.
+    """
+
+    def __init__(self, hide: Callable[[str], str] = lambda text: text) -> None:
+        self._hide = hide
         self._rest = b""  # the start of a line
         self._lines: list[bytes] = []  # of an incomplete reply
         self._code = b""
@@ -62,7 +67,7 @@ class ReplyReader:
         self._lines.append(text or b"")
         if separator == b"-":
             return None
-        parsed = ParsedReply(replies.parse(int(code), b"\n".join(self._lines)), tuple(self._lines))
+        parsed = ParsedReply(replies.parse(int(code), b"\n".join(self._lines), hide=self._hide), tuple(self._lines))
         if len(self._lines) == 1:
             self._cache(line, parsed)
         self._lines = []

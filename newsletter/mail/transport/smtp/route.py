@@ -5,7 +5,7 @@ import math
 import ssl
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.pacing import Pace
@@ -39,6 +39,7 @@ class Route:
         connection_limit: int,
         stuffing: DotStuffing,
         timeouts: Timeouts,
+        on_open: Callable[[Relay, Extensions], None],
     ) -> None:
         self.others: Sequence[Route] = ()  # the routes that share the messages with this one
         self.weighted_count = 0.0  # messages begun, divided by the weight; the route with the lowest count is next
@@ -49,6 +50,7 @@ class Route:
         self._supports_utf8 = self.has_supported_utf8 = False  # its newest connection; and whether any ever did
         self._relay, self._pace, self._loop = relay, pace, loop
         self._ehlo_name, self._tls, self._stuffing, self._timeouts = ehlo_name, tls, stuffing, timeouts
+        self._on_open = on_open
         self._endpoints = Endpoints(relay, loop)
         self._health = RelayHealth(relay)
         self._connection_limit = self._allowed_connections = connection_limit
@@ -140,6 +142,7 @@ class Route:
         The route starts with the highest count among them, so that it does not make up for messages that they began
         while it could not be used.
         """
+        self._on_open(self._relay, extensions)
         self._supports_utf8 = extensions.utf8
         self.has_supported_utf8 = self.has_supported_utf8 or extensions.utf8
         counts = (other.weighted_count for other in self.others if other.is_usable)

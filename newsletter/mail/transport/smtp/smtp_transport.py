@@ -12,6 +12,7 @@ from itertools import chain
 from newsletter.mail.transport.pacing import Pace, SteadyPace
 from newsletter.mail.transport.smtp.connection import Connection
 from newsletter.mail.transport.smtp.dot_stuffing import DotStuffing
+from newsletter.mail.transport.smtp.extensions import Extensions
 from newsletter.mail.transport.smtp.route import Route
 from newsletter.mail.transport.smtp.send_session import SendSession
 from newsletter.mail.transport.smtp.timeouts import Timeouts
@@ -46,7 +47,7 @@ class SmtpTransport:
     can be used no message is deferred or failed; `blocking_problem` says why. A relay with a problem is tried again
     after 1, 2, 4 ... 60 s; the other relays send its messages meanwhile. Once `ending()` has been true for 5 s,
     messages under way are reported by how far they got: otherwise they would still be claimed when the process is
-    killed.
+    killed. `on_open` is called with what a relay offers on each new connection; it must not block.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class SmtpTransport:
         pace: Callable[[Relay], Pace] = lambda relay: SteadyPace(relay.rate),
         clock: Callable[[], datetime] = clock,
         ending: Callable[[], bool] = lambda: False,
+        on_open: Callable[[Relay, Extensions], None] = lambda *_: None,
         loop: Callable[[], asyncio.AbstractEventLoop] = (uvloop or asyncio).new_event_loop,
     ) -> None:
         self._clock = clock
@@ -79,6 +81,7 @@ class SmtpTransport:
                 connection_limit=connections or relay.connections,
                 stuffing=stuffing,
                 timeouts=timeouts or Timeouts(),
+                on_open=on_open,
             )
             for relay in relays
         ]

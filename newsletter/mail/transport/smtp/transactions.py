@@ -24,6 +24,7 @@ MAX_REFUSALS = 8  # in a row. Relays hang up after ten; we leave earlier, so tha
 # A relay that takes longer to reply to a final dot is slow, and gets no envelope ahead of that reply: the MAIL FROM
 # would wait on the wire, where it cannot be withdrawn once it is too late to begin.
 SLOW_SECONDS = 1.0
+TOO_LATE = Reply(None, None, "the relay stalled until it was too late to begin the next letter")
 OUT_OF_STEP = (354, 503)  # replies to MAIL that show that the relay answers something else
 
 
@@ -41,6 +42,7 @@ class Transactions:
     def __init__(self, extensions: Extensions, stuffing: DotStuffing, reader: ReplyReader | None = None) -> None:
         self.finished_count = 0  # messages with an outcome after which the relay kept the connection open
         self.ended_by: Reply | None = None  # set when nothing more may be sent over this connection
+        self.due_octets = 0  # of the content that the relay has asked for and that is not written yet
         self._extensions = extensions
         self._stuffing = stuffing
         self._reader = reader or ReplyReader()
@@ -48,6 +50,7 @@ class Transactions:
         self._envelope_handlers = (self._on_mail, self._on_rcpt, self._on_data)
         self._due: list[bytes] = []  # the content that the relay has asked for
         self._content: list[bytes] = []  # of `_begun`
+        self._content_octets = 0
         self._begun: Message | None = None  # its envelope is sent, or waits to be
         self._sent: Message | None = None  # its content is sent, or due
         self._refusal: tuple[Outcome, Reply] | None = None  # of `_begun`
@@ -108,7 +111,7 @@ class Transactions:
             self._queue.add([b"RSET\r\n"], [self._on_rset])
             self._needs_rset = False
         self._queue.add(envelope.commands(message, content, self._extensions), self._envelope_handlers)
-        self._begun, self._content = message, content.segments
+        self._begun, self._content, self._content_octets = message, content.segments, content.size
         self._refusal, self._mail_is_answered, self._mail_is_accepted = None, False, False
         return None
 
@@ -118,7 +121,7 @@ class Transactions:
             self._needs_rset = False
             self._queue.awaited.append(self._on_rset)
             return [b"RSET\r\n"]
-        pieces, self._due = self._due, []
+        pieces, self._due, self.due_octets = self._due, [], 0
         if pieces:
             self._queue.awaited.append(self._on_final_dot if self._sent else self._on_empty_dot)
             self._dot_sent_at = now
@@ -176,6 +179,17 @@ class Transactions:
             self._refusals += 1
             self._needs_rset = True
             self._finish(message, replies.refusal_outcome(reply), reply)
+        self._leave_late()
+
+    def _leave_late(self) -> None:
+        """Leave if the relay stalled so long that the message whose envelope it has must not begin any more.
+
+        The relay reads that envelope only now. Hanging up before the content is the only way to withdraw it.
+        """
+        if self._begun and not (self._queue or self._is_quick or self.ended_by) and self._now > self._begun.begin_by:
+            message, self._begun, self._content = self._begun, None, []
+            self.ended_by = TOO_LATE
+            self._finished.append(FinishedMessage(message, Outcome.UNTOUCHED, None))
 
     def _on_empty_dot(self, reply: Reply) -> None:
         """Ignore the reply to a final dot without content: whatever it is, no message was taken."""
@@ -213,7 +227,7 @@ class Transactions:
             self._finish_refused()
         elif not self._refusal:
             self._sent, self._begun = self._begun, None
-            self._due, self._content = self._content, []
+            self._due, self._content, self.due_octets = self._content, [], self._content_octets
         elif self._mail_is_accepted:
             # The relay refused the only recipient and asks for the content all the same. It gets none, and its reply
             # to that is not about the message.

@@ -25,7 +25,9 @@ def from_error(error: Exception) -> UnavailableError:
     """Return the error of a failure in the network, in TLS or in the DNS."""
     match error:
         case ssl.SSLCertVerificationError():
-            return UnavailableError(f"its certificate does not verify: {error.verify_message}", lasting=True)
+            reason = f"its certificate does not verify: {error.verify_message}"
+            remedy = "for a certificate authority of your own, name its file with the option ca= in NEWSLETTER_SMTP_URL"
+            return UnavailableError(f"{reason} ({remedy})", lasting=True)
         case ssl.SSLError():
             reason = f"TLS cannot be agreed on: {error.reason or replies.from_error(error).text}"
         case socket.gaierror():

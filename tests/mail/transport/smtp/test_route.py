@@ -381,6 +381,31 @@ def test_no_message_waits_for_the_reply_to_quit_on_an_old_connection():
         assert time.monotonic() - begun < 1.5
 
 
+def test_a_message_behind_a_relay_that_stalls_is_not_begun_too_late_and_leaves_over_another_connection():
+    with ScriptedServer({"DOT": [USUAL["DOT"], late(USUAL["DOT"], 1.5)]}) as server:
+        with transport_for(a_relay(server)) as transport:
+            results = send(transport, 1, 2, a_message(3, begin_by=time.monotonic() + 1), 4)
+        assert {each.delivery: each.outcome for each in results} == {1: TAKEN, 2: TAKEN, 3: UNTOUCHED, 4: TAKEN}
+        assert [letter.sender for letter in server.letters] == [f"b-{n}@bounces.example" for n in (1, 2, 4)]
+        assert server.connections == 2
+    assert not transport.problems(), "a relay that is slow once can be used"
+
+
+def test_no_envelope_waits_in_our_buffer_behind_content_that_a_stalled_relay_does_not_read():
+    def stall(handler: SmtpHandler) -> bytes:
+        if len(handler.server.letters) == 1:
+            threading.Event().wait(1.5)
+        return SmtpHandler.content(handler)
+
+    with ScriptedServer() as server:
+        server.RequestHandlerClass = type("Stalling", (SmtpHandler,), {"content": stall})
+        large = a_message(2, body=[b"Subject: large\r\n\r\n", (b"y" * 70 + b"\r\n") * 300_000])
+        with transport_for(a_relay(server)) as transport:
+            results = send(transport, 1, large, a_message(3, begin_by=time.monotonic() + 1))
+        assert {each.delivery: each.outcome for each in results} == {1: TAKEN, 2: TAKEN, 3: UNTOUCHED}
+        assert sum(command.startswith("MAIL") for command in server.commands) == 2
+
+
 def test_a_reply_that_never_ends_times_out():
     def dribble(handler: SmtpHandler, _: str) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 import re
 import ssl
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.errors import Misconfigured
 from newsletter.mail.letters import merge, mime
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.smtp.smtp_transport import SmtpTransport
 from newsletter.mail.transport.smtp.timeouts import Timeouts
 from newsletter.mail.transport.transport import Message, Outcome, Reply, Result, TransportProblem
-from newsletter.relays import Relay
+from newsletter.relays import Relay, TlsPolicy
 from tests.smtp_server import CLOSE, SILENCE, ScriptedServer, late
 from tests.waiting import eventually
 
@@ -360,15 +362,85 @@ def test_with_a_password_we_log_in_after_starttls(tls_server, trusting):
     assert [command.split(" ")[0] for command in tls_server.commands][:4] == ["EHLO", "STARTTLS", "EHLO", "AUTH"]
 
 
-def test_a_password_is_never_sent_in_the_clear():
-    with ScriptedServer(offers=["AUTH PLAIN LOGIN"]) as server:
-        problem = problem_of(server, **LOGIN)
-    assert problem.lasting
-    assert "STARTTLS" in problem.reason
-    assert not any(command.startswith("AUTH") for command in server.commands)
-
-
 ELSEWHERE = "127.1"  # looks like a remote host name, but resolves to this machine
+OPTIONAL, REQUIRED = TlsPolicy.OPTIONAL, TlsPolicy.REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("of_relay", "remedy"),
+    [
+        ({"host": ELSEWHERE}, "the option tls=optional in NEWSLETTER_SMTP_URL"),
+        ({**LOGIN, "host": ELSEWHERE}, "the options tls=optional and login=cleartext in NEWSLETTER_SMTP_URL"),
+        ({**LOGIN, "host": ELSEWHERE, "tls_policy": OPTIONAL}, "the option login=cleartext in NEWSLETTER_SMTP_URL"),
+        ({**LOGIN, "host": "localhost", "tls_policy": REQUIRED}, "the option tls=optional in NEWSLETTER_SMTP_URL"),
+        ({"host": "localhost", "ca": "<certificate>"}, "the option tls=optional in NEWSLETTER_SMTP_URL"),
+    ],
+)
+def test_a_relay_without_tls_gets_no_letter_and_no_password_and_the_problem_names_the_remedy(
+    certificate, of_relay, remedy
+):
+    of_relay = {k: str(certificate / "certificate") if v == "<certificate>" else v for k, v in of_relay.items()}
+    with ScriptedServer(offers=["AUTH PLAIN LOGIN"]) as server:
+        problem = problem_of(server, **of_relay)
+    assert problem.lasting
+    assert problem.reason.startswith("the relay offers no STARTTLS")
+    assert problem.reason.endswith(remedy)
+    assert [command.split(" ")[0] for command in server.commands] == ["EHLO"]
+
+
+@pytest.mark.parametrize(
+    "of_relay",
+    [
+        {"host": "localhost"},
+        {**LOGIN, "host": "localhost"},
+        {**LOGIN, "host": "127.0.0.1"},
+        {"host": ELSEWHERE, "tls_policy": OPTIONAL},
+        {**LOGIN, "host": ELSEWHERE, "tls_policy": OPTIONAL, "allows_cleartext_login": True},
+    ],
+)
+def test_a_relay_without_tls_is_used_on_this_machine_or_by_the_operators_choice(of_relay):
+    with ScriptedServer(offers=["AUTH PLAIN LOGIN"]) as server:
+        assert outcomes(send(server, ANN, **of_relay)) == [TAKEN]
+    assert any(command.startswith("AUTH") for command in server.commands) is ("user" in of_relay)
+
+
+def test_a_relay_that_may_do_without_tls_is_encrypted_if_it_can_be(tls_server, certificate):
+    ca = str(certificate / "certificate")
+    for of_relay in ({"host": "localhost"}, {"host": "localhost", "tls_policy": OPTIONAL, "ca": ca}):
+        tls_server.commands.clear()
+        assert outcomes(send(tls_server, ANN, **of_relay)) == [TAKEN]
+        assert "STARTTLS" in tls_server.commands
+
+
+def test_letters_wait_for_a_relay_without_tls_and_leave_once_it_encrypts(server_tls, certificate):
+    ca = str(certificate / "certificate")
+    with ScriptedServer(offers=["PIPELINING"]) as server:
+        with a_transport(server, host="localhost", ca=ca) as transport:
+            waiting = iter([a_message(1, ANN), a_message(2, BOB)])
+            transport.send(waiting, pytest.fail, stop=lambda: False)
+        assert [message.recipient for message in waiting] == [ANN, BOB]
+    with ScriptedServer(tls=server_tls, offers=["STARTTLS"]) as server:
+        assert outcomes(send(server, ANN, BOB, host="localhost", ca=ca)) == [TAKEN, TAKEN]
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_a_named_ca_is_the_only_one_that_counts_also_on_this_machine(server_tls, certificate, tmp_path, scheme):
+    other = tmp_path / "other"
+    made = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout other -out other"
+    subprocess.run(made.split(" "), cwd=tmp_path, check=True, capture_output=True)
+    of_relay = {"scheme": scheme, "host": "localhost"}
+    with ScriptedServer(tls=server_tls, tls_from_start=scheme == "smtps", offers=["STARTTLS"]) as server:
+        assert "ca=" in problem_of(server, ca=str(other), **of_relay).reason
+        assert outcomes(send(server, ANN, ca=str(certificate / "certificate"), **of_relay)) == [TAKEN]
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), ("", "PEM"), ("no certificate", "PEM")])
+def test_a_ca_file_that_cannot_be_used_is_refused_with_its_name(tmp_path, content, reason):
+    file = tmp_path / "ca"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(Misconfigured, match=f"NEWSLETTER_SMTP_URL.*{file}.*{reason}"):
+        SmtpTransport(Relay(host="localhost", port=25, ca=str(file)), ehlo_name="news.example")
 
 
 @pytest.mark.parametrize("login", [{}, {"user": "news", "password": "open sesame"}])

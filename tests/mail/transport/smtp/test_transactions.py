@@ -16,9 +16,9 @@ TAKEN, REFUSED, LATER, IN_DOUBT, UNTOUCHED = Outcome
 GONE = Reply(None, None, "gone")
 
 
-def a_message(number: int) -> Message:
+def a_message(number: int, *, begin_by: float = 60.0) -> Message:
     body = [b"Message-ID: <%d@news.example>\r\n" % number, b"\r\nHello\r\n", b".\r\n"]
-    return Message(number, 1, f"b-{number}@bounces.example", f"r-{number}@example.org", body, 60.0)
+    return Message(number, 1, f"b-{number}@bounces.example", f"r-{number}@example.org", body, begin_by)
 
 
 @dataclass
@@ -162,6 +162,35 @@ def test_if_the_reply_to_a_final_dot_takes_over_a_second_no_envelope_is_sent_ahe
     exchange, _ = run(messages=5, delay=1.5)
     assert exchange.outcomes == [TAKEN] * 5
     assert not any(b"MAIL FROM" in group for group in exchange.sent if group.startswith(b"Message-ID"))
+
+
+SENT = Extensions(pipelining=True)
+QUICK, ENVELOPE = b"250 taken\r\n", b"250 ok\r\n250 ok\r\n354 go ahead\r\n"
+
+
+def an_envelope_ahead(*, begin_by: float) -> Transactions:
+    """Return transactions that wait for message 1's reply; at 0 they sent its final dot and message 2's envelope."""
+    transactions = Transactions(SENT, DotStuffing())
+    for number in range(3):
+        assert transactions.begin(a_message(number, begin_by=begin_by if number == 2 else 60.0)) is None
+        assert transactions.output(0.0)
+        if number < 2:
+            transactions.receive((QUICK if number else b"") + ENVELOPE, 0.0)
+    return transactions
+
+
+@pytest.mark.parametrize(
+    ("answered_at", "begin_by", "begins"),
+    [(0.5, 0.2, True), (1.5, 2.0, True), (1.5, 1.4, False), (300.0, 2.0, False)],
+)
+def test_a_message_whose_envelope_a_stalled_relay_reads_too_late_gets_no_content(answered_at, begin_by, begins):
+    transactions = an_envelope_ahead(begin_by=begin_by)
+    finished = transactions.receive(QUICK + ENVELOPE, answered_at)
+    content = b"".join(transactions.output(answered_at))
+    finished += transactions.connection_lost(GONE, unsent=False)
+    assert [each.outcome for each in finished] == [TAKEN, IN_DOUBT if begins else UNTOUCHED]
+    assert content.startswith(b"Message-ID: <2@") is begins
+    assert (transactions.ended_by is GONE) is begins, "hanging up is the only way to withdraw an envelope"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""newsletter subscribers: end subscriptions on a person's word, and allow somebody who said "never" one letter."""
+
+from typing import Annotated
+
+import typer
+
+from newsletter import audit_log, clock, newsletters, startup
+from newsletter.cli import console
+from newsletter.consent import operator_decisions
+from newsletter.errors import NotFound
+from newsletter.keys import load_if_present, load_keyring
+
+app = typer.Typer(help="What an operator decides about a person.", no_args_is_help=True, rich_markup_mode=None)
+
+ReaderAddress = Annotated[str, typer.Argument(help="The person's e-mail address.")]
+
+
+@app.command()
+def withdraw(
+    address: ReaderAddress,
+    how: Annotated[str, typer.Option(help='How their word came, such as "e-mail of 3 May".')],
+    newsletter: Annotated[str | None, typer.Option(help="The newsletter's slug; by default all of them.")] = None,
+    as_json: console.Json = False,
+) -> None:
+    """End a person's subscriptions on their word. No letter that has not left yet goes to them."""
+    settings = console.configured()
+    keyring = load_if_present(settings)
+    with console.database(settings) as database, database.writing() as session:
+        about = newsletters.named(session, newsletter) if newsletter else None
+        others = operator_decisions.other_spellings(session, keyring, address) if keyring else []
+        try:
+            slugs = operator_decisions.withdraw(
+                session, address, newsletter=about, how=how, actor=audit_log.system_user(), now=clock.now()
+            )
+        except NotFound as error:
+            raise NotFound(f"{error} The same inbox reads at: {', '.join(others)}" if others else str(error)) from None
+    lines = [f"Ended: {', '.join(slugs)}." if slugs else "Nothing to end: no such subscription was left."]
+    lines += [f"The same inbox also reads at {other}; that goes on." for other in others]
+    console.show({"ended": slugs, "other_spellings": others}, as_json=as_json, text="\n".join(lines))
+
+
+@app.command()
+def allow(
+    address: ReaderAddress,
+    reason: Annotated[str, typer.Option(help='Why, such as "asked for it by phone"; the audit log keeps it.')],
+    as_json: console.Json = False,
+) -> None:
+    """Allow one confirmation letter to somebody who asked never to be written to.
+
+    Let them sign up again then. Only the button of that letter lifts their request.
+    """
+    settings = console.configured()
+    keyring = load_keyring(settings)
+    with console.database(settings) as database:
+        startup.check(database, keyring, now=clock.now())  # with another key, the person would not be recognized
+        with database.writing() as session:
+            allowed = operator_decisions.allow_letter(
+                session, keyring, address, reason=reason, actor=audit_log.system_user(), now=clock.now()
+            )
+    text = "One confirmation letter is allowed. It leaves when the address is entered on the sign-up page again."
+    console.show({"suppressions": allowed}, as_json=as_json, text=text)

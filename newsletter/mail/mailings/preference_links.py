@@ -1,0 +1,110 @@
+"""Mail a reader a fresh link to the page of all their newsletters.
+
+Letters get forwarded, so the links in them show no other newsletter. Whoever holds such a link may ask for a fresh one;
+it goes to the reader's own address, and counts towards the three letters a day of the inbox.
+"""
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from newsletter.consent import subscribers
+from newsletter.consent.limits import inboxes, tickets
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.keys import Keyring
+from newsletter.mail.delivery import deliveries
+from newsletter.mail.letters import letters
+from newsletter.mail.letters.composing import compose
+from newsletter.mail.letters.letters import Letter, LetterKind, Priority
+from newsletter.mail.letters.merge import Sheet
+from newsletter.newsletters import Newsletter
+
+REPEAT = timedelta(minutes=10)  # in which pressing the button again owes no second letter
+
+NEWSLETTER_COLUMNS = [column.key for column in Newsletter.__table__.columns if column.key != "id"]
+
+
+def owe(
+    session: Session,
+    subscriber_id: int,
+    *,
+    asked_from: int | None,
+    templates: Environment,
+    keyring: Keyring,
+    base_url: str,
+    now: datetime,
+) -> bool:
+    """Owe the reader a letter with a fresh link; return whether it is owed.
+
+    It comes from the newsletter `asked_from`, whose letter held the link, or from another one if the reader has left
+    that. None is owed to an unknown or suppressed address, to a person who reads no newsletter here, within ten minutes
+    of another one, and over the limit of the inbox.
+    """
+    subscriber = subscribers.lock_by_id(session, subscriber_id)
+    if subscriber is None or subscriber.address_key is None or subscriber.suppressed:
+        return False
+    newsletter = _sender(session, subscriber, asked_from)
+    occasion = f"link:{subscriber.id}:{int(now.timestamp() // REPEAT.total_seconds())}"
+    if newsletter is None or session.scalar(select(exists().where(Letter.occasion == occasion))):
+        return False
+    if not _take_ticket(session, keyring, subscriber.address_key, occasion, now=now):
+        return False
+    values = tuple((name, getattr(newsletter, name)) for name in NEWSLETTER_COLUMNS)
+    letter, variant = letters.write(
+        session,
+        kind=LetterKind.ISSUE,  # without an issue: see LetterKind.LINK
+        occasion=occasion,
+        newsletter_id=newsletter.id,
+        sheet=lay_out(templates, base_url, values),
+        language=newsletter.language,
+        priority=Priority.URGENT,
+        now=now,
+    )
+    deliveries.owe(session, letter, variant, subscriber_id=subscriber.id, now=now)
+    return True
+
+
+def _sender(session: Session, subscriber: Subscriber, asked_from: int | None) -> Newsletter | None:
+    """Return the newsletter that the letter comes from: one that the reader gets, best the one that was asked."""
+    read = (
+        select(Newsletter)
+        .join(Subscription, Subscription.newsletter_id == Newsletter.id)
+        .where(Subscription.subscriber_id == subscriber.id, Subscription.standing == Standing.SUBSCRIBED)
+    )
+    # One that is not paused comes first: the release before sends no letter of a paused one.
+    preferred = (Newsletter.id == asked_from).desc(), Subscription.paused_until.is_not(None), Newsletter.id
+    return session.scalar(read.order_by(*preferred).limit(1))
+
+
+def _take_ticket(session: Session, keyring: Keyring, address_key: str, occasion: str, *, now: datetime) -> bool:
+    """Take one of the inbox's tickets; return whether one was free.
+
+    A sign-up of another spelling may take the chosen one at the same time. The next choice then has a larger number, so
+    tickets are locked in their order, as everywhere.
+    """
+    inbox = inboxes.inbox(address_key)
+    folds = inboxes.folds(keyring, address_key)  # under the newest key first
+    while True:
+        taken = set[int]().union(*tickets.taken(session, folds, now=now).values())
+        number = tickets.choose(taken, inbox.is_tagged)
+        if number is None:
+            return False
+        if tickets.take(session, [(folds[0], number, occasion)], now=now):
+            return True
+
+
+@lru_cache(maxsize=16)
+def lay_out(templates: Environment, base_url: str, newsletter_values: tuple[tuple[str, Any], ...]) -> Sheet:
+    """Return the letter. Cached by its arguments, which determine it."""
+    return compose(
+        templates,
+        "preferences_link",
+        newsletter=Newsletter(**dict(newsletter_values)),
+        base_url=base_url,
+        stream="link",
+        fields=("fresh_preferences", "fresh_until"),
+    )

@@ -1,0 +1,95 @@
+"""The pages behind the links of a confirmation letter: confirm, and "never write to this address".
+
+GET shows a button; POST acts.
+"""
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
+
+from newsletter import addresses
+from newsletter.consent import confirmation_links, decisions
+from newsletter.consent.confirmation_links import ConfirmationLink, LinkUse
+from newsletter.consent.signups import SignupState
+from newsletter.content.digests import digests
+from newsletter.errors import LinkExpired
+from newsletter.links import Purpose
+from newsletter.web.form_data import RequestForm, is_checked
+from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site, WritingSession
+
+router = APIRouter()
+
+
+@router.get("/confirm/{token}")
+def confirm_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
+    """Show the newsletters, the stored consent wording and the button."""
+    return _confirm_page(site, session, confirmation_links.find(session, site.links.read(token, Purpose.CONFIRM)))
+
+
+@router.post("/confirm/{token}")
+def confirm(
+    token: str, form: RequestForm, site: CurrentSite, session: WritingSession, trace: RequestTrace
+) -> HTMLResponse:
+    """Record the consent of the address's owner. Confirming again is no error.
+
+    A POST without the button's field, such as a scanner's, changes nothing: its answer is the page with the button.
+    """
+    link = confirmation_links.find(session, site.links.read(token, Purpose.CONFIRM), lock=True)
+    if not is_checked(form, "confirm"):
+        return _confirm_page(site, session, link, status=422)
+    evidence = {"method": "button on the page that the letter's link opens"}
+    use = confirmation_links.confirm(session, site.keyring, link, evidence=evidence, trace=trace, now=site.now())
+    if use is not LinkUse.CONFIRMS:
+        return _used(site, link, use)
+    return _about(site, link, "confirmed", newsletters=link.confirmable)
+
+
+def _confirm_page(site: Site, session: Session, link: ConfirmationLink, *, status: int = 200) -> HTMLResponse:
+    use = link.use(now=site.now())
+    if use is not LinkUse.CONFIRMS:
+        return _used(site, link, use)
+    schedules = digests.schedules(session, [each.id for each in link.confirmable])
+    rows = [{"name": each.name, "schedule": schedules.get(each.id)} for each in link.confirmable]
+    wording = {"text": link.signup.wording, "language": link.signup.wording_language}
+    return _about(site, link, "confirm", newsletters=rows, wording=wording, status=status)
+
+
+def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:
+    """Say why the link confirms nothing now."""
+    if use is LinkUse.CONFIRMED:
+        return _about(site, link, "already_confirmed")
+    if use is LinkUse.WITHDRAWN:
+        return _about(site, link, "withdrawn_since", status=410)
+    raise LinkExpired
+
+
+@router.get("/never/{token}")
+def never_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
+    """Explain "never write to this address", and show the button."""
+    return _never_page(site, confirmation_links.find(session, site.links.read(token, Purpose.NEVER)))
+
+
+@router.post("/never/{token}")
+def never(
+    token: str, form: RequestForm, site: CurrentSite, session: WritingSession, trace: RequestTrace
+) -> HTMLResponse:
+    """Suppress the address for good. Like `confirm`, it acts on its own button alone."""
+    ids = site.links.read(token, Purpose.NEVER)
+    if not is_checked(form, "never"):
+        return _never_page(site, confirmation_links.find(session, ids), status=422)
+    signup = decisions.find_signup(session, ids, lock=True)
+    decisions.refuse(session, site.keyring, signup, trace=trace, now=site.now())
+    return _about(site, confirmation_links.find(session, ids), "never_done")
+
+
+def _never_page(site: Site, link: ConfirmationLink, *, status: int = 200) -> HTMLResponse:
+    if link.signup.state is SignupState.REFUSED:
+        return _about(site, link, "never_done")
+    return _about(site, link, "never", status=status)
+
+
+def _about(site: Site, link: ConfirmationLink, page: str, **context: Any) -> HTMLResponse:
+    shown = {"newsletters": link.newsletters, "address": addresses.mask(link.signup.address)}
+    return site.page(page, newsletter=link.newsletters[0], **shown | context)

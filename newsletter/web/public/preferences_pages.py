@@ -1,0 +1,192 @@
+"""The preferences pages: what a link in a letter shows and does, and the page of all newsletters of an address.
+
+Letters get forwarded. So a letter's link names its own newsletter only, and can end that or everything; the page that
+names all newsletters needs a link that was just mailed to the address (`mailings.preference_links`). No link can add
+anything: that takes a sign-up and its confirmation.
+"""
+
+from typing import Any, NamedTuple
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from sqlalchemy import Row, Select, and_, select, true
+from sqlalchemy.orm import Session
+
+from newsletter import addresses, templating
+from newsletter.consent import decisions, subscribers
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.content.digests import digests
+from newsletter.errors import LinkExpired, LinkUnreadable, Malformed
+from newsletter.links import FRESH_LIFETIME, Purpose, fresh_until, is_fresh
+from newsletter.mail.mailings import preference_links
+from newsletter.newsletters import Newsletter
+from newsletter.queues.wakeups import Queue
+from newsletter.web.form_data import FormData, RequestForm, is_checked
+from newsletter.web.guards import FORM_BODY_BYTES, route_rules
+from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site
+
+router = APIRouter()
+
+
+class PreferencesLink(NamedTuple):
+    """What a token names."""
+
+    subscriber: int
+    newsletter: int | None = None  # whose letter it is from; None: a letter of an older release, or a fresh link
+    minute: int | None = None  # of a fresh link
+    is_fresh: bool = False  # it works now
+
+
+@router.get("/preferences/{token}")
+def preferences_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
+    """Show the page of the link's kind."""
+    link = _read(site, token)
+    return _all(site, session, link) if link.is_fresh else _of_letter(site, session, link)
+
+
+@router.post("/preferences/{token}")
+@route_rules(body_limit=FORM_BODY_BYTES)
+def preferences(token: str, form: RequestForm, site: CurrentSite, trace: RequestTrace) -> HTMLResponse:
+    """Do what the pressed button says: mail a fresh link, or stop newsletters."""
+    link = _read(site, token)
+    if is_checked(form, "link"):
+        return _mail_link(site, link)
+    with site.database.writing() as session:
+        subscriber = subscribers.lock_by_id(session, link.subscriber)
+        if subscriber is None or subscriber.address is None:
+            raise LinkExpired
+        if is_checked(form, "save") and not link.is_fresh:
+            return _of_letter(site, session, link, is_too_late=True)
+        dropped = _dropped(session, link, form)
+        how = "preferences page"
+        stopped = decisions.withdraw(session, subscriber, newsletters=dropped, how=how, trace=trace, now=site.now())
+        if link.is_fresh:
+            return _all(site, session, link, stopped=stopped)
+        left = _about(session, link) if link.newsletter else None
+        return site.page("unsubscribed", newsletter=left, everything=dropped is None)
+
+
+def _read(site: Site, token: str) -> PreferencesLink:
+    try:
+        subscriber, *of_newsletter = site.links.read(token, Purpose.PREFERENCES)
+    except LinkUnreadable:
+        subscriber, minute = site.links.read(token, Purpose.FRESH_PREFERENCES)
+        return PreferencesLink(subscriber, minute=minute, is_fresh=is_fresh(minute, now=site.now()))
+    return PreferencesLink(subscriber, newsletter=of_newsletter[0] if of_newsletter else None)
+
+
+def _dropped(session: Session, link: PreferencesLink, form: FormData) -> list[int] | None:
+    """Return the newsletters that the pressed button stops; None: all. Raises Malformed if no button was pressed."""
+    if is_checked(form, "all"):
+        return None
+    if is_checked(form, "leave") and link.newsletter is not None:
+        return [link.newsletter]
+    if not is_checked(form, "save"):
+        raise Malformed("save", "Use one of the buttons on the page.")
+    kept = form.get("newsletters", ())
+    # The form does not list subscriptions that wait for confirmation, so their absence from it means nothing.
+    shown = [row for row in _newsletters(session, link) if row.standing is Standing.SUBSCRIBED]
+    return [row.id for row in shown if row.slug not in kept]
+
+
+def _mail_link(site: Site, link: PreferencesLink) -> HTMLResponse:
+    """Owe a fresh link, and answer the same whether one is owed or not."""
+    with site.database.writing() as session:
+        about = _about(session, link)
+        is_owed = preference_links.owe(
+            session,
+            link.subscriber,
+            asked_from=link.newsletter,
+            templates=site.templates,
+            keyring=site.keyring,
+            base_url=site.settings.base_url,
+            now=site.now(),
+        )
+    if is_owed:
+        site.wakeups.wake(Queue.URGENT)
+    return site.page(
+        "link_mailed",
+        newsletter=about if link.newsletter else None,
+        address=addresses.mask(about.address),
+        hours=int(FRESH_LIFETIME.total_seconds()) // 3600,
+    )
+
+
+def _of_letter(site: Site, session: Session, link: PreferencesLink, *, is_too_late: bool = False) -> HTMLResponse:
+    """Show what a letter's link can do; a fresh link that has run out can do as much.
+
+    `is_too_late`: the reader saved a page of all newsletters for which the link no longer suffices.
+    """
+    about, has_run_out = _about(session, link), is_too_late or link.minute is not None
+    return site.page(
+        "letter_preferences",
+        status=410 if has_run_out else 200,
+        newsletter=about if link.newsletter else None,
+        address=addresses.mask(about.address),
+        is_subscribed=link.newsletter is not None and about.standing not in (None, Standing.LEFT),
+        has_run_out=has_run_out,
+    )
+
+
+def _about(session: Session, link: PreferencesLink) -> Row[Any]:
+    """Return the address, and the columns and standing of the link's newsletter if it has one.
+
+    Raises LinkExpired if the address was erased, and LinkUnreadable without the newsletter: none is ever deleted.
+    """
+    about = select(Subscriber.address).where(Subscriber.id == link.subscriber, Subscriber.address.is_not(None))
+    if link.newsletter is not None:
+        about = _with_newsletters(about).where(Newsletter.id == link.newsletter)
+    row: Row[Any] | None = session.execute(about).one_or_none()
+    if row is None:
+        if link.newsletter is not None and session.get(Newsletter, link.newsletter) is None:
+            raise LinkUnreadable
+        raise LinkExpired
+    return row
+
+
+def _newsletters(session: Session, link: PreferencesLink) -> list[Row[Any]]:
+    """Return all newsletters, oldest first, each with the address and its standing."""
+    about = select(Subscriber.address).where(Subscriber.id == link.subscriber, Subscriber.address.is_not(None))
+    return list(session.execute(_with_newsletters(about).order_by(Newsletter.id)))
+
+
+def _with_newsletters(about: Select[Any]) -> Select[Any]:
+    return (
+        about.add_columns(*Newsletter.__table__.columns, Subscription.standing, Subscription.since)
+        .select_from(Subscriber)
+        .join(Newsletter, true())
+        .outerjoin(
+            Subscription,
+            and_(Subscription.subscriber_id == Subscriber.id, Subscription.newsletter_id == Newsletter.id),
+        )
+    )
+
+
+def _all(site: Site, session: Session, link: PreferencesLink, *, stopped: list[int] | None = None) -> HTMLResponse:
+    """Show all newsletters; `stopped` are those that this POST stopped."""
+    offered = _newsletters(session, link)
+    if not offered or link.minute is None:
+        raise LinkExpired
+    subscribed = [row for row in offered if row.standing is Standing.SUBSCRIBED]
+    schedules = digests.schedules(session, [row.id for row in subscribed]) if subscribed else {}
+    shown = subscribed[0] if subscribed else offered[0]
+    return site.page(
+        "preferences",
+        newsletter=shown if subscribed else None,
+        publisher=shown.publisher,
+        address=addresses.mask(shown.address),
+        until=templating.local(fresh_until(link.minute), shown.zone),
+        subscriptions=[
+            {
+                "slug": row.slug,
+                "name": row.name,
+                "since": row.since,
+                "zone": row.zone,
+                "schedule": schedules.get(row.id),
+            }
+            for row in subscribed
+        ],
+        others=[row for row in offered if row.standing is not Standing.SUBSCRIBED],
+        stopped=[row.name for row in offered if row.id in (stopped or ())],
+        saved=stopped is not None,
+    )

@@ -1,0 +1,269 @@
+"""The deadlines of requests and answers, on real sockets with deadlines of tenths of seconds."""
+
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from importlib.util import find_spec
+from threading import Event, Thread
+
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from newsletter.web.guards import Guards
+from newsletter.web.http_protocol import MAX_HEADER_BYTES, Deadlines, PunctualHTTP
+from tests.docs.markdown import ROOT
+from tests.servers.server import free_port
+from tests.waiting import eventually
+
+SECONDS = 0.4  # a deadline
+POST = b"POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+MB = 1024 * 1024
+
+
+class OnH11(Deadlines, H11Protocol):
+    """The protocol without httptools."""
+
+
+PROTOCOLS: dict[str, type] = {"h11": OnH11}
+if find_spec("httptools"):
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+    class OnHttpTools(Deadlines, HttpToolsProtocol):
+        """The protocol with httptools."""
+
+    PROTOCOLS["httptools"] = OnHttpTools
+
+
+class Site:
+    """A small application in a real server, and what happened to its requests."""
+
+    def __init__(self) -> None:
+        self.disconnects = 0
+        self.connections: set[object] = set()
+        self.port = free_port()
+        self.resume = Event()
+        self.app = FastAPI()
+        self.app.add_api_route("/", lambda: Response("here"), methods=["GET"])
+        self.app.add_api_route("/size", self.size, methods=["POST"])
+        self.app.add_api_route("/unread", lambda: Response("early"), methods=["POST"])
+        self.app.add_api_route("/long", lambda: Response(b"a" * 50 * MB), methods=["GET"])
+        self.app.add_api_route("/slow", self.slow, methods=["GET"])
+        self.app.add_middleware(Guards)
+
+    async def size(self, request: Request) -> Response:
+        try:
+            return Response(f"size {len(await request.body())}")
+        except Exception:
+            self.disconnects += 1
+            raise
+
+    def slow(self) -> Response:
+        assert self.resume.wait(10)
+        return Response("at last")
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+
+
+@contextmanager
+def served(protocol: type, *, loop: str = "auto", keep_alive: float = 30, **deadlines: float) -> Iterator[Site]:
+    """Serve with these deadlines; the others are long."""
+    times = {f"{name}_seconds": deadlines.get(name, 60.0) for name in ("header", "body", "answer")}
+    site = Site()
+    http = type("Hasty", (protocol,), times)
+    config = uvicorn.Config(
+        site.app, port=site.port, http=http, loop=loop, log_config=None, lifespan="off", timeout_keep_alive=keep_alive
+    )
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run)
+    thread.start()
+    eventually(lambda: server.started)
+    site.connections = server.server_state.connections
+    try:
+        yield site
+    finally:
+        site.resume.set()
+        server.should_exit = True
+        thread.join()
+
+
+def all_of(client: socket.socket) -> bytes:
+    """Return all that arrives until the server closes the connection."""
+    received = b""
+    with suppress(ConnectionResetError):
+        while data := client.recv(65536):
+            received += data
+    return received
+
+
+def answer(client: socket.socket) -> bytes:
+    """Return what arrives up to the end of one answer with a short body."""
+    received = b""
+    while b"\r\n\r\n" not in received or received.endswith(b"\r\n\r\n"):
+        data = client.recv(65536)
+        assert data, received
+        received += data
+    return received
+
+
+@pytest.fixture(params=PROTOCOLS)
+def protocol(request) -> type:
+    return PROTOCOLS[request.param]
+
+
+@pytest.mark.parametrize("begun", [b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: a"])
+def test_headers_that_do_not_end_are_answered_with_408(protocol, begun):
+    with served(protocol, header=SECONDS) as site, closing(site.connect()) as client:
+        client.sendall(begun)
+        assert all_of(client).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+def test_a_connection_without_a_request_is_closed_without_an_answer(protocol):
+    with served(protocol, header=SECONDS) as site, closing(site.connect()) as client:
+        assert all_of(client) == b""
+
+
+def drip(client: socket.socket, byte: bytes) -> None:
+    """Send a byte now and then, until the server closes the connection."""
+    client.settimeout(SECONDS / 5)
+    while True:
+        try:
+            client.sendall(byte)
+            if not client.recv(65536):
+                return
+        except TimeoutError:
+            continue
+        except OSError:
+            return
+
+
+def test_a_header_of_a_byte_now_and_then_ends_at_the_deadline(protocol):
+    with served(protocol, header=SECONDS) as site, closing(site.connect()) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nX-Long: ")
+        started = time.monotonic()
+        drip(client, b"a")
+        assert time.monotonic() - started < 5
+
+
+def test_a_body_that_does_not_end_is_answered_with_408_and_the_application_sees_a_client_that_left(protocol):
+    with served(protocol, body=SECONDS) as site, closing(site.connect()) as client:
+        client.sendall(POST + b"half")
+        assert all_of(client).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+        eventually(lambda: site.disconnects == 1)
+        with closing(site.connect()) as other:
+            other.sendall(GET)
+            assert answer(other).endswith(b"here")
+
+
+def test_a_body_of_a_byte_now_and_then_ends_at_the_deadline(protocol):
+    with served(protocol, body=SECONDS) as site, closing(site.connect()) as client:
+        client.sendall(b"POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
+        drip(client, b"a")
+        eventually(lambda: site.disconnects == 1)
+
+
+def test_a_chunked_body_that_does_not_end_is_answered_with_408(protocol):
+    with served(protocol, body=SECONDS) as site, closing(site.connect()) as client:
+        client.sendall(b"POST /size HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+        assert all_of(client).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+def test_a_body_that_the_application_does_not_want_ends_at_the_deadline_too(protocol):
+    with served(protocol, body=SECONDS) as site, closing(site.connect()) as client:
+        client.sendall(b"POST /unread HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
+        assert answer(client).endswith(b"early")
+        drip(client, b"a")
+
+
+def test_a_further_request_that_is_half_sent_is_answered_with_408(protocol):
+    with served(protocol, header=SECONDS) as site, closing(site.connect()) as client:
+        for _ in range(3):
+            client.sendall(GET)
+            assert answer(client).endswith(b"here")
+        client.sendall(GET[:20])
+        assert all_of(client).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+def test_the_body_of_a_further_request_has_a_deadline(protocol):
+    with served(protocol, body=SECONDS) as site, closing(site.connect()) as client:
+        client.sendall(GET + POST + b"half")  # in one packet
+        assert all_of(client).partition(b"here")[2].startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+def test_a_request_in_time_is_answered_however_long_the_answer_takes(protocol):
+    with served(protocol, header=SECONDS, body=SECONDS) as site, closing(site.connect()) as client:
+        client.sendall(POST)
+        client.sendall(b"0123456789")
+        assert answer(client).endswith(b"size 10")
+        client.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.settimeout(3 * SECONDS)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        site.resume.set()
+        client.settimeout(10)
+        assert answer(client).endswith(b"at last")
+
+
+def test_an_idle_connection_stays_open_as_long_as_uvicorn_says(protocol):
+    with served(protocol, header=SECONDS, body=SECONDS, answer=SECONDS) as site, closing(site.connect()) as client:
+        client.sendall(GET)
+        assert answer(client).endswith(b"here")
+        client.settimeout(3 * SECONDS)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        client.settimeout(10)
+        client.sendall(GET)
+        assert answer(client).endswith(b"here")
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_client_that_takes_nothing_of_its_answer_is_disconnected(protocol, loop):
+    with served(protocol, loop=loop, answer=SECONDS) as site, closing(site.connect()) as client:
+        client.sendall(b"GET /long HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.settimeout(10 * SECONDS)
+        assert client.recv(100).startswith(b"HTTP/1.1 200 OK")
+        eventually(lambda: not site.connections)
+        assert len(all_of(client)) < 50 * MB
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_client_that_takes_its_answer_slowly_gets_all_of_it(protocol, loop):
+    with served(protocol, loop=loop, answer=SECONDS) as site, closing(site.connect()) as client:
+        client.sendall(b"GET /long HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        received, started = 0, time.monotonic()
+        while data := client.recv(4 * MB):
+            received += len(data)
+            if time.monotonic() - started < 4 * SECONDS:
+                site.resume.wait(SECONDS / 4)
+        assert received > 50 * MB
+
+
+def test_headers_larger_than_the_limit_are_refused(protocol):
+    with served(protocol) as site, closing(site.connect()) as client:
+        with suppress(OSError):
+            client.sendall(b"GET / HTTP/1.1\r\nX-Long: ")
+            for _ in range(2 * MAX_HEADER_BYTES // 1000):
+                client.sendall(b"a" * 1000)
+        received = all_of(client)
+        assert received == b"" or received[9:12] in (b"431", b"400")
+
+
+@pytest.mark.parametrize("file", ["compose.yaml", "docs/deploy-debian.md", "newsletter/cli/demo/environment.py"])
+def test_every_set_up_of_the_site_uses_the_deadlines(file):
+    (named,) = re.findall(r'--http"?,? "?([\w.:]+)', (ROOT / file).read_text(encoding="utf-8"))
+    config = uvicorn.Config(FastAPI(), http=named, log_config=None)
+    config.load()
+    assert config.http_protocol_class is PunctualHTTP
+
+
+def test_the_deadlines_are_those_of_the_documentation():
+    page = " ".join((ROOT / "docs/deploy-debian.md").read_text(encoding="utf-8").split())
+    assert f"headers must arrive within {PunctualHTTP.header_seconds:.0f} seconds" in page
+    assert f"its body within {PunctualHTTP.body_seconds:.0f}" in page
+    assert PunctualHTTP.answer_seconds == 60
