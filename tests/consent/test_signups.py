@@ -9,7 +9,7 @@ from newsletter import addresses
 from newsletter.consent import signups
 from newsletter.consent.signups import FORM_COLUMNS, LINK_LIFETIME, Signup, SignupState
 from newsletter.consent.wordings import Wording
-from newsletter.store.group_commit import GroupCommit
+from newsletter.store.grouped_inserts import GroupedInserts
 from tests.builders import KEYRING, a_newsletter, a_signup
 from tests.clock import NOON
 from tests.servers.databases import opened
@@ -68,8 +68,8 @@ def test_a_group_of_forms_is_stored_like_each_of_them_alone(database, begin, rea
         "now": NOON,
         "network_key": "network:k1:y",
     }
-    with closing(GroupCommit(database, Signup, FORM_COLUMNS)) as commits:
-        for future in [commits.insert(signups.values(**form)) for _ in range(3)]:
+    with closing(GroupedInserts(database, Signup, FORM_COLUMNS)) as inserts:
+        for future in [inserts.insert(signups.values(**form)) for _ in range(3)]:
             future.result(30)
     with begin() as session:
         signups.receive(session, **form)
