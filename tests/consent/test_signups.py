@@ -1,15 +1,13 @@
 """Sign-ups: one INSERT per form, one worker per sign-up, one confirmation letter per inbox and day."""
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import event, select, text
 
 from newsletter import addresses
 from newsletter.consent import signups
-from newsletter.consent.signups import FORM_COLUMNS, LINK_LIFETIME, Signup, SignupLetter, SignupState
+from newsletter.consent.signups import FORM_COLUMNS, LINK_LIFETIME, Signup, SignupState
 from newsletter.consent.wordings import Wording
 from newsletter.store.group_commit import GroupCommit
 from tests.builders import KEYRING, a_newsletter, a_signup
@@ -137,38 +135,6 @@ def test_finding_the_next_sign_up_uses_the_partial_index(database, begin):
 
         signups.next_received(session, now=NOON)
     assert "ix_signups_received" in str(plans)
-
-
-@pytest.mark.parametrize("hours", [0, 11.99])
-def test_an_inbox_gets_one_confirmation_letter_per_newsletter_and_day(begin, hours):
-    with begin() as session:
-        morning, evening = a_newsletter(session), a_newsletter(session, "evening")
-        first, again = (
-            a_signup(session, morning, "ana@example.org", received_at=NOON + timedelta(hours=late))
-            for late in (0, hours)
-        )
-        tagged = a_signup(session, morning, "ANA+tag@example.org")
-        tomorrow = a_signup(session, morning, "ana@example.org", received_at=NOON + timedelta(hours=12))
-        other = a_signup(session, morning, "eve@example.org")
-        signed_up = (first, again, tagged, tomorrow, other)
-        reserved = [signups.reserve_letter(session, signup, morning.id) for signup in signed_up]
-        assert reserved == [True, False, False, True, True]
-        assert signups.reserve_letter(session, again, evening.id)
-
-
-def test_only_one_of_many_concurrent_reservations_succeeds(begin, reading):
-    with begin() as session:
-        newsletter = a_newsletter(session)
-        numbers = [a_signup(session, newsletter, "ana@example.org").id for _ in range(12)]
-
-    def reserve(number: int) -> bool:
-        with begin() as session:
-            return signups.reserve_letter(session, session.get_one(Signup, number), newsletter.id)
-
-    with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(reserve, numbers)) == 1
-    with reading() as session:
-        assert len(session.scalars(select(SignupLetter)).all()) == 1
 
 
 def test_a_link_expires_after_exactly_72_hours(begin):
