@@ -13,7 +13,7 @@ from newsletter.content.digests import drafting
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import reclaiming
 from newsletter.mail.mailings import issue_letters
-from newsletter.privacy import expiry, folding, retention
+from newsletter.privacy import expiry, folding, proofs, retention
 from newsletter.queues import heartbeats
 from newsletter.queues.wakeups import Queue
 from newsletter.redaction import log_failure
@@ -151,6 +151,12 @@ def fold_letters(context: Context) -> bool:
         return folding.fold_orphans(session, now=context.now()) == folding.BATCH_SIZE
 
 
+def erase_old_proofs(context: Context) -> bool:
+    """Erase the proofs of consents whose readers left years ago."""
+    with context.database.writing() as session:
+        return proofs.erase_due(session, now=context.now()) == proofs.BATCH_SIZE
+
+
 def delete_expired(context: Context) -> bool:
     """Delete the traces, tickets and counts whose time is over."""
     with context.database.writing() as session:
@@ -171,7 +177,7 @@ def watch_leases(context: Callable[[], Context]) -> None:
         log_failure(log, "the leases of other workers are not watched", error)
 
 
-RETENTION = (forget_signups, fold_letters, delete_expired)
+RETENTION = (forget_signups, fold_letters, erase_old_proofs, delete_expired)
 
 JOBS: dict[Queue, tuple[Job, ...]] = {
     Queue.URGENT: (process_signups, answer_slow_lane, send_confirmations),

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, Table, func, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, Table, func, or_, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -47,12 +47,22 @@ class Subscriber(Base):
     created_at: Mapped[datetime]
 
 
+# Literals, or the partial index would not fit. A reader may have come back and left again since.
+LEFT_WITH_PROOF = text("standing = 'left' AND (proof_erased_at IS NULL OR proof_erased_at < since)")
+
+
 class Subscription(Base):
     """A subscriber's standing with a newsletter, derived from the ledger and rebuildable from it."""
 
     __tablename__ = "subscriptions"
     __table_args__ = (
         Index("ix_subscriptions_newsletter_id_standing", "newsletter_id", "standing"),
+        Index(
+            "ix_subscriptions_left_with_proof",
+            "since",
+            sqlite_where=LEFT_WITH_PROOF,
+            postgresql_where=LEFT_WITH_PROOF,
+        ),
         {"info": {"personal": {"by": "subscriber_id", "on_erasure": "delete", "export": True}}},
     )
 
@@ -62,6 +72,7 @@ class Subscription(Base):
     cadence: Mapped[str] = mapped_column(String(24), default="every")
     paused_until: Mapped[datetime | None] = mapped_column(default=None)
     since: Mapped[datetime]
+    proof_erased_at: Mapped[datetime | None] = mapped_column(default=None)  # the evidence about it is erased
 
 
 def get_or_create(session: Session, address: Address, *, now: datetime) -> Subscriber:

@@ -33,7 +33,12 @@ def expiring(now: datetime) -> list[Expiring]:
     return [
         Expiring(TraceRow, [TraceRow.entry_id], TraceRow.expires_at <= now),
         Expiring(Ticket, [Ticket.fold_key, Ticket.number], Ticket.taken_at <= now - TICKET_LIFETIME),
-        Expiring(LetterCount, [LetterCount.key, LetterCount.since], LetterCount.since <= now - COUNT_LIFETIME),
+        Expiring(
+            LetterCount,
+            [LetterCount.key, LetterCount.since],
+            # Also of a clock that was hours ahead: nobody would wait for these.
+            (LetterCount.since <= now - COUNT_LIFETIME) | (LetterCount.since > now + COUNT_LIFETIME),
+        ),
         Expiring(
             SignupLetter,
             [SignupLetter.fold_key, SignupLetter.newsletter_id, SignupLetter.day],

@@ -1,5 +1,6 @@
 """Delete sign-ups whose retention period is over, as the confirmation letters promise."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from newsletter.consent import signups
+from newsletter.consent.limits import pressure
 from newsletter.consent.signups import SLOW_LANE_LIFETIME, Signup, SignupState
 from newsletter.consent.subscribers import Standing
 from newsletter.mail.letters.letters import Letter
@@ -116,3 +118,5 @@ def _write(session: Session, gone: Sequence[DueSignup], people: Iterable[Person]
     # The subscribers that are touched may have been locked for a confirmed sign-up that stays: nothing lapsed there.
     lapses.write(session, [each for each in people if each.lapsed or each.is_gone], now=now)
     session.execute(delete(Signup).where(Signup.id.in_([each.id for each in gone])))
+    without_turn = sum(each.slow_lane_at is not None for each in gone)
+    pressure.add(session, Counter({pressure.LAPSED: without_turn} if without_turn else {}), now=now)

@@ -1,15 +1,15 @@
 """Sign-ups: one INSERT per form, one worker per sign-up, one confirmation letter per inbox and day."""
 
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import event, select, text
 
 from newsletter import addresses
 from newsletter.consent import signups
-from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupLetter, SignupState
+from newsletter.consent.signups import FORM_COLUMNS, LINK_LIFETIME, Signup, SignupState
 from newsletter.consent.wordings import Wording
+from newsletter.store.group_commit import GroupCommit
 from tests.builders import KEYRING, a_newsletter, a_signup
 from tests.clock import NOON
 from tests.servers.databases import opened
@@ -52,6 +52,33 @@ def test_a_posted_form_is_stored_with_exactly_one_statement(database, begin, rea
         assert (found.address, found.address_key) == ("Ana@example.org", "ana@example.org")
         assert (found.newsletters, found.evidence) == ([newsletter.id], {"name": "Ana"})
         assert (found.received_at, found.state) == (NOON, SignupState.RECEIVED)
+
+
+def test_a_group_of_forms_is_stored_like_each_of_them_alone(database, begin, reading):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        wording = session.scalars(select(Wording)).one()
+    form = {
+        "address": addresses.parse("Žofie+news@bücher.example"),
+        "fold_key": "k1:x",
+        "newsletters": [newsletter.id],
+        "wording_id": wording.id,
+        "form": wording.form_exhibit,
+        "evidence": {"name": "O'Neill \\ “小雪” \U0001f4e8", "page": "https://example.org/?a=%00&b={}"},
+        "now": NOON,
+        "network_key": "network:k1:y",
+    }
+    with closing(GroupCommit(database, Signup, FORM_COLUMNS)) as commits:
+        for future in [commits.insert(signups.values(**form)) for _ in range(3)]:
+            future.result(30)
+    with begin() as session:
+        signups.receive(session, **form)
+    with reading() as session:
+        compared = [column for column in Signup.__table__.columns if column.name not in ("id", "nonce")]
+        rows = session.execute(select(*compared)).all()
+        assert len(rows) == 4
+        assert {str(row) for row in rows} == {str(rows[-1])}
+        assert len(set(session.scalars(select(Signup.nonce)))) == 4
 
 
 def test_no_two_sign_ups_have_the_same_nonce(begin):
@@ -108,38 +135,6 @@ def test_finding_the_next_sign_up_uses_the_partial_index(database, begin):
 
         signups.next_received(session, now=NOON)
     assert "ix_signups_received" in str(plans)
-
-
-@pytest.mark.parametrize("hours", [0, 11.99])
-def test_an_inbox_gets_one_confirmation_letter_per_newsletter_and_day(begin, hours):
-    with begin() as session:
-        morning, evening = a_newsletter(session), a_newsletter(session, "evening")
-        first, again = (
-            a_signup(session, morning, "ana@example.org", received_at=NOON + timedelta(hours=late))
-            for late in (0, hours)
-        )
-        tagged = a_signup(session, morning, "ANA+tag@example.org")
-        tomorrow = a_signup(session, morning, "ana@example.org", received_at=NOON + timedelta(hours=12))
-        other = a_signup(session, morning, "eve@example.org")
-        signed_up = (first, again, tagged, tomorrow, other)
-        reserved = [signups.reserve_letter(session, signup, morning.id) for signup in signed_up]
-        assert reserved == [True, False, False, True, True]
-        assert signups.reserve_letter(session, again, evening.id)
-
-
-def test_only_one_of_many_concurrent_reservations_succeeds(begin, reading):
-    with begin() as session:
-        newsletter = a_newsletter(session)
-        numbers = [a_signup(session, newsletter, "ana@example.org").id for _ in range(12)]
-
-    def reserve(number: int) -> bool:
-        with begin() as session:
-            return signups.reserve_letter(session, session.get_one(Signup, number), newsletter.id)
-
-    with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(reserve, numbers)) == 1
-    with reading() as session:
-        assert len(session.scalars(select(SignupLetter)).all()) == 1
 
 
 def test_a_link_expires_after_exactly_72_hours(begin):

@@ -27,6 +27,7 @@ COLUMNS: dict[str, list[sa.Column[Any]]] = {
     ],
     "suppressions": [sa.Column("letter_allowed_at", TIME, nullable=True)],
     "subscribers": [sa.Column("fold_key", sa.String(64), nullable=True)],
+    "subscriptions": [sa.Column("proof_erased_at", TIME, nullable=True)],
 }
 
 
@@ -84,3 +85,11 @@ def upgrade() -> None:
         sqlite_where=slow,
     )
     op.create_index("ix_subscribers_fold_key", "subscribers", ["fold_key"])
+    with_proof = sa.text("standing = 'left' AND (proof_erased_at IS NULL OR proof_erased_at < since)")
+    op.create_index(
+        "ix_subscriptions_left_with_proof",
+        "subscriptions",
+        ["since"],
+        postgresql_where=with_proof,
+        sqlite_where=with_proof,
+    )

@@ -1,7 +1,7 @@
 """Write the rows of the letters that a set of sign-ups is owed, each kind of row with one statement."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, cast
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from newsletter.consent import ledger, subscribers, suppressions
 from newsletter.consent.ledger import Entry, Event, Trace
 from newsletter.consent.limits import inboxes, tickets
-from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
+from newsletter.consent.signups import LINK_LIFETIME, SLOW_LANE_LIFETIME, Signup, SignupState
 from newsletter.errors import NewsletterError
 from newsletter.keys import Keyring
 from newsletter.mail.delivery import deliveries
@@ -23,7 +23,6 @@ from newsletter.mail.mailings.confirmations.texts import Offer, Text
 from newsletter.store import bulk_rows
 
 SIGNUPS = cast("Table", Signup.__table__)
-SLOW_LANE_LIFETIME = timedelta(hours=24)  # from the form on; a sign-up whose turn has not come by then lapses
 TRACED = frozenset(Trace._fields)
 
 # What an answer changes of a sign-up.
