@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-slow slow docs screenshots chaos upgrade bench bench-signups lint types imports lock clean
+.PHONY: help demo test check check-slow slow docs screenshots chaos upgrade bench bench-signup bench-redis lint types imports lock clean
 
 # Tests start Python hundreds of times, and without bytecode files each start compiles every module.
 unexport PYTHONDONTWRITEBYTECODE
@@ -46,8 +46,8 @@ upgrade: .venv/dev ## Let the release BEFORE=REVISION and this one send the same
 bench: .venv/run ## Measure how fast this machine sends letters, compared with smtp-source (ARGS="--letters 20000 --json")
 	@$(BIN)/newsletter bench delivery $(ARGS)
 
-bench-signups: .venv/dev ## Measure sign-ups while Redis is healthy, frozen, killed or emptied
-	@$(BIN)/python -m tests.bench.signups $(ARGS)
+bench-redis: .venv/dev ## Measure sign-ups while Redis is healthy, frozen, killed or emptied
+	@$(BIN)/python -m tests.bench.redis_states $(ARGS)
 
 lint: .venv/dev ## Check format and lint with ruff
 	@$(BIN)/ruff format --check .

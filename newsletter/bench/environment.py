@@ -100,9 +100,9 @@ class BenchWorkers:
             completed = heartbeats.last(session, Queue.UPKEEP)
         return completed is not None and completed > since
 
-    def meter(self) -> Meter:
-        """Start to measure the processor time and memory of all processes."""
-        roots = {name: server.supervisor_pid for name, server in self._all_servers().items()}
+    def meter(self, **others: Server) -> Meter:
+        """Start to measure the processor time and memory of all processes, and of other servers by name."""
+        roots = {name: server.supervisor_pid for name, server in (self._all_servers() | others).items()}
         return Meter(roots, self.environment.roles)
 
     def _all_servers(self) -> dict[str, Server]:
@@ -110,14 +110,16 @@ class BenchWorkers:
 
 
 @contextmanager
-def running(where: Path, *, database: str = "", redis_url: str = "", relay: str = "") -> Iterator[BenchEnvironment]:
-    """Start the servers that are not given, in folders below `where`.
+def running(
+    where: Path, *, database: str = "", redis_url: str = "", relay: str = "", **values: str
+) -> Iterator[BenchEnvironment]:
+    """Start the servers that are not given, in folders below `where`; `values` are further settings of the service.
 
     Raises NewsletterError, before anything is written, if a given server cannot be used or is in use.
     """
     with external.explain_as_options():
-        values = {"DATABASE_URL": database, "REDIS_URL": redis_url, "SMTP_URL": relay, "BASE_URL": BASE_URL}
-        external.check_unused(_loaded({**values, "SECRET_KEYS": _key()}), program="bench")
+        given = {"DATABASE_URL": database, "REDIS_URL": redis_url, "SMTP_URL": relay, "BASE_URL": BASE_URL}
+        external.check_unused(_loaded({**given, "SECRET_KEYS": _key()}), program="bench")
     with ExitStack() as stack:
         home = folder_for(None, where=where)
         home.chmod(0o755)  # PostgreSQL and the sink run as other users in folders below it
@@ -130,7 +132,7 @@ def running(where: Path, *, database: str = "", redis_url: str = "", relay: str 
             port = free_port()
             servers["redis"], redis_url = redis.start(port, where=home), f"redis://127.0.0.1:{port}/0"
             stack.callback(servers["redis"].stop)
-        environ = bench_settings(home, DATABASE_URL=database, REDIS_URL=redis_url)
+        environ = bench_settings(home, DATABASE_URL=database, REDIS_URL=redis_url, **values)
         configuration = settings.load(environ, dotenv=None)
         bring_up_to_date(configuration, actor=audit_log.system_user(), now=clock.now())
         with closing(Database(configuration.database)) as opened:

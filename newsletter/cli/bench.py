@@ -13,6 +13,8 @@ from newsletter.bench.feeds import FeedBenchmark, FeedBenchOptions
 from newsletter.bench.processes import unwinding_on_signals
 from newsletter.bench.report import ProgressOutput, feed_report, report
 from newsletter.bench.servers import postfix
+from newsletter.bench.signup import RATES, SignupBenchmark, SignupBenchOptions
+from newsletter.bench.signup_report import signup_report
 from newsletter.cli import console
 
 app = typer.Typer(help="Benchmarks of this machine.", no_args_is_help=True, rich_markup_mode=None)
@@ -62,6 +64,20 @@ FeedRoundsOption = Annotated[
 FeedDatabaseOption = Annotated[
     str, typer.Option(metavar="URL", help="An empty PostgreSQL database; by default a new SQLite file.")
 ]
+
+SecondsOption = Annotated[float, typer.Option(min=1, max=600, help="Duration of each measurement at a fixed rate.")]
+RateOption = Annotated[
+    list[int] | None,
+    typer.Option("--rate", min=1, max=5000, help="Sign-ups a second; may be repeated. By default 100, 200 and 300."),
+]
+AtOnceOption = Annotated[
+    int, typer.Option(min=0, max=50_000, help="Sign-ups that are posted at once; 0 leaves this measurement out.")
+]
+IssueLettersOption = Annotated[
+    int, typer.Option("--letters", min=0, max=5_000_000, help="Letters of the issue that is sent beside; 0 for none.")
+]
+SiteProcessesOption = Annotated[int, typer.Option("--site-processes", min=1, max=64, help="Processes of the site.")]
+SignupWorkersOption = Annotated[int, typer.Option("--processes", min=1, max=64, help="Worker processes.")]
 
 
 @app.callback()
@@ -119,6 +135,41 @@ def feeds(
         figures = FeedBenchmark(options, folder, ProgressOutput(console.err)).run()
     typer.echo(json.dumps(figures) if as_json else feed_report(figures))
     if figures["failed"] or figures["missing_articles"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def signup(
+    rounds: RoundsOption = 3,
+    seconds: SecondsOption = 20,
+    rate: RateOption = None,
+    at_once: AtOnceOption = 10_000,
+    letters: IssueLettersOption = 100_000,
+    site_processes: SiteProcessesOption = 2,
+    processes: SignupWorkersOption = 1,
+    connections: ConnectionsOption = 20,
+    database: DatabaseUrlOption = "",
+    redis: RedisUrlOption = "",
+    folder: FolderOption = environment.SERVER_FOLDERS,
+    as_json: console.Json = False,
+) -> None:
+    """Measure sign-ups, in turns with a bare INSERT; exit 1 if one was refused or its letter went wrong."""
+    options = SignupBenchOptions(
+        rounds=rounds,
+        seconds=seconds,
+        rates=tuple(rate or RATES),
+        at_once=at_once,
+        letters=letters,
+        site_processes=site_processes,
+        processes=processes,
+        connections=connections,
+    )
+    # Its visitors come from a thousand domains: the limit of a domain is the service's own.
+    limits = {"CONFIRMATIONS_PER_DOMAIN": ""}
+    with unwinding_on_signals(), environment.running(folder, database=database, redis_url=redis, **limits) as servers:
+        figures = SignupBenchmark(servers, options, ProgressOutput(console.err)).run()
+    typer.echo(json.dumps(figures) if as_json else signup_report(figures))
+    if any(figures[name] for name in ("refused", "unanswered", "lost", "doubled")):
         raise typer.Exit(1)
 
 

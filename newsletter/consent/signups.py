@@ -9,11 +9,11 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from sqlalchemy import Date, ForeignKey, Index, String, delete, func, insert, select, text
+from sqlalchemy import Date, ForeignKey, Index, String, func, insert, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
-from newsletter.store.database import Base, insert_once
+from newsletter.store.database import Base
 
 LINK_LIFETIME = timedelta(hours=72)  # of a confirmation link; an unconfirmed address is kept as long
 SLOW_LANE_LIFETIME = timedelta(hours=24)  # after its receipt, a sign-up that still waits in the slow lane lapses
@@ -29,7 +29,7 @@ class SignupState(StrEnum):
 
     RECEIVED = "received"
     ASKED = "asked"  # a confirmation letter is queued or sent
-    QUIET = "quiet"  # no letter: subscribed already, asked today already, or the address refuses all mail
+    QUIET = "quiet"  # no letter is owed, or it waits in the slow lane
     CONFIRMED = "confirmed"
     REFUSED = "refused"  # "never mail this address"
     FAILED = "failed"  # could not be processed; the log says why
@@ -76,7 +76,10 @@ class Signup(Base):
 
 
 class SignupLetter(Base):
-    """A reservation: one confirmation letter per inbox, newsletter and UTC day."""
+    """A reservation of the release before: one confirmation letter per inbox, newsletter and UTC day.
+
+    This release limits letters by tickets, and only deletes the rows. Drop the table one release later.
+    """
 
     __tablename__ = "signup_letters"
 
@@ -85,8 +88,14 @@ class SignupLetter(Base):
     day: Mapped[date] = mapped_column(Date, primary_key=True)
 
 
-def receive(
-    session: Session,
+# The columns of `values`.
+FORM_COLUMNS = (
+    *("address", "address_key", "fold_key", "newsletters", "wording_id", "form", "evidence"),
+    *("received_at", "forget_at", "state", "network_key", "nonce"),
+)
+
+
+def values(
     *,
     address: Address,
     fold_key: str,
@@ -96,48 +105,30 @@ def receive(
     evidence: Mapping[str, str],
     now: datetime,
     network_key: str = "",
-) -> None:
-    """Store a posted form with exactly one INSERT, whoever the address belongs to.
+) -> dict[str, Any]:
+    """Return the row of a posted form: the same columns for everybody, whoever the address belongs to.
 
     `network_key` is the key of the client's network (`networks.keys`), or "" if it has none.
     """
-    row = insert(Signup).values(
-        address=address.written,
-        address_key=address.key,
-        fold_key=fold_key,
-        newsletters=list(newsletters),
-        wording_id=wording_id,
-        form=form,
-        evidence=dict(evidence),
-        received_at=now,
-        forget_at=now + LINK_LIFETIME,
-        state=SignupState.RECEIVED,
-        network_key=network_key,
-        nonce=secrets.randbits(63),
-    )
-    session.execute(row)
+    return {
+        "address": address.written,
+        "address_key": address.key,
+        "fold_key": fold_key,
+        "newsletters": list(newsletters),
+        "wording_id": wording_id,
+        "form": form,
+        "evidence": dict(evidence),
+        "received_at": now,
+        "forget_at": now + LINK_LIFETIME,
+        "state": SignupState.RECEIVED,
+        "network_key": network_key,
+        "nonce": secrets.randbits(63),
+    }
 
 
-def next_received(session: Session, *, now: datetime) -> Signup | None:
-    """Return the oldest received sign-up that no other transaction has locked, and lock it; None if there is none.
-
-    Sign-ups older than 72 hours are left to retention: their confirmation link would have expired.
-    """
-    waiting = select(Signup).where(RECEIVED, Signup.received_at <= now, Signup.received_at > now - LINK_LIFETIME)
-    return session.scalar(waiting.order_by(Signup.id).limit(1).with_for_update(skip_locked=True))
-
-
-def reserve_letter(session: Session, signup: Signup, newsletter_id: int) -> bool:
-    """Reserve the day's one letter to this inbox about this newsletter; return False if it was reserved before."""
-    key = {"fold_key": signup.fold_key, "newsletter_id": newsletter_id, "day": signup.received_at.date()}
-    return insert_once(session, SignupLetter, **key)
-
-
-def release_letters(session: Session, signup_ids: Sequence[int]) -> None:
-    """Release the day's letter of sign-ups whose confirmation was never sent, so that it can be sent again today."""
-    for signup in session.scalars(select(Signup).where(Signup.id.in_(signup_ids))):
-        reserved = SignupLetter.fold_key == signup.fold_key, SignupLetter.day == signup.received_at.date()
-        session.execute(delete(SignupLetter).where(*reserved, SignupLetter.newsletter_id.in_(signup.newsletters)))
+def receive(session: Session, **form: Any) -> None:
+    """Store a posted form, given as to `values`, with exactly one INSERT."""
+    session.execute(insert(Signup.__table__), values(**form))  # type: ignore[arg-type]
 
 
 LETTER_OWED_AT = func.coalesce(Signup.asked_at, Signup.received_at)  # when the link's lifetime begins, in SQL

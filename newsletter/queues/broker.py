@@ -53,6 +53,6 @@ def wake(app: Celery, queue: Queue) -> None:
             app.send_task(task_name(queue), producer=producer, retry=False)
 
 
-def wakeups(app: Celery) -> BackgroundWakeups:
-    """Return an object that wakes the workers of this app from a thread of its own."""
-    return BackgroundWakeups(lambda queue: wake(app, queue))
+def wakeups(app: Celery, *, interval: float = 0) -> BackgroundWakeups:
+    """Return an object that wakes the workers of this app from a thread of its own, once in `interval` seconds."""
+    return BackgroundWakeups(lambda queue: wake(app, queue), interval=interval)

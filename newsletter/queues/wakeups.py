@@ -38,12 +38,16 @@ class Wakeups(Protocol):
 class BackgroundWakeups:
     """Sends wake-ups from a thread; all calls for a queue during one send become one more wake-up.
 
+    With an `interval`, in seconds, the next send waits so long after the last one, and the calls meanwhile share it.
     `send` may block for minutes or raise without affecting the caller of `wake`. The first wake-up in a process starts
     the thread, so an instance survives a fork.
     """
 
-    def __init__(self, send: Callable[[Queue], None], *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, send: Callable[[Queue], None], *, interval: float = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._send = send
+        self._interval = interval
         self._clock = clock
         self._sender: _Sender | None = None
         self._closed = False
@@ -55,7 +59,7 @@ class BackgroundWakeups:
             if self._closed:
                 return
             # If two threads make the first call at once, both start a sender. Both send, and the second one is kept.
-            sender = self._sender = _Sender(self._send, self._clock)
+            sender = self._sender = _Sender(self._send, self._interval, self._clock)
             with suppress(RuntimeError):  # the process cannot start a thread, or is about to end
                 sender.start()
         sender.wake(queue)
@@ -71,13 +75,16 @@ class BackgroundWakeups:
 
 
 class _Sender(threading.Thread):
-    def __init__(self, send: Callable[[Queue], None], clock: Callable[[], float]) -> None:
+    def __init__(self, send: Callable[[Queue], None], interval: float, clock: Callable[[], float]) -> None:
         super().__init__(name="wake-ups", daemon=True)
         self.process = os.getpid()
         self._send = send
+        self._interval = interval
         self._clock = clock
         self._waiting: set[Queue] = set()
         self._queue: SimpleQueue[Queue | None] = SimpleQueue()  # its put() never waits for a lock
+        self._leaving = threading.Event()
+        self._sent_at = -float("inf")
         self._warned_at = -float("inf")
 
     def wake(self, queue: Queue) -> None:
@@ -86,15 +93,19 @@ class _Sender(threading.Thread):
             self._queue.put(queue)
 
     def leave(self) -> None:
+        self._leaving.set()
         self._queue.put(None)
 
     def run(self) -> None:
         while (queue := self._queue.get()) is not None:
+            if (remaining := self._sent_at + self._interval - self._clock()) > 0:
+                self._leaving.wait(remaining)
             self._waiting.discard(queue)  # before sending: a wake-up from now on may be about something new
             try:
                 self._send(queue)
             except Exception as error:  # noqa: BLE001 - whatever the broker's error is, the next wake-up may succeed
                 self._warn(error)
+            self._sent_at = self._clock()
 
     def _warn(self, error: Exception) -> None:
         # Only the kind: the message of a broker's error may contain its URL, and so its password.

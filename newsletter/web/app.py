@@ -23,8 +23,13 @@ from newsletter.web.access_log import AccessLog
 from newsletter.web.guards import Guards, refuse_by_length, route_rules
 from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
+from newsletter.web.plain_route import PlainRoute
 from newsletter.web.public import archive, confirmation_pages, preferences_pages, signup, unsubscribe_pages
 from newsletter.web.site import Site
+
+# Seconds between two wake-ups of the workers. The first sign-up wakes them at once; a message costs the site as much
+# processor time as a sign-up, so those that follow share one.
+WAKE_INTERVAL = 0.2
 
 
 def create_app(
@@ -58,6 +63,7 @@ def create_app(
     failures.install(app)
     app.add_middleware(AccessLog)
     app.add_middleware(Guards)  # the middleware added last is the outermost
+    app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
     links = confirmation_pages, unsubscribe_pages, preferences_pages
     for pages in (signup, *links, archive, health, metrics):
         app.include_router(pages.router)
@@ -95,12 +101,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             key_registry.check(session, site.keyring, now=datetime.now(UTC))
             # Before the first visitor sees this release's form, the newest wording must name it as its exhibit.
             wording_publication.publish_current(session, site.templates, actor=audit_log.SITE, now=datetime.now(UTC))
-        yield
+        with closing(site.signups):
+            yield
 
 
 def _through_redis(configured: Settings) -> Wakeups:
     if configured.redis_url:
-        return broker.wakeups(broker.connect(configured.redis_url))
+        return broker.wakeups(broker.connect(configured.redis_url), interval=WAKE_INTERVAL)
     raise Misconfigured(
         "NEWSLETTER_REDIS_URL: not set. A separate web process needs it to wake the workers; "
         "to run everything in one process, use: newsletter serve"

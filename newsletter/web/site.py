@@ -1,7 +1,8 @@
 """The objects that all pages share, built once at startup, and the dependencies that give them to endpoints."""
 
+import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -11,11 +12,13 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 from sqlalchemy import Row
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.orm import Session
 
 from newsletter import templating
 from newsletter.consent.confirmation_links import AskedNewsletter
 from newsletter.consent.ledger import Trace
+from newsletter.consent.signups import FORM_COLUMNS, Signup
 from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
 from newsletter.mail.transport.relay_capabilities import take_utf8
@@ -23,9 +26,12 @@ from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Wakeups
 from newsletter.settings import Settings
 from newsletter.store.database import Database
+from newsletter.store.group_commit import GroupCommit
 from newsletter.web.public.offered_newsletters import OfferedNewslettersCache
 
 ShownNewsletter = Newsletter | AskedNewsletter | Row[Any]  # each has the columns that every page shows
+
+STORE_SECONDS = 30.0  # that a visitor waits for the database at most; as long as SQLite waits for another writer
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Site:
     links: Links
     wakeups: Wakeups
     offered: OfferedNewslettersCache
+    signups: GroupCommit
     templates: Environment = field(default_factory=templating.environment)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -48,12 +55,20 @@ class Site:
         offered = OfferedNewslettersCache(
             database, can_reach_utf8=lambda session: take_utf8(session, settings.smtp_url, now=datetime.now(UTC))
         )
-        return cls(settings, database, keys, Links(keys, settings.base_url), wakeups, offered)
+        links, stored = Links(keys, settings.base_url), GroupCommit(database, Signup, FORM_COLUMNS)
+        return cls(settings, database, keys, links, wakeups, offered, stored)
 
     @property
     def shows_outbox(self) -> bool:
         """Whether the site shows its outbox: no mail server is set, and only this machine can reach the site."""
         return not self.settings.smtp_url and self.settings.is_local
+
+    async def store_signup(self, row: Mapping[str, Any]) -> None:
+        """Insert the row of a sign-up; return once it is committed. Raises the database's errors."""
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(self.signups.insert(row)), STORE_SECONDS)
+        except TimeoutError as error:
+            raise NoConnectionLeft("The database did not answer in time.") from error
 
     def page(
         self, name: str, *, status: int = 200, newsletter: ShownNewsletter | None = None, **context: Any
@@ -64,8 +79,8 @@ class Site:
         return HTMLResponse(template.render(publisher=publisher, newsletter=newsletter, **context), status)
 
 
-def current_site(request: Request) -> Site:
-    """Return the site of a request."""
+async def current_site(request: Request) -> Site:
+    """Return the site of a request. Async, although it waits for nothing: FastAPI calls others in a thread."""
     site: Site = request.app.state.site
     return site
 
@@ -89,7 +104,7 @@ ReadingSession = Annotated[Session, Depends(reading, scope="function")]
 WritingSession = Annotated[Session, Depends(writing, scope="function")]
 
 
-def request_trace(request: Request, site: CurrentSite) -> Trace:
+async def request_trace(request: Request, site: CurrentSite) -> Trace:
     """Return a request's trace; its address is the client that trusted proxies name (X-Forwarded-For), or the peer."""
     return Trace(ip=_client(request, site), user_agent=request.headers.get("user-agent", "")[:300] or None)
 

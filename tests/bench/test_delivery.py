@@ -5,43 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
-from newsletter.bench.servers import postfix, postgresql, redis
-from newsletter.bench.servers.server import ServerError
-from tests.servers.missing_servers import missing
-from tests.servers.server import roomy_folder
 from tests.waiting import eventually
 
 READERS = 300
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _programs() -> None:
-    """Skip the tests if a program that the benchmark starts is missing."""
-    programs = {
-        "PostgreSQL": postgresql.programs,
-        "Redis": redis.program,
-        "smtp-sink": lambda: postfix.program("smtp-sink"),
-    }
-    for name, find in programs.items():
-        try:
-            find()
-        except ServerError as error:
-            missing(name, str(error))
-
-
-@pytest.fixture
-def server_folders() -> Iterator[Path]:
-    """A folder that the servers' users may enter, unlike pytest's."""
-    with TemporaryDirectory(dir=roomy_folder()) as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
 
 
 def bench(folder: Path, *words: str) -> subprocess.Popen:

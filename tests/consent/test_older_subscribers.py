@@ -1,6 +1,6 @@
 """Older subscribers get the fold of their inbox, in batches, and what their inbox has said since counts for them."""
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from newsletter.consent import ledger, older_subscribers, subscribers, suppressions
 from newsletter.consent.ledger import Event
@@ -10,6 +10,7 @@ from newsletter.consent.suppressions import Reason
 from newsletter.keys import Keyring
 from tests.builders import KEYRING, a_crowd, a_newsletter, a_reader
 from tests.clock import NOON
+from tests.query_plans import rows_read
 
 
 def test_subscribers_without_a_fold_get_theirs_in_batches(begin):
@@ -65,3 +66,20 @@ def test_folds_of_a_key_that_is_gone_are_made_anew(begin):
         assert older_subscribers.fold(session, Keyring([kept]), now=NOON) == 1
         session.expire_all()
         assert {old.fold_key[:3], new.fold_key[:3]} == {"k2:"}
+
+
+def test_finding_older_subscribers_and_spellings_reads_no_others(postgresql_database):
+    with postgresql_database.writing() as session:
+        a_crowd(session, a_newsletter(session), 3000)
+        older_subscribers.fold(session, KEYRING, now=NOON, limit=3000)
+    with postgresql_database.writing() as session:
+        session.execute(text("ANALYZE"))
+        a_reader(session, a_newsletter(session, "evening"), "ana@example.org")
+    with postgresql_database.writing() as session:  # it passes what is left in the index of the rows before, once
+        assert older_subscribers.fold(session, KEYRING, now=NOON) == 1
+    with postgresql_database.writing() as session:
+        before = rows_read(session)
+        assert older_subscribers.fold(session, KEYRING, now=NOON) == 0
+        folds = inboxes.folds(KEYRING, "ana@example.org")
+        assert len(subscribers.lock_inbox(session, "ana+x@example.org", folds)) == 1
+        assert rows_read(session) - before < 50

@@ -1,18 +1,17 @@
-"""Sign-ups: one INSERT per form, one worker per sign-up, one confirmation letter per inbox and day."""
+"""Sign-ups: one INSERT per form, and a link that lives for 72 hours."""
 
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 
-import pytest
-from sqlalchemy import event, select, text
+from sqlalchemy import select
 
 from newsletter import addresses
 from newsletter.consent import signups
-from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupLetter, SignupState
+from newsletter.consent.signups import FORM_COLUMNS, Signup, SignupState
 from newsletter.consent.wordings import Wording
+from newsletter.store.group_commit import GroupCommit
 from tests.builders import KEYRING, a_newsletter, a_signup
 from tests.clock import NOON
-from tests.servers.databases import opened
 from tests.statements import executed
 
 
@@ -54,6 +53,33 @@ def test_a_posted_form_is_stored_with_exactly_one_statement(database, begin, rea
         assert (found.received_at, found.state) == (NOON, SignupState.RECEIVED)
 
 
+def test_a_group_of_forms_is_stored_like_each_of_them_alone(database, begin, reading):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        wording = session.scalars(select(Wording)).one()
+    form = {
+        "address": addresses.parse("Žofie+news@bücher.example"),
+        "fold_key": "k1:x",
+        "newsletters": [newsletter.id],
+        "wording_id": wording.id,
+        "form": wording.form_exhibit,
+        "evidence": {"name": "O'Neill \\ “小雪” \U0001f4e8", "page": "https://example.org/?a=%00&b={}"},
+        "now": NOON,
+        "network_key": "network:k1:y",
+    }
+    with closing(GroupCommit(database, Signup, FORM_COLUMNS)) as commits:
+        for future in [commits.insert(signups.values(**form)) for _ in range(3)]:
+            future.result(30)
+    with begin() as session:
+        signups.receive(session, **form)
+    with reading() as session:
+        compared = [column for column in Signup.__table__.columns if column.name not in ("id", "nonce")]
+        rows = session.execute(select(*compared)).all()
+        assert len(rows) == 4
+        assert {str(row) for row in rows} == {str(rows[-1])}
+        assert len(set(session.scalars(select(Signup.nonce)))) == 4
+
+
 def test_no_two_sign_ups_have_the_same_nonce(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
@@ -62,84 +88,6 @@ def test_no_two_sign_ups_have_the_same_nonce(begin):
         nonces = session.scalars(select(Signup.nonce)).all()
         assert len(set(nonces)) == 20
         assert max(nonces) > 2**56
-
-
-def test_the_oldest_received_sign_up_is_next_unless_it_is_from_the_future_or_too_old(begin):
-    with begin() as session:
-        newsletter = a_newsletter(session)
-        for state in SignupState:
-            if state is not SignupState.RECEIVED:
-                a_signup(session, newsletter, state=state)
-        a_signup(session, newsletter, received_at=NOON - LINK_LIFETIME)
-        a_signup(session, newsletter, received_at=NOON + timedelta(seconds=1))
-        assert signups.next_received(session, now=NOON) is None
-        first, second = (a_signup(session, newsletter) for _ in range(2))
-        assert signups.next_received(session, now=NOON) is first
-        first.state = SignupState.QUIET
-        session.flush()
-        assert signups.next_received(session, now=NOON) is second
-
-
-def test_two_workers_never_get_the_same_sign_up(postgresql_url):
-    database = opened(postgresql_url)
-    with database.writing() as session:
-        newsletter = a_newsletter(session)
-        numbers = [a_signup(session, newsletter).id for _ in range(2)]
-    with database.writing() as one, database.writing() as other:
-        received = [signups.next_received(session, now=NOON) for session in (one, other)]
-        assert [signup.id for signup in received] == numbers
-        with database.writing() as third:
-            assert signups.next_received(third, now=NOON) is None
-    database.close()
-
-
-def test_finding_the_next_sign_up_uses_the_partial_index(database, begin):
-    with begin() as session:
-        explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
-        if not database.is_sqlite:
-            session.execute(text("SET LOCAL enable_seqscan = off"))
-        plans = []
-
-        @event.listens_for(session.connection(), "before_cursor_execute", retval=True)
-        def _explain(connection, cursor, statement, parameters, context, many):
-            if statement.startswith("SELECT"):
-                plans.append(cursor.execute(f"{explain} {statement}", parameters).fetchall())
-            return statement, parameters
-
-        signups.next_received(session, now=NOON)
-    assert "ix_signups_received" in str(plans)
-
-
-@pytest.mark.parametrize("hours", [0, 11.99])
-def test_an_inbox_gets_one_confirmation_letter_per_newsletter_and_day(begin, hours):
-    with begin() as session:
-        morning, evening = a_newsletter(session), a_newsletter(session, "evening")
-        first, again = (
-            a_signup(session, morning, "ana@example.org", received_at=NOON + timedelta(hours=late))
-            for late in (0, hours)
-        )
-        tagged = a_signup(session, morning, "ANA+tag@example.org")
-        tomorrow = a_signup(session, morning, "ana@example.org", received_at=NOON + timedelta(hours=12))
-        other = a_signup(session, morning, "eve@example.org")
-        signed_up = (first, again, tagged, tomorrow, other)
-        reserved = [signups.reserve_letter(session, signup, morning.id) for signup in signed_up]
-        assert reserved == [True, False, False, True, True]
-        assert signups.reserve_letter(session, again, evening.id)
-
-
-def test_only_one_of_many_concurrent_reservations_succeeds(begin, reading):
-    with begin() as session:
-        newsletter = a_newsletter(session)
-        numbers = [a_signup(session, newsletter, "ana@example.org").id for _ in range(12)]
-
-    def reserve(number: int) -> bool:
-        with begin() as session:
-            return signups.reserve_letter(session, session.get_one(Signup, number), newsletter.id)
-
-    with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(reserve, numbers)) == 1
-    with reading() as session:
-        assert len(session.scalars(select(SignupLetter)).all()) == 1
 
 
 def test_a_link_expires_after_exactly_72_hours(begin):

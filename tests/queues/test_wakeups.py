@@ -47,6 +47,17 @@ def test_a_wake_up_is_sent():
         assert eventually(lambda: slow_broker.sent) == [Queue.FEEDS]
 
 
+def test_wake_ups_within_the_interval_share_one_send():
+    slow_broker = Broker()
+    with closing(BackgroundWakeups(slow_broker.send, interval=3600)) as wakeups:
+        wakeups.wake(Queue.URGENT)
+        assert eventually(lambda: slow_broker.sent) == [Queue.URGENT]  # the first one does not wait
+        for _ in range(100):
+            wakeups.wake(Queue.URGENT)
+        assert slow_broker.sent == [Queue.URGENT]
+    assert slow_broker.sent == [Queue.URGENT] * 2  # closing sends what waits
+
+
 def test_wake_ups_during_a_send_that_hangs_return_at_once_and_become_one():
     slow_broker = Broker()
     with closing(BackgroundWakeups(slow_broker.send)) as wakeups:

@@ -25,7 +25,6 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
-from newsletter.consent import signups
 from newsletter.consent.limits import tickets
 from newsletter.consent.signups import Signup
 from newsletter.mail.delivery.deliveries import (
@@ -150,7 +149,6 @@ def _allow_new_signups(session: Session, decided: Iterable[tuple[DeliveryState, 
         if state.signup and result.outcome is Outcome.LATER and changes["status"] is DeliveryStatus.FAILED
     ]
     if unsent:
-        signups.release_letters(session, unsent)
         _release_tickets(session, unsent)
         log.warning("confirmations failed although their mailboxes exist", extra={"count": len(unsent)})
 

@@ -10,7 +10,7 @@ from newsletter.consent.wordings import Wording
 from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.newsletters import LANGUAGE, Newsletter
 from newsletter.web.form_data import FormData, first_value, is_checked
-from newsletter.web.public.offered_newsletters import OfferedNewsletters, OfferedNewslettersCache
+from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
 
 SPACES = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")  # no-break and other special spaces
 # Controls, line separators, bidirectional overrides, surrogates.
@@ -39,12 +39,16 @@ class InvalidForm(Refused):
         self.errors = errors
 
 
-def parse_signup_form(form: FormData, offered: OfferedNewslettersCache) -> SignupForm:
-    """Return the sign-up in a form. Raises InvalidForm with a message for every wrong field, not only the first."""
+def named_in(form: FormData) -> OfferedNames:
+    """Return the newsletters and the wording that a form names, whether or not they exist."""
     slugs = [slug for value in form.get("newsletters", ()) for slug in value.split(",")]
     wording = first_value(form, "wording")
-    wording_id = int(wording) if wording.isascii() and wording.isdigit() and len(wording) < 19 else None
-    current = offered.get(slugs=frozenset(slugs), wording=wording_id)
+    is_number = wording.isascii() and wording.isdigit() and len(wording) < 19
+    return OfferedNames(tuple(dict.fromkeys(slugs)), int(wording) if is_number else None)
+
+
+def parse_signup_form(form: FormData, names: OfferedNames, offered: OfferedNewsletters) -> SignupForm:
+    """Return the sign-up in a form. Raises InvalidForm with a message for every wrong field, not only the first."""
     errors: dict[str, str] = {}
 
     def checked(check: Callable[[], T]) -> T | None:
@@ -55,9 +59,9 @@ def parse_signup_form(form: FormData, offered: OfferedNewslettersCache) -> Signu
             return None
 
     values = (
-        checked(lambda: _address(current, first_value(form, "email"))),
-        checked(lambda: _newsletters(current, slugs)),
-        checked(lambda: _wording(current, wording_id, slugs, first_value(form, "form"))),
+        checked(lambda: _address(offered, first_value(form, "email"))),
+        checked(lambda: _newsletters(offered, names)),
+        checked(lambda: _wording(offered, names, first_value(form, "form"))),
         checked(lambda: _name(first_value(form, "name"))),
         checked(lambda: _language(first_value(form, "language"))),
         checked(lambda: _zone(first_value(form, "timezone"))),
@@ -83,22 +87,22 @@ def _address(offered: OfferedNewsletters, value: str) -> Address:
     )
 
 
-def _newsletters(offered: OfferedNewsletters, slugs: list[str]) -> list[Newsletter]:
-    if not slugs:
+def _newsletters(offered: OfferedNewsletters, names: OfferedNames) -> list[Newsletter]:
+    if not names.slugs:
         raise Malformed("newsletters", "Choose a newsletter.")
     try:
-        return [offered.newsletter(slug) for slug in dict.fromkeys(slugs)]
+        return [offered.newsletter(slug) for slug in names.slugs]
     except NotFound as error:
         raise Malformed("newsletters", str(error)) from None
 
 
-def _wording(offered: OfferedNewsletters, wording_id: int | None, slugs: list[str], form: str) -> Wording:
+def _wording(offered: OfferedNewsletters, names: OfferedNames, form: str) -> Wording:
     """Return the wording that the visitor agreed to. It must name these newsletters, and the form that showed it."""
-    wording = offered.wordings.get(wording_id) if wording_id is not None else None
+    wording = offered.wording(names.wording)
     if wording is None:
         raise Malformed("wording", "Send the number of the consent wording that the sign-up page shows.")
-    newsletters = {each.slug for each in offered.newsletters.values() if each.id == wording.newsletter_id}
-    if set(slugs) != newsletters:
+    chosen = [offered.newsletters[slug].id for slug in names.slugs if slug in offered.newsletters]
+    if chosen != [wording.newsletter_id]:
         raise Malformed("wording", "This consent wording is for another newsletter. Sign up to each one separately.")
     if form != wording.form_exhibit:
         raise Malformed("form", "Send the id of the form that the sign-up page shows.")

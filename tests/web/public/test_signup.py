@@ -3,12 +3,15 @@
 import json
 
 import pytest
+from sqlalchemy import update
 
 from newsletter import newsletters
 from newsletter.consent import wording_publication
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.queues.wakeups import Queue
-from tests.whole_service import WholeService
+from tests.servers.schema import migrate
+from tests.statements import executed
+from tests.whole_service import WholeService, whole_service
 
 GOOD = "ana@example.org"
 
@@ -43,19 +46,53 @@ def test_a_program_signs_up_with_json(service):
     assert answer.json().keys() == {"message"}
 
 
-def test_the_answer_is_the_same_for_new_subscribed_and_suppressed_addresses(service):
-    letter = service.reader("reader@example.org")
-    service.sign_up("enough@example.org")
+def visit(service: WholeService, email: str, as_json: bool) -> tuple[int, str, list[tuple[str, str]], list[str]]:
+    """Sign up; return status, body, headers and the statements that the database executed."""
+    form = service.form()
+    accept = {"accept": "application/json" if as_json else "text/html"}
+    with executed(service.site.database) as statements:
+        response = service.browser.post("/subscribe", data={**form, "email": email}, headers=accept)
+    return response.status_code, response.text, sorted(response.headers.items()), list(statements)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_the_answer_is_the_same_for_everybody(service, as_json):
+    """Whoever is new, pending, subscribed, gone, refuses all mail or waits for their turn."""
+    addresses = {name: f"{name}@example.org" for name in ("new", "pending", "subscribed", "left", "never", "slow")}
+    for name in ("subscribed", "left"):
+        service.reader(addresses[name])
+    service.sign_up(addresses["never"])
+    service.sign_up(addresses["pending"])
     service.run(Queue.URGENT)
-    never = service.link(service.letters(to="enough@example.org")[0], "never")
-    assert service.browser.post(never, data={"never": "yes"}).status_code == 200
-    assert letter
+    (letter,) = service.letters(to=addresses["never"])
+    assert service.browser.post(service.link(letter, "never"), data={"never": "yes"}).status_code == 200
+    (letter,) = service.letters(to=addresses["left"])
+    assert service.browser.post(service.link(letter, "u"), data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    service.sign_up(addresses["slow"])
+    with service.site.database.writing() as session:
+        session.execute(
+            update(Signup)
+            .where(Signup.address_key == addresses["slow"])
+            .values(state=SignupState.QUIET, slow_lane_at=service.clock())
+        )
+    answers = {name: visit(service, address, as_json) for name, address in addresses.items()}
+    status, _, _, statements = answers["new"]
+    assert status == 202
+    assert len([each for each in statements if each != "BEGIN IMMEDIATE"]) == 1
+    assert all(answer == answers["new"] for answer in answers.values())
 
-    def answer(email: str) -> tuple[int, str]:
-        response = service.sign_up(email)
-        return response.status_code, response.text
 
-    assert answer("stranger@example.org") == answer("reader@example.org") == answer("enough@example.org")
+def test_a_sign_up_is_answered_503_while_the_database_is_away(restartable_postgresql, tmp_path):
+    migrate(restartable_postgresql.url)
+    with whole_service(restartable_postgresql.url, tmp_path) as service:
+        service.newsletter()
+        form = service.form()
+        restartable_postgresql.kill()
+        for _ in range(2):
+            assert service.browser.post("/subscribe", data={**form, "email": GOOD}).status_code == 503
+        restartable_postgresql.start()
+        assert service.browser.post("/subscribe", data={**form, "email": GOOD}).status_code == 202
+        assert len(service.rows()["signups"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Measure sign-ups while Redis is healthy, frozen, killed and emptied: `python -m tests.bench.signups`.
+"""Measure sign-ups while Redis is healthy, frozen, killed and emptied: `python -m tests.bench.redis_states`.
 
 Web, worker and beat run as in production, on their own PostgreSQL, Redis and smtp-sink. Visitors arrive by the clock
 and not when the previous one is served, so a hanging site shows in the measured time. The states take turns; between
