@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Row, Select, and_, bindparam, cast, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from newsletter.consent import ledger, subscribers, suppressions
+from newsletter.consent import ledger, signups, subscribers, suppressions
 from newsletter.consent.ledger import Entry, Event, LedgerEntry, Trace
-from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
+from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.wordings import Wording
 from newsletter.errors import LinkExpired
@@ -80,7 +80,7 @@ class ConfirmationLink:
         """Return what the link can still do. It confirms for 72 hours, once."""
         if self.signup.subscriber_id is None or self.is_refused:
             return LinkUse.EXPIRED
-        is_open = self.signup.state is SignupState.ASKED and now < self.asked_at + LINK_LIFETIME
+        is_open = self.signup.state is SignupState.ASKED and not signups.expired(self.signup, now=now)
         if is_open and self.confirmable:
             return LinkUse.CONFIRMS
         if any(each.standing is Standing.SUBSCRIBED for each in self.newsletters):

@@ -1,4 +1,4 @@
-"""Three journeys through the running service: site over HTTP, Celery worker and beat, feed server, outbox or SMTP."""
+"""Journeys through the running service: site over HTTP, Celery worker and beat, feed server, outbox or SMTP."""
 
 from newsletter.consent.subscribers import Standing, Subscription
 from tests.journeys.running_service import text
@@ -63,3 +63,26 @@ def test_a_reader_who_unsubscribes_gets_no_more_letters(service):
     assert len(service.letters("happy@example.org", 3)) == 3
     assert len(service.letters("weary@example.org")) == 2
     assert service.findings() == []
+
+
+def test_a_reader_sees_all_newsletters_only_by_a_link_that_is_mailed(service):
+    service.subscribe("ana@example.org")
+    service.publish("A bridge opens")
+    service.fetch(articles=1)
+    service.run_digest()
+    (_, issue) = service.letters("ana@example.org", 2)
+    browser = service.visitor.browser
+    link = preferences_link(issue)
+    assert "checkbox" not in browser.get(link).text
+    assert browser.post(link, data={"link": "yes"}).status_code == 200
+    (letter,) = service.letters("ana@example.org", about="Your link")
+    fresh = preferences_link(letter)
+    assert "checkbox" in browser.get(fresh).text
+    assert "stopped" in browser.post(fresh, data={"save": "yes"}).text
+    with service.database.reading() as session:
+        assert [row.standing for row in session.query(Subscription)] == [Standing.LEFT]
+    assert service.findings() == []
+
+
+def preferences_link(letter):
+    return next(line for line in text(letter).splitlines() if "/preferences/" in line)

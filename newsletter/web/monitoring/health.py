@@ -54,7 +54,7 @@ class HealthReading(NamedTuple):
 
 
 def timed_query(database: Database, settings: Settings, *, pages: Database) -> TimedQuery[HealthReading]:
-    """Return the query of the health pages, of a site with these settings, whose other pages use `pages`."""
+    """Return the query of the health pages; the site's other pages use the database `pages`."""
     storage = Storage.of(settings, pages)
 
     def read_all(session: Session, now: datetime) -> HealthReading:

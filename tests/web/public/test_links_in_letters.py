@@ -8,6 +8,7 @@ from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.doctor import examination
 from newsletter.links import PATHS, Purpose
 from newsletter.queues.wakeups import Queue
+from tests.statements import executed
 from tests.whole_service import WholeService
 
 ANA = "ana@example.org"
@@ -302,3 +303,19 @@ def test_pages_behind_links_are_private(service):
 
 def test_the_sign_up_page_cannot_be_framed(service):
     assert "frame-ancestors 'none'" in service.browser.get("/").headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("service", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_the_pages_cost_few_statements(service):
+    def statements(path: str, data: dict[str, str] | None = None) -> int:
+        with executed(service.site.database) as done:
+            assert (service.browser.post(path, data=data) if data else service.browser.get(path)).status_code == 200
+        return len(done)
+
+    letter = confirmation_letter(service)
+    confirm, leave, never = (service.link(letter, path) for path in ("confirm", "u", "never"))
+    assert [statements(confirm), statements(confirm, {"confirm": "yes"})] == [2, 7]
+    assert [statements(confirm), statements(confirm, {"confirm": "yes"})] == [1, 2], "again"
+    assert [statements(leave), statements(leave, ONE_CLICK)] == [1, 6]
+    assert [statements(leave), statements(leave, ONE_CLICK)] == [1, 3], "again"
+    assert statements(never) == 1
