@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent import signup_queue
 from newsletter.consent.limits import pressure
-from newsletter.consent.limits.pressure import LAPSED, OVERALL, Limits
+from newsletter.consent.limits.pressure import LAPSED, OVERALL, LetterLimits
 from newsletter.consent.signup_queue import NO_ID, SignupQueue, SignupRow
 from newsletter.consent.signups import IS_SLOW, Signup
 from newsletter.keys import Keyring
@@ -49,7 +49,9 @@ class Waiting(NamedTuple):
     since: datetime | None  # when the oldest was received
 
 
-def claim(session: Session, *, keyring: Keyring, limits: Limits, limit: int, after: str | None, now: datetime) -> Turn:
+def claim(
+    session: Session, *, keyring: Keyring, limits: LetterLimits, limit: int, after: str | None, now: datetime
+) -> Turn:
     """Lock and return at most `limit` sign-ups whose letters fit their limits now, in turns between networks.
 
     Looks at `limit` sign-ups at most; moves those that do not fit to the end of their network's line.
@@ -60,7 +62,7 @@ def claim(session: Session, *, keyring: Keyring, limits: Limits, limit: int, aft
         return Turn([], after)
     open_keys = dict.fromkeys((key for key in keys if counts[key] < limits.network), NO_ID)
     rows = _look(session, open_keys, each=-(-limit // len(open_keys)), now=now)[:limit] if open_keys else []
-    letters = [pressure.candidate(keyring, ip=row.evidence.get("ip"), address_key=row.address_key) for row in rows]
+    letters = [pressure.letter_keys(keyring, ip=row.evidence.get("ip"), address_key=row.address_key) for row in rows]
     room = pressure.glance(session, letters, limits, now=now)
     fitting = [row for row, letter in zip(rows, letters, strict=True) if room.take(letter)]
     _move_to_the_end(session, {row.id for row in rows} - {row.id for row in fitting}, now=now)
