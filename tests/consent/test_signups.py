@@ -1,4 +1,4 @@
-"""Sign-ups: one INSERT per form, and a link that lives for 72 hours."""
+"""Sign-ups: one INSERT per form, one worker per sign-up, one confirmation letter per inbox and day."""
 
 from contextlib import closing
 from datetime import timedelta
