@@ -18,6 +18,7 @@ from newsletter.store.database import Base, Database, UtcDateTime
 from newsletter.store.database_errors import is_unavailable
 
 GROUP_LIMIT = 500  # rows of one statement
+CLOSE_SECONDS = 5.0  # a database that hangs must not keep the process from ending
 KEEP_SECONDS = 1.0  # that a connection is kept for the next row; after that the pool tests it before it is used
 
 
@@ -55,12 +56,12 @@ class GroupCommit:
             self._start()
         return row.stored
 
-    def close(self) -> None:
-        """Insert the rows that wait, then end the thread."""
+    def close(self, *, within: float = CLOSE_SECONDS) -> None:
+        """Insert the rows that wait, then end the thread; wait for it at most `within` seconds."""
         with self._starting:
             if self._thread:
                 self._rows.put(None)
-                self._thread.join()
+                self._thread.join(within)
                 self._thread = None
 
     def _start(self) -> None:

@@ -31,7 +31,7 @@ from newsletter.web.public.offered_newsletters import OfferedNewslettersCache
 
 ShownNewsletter = Newsletter | AskedNewsletter | Row[Any]  # each has the columns that every page shows
 
-STORE_SECONDS = 10.0  # that a visitor waits for the database at most; like PostgreSQL's lock_timeout
+STORE_SECONDS = 30.0  # that a visitor waits for the database at most; as long as SQLite waits for another writer
 
 
 @dataclass(frozen=True)

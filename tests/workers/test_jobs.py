@@ -228,7 +228,8 @@ def test_broken_templates_stop_no_letter_that_is_already_written(service):
     with service.site.database.writing() as session:
         owed(session, 1)
         session.execute(update(Delivery).values(priority=0))
-    broken = replace(service.context, templates=Broken())
+    answering = replace(service.context.answering, templates=Broken())
+    broken = replace(service.context, templates=Broken(), answering=answering)
     assert jobs.run(Queue.URGENT, broken) is False
     assert statuses(service) == [DeliveryStatus.SENT]
 
