@@ -168,6 +168,12 @@ class Settings(BaseModel):
         return self.base_url.startswith("http://") and not is_loopback(urlsplit(self.base_url).hostname or "")
 
     @property
+    def confirmation_limits(self) -> tuple[int, int, int, int]:
+        """The confirmation letters in an hour for a host, a network, a domain and overall."""
+        per_recipient = self.confirmations_per_domain, self.confirmations_per_hour
+        return self.confirmations_per_host, self.confirmations_per_network, *per_recipient
+
+    @property
     def is_local(self) -> bool:
         """Whether BASE_URL is a loopback address, so that only this machine can reach the site."""
         return urlsplit(self.base_url).hostname in LOOPBACK

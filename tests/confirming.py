@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from newsletter import templating
 from newsletter.consent import signup_queue
-from newsletter.consent.limits.pressure import Limits
+from newsletter.consent.limits.pressure import LetterLimits
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.links import Links
 from newsletter.mail.delivery import claims
@@ -24,7 +24,7 @@ from tests.clock import NOON
 
 TEMPLATES = templating.environment()
 BASE = "https://letters.example.org"
-NO_LIMITS = Limits(10**6, 10**6, 10**6, 10**6)
+NO_LIMITS = LetterLimits(10**6, 10**6, 10**6, 10**6)
 
 
 def answering(**changes: Any) -> Answering:
@@ -37,7 +37,7 @@ def process(
     begin: Begin,
     *,
     templates: Environment = TEMPLATES,
-    limits: Limits = NO_LIMITS,
+    limits: LetterLimits = NO_LIMITS,
     now: datetime = NOON,
     limit: int = processing.SET_SIZE,
 ) -> int:

@@ -8,7 +8,7 @@ from threading import Event
 from jinja2 import Environment
 
 from newsletter import startup, templating
-from newsletter.consent.limits.pressure import Limits
+from newsletter.consent.limits.pressure import LetterLimits
 from newsletter.content import pictures, refreshing
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
 from newsletter.content.downloading.slots import DownloadSlots
@@ -103,7 +103,12 @@ def build(
     )
     downloader = SandboxedDownloader(allow=settings.feed_allow, agent=user_agent(settings.base_url))
     templates = templating.environment()
-    answering = Answering(templates=templates, keyring=keys, base_url=settings.base_url, limits=Limits.of(settings))
+    answering = Answering(
+        templates=templates,
+        keyring=keys,
+        base_url=settings.base_url,
+        limits=LetterLimits(*settings.confirmation_limits),
+    )
     parts = database, templates, keys, settings.base_url, dispatcher, downloader
     slots = refreshing.slots(stop), pictures.slots(stop)
     return Context(*parts, *slots, clock, supervisor, answering, LeaseMonitor(heartbeat=heartbeat, lease=lease), stop)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from newsletter import clock
 from newsletter.cli import console
 from newsletter.consent.limits import networks, pressure, slow_lane
-from newsletter.consent.limits.pressure import LAPSED, OVERALL, Limits
+from newsletter.consent.limits.pressure import LAPSED, OVERALL, LetterLimits
 
 app = typer.Typer(help="Sign-ups and their limits.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -26,11 +26,11 @@ def show_pressure(as_json: console.Json = False) -> None:
     """Show the confirmation letters of the last hour beside their limits, and the slow lane."""
     settings = console.configured()
     with console.database(settings) as database, database.reading() as session:
-        told = _measure(session, Limits.of(settings), now=clock.now())
+        told = _measure(session, LetterLimits(*settings.confirmation_limits), now=clock.now())
     console.show(told, as_json=as_json, text="\n".join(_lines(told)))
 
 
-def _measure(session: Session, limits: Limits, *, now: datetime) -> dict[str, Any]:
+def _measure(session: Session, limits: LetterLimits, *, now: datetime) -> dict[str, Any]:
     counts = pressure.count(session, [OVERALL, LAPSED], now=now)
     waiting = slow_lane.waiting(session)
     return {

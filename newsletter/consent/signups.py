@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from sqlalchemy import Date, ForeignKey, Index, String, func, insert, select, text
+from sqlalchemy import Date, ForeignKey, Index, String, func, insert, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
@@ -29,7 +29,7 @@ class SignupState(StrEnum):
 
     RECEIVED = "received"
     ASKED = "asked"  # a confirmation letter is queued or sent
-    QUIET = "quiet"  # no letter: subscribed already, asked today already, or the address refuses all mail
+    QUIET = "quiet"  # no letter is owed, or it waits in the slow lane
     CONFIRMED = "confirmed"
     REFUSED = "refused"  # "never mail this address"
     FAILED = "failed"  # could not be processed; the log says why
@@ -129,15 +129,6 @@ def values(
 def receive(session: Session, **form: Any) -> None:
     """Store a posted form, given as to `values`, with exactly one INSERT."""
     session.execute(insert(Signup.__table__), values(**form))  # type: ignore[arg-type]
-
-
-def next_received(session: Session, *, now: datetime) -> Signup | None:
-    """Return the oldest received sign-up that no other transaction has locked, and lock it; None if there is none.
-
-    Sign-ups older than 72 hours are left to retention: their confirmation link would have expired.
-    """
-    waiting = select(Signup).where(RECEIVED, Signup.received_at <= now, Signup.received_at > now - LINK_LIFETIME)
-    return session.scalar(waiting.order_by(Signup.id).limit(1).with_for_update(skip_locked=True))
 
 
 LETTER_OWED_AT = func.coalesce(Signup.asked_at, Signup.received_at)  # when the link's lifetime begins, in SQL

@@ -5,20 +5,20 @@ from datetime import timedelta
 
 from newsletter import clock
 from newsletter.consent.limits import networks, pressure, slow_lane
-from newsletter.consent.limits.pressure import Limits
+from newsletter.consent.limits.pressure import LetterLimits
 from newsletter.consent.signups import SignupState
 from newsletter.settings import Settings
 from tests.builders import KEYRING, a_signup
 from tests.builders import a_newsletter as with_wording
 
-LIMITS = Limits.of(Settings())
+LIMITS = LetterLimits(*Settings().confirmation_limits)
 
 
 def flood(database) -> None:
     """Ten letters were owed to one client, and three sign-ups of its network and one of an unknown one wait."""
     now = clock.now()
     with database.writing() as session:
-        letter = pressure.candidate(KEYRING, ip="198.51.100.1", address_key="ana@press.example")
+        letter = pressure.letter_keys(KEYRING, ip="198.51.100.1", address_key="ana@press.example")
         room = pressure.room(session, [letter], LIMITS, now=now)
         assert sum(room.take(letter) for _ in range(20)) == LIMITS.host
         room.write(session)

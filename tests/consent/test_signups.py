@@ -3,16 +3,15 @@
 from contextlib import closing
 from datetime import timedelta
 
-from sqlalchemy import event, select, text
+from sqlalchemy import select
 
 from newsletter import addresses
 from newsletter.consent import signups
-from newsletter.consent.signups import FORM_COLUMNS, LINK_LIFETIME, Signup, SignupState
+from newsletter.consent.signups import FORM_COLUMNS, Signup, SignupState
 from newsletter.consent.wordings import Wording
-from newsletter.store.group_commit import GroupCommit
+from newsletter.store.grouped_inserts import GroupedInserts
 from tests.builders import KEYRING, a_newsletter, a_signup
 from tests.clock import NOON
-from tests.servers.databases import opened
 from tests.statements import executed
 
 
@@ -68,8 +67,8 @@ def test_a_group_of_forms_is_stored_like_each_of_them_alone(database, begin, rea
         "now": NOON,
         "network_key": "network:k1:y",
     }
-    with closing(GroupCommit(database, Signup, FORM_COLUMNS)) as commits:
-        for future in [commits.insert(signups.values(**form)) for _ in range(3)]:
+    with closing(GroupedInserts(database, Signup, FORM_COLUMNS)) as inserts:
+        for future in [inserts.insert(signups.values(**form)) for _ in range(3)]:
             future.result(30)
     with begin() as session:
         signups.receive(session, **form)
@@ -89,52 +88,6 @@ def test_no_two_sign_ups_have_the_same_nonce(begin):
         nonces = session.scalars(select(Signup.nonce)).all()
         assert len(set(nonces)) == 20
         assert max(nonces) > 2**56
-
-
-def test_the_oldest_received_sign_up_is_next_unless_it_is_from_the_future_or_too_old(begin):
-    with begin() as session:
-        newsletter = a_newsletter(session)
-        for state in SignupState:
-            if state is not SignupState.RECEIVED:
-                a_signup(session, newsletter, state=state)
-        a_signup(session, newsletter, received_at=NOON - LINK_LIFETIME)
-        a_signup(session, newsletter, received_at=NOON + timedelta(seconds=1))
-        assert signups.next_received(session, now=NOON) is None
-        first, second = (a_signup(session, newsletter) for _ in range(2))
-        assert signups.next_received(session, now=NOON) is first
-        first.state = SignupState.QUIET
-        session.flush()
-        assert signups.next_received(session, now=NOON) is second
-
-
-def test_two_workers_never_get_the_same_sign_up(postgresql_url):
-    database = opened(postgresql_url)
-    with database.writing() as session:
-        newsletter = a_newsletter(session)
-        numbers = [a_signup(session, newsletter).id for _ in range(2)]
-    with database.writing() as one, database.writing() as other:
-        received = [signups.next_received(session, now=NOON) for session in (one, other)]
-        assert [signup.id for signup in received] == numbers
-        with database.writing() as third:
-            assert signups.next_received(third, now=NOON) is None
-    database.close()
-
-
-def test_finding_the_next_sign_up_uses_the_partial_index(database, begin):
-    with begin() as session:
-        explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
-        if not database.is_sqlite:
-            session.execute(text("SET LOCAL enable_seqscan = off"))
-        plans = []
-
-        @event.listens_for(session.connection(), "before_cursor_execute", retval=True)
-        def _explain(connection, cursor, statement, parameters, context, many):
-            if statement.startswith("SELECT"):
-                plans.append(cursor.execute(f"{explain} {statement}", parameters).fetchall())
-            return statement, parameters
-
-        signups.next_received(session, now=NOON)
-    assert "ix_signups_received" in str(plans)
 
 
 def test_a_link_expires_after_exactly_72_hours(begin):

@@ -13,6 +13,7 @@ from sqlalchemy import select, text, update
 from newsletter.consent import ledger
 from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.ledger import Event, Evidence, LedgerEntry, TraceRow
+from newsletter.consent.limits import pressure
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.doctor import examination
@@ -364,6 +365,17 @@ def test_a_sign_up_without_a_turn_in_the_slow_lane_is_deleted_after_a_day(
             retention.forget_due(session, now=NOON + timedelta(hours=at))
         with reading() as session:
             assert len(session.scalars(select(Signup.id)).all()) == left
+
+
+def test_sign_ups_without_a_turn_are_counted_as_lapsed(begin, reading):
+    later = NOON + timedelta(hours=24)
+    with begin() as session:
+        newsletter = a_newsletter(session)
+        for slow_lane_at in (NOON, NOON, None):
+            a_signup(session, newsletter, state=SignupState.QUIET, slow_lane_at=slow_lane_at, forget_at=later)
+        retention.forget_due(session, now=later)
+    with reading() as session:
+        assert pressure.count(session, [pressure.LAPSED], now=later) == {pressure.LAPSED: 2}
 
 
 def test_a_link_lives_for_72_hours_from_the_time_when_its_letter_was_owed(service):

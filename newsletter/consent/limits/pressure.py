@@ -19,7 +19,6 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from newsletter.consent.limits import networks
 from newsletter.consent.limits.mailbox_providers import MAILBOX_PROVIDERS
 from newsletter.keys import Keyring, to_base64url
-from newsletter.settings import Settings
 from newsletter.store import bulk_rows
 from newsletter.store.database import ID_TYPE, Base, UtcDateTime
 
@@ -44,7 +43,7 @@ class LetterCount(Base):
 COUNTS = Base.metadata.tables[LetterCount.__tablename__]
 
 
-class Limits(NamedTuple):
+class LetterLimits(NamedTuple):
     """How many confirmation letters may be owed in an hour."""
 
     host: int
@@ -52,18 +51,8 @@ class Limits(NamedTuple):
     domain: int
     overall: int
 
-    @classmethod
-    def of(cls, settings: Settings) -> "Limits":
-        """Return the limits in the settings."""
-        return cls(
-            settings.confirmations_per_host,
-            settings.confirmations_per_network,
-            settings.confirmations_per_domain,
-            settings.confirmations_per_hour,
-        )
 
-
-class Candidate(NamedTuple):
+class LetterKeys(NamedTuple):
     """A letter that may be owed: the keys that it counts for; None where no limit applies."""
 
     host: str | None
@@ -72,13 +61,13 @@ class Candidate(NamedTuple):
     overall: str = OVERALL
 
 
-def candidate(keyring: Keyring, *, ip: str | None, address_key: str) -> Candidate:
+def letter_keys(keyring: Keyring, *, ip: str | None, address_key: str) -> LetterKeys:
     """Return what a letter to this address counts for, if a client with this IP address asked for it."""
     domain = address_key.rpartition("@")[2]
     if domain in MAILBOX_PROVIDERS:
-        return Candidate(*networks.keys(keyring, ip), None)
+        return LetterKeys(*networks.keys(keyring, ip), None)
     mac = to_base64url(keyring.mac(DOMAIN, domain.encode()))
-    return Candidate(*networks.keys(keyring, ip), f"{DOMAIN}:{keyring.newest}:{mac}")
+    return LetterKeys(*networks.keys(keyring, ip), f"{DOMAIN}:{keyring.newest}:{mac}")
 
 
 @dataclass
@@ -86,20 +75,20 @@ class Room:
     """What the limits leave for further letters, counted in memory: see `room`."""
 
     counts: Counter[str]  # the letters of the hour, by key
-    limits: Limits
+    limits: LetterLimits
     now: datetime
     _taken: Counter[str] = field(default_factory=Counter)
 
-    def has(self, candidate: Candidate) -> bool:
+    def has(self, letter: LetterKeys) -> bool:
         """Return whether a letter fits all its limits."""
-        limited = zip(candidate, self.limits, strict=True)
+        limited = zip(letter, self.limits, strict=True)
         return all(self.counts[key] < limit for key, limit in limited if key is not None)
 
-    def take(self, candidate: Candidate) -> bool:
+    def take(self, letter: LetterKeys) -> bool:
         """Count a letter if it fits all its limits, else count nothing; return whether it fits."""
-        if not self.has(candidate):
+        if not self.has(letter):
             return False
-        keys = [key for key in candidate if key is not None]
+        keys = [key for key in letter if key is not None]
         self.counts.update(keys)
         self._taken.update(keys)
         return True
@@ -110,16 +99,16 @@ class Room:
         self._taken = Counter()
 
 
-def room(session: Session, candidates: Sequence[Candidate], limits: Limits, *, now: datetime) -> Room:
+def room(session: Session, letters: Sequence[LetterKeys], limits: LetterLimits, *, now: datetime) -> Room:
     """Return the room for these letters. Until this transaction ends, no other one gets any, so it is exact."""
     if not _on_sqlite(session):  # there a transaction that writes is alone anyway
         session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK_ID})
-    return glance(session, candidates, limits, now=now)
+    return glance(session, letters, limits, now=now)
 
 
-def glance(session: Session, candidates: Sequence[Candidate], limits: Limits, *, now: datetime) -> Room:
+def glance(session: Session, letters: Sequence[LetterKeys], limits: LetterLimits, *, now: datetime) -> Room:
     """Return the room for these letters, without a lock: other transactions may be about to take it."""
-    keys = {key for each in candidates for key in each if key is not None}
+    keys = {key for each in letters for key in each if key is not None}
     return Room(count(session, keys, now=now), limits, now)
 
 
@@ -140,7 +129,7 @@ def add(session: Session, counted: Counter[str], *, now: datetime) -> None:
         session.execute(_adding(on_sqlite=_on_sqlite(session)), {"counted": rows, "since": _bucket(now)})
 
 
-def full(session: Session, limits: Limits, *, now: datetime) -> dict[str, int]:
+def full(session: Session, limits: LetterLimits, *, now: datetime) -> dict[str, int]:
     """Return how many hosts, networks and domains are at their limit. It reads all counts of the hour."""
     hour = _hour(now)
     counts = select(LetterCount.key).where(LetterCount.since.between(hour["earliest"], hour["latest"]))

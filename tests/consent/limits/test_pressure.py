@@ -12,17 +12,17 @@ from sqlalchemy import func, select
 
 from newsletter.consent.limits import pressure
 from newsletter.consent.limits.mailbox_providers import MAILBOX_PROVIDERS
-from newsletter.consent.limits.pressure import Candidate, LetterCount, Limits, Room
+from newsletter.consent.limits.pressure import LetterCount, LetterKeys, LetterLimits, Room
 from newsletter.settings import Settings
 from tests.builders import KEYRING
 from tests.clock import NOON
 from tests.statements import executed
 
-LIMITS = Limits(host=2, network=4, domain=6, overall=8)
+LIMITS = LetterLimits(host=2, network=4, domain=6, overall=8)
 
 
-def letter(ip: str | None = None, domain: str = "example.org") -> Candidate:
-    return pressure.candidate(KEYRING, ip=ip, address_key=f"ana@{domain}")
+def letter(ip: str | None = None, domain: str = "example.org") -> LetterKeys:
+    return pressure.letter_keys(KEYRING, ip=ip, address_key=f"ana@{domain}")
 
 
 def take(session, candidates, *, now=NOON, limits=LIMITS) -> list[bool]:
@@ -33,7 +33,9 @@ def take(session, candidates, *, now=NOON, limits=LIMITS) -> list[bool]:
 
 
 def test_the_limits_are_those_of_the_settings():
-    assert Limits.of(Settings()) == Limits(host=10, network=60, domain=100, overall=20_000)
+    assert LetterLimits(*Settings().confirmation_limits) == LetterLimits(
+        host=10, network=60, domain=100, overall=20_000
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_a_letter_that_does_not_fit_takes_nothing_from_the_others(begin):
 def test_no_limit_is_ever_exceeded_and_no_letter_that_fits_is_left_out(letters):
     room = Room(Counter(), LIMITS, NOON)
     owed: Counter[str] = Counter()
-    for candidate in (Candidate(*each) for each in letters):
+    for candidate in (LetterKeys(*each) for each in letters):
         would_fit = all(owed[key] < limit for key, limit in zip(candidate, LIMITS, strict=True))
         assert room.take(candidate) is would_fit
         owed.update(candidate if would_fit else ())
@@ -125,7 +127,7 @@ def test_any_number_of_letters_takes_the_same_few_statements(database, begin):
     numbers = []
     for letters in ([letter("198.51.100.1")], [letter(f"198.51.{n}.1", f"{n}.example") for n in range(200)]):
         with executed(database) as statements, begin() as session:
-            take(session, letters, limits=Limits(1000, 1000, 1000, 1000))
+            take(session, letters, limits=LetterLimits(1000, 1000, 1000, 1000))
         numbers.append(len(statements))
     assert numbers[0] == numbers[1] <= 3
 

@@ -11,7 +11,7 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from newsletter.consent.limits import pressure
-from newsletter.consent.limits.pressure import Candidate, Limits
+from newsletter.consent.limits.pressure import LetterKeys, LetterLimits
 from newsletter.keys import Keyring
 from newsletter.mail.mailings.confirmations import known as known_people
 from newsletter.mail.mailings.confirmations import rules, texts, writing
@@ -26,7 +26,7 @@ class Answering:
     templates: Environment
     keyring: Keyring
     base_url: str
-    limits: Limits
+    limits: LetterLimits
     random_bytes: Callable[[int], bytes] = secrets.token_bytes  # of subjects and salts
 
     def answer(self, session: Session, signups: Sequence[Row[Any]], *, now: datetime) -> None:
@@ -84,8 +84,8 @@ class Answering:
         writing.write_letters(session, owed, ids, stored, now=now)
         writing.record_requests(session, owed, ids, stored, new=new, now=now)
 
-    def _candidate(self, signup: Row[Any]) -> Candidate:
-        return pressure.candidate(self.keyring, ip=signup.evidence.get("ip"), address_key=signup.address_key)
+    def _candidate(self, signup: Row[Any]) -> LetterKeys:
+        return pressure.letter_keys(self.keyring, ip=signup.evidence.get("ip"), address_key=signup.address_key)
 
 
 def _use_indexes(session: Session) -> None:

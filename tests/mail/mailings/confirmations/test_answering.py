@@ -10,7 +10,7 @@ from newsletter.consent import decisions, suppressions
 from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.ledger import Event, Evidence, LedgerEntry, TraceRow
 from newsletter.consent.limits import inboxes
-from newsletter.consent.limits.pressure import Limits
+from newsletter.consent.limits.pressure import LetterLimits
 from newsletter.consent.limits.tickets import Ticket
 from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
@@ -127,7 +127,7 @@ def test_a_letter_over_a_limit_of_networks_or_domains_waits_in_the_slow_lane(beg
         newsletter = a_newsletter(session)
         for address in ("ana@town.example", "bob@town.example"):
             a_signup(session, newsletter, address)
-    process(begin, limits=Limits(10, 10, 1, 10))
+    process(begin, limits=LetterLimits(10, 10, 1, 10))
     assert states(begin) == [SignupState.ASKED, SignupState.QUIET]
     with begin() as session:
         waiting = session.get_one(Signup, 2)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from newsletter import newsletters
 from newsletter.consent import ledger, subscribers, suppressions
 from newsletter.consent.ledger import Entry, Event
-from newsletter.consent.limits.pressure import Limits
+from newsletter.consent.limits.pressure import LetterLimits
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing
 from newsletter.consent.suppressions import Reason
@@ -59,7 +59,7 @@ past = st.builds(
     st.sampled_from(ADDRESSES),
     st.sampled_from(["subscribed", "left", "never", "allowed", "asked 5 minutes ago", "asked 15 minutes ago"]),
 )
-limits = st.builds(Limits, st.integers(1, 4), st.integers(1, 5), st.integers(1, 5), st.integers(1, 8))
+limits = st.builds(LetterLimits, st.integers(1, 4), st.integers(1, 5), st.integers(1, 5), st.integers(1, 8))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
@@ -90,7 +90,7 @@ def tables_after(
     offered: list[Newsletter],
     pasts: list[Past],
     forms: list[Posted],
-    limits: Limits,
+    limits: LetterLimits,
     how: Callable[..., None],
 ) -> dict[str, list[Any]]:
     """Return all rows, without ids, after these forms were answered so; the database stays empty."""

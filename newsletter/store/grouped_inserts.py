@@ -18,6 +18,7 @@ from newsletter.store.database import Base, Database, UtcDateTime
 from newsletter.store.database_errors import is_unavailable
 
 GROUP_LIMIT = 500  # rows of one statement
+CLOSE_SECONDS = 5.0  # a database that hangs must not keep the process from ending
 KEEP_SECONDS = 1.0  # that a connection is kept for the next row; after that the pool tests it before it is used
 
 
@@ -29,7 +30,7 @@ class _WaitingRow:
         self.stored: Future[None] = Future()
 
 
-class GroupCommit:
+class GroupedInserts:
     """Inserts rows of one table, all with the same columns, from a thread of its own, which the first row starts.
 
     So a process needs one connection for them, and no thread for each caller that waits.
@@ -55,18 +56,18 @@ class GroupCommit:
             self._start()
         return row.stored
 
-    def close(self) -> None:
-        """Insert the rows that wait, then end the thread."""
+    def close(self, *, within: float = CLOSE_SECONDS) -> None:
+        """Insert the rows that wait, then end the thread; wait for it at most `within` seconds."""
         with self._starting:
             if self._thread:
                 self._rows.put(None)
-                self._thread.join()
+                self._thread.join(within)
                 self._thread = None
 
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="group commit", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="grouped inserts", daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:
