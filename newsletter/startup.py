@@ -7,8 +7,8 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from psycopg.errors import InsufficientPrivilege
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, ProgrammingError
 
 from newsletter import key_registry, migrations
 from newsletter.errors import Misconfigured, NewsletterError
@@ -91,8 +91,8 @@ def explain_unreachable(settings: Settings) -> Iterator[None]:
         yield
     except OperationalError as error:
         raise _unreachable(settings, error) from error
-    except ProgrammingError as error:
-        if not isinstance(error.orig, InsufficientPrivilege):
+    except (ProgrammingError, InternalError) as error:
+        if not isinstance(error.orig, InsufficientPrivilege | ReadOnlySqlTransaction):  # the latter: such as a standby
             raise  # a bug of ours, which keeps its traceback
         raise _unreachable(settings, error) from error
 

@@ -5,17 +5,24 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from newsletter import startup
-from newsletter.errors import Misconfigured
+from newsletter.errors import Misconfigured, NewsletterError
+from newsletter.keys import Keyring
+from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
 from newsletter.store import private_files
+from newsletter.store.database import Database
+from newsletter.upgrade import bring_up_to_date
 from tests.builders import KEYRING
 from tests.clock import NOON
+from workers.context import Context
+from workers.jobs import handle_wakeup
 
 
 def at_revision(database, number):
@@ -161,3 +168,33 @@ def test_only_the_owners_permissions_stay(tmp_path, mode):
 def test_an_address_without_https_is_warned_of_if_others_get_links_to_it(caplog, url, is_warned_of):
     startup.warn_of_public_http(Settings(base_url=url))
     assert ["RFC 8058" in record.getMessage() for record in caplog.records] == [True] * is_warned_of
+
+
+def test_a_read_only_server_such_as_a_standby_is_one_clear_error(postgresql_url, tmp_path):
+    keys = (("k1", "a" * 40),)
+    settings = Settings(database_url=postgresql_url, secret_keys=keys, data_dir=tmp_path)
+    bring_up_to_date(settings, actor="tests", now=NOON)
+    with closing(Database(postgresql_url)) as database, database.writing() as session:
+        name = session.scalar(text("SELECT current_database()"))
+        session.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    with pytest.raises(NewsletterError, match=r"DATABASE_URL: the database cannot be used: .*read-only"):
+        bring_up_to_date(settings, actor="tests", now=NOON)
+    with (
+        closing(Database(postgresql_url)) as database,
+        pytest.raises(NewsletterError, match="read-only"),
+        startup.explain_unreachable(settings),
+    ):
+        startup.check(database, Keyring(keys), now=NOON)
+
+
+def test_a_worker_waits_for_a_database_that_is_read_only_at_its_start(postgresql_url, caplog):
+    def build() -> Context:
+        with closing(Database(postgresql_url)) as database, database.writing() as session:
+            session.execute(text("SET TRANSACTION READ ONLY"))
+            session.execute(text("CREATE TABLE never (id int)"))
+        raise AssertionError
+
+    assert handle_wakeup(Queue.URGENT, build) is False
+    (record,) = [each for each in caplog.records if "cannot run" in each.getMessage()]
+    assert record.levelname == "WARNING"
+    assert "read-only transaction" in record.getMessage()

@@ -3,12 +3,12 @@
 import sqlite3
 
 import psycopg
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, StatementError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, InternalError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 DRIVERS = (psycopg.Error, sqlite3.Error)
 # For `except` clauses: errors that may mean that the database is unavailable. `is_unavailable` decides.
-UNAVAILABLE = (OperationalError, InterfaceError, NoConnectionLeft)
+UNAVAILABLE = (OperationalError, InterfaceError, InternalError, NoConnectionLeft)
 # Python raises these for a value that it cannot convert to the column's type.
 CONVERSION_ERRORS = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
 
@@ -16,12 +16,13 @@ CONVERSION_ERRORS = (ValueError, TypeError, ArithmeticError, LookupError, Attrib
 def is_unavailable(error: Exception) -> bool:
     """Whether the database is away, busy, full or read-only, so that trying again helps.
 
-    SQLite also raises OperationalError for a faulty statement. That is a bug, so it does not count.
+    SQLite also raises OperationalError for a faulty statement. That is a bug, so it does not count. An InternalError
+    counts if it is of a read-only server, whose connections are then closed (`connection_invalidated`).
     """
     if getattr(error, "connection_invalidated", False):
         return True
     is_bug = getattr(getattr(error, "orig", None), "sqlite_errorname", None) == "SQLITE_ERROR"
-    return isinstance(error, UNAVAILABLE) and not is_bug
+    return isinstance(error, UNAVAILABLE) and not (is_bug or isinstance(error, InternalError))
 
 
 def is_disk_full(error: BaseException) -> bool:
