@@ -30,7 +30,7 @@ class _WaitingRow:
         self.stored: Future[None] = Future()
 
 
-class GroupCommit:
+class GroupInserter:
     """Inserts rows of one table, all with the same columns, from a thread of its own, which the first row starts.
 
     So a process needs one connection for them, and no thread for each caller that waits.

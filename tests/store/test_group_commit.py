@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from newsletter.operators import Operator
 from newsletter.store.database import Database
-from newsletter.store.group_commit import GroupCommit
+from newsletter.store.group_commit import GroupInserter
 from tests.clock import NOON
 from tests.servers.own_servers import RestartablePostgresql
 from tests.servers.schema import migrate
@@ -24,8 +24,8 @@ SECONDS = 30  # that a row takes at most on a busy machine
 
 
 @pytest.fixture
-def commits(database: Database) -> Iterator[GroupCommit]:
-    with closing(GroupCommit(database, Operator, COLUMNS)) as commits:
+def commits(database: Database) -> Iterator[GroupInserter]:
+    with closing(GroupInserter(database, Operator, COLUMNS)) as commits:
         yield commits
 
 
@@ -85,7 +85,7 @@ def test_a_row_that_is_withdrawn_before_its_turn_is_not_stored(database, commits
 
 
 def test_closing_inserts_the_rows_that_wait(database):
-    commits = GroupCommit(database, Operator, COLUMNS)
+    commits = GroupInserter(database, Operator, COLUMNS)
     futures: list[Future[None]] = []
 
     def insert(number: int) -> None:
@@ -107,7 +107,7 @@ def test_rows_fail_while_the_database_is_away_and_are_stored_once_it_is_back(
     migrate(restartable_postgresql.url)
     with (
         closing(Database(restartable_postgresql.url)) as database,
-        closing(GroupCommit(database, Operator, COLUMNS)) as commits,
+        closing(GroupInserter(database, Operator, COLUMNS)) as commits,
     ):
         commits.insert(row("before@example.org")).result(SECONDS)
         restartable_postgresql.kill()

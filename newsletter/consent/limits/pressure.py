@@ -16,8 +16,7 @@ from sqlalchemy import ARRAY, ColumnElement, Insert, Select, String, bindparam, 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.consent.limits import networks
-from newsletter.consent.limits.mailbox_providers import MAILBOX_PROVIDERS
+from newsletter.consent.limits import mailbox_providers, networks
 from newsletter.keys import Keyring, to_base64url
 from newsletter.store import bulk_rows
 from newsletter.store.database import ID_TYPE, Base, UtcDateTime
@@ -64,7 +63,7 @@ class LetterKeys(NamedTuple):
 def letter_keys(keyring: Keyring, *, ip: str | None, address_key: str) -> LetterKeys:
     """Return what a letter to this address counts for, if a client with this IP address asked for it."""
     domain = address_key.rpartition("@")[2]
-    if domain in MAILBOX_PROVIDERS:
+    if mailbox_providers.is_large(domain):
         return LetterKeys(*networks.keys(keyring, ip), None)
     mac = to_base64url(keyring.mac(DOMAIN, domain.encode()))
     return LetterKeys(*networks.keys(keyring, ip), f"{DOMAIN}:{keyring.newest}:{mac}")
