@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent.signups import LINK_LIFETIME, Signup
+from newsletter.consent.signups import LINK_LIFETIME, Signup, letter_owed_at
 from newsletter.consent.subscribers import Subscriber
 from newsletter.content.issues.issues import Issue
 from newsletter.mail.delivery import claim_statement, leases
@@ -216,7 +216,7 @@ def read_claimed(session: Session, *which: ColumnElement[bool]) -> list[Claimed]
             Letter.signup_id,
             Signup.nonce,
             Signup.received_at,
-            func.coalesce(Signup.asked_at, Signup.received_at),
+            letter_owed_at(),
             Subscriber.name,
             Letter.issue_id,
         )

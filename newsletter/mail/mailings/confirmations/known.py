@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from newsletter.consent import subscribers, suppressions
 from newsletter.consent.limits import inboxes, tickets
-from newsletter.consent.signups import ASKED, Signup
+from newsletter.consent.signups import ASKED, Signup, letter_owed_at
 from newsletter.consent.subscribers import Standing
 from newsletter.keys import Keyring
 from newsletter.mail.mailings.confirmations.rules import ASK_AGAIN_AFTER, Known
@@ -41,9 +41,8 @@ def read(
 
 def _asked_lately(session: Session, addresses: set[str], *, now: datetime) -> list[tuple[str, int]]:
     """Return the newsletters that letters of the last ten minutes asked these addresses about."""
-    asked_at = func.coalesce(Signup.asked_at, Signup.received_at)
     rows = select(Signup.address_key, Signup.newsletters).where(ASKED, Signup.address_key.in_(addresses))
-    lately = session.execute(rows.where(asked_at > now - ASK_AGAIN_AFTER))
+    lately = session.execute(rows.where(letter_owed_at() > now - ASK_AGAIN_AFTER))
     return [(address, number) for address, numbers in lately for number in numbers]
 
 
