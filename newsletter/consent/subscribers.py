@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
 from newsletter.store import bulk_rows
-from newsletter.store.database import Base
+from newsletter.store.database import Base, is_on_sqlite
 
 
 class Standing(StrEnum):
@@ -135,7 +135,7 @@ def create_all(session: Session, rows: Collection[Mapping[str, Any]]) -> dict[st
 
     If another transaction inserts one of these addresses at the same time, this one waits for it.
     """
-    statement = _insert_subscribers(on_sqlite=session.get_bind().dialect.name == "sqlite")
+    statement = _insert_subscribers(on_sqlite=is_on_sqlite(session))
     in_order = sorted(rows, key=lambda row: row["address_key"])
     inserted = session.execute(statement, {bulk_rows.INSERTED: bulk_rows.encode(in_order)})
     return {address_key: number for number, address_key in inserted if address_key}
@@ -161,7 +161,7 @@ def ask_all(session: Session, pairs: Collection[tuple[int, int]], *, now: dateti
         }
         for subscriber, newsletter in pairs
     ]
-    statement = _upsert_subscriptions(on_sqlite=session.get_bind().dialect.name == "sqlite")
+    statement = _upsert_subscriptions(on_sqlite=is_on_sqlite(session))
     session.execute(statement, {bulk_rows.INSERTED: bulk_rows.encode(rows)})
 
 

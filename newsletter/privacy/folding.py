@@ -19,6 +19,7 @@ from newsletter.consent.exhibits import Exhibit
 from newsletter.mail.delivery.deliveries import OPEN, WAITING, Delivery, DeliveryStatus, Tally, has_status, not_sent
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.letters import EXHIBIT, SIGNUP_IS_GONE, Letter, LetterKind, Variant
+from newsletter.store.database import is_on_sqlite
 
 BATCH_SIZE = 300  # letters in one transaction
 
@@ -137,7 +138,7 @@ def _add(session: Session, total: int, counts: TallyCounts) -> None:
         for (carrier, status), number in sorted(counts.items())
     ]
     if rows:
-        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+        dialect = sqlite if is_on_sqlite(session) else postgresql
         add = dialect.insert(Tally).values(rows)
         key = [Tally.letter_id, Tally.carrier_id, Tally.status]
         session.execute(add.on_conflict_do_update(index_elements=key, set_={"n": Tally.n + add.excluded.n}))

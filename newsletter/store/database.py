@@ -164,12 +164,17 @@ class Database:
         self.engine.dispose()
 
 
+def is_on_sqlite(session: Session) -> bool:
+    """Return whether the session's database is SQLite; otherwise it is PostgreSQL."""
+    return session.get_bind().dialect.name == "sqlite"
+
+
 def insert_once(session: Session, row: type[Base], **values: Any) -> bool:
     """Insert a row unless a unique constraint forbids it. Return whether it was inserted.
 
     If two transactions insert the same row, the second one waits for the first and then returns False.
     """
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    dialect = sqlite if is_on_sqlite(session) else postgresql
     insert = dialect.insert(row).values(values).on_conflict_do_nothing()
     return session.scalar(insert.returning(true())) is not None
 

@@ -19,6 +19,7 @@ from newsletter.mail.delivery.cursors import Cursor, Cursors
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.letters.letters import Letter, Priority
 from newsletter.newsletters import Newsletter
+from newsletter.store.database import is_on_sqlite
 
 MAX_ROWS = 500  # in one statement
 MAX_FRUITLESS_STATEMENTS = 20  # that only end deliveries, after which a claim gives up for now
@@ -114,7 +115,7 @@ class _Claimer:
         self._now = now
         self._cursors = cursors
         self._suspects = suspects
-        self._is_on_sqlite = session.get_bind().dialect.name == "sqlite"
+        self._is_on_sqlite = is_on_sqlite(session)
         self._is_configured = self._is_on_sqlite  # SQLite has no planner settings
 
     def urgent(self, limit: int) -> list[Claimed]:
