@@ -34,7 +34,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session, mapped_column
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from newsletter.store import private_files
@@ -129,10 +131,17 @@ class Database:
             self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self.disk_full_at = -math.inf  # monotonic: when a statement last failed because the disk was full
         event.listen(self.engine, "handle_error", self._note_full_disk)
+        self._is_closed = False
+        for engine in {self.engine, self._reader} if self.is_sqlite else {self.engine}:
+            event.listen(engine, "checkin", self._close_late)
 
     def _note_full_disk(self, context: ExceptionContext) -> None:
         if is_disk_full(context.original_exception):
             self.disk_full_at = time.monotonic()
+
+    def _close_late(self, _: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        if self._is_closed:  # its pool is no longer used, so nothing else would close it
+            record.invalidate()
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -159,7 +168,8 @@ class Database:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; one that a thread still uses is closed when the thread returns it."""
+        self._is_closed = True
         self._reader.dispose()
         self.engine.dispose()
 

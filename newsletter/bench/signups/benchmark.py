@@ -19,6 +19,7 @@ from newsletter.bench.signups.load import AnsweredVisitor, LoadOrders
 from newsletter.bench.signups.measures import SignupMeasurement
 from newsletter.bench.signups.service import BARE, SITE, BenchSite, LoadProcess
 from newsletter.bench.signups.visitors import SignupVisitors
+from newsletter.keys import load_keyring
 from newsletter.settings import PREFIX, Settings
 
 RATES = (100, 200, 300)  # visitors a second
@@ -80,7 +81,8 @@ class SignupBenchmark:
         if not letters:
             return None
         with self._progress.step(f"inserting {letters:,} readers") as show_progress:
-            ReaderRows(newsletter, wording, clock.now()).insert(database, letters, show_progress)
+            keyring = load_keyring(self._environment.settings)
+            ReaderRows(newsletter, wording, keyring, clock.now()).insert(database, letters, show_progress)
             self._environment.vacuum()
         sample_issue.fetch_feed(database, None)
         issues, _ = sample_issue.draft_many(database, 1, base_url=BASE_URL)
