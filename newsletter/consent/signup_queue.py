@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     TextClause,
     bindparam,
+    func,
     literal,
     select,
     true,
@@ -30,6 +31,8 @@ from newsletter.store import bulk_rows
 from newsletter.store.database import ID_TYPE, UtcDateTime
 
 NO_ID = 0  # before every row's
+
+_PLANNER_SETTINGS = select(*(func.set_config(each, "off", True) for each in ("enable_seqscan", "enable_bitmapscan")))
 
 SignupRow = Row[Any]  # the columns of a sign-up, by name
 
@@ -84,8 +87,20 @@ def in_turns(lines: Sequence[Sequence[SignupRow]]) -> list[SignupRow]:
     return [line[position] for position in range(longest) for line in lines if position < len(line)]
 
 
+def use_indexes(session: Session) -> None:
+    """Make PostgreSQL follow indexes for the rest of the transaction, also to check foreign keys.
+
+    If its statistics are older than a flood, it expects few rows, and would read and sort a whole line for each claim.
+    And a connection keeps the plans of foreign keys. Made while a table was small, they would read all of it for each
+    row until the next ANALYZE.
+    """
+    if session.get_bind().dialect.name != "sqlite":
+        session.execute(_PLANNER_SETTINGS)
+
+
 def networks(session: Session, queue: SignupQueue, *, limit: int, after: str | None) -> list[str]:
     """Return at most `limit` networks that have sign-ups in the queue, beginning after one and going round."""
+    use_indexes(session)
     found = [] if after is None else _scan(session, queue, {"after": after, "limit": limit}, is_first=False)
     if len(found) < limit:
         found += _scan(session, queue, {"after": "", "limit": limit - len(found)}, is_first=True)
