@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from jinja2 import Environment
-from sqlalchemy import Row
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent import signup_queue
 from newsletter.consent.limits import pressure
 from newsletter.consent.limits.pressure import LetterKeys, LetterLimits
 from newsletter.keys import Keyring
@@ -37,7 +36,7 @@ class Answering:
         each in the order of their keys. Raises Overtaken if another transaction changed meanwhile what was read; the
         caller then answers the set anew, in a new transaction.
         """
-        signup_queue.use_indexes(session)
+        _use_indexes(session)
         newsletters = texts.read_newsletters(session, {int(number) for each in signups for number in each.newsletters})
         known = known_people.read(session, self.keyring, signups, frozenset(newsletters), now=now)
         # A decision only takes possibilities from the ones after it. So no other sign-up can be owed a letter.
@@ -87,3 +86,13 @@ class Answering:
 
     def _candidate(self, signup: Row[Any]) -> LetterKeys:
         return pressure.letter_keys(self.keyring, ip=signup.evidence.get("ip"), address_key=signup.address_key)
+
+
+def _use_indexes(session: Session) -> None:
+    """Make PostgreSQL use indexes for the rest of the transaction, also to check foreign keys.
+
+    A connection keeps the plans of these checks. Made while a table was small, they would read all of it for each row
+    until the next ANALYZE: in a flood that multiplies the work.
+    """
+    if session.get_bind().dialect.name != "sqlite":
+        session.execute(select(func.set_config("enable_seqscan", "off", True)))
