@@ -38,10 +38,11 @@ def test_a_sign_up_writes_one_row_and_nothing_else(service):
     assert len(after["signups"]) == 1
 
 
-def test_a_program_signs_up_with_json(service):
+@pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=UTF-8"])
+def test_a_program_signs_up_with_json(service, kind):
     form = service.form()
     body = {**form, "newsletters": ["morning"], "consent": True, "wording": int(form["wording"]), "email": GOOD}
-    answer = service.browser.post("/subscribe", json=body)
+    answer = service.browser.post("/subscribe", content=json.dumps(body), headers={"Content-Type": kind})
     assert answer.status_code == 202
     assert answer.json().keys() == {"message"}
 
