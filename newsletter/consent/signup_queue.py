@@ -5,7 +5,8 @@ index scan) and reads only the first rows of each.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -13,15 +14,18 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     Integer,
     Row,
     Select,
     String,
     TextClause,
     bindparam,
+    func,
     literal,
     select,
     true,
+    tuple_,
 )
 from sqlalchemy.orm import Session, aliased
 
@@ -30,6 +34,11 @@ from newsletter.store import bulk_rows
 from newsletter.store.database import ID_TYPE, UtcDateTime
 
 NO_ID = 0  # before every row's
+SIGNUPS = Signup.__table__.c
+
+# Whatever PostgreSQL's statistics say, it reads the queue's index in order: another index and a sort seem cheap to it
+# while few sign-ups wait, or one network has most of them, and a connection keeps such a plan.
+_INDEX_ORDER = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "jit")
 
 SignupRow = Row[Any]  # the columns of a sign-up, by name
 
@@ -39,23 +48,30 @@ class SignupQueue:
     """Sign-ups that wait, as one partial index on their networks holds them."""
 
     condition: TextClause  # of the index
-    order: tuple[ColumnElement[Any], ...]  # of the sign-ups of a network, as in the index
+    order: tuple[ColumnElement[Any], ...]  # of the index
+    line_of: Callable[[FromClause], tuple[ColumnElement[bool], ...]]  # what belongs to a network, as ends of the index
     also: tuple[ColumnElement[bool], ...]  # further conditions; rows that do not meet them must be few
+
+
+def _received_line(given: FromClause) -> tuple[ColumnElement[bool], ...]:
+    after = tuple_(SIGNUPS.network_key, SIGNUPS.id) > tuple_(given.c.network_key, given.c.after)
+    return after, SIGNUPS.network_key <= given.c.network_key
 
 
 RECEIVED_SIGNUPS = SignupQueue(
     condition=RECEIVED,
-    order=(Signup.__table__.c.id,),
+    order=(SIGNUPS.network_key, SIGNUPS.id),
+    line_of=_received_line,
     also=(
-        Signup.__table__.c.received_at <= bindparam("now", type_=UtcDateTime()),
-        Signup.__table__.c.received_at > bindparam("oldest", type_=UtcDateTime()),
+        SIGNUPS.received_at <= bindparam("now", type_=UtcDateTime()),
+        SIGNUPS.received_at > bindparam("oldest", type_=UtcDateTime()),
     ),
 )
 
 
 def is_waiting(session: Session) -> bool:
     """Return whether any sign-up is received: one look into the index."""
-    return session.scalar(select(Signup.id).where(RECEIVED).limit(1)) is not None
+    return is_any(session, RECEIVED_SIGNUPS)
 
 
 def claim(session: Session, *, limit: int, after: str | None, now: datetime) -> Sequence[SignupRow]:
@@ -65,6 +81,11 @@ def claim(session: Session, *, limit: int, after: str | None, now: datetime) -> 
     the row served last, come first. Sign-ups older than 72 hours are left to retention: their link would have expired.
     """
     parameters = {"now": now, "oldest": now - LINK_LIFETIME}
+    with in_index_order(session):
+        return _claim(session, limit, after, parameters)
+
+
+def _claim(session: Session, limit: int, after: str | None, parameters: Mapping[str, Any]) -> Sequence[SignupRow]:
     waiting = networks(session, RECEIVED_SIGNUPS, limit=limit, after=after)
     lines: dict[str, list[SignupRow]] = {network: [] for network in waiting}
     while waiting and (missing := limit - sum(map(len, lines.values()))) > 0:
@@ -76,6 +97,23 @@ def claim(session: Session, *, limit: int, after: str | None, now: datetime) -> 
             taken[row.network_key] += 1
         waiting = [network for network in waiting if taken[network] == each]  # they may have more
     return in_turns(list(lines.values()))[:limit]
+
+
+@contextmanager
+def in_index_order(session: Session) -> Iterator[None]:
+    """Let PostgreSQL read the queues in the order of their indexes during the block, and no other way."""
+    if session.get_bind().dialect.name == "sqlite":
+        yield
+        return
+    session.execute(select(*(func.set_config(setting, "off", True) for setting in _INDEX_ORDER)))
+    yield
+    session.execute(select(*(func.set_config(setting, "on", True) for setting in _INDEX_ORDER)))
+
+
+def is_any(session: Session, queue: SignupQueue) -> bool:
+    """Return whether the queue holds any sign-up: one look into its index."""
+    first = select(Signup.id).where(queue.condition).order_by(*queue.order).limit(1)
+    return session.scalar(first) is not None
 
 
 def in_turns(lines: Sequence[Sequence[SignupRow]]) -> list[SignupRow]:
@@ -109,7 +147,7 @@ def _scan(session: Session, queue: SignupQueue, parameters: Mapping[str, Any], *
 @cache
 def _scanning(queue: SignupQueue, *, is_first: bool) -> Select[str]:
     """Return a recursive statement that finds each next network by one look into the index."""
-    key, following = Signup.__table__.c.network_key, aliased(Signup.__table__).c.network_key
+    key, following = SIGNUPS.network_key, aliased(Signup.__table__).c.network_key
     after = bindparam("after", type_=String())
     first = select(key).where(queue.condition, key >= after if is_first else key > after).order_by(key).limit(1)
     found = select(first.scalar_subquery().label("network_key"), literal(1).label("number")).cte("found", True)
@@ -123,17 +161,16 @@ def _scanning(queue: SignupQueue, *, is_first: bool) -> Select[str]:
 
 @cache
 def _taking(queue: SignupQueue, *, on_sqlite: bool) -> Select[*tuple[Any, ...]]:
-    columns = Signup.__table__.c
     given = bulk_rows.table_of("networks", {"network_key": String(), "after": ID_TYPE}, on_sqlite=on_sqlite)
     line = (
-        select(*columns)
-        .where(queue.condition, columns.network_key == given.c.network_key, columns.id > given.c.after, *queue.also)
+        select(*SIGNUPS)
+        .where(queue.condition, *queue.line_of(given), *queue.also)
         .order_by(*queue.order)
         .limit(bindparam("each", type_=Integer()))
     )
     if on_sqlite:
         signup = aliased(Signup.__table__)
-        of_line = line.with_only_columns(columns.id).correlate(given).scalar_subquery()
+        of_line = line.with_only_columns(SIGNUPS.id).correlate(given).scalar_subquery()
         return select(*signup.c).select_from(given).join(signup, signup.c.id.in_(of_line))
     locked = line.with_for_update(skip_locked=True).lateral("line")
     return select(*locked.c).select_from(given).join(locked, true())

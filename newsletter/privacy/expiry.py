@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import compress
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, select, tuple_
+from sqlalchemy import ColumnElement, delete, exists, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from newsletter.consent.ledger import TraceRow
@@ -52,8 +53,9 @@ def delete_expired(session: Session, *, now: datetime, limit: int = BATCH_SIZE) 
 
     A row that another transaction holds is left for the next call, so that nobody waits for somebody else in a circle.
     """
-    more = False
-    for row, key, is_over in expiring(now):
+    more, every = False, expiring(now)
+    found = session.execute(select(*(exists().where(each.is_over) for each in every))).one()  # mostly nothing
+    for row, key, is_over in compress(every, found):
         some = select(*key).where(is_over).limit(limit).with_for_update(skip_locked=True)
         gone = delete(row).where(tuple_(*key).in_(some))
         deleted = session.execute(gone, execution_options={"synchronize_session": False})

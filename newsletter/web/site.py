@@ -26,7 +26,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Wakeups
 from newsletter.settings import Settings
 from newsletter.store.database import Database
-from newsletter.store.group_commit import GroupCommit
+from newsletter.store.grouped_inserts import GroupedInserts
 from newsletter.web.public.offered_newsletters import OfferedNewslettersCache
 
 ShownNewsletter = Newsletter | AskedNewsletter | Row[Any]  # each has the columns that every page shows
@@ -44,7 +44,7 @@ class Site:
     links: Links
     wakeups: Wakeups
     offered: OfferedNewslettersCache
-    signups: GroupCommit
+    signups: GroupedInserts
     templates: Environment = field(default_factory=templating.environment)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -55,7 +55,7 @@ class Site:
         offered = OfferedNewslettersCache(
             database, can_reach_utf8=lambda session: take_utf8(session, settings.smtp_url, now=datetime.now(UTC))
         )
-        links, stored = Links(keys, settings.base_url), GroupCommit(database, Signup, FORM_COLUMNS)
+        links, stored = Links(keys, settings.base_url), GroupedInserts(database, Signup, FORM_COLUMNS)
         return cls(settings, database, keys, links, wakeups, offered, stored)
 
     @property

@@ -1,4 +1,4 @@
-"""Sign-ups: one INSERT per form, and a link that lives for 72 hours."""
+"""Sign-ups: one INSERT per form, one worker per sign-up, one confirmation letter per inbox and day."""
 
 from contextlib import closing
 from datetime import timedelta
@@ -9,7 +9,7 @@ from newsletter import addresses
 from newsletter.consent import signups
 from newsletter.consent.signups import FORM_COLUMNS, Signup, SignupState
 from newsletter.consent.wordings import Wording
-from newsletter.store.group_commit import GroupCommit
+from newsletter.store.grouped_inserts import GroupedInserts
 from tests.builders import KEYRING, a_newsletter, a_signup
 from tests.clock import NOON
 from tests.statements import executed
@@ -67,8 +67,8 @@ def test_a_group_of_forms_is_stored_like_each_of_them_alone(database, begin, rea
         "now": NOON,
         "network_key": "network:k1:y",
     }
-    with closing(GroupCommit(database, Signup, FORM_COLUMNS)) as commits:
-        for future in [commits.insert(signups.values(**form)) for _ in range(3)]:
+    with closing(GroupedInserts(database, Signup, FORM_COLUMNS)) as inserts:
+        for future in [inserts.insert(signups.values(**form)) for _ in range(3)]:
             future.result(30)
     with begin() as session:
         signups.receive(session, **form)

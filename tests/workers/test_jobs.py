@@ -167,7 +167,9 @@ def test_a_queue_with_nothing_to_do_is_cheap(service, queue):
     ):  # PostgreSQL reads with the same engine
         event.listen(engine, "before_cursor_execute", lambda *options: statements.append(options[2]))
     assert jobs.run(queue, service.context) is False
-    assert len([each for each in statements if each not in ("BEGIN", "BEGIN IMMEDIATE")]) <= 7
+    assert len([each for each in statements if each not in ("BEGIN", "BEGIN IMMEDIATE")]) <= max(
+        7, 2 + len(jobs.JOBS[queue])
+    )
 
 
 def test_an_outbox_that_cannot_be_written_defers_letters_and_stops_no_queue(service):
@@ -251,7 +253,7 @@ def test_while_the_database_is_away_each_job_logs_one_line(service, caplog, queu
     dispatcher = replace(service.context.dispatcher, begin=away.writing)
     assert jobs.run(queue, replace(service.context, database=away, dispatcher=dispatcher)) is False
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
-    assert 1 <= len(caplog.records) <= 4
+    assert 1 <= len(caplog.records) <= max(4, len(jobs.JOBS[queue]))
     assert "Traceback" not in caplog.text
     assert "@" not in caplog.text
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ColumnElement, FromClause, bindparam, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from newsletter.consent import signup_queue
 from newsletter.consent.limits import pressure
 from newsletter.consent.limits.pressure import LAPSED, OVERALL, LetterLimits
-from newsletter.consent.signup_queue import NO_ID, SignupQueue, SignupRow
+from newsletter.consent.signup_queue import NO_ID, SIGNUPS, SignupQueue, SignupRow
 from newsletter.consent.signups import IS_SLOW, Signup
 from newsletter.keys import Keyring
 from newsletter.store.database import UtcDateTime
@@ -25,13 +25,17 @@ LOOK_AGAIN = timedelta(minutes=1)  # after a look in vain
 LAPSE_AT_ONCE = 500  # sign-ups, in one transaction
 NO_OBJECTS = {"synchronize_session": False}  # the session holds none of the rows
 
+
+def _slow_line(given: FromClause) -> tuple[ColumnElement[bool], ...]:
+    before = tuple_(given.c.network_key, bindparam("looked_before", type_=UtcDateTime()))
+    return SIGNUPS.network_key >= given.c.network_key, tuple_(SIGNUPS.network_key, SIGNUPS.slow_lane_at) <= before
+
+
 SLOW_SIGNUPS = SignupQueue(
     condition=IS_SLOW,
-    order=(Signup.__table__.c.slow_lane_at, Signup.__table__.c.id),
-    also=(
-        Signup.__table__.c.slow_lane_at <= bindparam("looked_before", type_=UtcDateTime()),
-        Signup.__table__.c.received_at > bindparam("oldest", type_=UtcDateTime()),
-    ),
+    order=(SIGNUPS.network_key, SIGNUPS.slow_lane_at, SIGNUPS.id),
+    line_of=_slow_line,
+    also=(SIGNUPS.received_at > bindparam("oldest", type_=UtcDateTime()),),
 )
 
 
@@ -56,7 +60,8 @@ def claim(
 
     Looks at `limit` sign-ups at most; moves those that do not fit to the end of their network's line.
     """
-    keys = signup_queue.networks(session, SLOW_SIGNUPS, limit=limit, after=after)
+    with signup_queue.in_index_order(session):
+        keys = signup_queue.networks(session, SLOW_SIGNUPS, limit=limit, after=after)
     counts = pressure.count(session, [OVERALL, *keys], now=now)
     if not keys or counts[OVERALL] >= limits.overall:
         return Turn([], after)
@@ -83,7 +88,7 @@ def lapse(session: Session, *, now: datetime) -> int:
 
 def is_open(session: Session) -> bool:
     """Return whether any sign-up waits in the lane."""
-    return session.scalar(select(Signup.id).where(IS_SLOW).limit(1)) is not None
+    return signup_queue.is_any(session, SLOW_SIGNUPS)
 
 
 def waiting(session: Session) -> Waiting:
@@ -105,8 +110,9 @@ def longest_lines(session: Session, *, limit: int) -> list[tuple[str | None, int
 def _look(session: Session, after: dict[str, int], *, each: int, now: datetime) -> list[SignupRow]:
     parameters = {"looked_before": now - LOOK_AGAIN, "oldest": now - LIFETIME}
     lines: dict[str, list[SignupRow]] = {network: [] for network in after}
-    for row in signup_queue.take(session, SLOW_SIGNUPS, after, each=each, parameters=parameters):
-        lines[row.network_key].append(row)
+    with signup_queue.in_index_order(session):
+        for row in signup_queue.take(session, SLOW_SIGNUPS, after, each=each, parameters=parameters):
+            lines[row.network_key].append(row)
     return signup_queue.in_turns(list(lines.values()))
 
 

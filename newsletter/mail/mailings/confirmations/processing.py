@@ -19,7 +19,7 @@ SET_SIZE = 200  # sign-ups in one transaction at most
 MAX_CONFLICTS = 20  # in a row; each means that another transaction was answered instead
 
 Signups = Sequence[Row[Any]]
-Claim = Callable[[Session], Signups]  # locks and returns the sign-ups of one set, in the order of their answers
+SignupClaim = Callable[[Session], Signups]  # locks and returns the sign-ups of one set, in the order of their answers
 
 COLUMNS = tuple(Signup.__table__.columns)
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def process(
     begin: Begin,
-    claim: Claim,
+    claim: SignupClaim,
     answering: Answering,
     *,
     clock: Callable[[], datetime],
@@ -56,7 +56,7 @@ def process(
     return signups
 
 
-def _attempt(begin: Begin, claim: Claim, answering: Answering, clock: Callable[[], datetime]) -> Exception | None:
+def _attempt(begin: Begin, claim: SignupClaim, answering: Answering, clock: Callable[[], datetime]) -> Exception | None:
     """Answer a set, again after each conflict; return the error if the set itself cannot be answered."""
     conflicts = 0
     while True:
@@ -90,7 +90,7 @@ def _answer_parts(begin: Begin, numbers: Sequence[int], answering: Answering, cl
             _answer_parts(begin, part, answering, clock)
 
 
-def _locking(numbers: Sequence[int]) -> Claim:
+def _locking(numbers: Sequence[int]) -> SignupClaim:
     """Return the claim of those of these sign-ups that still wait and that no other transaction has locked."""
     place = {number: position for position, number in enumerate(numbers)}
 

@@ -30,7 +30,7 @@ class _WaitingRow:
         self.stored: Future[None] = Future()
 
 
-class GroupCommit:
+class GroupedInserts:
     """Inserts rows of one table, all with the same columns, from a thread of its own, which the first row starts.
 
     So a process needs one connection for them, and no thread for each caller that waits.
@@ -67,7 +67,7 @@ class GroupCommit:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="group commit", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="grouped inserts", daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:

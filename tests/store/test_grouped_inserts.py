@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from newsletter.operators import Operator
 from newsletter.store.database import Database
-from newsletter.store.group_commit import GroupCommit
+from newsletter.store.grouped_inserts import GroupedInserts
 from tests.clock import NOON
 from tests.servers.own_servers import RestartablePostgresql
 from tests.servers.schema import migrate
@@ -24,9 +24,9 @@ SECONDS = 30  # that a row takes at most on a busy machine
 
 
 @pytest.fixture
-def commits(database: Database) -> Iterator[GroupCommit]:
-    with closing(GroupCommit(database, Operator, COLUMNS)) as commits:
-        yield commits
+def inserts(database: Database) -> Iterator[GroupedInserts]:
+    with closing(GroupedInserts(database, Operator, COLUMNS)) as inserts:
+        yield inserts
 
 
 def row(address: str, **columns: Any) -> dict[str, Any]:
@@ -46,26 +46,26 @@ def held(database: Database) -> Iterator[None]:
         yield
 
 
-def test_a_row_is_committed_once_its_future_is_done(database, commits):
-    commits.insert(row("ana@example.org")).result(SECONDS)
+def test_a_row_is_committed_once_its_future_is_done(database, inserts):
+    inserts.insert(row("ana@example.org")).result(SECONDS)
     assert stored(database) == ["ana@example.org"]
 
 
-def test_rows_that_come_during_a_commit_share_one_statement(database, commits):
+def test_rows_that_come_during_a_commit_share_one_statement(database, inserts):
     with executed(database) as statements:
         with held(database):
-            futures = [commits.insert(row(f"{number}@example.org")) for number in range(100)]
+            futures = [inserts.insert(row(f"{number}@example.org")) for number in range(100)]
         wait(futures, SECONDS)
     assert len(stored(database)) == 100
     assert sum("INSERT" in statement for statement in statements) <= 2  # the first row came alone
 
 
-def test_a_refused_row_refuses_no_other(database, commits):
+def test_a_refused_row_refuses_no_other(database, inserts):
     with held(database):
-        first = commits.insert(row("first@example.org"))
-        futures = [commits.insert(row(f"{name}@example.org")) for name in ("a", "b")]
-        twice, missing = commits.insert(row("a@example.org")), commits.insert(row("c@example.org", role=None))
-        last = commits.insert(row("last@example.org"))
+        first = inserts.insert(row("first@example.org"))
+        futures = [inserts.insert(row(f"{name}@example.org")) for name in ("a", "b")]
+        twice, missing = inserts.insert(row("a@example.org")), inserts.insert(row("c@example.org", role=None))
+        last = inserts.insert(row("last@example.org"))
     for future in (first, *futures, last):
         future.result(SECONDS)
     for refused in (twice, missing):
@@ -73,30 +73,30 @@ def test_a_refused_row_refuses_no_other(database, commits):
     assert sorted(stored(database)) == ["a@example.org", "b@example.org", "first@example.org", "last@example.org"]
 
 
-def test_a_row_that_is_withdrawn_before_its_turn_is_not_stored(database, commits):
+def test_a_row_that_is_withdrawn_before_its_turn_is_not_stored(database, inserts):
     with held(database):
-        first = commits.insert(row("first@example.org"))
-        withdrawn = commits.insert(row("withdrawn@example.org"))
+        first = inserts.insert(row("first@example.org"))
+        withdrawn = inserts.insert(row("withdrawn@example.org"))
         while not first.running():  # the thread has taken the first row, and both may be one group
             pass
         was_withdrawn = withdrawn.cancel()
-    commits.insert(row("last@example.org")).result(SECONDS)
+    inserts.insert(row("last@example.org")).result(SECONDS)
     assert ("withdrawn@example.org" in stored(database)) is not was_withdrawn
 
 
 def test_closing_inserts_the_rows_that_wait(database):
-    commits = GroupCommit(database, Operator, COLUMNS)
+    inserts = GroupedInserts(database, Operator, COLUMNS)
     futures: list[Future[None]] = []
 
     def insert(number: int) -> None:
-        futures.append(commits.insert(row(f"{number}@example.org")))
+        futures.append(inserts.insert(row(f"{number}@example.org")))
 
     threads = [threading.Thread(target=insert, args=(number,)) for number in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    commits.close()
+    inserts.close()
     assert all(future.done() for future in futures)
     assert len(stored(database)) == 20
 
@@ -107,12 +107,12 @@ def test_rows_fail_while_the_database_is_away_and_are_stored_once_it_is_back(
     migrate(restartable_postgresql.url)
     with (
         closing(Database(restartable_postgresql.url)) as database,
-        closing(GroupCommit(database, Operator, COLUMNS)) as commits,
+        closing(GroupedInserts(database, Operator, COLUMNS)) as inserts,
     ):
-        commits.insert(row("before@example.org")).result(SECONDS)
+        inserts.insert(row("before@example.org")).result(SECONDS)
         restartable_postgresql.kill()
         for name in ("a", "b"):  # over the connection that was kept, and over a new one
-            assert isinstance(commits.insert(row(f"{name}@example.org")).exception(SECONDS), OperationalError)
+            assert isinstance(inserts.insert(row(f"{name}@example.org")).exception(SECONDS), OperationalError)
         restartable_postgresql.start()
-        commits.insert(row("after@example.org")).result(SECONDS)
+        inserts.insert(row("after@example.org")).result(SECONDS)
         assert stored(database) == ["before@example.org", "after@example.org"]
