@@ -78,8 +78,8 @@ def _http_error(request: Request, error: Exception) -> Response:
         answer = site.page(
             "refused",
             status=error.status_code,
-            title="This request is not supported",
-            explanation=f"The server answered: {error.detail}.",
+            title="This page opens only when a form is sent",
+            explanation="Have you just signed up? Then look into your inbox for our letter.",
             remedy=None,
         )
     answer.headers.update(headers or {})

@@ -278,7 +278,7 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
     "refused": {
         "usual": SITE
         | {
-            "title": "This link is incomplete",
+            "title": "This link does not work",
             "explanation": "A part of it is missing.",
             "remedy": "Open it once more from the letter.",
         },

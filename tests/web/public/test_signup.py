@@ -231,3 +231,9 @@ def test_a_sign_up_that_fails_does_not_delay_the_next(service):
             SignupState.FAILED,
             SignupState.ASKED,
         ]
+
+
+def test_who_opens_the_page_after_a_sign_up_again_is_sent_to_the_inbox(service):
+    answer = service.browser.get("/subscribe")
+    assert answer.status_code == 405
+    assert "look into your inbox" in answer.text
