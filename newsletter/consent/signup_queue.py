@@ -23,6 +23,7 @@ from sqlalchemy import (
     bindparam,
     func,
     literal,
+    null,
     select,
     true,
     tuple_,
@@ -107,7 +108,7 @@ def in_index_order(session: Session) -> Iterator[None]:
         return
     session.execute(select(*(func.set_config(setting, "off", True) for setting in _INDEX_ORDER)))
     yield
-    session.execute(select(*(func.set_config(setting, "on", True) for setting in _INDEX_ORDER)))
+    session.execute(select(*(func.set_config(setting, null(), True) for setting in _INDEX_ORDER)))  # NULL: the default
 
 
 def is_any(session: Session, queue: SignupQueue) -> bool:

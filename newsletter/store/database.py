@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, dataclass_transform
 
 from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import (
@@ -25,7 +25,6 @@ from sqlalchemy import (
     Dialect,
     Engine,
     Enum,
-    Insert,
     Integer,
     MetaData,
     Table,
@@ -175,7 +174,9 @@ class Database:
         self.engine.dispose()
 
 
-Row = TypeVar("Row", bound=Base)
+def is_on_sqlite(session: Session) -> bool:
+    """Return whether the session's database is SQLite; otherwise it is PostgreSQL."""
+    return session.get_bind().dialect.name == "sqlite"
 
 
 def insert_once(session: Session, row: type[Base], **values: Any) -> bool:
@@ -183,18 +184,9 @@ def insert_once(session: Session, row: type[Base], **values: Any) -> bool:
 
     If two transactions insert the same row, the second one waits for the first and then returns False.
     """
-    return session.scalar(_insert(session, row, values).returning(true())) is not None
-
-
-def insert_or_none(session: Session, row: type[Row], **values: Any) -> Row | None:
-    """Insert a row as `insert_once` does. Return the new row, or None if it exists already."""
-    return session.scalar(_insert(session, row, values).returning(row))
-
-
-def _insert(session: Session, row: type[Base], values: dict[str, Any]) -> Insert:
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement: Insert = dialect.insert(row).values(values).on_conflict_do_nothing()
-    return statement
+    dialect = sqlite if is_on_sqlite(session) else postgresql
+    insert = dialect.insert(row).values(values).on_conflict_do_nothing()
+    return session.scalar(insert.returning(true())) is not None
 
 
 def _postgresql(url: str) -> Engine:

@@ -127,3 +127,16 @@ def test_sqlite_finds_networks_and_their_sign_ups_by_the_index(sqlite_database):
         for plan in query_plans.sqlite_plans(session, lambda: claim(session, after="a")):
             assert "SCAN signups" not in plan
             assert "ix_signups_received_by_network" in plan
+
+
+def test_a_claim_leaves_the_planner_as_the_operator_has_set_it(postgresql_database):
+    begin = postgresql_database.writing
+    with begin() as session:
+        name = session.scalar(text("SELECT current_database()"))
+        session.execute(text(f'ALTER DATABASE "{name}" SET jit = off'))
+        fill(session, a=1)
+    postgresql_database.close()  # so that the next connection begins with that setting
+    with begin() as session:
+        assert len(claim(session)) == 1
+        assert session.scalar(text("SHOW jit")) == "off"
+        assert session.scalar(text("SHOW enable_sort")) == "on"

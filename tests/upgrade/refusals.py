@@ -7,6 +7,7 @@ from newsletter.content.issues.issues import IssueStatus
 from newsletter.mail.delivery.deliveries import DeliveryStatus
 from tests.chaos import comparison
 from tests.processes import running
+from tests.upgrade import doctors
 from tests.upgrade.mixed_service import DELAY, MixedService, wait_until_ready
 from tests.upgrade.release import ReleaseProcesses
 from tests.upgrade.roll import ARTICLES, ISSUE_TIMEOUT, VISITORS
@@ -72,5 +73,5 @@ class Refusals(Steps):
             assert len(refused) <= len(LOOK_AT) * REFUSED_LIMIT, f"{len(refused)} letters were refused"
         for release in (service.before, service.after):
             with self.step(f"the doctor of the release {release.release.name}"):
-                release.command("doctor")
+                assert not (wrong := doctors.unexpected(service, release)), wrong
         self.notes.append(f"{self.name}: {verdict.counts[DeliveryStatus.SENT]:,} sent, {len(refused)} refused")

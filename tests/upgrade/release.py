@@ -1,5 +1,6 @@
 """A release in a folder of its own: its tree, its environment, and its programs on given settings."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.processes import BEAT, WEB, WORKER, Process
 from tests.servers.server import free_port
@@ -87,14 +89,23 @@ class ReleaseProcesses:
 
         Raises CommandFailed if it ends with another status than 0.
         """
-        process = self._process("-".join(words[:2]), "newsletter", *words)
-        before = len(process.output())
-        process.start()
-        status = process.wait(within=120)
-        said = process.output()[before:]
+        status, said = self._run_command(*words)
         if status != 0:
             raise CommandFailed(f"`newsletter {' '.join(words)}` of the release {self.release.name}: {said.strip()}")
         return said
+
+    def findings(self) -> list[dict[str, Any]]:
+        """Return what the release's `newsletter doctor` finds wrong. Its status says the same."""
+        status, said = self._run_command("doctor", "--json")
+        findings: list[dict[str, Any]] = json.loads(said)["findings"]
+        assert bool(status) == bool(findings), f"status {status} with {len(findings)} findings"
+        return findings
+
+    def _run_command(self, *words: str) -> tuple[int, str]:
+        process = self._process("-".join(words[:2]), "newsletter", *words)
+        before = len(process.output())
+        process.start()
+        return process.wait(within=120), process.output()[before:]
 
     def _process(self, name: str, program: str, *words: str) -> Process:
         return self.release.process(name, program, *words, settings=self._settings, folder=self._folder)

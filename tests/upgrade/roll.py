@@ -14,7 +14,7 @@ from newsletter.mail.delivery.recording import GROUP_SIZE
 from tests.chaos import comparison
 from tests.chaos.relay_log import TAKEN, Arrival
 from tests.processes import running
-from tests.upgrade import monitoring
+from tests.upgrade import doctors, monitoring
 from tests.upgrade.letters import ONE_CLICK, Browser
 from tests.upgrade.mixed_service import CONNECTIONS, DELAY, MixedService, wait_until_ready
 from tests.upgrade.release import ReleaseProcesses
@@ -226,7 +226,7 @@ class Roll(Steps):
             assert fastest <= self._rate * BURST, f"{fastest:.1f} letters a second, {self._rate:g} are allowed"
         for release in (self._first, self._second):
             with self.step(f"the doctor of the release {release.release.name}"):
-                release.command("doctor")
+                assert not (wrong := doctors.unexpected(service, release)), wrong
         self.notes.append(
             f"{self.name}: {verdict.counts[DeliveryStatus.SENT]:,} sent, {verdict.lost} lost, "
             f"{verdict.doubled} doubled ({allowed} may be), at most {_fastest(arrivals):.1f} letters a second "

@@ -23,7 +23,7 @@ from newsletter.mail.letters.letters import Letter, LetterKind, Priority
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter
 
-REPEAT = timedelta(minutes=10)  # in which pressing the button again owes no second letter
+REPEAT = timedelta(minutes=10)  # each of the clock's; pressing the button twice in one owes no second letter
 
 NEWSLETTER_COLUMNS = [column.key for column in Newsletter.__table__.columns if column.key != "id"]
 
@@ -41,8 +41,8 @@ def owe(
     """Owe the reader a letter with a fresh link; return whether it is owed.
 
     It comes from the newsletter `asked_from`, whose letter held the link, or from another one if the reader has left
-    that. None is owed to an unknown or suppressed address, to a person who reads no newsletter here, within ten minutes
-    of another one, and over the limit of the inbox.
+    that. None is owed to an unknown or suppressed address, to a person who reads no newsletter here, after another one
+    in the same ten minutes of the clock, and over the limit of the inbox.
     """
     subscriber = subscribers.lock_by_id(session, subscriber_id)
     if subscriber is None or subscriber.address_key is None or subscriber.suppressed:

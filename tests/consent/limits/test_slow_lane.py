@@ -7,7 +7,7 @@ from sqlalchemy import insert, select, text
 
 from newsletter.consent.limits import networks, pressure, slow_lane
 from newsletter.consent.limits.pressure import LAPSED, LetterLimits
-from newsletter.consent.signups import Signup, SignupState
+from newsletter.consent.signups import SLOW_LANE_LIFETIME, Signup, SignupState
 from tests import query_plans
 from tests.builders import KEYRING, a_newsletter, a_signup
 from tests.clock import NOON
@@ -35,7 +35,7 @@ def slow(session, newsletter, name, *, ip="198.51.100.1", domain="example.org", 
         network_key=networks.keys(KEYRING, ip).network or "",
         received_at=received_at,
         slow_lane_at=received_at,
-        forget_at=received_at + slow_lane.LIFETIME,
+        forget_at=received_at + SLOW_LANE_LIFETIME,
     )
 
 
@@ -170,8 +170,9 @@ def test_two_workers_never_have_the_same_sign_up(postgresql_database):
         assert names(turn(other, now=NOON + HOUR)) == []
 
 
+@pytest.mark.parametrize("are_statistics_new", [True, False])
 @pytest.mark.parametrize("reached", [{"ip": "198.51.100.1", "number": 4}, {"domain": "example.org", "number": 6}, {}])
-def test_a_look_reads_few_rows_however_long_the_lane_is(postgresql_database, reached):
+def test_a_look_reads_few_rows_however_long_the_lane_is(postgresql_database, reached, are_statistics_new):
     begin, read = postgresql_database.writing, []
     with begin() as session:
         newsletter = a_newsletter(session)
@@ -181,7 +182,8 @@ def test_a_look_reads_few_rows_however_long_the_lane_is(postgresql_database, rea
     for number in (1_000, 20_000):
         with begin() as session:
             session.execute(insert(Signup), [columns] * number)
-            session.execute(text("ANALYZE signups"))
+            if are_statistics_new:
+                session.execute(text("ANALYZE signups"))
         with begin() as session:
             before = query_plans.rows_read(session, "signups")
             assert names(turn(session, now=NOON + HOUR)) == []

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from newsletter.consent import subscribers, suppressions
 from newsletter.consent.limits import inboxes, tickets
-from newsletter.consent.signups import ASKED, Signup
+from newsletter.consent.signups import ASKED, Signup, letter_owed_at
 from newsletter.consent.subscribers import Standing
 from newsletter.keys import Keyring
-from newsletter.mail.mailings.confirmations.rules import ASK_AGAIN_AFTER, Known
+from newsletter.mail.mailings.confirmations.rules import Known
 
 
 def read(
@@ -24,11 +24,12 @@ def read(
     standings = subscribers.standings(session, {subscriber.id for subscriber in known.values()})
     inbox_of = {address: inboxes.inbox(address) for address in addresses}
     asked = {
-        (address, newsletter)
-        for address, newsletter in _asked_lately(session, addresses, now=now)
+        (address, newsletter): asked_at
+        for (address, newsletter), asked_at in _last_asked(session, addresses).items()
         if address in known and standings.get((known[address].id, newsletter)) == Standing.ASKED
     }
     return Known(
+        now=now,
         subscribers=known,
         standings=standings,
         asked=asked,
@@ -39,12 +40,11 @@ def read(
     )
 
 
-def _asked_lately(session: Session, addresses: set[str], *, now: datetime) -> list[tuple[str, int]]:
-    """Return the newsletters that letters of the last ten minutes asked these addresses about."""
-    asked_at = func.coalesce(Signup.asked_at, Signup.received_at)
-    rows = select(Signup.address_key, Signup.newsletters).where(ASKED, Signup.address_key.in_(addresses))
-    lately = session.execute(rows.where(asked_at > now - ASK_AGAIN_AFTER))
-    return [(address, number) for address, numbers in lately for number in numbers]
+def _last_asked(session: Session, addresses: set[str]) -> dict[tuple[str, int], datetime]:
+    """Return when a letter whose link still works last asked these addresses about each newsletter."""
+    rows = select(Signup.address_key, Signup.newsletters, letter_owed_at()).where(ASKED)
+    letters = session.execute(rows.where(Signup.address_key.in_(addresses)).order_by(letter_owed_at()))
+    return {(address, number): asked_at for address, numbers, asked_at in letters for number in numbers}
 
 
 def _tickets(session: Session, keyring: Keyring, inbox_keys: set[str], *, now: datetime) -> dict[str, set[int]]:

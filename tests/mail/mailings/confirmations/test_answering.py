@@ -82,6 +82,21 @@ def test_an_address_has_one_unanswered_letter_about_a_newsletter_for_ten_minutes
     assert later(begin, newsletter, again, minutes=10) is SignupState.ASKED, "the first letter may be lost"
 
 
+@pytest.mark.parametrize(
+    ("posted", "state"), [(0, SignupState.QUIET), (69, SignupState.QUIET), (70, SignupState.ASKED)]
+)
+def test_who_posted_the_form_before_the_letter_came_did_not_ask_again(begin, posted, state):
+    with begin() as session:
+        newsletter = a_newsletter(session)
+    assert later(begin, newsletter, "ana@example.org", minutes=60) is SignupState.ASKED
+    at = NOON + timedelta(minutes=posted)
+    with begin() as session:
+        waited = a_signup(session, newsletter, "ana@example.org", received_at=at).id
+    process(begin, now=NOON + timedelta(minutes=90))
+    with begin() as session:
+        assert session.get_one(Signup, waited).state is state
+
+
 def test_a_sign_up_that_the_release_before_answered_counts_from_its_form(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
