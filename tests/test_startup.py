@@ -170,17 +170,28 @@ def test_an_address_without_https_is_warned_of_if_others_get_links_to_it(caplog,
     assert ["RFC 8058" in record.getMessage() for record in caplog.records] == [True] * is_warned_of
 
 
-def test_a_read_only_server_such_as_a_standby_is_one_clear_error(postgresql_url, tmp_path):
+@pytest.fixture
+def standby_url(postgresql_url):
+    """The URL of a database that refuses writes by default, as a standby does."""
+
+    def alter(how: str) -> None:
+        with closing(Database(postgresql_url)) as database, database.writing() as session:
+            session.execute(text("SET TRANSACTION READ WRITE"))
+            name = session.scalar(text("SELECT current_database()"))
+            session.execute(text(f"ALTER DATABASE {name} {how}"))
+
+    alter("SET default_transaction_read_only = on")
+    yield postgresql_url
+    alter("RESET default_transaction_read_only")
+
+
+def test_a_read_only_server_such_as_a_standby_is_one_clear_error(standby_url, tmp_path):
     keys = (("k1", "a" * 40),)
-    settings = Settings(database_url=postgresql_url, secret_keys=keys, data_dir=tmp_path)
-    bring_up_to_date(settings, actor="tests", now=NOON)
-    with closing(Database(postgresql_url)) as database, database.writing() as session:
-        name = session.scalar(text("SELECT current_database()"))
-        session.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    settings = Settings(database_url=standby_url, secret_keys=keys, data_dir=tmp_path)
     with pytest.raises(NewsletterError, match=r"DATABASE_URL: the database cannot be used: .*read-only"):
         bring_up_to_date(settings, actor="tests", now=NOON)
     with (
-        closing(Database(postgresql_url)) as database,
+        closing(Database(standby_url)) as database,
         pytest.raises(NewsletterError, match="read-only"),
         startup.explain_unreachable(settings),
     ):
