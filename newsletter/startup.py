@@ -33,18 +33,14 @@ def check(database: Database, keyring: Keyring, *, now: datetime) -> None:
 
 
 def keep_private(settings: Settings) -> None:
-    """Take the permissions of group and others from the data folder, the SQLite database, the key and the outbox.
+    """Take the permissions of group and others from the SQLite database and the data folder, the key and the outbox.
 
-    What belongs to another user stays as it is, and is logged.
+    What belongs to another user, or seems to serve others as well, stays as it is, and is logged.
     """
     outbox = settings.data_dir / "outbox"
-    paths = [
-        settings.data_dir,
-        settings.data_dir / KEY_FILE,
-        outbox,
-        *(outbox / name for name in ("tmp", "new", "cur")),
-    ]
-    if settings.sqlite_file:
+    paths = [settings.data_dir / KEY_FILE, outbox, *(outbox / name for name in ("tmp", "new", "cur"))]
+    if settings.sqlite_file:  # otherwise the data folder may be one that only the working directory suggests
+        paths += [settings.data_dir]
         paths += [settings.sqlite_file.with_name(settings.sqlite_file.name + end) for end in ("", "-wal", "-shm")]
     for reason in private_files.restrict(paths):
         log.warning("personal data may be readable for others: %s", reason)

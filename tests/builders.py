@@ -1,5 +1,6 @@
 """Rows for tests: newsletters, readers, issues, letters and deliveries."""
 
+import secrets
 from datetime import datetime
 from itertools import count, islice
 from typing import Any
@@ -45,6 +46,16 @@ def a_newsletter(session: Session, slug: str = "morning", **columns: Any) -> New
     return newsletter
 
 
+def a_subscriber(session: Session, address: str, *, now: datetime = NOON) -> Subscriber:
+    """Return the subscriber of this address, added if it is new, and lock the row until the transaction ends."""
+    parsed = addresses.parse(address)
+    row = {"address": parsed.written, "address_key": parsed.key, "subject": secrets.token_bytes(16), "created_at": now}
+    subscribers.create_all(session, [{**row, "fold_key": None, "suppressed": None}])
+    subscriber = subscribers.lock_by_key(session, parsed.key)
+    assert subscriber
+    return subscriber
+
+
 def a_reader(
     session: Session,
     newsletter: Newsletter,
@@ -55,7 +66,7 @@ def a_reader(
 ) -> Subscriber:
     """Add a subscriber with this standing, and the ledger entries that lead to it."""
     address = address or f"reader{next(NUMBERS)}@example.org"
-    reader = subscribers.get_or_create(session, addresses.parse(address), now=NOON)
+    reader = a_subscriber(session, address)
     for field, value in columns.items():
         setattr(reader, field, value)
     requested, confirmed, withdrawn = Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN

@@ -108,6 +108,30 @@ def test_a_folder_for_everybody_is_left_alone_and_said(tmp_path, caplog):
     assert stat.S_IMODE(shared.stat().st_mode) == 0o1777
 
 
+def test_a_folder_in_which_others_have_folders_is_left_alone_and_said(tmp_path, caplog):
+    """The working directory / makes /var of the default."""
+    for name in ("lib", "lost+found", ".cache"):
+        (tmp_path / "var" / name).mkdir(parents=True)
+    (tmp_path / "var").chmod(0o755)
+    settings = Settings(data_dir=tmp_path / "var")
+    startup.keep_private(settings)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"personal data may be readable for others: {tmp_path}/var holds another folder, lib"
+    ]
+    assert permissions(tmp_path / "var")["var"] == "755"
+    (tmp_path / "var/lib").rmdir()
+    startup.keep_private(settings)
+    assert permissions(tmp_path / "var")["var"] == "700"
+
+
+def test_a_data_folder_that_holds_no_database_is_left_alone(tmp_path):
+    tmp_path.chmod(0o755)
+    (tmp_path / "secret_key").touch(0o644)
+    startup.keep_private(Settings(data_dir=tmp_path, database_url="postgresql://localhost/newsletter"))
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+    assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="everything belongs to root")
 def test_a_file_of_another_user_is_left_alone_and_said():
     (reason,) = private_files.restrict([Path("/etc/passwd")])

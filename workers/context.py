@@ -102,13 +102,8 @@ def build(
         on_more_due=on_more_due,
     )
     downloader = SandboxedDownloader(allow=settings.feed_allow, agent=user_agent(settings.base_url))
-    templates = templating.environment()
-    answering = Answering(
-        templates=templates,
-        keyring=keys,
-        base_url=settings.base_url,
-        limits=LetterLimits(*settings.confirmation_limits),
-    )
+    templates, limits = templating.environment(), LetterLimits(*settings.confirmation_limits)
+    answering = Answering(templates=templates, keyring=keys, base_url=settings.base_url, limits=limits)
     parts = database, templates, keys, settings.base_url, dispatcher, downloader
     slots = refreshing.slots(stop), pictures.slots(stop)
     return Context(*parts, *slots, clock, supervisor, answering, LeaseMonitor(heartbeat=heartbeat, lease=lease), stop)

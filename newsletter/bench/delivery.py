@@ -95,7 +95,8 @@ class DeliveryBenchmark:
             newsletter, wording = sample_issue.add_newsletter(session, templates)
         with self._progress.step(f"inserting {options.letters:,} readers") as show_progress:
             started = time.monotonic()
-            ReaderRows(newsletter, wording, clock.now()).insert(database, options.letters, show_progress)
+            keyring = load_keyring(self._environment.settings)
+            ReaderRows(newsletter, wording, keyring, clock.now()).insert(database, options.letters, show_progress)
             self._environment.vacuum()
         self._progress.line(f"inserted {options.letters:,} readers in {time.monotonic() - started:.0f} s")
         number = options.rounds + options.snapshot + 2 * self._has_load

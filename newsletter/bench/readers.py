@@ -16,8 +16,10 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger
 from newsletter.consent.ledger import Event, LedgerEntry
+from newsletter.consent.limits import inboxes
 from newsletter.consent.subscribers import Standing
 from newsletter.consent.wordings import Wording
+from newsletter.keys import Keyring
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
 
@@ -25,7 +27,7 @@ READERS_PER_TRANSACTION = 20_000
 NAMES = ("Ana", "Jürgen", "Łucja", "Дарья", "小雪", "O'Neill", None, "José María", "Anne-Sophie", "Λευκή")
 
 COLUMNS = {
-    "subscribers": ("id", "subject", "address", "address_key", "name", "created_at"),
+    "subscribers": ("id", "subject", "address", "address_key", "fold_key", "name", "created_at"),
     "subscriptions": ("subscriber_id", "newsletter_id", "standing", "cadence", "since"),
     "ledger": (*("id", "subject", "ordinal", "event", "newsletter_id", "wording_id", "at", "evidence_digest", "leaf"),),
     "evidence": ("entry_id", "salt", "body"),
@@ -38,6 +40,7 @@ class ReaderRows:
 
     newsletter: Newsletter
     wording: Wording
+    keyring: Keyring
     now: datetime
 
     def insert(self, database: Database, number: int, show_progress: Callable[[int, int], None]) -> None:
@@ -81,7 +84,9 @@ class ReaderRows:
             leaf=b"",
         )
         leaf = ledger.leaf(entry)
-        rows["subscribers"].append((number, subject, address, address, NAMES[number % len(NAMES)], self.now))
+        # As of every subscriber of this release: otherwise the workers fold them while they are measured.
+        fold = inboxes.fold(self.keyring, inboxes.inbox(address).key)
+        rows["subscribers"].append((number, subject, address, address, fold, NAMES[number % len(NAMES)], self.now))
         rows["subscriptions"].append((number, self.newsletter.id, Standing.SUBSCRIBED.value, "every", self.now))
         rows["ledger"].append(
             (

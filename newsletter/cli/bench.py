@@ -13,8 +13,8 @@ from newsletter.bench.feeds import FeedBenchmark, FeedBenchOptions
 from newsletter.bench.processes import unwinding_on_signals
 from newsletter.bench.report import ProgressOutput, feed_report, report
 from newsletter.bench.servers import postfix
-from newsletter.bench.signup import RATES, SignupBenchmark, SignupBenchOptions
-from newsletter.bench.signup_report import signup_report
+from newsletter.bench.signups.benchmark import RATES, SignupBenchmark, SignupBenchOptions
+from newsletter.bench.signups.report import signup_report
 from newsletter.cli import console
 
 app = typer.Typer(help="Benchmarks of this machine.", no_args_is_help=True, rich_markup_mode=None)

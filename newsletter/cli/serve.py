@@ -56,19 +56,22 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 def at_address(settings: Settings, host: str, port: int) -> Settings:
     """Return the settings of a site that listens there: without BASE_URL, links in letters lead to it.
 
-    Logs a warning if BASE_URL is on this machine and names another port: its links lead nowhere.
+    Logs a warning if links would lead nowhere: BASE_URL is on this machine and names another port, or separate workers
+    (Redis) write the letters, which do not know where the site listens.
     """
     url = url_of(host, port)
-    if "base_url" not in settings.model_fields_set:
-        return settings.model_copy(update={"base_url": url})
-    if settings.is_local and (urlsplit(settings.base_url).port or HTTP_PORT) != port:
+    is_set = "base_url" in settings.model_fields_set
+    has_other_port = settings.is_local and (urlsplit(settings.base_url).port or HTTP_PORT) != port
+    if has_other_port if is_set else settings.redis_url and url != settings.base_url:
         log.warning(
-            "NEWSLETTER_BASE_URL is %s, but the site listens on port %s: links in letters will not work. Set it to %s",
+            "NEWSLETTER_BASE_URL is %s, but the site listens on port %s: "
+            "links in letters will not work. Set it to %s%s",
             settings.base_url,
             port,
             url,
+            ", also for the workers" if settings.redis_url else "",
         )
-    return settings
+    return settings if is_set else settings.model_copy(update={"base_url": url})
 
 
 def url_of(host: str, port: int) -> str:

@@ -23,7 +23,7 @@ from newsletter.consent.wordings import Wording
 from newsletter.errors import LinkExpired
 from newsletter.keys import Keyring
 from newsletter.newsletters import Newsletter
-from newsletter.store.database import ID_TYPE
+from newsletter.store.database import ID_TYPE, is_on_sqlite
 
 
 class LinkUse(StrEnum):
@@ -97,7 +97,7 @@ def find(session: Session, ids: tuple[int, ...], *, lock: bool = False) -> Confi
     named = dict(zip(("signup", "nonce"), ids, strict=True))
     if lock:
         session.execute(_lock(), named)
-    rows = session.execute(_read(on_sqlite=session.get_bind().dialect.name == "sqlite"), named).all()
+    rows = session.execute(_read(on_sqlite=is_on_sqlite(session)), named).all()
     if not rows:
         raise LinkExpired
     return ConfirmationLink(rows[0], [AskedNewsletter._make(row[: len(AskedNewsletter._fields)]) for row in rows])

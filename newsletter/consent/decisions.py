@@ -1,6 +1,6 @@
 """Withdraw and refuse: append each decision to the ledger, then update the subscriptions derived from it.
 
-To confirm is the matter of `confirmations`.
+Confirming is in `confirmation_links`.
 """
 
 import secrets

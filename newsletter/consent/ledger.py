@@ -35,7 +35,7 @@ from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
 from newsletter.newsletters import Newsletter
 from newsletter.store import bulk_rows
-from newsletter.store.database import Base
+from newsletter.store.database import Base, is_on_sqlite
 
 TRACE_LIFETIME = timedelta(days=30)  # enough to investigate abuse; the proof does not need traces
 
@@ -175,7 +175,7 @@ def append_all(session: Session, entries: Sequence[Entry], *, last: Mapping[byte
         hashed = HashedColumns(entry.subject, ordinal, *entry[1:5], digest)
         rows.append({**hashed._asdict(), "leaf": leaf(hashed)})
         bodies[entry.subject, ordinal] = entry, body
-    on_sqlite = session.get_bind().dialect.name == "sqlite"
+    on_sqlite = is_on_sqlite(session)
     inserted = session.execute(_insert_entries(on_sqlite=on_sqlite), {bulk_rows.INSERTED: bulk_rows.encode(rows)})
     ids = {(subject, ordinal): number for number, subject, ordinal in inserted}
     evidence, traces = [], []

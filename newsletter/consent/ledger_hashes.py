@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger
 from newsletter.consent.ledger import HashedColumns, LedgerEntry
+from newsletter.store.database import is_on_sqlite
 
 ROWS_PER_FETCH = 1000  # entries in memory at a time
 ISO_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'  # as datetime.isoformat writes a UTC time
@@ -23,7 +24,7 @@ def changed(session: Session) -> Iterator[int]:
     columns = (getattr(LedgerEntry, name) for name in HashedColumns._fields)
     entries = select(LedgerEntry.id, LedgerEntry.leaf, *columns).order_by(LedgerEntry.id)
     entries = entries.execution_options(yield_per=ROWS_PER_FETCH)
-    if session.get_bind().dialect.name == "postgresql":
+    if not is_on_sqlite(session):
         entries = entries.where(hash_differs())
     for entry_id, leaf, *hashed in session.execute(entries):
         if ledger.leaf(HashedColumns._make(hashed)) != leaf:

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from sqlalchemy import Date, ForeignKey, Index, String, func, insert, text
+from sqlalchemy import ColumnElement, Date, ForeignKey, Index, String, func, insert, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
@@ -75,6 +75,11 @@ class Signup(Base):
     nonce: Mapped[int]
 
 
+def letter_owed_at() -> ColumnElement[datetime]:
+    """Return, as a column, when a sign-up's letter was owed: the lifetime of its link begins then."""
+    return func.coalesce(Signup.asked_at, Signup.received_at)
+
+
 class SignupLetter(Base):
     """A reservation of the release before: one confirmation letter per inbox, newsletter and UTC day.
 
@@ -129,9 +134,6 @@ def values(
 def receive(session: Session, **form: Any) -> None:
     """Store a posted form, given as to `values`, with exactly one INSERT."""
     session.execute(insert(Signup.__table__), values(**form))  # type: ignore[arg-type]
-
-
-LETTER_OWED_AT = func.coalesce(Signup.asked_at, Signup.received_at)  # when the link's lifetime begins, in SQL
 
 
 class LetterTimes(Protocol):

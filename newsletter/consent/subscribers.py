@@ -11,9 +11,8 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, Ta
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
-from newsletter.addresses import Address
 from newsletter.store import bulk_rows
-from newsletter.store.database import Base, insert_or_none
+from newsletter.store.database import Base, is_on_sqlite
 
 
 class Standing(StrEnum):
@@ -36,9 +35,8 @@ class Subscriber(Base):
     )
     address: Mapped[str | None]  # as typed; None once erased
     address_key: Mapped[str | None] = mapped_column(unique=True)
-    fold_key: Mapped[str | None] = mapped_column(
-        String(64), index=True, default=None
-    )  # MAC of the inbox; None: not yet
+    # MAC of the inbox; None: an earlier release stored the row, and it is not folded yet.
+    fold_key: Mapped[str | None] = mapped_column(String(64), index=True, default=None)
     name: Mapped[str | None] = mapped_column(default=None)
     language: Mapped[str | None] = mapped_column(String(35), default=None)
     zone: Mapped[str | None] = mapped_column(String(64), default=None)
@@ -73,19 +71,6 @@ class Subscription(Base):
     paused_until: Mapped[datetime | None] = mapped_column(default=None)
     since: Mapped[datetime]
     proof_erased_at: Mapped[datetime | None] = mapped_column(default=None)  # the evidence about it is erased
-
-
-def get_or_create(session: Session, address: Address, *, now: datetime) -> Subscriber:
-    """Return the subscriber of this address, created if it is new, and lock the row until the transaction ends."""
-    while (subscriber := lock_by_key(session, address.key) or create(session, address, now=now)) is None:
-        pass  # another transaction created it after the first look
-    return subscriber
-
-
-def create(session: Session, address: Address, *, now: datetime) -> Subscriber | None:
-    """Insert a subscriber, invisible to other transactions until this one ends; None if the address is known."""
-    values = {"address": address.written, "address_key": address.key, "created_at": now}
-    return insert_or_none(session, Subscriber, subject=secrets.token_bytes(16), **values)
 
 
 def lock_by_key(session: Session, address_key: str) -> Subscriber | None:
@@ -150,7 +135,7 @@ def create_all(session: Session, rows: Collection[Mapping[str, Any]]) -> dict[st
 
     If another transaction inserts one of these addresses at the same time, this one waits for it.
     """
-    statement = _insert_subscribers(on_sqlite=session.get_bind().dialect.name == "sqlite")
+    statement = _insert_subscribers(on_sqlite=is_on_sqlite(session))
     in_order = sorted(rows, key=lambda row: row["address_key"])
     inserted = session.execute(statement, {bulk_rows.INSERTED: bulk_rows.encode(in_order)})
     return {address_key: number for number, address_key in inserted if address_key}
@@ -176,7 +161,7 @@ def ask_all(session: Session, pairs: Collection[tuple[int, int]], *, now: dateti
         }
         for subscriber, newsletter in pairs
     ]
-    statement = _upsert_subscriptions(on_sqlite=session.get_bind().dialect.name == "sqlite")
+    statement = _upsert_subscriptions(on_sqlite=is_on_sqlite(session))
     session.execute(statement, {bulk_rows.INSERTED: bulk_rows.encode(rows)})
 
 

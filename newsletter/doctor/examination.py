@@ -10,6 +10,7 @@ from newsletter.doctor.checks import consent, letters, orphans, remarks, suppres
 from newsletter.doctor.checks.findings import Check, Finding, Remark
 from newsletter.keys import Keyring
 from newsletter.store import triggers
+from newsletter.store.database import is_on_sqlite
 
 CHECKS = (
     letters.sums,
@@ -53,7 +54,7 @@ def collect_remarks(session: Session, *, now: datetime, is_public: bool = True) 
 
 def _lift_limits(session: Session) -> None:
     """Lift PostgreSQL's limits for web requests: they would abort a count of millions, or sort it on disk."""
-    if session.get_bind().dialect.name == "postgresql":
+    if not is_on_sqlite(session):
         session.execute(text("SET LOCAL statement_timeout = 0"))
         session.execute(text(f"SET LOCAL work_mem = '{WORK_MEMORY}'"))
 

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, delete, exists, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from newsletter.consent.ledger import TraceRow
+from newsletter.consent.limits import tickets
 from newsletter.consent.limits.pressure import LetterCount
 from newsletter.consent.limits.tickets import Ticket
 from newsletter.consent.signups import SignupLetter
@@ -16,7 +17,6 @@ from newsletter.store.database import Base
 
 BATCH_SIZE = 2000  # rows of one table in one transaction
 
-TICKET_LIFETIME = timedelta(hours=24)  # then the inbox may take it again
 COUNT_LIFETIME = timedelta(hours=2)  # the limits look back one hour, in steps of ten minutes
 RESERVATION_LIFETIME = timedelta(days=2)  # written by the release before; its day ends at most 24 hours after its date
 
@@ -33,7 +33,7 @@ def expiring(now: datetime) -> list[Expiring]:
     """Return which rows have expired by now."""
     return [
         Expiring(TraceRow, [TraceRow.entry_id], TraceRow.expires_at <= now),
-        Expiring(Ticket, [Ticket.fold_key, Ticket.number], Ticket.taken_at <= now - TICKET_LIFETIME),
+        Expiring(Ticket, [Ticket.fold_key, Ticket.number], Ticket.taken_at <= now - tickets.PERIOD),
         Expiring(
             LetterCount,
             [LetterCount.key, LetterCount.since],

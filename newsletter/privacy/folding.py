@@ -19,10 +19,11 @@ from newsletter.consent.exhibits import Exhibit
 from newsletter.mail.delivery.deliveries import OPEN, WAITING, Delivery, DeliveryStatus, Tally, has_status, not_sent
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.letters import EXHIBIT, SIGNUP_IS_GONE, Letter, LetterKind, Variant
+from newsletter.store.database import is_on_sqlite
 
 BATCH_SIZE = 300  # letters in one transaction
 
-Counts = Counter[tuple[int, DeliveryStatus]]  # deliveries by worker (0: none) and status
+TallyCounts = Counter[tuple[int, DeliveryStatus]]  # deliveries by worker (0: none) and status
 
 
 class OwnText(NamedTuple):
@@ -84,13 +85,13 @@ def _end_waiting(session: Session, of: Collection[int], now: datetime) -> None:
     session.execute(end.values(status=status, decided_at=now), execution_options={"synchronize_session": False})
 
 
-def _counts(session: Session, of: Collection[int]) -> Mapping[int, Counts]:
+def _counts(session: Session, of: Collection[int]) -> Mapping[int, TallyCounts]:
     """Return the deliveries of letters, tallies included, by letter."""
     worker = func.coalesce(Delivery.carrier_id, 0)
     rows = select(Delivery.letter_id, worker, Delivery.status, func.count()).where(Delivery.letter_id.in_(of))
     tallies = select(Tally.letter_id, Tally.carrier_id, Tally.status, Tally.n).where(Tally.letter_id.in_(of))
     grouped = rows.group_by(Delivery.letter_id, worker, Delivery.status)
-    counts: defaultdict[int, Counts] = defaultdict(Counter)
+    counts: defaultdict[int, TallyCounts] = defaultdict(Counter)
     for letter, carrier, status, number in [*session.execute(grouped), *session.execute(tallies)]:
         counts[letter][carrier, status] += number
     return counts
@@ -131,13 +132,13 @@ def _delete(session: Session, which: Collection[int]) -> None:
     session.execute(delete(Letter).where(Letter.id.in_(which)))
 
 
-def _add(session: Session, total: int, counts: Counts) -> None:
+def _add(session: Session, total: int, counts: TallyCounts) -> None:
     rows = [
         {"letter_id": total, "carrier_id": carrier, "status": status, "n": number}
         for (carrier, status), number in sorted(counts.items())
     ]
     if rows:
-        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+        dialect = sqlite if is_on_sqlite(session) else postgresql
         add = dialect.insert(Tally).values(rows)
         key = [Tally.letter_id, Tally.carrier_id, Tally.status]
         session.execute(add.on_conflict_do_update(index_elements=key, set_={"n": Tally.n + add.excluded.n}))

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, dataclass_transform
 
 from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import (
@@ -25,7 +25,6 @@ from sqlalchemy import (
     Dialect,
     Engine,
     Enum,
-    Insert,
     Integer,
     MetaData,
     Table,
@@ -35,7 +34,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session, mapped_column
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from newsletter.store import private_files
@@ -130,10 +131,17 @@ class Database:
             self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self.disk_full_at = -math.inf  # monotonic: when a statement last failed because the disk was full
         event.listen(self.engine, "handle_error", self._note_full_disk)
+        self._is_closed = False
+        for engine in {self.engine, self._reader} if self.is_sqlite else {self.engine}:
+            event.listen(engine, "checkin", self._close_late)
 
     def _note_full_disk(self, context: ExceptionContext) -> None:
         if is_disk_full(context.original_exception):
             self.disk_full_at = time.monotonic()
+
+    def _close_late(self, _: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        if self._is_closed:  # its pool is no longer used, so nothing else would close it
+            record.invalidate()
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -160,12 +168,15 @@ class Database:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; one that a thread still uses is closed when the thread returns it."""
+        self._is_closed = True
         self._reader.dispose()
         self.engine.dispose()
 
 
-Row = TypeVar("Row", bound=Base)
+def is_on_sqlite(session: Session) -> bool:
+    """Return whether the session's database is SQLite; otherwise it is PostgreSQL."""
+    return session.get_bind().dialect.name == "sqlite"
 
 
 def insert_once(session: Session, row: type[Base], **values: Any) -> bool:
@@ -173,18 +184,9 @@ def insert_once(session: Session, row: type[Base], **values: Any) -> bool:
 
     If two transactions insert the same row, the second one waits for the first and then returns False.
     """
-    return session.scalar(_insert(session, row, values).returning(true())) is not None
-
-
-def insert_or_none(session: Session, row: type[Row], **values: Any) -> Row | None:
-    """Insert a row as `insert_once` does. Return the new row, or None if it exists already."""
-    return session.scalar(_insert(session, row, values).returning(row))
-
-
-def _insert(session: Session, row: type[Base], values: dict[str, Any]) -> Insert:
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement: Insert = dialect.insert(row).values(values).on_conflict_do_nothing()
-    return statement
+    dialect = sqlite if is_on_sqlite(session) else postgresql
+    insert = dialect.insert(row).values(values).on_conflict_do_nothing()
+    return session.scalar(insert.returning(true())) is not None
 
 
 def _postgresql(url: str) -> Engine:

@@ -5,16 +5,16 @@ statement, and the less each of them costs.
 """
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Insert, insert, select
+from sqlalchemy import Connection
 
 from newsletter.store import bulk_rows
-from newsletter.store.database import Base, Database, UtcDateTime
+from newsletter.store.database import Base, Database
 from newsletter.store.database_errors import is_unavailable
 
 GROUP_LIMIT = 500  # rows of one statement
@@ -38,7 +38,8 @@ class GroupedInserts:
 
     def __init__(self, database: Database, row: type[Base], columns: Sequence[str]) -> None:
         self._database = database
-        self._statement = _statement(row, columns, on_sqlite=database.is_sqlite)
+        table = row.metadata.tables[row.__tablename__]
+        self._statement = bulk_rows.insert(table, *columns, on_sqlite=database.is_sqlite)
         self._rows: SimpleQueue[_WaitingRow | None] = SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -111,21 +112,12 @@ class GroupedInserts:
     def _execute(self, rows: str) -> None:
         if self._database.is_sqlite:
             with self._database.writing() as session:
-                session.execute(self._statement, {"rows": rows})
+                session.execute(self._statement, {bulk_rows.INSERTED: rows})
             return
         if self._connection is None:
             self._connection = self._kept.enter_context(self._database.autocommit())
-        self._connection.execute(self._statement, {"rows": rows})
+        self._connection.execute(self._statement, {bulk_rows.INSERTED: rows})
 
     def _drop_connection(self) -> None:
         self._connection = None
         self._kept.close()
-
-
-def _statement(row: type[Base], columns: Iterable[str], *, on_sqlite: bool) -> Insert:
-    """Return one statement for any number of rows, so that the server plans it once."""
-    table = row.metadata.tables[row.__tablename__]
-    types = {name: table.c[name].type for name in columns}
-    plain = {name: DateTime(timezone=True) if isinstance(kind, UtcDateTime) else kind for name, kind in types.items()}
-    rows = bulk_rows.table_of("rows", plain, on_sqlite=on_sqlite)
-    return insert(table).from_select(list(plain), select(*(rows.c[name] for name in plain)), include_defaults=False)

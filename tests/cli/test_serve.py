@@ -40,3 +40,13 @@ def test_a_base_url_on_this_machine_with_another_port_is_kept_and_warned_of(capl
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == is_warned_of
     assert all(f"http://localhost:{port}" in line and base_url in line for line in told)
+
+
+@pytest.mark.parametrize(("port", "is_warned_of"), [(8000, False), (8080, True)])
+def test_separate_workers_do_not_learn_the_port_and_the_log_says_so(caplog, port, is_warned_of):
+    settings = Settings(redis_url="redis://localhost:6379/0")
+    assert at_address(settings, "127.0.0.1", port).base_url == f"http://localhost:{port}"
+    said = [record.getMessage() for record in caplog.records]
+    assert [each.endswith("Set it to http://localhost:8080, also for the workers") for each in said] == (
+        [True] if is_warned_of else []
+    )

@@ -4,9 +4,9 @@ import json
 from datetime import timedelta
 
 from newsletter import clock
-from newsletter.consent.limits import networks, pressure, slow_lane
+from newsletter.consent.limits import networks, pressure
 from newsletter.consent.limits.pressure import LetterLimits
-from newsletter.consent.signups import SignupState
+from newsletter.consent.signups import SLOW_LANE_LIFETIME, SignupState
 from newsletter.settings import Settings
 from tests.builders import KEYRING, a_signup
 from tests.builders import a_newsletter as with_wording
@@ -32,7 +32,7 @@ def flood(database) -> None:
                 network_key=networks.keys(KEYRING, ip).network or "",
                 received_at=now - timedelta(hours=1),
                 slow_lane_at=now,
-                forget_at=now + slow_lane.LIFETIME,
+                forget_at=now + SLOW_LANE_LIFETIME,
             )
 
 

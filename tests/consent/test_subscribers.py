@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from newsletter import addresses
 from newsletter.consent import subscribers
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from tests.builders import a_newsletter, a_reader
+from tests.builders import a_newsletter, a_reader, a_subscriber
 from tests.clock import NOON
 from tests.servers.databases import opened
 
@@ -18,9 +18,9 @@ ANA = addresses.parse("Ana@example.org")
 
 def test_an_address_has_one_subscriber_and_keeps_its_first_spelling(begin):
     with begin() as session:
-        first = subscribers.get_or_create(session, ANA, now=NOON)
-        again = subscribers.get_or_create(session, addresses.parse("ANA@Example.org"), now=NOON + timedelta(days=1))
-        other = subscribers.get_or_create(session, addresses.parse("eve@example.org"), now=NOON)
+        first = a_subscriber(session, "Ana@example.org")
+        again = a_subscriber(session, "ANA@Example.org", now=NOON + timedelta(days=1))
+        other = a_subscriber(session, "eve@example.org")
         assert again is first
         assert (first.address, first.address_key, first.created_at) == ("Ana@example.org", "ana@example.org", NOON)
         assert other.subject != first.subject
@@ -28,13 +28,12 @@ def test_an_address_has_one_subscriber_and_keeps_its_first_spelling(begin):
 
 
 def test_concurrent_callers_get_the_same_subscriber(begin, reading):
-    def get_or_create(number: int) -> tuple[int, int]:
-        address = addresses.parse(f"{number // 4}@example.org")
+    def create(number: int) -> tuple[int, int]:
         with begin() as session:
-            return number, subscribers.get_or_create(session, address, now=NOON).id
+            return number, a_subscriber(session, f"{number // 4}@example.org").id
 
     with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(get_or_create, range(80)))
+        results = list(pool.map(create, range(80)))
     assert len({(number // 4, subscriber_id) for number, subscriber_id in results}) == 20
     with reading() as session:
         assert len(session.scalars(select(Subscriber)).all()) == 20
@@ -56,7 +55,7 @@ def test_the_lock_does_not_wait_for_inserts_that_reference_the_subscriber(postgr
 
 def test_locking_a_subscriber_reads_the_row_again(begin):
     with begin() as session:
-        subscribers.get_or_create(session, ANA, now=NOON)
+        a_subscriber(session, ANA.written)
         known = session.scalars(select(Subscriber)).one()
         session.execute(text("UPDATE subscribers SET suppressed = 'never'"))
         assert subscribers.lock_by_key(session, ANA.key).suppressed == "never"

@@ -213,3 +213,15 @@ def test_a_killed_process_leaves_no_partial_write_and_no_lock(database, begin, r
         session.add(an_operator("ana@example.org"))
     with reading() as session:
         assert operators(session) == ["ana@example.org"]
+
+
+def test_a_connection_that_is_used_while_the_database_closes_is_closed_when_it_is_returned(database):
+    """A health check that takes too long outlives its site."""
+    other = Database(database.url)
+    with other.reading() as reading, other.writing() as writing:
+        drivers = [session.connection().connection.driver_connection for session in (reading, writing)]
+        other.close()
+        assert [session.scalar(text("SELECT 1")) for session in (reading, writing)] == [1, 1]
+    for driver in drivers:
+        with pytest.raises(Exception, match="closed"):
+            driver.execute("SELECT 1")

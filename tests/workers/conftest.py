@@ -15,7 +15,7 @@ from newsletter.queues import broker
 from newsletter.queues.wakeups import Queue
 from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_signup
-from tests.processes import BEAT, WORKER, Process, running
+from tests.processes import BEAT, RAISED_LIMITS, WORKER, Process, running
 from tests.servers.databases import opened
 from tests.waiting import eventually
 
@@ -79,6 +79,7 @@ def installation_on(redis_url: str, tmp_path: Path) -> Iterator[Callable[..., In
                 "REDIS_URL": redis_url,
                 "DATA_DIR": str(tmp_path),
                 "SECRET_KEYS": "k1:" + "s" * 40,
+                **RAISED_LIMITS,
                 **settings,
             }
             environment = {f"NEWSLETTER_{name}": value for name, value in options.items()}

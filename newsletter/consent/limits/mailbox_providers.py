@@ -3,46 +3,32 @@
 No limit per recipient domain applies to them: a hundred letters an hour to one of them tell nothing about a flood. The
 limits of each inbox, of networks and of all letters apply as to any other. A domain belongs here if its provider gives
 mailboxes there to the public and has many millions of users, or is the mail service of a country's large network.
+
+No register of such domains exists. These are well known, and the list need not be complete: at a provider that it does
+not name, letters over the limit of its domain wait for their turn.
 """
+
+import re
+
+# Brands that have a domain of their own in many countries: `hotmail.com`, `hotmail.it`, `hotmail.co.uk`. If one
+# of this form should belong to somebody else, it misses the limit of its domain and keeps all others.
+_COUNTRY_DOMAIN = re.compile(r"(aol|gmx|hotmail|outlook|yahoo)\.(?:com|(?:com?\.)?[a-z]{2})")
 
 _BY_PROVIDER = {
     "Google": "gmail.com googlemail.com",
     "Microsoft": """
-        outlook.com hotmail.com live.com msn.com passport.com windowslive.com
-        outlook.at outlook.be outlook.cl outlook.co.id outlook.co.il outlook.co.th outlook.com.ar outlook.com.au
-        outlook.com.br outlook.com.gr outlook.com.pe outlook.com.tr outlook.com.vn outlook.cz outlook.de outlook.dk
-        outlook.es outlook.fr outlook.hu outlook.ie outlook.in outlook.it outlook.jp outlook.kr outlook.lv outlook.my
-        outlook.ph outlook.pt outlook.sa outlook.sg outlook.sk
-        hotmail.at hotmail.be hotmail.ca hotmail.ch hotmail.cl hotmail.co.id hotmail.co.il hotmail.co.in hotmail.co.jp
-        hotmail.co.kr hotmail.co.nz hotmail.co.th hotmail.co.uk hotmail.co.za hotmail.com.ar hotmail.com.au
-        hotmail.com.br hotmail.com.mx hotmail.com.tr hotmail.cz hotmail.de hotmail.dk hotmail.es hotmail.fi hotmail.fr
-        hotmail.gr hotmail.hu hotmail.it hotmail.nl hotmail.no hotmail.rs hotmail.se hotmail.sg
-        live.at live.be live.ca live.ch live.cl live.cn live.co.uk live.co.za live.com.ar live.com.au live.com.mx
-        live.com.my live.com.pt live.com.sg live.de live.dk live.fi live.fr live.hk live.ie live.in live.it live.jp
-        live.nl live.no live.ru live.se
+        live.at live.be live.ca live.cl live.cn live.co.uk live.com live.com.au live.com.mx live.com.pt live.de live.dk
+        live.fr live.ie live.in live.it live.jp live.nl live.no live.ru live.se msn.com passport.com windowslive.com
     """,
-    "Yahoo": """
-        yahoo.com ymail.com rocketmail.com myyahoo.com y7mail.com
-        yahoo.at yahoo.be yahoo.bg yahoo.ca yahoo.ch yahoo.cl yahoo.co.id yahoo.co.il yahoo.co.in yahoo.co.jp
-        yahoo.co.kr yahoo.co.nz yahoo.co.th yahoo.co.uk yahoo.co.za yahoo.com.ar yahoo.com.au yahoo.com.br yahoo.com.co
-        yahoo.com.hk yahoo.com.hr yahoo.com.mx yahoo.com.my yahoo.com.pe yahoo.com.ph yahoo.com.sg yahoo.com.tr
-        yahoo.com.tw yahoo.com.ua yahoo.com.ve yahoo.com.vn yahoo.cz yahoo.de yahoo.dk yahoo.ee yahoo.es yahoo.fi
-        yahoo.fr yahoo.gr yahoo.hu yahoo.ie yahoo.in yahoo.it yahoo.lt yahoo.lv yahoo.nl yahoo.no yahoo.pl yahoo.pt
-        yahoo.ro yahoo.se yahoo.sk
-    """,
-    "AOL": """
-        aol.com aim.com aol.at aol.be aol.ch aol.co.nz aol.co.uk aol.com.ar aol.com.au aol.com.br aol.com.co aol.com.mx
-        aol.com.tr aol.cz aol.de aol.dk aol.es aol.fi aol.fr aol.in aol.it aol.jp aol.kr aol.nl aol.pl aol.ru aol.se
-        aol.tw netscape.net
-    """,
+    "Yahoo": "rocketmail.com ymail.com",
+    "AOL": "aim.com netscape.net",
     "Apple": "icloud.com me.com mac.com",
     "Proton": "proton.me protonmail.com protonmail.ch pm.me",
     "Fastmail": "fastmail.com fastmail.fm",
     "Tuta": "tuta.com tutanota.com tutanota.de tutamail.com tuta.io keemail.me",
     "Zoho": "zoho.com zohomail.com zoho.eu zohomail.eu zohomail.in",
     "United Internet": """
-        gmx.net gmx.de gmx.at gmx.ch gmx.com gmx.us gmx.co.uk gmx.fr gmx.es gmx.eu gmx.info gmx.org gmx.biz web.de
-        mail.com email.com 1und1.de online.de caramail.com
+        gmx.net gmx.info gmx.org gmx.biz web.de mail.com email.com 1und1.de online.de caramail.com
     """,
     "Germany": "t-online.de magenta.de freenet.de arcor.de vodafone.de vodafonemail.de posteo.de mailbox.org",
     "Switzerland and Austria": "bluewin.ch hispeed.ch sunrise.ch a1.net aon.at chello.at",
@@ -90,3 +76,14 @@ _BY_PROVIDER = {
 }
 
 MAILBOX_PROVIDERS = frozenset(domain for domains in _BY_PROVIDER.values() for domain in domains.split())
+
+
+def is_large(domain: str) -> bool:
+    """Return whether a domain, as in `Address.key`, is a large mailbox provider's."""
+    return domain in MAILBOX_PROVIDERS or bool(brand(domain))
+
+
+def brand(domain: str) -> str:
+    """Return the brand of a provider's domain for a country or for all: `yahoo` for yahoo.co.uk. "" for any other."""
+    found = _COUNTRY_DOMAIN.fullmatch(domain)
+    return found[1] if found else ""

@@ -16,11 +16,10 @@ from sqlalchemy import ARRAY, ColumnElement, Insert, Select, String, bindparam, 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter.consent.limits import networks
-from newsletter.consent.limits.mailbox_providers import MAILBOX_PROVIDERS
+from newsletter.consent.limits import mailbox_providers, networks
 from newsletter.keys import Keyring, to_base64url
 from newsletter.store import bulk_rows
-from newsletter.store.database import ID_TYPE, Base, UtcDateTime
+from newsletter.store.database import ID_TYPE, Base, UtcDateTime, is_on_sqlite
 
 DOMAIN = "domain"  # the purpose of its MACs, and what its keys begin with
 OVERALL = "all"  # the key of all letters
@@ -64,7 +63,7 @@ class LetterKeys(NamedTuple):
 def letter_keys(keyring: Keyring, *, ip: str | None, address_key: str) -> LetterKeys:
     """Return what a letter to this address counts for, if a client with this IP address asked for it."""
     domain = address_key.rpartition("@")[2]
-    if domain in MAILBOX_PROVIDERS:
+    if mailbox_providers.is_large(domain):
         return LetterKeys(*networks.keys(keyring, ip), None)
     mac = to_base64url(keyring.mac(DOMAIN, domain.encode()))
     return LetterKeys(*networks.keys(keyring, ip), f"{DOMAIN}:{keyring.newest}:{mac}")
@@ -101,7 +100,7 @@ class Room:
 
 def room(session: Session, letters: Sequence[LetterKeys], limits: LetterLimits, *, now: datetime) -> Room:
     """Return the room for these letters. Until this transaction ends, no other one gets any, so it is exact."""
-    if not _on_sqlite(session):  # there a transaction that writes is alone anyway
+    if not is_on_sqlite(session):  # there a transaction that writes is alone anyway
         session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK_ID})
     return glance(session, letters, limits, now=now)
 
@@ -116,7 +115,7 @@ def count(session: Session, keys: Collection[str], *, now: datetime) -> Counter[
     """Return the letters of the last hour, by key."""
     if not keys:
         return Counter()
-    on_sqlite = _on_sqlite(session)
+    on_sqlite = is_on_sqlite(session)
     given = bulk_rows.encode({"key": key} for key in keys) if on_sqlite else sorted(keys)
     rows = session.execute(_counting(on_sqlite=on_sqlite), {"keys": given, **_hour(now)})
     return Counter({row.key: int(row.n) for row in rows})
@@ -126,7 +125,7 @@ def add(session: Session, counted: Counter[str], *, now: datetime) -> None:
     """Add to the stored counts. Transactions that add to several keys must hold the lock of `room`."""
     if counted:
         rows = bulk_rows.encode({"key": key, "n": n} for key, n in sorted(counted.items()))
-        session.execute(_adding(on_sqlite=_on_sqlite(session)), {"counted": rows, "since": _bucket(now)})
+        session.execute(_adding(on_sqlite=is_on_sqlite(session)), {"counted": rows, "since": _bucket(now)})
 
 
 def full(session: Session, limits: LetterLimits, *, now: datetime) -> dict[str, int]:
@@ -175,7 +174,3 @@ def _adding(*, on_sqlite: bool) -> Insert:
         index_elements=["key", "since"], set_={"n": COUNTS.c.n + insert.excluded.n}
     )
     return adding
-
-
-def _on_sqlite(session: Session) -> bool:
-    return session.get_bind().dialect.name == "sqlite"

@@ -16,11 +16,10 @@ from newsletter.consent import signup_queue
 from newsletter.consent.limits import pressure
 from newsletter.consent.limits.pressure import LAPSED, OVERALL, LetterLimits
 from newsletter.consent.signup_queue import NO_ID, SIGNUPS, SignupQueue, SignupRow
-from newsletter.consent.signups import IS_SLOW, Signup
+from newsletter.consent.signups import IS_SLOW, SLOW_LANE_LIFETIME, Signup
 from newsletter.keys import Keyring
 from newsletter.store.database import UtcDateTime
 
-LIFETIME = timedelta(hours=24)  # from receipt; a sign-up that has had no turn by then lapses
 LOOK_AGAIN = timedelta(minutes=1)  # after a look in vain
 LAPSE_AT_ONCE = 500  # sign-ups, in one transaction
 NO_OBJECTS = {"synchronize_session": False}  # the session holds none of the rows
@@ -108,7 +107,7 @@ def longest_lines(session: Session, *, limit: int) -> list[tuple[str | None, int
 
 
 def _look(session: Session, after: dict[str, int], *, each: int, now: datetime) -> list[SignupRow]:
-    parameters = {"looked_before": now - LOOK_AGAIN, "oldest": now - LIFETIME}
+    parameters = {"looked_before": now - LOOK_AGAIN, "oldest": now - SLOW_LANE_LIFETIME}
     lines: dict[str, list[SignupRow]] = {network: [] for network in after}
     with signup_queue.in_index_order(session):
         for row in signup_queue.take(session, SLOW_SIGNUPS, after, each=each, parameters=parameters):

@@ -15,7 +15,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
 from newsletter.store import bulk_rows
-from newsletter.store.database import Base, UtcDateTime
+from newsletter.store.database import Base, UtcDateTime, is_on_sqlite
 
 PERIOD = timedelta(hours=24)  # for which a ticket is taken
 UNTAGGED_ONLY, *FOR_ALL = range(3)  # the numbers of an inbox's tickets
@@ -69,7 +69,7 @@ def take(session: Session, rows: Sequence[tuple[str, int, str]], *, now: datetim
         {"fold_key": fold_key, "number": number, "taken_at": now, "occasion": occasion}
         for fold_key, number, occasion in sorted(rows)
     ]
-    statement = _take_statement(on_sqlite=session.get_bind().dialect.name == "sqlite")
+    statement = _take_statement(on_sqlite=is_on_sqlite(session))
     mine = session.execute(statement, {"rows": bulk_rows.encode(values), "free_since": now - PERIOD}).all()
     if len(mine) == len(rows):
         return True
@@ -104,7 +104,7 @@ def release(session: Session, occasions_by_fold: Mapping[str, Iterable[str]]) ->
 
 def take_all(session: Session, fold_key: str, *, occasion: str, now: datetime) -> None:
     """Take all tickets of an inbox, whoever has them, so that for a day no letter can be owed to it."""
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    dialect = sqlite if is_on_sqlite(session) else postgresql
     values = {"fold_key": fold_key, "taken_at": now, "occasion": occasion}
     insert = dialect.insert(TICKETS).values([{**values, "number": number} for number in (UNTAGGED_ONLY, *FOR_ALL)])
     changed = {"taken_at": insert.excluded.taken_at, "occasion": insert.excluded.occasion}

@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from newsletter.consent.signups import Signup, SignupState
+from newsletter.consent.signups import Signup, SignupState, letter_owed_at
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
 from newsletter.content.issues.issues import Issue, IssueStatus
@@ -168,7 +168,7 @@ def _awaits_confirmation() -> ColumnElement[bool]:
     return and_(
         Subscriber.address.is_not(None),
         Signup.state == SignupState.ASKED,
-        func.coalesce(Signup.asked_at, Signup.received_at) > bindparam("signups_since", type_=UtcDateTime()),
+        letter_owed_at() > bindparam("signups_since", type_=UtcDateTime()),
         or_(func.coalesce(Subscriber.suppressed, "") != Reason.NEVER, Signup.lifts_suppression.is_(True)),
     )
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent.signups import LINK_LIFETIME, Signup
+from newsletter.consent.signups import LINK_LIFETIME, Signup, letter_owed_at
 from newsletter.consent.subscribers import Subscriber
 from newsletter.content.issues.issues import Issue
 from newsletter.mail.delivery import claim_statement, leases
@@ -19,6 +19,7 @@ from newsletter.mail.delivery.cursors import Cursor, Cursors
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
 from newsletter.mail.letters.letters import Letter, Priority
 from newsletter.newsletters import Newsletter
+from newsletter.store.database import is_on_sqlite
 
 MAX_ROWS = 500  # in one statement
 MAX_FRUITLESS_STATEMENTS = 20  # that only end deliveries, after which a claim gives up for now
@@ -114,7 +115,7 @@ class _Claimer:
         self._now = now
         self._cursors = cursors
         self._suspects = suspects
-        self._is_on_sqlite = session.get_bind().dialect.name == "sqlite"
+        self._is_on_sqlite = is_on_sqlite(session)
         self._is_configured = self._is_on_sqlite  # SQLite has no planner settings
 
     def urgent(self, limit: int) -> list[Claimed]:
@@ -216,7 +217,7 @@ def read_claimed(session: Session, *which: ColumnElement[bool]) -> list[Claimed]
             Letter.signup_id,
             Signup.nonce,
             Signup.received_at,
-            func.coalesce(Signup.asked_at, Signup.received_at),
+            letter_owed_at(),
             Subscriber.name,
             Letter.issue_id,
         )

@@ -42,7 +42,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.mail.letters.letters import Letter, Priority, Variant
 from newsletter.store import bulk_rows
-from newsletter.store.database import Base
+from newsletter.store.database import Base, is_on_sqlite
 
 
 class DeliveryStatus(StrEnum):
@@ -149,7 +149,7 @@ class Owed(NamedTuple):
 def owe_all(session: Session, owed: Iterable[Owed], *, now: datetime) -> None:
     """Owe urgent letters, which are sent in this order, in one statement."""
     rows = [{**_initial_values(Priority.URGENT, now), **each._asdict()} for each in owed]
-    statement = _insert_owed(on_sqlite=session.get_bind().dialect.name == "sqlite")
+    statement = _insert_owed(on_sqlite=is_on_sqlite(session))
     session.execute(statement, {bulk_rows.INSERTED: bulk_rows.encode(rows)})
 
 

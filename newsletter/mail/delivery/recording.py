@@ -17,7 +17,7 @@ from newsletter.mail.delivery.issue_pauses import RefusalMonitor, is_refusal
 from newsletter.mail.pace import throttle
 from newsletter.mail.transport.transport import Outcome, Result
 from newsletter.redaction import log_failure
-from newsletter.store.database import Autocommit, Begin
+from newsletter.store.database import Autocommit, Begin, is_on_sqlite
 from newsletter.store.database_errors import is_bad_data
 
 GROUP_SIZE = 64  # results in a commit; it bounds how many letters a crash can make arrive twice
@@ -191,7 +191,7 @@ class GroupCommit:
         if self._autocommit_connection and all(result.outcome is Outcome.TAKEN for result in group):
             return self._autocommit(self._autocommit_connection, group)
         with self._begin() as session:
-            self._spacing = SQLITE_SPACING if session.get_bind().dialect.name == "sqlite" else 0.0
+            self._spacing = SQLITE_SPACING if is_on_sqlite(session) else 0.0
             return results.record(session, self._worker, group, now=self._clock())
 
     def _autocommit(self, autocommit: Autocommit, group: Sequence[Result]) -> int:

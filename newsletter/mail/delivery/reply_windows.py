@@ -21,6 +21,7 @@ from newsletter.mail.letters.letters import Letter
 from newsletter.mail.pace import attempt_window
 from newsletter.mail.pace.attempt_window import WINDOW
 from newsletter.mail.transport import replies
+from newsletter.store.database import is_on_sqlite
 
 SCANNED_ROWS = 1000  # of a letter that are read to find a window: letters claimed by other workers lie between
 SCANNED_FOR_RETRIES = 10_000  # the same for retries: letters that were taken at the first try lie between
@@ -182,7 +183,7 @@ def _rows(
 
 def _use_the_index(session: Session) -> None:
     """Let PostgreSQL use the index, whatever its statistics say."""
-    if session.get_bind().dialect.name == "postgresql":
+    if not is_on_sqlite(session):
         session.execute(text("SET LOCAL enable_sort = off"))
 
 

@@ -29,7 +29,7 @@ from newsletter.content.issues.issues import Issue  # noqa: F401 - the foreign k
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter
 from newsletter.store import bulk_rows
-from newsletter.store.database import Base, insert_once
+from newsletter.store.database import Base, insert_once, is_on_sqlite
 
 TOTAL = "total:"  # the occasion of a letter that stands for many, before their kind
 EXHIBIT = "letter"  # the kind of the exhibits that are texts of letters
@@ -169,7 +169,7 @@ def write_confirmations(session: Session, signups: Sequence[tuple[int, int]], *,
         }
         for signup, newsletter in signups
     ]
-    statement = _insert_letters(on_sqlite=session.get_bind().dialect.name == "sqlite")
+    statement = _insert_letters(on_sqlite=is_on_sqlite(session))
     inserted = session.execute(statement, {bulk_rows.INSERTED: bulk_rows.encode(rows)})
     return {signup: number for number, signup in inserted}
 

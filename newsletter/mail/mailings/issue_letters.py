@@ -25,7 +25,7 @@ from newsletter.mail.letters.letters import Letter, LetterKind, Priority
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter
 from newsletter.redaction import log_failure
-from newsletter.store.database import Begin
+from newsletter.store.database import Begin, is_on_sqlite
 from newsletter.store.database_errors import is_unavailable
 
 MAX_SQLITE_READERS = 20_000
@@ -168,7 +168,7 @@ def send(session: Session, issue: Issue, *, templates: Environment, base_url: st
         audience=0,
         now=now,
     )
-    if session.get_bind().dialect.name == "postgresql":
+    if not is_on_sqlite(session):
         session.execute(text("SET LOCAL statement_timeout = 0"))  # a million inserts take more than a minute
     letter.audience = deliveries.owe_each(session, letter, variant, _readers(newsletter.id), now=now)
     session.flush()
@@ -177,7 +177,7 @@ def send(session: Session, issue: Issue, *, templates: Environment, base_url: st
 
 def _check_sqlite_limit(session: Session, issue: Issue) -> None:
     readers = subscribers.count(session, issue.newsletter_id)
-    if session.get_bind().dialect.name == "sqlite" and readers > MAX_SQLITE_READERS:
+    if is_on_sqlite(session) and readers > MAX_SQLITE_READERS:
         raise Refused(
             f"This issue has {readers:,} readers. SQLite allows one writer at a time and suits a few thousand readers. "
             f"For more than {MAX_SQLITE_READERS:,}, set NEWSLETTER_DATABASE_URL to a PostgreSQL database."

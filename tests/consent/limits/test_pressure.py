@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from newsletter.consent.limits import pressure
-from newsletter.consent.limits.mailbox_providers import MAILBOX_PROVIDERS
 from newsletter.consent.limits.pressure import LetterCount, LetterKeys, LetterLimits, Room
 from newsletter.settings import Settings
 from tests.builders import KEYRING
@@ -145,8 +144,3 @@ def test_the_keys_at_their_limit_are_counted_by_kind(begin):
         take(session, [letter("198.51.100.1"), letter("198.51.100.1"), letter("203.0.113.1")])
         assert pressure.full(session, LIMITS, now=NOON) == {"host": 1, "network": 0, "domain": 0}
         assert pressure.full(session, LIMITS, now=NOON + timedelta(hours=2))["host"] == 0
-
-
-def test_the_large_mailbox_providers_are_written_as_address_keys_are():
-    assert {"gmail.com", "googlemail.com", "outlook.com", "t-online.de", "web.de", "qq.com"} <= MAILBOX_PROVIDERS
-    assert all(domain == domain.lower() and domain.isascii() and "." in domain for domain in MAILBOX_PROVIDERS)

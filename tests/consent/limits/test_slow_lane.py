@@ -7,7 +7,7 @@ from sqlalchemy import insert, select, text
 
 from newsletter.consent.limits import networks, pressure, slow_lane
 from newsletter.consent.limits.pressure import LAPSED, LetterLimits
-from newsletter.consent.signups import Signup, SignupState
+from newsletter.consent.signups import SLOW_LANE_LIFETIME, Signup, SignupState
 from tests import query_plans
 from tests.builders import KEYRING, a_newsletter, a_signup
 from tests.clock import NOON
@@ -35,7 +35,7 @@ def slow(session, newsletter, name, *, ip="198.51.100.1", domain="example.org", 
         network_key=networks.keys(KEYRING, ip).network or "",
         received_at=received_at,
         slow_lane_at=received_at,
-        forget_at=received_at + slow_lane.LIFETIME,
+        forget_at=received_at + SLOW_LANE_LIFETIME,
     )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent import subscribers, suppressions
 from newsletter.consent.limits import inboxes, tickets
-from newsletter.consent.signups import ASKED, LETTER_OWED_AT, Signup
+from newsletter.consent.signups import ASKED, Signup, letter_owed_at
 from newsletter.consent.subscribers import Standing
 from newsletter.keys import Keyring
 from newsletter.mail.mailings.confirmations.rules import Known
@@ -42,8 +42,8 @@ def read(
 
 def _last_asked(session: Session, addresses: set[str]) -> dict[tuple[str, int], datetime]:
     """Return when a letter whose link still works last asked these addresses about each newsletter."""
-    rows = select(Signup.address_key, Signup.newsletters, LETTER_OWED_AT).where(ASKED)
-    letters = session.execute(rows.where(Signup.address_key.in_(addresses)).order_by(LETTER_OWED_AT))
+    rows = select(Signup.address_key, Signup.newsletters, letter_owed_at()).where(ASKED)
+    letters = session.execute(rows.where(Signup.address_key.in_(addresses)).order_by(letter_owed_at()))
     return {(address, number): asked_at for address, numbers, asked_at in letters for number in numbers}
 
 

@@ -21,6 +21,7 @@ from newsletter.mail.letters import letters
 from newsletter.mail.mailings.confirmations.rules import Choice, Known
 from newsletter.mail.mailings.confirmations.texts import Offer, Text
 from newsletter.store import bulk_rows
+from newsletter.store.database import is_on_sqlite
 
 SIGNUPS = cast("Table", Signup.__table__)
 TRACED = frozenset(Trace._fields)
@@ -170,7 +171,7 @@ def set_states(
         for each in slow
     ]
     rows += [_unasked(each, slow_lane_at=None, forget_at=each.forget_at) for each in quiet]
-    statement = _update_signups(on_sqlite=session.get_bind().dialect.name == "sqlite")
+    statement = _update_signups(on_sqlite=is_on_sqlite(session))
     session.execute(statement, {"answers": bulk_rows.encode(sorted(rows, key=lambda row: row["id"]))})
 
 

@@ -12,6 +12,7 @@ from newsletter.relays import Relay
 
 MARK = "<credential>"
 FREE_STANDING = 6  # characters of the shortest credential that is also replaced inside a longer word
+SHORTEST_PIECE = 8  # characters of a password's beginning, as of a login that the server has cut short
 SHORTEST_RUN = 4  # characters of base64 that identify a credential inside a longer text
 
 # What may stand between two characters of a credential: the break between two lines of a reply (whose enhanced status
@@ -28,15 +29,19 @@ def hider(relay: Relay) -> Callable[[str], str]:
 
     It finds each as it is, in base64, in hexadecimal, with any characters percent-encoded or quoted (backslashes, HTML,
     quoted-printable, the xtext of RFC 3461), and across line breaks. In doubt it replaces: an ordinary word that
-    equals the user goes, too. A credential of less than six characters is replaced only where it is a whole word.
+    equals the user goes, too. A credential of less than six characters is replaced only where it is a whole word. A
+    password's first eight characters count as the password.
     """
     if not (relay.user and relay.password):
         return lambda text: text
     credentials = relay.user, relay.password
     # A user before an @ is part of an address, which is replaced as a whole elsewhere.
     user, *encoded = _spellings(relay.user)
-    plain = map(_quoted, _base64_runs(f"\0{relay.user}\0".encode()))  # with the user, however short, the whole goes
-    spellings = {rf"(?:{user})(?!@|%40)", *encoded, *_spellings(relay.password), *plain}
+    plain = (
+        _quoted(run) for run, _ in _base64_runs(f"\0{relay.user}\0".encode())
+    )  # with the user, however short, the whole goes
+    passwords = _spellings(relay.password, at_least=SHORTEST_PIECE)
+    spellings = {rf"(?:{user})(?!@|%40)", *encoded, *passwords, *plain}
     longest_first = "|".join(sorted(spellings, key=len, reverse=True))
     begin = "".join(
         sorted({first for each in (*credentials, f"\0{relay.user}\0") for first in _first_characters(each)})
@@ -53,21 +58,25 @@ def hider(relay: Relay) -> Callable[[str], str]:
     return hide
 
 
-def _spellings(secret: str) -> Iterator[str]:
-    """Yield the patterns of a credential, that of the credential as it is first."""
+def _spellings(secret: str, *, at_least: int | None = None) -> Iterator[str]:
+    """Yield the patterns of a credential, that of the credential as it is first.
+
+    With `at_least`, so many characters or octets of its beginning are enough.
+    """
     octets = secret.encode()
-    yield _bounded(_quoted(secret), is_free=len(secret) >= FREE_STANDING)
-    hexadecimal = (f"(?:[\\\\0]x|%)?{_GAP.join(f'{octet:02x}')}" for octet in octets)
-    yield _bounded(f"[:.-]?{_GAP}".join(hexadecimal), is_free=len(octets) > 2)
-    yield _bounded(_quoted(_whole_base64(octets)), is_free=False)
-    yield from (_quoted(run) for run in _base64_runs(octets))
+    yield _bounded(_quoted(secret, at_least), is_free=len(secret) >= FREE_STANDING)
+    hexadecimal = [f"(?:[\\\\0]x|%)?{_GAP.join(f'{octet:02x}')}" for octet in octets]
+    yield _bounded(_joined(hexadecimal, at_least, "[:.,;-]?"), is_free=len(octets) > 2)
+    enough = at_least and at_least * 8 // 6
+    yield _bounded(_quoted(_whole_base64(octets), enough), is_free=False)
+    yield from (_quoted(run, least) for run, least in _base64_runs(octets, at_least))
 
 
 def _first_characters(secret: str) -> Iterator[str]:
     """Yield the characters with which a spelling can begin, but for quoted ones."""
     octets = secret.encode()
     yield from (secret[0], "0", f"{octets[0]:x}"[0], _whole_base64(octets)[0])
-    for run in _base64_runs(octets):
+    for run, _ in _base64_runs(octets):
         yield from (run[0], _BASE64_URL.get(run[0], run[0]))
 
 
@@ -75,17 +84,19 @@ def _whole_base64(octets: bytes) -> str:
     return base64.b64encode(octets).decode().rstrip("=")
 
 
-def _base64_runs(octets: bytes) -> list[str]:
+def _base64_runs(octets: bytes, at_least: int | None = None) -> list[tuple[str, int]]:
     """Return the base64 of these octets at each of three offsets, without the characters that their neighbors change.
 
     So a credential is found inside a longer text: its first character of six bits that are all its own is at
-    `offset * 8 / 6`, rounded up.
+    `offset * 8 / 6`, rounded up. The numbers say how many characters hold the first `at_least` octets, or all.
     """
     runs = []
     for offset in range(3):
         encoded = base64.b64encode(bytes(offset) + octets).decode()
-        runs.append(encoded[(offset * 8 + 5) // 6 : (offset + len(octets)) * 8 // 6])
-    return [run for run in runs if len(run) >= SHORTEST_RUN]
+        start = (offset * 8 + 5) // 6
+        run = encoded[start : (offset + len(octets)) * 8 // 6]
+        runs.append((run, (offset + at_least) * 8 // 6 - start if at_least else len(run)))
+    return [(run, least) for run, least in runs if len(run) >= SHORTEST_RUN]
 
 
 def _bounded(pattern: str, *, is_free: bool) -> str:
@@ -93,9 +104,19 @@ def _bounded(pattern: str, *, is_free: bool) -> str:
     return pattern if is_free else rf"(?<![^\W_])(?:{pattern})(?![^\W_])"
 
 
-def _quoted(text: str) -> str:
-    """Return the pattern of a text in which any character may be quoted."""
-    return _GAP.join(map(_character, text))
+def _quoted(text: str, at_least: int | None = None) -> str:
+    """Return the pattern of a text, or so much of its beginning, in which any character may be quoted."""
+    return _joined(list(map(_character, text)), at_least)
+
+
+def _joined(patterns: list[str], at_least: int | None, between: str = "") -> str:
+    """Return the pattern of these in a row; with `at_least`, only so many, and what is left of the others."""
+    gap = f"{between}{_GAP}"
+    if at_least is None or len(patterns) <= at_least:
+        return gap.join(patterns)
+    begin, rest = patterns[:at_least], patterns[at_least:]
+    cut = "|".join(sorted(set(rest), key=len, reverse=True))
+    return f"{gap.join(begin)}(?:{gap}{gap.join(rest)}|(?:{between}(?:{cut}))*)"
 
 
 def _character(character: str) -> str:

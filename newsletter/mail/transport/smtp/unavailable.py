@@ -7,6 +7,8 @@ import ssl
 from newsletter.mail.transport import replies
 from newsletter.mail.transport.transport import Reply
 
+UNKNOWN_ISSUER = (18, 19, 20, 21)  # OpenSSL's X509_V_ERR_*: self-signed, or without a certificate of its issuer
+
 
 class UnavailableError(Exception):
     """The relay cannot be used; `lasting` if the problem does not pass by itself."""
@@ -26,8 +28,10 @@ def from_error(error: Exception) -> UnavailableError:
     match error:
         case ssl.SSLCertVerificationError():
             reason = f"its certificate does not verify: {error.verify_message}"
-            remedy = "for a certificate authority of your own, name its file with the option ca= in NEWSLETTER_SMTP_URL"
-            return UnavailableError(f"{reason} ({remedy})", lasting=True)
+            remedy = (
+                " (for a certificate authority of your own, name its file with the option ca= in NEWSLETTER_SMTP_URL)"
+            )
+            return UnavailableError(reason + (remedy if error.verify_code in UNKNOWN_ISSUER else ""), lasting=True)
         case ssl.SSLError():
             reason = f"TLS cannot be agreed on: {error.reason or replies.from_error(error).text}"
         case socket.gaierror():

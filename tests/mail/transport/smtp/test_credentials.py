@@ -43,6 +43,7 @@ SPELLINGS = {
     "percent-encoded throughout": lambda text: "".join(f"%{octet:02X}" for octet in text.encode()),
     "hexadecimal": lambda text: text.encode().hex(),
     "HEXADECIMAL": lambda text: text.encode().hex(" ").upper(),
+    "hexadecimal as a list": lambda text: text.encode().hex(",").replace(",", ",0x"),
     "hexadecimal with prefixes": lambda text: "".join(f"\\x{octet:02x}" for octet in text.encode()),
     "quoted-printable": lambda text: quopri.encodestring(text.encode(), quotetabs=True).decode(),
     "xtext": lambda text: "".join(
@@ -145,3 +146,13 @@ def test_no_result_no_problem_and_no_log_line_contains_a_credential(step, caplog
     assert "we do not like" in said
     for secret in (USER, PASSWORD, PLAIN, PLAIN[:20], PLAIN[20:], b64(PASSWORD.encode()).rstrip("=")):
         assert secret not in said
+
+
+@pytest.mark.parametrize(
+    "spelling", ["plain", "base64 without padding", "base64url", "hexadecimal", "inside base64, shifted by one"]
+)
+def test_a_password_that_the_server_has_cut_short_is_replaced_from_its_eighth_character_on(spelling):
+    written = SPELLINGS[spelling](PASSWORD)
+    begin = len(SPELLINGS[spelling](PASSWORD[:8]).rstrip("="))
+    for end in range(begin + 2, len(written)):
+        assert stored(f"login {written[:end]}... refused", relay()) == "login <credential>... refused", end

@@ -8,16 +8,18 @@ from itertools import count
 from typing import Any
 
 from newsletter import clock, templating
-from newsletter.bench import costs, relays, runs, sample_issue, signup_measures, signup_service
+from newsletter.bench import costs, relays, runs, sample_issue
 from newsletter.bench.environment import BASE_URL, BenchEnvironment, BenchWorkers
 from newsletter.bench.readers import ReaderRows
 from newsletter.bench.recording_sink import RecordedLetter
 from newsletter.bench.relays import BenchRelay
 from newsletter.bench.report import ProgressOutput
-from newsletter.bench.signup_load import AnsweredVisitor, LoadOrders
-from newsletter.bench.signup_measures import SignupMeasurement
-from newsletter.bench.signup_service import BARE, SITE, BenchSite, LoadProcess
-from newsletter.bench.signup_visitors import SignupVisitors
+from newsletter.bench.signups import measures, service
+from newsletter.bench.signups.load import AnsweredVisitor, LoadOrders
+from newsletter.bench.signups.measures import SignupMeasurement
+from newsletter.bench.signups.service import BARE, SITE, BenchSite, LoadProcess
+from newsletter.bench.signups.visitors import SignupVisitors
+from newsletter.keys import load_keyring
 from newsletter.settings import PREFIX, Settings
 
 RATES = (100, 200, 300)  # visitors a second
@@ -79,7 +81,8 @@ class SignupBenchmark:
         if not letters:
             return None
         with self._progress.step(f"inserting {letters:,} readers") as show_progress:
-            ReaderRows(newsletter, wording, clock.now()).insert(database, letters, show_progress)
+            keyring = load_keyring(self._environment.settings)
+            ReaderRows(newsletter, wording, keyring, clock.now()).insert(database, letters, show_progress)
             self._environment.vacuum()
         sample_issue.fetch_feed(database, None)
         issues, _ = sample_issue.draft_many(database, 1, base_url=BASE_URL)
@@ -95,9 +98,7 @@ class SignupBenchmark:
             environ = {f"{PREFIX}SMTP_URL": url}  # the site shows no outbox
             site, bare = (
                 stack.enter_context(
-                    signup_service.running_site(
-                        environment, name, app, processes=options.site_processes, environ=environ
-                    )
+                    service.running_site(environment, name, app, processes=options.site_processes, environ=environ)
                 )
                 for name, app in (("site", SITE), ("bare", BARE))
             )
@@ -141,7 +142,7 @@ class SignupBenchmark:
             run = runs.send(workers, issue, show_progress)
             load.stop()
             answers, result = load.result()
-        cpu = signup_measures.by_program(meter.read()[0])
+        cpu = measures.by_program(meter.read()[0])
         _wait_for_letters(workers, before + run.sent + _accepted(answers))
         measurement = SignupMeasurement(visitors, answers, _letters(workers.relay, visitors), result, cpu)
         figures = {"issue_letters_per_second": round(run.rate, 1), "issue_seconds": round(run.seconds, 1)}
@@ -165,7 +166,7 @@ class SignupBenchmark:
         with self._progress.step(name), self._loading(orders) as load:
             answers, result = load.result()
             _wait_for_letters(workers, before + _accepted(answers))
-        cpu = signup_measures.by_program(meter.read()[0])
+        cpu = measures.by_program(meter.read()[0])
         figures = SignupMeasurement(visitors, answers, _letters(workers.relay, visitors), result, cpu).figures
         self._progress.line(f"{name}: {_summary(figures)}")
         return figures

@@ -12,16 +12,17 @@ from pathlib import Path
 import httpx2
 from selectolax.lexbor import LexborHTMLParser
 
-from newsletter.bench import sample_issue, signup_load
+from newsletter.bench import sample_issue
 from newsletter.bench.environment import BenchEnvironment
 from newsletter.bench.servers.server import Server, folder_for, free_port, listens
-from newsletter.bench.signup_load import AnsweredVisitor, LoadOrders, LoadResult
+from newsletter.bench.signups import load
+from newsletter.bench.signups.load import AnsweredVisitor, LoadOrders, LoadResult
 from newsletter.errors import NewsletterError
 from newsletter.settings import PREFIX
 
 START_TIMEOUT = 60.0  # seconds for a site's processes to accept connections
 END_SECONDS = 90.0  # for the load generator to end after its last answer
-SITE, BARE = "newsletter.web:create_app", "newsletter.bench.bare_insert:create_app"
+SITE, BARE = "newsletter.web:create_app", "newsletter.bench.signups.bare_insert:create_app"
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,14 @@ class LoadProcess:
     def __init__(self, orders: LoadOrders, folder: Path) -> None:
         self._log = Path(orders.log)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "newsletter.bench.signup_load"],
+            [sys.executable, "-m", "newsletter.bench.signups.load"],
             cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
         assert self._process.stdin
-        self._process.stdin.write(signup_load.to_json(orders))
+        self._process.stdin.write(load.to_json(orders))
         self._process.stdin.close()
 
     @property
@@ -109,4 +110,4 @@ class LoadProcess:
         line = self._process.stdout.read()
         if self._process.returncode or not line:
             raise NewsletterError(f"The load generator ended with status {self._process.returncode}.")
-        return list(signup_load.answered_visitors(self._log)), LoadResult(**json.loads(line))
+        return list(load.answered_visitors(self._log)), LoadResult(**json.loads(line))

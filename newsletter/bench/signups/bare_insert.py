@@ -1,7 +1,7 @@
 """A bare route, to compare the sign-up page with: the same INSERT through the same Database, and nothing else.
 
 It checks nothing, so it is no site: it takes every form for a consent to the benchmark's newsletter. Run it as
-`uvicorn --factory newsletter.bench.bare_insert:create_app`.
+`uvicorn --factory newsletter.bench.signups.bare_insert:create_app`.
 """
 
 import os

@@ -4,7 +4,7 @@ Visitors arrive by the clock, whether or not those before them have been answere
 from the moment at which they were due: a site that stalls shows it. Without a rate, each connection sends its next
 request when the last one is answered (a closed loop), which finds the most answers a second.
 
-Run it as `python -m newsletter.bench.signup_load`; it reads its orders, JSON, from standard input, and ends when they
+Run it as `python -m newsletter.bench.signups.load`; it reads its orders, JSON, from standard input, and ends when they
 are done, or at SIGTERM. It prints a line of JSON, and logs one line for each visitor.
 """
 
@@ -22,7 +22,7 @@ from typing import NamedTuple, cast
 
 import uvloop
 
-from newsletter.bench.signup_visitors import SignupVisitors
+from newsletter.bench.signups.visitors import SignupVisitors
 
 MAX_CONNECTIONS = 2_000  # of an open loop; a visitor who comes when all are busy waits
 PATIENCE = 60.0  # seconds that the last visitors' answers are waited for

@@ -6,8 +6,8 @@ from statistics import quantiles
 from typing import Any
 
 from newsletter.bench.recording_sink import RecordedLetter
-from newsletter.bench.signup_load import AnsweredVisitor, LoadResult
-from newsletter.bench.signup_visitors import SignupVisitors
+from newsletter.bench.signups.load import AnsweredVisitor, LoadResult
+from newsletter.bench.signups.visitors import SignupVisitors
 
 IN_TIME_SECONDS = 2.0  # from the form to the relay's 250
 UNCOUNTED = ("load", "sink", "service")  # tools, told but not part of the service's cost, and the sum itself

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 from typing import Any
 
-from newsletter.bench.signup_measures import IN_TIME_SECONDS, UNCOUNTED
+from newsletter.bench.signups.measures import IN_TIME_SECONDS, UNCOUNTED
 
 COLUMNS = ("answers/s", "p50 ms", "p99 ms", "relay p50", "relay p99", "in time", "letters/s", "CPU ms")
 

@@ -11,9 +11,9 @@ import pytest
 
 from newsletter import addresses
 from newsletter.bench.recording_sink import RecordedLetter
-from newsletter.bench.signup_load import AnsweredVisitor, LoadResult
-from newsletter.bench.signup_measures import SignupMeasurement, by_program
-from newsletter.bench.signup_visitors import DOMAINS, NETWORKS, SignupVisitors
+from newsletter.bench.signups.load import AnsweredVisitor, LoadResult
+from newsletter.bench.signups.measures import SignupMeasurement, by_program
+from newsletter.bench.signups.visitors import DOMAINS, NETWORKS, SignupVisitors
 from newsletter.consent.limits import networks
 from tests.builders import KEYRING
 
@@ -25,7 +25,7 @@ def test_every_form_has_its_answer_and_its_letter(server_folders):
     words = ["--rounds", "1", "--seconds", "2", "--rate", "20", "--at-once", "60", "--letters", "200", "--json"]
     run = subprocess.run(
         [sys.executable, "-m", "newsletter.cli", "bench", "signup", "--folder", str(server_folders), *words],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
         capture_output=True,
         text=True,
         check=False,
