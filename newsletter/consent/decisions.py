@@ -71,10 +71,9 @@ def withdraw(
 def refuse(session: Session, keyring: Keyring, signup: Signup, *, trace: Trace | None, now: datetime) -> None:
     """Suppress this address for good, with every spelling of its inbox, even if somebody signs it up again.
 
-    It also ends every subscription of that inbox. Only its owner can undo it. Repeating it is harmless.
+    It also ends every subscription of that inbox. Only its owner can undo it. Repeating it is harmless; after it was
+    undone, it holds again.
     """
-    if signup.state == SignupState.REFUSED:
-        return
     _close_allowed_letters(session, keyring, signup.address_key)
     for subscriber in suppressions.add(session, keyring, signup.address_key, suppressions.Reason.NEVER, now=now):
         how = LINK if subscriber.address_key == signup.address_key else LINK_TO_OTHER_SPELLING

@@ -32,7 +32,7 @@ STATUS: dict[type[Refused], int] = {
     Refused: 400,
 }
 TITLES: dict[type[Refused], str] = {
-    LinkUnreadable: "This link is incomplete",
+    LinkUnreadable: "This link does not work",
     TooLarge: "The request is too large",
     Malformed: "Please check the form",
     Refused: "We could not accept your request",
@@ -48,7 +48,7 @@ def install(app: FastAPI) -> None:
 
 def wants_json(request: Request) -> bool:
     """Whether the client is a program: it sent JSON, or accepts JSON but not HTML."""
-    sent, accepted = request.headers.get("content-type", ""), request.headers.get("accept", "")
+    sent, accepted = (request.headers.get(name, "").lower() for name in ("content-type", "accept"))
     return sent.startswith("application/json") or ("json" in accepted and "html" not in accepted)
 
 
@@ -78,8 +78,8 @@ def _http_error(request: Request, error: Exception) -> Response:
         answer = site.page(
             "refused",
             status=error.status_code,
-            title="This request is not supported",
-            explanation=f"The server answered: {error.detail}.",
+            title="This page opens only when a form is sent",
+            explanation="Have you just signed up? Then look into your inbox for our letter.",
             remedy=None,
         )
     answer.headers.update(headers or {})

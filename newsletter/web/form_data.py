@@ -26,7 +26,9 @@ UTF_8 = "utf-8"
 # A browser writes characters that the page's charset lacks as references (HTML, section "form submission").
 REFERENCE = re.compile(r"&#(\d{1,7});")
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-UNREADABLE_TEXT = "We could not read some letters: they did not arrive as UTF-8. Please use the newsletter's own page."
+UNREADABLE_TEXT = (
+    "We could not read some characters: they did not arrive as UTF-8. Please use the newsletter's own page."
+)
 
 
 class Part(NamedTuple):

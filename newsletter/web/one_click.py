@@ -20,7 +20,8 @@ from newsletter.web.form_data import FormData
 ONE_CLICK = {"List-Unsubscribe": ["One-Click"]}
 NAME, VALUE = "list-unsubscribe", "one-click"
 SEPARATORS = re.compile(r"[&;\r\n]+")
-AROUND = " \t\r\n\0\"'<>\u00a0\ufeff"  # blanks, quotes and the like, around a name or a value
+# Blanks, quotes, a byte order mark and the like, around a name or a value; U+FFFD is a byte that is not UTF-8.
+AROUND = " \t\r\n\0\"'<>\u00a0\ufeff\ufffd"
 # The header of the pair in a multipart body.
 HEADER = re.compile(r'\bname="?list-unsubscribe"?[ \t]*(;|$)', re.IGNORECASE)
 
@@ -37,7 +38,7 @@ async def parse_unsubscription(request: Request) -> FormData:
 
 def _pairs(body: bytes, content_type: str, query: str) -> Iterator[tuple[str, str]]:
     """Yield each name and value that the request may mean."""
-    text = unquote_plus(body.decode("latin-1"))
+    text = unquote_plus(body.decode(errors="replace"))
     for pair in SEPARATORS.split(f"{text}&{unquote_plus(query)}"):
         name, _, value = pair.partition("=")
         yield name, value

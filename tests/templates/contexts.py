@@ -195,10 +195,11 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
     "never": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
     "never_done": {"usual": SITE, "long": LONG_SITE},
     "letter_preferences": {
-        "usual": SITE | {"address": ADDRESS, "is_subscribed": True, "has_run_out": False},
-        "left": LONG_SITE | {"address": LONG_ADDRESS, "is_subscribed": False, "has_run_out": False},
-        "old": NOBODY | {"address": ADDRESS, "is_subscribed": False, "has_run_out": False},
-        "late": NOBODY | {"address": ADDRESS, "is_subscribed": False, "has_run_out": True},
+        "usual": SITE | {"address": ADDRESS, "standing": "subscribed", "has_run_out": False},
+        "left": LONG_SITE | {"address": LONG_ADDRESS, "standing": "left", "has_run_out": False},
+        "asked": SITE | {"address": ADDRESS, "standing": "asked", "has_run_out": False},
+        "old": NOBODY | {"address": ADDRESS, "standing": None, "has_run_out": False},
+        "late": NOBODY | {"address": ADDRESS, "standing": None, "has_run_out": True},
     },
     "link_mailed": {
         "usual": SITE | {"address": ADDRESS, "hours": 12},
@@ -277,7 +278,7 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
     "refused": {
         "usual": SITE
         | {
-            "title": "This link is incomplete",
+            "title": "This link does not work",
             "explanation": "A part of it is missing.",
             "remedy": "Open it once more from the letter.",
         },

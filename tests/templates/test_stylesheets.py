@@ -18,3 +18,7 @@ def test_the_stylesheets_load_nothing():
 def test_colors_are_defined_once_and_used_by_name():
     rules = (STATIC / "base.css").read_text()
     assert set(re.findall(r"#[0-9a-f]{3,8}\b", rules)) <= {"#fff", "#000a"}  # a letter's own paper; a dialog's shade
+
+
+def test_no_word_is_wider_than_its_page():
+    assert re.search(r"^html \{[^}]*overflow-wrap: anywhere", (STATIC / "base.css").read_text(), re.MULTILINE)

@@ -152,7 +152,7 @@ def test_a_name_in_latin_1_is_read_if_the_page_says_so_and_refused_in_words_if_n
         undeclared = urlencoded(fields, "latin-1")
         answer = service.browser.post("/subscribe", content=undeclared, headers={"Content-Type": FORM})
         assert answer.status_code == 422
-        assert "could not read some letters" in answer.text
+        assert "could not read some characters" in answer.text
         declared = undeclared + b"&_charset_=ISO-8859-1"
         assert service.browser.post("/subscribe", content=declared, headers={"Content-Type": FORM}).status_code == 202
         with service.site.database.reading() as session:

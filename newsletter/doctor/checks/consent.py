@@ -44,7 +44,7 @@ def signups(session: Session) -> Iterator[Finding]:
 
 def _without_letter(number: int) -> Finding:
     says = "it is marked asked, but it has no confirmation letter"
-    remedy = "It expires 72 hours after it was received. The person can sign up again."
+    remedy = "It expires 72 hours after the letter was due. The person can sign up again."
     return Finding(Check.SIGNUPS, f"sign-up {number}", says, remedy=remedy)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from newsletter import addresses
 from newsletter.consent import confirmation_links, decisions
 from newsletter.consent.confirmation_links import ConfirmationLink, LinkUse
-from newsletter.consent.signups import SignupState
+from newsletter.consent.subscribers import Standing
 from newsletter.content.digests import digests
 from newsletter.errors import LinkExpired
 from newsletter.links import Purpose
@@ -59,7 +59,8 @@ def _confirm_page(site: Site, session: Session, link: ConfirmationLink, *, statu
 def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:
     """Say why the link confirms nothing now."""
     if use is LinkUse.CONFIRMED:
-        return _about(site, link, "already_confirmed")
+        subscribed = [each for each in link.newsletters if each.standing is Standing.SUBSCRIBED]
+        return _about(site, link, "already_confirmed", newsletters=subscribed)
     if use is LinkUse.WITHDRAWN:
         return _about(site, link, "withdrawn_since", status=410)
     raise LinkExpired
@@ -85,7 +86,7 @@ def never(
 
 
 def _never_page(site: Site, link: ConfirmationLink, *, status: int = 200) -> HTMLResponse:
-    if link.signup.state is SignupState.REFUSED:
+    if link.is_refused:
         return _about(site, link, "never_done")
     return _about(site, link, "never", status=status)
 

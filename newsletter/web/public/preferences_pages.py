@@ -16,7 +16,7 @@ from newsletter import addresses, templating
 from newsletter.consent import decisions, subscribers
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.content.digests import digests
-from newsletter.errors import LinkExpired, LinkUnreadable, Malformed
+from newsletter.errors import LinkExpired, LinkUnreadable
 from newsletter.links import FRESH_LIFETIME, Purpose, fresh_until, is_fresh
 from newsletter.mail.mailings import preference_links
 from newsletter.newsletters import Newsletter
@@ -40,14 +40,16 @@ class PreferencesLink(NamedTuple):
 @router.get("/preferences/{token}")
 def preferences_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show the page of the link's kind."""
-    link = _read(site, token)
-    return _all(site, session, link) if link.is_fresh else _of_letter(site, session, link)
+    return _page(site, session, _read(site, token))
 
 
 @router.post("/preferences/{token}")
 @route_rules(body_limit=FORM_BODY_BYTES)
 def preferences(token: str, form: RequestForm, site: CurrentSite, trace: RequestTrace) -> HTMLResponse:
-    """Do what the pressed button says: mail a fresh link, or stop newsletters."""
+    """Do what the pressed button says: mail a fresh link, or stop newsletters.
+
+    A POST without a button of the page changes nothing: its answer is the page again.
+    """
     link = _read(site, token)
     if is_checked(form, "link"):
         return _mail_link(site, link)
@@ -57,6 +59,8 @@ def preferences(token: str, form: RequestForm, site: CurrentSite, trace: Request
             raise LinkExpired
         if is_checked(form, "save") and not link.is_fresh:
             return _of_letter(site, session, link, is_too_late=True)
+        if not _pressed(link, form):
+            return _page(site, session, link, status=422)
         dropped = _dropped(session, link, form)
         how = "preferences page"
         stopped = decisions.withdraw(session, subscriber, newsletters=dropped, how=how, trace=trace, now=site.now())
@@ -75,14 +79,23 @@ def _read(site: Site, token: str) -> PreferencesLink:
     return PreferencesLink(subscriber, newsletter=of_newsletter[0] if of_newsletter else None)
 
 
+def _page(site: Site, session: Session, link: PreferencesLink, *, status: int = 200) -> HTMLResponse:
+    show = _all if link.is_fresh else _of_letter
+    return show(site, session, link, status=status)
+
+
+def _pressed(link: PreferencesLink, form: FormData) -> bool:
+    """Whether a button that stops newsletters was pressed, one that the link's page has."""
+    own = "save" if link.is_fresh else "leave" if link.newsletter is not None else "all"
+    return is_checked(form, "all") or is_checked(form, own)
+
+
 def _dropped(session: Session, link: PreferencesLink, form: FormData) -> list[int] | None:
-    """Return the newsletters that the pressed button stops; None: all. Raises Malformed if no button was pressed."""
+    """Return the newsletters that the pressed button stops; None: all."""
     if is_checked(form, "all"):
         return None
-    if is_checked(form, "leave") and link.newsletter is not None:
+    if link.newsletter is not None:
         return [link.newsletter]
-    if not is_checked(form, "save"):
-        raise Malformed("save", "Use one of the buttons on the page.")
     kept = form.get("newsletters", ())
     # The form does not list subscriptions that wait for confirmation, so their absence from it means nothing.
     shown = [row for row in _newsletters(session, link) if row.standing is Standing.SUBSCRIBED]
@@ -112,7 +125,9 @@ def _mail_link(site: Site, link: PreferencesLink) -> HTMLResponse:
     )
 
 
-def _of_letter(site: Site, session: Session, link: PreferencesLink, *, is_too_late: bool = False) -> HTMLResponse:
+def _of_letter(
+    site: Site, session: Session, link: PreferencesLink, *, status: int = 200, is_too_late: bool = False
+) -> HTMLResponse:
     """Show what a letter's link can do; a fresh link that has run out can do as much.
 
     `is_too_late`: the reader saved a page of all newsletters for which the link no longer suffices.
@@ -120,10 +135,10 @@ def _of_letter(site: Site, session: Session, link: PreferencesLink, *, is_too_la
     about, has_run_out = _about(session, link), is_too_late or link.minute is not None
     return site.page(
         "letter_preferences",
-        status=410 if has_run_out else 200,
+        status=410 if has_run_out else status,
         newsletter=about if link.newsletter else None,
         address=addresses.mask(about.address),
-        is_subscribed=link.newsletter is not None and about.standing not in (None, Standing.LEFT),
+        standing=about.standing if link.newsletter else None,
         has_run_out=has_run_out,
     )
 
@@ -162,7 +177,9 @@ def _with_newsletters(about: Select[Any]) -> Select[Any]:
     )
 
 
-def _all(site: Site, session: Session, link: PreferencesLink, *, stopped: list[int] | None = None) -> HTMLResponse:
+def _all(
+    site: Site, session: Session, link: PreferencesLink, *, status: int = 200, stopped: list[int] | None = None
+) -> HTMLResponse:
     """Show all newsletters; `stopped` are those that this POST stopped."""
     offered = _newsletters(session, link)
     if not offered or link.minute is None:
@@ -172,6 +189,7 @@ def _all(site: Site, session: Session, link: PreferencesLink, *, stopped: list[i
     shown = subscribed[0] if subscribed else offered[0]
     return site.page(
         "preferences",
+        status=status,
         newsletter=shown if subscribed else None,
         publisher=shown.publisher,
         address=addresses.mask(shown.address),

@@ -38,9 +38,10 @@ def unsubscribe(
     A POST without that pair and without the button's field changes nothing: its answer is the page with the button.
     """
     one_click = form == ONE_CLICK
-    everything = is_checked(form, "all") and not one_click
+    pressed = is_checked(form, "unsubscribe")
+    everything = pressed and is_checked(form, "all")
     subscriber_id, newsletter_id = site.links.read(token, Purpose.UNSUBSCRIBE)
-    if not (one_click or is_checked(form, "unsubscribe") or everything):
+    if not (one_click or pressed):
         return _button_page(site, _read(session, subscriber_id, newsletter_id), status=422)
     stopped: Sequence[int] = ()
     if subscriber := subscribers.lock_by_id(session, subscriber_id):

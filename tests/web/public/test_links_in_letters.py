@@ -187,6 +187,15 @@ def test_only_the_buttons_own_field_confirms_or_refuses(service, path):
     assert service.rows() == before
 
 
+@pytest.mark.parametrize("data", [{}, {"x": "1"}, {"all": "yes"}, {"unsubscribe": "no", "all": "yes"}])
+def test_only_the_button_or_the_one_click_pair_unsubscribes(service, data):
+    link = service.link(service.reader(ANA), "u")
+    page, before = service.browser.get(link).text, service.rows()
+    answer = service.browser.post(link, data=data)
+    assert (answer.status_code, answer.text) == (422, page), "the page with the button"
+    assert service.rows() == before
+
+
 def test_the_button_of_one_page_does_nothing_on_another(service):
     letter = confirmation_letter(service)
     before = service.rows()

@@ -92,3 +92,25 @@ def test_never_in_the_allowed_letter_ends_it_again(service):
     service.sign_up(PLAIN)
     service.run()
     assert len(service.letters()) == letters
+
+
+def test_never_holds_again_after_it_was_lifted_also_by_the_link_that_said_it_first(service):
+    service.newsletter()
+    says_never(service, PLAIN)
+    first = service.link(service.letters(to=PLAIN)[-1], "never")
+    with service.site.database.writing() as session:
+        by = {"actor": "cli:eve", "now": service.clock()}
+        operator_decisions.allow_letter(session, service.context.keyring, PLAIN, reason="called", **by)
+    service.clock.advance(hours=1)
+    service.reader(PLAIN)
+    assert standings(service) == {PLAIN: Standing.SUBSCRIBED}
+    assert "Never write to this address again?" in service.browser.get(first).text
+    assert "We will not write" in service.browser.post(first, data={"never": "yes"}).text
+    assert standings(service) == {PLAIN: Standing.LEFT}
+    assert "We will not write" in service.browser.get(first).text
+    service.clock.advance(days=2)
+    letters = len(service.letters())
+    service.sign_up(PLAIN)
+    service.run()
+    assert len(service.letters()) == letters
+    assert findings(service) == []

@@ -115,8 +115,24 @@ def test_no_other_post_to_a_letters_link_changes_anything(service, slug, data):
     before = service.rows()
     answer = service.browser.post(letter_link(service, slug), data=data)
     assert answer.status_code in (410, 422)
+    assert "Unsubscribe from everything</button>" in answer.text
     assert not [name for name in NAMES if name in answer.text]
     assert service.rows() == before
+
+
+@pytest.mark.parametrize("data", [{}, {"x": "1"}, {"newsletters": "morning"}, {"leave": "yes"}])
+def test_a_post_without_a_button_of_the_page_of_all_newsletters_shows_the_page_again(service, data):
+    link, before = fresh_link(service), service.rows()
+    answer = service.browser.post(link, data=data)
+    assert (answer.status_code, answer.text) == (422, service.browser.get(link).text)
+    assert service.rows() == before
+
+
+def test_who_has_come_back_but_not_confirmed_is_told_so(service):
+    link = letter_link(service, "weekend")
+    assert "You have not confirmed The Weekend Letter yet" in service.browser.get(link).text
+    service.browser.post(link, data={"leave": "yes"})
+    assert standings(service) == BEFORE | {"weekend": Standing.LEFT}
 
 
 def test_a_link_of_an_older_release_cannot_leave_one_newsletter(service):

@@ -38,10 +38,11 @@ def test_a_sign_up_writes_one_row_and_nothing_else(service):
     assert len(after["signups"]) == 1
 
 
-def test_a_program_signs_up_with_json(service):
+@pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=UTF-8"])
+def test_a_program_signs_up_with_json(service, kind):
     form = service.form()
     body = {**form, "newsletters": ["morning"], "consent": True, "wording": int(form["wording"]), "email": GOOD}
-    answer = service.browser.post("/subscribe", json=body)
+    answer = service.browser.post("/subscribe", content=json.dumps(body), headers={"Content-Type": kind})
     assert answer.status_code == 202
     assert answer.json().keys() == {"message"}
 
@@ -230,3 +231,9 @@ def test_a_sign_up_that_fails_does_not_delay_the_next(service):
             SignupState.FAILED,
             SignupState.ASKED,
         ]
+
+
+def test_who_opens_the_page_after_a_sign_up_again_is_sent_to_the_inbox(service):
+    answer = service.browser.get("/subscribe")
+    assert answer.status_code == 405
+    assert "look into your inbox" in answer.text
