@@ -1,7 +1,11 @@
 """The letters that the relay kept, and what their links open."""
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,8 +13,9 @@ from urllib.parse import urlsplit
 import httpx2
 from selectolax.lexbor import LexborHTMLParser
 
-from tests.chaos.relay_log import Arrival
+from tests.chaos.relay_log import TAKEN, Arrival
 
+PREFERENCES = re.compile(rb"/preferences/[\w.-]+")
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}  # RFC 8058
 
 
@@ -30,6 +35,23 @@ class Letters:
         words = [str(letter["List-Unsubscribe"] or "").strip("<> "), *(text.get_content().split() if text else ())]
         paths = [urlsplit(word).path for word in words if word.startswith("http://127.0.0.1")]
         return {path.split("/")[1]: path for path in paths}
+
+    def apart_from_preferences(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        """Return the arrivals, with one digest for all repeats that differ in the link to the preferences alone.
+
+        The link of the release before names no newsletter. So a letter that one release repeats for the other has that
+        release's link, and both links open on both sites.
+        """
+        taken = Counter(one.message_id for one in arrivals if one.outcome == TAKEN)  # the relay keeps these
+        is_repeated = [one.outcome == TAKEN and taken[one.message_id] > 1 for one in arrivals]
+        return [
+            one._replace(digest=self._digest(one)) if repeated else one
+            for one, repeated in zip(arrivals, is_repeated, strict=True)
+        ]
+
+    def _digest(self, arrival: Arrival) -> str:
+        content = (self._folder / arrival.digest).read_bytes().replace(b"=\r\n", b"")  # RFC 2045 section 6.7, rule 5
+        return sha256(PREFERENCES.sub(b"", content)).hexdigest()
 
 
 class Browser:
