@@ -83,7 +83,7 @@ def _address(offered: OfferedNewsletters, value: str) -> Address:
     raise Malformed(
         "email",
         f"We cannot send to an address with “{foreign}” before the @-sign. Enter another address of yours, "
-        "with only the letters a to z there.",
+        "with plain letters from a to z and digits there.",
     )
 
 
