@@ -20,9 +20,7 @@ app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.command()(doctor_domain.domain)
 
 SOUND = "ok: each letter's deliveries add up to its audience, and subscriptions agree with the ledger"
-KEYLESS = Remark(
-    "suppressed", "subscribers", "not compared with the suppressions: the secret keys are missing or wrong"
-)
+KEYLESS = Remark("suppressed", "subscribers", "not compared with the suppressions: that takes the right secret keys")
 RESTORE_KEYS = (
     "Restore the former NEWSLETTER_SECRET_KEYS, or the file secret_key in the data folder. Without them, links in sent "
     "letters do not work, and addresses that must never be written to are not recognized."

@@ -32,7 +32,7 @@ from sqlalchemy.orm import Session, aliased
 
 from newsletter.consent.signups import LINK_LIFETIME, RECEIVED, Signup
 from newsletter.store import bulk_rows
-from newsletter.store.database import ID_TYPE, UtcDateTime
+from newsletter.store.database import ID_TYPE, UtcDateTime, is_on_sqlite
 
 NO_ID = 0  # before every row's
 SIGNUPS = Signup.__table__.c
@@ -103,7 +103,7 @@ def _claim(session: Session, limit: int, after: str | None, parameters: Mapping[
 @contextmanager
 def in_index_order(session: Session) -> Iterator[None]:
     """Let PostgreSQL read the queues in the order of their indexes during the block, and no other way."""
-    if session.get_bind().dialect.name == "sqlite":
+    if is_on_sqlite(session):
         yield
         return
     session.execute(select(*(func.set_config(setting, "off", True) for setting in _INDEX_ORDER)))
@@ -135,7 +135,7 @@ def take(
     session: Session, queue: SignupQueue, after: Mapping[str, int], *, each: int, parameters: Mapping[str, Any]
 ) -> Sequence[SignupRow]:
     """Lock and return the first `each` sign-ups of each of these networks, by network the ones after an id."""
-    on_sqlite = session.get_bind().dialect.name == "sqlite"
+    on_sqlite = is_on_sqlite(session)
     given = bulk_rows.encode({"network_key": network, "after": last} for network, last in after.items())
     statement = _taking(queue, on_sqlite=on_sqlite)
     return session.execute(statement, {"networks": given, "each": each, **parameters}).all()

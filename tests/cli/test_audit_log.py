@@ -39,7 +39,7 @@ EVE = "eve@press.example"
 READER, REFUSER = "reader@example.org", "refuser@example.org"
 
 # These migrate the database as `migrate` does, or use their own, and run until they are stopped.
-WHOLE_SERVICE_COMMANDS = {"demo", "serve", "bench delivery", "bench feeds"}
+WHOLE_SERVICE_COMMANDS = {"demo", "serve", "bench delivery", "bench feeds", "bench signup"}
 TABLES_OF_THE_SETTINGS = {"known_keys"}  # written when a command starts, from the settings
 
 NEWSLETTER_OPTIONS = ("--name", "N", "--publisher", "P", "--sender", "a@press.example", "--postal-address", "S")
@@ -56,6 +56,7 @@ READING = {
     "issues status": (),
     "operators list": (),
     "operators acts": (),
+    "signups pressure": (),
 }
 CHANGING = {
     "migrate": (),  # it publishes a consent wording again whose form has changed

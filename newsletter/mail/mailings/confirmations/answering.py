@@ -17,6 +17,7 @@ from newsletter.mail.mailings.confirmations import known as known_people
 from newsletter.mail.mailings.confirmations import rules, texts, writing
 from newsletter.mail.mailings.confirmations.rules import Known
 from newsletter.mail.mailings.confirmations.writing import Drawing, OwedLetter
+from newsletter.store.database import is_on_sqlite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,5 +95,5 @@ def _use_indexes(session: Session) -> None:
     A connection keeps the plans of these checks. Made while a table was small, they would read all of it for each row
     until the next ANALYZE: in a flood that multiplies the work.
     """
-    if session.get_bind().dialect.name != "sqlite":
+    if not is_on_sqlite(session):
         session.execute(select(func.set_config("enable_seqscan", "off", True)))
