@@ -131,16 +131,21 @@ class Database:
             self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self.disk_full_at = -math.inf  # monotonic: when a statement last failed because the disk was full
         event.listen(self.engine, "handle_error", self._note_full_disk)
-        self._is_closed = False
+        self._times_closed = 0
         for engine in {self.engine, self._reader} if self.is_sqlite else {self.engine}:
+            event.listen(engine, "connect", self._note_opening)
             event.listen(engine, "checkin", self._close_late)
 
     def _note_full_disk(self, context: ExceptionContext) -> None:
         if is_disk_full(context.original_exception):
             self.disk_full_at = time.monotonic()
 
-    def _close_late(self, _: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
-        if self._is_closed:  # its pool is no longer used, so nothing else would close it
+    def _note_opening(self, _: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        record.info["times_closed"] = self._times_closed
+
+    def _close_late(self, connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        # Closing left this connection's pool, so nothing else would close it. A later use opens a pool of its own.
+        if connection is not None and record.info["times_closed"] != self._times_closed:
             record.invalidate()
 
     @contextmanager
@@ -168,8 +173,11 @@ class Database:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
-        """Close all connections; one that a thread still uses is closed when the thread returns it."""
-        self._is_closed = True
+        """Close all connections; one that a thread still uses is closed when the thread returns it.
+
+        A later session opens new ones.
+        """
+        self._times_closed += 1
         self._reader.dispose()
         self.engine.dispose()
 

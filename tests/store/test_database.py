@@ -225,3 +225,18 @@ def test_a_connection_that_is_used_while_the_database_closes_is_closed_when_it_i
     for driver in drivers:
         with pytest.raises(Exception, match="closed"):
             driver.execute("SELECT 1")
+
+
+def test_a_database_that_is_used_again_after_it_was_closed_keeps_its_new_connections(database):
+    other = Database(database.url)
+
+    def driver():
+        with other.writing() as session:
+            return session.connection().connection.driver_connection
+
+    before = driver()
+    other.close()
+    after = [driver(), driver()]
+    other.close()
+    assert before is not after[0]
+    assert after[0] is after[1]
