@@ -92,13 +92,9 @@ PRIVATE = {
 }
 
 
-def test_all_files_are_the_owners_alone_whatever_the_umask_is(tmp_path):
-    assert started(tmp_path / "var") == PRIVATE
-
-
-def test_files_of_an_older_release_become_the_owners_alone_at_the_next_start(tmp_path):
+def test_all_files_are_the_owners_alone_whatever_the_umask_is_and_those_of_an_older_release_become_so(tmp_path):
     folder = tmp_path / "var"
-    started(folder)
+    assert started(folder) == PRIVATE
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o777 if path.is_dir() else 0o666)
     assert started(folder) == PRIVATE

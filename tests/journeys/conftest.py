@@ -70,7 +70,7 @@ SERVERS = (pytest.mark.postgresql, pytest.mark.smtp)
 @pytest.fixture(
     params=[
         "embedded",
-        pytest.param("embedded_on_servers", marks=SERVERS),
+        pytest.param("embedded_on_servers", marks=[*SERVERS, pytest.mark.slow]),
         pytest.param("processes", marks=[*SERVERS, pytest.mark.redis]),
     ]
 )

@@ -87,6 +87,7 @@ def confirmations(session: Session) -> dict[DeliveryStatus, int]:
     return {status: n for (kind, status), n in states.items() if kind is LetterKind.CONFIRMATION and n}
 
 
+@pytest.mark.slow
 def test_five_thousand_old_letters_become_one_total_in_batches_of_few_statements(database):
     statuses = [status for status, _ in zip(cycle(FINAL), range(5000), strict=False)]
     with database.writing() as session:
@@ -114,7 +115,7 @@ def test_five_thousand_old_letters_become_one_total_in_batches_of_few_statements
         assert dict(kept) == {sheet.sha256: sheet.source for sheet in TEXTS}
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     statuses=st.lists(st.sampled_from([*FINAL, DeliveryStatus.QUEUED, DeliveryStatus.IN_DOUBT]), max_size=12),
     limit=st.integers(1, 5),

@@ -95,6 +95,7 @@ def test_the_link_of_a_letter_from_the_slow_lane_works_for_72_hours_from_its_sen
     assert service.browser.post(service.link(late[0], "confirm"), data={"confirm": "yes"}).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_sign_up_without_a_turn_in_24_hours_lapses_and_the_log_says_so(service, caplog):
     caplog.set_level(logging.INFO)
     for number in range(300):
@@ -137,6 +138,7 @@ def test_an_emptied_redis_or_another_worker_process_opens_no_limit(service):
     assert len(service.letters()) == 10
 
 
+@pytest.mark.slow
 def test_a_visitor_from_elsewhere_waits_seconds_in_the_midst_of_a_flood_however_high_the_limits_are(unlimited):
     monotonic = FakeMonotonic()
     relay = FakeTransport(monotonic=monotonic, seconds=1 / 14, connections=2)

@@ -421,7 +421,7 @@ def cost(session, *, worker: int, **options) -> int:
     return blocks_read(session) - before
 
 
-@pytest.mark.parametrize("left", [0.05, 0.1])
+@pytest.mark.parametrize("left", [0.05, pytest.param(0.1, marks=pytest.mark.slow)])
 def test_a_claim_reads_no_more_if_the_statistics_date_from_the_end_of_an_issue(postgresql, left):
     """PostgreSQL then expects few waiting rows, and reading and sorting them all seems cheap."""
     with postgresql.writing() as session:

@@ -6,7 +6,7 @@ import quopri
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.mail.transport import replies
@@ -100,6 +100,7 @@ def test_short_credentials_go_with_the_whole_of_auth_plain_also_if_its_end_is_cu
         assert hide(f"bad: {plain[:end]}") == "bad: <credential>"
 
 
+@settings(max_examples=25)
 @given(
     user=st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF, exclude_characters="@"), min_size=3, max_size=20),
     password=st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=3, max_size=30),
