@@ -164,8 +164,8 @@ def signup(
         processes=processes,
         connections=connections,
     )
-    # Its visitors come from a thousand domains: the limit of a domain is the service's own.
-    limits = {"CONFIRMATIONS_PER_DOMAIN": ""}
+    # Its visitors come from thousands of networks and a thousand domains: these limits are the service's own.
+    limits = {f"CONFIRMATIONS_PER_{part}": "" for part in ("HOST", "NETWORK", "DOMAIN")}
     with unwinding_on_signals(), environment.running(folder, database=database, redis_url=redis, **limits) as servers:
         figures = SignupBenchmark(servers, options, ProgressOutput(console.err)).run()
     typer.echo(json.dumps(figures) if as_json else signup_report(figures))

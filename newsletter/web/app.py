@@ -29,7 +29,7 @@ from newsletter.web.site import Site
 
 # Seconds between two wake-ups of the workers. The first sign-up wakes them at once; a message costs the site as much
 # processor time as a sign-up, so those that follow share one.
-WAKE_INTERVAL = 0.2
+WAKE_INTERVAL = 0.5
 
 
 def create_app(
