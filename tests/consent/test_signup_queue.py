@@ -103,6 +103,7 @@ def test_a_claim_takes_the_same_few_statements_however_long_the_queue_is(databas
     assert len(statements) <= 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("elsewhere", [["z"], [f"n{number}" for number in range(50)]])
 def test_a_claim_reads_only_what_it_takes_however_long_the_queue_is(postgresql_database, elsewhere):
     begin = postgresql_database.writing

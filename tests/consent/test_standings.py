@@ -2,6 +2,7 @@
 
 from contextlib import closing
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
@@ -17,6 +18,7 @@ from tests.servers.databases import opened
 HISTORIES = st.lists(st.lists(st.sampled_from(list(Event)), max_size=7), min_size=1, max_size=4)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories=HISTORIES)
 def test_one_statement_derives_the_same_standings_as_the_fold_over_each_history(sqlite_url, histories):

@@ -258,6 +258,7 @@ def test_workers_that_fold_at_the_same_time_count_each_letter_once(database: Dat
         assert examination.examine(session) == []
 
 
+@pytest.mark.slow
 def test_folding_reads_a_few_rows_of_many(postgresql_url):
     with closing(opened(postgresql_url)) as database, database.writing() as session:
         old_letters(session, [DeliveryStatus.SENT] * 5)

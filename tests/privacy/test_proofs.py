@@ -3,6 +3,7 @@
 from contextlib import closing
 from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy import select, text, update
 
 from newsletter.consent import ledger, subscribers
@@ -136,6 +137,7 @@ def test_proofs_are_erased_in_batches(begin, reading):
     assert kept_events(reading) == []
 
 
+@pytest.mark.slow
 def test_only_due_subscriptions_are_read(postgresql_url):
     with closing(opened(postgresql_url)) as database, database.writing() as session:
         newsletter = a_newsletter(session)

@@ -73,6 +73,7 @@ def test_whatever_redis_does_nothing_is_lost_and_no_process_ends(installation, t
     assert "Traceback" not in worker.output() + beat.output()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", [frozen, gone, emptied])
 def test_sending_goes_on_while_redis_is_away_and_after_it_is_back(installation, trouble):
     with installation.database.writing() as session:

@@ -90,6 +90,7 @@ def test_a_signal_to_end_always_sets_stop(body):
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_worker_ends_although_a_relay_hangs(installation):
     with installation.database.writing() as session:
         owed(session, 2)
@@ -104,6 +105,7 @@ def test_a_worker_ends_although_a_relay_hangs(installation):
     assert "Traceback" not in worker.output()
 
 
+@pytest.mark.slow
 def test_a_service_in_one_process_ends_although_a_relay_hangs(installation):
     with ScriptedServer(always={"DOT": SILENCE}) as hanging:
         port = str(free_port())
@@ -125,6 +127,7 @@ def test_beat_ends_at_once(installation):
     assert "Traceback" not in beat.output()
 
 
+@pytest.mark.slow
 def test_the_site_ends_although_a_visitor_is_in_the_middle_of_a_form(installation):
     port = free_port()
     web = installation.start("web", *WEB, "--port", str(port))

@@ -59,11 +59,23 @@ def in_the_lane(service: WholeService) -> int:
         ([f"a@d{n}.example" for n in range(15)], ["198.51.100.1"], 10),
         ([f"a@d{n}.example" for n in range(15)], ["2001:db8::1", "2001:db8::2"], 10),
         ([f"a@d{n}.example" for n in range(70)], [f"198.51.100.{n}" for n in range(70)], 60),
-        ([f"a@d{n}.example" for n in range(70)], [f"2001:db8:0:{n}::1" for n in range(70)], 60),
-        ([f"a{n}@one.example" for n in range(110)], [f"198.51.{n}.1" for n in range(110)], 100),
-        ([f"a{n}@gmail.com" for n in range(110)], [f"198.51.{n}.1" for n in range(110)], 110),
+        pytest.param(
+            [f"a@d{n}.example" for n in range(70)],
+            [f"2001:db8:0:{n}::1" for n in range(70)],
+            60,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            [f"a{n}@one.example" for n in range(110)],
+            [f"198.51.{n}.1" for n in range(110)],
+            100,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            [f"a{n}@gmail.com" for n in range(110)], [f"198.51.{n}.1" for n in range(110)], 110, marks=pytest.mark.slow
+        ),
         ([f"a@d{n}.example" for n in range(70)], ["10.0.0.1"], 70),
-        ([f"a@d{n}.example" for n in range(70)], ["fd00::1"], 70),
+        pytest.param([f"a@d{n}.example" for n in range(70)], ["fd00::1"], 70, marks=pytest.mark.slow),
     ],
 )
 def test_over_a_limit_a_letter_waits_for_the_next_hour(service, addresses, ips, letters_in_an_hour):

@@ -170,6 +170,7 @@ def test_two_workers_never_have_the_same_sign_up(postgresql_database):
         assert names(turn(other, now=NOON + HOUR)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("are_statistics_new", [True, False])
 @pytest.mark.parametrize("reached", [{"ip": "198.51.100.1", "number": 4}, {"domain": "example.org", "number": 6}, {}])
 def test_a_look_reads_few_rows_however_long_the_lane_is(postgresql_database, reached, are_statistics_new):

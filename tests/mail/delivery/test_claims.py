@@ -421,6 +421,7 @@ def cost(session, *, worker: int, **options) -> int:
     return blocks_read(session) - before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", [0.05, pytest.param(0.1, marks=pytest.mark.slow)])
 def test_a_claim_reads_no_more_if_the_statistics_date_from_the_end_of_an_issue(postgresql, left):
     """PostgreSQL then expects few waiting rows, and reading and sorting them all seems cheap."""
@@ -455,6 +456,7 @@ def test_a_claim_reads_no_more_on_a_connection_that_planned_for_a_small_table(po
         assert cost(session, worker=worker) < small + 100
 
 
+@pytest.mark.slow
 def test_a_claim_does_not_read_the_letters_of_a_paused_issue(postgresql):
     with postgresql.writing() as session:
         worker = a_worker(session)
@@ -468,6 +470,7 @@ def test_a_claim_does_not_read_the_letters_of_a_paused_issue(postgresql):
         assert cost(session, worker=worker) < alone + 50
 
 
+@pytest.mark.slow
 def test_a_claim_does_not_read_sent_letters_while_a_backup_holds_its_snapshot(postgresql):
     with postgresql.writing() as session:
         worker = a_worker(session)

@@ -375,6 +375,7 @@ def test_letters_of_a_claim_whose_commit_was_not_confirmed_are_sent_in_the_next_
 NO_MAILBOX = Reply(550, "5.1.1", "User unknown")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connections", [1, 20])
 def test_an_issue_with_too_many_refusals_stops_within_a_few_letters_and_others_go_on(harness, connections):
     bad, good = harness.owes(300), harness.owes(30)
@@ -554,6 +555,7 @@ class History(RuleBasedStateMachine):
         self.no_reader_gets_it_twice()
 
 
+@pytest.mark.slow
 def test_whatever_happens_the_counts_are_right_and_no_reader_gets_a_letter_twice(harness, database):
     examples = settings(max_examples=15 if database.is_sqlite else 8, stateful_step_count=15, deadline=None)
     run_state_machine_as_test(lambda: History(harness), settings=examples)

@@ -394,6 +394,7 @@ def test_when_held_letters_come_due_a_hundred_replies_to_later_ones_count(begin,
     assert mailing.is_paused is is_paused
 
 
+@pytest.mark.slow
 def test_a_count_of_retries_reads_ten_thousand_letters_at_most(postgresql_database):
     begin = postgresql_database.writing
     mailing = a_mailing(begin, 12_000)

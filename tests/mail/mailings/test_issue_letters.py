@@ -233,6 +233,7 @@ def test_an_unavailable_database_does_not_pause_the_issue(begin):
     assert send_approved(begin) == 1
 
 
+@pytest.mark.slow
 def test_sqlite_refuses_an_issue_to_more_than_twenty_thousand_readers(begin, database):
     with begin() as session:
         newsletter = a_newsletter(session)

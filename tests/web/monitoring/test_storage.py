@@ -60,6 +60,7 @@ def test_a_disk_without_room_or_without_inodes_is_full(tmp_path):
     assert told == ["ok", "full", "full"]
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_mounted_read_only_is_read_only(tmp_path):
     code = "from tests.web.monitoring.test_storage import *; print(disk_state(Path(sys.argv[1]), needs=1).value)"
     command = on_a_small_disk("4m,ro", tmp_path, sys.executable, "-c", code, str(tmp_path))
@@ -81,6 +82,7 @@ def answer(url: str) -> tuple[int, dict]:
         return error.code, json.load(error)
 
 
+@pytest.mark.slow
 def test_a_site_whose_disk_fills_up_is_not_ready_until_there_is_room(tmp_path):
     port, disk = free_port(), tmp_path / "disk"
     disk.mkdir()

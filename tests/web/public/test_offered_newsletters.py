@@ -101,6 +101,7 @@ def test_unknown_wordings_stay_unknown(service, cache, clock):
         assert cache.get(OfferedNames(("morning",), number)).wording(number) is None
 
 
+@pytest.mark.slow
 def test_older_wordings_fill_no_memory(service, cache, clock):
     older = [publish(service, f"Wording {number}.") for number in range(MAX_OLDER_WORDINGS + 5)]
     newest = publish(service, "Newest.")

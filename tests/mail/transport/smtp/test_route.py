@@ -456,6 +456,7 @@ def test_each_letter_is_taken_under_its_own_sender_while_one_in_ten_is_refused(p
         assert letter.body == b"".join(a_message(int(number)).body)
 
 
+@pytest.mark.slow
 @pytest.mark.smtp
 def test_each_letter_goes_through_a_real_postfix_under_its_own_sender_while_one_in_ten_is_refused():
     """Postfix refuses by `check_recipient_access`, and relays what it takes to a scripted server."""
