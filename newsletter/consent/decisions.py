@@ -78,7 +78,7 @@ def refuse(session: Session, keyring: Keyring, signup: Signup, *, trace: Trace |
     for subscriber in suppressions.add(session, keyring, signup.address_key, suppressions.Reason.NEVER, now=now):
         how = LINK if subscriber.address_key == signup.address_key else LINK_TO_OTHER_SPELLING
         end_for_never(session, subscriber, how=how, trace=trace, now=now)
-    signup.state = SignupState.REFUSED
+    signup.state, signup.slow_lane_at = SignupState.REFUSED, None  # it waits for no letter any more
     signup.forget_at = signups.link_ends_at(signup)  # a confirmed sign-up may have been kept for longer
     session.flush()
 
