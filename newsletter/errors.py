@@ -13,41 +13,57 @@
     ├── PictureUnsuitable   the document is no picture that can lead an article
     └── HeaderError, FieldError   a letter cannot be written like this
 
-The type determines what to do next; the class docstring is the default message. Nothing here knows HTTP or SMTP:
-web/failures.py and the mail transports translate.
+The type determines what to do next. What a visitor may see is a `Translatable`, which the page puts into the visitor's
+language; the command line and logs show it in English. Nothing here knows HTTP or SMTP: web/failures.py and the mail
+transports translate.
 """
+
+from newsletter.languages.translatable import Translatable, translatable
 
 
 class NewsletterError(Exception):
-    """An error with a message for people."""
+    """An error with a message for people; `told` is the message, Translatable if visitors may see it."""
 
-    def __str__(self) -> str:
-        return super().__str__() or (self.__doc__ or "").strip().splitlines()[0]
+    default: Translatable | str = translatable("Something went wrong.")
+
+    def __init__(self, told: Translatable | str | None = None) -> None:
+        self.told = self.default if told is None else told
+        super().__init__(str(self.told))
 
 
 class Misconfigured(NewsletterError):
     """A setting is wrong or missing."""
 
+    default = "A setting is wrong or missing."
+
 
 class Refused(NewsletterError):
-    """We could not accept your request."""
+    """The visitor or operator asked for something that cannot be done."""
+
+    default = translatable("We could not accept your request.")
 
 
 class Malformed(Refused):
     """A field has an invalid value."""
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, field: str, told: Translatable | str) -> None:
+        super().__init__(told)
         self.field = field
 
 
 class LinkUnreadable(Refused):
-    """This link is incomplete. Please open it from the letter again, or copy all of it."""
+    """A link is incomplete, mistyped or for another purpose."""
+
+    default = translatable("This link is incomplete. Please open it from the letter again, or copy all of it.")
 
 
 class LinkExpired(Refused):
-    """This link has expired. If you want the newsletter, please sign up again."""
+    """A link is no longer valid."""
+
+    default = translatable("This link has expired. If you want the newsletter, please sign up again.")
 
 
 class NotFound(Refused):
-    """There is nothing with that name here."""
+    """There is nothing of that name."""
+
+    default = translatable("There is nothing with that name here.")

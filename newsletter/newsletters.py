@@ -9,11 +9,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import addresses, audit_log, zones
 from newsletter.errors import Malformed, NotFound
+from newsletter.languages import tags
 from newsletter.store.database import Base
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 BRAND = re.compile(r"#[0-9a-f]{6}")
-LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")  # BCP 47, its common forms
 MAX_LIST_ID_CHARACTERS = 255  # RFC 2919 section 3
 
 
@@ -37,6 +37,10 @@ class Newsletter(Base):
     return_path_domain: Mapped[str | None] = mapped_column(
         String(255), default=None
     )  # A-labels; None: bounces go to the sender
+    # Further languages in which visitors may sign up, where words are published, and in which letters reach them.
+    other_languages: Mapped[list[Any] | None] = mapped_column(default=None)
+    sender_name: Mapped[str | None] = mapped_column(default=None)  # in From; None: the publisher's
+    logo_sha256: Mapped[str | None] = mapped_column(String(64), default=None)  # of a picture
     created_at: Mapped[datetime]
 
 
@@ -147,7 +151,7 @@ def _cleaned(field: str, value: str) -> str:
         case "sender" | "reply_to":
             return _mailbox(value, field=field)
         case "language":
-            if not LANGUAGE.fullmatch(value):
+            if not tags.TAG.fullmatch(value):
                 raise Malformed(field, f"“{value}” is not a language code such as en, de or pt-BR.")
         case "zone":
             zones.check(value)

@@ -4,22 +4,24 @@ A comment at the top of each template lists its context: rows or mappings, aware
 name raises (StrictUndefined), so that no letter is sent with a gap.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2.runtime import Context
+from markupsafe import Markup
 
 from newsletter import colors
 from newsletter.iris import uri
+from newsletter.languages import catalogues
+from newsletter.languages.languages import Language, language
+from newsletter.languages.tags import direction
 
-# Not strftime's, which depend on the process's locale.
-DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-MONTHS = ["January", "February", "March", "April", "May", "June", "July"]
-MONTHS += ["August", "September", "October", "November", "December"]
-RIGHT_TO_LEFT = {"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ku", "ps", "sd", "ug", "ur", "yi"}
+Templates = Callable[[str], Environment]  # by language tag
 
 
 def templates_dir() -> Path:
@@ -29,22 +31,50 @@ def templates_dir() -> Path:
     return installed if installed.is_dir() else package.parent / "templates"
 
 
-@cache
-def environment() -> Environment:
-    """Return the process's environment: it escapes in .html but not in .txt, and raises for missing names.
+def environment(tag: str = catalogues.DEFAULT) -> Environment:
+    """Return the process's environment of a language. It escapes in .html, not in .txt, and raises for missing names.
 
-    It is shared because it caches compiled templates, and compiling one takes longer than rendering it.
+    Templates find the language as `language`; a tag without a catalogue is English. An environment is shared because it
+    caches compiled templates, and compiling one takes longer than rendering it.
     """
+    return _environment(language(tag))
+
+
+@lru_cache(maxsize=64)
+def _environment(spoken: Language) -> Environment:
     made = Environment(
+        extensions=["jinja2.ext.i18n"],
         loader=FileSystemLoader(templates_dir()),
         autoescape=select_autoescape(enabled_extensions=("html",), default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (accents, day, direction, exactly, listed, local, one_line, uri, without_scheme, when):
+    for function in (accents, direction, local, one_line, uri, without_scheme):
         made.filters[function.__name__] = function
+    for name in ("day", "exactly", "listed", "number", "text", "when"):
+        made.filters[name] = getattr(spoken, name)
+    made.globals["language"] = spoken
+    made.policies["ext.i18n.trimmed"] = True
+    for name in ("gettext", "ngettext", "pgettext", "npgettext"):
+        made.globals[name] = _with_values(spoken, getattr(spoken, name))
+    made.globals["_"] = made.globals["gettext"]
+    made.newstyle_gettext = True  # type: ignore[attr-defined]  # of the extension: texts take their values as keywords
     return made
+
+
+def _with_values(spoken: Language, translate: Callable[..., str]) -> Callable[..., str]:
+    """Return the function that templates call: it inserts the values, escaped in HTML, as the language writes them."""
+
+    @pass_context
+    def translated(context: Context, /, *texts: Any, **values: Any) -> str:
+        text = translate(*texts)
+        if isinstance(texts[-1], int):
+            values.setdefault("num", texts[-1])
+        inserted = spoken.values(values)
+        return Markup(text) % inserted if context.eval_ctx.autoescape else text % inserted  # noqa: S704 - from the catalogue
+
+    return translated
 
 
 accents = colors.accents
@@ -55,38 +85,6 @@ def local(moment: datetime, zone: str) -> datetime:
     return moment.astimezone(ZoneInfo(zone))
 
 
-def day(moment: datetime) -> str:
-    """Return a date like "Thursday 22 October 2026"."""
-    return f"{DAYS[moment.weekday()]} {moment.day} {MONTHS[moment.month - 1]} {moment.year}"
-
-
-def when(moment: datetime) -> str:
-    """Return "Thursday 22 October 2026 at 08:14 (UTC+2)"; zone abbreviations are ambiguous, the offset is not."""
-    return f"{day(moment)} at {moment:%H:%M} ({_offset(moment)})"
-
-
-def exactly(moment: datetime) -> str:
-    """Return the same to the second: "Thursday 22 October 2026 at 08:14:07 (UTC+2)"."""
-    return f"{day(moment)} at {moment:%H:%M:%S} ({_offset(moment)})"
-
-
-def _offset(moment: datetime) -> str:
-    offset = moment.utcoffset()
-    if offset is None:
-        raise ValueError("a time without a zone cannot be shown")
-    minutes = round(offset.total_seconds() / 60)
-    if not minutes:
-        return "UTC"
-    hours, rest = divmod(abs(minutes), 60)
-    return f"UTC{'+' if minutes > 0 else '−'}{hours}" + (f":{rest:02}" if rest else "")  # noqa: RUF001, a true minus
-
-
-def listed(names: Iterable[str]) -> str:
-    """Return names as in a sentence: "A, B and C"."""
-    *rest, last = names
-    return f"{', '.join(rest)} and {last}" if rest else last
-
-
 def one_line(text: str) -> str:
     """Return the text on one line: in a letter's text part, a paragraph is one line."""
     return " ".join(text.split())
@@ -95,8 +93,3 @@ def one_line(text: str) -> str:
 def without_scheme(url: str) -> str:
     """Return a URL as people write it, without the scheme."""
     return url.partition("://")[2].rstrip("/") or url
-
-
-def direction(language: str) -> str:
-    """Return the direction of a language (BCP 47), rtl or ltr, for HTML's dir attribute."""
-    return "rtl" if language.lower().partition("-")[0] in RIGHT_TO_LEFT else "ltr"

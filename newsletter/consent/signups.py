@@ -71,6 +71,9 @@ class Signup(Base):
     # release before would answer a received one at once.
     slow_lane_at: Mapped[datetime | None] = mapped_column(default=None)
     lifts_suppression: Mapped[bool | None] = mapped_column(default=None)  # an operator allowed its letter
+    form_id: Mapped[int | None] = mapped_column(default=None)  # in `forms`; None: the release before stored the row
+    # BCP 47, of the person's letters and pages; None: that of the wording.
+    language: Mapped[str | None] = mapped_column(String(35), default=None)
     # 63 random bits. After a database is lost, an old link does not match the new row that gets the same id.
     nonce: Mapped[int]
 

@@ -71,6 +71,8 @@ class Subscription(Base):
     paused_until: Mapped[datetime | None] = mapped_column(default=None)
     since: Mapped[datetime]
     proof_erased_at: Mapped[datetime | None] = mapped_column(default=None)  # the evidence about it is erased
+    # BCP 47, of the reader's letters and pages; None: the newsletter's, whatever it is today.
+    language: Mapped[str | None] = mapped_column(String(35), default=None)
 
 
 def lock_by_key(session: Session, address_key: str) -> Subscriber | None:

@@ -5,6 +5,7 @@ they were (EDPB Guidelines 05/2020 no. 108: a copy of the information presented,
 """
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -31,6 +32,11 @@ class Wording(Base):
     text: Mapped[str]
     form_exhibit: Mapped[str] = mapped_column(ForeignKey("exhibits.sha256"))
     confirm_exhibit: Mapped[str] = mapped_column(ForeignKey("exhibits.sha256"))
+    # Ids of the newsletters that a form of several offers; None: the text is about its own newsletter only.
+    newsletters: Mapped[list[Any] | None] = mapped_column(default=None)
+    # What GDPR Art. 13 asks to tell, as published beside the text: {"language": tag, "entries": [[term, text], ...]}.
+    # None: a release before stored the version; its forms showed English text.
+    information: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     published_at: Mapped[datetime]
 
 

@@ -1,7 +1,7 @@
 """The whole schema: importing this module registers every table in `metadata`."""
 
 from newsletter import audit_log, key_registry, newsletters, operators
-from newsletter.consent import exhibits, ledger, seals, signups, subscribers, suppressions, wordings
+from newsletter.consent import exhibits, forms, ledger, seals, signups, subscribers, suppressions, wordings
 from newsletter.consent.limits import pressure, tickets
 from newsletter.content.articles import appearances, articles, picture_files
 from newsletter.content.digests import digests
@@ -20,6 +20,7 @@ TABLE_MODULES = (
     audit_log,
     exhibits,
     wordings,
+    forms,
     subscribers,
     signups,
     tickets,

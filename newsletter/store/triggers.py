@@ -6,7 +6,7 @@ reports missing ones.
 
 from sqlalchemy import Connection, text
 
-APPEND_ONLY_TABLES = ("ledger", "leaves", "seals", "wordings", "exhibits", "acts")
+APPEND_ONLY_TABLES = ("ledger", "leaves", "seals", "wordings", "forms", "exhibits", "acts")
 
 _FUNCTION = """
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -4,6 +4,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from newsletter import templating
+from newsletter.languages.languages import ENGLISH
 
 NOON = datetime(2026, 10, 22, 12, tzinfo=UTC)
 
@@ -41,25 +42,25 @@ def test_html_is_escaped_and_text_is_not(environment):
     ],
 )
 def test_a_time_is_shown_with_the_offset_of_its_zone(zone, written):
-    assert templating.exactly(templating.local(NOON, zone)) == written
+    assert ENGLISH.exactly(templating.local(NOON, zone)) == written
 
 
 def test_the_repeated_hour_at_the_end_of_dst_is_unambiguous():
     first, second = (datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1))
-    assert templating.when(templating.local(first, "Europe/Berlin")) == "Sunday 25 October 2026 at 02:30 (UTC+2)"
-    assert templating.when(templating.local(second, "Europe/Berlin")) == "Sunday 25 October 2026 at 02:30 (UTC+1)"
+    assert ENGLISH.when(templating.local(first, "Europe/Berlin")) == "Sunday 25 October 2026 at 02:30 (UTC+2)"
+    assert ENGLISH.when(templating.local(second, "Europe/Berlin")) == "Sunday 25 October 2026 at 02:30 (UTC+1)"
 
 
 def test_a_time_without_a_zone_is_refused():
     with pytest.raises(ValueError, match="without a zone"):
-        templating.when(NOON.replace(tzinfo=None))
+        ENGLISH.when(NOON.replace(tzinfo=None))
 
 
 @pytest.mark.parametrize(
     ("names", "sentence"), [(["A"], "A"), (["A", "B"], "A and B"), (iter(["A", "B", "C"]), "A, B and C")]
 )
 def test_names_are_listed_as_in_a_sentence(names, sentence):
-    assert templating.listed(names) == sentence
+    assert ENGLISH.listed(names) == sentence
 
 
 def test_one_line_removes_line_breaks():

@@ -37,6 +37,8 @@ class Article(Base):
     title: Mapped[str]
     summary: Mapped[str]
     html: Mapped[str]
+    # Whether `html` is all of the article, not only what the feed tells of it; None: a release before stored the row.
+    has_whole_text: Mapped[bool | None] = mapped_column(default=None, kw_only=True)
     author: Mapped[str]
     categories: Mapped[list[Any]]
     picture_url: Mapped[str | None]

@@ -20,6 +20,9 @@ class Picture(Base):
     height: Mapped[int]
     body: Mapped[bytes]
     found_at: Mapped[datetime]
+    thumbnail_sha256: Mapped[str | None] = mapped_column(
+        String(64), default=None
+    )  # the same, smaller; None: it is small
 
 
 def store(session: Session, picture: Picture) -> None:

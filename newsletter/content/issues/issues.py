@@ -60,6 +60,8 @@ class Issue(Base):
     digest_id: Mapped[int | None] = mapped_column(ForeignKey("digests.id"), default=None)  # None: drafted by hand
     number: Mapped[int | None] = mapped_column(default=None)  # within the newsletter, assigned on approval
     title: Mapped[str]  # plain text, one line: the subject of its letters
+    heading: Mapped[str | None] = mapped_column(default=None)  # the title in the letter; None: newsletter and date
+    introduction: Mapped[str | None] = mapped_column(default=None)  # one or two paragraphs of plain text
     status: Mapped[IssueStatus] = mapped_column(default=IssueStatus.DRAFTED)
     run_at: Mapped[datetime]  # when the schedule says to send it, or when it was drafted by hand
     window_from: Mapped[datetime | None] = mapped_column(default=None)

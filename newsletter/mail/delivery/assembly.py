@@ -8,6 +8,7 @@ from functools import lru_cache
 from newsletter import addresses, templating
 from newsletter.consent.signups import LINK_LIFETIME
 from newsletter.keys import Keyring
+from newsletter.languages.languages import ENGLISH
 from newsletter.links import Links, Purpose, fresh_until, minute_of
 from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.letters import mime
@@ -85,7 +86,7 @@ def _times(claimed: Claimed) -> dict[str, str]:
 
 def _fresh_until(claimed: Claimed) -> str:
     until = fresh_until(minute_of(claimed.first_tried_at))
-    return templating.when(templating.local(until, claimed.zone))
+    return ENGLISH.when(templating.local(until, claimed.zone))
 
 
 @lru_cache(maxsize=64)
@@ -170,7 +171,7 @@ def confirmation_times(received_at: datetime, asked_at: datetime, zone: str) -> 
     The link lives from the time when the letter was owed (`asked_at`), which may be hours later.
     """
     return {
-        "requested_at": templating.exactly(templating.local(received_at, zone)),
+        "requested_at": ENGLISH.exactly(templating.local(received_at, zone)),
         "expires_at": _expires_at(asked_at, zone),
     }
 
@@ -178,7 +179,7 @@ def confirmation_times(received_at: datetime, asked_at: datetime, zone: str) -> 
 @lru_cache(maxsize=64)
 def _expires_at(asked_at: datetime, zone: str) -> str:
     """Format the end of a link's life; cached because the letters of a set share it."""
-    return templating.when(templating.local(asked_at + LINK_LIFETIME, zone))
+    return ENGLISH.when(templating.local(asked_at + LINK_LIFETIME, zone))
 
 
 def _recipient(claimed: Claimed) -> str:

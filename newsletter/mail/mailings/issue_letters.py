@@ -17,6 +17,7 @@ from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.errors import NewsletterError, Refused
+from newsletter.languages.languages import ENGLISH
 from newsletter.mail.delivery import deliveries
 from newsletter.mail.delivery.deliveries import OPEN, Delivery, has_status, undecided
 from newsletter.mail.letters import letters
@@ -48,7 +49,7 @@ def lay_out(session: Session, issue: Issue, *, templates: Environment, base_url:
         issue={
             "number": edition.number,
             "title": edition.title,
-            "date": templating.day(templating.local(issue.run_at, newsletter.zone)),
+            "date": ENGLISH.day(templating.local(issue.run_at, newsletter.zone)),
             "articles": edition.articles,
         },
         archive_url=f"{base_url}/archive/{newsletter.slug}/{edition.number}",

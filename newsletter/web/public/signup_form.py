@@ -8,7 +8,8 @@ from newsletter import addresses, zones
 from newsletter.addresses import Address
 from newsletter.consent.wordings import Wording
 from newsletter.errors import Malformed, NotFound, Refused
-from newsletter.newsletters import LANGUAGE, Newsletter
+from newsletter.languages import tags
+from newsletter.newsletters import Newsletter
 from newsletter.web.form_data import FormData, first_value, is_checked
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
 
@@ -123,7 +124,7 @@ def _name(value: str) -> str:
 
 
 def _language(value: str) -> str:
-    if value and not LANGUAGE.fullmatch(value):
+    if value and not tags.TAG.fullmatch(value):
         raise Malformed("language", "Enter a language code such as en, de or pt-BR.")
     return value
 

@@ -1,0 +1,129 @@
+"""A language: its fixed words, and how it writes dates, times, numbers and lists."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from gettext import NullTranslations
+from typing import Any
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date
+from babel.lists import format_list
+from babel.numbers import format_decimal
+
+from newsletter.languages import catalogues, tags
+from newsletter.languages.isolation import isolated
+from newsletter.languages.translatable import Translatable, translatable
+
+# CLDR writes a comma after the weekday and puts the month first; without a region, English here is neither.
+DATE_PATTERNS = {"en": "EEEE d MMMM y"}
+FORMATS = {"en": "en_GB"}
+
+
+class Language:
+    """The words and formats of a language. Texts of catalogues are English where a translation is missing."""
+
+    def __init__(self, tag: str, translations: NullTranslations) -> None:
+        self.tag = tag  # BCP 47, for HTML's lang attribute
+        self.direction = tags.direction(tag)
+        self._translations = translations
+        self._locale = _locale(tag)
+
+    def gettext(self, text: str) -> str:
+        """Return the translation of a text, with its placeholders."""
+        return self._translations.gettext(text)
+
+    def ngettext(self, singular: str, plural: str, n: int) -> str:
+        """Return the translation in the form that the number needs."""
+        return self._translations.ngettext(singular, plural, n)
+
+    def pgettext(self, context: str, text: str) -> str:
+        """Return the translation of a text that means something else in another context."""
+        return self._translations.pgettext(context, text)
+
+    def npgettext(self, context: str, singular: str, plural: str, n: int) -> str:
+        """Return the translation in the form that the number needs, in a context."""
+        return self._translations.npgettext(context, singular, plural, n)
+
+    def text(self, told: Translatable | str) -> str:
+        """Return a message in this language, its values written as the language writes them; a str is unchanged."""
+        if isinstance(told, str):
+            return told
+        if told.plural is None:
+            text = self.gettext(told.singular)
+        else:
+            text = self.ngettext(told.singular, told.plural, told.values["n"])
+        return text % self.values(told.values)
+
+    def values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values as they are inserted into a text: numbers formatted, texts against its direction isolated."""
+        return {name: self._value(value) for name, value in values.items()}
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, Translatable):
+            return self.text(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return self.number(value)
+        if isinstance(value, str):
+            inserted = isolated(value, self.direction)
+            return value if inserted == value else type(value)(inserted)  # Markup stays Markup
+        return value
+
+    def number(self, number: int) -> str:
+        """Return a number, grouped as the language does."""
+        return format_decimal(number, locale=self._locale)
+
+    def listed(self, names: Iterable[str]) -> str:
+        """Return names as in a sentence: "A, B and C"."""
+        inserted = [isolated(name, self.direction) for name in names]
+        return format_list(inserted, locale=self._locale)
+
+    def day(self, moment: datetime) -> str:
+        """Return a date with its weekday: "Thursday 22 October 2026"."""
+        return format_date(moment, DATE_PATTERNS.get(self.tag, "full"), locale=self._locale)
+
+    def when(self, moment: datetime) -> str:
+        """Return "Thursday 22 October 2026 at 08:14 (UTC+2)"; zone abbreviations are ambiguous, the offset is not."""
+        return self._at(moment, f"{moment:%H:%M}")
+
+    def exactly(self, moment: datetime) -> str:
+        """Return the same to the second: "Thursday 22 October 2026 at 08:14:07 (UTC+2)"."""
+        return self._at(moment, f"{moment:%H:%M:%S}")
+
+    def _at(self, moment: datetime, time: str) -> str:
+        return self.text(
+            translatable("%(day)s at %(time)s (%(offset)s)", day=self.day(moment), time=time, offset=_offset(moment))
+        )
+
+
+def _locale(tag: str) -> Locale:
+    try:
+        return Locale.parse(FORMATS.get(tag, tag), sep="_" if tag in FORMATS else "-")
+    except (UnknownLocaleError, ValueError):
+        return Locale.parse(FORMATS.get(tags.primary(tag), tags.primary(tag)))
+
+
+def _offset(moment: datetime) -> str:
+    offset = moment.utcoffset()
+    if offset is None:
+        raise ValueError("a time without a zone cannot be shown")
+    minutes = round(offset.total_seconds() / 60)
+    if not minutes:
+        return "UTC"
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'+' if minutes > 0 else '−'}{hours}" + (f":{rest:02}" if rest else "")  # noqa: RUF001, a true minus
+
+
+@lru_cache(maxsize=64)
+def language(tag: str) -> Language:
+    """Return the language of a tag: its own formats, with the words of the catalogue that suits it best.
+
+    So de-AT has German words and Austrian months. A tag without a suitable catalogue is English (RFC 4647 section 3.4).
+    """
+    found = tags.lookup([tag], catalogues.LANGUAGES)
+    if found is None:
+        return language(catalogues.DEFAULT)
+    return Language(tag, catalogues.translations(found))
+
+
+ENGLISH = language(catalogues.DEFAULT)
