@@ -33,6 +33,7 @@ EACH_WEEKDAY = (
     translatable("Every Sunday"),
 )
 ORDINALS = {
+    # Translators: a short form that suits any weekday, as in: the 1st Monday
     1: translatable("1st"),
     2: translatable("2nd"),
     3: translatable("3rd"),
@@ -60,6 +61,7 @@ def _sentence(cron: str, zone: str, spoken: Language) -> str:
     schedule = CronSim(cron, datetime(2000, 1, 1))  # noqa: DTZ001 - wall-clock time has no zone
     days, times = _days(schedule, spoken), _times(schedule, spoken)
     if len(schedule.months) == 12:
+        # Translators: as in: Every Friday at 18:00 (Europe/Berlin).
         return spoken.text(translatable("%(days)s %(times)s (%(zone)s).", days=days, times=times, zone=zone))
     months = spoken.listed(spoken.month(month) for month in sorted(schedule.months))
     sentence = translatable(
@@ -72,6 +74,7 @@ def _times(schedule: CronSim, spoken: Language) -> Translatable:
     """Return "at 07:00 and 18:00", "24 times between 00:00 and 23:00"."""
     times = [f"{hour:02}:{minute:02}" for hour, minute in product(sorted(schedule.hours), sorted(schedule.minutes))]
     if len(times) <= MAX_TIMES:
+        # Translators: as in: at 07:00 and 18:00
         return translatable("at %(times)s", times=spoken.listed(times))
     return translatable_plural(
         "%(n)s time between %(first)s and %(last)s",
@@ -111,12 +114,14 @@ def _only_weekdays(schedule: CronSim, spoken: Language) -> Translatable:
             return _certain(_weekday_items(schedule, spoken), spoken)
         if number < 0:
             return translatable("On the last %(weekday)s of the month", weekday=name)
+        # Translators: as in: On the 1st Monday of the month; the weekday is in the nominative
         return translatable("On the %(nth)s %(weekday)s of the month", nth=ORDINALS[number], weekday=name)
     if weekly == MONDAY_TO_FRIDAY:
         return translatable("Monday to Friday")
     if len(weekly) == 1:
         return EACH_WEEKDAY[min(weekly)]
     names = spoken.listed(spoken.weekday(weekday) for weekday in sorted(weekly))
+    # Translators: a list of names in the nominative; write it after a colon if a preposition would change them
     return translatable("Every week on %(weekdays)s", weekdays=names)
 
 
@@ -135,6 +140,7 @@ def _only_dates(schedule: CronSim, spoken: Language) -> Translatable:
 
 
 def _certain(items: Sequence[Translatable], spoken: Language) -> Translatable:
+    # Translators: as in: (day 13 and every Friday)
     return translatable("On certain days of the month (%(days)s)", days=_listed(items, spoken))
 
 
@@ -160,6 +166,7 @@ def _date_items(schedule: CronSim) -> list[Translatable]:
 
 def _weekday_items(schedule: CronSim, spoken: Language) -> list[Translatable]:
     """Return weekdays of a month: "every Friday", "the 1st Monday", "the last Friday"."""
+    # Translators: the weekday is in the nominative, whatever its gender; write: weekly: Friday, if needed
     items = [translatable("every %(weekday)s", weekday=spoken.weekday(day)) for day in sorted(_weekly(schedule))]
     for number, weekday in _monthly(schedule):
         name = spoken.weekday(weekday)
