@@ -120,7 +120,7 @@ class Assembler:
         return self._writers.setdefault(key, FieldWriter(self._links, self._keyring, key))
 
 
-# Cached, as greetings are: encoding a name takes as long as all the reader's other fields, and most readers share theirs.
+# Cached, as greetings are: encoding a name takes as long as all other fields, and most readers share theirs.
 @lru_cache(maxsize=CACHED_NAMES)
 def _phrase(name: str) -> str:
     plain = words.on_one_line(name)

@@ -28,9 +28,7 @@ def nameless_greeting(language: Language) -> str:
     return language.text(NAMELESS)
 
 
-def confirmation_times(
-    received_at: datetime, asked_at: datetime, zone: str, *, language: Language
-) -> dict[str, str]:
+def confirmation_times(received_at: datetime, asked_at: datetime, zone: str, *, language: Language) -> dict[str, str]:
     """Return the fields of a confirmation letter that say when the sign-up came and when its link expires.
 
     The link lives from the time when the letter was owed (`asked_at`), which may be hours later.
@@ -74,9 +72,7 @@ def _times(field: str, language: Language) -> Callable[[Claimed], str]:
 
 
 def _fresh_until(language: Language) -> Callable[[Claimed], str]:
-    return lambda claimed: language.when(
-        templating.local(fresh_until(minute_of(claimed.first_tried_at)), claimed.zone)
-    )
+    return lambda claimed: language.when(templating.local(fresh_until(minute_of(claimed.first_tried_at)), claimed.zone))
 
 
 _FUNCTIONS: dict[str, Callable[[Language], Callable[[Claimed], str | bytes]]] = {

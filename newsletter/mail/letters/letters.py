@@ -142,9 +142,7 @@ def write(
     return letter, add_variant(session, letter, sheet, language=language, design=design)
 
 
-def add_variant(
-    session: Session, letter: Letter, sheet: Sheet, *, language: str, design: str = "standard"
-) -> Variant:
+def add_variant(session: Session, letter: Letter, sheet: Sheet, *, language: str, design: str = "standard") -> Variant:
     """Store a variant of a letter, and return it with its id. Each language and design has one."""
     variant = Variant(
         letter_id=letter.id,

@@ -26,7 +26,7 @@ NEWSLETTER_COLUMNS = [column for column in Newsletter.__table__.columns if colum
 
 
 class Offer(NamedTuple):
-    """What determines a letter's text: the newsletters asked for, the wording that the visitor saw, and the language."""
+    """What determines a letter's text: the newsletters asked for, the wording that was shown, and the language."""
 
     newsletters: tuple[int, ...]
     wording: int
@@ -71,9 +71,7 @@ def store(
     tagged = [(sheet, spoken.tag) for sheet, spoken in sheets.values()]
     variants = letters.shared_variants(session, LetterKind.CONFIRMATION, tagged, now=now)
     return {
-        offer: Text(
-            variants[sheet.sha256, spoken.tag], sheet.sha256, newsletters[offer.newsletters[0]].zone, spoken
-        )
+        offer: Text(variants[sheet.sha256, spoken.tag], sheet.sha256, newsletters[offer.newsletters[0]].zone, spoken)
         for offer, (sheet, spoken) in sheets.items()
     }
 
