@@ -10,9 +10,10 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from babel.lists import format_list
 from babel.numbers import format_decimal
+from markupsafe import Markup
 
 from newsletter.languages import catalogues, tags
-from newsletter.languages.isolation import isolated
+from newsletter.languages.isolation import disturbs, isolated
 from newsletter.languages.translatable import Translatable, translatable
 
 # CLDR writes a comma after the weekday and puts the month first; without a region, English here is neither.
@@ -65,8 +66,8 @@ class Language:
         if isinstance(value, int) and not isinstance(value, bool):
             return self.number(value)
         if isinstance(value, str):
-            inserted = isolated(value, self.direction)
-            return value if inserted == value else type(value)(inserted)  # Markup stays Markup
+            visible = value.striptags() if isinstance(value, Markup) else value  # its tags are no Latin words
+            return type(value)(isolated(value, self.direction)) if disturbs(visible, self.direction) else value
         return value
 
     def number(self, number: int) -> str:

@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
-from newsletter import audit_log, colors, key_registry, logs, settings, startup
+from newsletter import audit_log, colors, key_registry, logs, settings, startup, templating
 from newsletter.consent import wording_publication
 from newsletter.errors import Misconfigured, NotFound
 from newsletter.newsletters import BRAND
@@ -100,7 +100,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with database.writing() as session:
             key_registry.check(session, site.keyring, now=datetime.now(UTC))
             # Before the first visitor sees this release's form, the newest wording must name it as its exhibit.
-            wording_publication.publish_current(session, site.templates, actor=audit_log.SITE, now=datetime.now(UTC))
+            wording_publication.publish_current(
+                session, templating.environment(), actor=audit_log.SITE, now=datetime.now(UTC)
+            )
         with closing(site.signups):
             yield
 

@@ -11,10 +11,11 @@ from newsletter import audit_log, newsletters
 from newsletter.content.digests import candidates, digests, expiry, selection
 from newsletter.content.digests.digests import Digest, Rule
 from newsletter.content.digests.selection import ArticleVerdict, Candidate, Terms
-from newsletter.content.issues import editions, issues
+from newsletter.content.issues import headings, issues
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
 from newsletter.content.parsing.texts.sanitizing import one_line
 from newsletter.errors import Malformed, Refused
+from newsletter.languages.languages import language
 from newsletter.newsletters import Newsletter
 from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
@@ -161,7 +162,7 @@ def _store(
     issue = Issue(
         newsletter_id=newsletter.id,
         digest_id=run.digest_id if run else None,
-        title=title or editions.headline([article.title for article in chosen]),
+        title=title or headings.headline([article.title for article in chosen], language(newsletter.language)),
         status=IssueStatus.DRAFTED if chosen else IssueStatus.SKIPPED,
         run_at=run.at if run else now,
         window_from=run.since if run else None,

@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log
 from newsletter.content.articles.appearances import is_withdrawn_everywhere
 from newsletter.content.articles.articles import Article
-from newsletter.content.issues import editions, issues
+from newsletter.content.issues import headings, issues
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
+from newsletter.languages.languages import language
+from newsletter.newsletters import Newsletter
 
 WITHDRAWAL = "issue articles withdrawn"  # for the audit log
 ALL_WITHDRAWN = "Every article of the issue was withdrawn by its publisher."
@@ -74,5 +76,6 @@ def _follow_headlines(session: Session, issue: Issue) -> None:
     if issue.has_generated_title:
         titles = select(Article.title).join(IssueArticle, IssueArticle.article_id == Article.id)
         titles = titles.where(IssueArticle.issue_id == issue.id).order_by(IssueArticle.position)
-        issue.title = editions.headline(session.scalars(titles).all())
+        newsletter = session.get_one(Newsletter, issue.newsletter_id)
+        issue.title = headings.headline(session.scalars(titles).all(), language(newsletter.language))
         session.flush()
