@@ -46,8 +46,7 @@ def stylesheet(brand: str) -> str:
         raise ValueError(f"{brand!r} is not a color like #0f5c6e")
     light, dark = accents(brand)
     return (
-        f":root{{--brand:{brand};--accent:{light}}}\n"
-        f"@media (prefers-color-scheme:dark){{:root{{--accent:{dark}}}}}\n"
+        f":root{{--brand:{brand};--accent:{light}}}\n@media (prefers-color-scheme:dark){{:root{{--accent:{dark}}}}}\n"
     )
 
 

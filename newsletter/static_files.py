@@ -42,7 +42,7 @@ def icon(brand: str = DEFAULT_BRAND) -> str:
 
 
 def find(name: str) -> StaticFile | None:
-    """Return the file of a name, with or without the hash of its content; None if the hash is not of today's content."""
+    """Return the file of a name, with the hash of its content or without; None if its content has another hash."""
     parsed = NAME.fullmatch(name)
     if parsed is None:
         return None

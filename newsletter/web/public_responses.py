@@ -18,7 +18,7 @@ MIN_BYTES = 512  # a smaller body fits into one packet anyway
 
 
 class PublicResponses:
-    """Adds ETag to complete public responses and compresses those of text. It runs inside Guards, which answers HEAD."""
+    """Adds ETag to complete public responses, and compresses text. It runs inside Guards, which answers HEAD."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -80,5 +80,5 @@ def _accepts_gzip(accepted: str) -> bool:
     for coding in accepted.lower().split(","):
         name, _, weight = coding.replace(" ", "").partition(";q=")
         if name in ("gzip", "*"):
-            return weight.strip("0.") != "" or not weight
+            return not weight or weight.strip("0.") != ""
     return False

@@ -24,6 +24,7 @@ class FeedLink(NamedTuple):
 
     type: str
     url: str
+    title: str
 
 
 @dataclass(frozen=True, kw_only=True)
