@@ -29,7 +29,7 @@ def atom_feed(slug: str, site: CurrentSite, session: ReadingSession) -> Response
     """Serve the newest issues as Atom."""
     newsletter = newsletters.named(session, slug)
     body = atom(_document(site, session, newsletter), own_url=_url(site, newsletter, "feed.atom"))
-    return Response(body, media_type=ATOM)
+    return Response(body, media_type=ATOM, headers={"Content-Language": newsletter.language})
 
 
 @router.get("/archive/{slug}/feed.json")
@@ -38,7 +38,7 @@ def json_feed_of_issues(slug: str, site: CurrentSite, session: ReadingSession) -
     """Serve the newest issues as JSON Feed."""
     newsletter = newsletters.named(session, slug)
     content = json_feed(_document(site, session, newsletter), own_url=_url(site, newsletter, "feed.json"))
-    return JSONResponse(content, media_type=JSON_FEED)
+    return JSONResponse(content, media_type=JSON_FEED, headers={"Content-Language": newsletter.language})
 
 
 def links(site: Site, newsletter: Newsletter) -> list[FeedLink]:
