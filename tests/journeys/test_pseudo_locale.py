@@ -23,6 +23,9 @@ ANA, BEN = "ana@example.org", "ben@example.org"
 PUBLISHERS = {"name": "Утро", "publisher": "Улица", "postal_address": "Площадь 1", "language": TAG}
 # Addresses and URLs, masked addresses, zones, offsets, and the service's own name.
 DATA = re.compile(r"https?://\S+|[\w.•+-]+@[\w.•-]+|localhost\S*|Europe/Berlin|UTC(?:[+−]\d+)?|morning")  # noqa: RUF001
+META = (
+    "meta[name=description], meta[property='og:title'], meta[property='og:description'], meta[property='og:image:alt']"
+)
 SPOKEN = ("alt", "title", "aria-label", "placeholder")
 
 
@@ -45,7 +48,7 @@ def of_html(html: str) -> list[str]:
         hidden.decompose()
     # Whole blocks, because a catalogue's text may hold inline tags.
     texts = [node.text() for node in page.css("title, body")]
-    texts += [node.attributes.get("content") or "" for node in page.css("meta[name=description], meta[property]")]
+    texts += [node.attributes.get("content") or "" for node in page.css(META)]
     texts += [node.attributes.get(name) or "" for name in SPOKEN for node in page.css(f"[{name}]")]
     return [found for found in map(unmarked, texts) if found]
 
@@ -88,6 +91,7 @@ def test_every_word_of_pages_and_letters_is_one_of_a_catalogue(service):
     def look(what: str, answer, status: int = 200) -> None:
         assert answer.status_code == status, (what, answer.text)
         assert f'lang="{TAG}"' in answer.text, what
+        assert OPENING in answer.text, what
         found[what] = of_html(answer.text)
 
     def read(letter: EmailMessage) -> EmailMessage:

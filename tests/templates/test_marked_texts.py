@@ -16,7 +16,7 @@ TEMPLATES = sorted(
 SPOKEN = re.compile(r'\b(?:alt|title|aria-label|placeholder)="([^"]*)"')  # attributes that are read aloud or shown
 HIDDEN = re.compile(r"<!--.*?-->|<style.*?</style>|<!doctype[^>]*>", re.DOTALL | re.IGNORECASE)
 ENTITY = re.compile(r"&#?\w+;")
-ATTRIBUTE = re.compile(r'="|\dpx|^[a-z-]+"?$')  # printed by an expression inside of a tag
+ATTRIBUTE = re.compile(r'^/|="|\dpx|^[a-z-]+"?$')  # printed by an expression inside of a tag
 IN_TAG = re.compile(r'="|"$|^-')  # a word of an attribute that a macro writes
 COMMANDS = {"newsletter doctor domain", "probe.eml", "newsletter newsletters add"}
 
