@@ -5,8 +5,9 @@ decides, then the offer's own order. The choice never leaves what is offered (RF
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 
-from starlette.requests import Request
+from fastapi import Depends, Request
 
 from newsletter.languages import accept_language, catalogues, tags
 from newsletter.newsletters import Newsletter
@@ -14,12 +15,24 @@ from newsletter.newsletters import Newsletter
 PARAMETER = "language"  # of the URL's query
 
 
-def language_of(request: Request, offered: Sequence[str]) -> str:
-    """Return the offered tag that suits the visitor best; the first one if none does, English if none is offered."""
+def wanted_languages(request: Request) -> list[str]:
+    """Return the tags that the visitor wants, the most wanted first."""
     chosen, header = request.query_params.get(PARAMETER, ""), ",".join(request.headers.getlist("accept-language"))
     named = [chosen] if tags.TAG.fullmatch(chosen) else []
-    wanted = [*named, *accept_language.wanted(header)]
+    return [*named, *accept_language.wanted(header)]
+
+
+WantedLanguages = Annotated[list[str], Depends(wanted_languages)]
+
+
+def best(wanted: Sequence[str], offered: Sequence[str]) -> str:
+    """Return the offered tag that suits best; the first one if none does, English if none is offered."""
     return tags.lookup(wanted, offered) or next(iter(offered), catalogues.DEFAULT)
+
+
+def language_of(request: Request, offered: Sequence[str]) -> str:
+    """Return the offered tag that suits the visitor best, as `best` does."""
+    return best(wanted_languages(request), offered)
 
 
 def offered_in(newsletter: Newsletter) -> list[str]:
