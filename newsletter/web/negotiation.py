@@ -5,14 +5,24 @@ decides, then the offer's own order. The choice never leaves what is offered (RF
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
 
 from newsletter.languages import accept_language, catalogues, tags
+from newsletter.languages.languages import own_name
 from newsletter.newsletters import Newsletter
 
 PARAMETER = "language"  # of the URL's query
+
+
+class LanguageLink(NamedTuple):
+    """A link to the same page in another language."""
+
+    tag: str
+    name: str  # in that language
+    url: str
+    is_current: bool
 
 
 def wanted_languages(request: Request) -> list[str]:
@@ -43,6 +53,13 @@ def offered_in(newsletter: Newsletter) -> list[str]:
 def offered_in_any(newsletters: Iterable[Newsletter]) -> list[str]:
     """Return the tags of the languages of several newsletters, for a page about all of them."""
     return _distinct(tag for newsletter in newsletters for tag in offered_in(newsletter))
+
+
+def links(path: str, offered: Sequence[str], current: str) -> list[LanguageLink]:
+    """Return the links to a page in each offered language, for `Site.page(languages=)`; none if there is no choice."""
+    if len(offered) < 2:
+        return []
+    return [LanguageLink(tag, own_name(tag), f"{path}?{PARAMETER}={tag}", tag == current) for tag in offered]
 
 
 def _distinct(found: Iterable[str]) -> list[str]:
