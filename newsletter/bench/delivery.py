@@ -92,7 +92,7 @@ class DeliveryBenchmark:
         database, options = self._environment.database, self._options
         templates = templating.environment()
         with database.writing() as session:
-            newsletter, wording = sample_issue.add_newsletter(session, templates)
+            newsletter, wording = sample_issue.add_newsletter(session)
         with self._progress.step(f"inserting {options.letters:,} readers") as show_progress:
             started = time.monotonic()
             keyring = load_keyring(self._environment.settings)

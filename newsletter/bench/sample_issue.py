@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 import newsletter
 from newsletter import audit_log, clock, newsletters, settings, templating
 from newsletter.bench.visitor import feed_served
-from newsletter.consent import wording_publication, wordings
+from newsletter.consent import wording_publication
 from newsletter.consent.wordings import Wording
 from newsletter.content import pictures, refreshing
 from newsletter.content.digests import digests, drafting
@@ -34,7 +34,7 @@ LETTER_OCTETS = 25_000  # at most; an issue gets as many articles as fit
 NEVER = "0 0 29 2 *"  # a schedule that does not run while a benchmark does
 
 
-def add_newsletter(session: Session, templates: Environment) -> tuple[Newsletter, Wording]:
+def add_newsletter(session: Session) -> tuple[Newsletter, Wording]:
     """Add the benchmark's newsletter and publish its consent wording."""
     newsletter = newsletters.add(
         session,
@@ -47,8 +47,11 @@ def add_newsletter(session: Session, templates: Environment) -> tuple[Newsletter
         actor=audit_log.system_user(),
         now=clock.now(),
     )
-    text, actor, now = wordings.default_text(newsletter), audit_log.system_user(), clock.now()
-    return newsletter, wording_publication.publish(session, templates, newsletter, text=text, actor=actor, now=now)
+    wording = wording_publication.publish_proposed(
+        session, templating.environment, newsletter, actor=audit_log.system_user(), now=clock.now()
+    )
+    assert wording
+    return newsletter, wording
 
 
 def fetch_feed(database: Database, feed: str | None) -> None:

@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
-from newsletter import audit_log, colors, key_registry, logs, settings, startup, templating
+from newsletter import audit_log, colors, key_registry, logs, settings, startup
 from newsletter.consent import wording_publication
 from newsletter.errors import Misconfigured, NotFound
 from newsletter.newsletters import BRAND
@@ -24,7 +24,14 @@ from newsletter.web.guards import Guards, refuse_by_length, route_rules
 from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
 from newsletter.web.plain_route import PlainRoute
-from newsletter.web.public import archive, confirmation_pages, preferences_pages, signup, unsubscribe_pages
+from newsletter.web.public import (
+    archive,
+    confirmation_pages,
+    preferences_pages,
+    signup,
+    signup_pages,
+    unsubscribe_pages,
+)
 from newsletter.web.site import Site
 
 # Seconds between two wake-ups of the workers. The first sign-up wakes them at once; a message costs the site as much
@@ -65,7 +72,7 @@ def create_app(
     app.add_middleware(Guards)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
     links = confirmation_pages, unsubscribe_pages, preferences_pages
-    for pages in (signup, *links, archive, health, metrics):
+    for pages in (signup_pages, *links, archive, health, metrics):
         app.include_router(pages.router)
     if app.state.site.shows_outbox:
         app.include_router(outbox_pages.router)
@@ -100,9 +107,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with database.writing() as session:
             key_registry.check(session, site.keyring, now=datetime.now(UTC))
             # Before the first visitor sees this release's form, the newest wording must name it as its exhibit.
-            wording_publication.publish_current(
-                session, templating.environment(), actor=audit_log.SITE, now=datetime.now(UTC)
-            )
+            wording_publication.publish_current(session, site.templates, actor=audit_log.SITE, now=datetime.now(UTC))
         with closing(site.signups):
             yield
 
