@@ -6,7 +6,6 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import httpx2
-from jinja2 import Environment
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -27,6 +26,7 @@ from newsletter.mail.mailings import issue_letters
 from newsletter.newsletters import Newsletter
 from newsletter.settings import PREFIX
 from newsletter.store.database import Database
+from newsletter.templating import Templates
 
 SAMPLE = Path(newsletter.__file__).parent / "sample" / "feed.xml"
 SLUG = "bench"
@@ -77,7 +77,7 @@ def _fetch(database: Database, address: str) -> None:
             pass
 
 
-def draft(session: Session, templates: Environment, name: str, *, base_url: str) -> tuple[Issue, int]:
+def draft(session: Session, templates: Templates, name: str, *, base_url: str) -> tuple[Issue, int]:
     """Draft an issue of as many articles as fit into `LETTER_OCTETS`; return it and the octets of one letter.
 
     Each issue belongs to a digest of its own, because a digest uses an article once.
@@ -107,7 +107,7 @@ def draft(session: Session, templates: Environment, name: str, *, base_url: str)
 
 def draft_many(database: Database, number: int, *, base_url: str) -> tuple[list[int], int]:
     """Draft that many issues; return their ids and the octets of one letter."""
-    templates, ids, octets = templating.environment(), [], 0
+    templates, ids, octets = templating.environment, [], 0
     for each in range(number):
         with database.writing() as session:
             issue, octets = draft(session, templates, f"Issue {each + 1}", base_url=base_url)
