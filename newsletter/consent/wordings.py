@@ -51,16 +51,21 @@ class Wording(Base):
     @property
     def is_english_by_mistake(self) -> bool:
         """Whether a release before stored its English default as a text in the language of the newsletter."""
-        return (
-            self.information is None
-            and tags.primary(self.language) != "en"
-            and bool(FORMER_DEFAULT.fullmatch(self.text))
-        )
+        return self.shown_language != self.language
 
     @property
     def shown_language(self) -> str:
         """The language that the text is really in."""
-        return "en" if self.is_english_by_mistake else self.language
+        return language_of(self.text, self.language, has_information=self.information is not None)
+
+
+def language_of(text: str, stored: str, *, has_information: bool) -> str:
+    """Return the language that a text is really in.
+
+    The releases before, which stored no information, stored their English default as text in the newsletter's language.
+    """
+    is_mistaken = not has_information and tags.primary(stored) != "en" and FORMER_DEFAULT.fullmatch(text)
+    return "en" if is_mistaken else stored
 
 
 class Shown(NamedTuple):

@@ -153,12 +153,13 @@ def language(tag: str) -> Language:
     return Language(tag, catalogues.translations(found))
 
 
-def native_name(tag: str) -> str:
-    """Return what a language is called by those who speak it: "Deutsch"; the tag itself if nobody has told us."""
+def own_name(tag: str) -> str:
+    """Return what a language calls itself: "Deutsch", "العربية"; for a tag that CLDR does not know, the tag."""
     try:
-        return _locale(tag).get_display_name() or tag
+        name = Locale.parse(tag, sep="-").get_display_name() or tag
     except (UnknownLocaleError, ValueError):
         return tag
+    return name[:1].upper() + name[1:]
 
 
 ENGLISH = language(catalogues.DEFAULT)

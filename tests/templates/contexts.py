@@ -9,6 +9,7 @@ from markupsafe import Markup
 from newsletter import templating
 from newsletter.consent import rendered_forms
 from newsletter.consent.rendered_forms import Entered
+from newsletter.web import negotiation
 from newsletter.web.public.found import FeedLink, found
 
 NOON = datetime(2026, 10, 22, 12, tzinfo=UTC)
@@ -118,11 +119,12 @@ LONG_ISSUE = issue(
 ROW = {
     "slug": "morning-letter",
     "name": "Morning Letter",
+    "language": "en",
     "schedule": "Every weekday at 07:00.",
     "since": NOON,
     "zone": "Europe/Berlin",
 }
-LONG_ROW = ROW | {"name": LONG["name"], "slug": LONG["slug"], "schedule": None}
+LONG_ROW = ROW | {"language": LONG["language"], "name": LONG["name"], "slug": LONG["slug"], "schedule": None}
 SITE = {"publisher": "The Example Courier", "newsletter": NEWSLETTER}
 LONG_SITE = {"publisher": LONG["publisher"], "newsletter": LONG}
 NOBODY = {"publisher": "The Example Courier", "newsletter": None}
@@ -154,7 +156,7 @@ WRONG = {
 }
 TOO_LONG = {"email": "Too long: " + "a" * 300, "name": "Too long: " + "n" * 300, "consent": "Tick the box."}
 LONG_ENTERED = {"email": "a" * 300 + "@" + "b" * 300, "name": "n" * 300, "errors": TOO_LONG}
-SPOKEN = [{"tag": "ar", "name": "العربية", "url": "/n/morning-letter?language=ar"}]
+SPOKEN = negotiation.links("/n/morning-letter", ["en", "ar"], "en")
 
 
 def outbox_letter(number: int, subject: str, to: str = "garden.gate@post.example") -> dict[str, object]:

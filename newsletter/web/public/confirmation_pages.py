@@ -52,9 +52,7 @@ def _confirm_page(site: Site, session: Session, link: ConfirmationLink, *, statu
         return _used(site, link, use)
     schedules = digests.schedules(session, [each.id for each in link.confirmable])
     rows = [{"name": each.name, "schedule": schedules.get(each.id)} for each in link.confirmable]
-    words = rendered_forms.confirm_words(
-        site.templates, language=link.signup.wording_language, text=link.signup.wording
-    )
+    words = rendered_forms.confirm_words(site.templates, language=link.words_language, text=link.signup.wording)
     return _about(site, link, "confirm", newsletters=rows, confirm_words=words, status=status)
 
 
@@ -65,7 +63,7 @@ def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:
         return _about(site, link, "already_confirmed", newsletters=subscribed)
     if use is LinkUse.WITHDRAWN:
         return _about(site, link, "withdrawn_since", status=410)
-    raise LinkExpired
+    raise LinkExpired(newsletter_id=link.newsletters[0].id, language=link.language)
 
 
 @router.get("/never/{token}")
@@ -95,4 +93,4 @@ def _never_page(site: Site, link: ConfirmationLink, *, status: int = 200) -> HTM
 
 def _about(site: Site, link: ConfirmationLink, page: str, **context: Any) -> HTMLResponse:
     shown = {"newsletters": link.newsletters, "address": addresses.mask(link.signup.address)}
-    return site.page(page, newsletter=link.newsletters[0], **shown | context)
+    return site.page(page, tag=link.language, newsletter=link.newsletters[0], **shown | context)

@@ -1,6 +1,5 @@
 """The sign-up pages: a newsletter with its form, and the list of several."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -10,7 +9,6 @@ from sqlalchemy.orm import Session
 from newsletter.consent.rendered_forms import NOTHING, Entered
 from newsletter.content.digests import digests
 from newsletter.languages import tags
-from newsletter.languages.languages import native_name
 from newsletter.newsletters import Newsletter
 from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
@@ -67,7 +65,7 @@ def one(
         tag=tag,
         newsletter=newsletter,
         hosted_form=hosted_forms.show(site, offered, shown, entered) if shown else None,
-        languages=_links(f"/n/{newsletter.slug}", [each for each in with_words if each != tag]),
+        languages=negotiation.links(f"/n/{newsletter.slug}", with_words, tag),
         schedule=digests.schedule(session, newsletter.id),
         latest=latest(session, newsletter),
         errors=entered.errors,
@@ -86,7 +84,7 @@ def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) ->
         publisher=every[0].publisher if every else None,
         newsletters=every,
         hosted_form=hosted_forms.show(site, offered, published, entered) if published else None,
-        languages=_links("/", [each for each in negotiation.offered_in_any(every) if each != tag]),
+        languages=negotiation.links("/", negotiation.offered_in_any(every), tag),
         errors=entered.errors,
         **kind,
     )
@@ -102,7 +100,3 @@ def form_of_several(offered: OfferedNewsletters, tag: str) -> PublishedForm | No
 def address(path: str, tag: str) -> str:
     """Return the path of a sign-up page in a language."""
     return f"{path}?{negotiation.PARAMETER}={tag}"
-
-
-def _links(path: str, languages: Iterable[str]) -> list[dict[str, str]]:
-    return [{"tag": tag, "name": native_name(tag), "url": address(path, tag)} for tag in languages]
