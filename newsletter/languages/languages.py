@@ -147,4 +147,13 @@ def language(tag: str) -> Language:
     return Language(tag, catalogues.translations(found))
 
 
+def own_name(tag: str) -> str:
+    """Return what a language calls itself: "Deutsch", "العربية"; for a tag that CLDR does not know, the tag."""
+    try:
+        name = Locale.parse(tag, sep="-").get_display_name() or tag
+    except (UnknownLocaleError, ValueError):
+        return tag
+    return name[:1].upper() + name[1:]
+
+
 ENGLISH = language(catalogues.DEFAULT)

@@ -105,11 +105,12 @@ LONG_ISSUE = issue(
 ROW = {
     "slug": "morning-letter",
     "name": "Morning Letter",
+    "language": "en",
     "schedule": "Every weekday at 07:00.",
     "since": NOON,
     "zone": "Europe/Berlin",
 }
-LONG_ROW = ROW | {"name": LONG["name"], "slug": LONG["slug"], "schedule": None}
+LONG_ROW = ROW | {"language": LONG["language"], "name": LONG["name"], "slug": LONG["slug"], "schedule": None}
 SITE = {"publisher": "The Example Courier", "newsletter": NEWSLETTER}
 LONG_SITE = {"publisher": LONG["publisher"], "newsletter": LONG}
 NOBODY = {"publisher": "The Example Courier", "newsletter": None}
