@@ -278,8 +278,9 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
                 HEBREW | {"latest": None},
             ],
             "found": FOUND,
+            "query": "?language=de-AT",
         },
-        "empty": NOBODY | {"newsletters": []},
+        "empty": NOBODY | {"newsletters": [], "query": ""},
     },
     "archive_newsletter": {
         "usual": SITE
