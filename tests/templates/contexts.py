@@ -18,6 +18,7 @@ NEWSLETTER = {
     "language": "en",
     "zone": "Europe/Berlin",
     "brand": "#0f5c6e",
+    "logo_sha256": "a" * 64,
 }
 LONG = NEWSLETTER | {
     "slug": "grundstuecksverkehrsgenehmigung-zweitau",
