@@ -18,7 +18,7 @@ PLACEHOLDER = re.compile(r"%(?:%|\(([a-z_]+)\)s)")
 TAG = re.compile(r"</?(?:b|br|em|i|strong)>")
 COUNTS = {"n", "num"}  # a plural form for one number may spell it out: Arabic for two has no numeral
 ENTITY = re.compile(r"&(?:amp|lt|gt|nbsp|shy);")
-ADDRESS = re.compile(r"://|www\.|@")
+ADDRESS = re.compile(r"://|www\.|(?<=\w)@[A-Za-z0-9.-]*[A-Za-z0-9]")
 FORMATS = {"\N{SOFT HYPHEN}", "\N{ZERO WIDTH NON-JOINER}", "\N{ZERO WIDTH JOINER}"}  # which spelling may need
 
 

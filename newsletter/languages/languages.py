@@ -12,13 +12,13 @@ from babel.lists import format_list
 from babel.numbers import format_decimal
 from markupsafe import Markup
 
-from newsletter.languages import catalogues, tags
+from newsletter.languages import catalogues, pseudo, tags
 from newsletter.languages.isolation import disturbs, isolated
 from newsletter.languages.translatable import Translatable, translatable
 
 # CLDR writes a comma after the weekday and puts the month first; without a region, English here is neither.
 DATE_PATTERNS = {"en": "EEEE d MMMM y"}
-FORMATS = {"en": "en_GB"}
+FORMATS = {"en": "en_GB", pseudo.TAG: pseudo.FORMATS}
 
 
 @runtime_checkable
@@ -139,6 +139,8 @@ def language(tag: str) -> Language:
 
     So de-AT has German words and Austrian months. A tag without a suitable catalogue is English (RFC 4647 section 3.4).
     """
+    if tag.lower() == pseudo.TAG.lower():
+        return Language(pseudo.TAG, pseudo.PseudoTranslations())
     found = tags.lookup([tag], catalogues.LANGUAGES)
     if found is None:
         return language(catalogues.DEFAULT)

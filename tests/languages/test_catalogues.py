@@ -67,6 +67,7 @@ def test_a_catalogue_is_compiled_and_found_by_gettext(tmp_path):
         (message("Od <b>%(name)s</b> i & innych"), "means something in HTML"),
         (message('Od <b>%(name)s</b> \\"'), "means something in HTML"),
         (message("Od <b>%(name)s</b>, https://elsewhere.example"), "another web or e-mail address"),
+        (message("Od <b>%(name)s</b>, ja@elsewhere.example"), "another web or e-mail address"),
         (message("Od <b>%(name)s</b>\u202e"), "RIGHT-TO-LEFT OVERRIDE"),
         (message("Od <b>%(name)s</b>\\n"), "invisible characters"),
         (message("Od <b>%(name)s</b> "), "spaces too many"),
