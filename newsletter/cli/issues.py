@@ -105,8 +105,9 @@ def preview(
     settings = console.configured()
     with console.database(settings) as database, database.reading() as session:
         issue = _issue(session, number)
-        options = {"templates": templating.environment, "base_url": settings.base_url}
-        shown = issue_letters.preview(session, issue, **options, tag=language)
+        shown = issue_letters.preview(
+            session, issue, templates=templating.environment, base_url=settings.base_url, tag=language
+        )
         notes = [_note_line(note) for note in _notes(session, issue)]
         if approval := _approval_note(session, issue):
             notes.append(approval)
