@@ -102,7 +102,7 @@ def preview(
     settings = console.configured()
     with console.database(settings) as database, database.reading() as session:
         issue = _issue(session, number)
-        shown = issue_letters.preview(session, issue, templates=templating.environment(), base_url=settings.base_url)
+        shown = issue_letters.preview(session, issue, templates=templating.environment, base_url=settings.base_url)
         notes = [_note_line(note) for note in _notes(session, issue)]
         if approval := _approval_note(session, issue):
             notes.append(approval)
@@ -124,7 +124,7 @@ def check(number: IssueArgument, as_json: console.Json = False) -> None:
         issue = _issue(session, number)
         problem = None
         try:
-            issue_letters.check(session, issue, templates=templating.environment(), base_url=settings.base_url)
+            issue_letters.check(session, issue, templates=templating.environment, base_url=settings.base_url)
         except Refused as error:
             problem = str(error)
         answer = {**_row(issue), "problem": problem, "notes": _notes(session, issue)}
@@ -141,7 +141,7 @@ def send(number: IssueArgument, as_json: console.Json = False) -> None:
     settings = console.configured()
     with console.database(settings) as database, database.writing() as session:
         issue = _issue(session, number)
-        issue_letters.check(session, issue, templates=templating.environment(), base_url=settings.base_url)
+        issue_letters.check(session, issue, templates=templating.environment, base_url=settings.base_url)
         issues.approve(session, issue, actor=audit_log.system_user(), now=clock.now())
         answer = _row(issue)
     text = f"Issue {number} is approved; sending starts within seconds. Follow it: newsletter issues status {number}"

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String, Ta
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
+from newsletter.newsletters import Newsletter
 from newsletter.store import bulk_rows
 from newsletter.store.database import Base, is_on_sqlite
 
@@ -73,6 +74,11 @@ class Subscription(Base):
     proof_erased_at: Mapped[datetime | None] = mapped_column(default=None)  # the evidence about it is erased
     # BCP 47, of the reader's letters and pages; None: the newsletter's, whatever it is today.
     language: Mapped[str | None] = mapped_column(String(35), default=None)
+
+
+def reading_language() -> ColumnElement[str]:
+    """Return, as a column, the language of a subscription's letters and pages; without one, the newsletter's."""
+    return func.coalesce(Subscription.language, Newsletter.language).label("reading_language")
 
 
 def lock_by_key(session: Session, address_key: str) -> Subscriber | None:

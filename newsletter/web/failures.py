@@ -1,17 +1,22 @@
-"""Turn errors into responses: a status and a page, or JSON for clients that prefer it."""
+"""Turn errors into responses: a status and a page in the visitor's language, or JSON for clients that prefer it."""
 
 import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from newsletter.errors import LinkExpired, LinkUnreadable, Malformed, NotFound, Refused
+from newsletter.errors import LinkExpired, LinkRefused, LinkUnreadable, Malformed, NotFound, Refused
+from newsletter.languages import catalogues
+from newsletter.languages.languages import language
+from newsletter.languages.translatable import Translatable, translatable
 from newsletter.redaction import log_failure
 from newsletter.store.database_errors import is_unavailable
+from newsletter.web.negotiation import language_of
 from newsletter.web.site import Site
+from newsletter.web.surroundings import surroundings
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +25,11 @@ class TooLarge(Malformed):
     """A body has more bytes than its route allows."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__("form", f"The request is too large; the limit is {limit // 1024:,} kB.")
+        told = translatable(
+            "We accept at most %(limit)s kB at once. Please shorten what you entered, and send it again.",
+            limit=limit // 1024,
+        )
+        super().__init__("form", told)
 
 
 STATUS: dict[type[Refused], int] = {
@@ -31,12 +40,13 @@ STATUS: dict[type[Refused], int] = {
     Malformed: 422,
     Refused: 400,
 }
-TITLES: dict[type[Refused], str] = {
-    LinkUnreadable: "This link does not work",
-    TooLarge: "The request is too large",
-    Malformed: "Please check the form",
-    Refused: "We could not accept your request",
+TITLES: dict[type[Refused], Translatable] = {
+    LinkUnreadable: translatable("This link does not work"),
+    TooLarge: translatable("That was too much text"),
+    Malformed: translatable("Please check the form"),
+    Refused: translatable("We could not accept your request"),
 }
+UNAVAILABLE = translatable("The service is temporarily unavailable. Please try again in a few minutes.")
 
 
 def install(app: FastAPI) -> None:
@@ -53,37 +63,63 @@ def wants_json(request: Request) -> bool:
 
 
 def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
     kind = next(kind for kind in type(error).__mro__ if kind in STATUS)
     status = STATUS[kind]
     if wants_json(request):
         field = error.field if isinstance(error, Malformed) else "request"
-        return JSONResponse({"errors": {field: str(error)}}, status)
-    site: Site = request.app.state.site
+        return _json(request, field, error.told, status)
+    known = error if isinstance(error, LinkRefused) else None
     if kind is NotFound:
-        return site.page("not_found", status=status)
+        return _page(request, "not_found", status)
     if kind is LinkExpired:
-        return site.page("link_expired", status=status)
-    return site.page("refused", status=status, title=TITLES[kind], explanation=str(error), remedy=None)
+        return _page(request, "link_expired", status, known)
+    return _page(request, "refused", status, known, title=TITLES[kind], explanation=error.told, remedy=None)
 
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if wants_json(request):
-        return JSONResponse({"errors": {"request": error.detail}}, error.status_code)
-    site: Site = request.app.state.site
-    headers: Any = error.headers
+        return _json(request, "request", error.detail, error.status_code)
     if error.status_code == 404:
-        answer = site.page("not_found", status=404)
-    else:
-        answer = site.page(
+        answer = _page(request, "not_found", 404)
+    elif request.method == "GET":
+        answer = _page(
+            request,
             "refused",
-            status=error.status_code,
-            title="This page opens only when a form is sent",
-            explanation="Have you just signed up? Then look into your inbox for our letter.",
+            error.status_code,
+            title=translatable("This page opens only when a form is sent"),
+            explanation=translatable("Have you just signed up? Then look into your inbox for our letter."),
             remedy=None,
         )
+    else:
+        answer = _page(
+            request,
+            "refused",
+            error.status_code,
+            title=translatable("This page cannot take what you entered"),
+            explanation=translatable("It did not reach us. Please enter it again on the sign-up page."),
+            remedy=None,
+        )
+    headers: Any = error.headers
     answer.headers.update(headers or {})
     return answer
+
+
+def _page(request: Request, name: str, status: int, known: LinkRefused | None = None, **context: Any) -> HTMLResponse:
+    """Return a page that looks like the newsletter's as far as link and path tell which one it is."""
+    site: Site = request.app.state.site
+    return site.page(name, status=status, **surroundings(request, site, known), **context)
+
+
+def _json(request: Request, field: str, told: Translatable | str, status: int) -> JSONResponse:
+    site: Site = request.app.state.site
+    spoken = language(surroundings(request, site)["tag"])
+    return JSONResponse(
+        {"errors": {field: spoken.text(told)}},
+        status,
+        {"Content-Language": spoken.tag, "Vary": "Accept-Language"},
+    )
 
 
 def _invalid_path(request: Request, _: Exception) -> Response:
@@ -97,11 +133,12 @@ def status_of(error: Exception) -> int:
 
 
 def error_response(request: Request, error: Exception) -> Response:
-    """Log an unexpected error without personal data, and return the page for it."""
+    """Log an unexpected error without personal data, and return the page for it; without reading the database."""
     log_failure(log, "a page failed", error)
-    status = status_of(error)
+    status, tag = status_of(error), language_of(request, catalogues.LANGUAGES)
     if wants_json(request):
-        message = "The service is temporarily unavailable. Please try again in a few minutes."
-        return JSONResponse({"errors": {"request": message}}, status)
+        spoken = language(tag)
+        headers = {"Content-Language": spoken.tag, "Vary": "Accept-Language"}
+        return JSONResponse({"errors": {"request": spoken.text(UNAVAILABLE)}}, status, headers)
     site: Site = request.app.state.site
-    return site.page("trouble", status=status)
+    return site.page("trouble", tag=tag, negotiated=True, status=status)

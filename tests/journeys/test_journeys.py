@@ -78,7 +78,7 @@ def test_a_reader_sees_all_newsletters_only_by_a_link_that_is_mailed(service):
     (letter,) = service.letters("ana@example.org", about="Your link")
     fresh = preferences_link(letter)
     assert "checkbox" in browser.get(fresh).text
-    assert "stopped" in browser.post(fresh, data={"save": "yes"}).text
+    assert "You no longer get" in browser.post(fresh, data={"save": "yes"}).text
     with service.database.reading() as session:
         assert [row.standing for row in session.query(Subscription)] == [Standing.LEFT]
     assert service.findings() == []

@@ -63,7 +63,7 @@ def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:
         return _about(site, link, "already_confirmed", newsletters=subscribed)
     if use is LinkUse.WITHDRAWN:
         return _about(site, link, "withdrawn_since", status=410)
-    raise LinkExpired
+    raise LinkExpired(newsletter_id=link.newsletters[0].id, language=link.language)
 
 
 @router.get("/never/{token}")
@@ -93,4 +93,4 @@ def _never_page(site: Site, link: ConfirmationLink, *, status: int = 200) -> HTM
 
 def _about(site: Site, link: ConfirmationLink, page: str, **context: Any) -> HTMLResponse:
     shown = {"newsletters": link.newsletters, "address": addresses.mask(link.signup.address)}
-    return site.page(page, newsletter=link.newsletters[0], **shown | context)
+    return site.page(page, tag=link.language, newsletter=link.newsletters[0], **shown | context)

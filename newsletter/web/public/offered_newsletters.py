@@ -4,10 +4,12 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
@@ -104,6 +106,13 @@ class OfferedNewslettersCache:
             if self._is_older(names):
                 self._add_older(names.wording)
             return self._offered
+
+    def known(self) -> Mapping[str, Newsletter]:
+        """Return the newsletters by slug for a page that does without them while the database is away."""
+        if not self.fresh():
+            with suppress(SQLAlchemyError):
+                self.get()
+        return self._offered.newsletters
 
     def _is_older(self, names: OfferedNames) -> bool:
         number = names.wording

@@ -5,6 +5,7 @@ names all newsletters needs a link that was just mailed to the address (`mailing
 anything: that takes a sign-up and its confirmation.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter
@@ -21,42 +22,47 @@ from newsletter.links import FRESH_LIFETIME, Purpose, fresh_until, is_fresh
 from newsletter.mail.mailings import preference_links
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
+from newsletter.web import negotiation
 from newsletter.web.form_data import FormData, RequestForm, is_checked
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
+from newsletter.web.negotiation import WantedLanguages
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site
 
 router = APIRouter()
 
 
 class PreferencesLink(NamedTuple):
-    """What a token names."""
+    """What a token names, and the languages that the visitor's browser wants."""
 
     subscriber: int
     newsletter: int | None = None  # whose letter it is from; None: a letter of an older release, or a fresh link
     minute: int | None = None  # of a fresh link
     is_fresh: bool = False  # it works now
+    wanted: Sequence[str] = ()  # for pages that do not know the reader's language
 
 
 @router.get("/preferences/{token}")
-def preferences_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
+def preferences_page(token: str, site: CurrentSite, session: ReadingSession, wanted: WantedLanguages) -> HTMLResponse:
     """Show the page of the link's kind."""
-    return _page(site, session, _read(site, token))
+    return _page(site, session, _read(site, token, wanted))
 
 
 @router.post("/preferences/{token}")
 @route_rules(body_limit=FORM_BODY_BYTES)
-def preferences(token: str, form: RequestForm, site: CurrentSite, trace: RequestTrace) -> HTMLResponse:
+def preferences(
+    token: str, form: RequestForm, site: CurrentSite, trace: RequestTrace, wanted: WantedLanguages
+) -> HTMLResponse:
     """Do what the pressed button says: mail a fresh link, or stop newsletters.
 
     A POST without a button of the page changes nothing: its answer is the page again.
     """
-    link = _read(site, token)
+    link = _read(site, token, wanted)
     if is_checked(form, "link"):
         return _mail_link(site, link)
     with site.database.writing() as session:
         subscriber = subscribers.lock_by_id(session, link.subscriber)
         if subscriber is None or subscriber.address is None:
-            raise LinkExpired
+            raise LinkExpired(newsletter_id=link.newsletter)
         if is_checked(form, "save") and not link.is_fresh:
             return _of_letter(site, session, link, is_too_late=True)
         if not _pressed(link, form):
@@ -67,16 +73,24 @@ def preferences(token: str, form: RequestForm, site: CurrentSite, trace: Request
         if link.is_fresh:
             return _all(site, session, link, stopped=stopped)
         left = _about(session, link) if link.newsletter else None
-        return site.page("unsubscribed", newsletter=left, everything=dropped is None)
+        return site.page("unsubscribed", **_language(site, link, left), newsletter=left, everything=dropped is None)
 
 
-def _read(site: Site, token: str) -> PreferencesLink:
+def _read(site: Site, token: str, wanted: Sequence[str]) -> PreferencesLink:
     try:
         subscriber, *of_newsletter = site.links.read(token, Purpose.PREFERENCES)
     except LinkUnreadable:
         subscriber, minute = site.links.read(token, Purpose.FRESH_PREFERENCES)
-        return PreferencesLink(subscriber, minute=minute, is_fresh=is_fresh(minute, now=site.now()))
-    return PreferencesLink(subscriber, newsletter=of_newsletter[0] if of_newsletter else None)
+        return PreferencesLink(subscriber, None, minute, is_fresh(minute, now=site.now()), wanted)
+    return PreferencesLink(subscriber, of_newsletter[0] if of_newsletter else None, wanted=wanted)
+
+
+def _language(site: Site, link: PreferencesLink, about: Row[Any] | None) -> dict[str, Any]:
+    """Return the arguments of `page` for the reader's language; for the visitor's if no newsletter is known."""
+    if link.newsletter and about:
+        return {"tag": about.reading_language}
+    offered = negotiation.offered_in_any(site.offered.get().newsletters.values())
+    return {"tag": negotiation.best(link.wanted, offered), "negotiated": True}
 
 
 def _page(site: Site, session: Session, link: PreferencesLink, *, status: int = 200) -> HTMLResponse:
@@ -119,6 +133,7 @@ def _mail_link(site: Site, link: PreferencesLink) -> HTMLResponse:
         site.wakeups.wake(Queue.URGENT)
     return site.page(
         "link_mailed",
+        **_language(site, link, about),
         newsletter=about if link.newsletter else None,
         address=addresses.mask(about.address),
         hours=int(FRESH_LIFETIME.total_seconds()) // 3600,
@@ -135,6 +150,7 @@ def _of_letter(
     about, has_run_out = _about(session, link), is_too_late or link.minute is not None
     return site.page(
         "letter_preferences",
+        **_language(site, link, about),
         status=410 if has_run_out else status,
         newsletter=about if link.newsletter else None,
         address=addresses.mask(about.address),
@@ -155,7 +171,7 @@ def _about(session: Session, link: PreferencesLink) -> Row[Any]:
     if row is None:
         if link.newsletter is not None and session.get(Newsletter, link.newsletter) is None:
             raise LinkUnreadable
-        raise LinkExpired
+        raise LinkExpired(newsletter_id=link.newsletter)
     return row
 
 
@@ -168,6 +184,7 @@ def _newsletters(session: Session, link: PreferencesLink) -> list[Row[Any]]:
 def _with_newsletters(about: Select[Any]) -> Select[Any]:
     return (
         about.add_columns(*Newsletter.__table__.columns, Subscription.standing, Subscription.since)
+        .add_columns(subscribers.reading_language())
         .select_from(Subscriber)
         .join(Newsletter, true())
         .outerjoin(
@@ -187,8 +204,11 @@ def _all(
     subscribed = [row for row in offered if row.standing is Standing.SUBSCRIBED]
     schedules = digests.schedules(session, [row.id for row in subscribed]) if subscribed else {}
     shown = subscribed[0] if subscribed else offered[0]
+    read_in = list(dict.fromkeys(row.reading_language for row in subscribed or offered))
     return site.page(
         "preferences",
+        tag=negotiation.best(link.wanted, read_in),
+        negotiated=True,
         status=status,
         newsletter=shown if subscribed else None,
         publisher=shown.publisher,
@@ -198,6 +218,7 @@ def _all(
             {
                 "slug": row.slug,
                 "name": row.name,
+                "language": row.language,
                 "since": row.since,
                 "zone": row.zone,
                 "schedule": schedules.get(row.id),

@@ -52,23 +52,28 @@ def unsubscribe(
     if done and stopped:
         return done
     newsletter = _read(session, subscriber_id, newsletter_id)
-    return done or site.page("unsubscribed", newsletter=newsletter, everything=everything)
+    return done or _page(site, "unsubscribed", newsletter, everything=everything)
 
 
 def _button_page(site: Site, about: Any, *, status: int = 200) -> HTMLResponse:
     if not about.address or about.standing in (None, Standing.LEFT):
-        return site.page("unsubscribed", newsletter=about, everything=False)
-    return site.page("unsubscribe", newsletter=about, address=addresses.mask(about.address), status=status)
+        return _page(site, "unsubscribed", about, everything=False)
+    return _page(site, "unsubscribe", about, address=addresses.mask(about.address), status=status)
+
+
+def _page(site: Site, name: str, about: Any, **context: Any) -> HTMLResponse:
+    return site.page(name, tag=about.reading_language, newsletter=about, **context)
 
 
 def _read(session: Session, subscriber_id: int, newsletter_id: int) -> Any:
-    """Return a newsletter with the address and standing of its reader, as far as they are known.
+    """Return a newsletter with the address, standing and language of its reader, as far as they are known.
 
     Raises LinkUnreadable without the newsletter: none is ever deleted, so no letter held this link.
     """
-    columns = Newsletter.slug, Newsletter.name, Newsletter.publisher, Newsletter.postal_address, Newsletter.brand
+    columns = ("slug", "name", "publisher", "postal_address", "brand", "language")
     about = (
-        select(*columns, Subscriber.address, Subscription.standing)
+        select(*(getattr(Newsletter, column) for column in columns))
+        .add_columns(Subscriber.address, Subscription.standing, subscribers.reading_language())
         .select_from(Newsletter)
         .outerjoin(Subscriber, Subscriber.id == subscriber_id)
         .outerjoin(

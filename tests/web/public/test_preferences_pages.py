@@ -148,7 +148,7 @@ def test_a_fresh_link_comes_by_mail_and_shows_and_stops_all_newsletters(service)
     assert addresses.mask(ANA) in page.text
     assert ANA not in page.text
     answer = service.browser.post(link, data={"save": "yes", "newsletters": "morning"})
-    assert "The Evening Letter stopped" in answer.text
+    assert "You no longer get The Evening Letter." in answer.text
     assert standings(service) == BEFORE | {"evening": Standing.LEFT}, "a request to confirm is not on the form"
     service.browser.post(link, data={"save": "yes", "newsletters": ["morning", "evening", "weekend"]})
     assert standings(service) == BEFORE | {"evening": Standing.LEFT}, "no link adds anything"
@@ -172,7 +172,7 @@ def test_a_fresh_link_works_for_its_hours_and_then_is_a_letters_link(service):
     service.clock.advance(minutes=1)
     for answer in (service.browser.get(link), service.browser.post(link, data={"save": "yes"})):
         assert answer.status_code == 410
-        assert "This link has run out" in answer.text
+        assert "This link has expired" in answer.text
         assert not [name for name in NAMES if name in answer.text]
     assert standings(service) == BEFORE
     assert service.browser.post(link, data=ASK).status_code == 200

@@ -1,0 +1,66 @@
+"""Choose the language of a page that the link does not determine: the visitor's, among those that are offered.
+
+`?language=de` in the URL wins, so that a page in another language can be linked to; then the browser's Accept-Language
+decides, then the offer's own order. The choice never leaves what is offered (RFC 4647 section 3.4, lookup).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, NamedTuple
+
+from fastapi import Depends, Request
+
+from newsletter.languages import accept_language, catalogues, tags
+from newsletter.languages.languages import own_name
+from newsletter.newsletters import Newsletter
+
+PARAMETER = "language"  # of the URL's query
+
+
+class LanguageLink(NamedTuple):
+    """A link to the same page in another language."""
+
+    tag: str
+    name: str  # in that language
+    url: str
+    is_current: bool
+
+
+def wanted_languages(request: Request) -> list[str]:
+    """Return the tags that the visitor wants, the most wanted first."""
+    chosen, header = request.query_params.get(PARAMETER, ""), ",".join(request.headers.getlist("accept-language"))
+    named = [chosen] if tags.TAG.fullmatch(chosen) else []
+    return [*named, *accept_language.wanted(header)]
+
+
+WantedLanguages = Annotated[list[str], Depends(wanted_languages)]
+
+
+def best(wanted: Sequence[str], offered: Sequence[str]) -> str:
+    """Return the offered tag that suits best; the first one if none does, English if none is offered."""
+    return tags.lookup(wanted, offered) or next(iter(offered), catalogues.DEFAULT)
+
+
+def language_of(request: Request, offered: Sequence[str]) -> str:
+    """Return the offered tag that suits the visitor best, as `best` does."""
+    return best(wanted_languages(request), offered)
+
+
+def offered_in(newsletter: Newsletter) -> list[str]:
+    """Return the tags of the languages that a newsletter offers, its main one first."""
+    return _distinct([newsletter.language, *(newsletter.other_languages or ())])
+
+
+def offered_in_any(newsletters: Iterable[Newsletter]) -> list[str]:
+    """Return the tags of the languages of several newsletters, for a page about all of them."""
+    return _distinct(tag for newsletter in newsletters for tag in offered_in(newsletter))
+
+
+def links(path: str, offered: Sequence[str], current: str) -> list[LanguageLink]:
+    """Return the links to a page in each offered language, for `Site.page(languages=)`; none if there is no choice."""
+    if len(offered) < 2:
+        return []
+    return [LanguageLink(tag, own_name(tag), f"{path}?{PARAMETER}={tag}", tag == current) for tag in offered]
+
+
+def _distinct(found: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(found))
