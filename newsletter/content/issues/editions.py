@@ -69,7 +69,7 @@ def edition_article(
     article: Article, feed: Feed, picture: Picture | None, thumbnail: Picture | None, *, base_url: str
 ) -> EditionArticle:
     """Return the article as readers see it; a picture's URL begins with `base_url`."""
-    shown = _image(article, picture, base_url) if picture else None
+    shown = image(picture, alt=article.picture_alt, base_url=base_url) if picture else None
     return EditionArticle(
         title=article.title,
         url=article.url,
@@ -80,8 +80,14 @@ def edition_article(
         minutes=_minutes(article.html) if article.has_whole_text else None,
         published_at=article.published_at,
         picture=shown,
-        thumbnail=_image(article, thumbnail, base_url) if thumbnail else shown,
+        thumbnail=image(thumbnail, alt=article.picture_alt, base_url=base_url) if thumbnail else shown,
     )
+
+
+def image(picture: Picture, *, alt: str, base_url: str) -> Image:
+    """Return a stored picture as readers get it, under the site's URL."""
+    url = f"{base_url}/pictures/{picture.sha256}.{SUFFIXES[picture.type]}"
+    return Image(url=url, width=picture.width, height=picture.height, alt=alt)
 
 
 def content_hash(edition: Edition) -> str:
@@ -96,11 +102,6 @@ def _hashed(article: EditionArticle) -> dict[str, Any]:
     if article.thumbnail == article.picture:
         del fields["thumbnail"]
     return fields
-
-
-def _image(article: Article, picture: Picture, base_url: str) -> Image:
-    url = f"{base_url}/pictures/{picture.sha256}.{SUFFIXES[picture.type]}"
-    return Image(url=url, width=picture.width, height=picture.height, alt=article.picture_alt)
 
 
 def _minutes(html: str) -> int | None:

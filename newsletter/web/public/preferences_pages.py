@@ -110,7 +110,7 @@ def _mail_link(site: Site, link: PreferencesLink) -> HTMLResponse:
             session,
             link.subscriber,
             asked_from=link.newsletter,
-            templates=templating.environment(),
+            templates=site.templates,
             keyring=site.keyring,
             base_url=site.settings.base_url,
             now=site.now(),

@@ -1,16 +1,11 @@
 """Headings: the subject of an issue, and the title above its articles."""
 
-from datetime import UTC, datetime
 from gettext import NullTranslations
 
 import pytest
 
-from newsletter.content.issues import issues
-from newsletter.content.issues.headings import heading, headline
-from newsletter.content.issues.issues import Issue
-from newsletter.languages.languages import ENGLISH, Language
-from tests.clock import NOON
-from tests.content.builders import a_feed, a_newsletter, publish
+from newsletter.content.issues.headings import headline
+from newsletter.languages.languages import Language
 
 
 @pytest.mark.parametrize(

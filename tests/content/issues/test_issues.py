@@ -147,7 +147,9 @@ def test_an_edition_contains_the_details_of_each_article(desk):
     )
     assert first.thumbnail == first.picture, "the picture is small"
     assert (first.source, first.author, first.minutes) == ("Town", "Ann Writer", 3)
-    assert first.excerpt == "Every bus is late. " + "It rains, and so on. " * 5 + "It rains, and so on.", "whole sentences of at most 35 words"
+    assert first.excerpt == "Every bus is late. " + "It rains, and so on. " * 5 + "It rains, and so on.", (
+        "whole sentences of at most 35 words"
+    )
     assert (second.picture, second.author, second.excerpt) == (None, None, "All about bridge.")
     assert second.minutes is None, "who knows how long an article is of which the feed gives a part"
     assert second.url is None, "the front page of the feed's host is not the article's"

@@ -16,8 +16,8 @@ from newsletter.queues.wakeups import Queue
 from tests.whole_service import WholeService
 
 ANA = "ana@example.org"
-DAILY = "At 07:00 every day (Europe/Berlin)."
-WEEKLY = "At 18:00 on Friday (Europe/Berlin)."
+DAILY = "Every day at 07:00 (Europe/Berlin)."
+WEEKLY = "Every Friday at 18:00 (Europe/Berlin)."
 
 
 @pytest.fixture(autouse=True)
