@@ -9,11 +9,12 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from newsletter import addresses, newsletters
-from newsletter.consent import ledger, subscribers, wordings
+from newsletter.consent import forms, ledger, proposed_words, subscribers, wordings
+from newsletter.consent.forms import FormKind
 from newsletter.consent.ledger import Event
 from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.consent.wordings import Wording
+from newsletter.consent.wordings import Shown, Wording
 from newsletter.content.articles.articles import Article
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
@@ -40,9 +41,11 @@ def a_newsletter(session: Session, slug: str = "morning", **columns: Any) -> New
         **columns,
     }
     newsletter = newsletters.add(session, slug=slug, actor="tests", now=NOON, **values)
-    text = wordings.default_text(newsletter)
-    wording = {"text": text, "form": b"form", "confirm": b"confirm page"}
-    wordings.publish(session, newsletter, language="en", **wording, actor="tests", now=NOON)
+    shown = Shown("en", str(proposed_words.consent_to([newsletter])), proposed_words.information([newsletter], "en"))
+    wording = wordings.publish(
+        session, newsletter, shown, form=b"form", confirm=b"confirm page", actor="tests", now=NOON
+    )
+    forms.keep(session, wording, FormKind.HOSTED, [newsletter.id], wording.form_exhibit, now=NOON)
     return newsletter
 
 

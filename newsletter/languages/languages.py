@@ -66,6 +66,12 @@ class Language:
             text = self.ngettext(told.singular, told.plural, told.values["n"])
         return text % self.values(told.values)
 
+    def translates(self, told: Translatable) -> bool:
+        """Return whether the catalogue has a text of its own for this message."""
+        if told.plural is None:
+            return self.gettext(told.singular) != told.singular
+        return self.ngettext(told.singular, told.plural, 1) != told.singular
+
     def values(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return values as they are inserted into a text: numbers formatted, texts against its direction isolated."""
         return {name: self._value(value) for name, value in values.items()}
@@ -145,6 +151,14 @@ def language(tag: str) -> Language:
     if found is None:
         return language(catalogues.DEFAULT)
     return Language(tag, catalogues.translations(found))
+
+
+def native_name(tag: str) -> str:
+    """Return what a language is called by those who speak it: "Deutsch"; the tag itself if nobody has told us."""
+    try:
+        return _locale(tag).get_display_name() or tag
+    except (UnknownLocaleError, ValueError):
+        return tag
 
 
 ENGLISH = language(catalogues.DEFAULT)

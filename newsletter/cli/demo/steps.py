@@ -12,10 +12,10 @@ from rich.markup import escape
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from newsletter import audit_log, clock, newsletters, templating
+from newsletter import audit_log, clock, newsletters
 from newsletter.bench.visitor import Found, StepFailed, Visitor, wait_for
 from newsletter.cli.demo.samples import Sample
-from newsletter.consent import wording_publication, wordings
+from newsletter.consent import wording_publication
 from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Standing, Subscription
@@ -80,8 +80,9 @@ class DemoSteps:
                 actor=audit_log.system_user(),
                 now=clock.now(),
             )
-            text, actor, now = wordings.default_text(newsletter), audit_log.system_user(), clock.now()
-            wording_publication.publish(session, templating.environment(), newsletter, text=text, actor=actor, now=now)
+            wording_publication.publish_proposed(
+                session, self.site.templates, newsletter, actor=audit_log.system_user(), now=clock.now()
+            )
         self._done("A newsletter with its consent wording", f"{self.site.settings.base_url}/n/{sample.slug}")
 
     def _fetch_articles(self) -> None:
