@@ -7,7 +7,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select, update
 
-from newsletter import addresses
+from newsletter import addresses, newsletters
 from newsletter.consent.limits.tickets import Ticket
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
@@ -17,6 +17,7 @@ from newsletter.mail.delivery.deliveries import DeliveryStatus
 from newsletter.mail.letters.letters import Letter, LetterKind
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
+from tests.builders import a_reader
 from tests.statements import executed
 from tests.whole_service import WholeService
 
@@ -31,8 +32,9 @@ def _reader_of_three(service: WholeService):
     """Ana reads two of three newsletters, and waits to confirm the third."""
     for slug in ("morning", *OTHERS):
         service.newsletter(slug)
-    service.reader(ANA)
-    service.reader(ANA, "evening")
+    with service.site.database.writing() as session:
+        for slug in ("morning", "evening"):
+            a_reader(session, newsletters.named(session, slug), ANA)
     service.clock.advance(days=1)
     service.sign_up(ANA, "weekend")
     service.run(Queue.URGENT)
