@@ -15,7 +15,7 @@ WORKDIR /build
 COPY requirements.lock ./
 RUN pip --python /opt/newsletter install --require-hashes --only-binary :all: --requirement requirements.lock
 
-COPY LICENSE README.md pyproject.toml ./
+COPY LICENSE README.md hatch_build.py pyproject.toml ./
 COPY newsletter newsletter
 COPY templates templates
 COPY workers workers

@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-slow slow docs screenshots chaos upgrade bench bench-signup bench-redis lint types imports lock clean
+.PHONY: help demo test check check-slow slow docs translations screenshots chaos upgrade bench bench-signup bench-redis lint types imports lock clean
 
 # Tests start Python hundreds of times, and without bytecode files each start compiles every module.
 unexport PYTHONDONTWRITEBYTECODE
@@ -33,6 +33,9 @@ docs: .venv/dev ## Build the documentation into docs/_site; warnings and broken 
 	@rm -rf docs/_site
 	@$(BIN)/sphinx-build -q -E -a -W --keep-going -b html -d docs/_site/.doctrees docs docs/_site
 	@$(BIN)/python -m tests.docs.site docs/_site
+
+translations: .venv/dev ## Collect the texts of code and templates and update the catalogues (a new language: ARGS=el)
+	@$(BIN)/python -m tests.languages.translations $(ARGS)
 
 screenshots: .venv/dev ## Take the screenshots of README and documentation with Chromium
 	@$(BIN)/python -m tests.docs.screenshots
@@ -71,13 +74,19 @@ clean: ## Remove .venv, the built documentation and everything the service wrote
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing; on Debian: apt install python3-venv"; exit 1; }
 	@$(PYTHON) -m venv .venv
 
-.venv/run: .venv/bin/python requirements.lock pyproject.toml
+.venv/packages: .venv/bin/python requirements.lock
 	@echo "Installing the pinned packages into .venv ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+# Installing the project compiles the catalogues.
+CATALOGUES := $(wildcard newsletter/locale/*.pot newsletter/locale/*/LC_MESSAGES/*.po)
+
+.venv/run: .venv/packages pyproject.toml hatch_build.py $(CATALOGUES)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-.venv/dev: .venv/run requirements-dev.lock
+.venv/dev: requirements-dev.lock | .venv/run
 	@echo "Installing the pinned packages for development into .venv ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@

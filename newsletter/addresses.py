@@ -10,6 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from newsletter.errors import Malformed
 from newsletter.keys import Keyring, to_base64url
+from newsletter.languages.translatable import Translatable, translatable
 
 MAX_LOCAL_PART_OCTETS = 64  # octets at most: RFC 5321 section 4.5.3.1.1, in UTF-8 by RFC 6531 section 3.3
 
@@ -36,21 +37,32 @@ def parse(value: str, *, field: str = "email") -> Address:
     """
     value = value.strip()
     if not value:
-        raise Malformed(field, "Enter your e-mail address.")
+        raise Malformed(field, translatable("Enter your e-mail address."))
     try:
         parsed = validate_email(value, check_deliverability=False, strict=True)
-    except EmailNotValidError as error:
-        raise _malformed(field, value, str(error)) from None
+    except EmailNotValidError:
+        raise Malformed(field, _objection(value)) from None
     if len(parsed.local_part.encode()) > MAX_LOCAL_PART_OCTETS:  # email-validator counts characters here
-        raise _malformed(field, value, "The part before the @-sign is too long.")
+        raise Malformed(field, translatable("The part of your address before the @-sign is too long."))
     return Address(parsed.normalized, f"{parsed.local_part.lower()}@{parsed.ascii_domain.lower()}")
 
 
-def _malformed(field: str, value: str, reason: str) -> Malformed:
+def _objection(value: str) -> Translatable:
+    """Return what a visitor may do about an invalid address. The library's own messages are English only."""
     shown = value if value.isprintable() else value.encode("unicode_escape").decode()
     shown = shown if len(shown) <= 80 else f"{shown[:80]}…"
-    dot = "" if reason.endswith(".") else "."
-    return Malformed(field, f"Enter a whole address, like name@example.org. “{shown}” is not valid: {reason}{dot}")
+    local, at, domain = value.rpartition("@")
+    if not at:
+        return translatable("Enter a whole address, like name@example.org. “%(address)s” has no @-sign.", address=shown)
+    if not local or not domain:
+        return translatable("Enter a whole address, like name@example.org. “%(address)s” lacks a part.", address=shown)
+    if any(map(str.isspace, value)):
+        return translatable("An e-mail address has no spaces. “%(address)s” has one.", address=shown)
+    if "." not in domain:
+        return translatable(
+            "Enter a whole address, like name@example.org. “%(address)s” lacks the ending, such as .org.", address=shown
+        )
+    return translatable("“%(address)s” is not a valid e-mail address. Please check the spelling.", address=shown)
 
 
 def envelope(written: str) -> str:

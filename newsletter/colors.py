@@ -1,8 +1,8 @@
-"""Make a newsletter's brand color legible in letters.
+"""Make a newsletter's brand color legible in letters and on pages.
 
-On pages the browser does this, by the same rule (static/tokens.css). Mail programs cannot compute colors, so letters
-contain the two values computed here: one for a white background, one for a dark one. Lightness, chroma and hue are
-those of Oklch (CSS Color 4 section 9.3), in which a color keeps its hue when it gets lighter or darker.
+Mail programs cannot compute colors, and browsers clip what their screens cannot show each in its own way. So letters
+and stylesheets contain the two values computed here: one for a white background, one for a dark one. Lightness, chroma
+and hue are those of Oklch (CSS Color 4 section 9.3), in which a color keeps its hue when it gets lighter or darker.
 """
 
 import re
@@ -41,10 +41,13 @@ def accents(brand: str) -> Accents:
 
 
 def stylesheet(brand: str) -> str:
-    """Return the stylesheet that sets a page's brand color. Raises ValueError unless `brand` is #rrggbb."""
+    """Return the stylesheet that sets a page's brand color and accents. Raises ValueError unless `brand` is #rrggbb."""
     if not re.fullmatch("#[0-9a-f]{6}", brand):
         raise ValueError(f"{brand!r} is not a color like #0f5c6e")
-    return f":root{{--brand:{brand}}}\n"
+    light, dark = accents(brand)
+    return (
+        f":root{{--brand:{brand};--accent:{light}}}\n@media (prefers-color-scheme:dark){{:root{{--accent:{dark}}}}}\n"
+    )
 
 
 def _linear(color: str) -> Linear:

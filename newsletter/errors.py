@@ -4,8 +4,9 @@
     ├── Misconfigured       the operator must correct a setting       exit 2
     ├── Refused             the visitor or operator can act           4xx, exit 1
     │   ├── Malformed       a field has an invalid value; names the field
-    │   ├── LinkUnreadable  the link is cut off, mistyped or for another purpose
-    │   ├── LinkExpired     the link is no longer valid
+    │   ├── LinkRefused     a letter's link, and what it tells although it cannot be used
+    │   │   ├── LinkUnreadable  the link is cut off, mistyped or for another purpose
+    │   │   └── LinkExpired     the link is no longer valid
     │   └── NotFound        there is nothing of that name
     ├── FetchError          a web server returned nothing usable; Forbidden: we may not fetch it;
     │                       ServerUnavailable: a later try may succeed
@@ -51,13 +52,25 @@ class Malformed(Refused):
         self.field = field
 
 
-class LinkUnreadable(Refused):
+class LinkRefused(Refused):
+    """A letter's link that cannot be used.
+
+    `newsletter_id` and `language`, a tag, are what it tells nevertheless, so that the page about it looks familiar.
+    """
+
+    def __init__(self, *, newsletter_id: int | None = None, language: str | None = None) -> None:
+        super().__init__()
+        self.newsletter_id = newsletter_id
+        self.language = language
+
+
+class LinkUnreadable(LinkRefused):
     """A link is incomplete, mistyped or for another purpose."""
 
     default = translatable("This link is incomplete. Please open it from the letter again, or copy all of it.")
 
 
-class LinkExpired(Refused):
+class LinkExpired(LinkRefused):
     """A link is no longer valid."""
 
     default = translatable("This link has expired. If you want the newsletter, please sign up again.")

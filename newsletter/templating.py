@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context,
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from newsletter import colors
+from newsletter import colors, static_files
 from newsletter.iris import uri
 from newsletter.languages import catalogues
 from newsletter.languages.languages import Language, language
@@ -54,6 +54,8 @@ def _environment(spoken: Language) -> Environment:
         made.filters[function.__name__] = function
     for name in ("day", "exactly", "listed", "number", "text", "when"):
         made.filters[name] = getattr(spoken, name)
+    made.filters["brand_stylesheet"], made.filters["icon"] = static_files.brand_stylesheet, static_files.icon
+    made.globals["static_url"] = static_files.url
     made.globals["language"] = spoken
     made.policies["ext.i18n.trimmed"] = True
     for name in ("gettext", "ngettext", "pgettext", "npgettext"):

@@ -4,6 +4,7 @@ from functools import cache
 from zoneinfo import available_timezones
 
 from newsletter.errors import Malformed
+from newsletter.languages.translatable import translatable
 
 # Files beside the zones that name no place: they mean another zone on each machine, or none.
 NO_ZONES = {"localtime", "posixrules", "Factory", "Etc/Unknown"}
@@ -17,8 +18,10 @@ def check(zone: str, *, field: str = "zone") -> None:
     if zone in _known():
         return
     meant = _similar(zone)
-    hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
-    raise Malformed(field, f"“{zone}” is not a time zone such as Europe/Berlin.{hint}")
+    if not meant:
+        raise Malformed(field, translatable("“%(zone)s” is not a time zone such as Europe/Berlin.", zone=zone))
+    told = translatable("“%(zone)s” is not a time zone. Did you mean %(zones)s?", zone=zone, zones=", ".join(meant))
+    raise Malformed(field, told)
 
 
 def _similar(zone: str) -> list[str]:

@@ -22,7 +22,7 @@ from newsletter.store.database import Base, Begin
 from tests.builders import KEYRING, a_worker
 from tests.clock import NOON
 
-TEMPLATES = templating.environment()
+TEMPLATES = templating.environment
 BASE = "https://letters.example.org"
 NO_LIMITS = LetterLimits(10**6, 10**6, 10**6, 10**6)
 

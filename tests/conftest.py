@@ -36,6 +36,7 @@ MARKS = {
     "redis_url": "redis",
     "restartable_redis": "redis",
     "smtp_sink": "smtp",
+    "chromium": "browser",
 }
 
 

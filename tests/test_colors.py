@@ -1,8 +1,10 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter import colors
+from newsletter import colors, static_files
 
 LIGHT_PAPER, DARK_PAPER = "#ffffff", "#141619"
 
@@ -66,8 +68,19 @@ def test_the_contrast_is_that_of_wcag(one, other, ratio):
     assert contrast(other, one) == contrast(one, other)
 
 
-def test_a_brand_has_a_stylesheet_of_one_rule():
-    assert colors.stylesheet("#0f5c6e") == ":root{--brand:#0f5c6e}\n"
+@given(brands)
+def test_pages_have_the_accents_of_letters(brand):
+    light, dark = colors.accents(brand)
+    assert colors.stylesheet(brand) == (
+        f":root{{--brand:{brand};--accent:{light}}}\n@media (prefers-color-scheme:dark){{:root{{--accent:{dark}}}}}\n"
+    )
+
+
+def test_pages_without_a_newsletter_have_the_accents_of_the_default_brand():
+    tokens = static_files.find("tokens.css").body.decode()
+    plain = re.findall(r"--(?:brand|accent): (#[0-9a-f]{6});", tokens)
+    assert plain == [static_files.DEFAULT_BRAND, *colors.accents(static_files.DEFAULT_BRAND)]
+    assert "oklch" not in tokens, "browsers clip colors that they cannot show, each in its own way"
 
 
 @pytest.mark.parametrize("written", ["", "0f5c6e", "#0F5C6E", "#fff", "#0f5c6e}body{display:none", "#0f5c6e\n", "red"])

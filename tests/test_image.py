@@ -155,6 +155,8 @@ def test_the_wheel_holds_every_file_of_the_packages_and_the_templates(installed)
 def test_the_installed_command_runs_the_demo_without_a_checkout(installed, tmp_path):
     outside = {"PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"}
     where = "import newsletter, workers.celery as w; print(newsletter.__file__, w.__file__)"
+    translated = "from newsletter.languages import catalogues as c; print(*map(c.translations, c.LANGUAGES))"
+    assert run([sys.executable, "-c", translated], tmp_path, **outside).count("GNUTranslations") > 1
     assert all(
         path.startswith(str(installed)) for path in run([sys.executable, "-c", where], tmp_path, **outside).split()
     )

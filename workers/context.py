@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event
 
-from jinja2 import Environment
-
 from newsletter import startup, templating
 from newsletter.consent.limits.pressure import LetterLimits
 from newsletter.content import pictures, refreshing
@@ -28,6 +26,7 @@ from newsletter.mail.transport.transport import Transport
 from newsletter.relays import Relay
 from newsletter.settings import Settings
 from newsletter.store.database import Database
+from newsletter.templating import Templates
 from workers import shared_state
 from workers.signup_turns import SignupTurns
 
@@ -41,7 +40,7 @@ class Context:
     """One process's database, transports and clocks, as its jobs use them."""
 
     database: Database
-    templates: Environment
+    templates: Templates
     keyring: Keyring
     base_url: str
     dispatcher: Dispatcher
@@ -102,7 +101,7 @@ def build(
         on_more_due=on_more_due,
     )
     downloader = SandboxedDownloader(allow=settings.feed_allow, agent=user_agent(settings.base_url))
-    templates, limits = templating.environment(), LetterLimits(*settings.confirmation_limits)
+    templates, limits = templating.environment, LetterLimits(*settings.confirmation_limits)
     answering = Answering(templates=templates, keyring=keys, base_url=settings.base_url, limits=limits)
     parts = database, templates, keys, settings.base_url, dispatcher, downloader
     slots = refreshing.slots(stop), pictures.slots(stop)

@@ -90,9 +90,9 @@ class DeliveryBenchmark:
     def _prepare(self) -> tuple[Iterator[int], int, bytes]:
         """Insert the readers and draft the issues; return the issues' ids, a letter's octets, and one letter."""
         database, options = self._environment.database, self._options
-        templates = templating.environment()
+        templates = templating.environment
         with database.writing() as session:
-            newsletter, wording = sample_issue.add_newsletter(session, templates)
+            newsletter, wording = sample_issue.add_newsletter(session)
         with self._progress.step(f"inserting {options.letters:,} readers") as show_progress:
             started = time.monotonic()
             keyring = load_keyring(self._environment.settings)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from newsletter import audit_log, clock, newsletters, settings, templating
+from newsletter import audit_log, clock, newsletters, settings
 from newsletter.bench import costs, feed_site, sample_issue
 from newsletter.bench.environment import bench_settings
 from newsletter.bench.feed_costs import FeedCosts
@@ -74,7 +74,7 @@ class FeedBenchmark:
 
     def _add_feeds(self, built: Context, port: int) -> None:
         with built.database.writing() as session:
-            reader, _ = sample_issue.add_newsletter(session, templating.environment())
+            reader, _ = sample_issue.add_newsletter(session)
             now = clock.now()
             for url in feed_site.addresses(self._options.feeds, port):
                 session.add(Feed(newsletter_id=reader.id, url=url, added_at=now, next_try_at=now))

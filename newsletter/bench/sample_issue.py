@@ -6,7 +6,6 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import httpx2
-from jinja2 import Environment
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -27,6 +26,7 @@ from newsletter.mail.mailings import issue_letters
 from newsletter.newsletters import Newsletter
 from newsletter.settings import PREFIX
 from newsletter.store.database import Database
+from newsletter.templating import Templates
 
 SAMPLE = Path(newsletter.__file__).parent / "sample" / "feed.xml"
 SLUG = "bench"
@@ -34,7 +34,7 @@ LETTER_OCTETS = 25_000  # at most; an issue gets as many articles as fit
 NEVER = "0 0 29 2 *"  # a schedule that does not run while a benchmark does
 
 
-def add_newsletter(session: Session, templates: Environment) -> tuple[Newsletter, Wording]:
+def add_newsletter(session: Session) -> tuple[Newsletter, Wording]:
     """Add the benchmark's newsletter and publish its consent wording."""
     newsletter = newsletters.add(
         session,
@@ -48,7 +48,8 @@ def add_newsletter(session: Session, templates: Environment) -> tuple[Newsletter
         now=clock.now(),
     )
     text, actor, now = wordings.default_text(newsletter), audit_log.system_user(), clock.now()
-    return newsletter, wording_publication.publish(session, templates, newsletter, text=text, actor=actor, now=now)
+    pages = templating.environment()
+    return newsletter, wording_publication.publish(session, pages, newsletter, text=text, actor=actor, now=now)
 
 
 def fetch_feed(database: Database, feed: str | None) -> None:
@@ -74,7 +75,7 @@ def _fetch(database: Database, address: str) -> None:
             pass
 
 
-def draft(session: Session, templates: Environment, name: str, *, base_url: str) -> tuple[Issue, int]:
+def draft(session: Session, templates: Templates, name: str, *, base_url: str) -> tuple[Issue, int]:
     """Draft an issue of as many articles as fit into `LETTER_OCTETS`; return it and the octets of one letter.
 
     Each issue belongs to a digest of its own, because a digest uses an article once.
@@ -104,7 +105,7 @@ def draft(session: Session, templates: Environment, name: str, *, base_url: str)
 
 def draft_many(database: Database, number: int, *, base_url: str) -> tuple[list[int], int]:
     """Draft that many issues; return their ids and the octets of one letter."""
-    templates, ids, octets = templating.environment(), [], 0
+    templates, ids, octets = templating.environment, [], 0
     for each in range(number):
         with database.writing() as session:
             issue, octets = draft(session, templates, f"Issue {each + 1}", base_url=base_url)

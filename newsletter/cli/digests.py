@@ -9,8 +9,9 @@ import typer
 from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console, digest_runs
 from newsletter.cli.digest_runs import DigestArgument
-from newsletter.content.digests import digests, editing, recurrence
+from newsletter.content.digests import digests, editing
 from newsletter.content.digests.digests import MAX_APPROVAL_HOURS, Digest, WhenLate
+from newsletter.content.digests.explanation import DigestSchedule
 from newsletter.content.issues import issues
 
 app = typer.Typer(help="Digests: which articles make an issue, and when.", no_args_is_help=True, rich_markup_mode=None)
@@ -157,4 +158,4 @@ def _line(row: dict[str, Any]) -> str:
 
 def _schedule(digest: Digest) -> str:
     """Return the schedule in words, because cron's rules for days surprise."""
-    return recurrence.in_words(digest.cron, digest.zone)
+    return str(DigestSchedule(((digest.cron, digest.zone),)))

@@ -69,7 +69,7 @@ def domain(
                     session,
                     chosen[0],
                     probe,
-                    templates=templating.environment(),
+                    templates=templating.environment,
                     base_url=settings.base_url,
                     actor=audit_log.system_user(),
                     now=clock.now(),

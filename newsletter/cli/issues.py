@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 from sqlalchemy import select
@@ -12,9 +13,9 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
 from newsletter.content.digests import drafting, expiry
-from newsletter.content.issues import issue_notes, issues
+from newsletter.content.issues import issue_notes, issue_texts, issues
 from newsletter.content.issues.issues import Issue
-from newsletter.errors import NotFound, Refused
+from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.mail.delivery import issue_pauses
 from newsletter.mail.delivery.deliveries import status_counts
 from newsletter.mail.letters.letters import Letter
@@ -24,7 +25,18 @@ from newsletter.newsletters import Newsletter
 
 app = typer.Typer(help="Issues: dated editions of a newsletter.", no_args_is_help=True, rich_markup_mode=None)
 
+MAX_FILE_BYTES = 100_000  # of an introduction, which is far shorter
+
 IssueArgument = Annotated[int, typer.Argument(min=1, max=2**62, help="The issue's id, as `issues status` lists it.")]
+
+Heading = Annotated[
+    str | None,
+    typer.Option(help="The title above the articles; by default the newsletter's name and the date."),
+]
+Introduction = Annotated[
+    typer.FileBinaryRead | None,
+    typer.Option(metavar="FILE", help="A text file (UTF-8) with one or two paragraphs above the articles; - to type."),
+]
 
 
 @app.command()
@@ -34,6 +46,8 @@ def draft(
         int, typer.Option(min=1, max=issues.MAX_ARTICLES, help="Maximum number of articles; the newest count.")
     ] = 12,
     title: Annotated[str | None, typer.Option(help="The subject; by default made from the headlines.")] = None,
+    heading: Heading = None,
+    intro: Introduction = None,
     archive: Annotated[
         bool, typer.Option(help="Take articles too that were more than 30 days old when they were first seen.")
     ] = False,
@@ -47,12 +61,32 @@ def draft(
             publication,
             articles=articles,
             title=title,
+            heading=heading,
+            introduction=_text_of(intro),
             archive=archive,
             actor=audit_log.system_user(),
             now=clock.now(),
         )
         answer = _row(issue)
     console.show(answer, as_json=as_json, text=f"Issue {answer['issue']} is drafted: {answer['title']}")
+
+
+@app.command()
+def edit(
+    number: IssueArgument,
+    title: Annotated[str | None, typer.Option(help='The subject; "" makes it from the headlines again.')] = None,
+    heading: Heading = None,
+    intro: Introduction = None,
+    as_json: console.Json = False,
+) -> None:
+    """Change the texts of a draft. An empty heading or file leaves them to the default again."""
+    if title is None and heading is None and intro is None:
+        raise typer.BadParameter("Give what to change: --title, --heading or --intro.")
+    change = partial(issue_texts.change, title=title, heading=heading, introduction=_text_of(intro))
+    answer = _apply(number, change)
+    console.show(
+        answer, as_json=as_json, text=f"Issue {number} is changed. Look at it: newsletter issues preview {number}"
+    )
 
 
 @app.command()
@@ -68,7 +102,7 @@ def preview(
     settings = console.configured()
     with console.database(settings) as database, database.reading() as session:
         issue = _issue(session, number)
-        shown = issue_letters.preview(session, issue, templates=templating.environment(), base_url=settings.base_url)
+        shown = issue_letters.preview(session, issue, templates=templating.environment, base_url=settings.base_url)
         notes = [_note_line(note) for note in _notes(session, issue)]
         if approval := _approval_note(session, issue):
             notes.append(approval)
@@ -90,7 +124,7 @@ def check(number: IssueArgument, as_json: console.Json = False) -> None:
         issue = _issue(session, number)
         problem = None
         try:
-            issue_letters.check(session, issue, templates=templating.environment(), base_url=settings.base_url)
+            issue_letters.check(session, issue, templates=templating.environment, base_url=settings.base_url)
         except Refused as error:
             problem = str(error)
         answer = {**_row(issue), "problem": problem, "notes": _notes(session, issue)}
@@ -107,7 +141,7 @@ def send(number: IssueArgument, as_json: console.Json = False) -> None:
     settings = console.configured()
     with console.database(settings) as database, database.writing() as session:
         issue = _issue(session, number)
-        issue_letters.check(session, issue, templates=templating.environment(), base_url=settings.base_url)
+        issue_letters.check(session, issue, templates=templating.environment, base_url=settings.base_url)
         issues.approve(session, issue, actor=audit_log.system_user(), now=clock.now())
         answer = _row(issue)
     text = f"Issue {number} is approved; sending starts within seconds. Follow it: newsletter issues status {number}"
@@ -161,6 +195,16 @@ def status(
         ]
     answer: Any = rows[0] if number else rows
     console.show(answer, as_json=as_json, text="\n".join(_line(row) for row in rows) or "No issues yet.")
+
+
+def _text_of(file: BinaryIO | None) -> str | None:
+    """Return the text of a file. Raises Malformed if it is no text in UTF-8."""
+    if file is None:
+        return None
+    try:
+        return file.read(MAX_FILE_BYTES + 1).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Malformed("introduction", "The file of the introduction is no text in UTF-8.") from error
 
 
 def _apply(number: int, change: Callable[..., None]) -> dict[str, Any]:

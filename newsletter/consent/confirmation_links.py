@@ -45,6 +45,7 @@ class AskedNewsletter(NamedTuple):
     postal_address: str
     reply_to: str
     brand: str
+    language: str
     standing: Standing | None
     withdrawn_at: datetime | None  # the last time
 
@@ -61,6 +62,12 @@ class ConfirmationLink:
         """When the letter was owed."""
         asked_at: datetime = self.signup.asked_at or self.signup.received_at
         return asked_at
+
+    @property
+    def language(self) -> str:
+        """The tag of the person's language; a sign-up of the release before has its wording's."""
+        tag: str = self.signup.signup_language or self.signup.wording_language
+        return tag
 
     @property
     def is_refused(self) -> bool:
@@ -134,6 +141,7 @@ def _read(*, on_sqlite: bool) -> Select[Any]:
             Signup.received_at,
             Signup.asked_at,
             Signup.lifts_suppression,
+            Signup.language.label("signup_language"),
             Wording.id.label("wording_id"),
             Wording.text.label("wording"),
             Wording.language.label("wording_language"),

@@ -7,9 +7,7 @@ An article has several candidates. One that is missing or unsuitable gives way t
 unavailable is tried again later, and gives way to the next after the last try.
 """
 
-import hashlib
 import logging
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Event
@@ -21,7 +19,6 @@ from sqlalchemy.orm import Session, load_only
 from newsletter import newsletters
 from newsletter.content.articles import picture_files
 from newsletter.content.articles.articles import Article
-from newsletter.content.articles.picture_files import Picture
 from newsletter.content.downloading.downloader import Downloader, DownloadInterrupted, PictureDownload
 from newsletter.content.downloading.slots import MAX_WAIT, DownloadSlots, FreeSlots, SlotWork
 from newsletter.content.feeds.feeds import Feed
@@ -161,9 +158,7 @@ def _record(session: Session, done: _Try, result: PictureDownload | NewsletterEr
     if article is None:
         return None
     if isinstance(result, PictureDownload):
-        picture = Picture(sha256=hashlib.sha256(result.body).hexdigest(), found_at=now, **asdict(result))
-        picture_files.store(session, picture)
-        article.picture_sha256, article.picture_due_at = picture.sha256, None
+        article.picture_sha256, article.picture_due_at = picture_files.store(session, result, now=now), None
         return None
     log.info("picture not copied", extra={"article": article.id, "reason": str(result)})
     if isinstance(result, DownloadInterrupted):

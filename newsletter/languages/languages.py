@@ -4,20 +4,29 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from gettext import NullTranslations
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from babel.lists import format_list
 from babel.numbers import format_decimal
+from markupsafe import Markup
 
-from newsletter.languages import catalogues, tags
-from newsletter.languages.isolation import isolated
+from newsletter.languages import catalogues, pseudo, tags
+from newsletter.languages.isolation import disturbs, isolated
 from newsletter.languages.translatable import Translatable, translatable
 
 # CLDR writes a comma after the weekday and puts the month first; without a region, English here is neither.
 DATE_PATTERNS = {"en": "EEEE d MMMM y"}
-FORMATS = {"en": "en_GB"}
+FORMATS = {"en": "en_GB", pseudo.TAG: pseudo.FORMATS}
+
+
+@runtime_checkable
+class InWords(Protocol):
+    """Something that each language tells in its own way, such as a schedule."""
+
+    def in_words(self, spoken: "Language") -> str:
+        """Return it in whole sentences of the language."""
 
 
 class Language:
@@ -45,10 +54,12 @@ class Language:
         """Return the translation in the form that the number needs, in a context."""
         return self._translations.npgettext(context, singular, plural, n)
 
-    def text(self, told: Translatable | str) -> str:
+    def text(self, told: "Translatable | InWords | str") -> str:
         """Return a message in this language, its values written as the language writes them; a str is unchanged."""
         if isinstance(told, str):
             return told
+        if isinstance(told, InWords):
+            return told.in_words(self)
         if told.plural is None:
             text = self.gettext(told.singular)
         else:
@@ -60,13 +71,13 @@ class Language:
         return {name: self._value(value) for name, value in values.items()}
 
     def _value(self, value: Any) -> Any:
-        if isinstance(value, Translatable):
+        if isinstance(value, Translatable | InWords):
             return self.text(value)
         if isinstance(value, int) and not isinstance(value, bool):
             return self.number(value)
         if isinstance(value, str):
-            inserted = isolated(value, self.direction)
-            return value if inserted == value else type(value)(inserted)  # Markup stays Markup
+            visible = value.striptags() if isinstance(value, Markup) else value  # its tags are no Latin words
+            return type(value)(isolated(value, self.direction)) if disturbs(visible, self.direction) else value
         return value
 
     def number(self, number: int) -> str:
@@ -77,6 +88,14 @@ class Language:
         """Return names as in a sentence: "A, B and C"."""
         inserted = [isolated(name, self.direction) for name in names]
         return format_list(inserted, locale=self._locale)
+
+    def weekday(self, number: int) -> str:
+        """Return the name of a weekday, Monday as 0, in the form in which it stands alone."""
+        return str(self._locale.days["stand-alone"]["wide"][number])
+
+    def month(self, number: int) -> str:
+        """Return the name of a month, January as 1, in the form in which it stands alone."""
+        return str(self._locale.months["stand-alone"]["wide"][number])
 
     def day(self, moment: datetime) -> str:
         """Return a date with its weekday: "Thursday 22 October 2026"."""
@@ -120,6 +139,8 @@ def language(tag: str) -> Language:
 
     So de-AT has German words and Austrian months. A tag without a suitable catalogue is English (RFC 4647 section 3.4).
     """
+    if tag.lower() == pseudo.TAG.lower():
+        return Language(pseudo.TAG, pseudo.PseudoTranslations())
     found = tags.lookup([tag], catalogues.LANGUAGES)
     if found is None:
         return language(catalogues.DEFAULT)

@@ -6,12 +6,19 @@ from collections.abc import Iterable, Sequence
 TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")  # the common forms
 MAX_CHARACTERS = 35  # of a stored tag: RFC 5646 section 4.4.1
 
-RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ku", "ps", "sd", "ug", "ur", "yi"})
+# By the script that a language is written in unless its tag says otherwise: az-Arab, ur-Latn.
+RIGHT_TO_LEFT = frozenset(
+    {"ar", "arc", "ckb", "dv", "fa", "he", "iw", "ks", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"}
+)
+RIGHT_TO_LEFT_SCRIPTS = frozenset({"adlm", "arab", "hebr", "nkoo", "rohg", "syrc", "thaa"})
 
 
 def direction(tag: str) -> str:
-    """Return the direction of a language, rtl or ltr, for HTML's dir attribute."""
-    return "rtl" if primary(tag) in RIGHT_TO_LEFT else "ltr"
+    """Return the direction of a language, rtl or ltr, for HTML's lang and dir attributes."""
+    language, _, rest = tag.lower().partition("-")
+    script = rest.partition("-")[0]
+    is_script = len(script) == 4 and script.isalpha()
+    return "rtl" if (script in RIGHT_TO_LEFT_SCRIPTS if is_script else language in RIGHT_TO_LEFT) else "ltr"
 
 
 def primary(tag: str) -> str:

@@ -4,27 +4,33 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
-from pathlib import Path
 
 from fastapi import Depends, FastAPI
-from fastapi.responses import Response
-from fastapi.staticfiles import StaticFiles
 
-from newsletter import audit_log, colors, key_registry, logs, settings, startup
+from newsletter import audit_log, key_registry, logs, settings, startup, templating
 from newsletter.consent import wording_publication
-from newsletter.errors import Misconfigured, NotFound
-from newsletter.newsletters import BRAND
+from newsletter.errors import Misconfigured
 from newsletter.queues import broker
 from newsletter.queues.wakeups import Wakeups
 from newsletter.settings import Settings
 from newsletter.store.database import Database
 from newsletter.web import failures
 from newsletter.web.access_log import AccessLog
-from newsletter.web.guards import Guards, refuse_by_length, route_rules
+from newsletter.web.guards import Guards, refuse_by_length
 from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
 from newsletter.web.plain_route import PlainRoute
-from newsletter.web.public import archive, confirmation_pages, preferences_pages, signup, unsubscribe_pages
+from newsletter.web.public import (
+    archive,
+    confirmation_pages,
+    crawlers,
+    issue_feeds,
+    preferences_pages,
+    signup,
+    static_files,
+    unsubscribe_pages,
+)
+from newsletter.web.public_responses import PublicResponses
 from newsletter.web.site import Site
 
 # Seconds between two wake-ups of the workers. The first sign-up wakes them at once; a message costs the site as much
@@ -61,16 +67,15 @@ def create_app(
     app.state.health = health.timed_query(monitoring, configured, pages=app.state.site.database)
     app.state.counts = metrics.timed_query(monitoring)
     failures.install(app)
+    app.add_middleware(PublicResponses)
     app.add_middleware(AccessLog)
     app.add_middleware(Guards)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
     links = confirmation_pages, unsubscribe_pages, preferences_pages
-    for pages in (signup, *links, archive, health, metrics):
+    for pages in (signup, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
         app.include_router(pages.router)
     if app.state.site.shows_outbox:
         app.include_router(outbox_pages.router)
-    app.add_api_route("/brand/{color}.css", brand, methods=["GET"])
-    app.mount("/static", route_rules(public=True)(StaticFiles(directory=Path(__file__).parent / "static")))
     return app
 
 
@@ -85,14 +90,6 @@ def _from_environment() -> FastAPI:
     return app
 
 
-@route_rules(public=True)
-def brand(color: str) -> Response:
-    """Return a newsletter's color as a stylesheet: the security policy forbids inline styles."""
-    if not BRAND.fullmatch(f"#{color}"):
-        raise NotFound
-    return Response(colors.stylesheet(f"#{color}"), media_type="text/css", headers=archive.FOREVER)
-
-
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     site: Site = app.state.site
@@ -100,7 +97,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with database.writing() as session:
             key_registry.check(session, site.keyring, now=datetime.now(UTC))
             # Before the first visitor sees this release's form, the newest wording must name it as its exhibit.
-            wording_publication.publish_current(session, site.templates, actor=audit_log.SITE, now=datetime.now(UTC))
+            wording_publication.publish_current(
+                session, templating.environment(), actor=audit_log.SITE, now=datetime.now(UTC)
+            )
         with closing(site.signups):
             yield
 

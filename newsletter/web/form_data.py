@@ -18,6 +18,7 @@ from python_multipart.multipart import Field, File, parse_options_header
 
 from newsletter.content.parsing.documents.charsets import codec_of
 from newsletter.errors import Malformed
+from newsletter.languages.translatable import translatable
 
 FormData = Mapping[str, Sequence[str]]
 
@@ -26,7 +27,7 @@ UTF_8 = "utf-8"
 # A browser writes characters that the page's charset lacks as references (HTML, section "form submission").
 REFERENCE = re.compile(r"&#(\d{1,7});")
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-UNREADABLE_TEXT = (
+UNREADABLE_TEXT = translatable(
     "We could not read some characters: they did not arrive as UTF-8. Please use the newsletter's own page."
 )
 
@@ -61,7 +62,7 @@ def parse(body: bytes, content_type: str) -> FormData:
     else:
         return {}
     if len(parts) > MAX_FIELDS:
-        raise Malformed("form", f"The form has more than {MAX_FIELDS} fields.")
+        raise Malformed("form", translatable("The form has more than %(fields)s fields.", fields=MAX_FIELDS))
     named = next((part.value for part in parts if part.name == b"_charset_"), options.get(b"charset"))
     fields: dict[str, list[str]] = {}
     for part in parts:
@@ -86,12 +87,14 @@ def _multipart(body: bytes, content_type: str) -> list[Part]:
         parts.append(Part(field.field_name or b"", field.value or b"", options.get(b"charset")))
 
     def on_file(file: File) -> None:
-        raise Malformed((file.field_name or b"").decode(UTF_8, "replace"), "This field takes text, not a file.")
+        raise Malformed(
+            (file.field_name or b"").decode(UTF_8, "replace"), translatable("This field takes text, not a file.")
+        )
 
     try:
         parse_form({"Content-Type": content_type.encode()}, BytesIO(body), on_field, on_file)
     except FormParserError:
-        raise Malformed("form", "The form arrived incomplete. Please send it again.") from None
+        raise Malformed("form", translatable("The form arrived incomplete. Please send it again.")) from None
     return parts
 
 
@@ -129,7 +132,7 @@ def _checked(field: str, text: str) -> str:
 def _from_json(body: bytes) -> FormData:
     try:
         parsed = json.loads(body.decode("utf-8-sig"))  # RFC 8259 section 8.1: UTF-8, perhaps with a byte order mark
-    except UnicodeDecodeError:
+    except UnicodeDecodeError:  # messages about JSON are for the programmer who sends it, in English
         raise Malformed("body", "The body is not UTF-8, as JSON must be.") from None
     except (ValueError, RecursionError):
         raise Malformed("body", "The body is not valid JSON.") from None
@@ -156,7 +159,7 @@ def _text(field: str, value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int) and _is_encodable(str(value)):
         return _checked(field, str(value))
-    raise Malformed(field, "Enter text, a number, true or false here.")
+    raise Malformed(field, translatable("Enter text, a number, true or false here."))
 
 
 RequestForm = Annotated[FormData, Depends(parse_body)]

@@ -50,6 +50,11 @@ def _rules(scope: Scope) -> RouteRules:
     return rules
 
 
+def is_public(scope: Scope) -> bool:
+    """Whether the matched route's page is the same for everybody."""
+    return _rules(scope).is_public
+
+
 async def refuse_by_length(request: Request) -> None:
     """Refuse a body by its Content-Length, before a byte is read. Raises TooLarge. A dependency of every route.
 

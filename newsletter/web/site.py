@@ -3,14 +3,13 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment
 from sqlalchemy import Row
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.orm import Session
@@ -20,6 +19,8 @@ from newsletter.consent.confirmation_links import AskedNewsletter
 from newsletter.consent.ledger import Trace
 from newsletter.consent.signups import FORM_COLUMNS, Signup
 from newsletter.keys import Keyring, load_keyring
+from newsletter.languages import catalogues
+from newsletter.languages.languages import language
 from newsletter.links import Links
 from newsletter.mail.transport.relay_capabilities import take_utf8
 from newsletter.newsletters import Newsletter
@@ -27,6 +28,7 @@ from newsletter.queues.wakeups import Wakeups
 from newsletter.settings import Settings
 from newsletter.store.database import Database
 from newsletter.store.grouped_inserts import GroupedInserts
+from newsletter.templating import Templates
 from newsletter.web.public.offered_newsletters import OfferedNewslettersCache
 
 ShownNewsletter = Newsletter | AskedNewsletter | Row[Any]  # each has the columns that every page shows
@@ -45,7 +47,7 @@ class Site:
     wakeups: Wakeups
     offered: OfferedNewslettersCache
     signups: GroupedInserts
-    templates: Environment = field(default_factory=templating.environment)
+    templates: Templates = templating.environment
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @classmethod
@@ -71,12 +73,23 @@ class Site:
             raise NoConnectionLeft("The database did not answer in time.") from error
 
     def page(
-        self, name: str, *, status: int = 200, newsletter: ShownNewsletter | None = None, **context: Any
+        self,
+        name: str,
+        *,
+        tag: str = catalogues.DEFAULT,
+        negotiated: bool = False,
+        status: int = 200,
+        newsletter: ShownNewsletter | None = None,
+        **context: Any,
     ) -> HTMLResponse:
-        """Render a page of templates/pages."""
+        """Render a page of templates/pages in the language of a tag; English if no catalogue suits it.
+
+        `negotiated`: the visitor's Accept-Language had a say in the language, so caches keep one page for each.
+        """
         publisher = context.pop("publisher", newsletter.publisher if newsletter else None)
-        template = self.templates.get_template(f"pages/{name}.html")
-        return HTMLResponse(template.render(publisher=publisher, newsletter=newsletter, **context), status)
+        template = self.templates(tag).get_template(f"pages/{name}.html")
+        headers = {"Content-Language": language(tag).tag, **({"Vary": "Accept-Language"} if negotiated else {})}
+        return HTMLResponse(template.render(publisher=publisher, newsletter=newsletter, **context), status, headers)
 
 
 async def current_site(request: Request) -> Site:

@@ -12,8 +12,7 @@ from newsletter import audit_log
 from newsletter.audit_log import AuditEntry
 from newsletter.content.articles.appearances import Appearance
 from newsletter.content.articles.articles import Article
-from newsletter.content.digests import drafting
-from newsletter.content.issues import issues
+from newsletter.content.issues import issue_texts, issues
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims, deliveries
 from newsletter.mail.letters.letters import Letter
@@ -70,9 +69,9 @@ def test_a_blank_title_is_replaced_by_the_headlines(newsletter):
 
 
 def test_a_title_over_the_maximum_length_is_refused(newsletter, failed):
-    code, errors = failed("issues", "draft", "three", "--title", "x" * (drafting.MAX_TITLE + 1))
+    code, errors = failed("issues", "draft", "three", "--title", "x" * (issue_texts.MAX_TITLE + 1))
     assert (code, errors.partition(": ")[0]) == (1, "--title")
-    assert newsletter("issues", "draft", "three", "--title", "x" * drafting.MAX_TITLE).exit_code == 0
+    assert newsletter("issues", "draft", "three", "--title", "x" * issue_texts.MAX_TITLE).exit_code == 0
 
 
 def test_a_cancelled_drafts_articles_are_free_for_the_next_issue(newsletter, database, drafted):
@@ -194,3 +193,18 @@ def test_check_and_preview_tell_what_changed_after_the_draft(newsletter, databas
     assert checked["problem"] is None
     for command in ("check", "preview"):
         assert f"“{first.title}” was edited after the draft (" in newsletter("issues", command, drafted).output
+
+
+def test_an_issue_s_texts_are_given_with_the_draft_and_changed_later(newsletter, failed, database, tmp_path):
+    intro = tmp_path / "intro.txt"
+    intro.write_text("It rains.\n\nTake care.\n", encoding="utf-8")
+    given = ("--heading", "A week of rain", "--intro", str(intro))
+    number = json.loads(newsletter("issues", "draft", "three", *given, "--json").stdout)["issue"]
+    assert newsletter("issues", "edit", str(number), "--heading", "Sun", "--title", "Sun at last").exit_code == 0
+    with database.reading() as session:
+        edition = issues.edition(session, session.get_one(Issue, number))
+    assert (edition.title, edition.heading, edition.introduction) == ("Sun at last", "Sun", ("It rains.", "Take care."))
+    assert newsletter("issues", "edit", str(number)).exit_code == 2
+    intro.write_bytes(b"\xff\xfe")
+    code, errors = failed("issues", "edit", str(number), "--intro", str(intro))
+    assert (code, "no text in UTF-8" in errors) == (1, True)

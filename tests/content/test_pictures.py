@@ -85,8 +85,12 @@ def test_a_picture_is_stored_under_the_hash_of_its_content(begin, offered):
     assert pictures.copy_new(begin, downloader, now=NOON) == 2
     assert shown(begin) == {"About bus": sha(GOOD), "About bridge": sha(GOOD)}
     with begin() as session:
-        kept = session.scalars(select(Picture)).one()
+        small, kept = session.scalars(select(Picture).order_by(Picture.width)).all()
         assert (kept.sha256, kept.type, kept.width, kept.height, kept.body) == (sha(GOOD), "image/png", 600, 400, GOOD)
+        assert (kept.thumbnail_sha256, small.width, small.sha256) == (small.sha256, 300, sha(small.body))
+        issue = drafting.draft(session, session.scalars(select(Newsletter)).one(), articles=2, actor="tests", now=NOON)
+        first, _ = issues.edition(session, issue).articles
+        assert (first.picture.width, first.thumbnail.width, first.thumbnail.alt) == (600, 300, first.picture.alt)
 
 
 @pytest.mark.parametrize(

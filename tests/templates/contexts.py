@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+from newsletter.web.public.found import FeedLink, found
+
 NOON = datetime(2026, 10, 22, 12, tzinfo=UTC)
 
 NEWSLETTER = {
@@ -135,6 +137,38 @@ LETTER = {
     "unsubscribe": "<https://letters.example/u/k1.AAECAwQFBgcICQoLDA0ODw>",
 }
 
+FOUND = found(
+    "https://letters.example/archive",
+    tag="en",
+    languages=["en", "de-AT"],
+    description="Past letters",
+    feeds=[
+        FeedLink("application/atom+xml", "https://letters.example/archive/morning-letter/feed.atom", "Morning Letter")
+    ],
+)
+ARCHIVE = {"query": "?language=de-AT", "hosted_form": None, "found": FOUND}
+
+
+def row(issue: dict[str, object]) -> dict[str, object]:
+    return issue | {"url": f"/archive/morning-letter/{issue['number']}", "day": NOON}
+
+
+def archived(issue: dict[str, object], **changes: object) -> dict[str, object]:
+    """Return the context of an issue's page in the archive."""
+    articles = [{"thumbnail": None} | shown for shown in issue["articles"]]
+    edition = {"heading": None, "introduction": ()} | issue | {"articles": articles} | changes
+    neighbors = {"previous": row(LONG_ISSUE), "following": None}
+    return (
+        ARCHIVE
+        | neighbors
+        | {"heading": edition["heading"] or "Morning Letter, Thursday 22 October 2026"}
+        | {
+            "issue": row(issue),
+            "edition": edition,
+        }
+    )
+
+
 # The cases of each template, with their contexts.
 PAGES: dict[str, dict[str, dict[str, object]]] = {
     "signup": {
@@ -236,17 +270,30 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
     },
     "archive": {
         "usual": NOBODY
-        | {"newsletters": [NEWSLETTER | {"latest": ISSUE}, LONG | {"latest": LONG_ISSUE}, HEBREW | {"latest": None}]},
+        | {
+            "newsletters": [
+                NEWSLETTER | {"latest": row(ISSUE)},
+                LONG | {"latest": row(LONG_ISSUE)},
+                HEBREW | {"latest": None},
+            ],
+            "found": FOUND,
+        },
         "empty": NOBODY | {"newsletters": []},
     },
     "archive_newsletter": {
-        "usual": SITE | {"issues": [ISSUE, BARE_ISSUE | {"number": 911}, LONG_ISSUE | {"number": 910}]},
-        "empty": LONG_SITE | {"issues": []},
+        "usual": SITE
+        | ARCHIVE
+        | {
+            "issues": [row(ISSUE), row(BARE_ISSUE | {"number": 911}), row(LONG_ISSUE | {"number": 910})],
+            "older": 910,
+            "is_newest": False,
+        },
+        "empty": LONG_SITE | ARCHIVE | {"issues": [], "older": None, "is_newest": True},
     },
     "archive_issue": {
-        "usual": SITE | {"issue": ISSUE},
-        "long": LONG_SITE | {"issue": LONG_ISSUE},
-        "bare": {"publisher": HEBREW["publisher"], "newsletter": HEBREW, "issue": BARE_ISSUE},
+        "usual": SITE | archived(ISSUE),
+        "long": LONG_SITE | archived(LONG_ISSUE, heading=LONG_TITLE, introduction=(LONG_TITLE, LONG_TITLE)),
+        "bare": {"publisher": HEBREW["publisher"], "newsletter": HEBREW, **archived(BARE_ISSUE)},
     },
     "outbox": {
         "usual": NOBODY

@@ -28,16 +28,30 @@ FIELD = {
     "fresh_until": "MARKfreshuntilMARK",
     "greeting": "MARKgreetingMARK",
 }
+OFFERED = ROW | {"language": "en"}
+LONG_OFFERED = LONG_ROW | {"language": "de-AT"}
+# A heading as long as the title, and an introduction.
+OPENED = {"heading": LONG_ISSUE["title"], "introduction": ("A first paragraph.", "A second one.")}
+UNOPENED = {"heading": None, "introduction": ()}
+LOGO = {"url": "https://letters.example/pictures/logo.png", "width": 200, "height": 50, "alt": "The Example Courier"}
 CONFIRMATION = {
     "newsletter": NEWSLETTER,
-    "newsletters": [ROW],
+    "newsletters": [OFFERED],
     "wording": WORDING,
     "signup_url": "https://letters.example/n/morning-letter",
     "field": FIELD,
 }
+
+
+def opened(articles: list[dict[str, object]], **changes: object) -> dict[str, object]:
+    """Return an issue with these articles, as letters show it."""
+    return issue(articles, **UNOPENED | changes)
+
+
 DIGEST = {
     "newsletter": NEWSLETTER,
-    "issue": ISSUE,
+    "issue": ISSUE | UNOPENED,
+    "logo": None,
     "archive_url": "https://letters.example/archive/morning-letter/912",
     "archive_index_url": "https://letters.example/archive/morning-letter",
     "signup_url": "https://letters.example/n/morning-letter",
@@ -50,12 +64,13 @@ LETTERS: dict[str, dict[str, dict[str, object]]] = {
     "preferences_link": {"usual": PREFERENCES_LINK, "long": PREFERENCES_LINK | {"newsletter": LONG}},
     "confirmation": {
         "usual": CONFIRMATION,
-        "long": CONFIRMATION | {"newsletter": LONG, "newsletters": [LONG_ROW, ROW, LONG_ROW], "wording": LONG_WORDING},
+        "long": CONFIRMATION
+        | {"newsletter": LONG, "newsletters": [LONG_OFFERED, OFFERED, LONG_OFFERED], "wording": LONG_WORDING},
     },
     "digest": {
         "usual": DIGEST,
-        "long": DIGEST | {"newsletter": LONG, "issue": LONG_ISSUE},
-        "bare": DIGEST | {"newsletter": HEBREW, "issue": BARE_ISSUE},
-        "hostile": DIGEST | {"issue": issue([article(HOSTILE_TITLE, excerpt=HOSTILE_TITLE)], title=HOSTILE_TITLE)},
+        "long": DIGEST | {"newsletter": LONG, "issue": LONG_ISSUE | OPENED, "logo": LOGO},
+        "bare": DIGEST | {"newsletter": HEBREW, "issue": BARE_ISSUE | UNOPENED},
+        "hostile": DIGEST | {"issue": opened([article(HOSTILE_TITLE, excerpt=HOSTILE_TITLE)], title=HOSTILE_TITLE)},
     },
 }

@@ -7,8 +7,8 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from newsletter import colors, templating
-from tests.templates.contexts import HOSTILE_TITLE, LONG_ISSUE, NEWSLETTER, TITLES, WORDING, article, issue
-from tests.templates.letter_contexts import CONFIRMATION, DIGEST, FIELD, LETTERS, PREFERENCES_LINK
+from tests.templates.contexts import HOSTILE_TITLE, LONG_ISSUE, NEWSLETTER, TITLES, WORDING, article
+from tests.templates.letter_contexts import CONFIRMATION, DIGEST, FIELD, LETTERS, PREFERENCES_LINK, opened
 
 ENVIRONMENT = templating.environment()
 LINKS = {
@@ -124,13 +124,19 @@ def test_a_confirmation_has_one_button_one_way_out_and_no_picture():
 def test_a_confirmation_says_who_asks_what_for_when_until_when_and_in_which_words(part):
     text = written("confirmation", part, CONFIRMATION)
     wanted = (NEWSLETTER["publisher"], NEWSLETTER["postal_address"], "Morning Letter", "Every weekday at 07:00.")
-    for fact in (*wanted, FIELD["requested_at"], FIELD["expires_at"], WORDING["text"], "You can stop at any time"):
+    for fact in (
+        *wanted,
+        FIELD["requested_at"],
+        FIELD["expires_at"],
+        WORDING["text"],
+        "You can unsubscribe at any time",
+    ):
         assert fact in text
 
 
 def test_a_confirmation_may_be_for_several_newsletters():
     assert written("confirmation", "subject.txt", CONFIRMATION).strip() == "Please confirm: Morning Letter"
-    both = CONFIRMATION | {"newsletters": [{"name": "A", "schedule": None}, {"name": "B", "schedule": None}]}
+    both = CONFIRMATION | {"newsletters": [{"name": name, "language": "en", "schedule": None} for name in "AB"]}
     assert written("confirmation", "subject.txt", both).strip() == "Please confirm: A and B"
     assert "\nA\nB\n" in written("confirmation", "body.txt", both)
 
@@ -173,35 +179,35 @@ def test_an_article_without_details_leaves_no_gaps():
     text = written("digest", "body.txt", LETTERS["digest"]["bare"])
     assert "1. One line\nhttps://courier.example/articles/1?from=letter&part=1\n" in text
     assert "None" not in text
-    assert "1 article." in text
+    assert "Issue 912: 1 article." in text
 
 
 def test_the_title_of_an_article_without_a_page_is_no_link():
-    context = DIGEST | {"issue": issue([article("A note", url=None, excerpt="")])}
+    context = DIGEST | {"issue": opened([article("A note", url=None, excerpt="")])}
     text, html = written("digest", "body.txt", context), body("digest", context)
-    assert "1. A note\nTown, 4 min\n\n" in text
+    assert "1. A note\nTown · 4 min\n\n" in text
     assert "None" not in text
     assert html.css_first("h2").text() == "A note"
     assert not html.css("h2 a")
 
 
 def test_a_link_in_another_script_is_written_as_a_uri():
-    context = DIGEST | {"issue": issue([article("A bridge", url="https://пример.испытание/путь?q=あ&b=1")])}
+    context = DIGEST | {"issue": opened([article("A bridge", url="https://пример.испытание/путь?q=あ&b=1")])}
     address = "https://xn--e1afmkfd.xn--80akhbyknj4f/%D0%BF%D1%83%D1%82%D1%8C?q=%E3%81%82&b=1"
     assert f"\n{address}\n" in written("digest", "body.txt", context)
     assert [link.attributes["href"] for link in body("digest", context).css("h2 a")] == [address]
 
 
 def test_an_author_who_is_the_source_is_named_once():
-    context = DIGEST | {"issue": issue([article("A note", source="Ann Writer", author="Ann writer")])}
-    assert "\nAnn Writer, 4 min\n" in written("digest", "body.txt", context)
+    context = DIGEST | {"issue": opened([article("A note", source="Ann Writer", author="Ann writer")])}
+    assert "\nAnn Writer · 4 min\n" in written("digest", "body.txt", context)
     assert "Ann writer" not in body("digest", context).text()
 
 
 def test_the_publishers_text_has_its_own_language_in_an_english_letter():
-    heading = body("digest", LETTERS["digest"]["bare"]).css_first("h1")
-    assert (heading.attributes["lang"], heading.attributes["dir"]) == ("he", "rtl")
-    assert "lang" not in body("digest", DIGEST).css_first("h1").attributes
+    name = body("digest", LETTERS["digest"]["bare"]).css_first("h1 span")
+    assert (name.attributes["lang"], name.attributes["dir"]) == ("he", "rtl")
+    assert "lang" not in body("digest", DIGEST).css_first("h1").html
 
 
 def test_a_title_from_a_feed_is_escaped():

@@ -44,7 +44,7 @@ def test_a_request_is_logged_by_its_route_without_token_or_address(service, new_
         ("HEAD", "/n/morning", ("GET", "/n/{slug}", 200)),
         ("GET", "/n/evening", ("GET", "/n/{slug}", 404)),
         ("GET", "/nowhere/ana@example.org", ("GET", None, 404)),
-        ("GET", "/static/base.css", ("GET", "/static", 200)),
+        ("GET", "/static/base.css", ("GET", "/static/{name}", 200)),
         ("PUT", "/subscribe", ("PUT", "/subscribe", 405)),
     ],
 )

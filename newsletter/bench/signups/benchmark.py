@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any
 
-from newsletter import clock, templating
+from newsletter import clock
 from newsletter.bench import costs, relays, runs, sample_issue
 from newsletter.bench.environment import BASE_URL, BenchEnvironment, BenchWorkers
 from newsletter.bench.readers import ReaderRows
@@ -77,7 +77,7 @@ class SignupBenchmark:
         """Add the newsletter, its readers and an issue; return the issue's id."""
         database, letters = self._environment.database, self._options.letters
         with database.writing() as session:
-            newsletter, wording = sample_issue.add_newsletter(session, templating.environment())
+            newsletter, wording = sample_issue.add_newsletter(session)
         if not letters:
             return None
         with self._progress.step(f"inserting {letters:,} readers") as show_progress:

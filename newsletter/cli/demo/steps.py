@@ -12,7 +12,7 @@ from rich.markup import escape
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from newsletter import audit_log, clock, newsletters
+from newsletter import audit_log, clock, newsletters, templating
 from newsletter.bench.visitor import Found, StepFailed, Visitor, wait_for
 from newsletter.consent import wording_publication, wordings
 from newsletter.consent.ledger import Event, LedgerEntry
@@ -70,7 +70,7 @@ class DemoSteps:
                 now=clock.now(),
             )
             text, actor, now = wordings.default_text(newsletter), audit_log.system_user(), clock.now()
-            wording_publication.publish(session, self.site.templates, newsletter, text=text, actor=actor, now=now)
+            wording_publication.publish(session, templating.environment(), newsletter, text=text, actor=actor, now=now)
         self._done("A newsletter with its consent wording", f"{self.site.settings.base_url}/n/{SLUG}")
 
     def _fetch_articles(self) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from newsletter import audit_log, newsletters
 from newsletter.content.digests import due_runs, recurrence
 from newsletter.content.digests.due_runs import UpcomingRun
+from newsletter.content.digests.explanation import DigestSchedule
 from newsletter.content.issues import issues
 from newsletter.errors import Malformed, NotFound
 from newsletter.newsletters import Newsletter
@@ -163,18 +164,18 @@ def every(session: Session) -> list[tuple[Digest, Newsletter]]:
     return [(digest, newsletter) for digest, newsletter in rows if not digest.is_removed]
 
 
-def schedule(session: Session, newsletter_id: int) -> str | None:
-    """Return how often a newsletter is sent, as a sentence that visitors see before they agree; None if unknown."""
+def schedule(session: Session, newsletter_id: int) -> DigestSchedule | None:
+    """Return how often a newsletter is sent, which visitors see before they agree; None if unknown."""
     return schedules(session, [newsletter_id]).get(newsletter_id)
 
 
-def schedules(session: Session, newsletter_ids: Collection[int]) -> dict[int, str]:
-    """Return the same sentence for several newsletters, by id; those without an active digest are left out."""
+def schedules(session: Session, newsletter_ids: Collection[int]) -> dict[int, DigestSchedule]:
+    """Return the same for several newsletters, by id; those without an active digest are left out."""
     active = select(Digest).where(Digest.newsletter_id.in_(newsletter_ids), Digest.active).order_by(Digest.id)
-    sentences: dict[int, list[str]] = {}
+    runs: dict[int, list[tuple[str, str]]] = {}
     for each in session.scalars(active):
-        sentences.setdefault(each.newsletter_id, []).append(recurrence.in_words(each.cron, each.zone))
-    return {newsletter_id: " ".join(parts) for newsletter_id, parts in sentences.items()}
+        runs.setdefault(each.newsletter_id, []).append((each.cron, each.zone))
+    return {newsletter_id: DigestSchedule(tuple(each)) for newsletter_id, each in runs.items()}
 
 
 def due_run(digest: Digest, *, now: datetime) -> datetime | None:

@@ -11,16 +11,14 @@ from newsletter import audit_log, newsletters
 from newsletter.content.digests import candidates, digests, expiry, selection
 from newsletter.content.digests.digests import Digest, Rule
 from newsletter.content.digests.selection import ArticleVerdict, Candidate, Terms
-from newsletter.content.issues import editions, issues
+from newsletter.content.issues import headings, issue_texts, issues
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
-from newsletter.content.parsing.texts.sanitizing import one_line
-from newsletter.errors import Malformed, Refused
+from newsletter.errors import Refused
+from newsletter.languages.languages import language
 from newsletter.newsletters import Newsletter
 from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 from newsletter.store.database_errors import is_unavailable
-
-MAX_TITLE = 200  # characters
 
 log = logging.getLogger(__name__)
 
@@ -115,19 +113,27 @@ def draft(
     actor: str,
     now: datetime,
     title: str | None = None,
+    heading: str | None = None,
+    introduction: str | None = None,
     archive: bool = False,
 ) -> Issue:
     """Draft an issue by hand of the newest articles, at most `articles`, that are in no issue but cancelled ones.
 
-    Articles that were old when they were first seen count only with `archive`. Without an article, raises Refused.
+    Articles that were old when they were first seen count only with `archive`. Without an article, raises Refused; for
+    a text that `issue_texts` does not accept, Malformed.
     """
     issues.check_size(articles)
-    title = _checked_title(title or "")
+    title = issue_texts.checked_title(title or "")
+    own_heading = issue_texts.checked_heading(heading or "")
+    own_introduction = issue_texts.checked_introduction(introduction or "")
     terms = Terms(articles=articles, archive=archive)
     chosen = _choose(session, newsletter, terms, now=now)
     if not chosen:
         raise Refused(_nothing_new(session, newsletter, terms, now))
-    return _store(session, newsletter, chosen, title=title, actor=actor, now=now)
+    issue = _store(session, newsletter, chosen, title=title, actor=actor, now=now)
+    issue.heading, issue.introduction = own_heading, own_introduction
+    session.flush()
+    return issue
 
 
 def _choose(
@@ -161,7 +167,7 @@ def _store(
     issue = Issue(
         newsletter_id=newsletter.id,
         digest_id=run.digest_id if run else None,
-        title=title or editions.headline([article.title for article in chosen]),
+        title=title or headings.headline([article.title for article in chosen], language(newsletter.language)),
         status=IssueStatus.DRAFTED if chosen else IssueStatus.SKIPPED,
         run_at=run.at if run else now,
         window_from=run.since if run else None,
@@ -174,13 +180,6 @@ def _store(
     _add_articles(session, issue, chosen)
     issues.log_change(session, issue, issue.status.value, actor=actor, now=now, articles=len(chosen))
     return issue
-
-
-def _checked_title(text: str) -> str:
-    title = one_line(text)
-    if len(title) > MAX_TITLE:
-        raise Malformed("title", f"Enter a title of at most {MAX_TITLE} characters; mail programs show about 60.")
-    return title
 
 
 def _add_articles(session: Session, issue: Issue, chosen: Sequence[Candidate]) -> None:

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from newsletter.content.digests import candidates, digests, drafting, selection
 from newsletter.content.digests.selection import ArticleVerdict, Judgement
-from newsletter.content.issues import editions
+from newsletter.content.issues import headings
+from newsletter.languages.languages import language
 
 MAX_LEFT_OUT = 50  # articles to name; the counts tell of the others
 
@@ -36,5 +37,5 @@ def preview(session: Session, digest_id: int, *, now: datetime) -> NextIssue:
             chosen.append(judgement)
         elif len(left_out) < MAX_LEFT_OUT:
             left_out.append(judgement)
-    title = editions.headline([judgement.candidate.title for judgement in chosen])
+    title = headings.headline([judgement.candidate.title for judgement in chosen], language(newsletter.language))
     return NextIssue(title, chosen, left_out, counts)

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from newsletter import zones
-from newsletter.content.digests import explanation
 from newsletter.errors import Malformed
 
 LONGEST_FOLD = timedelta(days=1)  # a country that moves across the date line may repeat a whole day
@@ -29,11 +28,6 @@ def check(cron: str, zone: str) -> None:
         raise Malformed("cron", f"“{cron}” is not a valid schedule: {error}.") from error
     except StopIteration:
         raise Malformed("cron", f"The schedule “{cron}” never runs: no such day exists.") from None
-
-
-def in_words(cron: str, zone: str) -> str:
-    """Return a schedule as a sentence: "At 07:00 on Monday through Friday (Europe/Berlin)."."""
-    return f"{explanation.explain(cron)} ({zone})."
 
 
 def every_day(cron: str) -> str:

@@ -82,6 +82,8 @@ def _download(request: DownloadRequest) -> FeedDownload | PictureDownload:
     downloader = DirectDownloader(HttpFetcher(allow=request.allow, agent=request.agent, seconds=request.fetch_seconds))
     if request.kind == "picture":
         return downloader.picture(request.url)
+    if request.kind == "logo":
+        return downloader.logo(request.body)
     return downloader.feed(request.url, etag=request.etag, last_modified=request.last_modified)
 
 

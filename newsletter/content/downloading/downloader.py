@@ -8,7 +8,9 @@ from newsletter.content.fetching.fetcher import Fetcher
 from newsletter.content.parsing import parser
 from newsletter.content.parsing.documents.decoding import FeedUnreadable
 from newsletter.content.parsing.entries import ParsedFeed
-from newsletter.content.parsing.images.image_check import check
+from newsletter.content.parsing.images import shrinking
+from newsletter.content.parsing.images.image_check import LEAD, LOGO
+from newsletter.content.parsing.images.shrinking import PictureFile
 from newsletter.errors import NewsletterError
 
 MAX_PICTURE_BYTES = 2_000_000
@@ -43,16 +45,14 @@ class FeedDownload:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureDownload:
-    """An image file, unchanged, with its type and its size in pixels."""
+    """A picture as small as it is shown, and a thumbnail unless it is as small as one itself."""
 
-    body: bytes
-    type: str
-    width: int
-    height: int
+    file: PictureFile
+    thumbnail: PictureFile | None = None
 
 
 class Downloader(Protocol):
-    """Downloads feeds and pictures.
+    """Downloads feeds and pictures, and reads a publisher's own files as carefully.
 
     Raises FetchError if the server gives no document, FeedUnreadable if the document is no feed, PictureUnsuitable if
     it is no picture for an article, LimitExceeded if reading it takes too much, and DownloadInterrupted for a reason of
@@ -64,7 +64,11 @@ class Downloader(Protocol):
         ...
 
     def picture(self, url: str) -> PictureDownload:
-        """Download a picture."""
+        """Download an article's picture."""
+        ...
+
+    def logo(self, body: bytes) -> PictureDownload:
+        """Read a logo, which an operator has on a disk."""
         ...
 
 
@@ -89,6 +93,11 @@ class DirectDownloader:
         )
 
     def picture(self, url: str) -> PictureDownload:
-        """Download a picture."""
+        """Download an article's picture."""
         body = self._fetcher.fetch(url, limit=MAX_PICTURE_BYTES).body or b""
-        return PictureDownload(body=body, **check(body)._asdict())
+        file, thumbnail = shrinking.lead_and_thumbnail(body, suitable=LEAD)
+        return PictureDownload(file=file, thumbnail=thumbnail)
+
+    def logo(self, body: bytes) -> PictureDownload:
+        """Read a logo, which an operator has on a disk."""
+        return PictureDownload(file=shrinking.logo(body, suitable=LOGO))

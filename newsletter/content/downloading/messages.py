@@ -1,12 +1,12 @@
 """What the worker, the fork server and its children say to each other.
 
 A request comes from our own process and is a pickle. An answer comes from a process that has read a stranger's bytes,
-so it is JSON, checked against the types of the result, and after it the picture's octets.
+so it is JSON, checked against the types of the result, and after it the octets of the picture and its thumbnail.
 """
 
 import json
 import pickle
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
@@ -25,6 +25,7 @@ from newsletter.content.fetching.destinations import FetchError, Forbidden, Serv
 from newsletter.content.fetching.http import USER_AGENT
 from newsletter.content.parsing.documents.decoding import FeedUnreadable
 from newsletter.content.parsing.images.image_check import PictureUnsuitable
+from newsletter.content.parsing.images.shrinking import PictureFile
 from newsletter.errors import NewsletterError
 
 READY = b"."  # what a child tells the fork server when it can serve another download
@@ -37,18 +38,19 @@ ERRORS: tuple[type[NewsletterError], ...] = (
 )
 
 _feed = TypeAdapter(FeedDownload)
-_picture = TypeAdapter(PictureDownload)
+_picture = TypeAdapter(PictureFile)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadRequest:
     """One download: what, from where, which private hosts are allowed, and within which limits.
 
-    `fetch_seconds` is the time for the whole exchange with the server.
+    `fetch_seconds` is the time for the whole exchange with the server. A logo comes with the request, as `body`.
     """
 
-    kind: Literal["feed", "picture"]
-    url: str
+    kind: Literal["feed", "picture", "logo"]
+    url: str = ""
+    body: bytes = b""
     etag: str | None = None
     last_modified: str | None = None
     allow: tuple[AllowedHost, ...] = ()
@@ -99,8 +101,9 @@ def encode_result(result: FeedDownload | PictureDownload) -> bytes:
     """Return a result as an answer."""
     if isinstance(result, FeedDownload):
         return b'{"feed":' + _feed.dump_json(result) + b"}"
-    facts = {field.name: getattr(result, field.name) for field in fields(result) if field.name != "body"}
-    return json.dumps({"picture": facts}).encode() + b"\n" + result.body
+    files = [result.file, *([result.thumbnail] if result.thumbnail else [])]
+    facts = [{**asdict(file), "body": len(file.body)} for file in files]
+    return json.dumps({"pictures": facts}).encode() + b"\n" + b"".join(file.body for file in files)
 
 
 def encode_error(error: NewsletterError) -> bytes:
@@ -118,11 +121,22 @@ def decode_answer(octets: bytes) -> FeedDownload | PictureDownload:
         if head.startswith(b'{"feed":'):
             return _feed.validate_json(head.removeprefix(b'{"feed":').removesuffix(b"}"))
         answer = json.loads(head)
-        if "picture" in answer:
-            return _picture.validate_python(answer["picture"] | {"body": body})
+        if "pictures" in answer:
+            return _pictures(answer["pictures"], body)
         raise _error(answer)
     except (ValidationError, ValueError, KeyError, TypeError) as error:
         raise DownloadInterrupted("The answer of the download's process is damaged.") from error
+
+
+def _pictures(facts: list[dict[str, Any]], body: bytes) -> PictureDownload:
+    """Return the picture and its thumbnail, each with its part of the octets. Raises ValueError if these do not fit."""
+    first, *others = facts
+    if len(others) > 1 or sum(each["body"] for each in facts) != len(body):
+        raise ValueError("the octets are not those of the pictures")
+    end = first["body"]
+    file = _picture.validate_python(first | {"body": body[:end]})
+    thumbnail = _picture.validate_python(others[0] | {"body": body[end:]}) if others else None
+    return PictureDownload(file=file, thumbnail=thumbnail)
 
 
 def _error(answer: dict[str, Any]) -> NewsletterError:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from threading import Lock
 from time import monotonic
-from typing import cast
+from typing import Any, Literal, cast
 
 from newsletter.allowed_hosts import AllowedHost
 from newsletter.content.downloading.child import out_of_memory
@@ -55,29 +55,16 @@ class SandboxedDownloader:
 
     def feed(self, url: str, *, etag: str | None = None, last_modified: str | None = None) -> FeedDownload:
         """Download a feed, conditionally if validators are given."""
-        request = DownloadRequest(
-            kind="feed",
-            url=url,
-            etag=etag,
-            last_modified=last_modified,
-            allow=self._allow,
-            agent=self._agent,
-            fetch_seconds=self._fetch_seconds,
-            limits=self._limits,
-        )
-        return cast("FeedDownload", self._download(request))
+        validators = {"etag": etag, "last_modified": last_modified}
+        return cast("FeedDownload", self._download(self._request("feed", url=url, **validators)))
 
     def picture(self, url: str) -> PictureDownload:
-        """Download a picture."""
-        request = DownloadRequest(
-            kind="picture",
-            url=url,
-            allow=self._allow,
-            agent=self._agent,
-            fetch_seconds=self._fetch_seconds,
-            limits=self._limits,
-        )
-        return cast("PictureDownload", self._download(request))
+        """Download an article's picture."""
+        return cast("PictureDownload", self._download(self._request("picture", url=url)))
+
+    def logo(self, body: bytes) -> PictureDownload:
+        """Read a logo, which an operator has on a disk."""
+        return cast("PictureDownload", self._download(self._request("logo", body=body)))
 
     def close(self) -> None:
         """End all downloads, each with DownloadCancelled, and allow no further one."""
@@ -90,6 +77,16 @@ class SandboxedDownloader:
     def server_pid(self) -> int | None:
         """The process ID of the fork server, if it has been started."""
         return self._server.pid if self._server else None
+
+    def _request(self, kind: Literal["feed", "picture", "logo"], **what: Any) -> DownloadRequest:
+        return DownloadRequest(
+            kind=kind,
+            allow=self._allow,
+            agent=self._agent,
+            fetch_seconds=self._fetch_seconds,
+            limits=self._limits,
+            **what,
+        )
 
     def _download(self, request: DownloadRequest) -> FeedDownload | PictureDownload:
         ours, theirs = socket.socketpair()

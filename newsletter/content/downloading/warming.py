@@ -10,8 +10,7 @@ from newsletter.content.fetching.http import HttpFetcher, tls_context
 from newsletter.content.parsing import parser
 from newsletter.content.parsing.dates import dates
 from newsletter.content.parsing.documents.decoding import FeedUnreadable
-from newsletter.content.parsing.images import image_check
-from newsletter.content.parsing.images.picture_candidates import MIN_WIDTH
+from newsletter.content.parsing.images import image_check, shrinking
 
 RSS = """<?xml version="1.0"?><rss version="2.0" xmlns:media="http://search.yahoo.com/mrss/"><channel><title>A</title>
 <link>http://example.org/</link><item><title>&amp;eacute; B</title><guid>1</guid><link>/1</link>
@@ -40,8 +39,8 @@ def warm_up() -> None:
             parser.parse(body, url="http://example.org/feed", content_type="text/xml")
     for kind in image_check.FORMATS:
         file = BytesIO()
-        Image.new("RGB", (MIN_WIDTH, MIN_WIDTH)).save(file, kind)
-        image_check.check(file.getvalue())
+        Image.new("RGB", (shrinking.LEAD_BOX[0] + 1, 400)).save(file, kind)
+        shrinking.lead_and_thumbnail(file.getvalue(), suitable=image_check.LEAD)
 
 
 def load_languages() -> None:

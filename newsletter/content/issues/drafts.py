@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log
 from newsletter.content.articles.appearances import is_withdrawn_everywhere
 from newsletter.content.articles.articles import Article
-from newsletter.content.issues import editions, issues
+from newsletter.content.issues import issue_texts, issues
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
 
 WITHDRAWAL = "issue articles withdrawn"  # for the audit log
@@ -26,7 +26,7 @@ def follow_edits(session: Session, article_ids: Collection[int]) -> None:
     """
     if article_ids:
         for issue in _drafts_with(session, article_ids):
-            _follow_headlines(session, issue)
+            issue_texts.follow_headlines(session, issue)
 
 
 def drop_withdrawn(session: Session, article_ids: Collection[int], *, now: datetime) -> None:
@@ -60,7 +60,7 @@ def _drop(session: Session, issue: Issue, withdrawn: Collection[int], *, now: da
         return
     rows = delete(IssueArticle).where(IssueArticle.issue_id == issue.id, IssueArticle.article_id.in_(gone))
     session.execute(rows)
-    _follow_headlines(session, issue)
+    issue_texts.follow_headlines(session, issue)
 
 
 def _drafts_with(session: Session, article_ids: Collection[int]) -> list[Issue]:
@@ -68,11 +68,3 @@ def _drafts_with(session: Session, article_ids: Collection[int]) -> list[Issue]:
     containing = select(IssueArticle.issue_id).where(IssueArticle.article_id.in_(article_ids))
     found = select(Issue).where(Issue.status == IssueStatus.DRAFTED, Issue.id.in_(containing)).order_by(Issue.id)
     return list(session.scalars(found.with_for_update(), execution_options={"populate_existing": True}))
-
-
-def _follow_headlines(session: Session, issue: Issue) -> None:
-    if issue.has_generated_title:
-        titles = select(Article.title).join(IssueArticle, IssueArticle.article_id == Article.id)
-        titles = titles.where(IssueArticle.issue_id == issue.id).order_by(IssueArticle.position)
-        issue.title = editions.headline(session.scalars(titles).all())
-        session.flush()

@@ -6,11 +6,12 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, false, func, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, aliased, defer, mapped_column
 
 from newsletter import audit_log, newsletters
 from newsletter.content.articles.articles import Article
 from newsletter.content.articles.picture_files import Picture
+from newsletter.content.articles.story_keys import normalized
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import editions
 from newsletter.content.issues.editions import Edition
@@ -94,18 +95,25 @@ def check_size(articles: int) -> None:
 
 def edition(session: Session, issue: Issue, *, base_url: str = "") -> Edition:
     """Return the issue as readers see it, with pictures under `base_url`. A draft shows the next free number."""
+    thumbnail = aliased(Picture)
     rows = session.execute(
-        select(Article, Feed, Picture)
+        select(Article, Feed, Picture, thumbnail)
         .join(IssueArticle, IssueArticle.article_id == Article.id)
         .join(Feed, Feed.id == Article.feed_id)
         .outerjoin(Picture, Picture.sha256 == Article.picture_sha256)
+        .outerjoin(thumbnail, thumbnail.sha256 == Picture.thumbnail_sha256)
         .where(IssueArticle.issue_id == issue.id)
         .order_by(IssueArticle.position)
+        .options(defer(Picture.body), defer(thumbnail.body))
     )
+    articles = tuple(editions.edition_article(*row, base_url=base_url) for row in rows)
+    repeats = articles and normalized(issue.heading or "") == normalized(articles[0].title)
     return Edition(
         number=issue.number or _next_number(session, issue.newsletter_id),
         title=issue.title,
-        articles=tuple(editions.edition_article(*row, base_url=base_url) for row in rows),
+        articles=articles,
+        heading=None if repeats else issue.heading,
+        introduction=tuple(issue.introduction.split("\n\n")) if issue.introduction else (),
     )
 
 

@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 from email.utils import format_datetime
 from functools import lru_cache
 
-from newsletter import addresses, templating
-from newsletter.consent.signups import LINK_LIFETIME
+from newsletter import addresses
 from newsletter.keys import Keyring
-from newsletter.languages.languages import ENGLISH
-from newsletter.links import Links, Purpose, fresh_until, minute_of
+from newsletter.links import Links, Purpose, minute_of
+from newsletter.mail.delivery import words
 from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.letters import mime
 from newsletter.mail.letters.fields import CACHED_NAMES, MAX_HEADER_VALUE, as_bytes, beside_to
@@ -32,23 +31,29 @@ LINK_IDS: dict[Purpose, Callable[[Claimed], tuple[int | None, ...]]] = {
 }
 
 
+class FieldFunctions(dict[str, Callable[[Claimed], str | bytes]]):
+    """The function of each field by its name. Those of words, in any language, are made when they are needed."""
+
+    def __missing__(self, name: str) -> Callable[[Claimed], str | bytes]:
+        function = self[name] = words.function(name)
+        return function
+
+
 class FieldWriter:
     """Writes the fields that differ between readers, with one key. `fields` maps each name to the function for it."""
 
     def __init__(self, links: Links, keyring: Keyring, key: str) -> None:
         self._mac = keyring.mac_maker("message-id", key=key)
         self._return_path = return_paths.maker(keyring, key=key)
-        self.fields: dict[str, Callable[[Claimed], str | bytes]] = {
-            "to": _recipient,
-            "mailbox": _mailbox,
-            "date": lambda claimed: _date(claimed.first_tried_at),
-            "message_id": self._message_id,
-            "greeting": lambda claimed: _greeting(claimed.name) if claimed.name else b"Dear reader,",
-            "requested_at": lambda claimed: _times(claimed)["requested_at"],
-            "expires_at": lambda claimed: _times(claimed)["expires_at"],
-            "fresh_until": _fresh_until,
-            **{purpose.value: _link(purpose, links.url_maker(purpose, key=key)) for purpose in Purpose},
-        }
+        self.fields = FieldFunctions(
+            {
+                "to": _recipient,
+                "mailbox": _mailbox,
+                "date": lambda claimed: _date(claimed.first_tried_at),
+                "message_id": self._message_id,
+                **{purpose.value: _link(purpose, links.url_maker(purpose, key=key)) for purpose in Purpose},
+            }
+        )
 
     def sender(self, claimed: Claimed) -> str:
         """Return the envelope sender, where bounces go: one per delivery if the newsletter has a return path domain."""
@@ -71,22 +76,11 @@ def _link(purpose: Purpose, url: Callable[..., bytes]) -> Callable[[Claimed], st
     def link(claimed: Claimed) -> str | bytes:
         ids = link_ids(claimed)
         if None in ids:
-            raise _unknown(purpose)
+            raise words.unknown(purpose)
         value = url(*ids)
         return value if len(value) <= longest else as_bytes(value.decode())
 
     return link
-
-
-def _times(claimed: Claimed) -> dict[str, str]:
-    if claimed.received_at is None or claimed.asked_at is None:
-        raise _unknown("requested_at")
-    return confirmation_times(claimed.received_at, claimed.asked_at, claimed.zone)
-
-
-def _fresh_until(claimed: Claimed) -> str:
-    until = fresh_until(minute_of(claimed.first_tried_at))
-    return ENGLISH.when(templating.local(until, claimed.zone))
 
 
 @lru_cache(maxsize=64)
@@ -101,10 +95,6 @@ _isoformat = lru_cache(maxsize=64)(datetime.isoformat)
 @lru_cache(maxsize=64)
 def _domain(address: str) -> str:
     return address.rpartition("@")[2]
-
-
-def _unknown(field: str) -> FieldError:
-    return FieldError(f"the field {field} cannot be filled: this delivery has no value for it")
 
 
 class Assembler:
@@ -130,25 +120,11 @@ class Assembler:
         return self._writers.setdefault(key, FieldWriter(self._links, self._keyring, key))
 
 
-# Names are cached: encoding one takes as long as all the reader's other fields, and most readers share theirs.
-
-
-@lru_cache(maxsize=CACHED_NAMES)
-def _greeting(name: str) -> str | bytes:
-    return as_bytes(f"Dear {_on_one_line(name)},")
-
-
+# Cached, as greetings are: encoding a name takes as long as all other fields, and most readers share theirs.
 @lru_cache(maxsize=CACHED_NAMES)
 def _phrase(name: str) -> str:
-    plain = _on_one_line(name)
+    plain = words.on_one_line(name)
     return mime.phrase(plain) if plain else ""
-
-
-def _on_one_line(name: str) -> str:
-    name = " ".join(name.split())
-    if mime.CONTROLS.search(name):
-        raise FieldError("the field name cannot be filled: it contains a control character or half a surrogate pair")
-    return name
 
 
 def _mailbox(claimed: Claimed) -> str | bytes:
@@ -160,26 +136,9 @@ def _mailbox(claimed: Claimed) -> str | bytes:
     if simple := beside_to(phrase, address):
         return simple
     try:
-        return mime.mailbox(_on_one_line(name), address)
+        return mime.mailbox(words.on_one_line(name), address)
     except mime.HeaderError:
         raise FieldError("the field mailbox cannot be filled: not an address") from None
-
-
-def confirmation_times(received_at: datetime, asked_at: datetime, zone: str) -> dict[str, str]:
-    """Return the fields of a confirmation letter that say when the sign-up came and when its link expires.
-
-    The link lives from the time when the letter was owed (`asked_at`), which may be hours later.
-    """
-    return {
-        "requested_at": ENGLISH.exactly(templating.local(received_at, zone)),
-        "expires_at": _expires_at(asked_at, zone),
-    }
-
-
-@lru_cache(maxsize=64)
-def _expires_at(asked_at: datetime, zone: str) -> str:
-    """Format the end of a link's life; cached because the letters of a set share it."""
-    return ENGLISH.when(templating.local(asked_at + LINK_LIFETIME, zone))
 
 
 def _recipient(claimed: Claimed) -> str:

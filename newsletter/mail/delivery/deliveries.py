@@ -128,11 +128,16 @@ def owe(
     return owed
 
 
-def owe_each(session: Session, letter: Letter, variant: Variant, subscribers: Select[int], *, now: datetime) -> int:
-    """Owe a letter to each subscriber whose id the query selects, in one statement; return their number."""
-    initial = {DELIVERIES.c[name]: value for name, value in _initial(letter, variant, now).items()}
-    rows = subscribers.add_columns(*(literal(value, column.type) for column, value in initial.items()))
-    statement = insert(DELIVERIES).from_select([DELIVERIES.c.subscriber_id, *initial], rows)
+def owe_each(session: Session, letter: Letter, readers: Select[int, int], *, now: datetime) -> int:
+    """Owe a letter to each reader in one statement; return their number.
+
+    The query selects the subscriber's id and that of the letter's variant.
+    """
+    values = {"letter_id": letter.id, **_initial_values(letter.priority, now)}
+    initial = {DELIVERIES.c[name]: value for name, value in values.items()}
+    rows = readers.add_columns(*(literal(value, column.type) for column, value in initial.items()))
+    columns = [DELIVERIES.c.subscriber_id, DELIVERIES.c.variant_id, *initial]
+    statement = insert(DELIVERIES).from_select(columns, rows)
     # SQLAlchemy drops PostgreSQL's row count without the option.
     inserted = session.execute(statement, execution_options={"preserve_rowcount": True})
     return int(inserted.rowcount)  # type: ignore[attr-defined]  # the result of an INSERT has it

@@ -1,25 +1,27 @@
 """Render a folder of templates into a letter with all its headers, ready for the mail merge.
 
 A folder holds subject.txt, body.txt and body.html. A template prints a marker for each field that differs between
-readers; the mail merge fills it when the letter is sent.
+readers; the mail merge fills it when the letter is sent. Fields that are words have the letter's language in their
+names, so that a stored letter says by itself how to fill it.
 """
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from jinja2 import Environment
-
-from newsletter.mail.letters import merge, mime
+from newsletter.languages.languages import Language
+from newsletter.mail.letters import merge, mime, worded_fields
 from newsletter.mail.letters.merge import Sheet, marker
 from newsletter.newsletters import Newsletter
+from newsletter.templating import Templates
 
 COMMON_FIELDS = ("message_id", "date", "unsubscribe")  # in the headers of every letter
 
 
 def compose(
-    templates: Environment,
+    templates: Templates,
     kind: str,
     *,
+    language: Language,
     newsletter: Newsletter,
     base_url: str,
     stream: str,
@@ -27,7 +29,7 @@ def compose(
     constants: Mapping[str, str] | None = None,
     **context: Any,
 ) -> Sheet:
-    """Return the letter, laid out once for all readers.
+    """Return the letter in this language, laid out once for all readers of the language.
 
     `fields` are merged for each reader, in addition to COMMON_FIELDS. A field in `constants` has the same value for
     every reader. With the field `mailbox`, To shows the reader's name and address; without it, the address alone.
@@ -37,11 +39,13 @@ def compose(
     written.
     """
     to = "mailbox" if "mailbox" in fields else "to"
-    names = {to, *COMMON_FIELDS, *fields} - set(constants or {})
-    field = {name: marker(name) for name in names} | dict(constants or {})
+    needed = {to, *COMMON_FIELDS, *fields} - set(constants or {})
+    names = {name: worded_fields.named(name, language.tag) for name in needed}
+    field = {name: marker(named) for name, named in names.items()} | dict(constants or {})
+    environment = templates(language.tag)
 
     def render(part: str) -> str:
-        template = templates.get_template(f"letters/{kind}/{part}")
+        template = environment.get_template(f"letters/{kind}/{part}")
         return template.render(newsletter=newsletter, field=field, **context)
 
     headers = _headers(
@@ -52,7 +56,7 @@ def compose(
         subject=render("subject.txt"),
         unsubscribe=field["unsubscribe"],
     )
-    return merge.lay_out(mime.letter(headers, text=render("body.txt"), html=render("body.html")), names)
+    return merge.lay_out(mime.letter(headers, text=render("body.txt"), html=render("body.html")), names.values())
 
 
 def _headers(
@@ -60,7 +64,7 @@ def _headers(
 ) -> dict[str, str]:
     """Return the headers of RFC 5322, 2369, 2919, 3834 and 8058. List-* are never encoded: Gmail would miss them."""
     return {
-        "From": mime.mailbox(newsletter.publisher, newsletter.sender),
+        "From": mime.mailbox(newsletter.sender_name or newsletter.publisher, newsletter.sender),
         "Reply-To": newsletter.reply_to,
         "To": to,
         "Subject": subject,

@@ -126,7 +126,7 @@ def write(
     issue_id: int | None = None,
     signup_id: int | None = None,
 ) -> tuple[Letter, Variant]:
-    """Store a letter with its one variant, and return both with their ids."""
+    """Store a letter with a variant, and return both with their ids; `add_variant` adds one of another language."""
     letter = Letter(
         kind=kind,
         occasion=occasion,
@@ -139,6 +139,11 @@ def write(
     )
     session.add(letter)
     session.flush()
+    return letter, add_variant(session, letter, sheet, language=language, design=design)
+
+
+def add_variant(session: Session, letter: Letter, sheet: Sheet, *, language: str, design: str = "standard") -> Variant:
+    """Store a variant of a letter, and return it with its id. Each language and design has one."""
     variant = Variant(
         letter_id=letter.id,
         language=language,
@@ -149,7 +154,7 @@ def write(
     )
     session.add(variant)
     session.flush()
-    return letter, variant
+    return variant
 
 
 def write_confirmations(session: Session, signups: Sequence[tuple[int, int]], *, now: datetime) -> dict[int, int]:

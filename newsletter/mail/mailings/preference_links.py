@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
@@ -16,16 +15,21 @@ from newsletter.consent import subscribers
 from newsletter.consent.limits import inboxes, tickets
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.keys import Keyring
+from newsletter.languages.languages import Language, language
 from newsletter.mail.delivery import deliveries
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter
+from newsletter.templating import Templates
 
 REPEAT = timedelta(minutes=10)  # each of the clock's; pressing the button twice in one owes no second letter
 
-NEWSLETTER_COLUMNS = [column.key for column in Newsletter.__table__.columns if column.key != "id"]
+# The lists among the columns cannot be keys of a cache, and letters show none.
+NEWSLETTER_COLUMNS = [
+    column.key for column in Newsletter.__table__.columns if column.key not in ("id", "other_languages")
+]
 
 
 def owe(
@@ -33,7 +37,7 @@ def owe(
     subscriber_id: int,
     *,
     asked_from: int | None,
-    templates: Environment,
+    templates: Templates,
     keyring: Keyring,
     base_url: str,
     now: datetime,
@@ -47,20 +51,21 @@ def owe(
     subscriber = subscribers.lock_by_id(session, subscriber_id)
     if subscriber is None or subscriber.address_key is None or subscriber.suppressed:
         return False
-    newsletter = _sender(session, subscriber, asked_from)
+    sender = _sender(session, subscriber, asked_from)
     occasion = f"link:{subscriber.id}:{int(now.timestamp() // REPEAT.total_seconds())}"
-    if newsletter is None or session.scalar(select(exists().where(Letter.occasion == occasion))):
+    if sender is None or session.scalar(select(exists().where(Letter.occasion == occasion))):
         return False
     if not _take_ticket(session, keyring, subscriber.address_key, occasion, now=now):
         return False
+    newsletter, spoken = sender
     values = tuple((name, getattr(newsletter, name)) for name in NEWSLETTER_COLUMNS)
     letter, variant = letters.write(
         session,
         kind=LetterKind.ISSUE,  # without an issue: see LetterKind.LINK
         occasion=occasion,
         newsletter_id=newsletter.id,
-        sheet=lay_out(templates, base_url, values),
-        language=newsletter.language,
+        sheet=lay_out(templates, spoken, base_url, values),
+        language=spoken.tag,
         priority=Priority.URGENT,
         now=now,
     )
@@ -68,16 +73,20 @@ def owe(
     return True
 
 
-def _sender(session: Session, subscriber: Subscriber, asked_from: int | None) -> Newsletter | None:
-    """Return the newsletter that the letter comes from: one that the reader gets, best the one that was asked."""
+def _sender(session: Session, subscriber: Subscriber, asked_from: int | None) -> tuple[Newsletter, Language] | None:
+    """Return the newsletter that the letter comes from, and the language in which the reader gets it.
+
+    It is one that the reader gets, best the one that was asked.
+    """
     read = (
-        select(Newsletter)
+        select(Newsletter, Subscription.language)
         .join(Subscription, Subscription.newsletter_id == Newsletter.id)
         .where(Subscription.subscriber_id == subscriber.id, Subscription.standing == Standing.SUBSCRIBED)
     )
     # One that is not paused comes first: the release before sends no letter of a paused one.
     preferred = (Newsletter.id == asked_from).desc(), Subscription.paused_until.is_not(None), Newsletter.id
-    return session.scalar(read.order_by(*preferred).limit(1))
+    found = session.execute(read.order_by(*preferred).limit(1)).first()
+    return (found[0], language(found[1] or found[0].language)) if found else None
 
 
 def _take_ticket(session: Session, keyring: Keyring, address_key: str, occasion: str, *, now: datetime) -> bool:
@@ -98,11 +107,14 @@ def _take_ticket(session: Session, keyring: Keyring, address_key: str, occasion:
 
 
 @lru_cache(maxsize=16)
-def lay_out(templates: Environment, base_url: str, newsletter_values: tuple[tuple[str, Any], ...]) -> Sheet:
+def lay_out(
+    templates: Templates, spoken: Language, base_url: str, newsletter_values: tuple[tuple[str, Any], ...]
+) -> Sheet:
     """Return the letter. Cached by its arguments, which determine it."""
     return compose(
         templates,
         "preferences_link",
+        language=spoken,
         newsletter=Newsletter(**dict(newsletter_values)),
         base_url=base_url,
         stream="link",

@@ -7,15 +7,16 @@ no subscription.
 import secrets
 from datetime import datetime
 
-from jinja2 import Environment
 from sqlalchemy.orm import Session
 
 from newsletter import addresses, audit_log
+from newsletter.languages import languages
 from newsletter.mail.delivery import deliveries
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import LetterKind, Priority
 from newsletter.newsletters import Newsletter
+from newsletter.templating import Templates
 
 UNSUBSCRIBE_PATH = "u/k0.probe-a-letter-that-belongs-to-nobody"  # as long as a real one: the header folds alike
 
@@ -25,7 +26,7 @@ def write(
     newsletter: Newsletter,
     recipient: str,
     *,
-    templates: Environment,
+    templates: Templates,
     base_url: str,
     actor: str,
     now: datetime,
@@ -35,6 +36,7 @@ def write(
     The delivery keeps the address until it is purged. The audit log entry does not name it.
     """
     to = addresses.parse(recipient, field="probe")
+    language = languages.language(newsletter.language)
     letter, variant = letters.write(
         session,
         kind=LetterKind.TEST,
@@ -43,13 +45,14 @@ def write(
         sheet=compose(
             templates,
             "probe",
+            language=language,
             newsletter=newsletter,
             base_url=base_url,
             stream="probe",
             fields=(),
             constants={"unsubscribe": f"{base_url}/{UNSUBSCRIBE_PATH}"},
         ),
-        language=newsletter.language,
+        language=language.tag,
         priority=Priority.URGENT,
         now=now,
     )

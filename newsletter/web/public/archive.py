@@ -1,69 +1,112 @@
 """The archive: sent issues as pages without personal data, and their pictures."""
 
 import re
+from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
 from newsletter.content.articles.picture_files import Picture
-from newsletter.content.issues import issues
-from newsletter.content.issues.issues import Issue, IssueStatus
+from newsletter.content.issues import headings, issues
+from newsletter.content.issues.editions import Edition, Image
+from newsletter.content.issues.issues import Issue
 from newsletter.errors import NotFound
+from newsletter.languages.languages import language
+from newsletter.languages.translatable import Translatable, translatable
 from newsletter.newsletters import Newsletter
+from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
-from newsletter.web.site import CurrentSite, ReadingSession
+from newsletter.web.public import issue_feeds, shown_issues
+from newsletter.web.public.found import found, in_language
+from newsletter.web.public.static_files import FOREVER
+from newsletter.web.site import CurrentSite, ReadingSession, Site
 
 IssueNumber = Annotated[int, Path(ge=1, lt=2**31)]
+Before = Annotated[int | None, Query(ge=1, lt=2**31)]
 SHA256 = re.compile(r"[0-9a-f]{64}")
-FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
-# Also issues that are being sent, so that "Read in the browser" works for the first reader.
-SHOWN = (IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT)
+ABOUT = translatable("Read past letters before you subscribe, or if you have lost one.")
+HEADLINES_IN_DESCRIPTION = 3
 
 router = APIRouter()
 
 
 @router.get("/archive")
 @route_rules(public=True)
-def index(site: CurrentSite, session: ReadingSession) -> HTMLResponse:
+def index(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """List every newsletter with its newest issue."""
     every = newsletters.every(session)
+    languages = negotiation.offered_in_any(every)
+    tag = negotiation.language_of(request, languages)
     rows = [
-        {"slug": each.slug, "name": each.name, "zone": each.zone, "language": each.language, "latest": newest}
+        {"slug": each.slug, "name": each.name, "language": each.language, "latest": issue and _row(issue, each)}
         for each in every
-        for newest in [next(iter(_sent(session, each, limit=1)), None)]
+        for issue in [shown_issues.newest(session, each)]
     ]
-    return site.page("archive", publisher=every[0].publisher if every else None, newsletters=rows)
+    address = f"{site.settings.base_url}/archive"
+    return site.page(
+        "archive",
+        tag=tag,
+        negotiated=True,
+        publisher=every[0].publisher if every else None,
+        newsletters=rows,
+        found=found(address, tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)),
+    )
 
 
 @router.get("/archive/{slug}")
 @route_rules(public=True)
-def newsletter_page(slug: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
-    """List a newsletter's issues, newest first."""
+def newsletter_page(
+    slug: str, request: Request, site: CurrentSite, session: ReadingSession, before: Before = None
+) -> HTMLResponse:
+    """List a newsletter's issues, newest first; with `before`, those with a smaller number."""
     newsletter = newsletters.named(session, slug)
-    return site.page("archive_newsletter", newsletter=newsletter, issues=_sent(session, newsletter))
+    sent = shown_issues.sent(session, newsletter, limit=shown_issues.PER_PAGE + 1, before=before)
+    page, rest = sent[: shown_issues.PER_PAGE], sent[shown_issues.PER_PAGE :]
+    path = f"/archive/{slug}"
+    return _page(
+        site,
+        "archive_newsletter",
+        newsletter,
+        tag=_language(request, newsletter),
+        path=f"{path}?before={before}" if before else path,
+        description=newsletter.description
+        or translatable("Past letters of %(newsletter)s", newsletter=newsletter.name),
+        issues=[_row(issue, newsletter) for issue in page],
+        older=page[-1].number if rest else None,
+        is_newest=before is None,
+    )
 
 
 @router.get("/archive/{slug}/{number}")
 @route_rules(public=True)
-def issue_page(slug: str, number: IssueNumber, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
+def issue_page(
+    slug: str, number: IssueNumber, request: Request, site: CurrentSite, session: ReadingSession
+) -> HTMLResponse:
     """Show one issue."""
     newsletter = newsletters.named(session, slug)
-    issue = session.scalar(
-        select(Issue).where(Issue.newsletter_id == newsletter.id, Issue.number == number, Issue.status.in_(SHOWN))
+    issue = shown_issues.numbered(session, newsletter, number)
+    edition = issues.edition(session, issue)
+    tag = _language(request, newsletter)
+    neighbors = shown_issues.neighbors(session, newsletter, number)
+    previous, following = (other and _row(other, newsletter) for other in neighbors)
+    return _page(
+        site,
+        "archive_issue",
+        newsletter,
+        tag=tag,
+        path=f"/archive/{slug}/{number}",
+        description=issue_feeds.described(edition, headlines=HEADLINES_IN_DESCRIPTION),
+        kind="article",
+        image=_lead_picture(edition, site.settings.base_url),
+        issue=_row(issue, newsletter),
+        heading=headings.heading(edition, newsletter, issue.run_at, language(tag)),
+        edition=edition,
+        previous=previous,
+        following=following,
     )
-    if issue is None:
-        raise NotFound(f"There is no issue {number} of “{slug}” in the archive.")
-    shown: dict[str, Any] = {
-        "number": issue.number,
-        "title": issue.title,
-        "sent_at": issue.sent_at or issue.approved_at,
-        "articles": issues.edition(session, issue).articles,
-    }
-    return site.page("archive_issue", newsletter=newsletter, issue=shown)
 
 
 @router.get("/pictures/{name}")
@@ -79,13 +122,61 @@ def picture(name: str, session: ReadingSession) -> Response:
 
 def latest(session: Session, newsletter: Newsletter) -> dict[str, Any] | None:
     """Return the URL and headlines of the newest issue, for the sign-up page; None if no issue was sent."""
-    newest = next(iter(_sent(session, newsletter, limit=1)), None)
+    newest = shown_issues.newest(session, newsletter)
     if newest is None:
         return None
     titles = [article.title for article in issues.edition(session, newest).articles]
     return {"url": f"/archive/{newsletter.slug}/{newest.number}", "titles": titles}
 
 
-def _sent(session: Session, newsletter: Newsletter, *, limit: int = 200) -> list[Issue]:
-    sent = select(Issue).where(Issue.newsletter_id == newsletter.id, Issue.status == IssueStatus.SENT)
-    return list(session.scalars(sent.order_by(Issue.number.desc()).limit(limit)))
+def _language(request: Request, newsletter: Newsletter) -> str:
+    return negotiation.language_of(request, negotiation.offered_in(newsletter))
+
+
+def _row(issue: Issue, newsletter: Newsletter) -> dict[str, Any]:
+    return {
+        "number": issue.number,
+        "url": f"/archive/{newsletter.slug}/{issue.number}",
+        "title": issue.title,
+        "day": shown_issues.day(issue, newsletter),
+    }
+
+
+def _lead_picture(edition: Edition, base_url: str) -> Image | None:
+    """Return the first picture, with an absolute URL: other sites show it beside a link to the page."""
+    first = next((article.picture for article in edition.articles if article.picture), None)
+    return replace(first, url=base_url + first.url) if first else None
+
+
+def _page(
+    site: Site,
+    name: str,
+    newsletter: Newsletter,
+    *,
+    tag: str,
+    path: str,
+    description: Translatable | str,
+    kind: str = "website",
+    image: Image | None = None,
+    **context: Any,
+) -> HTMLResponse:
+    """Render a page about a newsletter in the visitor's language, with what other sites learn about it."""
+    languages = negotiation.offered_in(newsletter)
+    return site.page(
+        name,
+        tag=tag,
+        negotiated=len(languages) > 1,
+        newsletter=newsletter,
+        query=in_language("", tag, languages),
+        hosted_form=None,
+        found=found(
+            site.settings.base_url + path,
+            tag=tag,
+            languages=languages,
+            description=language(tag).text(description),
+            kind=kind,
+            image=image,
+            feeds=issue_feeds.links(site, newsletter),
+        ),
+        **context,
+    )

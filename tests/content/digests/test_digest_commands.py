@@ -50,7 +50,7 @@ def test_a_digest_is_changed_paused_resumed_and_removed(newsletter):
         "name": "Weekly",
         "cron": "0 18 * * 5",
         "zone": "UTC",
-        "schedule": "At 18:00 on Friday (UTC).",
+        "schedule": "Every Friday at 18:00 (UTC).",
         "articles": 5,
         "send": "automatic",
         "approve_within": 72,
@@ -62,7 +62,7 @@ def test_a_digest_is_changed_paused_resumed_and_removed(newsletter):
     assert newsletter("digests", "list").stdout == (
         "   1  morning              Weekly: “0 18 * * 5” in UTC, at most 5 articles, from the archive too, "
         "sent automatically, at once when late\n"
-        "      At 18:00 on Friday (UTC).\n"
+        "      Every Friday at 18:00 (UTC).\n"
     )
     newsletter("digests", "change", "1", "--approve", "--no-archive", "--approve-within", "24")
     assert "at most 5 articles, approved by an operator within 24 hours\n" in newsletter("digests", "list").stdout

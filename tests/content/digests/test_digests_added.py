@@ -19,7 +19,7 @@ def test_digests_are_added_listed_and_scheduled(newsletter):
 
 
 def test_a_schedule_is_explained_as_it_runs(newsletter):
-    words = "At 07:00 on the 13th day of every month, and also on every Friday (Europe/Berlin)."
+    words = "On certain days of the month (day 13 and every Friday) at 07:00 (Europe/Berlin)."
     added = newsletter("digests", "add", "--newsletter", "morning", "--cron", "0 7 13 * 5").stdout
     assert added.startswith(f"Digest 1 is added. {words} Its first run:\n")
     assert words in newsletter("digests", "list").stdout

@@ -110,7 +110,7 @@ def test_a_paused_digest_rests_and_its_resumption_makes_up_for_nothing(desk):
     assert drafting.draft_run(session, digest.id, now=SEVEN) is None
     assert digests.schedule(session, newsletter) is None, "visitors do not read of it"
     assert edit(session, editing.resume, now=SEVEN + timedelta(hours=3)).active is True
-    assert digests.schedule(session, newsletter) == "At 07:00 every day (Europe/Berlin)."
+    assert str(digests.schedule(session, newsletter)) == "Every day at 07:00 (Europe/Berlin)."
     assert drafting.draft_run(session, digest.id, now=SEVEN + timedelta(hours=3)) is None
     assert drafting.draft_run(session, digest.id, now=SEVEN + DAY).run_at == SEVEN + DAY
     assert audited(session)[0] == "issue drafted"

@@ -1,13 +1,19 @@
 """The contract of a downloader, in this process and in processes of its own."""
 
-import pytest
+from io import BytesIO
 
+import pytest
+from PIL import Image
+
+from newsletter.content import logos
 from newsletter.content.downloading.downloader import DirectDownloader, Downloader, PictureDownload
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
 from newsletter.content.fetching.destinations import FetchError, Forbidden, ServerUnavailable
 from newsletter.content.fetching.http import HttpFetcher
 from newsletter.content.parsing.documents.decoding import FeedUnreadable
 from newsletter.content.parsing.images.image_check import PictureUnsuitable
+from newsletter.content.parsing.images.shrinking import PictureFile
+from newsletter.errors import Malformed
 from tests.content.downloading.conftest import ALLOW
 from tests.content.images import image_file
 from tests.local_http import LocalHttp
@@ -40,10 +46,21 @@ def test_an_unchanged_feed_is_not_sent_again(downloader, site: LocalHttp):
     assert site.requests[-1][1]["if-none-match"] == ETAG
 
 
-def test_a_picture_arrives_unchanged(downloader, site: LocalHttp):
+def test_a_picture_arrives_with_its_thumbnail(downloader, site: LocalHttp):
     body = image_file(300, 200)
-    picture = downloader.picture(site.put("/bus.png", body))
-    assert picture == PictureDownload(body=body, type="image/png", width=300, height=200)
+    small = PictureFile(body=body, type="image/png", width=300, height=200)
+    assert downloader.picture(site.put("/bus.png", body)) == PictureDownload(file=small)
+    picture = downloader.picture(site.put("/bus.png", image_file(2000, 1000)))
+    assert [(file.width, file.height) for file in (picture.file, picture.thumbnail)] == [(1104, 552), (300, 150)]
+    assert all(Image.open(BytesIO(file.body)).width == file.width for file in (picture.file, picture.thumbnail))
+
+
+def test_a_logo_is_read_as_carefully_as_a_picture_of_a_stranger(downloader):
+    assert logos.read(downloader, image_file(2000, 500)).file.width == 400
+    for body, says in ((b"<svg/>", "PNG, GIF, JPEG or WebP"), (bytes(2_000_001), "larger than 2 MB")):
+        with pytest.raises(Malformed, match=says) as error:
+            logos.read(downloader, body)
+        assert error.value.field == "logo"
 
 
 def test_a_missing_document_is_an_error_with_the_reason(downloader, site: LocalHttp):

@@ -9,7 +9,7 @@ from newsletter.content.articles.articles import Article
 from newsletter.content.articles.picture_files import Picture
 from newsletter.content.digests import drafting
 from newsletter.content.issues import issues
-from newsletter.content.issues.editions import Image, headline
+from newsletter.content.issues.editions import Image
 from newsletter.content.issues.issues import ALLOWED_FROM, Issue, IssueStatus
 from newsletter.errors import Refused
 from tests.clock import NOON
@@ -131,7 +131,9 @@ def test_an_edition_contains_the_details_of_each_article(desk):
     session.add(picture)
     session.flush()
     bus.picture_sha256, bus.picture_alt, bus.author = picture.sha256, "A bus", "Ann Writer"
-    bus.html = f"<p>{'word ' * 660}</p>"
+    bus.html = bridge.html = f"<p>{'word ' * 660}</p>"
+    bus.has_whole_text, bridge.has_whole_text = True, False
+    bus.summary = "Every bus is late. " + "It rains, and so on. " * 9
     bridge.url = None
     session.flush()
     shown = issues.edition(
@@ -143,8 +145,13 @@ def test_an_edition_contains_the_details_of_each_article(desk):
     assert first.picture == Image(
         url=f"https://letters.example/pictures/{'a' * 64}.jpg", width=600, height=400, alt="A bus"
     )
-    assert (first.source, first.author, first.minutes, first.excerpt) == ("Town", "Ann Writer", 3, "All about bus.")
-    assert (second.picture, second.author, second.minutes) == (None, None, None)
+    assert first.thumbnail == first.picture, "the picture is small"
+    assert (first.source, first.author, first.minutes) == ("Town", "Ann Writer", 3)
+    assert first.excerpt == "Every bus is late. " + "It rains, and so on. " * 5 + "It rains, and so on.", (
+        "whole sentences of at most 35 words"
+    )
+    assert (second.picture, second.author, second.excerpt) == (None, None, "All about bridge.")
+    assert second.minutes is None, "who knows how long an article is of which the feed gives a part"
     assert second.url is None, "the front page of the feed's host is not the article's"
 
 
@@ -162,18 +169,3 @@ def test_the_content_hash_changes_with_everything_that_readers_see(desk):
         after = issues.content_hash(session, issue)
         assert after != before
         before = after
-
-
-@pytest.mark.parametrize(
-    ("titles", "subject"),
-    [
-        ([], "Nothing new"),
-        (["One"], "One"),
-        (["One."], "One."),
-        (["One.", "Two", "Three"], "One, and 2 more"),
-        (["Word " * 30], "Word " * 17 + "Word…"),
-        (["Word " * 30, "Two"], "Word " * 14 + "Word…, and 1 more"),
-    ],
-)
-def test_the_subject_is_the_first_title_and_the_number_of_others(titles, subject):
-    assert headline([title.strip() for title in titles]) == subject

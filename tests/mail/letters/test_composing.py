@@ -5,6 +5,7 @@ import re
 import pytest
 from jinja2 import DictLoader, Environment, StrictUndefined, TemplateNotFound, UndefinedError, select_autoescape
 
+from newsletter.languages.languages import ENGLISH
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.merge import FieldError, Sheet
 from newsletter.newsletters import Newsletter
@@ -57,8 +58,9 @@ def written(
 ) -> Sheet:
     context = {"thing": "bridges", **context}
     return compose(
-        templates or environment(),
+        lambda _: templates or environment(),
         "note",
+        language=ENGLISH,
         newsletter=newsletter or a_newsletter(),
         base_url=BASE,
         stream="issue7",
@@ -159,14 +161,23 @@ def test_a_name_missing_from_the_context_fails_instead_of_leaving_a_blank(broken
 
 def test_a_letter_without_a_folder_of_templates_fails():
     with pytest.raises(TemplateNotFound):
-        compose(environment(), "nothing", newsletter=a_newsletter(), base_url=BASE, stream="x", fields=())
+        compose(
+            lambda _: environment(),
+            "nothing",
+            language=ENGLISH,
+            newsletter=a_newsletter(),
+            base_url=BASE,
+            stream="x",
+            fields=(),
+        )
 
 
 def test_a_field_that_no_template_uses_is_refused():
     with pytest.raises(FieldError, match="preferences"):
         compose(
-            environment(),
+            lambda _: environment(),
             "note",
+            language=ENGLISH,
             newsletter=a_newsletter(),
             base_url=BASE,
             stream="x",

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from newsletter import templating
 from newsletter.consent.signups import LINK_LIFETIME
 from newsletter.keys import Keyring
+from newsletter.languages.languages import ENGLISH
 from newsletter.links import Links
-from newsletter.mail.delivery import assembly
+from newsletter.mail.delivery import words
 from newsletter.mail.delivery.assembly import Assembler, FieldWriter
 from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.letters import mime
@@ -65,7 +66,7 @@ def claim(address: str, name: str | None, number: int) -> Claimed:
 
 def merged(kind: str, claimed: Claimed, **context) -> bytes:
     """Return the letter as the service sends it: laid out, stored, loaded and filled."""
-    sheet = compose(TEMPLATES, kind, base_url=BASE, stream=kind, **context)
+    sheet = compose(lambda _: TEMPLATES, kind, language=ENGLISH, base_url=BASE, stream=kind, **context)
     cuts = [list(cut) for cut in sheet.cuts]
     stored = Variant(letter_id=1, language="en", design="x", sha256=sheet.sha256, body=sheet.body, cuts=cuts)
     assert stored.is_intact()
@@ -135,8 +136,11 @@ def test_a_merged_issue_equals_one_written_for_its_reader_alone(letter, publishe
             "number": number,
             "title": title,
             "date": "Saturday 14 March 2026",
+            "heading": None,
+            "introduction": (),
             "articles": [{**article, "minutes": 3, "picture": None}] * 2,
         },
+        "logo": None,
         "archive_url": f"{BASE}/archive/morning/7",
         "archive_index_url": f"{BASE}/archive/morning",
         "signup_url": f"{BASE}/n/morning",
@@ -154,15 +158,15 @@ def test_a_merged_confirmation_equals_one_written_alone_and_names_no_reader(lett
         "newsletter": a_newsletter(letter, publisher),
         "fields": ("confirm", "never", "requested_at", "expires_at"),
         "newsletters": [
-            {"name": letter, "schedule": None},
-            {"name": publisher, "schedule": "At 12:00."},
+            {"name": letter, "language": "en", "schedule": None},
+            {"name": publisher, "language": "en", "schedule": "At 12:00."},
         ],
         "wording": {"text": words, "language": "de"},
         "signup_url": f"{BASE}/n/morning",
     }
     claimed = claim(f"{to}@example.org", name, number)
     source = merged("confirmation", claimed, **context)
-    subject = f"Please confirm: {letter} and {publisher}"
+    subject = f"Please confirm: {ENGLISH.listed([letter, publisher])}"
     texts = {"From": mime.on_one_line(publisher), "To": "", "Subject": mime.on_one_line(subject)}
     assert_same(source, plain("confirmation", claimed, **context), **texts)
     assert parsed(source)["To"] == claimed.address
@@ -171,7 +175,7 @@ def test_a_merged_confirmation_equals_one_written_alone_and_names_no_reader(lett
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - it is UTC
 @example(datetime(2000, 12, 29, tzinfo=UTC))  # expires in the old year on Noronha, two hours behind UTC
 def test_the_times_of_a_confirmation_include_the_year_of_expiry(asked_at):
-    times = assembly.confirmation_times(asked_at, asked_at, "America/Noronha")
+    times = words.confirmation_times(asked_at, asked_at, "America/Noronha", language=ENGLISH)
     assert set(times) == {"requested_at", "expires_at"}
     expires_at = (asked_at + LINK_LIFETIME).astimezone(ZoneInfo("America/Noronha"))
     assert str(expires_at.year) in times["expires_at"]

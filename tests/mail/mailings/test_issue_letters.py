@@ -8,6 +8,7 @@ from datetime import timedelta
 from email import message_from_bytes, policy
 
 import pytest
+from jinja2 import FunctionLoader
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
@@ -33,7 +34,7 @@ from tests.clock import NOON
 from tests.query_plans import fill, generic_plan, prepare_everything
 from tests.servers.databases import opened
 
-TEMPLATES = templating.environment()
+TEMPLATES = templating.environment
 BASE = "https://letters.example.org"
 OPTIONS = {"templates": TEMPLATES, "base_url": BASE}
 
@@ -200,13 +201,10 @@ def test_an_issue_that_was_corrected_and_resumed_is_sent(begin, broken):
 
 
 def test_a_name_missing_in_a_template_pauses_the_issue_with_the_reason(begin):
-    class BrokenTemplates:
-        def get_template(self, name: str):
-            return TEMPLATES.from_string("{{ headlines }}")
-
+    broken = TEMPLATES("en").overlay(loader=FunctionLoader(lambda _: "{{ headlines }}"))
     with begin() as session:
         issue = approved(session, a_newsletter(session))
-    assert send_approved(begin, templates=BrokenTemplates()) == 0
+    assert send_approved(begin, templates=lambda _: broken) == 0
     assert status(begin, issue) is IssueStatus.PAUSED
     with begin() as session:
         assert issues.pause_reason(session, session.get_one(Issue, issue.id)) == (

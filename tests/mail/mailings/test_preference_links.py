@@ -22,7 +22,7 @@ WRITTEN_AS = pytest.mark.parametrize("kind", [LetterKind.ISSUE, LetterKind.LINK]
 
 
 def owe(session: Session, reader: Subscriber, **options) -> bool:
-    site = {"templates": templating.environment(), "keyring": KEYRING, "base_url": BASE_URL}
+    site = {"templates": templating.environment, "keyring": KEYRING, "base_url": BASE_URL}
     return preference_links.owe(session, reader.id, **{"asked_from": None, "now": NOON, **site, **options})
 
 

@@ -16,7 +16,7 @@ def write(service, recipient: str) -> int:
             session,
             newsletter,
             recipient,
-            templates=templating.environment(),
+            templates=templating.environment,
             base_url=service.site.settings.base_url,
             actor="tests",
             now=service.clock(),

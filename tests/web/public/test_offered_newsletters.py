@@ -1,7 +1,7 @@
 import pytest
 from sqlalchemy import select
 
-from newsletter import newsletters
+from newsletter import newsletters, templating
 from newsletter.consent import wording_publication
 from newsletter.consent.wordings import Wording
 from newsletter.web.public.offered_newsletters import (
@@ -62,7 +62,7 @@ def publish(service, text: str) -> int:
     with service.site.database.writing() as session:
         return wording_publication.publish(
             session,
-            service.site.templates,
+            templating.environment(),
             newsletters.named(session, "morning"),
             text=text,
             actor="tests",

@@ -4,6 +4,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
+from newsletter import templating
 from newsletter.consent import wording_publication
 from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.subscribers import Subscriber
@@ -15,8 +16,8 @@ from newsletter.queues.wakeups import Queue
 from tests.whole_service import WholeService
 
 ANA = "ana@example.org"
-DAILY = "At 07:00 every day (Europe/Berlin)."
-WEEKLY = "At 18:00 on Friday (Europe/Berlin)."
+DAILY = "Every day at 07:00 (Europe/Berlin)."
+WEEKLY = "Every Friday at 18:00 (Europe/Berlin)."
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +75,7 @@ def test_pages_contain_the_exhibits_byte_for_byte_and_the_schedule_outside_of_th
     before = exhibits(service)
     add_digest(service, "0 7 * * *")
     with service.site.database.writing() as session:
-        wording_publication.publish_current(session, service.site.templates, actor="tests", now=service.clock())
+        wording_publication.publish_current(session, templating.environment(), actor="tests", now=service.clock())
     form, confirm = exhibits(service)
     assert (form, confirm) == before, "a new schedule makes no new version of what is agreed to"
     page = confirm_page(service)

@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import update
 
-from newsletter import newsletters
+from newsletter import newsletters, templating
 from newsletter.consent import wording_publication
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.queues.wakeups import Queue
@@ -193,7 +193,7 @@ def test_a_form_opened_before_a_new_wording_was_published_is_accepted(service):
         newsletter = newsletters.named(session, "morning")
         wording_publication.publish(
             session,
-            service.site.templates,
+            templating.environment(),
             newsletter,
             text="Other words, same meaning.",
             actor="tests",

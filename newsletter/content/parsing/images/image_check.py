@@ -1,11 +1,13 @@
 """Check that a file is a picture that every mail program shows and no reader's device suffers from.
 
-The file is decoded once, because a damaged one shows grey areas or nothing. It goes to readers unchanged.
+The file is decoded once, because a damaged one shows grey areas or nothing. Whoever makes it smaller does so with the
+decoded image.
 """
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from threading import Lock
 from typing import NamedTuple
@@ -34,6 +36,19 @@ class PictureUnsuitable(NewsletterError):
     """The file is no picture, or no picture that can lead an article."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Suitable:
+    """What a picture must be like to serve as something, which a refusal names."""
+
+    name: str
+    min_width: int  # pixels
+    max_proportion: int  # of the longer to the shorter side; a longer image is a banner or a line
+
+
+LEAD = Suitable(name="lead picture", min_width=MIN_WIDTH, max_proportion=MAX_PROPORTION)
+LOGO = Suitable(name="logo", min_width=16, max_proportion=12)
+
+
 class CheckedImage(NamedTuple):
     """An image's media type and its size in pixels, with the EXIF rotation applied."""
 
@@ -42,8 +57,15 @@ class CheckedImage(NamedTuple):
     height: int
 
 
-def check(body: bytes) -> CheckedImage:
-    """Return the type and size of a PNG, GIF, JPEG or WebP file, as its bytes show them.
+def check(body: bytes, *, suitable: Suitable = LEAD) -> CheckedImage:
+    """Return the type and size of a PNG, GIF, JPEG or WebP file, as its bytes show them. Raises PictureUnsuitable."""
+    with opened(body, suitable=suitable) as (_, checked):
+        return checked
+
+
+@contextmanager
+def opened(body: bytes, *, suitable: Suitable = LEAD) -> Iterator[tuple[Image.Image, CheckedImage]]:
+    """Open a PNG, GIF, JPEG or WebP file at its first frame, decoded, with its type and size.
 
     Raises PictureUnsuitable, in words for an editor, if the file is of another type, is damaged, is too small, too
     large or too narrow, or is too long an animation. Decoding takes up to 4 bytes of memory for each of 25 million
@@ -52,10 +74,11 @@ def check(body: bytes) -> CheckedImage:
     try:
         with _without_warnings(), Image.open(BytesIO(body), formats=FORMATS) as image:
             checked = _measure(image)
-            _check_size(checked)
+            _check_size(checked, suitable)
             _check_frames(image, checked)
             image.seek(0)
             image.load()
+            yield image, checked
     except (PictureUnsuitable, MemoryError):
         raise
     except UnidentifiedImageError as error:
@@ -64,7 +87,6 @@ def check(body: bytes) -> CheckedImage:
         raise _too_large() from error
     except Exception as error:  # Pillow's decoders raise many kinds of errors for damaged files
         raise PictureUnsuitable("The picture is damaged or incomplete.") from error
-    return checked
 
 
 @contextmanager
@@ -77,26 +99,30 @@ def _without_warnings() -> Iterator[None]:
 
 def _measure(image: Image.Image) -> CheckedImage:
     width, height = image.size
-    if _orientation(image) in SIDEWAYS:
+    if orientation(image) in SIDEWAYS:
         width, height = height, width
     return CheckedImage(TYPES[image.format or ""], width, height)
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
+    """Return how the image is to be turned, as EXIF numbers it; 1 if it is upright."""
     try:
         return int(image.getexif().get(ORIENTATION, 1))
     except Exception:  # noqa: BLE001 - browsers show a picture whose EXIF data is damaged
         return 1
 
 
-def _check_size(image: CheckedImage) -> None:
+def _check_size(image: CheckedImage, suitable: Suitable) -> None:
     width, height = image.width, image.height
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         raise _too_large()
-    if width < MIN_WIDTH:
-        raise PictureUnsuitable(f"The picture is {width} pixels wide; a lead picture has at least {MIN_WIDTH}.")
-    if max(width, height) > MAX_PROPORTION * min(width, height):
-        raise PictureUnsuitable(f"The picture has {width} x {height} pixels: a banner or a line, not a lead picture.")
+    if width < suitable.min_width:
+        least = f"a {suitable.name} has at least {suitable.min_width}"
+        raise PictureUnsuitable(f"The picture is {width} pixels wide; {least}.")
+    if max(width, height) > suitable.max_proportion * min(width, height):
+        raise PictureUnsuitable(
+            f"The picture has {width} x {height} pixels: a banner or a line, not a {suitable.name}."
+        )
 
 
 def _check_frames(image: Image.Image, checked: CheckedImage) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from jinja2 import Environment
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
@@ -18,13 +17,14 @@ from newsletter.mail.mailings.confirmations import rules, texts, writing
 from newsletter.mail.mailings.confirmations.rules import Known
 from newsletter.mail.mailings.confirmations.writing import Drawing, OwedLetter
 from newsletter.store.database import is_on_sqlite
+from newsletter.templating import Templates
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answering:
     """What answers need beside the database."""
 
-    templates: Environment
+    templates: Templates
     keyring: Keyring
     base_url: str
     limits: LetterLimits

@@ -5,29 +5,32 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from jinja2 import Environment
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from newsletter.consent.wordings import Wording
 from newsletter.content.digests import digests
+from newsletter.languages.languages import Language, language
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import LetterKind
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter
+from newsletter.templating import Templates
 
 NewsletterValues = tuple[Any, ...]  # the columns of a newsletter
-Offers = tuple[tuple[str, str | None], ...]  # the newsletters asked for: name and schedule
+Offers = tuple[tuple[str, str, str | None], ...]  # the newsletters asked for: name, language and schedule
 
-NEWSLETTER_COLUMNS = list(Newsletter.__table__.columns)
+# Not its list of languages, which cannot be part of a cache's key; no letter shows it.
+NEWSLETTER_COLUMNS = [column for column in Newsletter.__table__.columns if column.key != "other_languages"]
 
 
 class Offer(NamedTuple):
-    """What determines a letter's text: the newsletters asked for, and the wording that the visitor saw."""
+    """What determines a letter's text: the newsletters asked for, the wording that was shown, and the language."""
 
     newsletters: tuple[int, ...]
     wording: int
+    language: str | None  # the visitor's; None: that of the wording
 
 
 class Text(NamedTuple):
@@ -36,6 +39,7 @@ class Text(NamedTuple):
     variant_id: int
     sha256: str
     zone: str  # of the first newsletter; the letter's times are in it
+    language: Language
 
 
 def read_newsletters(session: Session, ids: Iterable[int]) -> dict[int, Row[Any]]:
@@ -49,7 +53,7 @@ def store(
     offers: Iterable[Offer],
     newsletters: Mapping[int, Row[Any]],
     *,
-    templates: Environment,
+    templates: Templates,
     base_url: str,
     now: datetime,
 ) -> dict[Offer, Text]:
@@ -57,15 +61,18 @@ def store(
     wanted = set(offers)
     schedules = digests.schedules(session, {number for offer in wanted for number in offer.newsletters})
     wordings = _wordings(session, {offer.wording for offer in wanted})
-    sheets: dict[Offer, tuple[Sheet, str]] = {}
+    sheets: dict[Offer, tuple[Sheet, Language]] = {}
     for offer in wanted:
-        first = newsletters[offer.newsletters[0]]
-        offered = tuple((newsletters[number].name, schedules.get(number)) for number in offer.newsletters)
-        sheets[offer] = lay_out(templates, base_url, tuple(first), offered, wordings[offer.wording]), first.language
-    variants = letters.shared_variants(session, LetterKind.CONFIRMATION, sheets.values(), now=now)
+        asked = [newsletters[number] for number in offer.newsletters]
+        offered = tuple((each.name, each.language, schedules.get(each.id)) for each in asked)
+        wording = wordings[offer.wording]
+        spoken = language(offer.language or wording[1])
+        sheets[offer] = lay_out(templates, spoken, base_url, tuple(asked[0]), offered, wording), spoken
+    tagged = [(sheet, spoken.tag) for sheet, spoken in sheets.values()]
+    variants = letters.shared_variants(session, LetterKind.CONFIRMATION, tagged, now=now)
     return {
-        offer: Text(variants[sheet.sha256, language], sheet.sha256, newsletters[offer.newsletters[0]].zone)
-        for offer, (sheet, language) in sheets.items()
+        offer: Text(variants[sheet.sha256, spoken.tag], sheet.sha256, newsletters[offer.newsletters[0]].zone, spoken)
+        for offer, (sheet, spoken) in sheets.items()
     }
 
 
@@ -76,7 +83,12 @@ def _wordings(session: Session, ids: set[int]) -> dict[int, tuple[str, str]]:
 
 @lru_cache(maxsize=64)
 def lay_out(
-    templates: Environment, base_url: str, newsletter_values: NewsletterValues, offers: Offers, wording: tuple[str, str]
+    templates: Templates,
+    spoken: Language,
+    base_url: str,
+    newsletter_values: NewsletterValues,
+    offers: Offers,
+    wording: tuple[str, str],
 ) -> Sheet:
     """Return the letter. It holds nothing that the visitor typed, because the inbox may be a stranger's.
 
@@ -84,15 +96,16 @@ def lay_out(
     """
     values = dict(zip((column.key for column in NEWSLETTER_COLUMNS), newsletter_values, strict=True))
     values.pop("id")
-    first, (text, language) = Newsletter(**values), wording
+    first, (text, tag) = Newsletter(**values), wording
     return compose(
         templates,
         "confirmation",
+        language=spoken,
         newsletter=first,
         base_url=base_url,
         stream="confirmation",
         fields=("confirm", "never", "requested_at", "expires_at"),
-        newsletters=[{"name": name, "schedule": schedule} for name, schedule in offers],
-        wording={"text": text, "language": language},
+        newsletters=[{"name": name, "language": of, "schedule": schedule} for name, of, schedule in offers],
+        wording={"text": text, "language": tag},
         signup_url=f"{base_url}/n/{first.slug}",
     )

@@ -14,8 +14,7 @@ from newsletter.consent.limits import inboxes, tickets
 from newsletter.consent.signups import LINK_LIFETIME, SLOW_LANE_LIFETIME, Signup, SignupState
 from newsletter.errors import NewsletterError
 from newsletter.keys import Keyring
-from newsletter.mail.delivery import deliveries
-from newsletter.mail.delivery.assembly import confirmation_times
+from newsletter.mail.delivery import deliveries, words
 from newsletter.mail.delivery.deliveries import Owed
 from newsletter.mail.letters import letters
 from newsletter.mail.mailings.confirmations.rules import Choice, Known
@@ -48,7 +47,7 @@ class OwedLetter(NamedTuple):
     @property
     def offer(self) -> Offer:
         """What determines the letter's text."""
-        return Offer(tuple(self.choice.newsletters), self.signup.wording_id)
+        return Offer(tuple(self.choice.newsletters), self.signup.wording_id, self.signup.language)
 
 
 class Drawing:
@@ -148,7 +147,7 @@ def _entries(owed: OwedLetter, text: Text, now: datetime) -> list[Entry]:
         "address": signup.address,
         "form": signup.form,
         "letter": text.sha256,
-        **confirmation_times(signup.received_at, now, text.zone),
+        **words.confirmation_times(signup.received_at, now, text.zone, language=text.language),
     }
     about = zip(owed.choice.newsletters, owed.salts, strict=True)
     fixed = signup.wording_id, signup.received_at, evidence, trace

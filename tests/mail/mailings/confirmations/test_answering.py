@@ -319,4 +319,4 @@ def test_a_letter_uses_the_current_data_of_the_newsletter(begin):
         assert len(stored.all()) == 3, "each text is stored once, as a variant and as an exhibit"
     *_, third, fourth = confirmations_sent(begin)
     assert "Example Press and Sons" in text(third)
-    assert "At 12:00 every day (UTC)." in text(fourth)
+    assert "Every day at 12:00 (UTC)." in text(fourth)

@@ -75,13 +75,14 @@ class FailingLoader(BaseLoader):
         if self.failures:
             self.failures -= 1
             raise TemplateNotFound(template)
-        return TEMPLATES.loader.get_source(environment, template)
+        return TEMPLATES("en").loader.get_source(environment, template)
 
 
 def test_a_sign_up_that_fails_once_is_retried(begin):
     with begin() as session:
         a_signup(session, a_newsletter(session))
-    process(begin, templates=TEMPLATES.overlay(cache_size=0, loader=FailingLoader(1)))
+    failing = TEMPLATES("en").overlay(cache_size=0, loader=FailingLoader(1))
+    process(begin, templates=lambda _: failing)
     assert states(begin) == [SignupState.ASKED]
     assert letters_owed(begin) == count(begin, LedgerEntry) == 1, "the failed attempt leaves nothing behind"
 

@@ -1,0 +1,162 @@
+"""A walk through every page of the site, as a visitor and reader of one newsletter."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from fastapi import FastAPI
+from sqlalchemy import select
+
+from newsletter.consent.signups import LINK_LIFETIME
+from newsletter.consent.subscribers import Subscriber
+from newsletter.links import FRESH_LIFETIME, Purpose
+from newsletter.newsletters import Newsletter
+from newsletter.queues.wakeups import Queue
+from tests.browser.chromium import Tab
+from tests.whole_service import WholeService
+
+NUMBERS = count(1)
+
+# What no person opens, and why. Every other route has a stop on the walk.
+NOT_PAGES = {
+    "GET /pictures/{name}": "a picture",
+    "GET /brand/{color}.css": "a stylesheet",
+    "GET /health/live": "for programs",
+    "GET /health/ready": "for programs",
+    "GET /health/work": "for programs",
+    "GET /metrics": "for programs",
+    "GET /outbox/{name}/{part}": "in a frame of the letter's page",
+    "* /static": "stylesheets",
+}
+
+
+def routes_of(app: FastAPI) -> set[str]:
+    """Return the application's routes that answer with pages, such as "GET /archive"."""
+    return set(_routes(app.router.routes)) - NOT_PAGES.keys()
+
+
+def _routes(routes: Any) -> Iterator[str]:
+    for route in routes:
+        if included := getattr(route, "original_router", None):
+            yield from _routes(included.routes)
+        else:
+            yield from (f"{method} {route.path}" for method in sorted(getattr(route, "methods", None) or "*"))
+
+
+@dataclass(frozen=True)
+class Walk:
+    """The walk of somebody who reads one newsletter."""
+
+    tab: Tab
+    service: WholeService
+    newsletter: Newsletter
+    number: int = field(default_factory=lambda: next(NUMBERS))  # a walk of its own has addresses of its own
+
+    def stops(self) -> Iterator[tuple[str, str]]:
+        """Show one page after the other; yield the route of each, and what it shows."""
+        for path in ("/", "/archive", "/outbox"):
+            self.tab.open(path)
+            yield f"GET {path}", "the list"
+        yield from self._archive()
+        yield from self._sign_up()
+        yield from self._never()
+        yield from self._leave()
+        yield from self._preferences()
+        yield from self._errors()
+
+    def _archive(self) -> Iterator[tuple[str, str]]:
+        self.tab.open(f"/archive/{self.newsletter.slug}")
+        yield "GET /archive/{slug}", "the issues"
+        self.tab.open(f"/archive/{self.newsletter.slug}/1")
+        yield "GET /archive/{slug}/{number}", "an issue"
+
+    def _sign_up(self) -> Iterator[tuple[str, str]]:
+        page = self.tab.page
+        self.tab.open(self._form)
+        yield "GET /n/{slug}", "the form"
+        self._post("no address")
+        yield "POST /subscribe", "the form with errors"
+        page.locator("input[name=consent]").check()
+        self._post(self._address("new"))
+        yield "POST /subscribe", "look into your inbox"
+        self.tab.open(self._link("confirm", self._address("new")))
+        yield "GET /confirm/{token}", "the button"
+        self.tab.press("confirm")
+        yield "POST /confirm/{token}", "confirmed"
+        self.tab.open(self._link("confirm", self._address("new")))
+        yield "GET /confirm/{token}", "already confirmed"
+        page.goto("/outbox")
+        page.locator("main a[href^='/outbox/']").first.click()
+        yield "GET /outbox/{name}", "a letter"
+
+    def _never(self) -> Iterator[tuple[str, str]]:
+        self.tab.open(self._form)
+        self.tab.page.locator("input[name=consent]").check()
+        self._post(self._address("never"))
+        self.tab.open(self._link("never", self._address("never")))
+        yield "GET /never/{token}", "the button"
+        self.tab.press("never")
+        yield "POST /never/{token}", "suppressed"
+
+    def _leave(self) -> Iterator[tuple[str, str]]:
+        subscriber = self._subscriber(self._address("new"))
+        link = f"/u/{self.service.site.links.token(Purpose.UNSUBSCRIBE, subscriber, self.newsletter.id)}"
+        self.tab.open(link)
+        yield "GET /u/{token}", "the button"
+        self.tab.press("unsubscribe")
+        yield "POST /u/{token}", "unsubscribed"
+        self.tab.open(self._link("confirm", self._address("new")))
+        yield "GET /confirm/{token}", "withdrawn since"
+
+    def _preferences(self) -> Iterator[tuple[str, str]]:
+        reader = f"{self.newsletter.slug}@example.org"  # of the issue in the archive
+        subscriber, links = self._subscriber(reader), self.service.site.links
+        self.tab.open(f"/preferences/{links.token(Purpose.PREFERENCES, subscriber, self.newsletter.id)}")
+        yield "GET /preferences/{token}", "of one newsletter"
+        self.tab.press("link")
+        yield "POST /preferences/{token}", "a link is on its way"
+        minute = int(self.service.clock().timestamp()) // 60
+        late = minute - int(FRESH_LIFETIME.total_seconds()) // 60 - 1
+        self.tab.open(f"/preferences/{links.token(Purpose.FRESH_PREFERENCES, subscriber, late)}")
+        yield "GET /preferences/{token}", "a link that has run out"
+        self.tab.open(self._link("preferences", reader))
+        yield "GET /preferences/{token}", "of all newsletters"
+        self.tab.press("save")
+        yield "POST /preferences/{token}", "saved"
+
+    def _errors(self) -> Iterator[tuple[str, str]]:
+        self.tab.open("/nothing-here")
+        yield "", "not found"
+        self.tab.open("/u/nonsense")
+        yield "", "a link with a part missing"
+        self.tab.open(self._form)
+        self.tab.page.locator("input[name=consent]").check()
+        self._post(self._address("late"))
+        link = self._link("confirm", self._address("late"))
+        self.service.clock.advance(seconds=LINK_LIFETIME.total_seconds() + 1)
+        self.tab.open(link)
+        yield "", "an expired link"
+
+    def _address(self, name: str) -> str:
+        return f"{name}{self.number}.{self.newsletter.slug}@example.org"
+
+    @property
+    def _form(self) -> str:
+        return f"/n/{self.newsletter.slug}"
+
+    def _post(self, address: str) -> None:
+        page = self.tab.page
+        page.locator("input[name=email]").fill(address)
+        page.locator("form[action='/subscribe']").evaluate("form => form.noValidate = true")
+        with page.expect_navigation():
+            page.locator("form[action='/subscribe'] button").click()
+
+    def _link(self, path: str, address: str) -> str:
+        """Let the workers send, and return the link of that path in the newest letter to the address."""
+        self.service.run(Queue.URGENT)
+        return self.service.link(self.service.letters(to=address)[-1], path)
+
+    def _subscriber(self, address: str) -> int:
+        with self.service.site.database.reading() as session:
+            return session.scalars(select(Subscriber.id).where(Subscriber.address_key == address)).one()
