@@ -9,6 +9,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 import newsletter
+from newsletter.content.parsing.parser import parse
 
 SAMPLE = Path(newsletter.__file__).parent / "sample"
 ADDRESS = {
@@ -51,6 +52,11 @@ def test_every_article_has_a_picture_with_its_real_size_and_alt_text(feed):
         assert struct.unpack(">II", content[16:24]) == (int(image["width"]), int(image["height"])) == (1104, 620)
         assert len(content) < 30_000
     assert used == set((SAMPLE / "pictures").iterdir())
+
+
+def test_the_service_finds_the_pictures_beside_the_feed():
+    parsed = parse((SAMPLE / "feed.xml").read_bytes(), url=ADDRESS["content-location"])
+    assert all(entry.pictures[0].url.startswith("http://localhost:8000/sample/") for entry in parsed.entries)
 
 
 def test_the_feed_loads_nothing_from_other_hosts(feed):
