@@ -100,19 +100,19 @@ def _information(offered: Sequence[Newsletter]) -> list[tuple[Translatable, Tran
         (
             translatable("How long it is kept"),
             translatable_plural(
-                "Until you stop. If you do not confirm, we delete the address %(n)s hour after our letter. The proof that "
-                "you agreed is kept until the end of the third year after you stop, and used for nothing else.",
-                "Until you stop. If you do not confirm, we delete the address %(n)s hours after our letter. The proof that "
-                "you agreed is kept until the end of the third year after you stop, and used for nothing else.",
+                "Until you stop. If you do not confirm, we delete the address %(n)s hour after our letter. The proof "
+                "that you agreed is kept until the end of the third year after you stop, and used for nothing else.",
+                "Until you stop. If you do not confirm, we delete the address %(n)s hours after our letter. The proof "
+                "that you agreed is kept until the end of the third year after you stop, and used for nothing else.",
                 LINK_HOURS,
             ),
         ),
         (
             translatable("Your rights"),
             translatable(
-                "You may see, correct, move or erase what we hold, restrict or object to its use, withdraw your consent "
-                "at any time, and complain to the data protection authority. What was done before you withdraw stays "
-                "lawful."
+                "You may see, correct, move or erase what we hold, restrict or object to its use, withdraw your "
+                "consent at any time, and complain to the data protection authority. What was done before you "
+                "withdraw stays lawful."
             ),
         ),
         (
