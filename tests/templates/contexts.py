@@ -25,6 +25,7 @@ NEWSLETTER = {
     "language": "en",
     "zone": "Europe/Berlin",
     "brand": "#0f5c6e",
+    "logo_sha256": "a" * 64,
 }
 LONG = NEWSLETTER | {
     "slug": "grundstuecksverkehrsgenehmigung-zweitau",
@@ -326,8 +327,9 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
                 HEBREW | {"latest": None},
             ],
             "found": FOUND,
+            "query": "?language=de-AT",
         },
-        "empty": NOBODY | {"newsletters": []},
+        "empty": NOBODY | {"newsletters": [], "query": ""},
     },
     "archive_newsletter": {
         "usual": SITE

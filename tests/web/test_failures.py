@@ -28,14 +28,15 @@ def test_a_failed_page_has_security_headers_and_its_log_contains_no_address(serv
     assert ANA not in caplog.text
 
 
-@pytest.mark.parametrize("accept", ["text/html", "application/json"])
-def test_while_the_database_is_away_pages_answer_503(tmp_path, accept):
+@pytest.mark.parametrize(("accept", "language"), [("text/html", "de"), ("application/json", "en")])
+def test_while_the_database_is_away_pages_answer_503_in_the_visitors_language(tmp_path, accept, language):
     away = f"postgresql://nobody@127.0.0.1:{free_port()}/nowhere"
     settings = Settings(database_url=away, data_dir=tmp_path, base_url="http://localhost", secret_keys=SECRET)
     site = create_app(settings, NoWakeups())
     browser = TestClient(site, base_url=settings.base_url, raise_server_exceptions=False, headers={"Accept": accept})
+    browser.headers["Accept-Language"] = language
     answer = browser.get("/n/morning")
-    assert answer.status_code == 503
+    assert (answer.status_code, answer.headers["content-language"]) == (503, language)
     assert "<h1>" in answer.text or "try again" in answer.json()["errors"]["request"]
     assert all(header in answer.headers for header in PROTECTED)
     site.state.site.database.close()
