@@ -1,10 +1,11 @@
 """Newsletters: the things that visitors subscribe to."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 
-from sqlalchemy import String, select
+from sqlalchemy import JSON, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import addresses, audit_log, zones
@@ -14,6 +15,7 @@ from newsletter.store.database import Base
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 BRAND = re.compile(r"#[0-9a-f]{6}")
+OPTIONAL = ("reply_to", "return_path_domain", "sender_name", "logo_sha256")  # an empty value leaves them out
 MAX_LIST_ID_CHARACTERS = 255  # RFC 2919 section 3
 
 
@@ -38,10 +40,15 @@ class Newsletter(Base):
         String(255), default=None
     )  # A-labels; None: bounces go to the sender
     # Further languages in which visitors may sign up, where words are published, and in which letters reach them.
-    other_languages: Mapped[list[Any] | None] = mapped_column(default=None)
+    other_languages: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
     sender_name: Mapped[str | None] = mapped_column(default=None)  # in From; None: the publisher's
     logo_sha256: Mapped[str | None] = mapped_column(String(64), default=None)  # of a picture
     created_at: Mapped[datetime]
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages of its letters, the main one first. Visitors may sign up in those with published words."""
+        return list(dict.fromkeys([self.language, *(self.other_languages or ())]))
 
 
 def add(
@@ -60,6 +67,9 @@ def add(
     zone: str = "UTC",
     brand: str = "#0f5c6e",
     return_path_domain: str | None = None,
+    other_languages: Sequence[str] = (),
+    sender_name: str | None = None,
+    logo_sha256: str | None = None,
 ) -> Newsletter:
     """Create a newsletter. Its List-Id, `slug.domain`, never changes. Raises Malformed for invalid values."""
     _check_slug(session, slug)
@@ -77,6 +87,9 @@ def add(
         list_id=_list_id(slug, sender),
         brand=_cleaned("brand", brand),
         return_path_domain=_cleaned("return_path_domain", return_path_domain) if return_path_domain else None,
+        other_languages=_other_languages(other_languages),
+        sender_name=_cleaned("sender_name", sender_name) if sender_name else None,
+        logo_sha256=logo_sha256 or None,
         created_at=now,
     )
     session.add(newsletter)
@@ -101,11 +114,14 @@ class NewsletterFields(TypedDict, total=False):
     zone: str
     brand: str
     return_path_domain: str | None  # None or "": bounces go to the sender
+    other_languages: Sequence[str]  # empty: none but the main one
+    sender_name: str | None  # None or "": the publisher's
+    logo_sha256: str | None  # None or "": no logo
 
 
 def change(
     session: Session, newsletter: Newsletter, *, actor: str, now: datetime, **changes: Unpack[NewsletterFields]
-) -> dict[str, str | None]:
+) -> dict[str, Any]:
     """Change what is given of a newsletter, checked as in `add`; return the former values of what has changed.
 
     Letters that are written already keep their text. Raises Malformed, naming the field. A consent wording may name a
@@ -113,10 +129,12 @@ def change(
     """
     lock(session, newsletter.id)
     session.refresh(newsletter)
-    wanted: dict[str, str | None] = {}
+    wanted: dict[str, Any] = {}
     for field, value in changes.items():
-        is_left_out = not value and field in ("reply_to", "return_path_domain")
-        wanted[field] = None if is_left_out else _cleaned(field, str(value))
+        if field == "other_languages":
+            wanted[field] = _other_languages(cast("Sequence[str]", value))
+        else:
+            wanted[field] = None if not value and field in OPTIONAL else _cleaned(field, str(value))
     if "reply_to" in wanted:
         wanted["reply_to"] = wanted["reply_to"] or wanted.get("sender") or newsletter.sender
     former = {
@@ -129,6 +147,15 @@ def change(
         old = {f"{field}_before": value for field, value in former.items()}
         _record(session, newsletter, "newsletter changed", actor=actor, now=now, **new, **old)
     return former
+
+
+def checked_language(tag: str) -> str:
+    """Return a language tag as it is stored. Raises Malformed."""
+    return _cleaned("language", tag)
+
+
+def _other_languages(given: Sequence[str]) -> list[str] | None:
+    return [checked_language(tag) for tag in dict.fromkeys(given)] or None
 
 
 def _record(session: Session, newsletter: Newsletter, verb: str, *, actor: str, now: datetime, **fields: Any) -> None:
@@ -145,7 +172,7 @@ def _check_slug(session: Session, slug: str) -> None:
 def _cleaned(field: str, value: str) -> str:
     """Return a field's value as it is stored. Raises Malformed if letters or pages could not use it."""
     match field:
-        case "name" | "publisher" | "postal_address":
+        case "name" | "publisher" | "postal_address" | "sender_name":
             if not value.strip() or not value.isprintable():
                 raise Malformed(field, "Enter one line of plain text; letters show it.")
         case "sender" | "reply_to":

@@ -18,4 +18,4 @@ def bring_up_to_date(settings: Settings, *, actor: str, now: datetime) -> None:
         migrate(database)
         with database.writing() as session:
             key_registry.check(session, load_keyring(settings), now=now)
-            wording_publication.publish_current(session, templating.environment(), actor=actor, now=now)
+            wording_publication.publish_current(session, templating.environment, actor=actor, now=now)

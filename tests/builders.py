@@ -9,11 +9,12 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from newsletter import addresses, newsletters
-from newsletter.consent import ledger, subscribers, wordings
+from newsletter.consent import forms, ledger, proposed_words, subscribers, wordings
+from newsletter.consent.forms import FormKind
 from newsletter.consent.ledger import Event
 from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.consent.wordings import Wording
+from newsletter.consent.wordings import Shown, Wording
 from newsletter.content.articles.articles import Article
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
@@ -40,9 +41,11 @@ def a_newsletter(session: Session, slug: str = "morning", **columns: Any) -> New
         **columns,
     }
     newsletter = newsletters.add(session, slug=slug, actor="tests", now=NOON, **values)
-    text = wordings.default_text(newsletter)
-    wording = {"text": text, "form": b"form", "confirm": b"confirm page"}
-    wordings.publish(session, newsletter, language="en", **wording, actor="tests", now=NOON)
+    shown = Shown("en", str(proposed_words.consent_to([newsletter])), proposed_words.information([newsletter], "en"))
+    wording = wordings.publish(
+        session, newsletter, shown, form=b"form", confirm=b"confirm page", actor="tests", now=NOON
+    )
+    forms.keep(session, wording, FormKind.HOSTED, [newsletter.id], wording.form_exhibit, now=NOON)
     return newsletter
 
 
@@ -69,27 +72,59 @@ def a_reader(
     reader = a_subscriber(session, address)
     for field, value in columns.items():
         setattr(reader, field, value)
-    requested, confirmed, withdrawn = Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN
-    history = {
-        Standing.ASKED: [requested],
-        Standing.SUBSCRIBED: [requested, confirmed],
-        Standing.LEFT: [requested, confirmed, withdrawn],
-    }
     wording = wordings.current(session, newsletter.id, "en")
-    for event in history[standing]:
-        evidence = {"address": address}
-        ledger.append(
-            session,
-            reader.subject,
-            event,
-            newsletter=newsletter,
-            wording=None if event is withdrawn else wording,
-            evidence=evidence,
-            trace=None,
-            now=NOON,
-        )
+    ledger.append_all(session, _history(newsletter, wording, reader.subject, address, standing))
     subscribers.set_standing(session, reader.id, newsletter.id, standing, now=NOON)
     return reader
+
+
+def readers(session: Session, newsletter: Newsletter, number: int) -> list[int]:
+    """Add readers with the ledger entries that lead to it, in a few statements; return their ids, ascending."""
+    wording = wordings.current(session, newsletter.id, "en")
+    subjects = {f"reader{n}@example.org": secrets.token_bytes(16) for n in islice(NUMBERS, number)}
+    rows = [
+        {"address": address, "address_key": address, "subject": subject, "created_at": NOON}
+        for address, subject in subjects.items()
+    ]
+    ids = sorted(
+        subscribers.create_all(session, [{**row, "fold_key": None, "suppressed": None} for row in rows]).values()
+    )
+    entries = [
+        entry
+        for address, subject in subjects.items()
+        for entry in _history(newsletter, wording, subject, address, Standing.SUBSCRIBED)
+    ]
+    ledger.append_all(session, entries, last=dict.fromkeys(subjects.values(), 0))
+    values = {"newsletter_id": newsletter.id, "standing": Standing.SUBSCRIBED, "cadence": "every", "since": NOON}
+    if ids:
+        session.execute(insert(Subscription), [{**values, "subscriber_id": reader} for reader in ids])
+    return ids
+
+
+HISTORIES = {
+    Standing.ASKED: [Event.REQUESTED],
+    Standing.SUBSCRIBED: [Event.REQUESTED, Event.CONFIRMED],
+    Standing.LEFT: [Event.REQUESTED, Event.CONFIRMED, Event.WITHDRAWN],
+}
+
+
+def _history(
+    newsletter: Newsletter, wording: Wording | None, subject: bytes, address: str, standing: Standing
+) -> list[ledger.Entry]:
+    """Return the entries that lead to a standing."""
+    return [
+        ledger.Entry(
+            subject,
+            event,
+            newsletter.id,
+            wording.id if wording and event is not Event.WITHDRAWN else None,
+            NOON,
+            {"address": address},
+            None,
+            secrets.token_bytes(32),
+        )
+        for event in HISTORIES[standing]
+    ]
 
 
 def a_crowd(session: Session, newsletter: Newsletter, readers: int) -> list[int]:
@@ -264,11 +299,14 @@ def unsaved(written: tuple[Letter, Variant], reader: int | None, *, due_at: date
     )
 
 
-def owed(session: Session, readers: int, **values: Any) -> list[Delivery]:
+def owed(session: Session, number: int, **values: Any) -> list[Delivery]:
     """Add an issue that is being sent to readers of a new newsletter; return its deliveries."""
     newsletter = a_newsletter(session, f"letter{next(NUMBERS)}")
-    written = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=readers)
-    return [a_delivery(session, written, a_reader(session, newsletter), **values) for _ in range(readers)]
+    written = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=number)
+    deliveries = [unsaved(written, reader, **values) for reader in readers(session, newsletter, number)]
+    session.add_all(deliveries)
+    session.flush()
+    return deliveries
 
 
 def a_worker(session: Session) -> int:

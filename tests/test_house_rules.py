@@ -95,3 +95,16 @@ def test_each_test_that_the_code_names_exists_once():
 def test_deliveries_are_created_in_one_module():
     modules = {place.partition(":")[0] for place in calls("Delivery")}
     assert modules == {"newsletter/mail/delivery/deliveries.py"}
+
+
+def test_translatable_texts_are_literals():
+    """Extraction reads them from the source, so a computed text would never reach a catalogue."""
+    counts = {"translatable": 1, "translatable_plural": 2}
+    made = [
+        (f"{path}:{node.lineno}", node.args[: counts[ast.unparse(node.func)]])
+        for path, tree in sources().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in counts
+    ]
+    assert len(made) > 20
+    assert [place for place, texts in made for text in texts if not isinstance(text, ast.Constant)] == []

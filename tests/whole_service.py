@@ -15,7 +15,7 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from newsletter import newsletters, templating
-from newsletter.consent import wording_publication, wordings
+from newsletter.consent import wording_publication
 from newsletter.mail.delivery.leases import Worker
 from newsletter.mail.transport.relay_capabilities import take_utf8
 from newsletter.migrations.schema import metadata
@@ -77,9 +77,8 @@ class WholeService:
                 **values,
             }
             newsletter = newsletters.add(session, slug=slug, actor="tests", now=self.clock(), **columns)
-            text = wordings.default_text(newsletter)
-            wording_publication.publish(
-                session, templating.environment(), newsletter, text=text, actor="tests", now=self.clock()
+            wording_publication.publish_proposed(
+                session, templating.environment, newsletter, actor="tests", now=self.clock()
             )
         self.let_the_site_read_newsletters_again()
         return newsletter

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 import newsletter
 from newsletter import audit_log, clock, newsletters, settings, templating
 from newsletter.bench.visitor import feed_served
-from newsletter.consent import wording_publication, wordings
+from newsletter.consent import wording_publication
 from newsletter.consent.wordings import Wording
 from newsletter.content import pictures, refreshing
 from newsletter.content.digests import digests, drafting
@@ -47,9 +47,11 @@ def add_newsletter(session: Session) -> tuple[Newsletter, Wording]:
         actor=audit_log.system_user(),
         now=clock.now(),
     )
-    text, actor, now = wordings.default_text(newsletter), audit_log.system_user(), clock.now()
-    pages = templating.environment()
-    return newsletter, wording_publication.publish(session, pages, newsletter, text=text, actor=actor, now=now)
+    wording = wording_publication.publish_proposed(
+        session, templating.environment, newsletter, actor=audit_log.system_user(), now=clock.now()
+    )
+    assert wording
+    return newsletter, wording
 
 
 def fetch_feed(database: Database, feed: str | None) -> None:

@@ -93,6 +93,9 @@ def edit(
 def preview(
     number: IssueArgument,
     part: Annotated[str, typer.Option(help="html, text or source.")] = "text",
+    language: Annotated[
+        str | None, typer.Option(help="The reader's language, such as de; by default the newsletter's.")
+    ] = None,
     to: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
 ) -> None:
     """Show the letter as readers will get it. Personal links are placeholders such as /u/preview.
@@ -102,7 +105,9 @@ def preview(
     settings = console.configured()
     with console.database(settings) as database, database.reading() as session:
         issue = _issue(session, number)
-        shown = issue_letters.preview(session, issue, templates=templating.environment, base_url=settings.base_url)
+        shown = issue_letters.preview(
+            session, issue, templates=templating.environment, base_url=settings.base_url, tag=language
+        )
         notes = [_note_line(note) for note in _notes(session, issue)]
         if approval := _approval_note(session, issue):
             notes.append(approval)

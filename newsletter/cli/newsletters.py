@@ -1,19 +1,22 @@
 """newsletter newsletters: add and list newsletters, change them, publish consent wordings."""
 
-from collections.abc import Iterator
 from typing import Annotated, Any, cast
 
 import typer
 
 from newsletter import audit_log, clock, newsletters, templating
-from newsletter.cli import console
-from newsletter.consent import subscribers, wording_publication, wordings
-from newsletter.consent.wording_publication import NewsletterChange
-from newsletter.newsletters import Newsletter
+from newsletter.cli import console, newsletter_changes, wordings
+from newsletter.consent import proposed_words, subscribers, wording_publication
 
 app = typer.Typer(help="Newsletters and their consent wordings.", no_args_is_help=True, rich_markup_mode=None)
+app.command("wording")(wordings.publish)
+app.command("words")(wordings.propose)
 
 BOUNCES = "Domain that receives bounces, such as bounces.example.org"
+OTHERS = "Further languages that it offers, such as de,ar"
+
+OtherLanguages = Annotated[str | None, typer.Option(help=f"{OTHERS}; each needs words: newsletters wording.")]
+SenderName = Annotated[str | None, typer.Option(help="Name beside the sender's address; by default the publisher.")]
 
 
 @app.command()
@@ -26,14 +29,17 @@ def add(
     description: Annotated[str, typer.Option(help="One or two sentences for the sign-up page.")] = "",
     reply_to: Annotated[str | None, typer.Option(help="Address for replies; by default the sender.")] = None,
     language: Annotated[str, typer.Option(help="Language of the letters, such as en or de.")] = "en",
+    other_languages: OtherLanguages = None,
     zone: Annotated[str, typer.Option(help="Time zone for dates, such as Europe/Berlin.")] = "UTC",
     brand: Annotated[str, typer.Option(help="Color such as #0f5c6e.")] = "#0f5c6e",
+    sender_name: SenderName = None,
     return_path_domain: Annotated[str | None, typer.Option(help=f"{BOUNCES}; by default the sender gets them.")] = None,
-    wording: Annotated[str | None, typer.Option(help="Your own consent text; by default the built-in one.")] = None,
+    wording: Annotated[str | None, typer.Option(help="Your own consent text; by default the proposed one.")] = None,
     as_json: console.Json = False,
 ) -> None:
-    """Add a newsletter and publish its consent wording."""
+    """Add a newsletter, and publish its consent wording: the proposed one of its language, or your own."""
     with console.database() as database, database.writing() as session:
+        by: dict[str, Any] = {"actor": audit_log.system_user(), "now": clock.now()}
         newsletter = newsletters.add(
             session,
             slug=slug,
@@ -44,17 +50,22 @@ def add(
             description=description,
             reply_to=reply_to,
             language=language,
+            other_languages=_tags(other_languages),
             zone=zone,
             brand=brand,
+            sender_name=sender_name,
             return_path_domain=return_path_domain,
-            actor=audit_log.system_user(),
-            now=clock.now(),
+            **by,
         )
-        text = wording or wordings.default_text(newsletter)
-        pages, now = templating.environment(), clock.now()
-        wording_publication.publish(session, pages, newsletter, text=text, actor=audit_log.system_user(), now=now)
-        answer = {"slug": newsletter.slug, "list_id": newsletter.list_id}
-    console.show(answer, as_json=as_json, text=f"“{name}” is added. Its page is /n/{slug}; next: newsletter feeds add")
+        text = wording or proposed_words.consent_text([newsletter], newsletter.language)
+        published = text and wording_publication.publish(session, templating.environment, newsletter, text=text, **by)
+        missing = wording_publication.missing_languages(session, newsletter)
+        answer = {"slug": newsletter.slug, "list_id": newsletter.list_id, "languages_without_words": missing}
+        lines = [f"“{newsletter.name}” is added. Its page is /n/{slug}; next: newsletter feeds add"]
+        if published:
+            lines += [f"Visitors agree to these words ({published.language}):", f"  {published.text}"]
+        lines += newsletter_changes.missing_lines(newsletter, missing)
+    console.show(answer, as_json=as_json, text="\n".join(lines))
 
 
 @app.command("list")
@@ -66,6 +77,7 @@ def listed(as_json: console.Json = False) -> None:
                 "slug": each.slug,
                 "name": each.name,
                 "sender": each.sender,
+                "languages": each.languages,
                 "return_path_domain": each.return_path_domain,
                 "readers": subscribers.count(session, each.id),
             }
@@ -79,7 +91,8 @@ def listed(as_json: console.Json = False) -> None:
 
 def _line(row: dict[str, Any]) -> str:
     bounces = f", bounces to {row['return_path_domain']}" if row["return_path_domain"] else ""
-    return f"{row['slug']:<20} {row['readers']:>8} readers  {row['name']}, from {row['sender']}{bounces}"
+    spoken = ", ".join(row["languages"])
+    return f"{row['slug']:<20} {row['readers']:>8} readers  {row['name']} ({spoken}), from {row['sender']}{bounces}"
 
 
 @app.command()
@@ -92,8 +105,12 @@ def change(
     postal_address: Annotated[str | None, typer.Option(help="Street and town.")] = None,
     description: Annotated[str | None, typer.Option(help="One or two sentences for the sign-up page.")] = None,
     language: Annotated[str | None, typer.Option(help="Language of the letters, such as en or de.")] = None,
+    other_languages: Annotated[str | None, typer.Option(help=f'{OTHERS}; "" for none.')] = None,
     zone: Annotated[str | None, typer.Option(help="Time zone for dates, such as Europe/Berlin.")] = None,
     brand: Annotated[str | None, typer.Option(help="Color such as #0f5c6e.")] = None,
+    sender_name: Annotated[
+        str | None, typer.Option(help='Name beside the sender\'s address; "" for the publisher.')
+    ] = None,
     return_path_domain: Annotated[
         str | None, typer.Option(help=f'{BOUNCES}; "" for none: the sender gets them.')
     ] = None,
@@ -108,60 +125,30 @@ def change(
         "postal_address": postal_address,
         "description": description,
         "language": language,
+        "other_languages": None if other_languages is None else _tags(other_languages),
         "zone": zone,
         "brand": brand,
+        "sender_name": sender_name,
         "return_path_domain": return_path_domain,
     }
-    changes = cast(
-        "newsletters.NewsletterFields", {field: value for field, value in given.items() if value is not None}
-    )
+    changes = {field: value for field, value in given.items() if value is not None}
     if not changes:
         raise typer.BadParameter("say what to change", param_hint="--name, --publisher, --sender or another field")
     with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
-        pages, now = templating.environment(), clock.now()
-        change = wording_publication.change_newsletter(
-            session, pages, newsletter, actor=audit_log.system_user(), now=now, **changes
+        done = wording_publication.change_newsletter(
+            session,
+            templating.environment,
+            newsletter,
+            actor=audit_log.system_user(),
+            now=clock.now(),
+            **cast("newsletters.NewsletterFields", changes),
         )
-        new = {field: getattr(newsletter, field) for field in changes}
-        notes = [*_changed_lines(newsletter, change, new)]
-    answer = {"slug": slug, **new, "changed": sorted(change.former), "wording_version": change.version}
-    console.show({**answer, "still_named_by_wording": change.still_named}, as_json=as_json, text="\n".join(notes))
+        missing = wording_publication.missing_languages(session, newsletter)
+        answer = newsletter_changes.as_json(newsletter, done, changes, missing)
+        lines = [*newsletter_changes.lines(newsletter, done, changes, missing)]
+    console.show(answer, as_json=as_json, text="\n".join(lines))
 
 
-def _changed_lines(newsletter: Newsletter, change: NewsletterChange, new: dict[str, Any]) -> Iterator[str]:
-    """Yield what an operator should know after a change, a line for each fact."""
-    if not change.former:
-        yield f"“{newsletter.slug}” is like that already."
-    for field, old in change.former.items():
-        yield f"{field.replace('_', '-')}: {new[field] or 'none'} (before: {old or 'none'})"
-    if "return_path_domain" in new:
-        domain = newsletter.return_path_domain
-        target = (
-            f"an address at {domain} for each letter; its MX must be your mail server" if domain else newsletter.sender
-        )
-        yield f"Bounces go to {target}."
-    if "sender" in change.former and newsletter.reply_to == change.former["sender"] and "reply_to" not in new:
-        yield f"Replies still go to {newsletter.reply_to}. To change that, too: --reply-to"
-    if change.version:
-        yield f"Version {change.version} of the consent wording is published with it."
-    for field in change.still_named:
-        yield (
-            f"The consent wording is your own, and still names “{change.former[field]}”. Publish a new one: "
-            f"newsletter newsletters wording {newsletter.slug} TEXT"
-        )
-
-
-@app.command()
-def wording(
-    slug: Annotated[str, typer.Argument(help="The newsletter's slug.")],
-    text: Annotated[str, typer.Argument(help="The full consent text; it becomes a new version.")],
-    as_json: console.Json = False,
-) -> None:
-    """Publish a new consent wording. Proofs of earlier consents keep the wording that was shown."""
-    with console.database() as database, database.writing() as session:
-        newsletter = newsletters.named(session, slug)
-        pages, now = templating.environment(), clock.now()
-        new = wording_publication.publish(session, pages, newsletter, text=text, actor=audit_log.system_user(), now=now)
-        answer = {"wording": new.id, "version": new.version}
-    console.show(answer, as_json=as_json, text=f"Version {answer['version']} is published.")
+def _tags(listed: str | None) -> list[str]:
+    return [tag.strip() for tag in (listed or "").split(",") if tag.strip()]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Row, Select, and_, bindparam, cast, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from newsletter.consent import ledger, signups, subscribers, suppressions
+from newsletter.consent import ledger, signups, subscribers, suppressions, wordings
 from newsletter.consent.ledger import Entry, Event, LedgerEntry, Trace
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
@@ -68,6 +68,12 @@ class ConfirmationLink:
         """The tag of the person's language; a sign-up of the release before has its wording's."""
         tag: str = self.signup.signup_language or self.signup.wording_language
         return tag
+
+    @property
+    def words_language(self) -> str:
+        """The tag of the language that the wording is in."""
+        signup = self.signup
+        return wordings.language_of(signup.wording, signup.wording_language, has_information=signup.has_information)
 
     @property
     def is_refused(self) -> bool:
@@ -145,6 +151,7 @@ def _read(*, on_sqlite: bool) -> Select[Any]:
             Wording.id.label("wording_id"),
             Wording.text.label("wording"),
             Wording.language.label("wording_language"),
+            Wording.information.is_not(None).label("has_information"),
             Wording.confirm_exhibit,
             Subscriber.id.label("subscriber_id"),
             Subscriber.subject,
@@ -181,13 +188,14 @@ def confirm(
     if use is not LinkUse.CONFIRMS:
         return use
     signup, newsletters = link.signup, link.confirmable
-    shown = {"address": signup.address, "confirm_page": signup.confirm_exhibit, **evidence}
+    named = ", ".join(each.slug for each in newsletters)  # beside the exhibit, which is the same for all
+    shown = {"address": signup.address, "confirm_page": signup.confirm_exhibit, "newsletters": named, **evidence}
     entries = [
         Entry(signup.subject, Event.CONFIRMED, each.id, signup.wording_id, now, shown, trace, secrets.token_bytes(32))
         for each in newsletters
     ]
     ledger.append_all(session, entries, last={signup.subject: signup.last_ordinal})
-    _subscribe(session, signup.subscriber_id, newsletters, now=now)
+    _subscribe(session, signup.subscriber_id, newsletters, link.language, now=now)
     _keep_details(session, signup.subscriber_id, signup.evidence)
     session.execute(update(Signup).where(Signup.id == signup.signup_id).values(state=SignupState.CONFIRMED))
     if signup.suppressed == suppressions.Reason.NEVER:
@@ -195,13 +203,16 @@ def confirm(
     return use
 
 
-def _subscribe(session: Session, subscriber_id: int, newsletters: Sequence[AskedNewsletter], *, now: datetime) -> None:
+def _subscribe(
+    session: Session, subscriber_id: int, newsletters: Sequence[AskedNewsletter], language: str, *, now: datetime
+) -> None:
     changed = [each.id for each in newsletters if each.standing not in (None, Standing.SUBSCRIBED)]
     missing = [each.id for each in newsletters if each.standing is None]
     if changed:
-        subscribers.set_standings(session, subscriber_id, changed, Standing.SUBSCRIBED, now=now)
+        subscribers.set_standings(session, subscriber_id, changed, Standing.SUBSCRIBED, now=now, language=language)
     if missing:
         values = {"subscriber_id": subscriber_id, "standing": Standing.SUBSCRIBED, "cadence": "every", "since": now}
+        values["language"] = language
         session.execute(insert(Subscription), [{**values, "newsletter_id": number} for number in missing])
 
 

@@ -99,7 +99,7 @@ class SignupLetter(Base):
 # The columns of `values`.
 FORM_COLUMNS = (
     *("address", "address_key", "fold_key", "newsletters", "wording_id", "form", "evidence"),
-    *("received_at", "forget_at", "state", "network_key", "nonce"),
+    *("received_at", "forget_at", "state", "network_key", "form_id", "language", "nonce"),
 )
 
 
@@ -113,6 +113,8 @@ def values(
     evidence: Mapping[str, str],
     now: datetime,
     network_key: str = "",
+    form_id: int | None = None,
+    language: str | None = None,
 ) -> dict[str, Any]:
     """Return the row of a posted form: the same columns for everybody, whoever the address belongs to.
 
@@ -130,6 +132,8 @@ def values(
         "forget_at": now + LINK_LIFETIME,
         "state": SignupState.RECEIVED,
         "network_key": network_key,
+        "form_id": form_id,
+        "language": language,
         "nonce": secrets.randbits(63),
     }
 

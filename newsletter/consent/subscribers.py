@@ -163,8 +163,11 @@ def _insert_subscribers(*, on_sqlite: bool) -> ReturningInsert[int, str | None]:
     return statement.returning(table.c.id, table.c.address_key)
 
 
-def ask_all(session: Session, pairs: Collection[tuple[int, int]], *, now: datetime) -> None:
-    """Set the standing of each subscriber and newsletter to ASKED after the entries were appended."""
+def ask_all(session: Session, languages: Mapping[tuple[int, int], str | None], *, now: datetime) -> None:
+    """Set the standing of each subscriber and newsletter to ASKED after the entries were appended.
+
+    `languages` are the readers', by subscriber and newsletter; None leaves it to the newsletter.
+    """
     rows = [
         {
             "subscriber_id": subscriber,
@@ -172,8 +175,9 @@ def ask_all(session: Session, pairs: Collection[tuple[int, int]], *, now: dateti
             "standing": "asked",
             "cadence": "every",
             "since": now,
+            "language": language,
         }
-        for subscriber, newsletter in pairs
+        for (subscriber, newsletter), language in languages.items()
     ]
     statement = _upsert_subscriptions(on_sqlite=is_on_sqlite(session))
     session.execute(statement, {bulk_rows.INSERTED: bulk_rows.encode(rows)})
@@ -182,9 +186,9 @@ def ask_all(session: Session, pairs: Collection[tuple[int, int]], *, now: dateti
 @cache
 def _upsert_subscriptions(*, on_sqlite: bool) -> bulk_rows.Insert:
     table = cast("Table", Subscription.__table__)
-    columns = ("subscriber_id", "newsletter_id", "standing", "cadence", "since")
+    columns = ("subscriber_id", "newsletter_id", "standing", "cadence", "since", "language")
     insert = bulk_rows.insert(table, *columns, on_sqlite=on_sqlite)
-    changed = {"standing": insert.excluded.standing, "since": insert.excluded.since}
+    changed = {name: insert.excluded[name] for name in ("standing", "since", "language")}
     key = [table.c.subscriber_id, table.c.newsletter_id]
     return insert.on_conflict_do_update(
         index_elements=key, set_=changed, where=table.c.standing != insert.excluded.standing
@@ -230,11 +234,17 @@ def set_standing(
 
 
 def set_standings(
-    session: Session, subscriber_id: int, newsletters: Collection[int], standing: Standing, *, now: datetime
+    session: Session,
+    subscriber_id: int,
+    newsletters: Collection[int],
+    standing: Standing,
+    *,
+    now: datetime,
+    **changes: str,
 ) -> None:
-    """Update existing subscriptions, whose standing differs, after entries were appended."""
+    """Update existing subscriptions, whose standing differs, and other columns after entries were appended."""
     chosen = Subscription.subscriber_id == subscriber_id, Subscription.newsletter_id.in_(newsletters)
-    session.execute(update(Subscription).where(*chosen).values(standing=standing, since=now))
+    session.execute(update(Subscription).where(*chosen).values(standing=standing, since=now, **changes))
 
 
 def count(session: Session, newsletter_id: int) -> int:

@@ -1,88 +1,213 @@
-"""Publish a wording with its exhibits: the sign-up form and the confirm page, rendered as visitors see them."""
+"""Publish a wording with its exhibits: the sign-up form and the confirm page, rendered as visitors see them.
 
+A text is published in a language by an explicit act. What a change or an upgrade publishes anew stays in its language.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from types import SimpleNamespace
 from typing import NamedTuple, Unpack
 
-from jinja2 import Environment
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
-from newsletter.consent import wordings
-from newsletter.consent.signups import LINK_LIFETIME
-from newsletter.consent.wordings import Wording
+from newsletter.consent import forms, proposed_words, rendered_forms, wordings
+from newsletter.consent.forms import FormKind
+from newsletter.consent.proposed_words import Information
+from newsletter.consent.wordings import Shown, Wording
+from newsletter.errors import Malformed
+from newsletter.languages import tags
 from newsletter.newsletters import Newsletter
+from newsletter.templating import Templates
 
 NAMED_BY_WORDINGS = ("name", "publisher", "postal_address", "reply_to", "sender")
-
-CONFIRM_WITHIN = f"{LINK_LIFETIME.total_seconds() / 3600:.0f} hours"
+SHARED = ("publisher", "postal_address", "reply_to")  # by the newsletters of one form: it names them once
 
 
 class NewsletterChange(NamedTuple):
     """What a change of a newsletter has done."""
 
     former: dict[str, str | None]  # values of the fields that have changed
-    version: int | None  # of the wording that was published; None if the form still reads the same
-    still_named: list[str]  # fields whose former value the publisher's own wording still names
+    published: list[Wording]  # the versions that followed; none if the forms still read the same
+    still_named: dict[str, list[str]]  # fields whose former value the publisher's own wording names, by its language
 
 
 def publish(
-    session: Session, pages: Environment, newsletter: Newsletter, *, text: str, actor: str, now: datetime
+    session: Session,
+    templates: Templates,
+    newsletter: Newsletter,
+    *,
+    text: str,
+    actor: str,
+    now: datetime,
+    language: str | None = None,
+    information: Information | None = None,
 ) -> Wording:
-    """Publish a consent text together with the form and the confirm page that show it; return its current version."""
-    shown = SimpleNamespace(text=" ".join(text.split()), language=newsletter.language)
-    form = pages.get_template("pages/_signup_form.html").render(
-        newsletter=newsletter,
-        wording=shown,
-        confirm_within=CONFIRM_WITHIN,
-        values={"email": "", "name": ""},
-        errors={},
-    )
-    listed = {"slug": newsletter.slug, "name": newsletter.name}
-    confirm = pages.get_template("pages/_confirm_words.html").render(newsletters=[listed], wording=shown)
-    return wordings.publish(
+    """Publish a consent text together with the form and the confirm page that show it; return its current version.
+
+    The language is by default the newsletter's. Without information of the publisher's own, given now or before, the
+    proposed one is published.
+    """
+    language = newsletters.checked_language(language) if language else newsletter.language
+    last = wordings.current(session, newsletter.id, language)
+    own = information or (last.information if last and _is_own(last.information) else None)
+    shown = Shown(language, text, own or proposed_words.information([newsletter], language))
+    return _publish(session, templates, [newsletter], shown, actor=actor, now=now)
+
+
+def publish_proposed(
+    session: Session,
+    templates: Templates,
+    newsletter: Newsletter,
+    *,
+    actor: str,
+    now: datetime,
+    language: str | None = None,
+) -> Wording | None:
+    """Publish the proposed words as `publish` does. Without a proposal in the language, return None."""
+    text = proposed_words.consent_text([newsletter], language or newsletter.language)
+    if text is None:
+        return None
+    return publish(session, templates, newsletter, text=text, language=language, actor=actor, now=now)
+
+
+def publish_several(
+    session: Session,
+    templates: Templates,
+    offered: Sequence[Newsletter],
+    *,
+    language: str,
+    actor: str,
+    now: datetime,
+    text: str | None = None,
+    information: Information | None = None,
+) -> Wording:
+    """Publish the words of a form on which visitors tick several newsletters; by default the proposed ones.
+
+    Raises Malformed if the newsletters are not of one publisher, whom the form names once, or if there is no proposal.
+    """
+    if len({each.id for each in offered}) < 2:
+        raise Malformed("newsletters", "Name at least two newsletters.")
+    if not _have_one_publisher(offered):
+        raise Malformed("newsletters", "They differ in publisher, postal address or reply address: one form names one.")
+    text = text or proposed_words.consent_text(offered, newsletters.checked_language(language))
+    if text is None:
+        raise Malformed("wording", f"There are no proposed words in “{language}”: give your own.")
+    shown = Shown(language, text, information or proposed_words.information(offered, language))
+    return _publish(session, templates, offered, shown, actor=actor, now=now)
+
+
+def _publish(
+    session: Session, templates: Templates, offered: Sequence[Newsletter], shown: Shown, *, actor: str, now: datetime
+) -> Wording:
+    shown = shown._replace(text=" ".join(shown.text.split()))
+    ids = [each.id for each in offered]
+    wording = wordings.publish(
         session,
-        newsletter,
-        language=newsletter.language,
-        text=shown.text,
-        form=form.encode(),
-        confirm=confirm.encode(),
+        offered[0],
+        shown,
+        form=rendered_forms.exhibit(templates, shown, offered).encode(),
+        confirm=rendered_forms.confirm_words(templates, language=shown.language, text=shown.text).encode(),
+        newsletters=ids if len(ids) > 1 else None,
         actor=actor,
         now=now,
     )
+    forms.keep(session, wording, FormKind.HOSTED, ids, wording.form_exhibit, now=now)
+    return wording
 
 
 def change_newsletter(
     session: Session,
-    pages: Environment,
+    templates: Templates,
     newsletter: Newsletter,
     *,
     actor: str,
     now: datetime,
     **changes: Unpack[newsletters.NewsletterFields],
 ) -> NewsletterChange:
-    """Change a newsletter as `newsletters.change` does, and publish its consent wording as it then has to read.
+    """Change a newsletter as `newsletters.change` does, and publish its wordings as they then have to read.
 
-    The default wording names publisher, address and newsletter, so a new version follows the change. A text of the
-    publisher's own stays as it is; the answer says which former values it still names. Both are shown by forms that
-    have changed, too, and proofs of earlier consents keep what was shown then.
+    A proposed wording names publisher, address and newsletter, so a new version follows the change, in each language. A
+    text of the publisher's own stays as it is; the answer says which former values it still names. Both are shown by
+    forms that have changed, too, and proofs of earlier consents keep what was shown then. A new language of the
+    newsletter publishes nothing: nobody has written words in it yet.
     """
-    default, last = wordings.default_text(newsletter), wordings.current(session, newsletter.id, newsletter.language)
+    every = {each.id: each for each in newsletters.every(session)}
+    shown = [each for each in _shown(session) if newsletter.id in _ids(each)]
+    for number in sorted({each.newsletter_id for each in shown} | {newsletter.id}):
+        newsletters.lock(session, number)  # in order, or two changes may wait for each other
+    offered = {each.id: [every[number] for number in _ids(each)] for each in shown}
+    proposed = {each.id for each in shown if _is_proposed(each.text, offered[each.id], each.language)}
     former = newsletters.change(session, newsletter, actor=actor, now=now, **changes)
-    if not former or last is None:
-        return NewsletterChange(former, None, [])
-    is_default = last.text == " ".join(default.split())
-    text = wordings.default_text(newsletter) if is_default else last.text
-    new = publish(session, pages, newsletter, text=text, actor=actor, now=now)
-    named = [field for field in NAMED_BY_WORDINGS if (old := former.get(field)) and old in new.text]
-    return NewsletterChange(former, new.version if new.id != last.id else None, [] if is_default else named)
+    published: list[Wording] = []
+    still_named: dict[str, list[str]] = {}
+    for last in shown if former else ():
+        has_proposal = last.id in proposed and _have_one_publisher(offered[last.id])
+        text = (has_proposal and proposed_words.consent_text(offered[last.id], last.language)) or last.text
+        new = _publish_again(session, templates, offered[last.id], last, text=text, actor=actor, now=now)
+        if new.id != last.id:
+            published.append(new)
+        if not has_proposal and (named := _named_in(new.text, former)):
+            still_named[new.language] = named
+    return NewsletterChange(former, published, still_named)
 
 
-def publish_current(session: Session, pages: Environment, *, actor: str, now: datetime) -> None:
+def publish_current(session: Session, templates: Templates, *, actor: str, now: datetime) -> None:
     """Publish every current wording again, so that its exhibits match today's pages: an upgrade may change a page.
 
-    A wording whose pages did not change keeps its version.
+    A wording whose pages did not change keeps its version. The English default that a release before stored as text in
+    another language is published as English; it stays English until the operator publishes other words.
     """
-    for newsletter in newsletters.every(session):
-        if last := wordings.current(session, newsletter.id, newsletter.language):
-            publish(session, pages, newsletter, text=last.text, actor=actor, now=now)
+    every = {each.id: each for each in newsletters.every(session)}
+    newest = sorted(wordings.newest(session), key=lambda wording: (wording.newsletter_id, wording.id))
+    for last in newest:
+        if not last.is_english_by_mistake or wordings.current(session, last.newsletter_id, "en") is None:
+            offered = [every[number] for number in _ids(last)]
+            _publish_again(session, templates, offered, last, text=last.text, actor=actor, now=now)
+
+
+def missing_languages(session: Session, newsletter: Newsletter) -> list[str]:
+    """Return those of a newsletter's languages in which it takes no sign-ups, because no words are published."""
+    return [tag for tag in newsletter.languages if wordings.current(session, newsletter.id, tag) is None]
+
+
+def _publish_again(
+    session: Session,
+    templates: Templates,
+    offered: Sequence[Newsletter],
+    last: Wording,
+    *,
+    text: str,
+    actor: str,
+    now: datetime,
+) -> Wording:
+    """Publish a wording anew. What was published in a language stays in it (the release before told all in English)."""
+    told = last.information
+    if told is None or not _is_own(told):
+        told = proposed_words.information(offered, told["language"] if told else "en")
+    return _publish(session, templates, offered, Shown(last.shown_language, text, told), actor=actor, now=now)
+
+
+def _shown(session: Session) -> Iterator[Wording]:
+    return (each for each in wordings.newest(session) if not each.is_english_by_mistake)
+
+
+def _ids(wording: Wording) -> list[int]:
+    return wording.newsletters or [wording.newsletter_id]
+
+
+def _is_own(information: Information | None) -> bool:
+    return bool(information and information.get("own"))
+
+
+def _is_proposed(text: str, offered: Sequence[Newsletter], language: str) -> bool:
+    plain = " ".join(str(proposed_words.consent_to(offered)).split())  # as releases before wrote it
+    is_english = tags.primary(language) == "en"
+    return text == proposed_words.consent_text(offered, language) or (is_english and text == plain)
+
+
+def _have_one_publisher(offered: Iterable[Newsletter]) -> bool:
+    return len({tuple(getattr(each, field) for field in SHARED) for each in offered}) == 1
+
+
+def _named_in(text: str, former: Mapping[str, str | None]) -> list[str]:
+    return [field for field in NAMED_BY_WORDINGS if (old := former.get(field)) and old in text]

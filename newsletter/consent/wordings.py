@@ -4,19 +4,28 @@ A version also names the exhibits of the form and the confirm page that showed t
 they were (EDPB Guidelines 05/2020 no. 108: a copy of the information presented, not a reference to a website).
 """
 
+import re
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint, select
+from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import audit_log, newsletters
+from newsletter import audit_log
 from newsletter.consent import exhibits
 from newsletter.errors import Malformed
-from newsletter.newsletters import Newsletter
+from newsletter.languages import tags
+from newsletter.newsletters import Newsletter, lock
 from newsletter.store.database import Base
 
 MAX_CHARACTERS = 4000  # of a consent text
+
+# The built-in text of the releases that knew no other language, which they also stored as text in other languages.
+FORMER_DEFAULT = re.compile(
+    r"I ask .+ \(.+\) to send the newsletter “.+” to my e-mail address\. I can stop this at any time, free of charge "
+    r"and without giving a reason: with the link in every letter, or by writing to \S+\."
+)
 
 
 class Wording(Base):
@@ -33,65 +42,112 @@ class Wording(Base):
     form_exhibit: Mapped[str] = mapped_column(ForeignKey("exhibits.sha256"))
     confirm_exhibit: Mapped[str] = mapped_column(ForeignKey("exhibits.sha256"))
     # Ids of the newsletters that a form of several offers; None: the text is about its own newsletter only.
-    newsletters: Mapped[list[Any] | None] = mapped_column(default=None)
+    newsletters: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
     # What GDPR Art. 13 asks to tell, as published beside the text: {"language": tag, "entries": [[term, text], ...]}.
     # None: a release before stored the version; its forms showed English text.
-    information: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    information: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
     published_at: Mapped[datetime]
 
+    @property
+    def is_english_by_mistake(self) -> bool:
+        """Whether a release before stored its English default as a text in the language of the newsletter."""
+        return self.shown_language != self.language
 
-def default_text(newsletter: Newsletter) -> str:
-    """Return a text that names the publisher, the purpose and how to stop (GDPR Art. 4(11), 7(3); CASL s. 10(1))."""
-    return (
-        f"I ask {newsletter.publisher} ({newsletter.postal_address}) to send the newsletter “{newsletter.name}” to my "
-        "e-mail address. I can stop this at any time, free of charge and without giving a reason: with the link in "
-        f"every letter, or by writing to {newsletter.reply_to}."
-    )
+    @property
+    def shown_language(self) -> str:
+        """The language that the text is really in."""
+        return language_of(self.text, self.language, has_information=self.information is not None)
+
+
+def language_of(text: str, stored: str, *, has_information: bool) -> str:
+    """Return the language that a text is really in.
+
+    The releases before, which stored no information, stored their English default as text in the newsletter's language.
+    """
+    is_mistaken = not has_information and tags.primary(stored) != "en" and FORMER_DEFAULT.fullmatch(text)
+    return "en" if is_mistaken else stored
+
+
+class Shown(NamedTuple):
+    """What a form shows beside its newsletters: the consent text, its language, and the information of Art. 13."""
+
+    language: str
+    text: str
+    information: dict[str, Any]
 
 
 def publish(
     session: Session,
     newsletter: Newsletter,
+    shown: Shown,
     *,
-    language: str,
-    text: str,
     form: bytes,
     confirm: bytes,
     actor: str,
     now: datetime,
+    newsletters: Sequence[int] | None = None,
 ) -> Wording:
     """Make this text, on this form and this confirm page, the current version, and return it.
 
-    Publishing the current version again changes nothing, so every start of the service may do it: only a changed text
-    or page makes a new version. Raises Malformed for an empty or an overlong text.
+    `newsletters` are the ids that a form of several offers; `newsletter` is then the first of them. Publishing the
+    current version again changes nothing, so every start of the service may do it: only a changed text or page makes a
+    new version. Raises Malformed for an empty or an overlong text.
     """
-    text = " ".join(text.split())
+    text = " ".join(shown.text.split())
     if not text or len(text) > MAX_CHARACTERS:
         raise Malformed("wording", f"Enter a consent text of at most {MAX_CHARACTERS} characters.")
     form_exhibit = exhibits.keep(session, "form", form)
     confirm_exhibit = exhibits.keep(session, "confirm page", confirm)
     # If two processes start at the same time, the second waits here and then finds the first one's version.
-    newsletters.lock(session, newsletter.id)
-    last = current(session, newsletter.id, language)
-    if last and (last.text, last.form_exhibit, last.confirm_exhibit) == (text, form_exhibit, confirm_exhibit):
+    lock(session, newsletter.id)
+    last = _current(session, newsletter.id, shown.language, offers_several=newsletters is not None)
+    offered = list(newsletters) if newsletters else None
+    new = (text, form_exhibit, confirm_exhibit, offered)
+    if last and (last.text, last.form_exhibit, last.confirm_exhibit, last.newsletters) == new:
         return last
+    versions = select(func.max(Wording.version)).where(
+        Wording.newsletter_id == newsletter.id, Wording.language == shown.language
+    )
     wording = Wording(
         newsletter_id=newsletter.id,
-        language=language,
-        version=last.version + 1 if last else 1,
+        language=shown.language,
+        version=(session.scalar(versions) or 0) + 1,
         text=text,
         form_exhibit=form_exhibit,
         confirm_exhibit=confirm_exhibit,
+        newsletters=offered,
+        information=shown.information,
         published_at=now,
     )
     session.add(wording)
     session.flush()
     subject, facts = f"wording:{wording.id}", {"newsletter": newsletter.slug, "version": wording.version}
-    audit_log.record(session, actor=actor, verb="wording published", subject=subject, now=now, **facts)
+    audit_log.record(
+        session, actor=actor, verb="wording published", subject=subject, now=now, **facts, language=wording.language
+    )
     return wording
 
 
 def current(session: Session, newsletter_id: int, language: str) -> Wording | None:
-    """Return the newest version of a newsletter's consent text in a language; None if there is none."""
-    versions = select(Wording).where(Wording.newsletter_id == newsletter_id, Wording.language == language)
+    """Return the newest version of a newsletter's own consent text in a language; None if there is none."""
+    found = _current(session, newsletter_id, language, offers_several=False)
+    return None if found and found.is_english_by_mistake else found
+
+
+def _current(session: Session, newsletter_id: int, language: str, *, offers_several: bool) -> Wording | None:
+    versions = select(Wording).where(
+        Wording.newsletter_id == newsletter_id,
+        Wording.language == language,
+        Wording.newsletters.is_not(None) if offers_several else Wording.newsletters.is_(None),
+    )
     return session.scalar(versions.order_by(Wording.version.desc()).limit(1))
+
+
+def newest(session: Session) -> list[Wording]:
+    """Return the newest version of every newsletter and language, of forms of one newsletter and of several apart.
+
+    The oldest comes first. An English default that a release before stored as another language is among them.
+    """
+    series = Wording.newsletter_id, Wording.language, Wording.newsletters.is_(None)
+    latest = select(func.max(Wording.id)).group_by(*series)
+    return list(session.scalars(select(Wording).where(Wording.id.in_(latest)).order_by(Wording.id)))

@@ -66,6 +66,12 @@ class Language:
             text = self.ngettext(told.singular, told.plural, told.values["n"])
         return text % self.values(told.values)
 
+    def translates(self, told: Translatable) -> bool:
+        """Return whether the catalogue has a text of its own for this message."""
+        if told.plural is None:
+            return self.gettext(told.singular) != told.singular
+        return self.ngettext(told.singular, told.plural, 1) != told.singular
+
     def values(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return values as they are inserted into a text: numbers formatted, texts against its direction isolated."""
         return {name: self._value(value) for name, value in values.items()}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from fastapi import Depends, FastAPI
 
-from newsletter import audit_log, key_registry, logs, settings, startup, templating
+from newsletter import audit_log, key_registry, logs, settings, startup
 from newsletter.consent import wording_publication
 from newsletter.errors import Misconfigured
 from newsletter.queues import broker
@@ -27,6 +27,7 @@ from newsletter.web.public import (
     issue_feeds,
     preferences_pages,
     signup,
+    signup_pages,
     static_files,
     unsubscribe_pages,
 )
@@ -72,7 +73,7 @@ def create_app(
     app.add_middleware(Guards)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
     links = confirmation_pages, unsubscribe_pages, preferences_pages
-    for pages in (signup, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
+    for pages in (signup_pages, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
         app.include_router(pages.router)
     if app.state.site.shows_outbox:
         app.include_router(outbox_pages.router)
@@ -97,9 +98,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with database.writing() as session:
             key_registry.check(session, site.keyring, now=datetime.now(UTC))
             # Before the first visitor sees this release's form, the newest wording must name it as its exhibit.
-            wording_publication.publish_current(
-                session, templating.environment(), actor=audit_log.SITE, now=datetime.now(UTC)
-            )
+            wording_publication.publish_current(session, site.templates, actor=audit_log.SITE, now=datetime.now(UTC))
         with closing(site.signups):
             yield
 

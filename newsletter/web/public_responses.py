@@ -8,6 +8,7 @@ import gzip
 import hashlib
 from functools import lru_cache
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,6 +16,8 @@ from newsletter.web.guards import is_public
 
 COMPRESSIBLE = ("text/", "application/xml", "application/atom+xml", "application/feed+json", "image/svg+xml")
 MIN_BYTES = 512  # a smaller body fits into one packet anyway
+LONG = 64 * 1024  # bytes
+LEVEL = 6  # beyond it, the same text takes longer to save a hundredth
 
 
 class PublicResponses:
@@ -38,14 +41,14 @@ class PublicResponses:
             if start is not None:
                 first, start = start, None
                 if not message.get("more_body"):
-                    first, message = _finished(Headers(scope=scope), first, message)
+                    first, message = await _finished(Headers(scope=scope), first, message)
                 await send(first)
             await send(message)
 
         await self.app(scope, receive, send_finished)
 
 
-def _finished(request: Headers, start: Message, body: Message) -> tuple[Message, Message]:
+async def _finished(request: Headers, start: Message, body: Message) -> tuple[Message, Message]:
     start = {**start, "headers": list(start["headers"])}
     headers, content = MutableHeaders(scope=start), body.get("body", b"")
     # Weak, because the same content has another length when it is compressed.
@@ -58,7 +61,8 @@ def _finished(request: Headers, start: Message, body: Message) -> tuple[Message,
             del headers[name]
         return {**start, "status": 304}, {**body, "body": b""}
     if is_text and len(content) >= MIN_BYTES and _accepts_gzip(request.get("accept-encoding", "")):
-        content = _compressed(content)
+        # A long one takes so many milliseconds that other visitors would notice.
+        content = _compressed(content) if len(content) < LONG else await run_in_threadpool(_compressed, content)
         headers["Content-Encoding"], headers["Content-Length"] = "gzip", str(len(content))
     return start, {**body, "body": content}
 
@@ -66,7 +70,7 @@ def _finished(request: Headers, start: Message, body: Message) -> tuple[Message,
 @lru_cache(maxsize=128)
 def _compressed(content: bytes) -> bytes:
     """Compress; a stylesheet and a page that many ask for are compressed once."""
-    return gzip.compress(content, mtime=0)
+    return gzip.compress(content, LEVEL, mtime=0)
 
 
 def _has(condition: str, tag: str) -> bool:

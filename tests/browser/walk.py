@@ -27,7 +27,12 @@ NOT_PAGES = {
     "GET /health/work": "for programs",
     "GET /metrics": "for programs",
     "GET /outbox/{name}/{part}": "in a frame of the letter's page",
-    "* /static": "stylesheets",
+    "GET /static/{name}": "stylesheets",
+    "GET /favicon.ico": "a picture",
+    "GET /robots.txt": "for programs",
+    "GET /sitemap.xml": "for programs",
+    "GET /archive/{slug}/feed.atom": "for feed readers",
+    "GET /archive/{slug}/feed.json": "for feed readers",
 }
 
 

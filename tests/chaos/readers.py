@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters, templating
-from newsletter.consent import ledger, wording_publication, wordings
+from newsletter.consent import ledger, wording_publication
 from newsletter.consent.ledger import Event, Evidence, LedgerEntry
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.wordings import Wording
@@ -38,8 +38,7 @@ def insert_newsletter(database: Database, readers: int, *, seed: int) -> None:
             actor="tests",
             now=now,
         )
-        text = wordings.default_text(newsletter)
-        wording_publication.publish(session, templating.environment(), newsletter, text=text, actor="tests", now=now)
+        wording_publication.publish_proposed(session, templating.environment, newsletter, actor="tests", now=now)
         _insert_articles(session, newsletter, chance, now)
         wording = session.scalars(select(Wording).where(Wording.newsletter_id == newsletter.id)).one()
         for start in range(0, readers, READERS_PER_INSERT):

@@ -37,7 +37,9 @@ def test_changes_are_given_as_json(newsletter, morning):
         "return_path_domain": "bounces.press.example",
         "changed": ["return_path_domain", "sender"],
         "wording_version": None,
+        "wording_versions": {},
         "still_named_by_wording": [],
+        "languages_without_words": [],
     }
 
 

@@ -77,7 +77,8 @@ def test_the_version_needs_no_settings_and_no_subcommand():
     printed, modules = result.stdout.splitlines()
     assert printed == f"newsletter {version('newsletter')}"
     ours = {name for name in modules.split() if name.startswith(("newsletter.", "workers"))}
-    assert ours == {"newsletter.cli", "newsletter.cli.app", "newsletter.errors"}
+    known = {"cli", "cli.app", "errors", "languages", "languages.translatable"}
+    assert ours == {f"newsletter.{name}" for name in known}
     assert not {"sqlalchemy", "fastapi", "celery", "redis"} & {name.partition(".")[0] for name in modules.split()}
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from newsletter import newsletters, templating
-from newsletter.consent import wording_publication, wordings
+from newsletter.consent import proposed_words, wording_publication, wordings
 from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.wording_publication import NewsletterChange
 from tests.clock import NOON
@@ -16,12 +16,12 @@ FACTS = {
 }
 BY = {"actor": "tests", "now": NOON}
 OWN = "I want The Morning Letter of Example Press. Stop it by a word to letters@press.example."
-PAGES = templating.environment()
+PAGES = templating.environment
 
 
 def a_published_newsletter(session, text=None):
     newsletter = newsletters.add(session, slug="morning", **FACTS, **BY)
-    text = text or wordings.default_text(newsletter)
+    text = text or proposed_words.consent_text([newsletter], "en")
     wording_publication.publish(session, PAGES, newsletter, text=text, **BY)
     return newsletter
 
@@ -44,9 +44,9 @@ def test_the_default_wording_follows_what_it_names(begin, field, value):
         newsletter = a_published_newsletter(session)
         before = wordings.current(session, newsletter.id, "en")
         done = change(session, newsletter, **{field: value})
-        assert (list(done.former), done.version, done.still_named) == ([field], 2, [])
+        assert (list(done.former), [each.version for each in done.published], done.still_named) == ([field], [2], {})
         current = wordings.current(session, newsletter.id, "en")
-        assert current.text == wordings.default_text(newsletter)
+        assert current.text == proposed_words.consent_text([newsletter], "en")
         assert value in current.text
         assert value in session.get_one(Exhibit, current.form_exhibit).body.decode()
         assert before.text != current.text, "the version before stays as it was shown"
@@ -64,7 +64,7 @@ def test_the_default_wording_follows_what_it_names(begin, field, value):
 def test_a_wording_of_the_publishers_own_stays_and_its_former_values_are_told(begin, changes, still_named):
     with begin() as session:
         newsletter = a_published_newsletter(session, OWN)
-        assert change(session, newsletter, **changes).still_named == still_named
+        assert change(session, newsletter, **changes).still_named == ({"en": still_named} if still_named else {})
         assert wordings.current(session, newsletter.id, "en").text == OWN
 
 
@@ -72,11 +72,16 @@ def test_a_wording_of_the_publishers_own_stays_and_its_former_values_are_told(be
 def test_what_the_form_does_not_show_publishes_no_wording(begin, changes):
     with begin() as session:
         newsletter = a_published_newsletter(session)
-        assert change(session, newsletter, **changes).version is None
+        assert change(session, newsletter, **changes).published == []
 
 
-def test_a_newsletter_in_another_language_keeps_a_wording(begin):
+def test_a_newsletter_in_another_language_has_no_words_in_it_until_somebody_publishes_some(begin):
     with begin() as session:
         newsletter = a_published_newsletter(session, OWN)
-        change(session, newsletter, language="de")
-        assert wordings.current(session, newsletter.id, "de").text == OWN
+        assert change(session, newsletter, language="de").published == []
+        assert wordings.current(session, newsletter.id, "de") is None
+        assert wordings.current(session, newsletter.id, "en").text == OWN
+        assert wording_publication.missing_languages(session, newsletter) == ["de"]
+        german = wording_publication.publish(session, PAGES, newsletter, text="Ich will den Brief.", **BY)
+        assert (german.language, german.version) == ("de", 1)
+        assert wording_publication.missing_languages(session, newsletter) == []

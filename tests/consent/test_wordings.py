@@ -8,20 +8,22 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from newsletter.consent import exhibits, wordings
+from newsletter.consent import exhibits, proposed_words, wordings
 from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.wordings import MAX_CHARACTERS, Wording
+from newsletter.consent.wordings import MAX_CHARACTERS, Shown, Wording
 from newsletter.errors import Malformed
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Begin
 from tests.builders import a_newsletter
 from tests.clock import NOON
 
-SHOWN = {"language": "en", "text": "I agree.", "form": b"<form>", "confirm": b"<p>", "actor": "tests", "now": NOON}
+SHOWN = Shown("en", "I agree.", {"language": "en", "entries": [["Purpose", "Letters."]]})
+PAGES = {"form": b"<form>", "confirm": b"<p>", "actor": "tests", "now": NOON}
 
 
 def publish(session: Session, newsletter: Newsletter, **changes: object) -> Wording:
-    return wordings.publish(session, newsletter, **{**SHOWN, **changes})
+    shown = SHOWN._replace(**{field: changes.pop(field) for field in ("language", "text") if field in changes})
+    return wordings.publish(session, newsletter, shown, **{**PAGES, **changes})
 
 
 def concurrently(begin: Begin, count: int, call: Callable[[Session, int], object]) -> list[object]:
@@ -74,9 +76,9 @@ def test_an_empty_or_overlong_text_is_refused(begin, text):
             publish(session, newsletter, text=text)
 
 
-def test_the_default_text_names_the_publisher_the_purpose_and_how_to_stop(begin):
+def test_the_proposed_text_names_the_publisher_the_purpose_and_how_to_stop(begin):
     with begin() as session:
-        text = wordings.default_text(a_newsletter(session, reply_to="office@press.example"))
+        text = proposed_words.consent_text([a_newsletter(session, reply_to="office@press.example")], "en")
         for part in ("Example Press", "1 Street, 00000 Town", "The Morning Letter", "stop", "office@press.example"):
             assert part in text
 

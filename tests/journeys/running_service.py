@@ -8,7 +8,7 @@ from email.message import EmailMessage
 
 from newsletter import newsletters, templating
 from newsletter.bench.visitor import Visitor
-from newsletter.consent import wording_publication, wordings
+from newsletter.consent import wording_publication
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import digests
 from newsletter.content.digests.digests import Digest
@@ -108,10 +108,8 @@ def with_newsletter(url: str, feed: str = "") -> Iterator[Database]:
                 actor="tests",
                 now=datetime.now(UTC),
             )
-            wording, now = wordings.default_text(newsletter), datetime.now(UTC)
-            wording_publication.publish(
-                session, templating.environment(), newsletter, text=wording, actor="tests", now=now
-            )
+            now = datetime.now(UTC)
+            wording_publication.publish_proposed(session, templating.environment, newsletter, actor="tests", now=now)
             if feed:
                 feeds.add(session, newsletter, feed, actor="tests", now=now)
         yield database

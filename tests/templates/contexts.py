@@ -2,7 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
+from markupsafe import Markup
+
+from newsletter import templating
+from newsletter.consent import rendered_forms
+from newsletter.consent.rendered_forms import Entered
+from newsletter.web import negotiation
 from newsletter.web.public.found import FeedLink, found
 
 NOON = datetime(2026, 10, 22, 12, tzinfo=UTC)
@@ -18,6 +25,7 @@ NEWSLETTER = {
     "language": "en",
     "zone": "Europe/Berlin",
     "brand": "#0f5c6e",
+    "logo_sha256": "a" * 64,
 }
 LONG = NEWSLETTER | {
     "slug": "grundstuecksverkehrsgenehmigung-zweitau",
@@ -39,6 +47,13 @@ WORDING = {
     "text": "I ask The Example Courier (1 Paper Street, 00000 Exampleton) to send the newsletter Morning Letter to my "
     "e-mail address. I can stop this at any time, free of charge and without giving a reason: with the link in every "
     "letter, or by writing to answers@courier.example.",
+    "information": {
+        "language": "en",
+        "entries": [
+            ["Responsible", "The Example Courier, 1 Paper Street, 00000 Exampleton. Write to answers@courier.example."],
+            ["Purpose and basis", "Sending you Morning Letter, with your consent (Art. 6(1)(a) GDPR)."],
+        ],
+    },
 }
 LONG_WORDING = WORDING | {"language": "de-AT", "text": WORDING["text"] * 5}
 ADDRESS = "g•••e@p•••.example"
@@ -116,15 +131,34 @@ SITE = {"publisher": "The Example Courier", "newsletter": NEWSLETTER}
 LONG_SITE = {"publisher": LONG["publisher"], "newsletter": LONG}
 NOBODY = {"publisher": "The Example Courier", "newsletter": None}
 
+
+def hosted_form(wording: dict[str, Any], *newsletters: dict[str, Any], **entered: Any) -> Markup:
+    """Return a form of these newsletters, with what was entered."""
+    offered = [SimpleNamespace(**newsletter) for newsletter in newsletters]
+    return rendered_forms.hosted(
+        templating.environment,
+        SimpleNamespace(**wording),
+        offered,  # type: ignore[arg-type]
+        wording=4,
+        form=17,
+        entered=Entered(**entered),
+    )
+
+
 SIGNUP = SITE | {
-    "wording": WORDING,
-    "form": "5f2b9c",
-    "confirm_within": "72 hours",
+    "hosted_form": hosted_form(WORDING, NEWSLETTER),
+    "languages": [],
     "schedule": "Every weekday at 07:00, in your own time zone.",
     "latest": {"url": "/archive/morning-letter/912", "titles": TITLES},
-    "values": {"email": "", "name": ""},
     "errors": {},
 }
+WRONG = {
+    "email": "Enter the whole address, like name@example.org. “garden.gate@post” stops before the ending.",
+    "consent": "Tick the box if you agree; without that we may not write to you.",
+}
+TOO_LONG = {"email": "Too long: " + "a" * 300, "name": "Too long: " + "n" * 300, "consent": "Tick the box."}
+LONG_ENTERED = {"email": "a" * 300 + "@" + "b" * 300, "name": "n" * 300, "errors": TOO_LONG}
+SPOKEN = negotiation.links("/n/morning-letter", ["en", "ar"], "en")
 
 
 def outbox_letter(number: int, subject: str, to: str = "garden.gate@post.example") -> dict[str, object]:
@@ -139,6 +173,15 @@ LETTER = {
     "unsubscribe": "<https://letters.example/u/k1.AAECAwQFBgcICQoLDA0ODw>",
 }
 
+CHECK_INBOX = {"confirm_hours": 72, "again": "/n/morning-letter?language=en"}
+CONFIRM = {
+    "confirm_words": rendered_forms.confirm_words(templating.environment, language="en", text=str(WORDING["text"]))
+}
+LONG_CONFIRM = {
+    "confirm_words": rendered_forms.confirm_words(
+        templating.environment, language="de-AT", text=str(LONG_WORDING["text"])
+    )
+}
 FOUND = found(
     "https://letters.example/archive",
     tag="en",
@@ -177,37 +220,43 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "usual": SIGNUP,
         "wrong": SIGNUP
         | {
-            "values": {"email": "garden.gate@post", "name": ""},
-            "errors": {
-                "email": "Enter the whole address, like name@example.org. “garden.gate@post” stops before the ending.",
-                "consent": "Tick the box if you agree; without that we may not write to you.",
-            },
+            "hosted_form": hosted_form(WORDING, NEWSLETTER, email="garden.gate@post", errors=WRONG),
+            "errors": WRONG,
         },
         "stale": SIGNUP | {"errors": {"wording": "The words of the form have changed. Please read them once more."}},
         "long": SIGNUP
         | LONG_SITE
         | {
-            "wording": LONG_WORDING,
+            "hosted_form": hosted_form(LONG_WORDING, LONG, **LONG_ENTERED),
             "latest": {"url": "/archive/x/1", "titles": [LONG_TITLE] * 9},
-            "values": {"email": "a" * 300 + "@" + "b" * 300, "name": "n" * 300},
-            "errors": {"email": "Too long: " + "a" * 300, "name": "Too long: " + "n" * 300, "consent": "Tick the box."},
+            "errors": TOO_LONG,
         },
         "empty": SIGNUP | {"newsletter": NEWSLETTER | {"description": ""}, "latest": None, "schedule": None},
-        "hebrew": SIGNUP | {"newsletter": HEBREW},
+        "hebrew": SIGNUP | {"newsletter": HEBREW, "languages": SPOKEN},
+        "closed": SIGNUP | {"hosted_form": None},
     },
     "newsletters": {
-        "usual": NOBODY | {"newsletters": [NEWSLETTER, LONG, HEBREW]},
-        "empty": NOBODY | {"newsletters": []},
+        "usual": NOBODY
+        | {"newsletters": [NEWSLETTER, LONG, HEBREW], "hosted_form": None, "languages": SPOKEN, "errors": {}},
+        "several": NOBODY
+        | {
+            "newsletters": [NEWSLETTER, LONG, HEBREW],
+            "hosted_form": hosted_form(
+                WORDING, NEWSLETTER, LONG, HEBREW, newsletters=[LONG["slug"]], errors={"newsletters": "Choose one."}
+            ),
+            "languages": [],
+            "errors": {"newsletters": "Choose one."},
+        },
+        "empty": NOBODY | {"newsletters": [], "hosted_form": None, "languages": [], "errors": {}},
     },
     "check_inbox": {
-        "usual": SITE
-        | {"newsletters": [ROW], "sender": "letters@courier.example", "confirm_within": "72 hours", "outbox": False},
+        "usual": SITE | {"newsletters": [ROW], "sender": "letters@courier.example", **CHECK_INBOX, "outbox": False},
         "long": LONG_SITE
-        | {"newsletters": [LONG_ROW, ROW, ROW], "sender": LONG["sender"], "confirm_within": "72 hours", "outbox": True},
+        | {"newsletters": [LONG_ROW, ROW, ROW], "sender": LONG["sender"], **CHECK_INBOX, "outbox": True},
     },
     "confirm": {
-        "usual": SITE | {"address": ADDRESS, "newsletters": [ROW], "wording": WORDING},
-        "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW], "wording": LONG_WORDING},
+        "usual": SITE | {"address": ADDRESS, "newsletters": [ROW], **CONFIRM},
+        "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW], **LONG_CONFIRM},
     },
     "confirmed": {
         "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
@@ -291,8 +340,9 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
                 HEBREW | {"latest": None},
             ],
             "found": FOUND,
+            "query": "?language=de-AT",
         },
-        "empty": NOBODY | {"newsletters": []},
+        "empty": NOBODY | {"newsletters": [], "query": ""},
     },
     "archive_newsletter": {
         "usual": SITE
@@ -348,15 +398,4 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
     },
     "not_found": {"usual": NOBODY, "site": SITE},
     "trouble": {"usual": SITE, "empty": {"publisher": None, "newsletter": None}},
-}
-
-EXHIBITS: dict[str, dict[str, object]] = {
-    "_signup_form": {
-        "newsletter": NEWSLETTER,
-        "wording": SimpleNamespace(language="en", text=WORDING["text"]),
-        "confirm_within": "72 hours",
-        "values": {"email": "", "name": ""},
-        "errors": {},
-    },
-    "_confirm_words": {"newsletters": [ROW], "wording": SimpleNamespace(language="en", text=WORDING["text"])},
 }

@@ -1,4 +1,4 @@
-"""The sample feed, which the demo sends."""
+"""The sample feeds, which the demo sends: one for each of its languages."""
 
 import re
 import struct
@@ -9,6 +9,8 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 import newsletter
+from newsletter.cli.demo.samples import SAMPLES
+from newsletter.content.parsing import parser
 
 SAMPLE = Path(newsletter.__file__).parent / "sample"
 ADDRESS = {
@@ -17,9 +19,14 @@ ADDRESS = {
 }
 
 
+@pytest.fixture(scope="module", params=SAMPLES.values(), ids=SAMPLES.keys())
+def source(request):
+    return request.param.feed.read_bytes()
+
+
 @pytest.fixture(scope="module")
-def feed():
-    return feedparser.parse((SAMPLE / "feed.xml").read_bytes(), response_headers=ADDRESS)
+def feed(source):
+    return feedparser.parse(source, response_headers=ADDRESS)
 
 
 def test_the_feed_is_well_formed_and_has_twelve_articles_on_different_days(feed):
@@ -53,6 +60,12 @@ def test_every_article_has_a_picture_with_its_real_size_and_alt_text(feed):
     assert used == set((SAMPLE / "pictures").iterdir())
 
 
-def test_the_feed_loads_nothing_from_other_hosts(feed):
-    source = (SAMPLE / "feed.xml").read_text()
-    assert not re.search(r'src="(?!pictures/)', source)
+def test_the_service_finds_the_pictures_beside_the_feed(source):
+    parsed = parser.parse(source, url="http://localhost:8000/sample/feed.xml", content_type="application/rss+xml")
+    addresses = [picture.url for entry in parsed.entries for picture in entry.pictures]
+    assert len(addresses) == 12
+    assert all(address.startswith("http://localhost:8000/sample/pictures/") for address in addresses)
+
+
+def test_the_feed_loads_nothing_from_other_hosts(source):
+    assert not re.search(rb'src="(?!pictures/)', source)

@@ -2,8 +2,9 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import cycle
 
 import pytest
 from sqlalchemy import select
@@ -37,10 +38,15 @@ def unlimited(request, tmp_path, postgresql_url) -> Iterator[WholeService]:
 
 
 def sign_up(service: WholeService, email: str, *, ip: str) -> None:
-    answer = service.browser.post(
-        "/subscribe", data={**service.form(), "email": email}, headers={"X-Forwarded-For": ip}
-    )
-    assert answer.status_code == 202
+    sign_up_all(service, [(email, ip)])
+
+
+def sign_up_all(service: WholeService, visitors: Iterable[tuple[str, str]]) -> None:
+    """Sign up addresses from IP addresses, by one form."""
+    form = service.form()
+    for email, ip in visitors:
+        answer = service.browser.post("/subscribe", data={**form, "email": email}, headers={"X-Forwarded-For": ip})
+        assert answer.status_code == 202
 
 
 def letters(service: WholeService) -> Counter[str]:
@@ -79,8 +85,7 @@ def in_the_lane(service: WholeService) -> int:
     ],
 )
 def test_over_a_limit_a_letter_waits_for_the_next_hour(service, addresses, ips, letters_in_an_hour):
-    for number, address in enumerate(addresses):
-        sign_up(service, address, ip=ips[number % len(ips)])
+    sign_up_all(service, zip(addresses, cycle(ips), strict=False))
     service.run(Queue.URGENT)
     assert len(service.letters()) == letters_in_an_hour
     assert in_the_lane(service) == len(addresses) - letters_in_an_hour
@@ -95,8 +100,7 @@ def test_over_a_limit_a_letter_waits_for_the_next_hour(service, addresses, ips, 
 
 
 def test_the_link_of_a_letter_from_the_slow_lane_works_for_72_hours_from_its_sending(service):
-    for number in range(30):
-        sign_up(service, f"a@d{number}.example", ip="198.51.100.1")
+    sign_up_all(service, ((f"a@d{number}.example", "198.51.100.1") for number in range(30)))
     for _ in range(3):
         service.run(Queue.URGENT, Queue.UPKEEP)
         service.clock.advance(minutes=71)
@@ -110,8 +114,7 @@ def test_the_link_of_a_letter_from_the_slow_lane_works_for_72_hours_from_its_sen
 @pytest.mark.slow
 def test_a_sign_up_without_a_turn_in_24_hours_lapses_and_the_log_says_so(service, caplog):
     caplog.set_level(logging.INFO)
-    for number in range(300):
-        sign_up(service, f"a@d{number}.example", ip="198.51.100.1")
+    sign_up_all(service, ((f"a@d{number}.example", "198.51.100.1") for number in range(300)))
     for _ in range(25):
         service.run(Queue.URGENT)
         service.clock.advance(hours=1)
@@ -156,8 +159,7 @@ def test_a_visitor_from_elsewhere_waits_seconds_in_the_midst_of_a_flood_however_
     relay = FakeTransport(monotonic=monotonic, seconds=1 / 14, connections=2)
     dispatcher = replace(unlimited.context.dispatcher, transport=relay, monotonic=monotonic)
     slow = replace(unlimited.context, dispatcher=dispatcher)
-    for number in range(400):
-        sign_up(unlimited, f"a{number}@flood.example", ip=f"198.51.100.{number % 250}")
+    sign_up_all(unlimited, ((f"a{number}@flood.example", f"198.51.100.{number % 250}") for number in range(400)))
     for _ in range(3):
         assert jobs.run(Queue.URGENT, slow)
     sign_up(unlimited, "ana@example.org", ip="203.0.113.1")

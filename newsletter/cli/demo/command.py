@@ -16,14 +16,14 @@ import httpx2
 import typer
 from rich.console import Console
 
-import newsletter
 from newsletter.bench.servers.external import SINK
 from newsletter.bench.visitor import StepFailed, Visitor, feed_served
 from newsletter.cli import console
 from newsletter.cli.demo.environment import FOLDER, DemoOptions, DemoService, started
-from newsletter.cli.demo.steps import DemoSteps
+from newsletter.cli.demo.samples import sample_in
+from newsletter.cli.demo.steps import DemoNewsletter, DemoSteps
+from newsletter.languages.catalogues import DEFAULT
 
-SAMPLE = Path(newsletter.__file__).parent / "sample" / "feed.xml"
 CHECK_SECONDS = 5.0  # between two checks that the demo's processes still run
 
 
@@ -31,6 +31,9 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Exit after the summary.")] = False,
     readers: Annotated[int, typer.Option(min=1, max=5000, help="Number of readers who sign up.")] = 25,
     feed: Annotated[str | None, typer.Option(help="URL or file of a feed; by default the built-in sample.")] = None,
+    language: Annotated[
+        str, typer.Option(help="Language of newsletter, sample and readers: en, de or ar; en-XA marks all fixed words.")
+    ] = DEFAULT,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port of the site; by default 8000 if it is free.")
     ] = None,
@@ -45,10 +48,12 @@ def demo(
 ) -> None:
     """Sign readers up, send them a digest of a feed, unsubscribe one, and check every count."""
     terminal = console.err if as_json else console.out
+    sample = sample_in(language)
     options = DemoOptions(port or _free_port(), database=database, redis=redis, relay=relay)
-    with _running(options, feed) as (service, feed_url):
+    with _running(options, feed or str(sample.feed)) as (service, feed_url):
         _introduce(terminal, service)
-        summary = {**_run_steps(terminal, service, feed_url, readers), "servers": service.servers}
+        newsletter = DemoNewsletter(language, sample, feed_url)
+        summary = {**_run_steps(terminal, service, newsletter, readers), "servers": service.servers}
         is_correct = counts_are_correct(summary, readers)
         if as_json:
             typer.echo(json.dumps(summary))
@@ -71,11 +76,11 @@ def counts_are_correct(summary: dict[str, Any], readers: int) -> bool:
 
 
 @contextmanager
-def _running(options: DemoOptions, feed: str | None) -> Iterator[tuple[DemoService, str]]:
+def _running(options: DemoOptions, feed: str) -> Iterator[tuple[DemoService, str]]:
     """Run the service; yield it and the feed's URL. A feed in a file is served over HTTP."""
     with ExitStack() as stack:
-        if feed is None or not feed.startswith(("http://", "https://")):
-            file = Path(feed) if feed else SAMPLE
+        if not feed.startswith(("http://", "https://")):
+            file = Path(feed)
             if not file.is_file():
                 raise StepFailed(f"There is no file {file}.")
             feed = f"{stack.enter_context(feed_served(file.parent))}/{file.name}"
@@ -93,11 +98,11 @@ def _introduce(terminal: Console, service: DemoService) -> None:
         )
 
 
-def _run_steps(terminal: Console, service: DemoService, feed: str, readers: int) -> dict[str, Any]:
+def _run_steps(terminal: Console, service: DemoService, newsletter: DemoNewsletter, readers: int) -> dict[str, Any]:
     base_url = service.site.settings.base_url
     with closing(httpx2.Client(base_url=base_url, timeout=30, trust_env=False)) as browser:
         visitor = Visitor(browser, service.inbox)
-        return DemoSteps(terminal, service.site, visitor, feed, service.check_progress).run(readers)
+        return DemoSteps(terminal, service.site, visitor, newsletter, service.check_progress).run(readers)
 
 
 def _free_port() -> int:

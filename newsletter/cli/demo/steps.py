@@ -12,9 +12,10 @@ from rich.markup import escape
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from newsletter import audit_log, clock, newsletters, templating
+from newsletter import audit_log, clock, newsletters
 from newsletter.bench.visitor import Found, StepFailed, Visitor, wait_for
-from newsletter.consent import wording_publication, wordings
+from newsletter.cli.demo.samples import Sample
+from newsletter.consent import wording_publication
 from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Standing, Subscription
@@ -30,9 +31,16 @@ from newsletter.mail.letters.letters import Letter
 from newsletter.queues.wakeups import Queue
 from newsletter.web.site import Site
 
-SLUG = "paper-and-clocks"
 ARTICLES = 12  # in an issue
-NAMES = ("Ana", "Jürgen", "Łucja", "Дарья", "小雪", "O'Neill", "", "José María", "Anne-Sophie", "Λευκή")
+
+
+@dataclass(frozen=True)
+class DemoNewsletter:
+    """The newsletter of a demo: its language, its words and readers, and the URL of its feed."""
+
+    language: str
+    sample: Sample
+    feed: str
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class DemoSteps:
     terminal: Console
     site: Site
     visitor: Visitor
-    feed: str
+    newsletter: DemoNewsletter
     check: Callable[[], None]  # raises NewsletterError if waiting is pointless
 
     def run(self, readers: int) -> dict[str, Any]:
@@ -57,26 +65,30 @@ class DemoSteps:
         return {**self._counts(), "seconds": round(time.monotonic() - started, 1)}
 
     def _add_newsletter(self) -> None:
+        sample = self.newsletter.sample
         with self.site.database.writing() as session:
             newsletter = newsletters.add(
                 session,
-                slug=SLUG,
-                name="Paper and Clocks",
-                publisher="The Demo Press",
-                description="How letters, clocks and bridges work. Twelve short articles, whenever there are enough.",
+                slug=sample.slug,
+                name=sample.name,
+                publisher=sample.publisher,
+                description=sample.description,
                 sender="letters@demo.example",
-                postal_address="1 Example Street, 00000 Exampleton",
+                postal_address=sample.postal_address,
+                language=self.newsletter.language,
+                zone=sample.zone,
                 actor=audit_log.system_user(),
                 now=clock.now(),
             )
-            text, actor, now = wordings.default_text(newsletter), audit_log.system_user(), clock.now()
-            wording_publication.publish(session, templating.environment(), newsletter, text=text, actor=actor, now=now)
-        self._done("A newsletter with its consent wording", f"{self.site.settings.base_url}/n/{SLUG}")
+            wording_publication.publish_proposed(
+                session, self.site.templates, newsletter, actor=audit_log.system_user(), now=clock.now()
+            )
+        self._done("A newsletter with its consent wording", f"{self.site.settings.base_url}/n/{sample.slug}")
 
     def _fetch_articles(self) -> None:
         with self.site.database.writing() as session:
-            newsletter = newsletters.named(session, SLUG)
-            feeds.add(session, newsletter, self.feed, actor=audit_log.system_user(), now=clock.now())
+            newsletter = newsletters.named(session, self.newsletter.sample.slug)
+            feeds.add(session, newsletter, self.newsletter.feed, actor=audit_log.system_user(), now=clock.now())
         self.site.wakeups.wake(Queue.FEEDS)
         self._wait_for(self._feed_is_fetched, "the feed to be fetched")
         number = self._counts()["articles"]
@@ -98,7 +110,9 @@ class DemoSteps:
         self._done("Readers signed up on the form", f"{self._counts()['signups']}")
 
     def _sign_up_one(self, number: int) -> None:
-        self.visitor.sign_up(SLUG, f"reader{number + 1}@demo.example", NAMES[number % len(NAMES)])
+        sample = self.newsletter.sample
+        name = sample.names[number % len(sample.names)]
+        self.visitor.sign_up(sample.slug, f"reader{number + 1}@demo.example", name)
 
     def _confirm(self, readers: int) -> None:
         letters = self._wait_for(lambda: self.visitor.letters(readers), "the confirmation letters")
@@ -111,7 +125,7 @@ class DemoSteps:
         with self.site.database.writing() as session:
             digests.add(
                 session,
-                newsletters.named(session, SLUG),
+                newsletters.named(session, self.newsletter.sample.slug),
                 name="Every day at seven",
                 cron="0 7 * * *",
                 articles=ARTICLES,

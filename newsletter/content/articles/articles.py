@@ -113,6 +113,7 @@ def _article(feed_id: int, identity: str, entry: FeedEntry, now: datetime) -> Ar
         identity=identity,
         published_at=_published_at(entry, now),
         first_seen_at=now,
+        has_whole_text=entry.has_whole_text,
         **_editable(entry),
         **_pictures(entry),
     )
@@ -151,6 +152,7 @@ def _pictures(entry: FeedEntry) -> dict[str, Any]:
 
 def _edit(article: Article, entry: FeedEntry, now: datetime) -> bool:
     """Edit an article; return whether it changed."""
+    article.has_whole_text = entry.has_whole_text  # no edit: the release before did not know it
     changed = {name: value for name, value in _editable(entry).items() if getattr(article, name) != value}
     if article.published_at > now and entry.published_at not in (None, article.published_at):
         changed["published_at"] = _published_at(entry, now)

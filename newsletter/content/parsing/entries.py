@@ -28,6 +28,7 @@ class FeedEntry:
     """One entry. `title`, `summary`, `author` and `categories` are plain text on one line; `html` is sanitized.
 
     `has_own_link` is False if the feed gives the entry no page and no file, so that `url` is the feed's own page.
+    `has_whole_text` is True if `html` is all of the article, as far as the feed shows, rather than what it tells of it.
     """
 
     identity: str
@@ -35,6 +36,7 @@ class FeedEntry:
     title: str
     summary: str
     html: str
+    has_whole_text: bool = False
     has_own_identity: bool = True  # False if the feed gave no id, so that `identity` is the link or a hash of the words
     author: str = ""
     published_at: datetime | None = None
@@ -47,6 +49,7 @@ class FeedEntry:
 class RawEntry:
     """An entry as the feed contains it: `title` is plain text, `summary` and `content` are unsanitized HTML.
 
+    `is_content` says that `content` stands where feeds give the whole text, not where they describe it.
     `base` is the base of relative links; in the text, only if it `is_base_declared` (xml:base), else the entry's page.
     `dates` are texts; the first that states a believable date is when the entry was published.
     """
@@ -58,6 +61,7 @@ class RawEntry:
     title: str = ""
     summary: str = ""
     content: str = ""
+    is_content: bool = False
     base: str
     is_base_declared: bool = False
     author: str = ""
@@ -101,7 +105,8 @@ def normalize(raw: RawEntry, *, language: str, now: datetime) -> FeedEntry | Non
     base = raw.base if raw.is_base_declared else page or raw.base
     body = raw.content if raw.content.strip() else raw.summary
     readable = without_boilerplate(body)
-    texts = [without_boilerplate(raw.summary).lines, readable.lines] if body != raw.summary else [readable.lines]
+    described = without_boilerplate(raw.summary) if body != raw.summary else readable
+    texts = [described.lines, readable.lines] if described is not readable else [readable.lines]
     title, summary = title_and_summary(title, texts, address=_without_scheme(own))
     if not title:
         return None
@@ -112,6 +117,8 @@ def normalize(raw: RawEntry, *, language: str, now: datetime) -> FeedEntry | Non
         title=title,
         summary=summary,
         html=sanitize(readable.html, base=web_address(base)),
+        # A text that is no longer than its own description is one.
+        has_whole_text=raw.is_content and not readable.is_cut_off and readable.lines != described.lines,
         author=excerpt(one_line(raw.author), MAX_AUTHORS),
         published_at=first_date(raw.dates, language=language, now=now),
         pictures=_pictures(raw, base),

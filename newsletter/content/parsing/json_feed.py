@@ -34,6 +34,7 @@ def read(text: str, url: str) -> RawFeed:
 
 
 def _raw(item: dict[str, Any], feed: dict[str, Any], home: str | None, url: str) -> RawEntry:
+    content = html_from_html(_text(item, "content_html")) or html_from_text(_text(item, "content_text"))
     return RawEntry(
         identity=_text(item, "id"),
         links=[_text(item, "url"), _text(item, "external_url"), _permalink(item)],
@@ -41,7 +42,8 @@ def _raw(item: dict[str, Any], feed: dict[str, Any], home: str | None, url: str)
         home=home,
         title=plain_line(_text(item, "title")),
         summary=html_from_text(_text(item, "summary")),
-        content=html_from_html(_text(item, "content_html")) or html_from_text(_text(item, "content_text")),
+        content=content,
+        is_content=bool(content.strip()),
         base=home or url,
         author=authors.of_json_item(item, feed),
         dates=[_text(item, "date_published"), _text(item, "date_modified")],

@@ -97,6 +97,7 @@ def _raw(entry: dict[str, Any], feed: Any, media: DeclaredMedia, *, home: str | 
         title=_title(entry),
         summary=_html(summary),
         content=_html(content),
+        is_content=any(content is each for each in entry.get("content", ())),
         base=declared or base,
         is_base_declared=declared is not None,
         author=authors.of_entry(entry, feed),

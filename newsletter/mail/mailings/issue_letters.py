@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import MIMEPart
@@ -14,9 +15,9 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log, templating
 from newsletter.consent import subscribers
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.content.articles.picture_files import Picture
+from newsletter.content import logos
 from newsletter.content.issues import headings, issues
-from newsletter.content.issues.editions import SUFFIXES, Edition, Image
+from newsletter.content.issues.editions import Edition, Image
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.errors import NewsletterError, Refused
 from newsletter.languages.languages import Language, language
@@ -74,14 +75,12 @@ def _subject(issue: Issue, edition: Edition, newsletter: Newsletter, spoken: Lan
 
 
 def _logo(session: Session, newsletter: Newsletter, base_url: str) -> Image | None:
-    """Return the newsletter's logo as large as it is shown."""
-    logo = session.get(Picture, newsletter.logo_sha256) if newsletter.logo_sha256 else None
+    """Return the newsletter's logo as large as it is shown: at half the size of its file, for sharp screens."""
+    logo = logos.shown(session, newsletter, base_url=base_url)
     if logo is None:
         return None
-    scale = min(1, MAX_LOGO_WIDTH / logo.width, MAX_LOGO_HEIGHT / logo.height)
-    width, height = max(1, round(logo.width * scale)), max(1, round(logo.height * scale))
-    url = f"{base_url}/pictures/{logo.sha256}.{SUFFIXES[logo.type]}"
-    return Image(url=url, width=width, height=height, alt=newsletter.publisher)
+    scale = min(1 / 2, MAX_LOGO_WIDTH / logo.width, MAX_LOGO_HEIGHT / logo.height)
+    return replace(logo, width=max(1, round(logo.width * scale)), height=max(1, round(logo.height * scale)))
 
 
 def preview(

@@ -20,7 +20,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
 from newsletter.web.public import issue_feeds, shown_issues
-from newsletter.web.public.found import found, in_language
+from newsletter.web.public.found import found
 from newsletter.web.public.static_files import FOREVER
 from newsletter.web.site import CurrentSite, ReadingSession, Site
 
@@ -49,7 +49,9 @@ def index(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLR
     return site.page(
         "archive",
         tag=tag,
-        negotiated=True,
+        negotiated=len(languages) > 1,
+        languages=negotiation.links("/archive", languages, tag),
+        query=_query(request, tag),
         publisher=every[0].publisher if every else None,
         newsletters=rows,
         found=found(address, tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)),
@@ -68,9 +70,9 @@ def newsletter_page(
     path = f"/archive/{slug}"
     return _page(
         site,
+        request,
         "archive_newsletter",
         newsletter,
-        tag=_language(request, newsletter),
         path=f"{path}?before={before}" if before else path,
         description=newsletter.description
         or translatable("Past letters of %(newsletter)s", newsletter=newsletter.name),
@@ -89,14 +91,14 @@ def issue_page(
     newsletter = newsletters.named(session, slug)
     issue = shown_issues.numbered(session, newsletter, number)
     edition = issues.edition(session, issue)
-    tag = _language(request, newsletter)
+    tag = negotiation.language_of(request, negotiation.offered_in(newsletter))
     neighbors = shown_issues.neighbors(session, newsletter, number)
     previous, following = (other and _row(other, newsletter) for other in neighbors)
     return _page(
         site,
+        request,
         "archive_issue",
         newsletter,
-        tag=tag,
         path=f"/archive/{slug}/{number}",
         description=issue_feeds.described(edition, headlines=HEADLINES_IN_DESCRIPTION),
         kind="article",
@@ -129,8 +131,9 @@ def latest(session: Session, newsletter: Newsletter) -> dict[str, Any] | None:
     return {"url": f"/archive/{newsletter.slug}/{newest.number}", "titles": titles}
 
 
-def _language(request: Request, newsletter: Newsletter) -> str:
-    return negotiation.language_of(request, negotiation.offered_in(newsletter))
+def _query(request: Request, tag: str) -> str:
+    """Return what links to other pages end with, so that a visitor who chose the language keeps it."""
+    return f"?{negotiation.PARAMETER}={tag}" if negotiation.PARAMETER in request.query_params else ""
 
 
 def _row(issue: Issue, newsletter: Newsletter) -> dict[str, Any]:
@@ -150,10 +153,10 @@ def _lead_picture(edition: Edition, base_url: str) -> Image | None:
 
 def _page(
     site: Site,
+    request: Request,
     name: str,
     newsletter: Newsletter,
     *,
-    tag: str,
     path: str,
     description: Translatable | str,
     kind: str = "website",
@@ -162,12 +165,14 @@ def _page(
 ) -> HTMLResponse:
     """Render a page about a newsletter in the visitor's language, with what other sites learn about it."""
     languages = negotiation.offered_in(newsletter)
+    tag = negotiation.language_of(request, languages)
     return site.page(
         name,
         tag=tag,
         negotiated=len(languages) > 1,
+        languages=negotiation.links(request.url.path, languages, tag),
         newsletter=newsletter,
-        query=in_language("", tag, languages),
+        query=_query(request, tag),
         hosted_form=None,
         found=found(
             site.settings.base_url + path,

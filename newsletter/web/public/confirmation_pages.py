@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
-from newsletter.consent import confirmation_links, decisions
+from newsletter.consent import confirmation_links, decisions, rendered_forms
 from newsletter.consent.confirmation_links import ConfirmationLink, LinkUse
 from newsletter.consent.subscribers import Standing
 from newsletter.content.digests import digests
@@ -52,8 +52,8 @@ def _confirm_page(site: Site, session: Session, link: ConfirmationLink, *, statu
         return _used(site, link, use)
     schedules = digests.schedules(session, [each.id for each in link.confirmable])
     rows = [{"name": each.name, "schedule": schedules.get(each.id)} for each in link.confirmable]
-    wording = {"text": link.signup.wording, "language": link.signup.wording_language}
-    return _about(site, link, "confirm", newsletters=rows, wording=wording, status=status)
+    words = rendered_forms.confirm_words(site.templates, language=link.words_language, text=link.signup.wording)
+    return _about(site, link, "confirm", newsletters=rows, confirm_words=words, status=status)
 
 
 def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:

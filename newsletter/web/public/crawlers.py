@@ -14,7 +14,7 @@ from newsletter.web.site import CurrentSite, ReadingSession
 # Pages that only a link in a letter opens, and those of machines. Every one says noindex, too: a link may be elsewhere.
 HIDDEN = ("/confirm/", "/never/", "/u/", "/preferences/", "/subscribe", "/outbox", "/health/", "/metrics")
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
-MAX_ISSUES = 40_000  # the newest: a sitemap has at most 50,000 URLs
+MAX_ISSUES = 10_000  # the newest; a sitemap has at most 50,000 URLs
 
 router = APIRouter()
 

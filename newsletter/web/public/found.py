@@ -28,7 +28,7 @@ class FeedLink(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class PageDescription:
     """What a page's head says. URLs are absolute; the first alternate is the page for every other language."""
 
     url: str  # the page's own, whatever address led to it
@@ -49,13 +49,13 @@ def found(
     kind: str = "website",
     image: Image | None = None,
     feeds: Sequence[FeedLink] = (),
-) -> Found:
+) -> PageDescription:
     """Return what the head says about the page at an absolute address, shown in `tag`, one of its languages.
 
     Without ?language= the address shows the first language, which therefore has no other one.
     """
     alternates = [Alternate(each, in_language(address, each, languages)) for each in languages]
-    return Found(
+    return PageDescription(
         url=in_language(address, tag, languages),
         description=excerpt(" ".join(description.split()), MAX_DESCRIPTION),
         locale=locale(tag),

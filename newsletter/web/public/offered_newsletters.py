@@ -1,4 +1,4 @@
-"""The newsletters and consent wordings on offer, cached in the process so that a sign-up costs one statement."""
+"""The newsletters, consent wordings and forms on offer, cached in the process so that a sign-up costs one statement."""
 
 import math
 import threading
@@ -6,67 +6,121 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
+from newsletter.consent.forms import Form, FormKind
 from newsletter.consent.wordings import Wording
 from newsletter.errors import NotFound
+from newsletter.languages import tags
+from newsletter.languages.translatable import translatable
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
 
 MAX_AGE = 5.0  # seconds after which newsletters and wordings are read again
 MIN_AGE = 1.0  # seconds between two reads, however many unknown names are requested
-MAX_OLDER_WORDINGS = 200  # kept in memory, of forms that were opened before a new wording was published
+MAX_OLDER = 200  # wordings, and forms, kept in memory, of pages that were opened before a new wording was published
+
+T = TypeVar("T")
 
 
 class OfferedNames(NamedTuple):
-    """What a request names: newsletters by their slugs, and a wording by its id."""
+    """What a request names: newsletters by their slugs, a wording and a form by their ids."""
 
     slugs: tuple[str, ...] = ()
     wording: int | None = None
+    form: int | None = None
+
+
+class PublishedForm(NamedTuple):
+    """A wording, and the form that shows it."""
+
+    wording: Wording
+    form: Form
 
 
 @dataclass(frozen=True)
 class OfferedNewsletters:
-    """Newsletters by slug and wordings by id, as last read. The rows are detached: read them only."""
+    """Newsletters by slug, wordings and forms by id, as last read. The rows are detached: read them only."""
 
     newsletters: Mapping[str, Newsletter]
-    current_wordings: Mapping[int, Wording]  # the newest of each newsletter and language
-    older_wordings: Mapping[int, Wording] = field(default_factory=dict)  # those that forms have named
+    current_wordings: Mapping[int, Wording]  # the newest of each newsletter and language that a form shows
+    current_forms: Mapping[int, Form]  # the hosted ones of these wordings
+    older_wordings: Mapping[int, Wording] = field(default_factory=dict)  # those that requests have named
+    older_forms: Mapping[int, Form] = field(default_factory=dict)  # also pasted ones
+    newest_ids: tuple[int, int] = (0, 0)  # of wordings and forms
     can_reach_utf8: bool = True  # whether a relay may take an address whose local part is outside ASCII
-    answers: dict[tuple[int, ...], bytes] = field(default_factory=dict)  # rendered from these rows, by newsletters' ids
+    # Rendered from these rows, by newsletters' ids and language.
+    answers: dict[tuple[tuple[int, ...], str], bytes] = field(default_factory=dict)
 
     def newsletter(self, slug: str) -> Newsletter:
         """Return the newsletter with that slug. Raises NotFound."""
         if slug in self.newsletters:
             return self.newsletters[slug]
-        raise NotFound(f"There is no newsletter “{slug}” here.")
+        raise NotFound(translatable("There is no newsletter “%(slug)s” here.", slug=slug[:40]))
 
-    def current(self, newsletter: Newsletter) -> Wording:
-        """Return the wording that a form for this newsletter shows. Raises NotFound if none is published yet."""
-        mine = [w for w in self.current_wordings.values() if w.newsletter_id == newsletter.id]
-        if mine:
-            return max(mine, key=lambda wording: (wording.language == newsletter.language, wording.version))
-        raise NotFound(f"The consent wording of “{newsletter.slug}” is not published yet.")
+    def languages(self, newsletter: Newsletter) -> list[str]:
+        """Return the languages in which visitors may sign up, its main one first: those with published words.
+
+        Words in a language that the newsletter does not offer are shown as long as there are no others.
+        """
+        published = self._of_one(newsletter)
+        return [tag for tag in newsletter.languages if tag in published] or list(published)
+
+    def current(self, newsletter: Newsletter, language: str) -> PublishedForm | None:
+        """Return the form of one newsletter in the language that suits this one best; None if it takes no sign-ups."""
+        tags_with_words = self.languages(newsletter)
+        if not tags_with_words:
+            return None
+        return self._of_one(newsletter)[tags.lookup([language], tags_with_words) or tags_with_words[0]]
+
+    def several(self) -> dict[str, PublishedForm]:
+        """Return the newest form of several newsletters in each language."""
+        return {each.wording.language: each for each in self._published() if each.wording.newsletters is not None}
+
+    def _of_one(self, newsletter: Newsletter) -> dict[str, PublishedForm]:
+        published = (each for each in self._published() if each.wording.newsletters is None)
+        return {each.wording.language: each for each in published if each.wording.newsletter_id == newsletter.id}
+
+    def _published(self) -> list[PublishedForm]:
+        forms = sorted(self.current_forms.values(), key=lambda form: form.id)
+        return [PublishedForm(self.current_wordings[form.wording_id], form) for form in forms]
 
     def wording(self, number: int | None) -> Wording | None:
         """Return the wording with that id, of any version; None if it is unknown."""
-        if number is None:
-            return None
-        return self.current_wordings.get(number) or self.older_wordings.get(number)
+        return _either(self.current_wordings, self.older_wordings, number)
+
+    def form(self, number: int | None) -> Form | None:
+        """Return the form with that id, of any kind; None if it is unknown."""
+        return _either(self.current_forms, self.older_forms, number)
+
+    def hosted_form(self, wording: Wording) -> Form | None:
+        """Return the hosted form of a wording; None if a release before published it, and kept none."""
+        known = (*self.current_forms.values(), *self.older_forms.values())
+        return next(
+            (form for form in known if (form.wording_id, form.exhibit) == (wording.id, wording.form_exhibit)), None
+        )
 
     def has(self, names: OfferedNames) -> bool:
         """Whether it contains all that a request names."""
         has_wording = names.wording is None or self.wording(names.wording) is not None
-        return has_wording and all(slug in self.newsletters for slug in names.slugs)
+        has_form = names.form is None or self.form(names.form) is not None
+        return has_wording and has_form and all(slug in self.newsletters for slug in names.slugs)
 
-    def is_older(self, wording: int) -> bool:
-        """Whether a wording that is not current may exist: its id is below that of a current one."""
-        return wording < max(self.current_wordings, default=0)
+    def older_names(self, names: OfferedNames) -> OfferedNames:
+        """Return which of the wording and the form that a request names are unknown and may exist."""
+        newest_wording, newest_form = self.newest_ids
+        wording, form = names.wording, names.form
+        return OfferedNames(
+            wording=wording
+            if wording is not None and not self.wording(wording) and wording <= newest_wording
+            else None,
+            form=form if form is not None and not self.form(form) and form <= newest_form else None,
+        )
 
 
 class OfferedNewslettersCache:
@@ -83,8 +137,9 @@ class OfferedNewslettersCache:
         self._can_reach_utf8 = can_reach_utf8
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._offered = OfferedNewsletters({}, {})
-        self._older: dict[int, Wording] = {}
+        self._offered = OfferedNewsletters({}, {}, {})
+        self._wordings: dict[int, Wording] = {}
+        self._forms: dict[int, Form] = {}
         self._read_at = -math.inf
 
     def fresh(self, names: OfferedNames = OfferedNames()) -> OfferedNewsletters | None:  # noqa: B008 - it is immutable
@@ -95,16 +150,17 @@ class OfferedNewslettersCache:
     def get(self, names: OfferedNames = OfferedNames()) -> OfferedNewsletters:  # noqa: B008 - it is immutable
         """Return the offered newsletters. Names that are not among them cause at most one read per MIN_AGE.
 
-        An older wording is read when a form names it.
+        An older wording or form is read when a request names it.
         """
         with self._lock:
             age = self._monotonic() - self._read_at
-            if age >= MAX_AGE or (age >= MIN_AGE and not self._offered.has(names) and not self._is_older(names)):
+            if age >= MAX_AGE or (age >= MIN_AGE and self._lacks(names)):
                 with self._database.reading() as session:
-                    self._offered = _read(session, self._older, can_reach_utf8=self._can_reach_utf8(session))
+                    self._offered = self._read(session)
                 self._read_at = self._monotonic()
-            if self._is_older(names):
-                self._add_older(names.wording)
+            older = self._offered.older_names(names)
+            if older != OfferedNames():
+                self._add_older(older)
             return self._offered
 
     def known(self) -> Mapping[str, Newsletter]:
@@ -114,29 +170,44 @@ class OfferedNewslettersCache:
                 self.get()
         return self._offered.newsletters
 
-    def _is_older(self, names: OfferedNames) -> bool:
-        number = names.wording
-        return number is not None and not self._offered.wording(number) and self._offered.is_older(number)
+    def _lacks(self, names: OfferedNames) -> bool:
+        return not self._offered.has(names) and self._offered.older_names(names) == OfferedNames()
 
-    def _add_older(self, number: int | None) -> None:
+    def _add_older(self, names: OfferedNames) -> None:
         with self._database.reading() as session:
-            wording = session.get(Wording, number)
+            form = session.get(Form, names.form) if names.form else None
+            wording = session.get(Wording, form.wording_id if form else names.wording)
+            kept = session.scalars(select(Form).where(Form.wording_id == wording.id)) if wording else ()
+            for each in kept:
+                _remember(self._forms, each.id, each)
         if wording:
-            if len(self._older) >= MAX_OLDER_WORDINGS:
-                del self._older[next(iter(self._older))]
-            self._older[wording.id] = wording
+            _remember(self._wordings, wording.id, wording)
 
-
-def _read(session: Session, older: Mapping[int, Wording], *, can_reach_utf8: bool) -> OfferedNewsletters:
-    offered = {newsletter.slug: newsletter for newsletter in newsletters.every(session)}
-    series = Wording.newsletter_id, Wording.language
-    newest = select(*series, func.max(Wording.version).label("version")).group_by(*series).subquery()
-    rows = session.scalars(
-        select(Wording).join(
-            newest,
-            (Wording.newsletter_id == newest.c.newsletter_id)
-            & (Wording.language == newest.c.language)
-            & (Wording.version == newest.c.version),
+    def _read(self, session: Session) -> OfferedNewsletters:
+        offered = {newsletter.slug: newsletter for newsletter in newsletters.every(session)}
+        series = Wording.newsletter_id, Wording.language, Wording.newsletters.is_(None)
+        newest = select(func.max(Form.id)).join(Wording).where(Form.kind == FormKind.HOSTED).group_by(*series)
+        rows = session.execute(select(Form, Wording).join(Wording).where(Form.id.in_(newest))).all()
+        ids = select(func.max(Wording.id), select(func.max(Form.id)).scalar_subquery())
+        newest_wording, newest_form = session.execute(ids).one()
+        return OfferedNewsletters(
+            newsletters=offered,
+            current_wordings={wording.id: wording for _, wording in rows},
+            current_forms={form.id: form for form, _ in rows},
+            older_wordings=self._wordings,
+            older_forms=self._forms,
+            newest_ids=(newest_wording or 0, newest_form or 0),
+            can_reach_utf8=self._can_reach_utf8(session),
         )
-    )
-    return OfferedNewsletters(offered, {wording.id: wording for wording in rows}, older, can_reach_utf8)
+
+
+def _either(current: Mapping[int, T], older: Mapping[int, T], number: int | None) -> T | None:
+    if number is None:
+        return None
+    return current.get(number) or older.get(number)
+
+
+def _remember(kept: dict[int, T], number: int, row: T) -> None:
+    if len(kept) >= MAX_OLDER and number not in kept:
+        del kept[next(iter(kept))]
+    kept[number] = row

@@ -1,49 +1,41 @@
-"""The sign-up pages, and POST /subscribe, whose answer is the same for every address."""
+"""POST /subscribe, whose answer is the same for every address."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.consent import signups
+from newsletter.consent.forms import FormKind
 from newsletter.consent.ledger import Trace
 from newsletter.consent.limits import networks
-from newsletter.consent.wording_publication import CONFIRM_WITHIN
-from newsletter.content.digests import digests
+from newsletter.consent.proposed_words import LINK_HOURS
+from newsletter.consent.rendered_forms import Entered
+from newsletter.languages.languages import language
+from newsletter.languages.translatable import Translatable, translatable
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
+from newsletter.web import negotiation
 from newsletter.web.failures import wants_json
 from newsletter.web.form_data import FormData, first_value, parse_body
 from newsletter.web.guards import FORM_BODY_BYTES, refuse_by_length, route_rules
-from newsletter.web.public.archive import latest
+from newsletter.web.public import signup_pages
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
-from newsletter.web.public.signup_form import InvalidForm, SignupForm, named_in, parse_signup_form
-from newsletter.web.site import CurrentSite, ReadingSession, Site, request_trace
+from newsletter.web.public.signup_form import InvalidForm, SignupForm, language_in, named_in, parse_signup_form
+from newsletter.web.site import Site, request_trace
 
-MESSAGE = "We are sending a letter to this address. Open it and confirm; until then the address is not subscribed."
-
-router = APIRouter()
-
-
-@router.get("/")
-@route_rules(public=True)
-def home(site: CurrentSite, session: ReadingSession) -> HTMLResponse:
-    """Show the page of the only newsletter, or a list if there are several."""
-    every = list(site.offered.get().newsletters.values())
-    if len(every) == 1:
-        return _page(site, session, every[0])
-    return site.page("newsletters", publisher=every[0].publisher if every else None, newsletters=every)
-
-
-@router.get("/n/{slug}")
-@route_rules(public=True)
-def offer(slug: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
-    """Show a newsletter's page with the sign-up form."""
-    return _page(site, session, site.offered.get(OfferedNames((slug,))).newsletter(slug))
+MESSAGE = translatable(
+    "We are sending a letter to this address. Open it and confirm; until then the address is not subscribed."
+)
+SHOWN_BY = {
+    FormKind.HOSTED: "hosted: on our own page",
+    FormKind.BOX: "box on the publisher's page",
+    FormKind.PASTED: "pasted: as generated; page not seen",
+}
+MAX_SHOWN_CHARACTERS = 300  # of an entered value
 
 
 @route_rules(body_limit=FORM_BODY_BYTES)
@@ -62,73 +54,97 @@ async def subscribe(request: Request) -> Response:
     try:
         signup = parse_signup_form(form, names, offered)
     except InvalidForm as invalid:
-        return await run_in_threadpool(_invalid, request, form, site, invalid.errors)
-    await site.store_signup(_row(signup, site, trace, page=request.headers.get("referer", "")))
+        return await run_in_threadpool(_invalid, request, form, site, names, invalid.errors)
+    await site.store_signup(_row(signup, site, trace, offered, page=request.headers.get("referer", "")))
     site.wakeups.wake(Queue.URGENT)
+    headers = {"Content-Language": language(signup.language).tag}
     if wants_json(request):
-        return JSONResponse({"message": MESSAGE}, 202)
-    return HTMLResponse(_check_inbox(site, offered, signup.newsletters), 202)
+        return JSONResponse({"message": language(signup.language).text(MESSAGE)}, 202, headers)
+    return HTMLResponse(_check_inbox(site, offered, signup.newsletters, signup.language), 202, headers)
 
 
-def _row(signup: SignupForm, site: Site, trace: Trace, *, page: str) -> dict[str, Any]:
-    entered = {"name": signup.name, "language": signup.language, "timezone": signup.timezone}
+def _row(signup: SignupForm, site: Site, trace: Trace, offered: OfferedNewsletters, *, page: str) -> dict[str, Any]:
+    entered = {"name": signup.name, "language": signup.entered_language, "timezone": signup.timezone}
     observed = {"page": page[:500], "method": "form on the web", "ip": trace.ip, "user_agent": trace.user_agent}
+    form = signup.agreed.form
     return signups.values(
         address=signup.address,
         fold_key=addresses.fold(site.keyring, signup.address.key),
         network_key=networks.keys(site.keyring, trace.ip).network or "",
         newsletters=[newsletter.id for newsletter in signup.newsletters],
-        wording_id=signup.wording.id,
-        form=signup.wording.form_exhibit,
-        evidence={name: value for name, value in {**entered, **observed}.items() if value},
+        wording_id=signup.agreed.wording.id,
+        form=signup.agreed.exhibit,
+        form_id=form.id if form else None,
+        language=signup.language,
+        evidence={name: value for name, value in {**entered, **observed, **_shown(signup, offered)}.items() if value},
         now=site.now(),
     )
 
 
-def _check_inbox(site: Site, offered: OfferedNewsletters, chosen: Sequence[Newsletter]) -> bytes:
+def _shown(signup: SignupForm, offered: OfferedNewsletters) -> dict[str, str]:
+    """Return, as evidence, which form showed the words, and which newsletters it offered."""
+    form = signup.agreed.form
+    if form is None:
+        return {}
+    slugs = {newsletter.id: newsletter.slug for newsletter in offered.newsletters.values()}
+    return {
+        "form_kind": SHOWN_BY[form.kind],
+        "form_language": form.language,
+        "form_offered": ", ".join(slugs[number] for number in form.newsletters if number in slugs),
+    }
+
+
+def _check_inbox(site: Site, offered: OfferedNewsletters, chosen: Sequence[Newsletter], tag: str) -> bytes:
     """Return the page, which is the same for everybody: it is rendered once for each reading of the newsletters."""
-    key = tuple(newsletter.id for newsletter in chosen)
+    key = tuple(newsletter.id for newsletter in chosen), tag
     if key not in offered.answers:
+        path = f"/n/{chosen[0].slug}" if len(chosen) == 1 else "/"
         page = site.page(
             "check_inbox",
+            tag=tag,
             newsletter=chosen[0],
             newsletters=chosen,
             sender=chosen[0].sender,
-            confirm_within=CONFIRM_WITHIN,
+            confirm_hours=LINK_HOURS,
+            again=signup_pages.address(path, tag),
             outbox=site.shows_outbox,
         )
         offered.answers[key] = bytes(page.body)
     return offered.answers[key]
 
 
-def _invalid(request: Request, form: FormData, site: Site, errors: dict[str, str]) -> Response:
+def _invalid(
+    request: Request, form: FormData, site: Site, names: OfferedNames, errors: Mapping[str, Translatable | str]
+) -> Response:
     """Answer 422 with the form, the entered values and the errors; to a program with the errors alone."""
-    if wants_json(request):
-        return JSONResponse({"errors": errors}, 422)
-    chosen = site.offered.get().newsletters.get(first_value(form, "newsletters"))
-    if chosen is None:
-        return site.page(
-            "refused",
-            status=422,
-            title="The form is incomplete",
-            explanation=" ".join(errors.values()),
-            remedy="Please open the newsletter's page and sign up there.",
-        )
-    with site.database.reading() as session:
-        values = {name: first_value(form, name)[:300] for name in ("email", "name")}
-        return _page(site, session, chosen, status=422, values=values, errors=errors)
-
-
-def _page(site: Site, session: Session, newsletter: Newsletter, *, status: int = 200, **filled: Any) -> HTMLResponse:
-    wording = site.offered.get().current(newsletter)
-    return site.page(
-        "signup",
-        status=status,
-        newsletter=newsletter,
-        wording=wording,
-        form=wording.form_exhibit,
-        confirm_within=CONFIRM_WITHIN,
-        schedule=digests.schedule(session, newsletter.id),
-        latest=latest(session, newsletter),
-        **{"values": {"email": "", "name": ""}, "errors": {}, **filled},
+    offered = site.offered.get(names)
+    chosen = [offered.newsletters[slug] for slug in names.slugs if slug in offered.newsletters]
+    tag = language_in(form, names, offered) or negotiation.language_of(
+        request, negotiation.offered_in_any(chosen or offered.newsletters.values())
     )
+    if wants_json(request):
+        return JSONResponse({"errors": _told(errors, tag)}, 422, {"Content-Language": language(tag).tag})
+    email, name = (first_value(form, field)[:MAX_SHOWN_CHARACTERS] for field in ("email", "name"))
+    entered = Entered(email, name, names.slugs)
+    if (posted := offered.form(names.form)) and len(posted.newsletters) > 1:
+        shown = signup_pages.form_of_several(offered, tag)
+        tag = shown.wording.language if shown else tag
+        return signup_pages.several(site, tag, entered=entered._replace(errors=_told(errors, tag)), status=422)
+    if chosen:
+        shown = offered.current(chosen[0], tag)
+        tag = shown.wording.language if shown else tag
+        with site.database.reading() as session:
+            entered = entered._replace(errors=_told(errors, tag))
+            return signup_pages.one(site, session, chosen[0], tag, entered=entered, status=422)
+    return site.page(
+        "refused",
+        tag=tag,
+        status=422,
+        title=language(tag).text(translatable("The form is incomplete")),
+        explanation=" ".join(_told(errors, tag).values()),
+        remedy=language(tag).text(translatable("Please open the newsletter's page and sign up there.")),
+    )
+
+
+def _told(errors: Mapping[str, Translatable | str], tag: str) -> dict[str, str]:
+    return {field: language(tag).text(error) for field, error in errors.items()}

@@ -1,14 +1,16 @@
 """Check a posted sign-up form. Errors concern only what the visitor can see, never whether an address is known."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from newsletter import addresses, zones
 from newsletter.addresses import Address
+from newsletter.consent.forms import Form
 from newsletter.consent.wordings import Wording
 from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.languages import tags
+from newsletter.languages.translatable import Translatable, translatable
 from newsletter.newsletters import Newsletter
 from newsletter.web.form_data import FormData, first_value, is_checked
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
@@ -17,8 +19,21 @@ SPACES = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")  # no-brea
 # Controls, line separators, bidirectional overrides, surrogates.
 FORBIDDEN_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 MAX_NAME_CHARACTERS = 200
+MAX_ID_DIGITS = 18
+
+UNKNOWN_FORM = translatable(
+    "This form is out of date. Please open the sign-up page again, and send the form from there."
+)
 
 T = TypeVar("T")
+
+
+class Agreed(NamedTuple):
+    """What the visitor agreed to: the words, and the form that showed them."""
+
+    wording: Wording
+    exhibit: str
+    form: Form | None  # None: published by a release before, which kept no forms
 
 
 class SignupForm(NamedTuple):
@@ -26,52 +41,76 @@ class SignupForm(NamedTuple):
 
     address: Address
     newsletters: list[Newsletter]
-    wording: Wording
+    agreed: Agreed
     name: str
-    language: str
+    entered_language: str
     timezone: str
+    language: str  # of the person's letters and pages
 
 
 class InvalidForm(Refused):
-    """Please correct the form."""
+    """A form with wrong fields."""
 
-    def __init__(self, errors: dict[str, str]) -> None:
+    default = translatable("Please correct the form.")
+
+    def __init__(self, errors: Mapping[str, Translatable | str]) -> None:
         super().__init__()
         self.errors = errors
 
 
 def named_in(form: FormData) -> OfferedNames:
-    """Return the newsletters and the wording that a form names, whether or not they exist."""
+    """Return the newsletters, the wording and the form that a request names, whether or not they exist."""
     slugs = [slug for value in form.get("newsletters", ()) for slug in value.split(",")]
-    wording = first_value(form, "wording")
-    is_number = wording.isascii() and wording.isdigit() and len(wording) < 19
-    return OfferedNames(tuple(dict.fromkeys(slugs)), int(wording) if is_number else None)
+    return OfferedNames(
+        tuple(dict.fromkeys(filter(None, slugs))),
+        _number(first_value(form, "wording")),
+        _number(first_value(form, "form")),
+    )
+
+
+def _number(value: str) -> int | None:
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= MAX_ID_DIGITS else None
+
+
+def language_in(form: FormData, names: OfferedNames, offered: OfferedNewsletters) -> str | None:
+    """Return the person's language: the posted one if a chosen newsletter offers it, else that of the wording.
+
+    None if the form names no known wording.
+    """
+    chosen = [offered.newsletters[slug] for slug in names.slugs if slug in offered.newsletters]
+    available = [tag for each in chosen for tag in (*each.languages, *offered.languages(each))]
+    posted = first_value(form, "language")
+    if tags.TAG.fullmatch(posted) and (found := tags.lookup([posted], available)):
+        return found
+    published = offered.form(names.form)
+    wording = offered.wording(published.wording_id if published else names.wording)
+    return wording.shown_language if wording else None
 
 
 def parse_signup_form(form: FormData, names: OfferedNames, offered: OfferedNewsletters) -> SignupForm:
     """Return the sign-up in a form. Raises InvalidForm with a message for every wrong field, not only the first."""
-    errors: dict[str, str] = {}
+    errors: dict[str, Translatable | str] = {}
 
     def checked(check: Callable[[], T]) -> T | None:
         try:
             return check()
         except Malformed as error:
-            errors[error.field] = str(error)
+            errors[error.field] = error.told
             return None
 
     values = (
         checked(lambda: _address(offered, first_value(form, "email"))),
         checked(lambda: _newsletters(offered, names)),
-        checked(lambda: _wording(offered, names, first_value(form, "form"))),
+        checked(lambda: _agreed(offered, names, form)),
         checked(lambda: _name(first_value(form, "name"))),
         checked(lambda: _language(first_value(form, "language"))),
         checked(lambda: _zone(first_value(form, "timezone"))),
     )
     if not is_checked(form, "consent"):
-        errors["consent"] = "Tick the box if you agree. Without your consent we may not write to you."
+        errors["consent"] = translatable("Tick the box if you agree. Without your consent we may not write to you.")
     if errors:
         raise InvalidForm(errors)
-    return SignupForm(*values)  # type: ignore[arg-type]  # without errors, none of them is None
+    return SignupForm(*values, language_in(form, names, offered))  # type: ignore[arg-type]  # without errors, none is None
 
 
 def _address(offered: OfferedNewsletters, value: str) -> Address:
@@ -83,31 +122,61 @@ def _address(offered: OfferedNewsletters, value: str) -> Address:
     foreign = "".join(dict.fromkeys(character for character in local if not character.isascii()))
     raise Malformed(
         "email",
-        f"We cannot send to an address with “{foreign}” before the @-sign. Enter another address of yours, "
-        "with plain letters from a to z and digits there.",
+        translatable(
+            "We cannot send to an address with “%(characters)s” before the @-sign. Enter another address of yours, "
+            "with plain letters from a to z and digits there.",
+            characters=foreign,
+        ),
     )
 
 
 def _newsletters(offered: OfferedNewsletters, names: OfferedNames) -> list[Newsletter]:
     if not names.slugs:
-        raise Malformed("newsletters", "Choose a newsletter.")
+        raise Malformed("newsletters", translatable("Choose a newsletter."))
     try:
         return [offered.newsletter(slug) for slug in names.slugs]
     except NotFound as error:
-        raise Malformed("newsletters", str(error)) from None
+        raise Malformed("newsletters", error.told) from None
 
 
-def _wording(offered: OfferedNewsletters, names: OfferedNames, form: str) -> Wording:
-    """Return the wording that the visitor agreed to. It must name these newsletters, and the form that showed it."""
+def _agreed(offered: OfferedNewsletters, names: OfferedNames, form: FormData) -> Agreed:
+    """Return what the visitor agreed to. It must name these newsletters, and the form that showed it.
+
+    A form is named by its id. Forms of the release before are named by the SHA-256 of their exhibit.
+    """
+    if names.form is None:
+        agreed = _named_by_exhibit(offered, names, first_value(form, "form"))
+    else:
+        agreed = _named_by_id(offered, names.form, first_value(form, "wording"))
+    can_be_chosen = agreed.wording.newsletters or [agreed.wording.newsletter_id]
+    chosen = {offered.newsletters[slug].id for slug in names.slugs if slug in offered.newsletters}
+    if not chosen <= set(can_be_chosen):
+        raise Malformed(
+            "wording",
+            translatable(
+                "These words of consent are about another newsletter. Please sign up on that newsletter's page."
+            ),
+        )
+    return agreed
+
+
+def _named_by_id(offered: OfferedNewsletters, number: int, wording_number: str) -> Agreed:
+    form = offered.form(number)
+    wording = offered.wording(form.wording_id) if form else None
+    if form is None or wording is None:
+        raise Malformed("form", UNKNOWN_FORM)
+    if wording_number not in ("", str(wording.id)):
+        raise Malformed("wording", UNKNOWN_FORM)
+    return Agreed(wording, form.exhibit, form)
+
+
+def _named_by_exhibit(offered: OfferedNewsletters, names: OfferedNames, exhibit: str) -> Agreed:
     wording = offered.wording(names.wording)
     if wording is None:
-        raise Malformed("wording", "Send the number of the consent wording that the sign-up page shows.")
-    chosen = [offered.newsletters[slug].id for slug in names.slugs if slug in offered.newsletters]
-    if chosen != [wording.newsletter_id]:
-        raise Malformed("wording", "This consent wording is for another newsletter. Sign up to each one separately.")
-    if form != wording.form_exhibit:
-        raise Malformed("form", "Send the id of the form that the sign-up page shows.")
-    return wording
+        raise Malformed("wording", UNKNOWN_FORM)
+    if exhibit != wording.form_exhibit:
+        raise Malformed("form", UNKNOWN_FORM)
+    return Agreed(wording, exhibit, offered.hosted_form(wording))
 
 
 def _name(value: str) -> str:
@@ -117,15 +186,17 @@ def _name(value: str) -> str:
     """
     value = SPACES.sub(" ", value).strip()
     if len(value) > MAX_NAME_CHARACTERS:
-        raise Malformed("name", f"Enter a name of at most {MAX_NAME_CHARACTERS} characters.")
+        raise Malformed(
+            "name", translatable("Enter a name of at most %(limit)s characters.", limit=MAX_NAME_CHARACTERS)
+        )
     if FORBIDDEN_IN_NAMES.search(value) or "=?" in value:
-        raise Malformed("name", "Enter the name as plain text on one line.")
+        raise Malformed("name", translatable("Enter the name as plain text on one line."))
     return value
 
 
 def _language(value: str) -> str:
     if value and not tags.TAG.fullmatch(value):
-        raise Malformed("language", "Enter a language code such as en, de or pt-BR.")
+        raise Malformed("language", translatable("Enter a language code such as en, de or pt-BR."))
     return value
 
 

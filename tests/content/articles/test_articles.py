@@ -127,3 +127,13 @@ def test_articles_are_counted(begin):
         ids = [feed.id, empty.id]
         assert articles.counts(session, ids) == {feed.id: 3, empty.id: 0}
         assert articles.counts(session, ids, since=LATER) == {feed.id: 1, empty.id: 0}
+
+
+def test_whether_the_whole_text_is_known_follows_the_feed_and_is_no_edit(begin):
+    with begin() as session:
+        feed = a_feed(session, a_newsletter(session))
+        publish(session, feed, "bus")
+        article = session.scalars(select(Article)).one()
+        article.has_whole_text = None  # as the release before stored it
+        publish(session, feed, "bus", has_whole_text=True, now=NOON + timedelta(hours=1))
+        assert (article.has_whole_text, article.edited_at) == (True, None)

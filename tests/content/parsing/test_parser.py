@@ -64,6 +64,7 @@ def test_atom_is_parsed():
         url="http://news.example/blog/one",
         title="How to use <div>",
         summary="Short",
+        has_whole_text=True,
         html='<p>Long <a href="http://news.example/blog/two">text</a>\n        </p>',
         author="Ann",
         published_at=datetime(2026, 3, 14, 12, tzinfo=UTC),
@@ -128,6 +129,7 @@ def test_json_feed_is_parsed():
             title="One & two",
             summary="1 < 2",
             html="<p>First <strong>words</strong></p>",
+            has_whole_text=True,
             author="Ann",
             published_at=datetime(2026, 3, 14, 11, tzinfo=UTC),
             pictures=(LeadPicture(url="http://news.example/one.jpg"),),
@@ -139,6 +141,7 @@ def test_json_feed_is_parsed():
             title="1 < 2",
             summary="",
             html="1 &lt; 2",
+            has_whole_text=True,
             categories=("a", "b"),
         ),
         FeedEntry(identity="c", url=None, title="Old", summary="", html="", author="Bob", has_own_link=False),
@@ -197,8 +200,10 @@ def test_an_id_that_is_no_url_is_not_used_as_a_link():
 def test_an_entry_without_a_title_gets_its_first_words_or_its_link():
     words = "Good morning to all of you who have waited for the first bus in the rain, and did not give up"
     entry = item(f"<link>/a</link><description>{words}</description>")
-    assert entry.title == "Good morning to all of you who have waited for the first bus in the rain, and…"
-    assert entry.summary == "did not give up"
+    assert (entry.title, entry.summary) == (words, "")
+    entry = item(f"<link>/a</link><description>{words}, although it came so late that day</description>")
+    assert entry.title == "Good morning to all of you who have waited for the first bus…"
+    assert entry.summary == "… in the rain, and did not give up, although it came so late that day"
     assert item("<link>http://news.example/a/</link>").title == "news.example/a"
 
 
@@ -212,7 +217,7 @@ def test_an_entry_without_a_title_gets_its_first_words_or_its_link():
             "The bus is late, and the tram and the boat.",
             "Why ",
         ),
-        ("雨" * 90, "雨" * 79 + "…", "雨" * 11),
+        ("雨" * 90, "雨" * 27 + "…", "… " + "雨" * 63),
     ],
 )
 def test_a_title_made_from_the_text_is_not_repeated_in_the_summary(text, title, summary):

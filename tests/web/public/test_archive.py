@@ -53,7 +53,7 @@ def test_no_link_of_an_issue_changes_anything_when_it_is_fetched(sent):
     (_, issue) = sent.letters(to=ANA)
     before = sent.rows()
     links = sent.links(issue)
-    assert {link.split("/")[1] for link in links} >= {"u", "preferences", "archive", "n"}
+    assert {link.split("/")[1] for link in links} >= {"u", "preferences", "archive"}
     for link in links * 3:
         assert sent.browser.get(link).status_code == 200
         assert sent.browser.head(link).status_code == 200
@@ -86,18 +86,15 @@ def test_the_archive_shows_the_issue_without_personal_data(sent):
     assert "About bridge" in sent.browser.get("/n/morning").text, "the newest headlines are beside the form"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_unknown_issues_and_pictures_are_not_found(sent):
+    for path in (
         "/archive/morning/2",
         "/archive/evening",
         "/archive/morning/one",
-        "/archive/morning/99999999999999999999",
+        f"/archive/morning/{'9' * 20}",
         "/pictures/0",
-    ],
-)
-def test_unknown_issues_and_pictures_are_not_found(sent, path):
-    assert sent.browser.get(path).status_code == 404
+    ):
+        assert sent.browser.get(path).status_code == 404, path
 
 
 def test_pictures_are_served_from_our_own_host(sent):

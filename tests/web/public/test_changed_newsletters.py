@@ -11,7 +11,7 @@ ANA, EVE = "ana@example.org", "eve@example.org"
 def change(service, **changes: str) -> None:
     with service.site.database.writing() as session:
         newsletter = newsletters.named(session, "morning")
-        pages, by = templating.environment(), {"actor": "tests", "now": service.clock()}
+        pages, by = templating.environment, {"actor": "tests", "now": service.clock()}
         wording_publication.change_newsletter(session, pages, newsletter, **changes, **by)
 
 

@@ -6,7 +6,7 @@ from newsletter.consent import wording_publication
 from newsletter.consent.wordings import Wording
 from newsletter.web.public.offered_newsletters import (
     MAX_AGE,
-    MAX_OLDER_WORDINGS,
+    MAX_OLDER,
     MIN_AGE,
     OfferedNames,
     OfferedNewslettersCache,
@@ -62,7 +62,7 @@ def publish(service, text: str) -> int:
     with service.site.database.writing() as session:
         return wording_publication.publish(
             session,
-            templating.environment(),
+            templating.environment,
             newsletters.named(session, "morning"),
             text=text,
             actor="tests",
@@ -80,7 +80,7 @@ def test_only_current_wordings_are_read_and_an_older_one_when_a_form_names_it(se
     assert cache.fresh(OfferedNames(("morning",), second)) is None
     offered = cache.get(OfferedNames(("morning",), second))
     assert offered.wording(second).text == "Second."
-    assert offered.current(offered.newsletter("morning")).text == "Third."
+    assert offered.current(offered.newsletter("morning"), "en").wording.text == "Third."
     assert cache.fresh(OfferedNames(("morning",), second)) is offered
     assert offered.wording(first) is None
     clock.now += MAX_AGE
@@ -103,11 +103,11 @@ def test_unknown_wordings_stay_unknown(service, cache, clock):
 
 @pytest.mark.slow
 def test_older_wordings_fill_no_memory(service, cache, clock):
-    older = [publish(service, f"Wording {number}.") for number in range(MAX_OLDER_WORDINGS + 5)]
+    older = [publish(service, f"Wording {number}.") for number in range(MAX_OLDER + 5)]
     newest = publish(service, "Newest.")
     clock.now += MAX_AGE
     for number in older:
         assert cache.get(OfferedNames(("morning",), number)).wording(number)
     offered = cache.get()
     assert set(offered.current_wordings) == {newest}
-    assert len(offered.older_wordings) == MAX_OLDER_WORDINGS
+    assert len(offered.older_wordings) == MAX_OLDER

@@ -68,14 +68,14 @@ def test_the_confirm_page_shows_how_often_the_newsletter_comes(service):
 
 
 def test_the_confirm_page_shows_no_schedule_if_there_is_none(service):
-    assert "How often" not in text_of(confirm_page(service))
+    assert "Every" not in text_of(confirm_page(service))
 
 
 def test_pages_contain_the_exhibits_byte_for_byte_and_the_schedule_outside_of_them(service):
     before = exhibits(service)
     add_digest(service, "0 7 * * *")
     with service.site.database.writing() as session:
-        wording_publication.publish_current(session, templating.environment(), actor="tests", now=service.clock())
+        wording_publication.publish_current(session, templating.environment, actor="tests", now=service.clock())
     form, confirm = exhibits(service)
     assert (form, confirm) == before, "a new schedule makes no new version of what is agreed to"
     page = confirm_page(service)

@@ -96,42 +96,40 @@ def test_a_sign_up_is_answered_503_while_the_database_is_away(restartable_postgr
         assert len(service.rows()["signups"]) == 1
 
 
-@pytest.mark.parametrize(
-    "email",
-    ["", "ana", "ana@", "ana@example", "a b@example.org", "Ana <ana@example.org>", "ana@[127.0.0.1]", "a@b@c.org"],
-)
-def test_a_malformed_address_is_refused_and_nothing_is_stored(service, email):
-    answer = service.browser.post("/subscribe", json={**service.form(), "newsletters": ["morning"], "email": email})
-    assert answer.status_code == 422
-    assert answer.json()["errors"].keys() == {"email"}
+def test_a_malformed_address_is_refused_and_nothing_is_stored(service):
+    body = {**service.form(), "newsletters": ["morning"]}
+    for email in ("", "ana", "ana@", "ana@example", "a b@example.org", f"Ana <{GOOD}>", "ana@[127.0.0.1]", "a@b@c.org"):
+        answer = service.browser.post("/subscribe", json={**body, "email": email})
+        assert answer.status_code == 422, email
+        assert answer.json()["errors"].keys() == {"email"}, email
     assert untouched(service)
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("consent", None),
-        ("consent", "false"),
-        ("consent", False),
-        ("newsletters", ["evening"]),
-        ("newsletters", []),
-        ("wording", 999),
-        ("wording", "one"),
-        ("form", "0" * 64),
-        ("name", "Ana\nBcc: x@example.org"),
-        ("name", "Ana\x00"),
-        ("name", "=?utf-8?q?Ana?="),
-        ("name", "a" * 201),
-        ("language", "klingon language"),
-        ("timezone", "Mars/Olympus"),
-        ("email", {"address": GOOD}),
-    ],
-)
-def test_an_invalid_field_is_named_and_nothing_is_stored(service, field, value):
-    body = {**service.form(), "newsletters": ["morning"], "email": GOOD, field: value}
-    answer = service.browser.post("/subscribe", json=body)
-    assert 400 <= answer.status_code < 500
-    assert field in answer.json()["errors"]
+INVALID = [
+    ("consent", None),
+    ("consent", "false"),
+    ("consent", False),
+    ("newsletters", ["evening"]),
+    ("newsletters", []),
+    ("wording", 999),
+    ("wording", "one"),
+    ("form", "0" * 64),
+    ("name", "Ana\nBcc: x@example.org"),
+    ("name", "Ana\x00"),
+    ("name", "=?utf-8?q?Ana?="),
+    ("name", "a" * 201),
+    ("language", "klingon language"),
+    ("timezone", "Mars/Olympus"),
+    ("email", {"address": GOOD}),
+]
+
+
+def test_an_invalid_field_is_named_and_nothing_is_stored(service):
+    valid = {**service.form(), "newsletters": ["morning"], "email": GOOD}
+    for field, value in INVALID:
+        answer = service.browser.post("/subscribe", json={**valid, field: value})
+        assert 400 <= answer.status_code < 500, (field, value)
+        assert field in answer.json()["errors"], (field, value)
     assert untouched(service)
 
 
@@ -193,7 +191,7 @@ def test_a_form_opened_before_a_new_wording_was_published_is_accepted(service):
         newsletter = newsletters.named(session, "morning")
         wording_publication.publish(
             session,
-            templating.environment(),
+            templating.environment,
             newsletter,
             text="Other words, same meaning.",
             actor="tests",
@@ -233,7 +231,6 @@ def test_a_sign_up_that_fails_does_not_delay_the_next(service):
         ]
 
 
-def test_who_opens_the_page_after_a_sign_up_again_is_sent_to_the_inbox(service):
-    answer = service.browser.get("/subscribe")
-    assert answer.status_code == 405
-    assert "look into your inbox" in answer.text
+def test_who_opens_the_page_after_a_sign_up_again_is_led_to_the_form(service):
+    answer = service.browser.get("/subscribe", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")

@@ -22,6 +22,8 @@ LAST_LINES = 3  # of an article, in which a phrase may follow the article's own 
 MAX_LINK_WORDS = 10  # of a line that is one link and no prose
 MAX_LABEL_WORDS = 3
 
+MAX_OMISSION = 10  # characters of what OMISSION finds
+OMISSION = re.compile(r"(?:…|\.\.\.)[\])\s\u00a0]*$")  # how publishing programs mark a text that they cut off
 DECORATION = " |•·*—–-→»›>↓⇒➔➜…∞⇾▶★↩.!?:;,\"'“”„«‹‘’()[]{}_/=\u00a0\u200b\u00ad\ufe0e\ufe0f"
 GOES_ON = "“„«‚‘:,"  # before the name of a book, as in "She wrote: Read the Story"
 BOUNDARY = re.compile(r"[.!?…。！？»”\")\]]\s*|\s(?=[\[(→»])|\s[–—|•]\s")
@@ -37,6 +39,7 @@ WHOLE_LINE = phrases.compiled(
 LINKED_LINE = phrases.compiled(phrases.LINKED, phrases.APPEARED_FIRST, site=".{1,120}")
 BEGINNING = phrases.compiled(phrases.BEGINNINGS)
 LAST_SENTENCE = phrases.compiled(phrases.APPEARED_FIRST, phrases.READ_MORE, phrases.QUOTED_TITLE, phrases.FORUMS)
+READ_ON = phrases.compiled(phrases.READ_MORE, phrases.QUOTED_TITLE, phrases.CONTINUE)
 LINK_TEXT = phrases.compiled(
     phrases.READ_MORE,
     phrases.LINKED,
@@ -62,10 +65,14 @@ class TextLine:
 
 @dataclass(frozen=True)
 class ReadableText:
-    """An article's own words: its HTML, not sanitized, and the lines at its beginning."""
+    """An article's own words: its HTML, not sanitized, and the lines at its beginning.
+
+    `is_cut_off` is True if its end says that there is more to read elsewhere.
+    """
 
     html: str
     lines: tuple[TextLine, ...]
+    is_cut_off: bool = False
 
 
 def without_boilerplate(html: str) -> ReadableText:
@@ -78,7 +85,18 @@ def without_boilerplate(html: str) -> ReadableText:
     for line in list(islice(own, LAST_LINES)):
         while (start := _last_phrase(line)) is not None:
             line.cut_at = start
-    return ReadableText(document.html(), tuple(_text_lines(document.lines)))
+    return ReadableText(document.html(), tuple(_text_lines(document.lines)), _is_cut_off(document.lines))
+
+
+def _is_cut_off(lines: list[HtmlLine]) -> bool:
+    """Return whether the article's own words end with a sign of omission, or are followed by an invitation to more."""
+    for line in reversed(lines):
+        removed = "" if line.cut_at is None else line.text[line.cut_at :]
+        if removed.strip() and READ_ON.fullmatch(_bare(removed)):
+            return True
+        if line.kept.strip():
+            return bool(OMISSION.search(line.kept[-MAX_OMISSION:]))
+    return False
 
 
 def _text_lines(lines: list[HtmlLine]) -> Iterator[TextLine]:

@@ -4,11 +4,15 @@ import re
 from collections.abc import Sequence
 from itertools import chain
 
+from newsletter.content.parsing.texts import reading_length
 from newsletter.content.parsing.texts.boilerplate import TextLine
 from newsletter.content.parsing.texts.shortening import excerpt, first_sentence
 
 MAX_TITLE = 300
-MAX_TITLE_FROM_TEXT = 80
+MAX_SENTENCE = 140  # characters of a first sentence that is the title
+MAX_SENTENCE_WORDS = 25  # of it, or as much of a script without spaces
+MAX_CUT, MAX_CUT_WORDS = 80, 14  # of a title that is the beginning of a longer sentence
+MIN_REPEATED = 80  # characters of a title that is no title, because it is all of the text
 MAX_SUMMARY = 280
 MIN_PROSE = 25  # characters; a shorter prose without a sentence is no better than the links beside it
 MAX_LABEL = 60  # characters of a line such as "See also:" before a list of links
@@ -22,6 +26,7 @@ AFTER_TITLE = re.compile(
 MAX_MARK = 10  # characters of what CUT_OFF finds in a text on one line
 # How publishing programs mark an excerpt that they cut off.
 CUT_OFF = re.compile(r"\s*[\[(](?:\u2026|\.\.\.)[\])]\s*$|\s+(?:\u2026|\.\.\.)\s*$")
+CUT_OFF_TITLE = re.compile(r"(?:…|\.\.\.)[\])]?\s*$")
 NOT_WORDS = re.compile(r"[\W_]+")
 
 
@@ -29,16 +34,26 @@ def title_and_summary(title: str, texts: Sequence[Sequence[TextLine]], *, addres
     """Return the title, and as the summary the first of the texts that says more than the title.
 
     Without a title, the first sentence becomes it and the summary goes on after it. Without a text, the address does.
+    Programs for short notes give them a title that is the note, or as much of it as a title may have: that is none.
     """
     proses = [prose for prose in map(_prose, texts) if prose]
-    if title:
+    if title and not (proses and _is_beginning(title, proses[-1])):
         return excerpt(title, MAX_TITLE), next(filter(None, (_beyond(title, prose) for prose in proses)), "")
     if not proses:
         return excerpt(address, MAX_TITLE), ""
-    first, *others = proses[0]
-    made = first_sentence(first, MAX_TITLE_FROM_TEXT)
+    first, *others = proses[-1] if title else proses[0]
+    limit = min(MAX_SENTENCE, reading_length.beginning(first, MAX_SENTENCE_WORDS))
+    made = first_sentence(first, limit, cut=min(MAX_CUT, reading_length.beginning(first, MAX_CUT_WORDS)))
     rest = first[len(made.removesuffix("…")) :].lstrip(SEPARATORS)
-    return _without_mark(made), _shortened([rest, *others])
+    is_within_sentence = not first.startswith(made)
+    return _without_mark(made), _shortened([f"… {rest}" if is_within_sentence else rest, *others])
+
+
+def _is_beginning(title: str, lines: list[str]) -> bool:
+    """Return whether a title is the text, or its beginning with a mark of omission after it."""
+    known, text = _key(title), _key("".join(lines))
+    is_cut_off = bool(CUT_OFF_TITLE.search(title))
+    return bool(known) and text.startswith(known) and (is_cut_off or (len(title) > MIN_REPEATED and text == known))
 
 
 def _prose(lines: Sequence[TextLine]) -> list[str]:

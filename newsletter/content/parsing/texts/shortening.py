@@ -9,32 +9,38 @@ JOINER = "\u200d"  # joins two emoji to one
 SKIN_TONES = ("\U0001f3fb", "\U0001f3ff")
 
 
-def excerpt(text: str, limit: int, *, least: int | None = None) -> str:
-    """Return at most `limit` characters: whole sentences if these are more than `least`, else whole words and "…".
-
-    `least` is half of the limit by default.
-    """
+def excerpt(text: str, limit: int) -> str:
+    """Return at most `limit` characters: whole sentences if they fill half of the limit, else whole words and "…"."""
     if len(text) <= limit:
         return text
     last = max(sentences.ends(text, limit), default=0)
-    if last > (limit // 2 if least is None else least):
-        return text[:last]
-    words, _, _ = text[:limit].rpartition(" ")
-    # Chinese has no spaces to cut at.
-    kept = words if len(words) > limit // 2 else text[: _between_characters(text, limit - 1)]
-    return kept.rstrip(" ,;:.-\u2013\u2014\u2026") + "…"
+    return text[:last] if last > limit // 2 else _cut_off(text, limit - 1)
 
 
 def excerpt_in_words(text: str, most: int, *, least: int) -> str:
     """Return at most `most` words: whole sentences if these have `least` or more, else whole words and "…"."""
     end = reading_length.beginning(text, most)
-    return text if end == len(text) else excerpt(text, end + 1, least=reading_length.beginning(text, least) - 1)
+    if end == len(text):
+        return text
+    last = max(sentences.ends(text, end), default=0)
+    return text[:last] if last >= reading_length.beginning(text, least) else _cut_off(text, end)
 
 
-def first_sentence(text: str, limit: int) -> str:
-    """Return the first sentence that is no mere exclamation, with what precedes it; shortened if it is too long."""
+def first_sentence(text: str, limit: int, *, cut: int) -> str:
+    """Return the first sentence that is no mere exclamation, with what precedes it.
+
+    Of one that is longer than the limit, the first words, at most `cut` characters, and "…".
+    """
     end = next((end for end in sentences.ends(text, limit) if end >= MIN_SENTENCE), 0)
-    return text[:end] or excerpt(text, limit)
+    return text[:end] or (text if len(text) <= limit else excerpt(text, cut))
+
+
+def _cut_off(text: str, at: int) -> str:
+    """Return the words that end before the position or there, with "…"."""
+    words, _, _ = text[: at + 1].rpartition(" ")
+    # Chinese has no spaces to cut at.
+    kept = words if len(words) > (at + 1) // 2 else text[: _between_characters(text, at)]
+    return kept.rstrip(" ,;:.-\u2013\u2014\u2026") + "…"
 
 
 def _between_characters(text: str, at: int) -> int:

@@ -65,8 +65,8 @@ def store(
     for offer in wanted:
         asked = [newsletters[number] for number in offer.newsletters]
         offered = tuple((each.name, each.language, schedules.get(each.id)) for each in asked)
-        wording = wordings[offer.wording]
-        spoken = language(offer.language or wording[1])
+        wording, tag = wordings[offer.wording]
+        spoken = language(offer.language or tag)
         sheets[offer] = lay_out(templates, spoken, base_url, tuple(asked[0]), offered, wording), spoken
     tagged = [(sheet, spoken.tag) for sheet, spoken in sheets.values()]
     variants = letters.shared_variants(session, LetterKind.CONFIRMATION, tagged, now=now)
@@ -76,9 +76,10 @@ def store(
     }
 
 
-def _wordings(session: Session, ids: set[int]) -> dict[int, tuple[str, str]]:
-    rows = session.execute(select(Wording.id, Wording.text, Wording.language).where(Wording.id.in_(ids)))
-    return {row[0]: (row[1], row[2]) for row in rows}
+def _wordings(session: Session, ids: set[int]) -> dict[int, tuple[tuple[str, str], str]]:
+    """Return the texts with the language that each is in, and the language that it was published for."""
+    rows = session.scalars(select(Wording).where(Wording.id.in_(ids)))
+    return {row.id: ((row.text, row.shown_language), row.language) for row in rows}
 
 
 @lru_cache(maxsize=64)

@@ -134,8 +134,12 @@ def record_requests(
     """Append a ledger entry per newsletter asked about, and set the standings."""
     entries = [entry for each in owed for entry in _entries(each, texts[each.offer], now)]
     ledger.append_all(session, entries, last=dict.fromkeys(new.values(), 0))
-    pairs = {(subscriber_ids[each.signup.address_key], number) for each in owed for number in each.choice.newsletters}
-    subscribers.ask_all(session, pairs, now=now)
+    languages = {
+        (subscriber_ids[each.signup.address_key], number): each.signup.language
+        for each in owed
+        for number in each.choice.newsletters
+    }
+    subscribers.ask_all(session, languages, now=now)
 
 
 def _entries(owed: OwedLetter, text: Text, now: datetime) -> list[Entry]:

@@ -4,8 +4,12 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from newsletter.content.parsing.parser import parse
+from newsletter.content.parsing.texts.excerpts import NOT_WORDS
+from newsletter.content.parsing.texts.sanitizing import plain_text
 from tests.content.parsing.feeds import HERE, atom_entry, described, json_entry, rss_entry
 
 
@@ -42,6 +46,33 @@ def test_an_item_of_text_alone_has_its_first_sentence_as_title():
     assert (entry.title, entry.summary) == ("New pictures", "They show the bridge.")
 
 
+def test_a_title_that_is_the_beginning_of_the_text_is_none():
+    note = "The bridge opens at noon. It is the longest of all in the country, and the oldest that still carries trams."
+    for title in (note, f"{note[:50]}…", f"{note[:50]}...", f"{note[:12]} […]"):
+        entry = json_entry({"title": title, "content_text": note})
+        assert (entry.title, entry.summary) == ("The bridge opens at noon.", note[26:])
+    for title in ("The bridge opens", "The bridge opens at noon.", "And then…"):
+        assert json_entry({"title": title, "content_text": note}).title == title
+
+
+WORDS = st.text("abcÄ雨", min_size=2, max_size=9)
+NOTES = st.lists(
+    st.tuples(st.lists(WORDS, min_size=1, max_size=30).map(" ".join), st.sampled_from([". ", "! ", "? ", "。", " "])),
+    min_size=1,
+    max_size=4,
+).map(lambda parts: "".join(f"{text.capitalize()}{mark}" for text, mark in parts).strip())
+
+
+@given(NOTES)
+def test_the_headline_and_the_excerpt_of_a_note_are_its_beginning(note):
+    entry = json_entry({"content_text": note})
+    shown = NOT_WORDS.sub("", entry.title + entry.summary)
+    assert NOT_WORDS.sub("", note).startswith(shown)
+    assert entry.title
+    assert entry.summary or shown == NOT_WORDS.sub("", note), "nothing of the note is lost between the two"
+    assert len(entry.title) <= 141
+
+
 def test_the_title_of_a_picture_alone_is_its_address():
     assert described('<img src="/a.jpg">', title="").title == "news.example/1"
 
@@ -76,6 +107,30 @@ def test_a_text_is_read_by_its_declared_type():
     binary = '<content type="application/pdf">JVBERi0xLjQgbm90IGEgdGV4dCBidXQgYSBkb2N1bWVudA==</content>'
     assert atom_entry(f"<title>T</title><summary>Short.</summary>{binary}").html == "Short."
     assert atom_entry(f"<title>T</title>{binary}").html == ""
+
+
+WHOLE = f"<p>{'The whole story of the bridge is long. ' * 9}</p>"
+
+
+def test_the_whole_text_is_known_where_feeds_give_it_and_nothing_says_that_it_goes_on():
+    def of_rss(content: str, summary: str = "The story of the bridge.") -> bool:
+        texts = f"<description><![CDATA[{summary}]]></description>"
+        if content:
+            texts += f"<content:encoded><![CDATA[{content}]]></content:encoded>"
+        return rss_entry(f"<title>T</title>{texts}").has_whole_text
+
+    assert of_rss(WHOLE)
+    assert of_rss(f"{WHOLE}<p>The post <a href='/1'>T</a> appeared first on <a href='/'>News</a>.</p>")
+    assert not of_rss("", summary=WHOLE), "a description may be an extract"
+    assert not of_rss(WHOLE, summary=WHOLE)
+    assert not of_rss("The whole story.", summary=WHOLE)
+    for end in (" […]", "…", "...", "<p><a href='/1'>Read more</a></p>", " <a href='/1'>Continue reading “T”</a>"):
+        assert not of_rss(WHOLE.replace("</p>", "") + end), end
+    assert atom_entry(f'<title>T</title><content type="html"><![CDATA[{WHOLE}]]></content>').has_whole_text
+    assert not atom_entry(f'<title>T</title><summary type="html"><![CDATA[{WHOLE}]]></summary>').has_whole_text
+    assert json_entry({"title": "T", "content_html": WHOLE}).has_whole_text
+    assert json_entry({"title": "T", "content_text": plain_text(WHOLE), "summary": "A bridge."}).has_whole_text
+    assert not json_entry({"title": "T", "summary": plain_text(WHOLE)}).has_whole_text
 
 
 def page_and_language(body: str) -> tuple[str | None, str]:

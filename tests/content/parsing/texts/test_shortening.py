@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.content.parsing.texts import sentences
+from newsletter.content.parsing.texts import reading_length, sentences
 from newsletter.content.parsing.texts.sanitizing import one_line
-from newsletter.content.parsing.texts.shortening import excerpt, first_sentence
+from newsletter.content.parsing.texts.shortening import excerpt, excerpt_in_words, first_sentence
 
 texts = st.text(st.sampled_from("abÄ ,.…!?漢。é\u0301👍🏽\u200dम।\u061f()\"'") | st.characters(), max_size=80).map(
     one_line
@@ -98,11 +98,29 @@ def test_an_emoji_and_an_accented_letter_stay_whole():
 
 
 def test_the_first_sentence_is_more_than_an_exclamation():
-    assert first_sentence("Oh. The bridge opens. Nobody signed.", 80) == "Oh. The bridge opens."
-    assert first_sentence("Only a note, without a title. It says more.", 80) == "Only a note, without a title."
-    assert (
-        first_sentence("A sentence that is longer than the limit allows it to be.", 30) == "A sentence that is longer…"
-    )
+    assert first_sentence("Oh. The bridge opens. Nobody signed.", 80, cut=60) == "Oh. The bridge opens."
+    assert first_sentence("Only a note, without a title. It says more.", 80, cut=60) == "Only a note, without a title."
+    long = "A sentence that is longer than the limit allows it to be."
+    assert first_sentence(long, 50, cut=30) == "A sentence that is longer…"
+    assert first_sentence(long, 60, cut=30) == long
+    assert first_sentence(long[:-1], 60, cut=30) == long[:-1], "a note may do without a full stop"
+
+
+@given(texts, st.integers(2, 40))
+def test_an_excerpt_in_words_is_a_prefix_within_the_limit(text, most):
+    short = excerpt_in_words(text, most, least=most // 2 + 1)
+    assert text.startswith(short) or (short.endswith("…") and text.startswith(short[:-1]))
+    assert reading_length.words(short.removesuffix("…")) <= most
+    assert short == text or reading_length.words(text) > most
+
+
+def test_an_excerpt_has_as_many_words_where_a_script_writes_no_spaces():
+    assert excerpt_in_words("It rains. " * 30, 35, least=20) == ("It rains. " * 17).strip()
+    assert excerpt_in_words("word " * 50, 35, least=20) == ("word " * 35).strip() + "…"
+    assert len(excerpt_in_words("雨が降っている" * 30, 35, least=20)) == 71
+    assert excerpt_in_words("雨が降っている。" * 30, 35, least=20) == "雨が降っている。" * 8
+    assert 150 < len(excerpt_in_words("ฝนกำลังตก" * 60, 35, least=20)) < 180
+    assert len(excerpt_in_words("x" * 60 + " y" * 60, 35, least=20).split()) == 33, "long words take longer to read"
 
 
 def test_an_excerpt_ends_with_a_whole_sentence_if_it_fills_half_the_limit():

@@ -1,0 +1,77 @@
+"""What `newsletter newsletters` tells about a change: its fields, the words that followed, and what is still to do."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from newsletter.consent.wording_publication import NewsletterChange
+from newsletter.newsletters import Newsletter
+
+ABOUT_LANGUAGES = ("language", "other_languages")  # fields after which words may be missing
+
+
+def as_json(
+    newsletter: Newsletter, change: NewsletterChange, given: Iterable[str], missing: Sequence[str]
+) -> dict[str, Any]:
+    """Return what a change has done, for programs."""
+    own = {each.language: each.version for each in change.published if each.newsletters is None}
+    return {
+        "slug": newsletter.slug,
+        **{field: getattr(newsletter, field) for field in given},
+        "changed": sorted(change.former),
+        "wording_version": own.get(newsletter.language),
+        "wording_versions": own,
+        "still_named_by_wording": list(
+            dict.fromkeys(field for named in change.still_named.values() for field in named)
+        ),
+        "languages_without_words": list(missing),
+    }
+
+
+def lines(
+    newsletter: Newsletter, change: NewsletterChange, given: Iterable[str], missing: Sequence[str]
+) -> Iterator[str]:
+    """Yield what an operator should know after a change, a line for each fact."""
+    given = list(given)
+    if not change.former:
+        yield f"“{newsletter.slug}” is like that already."
+    for field, old in change.former.items():
+        yield f"{field.replace('_', '-')}: {_told(getattr(newsletter, field))} (before: {_told(old)})"
+    if "return_path_domain" in given:
+        yield f"Bounces go to {_bounces_to(newsletter)}."
+    if "sender" in change.former and newsletter.reply_to == change.former["sender"] and "reply_to" not in given:
+        yield f"Replies still go to {newsletter.reply_to}. To change that, too: --reply-to"
+    for each in change.published:
+        about = "consent wording" if each.newsletters is None else "wording of the form of several newsletters"
+        language = "" if each.language == newsletter.language else f" ({each.language})"
+        yield f"Version {each.version} of the {about}{language} is published with it."
+    for language, fields in change.still_named.items():
+        yield from (_still_named(newsletter, language, str(change.former[field])) for field in fields)
+    if any(field in change.former for field in ABOUT_LANGUAGES):
+        yield from missing_lines(newsletter, missing)
+
+
+def missing_lines(newsletter: Newsletter, missing: Iterable[str]) -> Iterator[str]:
+    """Yield a line for each language in which a newsletter takes no sign-ups."""
+    for tag in missing:
+        yield (
+            f"It takes no sign-ups in “{tag}” until you publish words of consent in it. Read the proposal, and publish "
+            f"it or your own: newsletter newsletters words {newsletter.slug} --language {tag}"
+        )
+
+
+def _still_named(newsletter: Newsletter, language: str, former: str) -> str:
+    option = "" if language == newsletter.language else f" --language {language}"
+    return (
+        f"The consent wording is your own, and still names “{former}”. Publish a new one: "
+        f"newsletter newsletters wording {newsletter.slug} TEXT{option}"
+    )
+
+
+def _bounces_to(newsletter: Newsletter) -> str:
+    if domain := newsletter.return_path_domain:
+        return f"an address at {domain} for each letter; its MX must be your mail server"
+    return newsletter.sender
+
+
+def _told(value: Any) -> str:
+    return (", ".join(value) if isinstance(value, list) else value) or "none"

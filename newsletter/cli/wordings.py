@@ -1,0 +1,99 @@
+"""newsletter newsletters wording and words: publish words of consent in a language, and read what is proposed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from newsletter import audit_log, clock, newsletters, templating
+from newsletter.cli import console, newsletter_changes
+from newsletter.consent import proposed_words, wording_publication
+from newsletter.consent.proposed_words import Information
+from newsletter.errors import Malformed, NotFound, Refused
+
+Slug = Annotated[str, typer.Argument(help="The newsletter's slug.")]
+Language = Annotated[str | None, typer.Option(help="Language of the words; by default the newsletter's.")]
+InformationFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="What GDPR Art. 13 asks to tell, in the same language, as `words --information` prints it: a term on a "
+        "line, its text on the next ones, an empty line.",
+    ),
+]
+
+
+def publish(
+    slug: Slug,
+    text: Annotated[str | None, typer.Argument(help="The full consent text; by default the proposed one.")] = None,
+    language: Language = None,
+    information: InformationFile = None,
+    as_json: console.Json = False,
+) -> None:
+    """Publish words of consent as a new version. Proofs of earlier consents keep the words that were shown."""
+    with console.database() as database, database.writing() as session:
+        newsletter = newsletters.named(session, slug)
+        tag = newsletters.checked_language(language or newsletter.language)
+        text = text or proposed_words.consent_text([newsletter], tag)
+        if text is None:
+            raise Refused(f"There are no proposed words in “{tag}”. Give your own: newsletters wording {slug} TEXT")
+        new = wording_publication.publish(
+            session,
+            templating.environment,
+            newsletter,
+            text=text,
+            language=tag,
+            information=read_information(information, tag),
+            actor=audit_log.system_user(),
+            now=clock.now(),
+        )
+        told = new.information["language"] if new.information else "en"
+        answer = {"wording": new.id, "version": new.version, "language": tag, "text": new.text}
+        lines = [f"Version {new.version} is published ({tag}):", f"  {new.text}"]
+        if tag not in newsletter.languages:
+            lines.append(
+                f"The newsletter does not offer “{tag}” yet: newsletters change {slug} --other-languages {tag}"
+            )
+        if told != tag:
+            lines.append(f"The information beside it is in “{told}”. To give your own: --information FILE")
+        lines += newsletter_changes.missing_lines(
+            newsletter, wording_publication.missing_languages(session, newsletter)
+        )
+    console.show({**answer, "information_language": told}, as_json=as_json, text="\n".join(lines))
+
+
+def propose(
+    slug: Slug,
+    language: Language = None,
+    information: Annotated[
+        bool, typer.Option("--information", help="Print the information of GDPR Art. 13, to edit.")
+    ] = False,
+    as_json: console.Json = False,
+) -> None:
+    """Print the words that are proposed in a language. Nothing is published: that is yours to do, after reading."""
+    with console.database() as database, database.reading() as session:
+        newsletter = newsletters.named(session, slug)
+        tag = newsletters.checked_language(language or newsletter.language)
+        text = proposed_words.consent_text([newsletter], tag)
+        told = proposed_words.information([newsletter], tag)
+    if text is None:
+        raise NotFound(f"There are no proposed words in “{tag}”. Write your own: newsletters wording {slug} TEXT")
+    paragraphs = ["\n".join(entry) for entry in told["entries"]]
+    answer = {"language": tag, "text": text, "information": told}
+    console.show(answer, as_json=as_json, text="\n\n".join(paragraphs) if information else text)
+
+
+def read_information(file: Path | None, tag: str) -> Information | None:
+    """Return the information in a file: paragraphs, each a term on its first line and then the text."""
+    if file is None:
+        return None
+    try:
+        paragraphs = [part.strip() for part in file.read_text("utf-8").replace("\r\n", "\n").split("\n\n")]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Malformed("information", f"{file} cannot be read as UTF-8 text: {error}") from None
+    entries = [
+        [term.strip(), " ".join(text.split())] for term, _, text in (part.partition("\n") for part in paragraphs)
+    ]
+    entries = [entry for entry in entries if entry != ["", ""]]
+    if not entries or not all(term and text for term, text in entries):
+        raise Malformed("information", "Write each term on a line, its text on the next ones, and then an empty line.")
+    return {"language": tag, "entries": entries, "own": True}

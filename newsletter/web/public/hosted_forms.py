@@ -1,0 +1,29 @@
+"""Sign-up forms on our own pages: each in the language of its wording, whatever that of the page around it."""
+
+from markupsafe import Markup
+
+from newsletter.consent import rendered_forms
+from newsletter.consent.rendered_forms import NOTHING, Entered
+from newsletter.newsletters import Newsletter
+from newsletter.web.public.offered_newsletters import OfferedNewsletters, PublishedForm
+from newsletter.web.site import Site
+
+
+def hosted_form(site: Site, newsletter: Newsletter, tag: str) -> Markup | None:
+    """Return a newsletter's form in the language that suits this one best; None if no words are published."""
+    offered = site.offered.get()
+    published = offered.current(newsletter, tag)
+    return show(site, offered, published) if published else None
+
+
+def show(site: Site, offered: OfferedNewsletters, published: PublishedForm, entered: Entered = NOTHING) -> Markup:
+    """Return a form as HTML, with what a visitor has entered."""
+    by_id = {newsletter.id: newsletter for newsletter in offered.newsletters.values()}
+    return rendered_forms.hosted(
+        site.templates,
+        published.wording,
+        [by_id[number] for number in published.form.newsletters],
+        wording=published.wording.id,
+        form=published.form.id,
+        entered=entered,
+    )

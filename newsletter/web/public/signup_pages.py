@@ -1,0 +1,102 @@
+"""The sign-up pages: a newsletter with its form, and the list of several."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from sqlalchemy.orm import Session
+
+from newsletter.consent.rendered_forms import NOTHING, Entered
+from newsletter.content.digests import digests
+from newsletter.languages import tags
+from newsletter.newsletters import Newsletter
+from newsletter.web import negotiation
+from newsletter.web.guards import route_rules
+from newsletter.web.public import hosted_forms
+from newsletter.web.public.archive import latest
+from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters, PublishedForm
+from newsletter.web.site import CurrentSite, ReadingSession, Site
+
+router = APIRouter()
+
+
+@router.get("/")
+@route_rules(public=True)
+def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
+    """Show the page of the only newsletter, or a list if there are several."""
+    every = list(site.offered.get().newsletters.values())
+    if len(every) == 1:
+        return _negotiated(request, site, session, every[0])
+    tag = negotiation.language_of(request, negotiation.offered_in_any(every))
+    return several(site, tag, negotiated=True)
+
+
+@router.get("/n/{slug}")
+@route_rules(public=True)
+def offer(slug: str, request: Request, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
+    """Show a newsletter's page with the sign-up form."""
+    return _negotiated(request, site, session, site.offered.get(OfferedNames((slug,))).newsletter(slug))
+
+
+@router.get("/subscribe")
+def form_of_an_answer() -> RedirectResponse:
+    """Lead to the forms: a browser that reloads, or has kept, the answer to a form asks for this page."""
+    return RedirectResponse("/", 303)
+
+
+def _negotiated(request: Request, site: Site, session: Session, newsletter: Newsletter) -> HTMLResponse:
+    """Show the page in the visitor's language if there are words in it, or if the visitor's link names the language."""
+    with_words = site.offered.get().languages(newsletter)
+    named = request.query_params.get(negotiation.PARAMETER, "")
+    is_closed = tags.lookup([named], with_words) is None and tags.lookup([named], newsletter.languages) is not None
+    offered = newsletter.languages if is_closed else with_words or newsletter.languages
+    return one(site, session, newsletter, negotiation.language_of(request, offered), negotiated=True)
+
+
+def one(
+    site: Site, session: Session, newsletter: Newsletter, tag: str, *, entered: Entered = NOTHING, **kind: Any
+) -> HTMLResponse:
+    """Return the page of a newsletter, with its form if there are words in the language of the page."""
+    offered = site.offered.get()
+    with_words = offered.languages(newsletter)
+    shown = offered.current(newsletter, tag) if tags.lookup([tag], with_words) else None
+    return site.page(
+        "signup",
+        tag=tag,
+        newsletter=newsletter,
+        hosted_form=hosted_forms.show(site, offered, shown, entered) if shown else None,
+        languages=negotiation.links(f"/n/{newsletter.slug}", with_words, tag),
+        schedule=digests.schedule(session, newsletter.id),
+        latest=latest(session, newsletter),
+        errors=entered.errors,
+        **kind,
+    )
+
+
+def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) -> HTMLResponse:
+    """Return the page that lists the newsletters, with the form of several if one is published."""
+    offered = site.offered.get()
+    every = list(offered.newsletters.values())
+    published = form_of_several(offered, tag)
+    return site.page(
+        "newsletters",
+        tag=tag,
+        publisher=every[0].publisher if every else None,
+        newsletters=every,
+        hosted_form=hosted_forms.show(site, offered, published, entered) if published else None,
+        languages=negotiation.links("/", negotiation.offered_in_any(every), tag),
+        errors=entered.errors,
+        **kind,
+    )
+
+
+def form_of_several(offered: OfferedNewsletters, tag: str) -> PublishedForm | None:
+    """Return the form of several newsletters in this language, else the newest in any."""
+    published = offered.several()
+    found = tags.lookup([tag], list(published)) or next(reversed(published), None)
+    return published[found] if found else None
+
+
+def address(path: str, tag: str) -> str:
+    """Return the path of a sign-up page in a language."""
+    return f"{path}?{negotiation.PARAMETER}={tag}"
