@@ -9,13 +9,18 @@ from sqlalchemy.orm import Session
 from newsletter.consent.rendered_forms import NOTHING, Entered
 from newsletter.content.digests import digests
 from newsletter.languages import tags
+from newsletter.languages.languages import language
+from newsletter.languages.translatable import translatable
 from newsletter.newsletters import Newsletter
 from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
-from newsletter.web.public import hosted_forms
+from newsletter.web.public import hosted_forms, issue_feeds
 from newsletter.web.public.archive import latest
+from newsletter.web.public.found import found
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters, PublishedForm
 from newsletter.web.site import CurrentSite, ReadingSession, Site
+
+ABOUT = translatable("Each newsletter has its own page, where you can see a letter before you subscribe.")
 
 router = APIRouter()
 
@@ -27,8 +32,12 @@ def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLRe
     every = list(site.offered.get().newsletters.values())
     if len(every) == 1:
         return _negotiated(request, site, session, every[0])
-    tag = negotiation.language_of(request, negotiation.offered_in_any(every))
-    return several(site, tag, negotiated=True)
+    languages = negotiation.offered_in_any(every)
+    tag = negotiation.language_of(request, languages)
+    about = found(
+        f"{site.settings.base_url}/", tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)
+    )
+    return several(site, tag, negotiated=True, found=about)
 
 
 @router.get("/n/{slug}")
@@ -50,7 +59,15 @@ def _negotiated(request: Request, site: Site, session: Session, newsletter: News
     named = request.query_params.get(negotiation.PARAMETER, "")
     is_closed = tags.lookup([named], with_words) is None and tags.lookup([named], newsletter.languages) is not None
     offered = newsletter.languages if is_closed else with_words or newsletter.languages
-    return one(site, session, newsletter, negotiation.language_of(request, offered), negotiated=True)
+    tag = negotiation.language_of(request, offered)
+    about = found(
+        f"{site.settings.base_url}/n/{newsletter.slug}",
+        tag=tag,
+        languages=offered,
+        description=newsletter.description or newsletter.name,
+        feeds=issue_feeds.links(site, newsletter),
+    )
+    return one(site, session, newsletter, tag, negotiated=True, found=about)
 
 
 def one(
