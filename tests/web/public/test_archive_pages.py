@@ -10,7 +10,8 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import insert
 
-from newsletter import newsletters
+from newsletter import newsletters, templating
+from newsletter.consent import wording_publication
 from newsletter.content.articles.articles import Article
 from newsletter.content.articles.picture_files import Picture
 from newsletter.content.issues.issues import Issue, IssueStatus
@@ -80,6 +81,11 @@ def test_an_issue_leads_to_the_issues_before_and_after_it(site):
 
 
 def test_visitors_can_sign_up_on_the_archives_pages(site):
+    with site.site.database.writing() as session:
+        newsletter = newsletters.named(session, "morning")
+        words = {"text": "Ja, ich will.", "actor": "tests", "now": LATE}
+        wording_publication.publish(session, templating.environment, newsletter, **words)
+    site.let_the_site_read_newsletters_again()
     for path in ("/archive/morning", "/archive/morning/2"):
         form = drawn(site, path).css_first("form[action='/subscribe']")
         fields = {str(each.attributes.get("name")): each.attributes.get("value") for each in form.css("input")}
