@@ -33,7 +33,11 @@ def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLRe
     if len(every) == 1:
         return _negotiated(request, site, session, every[0])
     languages = negotiation.offered_in_any(every)
-    return several(site, negotiation.language_of(request, languages), negotiated=len(languages) > 1)
+    tag = negotiation.language_of(request, languages)
+    about = found(
+        f"{site.settings.base_url}/", tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)
+    )
+    return several(site, tag, negotiated=len(languages) > 1, found=about)
 
 
 @router.get("/n/{slug}")
@@ -56,7 +60,15 @@ def _negotiated(request: Request, site: Site, session: Session, newsletter: News
     is_closed = tags.lookup([named], with_words) is None and tags.lookup([named], newsletter.languages) is not None
     offered = newsletter.languages if is_closed else with_words or newsletter.languages
     tag = negotiation.language_of(request, offered)
-    return one(site, session, newsletter, tag, negotiated=len(newsletter.languages) > 1 or len(with_words) > 1)
+    about = found(
+        f"{site.settings.base_url}/n/{newsletter.slug}",
+        tag=tag,
+        languages=offered,
+        description=newsletter.description or newsletter.name,
+        feeds=issue_feeds.links(site, newsletter),
+    )
+    is_negotiated = len(newsletter.languages) > 1 or len(with_words) > 1
+    return one(site, session, newsletter, tag, negotiated=is_negotiated, found=about)
 
 
 def one(
