@@ -112,8 +112,8 @@ def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) ->
 def form_of_several(offered: OfferedNewsletters, tag: str) -> PublishedForm | None:
     """Return the form of several newsletters in this language, else the newest in any."""
     published = offered.several()
-    found = tags.lookup([tag], list(published)) or next(reversed(published), None)
-    return published[found] if found else None
+    suiting = tags.lookup([tag], list(published)) or next(reversed(published), None)
+    return published[suiting] if suiting else None
 
 
 def address(path: str, tag: str) -> str:
