@@ -42,6 +42,7 @@ class BenchOptions:
     leavers: int = 100
     feed: str | None = None
     relay: str = ""
+    languages: tuple[str, ...] = ()  # of the readers, in turns; none: the newsletter's
 
 
 class DeliveryBenchmark:
@@ -96,7 +97,8 @@ class DeliveryBenchmark:
         with self._progress.step(f"inserting {options.letters:,} readers") as show_progress:
             started = time.monotonic()
             keyring = load_keyring(self._environment.settings)
-            ReaderRows(newsletter, wording, keyring, clock.now()).insert(database, options.letters, show_progress)
+            readers = ReaderRows(newsletter, wording, keyring, clock.now(), options.languages)
+            readers.insert(database, options.letters, show_progress)
             self._environment.vacuum()
         self._progress.line(f"inserted {options.letters:,} readers in {time.monotonic() - started:.0f} s")
         number = options.rounds + options.snapshot + 2 * self._has_load
