@@ -15,7 +15,7 @@ from newsletter import newsletters
 from newsletter.cli.serve import listening
 from newsletter.web.http_protocol import PunctualHTTP
 from tests.browser.chromium import running_chromium
-from tests.browser.contents import NEWSLETTERS, schedule_issue
+from tests.browser.contents import CONSENT, NEWSLETTERS, schedule_issue
 from tests.servers.server import free_port
 from tests.whole_service import WholeService, whole_service
 
@@ -39,7 +39,7 @@ def town(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         _served(service.browser.app, port),
     ):
         for language, columns in NEWSLETTERS.items():
-            service.newsletter(language=language, **columns)
+            service.newsletter(language=language, consent=CONSENT[language], **columns)
             service.reader(f"{columns['slug']}@example.org", columns["slug"])
         with service.site.database.writing() as session:
             for written in newsletters.every(session):

@@ -41,6 +41,11 @@ NEWSLETTERS = {
         "brand": "#7a1fa2",
     },
 }
+CONSENT = {  # a publisher's own words
+    "en": "Please send me this newsletter by e-mail. I can stop this at any time.",
+    "ar": "أرجو إرسال هذه النشرة إلى بريدي الإلكتروني. ويمكنني إيقافها في أي وقت.",
+    "ja": "このニュースレターをメールで送ってください。いつでもやめられます。",
+}
 ARTICLES = {
     "en": [
         ("The bends of a river travel", "In a bend the water on the outside has the longer way and runs faster. " * 3),
