@@ -18,7 +18,7 @@ from newsletter.consent import wordings
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue
 from newsletter.keys import load_keyring
-from newsletter.mail.mailings import issue_letters
+from newsletter.mail.mailings import issue_layout
 
 SMTP_SOURCE_LETTERS = 100_000  # at most in one round: smtp-source's rate does not change with more
 LOAD_SHARE = 0.6  # of an issue's expected duration, over which sign-ups and unsubscribes are spread
@@ -107,7 +107,7 @@ class DeliveryBenchmark:
         self._progress.line(f"drafted {number} issues; a letter has {octets:,} octets")
         with database.reading() as session:
             issue = session.get_one(Issue, drafts[0])
-            letter = issue_letters.preview(session, issue, templates=templates, base_url=BASE_URL)["source"]
+            letter = issue_layout.preview(session, issue, templates=templates, base_url=BASE_URL)["source"]
         return iter(drafts), octets, letter.encode()
 
     def _relay(self) -> AbstractContextManager[BenchRelay]:
