@@ -20,7 +20,8 @@ demo: .venv/run ## Run the whole service in one process, from sign-ups to an uns
 test: .venv/dev ## Run every test; tests that need a missing server are skipped and listed (ARGS="-k feed")
 	@$(TESTS) $(ARGS)
 
-check: lint types imports docs ## For every commit: check format, lint, types, imports and documentation, and run all but the slow tests
+check: .venv/dev ## For every commit: check format, lint, types, imports and documentation, and run all but the slow tests
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target docs lint types imports
 	@$(TESTS) -m "not slow" $(ARGS)
 
 check-slow: .venv/dev ## Run the slow tests, as CI does after `make check`: chaos, demos, benchmark, image

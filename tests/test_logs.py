@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -163,28 +164,63 @@ def test_scrubbing_a_long_word_takes_linear_time():
     assert scrub("://" * 50_000 + " @") == "://" * 50_000 + " @"
 
 
-PROCESS = """
-import logging, sys, threading, warnings
+# Starts once, and forks for each program: what is logged at a process's end needs a process of its own.
+FORKS = """
+import json, logging, os, sys, threading, warnings
 import structlog
 from newsletter import logs
+for line in sys.stdin:
+    program, stdout, stderr = json.loads(line)
+    if not (child := os.fork()):
+        for number, path in ((1, stdout), (2, stderr)):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+        break
+    os.waitpid(child, 0)
+    print("ended", flush=True)
+else:
+    sys.exit()
+exec(program)
+"""
+PROGRAM = """
 {before}
 logs.configure({arguments})
 {after}
 """
 
 
-def process(
-    after: str, *, arguments: str = "", before: str = "", stderr: int = subprocess.PIPE
-) -> subprocess.CompletedProcess:
-    """Run a process that configures its logs and logs something."""
-    code = PROCESS.format(before=before, arguments=arguments, after=after)
-    return subprocess.run([sys.executable, "-c", code], stderr=stderr, stdout=subprocess.PIPE, text=True, check=False)
+@pytest.fixture(scope="module")
+def forks() -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", FORKS]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
 
 
-def events(after: str, **how: str) -> list[dict]:
-    done = process(after, **how)
-    assert done.stdout == ""
-    return [json.loads(line) for line in done.stderr.splitlines()]
+@pytest.fixture
+def run(forks, tmp_path) -> Callable[..., str]:
+    """Return a function that runs a process, which configures its logs and logs something; it returns the output."""
+
+    def run(after: str, *, arguments: str = "", before: str = "", stderr: Path | str = tmp_path / "stderr") -> str:
+        program = PROGRAM.format(before=before, arguments=arguments, after=after)
+        stdout = tmp_path / "stdout"
+        stdout.write_text("")
+        print(json.dumps([program, str(stdout), str(stderr)]), file=forks.stdin, flush=True)
+        assert forks.stdout.readline() == "ended\n"
+        return stdout.read_text()
+
+    return run
+
+
+@pytest.fixture
+def events(run, tmp_path) -> Callable[..., list[dict]]:
+    """Return a function that runs such a process and returns the lines that it logged."""
+
+    def events(after: str, **how: str) -> list[dict]:
+        stderr = tmp_path / "stderr"
+        stderr.write_text("")
+        assert run(after, **how) == ""
+        return [json.loads(line) for line in stderr.read_text().splitlines()]
+
+    return events
 
 
 @pytest.mark.parametrize(
@@ -200,47 +236,47 @@ def events(after: str, **how: str) -> list[dict]:
     ],
     ids=["logging", "structlog", "warning", "uncaught", "thread", "wrong arguments", "no text"],
 )
-def test_every_source_of_messages_is_logged_in_one_scrubbed_line(code):
+def test_every_source_of_messages_is_logged_in_one_scrubbed_line(events, code):
     (logged,) = events(code)
     assert {"event", "level", "logger", "timestamp"} <= logged.keys()
     assert ANA not in str(logged)
 
 
-def test_records_below_the_level_are_not_logged():
+def test_records_below_the_level_are_not_logged(events):
     code = "for level in (10, 20, 30): logging.getLogger('any').log(level, '%d', level)"
     assert [each["event"] for each in events(code)] == ["20", "30"]
     assert [each["event"] for each in events(code, arguments="'WARNING'")] == ["30"]
     assert [each["event"] for each in events(code, arguments="logging.DEBUG")] == ["10", "20", "30"]
 
 
-def test_http_clients_never_log_urls_at_any_level():
+def test_http_clients_never_log_urls_at_any_level(events):
     assert events("logging.getLogger('httpx2').info('HTTP Request: GET https://a.example')", arguments="'DEBUG'") == []
 
 
-def test_an_uncaught_newsletter_error_is_logged_without_traceback():
+def test_an_uncaught_newsletter_error_is_logged_without_traceback(events):
     (logged,) = events("from newsletter.errors import Misconfigured; raise Misconfigured('It is not set.')")
     assert (logged["event"], logged["level"]) == ("It is not set.", "critical")
     assert "exception" not in logged
 
 
 @pytest.mark.parametrize(("level", "events_logged"), [("INFO", []), ("DEBUG", ["a wake-up"]), ("ERROR", [])])
-def test_wake_ups_are_logged_only_at_debug(level, events_logged):
+def test_wake_ups_are_logged_only_at_debug(events, level, events_logged):
     code = "logging.getLogger('celery.app.trace').info('a wake-up')"
     assert [each["event"] for each in events(code, arguments=f"'{level}'")] == events_logged
 
 
-def test_uvicorns_handlers_are_replaced_and_its_access_log_is_off():
+def test_uvicorns_handlers_are_replaced_and_its_access_log_is_off(events):
     before = "import uvicorn; uvicorn.Config('any:app')"
     code = "logging.getLogger('uvicorn.error').info('up'); logging.getLogger('uvicorn.access').info('GET /')"
     assert [each["event"] for each in events(code, before=before)] == ["up"]
 
 
-def test_at_a_terminal_lines_are_scrubbed_text():
+def test_at_a_terminal_lines_are_scrubbed_text(run):
     ours, theirs = pty.openpty()
     with os.fdopen(ours, "rb", buffering=0) as terminal:
-        process(
+        run(
             "logging.getLogger('any').error('for ana@example.org', exc_info=ValueError('ana@example.org'))",
-            stderr=theirs,
+            stderr=os.ttyname(theirs),
         )
         os.close(theirs)
         text = io.BytesIO()

@@ -1,19 +1,19 @@
 """The checks of every process at startup."""
 
-import json
 import os
 import stat
-import subprocess
-import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from newsletter import startup
+from newsletter.cli.serve import embedded_app
 from newsletter.errors import Misconfigured, NewsletterError
 from newsletter.keys import Keyring
+from newsletter.mail.transport.outbox import Outbox
 from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
 from newsletter.store import private_files
@@ -53,30 +53,25 @@ def permissions(folder: Path) -> dict[str, str]:
     }
 
 
-START = """
-import json, os, sys
-from newsletter.cli.serve import embedded_app
-from newsletter.mail.transport.outbox import Outbox
-from newsletter.settings import Settings
-from newsletter.upgrade import bring_up_to_date
-from tests.clock import NOON
-from tests.test_startup import permissions
-
-os.umask(0)
-settings = Settings(data_dir=sys.argv[1])
-bring_up_to_date(settings, actor="tests", now=NOON)
-with embedded_app(settings) as app:
-    app.state.site.offered.get()
-    Outbox(settings.data_dir / "outbox").send(iter(()), print, stop=lambda: False)
-    print(json.dumps(permissions(settings.data_dir)))
-"""
+@contextmanager
+def permissive_umask() -> Iterator[None]:
+    """Let this process's new files be for everybody, unless code says otherwise."""
+    before = os.umask(0)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def started(folder: Path) -> dict[str, str]:
     """Start the service with a umask that takes nothing away; return the permissions while it runs."""
-    root = Path(__file__).parents[1]
-    run = subprocess.run([sys.executable, "-c", START, folder], cwd=root, capture_output=True, text=True, check=True)
-    return json.loads(run.stdout)
+    settings = Settings(data_dir=folder)
+    with permissive_umask():
+        bring_up_to_date(settings, actor="tests", now=NOON)
+        with embedded_app(settings) as app:
+            app.state.site.offered.get()
+            Outbox(settings.data_dir / "outbox").send(iter(()), print, stop=lambda: False)
+            return permissions(settings.data_dir)
 
 
 PRIVATE = {

@@ -94,7 +94,7 @@ def preview(
     number: IssueArgument,
     part: Annotated[str, typer.Option(help="html, text or source.")] = "text",
     language: Annotated[
-        str | None, typer.Option(help="The reader's language, such as de; by default the newsletter's.")
+        str | None, typer.Option(metavar="TAG", help="A reader's language, such as de; by default the newsletter's.")
     ] = None,
     to: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
 ) -> None:

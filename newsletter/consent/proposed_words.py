@@ -93,22 +93,26 @@ def _information(offered: Sequence[Newsletter]) -> list[tuple[Translatable, Tran
             translatable("Who else sees it"),
             translatable("Only the companies that carry our mail for us, under contract and for nothing else."),
         ),
-        (translatable("Not measured"), translatable("Whether you open a letter, or which links in it you follow.")),
         (
-            translatable("Kept until"),
+            translatable("What is not measured"),
+            translatable("We do not measure whether you open a letter, or which links in it you follow."),
+        ),
+        (
+            translatable("How long it is kept"),
             translatable_plural(
-                "You stop. If you do not confirm, we delete the address %(n)s hour after our letter. The proof that "
-                "you agreed is kept until the end of the third year after you stop, and used for nothing else.",
-                "You stop. If you do not confirm, we delete the address %(n)s hours after our letter. The proof that "
-                "you agreed is kept until the end of the third year after you stop, and used for nothing else.",
+                "Until you stop. If you do not confirm, we delete the address %(n)s hour after our letter. The proof "
+                "that you agreed is kept until the end of the third year after you stop, and used for nothing else.",
+                "Until you stop. If you do not confirm, we delete the address %(n)s hours after our letter. The proof "
+                "that you agreed is kept until the end of the third year after you stop, and used for nothing else.",
                 LINK_HOURS,
             ),
         ),
         (
             translatable("Your rights"),
             translatable(
-                "See, correct, move or erase what we hold, restrict or object to its use, withdraw your consent at any "
-                "time, and complain to the data protection authority. What was done before you withdraw stays lawful."
+                "You may see, correct, move or erase what we hold, restrict or object to its use, withdraw your "
+                "consent at any time, and complain to the data protection authority. What was done before you "
+                "withdraw stays lawful."
             ),
         ),
         (

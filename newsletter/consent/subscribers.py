@@ -81,6 +81,12 @@ def reading_language() -> ColumnElement[str]:
     return func.coalesce(Subscription.language, Newsletter.language).label("reading_language")
 
 
+def set_language(session: Session, subscriber_id: int, newsletter_id: int, tag: str) -> None:
+    """Set the language of a subscription's letters and pages. It is no consent, so the ledger does not record it."""
+    hers = (Subscription.subscriber_id == subscriber_id) & (Subscription.newsletter_id == newsletter_id)
+    session.execute(update(Subscription).where(hers).values(language=tag))
+
+
 def lock_by_key(session: Session, address_key: str) -> Subscriber | None:
     """Return the subscriber of this address and lock the row until the transaction ends; None if it is unknown.
 

@@ -133,6 +133,13 @@ def test_a_preview_shows_placeholders_for_personal_links(newsletter, drafted):
     assert "/preferences/preview\n" in text
 
 
+def test_a_preview_is_in_the_language_of_a_reader(newsletter, drafted):
+    assert (
+        '<html lang="de" dir="ltr"'
+        in newsletter("issues", "preview", drafted, "--part", "html", "--language", "de").stdout
+    )
+
+
 def test_a_preview_file_that_cannot_be_written_is_named(failed, drafted, tmp_path):
     file = tmp_path / "nowhere" / "issue.html"
     assert failed("issues", "preview", drafted, "--to", str(file)) == (1, f"{file}: No such file or directory\n")

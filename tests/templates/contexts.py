@@ -124,6 +124,7 @@ ROW = {
     "schedule": "Every weekday at 07:00.",
     "since": NOON,
     "zone": "Europe/Berlin",
+    "languages": [],
 }
 LONG_ROW = ROW | {"language": LONG["language"], "name": LONG["name"], "slug": LONG["slug"], "schedule": None}
 SITE = {"publisher": "The Example Courier", "newsletter": NEWSLETTER}
@@ -297,15 +298,26 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
             "subscriptions": [ROW],
             "others": [LONG, HEBREW],
             "stopped": [],
+            "translated": [],
             "saved": False,
         },
         "saved": SITE
         | {
             "until": NOON,
             "address": LONG_ADDRESS,
-            "subscriptions": [ROW, LONG_ROW],
+            "subscriptions": [
+                ROW,
+                LONG_ROW
+                | {
+                    "languages": [
+                        {"tag": "en", "name": "English", "is_chosen": False},
+                        {"tag": "ar", "name": "العربية", "is_chosen": True},
+                    ]
+                },
+            ],
             "others": [],
             "stopped": ["The Weekend Reader"],
+            "translated": ["Morning Letter"],
             "saved": True,
         },
         "empty": NOBODY
@@ -315,6 +327,7 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
             "subscriptions": [],
             "others": [NEWSLETTER],
             "stopped": [],
+            "translated": [],
             "saved": True,
         },
     },

@@ -21,6 +21,7 @@ from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
 from newsletter.web.public import issue_feeds, shown_issues
 from newsletter.web.public.found import found
+from newsletter.web.public.hosted_forms import hosted_form
 from newsletter.web.public.static_files import FOREVER
 from newsletter.web.site import CurrentSite, ReadingSession, Site
 
@@ -173,7 +174,7 @@ def _page(
         languages=negotiation.links(request.url.path, languages, tag),
         newsletter=newsletter,
         query=_query(request, tag),
-        hosted_form=None,
+        hosted_form=hosted_form(site, newsletter, tag),
         found=found(
             site.settings.base_url + path,
             tag=tag,

@@ -1,8 +1,8 @@
 """The preferences pages: what a link in a letter shows and does, and the page of all newsletters of an address.
 
 Letters get forwarded. So a letter's link names its own newsletter only, and can end that or everything; the page that
-names all newsletters needs a link that was just mailed to the address (`mailings.preference_links`). No link can add
-anything: that takes a sign-up and its confirmation.
+names all newsletters needs a link that was just mailed to the address (`mailings.preference_links`). There the reader
+also chooses the language of each. No link can add anything: that takes a sign-up and its confirmation.
 """
 
 from collections.abc import Sequence
@@ -26,6 +26,7 @@ from newsletter.web import negotiation
 from newsletter.web.form_data import FormData, RequestForm, is_checked
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
 from newsletter.web.negotiation import WantedLanguages
+from newsletter.web.public import preferred_languages
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site
 
 router = APIRouter()
@@ -67,11 +68,14 @@ def preferences(
             return _of_letter(site, session, link, is_too_late=True)
         if not _pressed(link, form):
             return _page(site, session, link, status=422)
-        dropped = _dropped(session, link, form)
+        subscribed = _subscribed(session, link) if link.is_fresh else []
+        dropped = _dropped(link, subscribed, form)
         how = "preferences page"
         stopped = decisions.withdraw(session, subscriber, newsletters=dropped, how=how, trace=trace, now=site.now())
         if link.is_fresh:
-            return _all(site, session, link, stopped=stopped)
+            kept = [row for row in subscribed if row.id not in stopped]
+            translated = preferred_languages.change(session, link.subscriber, kept, form)
+            return _all(site, session, link, saved=_Saved(stopped, [row.id for row in translated]))
         left = _about(session, link) if link.newsletter else None
         return site.page("unsubscribed", **_language(site, link, left), newsletter=left, everything=dropped is None)
 
@@ -104,7 +108,7 @@ def _pressed(link: PreferencesLink, form: FormData) -> bool:
     return is_checked(form, "all") or is_checked(form, own)
 
 
-def _dropped(session: Session, link: PreferencesLink, form: FormData) -> list[int] | None:
+def _dropped(link: PreferencesLink, subscribed: Sequence[Row[Any]], form: FormData) -> list[int] | None:
     """Return the newsletters that the pressed button stops; None: all."""
     if is_checked(form, "all"):
         return None
@@ -112,8 +116,11 @@ def _dropped(session: Session, link: PreferencesLink, form: FormData) -> list[in
         return [link.newsletter]
     kept = form.get("newsletters", ())
     # The form does not list subscriptions that wait for confirmation, so their absence from it means nothing.
-    shown = [row for row in _newsletters(session, link) if row.standing is Standing.SUBSCRIBED]
-    return [row.id for row in shown if row.slug not in kept]
+    return [row.id for row in subscribed if row.slug not in kept]
+
+
+def _subscribed(session: Session, link: PreferencesLink) -> list[Row[Any]]:
+    return [row for row in _newsletters(session, link) if row.standing is Standing.SUBSCRIBED]
 
 
 def _mail_link(site: Site, link: PreferencesLink) -> HTMLResponse:
@@ -194,10 +201,17 @@ def _with_newsletters(about: Select[Any]) -> Select[Any]:
     )
 
 
+class _Saved(NamedTuple):
+    """What a POST did: the ids of the newsletters that it stopped, and of those that now come in another language."""
+
+    stopped: Sequence[int]
+    translated: Sequence[int]
+
+
 def _all(
-    site: Site, session: Session, link: PreferencesLink, *, status: int = 200, stopped: list[int] | None = None
+    site: Site, session: Session, link: PreferencesLink, *, status: int = 200, saved: _Saved | None = None
 ) -> HTMLResponse:
-    """Show all newsletters; `stopped` are those that this POST stopped."""
+    """Show all newsletters, and what was saved."""
     offered = _newsletters(session, link)
     if not offered or link.minute is None:
         raise LinkExpired
@@ -222,10 +236,12 @@ def _all(
                 "since": row.since,
                 "zone": row.zone,
                 "schedule": schedules.get(row.id),
+                "languages": preferred_languages.choices(row),
             }
             for row in subscribed
         ],
         others=[row for row in offered if row.standing is not Standing.SUBSCRIBED],
-        stopped=[row.name for row in offered if row.id in (stopped or ())],
-        saved=stopped is not None,
+        stopped=[row.name for row in offered if saved and row.id in saved.stopped],
+        translated=[row.name for row in offered if saved and row.id in saved.translated],
+        saved=saved is not None,
     )

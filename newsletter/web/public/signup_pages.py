@@ -9,13 +9,18 @@ from sqlalchemy.orm import Session
 from newsletter.consent.rendered_forms import NOTHING, Entered
 from newsletter.content.digests import digests
 from newsletter.languages import tags
+from newsletter.languages.languages import language
+from newsletter.languages.translatable import translatable
 from newsletter.newsletters import Newsletter
 from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
-from newsletter.web.public import hosted_forms
+from newsletter.web.public import hosted_forms, issue_feeds
 from newsletter.web.public.archive import latest
+from newsletter.web.public.found import found
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters, PublishedForm
 from newsletter.web.site import CurrentSite, ReadingSession, Site
+
+ABOUT = translatable("Each newsletter has its own page, where you can see a letter before you subscribe.")
 
 router = APIRouter()
 
@@ -27,8 +32,12 @@ def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLRe
     every = list(site.offered.get().newsletters.values())
     if len(every) == 1:
         return _negotiated(request, site, session, every[0])
-    tag = negotiation.language_of(request, negotiation.offered_in_any(every))
-    return several(site, tag, negotiated=True)
+    languages = negotiation.offered_in_any(every)
+    tag = negotiation.language_of(request, languages)
+    about = found(
+        f"{site.settings.base_url}/", tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)
+    )
+    return several(site, tag, negotiated=len(languages) > 1, found=about)
 
 
 @router.get("/n/{slug}")
@@ -50,7 +59,16 @@ def _negotiated(request: Request, site: Site, session: Session, newsletter: News
     named = request.query_params.get(negotiation.PARAMETER, "")
     is_closed = tags.lookup([named], with_words) is None and tags.lookup([named], newsletter.languages) is not None
     offered = newsletter.languages if is_closed else with_words or newsletter.languages
-    return one(site, session, newsletter, negotiation.language_of(request, offered), negotiated=True)
+    tag = negotiation.language_of(request, offered)
+    about = found(
+        f"{site.settings.base_url}/n/{newsletter.slug}",
+        tag=tag,
+        languages=offered,
+        description=newsletter.description or newsletter.name,
+        feeds=issue_feeds.links(site, newsletter),
+    )
+    is_negotiated = len(newsletter.languages) > 1 or len(with_words) > 1
+    return one(site, session, newsletter, tag, negotiated=is_negotiated, found=about)
 
 
 def one(
@@ -66,6 +84,13 @@ def one(
         newsletter=newsletter,
         hosted_form=hosted_forms.show(site, offered, shown, entered) if shown else None,
         languages=negotiation.links(f"/n/{newsletter.slug}", with_words, tag),
+        found=found(
+            f"{site.settings.base_url}/n/{newsletter.slug}",
+            tag=tag,
+            languages=with_words or [tag],
+            description=newsletter.description or newsletter.name,
+            feeds=issue_feeds.links(site, newsletter),
+        ),
         schedule=digests.schedule(session, newsletter.id),
         latest=latest(session, newsletter),
         errors=entered.errors,
@@ -77,6 +102,8 @@ def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) ->
     """Return the page that lists the newsletters, with the form of several if one is published."""
     offered = site.offered.get()
     every = list(offered.newsletters.values())
+    languages = negotiation.offered_in_any(every)
+    description = language(tag).text(ABOUT)
     published = form_of_several(offered, tag)
     return site.page(
         "newsletters",
@@ -84,7 +111,8 @@ def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) ->
         publisher=every[0].publisher if every else None,
         newsletters=every,
         hosted_form=hosted_forms.show(site, offered, published, entered) if published else None,
-        languages=negotiation.links("/", negotiation.offered_in_any(every), tag),
+        languages=negotiation.links("/", languages, tag),
+        found=found(f"{site.settings.base_url}/", tag=tag, languages=languages or [tag], description=description),
         errors=entered.errors,
         **kind,
     )

@@ -10,7 +10,8 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import insert
 
-from newsletter import newsletters
+from newsletter import newsletters, templating
+from newsletter.consent import wording_publication
 from newsletter.content.articles.articles import Article
 from newsletter.content.articles.picture_files import Picture
 from newsletter.content.issues.issues import Issue, IssueStatus
@@ -79,6 +80,19 @@ def test_an_issue_leads_to_the_issues_before_and_after_it(site):
     assert not drawn(site, "/archive/morning/3").css("a[rel=next]")
 
 
+def test_visitors_can_sign_up_on_the_archives_pages(site):
+    with site.site.database.writing() as session:
+        newsletter = newsletters.named(session, "morning")
+        words = {"text": "Ja, ich will.", "actor": "tests", "now": LATE}
+        wording_publication.publish(session, templating.environment, newsletter, **words)
+    site.let_the_site_read_newsletters_again()
+    for path in ("/archive/morning", "/archive/morning/2"):
+        form = drawn(site, path).css_first("form[action='/subscribe']")
+        fields = {str(each.attributes.get("name")): each.attributes.get("value") for each in form.css("input")}
+        answer = site.browser.post("/subscribe", data={**fields, "email": "ana@example.org"})
+        assert answer.status_code == 202
+
+
 def test_issues_beyond_a_page_are_on_the_next_ones(site):
     with site.site.database.writing() as session:
         columns = {"newsletter_id": 1, "title": "Mehr", "status": IssueStatus.SENT, "run_at": LATE}
@@ -106,10 +120,12 @@ def test_pages_meant_to_be_found_say_what_they_are(site):
     assert head(page, "meta[property='og:type']") == ["article"]
     assert head(page, "meta[property='og:locale']") == ["ar_EG"]
     assert head(page, "meta[property='og:image']") == [f"https://letters.example/pictures/{SHA}.png"]
-    for path, described in [("/archive", "Read past letters"), ("/archive/morning", "Was war. Was wird.")]:
+    for path in ("/archive/morning", "/n/morning"):
         page = drawn(site, path)
-        assert described in str(head(page, "meta[name=description]")[0])
+        assert head(page, "meta[name=description]") == ["Was war. Was wird."]
         assert head(page, "link[rel=canonical]", "href") == [f"https://letters.example{path}"]
+    assert head(drawn(site, "/"), "link[rel=canonical]", "href") == ["https://letters.example/n/morning"]
+    assert head(drawn(site, "/archive"), "link[rel=canonical]", "href") == ["https://letters.example/archive"]
     assert not head(LexborHTMLParser(site.browser.get("/archive/none").text), "link[rel=canonical]", "href")
 
 

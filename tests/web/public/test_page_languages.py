@@ -85,9 +85,26 @@ def test_who_reads_in_two_languages_has_one_page_in_one_of_them_and_each_name_in
     german = service.browser.get(f"/preferences/{token}", headers={"Accept-Language": "de-CH"})
     english = service.browser.get(f"/preferences/{token}", headers={"Accept-Language": "ar, en;q=0.1"})
     assert (spoken(german), spoken(english)) == (("de", "ltr", "de"), ("en", "ltr", "en"))
-    assert [bdi.attributes["lang"] for bdi in LexborHTMLParser(german.text).css("label bdi")] == ["en"]
-    assert [bdi.attributes["lang"] for bdi in LexborHTMLParser(english.text).css("label bdi")] == ["de"]
+    assert [bdi.attributes["lang"] for bdi in LexborHTMLParser(german.text).css("label b bdi")] == ["en"]
+    assert [bdi.attributes["lang"] for bdi in LexborHTMLParser(english.text).css("label b bdi")] == ["de"]
     assert german.headers["vary"] == "Accept-Language"
+
+
+def test_a_reader_chooses_the_language_of_each_newsletter_on_the_page_behind_a_mailed_link(service):
+    subscriber, newsletter = reader_ids(service, "morgen", None)
+    reader_ids(service, "evening", None)
+    token = service.site.links.token(Purpose.FRESH_PREFERENCES, subscriber, minute_of(service.clock()))
+    link, save = f"/preferences/{token}", {"save": "yes", "newsletters": ["morgen", "evening"]}
+    (select_of_morgen,) = LexborHTMLParser(service.browser.get(link).text).css("select")
+    assert [option.attributes["value"] for option in select_of_morgen.css("option")] == ["de", "ar"]
+    saved = service.browser.post(link, data={**save, "language-morgen": "ar", "language-evening": "ar"})
+    assert "Der Morgen" in LexborHTMLParser(saved.text).css_first("[role=status]").text()
+    assert LexborHTMLParser(saved.text).css_first("option[selected]").attributes["value"] == "ar"
+    unsubscribe = f"/u/{service.site.links.token(Purpose.UNSUBSCRIBE, subscriber, newsletter)}"
+    assert spoken(service.browser.get(unsubscribe))[0] == "ar"
+    for unknown in ("fr", "", "x\x00"):
+        service.browser.post(link, data={**save, "language-morgen": unknown})
+    assert spoken(service.browser.get(unsubscribe))[0] == "ar"
 
 
 def test_an_error_page_has_the_newsletters_look_and_the_visitors_language_among_those_offered(service):
