@@ -34,10 +34,7 @@ def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLRe
         return _negotiated(request, site, session, every[0])
     languages = negotiation.offered_in_any(every)
     tag = negotiation.language_of(request, languages)
-    about = found(
-        f"{site.settings.base_url}/", tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)
-    )
-    return several(site, tag, negotiated=len(languages) > 1, found=about)
+    return several(site, tag, negotiated=len(languages) > 1)
 
 
 @router.get("/n/{slug}")
@@ -60,15 +57,8 @@ def _negotiated(request: Request, site: Site, session: Session, newsletter: News
     is_closed = tags.lookup([named], with_words) is None and tags.lookup([named], newsletter.languages) is not None
     offered = newsletter.languages if is_closed else with_words or newsletter.languages
     tag = negotiation.language_of(request, offered)
-    about = found(
-        f"{site.settings.base_url}/n/{newsletter.slug}",
-        tag=tag,
-        languages=offered,
-        description=newsletter.description or newsletter.name,
-        feeds=issue_feeds.links(site, newsletter),
-    )
     is_negotiated = len(newsletter.languages) > 1 or len(with_words) > 1
-    return one(site, session, newsletter, tag, negotiated=is_negotiated, found=about)
+    return one(site, session, newsletter, tag, negotiated=is_negotiated)
 
 
 def one(
