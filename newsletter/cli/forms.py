@@ -10,7 +10,9 @@ from newsletter.cli import console
 from newsletter.cli.wordings import InformationFile, read_information
 from newsletter.consent import forms, pasted_forms, wording_publication
 
-app = typer.Typer(help="Sign-up forms.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Sign-up forms of several newsletters, and forms to paste.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Slugs = Annotated[list[str], typer.Argument(help="The newsletters' slugs.")]
 FormLanguage = Annotated[
