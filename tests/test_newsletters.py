@@ -119,6 +119,9 @@ NEW = {
     "zone": "Europe/Berlin",
     "brand": "#123456",
     "return_path_domain": "bounces.press.example",
+    "other_languages": ["ar", "fr"],
+    "sender_name": "Ana of Dawn Press",
+    "logo_sha256": "5" * 64,
 }
 
 

@@ -10,16 +10,20 @@ from newsletter.cli import console
 from newsletter.cli.wordings import InformationFile, read_information
 from newsletter.consent import forms, pasted_forms, wording_publication
 
-app = typer.Typer(help="Sign-up forms.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Sign-up forms of several newsletters, and forms to paste.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Slugs = Annotated[list[str], typer.Argument(help="The newsletters' slugs.")]
-Language = Annotated[str | None, typer.Option(help="Language of the form; by default that of the first newsletter.")]
+FormLanguage = Annotated[
+    str | None, typer.Option(help="Language of the form; by default that of the first newsletter.")
+]
 
 
 @app.command()
 def publish(
     slugs: Slugs,
-    language: Language = None,
+    language: FormLanguage = None,
     wording: Annotated[str | None, typer.Option(help="Your own consent text; by default the proposed one.")] = None,
     information: InformationFile = None,
     as_json: console.Json = False,
@@ -45,7 +49,7 @@ def publish(
 @app.command()
 def paste(
     slug: Annotated[str, typer.Argument(help="The newsletter's slug.")],
-    language: Language = None,
+    language: FormLanguage = None,
     output: Annotated[Path | None, typer.Option(help="File to write; by default the terminal.")] = None,
     as_json: console.Json = False,
 ) -> None:

@@ -35,7 +35,8 @@ def lines(
     if not change.former:
         yield f"“{newsletter.slug}” is like that already."
     for field, old in change.former.items():
-        yield f"{field.replace('_', '-')}: {_told(getattr(newsletter, field))} (before: {_told(old)})"
+        shown = field.removesuffix("_sha256").replace("_", "-")
+        yield f"{shown}: {_told(getattr(newsletter, field))} (before: {_told(old)})"
     if "return_path_domain" in given:
         yield f"Bounces go to {_bounces_to(newsletter)}."
     if "sender" in change.former and newsletter.reply_to == change.former["sender"] and "reply_to" not in given:
@@ -46,6 +47,11 @@ def lines(
         yield f"Version {each.version} of the {about}{language} is published with it."
     for language, fields in change.still_named.items():
         yield from (_still_named(newsletter, language, str(change.former[field])) for field in fields)
+    for each in change.apart:
+        yield (
+            f"The form of several newsletters ({each.language}) is shown no more: it names one publisher for all of "
+            "them. Publish it again once they agree: newsletter forms publish"
+        )
     if any(field in change.former for field in ABOUT_LANGUAGES):
         yield from missing_lines(newsletter, missing)
 

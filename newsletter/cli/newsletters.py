@@ -1,11 +1,12 @@
 """newsletter newsletters: add and list newsletters, change them, publish consent wordings."""
 
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
 from newsletter import audit_log, clock, newsletters, templating
-from newsletter.cli import console, newsletter_changes, wordings
+from newsletter.cli import console, logo_files, newsletter_changes, wordings
 from newsletter.consent import proposed_words, subscribers, wording_publication
 
 app = typer.Typer(help="Newsletters and their consent wordings.", no_args_is_help=True, rich_markup_mode=None)
@@ -33,11 +34,13 @@ def add(
     zone: Annotated[str, typer.Option(help="Time zone for dates, such as Europe/Berlin.")] = "UTC",
     brand: Annotated[str, typer.Option(help="Color such as #0f5c6e.")] = "#0f5c6e",
     sender_name: SenderName = None,
+    logo: Annotated[Path | None, typer.Option(help="Picture file that letters show above their title.")] = None,
     return_path_domain: Annotated[str | None, typer.Option(help=f"{BOUNCES}; by default the sender gets them.")] = None,
     wording: Annotated[str | None, typer.Option(help="Your own consent text; by default the proposed one.")] = None,
     as_json: console.Json = False,
 ) -> None:
     """Add a newsletter, and publish its consent wording: the proposed one of its language, or your own."""
+    picture = logo_files.read(logo)
     with console.database() as database, database.writing() as session:
         by: dict[str, Any] = {"actor": audit_log.system_user(), "now": clock.now()}
         newsletter = newsletters.add(
@@ -54,6 +57,7 @@ def add(
             zone=zone,
             brand=brand,
             sender_name=sender_name,
+            logo_sha256=logo_files.store(session, picture),
             return_path_domain=return_path_domain,
             **by,
         )
@@ -111,6 +115,9 @@ def change(
     sender_name: Annotated[
         str | None, typer.Option(help='Name beside the sender\'s address; "" for the publisher.')
     ] = None,
+    logo: Annotated[
+        str | None, typer.Option(help='Picture file that letters show above their title; "" for none.')
+    ] = None,
     return_path_domain: Annotated[
         str | None, typer.Option(help=f'{BOUNCES}; "" for none: the sender gets them.')
     ] = None,
@@ -131,11 +138,14 @@ def change(
         "sender_name": sender_name,
         "return_path_domain": return_path_domain,
     }
-    changes = {field: value for field, value in given.items() if value is not None}
-    if not changes:
+    changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
+    if not changes and logo is None:
         raise typer.BadParameter("say what to change", param_hint="--name, --publisher, --sender or another field")
+    picture = logo_files.read(Path(logo) if logo else None)
     with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
+        if logo is not None:
+            changes["logo_sha256"] = logo_files.store(session, picture)
         done = wording_publication.change_newsletter(
             session,
             templating.environment,

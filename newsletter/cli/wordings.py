@@ -12,7 +12,7 @@ from newsletter.consent.proposed_words import Information
 from newsletter.errors import Malformed, NotFound, Refused
 
 Slug = Annotated[str, typer.Argument(help="The newsletter's slug.")]
-Language = Annotated[str | None, typer.Option(help="Language of the words; by default the newsletter's.")]
+WordingLanguage = Annotated[str | None, typer.Option(help="Language of the words; by default the newsletter's.")]
 InformationFile = Annotated[
     Path | None,
     typer.Option(
@@ -25,7 +25,7 @@ InformationFile = Annotated[
 def publish(
     slug: Slug,
     text: Annotated[str | None, typer.Argument(help="The full consent text; by default the proposed one.")] = None,
-    language: Language = None,
+    language: WordingLanguage = None,
     information: InformationFile = None,
     as_json: console.Json = False,
 ) -> None:
@@ -63,7 +63,7 @@ def publish(
 
 def propose(
     slug: Slug,
-    language: Language = None,
+    language: WordingLanguage = None,
     information: Annotated[
         bool, typer.Option("--information", help="Print the information of GDPR Art. 13, to edit.")
     ] = False,

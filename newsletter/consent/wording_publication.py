@@ -29,6 +29,7 @@ class NewsletterChange(NamedTuple):
     former: dict[str, str | None]  # values of the fields that have changed
     published: list[Wording]  # the versions that followed; none if the forms still read the same
     still_named: dict[str, list[str]]  # fields whose former value the publisher's own wording names, by its language
+    apart: list[Wording]  # of forms of several newsletters that are no longer of one publisher: they are shown no more
 
 
 def publish(
@@ -87,7 +88,7 @@ def publish_several(
     """
     if len({each.id for each in offered}) < 2:
         raise Malformed("newsletters", "Name at least two newsletters.")
-    if not _have_one_publisher(offered):
+    if not have_one_publisher(offered):
         raise Malformed("newsletters", "They differ in publisher, postal address or reply address: one form names one.")
     text = text or proposed_words.consent_text(offered, newsletters.checked_language(language))
     if text is None:
@@ -140,15 +141,16 @@ def change_newsletter(
     former = newsletters.change(session, newsletter, actor=actor, now=now, **changes)
     published: list[Wording] = []
     still_named: dict[str, list[str]] = {}
-    for last in shown if former else ():
-        has_proposal = last.id in proposed and _have_one_publisher(offered[last.id])
+    together = [each for each in shown if have_one_publisher(offered[each.id])]
+    for last in together if former else ():
+        has_proposal = last.id in proposed
         text = (has_proposal and proposed_words.consent_text(offered[last.id], last.language)) or last.text
         new = _publish_again(session, templates, offered[last.id], last, text=text, actor=actor, now=now)
         if new.id != last.id:
             published.append(new)
         if not has_proposal and (named := _named_in(new.text, former)):
             still_named[new.language] = named
-    return NewsletterChange(former, published, still_named)
+    return NewsletterChange(former, published, still_named, [each for each in shown if each not in together])
 
 
 def publish_current(session: Session, templates: Templates, *, actor: str, now: datetime) -> None:
@@ -160,8 +162,9 @@ def publish_current(session: Session, templates: Templates, *, actor: str, now: 
     every = {each.id: each for each in newsletters.every(session)}
     newest = sorted(wordings.newest(session), key=lambda wording: (wording.newsletter_id, wording.id))
     for last in newest:
-        if not last.is_english_by_mistake or wordings.current(session, last.newsletter_id, "en") is None:
-            offered = [every[number] for number in _ids(last)]
+        offered = [every[number] for number in _ids(last)]
+        is_mistaken = last.is_english_by_mistake and wordings.current(session, last.newsletter_id, "en") is not None
+        if have_one_publisher(offered) and not is_mistaken:
             _publish_again(session, templates, offered, last, text=last.text, actor=actor, now=now)
 
 
@@ -205,7 +208,8 @@ def _is_proposed(text: str, offered: Sequence[Newsletter], language: str) -> boo
     return text == proposed_words.consent_text(offered, language) or (is_english and text == plain)
 
 
-def _have_one_publisher(offered: Iterable[Newsletter]) -> bool:
+def have_one_publisher(offered: Iterable[Newsletter]) -> bool:
+    """Return whether one form can name whom all of these newsletters are from."""
     return len({tuple(getattr(each, field) for field in SHARED) for each in offered}) == 1
 
 

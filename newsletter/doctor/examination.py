@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from newsletter.doctor.checks import consent, letters, orphans, remarks, suppressed
+from newsletter.doctor.checks import consent, languages, letters, orphans, remarks, suppressed
 from newsletter.doctor.checks.findings import Check, Finding, Remark
 from newsletter.keys import Keyring
 from newsletter.store import triggers
@@ -48,6 +48,7 @@ def collect_remarks(session: Session, *, now: datetime, is_public: bool = True) 
         *remarks.unanswered(session),
         *remarks.relays(session, now=now),
         *remarks.expired_drafts(session, now=now),
+        *languages.words(session),
         *(remarks.undeclared_proxy(session) if is_public else ()),
     ]
 

@@ -32,7 +32,8 @@ def problems(catalogue: Catalog, template: Catalog) -> list[str]:
         found.append(f"Plural-Forms must be {expected.plural_forms}")
     wanted = {_key(message): message for message in template if message.id}
     given = {_key(message): message for message in catalogue if message.id}
-    found += [f"{_named(key)}: no longer in the source" for key in given if key not in wanted]
+    if not is_new:
+        found += [f"{_named(key)}: no longer in the source" for key in given if key not in wanted]
     for key, message in wanted.items():
         translated = given.get(key)
         reasons = ["missing"] if translated is None else _of_message(translated, catalogue.num_plurals, message)

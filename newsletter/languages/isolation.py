@@ -22,6 +22,8 @@ def isolated(text: str, direction: str) -> str:
 
 def disturbs(text: str, direction: str) -> bool:
     """Return whether the text holds anything outside of isolates that may reorder a text of this direction."""
+    if direction == "ltr" and text.isascii():  # most values, and each reader's name in each letter is one
+        return False
     depth = 0
     for character in text:
         kind = bidirectional(character)

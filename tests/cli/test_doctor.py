@@ -86,10 +86,13 @@ def test_fix_repairs_what_it_can_and_reports_the_rest(newsletter, database, dama
 
 
 def test_a_remark_names_the_check_that_was_skipped_without_keys(newsletter, monkeypatch):
-    remarks = json.loads(newsletter("doctor", "--json").stdout)["remarks"]
-    assert [each["name"] for each in remarks] == ["suppressed"]
+    def skipped() -> bool:
+        remarks = json.loads(newsletter("doctor", "--json").stdout)["remarks"]
+        return "suppressed" in [each["name"] for each in remarks]
+
+    assert skipped()
     monkeypatch.setenv("NEWSLETTER_SECRET_KEYS", "k1:" + "s" * 40)
-    assert json.loads(newsletter("doctor", "--json").stdout)["remarks"] == []
+    assert not skipped()
 
 
 KEYS, OTHER_KEYS = "k1:" + "s" * 40, "k1:" + "t" * 40

@@ -6,6 +6,9 @@ from newsletter import newsletters, templating
 from newsletter.consent import proposed_words, wording_publication, wordings
 from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.wording_publication import NewsletterChange
+from newsletter.consent.wordings import Shown
+from newsletter.doctor.checks import languages
+from newsletter.errors import Malformed
 from tests.clock import NOON
 
 FACTS = {
@@ -85,3 +88,79 @@ def test_a_newsletter_in_another_language_has_no_words_in_it_until_somebody_publ
         german = wording_publication.publish(session, PAGES, newsletter, text="Ich will den Brief.", **BY)
         assert (german.language, german.version) == ("de", 1)
         assert wording_publication.missing_languages(session, newsletter) == []
+
+
+def test_words_in_each_language_follow_a_change_and_say_what_they_still_name(begin):
+    with begin() as session:
+        newsletter = a_published_newsletter(session)
+        wording_publication.publish(session, PAGES, newsletter, text="Ich will Example Press.", language="de", **BY)
+        done = change(session, newsletter, publisher="Dawn Press")
+        assert [(each.language, each.version) for each in done.published] == [("en", 2), ("de", 2)]
+        assert done.still_named == {"de": ["publisher"]}
+        assert "Dawn Press" in str(wordings.current(session, newsletter.id, "de").information)
+
+
+def test_what_is_proposed_in_german_is_german_and_names_what_the_english_text_names(begin):
+    with begin() as session:
+        newsletter = newsletters.add(session, slug="morning", language="de", **FACTS, **BY)
+        german = wording_publication.publish_proposed(session, PAGES, newsletter, **BY)
+        assert (german.language, german.information["language"]) == ("de", "de")
+        assert german.text != proposed_words.consent_text([newsletter], "en")
+        for fact in FACTS.values():
+            assert fact in german.text
+        assert '<div lang="de"' in session.get_one(Exhibit, german.form_exhibit).body.decode()
+        assert wording_publication.missing_languages(session, newsletter) == []
+
+
+def test_a_language_without_a_catalogue_has_no_proposal_and_information_in_english(begin):
+    with begin() as session:
+        newsletter = newsletters.add(session, slug="morning", language="el", **FACTS, **BY)
+        assert wording_publication.publish_proposed(session, PAGES, newsletter, **BY) is None
+        assert wording_publication.missing_languages(session, newsletter) == ["el"]
+        greek = wording_publication.publish(session, PAGES, newsletter, text="Θέλω.", **BY)
+        assert (greek.language, greek.information["language"]) == ("el", "en")
+        own = {"language": "el", "entries": [["Υπεύθυνος", "Example Press"]], "own": True}
+        wording_publication.publish(session, PAGES, newsletter, text="Θέλω.", information=own, **BY)
+        kept = wording_publication.publish(session, PAGES, newsletter, text="Μόνο αυτό.", **BY)
+        assert kept.information == own, "new words keep the publisher's own information"
+
+
+def test_the_english_default_that_a_release_before_stored_as_german_is_published_as_english(begin):
+    """Nothing is translated by itself: the form is English, as it was, and German words are missing."""
+    with begin() as session:
+        newsletter = newsletters.add(session, slug="morning", language="de", **FACTS, **BY)
+        text = proposed_words.consent_text([newsletter], "en")
+        mistaken = wordings.publish(session, newsletter, Shown("de", text, None), form=b"form", confirm=b"page", **BY)
+        for _ in range(2):
+            wording_publication.publish_current(session, PAGES, **BY)
+        assert [(each.language, each.version) for each in wordings.newest(session)] == [("de", 1), ("en", 1)]
+        assert wordings.current(session, newsletter.id, "en").text == text
+        assert mistaken.shown_language == "en"
+        assert wording_publication.missing_languages(session, newsletter) == ["de"]
+        says = [remark.says for remark in languages.words(session)]
+        assert len(says) == 1
+        assert "its form is English until you publish words in “de”" in says[0]
+
+
+def test_a_publishers_own_german_words_stay_german_with_the_english_information_of_their_form(begin):
+    with begin() as session:
+        newsletter = newsletters.add(session, slug="morning", language="de", **FACTS, **BY)
+        wordings.publish(session, newsletter, Shown("de", "Ich will.", None), form=b"form", confirm=b"page", **BY)
+        wording_publication.publish_current(session, PAGES, **BY)
+        current = wordings.current(session, newsletter.id, "de")
+        assert (current.text, current.version, current.information["language"]) == ("Ich will.", 2, "en")
+
+
+def test_a_form_of_several_needs_one_publisher_and_follows_its_newsletters(begin):
+    with begin() as session:
+        morning, evening = (newsletters.add(session, slug=slug, **FACTS, **BY) for slug in ("morning", "evening"))
+        other = newsletters.add(session, slug="other", **{**FACTS, "publisher": "Other Press"}, **BY)
+        for offered in ([morning], [morning, morning], [morning, other]):
+            with pytest.raises(Malformed):
+                wording_publication.publish_several(session, PAGES, offered, language="en", **BY)
+        several = wording_publication.publish_several(session, PAGES, [morning, evening], language="en", **BY)
+        assert several.newsletters == [morning.id, evening.id]
+        assert wordings.current(session, morning.id, "en") is None, "it is about those that are ticked"
+        assert [each.newsletters for each in change(session, evening, name="Dusk").published] == [several.newsletters]
+        apart = change(session, evening, publisher="Dusk Press")
+        assert ([each.newsletters for each in apart.apart], apart.published) == ([several.newsletters], [])

@@ -83,7 +83,6 @@ def send_an_issue(service: WholeService) -> None:
     service.run(Queue.UPKEEP, Queue.BULK)
 
 
-@pytest.mark.xfail(reason="templates are being marked", strict=False)
 def test_every_word_of_pages_and_letters_is_one_of_a_catalogue(service):
     found: dict[str, list[str]] = {}
     browser = service.browser

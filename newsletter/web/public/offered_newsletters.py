@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import newsletters
 from newsletter.consent.forms import Form, FormKind
+from newsletter.consent.wording_publication import have_one_publisher
 from newsletter.consent.wordings import Wording
 from newsletter.errors import NotFound
 from newsletter.languages import tags
@@ -79,8 +80,13 @@ class OfferedNewsletters:
         return self._of_one(newsletter)[tags.lookup([language], tags_with_words) or tags_with_words[0]]
 
     def several(self) -> dict[str, PublishedForm]:
-        """Return the newest form of several newsletters in each language."""
-        return {each.wording.language: each for each in self._published() if each.wording.newsletters is not None}
+        """Return the newest form of several newsletters in each language, if they are still of one publisher."""
+        by_id = {newsletter.id: newsletter for newsletter in self.newsletters.values()}
+        return {
+            each.wording.language: each
+            for each in self._published()
+            if each.wording.newsletters and have_one_publisher([by_id[number] for number in each.form.newsletters])
+        }
 
     def _of_one(self, newsletter: Newsletter) -> dict[str, PublishedForm]:
         published = (each for each in self._published() if each.wording.newsletters is None)

@@ -84,13 +84,6 @@ def one(
         newsletter=newsletter,
         hosted_form=hosted_forms.show(site, offered, shown, entered) if shown else None,
         languages=negotiation.links(f"/n/{newsletter.slug}", with_words, tag),
-        found=found(
-            f"{site.settings.base_url}/n/{newsletter.slug}",
-            tag=tag,
-            languages=with_words or [tag],
-            description=newsletter.description or newsletter.name,
-            feeds=issue_feeds.links(site, newsletter),
-        ),
         schedule=digests.schedule(session, newsletter.id),
         latest=latest(session, newsletter),
         errors=entered.errors,
@@ -103,7 +96,6 @@ def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) ->
     offered = site.offered.get()
     every = list(offered.newsletters.values())
     languages = negotiation.offered_in_any(every)
-    description = language(tag).text(ABOUT)
     published = form_of_several(offered, tag)
     return site.page(
         "newsletters",
@@ -112,7 +104,6 @@ def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) ->
         newsletters=every,
         hosted_form=hosted_forms.show(site, offered, published, entered) if published else None,
         languages=negotiation.links("/", languages, tag),
-        found=found(f"{site.settings.base_url}/", tag=tag, languages=languages or [tag], description=description),
         errors=entered.errors,
         **kind,
     )
@@ -121,8 +112,8 @@ def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) ->
 def form_of_several(offered: OfferedNewsletters, tag: str) -> PublishedForm | None:
     """Return the form of several newsletters in this language, else the newest in any."""
     published = offered.several()
-    found = tags.lookup([tag], list(published)) or next(reversed(published), None)
-    return published[found] if found else None
+    suiting = tags.lookup([tag], list(published)) or next(reversed(published), None)
+    return published[suiting] if suiting else None
 
 
 def address(path: str, tag: str) -> str:

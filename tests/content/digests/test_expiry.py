@@ -61,13 +61,17 @@ def test_a_draft_that_was_made_late_has_its_whole_time(begin, daily):
     assert [status for status, _ in work(begin, evening + DAY)] == [IssueStatus.CANCELLED, IssueStatus.DRAFTED]
 
 
+def about_drafts(session, now):
+    return [remark for remark in examination.collect_remarks(session, now=now) if remark.name == "expired-drafts"]
+
+
 def test_an_expired_draft_says_so(begin, daily, caplog):
     work(begin, SEVEN)
     reason = "nobody approved it within 24 hours; its articles are free for the next issue"
     with begin() as session:
         issue = session.scalars(select(Issue)).one()
         assert (expiry.deadline(session, issue), issues.cancellation_reason(session, issue)) == (SEVEN + DAY, None)
-        assert examination.collect_remarks(session, now=SEVEN) == []
+        assert about_drafts(session, SEVEN) == []
     work(begin, SEVEN + DAY)
     assert "nobody approved a draft in time" in caplog.text
     with begin() as session:
@@ -77,11 +81,11 @@ def test_an_expired_draft_says_so(begin, daily, caplog):
         assert (entry.actor, entry.fields) == ("scheduler", {"reason": reason})
         with pytest.raises(Refused, match=f"is cancelled \\({reason}\\), so its status cannot change to approved"):
             issues.approve(session, issue, actor="tests", now=SEVEN + DAY)
-        (remark,) = examination.collect_remarks(session, now=SEVEN + 2 * DAY)
+        (remark,) = about_drafts(session, SEVEN + 2 * DAY)
         assert remark.says == (
             "drafts that nobody approved in time, in the last week: 1; the last was cancelled at 2026-03-16 06:00 UTC"
         )
-        assert examination.collect_remarks(session, now=SEVEN + 9 * DAY) == []
+        assert about_drafts(session, SEVEN + 9 * DAY) == []
 
 
 def test_approved_issues_and_drafts_by_hand_never_expire(begin, daily):

@@ -1,0 +1,42 @@
+"""Remarks about languages: those without words of consent, without information, or without a catalogue."""
+
+from collections.abc import Iterator
+
+from sqlalchemy.orm import Session
+
+from newsletter import newsletters
+from newsletter.consent import proposed_words, wordings
+from newsletter.consent.wordings import Wording
+from newsletter.doctor.checks.findings import Remark
+from newsletter.languages import tags
+from newsletter.newsletters import Newsletter
+
+
+def words(session: Session) -> Iterator[Remark]:
+    """Tell in which languages a newsletter takes no sign-ups, or tells its visitors only a part in their language."""
+    newest = wordings.newest(session)
+    for newsletter in newsletters.every(session):
+        own = {each.language: each for each in newest if each.newsletter_id == newsletter.id and not each.newsletters}
+        for tag in newsletter.languages:
+            yield from _about(newsletter, tag, own.get(tag))
+
+
+def _about(newsletter: Newsletter, tag: str, wording: Wording | None) -> Iterator[Remark]:
+    publish = f"newsletter newsletters words {newsletter.slug} --language {tag}"
+    if wording is None:
+        says = (
+            f"takes no sign-ups in “{tag}”: no words of consent are published in it. Read and publish them: {publish}"
+        )
+        yield Remark("words", newsletter.slug, says)
+    elif wording.is_english_by_mistake:
+        says = (
+            f"has only the English consent text, which an earlier release stored as “{tag}”; its form is English "
+            f"until you publish words in “{tag}”: {publish}"
+        )
+        yield Remark("words", newsletter.slug, says)
+    elif tags.primary(wording.information["language"] if wording.information else "en") != tags.primary(tag):
+        says = f"tells in another language than “{tag}” what GDPR Art. 13 asks for: newsletters wording --information"
+        yield Remark("words", newsletter.slug, says)
+    if not proposed_words.exists(tag):
+        says = f"speaks “{tag}”, which no catalogue translates: the fixed words of its pages and letters are English"
+        yield Remark("catalogue", newsletter.slug, says)
