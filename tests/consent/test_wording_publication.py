@@ -100,6 +100,18 @@ def test_words_in_each_language_follow_a_change_and_say_what_they_still_name(beg
         assert "Dawn Press" in str(wordings.current(session, newsletter.id, "de").information)
 
 
+def test_what_is_proposed_in_german_is_german_and_names_what_the_english_text_names(begin):
+    with begin() as session:
+        newsletter = newsletters.add(session, slug="morning", language="de", **FACTS, **BY)
+        german = wording_publication.publish_proposed(session, PAGES, newsletter, **BY)
+        assert (german.language, german.information["language"]) == ("de", "de")
+        assert german.text != proposed_words.consent_text([newsletter], "en")
+        for fact in FACTS.values():
+            assert fact in german.text
+        assert '<div lang="de"' in session.get_one(Exhibit, german.form_exhibit).body.decode()
+        assert wording_publication.missing_languages(session, newsletter) == []
+
+
 def test_a_language_without_a_catalogue_has_no_proposal_and_information_in_english(begin):
     with begin() as session:
         newsletter = newsletters.add(session, slug="morning", language="el", **FACTS, **BY)
