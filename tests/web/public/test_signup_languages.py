@@ -172,10 +172,11 @@ def test_a_pasted_form_is_evidenced_as_generated_and_its_page_as_not_seen(servic
     assert (kept["form"], kept["form_kind"]) == (form.exhibit, "pasted: as generated; page not seen")
 
 
-def test_a_form_of_the_release_before_is_named_by_its_exhibit(service):
+def test_a_form_is_named_by_its_exhibit_as_in_the_release_before(service):
     service.newsletter()
     with service.site.database.reading() as session:
         wording = wordings.newest(session)[0]
     old = {"newsletters": "morning", "wording": wording.id, "form": wording.form_exhibit, "consent": "true"}
+    assert service.form() == {**old, "wording": str(wording.id)}, "it may receive what this one shows"
     assert service.browser.post("/subscribe", data={**old, "email": ANA}).status_code == 202
     assert service.browser.post("/subscribe", data={**old, "email": ANA, "form": "0" * 64}).status_code == 422
