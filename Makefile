@@ -35,7 +35,7 @@ docs: .venv/dev ## Build the documentation into docs/_site; warnings and broken 
 	@$(BIN)/sphinx-build -q -E -a -W --keep-going -b html -d docs/_site/.doctrees docs docs/_site
 	@$(BIN)/python -m tests.docs.site docs/_site
 
-translations: .venv/dev ## Collect the texts of code and templates and update the catalogues (a new language: ARGS=el)
+translations: .venv/tools ## Collect the texts of code and templates and update the catalogues (a new language: ARGS=el)
 	@$(BIN)/python -m tests.languages.translations $(ARGS)
 
 screenshots: .venv/dev ## Take the screenshots of README and documentation with Chromium
@@ -87,7 +87,11 @@ CATALOGUES := $(wildcard newsletter/locale/*.pot newsletter/locale/*/LC_MESSAGES
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-.venv/dev: requirements-dev.lock | .venv/run
+# `make translations` needs only these: catalogues that are behind the texts cannot be compiled before it has run.
+.venv/tools: requirements-dev.lock | .venv/packages
 	@echo "Installing the pinned packages for development into .venv ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv/dev: .venv/tools .venv/run
 	@touch $@

@@ -83,6 +83,15 @@ class WholeService:
         self.let_the_site_read_newsletters_again()
         return newsletter
 
+    def publish_words(self, slug: str, text: str, language: str) -> None:
+        """Publish a newsletter's words of consent in a language, as an operator does."""
+        with self.site.database.writing() as session:
+            newsletter = newsletters.named(session, slug)
+            wording_publication.publish(
+                session, self.site.templates, newsletter, text=text, language=language, actor="tests", now=self.clock()
+            )
+        self.let_the_site_read_newsletters_again()
+
     def let_the_site_read_newsletters_again(self) -> None:
         """Set the clock of the site's cache forward by its largest age."""
         self.cache_clock.now += MAX_AGE

@@ -18,7 +18,7 @@ from newsletter.consent import wordings
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue
 from newsletter.keys import load_keyring
-from newsletter.mail.mailings import issue_letters
+from newsletter.mail.mailings import issue_layout
 
 SMTP_SOURCE_LETTERS = 100_000  # at most in one round: smtp-source's rate does not change with more
 LOAD_SHARE = 0.6  # of an issue's expected duration, over which sign-ups and unsubscribes are spread
@@ -42,6 +42,7 @@ class BenchOptions:
     leavers: int = 100
     feed: str | None = None
     relay: str = ""
+    languages: tuple[str, ...] = ()  # of the readers, in turns; none: the newsletter's
 
 
 class DeliveryBenchmark:
@@ -96,7 +97,8 @@ class DeliveryBenchmark:
         with self._progress.step(f"inserting {options.letters:,} readers") as show_progress:
             started = time.monotonic()
             keyring = load_keyring(self._environment.settings)
-            ReaderRows(newsletter, wording, keyring, clock.now()).insert(database, options.letters, show_progress)
+            readers = ReaderRows(newsletter, wording, keyring, clock.now(), options.languages)
+            readers.insert(database, options.letters, show_progress)
             self._environment.vacuum()
         self._progress.line(f"inserted {options.letters:,} readers in {time.monotonic() - started:.0f} s")
         number = options.rounds + options.snapshot + 2 * self._has_load
@@ -105,7 +107,7 @@ class DeliveryBenchmark:
         self._progress.line(f"drafted {number} issues; a letter has {octets:,} octets")
         with database.reading() as session:
             issue = session.get_one(Issue, drafts[0])
-            letter = issue_letters.preview(session, issue, templates=templates, base_url=BASE_URL)["source"]
+            letter = issue_layout.preview(session, issue, templates=templates, base_url=BASE_URL)["source"]
         return iter(drafts), octets, letter.encode()
 
     def _relay(self) -> AbstractContextManager[BenchRelay]:

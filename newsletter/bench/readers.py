@@ -28,7 +28,7 @@ NAMES = ("Ana", "Jürgen", "Łucja", "Дарья", "小雪", "O'Neill", None, "J
 
 COLUMNS = {
     "subscribers": ("id", "subject", "address", "address_key", "fold_key", "name", "created_at"),
-    "subscriptions": ("subscriber_id", "newsletter_id", "standing", "cadence", "since"),
+    "subscriptions": ("subscriber_id", "newsletter_id", "standing", "cadence", "since", "language"),
     "ledger": (*("id", "subject", "ordinal", "event", "newsletter_id", "wording_id", "at", "evidence_digest", "leaf"),),
     "evidence": ("entry_id", "salt", "body"),
 }
@@ -42,6 +42,7 @@ class ReaderRows:
     wording: Wording
     keyring: Keyring
     now: datetime
+    languages: tuple[str, ...] = ()  # that readers chose, in turns; none: all get the newsletter's
 
     def insert(self, database: Database, number: int, show_progress: Callable[[int, int], None]) -> None:
         """Insert that many readers into an empty PostgreSQL database."""
@@ -87,7 +88,9 @@ class ReaderRows:
         # As of every subscriber of this release: otherwise the workers fold them while they are measured.
         fold = inboxes.fold(self.keyring, inboxes.inbox(address).key)
         rows["subscribers"].append((number, subject, address, address, fold, NAMES[number % len(NAMES)], self.now))
-        rows["subscriptions"].append((number, self.newsletter.id, Standing.SUBSCRIBED.value, "every", self.now))
+        language = self.languages[number % len(self.languages)] if self.languages else None
+        subscription = (number, self.newsletter.id, Standing.SUBSCRIBED.value, "every", self.now, language)
+        rows["subscriptions"].append(subscription)
         rows["ledger"].append(
             (
                 *(number, subject, 1, Event.CONFIRMED.value, self.newsletter.id, self.wording.id, self.now),

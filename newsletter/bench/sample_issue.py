@@ -22,7 +22,7 @@ from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue
 from newsletter.errors import Refused
-from newsletter.mail.mailings import issue_letters
+from newsletter.mail.mailings import issue_layout
 from newsletter.newsletters import Newsletter
 from newsletter.settings import PREFIX
 from newsletter.store.database import Database
@@ -96,7 +96,7 @@ def draft(session: Session, templates: Templates, name: str, *, base_url: str) -
             now=now,
         )
         issue = drafting.draft_now(session, digest.id, actor=actor, now=now)
-        letter = issue_letters.preview(session, issue, templates=templates, base_url=base_url)["source"]
+        letter = issue_layout.preview(session, issue, templates=templates, base_url=base_url)["source"]
         drafted = issue, len(letter)
         if len(letter) <= LETTER_OCTETS or articles == 1:
             break

@@ -44,6 +44,10 @@ ConfirmationsOption = Annotated[
 LeaversOption = Annotated[
     int | None, typer.Option(min=0, help="Unsubscribes during a separate run; by default 100, with --latency none.")
 ]
+LanguagesOption = Annotated[
+    list[str] | None,
+    typer.Option("--language", help="Language of the readers; if repeated, they take turns. By default English."),
+]
 FeedOption = Annotated[str | None, typer.Option(help="URL or file of a feed; by default the built-in sample.")]
 DatabaseUrlOption = Annotated[
     str, typer.Option(metavar="URL", help="An empty PostgreSQL database; by default a server is started.")
@@ -95,6 +99,7 @@ def delivery(
     snapshot: SnapshotOption = None,
     confirmations: ConfirmationsOption = None,
     leavers: LeaversOption = None,
+    language: LanguagesOption = None,
     feed: FeedOption = None,
     database: DatabaseUrlOption = "",
     redis: RedisUrlOption = "",
@@ -114,6 +119,7 @@ def delivery(
         leavers=(0 if latency else 100) if leavers is None else leavers,
         feed=feed,
         relay=relay,
+        languages=tuple(language or ()),
     )
     figures = _measure(options, folder, database=database, redis=redis)
     typer.echo(json.dumps(figures) if as_json else report(figures))

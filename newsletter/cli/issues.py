@@ -19,7 +19,7 @@ from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.mail.delivery import issue_pauses
 from newsletter.mail.delivery.deliveries import status_counts
 from newsletter.mail.letters.letters import Letter
-from newsletter.mail.mailings import issue_letters
+from newsletter.mail.mailings import issue_layout
 from newsletter.mail.pace import notices
 from newsletter.newsletters import Newsletter
 
@@ -105,7 +105,7 @@ def preview(
     settings = console.configured()
     with console.database(settings) as database, database.reading() as session:
         issue = _issue(session, number)
-        shown = issue_letters.preview(
+        shown = issue_layout.preview(
             session, issue, templates=templating.environment, base_url=settings.base_url, tag=language
         )
         notes = [_note_line(note) for note in _notes(session, issue)]
@@ -129,7 +129,7 @@ def check(number: IssueArgument, as_json: console.Json = False) -> None:
         issue = _issue(session, number)
         problem = None
         try:
-            issue_letters.check(session, issue, templates=templating.environment, base_url=settings.base_url)
+            issue_layout.check(session, issue, templates=templating.environment, base_url=settings.base_url)
         except Refused as error:
             problem = str(error)
         answer = {**_row(issue), "problem": problem, "notes": _notes(session, issue)}
@@ -146,7 +146,7 @@ def send(number: IssueArgument, as_json: console.Json = False) -> None:
     settings = console.configured()
     with console.database(settings) as database, database.writing() as session:
         issue = _issue(session, number)
-        issue_letters.check(session, issue, templates=templating.environment, base_url=settings.base_url)
+        issue_layout.check(session, issue, templates=templating.environment, base_url=settings.base_url)
         issues.approve(session, issue, actor=audit_log.system_user(), now=clock.now())
         answer = _row(issue)
     text = f"Issue {number} is approved; sending starts within seconds. Follow it: newsletter issues status {number}"

@@ -39,7 +39,8 @@ def town(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         _served(service.browser.app, port),
     ):
         for language, columns in NEWSLETTERS.items():
-            service.newsletter(language=language, consent=CONSENT[language], **columns)
+            service.newsletter(language=language, **columns)
+            service.publish_words(columns["slug"], CONSENT[language], language)
             service.reader(f"{columns['slug']}@example.org", columns["slug"])
         with service.site.database.writing() as session:
             for written in newsletters.every(session):

@@ -80,6 +80,9 @@ class Walk:
         page = self.tab.page
         self.tab.open(self._form)
         yield "GET /n/{slug}", "the form"
+        self.tab.open("/subscribe")
+        yield "GET /subscribe", "where a reloaded answer leads"
+        self.tab.open(self._form)
         self._post("no address")
         yield "POST /subscribe", "the form with errors"
         page.locator("input[name=consent]").check()

@@ -24,7 +24,6 @@ UNFILLED = re.compile(r"%\(\w+\)|%[sd]\b|\bNone\b|Undefined")
 ENGLISH_ONLY = ("pages/outbox.html", "pages/outbox_letter.html")  # for operators, as the command line is
 
 
-@pytest.mark.xfail(reason="templates name no other language than English yet")
 @pytest.mark.parametrize("tag", catalogues.LANGUAGES)
 def test_every_page_and_letter_names_its_language_and_leaves_no_gap(tag):
     environment, direction = templating.environment(tag), language(tag).direction

@@ -34,7 +34,10 @@ def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLRe
         return _negotiated(request, site, session, every[0])
     languages = negotiation.offered_in_any(every)
     tag = negotiation.language_of(request, languages)
-    return several(site, tag, negotiated=len(languages) > 1)
+    about = found(
+        f"{site.settings.base_url}/", tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)
+    )
+    return several(site, tag, negotiated=len(languages) > 1, found=about)
 
 
 @router.get("/n/{slug}")
@@ -57,8 +60,15 @@ def _negotiated(request: Request, site: Site, session: Session, newsletter: News
     is_closed = tags.lookup([named], with_words) is None and tags.lookup([named], newsletter.languages) is not None
     offered = newsletter.languages if is_closed else with_words or newsletter.languages
     tag = negotiation.language_of(request, offered)
+    about = found(
+        f"{site.settings.base_url}/n/{newsletter.slug}",
+        tag=tag,
+        languages=offered,
+        description=newsletter.description or newsletter.name,
+        feeds=issue_feeds.links(site, newsletter),
+    )
     is_negotiated = len(newsletter.languages) > 1 or len(with_words) > 1
-    return one(site, session, newsletter, tag, negotiated=is_negotiated)
+    return one(site, session, newsletter, tag, negotiated=is_negotiated, found=about)
 
 
 def one(
@@ -74,13 +84,6 @@ def one(
         newsletter=newsletter,
         hosted_form=hosted_forms.show(site, offered, shown, entered) if shown else None,
         languages=negotiation.links(f"/n/{newsletter.slug}", with_words, tag),
-        found=found(
-            f"{site.settings.base_url}/n/{newsletter.slug}",
-            tag=tag,
-            languages=with_words or [tag],
-            description=newsletter.description or newsletter.name,
-            feeds=issue_feeds.links(site, newsletter),
-        ),
         schedule=digests.schedule(session, newsletter.id),
         latest=latest(session, newsletter),
         errors=entered.errors,
@@ -93,7 +96,6 @@ def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) ->
     offered = site.offered.get()
     every = list(offered.newsletters.values())
     languages = negotiation.offered_in_any(every)
-    description = language(tag).text(ABOUT)
     published = form_of_several(offered, tag)
     return site.page(
         "newsletters",
@@ -102,7 +104,6 @@ def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) ->
         newsletters=every,
         hosted_form=hosted_forms.show(site, offered, published, entered) if published else None,
         languages=negotiation.links("/", languages, tag),
-        found=found(f"{site.settings.base_url}/", tag=tag, languages=languages or [tag], description=description),
         errors=entered.errors,
         **kind,
     )

@@ -138,6 +138,7 @@ def test_a_merged_issue_equals_one_written_for_its_reader_alone(letter, publishe
             "date": "Saturday 14 March 2026",
             "heading": None,
             "introduction": (),
+            "in_full": 2,
             "articles": [{**article, "minutes": 3, "picture": None}] * 2,
         },
         "logo": None,

@@ -26,7 +26,7 @@ from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, status_counts
 from newsletter.mail.letters.letters import Letter, Variant
 from newsletter.mail.letters.merge import FieldError
-from newsletter.mail.mailings import issue_letters
+from newsletter.mail.mailings import issue_layout, issue_letters
 from newsletter.mail.transport import return_paths
 from newsletter.newsletters import Newsletter
 from tests.builders import KEYRING, a_crowd, a_newsletter, a_reader, a_worker, an_issue, owed
@@ -145,7 +145,7 @@ def test_a_preview_shows_the_letter_without_any_reader(begin):
         a_reader(session, newsletter, "ana@example.org", name="Ana")
         issue = an_issue(session, newsletter, status=IssueStatus.DRAFTED)
     with begin() as session:
-        shown = issue_letters.preview(session, issue, **OPTIONS)
+        shown = issue_layout.preview(session, issue, **OPTIONS)
     assert shown.keys() == {"text", "html", "source"}
     assert all("A bridge opens" in part for part in shown.values())
     assert not any("ana" in part.lower().split("@")[0].split() for part in shown.values())
@@ -340,6 +340,18 @@ def test_each_letter_has_a_return_path_of_its_own_if_the_newsletter_has_a_domain
     assert senders[2:] == ["letters@press.example"] * 2
 
 
+def test_a_hundred_articles_fit_a_letter_of_which_the_last_are_headlines(sqlite_database):
+    titles = tuple(f"A bridge number {number} opens" for number in range(100))
+    with sqlite_database.writing() as session:
+        issue = an_issue(session, a_newsletter(session), titles=titles, status=IssueStatus.APPROVED)
+        issue_layout.check(session, issue, **OPTIONS)
+        shown = issue_layout.preview(session, issue, **OPTIONS)
+    assert len(shown["html"].encode()) < issue_layout.MAX_HTML_BYTES
+    assert all(title in shown["html"] and title in shown["text"] for title in titles)
+    assert shown["html"].count("All about it") in range(10, 100)
+    assert shown["text"].count("All about it") == 100, "the text part has no limit"
+
+
 def test_an_issue_too_long_for_gmail_is_paused_with_the_reason(begin):
     titles = tuple(f"Title {n} " + "ö" * 180 for n in range(60))
     with begin() as session:
@@ -347,7 +359,7 @@ def test_an_issue_too_long_for_gmail_is_paused_with_the_reason(begin):
         a_crowd(session, newsletter, 2)
         issue = approved(session, newsletter, titles=titles)
         with pytest.raises(Refused, match="90,000"):
-            issue_letters.check(session, issue, **OPTIONS)
+            issue_layout.check(session, issue, **OPTIONS)
     assert send_approved(begin) == 0
     assert status(begin, issue) is IssueStatus.PAUSED
     with begin() as session:

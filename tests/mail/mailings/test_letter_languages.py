@@ -18,7 +18,7 @@ from newsletter.links import Links
 from newsletter.mail.delivery import claims, words
 from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.letters.letters import Variant
-from newsletter.mail.mailings import issue_letters, preference_links, probes
+from newsletter.mail.mailings import issue_layout, issue_letters, preference_links, probes
 from tests.builders import KEYRING, a_newsletter, a_reader, a_signup, a_worker, an_issue
 from tests.clock import NOON
 from tests.confirming import confirmations_sent, process
@@ -134,16 +134,14 @@ def test_an_issue_is_checked_in_every_language_that_the_newsletter_offers(writin
         newsletter = a_newsletter(session)
         newsletter.other_languages = ["ar"]
         a_reader_of(session, newsletter, "ja")
-        titles = tuple(f"Title {number} " + "x" * 180 for number in range(88))
+        titles = tuple(f"Title {number} " + "ö" * 180 for number in range(88))
         issue: Issue = an_issue(session, newsletter, status=IssueStatus.APPROVED)
-        assert list(issue_letters.check(session, issue, **OPTIONS)) == ["en", "ar", "ja"]
-        previews = {
-            tag: issue_letters.preview(session, issue, **OPTIONS, tag=tag)["html"] for tag in (None, "ar", "el")
-        }
+        assert list(issue_layout.check(session, issue, **OPTIONS)) == ["en", "ar", "ja"]
+        previews = {tag: issue_layout.preview(session, issue, **OPTIONS, tag=tag)["html"] for tag in (None, "ar", "el")}
         tags = [re.search(r'<html lang="(.*?)"', html)[1] for html in previews.values()]
         assert tags == ["en", "ar", "en"]
         with pytest.raises(Refused, match=r"\(en\)"):
-            issue_letters.check(session, an_issue(session, newsletter, titles=titles), **OPTIONS)
+            issue_layout.check(session, an_issue(session, newsletter, titles=titles), **OPTIONS)
 
 
 def test_a_fresh_link_and_a_probe_are_in_the_language_of_their_reader(writing):

@@ -4,6 +4,8 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select, update
 
+from newsletter import templating
+from newsletter.consent import wording_publication
 from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Subscriber, Subscription
 from newsletter.links import Purpose, minute_of
@@ -18,10 +20,13 @@ BROWSER = {"Accept-Language": "fr, en;q=0.5"}
 @pytest.fixture(autouse=True)
 def _newsletters(service: WholeService) -> None:
     """One in German that is offered in Arabic as well, and one in English."""
-    service.newsletter("morgen", language="de", name="Der Morgen", publisher="Beispielverlag", brand="#7a1fa2")
+    german = service.newsletter("morgen", language="de", name="Der Morgen", publisher="Beispielverlag", brand="#7a1fa2")
     service.newsletter("evening")
     with service.site.database.writing() as session:
-        session.execute(update(Newsletter).where(Newsletter.slug == "morgen").values(other_languages=["ar"]))
+        german = session.merge(german, load=False)
+        text, now = "Ja, ich möchte Briefe.", service.clock()
+        wording_publication.publish(session, templating.environment, german, text=text, actor="tests", now=now)
+        session.execute(update(Newsletter).where(Newsletter.id == german.id).values(other_languages=["ar"]))
     service.let_the_site_read_newsletters_again()
 
 

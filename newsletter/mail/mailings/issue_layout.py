@@ -1,0 +1,168 @@
+"""Lay an issue out as a letter in each language, as it is previewed, checked and sent."""
+
+from dataclasses import replace
+from email import message_from_bytes, policy
+from email.message import MIMEPart
+from email.utils import format_datetime
+from typing import NamedTuple
+
+from jinja2 import TemplateError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from newsletter import templating
+from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.content import logos
+from newsletter.content.issues import headings, issues
+from newsletter.content.issues.editions import Edition, Image
+from newsletter.content.issues.issues import MAX_ARTICLES, Issue
+from newsletter.errors import Refused
+from newsletter.languages.languages import Language, language
+from newsletter.mail.delivery import words
+from newsletter.mail.letters import worded_fields
+from newsletter.mail.letters.composing import compose
+from newsletter.mail.letters.merge import Sheet
+from newsletter.newsletters import Newsletter
+from newsletter.templating import Templates
+
+MAX_HTML_BYTES = 90_000
+IN_FULL = (MAX_ARTICLES, 48, 24, 12, 6)  # articles with excerpt and picture, fewer where the letter is too long
+MAX_LOGO_WIDTH, MAX_LOGO_HEIGHT = 200, 80  # pixels, as shown
+
+
+def _lay_out(
+    session: Session, issue: Issue, spoken: Language, *, in_full: int, templates: Templates, base_url: str
+) -> Sheet:
+    newsletter = session.get_one(Newsletter, issue.newsletter_id)
+    edition = issues.edition(session, issue, base_url=base_url)
+    return compose(
+        templates,
+        "digest",
+        language=spoken,
+        newsletter=newsletter,
+        base_url=base_url,
+        stream=f"issue{issue.id}",
+        fields=("mailbox", "preferences", "greeting"),
+        issue={
+            "number": edition.number,
+            "title": _subject(issue, edition, newsletter, spoken),
+            "heading": edition.heading,
+            "introduction": edition.introduction,
+            "date": spoken.day(templating.local(issue.run_at, newsletter.zone)),
+            "articles": edition.articles,
+            "in_full": in_full,
+        },
+        logo=_logo(session, newsletter, base_url),
+        archive_url=f"{base_url}/archive/{newsletter.slug}/{edition.number}",
+        archive_index_url=f"{base_url}/archive/{newsletter.slug}",
+        signup_url=f"{base_url}/n/{newsletter.slug}",
+    )
+
+
+def _subject(issue: Issue, edition: Edition, newsletter: Newsletter, spoken: Language) -> str:
+    """Return the subject: the stored one, or the same made from the headlines in another language."""
+    if not issue.has_generated_title or spoken.tag == language(newsletter.language).tag:
+        return edition.title
+    return headings.headline([article.title for article in edition.articles], spoken)
+
+
+def _logo(session: Session, newsletter: Newsletter, base_url: str) -> Image | None:
+    """Return the newsletter's logo as large as it is shown: at half the size of its file, for sharp screens."""
+    logo = logos.shown(session, newsletter, base_url=base_url)
+    if logo is None:
+        return None
+    scale = min(1 / 2, MAX_LOGO_WIDTH / logo.width, MAX_LOGO_HEIGHT / logo.height)
+    return replace(logo, width=max(1, round(logo.width * scale)), height=max(1, round(logo.height * scale)))
+
+
+def preview(
+    session: Session, issue: Issue, *, templates: Templates, base_url: str, tag: str | None = None
+) -> dict[str, str]:
+    """Return the letter as `text`, `html` and `source`, with example values in the fields.
+
+    `tag` is a reader's language; without it, the letter is in the newsletter's. A language without a catalogue is
+    English, as for its readers.
+    """
+    spoken = language(tag or session.get_one(Newsletter, issue.newsletter_id).language)
+    shown = _fitted(session, issue, spoken, templates=templates, base_url=base_url)
+    texts = {"text": shown.text.get_content(), "html": shown.html.get_content()}
+    return texts | {"source": shown.source.decode("ascii")}
+
+
+def check(session: Session, issue: Issue, *, templates: Templates, base_url: str) -> dict[str, Sheet]:
+    """Return the letter of an issue in each language that the newsletter offers or readers have, its own first.
+
+    Raises Refused, with what to correct, if one is broken or too long for Gmail.
+    """
+    newsletter = session.get_one(Newsletter, issue.newsletter_id)
+    offered = [newsletter.language, *(newsletter.other_languages or ()), *chosen_languages(session, newsletter.id)]
+    spoken = {each.tag: each for each in map(language, offered)}
+    return {tag: _checked(session, issue, each, templates, base_url) for tag, each in spoken.items()}
+
+
+def chosen_languages(session: Session, newsletter_id: int) -> list[str]:
+    """Return the languages that readers have chosen themselves, as they are stored."""
+    chosen = select(Subscription.language).where(
+        Subscription.newsletter_id == newsletter_id,
+        Subscription.standing == Standing.SUBSCRIBED,
+        Subscription.language.is_not(None),
+    )
+    return sorted(tag for tag in session.scalars(chosen.distinct()) if tag)
+
+
+def _checked(session: Session, issue: Issue, spoken: Language, templates: Templates, base_url: str) -> Sheet:
+    try:
+        shown = _fitted(session, issue, spoken, templates=templates, base_url=base_url)
+    except TemplateError as error:
+        raise Refused(f"The letter cannot be laid out: {error}") from error
+    if shown.html_bytes > MAX_HTML_BYTES:
+        raise Refused(
+            f"The HTML of the letter ({spoken.tag}) has {shown.html_bytes:,} bytes; the limit is {MAX_HTML_BYTES:,}. "
+            "Gmail hides everything after about 102,000 bytes, including the unsubscribe link. Draft the issue with "
+            "fewer articles."
+        )
+    return shown.sheet
+
+
+class Example(NamedTuple):
+    """A letter with example values in its fields."""
+
+    sheet: Sheet
+    source: bytes
+    html: MIMEPart
+    text: MIMEPart
+
+    @property
+    def html_bytes(self) -> int:
+        """The larger of its HTML decoded and encoded: sources differ on which of them Gmail counts."""
+        return max(len(self.html.get_content().encode()), len(self.html.as_bytes()))
+
+
+def _fitted(session: Session, issue: Issue, spoken: Language, *, templates: Templates, base_url: str) -> Example:
+    """Return the letter with as many articles in full as Gmail shows; of the others it has the headlines.
+
+    If it does not fit even then, the shortest one is returned.
+    """
+    for in_full in IN_FULL:
+        sheet = _lay_out(session, issue, spoken, in_full=in_full, templates=templates, base_url=base_url)
+        shown = _example(sheet, issue, spoken, base_url)
+        if shown.html_bytes <= MAX_HTML_BYTES:
+            break
+    return shown
+
+
+def _example(sheet: Sheet, issue: Issue, spoken: Language, base_url: str) -> Example:
+    values = {
+        "unsubscribe": f"{base_url}/u/preview",
+        "preferences": f"{base_url}/preferences/preview",
+        "mailbox": "reader@example.org",
+        "date": format_datetime(issue.run_at.replace(microsecond=0)),
+        "message_id": "<preview@example.org>",
+        worded_fields.named("greeting", spoken.tag): words.nameless_greeting(spoken),
+    }
+    source = b"".join(sheet.fill(values))
+    message = message_from_bytes(source, policy=policy.default)
+    html, text = message.get_body(("html",)), message.get_body(("plain",))
+    assert html
+    assert text
+    return Example(sheet, source, html, text)
