@@ -90,7 +90,9 @@ def test_a_newsletter_without_published_words_takes_no_sign_ups_and_says_so(serv
     assert service.rows()["signups"] == []
     publish(service, "I want it.", "en")
     assert page(service).css_first("form .read").text() == "I want it.", "only the other language has words"
-    assert page(service, "/n/morning?language=el").css_first("form") is None, "a link to the language without words"
+    asked = page(service, "/n/morning?language=el")
+    assert asked.css_first("form") is None, "the link names the language without words"
+    assert asked.css_first('nav a[hreflang="en"]'), "it leads to the one with words"
 
 
 def test_any_accept_language_gets_a_page_in_a_language_with_words(service):
