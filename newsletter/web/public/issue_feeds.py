@@ -14,7 +14,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.web.guards import route_rules
 from newsletter.web.public import shown_issues
 from newsletter.web.public.feed_documents import ATOM, JSON_FEED, FeedDocument, FeedItem, atom, json_feed
-from newsletter.web.public.found import FeedLink
+from newsletter.web.public.page_descriptions import FeedLink
 from newsletter.web.site import CurrentSite, ReadingSession, Site
 
 ITEMS = 20
