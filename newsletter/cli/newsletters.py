@@ -16,7 +16,9 @@ app.command("words")(wordings.propose)
 BOUNCES = "Domain that receives bounces, such as bounces.example.org"
 OTHERS = "Further languages that it offers, such as de,ar"
 
-OtherLanguages = Annotated[str | None, typer.Option(help=f"{OTHERS}; each needs words: newsletters wording.")]
+OtherLanguages = Annotated[
+    str | None, typer.Option(help=f"{OTHERS}; each needs words: newsletter newsletters wording.")
+]
 SenderName = Annotated[str | None, typer.Option(help="Name beside the sender's address; by default the publisher.")]
 
 

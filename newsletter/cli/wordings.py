@@ -10,6 +10,7 @@ from newsletter.cli import console, newsletter_changes
 from newsletter.consent import proposed_words, wording_publication
 from newsletter.consent.proposed_words import Information
 from newsletter.errors import Malformed, NotFound, Refused
+from newsletter.newsletters import Newsletter
 
 Slug = Annotated[str, typer.Argument(help="The newsletter's slug.")]
 WordingLanguage = Annotated[str | None, typer.Option(help="Language of the words; by default the newsletter's.")]
@@ -32,10 +33,12 @@ def publish(
     """Publish words of consent as a new version. Proofs of earlier consents keep the words that were shown."""
     with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
-        tag = newsletters.checked_language(language or newsletter.language)
+        tag = spoken_in(newsletter, language)
         text = text or proposed_words.consent_text([newsletter], tag)
         if text is None:
-            raise Refused(f"There are no proposed words in “{tag}”. Give your own: newsletters wording {slug} TEXT")
+            raise Refused(
+                f"There are no proposed words in “{tag}”. Give your own: newsletter newsletters wording {slug} TEXT"
+            )
         new = wording_publication.publish(
             session,
             templating.environment,
@@ -51,7 +54,8 @@ def publish(
         lines = [f"Version {new.version} is published ({tag}):", f"  {new.text}"]
         if tag not in newsletter.languages:
             lines.append(
-                f"The newsletter does not offer “{tag}” yet: newsletters change {slug} --other-languages {tag}"
+                f"The newsletter does not offer “{tag}” yet: "
+                f"newsletter newsletters change {slug} --other-languages {tag}"
             )
         if told != tag:
             lines.append(f"The information beside it is in “{told}”. To give your own: --information FILE")
@@ -72,14 +76,21 @@ def propose(
     """Print the words that are proposed in a language. Nothing is published: that is yours to do, after reading."""
     with console.database() as database, database.reading() as session:
         newsletter = newsletters.named(session, slug)
-        tag = newsletters.checked_language(language or newsletter.language)
+        tag = spoken_in(newsletter, language)
         text = proposed_words.consent_text([newsletter], tag)
         told = proposed_words.information([newsletter], tag)
     if text is None:
-        raise NotFound(f"There are no proposed words in “{tag}”. Write your own: newsletters wording {slug} TEXT")
+        raise NotFound(
+            f"There are no proposed words in “{tag}”. Write your own: newsletter newsletters wording {slug} TEXT"
+        )
     paragraphs = ["\n".join(entry) for entry in told["entries"]]
     answer = {"language": tag, "text": text, "information": told}
     console.show(answer, as_json=as_json, text="\n\n".join(paragraphs) if information else text)
+
+
+def spoken_in(newsletter: Newsletter, language: str | None) -> str:
+    """Return the language that an option names, as it is stored; without one, the newsletter's. Raises Malformed."""
+    return newsletters.checked_language(language) if language else newsletter.language
 
 
 def read_information(file: Path | None, tag: str) -> Information | None:
