@@ -83,7 +83,7 @@ def one(
         tag=tag,
         newsletter=newsletter,
         hosted_form=hosted_forms.show(site, offered, shown, entered) if shown else None,
-        languages=negotiation.links(f"/n/{newsletter.slug}", with_words, tag),
+        languages=negotiation.links(f"/n/{newsletter.slug}", list(dict.fromkeys([*with_words, tag])), tag),
         schedule=digests.schedule(session, newsletter.id),
         latest=latest(session, newsletter),
         errors=entered.errors,
