@@ -7,10 +7,12 @@ import typer
 
 from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console, newsletter_changes
-from newsletter.consent import proposed_words, wording_publication
+from newsletter.consent import proposed_words, wording_publication, wordings
 from newsletter.consent.proposed_words import Information
 from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.newsletters import Newsletter
+
+TEXT = "The full consent text; by default the proposed one, or with --information the one that is published."
 
 Slug = Annotated[str, typer.Argument(help="The newsletter's slug.")]
 WordingLanguage = Annotated[str | None, typer.Option(help="Language of the words; by default the newsletter's.")]
@@ -25,7 +27,7 @@ InformationFile = Annotated[
 
 def publish(
     slug: Slug,
-    text: Annotated[str | None, typer.Argument(help="The full consent text; by default the proposed one.")] = None,
+    text: Annotated[str | None, typer.Argument(help=TEXT)] = None,
     language: WordingLanguage = None,
     information: InformationFile = None,
     as_json: console.Json = False,
@@ -34,7 +36,9 @@ def publish(
     with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
         tag = spoken_in(newsletter, language)
-        text = text or proposed_words.consent_text([newsletter], tag)
+        told = read_information(information, tag)
+        kept = wordings.current(session, newsletter.id, tag) if told else None  # only what stands beside it changes
+        text = text or (kept.text if kept else proposed_words.consent_text([newsletter], tag))
         if text is None:
             raise Refused(
                 f"There are no proposed words in “{tag}”. Give your own: newsletter newsletters wording {slug} TEXT"
@@ -45,11 +49,11 @@ def publish(
             newsletter,
             text=text,
             language=tag,
-            information=read_information(information, tag),
+            information=told,
             actor=audit_log.system_user(),
             now=clock.now(),
         )
-        told = new.information["language"] if new.information else "en"
+        told_in = new.information["language"] if new.information else "en"
         answer = {"wording": new.id, "version": new.version, "language": tag, "text": new.text}
         lines = [f"Version {new.version} is published ({tag}):", f"  {new.text}"]
         if tag not in newsletter.languages:
@@ -57,12 +61,12 @@ def publish(
                 f"The newsletter does not offer “{tag}” yet: "
                 f"newsletter newsletters change {slug} --other-languages {tag}"
             )
-        if told != tag:
-            lines.append(f"The information beside it is in “{told}”. To give your own: --information FILE")
+        if told_in != tag:
+            lines.append(f"The information beside it is in “{told_in}”. To give your own: --information FILE")
         lines += newsletter_changes.missing_lines(
             newsletter, wording_publication.missing_languages(session, newsletter)
         )
-    console.show({**answer, "information_language": told}, as_json=as_json, text="\n".join(lines))
+    console.show({**answer, "information_language": told_in}, as_json=as_json, text="\n".join(lines))
 
 
 def propose(
