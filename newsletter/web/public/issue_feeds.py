@@ -6,7 +6,8 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.orm import Session
 
-from newsletter import newsletters, static_files
+from newsletter import newsletters
+from newsletter.appearance import static_files
 from newsletter.content.issues import issues
 from newsletter.content.issues.editions import Edition
 from newsletter.content.issues.issues import Issue

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from newsletter import audit_log, clock, newsletters, templating
-from newsletter.cli import console, newsletter_changes
+from newsletter.cli import console
+from newsletter.cli.newsletters import change_report
 from newsletter.consent import proposed_words, wording_publication, wordings
 from newsletter.consent.proposed_words import Information
 from newsletter.errors import Malformed, NotFound, Refused
@@ -63,9 +64,7 @@ def publish(
             )
         if told_in != tag:
             lines.append(f"The information beside it is in “{told_in}”. To give your own: --information FILE")
-        lines += newsletter_changes.missing_lines(
-            newsletter, wording_publication.missing_languages(session, newsletter)
-        )
+        lines += change_report.missing_lines(newsletter, wording_publication.missing_languages(session, newsletter))
     console.show({**answer, "information_language": told_in}, as_json=as_json, text="\n".join(lines))
 
 

@@ -7,7 +7,7 @@ import typer
 
 from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
-from newsletter.cli.wordings import InformationFile, read_information, spoken_in
+from newsletter.cli.newsletters.wordings import InformationFile, read_information, spoken_in
 from newsletter.consent import forms, pasted_forms, wording_publication
 
 app = typer.Typer(
