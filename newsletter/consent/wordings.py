@@ -56,10 +56,10 @@ class Wording(Base):
     @property
     def shown_language(self) -> str:
         """The language that the text is really in."""
-        return language_of(self.text, self.language, has_information=self.information is not None)
+        return shown_language(self.text, self.language, has_information=self.information is not None)
 
 
-def language_of(text: str, stored: str, *, has_information: bool) -> str:
+def shown_language(text: str, stored: str, *, has_information: bool) -> str:
     """Return the language that a text is really in.
 
     The releases before, which stored no information, stored their English default as text in the newsletter's language.
@@ -105,13 +105,10 @@ def publish(
     new = (text, form_exhibit, confirm_exhibit, offered)
     if last and (last.text, last.form_exhibit, last.confirm_exhibit, last.newsletters) == new:
         return last
-    versions = select(func.max(Wording.version)).where(
-        Wording.newsletter_id == newsletter.id, Wording.language == shown.language
-    )
     wording = Wording(
         newsletter_id=newsletter.id,
         language=shown.language,
-        version=(session.scalar(versions) or 0) + 1,
+        version=_last_version(session, newsletter.id, shown.language) + 1,
         text=text,
         form_exhibit=form_exhibit,
         confirm_exhibit=confirm_exhibit,
@@ -126,6 +123,13 @@ def publish(
         session, actor=actor, verb="wording published", subject=subject, now=now, **facts, language=wording.language
     )
     return wording
+
+
+def _last_version(session: Session, newsletter_id: int, language: str) -> int:
+    """Return the highest version, of texts for forms of one newsletter and of several together; 0 if there is none."""
+    versions = select(func.max(Wording.version))
+    same = Wording.newsletter_id == newsletter_id, Wording.language == language
+    return session.scalar(versions.where(*same)) or 0
 
 
 def current(session: Session, newsletter_id: int, language: str) -> Wording | None:
