@@ -20,12 +20,18 @@ from newsletter.newsletters import Newsletter, lock
 from newsletter.store.database import Base
 
 MAX_CHARACTERS = 4000  # of a consent text
+BLANKS = re.compile(r"[ \t\r\n\f\v]+")  # not no-break spaces, which languages put before a colon or into a quotation
 
 # The built-in text of the releases that knew no other language, which they also stored as text in other languages.
 FORMER_DEFAULT = re.compile(
     r"I ask .+ \(.+\) to send the newsletter “.+” to my e-mail address\. I can stop this at any time, free of charge "
     r"and without giving a reason: with the link in every letter, or by writing to \S+\."
 )
+
+
+def on_one_line(text: str) -> str:
+    """Return a text as it is published: each run of blanks and line breaks is one space; no-break spaces stay."""
+    return BLANKS.sub(" ", text).strip()
 
 
 class Wording(Base):
@@ -93,7 +99,7 @@ def publish(
     current version again changes nothing, so every start of the service may do it: only a changed text or page makes a
     new version. Raises Malformed for an empty or an overlong text.
     """
-    text = " ".join(shown.text.split())
+    text = on_one_line(shown.text)
     if not text or len(text) > MAX_CHARACTERS:
         raise Malformed("wording", f"Enter a consent text of at most {MAX_CHARACTERS} characters.")
     form_exhibit = exhibits.keep(session, "form", form)
