@@ -228,7 +228,7 @@ def by_slug(session: Session, slug: str) -> Newsletter | None:
 
 
 def named(session: Session, slug: str) -> Newsletter:
-    """Return the newsletter with that slug. Raises NotFound, with a message for operators and visitors."""
+    """Return the newsletter with that slug. Raises NotFound, with a message for operators."""
     if newsletter := by_slug(session, slug):
         return newsletter
     raise NotFound(f"There is no newsletter “{slug}” here.")

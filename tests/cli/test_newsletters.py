@@ -52,7 +52,7 @@ def test_a_new_sender_leaves_replies_where_they_go_and_says_so(newsletter, morni
 def test_a_wording_of_ones_own_that_names_the_former_publisher_is_told(newsletter, morning):
     newsletter("newsletters", "wording", "morning", "I want the letter of The Press.")
     done = newsletter("newsletters", "change", "morning", "--publisher", "Dawn Press")
-    assert "still names “The Press”" in done.stdout
+    assert "still name “The Press”" in done.stdout
     assert "newsletter newsletters wording morning TEXT" in done.stdout
 
 

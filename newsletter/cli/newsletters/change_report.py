@@ -61,7 +61,7 @@ def missing_lines(newsletter: Newsletter, missing: Iterable[str]) -> Iterator[st
     for tag in missing:
         yield (
             f"It takes no sign-ups in “{tag}” until you publish words of consent in it. Read the proposal, and publish "
-            f"it or your own: newsletter newsletters words {newsletter.slug} --language {tag}"
+            f"it or your own: newsletter newsletters proposal {newsletter.slug} --language {tag}"
         )
 
 

@@ -1,4 +1,4 @@
-"""newsletter newsletters wording and words: publish words of consent in a language, and read what is proposed."""
+"""newsletter newsletters wording and proposal: publish words of consent in a language, and read what is proposed."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ WordingLanguage = Annotated[str | None, typer.Option(help="Language of the words
 InformationFile = Annotated[
     Path | None,
     typer.Option(
-        help="What GDPR Art. 13 asks to tell, in the same language, as `words --information` prints it: a term on a "
+        help="What GDPR Art. 13 asks to tell, in the same language, as `proposal --information` prints it: a term on a "
         "line, its text on the next ones, an empty line.",
     ),
 ]

@@ -22,7 +22,7 @@ def words(session: Session) -> Iterator[Remark]:
 
 
 def _about(newsletter: Newsletter, tag: str, wording: Wording | None) -> Iterator[Remark]:
-    publish = f"newsletter newsletters words {newsletter.slug} --language {tag}"
+    publish = f"newsletter newsletters proposal {newsletter.slug} --language {tag}"
     if wording is None:
         says = (
             f"takes no sign-ups in “{tag}”: no words of consent are published in it. Read and publish them: {publish}"

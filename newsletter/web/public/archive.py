@@ -67,7 +67,7 @@ def newsletter_page(
     slug: str, request: Request, site: CurrentSite, session: ReadingSession, before: Before = None
 ) -> HTMLResponse:
     """List a newsletter's issues, newest first; with `before`, those with a smaller number."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = site.offered.newsletter(slug)
     sent = shown_issues.sent(session, newsletter, limit=shown_issues.PER_PAGE + 1, before=before)
     page, rest = sent[: shown_issues.PER_PAGE], sent[shown_issues.PER_PAGE :]
     path = f"/archive/{slug}"
@@ -91,7 +91,7 @@ def issue_page(
     slug: str, number: IssueNumber, request: Request, site: CurrentSite, session: ReadingSession
 ) -> HTMLResponse:
     """Show one issue."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = site.offered.newsletter(slug)
     issue = shown_issues.numbered(session, newsletter, number)
     edition = issues.edition(session, issue)
     tag = negotiation.language_of(request, newsletter.languages)

@@ -16,7 +16,7 @@ from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
 from newsletter.web.public import hosted_forms, issue_feeds
 from newsletter.web.public.archive import latest
-from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters, PublishedForm
+from newsletter.web.public.offered_newsletters import OfferedNewsletters, PublishedForm
 from newsletter.web.public.page_descriptions import describe
 from newsletter.web.site import CurrentSite, ReadingSession, Site
 
@@ -44,7 +44,7 @@ def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLRe
 @route_rules(public=True)
 def offer(slug: str, request: Request, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show a newsletter's page with the sign-up form."""
-    return _negotiated(request, site, session, site.offered.get(OfferedNames((slug,))).newsletter(slug))
+    return _negotiated(request, site, session, site.offered.newsletter(slug))
 
 
 @router.get("/subscribe")
