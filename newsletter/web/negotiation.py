@@ -62,5 +62,10 @@ def links(path: str, offered: Sequence[str], current: str) -> list[LanguageLink]
     return [LanguageLink(tag, own_name(tag), f"{path}?{PARAMETER}={tag}", tag == current) for tag in offered]
 
 
+def kept(request: Request, tag: str) -> str:
+    """Return what links to other pages end with, so that a visitor who chose the language of this page keeps it."""
+    return f"?{PARAMETER}={tag}" if PARAMETER in request.query_params else ""
+
+
 def _distinct(found: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))

@@ -52,7 +52,7 @@ def index(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLR
         tag=tag,
         negotiated=len(languages) > 1,
         languages=negotiation.links("/archive", languages, tag),
-        query=_query(request, tag),
+        query=negotiation.kept(request, tag),
         publisher=every[0].publisher if every else None,
         newsletters=rows,
         found=found(address, tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)),
@@ -132,11 +132,6 @@ def latest(session: Session, newsletter: Newsletter) -> dict[str, Any] | None:
     return {"url": f"/archive/{newsletter.slug}/{newest.number}", "titles": titles}
 
 
-def _query(request: Request, tag: str) -> str:
-    """Return what links to other pages end with, so that a visitor who chose the language keeps it."""
-    return f"?{negotiation.PARAMETER}={tag}" if negotiation.PARAMETER in request.query_params else ""
-
-
 def _row(issue: Issue, newsletter: Newsletter) -> dict[str, Any]:
     return {
         "number": issue.number,
@@ -173,7 +168,7 @@ def _page(
         negotiated=len(languages) > 1,
         languages=negotiation.links(request.url.path, languages, tag),
         newsletter=newsletter,
-        query=_query(request, tag),
+        query=negotiation.kept(request, tag),
         hosted_form=hosted_form(site, newsletter, tag),
         found=found(
             site.settings.base_url + path,
