@@ -52,7 +52,7 @@ def index(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLR
         tag=tag,
         negotiated=len(languages) > 1,
         languages=negotiation.links("/archive", languages, tag),
-        query=_query(request, tag),
+        query=negotiation.kept(request, tag),
         publisher=every[0].publisher if every else None,
         newsletters=rows,
         page_description=describe(
@@ -134,11 +134,6 @@ def latest(session: Session, newsletter: Newsletter) -> dict[str, Any] | None:
     return {"url": f"/archive/{newsletter.slug}/{newest.number}", "titles": titles}
 
 
-def _query(request: Request, tag: str) -> str:
-    """Return what links to other pages end with, so that a visitor who chose the language keeps it."""
-    return negotiation.in_language("", tag) if negotiation.PARAMETER in request.query_params else ""
-
-
 def _row(issue: Issue, newsletter: Newsletter) -> dict[str, Any]:
     return {
         "number": issue.number,
@@ -175,7 +170,7 @@ def _page(
         negotiated=len(languages) > 1,
         languages=negotiation.links(path, languages, tag),
         newsletter=newsletter,
-        query=_query(request, tag),
+        query=negotiation.kept(request, tag),
         hosted_form=hosted_form(site, newsletter, tag),
         page_description=describe(
             site.settings.base_url + path,

@@ -37,7 +37,8 @@ def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLRe
     about = describe(
         f"{site.settings.base_url}/", tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)
     )
-    return several(site, tag, negotiated=len(languages) > 1, page_description=about)
+    query = negotiation.kept(request, tag)
+    return several(site, tag, negotiated=len(languages) > 1, page_description=about, query=query)
 
 
 @router.get("/n/{slug}")
@@ -68,7 +69,8 @@ def _negotiated(request: Request, site: Site, session: Session, newsletter: News
         feeds=issue_feeds.links(site, newsletter),
     )
     is_negotiated = len(newsletter.languages) > 1 or len(with_words) > 1
-    return one(site, session, newsletter, tag, negotiated=is_negotiated, page_description=about)
+    query = negotiation.kept(request, tag)
+    return one(site, session, newsletter, tag, negotiated=is_negotiated, page_description=about, query=query)
 
 
 def one(
