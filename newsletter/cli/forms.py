@@ -31,7 +31,7 @@ def publish(
     """Publish a form on which visitors tick several newsletters. The start page shows the newest of its language."""
     with console.database() as database, database.writing() as session:
         offered = [newsletters.named(session, slug) for slug in slugs]
-        tag = newsletters.checked_language(language or offered[0].language)
+        tag = offered[0].spelling(language or offered[0].language)
         new = wording_publication.publish_several(
             session,
             templating.environment,
@@ -61,7 +61,7 @@ def paste(
             session,
             templating.environment,
             newsletter,
-            language=newsletters.checked_language(language or newsletter.language),
+            language=newsletter.spelling(language or newsletter.language),
             base_url=configured.base_url,
             actor=audit_log.system_user(),
             now=clock.now(),

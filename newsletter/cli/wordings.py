@@ -32,10 +32,10 @@ def publish(
     """Publish words of consent as a new version. Proofs of earlier consents keep the words that were shown."""
     with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
-        tag = newsletters.checked_language(language or newsletter.language)
+        tag = newsletter.spelling(language or newsletter.language)
         text = text or proposed_words.consent_text([newsletter], tag)
         if text is None:
-            raise Refused(f"There are no proposed words in “{tag}”. Give your own: newsletters wording {slug} TEXT")
+            raise Refused(newsletter_changes.no_proposal(newsletter, tag))
         new = wording_publication.publish(
             session,
             templating.environment,
@@ -50,9 +50,7 @@ def publish(
         answer = {"wording": new.id, "version": new.version, "language": tag, "text": new.text}
         lines = [f"Version {new.version} is published ({tag}):", f"  {new.text}"]
         if tag not in newsletter.languages:
-            lines.append(
-                f"The newsletter does not offer “{tag}” yet: newsletters change {slug} --other-languages {tag}"
-            )
+            lines.append(newsletter_changes.offer_line(newsletter, tag))
         if told != tag:
             lines.append(f"The information beside it is in “{told}”. To give your own: --information FILE")
         lines += newsletter_changes.missing_lines(
@@ -72,11 +70,11 @@ def propose(
     """Print the words that are proposed in a language. Nothing is published: that is yours to do, after reading."""
     with console.database() as database, database.reading() as session:
         newsletter = newsletters.named(session, slug)
-        tag = newsletters.checked_language(language or newsletter.language)
+        tag = newsletter.spelling(language or newsletter.language)
         text = proposed_words.consent_text([newsletter], tag)
         told = proposed_words.information([newsletter], tag)
     if text is None:
-        raise NotFound(f"There are no proposed words in “{tag}”. Write your own: newsletters wording {slug} TEXT")
+        raise NotFound(newsletter_changes.no_proposal(newsletter, tag))
     paragraphs = ["\n".join(entry) for entry in told["entries"]]
     answer = {"language": tag, "text": text, "information": told}
     console.show(answer, as_json=as_json, text="\n\n".join(paragraphs) if information else text)

@@ -21,6 +21,18 @@ def direction(tag: str) -> str:
     return "rtl" if (script in RIGHT_TO_LEFT_SCRIPTS if is_script else language in RIGHT_TO_LEFT) else "ltr"
 
 
+def canonical(tag: str) -> str:
+    """Return a tag in the letter case that BCP 47 recommends: de, pt-BR, zh-Hant-TW. Case means nothing in a tag."""
+    language, *others = tag.lower().split("-")
+    return "-".join([language, *map(_in_its_case, others)])
+
+
+def _in_its_case(subtag: str) -> str:
+    if len(subtag) == 2:
+        return subtag.upper()  # a region
+    return subtag.title() if len(subtag) == 4 and subtag.isalpha() else subtag  # a script
+
+
 def primary(tag: str) -> str:
     """Return the language of a tag without script, region and variants."""
     return tag.lower().partition("-")[0]

@@ -87,3 +87,9 @@ def test_the_beginning_of_a_header_of_8_kb_is_read_and_the_rest_is_not():
 )
 def test_a_language_runs_in_the_direction_of_its_script(tag, direction):
     assert tags.direction(tag) == direction
+
+
+def test_a_tag_is_stored_in_one_letter_case():
+    for written in ("ZH-hant-tw", "zh-Hant-TW"):
+        assert tags.canonical(written) == "zh-Hant-TW"
+    assert [tags.canonical(tag) for tag in ("DE", "pt-br", "de-1996")] == ["de", "pt-BR", "de-1996"]
