@@ -65,8 +65,10 @@ def missing_lines(newsletter: Newsletter, missing: Iterable[str]) -> Iterator[st
     for tag in missing:
         closed = f"It takes no sign-ups in “{tag}” until you publish words of consent in it."
         if proposed_words.exists(tag):
-            read = f"newsletter newsletters words {newsletter.slug} --language {tag}"
-            yield f"{closed} Read the proposal, and publish it or your own: {read}"
+            about = f"{newsletter.slug} --language {tag}"
+            yield f"{closed} Read what is proposed, and publish it or your own:"
+            yield f"  newsletter newsletters words {about}"
+            yield f"  newsletter newsletters wording {about}"
         else:
             yield f"{closed} {no_proposal(newsletter, tag)}"
 

@@ -7,7 +7,7 @@ import typer
 
 from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console, newsletter_changes
-from newsletter.consent import proposed_words, wording_publication
+from newsletter.consent import proposed_words, wording_publication, wordings
 from newsletter.consent.proposed_words import Information
 from newsletter.errors import Malformed, NotFound, Refused
 
@@ -24,7 +24,12 @@ InformationFile = Annotated[
 
 def publish(
     slug: Slug,
-    text: Annotated[str | None, typer.Argument(help="The full consent text; by default the proposed one.")] = None,
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            help="The full consent text; by default the proposed one, or with --information the one in use."
+        ),
+    ] = None,
     language: WordingLanguage = None,
     information: InformationFile = None,
     as_json: console.Json = False,
@@ -33,7 +38,8 @@ def publish(
     with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
         tag = newsletter.spelling(language or newsletter.language)
-        text = text or proposed_words.consent_text([newsletter], tag)
+        in_use = wordings.current(session, newsletter.id, tag) if information else None
+        text = text or (in_use.text if in_use else proposed_words.consent_text([newsletter], tag))
         if text is None:
             raise Refused(newsletter_changes.no_proposal(newsletter, tag))
         new = wording_publication.publish(

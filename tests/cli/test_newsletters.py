@@ -72,9 +72,18 @@ def test_languages_are_told_with_the_commands_that_are_left_to_do(newsletter, mo
     more = newsletter("newsletters", "change", "morning", "--other-languages", "DE,el,de").stdout
     assert "other-languages: de, el (before: none)" in more
     assert "newsletter newsletters words morning --language de" in more
+    assert "newsletter newsletters wording morning --language de" in more
     assert "newsletter newsletters wording morning TEXT --language el --information FILE" in more, "no proposal to read"
     french = newsletter("newsletters", "wording", "morning", "--language", "fr").stdout
     assert "newsletter newsletters change morning --other-languages de,el,fr" in french
     fewer = newsletter("newsletters", "change", "morning", "--language", "de", "--other-languages", "").stdout
     assert "no new sign-ups in “en, el”; its readers keep their language" in fewer
     assert "newsletter newsletters change morning --other-languages en,el" in fewer
+
+
+def test_own_information_leaves_the_words_in_use(newsletter, morning, tmp_path):
+    file = tmp_path / "information.txt"
+    file.write_text("Verantwortlich\nThe Press", "utf-8")
+    newsletter("newsletters", "wording", "morning", "Ich will.", "--language", "de")
+    done = newsletter("newsletters", "wording", "morning", "--language", "de", "--information", str(file), "--json")
+    assert (json.loads(done.stdout)["text"], json.loads(done.stdout)["version"]) == ("Ich will.", 2)
