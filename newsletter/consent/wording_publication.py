@@ -102,7 +102,7 @@ def publish_several(
 def _publish(
     session: Session, templates: Templates, offered: Sequence[Newsletter], shown: Shown, *, actor: str, now: datetime
 ) -> Wording:
-    shown = shown._replace(text=" ".join(shown.text.split()))
+    shown = shown._replace(text=wordings.on_one_line(shown.text))
     ids = [each.id for each in offered]
     wording = wordings.publish(
         session,
@@ -232,7 +232,7 @@ def _is_own(information: Information | None) -> bool:
 
 
 def _is_proposed(text: str, offered: Sequence[Newsletter], language: str) -> bool:
-    plain = " ".join(str(proposed_words.consent_to(offered)).split())  # as releases before wrote it
+    plain = wordings.on_one_line(str(proposed_words.consent_to(offered)))  # as releases before wrote it
     is_english = tags.primary(language) == "en"
     return text == proposed_words.consent_text(offered, language) or (is_english and text == plain)
 

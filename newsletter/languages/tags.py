@@ -13,24 +13,27 @@ RIGHT_TO_LEFT = frozenset(
 RIGHT_TO_LEFT_SCRIPTS = frozenset({"adlm", "arab", "hebr", "nkoo", "rohg", "syrc", "thaa"})
 
 
+def canonical(tag: str) -> str:
+    """Return a tag as it is customarily written (RFC 5646 section 2.1.1): pt-BR, zh-Hant. No letter's case matters."""
+    first, *others = tag.lower().split("-")
+    return "-".join([first, *(_customary(part) for part in others)])
+
+
+def _customary(subtag: str) -> str:
+    match len(subtag):
+        case 2:
+            return subtag.upper()  # a region
+        case 4 if subtag.isalpha():
+            return subtag.title()  # a script
+    return subtag
+
+
 def direction(tag: str) -> str:
     """Return the direction of a language, rtl or ltr, for HTML's lang and dir attributes."""
     language, _, rest = tag.lower().partition("-")
     script = rest.partition("-")[0]
     is_script = len(script) == 4 and script.isalpha()
     return "rtl" if (script in RIGHT_TO_LEFT_SCRIPTS if is_script else language in RIGHT_TO_LEFT) else "ltr"
-
-
-def canonical(tag: str) -> str:
-    """Return a tag in the letter case that BCP 47 recommends: de, pt-BR, zh-Hant-TW. Case means nothing in a tag."""
-    language, *others = tag.lower().split("-")
-    return "-".join([language, *map(_in_its_case, others)])
-
-
-def _in_its_case(subtag: str) -> str:
-    if len(subtag) == 2:
-        return subtag.upper()  # a region
-    return subtag.title() if len(subtag) == 4 and subtag.isalpha() else subtag  # a script
 
 
 def primary(tag: str) -> str:

@@ -81,9 +81,11 @@ def test_languages_are_told_with_the_commands_that_are_left_to_do(newsletter, mo
     assert "newsletter newsletters change morning --other-languages en,el" in fewer
 
 
-def test_own_information_leaves_the_words_in_use(newsletter, morning, tmp_path):
-    file = tmp_path / "information.txt"
-    file.write_text("Verantwortlich\nThe Press", "utf-8")
-    newsletter("newsletters", "wording", "morning", "Ich will.", "--language", "de")
-    done = newsletter("newsletters", "wording", "morning", "--language", "de", "--information", str(file), "--json")
-    assert (json.loads(done.stdout)["text"], json.loads(done.stdout)["version"]) == ("Ich will.", 2)
+def test_new_information_leaves_the_published_words_as_they_are(newsletter, morning, database, tmp_path):
+    newsletter("newsletters", "wording", "morning", "Ich will.", "--language", "DE")
+    (tmp_path / "told.txt").write_text("Verantwortlich\nThe Press\n", "utf-8")
+    newsletter("newsletters", "wording", "morning", "--language", "de", "--information", str(tmp_path / "told.txt"))
+    with database.reading() as session:
+        german = wordings.current(session, newsletters.named(session, "morning").id, "de")
+        assert german.text == "Ich will."
+        assert german.information["entries"] == [["Verantwortlich", "The Press"]]

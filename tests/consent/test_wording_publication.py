@@ -112,6 +112,16 @@ def test_what_is_proposed_in_german_is_german_and_names_what_the_english_text_na
         assert wording_publication.missing_languages(session, newsletter) == []
 
 
+def test_published_words_are_on_one_line_and_keep_the_no_break_spaces_of_their_language(begin):
+    with begin() as session:
+        newsletter = a_published_newsletter(session, text=" Je demande\n la lettre «\u00a0Matin\u00a0» :\u202foui ")
+        assert (
+            wordings.current(session, newsletter.id, "en").text == "Je demande la lettre «\u00a0Matin\u00a0» :\u202foui"
+        )
+        french = wording_publication.publish_proposed(session, PAGES, newsletter, language="fr", **BY)
+        assert f"«\u00a0{FACTS['name']}\u00a0»" in french.text
+
+
 def test_a_language_without_a_catalogue_has_no_proposal_and_information_in_english(begin):
     with begin() as session:
         newsletter = newsletters.add(session, slug="morning", language="el", **FACTS, **BY)
