@@ -82,6 +82,7 @@ CHANGING = {
     "digests remove": ("{digest}",),
     "digests run": ("{digest}",),
     "issues draft": ("three",),
+    "issues edit": ("{drafted}", "--heading", "A week of rain"),
     "issues send": ("{drafted}",),
     "issues cancel": ("{drafted}",),
     "issues pause": ("{leaving}",),
