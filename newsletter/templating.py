@@ -8,10 +8,12 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2.bccache import Bucket
 from jinja2.runtime import Context
 from markupsafe import Markup
 
@@ -31,6 +33,28 @@ def templates_dir() -> Path:
     return installed if installed.is_dir() else package.parent / "templates"
 
 
+class SharedCode(BytecodeCache):
+    """Keeps compiled templates in memory for the environments of all languages.
+
+    They differ in nothing that compiling sees: no template passes a literal to a filter that depends on the language.
+    """
+
+    def __init__(self) -> None:
+        self._compiled: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give the template's code, if one with the same source was compiled."""
+        bucket.code = self._compiled.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the template's code."""
+        if bucket.code:
+            self._compiled[bucket.key, bucket.checksum] = bucket.code
+
+
+_shared_code = SharedCode()
+
+
 def environment(tag: str = catalogues.DEFAULT) -> Environment:
     """Return the process's environment of a language. It escapes in .html, not in .txt, and raises for missing names.
 
@@ -45,6 +69,7 @@ def _environment(spoken: Language) -> Environment:
     made = Environment(
         extensions=["jinja2.ext.i18n"],
         loader=FileSystemLoader(templates_dir()),
+        bytecode_cache=_shared_code,
         autoescape=select_autoescape(enabled_extensions=("html",), default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,

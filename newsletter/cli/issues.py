@@ -127,15 +127,17 @@ def check(number: IssueArgument, as_json: console.Json = False) -> None:
     settings = console.configured()
     with console.database(settings) as database, database.reading() as session:
         issue = _issue(session, number)
-        problem = None
+        problem, letters = None, {}
         try:
-            issue_layout.check(session, issue, templates=templating.environment, base_url=settings.base_url)
+            letters = issue_layout.check(session, issue, templates=templating.environment, base_url=settings.base_url)
         except Refused as error:
             problem = str(error)
-        answer = {**_row(issue), "problem": problem, "notes": _notes(session, issue)}
-    lines = [problem, *map(_note_line, answer["notes"])]
-    text = "\n".join(line for line in lines if line) or f"Issue {number} can be sent; its articles are unchanged."
-    console.show(answer, as_json=as_json, text=text)
+        headlines = {tag: each.headlines for tag, each in letters.items() if each.headlines}
+        answer = {**_row(issue), "problem": problem, "headlines": headlines, "notes": _notes(session, issue)}
+    lines = [problem] if problem else []
+    lines += map(_note_line, answer["notes"])
+    lines = lines or [f"Issue {number} can be sent; its articles are unchanged."]
+    console.show(answer, as_json=as_json, text="\n".join([*lines, *_shortened(headlines)]))
     if problem:
         raise typer.Exit(1)
 
@@ -228,6 +230,18 @@ def _issue(session: Session, number: int) -> Issue:
 
 def _row(issue: Issue) -> dict[str, Any]:
     return {"issue": issue.id, "number": issue.number, "status": issue.status.value, "title": issue.title}
+
+
+def _shortened(headlines: dict[str, int]) -> list[str]:
+    """Return what an operator should know about letters with headlines alone, by language."""
+    lines = []
+    for number in sorted(set(headlines.values())):
+        tags = ", ".join(tag for tag, each in headlines.items() if each == number)
+        lines.append(
+            f"In the HTML ({tags}) the last {number} articles are headlines only, because Gmail hides the end of a "
+            "longer letter; the text part has all excerpts."
+        )
+    return lines
 
 
 def _approval_note(session: Session, issue: Issue) -> str | None:

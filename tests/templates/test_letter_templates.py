@@ -176,6 +176,21 @@ def test_the_first_picture_is_wide_and_the_others_are_beside_their_text():
     assert heights[:2] == ["310", "84"]
 
 
+def test_a_picture_is_shown_no_larger_than_it_is_and_not_very_tall():
+    sizes = {"small": (240, 120), "tall": (500, 2000)}
+    small, tall = (
+        article(name, picture={"url": "https://letters.example/1.png", "width": width, "height": height, "alt": ""})
+        for name, (width, height) in sizes.items()
+    )
+    for articles, widths, heights in (
+        ((small, small), ["240", "150"], ["120", "75"]),
+        ((tall, tall), ["207", "56"], ["828", "224"]),
+    ):
+        shown = body("digest", DIGEST | {"issue": opened(list(articles))}).css("img")
+        assert [image.attributes["width"] for image in shown] == widths
+        assert [image.attributes["height"] for image in shown] == heights
+
+
 def test_an_article_without_details_leaves_no_gaps():
     text = written("digest", "body.txt", LETTERS["digest"]["bare"])
     assert "1. One line\nhttps://courier.example/articles/1?from=letter&part=1\n" in text

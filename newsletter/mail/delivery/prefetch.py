@@ -22,6 +22,8 @@ from newsletter.mail.letters.letters import Variant
 from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 
+MAX_VARIANTS = 32  # kept between claims: a reload costs more than assembling a letter, and each has some 100 kB
+
 log = logging.getLogger(__name__)
 
 
@@ -126,7 +128,10 @@ class Prefetch:
 
 
 def _variants(session: Session, needed: set[int], *, known: dict[int, Variant]) -> dict[int, Variant]:
-    """Return the variants that a claim needs; usually known, because the letters of an issue share one."""
+    """Return the variants that a claim needs, and others: some languages of an issue have few readers."""
     missing = needed - known.keys()
-    loaded = session.scalars(select(Variant).where(Variant.id.in_(missing))).all() if missing else []
-    return {number: variant for number, variant in known.items() if number in needed} | {v.id: v for v in loaded}
+    if not missing:
+        return known
+    loaded = {v.id: v for v in session.scalars(select(Variant).where(Variant.id.in_(missing)))}
+    fits = len(known) + len(loaded) <= MAX_VARIANTS
+    return {number: variant for number, variant in known.items() if fits or number in needed} | loaded

@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 
 from newsletter import templating
 from newsletter.consent.signups import LINK_LIFETIME
+from newsletter.languages.catalogues import DEFAULT
 from newsletter.languages.languages import Language
 from newsletter.languages.translatable import translatable
 from newsletter.links import fresh_until, minute_of
@@ -57,6 +58,8 @@ def _greeting(language: Language) -> Callable[[Claimed], str | bytes]:
 
     @lru_cache(maxsize=CACHED_NAMES)
     def greeting(name: str) -> str | bytes:
+        if language.tag == DEFAULT:  # as releases without languages wrote it, so that a repeat has the same bytes
+            return as_bytes(f"Dear {on_one_line(name)},")
         return as_bytes(language.text(translatable("Dear %(name)s,", name=on_one_line(name))))
 
     return lambda claimed: greeting(claimed.name) if claimed.name else nameless

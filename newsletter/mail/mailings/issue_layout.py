@@ -26,7 +26,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.templating import Templates
 
 MAX_HTML_BYTES = 90_000
-IN_FULL = (MAX_ARTICLES, 48, 24, 12, 6)  # articles with excerpt and picture, fewer where the letter is too long
+IN_FULL = (MAX_ARTICLES, 48, 24, 12, 6, 1)  # articles with excerpt and picture, fewer where the letter is too long
 MAX_LOGO_WIDTH, MAX_LOGO_HEIGHT = 200, 80  # pixels, as shown
 
 
@@ -90,7 +90,7 @@ def preview(
     return texts | {"source": shown.source.decode("ascii")}
 
 
-def check(session: Session, issue: Issue, *, templates: Templates, base_url: str) -> dict[str, Sheet]:
+def check(session: Session, issue: Issue, *, templates: Templates, base_url: str) -> dict[str, "Example"]:
     """Return the letter of an issue in each language that the newsletter offers or readers have, its own first.
 
     Raises Refused, with what to correct, if one is broken or too long for Gmail.
@@ -111,7 +111,7 @@ def chosen_languages(session: Session, newsletter_id: int) -> list[str]:
     return sorted(tag for tag in session.scalars(chosen.distinct()) if tag)
 
 
-def _checked(session: Session, issue: Issue, spoken: Language, templates: Templates, base_url: str) -> Sheet:
+def _checked(session: Session, issue: Issue, spoken: Language, templates: Templates, base_url: str) -> "Example":
     try:
         shown = _fitted(session, issue, spoken, templates=templates, base_url=base_url)
     except TemplateError as error:
@@ -122,7 +122,7 @@ def _checked(session: Session, issue: Issue, spoken: Language, templates: Templa
             "Gmail hides everything after about 102,000 bytes, including the unsubscribe link. Draft the issue with "
             "fewer articles."
         )
-    return shown.sheet
+    return shown
 
 
 class Example(NamedTuple):
@@ -132,6 +132,7 @@ class Example(NamedTuple):
     source: bytes
     html: MIMEPart
     text: MIMEPart
+    headlines: int  # of articles without excerpt and picture in the HTML
 
     @property
     def html_bytes(self) -> int:
@@ -144,15 +145,16 @@ def _fitted(session: Session, issue: Issue, spoken: Language, *, templates: Temp
 
     If it does not fit even then, the shortest one is returned.
     """
+    count = len(issues.edition(session, issue, base_url=base_url).articles)
     for in_full in IN_FULL:
         sheet = _lay_out(session, issue, spoken, in_full=in_full, templates=templates, base_url=base_url)
-        shown = _example(sheet, issue, spoken, base_url)
+        shown = _example(sheet, issue, spoken, base_url, max(0, count - in_full))
         if shown.html_bytes <= MAX_HTML_BYTES:
             break
     return shown
 
 
-def _example(sheet: Sheet, issue: Issue, spoken: Language, base_url: str) -> Example:
+def _example(sheet: Sheet, issue: Issue, spoken: Language, base_url: str, headlines: int) -> Example:
     values = {
         "unsubscribe": f"{base_url}/u/preview",
         "preferences": f"{base_url}/preferences/preview",
@@ -166,4 +168,4 @@ def _example(sheet: Sheet, issue: Issue, spoken: Language, base_url: str) -> Exa
     html, text = message.get_body(("html",)), message.get_body(("plain",))
     assert html
     assert text
-    return Example(sheet, source, html, text)
+    return Example(sheet, source, html, text, headlines)

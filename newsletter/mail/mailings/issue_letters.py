@@ -89,7 +89,8 @@ def send(session: Session, issue: Issue, *, templates: Templates, base_url: str,
     _check_sqlite_limit(session, issue)
     if issue.status is not IssueStatus.SENDING:
         issues.begin_sending(session, issue, actor=audit_log.WORKER, now=now)
-    sheets = issue_layout.check(session, issue, templates=templates, base_url=base_url)
+    checked = issue_layout.check(session, issue, templates=templates, base_url=base_url)
+    sheets = {tag: each.sheet for tag, each in checked.items()}
     newsletter = session.get_one(Newsletter, issue.newsletter_id)
     main = language(newsletter.language).tag
     letter, variant = letters.write(

@@ -15,10 +15,9 @@ from newsletter.content.parsing.images.image_check import SIDEWAYS, CheckedImage
 QUALITY = 82  # of JPEG: beyond it files grow fast and look the same
 LIGHT = 300_000  # octets: a heavier file is written anew, and of a heavier animation only the first frame
 METADATA = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif", "photoshop"}
-TALLEST = 6  # times its width: no picture that was checked for its proportion is taller
 # Twice the size at which letters show them, for screens with dense pixels.
-LEAD_BOX = (1104, 1104 * TALLEST)
-THUMBNAIL_BOX = (300, 300 * TALLEST)
+LEAD_BOX = (1104, 1656)
+THUMBNAIL_BOX = (300, 450)
 LOGO_BOX = (400, 240)
 # How to turn an image that EXIF calls 2 to 8.
 TURNS = {
