@@ -199,7 +199,7 @@ def _publish_again(
     told: Information | None = None,
 ) -> Wording:
     """Publish a wording anew, with other information if that is given. What was published in a language stays in it."""
-    told = told or last.information or former_words.information(offered)
+    told = told or wordings.last_information(session, last) or former_words.information(offered)
     return _publish(session, templates, offered, Shown(last.shown_language, text, told), actor=actor, now=now)
 
 
@@ -245,7 +245,8 @@ def is_shown(wording: Wording, offered: Sequence[Newsletter]) -> bool:
 def _names(about: Newsletter, text: str, told: Information | None) -> bool:
     """Return whether words name a newsletter's publisher as it is now, and proposed ones also where to write to."""
     fields = ("publisher",) if _is_own(told) else SHARED
-    return all(any(getattr(about, field) in each for each in (text, *_texts(told))) for field in fields)
+    words = (text, *_texts(told))
+    return all(any(wordings.on_one_line(getattr(about, field)) in each for each in words) for field in fields)
 
 
 def have_one_publisher(offered: Iterable[Newsletter]) -> bool:

@@ -153,6 +153,22 @@ def _current(session: Session, newsletter_id: int, language: str, *, offers_seve
     return session.scalar(versions.order_by(Wording.version.desc()).limit(1))
 
 
+def last_information(session: Session, wording: Wording) -> dict[str, Any] | None:
+    """Return the information of a wording, or the one last published before it in its language.
+
+    While releases change, a process of the release before may publish a version without information.
+    """
+    published = select(Wording).where(
+        Wording.newsletter_id == wording.newsletter_id,
+        Wording.language == wording.language,
+        Wording.newsletters.is_not(None) if wording.newsletters else Wording.newsletters.is_(None),
+        Wording.information.is_not(None),
+        Wording.version <= wording.version,
+    )
+    last = session.scalar(published.order_by(Wording.version.desc()).limit(1))
+    return last.information if last else None
+
+
 def newest(session: Session) -> list[Wording]:
     """Return the newest version of every newsletter and language, of forms of one newsletter and of several apart.
 

@@ -187,6 +187,17 @@ def test_an_upgrade_publishes_the_information_that_forms_of_the_release_before_s
         assert "Dawn Press" in wordings.current(session, newsletter.id, "en").information["entries"][0][1]
 
 
+def test_information_outlives_a_version_of_the_release_before(begin):
+    """A process of that release may start once more during an upgrade, and publishes words without information."""
+    with begin() as session:
+        newsletter = newsletters.add(session, slug="morning", language="de", **FACTS, **BY)
+        german = wording_publication.publish_proposed(session, PAGES, newsletter, **BY)
+        wordings.publish(session, newsletter, Shown("de", german.text, None), form=b"form", confirm=b"page", **BY)
+        wording_publication.publish_current(session, PAGES, **BY)
+        current = wordings.current(session, newsletter.id, "de")
+        assert (current.version, current.information) == (3, german.information)
+
+
 def test_a_form_of_several_needs_one_publisher_and_follows_its_newsletters(begin):
     with begin() as session:
         morning, evening = (newsletters.add(session, slug=slug, **FACTS, **BY) for slug in ("morning", "evening"))
