@@ -155,7 +155,7 @@ def checked_language(tag: str) -> str:
 
 
 def _other_languages(given: Sequence[str]) -> list[str] | None:
-    return [checked_language(tag) for tag in dict.fromkeys(given)] or None
+    return list(dict.fromkeys(map(checked_language, given))) or None
 
 
 def _record(session: Session, newsletter: Newsletter, verb: str, *, actor: str, now: datetime, **fields: Any) -> None:
@@ -180,6 +180,7 @@ def _cleaned(field: str, value: str) -> str:
         case "language":
             if not tags.TAG.fullmatch(value):
                 raise Malformed(field, f"“{value}” is not a language code such as en, de or pt-BR.")
+            return tags.canonical(value)
         case "zone":
             zones.check(value)
         case "brand":

@@ -35,7 +35,10 @@ def _about(newsletter: Newsletter, tag: str, wording: Wording | None) -> Iterato
         )
         yield Remark("words", newsletter.slug, says)
     elif tags.primary(wording.information["language"] if wording.information else "en") != tags.primary(tag):
-        says = f"tells in another language than “{tag}” what GDPR Art. 13 asks for: newsletters wording --information"
+        says = (
+            f"tells in another language than “{tag}” what GDPR Art. 13 asks for. Publish it: "
+            f"newsletter newsletters wording {newsletter.slug} --language {tag} --information FILE"
+        )
         yield Remark("words", newsletter.slug, says)
     if not proposed_words.exists(tag):
         says = f"speaks “{tag}”, which no catalogue translates: the fixed words of its pages and letters are English"

@@ -20,8 +20,8 @@ from newsletter.newsletters import Newsletter
 from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
 from newsletter.web.public import issue_feeds, shown_issues
-from newsletter.web.public.found import found
 from newsletter.web.public.hosted_forms import hosted_form
+from newsletter.web.public.page_descriptions import describe
 from newsletter.web.public.static_files import FOREVER
 from newsletter.web.site import CurrentSite, ReadingSession, Site
 
@@ -55,7 +55,9 @@ def index(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLR
         query=_query(request, tag),
         publisher=every[0].publisher if every else None,
         newsletters=rows,
-        found=found(address, tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)),
+        page_description=describe(
+            address, tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)
+        ),
     )
 
 
@@ -92,7 +94,7 @@ def issue_page(
     newsletter = newsletters.named(session, slug)
     issue = shown_issues.numbered(session, newsletter, number)
     edition = issues.edition(session, issue)
-    tag = negotiation.language_of(request, negotiation.offered_in(newsletter))
+    tag = negotiation.language_of(request, newsletter.languages)
     neighbors = shown_issues.neighbors(session, newsletter, number)
     previous, following = (other and _row(other, newsletter) for other in neighbors)
     return _page(
@@ -134,7 +136,7 @@ def latest(session: Session, newsletter: Newsletter) -> dict[str, Any] | None:
 
 def _query(request: Request, tag: str) -> str:
     """Return what links to other pages end with, so that a visitor who chose the language keeps it."""
-    return f"?{negotiation.PARAMETER}={tag}" if negotiation.PARAMETER in request.query_params else ""
+    return negotiation.in_language("", tag) if negotiation.PARAMETER in request.query_params else ""
 
 
 def _row(issue: Issue, newsletter: Newsletter) -> dict[str, Any]:
@@ -165,17 +167,17 @@ def _page(
     **context: Any,
 ) -> HTMLResponse:
     """Render a page about a newsletter in the visitor's language, with what other sites learn about it."""
-    languages = negotiation.offered_in(newsletter)
+    languages = newsletter.languages
     tag = negotiation.language_of(request, languages)
     return site.page(
         name,
         tag=tag,
         negotiated=len(languages) > 1,
-        languages=negotiation.links(request.url.path, languages, tag),
+        languages=negotiation.links(path, languages, tag),
         newsletter=newsletter,
         query=_query(request, tag),
         hosted_form=hosted_form(site, newsletter, tag),
-        found=found(
+        page_description=describe(
             site.settings.base_url + path,
             tag=tag,
             languages=languages,

@@ -6,7 +6,8 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.orm import Session
 
-from newsletter import newsletters, static_files
+from newsletter import newsletters
+from newsletter.appearance import static_files
 from newsletter.content.issues import issues
 from newsletter.content.issues.editions import Edition
 from newsletter.content.issues.issues import Issue
@@ -14,7 +15,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.web.guards import route_rules
 from newsletter.web.public import shown_issues
 from newsletter.web.public.feed_documents import ATOM, JSON_FEED, FeedDocument, FeedItem, atom, json_feed
-from newsletter.web.public.found import FeedLink
+from newsletter.web.public.page_descriptions import FeedLink
 from newsletter.web.site import CurrentSite, ReadingSession, Site
 
 ITEMS = 20

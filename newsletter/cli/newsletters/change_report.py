@@ -68,8 +68,8 @@ def missing_lines(newsletter: Newsletter, missing: Iterable[str]) -> Iterator[st
 def _still_named(newsletter: Newsletter, language: str, former: str) -> str:
     option = "" if language == newsletter.language else f" --language {language}"
     return (
-        f"The consent wording is your own, and still names “{former}”. Publish a new one: "
-        f"newsletter newsletters wording {newsletter.slug} TEXT{option}"
+        f"The words of consent, or the information beside them, stay as they were and still name “{former}”. Publish "
+        f"new ones: newsletter newsletters wording {newsletter.slug} TEXT{option}"
     )
 
 
