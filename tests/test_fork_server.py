@@ -32,8 +32,6 @@ def serve(tmp_path) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "status"),
     [
-        (["newsletter", "--help"], 0),
-        (["newsletter", "nonsense"], 2),
         (["newsletter", "newsletters", "list"], 1),
         (["celery", "-A", "workers", "beat"], 2),
         (["uvicorn", "--factory", "newsletter.web:create_app"], 2),

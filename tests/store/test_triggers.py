@@ -5,10 +5,8 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from newsletter import audit_log
-from newsletter.consent.forms import Form, FormKind
 from newsletter.consent.ledger import LedgerEntry
 from newsletter.consent.seals import Leaf, Seal
-from newsletter.consent.wordings import Wording
 from newsletter.migrations import alembic_upgrade
 from newsletter.migrations.schema import metadata
 from newsletter.store import triggers
@@ -29,17 +27,6 @@ def filled(database: Database) -> Database:
         session.add(seal)
         session.flush()
         entry = session.scalars(select(LedgerEntry)).first()
-        wording = session.scalars(select(Wording)).first()
-        session.add(
-            Form(
-                wording_id=wording.id,
-                kind=FormKind.HOSTED,
-                newsletters=[wording.newsletter_id],
-                language="en",
-                exhibit=wording.form_exhibit,
-                published_at=NOON,
-            )
-        )
         session.add(Leaf(seal_id=seal.id, position=0, entry_id=entry.id, leaf=entry.leaf))
     return database
 

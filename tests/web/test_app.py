@@ -8,7 +8,7 @@ def test_no_response_repeats_the_host_header(service, path):
     service.newsletter()
     for method in ("GET", "POST"):
         answer = service.browser.request(method, path, headers={"Host": "evil.example"}, follow_redirects=False)
-        assert answer.status_code < 300 or 400 <= answer.status_code < 500
+        assert answer.status_code < 500
         assert "evil.example" not in f"{answer.headers} {answer.text}"
 
 
