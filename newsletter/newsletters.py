@@ -161,7 +161,7 @@ def common_publisher(every: Iterable[Newsletter]) -> str | None:
 
 
 def _other_languages(given: Sequence[str]) -> list[str] | None:
-    return [checked_language(tag) for tag in dict.fromkeys(given)] or None
+    return list(dict.fromkeys(map(checked_language, given))) or None
 
 
 def _record(session: Session, newsletter: Newsletter, verb: str, *, actor: str, now: datetime, **fields: Any) -> None:
@@ -186,6 +186,7 @@ def _cleaned(field: str, value: str) -> str:
         case "language":
             if not tags.TAG.fullmatch(value):
                 raise Malformed(field, f"“{value}” is not a language code such as en, de or pt-BR.")
+            return tags.canonical(value)
         case "zone":
             zones.check(value)
         case "brand":
@@ -233,7 +234,7 @@ def by_slug(session: Session, slug: str) -> Newsletter | None:
 
 
 def named(session: Session, slug: str) -> Newsletter:
-    """Return the newsletter with that slug. Raises NotFound, with a message for operators and visitors."""
+    """Return the newsletter with that slug. Raises NotFound, with a message for operators."""
     if newsletter := by_slug(session, slug):
         return newsletter
     raise NotFound(f"There is no newsletter “{slug}” here.")

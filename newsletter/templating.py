@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context,
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from newsletter import colors, static_files
+from newsletter.appearance import colors, static_files
 from newsletter.iris import uri
 from newsletter.languages import catalogues
 from newsletter.languages.languages import Language, language

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from newsletter import audit_log, newsletters
 from newsletter.audit_log import AuditEntry
 from newsletter.consent import wordings
+from newsletter.consent.wordings import Shown
 from newsletter.content.digests import digests
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue
@@ -76,8 +77,9 @@ def test_a_refused_change_is_not_recorded(service):
 def test_the_site_is_the_actor_when_it_publishes_a_changed_form(service):
     made = service.newsletter()
     with service.site.database.writing() as session:
-        was = {"language": "en", "text": "I agree.", "form": b"as it was", "confirm": b"as it was"}
-        wordings.publish(session, made, **was, actor="tests", now=NOON)
+        shown = Shown("en", "I agree.", {"language": "en", "entries": []})
+        was = {"form": b"as it was", "confirm": b"as it was"}
+        wordings.publish(session, made, shown, **was, actor="tests", now=NOON)
     for _ in range(2):
         with TestClient(create_app(service.site.settings, NoWakeups())):
             pass

@@ -32,8 +32,10 @@ SUBCOMMANDS = {
         "newsletter.cli.migrate:migrate",
         "Bring the database up to date; safe to run twice, and while the service runs.",
     ),
-    "newsletters": Subcommand("newsletter.cli.newsletters:app", "Newsletters and their consent wordings."),
-    "forms": Subcommand("newsletter.cli.forms:app", "Sign-up forms of several newsletters, and forms to paste."),
+    "newsletters": Subcommand("newsletter.cli.newsletters.commands:app", "Newsletters and their consent wordings."),
+    "forms": Subcommand(
+        "newsletter.cli.newsletters.forms:app", "Sign-up forms of several newsletters, and forms to paste."
+    ),
     "feeds": Subcommand("newsletter.cli.feeds:app", "Feeds: RSS, Atom, RDF or JSON Feed."),
     "digests": Subcommand("newsletter.cli.digests:app", "Digests: which articles make an issue, and when."),
     "signups": Subcommand("newsletter.cli.signups:app", "Sign-ups and their limits."),

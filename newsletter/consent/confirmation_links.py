@@ -74,7 +74,7 @@ class ConfirmationLink:
     def words_language(self) -> str:
         """The tag of the language that the wording is in."""
         signup = self.signup
-        return wordings.language_of(signup.wording, signup.wording_language, has_information=signup.has_information)
+        return wordings.shown_language(signup.wording, signup.wording_language, has_information=signup.has_information)
 
     @property
     def is_refused(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from newsletter.consent.signups import LINK_LIFETIME
+from newsletter.consent.wordings import on_one_line
 from newsletter.languages import catalogues, tags
 from newsletter.languages.languages import ENGLISH, Language, language
 from newsletter.languages.translatable import Translatable, translatable, translatable_plural
@@ -26,7 +27,7 @@ def consent_text(offered: Sequence[Newsletter], tag: str) -> str | None:
     """
     text = consent_to(offered)
     spoken = _speaking(tag, [text])
-    return " ".join(spoken.text(text).split()) if spoken else None
+    return on_one_line(spoken.text(text)) if spoken else None
 
 
 def consent_to(offered: Sequence[Newsletter]) -> Translatable:
@@ -53,7 +54,7 @@ def information(offered: Sequence[Newsletter], tag: str) -> Information:
     """Return the information in this language, or in English if there is no proposal in it; it names its language."""
     entries = _information(offered)
     spoken = _speaking(tag, (text for entry in entries for text in entry)) or ENGLISH
-    told = [[" ".join(spoken.text(text).split()) for text in entry] for entry in entries]
+    told = [[on_one_line(spoken.text(text)) for text in entry] for entry in entries]
     return {"language": spoken.tag, "entries": told}
 
 

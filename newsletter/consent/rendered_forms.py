@@ -53,10 +53,10 @@ def hosted(
     offered: Sequence[Newsletter],
     *,
     wording: int,
-    form: int,
+    form: int | str,
     entered: Entered = NOTHING,
 ) -> Markup:
-    """Return a form of our own pages. It contains its exhibit if nothing is entered."""
+    """Return a form of our own pages, which names itself by `form`. It contains its exhibit if nothing is entered."""
     ids = {"wording_id": wording, "form": form}
     return Markup(_rendered(templates, "_hosted_form", words, offered, entered, **ids))  # noqa: S704 - a template
 

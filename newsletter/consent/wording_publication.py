@@ -3,14 +3,14 @@
 A text is published in a language by an explicit act. What a change or an upgrade publishes anew stays in its language.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Unpack
 
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
-from newsletter.consent import forms, proposed_words, rendered_forms, wordings
+from newsletter.consent import former_words, forms, proposed_words, rendered_forms, wordings
 from newsletter.consent.forms import FormKind
 from newsletter.consent.proposed_words import Information
 from newsletter.consent.wordings import Shown, Wording
@@ -28,7 +28,7 @@ class NewsletterChange(NamedTuple):
 
     former: dict[str, str | None]  # values of the fields that have changed
     published: list[Wording]  # the versions that followed; none if the forms still read the same
-    still_named: dict[str, list[str]]  # fields whose former value the publisher's own wording names, by its language
+    still_named: dict[str, list[str]]  # fields whose former value is named by words that stay, by their language
     apart: list[Wording]  # of forms of several newsletters that are no longer of one publisher: they are shown no more
 
 
@@ -100,7 +100,7 @@ def publish_several(
 def _publish(
     session: Session, templates: Templates, offered: Sequence[Newsletter], shown: Shown, *, actor: str, now: datetime
 ) -> Wording:
-    shown = shown._replace(text=" ".join(shown.text.split()))
+    shown = shown._replace(text=wordings.on_one_line(shown.text))
     ids = [each.id for each in offered]
     wording = wordings.publish(
         session,
@@ -127,10 +127,11 @@ def change_newsletter(
 ) -> NewsletterChange:
     """Change a newsletter as `newsletters.change` does, and publish its wordings as they then have to read.
 
-    A proposed wording names publisher, address and newsletter, so a new version follows the change, in each language. A
-    text of the publisher's own stays as it is; the answer says which former values it still names. Both are shown by
-    forms that have changed, too, and proofs of earlier consents keep what was shown then. A new language of the
-    newsletter publishes nothing: nobody has written words in it yet.
+    What is proposed today, text or information, names publisher, address and newsletter, so a new version follows the
+    change, in each language. Other words, the publisher's own or those of an earlier catalogue, stay as they are; the
+    answer says which former values they still name. Both are shown by forms that have changed, too, and proofs of
+    earlier consents keep what was shown then. A new language of the newsletter publishes nothing: nobody has written
+    words in it yet.
     """
     every = {each.id: each for each in newsletters.every(session)}
     shown = [each for each in _shown(session) if newsletter.id in _ids(each)]
@@ -138,17 +139,20 @@ def change_newsletter(
         newsletters.lock(session, number)  # in order, or two changes may wait for each other
     offered = {each.id: [every[number] for number in _ids(each)] for each in shown}
     proposed = {each.id for each in shown if _is_proposed(each.text, offered[each.id], each.language)}
+    follow = {each.id: _followed(each.information, offered[each.id]) for each in shown}
     former = newsletters.change(session, newsletter, actor=actor, now=now, **changes)
     published: list[Wording] = []
     still_named: dict[str, list[str]] = {}
     together = [each for each in shown if have_one_publisher(offered[each.id])]
     for last in together if former else ():
-        has_proposal = last.id in proposed
-        text = (has_proposal and proposed_words.consent_text(offered[last.id], last.language)) or last.text
-        new = _publish_again(session, templates, offered[last.id], last, text=text, actor=actor, now=now)
+        among = offered[last.id]
+        text = (last.id in proposed and proposed_words.consent_text(among, last.language)) or last.text
+        told = (propose := follow[last.id]) and propose(among)
+        new = _publish_again(session, templates, among, last, text=text, told=told, actor=actor, now=now)
         if new.id != last.id:
             published.append(new)
-        if not has_proposal and (named := _named_in(new.text, former)):
+        kept = [*(() if last.id in proposed else [new.text]), *(() if told else _texts(new.information))]
+        if named := _named_in(kept, former):
             still_named[new.language] = named
     return NewsletterChange(former, published, still_named, [each for each in shown if each not in together])
 
@@ -156,8 +160,10 @@ def change_newsletter(
 def publish_current(session: Session, templates: Templates, *, actor: str, now: datetime) -> None:
     """Publish every current wording again, so that its exhibits match today's pages: an upgrade may change a page.
 
-    A wording whose pages did not change keeps its version. The English default that a release before stored as text in
-    another language is published as English; it stays English until the operator publishes other words.
+    Neither its text nor its information changes, whatever the catalogues propose by now: only an operator publishes
+    legal words. A wording whose pages did not change keeps its version. The English default that a release before
+    stored as text in another language is published as English; it stays English until the operator publishes other
+    words.
     """
     every = {each.id: each for each in newsletters.every(session)}
     newest = sorted(wordings.newest(session), key=lambda wording: (wording.newsletter_id, wording.id))
@@ -182,12 +188,27 @@ def _publish_again(
     text: str,
     actor: str,
     now: datetime,
+    told: Information | None = None,
 ) -> Wording:
-    """Publish a wording anew. What was published in a language stays in it (the release before told all in English)."""
-    told = last.information
-    if told is None or not _is_own(told):
-        told = proposed_words.information(offered, told["language"] if told else "en")
+    """Publish a wording anew, with other information if that is given. What was published in a language stays in it."""
+    told = told or last.information or former_words.information(offered)
     return _publish(session, templates, offered, Shown(last.shown_language, text, told), actor=actor, now=now)
+
+
+def _followed(
+    told: Information | None, offered: Sequence[Newsletter]
+) -> Callable[[Sequence[Newsletter]], Information] | None:
+    """Return what makes this information again when newsletters have changed; None if it has to stay as it is."""
+    if told is None or told == former_words.information(offered):
+        return former_words.information
+    language = str(told["language"])
+    if told == proposed_words.information(offered, language):
+        return lambda changed: proposed_words.information(changed, language)
+    return None
+
+
+def _texts(told: Information | None) -> list[str]:
+    return [text for _, text in told["entries"]] if told else []
 
 
 def _shown(session: Session) -> Iterator[Wording]:
@@ -203,7 +224,7 @@ def _is_own(information: Information | None) -> bool:
 
 
 def _is_proposed(text: str, offered: Sequence[Newsletter], language: str) -> bool:
-    plain = " ".join(str(proposed_words.consent_to(offered)).split())  # as releases before wrote it
+    plain = wordings.on_one_line(str(proposed_words.consent_to(offered)))  # as releases before wrote it
     is_english = tags.primary(language) == "en"
     return text == proposed_words.consent_text(offered, language) or (is_english and text == plain)
 
@@ -213,5 +234,5 @@ def have_one_publisher(offered: Iterable[Newsletter]) -> bool:
     return len({tuple(getattr(each, field) for field in SHARED) for each in offered}) == 1
 
 
-def _named_in(text: str, former: Mapping[str, str | None]) -> list[str]:
-    return [field for field in NAMED_BY_WORDINGS if (old := former.get(field)) and old in text]
+def _named_in(texts: Sequence[str], former: Mapping[str, str | None]) -> list[str]:
+    return [field for field in NAMED_BY_WORDINGS if (old := former.get(field)) and any(old in text for text in texts)]

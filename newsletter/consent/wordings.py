@@ -20,12 +20,18 @@ from newsletter.newsletters import Newsletter, lock
 from newsletter.store.database import Base
 
 MAX_CHARACTERS = 4000  # of a consent text
+BLANKS = re.compile(r"[ \t\r\n\f\v]+")  # not no-break spaces, which languages put before a colon or into a quotation
 
 # The built-in text of the releases that knew no other language, which they also stored as text in other languages.
 FORMER_DEFAULT = re.compile(
     r"I ask .+ \(.+\) to send the newsletter “.+” to my e-mail address\. I can stop this at any time, free of charge "
     r"and without giving a reason: with the link in every letter, or by writing to \S+\."
 )
+
+
+def on_one_line(text: str) -> str:
+    """Return a text as it is published: each run of blanks and line breaks is one space; no-break spaces stay."""
+    return BLANKS.sub(" ", text).strip()
 
 
 class Wording(Base):
@@ -56,10 +62,10 @@ class Wording(Base):
     @property
     def shown_language(self) -> str:
         """The language that the text is really in."""
-        return language_of(self.text, self.language, has_information=self.information is not None)
+        return shown_language(self.text, self.language, has_information=self.information is not None)
 
 
-def language_of(text: str, stored: str, *, has_information: bool) -> str:
+def shown_language(text: str, stored: str, *, has_information: bool) -> str:
     """Return the language that a text is really in.
 
     The releases before, which stored no information, stored their English default as text in the newsletter's language.
@@ -93,7 +99,7 @@ def publish(
     current version again changes nothing, so every start of the service may do it: only a changed text or page makes a
     new version. Raises Malformed for an empty or an overlong text.
     """
-    text = " ".join(shown.text.split())
+    text = on_one_line(shown.text)
     if not text or len(text) > MAX_CHARACTERS:
         raise Malformed("wording", f"Enter a consent text of at most {MAX_CHARACTERS} characters.")
     form_exhibit = exhibits.keep(session, "form", form)
@@ -105,13 +111,10 @@ def publish(
     new = (text, form_exhibit, confirm_exhibit, offered)
     if last and (last.text, last.form_exhibit, last.confirm_exhibit, last.newsletters) == new:
         return last
-    versions = select(func.max(Wording.version)).where(
-        Wording.newsletter_id == newsletter.id, Wording.language == shown.language
-    )
     wording = Wording(
         newsletter_id=newsletter.id,
         language=shown.language,
-        version=(session.scalar(versions) or 0) + 1,
+        version=_last_version(session, newsletter.id, shown.language) + 1,
         text=text,
         form_exhibit=form_exhibit,
         confirm_exhibit=confirm_exhibit,
@@ -126,6 +129,13 @@ def publish(
         session, actor=actor, verb="wording published", subject=subject, now=now, **facts, language=wording.language
     )
     return wording
+
+
+def _last_version(session: Session, newsletter_id: int, language: str) -> int:
+    """Return the highest version, of texts for forms of one newsletter and of several together; 0 if there is none."""
+    versions = select(func.max(Wording.version))
+    same = Wording.newsletter_id == newsletter_id, Wording.language == language
+    return session.scalar(versions.where(*same)) or 0
 
 
 def current(session: Session, newsletter_id: int, language: str) -> Wording | None:

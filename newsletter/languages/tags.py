@@ -13,6 +13,21 @@ RIGHT_TO_LEFT = frozenset(
 RIGHT_TO_LEFT_SCRIPTS = frozenset({"adlm", "arab", "hebr", "nkoo", "rohg", "syrc", "thaa"})
 
 
+def canonical(tag: str) -> str:
+    """Return a tag as it is customarily written (RFC 5646 section 2.1.1): pt-BR, zh-Hant. No letter's case matters."""
+    first, *others = tag.lower().split("-")
+    return "-".join([first, *(_customary(part) for part in others)])
+
+
+def _customary(subtag: str) -> str:
+    match len(subtag):
+        case 2:
+            return subtag.upper()  # a region
+        case 4 if subtag.isalpha():
+            return subtag.title()  # a script
+    return subtag
+
+
 def direction(tag: str) -> str:
     """Return the direction of a language, rtl or ltr, for HTML's lang and dir attributes."""
     language, _, rest = tag.lower().partition("-")

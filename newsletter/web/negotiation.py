@@ -45,27 +45,23 @@ def language_of(request: Request, offered: Sequence[str]) -> str:
     return best(wanted_languages(request), offered)
 
 
-def offered_in(newsletter: Newsletter) -> list[str]:
-    """Return the tags of the languages that a newsletter offers, its main one first."""
-    return _distinct([newsletter.language, *(newsletter.other_languages or ())])
-
-
 def offered_in_any(newsletters: Iterable[Newsletter]) -> list[str]:
     """Return the tags of the languages of several newsletters, for a page about all of them."""
-    return _distinct(tag for newsletter in newsletters for tag in offered_in(newsletter))
+    return list(dict.fromkeys(tag for newsletter in newsletters for tag in newsletter.languages))
 
 
-def links(path: str, offered: Sequence[str], current: str) -> list[LanguageLink]:
+def in_language(address: str, tag: str) -> str:
+    """Return the address of a page, absolute or not, with the language that it then has for every visitor."""
+    return f"{address}{'&' if '?' in address else '?'}{PARAMETER}={tag}"
+
+
+def links(address: str, offered: Sequence[str], current: str) -> list[LanguageLink]:
     """Return the links to a page in each offered language, for `Site.page(languages=)`; none if there is no choice."""
     if len(offered) < 2:
         return []
-    return [LanguageLink(tag, own_name(tag), f"{path}?{PARAMETER}={tag}", tag == current) for tag in offered]
+    return [LanguageLink(tag, own_name(tag), in_language(address, tag), tag == current) for tag in offered]
 
 
 def kept(request: Request, tag: str) -> str:
     """Return what links to other pages end with, so that a visitor who chose the language of this page keeps it."""
-    return f"?{PARAMETER}={tag}" if PARAMETER in request.query_params else ""
-
-
-def _distinct(found: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(found))
+    return in_language("", tag) if PARAMETER in request.query_params else ""

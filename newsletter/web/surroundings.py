@@ -7,7 +7,7 @@ from fastapi import Request
 
 from newsletter.errors import LinkRefused
 from newsletter.newsletters import Newsletter, common_publisher
-from newsletter.web.negotiation import language_of, offered_in, offered_in_any
+from newsletter.web.negotiation import language_of, offered_in_any
 from newsletter.web.site import Site
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ def surroundings(request: Request, site: Site, known: LinkRefused | None = None)
     shown = {"newsletter": newsletter, "publisher": publisher}
     if known and (tag := known.language or (newsletter.language if known.newsletter_id and newsletter else None)):
         return {**shown, "tag": tag}
-    tags = offered_in(newsletter) if newsletter else offered_in_any(offered.values())
+    tags = newsletter.languages if newsletter else offered_in_any(offered.values())
     return {**shown, "tag": language_of(request, tags), "negotiated": True}
 
 

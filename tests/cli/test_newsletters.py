@@ -52,7 +52,7 @@ def test_a_new_sender_leaves_replies_where_they_go_and_says_so(newsletter, morni
 def test_a_wording_of_ones_own_that_names_the_former_publisher_is_told(newsletter, morning):
     newsletter("newsletters", "wording", "morning", "I want the letter of The Press.")
     done = newsletter("newsletters", "change", "morning", "--publisher", "Dawn Press")
-    assert "still names “The Press”" in done.stdout
+    assert "still name “The Press”" in done.stdout
     assert "newsletter newsletters wording morning TEXT" in done.stdout
 
 
@@ -66,3 +66,13 @@ def test_a_change_of_nothing_is_a_usage_error_and_a_bad_value_is_refused(newslet
     code, message = failed("newsletters", "change", "morning", "--zone", "Mars/Olympus")
     assert code == 1
     assert message.startswith("--zone: ")
+
+
+def test_new_information_leaves_the_published_words_as_they_are(newsletter, morning, database, tmp_path):
+    newsletter("newsletters", "wording", "morning", "Ich will.", "--language", "DE")
+    (tmp_path / "told.txt").write_text("Verantwortlich\nThe Press\n", "utf-8")
+    newsletter("newsletters", "wording", "morning", "--language", "de", "--information", str(tmp_path / "told.txt"))
+    with database.reading() as session:
+        german = wordings.current(session, newsletters.named(session, "morning").id, "de")
+        assert german.text == "Ich will."
+        assert german.information["entries"] == [["Verantwortlich", "The Press"]]

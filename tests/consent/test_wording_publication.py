@@ -112,6 +112,16 @@ def test_what_is_proposed_in_german_is_german_and_names_what_the_english_text_na
         assert wording_publication.missing_languages(session, newsletter) == []
 
 
+def test_published_words_are_on_one_line_and_keep_the_no_break_spaces_of_their_language(begin):
+    with begin() as session:
+        newsletter = a_published_newsletter(session, text=" Je demande\n la lettre «\u00a0Matin\u00a0» :\u202foui ")
+        assert (
+            wordings.current(session, newsletter.id, "en").text == "Je demande la lettre «\u00a0Matin\u00a0» :\u202foui"
+        )
+        french = wording_publication.publish_proposed(session, PAGES, newsletter, language="fr", **BY)
+        assert f"«\u00a0{FACTS['name']}\u00a0»" in french.text
+
+
 def test_a_language_without_a_catalogue_has_no_proposal_and_information_in_english(begin):
     with begin() as session:
         newsletter = newsletters.add(session, slug="morning", language="el", **FACTS, **BY)
@@ -149,6 +159,32 @@ def test_a_publishers_own_german_words_stay_german_with_the_english_information_
         wording_publication.publish_current(session, PAGES, **BY)
         current = wordings.current(session, newsletter.id, "de")
         assert (current.text, current.version, current.information["language"]) == ("Ich will.", 2, "en")
+
+
+def test_an_upgrade_publishes_no_other_information_than_was_published(begin):
+    """A later catalogue may propose other words: only an operator publishes them."""
+    told = {"language": "en", "entries": [["Responsible", "Example Press, as an earlier catalogue said."]]}
+    with begin() as session:
+        newsletter = newsletters.add(session, slug="morning", **FACTS, **BY)
+        earlier = wording_publication.publish(session, PAGES, newsletter, text=OWN, information=told, **BY)
+        wording_publication.publish_current(session, PAGES, **BY)
+        assert wordings.current(session, newsletter.id, "en").id == earlier.id
+        done = change(session, newsletter, publisher="Dawn Press", description="Other words on the page.")
+        assert wordings.current(session, newsletter.id, "en").information == told
+        assert done.still_named == {"en": ["publisher"]}
+
+
+def test_an_upgrade_publishes_the_information_that_forms_of_the_release_before_showed(begin):
+    with begin() as session:
+        newsletter = newsletters.add(session, slug="morning", **FACTS, **BY)
+        text = proposed_words.consent_text([newsletter], "en")
+        wordings.publish(session, newsletter, Shown("en", text, None), form=b"form", confirm=b"page", **BY)
+        wording_publication.publish_current(session, PAGES, **BY)
+        told = wordings.current(session, newsletter.id, "en").information
+        assert ["Not measured", "Whether you open a letter, or what you press in it."] in told["entries"]
+        assert told != proposed_words.information([newsletter], "en")
+        change(session, newsletter, publisher="Dawn Press")
+        assert "Dawn Press" in wordings.current(session, newsletter.id, "en").information["entries"][0][1]
 
 
 def test_a_form_of_several_needs_one_publisher_and_follows_its_newsletters(begin):

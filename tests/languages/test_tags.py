@@ -33,6 +33,11 @@ def test_a_wanted_language_finds_the_closest_available_one(wanted, available, fo
     assert tags.lookup(wanted, available) == found
 
 
+def test_a_tag_is_written_in_the_customary_case():
+    written = ["DE", "pt-br", "ZH-HANT-tw", "sl-ROZAJ", "de-1996", "es-419"]
+    assert [tags.canonical(tag) for tag in written] == ["de", "pt-BR", "zh-Hant-TW", "sl-rozaj", "de-1996", "es-419"]
+
+
 @given(st.lists(some_tags, max_size=4), st.lists(some_tags, max_size=4))
 def test_a_lookup_finds_an_available_tag_of_the_wanted_language(wanted, available):
     found = tags.lookup(wanted, available)

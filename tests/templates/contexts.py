@@ -10,7 +10,7 @@ from newsletter import templating
 from newsletter.consent import rendered_forms
 from newsletter.consent.rendered_forms import Entered
 from newsletter.web import negotiation
-from newsletter.web.public.found import FeedLink, found
+from newsletter.web.public.page_descriptions import FeedLink, describe
 
 NOON = datetime(2026, 10, 22, 12, tzinfo=UTC)
 
@@ -182,7 +182,7 @@ LONG_CONFIRM = {
         templating.environment, language="de-AT", text=str(LONG_WORDING["text"])
     )
 }
-FOUND = found(
+PAGE_DESCRIPTION = describe(
     "https://letters.example/archive",
     tag="en",
     languages=["en", "de-AT"],
@@ -191,7 +191,7 @@ FOUND = found(
         FeedLink("application/atom+xml", "https://letters.example/archive/morning-letter/feed.atom", "Morning Letter")
     ],
 )
-ARCHIVE = {"query": "?language=de-AT", "hosted_form": None, "found": FOUND}
+ARCHIVE = {"query": "?language=de-AT", "hosted_form": None, "page_description": PAGE_DESCRIPTION}
 
 
 def row(issue: dict[str, object]) -> dict[str, object]:
@@ -339,7 +339,7 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
                 LONG | {"latest": row(LONG_ISSUE)},
                 HEBREW | {"latest": None},
             ],
-            "found": FOUND,
+            "page_description": PAGE_DESCRIPTION,
             "query": "?language=de-AT",
         },
         "empty": NOBODY | {"newsletters": []},

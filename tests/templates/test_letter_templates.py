@@ -6,7 +6,8 @@ import re
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from newsletter import colors, templating
+from newsletter import templating
+from newsletter.appearance import colors
 from tests.templates.contexts import HOSTILE_TITLE, LONG_ISSUE, NEWSLETTER, TITLES, WORDING, article
 from tests.templates.letter_contexts import CONFIRMATION, DIGEST, FIELD, LETTERS, PREFERENCES_LINK, opened
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
-from newsletter import icons, static_files
+from newsletter.appearance import icons, static_files
 from tests.whole_service import WholeService, whole_service
 
 PLAIN = {"Accept-Encoding": "identity"}

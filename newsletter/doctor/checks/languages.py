@@ -22,7 +22,7 @@ def words(session: Session) -> Iterator[Remark]:
 
 
 def _about(newsletter: Newsletter, tag: str, wording: Wording | None) -> Iterator[Remark]:
-    publish = f"newsletter newsletters words {newsletter.slug} --language {tag}"
+    publish = f"newsletter newsletters proposal {newsletter.slug} --language {tag}"
     if wording is None:
         says = (
             f"takes no sign-ups in “{tag}”: no words of consent are published in it. Read and publish them: {publish}"
@@ -35,7 +35,10 @@ def _about(newsletter: Newsletter, tag: str, wording: Wording | None) -> Iterato
         )
         yield Remark("words", newsletter.slug, says)
     elif tags.primary(wording.information["language"] if wording.information else "en") != tags.primary(tag):
-        says = f"tells in another language than “{tag}” what GDPR Art. 13 asks for: newsletters wording --information"
+        says = (
+            f"tells in another language than “{tag}” what GDPR Art. 13 asks for. Publish it: "
+            f"newsletter newsletters wording {newsletter.slug} --language {tag} --information FILE"
+        )
         yield Remark("words", newsletter.slug, says)
     if not proposed_words.exists(tag):
         says = f"speaks “{tag}”, which no catalogue translates: the fixed words of its pages and letters are English"

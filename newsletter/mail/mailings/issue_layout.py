@@ -96,7 +96,7 @@ def check(session: Session, issue: Issue, *, templates: Templates, base_url: str
     Raises Refused, with what to correct, if one is broken or too long for Gmail.
     """
     newsletter = session.get_one(Newsletter, issue.newsletter_id)
-    offered = [newsletter.language, *(newsletter.other_languages or ()), *chosen_languages(session, newsletter.id)]
+    offered = [*newsletter.languages, *chosen_languages(session, newsletter.id)]
     spoken = {each.tag: each for each in map(language, offered)}
     return {tag: _checked(session, issue, each, templates, base_url) for tag, each in spoken.items()}
 

@@ -20,8 +20,8 @@ from newsletter.newsletters import Newsletter
 from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
 from newsletter.web.public import issue_feeds, shown_issues
-from newsletter.web.public.found import found
 from newsletter.web.public.hosted_forms import hosted_form
+from newsletter.web.public.page_descriptions import describe
 from newsletter.web.public.static_files import FOREVER
 from newsletter.web.site import CurrentSite, ReadingSession, Site
 
@@ -55,7 +55,9 @@ def index(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLR
         query=negotiation.kept(request, tag),
         publisher=newsletters.common_publisher(every),
         newsletters=rows,
-        found=found(address, tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)),
+        page_description=describe(
+            address, tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)
+        ),
     )
 
 
@@ -65,7 +67,7 @@ def newsletter_page(
     slug: str, request: Request, site: CurrentSite, session: ReadingSession, before: Before = None
 ) -> HTMLResponse:
     """List a newsletter's issues, newest first; with `before`, those with a smaller number."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = site.offered.newsletter(slug)
     sent = shown_issues.sent(session, newsletter, limit=shown_issues.PER_PAGE + 1, before=before)
     page, rest = sent[: shown_issues.PER_PAGE], sent[shown_issues.PER_PAGE :]
     path = f"/archive/{slug}"
@@ -89,10 +91,10 @@ def issue_page(
     slug: str, number: IssueNumber, request: Request, site: CurrentSite, session: ReadingSession
 ) -> HTMLResponse:
     """Show one issue."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = site.offered.newsletter(slug)
     issue = shown_issues.numbered(session, newsletter, number)
     edition = issues.edition(session, issue)
-    tag = negotiation.language_of(request, negotiation.offered_in(newsletter))
+    tag = negotiation.language_of(request, newsletter.languages)
     neighbors = shown_issues.neighbors(session, newsletter, number)
     previous, following = (other and _row(other, newsletter) for other in neighbors)
     return _page(
@@ -160,17 +162,17 @@ def _page(
     **context: Any,
 ) -> HTMLResponse:
     """Render a page about a newsletter in the visitor's language, with what other sites learn about it."""
-    languages = negotiation.offered_in(newsletter)
+    languages = newsletter.languages
     tag = negotiation.language_of(request, languages)
     return site.page(
         name,
         tag=tag,
         negotiated=len(languages) > 1,
-        languages=negotiation.links(request.url.path, languages, tag),
+        languages=negotiation.links(path, languages, tag),
         newsletter=newsletter,
         query=negotiation.kept(request, tag),
         hosted_form=hosted_form(site, newsletter, tag),
-        found=found(
+        page_description=describe(
             site.settings.base_url + path,
             tag=tag,
             languages=languages,

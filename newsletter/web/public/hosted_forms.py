@@ -19,11 +19,15 @@ def hosted_form(site: Site, newsletter: Newsletter, tag: str) -> Markup | None:
 def show(site: Site, offered: OfferedNewsletters, published: PublishedForm, entered: Entered = NOTHING) -> Markup:
     """Return a form as HTML, with what a visitor has entered."""
     by_id = {newsletter.id: newsletter for newsletter in offered.newsletters.values()}
+    form = published.form
+    # During an upgrade a process of the release before may receive what this one has shown. It knows forms of one
+    # newsletter by their exhibits, which beside the wording say as much as the number. Send numbers one release later.
+    name = form.exhibit if len(form.newsletters) == 1 else form.id
     return rendered_forms.hosted(
         site.templates,
         published.wording,
-        [by_id[number] for number in published.form.newsletters],
+        [by_id[number] for number in form.newsletters],
         wording=published.wording.id,
-        form=published.form.id,
+        form=name,
         entered=entered,
     )

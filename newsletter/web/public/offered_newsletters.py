@@ -169,6 +169,10 @@ class OfferedNewslettersCache:
                 self._add_older(older)
             return self._offered
 
+    def newsletter(self, slug: str) -> Newsletter:
+        """Return the newsletter with that slug, for reading only. Raises NotFound with a message for visitors."""
+        return self.get(OfferedNames((slug,))).newsletter(slug)
+
     def known(self) -> Mapping[str, Newsletter]:
         """Return the newsletters by slug for a page that does without them while the database is away."""
         if not self.fresh():

@@ -106,7 +106,7 @@ def _check_inbox(site: Site, offered: OfferedNewsletters, chosen: Sequence[Newsl
             newsletters=chosen,
             sender=chosen[0].sender,
             confirm_hours=LINK_HOURS,
-            again=signup_pages.address(path, tag),
+            again=negotiation.in_language(path, tag),
             outbox=site.shows_outbox,
         )
         offered.answers[key] = bytes(page.body)

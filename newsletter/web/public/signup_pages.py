@@ -16,8 +16,8 @@ from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
 from newsletter.web.public import hosted_forms, issue_feeds
 from newsletter.web.public.archive import latest
-from newsletter.web.public.found import found
-from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters, PublishedForm
+from newsletter.web.public.offered_newsletters import OfferedNewsletters, PublishedForm
+from newsletter.web.public.page_descriptions import describe
 from newsletter.web.site import CurrentSite, ReadingSession, Site
 
 ABOUT = translatable("Each newsletter has its own page, where you can see a letter before you subscribe.")
@@ -34,18 +34,18 @@ def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLRe
         return _negotiated(request, site, session, every[0])
     languages = negotiation.offered_in_any(every)
     tag = negotiation.language_of(request, languages)
-    about = found(
+    about = describe(
         f"{site.settings.base_url}/", tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)
     )
     query = negotiation.kept(request, tag)
-    return several(site, tag, negotiated=len(languages) > 1, found=about, query=query)
+    return several(site, tag, negotiated=len(languages) > 1, page_description=about, query=query)
 
 
 @router.get("/n/{slug}")
 @route_rules(public=True)
 def offer(slug: str, request: Request, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show a newsletter's page with the sign-up form."""
-    return _negotiated(request, site, session, site.offered.get(OfferedNames((slug,))).newsletter(slug))
+    return _negotiated(request, site, session, site.offered.newsletter(slug))
 
 
 @router.get("/subscribe")
@@ -61,7 +61,7 @@ def _negotiated(request: Request, site: Site, session: Session, newsletter: News
     is_closed = tags.lookup([named], with_words) is None and tags.lookup([named], newsletter.languages) is not None
     offered = newsletter.languages if is_closed else with_words or newsletter.languages
     tag = negotiation.language_of(request, offered)
-    about = found(
+    about = describe(
         f"{site.settings.base_url}/n/{newsletter.slug}",
         tag=tag,
         languages=offered,
@@ -70,7 +70,7 @@ def _negotiated(request: Request, site: Site, session: Session, newsletter: News
     )
     is_negotiated = len(newsletter.languages) > 1 or len(with_words) > 1
     query = negotiation.kept(request, tag)
-    return one(site, session, newsletter, tag, negotiated=is_negotiated, found=about, query=query)
+    return one(site, session, newsletter, tag, negotiated=is_negotiated, page_description=about, query=query)
 
 
 def one(
@@ -85,7 +85,7 @@ def one(
         tag=tag,
         newsletter=newsletter,
         hosted_form=hosted_forms.show(site, offered, shown, entered) if shown else None,
-        languages=negotiation.links(f"/n/{newsletter.slug}", with_words, tag),
+        languages=negotiation.links(f"/n/{newsletter.slug}", list(dict.fromkeys([*with_words, tag])), tag),
         schedule=digests.schedule(session, newsletter.id),
         latest=latest(session, newsletter),
         errors=entered.errors,
@@ -116,8 +116,3 @@ def form_of_several(offered: OfferedNewsletters, tag: str) -> PublishedForm | No
     published = offered.several()
     suiting = tags.lookup([tag], list(published)) or next(reversed(published), None)
     return published[suiting] if suiting else None
-
-
-def address(path: str, tag: str) -> str:
-    """Return the path of a sign-up page in a language."""
-    return f"{path}?{negotiation.PARAMETER}={tag}"

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from newsletter import icons, static_files
+from newsletter.appearance import icons, static_files
 from newsletter.errors import NotFound
 from newsletter.web.guards import route_rules
 from newsletter.web.site import CurrentSite

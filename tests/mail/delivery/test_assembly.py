@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.keys import Keyring
+from newsletter.languages.languages import language
+from newsletter.languages.translatable import translatable
 from newsletter.links import Links, Purpose
-from newsletter.mail.delivery.assembly import Assembler
+from newsletter.mail.delivery.assembly import Assembler, FieldWriter
 from newsletter.mail.delivery.claims import Claimed
 from newsletter.mail.letters import merge, mime
 from newsletter.mail.letters.letters import Variant
@@ -282,3 +284,14 @@ def test_a_confirmation_says_when_the_sign_up_came_and_when_its_link_expires():
     assert found["X-expires_at"] == "Tuesday 17 March 2026 at 17:30 (UTC+5:30)"
     with pytest.raises(FieldError, match="requested_at"):
         assemble(sheet)
+
+
+def test_a_field_says_its_language_so_that_letters_of_an_earlier_release_stay_english():
+    fields = FieldWriter(Links(KEYRING, BASE), KEYRING, "k1").fields
+    assert fields["greeting"](claimed(name="Ana")) == b"Dear Ana,"
+    assert fields["greeting_in_de"](claimed(name="Ana")) == language("de").text(
+        translatable("Dear %(name)s,", name="Ana")
+    ).encode("ascii")
+    for unknown in ("greeting_in_tlh", "greeting_in_en", "date_in_de", "surname"):
+        with pytest.raises(KeyError):
+            fields[unknown]

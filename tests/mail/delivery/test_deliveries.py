@@ -1,6 +1,6 @@
 """Both ways to owe a delivery create the same row."""
 
-from sqlalchemy import select
+from sqlalchemy import literal, select
 
 from newsletter.consent.subscribers import Subscriber
 from newsletter.mail.delivery import deliveries
@@ -18,13 +18,13 @@ def test_a_letter_owed_to_one_reader_begins_like_one_that_is_owed_to_all(begin):
     with begin() as session:
         newsletter = a_newsletter(session)
         reader = a_reader(session, newsletter)
-        all_readers = select(Subscriber.id).where(Subscriber.id == reader.id)
-        of_one, of_all = a_letter(session, newsletter), a_letter(session, newsletter)
+        of_one, (letter, variant) = a_letter(session, newsletter), a_letter(session, newsletter)
+        all_readers = select(Subscriber.id, literal(variant.id)).where(Subscriber.id == reader.id)
 
         alone = deliveries.owe(session, *of_one, subscriber_id=reader.id, now=NOON)
-        number = deliveries.owe_each(session, *of_all, all_readers, now=NOON)
+        number = deliveries.owe_each(session, letter, all_readers, now=NOON)
 
-        (among_all,) = session.scalars(select(Delivery).where(Delivery.letter_id == of_all[0].id))
+        (among_all,) = session.scalars(select(Delivery).where(Delivery.letter_id == letter.id))
         assert number == 1
         assert columns(session, alone) == columns(session, among_all)
         assert (alone.status, alone.due_at, alone.attempt) == (DeliveryStatus.QUEUED, NOON, 0)
@@ -41,6 +41,7 @@ def test_a_letter_may_be_owed_to_a_recipient_who_is_not_a_subscriber(begin):
 
 def test_no_letter_is_owed_if_no_subscriber_is_selected(begin):
     with begin() as session:
-        written = a_letter(session, a_newsletter(session))
+        letter, variant = a_letter(session, a_newsletter(session))
+        nobody = select(Subscriber.id, literal(variant.id))
 
-        assert deliveries.owe_each(session, *written, select(Subscriber.id), now=NOON) == 0
+        assert deliveries.owe_each(session, letter, nobody, now=NOON) == 0

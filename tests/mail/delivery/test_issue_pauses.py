@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select, text, update
+from sqlalchemy import literal, select, text, update
 
 from newsletter import audit_log
 from newsletter.consent.subscribers import Subscriber
@@ -94,13 +94,12 @@ def a_mailing(begin: Begin, readers: int) -> Mailing:
     with begin() as session:
         newsletter = a_newsletter(session, f"mailing{readers}")
         issue = an_issue(session, newsletter)
-        written = a_letter(session, newsletter, issue=issue, audience=readers)
+        letter, variant = a_letter(session, newsletter, issue=issue, audience=readers)
         a_crowd(session, newsletter, readers)
-        crowd = select(Subscriber.id).order_by(Subscriber.id)
-        deliveries.owe_each(session, *written, crowd, now=NOON)
-        letter = written[0].id
-        mine = select(Delivery.id).where(Delivery.letter_id == letter).order_by(Delivery.id)
-        return Mailing(begin, issue.id, letter, list(session.scalars(mine)))
+        crowd = select(Subscriber.id, literal(variant.id)).order_by(Subscriber.id)
+        deliveries.owe_each(session, letter, crowd, now=NOON)
+        mine = select(Delivery.id).where(Delivery.letter_id == letter.id).order_by(Delivery.id)
+        return Mailing(begin, issue.id, letter.id, list(session.scalars(mine)))
 
 
 PAUSES = [

@@ -105,6 +105,8 @@ def test_issues_beyond_a_page_are_on_the_next_ones(site):
     assert [a.attributes["href"] for a in last.css("li h3 a")] == ["/archive/morning/2", "/archive/morning/1"]
     assert not last.css("a[rel=next]")
     assert head(last, "link[rel=canonical]", "href") == [f"https://letters.example{older}"]
+    in_arabic = str(last.css_first("header a[hreflang=ar]").attributes["href"])
+    assert [a.text() for a in drawn(site, in_arabic).css("li h3 a")] == [a.text() for a in last.css("li h3 a")]
 
 
 def test_pages_meant_to_be_found_say_what_they_are(site):

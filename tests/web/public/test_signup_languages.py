@@ -90,7 +90,9 @@ def test_a_newsletter_without_published_words_takes_no_sign_ups_and_says_so(serv
     assert service.rows()["signups"] == []
     publish(service, "I want it.", "en")
     assert page(service).css_first("form .read").text() == "I want it.", "only the other language has words"
-    assert page(service, "/n/morning?language=el").css_first("form") is None, "a link to the language without words"
+    asked = page(service, "/n/morning?language=el")
+    assert asked.css_first("form") is None, "the link names the language without words"
+    assert asked.css_first('nav a[hreflang="en"]'), "it leads to the one with words"
 
 
 def test_any_accept_language_gets_a_page_in_a_language_with_words(service):
@@ -172,10 +174,11 @@ def test_a_pasted_form_is_evidenced_as_generated_and_its_page_as_not_seen(servic
     assert (kept["form"], kept["form_kind"]) == (form.exhibit, "pasted: as generated; page not seen")
 
 
-def test_a_form_of_the_release_before_is_named_by_its_exhibit(service):
+def test_a_form_is_named_by_its_exhibit_as_in_the_release_before(service):
     service.newsletter()
     with service.site.database.reading() as session:
         wording = wordings.newest(session)[0]
     old = {"newsletters": "morning", "wording": wording.id, "form": wording.form_exhibit, "consent": "true"}
+    assert service.form() == {**old, "wording": str(wording.id)}, "it may receive what this one shows"
     assert service.browser.post("/subscribe", data={**old, "email": ANA}).status_code == 202
     assert service.browser.post("/subscribe", data={**old, "email": ANA, "form": "0" * 64}).status_code == 422

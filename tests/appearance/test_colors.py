@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter import colors, static_files
+from newsletter.appearance import colors, static_files
 
 LIGHT_PAPER, DARK_PAPER = "#ffffff", "#141619"
 

@@ -7,7 +7,7 @@ The few rectangles are written as SVG, and as the picture in a Windows icon for 
 import zlib
 from struct import pack
 
-from newsletter import colors
+from newsletter.appearance import colors
 
 SIZE = 32  # pixels
 LINES = ((6, 7, 20, 5), (6, 16, 20, 3), (6, 22, 13, 3))  # left, top, width and height, white

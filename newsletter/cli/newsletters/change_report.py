@@ -61,15 +61,15 @@ def missing_lines(newsletter: Newsletter, missing: Iterable[str]) -> Iterator[st
     for tag in missing:
         yield (
             f"It takes no sign-ups in “{tag}” until you publish words of consent in it. Read the proposal, and publish "
-            f"it or your own: newsletter newsletters words {newsletter.slug} --language {tag}"
+            f"it or your own: newsletter newsletters proposal {newsletter.slug} --language {tag}"
         )
 
 
 def _still_named(newsletter: Newsletter, language: str, former: str) -> str:
     option = "" if language == newsletter.language else f" --language {language}"
     return (
-        f"The consent wording is your own, and still names “{former}”. Publish a new one: "
-        f"newsletter newsletters wording {newsletter.slug} TEXT{option}"
+        f"The words of consent, or the information beside them, stay as they were and still name “{former}”. Publish "
+        f"new ones: newsletter newsletters wording {newsletter.slug} TEXT{option}"
     )
 
 

@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from newsletter import colors, icons
+from newsletter.appearance import colors, icons
 
-FOLDER = Path(__file__).parent / "web" / "static"
+FOLDER = Path(__file__).parents[1] / "web" / "static"
 DEFAULT_BRAND = "#0f5c6e"  # as in tokens.css
 HASH_CHARACTERS = 12
 TYPES = {"css": "text/css", "svg": "image/svg+xml"}

@@ -8,6 +8,7 @@ from babel.core import get_global
 
 from newsletter.content.issues.editions import Image
 from newsletter.content.parsing.texts.shortening import excerpt
+from newsletter.web.negotiation import in_language
 
 MAX_DESCRIPTION = 200  # characters; search engines show fewer
 
@@ -40,7 +41,7 @@ class PageDescription:
     feeds: Sequence[FeedLink] = ()
 
 
-def found(
+def describe(
     address: str,
     *,
     tag: str,
@@ -54,11 +55,11 @@ def found(
 
     Without ?language= the address shows the first language, which therefore has no other one.
     """
-    alternates = [Alternate(each, in_language(address, each, languages)) for each in languages]
+    alternates = [Alternate(each, canonical(address, each, languages)) for each in languages]
     return PageDescription(
-        url=in_language(address, tag, languages),
+        url=canonical(address, tag, languages),
         description=excerpt(" ".join(description.split()), MAX_DESCRIPTION),
-        locale=locale(tag),
+        locale=_locale(tag),
         kind=kind,
         image=image,
         alternates=alternates if len(alternates) > 1 else (),
@@ -66,14 +67,12 @@ def found(
     )
 
 
-def in_language(address: str, tag: str, languages: Sequence[str]) -> str:
-    """Return the address of a page in a language; the first one needs no ?language=."""
-    if tag == languages[0]:
-        return address
-    return f"{address}{'&' if '?' in address else '?'}language={tag}"
+def canonical(address: str, tag: str, languages: Sequence[str]) -> str:
+    """Return the one address of a page in a language that counts; in the first one it needs no ?language=."""
+    return address if tag == languages[0] else in_language(address, tag)
 
 
-def locale(tag: str) -> str | None:
+def _locale(tag: str) -> str | None:
     """Return a language and its territory, the most likely one if the tag has none (CLDR), as Open Graph wants them."""
     parts = tag.split("-")
     likely = str(get_global("likely_subtags").get(parts[0].lower(), "")).split("_")

@@ -7,7 +7,7 @@ import typer
 
 from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
-from newsletter.cli.wordings import InformationFile, read_information
+from newsletter.cli.newsletters.wordings import InformationFile, read_information, spoken_in
 from newsletter.consent import forms, pasted_forms, wording_publication
 
 app = typer.Typer(
@@ -31,7 +31,7 @@ def publish(
     """Publish a form on which visitors tick several newsletters. The start page shows the newest of its language."""
     with console.database() as database, database.writing() as session:
         offered = [newsletters.named(session, slug) for slug in slugs]
-        tag = newsletters.checked_language(language or offered[0].language)
+        tag = spoken_in(offered[0], language)
         new = wording_publication.publish_several(
             session,
             templating.environment,
@@ -61,7 +61,7 @@ def paste(
             session,
             templating.environment,
             newsletter,
-            language=newsletters.checked_language(language or newsletter.language),
+            language=spoken_in(newsletter, language),
             base_url=configured.base_url,
             actor=audit_log.system_user(),
             now=clock.now(),
@@ -94,4 +94,6 @@ def listed(as_json: console.Json = False) -> None:
         f"  {', '.join(row['newsletters'])}"
         for row in rows
     ]
-    console.show(rows, as_json=as_json, text="\n".join(lines) or "No forms yet. Publish words: newsletters wording")
+    console.show(
+        rows, as_json=as_json, text="\n".join(lines) or "No forms yet. Publish words: newsletter newsletters wording"
+    )

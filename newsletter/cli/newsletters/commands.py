@@ -6,17 +6,20 @@ from typing import Annotated, Any, cast
 import typer
 
 from newsletter import audit_log, clock, newsletters, templating
-from newsletter.cli import console, logo_files, newsletter_changes, wordings
+from newsletter.cli import console
+from newsletter.cli.newsletters import change_report, logo_files, wordings
 from newsletter.consent import proposed_words, subscribers, wording_publication
 
 app = typer.Typer(help="Newsletters and their consent wordings.", no_args_is_help=True, rich_markup_mode=None)
 app.command("wording")(wordings.publish)
-app.command("words")(wordings.propose)
+app.command("proposal")(wordings.propose)
 
 BOUNCES = "Domain that receives bounces, such as bounces.example.org"
 OTHERS = "Further languages that it offers, such as de,ar"
 
-OtherLanguages = Annotated[str | None, typer.Option(help=f"{OTHERS}; each needs words: newsletters wording.")]
+OtherLanguages = Annotated[
+    str | None, typer.Option(help=f"{OTHERS}; each needs words: newsletter newsletters wording.")
+]
 SenderName = Annotated[str | None, typer.Option(help="Name beside the sender's address; by default the publisher.")]
 
 
@@ -68,7 +71,7 @@ def add(
         lines = [f"“{newsletter.name}” is added. Its page is /n/{slug}; next: newsletter feeds add"]
         if published:
             lines += [f"Visitors agree to these words ({published.language}):", f"  {published.text}"]
-        lines += newsletter_changes.missing_lines(newsletter, missing)
+        lines += change_report.missing_lines(newsletter, missing)
     console.show(answer, as_json=as_json, text="\n".join(lines))
 
 
@@ -155,8 +158,8 @@ def change(
             **cast("newsletters.NewsletterFields", changes),
         )
         missing = wording_publication.missing_languages(session, newsletter)
-        answer = newsletter_changes.as_json(newsletter, done, changes, missing)
-        lines = [*newsletter_changes.lines(newsletter, done, changes, missing)]
+        answer = change_report.as_json(newsletter, done, changes, missing)
+        lines = [*change_report.lines(newsletter, done, changes, missing)]
     console.show(answer, as_json=as_json, text="\n".join(lines))
 
 

@@ -1,0 +1,1 @@
+"""How pages and letters look: colors, icons, and the URLs of stylesheets."""

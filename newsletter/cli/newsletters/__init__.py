@@ -1,0 +1,1 @@
+"""The commands `newsletter newsletters` and `newsletter forms`."""
