@@ -1,7 +1,7 @@
 """Newsletters: the things that visitors subscribe to."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack, cast
 
@@ -157,6 +157,12 @@ def change(
 def checked_language(tag: str) -> str:
     """Return a language tag as it is stored. Raises Malformed."""
     return _cleaned("language", tag)
+
+
+def common_publisher(every: Iterable[Newsletter]) -> str | None:
+    """Return the publisher of all of them; None if they have several, or if there is none."""
+    publishers = {each.publisher for each in every}
+    return publishers.pop() if len(publishers) == 1 else None
 
 
 def _other_languages(given: Sequence[str]) -> list[str] | None:

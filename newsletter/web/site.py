@@ -90,11 +90,11 @@ class Site:
         publisher = context.pop("publisher", newsletter.publisher if newsletter else None)
         template = self.templates(tag).get_template(f"pages/{name}.html")
         headers = {"Content-Language": language(tag).tag, **({"Vary": "Accept-Language"} if negotiated else {})}
-        context = {"query": "" if negotiated else _in_language(newsletter, tag), **context}
+        context = {"query": "" if negotiated else _query(newsletter, tag), **context}
         return HTMLResponse(template.render(publisher=publisher, newsletter=newsletter, **context), status, headers)
 
 
-def _in_language(newsletter: ShownNewsletter | None, tag: str) -> str:
+def _query(newsletter: ShownNewsletter | None, tag: str) -> str:
     """Return what links to other pages end with, where another language than this one could be shown there."""
     return f"?language={tag}" if newsletter and newsletter.other_languages else ""
 

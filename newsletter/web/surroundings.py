@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 
 from newsletter.errors import LinkRefused
-from newsletter.newsletters import Newsletter
+from newsletter.newsletters import Newsletter, common_publisher
 from newsletter.web.negotiation import language_of, offered_in_any
 from newsletter.web.site import Site
 
@@ -21,8 +21,8 @@ def surroundings(request: Request, site: Site, known: LinkRefused | None = None)
     """
     offered = site.offered.known()
     newsletter = _newsletter(request, offered, known)
-    publishers = {each.publisher for each in offered.values()}
-    shown = {"newsletter": newsletter, "publisher": newsletter.publisher if newsletter else _only(publishers)}
+    publisher = newsletter.publisher if newsletter else common_publisher(offered.values())
+    shown = {"newsletter": newsletter, "publisher": publisher}
     if known and (tag := known.language or (newsletter.language if known.newsletter_id and newsletter else None)):
         return {**shown, "tag": tag}
     tags = newsletter.languages if newsletter else offered_in_any(offered.values())

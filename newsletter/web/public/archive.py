@@ -53,7 +53,7 @@ def index(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLR
         negotiated=len(languages) > 1,
         languages=negotiation.links("/archive", languages, tag),
         query=negotiation.kept(request, tag),
-        publisher=every[0].publisher if every else None,
+        publisher=newsletters.common_publisher(every),
         newsletters=rows,
         page_description=describe(
             address, tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)

@@ -11,7 +11,7 @@ from newsletter.content.digests import digests
 from newsletter.languages import tags
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import translatable
-from newsletter.newsletters import Newsletter
+from newsletter.newsletters import Newsletter, common_publisher
 from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
 from newsletter.web.public import hosted_forms, issue_feeds
@@ -102,7 +102,7 @@ def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) ->
     return site.page(
         "newsletters",
         tag=tag,
-        publisher=every[0].publisher if every else None,
+        publisher=common_publisher(every),
         newsletters=every,
         hosted_form=hosted_forms.show(site, offered, published, entered) if published else None,
         languages=negotiation.links("/", languages, tag),
