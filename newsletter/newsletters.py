@@ -50,6 +50,11 @@ class Newsletter(Base):
         """The languages of its letters, the main one first. Visitors may sign up in those with published words."""
         return list(dict.fromkeys([self.language, *(self.other_languages or ())]))
 
+    def spelling(self, tag: str) -> str:
+        """Return a language tag as it is stored, in the newsletter's own spelling if it has one. Raises Malformed."""
+        checked = checked_language(tag)
+        return next((own for own in self.languages if own.lower() == checked.lower()), checked)
+
 
 def add(
     session: Session,
@@ -155,7 +160,10 @@ def checked_language(tag: str) -> str:
 
 
 def _other_languages(given: Sequence[str]) -> list[str] | None:
-    return list(dict.fromkeys(map(checked_language, given))) or None
+    try:
+        return list(dict.fromkeys(map(checked_language, given))) or None
+    except Malformed as error:
+        raise Malformed("other_languages", str(error)) from None
 
 
 def _record(session: Session, newsletter: Newsletter, verb: str, *, actor: str, now: datetime, **fields: Any) -> None:
@@ -228,7 +236,7 @@ def by_slug(session: Session, slug: str) -> Newsletter | None:
 
 
 def named(session: Session, slug: str) -> Newsletter:
-    """Return the newsletter with that slug. Raises NotFound, with a message for operators and visitors."""
+    """Return the newsletter with that slug. Raises NotFound, with a message for operators."""
     if newsletter := by_slug(session, slug):
         return newsletter
     raise NotFound(f"There is no newsletter “{slug}” here.")

@@ -46,6 +46,7 @@ class AskedNewsletter(NamedTuple):
     reply_to: str
     brand: str
     language: str
+    other_languages: list[str] | None
     standing: Standing | None
     withdrawn_at: datetime | None  # the last time
 

@@ -28,9 +28,8 @@ def publish(
     """
     wording = wordings.current(session, newsletter.id, language)
     if wording is None:
-        raise NotFound(
-            f"“{newsletter.slug}” has no published words in “{language}”. Publish them: newsletter newsletters wording"
-        )
+        publish_some = f"newsletter newsletters wording {newsletter.slug} --language {language}"
+        raise NotFound(f"“{newsletter.slug}” has no published words in “{language}”. Publish some: {publish_some}")
     newsletters.lock(session, newsletter.id)
     shown = rendered_forms.exhibit(templates, wording, [newsletter], prefix=rendered_forms.PASTED_PREFIX)
     exhibit = exhibits.keep(session, "form", shown.encode())

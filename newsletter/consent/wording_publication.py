@@ -5,7 +5,7 @@ A text is published in a language by an explicit act. What a change or an upgrad
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Unpack
+from typing import Any, NamedTuple, Unpack
 
 from sqlalchemy.orm import Session
 
@@ -26,7 +26,7 @@ SHARED = ("publisher", "postal_address", "reply_to")  # by the newsletters of on
 class NewsletterChange(NamedTuple):
     """What a change of a newsletter has done."""
 
-    former: dict[str, str | None]  # values of the fields that have changed
+    former: dict[str, Any]  # values of the fields that have changed
     published: list[Wording]  # the versions that followed; none if the forms still read the same
     still_named: dict[str, list[str]]  # fields whose former value is named by words that stay, by their language
     apart: list[Wording]  # of forms of several newsletters that are no longer of one publisher: they are shown no more
@@ -48,7 +48,7 @@ def publish(
     The language is by default the newsletter's. Without information of the publisher's own, given now or before, the
     proposed one is published.
     """
-    language = newsletters.checked_language(language) if language else newsletter.language
+    language = newsletter.spelling(language) if language else newsletter.language
     last = wordings.current(session, newsletter.id, language)
     own = information or (last.information if last and _is_own(last.information) else None)
     shown = Shown(language, text, own or proposed_words.information([newsletter], language))
@@ -90,10 +90,12 @@ def publish_several(
         raise Malformed("newsletters", "Name at least two newsletters.")
     if not have_one_publisher(offered):
         raise Malformed("newsletters", "They differ in publisher, postal address or reply address: one form names one.")
-    text = text or proposed_words.consent_text(offered, newsletters.checked_language(language))
+    text = text or proposed_words.consent_text(offered, offered[0].spelling(language))
     if text is None:
-        raise Malformed("wording", f"There are no proposed words in “{language}”: give your own.")
+        raise Malformed("wording", f"There are no proposed words in “{language}”. Give your own: --wording TEXT")
     shown = Shown(language, text, information or proposed_words.information(offered, language))
+    if not _names(offered[0], shown.text, shown.information):
+        raise Malformed("information", f"Name the publisher, “{offered[0].publisher}”, in words or information.")
     return _publish(session, templates, offered, shown, actor=actor, now=now)
 
 
@@ -140,10 +142,15 @@ def change_newsletter(
     offered = {each.id: [every[number] for number in _ids(each)] for each in shown}
     proposed = {each.id for each in shown if _is_proposed(each.text, offered[each.id], each.language)}
     follow = {each.id: _followed(each.information, offered[each.id]) for each in shown}
+    before = {each.id for each in shown if is_shown(each, offered[each.id])}
     former = newsletters.change(session, newsletter, actor=actor, now=now, **changes)
     published: list[Wording] = []
     still_named: dict[str, list[str]] = {}
-    together = [each for each in shown if have_one_publisher(offered[each.id])]
+    together = [
+        each
+        for each in shown
+        if is_shown(each, offered[each.id]) or (each.id in before and have_one_publisher(offered[each.id]))
+    ]
     for last in together if former else ():
         among = offered[last.id]
         text = (last.id in proposed and proposed_words.consent_text(among, last.language)) or last.text
@@ -154,7 +161,8 @@ def change_newsletter(
         kept = [*(() if last.id in proposed else [new.text]), *(() if told else _texts(new.information))]
         if named := _named_in(kept, former):
             still_named[new.language] = named
-    return NewsletterChange(former, published, still_named, [each for each in shown if each not in together])
+    apart = [each for each in shown if each.id in before and each not in together]
+    return NewsletterChange(former, published, still_named, apart)
 
 
 def publish_current(session: Session, templates: Templates, *, actor: str, now: datetime) -> None:
@@ -170,7 +178,7 @@ def publish_current(session: Session, templates: Templates, *, actor: str, now: 
     for last in newest:
         offered = [every[number] for number in _ids(last)]
         is_mistaken = last.is_english_by_mistake and wordings.current(session, last.newsletter_id, "en") is not None
-        if have_one_publisher(offered) and not is_mistaken:
+        if is_shown(last, offered) and not is_mistaken:
             _publish_again(session, templates, offered, last, text=last.text, actor=actor, now=now)
 
 
@@ -227,6 +235,17 @@ def _is_proposed(text: str, offered: Sequence[Newsletter], language: str) -> boo
     plain = wordings.on_one_line(str(proposed_words.consent_to(offered)))  # as releases before wrote it
     is_english = tags.primary(language) == "en"
     return text == proposed_words.consent_text(offered, language) or (is_english and text == plain)
+
+
+def is_shown(wording: Wording, offered: Sequence[Newsletter]) -> bool:
+    """Return whether forms may show this wording: one of several newsletters has to name whom they are all from."""
+    return len(offered) == 1 or (have_one_publisher(offered) and _names(offered[0], wording.text, wording.information))
+
+
+def _names(about: Newsletter, text: str, told: Information | None) -> bool:
+    """Return whether words name a newsletter's publisher as it is now, and proposed ones also where to write to."""
+    fields = ("publisher",) if _is_own(told) else SHARED
+    return all(any(getattr(about, field) in each for each in (text, *_texts(told))) for field in fields)
 
 
 def have_one_publisher(offered: Iterable[Newsletter]) -> bool:

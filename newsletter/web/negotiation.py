@@ -60,3 +60,8 @@ def links(address: str, offered: Sequence[str], current: str) -> list[LanguageLi
     if len(offered) < 2:
         return []
     return [LanguageLink(tag, own_name(tag), in_language(address, tag), tag == current) for tag in offered]
+
+
+def kept(request: Request, tag: str) -> str:
+    """Return what links to other pages end with, so that a visitor who chose the language of this page keeps it."""
+    return in_language("", tag) if PARAMETER in request.query_params else ""

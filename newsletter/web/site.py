@@ -84,12 +84,19 @@ class Site:
     ) -> HTMLResponse:
         """Render a page of templates/pages in the language of a tag; English if no catalogue suits it.
 
-        `negotiated`: the visitor's Accept-Language had a say in the language, so caches keep one page for each.
+        `negotiated`: the visitor's Accept-Language had a say in the language, so caches keep one page for each. It does
+        the same for the pages that this one links to; else they are told by `query`.
         """
         publisher = context.pop("publisher", newsletter.publisher if newsletter else None)
         template = self.templates(tag).get_template(f"pages/{name}.html")
         headers = {"Content-Language": language(tag).tag, **({"Vary": "Accept-Language"} if negotiated else {})}
+        context = {"query": "" if negotiated else _in_language(newsletter, tag), **context}
         return HTMLResponse(template.render(publisher=publisher, newsletter=newsletter, **context), status, headers)
+
+
+def _in_language(newsletter: ShownNewsletter | None, tag: str) -> str:
+    """Return what links to other pages end with, where another language than this one could be shown there."""
+    return f"?language={tag}" if newsletter and newsletter.other_languages else ""
 
 
 async def current_site(request: Request) -> Site:

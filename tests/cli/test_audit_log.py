@@ -47,7 +47,7 @@ READING = {
     "doctor": (),
     "doctor domain": ("three", "--nameserver", "127.0.0.1:{dns}"),
     "newsletters list": (),
-    "newsletters words": ("three",),
+    "newsletters proposal": ("three",),
     "forms list": (),
     "feeds list": (),
     "feeds show": ("1",),

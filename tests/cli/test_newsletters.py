@@ -52,7 +52,7 @@ def test_a_new_sender_leaves_replies_where_they_go_and_says_so(newsletter, morni
 def test_a_wording_of_ones_own_that_names_the_former_publisher_is_told(newsletter, morning):
     newsletter("newsletters", "wording", "morning", "I want the letter of The Press.")
     done = newsletter("newsletters", "change", "morning", "--publisher", "Dawn Press")
-    assert "still names “The Press”" in done.stdout
+    assert "still name “The Press”" in done.stdout
     assert "newsletter newsletters wording morning TEXT" in done.stdout
 
 
@@ -66,6 +66,19 @@ def test_a_change_of_nothing_is_a_usage_error_and_a_bad_value_is_refused(newslet
     code, message = failed("newsletters", "change", "morning", "--zone", "Mars/Olympus")
     assert code == 1
     assert message.startswith("--zone: ")
+
+
+def test_languages_are_told_with_the_commands_that_are_left_to_do(newsletter, morning):
+    more = newsletter("newsletters", "change", "morning", "--other-languages", "DE,el,de").stdout
+    assert "other-languages: de, el (before: none)" in more
+    assert "newsletter newsletters proposal morning --language de" in more
+    assert "newsletter newsletters wording morning --language de" in more
+    assert "newsletter newsletters wording morning TEXT --language el --information FILE" in more, "no proposal to read"
+    french = newsletter("newsletters", "wording", "morning", "--language", "fr").stdout
+    assert "newsletter newsletters change morning --other-languages de,el,fr" in french
+    fewer = newsletter("newsletters", "change", "morning", "--language", "de", "--other-languages", "").stdout
+    assert "no new sign-ups in “en, el”; its readers keep their language" in fewer
+    assert "newsletter newsletters change morning --other-languages en,el" in fewer
 
 
 def test_new_information_leaves_the_published_words_as_they_are(newsletter, morning, database, tmp_path):

@@ -200,3 +200,16 @@ def test_a_form_of_several_needs_one_publisher_and_follows_its_newsletters(begin
         assert [each.newsletters for each in change(session, evening, name="Dusk").published] == [several.newsletters]
         apart = change(session, evening, publisher="Dusk Press")
         assert ([each.newsletters for each in apart.apart], apart.published) == ([several.newsletters], [])
+
+
+def test_a_form_of_several_that_names_a_former_publisher_is_not_shown_again_by_itself(begin):
+    with begin() as session:
+        offered = [newsletters.add(session, slug=slug, **FACTS, **BY) for slug in ("morning", "evening")]
+        wording_publication.publish_several(session, PAGES, offered, language="en", **BY)
+        for each in offered:
+            assert change(session, each, publisher="Dawn Press").published == [], "the words still name the former one"
+        wording_publication.publish_current(session, PAGES, **BY)
+        (several,) = wordings.newest(session)
+        assert (several.version, wording_publication.is_shown(several, offered)) == (1, False)
+        again = wording_publication.publish_several(session, PAGES, offered, language="en", **BY)
+        assert wording_publication.is_shown(again, offered)

@@ -127,9 +127,9 @@ ROW = {
     "languages": [],
 }
 LONG_ROW = ROW | {"language": LONG["language"], "name": LONG["name"], "slug": LONG["slug"], "schedule": None}
-SITE = {"publisher": "The Example Courier", "newsletter": NEWSLETTER}
-LONG_SITE = {"publisher": LONG["publisher"], "newsletter": LONG}
-NOBODY = {"publisher": "The Example Courier", "newsletter": None}
+SITE = {"publisher": "The Example Courier", "newsletter": NEWSLETTER, "query": ""}
+LONG_SITE = {"publisher": LONG["publisher"], "newsletter": LONG, "query": "?language=de-AT"}
+NOBODY = {"publisher": "The Example Courier", "newsletter": None, "query": ""}
 
 
 def hosted_form(wording: dict[str, Any], *newsletters: dict[str, Any], **entered: Any) -> Markup:
@@ -275,7 +275,7 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
     "unsubscribed": {
         "usual": SITE | {"everything": False},
         "all": LONG_SITE | {"everything": True},
-        "gone": {"publisher": None, "newsletter": None, "everything": False},
+        "gone": {"publisher": None, "newsletter": None, "query": "", "everything": False},
     },
     "never": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
     "never_done": {"usual": SITE, "long": LONG_SITE},
@@ -342,7 +342,7 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
             "page_description": PAGE_DESCRIPTION,
             "query": "?language=de-AT",
         },
-        "empty": NOBODY | {"newsletters": [], "query": ""},
+        "empty": NOBODY | {"newsletters": []},
     },
     "archive_newsletter": {
         "usual": SITE
@@ -397,5 +397,5 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         | {"title": "The request is too large", "explanation": "At most 64 kB are accepted.", "remedy": None},
     },
     "not_found": {"usual": NOBODY, "site": SITE},
-    "trouble": {"usual": SITE, "empty": {"publisher": None, "newsletter": None}},
+    "trouble": {"usual": SITE, "empty": {"publisher": None, "newsletter": None, "query": ""}},
 }

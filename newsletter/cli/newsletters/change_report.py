@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from newsletter.consent import proposed_words
 from newsletter.consent.wording_publication import NewsletterChange
 from newsletter.newsletters import Newsletter
 
@@ -53,16 +54,48 @@ def lines(
             "them. Publish it again once they agree: newsletter forms publish"
         )
     if any(field in change.former for field in ABOUT_LANGUAGES):
+        if withdrawn := _withdrawn(newsletter, change):
+            yield f"It takes no new sign-ups in “{', '.join(withdrawn)}”; its readers keep their language. To offer it:"
+            yield f"  {_offering(newsletter, withdrawn)}"
         yield from missing_lines(newsletter, missing)
 
 
 def missing_lines(newsletter: Newsletter, missing: Iterable[str]) -> Iterator[str]:
     """Yield a line for each language in which a newsletter takes no sign-ups."""
     for tag in missing:
-        yield (
-            f"It takes no sign-ups in “{tag}” until you publish words of consent in it. Read the proposal, and publish "
-            f"it or your own: newsletter newsletters words {newsletter.slug} --language {tag}"
-        )
+        closed = f"It takes no sign-ups in “{tag}” until you publish words of consent in it."
+        if proposed_words.exists(tag):
+            about = f"{newsletter.slug} --language {tag}"
+            yield f"{closed} Read what is proposed, and publish it or your own:"
+            yield f"  newsletter newsletters proposal {about}"
+            yield f"  newsletter newsletters wording {about}"
+        else:
+            yield f"{closed} {no_proposal(newsletter, tag)}"
+
+
+def no_proposal(newsletter: Newsletter, tag: str) -> str:
+    """Return what to do about a language in which no words are proposed."""
+    option = "" if tag == newsletter.language else f" --language {tag}"
+    return (
+        f"No catalogue proposes words in “{tag}”. Write your own: newsletter newsletters wording {newsletter.slug} "
+        f"TEXT{option} --information FILE"
+    )
+
+
+def offer_line(newsletter: Newsletter, tag: str) -> str:
+    """Return how to offer a further language beside those that a newsletter has."""
+    return f"The newsletter does not offer “{tag}” yet: {_offering(newsletter, [tag])}"
+
+
+def _offering(newsletter: Newsletter, others: Iterable[str]) -> str:
+    listed = ",".join([*newsletter.languages[1:], *others])
+    return f"newsletter newsletters change {newsletter.slug} --other-languages {listed}"
+
+
+def _withdrawn(newsletter: Newsletter, change: NewsletterChange) -> list[str]:
+    before: list[Any] = [change.former.get("language", newsletter.language)]
+    before += change.former.get("other_languages", newsletter.other_languages) or []
+    return [tag for tag in dict.fromkeys(before) if tag not in newsletter.languages]
 
 
 def _still_named(newsletter: Newsletter, language: str, former: str) -> str:

@@ -12,7 +12,7 @@ from newsletter.consent import proposed_words, subscribers, wording_publication
 
 app = typer.Typer(help="Newsletters and their consent wordings.", no_args_is_help=True, rich_markup_mode=None)
 app.command("wording")(wordings.publish)
-app.command("words")(wordings.propose)
+app.command("proposal")(wordings.propose)
 
 BOUNCES = "Domain that receives bounces, such as bounces.example.org"
 OTHERS = "Further languages that it offers, such as de,ar"

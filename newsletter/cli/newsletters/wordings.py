@@ -1,4 +1,4 @@
-"""newsletter newsletters wording and words: publish words of consent in a language, and read what is proposed."""
+"""newsletter newsletters wording and proposal: publish words of consent in a language, and read what is proposed."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ WordingLanguage = Annotated[str | None, typer.Option(help="Language of the words
 InformationFile = Annotated[
     Path | None,
     typer.Option(
-        help="What GDPR Art. 13 asks to tell, in the same language, as `words --information` prints it: a term on a "
+        help="What GDPR Art. 13 asks to tell, in the same language, as `proposal --information` prints it: a term on a "
         "line, its text on the next ones, an empty line.",
     ),
 ]
@@ -41,9 +41,7 @@ def publish(
         kept = wordings.current(session, newsletter.id, tag) if told else None  # only what stands beside it changes
         text = text or (kept.text if kept else proposed_words.consent_text([newsletter], tag))
         if text is None:
-            raise Refused(
-                f"There are no proposed words in “{tag}”. Give your own: newsletter newsletters wording {slug} TEXT"
-            )
+            raise Refused(change_report.no_proposal(newsletter, tag))
         new = wording_publication.publish(
             session,
             templating.environment,
@@ -58,10 +56,7 @@ def publish(
         answer = {"wording": new.id, "version": new.version, "language": tag, "text": new.text}
         lines = [f"Version {new.version} is published ({tag}):", f"  {new.text}"]
         if tag not in newsletter.languages:
-            lines.append(
-                f"The newsletter does not offer “{tag}” yet: "
-                f"newsletter newsletters change {slug} --other-languages {tag}"
-            )
+            lines.append(change_report.offer_line(newsletter, tag))
         if told_in != tag:
             lines.append(f"The information beside it is in “{told_in}”. To give your own: --information FILE")
         lines += change_report.missing_lines(newsletter, wording_publication.missing_languages(session, newsletter))
@@ -83,9 +78,7 @@ def propose(
         text = proposed_words.consent_text([newsletter], tag)
         told = proposed_words.information([newsletter], tag)
     if text is None:
-        raise NotFound(
-            f"There are no proposed words in “{tag}”. Write your own: newsletter newsletters wording {slug} TEXT"
-        )
+        raise NotFound(change_report.no_proposal(newsletter, tag))
     paragraphs = ["\n".join(entry) for entry in told["entries"]]
     answer = {"language": tag, "text": text, "information": told}
     console.show(answer, as_json=as_json, text="\n\n".join(paragraphs) if information else text)
@@ -93,7 +86,7 @@ def propose(
 
 def spoken_in(newsletter: Newsletter, language: str | None) -> str:
     """Return the language that an option names, as it is stored; without one, the newsletter's. Raises Malformed."""
-    return newsletters.checked_language(language) if language else newsletter.language
+    return newsletter.spelling(language) if language else newsletter.language
 
 
 def read_information(file: Path | None, tag: str) -> Information | None:

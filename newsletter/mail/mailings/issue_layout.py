@@ -35,6 +35,7 @@ def _lay_out(
 ) -> Sheet:
     newsletter = session.get_one(Newsletter, issue.newsletter_id)
     edition = issues.edition(session, issue, base_url=base_url)
+    query = f"?language={spoken.tag}" if newsletter.other_languages else ""
     return compose(
         templates,
         "digest",
@@ -53,8 +54,8 @@ def _lay_out(
             "in_full": in_full,
         },
         logo=_logo(session, newsletter, base_url),
-        archive_url=f"{base_url}/archive/{newsletter.slug}/{edition.number}",
-        archive_index_url=f"{base_url}/archive/{newsletter.slug}",
+        archive_url=f"{base_url}/archive/{newsletter.slug}/{edition.number}{query}",
+        archive_index_url=f"{base_url}/archive/{newsletter.slug}{query}",
         signup_url=f"{base_url}/n/{newsletter.slug}",
     )
 

@@ -52,7 +52,7 @@ def index(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLR
         tag=tag,
         negotiated=len(languages) > 1,
         languages=negotiation.links("/archive", languages, tag),
-        query=_query(request, tag),
+        query=negotiation.kept(request, tag),
         publisher=every[0].publisher if every else None,
         newsletters=rows,
         page_description=describe(
@@ -67,7 +67,7 @@ def newsletter_page(
     slug: str, request: Request, site: CurrentSite, session: ReadingSession, before: Before = None
 ) -> HTMLResponse:
     """List a newsletter's issues, newest first; with `before`, those with a smaller number."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = site.offered.newsletter(slug)
     sent = shown_issues.sent(session, newsletter, limit=shown_issues.PER_PAGE + 1, before=before)
     page, rest = sent[: shown_issues.PER_PAGE], sent[shown_issues.PER_PAGE :]
     path = f"/archive/{slug}"
@@ -91,7 +91,7 @@ def issue_page(
     slug: str, number: IssueNumber, request: Request, site: CurrentSite, session: ReadingSession
 ) -> HTMLResponse:
     """Show one issue."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = site.offered.newsletter(slug)
     issue = shown_issues.numbered(session, newsletter, number)
     edition = issues.edition(session, issue)
     tag = negotiation.language_of(request, newsletter.languages)
@@ -134,11 +134,6 @@ def latest(session: Session, newsletter: Newsletter) -> dict[str, Any] | None:
     return {"url": f"/archive/{newsletter.slug}/{newest.number}", "titles": titles}
 
 
-def _query(request: Request, tag: str) -> str:
-    """Return what links to other pages end with, so that a visitor who chose the language keeps it."""
-    return negotiation.in_language("", tag) if negotiation.PARAMETER in request.query_params else ""
-
-
 def _row(issue: Issue, newsletter: Newsletter) -> dict[str, Any]:
     return {
         "number": issue.number,
@@ -175,7 +170,7 @@ def _page(
         negotiated=len(languages) > 1,
         languages=negotiation.links(path, languages, tag),
         newsletter=newsletter,
-        query=_query(request, tag),
+        query=negotiation.kept(request, tag),
         hosted_form=hosted_form(site, newsletter, tag),
         page_description=describe(
             site.settings.base_url + path,

@@ -51,7 +51,9 @@ def _confirm_page(site: Site, session: Session, link: ConfirmationLink, *, statu
     if use is not LinkUse.CONFIRMS:
         return _used(site, link, use)
     schedules = digests.schedules(session, [each.id for each in link.confirmable])
-    rows = [{"name": each.name, "schedule": schedules.get(each.id)} for each in link.confirmable]
+    rows = [
+        {"name": each.name, "language": each.language, "schedule": schedules.get(each.id)} for each in link.confirmable
+    ]
     words = rendered_forms.confirm_words(site.templates, language=link.words_language, text=link.signup.wording)
     return _about(site, link, "confirm", newsletters=rows, confirm_words=words, status=status)
 

@@ -6,7 +6,6 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.orm import Session
 
-from newsletter import newsletters
 from newsletter.appearance import static_files
 from newsletter.content.issues import issues
 from newsletter.content.issues.editions import Edition
@@ -28,7 +27,7 @@ router = APIRouter()
 @route_rules(public=True)
 def atom_feed(slug: str, site: CurrentSite, session: ReadingSession) -> Response:
     """Serve the newest issues as Atom."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = site.offered.newsletter(slug)
     body = atom(_document(site, session, newsletter), own_url=_url(site, newsletter, "feed.atom"))
     return Response(body, media_type=ATOM, headers={"Content-Language": newsletter.language})
 
@@ -37,7 +36,7 @@ def atom_feed(slug: str, site: CurrentSite, session: ReadingSession) -> Response
 @route_rules(public=True)
 def json_feed_of_issues(slug: str, site: CurrentSite, session: ReadingSession) -> Response:
     """Serve the newest issues as JSON Feed."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = site.offered.newsletter(slug)
     content = json_feed(_document(site, session, newsletter), own_url=_url(site, newsletter, "feed.json"))
     return JSONResponse(content, media_type=JSON_FEED, headers={"Content-Language": newsletter.language})
 

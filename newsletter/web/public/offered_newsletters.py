@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import newsletters
 from newsletter.consent.forms import Form, FormKind
-from newsletter.consent.wording_publication import have_one_publisher
+from newsletter.consent.wording_publication import is_shown
 from newsletter.consent.wordings import Wording
 from newsletter.errors import NotFound
 from newsletter.languages import tags
@@ -80,12 +80,12 @@ class OfferedNewsletters:
         return self._of_one(newsletter)[tags.lookup([language], tags_with_words) or tags_with_words[0]]
 
     def several(self) -> dict[str, PublishedForm]:
-        """Return the newest form of several newsletters in each language, if they are still of one publisher."""
+        """Return the newest form of several newsletters in each language, if it still names whom they are all from."""
         by_id = {newsletter.id: newsletter for newsletter in self.newsletters.values()}
         return {
             each.wording.language: each
             for each in self._published()
-            if each.wording.newsletters and have_one_publisher([by_id[number] for number in each.form.newsletters])
+            if each.wording.newsletters and is_shown(each.wording, [by_id[number] for number in each.form.newsletters])
         }
 
     def _of_one(self, newsletter: Newsletter) -> dict[str, PublishedForm]:
@@ -169,6 +169,10 @@ class OfferedNewslettersCache:
                 self._add_older(older)
             return self._offered
 
+    def newsletter(self, slug: str) -> Newsletter:
+        """Return the newsletter with that slug, for reading only. Raises NotFound with a message for visitors."""
+        return self.get(OfferedNames((slug,))).newsletter(slug)
+
     def known(self) -> Mapping[str, Newsletter]:
         """Return the newsletters by slug for a page that does without them while the database is away."""
         if not self.fresh():
@@ -181,8 +185,9 @@ class OfferedNewslettersCache:
 
     def _add_older(self, names: OfferedNames) -> None:
         with self._database.reading() as session:
-            form = session.get(Form, names.form) if names.form else None
-            wording = session.get(Wording, form.wording_id if form else names.wording)
+            form = session.get(Form, names.form) if names.form is not None else None
+            number = form.wording_id if form else names.wording
+            wording = session.get(Wording, number) if number is not None else None
             kept = session.scalars(select(Form).where(Form.wording_id == wording.id)) if wording else ()
             for each in kept:
                 _remember(self._forms, each.id, each)

@@ -16,7 +16,7 @@ from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
 from newsletter.web.public import hosted_forms, issue_feeds
 from newsletter.web.public.archive import latest
-from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters, PublishedForm
+from newsletter.web.public.offered_newsletters import OfferedNewsletters, PublishedForm
 from newsletter.web.public.page_descriptions import describe
 from newsletter.web.site import CurrentSite, ReadingSession, Site
 
@@ -37,14 +37,15 @@ def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLRe
     about = describe(
         f"{site.settings.base_url}/", tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)
     )
-    return several(site, tag, negotiated=len(languages) > 1, page_description=about)
+    query = negotiation.kept(request, tag)
+    return several(site, tag, negotiated=len(languages) > 1, page_description=about, query=query)
 
 
 @router.get("/n/{slug}")
 @route_rules(public=True)
 def offer(slug: str, request: Request, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show a newsletter's page with the sign-up form."""
-    return _negotiated(request, site, session, site.offered.get(OfferedNames((slug,))).newsletter(slug))
+    return _negotiated(request, site, session, site.offered.newsletter(slug))
 
 
 @router.get("/subscribe")
@@ -68,7 +69,8 @@ def _negotiated(request: Request, site: Site, session: Session, newsletter: News
         feeds=issue_feeds.links(site, newsletter),
     )
     is_negotiated = len(newsletter.languages) > 1 or len(with_words) > 1
-    return one(site, session, newsletter, tag, negotiated=is_negotiated, page_description=about)
+    query = negotiation.kept(request, tag)
+    return one(site, session, newsletter, tag, negotiated=is_negotiated, page_description=about, query=query)
 
 
 def one(

@@ -127,3 +127,16 @@ def test_an_error_page_has_the_newsletters_look_and_the_visitors_language_among_
     assert LexborHTMLParser(refused.text).css_first("main a").attributes["href"] == "/n/morgen"
     too_large = browser.post("/subscribe", content=b"x" * 70_000, headers=arabic)
     assert (too_large.status_code, spoken(too_large)) == (413, ("ar", "rtl", "ar"))
+
+
+def test_links_lead_to_pages_in_the_language_that_the_visitor_chose_or_the_reader_gets(service):
+    links, browser = asked(service, "ar"), service.browser
+    pages = [browser.get("/?language=ar"), browser.get("/n/morgen?language=ar")]
+    pages.append(browser.post(links["confirm"], data={"confirm": "yes"}))
+    followed = set()
+    for page in pages:
+        links_of_page = LexborHTMLParser(page.text).css("header p a, main a, footer a")
+        followed |= {str(link.attributes["href"]) for link in links_of_page if "evening" not in str(link.attributes)}
+    assert {"/?language=ar", "/n/morgen?language=ar", "/archive?language=ar", "/archive/morgen?language=ar"} <= followed
+    assert {spoken(browser.get(path, headers=BROWSER)) for path in followed if path[0] == "/"} == {("ar", "rtl", "ar")}
+    assert "?language=" not in browser.get("/n/morgen", headers=BROWSER).text, "who chose nothing is not told to"

@@ -112,6 +112,8 @@ INVALID = [
     ("newsletters", ["evening"]),
     ("newsletters", []),
     ("wording", 999),
+    ("wording", 0),
+    ("form", 0),
     ("wording", "one"),
     ("form", "0" * 64),
     ("name", "Ana\nBcc: x@example.org"),
