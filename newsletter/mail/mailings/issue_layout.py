@@ -46,7 +46,7 @@ def _lay_out(
         fields=("mailbox", "preferences", "greeting"),
         issue={
             "number": edition.number,
-            "title": _subject(issue, edition, newsletter, spoken),
+            "title": _subject(issue, edition, spoken),
             "heading": edition.heading,
             "introduction": edition.introduction,
             "date": spoken.day(templating.local(issue.run_at, newsletter.zone)),
@@ -60,11 +60,14 @@ def _lay_out(
     )
 
 
-def _subject(issue: Issue, edition: Edition, newsletter: Newsletter, spoken: Language) -> str:
-    """Return the subject: the stored one, or the same made from the headlines in another language."""
-    if not issue.has_generated_title or spoken.tag == language(newsletter.language).tag:
-        return edition.title
-    return headings.headline([article.title for article in edition.articles], spoken)
+def _subject(issue: Issue, edition: Edition, spoken: Language) -> str:
+    """Return the subject: an editor's own, or one made from the headlines in the letter's language.
+
+    It is made again in the newsletter's language as well, which may have changed since the draft.
+    """
+    if issue.has_generated_title:
+        return headings.headline([article.title for article in edition.articles], spoken)
+    return edition.title
 
 
 def _logo(session: Session, newsletter: Newsletter, base_url: str) -> Image | None:

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from newsletter import templating
 from newsletter.consent.subscribers import Subscription
+from newsletter.content.issues import headings
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.errors import Refused
@@ -122,11 +123,15 @@ def test_a_reader_keeps_their_language_when_the_newsletter_gets_another_one(writ
     with writing() as session:
         newsletter = a_newsletter(session)
         keeps, follows = (a_reader_of(session, newsletter, tag).id for tag in ("en", None))
+        issue = an_issue(session, newsletter, status=IssueStatus.APPROVED)
+        issue.title, issue.has_generated_title = "A bridge opens, and 1 more", True
         newsletter.language = "de"
         session.flush()
-        issue_letters.send(session, an_issue(session, newsletter, status=IssueStatus.APPROVED), **OPTIONS, now=NOON)
+        issue_letters.send(session, issue, **OPTIONS, now=NOON)
         found = claimed(session, urgent=False)
     assert (spoken(found[keeps])[0], spoken(found[follows])[0]) == ("en", "de")
+    subjects = [headings.headline(["A bridge opens", "The bus waits"], language(tag)) for tag in ("en", "de")]
+    assert [found[keeps]["Subject"], found[follows]["Subject"]] == subjects
 
 
 def test_an_issue_is_checked_in_every_language_that_the_newsletter_offers(writing):
