@@ -78,32 +78,33 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _http_error(request: Request, error: Exception) -> Response:
+    """Answer an address or a method that no route has; a program gets the page's title as its message."""
     assert isinstance(error, HTTPException)
+    title, explanation = _without_route(request, error.status_code)
     if wants_json(request):
-        return _json(request, "request", error.detail, error.status_code)
-    if error.status_code == 404:
+        answer: Response = _json(request, "request", title, error.status_code)
+    elif error.status_code == 404:
         answer = _page(request, "not_found", 404)
-    elif request.method == "GET":
-        answer = _page(
-            request,
-            "refused",
-            error.status_code,
-            title=translatable("This page opens only when a form is sent"),
-            explanation=translatable("Have you just signed up? Then look into your inbox for our letter."),
-            remedy=None,
-        )
     else:
-        answer = _page(
-            request,
-            "refused",
-            error.status_code,
-            title=translatable("This page cannot take what you entered"),
-            explanation=translatable("It did not reach us. Please enter it again on the sign-up page."),
-            remedy=None,
-        )
+        answer = _page(request, "refused", error.status_code, title=title, explanation=explanation, remedy=None)
     headers: Any = error.headers
     answer.headers.update(headers or {})
     return answer
+
+
+def _without_route(request: Request, status: int) -> tuple[Translatable, Translatable | None]:
+    """Return what happened and what to do, as a page tells it."""
+    if status == 404:
+        return translatable("This page does not exist"), None
+    if request.method == "GET":
+        return (
+            translatable("This page opens only when a form is sent"),
+            translatable("Have you just signed up? Then look into your inbox for our letter."),
+        )
+    return (
+        translatable("This page cannot take what you entered"),
+        translatable("It did not reach us. Please enter it again on the sign-up page."),
+    )
 
 
 def _page(request: Request, name: str, status: int, known: LinkRefused | None = None, **context: Any) -> HTMLResponse:

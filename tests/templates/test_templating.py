@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -74,3 +75,11 @@ def test_a_url_is_shown_without_its_scheme():
 @pytest.mark.parametrize(("language", "way"), [("en", "ltr"), ("de-AT", "ltr"), ("he", "rtl"), ("AR-EG", "rtl")])
 def test_a_language_has_a_direction(language, way):
     assert templating.direction(language) == way
+
+
+def test_compiled_templates_hold_nothing_of_one_language():
+    """A filter of a literal would be computed while compiling, and its result shared by all languages."""
+    by_language = r"\|\s*(?:day|exactly|listed|number|text|when)\b"
+    sources = {path: path.read_text() for path in templating.templates_dir().rglob("*.*")}
+    assert len(sources) > 40
+    assert not [path for path, source in sources.items() if re.search(rf"""["'\d]\s*{by_language}""", source)]

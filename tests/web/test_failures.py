@@ -42,6 +42,15 @@ def test_while_the_database_is_away_pages_answer_503_in_the_visitors_language(tm
     site.state.site.database.close()
 
 
+def test_a_program_is_told_in_its_language_that_an_address_or_a_method_is_wrong(service):
+    service.newsletter(language="de")
+    headers = {"Accept": "application/json", "Accept-Language": "de"}
+    lost, form = service.browser.get("/nowhere", headers=headers), service.browser.put("/subscribe", headers=headers)
+    assert (lost.status_code, lost.json()) == (404, {"errors": {"request": "Diese Seite gibt es nicht"}})
+    assert (form.status_code, form.headers["allow"]) == (405, "POST")
+    assert form.json() == {"errors": {"request": "Diese Seite kann Ihre Eingaben nicht annehmen"}}
+
+
 def test_a_client_that_disconnects_while_it_sends_the_form_causes_no_error(service, caplog):
     async def receive() -> dict[str, str]:
         return {"type": "http.disconnect"}

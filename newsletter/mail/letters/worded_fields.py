@@ -1,7 +1,7 @@
 """Fields of the mail merge that are words: the greeting, and times.
 
-Their names say the language: `greeting_in_de` is "Liebe Ana,". A name without a language is English, as in all letters
-of earlier releases, so that a letter is repeated in the same bytes after an upgrade.
+Their names say the language: `greeting_in_de` is "Guten Tag Ana,". A name without a language is English, as in all
+letters of earlier releases, so that a letter is repeated in the same bytes after an upgrade.
 """
 
 from functools import lru_cache
