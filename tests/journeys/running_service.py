@@ -13,6 +13,7 @@ from newsletter.content.articles.articles import Article
 from newsletter.content.digests import digests
 from newsletter.content.digests.digests import Digest
 from newsletter.content.feeds import feeds
+from newsletter.content.feeds.feeds import Feed
 from newsletter.doctor import examination
 from newsletter.doctor.checks.findings import Finding
 from newsletter.queues.wakeups import Queue, Wakeups
@@ -62,16 +63,24 @@ class RunningService:
 
     def fetch(self, articles: int) -> None:
         """Let the service fetch the feed, and wait until it has that many articles."""
-        with self.database.writing() as session:
-            for feed in session.query(feeds.Feed):
-                feed.next_try_at = datetime.now(UTC)
-        self.wakeups.wake(Queue.FEEDS)
 
         def fetched() -> bool:
             with self.database.reading() as session:
-                return session.query(Article).count() == articles
+                if session.query(Article).count() == articles:
+                    return True
+                is_due = session.query(Feed).filter(Feed.next_try_at > datetime.now(UTC)).count() == 0
+            if not is_due:
+                self._make_feeds_due()
+            return False
 
+        self._make_feeds_due()
         eventually(fetched, within=TIMEOUT)
+
+    def _make_feeds_due(self) -> None:
+        """Wake the queue of feeds; a fetch that began before the feed changed plans the next one for later."""
+        with self.database.writing() as session:
+            session.query(Feed).update({Feed.next_try_at: datetime.now(UTC)})
+        self.wakeups.wake(Queue.FEEDS)
 
     def run_digest(self) -> None:
         """Make the newsletter's only digest overdue by a few minutes, by another run each time; wake the scheduler."""
