@@ -127,7 +127,11 @@ class ForkServer:
 
     def _report_finished(self, child: Child) -> None:
         """Report the end of a download whose child can serve another. If the child has ended, it is reaped later."""
-        if child.control.recv(len(READY)) != READY:
+        try:
+            message = child.control.recv(len(READY))
+        except ConnectionError:  # it was killed before it read its request
+            message = b""
+        if message != READY:
             self._selector.unregister(child.control)
         elif download := child.download:
             child.download = None

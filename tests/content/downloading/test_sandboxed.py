@@ -89,9 +89,27 @@ def test_a_child_sees_no_secret_of_its_parent(sandboxed, site: LocalHttp):
 def test_a_killed_child_is_not_the_document_s_fault(sandboxed, site: LocalHttp):
     with ThreadPoolExecutor(1) as threads:
         running = started(threads, sandboxed, site)
-        for child in children(sandboxed.server_pid):
+        killed = children(sandboxed.server_pid)
+        for child in killed:
             os.kill(child, signal.SIGKILL)
         assert isinstance(running.exception(), DownloadInterrupted)
+        eventually(lambda: not set(killed) & set(children(sandboxed.server_pid)), within=20)
+
+
+def test_a_child_killed_before_it_reads_its_request_does_not_end_the_server(site: LocalHttp):
+    good = site.put("/good.xml", RSS)
+    with closing(SandboxedDownloader(allow=ALLOW)) as downloader, ThreadPoolExecutor(1) as threads:
+        downloader.feed(good)
+        server, (child,) = downloader.server_pid, children(downloader.server_pid)
+        os.kill(child, signal.SIGSTOP)
+        before = sockets(server)
+        running = threads.submit(downloader.feed, good)
+        eventually(lambda: sockets(server) - before, within=20)
+        downloader.feed(good)  # by another child: the server has handed the first download over
+        os.kill(child, signal.SIGKILL)
+        assert isinstance(running.exception(), DownloadInterrupted)
+        assert downloader.feed(good).feed.title == "Town"
+        assert downloader.server_pid == server
 
 
 def test_a_killed_server_interrupts_its_downloads_and_starts_again(sandboxed, site: LocalHttp):
@@ -118,6 +136,11 @@ def started(threads: ThreadPoolExecutor, downloader: SandboxedDownloader, site: 
     running = threads.submit(downloader.feed, site.put("/slow.xml", **hostile.slow()))
     eventually(lambda: site.requests, within=20)
     return running
+
+
+def sockets(pid: int) -> set[str]:
+    """The names of the sockets that a process holds."""
+    return {str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()}
 
 
 def children(pid: int) -> list[int]:
