@@ -58,7 +58,8 @@ class Person:
         for newsletter, current in sorted(self.standings.items()):
             about = [each for each in self.past if each.newsletter_id == newsletter]
             never_confirmed = all(each.event != Event.CONFIRMED for each in about)
-            is_unconfirmed = never_confirmed or current.standing == Standing.ASKED
+            reads = current.standing == Standing.SUBSCRIBED
+            is_unconfirmed = never_confirmed or (_is_unanswered(about) and not reads)
             if newsletter in asked and newsletter not in self.still_asked and is_unconfirmed:
                 self._end_request(newsletter, about)
         if self.is_gone:
@@ -71,12 +72,20 @@ class Person:
         # A confirmed subscription keeps its evidence, including that of the withdrawal; only later requests are erased.
         since = len(events) - events[::-1].index(Event.CONFIRMED) if confirmed else 0
         self.erased |= {each.entry_id for each in about[since:] if each.event == Event.REQUESTED or not confirmed}
+        if self.standings[newsletter].standing == Standing.LEFT and confirmed:
+            return  # since they left; who asks and leaves again has left for as long as before
         if standing := ledger.standing([*events, Event.LAPSED]):
             self.standings[newsletter] = CurrentStanding(standing, self.now)
             self.left.append(newsletter)
         else:
             del self.standings[newsletter]
             self.ended.append(newsletter)
+
+
+def _is_unanswered(about: Iterable[PastEvent]) -> bool:
+    """Whether a request was neither confirmed nor ended since; who left meanwhile did not answer it."""
+    decisive = [each.event for each in about if each.event in (Event.REQUESTED, Event.CONFIRMED, Event.LAPSED)]
+    return decisive[-1:] == [Event.REQUESTED]
 
 
 def lock(
