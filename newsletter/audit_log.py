@@ -9,7 +9,7 @@ import pwd
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, select
+from sqlalchemy import Index, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.store.database import Base
@@ -26,12 +26,15 @@ class AuditEntry(Base):
     """One change. It contains no personal data of readers or operators, only ids, field names and plain facts."""
 
     __tablename__ = "acts"
+    __table_args__ = (Index(None, "newsletter_id", "id"), Index(None, "subject", "id"), Index(None, "actor", "id"))
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     actor: Mapped[str] = mapped_column(String(255))
     verb: Mapped[str] = mapped_column(String(64))
     subject: Mapped[str] = mapped_column(String(255))
     fields: Mapped[dict[str, Any]]
+    # Whose people may see it. None: of the service itself, or written by a release without this column.
+    newsletter_id: Mapped[int | None] = mapped_column(default=None)
     at: Mapped[datetime]
 
     @property

@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import select
 
-from newsletter import operators
 from newsletter.audit_log import AuditEntry
 from newsletter.errors import Malformed, NotFound
-from newsletter.operators import Role
+from newsletter.operators import operators
+from newsletter.operators.roles import Role
 from tests.clock import NOON
 
 BY = {"actor": "cli:ana", "now": NOON}

@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from newsletter import audit_log, clock, operators
+from newsletter import audit_log, clock
 from newsletter.audit_log import AuditEntry
 from newsletter.cli import console
-from newsletter.operators import Role
+from newsletter.operators import operators
+from newsletter.operators.roles import Role
 
 app = typer.Typer(help="Operators, their roles, and the audit log.", no_args_is_help=True, rich_markup_mode=None)
 

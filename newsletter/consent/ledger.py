@@ -20,6 +20,7 @@ from typing import NamedTuple, cast
 from sqlalchemy import (
     ColumnElement,
     ForeignKey,
+    Index,
     LargeBinary,
     ScalarSelect,
     String,
@@ -73,7 +74,7 @@ class LedgerEntry(Base):
     """One event of a subject. Triggers refuse UPDATE, DELETE and TRUNCATE without exception."""
 
     __tablename__ = "ledger"
-    __table_args__ = (UniqueConstraint("subject", "ordinal"),)
+    __table_args__ = (UniqueConstraint("subject", "ordinal"), Index(None, "at"))
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     subject: Mapped[bytes] = mapped_column(LargeBinary(16))

@@ -1,22 +1,38 @@
 """The whole schema: importing this module registers every table in `metadata`."""
 
-from newsletter import audit_log, key_registry, newsletters, operators
-from newsletter.consent import exhibits, forms, ledger, seals, signups, subscribers, suppressions, wordings
+from newsletter import audit_log, key_registry, newsletters
+from newsletter.consent import day_counts, exhibits, forms, ledger, seals, signups, subscribers, suppressions, wordings
 from newsletter.consent.limits import pressure, tickets
 from newsletter.content.articles import appearances, articles, picture_files
 from newsletter.content.digests import digests
-from newsletter.content.feeds import feeds
+from newsletter.content.feeds import feeds, requested_looks
 from newsletter.content.issues import issues
-from newsletter.mail.delivery import deliveries, leases
+from newsletter.doctor.domains import domain_checks
+from newsletter.mail.delivery import deliveries, delivery_counts, leases
 from newsletter.mail.letters import letters
 from newsletter.mail.pace import notices
 from newsletter.mail.transport import relay_capabilities
+from newsletter.operators import (
+    grants,
+    identities,
+    operator_links,
+    operators,
+    recovery_codes,
+    sessions,
+    sign_in_failures,
+)
 from newsletter.queues import heartbeats
 from newsletter.store.database import Base
 
 TABLE_MODULES = (
     newsletters,
     operators,
+    grants,
+    sessions,
+    operator_links,
+    recovery_codes,
+    identities,
+    sign_in_failures,
     audit_log,
     exhibits,
     wordings,
@@ -27,8 +43,10 @@ TABLE_MODULES = (
     pressure,
     ledger,
     seals,
+    day_counts,
     suppressions,
     feeds,
+    requested_looks,
     articles,
     appearances,
     picture_files,
@@ -37,6 +55,8 @@ TABLE_MODULES = (
     letters,
     leases,
     deliveries,
+    delivery_counts,
+    domain_checks,
     notices,
     relay_capabilities,
     key_registry,

@@ -28,7 +28,7 @@ from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.letters.letters import Letter
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
-from newsletter.operators import Role
+from newsletter.operators.roles import Role
 from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader, owed
 from tests.clock import NOON

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from newsletter.operators import Operator
+from newsletter.operators.operators import Operator
 from tests.clock import NOON
 
 

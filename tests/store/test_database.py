@@ -16,7 +16,7 @@ from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.ledger import Evidence
 from newsletter.consent.subscribers import Subscriber
 from newsletter.errors import Refused
-from newsletter.operators import Operator
+from newsletter.operators.operators import Operator
 from newsletter.store.database import Database, insert_once
 from newsletter.store.database_errors import is_unavailable
 from tests.clock import NOON

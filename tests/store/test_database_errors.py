@@ -12,7 +12,8 @@ from sqlalchemy import Insert, insert, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from newsletter import redaction
-from newsletter.operators import Operator, Role
+from newsletter.operators.operators import Operator
+from newsletter.operators.roles import Role
 from newsletter.store.database import Database
 from newsletter.store.database_errors import first_line, is_bad_data, is_conflict, is_unavailable
 from tests.clock import NOON

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from newsletter.operators import Operator
+from newsletter.operators.operators import Operator
 from newsletter.store.database import Database
 from newsletter.store.grouped_inserts import GroupedInserts
 from tests.clock import NOON

@@ -63,8 +63,10 @@ class Issue(Base):
     title: Mapped[str]  # plain text, one line: the subject of its letters
     heading: Mapped[str | None] = mapped_column(default=None)  # the title in the letter; None: newsletter and date
     introduction: Mapped[str | None] = mapped_column(default=None)  # one or two paragraphs of plain text
+    preheader: Mapped[str | None] = mapped_column(default=None)  # what inboxes show after the subject; None: made
     status: Mapped[IssueStatus] = mapped_column(default=IssueStatus.DRAFTED)
     run_at: Mapped[datetime]  # when the schedule says to send it, or when it was drafted by hand
+    due_at: Mapped[datetime | None] = mapped_column(default=None)  # another time at which to send it; None: run_at
     window_from: Mapped[datetime | None] = mapped_column(default=None)
     window_to: Mapped[datetime]
     drafted_at: Mapped[datetime]

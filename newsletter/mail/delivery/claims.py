@@ -184,7 +184,7 @@ def issue_queues(session: Session) -> list[IssueQueue]:
             Letter.id,
             Letter.written_at,
             Issue.id,
-            Letter.newsletter_id,
+            Newsletter.id,
             Newsletter.sender,
             Newsletter.return_path_domain,
             Newsletter.zone,

@@ -28,6 +28,7 @@ from newsletter.consent import exhibits
 from newsletter.content.issues.issues import Issue  # noqa: F401 - the foreign key's table
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter
+from newsletter.operators.operator_links import OperatorLink  # noqa: F401 - the foreign key's table
 from newsletter.store import bulk_rows
 from newsletter.store.database import Base, insert_once, is_on_sqlite
 
@@ -76,9 +77,14 @@ class Letter(Base):
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     kind: Mapped[LetterKind]
     occasion: Mapped[str] = mapped_column(String(64), unique=True)
-    newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletters.id"))
+    # None: a letter of the service itself to an operator, which has a sender of its own.
+    newsletter_id: Mapped[int | None] = mapped_column(ForeignKey("newsletters.id"))
     issue_id: Mapped[int | None] = mapped_column(ForeignKey("issues.id"), default=None)
     signup_id: Mapped[int | None] = mapped_column(ForeignKey("signups.id", ondelete="SET NULL"), default=None)
+    sender: Mapped[str | None] = mapped_column(default=None)  # the address in From, of a letter without newsletter
+    operator_link_id: Mapped[int | None] = mapped_column(
+        ForeignKey("operator_links.id", ondelete="SET NULL"), default=None
+    )
     priority: Mapped[int] = mapped_column(SmallInteger)
     audience: Mapped[int]  # deliveries it was written for; deliveries and tallies always add up to it
     written_at: Mapped[datetime]

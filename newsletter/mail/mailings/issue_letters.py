@@ -105,7 +105,7 @@ def send(session: Session, issue: Issue, *, templates: Templates, base_url: str,
         audience=0,
         now=now,
     )
-    others = _write_others(session, letter, {tag: sheet for tag, sheet in sheets.items() if tag != main})
+    others = _write_others(session, letter, newsletter.id, {tag: sheet for tag, sheet in sheets.items() if tag != main})
     if not is_on_sqlite(session):
         session.execute(text("SET LOCAL statement_timeout = 0"))  # a million inserts take more than a minute
     letter.audience = deliveries.owe_each(session, letter, _readers(newsletter.id, variant.id, others), now=now)
@@ -113,11 +113,11 @@ def send(session: Session, issue: Issue, *, templates: Templates, base_url: str,
     return letter
 
 
-def _write_others(session: Session, letter: Letter, sheets: Mapping[str, Sheet]) -> dict[str, int]:
+def _write_others(session: Session, letter: Letter, newsletter_id: int, sheets: Mapping[str, Sheet]) -> dict[str, int]:
     """Store the variants that readers need beside the newsletter's own; return their ids by the readers' languages."""
     written: dict[str, int] = {}
     by_reader: dict[str, int] = {}
-    for chosen in issue_layout.chosen_languages(session, letter.newsletter_id):
+    for chosen in issue_layout.chosen_languages(session, newsletter_id):
         tag = language(chosen).tag
         if tag in sheets:
             if tag not in written:

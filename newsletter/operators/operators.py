@@ -1,23 +1,16 @@
 """Operators: the people who may use the desk, and their roles."""
 
 from datetime import datetime
-from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import JSON, LargeBinary, String, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import addresses, audit_log
 from newsletter.errors import Malformed, NotFound
+from newsletter.operators.grants import Grant
+from newsletter.operators.roles import Role
 from newsletter.store.database import Base, insert_once
-
-
-class Role(StrEnum):
-    """What an operator may do. Each role includes the ones before it."""
-
-    VIEWER = "viewer"  # sees everything but readers' addresses
-    EDITOR = "editor"  # edits feeds, digests and drafts
-    PUBLISHER = "publisher"  # approves and sends issues
-    ADMIN = "admin"  # manages operators, newsletters and consent wordings, and answers readers' GDPR requests
 
 
 class Operator(Base):
@@ -27,8 +20,15 @@ class Operator(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     address: Mapped[str] = mapped_column(unique=True)  # `Address.key`, the same for all spellings
-    role: Mapped[Role]
+    role: Mapped[Role]  # for all newsletters, as the release before reads it; `grants` decides
     created_at: Mapped[datetime]
+    name: Mapped[str] = mapped_column(String(200), default="", server_default=text("''"))
+    zone: Mapped[str | None] = mapped_column(String(64), default=None)  # IANA; None: the first newsletter's
+    password_hash: Mapped[str | None] = mapped_column(default=None)  # argon2id; None: no password was set yet
+    totp_secret: Mapped[bytes | None] = mapped_column(LargeBinary, default=None)  # encrypted
+    totp_confirmed_at: Mapped[datetime | None] = mapped_column(default=None)  # None: no second factor is asked
+    totp_last_step: Mapped[int | None] = mapped_column(default=None)  # of the last code that was taken
+    mail_off: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # kinds of letters
 
 
 def add(session: Session, address: str, *, role: Role, actor: str, now: datetime) -> Operator:
@@ -37,6 +37,8 @@ def add(session: Session, address: str, *, role: Role, actor: str, now: datetime
     if not insert_once(session, Operator, address=key, role=role, created_at=now):
         raise Malformed("address", "This operator exists already. To change the role, use: newsletter operators role")
     operator = of_address(session, key)
+    session.add(Grant(operator_id=operator.id, role=role))
+    session.flush()
     _record(session, operator, "operator added", actor=actor, now=now, role=role.value)
     return operator
 
