@@ -41,7 +41,7 @@ class Misconfigured(NewsletterError):
 class Refused(NewsletterError):
     """The visitor or operator asked for something that cannot be done."""
 
-    default = translatable("We could not accept your request.")
+    default: Translatable | str = translatable("We could not accept your request.")
 
 
 class Malformed(Refused):

@@ -87,6 +87,12 @@ class Settings(BaseModel):
     smtp_url: Annotated[tuple[Relay, ...], BeforeValidator(_each(Relay.parse))] = Field(default=(), repr=False)
     ehlo_name: str = Field(default_factory=socket.getfqdn, min_length=1)
     base_url: str = "http://localhost:8000"
+    desk_url: str | None = None  # the origin of the desk; None: that of BASE_URL
+    service_sender: str | None = None  # the address from which the service itself writes to operators
+    oidc_issuer: str | None = None  # of the OpenID provider with which operators may sign in
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = Field(default=None, repr=False)
+    oidc_name: str = "your organization"  # of the provider, on the button
     secret_keys: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_keys)] = Field(default=(), repr=False)
     data_dir: Path = Path("var")
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
@@ -139,6 +145,13 @@ class Settings(BaseModel):
             )
         return value.rstrip("/")
 
+    @field_validator("desk_url")
+    @classmethod
+    def _check_desk_url(cls, value: str | None) -> str | None:
+        if value and not _is_site(value):
+            raise ValueError("enter the desk's URL without a path, such as https://desk.example.org")
+        return value.rstrip("/") if value else None
+
     @field_validator("metrics_token")
     @classmethod
     def _check_metrics_token(cls, value: str | None) -> str | None:
@@ -166,6 +179,16 @@ class Settings(BaseModel):
     def is_public_http(self) -> bool:
         """Whether others than this machine get links that are not encrypted."""
         return self.base_url.startswith("http://") and not is_loopback(urlsplit(self.base_url).hostname or "")
+
+    @property
+    def desk_origin(self) -> str:
+        """The scheme and host of the desk's pages."""
+        return "://".join(urlsplit(self.desk_url or self.base_url)[:2])
+
+    @property
+    def is_loopback_desk(self) -> bool:
+        """Whether only this machine can reach the desk."""
+        return is_loopback(urlsplit(self.desk_origin).hostname or "")
 
     @property
     def confirmation_limits(self) -> tuple[int, int, int, int]:

@@ -54,6 +54,12 @@ def test_every_setting_of_the_contract_is_read_from_the_environment():
         TRUSTED_PROXIES="10.0.0.1, 192.168.0.0/16,::1",
         FEED_ALLOW="news.internal,10.1.2.3",
         METRICS_TOKEN="0123456789abcdef",
+        DESK_URL="https://desk.example.org/",
+        SERVICE_SENDER="desk@example.org",
+        OIDC_ISSUER="https://id.example.org",
+        OIDC_CLIENT_ID="desk",
+        OIDC_CLIENT_SECRET="s" * 16,
+        OIDC_NAME="Example Press",
         CONFIRMATIONS_PER_HOST="1",
         CONFIRMATIONS_PER_NETWORK="2",
         CONFIRMATIONS_PER_DOMAIN="3",
@@ -75,7 +81,11 @@ def test_every_setting_of_the_contract_is_read_from_the_environment():
     assert loaded.metrics_token == "0123456789abcdef"
     assert (loaded.confirmations_per_host, loaded.confirmations_per_network) == (1, 2)
     assert (loaded.confirmations_per_domain, loaded.confirmations_per_hour) == (3, 4)
+    assert (loaded.desk_url, loaded.service_sender) == ("https://desk.example.org", "desk@example.org")
+    assert (loaded.oidc_issuer, loaded.oidc_client_id) == ("https://id.example.org", "desk")
+    assert (loaded.oidc_client_secret, loaded.oidc_name) == ("s" * 16, "Example Press")
     assert set(Settings.model_fields) == {
+        *("desk_url", "service_sender", "oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_name"),
         *("database_url", "redis_url", "smtp_url", "ehlo_name", "base_url"),
         *("secret_keys", "data_dir", "trusted_proxies", "feed_allow", "metrics_token"),
         *("confirmations_per_host", "confirmations_per_network", "confirmations_per_domain", "confirmations_per_hour"),

@@ -14,8 +14,8 @@ from newsletter.appearance import colors, icons
 FOLDER = Path(__file__).parents[1] / "web" / "static"
 DEFAULT_BRAND = "#0f5c6e"  # as in tokens.css
 HASH_CHARACTERS = 12
-TYPES = {"css": "text/css", "svg": "image/svg+xml"}
-NAME = re.compile(r"([a-z]+)(?:-([0-9a-f]{6}))?(?:\.([0-9a-f]{12}))?\.(css|svg)")
+TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+NAME = re.compile(r"([a-z]+)(?:-([0-9a-f]{6}))?(?:\.([0-9a-f]{12}))?\.(css|js|svg)")
 
 
 class StaticFile(NamedTuple):
@@ -27,8 +27,9 @@ class StaticFile(NamedTuple):
 
 
 def url(name: str) -> str:
-    """Return the URL of a file in FOLDER, such as base.css. Raises KeyError if there is none."""
-    return _named(name.partition(".")[0], None, "css")
+    """Return the URL of a file in FOLDER, such as base.css or desk.js. Raises KeyError if there is none."""
+    stem, _, suffix = name.partition(".")
+    return _named(stem, None, suffix)
 
 
 def brand_stylesheet(brand: str) -> str:
@@ -74,10 +75,10 @@ def _body(stem: str, color: str | None, suffix: str) -> bytes | None:
         case "icon", "svg" if color:
             return icons.svg(f"#{color}").encode()
         case _ if color is None:
-            return _sheets().get(f"{stem}.{suffix}")
+            return _files().get(f"{stem}.{suffix}")
     return None
 
 
 @lru_cache(maxsize=1)
-def _sheets() -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in FOLDER.glob("*.css")}
+def _files() -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in FOLDER.iterdir() if file.suffix in (".css", ".js")}

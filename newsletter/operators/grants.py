@@ -67,5 +67,5 @@ class Grants:
 def of_operator(session: Session, operator_id: int) -> Grants:
     """Return the grants of an operator; none if there is no such operator."""
     rows = select(Grant.newsletter_id, Grant.role).where(Grant.operator_id == operator_id)
-    held: dict[int | None, Role] = dict(session.execute(rows).tuples().all())
+    held: dict[int | None, Role] = {row.newsletter_id: row.role for row in session.execute(rows)}
     return Grants(held.get(None), {number: role for number, role in held.items() if number is not None})

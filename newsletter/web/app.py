@@ -16,6 +16,7 @@ from newsletter.settings import Settings
 from newsletter.store.database import Database
 from newsletter.web import failures
 from newsletter.web.access_log import AccessLog
+from newsletter.web.desk import pages as desk_pages
 from newsletter.web.guards import Guards, refuse_by_length
 from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
@@ -75,6 +76,7 @@ def create_app(
     links = confirmation_pages, unsubscribe_pages, preferences_pages
     for pages in (signup_pages, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
         app.include_router(pages.router)
+    desk_pages.install(app)
     if app.state.site.shows_outbox:
         app.include_router(outbox_pages.router)
     return app

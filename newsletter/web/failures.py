@@ -14,6 +14,7 @@ from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable, translatable
 from newsletter.redaction import log_failure
 from newsletter.store.database_errors import is_unavailable
+from newsletter.web.desk.frame import failures as desk_failures
 from newsletter.web.negotiation import language_of
 from newsletter.web.site import Site
 from newsletter.web.surroundings import surroundings
@@ -64,6 +65,8 @@ def wants_json(request: Request) -> bool:
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
+    if desk_failures.is_at_desk(request):
+        return desk_failures.refused(request, error)
     kind = next(kind for kind in type(error).__mro__ if kind in STATUS)
     status = STATUS[kind]
     if wants_json(request):

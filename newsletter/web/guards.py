@@ -18,6 +18,8 @@ POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "frame-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+# The desk runs its own scripts, and nothing else does.
+DESK_POLICY = POLICY.replace("img-src", "script-src 'self'; connect-src 'self'; img-src")
 
 
 class RouteRules(NamedTuple):
@@ -25,6 +27,7 @@ class RouteRules(NamedTuple):
 
     body_limit: int = DEFAULT_BODY_BYTES  # bytes
     is_public: bool = False  # the page is the same for everybody: caches may store it, search engines may index it
+    is_desk: bool = False  # a page of the desk: its own scripts run
 
 
 STRICTEST = RouteRules()
@@ -33,12 +36,15 @@ Endpoint = TypeVar("Endpoint")
 
 
 def route_rules(
-    *, body_limit: int = STRICTEST.body_limit, public: bool = STRICTEST.is_public
+    *,
+    body_limit: int = STRICTEST.body_limit,
+    public: bool = STRICTEST.is_public,
+    desk: bool = STRICTEST.is_desk,
 ) -> Callable[[Endpoint], Endpoint]:
     """Decorate an endpoint with its route's limits, such as `@route_rules(body_limit=1024 * 1024)` for a webhook."""
 
     def declare(endpoint: Endpoint) -> Endpoint:
-        endpoint.route_rules = RouteRules(body_limit, public)  # type: ignore[attr-defined]
+        endpoint.route_rules = RouteRules(body_limit, public, desk)  # type: ignore[attr-defined]
         return endpoint
 
     return declare
@@ -96,7 +102,7 @@ class Guards:
                 started = True
                 is_public = _rules(scope).is_public and message["status"] < 400
                 headers = MutableHeaders(scope=message)
-                _protect(headers, is_public=is_public)
+                _protect(headers, is_public=is_public, is_desk=_rules(scope).is_desk)
                 _name_canonical(headers, scope, is_bent=is_public and scope["path"] != sent["path"])
             elif head:
                 message = {**message, "body": b""}
@@ -128,9 +134,10 @@ def _name_canonical(headers: MutableHeaders, scope: Scope, *, is_bent: bool) -> 
         headers["Link"] = f'<{scope["app"].state.site.settings.base_url}{scope["path"]}>; rel="canonical"'
 
 
-def _protect(headers: MutableHeaders, *, is_public: bool) -> None:
-    headers.setdefault("Content-Security-Policy", POLICY)
-    headers["Referrer-Policy"] = "no-referrer"
+def _protect(headers: MutableHeaders, *, is_public: bool, is_desk: bool) -> None:
+    headers.setdefault("Content-Security-Policy", DESK_POLICY if is_desk else POLICY)
+    # With no-referrer a browser posts `Origin: null`, which the desk could not tell from a foreign page's.
+    headers.setdefault("Referrer-Policy", "same-origin" if is_desk else "no-referrer")
     headers["X-Content-Type-Options"] = "nosniff"
     if not is_public:
         headers["Cache-Control"] = "no-store"

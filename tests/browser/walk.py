@@ -38,7 +38,12 @@ NOT_PAGES = {
 
 def routes_of(app: FastAPI) -> set[str]:
     """Return the application's routes that answer with pages, such as "GET /archive"."""
-    return set(_routes(app.router.routes)) - NOT_PAGES.keys()
+    return {route for route in _routes(app.router.routes) if not is_at_desk(route)} - NOT_PAGES.keys()
+
+
+def is_at_desk(route: str) -> bool:
+    """Whether a route belongs to the operators' pages, which have a walk of their own."""
+    return route.partition(" ")[2].startswith("/desk")
 
 
 def _routes(routes: Any) -> Iterator[str]:

@@ -9,8 +9,11 @@ from newsletter import templating
 
 FOLDER = templating.templates_dir()
 OPERATORS = {"pages/outbox.html", "pages/outbox_letter.html"}  # pages that only the machine's own operator opens
+DESK = ("desk/", "letters/operators/")  # for operators, in English
 TEMPLATES = sorted(
-    str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*") if path.suffix in (".html", ".txt", ".xml")
+    str(path.relative_to(FOLDER))
+    for path in FOLDER.rglob("*")
+    if path.suffix in (".html", ".txt", ".xml") and not str(path.relative_to(FOLDER)).startswith(DESK)
 )
 
 SPOKEN = re.compile(r'\b(?:alt|title|aria-label|placeholder)="([^"]*)"')  # attributes that are read aloud or shown

@@ -1,0 +1,1 @@
+"""The desk: the operators' pages under /desk."""

@@ -1,0 +1,138 @@
+"""Which operators may open which page: every route of the desk declares a role, and where the role must be held.
+
+The guard of a route runs before its endpoint. A page about a newsletter, issue, feed or digest that the operator may
+not see answers as one that does not exist.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple, TypeVar
+
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from newsletter.content.digests.digests import Digest
+from newsletter.content.feeds.feeds import Feed
+from newsletter.content.issues.issues import Issue
+from newsletter.errors import NotFound, Refused
+from newsletter.newsletters import Newsletter
+from newsletter.operators.roles import Role
+from newsletter.web.desk.frame import origin
+from newsletter.web.desk.frame.desk import Desk
+from newsletter.web.desk.frame.forms import PostedForm
+from newsletter.web.desk.frame.refusals import NotSignedIn, RoleMissing
+from newsletter.web.desk.frame.signed_in import SignedIn, signed_in
+from newsletter.web.form_data import FormData
+from newsletter.web.guards import FORM_BODY_BYTES, route_rules
+from newsletter.web.site import CurrentSite, ReadingSession, Site
+
+DeskEndpoint = TypeVar("DeskEndpoint", bound=Callable[..., Any])
+
+
+class AccessScope(StrEnum):
+    """Where an operator must have a route's role."""
+
+    NEWSLETTER = "newsletter"  # for the newsletter of the object that the path names
+    SOMEWHERE = "somewhere"  # for at least one newsletter; the page shows only what belongs to such newsletters
+    SERVICE = "service"  # for all newsletters
+    NOBODY = "nobody"  # no role: everybody who has signed in, about themselves
+    OPEN = "open"  # also who has not signed in
+
+
+class Access(NamedTuple):
+    """What a route requires."""
+
+    role: Role
+    scope: AccessScope
+
+
+# The newsletter of the object that a path parameter names.
+OWNERS: Mapping[str, Callable[[Any], Select[Any]]] = {
+    "slug": lambda slug: select(Newsletter.id).where(Newsletter.slug == slug),
+    "issue_id": lambda number: select(Issue.newsletter_id).where(Issue.id == int(number)),
+    "feed_id": lambda number: select(Feed.newsletter_id).where(Feed.id == int(number)),
+    "digest_id": lambda number: select(Digest.newsletter_id).where(Digest.id == int(number)),
+}
+MAX_ID_DIGITS = 18  # of a number in a path; a database has no larger one
+
+
+class DeskRouter(APIRouter):
+    """A router whose routes say who may use them."""
+
+    def page(
+        self, path: str, role: Role, scope: AccessScope = AccessScope.NEWSLETTER
+    ) -> Callable[[DeskEndpoint], DeskEndpoint]:
+        """Decorate the endpoint of a page: GET, which never writes."""
+        return self._route("GET", path, Access(role, scope))
+
+    def action(
+        self, path: str, role: Role, scope: AccessScope = AccessScope.NEWSLETTER
+    ) -> Callable[[DeskEndpoint], DeskEndpoint]:
+        """Decorate the endpoint of a form: POST, of our own pages only."""
+        return self._route("POST", path, Access(role, scope))
+
+    def _route(self, method: str, path: str, access: Access) -> Callable[[DeskEndpoint], DeskEndpoint]:
+        guard = _guard_of_action(access) if method == "POST" else _guard_of_page(access)
+        body_limit = FORM_BODY_BYTES if method == "POST" else 0
+
+        def declare(endpoint: DeskEndpoint) -> DeskEndpoint:
+            endpoint.desk_access = access  # type: ignore[attr-defined]
+            route_rules(body_limit=body_limit, desk=True)(endpoint)
+            self.add_api_route(
+                f"/desk{path}", endpoint, methods=[method], dependencies=[Depends(guard)], response_model=None
+            )
+            return endpoint
+
+        return declare
+
+
+def _guard_of_page(access: Access) -> Callable[..., None]:
+    def guard(request: Request, site: CurrentSite, session: ReadingSession) -> None:
+        _enter(request, site, session, access, None)
+
+    return guard
+
+
+def _guard_of_action(access: Access) -> Callable[..., None]:
+    def guard(request: Request, site: CurrentSite, form: PostedForm) -> None:
+        with site.database.reading() as session:
+            _enter(request, site, session, access, form)
+
+    return guard
+
+
+def _enter(request: Request, site: Site, session: Session, access: Access, form: FormData | None) -> None:
+    """Let the request in, and note who sent it; raises what the answer is otherwise."""
+    if why := origin.problem(site.settings):
+        raise Refused(why)
+    who = signed_in(session, site, origin.read_cookie(request, site, origin.SESSION))
+    if access.scope is not AccessScope.OPEN:
+        if who is None:
+            raise NotSignedIn(form)
+        _check(session, who, access, request.path_params)
+    request.state.desk = Desk(request, site, who)
+
+
+def _check(session: Session, who: SignedIn, access: Access, parameters: Mapping[str, Any]) -> None:
+    if access.scope is AccessScope.NEWSLETTER:
+        newsletter_id = _owner(session, parameters)
+        if newsletter_id is None or not who.may(Role.VIEWER, newsletter_id):
+            raise NotFound
+        is_allowed = who.may(access.role, newsletter_id)
+    elif access.scope is AccessScope.SOMEWHERE:
+        is_allowed = who.grants.may_somewhere(access.role)
+    else:
+        is_allowed = access.scope is AccessScope.NOBODY or who.may(access.role)
+    if not is_allowed:
+        raise RoleMissing
+
+
+def _owner(session: Session, parameters: Mapping[str, Any]) -> int | None:
+    """Return the newsletter of the object that the path names; None if there is no such object."""
+    (name,) = OWNERS.keys() & parameters.keys()  # a route of this scope names exactly one
+    value = str(parameters[name])
+    if name != "slug" and not (value.isascii() and value.isdecimal() and len(value) <= MAX_ID_DIGITS):
+        return None
+    found: int | None = session.scalar(OWNERS[name](value))
+    return found

@@ -1,0 +1,66 @@
+"""Who sent a request: the operator whose session its cookie names, with the grants that hold at this moment."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from newsletter import newsletters
+from newsletter.operators import grants, sessions
+from newsletter.operators.grants import Grants
+from newsletter.operators.operators import Operator
+from newsletter.operators.roles import Role
+from newsletter.operators.sessions import OperatorSession, SessionStage
+from newsletter.web.site import Site
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """An operator who has signed in completely."""
+
+    operator_id: int
+    name: str  # the address if they have told none
+    address: str
+    zone: str
+    grants: Grants
+    session_id: int
+
+    @property
+    def actor(self) -> str:
+        """The operator as the audit log names them."""
+        return f"operator:{self.operator_id}"
+
+    def may(self, role: Role, newsletter_id: int | None = None) -> bool:
+        """Whether they have the role for a newsletter; without one, for the whole service."""
+        return self.grants.may(role, newsletter_id)
+
+
+def found(session: Session, token: str) -> tuple[OperatorSession, Operator] | None:
+    """Return the session of a cookie's token and its operator, whether the session is still open or not."""
+    if not token:
+        return None
+    both = select(OperatorSession, Operator).join(Operator, Operator.id == OperatorSession.operator_id)
+    row = session.execute(both.where(OperatorSession.token_hash == sessions.hashed(token))).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def signed_in(session: Session, site: Site, token: str) -> SignedIn | None:
+    """Return who has signed in with this token; None if nobody has, or the session is over or lacks a factor."""
+    row = found(session, token)
+    if row is None or row[0].stage is not SessionStage.FULL or not row[0].is_open(now=site.now()):
+        return None
+    current, operator = row
+    return SignedIn(
+        operator_id=operator.id,
+        name=operator.name or operator.address,
+        address=operator.address,
+        zone=operator.zone or _usual_zone(session),
+        grants=grants.of_operator(session, operator.id),
+        session_id=current.id,
+    )
+
+
+def _usual_zone(session: Session) -> str:
+    """Return the time zone of an operator who has chosen none: the oldest newsletter's."""
+    first = session.scalar(select(newsletters.Newsletter.zone).order_by(newsletters.Newsletter.id).limit(1))
+    return first or "UTC"

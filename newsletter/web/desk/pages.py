@@ -1,0 +1,20 @@
+"""The pages of the desk, in the order of the navigation. A new page is a module here with its template."""
+
+from fastapi import FastAPI
+
+from newsletter.web.desk import today
+from newsletter.web.desk.access import sign_in
+from newsletter.web.desk.frame import failures
+
+PAGES = (
+    today,
+    sign_in,
+)
+
+
+def install(app: FastAPI) -> None:
+    """Add the desk to the application."""
+    failures.install(app)
+    app.state.departments = [page.DEPARTMENT for page in PAGES if hasattr(page, "DEPARTMENT")]
+    for page in PAGES:
+        app.include_router(page.router)

@@ -1,0 +1,2 @@
+// What the pages of the desk add where scripts run. Everything works without them.
+"use strict";

@@ -1,0 +1,78 @@
+"""A service whose desk a test enters as an operator with the grants that it names."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from selectolax.lexbor import LexborHTMLParser
+
+from newsletter import newsletters
+from newsletter.operators import operators, sessions
+from newsletter.operators.grants import Grant
+from newsletter.operators.roles import Role
+from newsletter.operators.sessions import SessionStage
+from tests.whole_service import WholeService
+
+NUMBERS = count(1)
+
+
+@dataclass
+class AtDesk:
+    """An operator's browser."""
+
+    browser: TestClient
+    operator_id: int
+    address: str
+    forms: dict[str, str] = field(default_factory=dict)
+
+    def get(self, path: str = "", **options: Any) -> Any:
+        return self.browser.get(f"/desk{path}", **options)
+
+    def page(self, path: str = "") -> LexborHTMLParser:
+        """Return a page, which must exist."""
+        answer = self.get(path)
+        assert answer.status_code == 200, answer.text
+        return LexborHTMLParser(answer.text)
+
+    def form_token(self, path: str = "") -> str:
+        """Return the token of the forms on a page."""
+        found = self.page(path).css_first("input[name=form_token]")
+        assert found
+        return str(found.attributes["value"])
+
+    def post(self, path: str, data: dict[str, Any] | None = None, *, of: str = "", **options: Any) -> Any:
+        """Post a form of the page `of`, and return the answer without following it."""
+        fields = {"form_token": self.form_token(of), **(data or {})}
+        return self.browser.post(f"/desk{path}", data=fields, **{"follow_redirects": False, **options})
+
+
+SignIn = Callable[..., AtDesk]
+
+
+@pytest.fixture
+def sign_in(service: WholeService) -> Iterator[SignIn]:
+    """Sign an operator in with a role for all newsletters, or for those with the given slugs."""
+    opened: list[TestClient] = []
+
+    def enter(role: Role = Role.ADMIN, *slugs: str, address: str | None = None) -> AtDesk:
+        clock, address = service.clock, address or f"operator{next(NUMBERS)}@press.example"
+        with service.site.database.writing() as session:
+            operator = operators.add(session, address, role=role, actor="tests", now=clock())
+            if slugs:
+                session.query(Grant).filter_by(operator_id=operator.id).delete()
+                for slug in slugs:
+                    number = newsletters.named(session, slug).id
+                    session.add(Grant(operator_id=operator.id, newsletter_id=number, role=role))
+            token = sessions.begin(session, operator.id, device="Tests", stage=SessionStage.FULL, now=clock())
+            operator_id = operator.id
+        browser = TestClient(service.browser.app, base_url=service.site.settings.base_url)
+        browser.cookies.set("desk", token)
+        opened.append(browser)
+        return AtDesk(browser, operator_id, address)
+
+    yield enter
+    for browser in opened:
+        browser.close()

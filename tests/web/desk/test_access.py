@@ -1,0 +1,25 @@
+"""Who may open which page of the desk."""
+
+from newsletter.operators.roles import Role
+
+
+def test_the_desk_opens_for_an_operator_and_leads_everybody_else_to_sign_in(service, sign_in):
+    answer = service.browser.get("/desk", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/desk/sign-in?to=%2Fdesk")
+    assert sign_in(Role.VIEWER).get().status_code == 200
+
+
+def test_a_form_from_elsewhere_is_refused_and_changes_nothing(service, sign_in):
+    desk = sign_in(Role.ADMIN)
+    token = desk.form_token()
+    for headers, data in (
+        ({"Origin": "https://evil.example"}, {"form_token": token}),
+        ({"Origin": "null"}, {}),
+        ({}, {"form_token": "forged"}),
+    ):
+        answer = desk.browser.post("/desk/sign-out", data=data, headers=headers, follow_redirects=False)
+        assert answer.status_code == 403
+    assert desk.get().status_code == 200
+    answer = desk.post("/sign-out", headers={"Origin": "null"})
+    assert answer.headers["location"] == "/desk/sign-in?done=signed-out"
+    assert desk.get(follow_redirects=False).status_code == 303
