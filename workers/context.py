@@ -17,6 +17,7 @@ from newsletter.mail.delivery.assembly import Assembler
 from newsletter.mail.delivery.dispatch import Dispatcher
 from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, Heartbeat, LeaseMonitor
 from newsletter.mail.delivery.supervision import Supervisor
+from newsletter.mail.letters.letterheads import ServiceLetterhead, service_letterhead
 from newsletter.mail.mailings.confirmations.answering import Answering
 from newsletter.mail.transport.outbox import Outbox
 from newsletter.mail.transport.pacing import Pace, steady
@@ -51,6 +52,7 @@ class Context:
     supervisor: Supervisor
     answering: Answering
     lease_monitor: LeaseMonitor = field(default_factory=LeaseMonitor)
+    letterhead: ServiceLetterhead | None = None  # with which the service writes to operators
     stop: Event = field(default_factory=Event)  # set when the process has to end
     turns: SignupTurns = field(default_factory=SignupTurns)
 
@@ -105,7 +107,8 @@ def build(
     answering = Answering(templates=templates, keyring=keys, base_url=settings.base_url, limits=limits)
     parts = database, templates, keys, settings.base_url, dispatcher, downloader
     slots = refreshing.slots(stop), pictures.slots(stop)
-    return Context(*parts, *slots, clock, supervisor, answering, LeaseMonitor(heartbeat=heartbeat, lease=lease), stop)
+    monitor, letterhead = LeaseMonitor(heartbeat=heartbeat, lease=lease), service_letterhead(settings)
+    return Context(*parts, *slots, clock, supervisor, answering, monitor, letterhead, stop)
 
 
 def _checked(database: Database, keys: Keyring, *, now: datetime) -> Database:
