@@ -124,9 +124,15 @@ def publish(
     )
     session.add(wording)
     session.flush()
-    subject, facts = f"wording:{wording.id}", {"newsletter": newsletter.slug, "version": wording.version}
+    facts = {"newsletter": newsletter.slug, "version": wording.version, "language": wording.language}
     audit_log.record(
-        session, actor=actor, verb="wording published", subject=subject, now=now, **facts, language=wording.language
+        session,
+        actor=actor,
+        verb="wording published",
+        subject=f"wording:{wording.id}",
+        newsletter_id=newsletter.id,
+        now=now,
+        **facts,
     )
     return wording
 

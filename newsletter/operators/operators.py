@@ -73,4 +73,6 @@ def every(session: Session) -> list[Operator]:
 
 
 def _record(session: Session, operator: Operator, verb: str, *, actor: str, now: datetime, **fields: str) -> None:
-    audit_log.record(session, actor=actor, verb=verb, subject=f"operator:{operator.id}", now=now, **fields)
+    audit_log.record(
+        session, actor=actor, verb=verb, subject=f"operator:{operator.id}", newsletter_id=None, now=now, **fields
+    )

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from typer.main import get_command
 
-from newsletter import audit_log, operators, settings
+from newsletter import audit_log, settings
 from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
 from newsletter.consent import suppressions
@@ -28,6 +28,7 @@ from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.letters.letters import Letter
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
+from newsletter.operators import operators
 from newsletter.operators.roles import Role
 from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader, owed
@@ -195,7 +196,9 @@ def test_the_audit_log_is_listed_newest_last(newsletter, database, numbers):
 def test_the_audit_log_is_listed_without_the_places_of_replies(newsletter, database):
     with database.writing() as session:
         fields = {audit_log.SEEN_REPLIES: {"1": {"1": [[0, 99]]}}}
-        audit_log.record(session, actor="tests", verb="issue resumed", subject="issue:1", now=NOON, **fields)
+        audit_log.record(
+            session, actor="tests", verb="issue resumed", subject="issue:1", newsletter_id=None, now=NOON, **fields
+        )
     assert newsletter("operators", "acts").stdout.endswith("issue resumed  issue:1\n")
     assert json.loads(newsletter("operators", "acts", "--json").stdout)[-1]["fields"] == {}
 
