@@ -93,7 +93,7 @@ def build(
         autocommit=None if database.is_sqlite else database.autocommit,
         transport=transport(settings, supervisor.pace, stop=stop, on_open=supervisor.relay_opened),
         urgent_transport=urgent_transport(settings, supervisor.urgent_pace, stop=stop, on_open=supervisor.relay_opened),
-        assembler=Assembler(Links(keys, settings.base_url), keys),
+        assembler=Assembler(Links(keys, settings.base_url, settings.desk_url), keys),
         keyring=keys,
         heartbeat=Heartbeat(database.writing, every=heartbeat),
         clock=clock,

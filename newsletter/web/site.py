@@ -57,7 +57,8 @@ class Site:
         offered = OfferedNewslettersCache(
             database, can_reach_utf8=lambda session: take_utf8(session, settings.smtp_url, now=datetime.now(UTC))
         )
-        links, stored = Links(keys, settings.base_url), GroupedInserts(database, Signup, FORM_COLUMNS)
+        links = Links(keys, settings.base_url, settings.desk_url)
+        stored = GroupedInserts(database, Signup, FORM_COLUMNS)
         return cls(settings, database, keys, links, wakeups, offered, stored)
 
     @property

@@ -50,6 +50,8 @@ class Feed(Base):
     overruns: Mapped[int] = mapped_column(default=0, server_default="0")  # times in a row that it exceeded a limit
     paused_at: Mapped[datetime | None] = mapped_column(default=None)
     removed_at: Mapped[datetime | None] = mapped_column(default=None)  # the row stays for articles in issues
+    # The first failure in a row. It means nothing while `failures` is 0: the release before does not reset it.
+    failing_since: Mapped[datetime | None] = mapped_column(default=None)
 
     @property
     def shown_title(self) -> str:
@@ -119,7 +121,7 @@ def with_address(session: Session, newsletter_id: int, url: str, *, besides: Fee
 def begin_anew(feed: Feed, url: str, *, now: datetime) -> None:
     """Set the feed's address, forget what attempts at the old one said, and make it due."""
     feed.url, feed.next_try_at = url, now
-    feed.etag = feed.last_modified = feed.error = feed.checked_at = feed.read_at = None
+    feed.etag = feed.last_modified = feed.error = feed.checked_at = feed.read_at = feed.failing_since = None
     feed.failures = feed.overruns = 0
 
 

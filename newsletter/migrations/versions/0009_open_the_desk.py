@@ -198,7 +198,10 @@ def upgrade() -> None:
             ["id"],
             ondelete="SET NULL",
         )
+        test = sa.text("kind = 'test'")
+        batch_op.create_index("ix_letters_test", ["written_at"], sqlite_where=test, postgresql_where=test)
 
+    op.add_column("feeds", sa.Column("failing_since", TIME, nullable=True))
     op.add_column("operators", sa.Column("name", sa.String(length=200), server_default=sa.text("''"), nullable=False))
     op.add_column("operators", sa.Column("zone", sa.String(length=64), nullable=True))
     op.add_column("operators", sa.Column("password_hash", sa.String(), nullable=True))
