@@ -67,11 +67,6 @@ def record(
     session.flush()
 
 
-def newest(session: Session, *, limit: int) -> list[AuditEntry]:
-    """Return the newest entries, at most `limit`, in the order in which they were written."""
-    return list(session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)))[::-1]
-
-
 def about(session: Session, *, subject: str, verb: str) -> list[AuditEntry]:
     """Return the entries with this subject and verb, in the order in which they were written."""
     entries = select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.verb == verb)

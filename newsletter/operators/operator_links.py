@@ -50,6 +50,11 @@ class LinkState(StrEnum):
     EXPIRED = "expired"
 
 
+def purpose_for(operator: Operator) -> LinkPurpose:
+    """Return what a new link is for: the first password, or another one."""
+    return LinkPurpose.INVITATION if operator.password_hash is None else LinkPurpose.RESET
+
+
 def make(session: Session, operator: Operator, purpose: LinkPurpose, *, actor: str, now: datetime) -> OperatorLink:
     """Make a link for an operator, who can use no older one of the purpose from now on."""
     # The operator's row keeps a second request waiting, so that only the newest link stays open.
