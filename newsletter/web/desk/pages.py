@@ -3,12 +3,13 @@
 from fastapi import FastAPI
 
 from newsletter.web.desk import today
-from newsletter.web.desk.access import sign_in
+from newsletter.web.desk.access import second_factor, sign_in
 from newsletter.web.desk.frame import failures
 
 PAGES = (
     today,
     sign_in,
+    second_factor,
 )
 
 
