@@ -25,8 +25,7 @@ def lead_in(desk: Desk, entrance: Entrance, to: str, carried: str) -> Response:
         assert who
         form = carried_forms.read(site.keyring, carried, now=site.now())
         is_own = form is not None and form.operator_id == who.operator_id
-        answer = Desk(desk.request, site, who).page(
-            "resume", form=form if is_own else None, is_expired=form is None, to=to
-        )
+        shown = form if is_own else None
+        answer = Desk(desk.request, site, who).page("resume", form=shown, is_expired=form is None, to=to)
     entering.set_cookies(answer, desk.request, site, entrance)
     return answer

@@ -58,8 +58,8 @@ def check_code(desk: CurrentDesk, form: PostedForm) -> Response:
             sign_in_attempts.forgive(session, limits, now=desk.site.now())
             entrance = entering.enter(desk.request, desk.site, session, operator, complete=True)
     except (Malformed, TooManyAttempts) as error:
-        shown = {"to": to, "carried": carried, "errors": {"code": str(error)}, "address": half.address}
-        answer = desk.page("second_factor", status=failures.status_of(error), **shown)
+        errors, status = {"code": str(error)}, failures.status_of(error)
+        answer = desk.page("second_factor", status=status, to=to, carried=carried, errors=errors, address=half.address)
         answer.headers.update(failures.retry_after(error))
         return answer
     return resuming.lead_in(desk, entrance, to, carried)

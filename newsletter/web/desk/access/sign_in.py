@@ -68,8 +68,7 @@ def sign_in(desk: CurrentDesk, form: PostedForm, trace: RequestTrace) -> Respons
     password = first_value(form, "password")
     try:
         address = addresses.parse(entered.address, field="address").key
-        if not password:
-            raise Malformed("password", "Enter your password.")
+        _check_presence(password)
         limits = attempts.on_password(desk.request, desk.site, address=address, ip=trace.ip)
         attempts.count(desk.site, limits)
         proof = _prove(desk, address, password)
@@ -99,6 +98,11 @@ def sign_out(desk: CurrentDesk) -> Response:
     answer = desk.done("/sign-in", "signed-out")
     origin.set_cookie(answer, desk.site, origin.SESSION, "")
     return answer
+
+
+def _check_presence(password: str) -> None:
+    if not password:
+        raise Malformed("password", "Enter your password.")
 
 
 def _prove(desk: Desk, address: str, password: str) -> PasswordProof:

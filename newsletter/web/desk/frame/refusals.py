@@ -25,9 +25,7 @@ class RoleMissing(Refused):
 class OtherOperator(Refused):
     """A form that another operator had opened in this browser."""
 
-    default = (
-        "Another operator opened this form, so nothing was changed. Open the page again to do it in your own name."
-    )
+    default = "Another operator opened this form, so nothing was changed. Open the page again to do it yourself."
 
 
 class ForeignForm(Refused):
