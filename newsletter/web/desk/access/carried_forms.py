@@ -12,6 +12,7 @@ from typing import NamedTuple
 from fastapi import Request
 
 from newsletter.keys import Keyring, from_base64url, to_base64url
+from newsletter.web.desk.frame.forms import holds_secret, pairs
 from newsletter.web.form_data import FormData
 from newsletter.web.guards import FORM_BODY_BYTES
 
@@ -20,7 +21,6 @@ MAC_BYTES = 16
 LIFETIME = timedelta(hours=2)  # for the sign-in
 MAX_BYTES = FORM_BODY_BYTES  # of the fields
 BODY_LIMIT = 2 * MAX_BYTES  # of a form that carries another one
-SECRET_WORDS = ("password", "code")  # fields with such a name are never carried
 
 
 class CarriedForm(NamedTuple):
@@ -33,11 +33,10 @@ class CarriedForm(NamedTuple):
 
 def carry(keyring: Keyring, request: Request, form: FormData, *, operator_id: int, now: datetime) -> str:
     """Return the form of a request as text for a hidden field; "" if it is too long or holds a password."""
-    if not operator_id or any(word in name.lower() for name in form for word in SECRET_WORDS):
+    if not operator_id or any(map(holds_secret, form)):
         return ""
-    fields = [(name, value) for name, values in form.items() for value in values]
     expires = int((now + LIFETIME).timestamp())
-    content = json.dumps([operator_id, expires, request.url.path, fields]).encode()
+    content = json.dumps([operator_id, expires, request.url.path, pairs(form)]).encode()
     if len(content) > MAX_BYTES:
         return ""
     return f"{keyring.newest}.{to_base64url(content)}.{_mac(keyring, keyring.newest, content)}"

@@ -48,7 +48,6 @@ class SignInForm:
 
     def page(self, desk: Desk, *, status: int = 200, lead: str | None = None) -> HTMLResponse:
         """Return the page."""
-        lead = lead or ("Sign in again, and what you entered is still here." if self.carried else None)
         shown = {"to": self.to, "carried": self.carried, "address": self.address, "errors": self.errors}
         return desk.page("sign_in", status=status, notices=NOTICES, lead=lead, **shown)
 

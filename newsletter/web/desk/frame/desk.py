@@ -56,7 +56,7 @@ class Desk:
             "path": self.request.url.path,
             "form_token": forms.hidden_field(self.site, visit, self.who.operator_id if self.who else 0),
             "now": self.site.now(),
-            "publisher": common_publisher(self.site.offered.get().newsletters.values()),
+            "publisher": context["publisher"] if "publisher" in context else self._publisher(),
             "notice": notice,
         }
         template = self.site.templates("en").get_template(f"desk/{name}.html")
@@ -69,6 +69,9 @@ class Desk:
         """Lead to a page after an action, so that a reload repeats nothing; the page shows the notice of this key."""
         query = {**query, **({NOTICE: notice} if notice else {})}
         return RedirectResponse(f"/desk{path}{'?' if query else ''}{urlencode(query)}", 303)
+
+    def _publisher(self) -> str | None:
+        return common_publisher(self.site.offered.get().newsletters.values())
 
     def _departments(self) -> list[Department]:
         if self.who is None:

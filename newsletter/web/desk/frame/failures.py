@@ -1,15 +1,19 @@
-"""Failures at the desk: an operator who has not signed in is led to do so, the others are told in the desk's frame."""
+"""Failures at the desk, told in its frame."""
 
-from urllib.parse import urlencode
+from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi import Request
+from fastapi.responses import Response
 
 from newsletter.errors import Malformed, NotFound, Refused
+from newsletter.newsletters import common_publisher
 from newsletter.operators.passwords import TooBusy
 from newsletter.operators.sign_in_attempts import TooManyAttempts
+from newsletter.web.desk.frame import forms, origin
 from newsletter.web.desk.frame.desk import Desk
-from newsletter.web.desk.frame.refusals import ForeignForm, NotSignedIn, OtherOperator, RoleMissing
+from newsletter.web.desk.frame.refusals import ForeignForm, OtherOperator, RoleMissing
+from newsletter.web.form_data import FormData
+from newsletter.web.site import Site
 
 BUSY_SECONDS = 5
 
@@ -35,11 +39,6 @@ TITLES: dict[type[Refused], str] = {
 }
 
 
-def install(app: FastAPI) -> None:
-    """Register the handlers."""
-    app.add_exception_handler(NotSignedIn, _not_signed_in)
-
-
 def is_at_desk(request: Request) -> bool:
     """Whether a request is about a page of the desk."""
     return request.url.path == "/desk" or request.url.path.startswith("/desk/")
@@ -52,6 +51,25 @@ def refused(request: Request, error: Refused) -> Response:
     answer = desk.page("refused", status=STATUS[kind], title=TITLES[kind], explanation=str(error))
     answer.headers.update(retry_after(error))
     return answer
+
+
+def failed(request: Request, status: int) -> Response:
+    """Return the page about an unexpected error, without reading the database; a form that was sent can be sent again.
+
+    Only a form of ours is shown again, and none with a password.
+    """
+    site: Site = request.app.state.site
+    sent: FormData = getattr(request.state, "own_form", {})
+    context: dict[str, Any] = {
+        "publisher": common_publisher(site.offered.known().values()),
+        "is_away": status == 503,
+        "form": [] if any(map(forms.holds_secret, sent)) else forms.pairs(sent),
+        "method": request.method,
+    }
+    if sent:
+        visit = origin.read_cookie(request, site, origin.VISIT)
+        context["form_token"] = forms.hidden_field(site, visit, request.state.form_of)
+    return Desk(request, site, None).page("failed", status=status, notices=None, **context)
 
 
 def status_of(error: Refused) -> int:
@@ -67,8 +85,3 @@ def retry_after(error: Refused) -> dict[str, str]:
 
 def _kind(error: Refused) -> type[Refused]:
     return next(kind for kind in type(error).__mro__ if kind in STATUS)
-
-
-def _not_signed_in(request: Request, _: Exception) -> Response:
-    query = urlencode({"to": request.url.path}) if request.method == "GET" else ""
-    return RedirectResponse(f"/desk/sign-in{'?' if query else ''}{query}", 303)

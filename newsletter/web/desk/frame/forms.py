@@ -25,6 +25,7 @@ PURPOSE = "desk form"  # of the MACs
 TOKEN_BYTES = 16
 VISIT_BYTES = 16
 MAX_DIGITS = 19  # of an operator's number
+SECRET_WORDS = ("password", "code")  # in the names of fields
 
 
 def token(site: Site, visit: str, operator_id: int) -> str:
@@ -54,10 +55,21 @@ async def posted_form(request: Request, site: CurrentSite) -> FormData:
     if not visit or not hmac.compare_digest(token(site, visit, operator_id).encode(), given.encode()):
         raise ForeignForm
     request.state.form_of = operator_id
-    return {name: values for name, values in form.items() if name != FIELD}
+    request.state.own_form = own = {name: values for name, values in form.items() if name != FIELD}
+    return own
 
 
 PostedForm = Annotated[FormData, Depends(posted_form)]
+
+
+def holds_secret(name: str) -> bool:
+    """Whether a field may hold a password or a code, so that no page repeats its value."""
+    return any(word in name.lower() for word in SECRET_WORDS)
+
+
+def pairs(form: FormData) -> list[tuple[str, str]]:
+    """Return all values with the names of their fields."""
+    return [(name, value) for name, values in form.items() for value in values]
 
 
 def text(form: FormData, name: str) -> str:
