@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from threading import Event
 
 from newsletter import startup, templating
+from newsletter.consent.day_counts import DayCounter
 from newsletter.consent.limits.pressure import LetterLimits
 from newsletter.content import pictures, refreshing
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
@@ -14,6 +15,7 @@ from newsletter.content.fetching.http import user_agent
 from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
 from newsletter.mail.delivery.assembly import Assembler
+from newsletter.mail.delivery.delivery_counts import DeliveryCounter
 from newsletter.mail.delivery.dispatch import Dispatcher
 from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, Heartbeat, LeaseMonitor
 from newsletter.mail.delivery.supervision import Supervisor
@@ -53,6 +55,8 @@ class Context:
     lease_monitor: LeaseMonitor = field(default_factory=LeaseMonitor)
     stop: Event = field(default_factory=Event)  # set when the process has to end
     turns: SignupTurns = field(default_factory=SignupTurns)
+    day_counter: DayCounter = field(default_factory=DayCounter)
+    delivery_counter: DeliveryCounter = field(default_factory=DeliveryCounter)
 
     def close(self) -> None:
         """Stop the heartbeat, end all downloads and close every connection."""

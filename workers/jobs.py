@@ -163,6 +163,18 @@ def delete_expired(context: Context) -> bool:
         return expiry.delete_expired(session, now=context.now())
 
 
+def count_readers(context: Context) -> bool:
+    """Count who joined, left and reads, for the desk."""
+    database = context.database
+    return context.day_counter.count(database.reading, database.writing, now=context.now())
+
+
+def count_deliveries(context: Context) -> bool:
+    """Count the deliveries of issues that are being sent, for the desk."""
+    database = context.database
+    return context.delivery_counter.count(database.reading, database.writing, now=context.now())
+
+
 def watch_leases(context: Callable[[], Context]) -> None:
     """Reclaim expired leases; every worker does so on a thread of its own. Raises nothing.
 
@@ -178,12 +190,20 @@ def watch_leases(context: Callable[[], Context]) -> None:
 
 
 RETENTION = (forget_signups, fold_letters, erase_old_proofs, delete_expired)
+COUNTS = (count_readers, count_deliveries)
 
 JOBS: dict[Queue, tuple[Job, ...]] = {
     Queue.URGENT: (process_signups, answer_slow_lane, send_confirmations),
     Queue.BULK: (begin_issues, send_issues, supervise_relays, finish_issues),
     Queue.FEEDS: (refresh_feeds, copy_pictures),
-    Queue.UPKEEP: (record_heartbeat, draft_digests, reclaim_expired_leases, *RETENTION, fold_older_subscribers),
+    Queue.UPKEEP: (
+        record_heartbeat,
+        draft_digests,
+        reclaim_expired_leases,
+        *RETENTION,
+        fold_older_subscribers,
+        *COUNTS,
+    ),
 }
 
 

@@ -54,6 +54,7 @@ class Issue(Base):
         UniqueConstraint("digest_id", "run_at"),
         UniqueConstraint("newsletter_id", "number"),
         Index(None, "status"),
+        Index(None, "sent_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
