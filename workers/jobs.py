@@ -10,6 +10,7 @@ from collections.abc import Callable
 from newsletter.consent import older_subscribers
 from newsletter.content import pictures, refreshing
 from newsletter.content.digests import drafting
+from newsletter.doctor.domains import domain_checks
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import reclaiming
 from newsletter.mail.mailings import issue_letters
@@ -112,6 +113,12 @@ def copy_pictures(context: Context) -> bool:
     return pictures.copy_new(begin, context.downloader, now=context.now(), shared=slots) > 0
 
 
+def check_domains(context: Context) -> bool:
+    """Check the sending domain for which somebody asked first."""
+    database = context.database
+    return domain_checks.make_one(database.reading, database.writing, context.domain_examiner, now=context.now())
+
+
 def record_heartbeat(context: Context) -> bool:
     """Record that beat, broker and a worker work together, for the health page and the doctor."""
     with context.database.writing() as session:
@@ -195,7 +202,7 @@ COUNTS = (count_readers, count_deliveries)
 JOBS: dict[Queue, tuple[Job, ...]] = {
     Queue.URGENT: (process_signups, answer_slow_lane, send_confirmations),
     Queue.BULK: (begin_issues, send_issues, supervise_relays, finish_issues),
-    Queue.FEEDS: (refresh_feeds, copy_pictures),
+    Queue.FEEDS: (refresh_feeds, copy_pictures, check_domains),
     Queue.UPKEEP: (
         record_heartbeat,
         draft_digests,
