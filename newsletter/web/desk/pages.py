@@ -2,13 +2,16 @@
 
 from fastapi import FastAPI
 
-from newsletter.web.desk import today
-from newsletter.web.desk.access import ended_sessions, second_factor, sign_in
+from newsletter.web.desk import identities, mail_switches, today
+from newsletter.web.desk.access import ended_sessions, provider, second_factor, sign_in
 
 PAGES = (
     today,
     sign_in,
     second_factor,
+    provider,
+    identities,
+    mail_switches,
 )
 
 

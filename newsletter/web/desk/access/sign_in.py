@@ -49,7 +49,8 @@ class SignInForm:
     def page(self, desk: Desk, *, status: int = 200, lead: str | None = None) -> HTMLResponse:
         """Return the page."""
         shown = {"to": self.to, "carried": self.carried, "address": self.address, "errors": self.errors}
-        return desk.page("sign_in", status=status, notices=NOTICES, lead=lead, **shown)
+        provider = desk.site.provider.name if desk.site.provider else None
+        return desk.page("sign_in", status=status, notices=NOTICES, lead=lead, provider=provider, **shown)
 
 
 @router.page("/sign-in", Role.VIEWER, AccessScope.OPEN)
