@@ -61,8 +61,8 @@ class Site:
         offered = OfferedNewslettersCache(
             database, can_reach_utf8=lambda session: take_utf8(session, settings.smtp_url, now=datetime.now(UTC))
         )
-        links, stored = Links(keys, settings.base_url), GroupedInserts(database, Signup, FORM_COLUMNS)
-        activity = SessionActivity(database)
+        links = Links(keys, settings.base_url, settings.desk_url)
+        stored, activity = GroupedInserts(database, Signup, FORM_COLUMNS), SessionActivity(database)
         return cls(settings, database, keys, links, wakeups, offered, stored, activity)
 
     @property
