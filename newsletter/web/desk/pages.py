@@ -4,11 +4,16 @@ from fastapi import FastAPI
 
 from newsletter.web.desk import today
 from newsletter.web.desk.access import ended_sessions, second_factor, sign_in
+from newsletter.web.desk.account import own_account, own_password, own_second_factor, own_sessions
 
 PAGES = (
     today,
     sign_in,
     second_factor,
+    own_account,
+    own_password,
+    own_second_factor,
+    own_sessions,
 )
 
 
