@@ -4,10 +4,12 @@ from fastapi import FastAPI
 
 from newsletter.web.desk import today
 from newsletter.web.desk.access import sign_in
+from newsletter.web.desk.feeds import pages as feeds
 from newsletter.web.desk.frame import failures
 
 PAGES = (
     today,
+    feeds,
     sign_in,
 )
 
