@@ -35,8 +35,7 @@ def town(service, editor) -> Iterator[int]:
         feed = a_feed(session, newsletters.named(session, "morning"))
         publish(session, feed, "bus", "bridge", now=service.clock())
         feed.checked_at = feed.read_at = service.clock()
-        feed_id = feed.id
-    return feed_id
+        return feed.id
 
 
 def work(service, answers) -> None:
@@ -98,7 +97,7 @@ def test_an_address_that_cannot_be_read_is_added_only_anyway(service, editor):
     assert editor.post("/feeds/add", {"look": look}, of=path).status_code == 422
     assert rows(service) == []
     added = editor.post("/feeds/add", {"look": look, "anyway": "yes"}, of=path)
-    (feed,) = rows(service)
+    (_feed,) = rows(service)
     failing = editor.page(added.headers["location"].removeprefix("/desk"))
     assert h1(failing) == "press.example/town.xml cannot be read"
     assert h1(editor.page("/feeds")) == "One feed needs a look"

@@ -27,7 +27,7 @@ NOTICES = {"removed": "The feed is removed. Its articles in issues stay."}
 router = DeskRouter()
 
 
-class FeedCounts(NamedTuple):
+class FeedTotals(NamedTuple):
     """How many feeds there are, and of these how many fail or are paused."""
 
     feeds: int
@@ -53,7 +53,7 @@ def listed(desk: CurrentDesk, session: ReadingSession, after: str = "") -> HTMLR
     )
 
 
-def _counts(session: Session, grants: Grants) -> FeedCounts:
+def _counts(session: Session, grants: Grants) -> FeedTotals:
     """Count the feeds, and of them the failing and the paused ones. The table has a row for each feed only."""
     failing = case((ACTIVE & Feed.error.is_not(None), 1))
     paused = case((Feed.paused_at.is_not(None), 1))
@@ -61,7 +61,7 @@ def _counts(session: Session, grants: Grants) -> FeedCounts:
         func.count().label("feeds"), func.count(failing).label("failing"), func.count(paused).label("paused")
     )
     row = session.execute(counted.where(Feed.removed_at.is_(None), grants.among(Feed.newsletter_id))).one()
-    return FeedCounts(*row)
+    return FeedTotals(*row)
 
 
 def _found(session: Session, grants: Grants, after: str) -> list[tuple[Feed, Newsletter]]:
