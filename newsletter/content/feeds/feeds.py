@@ -53,6 +53,8 @@ class Feed(Base):
     overruns: Mapped[int] = mapped_column(default=0, server_default="0")  # times in a row that it exceeded a limit
     paused_at: Mapped[datetime | None] = mapped_column(default=None)
     removed_at: Mapped[datetime | None] = mapped_column(default=None)  # the row stays for articles in issues
+    # The first failure in a row. It means nothing while `failures` is 0: the release before does not reset it.
+    failing_since: Mapped[datetime | None] = mapped_column(default=None)
 
     def late_since(self, now: datetime) -> datetime | None:
         """Return since when the feed has been due if no worker has asked it for too long; None otherwise."""
@@ -133,7 +135,7 @@ def with_address(session: Session, newsletter_id: int, url: str, *, besides: Fee
 def begin_anew(feed: Feed, url: str, *, now: datetime) -> None:
     """Set the feed's address, forget what attempts at the old one said, and make it due."""
     feed.url, feed.next_try_at = url, now
-    feed.etag = feed.last_modified = feed.error = feed.checked_at = feed.read_at = None
+    feed.etag = feed.last_modified = feed.error = feed.checked_at = feed.read_at = feed.failing_since = None
     feed.failures = feed.overruns = 0
 
 
@@ -149,7 +151,9 @@ def numbered(session: Session, feed_id: int, *, for_change: bool = False) -> Fee
 
 def record_change(session: Session, feed: Feed, verb: str, *, actor: str, now: datetime, **facts: Any) -> None:
     """Add a change of a feed to the audit log."""
-    audit_log.record(session, actor=actor, verb=verb, subject=f"feed:{feed.id}", now=now, **facts)
+    audit_log.record(
+        session, actor=actor, verb=verb, subject=f"feed:{feed.id}", newsletter_id=feed.newsletter_id, now=now, **facts
+    )
 
 
 def every(session: Session, *conditions: ColumnElement[bool]) -> list[tuple[Feed, Newsletter]]:
@@ -168,11 +172,24 @@ def make_due(session: Session, *, actor: str, now: datetime, feed_ids: Collectio
         if numbered(session, feed_id).paused_at:
             raise Refused(f"Feed {feed_id} is paused. Resume it first.")
     # Locked in one order, because an UPDATE alone takes any, and two of them would wait for each other.
-    chosen = select(Feed.id).where(ACTIVE, Feed.id.in_(feed_ids) if feed_ids else true()).order_by(Feed.id)
-    locked = session.scalars(chosen.with_for_update(**ROW_LOCK)).all()
-    session.execute(update(Feed).where(Feed.id.in_(locked)).values(next_try_at=now))
+    chosen = (
+        select(Feed.id, Feed.newsletter_id)
+        .where(ACTIVE, Feed.id.in_(feed_ids) if feed_ids else true())
+        .order_by(Feed.id)
+    )
+    owners = {row.id: row.newsletter_id for row in session.execute(chosen.with_for_update(**ROW_LOCK))}
+    session.execute(update(Feed).where(Feed.id.in_(owners)).values(next_try_at=now))
     which = {"feeds": sorted(feed_ids)} if feed_ids else {}
-    audit_log.record(session, actor=actor, verb="feeds refreshed", subject="feeds", now=now, **which)
+    only = set(owners.values()) if feed_ids else set()
+    audit_log.record(
+        session,
+        actor=actor,
+        verb="feeds refreshed",
+        subject="feeds",
+        newsletter_id=only.pop() if len(only) == 1 else None,
+        now=now,
+        **which,
+    )
 
 
 def claim_due(session: Session, *, now: datetime, limit: int, costly: int | None = None) -> list[DueFeed]:
