@@ -5,9 +5,11 @@ from fastapi import FastAPI
 from newsletter.web.desk import today
 from newsletter.web.desk.access import ended_sessions, second_factor, sign_in
 from newsletter.web.desk.account import own_account, own_password, own_second_factor, own_sessions
+from newsletter.web.desk.feeds import pages as feeds
 
 PAGES = (
     today,
+    feeds,
     sign_in,
     second_factor,
     own_account,
