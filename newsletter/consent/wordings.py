@@ -19,6 +19,7 @@ from newsletter.languages import tags
 from newsletter.newsletters import CONTROLS, Newsletter, lock
 from newsletter.store.database import Base
 
+PUBLISHED = "wording published"  # the verb in the audit log
 MAX_CHARACTERS = 4000  # of a consent text
 BLANKS = re.compile(r"[ \t\r\n\f\v]+")  # not no-break spaces, which languages put before a colon or into a quotation
 
@@ -127,9 +128,7 @@ def publish(
     session.add(wording)
     session.flush()
     subject, facts = f"wording:{wording.id}", {"newsletter": newsletter.slug, "version": wording.version}
-    audit_log.record(
-        session, actor=actor, verb="wording published", subject=subject, now=now, **facts, language=wording.language
-    )
+    audit_log.record(session, actor=actor, verb=PUBLISHED, subject=subject, now=now, **facts, language=wording.language)
     return wording
 
 

@@ -5,9 +5,11 @@ from fastapi import FastAPI
 from newsletter.web.desk import today
 from newsletter.web.desk.access import sign_in
 from newsletter.web.desk.frame import failures
+from newsletter.web.desk.newsletters import department as newsletters
 
 PAGES = (
     today,
+    newsletters,
     sign_in,
 )
 
