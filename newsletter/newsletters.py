@@ -102,6 +102,7 @@ def add(
         created_at=now,
     )
     session.add(newsletter)
+    session.flush()
     _record(session, newsletter, "newsletter added", actor=actor, now=now)
     return newsletter
 
@@ -188,7 +189,15 @@ def _other_languages(given: Sequence[str]) -> list[str] | None:
 
 
 def _record(session: Session, newsletter: Newsletter, verb: str, *, actor: str, now: datetime, **fields: Any) -> None:
-    audit_log.record(session, actor=actor, verb=verb, subject=f"newsletter:{newsletter.slug}", now=now, **fields)
+    audit_log.record(
+        session,
+        actor=actor,
+        verb=verb,
+        subject=f"newsletter:{newsletter.slug}",
+        newsletter_id=newsletter.id,
+        now=now,
+        **fields,
+    )
 
 
 def _check_slug(session: Session, slug: str) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from threading import Event
 
 from newsletter import startup, templating
+from newsletter.consent.day_counts import DayCounter
 from newsletter.consent.limits.pressure import LetterLimits
 from newsletter.content import pictures, refreshing
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
@@ -16,6 +17,7 @@ from newsletter.doctor.domains.domain_examiner import DomainExaminer
 from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
 from newsletter.mail.delivery.assembly import Assembler
+from newsletter.mail.delivery.delivery_counts import DeliveryCounter
 from newsletter.mail.delivery.dispatch import Dispatcher
 from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, Heartbeat, LeaseMonitor
 from newsletter.mail.delivery.supervision import Supervisor
@@ -57,6 +59,8 @@ class Context:
     lease_monitor: LeaseMonitor = field(default_factory=LeaseMonitor)
     stop: Event = field(default_factory=Event)  # set when the process has to end
     turns: SignupTurns = field(default_factory=SignupTurns)
+    day_counter: DayCounter = field(default_factory=DayCounter)
+    delivery_counter: DeliveryCounter = field(default_factory=DeliveryCounter)
 
     def close(self) -> None:
         """Stop the heartbeat, end all downloads and close every connection."""
@@ -97,7 +101,7 @@ def build(
         autocommit=None if database.is_sqlite else database.autocommit,
         transport=transport(settings, supervisor.pace, stop=stop, on_open=supervisor.relay_opened),
         urgent_transport=urgent_transport(settings, supervisor.urgent_pace, stop=stop, on_open=supervisor.relay_opened),
-        assembler=Assembler(Links(keys, settings.base_url), keys),
+        assembler=Assembler(Links(keys, settings.base_url, settings.desk_url), keys),
         keyring=keys,
         heartbeat=Heartbeat(database.writing, every=heartbeat),
         clock=clock,

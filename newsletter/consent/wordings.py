@@ -127,8 +127,16 @@ def publish(
     )
     session.add(wording)
     session.flush()
-    subject, facts = f"wording:{wording.id}", {"newsletter": newsletter.slug, "version": wording.version}
-    audit_log.record(session, actor=actor, verb=PUBLISHED, subject=subject, now=now, **facts, language=wording.language)
+    facts = {"newsletter": newsletter.slug, "version": wording.version, "language": wording.language}
+    audit_log.record(
+        session,
+        actor=actor,
+        verb=PUBLISHED,
+        subject=f"wording:{wording.id}",
+        newsletter_id=newsletter.id,
+        now=now,
+        **facts,
+    )
     return wording
 
 
