@@ -10,6 +10,11 @@ from newsletter.web.desk.feeds import pages as feeds
 PAGES = (
     today,
     feeds,
+from newsletter.web.desk.newsletters import department as newsletters
+
+PAGES = (
+    today,
+    newsletters,
     sign_in,
     second_factor,
     own_account,
