@@ -3,12 +3,14 @@
 from fastapi import FastAPI
 
 from newsletter.web.desk import today
-from newsletter.web.desk.access import ended_sessions, second_factor, sign_in
+from newsletter.web.desk.access import ended_sessions, forgotten, operator_links, second_factor, sign_in
 
 PAGES = (
     today,
     sign_in,
     second_factor,
+    operator_links,
+    forgotten,
 )
 
 

@@ -1,0 +1,31 @@
+"""The letterhead of the service itself, which writes to operators in nobody's name: an empty desk has no newsletter."""
+
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from newsletter.appearance.static_files import DEFAULT_BRAND
+from newsletter.settings import Settings
+
+
+class ServiceLetterhead(NamedTuple):
+    """Who a letter to an operator comes from. It has the names that letters read of a newsletter, too."""
+
+    sender: str  # the address in From
+    desk_url: str  # of the desk's origin
+    brand: str = DEFAULT_BRAND
+    language: str = "en"
+
+    @property
+    def host(self) -> str:
+        """The host of the desk, as people know it."""
+        return urlsplit(self.desk_url).netloc
+
+    @property
+    def publisher(self) -> str:
+        """The name in From."""
+        return f"Desk of {self.host}"
+
+
+def service_letterhead(settings: Settings) -> ServiceLetterhead | None:
+    """Return the letterhead; None if the settings name no sender, so that the service writes to nobody."""
+    return ServiceLetterhead(settings.service_sender, settings.desk_origin) if settings.service_sender else None
