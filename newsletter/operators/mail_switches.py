@@ -32,4 +32,6 @@ def switch(session: Session, operator: Operator, on: Collection[NoticeKind], *, 
     off = sorted(kind.value for kind in NoticeKind if kind not in on)
     operator.mail_off = [*unknown, *off] or None
     subject = f"operator:{operator.id}"
-    audit_log.record(session, actor=actor, verb="operator's mail changed", subject=subject, now=now, off=off)
+    audit_log.record(
+        session, actor=actor, verb="operator's mail changed", subject=subject, newsletter_id=None, now=now, off=off
+    )

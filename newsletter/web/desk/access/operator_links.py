@@ -107,7 +107,7 @@ def _page(
             operator=found.operator,
             is_invitation=found.link.purpose is LinkPurpose.INVITATION,
             ends_at=found.link.expires_at,
-            name=found.operator.name if name is None else name,
+            own_name=found.operator.name if name is None else name,
             errors=errors or {},
             other=desk.who if desk.who and desk.who.operator_id != found.operator.id else None,
         )
