@@ -2,11 +2,17 @@
 
 from fastapi import FastAPI
 
-from newsletter.web.desk import today
+from newsletter.web.desk import audit, today
 from newsletter.web.desk.access import ended_sessions, forgotten, operator_links, second_factor, sign_in
+from newsletter.web.desk.feeds import pages as feeds
+from newsletter.web.desk.people import one_operator, operator_list
 
 PAGES = (
     today,
+    feeds,
+    operator_list,
+    one_operator,
+    audit,
     sign_in,
     second_factor,
     operator_links,

@@ -63,8 +63,8 @@ def grant_role(desk: CurrentDesk, form: PostedForm, operator_id: str) -> Respons
     """Give the operator a role, for one newsletter or for all."""
     with desk.site.database.writing() as session:
         operator = _numbered(session, operator_id, for_change=True)
-        about = {"newsletter": _chosen(session, form), "actor": desk.operator.actor, "now": desk.site.now()}
-        operators.grant(session, operator, role_in(form), **about)
+        chosen, actor, now = _chosen(session, form), desk.operator.actor, desk.site.now()
+        operators.grant(session, operator, role_in(form), newsletter=chosen, actor=actor, now=now)
     return desk.done(f"/operators/{operator.id}", "changed")
 
 
@@ -73,13 +73,13 @@ def revoke_role(desk: CurrentDesk, form: PostedForm, operator_id: str) -> Respon
     """Take the operator's role for one newsletter, or that for all."""
     with desk.site.database.writing() as session:
         operator = _numbered(session, operator_id, for_change=True)
-        about = {"newsletter": _chosen(session, form), "actor": desk.operator.actor, "now": desk.site.now()}
-        operators.revoke(session, operator, **about)
+        chosen, actor, now = _chosen(session, form), desk.operator.actor, desk.site.now()
+        operators.revoke(session, operator, newsletter=chosen, actor=actor, now=now)
     return desk.done(f"/operators/{operator.id}", "changed")
 
 
 @router.action("/operators/{operator_id}/link", Role.ADMIN, AccessScope.SERVICE)
-def make_link(desk: CurrentDesk, form: PostedForm, operator_id: str) -> Response:
+def make_link(desk: CurrentDesk, operator_id: str) -> Response:
     """Make a new link, by which the operator chooses a password."""
     with desk.site.database.writing() as session:
         operator = _numbered(session, operator_id, for_change=True)
@@ -89,7 +89,7 @@ def make_link(desk: CurrentDesk, form: PostedForm, operator_id: str) -> Response
 
 
 @router.action("/operators/{operator_id}/end-sessions", Role.ADMIN, AccessScope.SERVICE)
-def end_sessions(desk: CurrentDesk, form: PostedForm, operator_id: str) -> Response:
+def end_sessions(desk: CurrentDesk, operator_id: str) -> Response:
     """Sign the operator out everywhere; an administrator who does so to themselves stays in this browser."""
     with desk.site.database.writing() as session:
         operator = _numbered(session, operator_id)
@@ -107,7 +107,7 @@ def removal_page(desk: CurrentDesk, session: ReadingSession, operator_id: str) -
 
 
 @router.action("/operators/{operator_id}/remove", Role.ADMIN, AccessScope.SERVICE)
-def remove_operator(desk: CurrentDesk, form: PostedForm, operator_id: str) -> Response:
+def remove_operator(desk: CurrentDesk, operator_id: str) -> Response:
     """Remove the operator."""
     with desk.site.database.writing() as session:
         operator = _numbered(session, operator_id, for_change=True)

@@ -87,15 +87,9 @@ def role_in(form: FormData) -> Role:
 
 
 def _listed(session: Session) -> Sequence[ListedOperator]:
-    seen = dict(
-        session.execute(
-            select(OperatorSession.operator_id, func.max(OperatorSession.seen_at))
-            .where(OperatorSession.ended_at.is_(None))
-            .group_by(OperatorSession.operator_id)
-        )
-        .tuples()
-        .all()
-    )
+    last_use = select(OperatorSession.operator_id, func.max(OperatorSession.seen_at))
+    last_use = last_use.where(OperatorSession.ended_at.is_(None)).group_by(OperatorSession.operator_id)
+    seen: dict[int, datetime] = {row[0]: row[1] for row in session.execute(last_use)}
     held, links = grants.named(session), operator_links.newest_of_all(session)
     return [
         ListedOperator(

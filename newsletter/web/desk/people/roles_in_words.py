@@ -7,7 +7,7 @@ from newsletter.operators.roles import Role
 
 VERBS = {Role.VIEWER: "sees", Role.EDITOR: "edits", Role.PUBLISHER: "publishes", Role.ADMIN: "administers"}
 ALLOWS = {
-    Role.VIEWER: "sees everything but readers’ addresses, and changes nothing",
+    Role.VIEWER: "sees everything but readers' addresses, and changes nothing",
     Role.EDITOR: "also edits feeds, digests and drafts, and sends test letters",
     Role.PUBLISHER: "also approves, sends, pauses and cancels issues",
     Role.ADMIN: "also changes newsletters and consent wordings; of all newsletters: adds operators, too",
