@@ -2,25 +2,21 @@
 
 from fastapi import FastAPI
 
-from newsletter.web.desk import today
-from newsletter.web.desk.access import ended_sessions, second_factor, sign_in
-from newsletter.web.desk.account import own_account, own_password, own_second_factor, own_sessions
+from newsletter.web.desk import audit, today
+from newsletter.web.desk.access import ended_sessions, forgotten, operator_links, second_factor, sign_in
 from newsletter.web.desk.feeds import pages as feeds
+from newsletter.web.desk.people import one_operator, operator_list
 
 PAGES = (
     today,
     feeds,
-from newsletter.web.desk.newsletters import department as newsletters
-
-PAGES = (
-    today,
-    newsletters,
+    operator_list,
+    one_operator,
+    audit,
     sign_in,
     second_factor,
-    own_account,
-    own_password,
-    own_second_factor,
-    own_sessions,
+    operator_links,
+    forgotten,
 )
 
 
