@@ -45,6 +45,8 @@ def on_code(request: Request, site: Site, *, address: str) -> list[AttemptLimit]
 def at_desk(site: Site, *, session_id: int) -> list[AttemptLimit]:
     """Return the limits of an attempt with a password by an operator who has signed in."""
     return [AttemptLimit(_key(site, "session", str(session_id)), PER_SESSION, HOUR, is_own=True)]
+
+
 def on_link(site: Site, *, address: str, ip: str | None) -> tuple[list[AttemptLimit], list[AttemptLimit]]:
     """Return the limits of asking for a link by mail: those of the network, and that of the account."""
     host, network = networks.keys(site.keyring, ip)
