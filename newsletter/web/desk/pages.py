@@ -2,9 +2,9 @@
 
 from fastapi import FastAPI
 
-from newsletter.web.desk import today
 from newsletter.web.desk.access import sign_in
 from newsletter.web.desk.frame import failures
+from newsletter.web.desk.today import page as today
 
 PAGES = (
     today,
