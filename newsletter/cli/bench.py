@@ -1,4 +1,4 @@
-"""newsletter bench: measure how fast this machine sends letters and reads feeds."""
+"""newsletter bench: measure how fast this machine sends letters, reads feeds and answers."""
 
 import json
 import os
@@ -9,6 +9,8 @@ import typer
 
 from newsletter.bench import environment
 from newsletter.bench.delivery import BenchOptions, DeliveryBenchmark
+from newsletter.bench.desk.benchmark import DeskBenchmark, DeskBenchOptions
+from newsletter.bench.desk.report import desk_report
 from newsletter.bench.feeds import FeedBenchmark, FeedBenchOptions
 from newsletter.bench.processes import unwinding_on_signals
 from newsletter.bench.report import ProgressOutput, feed_report, report
@@ -82,6 +84,13 @@ IssueLettersOption = Annotated[
 ]
 SiteProcessesOption = Annotated[int, typer.Option("--site-processes", min=1, max=64, help="Processes of the site.")]
 SignupWorkersOption = Annotated[int, typer.Option("--processes", min=1, max=64, help="Worker processes.")]
+
+SubscribersOption = Annotated[int, typer.Option(min=100, max=10_000_000, help="Readers.")]
+DeliveriesOption = Annotated[int, typer.Option(min=100, max=100_000_000, help="Letters sent and to be sent.")]
+IssuesOption = Annotated[int, typer.Option(min=10, max=10_000, help="Issues, most of them sent.")]
+ArticlesOption = Annotated[int, typer.Option(min=100, max=1_000_000, help="Articles of 40 feeds.")]
+ActsOption = Annotated[int, typer.Option(min=10, max=10_000_000, help="Entries of the audit log.")]
+RequestsOption = Annotated[int, typer.Option(min=1, max=10_000, help="Requests for each page.")]
 
 
 @app.callback()
@@ -176,6 +185,35 @@ def signup(
         figures = SignupBenchmark(servers, options, ProgressOutput(console.err)).run()
     typer.echo(json.dumps(figures) if as_json else signup_report(figures))
     if any(figures[name] for name in ("refused", "unanswered", "lost", "doubled")):
+        raise typer.Exit(1)
+
+
+@app.command()
+def desk(
+    subscribers: SubscribersOption = 1_000_000,
+    deliveries: DeliveriesOption = 5_000_000,
+    issues: IssuesOption = 200,
+    articles: ArticlesOption = 20_000,
+    acts: ActsOption = 100_000,
+    requests: RequestsOption = 200,
+    database: DatabaseUrlOption = "",
+    redis: RedisUrlOption = "",
+    folder: FolderOption = environment.SERVER_FOLDERS,
+    as_json: console.Json = False,
+) -> None:
+    """Measure every page of the desk in a large service; exit 1 if one is too slow, too large or has no example."""
+    options = DeskBenchOptions(
+        subscribers=subscribers,
+        deliveries=deliveries,
+        issues=issues,
+        articles=articles,
+        acts=acts,
+        requests=requests,
+    )
+    with unwinding_on_signals(), environment.running(folder, database=database, redis_url=redis) as servers:
+        figures = DeskBenchmark(servers, options, ProgressOutput(console.err)).run()
+    typer.echo(json.dumps(figures) if as_json else desk_report(figures))
+    if figures["faults"] or figures["not_measured"]:
         raise typer.Exit(1)
 
 

@@ -2,19 +2,19 @@
 
 from fastapi import FastAPI
 
-from newsletter.web.desk.access import sign_in
-from newsletter.web.desk.frame import failures
+from newsletter.web.desk.access import ended_sessions, second_factor, sign_in
 from newsletter.web.desk.today import page as today
 
 PAGES = (
     today,
     sign_in,
+    second_factor,
 )
 
 
 def install(app: FastAPI) -> None:
     """Add the desk to the application."""
-    failures.install(app)
+    ended_sessions.install(app)
     app.state.departments = [page.DEPARTMENT for page in PAGES if hasattr(page, "DEPARTMENT")]
     for page in PAGES:
         app.include_router(page.router)

@@ -1,0 +1,92 @@
+"""The desk benchmark: every page of the desk, asked for by somebody who may see everything in a large service."""
+
+import gzip
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from newsletter import audit_log, clock, web
+from newsletter.bench import costs
+from newsletter.bench.desk import measures, routes
+from newsletter.bench.desk.measures import DeskBrowser
+from newsletter.bench.desk.rows import DeskRows
+from newsletter.bench.environment import BASE_URL, BenchEnvironment
+from newsletter.bench.report import ProgressOutput
+from newsletter.bench.signups import service
+from newsletter.operators import operators, sessions
+from newsletter.operators.roles import Role
+from newsletter.operators.sessions import SessionStage
+
+SITE = "newsletter.bench.desk.counted_site:create_app"
+COOKIE = "__Host-desk"
+STATIC = Path(web.__file__).parent / "static"
+
+
+@dataclass(frozen=True)
+class DeskBenchOptions:
+    """The command line's options; the field names are JSON keys of the report."""
+
+    subscribers: int = 1_000_000
+    deliveries: int = 5_000_000
+    issues: int = 200
+    articles: int = 20_000
+    acts: int = 100_000
+    requests: int = 200  # for each page
+
+
+class DeskBenchmark:
+    """One run of the benchmark."""
+
+    def __init__(self, environment: BenchEnvironment, options: DeskBenchOptions, progress: ProgressOutput) -> None:
+        self._environment = environment
+        self._options = options
+        self._progress = progress
+
+    def run(self) -> dict[str, Any]:
+        """Insert the rows, ask for each page and return the figures under stable names.
+
+        Raises NewsletterError if a page fails.
+        """
+        token = self._prepare()
+        with self._environment.database.reading() as session:
+            asked, unknown = routes.pages(routes.examples(session))
+        with self._browser(token) as browser:
+            pages = [
+                {"route": route, **measures.measured(browser, path, requests=self._options.requests)}
+                for route, paths in asked.items()
+                for path in paths
+            ]
+        for page in pages:
+            page["faults"] = measures.faults(page)
+        scripts = {file.name: len(gzip.compress(file.read_bytes())) for file in sorted(STATIC.glob("*.js"))}
+        return {
+            "pages": pages,
+            "not_measured": unknown,
+            "faults": sum(bool(page["faults"]) for page in pages),
+            "script_bytes": scripts,
+            "given": asdict(self._options),
+            "machine": costs.machine(self._environment.home),
+            "postgresql": self._environment.server_version().partition(" ")[0],
+        }
+
+    def _prepare(self) -> str:
+        """Insert everything; return the token of an operator's session."""
+        options, now = self._options, clock.now()
+        rows = DeskRows(options.subscribers, options.deliveries, options.issues, options.articles, options.acts, now)
+        rows.insert(self._environment.database, lambda what: self._progress.line(f"inserting {what}"))
+        with self._environment.database.writing() as session:
+            actor = audit_log.system_user()
+            operator = operators.add(session, "admin@bench.example", role=Role.ADMIN, actor=actor, now=now)
+            token = sessions.begin(session, operator.id, device="Bench", stage=SessionStage.FULL, now=now)
+        self._environment.vacuum()
+        return token
+
+    @contextmanager
+    def _browser(self, token: str) -> Iterator[DeskBrowser]:
+        with service.running_site(self._environment, "site", SITE, processes=1, environ={}) as site:
+            host = urlsplit(BASE_URL).netloc
+            with closing(DeskBrowser(site.port, host, f"{COOKIE}={token}")) as browser:
+                yield browser

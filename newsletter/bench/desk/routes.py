@@ -1,0 +1,66 @@
+"""The desk's pages, enumerated from its routes, each with examples of the objects that it shows."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from newsletter.bench import sample_issue
+from newsletter.content.digests.digests import Digest
+from newsletter.content.feeds.feeds import Feed
+from newsletter.content.issues.issues import Issue, IssueStatus
+from newsletter.operators.operators import Operator
+from newsletter.web.desk.pages import PAGES
+
+PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
+SHOWN_STATES = (IssueStatus.DRAFTED, IssueStatus.APPROVED, IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT)
+
+
+def routes() -> list[str]:
+    """Return the paths of the desk's pages, with their parameters in braces."""
+    return sorted({path for page in PAGES for path in _paths(page.router.routes)})
+
+
+def _paths(found: Sequence[Any]) -> Iterator[str]:
+    for route in found:
+        if included := getattr(route, "original_router", None):
+            yield from _paths(included.routes)
+        elif "GET" in (route.methods or ()):
+            yield str(route.path)
+
+
+def examples(session: Session) -> dict[str, list[str]]:
+    """Return example values of the parameters in paths, by name; of issues one in each state."""
+    newest = (
+        session.scalar(select(Issue.id).where(Issue.status == state).order_by(Issue.id.desc()).limit(1))
+        for state in SHOWN_STATES
+    )
+    return {
+        "slug": [sample_issue.SLUG],
+        "issue_id": [str(number) for number in newest if number],
+        "feed_id": [str(session.scalars(select(Feed.id).order_by(Feed.id).limit(1)).one())],
+        "digest_id": [str(session.scalars(select(Digest.id).order_by(Digest.id).limit(1)).one())],
+        "operator_id": [str(session.scalars(select(Operator.id).order_by(Operator.id).limit(1)).one())],
+        "language": ["en"],
+    }
+
+
+def pages(known: Mapping[str, Sequence[str]]) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the paths to ask for by route, and the routes with a parameter without an example."""
+    asked: dict[str, list[str]] = {}
+    unknown = []
+    for route in routes():
+        names = PARAMETER.findall(route)
+        if all(name in known for name in names):
+            values = product(*(known[name] for name in names))
+            asked[route] = [_filled(route, dict(zip(names, each, strict=True))) for each in values]
+        else:
+            unknown.append(route)
+    return asked, unknown
+
+
+def _filled(route: str, values: Mapping[str, str]) -> str:
+    return PARAMETER.sub(lambda found: values[found[1]], route)

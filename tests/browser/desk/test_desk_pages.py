@@ -1,0 +1,97 @@
+"""Every page of the desk in a real browser: usual, empty and far too long, on small screens, in both lights."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from newsletter.bench.desk import routes
+from tests.browser.chromium import PHONE, SCHEMES, Scheme, Tab
+from tests.browser.desk.contents import DeskState, fill
+from tests.browser.desk.walk import DeskWalk, signed_in
+from tests.browser.reachable import reachable_service
+
+DESK = 1280
+WIDTHS = (320, PHONE, DESK)
+
+# Each two of state, light and width come together once; `make check-slow` looks at all of them.
+PAIRS: list[tuple[DeskState, Scheme, int]] = [
+    (DeskState.USUAL, "light", DESK),
+    (DeskState.USUAL, "dark", PHONE),
+    (DeskState.LONG, "light", PHONE),
+    (DeskState.LONG, "dark", DESK),
+    (DeskState.EMPTY, "light", DESK),
+    (DeskState.EMPTY, "dark", PHONE),
+]
+
+
+@contextmanager
+def walking(chromium: Browser, template: Path, folder: Path, state: DeskState) -> Iterator[DeskWalk]:
+    """Begin a walk through a desk in this state."""
+    with reachable_service(template, folder) as service:
+        tab = signed_in(Tab(chromium, service.site.settings.base_url, "en"), service, fill(service, state))
+        yield DeskWalk(tab, service)
+        tab.close()
+
+
+@pytest.mark.parametrize("state", DeskState)
+def test_every_page_is_accessible_fits_and_asks_only_its_own_site(
+    chromium: Browser, sqlite_template: Path, tmp_path: Path, state: DeskState
+):
+    looks = [(scheme, width) for shown, scheme, width in PAIRS if shown is state]
+    with walking(chromium, sqlite_template, tmp_path, state) as walk:
+        seen, found = looked_at(walk, looks, all_of_them=False)
+    assert not found, "\n".join(found)
+    if state is not DeskState.EMPTY:
+        assert seen == set(routes.routes())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("state", DeskState)
+def test_every_page_is_accessible_at_every_width_in_both_lights(
+    chromium: Browser, sqlite_template: Path, tmp_path: Path, state: DeskState
+):
+    looks = [(scheme, width) for scheme in SCHEMES for width in WIDTHS]
+    with walking(chromium, sqlite_template, tmp_path, state) as walk:
+        _, found = looked_at(walk, looks, all_of_them=True)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.slow
+def test_a_script_in_every_field_is_answered_in_words_and_never_run(
+    chromium: Browser, sqlite_template: Path, tmp_path: Path
+):
+    with walking(chromium, sqlite_template, tmp_path, DeskState.USUAL) as walk:
+        found = []
+        for route, shown in walk.refusals():
+            found += [f"{route}, {shown}: {problem}" for problem in problems(walk.tab, [("light", DESK)])]
+    assert not found, "\n".join(found)
+
+
+def looked_at(walk: DeskWalk, looks: list[tuple[Scheme, int]], *, all_of_them: bool) -> tuple[set[str], list[str]]:
+    """Walk through the desk, and look at each page in these ways; else at one page in one way, the next in the next.
+
+    Return the routes seen, and every problem with its page.
+    """
+    seen, found = set(), []
+    for number, (route, path) in enumerate(walk.stops()):
+        seen.add(route)
+        ways = looks if all_of_them else [looks[number % len(looks)]]
+        found += [f"{path}: {problem}" for problem in problems(walk.tab, ways)]
+    found += [f"something was requested from {host}" for host in walk.tab.other_hosts]
+    return seen, found
+
+
+def problems(tab: Tab, looks: list[tuple[Scheme, int]]) -> list[str]:
+    """Return what is wrong with the page: axe's violations, what scrolls sideways, what the console says."""
+    found = [problem for width in WIDTHS for problem in tab.wider_than(width)]
+    for scheme, width in looks:
+        tab.resize(width)
+        found += tab.violations(scheme)
+    tab.enlarge_text()
+    found += [f"with large text: {problem}" for problem in tab.wider_than(PHONE)]
+    found += tab.complaints
+    tab.complaints.clear()
+    return found
