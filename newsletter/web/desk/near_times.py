@@ -16,13 +16,23 @@ def clock_time(moment: datetime, *, zone: str, now: datetime) -> str:
     return f"{day} at {local:%H:%M}"
 
 
+def in_a_table(moment: datetime, *, zone: str, now: datetime) -> str:
+    """Return the same as `clock_time` for a narrow column: Today 17:00, Fri 27 Nov 07:00."""
+    local, today = moment.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone))
+    near = NEAR_DAYS.get((local.date() - today.date()).days)
+    year = "" if local.year == today.year else f" {local.year}"
+    day = near.capitalize() if near else f"{local:%a} {local.day} {local:%b}{year}"
+    return f"{day} {local:%H:%M}"
+
+
 def other_clock(moment: datetime, *, zone: str, own: str) -> str | None:
     """Return the time of day in `zone` where clocks show another time than in the operator's `own`; else None."""
     there, here = moment.astimezone(ZoneInfo(zone)), moment.astimezone(ZoneInfo(own))
     if there.utcoffset() == here.utcoffset():
         return None
     day = "" if there.date() == here.date() else f"{there:%A} "
-    return f"{day}{there:%H:%M} in {zone.replace('_', ' ')}"
+    place = zone.rpartition("/")[2].replace("_", " ")
+    return f"{day}{there:%H:%M} {'UTC' if zone == 'UTC' else f'in {place}'}"
 
 
 def ahead(moment: datetime, *, now: datetime) -> str:
@@ -33,4 +43,5 @@ def ahead(moment: datetime, *, now: datetime) -> str:
     if moment - now >= NEAR:
         return f"in {(moment - now).days} days"
     hours, rest = divmod(minutes, 60)
-    return f"in {f'{hours} h ' if hours else ''}{rest} min"
+    parts = [f"{n} {unit}" for n, unit in ((hours, "h"), (rest, "min")) if n]
+    return f"in {' '.join(parts)}"

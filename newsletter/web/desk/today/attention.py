@@ -60,7 +60,7 @@ def of_feeds(session: Session, grants: Grants, *, zone: str, now: datetime) -> l
         Concern(
             "Feed silent",
             is_bad=True,
-            says=f"{_last_read(feed, zone=zone, now=now)} Digests go on without it.",
+            says=f"{_since(feed, zone=zone, now=now)} Digests go on without it.",
             about=feed.shown_title or without_userinfo(feed.url),
             path=f"/desk/feeds/{feed.id}",
             quoted=feed.error or "",
@@ -115,7 +115,7 @@ def of_service(session: Session, *, zone: str, now: datetime) -> list[Concern]:
     return concerns
 
 
-def _last_read(feed: Feed, *, zone: str, now: datetime) -> str:
-    if feed.read_at:
-        return f"was last read {near_times.clock_time(feed.read_at, zone=zone, now=now)}."
-    return "could not be read yet."
+def _since(feed: Feed, *, zone: str, now: datetime) -> str:
+    if feed.failing_since:
+        return f"has failed since {near_times.clock_time(feed.failing_since, zone=zone, now=now)}."
+    return "fails."  # since when, the release before did not note

@@ -80,6 +80,6 @@ def _of_digest(digest: Digest, newsletter: Newsletter, *, zone: str, now: dateti
 
 
 def _when(at: datetime, zone_there: str, *, zone: str, now: datetime) -> tuple[str, str]:
-    said = near_times.clock_time(at, zone=zone, now=now)
+    said = near_times.in_a_table(at, zone=zone, now=now)
     hints = [near_times.ahead(at, now=now), near_times.other_clock(at, zone=zone_there, own=zone)]
-    return said[:1].upper() + said[1:], ", ".join(hint for hint in hints if hint)
+    return said, ", ".join(hint for hint in hints if hint)

@@ -1,9 +1,5 @@
 """The headline of Today: what a person who reads nothing else must know."""
 
-from collections.abc import Sequence
-
-from newsletter.web.desk.today.departures import Departure
-
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -12,10 +8,8 @@ def number(n: int) -> str:
     return WORDS[n] if n < len(WORDS) else f"{n:,}"
 
 
-def headline(
-    *, paused: int, leaving: int, waiting: int, for_you: bool, steps: int, departures: Sequence[Departure]
-) -> str:
-    """Return a sentence about the day."""
+def headline(*, paused: int, leaving: int, waiting: int, for_you: bool, steps: int, next_one: str | None) -> str:
+    """Return a sentence about the day. `next_one` is when the next issue leaves, in words."""
     verbs = (
         (paused, "is paused", "are paused"),
         (leaving, "is leaving", "are leaving"),
@@ -29,14 +23,9 @@ def headline(
         return _capital(", ".join(told))
     if steps:
         return f"Nothing leaves yet: {number(steps)} {'step' if steps == 1 else 'steps'} to a first issue"
-    if departures:
-        when = departures[0].when
-        return f"Nothing waits for you; the next issue is {when[:1].lower() + when[1:] if _is_near(when) else when}"
+    if next_one:
+        return f"Nothing waits for you; the next issue is planned for {next_one}"
     return "Nothing is leaving, and nothing is planned"
-
-
-def _is_near(when: str) -> bool:
-    return when.startswith(("Today", "Tomorrow"))
 
 
 def _capital(text: str) -> str:

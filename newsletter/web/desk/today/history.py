@@ -69,9 +69,11 @@ class History:
 
     @property
     def marks(self) -> list[tuple[str, str]]:
-        """Labels under every third bar: where, and the day on which the week ends."""
+        """Labels under every third bar: the middle of the bar, and the day on which its week ends."""
         oldest_first = list(enumerate(reversed(self.weeks)))
-        return [(f"{100 * place / WEEKS:.4g}%", f"{week.to.day} {week.to:%b}") for place, week in oldest_first[2::3]]
+        return [
+            (f"{100 * (place + 0.5) / WEEKS:.4g}%", f"{week.to.day} {week.to:%b}") for place, week in oldest_first[1::3]
+        ]
 
     @property
     def joined(self) -> int:
