@@ -13,6 +13,8 @@ from newsletter.web.desk.today.headline import headline
 from newsletter.web.site import ReadingSession
 
 DEPARTMENT = Department("Today", "/desk")
+NOTICES = {"test-sent": "A test letter is on its way to your address. It arrives within a minute or two."}
+
 router = DeskRouter()
 
 
@@ -38,6 +40,7 @@ def today(desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     mine = [each for each in waiting if who.may(Role.PUBLISHER, each.newsletter.id)]
     return desk.page(
         "today/page",
+        notices=NOTICES,
         headline=headline(
             paused=len(paused),
             leaving=len(leaving),
