@@ -104,6 +104,11 @@ def check(session: Session, issue: Issue, *, templates: Templates, base_url: str
     return {tag: _checked(session, issue, each, templates, base_url) for tag, each in spoken.items()}
 
 
+def sheet(session: Session, issue: Issue, spoken: Language, *, templates: Templates, base_url: str) -> Sheet:
+    """Return the letter of an issue in one language. Raises Refused as `check` does."""
+    return _checked(session, issue, spoken, templates, base_url).sheet
+
+
 def chosen_languages(session: Session, newsletter_id: int) -> list[str]:
     """Return the languages that readers have chosen themselves, as they are stored."""
     chosen = select(Subscription.language).where(
