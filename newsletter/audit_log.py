@@ -26,7 +26,12 @@ class AuditEntry(Base):
     """One change. It contains no personal data of readers or operators, only ids, field names and plain facts."""
 
     __tablename__ = "acts"
-    __table_args__ = (Index(None, "newsletter_id", "id"), Index(None, "subject", "id"), Index(None, "actor", "id"))
+    __table_args__ = (
+        Index(None, "newsletter_id", "id"),
+        Index(None, "subject", "id"),
+        Index(None, "actor", "id"),
+        Index(None, "at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     actor: Mapped[str] = mapped_column(String(255))
@@ -43,15 +48,23 @@ class AuditEntry(Base):
         return {name: value for name, value in self.fields.items() if name != SEEN_REPLIES}
 
 
-def record(session: Session, *, actor: str, verb: str, subject: str, now: datetime, **fields: Any) -> None:
-    """Record that `actor` did `verb` to `subject` (`issue:12`, `newsletter:morning`)."""
-    session.add(AuditEntry(actor=actor, verb=verb, subject=subject, fields=fields, at=now))
+def record(
+    session: Session,
+    *,
+    actor: str,
+    verb: str,
+    subject: str,
+    newsletter_id: int | None,
+    now: datetime,
+    **fields: Any,
+) -> None:
+    """Record that `actor` did `verb` to `subject` (`issue:12`, `newsletter:morning`).
+
+    Who may view the newsletter may see the entry. None: it is of the service itself, or of several newsletters.
+    """
+    entry = AuditEntry(actor=actor, verb=verb, subject=subject, fields=fields, newsletter_id=newsletter_id, at=now)
+    session.add(entry)
     session.flush()
-
-
-def newest(session: Session, *, limit: int) -> list[AuditEntry]:
-    """Return the newest entries, at most `limit`, in the order in which they were written."""
-    return list(session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)))[::-1]
 
 
 def about(session: Session, *, subject: str, verb: str) -> list[AuditEntry]:

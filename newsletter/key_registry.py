@@ -15,6 +15,7 @@ from newsletter.consent.suppressions import Suppression
 from newsletter.errors import Misconfigured
 from newsletter.keys import Keyring
 from newsletter.mail.delivery.deliveries import Delivery
+from newsletter.operators import totp
 from newsletter.store.database import Base, insert_once
 
 TABLES_NAMING_KEYS = (Delivery, Suppression, Seal)  # their rows name the key that they were made with
@@ -72,4 +73,5 @@ def _mac(keyring: Keyring, key: KnownKey) -> bytes:
 
 
 def _is_named(session: Session, name: str) -> bool:
-    return any(session.scalar(select(exists().where(row.key_id == name))) for row in TABLES_NAMING_KEYS)
+    by_rows = any(session.scalar(select(exists().where(row.key_id == name))) for row in TABLES_NAMING_KEYS)
+    return by_rows or totp.names_key(session, name)

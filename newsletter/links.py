@@ -32,13 +32,14 @@ ONE_BYTE_VARINTS = [bytes((number,)) for number in range(0x80)]  # cached, becau
 
 
 class Purpose(StrEnum):
-    """What a link allows. All but CONFIRM can only reduce what an address receives."""
+    """What a link allows. Of those for readers, all but CONFIRM can only reduce what an address receives."""
 
     CONFIRM = "confirm"
     NEVER = "never"
     UNSUBSCRIBE = "unsubscribe"
     PREFERENCES = "preferences"
     FRESH_PREFERENCES = "fresh_preferences"
+    OPERATOR_LINK = "operator_link"  # to the desk: the row of `operator_links` says what for, and until when
 
 
 PATHS = {
@@ -47,6 +48,7 @@ PATHS = {
     Purpose.UNSUBSCRIBE: "u",
     Purpose.PREFERENCES: "preferences",
     Purpose.FRESH_PREFERENCES: "preferences",
+    Purpose.OPERATOR_LINK: "desk/link",
 }
 
 # How many ids a token of each purpose holds.
@@ -56,6 +58,7 @@ IDS = {
     Purpose.UNSUBSCRIBE: (2,),  # the subscriber and the newsletter
     Purpose.PREFERENCES: (2, 1),  # the same; in letters of older releases the subscriber alone
     Purpose.FRESH_PREFERENCES: (2,),  # the subscriber and the minute of the letter: see `minute_of`
+    Purpose.OPERATOR_LINK: (1,),  # the row of `operator_links`
 }
 
 FRESH_LIFETIME = timedelta(hours=12)  # of a link to the page of all newsletters
@@ -78,10 +81,11 @@ def is_fresh(minute: int, *, now: datetime) -> bool:
 
 
 class Links:
-    """Makes and reads the links of one site."""
+    """Makes and reads the links of one site. Those for operators lead to the desk, which may have its own origin."""
 
-    def __init__(self, keyring: Keyring, base_url: str) -> None:
+    def __init__(self, keyring: Keyring, base_url: str, desk_url: str | None = None) -> None:
         self.base_url = base_url
+        self.desk_url = desk_url or base_url
         self._keyring = keyring
 
     def url(self, purpose: Purpose, *ids: int, key: str | None = None) -> str:
@@ -95,7 +99,8 @@ class Links:
     def url_maker(self, purpose: Purpose, *, key: str | None = None) -> Callable[..., bytes]:
         """Return the function that makes these URLs from ids, as ASCII bytes, for the many letters of an issue."""
         key = key or self._keyring.newest
-        prefix = f"{self.base_url}/{PATHS[purpose]}/{key}.".encode("ascii")
+        site = self.desk_url if purpose is Purpose.OPERATOR_LINK else self.base_url
+        prefix = f"{site}/{PATHS[purpose]}/{key}.".encode("ascii")
         mac = self._keyring.mac_maker(purpose, key=key)
         encode = _subscriber_first if purpose is Purpose.PREFERENCES else _varints
 

@@ -17,6 +17,8 @@ SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 BRAND = re.compile(r"#[0-9a-f]{6}")
 OPTIONAL = ("reply_to", "return_path_domain", "sender_name", "logo_sha256")  # an empty value leaves them out
 MAX_LIST_ID_CHARACTERS = 255  # RFC 2919 section 3
+RESERVED_SLUGS = ("new",)  # a page of the desk stands where that newsletter's would
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # in text of several lines
 
 
 class Newsletter(Base):
@@ -98,6 +100,7 @@ def add(
         created_at=now,
     )
     session.add(newsletter)
+    session.flush()
     _record(session, newsletter, "newsletter added", actor=actor, now=now)
     return newsletter
 
@@ -134,12 +137,7 @@ def change(
     """
     lock(session, newsletter.id)
     session.refresh(newsletter)
-    wanted: dict[str, Any] = {}
-    for field, value in changes.items():
-        if field == "other_languages":
-            wanted[field] = _other_languages(cast("Sequence[str]", value))
-        else:
-            wanted[field] = None if not value and field in OPTIONAL else _cleaned(field, str(value))
+    wanted: dict[str, Any] = {field: checked(field, value) for field, value in changes.items()}
     if "reply_to" in wanted:
         wanted["reply_to"] = wanted["reply_to"] or wanted.get("sender") or newsletter.sender
     former = {
@@ -152,6 +150,16 @@ def change(
         old = {f"{field}_before": value for field, value in former.items()}
         _record(session, newsletter, "newsletter changed", actor=actor, now=now, **new, **old)
     return former
+
+
+def checked(field: str, value: Any) -> Any:
+    """Return what a newsletter stores for a value of one of NewsletterFields. Raises Malformed, naming the field.
+
+    For the reply address it is None if the value is empty: then it is the sender.
+    """
+    if field == "other_languages":
+        return _other_languages(cast("Sequence[str]", value))
+    return None if not value and field in OPTIONAL else _cleaned(field, str(value))
 
 
 def checked_language(tag: str) -> str:
@@ -173,12 +181,22 @@ def _other_languages(given: Sequence[str]) -> list[str] | None:
 
 
 def _record(session: Session, newsletter: Newsletter, verb: str, *, actor: str, now: datetime, **fields: Any) -> None:
-    audit_log.record(session, actor=actor, verb=verb, subject=f"newsletter:{newsletter.slug}", now=now, **fields)
+    audit_log.record(
+        session,
+        actor=actor,
+        verb=verb,
+        subject=f"newsletter:{newsletter.slug}",
+        newsletter_id=newsletter.id,
+        now=now,
+        **fields,
+    )
 
 
 def _check_slug(session: Session, slug: str) -> None:
     if not SLUG.fullmatch(slug):
         raise Malformed("slug", f"“{slug}” is not a slug: use at most 40 of the characters a to z, 0 to 9 and -.")
+    if slug in RESERVED_SLUGS:
+        raise Malformed("slug", f"“{slug}” is the address of a page of the desk. Use another slug.")
     if by_slug(session, slug):
         raise Malformed("slug", f"A newsletter “{slug}” exists already.")
 
@@ -186,9 +204,8 @@ def _check_slug(session: Session, slug: str) -> None:
 def _cleaned(field: str, value: str) -> str:
     """Return a field's value as it is stored. Raises Malformed if letters or pages could not use it."""
     match field:
-        case "name" | "publisher" | "postal_address" | "sender_name":
-            if not value.strip() or not value.isprintable():
-                raise Malformed(field, "Enter one line of plain text; letters show it.")
+        case "name" | "publisher" | "postal_address" | "sender_name" | "description":
+            _check_text(field, value)
         case "sender" | "reply_to":
             return _mailbox(value, field=field)
         case "language":
@@ -204,6 +221,14 @@ def _cleaned(field: str, value: str) -> str:
         case "return_path_domain":
             return _domain(value)
     return value.strip()
+
+
+def _check_text(field: str, value: str) -> None:
+    if field == "description":
+        if CONTROLS.search(value):
+            raise Malformed(field, "Enter plain text, without control characters.")
+    elif not value.strip() or not value.isprintable():
+        raise Malformed(field, "Enter one line of plain text; letters show it.")
 
 
 def _list_id(slug: str, sender: str) -> str:

@@ -16,8 +16,10 @@ WARNING_INTERVAL = 60  # seconds between two warnings about the same problem
 
 # Up to the last @ of the authority: an @ in the password may not be escaped.
 _CREDENTIALS = re.compile(r"(?<=://)(?:(?!://)[^\s@])*@(?:[^\s/?#@]*@)*")
+_SLASH = "(?:/|%2[Ff])"
+_PATHS = "|".join(_SLASH.join(path.split("/")) for path in PATHS.values())
 # Not a route's template, which has `{token}` in place of the token.
-_TOKEN = re.compile(rf"(?:(?<=/)|(?<=%2[Ff]))({'|'.join(PATHS.values())})(?:/|%2[Ff])(?!\{{token\}}(?:\s|$))\S+")
+_TOKEN = re.compile(rf"(?:(?<=/)|(?<=%2[Ff]))({_PATHS}){_SLASH}(?!\{{token\}}(?:\s|$))\S+")
 
 
 def scrub(text: str) -> str:

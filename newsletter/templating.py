@@ -77,7 +77,7 @@ def _environment(spoken: Language) -> Environment:
     )
     for function in (accents, direction, local, one_line, uri, without_scheme):
         made.filters[function.__name__] = function
-    for name in ("day", "exactly", "listed", "number", "text", "when"):
+    for name in ("day", "exactly", "listed", "number", "offset", "text", "when"):
         made.filters[name] = getattr(spoken, name)
     made.filters["brand_stylesheet"], made.filters["icon"] = static_files.brand_stylesheet, static_files.icon
     made.globals["static_url"] = static_files.url

@@ -4,13 +4,15 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from newsletter import audit_log, newsletters
+from newsletter import newsletters
 from newsletter.audit_log import AuditEntry
 from newsletter.consent import wordings
 from newsletter.consent.wordings import Shown
 from newsletter.content.digests import digests
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue
+from newsletter.operators import audit_search
+from newsletter.operators.audit_search import AuditFilter
 from newsletter.queues.wakeups import Queue
 from newsletter.web import create_app
 from tests.clock import NOON
@@ -84,7 +86,7 @@ def test_the_site_is_the_actor_when_it_publishes_a_changed_form(service):
         with TestClient(create_app(service.site.settings, NoWakeups())):
             pass
     with service.site.database.reading() as session:
-        newest = audit_log.newest(session, limit=2)
+        newest = audit_search.newest(session, AuditFilter(), limit=2)[::-1]
     assert [(entry.actor, entry.verb, entry.fields["version"]) for entry in newest] == [
         ("tests", "wording published", 2),
         ("site", "wording published", 3),

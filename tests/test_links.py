@@ -174,6 +174,13 @@ def test_a_token_contains_nothing_but_its_ids():
     assert from_base64url(token.removeprefix("k2."))[:-16] == b"\xac\x02\x02"
 
 
+def test_only_links_for_operators_lead_to_the_origin_of_the_desk():
+    links = Links(Keyring([NEW]), BASE, "https://desk.example.org")
+    for purpose in Purpose:
+        leads_to_the_desk = links.url(purpose, 1, 2).startswith("https://desk.example.org/desk/")
+        assert leads_to_the_desk == (purpose is Purpose.OPERATOR_LINK)
+
+
 def test_links_of_two_purposes_share_a_path_only_if_they_open_the_same_page():
     of_path = {path: [purpose for purpose in Purpose if PATHS[purpose] == path] for path in PATHS.values()}
     assert of_path.pop("preferences") == [Purpose.PREFERENCES, Purpose.FRESH_PREFERENCES]

@@ -169,7 +169,16 @@ def test_a_slug_is_used_once(begin):
 
 def test_an_audit_entry_has_actor_verb_subject_and_fields(begin, reading):
     with begin() as session:
-        audit_log.record(session, actor="cli:ana", verb="approved", subject="issue:1", now=NOON, fields=["title"], n=2)
+        audit_log.record(
+            session,
+            actor="cli:ana",
+            verb="approved",
+            subject="issue:1",
+            newsletter_id=None,
+            now=NOON,
+            fields=["title"],
+            n=2,
+        )
     with reading() as session:
         (entry,) = session.query(AuditEntry)
         assert (entry.actor, entry.verb, entry.subject, entry.at) == ("cli:ana", "approved", "issue:1", NOON)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
@@ -20,6 +21,7 @@ from newsletter.mail.delivery.leases import Worker
 from newsletter.mail.transport.relay_capabilities import take_utf8
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
+from newsletter.operators.passwords import Passwords
 from newsletter.queues.wakeups import Queue
 from newsletter.settings import Settings
 from newsletter.web import create_app
@@ -33,6 +35,7 @@ from workers import context, jobs
 from workers.context import Context
 
 SECRET = "k1:" + "s" * 40
+CHEAP_HASHES = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 class NoWakeups:
@@ -184,7 +187,7 @@ def whole_service(url: str, folder: Path, **values: Any) -> Iterator[WholeServic
         monotonic=cache_clock,
         can_reach_utf8=lambda session: take_utf8(session, settings.smtp_url, now=clock()),
     )
-    app.state.site = replace(app.state.site, now=clock, offered=offered)
+    app.state.site = replace(app.state.site, now=clock, offered=offered, passwords=Passwords(CHEAP_HASHES))
     with TestClient(app, base_url=settings.base_url, client=("127.0.0.1", 50_000)) as browser:
         yield WholeService(app.state.site, built, browser, clock, folder / "outbox", cache_clock)
     built.close()

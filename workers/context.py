@@ -6,14 +6,18 @@ from datetime import UTC, datetime
 from threading import Event
 
 from newsletter import startup, templating
+from newsletter.consent.day_counts import DayCounter
 from newsletter.consent.limits.pressure import LetterLimits
 from newsletter.content import pictures, refreshing
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
 from newsletter.content.downloading.slots import DownloadSlots
 from newsletter.content.fetching.http import user_agent
+from newsletter.doctor.domains.dns import DnsResolver
+from newsletter.doctor.domains.domain_examiner import DomainExaminer
 from newsletter.keys import Keyring, load_keyring
 from newsletter.links import Links
 from newsletter.mail.delivery.assembly import Assembler
+from newsletter.mail.delivery.delivery_counts import DeliveryCounter
 from newsletter.mail.delivery.dispatch import Dispatcher
 from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, Heartbeat, LeaseMonitor
 from newsletter.mail.delivery.supervision import Supervisor
@@ -32,6 +36,7 @@ from workers.signup_turns import SignupTurns
 
 # Connections to a relay that each process opens for confirmations: one more than a slow reply occupies.
 URGENT_CONNECTIONS = 2
+DNS_SECONDS = 15.0  # that a check of a domain waits for the DNS at most: the queue's other jobs wait for it
 DOWNLOADS_END_SECONDS = 2.0  # that closing waits for the downloads that it has ended
 
 
@@ -50,9 +55,12 @@ class Context:
     now: Callable[[], datetime]
     supervisor: Supervisor
     answering: Answering
+    domain_examiner: DomainExaminer
     lease_monitor: LeaseMonitor = field(default_factory=LeaseMonitor)
     stop: Event = field(default_factory=Event)  # set when the process has to end
     turns: SignupTurns = field(default_factory=SignupTurns)
+    day_counter: DayCounter = field(default_factory=DayCounter)
+    delivery_counter: DeliveryCounter = field(default_factory=DeliveryCounter)
 
     def close(self) -> None:
         """Stop the heartbeat, end all downloads and close every connection."""
@@ -93,7 +101,7 @@ def build(
         autocommit=None if database.is_sqlite else database.autocommit,
         transport=transport(settings, supervisor.pace, stop=stop, on_open=supervisor.relay_opened),
         urgent_transport=urgent_transport(settings, supervisor.urgent_pace, stop=stop, on_open=supervisor.relay_opened),
-        assembler=Assembler(Links(keys, settings.base_url), keys),
+        assembler=Assembler(Links(keys, settings.base_url, settings.desk_url), keys),
         keyring=keys,
         heartbeat=Heartbeat(database.writing, every=heartbeat),
         clock=clock,
@@ -103,9 +111,18 @@ def build(
     downloader = SandboxedDownloader(allow=settings.feed_allow, agent=user_agent(settings.base_url))
     templates, limits = templating.environment, LetterLimits(*settings.confirmation_limits)
     answering = Answering(templates=templates, keyring=keys, base_url=settings.base_url, limits=limits)
+    examiner = DomainExaminer(
+        settings.base_url, settings.is_public_http, settings.ehlo_name, settings.smtp_url, resolver=_brief_resolver
+    )
     parts = database, templates, keys, settings.base_url, dispatcher, downloader
     slots = refreshing.slots(stop), pictures.slots(stop)
-    return Context(*parts, *slots, clock, supervisor, answering, LeaseMonitor(heartbeat=heartbeat, lease=lease), stop)
+    return Context(
+        *parts, *slots, clock, supervisor, answering, examiner, LeaseMonitor(heartbeat=heartbeat, lease=lease), stop
+    )
+
+
+def _brief_resolver() -> DnsResolver:
+    return DnsResolver(budget=DNS_SECONDS)
 
 
 def _checked(database: Database, keys: Keyring, *, now: datetime) -> Database:

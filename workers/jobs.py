@@ -8,8 +8,10 @@ import logging
 from collections.abc import Callable
 
 from newsletter.consent import older_subscribers
-from newsletter.content import pictures, refreshing
+from newsletter.content import looking, pictures, refreshing
 from newsletter.content.digests import drafting
+from newsletter.doctor.domains import domain_checks
+from newsletter.content.feeds import requested_looks
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import reclaiming
 from newsletter.mail.mailings import issue_letters
@@ -100,6 +102,12 @@ def finish_issues(context: Context) -> bool:
     return False
 
 
+def look_at_requested_feeds(context: Context) -> bool:
+    """Look at the feed addresses that operators have entered and wait for."""
+    begin, slots = context.database.writing, context.feed_slots
+    return looking.look_at_requested(begin, context.downloader, now=context.now(), shared=slots) > 0
+
+
 def refresh_feeds(context: Context) -> bool:
     """Fetch the feeds that are due."""
     begin, slots = context.database.writing, context.feed_slots
@@ -110,6 +118,12 @@ def copy_pictures(context: Context) -> bool:
     """Copy the pictures of new articles."""
     begin, slots = context.database.writing, context.picture_slots
     return pictures.copy_new(begin, context.downloader, now=context.now(), shared=slots) > 0
+
+
+def check_domains(context: Context) -> bool:
+    """Check the sending domain for which somebody asked first."""
+    database = context.database
+    return domain_checks.make_one(database.reading, database.writing, context.domain_examiner, now=context.now())
 
 
 def record_heartbeat(context: Context) -> bool:
@@ -163,6 +177,25 @@ def delete_expired(context: Context) -> bool:
         return expiry.delete_expired(session, now=context.now())
 
 
+def count_readers(context: Context) -> bool:
+    """Count who joined, left and reads, for the desk."""
+    database = context.database
+    return context.day_counter.count(database.reading, database.writing, now=context.now())
+
+
+def count_deliveries(context: Context) -> bool:
+    """Count the deliveries of issues that are being sent, for the desk."""
+    database = context.database
+    return context.delivery_counter.count(database.reading, database.writing, now=context.now())
+
+
+def delete_old_looks(context: Context) -> bool:
+    """Delete the looks at feed addresses that are a day old."""
+    with context.database.writing() as session:
+        requested_looks.delete_old(session, now=context.now())
+    return False
+
+
 def watch_leases(context: Callable[[], Context]) -> None:
     """Reclaim expired leases; every worker does so on a thread of its own. Raises nothing.
 
@@ -177,13 +210,21 @@ def watch_leases(context: Callable[[], Context]) -> None:
         log_failure(log, "the leases of other workers are not watched", error)
 
 
-RETENTION = (forget_signups, fold_letters, erase_old_proofs, delete_expired)
+RETENTION = (forget_signups, fold_letters, erase_old_proofs, delete_expired, delete_old_looks)
+COUNTS = (count_readers, count_deliveries)
 
 JOBS: dict[Queue, tuple[Job, ...]] = {
     Queue.URGENT: (process_signups, answer_slow_lane, send_confirmations),
     Queue.BULK: (begin_issues, send_issues, supervise_relays, finish_issues),
-    Queue.FEEDS: (refresh_feeds, copy_pictures),
-    Queue.UPKEEP: (record_heartbeat, draft_digests, reclaim_expired_leases, *RETENTION, fold_older_subscribers),
+    Queue.FEEDS: (look_at_requested_feeds, refresh_feeds, copy_pictures, check_domains),
+    Queue.UPKEEP: (
+        record_heartbeat,
+        draft_digests,
+        reclaim_expired_leases,
+        *RETENTION,
+        fold_older_subscribers,
+        *COUNTS,
+    ),
 }
 
 

@@ -1,7 +1,6 @@
 """newsletter doctor domain: check the sending domains' DNS records, and what a received letter shows."""
 
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,15 +10,13 @@ import typer
 
 from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
-from newsletter.doctor.domains import assessment, dkim_verdicts, received, site_verdicts
-from newsletter.doctor.domains.assessment import Domains
+from newsletter.doctor.domains import dkim_verdicts, received
 from newsletter.doctor.domains.dns import DnsResolver
+from newsletter.doctor.domains.domain_examiner import DomainExaminer
 from newsletter.doctor.domains.verdicts import Level, Verdict
 from newsletter.errors import NewsletterError
 from newsletter.mail.letters.mime import CONTROLS
 from newsletter.mail.mailings import probes
-from newsletter.newsletters import Newsletter
-from newsletter.settings import Settings
 
 PROBE_INSTRUCTIONS = """\
 A running worker sends the probe to {} within seconds. When it arrives, check:
@@ -76,30 +73,14 @@ def domain(
                 )
             console.show({"delivery": delivery}, as_json=as_json, text=PROBE_INSTRUCTIONS.format(probe, newsletter))
             return
-    _show(_examined(chosen, settings, options), as_json=as_json)
-
-
-def _examined(chosen: Iterable[Newsletter], settings: Settings, options: DomainOptions) -> list[Verdict]:
-    """Return the verdicts on each set of domains once, even if several newsletters share it."""
-    sets = dict.fromkeys(
-        Domains(_domain(each.sender), _domain(each.reply_to), each.return_path_domain) for each in chosen
+    examiner = DomainExaminer(
+        settings.base_url,
+        settings.is_public_http,
+        settings.ehlo_name,
+        settings.smtp_url,
+        resolver=lambda: options.resolver,
     )
-    verdicts = (
-        assessment.examine(
-            options.resolver,
-            domains,
-            relays=settings.smtp_url,
-            ehlo_name=settings.ehlo_name,
-            selectors=options.selectors,
-        )
-        for domains in sets
-    )
-    own = site_verdicts.judge(settings.base_url, is_public_http=settings.is_public_http, relays=settings.smtp_url)
-    return list(dict.fromkeys([*(verdict for each in verdicts for verdict in each), *(own if sets else ())]))
-
-
-def _domain(address: str) -> str:
-    return address.rpartition("@")[2].lower()
+    _show(examiner.examine(chosen, selectors=options.selectors), as_json=as_json)
 
 
 def _resolver(nameserver: str | None) -> DnsResolver:

@@ -1,46 +1,7 @@
-"""Feeds as `newsletter feeds` shows them: as values for JSON, and as lines for people. Times are in UTC."""
+"""Feeds as `newsletter feeds` shows them, as lines. Times are in UTC."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-
-from sqlalchemy.orm import Session
-
-from newsletter.content.articles import articles, offered_articles
-from newsletter.content.feed_looks import FeedLook
-from newsletter.content.feeds.feeds import Feed
-from newsletter.content.parsing.texts.sanitizing import without_userinfo
-from newsletter.doctor import feed_age
-from newsletter.newsletters import Newsletter
-
-NEWEST_SEEN, NEWEST_SHOWN = 3, 10  # articles after a look, and of one feed
-
-
-def rows(
-    session: Session, feeds: Sequence[tuple[Feed, Newsletter]], *, now: datetime, since: datetime | None = None
-) -> list[dict[str, Any]]:
-    """Return feeds for `list` and `refresh`. `new` counts the articles first seen at `since` or later."""
-    ids = [feed.id for feed, _ in feeds]
-    counted, new = offered_articles.counts(session, ids), articles.counts(session, ids, since=since) if since else {}
-    return [_row(feed, newsletter, counted[feed.id], new.get(feed.id), now) for feed, newsletter in feeds]
-
-
-def _row(feed: Feed, newsletter: Newsletter, number: int, new: int | None, now: datetime) -> dict[str, Any]:
-    late_since = feed.next_try_at if not feed.paused_at and now - feed.next_try_at > feed_age.LATE else None
-    return {
-        "feed": feed.id,
-        "newsletter": newsletter.slug,
-        "url": without_userinfo(feed.url),  # rows from older releases may still hold a password
-        "title": feed.shown_title,
-        "articles": number,
-        **({"new": new} if new is not None else {}),
-        "checked_at": feed.checked_at,
-        "next_try_at": None if feed.paused_at else feed.next_try_at,
-        "failures": feed.failures,
-        "error": feed.error,
-        "paused_at": feed.paused_at,
-        "late_since": late_since,
-    }
 
 
 def line(row: dict[str, Any]) -> str:
@@ -48,32 +9,6 @@ def line(row: dict[str, Any]) -> str:
     head = f"{row['feed']:>4}  {row['newsletter']:<20} {row['title'] or row['url']}"
     lines = [_state(row), _next_try(row)] if row["error"] else [f"{_state(row)}; {_next_try(row)}"]
     return "\n      ".join([head, row["url"], *(lines if not row["paused_at"] else [_state(row)])])
-
-
-def details(session: Session, feed: Feed, newsletter: Newsletter, *, now: datetime) -> dict[str, Any]:
-    """Return everything about one feed."""
-    newest = offered_articles.newest(session, feed, limit=NEWEST_SHOWN, now=now)
-    return {
-        **rows(session, [(feed, newsletter)], now=now)[0],
-        "feed_title": feed.title,
-        "own_title": feed.own_title,
-        "added_at": feed.added_at,
-        "read_at": feed.read_at,
-        "overruns": feed.overruns,
-        "etag": feed.etag,
-        "last_modified": feed.last_modified,
-        "newest": [
-            {
-                "article": offered.article.id,
-                "title": offered.article.title,
-                "url": offered.article.url,
-                "published_at": offered.article.published_at,
-                "first_seen_at": offered.article.first_seen_at,
-                "remarks": offered.remarks,
-            }
-            for offered in newest
-        ],
-    }
 
 
 def page(details: dict[str, Any]) -> str:
@@ -92,20 +27,6 @@ def page(details: dict[str, Any]) -> str:
     }
     lines = [f"Feed {details['feed']}", *(f"  {name:<14}{text}" for name, text in facts.items())]
     return "\n".join([*lines, *map(_article, details["newest"])])
-
-
-def seen(look: FeedLook, *, now: datetime) -> dict[str, Any]:
-    """Return what came when an address was looked at."""
-    download, newest = look.download, look.newest(NEWEST_SEEN, now=now)
-    feed = download.feed if download else None
-    return {
-        "title": feed.title if feed else None,
-        "entries": len(feed.entries) if feed else 0,
-        "with_pictures": sum(bool(entry.pictures) for entry in feed.entries) if feed else 0,
-        "newest": [{"title": entry.title, "published_at": entry.published_at} for entry in newest],
-        "moved_from": look.asked if look.url != look.asked else None,
-        "error": str(look.failure) if look.failure else None,
-    }
 
 
 def seen_lines(seen: dict[str, Any]) -> str:

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console, feed_rows
-from newsletter.content import feed_changes, feed_looks, pictures, refreshing
+from newsletter.content import feed_changes, feed_facts, feed_looks, pictures, refreshing
 from newsletter.content.downloading.downloader import DownloadInterrupted
 from newsletter.content.downloading.sandboxed import SandboxedDownloader
+from newsletter.content.feed_changes import FeedRemoval
 from newsletter.content.feed_looks import FeedLook
 from newsletter.content.feeds import feed_addresses, feeds
 from newsletter.content.feeds.feeds import Feed
@@ -39,13 +40,13 @@ def add(
     settings, now = console.configured(), clock.now()
     with console.database(settings) as database:
         with database.reading() as session:
-            _check(session, url, newsletters.named(session, newsletter))
+            feeds.check_new_address(session, newsletters.named(session, newsletter), url)
         look = _look(settings, url, anyway=anyway)  # no transaction is open here
         with database.writing() as session:
             reader = newsletters.named(session, newsletter)
             feed = feeds.add(session, reader, look.url, actor=audit_log.system_user(), now=now)
             feed_looks.record(session, feed, look, now=now)
-            answer = {"feed": feed.id, "newsletter": newsletter, "url": feed.url, **feed_rows.seen(look, now=now)}
+            answer = {"feed": feed.id, "newsletter": newsletter, "url": feed.url, **feed_facts.seen(look, now=now)}
     text = f"Feed {answer['feed']} is added to “{reader.name}”.\n  {answer['url']}\n{feed_rows.seen_lines(answer)}"
     console.show(answer, as_json=as_json, text=text)
 
@@ -65,7 +66,7 @@ def show(feed_id: FeedArgument, as_json: console.Json = False) -> None:
     with console.database() as database, database.reading() as session:
         feed = feeds.numbered(session, feed_id)
         reader = session.get_one(Newsletter, feed.newsletter_id)
-        details = feed_rows.details(session, feed, reader, now=clock.now())
+        details = _row(session, feed, clock.now()) | feed_facts.facts(session, feed, reader, now=clock.now())
     console.show(details, as_json=as_json, text=feed_rows.page(details))
 
 
@@ -120,7 +121,7 @@ def change(
             if look:
                 feed_changes.readdress(session, feed, look.url, actor=actor, now=now)
                 feed_looks.record(session, feed, look, now=now)
-            answer = _row(session, feed, now) | ({"look": feed_rows.seen(look, now=now)} if look else {})
+            answer = _row(session, feed, now) | ({"look": feed_facts.seen(look, now=now)} if look else {})
     text = f"Feed {feed_id} is changed.\n{feed_rows.line(answer)}"
     console.show(answer, as_json=as_json, text=f"{text}\n{feed_rows.seen_lines(answer['look'])}" if look else text)
 
@@ -154,23 +155,14 @@ def remove(feed_id: FeedArgument, as_json: console.Json = False) -> None:
         "kept": removal.kept,
         "drafts": list(removal.drafts),
     }
-    console.show(answer, as_json=as_json, text=_removed(answer))
+    console.show(answer, as_json=as_json, text=_removed(feed_id, removal))
 
 
-def _removed(answer: dict[str, Any]) -> str:
-    parts = {
-        "deleted": "deleted",
-        "handed_over": "left to another feed that offers them too",
-        "kept": "kept, because issues hold them",
-    }
-    counts = [f"{answer[key]} {words}" for key, words in parts.items() if answer[key]]
-    drafts = ", ".join(map(str, answer["drafts"]))
-    text = f"Feed {answer['feed']} is removed. Articles: {'; '.join(counts) or 'none'}."
-    return (
-        f"{text}\nDrafts with articles of it: {drafts}. Send them, or cancel: newsletter issues cancel"
-        if drafts
-        else text
-    )
+def _removed(feed_id: int, removal: FeedRemoval) -> str:
+    text = f"Feed {feed_id} is removed. Articles: {removal.articles_in_words}."
+    drafts = ", ".join(map(str, removal.drafts))
+    hint = f"\nDrafts with articles of it: {drafts}. Send them, or cancel: newsletter issues cancel"
+    return text + hint if drafts else text
 
 
 def _apply(feed_id: int, change: Callable[..., None]) -> dict[str, Any]:
@@ -182,17 +174,11 @@ def _apply(feed_id: int, change: Callable[..., None]) -> dict[str, Any]:
         return _row(session, feed, now)
 
 
-def _check(session: Session, url: str, newsletter: Newsletter, *, besides: Feed | None = None) -> None:
-    """Raise Malformed for an address that cannot be taken, before anything is asked."""
-    for address in feed_addresses.candidates(url):
-        feeds.unused_address(session, newsletter, address, besides=besides)
-
-
 def _look_for(database: Database, settings: Settings, feed_id: int, url: str, *, anyway: bool) -> FeedLook:
     """Look at the new address of a feed."""
     with database.reading() as session:
         feed = feeds.numbered(session, feed_id)
-        _check(session, url, session.get_one(Newsletter, feed.newsletter_id), besides=feed)
+        feeds.check_new_address(session, session.get_one(Newsletter, feed.newsletter_id), url, besides=feed)
     return _look(settings, url, anyway=anyway)
 
 
@@ -211,12 +197,12 @@ def _look(settings: Settings, url: str, *, anyway: bool) -> FeedLook:
 
 
 def _rows(session: Session, since: datetime | None = None) -> list[dict[str, Any]]:
-    return feed_rows.rows(session, feeds.every(session), now=clock.now(), since=since)
+    return feed_facts.rows(session, feeds.every(session), now=clock.now(), since=since)
 
 
 def _row(session: Session, feed: Feed, now: datetime) -> dict[str, Any]:
     reader = session.get_one(Newsletter, feed.newsletter_id)
-    return feed_rows.rows(session, [(feed, reader)], now=now)[0]
+    return feed_facts.rows(session, [(feed, reader)], now=now)[0]
 
 
 def _downloader(settings: Settings) -> SandboxedDownloader:

@@ -37,8 +37,16 @@ def withdraw(
     slugs = list(session.scalars(select(Newsletter.slug).where(Newsletter.id.in_(ended)).order_by(Newsletter.id)))
     if slugs:
         facts = {"newsletters": slugs, "how": addresses.redact(route)}
-        about = f"subscriber:{subscriber.id}"
-        audit_log.record(session, actor=actor, verb="subscriptions withdrawn", subject=about, now=now, **facts)
+        only = ended[0] if len(ended) == 1 else None
+        audit_log.record(
+            session,
+            actor=actor,
+            verb="subscriptions withdrawn",
+            subject=f"subscriber:{subscriber.id}",
+            newsletter_id=only,
+            now=now,
+            **facts,
+        )
     return slugs
 
 
@@ -71,6 +79,7 @@ def allow_letter(
             actor=actor,
             verb="letter allowed",
             subject=f"suppression:{number}",
+            newsletter_id=None,
             now=now,
             reason=addresses.redact(why),
         )

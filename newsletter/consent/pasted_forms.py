@@ -36,5 +36,13 @@ def publish(
     form = forms.keep(session, wording, FormKind.PASTED, [newsletter.id], exhibit, now=now)
     html = rendered_forms.pasted(templates, wording, [newsletter], wording=wording.id, form=form.id, base_url=base_url)
     facts = {"newsletter": newsletter.slug, "language": wording.language}
-    audit_log.record(session, actor=actor, verb="form generated", subject=f"form:{form.id}", now=now, **facts)
+    audit_log.record(
+        session,
+        actor=actor,
+        verb="form generated",
+        subject=f"form:{form.id}",
+        newsletter_id=newsletter.id,
+        now=now,
+        **facts,
+    )
     return form, html

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Unpack
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
+from newsletter.audit_log import AuditEntry
 from newsletter.consent import former_words, forms, proposed_words, rendered_forms, wordings
 from newsletter.consent.forms import FormKind
 from newsletter.consent.proposed_words import Information
@@ -145,7 +147,6 @@ def change_newsletter(
     before = {each.id for each in shown if is_shown(each, offered[each.id])}
     former = newsletters.change(session, newsletter, actor=actor, now=now, **changes)
     published: list[Wording] = []
-    still_named: dict[str, list[str]] = {}
     together = [
         each
         for each in shown
@@ -158,11 +159,55 @@ def change_newsletter(
         new = _publish_again(session, templates, among, last, text=text, told=told, actor=actor, now=now)
         if new.id != last.id:
             published.append(new)
-        kept = [*(() if last.id in proposed else [new.text]), *(() if told else _texts(new.information))]
-        if named := _named_in(kept, former):
-            still_named[new.language] = named
     apart = [each for each in shown if each.id in before and each not in together]
-    return NewsletterChange(former, published, still_named, apart)
+    return NewsletterChange(former, published, _still_naming(session, newsletter, every, former), apart)
+
+
+def change_of(session: Session, newsletter: Newsletter, entry: AuditEntry) -> NewsletterChange:
+    """Return what a change did that the audit log tells, with the former values that words still name today."""
+    former = {field: entry.fields[f"{field}_before"] for field in entry.fields if f"{field}_before" in entry.fields}
+    every = {each.id: each for each in newsletters.every(session)}
+    at_once = session.scalars(select(Wording).where(Wording.published_at == entry.at).order_by(Wording.id))
+    published = [each for each in at_once if newsletter.id in _ids(each)]
+    apart = [
+        each
+        for each in _shown(session)
+        if newsletter.id in _ids(each)
+        and any(field in former for field in SHARED)
+        and not have_one_publisher([every[number] for number in _ids(each)])
+    ]
+    return NewsletterChange(former, published, _still_naming(session, newsletter, every, former), apart)
+
+
+def withdrawn_languages(newsletter: Newsletter, former: Mapping[str, Any]) -> list[str]:
+    """Return the languages that a newsletter offered before a change, and offers no more: its readers keep them."""
+    before: list[Any] = [former.get("language", newsletter.language)]
+    before += former.get("other_languages", newsletter.other_languages) or []
+    return [tag for tag in dict.fromkeys(before) if tag not in newsletter.languages]
+
+
+def keeps_former_reply_address(newsletter: Newsletter, former: Mapping[str, Any]) -> bool:
+    """Return whether the sender changed, and replies still go to the former one."""
+    return "sender" in former and "reply_to" not in former and newsletter.reply_to == former["sender"]
+
+
+def _still_naming(
+    session: Session, newsletter: Newsletter, every: Mapping[int, Newsletter], former: Mapping[str, Any]
+) -> dict[str, list[str]]:
+    """Return the changed fields whose former value is named by words that forms show, by the language of the words.
+
+    What is proposed today names the values of today, although one of them may contain a former one.
+    """
+    named: dict[str, list[str]] = {}
+    for each in _shown(session) if former else ():
+        offered = [every[number] for number in _ids(each)]
+        if newsletter not in offered or not have_one_publisher(offered):
+            continue
+        kept = [] if _is_proposed(each.text, offered, each.language) else [each.text]
+        kept += [] if _followed(each.information, offered) else _texts(each.information)
+        if found := _named_in(kept, former):
+            named[each.language] = list(dict.fromkeys([*named.get(each.language, ()), *found]))
+    return named
 
 
 def publish_current(session: Session, templates: Templates, *, actor: str, now: datetime) -> None:

@@ -16,7 +16,7 @@ from newsletter import audit_log
 from newsletter.consent import exhibits
 from newsletter.errors import Malformed
 from newsletter.languages import tags
-from newsletter.newsletters import Newsletter, lock
+from newsletter.newsletters import CONTROLS, Newsletter, lock
 from newsletter.store.database import Base
 
 MAX_CHARACTERS = 4000  # of a consent text
@@ -102,6 +102,8 @@ def publish(
     text = on_one_line(shown.text)
     if not text or len(text) > MAX_CHARACTERS:
         raise Malformed("wording", f"Enter a consent text of at most {MAX_CHARACTERS} characters.")
+    if CONTROLS.search(text):
+        raise Malformed("wording", "Enter plain text, without control characters.")
     form_exhibit = exhibits.keep(session, "form", form)
     confirm_exhibit = exhibits.keep(session, "confirm page", confirm)
     # If two processes start at the same time, the second waits here and then finds the first one's version.
@@ -124,9 +126,15 @@ def publish(
     )
     session.add(wording)
     session.flush()
-    subject, facts = f"wording:{wording.id}", {"newsletter": newsletter.slug, "version": wording.version}
+    facts = {"newsletter": newsletter.slug, "version": wording.version, "language": wording.language}
     audit_log.record(
-        session, actor=actor, verb="wording published", subject=subject, now=now, **facts, language=wording.language
+        session,
+        actor=actor,
+        verb="wording published",
+        subject=f"wording:{wording.id}",
+        newsletter_id=newsletter.id,
+        now=now,
+        **facts,
     )
     return wording
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
@@ -30,6 +30,16 @@ class FeedRemoval:
     handed_over: int  # to another feed of the newsletter that offers them too
     kept: int
     drafts: Sequence[int]
+
+    @property
+    def articles_in_words(self) -> str:
+        """What becomes of the articles: "1 deleted; 2 kept, because issues hold them", or "none"."""
+        parts = {
+            "deleted": self.deleted,
+            "left to another feed that offers them too": self.handed_over,
+            "kept, because issues hold them": self.kept,
+        }
+        return "; ".join(f"{number} {words}" for words, number in parts.items() if number) or "none"
 
 
 def rename(session: Session, feed: Feed, title: str | None, *, actor: str, now: datetime) -> None:
@@ -123,11 +133,23 @@ def remove(session: Session, feed: Feed, *, actor: str, now: datetime) -> FeedRe
     return removal
 
 
+def preview_removal(session: Session, feed: Feed) -> FeedRemoval:
+    """Return what `remove` would do now. Changes nothing."""
+    handed_over = _shared(feed).with_only_columns(Article.id).order_by(None)
+    own = select(func.count()).where(Article.feed_id == feed.id, Article.id.not_in(handed_over))
+    return FeedRemoval(
+        deleted=session.scalar(own.where(~_is_in_an_issue())) or 0,
+        handed_over=session.scalar(select(func.count()).select_from(handed_over.distinct().subquery())) or 0,
+        kept=session.scalar(own.where(_is_in_an_issue())) or 0,
+        drafts=_drafts(session, feed),
+    )
+
+
 def _was_removed(feed: Feed, newsletter: Newsletter) -> Malformed:
     return Malformed(
         "url",
-        f"“{newsletter.name}” had a feed with this address, which was removed. Add it again: newsletter feeds add "
-        f"{without_userinfo(feed.url)} --newsletter {newsletter.slug}",
+        f"“{newsletter.name}” had a feed with this address, which was removed. To read it again, add "
+        f"{without_userinfo(feed.url)} as a feed of this newsletter.",
     )
 
 
@@ -143,18 +165,8 @@ def _part(session: Session, feed: Feed) -> int:
     An article that is in no issue, and that another feed offers too, becomes that feed's. The feed no longer counts as
     offering the articles of others.
     """
-    in_use = tuple(status for status in IssueStatus if status is not IssueStatus.CANCELLED)
-    shared = (
-        select(Article, Appearance)
-        .join(Appearance, Appearance.article_id == Article.id)
-        .join(Feed, Feed.id == Appearance.feed_id)
-        .where(Article.feed_id == feed.id, ~_is_in_an_issue(*in_use))
-        .where(Feed.id != feed.id, Feed.newsletter_id == feed.newsletter_id, Feed.removed_at.is_(None))
-        .where(~Appearance.is_withdrawn)
-        .order_by(Article.id, Appearance.feed_id)
-    )
     handed_over = set()
-    for article, appearance in session.execute(shared).all():
+    for article, appearance in session.execute(_shared(feed)).all():
         identity = appearance.identity or article.identity
         taken = select(Article.id).where(Article.feed_id == appearance.feed_id, Article.identity == identity)
         if article.id not in handed_over and session.scalar(taken) is None:
@@ -165,6 +177,20 @@ def _part(session: Session, feed: Feed) -> int:
     of_others = delete(Appearance).where(Appearance.feed_id == feed.id, Appearance.article_id.not_in(own))
     session.execute(of_others, execution_options=WITHOUT_SYNCHRONIZING)
     return len(handed_over)
+
+
+def _shared(feed: Feed) -> Select[Article, Appearance]:
+    """Select the feed's articles in no issue that another feed of its newsletter offers too, with where it does."""
+    in_use = tuple(status for status in IssueStatus if status is not IssueStatus.CANCELLED)
+    return (
+        select(Article, Appearance)
+        .join(Appearance, Appearance.article_id == Article.id)
+        .join(Feed, Feed.id == Appearance.feed_id)
+        .where(Article.feed_id == feed.id, ~_is_in_an_issue(*in_use))
+        .where(Feed.id != feed.id, Feed.newsletter_id == feed.newsletter_id, Feed.removed_at.is_(None))
+        .where(~Appearance.is_withdrawn)
+        .order_by(Article.id, Appearance.feed_id)
+    )
 
 
 def _leave(session: Session, feed: Feed, *, now: datetime) -> None:

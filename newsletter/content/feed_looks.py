@@ -1,12 +1,15 @@
 """Look at an address once before it becomes a feed's, and keep what came as the feed's first refresh."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Self, cast
 
 from sqlalchemy.orm import Session
 
 from newsletter.content import refreshing
+from newsletter.content.downloading import messages
 from newsletter.content.downloading.downloader import FEED_FAILURES, Downloader, FeedDownload, FeedFailure
 from newsletter.content.feeds.feed_attempts import FeedAttempt
 from newsletter.content.feeds.feeds import DueFeed, Feed
@@ -27,6 +30,23 @@ class FeedLook:
         """The address to read the feed from: where it has moved for good, else the one that was asked."""
         moved_to = self.download.moved_to if self.download else None
         return (web_address(moved_to) if moved_to else None) or self.asked
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """What came, as JSON that `from_outcome` reads."""
+        if self.failure:
+            return {"asked": self.asked, "result": json.loads(messages.encode_error(self.failure))}
+        assert self.download
+        return {"asked": self.asked, "result": json.loads(messages.encode_result(self.download))}
+
+    @classmethod
+    def from_outcome(cls, outcome: Mapping[str, Any]) -> Self:
+        """Return the look of which this is the stored outcome."""
+        answer = json.dumps(outcome["result"], separators=(",", ":")).encode()
+        try:
+            return cls(asked=outcome["asked"], download=cast("FeedDownload", messages.decode_answer(answer)))
+        except FEED_FAILURES as failure:
+            return cls(asked=outcome["asked"], failure=failure)
 
     def newest(self, number: int, *, now: datetime) -> list[FeedEntry]:
         """Return the newest entries, at most `number`; those without a date count as of now."""

@@ -1,15 +1,11 @@
 """Measure since when the feed that waits longest has been due."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from newsletter.content.feeds.feeds import ACTIVE, Feed
-
-# Workers look for due feeds every minute and read some dozens a second, so ten minutes are enough for thousands that
-# are due at once. It is half the interval at which a feed is read.
-LATE = timedelta(minutes=10)
 
 
 def oldest_due(session: Session, *, now: datetime) -> datetime | None:

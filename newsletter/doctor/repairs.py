@@ -132,7 +132,14 @@ class Repairer:
         if count:
             subject = f"check:{check}"
             audit_log.record(
-                session, actor=self.actor, verb="doctor mended", subject=subject, now=self.now(), n=count, **fields
+                session,
+                actor=self.actor,
+                verb="doctor mended",
+                subject=subject,
+                newsletter_id=None,
+                now=self.now(),
+                n=count,
+                **fields,
             )
         return _repair(check, count, says)
 

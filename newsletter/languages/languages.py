@@ -115,6 +115,10 @@ class Language:
         """Return the same to the second: "Thursday 22 October 2026 at 08:14:07 (UTC+2)"."""
         return self._at(moment, f"{moment:%H:%M:%S}")
 
+    def offset(self, moment: datetime) -> str:
+        """Return a time's offset from UTC: "UTC+2", with a true minus."""
+        return _offset(moment)
+
     def _at(self, moment: datetime, time: str) -> str:
         return self.text(
             translatable("%(day)s at %(time)s (%(offset)s)", day=self.day(moment), time=time, offset=_offset(moment))

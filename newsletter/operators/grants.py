@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, ForeignKey, Index, false, select, text, true
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
 from newsletter.store.database import Base
 
+EVERYWHERE = "all newsletters"
 _EVERYWHERE = text("newsletter_id IS NULL")
 
 
@@ -69,3 +71,11 @@ def of_operator(session: Session, operator_id: int) -> Grants:
     rows = select(Grant.newsletter_id, Grant.role).where(Grant.operator_id == operator_id)
     held: dict[int | None, Role] = {row.newsletter_id: row.role for row in session.execute(rows)}
     return Grants(held.get(None), {number: role for number, role in held.items() if number is not None})
+
+
+def by_slug(session: Session, operator_id: int) -> dict[str, Role]:
+    """Return the roles of an operator by newsletter, that for all newsletters first, as `EVERYWHERE`."""
+    rows = select(Newsletter.slug, Grant.role).outerjoin(Newsletter, Newsletter.id == Grant.newsletter_id)
+    own = rows.select_from(Grant).where(Grant.operator_id == operator_id)
+    ordered = session.execute(own.order_by(Grant.newsletter_id.is_not(None), Newsletter.slug))
+    return {slug or EVERYWHERE: role for slug, role in ordered}

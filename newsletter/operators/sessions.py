@@ -2,7 +2,7 @@
 
 The browser holds a random token, the database its hash. A session ends after 12 hours without a request, after 14 days
 in any case, and when somebody ends it. Ended ones are kept for a day: a form that was being filled in is then carried
-over the sign-in, for the same operator only.
+over the sign-in, for the same operator only. One that still lacks its second factor waits ten minutes for it.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from newsletter.store.database import Base
 
 IDLE = timedelta(hours=12)
+UNFINISHED = timedelta(minutes=10)
 LONGEST = timedelta(days=14)
 SEEN_EVERY = timedelta(minutes=15)  # how exactly the last use is known
 KEPT_ENDED = timedelta(days=1)
@@ -47,7 +48,8 @@ class OperatorSession(Base):
 
     def is_open(self, *, now: datetime) -> bool:
         """Whether it has neither ended nor expired."""
-        return self.ended_at is None and now < min(self.seen_at + IDLE, self.created_at + LONGEST)
+        longest = LONGEST if self.stage is SessionStage.FULL else UNFINISHED
+        return self.ended_at is None and now < min(self.seen_at + IDLE, self.created_at + longest)
 
 
 def hashed(token: str) -> bytes:

@@ -101,7 +101,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             key_registry.check(session, site.keyring, now=datetime.now(UTC))
             # Before the first visitor sees this release's form, the newest wording must name it as its exhibit.
             wording_publication.publish_current(session, site.templates, actor=audit_log.SITE, now=datetime.now(UTC))
-        with closing(site.signups):
+        with closing(site.activity), closing(site.signups):
             yield
 
 

@@ -144,5 +144,7 @@ def error_response(request: Request, error: Exception) -> Response:
         spoken = language(tag)
         headers = {"Content-Language": spoken.tag, "Vary": "Accept-Language"}
         return JSONResponse({"errors": {"request": spoken.text(UNAVAILABLE)}}, status, headers)
+    if desk_failures.is_at_desk(request):
+        return desk_failures.failed(request, status)
     site: Site = request.app.state.site
     return site.page("trouble", tag=tag, negotiated=True, status=status)

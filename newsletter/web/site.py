@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Any
@@ -24,6 +24,8 @@ from newsletter.languages.languages import language
 from newsletter.links import Links
 from newsletter.mail.transport.relay_capabilities import take_utf8
 from newsletter.newsletters import Newsletter
+from newsletter.operators.passwords import Passwords
+from newsletter.operators.session_activity import SessionActivity
 from newsletter.queues.wakeups import Wakeups
 from newsletter.settings import Settings
 from newsletter.store.database import Database
@@ -47,6 +49,8 @@ class Site:
     wakeups: Wakeups
     offered: OfferedNewslettersCache
     signups: GroupedInserts
+    activity: SessionActivity
+    passwords: Passwords = field(default_factory=Passwords)
     templates: Templates = templating.environment
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -57,8 +61,9 @@ class Site:
         offered = OfferedNewslettersCache(
             database, can_reach_utf8=lambda session: take_utf8(session, settings.smtp_url, now=datetime.now(UTC))
         )
-        links, stored = Links(keys, settings.base_url), GroupedInserts(database, Signup, FORM_COLUMNS)
-        return cls(settings, database, keys, links, wakeups, offered, stored)
+        links = Links(keys, settings.base_url, settings.desk_url)
+        stored, activity = GroupedInserts(database, Signup, FORM_COLUMNS), SessionActivity(database)
+        return cls(settings, database, keys, links, wakeups, offered, stored, activity)
 
     @property
     def shows_outbox(self) -> bool:

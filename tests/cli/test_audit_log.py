@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from typer.main import get_command
 
-from newsletter import audit_log, operators, settings
+from newsletter import audit_log, settings
 from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
 from newsletter.consent import suppressions
@@ -28,6 +28,8 @@ from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.letters.letters import Letter
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
+from newsletter.operators import operators
+from newsletter.operators.operator_links import OperatorLink
 from newsletter.operators.roles import Role
 from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader, owed
@@ -88,7 +90,9 @@ CHANGING = {
     "issues pause": ("{leaving}",),
     "issues resume": ("{paused}",),
     "operators add": ("ana@press.example", "--role", "admin"),
-    "operators role": (EVE, "viewer"),
+    "operators invite": (EVE,),
+    "operators grant": (EVE, "viewer", "--newsletter", "three"),
+    "operators revoke": (EVE,),
     "operators remove": (EVE,),
 }
 
@@ -181,7 +185,7 @@ def test_a_refused_command_writes_no_audit_entry(newsletter, database, numbers):
 
 def test_the_audit_log_is_listed_newest_last(newsletter, database, numbers):
     newsletter("issues", "send", str(numbers["drafted"]))
-    newsletter("operators", "role", EVE, "admin")
+    newsletter("operators", "grant", EVE, "admin")
     lines = newsletter("operators", "acts").stdout.splitlines()
     assert len(lines) > 2
     assert lines[-1].endswith("operator's role changed  operator:1  (role: admin, before: editor)")
@@ -195,12 +199,53 @@ def test_the_audit_log_is_listed_newest_last(newsletter, database, numbers):
 def test_the_audit_log_is_listed_without_the_places_of_replies(newsletter, database):
     with database.writing() as session:
         fields = {audit_log.SEEN_REPLIES: {"1": {"1": [[0, 99]]}}}
-        audit_log.record(session, actor="tests", verb="issue resumed", subject="issue:1", now=NOON, **fields)
+        audit_log.record(
+            session, actor="tests", verb="issue resumed", subject="issue:1", newsletter_id=None, now=NOON, **fields
+        )
     assert newsletter("operators", "acts").stdout.endswith("issue resumed  issue:1\n")
     assert json.loads(newsletter("operators", "acts", "--json").stdout)[-1]["fields"] == {}
 
 
 def test_operators_are_listed_with_their_roles(newsletter, numbers):
-    assert newsletter("operators", "list").stdout == f"   1  editor     {EVE}\n"
+    newsletter("operators", "grant", EVE, "admin", "--newsletter", "three")
+    line = f"   1  {EVE:<32}  editor of all newsletters, admin of three  (has no password yet)\n"
+    assert newsletter("operators", "list").stdout == line
+    newsletter("operators", "revoke", EVE)
+    (row,) = json.loads(newsletter("operators", "list", "--json").stdout)
+    assert (row["grants"], row["has_password"]) == ({"three": "admin"}, False)
     newsletter("operators", "remove", EVE.upper())
     assert json.loads(newsletter("operators", "list", "--json").stdout) == []
+
+
+def test_an_added_operator_gets_a_link_that_a_newer_one_replaces(newsletter, numbers, database):
+    answer = newsletter("operators", "add", "ana@press.example", "--role", "publisher", "--newsletter", "three")
+    head, says, url = answer.stdout.splitlines()
+    assert head == "ana@press.example is operator 2: publisher of three."
+    assert says.startswith("This link lets them choose a password. It works once, until ")
+    assert url.startswith("http://localhost:8000/desk/link/")
+    newer = json.loads(newsletter("operators", "invite", "ana@press.example", "--json").stdout)
+    assert newer["link"] != url
+    with database.reading() as session:
+        states = [each.used_at is None for each in session.scalars(select(OperatorLink).order_by(OperatorLink.id))]
+    assert states == [False, True]
+
+
+def test_the_last_administrator_stays_on_the_command_line_too(newsletter, failed, numbers):
+    newsletter("operators", "grant", EVE, "admin")
+    for words in (("remove", EVE), ("revoke", EVE), ("grant", EVE, "viewer")):
+        code, says = failed("operators", *words)
+        assert (code, "last administrator" in says) == (1, True)
+
+
+def test_the_audit_log_is_filtered(newsletter, database, numbers):
+    newsletter("issues", "send", str(numbers["drafted"]))
+    newsletter("operators", "grant", EVE, "viewer")
+    for options, verbs in (
+        (("--actor", ACTOR), ["issue approved", "operator's role changed"]),
+        (("--actor", "cli", "--about", "operators"), ["operator's role changed"]),
+        (("--actor", ACTOR, "--newsletter", "three"), ["issue approved"]),
+        (("--about", "doctor"), []),
+        (("--since", "2999-01-01"), []),
+    ):
+        rows = json.loads(newsletter("operators", "acts", *options, "--json").stdout)
+        assert [row["verb"] for row in rows] == verbs

@@ -267,7 +267,7 @@ def test_no_feed_takes_the_address_of_a_removed_one_by_a_change(begin):
             lambda: feed_changes.readdress(session, other, feed.url, **BY),
             lambda: feed_changes.move(session, third, newsletter, **BY),
         ):
-            with pytest.raises(Malformed, match="Add it again"):
+            with pytest.raises(Malformed, match="To read it again, add"):
                 take()
 
 

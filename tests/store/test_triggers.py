@@ -22,7 +22,7 @@ def filled(database: Database) -> Database:
     """A database with a row in every append-only table."""
     with database.writing() as session:
         a_reader(session, a_newsletter(session))
-        audit_log.record(session, actor="cli:ana", verb="approved", subject="issue:1", now=NOON)
+        audit_log.record(session, actor="cli:ana", verb="approved", subject="issue:1", newsletter_id=None, now=NOON)
         seal = Seal(previous_id=None, root=b"r" * 32, size=1, key_id="k1", mac=b"m" * 32, sealed_at=NOON)
         session.add(seal)
         session.flush()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from newsletter.consent import proposed_words
+from newsletter.consent import proposed_words, wording_publication
 from newsletter.consent.wording_publication import NewsletterChange
 from newsletter.newsletters import Newsletter
 
@@ -40,7 +40,7 @@ def lines(
         yield f"{shown}: {_told(getattr(newsletter, field))} (before: {_told(old)})"
     if "return_path_domain" in given:
         yield f"Bounces go to {_bounces_to(newsletter)}."
-    if "sender" in change.former and newsletter.reply_to == change.former["sender"] and "reply_to" not in given:
+    if "reply_to" not in given and wording_publication.keeps_former_reply_address(newsletter, change.former):
         yield f"Replies still go to {newsletter.reply_to}. To change that, too: --reply-to"
     for each in change.published:
         about = "consent wording" if each.newsletters is None else "wording of the form of several newsletters"
@@ -54,7 +54,7 @@ def lines(
             "them. Publish it again once they agree: newsletter forms publish"
         )
     if any(field in change.former for field in ABOUT_LANGUAGES):
-        if withdrawn := _withdrawn(newsletter, change):
+        if withdrawn := wording_publication.withdrawn_languages(newsletter, change.former):
             yield f"It takes no new sign-ups in “{', '.join(withdrawn)}”; its readers keep their language. To offer it:"
             yield f"  {_offering(newsletter, withdrawn)}"
         yield from missing_lines(newsletter, missing)
@@ -90,12 +90,6 @@ def offer_line(newsletter: Newsletter, tag: str) -> str:
 def _offering(newsletter: Newsletter, others: Iterable[str]) -> str:
     listed = ",".join([*newsletter.languages[1:], *others])
     return f"newsletter newsletters change {newsletter.slug} --other-languages {listed}"
-
-
-def _withdrawn(newsletter: Newsletter, change: NewsletterChange) -> list[str]:
-    before: list[Any] = [change.former.get("language", newsletter.language)]
-    before += change.former.get("other_languages", newsletter.other_languages) or []
-    return [tag for tag in dict.fromkeys(before) if tag not in newsletter.languages]
 
 
 def _still_named(newsletter: Newsletter, language: str, former: str) -> str:

@@ -8,7 +8,7 @@ import typer
 from newsletter import audit_log, clock, newsletters, templating
 from newsletter.cli import console
 from newsletter.cli.newsletters import change_report
-from newsletter.consent import proposed_words, wording_publication, wordings
+from newsletter.consent import information_texts, proposed_words, wording_publication, wordings
 from newsletter.consent.proposed_words import Information
 from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.newsletters import Newsletter
@@ -79,9 +79,8 @@ def propose(
         told = proposed_words.information([newsletter], tag)
     if text is None:
         raise NotFound(change_report.no_proposal(newsletter, tag))
-    paragraphs = ["\n".join(entry) for entry in told["entries"]]
     answer = {"language": tag, "text": text, "information": told}
-    console.show(answer, as_json=as_json, text="\n\n".join(paragraphs) if information else text)
+    console.show(answer, as_json=as_json, text=information_texts.written(told) if information else text)
 
 
 def spoken_in(newsletter: Newsletter, language: str | None) -> str:
@@ -94,13 +93,7 @@ def read_information(file: Path | None, tag: str) -> Information | None:
     if file is None:
         return None
     try:
-        paragraphs = [part.strip() for part in file.read_text("utf-8").replace("\r\n", "\n").split("\n\n")]
+        text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Malformed("information", f"{file} cannot be read as UTF-8 text: {error}") from None
-    entries = [
-        [term.strip(), " ".join(text.split())] for term, _, text in (part.partition("\n") for part in paragraphs)
-    ]
-    entries = [entry for entry in entries if entry != ["", ""]]
-    if not entries or not all(term and text for term, text in entries):
-        raise Malformed("information", "Write each term on a line, its text on the next ones, and then an empty line.")
-    return {"language": tag, "entries": entries, "own": True}
+    return information_texts.read(text, tag)

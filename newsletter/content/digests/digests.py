@@ -146,7 +146,15 @@ def free_name(session: Session, newsletter: Newsletter, name: str) -> str:
 
 def log_change(session: Session, digest: Digest, verb: str, *, actor: str, now: datetime, **facts: Any) -> None:
     """Add a change of a digest to the audit log."""
-    audit_log.record(session, actor=actor, verb=f"digest {verb}", subject=f"digest:{digest.id}", now=now, **facts)
+    audit_log.record(
+        session,
+        actor=actor,
+        verb=f"digest {verb}",
+        subject=f"digest:{digest.id}",
+        newsletter_id=digest.newsletter_id,
+        now=now,
+        **facts,
+    )
 
 
 def numbered(session: Session, digest_id: int) -> tuple[Digest, Newsletter]:

@@ -43,12 +43,17 @@ def next_runs(cron: str, zone: str, *, after: datetime, count: int) -> list[date
 
 def runs(cron: str, zone: str, *, after: datetime) -> Iterator[datetime]:
     """Yield every run later than `after`, in UTC, in order."""
+    return (run for _, run in timed_runs(cron, zone, after=after))
+
+
+def timed_runs(cron: str, zone: str, *, after: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the same with the local time that the expression says, without a zone, before each run."""
     tz = ZoneInfo(zone)
     last = after
     for local in CronSim(cron, _local(after, tz)):
         run = _instant(local, tz)
         if run > last:  # two times within one gap are one run
-            yield run
+            yield local, run
             last = run
 
 

@@ -79,7 +79,7 @@ def record(session: Session, due: DueFeed, attempt: FeedAttempt, *, now: datetim
 
 
 def _record_success(session: Session, feed: Feed, download: FeedDownload, *, now: datetime) -> None:
-    feed.failures, feed.overruns, feed.error = 0, 0, None
+    feed.failures, feed.overruns, feed.error, feed.failing_since = 0, 0, None, None
     feed.next_try_at = now + _early(INTERVAL, feed)
     parsed = download.feed
     if parsed is None:  # RFC 9110 section 15.4.5: the validators of a 304 are those of the document that we have
@@ -100,11 +100,12 @@ def _record_failure(feed: Feed, error: Exception, *, now: datetime) -> None:
     """Store whose fault a failure is, in words, and how long the feed has to wait for it."""
     match error:
         case LimitExceeded():
-            feed.failures, feed.overruns = feed.failures + 1, feed.overruns + 1
+            _count_failure(feed, now=now)
+            feed.overruns += 1
             feed.next_try_at = now + _doubled(LIMIT_INTERVAL, feed.overruns, MAX_LIMIT_INTERVAL)
             reason = f"{error} The next try is at {feed.next_try_at:%H:%M UTC on %Y-%m-%d}."
         case FetchError() | FeedUnreadable():
-            feed.failures += 1
+            _count_failure(feed, now=now)
             asked = (error.retry_after if isinstance(error, FetchError) else None) or timedelta(0)
             wait = _early(_doubled(INTERVAL, feed.failures, MAX_INTERVAL), feed)
             feed.next_try_at = now + max(wait, asked)
@@ -117,6 +118,12 @@ def _record_failure(feed: Feed, error: Exception, *, now: datetime) -> None:
             feed.etag = feed.last_modified = None
             reason = INTERNAL_ERROR
     feed.error = excerpt(one_line(UNSTORABLE.sub(" ", reason)), MAX_ERROR)
+
+
+def _count_failure(feed: Feed, *, now: datetime) -> None:
+    if feed.failures == 0 or feed.failing_since is None:
+        feed.failing_since = now
+    feed.failures += 1
 
 
 def _last_read(feed: Feed, error: Exception) -> str:

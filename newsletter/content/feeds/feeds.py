@@ -17,6 +17,9 @@ from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base
 
 LEASE_DURATION = timedelta(minutes=2)  # until another worker may claim the feed
+# Workers look for due feeds every minute and read some dozens a second, so ten minutes are enough for thousands that
+# are due at once. It is half the interval at which a feed is read.
+LATE = timedelta(minutes=10)
 # Others may insert rows that refer to the locked feed. A stronger lock would forbid it, and two transactions would wait
 # for each other: one that has locked this feed waits for the newsletter, and one that has locked the newsletter lets
 # articles refer to this feed. PostgreSQL takes the stronger lock to change `url` or `newsletter_id`, so lock the
@@ -50,6 +53,13 @@ class Feed(Base):
     overruns: Mapped[int] = mapped_column(default=0, server_default="0")  # times in a row that it exceeded a limit
     paused_at: Mapped[datetime | None] = mapped_column(default=None)
     removed_at: Mapped[datetime | None] = mapped_column(default=None)  # the row stays for articles in issues
+    # The first failure in a row. It means nothing while `failures` is 0: the release before does not reset it.
+    failing_since: Mapped[datetime | None] = mapped_column(default=None)
+
+    def late_since(self, now: datetime) -> datetime | None:
+        """Return since when the feed has been due if no worker has asked it for too long; None otherwise."""
+        is_late = not self.paused_at and now - self.next_try_at > LATE
+        return self.next_try_at if is_late else None
 
     @property
     def shown_title(self) -> str:
@@ -93,6 +103,12 @@ def add(session: Session, newsletter: Newsletter, url: str, *, actor: str, now: 
     return feed
 
 
+def check_new_address(session: Session, newsletter: Newsletter, url: str, *, besides: Feed | None = None) -> None:
+    """Raise Malformed for an address, as a person wrote it, that the newsletter cannot take; nothing is asked."""
+    for address in feed_addresses.candidates(url):
+        unused_address(session, newsletter, address, besides=besides)
+
+
 def unused_address(session: Session, newsletter: Newsletter, url: str, *, besides: Feed | None = None) -> Feed | None:
     """Raise Malformed if a feed of the newsletter, other than `besides`, has the address in any spelling.
 
@@ -119,7 +135,7 @@ def with_address(session: Session, newsletter_id: int, url: str, *, besides: Fee
 def begin_anew(feed: Feed, url: str, *, now: datetime) -> None:
     """Set the feed's address, forget what attempts at the old one said, and make it due."""
     feed.url, feed.next_try_at = url, now
-    feed.etag = feed.last_modified = feed.error = feed.checked_at = feed.read_at = None
+    feed.etag = feed.last_modified = feed.error = feed.checked_at = feed.read_at = feed.failing_since = None
     feed.failures = feed.overruns = 0
 
 
@@ -127,7 +143,7 @@ def numbered(session: Session, feed_id: int, *, for_change: bool = False) -> Fee
     """Return the feed with that id, locked if it is to be changed. Raises NotFound if it is unknown or was removed."""
     feed = session.get(Feed, feed_id, with_for_update=ROW_LOCK if for_change else None)
     if feed is None:
-        raise NotFound(f"There is no feed {feed_id}. Its id is in the first column of: newsletter feeds list")
+        raise NotFound(f"There is no feed {feed_id}.")
     if feed.removed_at:
         raise NotFound(f"Feed {feed_id} was removed on {feed.removed_at:%Y-%m-%d}. To read it again, add its address.")
     return feed
@@ -135,12 +151,14 @@ def numbered(session: Session, feed_id: int, *, for_change: bool = False) -> Fee
 
 def record_change(session: Session, feed: Feed, verb: str, *, actor: str, now: datetime, **facts: Any) -> None:
     """Add a change of a feed to the audit log."""
-    audit_log.record(session, actor=actor, verb=verb, subject=f"feed:{feed.id}", now=now, **facts)
+    audit_log.record(
+        session, actor=actor, verb=verb, subject=f"feed:{feed.id}", newsletter_id=feed.newsletter_id, now=now, **facts
+    )
 
 
-def every(session: Session) -> list[tuple[Feed, Newsletter]]:
+def every(session: Session, *conditions: ColumnElement[bool]) -> list[tuple[Feed, Newsletter]]:
     """Return all feeds except removed ones, with the newsletters that read them, by newsletter."""
-    both = select(Feed, Newsletter).join(Newsletter, Newsletter.id == Feed.newsletter_id)
+    both = select(Feed, Newsletter).join(Newsletter, Newsletter.id == Feed.newsletter_id).where(*conditions)
     both = both.where(Feed.removed_at.is_(None))
     return [(feed, newsletter) for feed, newsletter in session.execute(both.order_by(Newsletter.slug, Feed.id))]
 
@@ -152,13 +170,26 @@ def make_due(session: Session, *, actor: str, now: datetime, feed_ids: Collectio
     """
     for feed_id in feed_ids:
         if numbered(session, feed_id).paused_at:
-            raise Refused(f"Feed {feed_id} is paused. Resume it first: newsletter feeds resume {feed_id}")
+            raise Refused(f"Feed {feed_id} is paused. Resume it first.")
     # Locked in one order, because an UPDATE alone takes any, and two of them would wait for each other.
-    chosen = select(Feed.id).where(ACTIVE, Feed.id.in_(feed_ids) if feed_ids else true()).order_by(Feed.id)
-    locked = session.scalars(chosen.with_for_update(**ROW_LOCK)).all()
-    session.execute(update(Feed).where(Feed.id.in_(locked)).values(next_try_at=now))
+    chosen = (
+        select(Feed.id, Feed.newsletter_id)
+        .where(ACTIVE, Feed.id.in_(feed_ids) if feed_ids else true())
+        .order_by(Feed.id)
+    )
+    owners = {row.id: row.newsletter_id for row in session.execute(chosen.with_for_update(**ROW_LOCK))}
+    session.execute(update(Feed).where(Feed.id.in_(owners)).values(next_try_at=now))
     which = {"feeds": sorted(feed_ids)} if feed_ids else {}
-    audit_log.record(session, actor=actor, verb="feeds refreshed", subject="feeds", now=now, **which)
+    only = set(owners.values()) if feed_ids else set()
+    audit_log.record(
+        session,
+        actor=actor,
+        verb="feeds refreshed",
+        subject="feeds",
+        newsletter_id=only.pop() if len(only) == 1 else None,
+        now=now,
+        **which,
+    )
 
 
 def claim_due(session: Session, *, now: datetime, limit: int, costly: int | None = None) -> list[DueFeed]:

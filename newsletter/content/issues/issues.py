@@ -54,6 +54,7 @@ class Issue(Base):
         UniqueConstraint("digest_id", "run_at"),
         UniqueConstraint("newsletter_id", "number"),
         Index(None, "status"),
+        Index(None, "sent_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
@@ -259,7 +260,15 @@ def _free_articles(session: Session, issue: Issue) -> None:
 
 def log_change(session: Session, issue: Issue, verb: str, *, actor: str, now: datetime, **facts: Any) -> None:
     """Add a change of an issue to the audit log."""
-    audit_log.record(session, actor=actor, verb=f"issue {verb}", subject=f"issue:{issue.id}", now=now, **facts)
+    audit_log.record(
+        session,
+        actor=actor,
+        verb=f"issue {verb}",
+        subject=f"issue:{issue.id}",
+        newsletter_id=issue.newsletter_id,
+        now=now,
+        **facts,
+    )
 
 
 def _next_number(session: Session, newsletter_id: int) -> int:

@@ -85,7 +85,8 @@ class RawFeed:
 class ParsedFeed:
     """A feed's title and its entries in the feed's order, which is newest first by convention.
 
-    `is_complete` is False if the document was cut off, so that its last entries are unknown.
+    `is_complete` is False if the document was cut off, so that its last entries are unknown. `dropped` counts the
+    entries without a title, a text or a link.
     """
 
     title: str
@@ -93,6 +94,7 @@ class ParsedFeed:
     link: str | None = None  # the page that the feed belongs to
     language: str = ""  # as the feed declares it (BCP 47), empty if it does not
     is_complete: bool = True
+    dropped: int = 0
 
 
 def normalize(raw: RawEntry, *, language: str, now: datetime) -> FeedEntry | None:

@@ -40,10 +40,11 @@ def parse(body: bytes, *, url: str, content_type: str = "", now: datetime | None
     if not LANGUAGE.fullmatch(language):
         language = ""
     now = now or clock.now()
-    entries = (normalize(raw, language=language, now=now) for raw in islice(feed.entries, MAX_ENTRIES))
+    entries = [normalize(raw, language=language, now=now) for raw in islice(feed.entries, MAX_ENTRIES)]
     return ParsedFeed(
         title=feed.title,
         entries=tuple(filter(None, entries)),
+        dropped=entries.count(None),
         link=feed.link,
         language=language,
         is_complete=feed.is_complete,

@@ -1,4 +1,4 @@
 """Check the DNS records of a sender's domains, and propose better ones.
 
-Records in, verdicts out: nothing here uses the database, and only `dns` uses the network.
+Records in, verdicts out: only `dns` uses the network, and only `domain_checks` the database.
 """

@@ -1,5 +1,8 @@
 """Look up DNS records. A missing record and a failed lookup are different answers."""
 
+import math
+import time
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import dns.exception
@@ -34,7 +37,10 @@ class Resolver(Protocol):
 
 
 class DnsResolver:
-    """Uses the system's DNS servers, or the one given, and caches every answer and failure."""
+    """Uses the system's DNS servers, or the one given, and caches every answer and failure.
+
+    Lookups together wait for `budget` seconds at most; those after that fail at once.
+    """
 
     def __init__(
         self,
@@ -43,6 +49,8 @@ class DnsResolver:
         *,
         try_timeout: float = TRY_TIMEOUT,
         timeout: float = LOOKUP_TIMEOUT,
+        budget: float = math.inf,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         try:
             self._resolver = dns.resolver.Resolver(configure=nameserver is None)
@@ -53,6 +61,7 @@ class DnsResolver:
             self._resolver.port = port
         self._resolver.timeout, self._resolver.lifetime = try_timeout, timeout
         self._cache: dict[tuple[str, str], DnsAnswer | LookupFailed] = {}
+        self._monotonic, self._until = monotonic, monotonic() + budget
 
     def lookup(self, name: str, kind: str) -> DnsAnswer:
         """Return the records. Raises LookupFailed."""
@@ -68,6 +77,8 @@ class DnsResolver:
         return answer
 
     def _query(self, name: str, kind: str) -> DnsAnswer:
+        if self._monotonic() >= self._until:
+            raise LookupFailed(f"the DNS was too slow; {name} ({kind}) was not looked up any more")
         try:
             found = self._resolver.resolve(f"{name}.", kind, raise_on_no_answer=False, search=False)
         except dns.resolver.NXDOMAIN:

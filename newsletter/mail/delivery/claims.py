@@ -51,7 +51,7 @@ class Claimed(NamedTuple):
     address: str
     first_tried_at: datetime
     key_id: str
-    newsletter: int
+    newsletter: int | None  # None: the service itself writes, to an operator
     sender: str
     return_path_domain: str | None
     zone: str
@@ -62,6 +62,7 @@ class Claimed(NamedTuple):
     asked_at: datetime | None  # the time from which its link lives
     name: str | None
     issue: int | None = None
+    operator_link: int | None = None
 
 
 class IssueQueue(NamedTuple):
@@ -210,9 +211,9 @@ def read_claimed(session: Session, *which: ColumnElement[bool]) -> list[Claimed]
             Delivery.first_tried_at,
             Delivery.key_id,
             Letter.newsletter_id,
-            Newsletter.sender,
+            func.coalesce(Letter.sender, Newsletter.sender),
             Newsletter.return_path_domain,
-            Newsletter.zone,
+            func.coalesce(Newsletter.zone, "UTC"),
             Delivery.subscriber_id,
             Letter.signup_id,
             Signup.nonce,
@@ -220,9 +221,10 @@ def read_claimed(session: Session, *which: ColumnElement[bool]) -> list[Claimed]
             letter_owed_at(),
             Subscriber.name,
             Letter.issue_id,
+            Letter.operator_link_id,
         )
         .join(Letter, Letter.id == Delivery.letter_id)
-        .join(Newsletter, Newsletter.id == Letter.newsletter_id)
+        .outerjoin(Newsletter, Newsletter.id == Letter.newsletter_id)
         .outerjoin(Signup, Signup.id == Letter.signup_id)
         .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
         .where(*which)

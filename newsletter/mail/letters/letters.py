@@ -42,7 +42,7 @@ class LetterKind(StrEnum):
 
     CONFIRMATION = "confirmation"
     ISSUE = "issue"
-    TEST = "test"
+    TEST = "test"  # to an operator: a test of a newsletter, or without one a letter of the service itself
     # A freshly mailed link to the reader's preferences. The release before cannot read this value, so this release
     # reads it and writes such letters as ISSUE without an issue; the next one writes it.
     LINK = "link"
@@ -61,7 +61,9 @@ class Priority(IntEnum):
     BULK = 1
 
 
-SIGNUP_IS_GONE = text("signup_id IS NULL AND kind = 'confirmation'")  # literals, or the partial index would not fit
+# Literals, or the partial indexes would not fit.
+SIGNUP_IS_GONE = text("signup_id IS NULL AND kind = 'confirmation'")
+IS_TEST = text("kind = 'test'")
 
 
 class Letter(Base):
@@ -72,6 +74,7 @@ class Letter(Base):
         Index(None, "issue_id"),
         Index(None, "signup_id"),
         Index("ix_letters_signup_is_gone", "id", sqlite_where=SIGNUP_IS_GONE, postgresql_where=SIGNUP_IS_GONE),
+        Index("ix_letters_test", "written_at", sqlite_where=IS_TEST, postgresql_where=IS_TEST),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
@@ -122,7 +125,7 @@ def write(
     *,
     kind: LetterKind,
     occasion: str,
-    newsletter_id: int,
+    newsletter_id: int | None,
     sheet: Sheet,
     language: str,
     priority: Priority,
@@ -131,14 +134,21 @@ def write(
     design: str = "standard",
     issue_id: int | None = None,
     signup_id: int | None = None,
+    sender: str | None = None,
+    operator_link_id: int | None = None,
 ) -> tuple[Letter, Variant]:
-    """Store a letter with a variant, and return both with their ids; `add_variant` adds one of another language."""
+    """Store a letter with a variant, and return both with their ids; `add_variant` adds one of another language.
+
+    A letter without newsletter, which the service itself writes, needs a `sender`.
+    """
     letter = Letter(
         kind=kind,
         occasion=occasion,
         newsletter_id=newsletter_id,
         issue_id=issue_id,
         signup_id=signup_id,
+        sender=sender,
+        operator_link_id=operator_link_id,
         priority=priority,
         audience=audience,
         written_at=now,

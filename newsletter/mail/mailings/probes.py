@@ -57,5 +57,12 @@ def write(
         now=now,
     )
     owed = deliveries.owe(session, letter, variant, recipient=to.written, now=now)
-    audit_log.record(session, actor=actor, verb="probe written", subject=f"newsletter:{newsletter.slug}", now=now)
+    audit_log.record(
+        session,
+        actor=actor,
+        verb="probe written",
+        subject=f"newsletter:{newsletter.slug}",
+        newsletter_id=newsletter.id,
+        now=now,
+    )
     return owed.id

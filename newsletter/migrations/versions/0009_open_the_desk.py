@@ -176,12 +176,14 @@ def upgrade() -> None:
     with op.batch_alter_table("acts") as batch_op:
         batch_op.add_column(sa.Column("newsletter_id", ID, nullable=True))
         batch_op.create_index(batch_op.f("ix_acts_actor_acts_id"), ["actor", "id"])
+        batch_op.create_index(batch_op.f("ix_acts_at"), ["at"])
         batch_op.create_index(batch_op.f("ix_acts_newsletter_id_acts_id"), ["newsletter_id", "id"])
         batch_op.create_index(batch_op.f("ix_acts_subject_acts_id"), ["subject", "id"])
 
     with op.batch_alter_table("issues") as batch_op:
         batch_op.add_column(sa.Column("preheader", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("due_at", TIME, nullable=True))
+        batch_op.create_index(batch_op.f("ix_issues_sent_at"), ["sent_at"])
 
     with op.batch_alter_table("ledger") as batch_op:
         batch_op.create_index(batch_op.f("ix_ledger_at"), ["at"])
@@ -197,7 +199,10 @@ def upgrade() -> None:
             ["id"],
             ondelete="SET NULL",
         )
+        test = sa.text("kind = 'test'")
+        batch_op.create_index("ix_letters_test", ["written_at"], sqlite_where=test, postgresql_where=test)
 
+    op.add_column("feeds", sa.Column("failing_since", TIME, nullable=True))
     op.add_column("operators", sa.Column("name", sa.String(length=200), server_default=sa.text("''"), nullable=False))
     op.add_column("operators", sa.Column("zone", sa.String(length=64), nullable=True))
     op.add_column("operators", sa.Column("password_hash", sa.String(), nullable=True))

@@ -3,18 +3,18 @@
 from fastapi import FastAPI
 
 from newsletter.web.desk import today
-from newsletter.web.desk.access import sign_in
-from newsletter.web.desk.frame import failures
+from newsletter.web.desk.access import ended_sessions, second_factor, sign_in
 
 PAGES = (
     today,
     sign_in,
+    second_factor,
 )
 
 
 def install(app: FastAPI) -> None:
     """Add the desk to the application."""
-    failures.install(app)
+    ended_sessions.install(app)
     app.state.departments = [page.DEPARTMENT for page in PAGES if hasattr(page, "DEPARTMENT")]
     for page in PAGES:
         app.include_router(page.router)

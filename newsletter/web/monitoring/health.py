@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from newsletter import migrations
+from newsletter.content.feeds import feeds
 from newsletter.doctor import feed_age, queue_age
 from newsletter.mail.pace import notices
 from newsletter.migrations import SchemaState
@@ -139,7 +140,7 @@ def _late(reading: HealthReading, now: datetime) -> list[str]:
     late = {
         "tick": reading.last_heartbeat is None or now - reading.last_heartbeat > HEARTBEAT_LATE,
         "letters": reading.oldest_due is not None and now - reading.oldest_due > LETTER_LATE,
-        "feeds": reading.oldest_due_feed is not None and now - reading.oldest_due_feed > feed_age.LATE,
+        "feeds": reading.oldest_due_feed is not None and now - reading.oldest_due_feed > feeds.LATE,
         "relays": any(relay.is_late for relay in reading.relays),
     }
     return [name for name, is_late in late.items() if is_late]

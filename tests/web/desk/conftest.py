@@ -28,6 +28,11 @@ class AtDesk:
     address: str
     forms: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def cookie(self) -> str:
+        """The token of its session."""
+        return self.browser.cookies["desk"]
+
     def get(self, path: str = "", **options: Any) -> Any:
         return self.browser.get(f"/desk{path}", **options)
 
@@ -50,6 +55,62 @@ class AtDesk:
 
 
 SignIn = Callable[..., AtDesk]
+
+
+PASSWORD = "violet harbour ledger 7"
+
+
+@dataclass
+class Visitor:
+    """A browser in which nobody has signed in yet."""
+
+    browser: TestClient
+
+    def sign_in(self, address: str, password: str = PASSWORD, **fields: Any) -> Any:
+        """Send the form of the sign-in page; return the answer."""
+        page = LexborHTMLParser(self.browser.get("/desk/sign-in").text)
+        return self.send("/desk/sign-in", page, {"address": address, "password": password, **fields})
+
+    def send(self, path: str, page: LexborHTMLParser, fields: dict[str, Any], **options: Any) -> Any:
+        """Send the form with this path, as the page has it, with further fields."""
+        hidden = {str(each.attributes["name"]): each.attributes["value"] for each in _hidden(page, path)}
+        return self.browser.post(path, data=hidden | fields, **{"follow_redirects": False, **options})
+
+
+def _hidden(page: LexborHTMLParser, path: str) -> list[Any]:
+    form = page.css_first(f"form[action='{path}']")
+    assert form, page.html
+    return form.css("input[type=hidden]")
+
+
+@pytest.fixture
+def visit(service: WholeService) -> Iterator[Callable[..., Visitor]]:
+    """Open a browser that knows nobody; `agent` is its User-Agent, `ip` the address from which it comes."""
+    opened: list[TestClient] = []
+
+    def begin(agent: str = "Tests", ip: str = "198.51.100.7") -> Visitor:
+        app, url = service.browser.app, service.site.settings.base_url
+        browser = TestClient(app, base_url=url, headers={"User-Agent": agent}, client=(ip, 50_000))
+        opened.append(browser)
+        return Visitor(browser)
+
+    yield begin
+    for browser in opened:
+        browser.close()
+
+
+@pytest.fixture
+def operator(service: WholeService) -> Callable[..., int]:
+    """Add an operator with a password; return the id."""
+
+    def add(address: str = "ann@press.example", role: Role = Role.ADMIN, password: str | None = PASSWORD) -> int:
+        hashed = password and service.site.passwords.hash(password)
+        with service.site.database.writing() as session:
+            added = operators.add(session, address, role=role, actor="tests", now=service.clock())
+            added.password_hash = hashed
+            return added.id
+
+    return add
 
 
 @pytest.fixture

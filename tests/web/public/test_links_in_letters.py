@@ -209,6 +209,8 @@ def test_our_own_token_for_nothing_that_exists_is_not_found(service):
     token = service.site.links.token
     before = service.rows()
     for purpose, path in PATHS.items():
+        if purpose is Purpose.OPERATOR_LINK:
+            continue  # a page of the desk
         for ids in ([1, 2, 3], [2**63, 1], [1, 2**63], [1] * 9):
             link = f"/{path}/{token(purpose, *ids)}"
             for answer in (service.browser.get(link), service.browser.post(link, data=ONE_CLICK)):

@@ -21,7 +21,7 @@ from newsletter.operators.roles import Role
 from newsletter.web.desk.frame import origin
 from newsletter.web.desk.frame.desk import Desk
 from newsletter.web.desk.frame.forms import PostedForm
-from newsletter.web.desk.frame.refusals import NotSignedIn, RoleMissing
+from newsletter.web.desk.frame.refusals import NotSignedIn, OtherOperator, RoleMissing
 from newsletter.web.desk.frame.signed_in import SignedIn, signed_in
 from newsletter.web.form_data import FormData
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
@@ -67,14 +67,20 @@ class DeskRouter(APIRouter):
         return self._route("GET", path, Access(role, scope))
 
     def action(
-        self, path: str, role: Role, scope: AccessScope = AccessScope.NEWSLETTER
+        self,
+        path: str,
+        role: Role,
+        scope: AccessScope = AccessScope.NEWSLETTER,
+        *,
+        body_limit: int = FORM_BODY_BYTES,
     ) -> Callable[[DeskEndpoint], DeskEndpoint]:
         """Decorate the endpoint of a form: POST, of our own pages only."""
-        return self._route("POST", path, Access(role, scope))
+        return self._route("POST", path, Access(role, scope), body_limit)
 
-    def _route(self, method: str, path: str, access: Access) -> Callable[[DeskEndpoint], DeskEndpoint]:
+    def _route(
+        self, method: str, path: str, access: Access, body_limit: int = 0
+    ) -> Callable[[DeskEndpoint], DeskEndpoint]:
         guard = _guard_of_action(access) if method == "POST" else _guard_of_page(access)
-        body_limit = FORM_BODY_BYTES if method == "POST" else 0
 
         def declare(endpoint: DeskEndpoint) -> DeskEndpoint:
             endpoint.desk_access = access  # type: ignore[attr-defined]
@@ -109,8 +115,12 @@ def _enter(request: Request, site: Site, session: Session, access: Access, form:
     who = signed_in(session, site, origin.read_cookie(request, site, origin.SESSION))
     if access.scope is not AccessScope.OPEN:
         if who is None:
-            raise NotSignedIn(form)
+            raise NotSignedIn(form, getattr(request.state, "form_of", 0))
+        if form is not None and request.state.form_of != who.operator_id:
+            raise OtherOperator
         _check(session, who, access, request.path_params)
+    if who is not None and who.is_use_due(now=site.now()):
+        site.activity.note(who.session_id, now=site.now())
     request.state.desk = Desk(request, site, who)
 
 

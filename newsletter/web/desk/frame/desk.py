@@ -47,28 +47,31 @@ class Desk:
 
         `notices` are the sentences that the page may show on top after an action, by the key that `done` was given.
         """
-        cookie = origin.read_cookie(self.request, self.site, origin.SESSION if self.who else origin.VISIT)
-        visit = "" if cookie else forms.new_visit()
+        visit = origin.read_cookie(self.request, self.site, origin.VISIT)
+        is_new, visit = not visit, visit or forms.new_visit()
         notice = (notices or {}).get(self.request.query_params.get(NOTICE, ""))
         frame = {
             "who": self.who,
             "departments": self._departments(),
             "path": self.request.url.path,
-            "form_token": forms.hidden_field(self.site, cookie or visit),
+            "form_token": forms.hidden_field(self.site, visit, self.who.operator_id if self.who else 0),
             "now": self.site.now(),
-            "publisher": common_publisher(self.site.offered.get().newsletters.values()),
+            "publisher": context["publisher"] if "publisher" in context else self._publisher(),
             "notice": notice,
         }
         template = self.site.templates("en").get_template(f"desk/{name}.html")
         response = HTMLResponse(template.render(**(frame | context)), status)
-        if visit:
-            origin.set_cookie(response, self.site, origin.VISIT, visit)
+        if is_new:
+            origin.set_cookie(response, self.site, origin.VISIT, visit, seconds=origin.VISIT_SECONDS)
         return response
 
     def done(self, path: str, notice: str | None = None, **query: str) -> RedirectResponse:
         """Lead to a page after an action, so that a reload repeats nothing; the page shows the notice of this key."""
         query = {**query, **({NOTICE: notice} if notice else {})}
         return RedirectResponse(f"/desk{path}{'?' if query else ''}{urlencode(query)}", 303)
+
+    def _publisher(self) -> str | None:
+        return common_publisher(self.site.offered.get().newsletters.values())
 
     def _departments(self) -> list[Department]:
         if self.who is None:

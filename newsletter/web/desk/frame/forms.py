@@ -1,7 +1,9 @@
 """The forms of the desk: every POST carries a token that only our own page could have written.
 
-A token is a MAC of the cookie of the session, or before signing in of the cookie of the visit. A browser also says
-from where a form was sent: a foreign Origin is refused whatever the token, and `null` or none needs the token as well.
+A token names the operator whom the page was shown to (0: nobody), with a MAC over this and the cookie of the visit,
+which outlives sessions: a form that was opened before its session ended is still known to be ours, and whose. A browser
+also says from where a form was sent: a foreign Origin is refused whatever the token, and `null` or none needs the token
+as well.
 """
 
 import hmac
@@ -22,16 +24,19 @@ FIELD = "form_token"
 PURPOSE = "desk form"  # of the MACs
 TOKEN_BYTES = 16
 VISIT_BYTES = 16
+MAX_DIGITS = 19  # of an operator's number
+SECRET_WORDS = ("password", "code")  # in the names of fields
 
 
-def token(site: Site, cookie: str) -> str:
-    """Return the token for forms on a page that is sent to the browser with this cookie."""
-    return to_base64url(site.keyring.mac(PURPOSE, cookie.encode())[:TOKEN_BYTES])
+def token(site: Site, visit: str, operator_id: int) -> str:
+    """Return the token for forms on a page that an operator sees in the browser with this cookie."""
+    mac = site.keyring.mac(PURPOSE, f"{operator_id}.{visit}".encode())
+    return f"{operator_id}.{to_base64url(mac[:TOKEN_BYTES])}"
 
 
-def hidden_field(site: Site, cookie: str) -> Markup:
+def hidden_field(site: Site, visit: str, operator_id: int) -> Markup:
     """Return the field that every form of a page holds."""
-    return Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, token(site, cookie))
+    return Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, token(site, visit, operator_id))
 
 
 def new_visit() -> str:
@@ -44,14 +49,27 @@ async def posted_form(request: Request, site: CurrentSite) -> FormData:
     if not _is_own_origin(request, site):
         raise ForeignForm
     form = await parse_body(request)
-    given = form.get(FIELD, ("",))[0].encode()
-    cookies = [origin.read_cookie(request, site, name) for name in (origin.SESSION, origin.VISIT)]
-    if not any(cookie and hmac.compare_digest(token(site, cookie).encode(), given) for cookie in cookies):
+    visit, given = origin.read_cookie(request, site, origin.VISIT), form.get(FIELD, ("",))[0]
+    shown_to = given.partition(".")[0]
+    operator_id = int(shown_to) if shown_to.isascii() and shown_to.isdecimal() and len(shown_to) < MAX_DIGITS else 0
+    if not visit or not hmac.compare_digest(token(site, visit, operator_id).encode(), given.encode()):
         raise ForeignForm
-    return {name: values for name, values in form.items() if name != FIELD}
+    request.state.form_of = operator_id
+    request.state.own_form = own = {name: values for name, values in form.items() if name != FIELD}
+    return own
 
 
 PostedForm = Annotated[FormData, Depends(posted_form)]
+
+
+def holds_secret(name: str) -> bool:
+    """Whether a field may hold a password or a code, so that no page repeats its value."""
+    return any(word in name.lower() for word in SECRET_WORDS)
+
+
+def pairs(form: FormData) -> list[tuple[str, str]]:
+    """Return all values with the names of their fields."""
+    return [(name, value) for name, values in form.items() for value in values]
 
 
 def text(form: FormData, name: str) -> str:

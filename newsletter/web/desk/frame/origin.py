@@ -11,7 +11,8 @@ from fastapi import Request, Response
 from newsletter.settings import Settings
 from newsletter.web.site import Site
 
-SESSION, VISIT = "desk", "desk-visit"
+SESSION, VISIT, DEVICE = "desk", "desk-visit", "desk-device"
+VISIT_SECONDS = 30 * 86400  # longer than a session, so that a form outlives its session
 
 
 def problem(settings: Settings) -> str | None:

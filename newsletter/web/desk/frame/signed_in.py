@@ -1,6 +1,7 @@
 """Who sent a request: the operator whose session its cookie names, with the grants that hold at this moment."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -24,11 +25,16 @@ class SignedIn:
     zone: str
     grants: Grants
     session_id: int
+    seen_at: datetime  # when the session was used last, as the database knows it
 
     @property
     def actor(self) -> str:
         """The operator as the audit log names them."""
         return f"operator:{self.operator_id}"
+
+    def is_use_due(self, *, now: datetime) -> bool:
+        """Whether this use of the session is to be recorded."""
+        return now >= self.seen_at + sessions.SEEN_EVERY
 
     def may(self, role: Role, newsletter_id: int | None = None) -> bool:
         """Whether they have the role for a newsletter; without one, for the whole service."""
@@ -57,6 +63,7 @@ def signed_in(session: Session, site: Site, token: str) -> SignedIn | None:
         zone=operator.zone or _usual_zone(session),
         grants=grants.of_operator(session, operator.id),
         session_id=current.id,
+        seen_at=current.seen_at,
     )
 
 
