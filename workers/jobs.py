@@ -10,8 +10,8 @@ from collections.abc import Callable
 from newsletter.consent import older_subscribers
 from newsletter.content import looking, pictures, refreshing
 from newsletter.content.digests import drafting
-from newsletter.doctor.domains import domain_checks
 from newsletter.content.feeds import requested_looks
+from newsletter.doctor.domains import domain_checks
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import reclaiming
 from newsletter.mail.mailings import issue_letters

@@ -16,6 +16,8 @@ from newsletter.bench.desk.rows import DeskRows
 from newsletter.bench.environment import BASE_URL, BenchEnvironment
 from newsletter.bench.report import ProgressOutput
 from newsletter.bench.signups import service
+from newsletter.consent.day_counts import DayCounter
+from newsletter.mail.delivery.delivery_counts import DeliveryCounter
 from newsletter.operators import operators, sessions
 from newsletter.operators.roles import Role
 from newsletter.operators.sessions import SessionStage
@@ -77,12 +79,21 @@ class DeskBenchmark:
         options, now = self._options, clock.now()
         rows = DeskRows(options.subscribers, options.deliveries, options.issues, options.articles, options.acts, now)
         rows.insert(self._environment.database, lambda what: self._progress.line(f"inserting {what}"))
+        self._count()
         with self._environment.database.writing() as session:
             actor = audit_log.system_user()
             operator = operators.add(session, "admin@bench.example", role=Role.ADMIN, actor=actor, now=now)
             token = sessions.begin(session, operator.id, device="Bench", stage=SessionStage.FULL, now=now)
         self._environment.vacuum()
         return token
+
+    def _count(self) -> None:
+        """Count what the workers count, until nothing is left to count."""
+        database = self._environment.database
+        for what, counter in (("deliveries", DeliveryCounter()), ("readers", DayCounter())):
+            self._progress.line(f"counting {what}")
+            while counter.count(database.reading, database.writing, now=clock.now()):
+                pass
 
     @contextmanager
     def _browser(self, token: str) -> Iterator[DeskBrowser]:
