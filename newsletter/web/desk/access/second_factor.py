@@ -79,5 +79,5 @@ def _take(session: Session, desk: Desk, operator: Operator, code: str) -> None:
         return
     if not recovery_codes.take(session, operator.id, code, now=now):
         raise Malformed("code", WRONG)
-    about = {"actor": f"operator:{operator.id}", "subject": f"operator:{operator.id}"}
-    audit_log.record(session, verb="recovery code used", now=now, **about)
+    who = f"operator:{operator.id}"
+    audit_log.record(session, actor=who, verb="recovery code used", subject=who, newsletter_id=None, now=now)
