@@ -2,11 +2,15 @@
 
 from fastapi import FastAPI
 
-from newsletter.web.desk import today
 from newsletter.web.desk.access import ended_sessions, second_factor, sign_in
+from newsletter.web.desk.first_steps import pages as first_steps
+from newsletter.web.desk.newsletters import department as newsletters
+from newsletter.web.desk.today import page as today
 
 PAGES = (
     today,
+    first_steps,
+    newsletters,
     sign_in,
     second_factor,
 )
