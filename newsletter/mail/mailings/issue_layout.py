@@ -49,11 +49,12 @@ def _lay_out(
             "title": _subject(issue, edition, spoken),
             "heading": edition.heading,
             "introduction": edition.introduction,
-            "date": spoken.day(templating.local(issue.run_at, newsletter.zone)),
+            "preheader": edition.preheader,
+            "date": spoken.day(templating.local(issue.planned_at, newsletter.zone)),
             "articles": edition.articles,
             "in_full": in_full,
         },
-        logo=_logo(session, newsletter, base_url),
+        logo=shown_logo(session, newsletter, base_url),
         archive_url=f"{base_url}/archive/{newsletter.slug}/{edition.number}{query}",
         archive_index_url=f"{base_url}/archive/{newsletter.slug}{query}",
         signup_url=f"{base_url}/n/{newsletter.slug}",
@@ -70,7 +71,7 @@ def _subject(issue: Issue, edition: Edition, spoken: Language) -> str:
     return edition.title
 
 
-def _logo(session: Session, newsletter: Newsletter, base_url: str) -> Image | None:
+def shown_logo(session: Session, newsletter: Newsletter, base_url: str) -> Image | None:
     """Return the newsletter's logo as large as it is shown: at half the size of its file, for sharp screens."""
     logo = logos.shown(session, newsletter, base_url=base_url)
     if logo is None:
@@ -167,7 +168,7 @@ def _example(sheet: Sheet, issue: Issue, spoken: Language, base_url: str, headli
         "unsubscribe": f"{base_url}/u/preview",
         "preferences": f"{base_url}/preferences/preview",
         "mailbox": "reader@example.org",
-        "date": format_datetime(issue.run_at.replace(microsecond=0)),
+        "date": format_datetime(issue.planned_at.replace(microsecond=0)),
         "message_id": "<preview@example.org>",
         worded_fields.named("greeting", spoken.tag): words.nameless_greeting(spoken),
     }
