@@ -31,7 +31,5 @@ def switch(session: Session, operator: Operator, on: Collection[NoticeKind], *, 
     unknown = [kind for kind in operator.mail_off or () if kind not in set(NoticeKind)]
     off = sorted(kind.value for kind in NoticeKind if kind not in on)
     operator.mail_off = [*unknown, *off] or None
-    subject = f"operator:{operator.id}"
-    audit_log.record(
-        session, actor=actor, verb="operator's mail changed", subject=subject, newsletter_id=None, now=now, off=off
-    )
+    subject, verb = f"operator:{operator.id}", "operator's mail changed"
+    audit_log.record(session, actor=actor, verb=verb, subject=subject, newsletter_id=None, now=now, off=off)

@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 from newsletter.consent import exhibits
 from newsletter.consent.exhibits import Exhibit
 from newsletter.mail.delivery.deliveries import OPEN, WAITING, Delivery, DeliveryStatus, Tally, has_status, not_sent
-from newsletter.mail.delivery.delivery_counts import DeliveryProgress
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.letters import EXHIBIT, IS_TEST, SIGNUP_IS_GONE, Letter, LetterKind, Variant
 from newsletter.store.database import is_on_sqlite
@@ -90,7 +89,6 @@ def fold_tests(session: Session, *, now: datetime, limit: int = TESTS_BATCH_SIZE
     final = [number for number, audience in audiences.items() if counts[number].total() == audience]
     if final:
         total = letters.total(session, LetterKind.TEST, now=now)
-        session.execute(delete(DeliveryProgress).where(DeliveryProgress.letter_id.in_(final)))
         _delete(session, final)
         _add(session, total, sum((counts[number] for number in final), Counter()))
     return len(final)

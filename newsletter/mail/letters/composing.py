@@ -29,22 +29,20 @@ def compose(
     stream: str,
     fields: Collection[str],
     constants: Mapping[str, str] | None = None,
-    subject_mark: str = "",
     **context: Any,
 ) -> Sheet:
     """Return the letter in this language, laid out once for all readers of the language.
 
     `fields` are merged for each reader, in addition to COMMON_FIELDS. A field in `constants` has the same value for
     every reader. With the field `mailbox`, To shows the reader's name and address; without it, the address alone.
-    `stream` goes into Feedback-ID, which tells mailbox providers the kind of mail. `subject_mark` stands before the
-    subject, in the header only.
+    `stream` goes into Feedback-ID, which tells mailbox providers the kind of mail.
 
     Raises FieldError if a field is used but not named, or named but not used, and HeaderError if a header cannot be
     written.
     """
     letter = _Letter(templates, kind, language, {*COMMON_FIELDS, *fields}, constants or {})
     unsubscribe = letter.field["unsubscribe"]
-    subject = subject_mark + letter.render("subject.txt", newsletter=newsletter, **context)
+    subject = letter.render("subject.txt", newsletter=newsletter, **context)
     headers = {
         **_headers(newsletter.sender_name or newsletter.publisher, newsletter.sender, newsletter.reply_to),
         **letter.own_headers(subject),

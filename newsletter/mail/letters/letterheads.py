@@ -1,10 +1,21 @@
 """The letterhead of the service itself, which writes to operators in nobody's name: an empty desk has no newsletter."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from newsletter.appearance.static_files import DEFAULT_BRAND
-from newsletter.settings import Settings
+
+
+class DeskAddresses(Protocol):
+    """The settings that name the desk and from which address it writes."""
+
+    @property
+    def service_sender(self) -> str | None:
+        """The address in From; None: nobody is written to."""
+
+    @property
+    def desk_origin(self) -> str:
+        """Scheme and host of the desk's pages."""
 
 
 class ServiceLetterhead(NamedTuple):
@@ -26,6 +37,6 @@ class ServiceLetterhead(NamedTuple):
         return f"Desk of {self.host}"
 
 
-def service_letterhead(settings: Settings) -> ServiceLetterhead | None:
+def service_letterhead(settings: DeskAddresses) -> ServiceLetterhead | None:
     """Return the letterhead; None if the settings name no sender, so that the service writes to nobody."""
     return ServiceLetterhead(settings.service_sender, settings.desk_origin) if settings.service_sender else None

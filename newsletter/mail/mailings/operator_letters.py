@@ -15,13 +15,12 @@ from newsletter.links import Purpose
 from newsletter.mail.delivery import deliveries
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose_for_operator
-from newsletter.mail.letters.letterheads import ServiceLetterhead, service_letterhead
+from newsletter.mail.letters.letterheads import DeskAddresses, ServiceLetterhead, service_letterhead
 from newsletter.mail.letters.letters import LetterKind, Priority
 from newsletter.mail.letters.merge import Sheet
 from newsletter.operators.mail_switches import NoticeKind
 from newsletter.operators.operator_links import OperatorLink
 from newsletter.operators.operators import Operator
-from newsletter.settings import Settings
 from newsletter.templating import Templates
 
 LANGUAGE = "en"  # the desk speaks no other yet
@@ -33,7 +32,7 @@ def owe_link(
     operator: Operator,
     *,
     templates: Templates,
-    settings: Settings,
+    settings: DeskAddresses,
     now: datetime,
 ) -> bool:
     """Owe an operator the letter with this invitation or reset; return whether it is owed.

@@ -82,6 +82,7 @@ def test_without_a_sender_no_letter_is_owed(service):
 def test_the_letter_of_a_removed_operator_is_not_sent(service):
     owe_link(service)
     with service.site.database.writing() as session:
+        operators.add(session, "ada@press.example", role=Role.ADMIN, actor="tests", now=service.clock())
         operators.remove(session, operators.of_address(session, EVA), actor="tests", now=service.clock())
     service.run(Queue.URGENT)
     assert service.letters() == []
