@@ -12,6 +12,7 @@ from newsletter.settings import Settings
 from newsletter.web.site import Site
 
 SESSION, VISIT, DEVICE = "desk", "desk-visit", "desk-device"
+PROVIDER_WAY = "desk-provider"
 VISIT_SECONDS = 30 * 86400  # longer than a session, so that a form outlives its session
 
 
