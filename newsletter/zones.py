@@ -10,7 +10,6 @@ from newsletter.languages.translatable import translatable
 NO_ZONES = {"localtime", "posixrules", "Factory", "Etc/Unknown"}
 UTC_OFFSETS = "Etc/"  # whose signs are not those that people write: Etc/GMT+1 is west of Greenwich
 NO_ZONE_FOLDERS = ("posix/", "right/", "SystemV/")  # copies of the zones; "right" counts leap seconds
-PLACES = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 MAX_SUGGESTIONS = 3
 
 
@@ -25,11 +24,9 @@ def check(zone: str, *, field: str = "zone") -> None:
     raise Malformed(field, told)
 
 
-@cache
-def offered() -> list[str]:
-    """Return the zones that forms propose: those named after a place, and UTC."""
-    places = (name for name in _known() if name.partition("/")[0] in PLACES and "/" in name)
-    return [*sorted(places), "UTC"]
+def names() -> list[str]:
+    """Return the names of all zones that an operator may choose."""
+    return [*sorted(name for name in _known() if "/" in name and not name.startswith(UTC_OFFSETS)), "UTC"]
 
 
 def _similar(zone: str) -> list[str]:

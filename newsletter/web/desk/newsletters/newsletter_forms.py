@@ -85,7 +85,7 @@ def choices(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the form proposes: the languages with catalogues and those entered, and the time zones."""
     entered = [values["language"], *values[LANGUAGES]]
     tags = dict.fromkeys([*catalogues.LANGUAGES, *filter(None, entered)])
-    return {"languages": [(tag, english_name(tag)) for tag in tags], "zones": zones.offered()}
+    return {"languages": [(tag, english_name(tag)) for tag in tags], "zones": zones.names()}
 
 
 def _told(field: str, value: Any, message: str) -> str:
