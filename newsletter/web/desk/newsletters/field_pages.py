@@ -85,7 +85,7 @@ def _page(
         values=values,
         before=before or {field: newsletter_forms.written(value) for field, value in values.items()},
         errors=errors or {},
-        languages=newsletter_forms.language_choices(values),
+        **newsletter_forms.choices(values),
         report=report,
         may_change=desk.operator.may(Role.ADMIN, newsletter.id),
     )

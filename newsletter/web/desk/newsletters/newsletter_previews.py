@@ -111,6 +111,7 @@ def _letter(desk: Desk, session: Session, newsletter: Newsletter) -> HTMLRespons
         "number": 1,
         "title": newsletter.name,
         "heading": None,
+        "preheader": None,
         "introduction": (),
         "date": today,
         "articles": [article, {**article, "title": "And of the second one"}],
