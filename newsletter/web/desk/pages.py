@@ -4,10 +4,12 @@ from fastapi import FastAPI
 
 from newsletter.web.desk import today
 from newsletter.web.desk.access import ended_sessions, second_factor, sign_in
+from newsletter.web.desk.digests import pages as digests
 from newsletter.web.desk.feeds import pages as feeds
 
 PAGES = (
     today,
+    digests,
     feeds,
     sign_in,
     second_factor,
