@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -11,6 +11,7 @@ from newsletter.content.digests.selection import ArticleVerdict, Candidate, Judg
 from newsletter.content.issues import headings
 from newsletter.languages.languages import language
 
+RECENT = timedelta(days=60)
 MAX_LEFT_OUT = 50  # articles to name; the counts tell of the others
 
 
@@ -27,12 +28,14 @@ class NextIssue:
 def preview(session: Session, digest_id: int, *, now: datetime, newest: int | None = None) -> NextIssue:
     """Judge the articles of the digest's newsletter as a run now would. Raises NotFound for an unknown digest.
 
-    With `newest`, only so many articles are judged, and after them those that the issue would still take: a page
-    shows no more, and a newsletter's archive grows.
+    With `newest`, only so many articles are judged, published within `RECENT`, and after them those of that time that
+    the issue would still take. So a page costs the same however large the archive grows; of a digest that takes the
+    archive, all of it is read. An older article that was left over for lack of room is not shown then.
     """
     digest, newsletter = digests.numbered(session, digest_id)
     terms = drafting.digest_terms(digest)
-    every = candidates.read(session, newsletter.id, digest.id, only_unused=False, limit=newest)
+    recent = now - RECENT if newest is not None and not terms.archive else None
+    every = candidates.read(session, newsletter.id, digest.id, only_unused=False, published_since=recent, limit=newest)
     chosen: list[Judgement] = []
     left_out: list[Judgement] = []
     counts: Counter[ArticleVerdict] = Counter()
@@ -46,7 +49,7 @@ def preview(session: Session, digest_id: int, *, now: datetime, newest: int | No
             left_out.append(judgement)
     if newest is not None and counts.total() == newest and len(chosen) < terms.articles:
         rest = replace(terms, articles=terms.articles - len(chosen))
-        since = terms.published_since
+        since = max(filter(None, (recent, terms.published_since)), default=None)
         unused = candidates.read(session, newsletter.id, digest.id, published_since=since, older_than=oldest)
         chosen += [Judgement(each, ArticleVerdict.CHOSEN) for each in selection.choose(unused, rest, now=now)]
     title = headings.headline([judgement.candidate.title for judgement in chosen], language(newsletter.language))

@@ -14,7 +14,7 @@ from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.site import ReadingSession
 
-NEWEST = 200  # articles that are judged on the page, and after them what the issue would still take
+NEWEST = 100  # articles that are judged on the page, and after them what the issue would still take
 NOTICES = {
     "added": "The digest is added. It drafts its first issue at the time below.",
     "changed": "Saved. The next issue follows the new rule; issues that exist stay as they are.",

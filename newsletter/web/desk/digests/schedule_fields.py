@@ -45,10 +45,9 @@ class ScheduleFields:
 
     @classmethod
     def _showing(cls, schedule: PlainSchedule, zone: str, cron: str) -> Self:
-        days = schedule.days or DEFAULT.days or (1,)
         return cls(
             pattern=schedule.pattern.value,
-            days=tuple(map(str, days)),
+            days=tuple(map(str, schedule.days)),
             day=schedule.day,
             time=schedule.time,
             cron=cron,
