@@ -4,9 +4,11 @@ from fastapi import FastAPI
 
 from newsletter.web.desk import today
 from newsletter.web.desk.access import ended_sessions, second_factor, sign_in
+from newsletter.web.desk.issues import department as issues
 
 PAGES = (
     today,
+    issues,
     sign_in,
     second_factor,
 )
