@@ -48,7 +48,7 @@ def without_pictures(letter: ShownLetter) -> str:
 
 def plain(letter: ShownLetter) -> str:
     """Return the text part, as a document."""
-    return PLAIN.format(letter.tag, letter.subject, letter.text)
+    return str(PLAIN.format(letter.tag, letter.subject, letter.text))
 
 
 PARTS: Mapping[str, Callable[[ShownLetter], str]] = {
