@@ -1,6 +1,7 @@
 """Newsletters: the things that visitors subscribe to."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack, cast
@@ -17,6 +18,7 @@ SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 BRAND = re.compile(r"#[0-9a-f]{6}")
 OPTIONAL = ("reply_to", "return_path_domain", "sender_name", "logo_sha256")  # an empty value leaves them out
 MAX_LIST_ID_CHARACTERS = 255  # RFC 2919 section 3
+MAX_SLUG_CHARACTERS = 40
 RESERVED_SLUGS = ("new",)  # a page of the desk stands where that newsletter's would
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # in text of several lines
 
@@ -160,6 +162,12 @@ def checked(field: str, value: Any) -> Any:
     if field == "other_languages":
         return _other_languages(cast("Sequence[str]", value))
     return None if not value and field in OPTIONAL else _cleaned(field, str(value))
+
+
+def slug_of(name: str) -> str:
+    """Return the slug that a name suggests; "" if it has none of a slug's characters."""
+    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore").decode().lower()
+    return "-".join(re.findall(r"[a-z0-9]+", plain))[:MAX_SLUG_CHARACTERS].strip("-")
 
 
 def checked_language(tag: str) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -32,6 +32,7 @@ MIN_KEY_CHARACTERS = 32
 MIN_TOKEN_CHARACTERS = 16  # too many to guess over the network
 TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # a bearer token, RFC 6750 section 2.1
 EHLO_NAME = re.compile(r"[A-Za-z0-9.-]+|\[[A-Za-z0-9.:]+\]")  # a domain or an address literal, RFC 5321 section 4.1.2
+SENDER = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
 def _parts(value: Any) -> Any:
@@ -152,6 +153,27 @@ class Settings(BaseModel):
             raise ValueError("enter the desk's URL without a path, such as https://desk.example.org")
         return value.rstrip("/") if value else None
 
+    @field_validator("service_sender")
+    @classmethod
+    def _check_service_sender(cls, value: str | None) -> str | None:
+        """Require an address that fits a header: ASCII, with its domain as A-labels."""
+        if value and not SENDER.fullmatch(value):
+            raise ValueError("enter the address alone, in plain letters, such as desk@example.org")
+        return value or None
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _check_oidc_issuer(cls, value: str | None) -> str | None:
+        if value and not _is_issuer(value):
+            raise ValueError("enter the provider's address as it writes it itself, such as https://id.example.org")
+        return value or None
+
+    @model_validator(mode="after")
+    def _check_provider(self) -> "Settings":
+        if bool(self.oidc_issuer) != bool(self.oidc_client_id):
+            raise ValueError(f"{PREFIX}OIDC_ISSUER and {PREFIX}OIDC_CLIENT_ID belong together; set both or none")
+        return self
+
     @field_validator("metrics_token")
     @classmethod
     def _check_metrics_token(cls, value: str | None) -> str | None:
@@ -210,6 +232,18 @@ def _is_redis(value: str) -> bool:
         return False
 
 
+def _is_issuer(value: str) -> bool:
+    """Whether the value is an issuer (OpenID Connect Discovery 1.0 section 3): HTTPS, or HTTP on this machine."""
+    try:
+        url = urlsplit(value)
+        host, is_complete = url.hostname or "", url.port != 0
+    except ValueError:
+        return False
+    is_private = url.scheme == "https" or (url.scheme == "http" and is_loopback(host))
+    is_plain = value.isascii() and value.isprintable() and not set(value) & set(' "<>\\^`{|}@')
+    return bool(host) and is_complete and is_private and is_plain and not url.query and not url.fragment
+
+
 def _is_site(value: str) -> bool:
     try:
         url = urlsplit(value)
@@ -232,7 +266,8 @@ def load(environ: Mapping[str, str] | None = None, *, dotenv: Path | None = Path
         settings = Settings(**{**values, **options})
     except ValidationError as error:
         problems += [
-            f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+            f"{PREFIX}{str(e['loc'][0]).upper() + ': ' if e['loc'] else ''}{e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
         ]
     if problems:
         raise Misconfigured("These settings are invalid:\n" + "\n".join(f"  {line}" for line in problems))

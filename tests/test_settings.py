@@ -92,6 +92,23 @@ def test_every_setting_of_the_contract_is_read_from_the_environment():
     }
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"SERVICE_SENDER": "Desk <desk@example.org>"},
+        {"SERVICE_SENDER": "desk@localhost"},
+        {"SERVICE_SENDER": "desk@exämple.org"},
+        {"OIDC_ISSUER": "http://id.example.org", "OIDC_CLIENT_ID": "desk"},
+        {"OIDC_ISSUER": "https://id.example.org?tenant=1", "OIDC_CLIENT_ID": "desk"},
+        {"OIDC_ISSUER": "https://id.example.org"},
+        {"OIDC_CLIENT_ID": "desk"},
+    ],
+)
+def test_a_sender_or_provider_that_cannot_work_is_refused(values):
+    with pytest.raises(Misconfigured, match="|".join(values)):
+        load(**values)
+
+
 def test_other_programs_variables_are_ignored():
     assert settings.load({"SMTP_URL": "nonsense", "newsletter_x": "1", "PATH": "/bin"}, dotenv=None) == load()
 

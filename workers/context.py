@@ -21,6 +21,7 @@ from newsletter.mail.delivery.delivery_counts import DeliveryCounter
 from newsletter.mail.delivery.dispatch import Dispatcher
 from newsletter.mail.delivery.leases import HEARTBEAT_INTERVAL, LEASE_DURATION, Heartbeat, LeaseMonitor
 from newsletter.mail.delivery.supervision import Supervisor
+from newsletter.mail.letters.letterheads import ServiceLetterhead, service_letterhead
 from newsletter.mail.mailings.confirmations.answering import Answering
 from newsletter.mail.transport.outbox import Outbox
 from newsletter.mail.transport.pacing import Pace, steady
@@ -57,6 +58,7 @@ class Context:
     answering: Answering
     domain_examiner: DomainExaminer
     lease_monitor: LeaseMonitor = field(default_factory=LeaseMonitor)
+    letterhead: ServiceLetterhead | None = None  # with which the service writes to operators
     stop: Event = field(default_factory=Event)  # set when the process has to end
     turns: SignupTurns = field(default_factory=SignupTurns)
     day_counter: DayCounter = field(default_factory=DayCounter)
@@ -116,9 +118,8 @@ def build(
     )
     parts = database, templates, keys, settings.base_url, dispatcher, downloader
     slots = refreshing.slots(stop), pictures.slots(stop)
-    return Context(
-        *parts, *slots, clock, supervisor, answering, examiner, LeaseMonitor(heartbeat=heartbeat, lease=lease), stop
-    )
+    monitor, letterhead = LeaseMonitor(heartbeat=heartbeat, lease=lease), service_letterhead(settings)
+    return Context(*parts, *slots, clock, supervisor, answering, examiner, monitor, letterhead, stop)
 
 
 def _brief_resolver() -> DnsResolver:

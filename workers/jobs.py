@@ -14,7 +14,7 @@ from newsletter.content.feeds import requested_looks
 from newsletter.doctor.domains import domain_checks
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import reclaiming
-from newsletter.mail.mailings import issue_letters
+from newsletter.mail.mailings import issue_letters, operator_notices
 from newsletter.privacy import expiry, folding, proofs, retention
 from newsletter.queues import heartbeats
 from newsletter.queues.wakeups import Queue
@@ -140,6 +140,16 @@ def draft_digests(context: Context) -> bool:
     return False
 
 
+def owe_notices(context: Context) -> bool:
+    """Owe operators the letters about what waits for them."""
+    database = context.database
+    letterhead, templates = context.letterhead, context.templates
+    owed = operator_notices.owe_due(
+        database.reading, database.writing, letterhead=letterhead, templates=templates, now=context.now()
+    )
+    return owed == operator_notices.BATCH_SIZE
+
+
 def reclaim_expired_leases(context: Context) -> bool:
     """Give the letters of workers whose lease has expired back to the queue."""
     database = context.database
@@ -163,6 +173,12 @@ def fold_letters(context: Context) -> bool:
     """Fold the letters of deleted sign-ups into a total."""
     with context.database.writing() as session:
         return folding.fold_orphans(session, now=context.now()) == folding.BATCH_SIZE
+
+
+def fold_tests(context: Context) -> bool:
+    """Fold old letters to operators into a total, so that their addresses go."""
+    with context.database.writing() as session:
+        return folding.fold_tests(session, now=context.now()) == folding.TESTS_BATCH_SIZE
 
 
 def erase_old_proofs(context: Context) -> bool:
@@ -210,7 +226,7 @@ def watch_leases(context: Callable[[], Context]) -> None:
         log_failure(log, "the leases of other workers are not watched", error)
 
 
-RETENTION = (forget_signups, fold_letters, erase_old_proofs, delete_expired, delete_old_looks)
+RETENTION = (forget_signups, fold_letters, fold_tests, erase_old_proofs, delete_expired, delete_old_looks)
 COUNTS = (count_readers, count_deliveries)
 
 JOBS: dict[Queue, tuple[Job, ...]] = {
@@ -220,6 +236,7 @@ JOBS: dict[Queue, tuple[Job, ...]] = {
     Queue.UPKEEP: (
         record_heartbeat,
         draft_digests,
+        owe_notices,
         reclaim_expired_leases,
         *RETENTION,
         fold_older_subscribers,

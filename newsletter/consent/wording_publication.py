@@ -167,8 +167,11 @@ def change_of(session: Session, newsletter: Newsletter, entry: AuditEntry) -> Ne
     """Return what a change did that the audit log tells, with the former values that words still name today."""
     former = {field: entry.fields[f"{field}_before"] for field in entry.fields if f"{field}_before" in entry.fields}
     every = {each.id: each for each in newsletters.every(session)}
-    at_once = session.scalars(select(Wording).where(Wording.published_at == entry.at).order_by(Wording.id))
-    published = [each for each in at_once if newsletter.id in _ids(each)]
+    same_time = AuditEntry.at == entry.at, AuditEntry.id > entry.id, AuditEntry.verb == wordings.PUBLISHED
+    entries = session.scalars(select(AuditEntry.subject).where(*same_time).order_by(AuditEntry.id))
+    ids = [int(subject.rpartition(":")[2]) for subject in entries]
+    found = session.scalars(select(Wording).where(Wording.id.in_(ids)).order_by(Wording.id))
+    published = [each for each in found if newsletter.id in _ids(each)]
     apart = [
         each
         for each in _shown(session)

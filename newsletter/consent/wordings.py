@@ -19,6 +19,7 @@ from newsletter.languages import tags
 from newsletter.newsletters import CONTROLS, Newsletter, lock
 from newsletter.store.database import Base
 
+PUBLISHED = "wording published"  # the verb in the audit log
 MAX_CHARACTERS = 4000  # of a consent text
 BLANKS = re.compile(r"[ \t\r\n\f\v]+")  # not no-break spaces, which languages put before a colon or into a quotation
 
@@ -130,7 +131,7 @@ def publish(
     audit_log.record(
         session,
         actor=actor,
-        verb="wording published",
+        verb=PUBLISHED,
         subject=f"wording:{wording.id}",
         newsletter_id=newsletter.id,
         now=now,

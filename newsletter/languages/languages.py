@@ -159,8 +159,17 @@ def language(tag: str) -> Language:
 
 def own_name(tag: str) -> str:
     """Return what a language calls itself: "Deutsch", "العربية"; for a tag that CLDR does not know, the tag."""
+    return _display_name(tag)
+
+
+def english_name(tag: str) -> str:
+    """Return the English name of a language: "German", "Arabic"; for a tag that CLDR does not know, the tag."""
+    return _display_name(tag, catalogues.DEFAULT)
+
+
+def _display_name(tag: str, told_in: str | None = None) -> str:
     try:
-        name = Locale.parse(tag, sep="-").get_display_name() or tag
+        name = Locale.parse(tag, sep="-").get_display_name(told_in) or tag
     except (UnknownLocaleError, ValueError):
         return tag
     return name[:1].upper() + name[1:]

@@ -1,4 +1,4 @@
-"""Fold the letters of deleted sign-ups into one total per kind, so that the sums hold and the rows go.
+"""Fold the letters of deleted sign-ups, and old ones to operators, into one total per kind: the sums hold, rows go.
 
 A letter's rows are deleted, and in the same transaction its deliveries are added to the tallies and to the audience of
 the total (`letters.total`). Evidence names a letter's text by its hash for ever, so the text is kept as an exhibit
@@ -7,10 +7,10 @@ first.
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -18,10 +18,12 @@ from newsletter.consent import exhibits
 from newsletter.consent.exhibits import Exhibit
 from newsletter.mail.delivery.deliveries import OPEN, WAITING, Delivery, DeliveryStatus, Tally, has_status, not_sent
 from newsletter.mail.letters import letters
-from newsletter.mail.letters.letters import EXHIBIT, SIGNUP_IS_GONE, Letter, LetterKind, Variant
+from newsletter.mail.letters.letters import EXHIBIT, IS_TEST, SIGNUP_IS_GONE, Letter, LetterKind, Variant
 from newsletter.store.database import is_on_sqlite
 
 BATCH_SIZE = 300  # letters in one transaction
+TESTS_BATCH_SIZE = 50  # letters to operators in one transaction: each has a text of its own
+TESTS_LIFETIME = timedelta(days=7)  # of letters to operators
 
 TallyCounts = Counter[tuple[int, DeliveryStatus]]  # deliveries by worker (0: none) and status
 
@@ -66,6 +68,27 @@ def fold(session: Session, which: ColumnElement[bool], *, now: datetime, limit: 
         if number not in unfit and counts[number].total() == audience and not any(s in OPEN for _, s in counts[number])
     ]
     if final:
+        _delete(session, final)
+        _add(session, total, sum((counts[number] for number in final), Counter()))
+    return len(final)
+
+
+def fold_tests(session: Session, *, now: datetime, limit: int = TESTS_BATCH_SIZE) -> int:
+    """Fold letters to operators a week after they were written, if they are final; return how many, at most `limit`.
+
+    Their rows hold the operators' addresses. Their texts prove nothing and are deleted with them.
+    """
+    is_total = Letter.occasion == letters.total_of(LetterKind.TEST)
+    is_open = exists().where(Delivery.letter_id == Letter.id, has_status(*OPEN))
+    old = select(Letter.id, Letter.audience).where(IS_TEST, Letter.written_at < now - TESTS_LIFETIME)
+    old = old.where(~is_total, ~is_open).order_by(Letter.written_at).limit(limit)
+    audiences = {row.id: row.audience for row in session.execute(old.with_for_update(skip_locked=True))}
+    if not audiences:
+        return 0
+    counts = _counts(session, audiences)
+    final = [number for number, audience in audiences.items() if counts[number].total() == audience]
+    if final:
+        total = letters.total(session, LetterKind.TEST, now=now)
         _delete(session, final)
         _add(session, total, sum((counts[number] for number in final), Counter()))
     return len(final)

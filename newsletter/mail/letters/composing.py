@@ -8,13 +8,15 @@ names, so that a stored letter says by itself how to fill it.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from newsletter.languages.languages import Language
+from newsletter.languages.languages import ENGLISH, Language
 from newsletter.mail.letters import merge, mime, worded_fields
+from newsletter.mail.letters.letterheads import ServiceLetterhead
 from newsletter.mail.letters.merge import Sheet, marker
 from newsletter.newsletters import Newsletter
 from newsletter.templating import Templates
 
-COMMON_FIELDS = ("message_id", "date", "unsubscribe")  # in the headers of every letter
+SERVICE_FIELDS = ("message_id", "date")  # in the headers of every letter
+COMMON_FIELDS = (*SERVICE_FIELDS, "unsubscribe")  # in those of every letter of a newsletter
 
 
 def compose(
@@ -38,38 +40,71 @@ def compose(
     Raises FieldError if a field is used but not named, or named but not used, and HeaderError if a header cannot be
     written.
     """
-    to = "mailbox" if "mailbox" in fields else "to"
-    needed = {to, *COMMON_FIELDS, *fields} - set(constants or {})
-    names = {name: worded_fields.named(name, language.tag) for name in needed}
-    field = {name: marker(named) for name, named in names.items()} | dict(constants or {})
-    environment = templates(language.tag)
-
-    def render(part: str) -> str:
-        template = environment.get_template(f"letters/{kind}/{part}")
-        return template.render(newsletter=newsletter, field=field, **context)
-
-    headers = _headers(
-        newsletter,
-        base_url=base_url,
-        stream=stream,
-        to=field[to],
-        subject=render("subject.txt"),
-        unsubscribe=field["unsubscribe"],
-    )
-    return merge.lay_out(mime.letter(headers, text=render("body.txt"), html=render("body.html")), names.values())
+    letter = _Letter(templates, kind, language, {*COMMON_FIELDS, *fields}, constants or {})
+    unsubscribe = letter.field["unsubscribe"]
+    subject = letter.render("subject.txt", newsletter=newsletter, **context)
+    headers = {
+        **_headers(newsletter.sender_name or newsletter.publisher, newsletter.sender, newsletter.reply_to),
+        **letter.own_headers(subject),
+        **_list_headers(newsletter, base_url=base_url, unsubscribe=unsubscribe),
+        **_machine_headers(stream, newsletter.slug, newsletter.sender),
+    }
+    return letter.lay_out(headers, newsletter=newsletter, **context)
 
 
-def _headers(
-    newsletter: Newsletter, *, base_url: str, stream: str, to: str, subject: str, unsubscribe: str
-) -> dict[str, str]:
-    """Return the headers of RFC 5322, 2369, 2919, 3834 and 8058. List-* are never encoded: Gmail would miss them."""
+def compose_for_operator(
+    templates: Templates,
+    kind: str,
+    *,
+    letterhead: ServiceLetterhead,
+    fields: Collection[str] = (),
+    **context: Any,
+) -> Sheet:
+    """Return a letter of the service itself, from the templates in letters/operators/.
+
+    It goes to one operator, in English, and there is nothing to unsubscribe from: it has no List-* headers. Raises as
+    `compose` does.
+    """
+    letter = _Letter(templates, f"operators/{kind}", ENGLISH, {*SERVICE_FIELDS, *fields}, {})
+    headers = {
+        **_headers(letterhead.publisher, letterhead.sender, letterhead.sender),
+        **letter.own_headers(letter.render("subject.txt", letterhead=letterhead, **context)),
+        **_machine_headers(kind, "desk", letterhead.sender),
+    }
+    return letter.lay_out(headers, letterhead=letterhead, **context)
+
+
+class _Letter:
+    """One letter while it is composed: its templates, and the fields that they may print."""
+
+    def __init__(
+        self, templates: Templates, kind: str, language: Language, fields: set[str], constants: Mapping[str, str]
+    ) -> None:
+        self._environment, self._kind = templates(language.tag), kind
+        self._to = "mailbox" if "mailbox" in fields else "to"
+        self._names = {name: worded_fields.named(name, language.tag) for name in {self._to, *fields} - set(constants)}
+        self.field = {name: marker(named) for name, named in self._names.items()} | dict(constants)
+
+    def render(self, part: str, **context: Any) -> str:
+        return self._environment.get_template(f"letters/{self._kind}/{part}").render(field=self.field, **context)
+
+    def own_headers(self, subject: str) -> dict[str, str]:
+        """Return the headers that differ between letters (RFC 5322)."""
+        markers = {"Date": marker("date"), "Message-ID": marker("message_id")}
+        return {"To": self.field[self._to], "Subject": subject, **markers}
+
+    def lay_out(self, headers: Mapping[str, str], **context: Any) -> Sheet:
+        text, html = self.render("body.txt", **context), self.render("body.html", **context)
+        return merge.lay_out(mime.letter(headers, text=text, html=html), self._names.values())
+
+
+def _headers(name: str, sender: str, reply_to: str) -> dict[str, str]:
+    return {"From": mime.mailbox(name, sender), "Reply-To": reply_to}
+
+
+def _list_headers(newsletter: Newsletter, *, base_url: str, unsubscribe: str) -> dict[str, str]:
+    """Return the headers of RFC 2369, 2919 and 8058. They are never encoded: Gmail would miss them."""
     return {
-        "From": mime.mailbox(newsletter.sender_name or newsletter.publisher, newsletter.sender),
-        "Reply-To": newsletter.reply_to,
-        "To": to,
-        "Subject": subject,
-        "Date": marker("date"),
-        "Message-ID": marker("message_id"),
         "List-Id": f"<{newsletter.list_id}>",
         "List-Unsubscribe": f"<{unsubscribe}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
@@ -77,6 +112,9 @@ def _headers(
         "List-Archive": f"<{base_url}/archive/{newsletter.slug}>",
         "List-Owner": f"<mailto:{newsletter.reply_to}>",
         "List-Post": "NO",
-        "Auto-Submitted": "auto-generated",
-        "Feedback-ID": f"{stream}:{newsletter.slug}:{newsletter.sender.rpartition('@')[2]}",
     }
+
+
+def _machine_headers(stream: str, name: str, sender: str) -> dict[str, str]:
+    """Return the headers that tell machines who wrote: no person (RFC 3834), and which kind of mail."""
+    return {"Auto-Submitted": "auto-generated", "Feedback-ID": f"{stream}:{name}:{sender.rpartition('@')[2]}"}

@@ -217,7 +217,7 @@ def total(session: Session, kind: LetterKind, *, now: datetime) -> int:
     known = select(Letter.id).where(Letter.occasion == occasion)
     if (found := session.scalar(known)) is None:
         values = {"kind": kind, "occasion": occasion, "priority": Priority.URGENT, "audience": 0, "written_at": now}
-        oldest = session.scalars(select(func.min(Newsletter.id))).one()  # a letter must name one
+        oldest = session.scalars(select(func.min(Newsletter.id))).one()  # the release before needs one
         insert_once(session, Letter, newsletter_id=oldest, **values)
         found = session.scalars(known).one()
     return found

@@ -23,6 +23,7 @@ from newsletter.mail.letters.fields import BODY_KINDS, BYTES_KINDS, MAX_HEADER_V
 # Random in each process and never sent, so that no title and no name can contain a marker.
 SECRET = secrets.token_hex(8)
 MARKER = re.compile(rf"Q{SECRET}Q([a-z][a-z0-9_]*)Z")
+SUBJECT = b"\r\nSubject:"
 
 
 class FieldError(NewsletterError):
@@ -124,6 +125,27 @@ class Sheet:
             except ValueError as error:
                 raise FieldError(f"the field {field} cannot be filled: {error}") from None
         return pieces
+
+    def with_values(self, values: Mapping[str, str]) -> "Sheet":
+        """Return the letter with these of its fields filled with the same value for everybody."""
+        edges = [0, *(cut.position for cut in self.cuts), len(self.body)]
+        pieces: list[Piece] = []
+        for cut, (start, end) in zip([None, *self.cuts], pairwise(edges), strict=True):
+            if cut:
+                given = cut.field in values
+                pieces.append(WRITERS[cut.kind](values[cut.field]) if given else Placeholder(cut.field, cut.kind))
+            pieces.append(self.body[start:end])
+        return _cut(pieces)
+
+    def with_subject_mark(self, mark: str) -> "Sheet":
+        """Return the letter with a word of printable ASCII before its subject, on a line of its own (RFC 5322, 2.2.3).
+
+        The letter's other headers and both parts stay as they are.
+        """
+        place = self.body.index(SUBJECT) + len(SUBJECT)
+        inserted = f" {mark}\r\n".encode("ascii")
+        moved = [(cut.position + len(inserted) * (cut.position >= place), *cut[1:]) for cut in self.cuts]
+        return Sheet(body=self.body[:place] + inserted + self.body[place:], cuts=moved)
 
 
 def marker(name: str) -> str:

@@ -54,7 +54,7 @@ def _lay_out(
             "articles": edition.articles,
             "in_full": in_full,
         },
-        logo=_logo(session, newsletter, base_url),
+        logo=shown_logo(session, newsletter, base_url),
         archive_url=f"{base_url}/archive/{newsletter.slug}/{edition.number}{query}",
         archive_index_url=f"{base_url}/archive/{newsletter.slug}{query}",
         signup_url=f"{base_url}/n/{newsletter.slug}",
@@ -71,7 +71,7 @@ def _subject(issue: Issue, edition: Edition, spoken: Language) -> str:
     return edition.title
 
 
-def _logo(session: Session, newsletter: Newsletter, base_url: str) -> Image | None:
+def shown_logo(session: Session, newsletter: Newsletter, base_url: str) -> Image | None:
     """Return the newsletter's logo as large as it is shown: at half the size of its file, for sharp screens."""
     logo = logos.shown(session, newsletter, base_url=base_url)
     if logo is None:
@@ -103,6 +103,11 @@ def check(session: Session, issue: Issue, *, templates: Templates, base_url: str
     offered = [*newsletter.languages, *chosen_languages(session, newsletter.id)]
     spoken = {each.tag: each for each in map(language, offered)}
     return {tag: _checked(session, issue, each, templates, base_url) for tag, each in spoken.items()}
+
+
+def sheet(session: Session, issue: Issue, spoken: Language, *, templates: Templates, base_url: str) -> Sheet:
+    """Return the letter of an issue in one language. Raises Refused as `check` does."""
+    return _checked(session, issue, spoken, templates, base_url).sheet
 
 
 def chosen_languages(session: Session, newsletter_id: int) -> list[str]:

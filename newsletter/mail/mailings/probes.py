@@ -30,17 +30,19 @@ def write(
     base_url: str,
     actor: str,
     now: datetime,
+    occasion: str | None = None,
 ) -> int:
     """Write a probe to this address; return the id of its delivery. Raises Malformed if it is not an address.
 
-    The delivery keeps the address until it is purged. The audit log entry does not name it.
+    The occasion must be new. The delivery, which holds the address, is folded after a week. The audit log entry does
+    not name the address.
     """
     to = addresses.parse(recipient, field="probe")
     language = languages.language(newsletter.language)
     letter, variant = letters.write(
         session,
         kind=LetterKind.TEST,
-        occasion=f"probe:{secrets.token_hex(8)}",
+        occasion=occasion or f"probe:{secrets.token_hex(8)}",
         newsletter_id=newsletter.id,
         sheet=compose(
             templates,

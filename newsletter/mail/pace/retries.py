@@ -2,8 +2,8 @@
 
 After a 4xx: an issue first after half an hour, then less and less often, for two days, after which it is stale (RFC
 5321 section 4.5.4.1); a confirmation, which somebody waits for and which greylisting delays, after 1, 5 and 15 minutes,
-for a day; a link in the same way for four hours, because it works for twelve. After a lost connection without a reply:
-soon, because no relay asked us to wait.
+for a day; a link in the same way for four hours, because it works for twelve, and a letter to an operator, too. After a
+lost connection without a reply: soon, because no relay asked us to wait.
 
 After a 5xx: never automatically. A letter refused because of its recipient ends there. One refused because of us is
 held for an hour, in which the issue is paused if there are many (`issue_pauses`), and then until a person resumes the
@@ -23,14 +23,14 @@ WAIT_MINUTES = {
     LetterKind.CONFIRMATION: (1, 5, 15, 30, 60),
     LetterKind.ISSUE: (30, 60, 120, 240),
     LetterKind.LINK: (1, 5, 15, 30, 60),
-    LetterKind.TEST: (1, 5),
+    LetterKind.TEST: (1, 5, 15, 30, 60),
 }
 NO_REPLY_WAIT_MINUTES = (1, 5, 15, 30, 60)
 RETRY_PERIOD = {
     LetterKind.CONFIRMATION: timedelta(hours=24),
     LetterKind.ISSUE: timedelta(hours=48),
     LetterKind.LINK: timedelta(hours=4),
-    LetterKind.TEST: timedelta(minutes=30),
+    LetterKind.TEST: timedelta(hours=4),
 }
 HOLD = timedelta(hours=1)  # for an issue's letter that was refused permanently because of us
 

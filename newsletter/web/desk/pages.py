@@ -2,13 +2,19 @@
 
 from fastapi import FastAPI
 
-from newsletter.web.desk import today
 from newsletter.web.desk.access import ended_sessions, second_factor, sign_in
+from newsletter.web.desk.feeds import pages as feeds
+from newsletter.web.desk.first_steps import pages as first_steps
 from newsletter.web.desk.issues import department as issues
+from newsletter.web.desk.newsletters import department as newsletters
+from newsletter.web.desk.today import page as today
 
 PAGES = (
     today,
+    first_steps,
     issues,
+    feeds,
+    newsletters,
     sign_in,
     second_factor,
 )

@@ -218,6 +218,14 @@ def test_a_feed_is_not_asked_before_the_pause_that_its_server_asks_for(at_town, 
     assert paused.next_try_at - NOON == (wait or usual)
 
 
+def test_a_failing_feed_says_since_when(at_town):
+    fails = FetchError("This address answers with 404.")
+    assert at_town(fails).failing_since == NOON
+    assert at_town(fails, now=NOON + DAY).failing_since == NOON
+    assert at_town(rss("a"), now=NOON + 2 * DAY).failing_since is None
+    assert at_town(fails, now=NOON + 3 * DAY).failing_since == NOON + 3 * DAY
+
+
 def test_an_error_at_a_feed_that_worked_says_when_it_was_last_read(at_town):
     at_town(rss("bus"))
     later = NOON + DAY

@@ -29,7 +29,7 @@ def minutes(kind: LetterKind, reply: Reply | None, *, times: int) -> list[float 
         (LetterKind.CONFIRMATION, GREYLISTED, [1, 5, 15, 30, 60, 60]),
         (LetterKind.ISSUE, GREYLISTED, [30, 60, 120, 240, 240, 240]),
         (LetterKind.LINK, GREYLISTED, [1, 5, 15, 30, 60, 60]),
-        (LetterKind.TEST, GREYLISTED, [1, 5, 5, 5, 5, 5]),
+        (LetterKind.TEST, GREYLISTED, [1, 5, 15, 30, 60, 60]),
         (LetterKind.ISSUE, LOST, [1, 5, 15, 30, 60, 60]),
         (LetterKind.CONFIRMATION, None, [1, 5, 15, 30, 60, 60]),
         (LetterKind.ISSUE, UNAUTHENTICATED, [60] * 6),
@@ -46,7 +46,7 @@ def test_the_wait_depends_on_the_kind_of_letter_and_the_reply(kind, reply, waits
 
 @pytest.mark.parametrize(
     ("kind", "hours"),
-    [(LetterKind.CONFIRMATION, 24), (LetterKind.ISSUE, 48), (LetterKind.LINK, 4), (LetterKind.TEST, 0.5)],
+    [(LetterKind.CONFIRMATION, 24), (LetterKind.ISSUE, 48), (LetterKind.LINK, 4), (LetterKind.TEST, 4)],
 )
 def test_each_kind_of_letter_is_retried_for_its_period(kind, hours):
     time = timedelta(hours=hours)

@@ -1,0 +1,110 @@
+"""Change a newsletter's fields, and tell what follows: words that were published anew, or that still name a value."""
+
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
+from sqlalchemy.orm import Session
+
+from newsletter import audit_log, newsletters
+from newsletter.audit_log import AuditEntry
+from newsletter.consent import wording_publication
+from newsletter.doctor.domains import domain_checks
+from newsletter.errors import Malformed
+from newsletter.languages.languages import english_name
+from newsletter.newsletters import Newsletter
+from newsletter.operators.roles import Role
+from newsletter.queues.wakeups import Queue
+from newsletter.web.desk.frame.access import MAX_ID_DIGITS, DeskRouter
+from newsletter.web.desk.frame.desk import CurrentDesk, Desk
+from newsletter.web.desk.frame.forms import PostedForm
+from newsletter.web.desk.newsletters import newsletter_forms
+from newsletter.web.site import ReadingSession
+
+NOTICES = {"same": "Nothing was changed: the newsletter is like that already."}
+CHANGED = "newsletter changed"  # the verb in the audit log
+ABOUT_THE_DOMAIN = ("sender", "reply_to", "return_path_domain")
+
+router = DeskRouter()
+
+
+@router.page("/newsletters/{slug}/settings", Role.ADMIN)
+def settings_page(slug: str, request: Request, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
+    """Show the fields, and above them what the change did that led here."""
+    newsletter = newsletters.named(session, slug)
+    report = _report(session, newsletter, request.query_params.get("change", ""))
+    return _page(desk, newsletter, newsletter_forms.shown(newsletter), report=report)
+
+
+@router.action("/newsletters/{slug}/settings", Role.ADMIN)
+def change(slug: str, desk: CurrentDesk, form: PostedForm) -> Response:
+    """Change what the operator has changed in the form."""
+    entered = newsletter_forms.entered(form)
+    changes = newsletter_forms.changes(form, entered.values)
+    errors = {field: message for field, message in entered.errors.items() if field in changes}
+    now, former, entry = desk.site.now(), {}, None
+    if not errors:
+        try:
+            with desk.site.database.writing() as session:
+                newsletter = newsletters.named(session, slug)
+                done = wording_publication.change_newsletter(
+                    session, desk.site.templates, newsletter, actor=desk.operator.actor, now=now, **changes
+                )
+                if former := done.former:
+                    entry = audit_log.last(session, subject=f"newsletter:{slug}", verb=CHANGED)
+                if any(field in former for field in ABOUT_THE_DOMAIN):
+                    domain_checks.request(session, newsletter.id, now=now)
+        except Malformed as error:
+            errors[error.field] = str(error)
+    if errors:
+        with desk.site.database.reading() as session:
+            newsletter = newsletters.named(session, slug)
+        before = {field: form.get(newsletter_forms.BEFORE + field, ("",))[0] for field in entered.values}
+        return _page(desk, newsletter, entered.values, errors=errors, before=before, status=422)
+    if entry is None:
+        return desk.done(f"/newsletters/{slug}/settings", "same")
+    desk.site.wakeups.wake(Queue.FEEDS)
+    return desk.done(f"/newsletters/{slug}/settings", change=str(entry.id))
+
+
+def _page(
+    desk: Desk,
+    newsletter: Newsletter,
+    values: dict[str, Any],
+    *,
+    errors: dict[str, str] | None = None,
+    before: dict[str, str] | None = None,
+    report: dict[str, Any] | None = None,
+    status: int = 200,
+) -> HTMLResponse:
+    return desk.page(
+        "newsletters/settings",
+        status=status,
+        notices=NOTICES,
+        newsletter=newsletter,
+        values=values,
+        before=before or {field: newsletter_forms.written(value) for field, value in values.items()},
+        errors=errors or {},
+        languages=newsletter_forms.language_choices(values),
+        report=report,
+        may_change=desk.operator.may(Role.ADMIN, newsletter.id),
+    )
+
+
+def _report(session: Session, newsletter: Newsletter, number: str) -> dict[str, Any] | None:
+    """Return what a change has done, by the number of its entry in the audit log."""
+    if not (number.isascii() and number.isdecimal() and len(number) <= MAX_ID_DIGITS):
+        return None
+    entry = session.get(AuditEntry, int(number))
+    if entry is None or (entry.verb, entry.subject) != (CHANGED, f"newsletter:{newsletter.slug}"):
+        return None
+    change = wording_publication.change_of(session, newsletter, entry)
+    withdrawn = wording_publication.withdrawn_languages(newsletter, change.former)
+    missing = wording_publication.missing_languages(session, newsletter)
+    return {
+        "fields": [{"name": field, "new": entry.fields[field], "old": old} for field, old in change.former.items()],
+        "change": change,
+        "keeps_reply_address": wording_publication.keeps_former_reply_address(newsletter, change.former),
+        "withdrawn": [english_name(tag) for tag in withdrawn],
+        "missing": [(tag, english_name(tag)) for tag in missing],
+    }
