@@ -10,10 +10,21 @@ from newsletter.web.desk.issues import (
     issue_texts_page,
     letter_previews,
     listing,
+    test_letter_form,
 )
 
 DEPARTMENT = Department("Issues", "/desk/issues")
+AREA = (
+    listing,
+    drafting_page,
+    issue_page,
+    issue_texts_page,
+    letter_previews,
+    decisions,
+    cancelling,
+    test_letter_form,
+)
 
 router = DeskRouter()
-for each in (listing, drafting_page, issue_page, issue_texts_page, letter_previews, decisions, cancelling):
+for each in AREA:
     router.include_router(each.router)

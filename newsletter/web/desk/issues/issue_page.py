@@ -39,6 +39,7 @@ NOTICES = {
     "paused": "The issue is paused. Letters that are out stay out, and the others wait.",
     "resumed": "The issue is resumed. Nobody gets a letter twice.",
     "cancelled": "The issue is cancelled. Its articles may appear in the next issue.",
+    "tested": "A test letter is on its way to your own address.",
     "already": "That was done already. Nothing was done twice.",
 }
 
