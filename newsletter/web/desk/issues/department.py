@@ -9,8 +9,8 @@ from newsletter.web.desk.issues import (
     issue_page,
     issue_texts_page,
     letter_previews,
+    letter_tests,
     listing,
-    test_letter_form,
 )
 
 DEPARTMENT = Department("Issues", "/desk/issues")
@@ -22,7 +22,7 @@ AREA = (
     letter_previews,
     decisions,
     cancelling,
-    test_letter_form,
+    letter_tests,
 )
 
 router = DeskRouter()

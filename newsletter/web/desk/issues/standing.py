@@ -37,7 +37,7 @@ BY_NOW: Mapping[IssueStatus, str] = {
 }
 
 
-class Step(NamedTuple):
+class WayStep(NamedTuple):
     """A step on the way of an issue."""
 
     words: str
@@ -45,20 +45,20 @@ class Step(NamedTuple):
     is_current: bool = False
 
 
-def steps(issue: Issue) -> list[Step]:
+def steps(issue: Issue) -> list[WayStep]:
     """Return the way from draft to sent, with the step at which the issue stands; none for one that was skipped."""
     if issue.status is IssueStatus.SKIPPED:
         return []
     status, has_left = issue.status, issue.status in (IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT)
-    last = Step("Sent", issue.sent_at, is_current=status is IssueStatus.SENT)
+    last = WayStep("Sent", issue.sent_at, is_current=status is IssueStatus.SENT)
     if status is IssueStatus.CANCELLED:
-        last = Step("Cancelled", is_current=True)
-    leaving = Step("Leaving", None if has_left else issue.due_at, is_current=status is IssueStatus.SENDING)
+        last = WayStep("Cancelled", is_current=True)
+    leaving = WayStep("Leaving", None if has_left else issue.due_at, is_current=status is IssueStatus.SENDING)
     if status is IssueStatus.PAUSED:
-        leaving = Step("Paused", is_current=True)
+        leaving = WayStep("Paused", is_current=True)
     return [
-        Step("Draft", issue.drafted_at, is_current=status is IssueStatus.DRAFTED),
-        Step("Approved", issue.approved_at, is_current=status is IssueStatus.APPROVED),
+        WayStep("Draft", issue.drafted_at, is_current=status is IssueStatus.DRAFTED),
+        WayStep("Approved", issue.approved_at, is_current=status is IssueStatus.APPROVED),
         leaving,
         last,
     ]
