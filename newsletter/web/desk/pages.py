@@ -8,6 +8,7 @@ from newsletter.web.desk.account import own_account, own_password, own_second_fa
 from newsletter.web.desk.digests import pages as digests
 from newsletter.web.desk.feeds import pages as feeds
 from newsletter.web.desk.first_steps import pages as first_steps
+from newsletter.web.desk.issues import department as issues
 from newsletter.web.desk.newsletters import department as newsletters
 from newsletter.web.desk.people import one_operator, operator_list
 from newsletter.web.desk.today import page as today
@@ -16,6 +17,7 @@ PAGES = (
     today,
     first_steps,
     digests,
+    issues,
     feeds,
     newsletters,
     operator_list,
