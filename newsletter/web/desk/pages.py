@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from newsletter.web.desk.access import ended_sessions, second_factor, sign_in
+from newsletter.web.desk.account import own_account, own_password, own_second_factor, own_sessions
 from newsletter.web.desk.feeds import pages as feeds
 from newsletter.web.desk.first_steps import pages as first_steps
 from newsletter.web.desk.newsletters import department as newsletters
@@ -15,6 +16,10 @@ PAGES = (
     newsletters,
     sign_in,
     second_factor,
+    own_account,
+    own_password,
+    own_second_factor,
+    own_sessions,
 )
 
 

@@ -130,7 +130,7 @@ def sign_in(service: WholeService) -> Iterator[SignIn]:
             token = sessions.begin(session, operator.id, device="Tests", stage=SessionStage.FULL, now=clock())
             operator_id = operator.id
         browser = TestClient(service.browser.app, base_url=service.site.settings.base_url)
-        browser.cookies.set("desk", token)
+        browser.cookies.set("desk", token, domain="localhost.local")
         opened.append(browser)
         return AtDesk(browser, operator_id, address)
 

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from newsletter import newsletters
 from newsletter.content.digests.digests import Digest
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues.issues import Issue
@@ -142,7 +143,8 @@ def _owner(session: Session, parameters: Mapping[str, Any]) -> int | None:
     """Return the newsletter of the object that the path names; None if there is no such object."""
     (name,) = OWNERS.keys() & parameters.keys()  # a route of this scope names exactly one
     value = str(parameters[name])
-    if name != "slug" and not (value.isascii() and value.isdecimal() and len(value) <= MAX_ID_DIGITS):
+    is_number = value.isascii() and value.isdecimal() and len(value) <= MAX_ID_DIGITS
+    if not (newsletters.SLUG.fullmatch(value) if name == "slug" else is_number):
         return None
     found: int | None = session.scalar(OWNERS[name](value))
     return found
