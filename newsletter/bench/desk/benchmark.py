@@ -16,7 +16,12 @@ from newsletter.bench.desk.rows import DeskRows
 from newsletter.bench.environment import BASE_URL, BenchEnvironment
 from newsletter.bench.report import ProgressOutput
 from newsletter.bench.signups import service
-from newsletter.operators import operators, sessions
+from newsletter.consent.day_counts import DayCounter
+from newsletter.keys import load_keyring
+from newsletter.links import Links
+from newsletter.mail.delivery.delivery_counts import DeliveryCounter
+from newsletter.operators import operator_links, operators, sessions
+from newsletter.operators.operator_links import LinkPurpose
 from newsletter.operators.roles import Role
 from newsletter.operators.sessions import SessionStage
 
@@ -50,12 +55,19 @@ class DeskBenchmark:
 
         Raises NewsletterError if a page fails.
         """
-        token = self._prepare()
+        token, settings = self._prepare(), self._environment.settings
+        links = Links(load_keyring(settings), settings.base_url)
         with self._environment.database.reading() as session:
-            asked, unknown = routes.pages(routes.examples(session))
-        with self._browser(token) as browser:
+            asked, unknown = routes.pages(routes.examples(session, links))
+        with self._browsers(token) as (operator, visitor):
+            visited = routes.open_routes()
             pages = [
-                {"route": route, **measures.measured(browser, path, requests=self._options.requests)}
+                {
+                    "route": route,
+                    **measures.measured(
+                        visitor if route in visited else operator, path, requests=self._options.requests
+                    ),
+                }
                 for route, paths in asked.items()
                 for path in paths
             ]
@@ -77,16 +89,30 @@ class DeskBenchmark:
         options, now = self._options, clock.now()
         rows = DeskRows(options.subscribers, options.deliveries, options.issues, options.articles, options.acts, now)
         rows.insert(self._environment.database, lambda what: self._progress.line(f"inserting {what}"))
+        self._count()
         with self._environment.database.writing() as session:
             actor = audit_log.system_user()
             operator = operators.add(session, "admin@bench.example", role=Role.ADMIN, actor=actor, now=now)
+            operator_links.make(session, operator, LinkPurpose.INVITATION, actor=actor, now=now)
             token = sessions.begin(session, operator.id, device="Bench", stage=SessionStage.FULL, now=now)
         self._environment.vacuum()
         return token
 
+    def _count(self) -> None:
+        """Count what the workers count, until nothing is left to count."""
+        database = self._environment.database
+        for what, counter in (("deliveries", DeliveryCounter()), ("readers", DayCounter())):
+            self._progress.line(f"counting {what}")
+            while counter.count(database.reading, database.writing, now=clock.now()):
+                pass
+
     @contextmanager
-    def _browser(self, token: str) -> Iterator[DeskBrowser]:
-        with service.running_site(self._environment, "site", SITE, processes=1, environ={}) as site:
-            host = urlsplit(BASE_URL).netloc
-            with closing(DeskBrowser(site.port, host, f"{COOKIE}={token}")) as browser:
-                yield browser
+    def _browsers(self, token: str) -> Iterator[tuple[DeskBrowser, DeskBrowser]]:
+        """Run the site; yield the browser of the operator, and of somebody who has not signed in."""
+        host = urlsplit(BASE_URL).netloc
+        with (
+            service.running_site(self._environment, "site", SITE, processes=1, environ={}) as site,
+            closing(DeskBrowser(site.port, host, f"{COOKIE}={token}")) as operator,
+            closing(DeskBrowser(site.port, host, "")) as visitor,
+        ):
+            yield operator, visitor

@@ -12,7 +12,9 @@ from newsletter.bench import sample_issue
 from newsletter.content.digests.digests import Digest
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues.issues import Issue, IssueStatus
+from newsletter.links import Links, Purpose
 from newsletter.operators.operators import Operator
+from newsletter.web.desk.frame.access import Access, AccessScope
 from newsletter.web.desk.pages import PAGES
 
 PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
@@ -21,18 +23,27 @@ SHOWN_STATES = (IssueStatus.DRAFTED, IssueStatus.APPROVED, IssueStatus.SENDING, 
 
 def routes() -> list[str]:
     """Return the paths of the desk's pages, with their parameters in braces."""
-    return sorted({path for page in PAGES for path in _paths(page.router.routes)})
+    return sorted(path for path, _ in _found())
 
 
-def _paths(found: Sequence[Any]) -> Iterator[str]:
+def open_routes() -> set[str]:
+    """Return the paths of the pages that are for people who have not signed in."""
+    return {path for path, access in _found() if access.scope is AccessScope.OPEN}
+
+
+def _found() -> set[tuple[str, Access]]:
+    return {each for page in PAGES for each in _pages(page.router.routes)}
+
+
+def _pages(found: Sequence[Any]) -> Iterator[tuple[str, Access]]:
     for route in found:
         if included := getattr(route, "original_router", None):
-            yield from _paths(included.routes)
+            yield from _pages(included.routes)
         elif "GET" in (route.methods or ()):
-            yield str(route.path)
+            yield str(route.path), route.endpoint.desk_access
 
 
-def examples(session: Session) -> dict[str, list[str]]:
+def examples(session: Session, links: Links) -> dict[str, list[str]]:
     """Return example values of the parameters in paths, by name; of issues one in each state."""
     newest = (
         session.scalar(select(Issue.id).where(Issue.status == state).order_by(Issue.id.desc()).limit(1))
@@ -45,6 +56,7 @@ def examples(session: Session) -> dict[str, list[str]]:
         "digest_id": [str(session.scalars(select(Digest.id).order_by(Digest.id).limit(1)).one())],
         "operator_id": [str(session.scalars(select(Operator.id).order_by(Operator.id).limit(1)).one())],
         "language": ["en"],
+        "token": [links.token(Purpose.OPERATOR_LINK, 1)],
     }
 
 

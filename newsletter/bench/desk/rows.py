@@ -5,7 +5,7 @@ invented, so `newsletter doctor` would report them.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, text
@@ -13,12 +13,14 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log, newsletters, templating
 from newsletter.bench import sample_issue
+from newsletter.bench.environment import BASE_URL
 from newsletter.consent import wording_publication
 from newsletter.content.digests import digests
 from newsletter.content.digests.digests import Digest
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.letters import LetterKind, Priority
+from newsletter.mail.letters.merge import Sheet
 from newsletter.mail.mailings import issue_layout
 from newsletter.store.database import Database
 
@@ -141,6 +143,7 @@ class DeskRows:
     articles: int
     acts: int
     now: datetime
+    _sheets: dict[int, Sheet] = field(default_factory=dict)  # of one issue, by newsletter
 
     def insert(self, database: Database, show: ShowInserted) -> None:
         """Insert everything."""
@@ -260,13 +263,15 @@ class DeskRows:
         return issue
 
     def _letter(self, session: Session, issue: Issue, audience: int) -> tuple[int, int]:
-        checked = issue_layout.check(session, issue, templates=templating.environment, base_url="https://bench.example")
+        if issue.newsletter_id not in self._sheets:  # a layout takes longer than its rows
+            laid_out = issue_layout.check(session, issue, templates=templating.environment, base_url=BASE_URL)
+            self._sheets[issue.newsletter_id] = next(iter(laid_out.values())).sheet
         letter, variant = letters.write(
             session,
             kind=LetterKind.ISSUE,
             occasion=f"issue:{issue.id}",
             newsletter_id=issue.newsletter_id,
-            sheet=next(iter(checked.values())).sheet,
+            sheet=self._sheets[issue.newsletter_id],
             language="en",
             priority=Priority.BULK,
             audience=audience,

@@ -4,6 +4,7 @@ Without options everything runs in this process; on the given servers it runs as
 """
 
 import json
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -19,11 +20,13 @@ from rich.console import Console
 from newsletter.bench.servers.external import SINK
 from newsletter.bench.visitor import StepFailed, Visitor, feed_served
 from newsletter.cli import console
+from newsletter.cli.demo import desk
 from newsletter.cli.demo.environment import FOLDER, DemoOptions, DemoService, started
 from newsletter.cli.demo.samples import sample_in
 from newsletter.cli.demo.steps import DemoNewsletter, DemoSteps
 from newsletter.languages.catalogues import DEFAULT
 
+ARTICLES_OF_DRAFT = 5
 CHECK_SECONDS = 5.0  # between two checks that the demo's processes still run
 
 
@@ -59,7 +62,9 @@ def demo(
             typer.echo(json.dumps(summary))
         _print_summary(terminal, summary, is_correct=is_correct)
         if not once:
-            _keep_serving(terminal, service)
+            logging.getLogger("newsletter.content").setLevel(logging.ERROR)  # a feed fails on purpose, at the desk
+            link = desk.furnish(service.site, newsletter, articles=ARTICLES_OF_DRAFT)
+            _keep_serving(terminal, service, desk_link=link)
     if not is_correct:
         raise typer.Exit(1)
 
@@ -131,9 +136,11 @@ def _print_summary(terminal: Console, summary: dict[str, Any], *, is_correct: bo
     terminal.print("Every count is right." if is_correct else "Some of these counts are wrong.", style="bold")
 
 
-def _keep_serving(terminal: Console, service: DemoService) -> None:
+def _keep_serving(terminal: Console, service: DemoService, *, desk_link: str) -> None:
     base_url = service.site.settings.base_url
-    lines = ["\nThe service keeps running; press Ctrl+C to stop it.", f"  sign up   {base_url}/"]
+    lines = ["\nThe service keeps running; press Ctrl+C to stop it."]
+    lines += [f"  desk      {desk_link}", "            (an invitation, which works once; afterwards sign in at /desk)"]
+    lines.append(f"  sign up   {base_url}/")
     lines.append(f"  archive   {base_url}/archive")
     if service.site.shows_outbox:
         lines.append(f"  outbox    {base_url}/outbox")

@@ -12,7 +12,8 @@ from newsletter.content.digests import digests, drafting
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import DeliveryStatus
 from newsletter.newsletters import Newsletter
-from newsletter.operators import operators, sessions
+from newsletter.operators import operator_links, operators, sessions
+from newsletter.operators.operator_links import LinkPurpose
 from newsletter.operators.roles import Role
 from newsletter.operators.sessions import SessionStage
 from tests import builders
@@ -30,6 +31,7 @@ LONG_NEWSLETTER: dict[str, Any] = {
     "sender": f"{'letters' * 8}@{'a-long-label.' * 8}example.org",
     "postal_address": f"1 {WORD} Street, 00000 Town",
 }
+DEVICE = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 HEADLINES = (
     "A bridge opens",
     "The bus waits",
@@ -47,21 +49,28 @@ class DeskState(StrEnum):
     LONG = "long"
 
 
-def fill(service: WholeService, state: DeskState) -> str:
-    """Fill an empty service; return the token of the session of an operator who may do everything."""
+def fill(service: WholeService, state: DeskState) -> tuple[str, str]:
+    """Fill an empty service; return the tokens of an operator's session, and of one that lacks a second factor."""
     if state is DeskState.USUAL:
         _fill_usual(service)
     elif state is DeskState.LONG:
         _fill_long(service)
-    return sign_in(service, f"{WORD if state is DeskState.LONG else 'ana'}@press.example".lower()[-64:])
+    return _operators(service, f"{WORD if state is DeskState.LONG else 'ana'}@press.example".lower()[-64:])
 
 
-def sign_in(service: WholeService, address: str = "ana@press.example", role: Role = Role.ADMIN) -> str:
-    """Add an operator; return the token of a session."""
+def _operators(service: WholeService, address: str) -> tuple[str, str]:
+    """Add one who may do everything and one who is invited; return tokens of two sessions of the first."""
     now = service.clock()
     with service.site.database.writing() as session:
-        operator = operators.add(session, address, role=role, actor="tests", now=now)
-        return sessions.begin(session, operator.id, device="Tests", stage=SessionStage.FULL, now=now)
+        ana = operators.add(session, address, role=Role.ADMIN, actor="tests", now=now)
+        ana.totp_confirmed_at = now
+        invited = operators.add(session, "cem@press.example", role=Role.VIEWER, actor="tests", now=now)
+        operator_links.make(session, invited, LinkPurpose.INVITATION, actor="tests", now=now)
+        whole, half = (
+            sessions.begin(session, ana.id, device=DEVICE, stage=stage, now=now)
+            for stage in (SessionStage.FULL, SessionStage.PASSWORD)
+        )
+    return whole, half
 
 
 def _fill_usual(service: WholeService) -> None:

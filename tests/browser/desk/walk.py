@@ -1,19 +1,26 @@
 """The walk through the desk: every page that its routes name, with an example of each object."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
+from playwright.sync_api import Browser
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from newsletter.bench.desk import routes
 from newsletter.content.digests.digests import Digest
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues.issues import Issue
+from newsletter.links import Purpose
 from newsletter.newsletters import Newsletter
+from newsletter.operators.operator_links import OperatorLink
 from newsletter.operators.operators import Operator
 from newsletter.web.desk.frame import origin
 from tests.browser.chromium import Tab
+from tests.browser.desk.contents import DeskState, fill
+from tests.browser.reachable import reachable_service
 from tests.whole_service import WholeService
 
 # Forms with fields that anybody may fill in; the others are buttons that change what the walk goes on to look at.
@@ -32,43 +39,65 @@ FILL_IN = """([number, selector, fields, text]) => {
 }"""
 
 
-@dataclass(frozen=True)
-class DeskWalk:
-    """The walk of an operator who has signed in."""
+# What no person opens by itself, and why.
+NOT_PAGES: dict[str, str] = {}
+
+
+class DeskStop(NamedTuple):
+    """A page that is shown now."""
 
     tab: Tab
+    route: str
+    path: str
+
+
+@dataclass(frozen=True)
+class DeskWalk:
+    """The walk of an operator who has signed in, and of one who is about to and has yet to give a code."""
+
+    operator: Tab
+    visitor: Tab
     service: WholeService
 
-    def stops(self) -> Iterator[tuple[str, str]]:
-        """Show one page after the other; yield the route of each, and its path."""
-        with self.service.site.database.reading() as session:
-            asked, unknown = routes.pages(examples(session))
-        assert not unknown, f"no example for {unknown}"
-        for route, paths in asked.items():
+    def stops(self) -> Iterator[DeskStop]:
+        """Show one page after the other."""
+        visited = routes.open_routes()
+        for route, paths in pages(self.service).items():
             for path in paths:
-                self.tab.open(path)
-                yield route, path
+                tab = self.visitor if route in visited else self.operator
+                tab.open(path)
+                yield DeskStop(tab, route, path)
 
-    def refusals(self) -> Iterator[tuple[str, str]]:
+    def refusals(self) -> Iterator[DeskStop]:
         """Fill a script into every field of every form, send it, and show the answer."""
-        for route, path in self.stops():
-            for number in range(self.tab.page.locator(FORMS).count()):
-                self.tab.open(path)
-                self.tab.page.evaluate(FILL_IN, [number, FORMS, FIELDS, SCRIPT])
-                with self.tab.page.expect_navigation():
-                    self.tab.page.locator(FORMS).nth(number).locator("button").first.click()
-                yield route, f"{path}, form {number + 1}"
+        for tab, route, path in self.stops():
+            for number in range(tab.page.locator(FORMS).count()):
+                tab.open(path)
+                tab.page.evaluate(FILL_IN, [number, FORMS, FIELDS, SCRIPT])
+                with tab.page.expect_navigation():
+                    tab.page.locator(FORMS).nth(number).locator("button").first.click()
+                yield DeskStop(tab, route, f"{path}, form {number + 1}")
 
 
-def signed_in(tab: Tab, service: WholeService, token: str) -> Tab:
+@contextmanager
+def walking(chromium: Browser, template: Path, folder: Path, state: DeskState) -> Iterator[DeskWalk]:
+    """Begin a walk through a desk in this state, on a copy of a migrated database."""
+    with reachable_service(template, folder) as service:
+        tokens = fill(service, state)
+        operator, visitor = (signed_in(Tab(chromium, service.site.settings.base_url, "en"), token) for token in tokens)
+        yield DeskWalk(operator, visitor, service)
+        operator.close()
+        visitor.close()
+
+
+def signed_in(tab: Tab, token: str) -> Tab:
     """Give the tab the cookie of a session."""
-    url = service.site.settings.base_url
-    tab.context.add_cookies([{"name": origin.SESSION, "value": token, "url": url}])
+    tab.context.add_cookies([{"name": origin.SESSION, "value": token, "url": tab.base_url}])
     return tab
 
 
-def examples(session: Session) -> dict[str, list[str]]:
-    """Return every object of the service, by the name of the parameter that stands for it in a path."""
+def pages(service: WholeService) -> dict[str, list[str]]:
+    """Return the paths of the desk's pages by route, for every object of the service."""
     columns = {
         "slug": Newsletter.slug,
         "issue_id": Issue.id,
@@ -76,6 +105,11 @@ def examples(session: Session) -> dict[str, list[str]]:
         "digest_id": Digest.id,
         "operator_id": Operator.id,
     }
-    return {name: [str(value) for value in session.scalars(select(column))] for name, column in columns.items()} | {
-        "language": ["en"],
-    }
+    with service.site.database.reading() as session:
+        examples = {name: [str(value) for value in session.scalars(select(column))] for name, column in columns.items()}
+        links = session.scalars(select(OperatorLink.id)).all()
+    examples["token"] = [service.site.links.token(Purpose.OPERATOR_LINK, number) for number in links]
+    examples["language"] = ["en"]
+    found, unknown = routes.pages(examples)
+    assert not unknown, f"no example for {unknown}"
+    return {route: paths for route, paths in found.items() if route not in NOT_PAGES}

@@ -4,11 +4,12 @@ The guard of a route runs before its endpoint. A page about a newsletter, issue,
 not see answers as one that does not exist.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.routing import APIRoute
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
@@ -92,6 +93,15 @@ class DeskRouter(APIRouter):
             return endpoint
 
         return declare
+
+
+def routes_of(router: APIRouter) -> Iterator[APIRoute]:
+    """Yield the routes of a router and of those that it includes."""
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            yield route
+        elif included := getattr(route, "original_router", None):
+            yield from routes_of(included)
 
 
 def _guard_of_page(access: Access) -> Callable[..., None]:
