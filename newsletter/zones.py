@@ -24,6 +24,11 @@ def check(zone: str, *, field: str = "zone") -> None:
     raise Malformed(field, told)
 
 
+def names() -> list[str]:
+    """Return the names of all zones that an operator may choose."""
+    return [*sorted(name for name in _known() if "/" in name and not name.startswith(UTC_OFFSETS)), "UTC"]
+
+
 def _similar(zone: str) -> list[str]:
     """Return the zones that differ only in case or spaces, or are named after that city."""
     written = "_".join(zone.casefold().split())

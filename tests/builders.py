@@ -17,7 +17,8 @@ from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.wordings import Shown, Wording
 from newsletter.content.articles.articles import Article
 from newsletter.content.feeds.feeds import Feed
-from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
+from newsletter.content.issues import issues
+from newsletter.content.issues.issues import FROZEN_STATUSES, Issue, IssueArticle, IssueStatus
 from newsletter.keys import Keyring
 from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.delivery.leases import Worker
@@ -213,6 +214,9 @@ def an_issue(
         for position, article in enumerate(articles)
     )
     session.flush()
+    if status in FROZEN_STATUSES:
+        issue.approved_sha = issues.content_hash(session, issue)
+        session.flush()
     return issue
 
 

@@ -10,10 +10,10 @@ import typer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from newsletter import audit_log, clock, newsletters, templating
+from newsletter import audit_log, clock, local_times, newsletters, templating
 from newsletter.cli import console
 from newsletter.content.digests import drafting, expiry
-from newsletter.content.issues import issue_notes, issue_texts, issues
+from newsletter.content.issues import approvals, issue_notes, issue_texts, issues
 from newsletter.content.issues.issues import Issue
 from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.mail.delivery import issue_pauses
@@ -75,14 +75,19 @@ def draft(
 def edit(
     number: IssueArgument,
     title: Annotated[str | None, typer.Option(help='The subject; "" makes it from the headlines again.')] = None,
+    preheader: Annotated[
+        str | None, typer.Option(help="What inboxes show after the subject; by default the next headlines.")
+    ] = None,
     heading: Heading = None,
     intro: Introduction = None,
     as_json: console.Json = False,
 ) -> None:
-    """Change the texts of a draft. An empty heading or file leaves them to the default again."""
-    if title is None and heading is None and intro is None:
-        raise typer.BadParameter("Give what to change: --title, --heading or --intro.")
-    change = partial(issue_texts.change, title=title, heading=heading, introduction=_text_of(intro))
+    """Change the texts of an issue; an approved one is a draft again. An empty text leaves it to the default again."""
+    if title is None and preheader is None and heading is None and intro is None:
+        raise typer.BadParameter("Give what to change: --title, --preheader, --heading or --intro.")
+    change = partial(
+        issue_texts.change, title=title, preheader=preheader, heading=heading, introduction=_text_of(intro)
+    )
     answer = _apply(number, change)
     console.show(
         answer, as_json=as_json, text=f"Issue {number} is changed. Look at it: newsletter issues preview {number}"
@@ -133,7 +138,13 @@ def check(number: IssueArgument, as_json: console.Json = False) -> None:
         except Refused as error:
             problem = str(error)
         headlines = {tag: each.headlines for tag, each in letters.items() if each.headlines}
-        answer = {**_row(issue), "problem": problem, "headlines": headlines, "notes": _notes(session, issue)}
+        answer = {
+            **_row(issue),
+            "sha": issues.content_hash(session, issue),
+            "problem": problem,
+            "headlines": headlines,
+            "notes": _notes(session, issue),
+        }
     lines = [problem] if problem else []
     lines += map(_note_line, answer["notes"])
     lines = lines or [f"Issue {number} can be sent; its articles are unchanged."]
@@ -143,14 +154,47 @@ def check(number: IssueArgument, as_json: console.Json = False) -> None:
 
 
 @app.command()
+def approve(
+    number: IssueArgument,
+    sha: Annotated[
+        str | None, typer.Option(help="Refuse if the content is another than the one that `issues check` named.")
+    ] = None,
+    as_json: console.Json = False,
+) -> None:
+    """Approve a draft for the time that is planned; without one, or if it has passed, it is sent at once."""
+    answer = _approve(number, partial(issues.approve, sha=sha))
+    text = f"Issue {number} is approved. Follow it: newsletter issues status {number}"
+    console.show(answer, as_json=as_json, text=text)
+
+
+@app.command()
+def schedule(
+    number: IssueArgument,
+    at: Annotated[str, typer.Argument(help='A time in the newsletter\'s zone: "2026-12-05 09:00".')],
+    sha: Annotated[str | None, typer.Option(help="As for `issues approve`.")] = None,
+    as_json: console.Json = False,
+) -> None:
+    """Approve a draft for a time, or move the time of an approved issue."""
+
+    def change(session: Session, issue: Issue, **by: Any) -> None:
+        zone = session.get_one(Newsletter, issue.newsletter_id).zone
+        approvals.schedule(session, issue, due_at=local_times.instant(at, zone, field="at"), sha=sha, **by)
+
+    answer = _approve(number, change)
+    console.show(answer, as_json=as_json, text=f"Issue {number} is approved for {at}.")
+
+
+@app.command()
+def unschedule(number: IssueArgument, as_json: console.Json = False) -> None:
+    """Make an approved issue a draft again, before sending begins."""
+    answer = _apply(number, approvals.unschedule)
+    console.show(answer, as_json=as_json, text=f"Issue {number} is a draft again and is not sent.")
+
+
+@app.command()
 def send(number: IssueArgument, as_json: console.Json = False) -> None:
-    """Approve a draft; the workers then send it."""
-    settings = console.configured()
-    with console.database(settings) as database, database.writing() as session:
-        issue = _issue(session, number)
-        issue_layout.check(session, issue, templates=templating.environment, base_url=settings.base_url)
-        issues.approve(session, issue, actor=audit_log.system_user(), now=clock.now())
-        answer = _row(issue)
+    """Approve a draft, or take an approved issue's time forward; the workers then send it."""
+    answer = _approve(number, approvals.send_now)
     text = f"Issue {number} is approved; sending starts within seconds. Follow it: newsletter issues status {number}"
     console.show(answer, as_json=as_json, text=text)
 
@@ -220,6 +264,17 @@ def _apply(number: int, change: Callable[..., None]) -> dict[str, Any]:
         issue = _issue(session, number)
         change(session, issue, actor=audit_log.system_user(), now=clock.now())
         return _row(issue)
+
+
+def _approve(number: int, change: Callable[..., None]) -> dict[str, Any]:
+    """Approve an issue, if its letter can be sent."""
+    settings = console.configured()
+
+    def checked(session: Session, issue: Issue, **by: Any) -> None:
+        change(session, issue, **by)
+        issue_layout.check(session, issue, templates=templating.environment, base_url=settings.base_url)
+
+    return _apply(number, checked)
 
 
 def _issue(session: Session, number: int) -> Issue:

@@ -143,7 +143,9 @@ def _chosen(session: Session, slugs: list[str] | None) -> Sequence[Newsletter | 
 
 
 def _described(session: Session, operator: Operator) -> dict[str, Any]:
-    return {"operator": operator.id, "address": operator.address, "grants": grants.by_slug(session, operator.id)}
+    held = grants.named(session, operator.id).get(operator.id, ())
+    roles = {each.slug or grants.EVERYWHERE: each.role for each in held}
+    return {"operator": operator.id, "address": operator.address, "grants": roles}
 
 
 def _linked(session: Session, settings: Settings, operator: Operator, *, actor: str, now: datetime) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, false, select, text, true
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -73,9 +73,22 @@ def of_operator(session: Session, operator_id: int) -> Grants:
     return Grants(held.get(None), {number: role for number, role in held.items() if number is not None})
 
 
-def by_slug(session: Session, operator_id: int) -> dict[str, Role]:
-    """Return the roles of an operator by newsletter, that for all newsletters first, as `EVERYWHERE`."""
-    rows = select(Newsletter.slug, Grant.role).outerjoin(Newsletter, Newsletter.id == Grant.newsletter_id)
-    own = rows.select_from(Grant).where(Grant.operator_id == operator_id)
-    ordered = session.execute(own.order_by(Grant.newsletter_id.is_not(None), Newsletter.slug))
-    return {slug or EVERYWHERE: role for slug, role in ordered}
+class NamedGrant(NamedTuple):
+    """A role with the newsletter for which it is held; without one, for all of them."""
+
+    role: Role
+    slug: str | None
+    name: str
+
+
+def named(session: Session, operator_id: int | None = None) -> dict[int, list[NamedGrant]]:
+    """Return the grants of every operator, or of one, that for all newsletters first."""
+    rows = select(Grant.operator_id, Grant.role, Newsletter.slug, Newsletter.name)
+    rows = rows.outerjoin(Newsletter, Newsletter.id == Grant.newsletter_id)
+    if operator_id is not None:
+        rows = rows.where(Grant.operator_id == operator_id)
+    held: dict[int, list[NamedGrant]] = {}
+    ordered = rows.order_by(Grant.newsletter_id.is_not(None), Newsletter.name, Newsletter.id)
+    for number, role, slug, name in session.execute(ordered):
+        held.setdefault(number, []).append(NamedGrant(role, slug, name or EVERYWHERE))
+    return held

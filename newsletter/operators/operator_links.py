@@ -7,7 +7,7 @@ of the same purpose replaces it.
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Update, exists, select, update
+from sqlalchemy import ForeignKey, Update, exists, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import audit_log
@@ -100,6 +100,14 @@ def newest(session: Session, operator_id: int) -> OperatorLink | None:
     """Return the link that was made last for an operator, or None."""
     own = select(OperatorLink).where(OperatorLink.operator_id == operator_id)
     return session.scalar(own.order_by(OperatorLink.id.desc()).limit(1))
+
+
+def newest_of_all(session: Session) -> dict[int, OperatorLink]:
+    """Return the newest link of every operator who has one."""
+    newest_ids = select(func.max(OperatorLink.id)).group_by(OperatorLink.operator_id)
+    return {
+        link.operator_id: link for link in session.scalars(select(OperatorLink).where(OperatorLink.id.in_(newest_ids)))
+    }
 
 
 def _open_ones(operator_id: int, purpose: LinkPurpose) -> Update:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from newsletter import addresses, audit_log
 from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.newsletters import Newsletter
+from newsletter.operators import sessions
 from newsletter.operators.grants import Grant
 from newsletter.operators.roles import Role
 from newsletter.store.database import Base, insert_once
@@ -116,6 +117,14 @@ def set_password(session: Session, operator: Operator, password_hash: str, *, ac
     operator.password_hash = password_hash
     session.flush()
     _record(session, operator, "operator's password changed", actor=actor, now=now)
+
+
+def end_sessions(
+    session: Session, operator: Operator, *, besides: int | None = None, actor: str, now: datetime
+) -> None:
+    """End the sessions of an operator, all or all besides one."""
+    if sessions.end(session, operator.id, besides=besides, now=now):
+        _record(session, operator, "operator's sessions ended", actor=actor, now=now)
 
 
 def checked_name(name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, LargeBinary, String, delete, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, String, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.store.database import Base
@@ -108,12 +108,11 @@ def mark_seen(session: Session, numbers: Collection[int], *, now: datetime) -> N
     session.execute(seen.values(seen_at=now))
 
 
-def delete_old(session: Session, *, now: datetime) -> None:
-    """Delete the sessions that ended or expired more than a day ago."""
+def was_over(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a session ended or expired more than a day ago, so that it can be deleted."""
     before = now - KEPT_ENDED
-    over = or_(
+    return or_(
         OperatorSession.ended_at < before,
         OperatorSession.seen_at < before - IDLE,
         OperatorSession.created_at < before - LONGEST,
     )
-    session.execute(delete(OperatorSession).where(over))

@@ -13,11 +13,14 @@ from newsletter.consent.limits import tickets
 from newsletter.consent.limits.pressure import LetterCount
 from newsletter.consent.limits.tickets import Ticket
 from newsletter.consent.signups import SignupLetter
+from newsletter.operators import sessions
+from newsletter.operators.sessions import OperatorSession
+from newsletter.operators.sign_in_failures import SignInFailures
 from newsletter.store.database import Base
 
 BATCH_SIZE = 2000  # rows of one table in one transaction
 
-COUNT_LIFETIME = timedelta(hours=2)  # the limits look back one hour, in steps of ten minutes
+COUNT_LIFETIME = timedelta(hours=2)  # the limits look back one hour
 RESERVATION_LIFETIME = timedelta(days=2)  # written by the release before; its day ends at most 24 hours after its date
 
 
@@ -39,6 +42,12 @@ def expiring(now: datetime) -> list[Expiring]:
             [LetterCount.key, LetterCount.since],
             # Also of a clock that was hours ahead: nobody would wait for these.
             (LetterCount.since <= now - COUNT_LIFETIME) | (LetterCount.since > now + COUNT_LIFETIME),
+        ),
+        Expiring(OperatorSession, [OperatorSession.id], sessions.was_over(now)),
+        Expiring(
+            SignInFailures,
+            [SignInFailures.key, SignInFailures.since],
+            (SignInFailures.since <= now - COUNT_LIFETIME) | (SignInFailures.since > now + COUNT_LIFETIME),
         ),
         Expiring(
             SignupLetter,

@@ -31,8 +31,13 @@ FIELD = {
 OFFERED = ROW | {"language": "en"}
 LONG_OFFERED = LONG_ROW | {"language": "de-AT"}
 # A heading as long as the title, and an introduction.
-OPENED = {"heading": LONG_ISSUE["title"], "introduction": ("A first paragraph.", "A second one."), "in_full": 100}
-UNOPENED = {"heading": None, "introduction": (), "in_full": 100}
+OPENED = {
+    "heading": LONG_ISSUE["title"],
+    "introduction": ("A first paragraph.", "A second one."),
+    "preheader": "What is inside",
+    "in_full": 100,
+}
+UNOPENED = {"heading": None, "introduction": (), "preheader": None, "in_full": 100}
 LOGO = {"url": "https://letters.example/pictures/logo.png", "width": 200, "height": 50, "alt": "The Example Courier"}
 CONFIRMATION = {
     "newsletter": NEWSLETTER,

@@ -74,4 +74,5 @@ def _deadline(issue: Issue, digest: Digest) -> datetime:
     # run, whose issue can have its articles, and not some seconds after it.
     was_punctual = issue.drafted_at - issue.run_at <= GRACE
     begun = issue.run_at if was_punctual else issue.drafted_at
+    begun = max(begun, issue.due_at or begun)  # an issue that was approved for a later time may be a draft again
     return begun + timedelta(hours=Rule.read(digest.rule).approve_within)

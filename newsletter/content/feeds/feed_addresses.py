@@ -21,6 +21,8 @@ def candidates(text: str) -> tuple[str, ...]:
     Without a scheme, or with one that only opens a feed reader, https is likelier than http.
     """
     written = text.strip()
+    if not written:
+        raise Malformed("url", "Enter the address of a feed, like https://example.org/feed.xml.")
     for scheme in SUBSCRIBING_SCHEMES:
         if written.lower().startswith(f"{scheme}:"):
             written = written[len(scheme) + 1 :]

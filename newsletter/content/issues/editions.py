@@ -12,6 +12,7 @@ from newsletter.content.feeds.feeds import Feed
 from newsletter.content.parsing.texts import reading_length
 from newsletter.content.parsing.texts.sanitizing import plain_text
 from newsletter.content.parsing.texts.shortening import excerpt_in_words
+from newsletter.newsletters import Newsletter
 
 WORDS_PER_MINUTE = 220
 MIN_WORDS = 100  # for a reading time: a note of a few lines often is about another page, which takes longer
@@ -56,6 +57,7 @@ class Edition:
 
     `heading` is the title at the top of the letter; None if the issue has none of its own, or one that repeats the
     first headline below it: `headings.heading` then makes one. `introduction` has at most two paragraphs of plain text.
+    `preheader` is what inboxes show after the subject; None leaves it to the template.
     """
 
     number: int
@@ -63,6 +65,7 @@ class Edition:
     articles: tuple[EditionArticle, ...]
     heading: str | None = None
     introduction: tuple[str, ...] = ()
+    preheader: str | None = None
 
 
 def edition_article(
@@ -90,10 +93,31 @@ def image(picture: Picture, *, alt: str, base_url: str) -> Image:
     return Image(url=url, width=picture.width, height=picture.height, alt=alt)
 
 
-def content_hash(edition: Edition) -> str:
-    """Return the SHA-256, in hexadecimal, of what readers see of an edition, without its number."""
+def content_hash(edition: Edition, newsletter: Newsletter) -> str:
+    """Return the SHA-256, in hexadecimal, of what readers see of an edition, without its number.
+
+    That includes the languages of its letters and their design: the brand and the logo.
+    """
+    design = {
+        "languages": newsletter.languages,
+        "brand": newsletter.brand,
+        "logo": newsletter.logo_sha256,
+        "preheader": edition.preheader,
+    }
+    return _sha256([*_content(edition), design])
+
+
+def former_content_hash(edition: Edition) -> str:
+    """Return the hash of an edition as the release before computes it, which knows no preheader."""
+    return _sha256(_content(edition))
+
+
+def _content(edition: Edition) -> list[Any]:
     own = {name: value for name in ("heading", "introduction") if (value := getattr(edition, name))}
-    content: list[Any] = [edition.title, [_hashed(article) for article in edition.articles], *([own] if own else [])]
+    return [edition.title, [_hashed(article) for article in edition.articles], *([own] if own else [])]
+
+
+def _sha256(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, default=str, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The texts that an editor gives an issue: its subject, its heading and its introduction."""
+"""The texts that an editor gives an issue: its subject, its preheader, its heading and its introduction."""
 
 import re
 from datetime import datetime
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import newsletters
 from newsletter.content.articles.articles import Article
-from newsletter.content.issues import headings, issues
+from newsletter.content.issues import approvals, headings, issues
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
 from newsletter.content.parsing.texts.sanitizing import one_line
 from newsletter.errors import Malformed, Refused
@@ -17,8 +17,12 @@ from newsletter.newsletters import Newsletter
 
 MAX_TITLE = 200  # characters
 MAX_HEADING = 120
+MAX_PREHEADER = 200
 MAX_INTRODUCTION = 1200
 MAX_PARAGRAPHS = 2
+EDITABLE = (IssueStatus.DRAFTED, IssueStatus.APPROVED)
+TEXTS = ("title", "preheader", "heading", "introduction")  # the columns
+CHANGED = "Its texts were changed."  # why an approved issue is a draft again
 BETWEEN_PARAGRAPHS = re.compile(r"\n\s*\n")
 MARKUP = re.compile(r"</[a-z]|<(?:p|br|a|b|i|em|strong|div|span|h\d)\b[^<>]*>", re.IGNORECASE)
 
@@ -38,6 +42,17 @@ def checked_heading(text: str) -> str | None:
         raise Malformed("heading", f"Enter a heading of at most {MAX_HEADING} characters.")
     _refuse_markup("heading", heading)
     return heading or None
+
+
+def checked_preheader(text: str) -> str | None:
+    """Return a preheader on one line, None if it is empty. Raises Malformed if it is too long or is HTML."""
+    preheader = one_line(text)
+    if len(preheader) > MAX_PREHEADER:
+        raise Malformed(
+            "preheader", f"Enter a preview line of at most {MAX_PREHEADER} characters; inboxes show about 90."
+        )
+    _refuse_markup("preheader", preheader)
+    return preheader or None
 
 
 def checked_introduction(text: str) -> str | None:
@@ -63,35 +78,39 @@ def change(
     issue: Issue,
     *,
     title: str | None = None,
+    preheader: str | None = None,
     heading: str | None = None,
     introduction: str | None = None,
     actor: str,
     now: datetime,
 ) -> None:
-    """Change what is given of a draft's texts. An empty title, heading or introduction leaves it to the default again.
+    """Change what is given of an issue's texts. An empty text leaves it to the default again.
 
-    Raises Malformed, naming the field, and Refused if the issue is no draft any more or nothing would change.
+    An approved issue returns to draft, for nobody has approved the new text. Raises Malformed, naming the field, and
+    Refused if sending has begun or nothing would change.
     """
     newsletters.lock(session, issue.newsletter_id)  # or it could be approved meanwhile
     session.refresh(issue)
-    if issue.status is not IssueStatus.DRAFTED:
-        raise Refused(f"Issue {issue.id} is {issue.status}; only a draft can be changed.")
-    before = _texts(issue)
+    if issue.status not in EDITABLE:
+        raise Refused(f"Issue {issue.id} is {issue.status}; only a draft or an approved issue can be changed.")
+    wanted: dict[str, str | bool | None] = {}
     if title is not None:
         own = checked_title(title)
-        issue.title, issue.has_generated_title = own or _generated_title(session, issue), not own
+        wanted |= {"title": own or _generated_title(session, issue), "has_generated_title": not own}
+    if preheader is not None:
+        wanted["preheader"] = checked_preheader(preheader)
     if heading is not None:
-        issue.heading = checked_heading(heading)
+        wanted["heading"] = checked_heading(heading)
     if introduction is not None:
-        issue.introduction = checked_introduction(introduction)
-    changed = [name for name, value in _texts(issue).items() if value != before[name]]
+        wanted["introduction"] = checked_introduction(introduction)
+    changed = [name for name, value in wanted.items() if value != getattr(issue, name) and name in TEXTS]
     if not changed:
         raise Refused(f"Issue {issue.id} is like that already.")
+    if issue.status is IssueStatus.APPROVED:
+        approvals.return_to_draft(session, issue, reason=CHANGED, actor=actor, now=now)
+    for name, value in wanted.items():
+        setattr(issue, name, value)
     issues.log_change(session, issue, "texts changed", actor=actor, now=now, fields=changed)
-
-
-def _texts(issue: Issue) -> dict[str, str | None]:
-    return {"title": issue.title, "heading": issue.heading, "introduction": issue.introduction}
 
 
 def follow_headlines(session: Session, issue: Issue) -> None:

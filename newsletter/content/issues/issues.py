@@ -5,7 +5,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, false, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Select,
+    String,
+    UniqueConstraint,
+    false,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, Session, aliased, defer, mapped_column
 
 from newsletter import audit_log, newsletters
@@ -16,6 +28,7 @@ from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import editions
 from newsletter.content.issues.editions import Edition
 from newsletter.errors import Malformed, Refused
+from newsletter.newsletters import Newsletter
 from newsletter.store.database import Base
 
 MAX_ARTICLES = 100  # in an issue
@@ -35,6 +48,7 @@ class IssueStatus(StrEnum):
 
 # The statuses from which an issue may change to each. An issue begins as drafted or skipped.
 ALLOWED_FROM = {
+    IssueStatus.DRAFTED: (IssueStatus.APPROVED,),
     IssueStatus.APPROVED: (IssueStatus.DRAFTED,),
     IssueStatus.SENDING: (IssueStatus.APPROVED, IssueStatus.PAUSED),
     IssueStatus.PAUSED: (IssueStatus.SENDING,),
@@ -46,6 +60,12 @@ EXPIRED = "expired"  # for the audit log: cancelled, because nobody approved the
 FROZEN_STATUSES = (IssueStatus.APPROVED, IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT)
 
 
+class ContentChanged(Refused):
+    """The issue is not the one that was looked at, or approved."""
+
+    default = "The issue has changed since you looked at it. Look again."
+
+
 class Issue(Base):
     """One edition. The constraint makes a second issue for the same run of a digest impossible."""
 
@@ -54,6 +74,7 @@ class Issue(Base):
         UniqueConstraint("digest_id", "run_at"),
         UniqueConstraint("newsletter_id", "number"),
         Index(None, "status"),
+        Index(None, "run_at", "id"),
         Index(None, "sent_at"),
     )
 
@@ -76,6 +97,16 @@ class Issue(Base):
     actor: Mapped[str | None] = mapped_column(String(255), default=None)  # who approved the issue
     sent_at: Mapped[datetime | None] = mapped_column(default=None)
     has_generated_title: Mapped[bool] = mapped_column(default=False, server_default=false())  # made from the headlines
+
+    @hybrid_property
+    def planned_at(self) -> datetime:
+        """When the issue is to be sent, once it is approved. A time in the past means at once."""
+        return self.due_at or self.run_at
+
+    @planned_at.inplace.expression
+    @classmethod
+    def _planned_at(cls) -> ColumnElement[datetime]:
+        return func.coalesce(cls.due_at, cls.run_at)
 
 
 class IssueArticle(Base):
@@ -107,7 +138,8 @@ def edition(session: Session, issue: Issue, *, base_url: str = "") -> Edition:
         .outerjoin(thumbnail, thumbnail.sha256 == Picture.thumbnail_sha256)
         .where(IssueArticle.issue_id == issue.id)
         .order_by(IssueArticle.position)
-        .options(defer(Picture.body), defer(thumbnail.body))
+        .options(defer(Picture.body), defer(thumbnail.body)),
+        execution_options={"populate_existing": True},  # a feed may have changed them since they were read
     )
     articles = tuple(editions.edition_article(*row, base_url=base_url) for row in rows)
     repeats = articles and normalized(issue.heading or "") == normalized(articles[0].title)
@@ -116,6 +148,7 @@ def edition(session: Session, issue: Issue, *, base_url: str = "") -> Edition:
         title=issue.title,
         articles=articles,
         heading=None if repeats else issue.heading,
+        preheader=issue.preheader,
         introduction=tuple(issue.introduction.split("\n\n")) if issue.introduction else (),
     )
 
@@ -123,9 +156,20 @@ def edition(session: Session, issue: Issue, *, base_url: str = "") -> Edition:
 def content_hash(session: Session, issue: Issue) -> str:
     """Return the hash of what readers see, which proves that the issue sent is the issue approved.
 
-    It depends neither on the issue's number nor on the URL of the site.
+    It covers the languages and the design of the letter. It depends neither on the issue's number, nor on the time at
+    which it is sent, nor on the URL of the site.
     """
-    return editions.content_hash(edition(session, issue))
+    return editions.content_hash(edition(session, issue), session.get_one(Newsletter, issue.newsletter_id))
+
+
+def is_as_approved(session: Session, issue: Issue) -> bool:
+    """Whether readers would get what was approved.
+
+    The release before hashed neither languages nor design; what it approved is compared without them.
+    """
+    shown = edition(session, issue)
+    newsletter = session.get_one(Newsletter, issue.newsletter_id)
+    return issue.approved_sha in (editions.content_hash(shown, newsletter), editions.former_content_hash(shown))
 
 
 def frozen_article_ids() -> Select[int]:
@@ -137,12 +181,24 @@ def frozen_article_ids() -> Select[int]:
     )
 
 
-def approve(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
-    """Approve a drafted issue and assign its number; its articles are not edited any more. Raises Refused otherwise."""
+def approve(
+    session: Session, issue: Issue, *, actor: str, now: datetime, sha: str | None = None, due_at: datetime | None = None
+) -> None:
+    """Approve a drafted issue and assign its number; its articles are not edited any more.
+
+    `sha` is the hash of the content that the approver saw: raises ContentChanged if it is another by now. With
+    `due_at` the issue is sent at that time, else at the time that is planned. Raises Refused if it is no draft.
+    """
     newsletters.lock(session, issue.newsletter_id)
-    number, sha = _next_number(session, issue.newsletter_id), content_hash(session, issue)
-    values = {"number": number, "approved_sha": sha, "approved_at": now, "actor": actor}
-    _change_status(session, issue, IssueStatus.APPROVED, values, actor=actor, now=now)
+    session.refresh(issue)
+    current = content_hash(session, issue)
+    if issue.status is IssueStatus.DRAFTED and sha not in (None, current):
+        raise ContentChanged
+    number = _next_number(session, issue.newsletter_id)
+    values = {"number": number, "approved_sha": current, "approved_at": now, "actor": actor}
+    values |= {"due_at": due_at} if due_at else {}
+    facts = {"due_at": due_at.isoformat()} if due_at else {}
+    change_status(session, issue, IssueStatus.APPROVED, values, actor=actor, now=now, facts=facts)
 
 
 def begin_sending(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
@@ -150,11 +206,11 @@ def begin_sending(session: Session, issue: Issue, *, actor: str, now: datetime) 
 
     Raises Refused before the issue's time and for any other status.
     """
-    if issue.status is IssueStatus.APPROVED and issue.run_at > now:
+    if issue.status is IssueStatus.APPROVED and issue.planned_at > now:
         raise Refused(
-            f"Issue {issue.id} is scheduled for {issue.run_at:%Y-%m-%d %H:%M} UTC and cannot be sent earlier."
+            f"Issue {issue.id} is scheduled for {issue.planned_at:%Y-%m-%d %H:%M} UTC and cannot be sent earlier."
         )
-    _change_status(session, issue, IssueStatus.SENDING, actor=actor, now=now)
+    change_status(session, issue, IssueStatus.SENDING, actor=actor, now=now)
 
 
 def resume(
@@ -163,7 +219,7 @@ def resume(
     """Continue a paused issue; `facts` are added to the audit log. Raises Refused for any other status."""
     if issue.status is not IssueStatus.PAUSED:
         raise Refused(f"Issue {issue.id} is {issue.status}; only a paused issue can be resumed.")
-    _change_status(session, issue, IssueStatus.SENDING, actor=actor, now=now, facts=facts)
+    change_status(session, issue, IssueStatus.SENDING, actor=actor, now=now, facts=facts)
 
 
 def pause(session: Session, issue: Issue, *, actor: str, now: datetime, reason: str | None = None) -> None:
@@ -171,18 +227,18 @@ def pause(session: Session, issue: Issue, *, actor: str, now: datetime, reason: 
 
     `reason` tells the operator what to repair. Raises Refused unless the issue is sending.
     """
-    _change_status(session, issue, IssueStatus.PAUSED, actor=actor, now=now, facts={"reason": reason} if reason else {})
+    change_status(session, issue, IssueStatus.PAUSED, actor=actor, now=now, facts={"reason": reason} if reason else {})
 
 
 def mark_sent(session: Session, issue: Issue, *, actor: str, now: datetime) -> None:
     """Mark an issue sent, once all its deliveries are final. Raises Refused unless it is sending."""
-    _change_status(session, issue, IssueStatus.SENT, {"sent_at": now}, actor=actor, now=now)
+    change_status(session, issue, IssueStatus.SENT, {"sent_at": now}, actor=actor, now=now)
 
 
 def cancel(session: Session, issue: Issue, *, actor: str, now: datetime, reason: str | None = None) -> None:
     """Cancel an issue and free its articles for the next one. Raises Refused for a sent or a skipped issue."""
     facts = {"reason": reason} if reason else {}
-    _change_status(session, issue, IssueStatus.CANCELLED, actor=actor, now=now, facts=facts)
+    change_status(session, issue, IssueStatus.CANCELLED, actor=actor, now=now, facts=facts)
     _free_articles(session, issue)
 
 
@@ -192,7 +248,7 @@ def expire(session: Session, issue: Issue, *, reason: str, actor: str, now: date
     Approval and expiry may come at the same time: the conditional UPDATE lets one of them pass.
     """
     try:
-        _change_status(
+        change_status(
             session,
             issue,
             IssueStatus.CANCELLED,
@@ -226,7 +282,7 @@ def pause_reason(session: Session, issue: Issue) -> str | None:
     return paused.fields.get("reason") if paused else None
 
 
-def _change_status(
+def change_status(
     session: Session,
     issue: Issue,
     to: IssueStatus,

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log
 from newsletter.audit_log import AuditEntry
-from newsletter.content.issues import issues
+from newsletter.content.issues import approvals, issues
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery import reply_windows
 from newsletter.mail.delivery.deliveries import WAITING, Delivery, has_status
@@ -82,6 +82,8 @@ def resume(session: Session, issue: Issue, *, actor: str, now: datetime) -> None
     letters = session.scalars(select(Letter.id).where(Letter.issue_id == issue.id)).all()
     seen = reply_windows.seen(session, letters)
     issues.resume(session, issue, actor=actor, now=now, facts={audit_log.SEEN_REPLIES: seen} if seen else None)
+    if not letters:  # it could not be laid out: whoever resumes it has changed what readers get
+        approvals.renew(session, issue, actor=actor, now=now)
     held = update(Delivery).where(Delivery.letter_id.in_(letters), has_status(*WAITING), Delivery.reply_code >= 500)
     session.execute(held.values(due_at=now, reply_code=None, reply_text=None))
 

@@ -49,7 +49,8 @@ def _lay_out(
             "title": _subject(issue, edition, spoken),
             "heading": edition.heading,
             "introduction": edition.introduction,
-            "date": spoken.day(templating.local(issue.run_at, newsletter.zone)),
+            "preheader": edition.preheader,
+            "date": spoken.day(templating.local(issue.planned_at, newsletter.zone)),
             "articles": edition.articles,
             "in_full": in_full,
         },
@@ -167,7 +168,7 @@ def _example(sheet: Sheet, issue: Issue, spoken: Language, base_url: str, headli
         "unsubscribe": f"{base_url}/u/preview",
         "preferences": f"{base_url}/preferences/preview",
         "mailbox": "reader@example.org",
-        "date": format_datetime(issue.run_at.replace(microsecond=0)),
+        "date": format_datetime(issue.planned_at.replace(microsecond=0)),
         "message_id": "<preview@example.org>",
         worded_fields.named("greeting", spoken.tag): words.nameless_greeting(spoken),
     }

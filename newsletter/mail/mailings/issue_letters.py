@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log
 from newsletter.consent import subscribers
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
-from newsletter.content.issues import issues
-from newsletter.content.issues.issues import Issue, IssueStatus
+from newsletter.content.issues import approvals, issues
+from newsletter.content.issues.issues import ContentChanged, Issue, IssueStatus
 from newsletter.errors import NewsletterError, Refused
 from newsletter.languages.languages import language
 from newsletter.mail.delivery import deliveries
@@ -28,6 +28,7 @@ from newsletter.store.database_errors import is_unavailable
 from newsletter.templating import Templates
 
 MAX_SQLITE_READERS = 20_000
+DIFFERS = "The design or the languages of the letter, or the name of a feed, have changed since the approval."
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ def send_approved(begin: Begin, *, templates: Templates, base_url: str, now: dat
     """Begin to send every approved issue that is due, each in a transaction of its own; return how many began.
 
     An issue that cannot be sent is paused, with the reason in the audit log. It does not block the others, and is not
-    tried again before an operator resumes it. Raises the error if the database is unavailable.
+    tried again before an operator resumes it. One that differs from what a person approved is a draft again. Raises the
+    error if the database is unavailable.
     """
     begun = 0
     while True:
@@ -55,22 +57,25 @@ def send_approved(begin: Begin, *, templates: Templates, base_url: str, now: dat
                 raise
             log_failure(log, "an issue cannot be sent", error, issue=number)
             with begin() as session:
-                _pause(session, number, error, now=now)
+                _set_aside(session, number, error, now=now)
 
 
 def _next_due(session: Session, now: datetime) -> Issue | None:
     """Return the issue due longest that has no letter, locked: approved, or resumed after it could not be sent."""
     written = exists().where(Letter.issue_id == Issue.id)
     is_due = or_(
-        and_(Issue.status == IssueStatus.APPROVED, Issue.run_at <= now),
+        and_(Issue.status == IssueStatus.APPROVED, Issue.planned_at <= now),
         and_(Issue.status == IssueStatus.SENDING, ~written),
     )
-    due = select(Issue).where(is_due).order_by(Issue.run_at, Issue.id)
+    due = select(Issue).where(is_due).order_by(Issue.planned_at, Issue.id)
     return session.scalar(due.limit(1).with_for_update(skip_locked=True))
 
 
-def _pause(session: Session, number: int, error: Exception, *, now: datetime) -> None:
+def _set_aside(session: Session, number: int, error: Exception, *, now: datetime) -> None:
     issue = session.get_one(Issue, number, with_for_update=True)
+    if issue.status is IssueStatus.APPROVED and isinstance(error, ContentChanged):
+        approvals.return_to_draft(session, issue, reason=str(error), actor=audit_log.WORKER, now=now)
+        return
     if issue.status is IssueStatus.APPROVED:
         issues.begin_sending(session, issue, actor=audit_log.WORKER, now=now)
     if issue.status is IssueStatus.SENDING:
@@ -84,9 +89,11 @@ def send(session: Session, issue: Issue, *, templates: Templates, base_url: str,
 
     The letter has a variant in each language of the readers, all of them before the first delivery.
     An issue that was paused and resumed before it had a letter gets it now. Raises Refused if the issue is neither such
-    an issue nor approved, if it has more readers than SQLite can serve, and as `issue_layout.check` does.
+    an issue nor approved, if it has more readers than SQLite can serve, and as `issue_layout.check` does; and
+    ContentChanged if it differs from what was approved.
     """
     _check_sqlite_limit(session, issue)
+    _check_approval(session, issue, now=now)
     if issue.status is not IssueStatus.SENDING:
         issues.begin_sending(session, issue, actor=audit_log.WORKER, now=now)
     checked = issue_layout.check(session, issue, templates=templates, base_url=base_url)
@@ -111,6 +118,18 @@ def send(session: Session, issue: Issue, *, templates: Templates, base_url: str,
     letter.audience = deliveries.owe_each(session, letter, _readers(newsletter.id, variant.id, others), now=now)
     session.flush()
     return letter
+
+
+def _check_approval(session: Session, issue: Issue, *, now: datetime) -> None:
+    """Raise ContentChanged if readers would get something else than what a person approved.
+
+    What no person approved needs none to look again: the scheduler's approval is renewed.
+    """
+    if issues.is_as_approved(session, issue):
+        return
+    if issue.actor != audit_log.SCHEDULER:
+        raise ContentChanged(DIFFERS)
+    approvals.renew(session, issue, actor=audit_log.SCHEDULER, now=now)
 
 
 def _write_others(session: Session, letter: Letter, newsletter_id: int, sheets: Mapping[str, Sheet]) -> dict[str, int]:

@@ -183,6 +183,7 @@ def upgrade() -> None:
     with op.batch_alter_table("issues") as batch_op:
         batch_op.add_column(sa.Column("preheader", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("due_at", TIME, nullable=True))
+        batch_op.create_index(batch_op.f("ix_issues_run_at_issues_id"), ["run_at", "id"])
         batch_op.create_index(batch_op.f("ix_issues_sent_at"), ["sent_at"])
 
     with op.batch_alter_table("ledger") as batch_op:

@@ -107,7 +107,7 @@ def issue_page(
         kind="article",
         image=_lead_picture(edition, site.settings.base_url),
         issue=_row(issue, newsletter),
-        heading=headings.heading(edition, newsletter, issue.run_at, language(tag)),
+        heading=headings.heading(edition, newsletter, issue.planned_at, language(tag)),
         edition=edition,
         previous=previous,
         following=following,

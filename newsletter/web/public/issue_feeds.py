@@ -84,5 +84,5 @@ def _item(site: Site, newsletter: Newsletter, issue: Issue, edition: Edition) ->
         html=template.render(newsletter=newsletter, edition=edition),
         image=next(pictures, None),
         published_at=shown_issues.day(issue, newsletter),
-        updated_at=issue.sent_at or issue.run_at,
+        updated_at=issue.sent_at or issue.planned_at,
     )

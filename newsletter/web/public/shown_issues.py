@@ -53,7 +53,7 @@ def neighbors(session: Session, newsletter: Newsletter, number: int) -> tuple[Is
 
 def day(issue: Issue, newsletter: Newsletter) -> datetime:
     """Return when the issue was due, in the newsletter's zone: the date in the archive is the one in its letters."""
-    return templating.local(issue.run_at, newsletter.zone)
+    return templating.local(issue.planned_at, newsletter.zone)
 
 
 def _of(newsletter: Newsletter) -> Select[Issue]:

@@ -51,19 +51,21 @@ def test_an_introduction_has_one_or_two_paragraphs_of_plain_text(desk):
     assert issues.edition(session, issue).introduction == ()
 
 
-def test_a_draft_s_texts_change_with_its_hash_until_it_is_approved(desk):
+def test_an_issue_s_texts_change_with_its_hash_until_it_is_sent(desk):
     session, _, issue = desk
     hashes = {issues.content_hash(session, issue)}
-    for texts in ({"title": "Rain"}, {"heading": "A week of rain"}, {"introduction": "It rains."}):
-        issue_texts.change(session, issue, **texts, **BY)
+    own = {"title": "Rain", "preheader": "And sun", "heading": "A week of rain", "introduction": "It rains."}
+    for name, text in own.items():
+        issue_texts.change(session, issue, **{name: text}, **BY)
         hashes.add(issues.content_hash(session, issue))
-    assert len(hashes) == 4, "what was approved covers each text"
+    assert len(hashes) == 5, "what was approved covers each text"
     logged = audit_log.about(session, subject=f"issue:{issue.id}", verb="issue texts changed")
-    assert [entry.fields["fields"] for entry in logged] == [["title"], ["heading"], ["introduction"]]
+    assert [entry.fields["fields"] for entry in logged] == [[name] for name in own]
     issue_texts.change(session, issue, title="", **BY)
     assert (issue.title, issue.has_generated_title) == ("About bus, and 1 more", True)
     with pytest.raises(Refused, match="like that already"):
         issue_texts.change(session, issue, heading="A week of rain", **BY)
     issues.approve(session, issue, **BY)
-    with pytest.raises(Refused, match="is approved; only a draft can be changed"):
+    issues.begin_sending(session, issue, **BY)
+    with pytest.raises(Refused, match="is sending; only a draft or an approved issue can be changed"):
         issue_texts.change(session, issue, heading="Sun", **BY)

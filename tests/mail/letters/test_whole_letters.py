@@ -139,6 +139,7 @@ def test_a_merged_issue_equals_one_written_for_its_reader_alone(letter, publishe
             "heading": None,
             "introduction": (),
             "in_full": 2,
+            "preheader": None,
             "articles": [{**article, "minutes": 3, "picture": None}] * 2,
         },
         "logo": None,

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from newsletter import templating
 from newsletter.consent.subscribers import Subscription
-from newsletter.content.issues import headings
+from newsletter.content.issues import headings, issues
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.errors import Refused
@@ -96,7 +96,7 @@ def test_a_subject_made_from_the_headlines_is_in_the_readers_language_and_any_ot
         for issue in (an_issue(session, newsletter, status=IssueStatus.APPROVED) for _ in range(2)):
             issue.title = "A bridge opens, and 1 more"
             issue.has_generated_title = bool(session.scalar(select(Variant.id).limit(1)))
-            session.flush()
+            issue.approved_sha = issues.content_hash(session, issue)
             issue_letters.send(session, issue, **OPTIONS, now=NOON)
             (subject,) = [
                 each["Subject"] for number, each in claimed(session, urgent=False).items() if number == reader
@@ -126,7 +126,7 @@ def test_a_reader_keeps_their_language_when_the_newsletter_gets_another_one(writ
         issue = an_issue(session, newsletter, status=IssueStatus.APPROVED)
         issue.title, issue.has_generated_title = "A bridge opens, and 1 more", True
         newsletter.language = "de"
-        session.flush()
+        issue.approved_sha = issues.content_hash(session, issue)
         issue_letters.send(session, issue, **OPTIONS, now=NOON)
         found = claimed(session, urgent=False)
     assert (spoken(found[keeps])[0], spoken(found[follows])[0]) == ("en", "de")

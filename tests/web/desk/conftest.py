@@ -1,6 +1,7 @@
 """A service whose desk a test enters as an operator with the grants that it names."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -116,6 +117,13 @@ def operator(service: WholeService) -> Callable[..., int]:
 @pytest.fixture
 def sign_in(service: WholeService) -> Iterator[SignIn]:
     """Sign an operator in with a role for all newsletters, or for those with the given slugs."""
+    with signing_in(service) as enter:
+        yield enter
+
+
+@contextmanager
+def signing_in(service: WholeService) -> Iterator[SignIn]:
+    """Sign operators in to this service, as `sign_in` does."""
     opened: list[TestClient] = []
 
     def enter(role: Role = Role.ADMIN, *slugs: str, address: str | None = None) -> AtDesk:
@@ -130,7 +138,7 @@ def sign_in(service: WholeService) -> Iterator[SignIn]:
             token = sessions.begin(session, operator.id, device="Tests", stage=SessionStage.FULL, now=clock())
             operator_id = operator.id
         browser = TestClient(service.browser.app, base_url=service.site.settings.base_url)
-        browser.cookies.set("desk", token)
+        browser.cookies.set("desk", token, domain="localhost.local")
         opened.append(browser)
         return AtDesk(browser, operator_id, address)
 

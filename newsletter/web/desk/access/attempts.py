@@ -16,6 +16,8 @@ PURPOSE = "sign-in attempts"  # of the MACs
 HOUR = timedelta(hours=1)
 PER_DEVICE, PER_ACCOUNT_AND_HOST, PER_ACCOUNT, PER_HOST, PER_NETWORK = 20, 10, 100, 30, 100  # wrong ones in an hour
 PER_CODE = 10  # wrong codes of a second factor
+PER_SESSION = 10  # wrong passwords where somebody has signed in already
+LINKS_PER_HOST, LINKS_PER_NETWORK, LINKS_PER_ACCOUNT = 20, 60, 3  # links by mail that are asked for in an hour
 NO_ADDRESS = "unknown"
 
 
@@ -38,6 +40,20 @@ def on_code(request: Request, site: Site, *, address: str) -> list[AttemptLimit]
     """Return the limits of an attempt with a code, by somebody who knows the password."""
     device = devices.known(request, site, address) or ""
     return [AttemptLimit(_key(site, "code", address, device), PER_CODE, HOUR, is_own=True)]
+
+
+def at_desk(site: Site, *, session_id: int) -> list[AttemptLimit]:
+    """Return the limits of an attempt with a password by an operator who has signed in."""
+    return [AttemptLimit(_key(site, "session", str(session_id)), PER_SESSION, HOUR, is_own=True)]
+
+
+def on_link(site: Site, *, address: str, ip: str | None) -> tuple[list[AttemptLimit], list[AttemptLimit]]:
+    """Return the limits of asking for a link by mail: those of the network, and that of the account."""
+    host, network = networks.keys(site.keyring, ip)
+    by_network = [AttemptLimit(f"link {host or _key(site, 'private', ip or NO_ADDRESS)}", LINKS_PER_HOST, HOUR)]
+    if network:
+        by_network.append(AttemptLimit(f"link {network}", LINKS_PER_NETWORK, HOUR))
+    return by_network, [AttemptLimit(_key(site, "link", address), LINKS_PER_ACCOUNT, HOUR)]
 
 
 def count(site: Site, limits: Sequence[AttemptLimit]) -> None:

@@ -1,7 +1,7 @@
 """Sign in with address and password, and out."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import select, update
@@ -48,8 +48,10 @@ class SignInForm:
 
     def page(self, desk: Desk, *, status: int = 200, lead: str | None = None) -> HTMLResponse:
         """Return the page."""
-        shown = {"to": self.to, "carried": self.carried, "address": self.address, "errors": self.errors}
-        return desk.page("sign_in", status=status, notices=NOTICES, lead=lead, **shown)
+        settings = desk.site.settings
+        provider = settings.oidc_name if settings.oidc_issuer else None
+        shown: dict[str, Any] = {"to": self.to, "carried": self.carried, "address": self.address, "errors": self.errors}
+        return desk.page("sign_in", status=status, notices=NOTICES, lead=lead, provider=provider, **shown)
 
 
 @router.page("/sign-in", Role.VIEWER, AccessScope.OPEN)

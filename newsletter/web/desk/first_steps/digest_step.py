@@ -1,4 +1,4 @@
-"""The third step: a digest. Its schedule is chosen in plain words, and the next ten runs are shown before it is saved."""
+"""The third step: a digest, on a schedule in plain words, whose next ten runs are shown before it is saved."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -77,7 +77,7 @@ def _usual(newsletter: Newsletter) -> dict[str, Any]:
     return {
         "name": newsletter.name[: digests.MAX_NAME],
         "pattern": Pattern.WEEKDAYS.value,
-        "days": [1],
+        "days": [],
         "day": "1",
         "time": "07:00",
         "articles": "12",

@@ -1,28 +1,28 @@
 """The last step: a test letter to oneself, and what the first issue would hold."""
 
-from datetime import timedelta
+from datetime import datetime
+from typing import Any
 
 from fastapi.responses import HTMLResponse, Response
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
-from newsletter.content.digests import next_issue
+from newsletter.content.digests import drafting, next_issue
 from newsletter.content.digests.digests import Digest
 from newsletter.content.digests.next_issue import NextIssue
-from newsletter.mail.letters.letters import Letter, LetterKind
-from newsletter.mail.mailings import probes
+from newsletter.content.issues.issues import Issue, IssueStatus
+from newsletter.errors import NotFound, Refused
+from newsletter.mail.mailings import issue_tests
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
 from newsletter.queues.wakeups import Queue
-from newsletter.web.desk import near_times
 from newsletter.web.desk.first_steps import screens
 from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.site import ReadingSession
 
 NOTICES = {"digest-added": "The digest is added. Last, see how a letter arrives."}
-MAX_AN_HOUR = 10  # test letters of a newsletter from this screen
 
 router = DeskRouter()
 
@@ -35,36 +35,45 @@ def letter_form(desk: CurrentDesk, session: ReadingSession, slug: str) -> HTMLRe
 
 @router.action("/start/{slug}/letter", Role.EDITOR)
 def send(desk: CurrentDesk, slug: str) -> Response:
-    """Send a test letter to the operator's own address, and go on to Today."""
-    now = desk.site.now()
-    with desk.site.database.writing() as session:
-        newsletter = newsletters.named(session, slug)
-        newsletters.lock(session, newsletter.id)  # or two requests at once would both be the tenth
-        recent = select(func.count()).where(Letter.kind == LetterKind.TEST, Letter.newsletter_id == newsletter.id)
-        is_over = (session.scalar(recent.where(Letter.written_at > now - timedelta(hours=1))) or 0) >= MAX_AN_HOUR
-        if not is_over:
-            probes.write(
-                session,
-                newsletter,
-                desk.operator.address,
-                templates=desk.site.templates,
-                base_url=desk.site.settings.base_url,
-                actor=desk.operator.actor,
-                now=now,
-            )
-    if is_over:
-        error = f"{MAX_AN_HOUR} test letters were sent in the last hour. Wait a little before you send another one."
-        with desk.site.database.reading() as session:
-            return _page(desk, session, newsletters.named(session, slug), error=error, status=429)
-    desk.site.wakeups.wake(Queue.URGENT)
+    """Send the operator a test letter, and go on to Today: of the draft, of one drafted now, or else of no issue."""
+    site, operator_id, now = desk.site, desk.operator.operator_id, desk.site.now()
+    try:
+        with site.database.writing() as session:
+            newsletter = newsletters.named(session, slug)
+            by: dict[str, Any] = {"operator_id": operator_id, "templates": site.templates, "now": now}
+            by["base_url"] = site.settings.base_url
+            if issue := _draft(session, newsletter, actor=desk.operator.actor, now=now):
+                issue_tests.owe_test(session, issue, **by)
+            else:
+                issue_tests.owe_sample(session, newsletter, **by)
+    except NotFound:
+        raise
+    except Refused as error:
+        with site.database.reading() as session:
+            return _page(desk, session, newsletters.named(session, slug), error=str(error), status=422)
+    site.wakeups.wake(Queue.URGENT)
     return desk.done("", "test-sent")
+
+
+def _draft(session: Session, newsletter: Newsletter, *, actor: str, now: datetime) -> Issue | None:
+    """Return the newsletter's newest draft, or one of its digest that is drafted now; None if nothing is new."""
+    drafts = select(Issue).where(Issue.newsletter_id == newsletter.id, Issue.status == IssueStatus.DRAFTED)
+    found = session.scalar(drafts.order_by(Issue.id.desc()).limit(1))
+    digest = _digest(session, newsletter)
+    if found or digest is None or not next_issue.preview(session, digest.id, now=now).chosen:
+        return found
+    return drafting.draft_now(session, digest.id, actor=actor, now=now)
+
+
+def _digest(session: Session, newsletter: Newsletter) -> Digest | None:
+    active = select(Digest).where(Digest.newsletter_id == newsletter.id, Digest.active)
+    return session.scalar(active.order_by(Digest.id).limit(1))
 
 
 def _page(
     desk: Desk, session: Session, newsletter: Newsletter, *, error: str | None = None, status: int = 200
 ) -> HTMLResponse:
-    active = select(Digest).where(Digest.newsletter_id == newsletter.id, Digest.active).order_by(Digest.id).limit(1)
-    digest, now = session.scalar(active), desk.site.now()
+    digest, now = _digest(session, newsletter), desk.site.now()
     would_hold: NextIssue | None = next_issue.preview(session, digest.id, now=now) if digest else None
     return desk.page(
         "first_steps/letter",
@@ -75,5 +84,4 @@ def _page(
         would_hold=would_hold,
         error=error,
         screens=screens.shown(newsletter.slug, "letter"),
-        in_a_table=lambda moment: near_times.in_a_table(moment, zone=desk.operator.zone, now=now),
     )

@@ -4,14 +4,16 @@ The guard of a route runs before its endpoint. A page about a newsletter, issue,
 not see answers as one that does not exist.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.routing import APIRoute
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from newsletter import newsletters
 from newsletter.content.digests.digests import Digest
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues.issues import Issue
@@ -93,6 +95,15 @@ class DeskRouter(APIRouter):
         return declare
 
 
+def routes_of(router: APIRouter) -> Iterator[APIRoute]:
+    """Yield the routes of a router and of those that it includes."""
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            yield route
+        elif included := getattr(route, "original_router", None):
+            yield from routes_of(included)
+
+
 def _guard_of_page(access: Access) -> Callable[..., None]:
     def guard(request: Request, site: CurrentSite, session: ReadingSession) -> None:
         _enter(request, site, session, access, None)
@@ -142,7 +153,8 @@ def _owner(session: Session, parameters: Mapping[str, Any]) -> int | None:
     """Return the newsletter of the object that the path names; None if there is no such object."""
     (name,) = OWNERS.keys() & parameters.keys()  # a route of this scope names exactly one
     value = str(parameters[name])
-    if name != "slug" and not (value.isascii() and value.isdecimal() and len(value) <= MAX_ID_DIGITS):
+    is_number = value.isascii() and value.isdecimal() and len(value) <= MAX_ID_DIGITS
+    if not (newsletters.SLUG.fullmatch(value) if name == "slug" else is_number):
         return None
     found: int | None = session.scalar(OWNERS[name](value))
     return found

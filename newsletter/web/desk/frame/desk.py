@@ -56,7 +56,7 @@ class Desk:
             "path": self.request.url.path,
             "form_token": forms.hidden_field(self.site, visit, self.who.operator_id if self.who else 0),
             "now": self.site.now(),
-            "publisher": context["publisher"] if "publisher" in context else self._publisher(),
+            "publisher": context["publisher"] if "publisher" in context else self.publisher(),
             "notice": notice,
         }
         template = self.site.templates("en").get_template(f"desk/{name}.html")
@@ -70,7 +70,8 @@ class Desk:
         query = {**query, **({NOTICE: notice} if notice else {})}
         return RedirectResponse(f"/desk{path}{'?' if query else ''}{urlencode(query)}", 303)
 
-    def _publisher(self) -> str | None:
+    def publisher(self) -> str | None:
+        """Return the publisher of all newsletters, None if they have several or there is none."""
         return common_publisher(self.site.offered.get().newsletters.values())
 
     def _departments(self) -> list[Department]:

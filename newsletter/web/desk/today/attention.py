@@ -118,4 +118,4 @@ def of_service(session: Session, *, zone: str, now: datetime) -> list[Concern]:
 def _since(feed: Feed, *, zone: str, now: datetime) -> str:
     if feed.failing_since:
         return f"has failed since {near_times.clock_time(feed.failing_since, zone=zone, now=now)}."
-    return "fails."  # since when, the release before did not note
+    return "cannot be read."  # since when, the release before did not note

@@ -1,0 +1,1 @@
+"""Feeds at the desk: how each stands, and how to add, change, pause and remove one."""
