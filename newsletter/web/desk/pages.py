@@ -16,8 +16,8 @@ from newsletter.web.desk.today import page as today
 PAGES = (
     today,
     first_steps,
-    digests,
     issues,
+    digests,
     feeds,
     newsletters,
     operator_list,
