@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from newsletter.web.site import Site
 
 SESSION, VISIT, DEVICE = "desk", "desk-visit", "desk-device"
+PROVIDER_WAY = "desk-provider"
 VISIT_SECONDS = 30 * 86400  # longer than a session, so that a form outlives its session
 
 
