@@ -6,9 +6,11 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
-from newsletter.operators import sessions
+from newsletter.operators import operators, sessions
 from newsletter.operators.operators import Operator
-from tests.web.desk.conftest import PASSWORD
+from newsletter.operators.roles import Role
+from newsletter.operators.sessions import SessionStage
+from tests.web.desk.conftest import PASSWORD, Visitor
 from tests.whole_service import whole_service
 
 
@@ -94,6 +96,32 @@ def test_a_form_with_a_password_is_never_kept(service, operator, visit):
         False,
     )
     assert "Nothing was saved" in refused.text
+
+
+def test_a_form_waits_while_its_operator_signs_in_through_the_provider_in_another_tab(sqlite_url, tmp_path):
+    oidc = {"oidc_issuer": "https://id.press.example", "oidc_client_id": "desk", "oidc_client_secret": "s" * 20}
+    with whole_service(sqlite_url, tmp_path, **oidc) as service:
+        with service.site.database.writing() as session:
+            number = operators.add(session, ANN, role=Role.ADMIN, actor="tests", now=service.clock()).id
+            token = begin_session(session, number, service.clock())
+        browser = Visitor(service.browser)
+        browser.browser.cookies.set("desk", token, domain="localhost.local")
+        page = LexborHTMLParser(browser.browser.get("/desk/account").text)
+        with service.site.database.writing() as session:
+            sessions.end(session, number, now=service.clock())
+        waiting = LexborHTMLParser(browser.send("/desk/account", page, TYPED).text)
+        early = browser.send("/desk/sign-in/resume", waiting, {})
+        assert (early.status_code, "not signed in yet" in early.text) == (401, True)
+        with service.site.database.writing() as session:
+            token = begin_session(session, number, service.clock())
+        browser.browser.cookies.set("desk", token, domain="localhost.local")
+        again = LexborHTMLParser(browser.send("/desk/sign-in/resume", LexborHTMLParser(early.text), {}).text)
+        assert browser.send("/desk/account", again, {}).status_code == 303
+        assert stored(service) == tuple(TYPED.values())
+
+
+def begin_session(session, number, now):
+    return sessions.begin(session, number, device="Tests", stage=SessionStage.FULL, now=now)
 
 
 def test_a_form_of_another_tab_works_after_signing_in_again_but_not_in_another_operators_name(service, operator, visit):

@@ -91,6 +91,15 @@ def sign_in(desk: CurrentDesk, form: PostedForm, trace: RequestTrace) -> Respons
     return resuming.lead_in(desk, entrance, entered.to, entered.carried)
 
 
+@router.action("/sign-in/resume", Role.VIEWER, AccessScope.OPEN, body_limit=carried_forms.BODY_LIMIT)
+def resume(desk: CurrentDesk, form: PostedForm) -> Response:
+    """Show a form whose session had ended to an operator who has signed in meanwhile, in another tab."""
+    entered = SignInForm(entering.own_path(text(form, "to")), text(form, "carried"))
+    if desk.who is None:
+        return entered.page(desk, status=401, lead="You have not signed in yet.")
+    return resuming.resumed(desk, entered.to, entered.carried)
+
+
 @router.action("/sign-out", Role.VIEWER, AccessScope.NOBODY)
 def sign_out(desk: CurrentDesk) -> Response:
     """End this session. Its cookie is worthless then."""
