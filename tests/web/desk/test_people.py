@@ -37,8 +37,9 @@ def test_an_added_operator_appears_with_a_link_for_the_administrator(service, si
     service.clock.advance(minutes=16)
     assert desk.page(answer.headers["location"].removeprefix("/desk")).css_first("code") is None
     listed = desk.page("/operators")
-    assert "2 people may use the desk, 2 have not chosen a password yet" in listed.css_first("h1").text()
-    assert EVE in listed.css_first("main table").text()
+    assert listed.css_first("h1").text() == "2 people may use the desk"
+    assert listed.css_first(".lead").text() == "They have not chosen a password yet."
+    assert EVE in listed.css_first(".items").text()
 
 
 def test_with_a_sender_the_link_is_mailed_and_no_page_shows_it(sqlite_url, tmp_path):
