@@ -52,11 +52,13 @@ def to_provider_for_linking(desk: CurrentDesk) -> Response:
 @router.page(CALLBACK, Role.VIEWER, AccessScope.OPEN)
 def back_from_provider(desk: CurrentDesk, code: str = "", state: str = "", iss: str = "", error: str = "") -> Response:
     """Show the button that completes the sign-in."""
+    if error:  # some providers leave the state out then
+        log.warning("the OpenID provider signed somebody not in", extra={"error": error[:80]})
+        return _trouble(desk, NOT_SIGNED_IN_THERE, status=403, is_linking=desk.who is not None)
     way = _way(desk, state)
     if way is None:
         return RedirectResponse("/desk", 303) if desk.who else _trouble(desk, UNKNOWN_WAY, status=400)
-    if error or not code or max(map(len, (code, state, iss))) > MAX_PARAMETER:
-        log.warning("the OpenID provider signed somebody not in", extra={"error": error[:80]})
+    if not code or max(map(len, (code, state, iss))) > MAX_PARAMETER:
         return _trouble(desk, NOT_SIGNED_IN_THERE, status=403, is_linking=bool(way.operator_id))
     sent = {"code": code, "state": state, "iss": iss}
     name = _provider(desk.site).name
