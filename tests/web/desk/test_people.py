@@ -125,7 +125,7 @@ def test_a_demoted_administrator_loses_the_pages_at_once(service, sign_in):
 def test_ended_sessions_and_removal_sign_an_operator_out(service, sign_in):
     desk, other, third = sign_in(), sign_in(Role.EDITOR), sign_in(Role.EDITOR)
     path = f"/operators/{other.operator_id}"
-    assert "Tests" in desk.page(path).css_first("main").text()
+    assert "Another program" in desk.page(path).css_first("main").text()
     desk.post(f"{path}/end-sessions", of=path)
     assert other.get(follow_redirects=False).status_code == 303
     assert "signed in nowhere" in desk.page(path).css_first("main").text()
