@@ -38,7 +38,7 @@ def test_an_added_operator_appears_with_a_link_for_the_administrator(service, si
     assert desk.page(answer.headers["location"].removeprefix("/desk")).css_first("code") is None
     listed = desk.page("/operators")
     assert listed.css_first("h1").text() == "2 people may use the desk"
-    assert listed.css_first(".lead").text() == "They have not chosen a password yet."
+    assert listed.css_first(".lead").text() == "They have not signed in for the first time yet."
     assert EVE in listed.css_first(".items").text()
 
 
