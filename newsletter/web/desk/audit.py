@@ -122,7 +122,7 @@ def _midnight(day: str, zone: str, *, days: int) -> datetime | None:
 
 def told(desk: Desk, session: Session, entries: Sequence[audit_log.AuditEntry]) -> list[ToldEntry]:
     """Return entries as sentences for this operator, with links to the pages that they may open."""
-    routes = {route.path for route in routes_of(desk.request.app.router) if "GET" in route.methods}
+    routes = {route.path for route in routes_of(desk.request.app.router) if "GET" in (route.methods or ())}
     if not desk.operator.may(Role.ADMIN):
         routes.discard(audit_names.PATHS["operator"])
     things = audit_names.named(session, {each.subject for each in entries}, pages=routes)

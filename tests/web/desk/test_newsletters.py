@@ -62,7 +62,7 @@ def test_adding_twice_adds_one(service, sign_in):
 
 def test_a_newsletter_can_be_seen_before_it_is_added(service, sign_in):
     desk, rows = sign_in(Role.ADMIN), service.rows()
-    for kind, seen in (("letter", "aa2200"), ("page", "Example Press (1 Street, 00000 Town)")):
+    for kind, seen in (("letter", "aa2200"), ("page", "(Example Press, 1 Street, 00000 Town)")):
         path = f"/newsletters/new/preview/{kind}"
         answer = desk.post(path, FIELDS, of="/newsletters/new")
         assert answer.status_code == 200
