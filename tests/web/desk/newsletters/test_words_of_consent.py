@@ -30,8 +30,9 @@ def test_languages_without_words_are_told_and_one_press_publishes_the_proposal(s
     assert text(page, "h1") == ["The Morning Letter has no words of consent in German, Greek yet"]
     assert text(page, ".read[lang=de]")[0].startswith("Ich ")
     assert "No words are proposed" in text(page, "section")[2]
-    for _ in range(2):
-        assert desk.post(f"{WORDS}/de/proposed", of=WORDS).headers["location"] == f"/desk{WORDS}?done=published"
+    for leads_to in (f"{WORDS}?done=published", f"{WORDS}/de?done=kept"):
+        assert desk.post(f"{WORDS}/de/proposed", of=WORDS).headers["location"] == f"/desk{leads_to}"
+    assert "already" in text(desk.page(leads_to), ".notice")[0]
     assert current(service, "de").version == 1
     assert desk.post(f"{WORDS}/el/proposed", of=WORDS).status_code == 404
     assert desk.post(f"{WORDS}/no-language/proposed", of=WORDS).status_code == 404
