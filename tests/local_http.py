@@ -26,6 +26,7 @@ class LocalHttp:
     ending: Event
     replies: dict[str, Reply] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)  # of POST requests
 
     def put(self, path: str, body: bytes | Iterable[bytes] = b"", **reply) -> str:
         """Set the reply of a path and return its URL."""
@@ -49,6 +50,10 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in reply.headers.items() | ({("ETag", reply.etag)} if reply.etag else set()):
             self.send_header(name, value)
         self.send_parts(Reply() if unchanged else reply)
+
+    def do_POST(self) -> None:
+        self.site.bodies.append(self.rfile.read(int(self.headers["content-length"])))
+        self.do_GET()
 
     def send_parts(self, reply: Reply) -> None:
         try:

@@ -41,6 +41,7 @@ def state(feed: Feed, newsletter: Newsletter, *, now: datetime) -> dict[str, Any
         "checked_at": feed.checked_at,
         "next_try_at": None if feed.paused_at else feed.next_try_at,
         "failures": feed.failures,
+        "failing_since": feed.failing_since if feed.failures else None,
         "error": feed.error,
         "paused_at": feed.paused_at,
         "late_since": feed.late_since(now),

@@ -24,6 +24,7 @@ from newsletter.languages.languages import language
 from newsletter.links import Links
 from newsletter.mail.transport.relay_capabilities import take_utf8
 from newsletter.newsletters import Newsletter
+from newsletter.operators.openid.provider import OpenIdProvider
 from newsletter.operators.passwords import Passwords
 from newsletter.operators.session_activity import SessionActivity
 from newsletter.queues.wakeups import Wakeups
@@ -38,6 +39,13 @@ ShownNewsletter = Newsletter | AskedNewsletter | Row[Any]  # each has the column
 STORE_SECONDS = 30.0  # that a visitor waits for the database at most; as long as SQLite waits for another writer
 
 
+def _provider(settings: Settings) -> OpenIdProvider | None:
+    issuer, client_id = settings.oidc_issuer, settings.oidc_client_id
+    if not issuer or not client_id:
+        return None
+    return OpenIdProvider(issuer, client_id, settings.oidc_client_secret, name=settings.oidc_name)
+
+
 @dataclass(frozen=True)
 class Site:
     """Everything that the pages of one web process share."""
@@ -50,6 +58,7 @@ class Site:
     offered: OfferedNewslettersCache
     signups: GroupedInserts
     activity: SessionActivity
+    provider: OpenIdProvider | None = None  # with which operators may sign in
     passwords: Passwords = field(default_factory=Passwords)
     templates: Templates = templating.environment
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -63,7 +72,7 @@ class Site:
         )
         links = Links(keys, settings.base_url, settings.desk_url)
         stored, activity = GroupedInserts(database, Signup, FORM_COLUMNS), SessionActivity(database)
-        return cls(settings, database, keys, links, wakeups, offered, stored, activity)
+        return cls(settings, database, keys, links, wakeups, offered, stored, activity, _provider(settings))
 
     @property
     def shows_outbox(self) -> bool:

@@ -1,5 +1,7 @@
 """Contexts for letters: usual, far too long, without details and hostile."""
 
+from newsletter.mail.letters.letterheads import ServiceLetterhead
+from tests.clock import NOON
 from tests.templates.contexts import (
     BARE_ISSUE,
     HEBREW,
@@ -27,6 +29,7 @@ FIELD = {
     "fresh_preferences": "MARKfreshpreferencesMARK",
     "fresh_until": "MARKfreshuntilMARK",
     "greeting": "MARKgreetingMARK",
+    "operator_link": "MARKoperatorlinkMARK",
 }
 OFFERED = ROW | {"language": "en"}
 LONG_OFFERED = LONG_ROW | {"language": "de-AT"}
@@ -78,4 +81,35 @@ LETTERS: dict[str, dict[str, dict[str, object]]] = {
         "bare": DIGEST | {"newsletter": HEBREW, "issue": BARE_ISSUE | UNOPENED},
         "hostile": DIGEST | {"issue": opened([article(HOSTILE_TITLE, excerpt=HOSTILE_TITLE)], title=HOSTILE_TITLE)},
     },
+}
+
+LETTERHEAD = ServiceLetterhead("desk@courier.example", "https://desk.courier.example")
+LONG_LETTERHEAD = ServiceLetterhead("desk@courier.example", f"https://{'desk.' * 20}courier.example")
+OPERATOR_LINK: dict[str, object] = {"letterhead": LETTERHEAD, "ends_at": NOON, "field": FIELD}
+NOTICE: dict[str, object] = {"letterhead": LETTERHEAD, "newsletter": "The Morning Letter", "field": FIELD}
+NOTICE |= {"url": "https://desk.courier.example/desk/issues/7"}
+WAITS = {"title": "A bridge opens", "articles": 12, "leaves_at": NOON, "waits_until": NOON}
+PAUSED = {"title": "A bridge opens", "paused_at": NOON, "reason": "Of 10 letters 10 were refused. 550 5.7.1 Spam"}
+FAILING = {"title": "Town", "url": "https://town.example/feed", "failing_since": NOON, "error": "It answers with 404."}
+
+
+def _notice(name: str, facts: dict[str, object]) -> dict[str, dict[str, object]]:
+    """Return the cases of a notice about something with these facts."""
+    hostile = {key: HOSTILE_TITLE if isinstance(value, str) else value for key, value in facts.items()}
+    long_one = {key: value * 30 if isinstance(value, str) else value for key, value in facts.items()}
+    return {
+        "usual": NOTICE | {name: facts},
+        "long": NOTICE | {"letterhead": LONG_LETTERHEAD, "newsletter": "A long name " * 16, name: long_one},
+        "hostile": NOTICE | {"newsletter": HOSTILE_TITLE, name: hostile},
+    }
+
+
+# Letters to operators, which are in English and have nothing to unsubscribe from.
+OPERATOR_LETTERS: dict[str, dict[str, dict[str, object]]] = {
+    "operators/invitation": {"usual": OPERATOR_LINK, "long": OPERATOR_LINK | {"letterhead": LONG_LETTERHEAD}},
+    "operators/reset": {"usual": OPERATOR_LINK, "long": OPERATOR_LINK | {"letterhead": LONG_LETTERHEAD}},
+    "operators/issue_waits": _notice("issue", WAITS)
+    | {"endless": NOTICE | {"issue": WAITS | {"waits_until": None, "articles": 0}}},
+    "operators/issue_paused": _notice("issue", PAUSED),
+    "operators/feed_failing": _notice("feed", FAILING),
 }

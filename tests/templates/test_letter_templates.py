@@ -9,7 +9,15 @@ from selectolax.lexbor import LexborHTMLParser
 from newsletter import templating
 from newsletter.appearance import colors
 from tests.templates.contexts import HOSTILE_TITLE, LONG_ISSUE, NEWSLETTER, TITLES, WORDING, article
-from tests.templates.letter_contexts import CONFIRMATION, DIGEST, FIELD, LETTERS, PREFERENCES_LINK, opened
+from tests.templates.letter_contexts import (
+    CONFIRMATION,
+    DIGEST,
+    FIELD,
+    LETTERS,
+    OPERATOR_LETTERS,
+    PREFERENCES_LINK,
+    opened,
+)
 
 ENVIRONMENT = templating.environment()
 LINKS = {
@@ -19,6 +27,7 @@ LINKS = {
     "probe": ("unsubscribe",),
 }
 CASES = [(kind, case) for kind, cases in LETTERS.items() for case in cases]
+FOR_OPERATORS = [(kind, case) for kind, cases in OPERATOR_LETTERS.items() for case in cases]
 
 
 def written(kind, part, context):
@@ -29,10 +38,10 @@ def body(kind, context):
     return LexborHTMLParser(written(kind, "body.html", context))
 
 
-@pytest.fixture(params=CASES, ids="-".join)
+@pytest.fixture(params=[*CASES, *FOR_OPERATORS], ids="-".join)
 def letter(request):
     kind, case = request.param
-    return body(kind, LETTERS[kind][case])
+    return body(kind, (LETTERS | OPERATOR_LETTERS)[kind][case])
 
 
 def test_language_and_direction_are_on_the_wrapper_because_mail_programs_drop_the_body(letter):
@@ -109,6 +118,23 @@ def test_the_brand_is_legible_in_both_lights():
     assert '<a class="call" href="https://courier.example/articles/1' in html
     assert f"color:{accents.light}" in html
     assert f".call {{ color: {accents.dark} !important; }}" in html
+
+
+@pytest.mark.parametrize(("kind", "case"), FOR_OPERATORS, ids=lambda each: each.rpartition("/")[2])
+def test_a_letter_to_an_operator_has_one_button_and_a_complete_text(kind, case):
+    context = OPERATOR_LETTERS[kind][case]
+    letter, text = body(kind, context), written(kind, "body.txt", context)
+    (button,) = letter.css("a.press")
+    target = context.get("url", FIELD["operator_link"])
+    assert button.attributes["href"] == target
+    assert f"\n{target}\n" in text
+    assert "\n-- \n" in text
+    assert not letter.css("img, script")
+    facts = [each for part in ("issue", "feed") for each in context.get(part, {}).values() if isinstance(each, str)]
+    for fact in facts:
+        assert " ".join(fact.split()) in text
+        assert fact.strip() in letter.css_first("body").text()
+    assert not re.search(r"\bNone\b|Undefined|%\(", text + written(kind, "subject.txt", context))
 
 
 def test_a_confirmation_has_one_button_one_way_out_and_no_picture():

@@ -19,6 +19,8 @@ from newsletter.web.desk.pages import PAGES
 
 PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 SHOWN_STATES = (IssueStatus.DRAFTED, IssueStatus.APPROVED, IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.SENT)
+# They lead to the provider that the settings name, and back from there: they show nothing without one.
+OF_PROVIDER = ("/desk/sign-in/provider", "/desk/sign-in/provider/callback", "/desk/account/identities/new")
 
 
 def routes() -> list[str]:
@@ -32,7 +34,8 @@ def open_routes() -> set[str]:
 
 
 def _found() -> set[tuple[str, Access]]:
-    return {each for page in PAGES for each in _pages(page.router.routes)}
+    found = {each for page in PAGES for each in _pages(page.router.routes)}
+    return {(path, access) for path, access in found if path not in OF_PROVIDER}
 
 
 def _pages(found: Sequence[Any]) -> Iterator[tuple[str, Access]]:
@@ -56,6 +59,7 @@ def examples(session: Session, links: Links) -> dict[str, list[str]]:
         "digest_id": [str(session.scalars(select(Digest.id).order_by(Digest.id).limit(1)).one())],
         "operator_id": [str(session.scalars(select(Operator.id).order_by(Operator.id).limit(1)).one())],
         "language": ["en"],
+        "part": ["light", "dark", "without-pictures", "text"],
         "token": [links.token(Purpose.OPERATOR_LINK, 1)],
     }
 

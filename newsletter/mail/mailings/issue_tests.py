@@ -66,7 +66,7 @@ def owe_test(
     audit_log.record(
         session,
         actor=f"operator:{operator.id}",
-        verb="test letter written",
+        verb="issue test written",
         subject=f"issue:{issue.id}",
         newsletter_id=newsletter.id,
         now=now,

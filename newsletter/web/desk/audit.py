@@ -83,7 +83,7 @@ def audit_page(
     return desk.page(
         "audit",
         status=422 if asked.errors else 200,
-        told=_told(desk, session, page.entries),
+        told=told(desk, session, page.entries),
         older=page.older,
         is_first=number is None,
         picked=picked,
@@ -120,7 +120,8 @@ def _midnight(day: str, zone: str, *, days: int) -> datetime | None:
     return datetime.combine(date.fromisoformat(day) + timedelta(days=days), time(), ZoneInfo(zone))
 
 
-def _told(desk: Desk, session: Session, entries: Sequence[audit_log.AuditEntry]) -> list[ToldEntry]:
+def told(desk: Desk, session: Session, entries: Sequence[audit_log.AuditEntry]) -> list[ToldEntry]:
+    """Return entries as sentences for this operator, with links to the pages that they may open."""
     routes = {route.path for route in routes_of(desk.request.app.router) if "GET" in (route.methods or ())}
     if not desk.operator.may(Role.ADMIN):
         routes.discard(audit_names.PATHS["operator"])

@@ -45,7 +45,7 @@ def actor_names(session: Session, actors: set[str]) -> dict[str, str]:
 
 def _unnamed(actor: str) -> str:
     if actor.startswith(OPERATOR):
-        return f"operator {actor.removeprefix(OPERATOR)}, who was removed"
+        return f"operator {actor.removeprefix(OPERATOR)} (removed)"
     if actor.startswith(COMMAND_LINE):
         return f"{actor.removeprefix(COMMAND_LINE)} at the command line"
     return ACTORS.get(actor, actor)

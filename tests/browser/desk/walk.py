@@ -112,7 +112,7 @@ def pages(service: WholeService) -> dict[str, list[str]]:
         examples = {name: [str(value) for value in session.scalars(select(column))] for name, column in columns.items()}
         links = session.scalars(select(OperatorLink.id)).all()
     examples["token"] = [service.site.links.token(Purpose.OPERATOR_LINK, number) for number in links]
-    examples["language"] = ["en"]
+    examples["language"], examples["part"] = ["en"], ["light", "dark", "without-pictures", "text"]
     found, unknown = routes.pages(examples)
     assert not unknown, f"no example for {unknown}"
     return {route: paths for route, paths in found.items() if route not in NOT_PAGES}

@@ -2,12 +2,22 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from newsletter.operators import sessions
 from newsletter.operators.operators import Operator
 from tests.web.desk.conftest import PASSWORD
+from tests.whole_service import whole_service
+
+
+@pytest.fixture
+def service(sqlite_url, tmp_path):
+    """The service on SQLite alone: nothing here depends on the database."""
+    with whole_service(sqlite_url, tmp_path) as service:
+        yield service
+
 
 ANN, BOB = "ann@press.example", "bob@press.example"
 TYPED = {"name": 'Ann <script>alert("1")</script>', "zone": "Europe/Berlin"}

@@ -60,6 +60,20 @@ def test_adding_twice_adds_one(service, sign_in):
         assert session.scalar(select(func.count()).select_from(Newsletter)) == 1
 
 
+def test_a_newsletter_can_be_seen_before_it_is_added(service, sign_in):
+    desk, rows = sign_in(Role.ADMIN), service.rows()
+    for kind, seen in (("letter", "aa2200"), ("page", "Example Press (1 Street, 00000 Town)")):
+        path = f"/newsletters/new/preview/{kind}"
+        answer = desk.post(path, FIELDS, of="/newsletters/new")
+        assert answer.status_code == 200
+        assert "The Dawn Letter" in answer.text
+        assert seen in answer.text
+        assert "sandbox" in answer.headers["content-security-policy"]
+        assert desk.post(path, {**FIELDS, "publisher": ""}, of="/newsletters/new").status_code == 422
+    assert desk.get("/newsletters/new/preview/letter").status_code == 200
+    assert service.rows() == rows
+
+
 def test_every_wrong_field_is_told_beside_it_and_nothing_is_lost(service, sign_in):
     desk = sign_in(Role.ADMIN)
     wrong = {"name": "", "sender": "letters", "zone": "Berlin", "description": "<b>Bold</b>\x07", "slug": "ÄÖ"}
@@ -93,6 +107,12 @@ def test_the_list_shows_readers_standing_and_only_what_an_operator_may_see(servi
     assert text(sign_in(Role.VIEWER, "morning").page("/newsletters/morning"), "h1") == [
         "The Morning Letter has 1,204 readers"
     ]
+
+
+def test_a_path_that_names_no_newsletter_leads_nowhere(service, sign_in):
+    desk = sign_in(Role.ADMIN)
+    for path in ("none", "%00", "A", "x" * 300, "none/settings", "none/wordings/en", "none/domain"):
+        assert desk.get(f"/newsletters/{path}").status_code == 404
 
 
 def test_a_page_of_all_newsletters_needs_the_same_statements_for_many(service, sign_in):

@@ -17,11 +17,12 @@ from newsletter.languages import tags
 from newsletter.languages.languages import english_name
 from newsletter.newsletters import CONTROLS, Newsletter
 from newsletter.operators.roles import Role
+from newsletter.web.desk import changes
 from newsletter.web.desk.frame import forms
 from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm
-from newsletter.web.desk.newsletters import last_changes, newsletter_previews
+from newsletter.web.desk.newsletters import newsletter_previews
 from newsletter.web.form_data import FormData
 from newsletter.web.site import ReadingSession
 
@@ -188,12 +189,12 @@ def _versions(session: Session, newsletter: Newsletter, tag: str, *, before: str
         AuditEntry.subject.in_(subjects), AuditEntry.verb == wordings.PUBLISHED
     )
     actors: dict[str, str] = {row.subject: row.actor for row in session.execute(entries)} if found else {}
-    names = last_changes.operator_names(session, list(actors.values()))
+    names = changes.actor_names(session, set(actors.values()))
     return [
         {
             "version": each.version,
             "published_at": each.published_at,
-            "by": last_changes.who(actor, names) if (actor := actors.get(f"wording:{each.id}")) else None,
+            "by": names.get(actors.get(f"wording:{each.id}", "")),
             "text": each.text,
         }
         for each in found
