@@ -208,6 +208,26 @@ class Settings(BaseModel):
         return "://".join(urlsplit(self.desk_url or self.base_url)[:2])
 
     @property
+    def has_desk_host(self) -> bool:
+        """Whether the desk has an origin of its own, apart from the site's."""
+        return self.desk_origin != "://".join(urlsplit(self.base_url)[:2])
+
+    @property
+    def desk_problem(self) -> str | None:
+        """Why the desk cannot be opened, and what to do; None if it can."""
+        if not self.desk_url and urlsplit(self.base_url).path.strip("/"):
+            return (
+                "The site lives under a path, so other pages share its origin and could act in an operator's name. "
+                "Give the desk an origin of its own: NEWSLETTER_DESK_URL=https://desk.example.org"
+            )
+        if self.desk_origin.startswith("http://") and not self.is_loopback_desk:
+            return (
+                "The desk needs HTTPS: over plain HTTP anybody on the way can read passwords and act in an operator's "
+                "name. Put a proxy with a certificate in front, and give its address: NEWSLETTER_BASE_URL=https://..."
+            )
+        return None
+
+    @property
     def is_loopback_desk(self) -> bool:
         """Whether only this machine can reach the desk."""
         return is_loopback(urlsplit(self.desk_origin).hostname or "")

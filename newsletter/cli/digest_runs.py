@@ -11,23 +11,12 @@ from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console
 from newsletter.content.digests import digests, drafting, next_issue
 from newsletter.content.digests.digests import Digest
+from newsletter.content.digests.drafting import NothingNew
 from newsletter.content.digests.next_issue import NextIssue
-from newsletter.content.digests.selection import ArticleVerdict, Judgement
+from newsletter.content.digests.selection import Judgement
 from newsletter.newsletters import Newsletter
 
 DigestArgument = Annotated[int, typer.Argument(min=1, max=2**62, help="The digest's id, as `digests list` shows it.")]
-
-REASONS = {
-    ArticleVerdict.CHOSEN: "in the issue",
-    ArticleVerdict.NO_ROOM: "the issue is full; it waits for the next one",
-    ArticleVerdict.IN_THIS_DIGEST: "already in an issue of this digest",
-    ArticleVerdict.IN_ANOTHER_ISSUE: "already in an issue drafted by hand",
-    ArticleVerdict.FUTURE: "not published yet",
-    ArticleVerdict.ARCHIVE: "more than 30 days old when it was first seen",
-    ArticleVerdict.BEFORE_DIGEST: "more than 30 days old when the digest began",
-    ArticleVerdict.WITHDRAWN: "withdrawn by its publisher",
-    ArticleVerdict.FEED_REMOVED: "its feed was removed",
-}
 
 
 def upcoming(
@@ -64,7 +53,10 @@ def run(
         console.show(_preview_answer(digest, shown), as_json=as_json, text=_preview_text(shown))
         return
     with console.database() as database, database.writing() as session:
-        issue = drafting.draft_now(session, digest, actor=audit_log.system_user(), now=clock.now())
+        try:
+            issue = drafting.draft_now(session, digest, actor=audit_log.system_user(), now=clock.now())
+        except NothingNew as error:
+            raise NothingNew(f"{error} See why: newsletter digests run {digest} --dry-run") from error
         answer = {"digest": digest, "issue": issue.id, "status": issue.status.value, "title": issue.title}
     text = (
         f"Issue {answer['issue']} is drafted: {answer['title']}\nApprove it: newsletter issues send {answer['issue']}"
@@ -120,16 +112,16 @@ def _article(judgement: Judgement) -> dict[str, Any]:
         "title": article.title,
         "published_at": article.published_at,
         "verdict": judgement.verdict.value,
-        "reason": REASONS[judgement.verdict],
+        "reason": judgement.verdict.reason,
     }
 
 
 def _preview_text(shown: NextIssue) -> str:
     lines = [f"The next issue would be: {shown.title}" if shown.chosen else "There is nothing new for an issue."]
     lines += [_article_line("in ", judgement) for judgement in shown.chosen]
-    lines += [f"{_article_line('out', each)}: {REASONS[each.verdict]}" for each in shown.left_out]
+    lines += [f"{_article_line('out', each)}: {each.verdict.reason}" for each in shown.left_out]
     more = shown.counts - Counter(judgement.verdict for judgement in (*shown.chosen, *shown.left_out))
-    lines += [f"  and {number:,} more out: {REASONS[verdict]}" for verdict, number in more.items()]
+    lines += [f"  and {number:,} more out: {verdict.reason}" for verdict, number in more.items()]
     return "\n".join(lines)
 
 

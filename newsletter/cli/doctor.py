@@ -49,7 +49,9 @@ def doctor(
             repairs = _repair(database, keyring, broken)
             findings = wrong_keys + _examine(database, keyring)
         with database.reading() as session:
-            collected = examination.collect_remarks(session, now=clock.now(), is_public=not settings.is_local)
+            collected = examination.collect_remarks(
+                session, now=clock.now(), is_public=not settings.is_local, desk_problem=settings.desk_problem
+            )
             remarks = [*collected, *([] if keyring else [KEYLESS])]
     _show(findings, repairs, remarks, fix=fix, as_json=as_json)
     if findings:

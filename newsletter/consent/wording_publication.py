@@ -5,7 +5,7 @@ A text is published in a language by an explicit act. What a change or an upgrad
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Unpack
+from typing import Any, Unpack
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from newsletter import newsletters
 from newsletter.audit_log import AuditEntry
 from newsletter.consent import former_words, forms, proposed_words, rendered_forms, wordings
 from newsletter.consent.forms import FormKind
+from newsletter.consent.newsletter_changes import NewsletterChange
 from newsletter.consent.proposed_words import Information
 from newsletter.consent.wordings import Shown, Wording
 from newsletter.errors import Malformed
@@ -23,15 +24,6 @@ from newsletter.templating import Templates
 
 NAMED_BY_WORDINGS = ("name", "publisher", "postal_address", "reply_to", "sender")
 SHARED = ("publisher", "postal_address", "reply_to")  # by the newsletters of one form: it names them once
-
-
-class NewsletterChange(NamedTuple):
-    """What a change of a newsletter has done."""
-
-    former: dict[str, Any]  # values of the fields that have changed
-    published: list[Wording]  # the versions that followed; none if the forms still read the same
-    still_named: dict[str, list[str]]  # fields whose former value is named by words that stay, by their language
-    apart: list[Wording]  # of forms of several newsletters that are no longer of one publisher: they are shown no more
 
 
 def publish(
@@ -182,18 +174,6 @@ def change_of(session: Session, newsletter: Newsletter, entry: AuditEntry) -> Ne
     return NewsletterChange(former, published, _still_naming(session, newsletter, every, former), apart)
 
 
-def withdrawn_languages(newsletter: Newsletter, former: Mapping[str, Any]) -> list[str]:
-    """Return the languages that a newsletter offered before a change, and offers no more: its readers keep them."""
-    before: list[Any] = [former.get("language", newsletter.language)]
-    before += former.get("other_languages", newsletter.other_languages) or []
-    return [tag for tag in dict.fromkeys(before) if tag not in newsletter.languages]
-
-
-def keeps_former_reply_address(newsletter: Newsletter, former: Mapping[str, Any]) -> bool:
-    """Return whether the sender changed, and replies still go to the former one."""
-    return "sender" in former and "reply_to" not in former and newsletter.reply_to == former["sender"]
-
-
 def _still_naming(
     session: Session, newsletter: Newsletter, every: Mapping[int, Newsletter], former: Mapping[str, Any]
 ) -> dict[str, list[str]]:
@@ -232,7 +212,8 @@ def publish_current(session: Session, templates: Templates, *, actor: str, now: 
 
 def missing_languages(session: Session, newsletter: Newsletter) -> list[str]:
     """Return those of a newsletter's languages in which it takes no sign-ups, because no words are published."""
-    return [tag for tag in newsletter.languages if wordings.current(session, newsletter.id, tag) is None]
+    published = wordings.current_by_language(session, newsletter.id)
+    return [tag for tag in newsletter.languages if tag not in published]
 
 
 def _publish_again(

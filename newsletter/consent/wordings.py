@@ -153,6 +153,13 @@ def current(session: Session, newsletter_id: int, language: str) -> Wording | No
     return None if found and found.is_english_by_mistake else found
 
 
+def current_by_language(session: Session, newsletter_id: int) -> dict[str, Wording]:
+    """Return what `current` returns for every language that has words."""
+    latest = select(func.max(Wording.id)).where(Wording.newsletter_id == newsletter_id, Wording.newsletters.is_(None))
+    found = session.scalars(select(Wording).where(Wording.id.in_(latest.group_by(Wording.language))))
+    return {each.language: each for each in found if not each.is_english_by_mistake}
+
+
 def _current(session: Session, newsletter_id: int, language: str, *, offers_several: bool) -> Wording | None:
     versions = select(Wording).where(
         Wording.newsletter_id == newsletter_id,

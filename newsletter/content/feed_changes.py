@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, case, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters
@@ -135,14 +135,13 @@ def remove(session: Session, feed: Feed, *, actor: str, now: datetime) -> FeedRe
 
 def preview_removal(session: Session, feed: Feed) -> FeedRemoval:
     """Return what `remove` would do now. Changes nothing."""
-    handed_over = _shared(feed).with_only_columns(Article.id).order_by(None)
-    own = select(func.count()).where(Article.feed_id == feed.id, Article.id.not_in(handed_over))
-    return FeedRemoval(
-        deleted=session.scalar(own.where(~_is_in_an_issue())) or 0,
-        handed_over=session.scalar(select(func.count()).select_from(handed_over.distinct().subquery())) or 0,
-        kept=session.scalar(own.where(_is_in_an_issue())) or 0,
-        drafts=_drafts(session, feed),
-    )
+    is_held = _is_in_an_issue()
+    counted = select(func.count(), func.count(case((is_held, 1)))).where(Article.feed_id == feed.id)
+    articles, kept = session.execute(counted).one()
+    shared = _shared(feed).where(~is_held).with_only_columns(Article.id).order_by(None).distinct()
+    handed_over = session.scalar(select(func.count()).select_from(shared.subquery())) or 0
+    deleted = articles - kept - handed_over
+    return FeedRemoval(deleted=deleted, handed_over=handed_over, kept=kept, drafts=_drafts(session, feed))
 
 
 def _was_removed(feed: Feed, newsletter: Newsletter) -> Malformed:

@@ -40,8 +40,13 @@ def examine(session: Session, *, keyring: Keyring | None = None) -> list[Finding
     return findings + (list(suppressed.suppressed(session, keyring)) if keyring else [])
 
 
-def collect_remarks(session: Session, *, now: datetime, is_public: bool = True) -> list[Remark]:
-    """Return what an operator should know although it is not wrong. `is_public`: others can reach the site."""
+def collect_remarks(
+    session: Session, *, now: datetime, is_public: bool = True, desk_problem: str | None = None
+) -> list[Remark]:
+    """Return what an operator should know although it is not wrong.
+
+    `is_public`: others can reach the site. `desk_problem`: why the desk cannot be opened.
+    """
     return [
         *remarks.in_doubt(session),
         *remarks.suspects(session),
@@ -50,6 +55,7 @@ def collect_remarks(session: Session, *, now: datetime, is_public: bool = True) 
         *remarks.expired_drafts(session, now=now),
         *languages.words(session),
         *(remarks.undeclared_proxy(session) if is_public else ()),
+        *remarks.desk_closed(session, desk_problem),
     ]
 
 

@@ -17,6 +17,7 @@ from newsletter.store.database import Database
 from newsletter.web import failures
 from newsletter.web.access_log import AccessLog
 from newsletter.web.desk import pages as desk_pages
+from newsletter.web.desk.frame.own_host import DeskHost
 from newsletter.web.guards import Guards, refuse_by_length
 from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
@@ -69,6 +70,7 @@ def create_app(
     app.state.health = health.timed_query(monitoring, configured, pages=app.state.site.database)
     app.state.counts = metrics.timed_query(monitoring)
     failures.install(app)
+    app.add_middleware(DeskHost)
     app.add_middleware(PublicResponses)
     app.add_middleware(AccessLog)
     app.add_middleware(Guards)  # the middleware added last is the outermost

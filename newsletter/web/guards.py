@@ -22,12 +22,18 @@ POLICY = (
 DESK_POLICY = POLICY.replace("img-src", "script-src 'self'; connect-src 'self'; img-src")
 
 
+NO_REFERRER = "no-referrer"
+# With no-referrer a browser posts `Origin: null`, which we could not tell from a foreign page's.
+SAME_ORIGIN = "same-origin"
+
+
 class RouteRules(NamedTuple):
     """A route's limits. The defaults are the strictest; they apply to every route that declares none."""
 
     body_limit: int = DEFAULT_BODY_BYTES  # bytes
     is_public: bool = False  # the page is the same for everybody: caches may store it, search engines may index it
     is_desk: bool = False  # a page of the desk: its own scripts run
+    referrer: str = NO_REFERRER  # the Referrer-Policy; SAME_ORIGIN for pages with a form
 
 
 STRICTEST = RouteRules()
@@ -40,11 +46,12 @@ def route_rules(
     body_limit: int = STRICTEST.body_limit,
     public: bool = STRICTEST.is_public,
     desk: bool = STRICTEST.is_desk,
+    referrer: str = STRICTEST.referrer,
 ) -> Callable[[Endpoint], Endpoint]:
     """Decorate an endpoint with its route's limits, such as `@route_rules(body_limit=1024 * 1024)` for a webhook."""
 
     def declare(endpoint: Endpoint) -> Endpoint:
-        endpoint.route_rules = RouteRules(body_limit, public, desk)  # type: ignore[attr-defined]
+        endpoint.route_rules = RouteRules(body_limit, public, desk, referrer)  # type: ignore[attr-defined]
         return endpoint
 
     return declare
@@ -100,9 +107,10 @@ class Guards:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                is_public = _rules(scope).is_public and message["status"] < 400
+                rules = _rules(scope)
+                is_public = rules.is_public and message["status"] < 400
                 headers = MutableHeaders(scope=message)
-                _protect(headers, is_public=is_public, is_desk=_rules(scope).is_desk)
+                _protect(headers, rules, is_public=is_public)
                 _name_canonical(headers, scope, is_bent=is_public and scope["path"] != sent["path"])
             elif head:
                 message = {**message, "body": b""}
@@ -134,10 +142,9 @@ def _name_canonical(headers: MutableHeaders, scope: Scope, *, is_bent: bool) -> 
         headers["Link"] = f'<{scope["app"].state.site.settings.base_url}{scope["path"]}>; rel="canonical"'
 
 
-def _protect(headers: MutableHeaders, *, is_public: bool, is_desk: bool) -> None:
-    headers.setdefault("Content-Security-Policy", DESK_POLICY if is_desk else POLICY)
-    # With no-referrer a browser posts `Origin: null`, which the desk could not tell from a foreign page's.
-    headers.setdefault("Referrer-Policy", "same-origin" if is_desk else "no-referrer")
+def _protect(headers: MutableHeaders, rules: RouteRules, *, is_public: bool) -> None:
+    headers.setdefault("Content-Security-Policy", DESK_POLICY if rules.is_desk else POLICY)
+    headers.setdefault("Referrer-Policy", rules.referrer)
     headers["X-Content-Type-Options"] = "nosniff"
     if not is_public:
         headers["Cache-Control"] = "no-store"

@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
@@ -17,6 +18,7 @@ from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery import claims, deliveries
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.pace.notices import Condition, NoticeWriter
+from newsletter.newsletters import Newsletter
 from tests.builders import a_worker, owed
 from tests.clock import NOON
 
@@ -215,3 +217,27 @@ def test_an_issue_s_texts_are_given_with_the_draft_and_changed_later(newsletter,
     intro.write_bytes(b"\xff\xfe")
     code, errors = failed("issues", "edit", str(number), "--intro", str(intro))
     assert (code, "no text in UTF-8" in errors) == (1, True)
+
+
+def test_an_issue_is_approved_for_a_time_moved_and_taken_back(newsletter, failed, database, drafted):
+    zone = "Europe/Berlin"
+    at = (datetime.now(ZoneInfo(zone)) + timedelta(days=3)).strftime("%Y-%m-%d 09:00")
+    with database.writing() as session:
+        session.scalars(select(Newsletter)).one().zone = zone
+    sha = json.loads(newsletter("issues", "check", drafted, "--json").stdout)["sha"]
+    code, errors = failed("issues", "schedule", drafted, at, "--sha", "0" * 64)
+    assert (code, errors) == (1, "The issue has changed since you looked at it. Look again.\n")
+    newsletter("issues", "schedule", drafted, at, "--sha", sha)
+    with database.reading() as session:
+        issue = session.get_one(Issue, int(drafted))
+        assert (issue.status, issue.approved_sha) == (IssueStatus.APPROVED, sha)
+        assert issue.planned_at.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M") == at
+    assert failed("issues", "schedule", drafted, "2020-01-01 09:00")[1].endswith("still to come, within a year.\n")
+    newsletter("issues", "unschedule", drafted)
+    newsletter("issues", "edit", drafted, "--preheader", "What is inside")
+    newsletter("issues", "approve", drafted)
+    newsletter("issues", "send", drafted)
+    with database.reading() as session:
+        issue = session.get_one(Issue, int(drafted))
+        assert (issue.status, issue.preheader) == (IssueStatus.APPROVED, "What is inside")
+        assert issue.planned_at <= datetime.now(UTC)

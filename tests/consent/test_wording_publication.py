@@ -5,7 +5,7 @@ import pytest
 from newsletter import newsletters, templating
 from newsletter.consent import proposed_words, wording_publication, wordings
 from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.wording_publication import NewsletterChange
+from newsletter.consent.newsletter_changes import NewsletterChange
 from newsletter.consent.wordings import Shown
 from newsletter.doctor.checks import languages
 from newsletter.errors import Malformed

@@ -59,6 +59,7 @@ def examples(session: Session, links: Links) -> dict[str, list[str]]:
         "digest_id": [str(session.scalars(select(Digest.id).order_by(Digest.id).limit(1)).one())],
         "operator_id": [str(session.scalars(select(Operator.id).order_by(Operator.id).limit(1)).one())],
         "language": ["en"],
+        "part": ["light", "dark", "without-pictures", "text"],
         "token": [links.token(Purpose.OPERATOR_LINK, 1)],
     }
 

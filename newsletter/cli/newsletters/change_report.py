@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from newsletter.consent import proposed_words, wording_publication
-from newsletter.consent.wording_publication import NewsletterChange
+from newsletter.consent import newsletter_changes, proposed_words
+from newsletter.consent.newsletter_changes import NewsletterChange
 from newsletter.newsletters import Newsletter
 
 ABOUT_LANGUAGES = ("language", "other_languages")  # fields after which words may be missing
@@ -40,7 +40,7 @@ def lines(
         yield f"{shown}: {_told(getattr(newsletter, field))} (before: {_told(old)})"
     if "return_path_domain" in given:
         yield f"Bounces go to {_bounces_to(newsletter)}."
-    if "reply_to" not in given and wording_publication.keeps_former_reply_address(newsletter, change.former):
+    if "reply_to" not in given and newsletter_changes.keeps_former_reply_address(newsletter, change.former):
         yield f"Replies still go to {newsletter.reply_to}. To change that, too: --reply-to"
     for each in change.published:
         about = "consent wording" if each.newsletters is None else "wording of the form of several newsletters"
@@ -54,7 +54,7 @@ def lines(
             "them. Publish it again once they agree: newsletter forms publish"
         )
     if any(field in change.former for field in ABOUT_LANGUAGES):
-        if withdrawn := wording_publication.withdrawn_languages(newsletter, change.former):
+        if withdrawn := newsletter_changes.withdrawn_languages(newsletter, change.former):
             yield f"It takes no new sign-ups in “{', '.join(withdrawn)}”; its readers keep their language. To offer it:"
             yield f"  {_offering(newsletter, withdrawn)}"
         yield from missing_lines(newsletter, missing)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, false, select
+from sqlalchemy import ColumnElement, and_, exists, false, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from newsletter.content.articles.appearances import Appearance, is_withdrawn_everywhere
@@ -22,12 +22,15 @@ def read(
     *,
     only_unused: bool = True,
     published_since: datetime | None = None,
+    older_than: Candidate | None = None,
+    limit: int | None = None,
 ) -> Iterator[Candidate]:
     """Yield the candidates of a digest's next issue, newest first; without a digest, of an issue drafted by hand.
 
     A digest may use what other digests of the newsletter used: a weekly one sums up a daily one. An issue by hand takes
     only what no issue has. Articles of cancelled issues are unused. With `only_unused`, used articles are
     left out, and with `published_since` older ones, which is faster: an archive may have a hundred thousand articles.
+    At most `limit` are read, and only such as come after `older_than`.
     """
     in_this, in_another = _use(digest_id)
     found = select(
@@ -45,7 +48,10 @@ def read(
         found = found.where(~in_this, ~in_another)
     if published_since:
         found = found.where(Article.published_at >= published_since)
-    newest = found.order_by(Article.published_at.desc(), Article.id.desc())
+    if older_than:
+        place = tuple_(Article.published_at, Article.id)
+        found = found.where(place < tuple_(older_than.published_at, older_than.id))
+    newest = found.limit(limit).order_by(Article.published_at.desc(), Article.id.desc())
     with session.execute(newest, execution_options={"yield_per": ROWS_AT_A_TIME}) as rows:
         for row in rows.mappings():
             yield Candidate(**row)

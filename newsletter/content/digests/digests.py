@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint, select
+from sqlalchemy import ColumnElement, ForeignKey, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import audit_log, newsletters
@@ -69,7 +69,7 @@ class Digest(Base):
     newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletters.id"))
     name: Mapped[str] = mapped_column(String(MAX_NAME))
     rule: Mapped[dict[str, Any]]  # see Rule; `removed_at` marks a removed digest, whose row stays for its issues
-    cron: Mapped[str] = mapped_column(String(255))
+    cron: Mapped[str] = mapped_column(String(recurrence.MAX_CRON))
     zone: Mapped[str] = mapped_column(String(64))
     starts_at: Mapped[datetime]
     last_run_at: Mapped[datetime | None] = mapped_column(default=None)
@@ -161,13 +161,13 @@ def numbered(session: Session, digest_id: int) -> tuple[Digest, Newsletter]:
     """Return the digest with this id and its newsletter; raises NotFound if there is none or it was removed."""
     digest = session.get(Digest, digest_id)
     if digest is None or digest.is_removed:
-        raise NotFound(f"There is no digest {digest_id}. List the digests: newsletter digests list")
+        raise NotFound(f"There is no digest {digest_id}.")
     return digest, session.get_one(Newsletter, digest.newsletter_id)
 
 
-def every(session: Session) -> list[tuple[Digest, Newsletter]]:
+def every(session: Session, *conditions: ColumnElement[bool]) -> list[tuple[Digest, Newsletter]]:
     """Return all digests but the removed ones, with their newsletters, by newsletter."""
-    both = select(Digest, Newsletter).join(Newsletter, Newsletter.id == Digest.newsletter_id)
+    both = select(Digest, Newsletter).join(Newsletter, Newsletter.id == Digest.newsletter_id).where(*conditions)
     rows = session.execute(both.order_by(Newsletter.slug, Digest.id))
     return [(digest, newsletter) for digest, newsletter in rows if not digest.is_removed]
 

@@ -23,6 +23,10 @@ from newsletter.store.database_errors import is_unavailable
 log = logging.getLogger(__name__)
 
 
+class NothingNew(Refused):
+    """A digest has no article for an issue."""
+
+
 @dataclass(frozen=True)
 class DigestRun:
     """A run of a digest: its time, and the time of the run before it."""
@@ -82,8 +86,7 @@ def draft_run(session: Session, digest_id: int, *, now: datetime) -> Issue | Non
 def draft_now(session: Session, digest_id: int, *, actor: str, now: datetime) -> Issue:
     """Draft a digest's next issue now, which makes up for its missed runs; its next scheduled run stays.
 
-    An operator approves the issue, even of an automatic digest. Raises NotFound for an unknown digest, and Refused if
-    there is nothing new.
+    An operator approves the issue, even of an automatic digest. Raises NotFound for an unknown digest, and NothingNew.
     """
     session.get(Digest, digest_id, with_for_update=True, populate_existing=True)
     digest, newsletter = digests.numbered(session, digest_id)
@@ -91,9 +94,7 @@ def draft_now(session: Session, digest_id: int, *, actor: str, now: datetime) ->
     terms = digest_terms(digest)
     chosen = _choose(session, newsletter, terms, digest.id, now=now)
     if not chosen:
-        raise Refused(
-            f"There is nothing new for digest {digest.id}. See why: newsletter digests run {digest.id} --dry-run"
-        )
+        raise NothingNew(f"There is nothing new for digest {digest.id}.")
     run = DigestRun(digest.id, at=now, since=digest.drafted_until)
     digest.last_run_at = max(digest.drafted_until, now)
     return _store(session, newsletter, chosen, run=run, actor=actor, now=now)

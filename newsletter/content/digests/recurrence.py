@@ -4,7 +4,7 @@ A local time that is skipped (summer time begins, a country crosses the date lin
 gap; a local time that occurs twice runs only the first time. So each time of day in the expression runs once a day.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -14,20 +14,42 @@ from cronsim import CronSim, CronSimError
 from newsletter import zones
 from newsletter.errors import Malformed
 
+MAX_CRON = 255  # characters
 LONGEST_FOLD = timedelta(days=1)  # a country that moves across the date line may repeat a whole day
 
 
 def check(cron: str, zone: str) -> None:
     """Raise Malformed, naming the field, unless the zone is known and the schedule ever runs."""
     zones.check(zone)
-    if len(cron.split()) != 5:
+    parts = cron.split()
+    if len(parts) != 5:
         raise Malformed("cron", "A schedule has five parts: minute, hour, day, month and weekday, as in “0 7 * * 1-5”.")
+    if len(cron) > MAX_CRON:
+        raise Malformed("cron", f"A schedule has at most {MAX_CRON} characters.")
     try:
-        next(CronSim(cron, datetime(2000, 1, 1)))  # noqa: DTZ001 - wall-clock time has no zone
+        next(_from_2000(parts))
     except CronSimError as error:
-        raise Malformed("cron", f"“{cron}” is not a valid schedule: {error}.") from error
+        if _is_valid([*parts[:3], "*", parts[4]]) and _is_valid([*parts[:2], "*", *parts[3:]]):
+            raise _never_runs(cron) from None
+        raise Malformed("cron", f"“{cron}” is not a valid schedule: {error}") from error
     except StopIteration:
-        raise Malformed("cron", f"The schedule “{cron}” never runs: no such day exists.") from None
+        raise _never_runs(cron) from None
+
+
+def _from_2000(parts: Sequence[str]) -> CronSim:
+    return CronSim(" ".join(parts), datetime(2000, 1, 1))  # noqa: DTZ001 - wall-clock time has no zone
+
+
+def _is_valid(parts: Sequence[str]) -> bool:
+    try:
+        _from_2000(parts)
+    except CronSimError:
+        return False
+    return True
+
+
+def _never_runs(cron: str) -> Malformed:
+    return Malformed("cron", f"The schedule “{cron}” never runs: no month that it names has such a day.")
 
 
 def every_day(cron: str) -> str:

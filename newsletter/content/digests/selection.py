@@ -21,6 +21,24 @@ class ArticleVerdict(StrEnum):
     WITHDRAWN = "withdrawn"  # its publisher took it out of the feed
     FEED_REMOVED = "feed-removed"  # an operator removed the feed
 
+    @property
+    def reason(self) -> str:
+        """The verdict in words."""
+        return REASONS[self]
+
+
+REASONS = {
+    ArticleVerdict.CHOSEN: "in the issue",
+    ArticleVerdict.NO_ROOM: "the issue is full; it waits for the next one",
+    ArticleVerdict.IN_THIS_DIGEST: "already in an issue of this digest",
+    ArticleVerdict.IN_ANOTHER_ISSUE: "already in an issue drafted by hand",
+    ArticleVerdict.FUTURE: "not published yet",
+    ArticleVerdict.ARCHIVE: "more than 30 days old when it was first seen",
+    ArticleVerdict.BEFORE_DIGEST: "more than 30 days old when the digest began",
+    ArticleVerdict.WITHDRAWN: "withdrawn by its publisher",
+    ArticleVerdict.FEED_REMOVED: "its feed was removed",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:

@@ -60,6 +60,8 @@ def _dropped(session: Session, issue: Issue) -> list[ArticleNote]:
     """Return the notes on articles that left the draft, as the audit log has them."""
     entries = audit_log.about(session, subject=f"issue:{issue.id}", verb=drafts.WITHDRAWAL)
     times = {article_id: entry.at for entry in entries for article_id in entry.fields["articles"]}
+    if not times:
+        return []
     titles = session.execute(select(Article.id, Article.title).where(Article.id.in_(times)).order_by(Article.id))
     return [
         ArticleNote(article_id=article_id, title=title, change=ArticleChange.DROPPED, at=times[article_id])

@@ -20,6 +20,7 @@ from newsletter.mail.delivery.deliveries import (
     may_have_arrived,
 )
 from newsletter.mail.pace import notices
+from newsletter.operators.operators import Operator
 
 LATEST_SIGNUPS = 200  # that are examined for a proxy
 MIN_PRIVATE_SIGNUPS = 10  # of them; fewer may be the operator's own
@@ -69,6 +70,12 @@ def undeclared_proxy(session: Session) -> Iterator[Remark]:
             "proxy, name it in NEWSLETTER_TRUSTED_PROXIES: until then no network of visitors has a limit"
         )
         yield Remark("undeclared-proxy", "signups", says)
+
+
+def desk_closed(session: Session, problem: str | None) -> Iterator[Remark]:
+    """Tell why the desk cannot be opened, once there are operators who would open it."""
+    if problem and session.scalar(select(Operator.id).limit(1)):
+        yield Remark("desk-closed", "desk", problem)
 
 
 def relays(session: Session, *, now: datetime) -> Iterator[Remark]:

@@ -120,17 +120,29 @@ def chosen_languages(session: Session, newsletter_id: int) -> list[str]:
     return sorted(tag for tag in session.scalars(chosen.distinct()) if tag)
 
 
-def _checked(session: Session, issue: Issue, spoken: Language, templates: Templates, base_url: str) -> "Example":
+def example(session: Session, issue: Issue, tag: str, *, templates: Templates, base_url: str) -> "Example":
+    """Return the letter in the language of a tag. Raises Refused if it cannot be laid out."""
     try:
-        shown = _fitted(session, issue, spoken, templates=templates, base_url=base_url)
+        return _fitted(session, issue, language(tag), templates=templates, base_url=base_url)
     except TemplateError as error:
         raise Refused(f"The letter cannot be laid out: {error}") from error
-    if shown.html_bytes > MAX_HTML_BYTES:
-        raise Refused(
-            f"The HTML of the letter ({spoken.tag}) has {shown.html_bytes:,} bytes; the limit is {MAX_HTML_BYTES:,}. "
-            "Gmail hides everything after about 102,000 bytes, including the unsubscribe link. Draft the issue with "
-            "fewer articles."
-        )
+
+
+def length_problem(shown: "Example", tag: str) -> str | None:
+    """Return what to correct if the letter is too long for Gmail; None if it is not."""
+    if shown.html_bytes <= MAX_HTML_BYTES:
+        return None
+    return (
+        f"The HTML of the letter ({tag}) has {shown.html_bytes:,} bytes; the limit is {MAX_HTML_BYTES:,}. "
+        "Gmail hides everything after about 102,000 bytes, including the unsubscribe link. Draft the issue with "
+        "fewer articles."
+    )
+
+
+def _checked(session: Session, issue: Issue, spoken: Language, templates: Templates, base_url: str) -> "Example":
+    shown = example(session, issue, spoken.tag, templates=templates, base_url=base_url)
+    if problem := length_problem(shown, spoken.tag):
+        raise Refused(problem)
     return shown
 
 
@@ -142,6 +154,7 @@ class Example(NamedTuple):
     html: MIMEPart
     text: MIMEPart
     headlines: int  # of articles without excerpt and picture in the HTML
+    subject: str = ""
 
     @property
     def html_bytes(self) -> int:
@@ -177,4 +190,4 @@ def _example(sheet: Sheet, issue: Issue, spoken: Language, base_url: str, headli
     html, text = message.get_body(("html",)), message.get_body(("plain",))
     assert html
     assert text
-    return Example(sheet, source, html, text, headlines)
+    return Example(sheet, source, html, text, headlines, str(message["Subject"]))

@@ -33,7 +33,6 @@ SUBJECTS = {
     "doctor": "Repairs",
 }
 AUTOMATIC = {audit_log.SCHEDULER: "The schedule", audit_log.WORKER: "The workers", audit_log.SITE: "The site"}
-DATE_PROBLEM = "Enter a day like 2026-03-31."
 
 router = DeskRouter()
 
@@ -83,7 +82,7 @@ def audit_page(
     return desk.page(
         "audit",
         status=422 if asked.errors else 200,
-        told=_told(desk, session, page.entries),
+        told=told(desk, session, page.entries),
         older=page.older,
         is_first=number is None,
         picked=picked,
@@ -108,7 +107,7 @@ def _asked(picked: PickedFilter, visible: Sequence[Newsletter], zone: str) -> As
         try:
             times[name] = _midnight(getattr(picked, name), zone, days=int(name == "until"))
         except (ValueError, OverflowError):
-            errors[name] = DATE_PROBLEM
+            errors[name] = f"“{getattr(picked, name)}” is not a day. Enter one like 2026-03-31."
     wanted = replace(wanted, since=times["since"], until=times["until"])
     return AskedPage(wanted, errors)
 
@@ -120,7 +119,8 @@ def _midnight(day: str, zone: str, *, days: int) -> datetime | None:
     return datetime.combine(date.fromisoformat(day) + timedelta(days=days), time(), ZoneInfo(zone))
 
 
-def _told(desk: Desk, session: Session, entries: Sequence[audit_log.AuditEntry]) -> list[ToldEntry]:
+def told(desk: Desk, session: Session, entries: Sequence[audit_log.AuditEntry]) -> list[ToldEntry]:
+    """Return entries as sentences for this operator, with links to the pages that they may open."""
     routes = {route.path for route in routes_of(desk.request.app.router) if "GET" in (route.methods or ())}
     if not desk.operator.may(Role.ADMIN):
         routes.discard(audit_names.PATHS["operator"])

@@ -5,8 +5,10 @@ from fastapi import FastAPI
 from newsletter.web.desk import audit, identities, mail_switches
 from newsletter.web.desk.access import ended_sessions, forgotten, operator_links, provider, second_factor, sign_in
 from newsletter.web.desk.account import own_account, own_password, own_second_factor, own_sessions
+from newsletter.web.desk.digests import pages as digests
 from newsletter.web.desk.feeds import pages as feeds
 from newsletter.web.desk.first_steps import pages as first_steps
+from newsletter.web.desk.issues import department as issues
 from newsletter.web.desk.newsletters import department as newsletters
 from newsletter.web.desk.people import one_operator, operator_list
 from newsletter.web.desk.today import page as today
@@ -14,6 +16,8 @@ from newsletter.web.desk.today import page as today
 PAGES = (
     today,
     first_steps,
+    issues,
+    digests,
     feeds,
     newsletters,
     operator_list,

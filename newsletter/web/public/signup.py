@@ -21,7 +21,7 @@ from newsletter.queues.wakeups import Queue
 from newsletter.web import negotiation
 from newsletter.web.failures import wants_json
 from newsletter.web.form_data import FormData, first_value, parse_body
-from newsletter.web.guards import FORM_BODY_BYTES, refuse_by_length, route_rules
+from newsletter.web.guards import FORM_BODY_BYTES, SAME_ORIGIN, refuse_by_length, route_rules
 from newsletter.web.public import signup_pages
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
 from newsletter.web.public.signup_form import InvalidForm, SignupForm, language_in, named_in, parse_signup_form
@@ -38,7 +38,7 @@ SHOWN_BY = {
 MAX_SHOWN_CHARACTERS = 300  # of an entered value
 
 
-@route_rules(body_limit=FORM_BODY_BYTES)
+@route_rules(body_limit=FORM_BODY_BYTES, referrer=SAME_ORIGIN)
 async def subscribe(request: Request) -> Response:
     """Accept a sign-up: insert one row, and answer 202 with the same text for every address.
 

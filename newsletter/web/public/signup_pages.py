@@ -13,7 +13,7 @@ from newsletter.languages.languages import language
 from newsletter.languages.translatable import translatable
 from newsletter.newsletters import Newsletter, common_publisher
 from newsletter.web import negotiation
-from newsletter.web.guards import route_rules
+from newsletter.web.guards import SAME_ORIGIN, route_rules
 from newsletter.web.public import hosted_forms, issue_feeds
 from newsletter.web.public.archive import latest
 from newsletter.web.public.offered_newsletters import OfferedNewsletters, PublishedForm
@@ -26,7 +26,7 @@ router = APIRouter()
 
 
 @router.get("/")
-@route_rules(public=True)
+@route_rules(public=True, referrer=SAME_ORIGIN)
 def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show the page of the only newsletter, or a list if there are several."""
     every = list(site.offered.get().newsletters.values())
@@ -42,7 +42,7 @@ def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLRe
 
 
 @router.get("/n/{slug}")
-@route_rules(public=True)
+@route_rules(public=True, referrer=SAME_ORIGIN)
 def offer(slug: str, request: Request, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show a newsletter's page with the sign-up form."""
     return _negotiated(request, site, session, site.offered.newsletter(slug))

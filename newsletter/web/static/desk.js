@@ -2,12 +2,13 @@
 "use strict";
 
 // A button that copies the text of the element that its data-copy names.
-const showCopyButtons = () => document.querySelectorAll("button[data-copy][hidden]").forEach(button => { button.hidden = !navigator.clipboard; });
+const showCopyButtons = () => {
+  for (const button of document.querySelectorAll("button[data-copy]")) button.hidden = !navigator.clipboard;
+};
 document.addEventListener("DOMContentLoaded", showCopyButtons);
 document.addEventListener("htmx:afterSwap", showCopyButtons);
-document.addEventListener("click", async event => {
+document.addEventListener("click", event => {
   const button = event.target.closest("button[data-copy]");
-  if (!button) return;
-  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-  button.textContent = "Copied";
+  const copied = button && navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+  copied?.then(() => { button.textContent = "Copied"; }, () => { button.textContent = "Not copied"; });
 });

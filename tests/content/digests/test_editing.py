@@ -172,5 +172,5 @@ def test_an_issue_now_makes_up_for_missed_runs_and_waits_for_approval(desk):
     )
     assert drafting.draft_run(session, digest.id, now=SEVEN + timedelta(hours=6)) is None
     assert drafting.draft_run(session, digest.id, now=SEVEN + DAY).status is IssueStatus.SKIPPED
-    with pytest.raises(Refused, match=r"nothing new.*--dry-run"):
+    with pytest.raises(Refused, match="nothing new"):
         drafting.draft_now(session, digest.id, actor="cli:ana", now=SEVEN + DAY)

@@ -26,7 +26,7 @@ from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.desk.frame.refusals import NotSignedIn, OtherOperator, RoleMissing
 from newsletter.web.desk.frame.signed_in import SignedIn, signed_in
 from newsletter.web.form_data import FormData
-from newsletter.web.guards import FORM_BODY_BYTES, route_rules
+from newsletter.web.guards import FORM_BODY_BYTES, NO_REFERRER, SAME_ORIGIN, route_rules
 from newsletter.web.site import CurrentSite, ReadingSession, Site
 
 DeskEndpoint = TypeVar("DeskEndpoint", bound=Callable[..., Any])
@@ -86,7 +86,9 @@ class DeskRouter(APIRouter):
 
         def declare(endpoint: DeskEndpoint) -> DeskEndpoint:
             endpoint.desk_access = access  # type: ignore[attr-defined]
-            route_rules(body_limit=body_limit, desk=True)(endpoint)
+            # What a token opens tells nobody its address, although a browser then sends `Origin: null` with its form.
+            referrer = NO_REFERRER if "{token}" in path else SAME_ORIGIN
+            route_rules(body_limit=body_limit, desk=True, referrer=referrer)(endpoint)
             self.add_api_route(
                 f"/desk{path}", endpoint, methods=[method], dependencies=[Depends(guard)], response_model=None
             )
@@ -121,7 +123,7 @@ def _guard_of_action(access: Access) -> Callable[..., None]:
 
 def _enter(request: Request, site: Site, session: Session, access: Access, form: FormData | None) -> None:
     """Let the request in, and note who sent it; raises what the answer is otherwise."""
-    if why := origin.problem(site.settings):
+    if why := site.settings.desk_problem:
         raise Refused(why)
     who = signed_in(session, site, origin.read_cookie(request, site, origin.SESSION))
     if access.scope is not AccessScope.OPEN:
@@ -130,7 +132,8 @@ def _enter(request: Request, site: Site, session: Session, access: Access, form:
         if form is not None and request.state.form_of != who.operator_id:
             raise OtherOperator
         _check(session, who, access, request.path_params)
-    if who is not None and who.is_use_due(now=site.now()):
+    is_automatic = "hx-request" in request.headers  # a page that asks every two seconds keeps no session alive
+    if who is not None and not is_automatic and who.is_use_due(now=site.now()):
         site.activity.note(who.session_id, now=site.now())
     request.state.desk = Desk(request, site, who)
 

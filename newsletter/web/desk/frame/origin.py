@@ -1,32 +1,16 @@
-"""The origin of the desk, and its cookies.
+"""The cookies of the desk.
 
 The desk stands under /desk on the site's origin, or on an origin of its own (NEWSLETTER_DESK_URL). It needs an origin
 that is the publisher's alone, for pages beside it could act in an operator's name, and HTTPS, for its cookies.
 """
 
-from urllib.parse import urlsplit
-
 from fastapi import Request, Response
 
-from newsletter.settings import Settings
 from newsletter.web.site import Site
 
 SESSION, VISIT, DEVICE = "desk", "desk-visit", "desk-device"
 PROVIDER_WAY = "desk-provider"
 VISIT_SECONDS = 30 * 86400  # longer than a session, so that a form outlives its session
-
-
-def problem(settings: Settings) -> str | None:
-    """Return why the desk cannot be opened, and what to do; None if it can."""
-    if not settings.desk_url and urlsplit(settings.base_url).path.strip("/"):
-        return (
-            "The site lives under a path, so other pages share its origin and could act in an operator's name. "
-            "Give the desk an origin of its own: NEWSLETTER_DESK_URL=https://desk.example.org"
-        )
-    url = settings.desk_url or settings.base_url
-    if url.startswith("http://") and not settings.is_loopback_desk:
-        return "The desk needs HTTPS: over plain HTTP anybody on the way can read passwords and act in your name."
-    return None
 
 
 def cookie_name(site: Site, name: str) -> str:

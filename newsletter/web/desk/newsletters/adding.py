@@ -65,7 +65,10 @@ def add(desk: CurrentDesk, form: PostedForm) -> Response:
 def _page(
     desk: Desk, values: dict[str, Any], errors: dict[str, str] | None = None, *, status: int = 200
 ) -> HTMLResponse:
-    choices = newsletter_forms.language_choices(values)
     return desk.page(
-        "newsletters/new", status=status, values={"slug": "", **values}, errors=errors or {}, languages=choices
+        "newsletters/new",
+        status=status,
+        values={"slug": "", **values},
+        errors=errors or {},
+        **newsletter_forms.choices(values),
     )

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log, newsletters
 from newsletter.audit_log import AuditEntry
-from newsletter.consent import wording_publication
+from newsletter.consent import newsletter_changes, wording_publication
 from newsletter.doctor.domains import domain_checks
 from newsletter.errors import Malformed
 from newsletter.languages.languages import english_name
@@ -85,7 +85,7 @@ def _page(
         values=values,
         before=before or {field: newsletter_forms.written(value) for field, value in values.items()},
         errors=errors or {},
-        languages=newsletter_forms.language_choices(values),
+        **newsletter_forms.choices(values),
         report=report,
         may_change=desk.operator.may(Role.ADMIN, newsletter.id),
     )
@@ -99,12 +99,12 @@ def _report(session: Session, newsletter: Newsletter, number: str) -> dict[str, 
     if entry is None or (entry.verb, entry.subject) != (CHANGED, f"newsletter:{newsletter.slug}"):
         return None
     change = wording_publication.change_of(session, newsletter, entry)
-    withdrawn = wording_publication.withdrawn_languages(newsletter, change.former)
+    withdrawn = newsletter_changes.withdrawn_languages(newsletter, change.former)
     missing = wording_publication.missing_languages(session, newsletter)
     return {
         "fields": [{"name": field, "new": entry.fields[field], "old": old} for field, old in change.former.items()],
         "change": change,
-        "keeps_reply_address": wording_publication.keeps_former_reply_address(newsletter, change.former),
+        "keeps_reply_address": newsletter_changes.keeps_former_reply_address(newsletter, change.former),
         "withdrawn": [english_name(tag) for tag in withdrawn],
         "missing": [(tag, english_name(tag)) for tag in missing],
     }

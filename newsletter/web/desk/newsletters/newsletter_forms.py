@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from newsletter import newsletters
+from newsletter import newsletters, zones
 from newsletter.errors import Malformed
 from newsletter.languages import catalogues
 from newsletter.languages.languages import english_name
@@ -81,11 +81,11 @@ def written(value: Any) -> str:
     return ",".join(value) if isinstance(value, list) else " ".join(str(value).split())
 
 
-def language_choices(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return tags and names of the languages that the form offers: those with catalogues, and those chosen."""
-    chosen = [values["language"], *values[LANGUAGES]]
-    tags = dict.fromkeys([*catalogues.LANGUAGES, *filter(None, chosen)])
-    return [(tag, english_name(tag)) for tag in tags]
+def choices(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the form proposes: the languages with catalogues and those entered, and the time zones."""
+    entered = [values["language"], *values[LANGUAGES]]
+    tags = dict.fromkeys([*catalogues.LANGUAGES, *filter(None, entered)])
+    return {"languages": [(tag, english_name(tag)) for tag in tags], "zones": zones.names()}
 
 
 def _told(field: str, value: Any, message: str) -> str:

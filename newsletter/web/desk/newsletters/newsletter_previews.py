@@ -18,13 +18,36 @@ from newsletter.mail.mailings import issue_layout
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
 from newsletter.web.desk import previews
-from newsletter.web.desk.frame.access import DeskRouter
+from newsletter.web.desk.frame import forms
+from newsletter.web.desk.frame.access import AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.desk.newsletters import newsletter_forms
 from newsletter.web.site import ReadingSession
 
 router = DeskRouter()
+
+
+@router.page("/newsletters/new/preview/letter", Role.ADMIN, AccessScope.SERVICE)
+def empty_preview(desk: CurrentDesk) -> HTMLResponse:
+    """Say what the preview of a new newsletter needs."""
+    return refused(desk, ["Enter name, publisher, postal address and sender; then choose what to see."], status=200)
+
+
+@router.action("/newsletters/new/preview/letter", Role.ADMIN, AccessScope.SERVICE)
+def new_letter_preview(desk: CurrentDesk, form: PostedForm) -> HTMLResponse:
+    """Show a letter of a newsletter that is not added yet."""
+    newsletter, errors = _new(desk, form)
+    with desk.site.database.reading() as session:
+        return _letter(desk, session, newsletter) if newsletter else _refused(desk, errors)
+
+
+@router.action("/newsletters/new/preview/page", Role.ADMIN, AccessScope.SERVICE)
+def new_signup_page_preview(desk: CurrentDesk, form: PostedForm) -> HTMLResponse:
+    """Show the sign-up page of a newsletter that is not added yet."""
+    newsletter, errors = _new(desk, form)
+    with desk.site.database.reading() as session:
+        return _signup_page(desk, session, newsletter) if newsletter else _refused(desk, errors)
 
 
 @router.page("/newsletters/{slug}/preview/letter", Role.VIEWER)
@@ -76,10 +99,10 @@ def _refused(desk: Desk, errors: dict[str, str]) -> HTMLResponse:
     return refused(desk, list(errors.values()))
 
 
-def refused(desk: Desk, problems: list[str]) -> HTMLResponse:
+def refused(desk: Desk, problems: list[str], *, status: int = 422) -> HTMLResponse:
     """Return the document that tells why there is nothing to show."""
     page = desk.page("newsletters/preview_refused", problems=problems)
-    return previews.shown(desk.site, bytes(page.body).decode(), status=422)
+    return previews.shown(desk.site, bytes(page.body).decode(), status=status)
 
 
 def _entered(newsletter: Newsletter, form: PostedForm) -> tuple[Newsletter, dict[str, str]]:
@@ -93,6 +116,17 @@ def _entered(newsletter: Newsletter, form: PostedForm) -> tuple[Newsletter, dict
     row = Newsletter(**changed)
     row.id = newsletter.id
     return row, entered.errors
+
+
+def _new(desk: Desk, form: PostedForm) -> tuple[Newsletter | None, dict[str, str]]:
+    """Return the newsletter that would be added, which is no row, or what is wrong with the form."""
+    entered = newsletter_forms.entered(form)
+    if entered.errors:
+        return None, entered.errors
+    slug = forms.text(form, "slug") or newsletters.slug_of(entered.values["name"])
+    stored = {**entered.stored, "reply_to": entered.stored["reply_to"] or entered.stored["sender"]}
+    row = Newsletter(slug=slug, list_id="", created_at=desk.site.now(), **stored)
+    return row, {}
 
 
 def _letter(desk: Desk, session: Session, newsletter: Newsletter) -> HTMLResponse:
@@ -111,6 +145,7 @@ def _letter(desk: Desk, session: Session, newsletter: Newsletter) -> HTMLRespons
         "number": 1,
         "title": newsletter.name,
         "heading": None,
+        "preheader": None,
         "introduction": (),
         "date": today,
         "articles": [article, {**article, "title": "And of the second one"}],
@@ -140,7 +175,7 @@ def _signup_page(desk: Desk, session: Session, newsletter: Newsletter, tag: str 
     """Show the page with the published words; with the proposed ones if they would follow a change, or come first."""
     tag = tag if tags.TAG.fullmatch(tag) else newsletter.language
     current = wordings.current(session, newsletter.id, tag)
-    stored = session.get(Newsletter, newsletter.id)
+    stored = session.get(Newsletter, newsletter.id) if newsletter.id else None
     was_proposed = current and stored and current.text == proposed_words.consent_text([stored], tag)
     text = proposed_words.consent_text([newsletter], tag) if was_proposed or not current else current.text
     if text is None:

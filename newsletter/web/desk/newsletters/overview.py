@@ -7,6 +7,7 @@ from newsletter.consent import wording_publication
 from newsletter.doctor.domains import domain_checks
 from newsletter.languages.languages import english_name
 from newsletter.operators.roles import Role
+from newsletter.web.desk import audit
 from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk
 from newsletter.web.desk.newsletters import last_changes, listing
@@ -32,7 +33,7 @@ def newsletter_page(slug: str, desk: CurrentDesk, session: ReadingSession) -> HT
         next_issue=listing.next_issue_times(session, [newsletter.id], now=desk.site.now()).get(newsletter.id),
         languages=[(tag, english_name(tag), tag not in missing) for tag in newsletter.languages],
         domain=domain_checks.last(session, [newsletter.id]).get(newsletter.id),
-        changes=last_changes.of(session, newsletter),
+        told=audit.told(desk, session, last_changes.of(session, newsletter)),
         page_url=f"{desk.site.settings.base_url}/n/{slug}",
         may_change=desk.operator.may(Role.ADMIN, newsletter.id),
     )

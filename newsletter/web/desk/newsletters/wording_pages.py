@@ -17,11 +17,12 @@ from newsletter.languages import tags
 from newsletter.languages.languages import english_name
 from newsletter.newsletters import CONTROLS, Newsletter
 from newsletter.operators.roles import Role
+from newsletter.web.desk import changes
 from newsletter.web.desk.frame import forms
 from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm
-from newsletter.web.desk.newsletters import last_changes, newsletter_previews
+from newsletter.web.desk.newsletters import newsletter_previews
 from newsletter.web.form_data import FormData
 from newsletter.web.site import ReadingSession
 
@@ -29,6 +30,7 @@ VERSIONS = 20  # on a page
 MAX_VERSION_DIGITS = 9
 NOTICES = {
     "published": "The new version is published. Visitors see it within seconds.",
+    "kept": "Words are published in this language already, so the proposal was not.",
     "same": "These words are published already, so there is no new version.",
 }
 
@@ -71,27 +73,27 @@ def wording_preview(slug: str, language: str, desk: CurrentDesk, form: PostedFor
 @router.action("/newsletters/{slug}/wordings/{language}", Role.ADMIN)
 def publish(slug: str, language: str, desk: CurrentDesk, form: PostedForm) -> Response:
     """Publish these words as a new version, unless they are the current ones."""
-    written = _written(form)
-    with desk.site.database.reading() as session:
-        newsletter = newsletters.named(session, slug)
-        tag = tag_in(newsletter, language)
-        information, errors = _checked(session, newsletter, tag, written)
-        if errors:
-            return _page(desk, session, newsletter, tag, written, errors=errors, status=422)
-    now = desk.site.now()
+    written, published = _written(form), None
     with desk.site.database.writing() as session:
         newsletter = newsletters.named(session, slug)
+        newsletters.lock(session, newsletter.id)
+        tag = tag_in(newsletter, language)
         before = wordings.current(session, newsletter.id, tag)
-        published = wording_publication.publish(
-            session,
-            desk.site.templates,
-            newsletter,
-            text=written.wording,
-            language=tag,
-            information=information,
-            actor=desk.operator.actor,
-            now=now,
-        )
+        information, errors = _checked(session, newsletter, tag, written)
+        if not errors:
+            published = wording_publication.publish(
+                session,
+                desk.site.templates,
+                newsletter,
+                text=written.wording,
+                language=tag,
+                information=information,
+                actor=desk.operator.actor,
+                now=desk.site.now(),
+            )
+    if published is None:
+        with desk.site.database.reading() as session:
+            return _page(desk, session, newsletter, tag, written, errors=errors, status=422)
     is_new = before is None or published.id != before.id
     return desk.done(f"/newsletters/{slug}/wordings/{tag}", "published" if is_new else "same")
 
@@ -188,12 +190,12 @@ def _versions(session: Session, newsletter: Newsletter, tag: str, *, before: str
         AuditEntry.subject.in_(subjects), AuditEntry.verb == wordings.PUBLISHED
     )
     actors: dict[str, str] = {row.subject: row.actor for row in session.execute(entries)} if found else {}
-    names = last_changes.operator_names(session, list(actors.values()))
+    names = changes.actor_names(session, set(actors.values()))
     return [
         {
             "version": each.version,
             "published_at": each.published_at,
-            "by": last_changes.who(actor, names) if (actor := actors.get(f"wording:{each.id}")) else None,
+            "by": names.get(actors.get(f"wording:{each.id}", "")),
             "text": each.text,
         }
         for each in found

@@ -1,20 +1,19 @@
 """A newsletter's words of consent in all of its languages."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi.responses import HTMLResponse, Response
-from sqlalchemy.orm import Session
 
 from newsletter import newsletters
 from newsletter.consent import proposed_words, wording_publication, wordings
+from newsletter.consent.wordings import Wording
 from newsletter.errors import NotFound
 from newsletter.languages.languages import english_name
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
 from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk
-from newsletter.web.desk.newsletters import listing
 from newsletter.web.desk.newsletters.wording_pages import tag_in
 from newsletter.web.site import ReadingSession
 
@@ -27,27 +26,30 @@ router = DeskRouter()
 def wordings_page(slug: str, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show the words in each language, and what is proposed where there are none."""
     newsletter = newsletters.named(session, slug)
-    published = listing.languages_with_words(session, [newsletter.id]).get(newsletter.id, set())
-    every = [*newsletter.languages, *sorted(published - set(newsletter.languages))]
+    published = wordings.current_by_language(session, newsletter.id)
     return desk.page(
         "newsletters/wordings",
         notices=NOTICES,
         newsletter=newsletter,
-        rows=_rows(session, newsletter, every),
+        rows=_rows(newsletter, published),
         may_change=desk.operator.may(Role.ADMIN, newsletter.id),
     )
 
 
 @router.action("/newsletters/{slug}/wordings/{language}/proposed", Role.ADMIN)
 def publish_proposed(slug: str, language: str, desk: CurrentDesk) -> Response:
-    """Publish the proposed words of a language. Pressed twice, it publishes them once."""
+    """Publish the proposed words of a language that has none: words that somebody has written meanwhile stay."""
     with desk.site.database.writing() as session:
         newsletter = newsletters.named(session, slug)
+        newsletters.lock(session, newsletter.id)
+        tag = tag_in(newsletter, language)
+        if wordings.current(session, newsletter.id, tag):
+            return desk.done(f"/newsletters/{slug}/wordings/{tag}", "kept")
         wording = wording_publication.publish_proposed(
             session,
             desk.site.templates,
             newsletter,
-            language=tag_in(newsletter, language),
+            language=tag,
             actor=desk.operator.actor,
             now=desk.site.now(),
         )
@@ -56,17 +58,14 @@ def publish_proposed(slug: str, language: str, desk: CurrentDesk) -> Response:
     return desk.done(f"/newsletters/{slug}/wordings", "published")
 
 
-def _rows(session: Session, newsletter: Newsletter, languages: Iterable[str]) -> list[dict[str, Any]]:
-    rows = []
-    for tag in languages:
-        current = wordings.current(session, newsletter.id, tag)
-        rows.append(
-            {
-                "tag": tag,
-                "name": english_name(tag),
-                "current": current,
-                "proposed": None if current else proposed_words.consent_text([newsletter], tag),
-                "is_offered": tag in newsletter.languages,
-            }
-        )
-    return rows
+def _rows(newsletter: Newsletter, published: Mapping[str, Wording]) -> list[dict[str, Any]]:
+    return [
+        {
+            "tag": tag,
+            "name": english_name(tag),
+            "current": published.get(tag),
+            "proposed": None if tag in published else proposed_words.consent_text([newsletter], tag),
+            "is_offered": tag in newsletter.languages,
+        }
+        for tag in dict.fromkeys([*newsletter.languages, *sorted(published)])
+    ]

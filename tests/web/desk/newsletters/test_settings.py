@@ -59,7 +59,7 @@ def test_a_change_is_told_with_what_follows_and_a_reload_repeats_nothing(service
         newsletter = newsletters.named(session, "morning")
         assert "Dawn Press" in wordings.current(session, newsletter.id, "en").text
     overview = desk.page("/newsletters/morning")
-    assert any(f"{desk.address} changed" in each for each in text(overview, "#changes + .items li"))
+    assert any(f"{desk.address} changed" in each for each in text(overview, ".ledger li"))
     assert "domain is being checked" in overview.css_first("dl").text()
 
 
