@@ -40,10 +40,8 @@ FILL_IN = """([number, selector, fields, text]) => {
 
 
 # What no person opens by itself, and why.
-NOT_PAGES = {
-    "/desk/newsletters/{slug}/preview/letter": "in a frame, in which no script runs, axe-core neither",
-    "/desk/newsletters/{slug}/preview/page": "in a frame, in which no script runs, axe-core neither",
-}
+PARTS = {"/desk/digests/runs": "a part of a page, as htmx asks for it"}
+FRAMED = "/preview/"  # in a path: a document in a frame, in which no script runs, axe-core neither
 
 
 class DeskStop(NamedTuple):
@@ -100,7 +98,7 @@ def signed_in(tab: Tab, token: str) -> Tab:
 
 
 def pages(service: WholeService) -> dict[str, list[str]]:
-    """Return the paths of the desk's pages by route, for every object of the service."""
+    """Return the paths of the desk's pages by route, for the objects of the service."""
     columns = {
         "slug": Newsletter.slug,
         "issue_id": Issue.id,
@@ -115,4 +113,16 @@ def pages(service: WholeService) -> dict[str, list[str]]:
     examples["language"], examples["part"] = ["en"], ["light", "dark", "without-pictures", "text"]
     found, unknown = routes.pages(examples)
     assert not unknown, f"no example for {unknown}"
-    return {route: paths for route, paths in found.items() if route not in NOT_PAGES}
+    return {route: paths[: _limit(route)] for route, paths in found.items() if is_page(route)}
+
+
+def is_page(route: str) -> bool:
+    """Whether a route shows a page to somebody who opens it."""
+    return route not in PARTS and FRAMED not in route
+
+
+def _limit(route: str) -> int | None:
+    """Return how many objects of a kind are shown on a route: issues in every status, of others the first ones."""
+    if route.endswith("/{issue_id}"):
+        return None
+    return 4 if route.endswith("}") else 2

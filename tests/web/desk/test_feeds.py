@@ -105,6 +105,18 @@ def test_an_address_that_cannot_be_read_is_added_only_anyway(service, editor):
     assert h1(editor.page("/feeds")) == "One feed needs a look"
 
 
+def test_of_a_web_page_the_feed_that_it_names_is_one_press_away(service, editor):
+    head = "<link rel=alternate type=application/rss+xml href=/town.xml>"
+    site = "https://press.example/"
+    path = entered_address(editor, service, site, {site: f"<html><head>{head}</head></html>".encode()})
+    page = editor.page(path)
+    assert h1(page) == "This is a web page that names its feed"
+    form = {each.attributes["name"]: each.attributes["value"] for each in page.css("li form input")}
+    asked = editor.post("/feeds/new", form, of=path)
+    work(service, {URL: FEED})
+    assert "2 articles would come" in h1(editor.page(asked.headers["location"].removeprefix("/desk")))
+
+
 def test_an_address_that_cannot_be_taken_is_refused_at_once_beside_the_field(service, editor, town):
     told = {
         "": "Enter the address of a feed",

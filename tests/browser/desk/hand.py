@@ -1,0 +1,68 @@
+"""What a person does at the desk, each field and click counted: with the mouse, or with the keyboard alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import Locator, Page, expect
+
+WAIT = 20_000  # milliseconds, for a machine that is busy with other tests
+MOST_TABS = 150  # presses of the key until a control must have been reached
+
+
+@dataclass
+class Hand:
+    """Uses a page by the words that a person reads on it."""
+
+    page: Page
+    has_mouse: bool = True
+    touched: int = 0  # fields and clicks
+
+    def fill(self, label: str, text: str) -> None:
+        """Fill in the field with this label."""
+        field = self.page.get_by_label(label, exact=True)
+        self.touched += 1
+        if self.has_mouse:
+            field.fill(text)
+        else:
+            self._reach(field)
+            self.page.keyboard.press("Control+A")
+            self.page.keyboard.type(text)
+
+    def press(self, name: str) -> None:
+        """Press the button or follow the link of this name, and wait for the page that follows."""
+        control = self.page.get_by_role("button", name=name).or_(self.page.get_by_role("link", name=name)).first
+        self.touched += 1
+        expect(control).to_be_visible(timeout=WAIT)
+        with self.page.expect_navigation():
+            if self.has_mouse:
+                control.click()
+            else:
+                self._reach(control)
+                self.page.keyboard.press("Enter")
+
+    def sees(self, text: str) -> bool:
+        """Whether the page's headline holds this text."""
+        return text in self.headline()
+
+    def headline(self) -> str:
+        """Return the page's headline."""
+        return str(self.page.locator("h1").inner_text())
+
+    def wait_for(self, text: str, *, look_again: Callable[[], object] | None = None) -> None:
+        """Wait until the headline holds the text; without scripts somebody has to look again."""
+        if look_again is None:
+            expect(self.page.locator("h1")).to_contain_text(text, timeout=WAIT)
+            return
+        for _ in range(100):
+            if self.sees(text):
+                return
+            self.page.wait_for_timeout(200)  # as a person waits before looking again
+            look_again()
+        raise AssertionError(f"“{self.headline()}” never became “{text}”")
+
+    def _reach(self, control: Locator) -> None:
+        for _ in range(MOST_TABS):
+            if control.evaluate("element => element === document.activeElement"):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"no key leads to {control}")
