@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from newsletter.content.articles import articles, offered_articles
 from newsletter.content.feed_looks import FeedLook
 from newsletter.content.feeds.feeds import Feed
+from newsletter.content.parsing import web_pages
 from newsletter.content.parsing.texts.sanitizing import without_userinfo
 from newsletter.newsletters import Newsletter
 
@@ -91,4 +92,5 @@ def seen(look: FeedLook, *, now: datetime, number: int = NEWEST_SEEN) -> dict[st
         ],
         "moved_from": look.asked if look.url != look.asked else None,
         "error": str(look.failure) if look.failure else None,
+        "named_feeds": web_pages.named_feeds(str(look.failure)) if look.failure else [],
     }

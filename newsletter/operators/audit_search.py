@@ -28,7 +28,7 @@ SUBJECTS: Mapping[str, Sequence[str]] = {
     "newsletters": ("newsletter ", "probe ", "test "),
     "consent": ("wording ", "form "),
     "readers": ("subscriptions ", "letter allowed"),
-    "operators": ("operator", "recovery code "),
+    "operators": ("operator", "second factor ", "recovery code"),
     "doctor": ("doctor ",),
 }
 AuditCondition = Callable[[type[AuditEntry]], ColumnElement[bool]]

@@ -19,8 +19,8 @@ from newsletter.errors import Malformed, Refused
 MIN_CHARACTERS, MAX_CHARACTERS = 12, 256
 MIN_SCORE = 3  # of zxcvbn's 0 to 4: at least 10^8 guesses
 CONSIDERED_CHARACTERS = 72  # zxcvbn's time grows with the square of the length
-AT_ONCE = 2  # hashes that a process computes
-WAIT_SECONDS = 5.0  # for one of them
+AT_ONCE, MAX_WAITING = 2, 8  # hashes that a process computes, and requests that wait for one and keep a thread busy
+WAIT_SECONDS = 5.0
 
 
 class TooBusy(Refused):
@@ -36,6 +36,7 @@ class Passwords:
         self._hasher = hasher or PasswordHasher()
         self._wait_seconds = wait_seconds
         self._free = threading.BoundedSemaphore(AT_ONCE)
+        self._places = threading.BoundedSemaphore(AT_ONCE + MAX_WAITING)
 
     def hash(self, password: str) -> str:
         """Return what is stored of a password. Raises TooBusy."""
@@ -64,12 +65,17 @@ class Passwords:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        if not self._free.acquire(timeout=self._wait_seconds):
+        if not self._places.acquire(blocking=False):
             raise TooBusy
         try:
-            yield
+            if not self._free.acquire(timeout=self._wait_seconds):
+                raise TooBusy
+            try:
+                yield
+            finally:
+                self._free.release()
         finally:
-            self._free.release()
+            self._places.release()
 
 
 def check(password: str, *, own_words: Sequence[str] = (), field: str = "password") -> None:

@@ -15,6 +15,7 @@ from newsletter.languages.translatable import Translatable, translatable
 from newsletter.redaction import log_failure
 from newsletter.store.database_errors import is_unavailable
 from newsletter.web.desk.frame import failures as desk_failures
+from newsletter.web.desk.frame.refusals import OnlyByForm
 from newsletter.web.negotiation import language_of
 from newsletter.web.site import Site
 from newsletter.web.surroundings import surroundings
@@ -84,8 +85,10 @@ def _http_error(request: Request, error: Exception) -> Response:
     """Answer an address or a method that no route has; a program gets the page's title as its message."""
     assert isinstance(error, HTTPException)
     title, explanation = _without_route(request, error.status_code)
-    if wants_json(request):
-        answer: Response = _json(request, "request", title, error.status_code)
+    if desk_failures.is_at_desk(request):
+        answer = desk_failures.refused(request, NotFound() if error.status_code == 404 else OnlyByForm())
+    elif wants_json(request):
+        answer = _json(request, "request", title, error.status_code)
     elif error.status_code == 404:
         answer = _page(request, "not_found", 404)
     else:

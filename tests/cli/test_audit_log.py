@@ -4,7 +4,7 @@ import json
 import os
 import pwd
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from typer.main import get_command
 
-from newsletter import audit_log, settings
+from newsletter import audit_log, clock, settings
 from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
 from newsletter.consent import suppressions
@@ -41,7 +41,7 @@ EVE = "eve@press.example"
 READER, REFUSER = "reader@example.org", "refuser@example.org"
 
 # These migrate the database as `migrate` does, or use their own, and run until they are stopped.
-WHOLE_SERVICE_COMMANDS = {"demo", "serve", "bench delivery", "bench feeds", "bench signup"}
+WHOLE_SERVICE_COMMANDS = {"demo", "serve", "bench delivery", "bench desk", "bench feeds", "bench signup"}
 TABLES_OF_THE_SETTINGS = {"known_keys"}  # written when a command starts, from the settings
 
 NEWSLETTER_OPTIONS = ("--name", "N", "--publisher", "P", "--sender", "a@press.example", "--postal-address", "S")
@@ -85,6 +85,9 @@ CHANGING = {
     "digests run": ("{digest}",),
     "issues draft": ("three",),
     "issues edit": ("{drafted}", "--heading", "A week of rain"),
+    "issues approve": ("{drafted}",),
+    "issues schedule": ("{drafted}", "{soon}"),
+    "issues unschedule": ("{approved}",),
     "issues send": ("{drafted}",),
     "issues cancel": ("{drafted}",),
     "issues pause": ("{leaving}",),
@@ -98,7 +101,7 @@ CHANGING = {
 
 
 @pytest.fixture
-def numbers(database: Database, zone: Zone) -> dict[str, int]:
+def numbers(database: Database, zone: Zone) -> dict[str, Any]:
     """The numbers of issues by status, beside an operator, feeds that may not be fetched, and a DNS server."""
     zone.put("press.example", TXT="v=spf1 ip4:192.0.2.1 -all", MX="10 mail.press.example.")
     zone.put("mail.press.example", A="192.0.2.1")
@@ -108,6 +111,8 @@ def numbers(database: Database, zone: Zone) -> dict[str, int]:
         issues.pause(session, paused, actor="tests", now=NOON)
         three = session.scalars(select(Newsletter).where(Newsletter.slug == "three")).one()
         drafted = drafting.draft(session, three, articles=2, actor="tests", now=NOON)
+        approved = drafting.draft(session, three, articles=2, actor="tests", now=NOON)
+        issues.approve(session, approved, actor="tests", now=NOON)
         operators.add(session, EVE, role=Role.EDITOR, actor="tests", now=NOON)
         a_reader(session, a_newsletter(session, "noon"), READER)
         suppressions.add(session, load_keyring(settings.load()), REFUSER, Reason.NEVER, now=NOON)
@@ -118,7 +123,9 @@ def numbers(database: Database, zone: Zone) -> dict[str, int]:
         digest, resting = (digests.add(session, three, name=name, **facts) for name in ("Daily", "Resting"))
         resting.active = False
         named = {"leaving": leaving, "paused": paused, "drafted": drafted, "digest": digest, "resting": resting}
-        return {"dns": zone.port, "dormant": dormant.id, **{name: row.id for name, row in named.items()}}
+        named["approved"] = approved
+        soon = f"{clock.now() + timedelta(days=7):%Y-%m-%d} 09:00"
+        return {"soon": soon, "dns": zone.port, "dormant": dormant.id, **{name: row.id for name, row in named.items()}}
 
 
 def _issue_of(session: Session, delivery: Delivery) -> Issue:

@@ -200,7 +200,9 @@ def test_articles_in_issues_stay_with_the_source_of_a_removed_feed(begin):
         publish(session, feed, "drafted", now=NOON - timedelta(minutes=1))
         draft = a_draft(session, newsletter)
         publish(session, feed, "unused", now=NOON - timedelta(minutes=2))
+        expected = feed_changes.preview_removal(session, feed)
         removal = feed_changes.remove(session, feed, **BY)
+        assert removal == expected
         assert (removal.deleted, removal.kept, removal.drafts) == (1, 2, [draft.id])
         assert (sources(session, sent), sources(session, draft)) == (
             [("About sent", "Town")],
@@ -235,7 +237,9 @@ def test_an_article_that_another_feed_offers_becomes_that_feeds(begin):
         session.scalars(select(Appearance).where(Appearance.feed_id == elsewhere.id)).one().is_withdrawn = True
         publish(session, other, "bridge")
         offer_too(session, feed, "About bridge")
+        expected = feed_changes.preview_removal(session, feed)
         removal = feed_changes.remove(session, feed, **BY)
+        assert removal == expected
         assert (removal.deleted, removal.handed_over, removal.kept) == (2, 1, 0)
         assert titles(session, other) == {"About bus", "About bridge"}
         assert publish(session, elsewhere, "alone") == 1, "what was deleted may be offered by another feed later"

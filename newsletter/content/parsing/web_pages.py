@@ -16,6 +16,7 @@ from newsletter.content.parsing.feed_links import web_address
 MAX_CHARACTERS = 200_000  # of a page that are examined
 FEW_CHARACTERS = 1500  # of text: an obstacle says little else
 MAX_FEEDS = 3
+NAMED, OR = "It names its feed: ", " or "  # between addresses, which contain no blank
 
 ROBOT_CHECK = "It shows a check for robots in place of the feed. Ask the publisher to let this service read the feed."
 LOGIN = "It shows a login page in place of the feed. Ask the publisher for an address of the feed that needs no login."
@@ -142,8 +143,14 @@ def explain(text: str, *, url: str) -> str | None:
     if page.obstacle:
         return f"The server sent a web page. {page.obstacle}"
     if page.feeds:
-        return f"This is a web page, not a feed. It names its feed: {' or '.join(page.feeds)}"
+        return f"This is a web page, not a feed. {NAMED}{OR.join(page.feeds)}"
     return "This is a web page, not a feed. Look on the page for the address of its feed."
+
+
+def named_feeds(explanation: str) -> list[str]:
+    """Return the addresses of the feeds that a page names, from what `explain` has said of it."""
+    _, _, named = explanation.partition(NAMED)
+    return named.split(OR) if named else []
 
 
 def obstacle(text: str, *, url: str) -> str | None:

@@ -14,6 +14,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.redaction import log_failure
 from newsletter.store.database import Base, Begin, insert_once
 
+ABOUT_THE_SERVICE = ("addresses", "ptr", "tls", "base-url")  # checks of servers and settings, not of the domain
 SEVERITY = (Level.WRONG, Level.UNKNOWN, Level.ADVICE, Level.OK)  # the worst first
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,10 @@ class DomainCheck(Base):
         """The verdicts, the worst first."""
         read = [Verdict(**{**each, "level": Level(each["level"])}) for each in self.verdicts or ()]
         return sorted(read, key=lambda verdict: SEVERITY.index(verdict.level))
+
+    def found_by(self, *, sees_service: bool) -> list[Verdict]:
+        """Return the verdicts that an operator may see: those on the servers only with a role for all newsletters."""
+        return [each for each in self.found if sees_service or each.check not in ABOUT_THE_SERVICE]
 
     def is_about(self, newsletter: Newsletter) -> bool:
         """Whether it was made of the domain from which the newsletter is sent now."""

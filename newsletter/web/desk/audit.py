@@ -33,7 +33,6 @@ SUBJECTS = {
     "doctor": "Repairs",
 }
 AUTOMATIC = {audit_log.SCHEDULER: "The schedule", audit_log.WORKER: "The workers", audit_log.SITE: "The site"}
-DATE_PROBLEM = "Enter a day like 2026-03-31."
 
 router = DeskRouter()
 
@@ -108,7 +107,7 @@ def _asked(picked: PickedFilter, visible: Sequence[Newsletter], zone: str) -> As
         try:
             times[name] = _midnight(getattr(picked, name), zone, days=int(name == "until"))
         except (ValueError, OverflowError):
-            errors[name] = DATE_PROBLEM
+            errors[name] = f"“{getattr(picked, name)}” is not a day. Enter one like 2026-03-31."
     wanted = replace(wanted, since=times["since"], until=times["until"])
     return AskedPage(wanted, errors)
 

@@ -29,6 +29,10 @@ PHRASES = {
     "letter allowed": "allowed one letter in spite of {}",
     "doctor mended": "repaired {}",
     "operator's role changed": "changed the roles of {}",
+    "operator's account changed": "changed the account of {}",
+    "second factor turned on": "turned on the second factor of {}",
+    "second factor turned off": "turned off the second factor of {}",
+    "recovery codes renewed": "made new recovery codes for {}",
     "operator's password changed": "chose a new password for {}",
     "operator's sessions ended": "signed {} out everywhere",
     "issue test written": "sent themselves a test of {}",
@@ -39,7 +43,7 @@ PHRASES = {
     "operator's reset link made": "made a link to a new password for {}",
     "recovery code used": "signed in with a recovery code of {}",
 }
-KINDS = {"wording": "a consent wording", "check": "the check", "feeds": "feeds", "form": "a form"}
+UNNAMED = {"wording": "a consent wording", "form": "a form"}
 QUOTED = ("issue", "feed", "digest")
 
 
@@ -61,8 +65,9 @@ def tell(entry: AuditEntry, who: str, thing: NamedThing) -> ToldEntry:
     before, _, after = phrase.partition("{}")
     if thing.kind in QUOTED and not thing.name.startswith(f"{thing.kind} "):
         before, after = f"{before}{thing.kind} “", f"”{after}"
-    elif thing.kind in KINDS:
-        thing = thing._replace(name=thing.name.replace(thing.kind, KINDS[thing.kind], 1))
+    thing = thing._replace(name=UNNAMED.get(thing.kind, thing.name))
+    is_name = entry.actor.startswith(("operator:", "cli:")) and not who.startswith("operator ")
+    who = who if is_name else who[:1].upper() + who[1:]
     return ToldEntry(entry, who, before, thing, after, _facts(entry))
 
 

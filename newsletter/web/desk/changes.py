@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter import audit_log
 from newsletter.audit_log import AuditEntry
 from newsletter.operators.operators import Operator
+from newsletter.web.desk.audit_sentences import PHRASES
 
 SHOWN = 10  # changes of one thing
 ACTORS = {audit_log.SCHEDULER: "the schedule", audit_log.WORKER: "a worker", audit_log.SITE: "the site"}
@@ -23,7 +24,7 @@ class ToldChange:
 
     at: datetime
     who: str
-    what: str
+    what: str  # such as: changed the title of the feed
     facts: dict[str, Any]
 
 
@@ -32,7 +33,7 @@ def of(session: Session, subject: str, *, limit: int = SHOWN) -> list[ToldChange
     newest = select(AuditEntry).where(AuditEntry.subject == subject).order_by(AuditEntry.id.desc()).limit(limit)
     entries = session.scalars(newest).all()
     names = actor_names(session, {entry.actor for entry in entries})
-    return [ToldChange(entry.at, names[entry.actor], _what(entry.verb), _facts(entry)) for entry in entries]
+    return [ToldChange(entry.at, names[entry.actor], _what(entry), _facts(entry)) for entry in entries]
 
 
 def actor_names(session: Session, actors: set[str]) -> dict[str, str]:
@@ -51,8 +52,11 @@ def _unnamed(actor: str) -> str:
     return ACTORS.get(actor, actor)
 
 
-def _what(verb: str) -> str:
-    return verb[:1].upper() + verb[1:]
+def _what(entry: AuditEntry) -> str:
+    kind = entry.subject.partition(":")[0]
+    participle = entry.verb.removeprefix(f"{kind} ")
+    phrase = PHRASES.get(entry.verb) or (f"{participle} {{}}" if participle != entry.verb else entry.verb)
+    return phrase.format(f"the {kind}")
 
 
 def _facts(entry: AuditEntry) -> dict[str, Any]:

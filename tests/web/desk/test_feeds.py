@@ -12,7 +12,9 @@ from newsletter.content.digests import drafting
 from newsletter.content.downloading.slots import DownloadSlots
 from newsletter.content.feeds import feeds, requested_looks
 from newsletter.content.feeds.feeds import Feed
+from newsletter.content.feeds.requested_looks import RequestedLook
 from newsletter.operators.roles import Role
+from newsletter.queues.wakeups import Queue
 from tests.content.builders import a_feed, downloads, publish
 
 URL = "https://press.example/town.xml"
@@ -83,7 +85,7 @@ def test_a_feed_is_shown_before_it_is_added_and_fetched_once(service, editor):
     assert (feed.url, feed.title, feed.read_at) == (URL, "Town", service.clock())
     page = editor.page(f"/feeds/{feed.id}")
     assert h1(page) == "Town brought 2 articles in 7 days"
-    assert "Feed added by operator" in " ".join(page.text().split())
+    assert f"{editor.address} added the feed".capitalize() in " ".join(page.css_first(".ledger").text().split())
     assert "is added already" in editor.page(path).text()
 
 
@@ -101,6 +103,18 @@ def test_an_address_that_cannot_be_read_is_added_only_anyway(service, editor):
     failing = editor.page(added.headers["location"].removeprefix("/desk"))
     assert h1(failing) == "press.example/town.xml cannot be read"
     assert h1(editor.page("/feeds")) == "One feed needs a look"
+
+
+def test_of_a_web_page_the_feed_that_it_names_is_one_press_away(service, editor):
+    head = "<link rel=alternate type=application/rss+xml href=/town.xml>"
+    site = "https://press.example/"
+    path = entered_address(editor, service, site, {site: f"<html><head>{head}</head></html>".encode()})
+    page = editor.page(path)
+    assert h1(page) == "This is a web page that names its feed"
+    form = {each.attributes["name"]: each.attributes["value"] for each in page.css("li form input")}
+    asked = editor.post("/feeds/new", form, of=path)
+    work(service, {URL: FEED})
+    assert "2 articles would come" in h1(editor.page(asked.headers["location"].removeprefix("/desk")))
 
 
 def test_an_address_that_cannot_be_taken_is_refused_at_once_beside_the_field(service, editor, town):
@@ -157,6 +171,19 @@ def test_feeds_are_listed_by_newsletter_as_they_stand_and_only_where_a_role_is_h
     assert evening.get("/feeds/new").status_code == 403
 
 
+def test_a_long_list_goes_on_on_another_page(service, editor):
+    with service.site.database.writing() as session:
+        morning = newsletters.named(session, "morning")
+        for number in range(51):
+            a_feed(session, morning, f"town{number}")
+    first = editor.page("/feeds")
+    assert len(first.css("tbody tr")) == 50
+    more = editor.page(first.css_first("a[href*='after=']").attributes["href"].removeprefix("/desk"))
+    assert [row.text() for row in more.css("tbody th a")] == ["Town50"]
+    assert not more.css_first("a[href*='after=']")
+    assert editor.get("/feeds?after=nonsense").status_code == 200
+
+
 def test_an_empty_desk_says_what_will_be_here(service, sign_in):
     assert h1(sign_in(Role.ADMIN).page("/feeds")) == "No feeds yet"
     assert "there is none yet" in sign_in(Role.ADMIN).page("/feeds/new").text()
@@ -192,8 +219,8 @@ def test_a_feed_is_paused_and_resumed_and_twice_is_harmless(service, editor, tow
     assert "it is asked no more" in page.css_first(".notice").text().lower()
     for _ in range(2):
         assert editor.post(f"/feeds/{town}/resume", of=f"/feeds/{town}").status_code == 303
-    verbs = [line.text().split(" by ")[0] for line in editor.page(f"/feeds/{town}").css(".ledger p")]
-    assert verbs == ["Feed resumed", "Feed paused", "Feed added"]
+    told = [line.text().partition(" ")[2] for line in editor.page(f"/feeds/{town}").css(".ledger p")]
+    assert told == ["resumed the feed", "paused the feed", "added the feed"]
 
 
 def test_a_feed_gets_a_title_of_its_own(service, editor, town):
@@ -253,6 +280,18 @@ def test_a_feed_is_removed_after_a_page_that_says_what_stays(service, editor, to
         assert len(session.scalars(select(Article)).all()) == 1
         with pytest.raises(Exception, match="removed"):
             feeds.numbered(session, town)
+
+
+def test_the_workers_of_the_feeds_queue_make_the_looks_and_those_of_upkeep_delete_them(service, editor):
+    """An address in a private network is refused before anything is asked, and the page says so."""
+    asked = editor.post("/feeds/new", {"newsletter": "morning", "url": "http://10.0.0.1/feed"}, of="/feeds/new")
+    service.run(Queue.FEEDS)
+    page = editor.page(asked.headers["location"].removeprefix("/desk"))
+    assert h1(page) == "No feed can be read from this address"
+    service.clock.advance(hours=25)
+    service.run(Queue.UPKEEP)
+    with service.site.database.reading() as session:
+        assert session.scalars(select(RequestedLook)).all() == []
 
 
 def test_what_a_feed_writes_stays_text(service, editor):

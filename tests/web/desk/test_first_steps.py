@@ -151,20 +151,29 @@ def test_a_schedule_that_cannot_be_is_refused_and_the_next_runs_are_shown_withou
     service.newsletter("morning")
     desk = sign_in(Role.EDITOR, "morning")
     path = "/start/morning/digest"
-    values = {"name": "Daily", "pattern": "weekly", "days": "6", "time": "9", "day": "1", "articles": "5"}
+    values = {
+        "name": "Daily",
+        "pattern": "weekly",
+        "days": "6",
+        "time": "9",
+        "day": "1",
+        "articles": "5",
+        "send": "approve",
+    }
     shown = desk.post(path, {**values, "show": "runs"}, of=path)
     assert shown.status_code == 200
-    assert "Saturday 21 March 2026" in shown.text
+    assert "Sat 21 Mar" in shown.text
     for wrong, told in (
         ({"days": ""}, "Choose at least one weekday."),
         ({"time": "25:00"}, "is not a time"),
-        ({"articles": "many"}, "is not a number of articles"),
+        ({"articles": "many"}, "Enter a number of articles"),
         ({"pattern": "never"}, "Choose on which days"),
+        ({"send": "automatic"}, "your role for this newsletter cannot approve them"),
     ):
         answer = desk.post(path, values | wrong, of=path)
         assert answer.status_code == 422
         assert told in answer.text
-        assert "A person reads it first" in answer.text
+        assert "waits until a publisher approves it" in answer.text
     assert stored(service, Digest) == []
 
 

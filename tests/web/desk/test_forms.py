@@ -1,14 +1,19 @@
 """Forms: whose they are, a session that ends while one types, and failures of the database."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
-from newsletter.operators import sessions
+from newsletter.operators import operators, sessions
 from newsletter.operators.operators import Operator
-from tests.web.desk.conftest import PASSWORD
+from newsletter.operators.roles import Role
+from newsletter.operators.sessions import SessionStage
+from newsletter.store.database import Database
+from tests.servers.server import free_port
+from tests.web.desk.conftest import PASSWORD, Visitor
 from tests.whole_service import whole_service
 
 
@@ -19,6 +24,7 @@ def service(sqlite_url, tmp_path):
         yield service
 
 
+AWAY = "postgresql+psycopg://nobody@127.0.0.1"
 ANN, BOB = "ann@press.example", "bob@press.example"
 TYPED = {"name": 'Ann <script>alert("1")</script>', "zone": "Europe/Berlin"}
 
@@ -96,6 +102,32 @@ def test_a_form_with_a_password_is_never_kept(service, operator, visit):
     assert "Nothing was saved" in refused.text
 
 
+def test_a_form_waits_while_its_operator_signs_in_through_the_provider_in_another_tab(sqlite_url, tmp_path):
+    oidc = {"oidc_issuer": "https://id.press.example", "oidc_client_id": "desk", "oidc_client_secret": "s" * 20}
+    with whole_service(sqlite_url, tmp_path, **oidc) as service:
+        with service.site.database.writing() as session:
+            number = operators.add(session, ANN, role=Role.ADMIN, actor="tests", now=service.clock()).id
+            token = begin_session(session, number, service.clock())
+        browser = Visitor(service.browser)
+        browser.browser.cookies.set("desk", token, domain="localhost.local")
+        page = LexborHTMLParser(browser.browser.get("/desk/account").text)
+        with service.site.database.writing() as session:
+            sessions.end(session, number, now=service.clock())
+        waiting = LexborHTMLParser(browser.send("/desk/account", page, TYPED).text)
+        early = browser.send("/desk/sign-in/resume", waiting, {})
+        assert (early.status_code, "not signed in yet" in early.text) == (401, True)
+        with service.site.database.writing() as session:
+            token = begin_session(session, number, service.clock())
+        browser.browser.cookies.set("desk", token, domain="localhost.local")
+        again = LexborHTMLParser(browser.send("/desk/sign-in/resume", LexborHTMLParser(early.text), {}).text)
+        assert browser.send("/desk/account", again, {}).status_code == 303
+        assert stored(service) == tuple(TYPED.values())
+
+
+def begin_session(session, number, now):
+    return sessions.begin(session, number, device="Tests", stage=SessionStage.FULL, now=now)
+
+
 def test_a_form_of_another_tab_works_after_signing_in_again_but_not_in_another_operators_name(service, operator, visit):
     operator(ANN)
     operator(BOB)
@@ -125,6 +157,28 @@ def test_a_form_sent_twice_at_once_is_done_once(service, operator, visit):
 def test_a_part_of_a_page_that_asks_after_the_session_ended_stops_and_changes_nothing(service, visit):
     answer = visit().browser.get("/desk", headers={"HX-Request": "true"}, follow_redirects=False)
     assert (answer.status_code, answer.headers["hx-reswap"], answer.text) == (286, "none", "")
+
+
+def test_while_the_database_is_away_a_form_waits_in_the_frame_of_the_desk_and_a_password_is_not_repeated(
+    service, operator, visit
+):
+    operator(ANN)
+    visitor = visit()
+    visitor.sign_in(ANN)
+    account = LexborHTMLParser(visitor.browser.get("/desk/account").text)
+    password = LexborHTMLParser(visitor.browser.get("/desk/account/password").text)
+    here = service.site.database
+    visitor.browser.app.state.site = replace(service.site, database=Database(f"{AWAY}:{free_port()}/nowhere"))
+    kept = visitor.send("/desk/account", account, TYPED)
+    refused = visitor.send("/desk/account/password", password, {"present_password": PASSWORD})
+    page = visitor.browser.get("/desk/account")
+    visitor.browser.app.state.site.database.close()
+    visitor.browser.app.state.site = replace(service.site, database=here)
+    assert [each.status_code for each in (kept, refused, page)] == [503] * 3
+    assert "The desk is away for a moment" in page.text
+    assert PASSWORD not in refused.text
+    assert visitor.send("/desk/account", LexborHTMLParser(kept.text), {}).status_code == 303
+    assert stored(service) == tuple(TYPED.values())
 
 
 def test_while_the_database_fails_the_form_is_shown_again_in_the_frame_of_the_desk(service, operator, visit):

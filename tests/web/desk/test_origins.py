@@ -127,3 +127,20 @@ def test_two_processes_of_the_site_share_sessions_and_limits(service, operator):
         here.cookies = there.cookies = None
         statuses = [Visitor((here, there)[turn % 2]).sign_in("bob@press.example").status_code for turn in range(11)]
         assert statuses == [422] * 10 + [429]
+
+
+def test_an_address_without_a_page_and_the_address_of_a_form_are_told_in_the_frame_of_the_desk(sign_in):
+    desk = sign_in()
+    lost, form = desk.get("/nowhere"), desk.get("/account/sessions/end")
+    assert (lost.status_code, form.status_code, form.headers["allow"]) == (404, 405, "POST")
+    for answer in (lost, form):
+        assert LexborHTMLParser(answer.text).css_first("nav.main-nav a[href='/desk']")
+
+
+def test_a_browser_that_keeps_no_cookies_is_told_so(operator, visit):
+    operator(ANN)
+    visitor = visit()
+    page = LexborHTMLParser(visitor.browser.get("/desk/sign-in").text)
+    visitor.browser.cookies.clear()
+    answer = visitor.send("/desk/sign-in", page, {"address": ANN, "password": PASSWORD})
+    assert (answer.status_code, "Allow cookies" in answer.text) == (403, True)

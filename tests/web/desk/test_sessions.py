@@ -56,6 +56,16 @@ def test_the_last_use_is_recorded_to_the_quarter_hour_and_not_by_the_page_itself
     assert seen_at(service) == begun + timedelta(minutes=15)
 
 
+def test_a_page_that_asks_by_itself_keeps_no_session_alive(service, operator, visit):
+    operator(ANN)
+    visitor = visit()
+    visitor.sign_in(ANN)
+    begun = service.clock()
+    service.clock.advance(hours=1)
+    assert visitor.browser.get("/desk/account", headers={"HX-Request": "true"}).status_code == 200
+    assert seen_at(service) == begun
+
+
 def test_a_page_opens_although_its_use_cannot_be_recorded(service, operator, visit, caplog):
     operator(ANN)
     visitor = visit()

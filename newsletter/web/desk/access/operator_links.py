@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from fastapi.responses import HTMLResponse, Response
+from sqlalchemy.orm import Session
 
 from newsletter.errors import LinkUnreadable, Malformed
 from newsletter.links import Purpose
@@ -21,6 +22,7 @@ from newsletter.web.desk.frame.access import AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm, text
 from newsletter.web.form_data import first_value
+from newsletter.web.site import ReadingSession
 
 # What the page says about a link that does not work: headline, and what to do.
 ASK_AGAIN = "Ask whoever invited you for a new link; an administrator can make one at the desk."
@@ -46,15 +48,17 @@ class FoundLink(NamedTuple):
 
 
 @router.page("/link/{token}", Role.VIEWER, AccessScope.OPEN)
-def link_page(desk: CurrentDesk, token: str) -> Response:
+def link_page(desk: CurrentDesk, session: ReadingSession, token: str) -> Response:
     """Show what the link does, and the form that uses it."""
-    return _page(desk, _find(desk, token))
+    return _page(desk, _find(desk, session, token))
 
 
 @router.action("/link/{token}", Role.VIEWER, AccessScope.OPEN)
 def use_link(desk: CurrentDesk, token: str, form: PostedForm) -> Response:
     """Use the link: set the password, end all other sessions, and sign the operator in."""
-    found, site = _find(desk, token), desk.site
+    site = desk.site
+    with site.database.reading() as session:
+        found = _find(desk, session, token)
     if not (found.link and found.operator and found.state is LinkState.OPEN):
         return _page(desk, found)
     password, named = first_value(form, "password"), text(form, "name")
@@ -80,21 +84,21 @@ def use_link(desk: CurrentDesk, token: str, form: PostedForm) -> Response:
             sessions.end(session, operator.id, now=now)
             entrance = entering.enter(desk.request, site, session, operator)
     if not is_first:
-        return _page(desk, _find(desk, token))
+        with site.database.reading() as session:
+            return _page(desk, _find(desk, session, token))
     return entering.lead_in(desk.request, site, entrance)
 
 
-def _find(desk: Desk, token: str) -> FoundLink:
+def _find(desk: Desk, session: Session, token: str) -> FoundLink:
     try:
         (number,) = desk.site.links.read(token, Purpose.OPERATOR_LINK)
     except LinkUnreadable:
         return FoundLink(None, None, None)
-    with desk.site.database.reading() as session:
-        link = session.get(OperatorLink, number)
-        if link is None:
-            return FoundLink(None, None, None)
-        state = operator_links.state(session, link, now=desk.site.now())
-        return FoundLink(link, session.get(Operator, link.operator_id), state)
+    link = session.get(OperatorLink, number)
+    if link is None:
+        return FoundLink(None, None, None)
+    state = operator_links.state(session, link, now=desk.site.now())
+    return FoundLink(link, session.get(Operator, link.operator_id), state)
 
 
 def _page(

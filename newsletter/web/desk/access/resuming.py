@@ -1,6 +1,6 @@
 """Go on after signing in: to the page that was wanted, or with the form whose session had ended."""
 
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 
 from newsletter.operators.sessions import SessionStage
 from newsletter.web.desk.access import carried_forms, entering
@@ -23,9 +23,13 @@ def lead_in(desk: Desk, entrance: Entrance, to: str, carried: str) -> Response:
         with site.database.reading() as session:
             who = signed_in(session, site, entrance.token)
         assert who
-        form = carried_forms.read(site.keyring, carried, now=site.now())
-        is_own = form is not None and form.operator_id == who.operator_id
-        shown = form if is_own else None
-        answer = Desk(desk.request, site, who).page("resume", form=shown, is_expired=form is None, to=to)
+        answer = resumed(Desk(desk.request, site, who), to, carried)
     entering.set_cookies(answer, desk.request, site, entrance)
     return answer
+
+
+def resumed(desk: Desk, to: str, carried: str) -> HTMLResponse:
+    """Return the page with the form whose session had ended, for the operator who has signed in."""
+    form = carried_forms.read(desk.site.keyring, carried, now=desk.site.now())
+    is_own = form is not None and form.operator_id == desk.operator.operator_id
+    return desk.page("resume", form=form if is_own else None, is_expired=form is None, to=to)

@@ -18,6 +18,7 @@ from newsletter.web.desk.frame.access import AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm, text
 from newsletter.web.desk.frame.signed_in import found
+from newsletter.web.site import ReadingSession
 
 WRONG = "This code is wrong, or it was used already. Enter the next one that your app shows."
 
@@ -32,10 +33,9 @@ class HalfSignedIn(NamedTuple):
 
 
 @router.page("/sign-in/code", Role.VIEWER, AccessScope.OPEN)
-def code_page(desk: CurrentDesk, to: str = entering.HOME) -> Response:
+def code_page(desk: CurrentDesk, session: ReadingSession, to: str = entering.HOME) -> Response:
     """Show the form to an operator whose password was right."""
-    with desk.site.database.reading() as session:
-        half = _half_signed_in(session, desk)
+    half = _half_signed_in(session, desk)
     if half is None:
         return RedirectResponse(entering.own_path(to) if desk.who else "/desk/sign-in", 303)
     return desk.page("second_factor", to=entering.own_path(to), carried="", errors={}, address=half.address)

@@ -24,7 +24,6 @@ from newsletter.web.site import RequestTrace
 WRONG = "Address or password is wrong. Please check both."
 NOTICES = {
     "signed-out": "You have signed out.",
-    "password-set": "Your new password is set. Please sign in with it.",
 }
 
 router = DeskRouter()
@@ -84,18 +83,30 @@ def sign_in(desk: CurrentDesk, form: PostedForm, trace: RequestTrace) -> Respons
     with desk.site.database.writing() as session:
         # The password may have changed while it was checked, and the operator may be gone.
         same = select(Operator).where(Operator.id == proof.operator_id, Operator.password_hash == proof.password_hash)
-        if not (operator := session.scalar(same.with_for_update())):
-            raise TooBusy
-        sign_in_attempts.forgive(session, limits, now=desk.site.now())
-        entrance = entering.enter(desk.request, desk.site, session, operator)
+        if operator := session.scalar(same.with_for_update()):
+            sign_in_attempts.forgive(session, limits, now=desk.site.now())
+            entrance = entering.enter(desk.request, desk.site, session, operator)
+    if operator is None:
+        entered.errors["password"] = WRONG
+        return entered.page(desk, status=422)
     return resuming.lead_in(desk, entrance, entered.to, entered.carried)
 
 
-@router.action("/sign-out", Role.VIEWER, AccessScope.NOBODY)
+@router.action("/sign-in/resume", Role.VIEWER, AccessScope.OPEN, body_limit=carried_forms.BODY_LIMIT)
+def resume(desk: CurrentDesk, form: PostedForm) -> Response:
+    """Show a form whose session had ended to an operator who has signed in meanwhile, in another tab."""
+    entered = SignInForm(entering.own_path(text(form, "to")), text(form, "carried"))
+    if desk.who is None:
+        return entered.page(desk, status=401, lead="You have not signed in yet.")
+    return resuming.resumed(desk, entered.to, entered.carried)
+
+
+@router.action("/sign-out", Role.VIEWER, AccessScope.OPEN)
 def sign_out(desk: CurrentDesk) -> Response:
-    """End this session. Its cookie is worthless then."""
-    with desk.site.database.writing() as session:
-        sessions.end(session, desk.operator.operator_id, only=desk.operator.session_id, now=desk.site.now())
+    """End this session, if it has not ended already. Its cookie is worthless then."""
+    if who := desk.who:
+        with desk.site.database.writing() as session:
+            sessions.end(session, who.operator_id, only=who.session_id, now=desk.site.now())
     answer = desk.done("/sign-in", "signed-out")
     origin.set_cookie(answer, desk.site, origin.SESSION, "")
     return answer

@@ -14,6 +14,7 @@ from newsletter.web.desk.account.device_names import device_name
 from newsletter.web.desk.frame.access import AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm, text
+from newsletter.web.site import ReadingSession
 
 NOTICES = {
     "described": "Name and time zone are saved.",
@@ -30,10 +31,9 @@ router = DeskRouter()
 
 
 @router.page("/account", Role.VIEWER, AccessScope.NOBODY)
-def account_page(desk: CurrentDesk) -> HTMLResponse:
+def account_page(desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show the account."""
-    with desk.site.database.reading() as session:
-        return desk.page("account/account", notices=NOTICES, errors={}, **_shown(session, desk))
+    return desk.page("account/account", notices=NOTICES, errors={}, **_shown(session, desk))
 
 
 @router.action("/account", Role.VIEWER, AccessScope.NOBODY)

@@ -5,6 +5,7 @@ from typing import Any
 import segno
 from fastapi.responses import HTMLResponse, Response
 from markupsafe import Markup
+from sqlalchemy.orm import Session
 
 from newsletter.errors import Malformed, Refused
 from newsletter.operators import accounts, operators, recovery_codes, sign_in_attempts, totp
@@ -18,6 +19,7 @@ from newsletter.web.desk.frame.access import AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm, text
 from newsletter.web.form_data import first_value
+from newsletter.web.site import ReadingSession
 
 PAGE = "/account/second-factor"
 MODULE_PIXELS = 5  # of the QR code, on each side
@@ -27,9 +29,9 @@ router = DeskRouter()
 
 
 @router.page(PAGE, Role.VIEWER, AccessScope.NOBODY)
-def second_factor_page(desk: CurrentDesk) -> HTMLResponse:
+def second_factor_page(desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show the next step: the password, the QR code, or what can be done once it is on."""
-    return _page(desk, {})
+    return _page(desk, session, {})
 
 
 @router.action(f"{PAGE}/begin", Role.VIEWER, AccessScope.NOBODY)
@@ -38,7 +40,7 @@ def begin_second_factor(desk: CurrentDesk, form: PostedForm) -> Response:
     try:
         prove(desk, first_value(form, "password"))
     except (Malformed, TooManyAttempts, TooBusy) as error:
-        return refused(_page(desk, {"password": str(error)}, status=failures.status_of(error)), error)
+        return _again(desk, "password", error)
     with desk.site.database.writing() as session:
         totp.begin(operators.numbered(session, desk.operator.operator_id, for_change=True), desk.site.keyring)
     return desk.done(PAGE)
@@ -57,7 +59,7 @@ def confirm_second_factor(desk: CurrentDesk, form: PostedForm) -> Response:
             codes = accounts.confirm_second_factor(session, operator, code, keyring, actor=who.actor, now=now)
             sign_in_attempts.forgive(session, limits, now=now)
     except (Malformed, TooManyAttempts) as error:
-        return refused(_page(desk, {"code": str(error)}, status=failures.status_of(error)), error)
+        return _again(desk, "code", error)
     return desk.page("account/recovery_codes", codes=codes, is_new=True)
 
 
@@ -72,7 +74,7 @@ def renew_codes(desk: CurrentDesk, form: PostedForm) -> Response:
             _check_is_on(operator.totp_confirmed_at is not None)
             codes = accounts.renew_recovery_codes(session, operator, actor=who.actor, now=desk.site.now())
     except (Malformed, TooManyAttempts, TooBusy) as error:
-        return refused(_page(desk, {"password": str(error)}, status=failures.status_of(error)), error)
+        return _again(desk, "password", error)
     return desk.page("account/recovery_codes", codes=codes, is_new=False)
 
 
@@ -83,18 +85,22 @@ def drop_second_factor(desk: CurrentDesk, form: PostedForm) -> Response:
     try:
         prove(desk, first_value(form, "password"))
     except (Malformed, TooManyAttempts, TooBusy) as error:
-        return refused(_page(desk, {"password": str(error)}, status=failures.status_of(error)), error)
+        return _again(desk, "password", error)
     with desk.site.database.writing() as session:
         operator = operators.numbered(session, who.operator_id, for_change=True)
         accounts.drop_second_factor(session, operator, actor=who.actor, now=desk.site.now())
     return desk.done("/account", "second-factor-off")
 
 
-def _page(desk: Desk, errors: dict[str, str], *, status: int = 200) -> HTMLResponse:
-    site = desk.site
-    with site.database.reading() as session:
-        operator = operators.numbered(session, desk.operator.operator_id)
-        left = recovery_codes.left(session, operator.id)
+def _again(desk: Desk, field: str, error: Refused) -> HTMLResponse:
+    """Show the page again, with the error beside the field."""
+    with desk.site.database.reading() as session:
+        return refused(_page(desk, session, {field: str(error)}, status=failures.status_of(error)), error)
+
+
+def _page(desk: Desk, session: Session, errors: dict[str, str], *, status: int = 200) -> HTMLResponse:
+    site, operator = desk.site, operators.numbered(session, desk.operator.operator_id)
+    left = recovery_codes.left(session, operator.id)
     secret = totp.secret(operator, site.keyring)
     shown: dict[str, Any] = {
         "since": operator.totp_confirmed_at,

@@ -132,7 +132,8 @@ def _enter(request: Request, site: Site, session: Session, access: Access, form:
         if form is not None and request.state.form_of != who.operator_id:
             raise OtherOperator
         _check(session, who, access, request.path_params)
-    if who is not None and who.is_use_due(now=site.now()):
+    is_automatic = "hx-request" in request.headers  # a page that asks every two seconds keeps no session alive
+    if who is not None and not is_automatic and who.is_use_due(now=site.now()):
         site.activity.note(who.session_id, now=site.now())
     request.state.desk = Desk(request, site, who)
 

@@ -11,7 +11,8 @@ from newsletter.operators.passwords import TooBusy
 from newsletter.operators.sign_in_attempts import TooManyAttempts
 from newsletter.web.desk.frame import forms, origin
 from newsletter.web.desk.frame.desk import Desk
-from newsletter.web.desk.frame.refusals import ForeignForm, OtherOperator, RoleMissing
+from newsletter.web.desk.frame.refusals import ForeignForm, OnlyByForm, OtherOperator, RoleMissing
+from newsletter.web.desk.frame.signed_in import signed_in
 from newsletter.web.form_data import FormData
 from newsletter.web.site import Site
 
@@ -22,6 +23,7 @@ STATUS: dict[type[Refused], int] = {
     RoleMissing: 403,
     ForeignForm: 403,
     OtherOperator: 403,
+    OnlyByForm: 405,
     TooManyAttempts: 429,
     TooBusy: 503,
     Malformed: 422,
@@ -31,6 +33,7 @@ TITLES: dict[type[Refused], str] = {
     NotFound: "This page does not exist",
     RoleMissing: "Your role does not allow this",
     ForeignForm: "This form came from somewhere else",
+    OnlyByForm: "This page opens only when a form is sent",
     OtherOperator: "Another operator opened this form",
     TooManyAttempts: "That was too often",
     TooBusy: "Please try again in a few seconds",
@@ -46,8 +49,12 @@ def is_at_desk(request: Request) -> bool:
 
 def refused(request: Request, error: Refused) -> Response:
     """Return the page that tells why an operator's request was refused."""
+    return told(getattr(request.state, "desk", None) or _desk(request), error)
+
+
+def told(desk: Desk, error: Refused) -> Response:
+    """Return the same page for this request."""
     kind = _kind(error)
-    desk = getattr(request.state, "desk", None) or Desk(request, request.app.state.site, None)
     answer = desk.page("refused", status=STATUS[kind], title=TITLES[kind], explanation=str(error))
     answer.headers.update(retry_after(error))
     return answer
@@ -70,6 +77,15 @@ def failed(request: Request, status: int) -> Response:
         visit = origin.read_cookie(request, site, origin.VISIT)
         context["form_token"] = forms.hidden_field(site, visit, request.state.form_of)
     return Desk(request, site, None).page("failed", status=status, notices=None, **context)
+
+
+def _desk(request: Request) -> Desk:
+    """Return the desk of a request that no guard has let in, with the navigation of whoever sent it."""
+    site: Site = request.app.state.site
+    if site.settings.desk_problem:
+        return Desk(request, site, None)
+    with site.database.reading() as session:
+        return Desk(request, site, signed_in(session, site, origin.read_cookie(request, site, origin.SESSION)))
 
 
 def status_of(error: Refused) -> int:

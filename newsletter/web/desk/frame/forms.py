@@ -21,6 +21,10 @@ from newsletter.web.form_data import FormData, parse_body
 from newsletter.web.site import CurrentSite, Site
 
 FIELD = "form_token"
+NO_COOKIE = (
+    "Your browser sent no cookie of this desk, so nothing was changed. Allow cookies for this address, open the page "
+    "again and repeat it."
+)
 PURPOSE = "desk form"  # of the MACs
 TOKEN_BYTES = 16
 VISIT_BYTES = 16
@@ -49,10 +53,12 @@ async def posted_form(request: Request, site: CurrentSite) -> FormData:
     if not _is_own_origin(request, site):
         raise ForeignForm
     form = await parse_body(request)
+    if not origin.read_cookie(request, site, origin.VISIT):
+        raise ForeignForm(NO_COOKIE)
     visit, given = origin.read_cookie(request, site, origin.VISIT), form.get(FIELD, ("",))[0]
     shown_to = given.partition(".")[0]
     operator_id = int(shown_to) if shown_to.isascii() and shown_to.isdecimal() and len(shown_to) < MAX_DIGITS else 0
-    if not visit or not hmac.compare_digest(token(site, visit, operator_id).encode(), given.encode()):
+    if not hmac.compare_digest(token(site, visit, operator_id).encode(), given.encode()):
         raise ForeignForm
     request.state.form_of = operator_id
     request.state.own_form = own = {name: values for name, values in form.items() if name != FIELD}

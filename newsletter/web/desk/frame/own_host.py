@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from newsletter.errors import NotFound
 from newsletter.settings import Settings
 from newsletter.web.desk.frame import failures
+from newsletter.web.desk.frame.desk import Desk
 
 # What the pages of the desk load, and what watches the service.
 SHARED = ("/static/", "/pictures/", "/brand/", "/favicon.ico", "/health", "/metrics")
@@ -38,11 +39,12 @@ class DeskHost:
         if not settings.has_desk_host:
             return None
         wants_desk, is_desk_host = failures.is_at_desk(request), _is_desk_host(request, settings)
+        nobody = Desk(request, request.app.state.site, None)
         if wants_desk and not is_desk_host:
-            return failures.refused(request, NotFound(_elsewhere(settings)))
+            return failures.told(nobody, NotFound(_elsewhere(settings)))
         if is_desk_host and not wants_desk and not request.url.path.startswith(SHARED):
             is_start = request.url.path == "/" and request.method == "GET"
-            return RedirectResponse("/desk", 303) if is_start else failures.refused(request, NotFound())
+            return RedirectResponse("/desk", 303) if is_start else failures.told(nobody, NotFound())
         return None
 
 

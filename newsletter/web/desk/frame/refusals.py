@@ -22,6 +22,12 @@ class RoleMissing(Refused):
     default = "Your role does not allow this. An administrator can change it."
 
 
+class OnlyByForm(Refused):
+    """The address of a form was opened like a page, or the other way round."""
+
+    default = "Nothing was changed. Go back to the page with the form."
+
+
 class OtherOperator(Refused):
     """A form that another operator had opened in this browser."""
 

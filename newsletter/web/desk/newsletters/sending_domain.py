@@ -24,7 +24,7 @@ def domain_page(slug: str, desk: CurrentDesk, session: ReadingSession) -> HTMLRe
         newsletter=newsletter,
         domains=domains_of(newsletter),
         check=check,
-        verdicts=check.found if check else [],
+        verdicts=check.found_by(sees_service=desk.operator.may(Role.VIEWER)) if check else [],
         is_of_another_domain=bool(check and check.checked_at and not check.is_about(newsletter)),
         may_change=desk.operator.may(Role.ADMIN, newsletter.id),
         may_ask=desk.operator.may(Role.EDITOR, newsletter.id),

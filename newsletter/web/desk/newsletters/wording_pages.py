@@ -30,6 +30,7 @@ VERSIONS = 20  # on a page
 MAX_VERSION_DIGITS = 9
 NOTICES = {
     "published": "The new version is published. Visitors see it within seconds.",
+    "kept": "Words are published in this language already, so the proposal was not.",
     "same": "These words are published already, so there is no new version.",
 }
 
@@ -72,27 +73,27 @@ def wording_preview(slug: str, language: str, desk: CurrentDesk, form: PostedFor
 @router.action("/newsletters/{slug}/wordings/{language}", Role.ADMIN)
 def publish(slug: str, language: str, desk: CurrentDesk, form: PostedForm) -> Response:
     """Publish these words as a new version, unless they are the current ones."""
-    written = _written(form)
-    with desk.site.database.reading() as session:
-        newsletter = newsletters.named(session, slug)
-        tag = tag_in(newsletter, language)
-        information, errors = _checked(session, newsletter, tag, written)
-        if errors:
-            return _page(desk, session, newsletter, tag, written, errors=errors, status=422)
-    now = desk.site.now()
+    written, published = _written(form), None
     with desk.site.database.writing() as session:
         newsletter = newsletters.named(session, slug)
+        newsletters.lock(session, newsletter.id)
+        tag = tag_in(newsletter, language)
         before = wordings.current(session, newsletter.id, tag)
-        published = wording_publication.publish(
-            session,
-            desk.site.templates,
-            newsletter,
-            text=written.wording,
-            language=tag,
-            information=information,
-            actor=desk.operator.actor,
-            now=now,
-        )
+        information, errors = _checked(session, newsletter, tag, written)
+        if not errors:
+            published = wording_publication.publish(
+                session,
+                desk.site.templates,
+                newsletter,
+                text=written.wording,
+                language=tag,
+                information=information,
+                actor=desk.operator.actor,
+                now=desk.site.now(),
+            )
+    if published is None:
+        with desk.site.database.reading() as session:
+            return _page(desk, session, newsletter, tag, written, errors=errors, status=422)
     is_new = before is None or published.id != before.id
     return desk.done(f"/newsletters/{slug}/wordings/{tag}", "published" if is_new else "same")
 

@@ -38,14 +38,18 @@ def wordings_page(slug: str, desk: CurrentDesk, session: ReadingSession) -> HTML
 
 @router.action("/newsletters/{slug}/wordings/{language}/proposed", Role.ADMIN)
 def publish_proposed(slug: str, language: str, desk: CurrentDesk) -> Response:
-    """Publish the proposed words of a language. Pressed twice, it publishes them once."""
+    """Publish the proposed words of a language that has none: words that somebody has written meanwhile stay."""
     with desk.site.database.writing() as session:
         newsletter = newsletters.named(session, slug)
+        newsletters.lock(session, newsletter.id)
+        tag = tag_in(newsletter, language)
+        if wordings.current(session, newsletter.id, tag):
+            return desk.done(f"/newsletters/{slug}/wordings/{tag}", "kept")
         wording = wording_publication.publish_proposed(
             session,
             desk.site.templates,
             newsletter,
-            language=tag_in(newsletter, language),
+            language=tag,
             actor=desk.operator.actor,
             now=desk.site.now(),
         )

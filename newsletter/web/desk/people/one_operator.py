@@ -6,11 +6,12 @@ from sqlalchemy.orm import Session
 from newsletter import newsletters
 from newsletter.errors import NotFound
 from newsletter.newsletters import Newsletter
-from newsletter.operators import grants, operator_links, operators, sessions
+from newsletter.operators import grants, identities, operator_links, operators, sessions
 from newsletter.operators.operator_links import OperatorLink
 from newsletter.operators.operators import Operator
 from newsletter.operators.roles import Role
 from newsletter.queues.wakeups import Queue
+from newsletter.web.desk.account.device_names import device_name
 from newsletter.web.desk.frame.access import MAX_ID_DIGITS, AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk
 from newsletter.web.desk.frame.forms import PostedForm, text
@@ -49,7 +50,8 @@ def operator_page(desk: CurrentDesk, session: ReadingSession, operator_id: str, 
         may_everywhere=None not in granted,
         others=[each for each in newsletters.every(session) if each.slug not in granted],
         allows=roles_in_words.ALLOWS,
-        sessions=sessions.of_operator(session, operator.id, now=now),
+        sessions=[(device_name(each.device), each) for each in sessions.of_operator(session, operator.id, now=now)],
+        identities=identities.of_operator(session, operator.id),
         link=newest,
         link_state=newest and operator_links.state(session, newest, now=now),
         shown_link=handing_over.shown(desk.site, newest, now=now) if _is(newest, link) else None,

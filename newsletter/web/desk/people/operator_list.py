@@ -12,6 +12,7 @@ from newsletter import newsletters
 from newsletter.errors import Malformed
 from newsletter.operators import grants, operator_links, operators
 from newsletter.operators.grants import NamedGrant
+from newsletter.operators.identities import Identity
 from newsletter.operators.operator_links import OperatorLink
 from newsletter.operators.operators import Operator
 from newsletter.operators.roles import Role
@@ -37,14 +38,15 @@ class ListedOperator(NamedTuple):
     operator: Operator
     grants: Sequence[NamedGrant]
     seen_at: datetime | None  # None: nowhere signed in
-    link: OperatorLink | None  # the newest one of who has no password yet
+    link: OperatorLink | None  # the newest one
+    can_sign_in: bool  # with a password, or with an account at the provider
 
 
 @router.page("/operators", Role.ADMIN, AccessScope.SERVICE)
 def operators_page(desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """List the operators."""
     rows = _listed(session)
-    waiting = sum(row.operator.password_hash is None for row in rows)
+    waiting = sum(not row.can_sign_in for row in rows)
     return desk.page("people/list", notices=NOTICES, rows=rows, waiting=waiting)
 
 
@@ -90,13 +92,15 @@ def _listed(session: Session) -> Sequence[ListedOperator]:
     last_use = select(OperatorSession.operator_id, func.max(OperatorSession.seen_at))
     last_use = last_use.where(OperatorSession.ended_at.is_(None)).group_by(OperatorSession.operator_id)
     seen: dict[int, datetime] = {row[0]: row[1] for row in session.execute(last_use)}
+    linked = set(session.scalars(select(Identity.operator_id)))
     held, links = grants.named(session), operator_links.newest_of_all(session)
     return [
         ListedOperator(
             each,
             held.get(each.id, ()),
             seen.get(each.id),
-            links.get(each.id) if each.password_hash is None else None,
+            links.get(each.id),
+            each.password_hash is not None or each.id in linked,
         )
         for each in operators.every(session)
     ]

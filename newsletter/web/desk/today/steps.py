@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from newsletter.content.digests.digests import Digest
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues.issues import Issue
-from newsletter.mail.letters.letters import Letter, LetterKind
+from newsletter.mail.letters.letters import IS_TEST, Letter
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
 from newsletter.web.desk.frame.signed_in import SignedIn
@@ -66,7 +66,7 @@ def left(session: Session, who: SignedIn) -> StepsLeft:
     has_feed = exists().where(Feed.newsletter_id == of_newsletter, Feed.removed_at.is_(None))
     has_digest = exists().where(Digest.newsletter_id == of_newsletter, Digest.rule["removed_at"].as_string().is_(None))
     has_issue = exists().where(Issue.newsletter_id == of_newsletter, Issue.number.is_not(None))
-    has_test = exists().where(Letter.newsletter_id == of_newsletter, Letter.kind == LetterKind.TEST)
+    has_test = exists().where(Letter.newsletter_id == of_newsletter, IS_TEST)
     rows = session.execute(
         select(Newsletter, has_feed, has_digest, has_test, has_issue)
         .where(who.grants.among(of_newsletter, Role.EDITOR))

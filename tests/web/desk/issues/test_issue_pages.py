@@ -234,7 +234,7 @@ def test_the_page_tells_who_gets_the_issue_and_what_publishers_changed(service, 
     text = publisher.get(f"/issues/{draft}").text
     assert "9,318 readers" in text
     assert "was edited after the draft" in text
-    assert "Issue drafted by" in text
+    assert "drafted the issue" in text
 
 
 @ON_SQLITE

@@ -8,6 +8,7 @@ from newsletter.doctor.domains.dns import DnsResolver
 from newsletter.doctor.domains.domain_examiner import DomainExaminer
 from newsletter.operators.roles import Role
 from newsletter.queues.wakeups import Queue
+from newsletter.relays import Relay
 from tests.web.desk.newsletters.test_settings import send
 from tests.web.desk.newsletters.texts import text
 from workers import jobs
@@ -91,6 +92,20 @@ def test_a_new_sender_asks_for_a_check_by_itself(service, sign_in, zone, check_d
     assert text(desk.page(DOMAIN), "h1")[0].startswith("dawn.example ")
     assert check_domains() == 1
     assert "dawn.example" in text(desk.page(DOMAIN), ".items code")
+
+
+def test_findings_about_the_servers_are_for_those_who_see_the_whole_service(service, sign_in, zone):
+    service.newsletter()
+    own, everywhere = sign_in(Role.ADMIN, "morning"), sign_in(Role.EDITOR)
+    own.post(DOMAIN, of=DOMAIN)
+    relay = Relay.parse("smtp://mail.relay.example?tls=optional")
+    examiner = DomainExaminer(
+        "http://letters.example", True, "mail.press.example", (relay,), lambda: DnsResolver("127.0.0.1", zone.port)
+    )
+    jobs.check_domains(replace(service.context, domain_examiner=examiner))
+    seen = [set(text(desk.page(DOMAIN), ".items b")) for desk in (own, everywhere)]
+    assert seen[1] - seen[0] == {"Server", "TLS", "Address of the site"}
+    assert "DMARC" in seen[0]
 
 
 def test_a_viewer_reads_the_findings_and_asks_for_none(service, sign_in):
