@@ -14,7 +14,7 @@ from newsletter.cli import console
 from newsletter.keys import load_keyring
 from newsletter.links import Links, Purpose
 from newsletter.newsletters import Newsletter
-from newsletter.operators import audit_search, grants, operator_links, operators
+from newsletter.operators import accounts, audit_search, grants, operator_links, operators
 from newsletter.operators.audit_search import SUBJECTS, AuditFilter
 from newsletter.operators.operators import Operator
 from newsletter.operators.roles import Role
@@ -58,6 +58,18 @@ def invite(address: AddressArgument, as_json: console.Json = False) -> None:
         linked = _linked(session, settings, operator, actor=actor, now=now)
         answer = {"operator": operator.id, "address": operator.address, **linked}
     console.show(answer, as_json=as_json, text=_link_text(answer))
+
+
+@app.command("drop-second-factor")
+def drop_second_factor(address: AddressArgument, as_json: console.Json = False) -> None:
+    """Ask an operator for the password alone, because their app and recovery codes are lost."""
+    with console.database() as database, database.writing() as session:
+        operator = operators.of_address(session, address)
+        was_on = operator.totp_confirmed_at is not None
+        accounts.drop_second_factor(session, operator, actor=audit_log.system_user(), now=clock.now())
+        answer = {"operator": operator.id, "address": operator.address, "was_on": was_on}
+    says = "is asked for no code any more" if was_on else "was asked for no code before either"
+    console.show(answer, as_json=as_json, text=f"{answer['address']} {says}.")
 
 
 @app.command()

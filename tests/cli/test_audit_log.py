@@ -94,6 +94,7 @@ CHANGING = {
     "issues resume": ("{paused}",),
     "operators add": ("ana@press.example", "--role", "admin"),
     "operators invite": (EVE,),
+    "operators drop-second-factor": (EVE,),
     "operators grant": (EVE, "viewer", "--newsletter", "three"),
     "operators revoke": (EVE,),
     "operators remove": (EVE,),
@@ -113,7 +114,7 @@ def numbers(database: Database, zone: Zone) -> dict[str, Any]:
         drafted = drafting.draft(session, three, articles=2, actor="tests", now=NOON)
         approved = drafting.draft(session, three, articles=2, actor="tests", now=NOON)
         issues.approve(session, approved, actor="tests", now=NOON)
-        operators.add(session, EVE, role=Role.EDITOR, actor="tests", now=NOON)
+        operators.add(session, EVE, role=Role.EDITOR, actor="tests", now=NOON).totp_confirmed_at = NOON
         a_reader(session, a_newsletter(session, "noon"), READER)
         suppressions.add(session, load_keyring(settings.load()), REFUSER, Reason.NEVER, now=NOON)
         session.execute(update(Feed).values(url="http://127.0.0.1:9/" + Feed.url))
@@ -235,6 +236,11 @@ def test_an_added_operator_gets_a_link_that_a_newer_one_replaces(newsletter, num
     with database.reading() as session:
         states = [each.used_at is None for each in session.scalars(select(OperatorLink).order_by(OperatorLink.id))]
     assert states == [False, True]
+
+
+def test_whoever_lost_app_and_recovery_codes_is_let_in_with_the_password_alone(newsletter, numbers):
+    says = [newsletter("operators", "drop-second-factor", EVE).stdout for _ in range(2)]
+    assert says == [f"{EVE} is asked for no code any more.\n", f"{EVE} was asked for no code before either.\n"]
 
 
 def test_the_last_administrator_stays_on_the_command_line_too(newsletter, failed, numbers):

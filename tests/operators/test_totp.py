@@ -8,7 +8,7 @@ import pytest
 from newsletter import key_registry
 from newsletter.errors import Misconfigured
 from newsletter.keys import Keyring
-from newsletter.operators import operators, totp
+from newsletter.operators import operators, recovery_codes, totp
 from newsletter.operators.roles import Role
 from tests.clock import NOON
 
@@ -61,3 +61,15 @@ def test_an_older_code_is_refused_after_a_newer_one_although_nobody_used_it(begi
     )
     for garbage in ("", "abcdef", "١٢٣٤٥٦", "1234567"):
         assert not take(begin, number, garbage, keyring, NOON)
+
+
+def test_a_recovery_code_counts_once_and_new_ones_replace_it(begin, number):
+    with begin() as session:
+        old = recovery_codes.renew(session, number)
+        assert recovery_codes.take(session, number, old[0].lower().replace("-", " "), now=NOON)
+        assert not recovery_codes.take(session, number, old[0], now=NOON)
+        assert recovery_codes.left(session, number) == 9
+        new = recovery_codes.renew(session, number)
+        assert not recovery_codes.take(session, number, old[1], now=NOON)
+        assert not recovery_codes.take(session, number + 1, new[0], now=NOON)
+        assert recovery_codes.take(session, number, new[0], now=NOON)

@@ -191,6 +191,7 @@ def approve(
     """
     newsletters.lock(session, issue.newsletter_id)
     session.refresh(issue)
+    session.get_one(Newsletter, issue.newsletter_id, populate_existing=True)
     current = content_hash(session, issue)
     if issue.status is IssueStatus.DRAFTED and sha not in (None, current):
         raise ContentChanged

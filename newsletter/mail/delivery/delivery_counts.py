@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.mail.delivery.deliveries import OPEN, DeliveryStatus, status_counts
-from newsletter.mail.letters.letters import Letter
+from newsletter.mail.letters.letters import Letter, LetterKind
 from newsletter.store.database import Base, Begin, is_on_sqlite
 
 MIN_WAIT = timedelta(seconds=5)  # between two counts of a letter
@@ -57,7 +57,7 @@ class DeliveryCounter:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._seconds: dict[int, float] = {}  # that the last count of a letter took here
-        self._open: set[int] = set()  # letters that were not final when this process last looked
+        self._open: set[int] = set()  # issues that had no final count when this process last looked
         self._searched_at = -inf
 
     def count(self, reading: Begin, writing: Begin, *, now: datetime) -> bool:
@@ -66,7 +66,6 @@ class DeliveryCounter:
         searches = self._monotonic() - self._searched_at >= SEARCH_SECONDS
         with reading() as session:
             found = self._unfinished(session, everywhere=searches, now=now)
-        self._open = set(found)
         for letter_id, counted_at in found.items():
             if not self._is_due(letter_id, counted_at, now):
                 continue
@@ -79,13 +78,14 @@ class DeliveryCounter:
 
     def _unfinished(self, session: Session, *, everywhere: bool, now: datetime) -> dict[int, datetime | None]:
         """Return the letters without a final count, and when they were last counted; never counted ones first."""
-        known = select(Letter.id, DeliveryProgress.counted_at).join(Issue, Issue.id == Letter.issue_id)
+        known = select(Letter.id, Letter.issue_id, DeliveryProgress.counted_at).join(Issue, Issue.id == Letter.issue_id)
         known = known.outerjoin(DeliveryProgress, DeliveryProgress.letter_id == Letter.id)
-        known = known.where(or_(DeliveryProgress.letter_id.is_(None), _has_open()))
-        if not everywhere:
+        known = known.where(or_(DeliveryProgress.letter_id.is_(None), _has_open()), Letter.kind == LetterKind.ISSUE)
+        if not everywhere:  # conditions on issues only: their indexes find few, and letters are found by their issue
             is_live = Issue.status.in_((IssueStatus.SENDING, IssueStatus.PAUSED))
-            known = known.where(or_(is_live, Issue.sent_at > now - ENDED_RECENTLY, Letter.id.in_(sorted(self._open))))
+            known = known.where(or_(is_live, Issue.sent_at > now - ENDED_RECENTLY, Issue.id.in_(sorted(self._open))))
         rows = session.execute(known.order_by(Letter.id.desc())).all()
+        self._open = {row.issue_id for row in rows}
         in_order = sorted(rows, key=lambda row: (row.counted_at is not None, row.counted_at))
         return {row.id: row.counted_at for row in in_order}
 
@@ -105,7 +105,6 @@ class DeliveryCounter:
         with writing() as session:
             _store(session, letter_id, counts, before=counted_at, now=now)
         if not any(counts[status] for status in OPEN):
-            self._open.discard(letter_id)
             del self._seconds[letter_id]
 
 

@@ -5,11 +5,13 @@ occasion of a letter is unique. Only operators who can sign in and whose grants 
 that happened before they were operators.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
+from jinja2 import TemplateError
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
@@ -19,6 +21,7 @@ from newsletter.content.digests import expiry
 from newsletter.content.feeds.feeds import ACTIVE, Feed
 from newsletter.content.issues.issues import Issue, IssueArticle, IssueStatus
 from newsletter.content.parsing.texts.sanitizing import without_userinfo
+from newsletter.errors import NewsletterError
 from newsletter.mail.letters.letterheads import ServiceLetterhead
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.mailings import operator_letters
@@ -29,6 +32,7 @@ from newsletter.operators.identities import Identity
 from newsletter.operators.mail_switches import NoticeKind
 from newsletter.operators.operators import Operator
 from newsletter.operators.roles import Role
+from newsletter.redaction import log_failure
 from newsletter.store.database import Begin
 from newsletter.templating import Templates, local
 
@@ -42,6 +46,7 @@ ROLES = {  # that an operator needs to be told
     NoticeKind.ISSUE_PAUSED: Role.PUBLISHER,
     NoticeKind.FEED_FAILING: Role.EDITOR,
 }
+log = logging.getLogger(__name__)
 
 
 class OperatorEvent(NamedTuple):
@@ -81,21 +86,25 @@ def owe_due(
     with reading() as session:  # most calls find nothing, and a write would block others on SQLite
         if not any(True for _ in _due(session, now)):
             return 0
+    owed = 0
     with writing() as session:
-        due = list(islice(_due(session, now), BATCH_SIZE))
-        for recipient, event in due:
-            operator_letters.owe_notice(
-                session,
-                event.kind,
-                recipient.operator,
-                occasion=recipient.occasion(event),
-                letterhead=letterhead,
-                path=_path(event),
-                context=_context(session, recipient.operator, event),
-                templates=templates,
-                now=now,
-            )
-    return len(due)
+        for recipient, event in list(islice(_due(session, now), BATCH_SIZE)):
+            try:
+                operator_letters.owe_notice(
+                    session,
+                    event.kind,
+                    recipient.operator,
+                    occasion=recipient.occasion(event),
+                    letterhead=letterhead,
+                    path=_path(event),
+                    context=_context(session, recipient.operator, event),
+                    templates=templates,
+                    now=now,
+                )
+                owed += 1
+            except (NewsletterError, TemplateError) as error:  # one that cannot be written must not stop the others
+                log_failure(log, f"an operator cannot be told of {event.key}", error)
+    return owed
 
 
 def _due(session: Session, now: datetime) -> Iterator[tuple[Recipient, OperatorEvent]]:
@@ -197,7 +206,12 @@ def _context(session: Session, operator: Operator, event: OperatorEvent) -> dict
     if isinstance(event.row, Feed):
         url = without_userinfo(event.row.url)
         since = local(event.at - FAILING_FOR, zone)
-        feed = {"title": event.row.shown_title or url, "url": url, "error": event.row.error, "failing_since": since}
+        feed = {
+            "title": event.row.shown_title or url,
+            "url": url,
+            "error": event.row.error or "",
+            "failing_since": since,
+        }
         return told | {"feed": feed}
     issue = event.row
     if event.kind is NoticeKind.ISSUE_PAUSED:
@@ -208,7 +222,7 @@ def _context(session: Session, operator: Operator, event: OperatorEvent) -> dict
     articles = select(func.count()).select_from(IssueArticle).where(IssueArticle.issue_id == issue.id)
     facts: dict[str, Any] = {"title": issue.title, "articles": session.scalar(articles) or 0}
     times = {
-        "leaves_at": local(issue.due_at or issue.run_at, zone),
+        "leaves_at": local(issue.planned_at, zone),
         "waits_until": local(waits_until, zone) if waits_until else None,
     }
     return told | {"issue": facts | times}

@@ -12,3 +12,9 @@ document.addEventListener("click", event => {
   const copied = button && navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
   copied?.then(() => { button.textContent = "Copied"; }, () => { button.textContent = "Not copied"; });
 });
+
+// A time zone that nobody has chosen yet is the browser's.
+document.addEventListener("DOMContentLoaded", () => {
+  const field = document.querySelector("[data-own-zone]");
+  if (field?.value === "UTC") field.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+});

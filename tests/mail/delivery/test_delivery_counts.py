@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, text, update
 
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import IssueStatus
@@ -12,6 +12,7 @@ from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Tally
 from newsletter.mail.delivery.delivery_counts import DeliveryCounter
 from tests.builders import a_letter, a_newsletter, an_issue, readers, unsaved
 from tests.clock import NOON
+from tests.query_plans import rows_read
 from tests.statements import executed
 
 QUEUED, SENT, FAILED = DeliveryStatus.QUEUED, DeliveryStatus.SENT, DeliveryStatus.FAILED
@@ -122,3 +123,21 @@ def test_progress_says_how_many_are_final(database, issue):
     with database.reading() as session:
         progress = delivery_counts.of_issues(session, [issue.id])[issue.id]
     assert (progress.number(), progress.decided, progress.number(SENT)) == (3, 2, 2)
+
+
+def test_looking_for_letters_to_count_reads_no_confirmations(postgresql_database):
+    copies = text(
+        "INSERT INTO letters (kind, occasion, newsletter_id, priority, audience, written_at) "
+        "SELECT 'confirmation', 'signup:' || n, newsletter_id, 0, 1, written_at "
+        "FROM letters, generate_series(1, 9000) AS n"
+    )
+    with postgresql_database.writing() as session:
+        newsletter = a_newsletter(session)
+        a_letter(session, newsletter, issue=an_issue(session, newsletter))
+        session.execute(copies)
+        session.execute(text("ANALYZE"))
+    counter = DeliveryCounter()
+    count(postgresql_database, counter=counter)
+    with postgresql_database.reading() as session:
+        counter._unfinished(session, everywhere=False, now=LATER)
+        assert rows_read(session, "letters", "issues", "delivery_counts") < 50

@@ -1,11 +1,13 @@
 """An operator gets the letter that readers would get, to their own address, ten times an hour at most."""
 
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import select
 
 from newsletter import templating
+from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import examination
 from newsletter.errors import Refused
@@ -17,9 +19,16 @@ from newsletter.operators.roles import Role
 from newsletter.queues.wakeups import Queue
 from tests.builders import an_issue
 from tests.letters import assert_well_formed, unified
+from tests.whole_service import WholeService, whole_service
 
 EVA = "eva@press.example"
 LONG = "Ein sehr langer Titel über Brücken und Flüsse, der sicher mehr als eine Zeile im Kopf des Briefes braucht"
+
+
+@pytest.fixture
+def service(sqlite_url, tmp_path) -> Iterator[WholeService]:
+    with whole_service(sqlite_url, tmp_path) as service:
+        yield service
 
 
 def prepare(service, **values) -> tuple[int, int]:
@@ -58,7 +67,7 @@ def test_a_test_is_the_readers_letter_with_a_mark_and_links_of_nobody(service, t
     owe(service, eva, number)
     service.run(Queue.URGENT)
     with service.site.database.writing() as session:
-        session.get_one(Issue, number).status = IssueStatus.APPROVED
+        issues.approve(session, session.get_one(Issue, number), actor="tests", now=service.clock())
     service.run()
     (test,), real = service.letters(to=EVA), service.letters(to="ana@example.org")[-1]
     assert_well_formed(next(file for file in (service.outbox / "new").glob("*") if file.read_bytes()).read_bytes())

@@ -95,6 +95,10 @@ def test_a_desk_goes_from_nothing_to_a_scheduled_digest_and_a_test_letter(servic
     assert today.css_first("h1").text() == "One issue waits for you"
     assert not today.css_first("a[href^='/desk/start']")
     assert [issue.status for issue in stored(service, Issue)] == [IssueStatus.DRAFTED]
+    again = desk.page("/start/morning-letter/letter")
+    assert again.css_first("h1").text() == "“The bus waits, and 1 more” is drafted"
+    send(desk, again, "/desk/start/morning-letter/letter")
+    assert len(stored(service, Issue)) == 1
 
 
 def test_each_step_can_be_left_and_today_keeps_a_short_list(service, sign_in):
@@ -173,7 +177,7 @@ def test_a_schedule_that_cannot_be_is_refused_and_the_next_runs_are_shown_withou
         answer = desk.post(path, values | wrong, of=path)
         assert answer.status_code == 422
         assert told in answer.text
-        assert "waits until a publisher approves it" in answer.text
+        assert "Waits until a publisher approves it" in answer.text
     assert stored(service, Digest) == []
 
 

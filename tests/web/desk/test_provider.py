@@ -12,6 +12,7 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from newsletter import audit_log
+from newsletter.links import Purpose
 from newsletter.operators import identities, operator_links, operators, totp
 from newsletter.operators.identities import Identity
 from newsletter.operators.operator_links import LinkPurpose, OperatorLink
@@ -133,6 +134,15 @@ def test_an_invitation_is_used_up_once_by_a_verified_address_and_the_account_sta
     assert (answer.status_code, headline(answer)) == (403, "You are not signed in")
     assert through(visit(), provider, account).status_code == 303
     assert linked(service) == [(ann, account)]
+
+
+def test_the_page_of_an_invitation_offers_the_provider(service, provider, visit):
+    invite(service)
+    with service.site.database.reading() as session:
+        link = session.scalars(select(OperatorLink.id)).one()
+    token = service.site.links.token(Purpose.OPERATOR_LINK, link)
+    page = LexborHTMLParser(visit().browser.get(f"/desk/link/{token}").text)
+    assert page.css("main a[href='/desk/sign-in/provider']")
 
 
 def test_the_address_may_change_at_the_provider_once_the_account_is_linked(service, provider, visit):

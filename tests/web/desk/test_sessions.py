@@ -19,7 +19,7 @@ SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605
 
 
 def is_in(visitor):
-    return visitor.browser.get("/desk", follow_redirects=False).status_code == 200
+    return visitor.browser.get("/desk/account/password", follow_redirects=False).status_code == 200
 
 
 def seen_at(service):

@@ -93,7 +93,7 @@ def test_a_thousand_attempts_of_one_account_at_once_count_as_their_limit(begin):
             return False
         return True
 
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(2) as pool:
         assert sum(pool.map(attempt, range(1000))) == 10
     with begin() as session:
         assert dict(session.execute(select(SignInFailures.key, SignInFailures.n)).all()) == {

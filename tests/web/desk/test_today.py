@@ -39,6 +39,8 @@ def a_living_desk(service) -> dict[str, int]:
             "sent": an_issue(session, evening, status=IssueStatus.SENT, titles=("Old news",)),
         }
         found["sent"].sent_at = NOON - timedelta(days=1)
+        expired = an_issue(session, morning, status=IssueStatus.DRAFTED, titles=("Forgotten news",))
+        issues.expire(session, expired, reason="nobody approved it", actor="scheduler", now=NOON)
         issues.pause(session, found["paused"], actor="worker", now=NOON, reason="Most often: 550 5.7.1 rejected <b>")
         for name, counts in (("leaving", {"sent": 60, "failed": 1, "queued": 39}), ("sent", {"sent": 1234})):
             letter, _ = a_letter(session, morning, issue=found[name], audience=100)
@@ -81,6 +83,7 @@ def test_the_day_is_told_in_a_dozen_and_a_half_statements(service, sign_in):
         "Most often: 550 5.7.1 rejected <b>",
         "Council notices cannot be read. Digests go on without it. 503 Service Unavailable",
         "The relay mail.example.org:587 Since today at 08:00. 421 try later",
+        "1 draft that nobody approved in time, the last today at 08:00",
         "2,000 people read at least one newsletter, 28 more than four weeks ago",
         "1,234 letters of issues left in twelve weeks",
     ):
@@ -100,7 +103,7 @@ def test_a_viewer_of_one_newsletter_sees_nothing_of_the_other_or_of_the_service(
     text = words(page)
     assert page.css_first("h1").text() == "One issue is paused"
     assert "1,500 people read The Evening Letter" in text
-    for hidden in ("Drafted news", "Morning", "Council notices", "mail.example.org", "2,000"):
+    for hidden in ("Drafted news", "Morning", "Council notices", "mail.example.org", "2,000", "nobody approved"):
         assert hidden not in text
     assert "Later news" not in text
     assert "The Evening Letter, issue" in text

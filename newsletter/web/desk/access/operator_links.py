@@ -114,6 +114,7 @@ def _page(
             own_name=found.operator.name if name is None else name,
             errors=errors or {},
             other=desk.who if desk.who and desk.who.operator_id != found.operator.id else None,
+            provider=desk.site.provider.name if desk.site.provider and not desk.who else None,
         )
     else:
         title, says = ENDED[found.state]

@@ -29,7 +29,7 @@ router = DeskRouter()
 
 @router.page("/start/{slug}/letter", Role.EDITOR)
 def letter_form(desk: CurrentDesk, session: ReadingSession, slug: str) -> HTMLResponse:
-    """Show what the first issue would hold, and the button."""
+    """Show the draft, or what the first issue would hold, and the button."""
     return _page(desk, session, newsletters.named(session, slug))
 
 
@@ -57,12 +57,15 @@ def send(desk: CurrentDesk, slug: str) -> Response:
 
 def _draft(session: Session, newsletter: Newsletter, *, actor: str, now: datetime) -> Issue | None:
     """Return the newsletter's newest draft, or one of its digest that is drafted now; None if nothing is new."""
-    drafts = select(Issue).where(Issue.newsletter_id == newsletter.id, Issue.status == IssueStatus.DRAFTED)
-    found = session.scalar(drafts.order_by(Issue.id.desc()).limit(1))
-    digest = _digest(session, newsletter)
+    found, digest = _newest_draft(session, newsletter), _digest(session, newsletter)
     if found or digest is None or not next_issue.preview(session, digest.id, now=now).chosen:
         return found
     return drafting.draft_now(session, digest.id, actor=actor, now=now)
+
+
+def _newest_draft(session: Session, newsletter: Newsletter) -> Issue | None:
+    drafts = select(Issue).where(Issue.newsletter_id == newsletter.id, Issue.status == IssueStatus.DRAFTED)
+    return session.scalar(drafts.order_by(Issue.id.desc()).limit(1))
 
 
 def _digest(session: Session, newsletter: Newsletter) -> Digest | None:
@@ -74,13 +77,15 @@ def _page(
     desk: Desk, session: Session, newsletter: Newsletter, *, error: str | None = None, status: int = 200
 ) -> HTMLResponse:
     digest, now = _digest(session, newsletter), desk.site.now()
-    would_hold: NextIssue | None = next_issue.preview(session, digest.id, now=now) if digest else None
+    draft = _newest_draft(session, newsletter)
+    would_hold: NextIssue | None = next_issue.preview(session, digest.id, now=now) if digest and not draft else None
     return desk.page(
         "first_steps/letter",
         status=status,
         notices=NOTICES,
         newsletter=newsletter,
         digest=digest,
+        draft=draft,
         would_hold=would_hold,
         error=error,
         screens=screens.shown(newsletter.slug, "letter"),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.exc import IntegrityError
 
-from newsletter import newsletters
+from newsletter import newsletters, zones
 from newsletter.consent import wording_publication
 from newsletter.doctor.domains import domain_checks
 from newsletter.errors import Malformed
@@ -92,5 +92,6 @@ def _page(
         values={**dict.fromkeys(ASKED, ""), **values},
         errors=errors or {},
         languages=[(tag, english_name(tag)) for tag in catalogues.LANGUAGES],
+        zones=zones.names(),
         screens=screens.shown("", "newsletter"),
     )

@@ -5,16 +5,17 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from newsletter import newsletters
 from newsletter.content.digests import drafting
-from newsletter.content.issues.issues import MAX_ARTICLES
+from newsletter.content.issues.issues import MAX_ARTICLES, Issue
 from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
 from newsletter.web.desk.frame import forms
-from newsletter.web.desk.frame.access import AccessScope, DeskRouter
+from newsletter.web.desk.frame.access import MAX_ID_DIGITS, AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.site import ReadingSession
@@ -29,16 +30,20 @@ router = DeskRouter()
 def drafting_form(request: Request, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show the form."""
     wanted = request.query_params.get("newsletter", "")
-    return _page(desk, session, {"newsletter": wanted, "articles": str(USUAL_ARTICLES), "archive": ""})
+    newest = session.scalar(select(func.max(Issue.id))) or 0
+    values = {"newsletter": wanted, "articles": str(USUAL_ARTICLES), "archive": "", "newest": str(newest)}
+    return _page(desk, session, values)
 
 
 @router.action("/issues/draft", Role.EDITOR, AccessScope.SOMEWHERE)
 def draft(desk: CurrentDesk, form: PostedForm) -> Response:
-    """Draft the issue and lead to it."""
-    values = {name: forms.text(form, name) for name in ("newsletter", "articles", "archive")}
+    """Draft the issue and lead to it; a form that is sent twice leads to the same issue."""
+    values = {name: forms.text(form, name) for name in ("newsletter", "articles", "archive", "newest")}
     try:
         with desk.site.database.writing() as session:
             newsletter = _newsletter(desk, session, values["newsletter"])
+            if number := _drafted_since(session, newsletter, values["newest"]):
+                return desk.done(f"/issues/{number}", "already")
             issue = drafting.draft(
                 session,
                 newsletter,
@@ -60,6 +65,15 @@ def _newsletter(desk: Desk, session: Session, slug: str) -> Newsletter:
     if found is None or not desk.operator.may(Role.EDITOR, found.id):
         raise Malformed("newsletter", "Choose one of the newsletters.")
     return found
+
+
+def _drafted_since(session: Session, newsletter: Newsletter, newest: str) -> int | None:
+    """Return the issue that was drafted by hand since the form was shown, when `newest` was the newest issue."""
+    newsletters.lock(session, newsletter.id)  # or the same form, sent twice, could be answered twice at once
+    if not (newest.isascii() and newest.isdecimal() and len(newest) <= MAX_ID_DIGITS):
+        return None
+    by_hand = select(Issue.id).where(Issue.newsletter_id == newsletter.id, Issue.digest_id.is_(None))
+    return session.scalar(by_hand.where(Issue.id > int(newest)).order_by(Issue.id).limit(1))
 
 
 def _number(text: str) -> int:
@@ -88,5 +102,5 @@ def _page(
 ) -> HTMLResponse:
     mine = desk.operator.grants.among(Newsletter.id, Role.EDITOR)
     rows = session.execute(select(Newsletter.slug, Newsletter.name).where(mine).order_by(Newsletter.name))
-    newsletters = [(row.slug, row.name) for row in rows]
-    return desk.page("issues/draft", status=status, newsletters=newsletters, values=values, errors=errors or {})
+    choices = [(row.slug, row.name) for row in rows]
+    return desk.page("issues/draft", status=status, newsletters=choices, values=values, errors=errors or {})

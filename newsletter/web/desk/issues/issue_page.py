@@ -6,10 +6,12 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from newsletter import audit_log
 from newsletter.consent.day_counts import DayCounts
 from newsletter.content.digests import expiry
 from newsletter.content.digests.digests import Digest
 from newsletter.content.issues import editions, issue_notes, issues
+from newsletter.content.issues.editions import Edition
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.languages.languages import own_name
 from newsletter.mail.delivery import delivery_counts
@@ -78,6 +80,7 @@ def render(
         digest=session.get(Digest, issue.digest_id) if issue.digest_id else None,
         edition=edition,
         sha=sha,
+        differs=_differs(issue, edition, sha),
         letters=letters,
         languages=[(tag, own_name(tag)) for tag in letters.letters],
         tag=standing.TAGS[issue.status],
@@ -96,6 +99,13 @@ def render(
         errors=errors or {},
         entered=entered,
     )
+
+
+def _differs(issue: Issue, edition: Edition, sha: str) -> bool:
+    """Whether an approved issue will not be sent, because it is not what a person approved any more."""
+    if issue.status is not IssueStatus.APPROVED or issue.actor == audit_log.SCHEDULER:
+        return False
+    return issue.approved_sha not in (sha, editions.former_content_hash(edition))
 
 
 def _readers(session: Session, newsletter: Newsletter) -> DayCounts | None:

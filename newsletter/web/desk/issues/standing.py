@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 from newsletter.content.issues.issues import Issue, IssueStatus
 
-NO_STEPS = (IssueStatus.SKIPPED,)
-
 
 class StateTag(NamedTuple):
     """A status in one to three words, and the class of its shape."""

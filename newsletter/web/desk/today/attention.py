@@ -1,14 +1,16 @@
 """What needs a person: paused issues, failing feeds, languages without words, and the state of the service itself."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from newsletter.audit_log import AuditEntry
 from newsletter.consent.limits import slow_lane
 from newsletter.consent.wordings import Wording
 from newsletter.content.feeds.feeds import ACTIVE, Feed
+from newsletter.content.issues.issues import EXPIRED
 from newsletter.content.parsing.texts.sanitizing import without_userinfo
 from newsletter.doctor import queue_age
 from newsletter.mail.pace import notices
@@ -21,6 +23,7 @@ from newsletter.web.desk.today.open_issues import OpenIssue
 from newsletter.web.monitoring.health import HEARTBEAT_LATE, LETTER_LATE
 
 MAX_FEEDS = 5  # that are named; the others are counted
+LATELY = timedelta(days=7)
 RELAY_TAGS = {"lasting": "Cannot send", "halted": "Sending waits", "slowed": "Slowed down"}
 
 
@@ -50,6 +53,18 @@ def of_issues(paused: list[OpenIssue], reasons: dict[int, str]) -> list[Concern]
         )
         for each in paused
     ]
+
+
+def of_expired_drafts(session: Session, grants: Grants, *, zone: str, now: datetime) -> list[Concern]:
+    """Return how many drafts of the last week nobody approved in time. It reads the entries of that week."""
+    recent = AuditEntry.at > now - LATELY, AuditEntry.verb == f"issue {EXPIRED}", grants.among(AuditEntry.newsletter_id)
+    number, last = session.execute(select(func.count(), func.max(AuditEntry.at)).where(*recent)).one()
+    if not number:
+        return []
+    drafts = "1 draft" if number == 1 else f"{number:,} drafts"
+    when = near_times.clock_time(last, zone=zone, now=now)
+    says = f"that nobody approved in time, the last {when}. The articles are free for the next issue."
+    return [Concern("Cancelled", is_bad=False, says=says, about=drafts, path="/desk/issues?state=cancelled")]
 
 
 def of_feeds(session: Session, grants: Grants, *, zone: str, now: datetime) -> list[Concern]:

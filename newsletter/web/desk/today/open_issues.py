@@ -39,7 +39,7 @@ class OpenIssue:
     @property
     def leaves_at(self) -> datetime:
         """When it is sent, if it is approved by then."""
-        return self.issue.due_at or self.issue.run_at
+        return self.issue.planned_at
 
     @property
     def sent(self) -> int:
@@ -62,7 +62,7 @@ def read(session: Session, grants: Grants, newsletters: dict[int, Newsletter]) -
         .outerjoin(Letter, of_issue)
         .outerjoin(DeliveryProgress, DeliveryProgress.letter_id == Letter.id)
         .where(Issue.status.in_(OPEN_STATUSES), grants.among(Issue.newsletter_id))
-        .order_by(func.coalesce(Issue.due_at, Issue.run_at), Issue.id)
+        .order_by(Issue.planned_at, Issue.id)
         .limit(MAX_SHOWN)
     )
     found: dict[IssueStatus, list[OpenIssue]] = {status: [] for status in OPEN_STATUSES}

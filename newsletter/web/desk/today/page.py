@@ -34,6 +34,7 @@ def today(desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     concerns = attention.of_issues(paused, open_issues.pause_reasons(session, paused))
     concerns += attention.of_service(session, zone=zone, now=now) if who.may(Role.VIEWER) else []
     concerns += attention.of_feeds(session, grants, zone=zone, now=now)
+    concerns += attention.of_expired_drafts(session, grants, zone=zone, now=now)
     concerns += attention.of_words(session, own)
     days = history.read_days(session, grants, now=now)
     lately, letters = history.read_sent(session, grants, own, now=now)

@@ -307,6 +307,27 @@ def test_an_editor_drafts_an_issue_by_hand(service, draft, sign_in):
     assert (answer.status_code, headline(answer)) == (200, "1 article, ready to approve")
 
 
+@ON_SQLITE
+def test_a_form_that_is_sent_twice_drafts_one_issue(service, draft, sign_in):
+    editor, form = sign_in(Role.EDITOR), "/issues/draft"
+    with service.site.database.writing() as session:
+        publish(session, a_feed(session, newsletters.named(session, "morning"), "more"), "tram", "train")
+    newest = editor.page(form).css_first("input[name=newest]").attributes["value"]
+    fields = {"newsletter": "morning", "articles": "1", "newest": newest}
+    first, second = (editor.post(form, fields, of=form).headers["location"].partition("?")[0] for _ in range(2))
+    assert first == second
+    newer = {**fields, "newest": editor.page(form).css_first("input[name=newest]").attributes["value"]}
+    assert editor.post(form, newer, of=form).headers["location"].partition("?")[0] != first
+
+
+@ON_SQLITE
+def test_an_approved_issue_whose_design_changed_says_that_it_does_not_leave(service, publisher, draft):
+    press(publisher, draft, "schedule", sha=sha(publisher, draft), due_at="2026-03-20T09:30")
+    with service.site.database.writing() as session:
+        newsletters.named(session, "morning").brand = "#112233"
+    assert headline(publisher.get(f"/issues/{draft}")) == "Changed since its approval, so it does not leave"
+
+
 def test_an_editor_sends_themselves_a_test(service, draft, sign_in):
     editor = sign_in(Role.EDITOR)
     assert "A test letter is on its way to your own address." in press(editor, draft, "test").text
