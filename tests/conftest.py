@@ -23,6 +23,7 @@ pytest_plugins = [
     "tests.servers.own_servers",
     "tests.servers.smtp_sink",
     "tests.servers.dns_server",
+    "tests.servers.openid_provider",
     "tests.servers.certificate",
     "tests.whole_service",
 ]
