@@ -130,3 +130,14 @@ def test_it_is_not_turned_on_by_a_wrong_code_or_without_the_password(operator, v
     answer = visitor.send(f"{PAGE}/confirm", shown, {"code": "12345"})
     assert (answer.status_code, "<svg" in answer.text) == (422, True)
     assert visit("Another").sign_in(ANN).headers["location"] == "/desk"
+
+
+def test_who_signs_out_instead_of_giving_a_code_has_to_give_the_password_again(visit, app):
+    visitor = visit()
+    asked = visitor.sign_in(ANN)
+    half = visitor.browser.cookies["desk"]
+    page = LexborHTMLParser(visitor.browser.get(asked.headers["location"]).text)
+    token = page.css_first("input[name=form_token]").attributes["value"]
+    visitor.browser.post("/desk/sign-out", data={"form_token": token})
+    stolen = visit().browser.get("/desk/sign-in/code", headers={"Cookie": f"desk={half}"}, follow_redirects=False)
+    assert stolen.status_code == 303
