@@ -290,6 +290,12 @@ def _titles(desk, path: str) -> list[str]:
     return [each.text() for each in desk.page(path).css("tbody th a")]
 
 
+def test_a_newsletter_that_no_database_could_hold_is_none_of_the_newsletters(sign_in):
+    desk = sign_in()
+    answer = desk.post("/issues/draft", {"newsletter": "a\0b", "articles": "1"}, of="/issues/draft")
+    assert (answer.status_code, "Choose one of the newsletters." in answer.text) == (422, True)
+
+
 @ON_SQLITE
 def test_an_editor_drafts_an_issue_by_hand(service, draft, sign_in):
     editor = sign_in(Role.EDITOR, "morning")
