@@ -94,9 +94,12 @@ def test_an_issue_is_approved_for_a_time_in_the_operator_s_zone_and_moved(servic
     assert "Friday 20 March 2026 at 09:30 (UTC+1)" in answer.text
     issue = stored(service, draft)
     assert (issue.status, issue.planned_at.isoformat()) == (IssueStatus.APPROVED, "2026-03-20T08:30:00+00:00")
-    press(publisher, draft, "schedule", sha="", due_at="2026-03-21T09:30")
+    shown = sha(publisher, draft)
+    refused = press(publisher, draft, "send", sha="0" * 64)
+    assert (refused.status_code, "changed since you looked at it" in refused.text) == (400, True)
+    press(publisher, draft, "schedule", sha=shown, due_at="2026-03-21T09:30")
     assert stored(service, draft).planned_at.isoformat() == "2026-03-21T08:30:00+00:00"
-    press(publisher, draft, "send", sha="")
+    press(publisher, draft, "send", sha=shown)
     assert stored(service, draft).planned_at == service.clock()
 
 
