@@ -10,7 +10,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from newsletter.content.issues import issues
-from newsletter.content.issues.issues import Issue, IssueStatus
+from newsletter.content.issues.issues import ContentChanged, Issue, IssueStatus
 from newsletter.errors import Malformed, Refused
 
 MAX_AHEAD = timedelta(days=366)
@@ -21,7 +21,7 @@ def schedule(
 ) -> None:
     """Approve a draft for a time, or move the time of an approved issue.
 
-    Raises Malformed, naming `due_at`, for a time in the past or more than a year ahead, else as `issues.approve` does.
+    Raises Malformed, naming `due_at`, for a time in the past or more than a year ahead, else as `send_now` does.
     """
     if not now < due_at <= now + MAX_AHEAD:
         raise Malformed("due_at", "Enter a time that is still to come, within a year.")
@@ -29,7 +29,11 @@ def schedule(
 
 
 def send_now(session: Session, issue: Issue, *, actor: str, now: datetime, sha: str | None = None) -> None:
-    """Approve a draft, or move the time of an approved issue, so that it is sent at once."""
+    """Approve a draft, or move the time of an approved issue, so that it is sent at once.
+
+    `sha` is the hash of the content that was shown: raises ContentChanged if it is another by now, also if that one was
+    approved meanwhile.
+    """
     _approve_for(session, issue, now, actor=actor, now=now, sha=sha)
 
 
@@ -60,7 +64,11 @@ def _approve_for(
     if issue.status is not IssueStatus.APPROVED:
         issues.approve(session, issue, actor=actor, now=now, sha=sha, due_at=due_at)
         return
-    approved = update(Issue).where(Issue.id == issue.id, Issue.status == IssueStatus.APPROVED)
+    if sha not in (None, issues.content_hash(session, issue)):
+        raise ContentChanged
+    # Perhaps somebody takes the approval back at this moment, and approves something else.
+    same = Issue.status == IssueStatus.APPROVED, Issue.approved_sha == issue.approved_sha
+    approved = update(Issue).where(Issue.id == issue.id, *same)
     moved = session.scalar(approved.values(due_at=due_at).returning(Issue.id))
     session.refresh(issue)
     if moved is None:

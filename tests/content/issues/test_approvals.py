@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from itertools import count
 
 import pytest
@@ -106,6 +107,20 @@ def test_an_issue_is_sent_at_the_time_for_which_it_is_approved(desk):
     assert begun(session, LATER)
     with pytest.raises(Refused, match="is sending"):
         approvals.send_now(session, issue, actor="operator:1", now=LATER)
+
+
+def test_an_issue_that_was_approved_again_with_another_content_is_not_moved_by_who_saw_the_former(desk):
+    session, _, issue = desk
+    approvals.schedule(session, issue, due_at=LATER, **BY)
+    shown = issues.content_hash(session, issue)
+    issue_texts.change(session, issue, title="Another title", **BY)
+    approvals.schedule(session, issue, due_at=LATER, **BY)
+    for move in (approvals.send_now, partial(approvals.schedule, due_at=LATER + timedelta(hours=1))):
+        with pytest.raises(ContentChanged):
+            move(session, issue, sha=shown, **BY)
+        assert (issue.status, issue.due_at) == (IssueStatus.APPROVED, LATER)
+    approvals.send_now(session, issue, sha=issues.content_hash(session, issue), **BY)
+    assert issue.due_at == NOON
 
 
 @pytest.mark.parametrize("due_at", [NOON, NOON - timedelta(days=1), NOON + timedelta(days=400)])

@@ -15,10 +15,14 @@ def test_a_form_from_elsewhere_is_refused_and_changes_nothing(service, sign_in):
     for headers, data in (
         ({"Origin": "https://evil.example"}, {"form_token": token}),
         ({"Origin": "null"}, {}),
+        ({"Origin": "http://["}, {"form_token": token}),
         ({}, {"form_token": "forged"}),
     ):
         answer = desk.browser.post("/desk/sign-out", data=data, headers=headers, follow_redirects=False)
         assert answer.status_code == 403
+    for fields in ({"form_token": []}, {"form_token": token, "name": [], "zone": []}):
+        answer = desk.browser.post("/desk/account", json=fields, follow_redirects=False)
+        assert answer.status_code == (303 if "name" in fields else 403)
     assert desk.get().status_code == 200
     answer = desk.post("/sign-out", headers={"Origin": "null"})
     assert answer.headers["location"] == "/desk/sign-in?done=signed-out"

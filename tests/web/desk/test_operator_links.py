@@ -126,6 +126,16 @@ def test_a_reset_ends_every_session_and_still_asks_the_second_factor(service, vi
     assert visit().sign_in(EVE, PASSWORD).status_code == 422
 
 
+def test_who_has_changed_the_password_at_the_desk_has_ended_the_links_that_lay_in_the_mailbox(service, visit, operator):
+    operator(EVE)
+    path, visitor = link_to(service, purpose=LinkPurpose.RESET), visit()
+    visitor.sign_in(EVE)
+    page = LexborHTMLParser(visitor.browser.get("/desk/account/password").text)
+    fields = {"present_password": PASSWORD, "new_password": NEW, "new_password_again": NEW}
+    assert visitor.send("/desk/account/password", page, fields).status_code == 303
+    assert visit().browser.get(path).status_code == 410
+
+
 def test_a_link_signs_out_whoever_else_uses_this_browser(service, sign_in):
     desk = sign_in(Role.ADMIN)
     path = link_to(service)

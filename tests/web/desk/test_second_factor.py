@@ -119,6 +119,23 @@ def test_new_codes_replace_the_old_ones_and_turning_it_off_asks_for_the_password
     assert visit("Third").sign_in(ANN).headers["location"] == "/desk"
 
 
+def test_turning_it_on_signs_out_who_gave_no_code_and_gives_this_device_a_new_token(service, operator, visit):
+    operator(ANN)
+    thief, visitor = visit(), visit()
+    thief.sign_in(ANN)
+    visitor.sign_in(ANN)
+    former = visitor.browser.cookies["desk"]
+    visitor.send(f"{PAGE}/begin", LexborHTMLParser(visitor.browser.get(PAGE).text), {"password": PASSWORD})
+    shown = LexborHTMLParser(visitor.browser.get(PAGE).text)
+    code = pyotp.TOTP(shown.css_first("main code").text().replace(" ", "")).at(service.clock())
+    answer = visitor.send(f"{PAGE}/confirm", shown, {"code": code})
+    assert "All other devices are signed out" in answer.text
+    assert visitor.browser.get(PAGE).status_code == 200
+    assert thief.browser.get(PAGE, follow_redirects=False).status_code == 303
+    stolen = visit().browser.get(PAGE, headers={"Cookie": f"desk={former}"}, follow_redirects=False)
+    assert stolen.status_code == 303
+
+
 def test_it_is_not_turned_on_by_a_wrong_code_or_without_the_password(operator, visit):
     operator(ANN)
     visitor = visit()
@@ -130,3 +147,14 @@ def test_it_is_not_turned_on_by_a_wrong_code_or_without_the_password(operator, v
     answer = visitor.send(f"{PAGE}/confirm", shown, {"code": "12345"})
     assert (answer.status_code, "<svg" in answer.text) == (422, True)
     assert visit("Another").sign_in(ANN).headers["location"] == "/desk"
+
+
+def test_who_signs_out_instead_of_giving_a_code_has_to_give_the_password_again(visit, app):
+    visitor = visit()
+    asked = visitor.sign_in(ANN)
+    half = visitor.browser.cookies["desk"]
+    page = LexborHTMLParser(visitor.browser.get(asked.headers["location"]).text)
+    token = page.css_first("input[name=form_token]").attributes["value"]
+    visitor.browser.post("/desk/sign-out", data={"form_token": token})
+    stolen = visit().browser.get("/desk/sign-in/code", headers={"Cookie": f"desk={half}"}, follow_redirects=False)
+    assert stolen.status_code == 303

@@ -69,6 +69,8 @@ def test_a_refused_form_shows_the_address_again_but_never_the_password(operator,
 ELSEWHERE = (
     "https://evil.example/",
     "//evil.example",
+    "///desk",  # for a browser the host `desk`
+    "///desk/account",
     "/archive",
     "/desk//evil.example",
     "/desk\\evil",

@@ -70,7 +70,7 @@ def own_path(to: str) -> str:
         parts = urlsplit(to)
     except ValueError:
         return HOME
-    is_own = not (parts.scheme or parts.netloc) and (parts.path == HOME or parts.path.startswith(f"{HOME}/"))
+    is_own = to.startswith(HOME) and (parts.path == HOME or parts.path.startswith(f"{HOME}/"))
     is_plain = to.isascii() and to.isprintable() and not set(to) & set("\\ #") and "//" not in parts.path
     is_entrance = parts.path.startswith((f"{HOME}/sign-", f"{HOME}/link"))
     return to if is_own and is_plain and not is_entrance else HOME

@@ -104,9 +104,9 @@ def resume(desk: CurrentDesk, form: PostedForm) -> Response:
 @router.action("/sign-out", Role.VIEWER, AccessScope.OPEN)
 def sign_out(desk: CurrentDesk) -> Response:
     """End this session, if it has not ended already. Its cookie is worthless then."""
-    if who := desk.who:
-        with desk.site.database.writing() as session:
-            sessions.end(session, who.operator_id, only=who.session_id, now=desk.site.now())
+    with desk.site.database.writing() as session:  # also one that still lacks its second factor
+        if current := sessions.find(session, origin.read_cookie(desk.request, desk.site, origin.SESSION)):
+            sessions.end(session, current.operator_id, only=current.id, now=desk.site.now())
     answer = desk.done("/sign-in", "signed-out")
     origin.set_cookie(answer, desk.site, origin.SESSION, "")
     return answer

@@ -3,7 +3,7 @@
 from fastapi.responses import HTMLResponse, Response
 
 from newsletter.errors import Malformed, Refused
-from newsletter.operators import operators, passwords, sessions, sign_in_attempts
+from newsletter.operators import operator_links, operators, passwords, sessions, sign_in_attempts
 from newsletter.operators.operators import Operator
 from newsletter.operators.passwords import TooBusy
 from newsletter.operators.roles import Role
@@ -30,7 +30,7 @@ def password_page(desk: CurrentDesk) -> HTMLResponse:
 
 @router.action("/account/password", Role.VIEWER, AccessScope.NOBODY)
 def change_password(desk: CurrentDesk, form: PostedForm) -> Response:
-    """Change the password, end all sessions, and begin a new one here."""
+    """Change the password, end all sessions and mailed links, and begin a new session here."""
     new = first_value(form, "new_password")
     try:
         operator = prove(desk, first_value(form, "present_password"), field="present_password")
@@ -45,6 +45,7 @@ def change_password(desk: CurrentDesk, form: PostedForm) -> Response:
         if locked.password_hash != operator.password_hash:
             raise Refused(CHANGED_MEANWHILE)
         operators.set_password(session, locked, hashed, actor=desk.operator.actor, now=now)
+        operator_links.close(session, locked.id, now=now)
         sessions.end(session, locked.id, now=now)
         entrance = entering.enter(desk.request, desk.site, session, locked, complete=True)
     answer = desk.done("/account", "password")

@@ -8,11 +8,11 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from newsletter.errors import Malformed, Refused
-from newsletter.operators import accounts, operators, recovery_codes, sign_in_attempts, totp
+from newsletter.operators import accounts, operators, recovery_codes, sessions, sign_in_attempts, totp
 from newsletter.operators.passwords import TooBusy
 from newsletter.operators.roles import Role
 from newsletter.operators.sign_in_attempts import TooManyAttempts
-from newsletter.web.desk.access import attempts
+from newsletter.web.desk.access import attempts, entering
 from newsletter.web.desk.account.own_password import prove, refused
 from newsletter.web.desk.frame import failures
 from newsletter.web.desk.frame.access import AccessScope, DeskRouter
@@ -48,7 +48,10 @@ def begin_second_factor(desk: CurrentDesk, form: PostedForm) -> Response:
 
 @router.action(f"{PAGE}/confirm", Role.VIEWER, AccessScope.NOBODY)
 def confirm_second_factor(desk: CurrentDesk, form: PostedForm) -> Response:
-    """Turn it on, if app and service agree, and show the recovery codes this once."""
+    """Turn it on, if app and service agree, and show the recovery codes this once.
+
+    All sessions end, for they began without a code; a new one begins here.
+    """
     who, now = desk.operator, desk.site.now()
     limits = attempts.on_code(desk.request, desk.site, address=who.address)
     try:
@@ -58,9 +61,13 @@ def confirm_second_factor(desk: CurrentDesk, form: PostedForm) -> Response:
             keyring, code = desk.site.keyring, text(form, "code")
             codes = accounts.confirm_second_factor(session, operator, code, keyring, actor=who.actor, now=now)
             sign_in_attempts.forgive(session, limits, now=now)
+            sessions.end(session, operator.id, now=now)
+            entrance = entering.enter(desk.request, desk.site, session, operator, complete=True)
     except (Malformed, TooManyAttempts) as error:
         return _again(desk, "code", error)
-    return desk.page("account/recovery_codes", codes=codes, is_new=True)
+    answer = desk.page("account/recovery_codes", codes=codes, is_new=True)
+    entering.set_cookies(answer, desk.request, desk.site, entrance)
+    return answer
 
 
 @router.action(f"{PAGE}/codes", Role.VIEWER, AccessScope.NOBODY)

@@ -1,5 +1,7 @@
 """Change, pause, resume and remove a digest, and draft its next issue now."""
 
+from contextlib import suppress
+
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import select
 
@@ -7,7 +9,7 @@ from newsletter.content.digests import digests, drafting, editing
 from newsletter.content.digests.digests import Digest, Rule
 from newsletter.content.digests.drafting import NothingNew
 from newsletter.content.issues.issues import Issue
-from newsletter.errors import Malformed
+from newsletter.errors import Malformed, NotFound
 from newsletter.operators.roles import Role
 from newsletter.web.desk.digests import one_digest
 from newsletter.web.desk.digests.digest_fields import DigestFields
@@ -90,8 +92,8 @@ def ask_to_remove(desk: CurrentDesk, session: ReadingSession, digest_id: int) ->
 
 @router.action("/digests/{digest_id}/remove", Role.EDITOR)
 def remove(desk: CurrentDesk, digest_id: int) -> Response:
-    """Remove the digest."""
-    with desk.site.database.writing() as session:
+    """Remove the digest; one that was removed already stays so."""
+    with suppress(NotFound), desk.site.database.writing() as session:
         editing.remove(session, digest_id, actor=desk.operator.actor, now=desk.site.now())
     return desk.done("/digests", "removed")
 

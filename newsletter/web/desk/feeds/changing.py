@@ -1,6 +1,7 @@
 """Change a feed: its title, its address, the newsletter that reads it; and remove it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
@@ -100,8 +101,8 @@ def ask_to_remove(desk: CurrentDesk, session: ReadingSession, feed_id: int) -> H
 
 @router.action("/feeds/{feed_id}/remove", Role.EDITOR)
 def remove(desk: CurrentDesk, feed_id: int) -> Response:
-    """Remove the feed and its unused articles."""
-    with desk.site.database.writing() as session:
+    """Remove the feed and its unused articles; one that was removed already stays so."""
+    with suppress(NotFound), desk.site.database.writing() as session:
         feed = feeds.numbered(session, feed_id, for_change=True)
         feed_changes.remove(session, feed, actor=desk.operator.actor, now=desk.site.now())
     return desk.done("/feeds", "removed")

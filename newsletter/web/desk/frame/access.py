@@ -56,6 +56,7 @@ OWNERS: Mapping[str, Callable[[Any], Select[Any]]] = {
     "feed_id": lambda number: select(Feed.newsletter_id).where(Feed.id == int(number)),
     "digest_id": lambda number: select(Digest.newsletter_id).where(Digest.id == int(number)),
 }
+NOTHING_HERE = "There is nothing here that you may see. Perhaps it was removed."
 MAX_ID_DIGITS = 18  # of a number in a path; a database has no larger one
 
 
@@ -142,7 +143,7 @@ def _check(session: Session, who: SignedIn, access: Access, parameters: Mapping[
     if access.scope is AccessScope.NEWSLETTER:
         newsletter_id = _owner(session, parameters)
         if newsletter_id is None or not who.may(Role.VIEWER, newsletter_id):
-            raise NotFound
+            raise NotFound(NOTHING_HERE)
         is_allowed = who.may(access.role, newsletter_id)
     elif access.scope is AccessScope.SOMEWHERE:
         is_allowed = who.grants.may_somewhere(access.role)

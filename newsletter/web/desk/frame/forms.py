@@ -9,7 +9,6 @@ as well.
 import hmac
 import secrets
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from markupsafe import Markup
@@ -17,7 +16,7 @@ from markupsafe import Markup
 from newsletter.keys import to_base64url
 from newsletter.web.desk.frame import origin
 from newsletter.web.desk.frame.refusals import ForeignForm
-from newsletter.web.form_data import FormData, parse_body
+from newsletter.web.form_data import FormData, first_value, parse_body
 from newsletter.web.site import CurrentSite, Site
 
 FIELD = "form_token"
@@ -55,7 +54,7 @@ async def posted_form(request: Request, site: CurrentSite) -> FormData:
     form = await parse_body(request)
     if not origin.read_cookie(request, site, origin.VISIT):
         raise ForeignForm(NO_COOKIE)
-    visit, given = origin.read_cookie(request, site, origin.VISIT), form.get(FIELD, ("",))[0]
+    visit, given = origin.read_cookie(request, site, origin.VISIT), first_value(form, FIELD)
     shown_to = given.partition(".")[0]
     operator_id = int(shown_to) if shown_to.isascii() and shown_to.isdecimal() and len(shown_to) < MAX_DIGITS else 0
     if not hmac.compare_digest(token(site, visit, operator_id).encode(), given.encode()):
@@ -80,11 +79,11 @@ def pairs(form: FormData) -> list[tuple[str, str]]:
 
 def text(form: FormData, name: str) -> str:
     """Return the first value of a field without blanks around it, "" without the field."""
-    return form.get(name, ("",))[0].strip()
+    return first_value(form, name).strip()
 
 
 def _is_own_origin(request: Request, site: Site) -> bool:
     sent = request.headers.get("origin", "")
     if sent in ("", "null"):
         return True  # the token decides
-    return sent == site.settings.desk_origin or urlsplit(sent).netloc == request.headers.get("host", "")
+    return sent == site.settings.desk_origin or sent.partition("://")[2] == request.headers.get("host", "")

@@ -61,7 +61,7 @@ def draft(desk: CurrentDesk, form: PostedForm) -> Response:
 
 
 def _newsletter(desk: Desk, session: Session, slug: str) -> Newsletter:
-    found = session.scalar(select(Newsletter).where(Newsletter.slug == slug))
+    found = newsletters.by_slug(session, slug)
     if found is None or not desk.operator.may(Role.EDITOR, found.id):
         raise Malformed("newsletter", "Choose one of the newsletters.")
     return found

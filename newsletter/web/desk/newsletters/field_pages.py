@@ -19,6 +19,7 @@ from newsletter.web.desk.frame.access import MAX_ID_DIGITS, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.desk.newsletters import newsletter_forms
+from newsletter.web.form_data import first_value
 from newsletter.web.site import ReadingSession
 
 NOTICES = {"same": "Nothing was changed: the newsletter is like that already."}
@@ -59,7 +60,7 @@ def change(slug: str, desk: CurrentDesk, form: PostedForm) -> Response:
     if errors:
         with desk.site.database.reading() as session:
             newsletter = newsletters.named(session, slug)
-        before = {field: form.get(newsletter_forms.BEFORE + field, ("",))[0] for field in entered.values}
+        before = {field: first_value(form, newsletter_forms.BEFORE + field) for field in entered.values}
         return _page(desk, newsletter, entered.values, errors=errors, before=before, status=422)
     if entry is None:
         return desk.done(f"/newsletters/{slug}/settings", "same")

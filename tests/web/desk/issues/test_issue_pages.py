@@ -94,9 +94,12 @@ def test_an_issue_is_approved_for_a_time_in_the_operator_s_zone_and_moved(servic
     assert "Friday 20 March 2026 at 09:30 (UTC+1)" in answer.text
     issue = stored(service, draft)
     assert (issue.status, issue.planned_at.isoformat()) == (IssueStatus.APPROVED, "2026-03-20T08:30:00+00:00")
-    press(publisher, draft, "schedule", sha="", due_at="2026-03-21T09:30")
+    shown = sha(publisher, draft)
+    refused = press(publisher, draft, "send", sha="0" * 64)
+    assert (refused.status_code, "changed since you looked at it" in refused.text) == (400, True)
+    press(publisher, draft, "schedule", sha=shown, due_at="2026-03-21T09:30")
     assert stored(service, draft).planned_at.isoformat() == "2026-03-21T08:30:00+00:00"
-    press(publisher, draft, "send", sha="")
+    press(publisher, draft, "send", sha=shown)
     assert stored(service, draft).planned_at == service.clock()
 
 
@@ -288,6 +291,12 @@ def test_older_issues_follow_in_order_without_a_gap(service, draft, sign_in):
 
 def _titles(desk, path: str) -> list[str]:
     return [each.text() for each in desk.page(path).css("tbody th a")]
+
+
+def test_a_newsletter_that_no_database_could_hold_is_none_of_the_newsletters(sign_in):
+    desk = sign_in()
+    answer = desk.post("/issues/draft", {"newsletter": "a\0b", "articles": "1"}, of="/issues/draft")
+    assert (answer.status_code, "Choose one of the newsletters." in answer.text) == (422, True)
 
 
 @ON_SQLITE
