@@ -13,15 +13,6 @@ from newsletter.operators.sign_in_attempts import AttemptLimit, TooManyAttempts
 from newsletter.operators.sign_in_failures import SignInFailures
 from newsletter.web.desk.access import attempts
 from tests.clock import NOON
-from tests.whole_service import whole_service
-
-
-@pytest.fixture
-def service(sqlite_url, tmp_path):
-    """The service on SQLite alone: nothing here depends on the database."""
-    with whole_service(sqlite_url, tmp_path) as service:
-        yield service
-
 
 ANN = "ann@press.example"
 HOUR = timedelta(hours=1)
