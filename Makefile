@@ -38,8 +38,8 @@ docs: .venv/dev ## Build the documentation into docs/_site; warnings and broken 
 translations: .venv/tools ## Collect the texts of code and templates and update the catalogues (a new language: ARGS=el)
 	@$(BIN)/python -m tests.languages.translations $(ARGS)
 
-screenshots: .venv/dev ## Take the screenshots of README and documentation with Chromium
-	@$(BIN)/python -m tests.docs.screenshots
+screenshots: .venv/dev ## Take the screenshots of README and documentation, and draw every page of the desk into var/desk
+	@$(BIN)/python -m tests.docs.screenshots --desk
 
 chaos: .venv/dev ## Kill and freeze processes and servers while an issue is sent (ARGS="--seed 7 --scenario sigkill --json")
 	@$(BIN)/python -m tests.chaos $(ARGS)

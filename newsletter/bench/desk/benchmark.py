@@ -51,26 +51,20 @@ class DeskBenchmark:
         self._progress = progress
 
     def run(self) -> dict[str, Any]:
-        """Insert the rows, ask for each page and return the figures under stable names.
-
-        Raises NewsletterError if a page fails.
-        """
+        """Insert the rows, ask for each page and return the figures under stable names."""
         token, settings = self._prepare(), self._environment.settings
         links = Links(load_keyring(settings), settings.base_url)
         with self._environment.database.reading() as session:
             asked, unknown = routes.pages(routes.examples(session, links))
-        with self._browsers(token) as (operator, visitor):
+        pages = []
+        with self._browsers(token) as (operator, visitor), self._progress.step("asking for each page") as show:
             visited = routes.open_routes()
-            pages = [
-                {
-                    "route": route,
-                    **measures.measured(
-                        visitor if route in visited else operator, path, requests=self._options.requests
-                    ),
-                }
-                for route, paths in asked.items()
-                for path in paths
-            ]
+            every = [(route, path) for route, paths in asked.items() for path in paths]
+            for number, (route, path) in enumerate(every):
+                show(number, len(every))
+                browser = visitor if route in visited else operator
+                figures = measures.measured(browser, path, requests=self._options.requests)
+                pages.append({"route": route, **figures})
         for page in pages:
             page["faults"] = measures.faults(page)
         scripts = {file.name: len(gzip.compress(file.read_bytes())) for file in sorted(STATIC.glob("*.js"))}

@@ -27,13 +27,14 @@ def test_every_page_is_measured_within_its_limits(server_folders):
     assert {page["route"] for page in figures["pages"]} == set(routes.routes())
     assert figures["not_measured"] == []
     # A machine that runs other tests says nothing about times; statements and sizes are the same everywhere.
-    wrong = [page for page in figures["pages"] if page["status"] != 200 or page["bytes"] > measures.MAX_BYTES]
-    assert not wrong
-    assert all(page["statements"] > 0 for page in figures["pages"] if page["route"] != "/desk/sign-in")
+    opened = [page for page in figures["pages"] if page["status"] == 200]
+    assert {page["status"] for page in figures["pages"]} <= {200, 303}, "a page that is not for now leads elsewhere"
+    assert [page for page in opened if page["bytes"] > measures.MAX_BYTES] == []
+    assert all(page["statements"] > 0 for page in opened)
     assert sum(figures["script_bytes"].values()) < measures.MAX_SCRIPT_BYTES
     assert not list(server_folders.glob("newsletter-*")), "a folder was left behind"
 
 
 def test_a_page_over_a_limit_is_named_with_its_figure():
-    page = {"median_ms": 49.9, "p99_ms": 200, "bytes": 80_001}
+    page = {"status": 200, "median_ms": 49.9, "p99_ms": 200, "bytes": 80_001}
     assert measures.faults(page) == ["bytes 80,001 > 80,000"]

@@ -71,12 +71,12 @@ def test_a_feed_is_shown_before_it_is_added_and_fetched_once(service, editor):
     path = asked.headers["location"].removeprefix("/desk")
     waiting = editor.page(path)
     assert "Looking at" in h1(waiting)
-    assert waiting.css_first("[hx-trigger='every 2s']")
+    assert waiting.css_first("[data-hx-trigger='every 2s']")
     assert rows(service) == []
     work(service, {URL: FEED})
     shown = editor.page(path)
     assert h1(shown) == "Town: 2 articles would come"
-    assert not shown.css_first("[hx-get]")
+    assert not shown.css_first("[data-hx-get]")
     assert [row.text() for row in shown.css("tbody th")] == ["The bus waits", "A bridge opens"]
     assert "1 entry without a title, a text or a link" in shown.text()
     look = shown.css_first("input[name=look]").attributes["value"]
@@ -208,11 +208,11 @@ def test_a_feed_is_asked_now_and_its_page_waits_for_the_result(service, editor, 
     answer = editor.post(f"/feeds/{town}/refresh", of=f"/feeds/{town}")
     assert rows(service)[0].next_try_at == service.clock()
     path = answer.headers["location"].removeprefix("/desk")
-    assert editor.page(path).css_first("[hx-trigger='every 2s']")
+    assert editor.page(path).css_first("[data-hx-trigger='every 2s']")
     service.clock.advance(seconds=3)
     with service.site.database.writing() as session:
         session.execute(update(Feed).values(checked_at=service.clock()))
-    assert not editor.page(path).css_first("[hx-trigger]")
+    assert not editor.page(path).css_first("[data-hx-trigger]")
 
 
 def test_a_feed_is_paused_and_resumed_and_twice_is_harmless(service, editor, town):

@@ -73,7 +73,7 @@ def test_a_desk_goes_from_nothing_to_a_scheduled_digest_and_a_test_letter(servic
     touched, screens = touched + more, [*screens, path]
     path, more = send(desk, desk.page(path), "/desk/start/morning-letter/feed", {"url": URL})
     touched, screens = touched + more, [*screens, path]
-    assert desk.page(path).css_first("[hx-trigger='every 2s']")
+    assert desk.page(path).css_first("[data-hx-trigger='every 2s']")
     look(service)
     shown = desk.page(path)
     assert shown.css_first("h1").text() == "Town: 2 articles would come"

@@ -62,7 +62,9 @@ def back_from_provider(desk: CurrentDesk, code: str = "", state: str = "", iss: 
         return _trouble(desk, NOT_SIGNED_IN_THERE, status=403, is_linking=bool(way.operator_id))
     sent = {"code": code, "state": state, "iss": iss}
     name = _provider(desk.site).name
-    return desk.page("access/back_from_provider", sent=sent, provider=name, is_linking=bool(way.operator_id))
+    answer = desk.page("access/back_from_provider", sent=sent, provider=name, is_linking=bool(way.operator_id))
+    answer.headers["Referrer-Policy"] = "no-referrer"  # the address holds the code
+    return answer
 
 
 @router.action(CALLBACK, Role.VIEWER, AccessScope.OPEN)

@@ -45,10 +45,10 @@ def test_a_check_is_made_by_a_worker_and_shows_what_to_publish(service, sign_in,
         assert desk.post(DOMAIN, of=DOMAIN if _ == 0 else "").headers["location"] == f"/desk{DOMAIN}"
     page = desk.page(DOMAIN)
     assert text(page, "h1") == ["press.example is being checked"]
-    assert page.css_first("[hx-trigger='every 2s']").attributes["hx-get"] == f"/desk{DOMAIN}"
+    assert page.css_first("[data-hx-trigger='every 2s']").attributes["data-hx-get"] == f"/desk{DOMAIN}"
     assert check_domains() == 1, "asking twice makes one check"
     page = desk.page(DOMAIN)
-    assert not page.css("[hx-trigger]")
+    assert not page.css("[data-hx-trigger]")
     assert "needs" in text(page, "h1")[0]
     tags = text(page, ".items .tag")
     assert tags == sorted(tags, key=["needs a change", "unknown", "works, advice", "in order"].index)
