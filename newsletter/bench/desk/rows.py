@@ -29,7 +29,6 @@ FEEDS = 40  # every tenth fails
 ARTICLES_PER_ISSUE = 10
 OPERATORS = 20
 SLUGS = (sample_issue.SLUG, "bench-weekly", "bench-alerts")
-SHARES = (0.6, 0.3, 0.1)  # of the readers
 
 # What the newest issues are; all others are sent.
 NEWEST = (
@@ -128,7 +127,6 @@ OPERATOR_ROWS = """
     )
     INSERT INTO grants (operator_id, newsletter_id, role) SELECT id, :first_one, 'editor' FROM added
 """
-NEXT_SUBSCRIBER = "SELECT setval(pg_get_serial_sequence('subscribers', 'id'), :last)"
 
 ShowInserted = Callable[[str], None]  # what is inserted now
 

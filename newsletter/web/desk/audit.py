@@ -15,9 +15,10 @@ from newsletter.newsletters import Newsletter
 from newsletter.operators import audit_search, operators
 from newsletter.operators.audit_search import COMMAND_LINE, AuditFilter
 from newsletter.operators.roles import Role
+from newsletter.web import whole_numbers
 from newsletter.web.desk import audit_names, audit_sentences, changes
 from newsletter.web.desk.audit_sentences import ToldEntry
-from newsletter.web.desk.frame.access import MAX_ID_DIGITS, AccessScope, DeskRouter, routes_of
+from newsletter.web.desk.frame.access import AccessScope, DeskRouter, routes_of
 from newsletter.web.desk.frame.desk import CurrentDesk, Department, Desk
 from newsletter.web.site import ReadingSession
 
@@ -77,7 +78,7 @@ def audit_page(
     )
     visible = [each for each in newsletters.every(session) if desk.operator.may(Role.VIEWER, each.id)]
     asked = _asked(picked, visible, desk.operator.zone)
-    number = int(before) if before.isascii() and before.isdecimal() and len(before) <= MAX_ID_DIGITS else None
+    number = whole_numbers.parse(before)
     page = audit_search.page(session, desk.operator.grants, asked.wanted, before=number)
     return desk.page(
         "audit",

@@ -34,7 +34,8 @@ class NamedThing(NamedTuple):
 
     kind: str
     name: str
-    path: str | None  # of its page; None if it has none, or is gone
+    path: str | None = None  # of its page; None if it has none, or is gone
+    is_own_name: bool = False  # rather than its kind and number
 
 
 def named(session: Session, subjects: Collection[str], *, pages: Collection[str]) -> dict[str, NamedThing]:
@@ -51,7 +52,7 @@ def named(session: Session, subjects: Collection[str], *, pages: Collection[str]
             is_linked = key in names and path in pages
             shown = names.get(key) or (f"{kind} {key}" if key else kind)
             link = f"{path.rpartition('/')[0]}/{key}" if path and is_linked else None
-            found[f"{kind}:{key}" if key else kind] = NamedThing(kind, shown, link)
+            found[f"{kind}:{key}" if key else kind] = NamedThing(kind, shown, link, bool(names.get(key)))
     return found
 
 

@@ -63,7 +63,7 @@ def tell(entry: AuditEntry, who: str, thing: NamedThing) -> ToldEntry:
     participle = entry.verb.removeprefix(f"{thing.kind} ")
     phrase = PHRASES.get(entry.verb) or (f"{participle} {{}}" if participle != entry.verb else f"{entry.verb}: {{}}")
     before, _, after = phrase.partition("{}")
-    if thing.kind in QUOTED and not thing.name.startswith(f"{thing.kind} "):
+    if thing.kind in QUOTED and thing.is_own_name:
         before, after = f"{before}{thing.kind} “", f"”{after}"
     thing = thing._replace(name=UNNAMED.get(thing.kind, thing.name))
     is_name = entry.actor.startswith(("operator:", "cli:")) and not who.startswith("operator ")

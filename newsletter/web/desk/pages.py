@@ -2,9 +2,16 @@
 
 from fastapi import FastAPI
 
-from newsletter.web.desk import audit, identities, mail_switches
+from newsletter.web.desk import audit
 from newsletter.web.desk.access import ended_sessions, forgotten, operator_links, provider, second_factor, sign_in
-from newsletter.web.desk.account import own_account, own_password, own_second_factor, own_sessions
+from newsletter.web.desk.account import (
+    own_account,
+    own_identities,
+    own_mail,
+    own_password,
+    own_second_factor,
+    own_sessions,
+)
 from newsletter.web.desk.digests import pages as digests
 from newsletter.web.desk.feeds import pages as feeds
 from newsletter.web.desk.first_steps import pages as first_steps
@@ -32,8 +39,8 @@ PAGES = (
     own_password,
     own_second_factor,
     own_sessions,
-    identities,
-    mail_switches,
+    own_identities,
+    own_mail,
 )
 
 

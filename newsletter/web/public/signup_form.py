@@ -12,6 +12,7 @@ from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.languages import tags
 from newsletter.languages.translatable import Translatable, translatable
 from newsletter.newsletters import Newsletter
+from newsletter.web import whole_numbers
 from newsletter.web.form_data import FormData, first_value, is_checked
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
 
@@ -19,7 +20,6 @@ SPACES = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")  # no-brea
 # Controls, line separators, bidirectional overrides, surrogates.
 FORBIDDEN_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 MAX_NAME_CHARACTERS = 200
-MAX_ID_DIGITS = 18
 
 UNKNOWN_FORM = translatable(
     "This form is out of date. Please open the sign-up page again, and send the form from there."
@@ -63,13 +63,9 @@ def named_in(form: FormData) -> OfferedNames:
     slugs = [slug for value in form.get("newsletters", ()) for slug in value.split(",")]
     return OfferedNames(
         tuple(dict.fromkeys(filter(None, slugs))),
-        _number(first_value(form, "wording")),
-        _number(first_value(form, "form")),
+        whole_numbers.parse(first_value(form, "wording")),
+        whole_numbers.parse(first_value(form, "form")),
     )
-
-
-def _number(value: str) -> int | None:
-    return int(value) if value.isascii() and value.isdigit() and len(value) <= MAX_ID_DIGITS else None
 
 
 def language_in(form: FormData, names: OfferedNames, offered: OfferedNewsletters) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,12 @@ from newsletter.operators import operators, sessions
 from newsletter.operators.grants import Grant
 from newsletter.operators.roles import Role
 from newsletter.operators.sessions import SessionStage
-from tests.whole_service import WholeService
+from tests.whole_service import WholeService, whole_service
 
 NUMBERS = count(1)
+ON_BOTH = pytest.mark.parametrize(
+    "service", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
+)
 
 
 @dataclass
@@ -82,6 +86,14 @@ def _hidden(page: LexborHTMLParser, path: str) -> list[Any]:
     form = page.css_first(f"form[action='{path}']")
     assert form, page.html
     return form.css("input[type=hidden]")
+
+
+@pytest.fixture
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WholeService]:
+    """A service on SQLite; in tests that are marked ON_BOTH, because a page has statements of its own, on both."""
+    url = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
+    with whole_service(url, tmp_path) as service:
+        yield service
 
 
 @pytest.fixture

@@ -6,15 +6,6 @@ from selectolax.lexbor import LexborHTMLParser
 from newsletter.operators.roles import Role
 from newsletter.web.desk.account.device_names import device_name
 from tests.web.desk.conftest import PASSWORD
-from tests.whole_service import whole_service
-
-
-@pytest.fixture
-def service(sqlite_url, tmp_path):
-    """The service on SQLite alone: nothing here depends on the database."""
-    with whole_service(sqlite_url, tmp_path) as service:
-        yield service
-
 
 ANN = "ann@press.example"
 

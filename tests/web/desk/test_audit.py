@@ -11,14 +11,6 @@ from newsletter.operators import operators
 from newsletter.operators.roles import Role
 from tests.builders import an_issue
 from tests.content.builders import a_feed
-from tests.whole_service import whole_service
-
-
-@pytest.fixture
-def service(sqlite_url, tmp_path):
-    """On SQLite alone: tests/operators/test_audit_search.py has the statements on both databases."""
-    with whole_service(sqlite_url, tmp_path) as service:
-        yield service
 
 
 def sentences(desk, query=""):

@@ -9,6 +9,7 @@ from newsletter.content.digests.digests import Digest
 from newsletter.content.issues.issues import Issue
 from newsletter.operators.roles import Role
 from tests.content.builders import a_feed, publish
+from tests.web.desk.conftest import ON_BOTH
 
 FORM = {
     "newsletter": "morning",
@@ -114,6 +115,7 @@ def test_a_form_with_mistakes_comes_back_as_it_was_entered_with_all_of_them(serv
     assert stored(service) == []
 
 
+@ON_BOTH
 def test_a_digest_shows_what_its_next_issue_would_hold_and_why(editor, digest):
     page = editor.page(f"/digests/{digest}")
     assert [words(item).partition(" Today")[0] for item in page.css("main ol:not(.ledger) li")] == [
@@ -123,6 +125,7 @@ def test_a_digest_shows_what_its_next_issue_would_hold_and_why(editor, digest):
     assert "The issue is full; it waits for the next one" in words(page.css_first("details"))
 
 
+@ON_BOTH
 def test_an_issue_is_drafted_now_once_however_often_one_presses(service, editor, digest):
     path = f"/digests/{digest}"
     seen = editor.page(path).css_first("input[name=drafted_until]").attributes["value"]

@@ -13,6 +13,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
 from newsletter.queues.wakeups import Queue
 from tests.content.builders import downloads
+from tests.web.desk.conftest import ON_BOTH
 
 URL = "https://press.example/town.xml"
 FEED = b"""<rss version='2.0'><channel><title>Town</title>
@@ -63,6 +64,7 @@ def stored(service, row):
         return list(session.scalars(select(row)))
 
 
+@ON_BOTH
 def test_a_desk_goes_from_nothing_to_a_scheduled_digest_and_a_test_letter(service, sign_in):
     desk = sign_in(Role.ADMIN)
     path = desk.page().css_first("a.button").attributes["href"].removeprefix("/desk")
@@ -119,6 +121,7 @@ def test_each_step_can_be_left_and_today_keeps_a_short_list(service, sign_in):
     assert [link.text() for link in desk.page().css("a[href^='/desk/start']")] == ["Add a feed"]
 
 
+@ON_BOTH
 def test_every_button_pressed_twice_adds_one_thing(service, sign_in):
     desk = sign_in(Role.ADMIN)
     first, (path, _) = desk.page("/start"), send(desk, desk.page("/start"), "/desk/start", ANSWERS)

@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
@@ -15,14 +14,6 @@ from newsletter.store.database import Database
 from tests.servers.server import free_port
 from tests.web.desk.conftest import PASSWORD, Visitor
 from tests.whole_service import whole_service
-
-
-@pytest.fixture
-def service(sqlite_url, tmp_path):
-    """The service on SQLite alone: nothing here depends on the database."""
-    with whole_service(sqlite_url, tmp_path) as service:
-        yield service
-
 
 AWAY = "postgresql+psycopg://nobody@127.0.0.1"
 ANN, BOB = "ann@press.example", "bob@press.example"

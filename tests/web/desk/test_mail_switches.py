@@ -1,20 +1,9 @@
 """Operators choose which letters they get, on the page of their own account."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from newsletter.operators import mail_switches
 from newsletter.operators.mail_switches import NoticeKind
 from newsletter.operators.operators import Operator
 from newsletter.operators.roles import Role
-from tests.whole_service import WholeService, whole_service
-
-
-@pytest.fixture
-def service(sqlite_url, tmp_path) -> Iterator[WholeService]:
-    with whole_service(sqlite_url, tmp_path) as service:
-        yield service
 
 
 def boxes(desk) -> dict[str, bool]:

@@ -7,6 +7,7 @@ from newsletter.consent import wordings
 from newsletter.consent.day_counts import ALL, DayCounts
 from newsletter.operators.roles import Role
 from tests.clock import NOON
+from tests.web.desk.conftest import ON_BOTH
 from tests.web.desk.newsletters.texts import FIELDS, text
 
 
@@ -28,6 +29,7 @@ def test_a_newsletter_is_added_with_its_proposed_words_and_a_check_of_its_domain
     assert "domain is being checked" in page.css_first("dl").text()
 
 
+@ON_BOTH
 def test_the_list_shows_readers_standing_and_only_what_an_operator_may_see(service, sign_in):
     morning, evening = service.newsletter("morning", other_languages=["de"]), service.newsletter("evening")
     with service.site.database.writing() as session:

@@ -22,13 +22,6 @@ NEW = "granite willow teapot 4"
 EVE = "eve@press.example"
 
 
-@pytest.fixture
-def service(sqlite_url, tmp_path):
-    """On SQLite alone: tests/operators/test_operators.py has the statements on both databases."""
-    with whole_service(sqlite_url, tmp_path) as service:
-        yield service
-
-
 def link_to(service: WholeService, address: str = EVE, *, purpose: LinkPurpose = LinkPurpose.INVITATION) -> str:
     """Make a link for the operator with this address, who is added if there is none; return its path."""
     with service.site.database.writing() as session:

@@ -15,14 +15,6 @@ from tests.clock import NOON
 from tests.web.desk.conftest import PASSWORD, Visitor
 from tests.whole_service import CHEAP_HASHES, NoWakeups, whole_service
 
-
-@pytest.fixture
-def service(sqlite_url, tmp_path):
-    """The service on SQLite alone: nothing here depends on the database."""
-    with whole_service(sqlite_url, tmp_path) as service:
-        yield service
-
-
 ANN = "ann@press.example"
 
 

@@ -12,13 +12,6 @@ from tests.whole_service import whole_service
 EVE = "eve@press.example"
 
 
-@pytest.fixture
-def service(sqlite_url, tmp_path):
-    """On SQLite alone: tests/operators/test_operators.py has the statements on both databases."""
-    with whole_service(sqlite_url, tmp_path) as service:
-        yield service
-
-
 def add(desk, **fields):
     """Send the form for another operator; return the answer and the operator's path."""
     answer = desk.post(

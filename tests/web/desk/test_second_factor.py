@@ -9,17 +9,9 @@ from newsletter.audit_log import AuditEntry
 from newsletter.operators.operators import Operator
 from newsletter.operators.recovery_codes import CODES, RecoveryCode
 from tests.web.desk.conftest import PASSWORD
-from tests.whole_service import whole_service
 
 ANN = "ann@press.example"
 PAGE = "/desk/account/second-factor"
-
-
-@pytest.fixture
-def service(sqlite_url, tmp_path):
-    """The service on SQLite alone: tests/operators/test_totp.py uses both databases."""
-    with whole_service(sqlite_url, tmp_path) as service:
-        yield service
 
 
 @pytest.fixture

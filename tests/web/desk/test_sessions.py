@@ -11,7 +11,7 @@ from newsletter.operators.session_activity import SessionActivity
 from newsletter.operators.sessions import OperatorSession
 from newsletter.queues.wakeups import Queue
 from newsletter.store.database import Database
-from tests.web.desk.conftest import PASSWORD
+from tests.web.desk.conftest import ON_BOTH, PASSWORD
 
 ANN = "ann@press.example"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -79,6 +79,7 @@ def test_a_page_opens_although_its_use_cannot_be_recorded(service, operator, vis
     assert "the last use of sessions was not recorded" in caplog.text
 
 
+@ON_BOTH
 def test_devices_are_listed_in_words_and_ended_one_by_one_or_all_others(service, operator, visit):
     operator(ANN)
     here, phone, third = visit(FIREFOX), visit(SAFARI), visit("curl/8")
@@ -137,6 +138,7 @@ def test_a_new_password_makes_every_other_cookie_worthless_and_gives_this_device
     assert visit().sign_in(ANN, new).status_code == 303
 
 
+@ON_BOTH
 def test_a_removed_operator_is_out_at_once(service, operator, visit):
     number = operator(ANN)
     visitor = visit()
@@ -146,6 +148,7 @@ def test_a_removed_operator_is_out_at_once(service, operator, visit):
     assert not is_in(visitor)
 
 
+@ON_BOTH
 def test_sessions_that_ended_and_old_counts_are_deleted_by_the_upkeep(service, operator, visit):
     operator(ANN)
     visitor = visit()

@@ -1,6 +1,5 @@
 """Signing in with address and password, and out."""
 
-import pytest
 from argon2 import PasswordHasher
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
@@ -9,15 +8,6 @@ from newsletter.operators.operators import Operator
 from newsletter.operators.passwords import Passwords
 from newsletter.web.desk.access.sign_in import WRONG
 from tests.web.desk.conftest import PASSWORD
-from tests.whole_service import whole_service
-
-
-@pytest.fixture
-def service(sqlite_url, tmp_path):
-    """The service on SQLite alone: nothing here depends on the database."""
-    with whole_service(sqlite_url, tmp_path) as service:
-        yield service
-
 
 ANN = "ann@press.example"
 

@@ -13,15 +13,6 @@ from newsletter.operators.sign_in_attempts import AttemptLimit, TooManyAttempts
 from newsletter.operators.sign_in_failures import SignInFailures
 from newsletter.web.desk.access import attempts
 from tests.clock import NOON
-from tests.whole_service import whole_service
-
-
-@pytest.fixture
-def service(sqlite_url, tmp_path):
-    """The service on SQLite alone: nothing here depends on the database."""
-    with whole_service(sqlite_url, tmp_path) as service:
-        yield service
-
 
 ANN = "ann@press.example"
 HOUR = timedelta(hours=1)
@@ -82,7 +73,7 @@ def test_what_is_counted_names_neither_address_nor_network(service, visit):
     assert "198.51" not in keys
 
 
-def test_a_thousand_attempts_of_one_account_at_once_count_as_their_limit(begin):
+def test_two_hundred_attempts_of_one_account_at_once_count_as_their_limit(begin):
     limits = [AttemptLimit("account:x", 10, HOUR, is_own=True), AttemptLimit("network:y", 30, HOUR)]
 
     def attempt(_):
@@ -94,7 +85,7 @@ def test_a_thousand_attempts_of_one_account_at_once_count_as_their_limit(begin):
         return True
 
     with ThreadPoolExecutor(2) as pool:
-        assert sum(pool.map(attempt, range(1000))) == 10
+        assert sum(pool.map(attempt, range(200))) == 10
     with begin() as session:
         assert dict(session.execute(select(SignInFailures.key, SignInFailures.n)).all()) == {
             "account:x": 10,

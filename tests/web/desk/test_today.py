@@ -17,6 +17,7 @@ from newsletter.queues.wakeups import Queue
 from tests.builders import a_letter, an_issue
 from tests.clock import NOON
 from tests.statements import executed
+from tests.web.desk.conftest import ON_BOTH
 
 MOST_STATEMENTS = 19  # of which five are the frame's
 
@@ -65,6 +66,7 @@ def words(page) -> str:
     return " ".join(page.body.text(separator=" ").split())
 
 
+@ON_BOTH
 def test_the_day_is_told_in_a_dozen_and_a_half_statements(service, sign_in):
     numbers = a_living_desk(service)
     desk = sign_in(Role.PUBLISHER)
@@ -118,6 +120,7 @@ def test_an_empty_desk_leads_to_its_first_steps_and_says_what_will_be_where(serv
     assert "No readers have been counted yet" in page.body.text()
 
 
+@ON_BOTH
 def test_what_workers_counted_is_on_the_page(service, sign_in):
     service.newsletter()
     service.reader("ann@example.org")

@@ -9,7 +9,7 @@ from newsletter import zones
 from newsletter.errors import Malformed
 from newsletter.operators import accounts, operators, recovery_codes, sessions
 from newsletter.operators.roles import Role
-from newsletter.web.desk import identities, mail_switches
+from newsletter.web.desk.account import own_identities, own_mail
 from newsletter.web.desk.account.device_names import device_name
 from newsletter.web.desk.frame.access import AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
@@ -23,8 +23,8 @@ NOTICES = {
     "ended": "That device is signed out.",
     "others-ended": "All other devices are signed out.",
     "not-ended": "That device was signed out already.",
-    **mail_switches.NOTICES,
-    **identities.NOTICES,
+    **own_mail.NOTICES,
+    **own_identities.NOTICES,
 }
 
 router = DeskRouter()
@@ -74,6 +74,6 @@ def _shown(session: Session, desk: Desk) -> dict[str, Any]:
         "codes_left": recovery_codes.left(session, operator.id) if operator.totp_confirmed_at else 0,
         "devices": rows,
         "zones": zones.names(),
-        **mail_switches.section(desk.site, operator, who.grants),
-        **identities.section(session, desk.site, operator.id),
+        **own_mail.section(desk.site, operator, who.grants),
+        **own_identities.section(session, desk.site, operator.id),
     }

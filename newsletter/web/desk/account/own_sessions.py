@@ -5,7 +5,8 @@ from fastapi.responses import Response
 from newsletter.errors import Malformed
 from newsletter.operators import sessions
 from newsletter.operators.roles import Role
-from newsletter.web.desk.frame.access import MAX_ID_DIGITS, AccessScope, DeskRouter
+from newsletter.web import whole_numbers
+from newsletter.web.desk.frame.access import AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk
 from newsletter.web.desk.frame.forms import PostedForm, text
 
@@ -15,11 +16,11 @@ router = DeskRouter()
 @router.action("/account/sessions/end", Role.VIEWER, AccessScope.NOBODY)
 def end_session(desk: CurrentDesk, form: PostedForm) -> Response:
     """End one session."""
-    number = text(form, "session")
-    if not (number.isascii() and number.isdecimal() and len(number) <= MAX_ID_DIGITS):
+    number = whole_numbers.parse(text(form, "session"))
+    if number is None:
         raise Malformed("session", "Choose a device from the list on your account's page.")
     with desk.site.database.writing() as session:
-        ended = sessions.end(session, desk.operator.operator_id, only=int(number), now=desk.site.now())
+        ended = sessions.end(session, desk.operator.operator_id, only=number, now=desk.site.now())
     return desk.done("/account", "ended" if ended else "not-ended")
 
 

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from newsletter.content.digests.digests import MAX_APPROVAL_HOURS, Digest, Rule, WhenLate
 from newsletter.content.issues.issues import MAX_ARTICLES
+from newsletter.web import whole_numbers
 from newsletter.web.desk.digests import schedule_fields
 from newsletter.web.desk.digests.schedule_fields import ScheduleFields
 from newsletter.web.desk.frame import forms
@@ -95,4 +96,4 @@ class DigestFields:
 
 
 def _is_number(text: str, most: int) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= most
+    return 1 <= (whole_numbers.parse(text) or 0) <= most

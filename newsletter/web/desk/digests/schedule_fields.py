@@ -13,6 +13,7 @@ from newsletter.content.digests import plain_schedules, planned_runs, recurrence
 from newsletter.content.digests.explanation import DigestSchedule
 from newsletter.content.digests.plain_schedules import MONTH_DAYS, WEEKDAYS, Pattern, PlainSchedule
 from newsletter.errors import Malformed
+from newsletter.web import whole_numbers
 from newsletter.web.desk.frame import forms
 from newsletter.web.form_data import FormData
 
@@ -66,7 +67,7 @@ class ScheduleFields:
             pattern = Pattern(self.pattern)
         except ValueError:
             raise Malformed("pattern", "Choose on which days issues are made.") from None
-        days = tuple(int(day) for day in self.days if day.isascii() and day.isdecimal() and len(day) == 1)
+        days = tuple(day for day in (whole_numbers.parse(each, digits=1) for each in self.days) if day is not None)
         schedule = PlainSchedule(pattern=pattern, days=days, day=self.day, time=self.time, cron=self.cron)
         cron, zone = schedule.as_cron(), self.zone or newsletter_zone
         recurrence.check(cron, zone)

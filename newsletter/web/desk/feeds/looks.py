@@ -11,7 +11,7 @@ from newsletter.content.feeds.requested_looks import RequestedLook
 from newsletter.errors import NotFound
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
-from newsletter.web.desk.frame.access import MAX_ID_DIGITS
+from newsletter.web import whole_numbers
 from newsletter.web.desk.frame.desk import Desk
 
 SHOWN_ARTICLES = 10
@@ -22,8 +22,8 @@ def named(session: Session, desk: Desk, look_id: str) -> tuple[RequestedLook, Ne
 
     Raises NotFound if there is none, or the operator may not edit the feeds of its newsletter.
     """
-    is_number = look_id.isascii() and look_id.isdecimal() and len(look_id) <= MAX_ID_DIGITS
-    look = requested_looks.with_id(session, int(look_id)) if is_number else None
+    number = whole_numbers.parse(look_id)
+    look = None if number is None else requested_looks.with_id(session, number)
     if look is None or not desk.operator.may(Role.EDITOR, look.newsletter_id):
         raise NotFound("This look at an address is over: they are kept for a day. Enter the address again.")
     return look, session.get_one(Newsletter, look.newsletter_id)

@@ -15,6 +15,7 @@ from newsletter.content.feeds.feeds import ACTIVE, Feed
 from newsletter.newsletters import Newsletter
 from newsletter.operators.grants import Grants
 from newsletter.operators.roles import Role
+from newsletter.web import whole_numbers
 from newsletter.web.desk.feeds import health
 from newsletter.web.desk.frame.access import AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
@@ -67,9 +68,10 @@ def _counts(session: Session, grants: Grants) -> FeedTotals:
 def _found(session: Session, grants: Grants, after: str) -> list[tuple[Feed, Newsletter]]:
     both = select(Feed, Newsletter).join(Newsletter, Newsletter.id == Feed.newsletter_id)
     both = both.where(Feed.removed_at.is_(None), grants.among(Feed.newsletter_id))
-    place = after.split("-")
-    if len(place) == 2 and all(part.isascii() and part.isdecimal() and len(part) <= 18 for part in place):
-        both = both.where(tuple_(Feed.newsletter_id, Feed.id) > tuple_(*map(int, place)))
+    newsletter_id, _, feed_id = after.partition("-")
+    place = whole_numbers.parse(newsletter_id), whole_numbers.parse(feed_id)
+    if None not in place:
+        both = both.where(tuple_(Feed.newsletter_id, Feed.id) > tuple_(*place))
     rows = session.execute(both.order_by(Feed.newsletter_id, Feed.id).limit(PAGE_ROWS + 1))
     return [(feed, newsletter) for feed, newsletter in rows]
 

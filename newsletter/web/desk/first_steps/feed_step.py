@@ -14,10 +14,11 @@ from newsletter.errors import Malformed, NotFound, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
 from newsletter.queues.wakeups import Queue
+from newsletter.web import whole_numbers
 from newsletter.web.desk import near_times
 from newsletter.web.desk.first_steps import screens
 from newsletter.web.desk.frame import forms
-from newsletter.web.desk.frame.access import MAX_ID_DIGITS, DeskRouter
+from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.site import ReadingSession
@@ -71,8 +72,8 @@ def add(desk: CurrentDesk, form: PostedForm, slug: str) -> Response:
 
 
 def _look(session: Session, newsletter: Newsletter, number: str) -> RequestedLook:
-    is_number = number.isascii() and number.isdecimal() and len(number) <= MAX_ID_DIGITS
-    found = requested_looks.with_id(session, int(number)) if is_number else None
+    look_id = whole_numbers.parse(number)
+    found = None if look_id is None else requested_looks.with_id(session, look_id)
     if found is None or found.newsletter_id != newsletter.id:
         raise NotFound("This look at an address is over: they are kept for a day. Enter the address again.")
     return found

@@ -20,6 +20,7 @@ from newsletter.content.issues.issues import Issue
 from newsletter.errors import NotFound, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
+from newsletter.web import whole_numbers
 from newsletter.web.desk.frame import origin
 from newsletter.web.desk.frame.desk import Desk
 from newsletter.web.desk.frame.forms import PostedForm
@@ -57,7 +58,6 @@ OWNERS: Mapping[str, Callable[[Any], Select[Any]]] = {
     "digest_id": lambda number: select(Digest.newsletter_id).where(Digest.id == int(number)),
 }
 NOTHING_HERE = "There is nothing here that you may see. Perhaps it was removed."
-MAX_ID_DIGITS = 18  # of a number in a path; a database has no larger one
 
 
 class DeskRouter(APIRouter):
@@ -157,8 +157,7 @@ def _owner(session: Session, parameters: Mapping[str, Any]) -> int | None:
     """Return the newsletter of the object that the path names; None if there is no such object."""
     (name,) = OWNERS.keys() & parameters.keys()  # a route of this scope names exactly one
     value = str(parameters[name])
-    is_number = value.isascii() and value.isdecimal() and len(value) <= MAX_ID_DIGITS
-    if not (newsletters.SLUG.fullmatch(value) if name == "slug" else is_number):
+    if not newsletters.SLUG.fullmatch(value) if name == "slug" else whole_numbers.parse(value) is None:
         return None
     found: int | None = session.scalar(OWNERS[name](value))
     return found

@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 from markupsafe import Markup
 
 from newsletter.keys import to_base64url
+from newsletter.web import whole_numbers
 from newsletter.web.desk.frame import origin
 from newsletter.web.desk.frame.refusals import ForeignForm
 from newsletter.web.form_data import FormData, first_value, parse_body
@@ -27,7 +28,6 @@ NO_COOKIE = (
 PURPOSE = "desk form"  # of the MACs
 TOKEN_BYTES = 16
 VISIT_BYTES = 16
-MAX_DIGITS = 19  # of an operator's number
 SECRET_WORDS = ("password", "code")  # in the names of fields
 
 
@@ -55,8 +55,7 @@ async def posted_form(request: Request, site: CurrentSite) -> FormData:
     if not origin.read_cookie(request, site, origin.VISIT):
         raise ForeignForm(NO_COOKIE)
     visit, given = origin.read_cookie(request, site, origin.VISIT), first_value(form, FIELD)
-    shown_to = given.partition(".")[0]
-    operator_id = int(shown_to) if shown_to.isascii() and shown_to.isdecimal() and len(shown_to) < MAX_DIGITS else 0
+    operator_id = whole_numbers.parse(given.partition(".")[0]) or 0
     if not hmac.compare_digest(token(site, visit, operator_id).encode(), given.encode()):
         raise ForeignForm
     request.state.form_of = operator_id

@@ -14,8 +14,9 @@ from newsletter.content.issues.issues import MAX_ARTICLES, Issue
 from newsletter.errors import Malformed, Refused
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
+from newsletter.web import whole_numbers
 from newsletter.web.desk.frame import forms
-from newsletter.web.desk.frame.access import MAX_ID_DIGITS, AccessScope, DeskRouter
+from newsletter.web.desk.frame.access import AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.site import ReadingSession
@@ -70,16 +71,18 @@ def _newsletter(desk: Desk, session: Session, slug: str) -> Newsletter:
 def _drafted_since(session: Session, newsletter: Newsletter, newest: str) -> int | None:
     """Return the issue that was drafted by hand since the form was shown, when `newest` was the newest issue."""
     newsletters.lock(session, newsletter.id)  # or the same form, sent twice, could be answered twice at once
-    if not (newest.isascii() and newest.isdecimal() and len(newest) <= MAX_ID_DIGITS):
+    number = whole_numbers.parse(newest)
+    if number is None:
         return None
     by_hand = select(Issue.id).where(Issue.newsletter_id == newsletter.id, Issue.digest_id.is_(None))
-    return session.scalar(by_hand.where(Issue.id > int(newest)).order_by(Issue.id).limit(1))
+    return session.scalar(by_hand.where(Issue.id > number).order_by(Issue.id).limit(1))
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
+    number = whole_numbers.parse(text, digits=MAX_DIGITS)
+    if number is None:
         raise Malformed("articles", f"Enter a number from 1 to {MAX_ARTICLES}.")
-    return int(text)
+    return number
 
 
 def _without_command(message: str) -> str:

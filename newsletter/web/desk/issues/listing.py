@@ -17,7 +17,8 @@ from newsletter.languages.languages import language
 from newsletter.mail.delivery import delivery_counts
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
-from newsletter.web.desk.frame.access import MAX_ID_DIGITS, AccessScope, DeskRouter
+from newsletter.web import whole_numbers
+from newsletter.web.desk.frame.access import AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk
 from newsletter.web.desk.frame.signed_in import SignedIn
 from newsletter.web.desk.issues import standing
@@ -179,9 +180,10 @@ def _place(issue: Issue) -> str:
 
 def _cursor(text: str) -> tuple[Any, Any] | None:
     time, _, number = text.partition("-")
-    if not all(each.isascii() and each.isdecimal() and len(each) <= MAX_ID_DIGITS for each in (time, number)):
+    microseconds, issue_id = whole_numbers.parse(time), whole_numbers.parse(number)
+    if microseconds is None or issue_id is None:
         return None
     try:
-        return datetime.fromtimestamp(int(time) / MICROSECOND, UTC), int(number)
+        return datetime.fromtimestamp(microseconds / MICROSECOND, UTC), issue_id
     except (ValueError, OverflowError, OSError):
         return None

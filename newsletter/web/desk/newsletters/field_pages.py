@@ -15,7 +15,8 @@ from newsletter.languages.languages import english_name
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
 from newsletter.queues.wakeups import Queue
-from newsletter.web.desk.frame.access import MAX_ID_DIGITS, DeskRouter
+from newsletter.web import whole_numbers
+from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.desk.newsletters import newsletter_forms
@@ -94,9 +95,8 @@ def _page(
 
 def _report(session: Session, newsletter: Newsletter, number: str) -> dict[str, Any] | None:
     """Return what a change has done, by the number of its entry in the audit log."""
-    if not (number.isascii() and number.isdecimal() and len(number) <= MAX_ID_DIGITS):
-        return None
-    entry = session.get(AuditEntry, int(number))
+    entry_id = whole_numbers.parse(number)
+    entry = None if entry_id is None else session.get(AuditEntry, entry_id)
     if entry is None or (entry.verb, entry.subject) != (CHANGED, f"newsletter:{newsletter.slug}"):
         return None
     change = wording_publication.change_of(session, newsletter, entry)

@@ -17,6 +17,7 @@ from newsletter.languages import tags
 from newsletter.languages.languages import english_name
 from newsletter.newsletters import CONTROLS, Newsletter
 from newsletter.operators.roles import Role
+from newsletter.web import whole_numbers
 from newsletter.web.desk import changes
 from newsletter.web.desk.frame import forms
 from newsletter.web.desk.frame.access import DeskRouter
@@ -182,8 +183,8 @@ def _versions(session: Session, newsletter: Newsletter, tag: str, *, before: str
     chosen = select(Wording).where(
         Wording.newsletter_id == newsletter.id, Wording.language == tag, Wording.newsletters.is_(None)
     )
-    if before.isascii() and before.isdecimal() and len(before) <= MAX_VERSION_DIGITS:
-        chosen = chosen.where(Wording.version < int(before))
+    if (version := whole_numbers.parse(before, digits=MAX_VERSION_DIGITS)) is not None:
+        chosen = chosen.where(Wording.version < version)
     found = list(session.scalars(chosen.order_by(Wording.version.desc()).limit(VERSIONS + 1)))
     subjects = [f"wording:{each.id}" for each in found]
     entries = select(AuditEntry.subject, AuditEntry.actor).where(

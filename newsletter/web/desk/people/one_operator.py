@@ -11,8 +11,9 @@ from newsletter.operators.operator_links import OperatorLink
 from newsletter.operators.operators import Operator
 from newsletter.operators.roles import Role
 from newsletter.queues.wakeups import Queue
+from newsletter.web import whole_numbers
 from newsletter.web.desk.account.device_names import device_name
-from newsletter.web.desk.frame.access import MAX_ID_DIGITS, AccessScope, DeskRouter
+from newsletter.web.desk.frame.access import AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk
 from newsletter.web.desk.frame.forms import PostedForm, text
 from newsletter.web.desk.people import handing_over, roles_in_words
@@ -118,9 +119,10 @@ def remove_operator(desk: CurrentDesk, operator_id: str) -> Response:
 
 
 def _numbered(session: Session, operator_id: str, *, for_change: bool = False) -> Operator:
-    if not (operator_id.isascii() and operator_id.isdecimal() and len(operator_id) <= MAX_ID_DIGITS):
+    number = whole_numbers.parse(operator_id)
+    if number is None:
         raise NotFound
-    return operators.numbered(session, int(operator_id), for_change=for_change)
+    return operators.numbered(session, number, for_change=for_change)
 
 
 def _chosen(session: Session, form: FormData) -> Newsletter | None:

@@ -17,8 +17,7 @@ from tests.builders import a_letter, an_issue
 from tests.clock import NOON
 from tests.content.builders import a_feed, publish
 from tests.statements import executed
-
-ON_SQLITE = pytest.mark.parametrize("service", ["sqlite"], indirect=True)  # of tests about words and times
+from tests.web.desk.conftest import ON_BOTH
 
 
 @pytest.fixture
@@ -88,7 +87,7 @@ def test_an_issue_that_changed_after_it_was_shown_is_not_approved(service, publi
     assert stored(service, draft).status is IssueStatus.DRAFTED
 
 
-@ON_SQLITE
+@ON_BOTH
 def test_an_issue_is_approved_for_a_time_in_the_operator_s_zone_and_moved(service, publisher, draft):
     answer = press(publisher, draft, "schedule", sha=sha(publisher, draft), due_at="2026-03-20T09:30")
     assert "Friday 20 March 2026 at 09:30 (UTC+1)" in answer.text
@@ -103,7 +102,6 @@ def test_an_issue_is_approved_for_a_time_in_the_operator_s_zone_and_moved(servic
     assert stored(service, draft).planned_at == service.clock()
 
 
-@ON_SQLITE
 @pytest.mark.parametrize(
     ("due_at", "says"),
     [
@@ -122,14 +120,12 @@ def test_a_time_that_cannot_be_is_refused_beside_its_field(service, publisher, d
     assert stored(service, draft).status is IssueStatus.DRAFTED
 
 
-@ON_SQLITE
 def test_a_time_that_comes_twice_is_told(service, publisher, draft):
     answer = press(publisher, draft, "schedule", sha=sha(publisher, draft), due_at="2026-10-25T02:30")
     assert "the time comes twice: it leaves at the first" in answer.text
     assert stored(service, draft).planned_at.isoformat() == "2026-10-25T00:30:00+00:00"
 
 
-@ON_SQLITE
 def test_an_approval_is_taken_back_until_sending_begins(service, publisher, draft):
     press(publisher, draft, "schedule", sha=sha(publisher, draft), due_at="2026-03-20T09:30")
     assert "The approval is taken back." in press(publisher, draft, "unschedule").text
@@ -139,7 +135,6 @@ def test_an_approval_is_taken_back_until_sending_begins(service, publisher, draf
     assert (answer.status_code, "Nothing was changed: the issue is sent already." in answer.text) == (400, True)
 
 
-@ON_SQLITE
 def test_a_letter_that_mail_programs_would_clip_cannot_be_approved(service, publisher, draft):
     with service.site.database.writing() as session:
         for article in session.scalars(select(Article)):
@@ -171,7 +166,6 @@ def test_an_editor_changes_the_texts_and_an_approved_issue_is_a_draft_again(serv
     assert "Buses &amp; bridges" in editor.get(f"/issues/{draft}/preview/light").text
 
 
-@ON_SQLITE
 def test_the_preview_is_a_sandboxed_document_in_each_language_and_light(service, publisher, draft):
     with service.site.database.writing() as session:
         newsletters.named(session, "morning").other_languages = ["de"]
@@ -216,7 +210,6 @@ def test_an_issue_that_is_leaving_is_paused_resumed_and_cancelled(service, publi
     assert (late.status_code, "Nothing was changed: the issue is cancelled." in late.text) == (400, True)
 
 
-@ON_SQLITE
 def test_the_page_tells_in_the_relay_s_words_why_a_worker_paused_the_issue(service, publisher, draft):
     with service.site.database.writing() as session:
         issue = an_issue(session, newsletters.named(session, "morning"))
@@ -226,7 +219,7 @@ def test_the_page_tells_in_the_relay_s_words_why_a_worker_paused_the_issue(servi
     assert "<code>550 5.7.1 &lt;spam&gt;</code>" in publisher.get(f"/issues/{number}").text
 
 
-@ON_SQLITE
+@ON_BOTH
 def test_the_page_tells_who_gets_the_issue_and_what_publishers_changed(service, publisher, draft):
     with service.site.database.writing() as session:
         session.add(
@@ -240,7 +233,6 @@ def test_the_page_tells_who_gets_the_issue_and_what_publishers_changed(service, 
     assert "drafted the issue" in text
 
 
-@ON_SQLITE
 def test_a_viewer_reads_and_decides_nothing(service, draft, sign_in):
     viewer = sign_in(Role.VIEWER)
     page = viewer.get(f"/issues/{draft}")
@@ -250,6 +242,7 @@ def test_a_viewer_reads_and_decides_nothing(service, draft, sign_in):
     assert viewer.get(f"/issues/{draft}/cancel").status_code == 403
 
 
+@ON_BOTH
 def test_the_list_names_what_waits_and_shows_only_what_is_wanted_and_granted(service, draft, sign_in):
     service.newsletter("evening")
     with service.site.database.writing() as session:
@@ -269,6 +262,7 @@ def test_the_list_names_what_waits_and_shows_only_what_is_wanted_and_granted(ser
     assert _titles(sign_in(Role.VIEWER, "evening"), "/issues?newsletter=morning") == ["Bats", "Owls"]
 
 
+@ON_BOTH
 def test_older_issues_follow_in_order_without_a_gap(service, draft, sign_in):
     with service.site.database.writing() as session:
         number = newsletters.named(session, "morning").id
@@ -299,7 +293,6 @@ def test_a_newsletter_that_no_database_could_hold_is_none_of_the_newsletters(sig
     assert (answer.status_code, "Choose one of the newsletters." in answer.text) == (422, True)
 
 
-@ON_SQLITE
 def test_an_editor_drafts_an_issue_by_hand(service, draft, sign_in):
     editor = sign_in(Role.EDITOR, "morning")
     service.newsletter("evening")
@@ -316,7 +309,7 @@ def test_an_editor_drafts_an_issue_by_hand(service, draft, sign_in):
     assert (answer.status_code, headline(answer)) == (200, "1 article, ready to approve")
 
 
-@ON_SQLITE
+@ON_BOTH
 def test_a_form_that_is_sent_twice_drafts_one_issue(service, draft, sign_in):
     editor, form = sign_in(Role.EDITOR), "/issues/draft"
     with service.site.database.writing() as session:
@@ -329,7 +322,6 @@ def test_a_form_that_is_sent_twice_drafts_one_issue(service, draft, sign_in):
     assert editor.post(form, newer, of=form).headers["location"].partition("?")[0] != first
 
 
-@ON_SQLITE
 def test_an_approved_issue_whose_design_changed_says_that_it_does_not_leave(service, publisher, draft):
     press(publisher, draft, "schedule", sha=sha(publisher, draft), due_at="2026-03-20T09:30")
     with service.site.database.writing() as session:
@@ -348,6 +340,7 @@ def test_an_editor_sends_themselves_a_test(service, draft, sign_in):
     assert "You have sent yourself 10 test letters in this hour." in press(editor, draft, "test").text
 
 
+@ON_BOTH
 def test_the_pages_need_few_statements_however_much_there_is(service, draft, publisher):
     with service.site.database.writing() as session:
         for n in range(20):

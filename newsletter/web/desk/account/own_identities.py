@@ -8,13 +8,13 @@ from sqlalchemy.orm import Session
 from newsletter.errors import NotFound
 from newsletter.operators import identities, operators
 from newsletter.operators.roles import Role
+from newsletter.web import whole_numbers
 from newsletter.web.desk.access.provider import LINK_PATH
 from newsletter.web.desk.frame.access import AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk
 from newsletter.web.desk.frame.forms import PostedForm, text
 from newsletter.web.site import Site
 
-MAX_DIGITS = 18
 NOTICES = {
     "identity-linked": "The account is linked. You can sign in with it from now on.",
     "identity-known": "That account was linked already.",
@@ -33,10 +33,10 @@ def section(session: Session, site: Site, operator_id: int) -> dict[str, Any]:
 @router.action(f"{LINK_PATH}/remove", Role.VIEWER, AccessScope.NOBODY)
 def remove(desk: CurrentDesk, form: PostedForm) -> Response:
     """Remove one of them."""
-    number = text(form, "identity")
-    if not (number.isascii() and number.isdecimal() and len(number) <= MAX_DIGITS):
+    number = whole_numbers.parse(text(form, "identity"))
+    if number is None:
         raise NotFound
     with desk.site.database.writing() as session:
         operator = operators.numbered(session, desk.operator.operator_id, for_change=True)
-        identities.unlink(session, operator, int(number), now=desk.site.now())
+        identities.unlink(session, operator, number, now=desk.site.now())
     return desk.done("/account", "identity-removed")
