@@ -11,8 +11,8 @@ from tests.query_plans import rows_read
 MORE = text(
     "INSERT INTO articles (feed_id, identity, url, title, summary, html, has_whole_text, author, categories, "
     "picture_alt, published_at, first_seen_at, pictures) SELECT feed_id, identity || n, url || n, title, summary, "
-    "html, has_whole_text, author, categories, picture_alt, published_at - n * interval '1 hour', first_seen_at, pictures "
-    "FROM articles, generate_series(1, 5000) n"
+    "html, has_whole_text, author, categories, picture_alt, published_at - n * interval '1 hour', first_seen_at, "
+    "pictures FROM articles, generate_series(1, 5000) n"
 )
 
 
