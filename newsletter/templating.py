@@ -72,6 +72,7 @@ def _environment(spoken: Language) -> Environment:
         bytecode_cache=_shared_code,
         autoescape=select_autoescape(enabled_extensions=("html",), default_for_string=True),
         undefined=StrictUndefined,
+        auto_reload=False,  # else every use of a template asks the disk, and an upgrade mixes two releases' templates
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -1,6 +1,6 @@
 """Grants: the roles of an operator, for all newsletters or for single ones."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -43,6 +43,12 @@ class Grants:
     everywhere: Role | None = None
     by_newsletter: Mapping[int, Role] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, rows: Iterable[tuple[int | None, Role]]) -> "Grants":
+        """Return the grants in these rows: a newsletter, or None for all of them, and the role."""
+        held = dict(rows)
+        return cls(held.get(None), {number: role for number, role in held.items() if number is not None})
+
     def may(self, role: Role, newsletter_id: int | None = None) -> bool:
         """Whether the operator has the role for a newsletter; without one, for the whole service."""
         own = self.by_newsletter.get(newsletter_id) if newsletter_id is not None else None
@@ -64,13 +70,6 @@ class Grants:
         if granted is None:
             return true()
         return newsletter_id.in_(sorted(granted)) if granted else false()
-
-
-def of_operator(session: Session, operator_id: int) -> Grants:
-    """Return the grants of an operator; none if there is no such operator."""
-    rows = select(Grant.newsletter_id, Grant.role).where(Grant.operator_id == operator_id)
-    held: dict[int | None, Role] = {row.newsletter_id: row.role for row in session.execute(rows)}
-    return Grants(held.get(None), {number: role for number, role in held.items() if number is not None})
 
 
 class NamedGrant(NamedTuple):

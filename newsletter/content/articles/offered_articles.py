@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, func, select, union
 from sqlalchemy.orm import Session
 
 from newsletter.content.articles.appearances import Appearance
@@ -46,10 +46,11 @@ def newest(session: Session, feed: Feed, *, limit: int, now: datetime) -> list[O
     It reads a few rows from the end of two indexes, however many articles the feed has.
     """
     here = and_(Appearance.article_id == Article.id, Appearance.feed_id == feed.id)
+    newest_ids = _newest_own(feed, limit), _newest_offered(feed, limit)
     articles = (
         select(Article, Appearance.is_withdrawn)
         .outerjoin(Appearance, here)
-        .where(or_(Article.id.in_(_newest_own(feed, limit)), Article.id.in_(_newest_offered(feed, limit))))
+        .where(Article.id.in_(union(*(select(each.subquery()) for each in newest_ids))))
         .order_by(Article.published_at.desc(), Article.id.desc())
         .limit(limit)
     )

@@ -12,6 +12,7 @@ from newsletter.content.issues import headings
 from newsletter.languages.languages import language
 
 RECENT = timedelta(days=60)
+NEWEST = 100  # articles that a page has judged, and after them what the issue would still take
 MAX_LEFT_OUT = 50  # articles to name; the counts tell of the others
 
 

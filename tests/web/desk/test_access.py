@@ -1,6 +1,7 @@
 """Who may open which page of the desk."""
 
 from newsletter.operators.roles import Role
+from tests.statements import executed
 
 
 def test_the_desk_opens_for_an_operator_and_leads_everybody_else_to_sign_in(service, sign_in):
@@ -27,3 +28,12 @@ def test_a_form_from_elsewhere_is_refused_and_changes_nothing(service, sign_in):
     answer = desk.post("/sign-out", headers={"Origin": "null"})
     assert answer.headers["location"] == "/desk/sign-in?done=signed-out"
     assert desk.get(follow_redirects=False).status_code == 303
+
+
+def test_entering_a_page_takes_one_statement(service, sign_in):
+    service.newsletter()
+    desk = sign_in(Role.ADMIN, "morning")
+    desk.get()  # the site remembers its newsletters
+    with executed(service.site.database, reading=True) as statements:
+        assert desk.get("/account/password").status_code == 200
+    assert len([each for each in statements if each != "BEGIN"]) == 1, statements

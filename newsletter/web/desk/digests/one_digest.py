@@ -14,7 +14,6 @@ from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.site import ReadingSession
 
-NEWEST = 100  # articles that are judged on the page, and after them what the issue would still take
 NOTICES = {
     "added": "The digest is added. It drafts its first issue at the time below.",
     "changed": "Saved. The next issue follows the new rule; issues that exist stay as they are.",
@@ -52,7 +51,7 @@ def page(
         reader=reader,
         digest=overview.row(digest, reader, now=now),
         drafted_until=digest.drafted_until.isoformat(),
-        issue=next_issue.preview(session, digest.id, now=now, newest=NEWEST),
+        issue=next_issue.preview(session, digest.id, now=now, newest=next_issue.NEWEST),
         last=session.execute(last.order_by(Issue.run_at.desc()).limit(1)).one_or_none(),
         changes=changes.of(session, f"digest:{digest.id}"),
         may_edit=desk.operator.may(Role.EDITOR, reader.id),

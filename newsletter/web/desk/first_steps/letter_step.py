@@ -58,7 +58,7 @@ def send(desk: CurrentDesk, slug: str) -> Response:
 def _draft(session: Session, newsletter: Newsletter, *, actor: str, now: datetime) -> Issue | None:
     """Return the newsletter's newest draft, or one of its digest that is drafted now; None if nothing is new."""
     found, digest = _newest_draft(session, newsletter), _digest(session, newsletter)
-    if found or digest is None or not next_issue.preview(session, digest.id, now=now).chosen:
+    if found or digest is None or not next_issue.preview(session, digest.id, now=now, newest=next_issue.NEWEST).chosen:
         return found
     return drafting.draft_now(session, digest.id, actor=actor, now=now)
 
@@ -78,7 +78,9 @@ def _page(
 ) -> HTMLResponse:
     digest, now = _digest(session, newsletter), desk.site.now()
     draft = _newest_draft(session, newsletter)
-    would_hold: NextIssue | None = next_issue.preview(session, digest.id, now=now) if digest and not draft else None
+    would_hold: NextIssue | None = (
+        next_issue.preview(session, digest.id, now=now, newest=next_issue.NEWEST) if digest and not draft else None
+    )
     return desk.page(
         "first_steps/letter",
         status=status,
