@@ -1,6 +1,6 @@
 """Tell the next runs of a schedule as people read them: local time, offset, and what the clocks do. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -27,6 +27,19 @@ class PlannedRun:
 def planned(cron: str, zone: str, *, after: datetime, count: int = 10) -> list[PlannedRun]:
     """Return the next `count` runs later than `after`."""
     return list(islice(_planned(cron, zone, after), count))
+
+
+def other_clocks(runs: Iterable[PlannedRun], zones: Iterable[str]) -> list[str]:
+    """Return those of the zones whose clocks differ at one of the runs from the schedule's and from each other."""
+    instants = [run.at for run in runs]
+    told = {tuple(at.utcoffset() for at in instants)}
+    others = []
+    for zone in zones:
+        offsets = tuple(at.astimezone(ZoneInfo(zone)).utcoffset() for at in instants)
+        if offsets not in told:
+            told.add(offsets)
+            others.append(zone)
+    return others
 
 
 def _planned(cron: str, zone: str, after: datetime) -> Iterator[PlannedRun]:

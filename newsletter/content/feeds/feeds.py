@@ -66,6 +66,16 @@ class Feed(Base):
         """The title that readers and operators see, empty if none is known: the operator's own wins over the feed's."""
         return self.own_title or self.title
 
+    @property
+    def shown_name(self) -> str:
+        """The title, or the address as people write it."""
+        return self.shown_title or self.shown_url.partition("://")[2].rstrip("/")
+
+    @property
+    def shown_url(self) -> str:
+        """The address without a password, which rows of older releases may still hold."""
+        return without_userinfo(self.url)
+
 
 ACTIVE = and_(Feed.paused_at.is_(None), Feed.removed_at.is_(None))  # asked when due; other feeds are never late
 

@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 from newsletter.content.digests.digests import Digest
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues.issues import Issue
+from newsletter.content.parsing.texts.sanitizing import without_userinfo
 from newsletter.newsletters import Newsletter
 from newsletter.operators.operators import Operator
 
 # What has a name of its own: the column that an entry names it by, and those of its name, the best first.
 NAMES: Mapping[str, tuple[Any, ...]] = {
     "issue": (Issue.id, Issue.title),
-    "feed": (Feed.id, Feed.own_title, Feed.title),
+    "feed": (Feed.id, Feed.own_title, Feed.title, Feed.url),
     "digest": (Digest.id, Digest.name),
     "newsletter": (Newsletter.slug, Newsletter.name),
     "operator": (Operator.id, Operator.name, Operator.address),
@@ -62,4 +63,10 @@ def _names(session: Session, kind: str, keys: list[str]) -> dict[str, str]:
     key, *names = NAMES[kind]
     wanted = keys if kind == "newsletter" else [int(each) for each in keys if each.isdecimal()]
     rows = session.execute(select(key, *names).where(key.in_(wanted)))
-    return {str(row[0]): next(filter(None, row[1:]), "") for row in rows}
+    return {str(row[0]): _without_scheme(next(filter(None, row[1:]), "")) for row in rows}
+
+
+def _without_scheme(name: str) -> str:
+    """Return a name; where it is an address, as people write one, and without the password of an older release."""
+    scheme, mark, rest = without_userinfo(name).partition("://")
+    return rest.rstrip("/") if mark and scheme in {"http", "https"} else name

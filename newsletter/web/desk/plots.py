@@ -48,8 +48,11 @@ class BarPlot:
     bars: tuple[Bar, ...]
 
 
-def line(values: Sequence[int]) -> LinePlot:
-    """Return the plot of these values, the oldest first; at least one."""
+def line(values: Sequence[int], *, steps: int = 0) -> LinePlot:
+    """Return the plot of these values, the oldest first; at least one.
+
+    If they are fewer than the steps that the plot is wide, its left is empty: nothing is known of the time before.
+    """
     ticks = round_values(min(values), max(values))
     low, high = ticks[0], ticks[-1]
 
@@ -57,9 +60,10 @@ def line(values: Sequence[int]) -> LinePlot:
         return 100 * (high - value) / (high - low)
 
     last = len(values) - 1
-    points = [f"{1000 * place / max(last, 1):.4g} {y(value):.4g}" for place, value in enumerate(values)]
+    wide = max(last, steps, 1)
+    points = [f"{1000 * (wide - last + place) / wide:.4g} {y(value):.4g}" for place, value in enumerate(values)]
     if last == 0:  # a single point is shown as a level line
-        points.append(f"1000 {y(values[0]):.4g}")
+        points = [f"0 {y(values[0]):.4g}", f"1000 {y(values[0]):.4g}"]
     grid = tuple(GridLine(_percent(y(value)), value) for value in reversed(ticks))
     return LinePlot(f"M{' L'.join(points)}", grid, values[-1], _percent(y(values[-1])))
 

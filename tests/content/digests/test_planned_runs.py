@@ -25,6 +25,14 @@ def test_a_time_that_does_not_exist_is_told_with_the_time_of_the_run():
     ]
 
 
+def test_other_clocks_are_told_only_where_they_show_another_time():
+    runs = planned_runs.planned("0 7 * * *", "Europe/Berlin", after=OCTOBER)
+    assert planned_runs.other_clocks(runs, ["UTC", "Europe/Paris"]) == ["UTC"]
+    assert planned_runs.other_clocks(runs, ["UTC", "Europe/London"]) == ["UTC", "Europe/London"]
+    winter = planned_runs.planned("0 7 * * *", "UTC", after=MARCH.replace(month=1))
+    assert planned_runs.other_clocks(winter, ["UTC", "Europe/London"]) == []
+
+
 def test_a_time_that_comes_twice_is_told():
     assert shown("30 2 * * *", OCTOBER) == [
         ("24 02:30", "UTC+2", None),

@@ -57,6 +57,27 @@ def test_entries_are_sentences_with_names_and_links(busy, sign_in):
         assert desk.browser.get(path).status_code == 200
 
 
+def test_an_entry_tells_names_in_place_of_slugs_tags_and_numbers(busy, sign_in):
+    with busy.site.database.writing() as session:
+        a_feed(session, newsletters.named(session, "evening"), "dusk").title = ""
+    desk = sign_in()
+    page = desk.page("/audit-log")
+    told = " ".join(page.css_first(".ledger").text().split())
+    assert "version 1 of the words of consent in English" in told
+    assert "added feed “press.example/dusk.xml”" in told
+    assert ("newsletter: The Evening Letter" in told, "newsletter: evening" in told) == (True, False)
+    own = " ".join(desk.page("/newsletters/evening").css_first(".ledger").text().split())
+    assert ("dusk" in own, "newsletter:" in own) == (True, False)
+
+
+def test_what_one_did_to_oneself_does_not_repeat_the_name(busy, sign_in):
+    desk = sign_in()
+    with busy.site.database.writing() as session:
+        me = operators.numbered(session, desk.operator_id)
+        operators.set_password(session, me, "argon2", actor=f"operator:{me.id}", now=busy.clock())
+    assert sentences(desk)[0] == f"{desk.address} chose a new password"
+
+
 def test_an_operator_of_one_newsletter_sees_its_entries_only(busy, sign_in):
     desk = sign_in(Role.VIEWER, "morning")
     assert [each for each in sentences(desk) if "issue" in each] == ["Eve paused issue “A bridge opens”"]

@@ -40,7 +40,7 @@ def test_the_list_shows_readers_standing_and_only_what_an_operator_may_see(servi
     page = sign_in(Role.VIEWER).page("/newsletters")
     assert text(page, "h1") == ["2 newsletters, read by 1,500 people"]
     assert text(page, "td.num") == ["1", "1,204"]
-    assert "no sign-ups in de" in text(page, "tbody tr")[1]
+    assert "no sign-ups in German" in text(page, "tbody tr")[1]
     own = sign_in(Role.ADMIN, "evening").page("/newsletters")
     assert text(own, "h1") == ["1 newsletter"]
     assert text(own, "th[scope=row] a") == ["The Evening Letter"]

@@ -36,6 +36,11 @@ def test_a_line_stays_in_its_picture_and_ends_at_the_last_value(values):
     )
 
 
+def test_a_line_begins_where_its_values_do():
+    assert plots.line([0, 24], steps=4).path == "M750 100 L1000 20"
+    assert plots.line([5, 5, 6], steps=2).path == "M0 100 L500 100 L1000 0"
+
+
 @given(st.lists(st.tuples(COUNTS, COUNTS), max_size=12))
 def test_bars_stay_in_their_picture(pairs):
     plot = plots.bars([up for up, _ in pairs], [down for _, down in pairs])

@@ -101,5 +101,5 @@ def _form(
         fields=fields,
         errors=errors or {},
         may_be_automatic=reader is None or desk.operator.may(Role.PUBLISHER, reader.id),
-        **fields.schedule.context(zone, now=desk.site.now()),
+        **fields.schedule.context(zone, operator_zone=desk.operator.zone, now=desk.site.now()),
     )

@@ -21,4 +21,6 @@ def shown(desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     reader = newsletters.by_slug(session, forms.text(form, "newsletter"))
     is_seen = reader is not None and desk.operator.may(Role.VIEWER, reader.id)
     zone = reader.zone if reader and is_seen else desk.operator.zone
-    return desk.page("digests/runs", **ScheduleFields.read(form).context(zone, now=desk.site.now()))
+    return desk.page(
+        "digests/runs", **ScheduleFields.read(form).context(zone, operator_zone=desk.operator.zone, now=desk.site.now())
+    )

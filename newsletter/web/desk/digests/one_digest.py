@@ -59,5 +59,5 @@ def page(
         fields=fields,
         errors=errors or {},
         refusal=refusal,
-        **fields.schedule.context(reader.zone, now=now),
+        **fields.schedule.context(reader.zone, operator_zone=desk.operator.zone, now=now),
     )

@@ -73,7 +73,7 @@ class ScheduleFields:
         recurrence.check(cron, zone)
         return cron, zone
 
-    def context(self, newsletter_zone: str, *, now: datetime) -> dict[str, Any]:
+    def context(self, newsletter_zone: str, *, operator_zone: str, now: datetime) -> dict[str, Any]:
         """Return the context of the two templates: the fields, and the next runs or why there are none."""
         shown: dict[str, Any] = {
             "schedule": self,
@@ -83,6 +83,7 @@ class ScheduleFields:
             "words": None,
             "runs": [],
             "runs_zone": None,
+            "other_zones": [],
             "schedule_error": None,
         }
         try:
@@ -91,7 +92,8 @@ class ScheduleFields:
             return {**shown, "schedule_error": str(error)}
         words = str(DigestSchedule(((cron, zone),)))
         runs = planned_runs.planned(cron, zone, after=now, count=SHOWN_RUNS)
-        return {**shown, "words": words, "runs": runs, "runs_zone": zone}
+        others = planned_runs.other_clocks(runs, ["UTC", operator_zone])
+        return {**shown, "words": words, "runs": runs, "runs_zone": zone, "other_zones": others}
 
 
 def errors_of(fields: ScheduleFields, newsletter_zone: str) -> Mapping[str, str]:

@@ -107,5 +107,5 @@ def _page(
         patterns=PATTERNS,
         may_be_automatic=desk.operator.may(Role.PUBLISHER, newsletter.id),
         screens=screens.shown(newsletter.slug, "digest"),
-        **fields.schedule.context(newsletter.zone, now=desk.site.now()),
+        **fields.schedule.context(newsletter.zone, operator_zone=desk.operator.zone, now=desk.site.now()),
     )

@@ -13,7 +13,7 @@ from newsletter.content.digests.digests import Digest
 from newsletter.content.issues import editions, issue_notes, issues
 from newsletter.content.issues.editions import Edition
 from newsletter.content.issues.issues import Issue, IssueStatus
-from newsletter.languages.languages import own_name
+from newsletter.languages.languages import english_name, own_name
 from newsletter.mail.delivery import delivery_counts
 from newsletter.mail.letters.letters import Letter
 from newsletter.mail.pace import notices
@@ -83,6 +83,7 @@ def render(
         differs=_differs(issue, edition, sha),
         letters=letters,
         languages=[(tag, own_name(tag)) for tag in letters.letters],
+        spoken=[english_name(tag) for tag in newsletter.languages],
         tag=standing.TAGS[issue.status],
         steps=standing.steps(issue),
         deadline=expiry.deadline(session, issue),

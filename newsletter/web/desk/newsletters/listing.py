@@ -14,6 +14,7 @@ from newsletter.content.digests import digests
 from newsletter.content.digests.digests import Digest
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor.domains import domain_checks
+from newsletter.languages.languages import english_name
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
 from newsletter.web.desk.frame.access import AccessScope, DeskRouter
@@ -39,7 +40,8 @@ def newsletter_list(desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
             "newsletter": each,
             "readers": readers.get(each.id),
             "next_issue": next_issues.get(each.id),
-            "without_words": [tag for tag in each.languages if tag not in with_words.get(each.id, ())],
+            "languages": [english_name(tag) for tag in each.languages],
+            "without_words": [english_name(tag) for tag in each.languages if tag not in with_words.get(each.id, ())],
             "domain": checks.get(each.id),
         }
         for each in every

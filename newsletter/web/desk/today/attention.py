@@ -11,8 +11,8 @@ from newsletter.consent.limits import slow_lane
 from newsletter.consent.wordings import Wording
 from newsletter.content.feeds.feeds import ACTIVE, Feed
 from newsletter.content.issues.issues import EXPIRED
-from newsletter.content.parsing.texts.sanitizing import without_userinfo
 from newsletter.doctor import queue_age
+from newsletter.languages.languages import english_name
 from newsletter.mail.pace import notices
 from newsletter.newsletters import Newsletter
 from newsletter.operators.grants import Grants
@@ -76,7 +76,7 @@ def of_feeds(session: Session, grants: Grants, *, zone: str, now: datetime) -> l
             "Feed silent",
             is_bad=True,
             says=f"{_since(feed, zone=zone, now=now)} Digests go on without it.",
-            about=feed.shown_title or without_userinfo(feed.url),
+            about=feed.shown_name,
             path=f"/desk/feeds/{feed.id}",
             quoted=feed.error or "",
         )
@@ -98,7 +98,7 @@ def of_words(session: Session, newsletters: dict[int, Newsletter]) -> list[Conce
         Concern(
             "No sign-ups",
             is_bad=False,
-            says=f"takes no sign-ups in {', '.join(missing)}: no words of consent are published.",
+            says=f"takes no sign-ups in {', '.join(map(english_name, missing))}: no words of consent are published.",
             about=each.name,
             path=f"/desk/newsletters/{each.slug}/wordings",
         )

@@ -159,7 +159,9 @@ def history(rows: DayRows, letters: Counter[int], grants: Grants) -> History | N
         readers=readers,
         gained=readers - then.readers if then else None,
         has_people=grants.newsletters() is None,
-        readers_plot=plots.line([every[day].readers for day in sorted(every)]),
+        readers_plot=plots.line(
+            [_readers_before(every[first]), *(every[day].readers for day in sorted(every))], steps=DAYS_BACK
+        ),
         moves_plot=plots.bars(_of(oldest_first, "joined"), _of(oldest_first, "left")),
         letters_plot=plots.bars(_of(oldest_first, "letters")),
         counted_at=rows.counted_at,
@@ -171,6 +173,11 @@ _SHOWN = (DeliveryStatus.SENT, DeliveryStatus.FAILED)
 
 def _of(weeks: Sequence[Week], name: str) -> list[int]:
     return [getattr(week, name) for week in weeks]
+
+
+def _readers_before(day: DayOfReaders) -> int:
+    """Return the readers at the end of the day before, which follow from who joined and left."""
+    return max(day.readers - day.joined + day.left, 0)
 
 
 def _without_gaps(days: dict[date, DayOfReaders], first: date, last: date) -> dict[date, DayOfReaders]:
