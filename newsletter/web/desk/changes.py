@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import audit_log
 from newsletter.audit_log import AuditEntry
+from newsletter.newsletters import Newsletter
 from newsletter.operators.operators import Operator
 from newsletter.web.desk import audit_sentences
 from newsletter.web.desk.audit_names import NamedThing
@@ -15,13 +16,14 @@ ACTORS = {audit_log.SCHEDULER: "the schedule", audit_log.WORKER: "a worker", aud
 OPERATOR, COMMAND_LINE = "operator:", "cli:"
 
 
-def of(session: Session, subject: str, *, limit: int = SHOWN) -> list[ToldEntry]:
-    """Return the newest changes of a thing such as `feed:3`, the newest first, for the page of that thing."""
+def of(session: Session, newsletter: Newsletter, subject: str, *, limit: int = SHOWN) -> list[ToldEntry]:
+    """Return the newest changes of a thing of a newsletter, such as `feed:3`, the newest first, for its own page."""
     newest = select(AuditEntry).where(AuditEntry.subject == subject).order_by(AuditEntry.id.desc()).limit(limit)
     entries = session.scalars(newest).all()
     names = actor_names(session, {entry.actor for entry in entries})
     kind = subject.partition(":")[0]
-    return [audit_sentences.tell(each, names[each.actor], NamedThing(kind, f"the {kind}")) for each in entries]
+    thing, known = NamedThing(kind, f"the {kind}"), {newsletter.slug: newsletter.name}
+    return [audit_sentences.tell(each, names[each.actor], thing, known) for each in entries]
 
 
 def actor_names(session: Session, actors: set[str]) -> dict[str, str]:

@@ -53,7 +53,7 @@ def page(
         drafted_until=digest.drafted_until.isoformat(),
         issue=next_issue.preview(session, digest.id, now=now, newest=next_issue.NEWEST),
         last=session.execute(last.order_by(Issue.run_at.desc()).limit(1)).one_or_none(),
-        changes=changes.of(session, f"digest:{digest.id}"),
+        changes=changes.of(session, reader, f"digest:{digest.id}"),
         may_edit=desk.operator.may(Role.EDITOR, reader.id),
         may_be_automatic=desk.operator.may(Role.PUBLISHER, reader.id),
         fields=fields,

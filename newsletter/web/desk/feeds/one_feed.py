@@ -107,7 +107,7 @@ def page(
         health=health.of(facts),
         news=offered_articles.new_by_feed(session, [feed.id], since=now - LATELY, now=now)[feed.id],
         is_asked=is_asked and now.timestamp() - seconds < WAIT.total_seconds(),
-        changes=changes.of(session, f"feed:{feed.id}"),
+        changes=changes.of(session, reader, f"feed:{feed.id}"),
         may_edit=may_edit,
         pairs=looks.editable_newsletters(session, desk, besides=reader.id) if may_edit else [],
         entered={"title": feed.own_title or "", "newsletter": "", **(entered or {})},

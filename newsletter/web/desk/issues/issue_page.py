@@ -93,7 +93,7 @@ def render(
         relays=notices.current(session, now=site.now()) if is_sending and operator.may(Role.VIEWER) else [],
         reason=issues.pause_reason(session, issue) or issues.cancellation_reason(session, issue),
         notes=issue_notes.of_issue(session, issue),
-        history=changes.of(session, f"issue:{issue.id}", limit=30),
+        history=changes.of(session, newsletter, f"issue:{issue.id}", limit=30),
         may_edit=operator.may(Role.EDITOR, newsletter.id),
         may_publish=operator.may(Role.PUBLISHER, newsletter.id),
         problem=problem,
