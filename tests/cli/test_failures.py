@@ -111,7 +111,7 @@ def test_a_refusal_names_the_argument_or_option(failed, database, words, field):
 
 
 def test_a_refusal_writes_the_option_with_dashes(failed, database):
-    words = ("newsletters", "add", "new", "--name", "N", "--publisher", "P", "--sender", "a@press.example")
+    words = ("newsletters", "add", "another", "--name", "N", "--publisher", "P", "--sender", "a@press.example")
     code, errors = failed(*words, "--postal-address", " ")
     assert (code, errors.partition(": ")[0]) == (1, "--postal-address")
 

@@ -22,9 +22,10 @@ PAIRS: list[tuple[DeskState, Scheme, int]] = [
     (DeskState.EMPTY, "light", DESK),
     (DeskState.EMPTY, "dark", PHONE),
 ]
+OTHERS = (DeskState.LONG, DeskState.EMPTY)
 
 
-@pytest.mark.parametrize("state", DeskState)
+@pytest.mark.parametrize("state", [DeskState.USUAL, *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)])
 def test_every_page_is_accessible_fits_and_asks_only_its_own_site(
     chromium: Browser, sqlite_template: Path, tmp_path: Path, state: DeskState
 ):

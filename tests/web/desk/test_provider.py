@@ -97,6 +97,7 @@ def test_an_invitation_is_used_up_once_by_a_verified_address_and_the_account_sta
     assert linked(service) == [(ann, account)]
 
 
+@pytest.mark.slow
 def test_the_page_of_an_invitation_offers_the_provider(service, provider, visit):
     invite(service)
     with service.site.database.reading() as session:
@@ -106,6 +107,7 @@ def test_the_page_of_an_invitation_offers_the_provider(service, provider, visit)
     assert page.css("main a[href='/desk/sign-in/provider']")
 
 
+@pytest.mark.slow
 def test_the_address_may_change_at_the_provider_once_the_account_is_linked(service, provider, visit):
     invite(service)
     account = provider.add(email=ANN, email_verified=True)
@@ -180,6 +182,7 @@ def test_an_account_that_belongs_to_another_operator_is_not_linked(service, prov
     assert linked(service) == [(colleague.operator_id, bobs)]
 
 
+@pytest.mark.slow
 def test_linking_ends_with_the_session_that_began_it(service, provider, sign_in, visit):
     desk = sign_in(Role.EDITOR, address=ANN)
     visitor = Visitor(desk.browser)
@@ -204,6 +207,7 @@ def test_an_operator_with_a_second_factor_is_asked_for_it_after_the_provider(ser
     assert visitor.browser.get("/desk", follow_redirects=False).headers["location"].startswith("/desk/sign-in")
 
 
+@pytest.mark.slow
 def test_a_button_pressed_twice_and_a_page_opened_again_sign_in_once(service, provider, visit):
     invite(service)
     visitor = visit()
@@ -239,6 +243,7 @@ def test_whoever_is_refused_at_the_provider_reads_so(service, provider, visit):
     assert (answer.status_code, "The provider did not sign you in" in answer.text) == (403, True)
 
 
+@pytest.mark.slow
 def test_a_forged_code_is_told_in_words(service, provider, visit):
     invite(service)
     visitor = visit()
@@ -246,6 +251,7 @@ def test_a_forged_code_is_told_in_words(service, provider, visit):
     assert (answer.status_code, "Please start again" in answer.text) == (502, True)
 
 
+@pytest.mark.slow
 def test_an_account_can_be_removed_unless_it_is_the_only_way_in(service, provider, sign_in, visit):
     desk = sign_in(Role.EDITOR, address=ANN)
     account = provider.add(email=ANN, email_verified=True)
