@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ class AtDesk:
     browser: TestClient
     operator_id: int
     address: str
-    forms: dict[str, str] = field(default_factory=dict)
+    _token: str = ""
 
     @property
     def cookie(self) -> str:
@@ -51,11 +51,16 @@ class AtDesk:
         """Return the token of the forms on a page."""
         found = self.page(path).css_first("input[name=form_token]")
         assert found
-        return str(found.attributes["value"])
+        self._token = str(found.attributes["value"])
+        return self._token
 
     def post(self, path: str, data: dict[str, Any] | None = None, *, of: str = "", **options: Any) -> Any:
-        """Post a form of the page `of`, and return the answer without following it."""
-        fields = {"form_token": self.form_token(of), **(data or {})}
+        """Post a form of the page `of`, and return the answer without following it.
+
+        Without a page it has the token of an earlier one: all forms of an operator in one browser have the same.
+        """
+        token = self._token if self._token and not of else self.form_token(of or "/account")
+        fields = {"form_token": token, **(data or {})}
         return self.browser.post(f"/desk{path}", data=fields, **{"follow_redirects": False, **options})
 
 
@@ -104,6 +109,7 @@ def visit(service: WholeService) -> Iterator[Callable[..., Visitor]]:
     def begin(agent: str = "Tests", ip: str = "198.51.100.7") -> Visitor:
         app, url = service.browser.app, service.site.settings.base_url
         browser = TestClient(app, base_url=url, headers={"User-Agent": agent}, client=(ip, 50_000))
+        browser.portal = service.browser.portal  # or each request would start a thread with an event loop of its own
         opened.append(browser)
         return Visitor(browser)
 
@@ -150,6 +156,7 @@ def signing_in(service: WholeService) -> Iterator[SignIn]:
             token = sessions.begin(session, operator.id, device="Tests", stage=SessionStage.FULL, now=clock())
             operator_id = operator.id
         browser = TestClient(service.browser.app, base_url=service.site.settings.base_url)
+        browser.portal = service.browser.portal
         browser.cookies.set("desk", token, domain="localhost.local")
         opened.append(browser)
         return AtDesk(browser, operator_id, address)

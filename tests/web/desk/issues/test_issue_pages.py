@@ -46,10 +46,7 @@ def sha(desk, number: int) -> str:
 
 def press(desk, number: int, action: str, **fields):
     """Send a form of the issue's page, and return the page that follows."""
-    if not desk.forms:
-        desk.forms["form_token"] = desk.form_token("/issues")
-    path = f"/desk/issues/{number}/{action}"
-    answer = desk.browser.post(path, data=desk.forms | fields, follow_redirects=False)
+    answer = desk.post(f"/issues/{number}/{action}", fields)
     if answer.status_code == 303:
         return desk.browser.get(answer.headers["location"])
     return answer
