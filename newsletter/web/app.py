@@ -1,5 +1,6 @@
 """Build the web application."""
 
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -92,6 +93,9 @@ def _from_environment() -> FastAPI:
         startup.keep_private(configured)
         app = create_app(configured)
         startup.check(app.state.site.database, app.state.site.keyring, now=datetime.now(UTC))
+    # What exists now stays until the end. To look through it again and again would hold up a page for 0.2 s each time.
+    gc.collect()
+    gc.freeze()
     return app
 
 
