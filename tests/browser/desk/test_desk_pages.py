@@ -6,14 +6,14 @@ import pytest
 from playwright.sync_api import Browser
 
 from newsletter.bench.desk import routes
-from tests.browser.chromium import PHONE, SCHEMES, Scheme, Tab
+from tests.browser.chromium import PHONE, Scheme, Tab
 from tests.browser.desk.contents import DeskState
 from tests.browser.desk.walk import DeskWalk, is_page, walking
 
 DESK = 1280
 WIDTHS = (320, PHONE, DESK)
 
-# Each two of state, light and width come together once; `make check-slow` looks at all of them.
+# Each two of state, light and width come together once.
 PAIRS: list[tuple[DeskState, Scheme, int]] = [
     (DeskState.USUAL, "light", DESK),
     (DeskState.USUAL, "dark", PHONE),
@@ -22,30 +22,27 @@ PAIRS: list[tuple[DeskState, Scheme, int]] = [
     (DeskState.EMPTY, "light", DESK),
     (DeskState.EMPTY, "dark", PHONE),
 ]
-OTHERS = (DeskState.LONG, DeskState.EMPTY)
 
 
-@pytest.mark.parametrize("state", [DeskState.USUAL, *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)])
 def test_every_page_is_accessible_fits_and_asks_only_its_own_site(
-    chromium: Browser, sqlite_template: Path, tmp_path: Path, state: DeskState
+    chromium: Browser, sqlite_template: Path, tmp_path: Path
 ):
-    looks = [(scheme, width) for shown, scheme, width in PAIRS if shown is state]
-    with walking(chromium, sqlite_template, tmp_path, state) as walk:
-        seen, found = looked_at(walk, looks, all_of_them=False)
+    with walking(chromium, sqlite_template, tmp_path, DeskState.USUAL) as walk:
+        seen, found = looked_at(walk, looks_at(DeskState.USUAL), all_of_them=False)
     assert not found, "\n".join(found)
-    if state is not DeskState.EMPTY:
-        assert seen == set(filter(is_page, routes.routes()))
+    assert seen == set(filter(is_page, routes.routes()))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("state", DeskState)
-def test_every_page_is_accessible_at_every_width_in_both_lights(
+def test_every_page_is_accessible_and_fits_in_every_state(
     chromium: Browser, sqlite_template: Path, tmp_path: Path, state: DeskState
 ):
-    looks = [(scheme, width) for scheme in SCHEMES for width in WIDTHS]
     with walking(chromium, sqlite_template, tmp_path, state) as walk:
-        _, found = looked_at(walk, looks, all_of_them=True)
+        seen, found = looked_at(walk, looks_at(state), all_of_them=True)
     assert not found, "\n".join(found)
+    if state is not DeskState.EMPTY:
+        assert seen == set(filter(is_page, routes.routes()))
 
 
 @pytest.mark.slow
@@ -57,6 +54,11 @@ def test_a_script_in_every_field_is_answered_in_words_and_never_run(
         for tab, _, shown in walk.refusals():
             found += [f"{shown}: {problem}" for problem in problems(tab, [("light", DESK)])]
     assert not found, "\n".join(found)
+
+
+def looks_at(state: DeskState) -> list[tuple[Scheme, int]]:
+    """Return the lights and widths in which a state is looked at."""
+    return [(scheme, width) for shown, scheme, width in PAIRS if shown is state]
 
 
 def looked_at(walk: DeskWalk, looks: list[tuple[Scheme, int]], *, all_of_them: bool) -> tuple[set[str], list[str]]:
