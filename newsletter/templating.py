@@ -4,8 +4,9 @@ A comment at the top of each template lists its context: rows or mappings, aware
 name raises (StrictUndefined), so that no letter is sent with a gap.
 """
 
+import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
@@ -76,7 +77,7 @@ def _environment(spoken: Language) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (accents, direction, local, one_line, uri, without_scheme):
+    for function in (accents, control, direction, local, one_line, uri, without_scheme):
         made.filters[function.__name__] = function
     for name in ("day", "exactly", "listed", "number", "offset", "text", "when"):
         made.filters[name] = getattr(spoken, name)
@@ -116,6 +117,33 @@ def local(moment: datetime, zone: str) -> datetime:
 def one_line(text: str) -> str:
     """Return the text on one line: in a letter's text part, a paragraph is one line."""
     return " ".join(text.split())
+
+
+def control(kind: str, value: object) -> str:
+    """Return the type of an input that can show a value: the kind, or text if a control of that kind would drop it.
+
+    A browser empties a control whose value is none of its kind (HTML, value sanitization), and nobody could correct it.
+    """
+    read = CONTROLS.get(kind)
+    try:
+        if read and value not in ("", None):
+            read(str(value))
+    except ValueError:
+        return "text"
+    return kind
+
+
+def _brand(value: str) -> None:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        raise ValueError
+
+
+CONTROLS: dict[str, Callable[[str], object]] = {
+    "number": int,
+    "date": date.fromisoformat,
+    "datetime-local": datetime.fromisoformat,
+    "color": _brand,
+}
 
 
 def without_scheme(url: str) -> str:

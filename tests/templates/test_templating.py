@@ -83,3 +83,16 @@ def test_compiled_templates_hold_nothing_of_one_language():
     sources = {path: path.read_text() for path in templating.templates_dir().rglob("*.*")}
     assert len(sources) > 40
     assert not [path for path, source in sources.items() if re.search(rf"""["'\d]\s*{by_language}""", source)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "shown"),
+    [
+        *[("number", "12", "number"), ("number", "twelve", "text"), ("number", "", "number")],
+        *[("date", "2026-02-28", "date"), ("date", "2026-02-31", "text")],
+        *[("datetime-local", "2026-02-28T09:00", "datetime-local"), ("datetime-local", "next Friday", "text")],
+        *[("color", "#0F5c6e", "color"), ("color", "teal", "text"), ("email", "nobody", "email")],
+    ],
+)
+def test_a_control_is_of_its_kind_only_where_it_can_show_the_value(kind, value, shown):
+    assert templating.control(kind, value) == shown

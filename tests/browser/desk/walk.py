@@ -32,7 +32,7 @@ FILL_IN = """([number, selector, fields, text]) => {
     const form = document.querySelectorAll(selector)[number];
     for (const field of form.querySelectorAll(fields)) {
         field.removeAttribute("maxlength");
-        if (["number", "date", "time", "datetime-local"].includes(field.type)) field.type = "text";
+        if (["number", "date", "time", "datetime-local", "color"].includes(field.type)) field.type = "text";
         field.value = text;
     }
     form.noValidate = true;
