@@ -213,7 +213,7 @@ def desk(
     with unwinding_on_signals(), environment.running(folder, database=database, redis_url=redis) as servers:
         figures = DeskBenchmark(servers, options, ProgressOutput(console.err)).run()
     typer.echo(json.dumps(figures) if as_json else desk_report(figures))
-    if figures["faults"] or figures["not_measured"]:
+    if figures["exceeded"] or figures["not_measured"]:
         raise typer.Exit(1)
 
 

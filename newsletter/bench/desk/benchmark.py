@@ -66,12 +66,12 @@ class DeskBenchmark:
                 figures = measures.measured(browser, path, requests=self._options.requests)
                 pages.append({"route": route, **figures})
         for page in pages:
-            page["faults"] = measures.faults(page)
+            page["exceeded"] = measures.exceeded_limits(page)
         scripts = {file.name: len(gzip.compress(file.read_bytes())) for file in sorted(STATIC.glob("*.js"))}
         return {
             "pages": pages,
             "not_measured": unknown,
-            "faults": sum(bool(page["faults"]) for page in pages),
+            "exceeded": sum(bool(page["exceeded"]) for page in pages),
             "script_bytes": scripts,
             "given": asdict(self._options),
             "machine": costs.machine(self._environment.home),

@@ -64,7 +64,7 @@ def _p99(times: Sequence[float]) -> float:
     return quantiles(times, n=HUNDRED, method="inclusive")[-1] if len(times) > 1 else times[0]
 
 
-def faults(page: dict[str, Any]) -> list[str]:
+def exceeded_limits(page: dict[str, Any]) -> list[str]:
     """Return which limits a page exceeds."""
     limits = (("median_ms", MAX_MEDIAN_MS), ("p99_ms", MAX_P99_MS), ("bytes", MAX_BYTES))
     failed = ["it failed"] if page["status"] >= FAILED else []

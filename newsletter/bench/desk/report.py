@@ -23,10 +23,10 @@ def desk_report(figures: dict[str, Any]) -> str:
     ]
     for page in pages:
         status = "" if page["status"] == 200 else f"answered {page['status']}"
-        remarks = "; ".join([*([status] if status else []), *page["faults"]])
+        remarks = "; ".join([*([status] if status else []), *page["exceeded"]])
         lines.append(
             f"{page['path']:<{width}} {page['median_ms']:>10.1f} {page['p99_ms']:>8.1f} {page['statements']:>11} "
             f"{page['bytes'] / KB:>7.1f}  {remarks}".rstrip()
         )
     lines += [f"not measured, no example: {route}" for route in figures["not_measured"]]
-    return "\n".join([*lines, "", f"{figures['faults']} of {len(pages)} pages exceed a limit"])
+    return "\n".join([*lines, "", f"{figures['exceeded']} of {len(pages)} pages exceed a limit"])

@@ -38,4 +38,4 @@ def test_every_page_is_measured_within_its_limits(server_folders):
 
 def test_a_page_over_a_limit_is_named_with_its_figure():
     page = {"status": 200, "median_ms": 49.9, "p99_ms": 200, "bytes": 80_001}
-    assert measures.faults(page) == ["bytes 80,001 > 80,000"]
+    assert measures.exceeded_limits(page) == ["bytes 80,001 > 80,000"]
