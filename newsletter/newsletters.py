@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack, cast
 
-from sqlalchemy import JSON, String, select
+from sqlalchemy import JSON, String, false, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import addresses, audit_log, zones
@@ -47,6 +47,12 @@ class Newsletter(Base):
     other_languages: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
     sender_name: Mapped[str | None] = mapped_column(default=None)  # in From; None: the publisher's
     logo_sha256: Mapped[str | None] = mapped_column(String(64), default=None)  # of a picture
+    site_url: Mapped[str | None] = mapped_column(default=None)  # the publisher's own site, which every page links
+    # Pages of the publisher's own that visitors are led to; None: ours.
+    signup_thanks_url: Mapped[str | None] = mapped_column(default=None)
+    confirmed_thanks_url: Mapped[str | None] = mapped_column(default=None)
+    sends_welcome: Mapped[bool] = mapped_column(server_default=false(), default=False)  # a letter after confirming
+    welcome_has_issue: Mapped[bool] = mapped_column(server_default=false(), default=False)  # the newest one in it
     created_at: Mapped[datetime]
 
     @property

@@ -31,6 +31,7 @@ MAX_BASE_URL_CHARACTERS = 255  # with a token it must fit a line of List-Unsubsc
 MIN_KEY_CHARACTERS = 32
 MIN_TOKEN_CHARACTERS = 16  # too many to guess over the network
 TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # a bearer token, RFC 6750 section 2.1
+SITE_PATH = re.compile(r"(/[A-Za-z0-9_-]+)+")
 EHLO_NAME = re.compile(r"[A-Za-z0-9.-]+|\[[A-Za-z0-9.:]+\]")  # a domain or an address literal, RFC 5321 section 4.1.2
 SENDER = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
@@ -137,9 +138,8 @@ class Settings(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _check_base_url(cls, value: str) -> str:
-        # No path, because the pages' links start at the root.
-        if not _is_site(value):
-            raise ValueError("enter the site's URL without a path, such as https://letters.example.org")
+        if not _is_site(value, may_have_path=True):
+            raise ValueError("enter the site's URL, such as https://letters.example.org or https://example.org/letters")
         if len(value) > MAX_BASE_URL_CHARACTERS:
             raise ValueError(
                 f"a site's address of more than {MAX_BASE_URL_CHARACTERS} characters does not fit a letter's header"
@@ -196,6 +196,11 @@ class Settings(BaseModel):
         """The file of the SQLite database; None on PostgreSQL."""
         url = make_url(self.database)
         return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+
+    @property
+    def base_path(self) -> str:
+        """The path of BASE_URL, under which the site lives: "/letters"; "" if it has a host of its own."""
+        return urlsplit(self.base_url).path.rstrip("/")
 
     @property
     def is_public_http(self) -> bool:
@@ -264,15 +269,17 @@ def _is_issuer(value: str) -> bool:
     return bool(host) and is_complete and is_private and is_plain and not url.query and not url.fragment
 
 
-def _is_site(value: str) -> bool:
+def _is_site(value: str, *, may_have_path: bool = False) -> bool:
+    """Whether the value is an HTTP URL of a host alone, or also of a path of plain names, without a query."""
     try:
         url = urlsplit(value)
         has_host = bool(url.hostname) and url.port != 0
     except ValueError:  # an invalid port, or empty brackets
         return False
     is_plain = value.isascii() and value.isprintable() and not set(value) & set(' "<>\\^`{|}@')
-    has_only_host = url.scheme in ("http", "https") and value.rstrip("/") == f"{url.scheme}://{url.netloc}"
-    return is_plain and has_host and has_only_host
+    path = url.path.rstrip("/")
+    is_whole = url.scheme in ("http", "https") and value.rstrip("/") == f"{url.scheme}://{url.netloc}{path}"
+    return is_plain and has_host and is_whole and (not path or (may_have_path and bool(SITE_PATH.fullmatch(path))))
 
 
 def load(environ: Mapping[str, str] | None = None, *, dotenv: Path | None = Path(".env"), **options: Any) -> Settings:

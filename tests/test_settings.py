@@ -163,7 +163,12 @@ MALFORMED = {
     "EHLO_NAME": ["my host", "a\nb", "höst.example"],
     "BASE_URL": [
         *("letters.example.org", "ftp://letters.example.org", "http://", "https://:443", "https://[::1"),
-        *("https://letters.example.org/news", "https://letters.example.org?a=b", "https://letters.example.org#a"),
+        *(
+            "https://example.org/a b",
+            "https://example.org/a//b",
+            "https://letters.example.org?a=b",
+            "https://letters.example.org#a",
+        ),
         *("https://me:pw@letters.example.org", "https://straße.example", "https://let ters.example.org"),
         f"https://{'a' * 60}.{'b' * 60}.{'c' * 60}.{'d' * 60}.example.org",
         *("https://letters.example.org:port", "https://letters.example.org:99999", "https://a<b>.example"),

@@ -55,10 +55,14 @@ def hosted(
     wording: int,
     form: int | str,
     entered: Entered = NOTHING,
+    root: str = "",
 ) -> Markup:
-    """Return a form of our own pages, which names itself by `form`. It contains its exhibit if nothing is entered."""
-    ids = {"wording_id": wording, "form": form}
-    return Markup(_rendered(templates, "_hosted_form", words, offered, entered, **ids))  # noqa: S704 - a template
+    """Return a form of our own pages, which names itself by `form`. It contains its exhibit if nothing is entered.
+
+    `root` is the path under which the site lives.
+    """
+    context = {"wording_id": wording, "form": form, "root": root}
+    return Markup(_rendered(templates, "_hosted_form", words, offered, entered, **context))  # noqa: S704 - a template
 
 
 def pasted(

@@ -74,6 +74,11 @@ class Signup(Base):
     form_id: Mapped[int | None] = mapped_column(default=None)  # in `forms`; None: the release before stored the row
     # BCP 47, of the person's letters and pages; None: that of the wording.
     language: Mapped[str | None] = mapped_column(String(35), default=None)
+    # The sign-up that this one corrects or repeats, as `replacements` writes it; the worker voids that one.
+    replaces: Mapped[str | None] = mapped_column(String(400), default=None)
+    # Why the form may have been filled in by a program, as `form_signs` judges; None: nothing speaks for it.
+    doubt: Mapped[str | None] = mapped_column(String(24), default=None)
+    solution: Mapped[str | None] = mapped_column(String(2000), default=None)  # of a proof of work; the worker checks it
     # 63 random bits. After a database is lost, an old link does not match the new row that gets the same id.
     nonce: Mapped[int]
 
@@ -100,6 +105,7 @@ class SignupLetter(Base):
 FORM_COLUMNS = (
     *("address", "address_key", "fold_key", "newsletters", "wording_id", "form", "evidence"),
     *("received_at", "forget_at", "state", "network_key", "form_id", "language", "nonce"),
+    *("replaces", "doubt", "solution"),
 )
 
 
@@ -115,6 +121,9 @@ def values(
     network_key: str = "",
     form_id: int | None = None,
     language: str | None = None,
+    replaces: str | None = None,
+    doubt: str | None = None,
+    solution: str | None = None,
 ) -> dict[str, Any]:
     """Return the row of a posted form: the same columns for everybody, whoever the address belongs to.
 
@@ -135,6 +144,9 @@ def values(
         "form_id": form_id,
         "language": language,
         "nonce": secrets.randbits(63),
+        "replaces": replaces,
+        "doubt": doubt,
+        "solution": solution,
     }
 
 

@@ -1,8 +1,21 @@
 """The whole schema: importing this module registers every table in `metadata`."""
 
-from newsletter import audit_log, key_registry, newsletters
-from newsletter.consent import day_counts, exhibits, forms, ledger, seals, signups, subscribers, suppressions, wordings
-from newsletter.consent.limits import pressure, tickets
+from newsletter import audit_log, key_registry, newsletters, page_texts, registered_sites
+from newsletter.consent import (
+    address_changes,
+    box_texts,
+    day_counts,
+    exhibits,
+    forms,
+    leaving_reasons,
+    ledger,
+    seals,
+    signups,
+    subscribers,
+    suppressions,
+    wordings,
+)
+from newsletter.consent.limits import pressure, tickets, used_solutions
 from newsletter.content.articles import appearances, articles, picture_files
 from newsletter.content.digests import digests
 from newsletter.content.feeds import feeds, requested_looks
@@ -26,6 +39,8 @@ from newsletter.store.database import Base
 
 TABLE_MODULES = (
     newsletters,
+    registered_sites,
+    page_texts,
     operators,
     grants,
     sessions,
@@ -37,10 +52,14 @@ TABLE_MODULES = (
     exhibits,
     wordings,
     forms,
+    box_texts,
     subscribers,
+    address_changes,
+    leaving_reasons,
     signups,
     tickets,
     pressure,
+    used_solutions,
     ledger,
     seals,
     day_counts,

@@ -1,6 +1,6 @@
 """Limit request bodies, add security headers to every response, answer HEAD and bent paths: ASGI middleware."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
 from starlette.datastructures import MutableHeaders
@@ -13,13 +13,19 @@ from newsletter.web.failures import TooLarge, error_response
 DEFAULT_BODY_BYTES = 1024  # for routes that expect no body: some clients send a small one anyway
 FORM_BODY_BYTES = 64 * 1024  # far above the longest legitimate form
 
-# No scripts and no third parties. No framing, against clickjacking.
-POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "frame-src 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-# The desk runs its own scripts, and nothing else does.
-DESK_POLICY = POLICY.replace("img-src", "script-src 'self'; connect-src 'self'; img-src")
+
+def policy(*, scripts: bool = False, posts_lead_to: Iterable[str] = ()) -> str:
+    """Return a Content-Security-Policy: no third parties, and no framing, against clickjacking.
+
+    `scripts`: our own run on the page, and ask our own host. `posts_lead_to` are origins of the publisher to which the
+    answer to a form may lead: Chromium holds redirects to form-action, too.
+    """
+    own_scripts = "script-src 'self'; connect-src 'self'; " if scripts else ""
+    posts = " ".join(["'self'", *sorted(posts_lead_to)])
+    return (
+        f"default-src 'none'; style-src 'self'; {own_scripts}img-src 'self'; form-action {posts}; "
+        "frame-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
 
 
 NO_REFERRER = "no-referrer"
@@ -32,7 +38,7 @@ class RouteRules(NamedTuple):
 
     body_limit: int = DEFAULT_BODY_BYTES  # bytes
     is_public: bool = False  # the page is the same for everybody: caches may store it, search engines may index it
-    is_desk: bool = False  # a page of the desk: its own scripts run
+    scripts: bool = False  # our own scripts run on the page; they need none to be used
     referrer: str = NO_REFERRER  # the Referrer-Policy; SAME_ORIGIN for pages with a form
 
 
@@ -45,13 +51,13 @@ def route_rules(
     *,
     body_limit: int = STRICTEST.body_limit,
     public: bool = STRICTEST.is_public,
-    desk: bool = STRICTEST.is_desk,
+    scripts: bool = STRICTEST.scripts,
     referrer: str = STRICTEST.referrer,
 ) -> Callable[[Endpoint], Endpoint]:
     """Decorate an endpoint with its route's limits, such as `@route_rules(body_limit=1024 * 1024)` for a webhook."""
 
     def declare(endpoint: Endpoint) -> Endpoint:
-        endpoint.route_rules = RouteRules(body_limit, public, desk, referrer)  # type: ignore[attr-defined]
+        endpoint.route_rules = RouteRules(body_limit, public, scripts, referrer)  # type: ignore[attr-defined]
         return endpoint
 
     return declare
@@ -143,7 +149,7 @@ def _name_canonical(headers: MutableHeaders, scope: Scope, *, is_bent: bool) -> 
 
 
 def _protect(headers: MutableHeaders, rules: RouteRules, *, is_public: bool) -> None:
-    headers.setdefault("Content-Security-Policy", DESK_POLICY if rules.is_desk else POLICY)
+    headers.setdefault("Content-Security-Policy", policy(scripts=rules.scripts))
     headers.setdefault("Referrer-Policy", rules.referrer)
     headers["X-Content-Type-Options"] = "nosniff"
     if not is_public:

@@ -75,6 +75,11 @@ class Site:
         return cls(settings, database, keys, links, wakeups, offered, stored, activity, _provider(settings))
 
     @property
+    def root(self) -> str:
+        """The path under which the site lives, before the path of every page: "/letters", or ""."""
+        return self.settings.base_path
+
+    @property
     def shows_outbox(self) -> bool:
         """Whether the site shows its outbox: no mail server is set, and only this machine can reach the site."""
         return not self.settings.smtp_url and self.settings.is_local
@@ -104,7 +109,7 @@ class Site:
         publisher = context.pop("publisher", newsletter.publisher if newsletter else None)
         template = self.templates(tag).get_template(f"pages/{name}.html")
         headers = {"Content-Language": language(tag).tag, **({"Vary": "Accept-Language"} if negotiated else {})}
-        context = {"query": "" if negotiated else _query(newsletter, tag), **context}
+        context = {"root": self.root, "query": "" if negotiated else _query(newsletter, tag), **context}
         return HTMLResponse(template.render(publisher=publisher, newsletter=newsletter, **context), status, headers)
 
 

@@ -127,9 +127,9 @@ ROW = {
     "languages": [],
 }
 LONG_ROW = ROW | {"language": LONG["language"], "name": LONG["name"], "slug": LONG["slug"], "schedule": None}
-SITE = {"publisher": "The Example Courier", "newsletter": NEWSLETTER, "query": ""}
-LONG_SITE = {"publisher": LONG["publisher"], "newsletter": LONG, "query": "?language=de-AT"}
-NOBODY = {"publisher": "The Example Courier", "newsletter": None, "query": ""}
+SITE = {"publisher": "The Example Courier", "newsletter": NEWSLETTER, "root": "", "query": ""}
+LONG_SITE = {"publisher": LONG["publisher"], "newsletter": LONG, "root": "", "query": "?language=de-AT"}
+NOBODY = {"publisher": "The Example Courier", "newsletter": None, "root": "", "query": ""}
 
 
 def hosted_form(wording: dict[str, Any], *newsletters: dict[str, Any], **entered: Any) -> Markup:
@@ -191,7 +191,7 @@ PAGE_DESCRIPTION = describe(
         FeedLink("application/atom+xml", "https://letters.example/archive/morning-letter/feed.atom", "Morning Letter")
     ],
 )
-ARCHIVE = {"query": "?language=de-AT", "hosted_form": None, "page_description": PAGE_DESCRIPTION}
+ARCHIVE = {"root": "", "query": "?language=de-AT", "hosted_form": None, "page_description": PAGE_DESCRIPTION}
 
 
 def row(issue: dict[str, object]) -> dict[str, object]:
@@ -275,7 +275,7 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
     "unsubscribed": {
         "usual": SITE | {"everything": False},
         "all": LONG_SITE | {"everything": True},
-        "gone": {"publisher": None, "newsletter": None, "query": "", "everything": False},
+        "gone": {"publisher": None, "newsletter": None, "root": "", "query": "", "everything": False},
     },
     "never": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
     "never_done": {"usual": SITE, "long": LONG_SITE},
@@ -340,6 +340,7 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
                 HEBREW | {"latest": None},
             ],
             "page_description": PAGE_DESCRIPTION,
+            "root": "",
             "query": "?language=de-AT",
         },
         "empty": NOBODY | {"newsletters": []},
@@ -397,5 +398,5 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         | {"title": "The request is too large", "explanation": "At most 64 kB are accepted.", "remedy": None},
     },
     "not_found": {"usual": NOBODY, "site": SITE},
-    "trouble": {"usual": SITE, "empty": {"publisher": None, "newsletter": None, "query": ""}},
+    "trouble": {"usual": SITE, "empty": {"publisher": None, "newsletter": None, "root": "", "query": ""}},
 }

@@ -25,6 +25,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
 from newsletter.consent import exhibits
+from newsletter.consent.address_changes import AddressChange  # noqa: F401 - the foreign key's table
 from newsletter.content.issues.issues import Issue  # noqa: F401 - the foreign key's table
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter
@@ -43,9 +44,10 @@ class LetterKind(StrEnum):
     CONFIRMATION = "confirmation"
     ISSUE = "issue"
     TEST = "test"  # to an operator: a test of a newsletter, or without one a letter of the service itself
-    # A freshly mailed link to the reader's preferences. The release before cannot read this value, so this release
-    # reads it and writes such letters as ISSUE without an issue; the next one writes it.
+    # A freshly mailed link to preferences. The release before wrote such letters as ISSUE without an issue.
     LINK = "link"
+    WELCOME = "welcome"  # after a confirmation
+    ADDRESS = "address"  # about a change of a reader's address: to the new one a link, to the old one a notice
 
 
 def actual_kind() -> ColumnElement[LetterKind]:
@@ -87,6 +89,10 @@ class Letter(Base):
     sender: Mapped[str | None] = mapped_column(default=None)  # the address in From, of a letter without newsletter
     operator_link_id: Mapped[int | None] = mapped_column(
         ForeignKey("operator_links.id", ondelete="SET NULL"), default=None
+    )
+    included_issue_id: Mapped[int | None] = mapped_column(ForeignKey("issues.id"), default=None)  # in a welcome letter
+    address_change_id: Mapped[int | None] = mapped_column(
+        ForeignKey("address_changes.id", ondelete="SET NULL"), default=None
     )
     priority: Mapped[int] = mapped_column(SmallInteger)
     audience: Mapped[int]  # deliveries it was written for; deliveries and tallies always add up to it
@@ -136,6 +142,8 @@ def write(
     signup_id: int | None = None,
     sender: str | None = None,
     operator_link_id: int | None = None,
+    included_issue_id: int | None = None,
+    address_change_id: int | None = None,
 ) -> tuple[Letter, Variant]:
     """Store a letter with a variant, and return both with their ids; `add_variant` adds one of another language.
 
@@ -149,6 +157,8 @@ def write(
         signup_id=signup_id,
         sender=sender,
         operator_link_id=operator_link_id,
+        included_issue_id=included_issue_id,
+        address_change_id=address_change_id,
         priority=priority,
         audience=audience,
         written_at=now,

@@ -23,6 +23,8 @@ WAIT_MINUTES = {
     LetterKind.CONFIRMATION: (1, 5, 15, 30, 60),
     LetterKind.ISSUE: (30, 60, 120, 240),
     LetterKind.LINK: (1, 5, 15, 30, 60),
+    LetterKind.ADDRESS: (1, 5, 15, 30, 60),
+    LetterKind.WELCOME: (5, 15, 30, 60, 120),
     LetterKind.TEST: (1, 5, 15, 30, 60),
 }
 NO_REPLY_WAIT_MINUTES = (1, 5, 15, 30, 60)
@@ -30,6 +32,8 @@ RETRY_PERIOD = {
     LetterKind.CONFIRMATION: timedelta(hours=24),
     LetterKind.ISSUE: timedelta(hours=48),
     LetterKind.LINK: timedelta(hours=4),
+    LetterKind.ADDRESS: timedelta(hours=24),
+    LetterKind.WELCOME: timedelta(hours=24),
     LetterKind.TEST: timedelta(hours=4),
 }
 HOLD = timedelta(hours=1)  # for an issue's letter that was refused permanently because of us

@@ -30,4 +30,5 @@ def show(site: Site, offered: OfferedNewsletters, published: PublishedForm, ente
         wording=published.wording.id,
         form=name,
         entered=entered,
+        root=site.root,
     )

@@ -89,7 +89,7 @@ class DeskRouter(APIRouter):
             endpoint.desk_access = access  # type: ignore[attr-defined]
             # What a token opens tells nobody its address, although a browser then sends `Origin: null` with its form.
             referrer = NO_REFERRER if "{token}" in path else SAME_ORIGIN
-            route_rules(body_limit=body_limit, desk=True, referrer=referrer)(endpoint)
+            route_rules(body_limit=body_limit, scripts=True, referrer=referrer)(endpoint)
             self.add_api_route(
                 f"/desk{path}", endpoint, methods=[method], dependencies=[Depends(guard)], response_model=None
             )
