@@ -54,6 +54,8 @@ class OfferedNewsletters:
     older_wordings: Mapping[int, Wording] = field(default_factory=dict)  # those that requests have named
     older_forms: Mapping[int, Form] = field(default_factory=dict)  # also pasted ones
     newest_ids: tuple[int, int] = (0, 0)  # of wordings and forms
+    sites: Mapping[int, frozenset[str]] = field(default_factory=dict)  # registered origins, by newsletter
+    is_under_attack: bool = False  # sign-ups wait in the slow lane
     can_reach_utf8: bool = True  # whether a relay may take an address whose local part is outside ASCII
     # Rendered from these rows, by newsletters' ids and language.
     answers: dict[tuple[tuple[int, ...], str], bytes] = field(default_factory=dict)
