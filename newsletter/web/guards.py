@@ -7,7 +7,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from newsletter.web import paths
+from newsletter.web import cross_site, paths
 from newsletter.web.failures import TooLarge, error_response
 
 DEFAULT_BODY_BYTES = 1024  # for routes that expect no body: some clients send a small one anyway
@@ -117,6 +117,7 @@ class Guards:
                 is_public = rules.is_public and message["status"] < 400
                 headers = MutableHeaders(scope=message)
                 _protect(headers, rules, is_public=is_public)
+                cross_site.add_shared(scope, headers)
                 _name_canonical(headers, scope, is_bent=is_public and scope["path"] != sent["path"])
             elif head:
                 message = {**message, "body": b""}

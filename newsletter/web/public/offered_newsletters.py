@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from newsletter import newsletters
+from newsletter import newsletters, registered_sites
 from newsletter.consent.forms import Form, FormKind
 from newsletter.consent.wording_publication import is_shown
 from newsletter.consent.wordings import Wording
@@ -210,6 +210,7 @@ class OfferedNewslettersCache:
             older_wordings=self._wordings,
             older_forms=self._forms,
             newest_ids=(newest_wording or 0, newest_form or 0),
+            sites=registered_sites.by_newsletter(session),
             can_reach_utf8=self._can_reach_utf8(session),
         )
 

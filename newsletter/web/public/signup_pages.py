@@ -49,9 +49,9 @@ def offer(slug: str, request: Request, site: CurrentSite, session: ReadingSessio
 
 
 @router.get("/subscribe")
-def form_of_an_answer() -> RedirectResponse:
+def form_of_an_answer(site: CurrentSite) -> RedirectResponse:
     """Lead to the forms: a browser that reloads, or has kept, the answer to a form asks for this page."""
-    return RedirectResponse("/", 303)
+    return RedirectResponse(f"{site.root}/", 303)
 
 
 def _negotiated(request: Request, site: Site, session: Session, newsletter: Newsletter) -> HTMLResponse:
