@@ -29,6 +29,7 @@ from newsletter.web.public import (
     crawlers,
     issue_feeds,
     preferences_pages,
+    preflights,
     signup,
     signup_pages,
     static_files,
@@ -77,7 +78,7 @@ def create_app(
     app.add_middleware(Guards)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
     links = confirmation_pages, unsubscribe_pages, preferences_pages
-    for pages in (signup_pages, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
+    for pages in (signup_pages, preflights, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
         app.include_router(pages.router)
     desk_pages.install(app)
     if app.state.site.shows_outbox:
