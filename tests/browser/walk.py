@@ -33,6 +33,8 @@ NOT_PAGES = {
     "GET /sitemap.xml": "for programs",
     "GET /archive/{slug}/feed.atom": "for feed readers",
     "GET /archive/{slug}/feed.json": "for feed readers",
+    "OPTIONS /subscribe": "what a browser asks by itself",
+    "OPTIONS /n/{slug}/form": "what a browser asks by itself",
 }
 
 
