@@ -69,6 +69,7 @@ CHANGING = {
     "subscribers withdraw": (READER, "--how", f"e-mail of 3 May from {READER}"),
     "subscribers allow": (REFUSER, "--reason", f"{REFUSER} asked for it by phone"),
     "newsletters wording": ("three", "I agree to other words."),
+    "newsletters box": ("three", "--title", "Letters at three"),
     "forms publish": ("three", "noon"),
     "forms paste": ("noon",),
     "feeds add": ("http://127.0.0.1:9/other.xml", "--newsletter", "three", "--anyway"),

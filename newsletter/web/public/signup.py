@@ -22,7 +22,7 @@ from newsletter.web import negotiation
 from newsletter.web.failures import wants_json
 from newsletter.web.form_data import FormData, first_value, parse_body
 from newsletter.web.guards import FORM_BODY_BYTES, SAME_ORIGIN, refuse_by_length, route_rules
-from newsletter.web.public import signup_pages
+from newsletter.web.public import box_signups, signup_pages
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
 from newsletter.web.public.signup_form import InvalidForm, SignupForm, language_in, named_in, parse_signup_form
 from newsletter.web.site import Site, request_trace
@@ -55,17 +55,22 @@ async def subscribe(request: Request) -> Response:
         signup = parse_signup_form(form, names, offered)
     except InvalidForm as invalid:
         return await run_in_threadpool(_invalid, request, form, site, names, invalid.errors)
-    await site.store_signup(_row(signup, site, trace, offered, page=request.headers.get("referer", "")))
+    page = box_signups.page_stated(signup, form) or {"page": request.headers.get("referer", "")[:500]}
+    await site.store_signup(_row(signup, site, trace, offered, page))
     site.wakeups.wake(Queue.URGENT)
     headers = {"Content-Language": language(signup.language).tag}
     if wants_json(request):
-        return JSONResponse({"message": language(signup.language).text(MESSAGE)}, 202, headers)
+        of_box = box_signups.is_of_box(signup)
+        told = box_signups.told(signup) if of_box else {"message": language(signup.language).text(MESSAGE)}
+        return JSONResponse(told, 202, headers)
     return HTMLResponse(_check_inbox(site, offered, signup.newsletters, signup.language), 202, headers)
 
 
-def _row(signup: SignupForm, site: Site, trace: Trace, offered: OfferedNewsletters, *, page: str) -> dict[str, Any]:
+def _row(
+    signup: SignupForm, site: Site, trace: Trace, offered: OfferedNewsletters, page: Mapping[str, str]
+) -> dict[str, Any]:
     entered = {"name": signup.name, "language": signup.entered_language, "timezone": signup.timezone}
-    observed = {"page": page[:500], "method": "form on the web", "ip": trace.ip, "user_agent": trace.user_agent}
+    observed = {**page, "method": "form on the web", "ip": trace.ip, "user_agent": trace.user_agent}
     form = signup.agreed.form
     return signups.values(
         address=signup.address,
