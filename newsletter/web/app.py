@@ -25,6 +25,7 @@ from newsletter.web.monitoring import health, metrics
 from newsletter.web.plain_route import PlainRoute
 from newsletter.web.public import (
     archive,
+    box_forms,
     confirmation_pages,
     crawlers,
     issue_feeds,
@@ -78,7 +79,8 @@ def create_app(
     app.add_middleware(Guards)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
     links = confirmation_pages, unsubscribe_pages, preferences_pages
-    for pages in (signup_pages, preflights, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
+    forms = signup_pages, box_forms, preflights
+    for pages in (*forms, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
         app.include_router(pages.router)
     desk_pages.install(app)
     if app.state.site.shows_outbox:
