@@ -36,6 +36,7 @@ from newsletter.web.public import (
 )
 from newsletter.web.public_responses import PublicResponses
 from newsletter.web.site import Site
+from newsletter.web.under_path import UnderPath
 
 # Seconds between two wake-ups of the workers. The first sign-up wakes them at once; a message costs the site as much
 # processor time as a sign-up, so those that follow share one.
@@ -74,7 +75,9 @@ def create_app(
     app.add_middleware(DeskHost)
     app.add_middleware(PublicResponses)
     app.add_middleware(AccessLog)
-    app.add_middleware(Guards)  # the middleware added last is the outermost
+    app.add_middleware(Guards)
+    if root := app.state.site.root:
+        app.add_middleware(UnderPath, root=root)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
     links = confirmation_pages, unsubscribe_pages, preferences_pages
     for pages in (signup_pages, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
@@ -89,6 +92,7 @@ def _from_environment() -> FastAPI:
     with startup.exit_on_error():
         configured = settings.load()
     startup.warn_of_public_http(configured)
+    startup.tell_of_robots(configured)
     with startup.exit_on_error(), startup.explain_unreachable(configured):
         startup.keep_private(configured)
         app = create_app(configured)

@@ -43,6 +43,7 @@ class RouteRules(NamedTuple):
 
 
 STRICTEST = RouteRules()
+IS_PRIVATE = "is_private"  # of a request's state
 
 Endpoint = TypeVar("Endpoint")
 
@@ -70,8 +71,13 @@ def _rules(scope: Scope) -> RouteRules:
 
 
 def is_public(scope: Scope) -> bool:
-    """Whether the matched route's page is the same for everybody."""
-    return _rules(scope).is_public
+    """Whether the page is the same for everybody: the matched route says so, and `keep_private` was not called."""
+    return _rules(scope).is_public and not scope.get("state", {}).get(IS_PRIVATE)
+
+
+def keep_private(request: Request) -> None:
+    """Treat the answer to this request as somebody's, although the route is public: its URL holds what is theirs."""
+    setattr(request.state, IS_PRIVATE, True)
 
 
 async def refuse_by_length(request: Request) -> None:
@@ -114,10 +120,10 @@ class Guards:
             if message["type"] == "http.response.start":
                 started = True
                 rules = _rules(scope)
-                is_public = rules.is_public and message["status"] < 400
+                may_be_kept = is_public(scope) and message["status"] < 400
                 headers = MutableHeaders(scope=message)
-                _protect(headers, rules, is_public=is_public)
-                _name_canonical(headers, scope, is_bent=is_public and scope["path"] != sent["path"])
+                _protect(headers, rules, is_public=may_be_kept)
+                _name_canonical(headers, scope, is_bent=may_be_kept and scope["path"] != sent["path"])
             elif head:
                 message = {**message, "body": b""}
             await send(message)

@@ -98,7 +98,7 @@ def _check_inbox(site: Site, offered: OfferedNewsletters, chosen: Sequence[Newsl
     """Return the page, which is the same for everybody: it is rendered once for each reading of the newsletters."""
     key = tuple(newsletter.id for newsletter in chosen), tag
     if key not in offered.answers:
-        path = f"/n/{chosen[0].slug}" if len(chosen) == 1 else "/"
+        path = f"{site.root}/n/{chosen[0].slug}" if len(chosen) == 1 else f"{site.root}/"
         page = site.page(
             "check_inbox",
             tag=tag,
