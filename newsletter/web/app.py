@@ -28,7 +28,9 @@ from newsletter.web.public import (
     confirmation_pages,
     crawlers,
     issue_feeds,
+    legal_pages,
     preferences_pages,
+    saved_articles,
     signup,
     signup_pages,
     static_files,
@@ -80,7 +82,8 @@ def create_app(
         app.add_middleware(UnderPath, root=root)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
     links = confirmation_pages, unsubscribe_pages, preferences_pages
-    for pages in (signup_pages, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
+    about_issues = issue_feeds, archive, saved_articles
+    for pages in (signup_pages, *links, *about_issues, legal_pages, crawlers, static_files, health, metrics):
         app.include_router(pages.router)
     desk_pages.install(app)
     if app.state.site.shows_outbox:

@@ -19,7 +19,12 @@ def index(site: CurrentSite) -> HTMLResponse:
     """List the letters, newest first."""
     outbox = _outbox(site)
     rows = [
-        {"url": f"{site.root}/outbox/{kept.name}", "at": kept.at, "to": kept.message["To"], "subject": kept.message["Subject"]}
+        {
+            "url": f"{site.root}/outbox/{kept.name}",
+            "at": kept.at,
+            "to": kept.message["To"],
+            "subject": kept.message["Subject"],
+        }
         for kept in outbox.letters(limit=MAX_LISTED)
     ]
     return site.page("outbox", letters=rows, total=len(outbox), zone=ZONE)

@@ -86,7 +86,7 @@ def newsletter_page(
 
 
 @router.get("/archive/{slug}/{number}")
-@route_rules(public=True)
+@route_rules(public=True, scripts=True)
 def issue_page(
     slug: str, number: IssueNumber, request: Request, site: CurrentSite, session: ReadingSession
 ) -> HTMLResponse:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from newsletter import newsletters
 from newsletter.content.issues.issues import Issue, IssueStatus
+from newsletter.page_texts import LegalPage
 from newsletter.web.guards import route_rules
 from newsletter.web.site import CurrentSite, ReadingSession
 
@@ -36,7 +37,7 @@ def robots(site: CurrentSite) -> PlainTextResponse:
 @router.get("/sitemap.xml")
 @route_rules(public=True)
 def sitemap(site: CurrentSite, session: ReadingSession) -> Response:
-    """List the sign-up pages, the archive's pages and its issues."""
+    """List the sign-up pages, the legal pages, the archive's pages and its issues."""
     slugs = {newsletter.id: newsletter.slug for newsletter in newsletters.every(session)}
     sent = (
         select(Issue.newsletter_id, Issue.number, Issue.sent_at)
@@ -47,6 +48,7 @@ def sitemap(site: CurrentSite, session: ReadingSession) -> Response:
     root = ET.Element("urlset", xmlns=NAMESPACE)
     pages = [("/", None), ("/archive", None)]
     pages += [(f"{path}/{slug}", None) for slug in slugs.values() for path in ("/n", "/archive")]
+    pages += [(f"/n/{slug}/{page}", None) for slug in slugs.values() for page in LegalPage]
     pages += [(f"/archive/{slugs[row.newsletter_id]}/{row.number}", row.sent_at) for row in session.execute(sent)]
     for path, changed_at in pages:
         entry = ET.SubElement(root, "url")
