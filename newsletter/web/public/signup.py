@@ -123,7 +123,7 @@ def _check_inbox(
     """
     key = tuple(newsletter.id for newsletter in chosen), tag, back
     if key not in offered.answers:
-        path = f"/n/{chosen[0].slug}" if len(chosen) == 1 else "/"
+        path = f"{site.root}/n/{chosen[0].slug}" if len(chosen) == 1 else f"{site.root}/"
         page = site.page(
             "check_inbox",
             tag=tag,
