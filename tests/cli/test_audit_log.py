@@ -70,6 +70,7 @@ CHANGING = {
     "subscribers withdraw": (READER, "--how", f"e-mail of 3 May from {READER}"),
     "subscribers allow": (REFUSER, "--reason", f"{REFUSER} asked for it by phone"),
     "newsletters wording": ("three", "I agree to other words."),
+    "newsletters box": ("three", "--title", "Letters at three"),
     "forms publish": ("three", "noon"),
     "forms paste": ("noon",),
     "sites add": ("three", "https://www.press.example"),

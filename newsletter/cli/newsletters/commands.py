@@ -7,12 +7,13 @@ import typer
 
 from newsletter import audit_log, clock, newsletter_fields, newsletters, templating
 from newsletter.cli import console
-from newsletter.cli.newsletters import change_report, logo_files, wordings
+from newsletter.cli.newsletters import box, change_report, logo_files, wordings
 from newsletter.consent import proposed_words, subscribers, wording_publication
 
 app = typer.Typer(help="Newsletters and their consent wordings.", no_args_is_help=True, rich_markup_mode=None)
 app.command("wording")(wordings.publish)
 app.command("proposal")(wordings.propose)
+app.command("box")(box.box)
 
 BOUNCES = "Domain that receives bounces, such as bounces.example.org"
 OTHERS = "Further languages that it offers, such as de,ar"

@@ -22,7 +22,7 @@ from newsletter.web import cross_site, negotiation
 from newsletter.web.failures import wants_json
 from newsletter.web.form_data import FormData, first_value, parse_body
 from newsletter.web.guards import FORM_BODY_BYTES, SAME_ORIGIN, refuse_by_length, route_rules
-from newsletter.web.public import posting_sites, signup_pages, thank_you_pages
+from newsletter.web.public import box_signups, posting_sites, signup_pages, thank_you_pages
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
 from newsletter.web.public.posting_sites import NotRegistered
 from newsletter.web.public.signup_form import InvalidForm, SignupForm, language_in, named_in, parse_signup_form
@@ -64,14 +64,15 @@ async def subscribe(request: Request) -> Response:
         )
     except InvalidForm as invalid:
         return await run_in_threadpool(_invalid, request, form, site, names, invalid.errors)
-    observed = {"page": request.headers.get("referer", "")[:500], "site": posted_from}
-    await site.store_signup(_row(signup, site, trace, offered, observed))
+    page = box_signups.page_stated(signup, form) or {"page": request.headers.get("referer", "")[:500]}
+    await site.store_signup(_row(signup, site, trace, offered, {**page, "site": posted_from}))
     site.wakeups.wake(Queue.URGENT)
     headers = {"Content-Language": language(signup.language).tag}
     thanks = thank_you_pages.after_signup(signup.newsletters)
     if wants_json(request):
-        message = {"message": language(signup.language).text(MESSAGE)}
-        return JSONResponse({**message, "next": thanks} if thanks else message, 202, headers)
+        of_box = box_signups.is_of_box(signup)
+        told = box_signups.told(signup) if of_box else {"message": language(signup.language).text(MESSAGE)}
+        return JSONResponse({**told, "next": thanks} if thanks else told, 202, headers)
     if thanks:
         return thank_you_pages.lead_to(thanks)
     back = posting_sites.way_back(posted_from, signup.newsletters)
@@ -122,7 +123,7 @@ def _check_inbox(
     """
     key = tuple(newsletter.id for newsletter in chosen), tag, back
     if key not in offered.answers:
-        path = f"/n/{chosen[0].slug}" if len(chosen) == 1 else "/"
+        path = f"{site.root}/n/{chosen[0].slug}" if len(chosen) == 1 else f"{site.root}/"
         page = site.page(
             "check_inbox",
             tag=tag,
