@@ -3,7 +3,7 @@
 import re
 from ipaddress import ip_address
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from newsletter import iris
 from newsletter.errors import Malformed
@@ -12,8 +12,8 @@ from newsletter.relays import is_loopback
 DEFAULT_PORTS = {"https": 443, "http": 80}
 MAX_ORIGIN_CHARACTERS = 255
 MAX_SHOWN_CHARACTERS = 80
-# Programs disagree about where a host ends before a backslash, a user name or a control character.
-DOUBTFUL = re.compile(r'[\s\x00-\x1f\x7f-\x9f\\@<>"^`{|}]')
+# Programs disagree about where a host ends before a backslash or a control character; the others end a URL in text.
+DOUBTFUL = re.compile(r'[\s\x00-\x1f\x7f-\x9f\\<>"`]')
 HOST_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
 
 
@@ -36,7 +36,10 @@ class Origin(NamedTuple):
 
 
 def parse(url: str) -> Origin | None:
-    """Return the origin of an http or https address; None for any other, and for a doubtful one."""
+    """Return the origin of an http or https address; None for any other.
+
+    Also for one that names a user, or that programs read in different ways.
+    """
     if DOUBTFUL.search(url):
         return None
     try:
@@ -45,7 +48,7 @@ def parse(url: str) -> Origin | None:
     except ValueError:
         return None
     host = _host(host)
-    if parts.scheme not in DEFAULT_PORTS or not host or port == 0:
+    if parts.scheme not in DEFAULT_PORTS or not host or port == 0 or "@" in parts.netloc:
         return None
     return Origin(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme])
 
@@ -58,12 +61,22 @@ def origin_of(url: str) -> str:
     url = url.strip()
     origin = parse(url)
     if origin is None or len(str(origin)) > MAX_ORIGIN_CHARACTERS:
-        raise Malformed("origin", f"“{_shown(url)}” is not the address of a site, such as https://www.example.org.")
+        raise Malformed("origin", f"“{shown(url)}” is not the address of a site, such as https://www.example.org.")
     if origin.scheme == "http" and not origin.is_loopback:
         raise Malformed(
-            "origin", f"“{_shown(url)}” is not encrypted: others could change the form on its way. Use https://."
+            "origin", f"“{shown(url)}” is not encrypted: others could change the form on its way. Use https://."
         )
     return str(origin)
+
+
+def page_url(url: str) -> str | None:
+    """Return the address of a page as a URI, its host in its one spelling; None where `parse` returns None."""
+    url = url.strip()
+    origin = parse(url)
+    if origin is None:
+        return None
+    scheme, netloc = str(origin).split("://")
+    return iris.uri(urlunsplit(urlsplit(url)._replace(scheme=scheme, netloc=netloc)))
 
 
 def _host(written: str) -> str:
@@ -77,6 +90,7 @@ def _host(written: str) -> str:
     return f"[{address}]" if address.version == 6 else str(address)
 
 
-def _shown(text: str) -> str:
-    shown = text if text.isprintable() else text.encode("unicode_escape").decode()
-    return shown if len(shown) <= MAX_SHOWN_CHARACTERS else f"{shown[:MAX_SHOWN_CHARACTERS]}…"
+def shown(text: str) -> str:
+    """Return what was entered as a message may quote it: on one line, not too long."""
+    line = text if text.isprintable() else text.encode("unicode_escape").decode()
+    return line if len(line) <= MAX_SHOWN_CHARACTERS else f"{line[:MAX_SHOWN_CHARACTERS]}…"

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from newsletter import newsletters
+from newsletter import newsletter_fields, newsletters
 from newsletter.audit_log import AuditEntry
 from newsletter.consent import box_texts, former_words, forms, proposed_words, rendered_forms, wordings
 from newsletter.consent.forms import FormKind
@@ -120,7 +120,7 @@ def change_newsletter(
     *,
     actor: str,
     now: datetime,
-    **changes: Unpack[newsletters.NewsletterFields],
+    **changes: Unpack[newsletter_fields.NewsletterFields],
 ) -> NewsletterChange:
     """Change a newsletter as `newsletters.change` does, and publish its wordings as they then have to read.
 

@@ -30,6 +30,7 @@ from newsletter.web.public import (
     crawlers,
     issue_feeds,
     preferences_pages,
+    preflights,
     signup,
     signup_pages,
     static_files,
@@ -78,7 +79,8 @@ def create_app(
     app.add_middleware(Guards)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
     links = confirmation_pages, unsubscribe_pages, preferences_pages
-    for pages in (signup_pages, box_forms, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
+    public = signup_pages, box_forms, preflights, *links, issue_feeds, archive, crawlers, static_files
+    for pages in (*public, health, metrics):
         app.include_router(pages.router)
     desk_pages.install(app)
     if app.state.site.shows_outbox:

@@ -44,6 +44,12 @@ def is_own(request: Request, origin: str, site: Site) -> bool:
     return stated in (own, origins.parse(f"{stated.scheme}://{request.headers.get('host', '')}"))
 
 
+def is_on(url: str, origin: str) -> bool:
+    """Whether a page is on the site with this origin."""
+    parsed = origins.parse(url)
+    return parsed is not None and str(parsed) == origin
+
+
 def is_registered(origin: str, offered: OfferedNewsletters, newsletters: Sequence[Newsletter]) -> bool:
     """Whether a site may show the form of all these newsletters; without any, that of some newsletter."""
     if newsletters:

@@ -43,6 +43,7 @@ class RouteRules(NamedTuple):
 
 
 STRICTEST = RouteRules()
+POSTS_LEAD_TO = "newsletter.posts_lead_to"  # in the scope of a request
 
 Endpoint = TypeVar("Endpoint")
 
@@ -72,6 +73,11 @@ def _rules(scope: Scope) -> RouteRules:
 def is_public(scope: Scope) -> bool:
     """Whether the matched route's page is the same for everybody."""
     return _rules(scope).is_public
+
+
+def let_posts_lead_to(scope: Scope, origins: Iterable[str]) -> None:
+    """Let the answers to the forms of this request's page lead to these origins, besides our own."""
+    scope[POSTS_LEAD_TO] = origins
 
 
 async def refuse_by_length(request: Request) -> None:
@@ -116,7 +122,7 @@ class Guards:
                 rules = _rules(scope)
                 is_public = rules.is_public and message["status"] < 400
                 headers = MutableHeaders(scope=message)
-                _protect(headers, rules, is_public=is_public)
+                _protect(headers, rules, is_public=is_public, posts_lead_to=scope.get(POSTS_LEAD_TO, ()))
                 cross_site.add_shared(scope, headers)
                 _name_canonical(headers, scope, is_bent=is_public and scope["path"] != sent["path"])
             elif head:
@@ -149,8 +155,8 @@ def _name_canonical(headers: MutableHeaders, scope: Scope, *, is_bent: bool) -> 
         headers["Link"] = f'<{scope["app"].state.site.settings.base_url}{scope["path"]}>; rel="canonical"'
 
 
-def _protect(headers: MutableHeaders, rules: RouteRules, *, is_public: bool) -> None:
-    headers.setdefault("Content-Security-Policy", policy(scripts=rules.scripts))
+def _protect(headers: MutableHeaders, rules: RouteRules, *, is_public: bool, posts_lead_to: Iterable[str] = ()) -> None:
+    headers.setdefault("Content-Security-Policy", policy(scripts=rules.scripts, posts_lead_to=posts_lead_to))
     headers.setdefault("Referrer-Policy", rules.referrer)
     headers["X-Content-Type-Options"] = "nosniff"
     if not is_public:

@@ -113,7 +113,7 @@
 
     if (look === "dialog") {
       box.setAttribute("aria-label", form.title);
-      box.prepend(close);
+      box.append(close);  // the field comes first: it gets the focus
       close.onclick = () => box.close();
       const opener = host.getAttribute("opener");
       doc.addEventListener("click", event => {

@@ -57,9 +57,9 @@ class OfferedNewsletters:
     sites: Mapping[int, frozenset[str]] = field(default_factory=dict)  # registered origins, by newsletter
     is_under_attack: bool = False  # sign-ups wait in the slow lane
     can_reach_utf8: bool = True  # whether a relay may take an address whose local part is outside ASCII
-    # Rendered from these rows, by newsletters' ids and language.
-    answers: dict[tuple[tuple[int, ...], str], bytes] = field(default_factory=dict)
-    boxes: dict[tuple[tuple[int, ...], str], bytes] = field(default_factory=dict)  # their forms as JSON
+    # Rendered from these rows, by newsletters' ids, language and the site to lead back to.
+    answers: dict[tuple[tuple[int, ...], str, str | None], bytes] = field(default_factory=dict)
+    boxes: dict[tuple[tuple[int, ...], str], bytes] = field(default_factory=dict)  # forms as JSON, by ids and language
 
     def newsletter(self, slug: str) -> Newsletter:
         """Return the newsletter with that slug. Raises NotFound."""
@@ -175,6 +175,11 @@ class OfferedNewslettersCache:
     def newsletter(self, slug: str) -> Newsletter:
         """Return the newsletter with that slug, for reading only. Raises NotFound with a message for visitors."""
         return self.get(OfferedNames((slug,))).newsletter(slug)
+
+    @property
+    def last_read(self) -> OfferedNewsletters:
+        """The offered newsletters as last read, however old; without a query."""
+        return self._offered
 
     def known(self) -> Mapping[str, Newsletter]:
         """Return the newsletters by slug for a page that does without them while the database is away."""
