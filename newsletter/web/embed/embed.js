@@ -134,7 +134,7 @@
     }
     content.onsubmit = event => {
       event.preventDefault();
-      send(host, box, content, form, slugs, link);
+      send(host, content, form, slugs, link);
     };
     root.replaceChildren(box);
     tell(host, "shown", slugs);
@@ -184,7 +184,7 @@
     return content;
   };
 
-  const send = (host, box, content, form, slugs, link) => {
+  const send = (host, content, form, slugs, link) => {
     const button = content.querySelector("button"), label = button.textContent;
     if (button.ariaBusy) return;
     content.querySelectorAll(".error, .told").forEach(each => each.remove());
@@ -200,7 +200,7 @@
       button.ariaBusy = null;
       button.textContent = label;
       if (status === 202) {
-        done(box, content, answer);
+        done(content, form, answer);
         tell(host, "sent", slugs);
         if (answer.next) location.assign(answer.next);
       } else {
@@ -210,9 +210,21 @@
     });
   };
 
-  const done = (box, content, answer) => {
+  const done = (content, form, answer) => {
     const told = make("div", { tabIndex: -1, role: "status" }, make("h2", { textContent: answer.title }),
       make("p", { className: "lead", textContent: answer.message }), make("p", { className: "soft", textContent: answer.hint }));
+    if (answer.suggestion) {
+      const mend = make("button", { type: "button", dir: "ltr", textContent: answer.suggestion });
+      mend.onclick = () => {
+        const field = content.querySelector("[name=email]"), former = content.querySelector("[name=replaces]");
+        if (former) former.remove();
+        content.append(make("input", { type: "hidden", name: "replaces", value: answer.replaces }));
+        field.value = answer.suggestion;
+        told.replaceWith(content);
+        field.focus();
+      };
+      told.append(make("p", { className: "mend", textContent: form.words.mistyped }), mend);
+    }
     content.replaceWith(told);
     told.focus();
   };

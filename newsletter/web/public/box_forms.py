@@ -158,6 +158,7 @@ def _words(spoken: Language, readers: str | None) -> dict[str, str]:
         "elsewhere": translatable(
             "Very many people are signing up just now. On our own page it works for you as well."
         ),
+        "mistyped": translatable("Did you mean this address? Press it, and subscribe again."),
         "open": translatable("Subscribe"),
         "page": translatable("Open the sign-up page"),
         "sending": translatable("Sending …"),
