@@ -44,6 +44,7 @@ class RouteRules(NamedTuple):
 
 STRICTEST = RouteRules()
 POSTS_LEAD_TO = "newsletter.posts_lead_to"  # in the scope of a request
+IS_PRIVATE = "is_private"  # of a request's state
 
 Endpoint = TypeVar("Endpoint")
 
@@ -71,8 +72,13 @@ def _rules(scope: Scope) -> RouteRules:
 
 
 def is_public(scope: Scope) -> bool:
-    """Whether the matched route's page is the same for everybody."""
-    return _rules(scope).is_public
+    """Whether the page is the same for everybody: the matched route says so, and `keep_private` was not called."""
+    return _rules(scope).is_public and not scope.get("state", {}).get(IS_PRIVATE)
+
+
+def keep_private(request: Request) -> None:
+    """Treat the answer to this request as somebody's, although the route is public: its URL holds what is theirs."""
+    setattr(request.state, IS_PRIVATE, True)
 
 
 def let_posts_lead_to(scope: Scope, origins: Iterable[str]) -> None:
@@ -120,11 +126,11 @@ class Guards:
             if message["type"] == "http.response.start":
                 started = True
                 rules = _rules(scope)
-                is_public = rules.is_public and message["status"] < 400
+                may_be_kept = is_public(scope) and message["status"] < 400
                 headers = MutableHeaders(scope=message)
-                _protect(headers, rules, is_public=is_public, posts_lead_to=scope.get(POSTS_LEAD_TO, ()))
+                _protect(headers, rules, is_public=may_be_kept, posts_lead_to=scope.get(POSTS_LEAD_TO, ()))
                 cross_site.add_shared(scope, headers)
-                _name_canonical(headers, scope, is_bent=is_public and scope["path"] != sent["path"])
+                _name_canonical(headers, scope, is_bent=may_be_kept and scope["path"] != sent["path"])
             elif head:
                 message = {**message, "body": b""}
             await send(message)

@@ -59,7 +59,7 @@ class OfferedNewsletters:
     can_reach_utf8: bool = True  # whether a relay may take an address whose local part is outside ASCII
     # Rendered from these rows, by newsletters' ids, language and the site to lead back to.
     answers: dict[tuple[tuple[int, ...], str, str | None], bytes] = field(default_factory=dict)
-    boxes: dict[tuple[tuple[int, ...], str], bytes] = field(default_factory=dict)  # forms as JSON, by ids and language
+    boxes: dict[tuple[tuple[int, ...], str], bytes] = field(default_factory=dict)  # their forms as JSON
 
     def newsletter(self, slug: str) -> Newsletter:
         """Return the newsletter with that slug. Raises NotFound."""

@@ -71,8 +71,8 @@ async def subscribe(request: Request) -> Response:
     thanks = thank_you_pages.after_signup(signup.newsletters)
     if wants_json(request):
         of_box = box_signups.is_of_box(signup)
-        message = box_signups.told(signup) if of_box else {"message": language(signup.language).text(MESSAGE)}
-        return JSONResponse({**message, "next": thanks} if thanks else message, 202, headers)
+        told = box_signups.told(signup) if of_box else {"message": language(signup.language).text(MESSAGE)}
+        return JSONResponse({**told, "next": thanks} if thanks else told, 202, headers)
     if thanks:
         return thank_you_pages.lead_to(thanks)
     back = posting_sites.way_back(posted_from, signup.newsletters)
@@ -123,7 +123,7 @@ def _check_inbox(
     """
     key = tuple(newsletter.id for newsletter in chosen), tag, back
     if key not in offered.answers:
-        path = f"/n/{chosen[0].slug}" if len(chosen) == 1 else "/"
+        path = f"{site.root}/n/{chosen[0].slug}" if len(chosen) == 1 else f"{site.root}/"
         page = site.page(
             "check_inbox",
             tag=tag,

@@ -14,7 +14,7 @@ from newsletter.languages.translatable import translatable
 from newsletter.newsletters import Newsletter, common_publisher
 from newsletter.web import negotiation
 from newsletter.web.guards import SAME_ORIGIN, route_rules
-from newsletter.web.public import hosted_forms, issue_feeds, thank_you_pages
+from newsletter.web.public import hosted_forms, issue_feeds, prefilled_forms, thank_you_pages
 from newsletter.web.public.archive import latest
 from newsletter.web.public.offered_newsletters import OfferedNewsletters, PublishedForm
 from newsletter.web.public.page_descriptions import describe
@@ -39,7 +39,8 @@ def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLRe
         f"{site.settings.base_url}/", tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)
     )
     query = negotiation.kept(request, tag)
-    return several(site, tag, negotiated=len(languages) > 1, page_description=about, query=query)
+    entered, is_negotiated = prefilled_forms.entered(request), len(languages) > 1
+    return several(site, tag, entered=entered, negotiated=is_negotiated, page_description=about, query=query)
 
 
 @router.get("/n/{slug}")
@@ -73,7 +74,8 @@ def _negotiated(request: Request, site: Site, session: Session, newsletter: News
     )
     is_negotiated = len(newsletter.languages) > 1 or len(with_words) > 1
     query = negotiation.kept(request, tag)
-    return one(site, session, newsletter, tag, negotiated=is_negotiated, page_description=about, query=query)
+    kind = {"negotiated": is_negotiated, "page_description": about, "query": query}
+    return one(site, session, newsletter, tag, entered=prefilled_forms.entered(request), **kind)
 
 
 def one(
@@ -88,9 +90,9 @@ def one(
         tag=tag,
         newsletter=newsletter,
         hosted_form=hosted_forms.show(site, offered, shown, entered) if shown else None,
-        languages=negotiation.links(f"/n/{newsletter.slug}", list(dict.fromkeys([*with_words, tag])), tag),
+        languages=negotiation.links(f"{site.root}/n/{newsletter.slug}", list(dict.fromkeys([*with_words, tag])), tag),
         schedule=digests.schedule(session, newsletter.id),
-        latest=latest(session, newsletter),
+        latest=latest(site, session, newsletter),
         errors=entered.errors,
         **kind,
     )
@@ -108,7 +110,7 @@ def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) ->
         publisher=common_publisher(every),
         newsletters=every,
         hosted_form=hosted_forms.show(site, offered, published, entered) if published else None,
-        languages=negotiation.links("/", languages, tag),
+        languages=negotiation.links(f"{site.root}/", languages, tag),
         errors=entered.errors,
         **kind,
     )
