@@ -75,7 +75,7 @@
       root.addEventListener(type, event => { if (event.key && event.key.length === 1) event.stopPropagation(); });
     }
     const near = host.closest("[lang]");
-    const language = host.getAttribute("language") || (near && near.lang) || "";
+    const language = (host.getAttribute("language") || (near && near.lang) || "").replaceAll("_", "-");
     const url = `${SERVICE}/n/${slugs}/form` + (language ? `?language=${encodeURIComponent(language)}` : "");
     load(url, (status, form) => {
       try {
@@ -118,11 +118,11 @@
       const opener = host.getAttribute("opener");
       doc.addEventListener("click", event => {
         const pressed = opener && host.isConnected && event.target.closest && event.target.closest(opener);
-        if (!pressed) return;
+        if (!pressed || event.ctrlKey || event.metaKey) return;
         event.preventDefault();  // of a link to our page, which works without script
         box.showModal();
         box.onclose = () => pressed.focus();
-      });
+      }, true);
     } else if (look === "bar") {
       if (isClosed(host, slugs)) return root.replaceChildren();
       bar(box, content, close, form);
@@ -162,7 +162,6 @@
     box.append(strip, panel, close);
     const toggle = shown => {
       strip.hidden = shown;
-      strip.style.display = shown ? "none" : "";
       panel.hidden = !shown;
       open.ariaExpanded = shown;
       (shown ? content.querySelector("input, a") : open).focus();

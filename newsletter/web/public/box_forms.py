@@ -63,7 +63,7 @@ def form(slugs: str, request: Request, site: CurrentSite) -> Response:
         return _refused(404, {"errors": {"newsletter": language(_tag(request, [])).text(error.told)}})
     if "text/html" in request.headers.get("accept", ""):
         tag = _tag(request, negotiation.offered_in_any(chosen))
-        return RedirectResponse(_page(chosen, site.root) + negotiation.kept(request, tag), 302)
+        return RedirectResponse(_page(chosen, site.root) + negotiation.kept(request, tag), 302, {"Vary": VARY})
     cross_site.share(request, offered, chosen)
     origin = cross_site.origin_stated(request)
     may_show = (
