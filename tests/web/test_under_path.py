@@ -138,7 +138,8 @@ def test_the_desk_keeps_to_its_own_origin_and_shows_pictures_of_the_site(site, s
     signing_in = desk.get("/desk/sign-in")
     assert signing_in.status_code == 200
     loaded = addresses_in(signing_in, f"{DESK}/desk/sign-in") - {f"{DESK}/desk/sign-in"}
-    assert loaded and all(desk.get(url).status_code in (200, 303) for url in loaded if url.startswith(DESK)), loaded
+    assert loaded
+    assert all(desk.get(url).status_code in (200, 303) for url in loaded if url.startswith(DESK)), loaded
     assert site.browser.get(f"{SITE}/desk/sign-in").status_code == 404
     without = site.site.settings.model_copy(update={"desk_url": None})
     assert "NEWSLETTER_DESK_URL" in str(without.desk_problem)
