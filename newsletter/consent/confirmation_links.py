@@ -48,6 +48,8 @@ class AskedNewsletter(NamedTuple):
     language: str
     other_languages: list[str] | None
     site_url: str | None
+    signup_thanks_url: str | None
+    confirmed_thanks_url: str | None
     standing: Standing | None
     withdrawn_at: datetime | None  # the last time
 

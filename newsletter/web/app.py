@@ -25,17 +25,19 @@ from newsletter.web.monitoring import health, metrics
 from newsletter.web.plain_route import PlainRoute
 from newsletter.web.public import (
     archive,
+    box_forms,
     confirmation_pages,
     crawlers,
     issue_feeds,
     legal_pages,
-    preferences_pages,
+    preflights,
     saved_articles,
     signup,
     signup_pages,
     static_files,
     unsubscribe_pages,
 )
+from newsletter.web.public.preferences import routes as preferences_routes
 from newsletter.web.public_responses import PublicResponses
 from newsletter.web.site import Site
 from newsletter.web.under_path import UnderPath
@@ -81,9 +83,10 @@ def create_app(
     if root := app.state.site.root:
         app.add_middleware(UnderPath, root=root)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
-    links = confirmation_pages, unsubscribe_pages, preferences_pages
+    links = confirmation_pages, unsubscribe_pages, preferences_routes
+    forms = signup_pages, box_forms, preflights
     about_issues = issue_feeds, archive, saved_articles
-    for pages in (signup_pages, *links, *about_issues, legal_pages, crawlers, static_files, health, metrics):
+    for pages in (*forms, *links, *about_issues, legal_pages, crawlers, static_files, health, metrics):
         app.include_router(pages.router)
     desk_pages.install(app)
     if app.state.site.shows_outbox:

@@ -28,6 +28,7 @@ PHRASES = {
     "wording published": "published {}",
     "page text changed": "changed the text of a page of {}",
     "form generated": "generated {} to paste",
+    "box text changed": "changed what the box of {} says",
     "subscriptions withdrawn": "ended the subscriptions of {} on their word",
     "letter allowed": "allowed one letter in spite of {}",
     "doctor mended": "repaired {}",

@@ -19,7 +19,7 @@ from newsletter.languages.translatable import Translatable, translatable
 from newsletter.newsletters import Newsletter
 from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
-from newsletter.web.public import issue_feeds, shown_issues
+from newsletter.web.public import issue_feeds, shown_issues, thank_you_pages
 from newsletter.web.public.hosted_forms import hosted_form
 from newsletter.web.public.page_descriptions import describe
 from newsletter.web.public.static_files import FOREVER
@@ -164,6 +164,7 @@ def _page(
     """Render a page about a newsletter in the visitor's language, with what other sites learn about it."""
     languages = newsletter.languages
     tag = negotiation.language_of(request, languages)
+    thank_you_pages.allow(request, [newsletter])
     return site.page(
         name,
         tag=tag,

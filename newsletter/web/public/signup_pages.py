@@ -14,7 +14,7 @@ from newsletter.languages.translatable import translatable
 from newsletter.newsletters import Newsletter, common_publisher
 from newsletter.web import negotiation
 from newsletter.web.guards import SAME_ORIGIN, route_rules
-from newsletter.web.public import hosted_forms, issue_feeds, prefilled_forms
+from newsletter.web.public import hosted_forms, issue_feeds, prefilled_forms, thank_you_pages
 from newsletter.web.public.archive import latest
 from newsletter.web.public.offered_newsletters import OfferedNewsletters, PublishedForm
 from newsletter.web.public.page_descriptions import describe
@@ -30,6 +30,7 @@ router = APIRouter()
 def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show the page of the only newsletter, or a list if there are several."""
     every = list(site.offered.get().newsletters.values())
+    thank_you_pages.allow(request, every)
     if len(every) == 1:
         return _negotiated(request, site, session, every[0])
     languages = negotiation.offered_in_any(every)
@@ -46,7 +47,9 @@ def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLRe
 @route_rules(public=True, referrer=SAME_ORIGIN)
 def offer(slug: str, request: Request, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show a newsletter's page with the sign-up form."""
-    return _negotiated(request, site, session, site.offered.newsletter(slug))
+    newsletter = site.offered.newsletter(slug)
+    thank_you_pages.allow(request, [newsletter])
+    return _negotiated(request, site, session, newsletter)
 
 
 @router.get("/subscribe")
