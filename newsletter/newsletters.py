@@ -17,6 +17,7 @@ from newsletter.store.database import Base
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 BRAND = re.compile(r"#[0-9a-f]{6}")
 OPTIONAL = ("reply_to", "return_path_domain", "sender_name", "logo_sha256")  # an empty value leaves them out
+SWITCHES = ("sends_welcome", "welcome_has_issue")  # fields that are on or off
 MAX_LIST_ID_CHARACTERS = 255  # RFC 2919 section 3
 MAX_SLUG_CHARACTERS = 40
 RESERVED_SLUGS = ("new",)  # a page of the desk stands where that newsletter's would
@@ -85,6 +86,8 @@ def add(
     other_languages: Sequence[str] = (),
     sender_name: str | None = None,
     logo_sha256: str | None = None,
+    sends_welcome: bool = False,
+    welcome_has_issue: bool = False,
 ) -> Newsletter:
     """Create a newsletter. Its List-Id, `slug.domain`, never changes. Raises Malformed for invalid values."""
     _check_slug(session, slug)
@@ -105,6 +108,8 @@ def add(
         other_languages=_other_languages(other_languages),
         sender_name=_cleaned("sender_name", sender_name) if sender_name else None,
         logo_sha256=logo_sha256 or None,
+        sends_welcome=sends_welcome,
+        welcome_has_issue=welcome_has_issue,
         created_at=now,
     )
     session.add(newsletter)
@@ -133,6 +138,8 @@ class NewsletterFields(TypedDict, total=False):
     other_languages: Sequence[str]  # empty: none but the main one
     sender_name: str | None  # None or "": the publisher's
     logo_sha256: str | None  # None or "": no logo
+    sends_welcome: bool
+    welcome_has_issue: bool
 
 
 def change(
@@ -167,6 +174,8 @@ def checked(field: str, value: Any) -> Any:
     """
     if field == "other_languages":
         return _other_languages(cast("Sequence[str]", value))
+    if field in SWITCHES:
+        return bool(value)
     return None if not value and field in OPTIONAL else _cleaned(field, str(value))
 
 

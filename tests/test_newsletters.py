@@ -122,6 +122,8 @@ NEW = {
     "other_languages": ["ar", "fr"],
     "sender_name": "Ana of Dawn Press",
     "logo_sha256": "5" * 64,
+    "sends_welcome": True,
+    "welcome_has_issue": True,
 }
 
 

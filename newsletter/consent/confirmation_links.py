@@ -43,7 +43,10 @@ class AskedNewsletter(NamedTuple):
     name: str
     publisher: str
     postal_address: str
+    sender: str
     reply_to: str
+    site_url: str | None
+    sends_welcome: bool
     brand: str
     language: str
     other_languages: list[str] | None

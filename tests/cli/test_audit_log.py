@@ -50,6 +50,7 @@ READING = {
     "doctor domain": ("three", "--nameserver", "127.0.0.1:{dns}"),
     "newsletters list": (),
     "newsletters proposal": ("three",),
+    "newsletters reasons": ("three",),
     "forms list": (),
     "feeds list": (),
     "feeds show": ("1",),

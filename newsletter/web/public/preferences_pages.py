@@ -26,7 +26,7 @@ from newsletter.web import negotiation
 from newsletter.web.form_data import FormData, RequestForm, is_checked
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
 from newsletter.web.negotiation import WantedLanguages
-from newsletter.web.public import preferred_languages
+from newsletter.web.public import left_page, preferred_languages
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site
 
 router = APIRouter()
@@ -76,8 +76,10 @@ def preferences(
             kept = [row for row in subscribed if row.id not in stopped]
             translated = preferred_languages.change(session, link.subscriber, kept, form)
             return _all(site, session, link, saved=_Saved(stopped, [row.id for row in translated]))
-        left = _about(session, link) if link.newsletter else None
-        return site.page("unsubscribed", **_language(site, link, left), newsletter=left, everything=dropped is None)
+        if link.newsletter is None:
+            return site.page("unsubscribed", **_language(site, link, None), newsletter=None, everything=True)
+        left = left_page.read(session, link.subscriber, link.newsletter)
+        return left_page.show(site, session, left, everything=dropped is None)
 
 
 def _read(site: Site, token: str, wanted: Sequence[str]) -> PreferencesLink:
