@@ -193,7 +193,7 @@ LEFT: dict[str, object] = {
     "action": "/u/k1.AAECAwQFBgcICQoLDA0ODw",
     "reasons": [reason.value for reason in ReasonToLeave],
     "return_form": return_form(WORDING),
-    "is_told": False,
+    "told": None,
     "entered": {"reason": "", "comment": ""},
     "errors": {},
 }
@@ -302,7 +302,7 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
     "unsubscribe": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
     "unsubscribed": {
         "usual": SITE | {"everything": False} | LEFT,
-        "told": SITE | {"everything": False} | LEFT | {"reasons": None, "is_told": True},
+        "told": SITE | {"everything": False} | LEFT | {"reasons": None, "told": "too many"},
         "wrong": SITE | {"everything": False} | LEFT | WRONG_REASON,
         "closed": SITE | {"everything": False} | LEFT | {"return_form": None},
         "all": LONG_SITE | {"everything": True} | LEFT | {"return_form": LONG_RETURN_FORM},

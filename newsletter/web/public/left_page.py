@@ -65,7 +65,7 @@ def show(
     about: Row[Any],
     *,
     everything: bool = False,
-    is_told: bool = False,
+    told: ReasonToLeave | None = None,
     entered: Mapping[str, str] = NOTHING,
     errors: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
@@ -75,13 +75,13 @@ def show(
     """
     forms: dict[str, Any] = {}
     if has_left(about):
-        asks = not is_told and not leaving_reasons.is_given(session, site.keyring, _withdrawal(about))
+        asks = told is None and not leaving_reasons.is_given(session, site.keyring, _withdrawal(about))
         token = site.links.token(Purpose.UNSUBSCRIBE, about.subscriber_id, about.id)
         forms = {
             "action": f"{site.root}/u/{token}",
             "reasons": [each.value for each in ReasonToLeave] if asks else None,
             "return_form": _return_form(site, about),
-            "is_told": is_told,
+            "told": told,
             "entered": entered,
             "errors": errors or {},
         }
@@ -113,7 +113,7 @@ def tell(site: Site, session: Session, about: Row[Any], form: FormData) -> HTMLR
         told = language(about.reading_language).text(error.told)
         return show(site, session, about, entered=entered, errors={error.field: told})
     leaving_reasons.give(session, site.keyring, _withdrawal(about), reason, comment, now=site.now())
-    return show(site, session, about, is_told=True)
+    return show(site, session, about, told=reason)
 
 
 def ask_again(site: Site, session: Session, about: Row[Any], form: FormData, trace: Trace) -> HTMLResponse:
