@@ -43,7 +43,9 @@ class AskedNewsletter(NamedTuple):
     name: str
     publisher: str
     postal_address: str
+    sender: str
     reply_to: str
+    sends_welcome: bool
     brand: str
     language: str
     other_languages: list[str] | None

@@ -146,6 +146,15 @@ class Walk:
         yield "GET /u/{token}", "the button"
         self.tab.press("unsubscribe")
         yield "POST /u/{token}", "unsubscribed"
+        self.tab.press("tell")
+        yield "POST /u/{token}", "no reason chosen"
+        self.tab.page.locator("input[value='too many']").check()
+        self.tab.press("tell")
+        yield "POST /u/{token}", "a reason told"
+        self.tab.page.locator("#words summary").first.click()
+        yield "POST /u/{token}", "the words of the way back"
+        self.tab.press("again")
+        yield "POST /u/{token}", "look into your inbox"
         self.tab.open(self._link("confirm", self._address("new")))
         yield "GET /confirm/{token}", "withdrawn since"
 

@@ -7,7 +7,8 @@ from typing import Any
 from markupsafe import Markup
 
 from newsletter import templating
-from newsletter.consent import rendered_forms
+from newsletter.consent import rendered_forms, returning
+from newsletter.consent.leaving_reasons import ReasonToLeave
 from newsletter.consent.rendered_forms import Entered
 from newsletter.languages.languages import language
 from newsletter.legal_pages import marked_text
@@ -149,6 +150,12 @@ def hosted_form(wording: dict[str, Any], *newsletters: dict[str, Any], **entered
     )
 
 
+def return_form(wording: dict[str, Any]) -> dict[str, object]:
+    """Return the way back that shows this wording."""
+    words = returning.rendered(templating.environment, SimpleNamespace(**wording))  # type: ignore[arg-type]
+    return {"wording": 4, "exhibit": returning.exhibit_of(words), "words": words}
+
+
 SIGNUP = SITE | {
     "hosted_form": hosted_form(WORDING, NEWSLETTER),
     "languages": [],
@@ -186,6 +193,23 @@ LONG_CONFIRM = {
         templating.environment, language="de-AT", text=str(LONG_WORDING["text"])
     )
 }
+LEFT: dict[str, object] = {
+    "action": "/u/k1.AAECAwQFBgcICQoLDA0ODw",
+    "reasons": [reason.value for reason in ReasonToLeave],
+    "return_form": return_form(WORDING),
+    "told": None,
+    "entered": {"reason": "", "comment": ""},
+    "errors": {},
+}
+WRONG_REASON = {
+    "entered": {"reason": "other", "comment": HOSTILE_TITLE},
+    "errors": {
+        "reason": "Choose a reason, or write one.",
+        "comment": "Please write at most 500 characters; these are 512.",
+        "words": "The words of consent have changed meanwhile. Please read them once more.",
+    },
+}
+LONG_RETURN_FORM = return_form(LONG_WORDING)
 PAGE_DESCRIPTION = describe(
     "https://letters.example/archive",
     tag="en",
@@ -278,8 +302,12 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW], **LONG_CONFIRM},
     },
     "confirmed": {
-        "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
-        "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW]},
+        "usual": SITE
+        | {"address": ADDRESS, "newsletters": [ROW], "welcome": False}
+        | {"senders": ["letters@courier.example"], "site_url": "https://courier.example/"},
+        "long": LONG_SITE
+        | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW], "welcome": True}
+        | {"senders": ["letters@courier.example", LONG["sender"]], "site_url": None},
     },
     "already_confirmed": {
         "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
@@ -292,9 +320,16 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
     "link_expired": {"usual": SITE, "empty": NOBODY},
     "unsubscribe": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
     "unsubscribed": {
-        "usual": SITE | {"everything": False},
-        "all": LONG_SITE | {"everything": True},
+        "usual": SITE | {"everything": False} | LEFT,
+        "told": SITE | {"everything": False} | LEFT | {"reasons": None, "told": "too many"},
+        "wrong": SITE | {"everything": False} | LEFT | WRONG_REASON,
+        "closed": SITE | {"everything": False} | LEFT | {"return_form": None},
+        "all": LONG_SITE | {"everything": True} | LEFT | {"return_form": LONG_RETURN_FORM},
         "gone": {"publisher": None, "newsletter": None, "root": "", "query": "", "everything": False},
+    },
+    "returning": {
+        "usual": SITE | {"sender": NEWSLETTER["sender"], "outbox": False},
+        "long": LONG_SITE | {"sender": LONG["sender"], "outbox": True},
     },
     "never": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
     "never_done": {"usual": SITE, "long": LONG_SITE},

@@ -11,6 +11,7 @@ from newsletter.links import FRESH_LIFETIME
 from newsletter.mail.mailings import preference_links
 from newsletter.queues.wakeups import Queue
 from newsletter.web import negotiation
+from newsletter.web.public import left_page
 from newsletter.web.public.preferences import subscriptions
 from newsletter.web.public.preferences.links import PreferencesLink
 from newsletter.web.site import Site
@@ -37,8 +38,10 @@ def show(
 
 def left(site: Site, session: Session, link: PreferencesLink, *, everything: bool) -> HTMLResponse:
     """Say that this newsletter, or everything, has stopped."""
-    about = subscriptions.named_by(session, link) if link.newsletter else None
-    return site.page("unsubscribed", **_language(site, link, about), newsletter=about, everything=everything)
+    if link.newsletter is None:
+        return site.page("unsubscribed", **_language(site, link, None), newsletter=None, everything=True)
+    about = left_page.read(session, link.subscriber, link.newsletter)
+    return left_page.show(site, session, about, everything=everything)
 
 
 def mail_link(site: Site, link: PreferencesLink) -> HTMLResponse:
