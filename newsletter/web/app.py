@@ -33,6 +33,7 @@ from newsletter.web.public import (
     static_files,
     unsubscribe_pages,
 )
+from newsletter.web.public.preferences import further_newsletters
 from newsletter.web.public.preferences import routes as preferences_routes
 from newsletter.web.public_responses import PublicResponses
 from newsletter.web.site import Site
@@ -76,7 +77,7 @@ def create_app(
     app.add_middleware(AccessLog)
     app.add_middleware(Guards)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
-    links = confirmation_pages, unsubscribe_pages, preferences_routes
+    links = confirmation_pages, unsubscribe_pages, preferences_routes, further_newsletters
     for pages in (signup_pages, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
         app.include_router(pages.router)
     desk_pages.install(app)
