@@ -52,10 +52,11 @@ def further_page(
     link = links.read(site, token, wanted)
     if not link.is_fresh:
         return letter_page.show(site, session, link)
-    row = _row(session, link, slug)
+    rows = _rows(session, link)
+    row = _named(rows, slug)
     if row.standing is Standing.SUBSCRIBED:
         return RedirectResponse(f"{site.root}/preferences/{link.token(site)}", 303)
-    return _form_page(site, session, link, row)
+    return _form_page(site, session, link, row, tag=fresh_page.page_language(link, rows))
 
 
 @router.post("/preferences/{token}/more/{slug}")
@@ -68,19 +69,21 @@ def ask_for_further(
     with site.database.writing() as session:
         if not link.is_fresh:
             return letter_page.show(site, session, link, is_too_late=True)
-        row = _row(session, link, slug)
+        rows = _rows(session, link)
+        row, tag = _named(rows, slug), fresh_page.page_language(link, rows)
         names = named_in({**form, "newsletters": [row.slug]})
         offered = site.offered.get(names)
         try:
             signup = parse_signup_form({**form, "email": [row.address]}, names, offered)
             _check_address(row, first_value(form, "email"))
         except InvalidForm as invalid:
-            return _form_page(site, session, link, row, form=form, errors=invalid.errors)
+            return _form_page(site, session, link, row, tag=tag, form=form, errors=invalid.errors)
         signups.receive(session, **_values(site, signup, row, trace))
     site.wakeups.wake(Queue.URGENT)
     return site.page(
         "further_asked",
-        tag=signup.language,
+        tag=tag,
+        negotiated=True,
         newsletter=row,
         address=addresses.mask(row.address),
         sender=row.sender,
@@ -90,11 +93,15 @@ def ask_for_further(
     )
 
 
-def _row(session: Session, link: PreferencesLink, slug: str) -> Row[Any]:
-    """Return the newsletter with the address and its standing. Raises LinkExpired and NotFound."""
+def _rows(session: Session, link: PreferencesLink) -> list[Row[Any]]:
+    """Return all newsletters with the address and its standing. Raises LinkExpired if the address was erased."""
     rows = subscriptions.every(session, link)
     if not rows:
         raise LinkExpired
+    return rows
+
+
+def _named(rows: list[Row[Any]], slug: str) -> Row[Any]:
     for row in rows:
         if row.slug == slug:
             return row
@@ -112,12 +119,12 @@ def _form_page(
     link: PreferencesLink,
     row: Row[Any],
     *,
+    tag: str,
     form: FormData | None = None,
     errors: Mapping[str, Translatable | str] | None = None,
 ) -> HTMLResponse:
     offered = site.offered.get()
     newsletter = offered.newsletter(row.slug)
-    tag = fresh_page.page_language(link, subscriptions.every(session, link))
     published = offered.current(newsletter, tag)
     told = {field: language(tag).text(error) for field, error in (errors or {}).items()}
     return site.page(
