@@ -75,12 +75,13 @@ def hosted(
     form: int | str,
     entered: Entered = NOTHING,
     root: str = "",
+    path: str = "/subscribe",
 ) -> Markup:
     """Return a form of our own pages, which names itself by `form`. It contains its exhibit if nothing is entered.
 
-    `root` is the path under which the site lives.
+    `root` is the path under which the site lives, and `path` the one below it to which the form is posted.
     """
-    context = {"wording_id": wording, "form": form, "root": root}
+    context = {"wording_id": wording, "form": form, "root": root, "path": path}
     return Markup(_rendered(templates, "_hosted_form", words, offered, entered, **context))  # noqa: S704 - a template
 
 
