@@ -28,6 +28,7 @@ from newsletter.web.public import (
     confirmation_pages,
     crawlers,
     issue_feeds,
+    pasted_links,
     preferences_pages,
     signup,
     signup_pages,
@@ -76,7 +77,7 @@ def create_app(
     app.add_middleware(AccessLog)
     app.add_middleware(Guards)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
-    links = confirmation_pages, unsubscribe_pages, preferences_pages
+    links = confirmation_pages, unsubscribe_pages, preferences_pages, pasted_links
     for pages in (signup_pages, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
         app.include_router(pages.router)
     desk_pages.install(app)
