@@ -56,6 +56,7 @@ class Entered(NamedTuple):
     name: str = ""
     newsletters: Collection[str] = ()  # the slugs that were ticked
     errors: Mapping[str, str] = {}
+    replaces: str = ""  # the sign-up that the form corrects, as `replacements` names it
 
 
 NOTHING = Entered()
@@ -113,7 +114,12 @@ def _rendered(
     **context: object,
 ) -> str:
     is_choice = len(offered) > 1
-    values = {"email": entered.email, "name": entered.name, "newsletters": entered.newsletters}
+    values = {
+        "email": entered.email,
+        "name": entered.name,
+        "newsletters": entered.newsletters,
+        "replaces": entered.replaces,
+    }
     return (
         templates(words.language)
         .get_template(f"pages/{name}.html")

@@ -30,6 +30,7 @@ from newsletter.web.public import (
     crawlers,
     issue_feeds,
     legal_pages,
+    pasted_links,
     preflights,
     saved_articles,
     signup,
@@ -84,7 +85,7 @@ def create_app(
     if root := app.state.site.root:
         app.add_middleware(UnderPath, root=root)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
-    links = confirmation_pages, unsubscribe_pages, preferences_routes, further_newsletters
+    links = confirmation_pages, unsubscribe_pages, preferences_routes, further_newsletters, pasted_links
     forms = signup_pages, box_forms, preflights
     about_issues = issue_feeds, archive, saved_articles
     for pages in (*forms, *links, *about_issues, legal_pages, crawlers, static_files, health, metrics):

@@ -369,7 +369,24 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
         "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW]},
     },
-    "link_expired": {"usual": SITE, "empty": NOBODY},
+    "link_expired": {
+        "usual": SITE | {"can_renew": False, "hosted_form": hosted_form(WORDING, NEWSLETTER)},
+        "early": LONG_SITE | {"can_renew": True, "hosted_form": None},
+        "empty": NOBODY | {"can_renew": False, "hosted_form": None},
+    },
+    "link_renewed": {
+        "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
+        "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW]},
+    },
+    "replaced": {
+        "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
+        "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW]},
+    },
+    "whole_link": {
+        "usual": SITE | {"state": "cut"},
+        "asked": NOBODY | {"state": "asked"},
+        "wrong": LONG_SITE | {"state": "wrong"},
+    },
     "unsubscribe": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
     "unsubscribed": {
         "usual": SITE | {"everything": False} | LEFT,

@@ -11,8 +11,9 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
-from newsletter.consent import confirmation_links, decisions, rendered_forms
+from newsletter.consent import confirmation_links, decisions, rendered_forms, renewals
 from newsletter.consent.confirmation_links import AskedNewsletter, ConfirmationLink, LinkUse
+from newsletter.consent.ledger import Trace
 from newsletter.consent.subscribers import Standing
 from newsletter.content.digests import digests
 from newsletter.errors import LinkExpired
@@ -48,6 +49,8 @@ def confirm(
     A POST without the button's field, such as a scanner's, changes nothing: its answer is the page with the button.
     """
     link = confirmation_links.find(session, site.links.read(token, Purpose.CONFIRM), lock=True)
+    if is_checked(form, "again"):
+        return _renew(request, site, session, link, trace, afterwards)
     if not is_checked(form, "confirm"):
         return _confirm_page(request, site, session, link, status=422)
     evidence = {"method": "button on the page that the letter's link opens"}
@@ -110,6 +113,23 @@ def _confirm_page(
     return _about(site, link, "confirm", newsletters=rows, confirm_words=words, status=status)
 
 
+def _renew(
+    request: Request,
+    site: Site,
+    session: Session,
+    link: ConfirmationLink,
+    trace: Trace,
+    afterwards: BackgroundTasks,
+) -> HTMLResponse:
+    """Owe the address of an expired link a new letter, by the rules of every sign-up."""
+    now = site.now()
+    if not link.can_be_renewed(now=now):
+        return _confirm_page(request, site, session, link)
+    renewals.renew(session, site.keyring, link, trace=trace, now=now)
+    afterwards.add_task(site.wakeups.wake, Queue.URGENT)  # once this transaction is committed
+    return _about(site, link, "link_renewed", status=202)
+
+
 def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:
     """Say why the link confirms nothing now."""
     if use is LinkUse.CONFIRMED:
@@ -117,6 +137,10 @@ def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:
         return _about(site, link, "already_confirmed", newsletters=subscribed)
     if use is LinkUse.WITHDRAWN:
         return _about(site, link, "withdrawn_since", status=410)
+    if use is LinkUse.REPLACED:
+        return _about(site, link, "replaced", status=410)
+    if link.can_be_renewed(now=site.now()):
+        return _about(site, link, "link_expired", can_renew=True, hosted_form=None, status=410)
     raise LinkExpired(newsletter_id=link.newsletters[0].id, language=link.language)
 
 
