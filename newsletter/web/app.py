@@ -25,6 +25,7 @@ from newsletter.web.monitoring import health, metrics
 from newsletter.web.plain_route import PlainRoute
 from newsletter.web.public import (
     archive,
+    challenges,
     confirmation_pages,
     crawlers,
     issue_feeds,
@@ -77,7 +78,7 @@ def create_app(
     app.add_middleware(Guards)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
     links = confirmation_pages, unsubscribe_pages, preferences_pages
-    for pages in (signup_pages, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
+    for pages in (signup_pages, challenges, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
         app.include_router(pages.router)
     desk_pages.install(app)
     if app.state.site.shows_outbox:

@@ -30,6 +30,7 @@ NOT_PAGES = {
     "GET /static/{name}": "stylesheets",
     "GET /favicon.ico": "a picture",
     "GET /robots.txt": "for programs",
+    "GET /challenge": "for the widget of the proof of work",
     "GET /sitemap.xml": "for programs",
     "GET /archive/{slug}/feed.atom": "for feed readers",
     "GET /archive/{slug}/feed.json": "for feed readers",

@@ -22,7 +22,7 @@ from newsletter.web import negotiation
 from newsletter.web.failures import wants_json
 from newsletter.web.form_data import FormData, first_value, parse_body
 from newsletter.web.guards import FORM_BODY_BYTES, SAME_ORIGIN, refuse_by_length, route_rules
-from newsletter.web.public import signup_pages
+from newsletter.web.public import posted_signs, signup_pages
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
 from newsletter.web.public.signup_form import InvalidForm, SignupForm, language_in, named_in, parse_signup_form
 from newsletter.web.site import Site, request_trace
@@ -55,7 +55,8 @@ async def subscribe(request: Request) -> Response:
         signup = parse_signup_form(form, names, offered)
     except InvalidForm as invalid:
         return await run_in_threadpool(_invalid, request, form, site, names, invalid.errors)
-    await site.store_signup(_row(signup, site, trace, offered, page=request.headers.get("referer", "")))
+    signs = posted_signs.read(form, site.keyring, now=site.now())
+    await site.store_signup(_row(signup, site, trace, offered, page=request.headers.get("referer", ""), **signs))
     site.wakeups.wake(Queue.URGENT)
     headers = {"Content-Language": language(signup.language).tag}
     if wants_json(request):
@@ -63,7 +64,9 @@ async def subscribe(request: Request) -> Response:
     return HTMLResponse(_check_inbox(site, offered, signup.newsletters, signup.language), 202, headers)
 
 
-def _row(signup: SignupForm, site: Site, trace: Trace, offered: OfferedNewsletters, *, page: str) -> dict[str, Any]:
+def _row(
+    signup: SignupForm, site: Site, trace: Trace, offered: OfferedNewsletters, *, page: str, **signs: str | None
+) -> dict[str, Any]:
     entered = {"name": signup.name, "language": signup.entered_language, "timezone": signup.timezone}
     observed = {"page": page[:500], "method": "form on the web", "ip": trace.ip, "user_agent": trace.user_agent}
     form = signup.agreed.form
@@ -78,6 +81,7 @@ def _row(signup: SignupForm, site: Site, trace: Trace, offered: OfferedNewslette
         language=signup.language,
         evidence={name: value for name, value in {**entered, **observed, **_shown(signup, offered)}.items() if value},
         now=site.now(),
+        **signs,
     )
 
 
