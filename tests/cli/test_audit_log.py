@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from typer.main import get_command
 
-from newsletter import audit_log, clock, settings
+from newsletter import audit_log, clock, registered_sites, settings
 from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
 from newsletter.consent import suppressions
@@ -51,6 +51,7 @@ READING = {
     "newsletters list": (),
     "newsletters proposal": ("three",),
     "forms list": (),
+    "sites list": (),
     "feeds list": (),
     "feeds show": ("1",),
     "digests list": (),
@@ -69,8 +70,11 @@ CHANGING = {
     "subscribers withdraw": (READER, "--how", f"e-mail of 3 May from {READER}"),
     "subscribers allow": (REFUSER, "--reason", f"{REFUSER} asked for it by phone"),
     "newsletters wording": ("three", "I agree to other words."),
+    "newsletters box": ("three", "--title", "Letters at three"),
     "forms publish": ("three", "noon"),
     "forms paste": ("noon",),
+    "sites add": ("three", "https://www.press.example"),
+    "sites remove": ("three", "https://old.press.example/blog"),
     "feeds add": ("http://127.0.0.1:9/other.xml", "--newsletter", "three", "--anyway"),
     "feeds refresh": (),
     "feeds change": ("1", "--title", "The Gazette"),
@@ -115,6 +119,7 @@ def numbers(database: Database, zone: Zone) -> dict[str, Any]:
         approved = drafting.draft(session, three, articles=2, actor="tests", now=NOON)
         issues.approve(session, approved, actor="tests", now=NOON)
         operators.add(session, EVE, role=Role.EDITOR, actor="tests", now=NOON).totp_confirmed_at = NOON
+        registered_sites.register(session, three, "https://old.press.example", actor="tests", now=NOON)
         a_reader(session, a_newsletter(session, "noon"), READER)
         suppressions.add(session, load_keyring(settings.load()), REFUSER, Reason.NEVER, now=NOON)
         session.execute(update(Feed).values(url="http://127.0.0.1:9/" + Feed.url))

@@ -1,6 +1,6 @@
 """The slow lane: sign-ups whose letters were over a limit wait there for their turn, and lapse after a day.
 
-Those that a program may have posted begin there, whether or not a limit is reached.
+Those that a program seems to have posted begin there.
 
 A claim looks at few of them, however many wait. A sign-up that it looks at in vain goes to the end of its network's
 line, and none is looked at twice within a minute.

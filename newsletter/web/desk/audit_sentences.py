@@ -27,6 +27,7 @@ PHRASES = {
     "probe written": "wrote a probe of {}",
     "wording published": "published {}",
     "form generated": "generated {} to paste",
+    "box text changed": "changed what the box of {} says",
     "subscriptions withdrawn": "ended the subscriptions of {} on their word",
     "letter allowed": "allowed one letter in spite of {}",
     "doctor mended": "repaired {}",
