@@ -26,6 +26,7 @@ from newsletter.web.plain_route import PlainRoute
 from newsletter.web.public import (
     archive,
     box_forms,
+    challenges,
     confirmation_pages,
     crawlers,
     issue_feeds,
@@ -86,7 +87,7 @@ def create_app(
         app.add_middleware(UnderPath, root=root)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
     links = confirmation_pages, unsubscribe_pages, preferences_routes, further_newsletters, pasted_links
-    forms = signup_pages, box_forms, preflights
+    forms = signup_pages, box_forms, preflights, challenges
     about_issues = issue_feeds, archive, saved_articles
     for pages in (*forms, *links, *about_issues, legal_pages, crawlers, static_files, health, metrics):
         app.include_router(pages.router)

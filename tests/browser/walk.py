@@ -34,6 +34,7 @@ NOT_PAGES = {
     "GET /n/{slugs}/form": "for the box and for programs",
     "GET /favicon.ico": "a picture",
     "GET /robots.txt": "for programs",
+    "GET /challenge": "for the widget of the proof of work",
     "GET /sitemap.xml": "for programs",
     "GET /archive/{slug}/feed.atom": "for feed readers",
     "GET /archive/{slug}/feed.json": "for feed readers",

@@ -99,10 +99,12 @@ def test_the_sign_up_form_posts_the_documented_fields():
         "newsletters": "morning-letter",
         "wording": "4",
         "form": "17",
+        "website": None,
         "email": "",
         "name": "",
         "consent": "true",
     }
+    assert form.css_first("input[name=website]").parent.parent.attributes.keys() >= {"hidden", "lang", "dir"}
 
 
 def test_a_wrong_field_is_named_at_the_top_and_beside_the_field():
