@@ -27,6 +27,8 @@ PHRASES = {
     "probe written": "wrote a probe of {}",
     "wording published": "published {}",
     "form generated": "generated {} to paste",
+    "site registered": "registered a site for {}",
+    "site removed": "removed a site of {}",
     "box text changed": "changed what the box of {} says",
     "subscriptions withdrawn": "ended the subscriptions of {} on their word",
     "letter allowed": "allowed one letter in spite of {}",
