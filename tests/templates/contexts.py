@@ -345,9 +345,16 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "empty": NOBODY | {"newsletters": [], "hosted_form": None, "languages": [], "errors": {}},
     },
     "check_inbox": {
-        "usual": SITE | {"newsletters": [ROW], "sender": "letters@courier.example", **CHECK_INBOX, "outbox": False},
+        "usual": SITE
+        | {"newsletters": [ROW], "sender": "letters@courier.example", **CHECK_INBOX, "outbox": False, "back": None},
         "long": LONG_SITE
-        | {"newsletters": [LONG_ROW, ROW, ROW], "sender": LONG["sender"], **CHECK_INBOX, "outbox": True},
+        | {
+            "newsletters": [LONG_ROW, ROW, ROW],
+            "sender": LONG["sender"],
+            **CHECK_INBOX,
+            "outbox": True,
+            "back": "https://www.newsletters.joint-publishing-office-of-the-nine-villages-on-both-rivers.example/",
+        },
     },
     "confirm": {
         "usual": SITE | {"address": ADDRESS, "newsletters": [ROW], **CONFIRM},
