@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from newsletter.consent import box_texts, reader_counts
+from newsletter.consent.limits.form_signs import TRAP_FIELD
 from newsletter.errors import NotFound
 from newsletter.languages.languages import Language, language
 from newsletter.languages.translatable import translatable
@@ -15,6 +16,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.web import cross_site, negotiation
 from newsletter.web.embed.box_script import box_script
 from newsletter.web.guards import route_rules
+from newsletter.web.public import form_times, posted_signs
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters, PublishedForm
 from newsletter.web.public.static_files import FOREVER
 from newsletter.web.site import CurrentSite, Site
@@ -63,7 +65,7 @@ def form(slugs: str, request: Request, site: CurrentSite) -> Response:
         return _refused(404, {"errors": {"newsletter": language(_tag(request, [])).text(error.told)}})
     if "text/html" in request.headers.get("accept", ""):
         tag = _tag(request, negotiation.offered_in_any(chosen))
-        return RedirectResponse(_page(chosen, site.root) + negotiation.kept(request, tag), 302)
+        return RedirectResponse(_page(chosen, site.root) + negotiation.kept(request, tag), 302, {"Vary": VARY})
     cross_site.share(request, offered, chosen)
     origin = cross_site.origin_stated(request)
     may_show = (
@@ -141,13 +143,18 @@ def _box(
         "form": {"id": form.id, "exhibit": form.exhibit},
         "title": title,
         "html": html,
-        "fields": {**slug, "wording": wording.id, "form": form.id, "exhibit": form.exhibit},
+        "fields": {**slug, "wording": wording.id, "form": form.id, "exhibit": form.exhibit, **_signs(site)},
         "readers": shown_readers,
         "words": _words(spoken, shown_readers),
         "brand": among[0].brand,
         "challenge": offered.is_under_attack,
         "page": _page(among, site.settings.base_url, wording.language if len(languages) > 1 else None),
     }
+
+
+def _signs(site: Site) -> dict[str, str]:
+    """Return the fields that tell people from programs. They choose only the lane of a sign-up (`form_signs`)."""
+    return {TRAP_FIELD: "", posted_signs.SHOWN_AT: form_times.stamp(site.keyring, now=site.now())}
 
 
 def _words(spoken: Language, readers: str | None) -> dict[str, str]:
@@ -158,6 +165,7 @@ def _words(spoken: Language, readers: str | None) -> dict[str, str]:
         "elsewhere": translatable(
             "Very many people are signing up just now. On our own page it works for you as well."
         ),
+        "mistyped": translatable("Did you mean this address? Press it, and subscribe again."),
         "open": translatable("Subscribe"),
         "page": translatable("Open the sign-up page"),
         "sending": translatable("Sending …"),
