@@ -24,10 +24,12 @@ from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
 from newsletter.web.plain_route import PlainRoute
 from newsletter.web.public import (
+    address_pages,
     archive,
     confirmation_pages,
     crawlers,
     issue_feeds,
+    my_data,
     preferences_pages,
     signup,
     signup_pages,
@@ -76,7 +78,7 @@ def create_app(
     app.add_middleware(AccessLog)
     app.add_middleware(Guards)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
-    links = confirmation_pages, unsubscribe_pages, preferences_pages
+    links = confirmation_pages, unsubscribe_pages, preferences_pages, address_pages, my_data
     for pages in (signup_pages, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
         app.include_router(pages.router)
     desk_pages.install(app)

@@ -244,4 +244,10 @@ def _all(
         stopped=[row.name for row in offered if saved and row.id in saved.stopped],
         translated=[row.name for row in offered if saved and row.id in saved.translated],
         saved=saved is not None,
+        preferences=_path(site, link),
     )
+
+
+def _path(site: Site, link: PreferencesLink) -> str:
+    token = site.links.token(Purpose.FRESH_PREFERENCES, link.subscriber, link.minute or 0)
+    return f"{site.root}/preferences/{token}"
