@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter.consent import address_changes, address_moves, decisions, subscribers, suppressions
 from newsletter.consent.address_changes import AddressChange, AddressChangeState
 from newsletter.consent.ledger import Trace
-from newsletter.consent.signups import Signup, SignupState
+from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Subscriber
 from newsletter.consent.suppressions import Reason
 from newsletter.errors import LinkExpired
@@ -54,7 +54,7 @@ def confirm(
     if not (change.is_open(now=now) and newsletter and subscriber.address_key and may_move and may_come):
         raise LinkExpired
     former, was_reachable = subscriber.address or "", subscriber.suppressed is None
-    retention.forget_unconfirmed(session, subscriber.address_key, now=now)
+    retention.forget_of(session, subscriber.address_key, now=now)
     letter = address_letters.text_of(session, change.id)
     address_moves.move(session, keyring, change, subscriber, letter=letter, trace=trace, now=now)
     if was_reachable:
@@ -80,8 +80,8 @@ def _lock(session: Session, ids: Sequence[int]) -> Reader:
     change = address_changes.find(session, ids)
     present = select(Subscriber.address_key).where(Subscriber.id == change.subscriber_id)
     keys = {change.address_key, session.scalars(present).one() or ""}
-    waiting = select(Signup.id).where(Signup.address_key.in_(keys), Signup.state == SignupState.ASKED)
-    session.execute(waiting.order_by(Signup.id).with_for_update())
+    known = select(Signup.id).where(Signup.address_key.in_(keys), Signup.state.in_(retention.REQUESTED))
+    session.execute(known.order_by(Signup.id).with_for_update())
     subscribers.lock_all(session, keys)
     change = address_changes.find(session, ids, lock=True)
     subscriber = subscribers.lock_by_id(session, change.subscriber_id)

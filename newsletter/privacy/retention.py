@@ -74,14 +74,14 @@ def forget_due(session: Session, *, now: datetime, limit: int = BATCH_SIZE) -> i
     return len(due)
 
 
-def forget_unconfirmed(session: Session, address_key: str, *, now: datetime) -> None:
-    """Delete the sign-ups of an address that wait for a confirmation, as if their time were over.
+def forget_of(session: Session, address_key: str, *, now: datetime) -> None:
+    """Delete the sign-ups of an address that its reader leaves for another one, as if their time were over.
 
-    For a reader who leaves the address: nobody could confirm them any more.
+    Nobody could confirm an open one any more, and the links of a confirmed one would no longer find the person.
     """
     columns = [getattr(Signup, name) for name in DueSignup._fields]
-    waiting = select(*columns).where(Signup.address_key == address_key, Signup.state == SignupState.ASKED)
-    gone = [DueSignup._make(row) for row in session.execute(waiting.order_by(Signup.id).with_for_update())]
+    known = select(*columns).where(Signup.address_key == address_key, Signup.state.in_(REQUESTED))
+    gone = [DueSignup._make(row) for row in session.execute(known.order_by(Signup.id).with_for_update())]
     if not gone:
         return
     people = lapses.lock(session, {address_key}, without=[each.id for each in gone], now=now)

@@ -26,7 +26,7 @@ from newsletter.queues.wakeups import Queue
 from newsletter.redaction import log_failure
 from newsletter.web import negotiation, whole_numbers
 from newsletter.web.form_data import RequestForm, first_value
-from newsletter.web.guards import FORM_BODY_BYTES, SAME_ORIGIN, route_rules
+from newsletter.web.guards import FORM_BODY_BYTES, route_rules
 from newsletter.web.negotiation import WantedLanguages
 from newsletter.web.public import fresh_links
 from newsletter.web.public.fresh_links import FreshReader
@@ -61,14 +61,13 @@ STATES = {
 
 
 @router.get("/my-data")
-@route_rules(referrer=SAME_ORIGIN)
 def ask_page(site: CurrentSite, wanted: WantedLanguages) -> HTMLResponse:
     """Show the field for an address."""
     return _ask_page(site, wanted)
 
 
 @router.post("/my-data")
-@route_rules(body_limit=FORM_BODY_BYTES, referrer=SAME_ORIGIN)
+@route_rules(body_limit=FORM_BODY_BYTES)
 def ask(form: RequestForm, site: CurrentSite, wanted: WantedLanguages, later: BackgroundTasks) -> HTMLResponse:
     """Answer the same for every address, and in the same time: whether a letter is owed is decided afterwards.
 
@@ -178,14 +177,21 @@ def _shown(entry: HistoryEntry, reader: FreshReader) -> dict[str, Any]:
         "told": Translatable(told.singular, values={"newsletter": name}),
         "is_decision": entry.event in GIVES_OR_ENDS,
         "wording": _words(entry.wording) if entry.event in (Event.REQUESTED, Event.CONFIRMED) else None,
-        "details": None if entry.evidence is None else {**entry.evidence, **entry.trace},
+        "details": None if entry.evidence is None else _details(entry),
     }
+
+
+def _details(entry: HistoryEntry) -> dict[str, str]:
+    """Return all that is stored with an entry, under the names that the evidence has."""
+    words = entry.wording
+    version = {"wording": f"version {words.version} in {words.language}"} if words else {}
+    return {**(entry.evidence or {}), **entry.trace, **version}
 
 
 def _words(wording: Wording | None) -> dict[str, Any] | None:
     if wording is None:
         return None
-    return {"text": wording.text, "language": wording.shown_language, "version": wording.version}
+    return {"text": wording.text, "language": wording.shown_language}
 
 
 def _information(history: History) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from tests.whole_service import WholeService
 
 OLD, NEW = "ana@old.example", "ana@new.example"
 YES, NEVER = {"confirm": "yes"}, {"never": "yes"}
+ON_SQLITE = pytest.mark.parametrize("service", ["sqlite"], indirect=True)  # the SQL is that of the tests without it
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +92,7 @@ def test_letters_come_to_the_new_address_once_its_owner_has_pressed_the_button(s
     assert readers(service) == {NEW: {"morning": Standing.SUBSCRIBED}}
 
 
+@ON_SQLITE
 def test_the_proof_shows_that_the_consent_moved_and_how(service):
     changed(service)
     with service.site.database.reading() as session:
@@ -105,6 +107,7 @@ def test_the_proof_shows_that_the_consent_moved_and_how(service):
         assert ledger.standing(entry.event for entry in ledger.history(session, person.subject)) is Standing.SUBSCRIBED
 
 
+@ON_SQLITE
 def test_the_former_address_is_told_and_can_stop_the_letters_with_one_press(service):
     changed(service)
     notice = service.letters(to=OLD)[-1]
@@ -115,6 +118,7 @@ def test_the_former_address_is_told_and_can_stop_the_letters_with_one_press(serv
     assert readers(service) == {NEW: {"morning": Standing.LEFT}}
 
 
+@ON_SQLITE
 def test_the_letter_to_the_new_address_lets_a_stranger_unsubscribe_nobody(service):
     ask(service)
     letter = service.letters(to=NEW)[-1]
@@ -124,6 +128,7 @@ def test_the_letter_to_the_new_address_lets_a_stranger_unsubscribe_nobody(servic
     assert "Morning Letter" not in service.browser.get(link(service)).text.partition("<main")[2].partition("</main")[0]
 
 
+@ON_SQLITE
 def test_confirming_again_changes_nothing_and_says_that_it_is_done(service):
     path, before = changed(service), service.rows()
     assert heading(service.browser.post(path, data=YES)) == "Your letters now come to this address"
@@ -131,6 +136,7 @@ def test_confirming_again_changes_nothing_and_says_that_it_is_done(service):
     assert service.rows() == before
 
 
+@ON_SQLITE
 def test_a_link_ends_after_72_hours_or_when_another_change_is_asked_for(service):
     ask(service)
     first = link(service)
@@ -144,6 +150,7 @@ def test_a_link_ends_after_72_hours_or_when_another_change_is_asked_for(service)
     assert readers(service) == {OLD: {"morning": Standing.SUBSCRIBED}}
 
 
+@ON_SQLITE
 def test_the_answer_is_the_same_for_an_address_that_gets_letters_and_a_double_click_owes_one_letter(service):
     service.reader(NEW, "evening")
     known, unknown = ask(service), ask(service, "new@new.example")
@@ -171,6 +178,7 @@ def test_an_open_request_of_the_former_address_ends_with_it(service):
     assert service.browser.post(confirm, data=YES).status_code == 410
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("new", ["", "ana@old", "ANA@OLD.example"])
 def test_an_address_that_cannot_be_the_new_one_is_refused_in_words(service, new):
     answer = ask(service, new)
@@ -179,11 +187,13 @@ def test_an_address_that_cannot_be_the_new_one_is_refused_in_words(service, new)
     assert LexborHTMLParser(answer.text).css_first("input").attributes["value"] == new
 
 
+@ON_SQLITE
 def test_three_changes_a_day_write_letters_and_a_fourth_is_refused(service):
     answers = [ask(service, f"{number}@new.example").status_code for number in range(4)]
     assert answers == [200, 200, 200, 422]
 
 
+@ON_SQLITE
 def test_an_inbox_that_refused_all_mail_gets_no_letter_and_one_that_refuses_now_ends_the_change(service):
     ask(service)
     assert heading(service.browser.post(link(service), data=NEVER)) == "We will not write to this address again"
@@ -195,6 +205,7 @@ def test_an_inbox_that_refused_all_mail_gets_no_letter_and_one_that_refuses_now_
     assert readers(service) == {OLD: {"morning": Standing.SUBSCRIBED}}
 
 
+@ON_SQLITE
 def test_a_link_that_has_run_out_changes_nothing_and_leads_to_the_page_that_mails_a_new_one(service):
     path = fresh(service)
     service.clock.advance(seconds=FRESH_LIFETIME.total_seconds() + 60)
