@@ -47,6 +47,9 @@ class AskedNewsletter(NamedTuple):
     brand: str
     language: str
     other_languages: list[str] | None
+    site_url: str | None
+    signup_thanks_url: str | None
+    confirmed_thanks_url: str | None
     standing: Standing | None
     withdrawn_at: datetime | None  # the last time
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from babel.lists import format_list
-from babel.numbers import format_decimal
+from babel.numbers import format_compact_decimal, format_decimal
 from markupsafe import Markup
 
 from newsletter.languages import catalogues, pseudo, tags
@@ -89,6 +89,11 @@ class Language:
     def number(self, number: int) -> str:
         """Return a number, grouped as the language does."""
         return format_decimal(number, locale=self._locale)
+
+    def at_least(self, number: int) -> str:
+        """Return a round number that something reaches, in the language's short form if it has one: "10k+"."""
+        short = format_compact_decimal(number, locale=self._locale)
+        return f"{self.number(number) if short == str(number) else short}+"
 
     def listed(self, names: Iterable[str]) -> str:
         """Return names as in a sentence: "A, B and C"."""

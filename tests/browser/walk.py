@@ -12,6 +12,7 @@ from newsletter.consent.signups import LINK_LIFETIME
 from newsletter.consent.subscribers import Subscriber
 from newsletter.links import FRESH_LIFETIME, Purpose
 from newsletter.newsletters import Newsletter
+from newsletter.page_texts import LegalPage
 from newsletter.queues.wakeups import Queue
 from tests.browser.chromium import Tab
 from tests.whole_service import WholeService
@@ -28,11 +29,16 @@ NOT_PAGES = {
     "GET /metrics": "for programs",
     "GET /outbox/{name}/{part}": "in a frame of the letter's page",
     "GET /static/{name}": "stylesheets",
+    "GET /embed.js": "the script of the box",
+    "GET /static/embed.{content_hash}.js": "the script of the box",
+    "GET /n/{slugs}/form": "for the box and for programs",
     "GET /favicon.ico": "a picture",
     "GET /robots.txt": "for programs",
     "GET /sitemap.xml": "for programs",
     "GET /archive/{slug}/feed.atom": "for feed readers",
     "GET /archive/{slug}/feed.json": "for feed readers",
+    "OPTIONS /subscribe": "what a browser asks by itself",
+    "OPTIONS /n/{slug}/form": "what a browser asks by itself",
 }
 
 
@@ -65,10 +71,12 @@ class Walk:
 
     def stops(self) -> Iterator[tuple[str, str]]:
         """Show one page after the other; yield the route of each, and what it shows."""
-        for path in ("/", "/archive", "/outbox"):
+        for path in ("/", "/archive", "/outbox", "/privacy", "/imprint", "/accessibility"):
             self.tab.open(path)
             yield f"GET {path}", "the list"
         yield from self._archive()
+        yield from self._saved_articles()
+        yield from self._legal_pages()
         yield from self._sign_up()
         yield from self._never()
         yield from self._leave()
@@ -81,6 +89,25 @@ class Walk:
         yield "GET /archive/{slug}", "the issues"
         self.tab.open(f"/archive/{self.newsletter.slug}/1")
         yield "GET /archive/{slug}/{number}", "an issue"
+
+    def _saved_articles(self) -> Iterator[tuple[str, str]]:
+        page = self.tab.page
+        self.tab.open("/saved")
+        yield "GET /saved", "nothing is saved"
+        self.tab.open(f"/archive/{self.newsletter.slug}/1")
+        for button in page.locator("button[aria-pressed]").all():
+            button.click()
+        yield "GET /archive/{slug}/{number}", "an issue whose articles are saved"
+        self.tab.open("/saved")
+        yield "GET /saved", "what is saved"
+        page.locator("[data-remove-all]").click()
+        yield "GET /saved", "a question before all is removed"
+        page.locator("dialog .quiet").click()
+
+    def _legal_pages(self) -> Iterator[tuple[str, str]]:
+        for legal in LegalPage:
+            self.tab.open(f"{self._form}/{legal}")
+            yield f"GET /n/{{slug}}/{legal}", "as it is generated"
 
     def _sign_up(self) -> Iterator[tuple[str, str]]:
         page = self.tab.page

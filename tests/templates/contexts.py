@@ -9,6 +9,10 @@ from markupsafe import Markup
 from newsletter import templating
 from newsletter.consent import rendered_forms
 from newsletter.consent.rendered_forms import Entered
+from newsletter.languages.languages import language
+from newsletter.legal_pages import marked_text
+from newsletter.legal_pages.generated_texts import NAMES, generated
+from newsletter.page_texts import LegalPage
 from newsletter.web import negotiation
 from newsletter.web.public.page_descriptions import FeedLink, describe
 
@@ -258,6 +262,21 @@ MY_DATA = (
 )
 
 # The cases of each template, with their contexts.
+IMPRINT = NAMES[LegalPage.IMPRINT].title
+OWN_TEXT = (
+    "# Herausgeber\n\nDie Zeitung\n1 Paper Street\n\nSchreiben Sie an answers@courier.example, oder lesen Sie "
+    f"https://courier.example/{'impressum' * 20}.\n\n- Eintrag 1\n- <script>alert(1)</script>"
+)
+
+
+def legal(page: LegalPage, newsletter: dict[str, Any]) -> dict[str, object]:
+    about: Any = SimpleNamespace(**newsletter, site_url="https://courier.example/news")
+    text = generated(page, about, language("en"))
+    names = NAMES[page]
+    shown = {"kind": names.title, "headline": names.headline(about), "sections": marked_text.read(text)}
+    return {**shown, "newsletter": vars(about), "text_language": "en", "languages": SPOKEN}
+
+
 PAGES: dict[str, dict[str, dict[str, object]]] = {
     "signup": {
         "usual": SIGNUP,
@@ -369,7 +388,6 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
     },
     "preferences": {
         "usual": SITE
-        | FRESH
         | {
             "address": ADDRESS,
             "until": NOON,
@@ -380,8 +398,8 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
             "saved": False,
         },
         "saved": SITE
-        | FRESH
         | {
+            "until": NOON,
             "address": LONG_ADDRESS,
             "subscriptions": [
                 ROW,
@@ -399,9 +417,9 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
             "saved": True,
         },
         "empty": NOBODY
-        | FRESH
         | {
             "address": ADDRESS,
+            "until": NOON,
             "subscriptions": [],
             "others": [NEWSLETTER],
             "stopped": [],
@@ -433,6 +451,20 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         },
         "empty": LONG_SITE | ARCHIVE | {"issues": [], "older": None, "is_newest": True},
     },
+    "legal": {
+        "usual": SITE | legal(LegalPage.PRIVACY, NEWSLETTER),
+        "imprint": SITE | legal(LegalPage.IMPRINT, NEWSLETTER),
+        "accessibility": SITE | legal(LegalPage.ACCESSIBILITY, NEWSLETTER),
+        "long": LONG_SITE | legal(LegalPage.PRIVACY, LONG),
+        "own": SITE
+        | legal(LegalPage.IMPRINT, NEWSLETTER)
+        | {"headline": IMPRINT, "sections": marked_text.read(OWN_TEXT), "text_language": "de"},
+    },
+    "legal_of_all": {
+        "usual": NOBODY | {"newsletters": [NEWSLETTER, LONG, HEBREW], "kind": IMPRINT, "page": "imprint"},
+        "empty": NOBODY | {"newsletters": [], "kind": IMPRINT, "page": "imprint"},
+    },
+    "saved": {"usual": SITE, "several": NOBODY, "long": LONG_SITE},
     "archive_issue": {
         "usual": SITE | archived(ISSUE),
         "long": LONG_SITE | archived(LONG_ISSUE, heading=LONG_TITLE, introduction=(LONG_TITLE, LONG_TITLE)),

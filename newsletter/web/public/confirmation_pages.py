@@ -5,8 +5,8 @@ GET shows a button; POST acts.
 
 from typing import Any
 
-from fastapi import APIRouter
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
@@ -17,36 +17,42 @@ from newsletter.content.digests import digests
 from newsletter.errors import LinkExpired
 from newsletter.links import Purpose
 from newsletter.web.form_data import RequestForm, is_checked
+from newsletter.web.public import thank_you_pages
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site, WritingSession
 
 router = APIRouter()
 
 
 @router.get("/confirm/{token}")
-def confirm_page(token: str, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
+def confirm_page(token: str, request: Request, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show the newsletters, the stored consent wording and the button."""
-    return _confirm_page(site, session, confirmation_links.find(session, site.links.read(token, Purpose.CONFIRM)))
+    link = confirmation_links.find(session, site.links.read(token, Purpose.CONFIRM))
+    return _confirm_page(request, site, session, link)
 
 
 @router.post("/confirm/{token}")
 def confirm(
-    token: str, form: RequestForm, site: CurrentSite, session: WritingSession, trace: RequestTrace
-) -> HTMLResponse:
+    token: str, request: Request, form: RequestForm, site: CurrentSite, session: WritingSession, trace: RequestTrace
+) -> Response:
     """Record the consent of the address's owner. Confirming again is no error.
 
     A POST without the button's field, such as a scanner's, changes nothing: its answer is the page with the button.
     """
     link = confirmation_links.find(session, site.links.read(token, Purpose.CONFIRM), lock=True)
     if not is_checked(form, "confirm"):
-        return _confirm_page(site, session, link, status=422)
+        return _confirm_page(request, site, session, link, status=422)
     evidence = {"method": "button on the page that the letter's link opens"}
     use = confirmation_links.confirm(session, site.keyring, link, evidence=evidence, trace=trace, now=site.now())
     if use is not LinkUse.CONFIRMS:
         return _used(site, link, use)
+    if thanks := thank_you_pages.after_confirming(link.confirmable):
+        return thank_you_pages.lead_to(thanks)
     return _about(site, link, "confirmed", newsletters=link.confirmable)
 
 
-def _confirm_page(site: Site, session: Session, link: ConfirmationLink, *, status: int = 200) -> HTMLResponse:
+def _confirm_page(
+    request: Request, site: Site, session: Session, link: ConfirmationLink, *, status: int = 200
+) -> HTMLResponse:
     use = link.use(now=site.now())
     if use is not LinkUse.CONFIRMS:
         return _used(site, link, use)
@@ -55,6 +61,7 @@ def _confirm_page(site: Site, session: Session, link: ConfirmationLink, *, statu
         {"name": each.name, "language": each.language, "schedule": schedules.get(each.id)} for each in link.confirmable
     ]
     words = rendered_forms.confirm_words(site.templates, language=link.words_language, text=link.signup.wording)
+    thank_you_pages.allow(request, link.confirmable)
     return _about(site, link, "confirm", newsletters=rows, confirm_words=words, status=status)
 
 

@@ -18,12 +18,13 @@ from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable, translatable
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
-from newsletter.web import negotiation
+from newsletter.web import cross_site, negotiation
 from newsletter.web.failures import wants_json
 from newsletter.web.form_data import FormData, first_value, parse_body
 from newsletter.web.guards import FORM_BODY_BYTES, SAME_ORIGIN, refuse_by_length, route_rules
-from newsletter.web.public import signup_pages
+from newsletter.web.public import box_signups, posting_sites, signup_pages, thank_you_pages
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
+from newsletter.web.public.posting_sites import NotRegistered
 from newsletter.web.public.signup_form import InvalidForm, SignupForm, language_in, named_in, parse_signup_form
 from newsletter.web.site import Site, request_trace
 
@@ -44,28 +45,45 @@ async def subscribe(request: Request) -> Response:
 
     It is a `PlainRoute`: calling dependencies would be a fifth of a sign-up's costs.
     """
+    site: Site = request.app.state.site
+    cross_site.share(request, site.offered.last_read, [])  # until it is known what the request is about
     await refuse_by_length(request)
-    site, form = request.app.state.site, await parse_body(request)
+    form = await parse_body(request)
     trace = await request_trace(request, site)
     names = named_in(form)
     offered = site.offered.fresh(names)
     if offered is None:  # the rows are almost always in memory: only reading them again takes a thread
         offered = await run_in_threadpool(site.offered.get, names)
+    chosen = [offered.newsletters[slug] for slug in names.slugs if slug in offered.newsletters]
     try:
+        posted_from = posting_sites.admit(request, site, offered, chosen)
         signup = parse_signup_form(form, names, offered)
+    except NotRegistered:
+        return await run_in_threadpool(
+            posting_sites.refusal, request, site, chosen, _tag(request, form, names, offered)
+        )
     except InvalidForm as invalid:
         return await run_in_threadpool(_invalid, request, form, site, names, invalid.errors)
-    await site.store_signup(_row(signup, site, trace, offered, page=request.headers.get("referer", "")))
+    page = box_signups.page_stated(signup, form) or {"page": request.headers.get("referer", "")[:500]}
+    await site.store_signup(_row(signup, site, trace, offered, {**page, "site": posted_from}))
     site.wakeups.wake(Queue.URGENT)
     headers = {"Content-Language": language(signup.language).tag}
+    thanks = thank_you_pages.after_signup(signup.newsletters)
     if wants_json(request):
-        return JSONResponse({"message": language(signup.language).text(MESSAGE)}, 202, headers)
-    return HTMLResponse(_check_inbox(site, offered, signup.newsletters, signup.language), 202, headers)
+        of_box = box_signups.is_of_box(signup)
+        told = box_signups.told(signup) if of_box else {"message": language(signup.language).text(MESSAGE)}
+        return JSONResponse({**told, "next": thanks} if thanks else told, 202, headers)
+    if thanks:
+        return thank_you_pages.lead_to(thanks)
+    back = posting_sites.way_back(posted_from, signup.newsletters)
+    return HTMLResponse(_check_inbox(site, offered, signup.newsletters, signup.language, back), 202, headers)
 
 
-def _row(signup: SignupForm, site: Site, trace: Trace, offered: OfferedNewsletters, *, page: str) -> dict[str, Any]:
+def _row(
+    signup: SignupForm, site: Site, trace: Trace, offered: OfferedNewsletters, observed: Mapping[str, str]
+) -> dict[str, Any]:
     entered = {"name": signup.name, "language": signup.entered_language, "timezone": signup.timezone}
-    observed = {"page": page[:500], "method": "form on the web", "ip": trace.ip, "user_agent": trace.user_agent}
+    sent = {"method": "form on the web", "ip": trace.ip, "user_agent": trace.user_agent}
     form = signup.agreed.form
     return signups.values(
         address=signup.address,
@@ -76,7 +94,9 @@ def _row(signup: SignupForm, site: Site, trace: Trace, offered: OfferedNewslette
         form=signup.agreed.exhibit,
         form_id=form.id if form else None,
         language=signup.language,
-        evidence={name: value for name, value in {**entered, **observed, **_shown(signup, offered)}.items() if value},
+        evidence={
+            name: value for name, value in {**entered, **observed, **sent, **_shown(signup, offered)}.items() if value
+        },
         now=site.now(),
     )
 
@@ -94,11 +114,16 @@ def _shown(signup: SignupForm, offered: OfferedNewsletters) -> dict[str, str]:
     }
 
 
-def _check_inbox(site: Site, offered: OfferedNewsletters, chosen: Sequence[Newsletter], tag: str) -> bytes:
-    """Return the page, which is the same for everybody: it is rendered once for each reading of the newsletters."""
-    key = tuple(newsletter.id for newsletter in chosen), tag
+def _check_inbox(
+    site: Site, offered: OfferedNewsletters, chosen: Sequence[Newsletter], tag: str, back: str | None
+) -> bytes:
+    """Return the page, which is the same for everybody: it is rendered once for each reading of the newsletters.
+
+    `back` is the address of the registered site that it leads back to.
+    """
+    key = tuple(newsletter.id for newsletter in chosen), tag, back
     if key not in offered.answers:
-        path = f"/n/{chosen[0].slug}" if len(chosen) == 1 else "/"
+        path = f"{site.root}/n/{chosen[0].slug}" if len(chosen) == 1 else f"{site.root}/"
         page = site.page(
             "check_inbox",
             tag=tag,
@@ -108,6 +133,7 @@ def _check_inbox(site: Site, offered: OfferedNewsletters, chosen: Sequence[Newsl
             confirm_hours=LINK_HOURS,
             again=negotiation.in_language(path, tag),
             outbox=site.shows_outbox,
+            back=back,
         )
         offered.answers[key] = bytes(page.body)
     return offered.answers[key]
@@ -119,9 +145,8 @@ def _invalid(
     """Answer 422 with the form, the entered values and the errors; to a program with the errors alone."""
     offered = site.offered.get(names)
     chosen = [offered.newsletters[slug] for slug in names.slugs if slug in offered.newsletters]
-    tag = language_in(form, names, offered) or negotiation.language_of(
-        request, negotiation.offered_in_any(chosen or offered.newsletters.values())
-    )
+    tag = _tag(request, form, names, offered)
+    thank_you_pages.allow(request, chosen or offered.newsletters.values())
     if wants_json(request):
         return JSONResponse({"errors": _told(errors, tag)}, 422, {"Content-Language": language(tag).tag})
     email, name = (first_value(form, field)[:MAX_SHOWN_CHARACTERS] for field in ("email", "name"))
@@ -144,6 +169,13 @@ def _invalid(
         explanation=" ".join(_told(errors, tag).values()),
         remedy=language(tag).text(translatable("Please open the newsletter's page and sign up there.")),
     )
+
+
+def _tag(request: Request, form: FormData, names: OfferedNames, offered: OfferedNewsletters) -> str:
+    """Return the language of an answer: that of the form, else the one that suits the visitor best."""
+    chosen = [offered.newsletters[slug] for slug in names.slugs if slug in offered.newsletters]
+    offered_tags = negotiation.offered_in_any(chosen or offered.newsletters.values())
+    return language_in(form, names, offered) or negotiation.language_of(request, offered_tags)
 
 
 def _told(errors: Mapping[str, Translatable | str], tag: str) -> dict[str, str]:

@@ -144,6 +144,8 @@ def _agreed(offered: OfferedNewsletters, names: OfferedNames, form: FormData) ->
         agreed = _named_by_exhibit(offered, names, first_value(form, "form"))
     else:
         agreed = _named_by_id(offered, names.form, first_value(form, "wording"))
+    if first_value(form, "exhibit") not in ("", agreed.exhibit):
+        raise Malformed("form", UNKNOWN_FORM)
     can_be_chosen = agreed.wording.newsletters or [agreed.wording.newsletter_id]
     chosen = {offered.newsletters[slug].id for slug in names.slugs if slug in offered.newsletters}
     if not chosen <= set(can_be_chosen):

@@ -14,7 +14,7 @@ from newsletter.languages.translatable import translatable
 from newsletter.newsletters import Newsletter, common_publisher
 from newsletter.web import negotiation
 from newsletter.web.guards import SAME_ORIGIN, route_rules
-from newsletter.web.public import hosted_forms, issue_feeds
+from newsletter.web.public import hosted_forms, issue_feeds, prefilled_forms, thank_you_pages
 from newsletter.web.public.archive import latest
 from newsletter.web.public.offered_newsletters import OfferedNewsletters, PublishedForm
 from newsletter.web.public.page_descriptions import describe
@@ -30,6 +30,7 @@ router = APIRouter()
 def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show the page of the only newsletter, or a list if there are several."""
     every = list(site.offered.get().newsletters.values())
+    thank_you_pages.allow(request, every)
     if len(every) == 1:
         return _negotiated(request, site, session, every[0])
     languages = negotiation.offered_in_any(every)
@@ -38,20 +39,23 @@ def home(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLRe
         f"{site.settings.base_url}/", tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)
     )
     query = negotiation.kept(request, tag)
-    return several(site, tag, negotiated=len(languages) > 1, page_description=about, query=query)
+    entered, is_negotiated = prefilled_forms.entered(request), len(languages) > 1
+    return several(site, tag, entered=entered, negotiated=is_negotiated, page_description=about, query=query)
 
 
 @router.get("/n/{slug}")
 @route_rules(public=True, referrer=SAME_ORIGIN)
 def offer(slug: str, request: Request, site: CurrentSite, session: ReadingSession) -> HTMLResponse:
     """Show a newsletter's page with the sign-up form."""
-    return _negotiated(request, site, session, site.offered.newsletter(slug))
+    newsletter = site.offered.newsletter(slug)
+    thank_you_pages.allow(request, [newsletter])
+    return _negotiated(request, site, session, newsletter)
 
 
 @router.get("/subscribe")
-def form_of_an_answer() -> RedirectResponse:
+def form_of_an_answer(site: CurrentSite) -> RedirectResponse:
     """Lead to the forms: a browser that reloads, or has kept, the answer to a form asks for this page."""
-    return RedirectResponse("/", 303)
+    return RedirectResponse(f"{site.root}/", 303)
 
 
 def _negotiated(request: Request, site: Site, session: Session, newsletter: Newsletter) -> HTMLResponse:
@@ -70,7 +74,8 @@ def _negotiated(request: Request, site: Site, session: Session, newsletter: News
     )
     is_negotiated = len(newsletter.languages) > 1 or len(with_words) > 1
     query = negotiation.kept(request, tag)
-    return one(site, session, newsletter, tag, negotiated=is_negotiated, page_description=about, query=query)
+    kind = {"negotiated": is_negotiated, "page_description": about, "query": query}
+    return one(site, session, newsletter, tag, entered=prefilled_forms.entered(request), **kind)
 
 
 def one(
@@ -85,9 +90,9 @@ def one(
         tag=tag,
         newsletter=newsletter,
         hosted_form=hosted_forms.show(site, offered, shown, entered) if shown else None,
-        languages=negotiation.links(f"/n/{newsletter.slug}", list(dict.fromkeys([*with_words, tag])), tag),
+        languages=negotiation.links(f"{site.root}/n/{newsletter.slug}", list(dict.fromkeys([*with_words, tag])), tag),
         schedule=digests.schedule(session, newsletter.id),
-        latest=latest(session, newsletter),
+        latest=latest(site, session, newsletter),
         errors=entered.errors,
         **kind,
     )
@@ -105,7 +110,7 @@ def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) ->
         publisher=common_publisher(every),
         newsletters=every,
         hosted_form=hosted_forms.show(site, offered, published, entered) if published else None,
-        languages=negotiation.links("/", languages, tag),
+        languages=negotiation.links(f"{site.root}/", languages, tag),
         errors=entered.errors,
         **kind,
     )

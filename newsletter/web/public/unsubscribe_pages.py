@@ -70,7 +70,7 @@ def _read(session: Session, subscriber_id: int, newsletter_id: int) -> Any:
 
     Raises LinkUnreadable without the newsletter: none is ever deleted, so no letter held this link.
     """
-    columns = ("slug", "name", "publisher", "postal_address", "brand", "language", "other_languages")
+    columns = ("slug", "name", "publisher", "postal_address", "brand", "language", "other_languages", "site_url")
     about = (
         select(*(getattr(Newsletter, column) for column in columns))
         .add_columns(Subscriber.address, Subscription.standing, subscribers.reading_language())

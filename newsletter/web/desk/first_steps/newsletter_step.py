@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.exc import IntegrityError
 
-from newsletter import newsletters, zones
+from newsletter import newsletter_fields, newsletters, zones
 from newsletter.consent import wording_publication
 from newsletter.doctor.domains import domain_checks
 from newsletter.errors import Malformed
@@ -52,7 +52,7 @@ def add(desk: CurrentDesk, form: PostedForm) -> Response:
     errors: dict[str, str] = {}
     for field, value in entered.items():
         try:
-            newsletters.checked(field, value)
+            newsletter_fields.checked(field, value)
         except Malformed as error:
             errors[field] = WANTED.get(field, str(error)) if not value else str(error)
     if errors:

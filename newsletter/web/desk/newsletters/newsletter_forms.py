@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from newsletter import newsletters, zones
+from newsletter import newsletter_fields, zones
 from newsletter.errors import Malformed
 from newsletter.languages import catalogues
 from newsletter.languages.languages import english_name
@@ -24,6 +24,9 @@ TEXTS = (
     "language",
     "zone",
     "brand",
+    "site_url",
+    "signup_thanks_url",
+    "confirmed_thanks_url",
 )
 LANGUAGES = "other_languages"
 FURTHER = "further_languages"  # codes of languages that the form has no box for
@@ -61,7 +64,7 @@ def entered(form: FormData) -> EnteredFields:
     errors: dict[str, str] = {}
     for field, value in values.items():
         try:
-            stored[field] = newsletters.checked(field, value)
+            stored[field] = newsletter_fields.checked(field, value)
         except Malformed as error:
             errors[field] = _told(field, value, str(error))
     return EnteredFields(values, stored, errors)
