@@ -21,14 +21,14 @@ def uri(iri: str) -> str:
         if not host.isascii():
             before, _, after = parts.netloc.rpartition("@")
             port = after.partition(":")[1:]
-            parts = parts._replace(netloc=f"{before and f'{before}@'}{_ascii_host(host)}{''.join(port)}")
+            parts = parts._replace(netloc=f"{before and f'{before}@'}{ascii_host(host)}{''.join(port)}")
         iri = urlunsplit(parts)
     except ValueError:  # a host that only looks like one; RFC 3986 section 3.2.2 lets it be percent-encoded
         pass
     return quote(iri, safe=KEPT, errors="replace")
 
 
-def _ascii_host(host: str) -> str:
+def ascii_host(host: str) -> str:
     """Return a name in ASCII as browsers do (UTS 46), also names that IDNA 2008 forbids, such as those of emoji."""
     if len(host) > MAX_HOST:
         return host

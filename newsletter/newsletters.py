@@ -4,23 +4,19 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, TypedDict, Unpack, cast
+from typing import Any, Unpack
 
 from sqlalchemy import JSON, String, false, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import addresses, audit_log, zones
+from newsletter import audit_log, newsletter_fields
 from newsletter.errors import Malformed, NotFound
-from newsletter.languages import tags
 from newsletter.store.database import Base
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
-BRAND = re.compile(r"#[0-9a-f]{6}")
-OPTIONAL = ("reply_to", "return_path_domain", "sender_name", "logo_sha256")  # an empty value leaves them out
 MAX_LIST_ID_CHARACTERS = 255  # RFC 2919 section 3
 MAX_SLUG_CHARACTERS = 40
 RESERVED_SLUGS = ("new",)  # a page of the desk stands where that newsletter's would
-CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # in text of several lines
 
 
 class Newsletter(Base):
@@ -62,7 +58,7 @@ class Newsletter(Base):
 
     def spelling(self, tag: str) -> str:
         """Return a language tag as it is stored, in the newsletter's own spelling if it has one. Raises Malformed."""
-        checked = checked_language(tag)
+        checked = newsletter_fields.checked_language(tag)
         return next((own for own in self.languages if own.lower() == checked.lower()), checked)
 
 
@@ -85,26 +81,36 @@ def add(
     other_languages: Sequence[str] = (),
     sender_name: str | None = None,
     logo_sha256: str | None = None,
+    site_url: str | None = None,
+    signup_thanks_url: str | None = None,
+    confirmed_thanks_url: str | None = None,
+    sends_welcome: bool = False,
+    welcome_has_issue: bool = False,
 ) -> Newsletter:
     """Create a newsletter. Its List-Id, `slug.domain`, never changes. Raises Malformed for invalid values."""
     _check_slug(session, slug)
-    sender = _cleaned("sender", sender)
+    sender = newsletter_fields.checked("sender", sender)
     newsletter = Newsletter(
         slug=slug,
-        name=_cleaned("name", name),
-        description=_cleaned("description", description),
-        publisher=_cleaned("publisher", publisher),
+        name=newsletter_fields.checked("name", name),
+        description=newsletter_fields.checked("description", description),
+        publisher=newsletter_fields.checked("publisher", publisher),
         sender=sender,
-        reply_to=_cleaned("reply_to", reply_to) if reply_to else sender,
-        postal_address=_cleaned("postal_address", postal_address),
-        language=_cleaned("language", language),
-        zone=_cleaned("zone", zone),
+        reply_to=newsletter_fields.checked("reply_to", reply_to) or sender,
+        postal_address=newsletter_fields.checked("postal_address", postal_address),
+        language=newsletter_fields.checked("language", language),
+        zone=newsletter_fields.checked("zone", zone),
         list_id=_list_id(slug, sender),
-        brand=_cleaned("brand", brand),
-        return_path_domain=_cleaned("return_path_domain", return_path_domain) if return_path_domain else None,
-        other_languages=_other_languages(other_languages),
-        sender_name=_cleaned("sender_name", sender_name) if sender_name else None,
-        logo_sha256=logo_sha256 or None,
+        brand=newsletter_fields.checked("brand", brand),
+        return_path_domain=newsletter_fields.checked("return_path_domain", return_path_domain),
+        other_languages=newsletter_fields.checked("other_languages", other_languages),
+        sender_name=newsletter_fields.checked("sender_name", sender_name),
+        logo_sha256=newsletter_fields.checked("logo_sha256", logo_sha256),
+        site_url=newsletter_fields.checked("site_url", site_url),
+        signup_thanks_url=newsletter_fields.checked("signup_thanks_url", signup_thanks_url),
+        confirmed_thanks_url=newsletter_fields.checked("confirmed_thanks_url", confirmed_thanks_url),
+        sends_welcome=sends_welcome,
+        welcome_has_issue=welcome_has_issue,
         created_at=now,
     )
     session.add(newsletter)
@@ -113,30 +119,13 @@ def add(
     return newsletter
 
 
-class NewsletterFields(TypedDict, total=False):
-    """Fields of a newsletter that may change.
-
-    The slug and the List-Id are not among them: links in letters and the archive name the slug, and readers' mail
-    programs sort by the List-Id, which therefore stays although the sender's domain changes (RFC 2919 section 3).
-    """
-
-    name: str
-    description: str
-    publisher: str
-    sender: str
-    reply_to: str  # "": the sender
-    postal_address: str
-    language: str
-    zone: str
-    brand: str
-    return_path_domain: str | None  # None or "": bounces go to the sender
-    other_languages: Sequence[str]  # empty: none but the main one
-    sender_name: str | None  # None or "": the publisher's
-    logo_sha256: str | None  # None or "": no logo
-
-
 def change(
-    session: Session, newsletter: Newsletter, *, actor: str, now: datetime, **changes: Unpack[NewsletterFields]
+    session: Session,
+    newsletter: Newsletter,
+    *,
+    actor: str,
+    now: datetime,
+    **changes: Unpack[newsletter_fields.NewsletterFields],
 ) -> dict[str, Any]:
     """Change what is given of a newsletter, checked as in `add`; return the former values of what has changed.
 
@@ -145,7 +134,7 @@ def change(
     """
     lock(session, newsletter.id)
     session.refresh(newsletter)
-    wanted: dict[str, Any] = {field: checked(field, value) for field, value in changes.items()}
+    wanted: dict[str, Any] = {field: newsletter_fields.checked(field, value) for field, value in changes.items()}
     if "reply_to" in wanted:
         wanted["reply_to"] = wanted["reply_to"] or wanted.get("sender") or newsletter.sender
     former = {
@@ -160,38 +149,16 @@ def change(
     return former
 
 
-def checked(field: str, value: Any) -> Any:
-    """Return what a newsletter stores for a value of one of NewsletterFields. Raises Malformed, naming the field.
-
-    For the reply address it is None if the value is empty: then it is the sender.
-    """
-    if field == "other_languages":
-        return _other_languages(cast("Sequence[str]", value))
-    return None if not value and field in OPTIONAL else _cleaned(field, str(value))
-
-
 def slug_of(name: str) -> str:
     """Return the slug that a name suggests; "" if it has none of a slug's characters."""
     plain = unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore").decode().lower()
     return "-".join(re.findall(r"[a-z0-9]+", plain))[:MAX_SLUG_CHARACTERS].strip("-")
 
 
-def checked_language(tag: str) -> str:
-    """Return a language tag as it is stored. Raises Malformed."""
-    return _cleaned("language", tag)
-
-
 def common_publisher(every: Iterable[Newsletter]) -> str | None:
     """Return the publisher of all of them; None if they have several, or if there is none."""
     publishers = {each.publisher for each in every}
     return publishers.pop() if len(publishers) == 1 else None
-
-
-def _other_languages(given: Sequence[str]) -> list[str] | None:
-    try:
-        return list(dict.fromkeys(map(checked_language, given))) or None
-    except Malformed as error:
-        raise Malformed("other_languages", str(error)) from None
 
 
 def _record(session: Session, newsletter: Newsletter, verb: str, *, actor: str, now: datetime, **fields: Any) -> None:
@@ -215,62 +182,11 @@ def _check_slug(session: Session, slug: str) -> None:
         raise Malformed("slug", f"A newsletter “{slug}” exists already.")
 
 
-def _cleaned(field: str, value: str) -> str:
-    """Return a field's value as it is stored. Raises Malformed if letters or pages could not use it."""
-    match field:
-        case "name" | "publisher" | "postal_address" | "sender_name" | "description":
-            _check_text(field, value)
-        case "sender" | "reply_to":
-            return _mailbox(value, field=field)
-        case "language":
-            if not tags.TAG.fullmatch(value):
-                raise Malformed(field, f"“{value}” is not a language code such as en, de or pt-BR.")
-            return tags.canonical(value)
-        case "zone":
-            zones.check(value)
-        case "brand":
-            value = value.lower()
-            if not BRAND.fullmatch(value):
-                raise Malformed(field, f"“{value}” is not a color like #0f5c6e.")
-        case "return_path_domain":
-            return _domain(value)
-    return value.strip()
-
-
-def _check_text(field: str, value: str) -> None:
-    if field == "description":
-        if CONTROLS.search(value):
-            raise Malformed(field, "Enter plain text, without control characters.")
-    elif not value.strip() or not value.isprintable():
-        raise Malformed(field, "Enter one line of plain text; letters show it.")
-
-
 def _list_id(slug: str, sender: str) -> str:
     list_id = f"{slug}.{sender.rpartition('@')[2]}"
     if len(list_id) > MAX_LIST_ID_CHARACTERS:
         raise Malformed("slug", "The List-Id, made of slug and sender's domain, is too long; use a shorter slug.")
     return list_id
-
-
-def _mailbox(value: str, *, field: str) -> str:
-    """Return the address in ASCII. Many mail servers lack SMTPUTF8 (RFC 6531) and could not reply to another one."""
-    written = addresses.envelope(addresses.parse(value, field=field).written)
-    if not written.isascii():
-        raise Malformed(
-            field, f"Many mail servers do not accept “{written}”: before the @ use a to z, digits and . - _ +."
-        )
-    return written
-
-
-def _domain(value: str) -> str:
-    """Return the domain as A-labels, if a return path with the longest local part fits (RFC 5321 section 4.5.3.1)."""
-    try:
-        return addresses.parse(f"{'b' * addresses.MAX_LOCAL_PART_OCTETS}@{value.strip()}").key.rpartition("@")[2]
-    except Malformed:
-        shown = value if value.isprintable() else value.encode("unicode_escape").decode()
-        raise Malformed(
-            "return_path_domain", f"“{shown[:80]}” is not a domain like bounces.example.org of at most 189 characters."
-        ) from None
 
 
 def by_slug(session: Session, slug: str) -> Newsletter | None:

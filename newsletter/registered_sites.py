@@ -2,9 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, String, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from newsletter import audit_log, newsletters
+from newsletter.errors import NotFound
+from newsletter.newsletters import Newsletter
+from newsletter.origins import origin_of
 from newsletter.store.database import Base
 
 
@@ -18,3 +22,60 @@ class RegisteredSite(Base):
     newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletters.id"))
     origin: Mapped[str] = mapped_column(String(255))
     registered_at: Mapped[datetime]
+
+
+def register(session: Session, newsletter: Newsletter, origin: str, *, actor: str, now: datetime) -> RegisteredSite:
+    """Let a site show the newsletter's form. Return its row, also if it is registered already.
+
+    `origin` is the address of the site or of any of its pages. Raises Malformed, naming "origin".
+    """
+    normal = origin_of(origin)
+    newsletters.lock(session, newsletter.id)
+    known = _row(session, newsletter, normal)
+    if known:
+        return known
+    row = RegisteredSite(newsletter_id=newsletter.id, origin=normal, registered_at=now)
+    session.add(row)
+    _record(session, newsletter, "site registered", normal, actor=actor, now=now)
+    return row
+
+
+def remove(session: Session, newsletter: Newsletter, origin: str, *, actor: str, now: datetime) -> str:
+    """Let a site no longer show the newsletter's form; return its origin.
+
+    Raises Malformed as `register` does, and NotFound if it is not registered; both with a message for operators.
+    """
+    normal = origin_of(origin)
+    newsletters.lock(session, newsletter.id)
+    row = _row(session, newsletter, normal)
+    if row is None:
+        raise NotFound(f"“{normal}” is not registered for “{newsletter.slug}”.")
+    session.delete(row)
+    _record(session, newsletter, "site removed", normal, actor=actor, now=now)
+    return normal
+
+
+def of(session: Session, newsletter_id: int) -> list[RegisteredSite]:
+    """Return the sites of a newsletter by the alphabet."""
+    sites = select(RegisteredSite).where(RegisteredSite.newsletter_id == newsletter_id)
+    return list(session.scalars(sites.order_by(RegisteredSite.origin)))
+
+
+def by_newsletter(session: Session) -> dict[int, frozenset[str]]:
+    """Return the origins of the sites of each newsletter that has any, by the newsletters' ids."""
+    found: dict[int, set[str]] = {}
+    for newsletter_id, origin in session.execute(select(RegisteredSite.newsletter_id, RegisteredSite.origin)):
+        found.setdefault(newsletter_id, set()).add(origin)
+    return {newsletter_id: frozenset(origins) for newsletter_id, origins in found.items()}
+
+
+def _row(session: Session, newsletter: Newsletter, origin: str) -> RegisteredSite | None:
+    found = select(RegisteredSite).where(RegisteredSite.newsletter_id == newsletter.id, RegisteredSite.origin == origin)
+    return session.scalar(found)
+
+
+def _record(session: Session, newsletter: Newsletter, verb: str, origin: str, *, actor: str, now: datetime) -> None:
+    subject = f"newsletter:{newsletter.slug}"
+    audit_log.record(
+        session, actor=actor, verb=verb, subject=subject, newsletter_id=newsletter.id, now=now, origin=origin
+    )

@@ -203,6 +203,11 @@ class Settings(BaseModel):
         return urlsplit(self.base_url).path.rstrip("/")
 
     @property
+    def site_origin(self) -> str:
+        """The scheme and host of the site's pages, without its path."""
+        return "://".join(urlsplit(self.base_url)[:2])
+
+    @property
     def is_public_http(self) -> bool:
         """Whether others than this machine get links that are not encrypted."""
         return self.base_url.startswith("http://") and not is_loopback(urlsplit(self.base_url).hostname or "")
@@ -215,12 +220,12 @@ class Settings(BaseModel):
     @property
     def has_desk_host(self) -> bool:
         """Whether the desk has an origin of its own, apart from the site's."""
-        return self.desk_origin != "://".join(urlsplit(self.base_url)[:2])
+        return self.desk_origin != self.site_origin
 
     @property
     def desk_problem(self) -> str | None:
         """Why the desk cannot be opened, and what to do; None if it can."""
-        if not self.desk_url and urlsplit(self.base_url).path.strip("/"):
+        if not self.has_desk_host and self.base_path:
             return (
                 "The site lives under a path, so other pages share its origin and could act in an operator's name. "
                 "Give the desk an origin of its own: NEWSLETTER_DESK_URL=https://desk.example.org"

@@ -56,6 +56,16 @@ def warn_of_public_http(settings: Settings) -> None:
         )
 
 
+def tell_of_robots(settings: Settings) -> None:
+    """Log where crawlers learn what is private, if the site lives under a path. Call it once."""
+    if settings.base_path:
+        log.info(
+            "crawlers read only %s/robots.txt: add there the lines that %s/robots.txt shows",
+            settings.site_origin,
+            settings.base_url,
+        )
+
+
 @contextmanager
 def exit_on_error() -> Iterator[None]:
     """On a NewsletterError, print its message without the traceback and exit with code 2."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from newsletter import audit_log, newsletters
+from newsletter import audit_log, newsletter_fields, newsletters
 from newsletter.audit_log import AuditEntry
 from newsletter.errors import Malformed, NotFound
 from tests.clock import NOON
@@ -55,6 +55,22 @@ INVALID = [
         for value in ("bounces", "a@b.example", "a b.example", "a\n.example", "-a.example")
     ),
     ("return_path_domain", "d." * 100 + "example"),  # no room for a local part
+    *(
+        ("site_url", value)
+        for value in (
+            "www.press.example",
+            "/thanks",
+            "//press.example",
+            "javascript:alert(1)",
+            "https://ana@press.example",
+            "https://press.example\\@other.example",
+            "https://press.example/\nx",
+            "https://press.example:99999",
+            f"https://press.example/{'a' * 500}",
+        )
+    ),
+    ("signup_thanks_url", "/thanks"),
+    ("confirmed_thanks_url", "/thanks"),
     *(("brand", value) for value in ("", "red", "#fff", "#0f5c6e;", "#0f5c6g")),
 ]
 
@@ -122,12 +138,17 @@ NEW = {
     "other_languages": ["ar", "fr"],
     "sender_name": "Ana of Dawn Press",
     "logo_sha256": "5" * 64,
+    "site_url": "https://www.press.example",
+    "signup_thanks_url": "https://www.press.example/almost-done",
+    "confirmed_thanks_url": "https://www.press.example/welcome?from=letters#top",
+    "sends_welcome": True,
+    "welcome_has_issue": True,
 }
 
 
 def test_every_field_but_slug_list_id_and_age_can_be_changed():
     assert NEW.keys() | {"id", "slug", "list_id", "created_at"} == {*newsletters.Newsletter.__table__.columns.keys()}
-    assert NEW.keys() == newsletters.NewsletterFields.__annotations__.keys()
+    assert NEW.keys() == newsletter_fields.NewsletterFields.__annotations__.keys()
 
 
 @pytest.mark.parametrize("field", NEW)

@@ -43,10 +43,11 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     logs.configure()
     settings = at_address(settings, host, port)
     startup.warn_of_public_http(settings)
+    startup.tell_of_robots(settings)
     with _exiting_on_sigterm(), listening(host, port) as listener:
         bring_up_to_date(settings, actor=audit_log.system_user(), now=clock.now())
         with nullcontext(create_app(settings)) if settings.redis_url else embedded_app(settings) as app:
-            log.info("the site is at %s", url_of(host, port))
+            log.info("the site is at %s%s", url_of(host, port), settings.base_path)
             try:
                 _server(app).run([listener])
             finally:

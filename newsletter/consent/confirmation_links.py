@@ -44,10 +44,15 @@ class AskedNewsletter(NamedTuple):
     name: str
     publisher: str
     postal_address: str
+    sender: str
     reply_to: str
+    sends_welcome: bool
     brand: str
     language: str
     other_languages: list[str] | None
+    site_url: str | None
+    signup_thanks_url: str | None
+    confirmed_thanks_url: str | None
     standing: Standing | None
     withdrawn_at: datetime | None  # the last time
 

@@ -52,9 +52,9 @@ def consent_to(offered: Sequence[Newsletter]) -> Translatable:
 
 def information(offered: Sequence[Newsletter], tag: str) -> Information:
     """Return the information in this language, or in English if there is no proposal in it; it names its language."""
-    entries = _information(offered)
-    spoken = _speaking(tag, (text for entry in entries for text in entry)) or ENGLISH
-    told = [[on_one_line(spoken.text(text)) for text in entry] for entry in entries]
+    proposed = entries(offered)
+    spoken = _speaking(tag, (text for entry in proposed for text in entry)) or ENGLISH
+    told = [[on_one_line(spoken.text(text)) for text in entry] for entry in proposed]
     return {"language": spoken.tag, "entries": told}
 
 
@@ -72,7 +72,8 @@ def _speaking(tag: str, texts: Iterable[Translatable]) -> Language | None:
     return spoken if is_english or all(map(spoken.translates, texts)) else None
 
 
-def _information(offered: Sequence[Newsletter]) -> list[tuple[Translatable, Translatable]]:
+def entries(offered: Sequence[Newsletter]) -> list[tuple[Translatable, Translatable]]:
+    """Return the terms of the information with their texts, to be translated; the privacy notice has the same."""
     first = offered[0]
     purpose = (
         translatable("Sending you the newsletters that you tick, with your consent (Art. 6(1)(a) GDPR).")

@@ -30,6 +30,25 @@ class ShownWords(Protocol):
         ...
 
 
+class AboveForm(Protocol):
+    """What stands above the form in the box on the publisher's page."""
+
+    @property
+    def title(self) -> str:
+        """A line, which says what the box is for."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """A sentence or two, or nothing."""
+        ...
+
+    @property
+    def language(self) -> str:
+        """The language of both."""
+        ...
+
+
 class Entered(NamedTuple):
     """What a visitor has entered in a form, to be shown again, and what is wrong with it."""
 
@@ -57,12 +76,17 @@ def hosted(
     form: int | str,
     entered: Entered = NOTHING,
     root: str = "",
+    path: str = "/subscribe",
+    shown_at: str = "",
+    asks_for_work: bool = False,
 ) -> Markup:
     """Return a form of our own pages, which names itself by `form`. It contains its exhibit if nothing is entered.
 
-    `root` is the path under which the site lives.
+    `root` is the path under which the site lives, `path` the one below it to which the form is posted, `shown_at` the
+    signed time of the form, and `asks_for_work` whether the browser may solve a proof of work.
     """
-    context = {"wording_id": wording, "form": form, "root": root}
+    context: dict[str, object] = {"wording_id": wording, "form": form, "root": root, "path": path}
+    context |= {"shown_at": shown_at, "asks_for_work": asks_for_work}
     return Markup(_rendered(templates, "_hosted_form", words, offered, entered, **context))  # noqa: S704 - a template
 
 
@@ -72,6 +96,11 @@ def pasted(
     """Return a form for a page of the publisher's own."""
     where = {"wording_id": wording, "form": form, "action": f"{base_url}/subscribe", "prefix": PASTED_PREFIX}
     return _rendered(templates, "_pasted_form", words, offered, NOTHING, **where)
+
+
+def box(templates: Templates, words: ShownWords, offered: Sequence[Newsletter], above: AboveForm) -> str:
+    """Return what the box on the publisher's page shows of a form. It is the exhibit; the rest stands around it."""
+    return _rendered(templates, "_box", words, offered, NOTHING, above=above)
 
 
 def confirm_words(templates: Templates, *, language: str, text: str) -> Markup:

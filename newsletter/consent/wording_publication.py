@@ -10,9 +10,9 @@ from typing import Any, Unpack
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from newsletter import newsletters
+from newsletter import newsletter_fields, newsletters
 from newsletter.audit_log import AuditEntry
-from newsletter.consent import former_words, forms, proposed_words, rendered_forms, wordings
+from newsletter.consent import box_texts, former_words, forms, proposed_words, rendered_forms, wordings
 from newsletter.consent.forms import FormKind
 from newsletter.consent.newsletter_changes import NewsletterChange
 from newsletter.consent.proposed_words import Information
@@ -109,6 +109,7 @@ def _publish(
         now=now,
     )
     forms.keep(session, wording, FormKind.HOSTED, ids, wording.form_exhibit, now=now)
+    box_texts.keep_form(session, templates, wording, offered, now=now)
     return wording
 
 
@@ -119,7 +120,7 @@ def change_newsletter(
     *,
     actor: str,
     now: datetime,
-    **changes: Unpack[newsletters.NewsletterFields],
+    **changes: Unpack[newsletter_fields.NewsletterFields],
 ) -> NewsletterChange:
     """Change a newsletter as `newsletters.change` does, and publish its wordings as they then have to read.
 

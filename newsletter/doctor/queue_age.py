@@ -19,6 +19,7 @@ class QueueAge(NamedTuple):
     signup: datetime | None  # a received sign-up, whose confirmation letter is not yet written
     urgent: datetime | None
     bulk: datetime | None
+    soon: datetime | None = None
     without_reply: datetime | None = None  # deferred without a relay's reply: late, though its next try is not due
 
     @property
@@ -32,7 +33,11 @@ def measure(session: Session, *, now: datetime) -> QueueAge:
 
     The letters of a paused issue do not count, nor does a sign-up whose link has expired.
     """
-    row = session.execute(select(_signup(now), _urgent(now), _bulk(now), _without_reply(now))).one()
+    row = session.execute(
+        select(
+            _signup(now), _urgent(Priority.URGENT, now), _bulk(now), _urgent(Priority.SOON, now), _without_reply(now)
+        )
+    ).one()
     return QueueAge._make(row)
 
 
@@ -44,13 +49,13 @@ def _signup(now: datetime) -> ScalarSelect[datetime]:
     return waiting.order_by(Signup.id).limit(1).scalar_subquery()
 
 
-def _urgent(now: datetime) -> ScalarSelect[datetime]:
-    """Select the urgent letter that is claimed next, by the index that the claim uses."""
+def _urgent(priority: Priority, now: datetime) -> ScalarSelect[datetime]:
+    """Select the letter to one person that is claimed next of a priority, by the index that the claim uses."""
     first = (
         select(Delivery.due_at)
         .join(Letter, Letter.id == Delivery.letter_id)
         .outerjoin(Issue, Issue.id == Letter.issue_id)
-        .where(undecided(Priority.URGENT), has_status(*WAITING))
+        .where(undecided(priority), has_status(*WAITING))
         .where(or_(Delivery.due_at <= now, Delivery.due_at <= Letter.written_at))
         .where(or_(Letter.issue_id.is_(None), Issue.status.in_(CLAIMABLE_ISSUES)))
     )
@@ -78,9 +83,10 @@ def _without_reply(now: datetime) -> ScalarSelect[datetime]:
         has_status(*WAITING), Delivery.due_at > now, Delivery.deferrals > 0, Delivery.reply_code.is_(None)
     )
     urgent = deferred.where(undecided(Priority.URGENT)).scalar_subquery()
+    soon = deferred.where(undecided(Priority.SOON)).scalar_subquery()
     of_letter = deferred.where(undecided(Priority.BULK), Delivery.letter_id == Letter.id).scalar_subquery()
     bulk = _of_sendable_issues(func.min(of_letter))
-    since = union_all(select(urgent.label("at")), select(bulk)).subquery()
+    since = union_all(select(urgent.label("at")), select(soon), select(bulk)).subquery()
     return select(func.min(since.c.at)).scalar_subquery()
 
 

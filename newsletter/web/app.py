@@ -25,18 +25,25 @@ from newsletter.web.monitoring import health, metrics
 from newsletter.web.plain_route import PlainRoute
 from newsletter.web.public import (
     archive,
+    box_forms,
+    challenges,
     confirmation_pages,
     crawlers,
     issue_feeds,
+    legal_pages,
     pasted_links,
-    preferences_pages,
+    preflights,
+    saved_articles,
     signup,
     signup_pages,
     static_files,
     unsubscribe_pages,
 )
+from newsletter.web.public.preferences import further_newsletters
+from newsletter.web.public.preferences import routes as preferences_routes
 from newsletter.web.public_responses import PublicResponses
 from newsletter.web.site import Site
+from newsletter.web.under_path import UnderPath
 
 # Seconds between two wake-ups of the workers. The first sign-up wakes them at once; a message costs the site as much
 # processor time as a sign-up, so those that follow share one.
@@ -75,10 +82,14 @@ def create_app(
     app.add_middleware(DeskHost)
     app.add_middleware(PublicResponses)
     app.add_middleware(AccessLog)
-    app.add_middleware(Guards)  # the middleware added last is the outermost
+    app.add_middleware(Guards)
+    if root := app.state.site.root:
+        app.add_middleware(UnderPath, root=root)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
-    links = confirmation_pages, unsubscribe_pages, preferences_pages, pasted_links
-    for pages in (signup_pages, *links, issue_feeds, archive, crawlers, static_files, health, metrics):
+    links = confirmation_pages, unsubscribe_pages, preferences_routes, further_newsletters, pasted_links
+    forms = signup_pages, box_forms, preflights, challenges
+    about_issues = issue_feeds, archive, saved_articles
+    for pages in (*forms, *links, *about_issues, legal_pages, crawlers, static_files, health, metrics):
         app.include_router(pages.router)
     desk_pages.install(app)
     if app.state.site.shows_outbox:
@@ -90,6 +101,7 @@ def _from_environment() -> FastAPI:
     with startup.exit_on_error():
         configured = settings.load()
     startup.warn_of_public_http(configured)
+    startup.tell_of_robots(configured)
     with startup.exit_on_error(), startup.explain_unreachable(configured):
         startup.keep_private(configured)
         app = create_app(configured)

@@ -7,7 +7,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from newsletter.web import paths
+from newsletter.web import cross_site, paths
 from newsletter.web.failures import TooLarge, error_response
 
 DEFAULT_BODY_BYTES = 1024  # for routes that expect no body: some clients send a small one anyway
@@ -43,6 +43,8 @@ class RouteRules(NamedTuple):
 
 
 STRICTEST = RouteRules()
+POSTS_LEAD_TO = "newsletter.posts_lead_to"  # in the scope of a request
+IS_PRIVATE = "is_private"  # of a request's state
 
 Endpoint = TypeVar("Endpoint")
 
@@ -70,8 +72,18 @@ def _rules(scope: Scope) -> RouteRules:
 
 
 def is_public(scope: Scope) -> bool:
-    """Whether the matched route's page is the same for everybody."""
-    return _rules(scope).is_public
+    """Whether the page is the same for everybody: the matched route says so, and `keep_private` was not called."""
+    return _rules(scope).is_public and not scope.get("state", {}).get(IS_PRIVATE)
+
+
+def keep_private(request: Request) -> None:
+    """Treat the answer to this request as somebody's, although the route is public: its URL holds what is theirs."""
+    setattr(request.state, IS_PRIVATE, True)
+
+
+def let_posts_lead_to(scope: Scope, origins: Iterable[str]) -> None:
+    """Let the answers to the forms of this request's page lead to these origins, besides our own."""
+    scope[POSTS_LEAD_TO] = origins
 
 
 async def refuse_by_length(request: Request) -> None:
@@ -114,10 +126,11 @@ class Guards:
             if message["type"] == "http.response.start":
                 started = True
                 rules = _rules(scope)
-                is_public = rules.is_public and message["status"] < 400
+                may_be_kept = is_public(scope) and message["status"] < 400
                 headers = MutableHeaders(scope=message)
-                _protect(headers, rules, is_public=is_public)
-                _name_canonical(headers, scope, is_bent=is_public and scope["path"] != sent["path"])
+                _protect(headers, rules, is_public=may_be_kept, posts_lead_to=scope.get(POSTS_LEAD_TO, ()))
+                cross_site.add_shared(scope, headers)
+                _name_canonical(headers, scope, is_bent=may_be_kept and scope["path"] != sent["path"])
             elif head:
                 message = {**message, "body": b""}
             await send(message)
@@ -148,8 +161,8 @@ def _name_canonical(headers: MutableHeaders, scope: Scope, *, is_bent: bool) -> 
         headers["Link"] = f'<{scope["app"].state.site.settings.base_url}{scope["path"]}>; rel="canonical"'
 
 
-def _protect(headers: MutableHeaders, rules: RouteRules, *, is_public: bool) -> None:
-    headers.setdefault("Content-Security-Policy", policy(scripts=rules.scripts))
+def _protect(headers: MutableHeaders, rules: RouteRules, *, is_public: bool, posts_lead_to: Iterable[str] = ()) -> None:
+    headers.setdefault("Content-Security-Policy", policy(scripts=rules.scripts, posts_lead_to=posts_lead_to))
     headers.setdefault("Referrer-Policy", rules.referrer)
     headers["X-Content-Type-Options"] = "nosniff"
     if not is_public:

@@ -14,7 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from newsletter.web.guards import is_public
 
-COMPRESSIBLE = ("text/", "application/xml", "application/atom+xml", "application/feed+json", "image/svg+xml")
+COMPRESSIBLE = (
+    "text/",
+    "application/json",
+    "application/xml",
+    "application/atom+xml",
+    "application/feed+json",
+    "image/svg+xml",
+)
 MIN_BYTES = 512  # a smaller body fits into one packet anyway
 LONG = 64 * 1024  # bytes
 LEVEL = 6  # beyond it, the same text takes longer to save a hundredth

@@ -5,14 +5,16 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from newsletter import audit_log, clock, newsletters, templating
+from newsletter import audit_log, clock, newsletter_fields, newsletters, templating
 from newsletter.cli import console
-from newsletter.cli.newsletters import change_report, logo_files, wordings
+from newsletter.cli.newsletters import box, change_report, leaving, logo_files, wordings
 from newsletter.consent import proposed_words, subscribers, wording_publication
 
 app = typer.Typer(help="Newsletters and their consent wordings.", no_args_is_help=True, rich_markup_mode=None)
 app.command("wording")(wordings.publish)
 app.command("proposal")(wordings.propose)
+app.command("box")(box.box)
+app.command("reasons")(leaving.reasons)
 
 BOUNCES = "Domain that receives bounces, such as bounces.example.org"
 OTHERS = "Further languages that it offers, such as de,ar"
@@ -20,6 +22,14 @@ OTHERS = "Further languages that it offers, such as de,ar"
 OtherLanguages = Annotated[
     str | None, typer.Option(help=f"{OTHERS}; each needs words: newsletter newsletters wording.")
 ]
+SITE = "Address of the publisher's own site, which every page links"
+SIGNUP_THANKS = "Page of the publisher's own that visitors are led to after signing up"
+CONFIRMED_THANKS = "Page of the publisher's own that readers are led to after confirming"
+
+WELCOME = "--welcome/--no-welcome"
+WELCOME_HELP = "Send a welcome letter after each confirmation; by default none is sent."
+WELCOME_ISSUE = "--welcome-issue/--no-welcome-issue"
+WELCOME_ISSUE_HELP = "Put the newest issue into the welcome letter."
 SenderName = Annotated[str | None, typer.Option(help="Name beside the sender's address; by default the publisher.")]
 
 
@@ -39,7 +49,12 @@ def add(
     sender_name: SenderName = None,
     logo: Annotated[Path | None, typer.Option(help="Picture file that letters show above their title.")] = None,
     return_path_domain: Annotated[str | None, typer.Option(help=f"{BOUNCES}; by default the sender gets them.")] = None,
+    site_url: Annotated[str | None, typer.Option(help=f"{SITE}; by default none.")] = None,
+    signup_thanks_url: Annotated[str | None, typer.Option(help=f"{SIGNUP_THANKS}; by default ours.")] = None,
+    confirmed_thanks_url: Annotated[str | None, typer.Option(help=f"{CONFIRMED_THANKS}; by default ours.")] = None,
     wording: Annotated[str | None, typer.Option(help="Your own consent text; by default the proposed one.")] = None,
+    welcome: Annotated[bool, typer.Option(WELCOME, help=WELCOME_HELP)] = False,
+    welcome_issue: Annotated[bool, typer.Option(WELCOME_ISSUE, help=WELCOME_ISSUE_HELP)] = False,
     as_json: console.Json = False,
 ) -> None:
     """Add a newsletter, and publish its consent wording: the proposed one of its language, or your own."""
@@ -62,6 +77,11 @@ def add(
             sender_name=sender_name,
             logo_sha256=logo_files.store(session, picture),
             return_path_domain=return_path_domain,
+            site_url=site_url,
+            signup_thanks_url=signup_thanks_url,
+            confirmed_thanks_url=confirmed_thanks_url,
+            sends_welcome=welcome,
+            welcome_has_issue=welcome_issue,
             **by,
         )
         text = wording or proposed_words.consent_text([newsletter], newsletter.language)
@@ -124,6 +144,11 @@ def change(
     return_path_domain: Annotated[
         str | None, typer.Option(help=f'{BOUNCES}; "" for none: the sender gets them.')
     ] = None,
+    site_url: Annotated[str | None, typer.Option(help=f'{SITE}; "" for none.')] = None,
+    signup_thanks_url: Annotated[str | None, typer.Option(help=f'{SIGNUP_THANKS}; "" for ours.')] = None,
+    confirmed_thanks_url: Annotated[str | None, typer.Option(help=f'{CONFIRMED_THANKS}; "" for ours.')] = None,
+    welcome: Annotated[bool | None, typer.Option(WELCOME, help=WELCOME_HELP)] = None,
+    welcome_issue: Annotated[bool | None, typer.Option(WELCOME_ISSUE, help=WELCOME_ISSUE_HELP)] = None,
     as_json: console.Json = False,
 ) -> None:
     """Change what is given. Pages show it within seconds; letters that are written already keep their text."""
@@ -140,6 +165,11 @@ def change(
         "brand": brand,
         "sender_name": sender_name,
         "return_path_domain": return_path_domain,
+        "site_url": site_url,
+        "signup_thanks_url": signup_thanks_url,
+        "confirmed_thanks_url": confirmed_thanks_url,
+        "sends_welcome": welcome,
+        "welcome_has_issue": welcome_issue,
     }
     changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
     if not changes and logo is None:
@@ -155,7 +185,7 @@ def change(
             newsletter,
             actor=audit_log.system_user(),
             now=clock.now(),
-            **cast("newsletters.NewsletterFields", changes),
+            **cast("newsletter_fields.NewsletterFields", changes),
         )
         missing = wording_publication.missing_languages(session, newsletter)
         answer = change_report.as_json(newsletter, done, changes, missing)

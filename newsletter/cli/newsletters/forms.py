@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from newsletter import audit_log, clock, newsletters, templating
+from newsletter import audit_log, clock, newsletters, registered_sites, templating
 from newsletter.cli import console
 from newsletter.cli.newsletters.wordings import InformationFile, read_information, spoken_in
 from newsletter.consent import forms, pasted_forms, wording_publication
@@ -53,7 +53,10 @@ def paste(
     output: Annotated[Path | None, typer.Option(help="File to write; by default the terminal.")] = None,
     as_json: console.Json = False,
 ) -> None:
-    """Print a form to paste into a page of your own, and keep it as evidence: as generated, the page not seen."""
+    """Print a form to paste into a page of your own, and keep it as evidence: as generated, the page not seen.
+
+    The site of the page has to be registered: newsletter sites add.
+    """
     configured = console.configured()
     with console.database(configured) as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
@@ -67,8 +70,12 @@ def paste(
             now=clock.now(),
         )
         answer = {"form": form.id, "wording": form.wording_id, "language": form.language, "html": html}
+        sites = registered_sites.of(session, newsletter.id)
     if output:
         output.write_text(html, "utf-8")
+    if not sites:
+        unregistered = f"Sign-ups on it are refused until you register your site: newsletter sites add {slug} ADDRESS"
+        typer.echo(unregistered, err=True)
     console.show(answer, as_json=as_json, text=f"Form {answer['form']} is in {output}." if output else html)
 
 

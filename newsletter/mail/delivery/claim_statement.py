@@ -74,12 +74,12 @@ def bulk(*, suspects: bool, on_sqlite: bool) -> Update:
 
 
 @cache
-def urgent(*, suspects: bool, on_sqlite: bool) -> Update:
-    """Return the statement that claims urgent letters; each kind requires something else of its recipient."""
+def urgent(*, suspects: bool, on_sqlite: bool, priority: Priority = Priority.URGENT) -> Update:
+    """Return the statement that claims urgent letters, or those of SOON; each kind requires something else."""
     is_permitted = case(
         (Letter.kind == LetterKind.TEST, Delivery.recipient.is_not(None)),
         (Letter.kind == LetterKind.CONFIRMATION, _awaits_confirmation()),
-        (Letter.issue_id.is_(None), _subscribes()),  # a link, which a reader who pauses may want as well
+        (Letter.issue_id.is_(None), _subscribes()),  # a link or a welcome, also for a reader who pauses
         else_=_is_reader(),
     )
     due = (
@@ -102,7 +102,7 @@ def urgent(*, suspects: bool, on_sqlite: bool) -> Update:
                 Subscription.newsletter_id + 0 == Letter.newsletter_id,
             ),
         )
-        .where(undecided(Priority.URGENT))
+        .where(undecided(priority))
         .where(or_(Delivery.due_at <= _NOW, Delivery.due_at <= Letter.written_at))
         .where(or_(Letter.issue_id.is_(None), Issue.status.in_(CLAIMABLE_ISSUES)))
     )

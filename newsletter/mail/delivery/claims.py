@@ -6,6 +6,7 @@ back delays no delivery.
 """
 
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
@@ -22,6 +23,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.store.database import is_on_sqlite
 
 MAX_ROWS = 500  # in one statement
+MAX_SOON_ROWS = 4  # of letters that follow the urgent ones: an urgent one that comes meanwhile waits for these
 MAX_FRUITLESS_STATEMENTS = 20  # that only end deliveries, after which a claim gives up for now
 
 # Make PostgreSQL read the index in order, whatever its statistics say. If they date from the end of an issue, few rows
@@ -120,8 +122,13 @@ class _Claimer:
         self._is_configured = self._is_on_sqlite  # SQLite has no planner settings
 
     def urgent(self, limit: int) -> list[Claimed]:
+        """Claim urgent letters; if none is due, a few of those that are sent soon."""
+        return self._urgent(Priority.URGENT, limit) or self._urgent(Priority.SOON, min(limit, MAX_SOON_ROWS))
+
+    def _urgent(self, priority: Priority, limit: int) -> list[Claimed]:
+        statement = partial(claim_statement.urgent, priority=priority)
         for _ in range(MAX_FRUITLESS_STATEMENTS):
-            rows = self._execute(claim_statement.urgent, limit=limit, signups_since=self._now - LINK_LIFETIME)
+            rows = self._execute(statement, limit=limit, signups_since=self._now - LINK_LIFETIME)
             claimed = [row[claim_statement.ID] for row in rows if _is_claimed(row)]
             if claimed or not rows:
                 return read_claimed(self._session, Delivery.id.in_(claimed)) if claimed else []

@@ -67,6 +67,7 @@ OPEN = (*WAITING, DeliveryStatus.CLAIMED)
 # shorter by the claimed ones, but each claim would write to it.
 _IS_URGENT = text("decided_at IS NULL AND priority = 0")
 _IS_BULK = text("decided_at IS NULL AND priority = 1")
+_IS_SOON = text("decided_at IS NULL AND priority = 2")
 
 
 class Delivery(Base):
@@ -76,6 +77,7 @@ class Delivery(Base):
     __table_args__ = (
         UniqueConstraint("letter_id", "subscriber_id"),
         Index("ix_deliveries_urgent", "due_at", "id", sqlite_where=_IS_URGENT, postgresql_where=_IS_URGENT),
+        Index("ix_deliveries_soon", "due_at", "id", sqlite_where=_IS_SOON, postgresql_where=_IS_SOON),
         Index("ix_deliveries_bulk", "letter_id", "due_at", "id", sqlite_where=_IS_BULK, postgresql_where=_IS_BULK),
         Index("ix_deliveries_subscriber_id", "subscriber_id"),
         # Deleting a variant looks for deliveries that name it; without the index, each look reads the whole table.
@@ -144,16 +146,16 @@ def owe_each(session: Session, letter: Letter, readers: Select[int, int], *, now
 
 
 class Owed(NamedTuple):
-    """An urgent letter that is owed to one subscriber."""
+    """A letter that is owed to one subscriber."""
 
     letter_id: int
     variant_id: int
     subscriber_id: int
 
 
-def owe_all(session: Session, owed: Iterable[Owed], *, now: datetime) -> None:
-    """Owe urgent letters, which are sent in this order, in one statement."""
-    rows = [{**_initial_values(Priority.URGENT, now), **each._asdict()} for each in owed]
+def owe_all(session: Session, owed: Iterable[Owed], *, now: datetime, priority: Priority = Priority.URGENT) -> None:
+    """Owe letters of one priority, which are sent in this order, in one statement."""
+    rows = [{**_initial_values(priority, now), **each._asdict()} for each in owed]
     statement = _insert_owed(on_sqlite=is_on_sqlite(session))
     session.execute(statement, {bulk_rows.INSERTED: bulk_rows.encode(rows)})
 

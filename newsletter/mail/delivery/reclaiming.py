@@ -66,17 +66,19 @@ def reclaim(session: Session, workers: Sequence[int], *, now: datetime) -> int:
 
 
 def release(session: Session, worker: int, *, urgent: bool) -> int:
-    """Release a worker's claims of one priority; return how many.
+    """Release a worker's claims of issues, or those of all other letters; return how many.
 
     A worker calls it before its first claim of a run, after a commit that was not confirmed: that commit may have
     claimed letters without the worker's knowledge.
     """
-    mine = and_(_claimed_by([worker]), Delivery.priority == (Priority.URGENT if urgent else Priority.BULK))
+    mine = and_(
+        _claimed_by([worker]), (Delivery.priority != Priority.BULK) if urgent else (Delivery.priority == Priority.BULK)
+    )
     released = update(Delivery).where(mine).values(status=REQUEUED_STATUS, carrier_id=None)
     return int(session.execute(released).rowcount)  # type: ignore[attr-defined]
 
 
 def _claimed_by(workers: Sequence[int]) -> ColumnElement[bool]:
     """Search all open deliveries by their index: an index that named the worker would slow every claim down."""
-    is_open = or_(undecided(Priority.URGENT), undecided(Priority.BULK))
+    is_open = or_(*map(undecided, Priority))
     return and_(is_open, has_status(DeliveryStatus.CLAIMED), Delivery.carrier_id.in_(workers))

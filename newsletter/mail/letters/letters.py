@@ -57,10 +57,11 @@ def actual_kind() -> ColumnElement[LetterKind]:
 
 
 class Priority(IntEnum):
-    """The order of sending: urgent letters never wait for an issue."""
+    """The order of sending: urgent letters never wait for an issue, and none waits for one that is sent soon."""
 
     URGENT = 0
     BULK = 1
+    SOON = 2  # once no urgent letter is due; the release before leaves it in the queue
 
 
 # Literals, or the partial indexes would not fit.
@@ -168,6 +169,24 @@ def write(
     return letter, add_variant(session, letter, sheet, language=language, design=design)
 
 
+def write_welcome(
+    session: Session, *, occasion: str, newsletter_id: int, included_issue_id: int | None, now: datetime
+) -> Letter:
+    """Store a welcome letter, and return it with its id. Its text is a shared variant."""
+    letter = Letter(
+        kind=LetterKind.WELCOME,
+        occasion=occasion,
+        newsletter_id=newsletter_id,
+        included_issue_id=included_issue_id,
+        priority=Priority.SOON,
+        audience=1,
+        written_at=now,
+    )
+    session.add(letter)
+    session.flush()
+    return letter
+
+
 def add_variant(session: Session, letter: Letter, sheet: Sheet, *, language: str, design: str = "standard") -> Variant:
     """Store a variant of a letter, and return it with its id. Each language and design has one."""
     variant = Variant(
@@ -234,11 +253,17 @@ def total(session: Session, kind: LetterKind, *, now: datetime) -> int:
 
 
 def shared_variants(
-    session: Session, kind: LetterKind, sheets: Iterable[tuple[Sheet, str]], *, now: datetime
+    session: Session,
+    kind: LetterKind,
+    sheets: Iterable[tuple[Sheet, str]],
+    *,
+    now: datetime,
+    is_evidence: bool = True,
 ) -> dict[tuple[str, str], int]:
     """Return the ids of variants with these sheets and languages by hash and language; store the ones that are new.
 
-    They belong to the total of the kind. Evidence names a text by its hash for ever, so it is also kept as an exhibit.
+    They belong to the total of the kind. Evidence names a text by its hash for ever, so it is also kept as an exhibit
+    if it `is_evidence`.
     """
     needed = {(sheet.sha256, language): sheet for sheet, language in sheets}
     found = _shared(session, kind, needed)
@@ -248,7 +273,8 @@ def shared_variants(
     letter_id = total(session, kind, now=now)
     for sha256, language in missing:
         sheet = needed[sha256, language]
-        exhibits.keep(session, EXHIBIT, sheet.source)
+        if is_evidence:
+            exhibits.keep(session, EXHIBIT, sheet.source)
         columns = {"sha256": sha256, "body": sheet.body, "cuts": [list(cut) for cut in sheet.cuts]}
         design = sha256[:DESIGN_CHARACTERS]
         insert_once(session, Variant, letter_id=letter_id, language=language, design=design, **columns)

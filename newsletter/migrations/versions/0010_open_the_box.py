@@ -121,6 +121,11 @@ def upgrade() -> None:
             ondelete="SET NULL",
         )
 
+    # Of letters that are sent once no urgent one is due. No row is of this priority yet, so the index is empty.
+    is_soon = sa.text("decided_at IS NULL AND priority = 2")
+    op.create_index(
+        "ix_deliveries_soon", "deliveries", ["due_at", "id"], sqlite_where=is_soon, postgresql_where=is_soon
+    )
     op.add_column("newsletters", sa.Column("site_url", sa.String(), nullable=True))
     op.add_column("newsletters", sa.Column("signup_thanks_url", sa.String(), nullable=True))
     op.add_column("newsletters", sa.Column("confirmed_thanks_url", sa.String(), nullable=True))

@@ -17,5 +17,5 @@ NO_LINKS = '<base target="_blank">'  # a sandboxed frame opens no windows
 
 def shown(site: Site, html: str, *, status: int = 200) -> HTMLResponse:
     """Return a document for a sandboxed frame of a page of the desk."""
-    policy = POLICY.format(site=site.settings.base_url)
+    policy = POLICY.format(site=site.settings.site_origin)
     return HTMLResponse(html.replace("<head>", f"<head>{NO_LINKS}", 1), status, {"Content-Security-Policy": policy})

@@ -19,7 +19,12 @@ def index(site: CurrentSite) -> HTMLResponse:
     """List the letters, newest first."""
     outbox = _outbox(site)
     rows = [
-        {"url": f"/outbox/{kept.name}", "at": kept.at, "to": kept.message["To"], "subject": kept.message["Subject"]}
+        {
+            "url": f"{site.root}/outbox/{kept.name}",
+            "at": kept.at,
+            "to": kept.message["To"],
+            "subject": kept.message["Subject"],
+        }
         for kept in outbox.letters(limit=MAX_LISTED)
     ]
     return site.page("outbox", letters=rows, total=len(outbox), zone=ZONE)
@@ -37,7 +42,7 @@ def letter(name: str, site: CurrentSite) -> HTMLResponse:
         "at": kept.at,
         "unsubscribe": message["List-Unsubscribe"],
     }
-    parts = {part: f"/outbox/{name}/{part}" for part in ("html", "text", "source")}
+    parts = {part: f"{site.root}/outbox/{name}/{part}" for part in ("html", "text", "source")}
     return site.page("outbox_letter", letter=shown, views={**parts, "html": kept.html and parts["html"]}, zone=ZONE)
 
 
@@ -46,7 +51,7 @@ def part(name: str, part: str, site: CurrentSite) -> Response:
     """Serve one view for a frame, in which the letter can neither run scripts nor load anything from elsewhere."""
     kept = _kept(site, name)
     policy = (
-        f"default-src 'none'; style-src 'unsafe-inline'; img-src {site.settings.base_url}; "
+        f"default-src 'none'; style-src 'unsafe-inline'; img-src {site.settings.site_origin}; "
         "frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
     )
     headers = {"Content-Security-Policy": policy}

@@ -132,7 +132,8 @@ def _mail(counted: Counts) -> Iterator[Metric]:
 
 def _ages(counted: Counts, now: datetime) -> Iterator[Metric]:
     """Yield ages in seconds, zero if nothing waits. Without a heartbeat its age is infinite, so that an alert fires."""
-    queues = {Priority.URGENT: counted.queue_age.urgent, Priority.BULK: counted.queue_age.bulk}
+    age = counted.queue_age
+    queues = {Priority.URGENT: age.urgent, Priority.BULK: age.bulk, Priority.SOON: age.soon}
     ages = {priority.name.lower(): _age(at, now) for priority, at in queues.items()}
     yield _gauge("queue_age_seconds", "How long the oldest letter in the queue has been due.", ("priority",), ages)
     yield _single("signup_age_seconds", "How long the oldest sign-up has waited.", _age(counted.queue_age.signup, now))

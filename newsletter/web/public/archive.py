@@ -18,8 +18,8 @@ from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable, translatable
 from newsletter.newsletters import Newsletter
 from newsletter.web import negotiation
-from newsletter.web.guards import route_rules
-from newsletter.web.public import issue_feeds, shown_issues
+from newsletter.web.guards import SAME_ORIGIN, route_rules
+from newsletter.web.public import issue_feeds, shown_issues, thank_you_pages
 from newsletter.web.public.hosted_forms import hosted_form
 from newsletter.web.public.page_descriptions import describe
 from newsletter.web.public.static_files import FOREVER
@@ -42,7 +42,7 @@ def index(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLR
     languages = negotiation.offered_in_any(every)
     tag = negotiation.language_of(request, languages)
     rows = [
-        {"slug": each.slug, "name": each.name, "language": each.language, "latest": issue and _row(issue, each)}
+        {"slug": each.slug, "name": each.name, "language": each.language, "latest": issue and _row(site, issue, each)}
         for each in every
         for issue in [shown_issues.newest(session, each)]
     ]
@@ -51,7 +51,7 @@ def index(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLR
         "archive",
         tag=tag,
         negotiated=len(languages) > 1,
-        languages=negotiation.links("/archive", languages, tag),
+        languages=negotiation.links(f"{site.root}/archive", languages, tag),
         query=negotiation.kept(request, tag),
         publisher=newsletters.common_publisher(every),
         newsletters=rows,
@@ -62,7 +62,7 @@ def index(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLR
 
 
 @router.get("/archive/{slug}")
-@route_rules(public=True)
+@route_rules(public=True, referrer=SAME_ORIGIN)
 def newsletter_page(
     slug: str, request: Request, site: CurrentSite, session: ReadingSession, before: Before = None
 ) -> HTMLResponse:
@@ -79,24 +79,24 @@ def newsletter_page(
         path=f"{path}?before={before}" if before else path,
         description=newsletter.description
         or translatable("Past letters of %(newsletter)s", newsletter=newsletter.name),
-        issues=[_row(issue, newsletter) for issue in page],
+        issues=[_row(site, issue, newsletter) for issue in page],
         older=page[-1].number if rest else None,
         is_newest=before is None,
     )
 
 
 @router.get("/archive/{slug}/{number}")
-@route_rules(public=True)
+@route_rules(public=True, scripts=True, referrer=SAME_ORIGIN)
 def issue_page(
     slug: str, number: IssueNumber, request: Request, site: CurrentSite, session: ReadingSession
 ) -> HTMLResponse:
     """Show one issue."""
     newsletter = site.offered.newsletter(slug)
     issue = shown_issues.numbered(session, newsletter, number)
-    edition = issues.edition(session, issue)
+    edition = issues.edition(session, issue, base_url=site.root)
     tag = negotiation.language_of(request, newsletter.languages)
     neighbors = shown_issues.neighbors(session, newsletter, number)
-    previous, following = (other and _row(other, newsletter) for other in neighbors)
+    previous, following = (other and _row(site, other, newsletter) for other in neighbors)
     return _page(
         site,
         request,
@@ -105,8 +105,8 @@ def issue_page(
         path=f"/archive/{slug}/{number}",
         description=issue_feeds.described(edition, headlines=HEADLINES_IN_DESCRIPTION),
         kind="article",
-        image=_lead_picture(edition, site.settings.base_url),
-        issue=_row(issue, newsletter),
+        image=_lead_picture(edition, site.settings.site_origin),
+        issue=_row(site, issue, newsletter),
         heading=headings.heading(edition, newsletter, issue.planned_at, language(tag)),
         edition=edition,
         previous=previous,
@@ -125,28 +125,28 @@ def picture(name: str, session: ReadingSession) -> Response:
     return Response(stored.body, media_type=stored.type, headers=FOREVER)
 
 
-def latest(session: Session, newsletter: Newsletter) -> dict[str, Any] | None:
+def latest(site: Site, session: Session, newsletter: Newsletter) -> dict[str, Any] | None:
     """Return the URL and headlines of the newest issue, for the sign-up page; None if no issue was sent."""
     newest = shown_issues.newest(session, newsletter)
     if newest is None:
         return None
     titles = [article.title for article in issues.edition(session, newest).articles]
-    return {"url": f"/archive/{newsletter.slug}/{newest.number}", "titles": titles}
+    return {"url": f"{site.root}/archive/{newsletter.slug}/{newest.number}", "titles": titles}
 
 
-def _row(issue: Issue, newsletter: Newsletter) -> dict[str, Any]:
+def _row(site: Site, issue: Issue, newsletter: Newsletter) -> dict[str, Any]:
     return {
         "number": issue.number,
-        "url": f"/archive/{newsletter.slug}/{issue.number}",
+        "url": f"{site.root}/archive/{newsletter.slug}/{issue.number}",
         "title": issue.title,
         "day": shown_issues.day(issue, newsletter),
     }
 
 
-def _lead_picture(edition: Edition, base_url: str) -> Image | None:
+def _lead_picture(edition: Edition, origin: str) -> Image | None:
     """Return the first picture, with an absolute URL: other sites show it beside a link to the page."""
     first = next((article.picture for article in edition.articles if article.picture), None)
-    return replace(first, url=base_url + first.url) if first else None
+    return replace(first, url=origin + first.url) if first else None
 
 
 def _page(
@@ -164,11 +164,12 @@ def _page(
     """Render a page about a newsletter in the visitor's language, with what other sites learn about it."""
     languages = newsletter.languages
     tag = negotiation.language_of(request, languages)
+    thank_you_pages.allow(request, [newsletter])
     return site.page(
         name,
         tag=tag,
         negotiated=len(languages) > 1,
-        languages=negotiation.links(path, languages, tag),
+        languages=negotiation.links(site.root + path, languages, tag),
         newsletter=newsletter,
         query=negotiation.kept(request, tag),
         hosted_form=hosted_form(site, newsletter, tag),

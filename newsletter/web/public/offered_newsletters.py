@@ -12,8 +12,9 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from newsletter import newsletters
+from newsletter import newsletters, registered_sites
 from newsletter.consent.forms import Form, FormKind
+from newsletter.consent.limits import slow_lane
 from newsletter.consent.wording_publication import is_shown
 from newsletter.consent.wordings import Wording
 from newsletter.errors import NotFound
@@ -56,10 +57,11 @@ class OfferedNewsletters:
     older_forms: Mapping[int, Form] = field(default_factory=dict)  # also pasted ones
     newest_ids: tuple[int, int] = (0, 0)  # of wordings and forms
     sites: Mapping[int, frozenset[str]] = field(default_factory=dict)  # registered origins, by newsletter
-    is_under_attack: bool = False  # sign-ups wait in the slow lane
+    is_under_attack: bool = False  # a limit of confirmation letters holds sign-ups up
     can_reach_utf8: bool = True  # whether a relay may take an address whose local part is outside ASCII
     # Rendered from these rows, by newsletters' ids, language and what else tells them apart.
     answers: dict[tuple[object, ...], FilledPage] = field(default_factory=dict)
+    boxes: dict[tuple[tuple[int, ...], str], bytes] = field(default_factory=dict)  # their forms as JSON
 
     def newsletter(self, slug: str) -> Newsletter:
         """Return the newsletter with that slug. Raises NotFound."""
@@ -176,6 +178,11 @@ class OfferedNewslettersCache:
         """Return the newsletter with that slug, for reading only. Raises NotFound with a message for visitors."""
         return self.get(OfferedNames((slug,))).newsletter(slug)
 
+    @property
+    def last_read(self) -> OfferedNewsletters:
+        """The offered newsletters as last read, however old; without a query."""
+        return self._offered
+
     def known(self) -> Mapping[str, Newsletter]:
         """Return the newsletters by slug for a page that does without them while the database is away."""
         if not self.fresh():
@@ -211,6 +218,8 @@ class OfferedNewslettersCache:
             older_wordings=self._wordings,
             older_forms=self._forms,
             newest_ids=(newest_wording or 0, newest_form or 0),
+            is_under_attack=slow_lane.is_under_attack(session),
+            sites=registered_sites.by_newsletter(session),
             can_reach_utf8=self._can_reach_utf8(session),
         )
 

@@ -17,14 +17,15 @@ from newsletter.consent.replacements import Former
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable, translatable
 from newsletter.queues.wakeups import Queue
-from newsletter.web import negotiation
+from newsletter.web import cross_site, negotiation
 from newsletter.web.failures import wants_json
 from newsletter.web.form_data import FormData, first_value, parse_body
 from newsletter.web.guards import FORM_BODY_BYTES, SAME_ORIGIN, refuse_by_length, route_rules
-from newsletter.web.public import signup_pages
+from newsletter.web.public import box_signups, posted_signs, posting_sites, signup_pages, thank_you_pages
 from newsletter.web.public.check_inbox import page as check_inbox
 from newsletter.web.public.check_inbox.page import CheckInbox, Sending
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
+from newsletter.web.public.posting_sites import NotRegistered
 from newsletter.web.public.signup_form import InvalidForm, SignupForm, language_in, named_in, parse_signup_form
 from newsletter.web.site import Site, request_trace
 
@@ -50,36 +51,56 @@ async def subscribe(request: Request) -> Response:
 
     It is a `PlainRoute`: calling dependencies would be a fifth of a sign-up's costs.
     """
+    site: Site = request.app.state.site
+    cross_site.share(request, site.offered.last_read, [])  # until it is known what the request is about
     await refuse_by_length(request)
-    site, form = request.app.state.site, await parse_body(request)
+    form = await parse_body(request)
     trace = await request_trace(request, site)
     names = named_in(form)
     offered = site.offered.fresh(names)
     if offered is None:  # the rows are almost always in memory: only reading them again takes a thread
         offered = await run_in_threadpool(site.offered.get, names)
+    chosen = [offered.newsletters[slug] for slug in names.slugs if slug in offered.newsletters]
     try:
+        posted_from = posting_sites.admit(request, site, offered, chosen)
         signup = parse_signup_form(form, names, offered)
+    except NotRegistered:
+        return await run_in_threadpool(
+            posting_sites.refusal, request, site, chosen, _tag(request, form, names, offered)
+        )
     except InvalidForm as invalid:
         return await run_in_threadpool(_invalid, request, form, site, names, invalid.errors)
     former = replacements.read(site.keyring, first_value(form, "replaces"))
-    sent = check_inbox.sending(signup, former)
-    row = _row(signup, site, trace, offered, page=request.headers.get("referer", ""), sent=sent)
+    sending = check_inbox.sending(signup, former)
+    signs = posted_signs.read(form, site.keyring, now=site.now())
+    page = box_signups.page_stated(signup, form) or {"page": request.headers.get("referer", "")[:500]}
+    row = _row(signup, site, trace, offered, {**page, "site": posted_from, "method": METHODS[sending]}, **signs)
     await site.store_signup(row | {"replaces": first_value(form, "replaces") if former else None})
     site.wakeups.wake(Queue.URGENT)
     headers = {"Content-Language": language(signup.language).tag}
     name = replacements.name(site.keyring, Former(row["address_key"], row["nonce"]))
-    answer = CheckInbox(signup, form, name, sent)
+    answer = CheckInbox(signup, form, name, sending, posting_sites.way_back(posted_from, signup.newsletters))
+    thanks = thank_you_pages.after_signup(signup.newsletters)
     if wants_json(request):
-        message = language(signup.language).text(MESSAGE)
-        return JSONResponse({"message": message, **check_inbox.doubts(answer)}, 202, headers)
+        of_box = box_signups.is_of_box(signup)
+        told = box_signups.told(signup) if of_box else {"message": language(signup.language).text(MESSAGE)}
+        ways = {**check_inbox.doubts(answer), **({"next": thanks} if thanks else {})}
+        return JSONResponse({**told, **ways}, 202, headers)
+    if thanks:
+        return thank_you_pages.lead_to(thanks)
     return HTMLResponse(check_inbox.show(site, offered, answer), 202, headers)
 
 
 def _row(
-    signup: SignupForm, site: Site, trace: Trace, offered: OfferedNewsletters, *, page: str, sent: Sending
+    signup: SignupForm,
+    site: Site,
+    trace: Trace,
+    offered: OfferedNewsletters,
+    observed: Mapping[str, str],
+    **signs: str | None,
 ) -> dict[str, Any]:
     entered = {"name": signup.name, "language": signup.entered_language, "timezone": signup.timezone}
-    observed = {"page": page[:500], "method": METHODS[sent], "ip": trace.ip, "user_agent": trace.user_agent}
+    traced = {"ip": trace.ip, "user_agent": trace.user_agent}
     form = signup.agreed.form
     return signups.values(
         address=signup.address,
@@ -90,8 +111,11 @@ def _row(
         form=signup.agreed.exhibit,
         form_id=form.id if form else None,
         language=signup.language,
-        evidence={name: value for name, value in {**entered, **observed, **_shown(signup, offered)}.items() if value},
+        evidence={
+            name: value for name, value in {**entered, **observed, **traced, **_shown(signup, offered)}.items() if value
+        },
         now=site.now(),
+        **signs,
     )
 
 
@@ -114,9 +138,8 @@ def _invalid(
     """Answer 422 with the form, the entered values and the errors; to a program with the errors alone."""
     offered = site.offered.get(names)
     chosen = [offered.newsletters[slug] for slug in names.slugs if slug in offered.newsletters]
-    tag = language_in(form, names, offered) or negotiation.language_of(
-        request, negotiation.offered_in_any(chosen or offered.newsletters.values())
-    )
+    tag = _tag(request, form, names, offered)
+    thank_you_pages.allow(request, chosen or offered.newsletters.values())
     if wants_json(request):
         return JSONResponse({"errors": _told(errors, tag)}, 422, {"Content-Language": language(tag).tag})
     email, name = (first_value(form, field)[:MAX_SHOWN_CHARACTERS] for field in ("email", "name"))
@@ -140,6 +163,13 @@ def _invalid(
         explanation=" ".join(_told(errors, tag).values()),
         remedy=language(tag).text(translatable("Please open the newsletter's page and sign up there.")),
     )
+
+
+def _tag(request: Request, form: FormData, names: OfferedNames, offered: OfferedNewsletters) -> str:
+    """Return the language of an answer: that of the form, else the one that suits the visitor best."""
+    chosen = [offered.newsletters[slug] for slug in names.slugs if slug in offered.newsletters]
+    offered_tags = negotiation.offered_in_any(chosen or offered.newsletters.values())
+    return language_in(form, names, offered) or negotiation.language_of(request, offered_tags)
 
 
 def _told(errors: Mapping[str, Translatable | str], tag: str) -> dict[str, str]:

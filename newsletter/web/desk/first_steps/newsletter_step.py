@@ -1,11 +1,12 @@
 """The first step: name the newsletter. What a form must ask is asked; the rest has values that can be changed later."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.exc import IntegrityError
 
-from newsletter import newsletters, zones
+from newsletter import newsletter_fields, newsletters, zones
 from newsletter.consent import wording_publication
 from newsletter.doctor.domains import domain_checks
 from newsletter.errors import Malformed
@@ -48,11 +49,11 @@ def newsletter_form(desk: CurrentDesk, session: ReadingSession) -> Response:
 @router.action("/start", Role.ADMIN, AccessScope.SERVICE)
 def add(desk: CurrentDesk, form: PostedForm) -> Response:
     """Add the newsletter and publish the words of consent that are proposed; go on to its feed."""
-    entered = {field: " ".join(forms.text(form, field).split()) for field in ASKED}
+    entered: dict[str, Any] = {field: " ".join(forms.text(form, field).split()) for field in ASKED}
     errors: dict[str, str] = {}
     for field, value in entered.items():
         try:
-            newsletters.checked(field, value)
+            newsletter_fields.checked(field, value)
         except Malformed as error:
             errors[field] = WANTED.get(field, str(error)) if not value else str(error)
     if errors:

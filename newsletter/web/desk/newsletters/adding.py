@@ -20,7 +20,7 @@ from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.desk.newsletters import newsletter_forms
 from newsletter.web.site import ReadingSession
 
-FROM_THE_LAST = ("publisher", "postal_address", "sender", "language", "zone", "brand")
+FROM_THE_LAST = ("publisher", "postal_address", "sender", "language", "zone", "brand", "site_url")
 
 router = DeskRouter()
 

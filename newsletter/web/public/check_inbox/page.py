@@ -51,6 +51,7 @@ class CheckInbox(NamedTuple):
     form: FormData  # as posted
     name: str  # of the stored sign-up, by which the next one replaces it; "" if it has none
     sending: Sending
+    back: str | None = None  # the address of the registered site with the form, to which the page leads back
 
 
 def doubts(answer: CheckInbox) -> dict[str, str]:
@@ -68,7 +69,7 @@ def show(site: Site, offered: OfferedNewsletters, answer: CheckInbox) -> bytes:
     meant, entrance = suggestion(signup.address), webmail.of(signup.address.key.rpartition("@")[2])
     key = (
         tuple(newsletter.id for newsletter in signup.newsletters),
-        *(signup.language, answer.sending, bool(meant), bool(entrance)),
+        *(signup.language, answer.sending, bool(meant), bool(entrance), answer.back),
     )
     page = offered.answers.get(key)
     if page is None:
@@ -98,6 +99,7 @@ def _rendered(site: Site, answer: CheckInbox, *, has_suggestion: bool, has_webma
         confirm_hours=LINK_HOURS,
         wait_minutes=int(ASK_AGAIN_AFTER.total_seconds()) // 60,
         letters_a_day=LETTERS_A_DAY,
+        back=answer.back,
         outbox=site.shows_outbox,
     )
     return bytes(page.body).decode()

@@ -1,0 +1,1 @@
+"""The pages that the law asks for: what they say by themselves, and how a publisher's own text is read."""

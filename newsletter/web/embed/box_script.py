@@ -1,0 +1,46 @@
+"""Put embed.js together: the script, its style, and the address of this service."""
+
+import base64
+import hashlib
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+FOLDER = Path(__file__).parent
+HASH_CHARACTERS = 12  # as in the names of static files
+CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+
+
+class BoxScript(NamedTuple):
+    """The script as it is served."""
+
+    body: bytes
+    integrity: str  # Subresource Integrity, for a page that names this very version
+
+    @property
+    def path(self) -> str:
+        """Where this version is, and no other: /static/embed.HASH.js."""
+        return f"/static/embed.{hashlib.sha256(self.body).hexdigest()[:HASH_CHARACTERS]}.js"
+
+
+@lru_cache(maxsize=8)
+def box_script(base_url: str) -> BoxScript:
+    """Return the script of the service with this address."""
+    style = CSS_COMMENT.sub("", (FOLDER / "box.css").read_text("utf-8"))
+    source = _without_comments((FOLDER / "embed.js").read_text("utf-8"))
+    names = f"const SERVICE = {json.dumps(base_url)}, STYLES = {json.dumps(_compact(style))};"
+    body = source.replace('const SERVICE = "", STYLES = "";', names).encode()
+    digest = base64.b64encode(hashlib.sha384(body).digest()).decode()
+    return BoxScript(body, f"sha384-{digest}")
+
+
+def _without_comments(source: str) -> str:
+    """Return a script without indentation and without lines that are only a comment. No text in it spans lines."""
+    lines = (line.strip() for line in source.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
+def _compact(style: str) -> str:
+    return " ".join(style.split())

@@ -1,0 +1,279 @@
+// The sign-up box on a publisher's page: <newsletter-signup newsletter="slug">, or the script tag itself.
+// It uses XMLHttpRequest because pages replace fetch and Promise; the service fills in SERVICE and STYLES.
+(() => {
+  "use strict";
+  const SERVICE = "", STYLES = "";
+  const NAME = "newsletter-signup", KEY = Symbol.for(NAME), TIMEOUT_MS = 20000;
+  const script = document.currentScript, doc = document, closed = new Set(), forms = new Map();
+  const warn = text => console.warn(`${NAME}: ${text}`);
+
+  const first = window[KEY];
+  if (first) {
+    if (first.service !== SERVICE) warn(`This page already loads the box of ${first.service}; that of ${SERVICE} does nothing.`);
+    else if (script && script.dataset.newsletter) first.place(script);
+    else warn("This page loads embed.js twice. Once is enough.");
+    return;
+  }
+
+  const make = (tag, properties, ...children) => {
+    const element = Object.assign(doc.createElement(tag), properties);
+    element.append(...children);
+    return element;
+  };
+
+  // Call done(status, answer); the status is 0 if the service is out of reach or refuses to be read from this page.
+  const request = (method, url, body, done) => {
+    const call = new XMLHttpRequest();
+    call.open(method, url);
+    call.timeout = TIMEOUT_MS;
+    call.setRequestHeader("Accept", "application/json");
+    if (body) call.setRequestHeader("Content-Type", "application/x-www-form-urlencoded");
+    call.onloadend = () => {
+      let answer = null;
+      try { answer = JSON.parse(call.responseText); } catch { /* not the service's own answer */ }
+      done(answer ? call.status : 0, answer);
+    };
+    call.send(body);
+  };
+
+  // Boxes of a page share one request for each form. A failed one is tried again by the next box.
+  const load = (url, done) => {
+    if (forms.has(url)) return forms.get(url)(done);
+    const waiting = [done];
+    let tell = other => waiting.push(other);
+    forms.set(url, other => tell(other));
+    request("GET", url, null, (status, answer) => {
+      if (status !== 200) forms.delete(url);
+      tell = other => other(status, answer);
+      waiting.forEach(tell);
+    });
+  };
+
+  let policy;
+  const parsed = html => {
+    const template = doc.createElement("template");
+    if (window.trustedTypes && !policy) policy = trustedTypes.createPolicy(NAME, { createHTML: text => text });
+    template.innerHTML = policy ? policy.createHTML(html) : html;
+    return template.content;
+  };
+
+  let sheet;
+  const styles = () => {
+    if (!sheet) (sheet = new CSSStyleSheet()).replaceSync(STYLES);
+    return sheet;
+  };
+
+  const start = host => {
+    if (host.shadowRoot || !host.isConnected) return;
+    const slugs = (host.getAttribute("newsletter") || "").trim().split(/\s+/).join(",");
+    if (!slugs) return warn(`Say which newsletter: <${NAME} newsletter="...">`);
+    const root = host.attachShadow({ mode: "open" });
+    root.append(make("slot"));
+    root.adoptedStyleSheets = [styles()];
+    // A page's keyboard shortcuts see the box, and not the field in it, so they would act on what is typed.
+    for (const type of ["keydown", "keypress", "keyup"]) {
+      root.addEventListener(type, event => { if (event.key && event.key.length === 1) event.stopPropagation(); });
+    }
+    const near = host.closest("[lang]");
+    const language = (host.getAttribute("language") || (near && near.lang) || "").replaceAll("_", "-");
+    const url = `${SERVICE}/n/${slugs}/form` + (language ? `?language=${encodeURIComponent(language)}` : "");
+    load(url, (status, form) => {
+      try {
+        if (status === 200) show(host, root, form, slugs);
+        else fail(host, root, slugs, status, form);
+      } catch (error) {
+        root.replaceChildren(make("slot"));
+        warn(`The box cannot be shown here (${error}). If the page has a policy of trusted types, it must allow "${NAME}".`);
+      }
+    });
+  };
+
+  const tell = (host, what, slugs, reason) => host.dispatchEvent(new CustomEvent(`${NAME}:${what}`,
+    { bubbles: true, composed: true, detail: { newsletter: slugs.replaceAll(",", " "), ...reason && { reason } } }));
+
+  const fail = (host, root, slugs, status, answer) => {
+    const said = answer && (answer.error || Object.values(answer.errors || {})[0]);
+    warn(said || `${SERVICE} does not answer, so the page keeps its link.`);
+    if (status === 404) root.replaceChildren();  // a link would lead nowhere
+    tell(host, "failed", slugs, { 403: "site", 404: "gone" }[status] || "unreachable");
+  };
+
+  const show = (host, root, form, slugs) => {
+    const look = host.getAttribute("look"), email = host.getAttribute("email"), words = form.words;
+    const link = () => make("a", { href: form.page, textContent: words.page });
+    const content = form.challenge
+      ? make("div", {}, make("h2", { textContent: form.title }), make("p", { textContent: words.elsewhere }),
+          make("a", { className: "button", textContent: words.page, href: email ? withEmail(form.page, email) : form.page }))
+      : filled(form, email);
+    const close = make("button", { type: "button", className: "close", ariaLabel: words.close, textContent: "×" });
+    const box = make(look === "dialog" ? "dialog" : "div", { className: "box" }, content);
+    box.lang = form.language;
+    box.dir = form.direction;
+    if (!CSS.supports("color", getComputedStyle(host).getPropertyValue("--brand").trim())) box.style.setProperty("--brand", form.brand);
+
+    if (look === "dialog") {
+      box.setAttribute("aria-label", form.title);
+      box.append(close);  // the field comes first: it gets the focus
+      close.onclick = () => box.close();
+      const opener = host.getAttribute("opener");
+      doc.addEventListener("click", event => {
+        const pressed = opener && host.isConnected && event.target.closest && event.target.closest(opener);
+        if (!pressed || event.ctrlKey || event.metaKey) return;
+        event.preventDefault();  // of a link to our page, which works without script
+        box.showModal();
+        box.onclose = () => pressed.focus();
+      }, true);
+    } else if (look === "bar") {
+      if (isClosed(host, slugs)) return root.replaceChildren();
+      bar(box, content, close, form);
+      close.onclick = () => {
+        closed.add(slugs);
+        if (host.getAttribute("remember") === "session") try { sessionStorage[NAME + slugs] = 1; } catch { /* not allowed */ }
+        root.replaceChildren();
+      };
+    }
+    content.onsubmit = event => {
+      event.preventDefault();
+      send(host, content, form, slugs, link);
+    };
+    root.replaceChildren(box);
+    tell(host, "shown", slugs);
+  };
+
+  const withEmail = (page, email) => {
+    const url = new URL(page);
+    url.searchParams.set("email", email);
+    return url.href;
+  };
+
+  const isClosed = (host, slugs) => {
+    if (closed.has(slugs)) return true;
+    try { return host.getAttribute("remember") === "session" && !!sessionStorage[NAME + slugs]; } catch { return false; }
+  };
+
+  // A strip that opens the form, so that the bar hides little of the page.
+  const bar = (box, content, close, form) => {
+    const open = make("button", { type: "button", textContent: form.words.open, ariaExpanded: "false" });
+    const strip = make("div", { className: "strip" }, make("b", { textContent: form.title }), open);
+    const panel = make("div", { className: "panel", hidden: true }, content);
+    box.className = "box bar";
+    box.setAttribute("role", "region");
+    box.setAttribute("aria-label", form.title);
+    box.append(strip, panel, close);
+    const toggle = shown => {
+      strip.hidden = shown;
+      panel.hidden = !shown;
+      open.ariaExpanded = shown;
+      (shown ? content.querySelector("input, a") : open).focus();
+    };
+    open.onclick = () => toggle(true);
+    panel.onkeydown = event => { if (event.key === "Escape") toggle(false); };
+  };
+
+  // The exhibit exactly as it was kept; around it what changes: readers, hidden fields, what is entered.
+  const filled = (form, email) => {
+    const content = make("form", { noValidate: true, method: "post", action: `${SERVICE}/subscribe` });
+    if (form.words.count) content.append(make("p", { className: "count", textContent: form.words.count }));
+    content.append(parsed(form.html));
+    for (const [name, value] of Object.entries(form.fields)) {
+      for (const each of [value].flat()) content.append(make("input", { type: "hidden", name, value: each }));
+    }
+    content.setAttribute("aria-labelledby", "title");
+    if (email) content.querySelector("[name=email]").value = email;
+    return content;
+  };
+
+  const send = (host, content, form, slugs, link) => {
+    const button = content.querySelector("button"), label = button.textContent;
+    if (button.ariaBusy) return;
+    content.querySelectorAll(".error, .told").forEach(each => each.remove());
+    content.querySelectorAll("[aria-invalid]").forEach(each => {
+      each.removeAttribute("aria-invalid");
+      each.removeAttribute("aria-describedby");
+    });
+    const entered = new URLSearchParams(new FormData(content));
+    if (/^http/.test(location.origin)) entered.set("page", location.origin + location.pathname);
+    button.ariaBusy = "true";
+    button.textContent = form.words.sending;
+    request("POST", `${SERVICE}/subscribe`, String(entered), (status, answer) => {
+      button.ariaBusy = null;
+      button.textContent = label;
+      if (status === 202) {
+        done(content, form, answer);
+        tell(host, "sent", slugs);
+        if (answer.next) location.assign(answer.next);
+      } else {
+        refused(content, form, status, answer, link);
+        tell(host, "failed", slugs, { 403: "site", 422: "fields" }[status] || "unreachable");
+      }
+    });
+  };
+
+  const done = (content, form, answer) => {
+    const told = make("div", { tabIndex: -1, role: "status" }, make("h2", { textContent: answer.title }),
+      make("p", { className: "lead", textContent: answer.message }), make("p", { className: "soft", textContent: answer.hint }));
+    if (answer.suggestion) {
+      const mend = make("button", { type: "button", dir: "ltr", textContent: answer.suggestion });
+      mend.onclick = () => {
+        const field = content.querySelector("[name=email]"), former = content.querySelector("[name=replaces]");
+        if (former) former.remove();
+        content.append(make("input", { type: "hidden", name: "replaces", value: answer.replaces }));
+        field.value = answer.suggestion;
+        told.replaceWith(content);
+        field.focus();
+      };
+      told.append(make("p", { className: "mend", textContent: form.words.mistyped }), mend);
+    }
+    content.replaceWith(told);
+    told.focus();
+  };
+
+  const refused = (content, form, status, answer, link) => {
+    let wrong = null;
+    const general = [];
+    for (const [field, text] of Object.entries(status === 422 && answer.errors || {})) {
+      const control = content.querySelector(`[name="${field}"]:not([type=hidden])`);
+      if (!control) { general.push(text); continue; }
+      const error = make("p", { id: `${field}-error`, className: "error", role: "alert", textContent: text });
+      (control.closest("fieldset, label") || control).before(error);
+      control.ariaInvalid = "true";
+      control.setAttribute("aria-describedby", error.id);
+      wrong = wrong || control;
+    }
+    if (general.length || !wrong) {
+      const said = general.length ? general : status === 403 ? [answer.error] : [form.words.unreachable, form.words.again];
+      const told = make("div", { className: "told", role: "alert", tabIndex: -1 },
+        ...said.map((text, index) => make("p", { className: index ? "" : "error", textContent: text })), make("p", {}, link()));
+      content.prepend(told);
+      wrong = wrong || told;
+    }
+    wrong.focus();
+  };
+
+  // Where the script stands; in the head, at the end of the page.
+  const place = script => {
+    const link = make("a", { href: `${SERVICE}/n/${script.dataset.newsletter.trim().split(/\s/)[0]}`, textContent: script.dataset.link || "Newsletter" });
+    const box = make(NAME, {}, link);
+    for (const [name, value] of Object.entries(script.dataset)) box.setAttribute(name, value);
+    if (!script.closest("head")) script.after(box);
+    else if (doc.body) doc.body.append(box);
+    else doc.addEventListener("DOMContentLoaded", () => doc.body.append(box));
+  };
+
+  // A moment later, so that a program can add the element first and its attributes after that.
+  const guarded = host => setTimeout(() => {
+    try { start(host); } catch (error) { warn(`The box cannot be shown here: ${error}`); }
+  });
+
+  try {
+    customElements.define(NAME, class extends HTMLElement { connectedCallback() { guarded(this); } });
+  } catch { /* the page has replaced it: see below */ }
+  if (doc.createElement(NAME).constructor === HTMLElement) {
+    const elements = doc.getElementsByTagName(NAME);
+    const look = () => [...elements].filter(host => !host.shadowRoot).forEach(guarded);
+    new MutationObserver(look).observe(doc, { childList: true, subtree: true });
+    look();
+  }
+  window[KEY] = { service: SERVICE, place };
+  if (script && script.dataset.newsletter) place(script);
+})();

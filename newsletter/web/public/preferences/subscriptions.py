@@ -1,0 +1,57 @@
+"""Read the newsletters of an address, each with its standing, in one statement."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, select, true
+from sqlalchemy.orm import Session
+
+from newsletter.consent import subscribers
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.errors import LinkExpired, LinkUnreadable
+from newsletter.newsletters import Newsletter
+from newsletter.web.public.preferences.links import PreferencesLink
+
+
+def named_by(session: Session, link: PreferencesLink) -> Row[Any]:
+    """Return the address, and the columns and standing of the link's newsletter if it has one.
+
+    Raises LinkExpired if the address was erased, and LinkUnreadable without the newsletter: none is ever deleted.
+    """
+    about = _address(link)
+    if link.newsletter is not None:
+        about = _with_newsletters(about).where(Newsletter.id == link.newsletter)
+    row: Row[Any] | None = session.execute(about).one_or_none()
+    if row is None:
+        if link.newsletter is not None and session.get(Newsletter, link.newsletter) is None:
+            raise LinkUnreadable
+        raise LinkExpired(newsletter_id=link.newsletter)
+    return row
+
+
+def every(session: Session, link: PreferencesLink) -> list[Row[Any]]:
+    """Return all newsletters, oldest first, each with the address and its standing; none if the address was erased."""
+    return list(session.execute(_with_newsletters(_address(link)).order_by(Newsletter.id)))
+
+
+def present(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
+    """Return those that the address gets, also while it pauses them."""
+    return [row for row in rows if row.standing is Standing.SUBSCRIBED]
+
+
+def _address(link: PreferencesLink) -> Select[Any]:
+    return select(Subscriber.address).where(Subscriber.id == link.subscriber, Subscriber.address.is_not(None))
+
+
+def _with_newsletters(about: Select[Any]) -> Select[Any]:
+    return (
+        about.add_columns(*Newsletter.__table__.columns, subscribers.reading_language())
+        .add_columns(Subscription.standing, Subscription.since, Subscription.paused_until)
+        .add_columns(Subscriber.name.label("reader_name"), Subscriber.zone.label("reader_zone"))
+        .select_from(Subscriber)
+        .join(Newsletter, true())
+        .outerjoin(
+            Subscription,
+            and_(Subscription.subscriber_id == Subscriber.id, Subscription.newsletter_id == Newsletter.id),
+        )
+    )
