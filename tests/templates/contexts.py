@@ -63,6 +63,7 @@ WORDING = {
 }
 LONG_WORDING = WORDING | {"language": "de-AT", "text": WORDING["text"] * 5}
 ADDRESS = "g•••e@p•••.example"
+LONG_TYPED = "garden.gate.and.everything.behind.it@newsletters.of.the.joint-publishing-office-of-the-nine-villages.com"
 LONG_ADDRESS = "g•••e@n•••.joint-publishing-office-of-the-nine-villages-on-both-rivers.example"
 
 TITLES = [
@@ -188,7 +189,12 @@ LETTER = {
     "unsubscribe": "<https://letters.example/u/k1.AAECAwQFBgcICQoLDA0ODw>",
 }
 
-CHECK_INBOX = {"confirm_hours": 72, "again": "/n/morning-letter?language=en"}
+CHECK_INBOX = {
+    "confirm_hours": 72,
+    "wait_minutes": 10,
+    "letters_a_day": 3,
+    "fields": Markup('<input type="hidden" name="newsletters" value="morning-letter">'),
+}
 CONFIRM = {
     "confirm_words": rendered_forms.confirm_words(templating.environment, language="en", text=str(WORDING["text"]))
 }
@@ -388,14 +394,40 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
     },
     "check_inbox": {
         "usual": SITE
-        | {"newsletters": [ROW], "sender": "letters@courier.example", **CHECK_INBOX, "outbox": False, "back": None},
+        | CHECK_INBOX
+        | {
+            "newsletters": [ROW],
+            "sender": "letters@courier.example",
+            "sending": "first",
+            "address": "ana@gmail.com",
+            "suggestion": None,
+            "webmail": {"name": "Gmail", "url": "https://mail.google.com/"},
+            "outbox": False,
+            "back": None,
+        },
         "long": LONG_SITE
+        | CHECK_INBOX
         | {
             "newsletters": [LONG_ROW, ROW, ROW],
             "sender": LONG["sender"],
-            **CHECK_INBOX,
+            "sending": "corrected",
+            "address": LONG_TYPED.replace(".com", ".con"),
+            "suggestion": LONG_TYPED,
+            "webmail": None,
             "outbox": True,
             "back": "https://www.newsletters.joint-publishing-office-of-the-nine-villages-on-both-rivers.example/",
+        },
+        "again": SITE
+        | CHECK_INBOX
+        | {
+            "newsletters": [ROW],
+            "sender": "letters@courier.example",
+            "sending": "again",
+            "address": "ana@courier.example",
+            "suggestion": None,
+            "webmail": None,
+            "outbox": False,
+            "back": None,
         },
     },
     "confirm": {
