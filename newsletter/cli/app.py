@@ -36,6 +36,10 @@ SUBCOMMANDS = {
     "forms": Subcommand(
         "newsletter.cli.newsletters.forms:app", "Sign-up forms of several newsletters, and forms to paste."
     ),
+    "pages": Subcommand(
+        "newsletter.cli.newsletters.pages:app",
+        "Texts of your own for privacy notice, imprint and accessibility statement.",
+    ),
     "sites": Subcommand("newsletter.cli.newsletters.sites:app", "Sites that may show a newsletter's sign-up form."),
     "feeds": Subcommand("newsletter.cli.feeds:app", "Feeds: RSS, Atom, RDF or JSON Feed."),
     "digests": Subcommand("newsletter.cli.digests:app", "Digests: which articles make an issue, and when."),

@@ -8,9 +8,9 @@ from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import audit_log, newsletters
-from newsletter.consent import exhibits, forms, rendered_forms, wordings
+from newsletter.consent import exhibits, former_words, forms, rendered_forms, wordings
 from newsletter.consent.forms import Form, FormKind
-from newsletter.consent.wordings import Wording, on_one_line
+from newsletter.consent.wordings import Shown, Wording, on_one_line
 from newsletter.errors import Malformed
 from newsletter.languages.languages import language as spoken
 from newsletter.languages.translatable import translatable
@@ -136,7 +136,10 @@ def above(session: Session, wording: Wording, offered: Sequence[Newsletter]) -> 
 
 
 def _rendered(session: Session, templates: Templates, wording: Wording, offered: Sequence[Newsletter]) -> bytes:
-    return rendered_forms.box(templates, wording, offered, above(session, wording, offered)).encode()
+    # Words of a release that stored no information beside them are shown with what its forms said.
+    told = wordings.last_information(session, wording) or former_words.information(offered)
+    words = Shown(wording.language, wording.text, told)
+    return rendered_forms.box(templates, words, offered, above(session, wording, offered)).encode()
 
 
 def _checked(field: str, value: str, limit: int) -> str:

@@ -54,7 +54,8 @@ def sections(newsletter: Newsletter, information: Information | None = None) -> 
         [
             translatable(
                 "Every letter has a link to stop it and a link to your preferences. There you can have a fresh link "
-                "mailed to you, which shows what you get from us. For everything else, write to %(reply_to)s.",
+                "mailed to you: it shows what you get from us, and what we have recorded about your consent. For "
+                "everything else, write to %(reply_to)s.",
                 reply_to=newsletter.reply_to,
             )
         ],

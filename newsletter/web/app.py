@@ -31,6 +31,7 @@ from newsletter.web.public import (
     crawlers,
     issue_feeds,
     legal_pages,
+    pasted_links,
     preflights,
     saved_articles,
     signup,
@@ -38,6 +39,7 @@ from newsletter.web.public import (
     static_files,
     unsubscribe_pages,
 )
+from newsletter.web.public.preferences import further_newsletters
 from newsletter.web.public.preferences import routes as preferences_routes
 from newsletter.web.public_responses import PublicResponses
 from newsletter.web.site import Site
@@ -84,7 +86,7 @@ def create_app(
     if root := app.state.site.root:
         app.add_middleware(UnderPath, root=root)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
-    links = confirmation_pages, unsubscribe_pages, preferences_routes
+    links = confirmation_pages, unsubscribe_pages, preferences_routes, further_newsletters, pasted_links
     forms = signup_pages, box_forms, preflights, challenges
     about_issues = issue_feeds, archive, saved_articles
     for pages in (*forms, *links, *about_issues, legal_pages, crawlers, static_files, health, metrics):

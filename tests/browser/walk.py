@@ -12,6 +12,7 @@ from newsletter.consent.signups import LINK_LIFETIME
 from newsletter.consent.subscribers import Subscriber
 from newsletter.links import FRESH_LIFETIME, Purpose
 from newsletter.newsletters import Newsletter
+from newsletter.page_texts import LegalPage
 from newsletter.queues.wakeups import Queue
 from tests.browser.chromium import Tab
 from tests.whole_service import WholeService
@@ -37,6 +38,8 @@ NOT_PAGES = {
     "GET /sitemap.xml": "for programs",
     "GET /archive/{slug}/feed.atom": "for feed readers",
     "GET /archive/{slug}/feed.json": "for feed readers",
+    "OPTIONS /subscribe": "what a browser asks by itself",
+    "OPTIONS /n/{slug}/form": "what a browser asks by itself",
 }
 
 
@@ -69,10 +72,12 @@ class Walk:
 
     def stops(self) -> Iterator[tuple[str, str]]:
         """Show one page after the other; yield the route of each, and what it shows."""
-        for path in ("/", "/archive", "/outbox"):
+        for path in ("/", "/archive", "/outbox", "/privacy", "/imprint", "/accessibility"):
             self.tab.open(path)
             yield f"GET {path}", "the list"
         yield from self._archive()
+        yield from self._saved_articles()
+        yield from self._legal_pages()
         yield from self._sign_up()
         yield from self._never()
         yield from self._leave()
@@ -84,6 +89,25 @@ class Walk:
         yield "GET /archive/{slug}", "the issues"
         self.tab.open(f"/archive/{self.newsletter.slug}/1")
         yield "GET /archive/{slug}/{number}", "an issue"
+
+    def _saved_articles(self) -> Iterator[tuple[str, str]]:
+        page = self.tab.page
+        self.tab.open("/saved")
+        yield "GET /saved", "nothing is saved"
+        self.tab.open(f"/archive/{self.newsletter.slug}/1")
+        for button in page.locator("button[aria-pressed]").all():
+            button.click()
+        yield "GET /archive/{slug}/{number}", "an issue whose articles are saved"
+        self.tab.open("/saved")
+        yield "GET /saved", "what is saved"
+        page.locator("[data-remove-all]").click()
+        yield "GET /saved", "a question before all is removed"
+        page.locator("dialog .quiet").click()
+
+    def _legal_pages(self) -> Iterator[tuple[str, str]]:
+        for legal in LegalPage:
+            self.tab.open(f"{self._form}/{legal}")
+            yield f"GET /n/{{slug}}/{legal}", "as it is generated"
 
     def _sign_up(self) -> Iterator[tuple[str, str]]:
         page = self.tab.page
@@ -123,6 +147,15 @@ class Walk:
         yield "GET /u/{token}", "the button"
         self.tab.press("unsubscribe")
         yield "POST /u/{token}", "unsubscribed"
+        self.tab.press("tell")
+        yield "POST /u/{token}", "no reason chosen"
+        self.tab.page.locator("input[value='too many']").check()
+        self.tab.press("tell")
+        yield "POST /u/{token}", "a reason told"
+        self.tab.page.locator("#words summary").first.click()
+        yield "POST /u/{token}", "the words of the way back"
+        self.tab.press("again")
+        yield "POST /u/{token}", "look into your inbox"
         self.tab.open(self._link("confirm", self._address("new")))
         yield "GET /confirm/{token}", "withdrawn since"
 
@@ -131,6 +164,10 @@ class Walk:
         subscriber, links = self._subscriber(reader), self.service.site.links
         self.tab.open(f"/preferences/{links.token(Purpose.PREFERENCES, subscriber, self.newsletter.id)}")
         yield "GET /preferences/{token}", "of one newsletter"
+        self._submit("#pause")
+        yield "POST /preferences/{token}", "paused"
+        self.tab.press("pause")
+        yield "POST /preferences/{token}", "the pause is over"
         self.tab.press("link")
         yield "POST /preferences/{token}", "a link is on its way"
         minute = int(self.service.clock().timestamp()) // 60
@@ -139,8 +176,22 @@ class Walk:
         yield "GET /preferences/{token}", "a link that has run out"
         self.tab.open(self._link("preferences", reader))
         yield "GET /preferences/{token}", "of all newsletters"
+        page = self.tab.page
+        page.locator("#name").fill("=?")
+        self.tab.press("save")
+        yield "POST /preferences/{token}", "with a wrong name"
+        page.locator("#name").fill("Ana")
+        page.locator("#zone").select_option(index=1)
+        page.locator("select[name^=pause-]").first.select_option("open")
         self.tab.press("save")
         yield "POST /preferences/{token}", "saved"
+        page.locator("a[href*='/more/']").first.click()
+        yield "GET /preferences/{token}/more/{slug}", "the form of another newsletter"
+        self._submit("#consent")
+        yield "POST /preferences/{token}/more/{slug}", "the form with errors"
+        page.locator("#consent").check()
+        self._submit("#consent")
+        yield "POST /preferences/{token}/more/{slug}", "look into your inbox"
 
     def _errors(self) -> Iterator[tuple[str, str]]:
         self.tab.open("/nothing-here")
@@ -168,6 +219,11 @@ class Walk:
         page.locator("form[action='/subscribe']").evaluate("form => form.noValidate = true")
         with page.expect_navigation():
             page.locator("form[action='/subscribe'] button").click()
+
+    def _submit(self, field: str) -> None:
+        """Press the button of the form with this field, and wait for the page that follows."""
+        with self.tab.page.expect_navigation():
+            self.tab.page.locator(f"form:has({field}) button").click()
 
     def _link(self, path: str, address: str) -> str:
         """Let the workers send, and return the link of that path in the newest letter to the address."""

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from typer.main import get_command
 
-from newsletter import audit_log, clock, registered_sites, settings
+from newsletter import audit_log, clock, page_texts, registered_sites, settings
 from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
 from newsletter.consent import suppressions
@@ -31,6 +31,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.operators import operators
 from newsletter.operators.operator_links import OperatorLink
 from newsletter.operators.roles import Role
+from newsletter.page_texts import LegalPage
 from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader, owed
 from tests.clock import NOON
@@ -50,7 +51,9 @@ READING = {
     "doctor domain": ("three", "--nameserver", "127.0.0.1:{dns}"),
     "newsletters list": (),
     "newsletters proposal": ("three",),
+    "newsletters reasons": ("three",),
     "forms list": (),
+    "pages show": ("three", "privacy"),
     "sites list": (),
     "feeds list": (),
     "feeds show": ("1",),
@@ -73,6 +76,8 @@ CHANGING = {
     "newsletters box": ("three", "--title", "Letters at three"),
     "forms publish": ("three", "noon"),
     "forms paste": ("noon",),
+    "pages edit": ("three", "imprint", __file__),
+    "pages reset": ("three", "privacy"),
     "sites add": ("three", "https://www.press.example"),
     "sites remove": ("three", "https://old.press.example/blog"),
     "feeds add": ("http://127.0.0.1:9/other.xml", "--newsletter", "three", "--anyway"),
@@ -130,6 +135,7 @@ def numbers(database: Database, zone: Zone) -> dict[str, Any]:
         resting.active = False
         named = {"leaving": leaving, "paused": paused, "drafted": drafted, "digest": digest, "resting": resting}
         named["approved"] = approved
+        page_texts.change(session, three, LegalPage.PRIVACY, "en", "# Ours", actor="tests", now=NOON)
         soon = f"{clock.now() + timedelta(days=7):%Y-%m-%d} 09:00"
         return {"soon": soon, "dns": zone.port, "dormant": dormant.id, **{name: row.id for name, row in named.items()}}
 

@@ -26,6 +26,7 @@ PHRASES = {
     "feeds refreshed": "had {} read again",
     "probe written": "wrote a probe of {}",
     "wording published": "published {}",
+    "page text changed": "changed the text of a page of {}",
     "form generated": "generated {} to paste",
     "box text changed": "changed what the box of {} says",
     "subscriptions withdrawn": "ended the subscriptions of {} on their word",

@@ -75,7 +75,7 @@
       root.addEventListener(type, event => { if (event.key && event.key.length === 1) event.stopPropagation(); });
     }
     const near = host.closest("[lang]");
-    const language = host.getAttribute("language") || (near && near.lang) || "";
+    const language = (host.getAttribute("language") || (near && near.lang) || "").replaceAll("_", "-");
     const url = `${SERVICE}/n/${slugs}/form` + (language ? `?language=${encodeURIComponent(language)}` : "");
     load(url, (status, form) => {
       try {
@@ -113,16 +113,16 @@
 
     if (look === "dialog") {
       box.setAttribute("aria-label", form.title);
-      box.prepend(close);
+      box.append(close);  // the field comes first: it gets the focus
       close.onclick = () => box.close();
       const opener = host.getAttribute("opener");
       doc.addEventListener("click", event => {
         const pressed = opener && host.isConnected && event.target.closest && event.target.closest(opener);
-        if (!pressed) return;
+        if (!pressed || event.ctrlKey || event.metaKey) return;
         event.preventDefault();  // of a link to our page, which works without script
         box.showModal();
         box.onclose = () => pressed.focus();
-      });
+      }, true);
     } else if (look === "bar") {
       if (isClosed(host, slugs)) return root.replaceChildren();
       bar(box, content, close, form);
@@ -134,7 +134,7 @@
     }
     content.onsubmit = event => {
       event.preventDefault();
-      send(host, box, content, form, slugs, link);
+      send(host, content, form, slugs, link);
     };
     root.replaceChildren(box);
     tell(host, "shown", slugs);
@@ -162,7 +162,6 @@
     box.append(strip, panel, close);
     const toggle = shown => {
       strip.hidden = shown;
-      strip.style.display = shown ? "none" : "";
       panel.hidden = !shown;
       open.ariaExpanded = shown;
       (shown ? content.querySelector("input, a") : open).focus();
@@ -184,7 +183,7 @@
     return content;
   };
 
-  const send = (host, box, content, form, slugs, link) => {
+  const send = (host, content, form, slugs, link) => {
     const button = content.querySelector("button"), label = button.textContent;
     if (button.ariaBusy) return;
     content.querySelectorAll(".error, .told").forEach(each => each.remove());
@@ -200,7 +199,7 @@
       button.ariaBusy = null;
       button.textContent = label;
       if (status === 202) {
-        done(box, content, answer);
+        done(content, form, answer);
         tell(host, "sent", slugs);
         if (answer.next) location.assign(answer.next);
       } else {
@@ -210,9 +209,21 @@
     });
   };
 
-  const done = (box, content, answer) => {
+  const done = (content, form, answer) => {
     const told = make("div", { tabIndex: -1, role: "status" }, make("h2", { textContent: answer.title }),
       make("p", { className: "lead", textContent: answer.message }), make("p", { className: "soft", textContent: answer.hint }));
+    if (answer.suggestion) {
+      const mend = make("button", { type: "button", dir: "ltr", textContent: answer.suggestion });
+      mend.onclick = () => {
+        const field = content.querySelector("[name=email]"), former = content.querySelector("[name=replaces]");
+        if (former) former.remove();
+        content.append(make("input", { type: "hidden", name: "replaces", value: answer.replaces }));
+        field.value = answer.suggestion;
+        told.replaceWith(content);
+        field.focus();
+      };
+      told.append(make("p", { className: "mend", textContent: form.words.mistyped }), mend);
+    }
     content.replaceWith(told);
     told.focus();
   };

@@ -18,7 +18,7 @@ from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable, translatable
 from newsletter.newsletters import Newsletter
 from newsletter.web import negotiation
-from newsletter.web.guards import route_rules
+from newsletter.web.guards import SAME_ORIGIN, route_rules
 from newsletter.web.public import issue_feeds, shown_issues, thank_you_pages
 from newsletter.web.public.hosted_forms import hosted_form
 from newsletter.web.public.page_descriptions import describe
@@ -62,7 +62,7 @@ def index(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLR
 
 
 @router.get("/archive/{slug}")
-@route_rules(public=True)
+@route_rules(public=True, referrer=SAME_ORIGIN)
 def newsletter_page(
     slug: str, request: Request, site: CurrentSite, session: ReadingSession, before: Before = None
 ) -> HTMLResponse:
@@ -86,7 +86,7 @@ def newsletter_page(
 
 
 @router.get("/archive/{slug}/{number}")
-@route_rules(public=True, scripts=True)
+@route_rules(public=True, scripts=True, referrer=SAME_ORIGIN)
 def issue_page(
     slug: str, number: IssueNumber, request: Request, site: CurrentSite, session: ReadingSession
 ) -> HTMLResponse:

@@ -65,7 +65,7 @@ def form(slugs: str, request: Request, site: CurrentSite) -> Response:
         return _refused(404, {"errors": {"newsletter": language(_tag(request, [])).text(error.told)}})
     if "text/html" in request.headers.get("accept", ""):
         tag = _tag(request, negotiation.offered_in_any(chosen))
-        return RedirectResponse(_page(chosen, site.root) + negotiation.kept(request, tag), 302)
+        return RedirectResponse(_page(chosen, site.root) + negotiation.kept(request, tag), 302, {"Vary": VARY})
     cross_site.share(request, offered, chosen)
     origin = cross_site.origin_stated(request)
     may_show = (
@@ -165,6 +165,7 @@ def _words(spoken: Language, readers: str | None) -> dict[str, str]:
         "elsewhere": translatable(
             "Very many people are signing up just now. On our own page it works for you as well."
         ),
+        "mistyped": translatable("Did you mean this address? Press it, and subscribe again."),
         "open": translatable("Subscribe"),
         "page": translatable("Open the sign-up page"),
         "sending": translatable("Sending …"),

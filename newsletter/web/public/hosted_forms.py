@@ -23,9 +23,10 @@ def show(
     published: PublishedForm,
     entered: Entered = NOTHING,
     *,
+    path: str = "/subscribe",
     asks_for_work: bool = False,
 ) -> Markup:
-    """Return a form as HTML, with what a visitor has entered.
+    """Return a form as HTML, with what a visitor has entered; `path` is where it is posted.
 
     `asks_for_work`: the browser may solve a proof of work; the page's security policy must then allow scripts.
     """
@@ -42,6 +43,7 @@ def show(
         form=name,
         entered=entered,
         root=site.root,
+        path=path,
         shown_at=form_times.stamp_of_public_page(site.keyring, now=site.now()),
         asks_for_work=asks_for_work,
     )

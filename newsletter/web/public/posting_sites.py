@@ -18,7 +18,7 @@ OUR_OWN = "our own"  # as evidence
 NOT_STATED = "not stated"
 TITLE = translatable("This form does not work on the site where you found it")
 EXPLANATION = translatable(
-    "The site is not registered for this newsletter. So we did not take your sign-up, and stored nothing of it. Please "
+    "The site that showed you this form is not registered for this newsletter, so we stored nothing. Please "
     "subscribe on the newsletter's own page."
 )
 

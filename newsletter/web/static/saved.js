@@ -15,6 +15,8 @@ const isWebPage = url => {
   }
 };
 
+const moment = at => (Math.abs(at) < 8.64e15 ? Number(at) : 0); // milliseconds; beyond it there is no date
+
 // What is stored may have been written by anything else on this host.
 const read = () => {
   let stored;
@@ -26,7 +28,7 @@ const read = () => {
   const known = (Array.isArray(stored) ? stored : []).filter(each => each && isWebPage(each.url)).slice(0, MOST);
   const text = value => String(value ?? "").slice(0, LONGEST);
   return known.map(({ url, title, language, from, at }) => (
-    { url, title: text(title) || url, language: text(language), from: text(from), at: Number(at) || 0 }
+    { url, title: text(title) || url, language: text(language), from: text(from), at: moment(at) }
   ));
 };
 
@@ -86,26 +88,40 @@ const addButtons = template => {
   };
 };
 
-// The page that lists what is saved.
+// The page that lists what is saved: the template of its state, in which the list has one item as a pattern.
+const showState = (page, state) => {
+  const template = document.querySelector(`template[data-state=${state}]`);
+  page.replaceChildren(template.content.cloneNode(true));
+};
+
 const showList = page => {
-  const [list, template, dialog] = ["ul", "template", "dialog"].map(name => page.querySelector(name));
   const day = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long" });
 
   const show = () => {
     const articles = read();
-    for (const state of page.querySelectorAll("[data-state]")) {
-      state.hidden = state.dataset.state !== (articles.length ? "list" : "empty");
+    showState(page, articles.length ? "list" : "empty");
+    if (!articles.length) return;
+    const list = page.querySelector("ul");
+    const pattern = list.firstElementChild;
+    list.replaceChildren(...articles.map((article, position) => drawn(pattern.cloneNode(true), article, position)));
+    for (const button of page.querySelectorAll("[data-download]")) {
+      button.addEventListener("click", () => download(button.dataset.download, document.title));
     }
-    list.replaceChildren(...articles.map(drawn));
+    const dialog = page.querySelector("dialog");
+    page.querySelector("[data-remove-all]").addEventListener("click", () => dialog.showModal());
+    for (const button of dialog.querySelectorAll("button")) {
+      button.addEventListener("click", () => dialog.close(button.value));
+    }
+    dialog.addEventListener("close", () => dialog.returnValue === "remove" && keep([], 0));
   };
-  const focus = position => {
-    const buttons = list.querySelectorAll("button");
-    (buttons[position] ?? buttons[position - 1] ?? page.querySelector("[data-state=empty] h1")).focus();
+  const keep = (articles, position) => {
+    write(articles);
+    show();
+    const buttons = page.querySelectorAll("li button");
+    (buttons[position] ?? buttons[position - 1] ?? page.querySelector("h1")).focus();
   };
-  const drawn = (article, position) => {
-    const item = template.content.cloneNode(true).firstElementChild;
-    const [link, button] = ["a", "button"].map(name => item.querySelector(name));
-    const [from, time] = item.querySelectorAll("bdi, time");
+  const drawn = (item, article, position) => {
+    const [link, button, from, time] = ["a", "button", "bdi", "time"].map(name => item.querySelector(name));
     Object.assign(link, { href: article.url, textContent: article.title, id: `article-${position}` });
     link.parentElement.lang = article.language;
     from.textContent = article.from;
@@ -113,24 +129,9 @@ const showList = page => {
     time.textContent = day.format(article.at);
     button.id = `remove-${position}`;
     button.setAttribute("aria-labelledby", `${button.id} ${link.id}`);
-    button.addEventListener("click", () => {
-      write(read().filter(each => each.url !== article.url));
-      show();
-      focus(position);
-    });
+    button.addEventListener("click", () => keep(read().filter(each => each.url !== article.url), position));
     return item;
   };
-
-  page.querySelector("[data-remove-all]").addEventListener("click", () => dialog.showModal());
-  dialog.addEventListener("close", () => {
-    if (dialog.returnValue !== "remove") return;
-    write([]);
-    show();
-    focus(0);
-  });
-  for (const button of page.querySelectorAll("[data-download]")) {
-    button.addEventListener("click", () => download(button.dataset.download, document.title));
-  }
   return show;
 };
 
@@ -164,6 +165,6 @@ if (canStore()) {
   show();
   addEventListener("storage", show); // another tab has changed it
   addEventListener("pageshow", show); // a page from the cache of the back button
-} else {
-  root.querySelector("[data-state=refused]")?.removeAttribute("hidden");
+} else if (!root.matches("template")) {
+  showState(root, "refused");
 }

@@ -1,0 +1,224 @@
+"""The sign-up box in pages of another origin, in a real browser."""
+
+import hashlib
+
+import pytest
+from playwright.sync_api import expect
+
+from newsletter.consent.signups import Signup
+from tests.browser.embed.conftest import HostPage, Publisher
+
+BOX = '<newsletter-signup newsletter="morning"><a href="/n">Get the Morning Letter</a></newsletter-signup>'
+LOUD = """<style>
+    html { font-size: 62.5%; color-scheme: light; }
+    * { box-sizing: content-box; letter-spacing: 1em !important; color: lime !important; }
+    newsletter-signup { display: none !important; font: 90px/3 serif !important; text-transform: uppercase !important; }
+    input, button, h2, .box, .exhibit { display: none !important; border-radius: 4rem !important; }
+    .close, .count, label { color: red; }
+</style>"""
+
+
+def only(signups: list[Signup]) -> Signup:
+    (signup,) = signups
+    return signup
+
+
+def test_a_visitor_signs_up_and_the_row_proves_what_the_box_showed(publisher: Publisher):
+    tag = f'<script src="{publisher.base_url}/embed.js" data-newsletter="morning" async></script>'
+    shown = publisher.open(f"<p>Before</p>{tag}<p>After</p>", head=LOUD)
+    box = shown.box()
+    expect(box.get_by_role("heading")).to_have_text("The Morning Letter")
+    expect(box.locator(".count")).to_have_text("Join 10k+ readers")
+    exhibit = box.locator(".exhibit").evaluate("each => each.outerHTML")
+    shown.fill("ana@example.org")
+    expect(box.get_by_role("status")).to_contain_text("Check your inbox")
+    expect(box.get_by_role("status")).to_be_focused()
+    signup = only(publisher.signups("ana@example.org"))
+    assert signup.evidence["page"] == publisher.web.url("/2026/bridge")
+    assert signup.evidence["site"] == publisher.web.url("")
+    assert plain(publisher, exhibit) == plain(publisher, exhibit_of(publisher, signup))
+    assert shown.events == ['shown {"newsletter":"morning"}', 'sent {"newsletter":"morning"}']
+    assert shown.warnings == []
+
+
+def exhibit_of(publisher: Publisher, signup: Signup) -> str:
+    form = publisher.service.browser.get("/n/morning/form").json()
+    assert hashlib.sha256(form["html"].encode()).hexdigest() == signup.form
+    return str(form["html"])
+
+
+def plain(publisher: Publisher, html: str) -> list[str]:
+    """Return HTML without what only its spelling tells: a browser writes `required=""`."""
+    return html.replace('=""', "").split()
+
+
+def test_neither_page_nor_box_changes_the_look_of_the_other(publisher: Publisher):
+    shown = publisher.open(f"<h2>Comments</h2><input id=comment>{BOX}", head=LOUD + publisher.script)
+    expect(shown.box().locator("[name=email]")).to_be_visible()
+    names = '"color", "fontSize", "letterSpacing", "borderRadius"'
+    look = f"each => [{names}].map(name => getComputedStyle(each)[name])"
+    assert shown.box().get_by_role("heading").evaluate(look) == ["rgb(23, 25, 28)", "25px", "normal", "0px"]
+    assert shown.box().get_by_role("button").evaluate(look)[1:] == ["16px", "normal", "2px"]
+    assert shown.page.locator("#comment").evaluate("each => getComputedStyle(each).display") == "none"
+
+
+def test_errors_stand_at_their_fields_and_what_was_entered_stays(publisher: Publisher):
+    shown = publisher.open(BOX, head=publisher.script)
+    field = shown.box().locator("[name=email]")
+    field.fill("ana@")
+    field.press("Enter")
+    expect(field).to_be_focused()
+    expect(field).to_have_attribute("aria-describedby", "email-error")
+    expect(shown.box().get_by_role("alert")).to_have_count(2)
+    expect(field).to_have_value("ana@")
+    shown.fill("bea@example.org")
+    expect(shown.box().get_by_role("status")).to_be_visible()
+    assert shown.events[1] == 'failed {"newsletter":"morning","reason":"fields"}'
+
+
+def test_nothing_is_lost_while_the_service_is_out_of_reach_and_two_presses_send_once(publisher: Publisher):
+    shown = publisher.open(BOX, head=publisher.script)
+    expect(shown.box().locator("[name=email]")).to_be_visible()
+    shown.page.context.set_offline(True)
+    shown.fill("cleo@example.org")
+    told = shown.box().get_by_role("alert")
+    expect(told).to_contain_text("We could not reach our newsletter service.")
+    expect(told.get_by_role("link")).to_have_attribute("href", f"{publisher.base_url}/n/morning?language=en")
+    expect(shown.box().locator("[name=email]")).to_have_value("cleo@example.org")
+    shown.page.context.set_offline(False)
+    shown.box().get_by_role("button", name="Subscribe").dblclick()
+    expect(shown.box().get_by_role("status")).to_be_visible()
+    only(publisher.signups("cleo@example.org"))
+
+
+STRICT = (
+    "default-src 'none'; script-src 'nonce-n' {service}; connect-src {service}; style-src 'none'; form-action 'none'; "
+    "require-trusted-types-for 'script'; trusted-types newsletter-signup"
+)
+
+
+def test_a_strict_policy_needs_only_what_is_documented(publisher: Publisher):
+    shown = publisher.open(BOX, head=publisher.script, policy=STRICT.format(service=publisher.base_url))
+    shown.fill("dora@example.org")
+    expect(shown.box().get_by_role("status")).to_be_visible()
+    assert shown.warnings == []
+
+
+def test_a_policy_that_forbids_the_box_leaves_the_link(publisher: Publisher):
+    policy = STRICT.format(service=publisher.base_url).replace("types newsletter-signup", "types other")
+    shown = publisher.open(BOX, head=publisher.script, policy=policy)
+    shown.page.wait_for_event("console", lambda message: "trusted types" in message.text)
+    expect(shown.box().get_by_role("link", name="Get the Morning Letter")).to_be_visible()
+
+
+REPLACED = {
+    "fetch and Promise": "window.fetch = () => { throw 1; }; window.Promise = function () { throw 1; };",
+    "customElements": "customElements.define = () => { throw 1; }; customElements.get = () => 1;",
+    "all of customElements": "Object.defineProperty(window, 'customElements', { value: { define() {} } });",
+}
+
+
+@pytest.mark.parametrize("replaced", REPLACED.values(), ids=REPLACED.keys())
+def test_a_page_that_replaces_what_the_browser_offers_does_not_break_the_box(publisher: Publisher, replaced: str):
+    later = (
+        "setTimeout(() => document.body.insertAdjacentHTML('beforeend', document.querySelector('#later').innerHTML));"
+    )
+    body = f"<template id=later>{BOX}</template>{BOX}<script>{later}</script>"
+    shown = publisher.open(body, head=f"<script>{replaced}</script>{publisher.script}")
+    for number in (0, 1):
+        expect(shown.box(number).locator("[name=email]")).to_be_visible()
+
+
+def test_two_boxes_share_a_request_and_two_newsletters_stay_apart(publisher: Publisher):
+    other = '<newsletter-signup newsletter="evening"></newsletter-signup>'
+    requested: list[str] = []
+    shown = publisher.open(BOX + other + BOX)
+    shown.page.on("request", lambda request: requested.append(request.url))
+    shown.page.add_script_tag(url=f"{publisher.base_url}/embed.js")
+    expect(shown.box(2).locator("[name=email]")).to_be_visible()
+    expect(shown.box(1).get_by_role("heading")).to_have_text("The Evening Letter")
+    assert sorted(requested) == [
+        f"{publisher.base_url}/embed.js",
+        *(f"{publisher.base_url}/n/{slug}/form?language=en" for slug in ("evening", "morning")),
+    ]
+    shown.fill("emma@example.org", 1)
+    expect(shown.box(1).get_by_role("status")).to_be_visible()
+    expect(shown.box(0).locator("[name=email]")).to_have_value("")
+    shown.page.add_script_tag(url=f"{publisher.base_url}/embed.js")
+    assert shown.warnings == ["newsletter-signup: This page loads embed.js twice. Once is enough."]
+
+
+def test_a_page_written_from_right_to_left_gets_a_box_in_its_language(publisher: Publisher):
+    shown = publisher.open(BOX, head=publisher.script, html='lang="ar" dir="rtl"')
+    box = shown.box().locator(".box")
+    expect(box).to_have_attribute("dir", "rtl")
+    expect(box).to_have_attribute("lang", "ar")
+    heading, tick = (box.locator(each).bounding_box() for each in ("[name=consent] + span", "[name=consent]"))
+    assert heading
+    assert tick
+    assert heading["x"] < tick["x"]
+
+
+def test_a_dialog_opens_and_closes_by_keyboard_and_gives_the_focus_back(publisher: Publisher):
+    box = BOX.replace(" newsletter=", " look=dialog opener=#join newsletter=")
+    body = f"<button id=join>Letters</button>{box}"
+    shown = publisher.open(body, head=publisher.script)
+    dialog, opener, keys = shown.box().get_by_role("dialog"), shown.page.locator("#join"), shown.page.keyboard
+    expect(shown.box().locator("dialog")).to_be_attached()
+    expect(dialog).to_be_hidden()
+    opener.focus()
+    keys.press("Enter")
+    expect(dialog).to_be_visible()
+    keys.type("fay@example.org")
+    keys.press("Tab")
+    keys.press("Space")
+    keys.press("Enter")
+    expect(dialog.get_by_role("status")).to_be_focused()
+    only(publisher.signups("fay@example.org"))
+    keys.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(opener).to_be_focused()
+
+
+def test_a_bar_stays_closed_for_the_page_and_opens_its_form(publisher: Publisher):
+    bar = '<newsletter-signup newsletter="morning" look="bar"></newsletter-signup>'
+    shown = publisher.open(f"<main style='height: 3000px'>Text</main>{bar}", head=publisher.script)
+    region = shown.box().get_by_role("region")
+    expect(region).to_be_in_viewport()
+    assert region.bounding_box()["height"] < 90
+    region.get_by_role("button", name="Subscribe").click()
+    expect(region.locator("[name=email]")).to_be_focused()
+    shown.page.keyboard.press("Escape")
+    expect(region.locator("[name=email]")).to_be_hidden()
+    region.get_by_role("button", name="Close").click()
+    expect(region).to_have_count(0)
+    shown.page.evaluate("bar => document.body.insertAdjacentHTML('beforeend', bar)", bar)
+    expect(shown.box(1).locator(".box")).to_have_count(0)
+    assert shown.page.evaluate("() => sessionStorage.length") == 0
+
+
+def test_shortcuts_of_the_page_do_not_hear_what_is_typed(publisher: Publisher):
+    shown = publisher.open(BOX, head=f"<script>onkeydown = event => told.push(event.key)</script>{publisher.script}")
+    shown.box().locator("[name=email]").press_sequentially("gil@example.org")
+    shown.box().locator("[name=email]").press("Escape")
+    assert shown.events == ['shown {"newsletter":"morning"}', "Escape"]
+
+
+def test_a_page_without_script_keeps_its_link(publisher: Publisher):
+    shown = publisher.open(BOX, head=publisher.script, java_script_enabled=False)
+    expect(shown.page.get_by_role("link", name="Get the Morning Letter")).to_be_visible()
+
+
+def test_the_console_says_which_site_is_not_registered_and_which_newsletter_is_gone(publisher: Publisher):
+    unregistered = publisher.open(BOX, head=publisher.script, host="localhost")
+    said(unregistered, "newsletter sites add morning http://localhost:")
+    expect(unregistered.box().get_by_role("link")).to_be_visible()
+    gone = publisher.open(BOX.replace("morning", "gone"), head=publisher.script)
+    said(gone, "There is no newsletter “gone” here.")
+    expect(gone.box().get_by_role("link")).to_be_hidden()
+    assert gone.events == ['failed {"newsletter":"gone","reason":"gone"}']
+
+
+def said(shown: HostPage, words: str) -> None:
+    if not any(words in each for each in shown.warnings):
+        shown.page.wait_for_event("console", lambda message: words in message.text)
