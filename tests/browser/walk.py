@@ -230,6 +230,12 @@ class Walk:
         yield "", "not found"
         self.tab.open("/u/nonsense")
         yield "", "a link with a part missing"
+        self.tab.open("/link")
+        yield "GET /link", "where the whole link is pasted"
+        self.tab.page.locator("#link").fill("https://elsewhere.example/")
+        self._submit("#link")
+        yield "POST /link", "no link of ours"
+        yield from self._mistyped_address()
         self.tab.open(self._form)
         self.tab.page.locator("input[name=consent]").check()
         self._post(self._address("late"))
@@ -237,6 +243,24 @@ class Walk:
         self.service.clock.advance(seconds=LINK_LIFETIME.total_seconds() + 1)
         self.tab.open(link)
         yield "", "an expired link"
+        self.tab.press("again")
+        yield "POST /confirm/{token}", "a new link is on its way"
+
+    def _mistyped_address(self) -> Iterator[tuple[str, str]]:
+        page, mistyped = self.tab.page, self._address("slip").replace("example.org", "gmial.com")
+        self.tab.open(self._form)
+        page.locator("input[name=consent]").check()
+        self._post(mistyped)
+        link = self._link("confirm", mistyped)
+        for summary in page.locator("details > summary").all():
+            summary.click()
+        yield "POST /subscribe", "an address that looks mistyped"
+        page.locator("#email").fill(self._address("mended"))
+        self._submit("#email")
+        yield "POST /subscribe", "the address is corrected"
+        self.service.run(Queue.URGENT)
+        self.tab.open(link)
+        yield "GET /confirm/{token}", "corrected since"
 
     def _address(self, name: str) -> str:
         return f"{name}{self.number}.{self.newsletter.slug}@example.org"

@@ -193,6 +193,7 @@ CHECK_INBOX = {
     "confirm_hours": 72,
     "wait_minutes": 10,
     "letters_a_day": 3,
+    "back": "https://courier.example",
     "fields": Markup('<input type="hidden" name="newsletters" value="morning-letter">'),
 }
 CONFIRM = {
@@ -451,9 +452,9 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW]},
     },
     "link_expired": {
-        "usual": SITE | {"can_renew": False, "hosted_form": hosted_form(WORDING, NEWSLETTER)},
-        "early": LONG_SITE | {"can_renew": True, "hosted_form": None},
-        "empty": NOBODY | {"can_renew": False, "hosted_form": None},
+        "usual": SITE | {"can_renew": False},
+        "early": LONG_SITE | {"can_renew": True},
+        "empty": NOBODY | {"can_renew": False},
     },
     "link_renewed": {
         "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
