@@ -33,17 +33,21 @@ class Proof(NamedTuple):
     expires_at: datetime
 
 
-def challenge(keyring: Keyring, *, now: datetime) -> Challenge:
+def challenge(keyring: Keyring, *, now: datetime, number: int | None = None) -> Challenge:
     """Return a new challenge, which expires after LIFETIME. It takes as long as one of a visitor's tries.
+
+    `number` is what a device has to find; None: it is drawn.
 
     Its expiry is in its data, because the library would compare its own field with the time of the check. What counts
     is when the form was posted: a sign-up may wait for a worker.
     """
     key = keyring.newest
+    if number is None:
+        number = LEAST_TRIES + secrets.randbelow(MOST_TRIES - LEAST_TRIES)
     return create_challenge(
         ALGORITHM,
         COST,
-        counter=LEAST_TRIES + secrets.randbelow(MOST_TRIES - LEAST_TRIES),
+        counter=number,
         data={UNTIL: int((now + LIFETIME).timestamp())},
         hmac_secret=_secret(keyring, PURPOSE, key),
         hmac_key_secret=_secret(keyring, KEY_PURPOSE, key),
