@@ -1,8 +1,8 @@
-"""Fold the letters of deleted sign-ups, and old ones to operators, into one total per kind: the sums hold, rows go.
+"""Fold letters whose person is gone, and old ones to operators, into one total per kind: the sums hold, rows go.
 
-A letter's rows are deleted, and in the same transaction its deliveries are added to the tallies and to the audience of
-the total (`letters.total`). Evidence names a letter's text by its hash for ever, so the text is kept as an exhibit
-first.
+The sums hold, the rows go: a letter's rows are deleted, and in the same transaction its deliveries are added to the
+tallies and to the audience of the total (`letters.total`). Evidence names a letter's text by its hash for ever, so the
+text is kept as an exhibit first.
 """
 
 from collections import Counter, defaultdict
@@ -46,17 +46,33 @@ def fold_orphans(session: Session, *, now: datetime, limit: int = BATCH_SIZE) ->
     )
 
 
-def fold(session: Session, which: ColumnElement[bool], *, now: datetime, limit: int | None = None) -> int:
-    """Fold those confirmation letters among these whose deliveries are final; return how many were folded.
+def fold_welcomes(session: Session, subscriber_ids: Collection[int], *, now: datetime) -> int:
+    """Fold the welcome letters to people who are about to be deleted; return how many were folded.
+
+    Until then they stay, as the letters of issues do: nobody gets an issue again that was in one.
+    """
+    theirs = exists().where(Delivery.letter_id == Letter.id, Delivery.subscriber_id.in_(subscriber_ids))
+    return fold(session, theirs, now=now, kind=LetterKind.WELCOME)
+
+
+def fold(
+    session: Session,
+    which: ColumnElement[bool],
+    *,
+    now: datetime,
+    limit: int | None = None,
+    kind: LetterKind = LetterKind.CONFIRMATION,
+) -> int:
+    """Fold those letters of a kind among these whose deliveries are final; return how many were folded.
 
     A delivery that waits is ended first: nobody may get the letter any more. A letter that a worker is sending now
     stays until `fold_orphans` finds it final. One whose sum is wrong and one whose text is lost stay too: doctor
     reports them.
     """
-    audiences = _lock(session, which, limit)
+    audiences = _lock(session, kind, which, limit)
     if not audiences:
         return 0
-    total = letters.total(session, LetterKind.CONFIRMATION, now=now)
+    total = letters.total(session, kind, now=now)
     _end_waiting(session, audiences, now)
     counts = _counts(session, audiences)
     texts = _own_texts(session, audiences)
@@ -94,9 +110,9 @@ def fold_tests(session: Session, *, now: datetime, limit: int = TESTS_BATCH_SIZE
     return len(final)
 
 
-def _lock(session: Session, which: ColumnElement[bool], limit: int | None) -> dict[int, int]:
+def _lock(session: Session, kind: LetterKind, which: ColumnElement[bool], limit: int | None) -> dict[int, int]:
     """Lock letters that no other worker folds now; return their audiences by id."""
-    rows = select(Letter.id, Letter.audience).where(Letter.kind == LetterKind.CONFIRMATION, which).order_by(Letter.id)
+    rows = select(Letter.id, Letter.audience).where(Letter.kind == kind, which).order_by(Letter.id)
     return {row.id: row.audience for row in session.execute(rows.limit(limit).with_for_update(skip_locked=True))}
 
 

@@ -52,6 +52,7 @@ READING = {
     "newsletters list": (),
     "subscribers show": (READER,),
     "newsletters proposal": ("three",),
+    "newsletters reasons": ("three",),
     "forms list": (),
     "pages show": ("three", "privacy"),
     "sites list": (),

@@ -3,11 +3,13 @@
 from newsletter.mail.letters.letterheads import ServiceLetterhead
 from tests.clock import NOON
 from tests.templates.contexts import (
+    ADDRESS,
     BARE_ISSUE,
     HEBREW,
     HOSTILE_TITLE,
     ISSUE,
     LONG,
+    LONG_ADDRESS,
     LONG_ISSUE,
     LONG_ROW,
     LONG_WORDING,
@@ -28,6 +30,7 @@ FIELD = {
     "preferences": "MARKpreferencesMARK",
     "fresh_preferences": "MARKfreshpreferencesMARK",
     "fresh_until": "MARKfreshuntilMARK",
+    "change_address": "MARKchangeaddressMARK",
     "greeting": "MARKgreetingMARK",
     "operator_link": "MARKoperatorlinkMARK",
 }
@@ -67,13 +70,37 @@ DIGEST = {
 }
 PROBE: dict[str, object] = {"newsletter": NEWSLETTER, "field": FIELD}
 PREFERENCES_LINK: dict[str, object] = {"newsletter": NEWSLETTER, "field": FIELD}
+WELCOME: dict[str, object] = {
+    name: DIGEST[name] for name in ("newsletter", "archive_index_url", "signup_url", "logo", "field")
+}
+WELCOME |= {"schedule": "Every weekday at 07:00.", "issue": None}
+WELCOMED = {"archive_url": DIGEST["archive_url"], "in_full": 3}
+ADDRESS_CHANGE: dict[str, object] = {"newsletter": NEWSLETTER, "field": FIELD}
+ADDRESS_NOTICE: dict[str, object] = ADDRESS_CHANGE | {
+    "masked": ADDRESS,
+    "changed_at": NOON,
+    "signup_url": "https://letters.example/n/morning-letter",
+}
 LETTERS: dict[str, dict[str, dict[str, object]]] = {
     "probe": {"usual": PROBE, "long": PROBE | {"newsletter": LONG}},
     "preferences_link": {"usual": PREFERENCES_LINK, "long": PREFERENCES_LINK | {"newsletter": LONG}},
+    "address_change": {"usual": ADDRESS_CHANGE, "long": ADDRESS_CHANGE | {"newsletter": LONG}},
+    "address_notice": {
+        "usual": ADDRESS_NOTICE,
+        "long": ADDRESS_NOTICE | {"newsletter": LONG, "masked": LONG_ADDRESS},
+    },
     "confirmation": {
         "usual": CONFIRMATION,
         "long": CONFIRMATION
         | {"newsletter": LONG, "newsletters": [LONG_OFFERED, OFFERED, LONG_OFFERED], "wording": LONG_WORDING},
+    },
+    "welcome": {
+        "usual": WELCOME,
+        "issue": WELCOME | {"issue": ISSUE | UNOPENED | WELCOMED},
+        "long": WELCOME | {"newsletter": LONG, "issue": LONG_ISSUE | OPENED | WELCOMED, "logo": LOGO, "schedule": None},
+        "bare": WELCOME | {"newsletter": HEBREW, "issue": BARE_ISSUE | UNOPENED | WELCOMED},
+        "hostile": WELCOME
+        | {"issue": opened([article(HOSTILE_TITLE, excerpt=HOSTILE_TITLE)], title=HOSTILE_TITLE) | WELCOMED},
     },
     "digest": {
         "usual": DIGEST,

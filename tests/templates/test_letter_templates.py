@@ -21,10 +21,13 @@ from tests.templates.letter_contexts import (
 
 ENVIRONMENT = templating.environment()
 LINKS = {
+    "address_change": ("change_address",),
+    "address_notice": ("unsubscribe",),
     "confirmation": ("confirm", "never"),
     "digest": ("unsubscribe", "preferences"),
     "preferences_link": ("fresh_preferences", "unsubscribe"),
     "probe": ("unsubscribe",),
+    "welcome": ("unsubscribe", "preferences"),
 }
 CASES = [(kind, case) for kind, cases in LETTERS.items() for case in cases]
 FOR_OPERATORS = [(kind, case) for kind, cases in OPERATOR_LETTERS.items() for case in cases]

@@ -10,7 +10,9 @@ from newsletter.cli import console
 app = typer.Typer(help="Sites that may show a newsletter's sign-up form.", no_args_is_help=True, rich_markup_mode=None)
 
 Slug = Annotated[str, typer.Argument(help="The newsletter's slug.")]
-Site = Annotated[str, typer.Argument(help="Address of the site, such as https://www.example.org.")]
+Site = Annotated[
+    str, typer.Argument(help="Address of the site, or of any of its pages, such as https://www.example.org.")
+]
 
 
 @app.command()

@@ -19,6 +19,7 @@ from newsletter.mail.mailings import preference_links
 from newsletter.queues.wakeups import Queue
 from newsletter.web import negotiation
 from newsletter.web.form_data import FormData, first_value, is_checked
+from newsletter.web.public import left_page
 from newsletter.web.public.preferences import pauses, subscriptions
 from newsletter.web.public.preferences.fresh_changes import HOW
 from newsletter.web.public.preferences.links import PreferencesLink
@@ -81,8 +82,10 @@ def press(
 
 def left(site: Site, session: Session, link: PreferencesLink, *, everything: bool) -> HTMLResponse:
     """Say that this newsletter, or everything, has stopped."""
-    about = subscriptions.named_by(session, link) if link.newsletter else None
-    return site.page("unsubscribed", **_language(site, link, about), newsletter=about, everything=everything)
+    if link.newsletter is None:
+        return site.page("unsubscribed", **_language(site, link, None), newsletter=None, everything=True)
+    about = left_page.read(session, link.subscriber, link.newsletter)
+    return left_page.show(site, session, about, everything=everything)
 
 
 def mail_link(site: Site, link: PreferencesLink) -> HTMLResponse:
