@@ -44,7 +44,7 @@ def _subscription(about: Newsletter, subscription: Subscription, *, now: datetim
         "since": subscription.since,
         "language": subscription.language or about.language,
         "is_paused": reader_choices.is_paused(paused_until, now=now),
-        "paused_until": None if paused_until == reader_choices.OPEN_END else paused_until,
+        "paused_until": None if reader_choices.is_open(paused_until) else paused_until,
     }
 
 
