@@ -326,8 +326,14 @@ MY_DATA = (
         "since": NOON,
         "zone": "Europe/Berlin",
         "subscriptions": [
-            {"newsletter": NEWSLETTER, "standing": "subscribed", "since": NOON, "paused_until": NOON},
-            {"newsletter": LONG, "standing": "left", "since": NOON, "paused_until": None},
+            {
+                "newsletter": NEWSLETTER,
+                "standing": "subscribed",
+                "since": NOON,
+                "paused_until": NOON,
+                "is_pause_open": False,
+            },
+            {"newsletter": LONG, "standing": "left", "since": NOON, "paused_until": None, "is_pause_open": False},
         ],
         "history": [
             happened("This address was entered for Morning Letter, and the box of consent was ticked.", wording=AGREED),
@@ -525,7 +531,9 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "left": MY_DATA
         | {
             "subscriber": SimpleNamespace(name=None, language=None, zone=None),
-            "subscriptions": [{"newsletter": HEBREW, "standing": "asked", "since": NOON, "paused_until": None}],
+            "subscriptions": [
+                {"newsletter": HEBREW, "standing": "asked", "since": NOON, "paused_until": None, "is_pause_open": False}
+            ],
             "sent": 1,
             "letters": [{"newsletter": None, "state": "not sent", "at": NOON}],
             "information": None,

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from newsletter import addresses, templating
-from newsletter.consent import subscribers
+from newsletter.consent import reader_choices, subscribers
 from newsletter.consent.ledger import Event
 from newsletter.consent.wordings import Wording
 from newsletter.errors import Malformed
@@ -139,7 +139,7 @@ def my_data(token: str, site: CurrentSite, session: ReadingSession, before: str 
         subscriber=reader.subscriber,
         since=templating.local(reader.subscriber.created_at, reader.zone),
         zone=reader.zone,
-        subscriptions=_subscriptions(session, reader),
+        subscriptions=_subscriptions(site, session, reader),
         history=[_shown(entry, reader) for entry in history.entries],
         earlier=f"?before={history.entries[0].ordinal}" if history.has_earlier else None,
         is_newest=not before,
@@ -153,14 +153,17 @@ def my_data(token: str, site: CurrentSite, session: ReadingSession, before: str 
     )
 
 
-def _subscriptions(session: Session, reader: FreshReader) -> list[dict[str, Any]]:
+def _subscriptions(site: Site, session: Session, reader: FreshReader) -> list[dict[str, Any]]:
     held = sorted(subscribers.subscriptions(session, reader.subscriber.id).items())
     return [
         {
             "newsletter": session.get_one(Newsletter, number),
             "standing": each.standing,
             "since": templating.local(each.since, reader.zone),
-            "paused_until": templating.local(each.paused_until, reader.zone) if each.paused_until else None,
+            "paused_until": templating.local(each.paused_until, reader.zone)
+            if each.paused_until and reader_choices.is_paused(each.paused_until, now=site.now())
+            else None,
+            "is_pause_open": reader_choices.is_open(each.paused_until),
         }
         for number, each in held
     ]
