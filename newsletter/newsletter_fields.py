@@ -11,6 +11,7 @@ from newsletter.languages import tags
 BRAND = re.compile(r"#[0-9a-f]{6}")
 PAGES = ("site_url", "signup_thanks_url", "confirmed_thanks_url")  # addresses of pages of the publisher's own
 # An empty value leaves them out.
+SWITCHES = ("sends_welcome", "welcome_has_issue")  # fields that are on or off
 OPTIONAL = ("reply_to", "return_path_domain", "sender_name", "logo_sha256", *PAGES)
 MAX_URL_CHARACTERS = 500
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # in text of several lines
@@ -39,6 +40,8 @@ class NewsletterFields(TypedDict, total=False):
     site_url: str | None  # None or "": pages link no site of the publisher
     signup_thanks_url: str | None  # None or "": after signing up, visitors see our own page
     confirmed_thanks_url: str | None  # None or "": after confirming, readers see our own page
+    sends_welcome: bool
+    welcome_has_issue: bool
 
 
 def checked(field: str, value: Any) -> Any:
@@ -48,6 +51,8 @@ def checked(field: str, value: Any) -> Any:
     """
     if field == "other_languages":
         return _other_languages(cast("Sequence[str]", value))
+    if field in SWITCHES:
+        return bool(value)
     return None if not value and field in OPTIONAL else _cleaned(field, str(value))
 
 

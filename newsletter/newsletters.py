@@ -84,6 +84,8 @@ def add(
     site_url: str | None = None,
     signup_thanks_url: str | None = None,
     confirmed_thanks_url: str | None = None,
+    sends_welcome: bool = False,
+    welcome_has_issue: bool = False,
 ) -> Newsletter:
     """Create a newsletter. Its List-Id, `slug.domain`, never changes. Raises Malformed for invalid values."""
     _check_slug(session, slug)
@@ -107,6 +109,8 @@ def add(
         site_url=newsletter_fields.checked("site_url", site_url),
         signup_thanks_url=newsletter_fields.checked("signup_thanks_url", signup_thanks_url),
         confirmed_thanks_url=newsletter_fields.checked("confirmed_thanks_url", confirmed_thanks_url),
+        sends_welcome=sends_welcome,
+        welcome_has_issue=welcome_has_issue,
         created_at=now,
     )
     session.add(newsletter)

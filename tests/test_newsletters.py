@@ -141,6 +141,8 @@ NEW = {
     "site_url": "https://www.press.example",
     "signup_thanks_url": "https://www.press.example/almost-done",
     "confirmed_thanks_url": "https://www.press.example/welcome?from=letters#top",
+    "sends_welcome": True,
+    "welcome_has_issue": True,
 }
 
 

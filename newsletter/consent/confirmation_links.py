@@ -31,6 +31,7 @@ class LinkUse(StrEnum):
 
     CONFIRMS = "confirms"
     CONFIRMED = "confirmed"  # nothing more: the person is subscribed
+    REPLACED = "replaced"  # nothing: the visitor who signed up has corrected the address since
     WITHDRAWN = "withdrawn"  # nothing: the person has unsubscribed since
     EXPIRED = "expired"
 
@@ -43,7 +44,9 @@ class AskedNewsletter(NamedTuple):
     name: str
     publisher: str
     postal_address: str
+    sender: str
     reply_to: str
+    sends_welcome: bool
     brand: str
     language: str
     other_languages: list[str] | None
@@ -93,6 +96,11 @@ class ConfirmationLink:
         at = newsletter.withdrawn_at
         return newsletter.standing is Standing.LEFT or (at is not None and at >= self.asked_at)
 
+    def can_be_renewed(self, *, now: datetime) -> bool:
+        """Return whether the expired link's visitor can have a new one: nobody has decided anything about it since."""
+        was_asked = self.signup.state is SignupState.ASKED and bool(self.confirmable)
+        return was_asked and self.use(now=now) is LinkUse.EXPIRED and not self.is_refused
+
     def use(self, *, now: datetime) -> LinkUse:
         """Return what the link can still do. It confirms for 72 hours, once."""
         if self.signup.subscriber_id is None or self.is_refused:
@@ -102,6 +110,8 @@ class ConfirmationLink:
             return LinkUse.CONFIRMS
         if any(each.standing is Standing.SUBSCRIBED for each in self.newsletters):
             return LinkUse.CONFIRMED
+        if self.signup.replaced_at is not None:
+            return LinkUse.REPLACED
         return LinkUse.WITHDRAWN if is_open or self.signup.state is SignupState.CONFIRMED else LinkUse.EXPIRED
 
 
@@ -151,6 +161,7 @@ def _read(*, on_sqlite: bool) -> Select[Any]:
             Signup.received_at,
             Signup.asked_at,
             Signup.lifts_suppression,
+            Signup.replaced_at,
             Signup.language.label("signup_language"),
             Wording.id.label("wording_id"),
             Wording.text.label("wording"),

@@ -56,6 +56,7 @@ class Entered(NamedTuple):
     name: str = ""
     newsletters: Collection[str] = ()  # the slugs that were ticked
     errors: Mapping[str, str] = {}
+    replaces: str = ""  # the sign-up that the form corrects, as `replacements` names it
 
 
 NOTHING = Entered()
@@ -75,12 +76,13 @@ def hosted(
     form: int | str,
     entered: Entered = NOTHING,
     root: str = "",
+    path: str = "/subscribe",
 ) -> Markup:
     """Return a form of our own pages, which names itself by `form`. It contains its exhibit if nothing is entered.
 
-    `root` is the path under which the site lives.
+    `root` is the path under which the site lives, and `path` the one below it to which the form is posted.
     """
-    context = {"wording_id": wording, "form": form, "root": root}
+    context = {"wording_id": wording, "form": form, "root": root, "path": path}
     return Markup(_rendered(templates, "_hosted_form", words, offered, entered, **context))  # noqa: S704 - a template
 
 
@@ -112,7 +114,12 @@ def _rendered(
     **context: object,
 ) -> str:
     is_choice = len(offered) > 1
-    values = {"email": entered.email, "name": entered.name, "newsletters": entered.newsletters}
+    values = {
+        "email": entered.email,
+        "name": entered.name,
+        "newsletters": entered.newsletters,
+        "replaces": entered.replaces,
+    }
     return (
         templates(words.language)
         .get_template(f"pages/{name}.html")

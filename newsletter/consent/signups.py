@@ -31,7 +31,7 @@ class SignupState(StrEnum):
     ASKED = "asked"  # a confirmation letter is queued or sent
     QUIET = "quiet"  # no letter is owed, or it waits in the slow lane
     CONFIRMED = "confirmed"
-    REFUSED = "refused"  # "never mail this address"
+    REFUSED = "refused"  # "never mail this address"; or void, if `replaced_at` says when another one replaced it
     FAILED = "failed"  # could not be processed; the log says why
 
 
@@ -76,6 +76,9 @@ class Signup(Base):
     language: Mapped[str | None] = mapped_column(String(35), default=None)
     # The sign-up that this one corrects or repeats, as `replacements` writes it; the worker voids that one.
     replaces: Mapped[str | None] = mapped_column(String(400), default=None)
+    # When another sign-up replaced this one. Its state is `refused` then, because the release before knows none that
+    # would say it better; that one withholds the letter, confirms nothing and deletes the row at the right time.
+    replaced_at: Mapped[datetime | None] = mapped_column(default=None)
     # Why the form may have been filled in by a program, as `form_signs` judges; None: nothing speaks for it.
     doubt: Mapped[str | None] = mapped_column(String(24), default=None)
     solution: Mapped[str | None] = mapped_column(String(2000), default=None)  # of a proof of work; the worker checks it

@@ -81,12 +81,6 @@ def reading_language() -> ColumnElement[str]:
     return func.coalesce(Subscription.language, Newsletter.language).label("reading_language")
 
 
-def set_language(session: Session, subscriber_id: int, newsletter_id: int, tag: str) -> None:
-    """Set the language of a subscription's letters and pages. It is no consent, so the ledger does not record it."""
-    hers = (Subscription.subscriber_id == subscriber_id) & (Subscription.newsletter_id == newsletter_id)
-    session.execute(update(Subscription).where(hers).values(language=tag))
-
-
 def lock_by_key(session: Session, address_key: str) -> Subscriber | None:
     """Return the subscriber of this address and lock the row until the transaction ends; None if it is unknown.
 
@@ -242,9 +236,14 @@ def set_standings(
     now: datetime,
     **changes: str,
 ) -> None:
-    """Update existing subscriptions, whose standing differs, and other columns after entries were appended."""
+    """Update existing subscriptions, whose standing differs, and other columns after entries were appended.
+
+    It ends a pause: who comes back would wait for letters in vain.
+    """
     chosen = Subscription.subscriber_id == subscriber_id, Subscription.newsletter_id.in_(newsletters)
-    session.execute(update(Subscription).where(*chosen).values(standing=standing, since=now, **changes))
+    session.execute(
+        update(Subscription).where(*chosen).values(standing=standing, since=now, paused_until=None, **changes)
+    )
 
 
 def count(session: Session, newsletter_id: int) -> int:

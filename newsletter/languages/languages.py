@@ -7,7 +7,7 @@ from gettext import NullTranslations
 from typing import Any, Protocol, runtime_checkable
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date
+from babel.dates import format_date, get_timezone_location
 from babel.lists import format_list
 from babel.numbers import format_compact_decimal, format_decimal
 from markupsafe import Markup
@@ -107,6 +107,14 @@ class Language:
     def month(self, number: int) -> str:
         """Return the name of a month, January as 1, in the form in which it stands alone."""
         return str(self._locale.months["stand-alone"]["wide"][number])
+
+    def city(self, zone: str) -> str:
+        """Return the city by which a time zone is known: "Kairo" in German for Africa/Cairo."""
+        return str(get_timezone_location(zone, locale=self._locale, return_city=True))
+
+    def territory(self, code: str) -> str:
+        """Return the name of a country or, by its number in UN M.49, of a part of the world: "Europa" for 150."""
+        return str(self._locale.territories.get(code, code))
 
     def day(self, moment: datetime) -> str:
         """Return a date with its weekday: "Thursday 22 October 2026"."""

@@ -1,4 +1,4 @@
-"""Delete rows that only count or limit something, once their time is over."""
+"""Delete rows that only count, limit or tell something, once their time is over."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, delete, exists, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from newsletter.consent import leaving_reasons
+from newsletter.consent.leaving_reasons import LeavingReason
 from newsletter.consent.ledger import TraceRow
 from newsletter.consent.limits import tickets
 from newsletter.consent.limits.pressure import LetterCount
@@ -43,6 +45,7 @@ def expiring(now: datetime) -> list[Expiring]:
             # Also of a clock that was hours ahead: nobody would wait for these.
             (LetterCount.since <= now - COUNT_LIFETIME) | (LetterCount.since > now + COUNT_LIFETIME),
         ),
+        Expiring(LeavingReason, [LeavingReason.key], LeavingReason.given_at <= now - leaving_reasons.LIFETIME),
         Expiring(OperatorSession, [OperatorSession.id], sessions.was_over(now)),
         Expiring(
             SignInFailures,

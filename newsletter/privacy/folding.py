@@ -1,4 +1,4 @@
-"""Fold letters of deleted sign-ups and changes of address, and old ones to operators, into one total per kind.
+"""Fold letters whose sign-up, change or person is gone, and old ones to operators, into one total per kind.
 
 The sums hold, the rows go: a letter's rows are deleted, and in the same transaction its deliveries are added to the
 tallies and to the audience of the total (`letters.total`). Evidence names a letter's text by its hash for ever, so the
@@ -46,13 +46,22 @@ def fold_orphans(session: Session, *, now: datetime, limit: int = BATCH_SIZE) ->
     )
 
 
+def fold_welcomes(session: Session, subscriber_ids: Collection[int], *, now: datetime) -> int:
+    """Fold the welcome letters to people who are about to be deleted; return how many were folded.
+
+    Until then they stay, as the letters of issues do: nobody gets an issue again that was in one.
+    """
+    theirs = exists().where(Delivery.letter_id == Letter.id, Delivery.subscriber_id.in_(subscriber_ids))
+    return fold(session, theirs, now=now, kind=LetterKind.WELCOME)
+
+
 def fold(
     session: Session,
     which: ColumnElement[bool],
     *,
-    kind: LetterKind = LetterKind.CONFIRMATION,
     now: datetime,
     limit: int | None = None,
+    kind: LetterKind = LetterKind.CONFIRMATION,
 ) -> int:
     """Fold those letters of a kind among these whose deliveries are final; return how many were folded.
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter.consent.ledger import LedgerEntry
 from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import LEFT_WITH_PROOF, Standing, Subscriber, Subscription
+from newsletter.privacy import folding
 from newsletter.privacy.lapses import erase_evidence
 
 BATCH_SIZE = 20  # subscriptions in one transaction: each of a reader's deliveries is unlinked
@@ -54,7 +55,9 @@ def erase_due(session: Session, *, now: datetime, limit: int = BATCH_SIZE) -> in
     if partly:
         key = tuple_(Subscription.subscriber_id, Subscription.newsletter_id)
         session.execute(update(Subscription).where(key.in_(partly)).values(proof_erased_at=now))
-    session.execute(delete(Subscriber).where(Subscriber.id.in_(gone)))
+    if gone:
+        folding.fold_welcomes(session, gone, now=now)
+        session.execute(delete(Subscriber).where(Subscriber.id.in_(gone)))
     return len(gone) + len(partly)
 
 

@@ -62,7 +62,9 @@ def forget_due(session: Session, *, now: datetime, limit: int = BATCH_SIZE) -> i
     for signup in confirmed:
         person = people.get(signup.address_key)
         if person and (until := _needed_until(person.standings.values(), now)):
-            reduced.append({"id": signup.id, "forget_at": until, "evidence": {}})  # the ledger has the evidence
+            reduced.append(
+                {"id": signup.id, "forget_at": until, "evidence": {}, "replaces": None}
+            )  # the ledger has the evidence
             continue
         gone.append(signup)
         if person:

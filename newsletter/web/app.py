@@ -32,6 +32,7 @@ from newsletter.web.public import (
     issue_feeds,
     legal_pages,
     my_data,
+    pasted_links,
     preflights,
     saved_articles,
     signup,
@@ -39,6 +40,7 @@ from newsletter.web.public import (
     static_files,
     unsubscribe_pages,
 )
+from newsletter.web.public.preferences import further_newsletters
 from newsletter.web.public.preferences import routes as preferences_routes
 from newsletter.web.public_responses import PublicResponses
 from newsletter.web.site import Site
@@ -85,10 +87,11 @@ def create_app(
     if root := app.state.site.root:
         app.add_middleware(UnderPath, root=root)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
-    links = confirmation_pages, unsubscribe_pages, preferences_routes, address_pages, my_data
+    links = confirmation_pages, unsubscribe_pages, preferences_routes, further_newsletters, pasted_links
+    own = address_pages, my_data
     forms = signup_pages, box_forms, preflights
     about_issues = issue_feeds, archive, saved_articles
-    for pages in (*forms, *links, *about_issues, legal_pages, crawlers, static_files, health, metrics):
+    for pages in (*forms, *links, *own, *about_issues, legal_pages, crawlers, static_files, health, metrics):
         app.include_router(pages.router)
     desk_pages.install(app)
     if app.state.site.shows_outbox:

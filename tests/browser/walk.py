@@ -147,6 +147,15 @@ class Walk:
         yield "GET /u/{token}", "the button"
         self.tab.press("unsubscribe")
         yield "POST /u/{token}", "unsubscribed"
+        self.tab.press("tell")
+        yield "POST /u/{token}", "no reason chosen"
+        self.tab.page.locator("input[value='too many']").check()
+        self.tab.press("tell")
+        yield "POST /u/{token}", "a reason told"
+        self.tab.page.locator("#words summary").first.click()
+        yield "POST /u/{token}", "the words of the way back"
+        self.tab.press("again")
+        yield "POST /u/{token}", "look into your inbox"
         self.tab.open(self._link("confirm", self._address("new")))
         yield "GET /confirm/{token}", "withdrawn since"
 
@@ -155,6 +164,10 @@ class Walk:
         subscriber, links = self._subscriber(reader), self.service.site.links
         self.tab.open(f"/preferences/{links.token(Purpose.PREFERENCES, subscriber, self.newsletter.id)}")
         yield "GET /preferences/{token}", "of one newsletter"
+        self._submit("#pause")
+        yield "POST /preferences/{token}", "paused"
+        self.tab.press("pause")
+        yield "POST /preferences/{token}", "the pause is over"
         self.tab.press("link")
         yield "POST /preferences/{token}", "a link is on its way"
         minute = int(self.service.clock().timestamp()) // 60
@@ -163,8 +176,22 @@ class Walk:
         yield "GET /preferences/{token}", "a link that has run out"
         self.tab.open(self._link("preferences", reader))
         yield "GET /preferences/{token}", "of all newsletters"
+        page = self.tab.page
+        page.locator("#name").fill("=?")
+        self.tab.press("save")
+        yield "POST /preferences/{token}", "with a wrong name"
+        page.locator("#name").fill("Ana")
+        page.locator("#zone").select_option(index=1)
+        page.locator("select[name^=pause-]").first.select_option("open")
         self.tab.press("save")
         yield "POST /preferences/{token}", "saved"
+        page.locator("a[href*='/more/']").first.click()
+        yield "GET /preferences/{token}/more/{slug}", "the form of another newsletter"
+        self._submit("#consent")
+        yield "POST /preferences/{token}/more/{slug}", "the form with errors"
+        page.locator("#consent").check()
+        self._submit("#consent")
+        yield "POST /preferences/{token}/more/{slug}", "look into your inbox"
 
     def _own_data(self) -> Iterator[tuple[str, str]]:
         self.service.reader(self._address("reader"), self.newsletter.slug)
@@ -229,6 +256,11 @@ class Walk:
         page.locator("input[name=email]").fill(address)
         with page.expect_navigation():
             page.locator("main form button").click()
+
+    def _submit(self, field: str) -> None:
+        """Press the button of the form with this field, and wait for the page that follows."""
+        with self.tab.page.expect_navigation():
+            self.tab.page.locator(f"form:has({field}) button").click()
 
     def _link(self, path: str, address: str) -> str:
         """Let the workers send, and return the link of that path in the newest letter to the address."""

@@ -51,6 +51,7 @@ READING = {
     "doctor domain": ("three", "--nameserver", "127.0.0.1:{dns}"),
     "newsletters list": (),
     "newsletters proposal": ("three",),
+    "newsletters reasons": ("three",),
     "forms list": (),
     "pages show": ("three", "privacy"),
     "sites list": (),

@@ -7,7 +7,8 @@ from typing import Any
 from markupsafe import Markup
 
 from newsletter import templating
-from newsletter.consent import rendered_forms
+from newsletter.consent import rendered_forms, returning
+from newsletter.consent.leaving_reasons import ReasonToLeave
 from newsletter.consent.rendered_forms import Entered
 from newsletter.languages.languages import language
 from newsletter.legal_pages import marked_text
@@ -15,6 +16,7 @@ from newsletter.legal_pages.generated_texts import NAMES, generated
 from newsletter.page_texts import LegalPage
 from newsletter.web import negotiation
 from newsletter.web.public.page_descriptions import FeedLink, describe
+from newsletter.web.public.preferences import zone_choices
 
 NOON = datetime(2026, 10, 22, 12, tzinfo=UTC)
 
@@ -136,7 +138,9 @@ LONG_SITE = {"publisher": LONG["publisher"], "newsletter": LONG, "root": "", "qu
 NOBODY = {"publisher": "The Example Courier", "newsletter": None, "root": "", "query": ""}
 
 
-def hosted_form(wording: dict[str, Any], *newsletters: dict[str, Any], **entered: Any) -> Markup:
+def hosted_form(
+    wording: dict[str, Any], *newsletters: dict[str, Any], path: str = "/subscribe", **entered: Any
+) -> Markup:
     """Return a form of these newsletters, with what was entered."""
     offered = [SimpleNamespace(**newsletter) for newsletter in newsletters]
     return rendered_forms.hosted(
@@ -146,7 +150,14 @@ def hosted_form(wording: dict[str, Any], *newsletters: dict[str, Any], **entered
         wording=4,
         form=17,
         entered=Entered(**entered),
+        path=path,
     )
+
+
+def return_form(wording: dict[str, Any]) -> dict[str, object]:
+    """Return the way back that shows this wording."""
+    words = returning.rendered(templating.environment, SimpleNamespace(**wording))  # type: ignore[arg-type]
+    return {"wording": 4, "exhibit": returning.exhibit_of(words), "words": words}
 
 
 SIGNUP = SITE | {
@@ -186,6 +197,23 @@ LONG_CONFIRM = {
         templating.environment, language="de-AT", text=str(LONG_WORDING["text"])
     )
 }
+LEFT: dict[str, object] = {
+    "action": "/u/k1.AAECAwQFBgcICQoLDA0ODw",
+    "reasons": [reason.value for reason in ReasonToLeave],
+    "return_form": return_form(WORDING),
+    "told": None,
+    "entered": {"reason": "", "comment": ""},
+    "errors": {},
+}
+WRONG_REASON = {
+    "entered": {"reason": "other", "comment": HOSTILE_TITLE},
+    "errors": {
+        "reason": "Choose a reason, or write one.",
+        "comment": "Please write at most 500 characters; these are 512.",
+        "words": "The words of consent have changed meanwhile. Please read them once more.",
+    },
+}
+LONG_RETURN_FORM = return_form(LONG_WORDING)
 PAGE_DESCRIPTION = describe(
     "https://letters.example/archive",
     tag="en",
@@ -234,6 +262,7 @@ def happened(told: str, number: int = 14206, **changes: object) -> dict[str, obj
     } | changes
 
 
+PAUSE, NO_PAUSE = ({"paused_until": at, "is_pause_open": False} for at in (NOON, None))
 AGREED = {"text": WORDING["text"], "language": "en"}
 MY_DATA = (
     SITE
@@ -244,8 +273,8 @@ MY_DATA = (
         "since": NOON,
         "zone": "Europe/Berlin",
         "subscriptions": [
-            {"newsletter": NEWSLETTER, "standing": "subscribed", "since": NOON, "paused_until": NOON},
-            {"newsletter": LONG, "standing": "left", "since": NOON, "paused_until": None},
+            {"newsletter": NEWSLETTER, "standing": "subscribed", "since": NOON, **PAUSE},
+            {"newsletter": LONG, "standing": "left", "since": NOON, **NO_PAUSE},
         ],
         "history": [
             happened("This address was entered for Morning Letter, and the box of consent was ticked.", wording=AGREED),
@@ -260,6 +289,54 @@ MY_DATA = (
         "can_change": True,
     }
 )
+
+TOKEN = "k1.AgER-_5d3b6a7c8d9e0f1a2b3c"
+LETTER_LINK = {
+    "address": ADDRESS,
+    "token": TOKEN,
+    "standing": None,
+    "paused_until": None,
+    "is_pause_open": False,
+    "weeks": (1, 2, 4, 8),
+    "has_paused": False,
+    "has_resumed": False,
+    "has_run_out": False,
+}
+FRESH_LINK = {
+    "address": ADDRESS,
+    "token": TOKEN,
+    "until": NOON,
+    "subscriptions": [],
+    "weeks": (1, 2, 4, 8),
+    "others": [],
+    "details": {"name": "", "zone": "", "name_before": "", "zone_before": ""},
+    "zones": zone_choices.groups("en"),
+    "errors": {},
+    "saved": None,
+}
+SAVED = {"stopped": [], "translated": [], "resumed": [], "paused": [], "details": {}}
+SUBSCRIPTION = ROW | {
+    "is_kept": True,
+    "languages": [],
+    "language_before": "en",
+    "language_chosen": "en",
+    "paused_until": None,
+    "is_pause_open": False,
+    "pause_chosen": "",
+}
+OTHERS = [
+    NEWSLETTER | {"slug": "weekend", "is_asked": True, "takes_signups": True},
+    LONG | {"is_asked": False, "takes_signups": True},
+    HEBREW | {"slug": "hebrew", "is_asked": False, "takes_signups": False},
+]
+FURTHER = {
+    "address": ADDRESS,
+    "token": TOKEN,
+    "hosted_form": hosted_form(WORDING, NEWSLETTER, path="/p", email=ADDRESS, name="Ana"),
+    "schedule": "Every weekday at 07:00.",
+    "is_asked": False,
+    "errors": {},
+}
 
 # The cases of each template, with their contexts.
 IMPRINT = NAMES[LegalPage.IMPRINT].title
@@ -321,8 +398,12 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW], **LONG_CONFIRM},
     },
     "confirmed": {
-        "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
-        "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW]},
+        "usual": SITE
+        | {"address": ADDRESS, "newsletters": [ROW], "welcome": False}
+        | {"senders": ["letters@courier.example"], "site_url": "https://courier.example/"},
+        "long": LONG_SITE
+        | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW], "welcome": True}
+        | {"senders": ["letters@courier.example", LONG["sender"]], "site_url": None},
     },
     "already_confirmed": {
         "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
@@ -332,21 +413,48 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
         "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW]},
     },
-    "link_expired": {"usual": SITE, "empty": NOBODY},
+    "link_expired": {
+        "usual": SITE | {"can_renew": False, "hosted_form": hosted_form(WORDING, NEWSLETTER)},
+        "early": LONG_SITE | {"can_renew": True, "hosted_form": None},
+        "empty": NOBODY | {"can_renew": False, "hosted_form": None},
+    },
+    "link_renewed": {
+        "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
+        "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW]},
+    },
+    "replaced": {
+        "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
+        "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW]},
+    },
+    "whole_link": {
+        "usual": SITE | {"state": "cut"},
+        "asked": NOBODY | {"state": "asked"},
+        "wrong": LONG_SITE | {"state": "wrong"},
+    },
     "unsubscribe": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
     "unsubscribed": {
-        "usual": SITE | {"everything": False},
-        "all": LONG_SITE | {"everything": True},
+        "usual": SITE | {"everything": False} | LEFT,
+        "told": SITE | {"everything": False} | LEFT | {"reasons": None, "told": "too many"},
+        "wrong": SITE | {"everything": False} | LEFT | WRONG_REASON,
+        "closed": SITE | {"everything": False} | LEFT | {"return_form": None},
+        "all": LONG_SITE | {"everything": True} | LEFT | {"return_form": LONG_RETURN_FORM},
         "gone": {"publisher": None, "newsletter": None, "root": "", "query": "", "everything": False},
+    },
+    "returning": {
+        "usual": SITE | {"sender": NEWSLETTER["sender"], "outbox": False},
+        "long": LONG_SITE | {"sender": LONG["sender"], "outbox": True},
     },
     "never": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
     "never_done": {"usual": SITE, "long": LONG_SITE},
     "letter_preferences": {
-        "usual": SITE | {"address": ADDRESS, "standing": "subscribed", "has_run_out": False},
-        "left": LONG_SITE | {"address": LONG_ADDRESS, "standing": "left", "has_run_out": False},
-        "asked": SITE | {"address": ADDRESS, "standing": "asked", "has_run_out": False},
-        "old": NOBODY | {"address": ADDRESS, "standing": None, "has_run_out": False},
-        "late": NOBODY | {"address": ADDRESS, "standing": None, "has_run_out": True},
+        "usual": SITE | LETTER_LINK | {"standing": "subscribed"},
+        "paused": SITE | LETTER_LINK | {"standing": "subscribed", "paused_until": NOON, "has_paused": True},
+        "open": LONG_SITE | LETTER_LINK | {"standing": "subscribed", "paused_until": NOON, "is_pause_open": True},
+        "resumed": LONG_SITE | LETTER_LINK | {"standing": "subscribed", "has_resumed": True},
+        "left": LONG_SITE | LETTER_LINK | {"address": LONG_ADDRESS, "standing": "left"},
+        "asked": SITE | LETTER_LINK | {"standing": "asked"},
+        "old": NOBODY | LETTER_LINK,
+        "late": NOBODY | LETTER_LINK | {"has_run_out": True},
     },
     "link_mailed": {
         "usual": SITE | {"address": ADDRESS, "hours": 12},
@@ -379,7 +487,7 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "left": MY_DATA
         | {
             "subscriber": SimpleNamespace(name=None, language=None, zone=None),
-            "subscriptions": [{"newsletter": HEBREW, "standing": "asked", "since": NOON, "paused_until": None}],
+            "subscriptions": [{"newsletter": HEBREW, "standing": "asked", "since": NOON, **NO_PAUSE}],
             "sent": 1,
             "letters": [{"newsletter": None, "state": "not sent", "at": NOON}],
             "information": None,
@@ -387,45 +495,67 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         },
     },
     "preferences": {
-        "usual": SITE
-        | {
-            "address": ADDRESS,
-            "until": NOON,
-            "subscriptions": [ROW],
-            "others": [LONG, HEBREW],
-            "stopped": [],
-            "translated": [],
-            "saved": False,
-        },
+        "usual": SITE | FRESH_LINK | {"subscriptions": [SUBSCRIPTION], "others": OTHERS},
         "saved": SITE
+        | FRESH_LINK
         | {
-            "until": NOON,
             "address": LONG_ADDRESS,
             "subscriptions": [
-                ROW,
-                LONG_ROW
+                SUBSCRIPTION | {"paused_until": NOON},
+                SUBSCRIPTION
+                | LONG_ROW
                 | {
-                    "languages": [
-                        {"tag": "en", "name": "English", "is_chosen": False},
-                        {"tag": "ar", "name": "العربية", "is_chosen": True},
-                    ]
+                    "languages": [{"tag": "en", "name": "English"}, {"tag": "ar", "name": "العربية"}],
+                    "language_chosen": "ar",
+                    "paused_until": NOON,
+                    "is_pause_open": True,
                 },
             ],
-            "others": [],
-            "stopped": ["The Weekend Reader"],
-            "translated": ["Morning Letter"],
-            "saved": True,
+            "details": FRESH_LINK["details"] | {"name": "Ana", "zone": "Asia/Tokyo"},
+            "saved": SAVED
+            | {
+                "stopped": ["The Weekend Reader"],
+                "translated": ["Morning Letter"],
+                "resumed": ["Morning Letter"],
+                "paused": [
+                    ROW | {"until": NOON, "is_open": False},
+                    LONG_ROW | {"until": NOON, "is_open": True},
+                ],
+                "details": {"name": "Ana", "zone": "Tokyo"},
+            },
         },
-        "empty": NOBODY
+        "wrong": SITE
+        | FRESH_LINK
         | {
-            "address": ADDRESS,
-            "until": NOON,
-            "subscriptions": [],
-            "others": [NEWSLETTER],
-            "stopped": [],
-            "translated": [],
-            "saved": True,
+            "subscriptions": [SUBSCRIPTION | {"is_kept": False, "pause_chosen": "2"}],
+            "details": {"name": "=?x", "zone": "Nowhere/At_All", "name_before": "Ana", "zone_before": ""},
+            "errors": {
+                "name": "Enter the name as plain text on one line.",
+                "zone": "“Nowhere/At_All” is no time zone.",
+            },
         },
+        "long": LONG_SITE
+        | FRESH_LINK
+        | {
+            "subscriptions": [SUBSCRIPTION | LONG_ROW | {"slug": f"{LONG_ROW['slug']}-{n}"} for n in range(30)],
+            "details": {"name": LONG_TITLE, "zone": "UTC", "name_before": "", "zone_before": ""},
+            "saved": SAVED | {"details": {"name": LONG_TITLE, "zone": None}},
+        },
+        "empty": NOBODY | FRESH_LINK | {"others": OTHERS[:1], "saved": SAVED | {"details": {"name": None}}},
+    },
+    "further_newsletter": {
+        "usual": SITE | FURTHER,
+        "wrong": SITE
+        | FURTHER
+        | {"is_asked": True, "hosted_form": hosted_form(WORDING, NEWSLETTER, path="/p", errors=WRONG), "errors": WRONG},
+        "long": LONG_SITE
+        | FURTHER
+        | {"address": LONG_ADDRESS, "hosted_form": hosted_form(LONG_WORDING, LONG, path="/p", **LONG_ENTERED)},
+        "closed": SITE | FURTHER | {"hosted_form": None, "schedule": None},
+    },
+    "further_asked": {
+        "usual": SITE | {"address": ADDRESS, "sender": NEWSLETTER["sender"], "token": TOKEN, "outbox": False},
+        "long": LONG_SITE | {"address": LONG_ADDRESS, "sender": LONG["sender"], "token": TOKEN, "outbox": True},
     },
     "archive": {
         "usual": NOBODY

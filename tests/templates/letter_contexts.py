@@ -76,6 +76,11 @@ ADDRESS_NOTICE: dict[str, object] = ADDRESS_CHANGE | {
     "changed_at": NOON,
     "signup_url": "https://letters.example/n/morning-letter",
 }
+WELCOME: dict[str, object] = {
+    name: DIGEST[name] for name in ("newsletter", "archive_index_url", "signup_url", "logo", "field")
+}
+WELCOME |= {"schedule": "Every weekday at 07:00.", "issue": None}
+WELCOMED = {"archive_url": DIGEST["archive_url"], "in_full": 3}
 LETTERS: dict[str, dict[str, dict[str, object]]] = {
     "probe": {"usual": PROBE, "long": PROBE | {"newsletter": LONG}},
     "preferences_link": {"usual": PREFERENCES_LINK, "long": PREFERENCES_LINK | {"newsletter": LONG}},
@@ -88,6 +93,14 @@ LETTERS: dict[str, dict[str, dict[str, object]]] = {
         "usual": CONFIRMATION,
         "long": CONFIRMATION
         | {"newsletter": LONG, "newsletters": [LONG_OFFERED, OFFERED, LONG_OFFERED], "wording": LONG_WORDING},
+    },
+    "welcome": {
+        "usual": WELCOME,
+        "issue": WELCOME | {"issue": ISSUE | UNOPENED | WELCOMED},
+        "long": WELCOME | {"newsletter": LONG, "issue": LONG_ISSUE | OPENED | WELCOMED, "logo": LOGO, "schedule": None},
+        "bare": WELCOME | {"newsletter": HEBREW, "issue": BARE_ISSUE | UNOPENED | WELCOMED},
+        "hostile": WELCOME
+        | {"issue": opened([article(HOSTILE_TITLE, excerpt=HOSTILE_TITLE)], title=HOSTILE_TITLE) | WELCOMED},
     },
     "digest": {
         "usual": DIGEST,

@@ -27,6 +27,7 @@ LINKS = {
     "digest": ("unsubscribe", "preferences"),
     "preferences_link": ("fresh_preferences", "unsubscribe"),
     "probe": ("unsubscribe",),
+    "welcome": ("unsubscribe", "preferences"),
 }
 CASES = [(kind, case) for kind, cases in LETTERS.items() for case in cases]
 FOR_OPERATORS = [(kind, case) for kind, cases in OPERATOR_LETTERS.items() for case in cases]

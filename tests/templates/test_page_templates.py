@@ -1,7 +1,6 @@
 """Page templates, each with usual, far too long and empty contexts."""
 
 import re
-from datetime import UTC, datetime
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
@@ -12,7 +11,6 @@ from tests.templates.contexts import (
     ISSUE,
     LONG_WORDING,
     PAGES,
-    ROW,
     SIGNUP,
     SITE,
     archived,
@@ -137,7 +135,10 @@ def test_the_confirm_page_shows_the_whole_wording():
 def test_the_unsubscribed_page_shows_no_address_so_it_is_the_same_after_erasure():
     for context in PAGES["unsubscribed"].values():
         html = ENVIRONMENT.get_template("pages/unsubscribed.html").render(context)
-        assert "@" not in html
+        page = LexborHTMLParser(html)
+        for words in page.css("details"):
+            words.decompose()  # of consent: they name the publisher's address
+        assert "@" not in page.html
         assert "•" not in html
 
 
@@ -171,13 +172,6 @@ def test_text_from_a_feed_determines_its_own_direction():
     stylesheet = (templating.templates_dir().parent / "newsletter/web/static/base.css").read_text()
     aligned = re.findall(r"(?m)^([^{\n]+)\{[^}]*text-align: left", stylesheet)
     assert [selector.strip() for selector in aligned if not re.search(r"\b(td|caption|tr)\b", selector)] == []
-
-
-def test_the_start_of_a_subscription_is_shown_in_the_newsletters_zone():
-    late = datetime(2026, 10, 22, 23, 30, tzinfo=UTC)
-    usual = PAGES["preferences"]["usual"]
-    drawn = page("preferences", usual | {"subscriptions": [ROW | {"since": late, "zone": "Europe/Berlin"}]})
-    assert "23 October 2026" in drawn.css_first("label small").text()
 
 
 def test_the_page_of_an_expired_link_first_says_that_there_is_nothing_to_do():

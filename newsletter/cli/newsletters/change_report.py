@@ -107,4 +107,6 @@ def _bounces_to(newsletter: Newsletter) -> str:
 
 
 def _told(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return (", ".join(value) if isinstance(value, list) else value) or "none"

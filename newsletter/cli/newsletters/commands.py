@@ -7,13 +7,14 @@ import typer
 
 from newsletter import audit_log, clock, newsletter_fields, newsletters, templating
 from newsletter.cli import console
-from newsletter.cli.newsletters import box, change_report, logo_files, wordings
+from newsletter.cli.newsletters import box, change_report, leaving, logo_files, wordings
 from newsletter.consent import proposed_words, subscribers, wording_publication
 
 app = typer.Typer(help="Newsletters and their consent wordings.", no_args_is_help=True, rich_markup_mode=None)
 app.command("wording")(wordings.publish)
 app.command("proposal")(wordings.propose)
 app.command("box")(box.box)
+app.command("reasons")(leaving.reasons)
 
 BOUNCES = "Domain that receives bounces, such as bounces.example.org"
 OTHERS = "Further languages that it offers, such as de,ar"
@@ -25,6 +26,10 @@ SITE = "Address of the publisher's own site, which every page links"
 SIGNUP_THANKS = "Page of the publisher's own that visitors are led to after signing up"
 CONFIRMED_THANKS = "Page of the publisher's own that readers are led to after confirming"
 
+WELCOME = "--welcome/--no-welcome"
+WELCOME_HELP = "Send a welcome letter after each confirmation; by default none is sent."
+WELCOME_ISSUE = "--welcome-issue/--no-welcome-issue"
+WELCOME_ISSUE_HELP = "Put the newest issue into the welcome letter."
 SenderName = Annotated[str | None, typer.Option(help="Name beside the sender's address; by default the publisher.")]
 
 
@@ -48,6 +53,8 @@ def add(
     signup_thanks_url: Annotated[str | None, typer.Option(help=f"{SIGNUP_THANKS}; by default ours.")] = None,
     confirmed_thanks_url: Annotated[str | None, typer.Option(help=f"{CONFIRMED_THANKS}; by default ours.")] = None,
     wording: Annotated[str | None, typer.Option(help="Your own consent text; by default the proposed one.")] = None,
+    welcome: Annotated[bool, typer.Option(WELCOME, help=WELCOME_HELP)] = False,
+    welcome_issue: Annotated[bool, typer.Option(WELCOME_ISSUE, help=WELCOME_ISSUE_HELP)] = False,
     as_json: console.Json = False,
 ) -> None:
     """Add a newsletter, and publish its consent wording: the proposed one of its language, or your own."""
@@ -73,6 +80,8 @@ def add(
             site_url=site_url,
             signup_thanks_url=signup_thanks_url,
             confirmed_thanks_url=confirmed_thanks_url,
+            sends_welcome=welcome,
+            welcome_has_issue=welcome_issue,
             **by,
         )
         text = wording or proposed_words.consent_text([newsletter], newsletter.language)
@@ -138,6 +147,8 @@ def change(
     site_url: Annotated[str | None, typer.Option(help=f'{SITE}; "" for none.')] = None,
     signup_thanks_url: Annotated[str | None, typer.Option(help=f'{SIGNUP_THANKS}; "" for ours.')] = None,
     confirmed_thanks_url: Annotated[str | None, typer.Option(help=f'{CONFIRMED_THANKS}; "" for ours.')] = None,
+    welcome: Annotated[bool | None, typer.Option(WELCOME, help=WELCOME_HELP)] = None,
+    welcome_issue: Annotated[bool | None, typer.Option(WELCOME_ISSUE, help=WELCOME_ISSUE_HELP)] = None,
     as_json: console.Json = False,
 ) -> None:
     """Change what is given. Pages show it within seconds; letters that are written already keep their text."""
@@ -157,6 +168,8 @@ def change(
         "site_url": site_url,
         "signup_thanks_url": signup_thanks_url,
         "confirmed_thanks_url": confirmed_thanks_url,
+        "sends_welcome": welcome,
+        "welcome_has_issue": welcome_issue,
     }
     changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
     if not changes and logo is None:

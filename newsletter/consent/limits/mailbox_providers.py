@@ -75,12 +75,20 @@ _BY_PROVIDER = {
     "Latin America": "uol.com.br bol.com.br terra.com.br ig.com.br globo.com prodigy.net.mx",
 }
 
-MAILBOX_PROVIDERS = frozenset(domain for domains in _BY_PROVIDER.values() for domain in domains.split())
+_PROVIDERS = {domain: provider for provider, domains in _BY_PROVIDER.items() for domain in domains.split()}
+_OF_BRANDS = {"aol": "AOL", "gmx": "United Internet", "hotmail": "Microsoft", "outlook": "Microsoft", "yahoo": "Yahoo"}
+
+MAILBOX_PROVIDERS = frozenset(_PROVIDERS)
 
 
 def is_large(domain: str) -> bool:
     """Return whether a domain, as in `Address.key`, is a large mailbox provider's."""
     return domain in MAILBOX_PROVIDERS or bool(brand(domain))
+
+
+def provider(domain: str) -> str:
+    """Return the name of a large provider, or of the region that others are listed under; "" for any other domain."""
+    return _PROVIDERS.get(domain) or _OF_BRANDS.get(brand(domain), "")
 
 
 def brand(domain: str) -> str:

@@ -1,10 +1,11 @@
 """Lay an issue out as a letter in each language, as it is previewed, checked and sent."""
 
 from dataclasses import replace
+from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import MIMEPart
 from email.utils import format_datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import TemplateError
 from sqlalchemy import select
@@ -35,7 +36,8 @@ def _lay_out(
 ) -> Sheet:
     newsletter = session.get_one(Newsletter, issue.newsletter_id)
     edition = issues.edition(session, issue, base_url=base_url)
-    query = f"?language={spoken.tag}" if newsletter.other_languages else ""
+    query = archive_query(newsletter, spoken)
+    archive_url = f"{base_url}/archive/{newsletter.slug}"
     return compose(
         templates,
         "digest",
@@ -44,21 +46,30 @@ def _lay_out(
         base_url=base_url,
         stream=f"issue{issue.id}",
         fields=("mailbox", "preferences", "greeting"),
-        issue={
-            "number": edition.number,
-            "title": _subject(issue, edition, spoken),
-            "heading": edition.heading,
-            "introduction": edition.introduction,
-            "preheader": edition.preheader,
-            "date": spoken.day(templating.local(issue.planned_at, newsletter.zone)),
-            "articles": edition.articles,
-            "in_full": in_full,
-        },
+        issue={**shown_issue(issue, edition, spoken, newsletter), "in_full": in_full},
         logo=shown_logo(session, newsletter, base_url),
-        archive_url=f"{base_url}/archive/{newsletter.slug}/{edition.number}{query}",
-        archive_index_url=f"{base_url}/archive/{newsletter.slug}{query}",
+        archive_url=f"{archive_url}/{edition.number}{query}",
+        archive_index_url=f"{archive_url}{query}",
         signup_url=f"{base_url}/n/{newsletter.slug}",
     )
+
+
+def shown_issue(issue: Issue, edition: Edition, spoken: Language, newsletter: Newsletter) -> dict[str, Any]:
+    """Return what a letter in this language shows of an issue."""
+    return {
+        "number": edition.number,
+        "title": _subject(issue, edition, spoken),
+        "heading": edition.heading,
+        "introduction": edition.introduction,
+        "preheader": edition.preheader,
+        "date": spoken.day(templating.local(issue.planned_at, newsletter.zone)),
+        "articles": edition.articles,
+    }
+
+
+def archive_query(newsletter: Newsletter, spoken: Language) -> str:
+    """Return what links to the archive end with, so that its pages are in the letter's language."""
+    return f"?language={spoken.tag}" if newsletter.other_languages else ""
 
 
 def _subject(issue: Issue, edition: Edition, spoken: Language) -> str:
@@ -170,18 +181,19 @@ def _fitted(session: Session, issue: Issue, spoken: Language, *, templates: Temp
     count = len(issues.edition(session, issue, base_url=base_url).articles)
     for in_full in IN_FULL:
         sheet = _lay_out(session, issue, spoken, in_full=in_full, templates=templates, base_url=base_url)
-        shown = _example(sheet, issue, spoken, base_url, max(0, count - in_full))
+        shown = example_of(sheet, spoken, base_url, date=issue.planned_at, headlines=max(0, count - in_full))
         if shown.html_bytes <= MAX_HTML_BYTES:
             break
     return shown
 
 
-def _example(sheet: Sheet, issue: Issue, spoken: Language, base_url: str, headlines: int) -> Example:
+def example_of(sheet: Sheet, spoken: Language, base_url: str, *, date: datetime, headlines: int) -> Example:
+    """Return a letter to a reader with example values in its fields."""
     values = {
         "unsubscribe": f"{base_url}/u/preview",
         "preferences": f"{base_url}/preferences/preview",
         "mailbox": "reader@example.org",
-        "date": format_datetime(issue.planned_at.replace(microsecond=0)),
+        "date": format_datetime(date.replace(microsecond=0)),
         "message_id": "<preview@example.org>",
         worded_fields.named("greeting", spoken.tag): words.nameless_greeting(spoken),
     }

@@ -137,3 +137,4 @@ def upgrade() -> None:
     op.add_column("signups", sa.Column("replaces", sa.String(length=400), nullable=True))
     op.add_column("signups", sa.Column("doubt", sa.String(length=24), nullable=True))
     op.add_column("signups", sa.Column("solution", sa.String(length=2000), nullable=True))
+    op.add_column("signups", sa.Column("replaced_at", TIME, nullable=True))

@@ -3,19 +3,23 @@
 GET shows a button; POST acts.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
-from newsletter.consent import confirmation_links, decisions, rendered_forms
-from newsletter.consent.confirmation_links import ConfirmationLink, LinkUse
+from newsletter.consent import confirmation_links, decisions, rendered_forms, renewals
+from newsletter.consent.confirmation_links import AskedNewsletter, ConfirmationLink, LinkUse
+from newsletter.consent.ledger import Trace
 from newsletter.consent.subscribers import Standing
 from newsletter.content.digests import digests
 from newsletter.errors import LinkExpired
 from newsletter.links import Purpose
+from newsletter.mail.mailings import welcome_letters
+from newsletter.queues.wakeups import Queue
 from newsletter.web.form_data import RequestForm, is_checked
 from newsletter.web.public import thank_you_pages
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site, WritingSession
@@ -32,22 +36,69 @@ def confirm_page(token: str, request: Request, site: CurrentSite, session: Readi
 
 @router.post("/confirm/{token}")
 def confirm(
-    token: str, request: Request, form: RequestForm, site: CurrentSite, session: WritingSession, trace: RequestTrace
+    token: str,
+    request: Request,
+    form: RequestForm,
+    site: CurrentSite,
+    session: WritingSession,
+    trace: RequestTrace,
+    afterwards: BackgroundTasks,
 ) -> Response:
-    """Record the consent of the address's owner. Confirming again is no error.
+    """Record the consent of the address's owner, and owe them a welcome. Confirming again is no error.
 
     A POST without the button's field, such as a scanner's, changes nothing: its answer is the page with the button.
     """
     link = confirmation_links.find(session, site.links.read(token, Purpose.CONFIRM), lock=True)
+    if is_checked(form, "again"):
+        return _renew(request, site, session, link, trace, afterwards)
     if not is_checked(form, "confirm"):
         return _confirm_page(request, site, session, link, status=422)
     evidence = {"method": "button on the page that the letter's link opens"}
     use = confirmation_links.confirm(session, site.keyring, link, evidence=evidence, trace=trace, now=site.now())
     if use is not LinkUse.CONFIRMS:
         return _used(site, link, use)
+    if _owe_welcome(site, session, link):
+        afterwards.add_task(site.wakeups.wake, Queue.URGENT)  # once this transaction is committed
     if thanks := thank_you_pages.after_confirming(link.confirmable):
         return thank_you_pages.lead_to(thanks)
-    return _about(site, link, "confirmed", newsletters=link.confirmable)
+    return _confirmed_page(site, session, link)
+
+
+def _owe_welcome(site: Site, session: Session, link: ConfirmationLink) -> bool:
+    """Owe the welcome letters of newsletters that the person did not read before; return whether there are any."""
+    new = [each.id for each in link.confirmable if each.sends_welcome and each.standing is not Standing.SUBSCRIBED]
+    if not new:
+        return False
+    owed = welcome_letters.owe(
+        session,
+        link.signup.subscriber_id,
+        new,
+        templates=site.templates,
+        base_url=site.settings.base_url,
+        now=site.now(),
+    )
+    return owed > 0
+
+
+def _confirmed_page(site: Site, session: Session, link: ConfirmationLink) -> HTMLResponse:
+    confirmed = link.confirmable
+    return _about(
+        site,
+        link,
+        "confirmed",
+        newsletters=_with_schedules(session, confirmed),
+        welcome=any(each.sends_welcome for each in confirmed),
+        senders=list(dict.fromkeys(each.sender for each in confirmed)),
+        site_url=next((each.site_url for each in confirmed if each.site_url), None),
+    )
+
+
+def _with_schedules(session: Session, newsletters: Sequence[AskedNewsletter]) -> list[dict[str, Any]]:
+    schedules = digests.schedules(session, [each.id for each in newsletters])
+    return [
+        {"slug": each.slug, "name": each.name, "language": each.language, "schedule": schedules.get(each.id)}
+        for each in newsletters
+    ]
 
 
 def _confirm_page(
@@ -56,13 +107,27 @@ def _confirm_page(
     use = link.use(now=site.now())
     if use is not LinkUse.CONFIRMS:
         return _used(site, link, use)
-    schedules = digests.schedules(session, [each.id for each in link.confirmable])
-    rows = [
-        {"name": each.name, "language": each.language, "schedule": schedules.get(each.id)} for each in link.confirmable
-    ]
+    rows = _with_schedules(session, link.confirmable)
     words = rendered_forms.confirm_words(site.templates, language=link.words_language, text=link.signup.wording)
     thank_you_pages.allow(request, link.confirmable)
     return _about(site, link, "confirm", newsletters=rows, confirm_words=words, status=status)
+
+
+def _renew(
+    request: Request,
+    site: Site,
+    session: Session,
+    link: ConfirmationLink,
+    trace: Trace,
+    afterwards: BackgroundTasks,
+) -> HTMLResponse:
+    """Owe the address of an expired link a new letter, by the rules of every sign-up."""
+    now = site.now()
+    if not link.can_be_renewed(now=now):
+        return _confirm_page(request, site, session, link)
+    renewals.renew(session, site.keyring, link, trace=trace, now=now)
+    afterwards.add_task(site.wakeups.wake, Queue.URGENT)  # once this transaction is committed
+    return _about(site, link, "link_renewed", status=202)
 
 
 def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:
@@ -72,6 +137,10 @@ def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:
         return _about(site, link, "already_confirmed", newsletters=subscribed)
     if use is LinkUse.WITHDRAWN:
         return _about(site, link, "withdrawn_since", status=410)
+    if use is LinkUse.REPLACED:
+        return _about(site, link, "replaced", status=410)
+    if link.can_be_renewed(now=site.now()):
+        return _about(site, link, "link_expired", can_renew=True, hosted_form=None, status=410)
     raise LinkExpired(newsletter_id=link.newsletters[0].id, language=link.language)
 
 

@@ -16,8 +16,15 @@ def hosted_form(site: Site, newsletter: Newsletter, tag: str) -> Markup | None:
     return show(site, offered, published) if published else None
 
 
-def show(site: Site, offered: OfferedNewsletters, published: PublishedForm, entered: Entered = NOTHING) -> Markup:
-    """Return a form as HTML, with what a visitor has entered."""
+def show(
+    site: Site,
+    offered: OfferedNewsletters,
+    published: PublishedForm,
+    entered: Entered = NOTHING,
+    *,
+    path: str = "/subscribe",
+) -> Markup:
+    """Return a form as HTML, with what a visitor has entered; `path` is where it is posted."""
     by_id = {newsletter.id: newsletter for newsletter in offered.newsletters.values()}
     form = published.form
     # During an upgrade a process of the release before may receive what this one has shown. It knows forms of one
@@ -31,4 +38,5 @@ def show(site: Site, offered: OfferedNewsletters, published: PublishedForm, ente
         form=name,
         entered=entered,
         root=site.root,
+        path=path,
     )

@@ -21,6 +21,7 @@ from newsletter.languages import tags
 from newsletter.languages.translatable import translatable
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
+from newsletter.web.public.check_inbox.filled_page import FilledPage
 
 MAX_AGE = 5.0  # seconds after which newsletters and wordings are read again
 MIN_AGE = 1.0  # seconds between two reads, however many unknown names are requested
@@ -57,8 +58,8 @@ class OfferedNewsletters:
     sites: Mapping[int, frozenset[str]] = field(default_factory=dict)  # registered origins, by newsletter
     is_under_attack: bool = False  # sign-ups wait in the slow lane
     can_reach_utf8: bool = True  # whether a relay may take an address whose local part is outside ASCII
-    # Rendered from these rows, by newsletters' ids, language and the site to lead back to.
-    answers: dict[tuple[tuple[int, ...], str, str | None], bytes] = field(default_factory=dict)
+    # Rendered from these rows, by newsletters' ids, language and what else tells them apart.
+    answers: dict[tuple[object, ...], FilledPage] = field(default_factory=dict)
     boxes: dict[tuple[tuple[int, ...], str], bytes] = field(default_factory=dict)  # their forms as JSON
 
     def newsletter(self, slug: str) -> Newsletter:

@@ -1,6 +1,6 @@
 """POST /subscribe, whose answer is the same for every address."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request
@@ -8,21 +8,22 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from newsletter import addresses
-from newsletter.consent import signups
+from newsletter.consent import replacements, signups
 from newsletter.consent.forms import FormKind
 from newsletter.consent.ledger import Trace
 from newsletter.consent.limits import networks
-from newsletter.consent.proposed_words import LINK_HOURS
 from newsletter.consent.rendered_forms import Entered
+from newsletter.consent.replacements import Former
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable, translatable
-from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
 from newsletter.web import cross_site, negotiation
 from newsletter.web.failures import wants_json
 from newsletter.web.form_data import FormData, first_value, parse_body
 from newsletter.web.guards import FORM_BODY_BYTES, SAME_ORIGIN, refuse_by_length, route_rules
 from newsletter.web.public import box_signups, posting_sites, signup_pages, thank_you_pages
+from newsletter.web.public.check_inbox import page as check_inbox
+from newsletter.web.public.check_inbox.page import CheckInbox, Sending
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
 from newsletter.web.public.posting_sites import NotRegistered
 from newsletter.web.public.signup_form import InvalidForm, SignupForm, language_in, named_in, parse_signup_form
@@ -35,6 +36,11 @@ SHOWN_BY = {
     FormKind.HOSTED: "hosted: on our own page",
     FormKind.BOX: "box on the publisher's page",
     FormKind.PASTED: "pasted: as generated; page not seen",
+}
+METHODS = {
+    Sending.FIRST: "form on the web",
+    Sending.AGAIN: "form on the web, sent again from the page after it",
+    Sending.CORRECTED: "form on the web, sent again from the page after it with a corrected address",
 }
 MAX_SHOWN_CHARACTERS = 300  # of an entered value
 
@@ -64,26 +70,31 @@ async def subscribe(request: Request) -> Response:
         )
     except InvalidForm as invalid:
         return await run_in_threadpool(_invalid, request, form, site, names, invalid.errors)
+    former = replacements.read(site.keyring, first_value(form, "replaces"))
+    sending = check_inbox.sending(signup, former)
     page = box_signups.page_stated(signup, form) or {"page": request.headers.get("referer", "")[:500]}
-    await site.store_signup(_row(signup, site, trace, offered, {**page, "site": posted_from}))
+    row = _row(signup, site, trace, offered, {**page, "site": posted_from, "method": METHODS[sending]})
+    await site.store_signup(row | {"replaces": first_value(form, "replaces") if former else None})
     site.wakeups.wake(Queue.URGENT)
     headers = {"Content-Language": language(signup.language).tag}
+    name = replacements.name(site.keyring, Former(row["address_key"], row["nonce"]))
+    answer = CheckInbox(signup, form, name, sending, posting_sites.way_back(posted_from, signup.newsletters))
     thanks = thank_you_pages.after_signup(signup.newsletters)
     if wants_json(request):
         of_box = box_signups.is_of_box(signup)
         told = box_signups.told(signup) if of_box else {"message": language(signup.language).text(MESSAGE)}
-        return JSONResponse({**told, "next": thanks} if thanks else told, 202, headers)
+        ways = {**check_inbox.doubts(answer), **({"next": thanks} if thanks else {})}
+        return JSONResponse({**told, **ways}, 202, headers)
     if thanks:
         return thank_you_pages.lead_to(thanks)
-    back = posting_sites.way_back(posted_from, signup.newsletters)
-    return HTMLResponse(_check_inbox(site, offered, signup.newsletters, signup.language, back), 202, headers)
+    return HTMLResponse(check_inbox.show(site, offered, answer), 202, headers)
 
 
 def _row(
     signup: SignupForm, site: Site, trace: Trace, offered: OfferedNewsletters, observed: Mapping[str, str]
 ) -> dict[str, Any]:
     entered = {"name": signup.name, "language": signup.entered_language, "timezone": signup.timezone}
-    sent = {"method": "form on the web", "ip": trace.ip, "user_agent": trace.user_agent}
+    traced = {"ip": trace.ip, "user_agent": trace.user_agent}
     form = signup.agreed.form
     return signups.values(
         address=signup.address,
@@ -95,7 +106,7 @@ def _row(
         form_id=form.id if form else None,
         language=signup.language,
         evidence={
-            name: value for name, value in {**entered, **observed, **sent, **_shown(signup, offered)}.items() if value
+            name: value for name, value in {**entered, **observed, **traced, **_shown(signup, offered)}.items() if value
         },
         now=site.now(),
     )
@@ -114,31 +125,6 @@ def _shown(signup: SignupForm, offered: OfferedNewsletters) -> dict[str, str]:
     }
 
 
-def _check_inbox(
-    site: Site, offered: OfferedNewsletters, chosen: Sequence[Newsletter], tag: str, back: str | None
-) -> bytes:
-    """Return the page, which is the same for everybody: it is rendered once for each reading of the newsletters.
-
-    `back` is the address of the registered site that it leads back to.
-    """
-    key = tuple(newsletter.id for newsletter in chosen), tag, back
-    if key not in offered.answers:
-        path = f"{site.root}/n/{chosen[0].slug}" if len(chosen) == 1 else f"{site.root}/"
-        page = site.page(
-            "check_inbox",
-            tag=tag,
-            newsletter=chosen[0],
-            newsletters=chosen,
-            sender=chosen[0].sender,
-            confirm_hours=LINK_HOURS,
-            again=negotiation.in_language(path, tag),
-            outbox=site.shows_outbox,
-            back=back,
-        )
-        offered.answers[key] = bytes(page.body)
-    return offered.answers[key]
-
-
 def _invalid(
     request: Request, form: FormData, site: Site, names: OfferedNames, errors: Mapping[str, Translatable | str]
 ) -> Response:
@@ -150,7 +136,8 @@ def _invalid(
     if wants_json(request):
         return JSONResponse({"errors": _told(errors, tag)}, 422, {"Content-Language": language(tag).tag})
     email, name = (first_value(form, field)[:MAX_SHOWN_CHARACTERS] for field in ("email", "name"))
-    entered = Entered(email, name, names.slugs)
+    # The name of the sign-up that this one corrects, so that it still does once its errors are corrected.
+    entered = Entered(email, name, names.slugs, replaces=first_value(form, "replaces")[: replacements.MAX_CHARACTERS])
     if (posted := offered.form(names.form)) and len(posted.newsletters) > 1:
         shown = signup_pages.form_of_several(offered, tag)
         tag = shown.wording.language if shown else tag

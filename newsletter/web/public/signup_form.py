@@ -1,10 +1,9 @@
 """Check a posted sign-up form. Errors concern only what the visitor can see, never whether an address is known."""
 
-import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
-from newsletter import addresses, zones
+from newsletter import addresses
 from newsletter.addresses import Address
 from newsletter.consent.forms import Form
 from newsletter.consent.wordings import Wording
@@ -15,11 +14,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.web import whole_numbers
 from newsletter.web.form_data import FormData, first_value, is_checked
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
-
-SPACES = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")  # no-break and other special spaces
-# Controls, line separators, bidirectional overrides, surrogates.
-FORBIDDEN_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-MAX_NAME_CHARACTERS = 200
+from newsletter.web.public.reader_details import checked_name, checked_zone
 
 UNKNOWN_FORM = translatable(
     "This form is out of date. Please open the sign-up page again, and send the form from there."
@@ -98,9 +93,9 @@ def parse_signup_form(form: FormData, names: OfferedNames, offered: OfferedNewsl
         checked(lambda: reachable_address(offered, first_value(form, "email"))),
         checked(lambda: _newsletters(offered, names)),
         checked(lambda: _agreed(offered, names, form)),
-        checked(lambda: _name(first_value(form, "name"))),
+        checked(lambda: checked_name(first_value(form, "name"))),
         checked(lambda: _language(first_value(form, "language"))),
-        checked(lambda: _zone(first_value(form, "timezone"))),
+        checked(lambda: checked_zone(first_value(form, "timezone"), field="timezone")),
     )
     if not is_checked(form, "consent"):
         errors["consent"] = translatable("Tick the box if you agree. Without your consent we may not write to you.")
@@ -177,28 +172,7 @@ def _named_by_exhibit(offered: OfferedNewsletters, names: OfferedNames, exhibit:
     return Agreed(wording, exhibit, offered.hosted_form(wording))
 
 
-def _name(value: str) -> str:
-    """Return the name with plain spaces. Refuses control characters and encoded-words (CVE-2024-6923).
-
-    Joiners are allowed: names in Persian and Hindi need them.
-    """
-    value = SPACES.sub(" ", value).strip()
-    if len(value) > MAX_NAME_CHARACTERS:
-        raise Malformed(
-            "name", translatable("Enter a name of at most %(limit)s characters.", limit=MAX_NAME_CHARACTERS)
-        )
-    if FORBIDDEN_IN_NAMES.search(value) or "=?" in value:
-        raise Malformed("name", translatable("Enter the name as plain text on one line."))
-    return value
-
-
 def _language(value: str) -> str:
     if value and not tags.TAG.fullmatch(value):
         raise Malformed("language", translatable("Enter a language code such as en, de or pt-BR."))
-    return value
-
-
-def _zone(value: str) -> str:
-    if value:
-        zones.check(value, field="timezone")
     return value

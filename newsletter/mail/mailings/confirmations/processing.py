@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, or_, select, update
 from sqlalchemy.orm import Session
 
+from newsletter.consent import replacements
 from newsletter.consent.signups import IS_SLOW, RECEIVED, Signup, SignupState
 from newsletter.mail.mailings.confirmations.answering import Answering
 from newsletter.mail.mailings.confirmations.writing import Overtaken
@@ -64,8 +65,10 @@ def _attempt(begin: Begin, claim: SignupClaim, answering: Answering, clock: Call
         try:
             with begin() as session:
                 signups = claim(session)
-                if signups:
-                    answering.answer(session, signups, now=clock())
+                now = clock()
+                # First, so that no letter leaves for an address that its own visitor has corrected meanwhile.
+                if asking := signups and replacements.void_replaced(session, answering.keyring, signups, now=now):
+                    answering.answer(session, asking, now=now)
         except Exception as error:
             if isinstance(error, Overtaken) or is_conflict(error):
                 conflicts += 1

@@ -1,6 +1,7 @@
 """The first step: name the newsletter. What a form must ask is asked; the rest has values that can be changed later."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.exc import IntegrityError
@@ -48,7 +49,7 @@ def newsletter_form(desk: CurrentDesk, session: ReadingSession) -> Response:
 @router.action("/start", Role.ADMIN, AccessScope.SERVICE)
 def add(desk: CurrentDesk, form: PostedForm) -> Response:
     """Add the newsletter and publish the words of consent that are proposed; go on to its feed."""
-    entered = {field: " ".join(forms.text(form, field).split()) for field in ASKED}
+    entered: dict[str, Any] = {field: " ".join(forms.text(form, field).split()) for field in ASKED}
     errors: dict[str, str] = {}
     for field, value in entered.items():
         try:

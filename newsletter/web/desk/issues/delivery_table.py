@@ -16,7 +16,7 @@ PLACES = (
     (DeliveryStatus.IN_DOUBT, "In doubt", "The line broke after the last byte. It is tried once more.", "e"),
     (DeliveryStatus.FAILED, "Failed", "Their servers will never take them.", "d"),
     (DeliveryStatus.UNKNOWN, "Unknown", "May have arrived, and is not sent again.", "e"),
-    (DeliveryStatus.WITHHELD, "Withheld", "Their readers left before the letter did.", "b"),
+    (DeliveryStatus.WITHHELD, "Withheld", "Their readers left or paused before the letter did.", "b"),
     (DeliveryStatus.CANCELLED, "Cancelled", "Stopped by an operator.", "b"),
 )
 ALWAYS_SHOWN = (DeliveryStatus.SENT, DeliveryStatus.QUEUED, DeliveryStatus.FAILED)

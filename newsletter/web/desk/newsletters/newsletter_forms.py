@@ -10,7 +10,7 @@ from newsletter.languages import catalogues
 from newsletter.languages.languages import english_name
 from newsletter.newsletters import Newsletter
 from newsletter.web.desk.frame import forms
-from newsletter.web.form_data import FormData
+from newsletter.web.form_data import FormData, is_checked
 
 TEXTS = (
     "name",
@@ -28,6 +28,7 @@ TEXTS = (
     "signup_thanks_url",
     "confirmed_thanks_url",
 )
+SWITCHES = newsletter_fields.SWITCHES
 LANGUAGES = "other_languages"
 FURTHER = "further_languages"  # codes of languages that the form has no box for
 BEFORE = "before_"  # the prefix of the hidden fields that hold what the form showed at first
@@ -38,13 +39,14 @@ DEFAULTS: Mapping[str, Any] = {
     "zone": "UTC",
     "brand": "#0f5c6e",
     LANGUAGES: [],
+    **dict.fromkeys(SWITCHES, False),
 }
 
 
 class EnteredFields(NamedTuple):
     """What was entered, by field, and what the newsletter stores for it."""
 
-    values: dict[str, Any]  # text; of LANGUAGES a list of tags
+    values: dict[str, Any]  # text; of LANGUAGES a list of tags, of SWITCHES whether they are on
     stored: dict[str, Any]  # of the fields that are in order
     errors: dict[str, str]
 
@@ -52,7 +54,8 @@ class EnteredFields(NamedTuple):
 def shown(newsletter: Newsletter) -> dict[str, Any]:
     """Return a newsletter's fields as the form shows them."""
     values: dict[str, Any] = {field: getattr(newsletter, field) or "" for field in TEXTS}
-    return {**values, LANGUAGES: list(newsletter.other_languages or ())}
+    switches = {field: getattr(newsletter, field) for field in SWITCHES}
+    return {**values, LANGUAGES: list(newsletter.other_languages or ()), **switches}
 
 
 def entered(form: FormData) -> EnteredFields:
@@ -60,6 +63,7 @@ def entered(form: FormData) -> EnteredFields:
     values: dict[str, Any] = {field: " ".join(forms.text(form, field).split()) for field in TEXTS}
     further = re.split(r"[\s,;]+", forms.text(form, FURTHER))
     values[LANGUAGES] = list(dict.fromkeys(tag for tag in [*form.get(LANGUAGES, ()), *further] if tag))
+    values |= {field: is_checked(form, field) for field in SWITCHES}
     stored: dict[str, Any] = {}
     errors: dict[str, str] = {}
     for field, value in values.items():
@@ -81,6 +85,8 @@ def changes(form: FormData, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def written(value: Any) -> str:
     """Return a field's value as a hidden field holds it."""
+    if isinstance(value, bool):
+        return "yes" if value else ""
     return ",".join(value) if isinstance(value, list) else " ".join(str(value).split())
 
 

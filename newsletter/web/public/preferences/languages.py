@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
-from sqlalchemy.orm import Session
 
-from newsletter.consent import subscribers
 from newsletter.languages.languages import own_name
 from newsletter.web.form_data import FormData, first_value
 
@@ -16,7 +14,6 @@ class LanguageChoice(NamedTuple):
 
     tag: str
     name: str  # in that language
-    is_chosen: bool
 
 
 def choices(row: Row[Any]) -> list[LanguageChoice]:
@@ -25,18 +22,19 @@ def choices(row: Row[Any]) -> list[LanguageChoice]:
     The row has the newsletter's columns and `reading_language`, which remains although no longer offered.
     """
     tags = list(dict.fromkeys([row.language, *(row.other_languages or ()), row.reading_language]))
-    return [LanguageChoice(tag, own_name(tag), tag == row.reading_language) for tag in tags] if len(tags) > 1 else []
+    return [LanguageChoice(tag, own_name(tag)) for tag in tags] if len(tags) > 1 else []
 
 
-def change(session: Session, subscriber_id: int, rows: Iterable[Row[Any]], form: FormData) -> list[Row[Any]]:
-    """Store the languages that a form chooses; return the rows whose language is another one now.
+def chosen(rows: Iterable[Row[Any]], form: FormData) -> dict[int, str]:
+    """Return the languages that a form changes, by newsletter. What is not offered is ignored.
 
-    What is not offered is ignored, like a subscription without its field.
+    The form says what it showed at first, so that nothing is changed back that was chosen elsewhere meanwhile.
     """
-    changed = []
+    changed = {}
     for row in rows:
         wanted = first_value(form, f"language-{row.slug}")
-        if wanted != row.reading_language and any(wanted == choice.tag for choice in choices(row)):
-            subscribers.set_language(session, subscriber_id, row.id, wanted)
-            changed.append(row)
+        before = first_value(form, f"before-language-{row.slug}")  # absent from the release before
+        is_offered = any(wanted == choice.tag for choice in choices(row))
+        if is_offered and wanted not in (before, row.reading_language):
+            changed[row.id] = wanted
     return changed

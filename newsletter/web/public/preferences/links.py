@@ -17,6 +17,13 @@ class PreferencesLink(NamedTuple):
     is_fresh: bool = False  # it works now
     wanted: Sequence[str] = ()  # for pages that do not know the reader's language
 
+    def token(self, site: Site) -> str:
+        """Return the link's token, without what a mail program has appended, for the paths of its pages."""
+        if self.minute is not None:
+            return site.links.token(Purpose.FRESH_PREFERENCES, self.subscriber, self.minute)
+        ids = (self.subscriber,) if self.newsletter is None else (self.subscriber, self.newsletter)
+        return site.links.token(Purpose.PREFERENCES, *ids)
+
 
 def read(site: Site, token: str, wanted: Sequence[str]) -> PreferencesLink:
     """Return what a token names. Raises LinkUnreadable."""

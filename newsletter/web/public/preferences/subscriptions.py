@@ -1,5 +1,6 @@
 """Read the newsletters of an address, each with its standing, in one statement."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Row, Select, and_, select, true
@@ -33,9 +34,9 @@ def every(session: Session, link: PreferencesLink) -> list[Row[Any]]:
     return list(session.execute(_with_newsletters(_address(link)).order_by(Newsletter.id)))
 
 
-def present(session: Session, link: PreferencesLink) -> list[Row[Any]]:
-    """Return the newsletters that the address gets."""
-    return [row for row in every(session, link) if row.standing is Standing.SUBSCRIBED]
+def present(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
+    """Return those that the address gets, also while it pauses them."""
+    return [row for row in rows if row.standing is Standing.SUBSCRIBED]
 
 
 def _address(link: PreferencesLink) -> Select[Any]:
@@ -44,8 +45,9 @@ def _address(link: PreferencesLink) -> Select[Any]:
 
 def _with_newsletters(about: Select[Any]) -> Select[Any]:
     return (
-        about.add_columns(*Newsletter.__table__.columns, Subscription.standing, Subscription.since)
-        .add_columns(subscribers.reading_language())
+        about.add_columns(*Newsletter.__table__.columns, subscribers.reading_language())
+        .add_columns(Subscription.standing, Subscription.since, Subscription.paused_until)
+        .add_columns(Subscriber.name.label("reader_name"), Subscriber.zone.label("reader_zone"))
         .select_from(Subscriber)
         .join(Newsletter, true())
         .outerjoin(

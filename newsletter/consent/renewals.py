@@ -1,0 +1,40 @@
+"""Ask for a new confirmation letter by an expired link: one press, without typing the address again."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from newsletter import addresses
+from newsletter.addresses import Address
+from newsletter.consent import signups
+from newsletter.consent.confirmation_links import ConfirmationLink
+from newsletter.consent.ledger import Trace
+from newsletter.consent.limits import networks
+from newsletter.consent.signups import Signup
+from newsletter.keys import Keyring
+
+METHOD = "button on the page of an expired link"
+
+
+def renew(session: Session, keyring: Keyring, link: ConfirmationLink, *, trace: Trace, now: datetime) -> None:
+    """Sign the address up once more, with the words that its visitor agreed to; the worker answers by its rules.
+
+    The link `can_be_renewed`. The evidence says that nobody filled in the form again.
+    """
+    former = session.get_one(Signup, link.signup.signup_id)
+    observed = {"method": METHOD, "first_received_at": former.received_at.isoformat(timespec="seconds")}
+    client = {name: value for name, value in (("ip", trace.ip), ("user_agent", trace.user_agent)) if value}
+    entered = {name: value for name, value in former.evidence.items() if name not in Trace._fields}
+    signups.receive(
+        session,
+        address=Address(former.address, former.address_key),
+        fold_key=addresses.fold(keyring, former.address_key),
+        network_key=networks.keys(keyring, trace.ip).network or "",
+        newsletters=[each.id for each in link.confirmable],
+        wording_id=former.wording_id,
+        form=former.form,
+        form_id=former.form_id,
+        language=former.language,
+        evidence={**entered, **observed, **client},
+        now=now,
+    )

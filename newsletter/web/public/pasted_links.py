@@ -1,0 +1,65 @@
+"""A page that takes the whole link of a letter, for visitors whose mail program has cut it in two.
+
+The link arrives in the body of a POST, because the addresses of requests are logged and a link is a secret.
+"""
+
+import re
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from newsletter.errors import LinkUnreadable
+from newsletter.links import PATHS, Purpose
+from newsletter.web.form_data import RequestForm, first_value
+from newsletter.web.guards import FORM_BODY_BYTES, SAME_ORIGIN, route_rules
+from newsletter.web.site import CurrentSite, Site
+from newsletter.web.surroundings import surroundings
+
+MAX_CHARACTERS = 4000  # of a pasted text; what forwards links may make one of ours ten times as long
+# What mail programs put into a link that they break: white space, quotation marks, soft line breaks (RFC 2045).
+BREAKS = re.compile(r"=\r?\n|[\s<>\"']+")
+READERS_PATHS = {path: [each for each in PATHS if PATHS[each] == path] for path in set(PATHS.values())}
+del READERS_PATHS[PATHS[Purpose.OPERATOR_LINK]]
+LINK = re.compile(rf"/({'|'.join(sorted(READERS_PATHS, key=len, reverse=True))})/([A-Za-z0-9]+\.[A-Za-z0-9_-]+)")
+
+router = APIRouter()
+
+
+@router.get("/link")
+@route_rules(referrer=SAME_ORIGIN)
+def link_form(request: Request, site: CurrentSite) -> HTMLResponse:
+    """Show the field for a link."""
+    return _page(request, site, "asked", 200)
+
+
+@router.post("/link")
+@route_rules(body_limit=FORM_BODY_BYTES, referrer=SAME_ORIGIN)
+def open_link(form: RequestForm, request: Request, site: CurrentSite) -> Response:
+    """Lead to the page that the link opens; show the field again if it is none of ours. Leads to no other site."""
+    path = path_of(site, first_value(form, "link"))
+    return RedirectResponse(f"{site.root}{path}", 303) if path else _page(request, site, "wrong", 422)
+
+
+def path_of(site: Site, text: str) -> str | None:
+    """Return the path of the first whole link of ours in a text, also behind another site's; None if there is none."""
+    pieces = BREAKS.sub("", text[:MAX_CHARACTERS])
+    for spelling in dict.fromkeys((pieces, unquote(pieces))):
+        for path, token in LINK.findall(spelling):
+            if _is_readable(site, path, token):
+                return f"/{path}/{token}"
+    return None
+
+
+def _is_readable(site: Site, path: str, token: str) -> bool:
+    for purpose in READERS_PATHS[path]:
+        try:
+            site.links.read(token, purpose)
+        except LinkUnreadable:
+            continue
+        return True
+    return False
+
+
+def _page(request: Request, site: Site, state: str, status: int) -> HTMLResponse:
+    return site.page("whole_link", status=status, state=state, **surroundings(request, site))

@@ -1,0 +1,185 @@
+"""GET and POST /preferences/{token}/more/{slug}: ask for a further newsletter by a freshly mailed link.
+
+The page shows the newsletter's own sign-up form, with the masked address in it, so that what proves the consent is the
+same as everywhere: the words and the form as they were published, and a confirmation letter.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from newsletter import addresses
+from newsletter.consent import signups
+from newsletter.consent.forms import FormKind
+from newsletter.consent.ledger import Trace
+from newsletter.consent.limits import networks
+from newsletter.consent.rendered_forms import Entered
+from newsletter.consent.subscribers import Standing
+from newsletter.content.digests import digests
+from newsletter.errors import LinkExpired, NotFound
+from newsletter.languages.languages import language
+from newsletter.languages.translatable import Translatable, translatable
+from newsletter.newsletters import Newsletter
+from newsletter.queues.wakeups import Queue
+from newsletter.web.form_data import FormData, RequestForm, first_value
+from newsletter.web.guards import FORM_BODY_BYTES, route_rules
+from newsletter.web.negotiation import WantedLanguages
+from newsletter.web.public import hosted_forms
+from newsletter.web.public.offered_newsletters import PublishedForm
+from newsletter.web.public.preferences import fresh_page, letter_page, links, subscriptions
+from newsletter.web.public.preferences.links import PreferencesLink
+from newsletter.web.public.signup import SHOWN_BY
+from newsletter.web.public.signup_form import InvalidForm, SignupForm, named_in, parse_signup_form
+from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site
+
+PAGE = "preferences page, by a freshly mailed link"  # the evidence about where the form was shown
+OTHER_ADDRESS = translatable(
+    "This page signs up the address of your link only. Leave the field as it was, or use the newsletter's own page."
+)
+
+router = APIRouter()
+
+
+@router.get("/preferences/{token}/more/{slug}")
+def further_page(
+    token: str, slug: str, site: CurrentSite, session: ReadingSession, wanted: WantedLanguages
+) -> Response:
+    """Show the newsletter and its form; lead back to the list if the address gets it already."""
+    link = links.read(site, token, wanted)
+    if not link.is_fresh:
+        return letter_page.show(site, session, link)
+    rows = _rows(session, link)
+    row = _named(rows, slug)
+    if row.standing is Standing.SUBSCRIBED:
+        return RedirectResponse(f"{site.root}/preferences/{link.token(site)}", 303)
+    return _form_page(site, session, link, row, tag=fresh_page.page_language(link, rows))
+
+
+@router.post("/preferences/{token}/more/{slug}")
+@route_rules(body_limit=FORM_BODY_BYTES)
+def ask_for_further(
+    token: str, slug: str, form: RequestForm, site: CurrentSite, trace: RequestTrace, wanted: WantedLanguages
+) -> HTMLResponse:
+    """Store a sign-up of the link's own address, as if its form had been posted to /subscribe."""
+    link = links.read(site, token, wanted)
+    with site.database.writing() as session:
+        if not link.is_fresh:
+            return letter_page.show(site, session, link, is_too_late=True)
+        rows = _rows(session, link)
+        row, tag = _named(rows, slug), fresh_page.page_language(link, rows)
+        names = named_in({**form, "newsletters": [row.slug]})
+        offered = site.offered.get(names)
+        try:
+            signup = parse_signup_form({**form, "email": [row.address]}, names, offered)
+            _check_address(row, first_value(form, "email"))
+        except InvalidForm as invalid:
+            return _form_page(site, session, link, row, tag=tag, form=form, errors=invalid.errors)
+        signups.receive(session, **_values(site, signup, row, trace))
+    site.wakeups.wake(Queue.URGENT)
+    return site.page(
+        "further_asked",
+        tag=tag,
+        negotiated=True,
+        newsletter=row,
+        address=addresses.mask(row.address),
+        sender=row.sender,
+        token=link.token(site),
+        outbox=site.shows_outbox,
+        status=202,
+    )
+
+
+def _rows(session: Session, link: PreferencesLink) -> list[Row[Any]]:
+    """Return all newsletters with the address and its standing. Raises LinkExpired if the address was erased."""
+    rows = subscriptions.every(session, link)
+    if not rows:
+        raise LinkExpired
+    return rows
+
+
+def _named(rows: list[Row[Any]], slug: str) -> Row[Any]:
+    for row in rows:
+        if row.slug == slug:
+            return row
+    raise NotFound(translatable("There is no newsletter “%(slug)s” here.", slug=slug[:40]))
+
+
+def _check_address(row: Row[Any], entered: str) -> None:
+    if entered not in ("", addresses.mask(row.address)):
+        raise InvalidForm({"email": OTHER_ADDRESS})
+
+
+def _form_page(
+    site: Site,
+    session: Session,
+    link: PreferencesLink,
+    row: Row[Any],
+    *,
+    tag: str,
+    form: FormData | None = None,
+    errors: Mapping[str, Translatable | str] | None = None,
+) -> HTMLResponse:
+    offered = site.offered.get()
+    newsletter = offered.newsletter(row.slug)
+    published = offered.current(newsletter, tag)
+    told = {field: language(tag).text(error) for field, error in (errors or {}).items()}
+    return site.page(
+        "further_newsletter",
+        tag=tag,
+        negotiated=True,
+        status=422 if told else 200,
+        newsletter=newsletter,
+        address=addresses.mask(row.address),
+        token=link.token(site),
+        hosted_form=_form(site, link, row, published, newsletter, form, told) if published else None,
+        schedule=digests.schedule(session, newsletter.id),
+        is_asked=row.standing is Standing.ASKED,
+        errors=told,
+    )
+
+
+def _form(
+    site: Site,
+    link: PreferencesLink,
+    row: Row[Any],
+    published: PublishedForm,
+    newsletter: Newsletter,
+    form: FormData | None,
+    errors: Mapping[str, str],
+) -> Any:
+    name = first_value(form, "name")[:300] if form else row.reader_name or ""
+    entered = Entered(addresses.mask(row.address), name, (newsletter.slug,), errors)
+    path = f"/preferences/{link.token(site)}/more/{newsletter.slug}"
+    return hosted_forms.show(site, site.offered.get(), published, entered, path=path)
+
+
+def _values(site: Site, signup: SignupForm, row: Row[Any], trace: Trace) -> dict[str, Any]:
+    evidence = {
+        "name": signup.name,
+        "language": signup.entered_language,
+        "timezone": signup.timezone,
+        "page": PAGE,
+        "method": "form on the web",
+        "ip": trace.ip,
+        "user_agent": trace.user_agent,
+        "form_kind": SHOWN_BY[FormKind.HOSTED],
+        "form_language": signup.agreed.wording.language,
+        "form_offered": row.slug,
+    }
+    form = signup.agreed.form
+    return {
+        "address": signup.address,
+        "fold_key": addresses.fold(site.keyring, signup.address.key),
+        "network_key": networks.keys(site.keyring, trace.ip).network or "",
+        "newsletters": [newsletter.id for newsletter in signup.newsletters],
+        "wording_id": signup.agreed.wording.id,
+        "form": signup.agreed.exhibit,
+        "form_id": form.id if form else None,
+        "language": signup.language,
+        "evidence": {name: value for name, value in evidence.items() if value},
+        "now": site.now(),
+    }
