@@ -83,14 +83,15 @@ def _allowance(context: Context, session: Session) -> int:
 
 
 def _is_open(context: Context, now: datetime) -> bool:
-    """Return whether sign-ups wait in the slow lane; log when that has changed, and how many have lapsed."""
+    """Return whether sign-ups wait in the slow lane; log whether a limit holds them up, and how many have lapsed."""
     with context.database.writing() as session:
         lapsed, is_open = slow_lane.lapse(session, now=now), slow_lane.is_open(session)
+        is_under_attack = is_open and slow_lane.is_under_attack(session)
     if lapsed:
         log.warning("sign-ups lapsed: their letters had no turn within a day", extra={"count": lapsed})
-    if is_open and not context.turns.is_lane_open:
+    if is_under_attack and not context.turns.is_lane_open:
         log.warning("the slow lane opens: a limit of confirmation letters is reached (newsletter signups pressure)")
-    if context.turns.is_lane_open and not is_open:
-        log.info("the slow lane closes: no confirmation letter waits for its turn any more")
-    context.turns.is_lane_open = is_open
+    if context.turns.is_lane_open and not is_under_attack:
+        log.info("the slow lane closes: no limit holds a confirmation letter up any more")
+    context.turns.is_lane_open = is_under_attack
     return is_open

@@ -77,12 +77,16 @@ def hosted(
     entered: Entered = NOTHING,
     root: str = "",
     path: str = "/subscribe",
+    shown_at: str = "",
+    asks_for_work: bool = False,
 ) -> Markup:
     """Return a form of our own pages, which names itself by `form`. It contains its exhibit if nothing is entered.
 
-    `root` is the path under which the site lives, and `path` the one below it to which the form is posted.
+    `root` is the path under which the site lives, `path` the one below it to which the form is posted, `shown_at` the
+    signed time of the form, and `asks_for_work` whether the browser may solve a proof of work.
     """
-    context = {"wording_id": wording, "form": form, "root": root, "path": path}
+    context: dict[str, object] = {"wording_id": wording, "form": form, "root": root, "path": path}
+    context |= {"shown_at": shown_at, "asks_for_work": asks_for_work}
     return Markup(_rendered(templates, "_hosted_form", words, offered, entered, **context))  # noqa: S704 - a template
 
 

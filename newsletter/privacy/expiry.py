@@ -14,6 +14,7 @@ from newsletter.consent.ledger import TraceRow
 from newsletter.consent.limits import tickets
 from newsletter.consent.limits.pressure import LetterCount
 from newsletter.consent.limits.tickets import Ticket
+from newsletter.consent.limits.used_solutions import UsedSolution
 from newsletter.consent.signups import SignupLetter
 from newsletter.operators import sessions
 from newsletter.operators.sessions import OperatorSession
@@ -46,6 +47,7 @@ def expiring(now: datetime) -> list[Expiring]:
             (LetterCount.since <= now - COUNT_LIFETIME) | (LetterCount.since > now + COUNT_LIFETIME),
         ),
         Expiring(LeavingReason, [LeavingReason.key], LeavingReason.given_at <= now - leaving_reasons.LIFETIME),
+        Expiring(UsedSolution, [UsedSolution.key], UsedSolution.expires_at <= now),
         Expiring(OperatorSession, [OperatorSession.id], sessions.was_over(now)),
         Expiring(
             SignInFailures,

@@ -27,6 +27,7 @@ from newsletter.web.public import (
     address_pages,
     archive,
     box_forms,
+    challenges,
     confirmation_pages,
     crawlers,
     issue_feeds,
@@ -89,7 +90,7 @@ def create_app(
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
     links = confirmation_pages, unsubscribe_pages, preferences_routes, further_newsletters, pasted_links
     own = address_pages, my_data
-    forms = signup_pages, box_forms, preflights
+    forms = signup_pages, box_forms, preflights, challenges
     about_issues = issue_feeds, archive, saved_articles
     for pages in (*forms, *links, *own, *about_issues, legal_pages, crawlers, static_files, health, metrics):
         app.include_router(pages.router)

@@ -34,6 +34,7 @@ NOT_PAGES = {
     "GET /n/{slugs}/form": "for the box and for programs",
     "GET /favicon.ico": "a picture",
     "GET /robots.txt": "for programs",
+    "GET /challenge": "for the widget of the proof of work",
     "GET /sitemap.xml": "for programs",
     "GET /archive/{slug}/feed.atom": "for feed readers",
     "GET /archive/{slug}/feed.json": "for feed readers",
@@ -251,16 +252,16 @@ class Walk:
         with page.expect_navigation():
             page.locator("form[action='/subscribe'] button").click()
 
+    def _submit(self, field: str) -> None:
+        """Press the button of the form with this field, and wait for the page that follows."""
+        with self.tab.page.expect_navigation():
+            self.tab.page.locator(f"form:has({field}) button").click()
+
     def _enter(self, address: str) -> None:
         page = self.tab.page
         page.locator("input[name=email]").fill(address)
         with page.expect_navigation():
             page.locator("main form button").click()
-
-    def _submit(self, field: str) -> None:
-        """Press the button of the form with this field, and wait for the page that follows."""
-        with self.tab.page.expect_navigation():
-            self.tab.page.locator(f"form:has({field}) button").click()
 
     def _link(self, path: str, address: str) -> str:
         """Let the workers send, and return the link of that path in the newest letter to the address."""

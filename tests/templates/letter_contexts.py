@@ -70,17 +70,17 @@ DIGEST = {
 }
 PROBE: dict[str, object] = {"newsletter": NEWSLETTER, "field": FIELD}
 PREFERENCES_LINK: dict[str, object] = {"newsletter": NEWSLETTER, "field": FIELD}
+WELCOME: dict[str, object] = {
+    name: DIGEST[name] for name in ("newsletter", "archive_index_url", "signup_url", "logo", "field")
+}
+WELCOME |= {"schedule": "Every weekday at 07:00.", "issue": None}
+WELCOMED = {"archive_url": DIGEST["archive_url"], "in_full": 3}
 ADDRESS_CHANGE: dict[str, object] = {"newsletter": NEWSLETTER, "field": FIELD}
 ADDRESS_NOTICE: dict[str, object] = ADDRESS_CHANGE | {
     "masked": ADDRESS,
     "changed_at": NOON,
     "signup_url": "https://letters.example/n/morning-letter",
 }
-WELCOME: dict[str, object] = {
-    name: DIGEST[name] for name in ("newsletter", "archive_index_url", "signup_url", "logo", "field")
-}
-WELCOME |= {"schedule": "Every weekday at 07:00.", "issue": None}
-WELCOMED = {"archive_url": DIGEST["archive_url"], "in_full": 3}
 LETTERS: dict[str, dict[str, dict[str, object]]] = {
     "probe": {"usual": PROBE, "long": PROBE | {"newsletter": LONG}},
     "preferences_link": {"usual": PREFERENCES_LINK, "long": PREFERENCES_LINK | {"newsletter": LONG}},

@@ -99,10 +99,12 @@ def test_the_sign_up_form_posts_the_documented_fields():
         "newsletters": "morning-letter",
         "wording": "4",
         "form": "17",
+        "website": None,
         "email": "",
         "name": "",
         "consent": "true",
     }
+    assert form.css_first("input[name=website]").parent.parent.attributes.keys() >= {"hidden", "lang", "dir"}
 
 
 def test_a_wrong_field_is_named_at_the_top_and_beside_the_field():
@@ -176,7 +178,7 @@ def test_text_from_a_feed_determines_its_own_direction():
 
 def test_the_page_of_an_expired_link_first_says_that_there_is_nothing_to_do():
     text = page("link_expired", PAGES["link_expired"]["usual"]).css_first("main").text()
-    assert text.index("there is nothing to do") < text.index("enter your address again")
+    assert text.index("there is nothing to do") < text.index("Sign up again")
 
 
 def test_outbox_letters_are_shown_in_sandboxed_frames():

@@ -24,6 +24,7 @@ from newsletter.store.database import ID_TYPE, Base, UtcDateTime, is_on_sqlite
 DOMAIN = "domain"  # the purpose of its MACs, and what its keys begin with
 OVERALL = "all"  # the key of all letters
 LAPSED = "lapsed"  # the key of the letters that got no turn in the slow lane; they are in no other count
+PROOF_FACTOR = 10  # how many times as many letters a host and a network may have that prove work for each
 HOUR = timedelta(hours=1)
 BUCKET_MINUTES = 10
 LOCK_ID = int.from_bytes(b"pressure", "big") >> 1  # PostgreSQL's advisory locks have signed 64-bit numbers
@@ -49,6 +50,13 @@ class LetterLimits(NamedTuple):
     network: int
     domain: int
     overall: int
+
+    def with_proof(self) -> "LetterLimits":
+        """Return the limits of a letter for which somebody has proved work: more from the same host and network.
+
+        The recipients' domain and the relays did not ask for it, so their limits stand.
+        """
+        return self._replace(host=self.host * PROOF_FACTOR, network=self.network * PROOF_FACTOR)
 
 
 class LetterKeys(NamedTuple):
@@ -78,14 +86,14 @@ class Room:
     now: datetime
     _taken: Counter[str] = field(default_factory=Counter)
 
-    def has(self, letter: LetterKeys) -> bool:
-        """Return whether a letter fits all its limits."""
-        limited = zip(letter, self.limits, strict=True)
+    def has(self, letter: LetterKeys, *, has_proof: bool = False) -> bool:
+        """Return whether a letter fits all its limits; `has_proof`: those of a letter with a proof of work."""
+        limited = zip(letter, self.limits.with_proof() if has_proof else self.limits, strict=True)
         return all(self.counts[key] < limit for key, limit in limited if key is not None)
 
-    def take(self, letter: LetterKeys) -> bool:
+    def take(self, letter: LetterKeys, *, has_proof: bool = False) -> bool:
         """Count a letter if it fits all its limits, else count nothing; return whether it fits."""
-        if not self.has(letter):
+        if not self.has(letter, has_proof=has_proof):
             return False
         keys = [key for key in letter if key is not None]
         self.counts.update(keys)

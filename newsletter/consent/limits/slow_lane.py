@@ -1,5 +1,7 @@
 """The slow lane: sign-ups whose letters were over a limit wait there for their turn, and lapse after a day.
 
+Those that a program seems to have posted begin there.
+
 A claim looks at few of them, however many wait. A sign-up that it looks at in vain goes to the end of its network's
 line, and none is looked at twice within a minute.
 """
@@ -22,6 +24,7 @@ from newsletter.store.database import UtcDateTime
 
 LOOK_AGAIN = timedelta(minutes=1)  # after a look in vain
 LAPSE_AT_ONCE = 500  # sign-ups, in one transaction
+MANY_DOUBTED = 100  # sign-ups that may come from programs: so many do not wait only because of their doubt
 NO_OBJECTS = {"synchronize_session": False}  # the session holds none of the rows
 
 
@@ -88,6 +91,15 @@ def lapse(session: Session, *, now: datetime) -> int:
 def is_open(session: Session) -> bool:
     """Return whether any sign-up waits in the lane."""
     return signup_queue.is_any(session, SLOW_SIGNUPS)
+
+
+def is_under_attack(session: Session) -> bool:
+    """Return whether a limit holds sign-ups up: one waits that nothing speaks against, or MANY_DOUBTED wait.
+
+    One program that fills in a form wrongly would else make every visitor work. It looks at few, however many wait.
+    """
+    doubts = session.scalars(select(Signup.doubt).where(IS_SLOW).limit(MANY_DOUBTED)).all()
+    return len(doubts) == MANY_DOUBTED or None in doubts
 
 
 def waiting(session: Session) -> Waiting:

@@ -5,6 +5,7 @@ from markupsafe import Markup
 from newsletter.consent import rendered_forms
 from newsletter.consent.rendered_forms import NOTHING, Entered
 from newsletter.newsletters import Newsletter
+from newsletter.web.public import form_times
 from newsletter.web.public.offered_newsletters import OfferedNewsletters, PublishedForm
 from newsletter.web.site import Site
 
@@ -23,8 +24,12 @@ def show(
     entered: Entered = NOTHING,
     *,
     path: str = "/subscribe",
+    asks_for_work: bool = False,
 ) -> Markup:
-    """Return a form as HTML, with what a visitor has entered; `path` is where it is posted."""
+    """Return a form as HTML, with what a visitor has entered; `path` is where it is posted.
+
+    `asks_for_work`: the browser may solve a proof of work; the page's security policy must then allow scripts.
+    """
     by_id = {newsletter.id: newsletter for newsletter in offered.newsletters.values()}
     form = published.form
     # During an upgrade a process of the release before may receive what this one has shown. It knows forms of one
@@ -39,4 +44,6 @@ def show(
         entered=entered,
         root=site.root,
         path=path,
+        shown_at=form_times.stamp_of_public_page(site.keyring, now=site.now()),
+        asks_for_work=asks_for_work,
     )

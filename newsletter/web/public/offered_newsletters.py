@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import newsletters, registered_sites
 from newsletter.consent.forms import Form, FormKind
+from newsletter.consent.limits import slow_lane
 from newsletter.consent.wording_publication import is_shown
 from newsletter.consent.wordings import Wording
 from newsletter.errors import NotFound
@@ -56,7 +57,7 @@ class OfferedNewsletters:
     older_forms: Mapping[int, Form] = field(default_factory=dict)  # also pasted ones
     newest_ids: tuple[int, int] = (0, 0)  # of wordings and forms
     sites: Mapping[int, frozenset[str]] = field(default_factory=dict)  # registered origins, by newsletter
-    is_under_attack: bool = False  # sign-ups wait in the slow lane
+    is_under_attack: bool = False  # a limit of confirmation letters holds sign-ups up
     can_reach_utf8: bool = True  # whether a relay may take an address whose local part is outside ASCII
     # Rendered from these rows, by newsletters' ids, language and what else tells them apart.
     answers: dict[tuple[object, ...], FilledPage] = field(default_factory=dict)
@@ -217,6 +218,7 @@ class OfferedNewslettersCache:
             older_wordings=self._wordings,
             older_forms=self._forms,
             newest_ids=(newest_wording or 0, newest_form or 0),
+            is_under_attack=slow_lane.is_under_attack(session),
             sites=registered_sites.by_newsletter(session),
             can_reach_utf8=self._can_reach_utf8(session),
         )

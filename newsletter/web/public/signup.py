@@ -21,7 +21,7 @@ from newsletter.web import cross_site, negotiation
 from newsletter.web.failures import wants_json
 from newsletter.web.form_data import FormData, first_value, parse_body
 from newsletter.web.guards import FORM_BODY_BYTES, SAME_ORIGIN, refuse_by_length, route_rules
-from newsletter.web.public import box_signups, posting_sites, signup_pages, thank_you_pages
+from newsletter.web.public import box_signups, posted_signs, posting_sites, signup_pages, thank_you_pages
 from newsletter.web.public.check_inbox import page as check_inbox
 from newsletter.web.public.check_inbox.page import CheckInbox, Sending
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
@@ -72,8 +72,9 @@ async def subscribe(request: Request) -> Response:
         return await run_in_threadpool(_invalid, request, form, site, names, invalid.errors)
     former = replacements.read(site.keyring, first_value(form, "replaces"))
     sending = check_inbox.sending(signup, former)
+    signs = posted_signs.read(form, site.keyring, now=site.now())
     page = box_signups.page_stated(signup, form) or {"page": request.headers.get("referer", "")[:500]}
-    row = _row(signup, site, trace, offered, {**page, "site": posted_from, "method": METHODS[sending]})
+    row = _row(signup, site, trace, offered, {**page, "site": posted_from, "method": METHODS[sending]}, **signs)
     await site.store_signup(row | {"replaces": first_value(form, "replaces") if former else None})
     site.wakeups.wake(Queue.URGENT)
     headers = {"Content-Language": language(signup.language).tag}
@@ -91,7 +92,12 @@ async def subscribe(request: Request) -> Response:
 
 
 def _row(
-    signup: SignupForm, site: Site, trace: Trace, offered: OfferedNewsletters, observed: Mapping[str, str]
+    signup: SignupForm,
+    site: Site,
+    trace: Trace,
+    offered: OfferedNewsletters,
+    observed: Mapping[str, str],
+    **signs: str | None,
 ) -> dict[str, Any]:
     entered = {"name": signup.name, "language": signup.entered_language, "timezone": signup.timezone}
     traced = {"ip": trace.ip, "user_agent": trace.user_agent}
@@ -109,6 +115,7 @@ def _row(
             name: value for name, value in {**entered, **observed, **traced, **_shown(signup, offered)}.items() if value
         },
         now=site.now(),
+        **signs,
     )
 
 

@@ -1,9 +1,11 @@
 """The sign-up pages: a newsletter with its form, and the list of several."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from newsletter.consent.rendered_forms import NOTHING, Entered
@@ -13,7 +15,7 @@ from newsletter.languages.languages import language
 from newsletter.languages.translatable import translatable
 from newsletter.newsletters import Newsletter, common_publisher
 from newsletter.web import negotiation
-from newsletter.web.guards import SAME_ORIGIN, route_rules
+from newsletter.web.guards import SAME_ORIGIN, policy, route_rules
 from newsletter.web.public import hosted_forms, issue_feeds, prefilled_forms, thank_you_pages
 from newsletter.web.public.archive import latest
 from newsletter.web.public.offered_newsletters import OfferedNewsletters, PublishedForm
@@ -85,17 +87,18 @@ def one(
     offered = site.offered.get()
     with_words = offered.languages(newsletter)
     shown = offered.current(newsletter, tag) if tags.lookup([tag], with_words) else None
-    return site.page(
+    page = site.page(
         "signup",
         tag=tag,
         newsletter=newsletter,
-        hosted_form=hosted_forms.show(site, offered, shown, entered) if shown else None,
+        hosted_form=_form(site, offered, shown, entered) if shown else None,
         languages=negotiation.links(f"{site.root}/n/{newsletter.slug}", list(dict.fromkeys([*with_words, tag])), tag),
         schedule=digests.schedule(session, newsletter.id),
         latest=latest(site, session, newsletter),
         errors=entered.errors,
         **kind,
     )
+    return _with_policy(page, offered, [newsletter])
 
 
 def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) -> HTMLResponse:
@@ -104,16 +107,28 @@ def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) ->
     every = list(offered.newsletters.values())
     languages = negotiation.offered_in_any(every)
     published = form_of_several(offered, tag)
-    return site.page(
+    page = site.page(
         "newsletters",
         tag=tag,
         publisher=common_publisher(every),
         newsletters=every,
-        hosted_form=hosted_forms.show(site, offered, published, entered) if published else None,
+        hosted_form=_form(site, offered, published, entered) if published else None,
         languages=negotiation.links(f"{site.root}/", languages, tag),
         errors=entered.errors,
         **kind,
     )
+    return _with_policy(page, offered, every)
+
+
+def _form(site: Site, offered: OfferedNewsletters, shown: PublishedForm, entered: Entered) -> Markup:
+    return hosted_forms.show(site, offered, shown, entered, asks_for_work=offered.is_under_attack)
+
+
+def _with_policy(page: HTMLResponse, offered: OfferedNewsletters, shown: Iterable[Newsletter]) -> HTMLResponse:
+    """Return the page with a security policy that lets the widget of the proof of work run, if the form has it."""
+    if offered.is_under_attack:
+        page.headers["Content-Security-Policy"] = policy(scripts=True, posts_lead_to=thank_you_pages.origins_of(shown))
+    return page
 
 
 def form_of_several(offered: OfferedNewsletters, tag: str) -> PublishedForm | None:

@@ -179,6 +179,6 @@ def test_a_form_is_named_by_its_exhibit_as_in_the_release_before(service):
     with service.site.database.reading() as session:
         wording = wordings.newest(session)[0]
     old = {"newsletters": "morning", "wording": wording.id, "form": wording.form_exhibit, "consent": "true"}
-    assert service.form() == {**old, "wording": str(wording.id)}, "it may receive what this one shows"
+    assert service.form().items() >= {**old, "wording": str(wording.id)}.items(), "it may receive what this one shows"
     assert service.browser.post("/subscribe", data={**old, "email": ANA}).status_code == 202
     assert service.browser.post("/subscribe", data={**old, "email": ANA, "form": "0" * 64}).status_code == 422

@@ -13,7 +13,8 @@ from newsletter.consent.limits import pressure
 from newsletter.consent.limits.pressure import LetterKeys, LetterLimits
 from newsletter.keys import Keyring
 from newsletter.mail.mailings.confirmations import known as known_people
-from newsletter.mail.mailings.confirmations import rules, texts, writing
+from newsletter.mail.mailings.confirmations import lanes, rules, texts, writing
+from newsletter.mail.mailings.confirmations.lanes import Lanes
 from newsletter.mail.mailings.confirmations.rules import Known
 from newsletter.mail.mailings.confirmations.writing import Drawing, OwedLetter
 from newsletter.store.database import is_on_sqlite
@@ -47,18 +48,20 @@ class Answering:
         quiet: list[Row[Any]] = []
         drawing = Drawing(known, self.keyring, self.random_bytes)
         if candidates:
+            proofs = lanes.proofs(self.keyring, [each for each in signups if each.id in candidates])
             room = pressure.room(session, list(candidates.values()), self.limits, now=now)
+            chosen = Lanes(session, room, proofs)
         for signup in signups:
             choice = rules.choose(known, signup) if signup.id in candidates else None
             if choice is None:
                 quiet.append(signup)
-            elif room.take(candidates[signup.id]):
+            elif chosen.take(signup, candidates[signup.id]):
                 rules.note(known, signup, choice)
                 owed.append(drawing.owe(signup, choice))
             else:
                 slow.append(signup)
         if owed:
-            room.write(session)
+            chosen.write(session)
             self._write(session, owed, known, drawing.new, newsletters, now=now)
         writing.set_states(session, owed, slow, quiet, now=now)
 

@@ -124,7 +124,7 @@ def of_service(session: Session, *, zone: str, now: datetime) -> list[Concern]:
     if oldest and now - oldest > LETTER_LATE:
         since = near_times.clock_time(oldest, zone=zone, now=now)
         concerns.append(Concern("Late", True, f"The letter that waits longest was due {since}."))
-    if slow_lane.is_open(session):
+    if slow_lane.is_under_attack(session):
         says = "More people signed up than confirmation letters may leave an hour. Some wait for their turn."
         concerns.append(Concern("Slow lane", False, says))
     return concerns
