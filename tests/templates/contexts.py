@@ -322,7 +322,8 @@ MY_DATA = (
     | FRESH
     | {
         "address": "garden.gate@post.example",
-        "subscriber": SimpleNamespace(name="Ana", language="en", zone="Europe/Berlin"),
+        "subscriber": SimpleNamespace(name="Ana", zone="Europe/Berlin"),
+        "spoken": "English",
         "since": NOON,
         "zone": "Europe/Berlin",
         "subscriptions": [
@@ -524,7 +525,8 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         | {"earlier": "?before=7", "is_newest": False, "address": "a" * 60 + "@post.example"},
         "left": MY_DATA
         | {
-            "subscriber": SimpleNamespace(name=None, language=None, zone=None),
+            "subscriber": SimpleNamespace(name=None, zone=None),
+            "spoken": None,
             "subscriptions": [{"newsletter": HEBREW, "standing": "asked", "since": NOON, **NO_PAUSE}],
             "sent": 1,
             "letters": [{"newsletter": None, "state": "not sent", "at": NOON}],

@@ -16,7 +16,7 @@ from newsletter.consent.ledger import Event
 from newsletter.consent.subscribers import Subscription
 from newsletter.consent.wordings import Wording
 from newsletter.errors import Malformed
-from newsletter.languages.languages import language
+from newsletter.languages.languages import language, own_name
 from newsletter.languages.translatable import Translatable, translatable
 from newsletter.links import FRESH_LIFETIME
 from newsletter.mail.delivery.deliveries import DeliveryStatus
@@ -139,6 +139,7 @@ def my_data(token: str, site: CurrentSite, session: ReadingSession, before: str 
         **reader.shown(site),
         address=reader.subscriber.address,
         subscriber=reader.subscriber,
+        spoken=own_name(reader.subscriber.language) if reader.subscriber.language else None,
         since=templating.local(reader.subscriber.created_at, reader.zone),
         zone=reader.zone,
         subscriptions=_subscriptions(site, session, reader),
