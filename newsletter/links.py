@@ -32,13 +32,14 @@ ONE_BYTE_VARINTS = [bytes((number,)) for number in range(0x80)]  # cached, becau
 
 
 class Purpose(StrEnum):
-    """What a link allows. Of those for readers, all but CONFIRM can only reduce what an address receives."""
+    """What a link allows. Of those for readers, only CONFIRM and CHANGE_ADDRESS can let an address receive more."""
 
     CONFIRM = "confirm"
     NEVER = "never"
     UNSUBSCRIBE = "unsubscribe"
     PREFERENCES = "preferences"
     FRESH_PREFERENCES = "fresh_preferences"
+    CHANGE_ADDRESS = "change_address"  # mailed to the new address, whose owner may agree there
     OPERATOR_LINK = "operator_link"  # to the desk: the row of `operator_links` says what for, and until when
 
 
@@ -48,6 +49,7 @@ PATHS = {
     Purpose.UNSUBSCRIBE: "u",
     Purpose.PREFERENCES: "preferences",
     Purpose.FRESH_PREFERENCES: "preferences",
+    Purpose.CHANGE_ADDRESS: "address",
     Purpose.OPERATOR_LINK: "desk/link",
 }
 
@@ -58,6 +60,7 @@ IDS = {
     Purpose.UNSUBSCRIBE: (2,),  # the subscriber and the newsletter
     Purpose.PREFERENCES: (2, 1),  # the same; in letters of older releases the subscriber alone
     Purpose.FRESH_PREFERENCES: (2,),  # the subscriber and the minute of the letter: see `minute_of`
+    Purpose.CHANGE_ADDRESS: (2,),  # the change and its nonce
     Purpose.OPERATOR_LINK: (1,),  # the row of `operator_links`
 }
 

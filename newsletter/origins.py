@@ -14,6 +14,7 @@ MAX_ORIGIN_CHARACTERS = 255
 MAX_SHOWN_CHARACTERS = 80
 # Programs disagree about where a host ends before a backslash or a control character; the others end a URL in text.
 DOUBTFUL = re.compile(r'[\s\x00-\x1f\x7f-\x9f\\<>"`]')
+BARE = re.compile(r"[^/?#:@]+\.[^/?#:@]+(?:[/?#]|:\d|$)")  # www.example.org:8443/page
 HOST_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
 
 
@@ -56,10 +57,11 @@ def parse(url: str) -> Origin | None:
 def origin_of(url: str) -> str:
     """Return the origin of a site, such as https://www.example.org, from the address of the site or any of its pages.
 
-    Raises Malformed, naming "origin", with a message for operators; also for http, unless it is on this machine.
+    An address without a scheme is understood as https. Raises Malformed, naming "origin", with a message for operators;
+    also for http, unless it is on this machine.
     """
     url = url.strip()
-    origin = parse(url)
+    origin = parse(f"https://{url}" if BARE.match(url) else url)
     if origin is None or len(str(origin)) > MAX_ORIGIN_CHARACTERS:
         raise Malformed("origin", f"“{shown(url)}” is not the address of a site, such as https://www.example.org.")
     if origin.scheme == "http" and not origin.is_loopback:

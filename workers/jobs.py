@@ -15,7 +15,7 @@ from newsletter.doctor.domains import domain_checks
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import reclaiming
 from newsletter.mail.mailings import issue_letters, operator_notices
-from newsletter.privacy import expiry, folding, proofs, retention
+from newsletter.privacy import address_retention, expiry, folding, proofs, retention
 from newsletter.queues import heartbeats
 from newsletter.queues.wakeups import Queue
 from newsletter.redaction import log_failure
@@ -181,6 +181,12 @@ def fold_tests(context: Context) -> bool:
         return folding.fold_tests(session, now=context.now()) == folding.TESTS_BATCH_SIZE
 
 
+def forget_address_changes(context: Context) -> bool:
+    """Delete changes of address whose time is over."""
+    with context.database.writing() as session:
+        return address_retention.forget_due(session, now=context.now()) == address_retention.BATCH_SIZE
+
+
 def erase_old_proofs(context: Context) -> bool:
     """Erase the proofs of consents whose readers left years ago."""
     with context.database.writing() as session:
@@ -226,7 +232,15 @@ def watch_leases(context: Callable[[], Context]) -> None:
         log_failure(log, "the leases of other workers are not watched", error)
 
 
-RETENTION = (forget_signups, fold_letters, fold_tests, erase_old_proofs, delete_expired, delete_old_looks)
+RETENTION = (
+    forget_signups,
+    forget_address_changes,
+    fold_letters,
+    fold_tests,
+    erase_old_proofs,
+    delete_expired,
+    delete_old_looks,
+)
 COUNTS = (count_readers, count_deliveries)
 
 JOBS: dict[Queue, tuple[Job, ...]] = {

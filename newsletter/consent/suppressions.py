@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, String, UniqueConstraint, and_, delete, se
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import addresses
-from newsletter.consent import subscribers
+from newsletter.consent import address_changes, subscribers
 from newsletter.consent.limits import inboxes, tickets
 from newsletter.consent.subscribers import Subscriber
 from newsletter.keys import Keyring
@@ -63,12 +63,14 @@ def add(
 def _add_never(session: Session, keyring: Keyring, address_key: str, *, now: datetime) -> list[Subscriber]:
     """Suppress an inbox for good; a letter that an operator has allowed to it is allowed no more.
 
-    It takes the inbox's tickets: a transaction that has read the suppressions before can then owe no letter to another
-    spelling.
+    Open changes of address to the inbox are void. It takes the inbox's tickets: a transaction that has read the
+    suppressions before can then owe no letter to another spelling.
     """
     folds = inboxes.folds(keyring, address_key)
     subscribers.lock_inbox(session, address_key, folds)  # people before tickets, as in every transaction
+    address_changes.void_to(session, folds, now=now)  # before tickets, as whoever asks for a change
     tickets.take_all(session, folds[0], occasion=Reason.NEVER, now=now)
+    address_changes.void_to(session, folds, now=now)  # of one whose transaction held a ticket
     use_allowance(session, keyring, [address_key])
     for macs in (_address_macs(keyring, address_key), folds):
         _store(session, keyring, macs, Reason.NEVER, scope=ALL_NEWSLETTERS, now=now)

@@ -1,8 +1,8 @@
 """Fold letters whose person is gone, and old ones to operators, into one total per kind: the sums hold, rows go.
 
-A letter's rows are deleted, and in the same transaction its deliveries are added to the tallies and to the audience of
-the total (`letters.total`). Evidence names a letter's text by its hash for ever, so the text is kept as an exhibit
-first.
+The sums hold, the rows go: a letter's rows are deleted, and in the same transaction its deliveries are added to the
+tallies and to the audience of the total (`letters.total`). Evidence names a letter's text by its hash for ever, so the
+text is kept as an exhibit first.
 """
 
 from collections import Counter, defaultdict

@@ -76,6 +76,23 @@ def forget_due(session: Session, *, now: datetime, limit: int = BATCH_SIZE) -> i
     return len(due)
 
 
+def forget_of(session: Session, address_key: str, *, now: datetime) -> None:
+    """Delete the sign-ups of an address that its reader leaves for another one, as if their time were over.
+
+    Nobody could confirm an open one any more, and the links of a confirmed one would no longer find the person.
+    """
+    columns = [getattr(Signup, name) for name in DueSignup._fields]
+    known = select(*columns).where(Signup.address_key == address_key, Signup.state.in_(REQUESTED))
+    gone = [DueSignup._make(row) for row in session.execute(known.order_by(Signup.id).with_for_update())]
+    if not gone:
+        return
+    people = lapses.lock(session, {address_key}, without=[each.id for each in gone], now=now)
+    for signup in gone:
+        if person := people.get(address_key):
+            person.end_requests(signup.newsletters)
+    _write(session, gone, people.values(), now)
+
+
 def _lock_due(session: Session, now: datetime, limit: int) -> list[DueSignup]:
     columns = [getattr(Signup, name) for name in DueSignup._fields]
     due = select(*columns).where(Signup.forget_at <= now).order_by(Signup.forget_at).limit(limit)

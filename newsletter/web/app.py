@@ -24,6 +24,7 @@ from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
 from newsletter.web.plain_route import PlainRoute
 from newsletter.web.public import (
+    address_pages,
     archive,
     box_forms,
     challenges,
@@ -31,6 +32,7 @@ from newsletter.web.public import (
     crawlers,
     issue_feeds,
     legal_pages,
+    my_data,
     pasted_links,
     preflights,
     saved_articles,
@@ -87,9 +89,10 @@ def create_app(
         app.add_middleware(UnderPath, root=root)  # the middleware added last is the outermost
     app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
     links = confirmation_pages, unsubscribe_pages, preferences_routes, further_newsletters, pasted_links
+    own = address_pages, my_data
     forms = signup_pages, box_forms, preflights, challenges
     about_issues = issue_feeds, archive, saved_articles
-    for pages in (*forms, *links, *about_issues, legal_pages, crawlers, static_files, health, metrics):
+    for pages in (*forms, *links, *own, *about_issues, legal_pages, crawlers, static_files, health, metrics):
         app.include_router(pages.router)
     desk_pages.install(app)
     if app.state.site.shows_outbox:

@@ -82,6 +82,7 @@ class Walk:
         yield from self._never()
         yield from self._leave()
         yield from self._preferences()
+        yield from self._own_data()
         yield from self._errors()
 
     def _archive(self) -> Iterator[tuple[str, str]]:
@@ -193,6 +194,37 @@ class Walk:
         self._submit("#consent")
         yield "POST /preferences/{token}/more/{slug}", "look into your inbox"
 
+    def _own_data(self) -> Iterator[tuple[str, str]]:
+        self.service.reader(self._address("reader"), self.newsletter.slug)
+        minute = int(self.service.clock().timestamp()) // 60
+        subscriber = self._subscriber(self._address("reader"))
+        token = self.service.site.links.token(Purpose.FRESH_PREFERENCES, subscriber, minute)
+        yield from self._my_data(token)
+        yield from self._change_address(token)
+
+    def _change_address(self, token: str) -> Iterator[tuple[str, str]]:
+        self.tab.open(f"/preferences/{token}/address")
+        yield "GET /preferences/{token}/address", "the field"
+        self._enter("no address")
+        yield "POST /preferences/{token}/address", "the field with an error"
+        self._enter(self._address("moved"))
+        yield "POST /preferences/{token}/address", "look into the new inbox"
+        link = self._link("address", self._address("moved"))
+        self.tab.open(link)
+        yield "GET /address/{token}", "the button"
+        self.tab.press("confirm")
+        yield "POST /address/{token}", "changed"
+
+    def _my_data(self, token: str) -> Iterator[tuple[str, str]]:
+        self.tab.open("/my-data")
+        yield "GET /my-data", "the field"
+        self._enter("no address")
+        yield "POST /my-data", "the field with an error"
+        self._enter(self._address("nobody"))
+        yield "POST /my-data", "look into your inbox"
+        self.tab.open(f"/my-data/{token}")
+        yield "GET /my-data/{token}", "what is stored"
+
     def _errors(self) -> Iterator[tuple[str, str]]:
         self.tab.open("/nothing-here")
         yield "", "not found"
@@ -224,6 +256,12 @@ class Walk:
         """Press the button of the form with this field, and wait for the page that follows."""
         with self.tab.page.expect_navigation():
             self.tab.page.locator(f"form:has({field}) button").click()
+
+    def _enter(self, address: str) -> None:
+        page = self.tab.page
+        page.locator("input[name=email]").fill(address)
+        with page.expect_navigation():
+            page.locator("main form button").click()
 
     def _link(self, path: str, address: str) -> str:
         """Let the workers send, and return the link of that path in the newest letter to the address."""

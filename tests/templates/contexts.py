@@ -63,6 +63,7 @@ WORDING = {
 }
 LONG_WORDING = WORDING | {"language": "de-AT", "text": WORDING["text"] * 5}
 ADDRESS = "g•••e@p•••.example"
+LONG_TYPED = "garden.gate.and.everything.behind.it@newsletters.of.the.joint-publishing-office-of-the-nine-villages.com"
 LONG_ADDRESS = "g•••e@n•••.joint-publishing-office-of-the-nine-villages-on-both-rivers.example"
 
 TITLES = [
@@ -188,7 +189,12 @@ LETTER = {
     "unsubscribe": "<https://letters.example/u/k1.AAECAwQFBgcICQoLDA0ODw>",
 }
 
-CHECK_INBOX = {"confirm_hours": 72, "again": "/n/morning-letter?language=en"}
+CHECK_INBOX = {
+    "confirm_hours": 72,
+    "wait_minutes": 10,
+    "letters_a_day": 3,
+    "fields": Markup('<input type="hidden" name="newsletters" value="morning-letter">'),
+}
 CONFIRM = {
     "confirm_words": rendered_forms.confirm_words(templating.environment, language="en", text=str(WORDING["text"]))
 }
@@ -293,6 +299,48 @@ FURTHER = {
     "is_asked": False,
     "errors": {},
 }
+FRESH = {"preferences": "/preferences/k1.AAECAwQFBgcICQoLDA0ODw", "until": NOON}
+
+
+def happened(told: str, number: int = 14206, **changes: object) -> dict[str, object]:
+    """Return an entry of a reader's history."""
+    return {
+        "number": number,
+        "mark": "9f3c 71e0",
+        "at": NOON,
+        "told": told,
+        "is_decision": False,
+        "wording": None,
+        "details": {"address": "garden.gate@post.example", "form_kind": "hosted: on our own page"},
+    } | changes
+
+
+AGREED = {"text": WORDING["text"], "language": "en"}
+MY_DATA = (
+    SITE
+    | FRESH
+    | {
+        "address": "garden.gate@post.example",
+        "subscriber": SimpleNamespace(name="Ana", language="en", zone="Europe/Berlin"),
+        "since": NOON,
+        "zone": "Europe/Berlin",
+        "subscriptions": [
+            {"newsletter": NEWSLETTER, "standing": "subscribed", "since": NOON, "paused_until": NOON},
+            {"newsletter": LONG, "standing": "left", "since": NOON, "paused_until": None},
+        ],
+        "history": [
+            happened("This address was entered for Morning Letter, and the box of consent was ticked.", wording=AGREED),
+            happened("You confirmed Morning Letter.", is_decision=True, wording=AGREED),
+            happened("Nobody confirmed the Weekend Reader in time, so the request ended.", details=None),
+        ],
+        "earlier": None,
+        "is_newest": True,
+        "sent": 912,
+        "letters": [{"newsletter": NEWSLETTER, "state": "sent", "at": NOON}],
+        "information": WORDING["information"],
+        "can_change": True,
+    }
+)
 
 # The cases of each template, with their contexts.
 IMPRINT = NAMES[LegalPage.IMPRINT].title
@@ -345,9 +393,42 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "empty": NOBODY | {"newsletters": [], "hosted_form": None, "languages": [], "errors": {}},
     },
     "check_inbox": {
-        "usual": SITE | {"newsletters": [ROW], "sender": "letters@courier.example", **CHECK_INBOX, "outbox": False},
+        "usual": SITE
+        | CHECK_INBOX
+        | {
+            "newsletters": [ROW],
+            "sender": "letters@courier.example",
+            "sending": "first",
+            "address": "ana@gmail.com",
+            "suggestion": None,
+            "webmail": {"name": "Gmail", "url": "https://mail.google.com/"},
+            "outbox": False,
+            "back": None,
+        },
         "long": LONG_SITE
-        | {"newsletters": [LONG_ROW, ROW, ROW], "sender": LONG["sender"], **CHECK_INBOX, "outbox": True},
+        | CHECK_INBOX
+        | {
+            "newsletters": [LONG_ROW, ROW, ROW],
+            "sender": LONG["sender"],
+            "sending": "corrected",
+            "address": LONG_TYPED.replace(".com", ".con"),
+            "suggestion": LONG_TYPED,
+            "webmail": None,
+            "outbox": True,
+            "back": "https://www.newsletters.joint-publishing-office-of-the-nine-villages-on-both-rivers.example/",
+        },
+        "again": SITE
+        | CHECK_INBOX
+        | {
+            "newsletters": [ROW],
+            "sender": "letters@courier.example",
+            "sending": "again",
+            "address": "ana@courier.example",
+            "suggestion": None,
+            "webmail": None,
+            "outbox": False,
+            "back": None,
+        },
     },
     "confirm": {
         "usual": SITE | {"address": ADDRESS, "newsletters": [ROW], **CONFIRM},
@@ -415,6 +496,40 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
     "link_mailed": {
         "usual": SITE | {"address": ADDRESS, "hours": 12},
         "old": NOBODY | {"address": LONG_ADDRESS, "hours": 12},
+    },
+    "address_change": {
+        "usual": SITE | FRESH | {"address": ADDRESS, "entered": "", "error": None},
+        "wrong": LONG_SITE | FRESH | {"address": LONG_ADDRESS, "entered": "a" * 300, "error": TOO_LONG["email"]},
+    },
+    "address_asked": {
+        "usual": SITE | FRESH | {"address": "garden.gate@post.example", "hours": 72},
+        "long": LONG_SITE | FRESH | {"address": "a" * 60 + "@" + "b" * 60 + ".example", "hours": 72},
+    },
+    "address_confirm": {
+        "usual": SITE | {"address": ADDRESS, "former": ADDRESS},
+        "long": LONG_SITE | {"address": LONG_ADDRESS, "former": LONG_ADDRESS},
+    },
+    "address_changed": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
+    "address_link_ended": {"usual": SITE | {"address": ADDRESS}, "long": LONG_SITE | {"address": LONG_ADDRESS}},
+    "my_data_ask": {
+        "usual": NOBODY | {"entered": "", "error": None},
+        "wrong": NOBODY | {"entered": "garden.gate@post", "error": WRONG["email"]},
+    },
+    "my_data_mailed": {"usual": NOBODY | {"address": "garden.gate@post.example", "hours": 12}},
+    "my_data": {
+        "usual": MY_DATA,
+        "long": MY_DATA
+        | LONG_SITE
+        | {"earlier": "?before=7", "is_newest": False, "address": "a" * 60 + "@post.example"},
+        "left": MY_DATA
+        | {
+            "subscriber": SimpleNamespace(name=None, language=None, zone=None),
+            "subscriptions": [{"newsletter": HEBREW, "standing": "asked", "since": NOON, "paused_until": None}],
+            "sent": 1,
+            "letters": [{"newsletter": None, "state": "not sent", "at": NOON}],
+            "information": None,
+            "can_change": False,
+        },
     },
     "preferences": {
         "usual": SITE | FRESH_LINK | {"subscriptions": [SUBSCRIPTION], "others": OTHERS},

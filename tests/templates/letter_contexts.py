@@ -3,11 +3,13 @@
 from newsletter.mail.letters.letterheads import ServiceLetterhead
 from tests.clock import NOON
 from tests.templates.contexts import (
+    ADDRESS,
     BARE_ISSUE,
     HEBREW,
     HOSTILE_TITLE,
     ISSUE,
     LONG,
+    LONG_ADDRESS,
     LONG_ISSUE,
     LONG_ROW,
     LONG_WORDING,
@@ -28,6 +30,7 @@ FIELD = {
     "preferences": "MARKpreferencesMARK",
     "fresh_preferences": "MARKfreshpreferencesMARK",
     "fresh_until": "MARKfreshuntilMARK",
+    "change_address": "MARKchangeaddressMARK",
     "greeting": "MARKgreetingMARK",
     "operator_link": "MARKoperatorlinkMARK",
 }
@@ -72,9 +75,20 @@ WELCOME: dict[str, object] = {
 }
 WELCOME |= {"schedule": "Every weekday at 07:00.", "issue": None}
 WELCOMED = {"archive_url": DIGEST["archive_url"], "in_full": 3}
+ADDRESS_CHANGE: dict[str, object] = {"newsletter": NEWSLETTER, "field": FIELD}
+ADDRESS_NOTICE: dict[str, object] = ADDRESS_CHANGE | {
+    "masked": ADDRESS,
+    "changed_at": NOON,
+    "signup_url": "https://letters.example/n/morning-letter",
+}
 LETTERS: dict[str, dict[str, dict[str, object]]] = {
     "probe": {"usual": PROBE, "long": PROBE | {"newsletter": LONG}},
     "preferences_link": {"usual": PREFERENCES_LINK, "long": PREFERENCES_LINK | {"newsletter": LONG}},
+    "address_change": {"usual": ADDRESS_CHANGE, "long": ADDRESS_CHANGE | {"newsletter": LONG}},
+    "address_notice": {
+        "usual": ADDRESS_NOTICE,
+        "long": ADDRESS_NOTICE | {"newsletter": LONG, "masked": LONG_ADDRESS},
+    },
     "confirmation": {
         "usual": CONFIRMATION,
         "long": CONFIRMATION

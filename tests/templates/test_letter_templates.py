@@ -21,6 +21,8 @@ from tests.templates.letter_contexts import (
 
 ENVIRONMENT = templating.environment()
 LINKS = {
+    "address_change": ("change_address",),
+    "address_notice": ("unsubscribe",),
     "confirmation": ("confirm", "never"),
     "digest": ("unsubscribe", "preferences"),
     "preferences_link": ("fresh_preferences", "unsubscribe"),

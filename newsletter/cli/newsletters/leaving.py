@@ -1,14 +1,9 @@
 """newsletter newsletters reasons: why readers left, if they told it."""
 
-from typing import Annotated
-
-import typer
-
 from newsletter import clock, newsletters
 from newsletter.cli import console
+from newsletter.cli.newsletters.wordings import Slug
 from newsletter.consent import leaving_reasons
-
-Slug = Annotated[str, typer.Argument(help="The newsletter's slug.")]
 
 
 def reasons(slug: Slug, as_json: console.Json = False) -> None:

@@ -28,6 +28,7 @@ LINK_IDS: dict[Purpose, Callable[[Claimed], tuple[int | None, ...]]] = {
     Purpose.UNSUBSCRIBE: lambda claimed: (claimed.subscriber, claimed.newsletter),
     Purpose.PREFERENCES: lambda claimed: (claimed.subscriber, claimed.newsletter),
     Purpose.FRESH_PREFERENCES: lambda claimed: (claimed.subscriber, minute_of(claimed.first_tried_at)),
+    Purpose.CHANGE_ADDRESS: lambda claimed: (claimed.address_change, claimed.change_nonce),
     Purpose.OPERATOR_LINK: lambda claimed: (claimed.operator_link,),
 }
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from newsletter.consent.address_changes import AddressChange, AddressChangeState
 from newsletter.consent.signups import Signup, SignupState, letter_owed_at
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.suppressions import Reason
@@ -79,6 +80,8 @@ def urgent(*, suspects: bool, on_sqlite: bool, priority: Priority = Priority.URG
     is_permitted = case(
         (Letter.kind == LetterKind.TEST, Delivery.recipient.is_not(None)),
         (Letter.kind == LetterKind.CONFIRMATION, _awaits_confirmation()),
+        (Letter.kind == LetterKind.ADDRESS, _changes_address()),
+        (Letter.kind == LetterKind.LINK, _has_asked()),
         (Letter.issue_id.is_(None), _subscribes()),  # a link or a welcome, also for a reader who pauses
         else_=_is_reader(),
     )
@@ -92,6 +95,7 @@ def urgent(*, suspects: bool, on_sqlite: bool, priority: Priority = Priority.URG
         .join(Letter, Letter.id == Delivery.letter_id)
         .outerjoin(Issue, Issue.id == Letter.issue_id)
         .outerjoin(Signup, Signup.id == Letter.signup_id)
+        .outerjoin(AddressChange, AddressChange.id == Letter.address_change_id)
         .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
         .outerjoin(
             Subscription,
@@ -171,6 +175,24 @@ def _awaits_confirmation() -> ColumnElement[bool]:
         letter_owed_at() > bindparam("signups_since", type_=UtcDateTime()),
         or_(func.coalesce(Subscriber.suppressed, "") != Reason.NEVER, Signup.lifts_suppression.is_(True)),
     )
+
+
+def _changes_address() -> ColumnElement[bool]:
+    """A letter about a change of address goes where it was addressed, until the change is void or its link has ended.
+
+    One that the new address has confirmed is told to the old one, however late.
+    """
+    is_open = and_(
+        AddressChange.state == AddressChangeState.ASKED,
+        AddressChange.asked_at > bindparam("signups_since", type_=UtcDateTime()),
+    )
+    is_told = or_(is_open, AddressChange.state == AddressChangeState.CONFIRMED)
+    return and_(Delivery.recipient.is_not(None), Subscriber.address.is_not(None), is_told)
+
+
+def _has_asked() -> ColumnElement[bool]:
+    """A link that a person asked for by the address requires no subscription: we may hold data without one."""
+    return and_(Subscriber.address.is_not(None), Subscriber.suppressed.is_(None))
 
 
 def _subscribes() -> ColumnElement[bool]:

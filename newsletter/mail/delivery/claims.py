@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from newsletter.consent.address_changes import AddressChange
 from newsletter.consent.signups import LINK_LIFETIME, Signup, letter_owed_at
 from newsletter.consent.subscribers import Subscriber
 from newsletter.content.issues.issues import Issue
@@ -60,11 +61,13 @@ class Claimed(NamedTuple):
     subscriber: int | None
     signup: int | None
     nonce: int | None
-    received_at: datetime | None  # the sign-up's form
+    received_at: datetime | None  # the form of the sign-up, or of the change of address
     asked_at: datetime | None  # the time from which its link lives
     name: str | None
     issue: int | None = None
     operator_link: int | None = None
+    address_change: int | None = None
+    change_nonce: int | None = None
 
 
 class IssueQueue(NamedTuple):
@@ -224,15 +227,18 @@ def read_claimed(session: Session, *which: ColumnElement[bool]) -> list[Claimed]
             Delivery.subscriber_id,
             Letter.signup_id,
             Signup.nonce,
-            Signup.received_at,
-            letter_owed_at(),
+            func.coalesce(Signup.received_at, AddressChange.asked_at),
+            func.coalesce(letter_owed_at(), AddressChange.asked_at),
             Subscriber.name,
             Letter.issue_id,
             Letter.operator_link_id,
+            Letter.address_change_id,
+            AddressChange.nonce,
         )
         .join(Letter, Letter.id == Delivery.letter_id)
         .outerjoin(Newsletter, Newsletter.id == Letter.newsletter_id)
         .outerjoin(Signup, Signup.id == Letter.signup_id)
+        .outerjoin(AddressChange, AddressChange.id == Letter.address_change_id)
         .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
         .where(*which)
         .order_by(Delivery.due_at, Delivery.id)

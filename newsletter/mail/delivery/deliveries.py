@@ -88,7 +88,8 @@ class Delivery(Base):
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     letter_id: Mapped[int] = mapped_column(ForeignKey("letters.id"))
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id", ondelete="SET NULL"))
-    recipient: Mapped[str | None] = mapped_column(default=None)  # of a probe, which has no subscriber
+    # Of a letter that does not go to a subscriber's present address: to an operator, or about a change of address.
+    recipient: Mapped[str | None] = mapped_column(default=None)
     variant_id: Mapped[int] = mapped_column(ForeignKey("variants.id"))
     status: Mapped[DeliveryStatus] = mapped_column(default=DeliveryStatus.QUEUED)
     priority: Mapped[int] = mapped_column(SmallInteger)
@@ -123,7 +124,7 @@ def owe(
     recipient: str | None = None,
     now: datetime,
 ) -> Delivery:
-    """Owe a letter to one subscriber, or to a recipient who is not a subscriber; return the row with its id."""
+    """Owe a letter to one subscriber, or to a recipient at another address; return the row with its id."""
     owed = Delivery(subscriber_id=subscriber_id, recipient=recipient, **_initial(letter, variant, now))
     session.add(owed)
     session.flush()

@@ -29,24 +29,26 @@ def compose(
     stream: str,
     fields: Collection[str],
     constants: Mapping[str, str] | None = None,
+    has_unsubscribe: bool = True,
     **context: Any,
 ) -> Sheet:
     """Return the letter in this language, laid out once for all readers of the language.
 
     `fields` are merged for each reader, in addition to COMMON_FIELDS. A field in `constants` has the same value for
     every reader. With the field `mailbox`, To shows the reader's name and address; without it, the address alone.
-    `stream` goes into Feedback-ID, which tells mailbox providers the kind of mail.
+    `stream` goes into Feedback-ID, which tells mailbox providers the kind of mail. Without `has_unsubscribe` there is
+    nothing to unsubscribe from: the inbox may belong to somebody who gets no newsletter, and must not end another's.
 
     Raises FieldError if a field is used but not named, or named but not used, and HeaderError if a header cannot be
     written.
     """
-    letter = _Letter(templates, kind, language, {*COMMON_FIELDS, *fields}, constants or {})
-    unsubscribe = letter.field["unsubscribe"]
+    common = COMMON_FIELDS if has_unsubscribe else SERVICE_FIELDS
+    letter = _Letter(templates, kind, language, {*common, *fields}, constants or {})
     subject = letter.render("subject.txt", newsletter=newsletter, **context)
     headers = {
         **_headers(newsletter.sender_name or newsletter.publisher, newsletter.sender, newsletter.reply_to),
         **letter.own_headers(subject),
-        **_list_headers(newsletter, base_url=base_url, unsubscribe=unsubscribe),
+        **_list_headers(newsletter, base_url=base_url, unsubscribe=letter.field.get("unsubscribe")),
         **_machine_headers(stream, newsletter.slug, newsletter.sender),
     }
     return letter.lay_out(headers, newsletter=newsletter, **context)
@@ -102,12 +104,12 @@ def _headers(name: str, sender: str, reply_to: str) -> dict[str, str]:
     return {"From": mime.mailbox(name, sender), "Reply-To": reply_to}
 
 
-def _list_headers(newsletter: Newsletter, *, base_url: str, unsubscribe: str) -> dict[str, str]:
+def _list_headers(newsletter: Newsletter, *, base_url: str, unsubscribe: str | None) -> dict[str, str]:
     """Return the headers of RFC 2369, 2919 and 8058. They are never encoded: Gmail would miss them."""
+    one_click = {"List-Unsubscribe": f"<{unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     return {
         "List-Id": f"<{newsletter.list_id}>",
-        "List-Unsubscribe": f"<{unsubscribe}>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        **(one_click if unsubscribe else {}),
         "List-Help": f"<{base_url}/n/{newsletter.slug}>",
         "List-Archive": f"<{base_url}/archive/{newsletter.slug}>",
         "List-Owner": f"<mailto:{newsletter.reply_to}>",

@@ -76,6 +76,7 @@ class Letter(Base):
     __table_args__ = (
         Index(None, "issue_id"),
         Index(None, "signup_id"),
+        Index(None, "address_change_id"),
         Index("ix_letters_signup_is_gone", "id", sqlite_where=SIGNUP_IS_GONE, postgresql_where=SIGNUP_IS_GONE),
         Index("ix_letters_test", "written_at", sqlite_where=IS_TEST, postgresql_where=IS_TEST),
     )

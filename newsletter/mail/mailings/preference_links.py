@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent import subscribers
 from newsletter.consent.limits import inboxes, tickets
-from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.keys import Keyring
 from newsletter.languages.languages import Language, language
 from newsletter.mail.delivery import deliveries
@@ -41,27 +41,30 @@ def owe(
     keyring: Keyring,
     base_url: str,
     now: datetime,
+    about_data: bool = False,
 ) -> bool:
     """Owe the reader a letter with a fresh link; return whether it is owed.
 
     It comes from the newsletter `asked_from`, whose letter held the link, or from another one if the reader has left
     that. None is owed to an unknown or suppressed address, to a person who reads no newsletter here, after another one
-    in the same ten minutes of the clock, and over the limit of the inbox.
+    in the same ten minutes of the clock, and over the limit of the inbox. `about_data`: they ask what is stored about
+    them, so it is also owed to those who left (GDPR Art. 15).
     """
     subscriber = subscribers.lock_by_id(session, subscriber_id)
     if subscriber is None or subscriber.address_key is None or subscriber.suppressed:
         return False
-    sender = _sender(session, subscriber, asked_from)
+    sender = sender_of(session, subscriber.id, asked_from, leavers_too=about_data)
     occasion = f"link:{subscriber.id}:{int(now.timestamp() // REPEAT.total_seconds())}"
     if sender is None or session.scalar(select(exists().where(Letter.occasion == occasion))):
         return False
-    if not _take_ticket(session, keyring, subscriber.address_key, occasion, now=now):
+    if not take_ticket(session, keyring, subscriber.address_key, occasion, now=now):
         return False
     newsletter, spoken = sender
     values = tuple((name, getattr(newsletter, name)) for name in NEWSLETTER_COLUMNS)
     letter, variant = letters.write(
         session,
-        kind=LetterKind.ISSUE,  # without an issue: see LetterKind.LINK
+        # ISSUE without an issue: see LetterKind.LINK, which also goes to those who get no newsletter.
+        kind=LetterKind.LINK if about_data else LetterKind.ISSUE,
         occasion=occasion,
         newsletter_id=newsletter.id,
         sheet=lay_out(templates, spoken, base_url, values),
@@ -73,23 +76,28 @@ def owe(
     return True
 
 
-def _sender(session: Session, subscriber: Subscriber, asked_from: int | None) -> tuple[Newsletter, Language] | None:
-    """Return the newsletter that the letter comes from, and the language in which the reader gets it.
+def sender_of(
+    session: Session, subscriber_id: int, asked_from: int | None, *, leavers_too: bool = False
+) -> tuple[Newsletter, Language] | None:
+    """Return the newsletter that a letter to a reader comes from, and the language in which the reader gets it.
 
-    It is one that the reader gets, best the one that was asked.
+    It is one that the reader gets, best the one that was asked; with `leavers_too`, else one that they asked for once.
     """
     read = (
         select(Newsletter, Subscription.language)
         .join(Subscription, Subscription.newsletter_id == Newsletter.id)
-        .where(Subscription.subscriber_id == subscriber.id, Subscription.standing == Standing.SUBSCRIBED)
+        .where(Subscription.subscriber_id == subscriber_id)
     )
+    if not leavers_too:
+        read = read.where(Subscription.standing == Standing.SUBSCRIBED)
     # One that is not paused comes first: the release before sends no letter of a paused one.
-    preferred = (Newsletter.id == asked_from).desc(), Subscription.paused_until.is_not(None), Newsletter.id
+    is_read = (Subscription.standing == Standing.SUBSCRIBED).desc()
+    preferred = is_read, (Newsletter.id == asked_from).desc(), Subscription.paused_until.is_not(None), Newsletter.id
     found = session.execute(read.order_by(*preferred).limit(1)).first()
     return (found[0], language(found[1] or found[0].language)) if found else None
 
 
-def _take_ticket(session: Session, keyring: Keyring, address_key: str, occasion: str, *, now: datetime) -> bool:
+def take_ticket(session: Session, keyring: Keyring, address_key: str, occasion: str, *, now: datetime) -> bool:
     """Take one of the inbox's tickets; return whether one was free.
 
     A sign-up of another spelling may take the chosen one at the same time. The next choice then has a larger number, so

@@ -110,6 +110,7 @@ def upgrade() -> None:
     with op.batch_alter_table("letters", table_kwargs={"sqlite_autoincrement": True}) as batch_op:
         batch_op.add_column(sa.Column("included_issue_id", ID, nullable=True))
         batch_op.add_column(sa.Column("address_change_id", ID, nullable=True))
+        batch_op.create_index(batch_op.f("ix_letters_address_change_id"), ["address_change_id"])
         batch_op.create_foreign_key(
             batch_op.f("fk_letters_included_issue_id_issues"), "issues", ["included_issue_id"], ["id"]
         )

@@ -28,6 +28,8 @@ PHRASES = {
     "wording published": "published {}",
     "page text changed": "changed the text of a page of {}",
     "form generated": "generated {} to paste",
+    "site registered": "registered a site for {}",
+    "site removed": "removed a site of {}",
     "box text changed": "changed what the box of {} says",
     "subscriptions withdrawn": "ended the subscriptions of {} on their word",
     "letter allowed": "allowed one letter in spite of {}",

@@ -201,7 +201,7 @@
       if (status === 202) {
         done(content, form, answer);
         tell(host, "sent", slugs);
-        if (answer.next) location.assign(answer.next);
+        if (answer.next && !answer.suggestion) location.assign(answer.next);  // a mistyped address is mended first
       } else {
         refused(content, form, status, answer, link);
         tell(host, "failed", slugs, { 403: "site", 422: "fields" }[status] || "unreachable");

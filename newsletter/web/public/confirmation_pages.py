@@ -57,15 +57,15 @@ def confirm(
     use = confirmation_links.confirm(session, site.keyring, link, evidence=evidence, trace=trace, now=site.now())
     if use is not LinkUse.CONFIRMS:
         return _used(site, link, use)
-    if _owe_welcome(site, session, link):
+    if is_welcomed := _owe_welcome(site, session, link):
         afterwards.add_task(site.wakeups.wake, Queue.URGENT)  # once this transaction is committed
     if thanks := thank_you_pages.after_confirming(link.confirmable):
         return thank_you_pages.lead_to(thanks)
-    return _confirmed_page(site, session, link)
+    return _confirmed_page(site, session, link, is_welcomed=is_welcomed)
 
 
 def _owe_welcome(site: Site, session: Session, link: ConfirmationLink) -> bool:
-    """Owe the welcome letters of newsletters that the person did not read before; return whether there are any."""
+    """Owe the welcome letters of newsletters that the person did not read before; return whether any is owed."""
     new = [each.id for each in link.confirmable if each.sends_welcome and each.standing is not Standing.SUBSCRIBED]
     if not new:
         return False
@@ -80,14 +80,14 @@ def _owe_welcome(site: Site, session: Session, link: ConfirmationLink) -> bool:
     return owed > 0
 
 
-def _confirmed_page(site: Site, session: Session, link: ConfirmationLink) -> HTMLResponse:
+def _confirmed_page(site: Site, session: Session, link: ConfirmationLink, *, is_welcomed: bool) -> HTMLResponse:
     confirmed = link.confirmable
     return _about(
         site,
         link,
         "confirmed",
         newsletters=_with_schedules(session, confirmed),
-        welcome=any(each.sends_welcome for each in confirmed),
+        welcome=is_welcomed,
         senders=list(dict.fromkeys(each.sender for each in confirmed)),
         site_url=next((each.site_url for each in confirmed if each.site_url), None),
     )

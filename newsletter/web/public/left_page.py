@@ -23,7 +23,7 @@ from newsletter.web.site import Site
 
 CHANGED_WORDS = translatable("The words of consent have changed meanwhile. Please read them once more.")
 MAX_SHOWN_CHARACTERS = 2000  # of an entered comment
-COLUMNS = ("slug", "name", "publisher", "sender", "postal_address", "brand", "language", "other_languages")
+COLUMNS = ("slug", "name", "publisher", "sender", "site_url", "postal_address", "brand", "language", "other_languages")
 NOTHING: Mapping[str, str] = {"reason": "", "comment": ""}
 
 

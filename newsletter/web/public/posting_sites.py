@@ -18,8 +18,8 @@ OUR_OWN = "our own"  # as evidence
 NOT_STATED = "not stated"
 TITLE = translatable("This form does not work on the site where you found it")
 EXPLANATION = translatable(
-    "The site that showed you this form is not registered for this newsletter, so we stored nothing. Please "
-    "subscribe on the newsletter's own page."
+    "The site that showed you this form is not registered for this newsletter, so we stored nothing. Please subscribe "
+    "on the newsletter's own page."
 )
 
 

@@ -90,7 +90,7 @@ def parse_signup_form(form: FormData, names: OfferedNames, offered: OfferedNewsl
             return None
 
     values = (
-        checked(lambda: _address(offered, first_value(form, "email"))),
+        checked(lambda: reachable_address(offered, first_value(form, "email"))),
         checked(lambda: _newsletters(offered, names)),
         checked(lambda: _agreed(offered, names, form)),
         checked(lambda: checked_name(first_value(form, "name"))),
@@ -104,8 +104,8 @@ def parse_signup_form(form: FormData, names: OfferedNames, offered: OfferedNewsl
     return SignupForm(*values, language_in(form, names, offered))  # type: ignore[arg-type]  # without errors, none is None
 
 
-def _address(offered: OfferedNewsletters, value: str) -> Address:
-    """Return the address. Refuses one that no relay can take: its owner would wait for a letter in vain."""
+def reachable_address(offered: OfferedNewsletters, value: str) -> Address:
+    """Return the address. Raises Malformed also for one that no relay can take: its owner would wait in vain."""
     address = addresses.parse(value)
     local = address.written.rpartition("@")[0]
     if local.isascii() or offered.can_reach_utf8:

@@ -110,9 +110,11 @@ const showList = page => {
     const dialog = page.querySelector("dialog");
     page.querySelector("[data-remove-all]").addEventListener("click", () => dialog.showModal());
     for (const button of dialog.querySelectorAll("button")) {
-      button.addEventListener("click", () => dialog.close(button.value));
+      button.addEventListener("click", () => {
+        dialog.close();
+        if (button.value === "remove") keep([], 0);
+      });
     }
-    dialog.addEventListener("close", () => dialog.returnValue === "remove" && keep([], 0));
   };
   const keep = (articles, position) => {
     write(articles);

@@ -91,6 +91,16 @@ def test_nothing_is_lost_while_the_service_is_out_of_reach_and_two_presses_send_
     only(publisher.signups("cleo@example.org"))
 
 
+def test_a_mistyped_domain_is_mended_with_one_press(publisher: Publisher):
+    shown = publisher.open(BOX, head=publisher.script)
+    shown.fill("hal@gmial.com")
+    shown.box().get_by_role("button", name="hal@gmail.com").click()
+    expect(shown.box().locator("[name=email]")).to_have_value("hal@gmail.com")
+    shown.box().get_by_role("button", name="Subscribe").click()
+    expect(shown.box().get_by_role("status")).to_be_visible()
+    assert only(publisher.signups("hal@gmail.com")).replaces
+
+
 STRICT = (
     "default-src 'none'; script-src 'nonce-n' {service}; connect-src {service}; style-src 'none'; form-action 'none'; "
     "require-trusted-types-for 'script'; trusted-types newsletter-signup"

@@ -19,11 +19,21 @@ from newsletter.web.public.check_inbox import webmail
 from newsletter.web.public.check_inbox.address_suggestions import suggestion
 from newsletter.web.public.check_inbox.filled_page import FilledPage, place
 from newsletter.web.public.offered_newsletters import OfferedNewsletters
+from newsletter.web.public.posted_signs import SHOWN_AT
 from newsletter.web.public.signup_form import SignupForm
 from newsletter.web.site import Site
 
-# What is posted again as it was: what the visitor chose and entered, and the form that showed the words of consent.
-REPEATED_FIELDS = ("newsletters", "wording", "form", "name", "language", "timezone")
+# What is posted again as it was: what the visitor chose and entered, the form that showed the words of consent, and
+# when it was shown.
+REPEATED_FIELDS = (
+    "newsletters",
+    "wording",
+    "form",
+    "name",
+    "language",
+    "timezone",
+    SHOWN_AT,
+)
 LETTERS_A_DAY = len((tickets.UNTAGGED_ONLY, *tickets.FOR_ALL))
 
 ADDRESS, FIELDS, SUGGESTION, WEBMAIL, ENTRANCE = "address", "fields", "suggestion", "webmail", "entrance"

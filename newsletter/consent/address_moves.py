@@ -1,0 +1,105 @@
+"""Move what a reader gets to a confirmed new address, and the consents with it."""
+
+import secrets
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from newsletter.consent import address_changes, decisions, ledger, subscribers, suppressions
+from newsletter.consent.address_changes import AddressChange, AddressChangeState
+from newsletter.consent.ledger import Entry, Event, LedgerEntry, Trace
+from newsletter.consent.limits import inboxes
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
+from newsletter.keys import Keyring
+from newsletter.newsletters import Newsletter
+
+METHOD = "button on the page that the link to the new address opens"
+MOVED = "moved to another address of the reader, who confirmed it there"
+
+
+def move(
+    session: Session,
+    keyring: Keyring,
+    change: AddressChange,
+    subscriber: Subscriber,
+    *,
+    letter: str | None,
+    trace: Trace | None,
+    now: datetime,
+) -> list[int]:
+    """Move the subscriptions of a reader to the change's address; return the newsletters.
+
+    The caller has locked the change, the subscriber, and the one who has the new address, if there is one. If nobody
+    has it, the subscriber gets it, so that the history stays together. Otherwise that subscriber gets what is missing
+    there, and the old subscriptions end: two histories never become one. `letter` is the hash of the letter's text.
+    """
+    reads = sorted(
+        number
+        for number, each in subscribers.subscriptions(session, subscriber.id).items()
+        if each.standing is Standing.SUBSCRIBED
+    )
+    other = subscribers.lock_by_key(session, change.address_key)
+    target = other or subscriber
+    new = [number for number in reads if not (other and _reads(session, other.id, number))]
+    _record(session, change, subscriber, target, new, letter=letter, trace=trace, now=now)
+    if other is None:
+        subscriber.address, subscriber.address_key = change.address, change.address_key
+        subscriber.fold_key = inboxes.fold(keyring, inboxes.inbox(change.address_key).key)
+        subscriber.suppressed = suppressions.strongest(session, keyring, [change.address_key]).get(change.address_key)
+    else:
+        _subscribe(session, subscriber.id, other.id, new, now=now)
+        decisions.withdraw(session, subscriber, newsletters=None, how=MOVED, trace=trace, now=now)
+    change.state, change.decided_at = AddressChangeState.CONFIRMED, now
+    session.flush()
+    return reads
+
+
+def _reads(session: Session, subscriber_id: int, newsletter_id: int) -> bool:
+    held = session.get(Subscription, (subscriber_id, newsletter_id))
+    return held is not None and held.standing is Standing.SUBSCRIBED
+
+
+def _record(
+    session: Session,
+    change: AddressChange,
+    subscriber: Subscriber,
+    target: Subscriber,
+    newsletters: Collection[int],
+    *,
+    letter: str | None,
+    trace: Trace | None,
+    now: datetime,
+) -> None:
+    """Append an entry for each newsletter; it names the wording to which the reader agreed at the former address."""
+    if not newsletters:
+        return
+    wordings = _agreed_wordings(session, subscriber.subject)
+    slugs = session.scalars(select(Newsletter.slug).where(Newsletter.id.in_(newsletters)).order_by(Newsletter.id))
+    shown = address_changes.evidence(
+        change, subscriber.address or "", method=METHOD, newsletters=", ".join(slugs), letter=letter
+    )
+    entries = [
+        Entry(target.subject, Event.CONFIRMED, each, wordings.get(each), now, shown, trace, secrets.token_bytes(32))
+        for each in newsletters
+    ]
+    ledger.append_all(session, entries)
+
+
+def _agreed_wordings(session: Session, subject: bytes) -> dict[int, int]:
+    """Return the wording of the last confirmation of each newsletter."""
+    confirmed = LedgerEntry.subject == subject, LedgerEntry.event == Event.CONFIRMED
+    last = select(func.max(LedgerEntry.ordinal)).where(*confirmed).group_by(LedgerEntry.newsletter_id)
+    rows = select(LedgerEntry.newsletter_id, LedgerEntry.wording_id).where(*confirmed, LedgerEntry.ordinal.in_(last))
+    return {row[0]: row[1] for row in session.execute(rows) if row[0] and row[1]}
+
+
+def _subscribe(session: Session, former: int, target: int, newsletters: Collection[int], *, now: datetime) -> None:
+    """Subscribe the other subscriber, who reads in the language that the newsletters had at the former address."""
+    held = subscribers.subscriptions(session, former)
+    for number in newsletters:
+        subscribers.set_standing(session, target, number, Standing.SUBSCRIBED, now=now)
+        chosen = {"language": held[number].language, "paused_until": held[number].paused_until}
+        theirs = (Subscription.subscriber_id == target) & (Subscription.newsletter_id == number)
+        session.execute(update(Subscription).where(theirs).values(chosen))

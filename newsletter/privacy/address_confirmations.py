@@ -1,0 +1,90 @@
+"""Carry out a change of address that its new inbox confirms: consents, open requests and the notice, all or nothing."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from newsletter.consent import address_changes, address_moves, decisions, subscribers, suppressions
+from newsletter.consent.address_changes import AddressChange, AddressChangeState
+from newsletter.consent.ledger import Trace
+from newsletter.consent.signups import Signup
+from newsletter.consent.subscribers import Subscriber
+from newsletter.consent.suppressions import Reason
+from newsletter.errors import LinkExpired
+from newsletter.keys import Keyring
+from newsletter.mail.mailings import address_letters, preference_links
+from newsletter.privacy import retention
+from newsletter.templating import Templates
+
+NEVER_LINK = "link in the letter about a change of address"
+
+
+class Reader(NamedTuple):
+    """A locked reader who wants to move, and the change."""
+
+    change: AddressChange
+    subscriber: Subscriber
+
+
+def confirm(
+    session: Session,
+    keyring: Keyring,
+    ids: Sequence[int],
+    *,
+    trace: Trace | None,
+    templates: Templates,
+    base_url: str,
+    now: datetime,
+) -> AddressChange:
+    """Move the reader to the new address, and owe the notice to the former one; return the change.
+
+    Confirming again changes nothing. Raises LinkExpired if the change is void or too old, if the reader gets no
+    newsletter any more, or if somebody complained or wants no more mail.
+    """
+    reader = _lock(session, ids)
+    change, subscriber = reader
+    if change.state is AddressChangeState.CONFIRMED:
+        return change
+    newsletter = preference_links.sender_of(session, subscriber.id, None)
+    may_move = subscriber.suppressed in (None, Reason.BOUNCED)
+    may_come = not suppressions.never(session, keyring, [change.address_key])
+    if not (change.is_open(now=now) and newsletter and subscriber.address_key and may_move and may_come):
+        raise LinkExpired
+    former, was_reachable = subscriber.address or "", subscriber.suppressed is None
+    retention.forget_of(session, subscriber.address_key, now=now)
+    letter = address_letters.text_of(session, change.id)
+    address_moves.move(session, keyring, change, subscriber, letter=letter, trace=trace, now=now)
+    if was_reachable:
+        address_letters.owe_notice(
+            session, change, subscriber, *newsletter, former=former, templates=templates, base_url=base_url, now=now
+        )
+    return change
+
+
+def refuse(session: Session, keyring: Keyring, ids: Sequence[int], *, trace: Trace | None, now: datetime) -> None:
+    """Suppress the new address for good, because its owner says so; the reader's own address stays as it is.
+
+    Raises LinkExpired if the change was deleted. Repeating it is harmless.
+    """
+    change = address_changes.find(session, ids)
+    for subscriber in suppressions.add(session, keyring, change.address_key, Reason.NEVER, now=now):
+        decisions.end_for_never(session, subscriber, how=NEVER_LINK, trace=trace, now=now)
+    session.refresh(change)
+
+
+def _lock(session: Session, ids: Sequence[int]) -> Reader:
+    """Lock sign-ups, people and the change, in the order of every transaction, so that none waits in a circle."""
+    change = address_changes.find(session, ids)
+    present = select(Subscriber.address_key).where(Subscriber.id == change.subscriber_id)
+    keys = {change.address_key, session.scalars(present).one() or ""}
+    known = select(Signup.id).where(Signup.address_key.in_(keys), Signup.state.in_(retention.REQUESTED))
+    session.execute(known.order_by(Signup.id).with_for_update())
+    subscribers.lock_all(session, keys)
+    change = address_changes.find(session, ids, lock=True)
+    subscriber = subscribers.lock_by_id(session, change.subscriber_id)
+    if subscriber is None:
+        raise LinkExpired
+    return Reader(change, subscriber)

@@ -1,0 +1,200 @@
+"""What we store about a reader: asked for by an address, shown behind the link that was mailed to it."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, BackgroundTasks
+from fastapi.responses import HTMLResponse, Response
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from newsletter import addresses, templating
+from newsletter.consent import subscribers
+from newsletter.consent.ledger import Event
+from newsletter.consent.wordings import Wording
+from newsletter.errors import Malformed
+from newsletter.languages.languages import language
+from newsletter.languages.translatable import Translatable, translatable
+from newsletter.links import FRESH_LIFETIME
+from newsletter.mail.delivery.deliveries import DeliveryStatus
+from newsletter.mail.mailings import preference_links
+from newsletter.newsletters import Newsletter, common_publisher
+from newsletter.privacy import consent_history, received_letters
+from newsletter.privacy.consent_history import ConsentHistory, HistoryEntry
+from newsletter.queues.wakeups import Queue
+from newsletter.redaction import log_failure
+from newsletter.web import negotiation, whole_numbers
+from newsletter.web.form_data import RequestForm, first_value
+from newsletter.web.guards import FORM_BODY_BYTES, route_rules
+from newsletter.web.negotiation import WantedLanguages
+from newsletter.web.public import fresh_links
+from newsletter.web.public.fresh_links import FreshReader
+from newsletter.web.site import CurrentSite, ReadingSession, Site
+
+router = APIRouter()
+
+log = logging.getLogger(__name__)
+
+MAX_SHOWN_CHARACTERS = 300  # of an entered value
+
+EVENTS = {
+    Event.REQUESTED: translatable("This address was entered for %(newsletter)s, and the box of consent was ticked."),
+    Event.CONFIRMED: translatable("You confirmed %(newsletter)s."),
+    Event.WITHDRAWN: translatable("You left %(newsletter)s."),
+    Event.REFUSED: translatable("You told us never to write to this address."),
+    Event.LAPSED: translatable("Nobody confirmed %(newsletter)s in time, so the request ended."),
+}
+MOVED = translatable("%(newsletter)s came to this address instead of another one of yours. You confirmed it here.")
+GIVES_OR_ENDS = {Event.CONFIRMED, Event.WITHDRAWN, Event.REFUSED}  # a filled square marks them
+
+STATES = {
+    DeliveryStatus.QUEUED: translatable("waits to be sent"),
+    DeliveryStatus.CLAIMED: translatable("waits to be sent"),
+    DeliveryStatus.IN_DOUBT: translatable("perhaps sent"),
+    DeliveryStatus.UNKNOWN: translatable("perhaps sent"),
+    DeliveryStatus.SENT: translatable("sent"),
+    DeliveryStatus.FAILED: translatable("could not be delivered"),
+    DeliveryStatus.WITHHELD: translatable("not sent"),
+    DeliveryStatus.CANCELLED: translatable("not sent"),
+}
+
+
+@router.get("/my-data")
+def ask_page(site: CurrentSite, wanted: WantedLanguages) -> HTMLResponse:
+    """Show the field for an address."""
+    return _ask_page(site, wanted)
+
+
+@router.post("/my-data")
+@route_rules(body_limit=FORM_BODY_BYTES)
+def ask(form: RequestForm, site: CurrentSite, wanted: WantedLanguages, later: BackgroundTasks) -> HTMLResponse:
+    """Answer the same for every address, and in the same time: whether a letter is owed is decided afterwards.
+
+    If the process ends before that, no letter comes, and the person asks once more.
+    """
+    entered = first_value(form, "email")
+    try:
+        address = addresses.parse(entered)
+    except Malformed as error:
+        return _ask_page(site, wanted, entered=entered[:MAX_SHOWN_CHARACTERS], error=error.told, status=422)
+    later.add_task(_owe_link, site, address.key)
+    hours = round(FRESH_LIFETIME.total_seconds() / 3600)
+    return site.page("my_data_mailed", **_look(site, wanted), address=address.written, hours=hours)
+
+
+def _owe_link(site: Site, address_key: str) -> None:
+    try:
+        with site.database.writing() as session:
+            subscriber = subscribers.lock_by_key(session, address_key)
+            is_owed = subscriber is not None and preference_links.owe(
+                session,
+                subscriber.id,
+                asked_from=None,
+                templates=site.templates,
+                keyring=site.keyring,
+                base_url=site.settings.base_url,
+                now=site.now(),
+                about_data=True,
+            )
+    except SQLAlchemyError as error:  # the answer has been sent, and the error may name the address
+        log_failure(log, "a link to what is stored about somebody could not be owed", error)
+        return
+    if is_owed:
+        site.wakeups.wake(Queue.URGENT)
+
+
+def _look(site: Site, wanted: Sequence[str]) -> dict[str, Any]:
+    """Return the arguments of `Site.page` for a visitor of whom nothing is known."""
+    known = site.offered.known().values()
+    tag = negotiation.best(wanted, negotiation.offered_in_any(known))
+    return {"tag": tag, "negotiated": True, "publisher": common_publisher(known)}
+
+
+def _ask_page(
+    site: Site,
+    wanted: Sequence[str],
+    *,
+    entered: str = "",
+    error: Translatable | str | None = None,
+    status: int = 200,
+) -> HTMLResponse:
+    look = _look(site, wanted)
+    told = language(look["tag"]).text(error) if error else None
+    return site.page("my_data_ask", **look, entered=entered, error=told, status=status)
+
+
+@router.get("/my-data/{token}")
+def my_data(token: str, site: CurrentSite, session: ReadingSession, before: str = "") -> Response:
+    """Show everything that is stored about the reader; of a long history a part, which ends at the entry `before`."""
+    reader = fresh_links.read(site, session, token)
+    if reader is None:
+        return fresh_links.say_it_ended(site, token)
+    history = consent_history.read(session, reader.subscriber.subject, before=whole_numbers.parse(before))
+    letters = received_letters.read(session, reader.subscriber.id)
+    return site.page(
+        "my_data",
+        **reader.shown(site),
+        address=reader.subscriber.address,
+        subscriber=reader.subscriber,
+        since=templating.local(reader.subscriber.created_at, reader.zone),
+        zone=reader.zone,
+        subscriptions=_subscriptions(session, reader),
+        history=[_shown(entry, reader) for entry in history.entries],
+        earlier=f"?before={history.entries[0].ordinal}" if history.has_earlier else None,
+        is_newest=not before,
+        sent=letters.sent,
+        letters=[
+            {"newsletter": each.newsletter, "state": STATES[each.status], "at": templating.local(each.at, reader.zone)}
+            for each in letters.last
+        ],
+        information=_information(history),
+        can_change=reader.reads,
+    )
+
+
+def _subscriptions(session: Session, reader: FreshReader) -> list[dict[str, Any]]:
+    held = sorted(subscribers.subscriptions(session, reader.subscriber.id).items())
+    return [
+        {
+            "newsletter": session.get_one(Newsletter, number),
+            "standing": each.standing,
+            "since": templating.local(each.since, reader.zone),
+            "paused_until": templating.local(each.paused_until, reader.zone) if each.paused_until else None,
+        }
+        for number, each in held
+    ]
+
+
+def _shown(entry: HistoryEntry, reader: FreshReader) -> dict[str, Any]:
+    """Return an entry in the reader's words and time."""
+    told = MOVED if entry.former_address else EVENTS[entry.event]
+    name = entry.newsletter.name if entry.newsletter else ""
+    return {
+        "number": entry.number,
+        "mark": entry.digest[:4].hex(" ", 2),
+        "at": templating.local(entry.at, reader.zone),
+        "told": Translatable(told.singular, values={"newsletter": name}),
+        "is_decision": entry.event in GIVES_OR_ENDS,
+        "wording": _words(entry.wording) if entry.event in (Event.REQUESTED, Event.CONFIRMED) else None,
+        "details": None if entry.evidence is None else _details(entry),
+    }
+
+
+def _details(entry: HistoryEntry) -> dict[str, str]:
+    """Return all that is stored with an entry, under the names that the evidence has."""
+    words = entry.wording
+    version = {"wording": f"version {words.version} in {words.language}"} if words else {}
+    return {**(entry.evidence or {}), **entry.trace, **version}
+
+
+def _words(wording: Wording | None) -> dict[str, Any] | None:
+    if wording is None:
+        return None
+    return {"text": wording.text, "language": wording.shown_language}
+
+
+def _information(history: ConsentHistory) -> dict[str, Any] | None:
+    """Return what the last form told about purpose, retention and recipients: {"language", "entries"}, or None."""
+    told = [entry.wording.information for entry in history.entries if entry.wording]
+    return next((each for each in reversed(told) if each), None)

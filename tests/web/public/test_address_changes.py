@@ -1,0 +1,235 @@
+"""A reader changes the address: by a freshly mailed link, confirmed at the new one, with notice to the former one."""
+
+import pytest
+from selectolax.lexbor import LexborHTMLParser
+from sqlalchemy import select
+
+from newsletter import newsletters
+from newsletter.consent import ledger, subscribers
+from newsletter.consent.address_changes import AddressChange, AddressChangeState
+from newsletter.consent.ledger import Event
+from newsletter.consent.subscribers import Standing, Subscriber
+from newsletter.doctor import examination
+from newsletter.links import FRESH_LIFETIME, Purpose, minute_of
+from newsletter.mail.delivery.deliveries import Delivery
+from newsletter.mail.letters.letters import Letter, LetterKind
+from newsletter.privacy import consent_history
+from newsletter.queues.wakeups import Queue
+from tests.whole_service import WholeService
+
+OLD, NEW = "ana@old.example", "ana@new.example"
+YES, NEVER = {"confirm": "yes"}, {"never": "yes"}
+ON_SQLITE = pytest.mark.parametrize("service", ["sqlite"], indirect=True)  # the SQL is that of the tests without it
+
+
+@pytest.fixture(autouse=True)
+def _reader(service: WholeService):
+    service.newsletter()
+    service.newsletter("evening")
+    service.reader(OLD)
+    service.clock.advance(hours=1)
+
+
+def subscriber_id(service: WholeService, address: str) -> int:
+    with service.site.database.reading() as session:
+        return session.scalars(select(Subscriber.id).where(Subscriber.address_key == address)).one()
+
+
+def fresh(service: WholeService, address: str = OLD, page: str = "/address") -> str:
+    """Return the path of a page behind a link that was mailed to the address just now."""
+    ids = subscriber_id(service, address), minute_of(service.clock())
+    return f"/preferences/{service.site.links.token(Purpose.FRESH_PREFERENCES, *ids)}{page}"
+
+
+def ask(service: WholeService, new: str = NEW, **more):
+    answer = service.browser.post(fresh(service), data={"email": new, **more})
+    service.run(Queue.URGENT)
+    return answer
+
+
+def link(service: WholeService, new: str = NEW) -> str:
+    return service.link(service.letters(to=new)[-1], "address")
+
+
+def changed(service: WholeService) -> str:
+    """Ask for the change and confirm it; return the link."""
+    assert ask(service).status_code == 200
+    service.clock.advance(minutes=5)
+    path = link(service)
+    assert service.browser.post(path, data=YES).status_code == 200
+    service.run(Queue.URGENT)
+    return path
+
+
+def readers(service: WholeService) -> dict[str, dict[str, Standing]]:
+    """Return the standings by address and newsletter; the database is as the doctor wants it."""
+    with service.site.database.reading() as session:
+        assert not examination.examine(session, keyring=service.site.keyring)
+        slugs = {each.id: each.slug for each in newsletters.every(session)}
+        return {
+            person.address or "": {
+                slugs[number]: each.standing for number, each in subscribers.subscriptions(session, person.id).items()
+            }
+            for person in session.scalars(select(Subscriber))
+        }
+
+
+def heading(answer) -> str:
+    return LexborHTMLParser(answer.text).css_first("h1").text()
+
+
+def test_letters_come_to_the_new_address_once_its_owner_has_pressed_the_button(service):
+    answer = ask(service)
+    assert heading(answer) == "Check the inbox of the new address"
+    assert readers(service) == {OLD: {"morning": Standing.SUBSCRIBED}}
+    before = service.rows()
+    for _ in range(2):  # a scanner opens it, and posts something of its own
+        assert service.browser.get(link(service)).status_code == 200
+        assert service.browser.head(link(service)).status_code == 200
+        assert service.browser.post(link(service), data={"other": "yes"}).status_code == 422
+    assert service.rows() == before
+    assert heading(service.browser.post(link(service), data=YES)) == "Your letters now come to this address"
+    assert readers(service) == {NEW: {"morning": Standing.SUBSCRIBED}}
+
+
+@ON_SQLITE
+def test_the_proof_shows_that_the_consent_moved_and_how(service):
+    changed(service)
+    with service.site.database.reading() as session:
+        person = session.get_one(Subscriber, subscriber_id(service, NEW))
+        *_, confirmed, moved = consent_history.read(session, person.subject).entries
+        assert (confirmed.event, moved.event) == (Event.CONFIRMED, Event.CONFIRMED)
+        assert moved.wording == confirmed.wording
+        assert moved.evidence["address"] == NEW
+        assert moved.evidence["former_address"] == OLD
+        assert moved.evidence["method"] == "button on the page that the link to the new address opens"
+        assert len(moved.evidence["letter"]) == 64
+        assert ledger.standing(entry.event for entry in ledger.history(session, person.subject)) is Standing.SUBSCRIBED
+
+
+@ON_SQLITE
+def test_the_former_address_is_told_and_can_stop_the_letters_with_one_press(service):
+    changed(service)
+    notice = service.letters(to=OLD)[-1]
+    assert notice["Subject"] == "Your letters now go to another address"
+    assert NEW not in notice.as_string()
+    stop = service.link(notice, "u")
+    assert service.browser.post(stop, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert readers(service) == {NEW: {"morning": Standing.LEFT}}
+
+
+@ON_SQLITE
+def test_the_letter_to_the_new_address_lets_a_stranger_unsubscribe_nobody(service):
+    ask(service)
+    letter = service.letters(to=NEW)[-1]
+    assert letter["List-Unsubscribe"] is None
+    assert [each.split("/")[1] for each in service.links(letter)] == ["address"]
+    assert OLD not in letter.as_string()
+    assert "Morning Letter" not in service.browser.get(link(service)).text.partition("<main")[2].partition("</main")[0]
+
+
+@ON_SQLITE
+def test_confirming_again_changes_nothing_and_says_that_it_is_done(service):
+    path, before = changed(service), service.rows()
+    assert heading(service.browser.post(path, data=YES)) == "Your letters now come to this address"
+    assert heading(service.browser.get(path)) == "Your letters now come to this address"
+    assert service.rows() == before
+
+
+@ON_SQLITE
+def test_a_link_ends_after_72_hours_or_when_another_change_is_asked_for(service):
+    ask(service)
+    first = link(service)
+    ask(service, "other@new.example")
+    second = link(service, "other@new.example")
+    service.clock.advance(hours=71, minutes=59)
+    assert service.browser.post(first, data=YES).status_code == 410
+    assert service.browser.get(second).status_code == 200
+    service.clock.advance(minutes=1)
+    assert service.browser.post(second, data=YES).status_code == 410
+    assert readers(service) == {OLD: {"morning": Standing.SUBSCRIBED}}
+
+
+@ON_SQLITE
+def test_the_answer_is_the_same_for_an_address_that_gets_letters_and_a_double_click_owes_one_letter(service):
+    service.reader(NEW, "evening")
+    known, unknown = ask(service), ask(service, "new@new.example")
+    assert known.text.replace(NEW, "x") == unknown.text.replace("new@new.example", "x")
+    ask(service, "new@new.example")
+    assert len(service.letters(to="new@new.example")) == 1
+
+
+def test_somebody_who_gets_letters_at_both_addresses_gets_each_newsletter_once(service):
+    service.reader(OLD, "evening")
+    service.reader(NEW, "evening")
+    changed(service)
+    assert readers(service) == {
+        OLD: {"morning": Standing.LEFT, "evening": Standing.LEFT},
+        NEW: {"morning": Standing.SUBSCRIBED, "evening": Standing.SUBSCRIBED},
+    }
+
+
+def test_an_open_request_of_the_former_address_ends_with_it(service):
+    service.sign_up(OLD, "evening")
+    service.run(Queue.URGENT)
+    confirm = service.link(service.letters(to=OLD)[-1], "confirm")
+    changed(service)
+    assert readers(service) == {NEW: {"morning": Standing.SUBSCRIBED}}
+    assert service.browser.post(confirm, data=YES).status_code == 410
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("new", ["", "ana@old", "ANA@OLD.example"])
+def test_an_address_that_cannot_be_the_new_one_is_refused_in_words(service, new):
+    answer = ask(service, new)
+    assert answer.status_code == 422
+    assert LexborHTMLParser(answer.text).css_first("#email-error").text()
+    assert LexborHTMLParser(answer.text).css_first("input").attributes["value"] == new
+
+
+@ON_SQLITE
+def test_three_changes_a_day_write_letters_and_a_fourth_is_refused(service):
+    answers = [ask(service, f"{number}@new.example").status_code for number in range(4)]
+    assert answers == [200, 200, 200, 422]
+
+
+@ON_SQLITE
+def test_an_inbox_that_refused_all_mail_gets_no_letter_and_one_that_refuses_now_ends_the_change(service):
+    ask(service)
+    assert heading(service.browser.post(link(service), data=NEVER)) == "We will not write to this address again"
+    assert service.browser.post(link(service), data=YES).status_code == 410
+    count = len(service.letters())
+    service.clock.advance(days=2)
+    assert ask(service, "ana+tag@new.example").status_code == 200
+    assert len(service.letters()) == count
+    assert readers(service) == {OLD: {"morning": Standing.SUBSCRIBED}}
+
+
+@ON_SQLITE
+def test_a_link_that_has_run_out_changes_nothing_and_leads_to_the_page_that_mails_a_new_one(service):
+    path = fresh(service)
+    service.clock.advance(seconds=FRESH_LIFETIME.total_seconds() + 60)
+    for answer in (service.browser.get(path), service.browser.post(path, data={"email": NEW})):
+        assert answer.status_code == 410
+        assert heading(answer).strip() == "This link has expired"
+    with service.site.database.reading() as session:
+        assert not session.scalars(select(AddressChange)).all()
+
+
+def test_changes_are_deleted_with_both_addresses_and_the_sums_hold(service):
+    changed(service)
+    ask_again = service.browser.post(fresh(service, NEW), data={"email": "third@new.example"})
+    assert ask_again.status_code == 200
+    service.run()
+    service.clock.advance(hours=72)
+    service.run(Queue.UPKEEP)
+    with service.site.database.reading() as session:
+        assert [each.state for each in session.scalars(select(AddressChange))] == [AddressChangeState.CONFIRMED]
+    service.clock.advance(days=5)
+    service.run(Queue.UPKEEP)
+    with service.site.database.reading() as session:
+        assert not session.scalars(select(AddressChange)).all()
+        assert not session.scalars(select(Delivery).where(Delivery.recipient.is_not(None))).all()
+        totals = select(Letter.audience).where(Letter.kind == LetterKind.ADDRESS)
+        assert session.scalars(totals).all() == [3]
+    assert readers(service) == {NEW: {"morning": Standing.SUBSCRIBED}}

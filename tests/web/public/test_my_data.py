@@ -1,0 +1,131 @@
+"""What we store about a reader, in plain words, behind a link that was mailed to the address."""
+
+import pytest
+from selectolax.lexbor import LexborHTMLParser
+from sqlalchemy import select
+
+from newsletter.consent import ledger, subscribers
+from newsletter.consent.ledger import Event
+from newsletter.consent.subscribers import Subscriber
+from newsletter.links import FRESH_LIFETIME, Purpose, minute_of
+from newsletter.privacy import consent_history
+from newsletter.queues.wakeups import Queue
+from tests.whole_service import WholeService
+
+ANA, BROWSER = "ana@example.org", "Journey/7.0"
+
+pytestmark = pytest.mark.parametrize("service", ["sqlite"], indirect=True)  # PostgreSQL reads the same rows
+
+
+@pytest.fixture(autouse=True)
+def _reader(service: WholeService):
+    service.browser.headers["user-agent"] = BROWSER
+    service.newsletter()
+    service.newsletter("evening")
+    service.reader(ANA)
+    service.clock.advance(days=2)
+
+
+def page(service: WholeService, query: str = "") -> LexborHTMLParser:
+    with service.site.database.reading() as session:
+        number = session.scalars(select(Subscriber.id).where(Subscriber.address_key == ANA)).one()
+    token = service.site.links.token(Purpose.FRESH_PREFERENCES, number, minute_of(service.clock()))
+    answer = service.browser.get(f"/my-data/{token}{query}")
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    return LexborHTMLParser(answer.text)
+
+
+def told(shown: LexborHTMLParser) -> list[str]:
+    return [entry.css_first("p").text() for entry in shown.css("ol.ledger > li")]
+
+
+def test_the_history_tells_what_was_agreed_when_and_how(service):
+    shown = page(service)
+    assert told(shown) == [
+        "This address was entered for The Morning Letter, and the box of consent was ticked.",
+        "You confirmed The Morning Letter.",
+    ]
+    first = shown.css_first("ol.ledger > li").text()
+    for stored in ("I ask Example Press", "hosted: on our own page", BROWSER, "version 1 in en", ANA):
+        assert stored in first
+    assert shown.css_first("ol.ledger time").attributes["datetime"].startswith("20")
+    information = shown.text()
+    for promise in ("Who else sees it", "How long it is kept", "until the end of the third year"):
+        assert promise in information
+
+
+def test_the_page_tells_what_became_of_the_evidence_that_was_erased(service):
+    service.sign_up(ANA, "evening")
+    service.run(Queue.URGENT)
+    service.clock.advance(days=4)
+    service.run(Queue.UPKEEP)
+    *_, requested, lapsed = page(service).css("ol.ledger > li")
+    assert "The details of this entry were erased." in requested.text()
+    assert "Nobody confirmed The Evening Letter in time" in lapsed.text()
+
+
+def test_a_long_history_has_pages_and_none_shows_another_person(service):
+    service.reader("eve@example.org")
+    with service.site.database.writing() as session:
+        person = subscribers.lock_by_key(session, ANA)
+        for number in range(consent_history.PAGE_SIZE):
+            ledger.append(
+                session,
+                person.subject,
+                Event.REFUSED,
+                evidence={"address": ANA, "how": f"number {number}"},
+                trace=None,
+                now=service.clock(),
+            )
+    newest = page(service)
+    assert len(told(newest)) == consent_history.PAGE_SIZE
+    earlier = newest.css_first("a[href^='?before=']").attributes["href"]
+    assert told(page(service, earlier))[-1] == "You confirmed The Morning Letter."
+    assert len(told(page(service, "?before=nonsense"))) == consent_history.PAGE_SIZE
+    assert "eve@example.org" not in newest.html
+
+
+def test_what_somebody_entered_is_shown_as_text(service):
+    service.sign_up(ANA, "evening", name="<script>alert(1)</script>")
+    service.run(Queue.URGENT)
+    letter = service.letters(to=ANA)[-1]
+    service.browser.post(service.link(letter, "confirm"), data={"confirm": "yes"})
+    shown = page(service)
+    assert not shown.css("script")
+    assert "<script>alert(1)</script>" in shown.text()
+
+
+def test_asking_by_address_answers_the_same_for_everybody_and_writes_to_those_who_are_stored(service):
+    answers = [service.browser.post("/my-data", data={"email": each}) for each in (ANA, "eve@example.org")]
+    assert [each.status_code for each in answers] == [200, 200]
+    assert answers[0].text.replace(ANA, "x") == answers[1].text.replace("eve@example.org", "x")
+    service.run(Queue.URGENT)
+    assert service.letters(to="eve@example.org") == []
+    assert service.link(service.letters(to=ANA)[-1], "preferences")
+    assert service.browser.post("/my-data", data={"email": "ana@"}).status_code == 422
+
+
+def test_somebody_who_left_gets_the_link_and_who_wants_no_mail_gets_none(service):
+    letter = service.letters(to=ANA)[-1]
+    service.browser.post(service.link(letter, "u"), data={"List-Unsubscribe": "One-Click"})
+    service.browser.post("/my-data", data={"email": ANA})
+    service.run(Queue.URGENT)
+    preferences = service.link(service.letters(to=ANA)[-1], "preferences")
+    assert "/my-data/" in service.browser.get(preferences).text
+    service.browser.post(service.link(letter, "never"), data={"never": "yes"})
+    service.clock.advance(days=2)
+    count = len(service.letters(to=ANA))
+    service.browser.post("/my-data", data={"email": ANA})
+    service.run(Queue.URGENT)
+    assert len(service.letters(to=ANA)) == count
+
+
+def test_a_link_that_has_run_out_leads_to_the_page_that_mails_a_new_one(service):
+    with service.site.database.reading() as session:
+        number = session.scalars(select(Subscriber.id).where(Subscriber.address_key == ANA)).one()
+    token = service.site.links.token(Purpose.FRESH_PREFERENCES, number, minute_of(service.clock() - FRESH_LIFETIME))
+    answer = service.browser.get(f"/my-data/{token}")
+    assert answer.status_code == 410
+    assert ANA not in answer.text
+    assert service.browser.get(f"{answer.url.path}nonsense").status_code >= 400
