@@ -19,6 +19,7 @@ from newsletter.store.database_errors import is_unavailable
 from newsletter.web.desk.frame import failures as desk_failures
 from newsletter.web.desk.frame.refusals import OnlyByForm
 from newsletter.web.negotiation import language_of
+from newsletter.web.public import thank_you_pages
 from newsletter.web.public.hosted_forms import hosted_form
 from newsletter.web.site import Site
 from newsletter.web.surroundings import surroundings
@@ -129,7 +130,10 @@ def _form(request: Request, known: LinkRefused | None) -> Markup | None:
         return None
     site: Site = request.app.state.site
     about = surroundings(request, site, known)
-    return hosted_form(site, about["newsletter"], about["tag"]) if about["newsletter"] else None
+    if about["newsletter"] is None:
+        return None
+    thank_you_pages.allow(request, [about["newsletter"]])
+    return hosted_form(site, about["newsletter"], about["tag"])
 
 
 def _json(request: Request, field: str, told: Translatable | str, status: int) -> JSONResponse:
