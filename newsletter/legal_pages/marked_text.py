@@ -14,45 +14,45 @@ LINK = re.compile(f"(?P<url>{URL})|(?P<mailbox>{MAILBOX})")
 AFTER_A_LINK = ".,;:!?)]}'。、،؟"
 
 
-class Piece(NamedTuple):
+class TextPiece(NamedTuple):
     """A part of a line; a link if it has an address."""
 
     text: str
     href: str | None = None
 
 
-Line = list[Piece]
+Line = list[TextPiece]
 
 
-class Block(NamedTuple):
+class TextBlock(NamedTuple):
     """A paragraph with its lines, or a list with its items."""
 
     lines: list[Line]
     is_list: bool
 
 
-class Section(NamedTuple):
+class TextSection(NamedTuple):
     """Blocks under a heading; those before the first heading have none."""
 
     heading: str | None
-    blocks: list[Block]
+    blocks: list[TextBlock]
 
 
-def read(text: str) -> list[Section]:
+def read(text: str) -> list[TextSection]:
     """Return the sections of a text.
 
     A line that begins with "# " is a heading, lines that begin with "- " are a list, an empty line parts paragraphs,
     and any other line break stays one. Addresses of pages and mailboxes become links.
     """
-    sections: list[Section] = [Section(None, [])]
+    sections: list[TextSection] = [TextSection(None, [])]
     for paragraph in PARAGRAPHS.split(text.replace("\r\n", "\n").replace("\r", "\n")):
         lines = [line.strip() for line in paragraph.splitlines() if line.strip()]
         for kind, group in groupby(lines, _kind):
             if kind == HEADING:
-                sections += [Section(line.removeprefix(HEADING).strip(), []) for line in group]
+                sections += [TextSection(line.removeprefix(HEADING).strip(), []) for line in group]
             else:
                 blocks = [_line(line.removeprefix(kind)) for line in group]
-                sections[-1].blocks.append(Block(blocks, is_list=kind == BULLET))
+                sections[-1].blocks.append(TextBlock(blocks, is_list=kind == BULLET))
     return [section for section in sections if section.heading or section.blocks]
 
 
@@ -64,11 +64,11 @@ def _line(text: str) -> Line:
     return [piece for piece in _pieces(text) if piece.text]
 
 
-def _pieces(text: str) -> Iterator[Piece]:
+def _pieces(text: str) -> Iterator[TextPiece]:
     end = 0
     for found in LINK.finditer(text):
         shown = found[0].rstrip(AFTER_A_LINK)
-        yield Piece(text[end : found.start()])
-        yield Piece(shown, shown if found["url"] else f"mailto:{shown}")
+        yield TextPiece(text[end : found.start()])
+        yield TextPiece(shown, shown if found["url"] else f"mailto:{shown}")
         end = found.start() + len(shown)
-    yield Piece(text[end:])
+    yield TextPiece(text[end:])

@@ -34,14 +34,14 @@ class HistoryEntry(NamedTuple):
         return (self.evidence or {}).get("former_address")
 
 
-class History(NamedTuple):
+class ConsentHistory(NamedTuple):
     """A part of a person's history, oldest first."""
 
     entries: list[HistoryEntry]
     has_earlier: bool
 
 
-def read(session: Session, subject: bytes, *, before: int | None = None, limit: int = PAGE_SIZE) -> History:
+def read(session: Session, subject: bytes, *, before: int | None = None, limit: int = PAGE_SIZE) -> ConsentHistory:
     """Return the last entries of a person, at most `limit`, of those before the ordinal `before` if it is given."""
     rows = (
         select(LedgerEntry, Newsletter, Wording, Evidence.body, TraceRow.ip, TraceRow.user_agent)
@@ -54,7 +54,7 @@ def read(session: Session, subject: bytes, *, before: int | None = None, limit: 
     if before is not None:
         rows = rows.where(LedgerEntry.ordinal < before)
     found = session.execute(rows.order_by(LedgerEntry.ordinal.desc()).limit(limit + 1)).all()
-    return History([_entry(*row) for row in reversed(found[:limit])], len(found) > limit)
+    return ConsentHistory([_entry(*row) for row in reversed(found[:limit])], len(found) > limit)
 
 
 def _entry(

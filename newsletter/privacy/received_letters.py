@@ -22,14 +22,14 @@ class ReceivedLetter(NamedTuple):
     at: datetime  # when that was decided, or when it was queued
 
 
-class ReceivedLetters(NamedTuple):
+class LettersToReader(NamedTuple):
     """The number of all letters that are stored as sent to a subscriber, and the last of all that were owed."""
 
     sent: int
     last: list[ReceivedLetter]
 
 
-def read(session: Session, subscriber_id: int) -> ReceivedLetters:
+def read(session: Session, subscriber_id: int) -> LettersToReader:
     """Return the letters to a subscriber."""
     theirs = Delivery.subscriber_id == subscriber_id
     sent = select(func.count()).select_from(Delivery).where(theirs, Delivery.status == DeliveryStatus.SENT)
@@ -41,4 +41,4 @@ def read(session: Session, subscriber_id: int) -> ReceivedLetters:
         .where(theirs)
     )
     last = session.execute(rows.order_by(Delivery.id.desc()).limit(LAST))
-    return ReceivedLetters(session.scalar(sent) or 0, [ReceivedLetter._make(row) for row in last])
+    return LettersToReader(session.scalar(sent) or 0, [ReceivedLetter._make(row) for row in last])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.legal_pages import marked_text
-from newsletter.legal_pages.marked_text import Piece
+from newsletter.legal_pages.marked_text import TextPiece
 
 
 def hrefs(text: str) -> list[str]:
@@ -41,7 +41,7 @@ def test_addresses_of_pages_and_mailboxes_become_links_without_what_follows_them
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200))
 def test_no_character_but_blanks_and_marks_is_lost(text):
     shown = [
-        piece.text if isinstance(piece, Piece) else piece
+        piece.text if isinstance(piece, TextPiece) else piece
         for section in marked_text.read(text)
         for line in [[section.heading or ""], *(line for block in section.blocks for line in block.lines)]
         for piece in line

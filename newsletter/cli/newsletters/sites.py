@@ -6,17 +6,17 @@ import typer
 
 from newsletter import audit_log, clock, newsletters, registered_sites
 from newsletter.cli import console
+from newsletter.cli.newsletters.wordings import Slug
 
 app = typer.Typer(help="Sites that may show a newsletter's sign-up form.", no_args_is_help=True, rich_markup_mode=None)
 
-Slug = Annotated[str, typer.Argument(help="The newsletter's slug.")]
-Site = Annotated[
+RegisteredOrigin = Annotated[
     str, typer.Argument(help="Address of the site, or of any of its pages, such as https://www.example.org.")
 ]
 
 
 @app.command()
-def add(slug: Slug, origin: Site, as_json: console.Json = False) -> None:
+def add(slug: Slug, origin: RegisteredOrigin, as_json: console.Json = False) -> None:
     """Let a site show the newsletter's form. example.org and www.example.org are two sites."""
     with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)
@@ -29,7 +29,7 @@ def add(slug: Slug, origin: Site, as_json: console.Json = False) -> None:
 
 
 @app.command()
-def remove(slug: Slug, origin: Site, as_json: console.Json = False) -> None:
+def remove(slug: Slug, origin: RegisteredOrigin, as_json: console.Json = False) -> None:
     """Let a site no longer show the newsletter's form: sign-ups on it are refused, and led to the hosted page."""
     with console.database() as database, database.writing() as session:
         newsletter = newsletters.named(session, slug)

@@ -21,7 +21,7 @@ from newsletter.mail.delivery.deliveries import DeliveryStatus
 from newsletter.mail.mailings import preference_links
 from newsletter.newsletters import Newsletter, common_publisher
 from newsletter.privacy import consent_history, received_letters
-from newsletter.privacy.consent_history import History, HistoryEntry
+from newsletter.privacy.consent_history import ConsentHistory, HistoryEntry
 from newsletter.queues.wakeups import Queue
 from newsletter.redaction import log_failure
 from newsletter.web import negotiation, whole_numbers
@@ -194,7 +194,7 @@ def _words(wording: Wording | None) -> dict[str, Any] | None:
     return {"text": wording.text, "language": wording.shown_language}
 
 
-def _information(history: History) -> dict[str, Any] | None:
+def _information(history: ConsentHistory) -> dict[str, Any] | None:
     """Return what the last form told about purpose, retention and recipients: {"language", "entries"}, or None."""
     told = [entry.wording.information for entry in history.entries if entry.wording]
     return next((each for each in reversed(told) if each), None)
