@@ -1,18 +1,59 @@
-"""newsletter subscribers: end subscriptions on a person's word, and allow somebody who said "never" one letter."""
+"""newsletter subscribers: show a person, end subscriptions on their word, and allow one letter after "never"."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 
-from newsletter import audit_log, clock, newsletters, startup
+from newsletter import addresses, audit_log, clock, newsletters, startup
 from newsletter.cli import console
-from newsletter.consent import operator_decisions
+from newsletter.consent import operator_decisions, reader_choices, subscribers
+from newsletter.consent.subscribers import Subscription
 from newsletter.errors import NotFound
 from newsletter.keys import load_if_present, load_keyring
+from newsletter.newsletters import Newsletter
 
 app = typer.Typer(help="What an operator decides about a person.", no_args_is_help=True, rich_markup_mode=None)
 
 ReaderAddress = Annotated[str, typer.Argument(help="The person's e-mail address.")]
+
+
+@app.command()
+def show(address: ReaderAddress, as_json: console.Json = False) -> None:
+    """Show what a person chose and which newsletters come to this address."""
+    key = addresses.parse(address, field="address").key
+    now = clock.now()
+    with console.database() as database, database.reading() as session:
+        reader = subscribers.by_key(session, key)
+        if reader is None:
+            raise NotFound("No subscriber has that address.")
+        found = subscribers.subscriptions(session, reader.id)
+        named = {each.id: each for each in newsletters.every(session)}
+        rows = [_subscription(named[number], each, now=now) for number, each in sorted(found.items())]
+        chosen = {"name": reader.name, "language": reader.language, "zone": reader.zone}
+        facts = {"address": reader.address, **chosen, "suppressed": reader.suppressed, "newsletters": rows}
+    lines = [f"{field.capitalize()}: {value or 'none'}" for field, value in facts.items() if field != "newsletters"]
+    console.show(facts, as_json=as_json, text="\n".join([*lines, *map(_in_words, rows)]))
+
+
+def _subscription(about: Newsletter, subscription: Subscription, *, now: datetime) -> dict[str, Any]:
+    paused_until = subscription.paused_until
+    return {
+        "slug": about.slug,
+        "standing": subscription.standing.value,
+        "since": subscription.since,
+        "language": subscription.language or about.language,
+        "is_paused": reader_choices.is_paused(paused_until, now=now),
+        "paused_until": None if reader_choices.is_open(paused_until) else paused_until,
+    }
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    since = f"{row['slug']}: {row['standing']} since {row['since']:%Y-%m-%d %H:%M} UTC, language {row['language']}"
+    if not row["is_paused"]:
+        return since
+    until = row["paused_until"]
+    return f"{since}, paused until {f'{until:%Y-%m-%d %H:%M} UTC' if until else 'its reader ends the pause'}"
 
 
 @app.command()

@@ -25,6 +25,11 @@ def is_paused(paused_until: datetime | None, *, now: datetime) -> bool:
     return paused_until is not None and paused_until > now
 
 
+def is_open(paused_until: datetime | None) -> bool:
+    """Return whether a pause ends only by its reader."""
+    return paused_until is not None and paused_until >= OPEN_END
+
+
 def set_pause(session: Session, subscriber_id: int, newsletter_id: int, until: datetime | None) -> None:
     """Send a reader no issue of a newsletter until then; None ends a pause.
 

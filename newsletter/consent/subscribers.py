@@ -89,6 +89,11 @@ def lock_by_key(session: Session, address_key: str) -> Subscriber | None:
     return _locked(session, Subscriber.address_key == address_key)
 
 
+def by_key(session: Session, address_key: str) -> Subscriber | None:
+    """Return the subscriber of this address; None if it is unknown."""
+    return session.scalar(select(Subscriber).where(Subscriber.address_key == address_key))
+
+
 def by_id(session: Session, subscriber_id: int) -> Subscriber | None:
     """Return the subscriber of this id; None if it is unknown."""
     return session.get(Subscriber, subscriber_id)

@@ -155,9 +155,10 @@ class Walk:
         yield "POST /u/{token}", "a reason told"
         self.tab.page.locator("#words summary").first.click()
         yield "POST /u/{token}", "the words of the way back"
+        former = self._link("confirm", self._address("new"))
         self.tab.press("again")
         yield "POST /u/{token}", "look into your inbox"
-        self.tab.open(self._link("confirm", self._address("new")))
+        self.tab.open(former)
         yield "GET /confirm/{token}", "withdrawn since"
 
     def _preferences(self) -> Iterator[tuple[str, str]]:

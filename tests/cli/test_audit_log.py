@@ -50,6 +50,7 @@ READING = {
     "doctor": (),
     "doctor domain": ("three", "--nameserver", "127.0.0.1:{dns}"),
     "newsletters list": (),
+    "subscribers show": (READER,),
     "newsletters proposal": ("three",),
     "newsletters reasons": ("three",),
     "forms list": (),

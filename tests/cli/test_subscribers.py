@@ -5,7 +5,7 @@ import json
 import pytest
 
 from newsletter import settings
-from newsletter.consent import subscribers, suppressions
+from newsletter.consent import reader_choices, subscribers, suppressions
 from newsletter.consent.limits import inboxes
 from newsletter.consent.subscribers import Standing
 from newsletter.consent.suppressions import Reason
@@ -28,6 +28,27 @@ def reads(database, keyring, *addresses: str) -> None:
         for address in addresses:
             reader = a_reader(session, newsletter, address)
             reader.fold_key = inboxes.folds(keyring, address)[0]
+
+
+def test_what_a_person_chose_is_shown(newsletter, database, keyring):
+    reads(database, keyring, ANA)
+    with database.writing() as session:
+        ana = subscribers.by_key(session, ANA)
+        reader_choices.set_details(session, ana.id, {"name": "Ana", "zone": "Asia/Tokyo"})
+        (number,) = subscribers.subscriptions(session, ana.id)
+        reader_choices.set_pause(session, ana.id, number, reader_choices.OPEN_END)
+    shown = newsletter("subscribers", "show", ANA)
+    assert shown.stdout.splitlines() == [
+        f"Address: {ANA}",
+        "Name: Ana",
+        "Language: none",
+        "Zone: Asia/Tokyo",
+        "Suppressed: none",
+        "morning: subscribed since 2026-03-14 12:00 UTC, language en, paused until its reader ends the pause",
+    ]
+    (row,) = json.loads(newsletter("subscribers", "show", ANA, "--json").stdout)["newsletters"]
+    assert (row["is_paused"], row["paused_until"]) == (True, None)
+    assert newsletter("subscribers", "show", "nobody@example.org").exit_code == 1
 
 
 def test_a_person_is_withdrawn_on_their_word(newsletter, database, keyring):

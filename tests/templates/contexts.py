@@ -316,18 +316,20 @@ def happened(told: str, number: int = 14206, **changes: object) -> dict[str, obj
     } | changes
 
 
+PAUSE, NO_PAUSE = ({"paused_until": at, "is_pause_open": False} for at in (NOON, None))
 AGREED = {"text": WORDING["text"], "language": "en"}
 MY_DATA = (
     SITE
     | FRESH
     | {
         "address": "garden.gate@post.example",
-        "subscriber": SimpleNamespace(name="Ana", language="en", zone="Europe/Berlin"),
+        "subscriber": SimpleNamespace(name="Ana", zone="Europe/Berlin"),
+        "spoken": "English",
         "since": NOON,
         "zone": "Europe/Berlin",
         "subscriptions": [
-            {"newsletter": NEWSLETTER, "standing": "subscribed", "since": NOON, "paused_until": NOON},
-            {"newsletter": LONG, "standing": "left", "since": NOON, "paused_until": None},
+            {"newsletter": NEWSLETTER, "standing": "subscribed", "since": NOON, **PAUSE},
+            {"newsletter": LONG, "standing": "left", "since": NOON, **NO_PAUSE},
         ],
         "history": [
             happened("This address was entered for Morning Letter, and the box of consent was ticked.", wording=AGREED),
@@ -524,8 +526,9 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         | {"earlier": "?before=7", "is_newest": False, "address": "a" * 60 + "@post.example"},
         "left": MY_DATA
         | {
-            "subscriber": SimpleNamespace(name=None, language=None, zone=None),
-            "subscriptions": [{"newsletter": HEBREW, "standing": "asked", "since": NOON, "paused_until": None}],
+            "subscriber": SimpleNamespace(name=None, zone=None),
+            "spoken": None,
+            "subscriptions": [{"newsletter": HEBREW, "standing": "asked", "since": NOON, **NO_PAUSE}],
             "sent": 1,
             "letters": [{"newsletter": None, "state": "not sent", "at": NOON}],
             "information": None,

@@ -2,7 +2,7 @@
 
     queued ──claim──> claimed ──record──> sent | failed | queued again (later) | in_doubt
        │                 └── its worker's lease expired: queued again, counted in `deaths`
-       ├── the reader left meanwhile: withheld
+       ├── the reader left or pauses meanwhile: withheld
        └── the issue was cancelled: cancelled
     in_doubt ──claim──> claimed ──in doubt again, or given up──> unknown
 
@@ -53,7 +53,7 @@ class DeliveryStatus(StrEnum):
     IN_DOUBT = "in_doubt"  # the relay may have taken it; it is repeated once, with the same bytes
     SENT = "sent"
     FAILED = "failed"
-    WITHHELD = "withheld"  # the reader left, or must not be written to
+    WITHHELD = "withheld"  # the reader left or pauses, or must not be written to
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"  # it may have arrived, and is not sent again
 

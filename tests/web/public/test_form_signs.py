@@ -54,8 +54,8 @@ def test_each_form_is_accepted_alike_and_its_signs_are_noted(service):
         ({"shown_at": ""}, None),
     ]:
         posted = {**service.form(), "shown_at": "", "email": "ana@example.org", **fields}
-        answer = service.browser.post("/subscribe", data=posted)
-        answers.add((answer.status_code, answer.text))
+        answer = service.browser.post("/subscribe", data=posted, headers={"Accept": "application/json"})
+        answers.add((answer.status_code, answer.json()["message"], *answer.json()))
         assert doubt(service) == noted, fields
     assert len(answers) == 1
     assert answers.pop()[0] == 202

@@ -112,6 +112,8 @@ def test_a_pause_can_last_until_its_reader_ends_it_and_pressing_twice_is_no_mist
     for _ in range(2):
         assert "until you end the pause" in main_of(service.browser.post(link, data={"pause": "open"}))
     assert pauses(service) == {"morning": OPEN_END}
+    my_data = fresh_link(service).replace("/preferences/", "/my-data/")
+    assert "Paused until you end the pause" in main_of(service.browser.get(my_data))
     service.clock.advance(days=5000)
     for _ in range(2):
         answer = service.browser.post(link, data={"pause": "resume"})

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from newsletter import addresses, templating
+from newsletter.consent import reader_choices
 from newsletter.consent.reader_choices import PAUSE_WEEKS
 from newsletter.consent.subscribers import Standing
 from newsletter.content.digests import digests
@@ -85,7 +86,7 @@ def _subscription(
         "language_before": first_value(entered, BEFORE + language_field) or row.reading_language,
         "language_chosen": first_value(entered, language_field) or row.reading_language,
         "paused_until": pauses.paused_until(row, now=now),
-        "is_pause_open": pauses.is_open(row),
+        "is_pause_open": reader_choices.is_open(row.paused_until),
         "pause_chosen": first_value(entered, f"pause-{row.slug}"),
     }
 
@@ -133,7 +134,7 @@ def _saved(changes: FreshChanges, offered: Sequence[Row[Any]], tag: str, *, now:
                 "name": row.name,
                 "language": row.language,
                 "until": pauses.paused_until(row, now=now),
-                "is_open": pauses.is_open(row),
+                "is_open": reader_choices.is_open(row.paused_until),
             }
             for row in paused
         ],

@@ -28,7 +28,7 @@ from newsletter.queues.wakeups import Queue
 from newsletter.web.form_data import FormData, RequestForm, first_value
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
 from newsletter.web.negotiation import WantedLanguages
-from newsletter.web.public import hosted_forms
+from newsletter.web.public import hosted_forms, posted_signs
 from newsletter.web.public.offered_newsletters import PublishedForm
 from newsletter.web.public.preferences import fresh_page, letter_page, links, subscriptions
 from newsletter.web.public.preferences.links import PreferencesLink
@@ -78,7 +78,8 @@ def ask_for_further(
             _check_address(row, first_value(form, "email"))
         except InvalidForm as invalid:
             return _form_page(site, session, link, row, tag=tag, form=form, errors=invalid.errors)
-        signups.receive(session, **_values(site, signup, row, trace))
+        signs = posted_signs.read(form, site.keyring, now=site.now())
+        signups.receive(session, **_values(site, signup, row, trace), **signs)
     site.wakeups.wake(Queue.URGENT)
     return site.page(
         "further_asked",

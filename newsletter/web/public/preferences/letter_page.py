@@ -51,7 +51,7 @@ def show(
         token=link.token(site),
         standing=about.standing if link.newsletter else None,
         paused_until=pauses.paused_until(about, now=site.now()) if link.newsletter else None,
-        is_pause_open=bool(link.newsletter and pauses.is_open(about)),
+        is_pause_open=bool(link.newsletter and reader_choices.is_open(about.paused_until)),
         weeks=PAUSE_WEEKS,
         has_paused=done is not None and done.until is not None,
         has_resumed=done is not None and done.until is None,

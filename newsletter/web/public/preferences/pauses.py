@@ -7,7 +7,7 @@ from sqlalchemy import Row
 
 from newsletter import templating
 from newsletter.consent import reader_choices
-from newsletter.consent.reader_choices import OPEN_END, PAUSE_WEEKS
+from newsletter.consent.reader_choices import PAUSE_WEEKS
 from newsletter.web import whole_numbers
 from newsletter.web.form_data import FormData, first_value
 
@@ -28,11 +28,6 @@ def paused_until(row: Row[Any], *, now: datetime) -> datetime | None:
     return templating.local(row.paused_until, row.reader_zone or row.zone)
 
 
-def is_open(row: Row[Any]) -> bool:
-    """Return whether a pause ends only by its reader."""
-    return row.paused_until is not None and row.paused_until >= OPEN_END
-
-
 def is_offered(wanted: str) -> bool:
     """Return whether a field holds one of the choices."""
     return wanted in (OPEN, RESUME, *map(str, PAUSE_WEEKS))
@@ -44,6 +39,8 @@ def chosen(row: Row[Any], form: FormData, field: str, *, now: datetime) -> Pause
     if wanted == RESUME:
         return PauseChange(None) if reader_choices.is_paused(row.paused_until, now=now) else None
     if wanted == OPEN:
-        return None if is_open(row) else PauseChange(reader_choices.pause_end(None, now=now))
+        return (
+            None if reader_choices.is_open(row.paused_until) else PauseChange(reader_choices.pause_end(None, now=now))
+        )
     weeks = whole_numbers.parse(wanted)
     return PauseChange(reader_choices.pause_end(weeks, now=now)) if weeks in PAUSE_WEEKS else None
