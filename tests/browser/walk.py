@@ -158,6 +158,7 @@ class Walk:
         former = self._link("confirm", self._address("new"))
         self.tab.press("again")
         yield "POST /u/{token}", "look into your inbox"
+        self.service.run(Queue.URGENT)  # the next letter to be looked for is then a later one
         self.tab.open(former)
         yield "GET /confirm/{token}", "withdrawn since"
 
