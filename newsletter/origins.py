@@ -1,6 +1,7 @@
 """Origins (RFC 6454): which site an address belongs to, written in one way however it was entered."""
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -11,6 +12,7 @@ from newsletter.relays import is_loopback
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 MAX_ORIGIN_CHARACTERS = 255
+MAX_URL_CHARACTERS = 2000
 MAX_SHOWN_CHARACTERS = 80
 # Programs disagree about where a host ends before a backslash or a control character; the others end a URL in text.
 DOUBTFUL = re.compile(r'[\s\x00-\x1f\x7f-\x9f\\<>"`]')
@@ -39,8 +41,13 @@ class Origin(NamedTuple):
 def parse(url: str) -> Origin | None:
     """Return the origin of an http or https address; None for any other.
 
-    Also for one that names a user, or that programs read in different ways.
+    Also for one that names a user, that programs read in different ways, or that is longer than MAX_URL_CHARACTERS.
     """
+    return _parse(url) if len(url) <= MAX_URL_CHARACTERS else None
+
+
+@lru_cache(maxsize=512)  # each sign-up asks several times for the same few
+def _parse(url: str) -> Origin | None:
     if DOUBTFUL.search(url):
         return None
     try:
@@ -61,7 +68,7 @@ def origin_of(url: str) -> str:
     also for http, unless it is on this machine.
     """
     url = url.strip()
-    origin = parse(f"https://{url}" if BARE.match(url) else url)
+    origin = parse(f"https://{url}" if BARE.match(url[:MAX_URL_CHARACTERS]) else url)
     if origin is None or len(str(origin)) > MAX_ORIGIN_CHARACTERS:
         raise Malformed("origin", f"“{shown(url)}” is not the address of a site, such as https://www.example.org.")
     if origin.scheme == "http" and not origin.is_loopback:

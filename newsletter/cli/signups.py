@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import clock
 from newsletter.cli import console
-from newsletter.consent.limits import networks, pressure, slow_lane
+from newsletter.consent.limits import networks, pressure, slow_lane, used_solutions
 from newsletter.consent.limits.pressure import LAPSED, OVERALL, LetterLimits
 
 app = typer.Typer(help="Sign-ups and their limits.", no_args_is_help=True, rich_markup_mode=None)
@@ -37,7 +37,13 @@ def _measure(session: Session, limits: LetterLimits, *, now: datetime) -> dict[s
         "letters": {"last_hour": counts[OVERALL], "limit": limits.overall},
         "at_limit": pressure.full(session, limits, now=now),
         "limits": {"host": limits.host, "network": limits.network, "domain": limits.domain},
-        "slow_lane": {"signups": waiting.number, "since": waiting.since, "lapsed_last_hour": counts[LAPSED]},
+        "slow_lane": {
+            "signups": waiting.number,
+            "since": waiting.since,
+            "doubted": slow_lane.doubted(session),
+            "lapsed_last_hour": counts[LAPSED],
+        },
+        "proofs_of_work_last_hour": used_solutions.lately_used(session, now=now),
         "longest_lines": [
             {"network": networks.name(ip) or "unknown or private", "signups": number}
             for ip, number in slow_lane.longest_lines(session, limit=LONGEST_LINES)
@@ -56,6 +62,8 @@ def _lines(told: dict[str, Any]) -> list[str]:
             for kind, name in names.items()
         ),
         f"waiting in the slow lane  {lane['signups']:,}{since}",
+        f"  perhaps from programs   {lane['doubted']:,}",
         f"lapsed in the last hour   {lane['lapsed_last_hour']:,}",
+        f"proofs of work, last hour {told['proofs_of_work_last_hour']:,}",
         *(f"{'  from ' + line['network']:<25} {line['signups']:,}" for line in told["longest_lines"]),
     ]

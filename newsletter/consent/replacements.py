@@ -33,7 +33,7 @@ class Former(NamedTuple):
     nonce: int
 
 
-class _Replaceable(NamedTuple):
+class OpenSignup(NamedTuple):
     """A sign-up that may be voided."""
 
     id: int
@@ -100,12 +100,12 @@ def void_replaced(
 _NO_OBJECTS = {"synchronize_session": False}  # the session holds none of the rows
 
 
-def _reached(session: Session, keyring: Keyring, corrected: Collection[Former]) -> list[_Replaceable]:
+def _reached(session: Session, keyring: Keyring, corrected: Collection[Former]) -> list[OpenSignup]:
     """Lock and return the open sign-ups that are named, with copies of them and with those that they name in turn.
 
     A visitor who pressed twice, or asked for another letter, sees one page, which names the last of their sign-ups.
     """
-    reached: dict[int, _Replaceable] = {}
+    reached: dict[int, OpenSignup] = {}
     seen, next_ones = set[Former](), set(corrected)
     for _ in range(MAX_STEPS):
         if not next_ones:
@@ -118,12 +118,12 @@ def _reached(session: Session, keyring: Keyring, corrected: Collection[Former]) 
     return list(reached.values())
 
 
-def _named(session: Session, formers: Collection[Former]) -> list[_Replaceable]:
+def _named(session: Session, formers: Collection[Former]) -> list[OpenSignup]:
     are_named = or_(*(and_(Signup.address_key == each.address_key, Signup.nonce == each.nonce) for each in formers))
     return _locked(session, are_named)
 
 
-def _copies(session: Session, of: Sequence[_Replaceable]) -> list[_Replaceable]:
+def _copies(session: Session, of: Sequence[OpenSignup]) -> list[OpenSignup]:
     """Lock and return the sign-ups that were posted by the same forms, sent twice."""
     if not of:
         return []
@@ -133,13 +133,13 @@ def _copies(session: Session, of: Sequence[_Replaceable]) -> list[_Replaceable]:
     return [each for each in candidates if any(_is_copy(each, one) for one in of)]
 
 
-def _locked(session: Session, condition: ColumnElement[bool]) -> list[_Replaceable]:
-    columns = [getattr(Signup, column) for column in _Replaceable._fields]
+def _locked(session: Session, condition: ColumnElement[bool]) -> list[OpenSignup]:
+    columns = [getattr(Signup, column) for column in OpenSignup._fields]
     rows = select(*columns).where(Signup.state.in_(OPEN_STATES), condition).order_by(Signup.id).limit(MAX_COPIES)
-    return [_Replaceable._make(row) for row in session.execute(rows.with_for_update())]
+    return [OpenSignup._make(row) for row in session.execute(rows.with_for_update())]
 
 
-def _is_copy(one: _Replaceable, other: _Replaceable) -> bool:
+def _is_copy(one: OpenSignup, other: OpenSignup) -> bool:
     is_near = abs(one.received_at - other.received_at) <= SENT_TWICE_WITHIN
     return is_near and (one.address_key, one.evidence, one.replaces) == (
         other.address_key, other.evidence, other.replaces,

@@ -24,7 +24,7 @@ class TextPiece(NamedTuple):
 Line = list[TextPiece]
 
 
-class Block(NamedTuple):
+class TextBlock(NamedTuple):
     """A paragraph with its lines, or a list with its items."""
 
     lines: list[Line]
@@ -35,7 +35,7 @@ class TextSection(NamedTuple):
     """Blocks under a heading; those before the first heading have none."""
 
     heading: str | None
-    blocks: list[Block]
+    blocks: list[TextBlock]
 
 
 def read(text: str) -> list[TextSection]:
@@ -52,7 +52,7 @@ def read(text: str) -> list[TextSection]:
                 sections += [TextSection(line.removeprefix(HEADING).strip(), []) for line in group]
             else:
                 blocks = [_line(line.removeprefix(kind)) for line in group]
-                sections[-1].blocks.append(Block(blocks, is_list=kind == BULLET))
+                sections[-1].blocks.append(TextBlock(blocks, is_list=kind == BULLET))
     return [section for section in sections if section.heading or section.blocks]
 
 

@@ -1,4 +1,4 @@
-"""Fold letters whose person is gone, and old ones to operators, into one total per kind: the sums hold, rows go.
+"""Fold letters whose sign-up, change or person is gone, and old ones to operators, into one total per kind.
 
 The sums hold, the rows go: a letter's rows are deleted, and in the same transaction its deliveries are added to the
 tallies and to the audience of the total (`letters.total`). Evidence names a letter's text by its hash for ever, so the

@@ -6,20 +6,17 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from newsletter.errors import LinkExpired, LinkRefused, LinkUnreadable, Malformed, NotFound, Refused
 from newsletter.languages import catalogues
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable, translatable
-from newsletter.links import PATHS, Purpose
 from newsletter.redaction import log_failure
 from newsletter.store.database_errors import is_unavailable
 from newsletter.web.desk.frame import failures as desk_failures
 from newsletter.web.desk.frame.refusals import OnlyByForm
 from newsletter.web.negotiation import language_of
-from newsletter.web.public.hosted_forms import hosted_form
 from newsletter.web.site import Site
 from newsletter.web.surroundings import surroundings
 
@@ -79,7 +76,7 @@ def _refused(request: Request, error: Exception) -> Response:
     if kind is NotFound:
         return _page(request, "not_found", status)
     if kind is LinkExpired:
-        return _page(request, "link_expired", status, known, can_renew=False, hosted_form=_form(request, known))
+        return _page(request, "link_expired", status, known, can_renew=False)
     if kind is LinkUnreadable:
         return _page(request, "whole_link", status, known, state="cut")
     return _page(request, "refused", status, known, title=TITLES[kind], explanation=error.told, remedy=None)
@@ -121,15 +118,6 @@ def _page(request: Request, name: str, status: int, known: LinkRefused | None = 
     """Return a page that looks like the newsletter's as far as link and path tell which one it is."""
     site: Site = request.app.state.site
     return site.page(name, status=status, **surroundings(request, site, known), **context)
-
-
-def _form(request: Request, known: LinkRefused | None) -> Markup | None:
-    """Return the sign-up form for somebody who wanted to confirm too late, if only one newsletter can be meant."""
-    if not getattr(request.scope.get("route"), "path", "").startswith(f"/{PATHS[Purpose.CONFIRM]}/"):
-        return None
-    site: Site = request.app.state.site
-    about = surroundings(request, site, known)
-    return hosted_form(site, about["newsletter"], about["tag"]) if about["newsletter"] else None
 
 
 def _json(request: Request, field: str, told: Translatable | str, status: int) -> JSONResponse:

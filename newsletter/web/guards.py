@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from newsletter.web import cross_site, paths
 from newsletter.web.failures import TooLarge, error_response
+from newsletter.web.public import thank_you_pages
 
 DEFAULT_BODY_BYTES = 1024  # for routes that expect no body: some clients send a small one anyway
 FORM_BODY_BYTES = 64 * 1024  # far above the longest legitimate form
@@ -43,7 +44,6 @@ class RouteRules(NamedTuple):
 
 
 STRICTEST = RouteRules()
-POSTS_LEAD_TO = "newsletter.posts_lead_to"  # in the scope of a request
 IS_PRIVATE = "is_private"  # of a request's state
 
 Endpoint = TypeVar("Endpoint")
@@ -79,11 +79,6 @@ def is_public(scope: Scope) -> bool:
 def keep_private(request: Request) -> None:
     """Treat the answer to this request as somebody's, although the route is public: its URL holds what is theirs."""
     setattr(request.state, IS_PRIVATE, True)
-
-
-def let_posts_lead_to(scope: Scope, origins: Iterable[str]) -> None:
-    """Let the answers to the forms of this request's page lead to these origins, besides our own."""
-    scope[POSTS_LEAD_TO] = origins
 
 
 async def refuse_by_length(request: Request) -> None:
@@ -128,7 +123,7 @@ class Guards:
                 rules = _rules(scope)
                 may_be_kept = is_public(scope) and message["status"] < 400
                 headers = MutableHeaders(scope=message)
-                _protect(headers, rules, is_public=may_be_kept, posts_lead_to=scope.get(POSTS_LEAD_TO, ()))
+                _protect(headers, rules, is_public=may_be_kept, posts_lead_to=thank_you_pages.allowed(scope))
                 cross_site.add_shared(scope, headers)
                 _name_canonical(headers, scope, is_bent=may_be_kept and scope["path"] != sent["path"])
             elif head:

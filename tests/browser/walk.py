@@ -155,9 +155,11 @@ class Walk:
         yield "POST /u/{token}", "a reason told"
         self.tab.page.locator("#words summary").first.click()
         yield "POST /u/{token}", "the words of the way back"
+        former = self._link("confirm", self._address("new"))
         self.tab.press("again")
         yield "POST /u/{token}", "look into your inbox"
-        self.tab.open(self._link("confirm", self._address("new")))
+        self.service.run(Queue.URGENT)  # the next letter to be looked for is then a later one
+        self.tab.open(former)
         yield "GET /confirm/{token}", "withdrawn since"
 
     def _preferences(self) -> Iterator[tuple[str, str]]:
@@ -230,6 +232,12 @@ class Walk:
         yield "", "not found"
         self.tab.open("/u/nonsense")
         yield "", "a link with a part missing"
+        self.tab.open("/link")
+        yield "GET /link", "where the whole link is pasted"
+        self.tab.page.locator("#link").fill("https://elsewhere.example/")
+        self._submit("#link")
+        yield "POST /link", "no link of ours"
+        yield from self._mistyped_address()
         self.tab.open(self._form)
         self.tab.page.locator("input[name=consent]").check()
         self._post(self._address("late"))
@@ -237,6 +245,24 @@ class Walk:
         self.service.clock.advance(seconds=LINK_LIFETIME.total_seconds() + 1)
         self.tab.open(link)
         yield "", "an expired link"
+        self.tab.press("again")
+        yield "POST /confirm/{token}", "a new link is on its way"
+
+    def _mistyped_address(self) -> Iterator[tuple[str, str]]:
+        page, mistyped = self.tab.page, self._address("slip").replace("example.org", "gmial.com")
+        self.tab.open(self._form)
+        page.locator("input[name=consent]").check()
+        self._post(mistyped)
+        link = self._link("confirm", mistyped)
+        for summary in page.locator("details > summary").all():
+            summary.click()
+        yield "POST /subscribe", "an address that looks mistyped"
+        page.locator("#email").fill(self._address("mended"))
+        self._submit("#email")
+        yield "POST /subscribe", "the address is corrected"
+        self.service.run(Queue.URGENT)
+        self.tab.open(link)
+        yield "GET /confirm/{token}", "corrected since"
 
     def _address(self, name: str) -> str:
         return f"{name}{self.number}.{self.newsletter.slug}@example.org"

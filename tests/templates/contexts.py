@@ -193,6 +193,7 @@ CHECK_INBOX = {
     "confirm_hours": 72,
     "wait_minutes": 10,
     "letters_a_day": 3,
+    "back": "https://courier.example",
     "fields": Markup('<input type="hidden" name="newsletters" value="morning-letter">'),
 }
 CONFIRM = {
@@ -315,24 +316,20 @@ def happened(told: str, number: int = 14206, **changes: object) -> dict[str, obj
     } | changes
 
 
+PAUSE, NO_PAUSE = ({"paused_until": at, "is_pause_open": False} for at in (NOON, None))
 AGREED = {"text": WORDING["text"], "language": "en"}
 MY_DATA = (
     SITE
     | FRESH
     | {
         "address": "garden.gate@post.example",
-        "subscriber": SimpleNamespace(name="Ana", language="en", zone="Europe/Berlin"),
+        "subscriber": SimpleNamespace(name="Ana", zone="Europe/Berlin"),
+        "spoken": "English",
         "since": NOON,
         "zone": "Europe/Berlin",
         "subscriptions": [
-            {
-                "newsletter": NEWSLETTER,
-                "standing": "subscribed",
-                "since": NOON,
-                "paused_until": NOON,
-                "is_pause_open": False,
-            },
-            {"newsletter": LONG, "standing": "left", "since": NOON, "paused_until": None, "is_pause_open": False},
+            {"newsletter": NEWSLETTER, "standing": "subscribed", "since": NOON, **PAUSE},
+            {"newsletter": LONG, "standing": "left", "since": NOON, **NO_PAUSE},
         ],
         "history": [
             happened("This address was entered for Morning Letter, and the box of consent was ticked.", wording=AGREED),
@@ -457,9 +454,9 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "long": LONG_SITE | {"address": LONG_ADDRESS, "newsletters": [LONG_ROW, ROW, ROW]},
     },
     "link_expired": {
-        "usual": SITE | {"can_renew": False, "hosted_form": hosted_form(WORDING, NEWSLETTER)},
-        "early": LONG_SITE | {"can_renew": True, "hosted_form": None},
-        "empty": NOBODY | {"can_renew": False, "hosted_form": None},
+        "usual": SITE | {"can_renew": False},
+        "early": LONG_SITE | {"can_renew": True},
+        "empty": NOBODY | {"can_renew": False},
     },
     "link_renewed": {
         "usual": SITE | {"address": ADDRESS, "newsletters": [ROW]},
@@ -529,10 +526,9 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         | {"earlier": "?before=7", "is_newest": False, "address": "a" * 60 + "@post.example"},
         "left": MY_DATA
         | {
-            "subscriber": SimpleNamespace(name=None, language=None, zone=None),
-            "subscriptions": [
-                {"newsletter": HEBREW, "standing": "asked", "since": NOON, "paused_until": None, "is_pause_open": False}
-            ],
+            "subscriber": SimpleNamespace(name=None, zone=None),
+            "spoken": None,
+            "subscriptions": [{"newsletter": HEBREW, "standing": "asked", "since": NOON, **NO_PAUSE}],
             "sent": 1,
             "letters": [{"newsletter": None, "state": "not sent", "at": NOON}],
             "information": None,

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-from selectolax.lexbor import LexborHTMLParser
 
 from newsletter.bench import sample_issue
 from newsletter.bench.environment import BenchEnvironment
@@ -22,6 +21,7 @@ from newsletter.settings import PREFIX
 
 START_TIMEOUT = 60.0  # seconds for a site's processes to accept connections
 END_SECONDS = 90.0  # for the load generator to end after its last answer
+HOST_PAGE = "https://www.press.example/news/the-bends-of-a-river"  # that the box stands on
 SITE, BARE = "newsletter.web:create_app", "newsletter.bench.signups.bare_insert:create_app"
 
 
@@ -34,11 +34,11 @@ class BenchSite:
     server: Server
 
     def form(self) -> tuple[str, dict[str, str]]:
-        """Return the URL of the newsletter's page and the hidden fields of its form."""
+        """Return the URL of the newsletter's page, and the fields that the box on a publisher's page posts."""
         url = f"http://127.0.0.1:{self.port}/n/{sample_issue.SLUG}"
-        page = LexborHTMLParser(httpx2.get(url, trust_env=False, timeout=30).raise_for_status().text)
-        fields = page.css("form[action='/subscribe'] input[type=hidden]")
-        return url, {str(field.attributes["name"]): str(field.attributes["value"]) for field in fields}
+        answer = httpx2.get(f"{url}/form", headers={"Accept": "application/json"}, trust_env=False, timeout=30)
+        fields = answer.raise_for_status().json()["fields"]
+        return url, {"page": HOST_PAGE, **{name: str(value) for name, value in fields.items()}}
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """newsletter newsletters box: what the box on the publisher's page says, and the lines to put into that page."""
 
-from html import escape
 from typing import Annotated
 
 import typer
@@ -9,8 +8,7 @@ from newsletter import audit_log, clock, newsletters, registered_sites, templati
 from newsletter.cli import console
 from newsletter.cli.newsletters.wordings import spoken_in
 from newsletter.consent import box_texts, wordings
-from newsletter.newsletters import Newsletter
-from newsletter.web.embed.box_script import box_script
+from newsletter.web.embed.snippet import snippet
 
 
 def box(
@@ -54,16 +52,3 @@ def box(
         notes.append(f"No site may show it yet: newsletter sites add {slug} https://www.example.org")
     notes += ["Put these lines where your page shall show it:", "", lines]
     console.show(answer, as_json=as_json, text="\n".join(notes))
-
-
-def snippet(newsletter: Newsletter, base_url: str, *, integrity: bool = False) -> str:
-    """Return the lines for the publisher's page: the script, and a link for visitors without script."""
-    script = box_script(base_url)
-    source = f'src="{base_url}/embed.js"'
-    if integrity:
-        source = f'src="{base_url}{script.path}" integrity="{script.integrity}" crossorigin="anonymous"'
-    page = f"{base_url}/n/{newsletter.slug}"
-    return (
-        f'<script {source} data-newsletter="{newsletter.slug}" async></script>\n'
-        f'<noscript><a href="{page}" lang="{newsletter.language}">{escape(newsletter.name)}</a></noscript>'
-    )

@@ -35,7 +35,13 @@ TextFile = Annotated[
 
 
 @app.command()
-def show(slug: Slug, page: Page, language: PageLanguage = None, as_json: console.Json = False) -> None:
+def show(
+    slug: Slug,
+    page: Page,
+    language: PageLanguage = None,
+    output: Annotated[Path | None, typer.Option(help="File to write; by default the terminal.")] = None,
+    as_json: console.Json = False,
+) -> None:
     """Print the text of a page: your own in this language, or the generated one."""
     with console.database() as database, database.reading() as session:
         newsletter = newsletters.named(session, slug)
@@ -43,7 +49,9 @@ def show(slug: Slug, page: Page, language: PageLanguage = None, as_json: console
         own = page_texts.own(session, newsletter.id, page)
         text = own.get(tag) or _generated(session, newsletter, page, tag)
     answer = {"page": page, "language": tag, "is_own": tag in own, "own_languages": list(own), "text": text}
-    console.show(answer, as_json=as_json, text=text)
+    if output:
+        output.write_text(f"{text}\n", "utf-8")
+    console.show(answer, as_json=as_json, text=f"The text is in {output}." if output else text)
 
 
 @app.command()

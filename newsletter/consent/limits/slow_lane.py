@@ -108,6 +108,11 @@ def waiting(session: Session) -> Waiting:
     return Waiting(number, session.scalar(select(Signup.received_at).where(Signup.id == oldest)) if oldest else None)
 
 
+def doubted(session: Session) -> int:
+    """Return how many sign-ups wait in the lane that a program seems to have posted."""
+    return session.scalar(select(func.count()).where(IS_SLOW, Signup.doubt.is_not(None))) or 0
+
+
 def longest_lines(session: Session, *, limit: int) -> list[tuple[str | None, int]]:
     """Return the networks of which most sign-ups wait: the IP address of one of their clients, and the number."""
     number = func.count().label("number")

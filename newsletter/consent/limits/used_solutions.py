@@ -6,7 +6,7 @@ Callers hold the lock of `pressure.room`, so no other transaction reads or write
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import String, insert, select
+from sqlalchemy import String, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.consent.limits.proof_of_work import Proof
@@ -29,6 +29,11 @@ def used(session: Session, proofs: Collection[Proof]) -> set[str]:
     if not proofs:
         return set()
     return set(session.scalars(select(UsedSolution.key).where(UsedSolution.key.in_({proof.key for proof in proofs}))))
+
+
+def lately_used(session: Session, *, now: datetime) -> int:
+    """Return how many solutions were used whose challenges are still valid: those of about an hour."""
+    return session.scalar(select(func.count()).where(UsedSolution.expires_at > now + LINK_LIFETIME)) or 0
 
 
 def use(session: Session, proofs: Collection[Proof]) -> None:

@@ -178,7 +178,6 @@
     for (const [name, value] of Object.entries(form.fields)) {
       for (const each of [value].flat()) content.append(make("input", { type: "hidden", name, value: each }));
     }
-    content.setAttribute("aria-labelledby", "title");
     if (email) content.querySelector("[name=email]").value = email;
     return content;
   };

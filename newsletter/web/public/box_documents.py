@@ -28,23 +28,19 @@ def published(offered: OfferedNewsletters, chosen: Sequence[Newsletter]) -> dict
 def document(
     site: Site,
     offered: OfferedNewsletters,
-    chosen: Sequence[Newsletter],
-    with_words: dict[str, PublishedForm],
+    languages: list[str],
     shown: PublishedForm,
 ) -> bytes:
     """Return the JSON, which is the same for everybody: it is written once for each reading of the newsletters."""
-    key = tuple(newsletter.id for newsletter in chosen), shown.wording.language
+    key = tuple(shown.form.newsletters), shown.wording.language
     if key not in offered.boxes:
-        offered.boxes[key] = json.dumps(
-            _box(site, offered, chosen, list(with_words), shown), ensure_ascii=False
-        ).encode()
+        offered.boxes[key] = json.dumps(_box(site, offered, languages, shown), ensure_ascii=False).encode()
     return offered.boxes[key]
 
 
 def _box(
     site: Site,
     offered: OfferedNewsletters,
-    chosen: Sequence[Newsletter],
     languages: list[str],
     shown: PublishedForm,
 ) -> dict[str, Any]:
@@ -61,7 +57,7 @@ def _box(
     shown_readers = spoken.at_least(readers) if readers else None
     slug = {} if len(ids) > 1 else {"newsletters": among[0].slug}
     return {
-        "newsletter": ",".join(newsletter.slug for newsletter in chosen),
+        "newsletter": ",".join(newsletter.slug for newsletter in among),
         "languages": languages,
         "language": wording.language,
         "direction": spoken.direction,

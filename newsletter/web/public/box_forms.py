@@ -83,7 +83,7 @@ def form(slugs: str, request: Request, site: CurrentSite) -> Response:
         "Content-Language": shown.wording.language,
     }
     return Response(
-        box_documents.document(site, offered, chosen, with_words, shown), media_type="application/json", headers=headers
+        box_documents.document(site, offered, list(with_words), shown), media_type="application/json", headers=headers
     )
 
 

@@ -140,7 +140,7 @@ def _used(site: Site, link: ConfirmationLink, use: LinkUse) -> HTMLResponse:
     if use is LinkUse.REPLACED:
         return _about(site, link, "replaced", status=410)
     if link.can_be_renewed(now=site.now()):
-        return _about(site, link, "link_expired", can_renew=True, hosted_form=None, status=410)
+        return _about(site, link, "link_expired", can_renew=True, status=410)
     raise LinkExpired(newsletter_id=link.newsletters[0].id, language=link.language)
 
 

@@ -15,7 +15,7 @@ from newsletter.web.site import CurrentSite, ReadingSession
 # Pages that only a link in a letter opens, and those of machines. Every one says noindex, too: a link may be elsewhere.
 HIDDEN = (
     *("/confirm/", "/never/", "/u/", "/preferences/", "/my-data/", "/address/", "/subscribe", "/saved"),
-    *("/outbox", "/health/", "/metrics"),
+    *("/link", "/challenge", "/outbox", "/health/", "/metrics"),
 )
 # Crawlers ask a host for one robots.txt, at its root (RFC 9309 section 2.3). Under a path, nobody asks for ours.
 ONLY_AT_THE_ROOT = "# Crawlers read only {origin}/robots.txt. Add these lines there.\n"

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, BackgroundTasks
@@ -12,9 +13,10 @@ from sqlalchemy.orm import Session
 from newsletter import addresses, templating
 from newsletter.consent import reader_choices, subscribers
 from newsletter.consent.ledger import Event
+from newsletter.consent.subscribers import Subscription
 from newsletter.consent.wordings import Wording
 from newsletter.errors import Malformed
-from newsletter.languages.languages import language
+from newsletter.languages.languages import language, own_name
 from newsletter.languages.translatable import Translatable, translatable
 from newsletter.links import FRESH_LIFETIME
 from newsletter.mail.delivery.deliveries import DeliveryStatus
@@ -137,6 +139,7 @@ def my_data(token: str, site: CurrentSite, session: ReadingSession, before: str 
         **reader.shown(site),
         address=reader.subscriber.address,
         subscriber=reader.subscriber,
+        spoken=own_name(reader.subscriber.language) if reader.subscriber.language else None,
         since=templating.local(reader.subscriber.created_at, reader.zone),
         zone=reader.zone,
         subscriptions=_subscriptions(site, session, reader),
@@ -153,6 +156,11 @@ def my_data(token: str, site: CurrentSite, session: ReadingSession, before: str 
     )
 
 
+def _paused_until(site: Site, reader: FreshReader, held: Subscription) -> datetime | None:
+    is_paused = reader_choices.is_paused(held.paused_until, now=site.now())
+    return templating.local(held.paused_until, reader.zone) if held.paused_until and is_paused else None
+
+
 def _subscriptions(site: Site, session: Session, reader: FreshReader) -> list[dict[str, Any]]:
     held = sorted(subscribers.subscriptions(session, reader.subscriber.id).items())
     return [
@@ -160,9 +168,7 @@ def _subscriptions(site: Site, session: Session, reader: FreshReader) -> list[di
             "newsletter": session.get_one(Newsletter, number),
             "standing": each.standing,
             "since": templating.local(each.since, reader.zone),
-            "paused_until": templating.local(each.paused_until, reader.zone)
-            if each.paused_until and reader_choices.is_paused(each.paused_until, now=site.now())
-            else None,
+            "paused_until": _paused_until(site, reader, each),
             "is_pause_open": reader_choices.is_open(each.paused_until),
         }
         for number, each in held

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from newsletter.errors import LinkUnreadable
 from newsletter.links import PATHS, Purpose
 from newsletter.web.form_data import RequestForm, first_value
-from newsletter.web.guards import FORM_BODY_BYTES, SAME_ORIGIN, route_rules
+from newsletter.web.guards import FORM_BODY_BYTES, route_rules
 from newsletter.web.site import CurrentSite, Site
 from newsletter.web.surroundings import surroundings
 
@@ -27,14 +27,13 @@ router = APIRouter()
 
 
 @router.get("/link")
-@route_rules(referrer=SAME_ORIGIN)
 def link_form(request: Request, site: CurrentSite) -> HTMLResponse:
     """Show the field for a link."""
     return _page(request, site, "asked", 200)
 
 
 @router.post("/link")
-@route_rules(body_limit=FORM_BODY_BYTES, referrer=SAME_ORIGIN)
+@route_rules(body_limit=FORM_BODY_BYTES)
 def open_link(form: RequestForm, request: Request, site: CurrentSite) -> Response:
     """Lead to the page that the link opens; show the field again if it is none of ours. Leads to no other site."""
     path = path_of(site, first_value(form, "link"))

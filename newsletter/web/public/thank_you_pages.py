@@ -9,9 +9,11 @@ from typing import Protocol
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse
+from starlette.types import Scope
 
 from newsletter import origins
-from newsletter.web import guards
+
+ALLOWED = "newsletter.thank_you_pages"  # in the scope of a request
 
 
 class NamesPages(Protocol):
@@ -51,7 +53,13 @@ def origins_of(newsletters: Iterable[NamesPages]) -> frozenset[str]:
 
 def allow(request: Request, newsletters: Iterable[NamesPages]) -> None:
     """Let the forms on the page that answers this request lead to the pages of these newsletters."""
-    guards.let_posts_lead_to(request.scope, origins_of(newsletters))
+    request.scope[ALLOWED] = origins_of(newsletters)
+
+
+def allowed(scope: Scope) -> frozenset[str]:
+    """Return the origins that `allow` has named for the answer to a request; Guards adds them to its policy."""
+    found: frozenset[str] = scope.get(ALLOWED, frozenset())
+    return found
 
 
 def _common(urls: Iterable[str | None]) -> str | None:

@@ -46,15 +46,18 @@ def test_a_link_is_claimed_for_a_reader_even_while_the_reader_pauses(begin, kind
         assert [each.delivery for each in claim(session, worker)] == [delivery.id]
 
 
-@WRITTEN_AS
 @pytest.mark.parametrize("change", [{"standing": "left"}, {"standing": "asked"}])
-def test_a_link_is_withheld_from_who_is_no_reader_any_more(begin, kind, change):
+def test_a_link_is_withheld_from_who_is_no_reader_any_more_unless_they_asked_by_their_address(begin, change):
     with begin() as session:
-        owed(session, kind)
-        worker = a_worker(session)
+        by_letter, by_address = a_reader(session, a_newsletter(session)), a_reader(session, a_newsletter(session))
+        assert owe(session, by_letter)
         session.execute(update(Subscription).values(change))
-        assert claim(session, worker) == []
-        assert session.scalar(select(Delivery.status)) is DeliveryStatus.WITHHELD
+        assert not owe(session, by_address)
+        assert owe(session, by_address, about_data=True)
+        (claimed,) = claim(session, a_worker(session))
+        assert claimed.subscriber == by_address.id
+        withheld = select(Delivery.subscriber_id).where(Delivery.status == DeliveryStatus.WITHHELD)
+        assert session.scalars(withheld).all() == [by_letter.id]
 
 
 @WRITTEN_AS

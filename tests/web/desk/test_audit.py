@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from newsletter import newsletters
+from newsletter import newsletters, registered_sites
 from newsletter.content.feeds import feeds
 from newsletter.content.issues import issues
 from newsletter.operators import operators
@@ -60,9 +60,14 @@ def test_entries_are_sentences_with_names_and_links(busy, sign_in):
 def test_an_entry_tells_names_in_place_of_slugs_tags_and_numbers(busy, sign_in):
     with busy.site.database.writing() as session:
         a_feed(session, newsletters.named(session, "evening"), "dusk").title = ""
+        registered_sites.register(
+            session, newsletters.named(session, "evening"), "https://press.example", actor="scheduler", now=busy.clock()
+        )
     desk = sign_in()
     page = desk.page("/audit-log")
     told = " ".join(page.css_first(".ledger").text().split())
+    assert "The schedule registered a site for The Evening Letter" in told
+    assert "origin: https://press.example" in told
     assert "version 1 of the words of consent in English" in told
     assert "added feed “press.example/dusk.xml”" in told
     assert ("newsletter: The Evening Letter" in told, "newsletter: evening" in told) == (True, False)

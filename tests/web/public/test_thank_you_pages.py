@@ -107,9 +107,9 @@ def test_several_newsletters_lead_where_all_of_them_do(service):
 
 def test_only_pages_with_a_form_that_leads_there_allow_it(service):
     """Chromium holds the redirect of a form to form-action, too."""
+    both = {"'self'", "https://www.press.example", "https://welcome.press.example"}
     service.newsletter("evening")
     service.sign_up(ANA)
-    both = {"'self'", "https://www.press.example", "https://welcome.press.example"}
     link = letters_link(service, ANA)
     for path in ("/", "/n/morning", "/archive/morning", link):
         assert form_action(service, path) == both, path

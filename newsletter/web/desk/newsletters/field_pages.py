@@ -26,6 +26,12 @@ from newsletter.web.site import ReadingSession
 NOTICES = {"same": "Nothing was changed: the newsletter is like that already."}
 CHANGED = "newsletter changed"  # the verb in the audit log
 ABOUT_THE_DOMAIN = ("sender", "reply_to", "return_path_domain")
+# What a field is called where its name in the form says too little.
+LABELS = {
+    "site_url": "address of the site",
+    "signup_thanks_url": "page after signing up",
+    "confirmed_thanks_url": "page after confirming",
+}
 
 router = DeskRouter()
 
@@ -103,7 +109,10 @@ def _report(session: Session, newsletter: Newsletter, number: str) -> dict[str, 
     withdrawn = newsletter_changes.withdrawn_languages(newsletter, change.former)
     missing = wording_publication.missing_languages(session, newsletter)
     return {
-        "fields": [{"name": field, "new": entry.fields[field], "old": old} for field, old in change.former.items()],
+        "fields": [
+            {"name": LABELS.get(field, field), "new": entry.fields[field], "old": old}
+            for field, old in change.former.items()
+        ],
         "change": change,
         "keeps_reply_address": newsletter_changes.keeps_former_reply_address(newsletter, change.former),
         "withdrawn": [english_name(tag) for tag in withdrawn],

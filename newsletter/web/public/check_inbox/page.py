@@ -23,17 +23,8 @@ from newsletter.web.public.posted_signs import SHOWN_AT
 from newsletter.web.public.signup_form import SignupForm
 from newsletter.web.site import Site
 
-# What is posted again as it was: what the visitor chose and entered, the form that showed the words of consent, and
-# when it was shown.
-REPEATED_FIELDS = (
-    "newsletters",
-    "wording",
-    "form",
-    "name",
-    "language",
-    "timezone",
-    SHOWN_AT,
-)
+# What is posted again as it was: what the visitor chose and entered, which form showed the words of consent, and when.
+REPEATED_FIELDS = ("newsletters", "wording", "form", "name", "language", "timezone", SHOWN_AT)
 LETTERS_A_DAY = len((tickets.UNTAGGED_ONLY, *tickets.FOR_ALL))
 
 ADDRESS, FIELDS, SUGGESTION, WEBMAIL, ENTRANCE = "address", "fields", "suggestion", "webmail", "entrance"

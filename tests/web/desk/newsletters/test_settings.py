@@ -46,10 +46,17 @@ def test_the_form_sent_as_it_is_changes_nothing(service, sign_in, morning):
 
 def test_a_change_is_told_with_what_follows_and_a_reload_repeats_nothing(service, sign_in, morning):
     desk = sign_in(Role.ADMIN, "morning")
-    answer = send(desk, publisher="Dawn Press", sender="dawn@press.example", other_languages=["fr"])
+    answer = send(
+        desk,
+        publisher="Dawn Press",
+        sender="dawn@press.example",
+        other_languages=["fr"],
+        signup_thanks_url="HTTPS://Press.example/almost",
+    )
     location = answer.headers["location"].removeprefix("/desk")
     done, left = text(desk.page(location), ".notice")
     assert "Publisher: Dawn Press (before: Example Press)" in done
+    assert "Page after signing up: https://press.example/almost (before: none)" in done
     assert "Version 2 of the words of consent (en) is published with it" in done
     assert "Replies still go to letters@press.example." in done
     assert "It takes no new sign-ups in German" in done
@@ -84,14 +91,14 @@ def test_two_operators_who_change_other_fields_keep_each_others_changes(service,
 def test_a_refused_form_is_shown_again_and_sent_once_more_changes_what_was_meant(service, sign_in, morning):
     desk = sign_in(Role.ADMIN, "morning")
     rows = service.rows()
-    answer = send(desk, name="<script>alert(1)</script>", zone="Mars/Olympus", sender="")
+    answer = send(desk, name="<script>alert(1)</script>", zone="Mars/Olympus", sender="", site_url="press")
     assert answer.status_code == 422
     assert "&lt;script&gt;" in answer.text
     assert "<script>alert" not in answer.text
-    assert all(f'id="{field}-error"' in answer.text for field in ("zone", "sender"))
+    assert all(f'id="{field}-error"' in answer.text for field in ("zone", "sender", "site_url"))
     assert service.rows() == rows
     again = shown(type(desk.page())(answer.text))
-    send(desk, opened=again, zone="UTC", sender="letters@press.example")
+    send(desk, opened=again, zone="UTC", sender="letters@press.example", site_url="")
     assert stored(service).name == "<script>alert(1)</script>"
 
 
