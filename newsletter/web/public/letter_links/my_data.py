@@ -27,7 +27,7 @@ from newsletter.privacy.consent_history import ConsentHistory, HistoryEntry
 from newsletter.queues.wakeups import Queue
 from newsletter.redaction import log_failure
 from newsletter.web import negotiation, whole_numbers
-from newsletter.web.form_data import RequestForm, first_value
+from newsletter.web.form_data import RequestForm, first_value, shown_again
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
 from newsletter.web.negotiation import WantedLanguages
 from newsletter.web.public.letter_links import fresh_links
@@ -37,8 +37,6 @@ from newsletter.web.site import CurrentSite, ReadingSession, Site
 router = APIRouter()
 
 log = logging.getLogger(__name__)
-
-MAX_SHOWN_CHARACTERS = 300  # of an entered value
 
 EVENTS = {
     Event.REQUESTED: translatable("This address was entered for %(newsletter)s, and the box of consent was ticked."),
@@ -75,11 +73,10 @@ def ask(form: RequestForm, site: CurrentSite, wanted: WantedLanguages, later: Ba
 
     If the process ends before that, no letter comes, and the person asks once more.
     """
-    entered = first_value(form, "email")
     try:
-        address = addresses.parse(entered)
+        address = addresses.parse(first_value(form, "email"))
     except Malformed as error:
-        return _ask_page(site, wanted, entered=entered[:MAX_SHOWN_CHARACTERS], error=error.told, status=422)
+        return _ask_page(site, wanted, entered=shown_again(form, "email"), error=error.told, status=422)
     later.add_task(_owe_link, site, address.key)
     hours = round(FRESH_LIFETIME.total_seconds() / 3600)
     return site.page("my_data_mailed", **_look(site, wanted), address=address.written, hours=hours)
