@@ -13,7 +13,7 @@ from newsletter.consent.limits import form_signs
 from newsletter.consent.limits.form_signs import YOUNGEST, Doubt
 from newsletter.consent.limits.proof_of_work import FIELD
 from newsletter.consent.signups import Signup, SignupState
-from newsletter.web.public import form_times
+from newsletter.web.public.forms import form_times
 from tests.builders import KEYRING, a_signup
 from tests.clock import NOON
 from tests.whole_service import WholeService, whole_service

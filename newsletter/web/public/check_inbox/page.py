@@ -18,9 +18,9 @@ from newsletter.web.form_data import FormData
 from newsletter.web.public.check_inbox import webmail
 from newsletter.web.public.check_inbox.address_suggestions import suggestion
 from newsletter.web.public.check_inbox.filled_page import FilledPage, place
+from newsletter.web.public.forms.posted_signs import SHOWN_AT
+from newsletter.web.public.forms.signup_form import SignupForm
 from newsletter.web.public.offered_newsletters import OfferedNewsletters
-from newsletter.web.public.posted_signs import SHOWN_AT
-from newsletter.web.public.signup_form import SignupForm
 from newsletter.web.site import Site
 
 # What is posted again as it was: what the visitor chose and entered, which form showed the words of consent, and when.

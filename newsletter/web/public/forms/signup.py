@@ -21,12 +21,13 @@ from newsletter.web import cross_site, negotiation
 from newsletter.web.failures import wants_json
 from newsletter.web.form_data import FormData, first_value, parse_body
 from newsletter.web.guards import FORM_BODY_BYTES, SAME_ORIGIN, refuse_by_length, route_rules
-from newsletter.web.public import box_signups, posted_signs, posting_sites, signup_pages, thank_you_pages
+from newsletter.web.public.box import box_signups
 from newsletter.web.public.check_inbox import page as check_inbox
 from newsletter.web.public.check_inbox.page import CheckInbox, Sending
+from newsletter.web.public.forms import posted_signs, posting_sites, signup_pages, thank_you_pages
+from newsletter.web.public.forms.posting_sites import NotRegistered
+from newsletter.web.public.forms.signup_form import InvalidForm, SignupForm, language_in, named_in, parse_signup_form
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
-from newsletter.web.public.posting_sites import NotRegistered
-from newsletter.web.public.signup_form import InvalidForm, SignupForm, language_in, named_in, parse_signup_form
 from newsletter.web.site import Site, request_trace
 
 MESSAGE = translatable(

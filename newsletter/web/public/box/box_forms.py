@@ -12,7 +12,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.web import cross_site, negotiation
 from newsletter.web.embed.box_script import box_script
 from newsletter.web.guards import route_rules
-from newsletter.web.public import box_documents
+from newsletter.web.public.box import box_documents
 from newsletter.web.public.offered_newsletters import OfferedNames
 from newsletter.web.public.static_files import FOREVER
 from newsletter.web.site import CurrentSite

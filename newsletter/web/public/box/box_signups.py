@@ -9,7 +9,7 @@ from newsletter.consent.forms import FormKind
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import translatable
 from newsletter.web.form_data import FormData, first_value
-from newsletter.web.public.signup_form import SignupForm
+from newsletter.web.public.forms.signup_form import SignupForm
 
 MAX_PAGE_CHARACTERS = 500
 STATED = "the browser"
