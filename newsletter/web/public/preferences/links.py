@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.errors import LinkUnreadable
 from newsletter.links import Purpose
-from newsletter.web.public import fresh_links
+from newsletter.web.public.letter_links import fresh_links
 from newsletter.web.site import Site
 
 
