@@ -40,7 +40,11 @@ FILL_IN = """([number, selector, fields, text]) => {
 
 
 # What no person opens by itself, and why.
-PARTS = {"/desk/digests/runs": "a part of a page, as htmx asks for it"}
+PARTS = {
+    "/desk/digests/runs": "a part of a page, as htmx asks for it",
+    "/desk/box-previews/embed.js": "the script in the preview of the box",
+    "/desk/box-previews/n/{slug}/form": "what this script asks for",
+}
 FRAMED = "/preview/"  # in a path: a document in a frame, in which no script runs, axe-core neither
 
 

@@ -12,6 +12,7 @@ from newsletter.web.desk.newsletters import (
     wording_pages,
     wordings_overview,
 )
+from newsletter.web.desk.newsletters.box import box_changes, box_page, box_previews
 
 DEPARTMENT = Department("Newsletters", "/desk/newsletters")
 
@@ -24,6 +25,9 @@ for each in (
     newsletter_previews,
     wordings_overview,
     wording_pages,
+    box_page,
+    box_changes,
+    box_previews,
     sending_domain,
 ):
     router.include_router(each.router)
