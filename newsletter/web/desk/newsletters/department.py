@@ -5,6 +5,7 @@ from newsletter.web.desk.frame.desk import Department
 from newsletter.web.desk.newsletters import (
     adding,
     field_pages,
+    legal_texts,
     listing,
     newsletter_previews,
     overview,
@@ -28,6 +29,7 @@ for each in (
     box_page,
     box_changes,
     box_previews,
+    legal_texts,
     sending_domain,
 ):
     router.include_router(each.router)

@@ -23,8 +23,7 @@ from newsletter.web.public.offered_newsletters import OfferedNames
 from newsletter.web.site import ReadingSession
 
 SERVICE = "/desk/box-previews"  # what the script takes for the address of the service
-# The one script that runs is the box's, which has to ask the desk as the operator: in a sandbox it could not. Links of the
-# box open in a window of their own.
+# The one script that runs is the box's. It asks the desk as the operator, which it could not in a sandbox.
 POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; img-src 'self'; "
     "form-action 'none'; frame-ancestors 'self'; base-uri 'none'"

@@ -17,7 +17,7 @@ from newsletter.web.desk.plots import BarPlot
 LABELLED_HOURS = (3, 9, 15, 21)  # places of bars with the time under them, from the left
 
 
-class SignupPressure(NamedTuple):
+class LetterPressure(NamedTuple):
     """The state of the limits of confirmation letters, which hold for all newsletters together."""
 
     letters: int  # owed in the last hour
@@ -36,10 +36,10 @@ class HourPlot(NamedTuple):
     rows: list[tuple[datetime, int]]  # the hours in which somebody signed up: their end and the number, newest first
 
 
-def read(desk: Desk, session: Session) -> SignupPressure:
+def read(desk: Desk, session: Session) -> LetterPressure:
     """Return the pressure now."""
     counts = pressure.count(session, [OVERALL, LAPSED], now=desk.site.now())
-    return SignupPressure(
+    return LetterPressure(
         letters=counts[OVERALL],
         limit=desk.site.settings.confirmation_limits[-1],
         waiting=slow_lane.waiting(session),
