@@ -45,7 +45,7 @@ def read(desk: Desk, session: Session) -> LetterPressure:
         waiting=slow_lane.waiting(session),
         doubted=slow_lane.doubted(session),
         lapsed=counts[LAPSED],
-        is_under_attack=slow_lane.is_under_attack(session),
+        is_under_attack=desk.site.offered.get().is_under_attack,
     )
 
 
