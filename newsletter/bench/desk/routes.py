@@ -14,6 +14,7 @@ from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.links import Links, Purpose
 from newsletter.operators.operators import Operator
+from newsletter.page_texts import LegalPage
 from newsletter.web.desk.frame.access import Access, AccessScope
 from newsletter.web.desk.pages import PAGES
 
@@ -59,6 +60,7 @@ def examples(session: Session, links: Links) -> dict[str, list[str]]:
         "digest_id": [str(session.scalars(select(Digest.id).order_by(Digest.id).limit(1)).one())],
         "operator_id": [str(session.scalars(select(Operator.id).order_by(Operator.id).limit(1)).one())],
         "language": ["en"],
+        "page": [str(page) for page in LegalPage],
         "part": ["light", "dark", "without-pictures", "text"],
         "token": [links.token(Purpose.OPERATOR_LINK, 1)],
     }
