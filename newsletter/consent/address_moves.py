@@ -35,14 +35,11 @@ def move(
     has it, the subscriber gets it, so that the history stays together. Otherwise that subscriber gets what is missing
     there, and the old subscriptions end: two histories never become one. `letter` is the hash of the letter's text.
     """
-    reads = sorted(
-        number
-        for number, each in subscribers.subscriptions(session, subscriber.id).items()
-        if each.standing is Standing.SUBSCRIBED
-    )
+    reads = _read_by(session, subscriber.id)
     other = subscribers.lock_by_key(session, change.address_key)
     target = other or subscriber
-    new = [number for number in reads if not (other and _reads(session, other.id, number))]
+    already = _read_by(session, other.id) if other else []
+    new = [number for number in reads if number not in already]
     _record(session, change, subscriber, target, new, letter=letter, trace=trace, now=now)
     if other is None:
         subscriber.address, subscriber.address_key = change.address, change.address_key
@@ -56,9 +53,10 @@ def move(
     return reads
 
 
-def _reads(session: Session, subscriber_id: int, newsletter_id: int) -> bool:
-    held = session.get(Subscription, (subscriber_id, newsletter_id))
-    return held is not None and held.standing is Standing.SUBSCRIBED
+def _read_by(session: Session, subscriber_id: int) -> list[int]:
+    """Return the newsletters that a subscriber gets."""
+    held = subscribers.subscriptions(session, subscriber_id)
+    return sorted(number for number, each in held.items() if each.standing is Standing.SUBSCRIBED)
 
 
 def _record(

@@ -6,12 +6,14 @@ from typing import Any
 
 from fastapi import APIRouter, BackgroundTasks
 from fastapi.responses import HTMLResponse, Response
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from newsletter import addresses, templating
 from newsletter.consent import reader_choices, subscribers
 from newsletter.consent.ledger import Event
+from newsletter.consent.subscribers import Subscription
 from newsletter.consent.wordings import Wording
 from newsletter.errors import Malformed
 from newsletter.languages.languages import language, own_name
@@ -153,16 +155,21 @@ def my_data(token: str, site: CurrentSite, session: ReadingSession, before: str 
 
 
 def _subscriptions(site: Site, session: Session, reader: FreshReader) -> list[dict[str, Any]]:
-    held = sorted(subscribers.subscriptions(session, reader.subscriber.id).items())
+    held = (
+        select(Newsletter, Subscription)
+        .join(Subscription, Subscription.newsletter_id == Newsletter.id)
+        .where(Subscription.subscriber_id == reader.subscriber.id)
+        .order_by(Newsletter.id)
+    )
     return [
         {
-            "newsletter": session.get_one(Newsletter, number),
+            "newsletter": newsletter,
             "standing": each.standing,
             "since": templating.local(each.since, reader.zone),
             "paused_until": pauses.shown_end(each.paused_until, reader.zone, now=site.now()),
             "is_pause_open": reader_choices.is_open(each.paused_until),
         }
-        for number, each in held
+        for newsletter, each in session.execute(held)
     ]
 
 
