@@ -211,18 +211,20 @@
   const done = (content, form, answer) => {
     const told = make("div", { tabIndex: -1, role: "status" }, make("h2", { textContent: answer.title }),
       make("p", { className: "lead", textContent: answer.message }), make("p", { className: "soft", textContent: answer.hint }));
+    // Back to the form, as it was filled in; the next sign-up names this one, so that only the corrected one counts.
+    const back = (email, properties) => make("button", { type: "button", ...properties, onclick() {
+      const field = content.querySelector("[name=email]"), former = content.querySelector("[name=replaces]");
+      if (former) former.remove();
+      if (answer.replaces) content.append(make("input", { type: "hidden", name: "replaces", value: answer.replaces }));
+      if (email) field.value = email;
+      told.replaceWith(content);
+      field.focus();
+    } });
     if (answer.suggestion) {
-      const mend = make("button", { type: "button", dir: "ltr", textContent: answer.suggestion });
-      mend.onclick = () => {
-        const field = content.querySelector("[name=email]"), former = content.querySelector("[name=replaces]");
-        if (former) former.remove();
-        content.append(make("input", { type: "hidden", name: "replaces", value: answer.replaces }));
-        field.value = answer.suggestion;
-        told.replaceWith(content);
-        field.focus();
-      };
-      told.append(make("p", { className: "mend", textContent: form.words.mistyped }), mend);
+      told.append(make("p", { className: "mend", textContent: form.words.mistyped }),
+        back(answer.suggestion, { dir: "ltr", textContent: answer.suggestion }));
     }
+    told.append(make("p", { className: "again" }, back("", { className: "quiet", textContent: form.words.correct })));
     content.replaceWith(told);
     told.focus();
   };

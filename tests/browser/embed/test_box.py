@@ -101,6 +101,17 @@ def test_a_mistyped_domain_is_mended_with_one_press(publisher: Publisher):
     assert only(publisher.signups("hal@gmail.com")).replaces
 
 
+def test_the_address_can_be_entered_again_after_a_sign_up(publisher: Publisher):
+    shown = publisher.open(BOX, head=publisher.script)
+    shown.fill("ivo@example.org")
+    shown.box().get_by_role("button", name="Enter it again").click()
+    expect(shown.box().locator("[name=email]")).to_be_focused()
+    expect(shown.box().locator("[name=email]")).to_have_value("ivo@example.org")
+    shown.fill("iva@example.org")
+    expect(shown.box().get_by_role("status")).to_be_visible()
+    assert only(publisher.signups("iva@example.org")).replaces
+
+
 STRICT = (
     "default-src 'none'; script-src 'nonce-n' {service}; connect-src {service}; style-src 'none'; form-action 'none'; "
     "require-trusted-types-for 'script'; trusted-types newsletter-signup"
