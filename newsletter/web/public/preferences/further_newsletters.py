@@ -49,7 +49,7 @@ def further_page(
     token: str, slug: str, site: CurrentSite, session: ReadingSession, wanted: WantedLanguages
 ) -> Response:
     """Show the newsletter and its form; lead back to the list if the address gets it already."""
-    link = links.read(site, token, wanted)
+    link = links.read(site, session, token, wanted)
     if not link.is_fresh:
         return letter_page.show(site, session, link)
     rows = _rows(session, link)
@@ -65,8 +65,8 @@ def ask_for_further(
     token: str, slug: str, form: RequestForm, site: CurrentSite, trace: RequestTrace, wanted: WantedLanguages
 ) -> HTMLResponse:
     """Store a sign-up of the link's own address, as if its form had been posted to /subscribe."""
-    link = links.read(site, token, wanted)
     with site.database.writing() as session:
+        link = links.read(site, session, token, wanted)
         if not link.is_fresh:
             return letter_page.show(site, session, link, is_too_late=True)
         rows = _rows(session, link)
