@@ -38,9 +38,10 @@ for each in LegalPage:
     _add_routes(each)
 
 
-def preview(site: Site, newsletter: Newsletter, page: LegalPage, tag: str, text: str) -> HTMLResponse:
-    """Return the page as it would be with a text of the newsletter's own in this language."""
-    return _with_text(site, newsletter, page, tag, text, is_own=True)
+def preview(site: Site, newsletter: Newsletter, page: LegalPage, tag: str, own: str) -> HTMLResponse:
+    """Return the page with this text of the newsletter's own in this language; "" is the generated one."""
+    text = own or generated_text(site, newsletter, page, language(tag))
+    return _with_text(site, newsletter, page, tag, text, is_own=bool(own))
 
 
 def generated_text(site: Site, newsletter: Newsletter, page: LegalPage, spoken: Language) -> str:
