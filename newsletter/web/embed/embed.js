@@ -98,7 +98,7 @@
   const fail = (host, root, slugs, status, answer) => {
     const said = answer && (answer.error || Object.values(answer.errors || {})[0]);
     warn(said || `${SERVICE} does not answer, so the page keeps its link.`);
-    if (status === 404) root.replaceChildren();  // a link would lead nowhere
+    if (status === 404 && !answer.errors?.wording) root.replaceChildren();  // a link would lead nowhere
     tell(host, "failed", slugs, { 403: "site", 404: "gone" }[status] || "unreachable");
   };
 
@@ -234,7 +234,7 @@
   };
 
   const refused = (content, form, status, answer, link) => {
-    let wrong = null;
+    let wrong = false;
     const general = [];
     for (const [field, text] of Object.entries(status === 422 && answer.errors || {})) {
       const control = content.querySelector(`[name="${field}"]:not([type=hidden])`);
@@ -243,16 +243,16 @@
       (control.closest("fieldset, label") || control).before(error);
       control.ariaInvalid = "true";
       control.setAttribute("aria-describedby", error.id);
-      wrong = wrong || control;
+      wrong = true;
     }
     if (general.length || !wrong) {
       const said = general.length ? general : status === 403 ? [answer.error] : [form.words.unreachable, form.words.again];
       const told = make("div", { className: "told", role: "alert", tabIndex: -1 },
         ...said.map((text, index) => make("p", { className: index ? "" : "error", textContent: text })), make("p", {}, link()));
       content.prepend(told);
-      wrong = wrong || told;
+      if (!wrong) return told.focus();
     }
-    wrong.focus();
+    content.querySelector("[aria-invalid]").focus();  // the first as one reads
   };
 
   // Where the script stands; in the head, at the end of the page.
