@@ -40,7 +40,8 @@ LARGE_TEXT = """() => {
     const within = root => [...root.querySelectorAll("*")].flatMap(
         element => element.shadowRoot ? [element, ...within(element.shadowRoot)] : [element]);
     const sizes = within(document).map(element => [element, getComputedStyle(element).fontSize]);
-    for (const [element, size] of sizes) element.style.setProperty("font-size", `${2 * parseFloat(size)}px`, "important");
+    for (const [element, size] of sizes)
+        element.style.setProperty("font-size", `${2 * parseFloat(size)}px`, "important");
 }"""
 
 

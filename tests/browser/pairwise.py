@@ -18,7 +18,7 @@ def pairwise(settings: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
         row = dict(min(open_pairs))
         for name, values in sorted(settings.items(), key=lambda each: -len(each[1])):
             if name not in row:
-                row[name] = max(values, key=lambda value: len(_closed(open_pairs, {**row, name: value})))  # noqa: B023
+                row[name] = max(values, key=lambda value: len(_closed(open_pairs, {**row, name: value})))
         open_pairs -= _closed(open_pairs, row)
         rows.append({name: row[name] for name in settings})
     return rows
