@@ -7,14 +7,14 @@ from typing import Any, TypedDict, cast
 from newsletter import addresses, origins, zones
 from newsletter.errors import Malformed
 from newsletter.languages import tags
+from newsletter.plain_text import CONTROLS
 
 BRAND = re.compile(r"#[0-9a-f]{6}")
 PAGES = ("site_url", "signup_thanks_url", "confirmed_thanks_url")  # addresses of pages of the publisher's own
-# An empty value leaves them out.
 SWITCHES = ("sends_welcome", "welcome_has_issue")  # fields that are on or off
+# An empty value leaves them out.
 OPTIONAL = ("reply_to", "return_path_domain", "sender_name", "logo_sha256", *PAGES)
 MAX_URL_CHARACTERS = 500
-CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # in text of several lines
 
 
 class NewsletterFields(TypedDict, total=False):

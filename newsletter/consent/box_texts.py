@@ -14,8 +14,8 @@ from newsletter.consent.wordings import Shown, Wording, on_one_line
 from newsletter.errors import Malformed
 from newsletter.languages.languages import language as spoken
 from newsletter.languages.translatable import translatable
-from newsletter.newsletter_fields import CONTROLS
 from newsletter.newsletters import Newsletter
+from newsletter.plain_text import CONTROLS
 from newsletter.store.database import Base
 from newsletter.templating import Templates
 

@@ -4,7 +4,7 @@ import re
 
 from newsletter.consent.proposed_words import Information
 from newsletter.errors import Malformed
-from newsletter.newsletter_fields import CONTROLS
+from newsletter.plain_text import CONTROLS
 
 PARAGRAPHS = re.compile(r"\n[ \t]*\n")
 

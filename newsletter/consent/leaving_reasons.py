@@ -1,6 +1,5 @@
 """Why readers left, if they told it. A reason names nobody, and is deleted after a year."""
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from newsletter.errors import Malformed
 from newsletter.keys import Keyring, to_base64url
 from newsletter.languages.translatable import translatable
+from newsletter.plain_text import UNSHOWN
 from newsletter.store.database import Base, insert_once
 
 LIFETIME = timedelta(days=365)
@@ -19,8 +19,6 @@ COUNTED = timedelta(days=90)
 MAX_COMMENT_CHARACTERS = 500
 MAX_COMMENTS = 200  # of one summary
 PURPOSE = "leaving reason"  # of the MAC
-# Controls, line separators and bidirectional overrides: a comment is shown to operators as one line of plain text.
-UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class ReasonToLeave(StrEnum):

@@ -4,12 +4,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from newsletter import addresses
 from newsletter.addresses import Address
-from newsletter.consent import signups
+from newsletter.consent import signup_rows, signups
 from newsletter.consent.confirmation_links import ConfirmationLink
 from newsletter.consent.ledger import Trace
-from newsletter.consent.limits import networks
 from newsletter.consent.signups import Signup
 from newsletter.keys import Keyring
 
@@ -23,18 +21,17 @@ def renew(session: Session, keyring: Keyring, link: ConfirmationLink, *, trace: 
     """
     former = session.get_one(Signup, link.signup.signup_id)
     observed = {"method": METHOD, "first_received_at": former.received_at.isoformat(timespec="seconds")}
-    client = {name: value for name, value in (("ip", trace.ip), ("user_agent", trace.user_agent)) if value}
     entered = {name: value for name, value in former.evidence.items() if name not in Trace._fields}
-    signups.receive(
-        session,
+    row = signup_rows.values(
+        keyring,
         address=Address(former.address, former.address_key),
-        fold_key=addresses.fold(keyring, former.address_key),
-        network_key=networks.keys(keyring, trace.ip).network or "",
         newsletters=[each.id for each in link.confirmable],
         wording_id=former.wording_id,
         form=former.form,
         form_id=former.form_id,
         language=former.language,
-        evidence={**entered, **observed, **client},
+        evidence={**entered, **observed},
+        trace=trace,
         now=now,
     )
+    signups.insert_row(session, row)

@@ -10,14 +10,14 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
-from newsletter.consent import exhibits, signups
+from newsletter.consent import exhibits, signup_rows, signups
 from newsletter.consent.ledger import Trace
-from newsletter.consent.limits import networks
 from newsletter.consent.wordings import Wording
 from newsletter.keys import Keyring
 from newsletter.templating import Templates
 
 EXHIBIT = "return form"  # the kind of the exhibits
+METHOD = "button on the page after leaving"
 SHOWN_BY = "return: on our own page, after leaving"  # evidence, as `form_kind`
 
 
@@ -48,23 +48,16 @@ def ask(
 
     `words` are those of `rendered`; they are kept as an exhibit. `language` is that of the person's letters and pages.
     """
-    parsed = addresses.parse(address)
-    evidence = {
-        "method": "button on the page after leaving",
-        "ip": trace.ip,
-        "user_agent": trace.user_agent,
-        "form_kind": SHOWN_BY,
-        "form_language": wording.language,
-    }
-    signups.receive(
-        session,
-        address=parsed,
-        fold_key=addresses.fold(keyring, parsed.key),
-        network_key=networks.keys(keyring, trace.ip).network or "",
+    evidence = {"method": METHOD, "form_kind": SHOWN_BY, "form_language": wording.language}
+    row = signup_rows.values(
+        keyring,
+        address=addresses.parse(address),
         newsletters=[newsletter_id],
         wording_id=wording.id,
         form=exhibits.keep(session, EXHIBIT, words.encode()),
         language=language,
-        evidence={name: value for name, value in evidence.items() if value},
+        evidence=evidence,
+        trace=trace,
         now=now,
     )
+    signups.insert_row(session, row)

@@ -155,7 +155,12 @@ def values(
 
 def receive(session: Session, **form: Any) -> None:
     """Store a posted form, given as to `values`, with exactly one INSERT."""
-    session.execute(insert(Signup.__table__), values(**form))  # type: ignore[arg-type]
+    insert_row(session, values(**form))
+
+
+def insert_row(session: Session, row: Mapping[str, Any]) -> None:
+    """Store a row of `values`."""
+    session.execute(insert(Signup.__table__), row)  # type: ignore[arg-type]
 
 
 class LetterTimes(Protocol):

@@ -16,8 +16,8 @@ from newsletter import audit_log
 from newsletter.consent import exhibits
 from newsletter.errors import Malformed
 from newsletter.languages import tags
-from newsletter.newsletter_fields import CONTROLS
 from newsletter.newsletters import Newsletter, lock
+from newsletter.plain_text import CONTROLS
 from newsletter.store.database import Base
 
 PUBLISHED = "wording published"  # the verb in the audit log

@@ -35,7 +35,11 @@ def measure(session: Session, *, now: datetime) -> QueueAge:
     """
     row = session.execute(
         select(
-            _signup(now), _urgent(Priority.URGENT, now), _bulk(now), _urgent(Priority.SOON, now), _without_reply(now)
+            _signup(now),
+            _to_one_person(Priority.URGENT, now),
+            _bulk(now),
+            _to_one_person(Priority.SOON, now),
+            _without_reply(now),
         )
     ).one()
     return QueueAge._make(row)
@@ -49,7 +53,7 @@ def _signup(now: datetime) -> ScalarSelect[datetime]:
     return waiting.order_by(Signup.id).limit(1).scalar_subquery()
 
 
-def _urgent(priority: Priority, now: datetime) -> ScalarSelect[datetime]:
+def _to_one_person(priority: Priority, now: datetime) -> ScalarSelect[datetime]:
     """Select the letter to one person that is claimed next of a priority, by the index that the claim uses."""
     first = (
         select(Delivery.due_at)

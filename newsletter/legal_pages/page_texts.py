@@ -8,8 +8,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import audit_log
 from newsletter.errors import Malformed, NotFound
-from newsletter.newsletter_fields import CONTROLS
 from newsletter.newsletters import Newsletter
+from newsletter.plain_text import CONTROLS
 from newsletter.store.database import Base
 
 MAX_CHARACTERS = 20_000  # of a text; the page of one stays under 60 kB

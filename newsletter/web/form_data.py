@@ -23,6 +23,7 @@ from newsletter.languages.translatable import translatable
 FormData = Mapping[str, Sequence[str]]
 
 MAX_FIELDS = 100
+MAX_SHOWN_CHARACTERS = 300  # of an entered value that a page shows again
 UTF_8 = "utf-8"
 # A browser writes characters that the page's charset lacks as references (HTML, section "form submission").
 REFERENCE = re.compile(r"&#(\d{1,7});")
@@ -168,6 +169,11 @@ RequestForm = Annotated[FormData, Depends(parse_body)]
 def first_value(form: FormData, field: str) -> str:
     """Return the field's first value, or an empty string."""
     return next(iter(form.get(field, ())), "")
+
+
+def shown_again(form: FormData, field: str) -> str:
+    """Return what a visitor entered in a field, as far as a page shows it again."""
+    return first_value(form, field)[:MAX_SHOWN_CHARACTERS]
 
 
 def is_checked(form: FormData, field: str) -> bool:

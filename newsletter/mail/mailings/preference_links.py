@@ -6,7 +6,6 @@ it goes to the reader's own address, and counts towards the three letters a day 
 
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
@@ -17,19 +16,15 @@ from newsletter.consent.subscribers import Standing, Subscription
 from newsletter.keys import Keyring
 from newsletter.languages.languages import Language, language
 from newsletter.mail.delivery import deliveries
-from newsletter.mail.letters import letters
+from newsletter.mail.letters import letters, newsletter_columns
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority
 from newsletter.mail.letters.merge import Sheet
+from newsletter.mail.letters.newsletter_columns import NewsletterColumns
 from newsletter.newsletters import Newsletter
 from newsletter.templating import Templates
 
 REPEAT = timedelta(minutes=10)  # each of the clock's; pressing the button twice in one owes no second letter
-
-# The lists among the columns cannot be keys of a cache, and letters show none.
-NEWSLETTER_COLUMNS = [
-    column.key for column in Newsletter.__table__.columns if column.key not in ("id", "other_languages")
-]
 
 
 def owe(
@@ -60,14 +55,13 @@ def owe(
     if not take_ticket(session, keyring, subscriber.address_key, occasion, now=now):
         return False
     newsletter, spoken = sender
-    values = tuple((name, getattr(newsletter, name)) for name in NEWSLETTER_COLUMNS)
     letter, variant = letters.write(
         session,
         # ISSUE without an issue: see LetterKind.LINK, which also goes to those who get no newsletter.
         kind=LetterKind.LINK if about_data else LetterKind.ISSUE,
         occasion=occasion,
         newsletter_id=newsletter.id,
-        sheet=lay_out(templates, spoken, base_url, values),
+        sheet=lay_out(templates, spoken, base_url, newsletter_columns.columns_of(newsletter)),
         language=spoken.tag,
         priority=Priority.URGENT,
         now=now,
@@ -115,15 +109,13 @@ def take_ticket(session: Session, keyring: Keyring, address_key: str, occasion: 
 
 
 @lru_cache(maxsize=16)
-def lay_out(
-    templates: Templates, spoken: Language, base_url: str, newsletter_values: tuple[tuple[str, Any], ...]
-) -> Sheet:
+def lay_out(templates: Templates, spoken: Language, base_url: str, newsletter: NewsletterColumns) -> Sheet:
     """Return the letter. Cached by its arguments, which determine it."""
     return compose(
         templates,
         "preferences_link",
         language=spoken,
-        newsletter=Newsletter(**dict(newsletter_values)),
+        newsletter=newsletter_columns.newsletter_of(newsletter),
         base_url=base_url,
         stream="link",
         fields=("fresh_preferences", "fresh_until"),

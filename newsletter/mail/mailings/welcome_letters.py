@@ -23,20 +23,17 @@ from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.languages.languages import Language, language
 from newsletter.mail.delivery import deliveries
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Owed
-from newsletter.mail.letters import letters
+from newsletter.mail.letters import letters, newsletter_columns
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority
 from newsletter.mail.letters.merge import Sheet
+from newsletter.mail.letters.newsletter_columns import NewsletterColumns
 from newsletter.mail.mailings import issue_layout
 from newsletter.mail.mailings.issue_layout import Example
 from newsletter.newsletters import Newsletter
 from newsletter.redaction import log_failure
 from newsletter.templating import Templates
 
-# The list among the columns cannot be a key of a cache, and letters show none.
-NEWSLETTER_COLUMNS = [
-    column.key for column in Newsletter.__table__.columns if column.key not in ("id", "other_languages")
-]
 NOBODY = 0  # no subscriber has this id, so nobody was sent anything
 NOT_WRITTEN = (DeliveryStatus.WITHHELD, DeliveryStatus.CANCELLED)  # a letter that nobody got
 
@@ -54,7 +51,7 @@ class IncludedIssue(NamedTuple):
 class WelcomeText(NamedTuple):
     """All that determines a welcome letter; it is the key of the laid-out one."""
 
-    newsletter: tuple[tuple[str, Any], ...]  # column and value
+    newsletter: NewsletterColumns
     schedule: DigestSchedule | None
     logo: Image | None
     archive_query: str
@@ -160,7 +157,7 @@ def _text(
         shown = issue_layout.shown_issue(issue, edition, spoken, newsletter)
         included = IncludedIssue(issue.id, issue.planned_at, tuple(shown.items()))
     return WelcomeText(
-        tuple((name, getattr(newsletter, name)) for name in NEWSLETTER_COLUMNS),
+        newsletter_columns.columns_of(newsletter),
         digests.schedules(session, [newsletter.id]).get(newsletter.id),
         issue_layout.shown_logo(session, newsletter, base_url),
         issue_layout.archive_query(newsletter, spoken),
@@ -183,7 +180,7 @@ def lay_out(templates: Templates, spoken: Language, base_url: str, text: Welcome
 
     Cached by its arguments, which determine it: laying it out takes longer than the rest of a confirmation.
     """
-    newsletter, issue = Newsletter(**dict(text.newsletter)), text.issue
+    newsletter, issue = newsletter_columns.newsletter_of(text.newsletter), text.issue
     archive_url = f"{base_url}/archive/{newsletter.slug}"
     for in_full in issue_layout.IN_FULL if issue else (0,):
         included = None

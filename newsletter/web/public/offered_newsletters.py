@@ -69,6 +69,10 @@ class OfferedNewsletters:
             return self.newsletters[slug]
         raise NotFound(translatable("There is no newsletter “%(slug)s” here.", slug=slug[:40]))
 
+    def chosen(self, names: OfferedNames) -> list[Newsletter]:
+        """Return those of the newsletters that a request names which exist."""
+        return [self.newsletters[slug] for slug in names.slugs if slug in self.newsletters]
+
     def languages(self, newsletter: Newsletter) -> list[str]:
         """Return the languages in which visitors may sign up, its main one first: those with published words.
 

@@ -15,9 +15,9 @@ from newsletter.consent.wordings import Shown, Wording
 from newsletter.errors import Malformed, NotFound
 from newsletter.languages import tags
 from newsletter.languages.languages import english_name
-from newsletter.newsletter_fields import CONTROLS
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
+from newsletter.plain_text import CONTROLS
 from newsletter.web import whole_numbers
 from newsletter.web.desk import changes
 from newsletter.web.desk.frame import forms

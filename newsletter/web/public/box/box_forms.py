@@ -14,6 +14,8 @@ from newsletter.web import cross_site, negotiation
 from newsletter.web.embed.box_script import box_script
 from newsletter.web.guards import route_rules
 from newsletter.web.public.box import box_documents
+from newsletter.web.public.forms import posting_sites
+from newsletter.web.public.forms.posting_sites import NotRegistered
 from newsletter.web.public.offered_newsletters import OfferedNames
 from newsletter.web.public.static_files import FOREVER
 from newsletter.web.site import CurrentSite
@@ -65,14 +67,11 @@ def form(slugs: str, request: Request, site: CurrentSite) -> Response:
         return RedirectResponse(
             box_documents.page(chosen, site.root) + negotiation.kept(request, tag), 302, {"Vary": VARY}
         )
-    cross_site.share(request, offered, chosen)
-    origin = cross_site.origin_stated(request)
-    may_show = (
-        origin is None or cross_site.is_own(request, origin, site) or cross_site.is_registered(origin, offered, chosen)
-    )
-    if not may_show:
-        page = box_documents.page(chosen, site.settings.base_url)
-        return _refused(403, {"error": _unregistered(str(origin), chosen), "page": page})
+    try:
+        posting_sites.admit(request, site, offered, chosen)
+    except NotRegistered:
+        told = _unregistered(str(cross_site.origin_stated(request)), chosen)
+        return _refused(403, {"error": told, "page": box_documents.page(chosen, site.settings.base_url)})
     with_words = box_documents.published(offered, chosen)
     if not with_words:
         return _refused(404, {"errors": {"wording": _without_words(chosen)}})

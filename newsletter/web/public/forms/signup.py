@@ -1,17 +1,12 @@
 """POST /subscribe, whose answer is the same for every address."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from newsletter import addresses
-from newsletter.consent import replacements, signups
-from newsletter.consent.forms import FormKind
-from newsletter.consent.ledger import Trace
-from newsletter.consent.limits import networks
+from newsletter.consent import replacements
 from newsletter.consent.rendered_forms import Entered
 from newsletter.consent.replacements import Former
 from newsletter.languages.languages import language
@@ -19,31 +14,25 @@ from newsletter.languages.translatable import Translatable, translatable
 from newsletter.queues.wakeups import Queue
 from newsletter.web import cross_site, negotiation
 from newsletter.web.failures import wants_json
-from newsletter.web.form_data import FormData, first_value, parse_body
+from newsletter.web.form_data import FormData, first_value, parse_body, shown_again
 from newsletter.web.guards import FORM_BODY_BYTES, SAME_ORIGIN, refuse_by_length, route_rules
 from newsletter.web.public.box import box_signups
 from newsletter.web.public.check_inbox import page as check_inbox
 from newsletter.web.public.check_inbox.page import CheckInbox, Sending
-from newsletter.web.public.forms import posted_signs, posting_sites, signup_pages, thank_you_pages
+from newsletter.web.public.forms import posted_signs, posted_signups, posting_sites, signup_pages, thank_you_pages
 from newsletter.web.public.forms.posting_sites import NotRegistered
-from newsletter.web.public.forms.signup_form import InvalidForm, SignupForm, language_in, named_in, parse_signup_form
+from newsletter.web.public.forms.signup_form import InvalidForm, language_in, named_in, parse_signup_form
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
 from newsletter.web.site import Site, request_trace
 
 MESSAGE = translatable(
     "We are sending a letter to this address. Open it and confirm; until then the address is not subscribed."
 )
-SHOWN_BY = {
-    FormKind.HOSTED: "hosted: on our own page",
-    FormKind.BOX: "box on the publisher's page",
-    FormKind.PASTED: "pasted: as generated; page not seen",
-}
 METHODS = {
     Sending.FIRST: "form on the web",
     Sending.AGAIN: "form on the web, sent again from the page after it",
     Sending.CORRECTED: "form on the web, sent again from the page after it with a corrected address",
 }
-MAX_SHOWN_CHARACTERS = 300  # of an entered value
 
 
 @route_rules(body_limit=FORM_BODY_BYTES, referrer=SAME_ORIGIN)
@@ -61,7 +50,7 @@ async def subscribe(request: Request) -> Response:
     offered = site.offered.fresh(names)
     if offered is None:  # the rows are almost always in memory: only reading them again takes a thread
         offered = await run_in_threadpool(site.offered.get, names)
-    chosen = [offered.newsletters[slug] for slug in names.slugs if slug in offered.newsletters]
+    chosen = offered.chosen(names)
     try:
         posted_from = posting_sites.admit(request, site, offered, chosen)
         signup = parse_signup_form(form, names, offered)
@@ -75,8 +64,10 @@ async def subscribe(request: Request) -> Response:
     sending = check_inbox.sending(signup, former)
     signs = posted_signs.read(form, site.keyring, now=site.now())
     page = box_signups.page_stated(request, signup, form)
-    row = _row(signup, site, trace, offered, {**page, "site": posted_from, "method": METHODS[sending]}, **signs)
-    await site.store_signup(row | {"replaces": first_value(form, "replaces") if former else None})
+    observed = {**page, "site": posted_from, "method": METHODS[sending]}
+    corrected = first_value(form, "replaces") if former else None
+    row = posted_signups.values(site, offered, signup, observed=observed, trace=trace, replaces=corrected, **signs)
+    await site.store_signup(row)
     site.wakeups.wake(Queue.URGENT)
     headers = {"Content-Language": language(signup.language).tag}
     name = replacements.name(site.keyring, Former(row["address_key"], row["nonce"]))
@@ -92,58 +83,17 @@ async def subscribe(request: Request) -> Response:
     return HTMLResponse(check_inbox.show(site, offered, answer), 202, headers)
 
 
-def _row(
-    signup: SignupForm,
-    site: Site,
-    trace: Trace,
-    offered: OfferedNewsletters,
-    observed: Mapping[str, str],
-    **signs: str | None,
-) -> dict[str, Any]:
-    entered = {"name": signup.name, "language": signup.entered_language, "timezone": signup.timezone}
-    traced = {"ip": trace.ip, "user_agent": trace.user_agent}
-    form = signup.agreed.form
-    return signups.values(
-        address=signup.address,
-        fold_key=addresses.fold(site.keyring, signup.address.key),
-        network_key=networks.keys(site.keyring, trace.ip).network or "",
-        newsletters=[newsletter.id for newsletter in signup.newsletters],
-        wording_id=signup.agreed.wording.id,
-        form=signup.agreed.exhibit,
-        form_id=form.id if form else None,
-        language=signup.language,
-        evidence={
-            name: value for name, value in {**entered, **observed, **traced, **_shown(signup, offered)}.items() if value
-        },
-        now=site.now(),
-        **signs,
-    )
-
-
-def _shown(signup: SignupForm, offered: OfferedNewsletters) -> dict[str, str]:
-    """Return, as evidence, which form showed the words, and which newsletters it offered."""
-    form = signup.agreed.form
-    if form is None:
-        return {}
-    slugs = {newsletter.id: newsletter.slug for newsletter in offered.newsletters.values()}
-    return {
-        "form_kind": SHOWN_BY[form.kind],
-        "form_language": form.language,
-        "form_offered": ", ".join(slugs[number] for number in form.newsletters if number in slugs),
-    }
-
-
 def _invalid(
     request: Request, form: FormData, site: Site, names: OfferedNames, errors: Mapping[str, Translatable | str]
 ) -> Response:
     """Answer 422 with the form, the entered values and the errors; to a program with the errors alone."""
     offered = site.offered.get(names)
-    chosen = [offered.newsletters[slug] for slug in names.slugs if slug in offered.newsletters]
+    chosen = offered.chosen(names)
     tag = _tag(request, form, names, offered)
     thank_you_pages.allow(request, chosen or offered.newsletters.values())
     if wants_json(request):
         return JSONResponse({"errors": _told(errors, tag)}, 422, {"Content-Language": language(tag).tag})
-    email, name = (first_value(form, field)[:MAX_SHOWN_CHARACTERS] for field in ("email", "name"))
+    email, name = shown_again(form, "email"), shown_again(form, "name")
     # The name of the sign-up that this one corrects, so that it still does once its errors are corrected.
     entered = Entered(email, name, names.slugs, replaces=first_value(form, "replaces")[: replacements.MAX_CHARACTERS])
     if (posted := offered.form(names.form)) and len(posted.newsletters) > 1:
@@ -168,7 +118,7 @@ def _invalid(
 
 def _tag(request: Request, form: FormData, names: OfferedNames, offered: OfferedNewsletters) -> str:
     """Return the language of an answer: that of the form, else the one that suits the visitor best."""
-    chosen = [offered.newsletters[slug] for slug in names.slugs if slug in offered.newsletters]
+    chosen = offered.chosen(names)
     offered_tags = negotiation.offered_in_any(chosen or offered.newsletters.values())
     return language_in(form, names, offered) or negotiation.language_of(request, offered_tags)
 

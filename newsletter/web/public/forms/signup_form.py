@@ -68,7 +68,7 @@ def language_in(form: FormData, names: OfferedNames, offered: OfferedNewsletters
 
     None if the form names no known wording.
     """
-    chosen = [offered.newsletters[slug] for slug in names.slugs if slug in offered.newsletters]
+    chosen = offered.chosen(names)
     available = [tag for each in chosen for tag in (*each.languages, *offered.languages(each))]
     posted = first_value(form, "language")
     if tags.TAG.fullmatch(posted) and (found := tags.lookup([posted], available)):

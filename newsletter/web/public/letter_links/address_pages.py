@@ -22,7 +22,7 @@ from newsletter.links import Purpose
 from newsletter.mail.mailings import address_letters, preference_links
 from newsletter.privacy import address_confirmations
 from newsletter.queues.wakeups import Queue
-from newsletter.web.form_data import RequestForm, first_value, is_checked
+from newsletter.web.form_data import RequestForm, first_value, is_checked, shown_again
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
 from newsletter.web.public.forms.signup_form import reachable_address
 from newsletter.web.public.letter_links import fresh_links
@@ -32,7 +32,6 @@ from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site,
 router = APIRouter()
 
 LINK_HOURS = round(LINK_LIFETIME.total_seconds() / 3600)
-MAX_SHOWN_CHARACTERS = 300  # of an entered value
 
 
 @router.get("/preferences/{token}/address")
@@ -53,12 +52,11 @@ def ask(token: str, form: RequestForm, site: CurrentSite) -> Response:
         reader = fresh_links.read(site, session, token)
         if reader is None or not reader.reads:
             return fresh_links.say_it_ended(site, token)
-        entered = first_value(form, address_changes.FIELD)
         try:
-            wanted = reachable_address(offered, entered)
+            wanted = reachable_address(offered, first_value(form, address_changes.FIELD))
             _store(site, session, reader, wanted)
         except Malformed as error:
-            return _form(site, reader, entered=entered[:MAX_SHOWN_CHARACTERS], error=error.told, status=422)
+            return _form(site, reader, entered=shown_again(form, address_changes.FIELD), error=error.told, status=422)
         answer = site.page("address_asked", **reader.shown(site), address=wanted.written, hours=LINK_HOURS)
     site.wakeups.wake(Queue.URGENT)
     return answer

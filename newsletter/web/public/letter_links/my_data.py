@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, BackgroundTasks
@@ -13,7 +12,6 @@ from sqlalchemy.orm import Session
 from newsletter import addresses, templating
 from newsletter.consent import reader_choices, subscribers
 from newsletter.consent.ledger import Event
-from newsletter.consent.subscribers import Subscription
 from newsletter.consent.wordings import Wording
 from newsletter.errors import Malformed
 from newsletter.languages.languages import language, own_name
@@ -27,18 +25,17 @@ from newsletter.privacy.consent_history import ConsentHistory, HistoryEntry
 from newsletter.queues.wakeups import Queue
 from newsletter.redaction import log_failure
 from newsletter.web import negotiation, whole_numbers
-from newsletter.web.form_data import RequestForm, first_value
+from newsletter.web.form_data import RequestForm, first_value, shown_again
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
 from newsletter.web.negotiation import WantedLanguages
 from newsletter.web.public.letter_links import fresh_links
 from newsletter.web.public.letter_links.fresh_links import FreshReader
+from newsletter.web.public.preferences import pauses
 from newsletter.web.site import CurrentSite, ReadingSession, Site
 
 router = APIRouter()
 
 log = logging.getLogger(__name__)
-
-MAX_SHOWN_CHARACTERS = 300  # of an entered value
 
 EVENTS = {
     Event.REQUESTED: translatable("This address was entered for %(newsletter)s, and the box of consent was ticked."),
@@ -75,11 +72,10 @@ def ask(form: RequestForm, site: CurrentSite, wanted: WantedLanguages, later: Ba
 
     If the process ends before that, no letter comes, and the person asks once more.
     """
-    entered = first_value(form, "email")
     try:
-        address = addresses.parse(entered)
+        address = addresses.parse(first_value(form, "email"))
     except Malformed as error:
-        return _ask_page(site, wanted, entered=entered[:MAX_SHOWN_CHARACTERS], error=error.told, status=422)
+        return _ask_page(site, wanted, entered=shown_again(form, "email"), error=error.told, status=422)
     later.add_task(_owe_link, site, address.key)
     hours = round(FRESH_LIFETIME.total_seconds() / 3600)
     return site.page("my_data_mailed", **_look(site, wanted), address=address.written, hours=hours)
@@ -156,11 +152,6 @@ def my_data(token: str, site: CurrentSite, session: ReadingSession, before: str 
     )
 
 
-def _paused_until(site: Site, reader: FreshReader, held: Subscription) -> datetime | None:
-    is_paused = reader_choices.is_paused(held.paused_until, now=site.now())
-    return templating.local(held.paused_until, reader.zone) if held.paused_until and is_paused else None
-
-
 def _subscriptions(site: Site, session: Session, reader: FreshReader) -> list[dict[str, Any]]:
     held = sorted(subscribers.subscriptions(session, reader.subscriber.id).items())
     return [
@@ -168,7 +159,7 @@ def _subscriptions(site: Site, session: Session, reader: FreshReader) -> list[di
             "newsletter": session.get_one(Newsletter, number),
             "standing": each.standing,
             "since": templating.local(each.since, reader.zone),
-            "paused_until": _paused_until(site, reader, each),
+            "paused_until": pauses.shown_end(each.paused_until, reader.zone, now=site.now()),
             "is_pause_open": reader_choices.is_open(each.paused_until),
         }
         for number, each in held

@@ -85,7 +85,7 @@ def _subscription(
         "languages": languages.choices(row),
         "language_before": first_value(entered, BEFORE + language_field) or row.reading_language,
         "language_chosen": first_value(entered, language_field) or row.reading_language,
-        "paused_until": pauses.paused_until(row, now=now),
+        "paused_until": pauses.end_of(row, now=now),
         "is_pause_open": reader_choices.is_open(row.paused_until),
         "pause_chosen": first_value(entered, f"pause-{row.slug}"),
     }
@@ -133,7 +133,7 @@ def _saved(changes: FreshChanges, offered: Sequence[Row[Any]], tag: str, *, now:
                 "slug": row.slug,
                 "name": row.name,
                 "language": row.language,
-                "until": pauses.paused_until(row, now=now),
+                "until": pauses.end_of(row, now=now),
                 "is_open": reader_choices.is_open(row.paused_until),
             }
             for row in paused

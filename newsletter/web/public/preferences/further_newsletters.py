@@ -14,9 +14,6 @@ from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.consent import signups
-from newsletter.consent.forms import FormKind
-from newsletter.consent.ledger import Trace
-from newsletter.consent.limits import networks
 from newsletter.consent.rendered_forms import Entered
 from newsletter.consent.subscribers import Standing
 from newsletter.content.digests import digests
@@ -25,18 +22,18 @@ from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable, translatable
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
-from newsletter.web.form_data import FormData, RequestForm, first_value
+from newsletter.web.form_data import FormData, RequestForm, first_value, shown_again
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
 from newsletter.web.negotiation import WantedLanguages
-from newsletter.web.public.forms import hosted_forms, posted_signs
-from newsletter.web.public.forms.signup import SHOWN_BY
-from newsletter.web.public.forms.signup_form import InvalidForm, SignupForm, named_in, parse_signup_form
+from newsletter.web.public.forms import hosted_forms, posted_signs, posted_signups
+from newsletter.web.public.forms.signup_form import InvalidForm, named_in, parse_signup_form
 from newsletter.web.public.offered_newsletters import PublishedForm
 from newsletter.web.public.preferences import fresh_page, letter_page, links, subscriptions
 from newsletter.web.public.preferences.links import PreferencesLink
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site
 
-PAGE = "preferences page, by a freshly mailed link"  # the evidence about where the form was shown
+# The evidence about where the form was shown, and how it came.
+OBSERVED = {"page": "preferences page, by a freshly mailed link", "method": "form on the web"}
 OTHER_ADDRESS = translatable(
     "This page signs up the address of your link only. Leave the field as it was, or use the newsletter's own page."
 )
@@ -79,7 +76,8 @@ def ask_for_further(
         except InvalidForm as invalid:
             return _form_page(site, session, link, row, tag=tag, form=form, errors=invalid.errors)
         signs = posted_signs.read(form, site.keyring, now=site.now())
-        signups.receive(session, **_values(site, signup, row, trace), **signs)
+        stored = posted_signups.values(site, offered, signup, observed=OBSERVED, trace=trace, **signs)
+        signups.insert_row(session, stored)
     site.wakeups.wake(Queue.URGENT)
     return site.page(
         "further_asked",
@@ -152,35 +150,7 @@ def _form(
     form: FormData | None,
     errors: Mapping[str, str],
 ) -> Any:
-    name = first_value(form, "name")[:300] if form else row.reader_name or ""
+    name = shown_again(form, "name") if form else row.reader_name or ""
     entered = Entered(addresses.mask(row.address), name, (newsletter.slug,), errors)
     path = f"/preferences/{link.token(site)}/more/{newsletter.slug}"
     return hosted_forms.show(site, site.offered.get(), published, entered, path=path)
-
-
-def _values(site: Site, signup: SignupForm, row: Row[Any], trace: Trace) -> dict[str, Any]:
-    evidence = {
-        "name": signup.name,
-        "language": signup.entered_language,
-        "timezone": signup.timezone,
-        "page": PAGE,
-        "method": "form on the web",
-        "ip": trace.ip,
-        "user_agent": trace.user_agent,
-        "form_kind": SHOWN_BY[FormKind.HOSTED],
-        "form_language": signup.agreed.wording.language,
-        "form_offered": row.slug,
-    }
-    form = signup.agreed.form
-    return {
-        "address": signup.address,
-        "fold_key": addresses.fold(site.keyring, signup.address.key),
-        "network_key": networks.keys(site.keyring, trace.ip).network or "",
-        "newsletters": [newsletter.id for newsletter in signup.newsletters],
-        "wording_id": signup.agreed.wording.id,
-        "form": signup.agreed.exhibit,
-        "form_id": form.id if form else None,
-        "language": signup.language,
-        "evidence": {name: value for name, value in evidence.items() if value},
-        "now": site.now(),
-    }

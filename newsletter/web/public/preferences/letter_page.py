@@ -50,7 +50,7 @@ def show(
         address=addresses.mask(about.address),
         token=link.token(site),
         standing=about.standing if link.newsletter else None,
-        paused_until=pauses.paused_until(about, now=site.now()) if link.newsletter else None,
+        paused_until=pauses.end_of(about, now=site.now()) if link.newsletter else None,
         is_pause_open=bool(link.newsletter and reader_choices.is_open(about.paused_until)),
         weeks=PAUSE_WEEKS,
         has_paused=done is not None and done.until is not None,

@@ -21,11 +21,14 @@ class PauseChange(NamedTuple):
     until: datetime | None
 
 
-def paused_until(row: Row[Any], *, now: datetime) -> datetime | None:
-    """Return when the subscription's pause ends, in the reader's time zone; None if it is not paused now."""
-    if not reader_choices.is_paused(row.paused_until, now=now):
-        return None
-    return templating.local(row.paused_until, row.reader_zone or row.zone)
+def shown_end(until: datetime | None, zone: str, *, now: datetime) -> datetime | None:
+    """Return when a pause ends, in the reader's time zone; None if there is none now."""
+    return templating.local(until, zone) if until and reader_choices.is_paused(until, now=now) else None
+
+
+def end_of(row: Row[Any], *, now: datetime) -> datetime | None:
+    """Return when the pause of a subscription of `subscriptions` ends, as `shown_end` does."""
+    return shown_end(row.paused_until, row.reader_zone or row.zone, now=now)
 
 
 def is_offered(wanted: str) -> bool:
