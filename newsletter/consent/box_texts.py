@@ -92,7 +92,7 @@ def change(
         session,
         actor=actor,
         verb=CHANGED,
-        subject=f"newsletter:{newsletter.id}",
+        subject=f"newsletter:{newsletter.slug}",
         newsletter_id=newsletter.id,
         now=now,
         newsletter=newsletter.slug,

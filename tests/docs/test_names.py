@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,10 @@ def test_pictures_are_small_and_shown_in_the_readme():
         link for link in links(ROOT / "README.md") if link.startswith("docs/pictures/")
     }
     assert all(picture.stat().st_size < 100_000 for picture in pictures)
+
+
+@documented
+def test_no_table_tells_about_the_same_thing_twice(page):
+    for table in re.split(r"\n(?!\|)", prose(page)):
+        named = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| ")]
+        assert [name for name, number in Counter(named).items() if number > 1 and name.strip("| ")] == []

@@ -12,6 +12,7 @@ from newsletter.bench import sample_issue
 from newsletter.content.digests.digests import Digest
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues.issues import Issue, IssueStatus
+from newsletter.legal_pages.page_texts import LegalPage
 from newsletter.links import Links, Purpose
 from newsletter.operators.operators import Operator
 from newsletter.web.desk.frame.access import Access, AccessScope
@@ -59,6 +60,7 @@ def examples(session: Session, links: Links) -> dict[str, list[str]]:
         "digest_id": [str(session.scalars(select(Digest.id).order_by(Digest.id).limit(1)).one())],
         "operator_id": [str(session.scalars(select(Operator.id).order_by(Operator.id).limit(1)).one())],
         "language": ["en"],
+        "page": [str(page) for page in LegalPage],
         "part": ["light", "dark", "without-pictures", "text"],
         "token": [links.token(Purpose.OPERATOR_LINK, 1)],
     }

@@ -28,6 +28,7 @@ from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority
 from newsletter.mail.letters.merge import Sheet
 from newsletter.mail.mailings import issue_layout
+from newsletter.mail.mailings.issue_layout import Example
 from newsletter.newsletters import Newsletter
 from newsletter.redaction import log_failure
 from newsletter.templating import Templates
@@ -36,6 +37,7 @@ from newsletter.templating import Templates
 NEWSLETTER_COLUMNS = [
     column.key for column in Newsletter.__table__.columns if column.key not in ("id", "other_languages")
 ]
+NOBODY = 0  # no subscriber has this id, so nobody was sent anything
 NOT_WRITTEN = (DeliveryStatus.WITHHELD, DeliveryStatus.CANCELLED)  # a letter that nobody got
 
 log = logging.getLogger(__name__)
@@ -101,6 +103,18 @@ def owe(
     if owed:
         deliveries.owe_all(session, owed, now=now, priority=Priority.SOON)
     return len(owed)
+
+
+def example(session: Session, templates: Templates, newsletter: Newsletter, *, base_url: str) -> Example | None:
+    """Return the letter as the next new reader would get it, with example values; None if it cannot be laid out."""
+    spoken = language(newsletter.language)
+    issue = _unseen_issue(session, newsletter, NOBODY)
+    text = _text(session, newsletter, spoken, issue, base_url)
+    sheet = _laid_out(templates, spoken, base_url, text)
+    if sheet is None:
+        return None
+    date = text.issue.planned_at if text.issue else newsletter.created_at
+    return issue_layout.example_of(sheet, spoken, base_url, date=date, headlines=0)
 
 
 def _welcoming(

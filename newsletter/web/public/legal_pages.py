@@ -7,13 +7,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
-from newsletter import page_texts
 from newsletter.languages import catalogues
 from newsletter.languages.languages import Language, language
-from newsletter.legal_pages import marked_text
+from newsletter.legal_pages import marked_text, page_texts
 from newsletter.legal_pages.generated_texts import NAMES, generated
+from newsletter.legal_pages.page_texts import LegalPage
 from newsletter.newsletters import Newsletter, common_publisher
-from newsletter.page_texts import LegalPage
 from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
 from newsletter.web.public.page_descriptions import PageDescription, describe
@@ -39,9 +38,10 @@ for each in LegalPage:
     _add_routes(each)
 
 
-def preview(site: Site, newsletter: Newsletter, page: LegalPage, tag: str, text: str) -> HTMLResponse:
-    """Return the page as it would be with a text of the newsletter's own in this language."""
-    return _with_text(site, newsletter, page, tag, text, is_own=True)
+def preview(site: Site, newsletter: Newsletter, page: LegalPage, tag: str, own: str) -> HTMLResponse:
+    """Return the page with this text of the newsletter's own in this language; "" is the generated one."""
+    text = own or generated_text(site, newsletter, page, language(tag))
+    return _with_text(site, newsletter, page, tag, text, is_own=bool(own))
 
 
 def generated_text(site: Site, newsletter: Newsletter, page: LegalPage, spoken: Language) -> str:

@@ -13,6 +13,7 @@ from newsletter.bench.desk import routes
 from newsletter.content.digests.digests import Digest
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues.issues import Issue
+from newsletter.legal_pages.page_texts import LegalPage
 from newsletter.links import Purpose
 from newsletter.newsletters import Newsletter
 from newsletter.operators.operator_links import OperatorLink
@@ -40,7 +41,11 @@ FILL_IN = """([number, selector, fields, text]) => {
 
 
 # What no person opens by itself, and why.
-PARTS = {"/desk/digests/runs": "a part of a page, as htmx asks for it"}
+PARTS = {
+    "/desk/digests/runs": "a part of a page, as htmx asks for it",
+    "/desk/box-previews/embed.js": "the script in the preview of the box",
+    "/desk/box-previews/n/{slug}/form": "what this script asks for",
+}
 FRAMED = "/preview/"  # in a path: a document in a frame, in which no script runs, axe-core neither
 
 
@@ -110,7 +115,8 @@ def pages(service: WholeService) -> dict[str, list[str]]:
         examples = {name: [str(value) for value in session.scalars(select(column))] for name, column in columns.items()}
         links = session.scalars(select(OperatorLink.id)).all()
     examples["token"] = [service.site.links.token(Purpose.OPERATOR_LINK, number) for number in links]
-    examples["language"], examples["part"] = ["en"], ["light", "dark", "without-pictures", "text"]
+    examples["language"], examples["page"] = ["en"], list(LegalPage)
+    examples["part"] = ["light", "dark", "without-pictures", "text"]
     found, unknown = routes.pages(examples)
     assert not unknown, f"no example for {unknown}"
     return {route: paths[: _limit(route)] for route, paths in found.items() if is_page(route)}

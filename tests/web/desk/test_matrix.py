@@ -125,7 +125,7 @@ class Examples:
             self.by_newsletter[slug] = {**self._objects(slug, word), "slug": slug, "language": "en"}
         token = self._link()
         for objects in self.by_newsletter.values():
-            objects |= {"token": token, "operator_id": 1, "part": "text"}
+            objects |= {"token": token, "operator_id": 1, "part": "text", "page": "imprint"}
         # From nobody to those who may do most.
         self.callers = [Caller(None, None, {origin.VISIT: VISIT}, self._token(0)), self._caller(Role.VIEWER, None)]
         self.callers += [self._caller(role, where) for role, where in product(Role, (MORNING, "all"))]

@@ -5,6 +5,7 @@ from newsletter.web.desk.frame.desk import Department
 from newsletter.web.desk.newsletters import (
     adding,
     field_pages,
+    legal_texts,
     listing,
     newsletter_previews,
     overview,
@@ -12,6 +13,7 @@ from newsletter.web.desk.newsletters import (
     wording_pages,
     wordings_overview,
 )
+from newsletter.web.desk.newsletters.box import box_changes, box_page, box_previews
 
 DEPARTMENT = Department("Newsletters", "/desk/newsletters")
 
@@ -24,6 +26,10 @@ for each in (
     newsletter_previews,
     wordings_overview,
     wording_pages,
+    box_page,
+    box_changes,
+    box_previews,
+    legal_texts,
     sending_domain,
 ):
     router.include_router(each.router)

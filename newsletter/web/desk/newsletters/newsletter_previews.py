@@ -14,7 +14,7 @@ from newsletter.content.digests import digests
 from newsletter.languages import tags
 from newsletter.languages.languages import language
 from newsletter.mail.delivery import words
-from newsletter.mail.mailings import issue_layout
+from newsletter.mail.mailings import issue_layout, welcome_letters
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
 from newsletter.web.desk import previews
@@ -62,6 +62,16 @@ def entered_letter_preview(slug: str, desk: CurrentDesk, form: PostedForm) -> HT
     with desk.site.database.reading() as session:
         newsletter, errors = _entered(newsletters.named(session, slug), form)
         return _refused(desk, errors) if errors else _letter(desk, session, newsletter)
+
+
+@router.page("/newsletters/{slug}/preview/welcome", Role.VIEWER)
+def welcome_preview(slug: str, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
+    """Show the welcome letter as the next new reader would get it, whether or not the newsletter sends one."""
+    newsletter, site = newsletters.named(session, slug), desk.site
+    letter = welcome_letters.example(session, site.templates, newsletter, base_url=site.settings.base_url)
+    if letter is None:
+        return refused(desk, ["The welcome letter cannot be laid out, so none is sent. The log says why."])
+    return previews.shown(site, letter.html.get_content())
 
 
 @router.page("/newsletters/{slug}/preview/page", Role.VIEWER)

@@ -3,7 +3,8 @@
 from fastapi.responses import HTMLResponse
 
 from newsletter import newsletters
-from newsletter.consent import wording_publication
+from newsletter.consent import leaving_reasons, wording_publication
+from newsletter.consent.leaving_reasons import ReasonToLeave
 from newsletter.doctor.domains import domain_checks
 from newsletter.languages.languages import english_name
 from newsletter.operators.roles import Role
@@ -15,6 +16,12 @@ from newsletter.web.site import ReadingSession
 
 NOTICES = {
     "added": "The newsletter is added. Next: read its words of consent, then add a feed and a digest.",
+}
+REASONS = {
+    ReasonToLeave.TOO_MANY: "Too many letters",
+    ReasonToLeave.NOT_EXPECTED: "Not what they expected",
+    ReasonToLeave.NEVER_SIGNED_UP: "Never signed up",
+    ReasonToLeave.OTHER: "Another reason",
 }
 
 router = DeskRouter()
@@ -34,6 +41,8 @@ def newsletter_page(slug: str, desk: CurrentDesk, session: ReadingSession) -> HT
         languages=[(tag, english_name(tag), tag not in missing) for tag in newsletter.languages],
         domain=domain_checks.last(session, [newsletter.id]).get(newsletter.id),
         told=audit.told(desk, session, last_changes.of(session, newsletter)),
+        leaving=leaving_reasons.summary(session, newsletter.id, now=desk.site.now()),
+        reasons=REASONS,
         page_url=f"{desk.site.settings.base_url}/n/{slug}",
         may_change=desk.operator.may(Role.ADMIN, newsletter.id),
     )

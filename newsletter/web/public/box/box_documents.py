@@ -34,16 +34,12 @@ def document(
     """Return the JSON, which is the same for everybody: it is written once for each reading of the newsletters."""
     key = tuple(shown.form.newsletters), shown.wording.language
     if key not in offered.boxes:
-        offered.boxes[key] = json.dumps(_box(site, offered, languages, shown), ensure_ascii=False).encode()
+        offered.boxes[key] = json.dumps(box(site, offered, languages, shown), ensure_ascii=False).encode()
     return offered.boxes[key]
 
 
-def _box(
-    site: Site,
-    offered: OfferedNewsletters,
-    languages: list[str],
-    shown: PublishedForm,
-) -> dict[str, Any]:
+def box(site: Site, offered: OfferedNewsletters, languages: list[str], shown: PublishedForm) -> dict[str, Any]:
+    """Return what the JSON holds, read from the database. Raises NotFound if no form of a box is kept."""
     wording, spoken, ids = shown.wording, language(shown.wording.language), shown.form.newsletters
     by_id = {newsletter.id: newsletter for newsletter in offered.newsletters.values()}
     among = [by_id[number] for number in ids]

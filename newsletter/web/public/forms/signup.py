@@ -74,7 +74,7 @@ async def subscribe(request: Request) -> Response:
     former = replacements.read(site.keyring, first_value(form, "replaces"))
     sending = check_inbox.sending(signup, former)
     signs = posted_signs.read(form, site.keyring, now=site.now())
-    page = box_signups.page_stated(signup, form) or {"page": request.headers.get("referer", "")[:500]}
+    page = box_signups.page_stated(request, signup, form)
     row = _row(signup, site, trace, offered, {**page, "site": posted_from, "method": METHODS[sending]}, **signs)
     await site.store_signup(row | {"replaces": first_value(form, "replaces") if former else None})
     site.wakeups.wake(Queue.URGENT)

@@ -57,7 +57,7 @@ def change(
 
     While a page has texts of its own, it is shown in their languages alone: a generated one could contradict them.
     """
-    tag, cleaned = newsletter.spelling(language), _cleaned(text)
+    tag, cleaned = newsletter.spelling(language), as_stored(text)
     stored = session.get(PageText, (newsletter.id, page, tag))
     if stored is None:
         session.add(PageText(newsletter_id=newsletter.id, page=page, language=tag, text=cleaned, changed_at=now))
@@ -83,7 +83,8 @@ def reset(
     _record(session, newsletter, page, tag, actor=actor, now=now, characters=0)
 
 
-def _cleaned(text: str) -> str:
+def as_stored(text: str) -> str:
+    """Return a text as it is stored. Raises Malformed, naming "text"."""
     cleaned = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     if not cleaned:
         raise Malformed("text", "Enter the text of the page. To show the generated one again, remove your own.")
