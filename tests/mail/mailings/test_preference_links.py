@@ -49,7 +49,8 @@ def test_a_link_is_claimed_for_a_reader_even_while_the_reader_pauses(begin, kind
 @pytest.mark.parametrize("change", [{"standing": "left"}, {"standing": "asked"}])
 def test_a_link_is_withheld_from_who_is_no_reader_any_more_unless_they_asked_by_their_address(begin, change):
     with begin() as session:
-        by_letter, by_address = a_reader(session, a_newsletter(session)), a_reader(session, a_newsletter(session))
+        newsletter = a_newsletter(session)
+        by_letter, by_address = a_reader(session, newsletter), a_reader(session, newsletter)
         assert owe(session, by_letter)
         session.execute(update(Subscription).values(change))
         assert not owe(session, by_address)
