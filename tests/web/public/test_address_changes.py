@@ -1,8 +1,10 @@
 """A reader changes the address: by a freshly mailed link, confirmed at the new one, with notice to the former one."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from selectolax.lexbor import LexborHTMLParser
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from newsletter import newsletters
 from newsletter.consent import ledger, subscribers
@@ -17,6 +19,7 @@ from newsletter.mail.letters import letters
 from newsletter.mail.letters.letters import EXHIBIT, Letter, LetterKind
 from newsletter.privacy import consent_history
 from newsletter.queues.wakeups import Queue
+from tests.waiting import eventually
 from tests.whole_service import WholeService
 
 OLD, NEW = "ana@old.example", "ana@new.example"
@@ -169,6 +172,24 @@ def test_somebody_who_gets_letters_at_both_addresses_gets_each_newsletter_once(s
         OLD: {"morning": Standing.LEFT, "evening": Standing.LEFT},
         NEW: {"morning": Standing.SUBSCRIBED, "evening": Standing.SUBSCRIBED},
     }
+
+
+def test_a_sign_up_of_the_new_address_that_is_answered_at_this_moment_gets_the_letters(service):
+    if service.site.database.is_sqlite:  # it has one writer at a time
+        return
+    ask(service)
+    path = link(service)
+    with ThreadPoolExecutor(1) as pool:
+        with service.site.database.writing() as session:
+            row = {"subject": b"n" * 16, "address": NEW, "address_key": NEW, "fold_key": None, "suppressed": None}
+            subscribers.create_all(session, [{**row, "created_at": service.clock()}])
+            answer = pool.submit(service.browser.post, path, data=YES)
+            waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            eventually(lambda: session.scalar(waiting))
+        assert heading(answer.result()) == "Your letters now come to this address"
+    with service.site.database.reading() as session:
+        number = session.scalars(select(Subscriber.id).where(Subscriber.subject == b"n" * 16)).one()
+        assert [each.standing for each in subscribers.subscriptions(session, number).values()] == [Standing.SUBSCRIBED]
 
 
 def test_an_open_request_of_the_former_address_ends_with_it(service):
