@@ -48,6 +48,7 @@ def move(
     _record(session, change, subscriber.subject, former, target, new, letter=letter, trace=trace, now=now)
     if other is not None:
         _subscribe(session, subscriber.id, other.id, new, now=now)
+        other.name, other.zone = other.name or subscriber.name, other.zone or subscriber.zone
         decisions.withdraw(session, subscriber, newsletters=None, how=MOVED, trace=trace, now=now)
     change.state, change.decided_at = AddressChangeState.CONFIRMED, now
     session.flush()

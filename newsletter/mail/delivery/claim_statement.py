@@ -81,7 +81,7 @@ def urgent(*, suspects: bool, on_sqlite: bool, priority: Priority = Priority.URG
         (Letter.kind == LetterKind.TEST, Delivery.recipient.is_not(None)),
         (Letter.kind == LetterKind.CONFIRMATION, _awaits_confirmation()),
         (is_kind(LetterKind.ADDRESS), _changes_address()),
-        (is_kind(LetterKind.WELCOME), _subscribes()),
+        (is_kind(LetterKind.WELCOME), _is_new()),
         (Letter.kind == LetterKind.LINK, _has_asked()),
         (Letter.issue_id.is_(None), _subscribes()),  # a link, which a reader who pauses may want as well
         else_=_is_reader(),
@@ -203,6 +203,11 @@ def _subscribes() -> ColumnElement[bool]:
         Subscription.standing == Standing.SUBSCRIBED,
         Subscriber.suppressed.is_(None),
     )
+
+
+def _is_new() -> ColumnElement[bool]:
+    """A welcome also requires that the reader has not left and come back since: there is another one for that."""
+    return and_(_subscribes(), Subscription.since <= Letter.written_at)
 
 
 def _is_reader() -> ColumnElement[bool]:

@@ -6,7 +6,8 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select, update
 
-from newsletter.consent.subscribers import Standing, Subscription
+from newsletter.consent import decisions, subscribers
+from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import counts, examination
 from newsletter.mail.delivery import claims
@@ -118,6 +119,22 @@ def test_who_comes_back_is_welcomed_again_but_gets_no_issue_twice(service):
     assert ["The newest bridge" in text_of(letter) for letter in welcomes(service, ANA)] == [True, False]
 
 
+def test_who_leaves_and_comes_back_before_the_welcome_is_sent_gets_one_with_the_issue(service):
+    add_issue(service)
+    service.reader(ANA)
+    with service.site.database.writing() as session:
+        reader = session.scalars(select(Subscriber)).one()
+        decisions.withdraw(session, reader, newsletters=None, how="tests", trace=None, now=service.clock())
+    service.clock.advance(hours=1)
+    with service.site.database.writing() as session:  # a busy relay: nothing has left yet
+        number = session.scalars(select(Newsletter.id)).one()
+        later = service.clock()
+        subscribers.set_standings(session, reader.id, [number], Standing.SUBSCRIBED, now=later)
+        assert owe(session, reader, session.get_one(Newsletter, number), now=later) == 1
+    (welcome,) = welcomes(service, ANA)
+    assert "A bridge opens" in text_of(welcome)
+
+
 def test_an_issue_that_was_mailed_to_the_reader_is_left_out(begin):
     with begin() as session:
         newsletter = a_newsletter(session, sends_welcome=True, welcome_has_issue=True)
@@ -147,6 +164,7 @@ def test_a_welcome_waits_for_every_urgent_letter_and_is_claimed_in_small_numbers
         newsletter = a_newsletter(session, sends_welcome=True)
         for _ in range(claims.MAX_SOON_ROWS + 1):
             owe(session, a_reader(session, newsletter), newsletter, now=NOON - timedelta(hours=1))
+        session.execute(update(Subscription).values(since=NOON - timedelta(hours=1)))
         signup = a_signup(session, newsletter, EVE, state="asked")
         urgent = a_letter(session, newsletter, signup=signup)
         asked = a_reader(session, newsletter, EVE, standing=Standing.ASKED)

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from newsletter import newsletters
 from newsletter.consent import ledger, subscribers
@@ -167,7 +167,13 @@ def test_the_answer_is_the_same_for_an_address_that_gets_letters_and_a_double_cl
 def test_somebody_who_gets_letters_at_both_addresses_gets_each_newsletter_once(service):
     service.reader(OLD, "evening")
     service.reader(NEW, "evening")
+    with service.site.database.writing() as session:
+        session.execute(update(Subscriber).where(Subscriber.address == OLD).values(name="Ana", zone="Asia/Tokyo"))
+        session.execute(update(Subscriber).where(Subscriber.address == NEW).values(name="Ana Maria"))
     changed(service)
+    with service.site.database.reading() as session:
+        person = session.get_one(Subscriber, subscriber_id(service, NEW))
+        assert (person.name, person.zone) == ("Ana Maria", "Asia/Tokyo")  # who named nothing keeps what they had chosen
     assert readers(service) == {
         OLD: {"morning": Standing.LEFT, "evening": Standing.LEFT},
         NEW: {"morning": Standing.SUBSCRIBED, "evening": Standing.SUBSCRIBED},
