@@ -73,9 +73,14 @@ def minute_of(moment: datetime) -> int:
     return int(moment.timestamp()) // 60
 
 
+def mailed_at(minute: int) -> datetime:
+    """Return when a minute of `minute_of` began."""
+    return datetime.fromtimestamp(minute * 60, UTC)
+
+
 def fresh_until(minute: int) -> datetime:
     """Return when a FRESH_PREFERENCES link of this minute ends."""
-    return datetime.fromtimestamp(minute * 60, UTC) + FRESH_LIFETIME
+    return mailed_at(minute) + FRESH_LIFETIME
 
 
 def is_fresh(minute: int, *, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String, func, select, update
+from sqlalchemy import ForeignKey, String, exists, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
@@ -101,6 +101,19 @@ def find(session: Session, ids: Sequence[int], *, lock: bool = False) -> Address
     if change is None:
         raise LinkExpired
     return change
+
+
+def has_moved_since(session: Session, subscriber_id: int, moment: datetime) -> bool:
+    """Return whether the reader has confirmed another address after this moment, which is at most some days ago.
+
+    A link that was mailed before is in the inbox that they have left, which may be somebody else's by now.
+    """
+    moved = exists().where(
+        AddressChange.subscriber_id == subscriber_id,
+        AddressChange.state == AddressChangeState.CONFIRMED,
+        AddressChange.decided_at > moment,
+    )
+    return bool(session.scalar(select(moved)))
 
 
 def void_to(session: Session, fold_keys: Collection[str], *, now: datetime) -> None:

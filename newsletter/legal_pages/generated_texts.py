@@ -7,8 +7,8 @@ from newsletter.consent.proposed_words import Information
 from newsletter.languages.languages import Language
 from newsletter.languages.translatable import Translatable
 from newsletter.legal_pages import accessibility_statement, imprint, page_sections, privacy_notice
+from newsletter.legal_pages.page_texts import LegalPage
 from newsletter.newsletters import Newsletter
-from newsletter.page_texts import LegalPage
 
 
 class PageNames(NamedTuple):

@@ -1,6 +1,6 @@
 """The whole schema: importing this module registers every table in `metadata`."""
 
-from newsletter import audit_log, key_registry, newsletters, page_texts, registered_sites
+from newsletter import audit_log, key_registry, newsletters, registered_sites
 from newsletter.consent import (
     address_changes,
     box_texts,
@@ -21,6 +21,7 @@ from newsletter.content.digests import digests
 from newsletter.content.feeds import feeds, requested_looks
 from newsletter.content.issues import issues
 from newsletter.doctor.domains import domain_checks
+from newsletter.legal_pages import page_texts
 from newsletter.mail.delivery import deliveries, delivery_counts, leases
 from newsletter.mail.letters import letters
 from newsletter.mail.pace import notices

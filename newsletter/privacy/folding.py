@@ -1,8 +1,8 @@
 """Fold letters whose sign-up, change or person is gone, and old ones to operators, into one total per kind.
 
 The sums hold, the rows go: a letter's rows are deleted, and in the same transaction its deliveries are added to the
-tallies and to the audience of the total (`letters.total`). Evidence names a letter's text by its hash for ever, so the
-text is kept as an exhibit first.
+tallies and to the audience of the total (`letters.total`). Evidence names a confirmation letter's text by its hash for
+ever, so that text is kept as an exhibit first.
 """
 
 from collections import Counter, defaultdict
@@ -24,6 +24,10 @@ from newsletter.store.database import is_on_sqlite
 BATCH_SIZE = 300  # letters in one transaction
 TESTS_BATCH_SIZE = 50  # letters to operators in one transaction: each has a text of its own
 TESTS_LIFETIME = timedelta(days=7)  # of letters to operators
+
+# The kinds of letters whose own texts evidence names. A notice about a change of address holds the new address, and the
+# text with the link to it was kept when that letter was owed.
+PROVING = (LetterKind.CONFIRMATION,)
 
 TallyCounts = Counter[tuple[int, DeliveryStatus]]  # deliveries by worker (0: none) and status
 
@@ -76,7 +80,7 @@ def fold(
     _end_waiting(session, audiences, now)
     counts = _counts(session, audiences)
     texts = _own_texts(session, audiences)
-    kept = _keep_texts(session, texts)
+    kept = _keep_texts(session, texts) if kind in PROVING else {each.sha256 for each in texts}
     unfit = _named_elsewhere(session, texts) | {each.letter_id for each in texts if each.sha256 not in kept}
     final = [
         number

@@ -22,27 +22,7 @@ from newsletter.web.desk.frame.own_host import DeskHost
 from newsletter.web.guards import Guards, refuse_by_length
 from newsletter.web.local import outbox_pages
 from newsletter.web.monitoring import health, metrics
-from newsletter.web.plain_route import PlainRoute
-from newsletter.web.public import (
-    address_pages,
-    archive,
-    box_forms,
-    challenges,
-    confirmation_pages,
-    crawlers,
-    issue_feeds,
-    legal_pages,
-    my_data,
-    pasted_links,
-    preflights,
-    saved_articles,
-    signup,
-    signup_pages,
-    static_files,
-    unsubscribe_pages,
-)
-from newsletter.web.public.preferences import further_newsletters
-from newsletter.web.public.preferences import routes as preferences_routes
+from newsletter.web.public import pages as public_pages
 from newsletter.web.public_responses import PublicResponses
 from newsletter.web.site import Site
 from newsletter.web.under_path import UnderPath
@@ -87,13 +67,9 @@ def create_app(
     app.add_middleware(Guards)
     if root := app.state.site.root:
         app.add_middleware(UnderPath, root=root)  # the middleware added last is the outermost
-    app.router.routes.append(PlainRoute("/subscribe", signup.subscribe, methods=["POST"]))
-    links = confirmation_pages, unsubscribe_pages, preferences_routes, further_newsletters, pasted_links
-    own = address_pages, my_data
-    forms = signup_pages, box_forms, preflights, challenges
-    about_issues = issue_feeds, archive, saved_articles
-    for pages in (*forms, *links, *own, *about_issues, legal_pages, crawlers, static_files, health, metrics):
-        app.include_router(pages.router)
+    public_pages.install(app)
+    app.include_router(health.router)
+    app.include_router(metrics.router)
     desk_pages.install(app)
     if app.state.site.shows_outbox:
         app.include_router(outbox_pages.router)

@@ -44,6 +44,12 @@ def is_own(request: Request, origin: str, site: Site) -> bool:
     return stated in (own, origins.parse(f"{stated.scheme}://{request.headers.get('host', '')}"))
 
 
+def has_our_name(origin: str, site: Site) -> bool:
+    """Whether the host of an origin is that of BASE_URL, and not another that somebody leads to this machine."""
+    stated, own = origins.parse(origin), origins.parse(site.settings.base_url)
+    return stated is not None and own is not None and stated.host == own.host
+
+
 def is_on(url: str, origin: str) -> bool:
     """Whether a page is on the site with this origin."""
     parsed = origins.parse(url)
@@ -78,6 +84,7 @@ def add_shared(scope: Scope, answer: MutableHeaders) -> None:
     """Add what `share` has decided to the headers of an answer."""
     for name, value in scope.get(SHARED, {}).items():
         if name == "Vary":
-            answer.add_vary_header(value)
+            if value not in re.split(r",\s*", answer.get("vary", "")):
+                answer.add_vary_header(value)
         else:
             answer[name] = value

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from newsletter.web import cross_site, paths
 from newsletter.web.failures import TooLarge, error_response
-from newsletter.web.public import thank_you_pages
+from newsletter.web.public.forms import thank_you_pages
 
 DEFAULT_BODY_BYTES = 1024  # for routes that expect no body: some clients send a small one anyway
 FORM_BODY_BYTES = 64 * 1024  # far above the longest legitimate form

@@ -102,11 +102,17 @@ def test_what_others_have_stored_is_shown_as_text_and_only_with_addresses_of_web
         {"url": "https://town.example/a", "title": "<img src=x onerror=alert(1)>", "at": "1e99"},
         {"url": "data:text/html,x"},
         {"url": 7},
+        {"url": ["https://town.example/b"], "title": "a list"},
         None,
         "x",
     ]
     tab.page.evaluate("([key, stored]) => localStorage.setItem(key, JSON.stringify(stored))", [KEY, stored])
     tab.open(SAVED)
+    assert titles(tab) == ["<img src=x onerror=alert(1)>", "a list"]
+    with tab.page.expect_download() as bookmarks:
+        tab.page.get_by_role("button", name="Download as bookmarks").click()
+    assert 'HREF="https://town.example/b"' in bookmarks.value.path().read_text("utf-8")
+    tab.page.get_by_role("button", name="Remove a list").click()
     assert titles(tab) == ["<img src=x onerror=alert(1)>"]
     for broken in ("{", "7", "null", '{"url": 1}'):
         tab.page.evaluate("([key, stored]) => localStorage.setItem(key, stored)", [KEY, broken])

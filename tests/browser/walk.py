@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from newsletter.consent.signups import LINK_LIFETIME
 from newsletter.consent.subscribers import Subscriber
+from newsletter.legal_pages.page_texts import LegalPage
 from newsletter.links import FRESH_LIFETIME, Purpose
 from newsletter.newsletters import Newsletter
-from newsletter.page_texts import LegalPage
 from newsletter.queues.wakeups import Queue
 from tests.browser.chromium import Tab
 from tests.whole_service import WholeService

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from typer.main import get_command
 
-from newsletter import audit_log, clock, page_texts, registered_sites, settings
+from newsletter import audit_log, clock, registered_sites, settings
 from newsletter.audit_log import AuditEntry
 from newsletter.cli.app import app
 from newsletter.consent import suppressions
@@ -24,6 +24,8 @@ from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import issues
 from newsletter.content.issues.issues import Issue
 from newsletter.keys import load_keyring
+from newsletter.legal_pages import page_texts
+from newsletter.legal_pages.page_texts import LegalPage
 from newsletter.mail.delivery.deliveries import Delivery
 from newsletter.mail.letters.letters import Letter
 from newsletter.migrations.schema import metadata
@@ -31,7 +33,6 @@ from newsletter.newsletters import Newsletter
 from newsletter.operators import operators
 from newsletter.operators.operator_links import OperatorLink
 from newsletter.operators.roles import Role
-from newsletter.page_texts import LegalPage
 from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader, owed
 from tests.clock import NOON

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,13 @@ def test_the_glossary_names_every_table():
     assert set(metadata.tables) - named == set()
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_table_says_one_thing_once(page):
+    tables = re.findall(r"^\| --- .*\n((?:\|.*\n?)+)", page.read_text(), re.MULTILINE)
+    firsts = [[row.split(" | ")[0] for row in table.splitlines()] for table in tables]
+    assert [first for table in firsts for first in table if first.strip("| ") and table.count(first) > 1] == []
+
+
 def test_the_gdpr_page_names_every_table_with_personal_data():
     personal = {table.name for table in metadata.tables.values() if "personal" in table.info}
     assert personal <= set(spans(ROOT / "docs/gdpr.md"))
@@ -154,3 +162,10 @@ def test_pictures_are_small_and_shown_in_the_readme():
         link for link in links(ROOT / "README.md") if link.startswith("docs/pictures/")
     }
     assert all(picture.stat().st_size < 100_000 for picture in pictures)
+
+
+@documented
+def test_no_table_tells_about_the_same_thing_twice(page):
+    for table in re.split(r"\n(?!\|)", prose(page)):
+        named = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| ")]
+        assert [name for name, number in Counter(named).items() if number > 1 and name.strip("| ")] == []

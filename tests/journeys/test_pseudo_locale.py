@@ -44,7 +44,7 @@ def unmarked(text: str) -> str:
 def of_html(html: str) -> list[str]:
     """Return the unmarked words of a page: its title, its texts, and what is read aloud."""
     page = LexborHTMLParser(html)
-    for hidden in page.css("style, script, code"):
+    for hidden in page.css("style, script, code, optgroup"):  # cities of time zones are CLDR's
         hidden.decompose()
     # Whole blocks, because a catalogue's text may hold inline tags.
     texts = [node.text() for node in page.css("title, body")]

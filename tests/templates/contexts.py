@@ -13,7 +13,7 @@ from newsletter.consent.rendered_forms import Entered
 from newsletter.languages.languages import language
 from newsletter.legal_pages import marked_text
 from newsletter.legal_pages.generated_texts import NAMES, generated
-from newsletter.page_texts import LegalPage
+from newsletter.legal_pages.page_texts import LegalPage
 from newsletter.web import negotiation
 from newsletter.web.public.page_descriptions import FeedLink, describe
 from newsletter.web.public.preferences import zone_choices

@@ -12,9 +12,9 @@ from newsletter.bench import sample_issue
 from newsletter.content.digests.digests import Digest
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues.issues import Issue, IssueStatus
+from newsletter.legal_pages.page_texts import LegalPage
 from newsletter.links import Links, Purpose
 from newsletter.operators.operators import Operator
-from newsletter.page_texts import LegalPage
 from newsletter.web.desk.frame.access import Access, AccessScope
 from newsletter.web.desk.pages import PAGES
 

@@ -7,15 +7,16 @@ from typing import Annotated
 import typer
 from sqlalchemy.orm import Session
 
-from newsletter import audit_log, clock, newsletters, page_texts
+from newsletter import audit_log, clock, newsletters
 from newsletter.cli import console
 from newsletter.cli.newsletters.wordings import Slug, spoken_in
 from newsletter.consent import wordings
 from newsletter.errors import Malformed
 from newsletter.languages.languages import language as language_of
+from newsletter.legal_pages import page_texts
 from newsletter.legal_pages.generated_texts import generated
+from newsletter.legal_pages.page_texts import LegalPage
 from newsletter.newsletters import Newsletter
-from newsletter.page_texts import LegalPage
 
 app = typer.Typer(
     help="Texts of your own for privacy notice, imprint and accessibility statement.",

@@ -4,7 +4,10 @@
   "use strict";
   const SERVICE = "", STYLES = "";
   const NAME = "newsletter-signup", KEY = Symbol.for(NAME), TIMEOUT_MS = 20000;
-  const script = document.currentScript, doc = document, closed = new Set(), forms = new Map();
+  const ATTRIBUTES = ["newsletter", "language", "look", "opener", "email", "remember"];
+  const doc = document, current = doc.currentScript, closed = new Set(), forms = new Map();
+  // A visitor's comment with <img name="currentScript"> would be found in its place.
+  const script = current instanceof HTMLScriptElement ? current : null;
   const warn = text => console.warn(`${NAME}: ${text}`);
 
   const first = window[KEY];
@@ -30,7 +33,8 @@
     if (body) call.setRequestHeader("Content-Type", "application/x-www-form-urlencoded");
     call.onloadend = () => {
       let answer = null;
-      try { answer = JSON.parse(call.responseText); } catch { /* not the service's own answer */ }
+      // Without a prototype: a page's polluted one would choose where a visitor is led to.
+      try { answer = Object.setPrototypeOf(JSON.parse(call.responseText), null); } catch { /* not the service's own answer */ }
       done(answer ? call.status : 0, answer);
     };
     call.send(body);
@@ -253,7 +257,7 @@
   const place = script => {
     const link = make("a", { href: `${SERVICE}/n/${script.dataset.newsletter.trim().split(/\s/)[0]}`, textContent: script.dataset.link || "Newsletter" });
     const box = make(NAME, {}, link);
-    for (const [name, value] of Object.entries(script.dataset)) box.setAttribute(name, value);
+    for (const name of ATTRIBUTES) if (name in script.dataset) box.setAttribute(name, script.dataset[name]);
     if (!script.closest("head")) script.after(box);
     else if (doc.body) doc.body.append(box);
     else doc.addEventListener("DOMContentLoaded", () => doc.body.append(box));

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from newsletter import newsletters
 from newsletter.content.issues.issues import Issue, IssueStatus
-from newsletter.page_texts import LegalPage
+from newsletter.legal_pages.page_texts import LegalPage
 from newsletter.web.guards import route_rules
 from newsletter.web.site import CurrentSite, ReadingSession
 

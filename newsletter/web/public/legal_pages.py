@@ -7,13 +7,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
-from newsletter import page_texts
 from newsletter.languages import catalogues
 from newsletter.languages.languages import Language, language
-from newsletter.legal_pages import marked_text
+from newsletter.legal_pages import marked_text, page_texts
 from newsletter.legal_pages.generated_texts import NAMES, generated
+from newsletter.legal_pages.page_texts import LegalPage
 from newsletter.newsletters import Newsletter, common_publisher
-from newsletter.page_texts import LegalPage
 from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
 from newsletter.web.public.page_descriptions import PageDescription, describe

@@ -28,7 +28,7 @@ const read = () => {
   const known = (Array.isArray(stored) ? stored : []).filter(each => each && isWebPage(each.url)).slice(0, MOST);
   const text = value => String(value ?? "").slice(0, LONGEST);
   return known.map(({ url, title, language, from, at }) => (
-    { url, title: text(title) || url, language: text(language), from: text(from), at: moment(at) }
+    { url: new URL(url).href, title: text(title) || String(url), language: text(language), from: text(from), at: moment(at) }
   ));
 };
 

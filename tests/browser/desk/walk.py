@@ -13,11 +13,11 @@ from newsletter.bench.desk import routes
 from newsletter.content.digests.digests import Digest
 from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues.issues import Issue
+from newsletter.legal_pages.page_texts import LegalPage
 from newsletter.links import Purpose
 from newsletter.newsletters import Newsletter
 from newsletter.operators.operator_links import OperatorLink
 from newsletter.operators.operators import Operator
-from newsletter.page_texts import LegalPage
 from newsletter.web.desk.frame import origin
 from tests.browser.chromium import Tab
 from tests.browser.desk.contents import DeskState, fill

@@ -139,6 +139,21 @@ def test_a_page_that_replaces_what_the_browser_offers_does_not_break_the_box(pub
         expect(shown.box(number).locator("[name=email]")).to_be_visible()
 
 
+def test_the_box_turns_no_weakness_of_the_page_into_a_script(publisher: Publisher):
+    """A comment stands in for the script tag (DOM clobbering), and what all objects inherit names a way to lead to."""
+    comment = '<img name=currentScript alt="" data-newsletter=morning data-onclick="told.push(1)">'
+    polluted = "Object.defineProperty(Object.prototype, 'next', { value: 'javascript:told.push(2)' });"
+    shown = publisher.open(f"{comment}{BOX}{publisher.script}", head=f"<script>{polluted}</script>")
+    shown.fill("ines@example.org")
+    expect(shown.box().get_by_role("status")).to_be_visible()
+    expect(shown.page.locator("newsletter-signup")).to_have_count(1)
+    assert shown.events == ['shown {"newsletter":"morning"}', 'sent {"newsletter":"morning"}']
+    tag = publisher.script.replace("async", 'data-newsletter="morning" data-onclick="told.push(3)"')
+    by_tag = publisher.open(tag)
+    expect(by_tag.box().locator("[name=email]")).to_be_visible()
+    assert by_tag.box().get_attribute("onclick") is None
+
+
 def test_two_boxes_share_a_request_and_two_newsletters_stay_apart(publisher: Publisher):
     other = '<newsletter-signup newsletter="evening"></newsletter-signup>'
     requested: list[str] = []

@@ -165,6 +165,8 @@ def test_only_a_registered_site_reads_the_form_and_another_is_told_why(service):
     assert "newsletter sites add morning https://other.example" in other.json()["error"]
     assert other.json()["page"] == "http://localhost/n/morning"
     assert other.headers["Access-Control-Allow-Origin"] == "*"
+    hostile = service.browser.get("/n/morning/form", headers={**FROM_SITE, "Origin": "https://a;reboot"})
+    assert hostile.json()["error"] == "“https://a;reboot” is not the origin of a site, so its page shows no box."
 
 
 @pytest.mark.parametrize("path", ["/n/gone/form", "/n/morning,gone/form", "/n/morning,silent/form"])

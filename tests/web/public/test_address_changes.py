@@ -7,12 +7,13 @@ from sqlalchemy import select
 from newsletter import newsletters
 from newsletter.consent import ledger, subscribers
 from newsletter.consent.address_changes import AddressChange, AddressChangeState
+from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.ledger import Event
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.doctor import examination
 from newsletter.links import FRESH_LIFETIME, Purpose, minute_of
 from newsletter.mail.delivery.deliveries import Delivery
-from newsletter.mail.letters.letters import Letter, LetterKind
+from newsletter.mail.letters.letters import EXHIBIT, Letter, LetterKind
 from newsletter.privacy import consent_history
 from newsletter.queues.wakeups import Queue
 from tests.whole_service import WholeService
@@ -216,6 +217,22 @@ def test_a_link_that_has_run_out_changes_nothing_and_leads_to_the_page_that_mail
         assert not session.scalars(select(AddressChange)).all()
 
 
+@ON_SQLITE
+def test_a_fresh_link_in_the_former_inbox_ends_with_the_change_and_mails_the_next_to_the_new_one(service):
+    link_before = fresh(service, page="")
+    changed(service)
+    for path in (link_before, f"{link_before}/address", link_before.replace("/preferences/", "/my-data/")):
+        answer = service.browser.get(path)
+        assert answer.status_code == 410
+        assert NEW not in answer.text
+    assert service.browser.post(link_before, data={"all": "yes", "save": "yes"}).status_code == 410
+    count = len(service.letters(to=OLD))
+    service.browser.post(link_before, data={"link": "yes"})
+    service.run(Queue.URGENT)
+    assert len(service.letters(to=OLD)) == count
+    assert service.browser.get(service.link(service.letters(to=NEW)[-1], "preferences")).status_code == 200
+
+
 def test_changes_are_deleted_with_both_addresses_and_the_sums_hold(service):
     changed(service)
     ask_again = service.browser.post(fresh(service, NEW), data={"email": "third@new.example"})
@@ -232,4 +249,10 @@ def test_changes_are_deleted_with_both_addresses_and_the_sums_hold(service):
         assert not session.scalars(select(Delivery).where(Delivery.recipient.is_not(None))).all()
         totals = select(Letter.audience).where(Letter.kind == LetterKind.ADDRESS)
         assert session.scalars(totals).all() == [3]
+        # The notice tells the new address in part, and a part of an address is not kept for ever either.
+        kept = session.scalars(select(Exhibit.body).where(Exhibit.kind == EXHIBIT)).all()
+        assert sorted(next(line for line in body.splitlines() if line.startswith(b"Subject:")) for body in kept) == [
+            b"Subject: Please confirm your new address",
+            b"Subject: Please confirm: The Morning Letter",
+        ]
     assert readers(service) == {NEW: {"morning": Standing.SUBSCRIBED}}

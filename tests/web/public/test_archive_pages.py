@@ -15,7 +15,7 @@ from newsletter.consent import wording_publication
 from newsletter.content.articles.articles import Article
 from newsletter.content.articles.picture_files import Picture
 from newsletter.content.issues.issues import Issue, IssueStatus
-from newsletter.web.public.shown_issues import PER_PAGE
+from newsletter.web.public.issues.shown_issues import PER_PAGE
 from tests.builders import an_issue
 from tests.whole_service import WholeService, whole_service
 

@@ -12,9 +12,9 @@ from sqlalchemy import select
 from newsletter.consent.limits import form_signs
 from newsletter.consent.limits.form_signs import YOUNGEST, Doubt
 from newsletter.consent.limits.proof_of_work import FIELD
-from newsletter.consent.signups import Signup
-from newsletter.web.public import form_times
-from tests.builders import KEYRING
+from newsletter.consent.signups import Signup, SignupState
+from newsletter.web.public.forms import form_times
+from tests.builders import KEYRING, a_signup
 from tests.clock import NOON
 from tests.whole_service import WholeService, whole_service
 
@@ -85,6 +85,23 @@ def test_a_time_is_read_as_it_was_written_and_a_public_pages_is_never_young(seco
     if later >= 0:
         age = form_times.age(KEYRING, form_times.stamp_of_public_page(KEYRING, now=now), now=read_at)
         assert form_signs.doubt_of(trap="", age=age) is None
+
+
+def test_only_while_limits_hold_sign_ups_up_does_the_page_ask_for_work_and_let_scripts_run(service):
+    newsletter = service.newsletter("evening", signup_thanks_url="https://press.example/thanks")
+    quiet = service.browser.get("/n/evening")
+    with service.site.database.writing() as session:
+        a_signup(session, newsletter, state=SignupState.QUIET, slow_lane_at=NOON)
+    service.let_the_site_read_newsletters_again()
+    for path in ("/n/evening", "/"):
+        page = service.browser.get(path)
+        policy = page.headers["content-security-policy"]
+        assert "script-src 'self'" in policy
+        assert "https://press.example" in policy
+        assert ("data-challenge" in page.text) == (path != "/"), "there is no form of several"
+    assert service.browser.get("/n/evening/form").json()["challenge"] is True
+    assert "script-src" not in quiet.headers["content-security-policy"]
+    assert "<script" not in quiet.text
 
 
 def test_what_cannot_be_a_solution_is_not_stored(service):

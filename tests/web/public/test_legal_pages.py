@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from newsletter import audit_log, newsletters, page_texts
+from newsletter import audit_log, newsletters
 from newsletter.consent import proposed_words, wording_publication
 from newsletter.errors import Malformed, NotFound
 from newsletter.languages import catalogues
 from newsletter.languages.languages import language
+from newsletter.legal_pages import page_texts
+from newsletter.legal_pages.page_texts import CHANGED, MAX_CHARACTERS, LegalPage
 from newsletter.newsletters import Newsletter
-from newsletter.page_texts import CHANGED, MAX_CHARACTERS, LegalPage
 from newsletter.web.public import legal_pages
 from tests.clock import NOON
 from tests.whole_service import WholeService, whole_service

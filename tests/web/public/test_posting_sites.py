@@ -168,6 +168,10 @@ def test_our_own_pages_work_under_each_host_that_leads_to_them(service):
         ("letters.example@other.example", FOREIGN, 403),
     ):
         assert post(service, origin, host=host).status_code == status, (host, origin)
+    assert post(service, FOREIGN, host="other.example", email="led@example.org").status_code == 202
+    with service.site.database.reading() as session:
+        led = session.scalars(select(Signup).where(Signup.address == "led@example.org")).one()
+        assert led.evidence["site"] == f"our own, reached as {FOREIGN}", "it is no proof of our own page"
     answer = post(service, FOREIGN, host="evil.example", accept="application/json")
     assert answer.json()["page"].startswith("http://localhost/"), "a forged Host names no page"
 
@@ -206,12 +210,15 @@ def test_preflights_are_answered_for_registered_sites_alone(service):
         ("/subscribe", FOREIGN, 403),
         ("/subscribe", "null", 403),
         ("/n/evening/form", SITE, 403),
+        ("/n/morning,evening/form", SITE, 403),
         ("/n/gone/form", SITE, 404),
         ("/archive", SITE, 405),
     ):
         refused = service.browser.options(path, headers={"origin": origin, **asks})
         assert refused.status_code == status, path
         assert not [name for name in refused.headers if name.startswith(CORS)]
+    register(service, "evening", SITE)
+    assert service.browser.options("/n/morning,evening/form", headers={"origin": SITE}).status_code == 204
 
 
 def test_no_other_page_may_be_read_by_other_sites(service):

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
+from sqlalchemy import select
 
+from newsletter.consent.signups import Signup
 from tests.whole_service import WholeService, whole_service
 
 
@@ -40,3 +42,11 @@ def test_what_cannot_be_an_address_is_not_shown_and_what_is_shown_is_escaped(sit
     assert email_at(site, f"email={'a' * 250}@example.org") == ""
     assert email_at(site, "email=a%0d%0ab@example.org") == ""
     assert email_at(site, "email=") == ""
+
+
+@pytest.mark.parametrize("page", ["http://localhost/n/morning", "https://www.press.example/subscribe"])
+def test_the_evidence_names_the_page_without_the_address_or_secret_in_its_query(site, page):
+    referer = page.replace("://", "://user:secret@") + "?email=somebody.else@example.org&session=secret#top"
+    site.browser.post("/subscribe", data={**site.form(), "email": "ada@example.org"}, headers={"referer": referer})
+    with site.site.database.reading() as session:
+        assert session.scalars(select(Signup)).one().evidence["page"] == page

@@ -5,12 +5,13 @@ from typing import NamedTuple
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
-from newsletter import newsletters, page_texts
+from newsletter import newsletters
 from newsletter.errors import Malformed, NotFound
 from newsletter.languages.languages import english_name, language
+from newsletter.legal_pages import page_texts
+from newsletter.legal_pages.page_texts import LegalPage
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
-from newsletter.page_texts import LegalPage
 from newsletter.web.desk import previews
 from newsletter.web.desk.frame import forms
 from newsletter.web.desk.frame.access import DeskRouter

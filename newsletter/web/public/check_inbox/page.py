@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from newsletter.consent.limits import tickets
 from newsletter.consent.proposed_words import LINK_HOURS
@@ -18,9 +18,9 @@ from newsletter.web.form_data import FormData
 from newsletter.web.public.check_inbox import webmail
 from newsletter.web.public.check_inbox.address_suggestions import suggestion
 from newsletter.web.public.check_inbox.filled_page import FilledPage, place
+from newsletter.web.public.forms.posted_signs import SHOWN_AT
+from newsletter.web.public.forms.signup_form import SignupForm
 from newsletter.web.public.offered_newsletters import OfferedNewsletters
-from newsletter.web.public.posted_signs import SHOWN_AT
-from newsletter.web.public.signup_form import SignupForm
 from newsletter.web.site import Site
 
 # What is posted again as it was: what the visitor chose and entered, which form showed the words of consent, and when.
@@ -78,7 +78,7 @@ def show(site: Site, offered: OfferedNewsletters, answer: CheckInbox) -> bytes:
             _rendered(site, answer, has_suggestion=bool(meant), has_webmail=bool(entrance))
         )
     name, url = entrance or ("", "")
-    fields = Markup("").join(_hidden(answer))
+    fields = Markup("".join(_hidden(answer)))  # noqa: S704 - each value is escaped
     return page.filled(
         {ADDRESS: signup.address.written, SUGGESTION: meant or "", FIELDS: fields, WEBMAIL: name, ENTRANCE: url}
     )
@@ -106,8 +106,8 @@ def _rendered(site: Site, answer: CheckInbox, *, has_suggestion: bool, has_webma
     return bytes(page.body).decode()
 
 
-def _hidden(answer: CheckInbox) -> Iterator[Markup]:
+def _hidden(answer: CheckInbox) -> Iterator[str]:
     """Yield the hidden fields of a form that posts the same form again."""
     values = [(field, value) for field in REPEATED_FIELDS for value in answer.form.get(field, ()) if value]
     for field, value in (*values, ("consent", "true"), ("replaces", answer.name)):
-        yield Markup('<input type="hidden" name="{}" value="{}">').format(field, value)
+        yield f'<input type="hidden" name="{field}" value="{escape(value)}">'

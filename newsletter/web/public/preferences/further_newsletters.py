@@ -28,12 +28,12 @@ from newsletter.queues.wakeups import Queue
 from newsletter.web.form_data import FormData, RequestForm, first_value
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
 from newsletter.web.negotiation import WantedLanguages
-from newsletter.web.public import hosted_forms, posted_signs
+from newsletter.web.public.forms import hosted_forms, posted_signs
+from newsletter.web.public.forms.signup import SHOWN_BY
+from newsletter.web.public.forms.signup_form import InvalidForm, SignupForm, named_in, parse_signup_form
 from newsletter.web.public.offered_newsletters import PublishedForm
 from newsletter.web.public.preferences import fresh_page, letter_page, links, subscriptions
 from newsletter.web.public.preferences.links import PreferencesLink
-from newsletter.web.public.signup import SHOWN_BY
-from newsletter.web.public.signup_form import InvalidForm, SignupForm, named_in, parse_signup_form
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site
 
 PAGE = "preferences page, by a freshly mailed link"  # the evidence about where the form was shown
@@ -49,7 +49,7 @@ def further_page(
     token: str, slug: str, site: CurrentSite, session: ReadingSession, wanted: WantedLanguages
 ) -> Response:
     """Show the newsletter and its form; lead back to the list if the address gets it already."""
-    link = links.read(site, token, wanted)
+    link = links.read(site, session, token, wanted)
     if not link.is_fresh:
         return letter_page.show(site, session, link)
     rows = _rows(session, link)
@@ -65,8 +65,8 @@ def ask_for_further(
     token: str, slug: str, form: RequestForm, site: CurrentSite, trace: RequestTrace, wanted: WantedLanguages
 ) -> HTMLResponse:
     """Store a sign-up of the link's own address, as if its form had been posted to /subscribe."""
-    link = links.read(site, token, wanted)
     with site.database.writing() as session:
+        link = links.read(site, session, token, wanted)
         if not link.is_fresh:
             return letter_page.show(site, session, link, is_too_late=True)
         rows = _rows(session, link)

@@ -19,7 +19,7 @@ from newsletter.mail.mailings import preference_links
 from newsletter.queues.wakeups import Queue
 from newsletter.web import negotiation
 from newsletter.web.form_data import FormData, first_value, is_checked
-from newsletter.web.public import left_page
+from newsletter.web.public.letter_links import left_page
 from newsletter.web.public.preferences import pauses, subscriptions
 from newsletter.web.public.preferences.fresh_changes import HOW
 from newsletter.web.public.preferences.links import PreferencesLink

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sqlalchemy.orm import Session
+
 from newsletter.errors import LinkUnreadable
-from newsletter.links import Purpose, is_fresh
+from newsletter.links import Purpose
+from newsletter.web.public.letter_links import fresh_links
 from newsletter.web.site import Site
 
 
@@ -25,11 +28,11 @@ class PreferencesLink(NamedTuple):
         return site.links.token(Purpose.PREFERENCES, *ids)
 
 
-def read(site: Site, token: str, wanted: Sequence[str]) -> PreferencesLink:
+def read(site: Site, session: Session, token: str, wanted: Sequence[str]) -> PreferencesLink:
     """Return what a token names. Raises LinkUnreadable."""
     try:
         subscriber, *of_newsletter = site.links.read(token, Purpose.PREFERENCES)
     except LinkUnreadable:
         subscriber, minute = site.links.read(token, Purpose.FRESH_PREFERENCES)
-        return PreferencesLink(subscriber, None, minute, is_fresh(minute, now=site.now()), wanted)
+        return PreferencesLink(subscriber, None, minute, fresh_links.opens(site, session, subscriber, minute), wanted)
     return PreferencesLink(subscriber, of_newsletter[0] if of_newsletter else None, wanted=wanted)

@@ -22,7 +22,7 @@ router = APIRouter()
 @router.get("/preferences/{token}")
 def preferences_page(token: str, site: CurrentSite, session: ReadingSession, wanted: WantedLanguages) -> HTMLResponse:
     """Show the page of the link's kind."""
-    return _page(site, session, links.read(site, token, wanted))
+    return _page(site, session, links.read(site, session, token, wanted))
 
 
 @router.post("/preferences/{token}")
@@ -34,18 +34,23 @@ def preferences(
 
     A POST without a button of the page changes nothing: its answer is the page again.
     """
-    link = links.read(site, token, wanted)
-    if is_checked(form, "link"):
-        return letter_page.mail_link(site, link)
     with site.database.writing() as session:
-        subscriber = subscribers.lock_by_id(session, link.subscriber)
-        if subscriber is None or subscriber.address is None:
-            raise LinkExpired(newsletter_id=link.newsletter)
-        if link.is_fresh:
-            return _change_all(site, session, link, form, subscriber, trace)
-        if is_checked(form, "save"):
-            return letter_page.show(site, session, link, is_too_late=True)
-        return letter_page.press(site, session, link, form, subscriber, trace)
+        link = links.read(site, session, token, wanted)
+        if not is_checked(form, "link"):
+            return _change(site, session, link, form, trace)
+    return letter_page.mail_link(site, link)
+
+
+def _change(site: Site, session: Session, link: PreferencesLink, form: FormData, trace: Trace) -> HTMLResponse:
+    """Change what the link's kind allows."""
+    subscriber = subscribers.lock_by_id(session, link.subscriber)
+    if subscriber is None or subscriber.address is None:
+        raise LinkExpired(newsletter_id=link.newsletter)
+    if link.is_fresh:
+        return _change_all(site, session, link, form, subscriber, trace)
+    if is_checked(form, "save"):
+        return letter_page.show(site, session, link, is_too_late=True)
+    return letter_page.press(site, session, link, form, subscriber, trace)
 
 
 def _change_all(

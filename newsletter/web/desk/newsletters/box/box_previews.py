@@ -18,7 +18,7 @@ from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.desk.newsletters.wording_pages import tag_in
 from newsletter.web.embed.box_script import box_script
 from newsletter.web.embed.snippet import BoxLook
-from newsletter.web.public import box_documents
+from newsletter.web.public.box import box_documents
 from newsletter.web.public.offered_newsletters import OfferedNames
 from newsletter.web.site import ReadingSession
 

@@ -19,8 +19,9 @@ from newsletter.languages.translatable import Translatable, translatable
 from newsletter.newsletters import Newsletter
 from newsletter.web import negotiation
 from newsletter.web.guards import SAME_ORIGIN, route_rules
-from newsletter.web.public import issue_feeds, shown_issues, thank_you_pages
-from newsletter.web.public.hosted_forms import hosted_form
+from newsletter.web.public.forms import thank_you_pages
+from newsletter.web.public.forms.hosted_forms import hosted_form
+from newsletter.web.public.issues import issue_feeds, shown_issues
 from newsletter.web.public.page_descriptions import describe
 from newsletter.web.public.static_files import FOREVER
 from newsletter.web.site import CurrentSite, ReadingSession, Site

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from fastapi import Request
 from markupsafe import Markup
 
 from newsletter.consent.forms import FormKind
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import translatable
 from newsletter.web.form_data import FormData, first_value
-from newsletter.web.public.signup_form import SignupForm
+from newsletter.web.public.forms.signup_form import SignupForm
 
 MAX_PAGE_CHARACTERS = 500
 STATED = "the browser"
@@ -20,19 +21,26 @@ def is_of_box(signup: SignupForm) -> bool:
     return signup.agreed.form is not None and signup.agreed.form.kind is FormKind.BOX
 
 
-def page_stated(signup: SignupForm, form: FormData) -> Mapping[str, str]:
-    """Return, as evidence, the page around the box, without query and fragment; nothing if it is no web page's address.
+def page_stated(request: Request, signup: SignupForm, form: FormData) -> Mapping[str, str]:
+    """Return, as evidence, the page with the form: of the box as its script states it, else as the header Referer does.
 
-    We did not see the page: the browser states it.
+    We did not see the page around a box: the browser states it.
     """
+    page = _without_query(first_value(form, "page")) if is_of_box(signup) else ""
+    return (
+        {"page": page, "page_stated_by": STATED} if page else {"page": _without_query(request.headers.get("referer"))}
+    )
+
+
+def _without_query(url: str | None) -> str:
+    """Return a web page's address without user, query and fragment, which may hold somebody's address or a secret."""
     try:
-        page = urlsplit(first_value(form, "page"))
+        page = urlsplit(url or "")
     except ValueError:
-        return {}
-    if not is_of_box(signup) or page.scheme not in ("http", "https") or not page.netloc:
-        return {}
-    host = page.netloc.rpartition("@")[2]
-    return {"page": f"{page.scheme}://{host}{page.path}"[:MAX_PAGE_CHARACTERS], "page_stated_by": STATED}
+        return ""
+    if page.scheme not in ("http", "https") or not page.netloc:
+        return ""
+    return f"{page.scheme}://{page.netloc.rpartition('@')[2]}{page.path}"[:MAX_PAGE_CHARACTERS]
 
 
 def told(signup: SignupForm) -> Mapping[str, str]:

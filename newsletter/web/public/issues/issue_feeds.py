@@ -12,8 +12,8 @@ from newsletter.content.issues.editions import Edition
 from newsletter.content.issues.issues import Issue
 from newsletter.newsletters import Newsletter
 from newsletter.web.guards import route_rules
-from newsletter.web.public import shown_issues
-from newsletter.web.public.feed_documents import ATOM, JSON_FEED, FeedDocument, FeedItem, atom, json_feed
+from newsletter.web.public.issues import shown_issues
+from newsletter.web.public.issues.feed_documents import ATOM, JSON_FEED, FeedDocument, FeedItem, atom, json_feed
 from newsletter.web.public.page_descriptions import FeedLink
 from newsletter.web.site import CurrentSite, ReadingSession, Site
 

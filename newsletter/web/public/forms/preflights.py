@@ -1,9 +1,13 @@
 """Answer preflights: a browser asks whether a page of another site may send JSON (Fetch, "CORS-preflight fetch")."""
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from newsletter.web import cross_site
+from newsletter.web.public.box.box_forms import MAX_SLUGS
+from newsletter.web.public.offered_newsletters import OfferedNames
 from newsletter.web.site import CurrentSite, Site
 
 MAX_AGE = 600  # seconds; a site that is removed keeps the permission to ask, and is refused then
@@ -17,15 +21,15 @@ def before_subscribing(request: Request, site: CurrentSite) -> Response:
     return _answer(request, site, "POST")
 
 
-@router.options("/n/{slug}/form")
-def before_reading_a_form(slug: str, request: Request, site: CurrentSite) -> Response:
-    """Allow sites that are registered for the newsletter to read its form. Raises NotFound."""
-    return _answer(request, site, "GET", slug)
+@router.options("/n/{slugs}/form")
+def before_reading_a_form(slugs: str, request: Request, site: CurrentSite) -> Response:
+    """Allow sites that are registered for all these newsletters to read their form. Raises NotFound."""
+    return _answer(request, site, "GET", slugs.split(",")[:MAX_SLUGS])
 
 
-def _answer(request: Request, site: Site, method: str, slug: str | None = None) -> Response:
-    offered = site.offered.get()
-    shared = cross_site.headers(request, offered, [site.offered.newsletter(slug)] if slug else [])
+def _answer(request: Request, site: Site, method: str, slugs: Sequence[str] = ()) -> Response:
+    offered = site.offered.get(OfferedNames(tuple(slugs)))
+    shared = cross_site.headers(request, offered, [offered.newsletter(slug) for slug in slugs])
     if "Access-Control-Allow-Origin" not in shared:
         return Response(status_code=403, headers=shared)
     allowed = {"Access-Control-Allow-Methods": method, "Access-Control-Allow-Headers": "content-type"}

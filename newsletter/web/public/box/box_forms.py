@@ -6,13 +6,14 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from newsletter import origins
 from newsletter.errors import NotFound
 from newsletter.languages.languages import language
 from newsletter.newsletters import Newsletter
 from newsletter.web import cross_site, negotiation
 from newsletter.web.embed.box_script import box_script
 from newsletter.web.guards import route_rules
-from newsletter.web.public import box_documents
+from newsletter.web.public.box import box_documents
 from newsletter.web.public.offered_newsletters import OfferedNames
 from newsletter.web.public.static_files import FOREVER
 from newsletter.web.site import CurrentSite
@@ -98,6 +99,8 @@ def _refused(status: int, content: dict[str, Any]) -> JSONResponse:
 
 def _unregistered(origin: str, chosen: Sequence[Newsletter]) -> str:
     """Return what a publisher reads in the console. Like all that operators read, it is English."""
+    if origins.parse(origin) is None:  # no site can be registered by it, and no command may contain what it says
+        return f"“{origins.shown(origin)}” is not the origin of a site, so its page shows no box."
     commands = "; ".join(f"newsletter sites add {newsletter.slug} {origin}" for newsletter in chosen)
     return f"The site {origin} is not registered, so its page shows no box. On the server: {commands}"
 

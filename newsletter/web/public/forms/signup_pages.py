@@ -16,8 +16,9 @@ from newsletter.languages.translatable import translatable
 from newsletter.newsletters import Newsletter, common_publisher
 from newsletter.web import negotiation
 from newsletter.web.guards import SAME_ORIGIN, policy, route_rules
-from newsletter.web.public import hosted_forms, issue_feeds, prefilled_forms, thank_you_pages
-from newsletter.web.public.archive import latest
+from newsletter.web.public.forms import hosted_forms, prefilled_forms, thank_you_pages
+from newsletter.web.public.issues import issue_feeds
+from newsletter.web.public.issues.archive import latest
 from newsletter.web.public.offered_newsletters import OfferedNewsletters, PublishedForm
 from newsletter.web.public.page_descriptions import describe
 from newsletter.web.site import CurrentSite, ReadingSession, Site

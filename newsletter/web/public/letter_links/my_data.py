@@ -30,8 +30,8 @@ from newsletter.web import negotiation, whole_numbers
 from newsletter.web.form_data import RequestForm, first_value
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
 from newsletter.web.negotiation import WantedLanguages
-from newsletter.web.public import fresh_links
-from newsletter.web.public.fresh_links import FreshReader
+from newsletter.web.public.letter_links import fresh_links
+from newsletter.web.public.letter_links.fresh_links import FreshReader
 from newsletter.web.site import CurrentSite, ReadingSession, Site
 
 router = APIRouter()

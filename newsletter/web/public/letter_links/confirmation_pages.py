@@ -21,7 +21,7 @@ from newsletter.links import Purpose
 from newsletter.mail.mailings import welcome_letters
 from newsletter.queues.wakeups import Queue
 from newsletter.web.form_data import RequestForm, is_checked
-from newsletter.web.public import thank_you_pages
+from newsletter.web.public.forms import thank_you_pages
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site, WritingSession
 
 router = APIRouter()

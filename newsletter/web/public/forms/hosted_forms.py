@@ -5,7 +5,7 @@ from markupsafe import Markup
 from newsletter.consent import rendered_forms
 from newsletter.consent.rendered_forms import NOTHING, Entered
 from newsletter.newsletters import Newsletter
-from newsletter.web.public import form_times
+from newsletter.web.public.forms import form_times
 from newsletter.web.public.offered_newsletters import OfferedNewsletters, PublishedForm
 from newsletter.web.site import Site
 

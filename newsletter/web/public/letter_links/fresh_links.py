@@ -6,9 +6,10 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from newsletter import templating
+from newsletter.consent import address_changes
 from newsletter.consent.subscribers import Subscriber
 from newsletter.languages.languages import Language
-from newsletter.links import Purpose, fresh_until, is_fresh
+from newsletter.links import Purpose, fresh_until, is_fresh, mailed_at
 from newsletter.mail.mailings import preference_links
 from newsletter.newsletters import Newsletter
 from newsletter.web.site import Site
@@ -43,14 +44,21 @@ class FreshReader(NamedTuple):
         }
 
 
+def opens(site: Site, session: Session, subscriber_id: int, minute: int) -> bool:
+    """Return whether a fresh link of this minute works now: for 12 hours, unless its reader has moved meanwhile."""
+    return is_fresh(minute, now=site.now()) and not address_changes.has_moved_since(
+        session, subscriber_id, mailed_at(minute)
+    )
+
+
 def read(site: Site, session: Session, token: str) -> FreshReader | None:
-    """Return the reader whom a fresh link names; None if it has run out, or if nothing is stored about them any more.
+    """Return the reader whom a fresh link names; None if it has ended, or if nothing is stored about them any more.
 
     Raises LinkUnreadable for any other token.
     """
-    subscriber_id, minute = site.links.read(token, Purpose.FRESH_PREFERENCES)
+    ids = subscriber_id, minute = site.links.read(token, Purpose.FRESH_PREFERENCES)
     subscriber = session.get(Subscriber, subscriber_id)
-    if subscriber is None or subscriber.address is None or not is_fresh(minute, now=site.now()):
+    if subscriber is None or subscriber.address is None or not opens(site, session, *ids):
         return None
     reads = preference_links.sender_of(session, subscriber_id, None)
     found = reads or preference_links.sender_of(session, subscriber_id, None, leavers_too=True)

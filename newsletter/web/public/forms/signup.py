@@ -21,12 +21,13 @@ from newsletter.web import cross_site, negotiation
 from newsletter.web.failures import wants_json
 from newsletter.web.form_data import FormData, first_value, parse_body
 from newsletter.web.guards import FORM_BODY_BYTES, SAME_ORIGIN, refuse_by_length, route_rules
-from newsletter.web.public import box_signups, posted_signs, posting_sites, signup_pages, thank_you_pages
+from newsletter.web.public.box import box_signups
 from newsletter.web.public.check_inbox import page as check_inbox
 from newsletter.web.public.check_inbox.page import CheckInbox, Sending
+from newsletter.web.public.forms import posted_signs, posting_sites, signup_pages, thank_you_pages
+from newsletter.web.public.forms.posting_sites import NotRegistered
+from newsletter.web.public.forms.signup_form import InvalidForm, SignupForm, language_in, named_in, parse_signup_form
 from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsletters
-from newsletter.web.public.posting_sites import NotRegistered
-from newsletter.web.public.signup_form import InvalidForm, SignupForm, language_in, named_in, parse_signup_form
 from newsletter.web.site import Site, request_trace
 
 MESSAGE = translatable(
@@ -73,7 +74,7 @@ async def subscribe(request: Request) -> Response:
     former = replacements.read(site.keyring, first_value(form, "replaces"))
     sending = check_inbox.sending(signup, former)
     signs = posted_signs.read(form, site.keyring, now=site.now())
-    page = box_signups.page_stated(signup, form) or {"page": request.headers.get("referer", "")[:500]}
+    page = box_signups.page_stated(request, signup, form)
     row = _row(signup, site, trace, offered, {**page, "site": posted_from, "method": METHODS[sending]}, **signs)
     await site.store_signup(row | {"replaces": first_value(form, "replaces") if former else None})
     site.wakeups.wake(Queue.URGENT)

@@ -32,15 +32,17 @@ class NotRegistered(Refused):
 def admit(request: Request, site: Site, offered: OfferedNewsletters, chosen: Sequence[Newsletter]) -> str:
     """Return, as evidence, from which site a sign-up for these newsletters comes; let that site read the answer.
 
-    It is the origin of a registered site, OUR_OWN or NOT_STATED. Raises NotRegistered for any other. Without
-    newsletters, which the sign-up has to name, any registered site may read what is wrong with it.
+    It is the origin of a registered site, NOT_STATED, or OUR_OWN, with the host under which we were reached if BASE_URL
+    has another: whoever leads a host of theirs to our machine can show forms of theirs under it. Raises NotRegistered
+    for any other. Without newsletters, which the sign-up has to name, any registered site may read what is wrong with
+    it.
     """
     cross_site.share(request, offered, chosen)
     origin = cross_site.origin_stated(request)
     if origin is None:
         return NOT_STATED
     if cross_site.is_own(request, origin, site):
-        return OUR_OWN
+        return OUR_OWN if cross_site.has_our_name(origin, site) else f"{OUR_OWN}, reached as {origin}"
     if cross_site.is_registered(origin, offered, chosen):
         return origin
     raise NotRegistered
@@ -62,7 +64,7 @@ def way_back(posted_from: str, chosen: Sequence[Newsletter]) -> str | None:
 
     It is the publisher's own address of that site, if a newsletter names one there, otherwise the site's start page.
     """
-    if posted_from in (OUR_OWN, NOT_STATED):
+    if posted_from == NOT_STATED or posted_from.startswith(OUR_OWN):
         return None
     named = (each.site_url for each in chosen if each.site_url)
     return next((url for url in named if cross_site.is_on(url, posted_from)), f"{posted_from}/")

@@ -24,9 +24,9 @@ from newsletter.privacy import address_confirmations
 from newsletter.queues.wakeups import Queue
 from newsletter.web.form_data import RequestForm, first_value, is_checked
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
-from newsletter.web.public import fresh_links
-from newsletter.web.public.fresh_links import FreshReader
-from newsletter.web.public.signup_form import reachable_address
+from newsletter.web.public.forms.signup_form import reachable_address
+from newsletter.web.public.letter_links import fresh_links
+from newsletter.web.public.letter_links.fresh_links import FreshReader
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site, WritingSession
 
 router = APIRouter()

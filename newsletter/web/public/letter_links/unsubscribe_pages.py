@@ -14,7 +14,7 @@ from newsletter.queues.wakeups import Queue
 from newsletter.web.form_data import is_checked
 from newsletter.web.guards import FORM_BODY_BYTES, route_rules
 from newsletter.web.one_click import ONE_CLICK, UnsubscriptionForm
-from newsletter.web.public import left_page
+from newsletter.web.public.letter_links import left_page
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site, WritingSession
 
 router = APIRouter()

@@ -11,7 +11,7 @@ from newsletter.languages.languages import Language, language
 from newsletter.languages.translatable import translatable
 from newsletter.newsletters import Newsletter
 from newsletter.web import negotiation
-from newsletter.web.public import form_times, posted_signs
+from newsletter.web.public.forms import form_times, posted_signs
 from newsletter.web.public.offered_newsletters import OfferedNewsletters, PublishedForm
 from newsletter.web.site import Site
 

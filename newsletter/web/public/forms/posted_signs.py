@@ -6,7 +6,7 @@ from newsletter.consent.limits import form_signs, proof_of_work
 from newsletter.consent.limits.form_signs import TRAP_FIELD
 from newsletter.keys import Keyring
 from newsletter.web.form_data import FormData, first_value
-from newsletter.web.public import form_times
+from newsletter.web.public.forms import form_times
 
 SHOWN_AT = "shown_at"
 

@@ -1,0 +1,1 @@
+"""Sent issues on the web: archive, feeds, and articles kept for later."""

@@ -1,0 +1,1 @@
+"""The pages behind the links of letters, and those that mail such a link."""
