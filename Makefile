@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-slow slow docs translations screenshots chaos upgrade bench bench-signup bench-redis lint types imports lock clean
+.PHONY: help demo test check check-slow check-browser slow docs translations screenshots chaos upgrade bench bench-signup bench-redis lint types imports lock clean
 
 # Tests start Python hundreds of times, and without bytecode files each start compiles every module.
 unexport PYTHONDONTWRITEBYTECODE
@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 TESTS := $(BIN)/pytest -n auto --dist worksteal
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/run ## Run the whole service in one process, from sign-ups to an unsubscribe (ARGS="--once --json")
 	@$(BIN)/newsletter demo $(ARGS)
@@ -25,7 +25,10 @@ check: .venv/dev ## For every commit: check format, lint, types, imports and doc
 	@$(TESTS) -m "not slow" $(ARGS)
 
 check-slow: .venv/dev ## Run the slow tests, as CI does after `make check`: chaos, demos, benchmark, image
-	@$(TESTS) -m slow $(ARGS)
+	@$(TESTS) -m "slow and not browser" $(ARGS)
+
+check-browser: .venv/dev ## Run the slow tests in Chromium, as CI does last: every page and host page at every width
+	@$(TESTS) -m "slow and browser" $(ARGS)
 
 slow: .venv/dev ## Run every test and print the slowest 20
 	@$(TESTS) --durations=20 --durations-min=0.1 $(ARGS)

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from newsletter.consent import address_changes, decisions, ledger, subscribers, suppressions
@@ -36,17 +37,15 @@ def move(
     there, and the old subscriptions end: two histories never become one. `letter` is the hash of the letter's text.
     """
     reads = _read_by(session, subscriber.id)
-    other = subscribers.lock_by_key(session, change.address_key)
+    former = subscriber.address or ""
+    other = subscribers.lock_by_key(session, change.address_key) or _take_address(session, keyring, change, subscriber)
     target = other or subscriber
     already = _read_by(session, other.id) if other else []
     new = [number for number in reads if number not in already]
-    _record(session, change, subscriber, target, new, letter=letter, trace=trace, now=now)
-    if other is None:
-        subscriber.address, subscriber.address_key = change.address, change.address_key
-        subscriber.fold_key = inboxes.fold(keyring, inboxes.inbox(change.address_key).key)
-        subscriber.suppressed = suppressions.strongest(session, keyring, [change.address_key]).get(change.address_key)
-    else:
+    _record(session, change, subscriber.subject, former, target, new, letter=letter, trace=trace, now=now)
+    if other is not None:
         _subscribe(session, subscriber.id, other.id, new, now=now)
+        other.name, other.zone = other.name or subscriber.name, other.zone or subscriber.zone
         decisions.withdraw(session, subscriber, newsletters=None, how=MOVED, trace=trace, now=now)
     change.state, change.decided_at = AddressChangeState.CONFIRMED, now
     session.flush()
@@ -59,10 +58,28 @@ def _read_by(session: Session, subscriber_id: int) -> list[int]:
     return sorted(number for number, each in held.items() if each.standing is Standing.SUBSCRIBED)
 
 
+def _take_address(
+    session: Session, keyring: Keyring, change: AddressChange, subscriber: Subscriber
+) -> Subscriber | None:
+    """Give the subscriber the new address; return the one who has it, if a worker stores that one at this moment."""
+    try:
+        with session.begin_nested():
+            subscriber.address, subscriber.address_key = change.address, change.address_key
+            subscriber.fold_key = inboxes.fold(keyring, inboxes.inbox(change.address_key).key)
+            session.flush()
+    except IntegrityError:  # the worker's transaction has ended, so its row can be read now
+        if other := subscribers.lock_by_key(session, change.address_key):
+            return other
+        raise
+    subscriber.suppressed = suppressions.strongest(session, keyring, [change.address_key]).get(change.address_key)
+    return None
+
+
 def _record(
     session: Session,
     change: AddressChange,
-    subscriber: Subscriber,
+    subject: bytes,
+    former: str,
     target: Subscriber,
     newsletters: Collection[int],
     *,
@@ -73,11 +90,9 @@ def _record(
     """Append an entry for each newsletter; it names the wording to which the reader agreed at the former address."""
     if not newsletters:
         return
-    wordings = _agreed_wordings(session, subscriber.subject)
+    wordings = _agreed_wordings(session, subject)
     slugs = session.scalars(select(Newsletter.slug).where(Newsletter.id.in_(newsletters)).order_by(Newsletter.id))
-    shown = address_changes.evidence(
-        change, subscriber.address or "", method=METHOD, newsletters=", ".join(slugs), letter=letter
-    )
+    shown = address_changes.evidence(change, former, method=METHOD, newsletters=", ".join(slugs), letter=letter)
     entries = [
         Entry(target.subject, Event.CONFIRMED, each, wordings.get(each), now, shown, trace, secrets.token_bytes(32))
         for each in newsletters

@@ -18,7 +18,7 @@ from newsletter.consent import exhibits
 from newsletter.consent.exhibits import Exhibit
 from newsletter.mail.delivery.deliveries import OPEN, WAITING, Delivery, DeliveryStatus, Tally, has_status, not_sent
 from newsletter.mail.letters import letters
-from newsletter.mail.letters.letters import EXHIBIT, IS_TEST, SIGNUP_IS_GONE, Letter, LetterKind, Variant
+from newsletter.mail.letters.letters import EXHIBIT, IS_TEST, SIGNUP_IS_GONE, Letter, LetterKind, Variant, is_kind
 from newsletter.store.database import is_on_sqlite
 
 BATCH_SIZE = 300  # letters in one transaction
@@ -116,7 +116,7 @@ def fold_tests(session: Session, *, now: datetime, limit: int = TESTS_BATCH_SIZE
 
 def _lock(session: Session, kind: LetterKind, which: ColumnElement[bool], limit: int | None) -> dict[int, int]:
     """Lock letters that no other worker folds now; return their audiences by id."""
-    rows = select(Letter.id, Letter.audience).where(Letter.kind == kind, which).order_by(Letter.id)
+    rows = select(Letter.id, Letter.audience).where(is_kind(kind), which).order_by(Letter.id)
     return {row.id: row.audience for row in session.execute(rows.limit(limit).with_for_update(skip_locked=True))}
 
 

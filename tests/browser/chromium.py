@@ -37,9 +37,17 @@ WIDER = """() => document.documentElement.scrollWidth <= window.innerWidth ? [] 
 
 # As a browser does for a visitor who sets the text's size, and not the page's: each size, whatever its unit.
 LARGE_TEXT = """() => {
-    const sizes = [...document.querySelectorAll("*")].map(element => [element, getComputedStyle(element).fontSize]);
-    for (const [element, size] of sizes) element.style.fontSize = `${2 * parseFloat(size)}px`;
+    const within = root => [...root.querySelectorAll("*")].flatMap(
+        element => element.shadowRoot ? [element, ...within(element.shadowRoot)] : [element]);
+    const sizes = within(document).map(element => [element, getComputedStyle(element).fontSize]);
+    for (const [element, size] of sizes)
+        element.style.setProperty("font-size", `${2 * parseFloat(size)}px`, "important");
 }"""
+
+
+# Bytes of the page and of all that it loads but pictures, as they came over the network or once did, from the cache.
+WEIGHT = """() => performance.getEntries().filter(entry => "encodedBodySize" in entry && entry.initiatorType !== "img")
+    .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
 
 
 @contextmanager
@@ -129,6 +137,10 @@ class Tab:
     def enlarge_text(self) -> None:
         """Set all text of the page to twice its size."""
         self.page.evaluate(LARGE_TEXT)
+
+    def weight(self) -> int:
+        """Return the page's size in bytes with stylesheets and scripts, and without pictures."""
+        return int(self.page.evaluate(WEIGHT))
 
     def close(self) -> None:
         """Close the tab and forget its cookies."""

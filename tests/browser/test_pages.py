@@ -18,6 +18,7 @@ from tests.whole_service import WholeService
 LONG_CASES = ("long", "hebrew", "wrong")  # of the templates' examples
 OPERATORS = "GET /outbox"  # pages for operators, which are English as the command line is
 WIDTHS = (320, PHONE, 1280)
+MAX_BYTES = 60_000  # of a page with its stylesheets and scripts, without pictures
 
 
 @pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("ar", "dark")])
@@ -64,6 +65,8 @@ def walked(
         problems = [problem for width in WIDTHS for problem in tab.wider_than(width)]
         if tab.language() != (language, direction(language)) and not route.startswith(OPERATORS):
             problems.append(f"the page is in {tab.language()}")
+        if (weight := tab.weight()) >= MAX_BYTES:
+            problems.append(f"the page has {weight:,} bytes")
         for width in checked_at:
             tab.resize(width)
             problems += [problem for scheme in schemes for problem in tab.violations(scheme)]

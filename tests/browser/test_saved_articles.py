@@ -46,6 +46,8 @@ def test_articles_are_saved_listed_exported_and_removed_also_from_another_tab(ta
     for number in (0, 1):
         buttons.nth(number).press("Enter")
     assert page.locator("[aria-pressed=true]").count() == 2
+    mark = buttons.first.evaluate("button => getComputedStyle(button, '::before').content")
+    assert mark.startswith('"✓"'), "the button looks pressed also where colors are forced"
     listed.get_by_role("button", name="Remove The bends of a river travel").click()
     page.locator("[aria-pressed=true]").nth(1).wait_for(state="detached")
     assert buttons.first.get_attribute("aria-pressed") == "false"

@@ -19,7 +19,7 @@ from playwright.sync_api import Page, ViewportSize
 from selectolax.lexbor import LexborHTMLParser
 
 from tests.browser.chromium import running_chromium
-from tests.docs import desk_gallery
+from tests.docs import desk_gallery, news_page
 from tests.docs.browser import browser
 from tests.servers.server import find_program, free_port
 
@@ -43,6 +43,7 @@ def main() -> int:
         with browser(program) as tab:
             pages = {"sign-up": f"{base_url}/n/paper-and-clocks", "letter": digest_letter(base_url)}
             pictures = {name: tab.picture(url, **SCREEN) for name, url in pages.items()}
+        pictures["news-page"] = news_page.picture(base_url, "paper-and-clocks")
         pictures |= desk_pictures(invitation)
     for name, picture in pictures.items():
         if len(picture) >= LIMIT:

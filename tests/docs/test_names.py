@@ -117,13 +117,6 @@ def test_the_glossary_names_every_table():
     assert set(metadata.tables) - named == set()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_table_says_one_thing_once(page):
-    tables = re.findall(r"^\| --- .*\n((?:\|.*\n?)+)", page.read_text(), re.MULTILINE)
-    firsts = [[row.split(" | ")[0] for row in table.splitlines()] for table in tables]
-    assert [first for table in firsts for first in table if first.strip("| ") and table.count(first) > 1] == []
-
-
 def test_the_gdpr_page_names_every_table_with_personal_data():
     personal = {table.name for table in metadata.tables.values() if "personal" in table.info}
     assert personal <= set(spans(ROOT / "docs/gdpr.md"))

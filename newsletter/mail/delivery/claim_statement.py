@@ -39,7 +39,7 @@ from newsletter.mail.delivery.deliveries import (
     not_sent,
     undecided,
 )
-from newsletter.mail.letters.letters import Letter, LetterKind, Priority
+from newsletter.mail.letters.letters import Letter, LetterKind, Priority, is_kind
 from newsletter.store.database import ID_TYPE, UtcDateTime
 
 CLAIMABLE_ISSUES = (IssueStatus.SENDING, IssueStatus.CANCELLED)  # the letters of the second are cancelled by the claim
@@ -80,9 +80,10 @@ def urgent(*, suspects: bool, on_sqlite: bool, priority: Priority = Priority.URG
     is_permitted = case(
         (Letter.kind == LetterKind.TEST, Delivery.recipient.is_not(None)),
         (Letter.kind == LetterKind.CONFIRMATION, _awaits_confirmation()),
-        (Letter.kind == LetterKind.ADDRESS, _changes_address()),
+        (is_kind(LetterKind.ADDRESS), _changes_address()),
+        (is_kind(LetterKind.WELCOME), _is_new()),
         (Letter.kind == LetterKind.LINK, _has_asked()),
-        (Letter.issue_id.is_(None), _subscribes()),  # a link or a welcome, also for a reader who pauses
+        (Letter.issue_id.is_(None), _subscribes()),  # a link, which a reader who pauses may want as well
         else_=_is_reader(),
     )
     due = (
@@ -202,6 +203,11 @@ def _subscribes() -> ColumnElement[bool]:
         Subscription.standing == Standing.SUBSCRIBED,
         Subscriber.suppressed.is_(None),
     )
+
+
+def _is_new() -> ColumnElement[bool]:
+    """A welcome also requires that the reader has not left and come back since: there is another one for that."""
+    return and_(_subscribes(), Subscription.since <= Letter.written_at)
 
 
 def _is_reader() -> ColumnElement[bool]:

@@ -50,10 +50,27 @@ class LetterKind(StrEnum):
     ADDRESS = "address"  # about a change of a reader's address: to the new one a link, to the old one a notice
 
 
+# How the occasions of kinds begin that the release before cannot read: its metrics and its doctor would fail at the
+# first such letter. They are written as LINK and share its total; the next release writes them as what they are.
+WRITTEN_AS_LINK = {LetterKind.WELCOME: "welcome:", LetterKind.ADDRESS: "address-"}
+
+
+def written_kind(kind: LetterKind) -> LetterKind:
+    """Return the kind as which a letter of this kind is stored."""
+    return LetterKind.LINK if kind in WRITTEN_AS_LINK else kind
+
+
+def is_kind(kind: LetterKind) -> ColumnElement[bool]:
+    """Return, in SQL, whether a letter is of a kind; of a LINK or an ISSUE, ask `actual_kind`."""
+    begins = WRITTEN_AS_LINK.get(kind)
+    return Letter.occasion.startswith(begins) if begins else Letter.kind == kind
+
+
 def actual_kind() -> ColumnElement[LetterKind]:
-    """Return the kind of a letter, in SQL: a letter to a reader that is about no issue is a link."""
+    """Return the kind of a letter, in SQL: a letter to a reader that is about no issue is a link, or tells its kind."""
     without_issue = and_(Letter.kind == LetterKind.ISSUE, Letter.issue_id.is_(None))
-    return type_coerce(case((without_issue, LetterKind.LINK), else_=Letter.kind), Letter.kind.type)
+    told = [(is_kind(kind), kind) for kind in WRITTEN_AS_LINK]
+    return type_coerce(case((without_issue, LetterKind.LINK), *told, else_=Letter.kind), Letter.kind.type)
 
 
 class Priority(IntEnum):
@@ -152,7 +169,7 @@ def write(
     A letter without newsletter, which the service itself writes, needs a `sender`.
     """
     letter = Letter(
-        kind=kind,
+        kind=written_kind(kind),
         occasion=occasion,
         newsletter_id=newsletter_id,
         issue_id=issue_id,
@@ -175,7 +192,7 @@ def write_welcome(
 ) -> Letter:
     """Store a welcome letter, and return it with its id. Its text is a shared variant."""
     letter = Letter(
-        kind=LetterKind.WELCOME,
+        kind=written_kind(LetterKind.WELCOME),
         occasion=occasion,
         newsletter_id=newsletter_id,
         included_issue_id=included_issue_id,
@@ -235,7 +252,7 @@ def _insert_letters(*, on_sqlite: bool) -> ReturningInsert[int, int]:
 
 def total_of(kind: LetterKind) -> str:
     """Return the occasion of the total of a kind."""
-    return f"{TOTAL}{kind}"
+    return f"{TOTAL}{written_kind(kind)}"
 
 
 def total(session: Session, kind: LetterKind, *, now: datetime) -> int:
@@ -246,7 +263,13 @@ def total(session: Session, kind: LetterKind, *, now: datetime) -> int:
     occasion = total_of(kind)
     known = select(Letter.id).where(Letter.occasion == occasion)
     if (found := session.scalar(known)) is None:
-        values = {"kind": kind, "occasion": occasion, "priority": Priority.URGENT, "audience": 0, "written_at": now}
+        values = {
+            "kind": written_kind(kind),
+            "occasion": occasion,
+            "priority": Priority.URGENT,
+            "audience": 0,
+            "written_at": now,
+        }
         oldest = session.scalars(select(func.min(Newsletter.id))).one()  # the release before needs one
         insert_once(session, Letter, newsletter_id=oldest, **values)
         found = session.scalars(known).one()

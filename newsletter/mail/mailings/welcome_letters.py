@@ -6,11 +6,11 @@ confirmation. It takes no ticket of its inbox: only the inbox's owner can confir
 
 import logging
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import and_, exists, not_, or_, select
 from sqlalchemy.orm import Session
 
 from newsletter.consent import subscribers
@@ -22,7 +22,7 @@ from newsletter.content.issues.editions import Image
 from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.languages.languages import Language, language
 from newsletter.mail.delivery import deliveries
-from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, Owed
+from newsletter.mail.delivery.deliveries import WAITING, Delivery, DeliveryStatus, Owed, has_status
 from newsletter.mail.letters import letters, newsletter_columns
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority
@@ -79,7 +79,7 @@ def owe(
         if session.scalar(select(exists().where(Letter.occasion == occasion))):
             continue
         spoken = language(tag)
-        issue = _unseen_issue(session, newsletter, subscriber_id)
+        issue = _unseen_issue(session, newsletter, subscriber_id, since)
         text = _text(session, newsletter, spoken, issue, base_url)
         sheet = _laid_out(templates, spoken, base_url, text)
         if sheet is None and issue:
@@ -105,7 +105,7 @@ def owe(
 def example(session: Session, templates: Templates, newsletter: Newsletter, *, base_url: str) -> Example | None:
     """Return the letter as the next new reader would get it, with example values; None if it cannot be laid out."""
     spoken = language(newsletter.language)
-    issue = _unseen_issue(session, newsletter, NOBODY)
+    issue = _unseen_issue(session, newsletter, NOBODY, datetime.fromtimestamp(0, UTC))
     text = _text(session, newsletter, spoken, issue, base_url)
     sheet = _laid_out(templates, spoken, base_url, text)
     if sheet is None:
@@ -127,11 +127,12 @@ def _welcoming(
     return [(row[0], row[1], row[2]) for row in session.execute(read.order_by(Newsletter.id))]
 
 
-def _unseen_issue(session: Session, newsletter: Newsletter, subscriber_id: int) -> Issue | None:
+def _unseen_issue(session: Session, newsletter: Newsletter, subscriber_id: int, since: datetime) -> Issue | None:
     """Return the newest issue if the newsletter wants it in the letter and the reader was never sent it.
 
     It is one that is sent completely: who subscribes while an issue is being sent is not among its readers, and gets
-    the one before it. So no letter of the included issue is still to come.
+    the one before it. So no letter of the included issue is still to come. A welcome of an earlier time that waits is
+    none: its claim withholds it.
     """
     if not newsletter.welcome_has_issue:
         return None
@@ -143,6 +144,7 @@ def _unseen_issue(session: Session, newsletter: Newsletter, subscriber_id: int) 
         exists()
         .where(Delivery.subscriber_id == subscriber_id, Delivery.letter_id == Letter.id)
         .where(Delivery.status.not_in(NOT_WRITTEN))
+        .where(not_(and_(has_status(*WAITING), Letter.included_issue_id.is_not(None), Letter.written_at < since)))
         .where(or_(Letter.issue_id == newest.id, Letter.included_issue_id == newest.id))
     )
     return None if session.scalar(select(copies)) else newest

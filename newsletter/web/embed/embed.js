@@ -98,7 +98,7 @@
   const fail = (host, root, slugs, status, answer) => {
     const said = answer && (answer.error || Object.values(answer.errors || {})[0]);
     warn(said || `${SERVICE} does not answer, so the page keeps its link.`);
-    if (status === 404) root.replaceChildren();  // a link would lead nowhere
+    if (status === 404 && !answer.errors?.wording) root.replaceChildren();  // a link would lead nowhere
     tell(host, "failed", slugs, { 403: "site", 404: "gone" }[status] || "unreachable");
   };
 
@@ -215,24 +215,26 @@
   const done = (content, form, answer) => {
     const told = make("div", { tabIndex: -1, role: "status" }, make("h2", { textContent: answer.title }),
       make("p", { className: "lead", textContent: answer.message }), make("p", { className: "soft", textContent: answer.hint }));
+    // Back to the form, as it was filled in; the next sign-up names this one, so that only the corrected one counts.
+    const back = (email, properties) => make("button", { type: "button", ...properties, onclick() {
+      const field = content.querySelector("[name=email]"), former = content.querySelector("[name=replaces]");
+      if (former) former.remove();
+      if (answer.replaces) content.append(make("input", { type: "hidden", name: "replaces", value: answer.replaces }));
+      if (email) field.value = email;
+      told.replaceWith(content);
+      field.focus();
+    } });
     if (answer.suggestion) {
-      const mend = make("button", { type: "button", dir: "ltr", textContent: answer.suggestion });
-      mend.onclick = () => {
-        const field = content.querySelector("[name=email]"), former = content.querySelector("[name=replaces]");
-        if (former) former.remove();
-        content.append(make("input", { type: "hidden", name: "replaces", value: answer.replaces }));
-        field.value = answer.suggestion;
-        told.replaceWith(content);
-        field.focus();
-      };
-      told.append(make("p", { className: "mend", textContent: form.words.mistyped }), mend);
+      told.append(make("p", { className: "mend", textContent: form.words.mistyped }),
+        back(answer.suggestion, { dir: "ltr", textContent: answer.suggestion }));
     }
+    told.append(make("p", { className: "again" }, back("", { className: "quiet", textContent: form.words.correct })));
     content.replaceWith(told);
     told.focus();
   };
 
   const refused = (content, form, status, answer, link) => {
-    let wrong = null;
+    let wrong = false;
     const general = [];
     for (const [field, text] of Object.entries(status === 422 && answer.errors || {})) {
       const control = content.querySelector(`[name="${field}"]:not([type=hidden])`);
@@ -241,16 +243,16 @@
       (control.closest("fieldset, label") || control).before(error);
       control.ariaInvalid = "true";
       control.setAttribute("aria-describedby", error.id);
-      wrong = wrong || control;
+      wrong = true;
     }
     if (general.length || !wrong) {
       const said = general.length ? general : status === 403 ? [answer.error] : [form.words.unreachable, form.words.again];
       const told = make("div", { className: "told", role: "alert", tabIndex: -1 },
         ...said.map((text, index) => make("p", { className: index ? "" : "error", textContent: text })), make("p", {}, link()));
       content.prepend(told);
-      wrong = wrong || told;
+      if (!wrong) return told.focus();
     }
-    wrong.focus();
+    content.querySelector("[aria-invalid]").focus();  // the first as one reads
   };
 
   // Where the script stands; in the head, at the end of the page.

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
+
+from tests.browser.keyboard import reach
 
 WAIT = 20_000  # milliseconds, for a machine that is busy with other tests
-MOST_TABS = 150  # presses of the key until a control must have been reached
 
 
 @dataclass
@@ -24,7 +25,7 @@ class Hand:
         if self.has_mouse:
             field.fill(text)
         else:
-            self._reach(field)
+            reach(self.page, field)
             self.page.keyboard.press("Control+A")
             self.page.keyboard.type(text)
 
@@ -37,7 +38,7 @@ class Hand:
             if self.has_mouse:
                 control.click()
             else:
-                self._reach(control)
+                reach(self.page, control)
                 self.page.keyboard.press("Enter")
 
     def sees(self, text: str) -> bool:
@@ -59,10 +60,3 @@ class Hand:
             self.page.wait_for_timeout(200)  # as a person waits before looking again
             look_again()
         raise AssertionError(f"“{self.headline()}” never became “{text}”")
-
-    def _reach(self, control: Locator) -> None:
-        for _ in range(MOST_TABS):
-            if control.evaluate("element => element === document.activeElement"):
-                return
-            self.page.keyboard.press("Tab")
-        raise AssertionError(f"no key leads to {control}")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page
@@ -18,6 +19,7 @@ from tests.local_http import LocalHttp, local_http
 from tests.whole_service import WholeService
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}
+GERMAN = "Bitte senden Sie mir diesen Newsletter per E-Mail. Ich kann das jederzeit beenden."
 ARABIC = "أرجو إرسال هذه النشرة إلى بريدي الإلكتروني. ويمكنني إيقافها في أي وقت."
 
 
@@ -27,6 +29,7 @@ class HostPage:
 
     page: Page
     warnings: list[str] = field(default_factory=list)  # and errors of the console
+    hosts: set[str] = field(default_factory=set)  # that something was requested from
 
     def box(self, number: int = 0) -> Locator:
         """Return a box of the page; locators look into its shadow root."""
@@ -81,14 +84,19 @@ class Publisher:
             f"<!doctype html><html {html}><head><meta charset=utf-8><title>Courier</title>"
             f"<script nonce=n>window.told = [];{listening}</script>{head}</head><body>{body}</body></html>"
         )
+        return self.show(document, policy=policy, host=host, **context)
+
+    def show(self, document: str, *, policy: str = "", host: str = "127.0.0.1", **context: Any) -> HostPage:
+        """Show a document of the publisher's site in a tab of its own."""
         headers = {**HTML, **({"Content-Security-Policy": policy} if policy else {})}
         self.web.put("/favicon.ico", status=204)
         self.web.put("/2026/bridge?from=mail", document.encode(), headers=headers)
-        opened = self.chromium.new_context(locale="en", **context)
+        opened = self.chromium.new_context(**{"locale": "en", **context})
         opened.set_default_timeout(TIMEOUT)
         shown = HostPage(opened.new_page())
         shown.page.on("console", lambda message: shown.warnings.append(message.text))
         shown.page.on("pageerror", lambda error: shown.warnings.append(str(error)))
+        shown.page.on("request", lambda request: shown.hosts.add(urlsplit(request.url).netloc))
         shown.page.goto(self.web.url("/2026/bridge?from=mail", host=host) + "#top")
         return shown
 
@@ -113,9 +121,10 @@ def publisher(
         reachable_service(sqlite_template, tmp_path_factory.mktemp("service")) as service,
         local_http() as web,
     ):
-        service.newsletter("morning", description="What happened overnight.", other_languages=["ar"])
+        service.newsletter("morning", description="What happened overnight.", other_languages=["ar", "de"])
         service.newsletter("evening", brand="#7a1fa2")
         service.publish_words("morning", ARABIC, "ar")
+        service.publish_words("morning", GERMAN, "de")
         with service.site.database.writing() as session:
             by = {"actor": "tests", "now": service.clock()}
             for newsletter in newsletters.every(session):

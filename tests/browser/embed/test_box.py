@@ -5,6 +5,8 @@ import hashlib
 import pytest
 from playwright.sync_api import expect
 
+from newsletter import newsletters
+from newsletter.consent import wording_publication
 from newsletter.consent.signups import Signup
 from tests.browser.embed.conftest import HostPage, Publisher
 
@@ -99,6 +101,17 @@ def test_a_mistyped_domain_is_mended_with_one_press(publisher: Publisher):
     shown.box().get_by_role("button", name="Subscribe").click()
     expect(shown.box().get_by_role("status")).to_be_visible()
     assert only(publisher.signups("hal@gmail.com")).replaces
+
+
+def test_the_address_can_be_entered_again_after_a_sign_up(publisher: Publisher):
+    shown = publisher.open(BOX, head=publisher.script)
+    shown.fill("ivo@example.org")
+    shown.box().get_by_role("button", name="Enter it again").click()
+    expect(shown.box().locator("[name=email]")).to_be_focused()
+    expect(shown.box().locator("[name=email]")).to_have_value("ivo@example.org")
+    shown.fill("iva@example.org")
+    expect(shown.box().get_by_role("status")).to_be_visible()
+    assert only(publisher.signups("iva@example.org")).replaces
 
 
 STRICT = (
@@ -242,6 +255,20 @@ def test_the_console_says_which_site_is_not_registered_and_which_newsletter_is_g
     said(gone, "There is no newsletter “gone” here.")
     expect(gone.box().get_by_role("link")).to_be_hidden()
     assert gone.events == ['failed {"newsletter":"gone","reason":"gone"}']
+
+
+def test_a_box_of_several_newsletters_keeps_its_link_without_words_and_leads_to_its_first_error(publisher: Publisher):
+    both, service = BOX.replace('"morning"', '"morning evening"'), publisher.service
+    without = publisher.open(both, head=publisher.script)
+    said(without, "No words of consent are published")
+    expect(without.box().get_by_role("link", name="Get the Morning Letter")).to_be_visible()
+    with service.site.database.writing() as session:
+        by = {"language": "en", "actor": "tests", "now": service.clock()}
+        wording_publication.publish_several(session, service.site.templates, newsletters.every(session), **by)
+    service.let_the_site_read_newsletters_again()
+    shown = publisher.open(both, head=publisher.script)
+    shown.box().get_by_role("button", name="Subscribe").click()
+    expect(shown.box().get_by_role("checkbox").first).to_be_focused()
 
 
 def said(shown: HostPage, words: str) -> None:

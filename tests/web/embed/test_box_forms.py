@@ -81,7 +81,7 @@ def test_what_is_no_page_of_the_web_is_no_evidence(service, page):
 def test_the_box_is_told_what_happens_next_and_which_field_is_wrong(service):
     form = form_of(service)
     sent, wrong = post(service, form), post(service, form, email="ana", consent="")
-    assert sent.json().keys() == {"title", "message", "hint"}
+    assert sent.json().keys() == {"title", "message", "hint", "replaces"}
     assert "letters@press.example" in sent.json()["message"]
     assert "<b>" not in sent.text
     assert wrong.status_code == 422

@@ -1,8 +1,10 @@
 """A reader changes the address: by a freshly mailed link, confirmed at the new one, with notice to the former one."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from selectolax.lexbor import LexborHTMLParser
-from sqlalchemy import select
+from sqlalchemy import select, text, update
 
 from newsletter import newsletters
 from newsletter.consent import ledger, subscribers
@@ -13,9 +15,11 @@ from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.doctor import examination
 from newsletter.links import FRESH_LIFETIME, Purpose, minute_of
 from newsletter.mail.delivery.deliveries import Delivery
+from newsletter.mail.letters import letters
 from newsletter.mail.letters.letters import EXHIBIT, Letter, LetterKind
 from newsletter.privacy import consent_history
 from newsletter.queues.wakeups import Queue
+from tests.waiting import eventually
 from tests.whole_service import WholeService
 
 OLD, NEW = "ana@old.example", "ana@new.example"
@@ -163,11 +167,35 @@ def test_the_answer_is_the_same_for_an_address_that_gets_letters_and_a_double_cl
 def test_somebody_who_gets_letters_at_both_addresses_gets_each_newsletter_once(service):
     service.reader(OLD, "evening")
     service.reader(NEW, "evening")
+    with service.site.database.writing() as session:
+        session.execute(update(Subscriber).where(Subscriber.address == OLD).values(name="Ana", zone="Asia/Tokyo"))
+        session.execute(update(Subscriber).where(Subscriber.address == NEW).values(name="Ana Maria"))
     changed(service)
+    with service.site.database.reading() as session:
+        person = session.get_one(Subscriber, subscriber_id(service, NEW))
+        assert (person.name, person.zone) == ("Ana Maria", "Asia/Tokyo")  # who named nothing keeps what they had chosen
     assert readers(service) == {
         OLD: {"morning": Standing.LEFT, "evening": Standing.LEFT},
         NEW: {"morning": Standing.SUBSCRIBED, "evening": Standing.SUBSCRIBED},
     }
+
+
+def test_a_sign_up_of_the_new_address_that_is_answered_at_this_moment_gets_the_letters(service):
+    if service.site.database.is_sqlite:  # it has one writer at a time
+        return
+    ask(service)
+    path = link(service)
+    with ThreadPoolExecutor(1) as pool:
+        with service.site.database.writing() as session:
+            row = {"subject": b"n" * 16, "address": NEW, "address_key": NEW, "fold_key": None, "suppressed": None}
+            subscribers.create_all(session, [{**row, "created_at": service.clock()}])
+            answer = pool.submit(service.browser.post, path, data=YES)
+            waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            eventually(lambda: session.scalar(waiting))
+        assert heading(answer.result()) == "Your letters now come to this address"
+    with service.site.database.reading() as session:
+        number = session.scalars(select(Subscriber.id).where(Subscriber.subject == b"n" * 16)).one()
+        assert [each.standing for each in subscribers.subscriptions(session, number).values()] == [Standing.SUBSCRIBED]
 
 
 def test_an_open_request_of_the_former_address_ends_with_it(service):
@@ -247,7 +275,7 @@ def test_changes_are_deleted_with_both_addresses_and_the_sums_hold(service):
     with service.site.database.reading() as session:
         assert not session.scalars(select(AddressChange)).all()
         assert not session.scalars(select(Delivery).where(Delivery.recipient.is_not(None))).all()
-        totals = select(Letter.audience).where(Letter.kind == LetterKind.ADDRESS)
+        totals = select(Letter.audience).where(Letter.occasion == letters.total_of(LetterKind.ADDRESS))
         assert session.scalars(totals).all() == [3]
         # The notice tells the new address in part, and a part of an address is not kept for ever either.
         kept = session.scalars(select(Exhibit.body).where(Exhibit.kind == EXHIBIT)).all()

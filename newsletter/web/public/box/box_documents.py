@@ -80,6 +80,7 @@ def _words(spoken: Language, readers: str | None) -> dict[str, str]:
     told = {
         "again": translatable("What you entered is still here. Press the button again, or sign up on our own page."),
         "close": translatable("Close"),
+        "correct": translatable("Enter it again"),
         "elsewhere": translatable(
             "Very many people are signing up just now. On our own page it works for you as well."
         ),

@@ -56,12 +56,13 @@ class CheckInbox(NamedTuple):
 
 
 def doubts(answer: CheckInbox) -> dict[str, str]:
-    """Return what a program may ask its visitor: the address that was probably meant, and what to post with it.
+    """Return what a program may ask its visitor: the address that was probably meant, and what to post with another.
 
-    Empty unless the domain looks mistyped.
+    Without a suggestion unless the domain looks mistyped.
     """
     meant = suggestion(answer.signup.address)
-    return {"suggestion": meant, "replaces": answer.name} if meant else {}
+    named = {"replaces": answer.name} if answer.name else {}
+    return {"suggestion": meant, **named} if meant else named
 
 
 def show(site: Site, offered: OfferedNewsletters, answer: CheckInbox) -> bytes:
