@@ -1,7 +1,7 @@
 """Fold letters whose sign-up, change or person is gone, and old ones to operators, into one total per kind.
 
 The sums hold, the rows go: a letter's rows are deleted, and in the same transaction its deliveries are added to the
-tallies and to the audience of the total (`letters.total`). Evidence names a confirmation letter's text by its hash for
+tallies and to the audience of the total (`totals.total`). Evidence names a confirmation letter's text by its hash for
 ever, so that text is kept as an exhibit first.
 """
 
@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 from newsletter.consent import exhibits
 from newsletter.consent.exhibits import Exhibit
 from newsletter.mail.delivery.deliveries import OPEN, WAITING, Delivery, DeliveryStatus, Tally, has_status, not_sent
-from newsletter.mail.letters import letters
-from newsletter.mail.letters.letters import EXHIBIT, IS_TEST, SIGNUP_IS_GONE, Letter, LetterKind, Variant, is_kind
+from newsletter.mail.letters import totals
+from newsletter.mail.letters.letters import IS_TEST, SIGNUP_IS_GONE, Letter, LetterKind, Variant, is_kind
+from newsletter.mail.letters.totals import EXHIBIT
 from newsletter.store.database import is_on_sqlite
 
 BATCH_SIZE = 300  # letters in one transaction
@@ -44,7 +45,7 @@ def fold_orphans(session: Session, *, now: datetime, limit: int = BATCH_SIZE) ->
     """Fold confirmation letters whose sign-up is gone; return how many, at most `limit`."""
     return fold(
         session,
-        and_(SIGNUP_IS_GONE, Letter.occasion != letters.total_of(LetterKind.CONFIRMATION)),
+        and_(SIGNUP_IS_GONE, Letter.occasion != totals.total_of(LetterKind.CONFIRMATION)),
         now=now,
         limit=limit,
     )
@@ -76,7 +77,7 @@ def fold(
     audiences = _lock(session, kind, which, limit)
     if not audiences:
         return 0
-    total = letters.total(session, kind, now=now)
+    total = totals.total(session, kind, now=now)
     _end_waiting(session, audiences, now)
     counts = _counts(session, audiences)
     texts = _own_texts(session, audiences)
@@ -98,7 +99,7 @@ def fold_tests(session: Session, *, now: datetime, limit: int = TESTS_BATCH_SIZE
 
     Their rows hold the operators' addresses. Their texts prove nothing and are deleted with them.
     """
-    is_total = Letter.occasion == letters.total_of(LetterKind.TEST)
+    is_total = Letter.occasion == totals.total_of(LetterKind.TEST)
     is_open = exists().where(Delivery.letter_id == Letter.id, has_status(*OPEN))
     old = select(Letter.id, Letter.audience).where(IS_TEST, Letter.written_at < now - TESTS_LIFETIME)
     old = old.where(~is_total, ~is_open).order_by(Letter.written_at).limit(limit)
@@ -108,7 +109,7 @@ def fold_tests(session: Session, *, now: datetime, limit: int = TESTS_BATCH_SIZE
     counts = _counts(session, audiences)
     final = [number for number, audience in audiences.items() if counts[number].total() == audience]
     if final:
-        total = letters.total(session, LetterKind.TEST, now=now)
+        total = totals.total(session, LetterKind.TEST, now=now)
         _delete(session, final)
         _add(session, total, sum((counts[number] for number in final), Counter()))
     return len(final)

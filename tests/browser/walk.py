@@ -39,7 +39,7 @@ NOT_PAGES = {
     "GET /archive/{slug}/feed.atom": "for feed readers",
     "GET /archive/{slug}/feed.json": "for feed readers",
     "OPTIONS /subscribe": "what a browser asks by itself",
-    "OPTIONS /n/{slug}/form": "what a browser asks by itself",
+    "OPTIONS /n/{slugs}/form": "what a browser asks by itself",
 }
 
 

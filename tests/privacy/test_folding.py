@@ -16,7 +16,7 @@ from newsletter.consent.signups import Signup, SignupState
 from newsletter.doctor import counts, examination
 from newsletter.doctor.checks.findings import Check
 from newsletter.mail.delivery.deliveries import DELIVERIES, Delivery, DeliveryStatus, Tally, status_counts
-from newsletter.mail.letters import letters
+from newsletter.mail.letters import totals
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority, Variant
 from newsletter.mail.letters.merge import Sheet
 from newsletter.newsletters import Newsletter
@@ -181,7 +181,7 @@ def test_letters_of_present_sign_ups_issues_and_tests_stay(begin, reading):
 def test_a_letter_goes_and_the_text_that_it_shares_stays(begin, reading):
     with begin() as session:
         (old,) = old_letters(session, [DeliveryStatus.SENT])
-        shared = letters.shared_variants(session, LetterKind.CONFIRMATION, [(TEXTS[0], "en")], now=NOON)
+        shared = totals.shared_variants(session, LetterKind.CONFIRMATION, [(TEXTS[0], "en")], now=NOON)
         session.execute(update(Delivery).values(variant_id=next(iter(shared.values()))))
         session.execute(delete(Variant).where(Variant.letter_id == old))
     with reading() as session:

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select
 
 from newsletter.mail.delivery.deliveries import Delivery
-from newsletter.mail.letters import letters
+from newsletter.mail.letters import totals
 from newsletter.mail.letters.letters import Letter, LetterKind, Variant
 from tests.upgrade.mixed_service import MixedService
 from tests.upgrade.release import ReleaseProcesses
@@ -31,7 +31,7 @@ def unexpected(service: MixedService, release: ReleaseProcesses) -> list[dict[st
 
 def _shared_texts(service: MixedService) -> list[tuple[int, str]]:
     """Return the deliveries whose text belongs to the total of confirmations, and the occasions of their letters."""
-    total = select(Letter.id).where(Letter.occasion == letters.total_of(LetterKind.CONFIRMATION)).scalar_subquery()
+    total = select(Letter.id).where(Letter.occasion == totals.total_of(LetterKind.CONFIRMATION)).scalar_subquery()
     shared = (
         select(Delivery.id, Letter.occasion)
         .join(Letter, Letter.id == Delivery.letter_id)

@@ -11,7 +11,8 @@ from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor.checks.findings import Check, Finding, findings_of
 from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus, Tally, has_status
 from newsletter.mail.delivery.leases import Worker
-from newsletter.mail.letters.letters import TOTAL, Letter, LetterKind, Variant
+from newsletter.mail.letters.letters import Letter, LetterKind, Variant
+from newsletter.mail.letters.totals import TOTAL
 
 BACKUP = "Compare with a backup: the database does not show which side is right."
 HARMLESS = "No worker will claim this delivery. The row can stay as it is."

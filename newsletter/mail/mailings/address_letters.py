@@ -20,8 +20,9 @@ from newsletter.links import Purpose
 from newsletter.mail.delivery import deliveries
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.composing import compose
-from newsletter.mail.letters.letters import EXHIBIT, Letter, LetterKind, Priority, Variant
+from newsletter.mail.letters.letters import Letter, LetterKind, Priority, Variant
 from newsletter.mail.letters.merge import Sheet
+from newsletter.mail.letters.totals import EXHIBIT
 from newsletter.mail.mailings.preference_links import take_ticket
 from newsletter.newsletters import Newsletter
 from newsletter.templating import Templates

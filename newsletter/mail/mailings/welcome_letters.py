@@ -23,7 +23,7 @@ from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.languages.languages import Language, language
 from newsletter.mail.delivery import deliveries
 from newsletter.mail.delivery.deliveries import WAITING, Delivery, DeliveryStatus, Owed, has_status
-from newsletter.mail.letters import letters, newsletter_columns
+from newsletter.mail.letters import letters, newsletter_columns, totals
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority
 from newsletter.mail.letters.merge import Sheet
@@ -88,7 +88,7 @@ def owe(
         if sheet is None:
             continue
         tagged = [(sheet, spoken.tag)]
-        variants = letters.shared_variants(session, LetterKind.WELCOME, tagged, now=now, is_evidence=False)
+        variants = totals.shared_variants(session, LetterKind.WELCOME, tagged, now=now, is_evidence=False)
         letter = letters.write_welcome(
             session,
             occasion=occasion,

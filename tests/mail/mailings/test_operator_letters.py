@@ -10,7 +10,7 @@ from newsletter import templating
 from newsletter.doctor import examination
 from newsletter.links import Purpose
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, status_counts
-from newsletter.mail.letters import letters
+from newsletter.mail.letters import totals
 from newsletter.mail.letters.letters import Letter, LetterKind, Variant
 from newsletter.mail.mailings import operator_letters
 from newsletter.operators import operators
@@ -97,7 +97,7 @@ def test_a_week_later_the_address_is_gone_and_the_sums_hold(service):
     service.run(Queue.UPKEEP)
     with service.site.database.reading() as session:
         (total,) = session.scalars(select(Letter))
-        assert total.occasion == letters.total_of(LetterKind.TEST)
+        assert total.occasion == totals.total_of(LetterKind.TEST)
         assert status_counts(session, total.id)[DeliveryStatus.SENT] == 1
         assert session.scalars(select(Variant)).all() == session.scalars(select(Delivery)).all() == []
         assert examination.examine(session) == []

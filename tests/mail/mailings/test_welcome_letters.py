@@ -12,7 +12,7 @@ from newsletter.content.issues.issues import Issue, IssueStatus
 from newsletter.doctor import counts, examination
 from newsletter.mail.delivery import claims
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
-from newsletter.mail.letters import letters
+from newsletter.mail.letters import totals
 from newsletter.mail.letters.letters import Letter, LetterKind, is_kind
 from newsletter.mail.mailings import welcome_letters
 from newsletter.newsletters import Newsletter
@@ -220,4 +220,4 @@ def test_the_letter_of_an_erased_reader_is_folded_and_the_sums_hold(begin, readi
     with reading() as session:
         assert examination.examine(session) == []
         assert counted(session) == {LetterKind.LINK: 1}  # the total that the release before can read
-        assert session.scalars(select(Letter.occasion)).all() == [letters.total_of(LetterKind.WELCOME)]
+        assert session.scalars(select(Letter.occasion)).all() == [totals.total_of(LetterKind.WELCOME)]

@@ -15,8 +15,9 @@ from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.doctor import examination
 from newsletter.links import FRESH_LIFETIME, Purpose, minute_of
 from newsletter.mail.delivery.deliveries import Delivery
-from newsletter.mail.letters import letters
-from newsletter.mail.letters.letters import EXHIBIT, Letter, LetterKind
+from newsletter.mail.letters import totals
+from newsletter.mail.letters.letters import Letter, LetterKind
+from newsletter.mail.letters.totals import EXHIBIT
 from newsletter.privacy import consent_history
 from newsletter.queues.wakeups import Queue
 from tests.waiting import eventually
@@ -275,8 +276,8 @@ def test_changes_are_deleted_with_both_addresses_and_the_sums_hold(service):
     with service.site.database.reading() as session:
         assert not session.scalars(select(AddressChange)).all()
         assert not session.scalars(select(Delivery).where(Delivery.recipient.is_not(None))).all()
-        totals = select(Letter.audience).where(Letter.occasion == letters.total_of(LetterKind.ADDRESS))
-        assert session.scalars(totals).all() == [3]
+        audiences = select(Letter.audience).where(Letter.occasion == totals.total_of(LetterKind.ADDRESS))
+        assert session.scalars(audiences).all() == [3]
         # The notice tells the new address in part, and a part of an address is not kept for ever either.
         kept = session.scalars(select(Exhibit.body).where(Exhibit.kind == EXHIBIT)).all()
         assert sorted(next(line for line in body.splitlines() if line.startswith(b"Subject:")) for body in kept) == [

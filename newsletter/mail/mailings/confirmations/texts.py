@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from newsletter.consent.wordings import Wording
 from newsletter.content.digests import digests
 from newsletter.languages.languages import Language, language
-from newsletter.mail.letters import letters
+from newsletter.mail.letters import totals
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import LetterKind
 from newsletter.mail.letters.merge import Sheet
@@ -69,7 +69,7 @@ def store(
         spoken = language(offer.language or tag)
         sheets[offer] = lay_out(templates, spoken, base_url, tuple(asked[0]), offered, wording), spoken
     tagged = [(sheet, spoken.tag) for sheet, spoken in sheets.values()]
-    variants = letters.shared_variants(session, LetterKind.CONFIRMATION, tagged, now=now)
+    variants = totals.shared_variants(session, LetterKind.CONFIRMATION, tagged, now=now)
     return {
         offer: Text(variants[sheet.sha256, spoken.tag], sheet.sha256, newsletters[offer.newsletters[0]].zone, spoken)
         for offer, (sheet, spoken) in sheets.items()
