@@ -119,7 +119,8 @@
       box.setAttribute("aria-label", form.title);
       box.append(close);  // the field comes first: it gets the focus
       close.onclick = () => box.close();
-      const opener = host.getAttribute("opener");
+      let opener = host.getAttribute("opener");
+      try { doc.querySelector(opener || ""); } catch { opener = warn(`Say which button of the page opens the dialog: opener="#id"`); }
       doc.addEventListener("click", event => {
         const pressed = opener && host.isConnected && event.target.closest && event.target.closest(opener);
         if (!pressed || event.ctrlKey || event.metaKey) return;

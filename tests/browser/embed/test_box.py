@@ -274,3 +274,21 @@ def test_a_box_of_several_newsletters_keeps_its_link_without_words_and_leads_to_
 def said(shown: HostPage, words: str) -> None:
     if not any(words in each for each in shown.warnings):
         shown.page.wait_for_event("console", lambda message: words in message.text)
+
+
+def test_an_opener_that_is_no_selector_is_told_to_the_page_s_author(publisher: Publisher):
+    box = BOX.replace(" newsletter=", " look=dialog opener='#[' newsletter=")
+    shown = publisher.open(f"<button id=join>Letters</button>{box}", head=publisher.script)
+    expect(shown.box().locator("dialog")).to_be_attached()
+    shown.page.locator("#join").click()
+    assert shown.warnings == ['newsletter-signup: Say which button of the page opens the dialog: opener="#id"']
+
+
+def test_the_visitors_clock_does_not_matter(publisher: Publisher):
+    shown = publisher.open(BOX, head=publisher.script)
+    expect(shown.box().locator("[name=email]")).to_be_visible()
+    shown.page.clock.set_system_time("2031-01-01T00:00:00Z")
+    shown.fill("ida@example.org")
+    expect(shown.box().get_by_role("status")).to_contain_text("Check your inbox")
+    signup = only(publisher.signups("ida@example.org"))
+    assert signup.received_at == publisher.service.clock()

@@ -17,7 +17,7 @@ from newsletter.web.public.offered_newsletters import OfferedNames, OfferedNewsl
 from newsletter.web.public.reader_details import checked_name, checked_zone
 
 UNKNOWN_FORM = translatable(
-    "This form is out of date. Please open the sign-up page again, and send the form from there."
+    "This form has changed since you opened it. Please send the new one instead: the words of consent may be different."
 )
 
 T = TypeVar("T")
