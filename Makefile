@@ -41,8 +41,9 @@ docs: .venv/dev ## Build the documentation into docs/_site; warnings and broken 
 translations: .venv/tools ## Collect the texts of code and templates and update the catalogues (a new language: ARGS=el)
 	@$(BIN)/python -m tests.languages.translations $(ARGS)
 
-screenshots: .venv/dev ## Take the screenshots of README and documentation, and draw every page of the desk into var/desk
+screenshots: .venv/dev ## Take the screenshots of README and docs; draw the desk, and forms beside their evidence, into var
 	@$(BIN)/python -m tests.docs.screenshots --desk
+	@EXHIBIT_PICTURES=var/exhibits $(BIN)/pytest -q tests/browser/embed/test_exhibits.py
 
 chaos: .venv/dev ## Kill and freeze processes and servers while an issue is sent (ARGS="--seed 7 --scenario sigkill --json")
 	@$(BIN)/python -m tests.chaos $(ARGS)

@@ -4,7 +4,7 @@ import json
 
 from newsletter import newsletters
 from newsletter.consent import box_texts
-from newsletter.web.embed.box_script import box_script
+from newsletter.embed.box_script import box_script
 
 BASE = "http://localhost:8000"
 

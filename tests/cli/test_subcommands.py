@@ -84,7 +84,7 @@ def test_the_version_needs_no_settings_and_no_subcommand():
 
 @pytest.mark.parametrize(
     ("subcommand", "slow_modules"),
-    [("migrate", []), ("operators", []), ("doctor", []), ("issues", ["newsletter.cli.issues"])],
+    [("newsletters", []), ("pages", []), ("operators", []), ("doctor", []), ("issues", ["newsletter.cli.issues"])],
 )
 def test_a_subcommand_imports_itself_and_every_table(subcommand, slow_modules):
     """A check that walks the tables would miss those that were not imported."""

@@ -8,7 +8,7 @@ from newsletter import audit_log, clock, newsletters, registered_sites, templati
 from newsletter.cli import console
 from newsletter.cli.newsletters.wordings import spoken_in
 from newsletter.consent import box_texts, wordings
-from newsletter.web.embed.snippet import snippet
+from newsletter.embed.snippet import snippet
 
 
 def box(

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from newsletter.web.embed.box_script import box_script
+from newsletter.embed.box_script import box_script
 
 MAX_COMPRESSED_BYTES = 8_000
 

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from newsletter import origins
+from newsletter.embed.box_script import box_script
 from newsletter.errors import NotFound
 from newsletter.languages.languages import language
 from newsletter.newsletters import Newsletter
 from newsletter.web import cross_site, negotiation
-from newsletter.web.embed.box_script import box_script
 from newsletter.web.guards import route_rules
 from newsletter.web.public.box import box_documents
 from newsletter.web.public.forms import posting_sites

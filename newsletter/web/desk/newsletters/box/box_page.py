@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import newsletters, registered_sites
 from newsletter.consent import box_texts, pasted_forms, signup_counts, wordings
+from newsletter.embed.snippet import BoxLook, element, snippet
 from newsletter.languages.languages import english_name
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
@@ -15,7 +16,6 @@ from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.newsletters.box import signup_pressure
 from newsletter.web.desk.newsletters.wording_pages import tag_in
-from newsletter.web.embed.snippet import BoxLook, element, snippet
 from newsletter.web.site import ReadingSession
 
 NOTICES = {

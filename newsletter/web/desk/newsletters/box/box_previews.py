@@ -9,6 +9,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from newsletter import newsletters
+from newsletter.embed.box_script import box_script
+from newsletter.embed.snippet import BoxLook
 from newsletter.errors import NotFound
 from newsletter.operators.roles import Role
 from newsletter.web.desk.frame import forms, origin
@@ -16,8 +18,6 @@ from newsletter.web.desk.frame.access import AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk
 from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.desk.newsletters.wording_pages import tag_in
-from newsletter.web.embed.box_script import box_script
-from newsletter.web.embed.snippet import BoxLook
 from newsletter.web.public.box import box_documents
 from newsletter.web.public.offered_newsletters import OfferedNames
 from newsletter.web.site import ReadingSession

@@ -3,8 +3,8 @@
 from enum import StrEnum
 from html import escape
 
+from newsletter.embed.box_script import box_script
 from newsletter.newsletters import Newsletter
-from newsletter.web.embed.box_script import box_script
 
 OPENER = "newsletter-link"  # the id of the link that opens a dialog
 
