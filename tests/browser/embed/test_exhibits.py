@@ -18,9 +18,9 @@ PICTURES = os.environ.get("EXHIBIT_PICTURES")  # the folder to draw both into; `
 def test_the_kept_form_has_the_words_that_were_on_the_screen(publisher: Publisher, kind: FormKind):
     email = f"{kind}@example.org"
     page, form = opened(publisher, kind)
+    expect(form.locator("[name=consent]")).to_be_visible()
     for each in form.locator("summary").all():
         each.click()
-    expect(form.locator("[name=consent]")).to_be_visible()
     shown = form.inner_text().split()
     picture = form.screenshot()
     form.locator("[name=email]").fill(email)
