@@ -21,7 +21,7 @@ WIDTHS = (320, PHONE, 1280)
 MAX_BYTES = 60_000  # of a page with its stylesheets and scripts, without pictures
 
 
-@pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("ar", "dark")])
+@pytest.mark.parametrize(("language", "scheme"), [("en", "light"), pytest.param("ar", "dark", marks=pytest.mark.slow)])
 def test_every_page_is_accessible_fits_and_asks_only_its_own_site(
     chromium: Browser, town: WholeService, language: str, scheme: Scheme
 ):

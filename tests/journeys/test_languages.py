@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from newsletter import newsletters
 from newsletter.consent.exhibits import Exhibit
-from newsletter.consent.forms import Form
+from newsletter.consent.forms import Form, FormKind
 from newsletter.consent.ledger import Event, Evidence, LedgerEntry
 from newsletter.consent.subscribers import Subscriber, Subscription
 from newsletter.consent.wordings import Wording
@@ -138,7 +138,9 @@ def proven(town: WholeService, reader: Reader) -> Proof:
         )
         entry = session.scalars(confirmed).one()
         wording = session.get(Wording, entry.wording_id)
-        form = session.scalars(select(Form).where(Form.wording_id == entry.wording_id)).one()
+        form = session.scalars(
+            select(Form).where(Form.wording_id == entry.wording_id, Form.kind == FormKind.HOSTED)
+        ).one()
         subscription = session.scalars(select(Subscription).where(Subscription.subscriber_id == subscriber.id)).one()
         requested = select(LedgerEntry.id).where(
             LedgerEntry.subject == subscriber.subject, LedgerEntry.event == Event.REQUESTED

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Row, exists, func, select
 from sqlalchemy.orm import Session
 
 from newsletter.consent.address_changes import AddressChange
@@ -18,7 +18,7 @@ from newsletter.consent.subscribers import Subscriber
 from newsletter.content.issues.issues import Issue
 from newsletter.mail.delivery import claim_statement, leases
 from newsletter.mail.delivery.cursors import Cursor, Cursors
-from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
+from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, undecided
 from newsletter.mail.letters.letters import Letter, Priority
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import is_on_sqlite
@@ -96,18 +96,27 @@ def claim(
     queued. The first claim fixes a letter's Date and key. A worker whose lease ended gets nothing until its next
     heartbeat.
     """
-    if not leases.has_lease(session, worker):
+    lease = _lease(session, worker, now=now)
+    if lease is None:
         return []
     claimer = _Claimer(session, worker, key=key, now=now, cursors=cursors or Cursors())
-    return claimer.urgent(min(limit, MAX_ROWS)) if urgent else claimer.bulk(min(limit, MAX_ROWS))
+    limit = min(limit, MAX_ROWS)
+    return claimer.urgent(limit, has_soon=lease.has_soon) if urgent else claimer.bulk(limit)
 
 
 def claim_suspect(session: Session, worker: int, *, urgent: bool, key: str, now: datetime) -> list[Claimed]:
     """Claim and return one letter that several workers held when they stopped; it must be sent alone."""
-    if not leases.has_lease(session, worker):
+    lease = _lease(session, worker, now=now)
+    if lease is None:
         return []
     claimer = _Claimer(session, worker, key=key, now=now, cursors=Cursors(), suspects=True)
-    return claimer.urgent(1) if urgent else claimer.bulk(1)
+    return claimer.urgent(1, has_soon=lease.has_soon) if urgent else claimer.bulk(1)
+
+
+def _lease(session: Session, worker: int, *, now: datetime) -> Row[Any] | None:
+    """Return the worker's lease, and in the same statement whether letters that are sent soon are due."""
+    soon = exists().where(undecided(Priority.SOON), Delivery.due_at <= now)
+    return session.execute(leases.lease(worker).add_columns(soon.label("has_soon"))).first()
 
 
 class _Claimer:
@@ -124,9 +133,10 @@ class _Claimer:
         self._is_on_sqlite = is_on_sqlite(session)
         self._is_configured = self._is_on_sqlite  # SQLite has no planner settings
 
-    def urgent(self, limit: int) -> list[Claimed]:
+    def urgent(self, limit: int, *, has_soon: bool) -> list[Claimed]:
         """Claim urgent letters; if none is due, a few of those that are sent soon."""
-        return self._urgent(Priority.URGENT, limit) or self._urgent(Priority.SOON, min(limit, MAX_SOON_ROWS))
+        claimed = self._urgent(Priority.URGENT, limit)
+        return claimed or (self._urgent(Priority.SOON, min(limit, MAX_SOON_ROWS)) if has_soon else [])
 
     def _urgent(self, priority: Priority, limit: int) -> list[Claimed]:
         statement = partial(claim_statement.urgent, priority=priority)

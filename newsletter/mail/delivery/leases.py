@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.redaction import log_failure
@@ -137,10 +137,13 @@ def lock_expired(session: Session, workers: Sequence[int]) -> list[int]:
     return list(session.scalars(mine.order_by(Worker.id).with_for_update()))
 
 
-def has_lease(session: Session, worker: int) -> bool:
-    """Return whether a worker's lease has not ended; no other transaction can end it before this one does."""
-    lease = select(Worker.id).where(Worker.id == worker, Worker.ended_at.is_(None))
-    return session.scalar(lease.with_for_update(read=True)) is not None
+def lease(worker: int) -> Select[int]:
+    """Return the statement that finds a worker's lease unless it has ended.
+
+    No other transaction can end it before the one that executes the statement does.
+    """
+    held = select(Worker.id).where(Worker.id == worker, Worker.ended_at.is_(None))
+    return held.with_for_update(read=True, of=Worker)
 
 
 def end_leases(session: Session, workers: Sequence[int], *, now: datetime) -> None:

@@ -58,11 +58,15 @@ class CheckInbox(NamedTuple):
 def doubts(answer: CheckInbox) -> dict[str, str]:
     """Return what a program may ask its visitor: the address that was probably meant, and what to post with another.
 
-    Without a suggestion unless the domain looks mistyped.
+    Empty unless the domain looks mistyped: the answer to everybody else is the same to the byte.
     """
     meant = suggestion(answer.signup.address)
-    named = {"replaces": answer.name} if answer.name else {}
-    return {"suggestion": meant, **named} if meant else named
+    return {"suggestion": meant, **named(answer)} if meant else {}
+
+
+def named(answer: CheckInbox) -> dict[str, str]:
+    """Return the field that names the stored sign-up in the next form, which then replaces it."""
+    return {"replaces": answer.name} if answer.name else {}
 
 
 def show(site: Site, offered: OfferedNewsletters, answer: CheckInbox) -> bytes:

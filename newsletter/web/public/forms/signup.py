@@ -74,8 +74,10 @@ async def subscribe(request: Request) -> Response:
     answer = CheckInbox(signup, form, name, sending, posting_sites.way_back(posted_from, signup.newsletters))
     thanks = thank_you_pages.after_signup(signup.newsletters)
     if wants_json(request):
-        of_box = box_signups.is_of_box(signup)
-        told = box_signups.told(signup) if of_box else {"message": language(signup.language).text(MESSAGE)}
+        if box_signups.is_of_box(signup):
+            told = {**box_signups.told(signup), **check_inbox.named(answer)}
+        else:
+            told = {"message": language(signup.language).text(MESSAGE)}
         ways = {**check_inbox.doubts(answer), **({"next": thanks} if thanks else {})}
         return JSONResponse({**told, **ways}, 202, headers)
     if thanks:
