@@ -24,6 +24,7 @@ PAIRS: list[tuple[DeskState, Scheme, int]] = [
 ]
 
 
+@pytest.mark.slow
 def test_every_page_is_accessible_fits_and_asks_only_its_own_site(
     chromium: Browser, sqlite_template: Path, tmp_path: Path
 ):
