@@ -6,7 +6,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, sync_playwright
 
 from tests.servers.missing_servers import missing
 from tests.servers.server import find_program
@@ -64,6 +64,15 @@ def running_chromium() -> Iterator[Browser]:
         browser.close()
 
 
+def follow(control: Locator) -> None:
+    """Click on a button or a link, and wait until the page that follows has loaded.
+
+    A bare click only waits for the answer's first bytes, and the document is empty then.
+    """
+    with control.page.expect_navigation():
+        control.click()
+
+
 class Tab:
     """A tab of a browser that prefers one language, with what it asked for and complained about."""
 
@@ -115,8 +124,7 @@ class Tab:
 
     def press(self, name: str) -> None:
         """Press the button with this name attribute, and wait for the page that follows."""
-        with self.page.expect_navigation():
-            self.page.locator(f"button[name={name}]").click()
+        follow(self.page.locator(f"button[name={name}]"))
 
     def violations(self, scheme: Scheme, *, without: tuple[str, ...] = ()) -> list[str]:
         """Return what axe-core finds on the page, by all rules but these."""

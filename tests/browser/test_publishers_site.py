@@ -11,6 +11,7 @@ from newsletter import newsletters, registered_sites
 from newsletter.consent import pasted_forms
 from newsletter.consent.signups import Signup
 from newsletter.queues.wakeups import Queue
+from tests.browser.chromium import follow
 from tests.browser.reachable import reachable_service
 from tests.local_http import LocalHttp, local_http
 from tests.whole_service import WholeService
@@ -70,7 +71,7 @@ def change(service: WholeService, publisher: LocalHttp, **paths: str) -> None:
 def submit(page: Page, email: str) -> str:
     page.locator("input[name=email]").fill(email)
     page.locator("input[name=consent]").check()
-    page.locator("button").first.click()
+    follow(page.locator("button").first)
     return page.locator("h1").inner_text()
 
 
@@ -78,12 +79,12 @@ def test_visitors_of_a_static_site_sign_up_and_come_back_to_it(service, publishe
     static = paste(service, publisher)
     page.goto(static)
     assert submit(page, "ana@example.org") == "This form does not work on the site where you found it"
-    page.get_by_text("Go to the sign-up page").click()
+    follow(page.get_by_text("Go to the sign-up page"))
     assert page.url.endswith("/n/morning")
     change(service, publisher)
     page.goto(static)
     assert submit(page, "ana@example.org") == "Check your inbox"
-    page.get_by_text("Back to www.localhost").click()
+    follow(page.get_by_text("Back to www.localhost"))
     assert page.url == static
 
 
@@ -100,7 +101,7 @@ def test_browsers_follow_the_forms_of_each_page_to_the_publishers_own_pages(serv
     assert [each["site"] for each in posted_from] == ["our own", "our own", static.rstrip("/")]
     (letter,) = service.letters(to="1@example.org")
     page.goto(service.link(letter, "confirm"))
-    page.locator("button[name=confirm]").click()
+    follow(page.locator("button[name=confirm]"))
     assert page.locator("h1").inner_text() == WELCOME
     referers = [headers["referer"] for _, headers in publisher.requests if "referer" in headers]
     assert not [each for each in referers if "confirm" in each], "the link's token stays with us"

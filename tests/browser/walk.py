@@ -14,7 +14,7 @@ from newsletter.legal_pages.page_texts import LegalPage
 from newsletter.links import FRESH_LIFETIME, Purpose
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
-from tests.browser.chromium import Tab
+from tests.browser.chromium import Tab, follow
 from tests.whole_service import WholeService
 
 NUMBERS = count(1)
@@ -129,7 +129,7 @@ class Walk:
         self.tab.open(self._link("confirm", self._address("new")))
         yield "GET /confirm/{token}", "already confirmed"
         page.goto("/outbox")
-        page.locator("main a[href^='/outbox/']").first.click()
+        follow(page.locator("main a[href^='/outbox/']").first)
         yield "GET /outbox/{name}", "a letter"
 
     def _never(self) -> Iterator[tuple[str, str]]:
@@ -188,7 +188,7 @@ class Walk:
         page.locator("select[name^=pause-]").first.select_option("open")
         self.tab.press("save")
         yield "POST /preferences/{token}", "saved"
-        page.locator("a[href*='/more/']").first.click()
+        follow(page.locator("a[href*='/more/']").first)
         yield "GET /preferences/{token}/more/{slug}", "the form of another newsletter"
         self._submit("#consent")
         yield "POST /preferences/{token}/more/{slug}", "the form with errors"
@@ -275,19 +275,16 @@ class Walk:
         page = self.tab.page
         page.locator("input[name=email]").fill(address)
         page.locator("form[action='/subscribe']").evaluate("form => form.noValidate = true")
-        with page.expect_navigation():
-            page.locator("form[action='/subscribe'] button").click()
+        follow(page.locator("form[action='/subscribe'] button"))
 
     def _submit(self, field: str) -> None:
         """Press the button of the form with this field, and wait for the page that follows."""
-        with self.tab.page.expect_navigation():
-            self.tab.page.locator(f"form:has({field}) button").click()
+        follow(self.tab.page.locator(f"form:has({field}) button"))
 
     def _enter(self, address: str) -> None:
         page = self.tab.page
         page.locator("input[name=email]").fill(address)
-        with page.expect_navigation():
-            page.locator("main form button").click()
+        follow(page.locator("main form button"))
 
     def _link(self, path: str, address: str) -> str:
         """Let the workers send, and return the link of that path in the newest letter to the address."""

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from newsletter.content.digests.digests import Digest
 from newsletter.content.issues.issues import IssueStatus
+from tests.browser.chromium import follow
 from tests.browser.desk.conftest import ADDRESS, PASSWORD, READER, OpenDesk, accept_invitation, hand
 from tests.browser.desk.hand import Hand
 from tests.waiting import eventually
@@ -32,13 +33,13 @@ def require_codes(person: Hand) -> str:
 
 def set_up(person: Hand, desk: OpenDesk, *, scripts: bool) -> None:
     """Go through the first steps up to a scheduled digest."""
-    person.page.locator("main a.button").first.click()
+    follow(person.page.locator("main a.button").first)
     person.touched += 1
     person.fill("Name", "Morning Letter")
     person.fill("Publisher", "Example Press")
     person.fill("Address that letters come from", "letters@press.example")
     person.fill("Postal address", "1 Street, 00000 Town")
-    person.page.locator("main form button").first.click()
+    follow(person.page.locator("main form button").first)
     person.touched += 1
     person.fill("Address of the feed", desk.feed)
     person.press("Look at this address")

@@ -14,6 +14,7 @@ from newsletter.operators.roles import Role
 from newsletter.settings import load
 from newsletter.store.database import Database
 from newsletter.web.site import Site
+from tests.browser.chromium import follow
 from tests.browser.desk.conftest import ADDRESS, PASSWORD, OpenDesk, accept_invitation, hand
 from tests.browser.desk.hand import Hand
 from tests.journeys.running_service import with_newsletter
@@ -41,13 +42,13 @@ class TestWithALetterhead:
             person.press("Sign out")
             person.press("Forgot your password?")
             person.fill("E-mail address", ADDRESS)
-            person.page.locator("main form button").click()
+            follow(person.page.locator("main form button"))
             (letter,) = eventually(lambda: desk.letters(ADDRESS), within=20)
             words = letter.get_body(("plain",)).get_content().split()
             (link,) = [word for word in words if "/desk/link/" in word]
             person.page.goto(link)
             person.fill("New password", NEW_PASSWORD)
-            person.page.locator("main form button").click()
+            follow(person.page.locator("main form button"))
             person.page.wait_for_url("**/desk*")
             person.press("Sign out")
             sign_in(person, PASSWORD)
@@ -67,7 +68,7 @@ def test_what_was_typed_outlives_the_session(chromium: Browser, desk: OpenDesk):
         person.fill("Password", PASSWORD)
         person.press("Sign in")
         assert "ended" in person.headline()
-        person.page.locator("main form button").first.click()
+        follow(person.page.locator("main form button").first)
         person.page.wait_for_url("**/desk/account*")
         assert person.page.get_by_label("Name", exact=True).input_value() == "Ana of the morning desk"
 
@@ -88,9 +89,9 @@ class TestWithAProvider:
         with hand(chromium, desk) as person:
             for button in ("Sign in", "Sign in"):
                 person.page.goto("/desk/sign-in")
-                person.page.get_by_role("link", name="Sign in with Example Press").click()
+                follow(person.page.get_by_role("link", name="Sign in with Example Press"))
                 person.page.locator("input[name=sub]").fill(subject)
-                person.page.get_by_role("button", name="Authorize").click()
+                follow(person.page.get_by_role("button", name="Authorize"))
                 person.press(button)
                 assert person.page.url.partition("?")[0].endswith("/desk")
                 person.press("Sign out")
@@ -117,7 +118,7 @@ def test_two_processes_of_the_site_share_who_is_signed_in(
         person = Hand(context.new_page())
         person.page.goto(invitation)
         person.fill("New password", PASSWORD)
-        person.page.locator("main form button").click()
+        follow(person.page.locator("main form button"))
         person.page.wait_for_url("**/desk*")
         person.page.goto(f"{sites[1]}/desk/account")
         person.fill("Name", "Ana")

@@ -19,7 +19,7 @@ from newsletter.newsletters import Newsletter
 from newsletter.operators.operator_links import OperatorLink
 from newsletter.operators.operators import Operator
 from newsletter.web.desk.frame import origin
-from tests.browser.chromium import Tab
+from tests.browser.chromium import Tab, follow
 from tests.browser.desk.contents import DeskState, fill
 from tests.browser.reachable import reachable_service
 from tests.whole_service import WholeService
@@ -80,8 +80,7 @@ class DeskWalk:
             for number in range(tab.page.locator(FORMS).count()):
                 tab.open(path)
                 tab.page.evaluate(FILL_IN, [number, FORMS, FIELDS, SCRIPT])
-                with tab.page.expect_navigation():
-                    tab.page.locator(FORMS).nth(number).locator("button").first.click()
+                follow(tab.page.locator(FORMS).nth(number).locator("button").first)
                 yield DeskStop(tab, route, f"{path}, form {number + 1}")
 
 
