@@ -11,6 +11,7 @@ from hypothesis import settings
 from pytest_socket import socket_allow_hosts
 
 from newsletter.store.database import Begin, Database
+from tests.servers.server import roomy_folder
 
 pytest_plugins = [
     "tests.servers.run",
@@ -55,10 +56,13 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure() -> None:
-    """Import and collect without the garbage collector, and restore SIGINT.
+    """Import and collect without the garbage collector, restore SIGINT, and keep the tests' files in memory.
 
     A background job of a shell ignores SIGINT, as does every process it starts: tests could not interrupt a program.
+    An outbox waits twice a letter until the disk has it: over a minute in a run, and nobody needs the files later.
     """
+    if folder := roomy_folder():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
     gc.disable()
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
