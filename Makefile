@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-slow check-browser slow docs translations screenshots chaos upgrade bench bench-signup bench-redis lint types imports lock clean
+.PHONY: help demo test check fast check-slow check-browser slow docs translations screenshots chaos upgrade bench bench-signup bench-redis lint types imports lock clean
 
 # Tests start Python hundreds of times, and without bytecode files each start compiles every module.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,7 +21,10 @@ test: .venv/dev ## Run every test; tests that need a missing server are skipped 
 	@$(TESTS) $(ARGS)
 
 check: .venv/dev ## For every commit: check format, lint, types, imports and documentation, and run all but the slow tests
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target docs lint types imports
+	@$(MAKE) --no-print-directory --jobs=2 fast docs lint types imports
+
+# Beside the other checks, which use the time in which tests wait.
+fast: .venv/dev
 	@$(TESTS) -m "not slow" $(ARGS)
 
 check-slow: .venv/dev ## Run the slow tests, as CI does after `make check`: chaos, demos, benchmark, image

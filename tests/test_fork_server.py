@@ -12,6 +12,8 @@ from tests.servers.server import free_port, listens
 from tests.waiting import eventually
 from tests.workers.test_processes import ROOT, lives
 
+pytestmark = pytest.mark.slow  # of the tests' own tools, which change rarely
+
 STARTER = """
 import sys
 from pathlib import Path

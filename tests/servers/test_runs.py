@@ -11,6 +11,8 @@ import pytest
 from tests.servers.server import listens
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.slow  # of the tests' own tools, which change rarely
+
 PLUGINS = [
     word for name in ("run", "missing_servers", "redis", "certificate") for word in ("-p", f"tests.servers.{name}")
 ]

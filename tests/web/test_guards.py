@@ -107,7 +107,7 @@ def test_a_length_over_the_limit_is_refused_before_a_byte_of_the_body_arrives(si
     request = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
     with (
         served(with_webhooks(site)) as connection,
-        socket.create_connection((connection.host, connection.port), timeout=5) as client,
+        socket.create_connection((connection.host, connection.port), timeout=30) as client,
     ):
         client.sendall(request.encode())
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")
