@@ -46,7 +46,7 @@ def look(desk: CurrentDesk, form: PostedForm) -> Response:
             )
     except Malformed as error:
         with desk.site.database.reading() as session:
-            return _form(desk, session, entered, {error.field: str(error)}, status=422)
+            return _form(desk, session, entered, {error.field: str(error)})
     desk.site.wakeups.wake(Queue.FEEDS)
     return desk.done("/feeds/new", look=str(found.id))
 
@@ -87,9 +87,7 @@ def editable(session: Session, desk: Desk, slug: str) -> Newsletter:
     return found
 
 
-def _form(
-    desk: Desk, session: Session, entered: dict[str, Any], errors: dict[str, str] | None = None, *, status: int = 200
-) -> HTMLResponse:
+def _form(desk: Desk, session: Session, entered: dict[str, Any], errors: dict[str, str] | None = None) -> HTMLResponse:
     pairs = looks.editable_newsletters(session, desk)
     entered = {"url": "", **entered}
-    return desk.page("feeds/new", status=status, pairs=pairs, entered=entered, errors=errors or {})
+    return desk.page("feeds/new", pairs=pairs, entered=entered, errors=errors)
