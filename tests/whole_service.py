@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
-from newsletter import newsletters, templating
+from newsletter import newsletters
 from newsletter.consent import wording_publication
 from newsletter.mail.delivery.leases import Worker
 from newsletter.mail.transport.relay_capabilities import take_utf8
@@ -23,13 +23,16 @@ from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
 from newsletter.operators.passwords import Passwords
 from newsletter.queues.wakeups import Queue
+from newsletter.relays import Relay
 from newsletter.settings import Settings
 from newsletter.web import create_app
 from newsletter.web.public.offered_newsletters import MAX_AGE, OfferedNewslettersCache
 from newsletter.web.site import Site
+from tests.builders import an_open_newsletter
 from tests.clock import NOON
 from tests.processes import RAISED_LIMITS
 from tests.servers.databases import MONITORING, opened
+from tests.smtp_server import ScriptedServer
 from tests.transports import FakeMonotonic
 from workers import context, jobs
 from workers.context import Context
@@ -72,17 +75,7 @@ class WholeService:
     def newsletter(self, slug: str = "morning", **values: Any) -> Newsletter:
         """Add a newsletter with a published wording."""
         with self.site.database.writing() as session:
-            columns = {
-                "name": f"The {slug.capitalize()} Letter",
-                "publisher": "Example Press",
-                "sender": "letters@press.example",
-                "postal_address": "1 Street, 00000 Town",
-                **values,
-            }
-            newsletter = newsletters.add(session, slug=slug, actor="tests", now=self.clock(), **columns)
-            wording_publication.publish_proposed(
-                session, templating.environment, newsletter, actor="tests", now=self.clock()
-            )
+            newsletter = an_open_newsletter(session, slug, now=self.clock(), **values)
         self.let_the_site_read_newsletters_again()
         return newsletter
 
@@ -191,3 +184,8 @@ def whole_service(url: str, folder: Path, **values: Any) -> Iterator[WholeServic
     with TestClient(app, base_url=settings.base_url, client=("127.0.0.1", 50_000)) as browser:
         yield WholeService(app.state.site, built, browser, clock, folder / "outbox", cache_clock)
     built.close()
+
+
+def through(server: ScriptedServer) -> dict[str, Any]:
+    """Return the settings of a service whose letters go to this server."""
+    return {"smtp_url": (Relay(host=server.host, port=server.port),), "ehlo_name": "news.example"}

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import timedelta
 
 import psycopg
@@ -24,7 +24,7 @@ from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader, a_signup
 from tests.clock import NOON
 from tests.confirming import TEMPLATES, confirmations_sent, count, letters_owed, parsed, process, states
-from tests.servers.databases import opened
+from tests.servers.databases import failing_at_the_end, opened
 
 
 def test_at_most_the_limit_is_processed_oldest_first(begin):
@@ -92,17 +92,8 @@ def test_an_unavailable_database_does_not_fail_the_sign_up(begin):
         newsletter = a_newsletter(session)
         a_signup(session, newsletter)
 
-    failures = [OperationalError("", {}, Exception("away"))] * 2
-
-    @contextmanager
-    def shaky():
-        with begin() as session:
-            yield session
-            if failures:
-                raise failures.pop()
-
     with pytest.raises(OperationalError):
-        process(shaky)
+        process(failing_at_the_end(begin, times=2))
     assert states(begin) == [SignupState.RECEIVED]
     assert count(begin, Letter) == count(begin, LedgerEntry) == 0
     process(begin)
@@ -202,15 +193,6 @@ def test_a_worker_retries_after_a_deadlock(begin):
     """PostgreSQL aborts one of two transactions that wait for each other."""
     with begin() as session:
         a_signup(session, a_newsletter(session), "ana@example.org")
-    deadlocks = [OperationalError("", {}, psycopg.errors.DeadlockDetected()) for _ in range(3)]
-
-    @contextmanager
-    def deadlocking():
-        with begin() as session:
-            yield session
-            if deadlocks:
-                raise deadlocks.pop()
-
-    process(deadlocking)
+    process(failing_at_the_end(begin, times=3, cause=psycopg.errors.DeadlockDetected()))
     assert states(begin) == [SignupState.ASKED]
     assert letters_owed(begin) == 1
