@@ -48,7 +48,7 @@ def ask(form: RequestForm, site: CurrentSite, wanted: WantedLanguages, later: Ba
         return _ask_page(site, wanted, entered=shown_again(form, "email"), error=error.told, status=422)
     later.add_task(_owe_link, site, address.key)
     hours = round(FRESH_LIFETIME.total_seconds() / 3600)
-    return site.page("my_data_mailed", **_look(site, wanted), address=address.written, hours=hours)
+    return site.page("link_mailed", **_look(site, wanted), address=address.written, hours=hours, asks_for_data=True)
 
 
 def _owe_link(site: Site, address_key: str) -> None:
