@@ -12,7 +12,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from newsletter.errors import Misconfigured
-from newsletter.settings import MIN_KEY_CHARACTERS, Settings
+from newsletter.setting_groups.trust import MIN_KEY_CHARACTERS
+from newsletter.settings import Settings
 
 HMAC_BLOCK_BYTES = 64  # of SHA-256
 URL_SAFE = bytes.maketrans(b"+/", b"-_")

@@ -115,7 +115,7 @@ def add(
     )
     session.add(newsletter)
     session.flush()
-    _record(session, newsletter, "newsletter added", actor=actor, now=now)
+    log_change(session, newsletter, "newsletter added", actor=actor, now=now)
     return newsletter
 
 
@@ -145,7 +145,7 @@ def change(
     if former:
         new = {field: wanted[field] for field in former}
         old = {f"{field}_before": value for field, value in former.items()}
-        _record(session, newsletter, "newsletter changed", actor=actor, now=now, **new, **old)
+        log_change(session, newsletter, "newsletter changed", actor=actor, now=now, **new, **old)
     return former
 
 
@@ -161,7 +161,10 @@ def common_publisher(every: Iterable[Newsletter]) -> str | None:
     return publishers.pop() if len(publishers) == 1 else None
 
 
-def _record(session: Session, newsletter: Newsletter, verb: str, *, actor: str, now: datetime, **fields: Any) -> None:
+def log_change(
+    session: Session, newsletter: Newsletter, verb: str, /, *, actor: str, now: datetime, **facts: Any
+) -> None:
+    """Add a change of a newsletter, or of what belongs to it, to the audit log."""
     audit_log.record(
         session,
         actor=actor,
@@ -169,7 +172,7 @@ def _record(session: Session, newsletter: Newsletter, verb: str, *, actor: str, 
         subject=f"newsletter:{newsletter.slug}",
         newsletter_id=newsletter.id,
         now=now,
-        **fields,
+        **facts,
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from newsletter import addresses, newsletters
-from newsletter.consent import forms, ledger, proposed_words, subscribers, wordings
+from newsletter import addresses, newsletters, templating
+from newsletter.consent import forms, ledger, proposed_words, subscribers, wording_publication, wordings
 from newsletter.consent.forms import FormKind
 from newsletter.consent.ledger import Event
 from newsletter.consent.signups import LINK_LIFETIME, Signup, SignupState
@@ -32,8 +32,8 @@ KEYRING = Keyring([("k1", "s" * 40)])
 NUMBERS = count(1)
 
 
-def a_newsletter(session: Session, slug: str = "morning", **columns: Any) -> Newsletter:
-    """Add a newsletter with a published wording."""
+def a_bare_newsletter(session: Session, slug: str = "morning", *, now: datetime = NOON, **columns: Any) -> Newsletter:
+    """Add a newsletter without a wording."""
     values = {
         "name": f"The {slug.capitalize()} Letter",
         "publisher": "Example Press",
@@ -41,7 +41,19 @@ def a_newsletter(session: Session, slug: str = "morning", **columns: Any) -> New
         "postal_address": "1 Street, 00000 Town",
         **columns,
     }
-    newsletter = newsletters.add(session, slug=slug, actor="tests", now=NOON, **values)
+    return newsletters.add(session, slug=slug, actor="tests", now=now, **values)
+
+
+def an_open_newsletter(session: Session, slug: str = "morning", *, now: datetime = NOON, **columns: Any) -> Newsletter:
+    """Add a newsletter with its proposed wording published, as an operator does."""
+    newsletter = a_bare_newsletter(session, slug, now=now, **columns)
+    wording_publication.publish_proposed(session, templating.environment, newsletter, actor="tests", now=now)
+    return newsletter
+
+
+def a_newsletter(session: Session, slug: str = "morning", **columns: Any) -> Newsletter:
+    """Add a newsletter with a published wording, and with forms that cost no rendering."""
+    newsletter = a_bare_newsletter(session, slug, **columns)
     shown = Shown("en", str(proposed_words.consent_to([newsletter])), proposed_words.information([newsletter], "en"))
     wording = wordings.publish(
         session, newsletter, shown, form=b"form", confirm=b"confirm page", actor="tests", now=NOON

@@ -59,7 +59,7 @@ def test_no_code_reads_the_wall_clock_directly():
 
 def test_inner_folders_do_not_import_settings():
     assert not {
-        path for path in sources() if path.startswith(INNER_FOLDERS) and "newsletter.settings" in str(imports(path))
+        path for path in sources() if path.startswith(INNER_FOLDERS) and "newsletter.setting" in str(imports(path))
     }
 
 

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from newsletter import settings
 from newsletter.allowed_hosts import AllowedHost
@@ -259,7 +260,7 @@ def test_the_database_is_sqlite_or_postgresql(url, used):
 
 def test_a_data_folder_may_have_any_name(tmp_path):
     folder = tmp_path / "what? 100% #1"
-    assert settings.make_url(load(DATA_DIR=str(folder)).database).database == str(folder / "newsletter.db")
+    assert make_url(load(DATA_DIR=str(folder)).database).database == str(folder / "newsletter.db")
 
 
 @pytest.mark.parametrize(

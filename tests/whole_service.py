@@ -15,21 +15,25 @@ from fastapi.testclient import TestClient
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
-from newsletter import newsletters, templating
-from newsletter.consent import wording_publication
+from newsletter import newsletters
+from newsletter.consent import pasted_forms, wording_publication
+from newsletter.consent.forms import Form
 from newsletter.mail.delivery.leases import Worker
 from newsletter.mail.transport.relay_capabilities import take_utf8
 from newsletter.migrations.schema import metadata
 from newsletter.newsletters import Newsletter
 from newsletter.operators.passwords import Passwords
 from newsletter.queues.wakeups import Queue
+from newsletter.relays import Relay
 from newsletter.settings import Settings
 from newsletter.web import create_app
 from newsletter.web.public.offered_newsletters import MAX_AGE, OfferedNewslettersCache
 from newsletter.web.site import Site
+from tests.builders import an_open_newsletter
 from tests.clock import NOON
 from tests.processes import RAISED_LIMITS
 from tests.servers.databases import MONITORING, opened
+from tests.smtp_server import ScriptedServer
 from tests.transports import FakeMonotonic
 from workers import context, jobs
 from workers.context import Context
@@ -72,17 +76,7 @@ class WholeService:
     def newsletter(self, slug: str = "morning", **values: Any) -> Newsletter:
         """Add a newsletter with a published wording."""
         with self.site.database.writing() as session:
-            columns = {
-                "name": f"The {slug.capitalize()} Letter",
-                "publisher": "Example Press",
-                "sender": "letters@press.example",
-                "postal_address": "1 Street, 00000 Town",
-                **values,
-            }
-            newsletter = newsletters.add(session, slug=slug, actor="tests", now=self.clock(), **columns)
-            wording_publication.publish_proposed(
-                session, templating.environment, newsletter, actor="tests", now=self.clock()
-            )
+            newsletter = an_open_newsletter(session, slug, now=self.clock(), **values)
         self.let_the_site_read_newsletters_again()
         return newsletter
 
@@ -94,6 +88,21 @@ class WholeService:
                 session, self.site.templates, newsletter, text=text, language=language, actor="tests", now=self.clock()
             )
         self.let_the_site_read_newsletters_again()
+
+    def paste_form(
+        self, slug: str = "morning", *, language: str = "en", base_url: str | None = None
+    ) -> tuple[Form, str]:
+        """Generate the form that publishers paste into their own page; return it with its HTML."""
+        with self.site.database.writing() as session:
+            return pasted_forms.publish(
+                session,
+                self.site.templates,
+                newsletters.named(session, slug),
+                language=language,
+                base_url=base_url or self.site.settings.base_url,
+                actor="tests",
+                now=self.clock(),
+            )
 
     def let_the_site_read_newsletters_again(self) -> None:
         """Set the clock of the site's cache forward by its largest age."""
@@ -191,3 +200,8 @@ def whole_service(url: str, folder: Path, **values: Any) -> Iterator[WholeServic
     with TestClient(app, base_url=settings.base_url, client=("127.0.0.1", 50_000)) as browser:
         yield WholeService(app.state.site, built, browser, clock, folder / "outbox", cache_clock)
     built.close()
+
+
+def through(server: ScriptedServer) -> dict[str, Any]:
+    """Return the settings of a service whose letters go to this server."""
+    return {"smtp_url": (Relay(host=server.host, port=server.port),), "ehlo_name": "news.example"}

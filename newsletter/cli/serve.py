@@ -18,7 +18,8 @@ from newsletter import audit_log, clock, logs, startup
 from newsletter.cli import console
 from newsletter.errors import NewsletterError
 from newsletter.queues import broker
-from newsletter.settings import LOOPBACK, Settings
+from newsletter.setting_groups.site import LOOPBACK
+from newsletter.settings import Settings
 from newsletter.upgrade import bring_up_to_date
 from newsletter.web import create_app
 from newsletter.web.http_protocol import PunctualHTTP

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import audit_log, newsletters
+from newsletter import newsletters
 from newsletter.consent import exhibits, former_words, forms, rendered_forms, wordings
 from newsletter.consent.forms import Form, FormKind
 from newsletter.consent.wordings import Shown, Wording, on_one_line
@@ -88,18 +88,8 @@ def change(
     session.flush()
     if wording := wordings.current(session, newsletter.id, language):
         keep_form(session, templates, wording, [newsletter], now=now)
-    audit_log.record(
-        session,
-        actor=actor,
-        verb=CHANGED,
-        subject=f"newsletter:{newsletter.slug}",
-        newsletter_id=newsletter.id,
-        now=now,
-        newsletter=newsletter.slug,
-        language=language,
-        title=new.title,
-        text=new.text,
-    )
+    facts = {"newsletter": newsletter.slug, "language": language, "title": new.title, "text": new.text}
+    newsletters.log_change(session, newsletter, CHANGED, actor=actor, now=now, **facts)
     return new
 
 

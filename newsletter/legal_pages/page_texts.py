@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from newsletter import audit_log
+from newsletter import newsletters
 from newsletter.errors import Malformed, NotFound
 from newsletter.newsletters import Newsletter
 from newsletter.plain_text import CONTROLS
@@ -99,14 +99,5 @@ def _record(
     session: Session, newsletter: Newsletter, page: LegalPage, tag: str, *, actor: str, now: datetime, characters: int
 ) -> None:
     session.flush()
-    audit_log.record(
-        session,
-        actor=actor,
-        verb=CHANGED,
-        subject=f"newsletter:{newsletter.slug}",
-        newsletter_id=newsletter.id,
-        now=now,
-        page=str(page),
-        language=tag,
-        characters=characters,
-    )
+    facts = {"page": str(page), "language": tag, "characters": characters}
+    newsletters.log_change(session, newsletter, CHANGED, actor=actor, now=now, **facts)

@@ -3,7 +3,7 @@
 from fastapi import Request
 
 from newsletter.errors import NotFound
-from newsletter.settings import LOOPBACK
+from newsletter.setting_groups.site import LOOPBACK
 
 PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from newsletter import newsletters, templating
-from newsletter.consent import ledger, wording_publication
+from newsletter import newsletters
+from newsletter.consent import ledger
 from newsletter.consent.ledger import Event, Evidence, LedgerEntry
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.consent.wordings import Wording
@@ -18,6 +18,7 @@ from newsletter.content.feeds.feeds import Feed
 from newsletter.content.issues import issues
 from newsletter.newsletters import Newsletter
 from newsletter.store.database import Database
+from tests.builders import an_open_newsletter
 
 READERS_PER_INSERT = 2000
 NAMES = (None, "Anna", "Zoë Müller-Lüdenscheidt", "Иван", ".dot", "From here", 'Jo "the fox" O\'Neill, Jr.')
@@ -27,18 +28,8 @@ def insert_newsletter(database: Database, readers: int, *, seed: int) -> None:
     """Insert a newsletter, that many confirmed readers with their ledger entries, and a feed with articles."""
     chance, now = random.Random(seed), datetime.now(UTC)
     with database.writing() as session:
-        newsletter = newsletters.add(
-            session,
-            slug="morning",
-            name="Morning Letter",
-            publisher="Example Press",
-            sender="letters@press.example",
-            postal_address="1 Street, 00000 Town",
-            return_path_domain="bounces.press.example",
-            actor="tests",
-            now=now,
-        )
-        wording_publication.publish_proposed(session, templating.environment, newsletter, actor="tests", now=now)
+        bounces = {"return_path_domain": "bounces.press.example"}
+        newsletter = an_open_newsletter(session, now=now, name="Morning Letter", **bounces)
         _insert_articles(session, newsletter, chance, now)
         wording = session.scalars(select(Wording).where(Wording.newsletter_id == newsletter.id)).one()
         for start in range(0, readers, READERS_PER_INSERT):

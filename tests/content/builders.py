@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy.orm import Session
 from typer.testing import Result
 
-from newsletter import newsletters
 from newsletter.content import storing
 from newsletter.content.downloading.downloader import DirectDownloader
 from newsletter.content.feeds import feeds
@@ -17,21 +16,12 @@ from newsletter.content.fetching.destinations import FetchError
 from newsletter.content.fetching.fetcher import MAX_BYTES, FetchResult
 from newsletter.content.parsing.entries import FeedEntry, LeadPicture, ParsedFeed
 from newsletter.newsletters import Newsletter
+from tests.builders import a_bare_newsletter
 from tests.clock import NOON
 
 
 def a_newsletter(session: Session, slug: str = "morning", *, zone: str = "Europe/Berlin") -> Newsletter:
-    return newsletters.add(
-        session,
-        slug=slug,
-        name=f"The {slug.capitalize()} Letter",
-        publisher="Example Press",
-        sender="letters@press.example",
-        postal_address="1 Street, 00000 Town",
-        zone=zone,
-        actor="tests",
-        now=NOON,
-    )
+    return a_bare_newsletter(session, slug, zone=zone)
 
 
 def a_feed(session: Session, newsletter: Newsletter, name: str = "town") -> Feed:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 
-from newsletter import newsletters, templating
+from newsletter import newsletters
 from newsletter.bench.visitor import Visitor
-from newsletter.consent import wording_publication
 from newsletter.content.articles.articles import Article
 from newsletter.content.digests import digests
 from newsletter.content.digests.digests import Digest
@@ -18,6 +17,7 @@ from newsletter.doctor import examination
 from newsletter.doctor.checks.findings import Finding
 from newsletter.queues.wakeups import Queue, Wakeups
 from newsletter.store.database import Database
+from tests.builders import an_open_newsletter
 from tests.local_http import LocalHttp
 from tests.servers.databases import opened
 from tests.waiting import eventually
@@ -107,18 +107,8 @@ def with_newsletter(url: str, feed: str = "") -> Iterator[Database]:
     """Yield a database with a newsletter, its published wording, and the feed at that URL if one is given."""
     with closing(opened(url)) as database:
         with database.writing() as session:
-            newsletter = newsletters.add(
-                session,
-                slug="morning",
-                name="Morning Letter",
-                publisher="Example Press",
-                sender="letters@press.example",
-                postal_address="1 Street, 00000 Town",
-                actor="tests",
-                now=datetime.now(UTC),
-            )
             now = datetime.now(UTC)
-            wording_publication.publish_proposed(session, templating.environment, newsletter, actor="tests", now=now)
+            newsletter = an_open_newsletter(session, now=now, name="Morning Letter")
             if feed:
                 feeds.add(session, newsletter, feed, actor="tests", now=now)
         yield database

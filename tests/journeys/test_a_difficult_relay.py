@@ -15,12 +15,11 @@ from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus, status
 from newsletter.mail.letters.letters import Letter, LetterKind
 from newsletter.mail.pace import notices
 from newsletter.queues.wakeups import Queue
-from newsletter.relays import Relay
 from tests.builders import a_reader
 from tests.content.builders import a_feed, publish
 from tests.smtp_server import CLOSE, ScriptedServer
 from tests.waiting import eventually
-from tests.whole_service import WholeService, whole_service
+from tests.whole_service import WholeService, through, whole_service
 
 READERS = [f"reader{number}@example.org" for number in range(4)]
 GONE, LATER = "reader1@example.org", "reader2@example.org"
@@ -36,9 +35,7 @@ def relay() -> Iterator[ScriptedServer]:
 def service(request: pytest.FixtureRequest, relay: ScriptedServer, tmp_path: Path) -> Iterator[WholeService]:
     """A newsletter with four readers, and an issue that is due."""
     url = request.getfixturevalue(f"{request.param}_url")
-    with whole_service(
-        url, tmp_path, smtp_url=(Relay(host=relay.host, port=relay.port),), ehlo_name="news.example"
-    ) as service:
+    with whole_service(url, tmp_path, **through(relay)) as service:
         service.newsletter()
         for reader in READERS:
             service.sign_up(reader)

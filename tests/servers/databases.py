@@ -4,14 +4,16 @@ An engine caches compiled SQL, and compiling takes a third of a short test's tim
 """
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import Any
 
 import pytest
 from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
-from newsletter.store.database import Database
+from newsletter.store.database import Begin, Database
 
 PAGES, MONITORING = "pages", "monitoring"  # a site's health checks have their own connections
 
@@ -58,3 +60,17 @@ def postgresql_database(postgresql_url: str) -> Iterator[Database]:
     """A PostgreSQL database of the test's own, empty and migrated."""
     with closing(opened(postgresql_url)) as database:
         yield database
+
+
+def failing_at_the_end(begin: Begin, *, times: int = 1, cause: Exception | None = None) -> Begin:
+    """Return `begin` for a database that fails at the end of that many transactions; by default it is away."""
+    failures = [OperationalError("", {}, cause or Exception("away")) for _ in range(times)]
+
+    @contextmanager
+    def failing() -> Iterator[Session]:
+        with begin() as session:
+            yield session
+            if failures:
+                raise failures.pop()
+
+    return failing

@@ -497,8 +497,9 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "late": NOBODY | LETTER_LINK | {"has_run_out": True},
     },
     "link_mailed": {
-        "usual": SITE | {"address": ADDRESS, "hours": 12},
-        "old": NOBODY | {"address": LONG_ADDRESS, "hours": 12},
+        "usual": SITE | {"address": ADDRESS, "hours": 12, "asks_for_data": False},
+        "old": NOBODY | {"address": LONG_ADDRESS, "hours": 12, "asks_for_data": False},
+        "data": NOBODY | {"address": "garden.gate@post.example", "hours": 12, "asks_for_data": True},
     },
     "address_change": {
         "usual": SITE | FRESH | {"address": ADDRESS, "entered": "", "error": None},
@@ -518,7 +519,6 @@ PAGES: dict[str, dict[str, dict[str, object]]] = {
         "usual": NOBODY | {"entered": "", "error": None},
         "wrong": NOBODY | {"entered": "garden.gate@post", "error": WRONG["email"]},
     },
-    "my_data_mailed": {"usual": NOBODY | {"address": "garden.gate@post.example", "hours": 12}},
     "my_data": {
         "usual": MY_DATA,
         "long": MY_DATA

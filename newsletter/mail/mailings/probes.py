@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from newsletter import addresses, audit_log
+from newsletter import addresses, newsletters
 from newsletter.languages import languages
 from newsletter.mail.delivery import deliveries
 from newsletter.mail.letters import letters
@@ -59,12 +59,5 @@ def write(
         now=now,
     )
     owed = deliveries.owe(session, letter, variant, recipient=to.written, now=now)
-    audit_log.record(
-        session,
-        actor=actor,
-        verb="probe written",
-        subject=f"newsletter:{newsletter.slug}",
-        newsletter_id=newsletter.id,
-        now=now,
-    )
+    newsletters.log_change(session, newsletter, "probe written", actor=actor, now=now)
     return owed.id

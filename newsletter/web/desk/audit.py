@@ -82,7 +82,6 @@ def audit_page(
     page = audit_search.page(session, desk.operator.grants, asked.wanted, before=number)
     return desk.page(
         "audit",
-        status=422 if asked.errors else 200,
         told=told(desk, session, page.entries),
         older=page.older,
         is_first=number is None,

@@ -11,6 +11,7 @@ from newsletter.web.public.letter_links import (
     address_pages,
     confirmation_pages,
     my_data,
+    my_data_links,
     pasted_links,
     unsubscribe_pages,
 )
@@ -28,6 +29,7 @@ PAGES = (
     further_newsletters,
     pasted_links,
     address_pages,
+    my_data_links,
     my_data,
     issue_feeds,
     archive,

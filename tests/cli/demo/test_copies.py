@@ -12,10 +12,9 @@ from newsletter.links import Links
 from newsletter.mail.delivery.assembly import Assembler
 from newsletter.newsletters import Newsletter
 from newsletter.queues.wakeups import Queue
-from newsletter.relays import Relay
 from tests.builders import an_issue
 from tests.smtp_server import ScriptedServer
-from tests.whole_service import WholeService, whole_service
+from tests.whole_service import WholeService, through, whole_service
 
 
 @pytest.fixture
@@ -27,9 +26,7 @@ def relay() -> Iterator[ScriptedServer]:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def service(request: pytest.FixtureRequest, relay: ScriptedServer, tmp_path: Path) -> Iterator[WholeService]:
     url = request.getfixturevalue(f"{request.param}_url")
-    with whole_service(
-        url, tmp_path, smtp_url=(Relay(host=relay.host, port=relay.port),), ehlo_name="news.example"
-    ) as running:
+    with whole_service(url, tmp_path, **through(relay)) as running:
         running.newsletter()
         yield running
 

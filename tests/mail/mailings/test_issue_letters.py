@@ -3,7 +3,7 @@
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import timedelta
 from email import message_from_bytes, policy
 
@@ -32,7 +32,7 @@ from newsletter.newsletters import Newsletter
 from tests.builders import KEYRING, a_crowd, a_newsletter, a_reader, a_worker, an_issue, owed
 from tests.clock import NOON
 from tests.query_plans import fill, generic_plan, prepare_everything
-from tests.servers.databases import opened
+from tests.servers.databases import failing_at_the_end, opened
 
 TEMPLATES = templating.environment
 BASE = "https://letters.example.org"
@@ -216,17 +216,8 @@ def test_an_unavailable_database_does_not_pause_the_issue(begin):
     with begin() as session:
         issue = approved(session, a_newsletter(session))
 
-    failures = [OperationalError("", {}, Exception("away"))]
-
-    @contextmanager
-    def shaky():
-        with begin() as session:
-            yield session
-            if failures:
-                raise failures.pop()
-
     with pytest.raises(OperationalError):
-        send_approved(shaky)
+        send_approved(failing_at_the_end(begin))
     assert status(begin, issue) is IssueStatus.APPROVED
     assert send_approved(begin) == 1
 

@@ -17,6 +17,7 @@ from newsletter.mail.mailings.confirmations import lanes, rules, texts, writing
 from newsletter.mail.mailings.confirmations.lanes import Lanes
 from newsletter.mail.mailings.confirmations.rules import Known
 from newsletter.mail.mailings.confirmations.writing import Drawing, OwedLetter
+from newsletter.newsletters import Newsletter
 from newsletter.store.database import is_on_sqlite
 from newsletter.templating import Templates
 
@@ -71,7 +72,7 @@ class Answering:
         owed: Sequence[OwedLetter],
         known: Known,
         new: Mapping[str, bytes],
-        newsletters: Mapping[int, Row[Any]],
+        newsletters: Mapping[int, Newsletter],
         *,
         now: datetime,
     ) -> None:

@@ -3,26 +3,23 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter.consent.wordings import Wording
 from newsletter.content.digests import digests
 from newsletter.languages.languages import Language, language
-from newsletter.mail.letters import totals
+from newsletter.mail.letters import newsletter_columns, totals
 from newsletter.mail.letters.composing import compose
 from newsletter.mail.letters.letters import LetterKind
 from newsletter.mail.letters.merge import Sheet
+from newsletter.mail.letters.newsletter_columns import NewsletterColumns
 from newsletter.newsletters import Newsletter
 from newsletter.templating import Templates
 
-NewsletterValues = tuple[Any, ...]  # the columns of a newsletter
 Offers = tuple[tuple[str, str, str | None], ...]  # the newsletters asked for: name, language and schedule
-
-# Not its list of languages, which cannot be part of a cache's key; no letter shows it.
-NEWSLETTER_COLUMNS = [column for column in Newsletter.__table__.columns if column.key != "other_languages"]
 
 
 class Offer(NamedTuple):
@@ -42,16 +39,15 @@ class Text(NamedTuple):
     language: Language
 
 
-def read_newsletters(session: Session, ids: Iterable[int]) -> dict[int, Row[Any]]:
-    """Return the columns of those of these newsletters that exist."""
-    rows = session.execute(select(*NEWSLETTER_COLUMNS).where(Newsletter.id.in_(set(ids))))
-    return {row.id: row for row in rows}
+def read_newsletters(session: Session, ids: Iterable[int]) -> dict[int, Newsletter]:
+    """Return those of these newsletters that exist, by id."""
+    return {each.id: each for each in session.scalars(select(Newsletter).where(Newsletter.id.in_(set(ids))))}
 
 
 def store(
     session: Session,
     offers: Iterable[Offer],
-    newsletters: Mapping[int, Row[Any]],
+    newsletters: Mapping[int, Newsletter],
     *,
     templates: Templates,
     base_url: str,
@@ -67,7 +63,8 @@ def store(
         offered = tuple((each.name, each.language, schedules.get(each.id)) for each in asked)
         wording, tag = wordings[offer.wording]
         spoken = language(offer.language or tag)
-        sheets[offer] = lay_out(templates, spoken, base_url, tuple(asked[0]), offered, wording), spoken
+        columns = newsletter_columns.columns_of(asked[0])
+        sheets[offer] = lay_out(templates, spoken, base_url, columns, offered, wording), spoken
     tagged = [(sheet, spoken.tag) for sheet, spoken in sheets.values()]
     variants = totals.shared_variants(session, LetterKind.CONFIRMATION, tagged, now=now)
     return {
@@ -87,7 +84,7 @@ def lay_out(
     templates: Templates,
     spoken: Language,
     base_url: str,
-    newsletter_values: NewsletterValues,
+    newsletter: NewsletterColumns,
     offers: Offers,
     wording: tuple[str, str],
 ) -> Sheet:
@@ -95,9 +92,7 @@ def lay_out(
 
     Cached by its arguments, which determine the letter: laying it out takes longer than the rest of a sign-up's work.
     """
-    values = dict(zip((column.key for column in NEWSLETTER_COLUMNS), newsletter_values, strict=True))
-    values.pop("id")
-    first, (text, tag) = Newsletter(**values), wording
+    first, (text, tag) = newsletter_columns.newsletter_of(newsletter), wording
     return compose(
         templates,
         "confirmation",

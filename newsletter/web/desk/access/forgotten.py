@@ -45,7 +45,7 @@ def ask_for_link(desk: CurrentDesk, form: PostedForm, trace: RequestTrace) -> Re
         by_network, by_account = attempts.on_link(desk.site, address=address, ip=trace.ip)
         attempts.count(desk.site, by_network)
     except Malformed as error:
-        return _page(desk, address=entered, errors={"address": str(error)}, status=422)
+        return _page(desk, address=entered, errors={"address": str(error)})
     except TooManyAttempts as error:
         answer = _page(desk, address=entered, errors={"address": str(error)}, status=failures.status_of(error))
         answer.headers.update(failures.retry_after(error))
@@ -69,7 +69,9 @@ def _send(desk: Desk, address: str) -> None:
     desk.site.wakeups.wake(Queue.URGENT)
 
 
-def _page(desk: Desk, *, address: str = "", errors: dict[str, str] | None = None, status: int = 200) -> HTMLResponse:
+def _page(
+    desk: Desk, *, address: str = "", errors: dict[str, str] | None = None, status: int | None = None
+) -> HTMLResponse:
     sends = desk.site.settings.service_sender is not None
-    shown = {"address": address, "errors": errors or {}, "sends_letters": sends, "no_letters": NO_LETTERS}
-    return desk.page("forgotten", status=status, notices=NOTICES, **shown)
+    shown = {"address": address, "sends_letters": sends, "no_letters": NO_LETTERS}
+    return desk.page("forgotten", status=status, errors=errors, notices=NOTICES, **shown)

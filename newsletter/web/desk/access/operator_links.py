@@ -68,7 +68,7 @@ def use_link(desk: CurrentDesk, token: str, form: PostedForm) -> Response:
         # Before the transaction: it takes a tenth of a second, and may wait for others.
         password_hash = site.passwords.hash(password)
     except Malformed as error:
-        return _page(desk, found, name=named, errors={error.field: str(error)}, status=422)
+        return _page(desk, found, name=named, errors={error.field: str(error)})
     except TooBusy as error:
         answer = _page(desk, found, name=named, errors={"password": str(error)}, status=failures.status_of(error))
         answer.headers.update(failures.retry_after(error))
@@ -102,7 +102,12 @@ def _find(desk: Desk, session: Session, token: str) -> FoundLink:
 
 
 def _page(
-    desk: Desk, found: FoundLink, *, name: str | None = None, errors: Mapping[str, str] | None = None, status: int = 200
+    desk: Desk,
+    found: FoundLink,
+    *,
+    name: str | None = None,
+    errors: Mapping[str, str] | None = None,
+    status: int | None = None,
 ) -> HTMLResponse:
     if found.link and found.operator and found.state is LinkState.OPEN:
         answer = desk.page(
@@ -112,7 +117,7 @@ def _page(
             is_invitation=found.link.purpose is LinkPurpose.INVITATION,
             ends_at=found.link.expires_at,
             own_name=found.operator.name if name is None else name,
-            errors=errors or {},
+            errors=errors,
             other=desk.who if desk.who and desk.who.operator_id != found.operator.id else None,
             provider=desk.site.provider.name if desk.site.provider and not desk.who else None,
         )

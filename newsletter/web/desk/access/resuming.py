@@ -18,7 +18,7 @@ def lead_in(desk: Desk, entrance: Entrance, to: str, carried: str) -> Response:
         return entering.lead_in(desk.request, desk.site, entrance, to)
     site = desk.site
     if entrance.stage is not SessionStage.FULL:
-        answer = desk.page("second_factor", to=to, carried=carried, errors={}, address=entrance.address)
+        answer = desk.page("second_factor", to=to, carried=carried, address=entrance.address)
     else:
         with site.database.reading() as session:
             who = signed_in(session, site, entrance.token)

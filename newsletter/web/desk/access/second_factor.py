@@ -38,7 +38,7 @@ def code_page(desk: CurrentDesk, session: ReadingSession, to: str = entering.HOM
     half = _half_signed_in(session, desk)
     if half is None:
         return RedirectResponse(entering.own_path(to) if desk.who else "/desk/sign-in", 303)
-    return desk.page("second_factor", to=entering.own_path(to), carried="", errors={}, address=half.address)
+    return desk.page("second_factor", to=entering.own_path(to), carried="", address=half.address)
 
 
 @router.action("/sign-in/code", Role.VIEWER, AccessScope.OPEN, body_limit=carried_forms.BODY_LIMIT)

@@ -45,12 +45,14 @@ class SignInForm:
     address: str = ""
     errors: dict[str, str] = field(default_factory=dict)
 
-    def page(self, desk: Desk, *, status: int = 200, lead: str | None = None) -> HTMLResponse:
+    def page(self, desk: Desk, *, status: int | None = None, lead: str | None = None) -> HTMLResponse:
         """Return the page."""
         settings = desk.site.settings
         provider = settings.oidc_name if settings.oidc_issuer else None
-        shown: dict[str, Any] = {"to": self.to, "carried": self.carried, "address": self.address, "errors": self.errors}
-        return desk.page("sign_in", status=status, notices=NOTICES, lead=lead, provider=provider, **shown)
+        shown: dict[str, Any] = {"to": self.to, "carried": self.carried, "address": self.address}
+        return desk.page(
+            "sign_in", status=status, errors=self.errors, notices=NOTICES, lead=lead, provider=provider, **shown
+        )
 
 
 @router.page("/sign-in", Role.VIEWER, AccessScope.OPEN)
@@ -74,7 +76,7 @@ def sign_in(desk: CurrentDesk, form: PostedForm, trace: RequestTrace) -> Respons
         proof = _prove(desk, address, password)
     except Malformed as error:
         entered.errors[error.field] = str(error)
-        return entered.page(desk, status=422)
+        return entered.page(desk)
     except (TooManyAttempts, TooBusy) as error:
         entered.errors["password"] = str(error)
         answer = entered.page(desk, status=failures.status_of(error))
@@ -88,7 +90,7 @@ def sign_in(desk: CurrentDesk, form: PostedForm, trace: RequestTrace) -> Respons
             entrance = entering.enter(desk.request, desk.site, session, operator)
     if operator is None:
         entered.errors["password"] = WRONG
-        return entered.page(desk, status=422)
+        return entered.page(desk)
     return resuming.lead_in(desk, entrance, entered.to, entered.carried)
 
 

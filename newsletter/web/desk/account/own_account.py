@@ -33,7 +33,7 @@ router = DeskRouter()
 @router.page("/account", Role.VIEWER, AccessScope.NOBODY)
 def account_page(desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show the account."""
-    return desk.page("account/account", notices=NOTICES, errors={}, **_shown(session, desk))
+    return desk.page("account/account", notices=NOTICES, **_shown(session, desk))
 
 
 @router.action("/account", Role.VIEWER, AccessScope.NOBODY)
@@ -48,7 +48,7 @@ def describe(desk: CurrentDesk, form: PostedForm) -> Response:
     except Malformed as error:
         with desk.site.database.reading() as session:
             shown = {**_shown(session, desk), "entered": entered}
-            return desk.page("account/account", status=422, errors={error.field: str(error)}, **shown)
+            return desk.page("account/account", errors={error.field: str(error)}, **shown)
     return desk.done("/account", "described")
 
 

@@ -78,7 +78,7 @@ def refused(answer: HTMLResponse, error: Refused) -> HTMLResponse:
     return answer
 
 
-def _page(desk: Desk, errors: dict[str, str], *, status: int = 200) -> HTMLResponse:
+def _page(desk: Desk, errors: dict[str, str], *, status: int | None = None) -> HTMLResponse:
     return desk.page("account/password", status=status, errors=errors, least=passwords.MIN_CHARACTERS)
 
 

@@ -105,7 +105,7 @@ def _again(desk: Desk, field: str, error: Refused) -> HTMLResponse:
         return refused(_page(desk, session, {field: str(error)}, status=failures.status_of(error)), error)
 
 
-def _page(desk: Desk, session: Session, errors: dict[str, str], *, status: int = 200) -> HTMLResponse:
+def _page(desk: Desk, session: Session, errors: dict[str, str], *, status: int | None = None) -> HTMLResponse:
     site, operator = desk.site, operators.numbered(session, desk.operator.operator_id)
     left = recovery_codes.left(session, operator.id)
     secret = totp.secret(operator, site.keyring)

@@ -95,11 +95,10 @@ def _form(
         fields = replace(fields, schedule=replace(fields.schedule, zone=zone))
     return desk.page(
         "digests/new",
-        status=422 if errors else 200,
         pairs=pairs,
         slug=slug,
         fields=fields,
-        errors=errors or {},
+        errors=errors,
         may_be_automatic=reader is None or desk.operator.may(Role.PUBLISHER, reader.id),
         **fields.schedule.context(zone, operator_zone=desk.operator.zone, now=desk.site.now()),
     )

@@ -46,7 +46,7 @@ def page(
     last = select(Issue.id, Issue.title, Issue.status, Issue.run_at).where(Issue.digest_id == digest.id)
     return desk.page(
         "digests/digest",
-        status=422 if errors else 409 if refusal else 200,
+        status=409 if refusal else None,
         notices=NOTICES,
         reader=reader,
         digest=overview.row(digest, reader, now=now),
@@ -57,7 +57,7 @@ def page(
         may_edit=desk.operator.may(Role.EDITOR, reader.id),
         may_be_automatic=desk.operator.may(Role.PUBLISHER, reader.id),
         fields=fields,
-        errors=errors or {},
+        errors=errors,
         refusal=refusal,
         **fields.schedule.context(reader.zone, operator_zone=desk.operator.zone, now=now),
     )

@@ -29,9 +29,7 @@ def new(desk: CurrentDesk, session: ReadingSession, look: str = "", newsletter: 
     if not look:
         return _form(desk, session, {"newsletter": newsletter})
     found, reader = looks.named(session, desk, look)
-    return desk.page(
-        "feeds/look", reader=reader, feed=None, url_errors={}, **looks.shown(found, desk), added=found.feed_id
-    )
+    return desk.page("feeds/look", reader=reader, feed=None, **looks.shown(found, desk), added=found.feed_id)
 
 
 @router.action("/feeds/new", Role.EDITOR, AccessScope.SOMEWHERE)
@@ -46,7 +44,7 @@ def look(desk: CurrentDesk, form: PostedForm) -> Response:
             )
     except Malformed as error:
         with desk.site.database.reading() as session:
-            return _form(desk, session, entered, {error.field: str(error)}, status=422)
+            return _form(desk, session, entered, {error.field: str(error)})
     desk.site.wakeups.wake(Queue.FEEDS)
     return desk.done("/feeds/new", look=str(found.id))
 
@@ -67,9 +65,7 @@ def add(desk: CurrentDesk, form: PostedForm) -> Response:
         with desk.site.database.reading() as session:
             found, reader = looks.named(session, desk, forms.text(form, "look"))
             shown = looks.shown(found, desk)
-            return desk.page(
-                "feeds/look", status=422, reader=reader, feed=None, url_errors={"url": str(error)}, **shown, added=None
-            )
+            return desk.page("feeds/look", reader=reader, feed=None, errors={"url": str(error)}, **shown, added=None)
     desk.site.wakeups.wake(Queue.FEEDS)  # for the pictures
     return desk.done(f"/feeds/{feed.id}", "added")
 
@@ -87,9 +83,7 @@ def editable(session: Session, desk: Desk, slug: str) -> Newsletter:
     return found
 
 
-def _form(
-    desk: Desk, session: Session, entered: dict[str, Any], errors: dict[str, str] | None = None, *, status: int = 200
-) -> HTMLResponse:
+def _form(desk: Desk, session: Session, entered: dict[str, Any], errors: dict[str, str] | None = None) -> HTMLResponse:
     pairs = looks.editable_newsletters(session, desk)
     entered = {"url": "", **entered}
-    return desk.page("feeds/new", status=status, pairs=pairs, entered=entered, errors=errors or {})
+    return desk.page("feeds/new", pairs=pairs, entered=entered, errors=errors)

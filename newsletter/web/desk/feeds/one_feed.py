@@ -100,7 +100,6 @@ def page(
     may_edit = desk.operator.may(Role.EDITOR, reader.id)
     return desk.page(
         "feeds/feed",
-        status=422 if errors else 200,
         notices=NOTICES,
         reader=reader,
         facts=facts,
@@ -111,7 +110,7 @@ def page(
         may_edit=may_edit,
         pairs=looks.editable_newsletters(session, desk, besides=reader.id) if may_edit else [],
         entered={"title": feed.own_title or "", "newsletter": "", **(entered or {})},
-        errors=errors or {},
+        errors=errors,
         since=since,
         remark_words=REMARKS,
     )

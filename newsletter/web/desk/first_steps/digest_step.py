@@ -99,11 +99,10 @@ def _page(
 ) -> HTMLResponse:
     return desk.page(
         "first_steps/digest",
-        status=422 if errors else 200,
         notices=NOTICES,
         newsletter=newsletter,
         fields=fields,
-        errors=errors or {},
+        errors=errors,
         patterns=PATTERNS,
         may_be_automatic=desk.operator.may(Role.PUBLISHER, newsletter.id),
         screens=screens.shown(newsletter.slug, "digest"),

@@ -47,7 +47,7 @@ def look(desk: CurrentDesk, form: PostedForm, slug: str) -> Response:
     except Malformed as error:
         with desk.site.database.reading() as session:
             newsletter = newsletters.named(session, slug)
-            return _page(desk, newsletter, None, url=url, errors={error.field: str(error)}, status=422)
+            return _page(desk, newsletter, None, url=url, errors={error.field: str(error)})
     desk.site.wakeups.wake(Queue.FEEDS)
     return desk.done(f"/start/{slug}/feed", look=str(found.id))
 
@@ -66,7 +66,7 @@ def add(desk: CurrentDesk, form: PostedForm, slug: str) -> Response:
         with desk.site.database.reading() as session:
             newsletter = newsletters.named(session, slug)
             found = _look(session, newsletter, forms.text(form, "look"))
-            return _page(desk, newsletter, found, errors={"look": str(error)}, status=422)
+            return _page(desk, newsletter, found, errors={"look": str(error)})
     desk.site.wakeups.wake(Queue.FEEDS)  # for the pictures
     return desk.done(f"/start/{slug}/digest", "feed-added")
 
@@ -86,21 +86,19 @@ def _page(
     *,
     url: str = "",
     errors: Mapping[str, str] | None = None,
-    status: int = 200,
 ) -> HTMLResponse:
     now = desk.site.now()
     came = looking.seen(look) if look else None
     shown: dict[str, Any] | None = feed_facts.seen(came, now=now, number=SHOWN_ARTICLES) if came else None
     return desk.page(
         "first_steps/feed",
-        status=status,
         notices=NOTICES,
         newsletter=newsletter,
         look=look,
         seen=shown,
         found_url=came.url if came else None,
         url=url or (look.url if look else ""),
-        errors=errors or {},
+        errors=errors,
         screens=screens.shown(newsletter.slug, "feed"),
         in_a_table=lambda moment: near_times.in_a_table(moment, zone=desk.operator.zone, now=now),
     )

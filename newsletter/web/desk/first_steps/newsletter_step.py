@@ -57,7 +57,7 @@ def add(desk: CurrentDesk, form: PostedForm) -> Response:
         except Malformed as error:
             errors[field] = WANTED.get(field, str(error)) if not value else str(error)
     if errors:
-        return _page(desk, entered, errors, status=422)
+        return _page(desk, entered, errors)
     now, actor = desk.site.now(), desk.operator.actor
     slug = newsletters.slug_of(entered["name"]) or USUAL_SLUG
     try:
@@ -72,7 +72,7 @@ def add(desk: CurrentDesk, form: PostedForm) -> Response:
         taken = f"There is a newsletter with this name in its address already ({slug}). Enter another name."
         field = error.field if isinstance(error, Malformed) else "slug"
         told = {"name": taken} if field == "slug" else {field: str(error)}
-        return _page(desk, entered, told, status=422)
+        return _page(desk, entered, told)
     desk.site.wakeups.wake(Queue.FEEDS)
     return desk.done(f"/start/{slug}/feed", "added")
 
@@ -84,14 +84,11 @@ def _is_same(desk: Desk, slug: str, entered: Mapping[str, str]) -> bool:
         return found is not None and all(getattr(found, field) == value for field, value in entered.items())
 
 
-def _page(
-    desk: Desk, values: Mapping[str, str], errors: Mapping[str, str] | None = None, *, status: int = 200
-) -> HTMLResponse:
+def _page(desk: Desk, values: Mapping[str, str], errors: Mapping[str, str] | None = None) -> HTMLResponse:
     return desk.page(
         "first_steps/newsletter",
-        status=status,
         values={**dict.fromkeys(ASKED, ""), **values},
-        errors=errors or {},
+        errors=errors,
         languages=[(tag, english_name(tag)) for tag in catalogues.LANGUAGES],
         zones=zones.names(),
         screens=screens.shown("", "newsletter"),

@@ -41,10 +41,17 @@ class Desk:
         return self.who
 
     def page(
-        self, name: str, *, status: int = 200, notices: Mapping[str, str] | None = None, **context: Any
+        self,
+        name: str,
+        *,
+        status: int | None = None,
+        errors: Mapping[str, Any] | None = None,
+        notices: Mapping[str, str] | None = None,
+        **context: Any,
     ) -> HTMLResponse:
         """Render a template of templates/desk.
 
+        `errors` say what is wrong in which field of a form: a page with any answers 422 unless `status` is another.
         `notices` are the sentences that the page may show on top after an action, by the key that `done` was given.
         """
         visit = origin.read_cookie(self.request, self.site, origin.VISIT)
@@ -58,9 +65,10 @@ class Desk:
             "now": self.site.now(),
             "publisher": context["publisher"] if "publisher" in context else self.publisher(),
             "notice": notice,
+            "errors": errors or {},
         }
         template = self.site.templates("en").get_template(f"desk/{name}.html")
-        response = HTMLResponse(template.render(**(frame | context)), status)
+        response = HTMLResponse(template.render(**(frame | context)), status or (422 if errors else 200))
         if is_new:
             origin.set_cookie(response, self.site, origin.VISIT, visit, seconds=origin.VISIT_SECONDS)
         return response

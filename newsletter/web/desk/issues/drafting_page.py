@@ -101,9 +101,9 @@ def _page(
     values: Mapping[str, str],
     errors: Mapping[str, Any] | None = None,
     *,
-    status: int = 200,
+    status: int | None = None,
 ) -> HTMLResponse:
     mine = desk.operator.grants.among(Newsletter.id, Role.EDITOR)
     rows = session.execute(select(Newsletter.slug, Newsletter.name).where(mine).order_by(Newsletter.name))
     choices = [(row.slug, row.name) for row in rows]
-    return desk.page("issues/draft", status=status, newsletters=choices, values=values, errors=errors or {})
+    return desk.page("issues/draft", status=status, newsletters=choices, values=values, errors=errors)

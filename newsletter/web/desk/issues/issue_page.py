@@ -59,7 +59,7 @@ def render(
     session: Session,
     issue: Issue,
     *,
-    status: int = 200,
+    status: int | None = None,
     problem: str | None = None,
     errors: Mapping[str, str] | None = None,
     entered: str | None = None,
@@ -97,7 +97,7 @@ def render(
         may_edit=operator.may(Role.EDITOR, newsletter.id),
         may_publish=operator.may(Role.PUBLISHER, newsletter.id),
         problem=problem,
-        errors=errors or {},
+        errors=errors,
         entered=entered,
     )
 

@@ -71,7 +71,7 @@ def _refused(desk: Desk, issue_id: int, texts: Mapping[str, str], error: Refused
 
 def _again(desk: Desk, issue_id: int, texts: Mapping[str, str], errors: Mapping[str, str]) -> Response:
     with desk.site.database.reading() as session:
-        return _page(desk, session, session.get_one(Issue, issue_id), texts, errors, status=422)
+        return _page(desk, session, session.get_one(Issue, issue_id), texts, errors)
 
 
 def _stored(issue: Issue) -> dict[str, str]:
@@ -86,7 +86,7 @@ def _page(
     texts: Mapping[str, str],
     errors: Mapping[str, str] | None = None,
     *,
-    status: int = 200,
+    status: int | None = None,
 ) -> HTMLResponse:
     newsletter, edition = session.get_one(Newsletter, issue.newsletter_id), issues.edition(session, issue)
     return desk.page(
@@ -96,7 +96,7 @@ def _page(
         newsletter=newsletter,
         edition=edition,
         texts=_stored(issue) | dict(texts),
-        errors=errors or {},
+        errors=errors,
         is_editable=issue.status in issue_texts.EDITABLE,
         by_now=standing.BY_NOW[issue.status],
     )

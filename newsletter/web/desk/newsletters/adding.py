@@ -57,18 +57,15 @@ def add(desk: CurrentDesk, form: PostedForm) -> Response:
         except IntegrityError:  # pressed twice, and the other request was first
             errors["slug"] = f"A newsletter “{slug}” exists already."
     if errors:
-        return _page(desk, values, errors, status=422)
+        return _page(desk, values, errors)
     desk.site.wakeups.wake(Queue.FEEDS)
     return desk.done(f"/newsletters/{slug}", "added")
 
 
-def _page(
-    desk: Desk, values: dict[str, Any], errors: dict[str, str] | None = None, *, status: int = 200
-) -> HTMLResponse:
+def _page(desk: Desk, values: dict[str, Any], errors: dict[str, str] | None = None) -> HTMLResponse:
     return desk.page(
         "newsletters/new",
-        status=status,
         values={"slug": "", **values},
-        errors=errors or {},
+        errors=errors,
         **newsletter_forms.choices(values),
     )

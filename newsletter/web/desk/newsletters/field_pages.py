@@ -68,7 +68,7 @@ def change(slug: str, desk: CurrentDesk, form: PostedForm) -> Response:
         with desk.site.database.reading() as session:
             newsletter = newsletters.named(session, slug)
         before = {field: first_value(form, newsletter_forms.BEFORE + field) for field in entered.values}
-        return _page(desk, newsletter, entered.values, errors=errors, before=before, status=422)
+        return _page(desk, newsletter, entered.values, errors=errors, before=before)
     if entry is None:
         return desk.done(f"/newsletters/{slug}/settings", "same")
     desk.site.wakeups.wake(Queue.FEEDS)
@@ -83,16 +83,14 @@ def _page(
     errors: dict[str, str] | None = None,
     before: dict[str, str] | None = None,
     report: dict[str, Any] | None = None,
-    status: int = 200,
 ) -> HTMLResponse:
     return desk.page(
         "newsletters/settings",
-        status=status,
         notices=NOTICES,
         newsletter=newsletter,
         values=values,
         before=before or {field: newsletter_forms.written(value) for field, value in values.items()},
-        errors=errors or {},
+        errors=errors,
         **newsletter_forms.choices(values),
         report=report,
         may_change=desk.operator.may(Role.ADMIN, newsletter.id),

@@ -17,8 +17,8 @@ from newsletter.web.desk.frame import forms
 from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm
-from newsletter.web.desk.newsletters import newsletter_previews
-from newsletter.web.desk.newsletters.wording_pages import tag_in
+from newsletter.web.desk.newsletters import newsletter_previews, text_languages
+from newsletter.web.desk.newsletters.text_languages import TextLanguage, tag_in
 from newsletter.web.public import legal_pages
 from newsletter.web.site import ReadingSession
 
@@ -37,18 +37,18 @@ router = DeskRouter()
 
 
 class PageStanding(NamedTuple):
-    """What visitors see on a page in each language: its tag, its name, and whether the text is the publisher's own."""
+    """What visitors see on a page in each language; one with a text has one of the publisher's own."""
 
     page: LegalPage
     name: str
-    languages: list[tuple[str, str, bool]]
+    languages: list[TextLanguage]
     url: str
 
     @property
     def missing(self) -> list[str]:
         """The languages without a text, although the page is shown in texts of the publisher's own."""
-        own = [is_own for _, _, is_own in self.languages]
-        return [name for _, name, is_own in self.languages if not is_own] if any(own) else []
+        missing = [each.name for each in self.languages if not each.has_text]
+        return missing if len(missing) < len(self.languages) else []
 
 
 @router.page("/newsletters/{slug}/pages", Role.VIEWER)
@@ -95,7 +95,7 @@ def entered_preview(slug: str, page: str, language: str, desk: CurrentDesk, form
 @router.action("/newsletters/{slug}/pages/{page}/{language}", Role.ADMIN)
 def change(slug: str, page: str, language: str, desk: CurrentDesk, form: PostedForm) -> Response:
     """Show a text of the publisher's own on a page, unless it reads like the generated one."""
-    text, named, error = forms.text(form, "text"), _named(page), None
+    text, named = forms.text(form, "text"), _named(page)
     with desk.site.database.reading() as session:
         newsletter = newsletters.named(session, slug)
         tag, own = tag_in(newsletter, language), page_texts.own(session, newsletter.id, named)
@@ -106,9 +106,7 @@ def change(slug: str, page: str, language: str, desk: CurrentDesk, form: PostedF
         with desk.site.database.writing() as session:
             newsletter = newsletters.named(session, slug)
             page_texts.change(session, newsletter, named, tag, text, actor=desk.operator.actor, now=desk.site.now())
-    except Malformed as malformed:
-        error = malformed
-    if error:
+    except Malformed as error:
         with desk.site.database.reading() as session:
             newsletter = newsletters.named(session, slug)
             return _page(desk, session, newsletter, named, tag, entered=text, errors={error.field: str(error)})
@@ -148,9 +146,8 @@ def _preview(desk: Desk, newsletter: Newsletter, page: LegalPage, tag: str, own:
 
 def _standing(desk: Desk, session: Session, newsletter: Newsletter, page: LegalPage) -> PageStanding:
     own = page_texts.own(session, newsletter.id, page)
-    tags = dict.fromkeys([*newsletter.languages, *own])
     url = f"{desk.site.settings.base_url}/n/{newsletter.slug}/{page}"
-    return PageStanding(page, NAMES[page], [(tag, english_name(tag), tag in own) for tag in tags], url)
+    return PageStanding(page, NAMES[page], text_languages.listed(newsletter, own), url)
 
 
 def _page(
@@ -167,7 +164,6 @@ def _page(
     text = own or _generated(desk, newsletter, page, tag)
     return desk.page(
         "newsletters/legal_text",
-        status=422 if errors else 200,
         notices=NOTICES,
         newsletter=newsletter,
         tag=tag,
@@ -176,6 +172,6 @@ def _page(
         is_own=own is not None,
         text=text if entered is None else entered,
         text_language=tag if own or entered is not None else language(tag).tag,
-        errors=errors or {},
+        errors=errors,
         may_change=desk.operator.may(Role.ADMIN, newsletter.id),
     )

@@ -12,8 +12,7 @@ from newsletter.audit_log import AuditEntry
 from newsletter.consent import information_texts, proposed_words, wording_publication, wordings
 from newsletter.consent.proposed_words import Information
 from newsletter.consent.wordings import Shown, Wording
-from newsletter.errors import Malformed, NotFound
-from newsletter.languages import tags
+from newsletter.errors import Malformed
 from newsletter.languages.languages import english_name
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
@@ -25,6 +24,7 @@ from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.desk.newsletters import newsletter_previews
+from newsletter.web.desk.newsletters.text_languages import tag_in
 from newsletter.web.form_data import FormData
 from newsletter.web.site import ReadingSession
 
@@ -95,16 +95,9 @@ def publish(slug: str, language: str, desk: CurrentDesk, form: PostedForm) -> Re
             )
     if published is None:
         with desk.site.database.reading() as session:
-            return _page(desk, session, newsletter, tag, written, errors=errors, status=422)
+            return _page(desk, session, newsletter, tag, written, errors=errors)
     is_new = before is None or published.id != before.id
     return desk.done(f"/newsletters/{slug}/wordings/{tag}", "published" if is_new else "same")
-
-
-def tag_in(newsletter: Newsletter, language: str) -> str:
-    """Return the language that a path names, as it is stored. Raises NotFound unless it is one."""
-    if not tags.TAG.fullmatch(language) or len(language) > tags.MAX_CHARACTERS:
-        raise NotFound
-    return newsletter.spelling(language)
 
 
 def _written(form: FormData) -> WrittenWords:
@@ -157,13 +150,11 @@ def _page(
     *,
     before: str = "",
     errors: dict[str, str] | None = None,
-    status: int = 200,
 ) -> HTMLResponse:
     versions = _versions(session, newsletter, tag, before=before)
     proposed = _proposed(newsletter, tag)
     return desk.page(
         "newsletters/wording",
-        status=status,
         notices=NOTICES,
         newsletter=newsletter,
         tag=tag,
@@ -173,7 +164,7 @@ def _page(
         older=versions[VERSIONS - 1]["version"] if len(versions) > VERSIONS else None,
         has_proposal=bool(proposed.wording) and proposed != written,
         written=written,
-        errors=errors or {},
+        errors=errors,
         is_offered=tag in newsletter.languages,
         may_change=desk.operator.may(Role.ADMIN, newsletter.id),
     )

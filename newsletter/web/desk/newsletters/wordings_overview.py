@@ -9,12 +9,12 @@ from newsletter import newsletters
 from newsletter.consent import proposed_words, wording_publication, wordings
 from newsletter.consent.wordings import Wording
 from newsletter.errors import NotFound
-from newsletter.languages.languages import english_name
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
 from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk
-from newsletter.web.desk.newsletters.wording_pages import tag_in
+from newsletter.web.desk.newsletters import text_languages
+from newsletter.web.desk.newsletters.text_languages import tag_in
 from newsletter.web.site import ReadingSession
 
 NOTICES = {"published": "The words are published. Visitors see them within seconds."}
@@ -61,11 +61,11 @@ def publish_proposed(slug: str, language: str, desk: CurrentDesk) -> Response:
 def _rows(newsletter: Newsletter, published: Mapping[str, Wording]) -> list[dict[str, Any]]:
     return [
         {
-            "tag": tag,
-            "name": english_name(tag),
-            "current": published.get(tag),
-            "proposed": None if tag in published else proposed_words.consent_text([newsletter], tag),
-            "is_offered": tag in newsletter.languages,
+            "tag": each.tag,
+            "name": each.name,
+            "current": published.get(each.tag),
+            "proposed": None if each.has_text else proposed_words.consent_text([newsletter], each.tag),
+            "is_offered": each.tag in newsletter.languages,
         }
-        for tag in dict.fromkeys([*newsletter.languages, *sorted(published)])
+        for each in text_languages.listed(newsletter, sorted(published))
     ]

@@ -74,7 +74,7 @@ def add_operator(desk: CurrentDesk, form: PostedForm) -> Response:
             link, is_mailed = handing_over.make(desk, session, operator)
     except Malformed as error:
         with desk.site.database.reading() as session:
-            return _form(desk, session, form, {error.field: str(error)}, status=422)
+            return _form(desk, session, form, {error.field: str(error)})
     desk.site.wakeups.wake(Queue.URGENT)
     notice = "added-mailed" if is_mailed else "added"
     return desk.done(f"/operators/{operator.id}", notice, link=str(link.id))
@@ -106,12 +106,9 @@ def _listed(session: Session) -> Sequence[ListedOperator]:
     ]
 
 
-def _form(
-    desk: Desk, session: Session, form: FormData, errors: dict[str, str] | None = None, *, status: int = 200
-) -> HTMLResponse:
+def _form(desk: Desk, session: Session, form: FormData, errors: dict[str, str] | None = None) -> HTMLResponse:
     return desk.page(
         "people/new",
-        status=status,
         newsletters=newsletters.every(session),
         allows=ALLOWS,
         address=text(form, "address"),
@@ -119,5 +116,5 @@ def _form(
         where=text(form, "where"),
         chosen=form.get("newsletters", ()),
         mails=desk.site.settings.service_sender is not None,
-        errors=errors or {},
+        errors=errors,
     )

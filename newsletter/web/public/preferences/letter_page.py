@@ -109,6 +109,7 @@ def mail_link(site: Site, link: PreferencesLink) -> HTMLResponse:
         newsletter=about if link.newsletter else None,
         address=addresses.mask(about.address),
         hours=int(FRESH_LIFETIME.total_seconds()) // 3600,
+        asks_for_data=False,
     )
 
 

@@ -12,7 +12,7 @@ from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.desk.newsletters.box import box_page
 from newsletter.web.desk.newsletters.box.box_page import EnteredBox
-from newsletter.web.desk.newsletters.wording_pages import tag_in
+from newsletter.web.desk.newsletters.text_languages import tag_in
 
 router = DeskRouter()
 

@@ -1,6 +1,6 @@
 """The page about a newsletter's sign-up box."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 from newsletter import newsletters, registered_sites
 from newsletter.consent import box_texts, pasted_forms, signup_counts, wordings
 from newsletter.embed.snippet import BoxLook, element, snippet
-from newsletter.languages.languages import english_name
 from newsletter.newsletters import Newsletter
 from newsletter.operators.roles import Role
 from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
+from newsletter.web.desk.newsletters import text_languages
 from newsletter.web.desk.newsletters.box import signup_pressure
-from newsletter.web.desk.newsletters.wording_pages import tag_in
+from newsletter.web.desk.newsletters.text_languages import tag_in
 from newsletter.web.site import ReadingSession
 
 NOTICES = {
@@ -67,16 +67,15 @@ def shown(
     )
     return desk.page(
         "newsletters/box/page",
-        status=422 if errors else 200,
         notices=NOTICES,
         newsletter=newsletter,
         tag=tag,
-        languages=_languages(newsletter, words),
+        languages=text_languages.listed(newsletter, sorted(words)),
         has_words=tag in words,
         sites=registered_sites.of(session, newsletter.id),
         says=says._replace(title=title, text=text),
         entered_origin=entered.origin,
-        errors=errors or {},
+        errors=errors,
         looks=[(look, LOOKS[look], snippet(newsletter, base_url, look=look)) for look in BoxLook],
         element=element(newsletter, base_url),
         pasted=pasted_forms.published(session, desk.site.templates, newsletter, words[tag], base_url)
@@ -87,9 +86,3 @@ def shown(
         plot=signup_pressure.plot,
         may_change=desk.operator.may(Role.ADMIN, newsletter.id),
     )
-
-
-def _languages(newsletter: Newsletter, words: dict[str, Any]) -> list[tuple[str, str, bool]]:
-    """Return each language of the newsletter, or with published words: its tag, its name, whether it has words."""
-    tags = dict.fromkeys([*newsletter.languages, *sorted(words)])
-    return [(tag, english_name(tag), tag in words) for tag in tags]

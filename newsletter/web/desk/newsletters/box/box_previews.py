@@ -17,7 +17,7 @@ from newsletter.web.desk.frame import forms, origin
 from newsletter.web.desk.frame.access import AccessScope, DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk
 from newsletter.web.desk.frame.forms import PostedForm
-from newsletter.web.desk.newsletters.wording_pages import tag_in
+from newsletter.web.desk.newsletters.text_languages import tag_in
 from newsletter.web.public.box import box_documents
 from newsletter.web.public.offered_newsletters import OfferedNames
 from newsletter.web.site import ReadingSession

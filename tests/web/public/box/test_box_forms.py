@@ -16,7 +16,7 @@ from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.forms import Form, FormKind
 from newsletter.consent.signups import Signup
 from newsletter.consent.wordings import Shown
-from tests.web.embed.conftest import SITE, register
+from tests.web.public.box.conftest import SITE, register
 from tests.whole_service import WholeService
 
 FROM_SITE = {"Origin": SITE, "Accept": "application/json"}

@@ -1,0 +1,1 @@
+"""The settings in groups, by what they are about; `newsletter/settings.py` joins them."""
