@@ -312,7 +312,7 @@ def happened(told: str, number: int = 14206, **changes: object) -> dict[str, obj
         "told": told,
         "is_decision": False,
         "wording": None,
-        "details": {"address": "garden.gate@post.example", "form_kind": "hosted: on our own page"},
+        "details": [("E-mail address", "garden.gate@post.example"), ("Place of the form", "on our own page")],
     } | changes
 
 
