@@ -21,7 +21,7 @@ from newsletter.languages.translatable import Translatable, translatable
 from newsletter.links import FRESH_LIFETIME
 from newsletter.mail.delivery.deliveries import DeliveryStatus
 from newsletter.mail.mailings import preference_links
-from newsletter.newsletters import Newsletter, common_publisher
+from newsletter.newsletters import Newsletter
 from newsletter.privacy import consent_history, received_letters
 from newsletter.privacy.consent_history import ConsentHistory, HistoryEntry
 from newsletter.queues.wakeups import Queue
@@ -109,7 +109,7 @@ def _look(site: Site, wanted: Sequence[str]) -> dict[str, Any]:
     """Return the arguments of `Site.page` for a visitor of whom nothing is known."""
     known = site.offered.known().values()
     tag = negotiation.best(wanted, negotiation.offered_in_any(known))
-    return {"tag": tag, "negotiated": True, "publisher": common_publisher(known)}
+    return {"tag": tag, "negotiated": True}
 
 
 def _ask_page(
