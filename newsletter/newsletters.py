@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 from sqlalchemy import JSON, String, false, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -159,6 +159,26 @@ def common_publisher(every: Iterable[Newsletter]) -> str | None:
     """Return the publisher of all of them; None if they have several, or if there is none."""
     publishers = {each.publisher for each in every}
     return publishers.pop() if len(publishers) == 1 else None
+
+
+class PublisherSite(NamedTuple):
+    """A publisher's own site, as pages link it."""
+
+    name: str  # the publisher's; the newsletter's, if its publisher has several sites
+    url: str
+
+
+def publisher_sites(every: Iterable[Any]) -> list[PublisherSite]:
+    """Return the publishers' own sites that these newsletters name, each once, in their order."""
+    of_publishers: dict[str, dict[str, str]] = {}
+    for each in every:
+        if each.site_url:
+            of_publishers.setdefault(each.publisher, {}).setdefault(each.site_url, each.name)
+    return [
+        PublisherSite(publisher if len(sites) == 1 else name, url)
+        for publisher, sites in of_publishers.items()
+        for url, name in sites.items()
+    ]
 
 
 def log_change(

@@ -16,6 +16,7 @@ from newsletter.bench.environment import BenchEnvironment
 from newsletter.bench.readers import address_of
 from newsletter.bench.recording_sink import RecordedLetter
 from newsletter.consent import decisions, signups, subscribers
+from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
 from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Subscriber
 from newsletter.consent.wordings import Wording
@@ -108,7 +109,7 @@ class SignupLoad:
                 newsletters=[self.newsletter.id],
                 wording_id=self.wording.id,
                 form=self.wording.form_exhibit,
-                evidence={"method": "form on the web"},
+                evidence={EvidenceField.METHOD: EvidenceTerm.FORM_ON_THE_WEB},
                 now=clock.now(),
             )
         self.committed[address.key] = time.monotonic()
@@ -172,7 +173,7 @@ class UnsubscribeLoad:
             assert reader
             subscriptions = subscribers.subscriptions(session, reader.id)
             stopped = decisions.withdraw(
-                session, reader, newsletters=subscriptions, how="mail program's own button", trace=None, now=clock.now()
+                session, reader, newsletters=subscriptions, how=EvidenceTerm.ONE_CLICK, trace=None, now=clock.now()
             )
             address = reader.address or ""
         if stopped:

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger
+from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
 from newsletter.consent.ledger import Event, LedgerEntry
 from newsletter.consent.limits import inboxes
 from newsletter.consent.subscribers import Standing
@@ -72,8 +73,12 @@ class ReaderRows:
 
     def _add(self, rows: dict[str, list[tuple[Any, ...]]], number: int) -> None:
         subject, salt, address = secrets.token_bytes(16), secrets.token_bytes(32), address_of(number)
-        page = self.wording.confirm_exhibit
-        body = ledger.canonical({"address": address, "confirm_page": page, "method": "button on the web"})
+        evidence = {
+            EvidenceField.ADDRESS: address,
+            EvidenceField.CONFIRM_PAGE: self.wording.confirm_exhibit,
+            EvidenceField.METHOD: EvidenceTerm.BUTTON_BEHIND_LINK,
+        }
+        body = ledger.canonical(evidence)
         entry = LedgerEntry(
             subject=subject,
             ordinal=1,

@@ -5,7 +5,7 @@ evidence names both addresses: the release before reads it, and it leaves the st
 """
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -13,6 +13,7 @@ from sqlalchemy import ForeignKey, String, exists, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
+from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm, Stored
 from newsletter.consent.signups import LINK_LIFETIME
 from newsletter.errors import LinkExpired, Malformed
 from newsletter.languages.translatable import translatable
@@ -122,16 +123,14 @@ def void_to(session: Session, fold_keys: Collection[str], *, now: datetime) -> N
     session.execute(update(AddressChange).where(*to_inbox).values(state=AddressChangeState.VOID, decided_at=now))
 
 
-def evidence(
-    change: AddressChange, former: str, *, method: str, newsletters: str, letter: str | None
-) -> Mapping[str, str]:
+def evidence(change: AddressChange, former: str, *, newsletters: str, letter: str | None) -> Stored:
     """Return the evidence of the entries that move consents from the former address to the new one."""
     told = {
-        "address": change.address,
-        "former_address": former,
-        "method": method,
-        "newsletters": newsletters,
-        "change_asked_at": change.asked_at.isoformat(timespec="microseconds"),
-        "letter": letter or "",
+        EvidenceField.ADDRESS: change.address,
+        EvidenceField.FORMER_ADDRESS: former,
+        EvidenceField.METHOD: EvidenceTerm.BUTTON_AT_NEW_ADDRESS,
+        EvidenceField.NEWSLETTERS: newsletters,
+        EvidenceField.CHANGE_ASKED_AT: change.asked_at.isoformat(timespec="microseconds"),
+        EvidenceField.LETTER: letter or "",
     }
     return {name: value for name, value in told.items() if value}

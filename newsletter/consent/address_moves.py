@@ -10,14 +10,12 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent import address_changes, decisions, ledger, subscribers, suppressions
 from newsletter.consent.address_changes import AddressChange, AddressChangeState
+from newsletter.consent.evidence_terms import EvidenceTerm
 from newsletter.consent.ledger import Entry, Event, LedgerEntry, Trace
 from newsletter.consent.limits import inboxes
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.keys import Keyring
 from newsletter.newsletters import Newsletter
-
-METHOD = "button on the page that the link to the new address opens"
-MOVED = "moved to another address of the reader, who confirmed it there"
 
 
 def move(
@@ -46,7 +44,7 @@ def move(
     if other is not None:
         _subscribe(session, subscriber.id, other.id, new, now=now)
         other.name, other.zone = other.name or subscriber.name, other.zone or subscriber.zone
-        decisions.withdraw(session, subscriber, newsletters=None, how=MOVED, trace=trace, now=now)
+        decisions.withdraw(session, subscriber, newsletters=None, how=EvidenceTerm.MOVED, trace=trace, now=now)
     change.state, change.decided_at = AddressChangeState.CONFIRMED, now
     session.flush()
     return reads
@@ -92,7 +90,7 @@ def _record(
         return
     wordings = _agreed_wordings(session, subject)
     slugs = session.scalars(select(Newsletter.slug).where(Newsletter.id.in_(newsletters)).order_by(Newsletter.id))
-    shown = address_changes.evidence(change, former, method=METHOD, newsletters=", ".join(slugs), letter=letter)
+    shown = address_changes.evidence(change, former, newsletters=", ".join(slugs), letter=letter)
     entries = [
         Entry(target.subject, Event.CONFIRMED, each, wordings.get(each), now, shown, trace, secrets.token_bytes(32))
         for each in newsletters

@@ -16,6 +16,7 @@ from sqlalchemy import BigInteger, Row, Select, and_, bindparam, cast, func, ins
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger, signups, subscribers, suppressions, wordings
+from newsletter.consent.evidence_terms import EvidenceField, Stored
 from newsletter.consent.ledger import Entry, Event, LedgerEntry, Trace
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
@@ -191,7 +192,7 @@ def confirm(
     keyring: Keyring,
     link: ConfirmationLink,
     *,
-    evidence: Mapping[str, str],
+    evidence: Stored,
     trace: Trace | None,
     now: datetime,
 ) -> LinkUse:
@@ -204,7 +205,12 @@ def confirm(
         return use
     signup, newsletters = link.signup, link.confirmable
     named = ", ".join(each.slug for each in newsletters)  # beside the exhibit, which is the same for all
-    shown = {"address": signup.address, "confirm_page": signup.confirm_exhibit, "newsletters": named, **evidence}
+    shown = {
+        EvidenceField.ADDRESS: signup.address,
+        EvidenceField.CONFIRM_PAGE: signup.confirm_exhibit,
+        EvidenceField.NEWSLETTERS: named,
+        **evidence,
+    }
     entries = [
         Entry(signup.subject, Event.CONFIRMED, each.id, signup.wording_id, now, shown, trace, secrets.token_bytes(32))
         for each in newsletters

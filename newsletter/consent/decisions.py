@@ -11,15 +11,13 @@ from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
 from newsletter.consent import ledger, signups, subscribers, suppressions
+from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
 from newsletter.consent.ledger import Entry, Event, Trace
 from newsletter.consent.limits import inboxes
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.errors import LinkExpired
 from newsletter.keys import Keyring
-
-LINK = "link in the confirmation letter"
-LINK_TO_OTHER_SPELLING = "link in the confirmation letter to another spelling of the inbox"
 
 
 def find_signup(session: Session, ids: tuple[int, ...], *, lock: bool) -> Signup:
@@ -39,13 +37,14 @@ def withdraw(
     subscriber: Subscriber,
     *,
     newsletters: Collection[int] | None,
-    how: str,
+    how: EvidenceTerm,
+    stated: str = "",
     trace: Trace | None,
     now: datetime,
 ) -> list[int]:
     """End these subscriptions, or all, at once (GDPR Art. 7(3)); return the newsletters of those that this call ended.
 
-    The caller has locked the subscriber's row. Repeating it is harmless.
+    The caller has locked the subscriber's row. `stated` goes on with a `how` that needs it. Repeating it is harmless.
     """
     if newsletters is not None and not newsletters:
         return []
@@ -58,7 +57,7 @@ def withdraw(
     stopped = sorted(row[0] for row in rows)
     if not stopped:
         return []
-    evidence = {"address": subscriber.address or "", "how": how}
+    evidence = {EvidenceField.ADDRESS: subscriber.address or "", EvidenceField.HOW: f"{how}{stated}"}
     entries = [
         Entry(subscriber.subject, Event.WITHDRAWN, number, None, now, evidence, trace, secrets.token_bytes(32))
         for number in stopped
@@ -76,7 +75,8 @@ def refuse(session: Session, keyring: Keyring, signup: Signup, *, trace: Trace |
     """
     _close_allowed_letters(session, keyring, signup.address_key)
     for subscriber in suppressions.add(session, keyring, signup.address_key, suppressions.Reason.NEVER, now=now):
-        how = LINK if subscriber.address_key == signup.address_key else LINK_TO_OTHER_SPELLING
+        is_own = subscriber.address_key == signup.address_key
+        how = EvidenceTerm.NEVER_BY_LETTER if is_own else EvidenceTerm.NEVER_AT_OTHER_SPELLING
         end_for_never(session, subscriber, how=how, trace=trace, now=now)
     signup.state, signup.slow_lane_at = SignupState.REFUSED, None  # it waits for no letter any more
     signup.forget_at = signups.link_ends_at(signup)  # a confirmed sign-up may have been kept for longer
@@ -95,8 +95,10 @@ def _close_allowed_letters(session: Session, keyring: Keyring, address_key: str)
         signup.lifts_suppression = None
 
 
-def end_for_never(session: Session, subscriber: Subscriber, *, how: str, trace: Trace | None, now: datetime) -> None:
+def end_for_never(
+    session: Session, subscriber: Subscriber, *, how: EvidenceTerm, trace: Trace | None, now: datetime
+) -> None:
     """End every subscription of somebody who asked never to be written to, and record that in the ledger."""
-    withdraw(session, subscriber, newsletters=None, how="never", trace=trace, now=now)
-    evidence = {"address": subscriber.address or "", "how": how}
+    withdraw(session, subscriber, newsletters=None, how=EvidenceTerm.NEVER, trace=trace, now=now)
+    evidence = {EvidenceField.ADDRESS: subscriber.address or "", EvidenceField.HOW: how}
     ledger.append(session, subscriber.subject, Event.REFUSED, evidence=evidence, trace=trace, now=now)

@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
+from newsletter.consent.evidence_terms import Stored
 from newsletter.consent.subscribers import Standing, Subscriber
 from newsletter.consent.wordings import Wording
 from newsletter.newsletters import Newsletter
@@ -137,7 +138,7 @@ class Entry(NamedTuple):
     newsletter_id: int | None
     wording_id: int | None
     at: datetime
-    evidence: Mapping[str, str]
+    evidence: Stored
     trace: Trace | None
     salt: bytes  # 32 random bytes
 
@@ -149,7 +150,7 @@ def append(
     *,
     newsletter: Newsletter | None = None,
     wording: Wording | None = None,
-    evidence: Mapping[str, str],
+    evidence: Stored,
     trace: Trace | None,
     now: datetime,
 ) -> None:
@@ -233,7 +234,7 @@ def standing(history: Iterable[Event]) -> Standing | None:
     return last.if_confirmed if is_confirmed else last.if_unconfirmed
 
 
-def canonical(evidence: Mapping[str, str]) -> bytes:
+def canonical(evidence: Stored) -> bytes:
     """Return the canonical bytes of evidence: JSON with sorted keys, in UTF-8, without spaces between tokens."""
     return json.dumps(dict(evidence), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -10,14 +10,13 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from newsletter.consent import decisions, suppressions
+from newsletter.consent.evidence_terms import EvidenceTerm
 from newsletter.consent.limits import inboxes
 from newsletter.consent.subscribers import Subscriber
 from newsletter.consent.suppressions import Reason
 from newsletter.keys import Keyring
 
 BATCH_SIZE = 500  # subscribers in one transaction
-
-HOW = "said before at another spelling of the inbox"
 
 
 def fold(session: Session, keyring: Keyring, *, now: datetime, limit: int = BATCH_SIZE) -> int:
@@ -38,7 +37,7 @@ def fold(session: Session, keyring: Keyring, *, now: datetime, limit: int = BATC
         subscriber = people[address_key]
         if subscriber.suppressed != Reason.NEVER:
             subscriber.suppressed = Reason.NEVER
-            decisions.end_for_never(session, subscriber, how=HOW, trace=None, now=now)
+            decisions.end_for_never(session, subscriber, how=EvidenceTerm.NEVER_SAID_BEFORE, trace=None, now=now)
     session.flush()
     return len(people)
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import addresses, audit_log
 from newsletter.consent import decisions, subscribers, suppressions
+from newsletter.consent.evidence_terms import EvidenceTerm
 from newsletter.consent.limits import inboxes
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.errors import Malformed, NotFound, Refused
@@ -32,8 +33,10 @@ def withdraw(
     if subscriber is None:
         raise NotFound("No subscriber has that address.")
     numbers = [newsletter.id] if newsletter else list(subscribers.subscriptions(session, subscriber.id))
-    evidence = f"the person's word to an operator: {route}"
-    ended = decisions.withdraw(session, subscriber, newsletters=numbers, how=evidence, trace=None, now=now)
+    how_told = EvidenceTerm.TOLD_TO_OPERATOR
+    ended = decisions.withdraw(
+        session, subscriber, newsletters=numbers, how=how_told, stated=route, trace=None, now=now
+    )
     slugs = list(session.scalars(select(Newsletter.slug).where(Newsletter.id.in_(ended)).order_by(Newsletter.id)))
     if slugs:
         facts = {"newsletters": slugs, "how": addresses.redact(route)}

@@ -5,13 +5,12 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from newsletter.addresses import Address
-from newsletter.consent import signup_rows, signups
+from newsletter.consent import evidence_terms, signup_rows, signups
 from newsletter.consent.confirmation_links import ConfirmationLink
+from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
 from newsletter.consent.ledger import Trace
 from newsletter.consent.signups import Signup
 from newsletter.keys import Keyring
-
-METHOD = "button on the page of an expired link"
 
 
 def renew(session: Session, keyring: Keyring, link: ConfirmationLink, *, trace: Trace, now: datetime) -> None:
@@ -20,8 +19,11 @@ def renew(session: Session, keyring: Keyring, link: ConfirmationLink, *, trace: 
     The link `can_be_renewed`. The evidence says that nobody filled in the form again.
     """
     former = session.get_one(Signup, link.signup.signup_id)
-    observed = {"method": METHOD, "first_received_at": former.received_at.isoformat(timespec="seconds")}
     entered = {name: value for name, value in former.evidence.items() if name not in Trace._fields}
+    observed = {
+        EvidenceField.METHOD: EvidenceTerm.BUTTON_OF_EXPIRED_LINK,
+        EvidenceField.FIRST_RECEIVED_AT: former.received_at.isoformat(timespec="seconds"),
+    }
     row = signup_rows.values(
         keyring,
         address=Address(former.address, former.address_key),
@@ -30,7 +32,7 @@ def renew(session: Session, keyring: Keyring, link: ConfirmationLink, *, trace: 
         form=former.form,
         form_id=former.form_id,
         language=former.language,
-        evidence={**entered, **observed},
+        evidence={**evidence_terms.stored(entered), **observed},
         trace=trace,
         now=now,
     )

@@ -11,14 +11,13 @@ from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.consent import exhibits, signup_rows, signups
+from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
 from newsletter.consent.ledger import Trace
 from newsletter.consent.wordings import Wording
 from newsletter.keys import Keyring
 from newsletter.templating import Templates
 
 EXHIBIT = "return form"  # the kind of the exhibits
-METHOD = "button on the page after leaving"
-SHOWN_BY = "return: on our own page, after leaving"  # evidence, as `form_kind`
 
 
 def rendered(templates: Templates, wording: Wording) -> Markup:
@@ -48,7 +47,11 @@ def ask(
 
     `words` are those of `rendered`; they are kept as an exhibit. `language` is that of the person's letters and pages.
     """
-    evidence = {"method": METHOD, "form_kind": SHOWN_BY, "form_language": wording.language}
+    evidence = {
+        EvidenceField.METHOD: EvidenceTerm.BUTTON_AFTER_LEAVING,
+        EvidenceField.FORM_KIND: EvidenceTerm.RETURN_FORM,
+        EvidenceField.FORM_LANGUAGE: wording.language,
+    }
     row = signup_rows.values(
         keyring,
         address=addresses.parse(address),

@@ -7,6 +7,7 @@ from typing import Any
 from newsletter import addresses
 from newsletter.addresses import Address
 from newsletter.consent import signups
+from newsletter.consent.evidence_terms import EvidenceField
 from newsletter.consent.ledger import Trace
 from newsletter.consent.limits import networks
 from newsletter.keys import Keyring
@@ -16,7 +17,7 @@ def values(
     keyring: Keyring,
     *,
     address: Address,
-    evidence: Mapping[str, str | None],
+    evidence: Mapping[EvidenceField, str | None],
     trace: Trace,
     now: datetime,
     **columns: Any,
@@ -25,11 +26,12 @@ def values(
 
     The trace is part of the evidence for as long as nobody has confirmed. What is empty in the evidence is left out.
     """
+    traced = {EvidenceField.IP: trace.ip, EvidenceField.USER_AGENT: trace.user_agent}
     return signups.values(
         address=address,
         fold_key=addresses.fold(keyring, address.key),
         network_key=networks.keys(keyring, trace.ip).network or "",
-        evidence={name: value for name, value in {**evidence, **trace._asdict()}.items() if value},
+        evidence={name: value for name, value in {**evidence, **traced}.items() if value},
         now=now,
         **columns,
     )

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Date, ForeignKey, Index, String, func, ins
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
+from newsletter.consent.evidence_terms import Stored
 from newsletter.store.database import Base
 
 LINK_LIFETIME = timedelta(hours=72)  # of a confirmation link; an unconfirmed address is kept as long
@@ -119,7 +120,7 @@ def values(
     newsletters: Sequence[int],
     wording_id: int,
     form: str,
-    evidence: Mapping[str, str],
+    evidence: Stored,
     now: datetime,
     network_key: str = "",
     form_id: int | None = None,

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.consent import address_changes, address_moves, decisions, subscribers, suppressions
 from newsletter.consent.address_changes import AddressChange, AddressChangeState
+from newsletter.consent.evidence_terms import EvidenceTerm
 from newsletter.consent.ledger import Trace
 from newsletter.consent.signups import Signup
 from newsletter.consent.subscribers import Subscriber
@@ -18,8 +19,6 @@ from newsletter.keys import Keyring
 from newsletter.mail.mailings import address_letters, preference_links
 from newsletter.privacy import retention
 from newsletter.templating import Templates
-
-NEVER_LINK = "link in the letter about a change of address"
 
 
 class Reader(NamedTuple):
@@ -71,7 +70,7 @@ def refuse(session: Session, keyring: Keyring, ids: Sequence[int], *, trace: Tra
     """
     change = address_changes.find(session, ids)
     for subscriber in suppressions.add(session, keyring, change.address_key, Reason.NEVER, now=now):
-        decisions.end_for_never(session, subscriber, how=NEVER_LINK, trace=trace, now=now)
+        decisions.end_for_never(session, subscriber, how=EvidenceTerm.NEVER_BY_ADDRESS_LETTER, trace=trace, now=now)
     session.refresh(change)
 
 

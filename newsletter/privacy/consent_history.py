@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from newsletter.consent.evidence_terms import EvidenceField
 from newsletter.consent.ledger import Event, Evidence, LedgerEntry, TraceRow
 from newsletter.consent.wordings import Wording
 from newsletter.newsletters import Newsletter
@@ -31,7 +32,7 @@ class HistoryEntry(NamedTuple):
     @property
     def former_address(self) -> str | None:
         """The address that the person left for another one; only of an entry that moves a consent."""
-        return (self.evidence or {}).get("former_address")
+        return (self.evidence or {}).get(EvidenceField.FORMER_ADDRESS)
 
 
 class ConsentHistory(NamedTuple):
@@ -67,6 +68,7 @@ def _entry(
 ) -> HistoryEntry:
     stored: dict[str, Any] | None = json.loads(body) if body is not None else None
     evidence = {name: str(value) for name, value in stored.items()} if stored is not None else None
-    trace = {name: value for name, value in (("ip", ip), ("user_agent", user_agent)) if value}
+    traced = (EvidenceField.IP, ip), (EvidenceField.USER_AGENT, user_agent)
+    trace: dict[str, str] = {name: value for name, value in traced if value}
     about = entry.id, entry.ordinal, entry.event, entry.at, entry.evidence_digest
     return HistoryEntry(*about, newsletter, wording, evidence, trace)

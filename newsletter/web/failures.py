@@ -151,4 +151,6 @@ def error_response(request: Request, error: Exception) -> Response:
     if desk_failures.is_at_desk(request):
         return desk_failures.failed(request, status)
     site: Site = request.app.state.site
-    return site.page("trouble", tag=tag, negotiated=True, status=status)
+    # The database may be what failed: this page asks it nothing.
+    known = site.offered.last_read.newsletters.values()
+    return site.page("trouble", tag=tag, negotiated=True, status=status, among=known)

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -23,7 +23,7 @@ from newsletter.languages import catalogues
 from newsletter.languages.languages import language
 from newsletter.links import Links
 from newsletter.mail.transport.relay_capabilities import take_utf8
-from newsletter.newsletters import Newsletter
+from newsletter.newsletters import Newsletter, common_publisher, publisher_sites
 from newsletter.operators.openid.provider import OpenIdProvider
 from newsletter.operators.passwords import Passwords
 from newsletter.operators.session_activity import SessionActivity
@@ -99,18 +99,26 @@ class Site:
         negotiated: bool = False,
         status: int = 200,
         newsletter: ShownNewsletter | None = None,
+        among: Collection[Newsletter] | None = None,
         **context: Any,
     ) -> HTMLResponse:
         """Render a page of templates/pages in the language of a tag; English if no catalogue suits it.
 
         `negotiated`: the visitor's Accept-Language had a say in the language, so caches keep one page for each. It does
         the same for the pages that this one links to; else they are told by `query`.
+
+        A page that is not about one newsletter names the publisher that those `among` which it stands have in common,
+        and links the sites of all of them; these are all newsletters, unless it says otherwise.
         """
-        publisher = context.pop("publisher", newsletter.publisher if newsletter else None)
+        if newsletter is None and among is None:
+            among = self.offered.known().values()
+        publisher = newsletter.publisher if newsletter else common_publisher(among or ())
+        sites = publisher_sites([newsletter] if newsletter else among or ())
         template = self.templates(tag).get_template(f"pages/{name}.html")
         headers = {"Content-Language": language(tag).tag, **({"Vary": "Accept-Language"} if negotiated else {})}
-        context = {"root": self.root, "query": "" if negotiated else _query(newsletter, tag), **context}
-        return HTMLResponse(template.render(publisher=publisher, newsletter=newsletter, **context), status, headers)
+        carried = {"publisher": publisher, "publisher_sites": sites, "newsletter": newsletter}
+        context = {"root": self.root, "query": "" if negotiated else _query(newsletter, tag), **carried, **context}
+        return HTMLResponse(template.render(context), status, headers)
 
 
 def _query(newsletter: ShownNewsletter | None, tag: str) -> str:

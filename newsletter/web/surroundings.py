@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 
 from newsletter.errors import LinkRefused
-from newsletter.newsletters import Newsletter, common_publisher
+from newsletter.newsletters import Newsletter
 from newsletter.web.negotiation import language_of, offered_in_any
 from newsletter.web.site import Site
 
@@ -14,15 +14,14 @@ T = TypeVar("T")
 
 
 def surroundings(request: Request, site: Site, known: LinkRefused | None = None) -> dict[str, Any]:
-    """Return the arguments of `Site.page` that a request and a refused link tell: newsletter, publisher, language.
+    """Return the arguments of `Site.page` that a request and a refused link tell: newsletter and language.
 
-    The newsletter is the one that the link or the path names, or the only one. If several have the same publisher, the
-    page shows the publisher. A link without the reader's language has its newsletter's.
+    The newsletter is the one that the link or the path names, or the only one. A link without the reader's language has
+    its newsletter's.
     """
     offered = site.offered.known()
     newsletter = _newsletter(request, offered, known)
-    publisher = newsletter.publisher if newsletter else common_publisher(offered.values())
-    shown = {"newsletter": newsletter, "publisher": publisher}
+    shown = {"newsletter": newsletter}
     if known and (tag := known.language or (newsletter.language if known.newsletter_id and newsletter else None)):
         return {**shown, "tag": tag}
     tags = newsletter.languages if newsletter else offered_in_any(offered.values())

@@ -52,7 +52,10 @@ def test_refusing_ends_the_subscriptions_of_every_spelling_each_in_the_ledger(be
         history = ledger.history(session, tagged.subject)
         assert [entry.event for entry in history][-2:] == [Event.WITHDRAWN, Event.REFUSED]
         evidence = json.loads(session.get_one(Evidence, history[-1].id).body)
-        assert evidence == {"address": TAGGED, "how": decisions.LINK_TO_OTHER_SPELLING}
+        assert evidence == {
+            "address": TAGGED,
+            "how": "link in the confirmation letter to another spelling of the inbox",
+        }
         assert list(suppressed.suppressed(session, KEYRING)) == []
 
 

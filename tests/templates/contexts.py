@@ -32,6 +32,7 @@ NEWSLETTER = {
     "zone": "Europe/Berlin",
     "brand": "#0f5c6e",
     "logo_sha256": "a" * 64,
+    "site_url": "https://courier.example/",
 }
 LONG = NEWSLETTER | {
     "slug": "grundstuecksverkehrsgenehmigung-zweitau",
@@ -44,6 +45,7 @@ LONG = NEWSLETTER | {
     "postal_address": "Joint Publishing Office, third floor, rear building, 128 to 130 Long Quay, 00000 Exampleton",
     "language": "de-AT",
     "brand": "#ffd400",
+    "site_url": "https://joint-publishing-office-of-the-nine-villages-on-both-rivers.example/newsletters?from=a&to=b",
 }
 HEBREW = NEWSLETTER | {"name": "מכתב הבוקר", "language": "he", "brand": "#7a1fa2"}
 
@@ -134,8 +136,20 @@ ROW = {
     "languages": [],
 }
 LONG_ROW = ROW | {"language": LONG["language"], "name": LONG["name"], "slug": LONG["slug"], "schedule": None}
-SITE = {"publisher": "The Example Courier", "newsletter": NEWSLETTER, "root": "", "query": ""}
-LONG_SITE = {"publisher": LONG["publisher"], "newsletter": LONG, "root": "", "query": "?language=de-AT"}
+SITE = {
+    "publisher": "The Example Courier",
+    "newsletter": NEWSLETTER,
+    "publisher_sites": [{"name": NEWSLETTER["publisher"], "url": NEWSLETTER["site_url"]}],
+    "root": "",
+    "query": "",
+}
+LONG_SITE = {
+    "publisher": LONG["publisher"],
+    "newsletter": LONG,
+    "publisher_sites": [{"name": LONG["publisher"], "url": LONG["site_url"]}],
+    "root": "",
+    "query": "?language=de-AT",
+}
 NOBODY = {"publisher": "The Example Courier", "newsletter": None, "root": "", "query": ""}
 
 
@@ -312,7 +326,7 @@ def happened(told: str, number: int = 14206, **changes: object) -> dict[str, obj
         "told": told,
         "is_decision": False,
         "wording": None,
-        "details": {"address": "garden.gate@post.example", "form_kind": "hosted: on our own page"},
+        "details": [("E-mail address", "garden.gate@post.example"), ("Place of the form", "on our own page")],
     } | changes
 
 
@@ -354,7 +368,7 @@ OWN_TEXT = (
 
 
 def legal(page: LegalPage, newsletter: dict[str, Any]) -> dict[str, object]:
-    about: Any = SimpleNamespace(**newsletter, site_url="https://courier.example/news")
+    about: Any = SimpleNamespace(**newsletter | {"site_url": "https://courier.example/news"})
     text = generated(page, about, language("en"))
     names = NAMES[page]
     shown = {"kind": names.title, "headline": names.headline(about), "sections": marked_text.read(text)}

@@ -1,6 +1,7 @@
 """Page templates, each with usual, far too long and empty contexts."""
 
 import re
+from itertools import takewhile
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
@@ -115,6 +116,14 @@ def test_a_wrong_field_is_named_at_the_top_and_beside_the_field():
     assert email.attributes["aria-invalid"] == "true"
     assert "email-error" in email.attributes["aria-describedby"]
     assert email.attributes["value"] == "garden.gate@post"
+
+
+def test_what_has_just_happened_and_what_is_wrong_stand_on_top_of_the_page(drawn):
+    """A notice with a form asks about what stands before it, and stays there."""
+    parts = list(drawn.css_first("main").iter())
+    on_top = list(takewhile(lambda each: "role" in each.attributes, parts))
+    told = [each for each in drawn.css("main [role=status], main [role=alert]") if not each.css("form")]
+    assert [each.html for each in told] == [each.html for each in on_top]
 
 
 def test_the_information_of_article_13_is_before_the_button():

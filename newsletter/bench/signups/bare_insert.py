@@ -16,6 +16,7 @@ from newsletter import addresses, clock, settings
 from newsletter.addresses import Address
 from newsletter.bench import sample_issue
 from newsletter.consent import signups, wordings
+from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
 from newsletter.consent.signups import Signup
 from newsletter.keys import load_keyring
 from newsletter.newsletters import named
@@ -40,7 +41,7 @@ def create_app() -> FastAPI:
             newsletters=[newsletter.id],
             wording_id=number,
             form=form,
-            evidence={"method": "form on the web", "ip": ip},
+            evidence={EvidenceField.METHOD: EvidenceTerm.FORM_ON_THE_WEB, EvidenceField.IP: ip},
             now=clock.now(),
         )
         with database.autocommit() as connection:

@@ -12,7 +12,7 @@ from newsletter.languages.languages import Language, language
 from newsletter.legal_pages import marked_text, page_texts
 from newsletter.legal_pages.generated_texts import NAMES, generated
 from newsletter.legal_pages.page_texts import LegalPage
-from newsletter.newsletters import Newsletter, common_publisher
+from newsletter.newsletters import Newsletter
 from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
 from newsletter.web.public.page_descriptions import PageDescription, describe
@@ -101,7 +101,6 @@ def _listed(request: Request, site: Site, page: LegalPage) -> HTMLResponse:
         "legal_of_all",
         tag=tag,
         negotiated=len(languages) > 1,
-        publisher=common_publisher(every),
         newsletters=every,
         page=page,
         kind=NAMES[page].title,

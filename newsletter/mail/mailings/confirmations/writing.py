@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import Row, Table, Update, update
 from sqlalchemy.orm import Session
 
-from newsletter.consent import ledger, subscribers, suppressions
+from newsletter.consent import evidence_terms, ledger, subscribers, suppressions
+from newsletter.consent.evidence_terms import EvidenceField
 from newsletter.consent.ledger import Entry, Event, Trace
 from newsletter.consent.limits import inboxes, tickets
 from newsletter.consent.signups import LINK_LIFETIME, SLOW_LANE_LIFETIME, Signup, SignupState
@@ -146,12 +147,14 @@ def _entries(owed: OwedLetter, text: Text, now: datetime) -> list[Entry]:
     """Return the entries. The letter's hash and field values suffice to make its text again."""
     signup = owed.signup
     trace = Trace(signup.evidence.get("ip"), signup.evidence.get("user_agent"))
+    times = words.confirmation_times(signup.received_at, now, text.zone, language=text.language)
     evidence = {
-        **{name: value for name, value in signup.evidence.items() if name not in TRACED},
-        "address": signup.address,
-        "form": signup.form,
-        "letter": text.sha256,
-        **words.confirmation_times(signup.received_at, now, text.zone, language=text.language),
+        **evidence_terms.stored({name: value for name, value in signup.evidence.items() if name not in TRACED}),
+        EvidenceField.ADDRESS: signup.address,
+        EvidenceField.FORM: signup.form,
+        EvidenceField.LETTER: text.sha256,
+        EvidenceField.REQUESTED_AT: times["requested_at"],
+        EvidenceField.EXPIRES_AT: times["expires_at"],
     }
     about = zip(owed.choice.newsletters, owed.salts, strict=True)
     fixed = signup.wording_id, signup.received_at, evidence, trace

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from markupsafe import Markup
 
+from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm, Stored
 from newsletter.consent.forms import FormKind
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import translatable
@@ -13,7 +14,6 @@ from newsletter.web.form_data import FormData, first_value
 from newsletter.web.public.forms.signup_form import SignupForm
 
 MAX_PAGE_CHARACTERS = 500
-STATED = "the browser"
 
 
 def is_of_box(signup: SignupForm) -> bool:
@@ -21,15 +21,15 @@ def is_of_box(signup: SignupForm) -> bool:
     return signup.agreed.form is not None and signup.agreed.form.kind is FormKind.BOX
 
 
-def page_stated(request: Request, signup: SignupForm, form: FormData) -> Mapping[str, str]:
+def page_stated(request: Request, signup: SignupForm, form: FormData) -> Stored:
     """Return, as evidence, the page with the form: of the box as its script states it, else as the header Referer does.
 
     We did not see the page around a box: the browser states it.
     """
     page = _without_query(first_value(form, "page")) if is_of_box(signup) else ""
-    return (
-        {"page": page, "page_stated_by": STATED} if page else {"page": _without_query(request.headers.get("referer"))}
-    )
+    if page:
+        return {EvidenceField.PAGE: page, EvidenceField.PAGE_STATED_BY: EvidenceTerm.STATED_BY_BROWSER}
+    return {EvidenceField.PAGE: _without_query(request.headers.get("referer"))}
 
 
 def _without_query(url: str | None) -> str:

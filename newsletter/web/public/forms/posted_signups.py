@@ -1,9 +1,9 @@
 """The row of a sign-up whose form is valid: what was entered, and which form of ours showed the words of consent."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from newsletter.consent import signup_rows
+from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm, Stored
 from newsletter.consent.forms import FormKind
 from newsletter.consent.ledger import Trace
 from newsletter.web.public.forms.signup_form import SignupForm
@@ -11,9 +11,9 @@ from newsletter.web.public.offered_newsletters import OfferedNewsletters
 from newsletter.web.site import Site
 
 SHOWN_BY = {
-    FormKind.HOSTED: "hosted: on our own page",
-    FormKind.BOX: "box on the publisher's page",
-    FormKind.PASTED: "pasted: as generated; page not seen",
+    FormKind.HOSTED: EvidenceTerm.HOSTED_FORM,
+    FormKind.BOX: EvidenceTerm.FORM_IN_BOX,
+    FormKind.PASTED: EvidenceTerm.PASTED_FORM,
 }
 
 
@@ -22,13 +22,17 @@ def values(
     offered: OfferedNewsletters,
     signup: SignupForm,
     *,
-    observed: Mapping[str, str],
+    observed: Stored,
     trace: Trace,
     **columns: str | None,
 ) -> dict[str, Any]:
     """Return the row of a sign-up. `observed` is what we saw of where and how it was posted, as evidence."""
     form = signup.agreed.form
-    entered = {"name": signup.name, "language": signup.entered_language, "timezone": signup.timezone}
+    entered = {
+        EvidenceField.NAME: signup.name,
+        EvidenceField.LANGUAGE: signup.entered_language,
+        EvidenceField.TIMEZONE: signup.timezone,
+    }
     return signup_rows.values(
         site.keyring,
         address=signup.address,
@@ -44,14 +48,14 @@ def values(
     )
 
 
-def _shown(signup: SignupForm, offered: OfferedNewsletters) -> dict[str, str]:
+def _shown(signup: SignupForm, offered: OfferedNewsletters) -> Stored:
     """Return, as evidence, which form showed the words, and which newsletters it offered."""
     form = signup.agreed.form
     if form is None:
         return {}
     slugs = {newsletter.id: newsletter.slug for newsletter in offered.newsletters.values()}
     return {
-        "form_kind": SHOWN_BY[form.kind],
-        "form_language": form.language,
-        "form_offered": ", ".join(slugs[number] for number in form.newsletters if number in slugs),
+        EvidenceField.FORM_KIND: SHOWN_BY[form.kind],
+        EvidenceField.FORM_LANGUAGE: form.language,
+        EvidenceField.FORM_OFFERED: ", ".join(slugs[number] for number in form.newsletters if number in slugs),
     }

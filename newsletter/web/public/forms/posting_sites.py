@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
+from newsletter.consent import evidence_terms
+from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
 from newsletter.errors import Refused
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import translatable
@@ -14,8 +16,6 @@ from newsletter.web.failures import wants_json
 from newsletter.web.public.offered_newsletters import OfferedNewsletters
 from newsletter.web.site import Site
 
-OUR_OWN = "our own"  # as evidence
-NOT_STATED = "not stated"
 TITLE = translatable("This form does not work on the site where you found it")
 EXPLANATION = translatable(
     "The site that showed you this form is not registered for this newsletter, so we stored nothing. Please subscribe "
@@ -32,17 +32,18 @@ class NotRegistered(Refused):
 def admit(request: Request, site: Site, offered: OfferedNewsletters, chosen: Sequence[Newsletter]) -> str:
     """Return, as evidence, from which site a sign-up for these newsletters comes; let that site read the answer.
 
-    It is the origin of a registered site, NOT_STATED, or OUR_OWN, with the host under which we were reached if BASE_URL
-    has another: whoever leads a host of theirs to our machine can show forms of theirs under it. Raises NotRegistered
-    for any other. Without newsletters, which the sign-up has to name, any registered site may read what is wrong with
-    it.
+    It is the origin of a registered site, SITE_NOT_STATED, or OWN_SITE, with the host under which we were reached if
+    BASE_URL has another: whoever leads a host of theirs to our machine can show forms of theirs under it. Raises
+    NotRegistered for any other. Without newsletters, which the sign-up has to name, any registered site may read what
+    is wrong with it.
     """
     cross_site.share(request, offered, chosen)
     origin = cross_site.origin_stated(request)
     if origin is None:
-        return NOT_STATED
+        return EvidenceTerm.SITE_NOT_STATED
     if cross_site.is_own(request, origin, site):
-        return OUR_OWN if cross_site.has_our_name(origin, site) else f"{OUR_OWN}, reached as {origin}"
+        has_our_name = cross_site.has_our_name(origin, site)
+        return EvidenceTerm.OWN_SITE if has_our_name else EvidenceTerm.OWN_SITE_REACHED_AS.followed_by(origin)
     if cross_site.is_registered(origin, offered, chosen):
         return origin
     raise NotRegistered
@@ -64,7 +65,7 @@ def way_back(posted_from: str, chosen: Sequence[Newsletter]) -> str | None:
 
     It is the publisher's own address of that site, if a newsletter names one there, otherwise the site's start page.
     """
-    if posted_from == NOT_STATED or posted_from.startswith(OUR_OWN):
+    if evidence_terms.worded(EvidenceField.SITE, posted_from):
         return None
     named = (each.site_url for each in chosen if each.site_url)
     return next((url for url in named if cross_site.is_on(url, posted_from)), f"{posted_from}/")

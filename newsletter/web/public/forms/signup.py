@@ -7,6 +7,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from newsletter.consent import replacements
+from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
 from newsletter.consent.rendered_forms import Entered
 from newsletter.consent.replacements import Former
 from newsletter.languages.languages import language
@@ -29,9 +30,9 @@ MESSAGE = translatable(
     "We are sending a letter to this address. Open it and confirm; until then the address is not subscribed."
 )
 METHODS = {
-    Sending.FIRST: "form on the web",
-    Sending.AGAIN: "form on the web, sent again from the page after it",
-    Sending.CORRECTED: "form on the web, sent again from the page after it with a corrected address",
+    Sending.FIRST: EvidenceTerm.FORM_ON_THE_WEB,
+    Sending.AGAIN: EvidenceTerm.FORM_SENT_AGAIN,
+    Sending.CORRECTED: EvidenceTerm.FORM_CORRECTED,
 }
 
 
@@ -64,7 +65,7 @@ async def subscribe(request: Request) -> Response:
     sending = check_inbox.sending(signup, former)
     signs = posted_signs.read(form, site.keyring, now=site.now())
     page = box_signups.page_stated(request, signup, form)
-    observed = {**page, "site": posted_from, "method": METHODS[sending]}
+    observed = {**page, EvidenceField.SITE: posted_from, EvidenceField.METHOD: METHODS[sending]}
     corrected = first_value(form, "replaces") if former else None
     row = posted_signups.values(site, offered, signup, observed=observed, trace=trace, replaces=corrected, **signs)
     await site.store_signup(row)

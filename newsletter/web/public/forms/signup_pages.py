@@ -13,7 +13,7 @@ from newsletter.content.digests import digests
 from newsletter.languages import tags
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import translatable
-from newsletter.newsletters import Newsletter, common_publisher
+from newsletter.newsletters import Newsletter
 from newsletter.web import negotiation
 from newsletter.web.guards import SAME_ORIGIN, policy, route_rules
 from newsletter.web.public.forms import hosted_forms, prefilled_forms, thank_you_pages
@@ -111,7 +111,6 @@ def several(site: Site, tag: str, *, entered: Entered = NOTHING, **kind: Any) ->
     page = site.page(
         "newsletters",
         tag=tag,
-        publisher=common_publisher(every),
         newsletters=every,
         hosted_form=_form(site, offered, published, entered) if published else None,
         languages=negotiation.links(f"{site.root}/", languages, tag),

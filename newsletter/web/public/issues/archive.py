@@ -54,7 +54,7 @@ def index(request: Request, site: CurrentSite, session: ReadingSession) -> HTMLR
         negotiated=len(languages) > 1,
         languages=negotiation.links(f"{site.root}/archive", languages, tag),
         query=negotiation.kept(request, tag),
-        publisher=newsletters.common_publisher(every),
+        among=every,
         newsletters=rows,
         page_description=describe(
             address, tag=tag, languages=languages or [tag], description=language(tag).text(ABOUT)

@@ -3,7 +3,6 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from newsletter.newsletters import common_publisher
 from newsletter.web import negotiation
 from newsletter.web.guards import route_rules
 from newsletter.web.site import CurrentSite
@@ -24,6 +23,5 @@ def saved(request: Request, site: CurrentSite) -> HTMLResponse:
         negotiated=len(languages) > 1,
         languages=negotiation.links(f"{site.root}/saved", languages, tag),
         query=negotiation.kept(request, tag),
-        publisher=common_publisher(every),
         newsletter=every[0] if len(every) == 1 else None,
     )

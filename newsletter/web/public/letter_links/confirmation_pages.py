@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from newsletter import addresses
 from newsletter.consent import confirmation_links, decisions, rendered_forms, renewals
 from newsletter.consent.confirmation_links import AskedNewsletter, ConfirmationLink, LinkUse
+from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
 from newsletter.consent.ledger import Trace
 from newsletter.consent.subscribers import Standing
 from newsletter.content.digests import digests
@@ -53,7 +54,7 @@ def confirm(
         return _renew(request, site, session, link, trace, afterwards)
     if not is_checked(form, "confirm"):
         return _confirm_page(request, site, session, link, status=422)
-    evidence = {"method": "button on the page that the letter's link opens"}
+    evidence = {EvidenceField.METHOD: EvidenceTerm.BUTTON_BEHIND_LINK}
     use = confirmation_links.confirm(session, site.keyring, link, evidence=evidence, trace=trace, now=site.now())
     if use is not LinkUse.CONFIRMS:
         return _used(site, link, use)

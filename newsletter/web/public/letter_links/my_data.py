@@ -19,7 +19,8 @@ from newsletter.newsletters import Newsletter
 from newsletter.privacy import consent_history, received_letters
 from newsletter.privacy.consent_history import ConsentHistory, HistoryEntry
 from newsletter.web import whole_numbers
-from newsletter.web.public.letter_links import fresh_links
+from newsletter.web.public.letter_links import evidence_labels, fresh_links
+from newsletter.web.public.letter_links.evidence_labels import Told
 from newsletter.web.public.letter_links.fresh_links import FreshReader
 from newsletter.web.public.preferences import pauses
 from newsletter.web.site import CurrentSite, ReadingSession, Site
@@ -108,15 +109,15 @@ def _shown(entry: HistoryEntry, reader: FreshReader) -> dict[str, Any]:
         "told": Translatable(told.singular, values={"newsletter": name}),
         "is_decision": entry.event in GIVES_OR_ENDS,
         "wording": _words(entry.wording) if entry.event in (Event.REQUESTED, Event.CONFIRMED) else None,
-        "details": None if entry.evidence is None else _details(entry),
+        "details": None if entry.evidence is None else _details(entry, reader),
     }
 
 
-def _details(entry: HistoryEntry) -> dict[str, str]:
-    """Return all that is stored with an entry, under the names that the evidence has."""
-    words = entry.wording
-    version = {"wording": f"version {words.version} in {words.language}"} if words else {}
-    return {**(entry.evidence or {}), **entry.trace, **version}
+def _details(entry: HistoryEntry, reader: FreshReader) -> list[tuple[Told, Told]]:
+    """Return all that is stored with an entry, in words."""
+    words, stored = entry.wording, {**(entry.evidence or {}), **entry.trace}
+    version = [evidence_labels.of_wording(words.version, words.language)] if words else []
+    return [*evidence_labels.labelled(stored, spoken=reader.language, zone=reader.zone), *version]
 
 
 def _words(wording: Wording | None) -> dict[str, Any] | None:

@@ -15,7 +15,6 @@ from newsletter.languages.languages import language
 from newsletter.languages.translatable import Translatable
 from newsletter.links import FRESH_LIFETIME
 from newsletter.mail.mailings import preference_links
-from newsletter.newsletters import common_publisher
 from newsletter.queues.wakeups import Queue
 from newsletter.redaction import log_failure
 from newsletter.web import negotiation
@@ -74,9 +73,8 @@ def _owe_link(site: Site, address_key: str) -> None:
 
 def _look(site: Site, wanted: Sequence[str]) -> dict[str, Any]:
     """Return the arguments of `Site.page` for a visitor of whom nothing is known."""
-    known = site.offered.known().values()
-    tag = negotiation.best(wanted, negotiation.offered_in_any(known))
-    return {"tag": tag, "negotiated": True, "publisher": common_publisher(known)}
+    tag = negotiation.best(wanted, negotiation.offered_in_any(site.offered.known().values()))
+    return {"tag": tag, "negotiated": True}
 
 
 def _ask_page(

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.consent import decisions, subscribers
+from newsletter.consent.evidence_terms import EvidenceTerm
 from newsletter.consent.subscribers import Standing
 from newsletter.links import Purpose
 from newsletter.queues.wakeups import Queue
@@ -55,7 +56,7 @@ def unsubscribe(
         return _button_page(site, session, subscriber_id, newsletter_id, status=422)
     stopped: Sequence[int] = ()
     if subscriber := subscribers.lock_by_id(session, subscriber_id):
-        how = "one-click of a mail program" if one_click else "button on the page that the letter's link opens"
+        how = EvidenceTerm.ONE_CLICK if one_click else EvidenceTerm.BUTTON_BEHIND_LINK
         ended = None if everything else [newsletter_id]
         stopped = decisions.withdraw(session, subscriber, newsletters=ended, how=how, trace=trace, now=site.now())
     done = PlainTextResponse("You are unsubscribed.\n") if one_click else None

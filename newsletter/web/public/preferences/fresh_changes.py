@@ -12,6 +12,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from newsletter.consent import decisions, reader_choices
+from newsletter.consent.evidence_terms import EvidenceTerm
 from newsletter.consent.ledger import Trace
 from newsletter.consent.subscribers import Subscriber
 from newsletter.errors import Malformed
@@ -21,7 +22,6 @@ from newsletter.web.public.preferences import languages, pauses, subscriptions
 from newsletter.web.public.preferences.pauses import PauseChange
 from newsletter.web.public.reader_details import checked_name, checked_zone
 
-HOW = "preferences page"  # the evidence about how somebody left
 BEFORE = "before-"
 
 DETAILS: Mapping[str, Callable[[str], str]] = {
@@ -63,7 +63,9 @@ def store(
 
     The caller has locked the subscriber's row. Repeating it is harmless.
     """
-    stopped = decisions.withdraw(session, subscriber, newsletters=changes.stopped, how=HOW, trace=trace, now=now)
+    stopped = decisions.withdraw(
+        session, subscriber, newsletters=changes.stopped, how=EvidenceTerm.PREFERENCES, trace=trace, now=now
+    )
     for number, tag in changes.languages.items():
         reader_choices.set_language(session, subscriber.id, number, tag)
     for number, pause in changes.pauses.items():

@@ -51,7 +51,6 @@ def show(
         negotiated=True,
         status=status,
         newsletter=shown if present else None,
-        publisher=shown.publisher,
         address=addresses.mask(shown.address),
         token=link.token(site),
         until=templating.local(fresh_until(link.minute), shown.reader_zone or shown.zone),

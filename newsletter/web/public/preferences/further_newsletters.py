@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.consent import signups
+from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
 from newsletter.consent.rendered_forms import Entered
 from newsletter.consent.subscribers import Standing
 from newsletter.content.digests import digests
@@ -33,7 +34,10 @@ from newsletter.web.public.preferences.links import PreferencesLink
 from newsletter.web.site import CurrentSite, ReadingSession, RequestTrace, Site
 
 # The evidence about where the form was shown, and how it came.
-OBSERVED = {"page": "preferences page, by a freshly mailed link", "method": "form on the web"}
+OBSERVED = {
+    EvidenceField.PAGE: EvidenceTerm.PREFERENCES_BY_FRESH_LINK,
+    EvidenceField.METHOD: EvidenceTerm.FORM_ON_THE_WEB,
+}
 OTHER_ADDRESS = translatable(
     "This page signs up the address of your link only. Leave the field as it was, or use the newsletter's own page."
 )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.consent import decisions, reader_choices
+from newsletter.consent.evidence_terms import EvidenceTerm
 from newsletter.consent.ledger import Trace
 from newsletter.consent.reader_choices import PAUSE_WEEKS
 from newsletter.consent.subscribers import Standing, Subscriber
@@ -21,7 +22,6 @@ from newsletter.web import negotiation
 from newsletter.web.form_data import FormData, first_value, is_checked
 from newsletter.web.public.letter_links import left_page
 from newsletter.web.public.preferences import pauses, subscriptions
-from newsletter.web.public.preferences.fresh_changes import HOW
 from newsletter.web.public.preferences.links import PreferencesLink
 from newsletter.web.public.preferences.pauses import PauseChange
 from newsletter.web.site import Site
@@ -67,7 +67,7 @@ def press(
     everything = is_checked(form, "all")
     if everything or (is_checked(form, "leave") and link.newsletter is not None):
         ended = None if everything or link.newsletter is None else [link.newsletter]
-        decisions.withdraw(session, subscriber, newsletters=ended, how=HOW, trace=trace, now=now)
+        decisions.withdraw(session, subscriber, newsletters=ended, how=EvidenceTerm.PREFERENCES, trace=trace, now=now)
         return left(site, session, link, everything=everything)
     about = subscriptions.named_by(session, link)
     is_reader = link.newsletter is not None and about.standing is Standing.SUBSCRIBED

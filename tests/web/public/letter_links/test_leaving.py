@@ -87,7 +87,7 @@ def test_a_reason_that_cannot_be_read_is_shown_again_with_what_to_correct(servic
     answer = service.browser.post(link, data={"tell": "yes", **told})
     page = LexborHTMLParser(answer.text)
     assert answer.status_code == 422
-    assert page.css_first("[role=alert]").text(strip=True) == message
+    assert page.css_first("[role=alert]").text(strip=True) == f"Please correct the following{message}"
     assert page.css_first("textarea").text() == told.get("comment", "")
     assert reasons(service) == []
 

@@ -1,15 +1,17 @@
 """What we store about a reader, in plain words, behind a link that was mailed to the address."""
 
 import pytest
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 from sqlalchemy import select
 
 from newsletter.consent import ledger, subscribers
+from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm
 from newsletter.consent.ledger import Event
 from newsletter.consent.subscribers import Subscriber
 from newsletter.links import FRESH_LIFETIME, Purpose, minute_of
 from newsletter.privacy import consent_history
 from newsletter.queues.wakeups import Queue
+from newsletter.web.public.letter_links import evidence_labels
 from tests.whole_service import WholeService
 
 ANA, BROWSER = "ana@example.org", "Journey/7.0"
@@ -26,9 +28,9 @@ def _reader(service: WholeService):
     service.clock.advance(days=2)
 
 
-def page(service: WholeService, query: str = "") -> LexborHTMLParser:
+def page(service: WholeService, query: str = "", *, of: str = ANA) -> LexborHTMLParser:
     with service.site.database.reading() as session:
-        number = session.scalars(select(Subscriber.id).where(Subscriber.address_key == ANA)).one()
+        number = session.scalars(select(Subscriber.id).where(Subscriber.address_key == of)).one()
     token = service.site.links.token(Purpose.FRESH_PREFERENCES, number, minute_of(service.clock()))
     answer = service.browser.get(f"/my-data/{token}{query}")
     assert answer.status_code == 200
@@ -47,12 +49,43 @@ def test_the_history_tells_what_was_agreed_when_and_how(service):
         "You confirmed The Morning Letter.",
     ]
     first = shown.css_first("ol.ledger > li").text()
-    for stored in ("I ask Example Press", "hosted: on our own page", BROWSER, "version 1 in en", ANA):
+    for stored in ("I ask Example Press", "on our own page", BROWSER, "version 1, English", ANA):
         assert stored in first
     assert shown.css_first("ol.ledger time").attributes["datetime"].startswith("20")
     information = shown.text()
     for promise in ("Who else sees it", "How long it is kept", "until the end of the third year"):
         assert promise in information
+
+
+def details(entry: LexborNode) -> dict[str, str]:
+    """Return all that the page shows as stored with an entry."""
+    return {each.css_first("dt").text(): each.css_first("dd").text() for each in entry.css("dl > div")}
+
+
+def test_all_that_is_stored_is_told_in_the_words_of_the_readers_language(service):
+    service.newsletter("abend", language="de")
+    service.reader("uta@example.org", "abend")
+    shown = page(service, of="uta@example.org").css("ol.ledger > li")
+    assert (
+        details(shown[0]).items()
+        >= {"Ort des Formulars": "auf unserer eigenen Seite", "Sprache des Formulars": "Deutsch"}.items()
+    )
+    assert details(shown[1])["Wie es uns erreicht hat"].startswith("über die Schaltfläche")
+    assert not set(EvidenceField) & {name for each in shown for name in details(each)}
+
+
+def test_everything_that_evidence_can_name_has_a_label_and_every_value_of_ours_has_words():
+    assert evidence_labels.FIELDS.keys() == set(EvidenceField)
+    assert evidence_labels.TERMS.keys() == set(EvidenceTerm)
+
+
+def test_what_another_release_stored_is_shown_as_it_is_stored_and_what_people_entered_is_not_translated(service):
+    stored = {"invented_later": "not stated", "name": "never", "how": "by a way invented later"}
+    with service.site.database.writing() as session:
+        person = subscribers.lock_by_key(session, ANA)
+        ledger.append(session, person.subject, Event.REFUSED, evidence=stored, trace=None, now=service.clock())
+    shown = details(page(service).css("ol.ledger > li")[-1])
+    assert shown == {"invented_later": "not stated", "Name": "never", "How we were told": "by a way invented later"}
 
 
 def test_the_page_tells_what_became_of_the_evidence_that_was_erased(service):
