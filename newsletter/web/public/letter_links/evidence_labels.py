@@ -8,7 +8,7 @@ from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm, worde
 from newsletter.languages.languages import Language, own_name
 from newsletter.languages.translatable import Translatable, translatable
 
-Told = Translatable | str
+EvidenceText = Translatable | str
 
 FIELDS: Mapping[str, Translatable] = {
     EvidenceField.ADDRESS: translatable("E-mail address"),
@@ -76,7 +76,7 @@ LANGUAGES = (EvidenceField.LANGUAGE, EvidenceField.FORM_LANGUAGE)
 TIMES = (EvidenceField.FIRST_RECEIVED_AT, EvidenceField.CHANGE_ASKED_AT)
 
 
-def labelled(stored: Mapping[str, str], *, spoken: Language, zone: str) -> list[tuple[Told, Told]]:
+def labelled(stored: Mapping[str, str], *, spoken: Language, zone: str) -> list[tuple[EvidenceText, EvidenceText]]:
     """Return all that is stored with an entry, each field with words for its name and its value.
 
     A name or value that only another release knows stays as it is stored; such names come last.
@@ -86,12 +86,12 @@ def labelled(stored: Mapping[str, str], *, spoken: Language, zone: str) -> list[
     return [(FIELDS.get(field, field), _told(field, stored[field], spoken, zone)) for field in (*known, *unknown)]
 
 
-def of_wording(number: int, tag: str) -> tuple[Told, Told]:
+def of_wording(number: int, tag: str) -> tuple[EvidenceText, EvidenceText]:
     """Return the words for the version of the words of consent that an entry names, and its language."""
     return WORDING, Translatable(VERSION.singular, values={"version": number, "language": own_name(tag)})
 
 
-def _told(field: str, value: str, spoken: Language, zone: str) -> Told:
+def _told(field: str, value: str, spoken: Language, zone: str) -> EvidenceText:
     if found := worded(field, value):
         return Translatable(TERMS[found.term].singular, values={"stated": found.stated})
     if field in LANGUAGES:

@@ -20,7 +20,7 @@ from newsletter.privacy import consent_history, received_letters
 from newsletter.privacy.consent_history import ConsentHistory, HistoryEntry
 from newsletter.web import whole_numbers
 from newsletter.web.public.letter_links import evidence_labels, fresh_links
-from newsletter.web.public.letter_links.evidence_labels import Told
+from newsletter.web.public.letter_links.evidence_labels import EvidenceText
 from newsletter.web.public.letter_links.fresh_links import FreshReader
 from newsletter.web.public.preferences import pauses
 from newsletter.web.site import CurrentSite, ReadingSession, Site
@@ -113,7 +113,7 @@ def _shown(entry: HistoryEntry, reader: FreshReader) -> dict[str, Any]:
     }
 
 
-def _details(entry: HistoryEntry, reader: FreshReader) -> list[tuple[Told, Told]]:
+def _details(entry: HistoryEntry, reader: FreshReader) -> list[tuple[EvidenceText, EvidenceText]]:
     """Return all that is stored with an entry, in words."""
     words, stored = entry.wording, {**(entry.evidence or {}), **entry.trace}
     version = [evidence_labels.of_wording(words.version, words.language)] if words else []
