@@ -16,7 +16,8 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from newsletter import newsletters
-from newsletter.consent import wording_publication
+from newsletter.consent import pasted_forms, wording_publication
+from newsletter.consent.forms import Form
 from newsletter.mail.delivery.leases import Worker
 from newsletter.mail.transport.relay_capabilities import take_utf8
 from newsletter.migrations.schema import metadata
@@ -87,6 +88,21 @@ class WholeService:
                 session, self.site.templates, newsletter, text=text, language=language, actor="tests", now=self.clock()
             )
         self.let_the_site_read_newsletters_again()
+
+    def paste_form(
+        self, slug: str = "morning", *, language: str = "en", base_url: str | None = None
+    ) -> tuple[Form, str]:
+        """Generate the form that publishers paste into their own page; return it with its HTML."""
+        with self.site.database.writing() as session:
+            return pasted_forms.publish(
+                session,
+                self.site.templates,
+                newsletters.named(session, slug),
+                language=language,
+                base_url=base_url or self.site.settings.base_url,
+                actor="tests",
+                now=self.clock(),
+            )
 
     def let_the_site_read_newsletters_again(self) -> None:
         """Set the clock of the site's cache forward by its largest age."""

@@ -8,7 +8,6 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import select
 
 from newsletter import newsletters, registered_sites
-from newsletter.consent import pasted_forms
 from newsletter.consent.signups import Signup
 from newsletter.queues.wakeups import Queue
 from tests.browser.chromium import follow
@@ -44,16 +43,7 @@ def page(chromium: Browser, service: WholeService) -> Iterator[Page]:
 
 def paste(service: WholeService, publisher: LocalHttp) -> str:
     """Paste the form into a page of the publisher's site; return the page's address."""
-    with service.site.database.writing() as session:
-        _, form = pasted_forms.publish(
-            session,
-            service.site.templates,
-            newsletters.named(session, "morning"),
-            language="en",
-            base_url=service.site.settings.base_url,
-            actor="tests",
-            now=service.clock(),
-        )
+    _, form = service.paste_form()
     head = "<!doctype html><html lang='en'><meta charset='utf-8'><title>News</title>"
     publisher.put("/", (head + form).encode(), headers={"Content-Type": "text/html; charset=utf-8"})
     return publisher.url("/", host="www.localhost")

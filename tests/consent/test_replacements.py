@@ -45,6 +45,16 @@ def named(session: Session, number: int):
     return session.get_one(confirmation_links.Newsletter, number)
 
 
+def answered_and_corrected(begin: Begin) -> Signup:
+    """Return a sign-up with a mistyped address, whose letter was owed before the visitor corrected it."""
+    with begin() as session:
+        wrong = a_signup(session, a_newsletter(session), WRONG)
+    process(begin)
+    with begin() as session:
+        correction(session, session.get_one(Signup, wrong.id))
+    return wrong
+
+
 def addresses_written_to(begin: Begin) -> list[str]:
     return [parsed(letter)["To"] for letter in confirmations_sent(begin, now=SOON)]
 
@@ -61,11 +71,7 @@ def test_a_sign_up_corrected_before_its_letter_was_owed_is_deleted_at_once(begin
 
 
 def test_a_letter_that_waits_is_withheld_and_one_that_left_confirms_nothing(begin):
-    with begin() as session:
-        wrong = a_signup(session, a_newsletter(session), WRONG)
-    process(begin)
-    with begin() as session:
-        correction(session, session.get_one(Signup, wrong.id))
+    wrong = answered_and_corrected(begin)
     process(begin, now=SOON)
     assert addresses_written_to(begin) == [RIGHT]
     with begin() as session:
@@ -74,11 +80,7 @@ def test_a_letter_that_waits_is_withheld_and_one_that_left_confirms_nothing(begi
 
 
 def test_what_was_recorded_about_a_mistyped_address_goes_as_of_any_unconfirmed_one(begin):
-    with begin() as session:
-        wrong = a_signup(session, a_newsletter(session), WRONG)
-    process(begin)
-    with begin() as session:
-        correction(session, session.get_one(Signup, wrong.id))
+    answered_and_corrected(begin)
     process(begin, now=SOON)
     with begin() as session:
         retention.forget_due(session, now=NOON + LINK_LIFETIME)
@@ -91,11 +93,8 @@ def test_what_was_recorded_about_a_mistyped_address_goes_as_of_any_unconfirmed_o
 
 
 def test_the_owner_of_a_mistyped_inbox_can_still_refuse_all_letters_or_sign_up(begin):
+    wrong = answered_and_corrected(begin)
     with begin() as session:
-        wrong = a_signup(session, a_newsletter(session), WRONG)
-    process(begin)
-    with begin() as session:
-        correction(session, session.get_one(Signup, wrong.id))
         elsewhere = {"received_at": SOON, "evidence": {"ip": "198.51.100.7"}}
         own = a_signup(session, named(session, wrong.newsletters[0]), WRONG, **elsewhere)
     process(begin, now=SOON)

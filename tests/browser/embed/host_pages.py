@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Locator, expect
 
-from newsletter import newsletters
-from newsletter.consent import pasted_forms
 from newsletter.languages.tags import direction
 from tests.browser.chromium import AXE, AXE_SCRIPT, HEIGHT, LARGE_TEXT, WIDER
 from tests.browser.embed.conftest import HostPage, Publisher
@@ -54,16 +52,7 @@ def document(publisher: Publisher, page: str, *, language: str, look: str = "inl
 def pasted_form(publisher: Publisher, language: str) -> str:
     """Return the form that an operator pastes into a page."""
     service = publisher.service
-    with service.site.database.writing() as session:
-        _, html = pasted_forms.publish(
-            session,
-            service.site.templates,
-            newsletters.named(session, "morning"),
-            language=language,
-            base_url=publisher.base_url,
-            actor="tests",
-            now=service.clock(),
-        )
+    _, html = service.paste_form(language=language, base_url=publisher.base_url)
     service.let_the_site_read_newsletters_again()
     return html
 

@@ -8,7 +8,6 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from newsletter import newsletters, registered_sites
-from newsletter.consent import pasted_forms
 from newsletter.consent.signups import Signup
 from newsletter.errors import Malformed, NotFound
 from tests.clock import NOON
@@ -228,16 +227,7 @@ def test_no_other_page_may_be_read_by_other_sites(service):
 
 
 def test_the_answer_to_a_pasted_form_leads_back_to_the_site_that_it_stands_on(service):
-    with service.site.database.writing() as session:
-        _, html = pasted_forms.publish(
-            session,
-            service.site.templates,
-            newsletters.named(session, "morning"),
-            language="en",
-            base_url="http://localhost",
-            actor="tests",
-            now=NOON,
-        )
+    _, html = service.paste_form(base_url="http://localhost")
     form = LexborHTMLParser(html).css_first("form")
     fields = {str(field.attributes["name"]): field.attributes["value"] for field in form.css("input[type=hidden]")}
     sent = {**fields, "consent": "true", "email": ANA}

@@ -6,7 +6,7 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from newsletter import newsletters
-from newsletter.consent import pasted_forms, wording_publication, wordings
+from newsletter.consent import wording_publication, wordings
 from newsletter.consent.exhibits import Exhibit
 from newsletter.consent.ledger import Event, Evidence, LedgerEntry
 from newsletter.consent.signups import Signup
@@ -154,16 +154,8 @@ def test_a_form_of_several_newsletters_signs_up_for_those_that_are_ticked(servic
 
 def test_a_pasted_form_is_evidenced_as_generated_and_its_page_as_not_seen(service):
     service.newsletter()
-    with service.site.database.writing() as session:
-        form, html = pasted_forms.publish(
-            session,
-            service.site.templates,
-            newsletters.named(session, "morning"),
-            language="en",
-            base_url="https://letters.example",
-            actor="tests",
-            now=service.clock(),
-        )
+    form, html = service.paste_form(base_url="https://letters.example")
+    with service.site.database.reading() as session:
         shown = session.get_one(Exhibit, form.exhibit).body.decode()
     assert shown in html
     parsed = LexborHTMLParser(html).css_first("form")
