@@ -18,20 +18,12 @@ from newsletter.queues.wakeups import Queue
 from newsletter.web.guards import DEFAULT_BODY_BYTES, FORM_BODY_BYTES, route_rules
 from tests.servers.server import free_port
 from tests.waiting import eventually
-from tests.whole_service import WholeService, whole_service
+from tests.whole_service import WholeService
 
 MB = 1024 * 1024
 CHUNK = 8 * 1024
 PRIVATE = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 ALWAYS = ("content-security-policy", "referrer-policy", "x-content-type-options")
-
-
-@pytest.fixture
-def site(sqlite_url, tmp_path) -> Iterator[WholeService]:
-    """A service on SQLite, for tests that do not depend on the database."""
-    with whole_service(sqlite_url, tmp_path) as service:
-        service.newsletter()
-        yield service
 
 
 @contextmanager

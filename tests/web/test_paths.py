@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.web.paths import intended
-from tests.whole_service import whole_service
 
 segments = st.text(alphabet=string.ascii_letters + string.digits + "-_", min_size=1)
 ours = st.lists(segments, min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts))
@@ -15,13 +14,6 @@ appended = st.text(alphabet="/.,;:!?)]}>\"'= \t\r\n\u00a0\u200b\u2060\ufeff\u201
 
 TAILS = ["/", "//", ".", ",", ")", ">", '"', "%20", "%3E", "%0D%0A", "=", "%E2%80%8B", "%C2%A0", "%EF%BB%BF"]
 QUERIES = ["?utm_source=x", "&utm_source=x", "&amp;utm_source=x", "%3Futm_source=x", "/?utm_source=x", "%23top"]
-
-
-@pytest.fixture
-def site(sqlite_url, tmp_path):
-    with whole_service(sqlite_url, tmp_path) as service:
-        service.newsletter()
-        yield service
 
 
 @given(ours, appended)

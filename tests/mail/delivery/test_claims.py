@@ -2,7 +2,6 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -31,7 +30,6 @@ from tests.builders import (
 )
 from tests.clock import NOON
 from tests.query_plans import blocks_read, fill, prepare_everything, rows_read
-from tests.servers.databases import opened
 from tests.transports import FakeMonotonic
 
 MINUTE = timedelta(minutes=1)
@@ -373,14 +371,8 @@ def test_a_cursor_is_used_for_a_minute(begin):
         assert claimed(session, worker=worker, limit=1, cursors=cursors) == [first.id]
 
 
-@pytest.fixture
-def postgresql(postgresql_url):
-    with closing(opened(postgresql_url)) as database:
-        yield database
-
-
-def test_workers_that_claim_at_once_never_share_a_delivery(postgresql):
-    with postgresql.writing() as session:
+def test_workers_that_claim_at_once_never_share_a_delivery(postgresql_database):
+    with postgresql_database.writing() as session:
         everything = {delivery.id for delivery in owed(session, 120)}
         workers = [a_worker(session) for _ in range(4)]
     start = threading.Barrier(len(workers))
@@ -389,7 +381,7 @@ def test_workers_that_claim_at_once_never_share_a_delivery(postgresql):
         mine = []
         start.wait(5)
         while True:
-            with postgresql.writing() as session:
+            with postgresql_database.writing() as session:
                 more = claimed(session, worker=worker, limit=3)
             if not more:
                 return mine
@@ -398,18 +390,18 @@ def test_workers_that_claim_at_once_never_share_a_delivery(postgresql):
     with ThreadPoolExecutor(len(workers)) as crowd:
         shares = list(crowd.map(claim_all, workers))
     assert sorted(number for share in shares for number in share) == sorted(everything)
-    with postgresql.reading() as session:
+    with postgresql_database.reading() as session:
         owners = dict(session.execute(select(Delivery.id, Delivery.carrier_id)).all())
     assert owners == {number: worker for worker, share in zip(workers, shares, strict=True) for number in share}
 
 
-def test_a_claim_does_not_wait_for_rows_that_another_transaction_has_locked(postgresql):
-    with postgresql.writing() as session:
+def test_a_claim_does_not_wait_for_rows_that_another_transaction_has_locked(postgresql_database):
+    with postgresql_database.writing() as session:
         first, second = owed(session, 2)
         worker = a_worker(session)
-    with postgresql.writing() as elsewhere:
+    with postgresql_database.writing() as elsewhere:
         assert claimed(elsewhere, worker=worker, limit=1) == [first.id]
-        with postgresql.writing() as session:
+        with postgresql_database.writing() as session:
             session.execute(text("SET LOCAL lock_timeout = '1ms'"))
             assert claimed(session, worker=worker, limit=2) == [second.id]
 
@@ -423,42 +415,42 @@ def cost(session, *, worker: int, **options) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("left", [0.05, pytest.param(0.1, marks=pytest.mark.slow)])
-def test_a_claim_reads_no_more_if_the_statistics_date_from_the_end_of_an_issue(postgresql, left):
+def test_a_claim_reads_no_more_if_the_statistics_date_from_the_end_of_an_issue(postgresql_database, left):
     """PostgreSQL then expects few waiting rows, and reading and sorting them all seems cheap."""
-    with postgresql.writing() as session:
+    with postgresql_database.writing() as session:
         newsletter = a_newsletter(session)
         written = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=6_000)
         session.add_all(unsaved(written, reader) for reader in a_crowd(session, newsletter, 6_000))
         worker = a_worker(session)
     is_still_there = func.mod(Delivery.id, 1000) < left * 1000
-    with postgresql.writing() as session:
+    with postgresql_database.writing() as session:
         session.execute(update(Delivery).where(~is_still_there).values(status=DeliveryStatus.SENT, decided_at=NOON))
-    with postgresql.writing() as session:
+    with postgresql_database.writing() as session:
         session.execute(text("ANALYZE"))
         session.execute(update(Delivery).values(status=DeliveryStatus.QUEUED, decided_at=None))
-    with postgresql.writing() as session:
+    with postgresql_database.writing() as session:
         before = rows_read(session)
         assert len(claim(session, worker=worker, limit=500)) == 500
         # Each delivery twice, its subscriber and subscription, and index entries of old row versions.
         assert rows_read(session) - before < 10 * 500
 
 
-def test_a_claim_reads_no_more_on_a_connection_that_planned_for_a_small_table(postgresql):
-    with postgresql.writing() as session:
+def test_a_claim_reads_no_more_on_a_connection_that_planned_for_a_small_table(postgresql_database):
+    with postgresql_database.writing() as session:
         worker = a_worker(session)
         waiting = owed(session, 30)
-    with postgresql.writing() as session:
+    with postgresql_database.writing() as session:
         prepare_everything(session)
         small = [cost(session, worker=worker) for _ in range(12)][-1]
-    with postgresql.writing() as session:
+    with postgresql_database.writing() as session:
         fill(session, waiting[-1], decided=15_000, waiting=5_000)
-    with postgresql.writing() as session:
+    with postgresql_database.writing() as session:
         assert cost(session, worker=worker) < small + 100
 
 
 @pytest.mark.slow
-def test_a_claim_does_not_read_the_letters_of_a_paused_issue(postgresql):
-    with postgresql.writing() as session:
+def test_a_claim_does_not_read_the_letters_of_a_paused_issue(postgresql_database):
+    with postgresql_database.writing() as session:
         worker = a_worker(session)
         (paused,) = owed(session, 1)
         owed(session, 20)
@@ -466,28 +458,28 @@ def test_a_claim_does_not_read_the_letters_of_a_paused_issue(postgresql):
         fill(session, paused, decided=0, waiting=20_000)
         session.execute(update(Delivery).where(Delivery.letter_id == paused.letter_id).values(due_at=NOON - MINUTE))
         session.execute(update(Issue).where(Issue.id == _issue_of(session, paused)).values(status=IssueStatus.PAUSED))
-    with postgresql.writing() as session:
+    with postgresql_database.writing() as session:
         assert cost(session, worker=worker) < alone + 50
 
 
 @pytest.mark.slow
-def test_a_claim_does_not_read_sent_letters_while_a_backup_holds_its_snapshot(postgresql):
-    with postgresql.writing() as session:
+def test_a_claim_does_not_read_sent_letters_while_a_backup_holds_its_snapshot(postgresql_database):
+    with postgresql_database.writing() as session:
         worker = a_worker(session)
         newsletter = a_newsletter(session)
         letter = a_letter(session, newsletter, issue=an_issue(session, newsletter), audience=2000)
         session.add_all(unsaved(letter, reader) for reader in a_crowd(session, newsletter, 2000))
     cursors = Cursors()
-    with postgresql.reading() as backup:
+    with postgresql_database.reading() as backup:
         backup.execute(text("SELECT 1 FROM deliveries LIMIT 1"))
-        with postgresql.writing() as session:
+        with postgresql_database.writing() as session:
             first = cost(session, worker=worker, cursors=cursors)
         for _ in range(3):
-            with postgresql.writing() as session:
+            with postgresql_database.writing() as session:
                 taken = claim(session, worker=worker, cursors=cursors)
-            with postgresql.writing() as session:
+            with postgresql_database.writing() as session:
                 taken_results = [Result(each.delivery, each.attempt, Outcome.TAKEN, None, NOON) for each in taken]
                 assert results.record(session, worker, taken_results, now=NOON) == 500
-        with postgresql.writing() as session:
+        with postgresql_database.writing() as session:
             assert cost(session, worker=worker, cursors=cursors) < first + 20
             assert cost(session, worker=worker) > first + 50, "without a cursor it does read them"

@@ -4,7 +4,6 @@ import logging
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import timedelta
 
 import psycopg
@@ -24,7 +23,7 @@ from newsletter.store.database import Database
 from tests.builders import a_newsletter, a_reader, a_signup
 from tests.clock import NOON
 from tests.confirming import TEMPLATES, confirmations_sent, count, letters_owed, parsed, process, states
-from tests.servers.databases import failing_at_the_end, opened
+from tests.servers.databases import failing_at_the_end
 
 
 def test_at_most_the_limit_is_processed_oldest_first(begin):
@@ -106,40 +105,34 @@ def test_a_slow_clock_leaves_later_sign_ups_for_later(begin):
     assert process(begin, now=NOON) == 0
 
 
-@pytest.fixture
-def postgresql(postgresql_url):
-    with closing(opened(postgresql_url)) as database:
-        yield database
-
-
-def process_concurrently(postgresql: Database, workers: int) -> int:
+def process_concurrently(postgresql_database: Database, workers: int) -> int:
     start = threading.Barrier(workers)
 
     def work(_: int) -> int:
         start.wait(5)
-        return process(postgresql.writing)
+        return process(postgresql_database.writing)
 
     with ThreadPoolExecutor(workers) as pool:
         return sum(pool.map(work, range(workers)))
 
 
-def test_concurrent_workers_process_each_sign_up_once(postgresql):
-    with postgresql.writing() as session:
+def test_concurrent_workers_process_each_sign_up_once(postgresql_database):
+    with postgresql_database.writing() as session:
         newsletter = a_newsletter(session)
         for _ in range(50):
             a_signup(session, newsletter)
-    assert process_concurrently(postgresql, 3) == 50
-    assert states(postgresql.writing) == [SignupState.ASKED] * 50
-    letters = confirmations_sent(postgresql.writing)
+    assert process_concurrently(postgresql_database, 3) == 50
+    assert states(postgresql_database.writing) == [SignupState.ASKED] * 50
+    letters = confirmations_sent(postgresql_database.writing)
     assert len({parsed(letter)["To"] for letter in letters}) == len(letters) == 50
-    with postgresql.reading() as session:
+    with postgresql_database.reading() as session:
         assert examination.examine(session) == []
 
 
-def test_workers_that_meet_in_the_same_inboxes_lose_no_sign_up_and_write_no_letter_twice(postgresql):
+def test_workers_that_meet_in_the_same_inboxes_lose_no_sign_up_and_write_no_letter_twice(postgresql_database):
     """New and known people, in another order in each set, so that every worker wants what another one holds."""
     names = [f"{number:02}@example.org" for number in range(20)]
-    with postgresql.writing() as session:
+    with postgresql_database.writing() as session:
         newsletters = [a_newsletter(session, f"letter{number}") for number in range(4)]
         for name in names[::2]:
             a_reader(session, newsletters[0], name, standing=Standing.LEFT)
@@ -150,13 +143,13 @@ def test_workers_that_meet_in_the_same_inboxes_lose_no_sign_up_and_write_no_lett
 
     def work(_: int) -> None:
         start.wait(5)
-        while process(postgresql.writing, limit=17):
+        while process(postgresql_database.writing, limit=17):
             pass
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
-    assert Counter(states(postgresql.writing)) == {SignupState.ASKED: 3 * 20, SignupState.QUIET: 9 * 20}
-    with postgresql.reading() as session:
+    assert Counter(states(postgresql_database.writing)) == {SignupState.ASKED: 3 * 20, SignupState.QUIET: 9 * 20}
+    with postgresql_database.reading() as session:
         asked = session.execute(select(Signup.address_key, Signup.newsletters).where(Signup.state == SignupState.ASKED))
         assert len({(address, *numbers) for address, numbers in asked}) == 3 * 20
         assert session.scalar(select(func.count()).select_from(Ticket)) == 3 * 20
@@ -165,28 +158,28 @@ def test_workers_that_meet_in_the_same_inboxes_lose_no_sign_up_and_write_no_lett
         assert examination.examine(session) == []
 
 
-def test_concurrent_workers_write_three_letters_per_inbox(postgresql):
-    with postgresql.writing() as session:
+def test_concurrent_workers_write_three_letters_per_inbox(postgresql_database):
+    with postgresql_database.writing() as session:
         newsletters = [a_newsletter(session, slug) for slug in ("one", "two", "three")]
         for number in range(30):
             spelling = ["ana@example.org", "ANA@example.org", "ana+x@example.org"][number // 3 % 3]
             a_signup(session, newsletters[number % 3], spelling)
-    process_concurrently(postgresql, 3)
-    assert sorted(states(postgresql.writing)) == [SignupState.ASKED] * 3 + [SignupState.QUIET] * 27
-    assert len(confirmations_sent(postgresql.writing)) == 3
-    with postgresql.reading() as session:
+    process_concurrently(postgresql_database, 3)
+    assert sorted(states(postgresql_database.writing)) == [SignupState.ASKED] * 3 + [SignupState.QUIET] * 27
+    assert len(confirmations_sent(postgresql_database.writing)) == 3
+    with postgresql_database.reading() as session:
         assert examination.examine(session) == []
 
 
-def test_a_sign_up_locked_by_another_worker_is_skipped(postgresql):
-    with postgresql.writing() as session:
+def test_a_sign_up_locked_by_another_worker_is_skipped(postgresql_database):
+    with postgresql_database.writing() as session:
         newsletter = a_newsletter(session)
         first = a_signup(session, newsletter)
         a_signup(session, newsletter)
-    with postgresql.writing() as elsewhere:
+    with postgresql_database.writing() as elsewhere:
         elsewhere.execute(update(Signup).where(Signup.id == first.id).values(nonce=1))
-        assert process(postgresql.writing) == 1
-    assert states(postgresql.writing) == [SignupState.RECEIVED, SignupState.ASKED]
+        assert process(postgresql_database.writing) == 1
+    assert states(postgresql_database.writing) == [SignupState.RECEIVED, SignupState.ASKED]
 
 
 def test_a_worker_retries_after_a_deadlock(begin):

@@ -7,17 +7,10 @@ from selectolax.lexbor import LexborHTMLParser
 
 from newsletter.consent.signups import Signup, SignupState
 from newsletter.queues.wakeups import Queue
-from tests.whole_service import WholeService, whole_service
+from tests.whole_service import WholeService
 
 SUGGESTED, AGAIN = ".notice button", "button.quiet[name=email]"
 HOSTILE = '"><script>alert(1)</script>'
-
-
-@pytest.fixture
-def site(sqlite_url, tmp_path):
-    with whole_service(sqlite_url, tmp_path) as service:
-        service.newsletter()
-        yield service
 
 
 def fields_of(answer, control: str) -> dict[str, str]:

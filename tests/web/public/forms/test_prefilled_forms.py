@@ -1,20 +1,11 @@
 """Links of publishers' own pages that fill the form: `?email=`."""
 
-from collections.abc import Iterator
-
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 
 from newsletter.consent.signups import Signup
-from tests.whole_service import WholeService, whole_service
-
-
-@pytest.fixture
-def site(sqlite_url, tmp_path) -> Iterator[WholeService]:
-    with whole_service(sqlite_url, tmp_path) as service:
-        service.newsletter()
-        yield service
+from tests.whole_service import WholeService
 
 
 def email_at(site: WholeService, query: str) -> str | None:

@@ -3,7 +3,6 @@
 import pytest
 
 from newsletter.queues.wakeups import Queue
-from tests.whole_service import whole_service
 
 APPENDED = {
     "a tracking parameter": [
@@ -21,13 +20,6 @@ APPENDED = {
     "text": ["を開く", "#x", ".%20Text"],
 }
 APPENDED_TO_TOKENS = ["_", "--", "=3D", "=0D=0A", "%00", "%253E", ",ana", ";jsessionid=1", "@example.org"]
-
-
-@pytest.fixture
-def site(sqlite_url, tmp_path):
-    with whole_service(sqlite_url, tmp_path) as service:
-        service.newsletter()
-        yield service
 
 
 def waiting_letter(site):
