@@ -29,9 +29,7 @@ def new(desk: CurrentDesk, session: ReadingSession, look: str = "", newsletter: 
     if not look:
         return _form(desk, session, {"newsletter": newsletter})
     found, reader = looks.named(session, desk, look)
-    return desk.page(
-        "feeds/look", reader=reader, feed=None, url_errors={}, **looks.shown(found, desk), added=found.feed_id
-    )
+    return desk.page("feeds/look", reader=reader, feed=None, **looks.shown(found, desk), added=found.feed_id)
 
 
 @router.action("/feeds/new", Role.EDITOR, AccessScope.SOMEWHERE)
@@ -67,9 +65,7 @@ def add(desk: CurrentDesk, form: PostedForm) -> Response:
         with desk.site.database.reading() as session:
             found, reader = looks.named(session, desk, forms.text(form, "look"))
             shown = looks.shown(found, desk)
-            return desk.page(
-                "feeds/look", status=422, reader=reader, feed=None, url_errors={"url": str(error)}, **shown, added=None
-            )
+            return desk.page("feeds/look", reader=reader, feed=None, errors={"url": str(error)}, **shown, added=None)
     desk.site.wakeups.wake(Queue.FEEDS)  # for the pictures
     return desk.done(f"/feeds/{feed.id}", "added")
 

@@ -127,14 +127,14 @@ def _address(
     desk: Desk, session: Session, feed_id: int, look_id: str, *, url: str = "", error: str | None = None
 ) -> HTMLResponse:
     feed, reader = _read(session, feed_id)
-    status, errors = (422, {"url": error}) if error else (200, {})
+    errors = {"url": error} if error else {}
     if not look_id:
-        return desk.page("feeds/address", status=status, feed=feed, reader=reader, url=url, errors=errors)
+        return desk.page("feeds/address", feed=feed, reader=reader, url=url, errors=errors)
     found, _ = looks.named(session, desk, look_id)
     if found.feed_id != feed.id:
         raise NotFound
     shown = looks.shown(found, desk)
-    return desk.page("feeds/look", status=status, feed=feed, reader=reader, url_errors=errors, added=None, **shown)
+    return desk.page("feeds/look", feed=feed, reader=reader, errors=errors, added=None, **shown)
 
 
 def _read(session: Session, feed_id: int) -> tuple[Feed, Newsletter]:

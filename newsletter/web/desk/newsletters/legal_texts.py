@@ -95,7 +95,7 @@ def entered_preview(slug: str, page: str, language: str, desk: CurrentDesk, form
 @router.action("/newsletters/{slug}/pages/{page}/{language}", Role.ADMIN)
 def change(slug: str, page: str, language: str, desk: CurrentDesk, form: PostedForm) -> Response:
     """Show a text of the publisher's own on a page, unless it reads like the generated one."""
-    text, named, error = forms.text(form, "text"), _named(page), None
+    text, named = forms.text(form, "text"), _named(page)
     with desk.site.database.reading() as session:
         newsletter = newsletters.named(session, slug)
         tag, own = tag_in(newsletter, language), page_texts.own(session, newsletter.id, named)
@@ -106,9 +106,7 @@ def change(slug: str, page: str, language: str, desk: CurrentDesk, form: PostedF
         with desk.site.database.writing() as session:
             newsletter = newsletters.named(session, slug)
             page_texts.change(session, newsletter, named, tag, text, actor=desk.operator.actor, now=desk.site.now())
-    except Malformed as malformed:
-        error = malformed
-    if error:
+    except Malformed as error:
         with desk.site.database.reading() as session:
             newsletter = newsletters.named(session, slug)
             return _page(desk, session, newsletter, named, tag, entered=text, errors={error.field: str(error)})
