@@ -94,6 +94,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=24), nullable=False),
         sa.Column("asked_at", TIME, nullable=False),
         sa.Column("decided_at", TIME, nullable=True),
+        sa.Column("answered_at", TIME, nullable=True),
         sa.ForeignKeyConstraint(
             ["subscriber_id"],
             ["subscribers.id"],
@@ -106,6 +107,14 @@ def upgrade() -> None:
     with op.batch_alter_table("address_changes") as batch_op:
         batch_op.create_index(batch_op.f("ix_address_changes_asked_at"), ["asked_at"])
         batch_op.create_index(batch_op.f("ix_address_changes_subscriber_id"), ["subscriber_id"])
+    is_unanswered = sa.text("answered_at IS NULL AND state = 'asked'")
+    op.create_index(
+        "ix_address_changes_unanswered",
+        "address_changes",
+        ["id"],
+        sqlite_where=is_unanswered,
+        postgresql_where=is_unanswered,
+    )
 
     with op.batch_alter_table("letters", table_kwargs={"sqlite_autoincrement": True}) as batch_op:
         batch_op.add_column(sa.Column("included_issue_id", ID, nullable=True))

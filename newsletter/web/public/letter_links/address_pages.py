@@ -1,6 +1,7 @@
 """Change the address: the form behind a freshly mailed link, and the page that the link to the new address opens.
 
-GET shows; POST acts. The answer to the form is the same whether the new address is known or not.
+GET shows; POST acts. The answer to the form has the same status, words and time whatever is known about the new
+address: the request stores the change, and a worker decides about the letter.
 """
 
 from typing import Any
@@ -19,7 +20,7 @@ from newsletter.consent.subscribers import Subscriber
 from newsletter.errors import LinkExpired, Malformed
 from newsletter.languages.translatable import Translatable
 from newsletter.links import Purpose
-from newsletter.mail.mailings import address_letters, preference_links
+from newsletter.mail.mailings import preference_links
 from newsletter.privacy import address_confirmations
 from newsletter.queues.wakeups import Queue
 from newsletter.web.form_data import RequestForm, first_value, is_checked, shown_again
@@ -46,7 +47,7 @@ def address_form(token: str, site: CurrentSite, session: ReadingSession) -> Resp
 @router.post("/preferences/{token}/address")
 @route_rules(body_limit=FORM_BODY_BYTES)
 def ask(token: str, form: RequestForm, site: CurrentSite) -> Response:
-    """Store the change and owe the new address a letter, unless that inbox gets none from us."""
+    """Store the change; a worker owes the new address a letter, unless that inbox gets none from us."""
     offered = site.offered.get()
     with site.database.writing() as session:
         reader = fresh_links.read(site, session, token)
@@ -67,18 +68,7 @@ def _store(site: Site, session: Session, reader: FreshReader, wanted: Address) -
     if own is None or own.address_key is None:
         raise LinkExpired
     fold_key = inboxes.fold(site.keyring, inboxes.inbox(wanted.key).key)
-    change = address_changes.ask(session, own.id, own.address_key, wanted, fold_key=fold_key, now=now)
-    if change:
-        address_letters.owe_link(
-            session,
-            site.keyring,
-            change,
-            reader.newsletter,
-            reader.language,
-            templates=site.templates,
-            base_url=site.settings.base_url,
-            now=now,
-        )
+    address_changes.ask(session, own.id, own.address_key, wanted, fold_key=fold_key, now=now)
 
 
 def _form(
