@@ -71,14 +71,14 @@ RECEIVED_SIGNUPS = SignupQueue(
 )
 
 
-class Waiting(NamedTuple):
+class WaitingRequests(NamedTuple):
     """Whether anything that visitors asked for waits for a worker."""
 
     signups: bool
     address_changes: bool
 
 
-def waiting(session: Session) -> Waiting:
+def waiting(session: Session) -> WaitingRequests:
     """Return whether any sign-up is received and any change of address unanswered: one look into both indexes.
 
     Idle workers ask for it every other second, so both are in one statement.
@@ -87,7 +87,7 @@ def waiting(session: Session) -> Waiting:
     signup, changed = session.execute(
         select(_first(RECEIVED_SIGNUPS).scalar_subquery(), change.scalar_subquery())
     ).one()
-    return Waiting(signup is not None, changed is not None)
+    return WaitingRequests(signup is not None, changed is not None)
 
 
 def claim(session: Session, *, limit: int, after: str | None, now: datetime) -> Sequence[SignupRow]:

@@ -116,6 +116,25 @@ def upgrade() -> None:
         postgresql_where=is_unanswered,
     )
 
+    op.create_table(
+        "moved_subscriptions",
+        sa.Column("former_id", ID, autoincrement=False, nullable=False),
+        sa.Column("newsletter_id", ID, nullable=False),
+        sa.Column("subscriber_id", ID, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["newsletter_id"], ["newsletters.id"], name=op.f("fk_moved_subscriptions_newsletter_id_newsletters")
+        ),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscribers.id"],
+            name=op.f("fk_moved_subscriptions_subscriber_id_subscribers"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("former_id", "newsletter_id", name=op.f("pk_moved_subscriptions")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_moved_subscriptions_subscriber_id"), "moved_subscriptions", ["subscriber_id"])
+
     with op.batch_alter_table("letters", table_kwargs={"sqlite_autoincrement": True}) as batch_op:
         batch_op.add_column(sa.Column("included_issue_id", ID, nullable=True))
         batch_op.add_column(sa.Column("address_change_id", ID, nullable=True))
