@@ -18,7 +18,7 @@ from newsletter.doctor import examination
 from newsletter.mail.delivery import claims, results
 from newsletter.mail.delivery.deliveries import OPEN, Delivery, DeliveryStatus
 from newsletter.mail.letters.letters import Letter
-from newsletter.mail.mailings import issue_letters
+from newsletter.mail.mailings import issue_letters, welcome_letters
 from newsletter.mail.transport.transport import Outcome, Result
 from newsletter.privacy import address_confirmations
 from tests.browser.pairwise import pairwise
@@ -190,3 +190,19 @@ def test_a_pause_at_one_of_two_addresses_ends_and_of_two_pauses_the_shorter_one_
             confirm(session, a_change(session, reader, f"new{number}@example.org"))
         with begin() as session:
             assert subscribers.subscriptions(session, other.id)[newsletter.id].paused_until == expected
+
+
+@pytest.mark.parametrize(("standing", "copies"), [(Standing.LEFT, 1), (Standing.SUBSCRIBED, 0)])
+def test_a_welcome_that_waits_comes_to_the_new_address_unless_it_has_read_the_newsletter(begin, standing, copies):
+    with begin() as session:
+        newsletter, worker = a_newsletter(session, sends_welcome=True), a_worker(session)
+        reader = a_reader(session, newsletter, "old@example.org")
+        a_reader(session, newsletter, "new@example.org", standing=standing)
+        assert welcome_letters.owe(
+            session, reader.id, [newsletter.id], templates=templating.environment, base_url=BASE, now=NOON
+        )
+        confirm(session, a_change(session, reader, "new@example.org"))
+    with begin() as session:
+        claimed = [claims.claim(session, worker, limit=9, urgent=True, key="k1", now=LATER) for _ in range(2)]
+        assert [each.address for each in claimed[0]] == ["old@example.org"], "the notice"
+        assert [each.address for each in claimed[1]] == ["new@example.org"] * copies

@@ -56,6 +56,8 @@ def ask(token: str, form: RequestForm, site: CurrentSite) -> Response:
         try:
             wanted = reachable_address(offered, first_value(form, address_changes.FIELD))
             _store(site, session, reader, wanted)
+        except LinkExpired:
+            return fresh_links.say_it_ended(site, token)
         except Malformed as error:
             return _form(site, reader, entered=shown_again(form, address_changes.FIELD), error=error.told, status=422)
         answer = site.page("address_asked", **reader.shown(site), address=wanted.written, hours=LINK_HOURS)
@@ -65,7 +67,8 @@ def ask(token: str, form: RequestForm, site: CurrentSite) -> Response:
 
 def _store(site: Site, session: Session, reader: FreshReader, wanted: Address) -> None:
     now, own = site.now(), subscribers.lock_by_id(session, reader.subscriber.id)
-    if own is None or own.address_key is None:
+    # The reader may have confirmed another address while this waited for the row; the link has ended then.
+    if own is None or own.address_key is None or not fresh_links.opens(site, session, own.id, reader.minute):
         raise LinkExpired
     fold_key = inboxes.fold(site.keyring, inboxes.inbox(wanted.key).key)
     address_changes.ask(session, own.id, own.address_key, wanted, fold_key=fold_key, now=now)
