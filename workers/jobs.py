@@ -14,7 +14,7 @@ from newsletter.content.feeds import requested_looks
 from newsletter.doctor.domains import domain_checks
 from newsletter.errors import Misconfigured
 from newsletter.mail.delivery import reclaiming
-from newsletter.mail.mailings import issue_letters, operator_notices
+from newsletter.mail.mailings import address_requests, issue_letters, operator_notices
 from newsletter.privacy import address_retention, expiry, folding, proofs, retention
 from newsletter.queues import heartbeats
 from newsletter.queues.wakeups import Queue
@@ -67,9 +67,28 @@ def attempt(job: Job, context: Context) -> bool:
         return False
 
 
+def answer_address_changes(context: Context) -> bool:
+    """Owe new addresses the letters that confirm a change, as many as their inboxes may get.
+
+    The job of sign-ups has looked whether any waits.
+    """
+    if not context.turns.has_address_changes:
+        return False
+    database = context.database
+    answered = address_requests.answer_due(
+        database.reading,
+        database.writing,
+        context.keyring,
+        templates=context.templates,
+        base_url=context.base_url,
+        now=context.now(),
+    )
+    return answered == address_requests.BATCH_SIZE
+
+
 def send_confirmations(context: Context) -> bool:
     """Send the letters that a person waits for."""
-    return _send(context, process_signups, answer_slow_lane, urgent=True)
+    return _send(context, process_signups, answer_slow_lane, answer_address_changes, urgent=True)
 
 
 def begin_issues(context: Context) -> bool:
@@ -244,7 +263,7 @@ RETENTION = (
 COUNTS = (count_readers, count_deliveries)
 
 JOBS: dict[Queue, tuple[Job, ...]] = {
-    Queue.URGENT: (process_signups, answer_slow_lane, send_confirmations),
+    Queue.URGENT: (process_signups, answer_slow_lane, answer_address_changes, send_confirmations),
     Queue.BULK: (begin_issues, send_issues, supervise_relays, finish_issues),
     Queue.FEEDS: (look_at_requested_feeds, refresh_feeds, copy_pictures, check_domains),
     Queue.UPKEEP: (

@@ -24,7 +24,9 @@ def process_signups(context: Context) -> bool:
     def claim(session: Session) -> Signups:
         nonlocal limit
         turns.is_held_back = False
-        if not signup_queue.is_waiting(session):
+        waiting = signup_queue.waiting(session)
+        turns.has_address_changes = waiting.address_changes
+        if not waiting.signups:
             return []
         limit = _allowance(context, session)
         turns.is_held_back = limit == 0

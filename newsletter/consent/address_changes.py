@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String, exists, func, select, update
+from sqlalchemy import ForeignKey, Index, String, exists, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter.addresses import Address
@@ -24,6 +24,8 @@ PERIOD = timedelta(hours=24)
 MAX_IN_PERIOD = 3  # changes that one reader may ask for: each causes a letter to an inbox that may be a stranger's
 FIELD = "email"  # of the form, which errors name
 
+UNANSWERED = text("answered_at IS NULL AND state = 'asked'")  # literals, or the partial index would not fit
+
 
 class AddressChangeState(StrEnum):
     """What became of a change."""
@@ -37,7 +39,10 @@ class AddressChange(Base):
     """A new address that a reader asked for."""
 
     __tablename__ = "address_changes"
-    __table_args__ = {"info": {"personal": {"by": "subscriber_id", "on_erasure": "delete", "export": True}}}  # noqa: RUF012
+    __table_args__ = (
+        Index("ix_address_changes_unanswered", "id", sqlite_where=UNANSWERED, postgresql_where=UNANSWERED),
+        {"info": {"personal": {"by": "subscriber_id", "on_erasure": "delete", "export": True}}},
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, init=False)
     subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"), index=True)
@@ -48,6 +53,8 @@ class AddressChange(Base):
     state: Mapped[AddressChangeState] = mapped_column(default=AddressChangeState.ASKED)
     asked_at: Mapped[datetime] = mapped_column(index=True)
     decided_at: Mapped[datetime | None] = mapped_column(default=None)
+    # When a worker decided whether the new address gets the letter with the link; None: it has not yet.
+    answered_at: Mapped[datetime | None] = mapped_column(default=None)
 
     def is_open(self, *, now: datetime) -> bool:
         """Return whether its link can still confirm it: for 72 hours, unless it is void."""
@@ -60,8 +67,8 @@ def ask(
     """Store a change to the wanted address and void the open ones; None if the same was asked for just before.
 
     The caller has locked the subscriber, whose address has the key `present_key`; `fold_key` is that of the new
-    inbox. Nothing here depends on whether the new address is known. Raises Malformed for the present address, and for
-    a fourth change in 24 hours.
+    inbox. A worker decides about the letter, so nothing here depends on what is known about the new address. Raises
+    Malformed for the present address, and for a fourth change in 24 hours.
     """
     if wanted.key == present_key:
         raise Malformed(FIELD, translatable("Your letters come to this address already. Enter another one."))

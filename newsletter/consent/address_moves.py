@@ -1,14 +1,23 @@
 """Move what a reader gets to a confirmed new address, and the consents with it."""
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from newsletter.consent import address_changes, decisions, ledger, subscribers, suppressions
+from newsletter.consent import (
+    address_changes,
+    decisions,
+    ledger,
+    moved_subscriptions,
+    reader_choices,
+    subscribers,
+    suppressions,
+)
 from newsletter.consent.address_changes import AddressChange, AddressChangeState
 from newsletter.consent.evidence_terms import EvidenceTerm
 from newsletter.consent.ledger import Entry, Event, LedgerEntry, Trace
@@ -16,6 +25,15 @@ from newsletter.consent.limits import inboxes
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.keys import Keyring
 from newsletter.newsletters import Newsletter
+
+
+class Moved(NamedTuple):
+    """What a move has done. The numbers are those of newsletters."""
+
+    other: Subscriber | None  # who has the new address, if it is not the reader's own row
+    newsletters: list[int]  # all that came to the former address
+    new: list[int]  # those that did not come to the new address
+    idle: list[int]  # those whose letters would not have come there now: new ones, and paused or suppressed ones
 
 
 def move(
@@ -27,33 +45,43 @@ def move(
     letter: str | None,
     trace: Trace | None,
     now: datetime,
-) -> list[int]:
-    """Move the subscriptions of a reader to the change's address; return the newsletters.
+) -> Moved:
+    """Move the subscriptions of a reader to the change's address.
 
     The caller has locked the change, the subscriber, and the one who has the new address, if there is one. If nobody
     has it, the subscriber gets it, so that the history stays together. Otherwise that subscriber gets what is missing
-    there, and the old subscriptions end: two histories never become one. `letter` is the hash of the letter's text.
+    there, and the old subscriptions end: two histories never become one. A newsletter that came to one of the two
+    without a pause goes on without one. `letter` is the hash of the letter's text.
+
+    An inbox that bounced before, or complained, has taken this letter, and its owner has pressed the button: it gets
+    letters again.
     """
-    reads = _read_by(session, subscriber.id)
+    held = _held_by(session, subscriber.id)
     former = subscriber.address or ""
     other = subscribers.lock_by_key(session, change.address_key) or _take_address(session, keyring, change, subscriber)
+    was_suppressed = other is not None and other.suppressed is not None
+    suppressions.lift(session, keyring, change.address_key)
     target = other or subscriber
-    already = _read_by(session, other.id) if other else []
-    new = [number for number in reads if number not in already]
+    already = _held_by(session, other.id) if other else {}
+    new = [number for number in held if number not in already]
     _record(session, change, subscriber.subject, former, target, new, letter=letter, trace=trace, now=now)
+    idle: list[int] = []
     if other is not None:
-        _subscribe(session, subscriber.id, other.id, new, now=now)
+        idle = [each for each in held if was_suppressed or each in new or _is_paused(already[each], now=now)]
+        _subscribe(session, held, other.id, new, now=now)
+        _end_pauses(session, held, already, other.id, now=now)
         other.name, other.zone = other.name or subscriber.name, other.zone or subscriber.zone
         decisions.withdraw(session, subscriber, newsletters=None, how=EvidenceTerm.MOVED, trace=trace, now=now)
+        moved_subscriptions.record(session, subscriber.id, other.id, list(held))
     change.state, change.decided_at = AddressChangeState.CONFIRMED, now
     session.flush()
-    return reads
+    return Moved(other, list(held), new, idle)
 
 
-def _read_by(session: Session, subscriber_id: int) -> list[int]:
-    """Return the newsletters that a subscriber gets."""
+def _held_by(session: Session, subscriber_id: int) -> dict[int, Subscription]:
+    """Return the subscriptions of the newsletters that a subscriber gets, by newsletter."""
     held = subscribers.subscriptions(session, subscriber_id)
-    return sorted(number for number, each in held.items() if each.standing is Standing.SUBSCRIBED)
+    return {number: each for number, each in sorted(held.items()) if each.standing is Standing.SUBSCRIBED}
 
 
 def _take_address(
@@ -106,11 +134,37 @@ def _agreed_wordings(session: Session, subject: bytes) -> dict[int, int]:
     return {row[0]: row[1] for row in session.execute(rows) if row[0] and row[1]}
 
 
-def _subscribe(session: Session, former: int, target: int, newsletters: Collection[int], *, now: datetime) -> None:
-    """Subscribe the other subscriber, who reads in the language that the newsletters had at the former address."""
-    held = subscribers.subscriptions(session, former)
+def _subscribe(
+    session: Session, held: Mapping[int, Subscription], target: int, newsletters: Collection[int], *, now: datetime
+) -> None:
+    """Subscribe the other subscriber as the reader was at the former address: in that language, and since then."""
     for number in newsletters:
         subscribers.set_standing(session, target, number, Standing.SUBSCRIBED, now=now)
-        chosen = {"language": held[number].language, "paused_until": held[number].paused_until}
-        theirs = (Subscription.subscriber_id == target) & (Subscription.newsletter_id == number)
-        session.execute(update(Subscription).where(theirs).values(chosen))
+        same = {name: getattr(held[number], name) for name in ("language", "paused_until", "since")}
+        session.execute(update(Subscription).where(_of(target, number)).values(same))
+
+
+def _end_pauses(
+    session: Session,
+    held: Mapping[int, Subscription],
+    already: Mapping[int, Subscription],
+    target: int,
+    *,
+    now: datetime,
+) -> None:
+    """Let newsletters that came to both addresses come as the address without a pause, or with the shorter one, had it.
+
+    The page of the link says that the letters come there now, and ending a pause needs no consent.
+    """
+    for number in held.keys() & already.keys():
+        paused = [each.paused_until for each in (held[number], already[number]) if _is_paused(each, now=now)]
+        until = min(filter(None, paused)) if len(paused) == 2 else None
+        session.execute(update(Subscription).where(_of(target, number)).values(paused_until=until))
+
+
+def _is_paused(subscription: Subscription, *, now: datetime) -> bool:
+    return reader_choices.is_paused(subscription.paused_until, now=now)
+
+
+def _of(subscriber_id: int, newsletter_id: int) -> ColumnElement[bool]:
+    return and_(Subscription.subscriber_id == subscriber_id, Subscription.newsletter_id == newsletter_id)

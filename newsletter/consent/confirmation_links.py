@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Row, Select, and_, bindparam, cast, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from newsletter.consent import ledger, signups, subscribers, suppressions, wordings
+from newsletter.consent import ledger, moved_subscriptions, signups, subscribers, suppressions, wordings
 from newsletter.consent.evidence_terms import EvidenceField, Stored
 from newsletter.consent.ledger import Entry, Event, LedgerEntry, Trace
 from newsletter.consent.signups import Signup, SignupState
@@ -218,8 +218,12 @@ def confirm(
     ledger.append_all(session, entries, last={signup.subject: signup.last_ordinal})
     _subscribe(session, signup.subscriber_id, newsletters, link.language, now=now)
     _keep_details(session, signup.subscriber_id, signup.evidence)
+    if returned := [each.id for each in newsletters if each.withdrawn_at is not None]:
+        moved_subscriptions.forget(session, signup.subscriber_id, returned)
     session.execute(update(Signup).where(Signup.id == signup.signup_id).values(state=SignupState.CONFIRMED))
     if signup.suppressed == suppressions.Reason.NEVER:
+        suppressions.lift_never(session, keyring, signup.address_key)
+    if signup.suppressed:
         suppressions.lift(session, keyring, signup.address_key)
     return use
 

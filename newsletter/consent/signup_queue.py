@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased
 
+from newsletter.consent.address_changes import UNANSWERED, AddressChange
 from newsletter.consent.signups import LINK_LIFETIME, RECEIVED, Signup
 from newsletter.store import bulk_rows
 from newsletter.store.database import ID_TYPE, UtcDateTime, is_on_sqlite
@@ -70,9 +71,23 @@ RECEIVED_SIGNUPS = SignupQueue(
 )
 
 
-def is_waiting(session: Session) -> bool:
-    """Return whether any sign-up is received: one look into the index."""
-    return is_any(session, RECEIVED_SIGNUPS)
+class WaitingRequests(NamedTuple):
+    """Whether anything that visitors asked for waits for a worker."""
+
+    signups: bool
+    address_changes: bool
+
+
+def waiting(session: Session) -> WaitingRequests:
+    """Return whether any sign-up is received and any change of address unanswered: one look into both indexes.
+
+    Idle workers ask for it every other second, so both are in one statement.
+    """
+    change = select(AddressChange.id).where(UNANSWERED).order_by(AddressChange.id).limit(1)
+    signup, changed = session.execute(
+        select(_first(RECEIVED_SIGNUPS).scalar_subquery(), change.scalar_subquery())
+    ).one()
+    return WaitingRequests(signup is not None, changed is not None)
 
 
 def claim(session: Session, *, limit: int, after: str | None, now: datetime) -> Sequence[SignupRow]:
@@ -113,8 +128,11 @@ def in_index_order(session: Session) -> Iterator[None]:
 
 def is_any(session: Session, queue: SignupQueue) -> bool:
     """Return whether the queue holds any sign-up: one look into its index."""
-    first = select(Signup.id).where(queue.condition).order_by(*queue.order).limit(1)
-    return session.scalar(first) is not None
+    return session.scalar(_first(queue)) is not None
+
+
+def _first(queue: SignupQueue) -> Select[int]:
+    return select(Signup.id).where(queue.condition).order_by(*queue.order).limit(1)
 
 
 def in_turns(lines: Sequence[Sequence[SignupRow]]) -> list[SignupRow]:

@@ -86,7 +86,7 @@ def lock_by_key(session: Session, address_key: str) -> Subscriber | None:
 
     The lock allows one decision about a person at a time.
     """
-    return _locked(session, Subscriber.address_key == address_key)
+    return lock_one(session, Subscriber.address_key == address_key)
 
 
 def by_key(session: Session, address_key: str) -> Subscriber | None:
@@ -101,7 +101,7 @@ def by_id(session: Session, subscriber_id: int) -> Subscriber | None:
 
 def lock_by_id(session: Session, subscriber_id: int) -> Subscriber | None:
     """Return the subscriber of this id, locked in the same way; None if it is unknown."""
-    return _locked(session, Subscriber.id == subscriber_id)
+    return lock_one(session, Subscriber.id == subscriber_id)
 
 
 def lock_inbox(
@@ -117,7 +117,8 @@ def lock_inbox(
     return list(session.scalars(locked.execution_options(populate_existing=True)))
 
 
-def _locked(session: Session, condition: ColumnElement[bool]) -> Subscriber | None:
+def lock_one(session: Session, condition: ColumnElement[bool]) -> Subscriber | None:
+    """Return the subscriber that meets a condition, locked in the same way; None if there is none."""
     # FOR NO KEY UPDATE does not conflict with inserts that reference the row, so a reader who leaves never waits until
     # an issue's deliveries are written. populate_existing: the session may hold values that are older than the lock.
     statement = select(Subscriber).where(condition).with_for_update(key_share=True)

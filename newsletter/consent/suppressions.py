@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, String, UniqueConstraint, and_, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -86,24 +87,31 @@ def reasons(session: Session, keyring: Keyring, address_key: str, *, scope: str 
 
 def strongest(session: Session, keyring: Keyring, address_keys: Collection[str]) -> dict[str, Reason]:
     """Return the strongest reason why each of these addresses is suppressed; those that are not are left out."""
-    found: dict[str, Reason] = {}
-    macs = _macs(keyring, address_keys)
-    stored = select(Suppression.mac, Suppression.reason)
-    for mac, reason in session.execute(stored.where(Suppression.mac.in_(macs), Suppression.scope == ALL_NEWSLETTERS)):
-        for address_key in macs[mac]:
-            found[address_key] = max(reason, found.get(address_key, reason), key=rank)
-    return found
+    return read(session, keyring, address_keys).strongest
 
 
 def never(session: Session, keyring: Keyring, address_keys: Collection[str]) -> dict[str, bool]:
     """Return those of the addresses that must never be written to, each with whether one letter is allowed to it."""
-    found: dict[str, bool] = {}
-    macs = _macs(keyring, address_keys)
-    for mac, allowed_at in session.execute(
-        select(Suppression.mac, Suppression.letter_allowed_at).where(_is_never(macs))
-    ):
-        for address_key in macs[mac]:
-            found[address_key] = found.get(address_key, True) and allowed_at is not None
+    return read(session, keyring, address_keys).never
+
+
+class Suppressed(NamedTuple):
+    """What is stored about some addresses, by `Address.key`; one that is not suppressed is left out."""
+
+    strongest: dict[str, Reason]
+    never: dict[str, bool]  # those never to write to, each with whether an operator allowed one letter
+
+
+def read(session: Session, keyring: Keyring, address_keys: Collection[str]) -> Suppressed:
+    """Return how these addresses are suppressed, with one statement."""
+    macs, found = _macs(keyring, address_keys), Suppressed({}, {})
+    stored = select(Suppression.mac, Suppression.reason, Suppression.letter_allowed_at)
+    stored = stored.where(Suppression.mac.in_(macs), Suppression.scope == ALL_NEWSLETTERS)
+    for mac, reason, allowed_at in session.execute(stored):
+        for address in macs[mac]:
+            found.strongest[address] = max(reason, found.strongest.get(address, reason), key=rank)
+            if reason is Reason.NEVER:
+                found.never[address] = found.never.get(address, True) and allowed_at is not None
     return found
 
 
@@ -126,6 +134,18 @@ def use_allowance(session: Session, keyring: Keyring, address_keys: Collection[s
 
 
 def lift(session: Session, keyring: Keyring, address_key: str) -> None:
+    """Lift every reason but NEVER from an address: its owner has pressed the button of a letter that came there.
+
+    So the inbox takes letters again, and its owner wants them. The caller has locked the subscriber, if there is one.
+    """
+    lesser = Suppression.scope == ALL_NEWSLETTERS, Suppression.reason != Reason.NEVER
+    macs = _address_macs(keyring, address_key)
+    session.execute(delete(Suppression).where(Suppression.mac.in_(macs), *lesser))
+    marked = Subscriber.address_key == address_key, Subscriber.suppressed != Reason.NEVER
+    session.execute(update(Subscriber).where(*marked).values(suppressed=None))
+
+
+def lift_never(session: Session, keyring: Keyring, address_key: str) -> None:
     """Lift "never write to me" from an address and its inbox: the owner has pressed the button of the allowed letter.
 
     Another spelling that has said it in its own name stays suppressed.

@@ -16,6 +16,7 @@ from newsletter.consent.subscribers import Subscriber
 from newsletter.consent.suppressions import Reason
 from newsletter.errors import LinkExpired
 from newsletter.keys import Keyring
+from newsletter.mail.delivery import moved_deliveries
 from newsletter.mail.mailings import address_letters, preference_links
 from newsletter.privacy import retention
 from newsletter.templating import Templates
@@ -38,10 +39,10 @@ def confirm(
     base_url: str,
     now: datetime,
 ) -> AddressChange:
-    """Move the reader to the new address, and owe the notice to the former one; return the change.
+    """Move the reader and the letters that wait for them to the new address; owe the notice to the former one.
 
-    Confirming again changes nothing. Raises LinkExpired if the change is void or too old, if the reader gets no
-    newsletter any more, or if somebody complained or wants no more mail.
+    Returns the change. Confirming again changes nothing. Raises LinkExpired if the change is void or too old, if the
+    reader gets no newsletter any more, or if somebody complained or wants no more mail.
     """
     reader = _lock(session, ids)
     change, subscriber = reader
@@ -49,18 +50,28 @@ def confirm(
         return change
     newsletter = preference_links.sender_of(session, subscriber.id, None)
     may_move = subscriber.suppressed in (None, Reason.BOUNCED)
-    may_come = not suppressions.never(session, keyring, [change.address_key])
+    may_come = not _is_unwanted(session, keyring, change.address_key)
     if not (change.is_open(now=now) and newsletter and subscriber.address_key and may_move and may_come):
         raise LinkExpired
     former, was_reachable = subscriber.address or "", subscriber.suppressed is None
     retention.forget_of(session, subscriber.address_key, now=now)
     letter = address_letters.text_of(session, change.id)
-    address_moves.move(session, keyring, change, subscriber, letter=letter, trace=trace, now=now)
+    moved = address_moves.move(session, keyring, change, subscriber, letter=letter, trace=trace, now=now)
+    if moved.other:
+        moved_deliveries.withhold_waiting(session, moved.other.id, moved.idle, now=now)
+        moved_deliveries.hand_over(session, subscriber.id, moved.other.id, moved.newsletters, new=moved.new)
     if was_reachable:
         address_letters.owe_notice(
             session, change, subscriber, *newsletter, former=former, templates=templates, base_url=base_url, now=now
         )
     return change
+
+
+def _is_unwanted(session: Session, keyring: Keyring, address_key: str) -> bool:
+    """Return whether the owner of an inbox wants no mail; where a key is lost, only the subscriber's mark says it."""
+    known = subscribers.by_key(session, address_key)
+    is_marked = known is not None and known.suppressed == Reason.NEVER
+    return is_marked or bool(suppressions.never(session, keyring, [address_key]))
 
 
 def refuse(session: Session, keyring: Keyring, ids: Sequence[int], *, trace: Trace | None, now: datetime) -> None:

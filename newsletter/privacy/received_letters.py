@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from newsletter.mail.delivery.deliveries import Delivery, DeliveryStatus
@@ -30,8 +30,12 @@ class LettersToReader(NamedTuple):
 
 
 def read(session: Session, subscriber_id: int) -> LettersToReader:
-    """Return the letters to a subscriber."""
-    theirs = Delivery.subscriber_id == subscriber_id
+    """Return the letters to a subscriber's own address.
+
+    One about a change of address went to another inbox, perhaps a stranger's. Whether it got the letter, and what
+    its server replied, is not told: it would show whether that inbox exists or wants no mail from us.
+    """
+    theirs = and_(Delivery.subscriber_id == subscriber_id, Delivery.recipient.is_(None))
     sent = select(func.count()).select_from(Delivery).where(theirs, Delivery.status == DeliveryStatus.SENT)
     rows = (
         select(Newsletter, actual_kind(), Delivery.status, func.coalesce(Delivery.decided_at, Delivery.queued_at))

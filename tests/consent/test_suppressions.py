@@ -195,7 +195,7 @@ def test_lifting_never_leaves_other_reasons_and_other_spellings_that_said_it_the
         suppressions.add(session, KEYRING, ANA, Reason.BOUNCED, now=NOON)
         for address in (ANA, "ana+own@example.org"):
             suppressions.add(session, KEYRING, address, Reason.NEVER, now=NOON)
-        suppressions.lift(session, KEYRING, ANA)
+        suppressions.lift_never(session, KEYRING, ANA)
         assert suppressions.reasons(session, KEYRING, ANA) == {Reason.BOUNCED}
         assert suppressions.never(session, KEYRING, [ANA, "ana+x@example.org", "ana+own@example.org"]) == {
             "ana+own@example.org": False

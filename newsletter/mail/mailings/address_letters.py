@@ -32,7 +32,6 @@ OCCASION, NOTICE_OCCASION = "address-change", "address-notice"
 
 def owe_link(
     session: Session,
-    keyring: Keyring,
     change: AddressChange,
     newsletter: Newsletter,
     spoken: Language,
@@ -40,16 +39,8 @@ def owe_link(
     templates: Templates,
     base_url: str,
     now: datetime,
-) -> bool:
-    """Owe the new address the letter with the link; return whether it is owed.
-
-    None is owed to an inbox that must never be written to, and over its limit of three letters a day.
-    """
-    occasion = f"{OCCASION}:{change.id}"
-    if suppressions.never(session, keyring, [change.address_key]):
-        return False
-    if not take_ticket(session, keyring, change.address_key, occasion, now=now):
-        return False
+) -> None:
+    """Owe the new address the letter with the link. The caller has taken a ticket of the inbox (`take_ticket_for`)."""
     sheet = compose(
         templates,
         "address_change",
@@ -61,8 +52,22 @@ def owe_link(
         has_unsubscribe=False,
     )
     exhibits.keep(session, EXHIBIT, sheet.source)  # evidence will name it by its hash
+    occasion = _occasion(change)
     _owe(session, change, newsletter, spoken, sheet, occasion=occasion, recipient=change.address, now=now)
-    return True
+
+
+def take_ticket_for(session: Session, keyring: Keyring, change: AddressChange, *, now: datetime) -> bool:
+    """Take a ticket of the new inbox for the letter with the link; return whether that inbox may get one.
+
+    None goes to an inbox that must never be written to, and over its limit of three letters a day.
+    """
+    if suppressions.never(session, keyring, [change.address_key]):
+        return False
+    return take_ticket(session, keyring, change.address_key, _occasion(change), now=now)
+
+
+def _occasion(change: AddressChange) -> str:
+    return f"{OCCASION}:{change.id}"
 
 
 def owe_notice(

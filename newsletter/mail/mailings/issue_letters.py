@@ -15,7 +15,7 @@ from newsletter.content.issues import approvals, issues
 from newsletter.content.issues.issues import ContentChanged, Issue, IssueStatus
 from newsletter.errors import NewsletterError, Refused
 from newsletter.languages.languages import language
-from newsletter.mail.delivery import deliveries
+from newsletter.mail.delivery import deliveries, moved_deliveries
 from newsletter.mail.delivery.deliveries import OPEN, Delivery, has_status, undecided
 from newsletter.mail.letters import letters
 from newsletter.mail.letters.letters import Letter, LetterKind, Priority
@@ -117,6 +117,7 @@ def send(session: Session, issue: Issue, *, templates: Templates, base_url: str,
         session.execute(text("SET LOCAL statement_timeout = 0"))  # a million inserts take more than a minute
     letter.audience = deliveries.owe_each(session, letter, _readers(newsletter.id, variant.id, others), now=now)
     session.flush()
+    moved_deliveries.hand_over_new(session, letter)
     return letter
 
 

@@ -94,6 +94,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=24), nullable=False),
         sa.Column("asked_at", TIME, nullable=False),
         sa.Column("decided_at", TIME, nullable=True),
+        sa.Column("answered_at", TIME, nullable=True),
         sa.ForeignKeyConstraint(
             ["subscriber_id"],
             ["subscribers.id"],
@@ -106,6 +107,33 @@ def upgrade() -> None:
     with op.batch_alter_table("address_changes") as batch_op:
         batch_op.create_index(batch_op.f("ix_address_changes_asked_at"), ["asked_at"])
         batch_op.create_index(batch_op.f("ix_address_changes_subscriber_id"), ["subscriber_id"])
+    is_unanswered = sa.text("answered_at IS NULL AND state = 'asked'")
+    op.create_index(
+        "ix_address_changes_unanswered",
+        "address_changes",
+        ["id"],
+        sqlite_where=is_unanswered,
+        postgresql_where=is_unanswered,
+    )
+
+    op.create_table(
+        "moved_subscriptions",
+        sa.Column("former_id", ID, autoincrement=False, nullable=False),
+        sa.Column("newsletter_id", ID, nullable=False),
+        sa.Column("subscriber_id", ID, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["newsletter_id"], ["newsletters.id"], name=op.f("fk_moved_subscriptions_newsletter_id_newsletters")
+        ),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscribers.id"],
+            name=op.f("fk_moved_subscriptions_subscriber_id_subscribers"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("former_id", "newsletter_id", name=op.f("pk_moved_subscriptions")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_moved_subscriptions_subscriber_id"), "moved_subscriptions", ["subscriber_id"])
 
     with op.batch_alter_table("letters", table_kwargs={"sqlite_autoincrement": True}) as batch_op:
         batch_op.add_column(sa.Column("included_issue_id", ID, nullable=True))

@@ -28,6 +28,7 @@ def read(
         for (address, newsletter), asked_at in _last_asked(session, addresses).items()
         if address in known and standings.get((known[address].id, newsletter)) == Standing.ASKED
     }
+    suppressed = suppressions.read(session, keyring, addresses)
     return Known(
         now=now,
         subscribers=known,
@@ -35,7 +36,8 @@ def read(
         asked=asked,
         inboxes=inbox_of,
         tickets=_tickets(session, keyring, {inbox.key for inbox in inbox_of.values()}, now=now),
-        never=suppressions.never(session, keyring, addresses),
+        never=suppressed.never,
+        suppressed=suppressed.strongest,
         newsletters=newsletters,
     )
 

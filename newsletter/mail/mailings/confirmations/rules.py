@@ -12,6 +12,7 @@ from sqlalchemy import Row
 from newsletter.consent.limits import tickets
 from newsletter.consent.limits.inboxes import Inbox
 from newsletter.consent.subscribers import KnownSubscriber, Standing
+from newsletter.consent.suppressions import Reason
 
 # An unanswered letter to the same address about the same newsletter. What counts is when the form was posted: who
 # posted it before that letter came, and whose sign-up has waited since, did not ask again.
@@ -29,6 +30,7 @@ class Known:
     inboxes: dict[str, Inbox]  # by address
     tickets: dict[str, set[int]]  # the numbers taken, by inbox
     never: dict[str, bool]  # addresses never to write to, and whether an operator allowed a letter
+    suppressed: dict[str, Reason]  # why addresses are suppressed, the strongest reason
     newsletters: frozenset[int]  # those that exist
 
 

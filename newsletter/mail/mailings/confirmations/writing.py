@@ -90,7 +90,7 @@ def create_subscribers(
             "address": first[address].signup.address,
             "address_key": address,
             "fold_key": first[address].fold_key,
-            "suppressed": suppressions.Reason.NEVER if first[address].choice.lifts_suppression else None,
+            "suppressed": known.suppressed.get(address),  # the button of the letter will lift it
             "created_at": now,
         }
         for address, subject in new.items()

@@ -1,6 +1,7 @@
 """Change the address: the form behind a freshly mailed link, and the page that the link to the new address opens.
 
-GET shows; POST acts. The answer to the form is the same whether the new address is known or not.
+GET shows; POST acts. The answer to the form has the same status, words and time whatever is known about the new
+address: the request stores the change, and a worker decides about the letter.
 """
 
 from typing import Any
@@ -19,7 +20,7 @@ from newsletter.consent.subscribers import Subscriber
 from newsletter.errors import LinkExpired, Malformed
 from newsletter.languages.translatable import Translatable
 from newsletter.links import Purpose
-from newsletter.mail.mailings import address_letters, preference_links
+from newsletter.mail.mailings import preference_links
 from newsletter.privacy import address_confirmations
 from newsletter.queues.wakeups import Queue
 from newsletter.web.form_data import RequestForm, first_value, is_checked, shown_again
@@ -46,7 +47,7 @@ def address_form(token: str, site: CurrentSite, session: ReadingSession) -> Resp
 @router.post("/preferences/{token}/address")
 @route_rules(body_limit=FORM_BODY_BYTES)
 def ask(token: str, form: RequestForm, site: CurrentSite) -> Response:
-    """Store the change and owe the new address a letter, unless that inbox gets none from us."""
+    """Store the change; a worker owes the new address a letter, unless that inbox gets none from us."""
     offered = site.offered.get()
     with site.database.writing() as session:
         reader = fresh_links.read(site, session, token)
@@ -55,6 +56,8 @@ def ask(token: str, form: RequestForm, site: CurrentSite) -> Response:
         try:
             wanted = reachable_address(offered, first_value(form, address_changes.FIELD))
             _store(site, session, reader, wanted)
+        except LinkExpired:
+            return fresh_links.say_it_ended(site, token)
         except Malformed as error:
             return _form(site, reader, entered=shown_again(form, address_changes.FIELD), error=error.told, status=422)
         answer = site.page("address_asked", **reader.shown(site), address=wanted.written, hours=LINK_HOURS)
@@ -64,21 +67,11 @@ def ask(token: str, form: RequestForm, site: CurrentSite) -> Response:
 
 def _store(site: Site, session: Session, reader: FreshReader, wanted: Address) -> None:
     now, own = site.now(), subscribers.lock_by_id(session, reader.subscriber.id)
-    if own is None or own.address_key is None:
+    # The reader may have confirmed another address while this waited for the row; the link has ended then.
+    if own is None or own.address_key is None or not fresh_links.opens(site, session, own.id, reader.minute):
         raise LinkExpired
     fold_key = inboxes.fold(site.keyring, inboxes.inbox(wanted.key).key)
-    change = address_changes.ask(session, own.id, own.address_key, wanted, fold_key=fold_key, now=now)
-    if change:
-        address_letters.owe_link(
-            session,
-            site.keyring,
-            change,
-            reader.newsletter,
-            reader.language,
-            templates=site.templates,
-            base_url=site.settings.base_url,
-            now=now,
-        )
+    address_changes.ask(session, own.id, own.address_key, wanted, fold_key=fold_key, now=now)
 
 
 def _form(

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import Row, and_, select
 from sqlalchemy.orm import Session
 
-from newsletter.consent import leaving_reasons, returning, subscribers
+from newsletter.consent import leaving_reasons, moved_subscriptions, returning, subscribers
 from newsletter.consent.leaving_reasons import ReasonToLeave, Withdrawal
 from newsletter.consent.ledger import Trace
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
@@ -30,6 +30,7 @@ NOTHING: Mapping[str, str] = {"reason": "", "comment": ""}
 def read(session: Session, subscriber_id: int, newsletter_id: int) -> Row[Any]:
     """Return a newsletter with the address, standing and language of its reader, as far as they are known.
 
+    The reader is the subscriber who got its letter, or the one to whose address that one has moved.
     Raises LinkUnreadable without the newsletter: none is ever deleted, so no letter held this link.
     """
     about = (
@@ -37,7 +38,7 @@ def read(session: Session, subscriber_id: int, newsletter_id: int) -> Row[Any]:
         .add_columns(Newsletter.id, Subscriber.id.label("subscriber_id"), Subscriber.address, Subscriber.subject)
         .add_columns(Subscriber.suppressed, Subscription.standing, Subscription.since, subscribers.reading_language())
         .select_from(Newsletter)
-        .outerjoin(Subscriber, Subscriber.id == subscriber_id)
+        .outerjoin(Subscriber, Subscriber.id == moved_subscriptions.holder(subscriber_id, newsletter_id))
         .outerjoin(
             Subscription,
             and_(Subscription.subscriber_id == Subscriber.id, Subscription.newsletter_id == Newsletter.id),

@@ -94,7 +94,7 @@ def mail_link(site: Site, link: PreferencesLink) -> HTMLResponse:
         about = subscriptions.named_by(session, link)
         is_owed = preference_links.owe(
             session,
-            link.subscriber,
+            about.subscriber_id,
             asked_from=link.newsletter,
             templates=site.templates,
             keyring=site.keyring,

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
-from newsletter.consent import subscribers
+from newsletter.consent import moved_subscriptions, subscribers
 from newsletter.consent.ledger import Trace
 from newsletter.consent.subscribers import Subscriber
 from newsletter.errors import LinkExpired
@@ -43,7 +43,11 @@ def preferences(
 
 def _change(site: Site, session: Session, link: PreferencesLink, form: FormData, trace: Trace) -> HTMLResponse:
     """Change what the link's kind allows."""
-    subscriber = subscribers.lock_by_id(session, link.subscriber)
+    if link.is_fresh:
+        subscriber = subscribers.lock_by_id(session, link.subscriber)
+    else:
+        for _ in range(2):  # once more, because a move may have been stored while the first waited for the row
+            subscriber = moved_subscriptions.lock_holder(session, link.subscriber, link.newsletter)
     if subscriber is None or subscriber.address is None:
         raise LinkExpired(newsletter_id=link.newsletter)
     if link.is_fresh:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, select, true
+from sqlalchemy import ColumnElement, Row, Select, and_, select, true
 from sqlalchemy.orm import Session
 
-from newsletter.consent import subscribers
+from newsletter.consent import moved_subscriptions, subscribers
 from newsletter.consent.subscribers import Standing, Subscriber, Subscription
 from newsletter.errors import LinkExpired, LinkUnreadable
 from newsletter.newsletters import Newsletter
@@ -16,9 +16,10 @@ from newsletter.web.public.preferences.links import PreferencesLink
 def named_by(session: Session, link: PreferencesLink) -> Row[Any]:
     """Return the address, and the columns and standing of the link's newsletter if it has one.
 
+    They are those of the subscriber to whose address the reader has moved, if they did.
     Raises LinkExpired if the address was erased, and LinkUnreadable without the newsletter: none is ever deleted.
     """
-    about = _address(link)
+    about = _address(moved_subscriptions.holder(link.subscriber, link.newsletter))
     if link.newsletter is not None:
         about = _with_newsletters(about).where(Newsletter.id == link.newsletter)
     row: Row[Any] | None = session.execute(about).one_or_none()
@@ -30,8 +31,11 @@ def named_by(session: Session, link: PreferencesLink) -> Row[Any]:
 
 
 def every(session: Session, link: PreferencesLink) -> list[Row[Any]]:
-    """Return all newsletters, oldest first, each with the address and its standing; none if the address was erased."""
-    return list(session.execute(_with_newsletters(_address(link)).order_by(Newsletter.id)))
+    """Return all newsletters, oldest first, each with the address and its standing; none if the address was erased.
+
+    The link is fresh, or was. It never shows another subscriber's: the former inbox may be somebody else's by now.
+    """
+    return list(session.execute(_with_newsletters(_address(link.subscriber)).order_by(Newsletter.id)))
 
 
 def present(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
@@ -39,8 +43,9 @@ def present(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
     return [row for row in rows if row.standing is Standing.SUBSCRIBED]
 
 
-def _address(link: PreferencesLink) -> Select[Any]:
-    return select(Subscriber.address).where(Subscriber.id == link.subscriber, Subscriber.address.is_not(None))
+def _address(subscriber: int | ColumnElement[int]) -> Select[Any]:
+    about = select(Subscriber.address).add_columns(Subscriber.id.label("subscriber_id"))
+    return about.where(Subscriber.id == subscriber, Subscriber.address.is_not(None))
 
 
 def _with_newsletters(about: Select[Any]) -> Select[Any]:

@@ -181,6 +181,28 @@ def test_a_link_whose_sign_up_was_decided_or_forgotten_is_not_renewed(site, stat
         assert 'href="/n/morning"' in answer.text, "where the address can be entered again"
 
 
+@pytest.mark.parametrize("slugs", [["morning"], ["morning", "evening"]])
+def test_the_page_of_a_link_whose_address_was_deleted_leads_to_a_form_that_works(site, slugs):
+    for slug in slugs[1:]:
+        site.newsletter(slug)
+    site.sign_up("ana@example.org")
+    written_to(site)
+    link = site.link(site.letters()[0], "confirm")
+    site.clock.advance(hours=72)
+    assert 'name="again"' in site.browser.get(link).text, "until a worker deletes the address, seconds later"
+    site.run()
+    page = site.browser.get(link)
+    assert page.status_code == 410
+    assert "enter your address again" in page.text
+    way = LexborHTMLParser(page.text).css_first("a.button").attributes["href"]
+    while not (form := LexborHTMLParser(site.browser.get(way).text)).css("form[action='/subscribe']"):
+        way = form.css_first("main a[href='/n/morning']").attributes["href"]
+    assert site.sign_up("ana@example.org").status_code == 202
+    written_to(site)
+    newest = site.link(site.letters()[-1], "confirm")
+    assert site.browser.post(newest, data={"confirm": "yes"}).status_code == 200
+
+
 def test_who_has_only_a_part_of_a_link_pastes_all_of_it(site):
     site.sign_up("ana@example.org")
     written_to(site)
