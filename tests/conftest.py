@@ -38,6 +38,7 @@ MARKS = {
     "restartable_redis": "redis",
     "smtp_sink": "smtp",
     "chromium": "browser",
+    "firefox": "browser",
 }
 
 

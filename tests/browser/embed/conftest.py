@@ -1,6 +1,7 @@
 """A publisher's site beside the service: pages of another origin that show the box."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ class Publisher:
 
     web: LocalHttp
     service: WholeService
-    chromium: Browser
+    browser: Browser
 
     @property
     def base_url(self) -> str:
@@ -91,7 +92,7 @@ class Publisher:
         headers = {**HTML, **({"Content-Security-Policy": policy} if policy else {})}
         self.web.put("/favicon.ico", status=204)
         self.web.put("/2026/bridge?from=mail", document.encode(), headers=headers)
-        opened = self.chromium.new_context(**{"locale": "en", **context})
+        opened = self.browser.new_context(**{"locale": "en", **context})
         opened.set_default_timeout(TIMEOUT)
         shown = HostPage(opened.new_page())
         shown.page.on("console", lambda message: shown.warnings.append(message.text))
@@ -107,9 +108,9 @@ class Publisher:
 
 
 @pytest.fixture(autouse=True)
-def _close_tabs(chromium: Browser) -> Iterator[None]:
+def _close_tabs(publisher: Publisher) -> Iterator[None]:
     yield
-    for each in chromium.contexts:
+    for each in publisher.browser.contexts:
         each.close()
 
 
@@ -117,10 +118,14 @@ def _close_tabs(chromium: Browser) -> Iterator[None]:
 def publisher(
     chromium: Browser, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Publisher]:
-    with (
-        reachable_service(sqlite_template, tmp_path_factory.mktemp("service")) as service,
-        local_http() as web,
-    ):
+    with publishing(chromium, sqlite_template, tmp_path_factory.mktemp("service")) as publisher:
+        yield publisher
+
+
+@contextmanager
+def publishing(browser: Browser, template: Path, folder: Path) -> Iterator[Publisher]:
+    """Run the publisher's site and the service during the block; this browser shows them."""
+    with reachable_service(template, folder) as service, local_http() as web:
         service.newsletter("morning", description="What happened overnight.", other_languages=["ar", "de"])
         service.newsletter("evening", brand="#7a1fa2")
         service.publish_words("morning", ARABIC, "ar")
@@ -132,4 +137,4 @@ def publisher(
                 today = {"day": service.clock().date(), "joined": 0, "left": 0, "counted_at": service.clock()}
                 session.add(DayCounts(newsletter_id=newsletter.id, readers=12_345, **today))
         service.let_the_site_read_newsletters_again()
-        yield Publisher(web, service, chromium)
+        yield Publisher(web, service, browser)
