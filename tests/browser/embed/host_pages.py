@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, expect
 from newsletter import newsletters
 from newsletter.consent import pasted_forms
 from newsletter.languages.tags import direction
-from tests.browser.chromium import AXE, AXE_SCRIPT, HEIGHT, LARGE_TEXT, WIDER
+from tests.browser.chromium import AXE, AXE_SCRIPT, HEIGHT, LARGE_TEXT, PARTED, WIDER
 from tests.browser.embed.conftest import HostPage, Publisher
 from tests.browser.keyboard import reach
 
@@ -124,9 +124,9 @@ class Visit:
             self.shown.page.evaluate(LARGE_TEXT)
 
     def problems(self, state: str) -> list[str]:
-        """Return what is wrong with the page in this state: what does not fit, and what axe-core finds."""
+        """Return what is wrong with the page in this state: what does not fit or is parted, and what axe-core finds."""
         page = self.shown.page
-        found = list(page.evaluate(WIDER))
+        found = [*page.evaluate(WIDER), *page.evaluate(PARTED)]
         if self.has_script:
             if not page.evaluate("() => 'axe' in window"):
                 page.evaluate(AXE_SCRIPT)
