@@ -1,7 +1,6 @@
 """A publisher's site beside the service: pages of another origin that show the box."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,17 +114,20 @@ def _close_tabs(publisher: Publisher) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def publisher(
-    chromium: Browser, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Publisher]:
-    with publishing(chromium, sqlite_template, tmp_path_factory.mktemp("service")) as publisher:
-        yield publisher
+def publisher(chromium: Browser, published: tuple[LocalHttp, WholeService]) -> Publisher:
+    """The publisher's site, shown by Chromium."""
+    return Publisher(*published, chromium)
 
 
-@contextmanager
-def publishing(browser: Browser, template: Path, folder: Path) -> Iterator[Publisher]:
-    """Run the publisher's site and the service during the block; this browser shows them."""
-    with reachable_service(template, folder) as service, local_http() as web:
+@pytest.fixture(scope="module")
+def published(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[LocalHttp, WholeService]]:
+    """The publisher's site, and the service."""
+    with (
+        reachable_service(sqlite_template, tmp_path_factory.mktemp("service")) as service,
+        local_http() as web,
+    ):
         service.newsletter("morning", description="What happened overnight.", other_languages=["ar", "de"])
         service.newsletter("evening", brand="#7a1fa2")
         service.publish_words("morning", ARABIC, "ar")
@@ -137,4 +139,4 @@ def publishing(browser: Browser, template: Path, folder: Path) -> Iterator[Publi
                 today = {"day": service.clock().date(), "joined": 0, "left": 0, "counted_at": service.clock()}
                 session.add(DayCounts(newsletter_id=newsletter.id, readers=12_345, **today))
         service.let_the_site_read_newsletters_again()
-        yield Publisher(web, service, browser)
+        yield web, service

@@ -1,17 +1,16 @@
 """The ways of visitors and readers in Firefox: they sign up in the box and without script, confirm, and leave."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Browser
 
 from newsletter import newsletters
-from tests.browser.embed.conftest import Publisher, publishing
+from tests.browser.embed.conftest import Publisher
 from tests.browser.embed.host_pages import SETTINGS, Visit, visit
 from tests.browser.embed.test_host_pages import problems_until_signed_up
 from tests.browser.firefox import DARK, REDUCED_MOTION, WITHOUT_SCRIPT
 from tests.browser.journey import Journey
+from tests.local_http import LocalHttp
+from tests.whole_service import WholeService
 
 pytestmark = pytest.mark.slow
 
@@ -28,10 +27,9 @@ NO_SCRIPT = {"script": "off", "language": "de", "hand": "keyboard"}
 
 
 @pytest.fixture(scope="module")
-def publisher(firefox: Browser, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Publisher]:
+def publisher(firefox: Browser, published: tuple[LocalHttp, WholeService]) -> Publisher:
     """The publisher's site, shown by Firefox."""
-    with publishing(firefox, sqlite_template, tmp_path_factory.mktemp("service")) as publisher:
-        yield publisher
+    return Publisher(*published, firefox)
 
 
 @pytest.mark.parametrize("chosen", VISITS, ids=lambda chosen: " ".join(chosen.values()))
@@ -65,7 +63,7 @@ def check_sign_up(publisher: Publisher, chosen: dict[str, str]) -> None:
 
 
 def check_whole_way(publisher: Publisher, chosen: dict[str, str]) -> None:
-    email = f"reader.{chosen['page']}@example.org"
+    email = f"reader.{chosen['language']}@example.org"
     opened = open_page(publisher, chosen)
     found = problems_until_signed_up(opened, email)
     with publisher.service.site.database.reading() as session:
