@@ -30,7 +30,7 @@ fast: .venv/dev
 check-slow: .venv/dev ## Run the slow tests, as CI does after `make check`: chaos, demos, benchmark, image
 	@$(TESTS) -m "slow and not browser" $(ARGS)
 
-check-browser: .venv/dev ## Run the slow tests in Chromium, as CI does last: every page and host page at every width
+check-browser: .venv/dev ## Run the slow tests in Chromium and Firefox, as CI does last: every page and host page at every width
 	@$(TESTS) -m "slow and browser" $(ARGS)
 
 slow: .venv/dev ## Run every test and print the slowest 20

@@ -39,6 +39,7 @@ MARKS = {
     "restartable_redis": "redis",
     "smtp_sink": "smtp",
     "chromium": "browser",
+    "firefox": "browser",
 }
 
 

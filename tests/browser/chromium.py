@@ -35,6 +35,12 @@ WIDER = """() => document.documentElement.scrollWidth <= window.innerWidth ? [] 
         return box.right > window.innerWidth + 0.5 || box.left < -0.5;
      }).slice(0, 5).map(element => element.outerHTML.slice(0, 120))]"""
 
+# Which elements hold an address that the browser may part with a hyphen, so that it reads as another one.
+PARTED = r"""() => [...document.querySelectorAll("body *")].filter(
+    element => getComputedStyle(element).hyphens === "auto" && [...element.childNodes].some(
+        node => node.nodeType === Node.TEXT_NODE && /\S@\S|https?:/.test(node.data))
+).map(element => `an address gets a hyphen: ${element.outerHTML.slice(0, 120)}`)"""
+
 # As a browser does for a visitor who sets the text's size, and not the page's: each size, whatever its unit.
 LARGE_TEXT = """() => {
     const within = root => [...root.querySelectorAll("*")].flatMap(
@@ -141,6 +147,10 @@ class Tab:
         """Return what makes the page scroll sideways in a window of this width."""
         self.resize(width)
         return list(self.page.evaluate(WIDER))
+
+    def parted_addresses(self) -> list[str]:
+        """Return the elements of the page in which a line may end with a hyphen within an address."""
+        return list(self.page.evaluate(PARTED))
 
     def enlarge_text(self) -> None:
         """Set all text of the page to twice its size."""

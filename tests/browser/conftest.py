@@ -9,6 +9,7 @@ from playwright.sync_api import Browser
 from newsletter import newsletters
 from tests.browser.chromium import running_chromium
 from tests.browser.contents import CONSENT, NEWSLETTERS, schedule_issue
+from tests.browser.firefox import running_firefox
 from tests.browser.reachable import reachable_service
 from tests.whole_service import WholeService
 
@@ -17,6 +18,13 @@ from tests.whole_service import WholeService
 def chromium() -> Iterator[Browser]:
     """A browser."""
     with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def firefox(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """A browser with the preferences that the test names, if it names any."""
+    with running_firefox(getattr(request, "param", {})) as browser:
         yield browser
 
 

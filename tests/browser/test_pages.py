@@ -63,6 +63,7 @@ def walked(
     for route, shown in Walk(tab, town, newsletter).stops():
         seen.add(route)
         problems = [problem for width in WIDTHS for problem in tab.wider_than(width)]
+        problems += tab.parted_addresses()
         if tab.language() != (language, direction(language)) and not route.startswith(OPERATORS):
             problems.append(f"the page is in {tab.language()}")
         if (weight := tab.weight()) >= MAX_BYTES:

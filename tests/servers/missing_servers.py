@@ -14,6 +14,7 @@ HOW_TO_GET = {
     "Postfix": "apt install postfix",
     "faketime": "apt install faketime",
     "Chromium": "apt install chromium",
+    "Firefox": "apt install firefox-esr",
     "Japanese font": "apt install fonts-noto-cjk",
     "Nu HTML checker": "install Java and npm's package vnu-jar, and set VNU_JAR to its vnu.jar",
     "small disk": "run as root, or where users may create namespaces (unshare --user --mount)",

@@ -67,8 +67,8 @@ def looked_at(walk: DeskWalk, looks: list[tuple[Scheme, int]]) -> tuple[set[str]
 
 
 def problems(tab: Tab, looks: list[tuple[Scheme, int]]) -> list[str]:
-    """Return what is wrong with the page: axe's violations, what scrolls sideways, what the console says."""
-    found = [problem for width in WIDTHS for problem in tab.wider_than(width)]
+    """Return what is wrong: axe's violations, what scrolls sideways, addresses with hyphens, what the console says."""
+    found = [problem for width in WIDTHS for problem in tab.wider_than(width)] + tab.parted_addresses()
     for scheme, width in looks:
         tab.resize(width)
         found += tab.violations(scheme)

@@ -54,7 +54,7 @@ class Publisher:
 
     web: LocalHttp
     service: WholeService
-    chromium: Browser
+    browser: Browser
 
     @property
     def base_url(self) -> str:
@@ -91,7 +91,7 @@ class Publisher:
         headers = {**HTML, **({"Content-Security-Policy": policy} if policy else {})}
         self.web.put("/favicon.ico", status=204)
         self.web.put("/2026/bridge?from=mail", document.encode(), headers=headers)
-        opened = self.chromium.new_context(**{"locale": "en", **context})
+        opened = self.browser.new_context(**{"locale": "en", **context})
         opened.set_default_timeout(TIMEOUT)
         shown = HostPage(opened.new_page())
         shown.page.on("console", lambda message: shown.warnings.append(message.text))
@@ -107,16 +107,23 @@ class Publisher:
 
 
 @pytest.fixture(autouse=True)
-def _close_tabs(chromium: Browser) -> Iterator[None]:
+def _close_tabs(publisher: Publisher) -> Iterator[None]:
     yield
-    for each in chromium.contexts:
+    for each in publisher.browser.contexts:
         each.close()
 
 
 @pytest.fixture(scope="module")
-def publisher(
-    chromium: Browser, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Publisher]:
+def publisher(chromium: Browser, published: tuple[LocalHttp, WholeService]) -> Publisher:
+    """The publisher's site, shown by Chromium."""
+    return Publisher(*published, chromium)
+
+
+@pytest.fixture(scope="module")
+def published(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[LocalHttp, WholeService]]:
+    """The publisher's site, and the service."""
     with (
         reachable_service(sqlite_template, tmp_path_factory.mktemp("service")) as service,
         local_http() as web,
@@ -132,4 +139,4 @@ def publisher(
                 today = {"day": service.clock().date(), "joined": 0, "left": 0, "counted_at": service.clock()}
                 session.add(DayCounts(newsletter_id=newsletter.id, readers=12_345, **today))
         service.let_the_site_read_newsletters_again()
-        yield Publisher(web, service, chromium)
+        yield web, service
