@@ -49,9 +49,8 @@ def _shown(signup: SignupForm, offered: OfferedNewsletters) -> dict[str, str]:
     form = signup.agreed.form
     if form is None:
         return {}
-    slugs = {newsletter.id: newsletter.slug for newsletter in offered.newsletters.values()}
     return {
         "form_kind": SHOWN_BY[form.kind],
         "form_language": form.language,
-        "form_offered": ", ".join(slugs[number] for number in form.newsletters if number in slugs),
+        "form_offered": ", ".join(offered.slugs[number] for number in form.newsletters if number in offered.slugs),
     }
