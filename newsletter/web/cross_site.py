@@ -17,7 +17,7 @@ from newsletter.web.site import Site
 
 # `null` is the origin of sandboxed frames, of some redirects and of files; old web views write file:// for these.
 UNSTATED = ("", "null", "file://")
-SHARED = "newsletter.cross_site"  # in the scope of a request: the headers of its answer
+SHARED = "newsletter.cross_site"  # in the scope of a request: what its answer is about
 SERIALIZED = re.compile(r"[^/?#]+://[^/?#]+")  # RFC 6454 section 7: an origin has no path
 
 
@@ -76,13 +76,15 @@ def headers(request: Request, offered: OfferedNewsletters, newsletters: Sequence
 
 
 def share(request: Request, offered: OfferedNewsletters, newsletters: Sequence[Newsletter]) -> None:
-    """Let Guards add these headers to whatever answer the request gets, a failure as well."""
-    request.scope[SHARED] = headers(request, offered, newsletters)
+    """Let Guards add these headers to whatever answer the request gets, a failure as well. The last call counts."""
+    request.scope[SHARED] = offered, newsletters
 
 
 def add_shared(scope: Scope, answer: MutableHeaders) -> None:
-    """Add what `share` has decided to the headers of an answer."""
-    for name, value in scope.get(SHARED, {}).items():
+    """Add the headers of what `share` has named to those of an answer."""
+    if SHARED not in scope:
+        return
+    for name, value in headers(Request(scope), *scope[SHARED]).items():
         if name == "Vary":
             if value not in re.split(r",\s*", answer.get("vary", "")):
                 answer.add_vary_header(value)

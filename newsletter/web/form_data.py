@@ -64,10 +64,10 @@ def parse(body: bytes, content_type: str) -> FormData:
         return {}
     if len(parts) > MAX_FIELDS:
         raise Malformed("form", translatable("The form has more than %(fields)s fields.", fields=MAX_FIELDS))
-    named = next((part.value for part in parts if part.name == b"_charset_"), options.get(b"charset"))
+    common = _codec(next((part.value for part in parts if part.name == b"_charset_"), options.get(b"charset")))
     fields: dict[str, list[str]] = {}
     for part in parts:
-        codec = _codec(part.charset or named)
+        codec = _codec(part.charset) if part.charset else common
         name = _decoded("form", part.name, codec)
         fields.setdefault(name, []).append(_decoded(name, part.value, codec))
     return fields
@@ -77,7 +77,11 @@ def _urlencoded(body: bytes) -> Iterator[Part]:
     for pair in body.replace(b"+", b" ").split(b"&"):
         if pair:
             name, _, value = pair.partition(b"=")
-            yield Part(unquote_to_bytes(name), unquote_to_bytes(value))
+            yield Part(_unquoted(name), _unquoted(value))
+
+
+def _unquoted(text: bytes) -> bytes:
+    return unquote_to_bytes(text) if b"%" in text else text
 
 
 def _multipart(body: bytes, content_type: str) -> list[Part]:
@@ -104,6 +108,8 @@ def _codec(charset: bytes | None) -> str:
 
 
 def _decoded(field: str, text: bytes, codec: str) -> str:
+    if codec == UTF_8 and text.isascii():  # as nearly all are; nothing below concerns these characters
+        return text.decode()
     try:
         decoded = text.decode(codec)
     except UnicodeDecodeError:

@@ -87,7 +87,8 @@ class Site:
     async def store_signup(self, row: Mapping[str, Any]) -> None:
         """Insert the row of a sign-up; return once it is committed. Raises the database's errors."""
         try:
-            await asyncio.wait_for(asyncio.wrap_future(self.signups.insert(row)), STORE_SECONDS)
+            async with asyncio.timeout(STORE_SECONDS):
+                await asyncio.wrap_future(self.signups.insert(row))
         except TimeoutError as error:
             raise NoConnectionLeft("The database did not answer in time.") from error
 

@@ -99,13 +99,21 @@ def is_under_attack(session: Session) -> bool:
     One program that fills in a form wrongly would else make every visitor work. It looks at few, however many wait.
     """
     doubts = session.scalars(select(Signup.doubt).where(IS_SLOW).limit(MANY_DOUBTED)).all()
-    return len(doubts) == MANY_DOUBTED or None in doubts
+    return is_attack(waiting=len(doubts), doubted=sum(doubt is not None for doubt in doubts))
+
+
+def is_attack(*, waiting: int, doubted: int) -> bool:
+    """Return the same from the numbers of sign-ups in the lane, and of those among them that are doubted."""
+    return waiting >= MANY_DOUBTED or waiting > doubted
 
 
 def waiting(session: Session) -> Waiting:
     """Return how many sign-ups wait in the lane, and the oldest. It reads the lane's index, and one row."""
-    number, oldest = session.execute(select(func.count(), func.min(Signup.id)).where(IS_SLOW)).one()
-    return Waiting(number, session.scalar(select(Signup.received_at).where(Signup.id == oldest)) if oldest else None)
+    lane = select(func.count().label("number"), func.min(Signup.id).label("oldest")).where(IS_SLOW).subquery()
+    number, since = session.execute(
+        select(lane.c.number, Signup.received_at).outerjoin_from(lane, Signup, Signup.id == lane.c.oldest)
+    ).one()
+    return Waiting(number, since)
 
 
 def doubted(session: Session) -> int:

@@ -124,8 +124,9 @@ def told(desk: Desk, session: Session, entries: Sequence[audit_log.AuditEntry]) 
     routes = {route.path for route in routes_of(desk.request.app.router) if "GET" in (route.methods or ())}
     if not desk.operator.may(Role.ADMIN):
         routes.discard(audit_names.PATHS["operator"])
-    things = audit_names.named(session, {each.subject for each in entries}, pages=routes)
-    visible = {each.slug: each.name for each in newsletters.every(session) if desk.operator.may(Role.VIEWER, each.id)}
+    every = newsletters.every(session)
+    things = audit_names.named(session, {each.subject for each in entries}, pages=routes, newsletters=every)
+    visible = {each.slug: each.name for each in every if desk.operator.may(Role.VIEWER, each.id)}
     who = changes.actor_names(session, {each.actor for each in entries})
     return [audit_sentences.tell(each, who[each.actor], things[each.subject], visible) for each in entries]
 

@@ -18,7 +18,6 @@ NAMES: Mapping[str, tuple[Any, ...]] = {
     "issue": (Issue.id, Issue.title),
     "feed": (Feed.id, Feed.own_title, Feed.title, Feed.url),
     "digest": (Digest.id, Digest.name),
-    "newsletter": (Newsletter.slug, Newsletter.name),
     "operator": (Operator.id, Operator.name, Operator.address),
 }
 PATHS = {
@@ -39,15 +38,20 @@ class NamedThing(NamedTuple):
     is_own_name: bool = False  # rather than its kind and number
 
 
-def named(session: Session, subjects: Collection[str], *, pages: Collection[str]) -> dict[str, NamedThing]:
-    """Return each subject's name, in a statement for each kind of thing. `pages` are the routes that may be linked."""
+def named(
+    session: Session, subjects: Collection[str], *, pages: Collection[str], newsletters: Collection[Newsletter]
+) -> dict[str, NamedThing]:
+    """Return each subject's name, in a statement for each kind of thing but newsletters: those are all given.
+
+    `pages` are the routes that may be linked.
+    """
     by_kind: dict[str, list[str]] = {}
     for subject in subjects:
         kind, _, key = subject.partition(":")
         by_kind.setdefault(kind, []).append(key)
     found: dict[str, NamedThing] = {}
     for kind, keys in by_kind.items():
-        names = _names(session, kind, keys)
+        names = {each.slug: each.name for each in newsletters} if kind == "newsletter" else _names(session, kind, keys)
         for key in keys:
             path = PATHS.get(kind)
             is_linked = key in names and path in pages
@@ -61,8 +65,7 @@ def _names(session: Session, kind: str, keys: list[str]) -> dict[str, str]:
     if kind not in NAMES:
         return {}
     key, *names = NAMES[kind]
-    wanted = keys if kind == "newsletter" else [int(each) for each in keys if each.isdecimal()]
-    rows = session.execute(select(key, *names).where(key.in_(wanted)))
+    rows = session.execute(select(key, *names).where(key.in_([int(each) for each in keys if each.isdecimal()])))
     return {str(row[0]): _without_scheme(next(filter(None, row[1:]), "")) for row in rows}
 
 

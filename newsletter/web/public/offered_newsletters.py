@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy import func, select
@@ -69,6 +70,11 @@ class OfferedNewsletters:
             return self.newsletters[slug]
         raise NotFound(translatable("There is no newsletter “%(slug)s” here.", slug=slug[:40]))
 
+    @cached_property
+    def slugs(self) -> Mapping[int, str]:
+        """The slugs of the newsletters by their ids."""
+        return {newsletter.id: slug for slug, newsletter in self.newsletters.items()}
+
     def chosen(self, names: OfferedNames) -> list[Newsletter]:
         """Return those of the newsletters that a request names which exist."""
         return [self.newsletters[slug] for slug in names.slugs if slug in self.newsletters]
@@ -78,7 +84,7 @@ class OfferedNewsletters:
 
         Words in a language that the newsletter does not offer are shown as long as there are no others.
         """
-        published = self._of_one(newsletter)
+        published = self._of_one.get(newsletter.id, {})
         return [tag for tag in newsletter.languages if tag in published] or list(published)
 
     def current(self, newsletter: Newsletter, language: str) -> PublishedForm | None:
@@ -86,21 +92,27 @@ class OfferedNewsletters:
         tags_with_words = self.languages(newsletter)
         if not tags_with_words:
             return None
-        return self._of_one(newsletter)[tags.lookup([language], tags_with_words) or tags_with_words[0]]
+        return self._of_one[newsletter.id][tags.lookup([language], tags_with_words) or tags_with_words[0]]
 
     def several(self) -> dict[str, PublishedForm]:
         """Return the newest form of several newsletters in each language, if it still names whom they are all from."""
         by_id = {newsletter.id: newsletter for newsletter in self.newsletters.values()}
         return {
             each.wording.language: each
-            for each in self._published()
+            for each in self._published
             if each.wording.newsletters and is_shown(each.wording, [by_id[number] for number in each.form.newsletters])
         }
 
-    def _of_one(self, newsletter: Newsletter) -> dict[str, PublishedForm]:
-        published = (each for each in self._published() if each.wording.newsletters is None)
-        return {each.wording.language: each for each in published if each.wording.newsletter_id == newsletter.id}
+    @cached_property
+    def _of_one(self) -> Mapping[int, Mapping[str, PublishedForm]]:
+        """The newest form of each single newsletter, by its id and by language. Each sign-up asks for the languages."""
+        found: dict[int, dict[str, PublishedForm]] = {}
+        for each in self._published:
+            if each.wording.newsletters is None:
+                found.setdefault(each.wording.newsletter_id, {})[each.wording.language] = each
+        return found
 
+    @cached_property
     def _published(self) -> list[PublishedForm]:
         forms = sorted(self.current_forms.values(), key=lambda form: form.id)
         return [PublishedForm(self.current_wordings[form.wording_id], form) for form in forms]

@@ -23,7 +23,6 @@ from newsletter.web.desk.frame.access import DeskRouter
 from newsletter.web.desk.frame.desk import CurrentDesk, Desk
 from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.form_data import FormData
-from newsletter.web.site import ReadingSession
 
 NOTICES = {"feed-added": "The feed is added. Next, when its articles leave."}
 PATTERNS = (
@@ -37,9 +36,9 @@ router = DeskRouter()
 
 
 @router.page("/start/{slug}/digest", Role.EDITOR)
-def digest_form(desk: CurrentDesk, session: ReadingSession, slug: str) -> HTMLResponse:
+def digest_form(desk: CurrentDesk) -> HTMLResponse:
     """Show the form with a schedule that suits most: on weekdays at seven."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = desk.newsletter
     return _page(desk, newsletter, replace(DigestFields.default(), name=newsletter.name[: digests.MAX_NAME]))
 
 

@@ -30,9 +30,9 @@ router = DeskRouter()
 
 
 @router.page("/start/{slug}/feed", Role.EDITOR)
-def feed_form(desk: CurrentDesk, session: ReadingSession, slug: str, look: str = "") -> HTMLResponse:
+def feed_form(desk: CurrentDesk, session: ReadingSession, look: str = "") -> HTMLResponse:
     """Show the form, or what came of the look at an address."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = desk.newsletter
     return _page(desk, newsletter, _look(session, newsletter, look) if look else None)
 
 

@@ -28,9 +28,9 @@ router = DeskRouter()
 
 
 @router.page("/start/{slug}/letter", Role.EDITOR)
-def letter_form(desk: CurrentDesk, session: ReadingSession, slug: str) -> HTMLResponse:
+def letter_form(desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show the draft, or what the first issue would hold, and the button."""
-    return _page(desk, session, newsletters.named(session, slug))
+    return _page(desk, session, desk.newsletter)
 
 
 @router.action("/start/{slug}/letter", Role.EDITOR)

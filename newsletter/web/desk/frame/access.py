@@ -51,11 +51,11 @@ class Access(NamedTuple):
 
 
 # The newsletter of the object that a path parameter names.
-OWNERS: Mapping[str, Callable[[Any], Select[Any]]] = {
-    "slug": lambda slug: select(Newsletter.id).where(Newsletter.slug == slug),
-    "issue_id": lambda number: select(Issue.newsletter_id).where(Issue.id == int(number)),
-    "feed_id": lambda number: select(Feed.newsletter_id).where(Feed.id == int(number)),
-    "digest_id": lambda number: select(Digest.newsletter_id).where(Digest.id == int(number)),
+OWNERS: Mapping[str, Callable[[Any], Select[Newsletter]]] = {
+    "slug": lambda slug: select(Newsletter).where(Newsletter.slug == slug),
+    "issue_id": lambda number: _owner_of(Issue, number),
+    "feed_id": lambda number: _owner_of(Feed, number),
+    "digest_id": lambda number: _owner_of(Digest, number),
 }
 NOTHING_HERE = "There is nothing here that you may see. Perhaps it was removed."
 
@@ -126,38 +126,45 @@ def _enter(request: Request, site: Site, session: Session, access: Access, form:
     """Let the request in, and note who sent it; raises what the answer is otherwise."""
     if why := site.settings.desk_problem:
         raise Refused(why)
-    who = signed_in(session, site, origin.read_cookie(request, site, origin.SESSION))
+    who, newsletter = signed_in(session, site, origin.read_cookie(request, site, origin.SESSION)), None
     if access.scope is not AccessScope.OPEN:
         if who is None:
             raise NotSignedIn(form, getattr(request.state, "form_of", 0))
         if form is not None and request.state.form_of != who.operator_id:
             raise OtherOperator
-        _check(session, who, access, request.path_params)
+        newsletter = _check(session, who, access, request.path_params)
     is_automatic = "hx-request" in request.headers  # a page that asks every two seconds keeps no session alive
     if who is not None and not is_automatic and who.is_use_due(now=site.now()):
         site.activity.note(who.session_id, now=site.now())
-    request.state.desk = Desk(request, site, who)
+    # An action reads it again, in the transaction that changes something.
+    request.state.desk = Desk(request, site, who, newsletter if form is None else None)
 
 
-def _check(session: Session, who: SignedIn, access: Access, parameters: Mapping[str, Any]) -> None:
+def _check(session: Session, who: SignedIn, access: Access, parameters: Mapping[str, Any]) -> Newsletter | None:
+    """Return the newsletter that the request is about, if the path names one."""
+    newsletter = None
     if access.scope is AccessScope.NEWSLETTER:
-        newsletter_id = _owner(session, parameters)
-        if newsletter_id is None or not who.may(Role.VIEWER, newsletter_id):
+        newsletter = _owner(session, parameters)
+        if newsletter is None or not who.may(Role.VIEWER, newsletter.id):
             raise NotFound(NOTHING_HERE)
-        is_allowed = who.may(access.role, newsletter_id)
+        is_allowed = who.may(access.role, newsletter.id)
     elif access.scope is AccessScope.SOMEWHERE:
         is_allowed = who.grants.may_somewhere(access.role)
     else:
         is_allowed = access.scope is AccessScope.NOBODY or who.may(access.role)
     if not is_allowed:
         raise RoleMissing
+    return newsletter
 
 
-def _owner(session: Session, parameters: Mapping[str, Any]) -> int | None:
+def _owner(session: Session, parameters: Mapping[str, Any]) -> Newsletter | None:
     """Return the newsletter of the object that the path names; None if there is no such object."""
     (name,) = OWNERS.keys() & parameters.keys()  # a route of this scope names exactly one
     value = str(parameters[name])
     if not newsletters.SLUG.fullmatch(value) if name == "slug" else whole_numbers.parse(value) is None:
         return None
-    found: int | None = session.scalar(OWNERS[name](value))
-    return found
+    return session.scalar(OWNERS[name](value))
+
+
+def _owner_of(kind: type[Issue | Feed | Digest], number: Any) -> Select[Newsletter]:
+    return select(Newsletter).join(kind, kind.newsletter_id == Newsletter.id).where(kind.id == int(number))

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from newsletter.newsletters import common_publisher
+from newsletter.newsletters import Newsletter, common_publisher
 from newsletter.operators.roles import Role
 from newsletter.web.desk.frame import forms, origin
 from newsletter.web.desk.frame.signed_in import SignedIn
@@ -33,12 +33,19 @@ class Desk:
     request: Request
     site: Site
     who: SignedIn | None  # None only on pages that are open to everybody
+    named: Newsletter | None = None  # on a page: the newsletter of what its path names
 
     @property
     def operator(self) -> SignedIn:
         """Who has signed in."""
         assert self.who
         return self.who
+
+    @property
+    def newsletter(self) -> Newsletter:
+        """The newsletter of what the path of a page names, in the session of the request."""
+        assert self.named
+        return self.named
 
     def page(
         self,
@@ -80,6 +87,8 @@ class Desk:
 
     def publisher(self) -> str | None:
         """Return the publisher of all newsletters, None if they have several or there is none."""
+        if self.who:
+            return self.who.publisher
         return common_publisher(self.site.offered.get().newsletters.values())
 
     def _departments(self) -> list[Department]:

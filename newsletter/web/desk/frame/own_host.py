@@ -28,16 +28,14 @@ class DeskHost:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on if its host may answer it."""
-        if scope["type"] == "http" and (answer := self._answer(Request(scope))):
+        settings: Settings | None = scope["app"].state.site.settings if scope["type"] == "http" else None
+        if settings and settings.has_desk_host and (answer := self._answer(Request(scope), settings)):
             await answer(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
-    def _answer(self, request: Request) -> Response | None:
+    def _answer(self, request: Request, settings: Settings) -> Response | None:
         """Return the answer to a request that came to the wrong host; None if it came to the right one."""
-        settings: Settings = request.app.state.site.settings
-        if not settings.has_desk_host:
-            return None
         wants_desk, is_desk_host = failures.is_at_desk(request), _is_desk_host(request, settings)
         nobody = Desk(request, request.app.state.site, None)
         if wants_desk and not is_desk_host:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from newsletter.newsletters import Newsletter
@@ -26,6 +26,7 @@ class SignedIn:
     grants: Grants
     session_id: int
     seen_at: datetime  # when the session was used last, as the database knows it
+    publisher: str | None  # of all newsletters; None if they have several or there is none
 
     @property
     def actor(self) -> str:
@@ -57,23 +58,29 @@ def signed_in(session: Session, site: Site, token: str) -> SignedIn | None:
     if not token:
         return None
     with_grants = _of_token(token).outerjoin(Grant, Grant.operator_id == Operator.id)
-    rows = session.execute(with_grants.add_columns(Grant.newsletter_id, Grant.role, _USUAL_ZONE)).all()
+    rows = session.execute(with_grants.add_columns(Grant.newsletter_id, Grant.role, _USUAL_ZONE, _PUBLISHER)).all()
     if not rows or rows[0][0].stage is not SessionStage.FULL or not rows[0][0].is_open(now=site.now()):
         return None
-    current, operator, _, _, usual_zone = rows[0]
+    current, operator, _, _, usual_zone, publisher = rows[0]
     return SignedIn(
         operator_id=operator.id,
         name=operator.name or operator.address,
         address=operator.address,
         zone=operator.zone or usual_zone or "UTC",
-        grants=Grants.of((number, role) for _, _, number, role, _ in rows if role is not None),
+        grants=Grants.of((number, role) for _, _, number, role, _, _ in rows if role is not None),
         session_id=current.id,
         seen_at=current.seen_at,
+        publisher=publisher,
     )
 
 
 # The time zone of an operator who has chosen none: the oldest newsletter's.
 _USUAL_ZONE = select(Newsletter.zone).order_by(Newsletter.id).limit(1).scalar_subquery()
+_PUBLISHER = (
+    select(func.min(Newsletter.publisher))
+    .having(func.min(Newsletter.publisher) == func.max(Newsletter.publisher))
+    .scalar_subquery()
+)
 
 
 def _of_token(token: str) -> Select[OperatorSession, Operator]:

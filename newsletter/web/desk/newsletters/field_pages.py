@@ -37,9 +37,9 @@ router = DeskRouter()
 
 
 @router.page("/newsletters/{slug}/settings", Role.ADMIN)
-def settings_page(slug: str, request: Request, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
+def settings_page(request: Request, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show the fields, and above them what the change did that led here."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = desk.newsletter
     report = _report(session, newsletter, request.query_params.get("change", ""))
     return _page(desk, newsletter, newsletter_forms.shown(newsletter), report=report)
 

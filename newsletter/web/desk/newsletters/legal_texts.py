@@ -52,9 +52,9 @@ class PageStanding(NamedTuple):
 
 
 @router.page("/newsletters/{slug}/pages", Role.VIEWER)
-def legal_pages_page(slug: str, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
+def legal_pages_page(desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show which pages are generated, and which are the publisher's own."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = desk.newsletter
     return desk.page(
         "newsletters/legal_pages",
         notices=NOTICES,
@@ -65,16 +65,16 @@ def legal_pages_page(slug: str, desk: CurrentDesk, session: ReadingSession) -> H
 
 
 @router.page("/newsletters/{slug}/pages/{page}/{language}", Role.VIEWER)
-def legal_text_page(slug: str, page: str, language: str, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
+def legal_text_page(page: str, language: str, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show the text of a page in a language, to edit."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = desk.newsletter
     return _page(desk, session, newsletter, _named(page), tag_in(newsletter, language))
 
 
 @router.page("/newsletters/{slug}/preview/pages/{page}/{language}", Role.VIEWER)
-def legal_page_preview(slug: str, page: str, language: str, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
+def legal_page_preview(page: str, language: str, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show a page as visitors see it."""
-    newsletter, named = newsletters.named(session, slug), _named(page)
+    newsletter, named = desk.newsletter, _named(page)
     tag = tag_in(newsletter, language)
     return _preview(desk, newsletter, named, tag, page_texts.own(session, newsletter.id, named).get(tag, ""))
 

@@ -51,9 +51,9 @@ def new_signup_page_preview(desk: CurrentDesk, form: PostedForm) -> HTMLResponse
 
 
 @router.page("/newsletters/{slug}/preview/letter", Role.VIEWER)
-def letter_preview(slug: str, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
+def letter_preview(desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show a letter."""
-    return _letter(desk, session, newsletters.named(session, slug))
+    return _letter(desk, session, desk.newsletter)
 
 
 @router.action("/newsletters/{slug}/preview/letter", Role.ADMIN)
@@ -65,9 +65,9 @@ def entered_letter_preview(slug: str, desk: CurrentDesk, form: PostedForm) -> HT
 
 
 @router.page("/newsletters/{slug}/preview/welcome", Role.VIEWER)
-def welcome_preview(slug: str, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
+def welcome_preview(desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show the welcome letter as the next new reader would get it, whether or not the newsletter sends one."""
-    newsletter, site = newsletters.named(session, slug), desk.site
+    newsletter, site = desk.newsletter, desk.site
     letter = welcome_letters.example(session, site.templates, newsletter, base_url=site.settings.base_url)
     if letter is None:
         return refused(desk, ["The welcome letter cannot be laid out, so none is sent. The log says why."])
@@ -75,9 +75,9 @@ def welcome_preview(slug: str, desk: CurrentDesk, session: ReadingSession) -> HT
 
 
 @router.page("/newsletters/{slug}/preview/page", Role.VIEWER)
-def signup_page_preview(slug: str, request: Request, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
+def signup_page_preview(request: Request, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show the sign-up page, in the newsletter's language unless the query names another one."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = desk.newsletter
     return _signup_page(desk, session, newsletter, request.query_params.get("language", ""))
 
 

@@ -2,7 +2,6 @@
 
 from fastapi.responses import HTMLResponse
 
-from newsletter import newsletters
 from newsletter.consent import leaving_reasons, wording_publication
 from newsletter.consent.leaving_reasons import ReasonToLeave
 from newsletter.doctor.domains import domain_checks
@@ -30,7 +29,7 @@ router = DeskRouter()
 @router.page("/newsletters/{slug}", Role.VIEWER)
 def newsletter_page(slug: str, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show a newsletter."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = desk.newsletter
     missing = wording_publication.missing_languages(session, newsletter)
     return desk.page(
         "newsletters/overview",

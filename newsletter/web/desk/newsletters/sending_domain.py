@@ -15,9 +15,9 @@ router = DeskRouter()
 
 
 @router.page("/newsletters/{slug}/domain", Role.VIEWER)
-def domain_page(slug: str, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
+def domain_page(desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show the findings of the last check. While another one is asked for, the page looks again by itself."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = desk.newsletter
     check = domain_checks.last(session, [newsletter.id]).get(newsletter.id)
     return desk.page(
         "newsletters/domain",

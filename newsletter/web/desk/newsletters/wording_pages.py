@@ -47,11 +47,9 @@ class WrittenWords(NamedTuple):
 
 
 @router.page("/newsletters/{slug}/wordings/{language}", Role.VIEWER)
-def wording_page(
-    slug: str, language: str, request: Request, desk: CurrentDesk, session: ReadingSession
-) -> HTMLResponse:
+def wording_page(language: str, request: Request, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show the words in a language, with the published ones or the proposal in the form."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = desk.newsletter
     tag = tag_in(newsletter, language)
     is_proposal = "proposal" in request.query_params
     written = _proposed(newsletter, tag) if is_proposal else _current(session, newsletter, tag)

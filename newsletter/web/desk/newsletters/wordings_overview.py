@@ -23,9 +23,9 @@ router = DeskRouter()
 
 
 @router.page("/newsletters/{slug}/wordings", Role.VIEWER)
-def wordings_page(slug: str, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
+def wordings_page(desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show the words in each language, and what is proposed where there are none."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = desk.newsletter
     published = wordings.current_by_language(session, newsletter.id)
     return desk.page(
         "newsletters/wordings",

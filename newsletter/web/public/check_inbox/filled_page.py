@@ -24,8 +24,12 @@ class FilledPage:
 
     def __init__(self, html: str) -> None:
         self._parts = PLACE.split(html)  # text and names of places in turns
+        self._places = self._parts[1::2]
+        self._names = set(self._places)
 
     def filled(self, values: Mapping[str, str | Markup]) -> bytes:
         """Return the page with these values, escaped unless they are Markup. Raises KeyError if one is missing."""
-        written = {name: str(escape(value)) for name, value in values.items()}
-        return "".join(written[part] if number % 2 else part for number, part in enumerate(self._parts)).encode()
+        written = {name: escape(values[name]) for name in self._names}
+        parts = self._parts.copy()
+        parts[1::2] = [written[name] for name in self._places]
+        return "".join(parts).encode()

@@ -4,6 +4,7 @@ Each address is the provider's own entrance, which leads to the inbox or to its 
 been stable for years is left out: then the page has no button.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from newsletter.consent.limits import mailbox_providers
@@ -64,6 +65,7 @@ _BY_ENTRANCE = {
 BY_DOMAIN = {domain: Webmail(*entrance) for entrance, domains in _BY_ENTRANCE.items() for domain in domains.split()}
 
 
+@lru_cache(maxsize=4096)  # most visitors have the domain of one before
 def of(domain: str) -> Webmail | None:
     """Return the webmail of a domain, as in `Address.key`; None if it is no well-known provider's."""
     return BY_DOMAIN.get(domain) or BY_PROVIDER.get(mailbox_providers.provider(domain))

@@ -53,9 +53,10 @@ def _shown(signup: SignupForm, offered: OfferedNewsletters) -> Stored:
     form = signup.agreed.form
     if form is None:
         return {}
-    slugs = {newsletter.id: newsletter.slug for newsletter in offered.newsletters.values()}
     return {
         EvidenceField.FORM_KIND: SHOWN_BY[form.kind],
         EvidenceField.FORM_LANGUAGE: form.language,
-        EvidenceField.FORM_OFFERED: ", ".join(slugs[number] for number in form.newsletters if number in slugs),
+        EvidenceField.FORM_OFFERED: ", ".join(
+            offered.slugs[number] for number in form.newsletters if number in offered.slugs
+        ),
     }

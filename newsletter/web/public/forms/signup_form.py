@@ -68,11 +68,12 @@ def language_in(form: FormData, names: OfferedNames, offered: OfferedNewsletters
 
     None if the form names no known wording.
     """
-    chosen = offered.chosen(names)
-    available = [tag for each in chosen for tag in (*each.languages, *offered.languages(each))]
     posted = first_value(form, "language")
-    if tags.TAG.fullmatch(posted) and (found := tags.lookup([posted], available)):
-        return found
+    if tags.TAG.fullmatch(posted):
+        chosen = offered.chosen(names)
+        available = [tag for each in chosen for tag in (*each.languages, *offered.languages(each))]
+        if found := tags.lookup([posted], available):
+            return found
     published = offered.form(names.form)
     wording = offered.wording(published.wording_id if published else names.wording)
     return wording.shown_language if wording else None

@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
-from newsletter import newsletters, registered_sites
+from newsletter import registered_sites
 from newsletter.consent import box_texts, pasted_forms, signup_counts, wordings
 from newsletter.embed.snippet import BoxLook, element, snippet
 from newsletter.newsletters import Newsletter
@@ -42,9 +42,9 @@ class EnteredBox(NamedTuple):
 
 
 @router.page("/newsletters/{slug}/box", Role.VIEWER)
-def box_page(slug: str, request: Request, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
+def box_page(request: Request, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
     """Show what the box needs and says, in the newsletter's language unless the query names another one."""
-    newsletter = newsletters.named(session, slug)
+    newsletter = desk.newsletter
     return shown(desk, session, newsletter, request.query_params.get("language", ""))
 
 

@@ -8,7 +8,6 @@ import json
 from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from newsletter import newsletters
 from newsletter.embed.box_script import box_script
 from newsletter.embed.snippet import BoxLook
 from newsletter.errors import NotFound
@@ -20,7 +19,6 @@ from newsletter.web.desk.frame.forms import PostedForm
 from newsletter.web.desk.newsletters.text_languages import tag_in
 from newsletter.web.public.box import box_documents
 from newsletter.web.public.offered_newsletters import OfferedNames
-from newsletter.web.site import ReadingSession
 
 SERVICE = "/desk/box-previews"  # what the script takes for the address of the service
 # The one script that runs is the box's. It asks the desk as the operator, which it could not in a sandbox.
@@ -38,9 +36,9 @@ router = DeskRouter()
 
 
 @router.page("/newsletters/{slug}/preview/box", Role.VIEWER)
-def box_preview(slug: str, request: Request, desk: CurrentDesk, session: ReadingSession) -> HTMLResponse:
+def box_preview(request: Request, desk: CurrentDesk) -> HTMLResponse:
     """Show a page with the box. The query names its look and its language, and whether the page is dark."""
-    newsletter, query = newsletters.named(session, slug), request.query_params
+    newsletter, query = desk.newsletter, request.query_params
     look = query.get("look", "")
     page = desk.page(
         "newsletters/box/preview",
@@ -61,9 +59,9 @@ def preview_script() -> Response:
 
 
 @router.page("/box-previews/n/{slug}/form", Role.VIEWER)
-def preview_form(slug: str, request: Request, desk: CurrentDesk, session: ReadingSession) -> Response:
+def preview_form(slug: str, request: Request, desk: CurrentDesk) -> Response:
     """Serve the form as JSON, as it is now, with the token that a form of the desk needs."""
-    newsletter, site = newsletters.named(session, slug), desk.site
+    newsletter, site = desk.newsletter, desk.site
     offered = site.offered.get(OfferedNames((slug,)))
     published = box_documents.published(offered, [newsletter])
     tag = tag_in(newsletter, request.query_params.get("language") or newsletter.language)

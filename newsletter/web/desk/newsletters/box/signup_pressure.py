@@ -39,13 +39,14 @@ class HourPlot(NamedTuple):
 def read(desk: Desk, session: Session) -> LetterPressure:
     """Return the pressure now."""
     counts = pressure.count(session, [OVERALL, LAPSED], now=desk.site.now())
+    waiting, doubted = slow_lane.waiting(session), slow_lane.doubted(session)
     return LetterPressure(
         letters=counts[OVERALL],
         limit=desk.site.settings.confirmation_limits[-1],
-        waiting=slow_lane.waiting(session),
-        doubted=slow_lane.doubted(session),
+        waiting=waiting,
+        doubted=doubted,
         lapsed=counts[LAPSED],
-        is_under_attack=desk.site.offered.get().is_under_attack,
+        is_under_attack=slow_lane.is_attack(waiting=waiting.number, doubted=doubted),
     )
 
 
