@@ -33,8 +33,17 @@ def link_to(service: WholeService, address: str = EVE, *, purpose: LinkPurpose =
 
 def send(visitor: Any, path: str, **fields: str) -> Any:
     """Open the page of a link and send its form."""
+    return press(visitor, path, form_token(visitor, path), **fields)
+
+
+def form_token(visitor: Any, path: str) -> str:
+    """Open the page of a link and return the token of its form."""
     page = LexborHTMLParser(visitor.browser.get(path).text)
-    token = page.css_first("main input[name=form_token]").attributes["value"]
+    return page.css_first("main input[name=form_token]").attributes["value"]
+
+
+def press(visitor: Any, path: str, token: str, **fields: str) -> Any:
+    """Send the form of a page that is open."""
     return visitor.browser.post(path, data={"form_token": token, **fields}, follow_redirects=False)
 
 
@@ -64,9 +73,9 @@ def test_a_used_link_says_so_and_changes_nothing(service, visit):
 
 def test_of_two_presses_one_signs_in(service, visit):
     path = link_to(service)
-    browsers = [visit(), visit()]
+    opened = [(browser, form_token(browser, path)) for browser in (visit(), visit())]
     with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(lambda each: send(each, path, password=NEW), browsers))
+        answers = list(pool.map(lambda each: press(each[0], path, each[1], password=NEW), opened))
     assert sorted(each.status_code for each in answers) == [303, 410]
 
 
