@@ -10,6 +10,7 @@ from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm, Store
 from newsletter.consent.forms import FormKind
 from newsletter.languages.languages import language
 from newsletter.languages.translatable import translatable
+from newsletter.plain_text import UNSHOWN
 from newsletter.web.form_data import FormData, first_value
 from newsletter.web.public.forms.signup_form import SignupForm
 
@@ -33,7 +34,12 @@ def page_stated(request: Request, signup: SignupForm, form: FormData) -> Stored:
 
 
 def _without_query(url: str | None) -> str:
-    """Return a web page's address without user, query and fragment, which may hold somebody's address or a secret."""
+    """Return a web page's address without user, query and fragment, which may hold somebody's address or a secret.
+
+    "" for one with a character that nobody sees: browsers encode these, and PostgreSQL takes no NUL.
+    """
+    if UNSHOWN.search(url or ""):
+        return ""
     try:
         page = urlsplit(url or "")
     except ValueError:

@@ -69,7 +69,9 @@ def test_a_sign_up_from_the_box_proves_what_the_box_showed(service):
     assert (evidence["page"], evidence["page_stated_by"], evidence["site"]) == (PAGE, "the browser", SITE)
 
 
-@pytest.mark.parametrize("page", ["javascript:alert(1)", "http://[", "<script>", "https://", ""])
+@pytest.mark.parametrize(
+    "page", ["javascript:alert(1)", "http://[", "<script>", "https://", "https://a/\0", "https://a/\u202e", ""]
+)
 def test_what_is_no_page_of_the_web_is_no_evidence(service, page):
     assert post(service, form_of(service), page=page).status_code == 202
     with service.site.database.reading() as session:
