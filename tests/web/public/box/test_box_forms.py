@@ -83,10 +83,21 @@ def test_the_box_is_told_what_happens_next_and_which_field_is_wrong(service):
     sent, wrong = post(service, form), post(service, form, email="ana", consent="")
     assert sent.json().keys() == {"title", "message", "hint", "replaces"}
     assert "letters@press.example" in sent.json()["message"]
+    assert "If you already get this newsletter" in sent.json()["hint"]
     assert "<b>" not in sent.text
     assert wrong.status_code == 422
     assert wrong.json()["errors"].keys() == {"email", "consent"}
     assert sent.headers["Access-Control-Allow-Origin"] == wrong.headers["Access-Control-Allow-Origin"] == SITE
+
+
+def test_the_box_is_told_the_truth_about_another_letter_and_a_corrected_address(service):
+    form = form_of(service)
+    first = post(service, form, email="a&lt@example.org").json()
+    again = post(service, form, email="a&lt@example.org", replaces=first["replaces"]).json()
+    corrected = post(service, form, email="a&t@example.org", replaces=again["replaces"]).json()
+    assert again["message"].startswith("If the last letter to a&lt@example.org left more than 10 minutes ago")
+    assert corrected["message"].startswith("We are sending a letter to a&t@example.org now.")
+    assert "the address that you entered before can no longer be confirmed" in corrected["message"]
 
 
 def test_a_form_that_names_another_exhibit_is_refused(service):
