@@ -163,6 +163,32 @@ def test_a_box_offers_several_newsletters(service):
     assert post(service, form).json()["errors"].keys() == {"newsletters"}
 
 
+def test_a_box_of_several_newsletters_stays_when_a_form_of_others_is_published(service):
+    for slug in ("evening", "noon"):
+        service.newsletter(slug)
+        register(service, slug)
+    by = {"language": "en", "actor": "tests", "now": service.clock()}
+    pages = service.site.templates
+
+    def publish(*slugs: str) -> None:
+        with service.site.database.writing() as session:
+            offered = [newsletters.named(session, slug) for slug in slugs]
+            wording_publication.publish_several(session, pages, offered, **by)
+        service.let_the_site_read_newsletters_again()
+
+    publish("morning", "evening")
+    before = form_of(service, "/n/morning,evening/form")["form"]
+    publish("morning", "noon")
+    with service.site.database.writing() as session:
+        wording_publication.publish_current(session, pages, actor="tests", now=service.clock())
+    service.let_the_site_read_newsletters_again()
+    assert form_of(service, "/n/morning,evening/form")["form"] == before
+    assert form_of(service, "/n/morning,noon/form")["form"] != before
+    assert 'value="noon"' in service.browser.get("/").text
+    publish("morning", "evening")
+    assert 'value="noon"' not in service.browser.get("/").text, "the start page shows what was published last"
+
+
 def test_only_a_registered_site_reads_the_form_and_another_is_told_why(service):
     registered = service.browser.get("/n/morning/form", headers=FROM_SITE)
     other = service.browser.get("/n/morning/form", headers={**FROM_SITE, "Origin": "https://other.example"})
