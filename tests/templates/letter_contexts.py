@@ -65,14 +65,11 @@ DIGEST = {
     "logo": None,
     "archive_url": "https://letters.example/archive/morning-letter/912",
     "archive_index_url": "https://letters.example/archive/morning-letter",
-    "signup_url": "https://letters.example/n/morning-letter",
     "field": FIELD,
 }
 PROBE: dict[str, object] = {"newsletter": NEWSLETTER, "field": FIELD}
 PREFERENCES_LINK: dict[str, object] = {"newsletter": NEWSLETTER, "field": FIELD}
-WELCOME: dict[str, object] = {
-    name: DIGEST[name] for name in ("newsletter", "archive_index_url", "signup_url", "logo", "field")
-}
+WELCOME: dict[str, object] = {name: DIGEST[name] for name in ("newsletter", "archive_index_url", "logo", "field")}
 WELCOME |= {"schedule": "Every weekday at 07:00.", "issue": None}
 WELCOMED = {"archive_url": DIGEST["archive_url"], "in_full": 3}
 ADDRESS_CHANGE: dict[str, object] = {"newsletter": NEWSLETTER, "field": FIELD}

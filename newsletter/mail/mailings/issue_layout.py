@@ -50,7 +50,6 @@ def _lay_out(
         logo=shown_logo(session, newsletter, base_url),
         archive_url=f"{archive_url}/{edition.number}{query}",
         archive_index_url=f"{archive_url}{query}",
-        signup_url=f"{base_url}/n/{newsletter.slug}",
     )
 
 

@@ -202,7 +202,6 @@ def lay_out(templates: Templates, spoken: Language, base_url: str, text: Welcome
             logo=text.logo,
             issue=included,
             archive_index_url=f"{archive_url}{text.archive_query}",
-            signup_url=f"{base_url}/n/{newsletter.slug}",
         )
         if issue is None:
             return sheet

@@ -145,7 +145,6 @@ def test_a_merged_issue_equals_one_written_for_its_reader_alone(letter, publishe
         "logo": None,
         "archive_url": f"{BASE}/archive/morning/7",
         "archive_index_url": f"{BASE}/archive/morning",
-        "signup_url": f"{BASE}/n/morning",
     }
     claimed = claim(f"{to}@example.org", name, number)
     texts = {"From": mime.on_one_line(publisher), "To": name or "", "Subject": mime.on_one_line(title)}

@@ -170,7 +170,6 @@ def _letter(desk: Desk, session: Session, newsletter: Newsletter) -> HTMLRespons
             logo=issue_layout.shown_logo(session, newsletter, base_url),
             archive_url=base_url,
             archive_index_url=base_url,
-            signup_url=f"{base_url}/n/{newsletter.slug}",
             field={
                 "unsubscribe": base_url,
                 "preferences": base_url,
