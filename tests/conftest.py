@@ -5,6 +5,8 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
+from types import SimpleNamespace
+from zlib import crc32
 
 import pytest
 from hypothesis import settings
@@ -43,11 +45,28 @@ MARKS = {
 }
 
 
+NO_PARAMETERS = SimpleNamespace(params={})
+DATABASES = ("sqlite", "postgresql")
+# Here a test arranges much for what it asks of functions whose own tests run on both databases each time.
+ON_ONE_DATABASE = ("tests/doctor/", "tests/privacy/", "tests/web/public/", "tests/workers/")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the servers that its fixtures need."""
+    """Mark each test with the servers that its fixtures need.
+
+    Of a test of those folders that runs on both databases, one is slow: half of them run on either in `make check`.
+    """
     for item in items:
         for fixture in MARKS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(MARKS[fixture])
+        if item.nodeid.startswith(ON_ONE_DATABASE) and _is_the_other(item):
+            item.add_marker("slow")
+
+
+def _is_the_other(item: pytest.Item) -> bool:
+    """Whether a test has the database on which only the long run tries it."""
+    used = [each for each in DATABASES if each in getattr(item, "callspec", NO_PARAMETERS).params.values()]
+    return any(crc32(item.nodeid.replace(each, "").encode()) % 2 == DATABASES.index(each) for each in used)
 
 
 @pytest.hookimpl(optionalhook=True)

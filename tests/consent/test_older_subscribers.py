@@ -11,6 +11,7 @@ from newsletter.keys import Keyring
 from tests.builders import KEYRING, a_crowd, a_newsletter, a_reader
 from tests.clock import NOON
 from tests.query_plans import rows_read
+from tests.waiting import eventually
 
 
 def test_subscribers_without_a_fold_get_theirs_in_batches(begin):
@@ -75,11 +76,16 @@ def test_finding_older_subscribers_and_spellings_reads_no_others(postgresql_data
     with postgresql_database.writing() as session:
         session.execute(text("ANALYZE"))
         a_reader(session, a_newsletter(session, "evening"), "ana@example.org")
-    with postgresql_database.writing() as session:  # it passes what is left in the index of the rows before, once
-        assert older_subscribers.fold(session, KEYRING, now=NOON) == 1
     with postgresql_database.writing() as session:
-        before = rows_read(session)
-        assert older_subscribers.fold(session, KEYRING, now=NOON) == 0
-        folds = inboxes.folds(KEYRING, "ana@example.org")
-        assert len(subscribers.lock_inbox(session, "ana+x@example.org", folds)) == 1
-        assert rows_read(session) - before < 50
+        assert older_subscribers.fold(session, KEYRING, now=NOON) == 1
+    folds = inboxes.folds(KEYRING, "ana@example.org")
+
+    def read() -> int:
+        with postgresql_database.writing() as session:
+            before = rows_read(session)
+            assert older_subscribers.fold(session, KEYRING, now=NOON) == 0
+            assert len(subscribers.lock_inbox(session, "ana+x@example.org", folds)) == 1
+            return rows_read(session) - before
+
+    # The first look passes what the rows before left in the index, and so does each until no transaction needs that.
+    eventually(lambda: read() < 50)
