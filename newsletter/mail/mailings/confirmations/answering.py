@@ -62,7 +62,7 @@ class Answering:
             else:
                 slow.append(signup)
         if owed:
-            chosen.write(session)
+            chosen.write()
             self._write(session, owed, known, drawing.new, newsletters, now=now)
         writing.set_states(session, owed, slow, quiet, now=now)
 
