@@ -109,6 +109,15 @@ def worded(field: str, value: str) -> WordedValue | None:
     return None
 
 
+def registered_site(evidence: Mapping[str, Any]) -> str | None:
+    """Return the origin of the registered site from which a form was posted; None if it was posted from none.
+
+    A value in words is none, also if only another release knows the words.
+    """
+    site = evidence.get(EvidenceField.SITE, "")
+    return site if site.startswith(("https://", "http://")) else None
+
+
 def stored(evidence: Mapping[str, Any]) -> Stored:
     """Return what the row of a sign-up stores, as evidence; also under a name that only another release knows."""
     return cast("Stored", evidence)

@@ -94,7 +94,14 @@ def publish_several(
 
 
 def _publish(
-    session: Session, templates: Templates, offered: Sequence[Newsletter], shown: Shown, *, actor: str, now: datetime
+    session: Session,
+    templates: Templates,
+    offered: Sequence[Newsletter],
+    shown: Shown,
+    *,
+    actor: str,
+    now: datetime,
+    again: bool = False,
 ) -> Wording:
     shown = shown._replace(text=wordings.on_one_line(shown.text))
     ids = [each.id for each in offered]
@@ -105,6 +112,7 @@ def _publish(
         form=rendered_forms.exhibit(templates, shown, offered).encode(),
         confirm=rendered_forms.confirm_words(templates, language=shown.language, text=shown.text).encode(),
         newsletters=ids if len(ids) > 1 else None,
+        again=again,
         actor=actor,
         now=now,
     )
@@ -230,7 +238,8 @@ def _publish_again(
 ) -> Wording:
     """Publish a wording anew, with other information if that is given. What was published in a language stays in it."""
     told = told or wordings.last_information(session, last) or former_words.information(offered)
-    return _publish(session, templates, offered, Shown(last.shown_language, text, told), actor=actor, now=now)
+    shown = Shown(last.shown_language, text, told)
+    return _publish(session, templates, offered, shown, actor=actor, now=now, again=True)
 
 
 def _followed(

@@ -4,12 +4,13 @@ A version also names the exhibits of the form and the confirm page that showed t
 they were (EDPB Guidelines 05/2020 no. 108: a copy of the information presented, not a reference to a website).
 """
 
+import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, func, select
+from sqlalchemy import JSON, ColumnElement, ForeignKey, String, Text, UniqueConstraint, cast, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from newsletter import audit_log
@@ -94,12 +95,14 @@ def publish(
     actor: str,
     now: datetime,
     newsletters: Sequence[int] | None = None,
+    again: bool = False,
 ) -> Wording:
     """Make this text, on this form and this confirm page, the current version, and return it.
 
     `newsletters` are the ids that a form of several offers; `newsletter` is then the first of them. Publishing the
     current version again changes nothing, so every start of the service may do it: only a changed text or page makes a
-    new version. Raises Malformed for an empty or an overlong text.
+    new version. `again`: the newest form of several stays the newest, whatever changes on a form of others. Raises
+    Malformed for an empty or an overlong text.
     """
     text = on_one_line(shown.text)
     if not text or len(text) > MAX_CHARACTERS:
@@ -110,8 +113,8 @@ def publish(
     confirm_exhibit = exhibits.keep(session, "confirm page", confirm)
     # If two processes start at the same time, the second waits here and then finds the first one's version.
     lock(session, newsletter.id)
-    last = _current(session, newsletter.id, shown.language, offers_several=newsletters is not None)
     offered = list(newsletters) if newsletters else None
+    last = _current(session, newsletter.id, shown.language, _offers(offered, exactly=again))
     new = (text, form_exhibit, confirm_exhibit, offered)
     if last and (last.text, last.form_exhibit, last.confirm_exhibit, last.newsletters) == new:
         return last
@@ -150,7 +153,7 @@ def _last_version(session: Session, newsletter_id: int, language: str) -> int:
 
 def current(session: Session, newsletter_id: int, language: str) -> Wording | None:
     """Return the newest version of a newsletter's own consent text in a language; None if there is none."""
-    found = _current(session, newsletter_id, language, offers_several=False)
+    found = _current(session, newsletter_id, language, _offers(None))
     return None if found and found.is_english_by_mistake else found
 
 
@@ -161,13 +164,21 @@ def current_by_language(session: Session, newsletter_id: int) -> dict[str, Wordi
     return {each.language: each for each in found if not each.is_english_by_mistake}
 
 
-def _current(session: Session, newsletter_id: int, language: str, *, offers_several: bool) -> Wording | None:
-    versions = select(Wording).where(
-        Wording.newsletter_id == newsletter_id,
-        Wording.language == language,
-        Wording.newsletters.is_not(None) if offers_several else Wording.newsletters.is_(None),
-    )
+def _current(session: Session, newsletter_id: int, language: str, offers: ColumnElement[bool]) -> Wording | None:
+    versions = select(Wording).where(Wording.newsletter_id == newsletter_id, Wording.language == language, offers)
     return session.scalar(versions.order_by(Wording.version.desc()).limit(1))
+
+
+def _offers(offered: Sequence[int] | None, *, exactly: bool = True) -> ColumnElement[bool]:
+    """Select the words of forms that offer these newsletters; if not `exactly`, of all forms of several."""
+    if offered is None:
+        return Wording.newsletters.is_(None)
+    return newsletters_as_text() == json.dumps(offered) if exactly else Wording.newsletters.is_not(None)
+
+
+def newsletters_as_text() -> ColumnElement[str]:
+    """Return the newsletters of a form of several as SQL that can be compared: JSON cannot."""
+    return cast(Wording.newsletters, Text)
 
 
 def last_information(session: Session, wording: Wording) -> dict[str, Any] | None:
@@ -178,7 +189,7 @@ def last_information(session: Session, wording: Wording) -> dict[str, Any] | Non
     published = select(Wording).where(
         Wording.newsletter_id == wording.newsletter_id,
         Wording.language == wording.language,
-        Wording.newsletters.is_not(None) if wording.newsletters else Wording.newsletters.is_(None),
+        _offers(wording.newsletters),
         Wording.information.is_not(None),
         Wording.version <= wording.version,
     )
@@ -187,10 +198,10 @@ def last_information(session: Session, wording: Wording) -> dict[str, Any] | Non
 
 
 def newest(session: Session) -> list[Wording]:
-    """Return the newest version of every newsletter and language, of forms of one newsletter and of several apart.
+    """Return the newest version of every newsletter, and of those that a form offers together, in each language.
 
     The oldest comes first. An English default that a release before stored as another language is among them.
     """
-    series = Wording.newsletter_id, Wording.language, Wording.newsletters.is_(None)
+    series = Wording.newsletter_id, Wording.language, newsletters_as_text()
     latest = select(func.max(Wording.id)).group_by(*series)
     return list(session.scalars(select(Wording).where(Wording.id.in_(latest)).order_by(Wording.id)))

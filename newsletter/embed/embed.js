@@ -6,6 +6,7 @@
   const NAME = "newsletter-signup", KEY = Symbol.for(NAME), TIMEOUT_MS = 20000;
   const ATTRIBUTES = ["newsletter", "language", "look", "opener", "email", "remember"];
   const doc = document, current = doc.currentScript, closed = new Set(), forms = new Map();
+  const boxes = new WeakMap();  // of each element its shadow root, and the attributes with which its box was made
   // A visitor's comment with <img name="currentScript"> would be found in its place.
   const script = current instanceof HTMLScriptElement ? current : null;
   const warn = text => console.warn(`${NAME}: ${text}`);
@@ -67,10 +68,7 @@
     return sheet;
   };
 
-  const start = host => {
-    if (host.shadowRoot || !host.isConnected) return;
-    const slugs = (host.getAttribute("newsletter") || "").trim().split(/\s+/).join(",");
-    if (!slugs) return warn(`Say which newsletter: <${NAME} newsletter="...">`);
+  const rooted = host => {
     const root = host.attachShadow({ mode: "open" });
     root.append(make("slot"));
     root.adoptedStyleSheets = [styles()];
@@ -78,10 +76,23 @@
     for (const type of ["keydown", "keypress", "keyup"]) {
       root.addEventListener(type, event => { if (event.key && event.key.length === 1) event.stopPropagation(); });
     }
+    return root;
+  };
+
+  // Make the box, again if an attribute has changed: an application uses one element for several of its pages.
+  const start = host => {
+    const made = ATTRIBUTES.map(name => host.getAttribute(name)).join("\n"), known = boxes.get(host) || {};
+    if (known.made === made || !host.isConnected) return;
+    boxes.set(host, Object.assign(known, { made }));
+    const slugs = (host.getAttribute("newsletter") || "").trim().split(/\s+/).join(",");
+    if (known.root) known.root.replaceChildren(make("slot"));
+    if (!slugs) return warn(`Say which newsletter: <${NAME} newsletter="...">`);
+    const root = known.root ||= rooted(host);
     const near = host.closest("[lang]");
     const language = (host.getAttribute("language") || (near && near.lang) || "").replaceAll("_", "-");
     const url = `${SERVICE}/n/${slugs}/form` + (language ? `?language=${encodeURIComponent(language)}` : "");
     load(url, (status, form) => {
+      if (known.made !== made) return;
       try {
         if (status === 200) show(host, root, form, slugs);
         else fail(host, root, slugs, status, form);
@@ -122,7 +133,7 @@
       let opener = host.getAttribute("opener");
       try { doc.querySelector(opener || ""); } catch { opener = warn(`Say which button of the page opens the dialog: opener="#id"`); }
       doc.addEventListener("click", event => {
-        const pressed = opener && host.isConnected && event.target.closest && event.target.closest(opener);
+        const pressed = opener && box.isConnected && event.target.closest && event.target.closest(opener);
         if (!pressed || event.ctrlKey || event.metaKey) return;
         event.preventDefault();  // of a link to our page, which works without script
         box.showModal();
@@ -272,12 +283,15 @@
   });
 
   try {
-    customElements.define(NAME, class extends HTMLElement { connectedCallback() { guarded(this); } });
+    customElements.define(NAME, class extends HTMLElement {
+      static observedAttributes = ATTRIBUTES;
+      connectedCallback() { guarded(this); }
+      attributeChangedCallback() { guarded(this); }
+    });
   } catch { /* the page has replaced it: see below */ }
   if (doc.createElement(NAME).constructor === HTMLElement) {
-    const elements = doc.getElementsByTagName(NAME);
-    const look = () => [...elements].filter(host => !host.shadowRoot).forEach(guarded);
-    new MutationObserver(look).observe(doc, { childList: true, subtree: true });
+    const look = () => [...doc.getElementsByTagName(NAME)].forEach(guarded);
+    new MutationObserver(look).observe(doc, { childList: true, subtree: true, attributeFilter: ATTRIBUTES });
     look();
   }
   window[KEY] = { service: SERVICE, place };

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 
 from fastapi import Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from newsletter import audit_log, key_registry, logs, settings, startup
 from newsletter.consent import wording_publication
@@ -31,6 +32,10 @@ from newsletter.web.under_path import UnderPath
 # processor time as a sign-up, so those that follow share one.
 WAKE_INTERVAL = 0.5
 
+# A process may have a provider of OpenTelemetry. FastAPI would give it spans with whole paths and queries, and records
+# with the messages of errors, so link tokens and addresses would leave this machine.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+
 
 def create_app(
     configured: Settings | None = None,
@@ -53,6 +58,7 @@ def create_app(
         title="Newsletter",
         openapi_url=None,
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
         lifespan=_lifespan,
         dependencies=[Depends(refuse_by_length)],
     )

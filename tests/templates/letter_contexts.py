@@ -49,7 +49,7 @@ CONFIRMATION = {
     "newsletter": NEWSLETTER,
     "newsletters": [OFFERED],
     "wording": WORDING,
-    "signup_url": "https://letters.example/n/morning-letter",
+    "entered_on": "https://letters.example/n/morning-letter",
     "field": FIELD,
 }
 

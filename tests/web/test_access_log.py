@@ -3,6 +3,8 @@
 import logging
 
 import pytest
+from opentelemetry import trace
+from opentelemetry.trace import NoOpTracer, TracerProvider
 
 from newsletter.queues.wakeups import Queue
 
@@ -35,6 +37,28 @@ def test_a_request_is_logged_by_its_route_without_token_or_address(service, new_
     assert ANA not in caplog.text
     assert link.rpartition("/")[2] not in caplog.text
     assert new_lines() == [("GET", "/confirm/{token}", 200), ("POST", "/confirm/{token}", 200)]
+
+
+class Spans(TracerProvider, NoOpTracer):
+    """A provider such as operators set; it notes the attributes of each span."""
+
+    def __init__(self) -> None:
+        self.attributes: list[object] = []
+
+    def get_tracer(self, *_, **__):
+        return self
+
+    def start_span(self, name, *args, attributes=None, **more):
+        self.attributes.append(attributes)
+        return super().start_span(name, *args, attributes=attributes, **more)
+
+
+def test_no_span_of_a_request_is_given_to_a_provider_of_the_process(site):
+    spans = Spans()
+    trace.set_tracer_provider(spans)
+    site.browser.get("/confirm/k1.AQEJm3Zr5Gd0mQb7vW1k2x", params={"email": ANA})
+    assert trace.get_tracer_provider() is spans
+    assert spans.attributes == []
 
 
 @pytest.mark.parametrize(

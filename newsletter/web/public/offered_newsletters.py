@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from newsletter import newsletters, registered_sites
+from newsletter.consent import wordings
 from newsletter.consent.forms import Form, FormKind
 from newsletter.consent.limits import slow_lane
 from newsletter.consent.wording_publication import is_shown
@@ -52,7 +53,7 @@ class OfferedNewsletters:
     """Newsletters by slug, wordings and forms by id, as last read. The rows are detached: read them only."""
 
     newsletters: Mapping[str, Newsletter]
-    current_wordings: Mapping[int, Wording]  # the newest of each newsletter and language that a form shows
+    current_wordings: Mapping[int, Wording]  # the newest of each newsletter, or several, and language that a form shows
     current_forms: Mapping[int, Form]  # the hosted ones of these wordings
     older_wordings: Mapping[int, Wording] = field(default_factory=dict)  # those that requests have named
     older_forms: Mapping[int, Form] = field(default_factory=dict)  # also pasted ones
@@ -96,11 +97,26 @@ class OfferedNewsletters:
 
     def several(self) -> dict[str, PublishedForm]:
         """Return the newest form of several newsletters in each language, if it still names whom they are all from."""
+        together = [each for each in self._published if each.wording.newsletters]
+        newest = {(each.wording.newsletter_id, each.wording.language): each.form.id for each in together}
+        return self._by_language(each for each in together if each.form.id in newest.values())
+
+    def of_exactly(self, newsletters: Collection[Newsletter]) -> dict[str, PublishedForm]:
+        """Return the newest form of exactly these newsletters in each language, if it still names whom they are from.
+
+        A form of others that is published later leaves it where it is: it may stand in pages of the publisher's.
+        """
+        ids = {newsletter.id for newsletter in newsletters}
+        return self._by_language(
+            each for each in self._published if each.wording.newsletters and set(each.form.newsletters) == ids
+        )
+
+    def _by_language(self, forms: Iterable[PublishedForm]) -> dict[str, PublishedForm]:
         by_id = {newsletter.id: newsletter for newsletter in self.newsletters.values()}
         return {
             each.wording.language: each
-            for each in self._published
-            if each.wording.newsletters and is_shown(each.wording, [by_id[number] for number in each.form.newsletters])
+            for each in forms
+            if is_shown(each.wording, [by_id[number] for number in each.form.newsletters])
         }
 
     @cached_property
@@ -222,7 +238,7 @@ class OfferedNewslettersCache:
 
     def _read(self, session: Session) -> OfferedNewsletters:
         offered = {newsletter.slug: newsletter for newsletter in newsletters.every(session)}
-        series = Wording.newsletter_id, Wording.language, Wording.newsletters.is_(None)
+        series = Wording.newsletter_id, Wording.language, wordings.newsletters_as_text()
         newest = select(func.max(Form.id)).join(Wording).where(Form.kind == FormKind.HOSTED).group_by(*series)
         rows = session.execute(select(Form, Wording).join(Wording).where(Form.id.in_(newest))).all()
         ids = select(func.max(Wording.id), select(func.max(Form.id)).scalar_subquery())

@@ -164,7 +164,7 @@ def test_a_merged_confirmation_equals_one_written_alone_and_names_no_reader(lett
             {"name": publisher, "language": "en", "schedule": "At 12:00."},
         ],
         "wording": {"text": words, "language": "de"},
-        "signup_url": f"{BASE}/n/morning",
+        "entered_on": f"{BASE}/n/morning",
     }
     claimed = claim(f"{to}@example.org", name, number)
     source = merged("confirmation", claimed, **context)

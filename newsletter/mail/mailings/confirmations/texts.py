@@ -23,11 +23,12 @@ Offers = tuple[tuple[str, str, str | None], ...]  # the newsletters asked for: n
 
 
 class Offer(NamedTuple):
-    """What determines a letter's text: the newsletters asked for, the wording that was shown, and the language."""
+    """What determines a letter's text: what was asked for, the wording that was shown, the language and the site."""
 
     newsletters: tuple[int, ...]
     wording: int
     language: str | None  # the visitor's; None: that of the wording
+    site: str | None  # the origin of the registered site that showed the form; None: a page of ours, as far as we know
 
 
 class Text(NamedTuple):
@@ -64,7 +65,7 @@ def store(
         wording, tag = wordings[offer.wording]
         spoken = language(offer.language or tag)
         columns = newsletter_columns.columns_of(asked[0])
-        sheets[offer] = lay_out(templates, spoken, base_url, columns, offered, wording), spoken
+        sheets[offer] = lay_out(templates, spoken, base_url, columns, offered, wording, offer.site), spoken
     tagged = [(sheet, spoken.tag) for sheet, spoken in sheets.values()]
     variants = totals.shared_variants(session, LetterKind.CONFIRMATION, tagged, now=now)
     return {
@@ -87,6 +88,7 @@ def lay_out(
     newsletter: NewsletterColumns,
     offers: Offers,
     wording: tuple[str, str],
+    site: str | None,
 ) -> Sheet:
     """Return the letter. It holds nothing that the visitor typed, because the inbox may be a stranger's.
 
@@ -103,5 +105,5 @@ def lay_out(
         fields=("confirm", "never", "requested_at", "expires_at"),
         newsletters=[{"name": name, "language": of, "schedule": schedule} for name, of, schedule in offers],
         wording={"text": text, "language": tag},
-        signup_url=f"{base_url}/n/{first.slug}",
+        entered_on=site or f"{base_url}/n/{first.slug}",
     )

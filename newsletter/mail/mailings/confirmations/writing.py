@@ -48,7 +48,8 @@ class OwedLetter(NamedTuple):
     @property
     def offer(self) -> Offer:
         """What determines the letter's text."""
-        return Offer(tuple(self.choice.newsletters), self.signup.wording_id, self.signup.language)
+        site = evidence_terms.registered_site(self.signup.evidence)
+        return Offer(tuple(self.choice.newsletters), self.signup.wording_id, self.signup.language, site)
 
 
 class Drawing:

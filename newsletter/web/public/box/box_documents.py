@@ -21,8 +21,7 @@ def published(offered: OfferedNewsletters, chosen: Sequence[Newsletter]) -> dict
     if len(chosen) == 1:
         found = ((tag, offered.current(chosen[0], tag)) for tag in offered.languages(chosen[0]))
         return {tag: each for tag, each in found if each}
-    ids = {newsletter.id for newsletter in chosen}
-    return {tag: each for tag, each in offered.several().items() if set(each.form.newsletters) == ids}
+    return offered.of_exactly(chosen)
 
 
 def document(

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from fastapi import Request
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from newsletter.consent.evidence_terms import EvidenceField, EvidenceTerm, Stored
 from newsletter.consent.forms import FormKind
 from newsletter.languages.languages import language
-from newsletter.languages.translatable import translatable
+from newsletter.languages.translatable import Translatable, translatable, translatable_plural
+from newsletter.plain_text import UNSHOWN
 from newsletter.web.form_data import FormData, first_value
+from newsletter.web.public.check_inbox.page import WAIT_MINUTES, Sending
 from newsletter.web.public.forms.signup_form import SignupForm
 
 MAX_PAGE_CHARACTERS = 500
@@ -33,7 +35,12 @@ def page_stated(request: Request, signup: SignupForm, form: FormData) -> Stored:
 
 
 def _without_query(url: str | None) -> str:
-    """Return a web page's address without user, query and fragment, which may hold somebody's address or a secret."""
+    """Return a web page's address without user, query and fragment, which may hold somebody's address or a secret.
+
+    "" for one with a character that nobody sees: browsers encode these, and PostgreSQL takes no NUL.
+    """
+    if UNSHOWN.search(url or ""):
+        return ""
     try:
         page = urlsplit(url or "")
     except ValueError:
@@ -43,19 +50,48 @@ def _without_query(url: str | None) -> str:
     return f"{page.scheme}://{page.netloc.rpartition('@')[2]}{page.path}"[:MAX_PAGE_CHARACTERS]
 
 
-def told(signup: SignupForm) -> Mapping[str, str]:
-    """Return what the box shows after a sign-up. It is the same for every address."""
-    sender = signup.newsletters[0].sender
+def told(signup: SignupForm, sending: Sending) -> Mapping[str, str]:
+    """Return what the box shows after a sign-up. It is the same whatever is known about the address."""
     texts = {
-        "title": translatable("Check your inbox"),
-        "message": translatable(
-            "We are sending you a letter from <b>%(sender)s</b>. Open it and press <b>Confirm</b>. Until then you are "
-            "not subscribed.",
-            sender=sender,
-        ),
-        "hint": translatable(
-            "Still nothing after ten minutes? Enter the address again, and we send another letter. We send at most "
-            "three a day."
-        ),
+        "title": [translatable("Check your inbox")],
+        "message": [_message(signup, sending)],
+        "hint": [
+            translatable("If you already get this newsletter, nothing changes and no letter comes."),
+            translatable(
+                "Still nothing after ten minutes? Enter the address again, and we send another letter. We send at most "
+                "three a day."
+            ),
+        ],
     }
-    return {name: Markup(language(signup.language).text(text)).striptags() for name, text in texts.items()}  # noqa: S704 - from the catalogue
+    spoken = language(signup.language)
+    return {name: " ".join(_plain(spoken.text(text)) for text in parts) for name, parts in texts.items()}
+
+
+def _message(signup: SignupForm, sending: Sending) -> Translatable:
+    address, sender = escape(signup.address.written), escape(signup.newsletters[0].sender)
+    if sending is Sending.AGAIN:
+        return translatable_plural(
+            "If the last letter to <b>%(address)s</b> left more than %(num)s minute ago, we are sending another one. "
+            "Open the newest letter and press <b>Confirm</b>. Until then you are not subscribed.",
+            "If the last letter to <b>%(address)s</b> left more than %(num)s minutes ago, we are sending another one. "
+            "Open the newest letter and press <b>Confirm</b>. Until then you are not subscribed.",
+            WAIT_MINUTES,
+            num=WAIT_MINUTES,
+            address=address,
+        )
+    if sending is Sending.CORRECTED:
+        return translatable(
+            "We are sending a letter to <b>%(address)s</b> now. It comes from <b>%(sender)s</b>. Open it and press "
+            "<b>Confirm</b>. The letter to the address that you entered before can no longer be confirmed.",
+            address=address,
+            sender=sender,
+        )
+    return translatable(
+        "We are sending you a letter from <b>%(sender)s</b>. Open it and press <b>Confirm</b>. Until then you are not "
+        "subscribed.",
+        sender=sender,
+    )
+
+
+def _plain(html: str) -> str:
+    return Markup(html).striptags()  # noqa: S704 - from the catalogue, with escaped values

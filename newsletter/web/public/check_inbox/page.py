@@ -25,6 +25,7 @@ from newsletter.web.site import Site
 
 # What is posted again as it was: what the visitor chose and entered, which form showed the words of consent, and when.
 REPEATED_FIELDS = ("newsletters", "wording", "form", "name", "language", "timezone", SHOWN_AT)
+WAIT_MINUTES = int(ASK_AGAIN_AFTER.total_seconds()) // 60
 LETTERS_A_DAY = len((tickets.UNTAGGED_ONLY, *tickets.FOR_ALL))
 
 ADDRESS, FIELDS, SUGGESTION, WEBMAIL, ENTRANCE = "address", "fields", "suggestion", "webmail", "entrance"
@@ -103,7 +104,7 @@ def _rendered(site: Site, answer: CheckInbox, *, has_suggestion: bool, has_webma
         suggestion=place(SUGGESTION) if has_suggestion else None,
         webmail={"name": place(WEBMAIL), "url": place(ENTRANCE)} if has_webmail else None,
         confirm_hours=LINK_HOURS,
-        wait_minutes=int(ASK_AGAIN_AFTER.total_seconds()) // 60,
+        wait_minutes=WAIT_MINUTES,
         letters_a_day=LETTERS_A_DAY,
         back=answer.back,
         outbox=site.shows_outbox,

@@ -76,7 +76,7 @@ async def subscribe(request: Request) -> Response:
     thanks = thank_you_pages.after_signup(signup.newsletters)
     if wants_json(request):
         if box_signups.is_of_box(signup):
-            told = {**box_signups.told(signup), **check_inbox.named(answer)}
+            told = {**box_signups.told(signup, sending), **check_inbox.named(answer)}
         else:
             told = {"message": language(signup.language).text(MESSAGE)}
         ways = {**check_inbox.doubts(answer), **({"next": thanks} if thanks else {})}

@@ -90,8 +90,10 @@ def parse_signup_form(form: FormData, names: OfferedNames, offered: OfferedNewsl
             errors[error.field] = error.told
             return None
 
+    # Several addresses are none: to take the first would forget the others without a word.
+    email = ", ".join(dict.fromkeys(form.get("email", ())))
     values = (
-        checked(lambda: reachable_address(offered, first_value(form, "email"))),
+        checked(lambda: reachable_address(offered, email)),
         checked(lambda: _newsletters(offered, names)),
         checked(lambda: _agreed(offered, names, form)),
         checked(lambda: checked_name(first_value(form, "name"))),

@@ -69,7 +69,9 @@ def test_a_sign_up_from_the_box_proves_what_the_box_showed(service):
     assert (evidence["page"], evidence["page_stated_by"], evidence["site"]) == (PAGE, "the browser", SITE)
 
 
-@pytest.mark.parametrize("page", ["javascript:alert(1)", "http://[", "<script>", "https://", ""])
+@pytest.mark.parametrize(
+    "page", ["javascript:alert(1)", "http://[", "<script>", "https://", "https://a/\0", "https://a/\u202e", ""]
+)
 def test_what_is_no_page_of_the_web_is_no_evidence(service, page):
     assert post(service, form_of(service), page=page).status_code == 202
     with service.site.database.reading() as session:
@@ -83,10 +85,21 @@ def test_the_box_is_told_what_happens_next_and_which_field_is_wrong(service):
     sent, wrong = post(service, form), post(service, form, email="ana", consent="")
     assert sent.json().keys() == {"title", "message", "hint", "replaces"}
     assert "letters@press.example" in sent.json()["message"]
+    assert "If you already get this newsletter" in sent.json()["hint"]
     assert "<b>" not in sent.text
     assert wrong.status_code == 422
     assert wrong.json()["errors"].keys() == {"email", "consent"}
     assert sent.headers["Access-Control-Allow-Origin"] == wrong.headers["Access-Control-Allow-Origin"] == SITE
+
+
+def test_the_box_is_told_the_truth_about_another_letter_and_a_corrected_address(service):
+    form = form_of(service)
+    first = post(service, form, email="a&lt@example.org").json()
+    again = post(service, form, email="a&lt@example.org", replaces=first["replaces"]).json()
+    corrected = post(service, form, email="a&t@example.org", replaces=again["replaces"]).json()
+    assert again["message"].startswith("If the last letter to a&lt@example.org left more than 10 minutes ago")
+    assert corrected["message"].startswith("We are sending a letter to a&t@example.org now.")
+    assert "the address that you entered before can no longer be confirmed" in corrected["message"]
 
 
 def test_a_form_that_names_another_exhibit_is_refused(service):
@@ -150,6 +163,32 @@ def test_a_box_offers_several_newsletters(service):
     }
     assert post(service, form, newsletters="evening").status_code == 202
     assert post(service, form).json()["errors"].keys() == {"newsletters"}
+
+
+def test_a_box_of_several_newsletters_stays_when_a_form_of_others_is_published(service):
+    for slug in ("evening", "noon"):
+        service.newsletter(slug)
+        register(service, slug)
+    by = {"language": "en", "actor": "tests", "now": service.clock()}
+    pages = service.site.templates
+
+    def publish(*slugs: str) -> None:
+        with service.site.database.writing() as session:
+            offered = [newsletters.named(session, slug) for slug in slugs]
+            wording_publication.publish_several(session, pages, offered, **by)
+        service.let_the_site_read_newsletters_again()
+
+    publish("morning", "evening")
+    before = form_of(service, "/n/morning,evening/form")["form"]
+    publish("morning", "noon")
+    with service.site.database.writing() as session:
+        wording_publication.publish_current(session, pages, actor="tests", now=service.clock())
+    service.let_the_site_read_newsletters_again()
+    assert form_of(service, "/n/morning,evening/form")["form"] == before
+    assert form_of(service, "/n/morning,noon/form")["form"] != before
+    assert 'value="noon"' in service.browser.get("/").text
+    publish("morning", "evening")
+    assert 'value="noon"' not in service.browser.get("/").text, "the start page shows what was published last"
 
 
 def test_only_a_registered_site_reads_the_form_and_another_is_told_why(service):

@@ -66,6 +66,15 @@ def test_json_of_the_wrong_shape_names_the_field(service, value):
     assert not service.rows()["signups"]
 
 
+def test_of_several_addresses_none_is_taken(service):
+    posted = {**service.form(), "email": ["ana@example.org", "bea@example.org"]}
+    for body in ({"content": _json(posted), "headers": JSON}, {"data": posted, "headers": {"Accept": JSON["Accept"]}}):
+        answer = service.browser.post("/subscribe", **body)
+        assert answer.status_code == 422
+        assert answer.json()["errors"].keys() == {"email"}
+    assert not service.rows()["signups"]
+
+
 def test_a_forged_host_leads_nobody_elsewhere(service):
     posted = {**service.form(), "email": "ana@example.org"}
     answer = service.browser.post("/subscribe", data=posted, headers={"Host": "evil.example"})

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from newsletter import newsletters, registered_sites
 from newsletter.consent.signups import Signup
 from newsletter.errors import Malformed, NotFound
+from newsletter.queues.wakeups import Queue
 from tests.clock import NOON
 from tests.statements import executed
 from tests.whole_service import WholeService, whole_service
@@ -87,6 +88,16 @@ def test_a_sign_up_from_our_own_pages_or_a_registered_site_says_where_it_comes_f
         with service.site.database.reading() as session:
             kept = session.scalars(select(Signup).where(Signup.address == email)).one()
             assert kept.evidence["site"] == site, origin
+
+
+def test_the_letter_names_the_site_on_which_the_address_was_entered(service):
+    for number, origin in enumerate((SITE, "http://localhost", None)):
+        post(service, origin, email=f"reader{number}@example.org")
+    service.run(Queue.URGENT)
+    ours = "localhost/n/morning"
+    said = {str(letter["To"]): letter.as_string() for letter in service.letters()}
+    for number, place in enumerate(("www.press.example", ours, ours)):
+        assert f"entered this address on {place} and asked for" in said[f"reader{number}@example.org"]
 
 
 def test_a_sign_up_from_any_other_site_is_refused_and_writes_nothing(service):
